@@ -1,0 +1,93 @@
+//! `POST /auth/logout`: ends this session, or with `{"all": true}` every session of the user.
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use platform::audit::Note;
+use platform::config::ConfigError;
+use platform::http::{Endpoint, Fields, Form, Request};
+use platform::identity::Identity;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{Sessions, User, Users};
+use utoipa::ToSchema;
+
+/// The endpoint.
+#[derive(Clone)]
+pub struct Logout {
+    users: Users,
+    sessions: Sessions,
+}
+
+/// What may be sent.
+#[derive(ToSchema)]
+pub struct Scope {
+    /// Whether every session of the user ends, not this one alone.
+    #[schema(default = false)]
+    pub all: bool,
+}
+
+impl Form for Scope {
+    const OPTIONAL: bool = true;
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { all: fields.optional("all")?.unwrap_or(false) })
+    }
+}
+
+impl Endpoint for Logout {
+    const ROUTE: Route = routes::LOGOUT;
+    type Caller = Identity;
+    type Body = Scope;
+    type Query = ();
+    type Output = ();
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            users: Users::new(platform.database()?, &platform.config)?,
+            sessions: Sessions::new(platform.database()?, &platform.config)?,
+        })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
+        let caller = request.caller;
+        if request.body.all {
+            let user = self.users.get(&caller.user_id).await?.ok_or_else(Problem::invalid_token)?;
+            return self.clone().end_all(user).await;
+        }
+        let forget = self.users.end_session(&caller.user_id, &caller.session_id);
+        let note = Note::default().resource("session", &caller.session_id);
+        Ok(Plan::reply(()).note(note).write(self.sessions.end(&caller.session_id)).write_or(forget, Problem::invalid_token()))
+    }
+}
+
+impl Logout {
+    /// Ends every session that the account has; if another begins meanwhile, a new plan ends that one too.
+    fn end_all(self, user: User) -> BoxFuture<'static, Result<Plan<()>, Problem>> {
+        async move {
+            let ids: Vec<_> = user.sessions.keys().cloned().collect();
+            let mut plan = Plan::reply(()).note(Note::default().resource("user", &user.id).detail("ended_sessions", ids.clone()));
+            for id in &ids {
+                plan = plan.write(self.sessions.end(id));
+            }
+            let forget = self.users.end_all_sessions(&user);
+            Ok(plan.write_or_replan(
+                forget,
+                Box::new(move |found| {
+                    async move {
+                        match found {
+                            Some(item) => {
+                                let user = self.users.read(item)?;
+                                self.end_all(user).await
+                            }
+                            None => Err(Problem::invalid_token()),
+                        }
+                    }
+                    .boxed()
+                }),
+            ))
+        }
+        .boxed()
+    }
+}

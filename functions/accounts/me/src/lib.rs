@@ -1,0 +1,41 @@
+//! `GET /auth/me`: the account that the token belongs to.
+
+use platform::config::ConfigError;
+use platform::http::{Endpoint, Request};
+use platform::identity::Identity;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{Account, Users};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The endpoint.
+pub struct Me {
+    users: Users,
+}
+
+/// The answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Myself {
+    /// The caller's account, as it is now.
+    pub user: Account,
+}
+
+impl Endpoint for Me {
+    const ROUTE: Route = routes::ME;
+    type Caller = Identity;
+    type Body = ();
+    type Query = ();
+    type Output = Myself;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { users: Users::new(platform.database()?, &platform.config)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Myself>, Problem> {
+        let user = self.users.get(&request.caller.user_id).await?.filter(|user| user.is_active);
+        Ok(Plan::reply(Myself { user: user.ok_or_else(Problem::invalid_token)?.account() }))
+    }
+}

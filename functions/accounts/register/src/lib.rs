@@ -1,0 +1,99 @@
+//! `POST /auth/register`: a new account. The username, the email and the account are claimed together or not at all.
+
+use platform::audit::{Actor, Note};
+use platform::config::{ConfigError, invalid};
+use platform::domain::{Email, FullName, Password, Username};
+use platform::http::{Call, Endpoint, Fields, Form, Request};
+use platform::identity::Role;
+use platform::ids;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{Account, User, Users};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The endpoint.
+pub struct Register {
+    users: Users,
+    open: bool,
+}
+
+/// What is asked for.
+#[derive(ToSchema)]
+pub struct Registration {
+    /// 3 to 30 of `[A-Za-z0-9_]`, unique without regard to case.
+    #[schema(value_type = String, min_length = 3, max_length = 30, pattern = "^[A-Za-z0-9_]+$", example = "anna_b")]
+    pub username: Username,
+    /// Unique without regard to case.
+    #[schema(value_type = String, format = "email", max_length = 254, example = "anna@example.com")]
+    pub email: Email,
+    /// 8 to 128 characters with a lower-case and an upper-case letter, a digit and a special character.
+    #[schema(value_type = String, format = "password", min_length = 8, max_length = 128, example = "Correct-Horse-9")]
+    pub password: Password,
+    /// Name for people.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 100, example = "Anna Berg")]
+    pub full_name: Option<FullName>,
+}
+
+/// The answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Registered {
+    /// The new account.
+    pub user: Account,
+}
+
+impl Form for Registration {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let username: Option<Username> = fields.required("username");
+        let email = fields.required("email");
+        let password: Option<Password> = fields.required("password");
+        let full_name = fields.optional("full_name");
+        if let Some(objection) = password.as_ref().and_then(|password| password.objection(username.as_ref())) {
+            fields.refuse("password", objection);
+        }
+        Some(Self { username: username?, email: email?, password: password?, full_name: full_name? })
+    }
+}
+
+impl Endpoint for Register {
+    const ROUTE: Route = routes::REGISTER;
+    type Caller = ();
+    type Body = Registration;
+    type Query = ();
+    type Output = Registered;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let open = match platform.config.require("REGISTRATION")? {
+            "open" => true,
+            "invite" | "closed" => false,
+            other => return Err(invalid("REGISTRATION", other, "it must be `open`, `invite` or `closed`")),
+        };
+        Ok(Self { users: Users::new(platform.database()?, &platform.config)?, open })
+    }
+
+    fn turn_away(&self, _: &Call) -> Option<Problem> {
+        (!self.open).then(Problem::registration_closed)
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Registered>, Problem> {
+        let Registration { username, email, password, full_name } = request.body;
+        let user = User {
+            id: ids::new_id(request.now),
+            username: username.to_string(),
+            email: email.to_string(),
+            full_name: full_name.map(|name| name.to_string()),
+            created_at: request.now.as_millisecond(),
+            is_active: true,
+            roles: vec![Role::User],
+            password_hash: password.hash().await?,
+            version: 1,
+            sessions: std::collections::BTreeMap::new(),
+        };
+        let actor = Actor { user_id: user.id.clone(), username: user.username.clone(), session_id: None };
+        let plan = Plan::reply(Registered { user: user.account() }).note(Note::default().actor(actor).resource("user", &user.id));
+        let claims = self.users.create(&user, &username, &email)?;
+        Ok(claims.into_iter().fold(plan, |plan, claim| plan.write_or(claim, Problem::account_exists())))
+    }
+}

@@ -1,0 +1,6 @@
+//! The Lambda function `register`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), platform::Error> {
+    platform::http::HttpFunction::new().endpoint::<register::Register>()?.run().await
+}

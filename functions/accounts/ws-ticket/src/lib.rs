@@ -1,0 +1,62 @@
+//! `POST /auth/ws-ticket`: lets a browser open a WebSocket without putting its token into a URL.
+
+use http::header;
+use platform::config::ConfigError;
+use platform::gate::bearer;
+use platform::http::{Endpoint, Request};
+use platform::identity::Identity;
+use platform::ids;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{Ticket, Tickets};
+use platform::tokens::AccessTokens;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Seconds that a ticket is good.
+const LIFETIME_SECONDS: i64 = 60;
+
+/// The endpoint.
+pub struct WsTicket {
+    tickets: Tickets,
+    tokens: AccessTokens,
+}
+
+/// A ticket for one WebSocket connection.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IssuedTicket {
+    /// Goes into the query of the WebSocket's URL; good for one use.
+    #[schema(example = "Zk1uV0ZQd2Y3c3VtbWVyLW9mLTIwMjYtaXMtd2FybQ")]
+    pub ticket: String,
+    /// Seconds that it is good.
+    #[schema(example = 60)]
+    pub expires_in: i64,
+}
+
+impl Endpoint for WsTicket {
+    const ROUTE: Route = routes::WS_TICKET;
+    type Caller = Identity;
+    type Body = ();
+    type Query = ();
+    type Output = IssuedTicket;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { tickets: Tickets::new(platform.database()?, &platform.config)?, tokens: AccessTokens::new(platform)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<IssuedTicket>, Problem> {
+        // A connection lasts as long as the token behind it, so the ticket has to say when that one expires.
+        let token = request.call.header(header::AUTHORIZATION).and_then(bearer).ok_or_else(Problem::unauthenticated)?;
+        let (_, claims) = self.tokens.verify(token).await?;
+        let ticket = ids::new_secret::<32>();
+        let write = self.tickets.issue(&Ticket {
+            ticket_hash: ids::sha256(&ticket),
+            identity: request.caller,
+            token_exp: claims.exp,
+            expires_at: request.now.as_second() + LIFETIME_SECONDS,
+        })?;
+        Ok(Plan::reply(IssuedTicket { ticket, expires_in: LIFETIME_SECONDS }).write(write))
+    }
+}

@@ -1,0 +1,6 @@
+//! The Lambda function `ws-ticket`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), platform::Error> {
+    platform::http::HttpFunction::new().endpoint::<ws_ticket::WsTicket>()?.run().await
+}

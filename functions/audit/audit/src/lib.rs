@@ -1,0 +1,50 @@
+//! `GET /audit`: searches the audit trail, newest first unless asked otherwise. Auditors and administrators see all of it;
+//! anyone sees their own events as `actor=me`, which leaves no event.
+
+mod query;
+
+use platform::audit::Event;
+use platform::config::ConfigError;
+use platform::cursor::{Cursors, Page};
+use platform::http::{Endpoint, Request};
+use platform::identity::Identity;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{AuditLog, Found, Span};
+
+pub use query::{AuditFilters, AuditQuery};
+
+/// The endpoint.
+pub struct GetAudit {
+    log: AuditLog,
+    cursors: Cursors,
+}
+
+impl Endpoint for GetAudit {
+    const ROUTE: Route = routes::AUDIT;
+    type Caller = Identity;
+    type Body = ();
+    type Query = AuditQuery;
+    type Output = Page<Event>;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { log: AuditLog::new(platform.database()?, &platform.config)?, cursors: Cursors::new(platform)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Page<Event>>, Problem> {
+        let AuditQuery { filters, paging } = &request.query;
+        let span = match self.cursors.open::<Span>(paging, &request.caller, request.call).await? {
+            Some(rest) => rest.kept(request.now),
+            None => Span::between(filters.from, filters.to, request.now),
+        };
+        let found = match span {
+            Some(span) => self.log.search(&filters.search(&request.caller), span, paging.limit).await?,
+            None => Found { events: Vec::new(), rest: None },
+        };
+        let note = filters.note().detail("limit", paging.limit).detail("rows", found.events.len());
+        let reply = self.cursors.page(found.events, found.rest, &request.caller, request.call).await?;
+        Ok(Plan::reply(reply).note(note))
+    }
+}

@@ -1,0 +1,252 @@
+//! What can be searched for.
+
+use platform::audit::{Note, Outcome};
+use platform::clock::{Timestamp, rfc3339};
+use platform::cursor::Paging;
+use platform::http::{Field, Fields, Form, Raw};
+use platform::identity::Identity;
+use platform::ids;
+use platform::store::{Order, Search};
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
+
+/// The query parameters.
+#[derive(Debug)]
+pub struct AuditQuery {
+    /// Which events are wanted.
+    pub filters: AuditFilters,
+    /// Which page of them.
+    pub paging: Paging,
+}
+
+/// Which events are wanted: those that have all of what is given.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AuditFilters {
+    /// Who did it: a user id, or `me`.
+    #[param(value_type = Option<String>, example = "me")]
+    pub actor: Option<Actor>,
+    /// A whole action, or a prefix that ends with a dot.
+    #[param(value_type = Option<String>, example = "auth.")]
+    pub action: Option<Action>,
+    /// How it ended.
+    #[param(value_type = Option<Outcome>, example = "denied")]
+    pub outcome: Option<OutcomeName>,
+    /// What it was done to: a kind and an id.
+    #[param(example = "user:019ab9a0-0000-7000-8000-000000000000")]
+    pub resource: Option<String>,
+    /// Correlation id of the request.
+    pub request_id: Option<String>,
+    /// From this time on; RFC 3339.
+    #[param(value_type = Option<String>, format = DateTime, example = "2026-01-31T00:00:00Z")]
+    pub from: Option<Timestamp>,
+    /// Before this time; RFC 3339.
+    #[param(value_type = Option<String>, format = DateTime, example = "2026-02-01T00:00:00Z")]
+    pub to: Option<Timestamp>,
+    /// `desc`, newest first, or `asc`.
+    #[param(inline, default = "desc")]
+    pub order: OrderName,
+}
+
+/// Whose events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// The caller's own.
+    Me,
+    /// A user's, by id.
+    User(String),
+}
+
+/// A whole action, or a prefix that ends with a dot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action(String);
+
+/// An outcome by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutcomeName(Outcome);
+
+/// An order by its name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum OrderName {
+    /// Oldest first.
+    Asc,
+    /// Newest first.
+    #[default]
+    Desc,
+}
+
+impl AuditFilters {
+    /// What the trail is searched for on behalf of the caller.
+    pub fn search(&self, caller: &Identity) -> Search {
+        Search {
+            actor: self.actor.as_ref().map(|actor| match actor {
+                Actor::Me => caller.user_id.clone(),
+                Actor::User(id) => id.clone(),
+            }),
+            action: self.action.clone().map(|action| action.0),
+            outcome: self.outcome.map(|outcome| outcome.0),
+            resource: self.resource.clone(),
+            request_id: self.request_id.clone(),
+            order: match self.order {
+                OrderName::Asc => Order::Ascending,
+                OrderName::Desc => Order::Descending,
+            },
+        }
+    }
+
+    /// What was asked for, for the audit trail itself.
+    pub fn note(&self) -> Note {
+        let actor = self.actor.as_ref().map(|actor| match actor {
+            Actor::Me => "me".to_owned(),
+            Actor::User(id) => id.clone(),
+        });
+        let texts = [
+            ("actor", actor),
+            ("action", self.action.clone().map(|action| action.0)),
+            ("outcome", self.outcome.map(|outcome| outcome.name().to_owned())),
+            ("resource", self.resource.clone()),
+            ("request_id", self.request_id.clone()),
+            ("from", self.from.map(rfc3339)),
+            ("to", self.to.map(rfc3339)),
+            ("order", (self.order == OrderName::Asc).then(|| "asc".to_owned())),
+        ];
+        texts.into_iter().filter_map(|(name, text)| Some((name, text?))).fold(Note::default(), |note, (name, text)| note.detail(name, text))
+    }
+}
+
+impl OutcomeName {
+    fn name(self) -> &'static str {
+        match self.0 {
+            Outcome::Success => "success",
+            Outcome::Failure => "failure",
+            Outcome::Denied => "denied",
+        }
+    }
+}
+
+impl Form for AuditQuery {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (actor, action, outcome) = (fields.optional("actor"), fields.optional("action"), fields.optional("outcome"));
+        let (resource, request_id) = (fields.optional::<Text>("resource"), fields.optional::<Text>("request_id"));
+        let (from, to) = (fields.optional::<Timestamp>("from"), fields.optional::<Timestamp>("to"));
+        let (order, paging) = (fields.optional("order"), Paging::read(fields));
+        if let (Some(Some(from)), Some(Some(to))) = (from, to)
+            && from >= to
+        {
+            fields.refuse("to", "must be after `from`");
+        }
+        let filters = AuditFilters {
+            actor: actor?,
+            action: action?,
+            outcome: outcome?,
+            resource: resource?.map(|text| text.0),
+            request_id: request_id?.map(|text| text.0),
+            from: from?,
+            to: to?,
+            order: order?.unwrap_or_default(),
+        };
+        Some(Self { filters, paging: paging? })
+    }
+}
+
+impl Field for Actor {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        match raw.text()? {
+            "me" => Ok(Self::Me),
+            id if ids::is_id(id) => Ok(Self::User(id.to_owned())),
+            _ => Err("must be a user id or `me`".into()),
+        }
+    }
+}
+
+impl Field for Action {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        let text = raw.text()?;
+        let mut parts = text.strip_suffix('.').unwrap_or(text).split('.');
+        let is_word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        if text.len() <= 100 && text.contains('.') && parts.all(is_word) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("must be an action like `auth.login`, or a prefix that ends with a dot, like `auth.`".into())
+    }
+}
+
+impl Field for OutcomeName {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        match raw.text()? {
+            "success" => Ok(Self(Outcome::Success)),
+            "failure" => Ok(Self(Outcome::Failure)),
+            "denied" => Ok(Self(Outcome::Denied)),
+            _ => Err("must be success, failure or denied".into()),
+        }
+    }
+}
+
+impl Field for OrderName {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        match raw.text()? {
+            "asc" => Ok(Self::Asc),
+            "desc" => Ok(Self::Desc),
+            _ => Err("must be asc or desc".into()),
+        }
+    }
+}
+
+/// A resource or a request id: any text that one could be.
+struct Text(String);
+
+impl Field for Text {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        let text = raw.text()?;
+        if (1..=256).contains(&text.chars().count()) { Ok(Self(text.to_owned())) } else { Err("must be 1 to 256 characters".into()) }
+    }
+}
+
+/// The filters' and those of every list.
+impl IntoParams for AuditQuery {
+    fn into_params(parameter_in: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        [AuditFilters::into_params(&parameter_in), Paging::into_params(&parameter_in)].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_refused_parameter_by_parameter() {
+        for (query, expected) in [
+            ("", &[][..]),
+            ("actor=me&action=chat.&outcome=denied&order=asc&limit=5", &[]),
+            ("actor=019ab9a0-0000-7000-8000-000000000000&action=auth.login&resource=user:1&request_id=r", &[]),
+            ("from=2026-01-31T00:00:00Z&to=2026-01-31T00:00:00.001Z", &[]),
+            ("from=2026-01-31T00:00:00Z&to=2026-01-31T00:00:00Z", &["to"]),
+            ("from=2026-01-31T01:00:00%2B02:00&to=2026-01-30T22:59:59Z", &["to"]),
+            ("from=2026-01-31&to=tomorrow", &["from", "to"]),
+            ("actor=Me", &["actor"]),
+            ("actor=", &["actor"]),
+            ("actor=00000000-0000-0000-0000-000000000000", &["actor"]),
+            ("action=auth", &["action"]),
+            ("action=.", &["action"]),
+            ("action=auth..login", &["action"]),
+            ("action=Auth.login", &["action"]),
+            ("action=auth.*", &["action"]),
+            ("outcome=Success&order=up&limit=0", &["outcome", "order", "limit"]),
+            ("resource=&request_id=", &["resource", "request_id"]),
+            ("page=1", &["page"]),
+        ] {
+            let errors = Fields::query(query).read::<AuditQuery>().err().map(|problem| problem.errors).unwrap_or_default();
+            let refused: Vec<_> = errors.into_iter().filter_map(|error| error.parameter).collect();
+            assert_eq!(refused, expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn me_is_the_caller() {
+        let caller = Identity { user_id: "u-1".into(), username: "u".into(), session_id: "s".into() };
+        let query: AuditQuery = Fields::query("actor=me&order=asc").read().unwrap();
+        let search = query.filters.search(&caller);
+        assert_eq!((search.actor.as_deref(), search.order), (Some("u-1"), Order::Ascending));
+    }
+}

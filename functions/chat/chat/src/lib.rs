@@ -1,0 +1,177 @@
+//! `POST /chat`: asks for a reply, starts the worker that writes it, and waits for it as long as an HTTP request can.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use http::{HeaderName, StatusCode, header};
+use platform::chat::{ChatRequest, Replies};
+use platform::config::ConfigError;
+use platform::domain::{Cost, MessageStatus, StopReason, Usage};
+use platform::http::{Call, Endpoint, Request};
+use platform::identity::Identity;
+use platform::plan::{Plan, Reply};
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{Message, Messages, Origin};
+use serde::Serialize;
+use tokio::time::{Instant, sleep, timeout_at};
+use utoipa::ToSchema;
+
+/// Seconds that a caller waits where `CHAT_WAIT_SECONDS` does not say: API Gateway gives up after 30.
+const WAIT_SECONDS: u64 = 25;
+
+/// First pause before the reply is looked at; each is half as long again as the one before, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// The endpoint.
+pub struct Chat {
+    replies: Replies,
+    messages: Messages,
+    wait: Duration,
+}
+
+/// The answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Answer {
+    /// 200: the reply.
+    Written(WrittenReply),
+    /// 202: where the reply will be.
+    Accepted(AcceptedReply),
+}
+
+/// A reply that is whole.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WrittenReply {
+    /// Conversation: the one that was named, or a new one.
+    pub conversation_id: String,
+    /// Id of the reply.
+    pub message_id: String,
+    /// What the assistant says.
+    #[schema(example = "Lorem ipsum dolor sit amet, consectetur adipiscing elit.")]
+    pub reply: String,
+    /// Why it ended.
+    pub stop_reason: Option<StopReason>,
+    /// What it took.
+    pub usage: Usage,
+    /// What it cost, in US dollars.
+    #[schema(value_type = String, example = "0.00")]
+    pub cost_usd: Cost,
+}
+
+/// A reply that is still being written; the header `Location` says where.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AcceptedReply {
+    /// Conversation: the one that was named, or a new one.
+    pub conversation_id: String,
+    /// Id of the reply.
+    pub message_id: String,
+    /// How far it has come.
+    pub status: MessageStatus,
+}
+
+impl Endpoint for Chat {
+    const ROUTE: Route = routes::CHAT;
+    type Caller = Identity;
+    type Body = ChatRequest;
+    type Query = ();
+    type Output = Answer;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            replies: Replies::new(platform)?,
+            messages: Messages::new(platform.database()?, &platform.config)?,
+            wait: platform.config.seconds("CHAT_WAIT_SECONDS", WAIT_SECONDS)?,
+        })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Answer>, Problem> {
+        let patient = !prefers_async(request.call);
+        let origin = Origin { identity: request.caller, context: request.context.clone(), connection: None };
+        let (reply, plan) = self.replies.ask(request.body, origin, request.now, |reply| {
+            let accepted = accepted(reply);
+            if patient { accepted } else { accepted.header(HeaderName::from_static("preference-applied"), "respond-async") }
+        })?;
+
+        let (replies, messages, wait) = (self.replies.clone(), self.messages.clone(), self.wait);
+        let start = async move {
+            replies.start(&reply).await?;
+            if patient { watch(&messages, reply, Instant::now() + wait).await.map(Some) } else { Ok(None) }
+        };
+        Ok(plan.then(Box::new(|| start.boxed())))
+    }
+}
+
+/// Looks at a reply until it has ended or time is up.
+async fn watch(messages: &Messages, mut reply: Message, until: Instant) -> Result<Reply<Answer>, Problem> {
+    let mut pause = FIRST_PAUSE;
+    while Instant::now() + pause < until {
+        sleep(pause).await;
+        pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        match timeout_at(until, messages.get(&reply.conversation_id, &reply.id)).await {
+            Ok(Ok(Some(found))) => reply = found,
+            // The reply is being written all the same: the caller learns where.
+            Ok(Err(error)) => tracing::warn!(%error, "a reply could not be looked at"),
+            Ok(Ok(None)) | Err(_) => {}
+        }
+        match reply.status {
+            MessageStatus::Pending | MessageStatus::Streaming => {}
+            MessageStatus::Completed | MessageStatus::Cancelled => return Ok(written(reply)),
+            MessageStatus::Failed => return Err(Problem::unavailable()),
+        }
+    }
+    Ok(accepted(&reply))
+}
+
+fn written(reply: Message) -> Reply<Answer> {
+    Reply::new(Answer::Written(WrittenReply {
+        conversation_id: reply.conversation_id,
+        message_id: reply.id,
+        reply: reply.text,
+        stop_reason: reply.stop_reason,
+        usage: reply.usage.unwrap_or_default(),
+        cost_usd: reply.cost_usd.unwrap_or_default(),
+    }))
+}
+
+fn accepted(reply: &Message) -> Reply<Answer> {
+    let (conversation_id, message_id) = (reply.conversation_id.clone(), reply.id.clone());
+    let path = format!("/conversations/{conversation_id}/messages/{message_id}");
+    let answer = Answer::Accepted(AcceptedReply { conversation_id, message_id, status: reply.status });
+    Reply::new(answer).status(StatusCode::ACCEPTED).location(&path).header(header::RETRY_AFTER, "1")
+}
+
+/// Whether the header `Prefer` asks not to wait (RFC 7240). API Gateway joins repeated headers with a comma.
+fn prefers_async(call: &Call) -> bool {
+    call.header("prefer").is_some_and(asks_for_async)
+}
+
+fn asks_for_async(preferences: &str) -> bool {
+    preferences.split(',').any(|preference| {
+        let name = preference.split([';', '=']).next().unwrap_or_default();
+        name.trim().eq_ignore_ascii_case("respond-async")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::asks_for_async;
+
+    #[test]
+    fn a_preference_is_found_among_others() {
+        for (header, expected) in [
+            ("respond-async", true),
+            ("Respond-Async", true),
+            ("wait=10, respond-async", true),
+            ("respond-async; x=1, wait=10", true),
+            ("", false),
+            ("wait=10", false),
+            ("respond-async-not", false),
+            ("handling=respond-async", false),
+        ] {
+            assert_eq!(asks_for_async(header), expected, "{header}");
+        }
+    }
+}

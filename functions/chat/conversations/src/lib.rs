@@ -1,0 +1,89 @@
+//! `GET /conversations/{id}/messages/{message_id}`: one message, also while it is being written.
+
+use jiff::Timestamp;
+use platform::clock::rfc3339;
+use platform::config::ConfigError;
+use platform::domain::{Cost, MessageRole, MessageStatus, StopReason, Usage};
+use platform::http::{Endpoint, Request};
+use platform::identity::Identity;
+use platform::ids;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{Message, Messages};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The endpoint.
+pub struct ReadMessage {
+    messages: Messages,
+}
+
+/// A message as its user sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Message)]
+pub struct MessageView {
+    /// UUIDv7.
+    pub id: String,
+    /// Conversation that it belongs to.
+    pub conversation_id: String,
+    /// Who wrote it.
+    pub role: MessageRole,
+    /// The text; while it is being written, what has been stored of it.
+    #[schema(example = "Lorem ipsum dolor sit amet, consectetur adipiscing elit.")]
+    pub text: String,
+    /// How far it has come.
+    pub status: MessageStatus,
+    /// RFC 3339, UTC.
+    #[schema(example = "2026-01-31T09:30:00.000Z")]
+    pub created_at: String,
+    /// Why the reply ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<StopReason>,
+    /// What the reply took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// What the reply cost, in US dollars.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "0.00")]
+    pub cost_usd: Option<Cost>,
+}
+
+impl Endpoint for ReadMessage {
+    const ROUTE: Route = routes::CONVERSATION_MESSAGE;
+    type Caller = Identity;
+    type Body = ();
+    type Query = ();
+    type Output = MessageView;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { messages: Messages::new(platform.database()?, &platform.config)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<MessageView>, Problem> {
+        let (conversation_id, id) = (request.call.path_parameter("id"), request.call.path_parameter("message_id"));
+        if !ids::is_id(conversation_id) || !ids::is_id(id) {
+            return Err(Problem::not_found());
+        }
+        let message = self.messages.get(conversation_id, id).await?;
+        let message = message.filter(|message| message.user_id == request.caller.user_id).ok_or_else(Problem::not_found)?;
+        Ok(Plan::reply(MessageView::from(message)))
+    }
+}
+
+impl From<Message> for MessageView {
+    fn from(message: Message) -> Self {
+        Self {
+            id: message.id,
+            conversation_id: message.conversation_id,
+            role: message.role,
+            text: message.text,
+            status: message.status,
+            created_at: rfc3339(Timestamp::from_millisecond(message.created_at).unwrap_or(Timestamp::UNIX_EPOCH)),
+            stop_reason: message.stop_reason,
+            usage: message.usage,
+            cost_usd: message.cost_usd,
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! `GET /profits`: profits by company and month, filtered, sorted and in numbered pages. Warm, it costs one read and the
+//! event: the token is trusted for its lifetime.
+
+mod sort;
+
+use platform::audit::Note;
+use platform::config::ConfigError;
+use platform::domain::{Company, Month, Year};
+use platform::http::{Endpoint, Fields, Form, Request, revalidated};
+use platform::identity::Identity;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{Profit, ProfitFilter, Profits};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+pub use sort::Sort;
+
+/// Rows that numbered pages reach: beyond, a client should filter.
+const REACH: u64 = 10_000;
+
+/// Rows of a page, unless the caller says otherwise.
+const DEFAULT_SIZE: u64 = 20;
+
+/// The endpoint.
+pub struct GetProfits {
+    profits: Profits,
+}
+
+/// The query parameters.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ProfitsQuery {
+    /// Only this company, by its exact name.
+    pub company: Option<Company>,
+    /// Only this year.
+    pub year: Option<Year>,
+    /// Only this month of the year.
+    pub month: Option<Month>,
+    /// Number of the page, from 1. `page` times `size` reaches 10,000 at most.
+    #[param(minimum = 1, default = 1)]
+    pub page: u64,
+    /// Rows of a page.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    pub size: u64,
+    /// Fields to sort by, the first one first, each with a `-` in front for descending order: `company`, `year`, `month`.
+    #[param(value_type = String, default = "company,-year,month", example = "company,-year,month")]
+    pub sort: Sort,
+}
+
+/// One page.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProfitsPage {
+    /// The rows; none past the last page.
+    pub items: Vec<Profit>,
+    /// Number of this page, from 1.
+    #[schema(example = 1)]
+    pub page: u64,
+    /// Rows of a page.
+    #[schema(example = 20)]
+    pub size: u64,
+    /// Rows that match, on all pages.
+    #[schema(example = 120)]
+    pub total: u64,
+    /// Pages that have rows.
+    #[schema(example = 6)]
+    pub pages: u64,
+}
+
+impl Endpoint for GetProfits {
+    const ROUTE: Route = routes::PROFITS;
+    type Caller = Identity;
+    type Body = ();
+    type Query = ProfitsQuery;
+    type Output = ProfitsPage;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { profits: Profits::new(platform.database()?, &platform.config)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ProfitsPage>, Problem> {
+        let query = request.query;
+        let filter = ProfitFilter { company: query.company.clone(), year: query.year, month: query.month };
+        let mut rows = self.profits.matching(&filter).await?;
+        query.sort.apply(&mut rows);
+        let note = query.note();
+        let page = paged(rows, query.page, query.size);
+        let note = note.detail("rows", page.items.len());
+        Ok(Plan::reply(revalidated(request.call, page)?).note(note))
+    }
+}
+
+impl Form for ProfitsQuery {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (company, year, month) = (fields.optional("company"), fields.optional("year"), fields.optional("month"));
+        let (page, size) = (fields.optional::<u64>("page"), fields.optional::<u64>("size"));
+        let sort = fields.optional("sort");
+        let (page, size) = (page?.unwrap_or(1), size?.unwrap_or(DEFAULT_SIZE));
+        if page == 0 {
+            fields.refuse("page", "must be 1 or more");
+        }
+        if !(1..=100).contains(&size) {
+            fields.refuse("size", "must be 1 to 100");
+        } else if page.saturating_mul(size) > REACH {
+            fields.refuse("page", "reaches too far: page times size is at most 10,000, so filter instead");
+        }
+        Some(Self { company: company?, year: year?, month: month?, page, size, sort: sort?.unwrap_or_default() })
+    }
+}
+
+impl ProfitsQuery {
+    /// What was asked for, for the audit trail.
+    fn note(&self) -> Note {
+        let note = Note::default().detail("page", self.page).detail("size", self.size).detail("sort", self.sort.to_string());
+        let note = self.company.iter().fold(note, |note, company| note.detail("company", company.to_string()));
+        let note = self.year.iter().fold(note, |note, year| note.detail("year", u64::from(*year)));
+        self.month.iter().fold(note, |note, month| note.detail("month", u64::from(*month)))
+    }
+}
+
+/// One page of the rows.
+fn paged(rows: Vec<Profit>, page: u64, size: u64) -> ProfitsPage {
+    let total = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+    let skipped = usize::try_from((page - 1) * size).unwrap_or(usize::MAX);
+    let items = rows.into_iter().skip(skipped).take(usize::try_from(size).unwrap_or(usize::MAX)).collect();
+    ProfitsPage { items, page, size, total, pages: total.div_ceil(size) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use platform::domain::Money;
+
+    #[test]
+    fn a_page_has_its_rows_and_counts_all() {
+        let row = |cents| Profit {
+            company: "A".parse().unwrap(),
+            year: 2022.try_into().unwrap(),
+            month: 1.try_into().unwrap(),
+            profit: Money::from_cents(cents),
+        };
+        for (rows, page, size, first, items, pages) in
+            [(0, 1, 20, None, 0, 0), (5, 1, 2, Some(0), 2, 3), (5, 3, 2, Some(4), 1, 3), (5, 4, 2, None, 0, 3), (4, 2, 2, Some(2), 2, 2)]
+        {
+            let found = paged((0..rows).map(row).collect(), page, size);
+            assert_eq!(found.items.first().map(|row| row.profit), first.map(Money::from_cents), "page {page}");
+            assert_eq!((found.items.len(), found.total, found.pages), (items, u64::try_from(rows).unwrap(), pages), "page {page}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_refused_parameter_by_parameter() {
+        for (query, expected) in [
+            ("", &[][..]),
+            ("page=100&size=100", &[]),
+            ("page=101&size=100", &["page"]),
+            ("page=10001&size=1", &["page"]),
+            ("page=18446744073709551615&size=100", &["page"]),
+            ("page=0", &["page"]),
+            ("size=0", &["size"]),
+            ("size=101", &["size"]),
+            ("size=1.5", &["size"]),
+            ("year=1899&month=13", &["year", "month"]),
+            ("company=", &["company"]),
+            ("sort=profit", &["sort"]),
+            ("page=0&size=0&limit=5", &["page", "size", "limit"]),
+        ] {
+            let errors = Fields::query(query).read::<ProfitsQuery>().err().map(|problem| problem.errors).unwrap_or_default();
+            let refused: Vec<_> = errors.into_iter().filter_map(|error| error.parameter).collect();
+            assert_eq!(refused, expected, "{query}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What a stream sends.
+
+use platform::domain::ChartType;
+use platform::socket::ServerMessage;
+use platform::store::Subscription;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::figures::{Figures, figures};
+
+/// One frame of a chart.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Data {
+    /// The stream.
+    pub subscription_id: String,
+    /// Chart.
+    pub chart_type: ChartType,
+    /// When the frame was made, RFC 3339 in UTC.
+    #[schema(example = "2026-01-31T09:30:00.000Z")]
+    pub timestamp: String,
+    /// Number of the frame: 1, 2, 3… without a gap, whatever the pace.
+    pub sequence: u64,
+    /// What to draw: `points` of a line or bar chart, `slices` of a pie.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// A stream has ended by itself; subscribing again begins another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Ended {
+    /// The stream.
+    pub subscription_id: String,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why a stream has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The function that sends it has run as long as one may.
+    Deadline,
+    /// The session has ended, or the token of the connection has expired too long ago.
+    SessionEnded,
+    /// A part of the service did not answer for too long.
+    Unavailable,
+}
+
+impl ServerMessage for Data {
+    const TYPE: &'static str = "charts.data";
+}
+
+impl ServerMessage for Ended {
+    const TYPE: &'static str = "charts.ended";
+}
+
+/// The frame that a subscription stands at: the same one whoever makes it.
+impl From<&Subscription> for Data {
+    fn from(held: &Subscription) -> Self {
+        Self {
+            subscription_id: held.subscription_id.clone(),
+            chart_type: held.chart_type,
+            timestamp: held.framed_at.clone().unwrap_or_default(),
+            sequence: held.sequence,
+            figures: figures(held.chart_type, held.sequence, &held.subscription_id),
+        }
+    }
+}

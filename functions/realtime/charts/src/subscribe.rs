@@ -1,0 +1,50 @@
+//! `charts.subscribe`.
+
+use platform::charts::{Announce, Charts, Subscribed};
+use platform::config::ConfigError;
+use platform::domain::{ChartType, Interval};
+use platform::http::{Fields, Form};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, ActionRoute};
+use platform::socket::{Action, Message};
+use utoipa::ToSchema;
+
+/// The action.
+pub struct Subscribe {
+    charts: Charts,
+}
+
+/// Which chart, and how often.
+#[derive(Debug, ToSchema)]
+pub struct SubscribeBody {
+    /// Chart; a connection has one stream of each at most.
+    pub chart_type: ChartType,
+    /// Milliseconds between frames.
+    #[schema(value_type = Option<u64>, minimum = 250, maximum = 60000, default = 2000)]
+    pub interval_ms: Interval,
+}
+
+impl Form for SubscribeBody {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let chart_type = fields.required("chart_type");
+        let interval_ms = fields.optional("interval_ms");
+        Some(Self { chart_type: chart_type?, interval_ms: interval_ms?.unwrap_or_default() })
+    }
+}
+
+impl Action for Subscribe {
+    const ROUTE: ActionRoute = routes::CHARTS_SUBSCRIBE;
+    type Body = SubscribeBody;
+    type Output = Subscribed;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { charts: Charts::new(platform)? })
+    }
+
+    async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<Subscribed>>, Problem> {
+        let SubscribeBody { chart_type, interval_ms } = message.body;
+        self.charts.subscribe(message.connection, chart_type, interval_ms, Announce::Answer, message.now)
+    }
+}

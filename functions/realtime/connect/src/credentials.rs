@@ -1,0 +1,86 @@
+//! Who opens a connection: a ticket, or an access token in one of the places where a client can put one.
+
+use http::header;
+use jiff::Timestamp;
+use platform::config::ConfigError;
+use platform::gate::bearer;
+use platform::identity::Identity;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::socket::Call;
+use platform::store::{Tickets, Write};
+use platform::tokens::AccessTokens;
+
+/// The subprotocol that is spoken.
+pub const PROTOCOL: &str = "tally.v1";
+
+/// Prefix of the subprotocol that is not one: browsers can send a token in no other header.
+const BEARER_PROTOCOL: &str = "bearer.";
+
+/// Finds out who opens a connection.
+pub struct Credentials {
+    tokens: AccessTokens,
+    tickets: Tickets,
+    query_token: bool,
+}
+
+/// Who may open a connection, as far as their credential says: the session is read after that.
+pub struct Admission {
+    /// Who.
+    pub identity: Identity,
+    /// Seconds since 1970 when the token, or the one that the ticket was asked for with, expires.
+    pub token_exp: i64,
+    /// What uses the ticket up, where one was sent.
+    pub spend: Option<Write>,
+}
+
+/// What was sent.
+#[derive(Debug, PartialEq, Eq)]
+enum Credential<'a> {
+    Ticket(&'a str),
+    Token(&'a str),
+}
+
+impl Credentials {
+    /// Uses the tickets' table, the access ring and the switch `WS_QUERY_TOKEN`.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            tokens: AccessTokens::new(platform)?,
+            tickets: Tickets::new(platform.database()?, &platform.config)?,
+            query_token: platform.config.switch("WS_QUERY_TOKEN")?,
+        })
+    }
+
+    /// Judges the first credential that was sent.
+    pub async fn judge(&self, call: &Call, now: Timestamp) -> Result<Admission, Problem> {
+        match find(call, self.query_token).ok_or_else(Problem::unauthenticated)? {
+            Credential::Token(token) => {
+                let (identity, claims) = self.tokens.verify(token).await?;
+                Ok(Admission { identity, token_exp: claims.exp, spend: None })
+            }
+            Credential::Ticket(ticket) => {
+                let ticket = self.tickets.find(ticket).await?.ok_or_else(Problem::invalid_ticket)?;
+                let spend = self.tickets.spend(&ticket, now);
+                Ok(Admission { identity: ticket.identity, token_exp: ticket.token_exp, spend: Some(spend) })
+            }
+        }
+    }
+}
+
+fn find(call: &Call, query_token: bool) -> Option<Credential<'_>> {
+    let ticket = || call.peek_query("ticket").map(Credential::Ticket);
+    let header = || call.header(header::AUTHORIZATION).and_then(bearer).map(Credential::Token);
+    let protocol = || protocols(call).find_map(|protocol| protocol.strip_prefix(BEARER_PROTOCOL)).map(Credential::Token);
+    let query = || call.peek_query("token").filter(|_| query_token).map(Credential::Token);
+    ticket().or_else(header).or_else(protocol).or_else(query)
+}
+
+/// Whether the client offers a subprotocol.
+pub fn offers(call: &Call, protocol: &str) -> bool {
+    protocols(call).any(|offered| offered == protocol)
+}
+
+fn protocols(call: &Call) -> impl Iterator<Item = &str> {
+    let lines = call.headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).into_iter();
+    lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).map(str::trim)
+}

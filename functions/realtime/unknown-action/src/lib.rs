@@ -1,0 +1,36 @@
+//! `$default`: messages that no other route takes, as our own `unknown_action`, or as what is wrong with them.
+
+use platform::config::ConfigError;
+use platform::http::{Fields, Form};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, ActionRoute};
+use platform::socket::{Action, Message};
+
+/// The action.
+pub struct UnknownAction;
+
+/// Members of an action that is not known are neither right nor wrong.
+pub struct Anything;
+
+impl Form for Anything {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        fields.ignore_rest();
+        Some(Self)
+    }
+}
+
+impl Action for UnknownAction {
+    const ROUTE: ActionRoute = routes::UNKNOWN_ACTION;
+    type Body = Anything;
+    type Output = ();
+
+    fn new(_: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self)
+    }
+
+    async fn handle(&self, _: Message<'_, Self>) -> Result<Plan<Option<()>>, Problem> {
+        Err(Problem::unknown_action())
+    }
+}

@@ -1,0 +1,49 @@
+//! `$default`: what no other route answers, as our own 405 (the path exists) or 404.
+
+use platform::config::ConfigError;
+use platform::http::{Call, Endpoint, Request};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, ROUTES, Route};
+
+/// The endpoint.
+pub struct Fallback;
+
+impl Endpoint for Fallback {
+    const ROUTE: Route = routes::FALLBACK;
+    type Caller = ();
+    type Body = ();
+    type Query = ();
+    type Output = ();
+
+    fn new(_: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self)
+    }
+
+    fn turn_away(&self, call: &Call) -> Option<Problem> {
+        Some(judge(&call.path))
+    }
+
+    async fn handle(&self, _: Request<'_, Self>) -> Result<Plan<()>, Problem> {
+        Err(Problem::not_found())
+    }
+}
+
+/// 405 with the methods that the path has, or 404.
+fn judge(path: &str) -> Problem {
+    let methods: Vec<_> = ROUTES.iter().filter(|route| routes::matches(route, path)).map(|route| route.method).collect();
+    if methods.is_empty() { Problem::not_found() } else { Problem::method_not_allowed(&methods.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::judge;
+
+    #[test]
+    fn a_known_path_is_405_and_any_other_404() {
+        for (path, status) in [("/health", 405), ("/health/", 404), ("/", 404), ("/nope", 404), ("", 404)] {
+            assert_eq!(judge(path).status.as_u16(), status, "{path}");
+        }
+    }
+}

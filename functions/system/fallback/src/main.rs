@@ -1,0 +1,6 @@
+//! The Lambda function `fallback`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), platform::Error> {
+    platform::http::HttpFunction::new().endpoint::<fallback::Fallback>()?.run().await
+}

@@ -1,0 +1,40 @@
+//! `GET /health`: alive. Touches nothing, so that it says nothing about anything but itself.
+
+use platform::config::ConfigError;
+use platform::http::{Endpoint, Request};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The endpoint.
+pub struct Health;
+
+/// The answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Alive {
+    /// Always `ok`.
+    #[schema(example = "ok")]
+    pub status: &'static str,
+    /// Version of the deployment.
+    #[schema(example = "0.1.0")]
+    pub version: &'static str,
+}
+
+impl Endpoint for Health {
+    const ROUTE: Route = routes::HEALTH;
+    type Caller = ();
+    type Body = ();
+    type Query = ();
+    type Output = Alive;
+
+    fn new(_: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self)
+    }
+
+    async fn handle(&self, _: Request<'_, Self>) -> Result<Plan<Alive>, Problem> {
+        Ok(Plan::reply(Alive { status: "ok", version: env!("CARGO_PKG_VERSION") }))
+    }
+}

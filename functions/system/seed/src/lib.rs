@@ -1,0 +1,57 @@
+//! What a new deployment starts with: the sample profits, and where `SEED_DEMO_USERS` is on two users to try it with.
+//! It is run at every local start, and by ops on demand; running it again changes nothing.
+
+mod profits;
+mod users;
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use platform::clock::Clock;
+use platform::config::ConfigError;
+use platform::context::Context;
+use platform::gate::{Gate, Passage};
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{Access, Session};
+use platform::store::{Profits, Users};
+use platform::worker::{Invocation, Worker};
+
+/// The worker.
+pub struct Seed {
+    users: Users,
+    profits: Profits,
+    gate: Gate,
+    clock: Clock,
+    demo_users: bool,
+}
+
+impl Worker for Seed {
+    /// Nothing in it is looked at.
+    type Payload = HashMap<String, serde::de::IgnoredAny>;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let database = platform.database()?;
+        Ok(Self {
+            users: Users::new(database.clone(), &platform.config)?,
+            profits: Profits::new(database, &platform.config)?,
+            gate: Gate::new(platform, Access::Public, Session::Trusted, &[], true)?,
+            clock: platform.clock.clone(),
+            demo_users: platform.config.switch("SEED_DEMO_USERS")?,
+        })
+    }
+
+    async fn run(&self, _: Self::Payload, invocation: Invocation) -> Result<(), Problem> {
+        let added = self.profits.add_missing(profits::rows()).await?;
+        tracing::info!(added, "profits");
+        let context = Context { request_id: invocation.request_id, address: "internal".into(), user_agent: "seed".into(), ..Context::default() };
+        for demo in users::DEMO.iter().filter(|_| self.demo_users) {
+            let passage = Passage { context: &context, now: self.clock.now(), since: Instant::now(), action: Some(demo.action) };
+            if self.users.find(demo.username).await?.is_none() {
+                let plan = demo.plan(&self.users, passage.now).await;
+                self.gate.commit(plan, None, &passage).await?;
+            }
+        }
+        Ok(())
+    }
+}

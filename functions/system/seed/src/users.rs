@@ -1,0 +1,56 @@
+//! Two users to try a deployment with. Their passwords are public: never where real data is.
+
+use std::collections::BTreeMap;
+
+use platform::audit::{Actor, Note};
+use platform::clock::Timestamp;
+use platform::domain::{Email, Password, Username};
+use platform::identity::Role;
+use platform::ids;
+use platform::plan::Plan;
+use platform::problem::Problem;
+use platform::store::{User, Users};
+
+/// A user whose password anyone may know.
+pub struct DemoUser {
+    pub username: &'static str,
+    email: &'static str,
+    password: &'static str,
+    roles: &'static [Role],
+    /// Audit action of their making.
+    pub action: &'static str,
+}
+
+pub const DEMO: &[DemoUser] = &[
+    DemoUser { username: "demo", email: "demo@example.com", password: "SecureDemo123!", roles: &[Role::User], action: "auth.register" },
+    DemoUser {
+        username: "admin",
+        email: "admin@example.com",
+        password: "SecureAdmin123!",
+        roles: &[Role::User, Role::Auditor, Role::Admin],
+        action: "admin.bootstrapped",
+    },
+];
+
+impl DemoUser {
+    /// The account, its claims and its event; refused where someone else has made it meanwhile.
+    pub async fn plan(&self, users: &Users, now: Timestamp) -> Result<Plan<()>, Problem> {
+        let internal = |_| Problem::internal();
+        let (username, email): (Username, Email) = (self.username.parse().map_err(internal)?, self.email.parse().map_err(internal)?);
+        let user = User {
+            id: ids::new_id(now),
+            username: username.to_string(),
+            email: email.to_string(),
+            full_name: None,
+            created_at: now.as_millisecond(),
+            is_active: true,
+            roles: self.roles.to_vec(),
+            password_hash: Password::new(self.password).hash().await?,
+            version: 1,
+            sessions: BTreeMap::new(),
+        };
+        let actor = Actor { user_id: user.id.clone(), username: user.username.clone(), session_id: None };
+        let plan = Plan::reply(()).note(Note::default().actor(actor).resource("user", &user.id).detail("seeded", true));
+        Ok(users.create(&user, &username, &email)?.into_iter().fold(plan, |plan, claim| plan.write_or(claim, Problem::account_exists())))
+    }
+}

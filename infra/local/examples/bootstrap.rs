@@ -1,0 +1,69 @@
+//! A function for the local stack's own tests: it does what its event asks for, `{"do": "echo", …}`, also inside an HTTP event's body.
+
+#![allow(clippy::disallowed_methods, reason = "there is no platform here to read clock and environment")]
+
+use std::io::Write;
+use std::process::{Command, exit};
+use std::time::Duration;
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::{Value, json};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    match std::env::var("ON_START").as_deref() {
+        Ok("exit") => exit(3),
+        Ok("hang") => std::thread::sleep(Duration::from_hours(1)),
+        _ => {}
+    }
+    lambda_runtime::run(service_fn(handle)).await
+}
+
+async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
+    let LambdaEvent { payload, context } = event;
+    let task = payload.get("body").and_then(Value::as_str).and_then(|body| serde_json::from_str::<Value>(body).ok());
+    let task = task.as_ref().unwrap_or(&payload);
+    let text = |key: &str| task.get(key).and_then(Value::as_str).unwrap_or_default();
+    match text("do") {
+        "answer" => Ok(task["answer"].clone()),
+        "append" => {
+            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(text("file"))?;
+            file.write_all(text("text").as_bytes())?;
+            Ok(Value::Null)
+        }
+        "crash" => exit(7),
+        "environment" => Ok(std::env::vars().map(|(name, value)| (name, json!(value))).collect()),
+        "fail" => Err(text("message").into()),
+        "hang" => {
+            // A process of its own must end with it.
+            let child = Command::new("sleep").arg("3600").spawn()?;
+            std::fs::write(text("file"), format!("{} {}", std::process::id(), child.id()))?;
+            loop {
+                tokio::time::sleep(Duration::from_hours(1)).await;
+            }
+        }
+        "large" => Ok(json!("x".repeat(7 * 1024 * 1024))),
+        "pid" => Ok(json!(std::process::id())),
+        "print" => {
+            println!("{}", text("text"));
+            std::io::stderr().write_all(b"to stderr, \xff not UTF-8\n")?;
+            Ok(Value::Null)
+        }
+        "wait" => {
+            if !text("started").is_empty() {
+                std::fs::write(text("started"), std::process::id().to_string())?;
+            }
+            // Until the file is there: so tests decide how long it takes.
+            while !std::path::Path::new(text("file")).exists() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            Ok(json!(std::process::id()))
+        }
+        _ => Ok(json!({
+            "event": payload,
+            "arn": context.invoked_function_arn,
+            "request_id": context.request_id,
+            "left_ms": i64::try_from(context.deadline)? - jiff::Timestamp::now().as_millisecond(),
+        })),
+    }
+}

@@ -1,0 +1,91 @@
+//! DynamoDB: an embedded database behind the wire protocol of the real one.
+
+mod faults;
+mod operations;
+mod tables;
+mod touched;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dynoxide::{Database, DynoxideError};
+use hyper::StatusCode;
+use tokio::task::spawn_blocking;
+
+use super::answer::{Answer, answer};
+use super::calls::{CallLog, Service};
+use super::error::AwsError;
+use crate::template::model::Table;
+
+use self::faults::Faults;
+use self::touched::Touched;
+
+pub use self::faults::{Failure, Fault};
+
+/// How often expired items are deleted. AWS takes up to days; code must compare expiry itself either way.
+const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The database and its protocol.
+pub(super) struct DynamoDb {
+    database: Database,
+    faults: Faults,
+}
+
+impl DynamoDb {
+    /// Opens the database of `file`, or one in memory, and brings its tables in line with the template's. Blocks.
+    pub(super) fn open(file: Option<&Path>, tables: &[Table]) -> Result<Self, AwsError> {
+        let database = match file.map(Path::to_str) {
+            None => Database::memory(),
+            Some(Some(path)) => Database::new(path),
+            Some(None) => return Err(AwsError::Database("its path is not UTF-8".to_owned())),
+        };
+        let database = database.map_err(|error| AwsError::Database(error.to_string()))?;
+        for table in tables {
+            tables::ensure(&database, table)?;
+        }
+        Ok(Self { database, faults: Faults::default() })
+    }
+
+    /// Answers one request. A client that awaits an answer before its next request has them carried out in order.
+    pub(super) async fn answer(&self, operation: &str, body: Bytes, calls: &CallLog) -> Answer {
+        let touched = Touched::by(&body);
+        calls.record(Service::DynamoDb, operation, touched.tables());
+        if let Some(failure) = self.faults.strike(operation, &touched) {
+            return failure;
+        }
+        let (database, operation) = (self.database.clone(), operation.to_owned());
+        // The database blocks its caller, for a commit until the disk has it.
+        let result = spawn_blocking(move || operations::run(&database, &operation, &body)).await;
+        match result.unwrap_or_else(|panic| Err(DynoxideError::InternalServerError(panic.to_string()))) {
+            Ok(json) => answer(StatusCode::OK, json),
+            Err(error) => failed(&error),
+        }
+    }
+
+    /// Makes the next matching calls fail.
+    pub(super) fn fail(&self, fault: Fault) {
+        self.faults.add(fault);
+    }
+
+    /// Deletes expired items now and then, for ever.
+    pub(super) async fn sweep(self: Arc<Self>) {
+        let mut timer = tokio::time::interval(SWEEP_INTERVAL);
+        loop {
+            timer.tick().await;
+            let database = self.database.clone();
+            match spawn_blocking(move || database.sweep_ttl()).await {
+                Ok(Ok(0)) => {}
+                Ok(Ok(deleted)) => tracing::debug!(deleted, "expired items deleted"),
+                Ok(Err(error)) => tracing::warn!(%error, "expired items could not be deleted"),
+                Err(error) => tracing::warn!(%error, "expired items could not be deleted"),
+            }
+        }
+    }
+}
+
+fn failed(error: &DynoxideError) -> Answer {
+    let status = StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::BAD_REQUEST);
+    answer(status, error.to_json())
+}

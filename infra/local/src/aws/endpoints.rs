@@ -1,0 +1,70 @@
+//! The services behind the listener: each request goes to the one it is for.
+
+use std::sync::Arc;
+
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::{Request, StatusCode};
+use percent_encoding::percent_decode_str;
+
+use super::answer::{Answer, error};
+use super::calls::CallLog;
+use super::connections_api::ConnectionsApi;
+use super::dynamodb::DynamoDb;
+use super::guard::Guard;
+use super::invoke_api::InvokeApi;
+use super::secrets::Secrets;
+
+/// Largest request of any service: DynamoDB's.
+const BODY_LIMIT: usize = 16 * 1024 * 1024;
+
+/// Everything that answers.
+pub(super) struct Endpoints {
+    pub(super) guard: Guard,
+    pub(super) calls: CallLog,
+    pub(super) dynamodb: Arc<DynamoDb>,
+    pub(super) secrets: Secrets,
+    pub(super) invoke: InvokeApi,
+    pub(super) connections: ConnectionsApi,
+}
+
+impl Endpoints {
+    /// Answers one request.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let (request, body) = request.into_parts();
+        if let Some(refusal) = self.guard.refusal(&request.headers) {
+            return refusal;
+        }
+        let body = match Limited::new(body, BODY_LIMIT).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(reason) if reason.is::<LengthLimitError>() => {
+                return error(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", "the request is over 16 MB");
+            }
+            Err(reason) => return error(StatusCode::BAD_REQUEST, "SerializationException", &reason.to_string()),
+        };
+        let target = request.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+        if let Some((service, operation)) = target.and_then(|target| target.split_once('.')) {
+            match service {
+                "DynamoDB_20120810" | "DynamoDBStreams_20120810" => {
+                    return self.dynamodb.answer(operation, body, &self.calls).await;
+                }
+                "secretsmanager" => return self.secrets.answer(operation, &body, &self.calls),
+                _ => {}
+            }
+        }
+        // Decoded one by one: a connection id or an ARN may hold a slash.
+        let segments: Vec<_> = request.uri.path().split('/').map(|segment| percent_decode_str(segment).decode_utf8_lossy()).collect();
+        match segments.iter().map(AsRef::as_ref).collect::<Vec<_>>()[..] {
+            ["", "2015-03-31", "functions", function, "invocations"] => {
+                self.invoke.answer(&request.method, function, &request.headers, body, &self.calls).await
+            }
+            ["", stage, "@connections", id] => self.connections.answer(&request.method, Some(stage), id, body, &self.calls).await,
+            ["", "@connections", id] => self.connections.answer(&request.method, None, id, body, &self.calls).await,
+            _ => error(
+                StatusCode::NOT_FOUND,
+                "UnknownOperationException",
+                "the local stack serves DynamoDB, Secrets Manager, Lambda's Invoke and @connections",
+            ),
+        }
+    }
+}

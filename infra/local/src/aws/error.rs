@@ -1,0 +1,56 @@
+//! Why the AWS endpoints could not be started.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why the AWS endpoints could not be started, as a sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum AwsError {
+    /// The listener could be reached from elsewhere.
+    #[error("the AWS endpoints are for this machine alone and {0} is not: bind them to 127.0.0.1")]
+    NotLoopback(SocketAddr),
+    /// The listener's own address can't be read.
+    #[error("the address of the AWS endpoints can't be read: {0}")]
+    Listener(#[source] io::Error),
+    /// The directory belongs to another stack.
+    #[error("another local stack is using {0}: stop it, or choose another directory with --state, or none with --memory")]
+    Locked(PathBuf),
+    /// The directory, or a file in it, can't be used.
+    #[error("{path} can't be used ({source}): make it readable and writable, or choose another directory with --state")]
+    Directory {
+        /// The directory or file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// `secrets.json` does not hold secrets.
+    #[error("{path} does not hold secrets ({source}): restore it, or remove the state directory to start afresh")]
+    Secrets {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its content.
+        source: serde_json::Error,
+    },
+    /// The database can't be opened.
+    #[error("the database can't be opened ({0}): remove the state directory, or choose another with --state")]
+    Database(String),
+    /// The template's table is not one that DynamoDB would create.
+    #[error("table {table} can't be created: {reason}")]
+    Table {
+        /// Table name.
+        table: String,
+        /// What the database said.
+        reason: String,
+    },
+    /// The table is kept with keys that the template no longer gives it.
+    #[error(
+        "table {table} is kept with another {what} than the template gives it: remove the state directory, or choose another with --state"
+    )]
+    TableChanged {
+        /// Table name.
+        table: String,
+        /// Its key schema or an index.
+        what: String,
+    },
+}

@@ -1,0 +1,128 @@
+//! Lambda's Invoke API: one function calls another, or starts it and goes on.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, StatusCode};
+use serde::de::IgnoredAny;
+use serde_json::json;
+
+use super::answer::{Answer, answer, error};
+use super::calls::{CallLog, Service};
+use crate::lambda::{Functions, InvokeError};
+
+/// Largest payload of a synchronous invocation in bytes.
+const SYNCHRONOUS_LIMIT: usize = 6 * 1024 * 1024;
+/// Largest payload of an asynchronous invocation in bytes.
+const EVENT_LIMIT: usize = 1024 * 1024;
+
+/// What can be invoked by name: the functions, or a stand-in where a test needs none.
+pub trait Invoke: Send + Sync + 'static {
+    /// Invokes a function by its logical id and gives its answer.
+    fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Result<Bytes, InvokeError>>;
+
+    /// Queues an invocation of a function by its logical id.
+    fn invoke_async(&self, function: &str, payload: Bytes) -> Result<(), InvokeError>;
+}
+
+impl Invoke for Functions {
+    fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
+        Functions::invoke(self, function, payload).boxed()
+    }
+
+    fn invoke_async(&self, function: &str, payload: Bytes) -> Result<(), InvokeError> {
+        Functions::invoke_async(self, function, payload)
+    }
+}
+
+/// The API.
+pub(super) struct InvokeApi {
+    functions: Arc<dyn Invoke>,
+}
+
+impl InvokeApi {
+    pub(super) fn new(functions: impl Invoke) -> Self {
+        Self { functions: Arc::new(functions) }
+    }
+
+    /// Answers `/2015-03-31/functions/{target}/invocations`, `target` being a name or ARN, with or without an alias.
+    pub(super) async fn answer(&self, method: &Method, target: &str, headers: &HeaderMap, payload: Bytes, calls: &CallLog) -> Answer {
+        let function = function_id(target);
+        calls.record(Service::Lambda, "Invoke", vec![function.to_owned()]);
+        if method != Method::POST {
+            return error(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowedException", "Invoke is a POST");
+        }
+        let payload = if payload.is_empty() { Bytes::from_static(b"{}") } else { payload };
+        if let Err(reason) = serde_json::from_slice::<IgnoredAny>(&payload) {
+            let message = format!("Could not parse request body into json: {reason}");
+            return error(StatusCode::BAD_REQUEST, "InvalidRequestContentException", &message);
+        }
+        let kind = headers.get("x-amz-invocation-type").map_or("RequestResponse", |kind| kind.to_str().unwrap_or(""));
+        match kind {
+            "RequestResponse" if payload.len() <= SYNCHRONOUS_LIMIT => invoked(self.functions.invoke(function, payload).await),
+            "Event" if payload.len() <= EVENT_LIMIT => match self.functions.invoke_async(function, payload) {
+                Ok(()) => answer(StatusCode::ACCEPTED, Bytes::new()),
+                Err(error) => refused(&error),
+            },
+            "RequestResponse" | "Event" => error(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "RequestTooLargeException",
+                "Request must be smaller than 6291456 bytes, or 1048576 bytes for an Event",
+            ),
+            _ => error(StatusCode::BAD_REQUEST, "InvalidParameterValueException", "X-Amz-Invocation-Type must be RequestResponse or Event"),
+        }
+    }
+}
+
+/// The logical id in a function's name or ARN, with or without an alias: `Worker`, `Worker:live`,
+/// `000000000000:function:Worker`, `arn:aws:lambda:us-east-1:000000000000:function:Worker:live`.
+fn function_id(target: &str) -> &str {
+    let name = target.rsplit_once("function:").map_or(target, |(_, name)| name);
+    name.split_once(':').map_or(name, |(name, _alias)| name)
+}
+
+fn invoked(result: Result<Bytes, InvokeError>) -> Answer {
+    let payload = match result {
+        Ok(payload) => return answer(StatusCode::OK, payload),
+        Err(InvokeError::Unhandled { payload, .. }) => payload,
+        Err(error @ InvokeError::TimedOut(_)) => function_error("Sandbox.Timedout", &error),
+        Err(error @ (InvokeError::Crashed(_) | InvokeError::NotStarted(_))) => function_error("Runtime.ExitError", &error),
+        Err(error) => return refused(&error),
+    };
+    let mut answer = answer(StatusCode::OK, payload);
+    answer.headers_mut().insert(HeaderName::from_static("x-amz-function-error"), HeaderValue::from_static("Unhandled"));
+    answer
+}
+
+fn function_error(kind: &str, error: &InvokeError) -> Bytes {
+    json!({ "errorType": kind, "errorMessage": error.to_string() }).to_string().into()
+}
+
+/// An invocation that never reached a function.
+fn refused(reason: &InvokeError) -> Answer {
+    match reason {
+        InvokeError::Unknown(_) => error(StatusCode::NOT_FOUND, "ResourceNotFoundException", &reason.to_string()),
+        _ => error(StatusCode::SERVICE_UNAVAILABLE, "ServiceException", &reason.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_is_found_by_every_form_of_its_name() {
+        for target in [
+            "Worker",
+            "Worker:live",
+            "000000000000:function:Worker",
+            "000000000000:function:Worker:live",
+            "arn:aws:lambda:us-east-1:000000000000:function:Worker",
+            "arn:aws:lambda:us-east-1:000000000000:function:Worker:live",
+        ] {
+            assert_eq!(function_id(target), "Worker", "{target}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The AWS endpoints that the functions call: DynamoDB, Secrets Manager, Lambda's Invoke API and API Gateway's
+//! `@connections`, all on one loopback listener that only holders of its random credentials may use.
+
+mod answer;
+mod calls;
+mod connections_api;
+mod directory;
+mod dynamodb;
+mod endpoints;
+mod error;
+mod guard;
+mod invoke_api;
+mod secrets;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::{JoinSet, spawn_blocking};
+
+use crate::lambda::Functions;
+use crate::server::Server;
+use crate::template::model::{Secret, Table};
+use crate::websocket_api::Connections;
+
+use self::connections_api::ConnectionsApi;
+use self::directory::StateDirectory;
+use self::dynamodb::DynamoDb;
+use self::endpoints::Endpoints;
+use self::guard::Guard;
+use self::invoke_api::InvokeApi;
+use self::secrets::Secrets;
+
+pub use self::calls::{Call, CallLog, Service};
+pub use self::dynamodb::{Failure, Fault};
+pub use self::error::AwsError;
+pub use self::guard::Credentials;
+pub use self::invoke_api::Invoke;
+
+/// The running endpoints. Dropping them ends them at once, [`Aws::shutdown`] in good order.
+pub struct Aws {
+    calls: CallLog,
+    dynamodb: Arc<DynamoDb>,
+    server: Server,
+    sweeper: JoinSet<()>,
+    // The last field: the next stack may have the directory only when the database has been closed.
+    _directory: Option<StateDirectory>,
+}
+
+/// Where tables and secrets are kept.
+#[derive(Debug, Clone)]
+pub enum State {
+    /// In this directory, created if need be, which belongs to one stack at a time.
+    Directory(PathBuf),
+    /// In memory: gone when the stack ends.
+    Memory,
+}
+
+/// What to serve.
+pub struct AwsSettings<F = Functions> {
+    /// Where tables and secrets are kept.
+    pub state: State,
+    /// The tables of the template.
+    pub tables: Vec<Table>,
+    /// The secrets of the template.
+    pub secrets: Vec<Secret>,
+    /// What Lambda's Invoke API invokes.
+    pub functions: F,
+    /// What `@connections` reaches, if there is a WebSocket API.
+    pub connections: Option<Connections>,
+}
+
+impl Aws {
+    /// Sees to it that the tables and secrets exist, then serves on `listener`, which must be bound to a loopback address.
+    pub async fn start<F: Invoke>(listener: TcpListener, credentials: Credentials, settings: AwsSettings<F>) -> Result<Self, AwsError> {
+        let guard = Guard::new(&listener, credentials)?;
+        let AwsSettings { state, tables, secrets, functions, connections } = settings;
+        let opened = spawn_blocking(move || open(state, &tables, secrets)).await;
+        let (directory, dynamodb, secrets) = opened.unwrap_or_else(|panic| Err(AwsError::Database(panic.to_string())))?;
+
+        let (calls, dynamodb) = (CallLog::default(), Arc::new(dynamodb));
+        let endpoints = Arc::new(Endpoints {
+            guard,
+            calls: calls.clone(),
+            dynamodb: dynamodb.clone(),
+            secrets,
+            invoke: InvokeApi::new(functions),
+            connections: ConnectionsApi::new(connections),
+        });
+        let server = Server::start(listener, move |request, _peer| {
+            let endpoints = Arc::clone(&endpoints);
+            async move { endpoints.answer(request).await }
+        });
+        let mut sweeper = JoinSet::new();
+        sweeper.spawn(dynamodb.clone().sweep());
+        Ok(Self { calls, dynamodb, server, sweeper, _directory: directory })
+    }
+
+    /// Every AWS call since the start.
+    pub fn calls(&self) -> CallLog {
+        self.calls.clone()
+    }
+
+    /// Makes the next matching DynamoDB calls fail.
+    pub fn fail(&self, fault: Fault) {
+        self.dynamodb.fail(fault);
+    }
+
+    /// Lets the calls under way end, for a moment at most, and releases the state directory.
+    pub async fn shutdown(mut self) {
+        self.sweeper.shutdown().await;
+        self.server.shutdown().await;
+    }
+}
+
+fn open(state: State, tables: &[Table], secrets: Vec<Secret>) -> Result<(Option<StateDirectory>, DynamoDb, Secrets), AwsError> {
+    let directory = match state {
+        State::Directory(path) => Some(StateDirectory::open(path)?),
+        State::Memory => None,
+    };
+    let file = directory.as_ref().map(StateDirectory::database).transpose()?;
+    let dynamodb = DynamoDb::open(file.as_deref(), tables)?;
+    let secrets = Secrets::open(directory.as_ref().map(StateDirectory::secrets).as_deref(), secrets)?;
+    Ok((directory, dynamodb, secrets))
+}
+
+/// The variables with which an SDK in a function reaches the endpoints at `address`. The one for all services also keeps a
+/// service that is not served here from being called for real.
+pub fn environment(address: SocketAddr, credentials: &Credentials) -> BTreeMap<String, String> {
+    let endpoints = ["", "_DYNAMODB", "_SECRETS_MANAGER", "_LAMBDA", "_APIGATEWAYMANAGEMENTAPI"];
+    let endpoints = endpoints.map(|service| (format!("AWS_ENDPOINT_URL{service}"), format!("http://{address}")));
+    let others = [
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", &credentials.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key),
+    ];
+    endpoints.into_iter().chain(others.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
+}

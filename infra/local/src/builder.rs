@@ -1,0 +1,69 @@
+//! Builds the functions' binaries with cargo.
+
+#![expect(clippy::disallowed_methods, reason = "the rule that one module reads the environment is the functions'")]
+
+use std::collections::BTreeSet;
+use std::env;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use crate::template::model::Deployment;
+
+/// Variables that `cargo run` and `cargo test` set for what they run. A cargo started from there must not see them:
+/// build scripts that watch them would run again, and rebuild what depends on them.
+const OF_THE_RUNNING_PACKAGE: &[&str] = &["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_PACKAGE"];
+
+/// Why the functions could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// This program does not know where it is itself.
+    #[error("the directory of the binaries can't be found: {0}")]
+    NoDirectory(#[source] io::Error),
+    /// Cargo could not be started.
+    #[error("cargo can't be started: {0}")]
+    NoCargo(#[source] io::Error),
+    /// Cargo has said what is wrong.
+    #[error("the functions could not be built (cargo: {0})")]
+    Failed(ExitStatus),
+}
+
+/// The directory in which cargo puts binaries of the profile that this program was built with.
+pub fn binaries_directory() -> Result<PathBuf, BuildError> {
+    let mut directory = env::current_exe().map_err(BuildError::NoDirectory)?;
+    directory.pop();
+    // Where tests are.
+    if directory.ends_with("deps") {
+        directory.pop();
+    }
+    Ok(directory)
+}
+
+/// Builds the binaries of all functions of `deployment` in the workspace at `root` into `binaries`. Cargo's own output passes through.
+pub fn build(deployment: &Deployment, root: &Path, binaries: &Path) -> Result<(), BuildError> {
+    let names: BTreeSet<&str> = deployment.functions.iter().map(|function| function.binary.as_str()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    cargo.arg("build").arg("--manifest-path").arg(root.join("Cargo.toml"));
+    // `target/debug` is the profile `dev` in `target`.
+    match (binaries.parent(), binaries.file_name()) {
+        (Some(target), Some(profile)) => {
+            let profile = if profile == "debug" { "dev".into() } else { profile.to_owned() };
+            cargo.arg("--target-dir").arg(target).arg("--profile").arg(profile);
+        }
+        _ => return Err(BuildError::NoDirectory(io::ErrorKind::NotFound.into())),
+    }
+    for name in names {
+        cargo.args(["--bin", name]);
+    }
+    for (name, _) in env::vars_os() {
+        if OF_THE_RUNNING_PACKAGE.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            cargo.env_remove(name);
+        }
+    }
+    let status = cargo.status().map_err(BuildError::NoCargo)?;
+    if status.success() { Ok(()) } else { Err(BuildError::Failed(status)) }
+}

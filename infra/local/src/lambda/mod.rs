@@ -1,0 +1,162 @@
+//! The functions: the emulated Lambda Runtime API, the processes behind it, and their invocation.
+//!
+//! Each function has a `pool` of processes, which are its real binary. A process asks the `runtime_api` for its next invocation
+//! and posts the result there, one at a time, as on Lambda. `process` starts and ends processes, `environment` says what they see,
+//! `logs` keeps what they write.
+
+mod environment;
+pub mod logs;
+mod pool;
+mod process;
+mod runtime_api;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::server::Server;
+use crate::template::function_arn;
+use crate::template::model::Function;
+use pool::{Job, Message, Pool};
+use process::Launcher;
+
+/// The running functions.
+#[derive(Clone)]
+pub struct Functions(Arc<Inner>);
+
+/// What the functions need to run.
+pub struct FunctionsSettings {
+    /// The functions.
+    pub functions: Vec<Function>,
+    /// Directory of their binaries.
+    pub binaries: PathBuf,
+    /// Variables that every function gets beside its own.
+    pub environment: BTreeMap<String, String>,
+    /// Directory of their logs, one file per function.
+    pub logs: PathBuf,
+    /// Bounds on their processes.
+    pub limits: ProcessLimits,
+}
+
+/// Bounds on the processes of each function.
+#[derive(Debug, Clone, Copy)]
+pub struct ProcessLimits {
+    /// Processes a function may have at a time; further invocations wait in line.
+    ///
+    /// The bound is per function, not for all together: a function that waits for another could otherwise take the last process
+    /// and wait for ever. Lambda's own is 1,000 for all; 32 is far more than a laptop runs at once, and enough for the tests' races.
+    pub per_function: usize,
+    /// A process with nothing to do for so long is ended.
+    pub idle: Duration,
+    /// A process must ask for its first invocation within this time. Lambda gives 10 s; a machine that is compiling gets more.
+    pub start: Duration,
+}
+
+impl Default for ProcessLimits {
+    fn default() -> ProcessLimits {
+        ProcessLimits { per_function: 32, idle: Duration::from_mins(5), start: Duration::from_secs(30) }
+    }
+}
+
+/// Why an invocation has no result.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum InvokeError {
+    /// No function has this logical id.
+    #[error("there is no function `{0}`")]
+    Unknown(String),
+    /// The payload is larger than Lambda takes.
+    #[error("the payload is larger than 6 MB")]
+    TooLarge,
+    /// The function's binary could not be started.
+    #[error("the function could not be started: {0}")]
+    NotStarted(String),
+    /// The function took longer than its `Timeout`, and was killed.
+    #[error("the function timed out after {0:?}")]
+    TimedOut(Duration),
+    /// The process ended before it had answered.
+    #[error("the function's process ended ({0}) before it had answered; its log says why")]
+    Crashed(String),
+    /// The function answered with an error.
+    #[error("the function failed: {error_type}: {message}")]
+    Unhandled {
+        /// Kind of the error.
+        error_type: String,
+        /// What it says.
+        message: String,
+        /// The JSON that Lambda's callers get.
+        payload: Bytes,
+    },
+    /// The stack is ending.
+    #[error("the local stack is ending")]
+    ShuttingDown,
+}
+
+struct Inner {
+    pools: Pools,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    _runtime_api: Server,
+}
+
+/// Logical id to the inbox of the function's pool.
+type Pools = Arc<BTreeMap<String, mpsc::UnboundedSender<Message>>>;
+
+/// Lambda's bound on payloads and results.
+pub(crate) const PAYLOAD_LIMIT_BYTES: usize = 6 * 1024 * 1024;
+
+impl Functions {
+    /// Gets the functions ready. Their processes start with the first invocation.
+    pub async fn start(settings: FunctionsSettings) -> std::io::Result<Functions> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        std::fs::create_dir_all(&settings.logs)?;
+        let mut pools = BTreeMap::new();
+        let mut tasks = Vec::new();
+        for function in settings.functions {
+            let launcher = Launcher::new(&function, &settings.binaries, &settings.environment, address, &settings.logs)?;
+            let (inbox, messages) = mpsc::unbounded_channel();
+            pools.insert(function.id, inbox);
+            tasks.push(tokio::spawn(Pool::new(launcher, function.timeout, settings.limits).run(messages)));
+        }
+        let pools = Arc::new(pools);
+        let runtime_api = runtime_api::start(listener, Arc::clone(&pools));
+        Ok(Functions(Arc::new(Inner { pools, tasks: Mutex::new(tasks), _runtime_api: runtime_api })))
+    }
+
+    /// Synchronous invocation by logical id: the function's response payload.
+    pub async fn invoke(&self, function: &str, payload: Bytes) -> Result<Bytes, InvokeError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue(function, payload, Some(reply))?;
+        answer.await.unwrap_or(Err(InvokeError::ShuttingDown))
+    }
+
+    /// Asynchronous invocation: queued in order, answered at once.
+    pub fn invoke_async(&self, function: &str, payload: Bytes) -> Result<(), InvokeError> {
+        self.queue(function, payload, None)
+    }
+
+    /// Kills every process and waits until they are gone. Invocations that wait, and later ones, get [`InvokeError::ShuttingDown`].
+    pub async fn shutdown(&self) {
+        for pool in self.0.pools.values() {
+            let _ = pool.send(Message::Shutdown);
+        }
+        let tasks = std::mem::take(&mut *self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
+            let _ = task.await;
+        }
+    }
+
+    fn queue(&self, function: &str, payload: Bytes, reply: Option<pool::Reply>) -> Result<(), InvokeError> {
+        let pool = self.0.pools.get(function).ok_or_else(|| InvokeError::Unknown(function.to_owned()))?;
+        if payload.len() > PAYLOAD_LIMIT_BYTES {
+            return Err(InvokeError::TooLarge);
+        }
+        let job = Job { request_id: uuid::Uuid::new_v4().to_string(), arn: function_arn(function), payload, reply };
+        pool.send(Message::Invoke(job)).map_err(|_| InvokeError::ShuttingDown)
+    }
+}

@@ -1,0 +1,251 @@
+//! The processes of one function and the invocations that wait for one.
+//!
+//! A pool is one task with an inbox: what happens (an invocation, a process that asks for work, an answer, an exit, a moment in time)
+//! happens one after the other, so no state is shared and no two things race.
+
+#![expect(clippy::disallowed_methods, reason = "the rule that one module reads the wall clock is the functions'")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::process::{Exit, Launcher};
+use super::{InvokeError, ProcessLimits};
+
+/// What a pool is told.
+pub(super) enum Message {
+    /// Someone invokes the function.
+    Invoke(Job),
+    /// A process is ready for an invocation.
+    Next { process: String, reply: oneshot::Sender<Invocation> },
+    /// A process has answered an invocation; `accepted` is told whether that was its to answer.
+    Answer { process: String, request_id: String, outcome: Result<Bytes, InvokeError>, accepted: oneshot::Sender<bool> },
+    /// A process could not initialise itself.
+    InitError { process: String, error: InvokeError },
+    /// End all processes, and the pool.
+    Shutdown,
+}
+
+/// An invocation that waits, or runs.
+pub(super) struct Job {
+    pub request_id: String,
+    /// The ARN it was invoked by.
+    pub arn: String,
+    pub payload: Bytes,
+    /// `None` for an asynchronous invocation.
+    pub reply: Option<Reply>,
+}
+
+pub(super) type Reply = oneshot::Sender<Result<Bytes, InvokeError>>;
+
+/// What a process is given to do.
+#[derive(Debug)]
+pub(super) struct Invocation {
+    pub request_id: String,
+    pub arn: String,
+    pub payload: Bytes,
+    pub deadline: SystemTime,
+}
+
+pub(super) struct Pool {
+    launcher: Launcher,
+    timeout: Duration,
+    limits: ProcessLimits,
+    queue: VecDeque<Job>,
+    processes: BTreeMap<String, Process>,
+    exits: JoinSet<Exit>,
+}
+
+struct Process {
+    state: State,
+    /// Dropping it kills the process.
+    _alive: oneshot::Sender<()>,
+}
+
+enum State {
+    Starting {
+        until: Instant,
+    },
+    Idle {
+        next: oneshot::Sender<Invocation>,
+        since: Instant,
+    },
+    /// Once the job is answered the process is still busy, until it asks for the next one: the time limit holds till then.
+    Busy {
+        job: Option<Job>,
+        until: Instant,
+    },
+}
+
+impl Pool {
+    pub(super) fn new(launcher: Launcher, timeout: Duration, limits: ProcessLimits) -> Pool {
+        Pool { launcher, timeout, limits, queue: VecDeque::new(), processes: BTreeMap::new(), exits: JoinSet::new() }
+    }
+
+    /// Runs the function until the stack ends.
+    pub(super) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) {
+        loop {
+            let wake = self.next_deadline();
+            tokio::select! {
+                message = inbox.recv() => match message {
+                    Some(Message::Shutdown) | None => break,
+                    Some(message) => self.handle(message),
+                },
+                Some(Ok(exit)) = self.exits.join_next() => self.exited(exit),
+                () = sleep_until(wake) => self.expire(Instant::now()),
+            }
+            self.dispatch();
+        }
+        inbox.close();
+        let running = self.processes.into_values().filter_map(|process| match process.state {
+            State::Busy { job, .. } => job,
+            _ => None,
+        });
+        for job in running.chain(self.queue) {
+            finish(&self.launcher, job, Err(InvokeError::ShuttingDown));
+        }
+        while self.exits.join_next().await.is_some() {}
+    }
+
+    fn handle(&mut self, message: Message) {
+        match message {
+            Message::Invoke(job) => self.queue.push_back(job),
+            Message::Next { process, reply } => {
+                // A process that is no longer known is about to be killed; its reply is dropped.
+                if let Some(process) = self.processes.get_mut(&process) {
+                    process.state = State::Idle { next: reply, since: Instant::now() };
+                }
+            }
+            Message::Answer { process, request_id, outcome, accepted } => {
+                let job = match self.processes.get_mut(&process).map(|process| &mut process.state) {
+                    Some(State::Busy { job, .. }) => job.take_if(|job| job.request_id == request_id),
+                    _ => None,
+                };
+                let _ = accepted.send(job.is_some());
+                if let Some(job) = job {
+                    finish(&self.launcher, job, outcome);
+                }
+            }
+            Message::InitError { process, error } => {
+                if self.processes.remove(&process).is_some() {
+                    self.fail_next(error);
+                }
+            }
+            Message::Shutdown => {}
+        }
+    }
+
+    /// Gives waiting jobs to idle processes, and starts processes for those that are left.
+    fn dispatch(&mut self) {
+        self.queue.retain(|job| job.reply.as_ref().is_none_or(|reply| !reply.is_closed()));
+        while let Some(job) = self.queue.pop_front() {
+            if let Err(job) = self.hand_over(job) {
+                self.queue.push_front(job);
+                break;
+            }
+        }
+        let starting = self.processes.values().filter(|process| matches!(process.state, State::Starting { .. })).count();
+        let room = self.limits.per_function.saturating_sub(self.processes.len());
+        for _ in 0..self.queue.len().saturating_sub(starting).min(room) {
+            self.start_process();
+        }
+    }
+
+    /// Gives the job to the process that has been idle for the shortest time, so that those too many can age and be ended.
+    fn hand_over(&mut self, mut job: Job) -> Result<(), Job> {
+        loop {
+            let idle = self.processes.iter_mut().filter_map(|(id, process)| match &process.state {
+                State::Idle { since, .. } => Some((*since, id, &mut process.state)),
+                _ => None,
+            });
+            let Some((_, id, state)) = idle.max_by_key(|(since, ..)| *since) else { return Err(job) };
+            let id = id.clone();
+            let invocation = Invocation {
+                request_id: job.request_id.clone(),
+                arn: job.arn.clone(),
+                payload: std::mem::take(&mut job.payload),
+                deadline: SystemTime::now() + self.timeout,
+            };
+            let busy = State::Busy { job: Some(job), until: Instant::now() + self.timeout };
+            let State::Idle { next, .. } = std::mem::replace(state, busy) else { return Ok(()) };
+            let Err(returned) = next.send(invocation) else { return Ok(()) };
+            // It has gone away since it asked.
+            match self.processes.remove(&id).map(|process| process.state) {
+                Some(State::Busy { job: Some(returned_job), .. }) => job = returned_job,
+                _ => return Ok(()),
+            }
+            job.payload = returned.payload;
+        }
+    }
+
+    fn start_process(&mut self) {
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        match self.launcher.start(&id, &mut self.exits) {
+            Ok(alive) => {
+                let state = State::Starting { until: Instant::now() + self.limits.start };
+                self.processes.insert(id, Process { state, _alive: alive });
+            }
+            Err(error) => self.fail_next(InvokeError::NotStarted(error)),
+        }
+    }
+
+    fn exited(&mut self, exit: Exit) {
+        match self.processes.remove(&exit.process).map(|process| process.state) {
+            Some(State::Busy { job: Some(job), .. }) => finish(&self.launcher, job, Err(InvokeError::Crashed(exit.status))),
+            Some(State::Starting { .. }) => self.fail_next(InvokeError::Crashed(exit.status)),
+            Some(State::Busy { .. } | State::Idle { .. }) | None => {}
+        }
+    }
+
+    /// Ends what has reached its time limit.
+    fn expire(&mut self, now: Instant) {
+        let idle = self.limits.idle;
+        for (_, process) in self.processes.extract_if(.., |_, process| process.state.deadline(idle) <= now).collect::<Vec<_>>() {
+            match process.state {
+                State::Busy { job: Some(job), .. } => finish(&self.launcher, job, Err(InvokeError::TimedOut(self.timeout))),
+                State::Starting { .. } => {
+                    let reason = format!("it asked for no invocation within {:?}", self.limits.start);
+                    self.fail_next(InvokeError::NotStarted(reason));
+                }
+                State::Busy { .. } | State::Idle { .. } => {}
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let deadlines = self.processes.values().map(|process| process.state.deadline(self.limits.idle));
+        deadlines.min().unwrap_or_else(|| Instant::now() + self.limits.idle)
+    }
+
+    /// A process that never got to work fails the invocation it was started for. So a function that can't start fails each
+    /// invocation once, and is not started over and over.
+    fn fail_next(&mut self, error: InvokeError) {
+        if let Some(job) = self.queue.pop_front() {
+            finish(&self.launcher, job, Err(error));
+        }
+    }
+}
+
+impl State {
+    fn deadline(&self, idle: Duration) -> Instant {
+        match self {
+            State::Starting { until } | State::Busy { until, .. } => *until,
+            State::Idle { since, .. } => *since + idle,
+        }
+    }
+}
+
+fn finish(launcher: &Launcher, job: Job, outcome: Result<Bytes, InvokeError>) {
+    if let Err(error) = &outcome
+        && !matches!(error, InvokeError::ShuttingDown)
+    {
+        launcher.log.note(&format!("request {}: {error}", job.request_id));
+    }
+    if let Some(reply) = job.reply {
+        let _ = reply.send(outcome);
+    }
+}

@@ -1,0 +1,117 @@
+//! Processes of one function: starting them, reading what they write, killing them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::environment::process_environment;
+use super::logs::{FunctionLog, Stream};
+use crate::template::model::Function;
+
+/// How long the output of a process that has ended may take to be read. It is there already, unless a child of its own keeps the pipe.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Starts the processes of one function.
+pub(super) struct Launcher {
+    pub(super) log: Arc<FunctionLog>,
+    function: String,
+    binary: PathBuf,
+    directory: PathBuf,
+    environment: BTreeMap<String, String>,
+    runtime_api: SocketAddr,
+}
+
+/// The end of a process.
+pub(super) struct Exit {
+    pub process: String,
+    /// `exit status: 1`, `signal: 9 (SIGKILL)`.
+    pub status: String,
+}
+
+impl Launcher {
+    pub(super) fn new(
+        function: &Function,
+        binaries: &Path,
+        extra: &BTreeMap<String, String>,
+        runtime_api: SocketAddr,
+        logs: &Path,
+    ) -> io::Result<Launcher> {
+        Ok(Launcher {
+            log: Arc::new(FunctionLog::open(&function.id, logs)?),
+            function: function.id.clone(),
+            binary: binaries.join(&function.binary),
+            directory: binaries.to_owned(),
+            environment: process_environment(function, extra, binaries),
+            runtime_api,
+        })
+    }
+
+    /// Starts a process, whose end is reported to `exits`. It is killed, its whole process group, when what is returned is dropped.
+    pub(super) fn start(&self, process: &str, exits: &mut JoinSet<Exit>) -> Result<oneshot::Sender<()>, String> {
+        let mut child = Command::new(&self.binary)
+            .env_clear()
+            .envs(&self.environment)
+            // Processes of a function are told apart by their path. It is not to be guessed: who knows it can answer in the function's name.
+            // With a scheme, without which lambda_runtime takes no path.
+            .env("AWS_LAMBDA_RUNTIME_API", format!("http://{}/{}/{process}", self.runtime_api, self.function))
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", format!("[$LATEST]{process}"))
+            .current_dir(&self.directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // A group of its own: a Ctrl-C in the terminal reaches the stack alone, which then ends its functions in order.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| format!("{}: {error}", self.binary.display()))?;
+        let mut readers = JoinSet::new();
+        if let Some(stdout) = child.stdout.take() {
+            readers.spawn(copy_lines(stdout, Stream::Stdout, Arc::clone(&self.log)));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            readers.spawn(copy_lines(stderr, Stream::Stderr, Arc::clone(&self.log)));
+        }
+        let (alive, dropped) = oneshot::channel();
+        exits.spawn(watch(process.to_owned(), child, readers, dropped));
+        Ok(alive)
+    }
+}
+
+/// Waits for the end of a process, or brings it about when `dropped` says so.
+async fn watch(process: String, mut child: Child, readers: JoinSet<()>, dropped: oneshot::Receiver<()>) -> Exit {
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let status = tokio::select! {
+        status = child.wait() => status,
+        _ = dropped => {
+            // It may have ended in this very moment; then there is no group, which is as well.
+            if let Some(group) = group {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+            child.wait().await
+        }
+    };
+    let _ = timeout(LAST_WORDS, readers.join_all()).await;
+    let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+    Exit { process, status }
+}
+
+async fn copy_lines(output: impl AsyncRead + Unpin, stream: Stream, log: Arc<FunctionLog>) {
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    // Bytes, not text: a function that writes something else than UTF-8 must not be stopped by it.
+    while output.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
+        log.line(stream, String::from_utf8_lossy(&line).trim_end());
+        line.clear();
+    }
+}

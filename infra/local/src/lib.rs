@@ -1,0 +1,26 @@
+//! The local stack: what template.yaml describes, brought up on this machine.
+//!
+//! ```text
+//! template/       template.yaml and samconfig.toml -> model::Deployment; the rest knows only that
+//! lambda/         the functions: Runtime API, processes, invocation
+//! aws/            the AWS endpoints that functions call: DynamoDB, Secrets Manager, Lambda Invoke, @connections
+//! http_api/       the HTTP API: requests -> events, results -> answers
+//! websocket_api/  the WebSocket API
+//! front           the one port of both APIs
+//! stack           all of it, started and ended together
+//! builder         cargo builds the functions' binaries
+//! ```
+//!
+//! `main.rs` makes of it the command `tally`; tests start a [`Stack`] each, on a free port.
+
+pub mod aws;
+pub mod builder;
+mod front;
+mod http_api;
+pub mod lambda;
+mod server;
+mod stack;
+pub mod template;
+pub mod websocket_api;
+
+pub use stack::{Stack, StackError, StackOptions};

@@ -1,0 +1,107 @@
+//! `cargo run`: builds the functions, brings template.yaml up, and ends it all on Ctrl-C.
+
+mod cli;
+mod environment_file;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tally_local::aws::State;
+use tally_local::{Stack, StackOptions, builder, template};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::level_filters::LevelFilter;
+
+use cli::{Cli, Command};
+use environment_file::EnvironmentFile;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Dependencies that log have nothing to say to who runs this.
+    let level = if cli.verbose { LevelFilter::INFO } else { LevelFilter::WARN };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .without_time()
+        .with_writer(io::stderr)
+        .log_internal_errors(false)
+        .init();
+    match run(&cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
+    let template = cli.template()?;
+    if let Some(Command::Env { function }) = &cli.command {
+        let variables = environment_file::variables(&cli.state_directory(&template), function)?;
+        return Ok(io::stdout().write_all(variables.as_bytes())?);
+    }
+    let options = cli.stack_options(template)?;
+    if !cli.no_build {
+        build(&options)?;
+    }
+    let state = match &options.state {
+        State::Directory(directory) => Some(directory.clone()),
+        State::Memory => None,
+    };
+    let mut end = Box::pin(end_signal()?);
+    let stack = tokio::select! {
+        stack = Stack::start(options) => stack?,
+        () = &mut end => return Ok(()),
+    };
+    let environment_file = state.map(|directory| EnvironmentFile::write(&stack, &directory)).transpose()?;
+    announce(&stack);
+    end.await;
+    say("Ending.");
+    drop(environment_file);
+    // Who asks twice does not want to wait.
+    tokio::select! {
+        () = stack.shutdown() => {}
+        () = end_signal()? => {}
+    }
+    Ok(())
+}
+
+fn build(options: &StackOptions) -> Result<(), Box<dyn std::error::Error>> {
+    // Which binaries there are does not depend on the URL.
+    let deployment = template::load(&options.source("http://127.0.0.1"))?;
+    let root = options.template.parent().unwrap_or(Path::new("."));
+    say(&format!("Building {} functions.", deployment.functions.len()));
+    Ok(builder::build(&deployment, root, &options.binaries)?)
+}
+
+fn announce(stack: &Stack) {
+    let mut lines = vec!["Tally is ready. Ctrl-C ends it.".to_owned(), String::new()];
+    lines.push(format!("  HTTP       {}", stack.url()));
+    lines.extend(stack.websocket_url().map(|url| format!("  WebSocket  {url}")));
+    lines.extend([format!("  Logs       {}", stack.logs().display()), String::new()]);
+    lines.extend(stack.deployment().welcome.iter().map(|line| format!("  {line}")));
+    // Whoever has read the first line and closed the pipe still wants the stack.
+    let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
+}
+
+/// Tells the terminal, which may be gone.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Ctrl-C, `kill`, or the terminal closes.
+fn end_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,108 @@
+//! An HTTP/1.1 server on a listener: accepts, hands requests to one handler, and ends without leaving connections behind.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// How long requests in progress may take once the server is to end.
+const GRACE: Duration = Duration::from_secs(1);
+/// Where accepting fails (no file descriptor is left, say), trying again at once would only burn time.
+const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(100);
+
+/// A running server; dropping it breaks off its connections.
+pub(crate) struct Server {
+    /// Dropping it asks the server to end.
+    running: watch::Sender<()>,
+    task: AbortOnDrop,
+}
+
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Server {
+    /// Answers what arrives at `listener` with `handler`, which may upgrade connections.
+    pub(crate) fn start<H, F>(listener: TcpListener, handler: H) -> Server
+    where
+        H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
+        F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    {
+        let (running, stopped) = watch::channel(());
+        let task = AbortOnDrop(tokio::spawn(accept(listener, Arc::new(handler), stopped)));
+        Server { running, task }
+    }
+
+    /// Ends the server: no new connections, a moment for the requests in progress.
+    pub(crate) async fn shutdown(mut self) {
+        drop(self.running);
+        let _ = (&mut self.task.0).await;
+    }
+}
+
+async fn accept<H, F>(listener: TcpListener, handler: Arc<H>, mut stopped: watch::Receiver<()>)
+where
+    H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    connections.spawn(connection(stream, peer, Arc::clone(&handler), stopped.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!("a connection could not be accepted: {error}");
+                    tokio::time::sleep(PAUSE_AFTER_ACCEPT_ERROR).await;
+                }
+            }
+        }
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(GRACE, connections.join_all()).await;
+}
+
+async fn connection<H, F>(stream: TcpStream, peer: SocketAddr, handler: Arc<H>, mut stopped: watch::Receiver<()>)
+where
+    H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
+    // Answers are written in one piece: waiting for more would only delay them.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let answer = handler(request, peer);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let mut connection = pin!(connection);
+    let end = tokio::select! {
+        end = &mut connection => end,
+        _ = stopped.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    // A client that goes away is no news.
+    if let Err(error) = end {
+        tracing::debug!("the connection of {peer} broke off: {error}");
+    }
+}

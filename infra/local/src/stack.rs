@@ -1,0 +1,276 @@
+//! A running stack: everything of a template, brought up together and ended together.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use crate::aws::{self, Aws, AwsError, AwsSettings, CallLog, Credentials, State};
+use crate::front::Front;
+use crate::http_api::HttpApiServer;
+use crate::lambda::{Functions, FunctionsSettings, InvokeError, ProcessLimits};
+use crate::server::Server;
+use crate::template::model::{Deployment, Function};
+use crate::template::{self, Source, TemplateError};
+use crate::websocket_api::{WebSocketLimits, WebSocketServer};
+
+/// What to bring up, and how.
+#[derive(Debug, Clone)]
+pub struct StackOptions {
+    /// Path of template.yaml.
+    pub template: PathBuf,
+    /// Path of samconfig.toml, for the parameters; without it they have their defaults.
+    pub samconfig: Option<PathBuf>,
+    /// The environment in samconfig.toml.
+    pub config_env: String,
+    /// Parameter values that come before those of samconfig.toml.
+    pub sets: Vec<(String, String)>,
+    /// Where tables, secrets and logs are kept.
+    pub state: State,
+    /// Port of the HTTP and WebSocket APIs; `None` takes a free one.
+    pub port: Option<u16>,
+    /// Directory of the functions' binaries.
+    pub binaries: PathBuf,
+    /// Variables that every function gets beside the template's.
+    pub environment: BTreeMap<String, String>,
+    /// Bounds on the functions' processes.
+    pub processes: ProcessLimits,
+    /// Bounds on WebSocket connections.
+    pub websocket: WebSocketLimits,
+}
+
+impl StackOptions {
+    /// A stack as tests want it: in memory, on a free port, with the environment `local` of the samconfig.toml beside the template.
+    pub fn new(template: impl Into<PathBuf>, binaries: impl Into<PathBuf>) -> StackOptions {
+        let template = template.into();
+        StackOptions {
+            samconfig: Some(template.with_file_name("samconfig.toml")),
+            template,
+            config_env: "local".to_owned(),
+            sets: Vec::new(),
+            state: State::Memory,
+            port: None,
+            binaries: binaries.into(),
+            environment: BTreeMap::new(),
+            processes: ProcessLimits::default(),
+            websocket: WebSocketLimits::default(),
+        }
+    }
+
+    /// The template, as it is where the HTTP API is at `url`.
+    pub fn source(&self, url: &str) -> Source {
+        Source {
+            template: self.template.clone(),
+            samconfig: self.samconfig.clone(),
+            config_env: self.config_env.clone(),
+            sets: self.sets.clone(),
+            url: url.to_owned(),
+        }
+    }
+}
+
+/// Why a stack could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// The port is taken.
+    #[error("port {0} is in use: end what listens there, or choose another port with --port")]
+    PortInUse(u16),
+    /// Something of this machine failed.
+    #[error("{what}: {source}")]
+    Machine {
+        /// What was tried.
+        what: &'static str,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// The template can't be brought up.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A binary is not there.
+    #[error("the binary of {function} is missing at {path}: build it with `cargo build --bin {binary}`, or leave --no-build away")]
+    MissingBinary {
+        /// Logical id.
+        function: String,
+        /// Where it should be.
+        path: PathBuf,
+        /// Its name.
+        binary: String,
+    },
+    /// Tables, secrets or the endpoints for them failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// A function that is to be invoked at the start failed.
+    #[error("{function}, which the template invokes at the start: {source}")]
+    InvokeOnStart {
+        /// Logical id.
+        function: String,
+        /// What went wrong.
+        source: InvokeError,
+    },
+}
+
+/// A running stack. End it with [`Stack::shutdown`]; dropping it ends it too, but does not wait for that.
+pub struct Stack {
+    deployment: Deployment,
+    url: String,
+    functions: Functions,
+    function_environment: BTreeMap<String, String>,
+    front: Server,
+    websocket: Option<WebSocketServer>,
+    aws: Aws,
+    logs: PathBuf,
+    // The last field: what lies in it is in use until all else is gone.
+    _temporary: Option<TempDir>,
+}
+
+impl Stack {
+    /// Brings everything up. When this returns, the stack answers requests and its start functions have run.
+    pub async fn start(options: StackOptions) -> Result<Stack, StackError> {
+        let (listener, url) = listen(options.port).await?;
+        let deployment = template::load(&options.source(&url))?;
+        for function in &deployment.functions {
+            let path = options.binaries.join(&function.binary);
+            if !path.is_file() {
+                return Err(StackError::MissingBinary { function: function.id.clone(), path, binary: function.binary.clone() });
+            }
+        }
+        let (logs, temporary) = log_directory(&options.state)?;
+
+        let aws_listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(machine("no port is to be had for the AWS endpoints"))?;
+        let aws_address = aws_listener.local_addr().map_err(machine("the AWS endpoints have no address"))?;
+        let credentials = Credentials::random();
+        let mut function_environment = options.environment;
+        function_environment.extend(aws::environment(aws_address, &credentials));
+
+        let functions = Functions::start(FunctionsSettings {
+            functions: deployment.functions.clone(),
+            binaries: options.binaries,
+            environment: function_environment.clone(),
+            logs: logs.clone(),
+            limits: options.processes,
+        })
+        .await
+        .map_err(machine("the functions can't be run"))?;
+
+        let websocket = deployment.websocket_api.clone().map(|api| WebSocketServer::new(api, functions.clone(), options.websocket));
+        let settings = AwsSettings {
+            state: options.state,
+            tables: deployment.tables.clone(),
+            secrets: deployment.secrets.clone(),
+            functions: functions.clone(),
+            connections: websocket.as_ref().map(WebSocketServer::connections),
+        };
+        let aws = Aws::start(aws_listener, credentials, settings).await?;
+        let front = Front {
+            // Without an HTTP API there are no routes, so that every path is one that is not found.
+            http: HttpApiServer::new(deployment.http_api.clone().unwrap_or_default(), functions.clone()),
+            websocket: deployment.websocket_api.as_ref().map(|api| api.stage.clone()).zip(websocket.clone()),
+        };
+        let front = Server::start(listener, move |request, peer| {
+            let front = front.clone();
+            async move { front.serve(request, peer).await }
+        });
+        let stack = Stack { deployment, url, functions, function_environment, front, websocket, aws, logs, _temporary: temporary };
+        match stack.invoke_start_functions().await {
+            Ok(()) => Ok(stack),
+            Err(error) => {
+                stack.shutdown().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// URL of the HTTP API, without a trailing slash.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// URL of the WebSocket API with its stage, if there is one.
+    pub fn websocket_url(&self) -> Option<String> {
+        let api = self.deployment.websocket_api.as_ref()?;
+        Some(format!("{}/{}", template::websocket_url(&self.url), api.stage))
+    }
+
+    /// What the template says.
+    pub fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+
+    /// The functions.
+    pub fn functions(&self) -> &Functions {
+        &self.functions
+    }
+
+    /// Invokes a function by its logical id.
+    pub async fn invoke(&self, function: &str, payload: impl Into<Bytes>) -> Result<Bytes, InvokeError> {
+        self.functions.invoke(function, payload.into()).await
+    }
+
+    /// The AWS endpoints.
+    pub fn aws(&self) -> &Aws {
+        &self.aws
+    }
+
+    /// The calls that functions have made to AWS.
+    pub fn calls(&self) -> CallLog {
+        self.aws.calls()
+    }
+
+    /// The directory of the functions' logs, one file per function.
+    pub fn logs(&self) -> &Path {
+        &self.logs
+    }
+
+    /// The variables with which a function runs against this stack from outside, under `cargo lambda watch` for one.
+    pub fn environment(&self, function: &Function) -> BTreeMap<String, String> {
+        let mut variables = function.environment.clone();
+        variables.extend(self.function_environment.clone());
+        variables
+    }
+
+    /// Ends everything: requests in progress have a moment, functions are killed, tables are closed.
+    pub async fn shutdown(self) {
+        self.front.shutdown().await;
+        if let Some(websocket) = self.websocket {
+            websocket.shutdown().await;
+        }
+        self.functions.shutdown().await;
+        self.aws.shutdown().await;
+    }
+
+    async fn invoke_start_functions(&self) -> Result<(), StackError> {
+        for function in &self.deployment.invoke_on_start {
+            self.invoke(function, "{}").await.map_err(|source| StackError::InvokeOnStart { function: function.clone(), source })?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes the port, and says by which URL it is reached.
+async fn listen(port: Option<u16>) -> Result<(TcpListener, String), StackError> {
+    let listener = TcpListener::bind(("127.0.0.1", port.unwrap_or(0))).await.map_err(|error| match (error.kind(), port) {
+        (io::ErrorKind::AddrInUse, Some(port)) => StackError::PortInUse(port),
+        _ => machine("the port can't be opened")(error),
+    })?;
+    let address: SocketAddr = listener.local_addr().map_err(machine("the port has no address"))?;
+    Ok((listener, format!("http://{address}")))
+}
+
+/// Logs lie beside the tables, or, if those are in memory, in a directory that goes with the stack.
+fn log_directory(state: &State) -> Result<(PathBuf, Option<TempDir>), StackError> {
+    match state {
+        State::Directory(directory) => Ok((directory.join("logs"), None)),
+        State::Memory => {
+            let directory = tempfile::Builder::new().prefix("tally-logs-").tempdir().map_err(machine("there is no place for logs"))?;
+            Ok((directory.path().to_owned(), Some(directory)))
+        }
+    }
+}
+
+fn machine(what: &'static str) -> impl Fn(io::Error) -> StackError {
+    move |source| StackError::Machine { what, source }
+}

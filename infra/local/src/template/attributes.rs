@@ -1,0 +1,120 @@
+//! What `Ref` and `Fn::GetAtt` of a resource give on this machine.
+
+use serde_json::Value;
+
+use super::document::Resource;
+use super::error::TemplateError;
+use super::node::{Node, get};
+use super::resolver::Resolver;
+use super::{ACCOUNT, REGION, STACK};
+
+/// Resource types, or whole services, that matter to AWS only: they can be referred to and change nothing here.
+const WITHOUT_LOCAL_EFFECT: &[&str] = &[
+    "AWS::ApiGateway::Account",
+    "AWS::ApiGatewayV2::Deployment",
+    "AWS::CertificateManager::",
+    "AWS::CloudFormation::Stack",
+    "AWS::CloudFront::",
+    "AWS::CloudWatch::",
+    "AWS::IAM::",
+    "AWS::KMS::",
+    "AWS::Lambda::EventInvokeConfig",
+    "AWS::Lambda::Permission",
+    "AWS::Logs::",
+    "AWS::Route53::",
+    "AWS::SNS::",
+    "AWS::SQS::",
+    "AWS::Serverless::Application",
+    "AWS::WAFv2::",
+];
+
+pub(super) fn has_local_effect(kind: &str) -> bool {
+    // An entry that ends with `::` stands for all of a service.
+    !WITHOUT_LOCAL_EFFECT.iter().any(|known| kind == *known || (known.ends_with("::") && kind.starts_with(known)))
+}
+
+/// The local ARN of a function.
+pub(crate) fn function_arn(id: &str) -> String {
+    format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{id}")
+}
+
+impl Resolver<'_> {
+    /// What `Ref` gives of a resource.
+    pub(super) fn physical_id(&self, name: &str) -> Result<String, TemplateError> {
+        // `Function.Alias` and `Function.Version` are SAM's names for resources it makes beside a function.
+        if let Some((function, made)) = name.split_once('.') {
+            let resource = self.existing(function)?;
+            let Some(alias) = get(&resource.properties, "AutoPublishAlias") else {
+                return Err(TemplateError::new(format!("`{function}` has no AutoPublishAlias, so there is no `{name}`")));
+            };
+            return match made {
+                "Alias" => Ok(format!("{}:{}", function_arn(function), self.text(alias)?)),
+                "Version" => Ok(format!("{}:1", function_arn(function))),
+                _ => Err(TemplateError::new(format!("`{name}` is not known"))),
+            };
+        }
+        let resource = self.existing(name)?;
+        match resource.kind.as_str() {
+            "AWS::DynamoDB::Table" => self.own_name(resource, "TableName"),
+            "AWS::SecretsManager::Secret" => {
+                Ok(format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{}", self.own_name(resource, "Name")?))
+            }
+            "AWS::ApiGatewayV2::Stage" => self.own_name(resource, "StageName"),
+            _ => Ok(name.to_owned()),
+        }
+    }
+
+    /// What `Fn::GetAtt` gives of a resource.
+    pub(super) fn attribute(&self, name: &str, attribute: &str) -> Result<Value, TemplateError> {
+        let resource = self.existing(name)?;
+        let value = match (resource.kind.as_str(), attribute) {
+            ("AWS::Serverless::Function", "Arn") => function_arn(name),
+            ("AWS::Serverless::HttpApi", "ApiEndpoint") => self.url.clone(),
+            ("AWS::ApiGatewayV2::Api", "ApiEndpoint") => websocket_url(&self.url),
+            ("AWS::Serverless::HttpApi" | "AWS::ApiGatewayV2::Api", "ApiId") => name.to_owned(),
+            ("AWS::DynamoDB::Table", "Arn") => table_arn(&self.own_name(resource, "TableName")?),
+            ("AWS::DynamoDB::Table", "StreamArn") => format!("{}/stream/local", table_arn(&self.own_name(resource, "TableName")?)),
+            ("AWS::SecretsManager::Secret", "Id") => self.physical_id(name)?,
+            // Of a resource that does nothing here, any attribute is a name that stands for it.
+            (kind, "Arn") if !has_local_effect(kind) => format!("arn:aws:local:{REGION}:{ACCOUNT}:{name}"),
+            (kind, _) if !has_local_effect(kind) => format!("{name}.{attribute}"),
+            (kind, _) => {
+                return Err(TemplateError::new(format!(
+                    "the local stack does not know the attribute `{attribute}` of {name}, which is {kind}"
+                )));
+            }
+        };
+        Ok(value.into())
+    }
+
+    /// The name that a resource gives itself in `property`, or else one made of its logical id.
+    pub(super) fn own_name(&self, resource: &Resource, property: &str) -> Result<String, TemplateError> {
+        match get(&resource.properties, property) {
+            None | Some(Node::Null) => Ok(format!("{STACK}-{}", resource.id)),
+            Some(node) => {
+                let place = format!("Resources.{}.Properties.{property}", resource.id);
+                self.guarded(&place, || self.text(node)).map_err(|error| error.within(place.clone()))
+            }
+        }
+    }
+
+    fn existing(&self, name: &str) -> Result<&Resource, TemplateError> {
+        let resource =
+            self.document.resource(name).ok_or_else(|| TemplateError::new(format!("there is no parameter and no resource `{name}`")))?;
+        match &resource.condition {
+            Some(condition) if !self.condition(condition)? => {
+                Err(TemplateError::new(format!("`{name}` is left out by its condition `{condition}`")))
+            }
+            _ => Ok(resource),
+        }
+    }
+}
+
+/// `http://…` as a WebSocket client spells it.
+pub(crate) fn websocket_url(url: &str) -> String {
+    url.replacen("http", "ws", 1)
+}
+
+fn table_arn(name: &str) -> String {
+    format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}")
+}

@@ -1,0 +1,212 @@
+//! The sections of a template, with SAM's `Globals` merged into the resources they apply to.
+
+use std::collections::BTreeMap;
+
+use super::error::TemplateError;
+use super::node::{Map, Node, parse};
+
+/// A template, nothing of it resolved yet.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    pub metadata: Map,
+    pub parameters: BTreeMap<String, Parameter>,
+    pub mappings: Map,
+    pub conditions: Map,
+    /// In the template's order.
+    pub resources: Vec<Resource>,
+    pub outputs: Map,
+}
+
+/// An entry of `Parameters`.
+#[derive(Debug)]
+pub(super) struct Parameter {
+    pub kind: String,
+    pub default: Option<String>,
+    pub allowed: Vec<String>,
+}
+
+/// An entry of `Resources`.
+#[derive(Debug, Default)]
+pub(super) struct Resource {
+    pub id: String,
+    pub kind: String,
+    pub condition: Option<String>,
+    pub depends_on: Vec<String>,
+    pub metadata: Map,
+    pub properties: Map,
+}
+
+impl Document {
+    pub(super) fn read(text: &str) -> Result<Document, TemplateError> {
+        let mut document = Document::default();
+        let mut globals = Map::new();
+        for (section, node) in map(parse(text)?)? {
+            let read = match section.as_str() {
+                "AWSTemplateFormatVersion" | "Description" | "Rules" => Ok(()),
+                "Transform" if node == Node::String("AWS::Serverless-2016-10-31".into()) => Ok(()),
+                "Transform" => Err(TemplateError::new("the only transform known here is AWS::Serverless-2016-10-31")),
+                "Metadata" => map(node).map(|map| document.metadata = map),
+                "Globals" => map(node).map(|map| globals = map),
+                "Mappings" => map(node).map(|map| document.mappings = map),
+                "Conditions" => map(node).map(|map| document.conditions = map),
+                "Outputs" => map(node).map(|map| document.outputs = map),
+                "Parameters" => entries(node, |_, entry| parameter(entry)).map(|all| document.parameters = all.into_iter().collect()),
+                "Resources" => {
+                    entries(node, resource).map(|all| document.resources = all.into_iter().map(|(_, resource)| resource).collect())
+                }
+                _ => Err(TemplateError::new("this section is not known to the local stack")),
+            };
+            read.map_err(|error| error.within(section))?;
+        }
+        for (kind, defaults) in globals {
+            let place = format!("Globals.{kind}");
+            let defaults = map(defaults).map_err(|error| error.within(&place))?;
+            if !matches!(kind.as_str(), "Function" | "HttpApi") {
+                return Err(TemplateError::new("globals are known for Function and HttpApi only").within(place));
+            }
+            let kind = format!("AWS::Serverless::{kind}");
+            for resource in document.resources.iter_mut().filter(|resource| resource.kind == kind) {
+                let own = std::mem::take(&mut resource.properties);
+                resource.properties = merge_maps(defaults.clone(), own);
+            }
+        }
+        Ok(document)
+    }
+
+    pub(super) fn resource(&self, id: &str) -> Option<&Resource> {
+        self.resources.iter().find(|resource| resource.id == id)
+    }
+}
+
+/// SAM's rule: maps are merged, lists are joined, anything else of the resource replaces what is global.
+fn merge(global: Node, own: Node) -> Node {
+    match (global, own) {
+        (Node::Map(global), Node::Map(own)) => Node::Map(merge_maps(global, own)),
+        (Node::List(mut global), Node::List(own)) => {
+            global.extend(own);
+            Node::List(global)
+        }
+        (_, own) => own,
+    }
+}
+
+fn merge_maps(mut global: Map, own: Map) -> Map {
+    for (key, value) in own {
+        match global.iter_mut().find(|(name, _)| *name == key) {
+            Some((_, existing)) => *existing = merge(std::mem::replace(existing, Node::Null), value),
+            None => global.push((key, value)),
+        }
+    }
+    global
+}
+
+fn parameter(entry: Map) -> Result<Parameter, TemplateError> {
+    let mut parameter = Parameter { kind: String::new(), default: None, allowed: Vec::new() };
+    for (key, value) in entry {
+        match key.as_str() {
+            "Type" => parameter.kind = text(&value)?,
+            "Default" => parameter.default = Some(text(&value)?),
+            "AllowedValues" => {
+                let Node::List(values) = value else { return Err(TemplateError::new("AllowedValues must be a list")) };
+                parameter.allowed = values.iter().map(text).collect::<Result<_, _>>()?;
+            }
+            // Checked by CloudFormation.
+            "Description" | "NoEcho" | "AllowedPattern" | "ConstraintDescription" | "MinLength" | "MaxLength" | "MinValue" | "MaxValue" => {
+            }
+            _ => return Err(TemplateError::new(format!("`{key}` is not known of a parameter"))),
+        }
+    }
+    match parameter.kind.as_str() {
+        "String" | "Number" | "CommaDelimitedList" => Ok(parameter),
+        other => Err(TemplateError::new(format!(
+            "the local stack knows parameters of the types String, Number and CommaDelimitedList, not `{other}`"
+        ))),
+    }
+}
+
+fn resource(id: &str, entry: Map) -> Result<Resource, TemplateError> {
+    let mut resource = Resource { id: id.to_owned(), ..Resource::default() };
+    for (key, value) in entry {
+        match key.as_str() {
+            "Type" => resource.kind = text(&value)?,
+            "Condition" => resource.condition = Some(text(&value)?),
+            "Properties" => resource.properties = map(value).map_err(|error| error.within("Properties"))?,
+            "Metadata" => resource.metadata = map(value).map_err(|error| error.within("Metadata"))?,
+            "DependsOn" => {
+                resource.depends_on = match value {
+                    Node::List(ids) => ids.iter().map(text).collect::<Result<_, _>>()?,
+                    id => vec![text(&id)?],
+                }
+            }
+            // What CloudFormation does when a stack changes or goes.
+            "DeletionPolicy" | "UpdateReplacePolicy" | "UpdatePolicy" | "CreationPolicy" => {}
+            _ => return Err(TemplateError::new(format!("`{key}` is not known of a resource"))),
+        }
+    }
+    if resource.kind.is_empty() {
+        return Err(TemplateError::new("the resource has no Type"));
+    }
+    Ok(resource)
+}
+
+fn entries<T>(node: Node, read: impl Fn(&str, Map) -> Result<T, TemplateError>) -> Result<Vec<(String, T)>, TemplateError> {
+    map(node)?
+        .into_iter()
+        .map(|(id, entry)| match map(entry).and_then(|entry| read(&id, entry)) {
+            Ok(value) => Ok((id, value)),
+            Err(error) => Err(error.within(id)),
+        })
+        .collect()
+}
+
+pub(super) fn map(node: Node) -> Result<Map, TemplateError> {
+    match node {
+        Node::Map(map) => Ok(map),
+        Node::Null => Ok(Map::new()),
+        _ => Err(TemplateError::new("this must be a map of names to values")),
+    }
+}
+
+/// The text of a scalar.
+pub(super) fn text(node: &Node) -> Result<String, TemplateError> {
+    match node {
+        Node::String(text) => Ok(text.clone()),
+        Node::Number(number) => Ok(number.to_string()),
+        Node::Bool(truth) => Ok(truth.to_string()),
+        _ => Err(TemplateError::new("this must be plain text")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Document;
+
+    fn check_error(template: &str, expected: &str) {
+        let error = Document::read(template).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn globals_are_merged_as_sam_merges_them() {
+        let document = Document::read(
+            "Globals: {Function: {Timeout: 1, MemorySize: 2, Layers: [a], Environment: {Variables: {A: 1, B: 1}}}}\n\
+             Resources:\n  F: {Type: AWS::Serverless::Function, Properties: {Timeout: 9, Layers: [b], Environment: {Variables: {B: 2}}}}\n  \
+             T: {Type: AWS::DynamoDB::Table}",
+        )
+        .unwrap();
+        let merged = super::parse("{Timeout: 9, MemorySize: 2, Layers: [a, b], Environment: {Variables: {A: 1, B: 2}}}").unwrap();
+        assert_eq!(super::map(merged).unwrap(), document.resource("F").unwrap().properties);
+        assert!(document.resource("T").unwrap().properties.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_known_is_named_with_its_place() {
+        check_error("Resource: {}", "Resource: this section is not known");
+        check_error("Transform: AWS::LanguageExtensions", "Transform: the only transform known");
+        check_error("Globals: {Api: {}}", "Globals.Api: globals are known for");
+        check_error("Parameters: {P: {Type: AWS::SSM::Parameter::Name}}", "Parameters.P: the local stack knows parameters of the types");
+        check_error("Resources: {R: {Type: A, Connectors: {}}}", "Resources.R: `Connectors` is not known of a resource");
+        check_error("Resources: {R: [1]}", "Resources.R: this must be a map");
+        check_error("Resources: {R: {Properties: {}}}", "Resources.R: the resource has no Type");
+    }
+}

@@ -1,0 +1,191 @@
+//! template.yaml and samconfig.toml, resolved into a [`model::Deployment`].
+//!
+//! The text becomes a tree (`node`), the tree sections (`document`), parameters get their values (`parameters`, `samconfig`), intrinsic
+//! functions theirs (`resolver`, `attributes`), and the resources become what the rest of the local stack runs (`serverless`,
+//! `storage`, `gateway`). What is not known is an error with its place, never skipped.
+
+mod attributes;
+mod document;
+mod error;
+mod gateway;
+pub mod model;
+mod node;
+mod parameters;
+mod properties;
+mod references;
+mod resolver;
+mod samconfig;
+mod serverless;
+mod storage;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub(crate) use attributes::{function_arn, websocket_url};
+pub use error::TemplateError;
+pub use references::{References, cycle};
+
+use document::{Document, Resource};
+use gateway::Gateway;
+use model::{Deployment, HttpRoute};
+use node::{Map, Node, get};
+use resolver::Resolver;
+
+/// Region of everything local.
+pub(crate) const REGION: &str = "us-east-1";
+/// Account of everything local.
+pub(crate) const ACCOUNT: &str = "000000000000";
+/// Name of the local stack, the beginning of names that the template leaves to CloudFormation.
+pub(crate) const STACK: &str = "tally-local";
+
+/// Which template to load, and with which values of its parameters.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Path of template.yaml.
+    pub template: PathBuf,
+    /// Path of samconfig.toml, if its values are wanted.
+    pub samconfig: Option<PathBuf>,
+    /// The environment of samconfig.toml: `local`.
+    pub config_env: String,
+    /// Parameter values that come before all others.
+    pub sets: Vec<(String, String)>,
+    /// URL of the HTTP API on this machine, without a trailing slash.
+    pub url: String,
+}
+
+/// Reads and resolves a template.
+pub fn load(source: &Source) -> Result<Deployment, TemplateError> {
+    let mut given = BTreeMap::new();
+    if let Some(path) = &source.samconfig {
+        given = read_file(path)
+            .and_then(|text| samconfig::parameter_overrides(&text, &source.config_env))
+            .map_err(|error| error.in_file(path))?;
+    }
+    given.extend(source.sets.iter().cloned());
+    read_file(&source.template)
+        .and_then(|text| Document::read(&text))
+        .and_then(|document| deployment(&document, given, &source.url))
+        .map_err(|error| error.in_file(&source.template))
+}
+
+/// Which resource of a template refers to which. With [`cycle`], this finds what CloudFormation would refuse as a circular dependency.
+pub fn references(template: &Path) -> Result<References, TemplateError> {
+    read_file(template)
+        .and_then(|text| Document::read(&text))
+        .and_then(|document| references::of(&document))
+        .map_err(|error| error.in_file(template))
+}
+
+fn deployment(document: &Document, given: BTreeMap<String, String>, url: &str) -> Result<Deployment, TemplateError> {
+    if let Some(circle) = cycle(&references::of(document)?) {
+        return Err(TemplateError::new(format!("CloudFormation would refuse this circular dependency: {}", circle.join(" -> ")))
+            .within("Resources"));
+    }
+    let resolver = Resolver::new(document, parameters::values(&document.parameters, given, url)?, url);
+    let mut deployment = Deployment::default();
+    let mut gateway = Gateway::default();
+    let mut routes = Vec::new();
+    for resource in &document.resources {
+        add(resource, &resolver, &mut deployment, &mut gateway, &mut routes)
+            .map_err(|error| error.within(format!("Resources.{}", resource.id)))?;
+    }
+    for (api, route) in routes {
+        match &mut deployment.http_api {
+            Some(http_api) if http_api.id == api => http_api.routes.push(route),
+            _ => {
+                let error =
+                    TemplateError::new(format!("the event on {} names `{api}`, which is no HTTP API of this template", route.route_key));
+                return Err(error.within(format!("Resources.{}.Properties.Events", route.function)));
+            }
+        }
+    }
+    deployment.websocket_api = gateway.finish()?;
+    deployment.outputs = outputs(document, &resolver).map_err(|error| error.within("Outputs"))?;
+    local_metadata(document, &mut deployment, url)?;
+    Ok(deployment)
+}
+
+fn add(
+    resource: &Resource,
+    resolver: &Resolver,
+    deployment: &mut Deployment,
+    gateway: &mut Gateway,
+    routes: &mut Vec<(String, HttpRoute)>,
+) -> Result<(), TemplateError> {
+    if let Some(condition) = &resource.condition
+        && !resolver.condition(condition)?
+    {
+        return Ok(());
+    }
+    match resource.kind.as_str() {
+        "AWS::Serverless::Function" => {
+            let (function, events) = serverless::function(resource, resolver)?;
+            deployment.functions.push(function);
+            routes.extend(events);
+        }
+        "AWS::Serverless::HttpApi" => {
+            if deployment.http_api.replace(serverless::http_api(resource, resolver)?).is_some() {
+                return Err(TemplateError::new("this is a second HTTP API: the local stack runs one"));
+            }
+        }
+        "AWS::DynamoDB::Table" => deployment.tables.push(storage::table(resource, resolver)?),
+        "AWS::SecretsManager::Secret" => deployment.secrets.push(storage::secret(resource, resolver)?),
+        kind if !attributes::has_local_effect(kind) => {
+            // Nothing comes of them here, but what they refer to must exist.
+            resolver.map(&resource.properties).map_err(|error| error.within("Properties"))?;
+        }
+        kind => {
+            if !gateway.take(resource, resolver)? {
+                return Err(TemplateError::new(format!("the resource type `{kind}` is not known to the local stack")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn outputs(document: &Document, resolver: &Resolver) -> Result<BTreeMap<String, String>, TemplateError> {
+    let mut outputs = BTreeMap::new();
+    for (name, node) in &document.outputs {
+        let Node::Map(output) = node else { return Err(TemplateError::new("this must be a map").within(name)) };
+        if let Some(Node::String(condition)) = get(output, "Condition")
+            && !resolver.condition(condition)?
+        {
+            continue;
+        }
+        let value = get(output, "Value").ok_or_else(|| TemplateError::new("the output has no Value"));
+        let value = value.and_then(|node| resolver.text(node).map_err(|error| error.within("Value")));
+        outputs.insert(name.clone(), value.map_err(|error| error.within(name))?);
+    }
+    Ok(outputs)
+}
+
+/// `Metadata.LocalStack`: what is done on this machine beyond what AWS does.
+fn local_metadata(document: &Document, deployment: &mut Deployment, url: &str) -> Result<(), TemplateError> {
+    let Some(Node::Map(metadata)) = get(&document.metadata, "LocalStack") else { return Ok(()) };
+    let websocket = match &deployment.websocket_api {
+        Some(api) => format!("{}/{}", websocket_url(url), api.stage),
+        None => String::new(),
+    };
+    for (key, node) in metadata as &Map {
+        let place = format!("Metadata.LocalStack.{key}");
+        let Node::List(items) = node else { return Err(TemplateError::new("this must be a list").within(place)) };
+        let items: Vec<String> = items.iter().map(document::text).collect::<Result<_, _>>().map_err(|error| error.within(&place))?;
+        match key.as_str() {
+            "InvokeOnStart" => {
+                if let Some(unknown) = items.iter().find(|id| deployment.functions.iter().all(|function| function.id != **id)) {
+                    return Err(TemplateError::new(format!("there is no function `{unknown}`")).within(place));
+                }
+                deployment.invoke_on_start = items;
+            }
+            "Welcome" => {
+                deployment.welcome = items.iter().map(|line| line.replace("${Url}", url).replace("${WebSocketUrl}", &websocket)).collect();
+            }
+            _ => return Err(TemplateError::new("this is not known, only InvokeOnStart and Welcome are").within(place)),
+        }
+    }
+    Ok(())
+}
+
+fn read_file(path: &Path) -> Result<String, TemplateError> {
+    std::fs::read_to_string(path).map_err(|error| TemplateError::new(format!("the file can't be read: {error}")))
+}

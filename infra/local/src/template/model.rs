@@ -1,0 +1,125 @@
+//! What the template describes, after its parameters, conditions and intrinsic functions have been resolved:
+//! plain values in the field's own words. The rest of the local stack knows only these types.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Everything of a template that runs on this machine.
+#[derive(Debug, Clone, Default)]
+pub struct Deployment {
+    /// The Lambda functions, in the template's order.
+    pub functions: Vec<Function>,
+    /// The DynamoDB tables.
+    pub tables: Vec<Table>,
+    /// The Secrets Manager secrets.
+    pub secrets: Vec<Secret>,
+    /// The HTTP API, if there is one.
+    pub http_api: Option<HttpApi>,
+    /// The WebSocket API, if there is one.
+    pub websocket_api: Option<WebSocketApi>,
+    /// The template's outputs, resolved.
+    pub outputs: BTreeMap<String, String>,
+    /// Logical ids of functions to invoke once, in this order, after every start
+    /// (`Metadata.LocalStack.InvokeOnStart` of the template).
+    pub invoke_on_start: Vec<String>,
+    /// Lines to print when the stack is ready (`Metadata.LocalStack.Welcome`, with `${Url}` and `${WebSocketUrl}` filled in).
+    pub welcome: Vec<String>,
+}
+
+/// One Lambda function.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// Logical id in the template, which is also its name and the last part of its local ARN.
+    pub id: String,
+    /// Binary of the workspace that is its bootstrap (`Metadata.BuildProperties.Binary`).
+    pub binary: String,
+    /// Environment variables as the template sets them.
+    pub environment: BTreeMap<String, String>,
+    /// After this long an invocation is killed.
+    pub timeout: Duration,
+    /// Memory size in MB, given to the function as `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`.
+    pub memory_mb: u32,
+}
+
+/// One DynamoDB table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// Logical id in the template.
+    pub id: String,
+    /// Table name.
+    pub name: String,
+    /// The body of a `CreateTable` request (`AttributeDefinitions`, `KeySchema`, `GlobalSecondaryIndexes`, …) in the
+    /// spelling of the DynamoDB API, which is also CloudFormation's.
+    pub create: serde_json::Value,
+    /// Attribute that holds the time to live, if enabled.
+    pub ttl_attribute: Option<String>,
+}
+
+/// One Secrets Manager secret with generated content.
+#[derive(Debug, Clone)]
+pub struct Secret {
+    /// Logical id in the template.
+    pub id: String,
+    /// Name, also the last part of its local ARN.
+    pub name: String,
+    /// Local ARN: what `Ref` gives.
+    pub arn: String,
+    /// JSON object to which the generated string is added (`SecretStringTemplate`).
+    pub template: serde_json::Map<String, serde_json::Value>,
+    /// Key under which the generated string is stored (`GenerateStringKey`).
+    pub key: String,
+    /// Length of the generated string in characters (`PasswordLength`).
+    pub length: usize,
+}
+
+/// The HTTP API (API Gateway v2, payload format 2.0).
+#[derive(Debug, Clone, Default)]
+pub struct HttpApi {
+    /// Logical id in the template.
+    pub id: String,
+    /// Routes, `$default` included.
+    pub routes: Vec<HttpRoute>,
+    /// CORS configuration, if any.
+    pub cors: Option<Cors>,
+}
+
+/// One route of the HTTP API.
+#[derive(Debug, Clone)]
+pub struct HttpRoute {
+    /// `GET /users/{id}` or `$default`.
+    pub route_key: String,
+    /// Logical id of its function.
+    pub function: String,
+    /// How long the API waits for the function before it answers 503 (`TimeoutInMillis`, at most 30 s).
+    pub timeout: Duration,
+}
+
+/// `CorsConfiguration` of the HTTP API.
+#[derive(Debug, Clone, Default)]
+pub struct Cors {
+    /// Exact origins.
+    pub allow_origins: Vec<String>,
+    /// Request headers, compared without regard to case.
+    pub allow_headers: Vec<String>,
+    /// Methods.
+    pub allow_methods: Vec<String>,
+    /// Headers that scripts may read.
+    pub expose_headers: Vec<String>,
+    /// Seconds a preflight may be cached.
+    pub max_age_seconds: Option<u64>,
+    /// Whether browsers may send credentials.
+    pub allow_credentials: bool,
+}
+
+/// The WebSocket API (API Gateway v2), raw resources in the template.
+#[derive(Debug, Clone, Default)]
+pub struct WebSocketApi {
+    /// Logical id in the template.
+    pub id: String,
+    /// Stage name, the first segment of the path.
+    pub stage: String,
+    /// Route selection expression, `$request.body.action`.
+    pub selection: String,
+    /// Route key (`$connect`, `charts.subscribe`, `$default`) to logical function id.
+    pub routes: BTreeMap<String, String>,
+}

@@ -1,0 +1,199 @@
+//! SAM's own resources: functions with their HTTP events, and the HTTP API.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::document::Resource;
+use super::error::TemplateError;
+use super::model::{Cors, Function, HttpApi, HttpRoute};
+use super::properties::{Scalar, read};
+use super::resolver::Resolver;
+
+/// Lambda's default, in seconds.
+const DEFAULT_TIMEOUT_SECONDS: u64 = 3;
+const DEFAULT_MEMORY_MB: u32 = 128;
+/// API Gateway's longest wait for a function, which is also its default.
+const API_TIMEOUT_MS: u64 = 30_000;
+
+/// Properties that a function may have and that change nothing on this machine.
+const FUNCTION_WITHOUT_LOCAL_EFFECT: &[&str] = &[
+    "Architectures",
+    "AutoPublishAlias",
+    "AutoPublishAliasAllProperties",
+    "CodeUri",
+    "DeadLetterQueue",
+    "DeploymentPreference",
+    "Description",
+    "EphemeralStorage",
+    "EventInvokeConfig",
+    "Handler",
+    "KmsKeyArn",
+    "Layers",
+    "PermissionsBoundary",
+    "Policies",
+    "ProvisionedConcurrencyConfig",
+    "RecursiveLoop",
+    "ReservedConcurrentExecutions",
+    "Role",
+    "RolePath",
+    "Runtime",
+    "RuntimeManagementConfig",
+    "SnapStart",
+    "Tags",
+    "PropagateTags",
+    "Tracing",
+    "VersionDescription",
+    "VpcConfig",
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct FunctionProperties {
+    timeout: Option<Scalar<u64>>,
+    memory_size: Option<Scalar<u32>>,
+    #[serde(default)]
+    environment: Environment,
+    #[serde(default)]
+    events: BTreeMap<String, Event>,
+    logging_config: Option<LoggingConfig>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct Environment {
+    #[serde(default)]
+    variables: BTreeMap<String, Scalar<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct LoggingConfig {
+    log_format: Option<String>,
+    application_log_level: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct Event {
+    r#type: String,
+    #[serde(default)]
+    properties: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct HttpEvent {
+    api_id: String,
+    method: Option<String>,
+    path: Option<String>,
+    timeout_in_millis: Option<Scalar<u64>>,
+    payload_format_version: Option<Scalar<String>>,
+}
+
+/// Reads a function, and the routes that its events make, each with the API it belongs to.
+pub(super) fn function(resource: &Resource, resolver: &Resolver) -> Result<(Function, Vec<(String, HttpRoute)>), TemplateError> {
+    let properties: FunctionProperties =
+        read(resolver.map(&resource.properties).map_err(|error| error.within("Properties"))?, FUNCTION_WITHOUT_LOCAL_EFFECT)
+            .map_err(|error| error.within("Properties"))?;
+    let mut routes = Vec::new();
+    for (name, event) in properties.events {
+        routes.push(route(&resource.id, event).map_err(|error| error.within(format!("Properties.Events.{name}")))?);
+    }
+    let mut environment: BTreeMap<String, String> =
+        properties.environment.variables.into_iter().map(|(name, value)| (name, value.0)).collect();
+    if let Some(logging) = properties.logging_config {
+        // What Lambda tells a function of its logging configuration.
+        environment.extend(logging.log_format.map(|format| ("AWS_LAMBDA_LOG_FORMAT".to_owned(), format)));
+        environment.extend(logging.application_log_level.map(|level| ("AWS_LAMBDA_LOG_LEVEL".to_owned(), level)));
+    }
+    let function = Function {
+        id: resource.id.clone(),
+        binary: binary(resource, resolver)?,
+        environment,
+        timeout: Duration::from_secs(properties.timeout.map_or(DEFAULT_TIMEOUT_SECONDS, |timeout| timeout.0)),
+        memory_mb: properties.memory_size.map_or(DEFAULT_MEMORY_MB, |memory| memory.0),
+    };
+    Ok((function, routes))
+}
+
+/// `Metadata.BuildProperties.Binary`, by which cargo-lambda finds the function's binary too.
+fn binary(resource: &Resource, resolver: &Resolver) -> Result<String, TemplateError> {
+    let metadata = resolver.map(&resource.metadata).map_err(|error| error.within("Metadata"))?;
+    metadata.get("BuildProperties").and_then(|build| build.get("Binary")).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| {
+        TemplateError::new(
+            "name the function's binary here, as in `Metadata: {BuildMethod: rust-cargolambda, BuildProperties: {Binary: health}}`",
+        )
+        .within("Metadata.BuildProperties.Binary")
+    })
+}
+
+fn route(function: &str, event: Event) -> Result<(String, HttpRoute), TemplateError> {
+    if event.r#type != "HttpApi" {
+        return Err(TemplateError::new(format!("events of the type `{}` are not known to the local stack", event.r#type)).within("Type"));
+    }
+    let event: HttpEvent = read(event.properties, &["RouteSettings"]).map_err(|error| error.within("Properties"))?;
+    if event.payload_format_version.is_some_and(|version| version.0 != "2.0") {
+        return Err(TemplateError::new("the local stack knows payload format 2.0 only").within("Properties.PayloadFormatVersion"));
+    }
+    let route_key = match (event.method, event.path) {
+        (None, None) => "$default".to_owned(),
+        (method, Some(path)) => format!("{} {path}", method.as_deref().unwrap_or("ANY").to_uppercase()),
+        (Some(_), None) => return Err(TemplateError::new("a method needs a path").within("Properties.Method")),
+    };
+    let timeout = Duration::from_millis(event.timeout_in_millis.map_or(API_TIMEOUT_MS, |timeout| timeout.0.min(API_TIMEOUT_MS)));
+    Ok((event.api_id, HttpRoute { route_key, function: function.to_owned(), timeout }))
+}
+
+const HTTP_API_WITHOUT_LOCAL_EFFECT: &[&str] = &[
+    "AccessLogSettings",
+    "DefaultRouteSettings",
+    "Description",
+    "DisableExecuteApiEndpoint",
+    "Domain",
+    "FailOnWarnings",
+    "Name",
+    "PropagateTags",
+    "RouteSettings",
+    "Tags",
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct HttpApiProperties {
+    cors_configuration: Option<CorsConfiguration>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct CorsConfiguration {
+    #[serde(default)]
+    allow_origins: Vec<String>,
+    #[serde(default)]
+    allow_headers: Vec<String>,
+    #[serde(default)]
+    allow_methods: Vec<String>,
+    #[serde(default)]
+    expose_headers: Vec<String>,
+    max_age: Option<Scalar<u64>>,
+    allow_credentials: Option<Scalar<bool>>,
+}
+
+/// Reads an HTTP API, its routes yet to come.
+pub(super) fn http_api(resource: &Resource, resolver: &Resolver) -> Result<HttpApi, TemplateError> {
+    let properties: HttpApiProperties = resolver
+        .map(&resource.properties)
+        .and_then(|properties| read(properties, HTTP_API_WITHOUT_LOCAL_EFFECT))
+        .map_err(|error| error.within("Properties"))?;
+    let cors = properties.cors_configuration.map(|cors| Cors {
+        allow_origins: cors.allow_origins,
+        allow_headers: cors.allow_headers,
+        allow_methods: cors.allow_methods,
+        expose_headers: cors.expose_headers,
+        max_age_seconds: cors.max_age.map(|age| age.0),
+        allow_credentials: cors.allow_credentials.is_some_and(|allow| allow.0),
+    });
+    Ok(HttpApi { id: resource.id.clone(), routes: Vec::new(), cors })
+}

@@ -1,0 +1,126 @@
+//! DynamoDB tables and Secrets Manager secrets.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::document::Resource;
+use super::error::TemplateError;
+use super::model::{Secret, Table};
+use super::properties::{Scalar, read};
+use super::resolver::Resolver;
+
+const TABLE_WITHOUT_LOCAL_EFFECT: &[&str] = &[
+    "ContributorInsightsSpecification",
+    "DeletionProtectionEnabled",
+    "KinesisStreamSpecification",
+    "OnDemandThroughput",
+    "PointInTimeRecoverySpecification",
+    "ResourcePolicy",
+    "SSESpecification",
+    "TableClass",
+    "Tags",
+    "WarmThroughput",
+];
+
+/// What CloudFormation and the DynamoDB API spell in the same way.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct TableProperties {
+    #[serde(rename = "TableName")]
+    _name: Option<String>,
+    attribute_definitions: Value,
+    key_schema: Value,
+    billing_mode: Option<Value>,
+    provisioned_throughput: Option<Value>,
+    global_secondary_indexes: Option<Value>,
+    local_secondary_indexes: Option<Value>,
+    stream_specification: Option<Map<String, Value>>,
+    time_to_live_specification: Option<TimeToLive>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct TimeToLive {
+    attribute_name: Option<String>,
+    enabled: Scalar<bool>,
+}
+
+pub(super) fn table(resource: &Resource, resolver: &Resolver) -> Result<Table, TemplateError> {
+    let name = resolver.own_name(resource, "TableName")?;
+    let properties: TableProperties = resolver
+        .map(&resource.properties)
+        .and_then(|properties| read(properties, TABLE_WITHOUT_LOCAL_EFFECT))
+        .map_err(|error| error.within("Properties"))?;
+    let mut create = Map::from_iter([
+        ("TableName".to_owned(), json!(name)),
+        ("AttributeDefinitions".to_owned(), properties.attribute_definitions),
+        ("KeySchema".to_owned(), properties.key_schema),
+    ]);
+    let stream = properties.stream_specification.map(|mut stream| {
+        // CloudFormation enables a stream by naming its view; the API asks for the switch as well.
+        stream.insert("StreamEnabled".to_owned(), true.into());
+        Value::Object(stream)
+    });
+    for (key, value) in [
+        ("BillingMode", properties.billing_mode),
+        ("ProvisionedThroughput", properties.provisioned_throughput),
+        ("GlobalSecondaryIndexes", properties.global_secondary_indexes),
+        ("LocalSecondaryIndexes", properties.local_secondary_indexes),
+        ("StreamSpecification", stream),
+    ] {
+        create.extend(value.map(|value| (key.to_owned(), value)));
+    }
+    let ttl_attribute = properties.time_to_live_specification.filter(|ttl| ttl.enabled.0).and_then(|ttl| ttl.attribute_name);
+    Ok(Table { id: resource.id.clone(), name, create: create.into(), ttl_attribute })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct SecretProperties {
+    #[serde(rename = "Name")]
+    _name: Option<String>,
+    generate_secret_string: GenerateSecretString,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct GenerateSecretString {
+    secret_string_template: String,
+    generate_string_key: String,
+    password_length: Option<Scalar<usize>>,
+}
+
+/// Which characters the generated string may have does not matter here: the local one is letters and digits.
+const CHARACTER_CHOICES: &[&str] = &[
+    "ExcludeCharacters",
+    "ExcludeLowercase",
+    "ExcludeNumbers",
+    "ExcludePunctuation",
+    "ExcludeUppercase",
+    "IncludeSpace",
+    "RequireEachIncludedType",
+];
+
+/// Length of a generated string where the template does not say, as on AWS.
+const DEFAULT_PASSWORD_LENGTH: usize = 32;
+
+pub(super) fn secret(resource: &Resource, resolver: &Resolver) -> Result<Secret, TemplateError> {
+    let mut properties = resolver.map(&resource.properties).map_err(|error| error.within("Properties"))?;
+    if let Some(Value::Object(generate)) = properties.get_mut("GenerateSecretString") {
+        generate.retain(|name, _| !CHARACTER_CHOICES.contains(&name.as_str()));
+    }
+    let properties: SecretProperties =
+        read(properties, &["Description", "KmsKeyId", "ReplicaRegions", "Tags"]).map_err(|error| error.within("Properties"))?;
+    let generate = properties.generate_secret_string;
+    let template = serde_json::from_str(&generate.secret_string_template).map_err(|error| {
+        TemplateError::new(format!("this is not a JSON object: {error}")).within("Properties.GenerateSecretString.SecretStringTemplate")
+    })?;
+    Ok(Secret {
+        id: resource.id.clone(),
+        name: resolver.own_name(resource, "Name")?,
+        arn: resolver.physical_id(&resource.id)?,
+        template,
+        key: generate.generate_string_key,
+        length: generate.password_length.map_or(DEFAULT_PASSWORD_LENGTH, |length| length.0),
+    })
+}

@@ -1,0 +1,301 @@
+//! Whole stacks, brought up from a template as `cargo run` does it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "this is a test")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use reqwest::{Client, Response, StatusCode};
+use serde_json::{Value, json};
+use support::{appears, binaries, gone};
+use tally_local::aws::State;
+use tally_local::{Stack, StackOptions};
+use tempfile::TempDir;
+
+const TEMPLATE: &str = r#"
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  PublicUrl: {Type: String, Default: ""}
+  Level: {Type: String, Default: low}
+Globals:
+  Function: {Runtime: provided.al2023, Environment: {Variables: {PUBLIC_URL: !Ref PublicUrl, LEVEL: !Ref Level}}}
+Resources:
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      CorsConfiguration: {AllowOrigins: ["https://a.example"], AllowMethods: [GET], ExposeHeaders: [ETag]}
+  Items:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+      BillingMode: PAY_PER_REQUEST
+  Tasks:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildProperties: {Binary: bootstrap}}
+    Properties:
+      Timeout: 20
+      Environment: {Variables: {ITEMS: !Ref Items}}
+      Events:
+        Do: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: POST, Path: /do}}
+        Hurry: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: POST, Path: /hurry, TimeoutInMillis: 200}}
+        One: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: GET, Path: "/things/{id}"}}
+  Fallback:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildProperties: {Binary: bootstrap}}
+    Properties:
+      Timeout: 1
+      Events:
+        Default: {Type: HttpApi, Properties: {ApiId: !Ref Api}}
+"#;
+
+fn write(directory: &Path, template: &str) -> StackOptions {
+    std::fs::write(directory.join("template.yaml"), template).unwrap();
+    std::fs::write(directory.join("samconfig.toml"), "[local.deploy.parameters]\nparameter_overrides = ['Level=middle']\n").unwrap();
+    StackOptions::new(directory.join("template.yaml"), binaries())
+}
+
+async fn start() -> Stack {
+    let directory = TempDir::new().unwrap();
+    Stack::start(write(directory.path(), TEMPLATE)).await.unwrap()
+}
+
+async fn post(stack: &Stack, path: &str, task: &Value) -> Response {
+    let request = Client::new().post(format!("{}{path}", stack.url())).json(task);
+    request.send().await.unwrap()
+}
+
+async fn check_gateway_error(response: Response, status: u16, message: &str) {
+    assert_eq!(response.status(), status);
+    assert_eq!(response.headers()["content-type"], "application/json");
+    assert_eq!(response.json::<Value>().await.unwrap(), json!({"message": message}));
+}
+
+#[tokio::test]
+async fn a_request_becomes_an_event_and_the_result_an_answer() {
+    let stack = start().await;
+    let response = Client::new().get(format!("{}/things/a%20b?x=1&x=2", stack.url())).header("X-A", "1").send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let id = response.headers()["apigw-requestid"].clone();
+    let event = response.json::<Value>().await.unwrap()["event"].clone();
+    assert_eq!(event["routeKey"], "GET /things/{id}");
+    assert_eq!(event["pathParameters"], json!({"id": "a b"}));
+    assert_eq!(event["queryStringParameters"], json!({"x": "1,2"}));
+    assert_eq!(event["headers"]["x-a"], "1");
+    assert_eq!(event["requestContext"]["http"]["sourceIp"], "127.0.0.1");
+    assert_eq!(event["requestContext"]["requestId"], id.to_str().unwrap());
+    assert_eq!(format!("http://{}", event["requestContext"]["domainName"].as_str().unwrap()), stack.url());
+
+    let answer = json!({"statusCode": 418, "headers": {"x-b": "2"}, "cookies": ["c=1"], "body": "aGk=", "isBase64Encoded": true});
+    let response = post(&stack, "/do", &json!({"do": "answer", "answer": answer})).await;
+    assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+    assert_eq!((&response.headers()["x-b"], &response.headers()["set-cookie"]), (&"2".parse().unwrap(), &"c=1".parse().unwrap()));
+    assert_eq!(response.text().await.unwrap(), "hi");
+}
+
+#[tokio::test]
+async fn what_has_no_route_reaches_default() {
+    let stack = start().await;
+    for (method, path) in [("GET", "/do"), ("DELETE", "/x/y"), ("OPTIONS", "/do"), ("POST", "/do/")] {
+        let response = Client::new().request(method.parse().unwrap(), format!("{}{path}", stack.url())).send().await.unwrap();
+        let event = response.json::<Value>().await.unwrap()["event"].clone();
+        assert_eq!((&event["routeKey"], &event["rawPath"]), (&json!("$default"), &json!(path)), "{method}");
+    }
+    let response = Client::new().head(format!("{}/do", stack.url())).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(response.text().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn api_gateway_answers_for_functions_that_fail() {
+    let stack = start().await;
+    check_gateway_error(post(&stack, "/do", &json!({"do": "crash"})).await, 500, "Internal Server Error").await;
+    check_gateway_error(post(&stack, "/do", &json!({"do": "fail", "message": "x"})).await, 500, "Internal Server Error").await;
+    check_gateway_error(post(&stack, "/do", &json!({"do": "large"})).await, 500, "Internal Server Error").await;
+    check_gateway_error(post(&stack, "/do", &json!({"do": "answer", "answer": {"statusCode": 0}})).await, 500, "Internal Server Error")
+        .await;
+    let never = json!({"do": "wait", "file": "/nowhere"});
+    check_gateway_error(post(&stack, "/hurry", &never).await, 503, "Service Unavailable").await;
+    check_gateway_error(post(&stack, "/any", &never).await, 503, "Service Unavailable").await;
+}
+
+#[tokio::test]
+async fn bodies_over_the_limits_are_refused() {
+    let stack = start().await;
+    for megabytes in [7, 11] {
+        let body = vec![b'a'; megabytes * 1024 * 1024];
+        let request = Client::new().post(format!("{}/do", stack.url())).header("content-type", "text/plain").body(body);
+        check_gateway_error(request.send().await.unwrap(), 413, "Request Entity Too Large").await;
+    }
+}
+
+#[tokio::test]
+async fn without_routes_nothing_is_found() {
+    let directory = TempDir::new().unwrap();
+    let stack = Stack::start(write(directory.path(), "Parameters: {Level: {Type: String}}\nResources: {}")).await.unwrap();
+    check_gateway_error(post(&stack, "/", &json!({})).await, 404, "Not Found").await;
+}
+
+#[tokio::test]
+async fn cors_is_done_by_the_api() {
+    let stack = start().await;
+    let request = |method: &str, origin: &'static str| {
+        Client::new().request(method.parse().unwrap(), format!("{}/do", stack.url())).header("origin", origin)
+    };
+    for (origin, expected) in [("https://a.example", Some("https://a.example")), ("https://b.example", None)] {
+        let allowed =
+            |response: &Response| response.headers().get("access-control-allow-origin").map(|value| value.to_str().unwrap().to_owned());
+        let preflight = request("OPTIONS", origin).header("access-control-request-method", "POST").send().await.unwrap();
+        assert_eq!((preflight.status().as_u16(), allowed(&preflight).as_deref()), (204, expected));
+        let answer = json!({"statusCode": 200, "headers": {"access-control-allow-origin": "*"}});
+        let actual = request("POST", origin).json(&json!({"do": "answer", "answer": answer})).send().await.unwrap();
+        assert_eq!((actual.status().as_u16(), allowed(&actual).as_deref()), (200, expected));
+    }
+}
+
+#[tokio::test]
+async fn functions_have_their_parameters_and_find_the_aws_endpoints() {
+    let stack = start().await;
+    let variables: BTreeMap<String, String> =
+        serde_json::from_slice(&stack.invoke("Tasks", r#"{"do": "environment"}"#).await.unwrap()).unwrap();
+    assert_eq!(variables["PUBLIC_URL"], stack.url());
+    assert_eq!(variables["LEVEL"], "middle");
+    assert_eq!(variables["ITEMS"], "tally-local-Items");
+    // From outside, the same function runs with the same variables, but those that Lambda itself sets.
+    let function = stack.deployment().functions.iter().find(|function| function.id == "Tasks").unwrap();
+    let outside = stack.environment(function);
+    for name in ["ITEMS", "LEVEL", "PUBLIC_URL", "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+        assert_eq!(outside.get(name), variables.get(name), "{name}");
+    }
+    assert!(!outside.contains_key("AWS_LAMBDA_RUNTIME_API"));
+}
+
+#[tokio::test]
+async fn a_stack_is_ready_only_after_its_start_functions_and_fails_with_them() {
+    let directory = TempDir::new().unwrap();
+    let template =
+        TEMPLATE.replace("Parameters:", "Metadata: {LocalStack: {InvokeOnStart: [Tasks], Welcome: ['at ${Url}/x']}}\nParameters:");
+    let options = write(directory.path(), &template);
+    let stack = Stack::start(options.clone()).await.unwrap();
+    assert_eq!(stack.deployment().welcome, [format!("at {}/x", stack.url())]);
+    stack.shutdown().await;
+
+    let mut options = options;
+    options.environment.insert("ON_START".to_owned(), "exit".to_owned());
+    let error = Stack::start(options).await.err().unwrap().to_string();
+    assert!(error.starts_with("Tasks, which the template invokes at the start: ") && error.contains("exit status: 3"), "{error}");
+}
+
+#[tokio::test]
+async fn what_keeps_a_stack_from_starting_is_said() {
+    let directory = TempDir::new().unwrap();
+    let options = write(directory.path(), TEMPLATE);
+    let error = |options: StackOptions| async { Stack::start(options).await.err().unwrap().to_string() };
+
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let text = error(StackOptions { port: Some(port), ..options.clone() }).await;
+    assert_eq!(text, format!("port {port} is in use: end what listens there, or choose another port with --port"));
+
+    let text = error(StackOptions { binaries: directory.path().to_owned(), ..options.clone() }).await;
+    assert!(text.starts_with("the binary of Tasks is missing at ") && text.contains("cargo build --bin bootstrap"), "{text}");
+
+    let text = error(StackOptions { sets: vec![("Levle".to_owned(), "x".to_owned())], ..options.clone() }).await;
+    assert!(text.ends_with("there is no parameter `Levle`; the template's are: Level, PublicUrl"), "{text}");
+
+    let text = error(StackOptions { config_env: "prod".to_owned(), ..options.clone() }).await;
+    assert!(text.ends_with("samconfig.toml: there is no environment `prod`, only: local"), "{text}");
+
+    let state = State::Directory(directory.path().join("state"));
+    let running = Stack::start(StackOptions { state: state.clone(), ..options.clone() }).await.unwrap();
+    let text = error(StackOptions { state: state.clone(), ..options.clone() }).await;
+    assert!(text.starts_with("another local stack is using "), "{text}");
+    running.shutdown().await;
+    Stack::start(StackOptions { state, ..options }).await.unwrap().shutdown().await;
+}
+
+/// The command itself, with its first lines read up to the one that says it is ready.
+struct Tally(Child);
+
+impl Tally {
+    fn start(directory: &Path, port: u16) -> Tally {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tally"))
+            .current_dir(directory)
+            .env_remove("CARGO_MANIFEST_DIR")
+            .args(["--no-build", "--port", &port.to_string()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("ready"), "{line}");
+        Tally(child)
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.0.id().to_string()]).status().unwrap().success());
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn however_the_command_ends_its_functions_end_and_it_can_start_again() {
+    binaries();
+    let directory = TempDir::new().unwrap();
+    // The command looks for binaries beside itself, where examples have a directory of their own.
+    write(directory.path(), &TEMPLATE.replace("Binary: bootstrap", "Binary: examples/bootstrap"));
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    for (signal, success) in [("-KILL", false), ("-TERM", true), ("-INT", true), ("-HUP", true)] {
+        let mut tally = Tally::start(directory.path(), port);
+        let idle = Client::new().post(format!("http://127.0.0.1:{port}/do")).json(&json!({"do": "pid"})).send().await.unwrap();
+        let pid = idle.json::<u64>().await.unwrap();
+        tally.signal(signal);
+        assert_eq!(tally.0.wait().unwrap().success(), success, "{signal}");
+        gone(pid).await;
+    }
+}
+
+#[tokio::test]
+async fn the_variables_of_a_function_are_printed_while_the_stack_runs() {
+    binaries();
+    let directory = TempDir::new().unwrap();
+    write(directory.path(), &TEMPLATE.replace("Binary: bootstrap", "Binary: examples/bootstrap"));
+    let variables = |function: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_tally")).current_dir(directory.path()).args(["env", function]).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
+    };
+    let tally = Tally::start(directory.path(), 0);
+    let (success, printed) = variables("Tasks");
+    assert!(success && printed.contains("LEVEL=middle\n") && printed.contains("AWS_ENDPOINT_URL=http://127.0.0.1:"), "{printed}");
+    assert_eq!(variables("Taks"), (false, "error: there is no function `Taks`, only: Fallback, Tasks\n".to_owned()));
+    drop(tally);
+    let (success, printed) = variables("Tasks");
+    assert!(!success && printed.contains("no stack is running with the state directory"), "{printed}");
+}
+
+#[tokio::test]
+async fn a_worker_that_is_busy_when_the_stack_is_killed_ends_with_its_work() {
+    binaries();
+    let directory = TempDir::new().unwrap();
+    write(directory.path(), &TEMPLATE.replace("Binary: bootstrap", "Binary: examples/bootstrap"));
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let tally = Tally::start(directory.path(), port);
+    let (started, go) = (directory.path().join("started"), directory.path().join("go"));
+    let task = json!({"do": "wait", "started": started, "file": go});
+    let request = tokio::spawn(Client::new().post(format!("http://127.0.0.1:{port}/do")).json(&task).send());
+    let pid = appears(&started).await.parse().unwrap();
+    tally.signal("-KILL");
+    assert!(request.await.unwrap().is_err());
+    std::fs::write(go, "").unwrap();
+    gone(pid).await;
+}

@@ -1,0 +1,44 @@
+//! What the tests of the local stack share: the function they run, and waiting for processes.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+/// Directory of `examples/bootstrap`, built if need be: cargo builds examples for a whole test run, but not for a single test.
+pub fn binaries() -> &'static Path {
+    static BINARIES: OnceLock<PathBuf> = OnceLock::new();
+    BINARIES.get_or_init(|| {
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--package", env!("CARGO_PKG_NAME"), "--example", "bootstrap"])
+            .status()
+            .expect("cargo runs");
+        assert!(status.success());
+        tally_local::builder::binaries_directory().expect("the directory of this test").join("examples")
+    })
+}
+
+/// Waits until a process is gone, or dead and not yet collected.
+pub async fn gone(pid: u64) {
+    let dead = async {
+        while std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), dead).await.unwrap_or_else(|_| panic!("process {pid} is still there"));
+}
+
+/// Waits until a file is there, and reads it.
+pub async fn appears(file: &Path) -> String {
+    let there = async {
+        loop {
+            match std::fs::read_to_string(file) {
+                Ok(text) if !text.is_empty() => return text,
+                _ => sleep(Duration::from_millis(5)).await,
+            }
+        }
+    };
+    timeout(Duration::from_secs(10), there).await.unwrap_or_else(|_| panic!("{} does not appear", file.display()))
+}

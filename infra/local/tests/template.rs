@@ -1,0 +1,304 @@
+//! Templates as a whole: what they say is what the stack would run.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "this is a test")]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+use tally_local::template::model::Deployment;
+use tally_local::template::{self, Source, TemplateError};
+use tempfile::TempDir;
+
+const TEMPLATE: &str = r#"
+AWSTemplateFormatVersion: "2010-09-09"
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Stage: {Type: String, Default: dev}
+  Seconds: {Type: Number, Default: 9}
+  Origins: {Type: CommaDelimitedList, Default: "https://a, https://b"}
+  Prefix: {Type: String, Default: ""}
+Mappings:
+  Sizes:
+    dev: {Memory: 256}
+    prod: {Memory: 512}
+Conditions:
+  IsProd: !Equals [!Ref Stage, prod]
+  IsSmall: !Not [!Condition IsProd]
+  HasPrefix: !Not [!Equals [!Ref Prefix, ""]]
+  Both: !And [{Condition: IsProd}, !Condition HasPrefix]
+  Either: !Or [!Condition IsProd, !Condition HasPrefix]
+Globals:
+  Function:
+    Runtime: provided.al2023
+    Timeout: !Ref Seconds
+    Environment: {Variables: {STAGE: !Ref Stage}}
+Resources:
+  Api:
+    Type: AWS::Serverless::HttpApi
+    Properties: {CorsConfiguration: {AllowOrigins: !Ref Origins, AllowMethods: [GET], AllowHeaders: [A], ExposeHeaders: [B], MaxAge: "60"}}
+  Logs: {Type: AWS::Logs::LogGroup, Properties: {RetentionInDays: 30}}
+  Queue: {Type: AWS::SQS::Queue}
+  ProdAlarm: {Type: AWS::CloudWatch::Alarm, Condition: IsProd, Properties: {AlarmActions: [!Ref AWS::NoValue]}}
+  Users:
+    Type: AWS::DynamoDB::Table
+    DeletionPolicy: Retain
+    Properties:
+      AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
+      KeySchema: [{AttributeName: pk, KeyType: HASH}]
+      BillingMode: PAY_PER_REQUEST
+      StreamSpecification: {StreamViewType: NEW_IMAGE}
+      TimeToLiveSpecification: {AttributeName: expires, Enabled: true}
+      PointInTimeRecoverySpecification: {PointInTimeRecoveryEnabled: !If [IsProd, true, false]}
+  Named:
+    Type: AWS::DynamoDB::Table
+    Condition: Either
+    Properties:
+      TableName: !Sub "${Prefix}-${Stage}"
+      AttributeDefinitions: []
+      KeySchema: []
+  Ring:
+    Type: AWS::SecretsManager::Secret
+    Properties:
+      Name: !Join ["/", [tally, !Ref Stage]]
+      GenerateSecretString: {SecretStringTemplate: '{"a": 1}', GenerateStringKey: current, PasswordLength: 64, ExcludePunctuation: true}
+  Login:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildMethod: rust-cargolambda, BuildProperties: {Binary: login}}
+    Properties:
+      MemorySize: !FindInMap [Sizes, !Ref Stage, Memory]
+      LoggingConfig: {LogFormat: JSON}
+      Environment:
+        Variables:
+          USERS: !Ref Users
+          RING: !Ref Ring
+          WORKER: !Ref Worker.Alias
+          SOCKET: !Sub "${Socket.ApiEndpoint}/${SocketStage}"
+          NUMBER: 7
+          FIRST: !Select [0, !Split [",", "x,y"]]
+          LITERAL: !Sub "${!Untouched} ${Stage}"
+          PROD: !If [IsProd, "yes", !Ref AWS::NoValue]
+          SMALL: !If [IsSmall, "small", "large"]
+          ACCOUNT: !Sub ["${V}/${AWS::AccountId}", {V: !GetAtt Worker.Arn}]
+          QUEUE: !GetAtt Queue.Arn
+      Policies:
+        - Statement: [{Effect: Allow, Action: "dynamodb:GetItem", Resource: !GetAtt Users.Arn}]
+      Events:
+        Login: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: post, Path: /auth/login}}
+        Any: {Type: HttpApi, Properties: {ApiId: !Ref Api, Path: "/x/{all+}", TimeoutInMillis: 5000}}
+  Worker:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildProperties: {Binary: worker}}
+    Properties: {AutoPublishAlias: live, Timeout: 900}
+  Fallback:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildProperties: {Binary: fallback}}
+    Properties: {Events: {Default: {Type: HttpApi, Properties: {ApiId: !Ref Api}}}}
+  Socket:
+    Type: AWS::ApiGatewayV2::Api
+    Properties: {Name: socket, ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.action}
+  SocketStage:
+    Type: AWS::ApiGatewayV2::Stage
+    Properties: {ApiId: !Ref Socket, StageName: live, DeploymentId: !Ref SocketDeployment}
+  SocketDeployment:
+    Type: AWS::ApiGatewayV2::Deployment
+    DependsOn: [ConnectRoute]
+    Properties: {ApiId: !Ref Socket}
+  ConnectRoute:
+    Type: AWS::ApiGatewayV2::Route
+    Properties: {ApiId: !Ref Socket, RouteKey: $connect, Target: !Sub "integrations/${ConnectIntegration}"}
+  ConnectIntegration:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties:
+      ApiId: !Ref Socket
+      IntegrationType: AWS_PROXY
+      IntegrationUri: !Sub arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Worker.Arn}/invocations
+Outputs:
+  Url: {Value: !Sub "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}
+  OnlyProd: {Condition: IsProd, Value: x}
+"#;
+
+fn load(template: &str, sets: &[(&str, &str)]) -> Result<Deployment, String> {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("template.yaml");
+    std::fs::write(&path, template).unwrap();
+    let source = Source {
+        template: path,
+        samconfig: None,
+        config_env: "local".to_owned(),
+        sets: sets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        url: "http://127.0.0.1:1234".to_owned(),
+    };
+    template::load(&source).map_err(|error: TemplateError| {
+        let text = error.to_string();
+        text.split_once("template.yaml: ").map(|(_, text)| text.to_owned()).unwrap_or(text)
+    })
+}
+
+#[test]
+fn functions_have_what_globals_parameters_and_resources_give_them() {
+    let deployment = load(TEMPLATE, &[]).unwrap();
+    let [login, worker, fallback] = deployment.functions.as_slice() else { panic!("{deployment:?}") };
+    assert_eq!((login.id.as_str(), login.binary.as_str(), login.memory_mb, login.timeout), ("Login", "login", 256, Duration::from_secs(9)));
+    assert_eq!((worker.memory_mb, worker.timeout), (128, Duration::from_mins(15)));
+    assert_eq!(fallback.environment, [("STAGE".to_owned(), "dev".to_owned())].into());
+    let worker_arn = "arn:aws:lambda:us-east-1:000000000000:function:Worker";
+    assert_eq!(
+        json!(login.environment),
+        json!({
+            "STAGE": "dev",
+            "USERS": "tally-local-Users",
+            "RING": "arn:aws:secretsmanager:us-east-1:000000000000:secret:tally/dev",
+            "WORKER": format!("{worker_arn}:live"),
+            "SOCKET": "ws://127.0.0.1:1234/live",
+            "NUMBER": "7",
+            "FIRST": "x",
+            "LITERAL": "${Untouched} dev",
+            "SMALL": "small",
+            "ACCOUNT": format!("{worker_arn}/000000000000"),
+            "QUEUE": "arn:aws:local:us-east-1:000000000000:Queue",
+            "AWS_LAMBDA_LOG_FORMAT": "JSON",
+        })
+    );
+}
+
+#[test]
+fn apis_have_their_routes() {
+    let deployment = load(TEMPLATE, &[]).unwrap();
+    let api = deployment.http_api.unwrap();
+    let routes: Vec<_> =
+        api.routes.iter().map(|route| (route.route_key.as_str(), route.function.as_str(), route.timeout.as_secs())).collect();
+    assert_eq!(routes, [("ANY /x/{all+}", "Login", 5), ("POST /auth/login", "Login", 30), ("$default", "Fallback", 30)]);
+    let cors = api.cors.unwrap();
+    assert_eq!((cors.allow_origins, cors.max_age_seconds), (vec!["https://a".to_owned(), "https://b".to_owned()], Some(60)));
+    let socket = deployment.websocket_api.unwrap();
+    assert_eq!((socket.id.as_str(), socket.stage.as_str(), socket.selection.as_str()), ("Socket", "live", "$request.body.action"));
+    assert_eq!(socket.routes, [("$connect".to_owned(), "Worker".to_owned())].into());
+}
+
+#[test]
+fn tables_and_secrets_are_described_as_their_services_want_them() {
+    let deployment = load(TEMPLATE, &[]).unwrap();
+    let [users] = deployment.tables.as_slice() else { panic!("{deployment:?}") };
+    assert_eq!((users.name.as_str(), users.ttl_attribute.as_deref()), ("tally-local-Users", Some("expires")));
+    assert_eq!(
+        users.create,
+        json!({
+            "TableName": "tally-local-Users",
+            "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+            "BillingMode": "PAY_PER_REQUEST",
+            "StreamSpecification": {"StreamViewType": "NEW_IMAGE", "StreamEnabled": true},
+        })
+    );
+    let [ring] = deployment.secrets.as_slice() else { panic!("{deployment:?}") };
+    assert_eq!((ring.name.as_str(), ring.key.as_str(), ring.length), ("tally/dev", "current", 64));
+    assert_eq!(json!(ring.template), json!({"a": 1}));
+}
+
+#[test]
+fn conditions_decide_what_there_is() {
+    let tables = |sets: &[(&str, &str)]| load(TEMPLATE, sets).unwrap().tables.into_iter().map(|table| table.name).collect::<Vec<_>>();
+    assert_eq!(tables(&[("Prefix", "p")]), ["tally-local-Users", "p-dev"]);
+    assert_eq!(tables(&[("Stage", "prod")]), ["tally-local-Users", "-prod"]);
+    let prod = load(TEMPLATE, &[("Stage", "prod")]).unwrap();
+    assert_eq!((prod.outputs["OnlyProd"].as_str(), prod.functions[0].environment["PROD"].as_str()), ("x", "yes"));
+    assert_eq!(prod.functions[0].memory_mb, 512);
+    let dev = load(TEMPLATE, &[]).unwrap();
+    assert_eq!(dev.outputs.keys().collect::<Vec<_>>(), ["Url"]);
+}
+
+/// Changes one piece of the template, and checks what is said of it.
+fn check_error(from: &str, to: &str, expected: &str) {
+    assert!(TEMPLATE.contains(from), "{from}");
+    let error = load(&TEMPLATE.replace(from, to), &[]).unwrap_err();
+    assert!(error.contains(expected), "{from} -> {to}: {error}");
+}
+
+#[test]
+fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
+    check_error("AWS::SQS::Queue", "AWS::MSK::Cluster", "Resources.Queue: the resource type `AWS::MSK::Cluster` is not known");
+    check_error(
+        "USERS: !Ref Users",
+        "USERS: !Ref User",
+        "Resources.Login.Properties.Environment.Variables.USERS.Ref: there is no parameter and no resource `User`",
+    );
+    check_error("USERS: !Ref Users", "USERS: !Ref Named", "`Named` is left out by its condition `Either`");
+    check_error("USERS: !Ref Users", "USERS: !ImportValue x", "USERS.Fn::ImportValue: this intrinsic function is not known");
+    check_error("USERS: !Ref Users", "USERS: !GetAtt Users.Size", "the local stack does not know the attribute `Size` of Users");
+    check_error("USERS: !Ref Users", "USERS: !Ref Fallback.Alias", "`Fallback` has no AutoPublishAlias");
+    check_error("USERS: !Ref Users", "USERS: !FindInMap [Sizes, test, Memory]", "there is no Mappings.Sizes.test.Memory");
+    check_error("USERS: !Ref Users", "USERS: !Select [3, [a]]", "the list has 1 items, none at 3");
+    check_error("USERS: !Ref Users", "USERS: !Sub '${Users'", "lacks a closing brace");
+    check_error(
+        "USERS: !Ref Users",
+        "USERS: [1]",
+        "Resources.Login.Properties.Environment.Variables.USERS: a text or a number is needed here",
+    );
+    check_error("USERS: !Ref Users", "USERS: !If [Nope, 1, 2]", "there is no condition `Nope`");
+    check_error("Timeout: 900", "Timeout: long", "Resources.Worker.Properties.Timeout: `long`: invalid digit");
+    check_error(
+        "Timeout: 900",
+        "Timeuot: 900",
+        "Resources.Worker.Properties.Timeuot: unknown field `Timeuot`, expected one of `Timeout`, ",
+    );
+    check_error(
+        "Method: post, Path: /auth/login",
+        "Method: post",
+        "Resources.Login.Properties.Events.Login.Properties.Method: a method needs a path",
+    );
+    check_error("Default: {Type: HttpApi", "Default: {Type: SQS", "events of the type `SQS` are not known");
+    check_error("ApiId: !Ref Api, Path", "ApiId: !Ref Queue, Path", "names `Queue`, which is no HTTP API of this template");
+    check_error(
+        "Metadata: {BuildProperties: {Binary: worker}}",
+        "DependsOn: Logs",
+        "Resources.Worker.Metadata.BuildProperties.Binary: name the function's binary",
+    );
+    check_error(
+        "IsProd: !Equals [!Ref Stage, prod]",
+        "IsProd: !Condition IsSmall",
+        "this leads back to itself: Conditions.IsProd -> Conditions.IsSmall -> Conditions.IsProd",
+    );
+    check_error(
+        "integrations/${ConnectIntegration}",
+        "integrations/other",
+        "Resources.ConnectRoute.Properties.Target: `integrations/other` is no integration",
+    );
+    check_error(
+        "ProtocolType: WEBSOCKET",
+        "ProtocolType: HTTP",
+        "Resources.Socket.Properties.ProtocolType: the local stack takes HTTP APIs as",
+    );
+    check_error(
+        "SecretStringTemplate: '{\"a\": 1}'",
+        "SecretStringTemplate: '['",
+        "Resources.Ring.Properties.GenerateSecretString.SecretStringTemplate: this is not a JSON object",
+    );
+    check_error(
+        "Outputs:",
+        "Metadata: {LocalStack: {InvokeOnStart: [Seed]}}\nOutputs:",
+        "Metadata.LocalStack.InvokeOnStart: there is no function `Seed`",
+    );
+    check_error(
+        "DependsOn: [ConnectRoute]",
+        "DependsOn: [SocketStage]",
+        "Resources: CloudFormation would refuse this circular dependency: SocketStage -> SocketDeployment -> SocketStage",
+    );
+}
+
+#[test]
+fn the_projects_own_template_can_be_brought_up_in_every_environment() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(PathBuf::from).unwrap();
+    let samconfig = std::fs::read_to_string(root.join("samconfig.toml")).unwrap();
+    let environments = samconfig.lines().filter_map(|line| line.strip_prefix('[')?.strip_suffix(".deploy.parameters]"));
+    for environment in environments.filter(|environment| *environment != "default") {
+        let source = Source {
+            template: root.join("template.yaml"),
+            samconfig: Some(root.join("samconfig.toml")),
+            config_env: environment.to_owned(),
+            sets: Vec::new(),
+            url: "http://127.0.0.1:8787".to_owned(),
+        };
+        template::load(&source).unwrap();
+    }
+}

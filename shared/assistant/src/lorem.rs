@@ -1,0 +1,258 @@
+//! `lorem`: 50 to 120 words of lorem ipsum, word by word. It needs no account, costs nothing and says the same under
+//! the same seed, so that everything around a model can be built and tested without one.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream;
+use platform::config::{Config, ConfigError, invalid};
+use platform::domain::{Cost, StopReason, Usage};
+use tokio::time::{Instant, sleep_until};
+
+use crate::provider::{Event, Events, Provider, ProviderError, Request};
+
+/// Milliseconds between two words where `LOREM_WORD_MILLISECONDS` does not say.
+const WORD_MILLISECONDS: u64 = 25;
+
+/// How every reply begins; the rest is drawn.
+const OPENING: [&str; 5] = ["Lorem", "ipsum", "dolor", "sit", "amet,"];
+
+const WORDS: [&str; 48] = [
+    "ad",
+    "adipiscing",
+    "aliqua",
+    "aliquip",
+    "anim",
+    "aute",
+    "cillum",
+    "commodo",
+    "consectetur",
+    "consequat",
+    "culpa",
+    "cupidatat",
+    "deserunt",
+    "do",
+    "dolore",
+    "duis",
+    "ea",
+    "eiusmod",
+    "elit",
+    "enim",
+    "esse",
+    "est",
+    "eu",
+    "ex",
+    "excepteur",
+    "exercitation",
+    "fugiat",
+    "id",
+    "in",
+    "incididunt",
+    "irure",
+    "labore",
+    "laboris",
+    "magna",
+    "minim",
+    "mollit",
+    "nisi",
+    "nostrud",
+    "nulla",
+    "occaecat",
+    "officia",
+    "pariatur",
+    "proident",
+    "quis",
+    "sunt",
+    "tempor",
+    "ullamco",
+    "veniam",
+];
+
+/// The provider. A token of its model is a word: what stands between white space, in what it reads and in what it writes.
+#[derive(Debug, Clone)]
+pub struct Lorem {
+    pause: Duration,
+    seed: Option<u64>,
+}
+
+impl Lorem {
+    /// Settings: `LOREM_WORD_MILLISECONDS` between two words (default 25, 0 is as fast as it goes), and `LOREM_SEED`,
+    /// a whole number under which every reply is the same one; unset, each is drawn from its own id.
+    pub fn from_config(config: &Config) -> Result<Self, ConfigError> {
+        let number = |name| {
+            let parse = |text: &str| text.parse().map_err(|_| invalid(name, text, "it must be a whole number"));
+            config.get(name).map(parse).transpose()
+        };
+        let pause = Duration::from_millis(number("LOREM_WORD_MILLISECONDS")?.unwrap_or(WORD_MILLISECONDS));
+        Ok(Self { pause, seed: number("LOREM_SEED")? })
+    }
+}
+
+impl Provider for Lorem {
+    fn model(&self) -> &'static str {
+        "lorem"
+    }
+
+    fn call(&self, request: Request) -> BoxFuture<'_, Result<Events, ProviderError>> {
+        let words = words(self.seed.unwrap_or_else(|| seed_of(&request.reply_id)));
+        let input_tokens = request.turns.iter().map(|turn| tokens(&turn.text)).sum();
+        let used = move |output_tokens| Ok(Event::Usage(Usage { input_tokens, output_tokens, ..Usage::default() }));
+        let (pause, mut due, mut output_tokens) = (self.pause, Instant::now(), 0);
+        let written = stream::iter(words)
+            .then(move |word| {
+                due += pause;
+                let due = due;
+                async move {
+                    // On absolute instants: the pace does not drift with the time that a reader takes. Without a pause
+                    // there is nothing to sleep for, and sleeping would round up to the timer's millisecond.
+                    if !pause.is_zero() {
+                        sleep_until(due).await;
+                    }
+                    word
+                }
+            })
+            .flat_map(move |word| {
+                output_tokens += tokens(&word);
+                stream::iter([Ok(Event::Text(word)), used(output_tokens)])
+            });
+        let stop = stream::iter([Ok(Event::Stop(StopReason::EndTurn))]);
+        let events = stream::iter([used(0)]).chain(written).chain(stop).boxed();
+        Box::pin(async { Ok(events) })
+    }
+
+    fn cost(&self, _: &Usage) -> Cost {
+        Cost::ZERO
+    }
+}
+
+/// Words in a text.
+fn tokens(text: &str) -> u64 {
+    text.split_whitespace().count() as u64
+}
+
+/// The words of a reply, each with the white space before it: sentences of 4 to 13 words, now and then a comma.
+fn words(seed: u64) -> Vec<String> {
+    let mut draw = SplitMix(seed);
+    let length = 50 + draw.below(71);
+    let mut left_in_sentence = OPENING.len() + 3 + draw.below(6);
+    let mut begins = false;
+    (0..length)
+        .map(|position| {
+            let word = OPENING.get(position).copied().unwrap_or_else(|| WORDS[draw.below(WORDS.len())]);
+            let word = if begins { capitalised(word) } else { word.to_owned() };
+            left_in_sentence -= 1;
+            let ends = left_in_sentence == 0 || position + 1 == length;
+            let mark = match () {
+                () if ends => ".",
+                () if position >= OPENING.len() && left_in_sentence > 1 && draw.below(8) == 0 => ",",
+                () => "",
+            };
+            if ends {
+                left_in_sentence = 4 + draw.below(10);
+            }
+            begins = ends;
+            format!("{}{word}{mark}", if position == 0 { "" } else { " " })
+        })
+        .collect()
+}
+
+fn capitalised(word: &str) -> String {
+    let (first, rest) = word.split_at(1);
+    first.to_ascii_uppercase() + rest
+}
+
+/// A seed from an id: FNV-1a, which is the same on every machine and in every version of the standard library.
+fn seed_of(id: &str) -> u64 {
+    id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// The generator `SplitMix64`: small, and good enough for words.
+struct SplitMix(u64);
+
+impl SplitMix {
+    #[allow(clippy::cast_possible_truncation, reason = "the remainder is below a usize")]
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((bits ^ (bits >> 31)) % bound as u64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::Turn;
+    use platform::domain::MessageRole;
+
+    fn lorem(settings: &[(&str, &str)]) -> Lorem {
+        Lorem::from_config(&settings.iter().copied().collect()).unwrap()
+    }
+
+    async fn reply(lorem: &Lorem, reply_id: &str, texts: &[&str]) -> (String, Usage, Option<StopReason>) {
+        let turns = texts.iter().map(|text| Turn { role: MessageRole::User, text: (*text).to_owned() }).collect();
+        let mut events = lorem.call(Request { reply_id: reply_id.to_owned(), turns }).await.unwrap();
+        let (mut text, mut usage, mut stop) = (String::new(), Usage::default(), None);
+        while let Some(event) = events.next().await {
+            assert_eq!(stop, None, "nothing comes after the end");
+            match event.unwrap() {
+                Event::Text(more) => text.push_str(&more),
+                Event::Usage(now) => usage = now,
+                Event::Stop(reason) => stop = Some(reason),
+            }
+        }
+        (text, usage, stop)
+    }
+
+    #[test]
+    fn every_reply_is_50_to_120_words_in_sentences() {
+        let mut lengths = std::collections::BTreeSet::new();
+        for seed in 0..2_000 {
+            let text = words(seed).concat();
+            let count = text.split(' ').count();
+            lengths.insert(count);
+            assert!((50..=120).contains(&count), "{seed}: {count}");
+            assert!(text.starts_with("Lorem ipsum dolor sit amet, ") && text.ends_with('.'), "{text}");
+            for sentence in text.trim_end_matches('.').split(". ") {
+                assert!(sentence.starts_with(|c: char| c.is_ascii_uppercase()) && !sentence.ends_with(','), "{text}");
+            }
+        }
+        assert_eq!(lengths.len(), 71, "every length comes up");
+    }
+
+    #[tokio::test]
+    async fn a_reply_is_drawn_from_its_id_or_from_the_setting() {
+        let (free, fixed) = (lorem(&[("LOREM_WORD_MILLISECONDS", "0")]), lorem(&[("LOREM_WORD_MILLISECONDS", "0"), ("LOREM_SEED", "7")]));
+        let first = reply(&free, "a", &["Hi"]).await;
+        assert_eq!(first, reply(&free, "a", &["Hi"]).await);
+        assert_ne!(first.0, reply(&free, "b", &["Hi"]).await.0);
+        assert_eq!(reply(&fixed, "a", &["Hi"]).await, reply(&fixed, "b", &["Hi"]).await);
+    }
+
+    #[tokio::test]
+    async fn tokens_are_the_words_that_were_read_and_written() {
+        let (text, usage, stop) = reply(&lorem(&[("LOREM_WORD_MILLISECONDS", "0")]), "a", &["How much\n was it?", "", "And now?"]).await;
+        let output_tokens = text.split_whitespace().count() as u64;
+        assert_eq!(usage, Usage { input_tokens: 6, output_tokens, ..Usage::default() });
+        assert_eq!(stop, Some(StopReason::EndTurn));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn words_come_at_the_pace_of_the_setting() {
+        let started = Instant::now();
+        let (text, ..) = reply(&lorem(&[("LOREM_WORD_MILLISECONDS", "40")]), "a", &["Hi"]).await;
+        let words = u32::try_from(text.split(' ').count()).unwrap();
+        assert_eq!(started.elapsed(), Duration::from_millis(40) * words);
+    }
+
+    #[test]
+    fn a_setting_that_is_no_number_stops_the_function() {
+        for name in ["LOREM_WORD_MILLISECONDS", "LOREM_SEED"] {
+            for value in ["fast", "-1", "1.5"] {
+                assert!(Lorem::from_config(&[(name, value)].into_iter().collect()).is_err(), "{name}={value}");
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What AWS clients are made of: explicit parts instead of the SDK's default chain, which would read files, probe
+//! the network and parse the system's certificates before the first request.
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use aws_types::sdk_config::{RetryConfig, SharedHttpClient, TimeoutConfig};
+
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+
+use crate::config::{Config, ConfigError};
+
+/// The certificate authorities of AWS's own endpoints (Amazon Trust Services). Parsing the system's whole set
+/// would cost more than the rest of a cold start.
+const AMAZON_ROOTS: &str = include_str!("../amazon-roots.pem");
+
+/// A service that functions call.
+#[derive(Debug, Clone, Copy)]
+pub enum Service {
+    /// DynamoDB.
+    DynamoDb,
+    /// Secrets Manager.
+    SecretsManager,
+    /// Lambda, to start workers.
+    Lambda,
+    /// The `@connections` endpoint of the WebSocket API.
+    Connections,
+}
+
+impl Service {
+    /// The SDKs' own variable for another endpoint; clients made from parts don't read it themselves.
+    fn endpoint_variable(self) -> &'static str {
+        match self {
+            Service::DynamoDb => "AWS_ENDPOINT_URL_DYNAMODB",
+            Service::SecretsManager => "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+            Service::Lambda => "AWS_ENDPOINT_URL_LAMBDA",
+            Service::Connections => "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI",
+        }
+    }
+}
+
+/// The SDK configuration for one service: region, the environment's credentials, one HTTP client, an endpoint if one is set.
+pub fn sdk_config(config: &Config, service: Service) -> Result<SdkConfig, ConfigError> {
+    let credentials = Credentials::new(
+        config.require("AWS_ACCESS_KEY_ID")?,
+        config.require("AWS_SECRET_ACCESS_KEY")?,
+        config.get("AWS_SESSION_TOKEN").map(str::to_owned),
+        None,
+        "environment",
+    );
+    let endpoint = config.get(service.endpoint_variable()).or_else(|| config.get("AWS_ENDPOINT_URL"));
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(3))
+        .operation_timeout(Duration::from_secs(8))
+        .build();
+    let builder = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(config.require("AWS_REGION")?.to_owned()))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http_client(endpoint))
+        .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .timeout_config(timeouts);
+    Ok(match endpoint {
+        Some(url) => builder.endpoint_url(url).build(),
+        None => builder.build(),
+    })
+}
+
+/// Plain HTTP for a plain-http endpoint, so that no TLS is set up that is not used.
+fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
+    if endpoint.is_some_and(|url| url.starts_with("http://")) {
+        return Builder::new().build_http();
+    }
+    let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
+    let tls = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+    match TlsContext::builder().with_trust_store(roots).build() {
+        Ok(context) => tls.tls_context(context).build_https(),
+        // The roots are compiled in, so this does not happen; the system's own would do.
+        Err(_) => tls.build_https(),
+    }
+}

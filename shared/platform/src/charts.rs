@@ -1,0 +1,153 @@
+//! Chart subscriptions: what `charts.subscribe`, a `$connect` that subscribes at once, and the worker that streams share.
+
+use futures_util::FutureExt as _;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::audit::Note;
+use crate::config::ConfigError;
+use crate::domain::{ChartType, Interval};
+use crate::ids;
+use crate::plan::Plan;
+use crate::platform::Platform;
+use crate::problem::Problem;
+use crate::socket::ServerMessage;
+use crate::store::{Connection, Subscription, Subscriptions};
+use crate::worker::Invoker;
+
+/// Begins subscriptions and changes their pace.
+#[derive(Debug, Clone)]
+pub struct Charts {
+    subscriptions: Subscriptions,
+    stream: Invoker,
+}
+
+/// A stream of frames has begun, or has another pace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Subscribed {
+    /// UUIDv7, in every frame of the stream.
+    pub subscription_id: String,
+    /// Chart.
+    pub chart_type: ChartType,
+    /// Milliseconds between frames.
+    #[schema(example = 2000)]
+    pub interval_ms: u64,
+}
+
+impl ServerMessage for Subscribed {
+    const TYPE: &'static str = "charts.subscribed";
+}
+
+/// What the worker is started with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamStart {
+    /// API Gateway's id of the connection.
+    pub connection_id: String,
+    /// Chart.
+    pub chart_type: ChartType,
+    /// The subscription to claim.
+    pub subscription_id: String,
+    /// The generation in which to claim it.
+    pub generation: u64,
+    /// Whether the worker has to say that the stream has begun, because whoever started it could not.
+    pub announce: bool,
+}
+
+/// How a client learns that its stream has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Announce {
+    /// As the answer to its message.
+    Answer,
+    /// By the worker: nothing can be posted to a connection that is still opening.
+    Worker,
+}
+
+impl From<&Subscription> for Subscribed {
+    fn from(subscription: &Subscription) -> Self {
+        Self {
+            subscription_id: subscription.subscription_id.clone(),
+            chart_type: subscription.chart_type,
+            interval_ms: subscription.interval_ms,
+        }
+    }
+}
+
+impl Charts {
+    /// Uses the tables and the worker that `SUBSCRIPTIONS_TABLE` and `CHART_STREAM_ARN` name.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            subscriptions: Subscriptions::new(platform.database()?, &platform.config)?,
+            stream: Invoker::new(&platform.config, "CHART_STREAM_ARN")?,
+        })
+    }
+
+    /// Subscribes a connection to a chart, or changes the pace if it has subscribed before. Either way a new worker
+    /// starts, and one that streams already stops before its next frame.
+    pub fn subscribe(
+        &self,
+        connection: &Connection,
+        chart_type: ChartType,
+        interval: Interval,
+        announce: Announce,
+        now: Timestamp,
+    ) -> Result<Plan<Option<Subscribed>>, Problem> {
+        let subscription = Subscription {
+            connection_id: connection.connection_id.clone(),
+            chart_type,
+            subscription_id: ids::new_id(now),
+            interval_ms: interval.milliseconds(),
+            generation: 1,
+            sequence: 0,
+            framed_at: None,
+            expires_at: Connection::expiry(connection.connected_at),
+        };
+        self.clone().plan(subscription, None, announce)
+    }
+
+    /// Writes the subscription in place of what was `found`; where something else stands there by now, plans again from that.
+    fn plan(
+        self,
+        mut subscription: Subscription,
+        found: Option<Subscription>,
+        announce: Announce,
+    ) -> Result<Plan<Option<Subscribed>>, Problem> {
+        let write = match found {
+            None => self.subscriptions.begin(&subscription)?,
+            Some(found) => {
+                let write = self.subscriptions.change(&found, subscription.interval_ms);
+                subscription.subscription_id = found.subscription_id;
+                subscription.generation = found.generation + 1;
+                write
+            }
+        };
+        let note = Note::default()
+            .resource("subscription", &subscription.subscription_id)
+            .detail("chart_type", subscription.chart_type.as_str())
+            .detail("interval_ms", subscription.interval_ms);
+        let start = StreamStart {
+            connection_id: subscription.connection_id.clone(),
+            chart_type: subscription.chart_type,
+            subscription_id: subscription.subscription_id.clone(),
+            generation: subscription.generation,
+            announce: announce == Announce::Worker,
+        };
+        let stream = self.stream.clone();
+        let subscribed = Subscribed::from(&subscription);
+        let replan = move |old| {
+            async move {
+                let found = Option::map(old, |item| self.subscriptions.read(item)).transpose()?;
+                self.plan(subscription, found, announce)
+            }
+            .boxed()
+        };
+        let then = move || {
+            async move {
+                stream.start(&start).await?;
+                Ok(None)
+            }
+            .boxed()
+        };
+        Ok(Plan::reply(Some(subscribed)).write_or_replan(write, Box::new(replan)).note(note).then(Box::new(then)))
+    }
+}

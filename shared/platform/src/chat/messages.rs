@@ -1,0 +1,80 @@
+//! What the server says of a reply over a WebSocket: `chat.started`, `chat.delta`…, then `chat.completed` or `chat.failed`.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::{Cost, StopReason, Usage};
+use crate::problem::Problem;
+use crate::socket::ServerMessage;
+
+/// A reply has been asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ChatStarted {
+    /// Id of the reply.
+    pub message_id: String,
+    /// Conversation that it belongs to: the one that was named, or a new one.
+    pub conversation_id: String,
+}
+
+/// More of a reply. All of them in order, one after the other, are its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ChatDelta {
+    /// Id of the reply.
+    pub message_id: String,
+    /// 1 for the first, one more each time.
+    #[schema(example = 1)]
+    pub sequence: u64,
+    /// The text that follows what has been sent.
+    #[schema(example = "Lorem ipsum")]
+    pub text: String,
+}
+
+/// A reply is whole and stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ChatCompleted {
+    /// Id of the reply.
+    pub message_id: String,
+    /// Why it ended.
+    pub stop_reason: StopReason,
+    /// What it took.
+    pub usage: Usage,
+    /// What it cost, in US dollars.
+    #[schema(value_type = String, example = "0.00")]
+    pub cost_usd: Cost,
+}
+
+/// A reply has broken off. What had been written of it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ChatFailed {
+    /// Id of the reply.
+    pub message_id: String,
+    /// Stable code for programs, as in problems of the HTTP API.
+    #[schema(example = "unavailable")]
+    pub code: &'static str,
+    /// One sentence for people.
+    #[schema(example = "A part of the service does not answer. Try again soon.")]
+    pub detail: String,
+}
+
+impl ChatFailed {
+    /// The message that tells of a problem.
+    pub fn new(message_id: &str, problem: &Problem) -> Self {
+        Self { message_id: message_id.to_owned(), code: problem.code, detail: problem.detail.clone() }
+    }
+}
+
+impl ServerMessage for ChatStarted {
+    const TYPE: &'static str = "chat.started";
+}
+
+impl ServerMessage for ChatDelta {
+    const TYPE: &'static str = "chat.delta";
+}
+
+impl ServerMessage for ChatCompleted {
+    const TYPE: &'static str = "chat.completed";
+}
+
+impl ServerMessage for ChatFailed {
+    const TYPE: &'static str = "chat.failed";
+}

@@ -1,0 +1,12 @@
+//! Chat: how a reply is asked for, how it ends, and what is said of it over a WebSocket. The functions that start
+//! replies and the worker that writes them share it; what talks to a model is the crate `assistant`.
+
+mod ending;
+mod messages;
+mod replies;
+mod request;
+
+pub use ending::Endings;
+pub use messages::{ChatCompleted, ChatDelta, ChatFailed, ChatStarted};
+pub use replies::{Replies, ReplyStart};
+pub use request::ChatRequest;

@@ -1,0 +1,75 @@
+//! Settings: the one place that reads environment variables. Every setting is a parameter of template.yaml.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The environment of a function, read once at its start.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    variables: BTreeMap<String, String>,
+}
+
+/// A setting that is missing or cannot be understood; it stops the function at its start.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The template does not give this function the variable.
+    #[error("the environment variable {0} is not set: give it to this function in template.yaml")]
+    Missing(String),
+    /// The variable's text does not parse.
+    #[error("the environment variable {name} is {value:?}: {expected}")]
+    Invalid {
+        /// Name of the variable.
+        name: String,
+        /// What it holds.
+        value: String,
+        /// What it should look like.
+        expected: String,
+    },
+}
+
+impl Config {
+    /// Reads the process's environment.
+    #[allow(clippy::disallowed_methods, reason = "this is the one place")]
+    pub fn from_env() -> Self {
+        Self { variables: std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect() }
+    }
+
+    /// The value of a variable; one that is set to nothing counts as unset.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a variable that the function cannot work without.
+    pub fn require(&self, name: &str) -> Result<&str, ConfigError> {
+        self.get(name).ok_or_else(|| ConfigError::Missing(name.to_owned()))
+    }
+
+    /// A switch that is `on` or `off`; unset is off.
+    pub fn switch(&self, name: &str) -> Result<bool, ConfigError> {
+        match self.get(name) {
+            Some("on") => Ok(true),
+            Some("off") | None => Ok(false),
+            Some(value) => Err(invalid(name, value, "it must be `on` or `off`")),
+        }
+    }
+
+    /// A whole number of seconds above zero, or `default`.
+    pub fn seconds(&self, name: &str, default: u64) -> Result<Duration, ConfigError> {
+        let Some(value) = self.get(name) else { return Ok(Duration::from_secs(default)) };
+        match value.parse() {
+            Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+            _ => Err(invalid(name, value, "it must be a whole number of seconds above zero")),
+        }
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Config {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
+        Self { variables: variables.into_iter().map(|(k, v)| (k.into(), v.into())).collect() }
+    }
+}
+
+/// An error that names the variable, its value and what was expected.
+pub fn invalid(name: &str, value: &str, expected: &str) -> ConfigError {
+    ConfigError::Invalid { name: name.to_owned(), value: value.to_owned(), expected: expected.to_owned() }
+}

@@ -1,0 +1,228 @@
+//! Lists in pages: an opaque cursor says where a list goes on, and works for nobody and nothing else.
+//!
+//! A cursor is AES-256-GCM (NIST SP 800-38D) under a random nonce. The caller, the route and the filters are its
+//! associated data, so that another's cursor, or one of another list, opens as little as an altered one does.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::header;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::config::ConfigError;
+use crate::http::{Call, Field, Fields, Form, Raw};
+use crate::identity::Identity;
+use crate::plan::Reply;
+use crate::platform::Platform;
+use crate::problem::Problem;
+use crate::secrets::Secrets;
+
+/// Items of a page, unless the caller says otherwise.
+const DEFAULT_LIMIT: usize = 20;
+
+/// What stays as it is in a URL: the unreserved characters of RFC 3986, and the path's slashes.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+/// Seals and opens the cursors of a list.
+#[derive(Debug, Clone)]
+pub struct Cursors {
+    secrets: Secrets,
+    secret_arn: String,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// What to send as `cursor` for the next page; null at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// The query parameters that every list takes.
+#[derive(Debug, Clone, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Paging {
+    /// Items of a page at most.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    pub limit: usize,
+    /// `next_cursor` of the page before, asked for with the same filters.
+    pub cursor: Option<String>,
+}
+
+/// How many items a page may have.
+struct Limit(usize);
+
+impl Cursors {
+    /// Uses the secret that `SEAL_SECRET_ARN` names.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { secrets: platform.secrets()?, secret_arn: platform.config.require("SEAL_SECRET_ARN")?.to_owned() })
+    }
+
+    /// Where the list goes on; `None` on its first page.
+    pub async fn open<P: DeserializeOwned>(&self, paging: &Paging, caller: &Identity, call: &Call) -> Result<Option<P>, Problem> {
+        let Some(cursor) = &paging.cursor else { return Ok(None) };
+        let position = self.key().await?.open(&binding(caller, call), cursor).and_then(|plain| serde_json::from_slice(&plain).ok());
+        let refused = || Problem::invalid_parameter("cursor", "is not a cursor of this list: send `next_cursor` with the same filters");
+        position.map(Some).ok_or_else(refused)
+    }
+
+    /// The answer of one page, with its `Link` to the next (RFC 8288) if the list goes on at `next`.
+    pub async fn page<T, P: Serialize>(
+        &self,
+        items: Vec<T>,
+        next: Option<P>,
+        caller: &Identity,
+        call: &Call,
+    ) -> Result<Reply<Page<T>>, Problem> {
+        let Some(next) = next else { return Ok(Reply::new(Page { items, next_cursor: None })) };
+        let plain = serde_json::to_vec(&next).map_err(|_| Problem::internal())?;
+        let cursor = self.key().await?.seal(&binding(caller, call), plain)?;
+        let link = format!("<{}>; rel=\"next\"", next_page(call, &cursor));
+        Ok(Reply::new(Page { items, next_cursor: Some(cursor) }).header(header::LINK, &link))
+    }
+
+    async fn key(&self) -> Result<CursorKey, Problem> {
+        let secret = self.secrets.get(&self.secret_arn).await?;
+        let key = secret.get("current").and_then(|text| CursorKey::derive(text).ok());
+        key.ok_or_else(|| {
+            tracing::error!("the secret of cursors has no usable member `current`");
+            Problem::unavailable()
+        })
+    }
+}
+
+impl Form for Paging {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (limit, cursor) = (fields.optional::<Limit>("limit"), fields.optional("cursor"));
+        Some(Self { limit: limit?.map_or(DEFAULT_LIMIT, |limit| limit.0), cursor: cursor? })
+    }
+}
+
+impl Field for Limit {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        match u64::read(raw)? {
+            limit @ 1..=100 => Ok(Self(usize::try_from(limit).unwrap_or(DEFAULT_LIMIT))),
+            _ => Err("must be 1 to 100".into()),
+        }
+    }
+}
+
+/// The key that cursors are sealed with.
+struct CursorKey(RandomizedNonceKey);
+
+impl CursorKey {
+    /// Derived from the secret's text for this purpose alone (HKDF-SHA-256, RFC 5869).
+    fn derive(text: &str) -> Result<Self, aws_lc_rs::error::Unspecified> {
+        let mut key = [0; 32];
+        Salt::new(HKDF_SHA256, b"").extract(text.as_bytes()).expand(&[b"tally cursor"], &AES_256_GCM)?.fill(&mut key)?;
+        Ok(Self(RandomizedNonceKey::new(&AES_256_GCM, &key)?))
+    }
+
+    /// Nonce, ciphertext and tag as URL-safe text.
+    fn seal(&self, binding: &str, mut plain: Vec<u8>) -> Result<String, Problem> {
+        let nonce = self.0.seal_in_place_append_tag(Aad::from(binding), &mut plain).map_err(|_| Problem::internal())?;
+        Ok(URL_SAFE_NO_PAD.encode([&nonce.as_ref()[..], &plain].concat()))
+    }
+
+    fn open(&self, binding: &str, text: &str) -> Option<Vec<u8>> {
+        let mut sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (nonce, rest) = sealed.split_at_mut_checked(NONCE_LEN)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+        self.0.open_in_place(nonce, Aad::from(binding), rest).ok().map(|plain| plain.to_vec())
+    }
+}
+
+/// What a cursor is bound to: the caller, the route, and the filters however they were encoded or ordered.
+fn binding(caller: &Identity, call: &Call) -> String {
+    let mut filters: Vec<_> = call.parameters().filter(|(name, _)| name != "cursor" && name != "limit").collect();
+    filters.sort_unstable();
+    serde_json::json!([caller.user_id, call.route_key, call.path, filters]).to_string()
+}
+
+/// The URL of the next page: this one's, with another cursor.
+fn next_page(call: &Call, cursor: &str) -> String {
+    let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
+    let kept = call.parameters().filter(|(name, _)| name != "cursor");
+    let pairs: Vec<_> = kept
+        .chain([("cursor".to_owned(), cursor.to_owned())])
+        .map(|(name, value)| format!("{}={}", encode(&name), encode(&value)))
+        .collect();
+    format!("{}?{}", encode(&call.path), pairs.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+
+    fn call(path: &str, query: &str) -> Call {
+        let mut event = ApiGatewayV2httpRequest::default();
+        event.route_key = Some(format!("GET {path}"));
+        event.raw_path = Some(path.to_owned());
+        event.raw_query_string = Some(query.to_owned());
+        Call::from(event)
+    }
+
+    fn caller(user_id: &str) -> Identity {
+        Identity { user_id: user_id.into(), username: "u".into(), session_id: "s".into() }
+    }
+
+    #[test]
+    fn a_cursor_opens_for_its_caller_route_and_filters_alone() {
+        let key = CursorKey::derive("text of the secret").unwrap();
+        let bound = binding(&caller("a"), &call("/audit", "actor=me&action=chat.&limit=5"));
+        let cursor = key.seal(&bound, b"position".to_vec()).unwrap();
+        assert_ne!(cursor, key.seal(&bound, b"position".to_vec()).unwrap(), "the nonce is random");
+        for (user, path, query, opens) in [
+            ("a", "/audit", "actor=me&action=chat.&limit=5", true),
+            ("a", "/audit", "cursor=x&limit=50&action=%63hat.&actor=me", true),
+            ("b", "/audit", "actor=me&action=chat.", false),
+            ("a", "/usage", "actor=me&action=chat.", false),
+            ("a", "/audit", "actor=me", false),
+            ("a", "/audit", "actor=me&action=chat.&outcome=denied", false),
+            ("a", "/audit", "actor=me&action=auth.", false),
+        ] {
+            let opened = key.open(&binding(&caller(user), &call(path, query)), &cursor);
+            assert_eq!(opened.as_deref(), opens.then_some(&b"position"[..]), "{user} {path}?{query}");
+        }
+        assert!(CursorKey::derive("another text").unwrap().open(&bound, &cursor).is_none());
+    }
+
+    #[test]
+    fn an_altered_cursor_does_not_open() {
+        let key = CursorKey::derive("text of the secret").unwrap();
+        let cursor = key.seal("b", b"position".to_vec()).unwrap();
+        for at in 0..cursor.len() {
+            let other = if &cursor[at..=at] == "A" { "B" } else { "A" };
+            let altered = format!("{}{other}{}", &cursor[..at], &cursor[at + 1..]);
+            assert!(key.open("b", &altered).is_none(), "character {at}");
+        }
+        for text in ["", "A", "AAAA", "not base64!", &cursor[1..], &cursor[..cursor.len() - 4]] {
+            assert!(key.open("b", text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_next_page_has_the_same_filters() {
+        for (query, expected) in [
+            ("", "/audit?cursor=new"),
+            ("limit=5&cursor=old&action=chat.", "/audit?limit=5&action=chat.&cursor=new"),
+            ("from=2026-01-01T00:00:00%2B01:00", "/audit?from=2026-01-01T00%3A00%3A00%2B01%3A00&cursor=new"),
+            ("resource=a>\"b+c", "/audit?resource=a%3E%22b%20c&cursor=new"),
+        ] {
+            assert_eq!(next_page(&call("/audit", query), "new"), expected);
+        }
+    }
+
+    #[test]
+    fn a_limit_is_1_to_100_and_20_unless_said() {
+        for (query, limit) in [("", Some(20)), ("limit=1", Some(1)), ("limit=100", Some(100)), ("limit=0", None), ("limit=101", None)] {
+            assert_eq!(call("/", query).query::<Paging>().ok().map(|paging| paging.limit), limit, "{query}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Charts: their kinds, and how often a frame of one is sent.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::http::{Field, Raw};
+
+/// A kind of chart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChartType {
+    /// Profit over the last twelve months.
+    Line,
+    /// Shares of revenue by company.
+    Pie,
+    /// Profit by company.
+    Bar,
+}
+
+/// Time between frames: 250 ms to a minute, 2 s unless told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interval(u64);
+
+impl ChartType {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Line, Self::Pie, Self::Bar];
+
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Line => "line",
+            Self::Pie => "pie",
+            Self::Bar => "bar",
+        }
+    }
+}
+
+impl Interval {
+    /// In milliseconds.
+    pub fn milliseconds(self) -> u64 {
+        self.0
+    }
+}
+
+impl Default for Interval {
+    fn default() -> Self {
+        Self(2_000)
+    }
+}
+
+impl Field for ChartType {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        let text = raw.text()?;
+        Self::ALL.into_iter().find(|chart| chart.as_str() == text).ok_or_else(|| "must be line, pie or bar".into())
+    }
+}
+
+impl Field for Interval {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        match u64::read(raw)? {
+            milliseconds @ 250..=60_000 => Ok(Self(milliseconds)),
+            _ => Err("must be 250 to 60000".into()),
+        }
+    }
+}

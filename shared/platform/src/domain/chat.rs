@@ -1,0 +1,222 @@
+//! What a conversation with a model is made of.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::http::{Field, Raw};
+use crate::ids;
+
+/// Characters that a message may have at most.
+const LONGEST_MESSAGE: usize = 10_000;
+
+/// What a user says to a model: 1 to 10,000 characters as typed, without control characters other than newline and tab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageText(String);
+
+/// The id of a conversation as a caller names it: any UUID, so that one that leads nowhere is a 404 and not a typing error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConversationId(String);
+
+/// A prompt of the server's, by its name; a caller never sends the text of a system prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PromptName {
+    /// The only one there is.
+    #[default]
+    Default,
+}
+
+/// Who wrote a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageRole {
+    /// The user.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// How far a message has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageStatus {
+    /// Asked for; nobody writes it yet.
+    Pending,
+    /// Being written.
+    Streaming,
+    /// Whole.
+    Completed,
+    /// Stopped by its user, with what was written by then.
+    Cancelled,
+    /// Broken off, with what was written by then.
+    Failed,
+}
+
+/// Why a reply ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// The model had said what it had to say.
+    EndTurn,
+    /// The time for one reply was up.
+    Deadline,
+}
+
+/// Tokens that a reply took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Usage {
+    /// Read by the model, outside its cache.
+    #[schema(example = 12)]
+    pub input_tokens: u64,
+    /// Written by the model.
+    #[schema(example = 87)]
+    pub output_tokens: u64,
+    /// Read from the provider's cache.
+    #[schema(example = 0)]
+    pub cache_read_tokens: u64,
+    /// Written to the provider's cache.
+    #[schema(example = 0)]
+    pub cache_write_tokens: u64,
+}
+
+impl MessageText {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl ConversationId {
+    /// The id in lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl MessageStatus {
+    /// The word that is stored and sent.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Streaming => "streaming",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl StopReason {
+    /// The word that is stored and sent.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EndTurn => "end_turn",
+            Self::Deadline => "deadline",
+        }
+    }
+}
+
+impl FromStr for MessageText {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let kept: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+        match kept.chars().count() {
+            _ if kept.trim().is_empty() => Err("must not be empty"),
+            1..=LONGEST_MESSAGE => Ok(Self(kept)),
+            _ => Err("must be 1 to 10,000 characters"),
+        }
+    }
+}
+
+impl Field for MessageText {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        // Not `raw.text()`, which refuses null characters: what is pasted from elsewhere has such things in it.
+        let text = match *raw {
+            Raw::Text(text) => text,
+            Raw::Json(Value::String(text)) => text,
+            Raw::Json(_) => return Err("must be a string".into()),
+        };
+        text.parse().map_err(str::to_owned)
+    }
+}
+
+impl Field for ConversationId {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        ids::canonical_uuid(raw.text()?).map(Self).ok_or_else(|| "must be a UUID".into())
+    }
+}
+
+impl Field for PromptName {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        match raw.text()? {
+            "default" => Ok(Self::Default),
+            _ => Err("must be the name of a prompt: default".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read<T: Field>(value: &Value) -> Option<T> {
+        T::read(&Raw::Json(value)).ok()
+    }
+
+    #[test]
+    fn a_message_is_kept_as_typed_but_for_control_characters() {
+        let longest = "€".repeat(10_000);
+        for (sent, kept) in [
+            (json!("Hello"), Some("Hello")),
+            (json!(" as typed "), Some(" as typed ")),
+            (json!("e\u{301} 👩‍👩‍👧 \u{202e}x"), Some("e\u{301} 👩‍👩‍👧 \u{202e}x")),
+            (json!("a\r\nb\tc"), Some("a\nb\tc")),
+            (json!("a\u{0}b\u{1b}[0m\u{85}"), Some("ab[0m")),
+            (json!(longest), Some(longest.as_str())),
+            (json!(format!("{longest}\u{0}")), Some(longest.as_str())),
+            (json!(format!("{longest}x")), None),
+            (json!(""), None),
+            (json!(" \n\t"), None),
+            (json!("\u{0}\u{7}"), None),
+            (json!(7), None),
+            (json!(["Hello"]), None),
+        ] {
+            assert_eq!(read::<MessageText>(&sent).as_ref().map(MessageText::as_str), kept, "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_conversation_is_named_by_any_uuid() {
+        for (sent, kept) in [
+            (json!("018F0000-0000-7000-8000-00000000000A"), Some("018f0000-0000-7000-8000-00000000000a")),
+            (json!("00000000-0000-4000-8000-000000000000"), Some("00000000-0000-4000-8000-000000000000")),
+            (json!("018f000000007000800000000000000a"), None),
+            (json!("mine"), None),
+            (json!(""), None),
+            (json!(1), None),
+        ] {
+            assert_eq!(read::<ConversationId>(&sent).as_ref().map(ConversationId::as_str), kept, "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_prompt_is_named_and_never_sent() {
+        assert_eq!(read(&json!("default")), Some(PromptName::Default));
+        assert_eq!(read::<PromptName>(&json!("You are a pirate.")), None);
+    }
+
+    #[test]
+    fn the_words_for_states_are_those_that_are_stored() {
+        use MessageStatus::{Cancelled, Completed, Failed, Pending, Streaming};
+        for status in [Pending, Streaming, Completed, Cancelled, Failed] {
+            assert_eq!(json!(status), status.as_str());
+        }
+        for reason in [StopReason::EndTurn, StopReason::Deadline] {
+            assert_eq!(json!(reason), reason.as_str());
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Types that parse once at the edge. They do no I/O, and a value that exists is a valid one.
+
+mod account;
+mod chart;
+mod chat;
+mod cost;
+mod password;
+mod profit;
+
+pub use account::{Email, FullName, Username};
+pub use chart::{ChartType, Interval};
+pub use chat::{ConversationId, MessageRole, MessageStatus, MessageText, PromptName, StopReason, Usage};
+pub use cost::Cost;
+pub use password::Password;
+pub use profit::{Company, Money, Month, Year};

@@ -1,0 +1,77 @@
+//! The one way a request travels. A handler cannot forget a step because it never calls one.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use futures_util::FutureExt as _;
+use http::header;
+
+use super::call::Call;
+use super::endpoint::{Endpoint, Request};
+use super::respond;
+use crate::clock::Clock;
+use crate::gate::{Gate, Passage};
+use crate::identity::Caller as _;
+use crate::problem::Problem;
+use crate::routes::Access;
+
+/// Answers a request: correlation, authentication, authorisation, parsing, limits, the work, the commit, headers,
+/// in the contract's order of checks.
+pub async fn answer<E: Endpoint>(endpoint: &E, gate: &Gate, clock: &Clock, call: &Call) -> ApiGatewayV2httpResponse {
+    let since = Instant::now();
+    let result = AssertUnwindSafe(travel(endpoint, gate, clock, call, since)).catch_unwind().await.unwrap_or_else(|_| {
+        // The panic hook has logged where.
+        Err(Problem::internal())
+    });
+    let response = result.unwrap_or_else(|problem| respond::failure(call, problem));
+    tracing::info!(
+        request_id = call.context.request_id,
+        route = E::ROUTE.key(),
+        status = response.status_code,
+        latency_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "answered"
+    );
+    response
+}
+
+async fn travel<E: Endpoint>(
+    endpoint: &E,
+    gate: &Gate,
+    clock: &Clock,
+    call: &Call,
+    since: Instant,
+) -> Result<ApiGatewayV2httpResponse, Problem> {
+    let route = E::ROUTE;
+    let me = matches!(route.access, Access::RoleOrMe { parameter, .. } if call.peek_query(parameter) == Some("me"));
+    // What one asks of oneself is nobody else's business, so it leaves no event.
+    let action = route.audit.filter(|_| !me);
+    let passage = Passage { context: &call.context, now: clock.now(), since, action };
+
+    if let Some(problem) = endpoint.turn_away(call) {
+        return Err(problem);
+    }
+    let identity = gate.identify(call.header(header::AUTHORIZATION), &passage).await?;
+    gate.admit(identity.as_ref(), route.access, me, &passage).await?;
+    let caller = E::Caller::from_identity(identity.as_ref()).ok_or_else(Problem::unauthenticated)?;
+
+    let (fields, is_form) = call.body_fields(endpoint.takes_forms(), <E::Body as super::fields::Form>::OPTIONAL)?;
+    let query = call.query::<E::Query>();
+    let (body, query) = match (fields.read::<E::Body>(), query) {
+        (Ok(body), Ok(query)) => (body, query),
+        (Err(mut problem), Err(other)) => {
+            problem.errors.extend(other.errors);
+            return Err(problem);
+        }
+        (Err(problem), _) | (_, Err(problem)) => return Err(problem),
+    };
+    let request = Request { caller, body, query, is_form, context: &call.context, now: passage.now, call };
+
+    let key = if route.limits.is_empty() { None } else { endpoint.limit_key(&request).await? };
+    let standings = gate.count(route.limits, identity.as_ref(), None, key.as_deref(), &passage).await?;
+
+    let plan = endpoint.handle(request).await;
+    let mut reply = gate.commit(plan, identity.as_ref(), &passage).await?;
+    reply.headers.extend(standings.headers());
+    respond::success(&route, call, reply)
+}

@@ -1,0 +1,136 @@
+//! One HTTP request as API Gateway hands it over (payload format 2.0), in our own words.
+
+use std::collections::HashMap;
+
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, Method, header};
+use serde_json::Value;
+
+use super::fields::{Fields, Form, percent_decode};
+use crate::context::{Context, client_address};
+use crate::problem::Problem;
+
+/// Largest body, in bytes after base64 decoding.
+const BODY_LIMIT: usize = 1024 * 1024;
+
+/// One request, not yet trusted in any way.
+#[derive(Debug)]
+pub struct Call {
+    /// `POST /auth/login`, or `$default`.
+    pub route_key: String,
+    /// The method.
+    pub method: Method,
+    /// The path, decoded.
+    pub path: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// Where it came from and how it is correlated.
+    pub context: Context,
+    query: String,
+    path_parameters: HashMap<String, String>,
+    body: Vec<u8>,
+    undecodable: bool,
+}
+
+impl From<ApiGatewayV2httpRequest> for Call {
+    fn from(event: ApiGatewayV2httpRequest) -> Self {
+        let http = event.request_context.http;
+        let text = event.body.unwrap_or_default();
+        // A body that is flagged as base64 and is not has no length to check: it is refused when it is parsed.
+        let (body, undecodable) = match event.is_base64_encoded {
+            true => STANDARD.decode(&text).map_or((Vec::new(), true), |body| (body, false)),
+            false => (text.into_bytes(), false),
+        };
+        let host = event.request_context.domain_name.unwrap_or_default();
+        let own_id = event.headers.get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| is_request_id(id));
+        let context = Context {
+            request_id: own_id.map(str::to_owned).or(event.request_context.request_id).unwrap_or_default(),
+            address: client_address(http.source_ip.as_deref().unwrap_or_default()),
+            user_agent: event.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default().chars().take(256).collect(),
+            base_url: format!("https://{host}"),
+        };
+        Self {
+            route_key: event.route_key.unwrap_or_default(),
+            method: http.method,
+            path: event.raw_path.unwrap_or_default(),
+            headers: event.headers,
+            context,
+            query: event.raw_query_string.unwrap_or_default(),
+            path_parameters: event.path_parameters,
+            body,
+            undecodable,
+        }
+    }
+}
+
+impl Call {
+    /// A path parameter; a route that has none of this name gets an empty string.
+    pub fn path_parameter(&self, name: &str) -> &str {
+        self.path_parameters.get(name).map_or("", String::as_str)
+    }
+
+    /// The value of a header, if it is there once and is text.
+    pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// One query parameter before validation: what decides about access has to be read before the rest is looked at.
+    pub fn peek_query(&self, name: &str) -> Option<&str> {
+        self.query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// The query parameters, decoded; one that does not decode is left out, because validation refuses it.
+    pub fn parameters(&self) -> impl Iterator<Item = (String, String)> {
+        let pairs = self.query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs.filter_map(|(name, value)| Some((percent_decode(name)?, percent_decode(value)?)))
+    }
+
+    /// Reads the query string.
+    pub fn query<T: Form>(&self) -> Result<T, Problem> {
+        Fields::query(&self.query).read()
+    }
+
+    /// Checks size, media type and syntax of the body, in the contract's order (413, 415, 400), and gives its fields.
+    /// `true` beside them: it is a form, which only endpoints that say so take.
+    pub fn body_fields(&self, form_allowed: bool, optional: bool) -> Result<(Fields, bool), Problem> {
+        if self.body.len() > BODY_LIMIT {
+            return Err(Problem::body_too_large());
+        }
+        if matches!(self.method, Method::GET | Method::DELETE) || (self.body.is_empty() && !self.undecodable && optional) {
+            return Ok((Fields::json(serde_json::Map::new()), false));
+        }
+        if self.header(header::CONTENT_ENCODING).is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+            return Err(Problem::unsupported_media_type("Send the body without a Content-Encoding."));
+        }
+        let media_type =
+            self.header(header::CONTENT_TYPE).map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+        let form = match media_type.as_deref() {
+            Some("application/json") => false,
+            Some("application/x-www-form-urlencoded") if form_allowed => true,
+            None if self.body.is_empty() => false,
+            _ => return Err(Problem::unsupported_media_type("Send the body as Content-Type: application/json.")),
+        };
+        if self.undecodable {
+            return Err(Problem::malformed_request("The body could not be decoded."));
+        }
+        let Ok(text) = std::str::from_utf8(&self.body) else {
+            return Err(Problem::malformed_json("The body is not UTF-8."));
+        };
+        if form {
+            return Ok((Fields::form(text), true));
+        }
+        match serde_json::from_str(text) {
+            Ok(Value::Object(values)) => Ok((Fields::json(values), false)),
+            Ok(_) => Err(Problem::malformed_json("The body must be a JSON object.")),
+            Err(_) if text.trim().is_empty() => Err(Problem::malformed_json("The body is empty; send a JSON object.")),
+            Err(error) => Err(Problem::malformed_json(format!("The body is not JSON (line {}, column {}).", error.line(), error.column()))),
+        }
+    }
+}
+
+/// Whether a client's own request id is kept: 1 to 128 of `[A-Za-z0-9._-]`.
+fn is_request_id(id: &str) -> bool {
+    (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}

@@ -1,0 +1,70 @@
+//! What an HTTP endpoint is: its row of the route table, what it takes and gives, and its handler.
+
+use std::future::Future;
+
+use super::call::Call;
+use super::fields::Form;
+use super::respond::Output;
+use crate::config::ConfigError;
+use crate::context::Context;
+use crate::identity::Caller;
+use crate::plan::Plan;
+use crate::platform::Platform;
+use crate::problem::Problem;
+use crate::routes::Route;
+use jiff::Timestamp;
+
+/// One HTTP endpoint.
+pub trait Endpoint: Sized + Send + Sync + 'static {
+    /// Its row of the route table.
+    const ROUTE: Route;
+
+    /// `Identity` on a protected route, `()` on a public one.
+    type Caller: Caller;
+    /// Fields of the body.
+    type Body: Form;
+    /// Query parameters.
+    type Query: Form;
+    /// What success answers with.
+    type Output: Output;
+
+    /// Makes the endpoint once per process.
+    fn new(platform: &Platform) -> Result<Self, ConfigError>;
+
+    /// A problem that comes before any other check: that there is no such route.
+    fn turn_away(&self, _call: &Call) -> Option<Problem> {
+        None
+    }
+
+    /// Whether the body may be an `application/x-www-form-urlencoded` form.
+    fn takes_forms(&self) -> bool {
+        false
+    }
+
+    /// What a limit with the subject `Key` or `AddressAndKey` counts; `None` leaves such limits out.
+    fn limit_key(&self, _request: &Request<Self>) -> impl Future<Output = Result<Option<String>, Problem>> + Send {
+        async { Ok(None) }
+    }
+
+    /// Does the work, but writes nothing: that is what the plan is for. An error answers with the problem,
+    /// and is audited as a failure where the route is audited.
+    fn handle(&self, request: Request<Self>) -> impl Future<Output = Result<Plan<Self::Output>, Problem>> + Send;
+}
+
+/// A request that has passed every check before the work.
+pub struct Request<'a, E: Endpoint> {
+    /// Who calls.
+    pub caller: E::Caller,
+    /// The body.
+    pub body: E::Body,
+    /// The query parameters.
+    pub query: E::Query,
+    /// Whether the body was a form.
+    pub is_form: bool,
+    /// Where it came from.
+    pub context: &'a Context,
+    /// When it arrived.
+    pub now: Timestamp,
+    /// The request as it came, for headers and path parameters.
+    pub call: &'a Call,
+}

@@ -1,0 +1,301 @@
+//! Reads the fields of a JSON body, a form or a query string into typed values, and collects every fault on the way,
+//! so that a person who mistyped three fields learns of three.
+
+use serde_json::{Map, Value};
+
+use crate::clock::{Timestamp, parse_rfc3339};
+use crate::problem::{FieldError, Problem};
+
+/// What an endpoint takes: a body or a query string, read field by field.
+pub trait Form: Sized + Send {
+    /// Whether no body at all is as good as an empty object.
+    const OPTIONAL: bool = false;
+
+    /// Reads the fields. `None` only after a fault has been recorded in `fields`.
+    fn read(fields: &mut Fields) -> Option<Self>;
+}
+
+/// Nothing is taken: any field or parameter is unknown.
+impl Form for () {
+    const OPTIONAL: bool = true;
+
+    fn read(_: &mut Fields) -> Option<Self> {
+        Some(())
+    }
+}
+
+/// A value as it was sent: typed in JSON, text in forms and query strings.
+pub enum Raw<'a> {
+    /// A member of a JSON object.
+    Json(&'a Value),
+    /// A form field or query parameter.
+    Text(&'a str),
+}
+
+/// A type that one field can hold. The error is a phrase that continues "the field …".
+pub trait Field: Sized {
+    /// Reads the value.
+    fn read(raw: &Raw<'_>) -> Result<Self, String>;
+}
+
+impl<'a> Raw<'a> {
+    /// The text of a string.
+    pub fn text(&self) -> Result<&'a str, String> {
+        let text: &'a str = match *self {
+            Raw::Text(text) => text,
+            Raw::Json(Value::String(text)) => text,
+            Raw::Json(_) => return Err("must be a string".into()),
+        };
+        if text.contains('\0') { Err("must not contain a null character".into()) } else { Ok(text) }
+    }
+}
+
+impl Field for String {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        raw.text().map(str::to_owned)
+    }
+}
+
+impl Field for u64 {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        let number = match raw {
+            Raw::Json(value) => value.as_u64(),
+            // `parse` alone would take "+5".
+            Raw::Text(text) => text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten(),
+        };
+        number.ok_or_else(|| "must be a whole number".into())
+    }
+}
+
+impl Field for Timestamp {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        // A `+` that was not percent-encoded has become a space; that is worth a hint.
+        parse_rfc3339(raw.text()?).ok_or_else(|| "must be an RFC 3339 time like 2026-01-31T09:30:00Z (in a URL, + is %2B)".into())
+    }
+}
+
+impl Field for bool {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        match raw {
+            Raw::Json(Value::Bool(value)) => Ok(*value),
+            Raw::Text("true") => Ok(true),
+            Raw::Text("false") => Ok(false),
+            _ => Err("must be true or false".into()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Json,
+    Form,
+    Query,
+}
+
+/// The fields that have been sent and not yet read, and the faults found so far.
+#[derive(Debug)]
+pub struct Fields {
+    values: Map<String, Value>,
+    errors: Vec<FieldError>,
+    source: Source,
+}
+
+impl Fields {
+    /// The members of a JSON object.
+    pub fn json(values: Map<String, Value>) -> Self {
+        Self { values, errors: Vec::new(), source: Source::Json }
+    }
+
+    /// An `application/x-www-form-urlencoded` body; unknown fields are tolerated (RFC 6749 section 3.2).
+    pub fn form(text: &str) -> Self {
+        Self::pairs(text, Source::Form)
+    }
+
+    /// A raw query string.
+    pub fn query(text: &str) -> Self {
+        Self::pairs(text, Source::Query)
+    }
+
+    /// Query parameters that have been decoded already.
+    pub fn parameters<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut fields = Self { values: Map::new(), errors: Vec::new(), source: Source::Query };
+        for (name, value) in pairs {
+            fields.add(name.to_owned(), value.to_owned());
+        }
+        fields
+    }
+
+    fn pairs(text: &str, source: Source) -> Self {
+        let mut fields = Self { values: Map::new(), errors: Vec::new(), source };
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match (percent_decode(name), percent_decode(value)) {
+                (Some(name), Some(value)) => fields.add(name, value),
+                (name, _) => fields.refuse(name.as_deref().unwrap_or(pair), "is not valid percent-encoded UTF-8"),
+            }
+        }
+        fields
+    }
+
+    /// Whether these are the fields of a form.
+    pub fn is_form(&self) -> bool {
+        self.source == Source::Form
+    }
+
+    fn add(&mut self, name: String, value: String) {
+        if self.values.contains_key(&name) {
+            self.refuse(&name, "is given more than once");
+        } else {
+            self.values.insert(name, Value::String(value));
+        }
+    }
+
+    /// A field that must be there.
+    pub fn required<T: Field>(&mut self, name: &str) -> Option<T> {
+        if self.values.get(name).is_none_or(Value::is_null) {
+            self.values.remove(name);
+            if !self.errors.iter().any(|error| error.names(name)) {
+                self.refuse(name, "is required");
+            }
+            return None;
+        }
+        self.optional(name)?
+    }
+
+    /// A field that may be absent or null: `Some(None)` then, `None` if it is there but wrong.
+    #[allow(clippy::option_option, reason = "absent and wrong are two things, and both have to be told from a value")]
+    pub fn optional<T: Field>(&mut self, name: &str) -> Option<Option<T>> {
+        let value = match self.values.remove(name) {
+            None | Some(Value::Null) => return Some(None),
+            Some(value) => value,
+        };
+        let raw = match (&value, self.source) {
+            (Value::String(text), Source::Form | Source::Query) => Raw::Text(text),
+            _ => Raw::Json(&value),
+        };
+        match T::read(&raw) {
+            Ok(value) => Some(Some(value)),
+            Err(detail) => {
+                self.refuse(name, &detail);
+                None
+            }
+        }
+    }
+
+    /// Lets the fields that have not been read be, whatever they are.
+    pub fn ignore_rest(&mut self) {
+        self.values.clear();
+    }
+
+    /// Records a fault of one field.
+    pub fn refuse(&mut self, name: &str, detail: &str) {
+        let (pointer, parameter) = match self.source {
+            Source::Query => (None, Some(name.to_owned())),
+            // RFC 6901 escapes.
+            Source::Json | Source::Form => (Some(format!("/{}", name.replace('~', "~0").replace('/', "~1"))), None),
+        };
+        self.errors.push(FieldError { pointer, parameter, detail: detail.to_owned() });
+    }
+
+    /// Reads everything: `T`, or a 422 with all that is wrong, unknown fields included.
+    pub fn read<T: Form>(mut self) -> Result<T, Problem> {
+        let form = T::read(&mut self);
+        if self.source != Source::Form {
+            let unknown: Vec<_> = self.values.keys().cloned().collect();
+            for name in unknown {
+                self.refuse(&name, "is not known here");
+            }
+        }
+        match form {
+            Some(form) if self.errors.is_empty() => Ok(form),
+            // RFC 6749 section 5.2 has a word of its own for it.
+            _ if self.source == Source::Form => {
+                Err(Problem { errors: self.errors, ..Problem::oauth("invalid_request", "A parameter is missing or not valid.") })
+            }
+            _ => Err(Problem::validation_failed(self.errors)),
+        }
+    }
+}
+
+impl FieldError {
+    fn names(&self, name: &str) -> bool {
+        self.parameter.as_deref() == Some(name) || self.pointer.as_deref().and_then(|p| p.strip_prefix('/')) == Some(name)
+    }
+}
+
+/// Decodes `%xx` and `+`; `None` if an escape is incomplete or the bytes are not UTF-8.
+pub(super) fn percent_decode(text: &str) -> Option<String> {
+    let spaced = text.replace('+', " ");
+    let complete = spaced.split('%').skip(1).all(|rest| rest.len() >= 2 && rest.bytes().take(2).all(|b| b.is_ascii_hexdigit()));
+    complete.then(|| percent_encoding::percent_decode_str(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[derive(Debug, PartialEq)]
+    struct Sample {
+        name: String,
+        count: Option<u64>,
+    }
+
+    impl Form for Sample {
+        fn read(fields: &mut Fields) -> Option<Self> {
+            let name = fields.required("name");
+            let count = fields.optional("count");
+            Some(Self { name: name?, count: count? })
+        }
+    }
+
+    #[track_caller]
+    fn check(fields: Fields, expected: Result<(&str, Option<u64>), &[(&str, &str)]>) {
+        let found = fields
+            .read::<Sample>()
+            .map_err(|problem| problem.errors.into_iter().map(|e| (e.pointer.or(e.parameter).unwrap(), e.detail)).collect::<Vec<_>>());
+        let expected = expected
+            .map(|(name, count)| Sample { name: name.into(), count })
+            .map_err(|errors| errors.iter().map(|(at, detail)| ((*at).to_owned(), (*detail).to_owned())).collect());
+        assert_eq!(found, expected);
+    }
+
+    fn object(value: Value) -> Fields {
+        match value {
+            Value::Object(map) => Fields::json(map),
+            other => panic!("not an object: {other}"),
+        }
+    }
+
+    #[test]
+    fn a_json_body_is_read_and_every_fault_named() {
+        check(object(json!({"name": "a", "count": 3})), Ok(("a", Some(3))));
+        check(object(json!({"name": "a", "count": null})), Ok(("a", None)));
+        check(object(json!({})), Err(&[("/name", "is required")]));
+        check(object(json!({"name": null})), Err(&[("/name", "is required")]));
+        check(object(json!({"name": 1, "count": "3"})), Err(&[("/name", "must be a string"), ("/count", "must be a whole number")]));
+        check(object(json!({"name": "a", "a/b~c": 1})), Err(&[("/a~1b~0c", "is not known here")]));
+        check(object(json!({"name": "a\u{0}b"})), Err(&[("/name", "must not contain a null character")]));
+        check(object(json!({"name": "a", "count": -1})), Err(&[("/count", "must be a whole number")]));
+        check(object(json!({"name": "a", "count": 1.5})), Err(&[("/count", "must be a whole number")]));
+    }
+
+    #[test]
+    fn a_query_is_decoded_strictly() {
+        check(Fields::query("name=a+b%20c&count=7"), Ok(("a b c", Some(7))));
+        check(Fields::query("name=%C3%A9"), Ok(("é", None)));
+        check(Fields::query("name=a%26b%3Dc"), Ok(("a&b=c", None)));
+        check(Fields::query("name=a&name=b"), Err(&[("name", "is given more than once")]));
+        check(Fields::query("name=a&count=%2B7"), Err(&[("count", "must be a whole number")]));
+        check(Fields::query("name=a&other=1"), Err(&[("other", "is not known here")]));
+        check(Fields::query("name=%zz"), Err(&[("name", "is not valid percent-encoded UTF-8")]));
+        check(Fields::query("name=%f"), Err(&[("name", "is not valid percent-encoded UTF-8")]));
+        check(Fields::query("name=%FF"), Err(&[("name", "is not valid percent-encoded UTF-8")]));
+        check(Fields::query("&&name=a&"), Ok(("a", None)));
+    }
+
+    #[test]
+    fn a_form_tolerates_what_it_does_not_know() {
+        check(Fields::form("grant_type=password&name=a"), Ok(("a", None)));
+    }
+}

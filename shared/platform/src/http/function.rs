@@ -1,0 +1,69 @@
+//! A Lambda function that answers one or more routes of the HTTP API.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use futures_util::future::BoxFuture;
+use lambda_runtime::{LambdaEvent, service_fn};
+
+use super::answer::answer;
+use super::call::Call;
+use super::endpoint::Endpoint;
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::gate::Gate;
+use crate::identity::Caller as _;
+use crate::logging;
+use crate::platform::Platform;
+use crate::routes::Access;
+
+type Answer = Box<dyn Fn(Arc<Call>) -> BoxFuture<'static, ApiGatewayV2httpResponse> + Send + Sync>;
+
+/// Routes and their endpoints, made once per process.
+pub struct HttpFunction {
+    platform: Platform,
+    answers: HashMap<String, Answer>,
+}
+
+impl HttpFunction {
+    /// A function with the process's environment and clock.
+    pub fn new() -> Self {
+        logging::start();
+        Self { platform: Platform::new(Config::from_env(), Clock::System), answers: HashMap::new() }
+    }
+
+    /// Adds an endpoint under its route key.
+    pub fn endpoint<E: Endpoint>(mut self) -> Result<Self, ConfigError> {
+        const { assert!(E::Caller::SIGNED_IN != matches!(E::ROUTE.access, Access::Public), "Caller and the route's access do not fit") };
+        let route = E::ROUTE;
+        let endpoint = Arc::new(E::new(&self.platform)?);
+        let gate = Arc::new(Gate::new(&self.platform, route.access, route.session, route.limits, route.audit.is_some())?);
+        let clock = self.platform.clock.clone();
+        let answer: Answer = Box::new(move |call| {
+            let (endpoint, gate, clock) = (Arc::clone(&endpoint), Arc::clone(&gate), clock.clone());
+            Box::pin(async move { answer(&*endpoint, &gate, &clock, &call).await })
+        });
+        self.answers.insert(route.key(), answer);
+        Ok(self)
+    }
+
+    /// Serves invocations until Lambda ends the process.
+    pub async fn run(self) -> Result<(), lambda_runtime::Error> {
+        let answers = &self.answers;
+        lambda_runtime::run(service_fn(async move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
+            let call = Arc::new(Call::from(event.payload));
+            match answers.get(&call.route_key) {
+                Some(answer) => Ok(answer(call).await),
+                None => Err(format!("this function has no endpoint for {:?}: compare template.yaml with the route table", call.route_key)),
+            }
+        }))
+        .await
+    }
+}
+
+impl Default for HttpFunction {
+    fn default() -> Self {
+        Self::new()
+    }
+}

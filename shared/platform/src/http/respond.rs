@@ -1,0 +1,103 @@
+//! Turns outputs and problems into the responses that API Gateway expects, with the headers that every answer has.
+
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use aws_lambda_events::encodings::Body;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use super::call::Call;
+use crate::plan::Reply;
+use crate::problem::Problem;
+use crate::routes::Route;
+
+/// Content-Security-Policy of answers that are data.
+const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// Something an endpoint can answer with.
+pub trait Output: Send + 'static {
+    /// The body and its media type.
+    fn render(self) -> Result<Rendered, serde_json::Error>;
+}
+
+/// A body and its media type.
+pub struct Rendered {
+    /// `Content-Type`.
+    pub content_type: &'static str,
+    /// The bytes.
+    pub body: Vec<u8>,
+}
+
+/// Everything that serialises is JSON.
+impl<T: Serialize + Send + 'static> Output for T {
+    fn render(self) -> Result<Rendered, serde_json::Error> {
+        Ok(Rendered { content_type: "application/json", body: serde_json::to_vec(&self)? })
+    }
+}
+
+/// What is not JSON: a page, a script, an export.
+impl Output for Rendered {
+    fn render(self) -> Result<Rendered, serde_json::Error> {
+        Ok(self)
+    }
+}
+
+/// The response of a request that succeeded.
+pub(super) fn success<O: Output>(route: &Route, call: &Call, reply: Reply<O>) -> Result<ApiGatewayV2httpResponse, Problem> {
+    let status = reply.status.unwrap_or_else(|| StatusCode::from_u16(route.success).unwrap_or(StatusCode::OK));
+    let mut headers = common_headers(call);
+    // RFC 9110: neither has content.
+    if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
+        return Ok(response(status, with(headers, reply.headers), None));
+    }
+    let rendered = reply.output.render().map_err(|error| {
+        tracing::error!(%error, "an output does not serialise");
+        Problem::internal()
+    })?;
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(rendered.content_type));
+    Ok(response(status, with(headers, reply.headers), Some(rendered.body)))
+}
+
+/// The response of a request that failed.
+pub(super) fn failure(call: &Call, problem: Problem) -> ApiGatewayV2httpResponse {
+    let mut headers = common_headers(call);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    let body = serde_json::to_vec(&problem.body(&call.path, &call.context.request_id)).unwrap_or_default();
+    response(problem.status, with(headers, problem.headers), Some(body))
+}
+
+fn common_headers(call: &Call) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(10);
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CONTENT_SECURITY_POLICY, DATA_POLICY),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(id) = HeaderValue::from_str(&call.context.request_id) {
+        headers.insert(HeaderName::from_static("x-request-id"), id);
+    }
+    headers
+}
+
+fn with(mut headers: HeaderMap, own: Vec<(HeaderName, HeaderValue)>) -> HeaderMap {
+    for (name, value) in own {
+        headers.insert(name, value);
+    }
+    headers
+}
+
+fn response(status: StatusCode, headers: HeaderMap, body: Option<Vec<u8>>) -> ApiGatewayV2httpResponse {
+    let mut response = ApiGatewayV2httpResponse::default();
+    response.status_code = i64::from(status.as_u16());
+    response.headers = headers;
+    // Text goes as text; what is not UTF-8 (an image) goes as base64.
+    response.body = body.map(|body| match String::from_utf8(body) {
+        Ok(text) => Body::Text(text),
+        Err(error) => Body::Binary(error.into_bytes()),
+    });
+    response.is_base64_encoded = matches!(response.body, Some(Body::Binary(_)));
+    response
+}

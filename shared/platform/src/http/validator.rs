@@ -1,0 +1,56 @@
+//! Validators (RFC 9110 section 8.8): an answer that the client has already is a 304 without content.
+
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use super::call::Call;
+use crate::ids;
+use crate::plan::Reply;
+use crate::problem::Problem;
+
+/// The output under an `ETag` of its content, or a 304 where `If-None-Match` has it. It may be kept by the caller alone,
+/// and has to be asked for again each time: that asking is what makes the read authorised and recorded.
+pub fn revalidated<O: Serialize>(call: &Call, output: O) -> Result<Reply<O>, Problem> {
+    let content = serde_json::to_string(&output).map_err(|error| {
+        tracing::error!(%error, "an output does not serialise");
+        Problem::internal()
+    })?;
+    let tag = format!("\"{}\"", ids::sha256(&content));
+    let known = call.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| HeaderValue::to_str(value).ok());
+    let status = if known.into_iter().any(|list| lists(list, &tag)) { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+    Ok(Reply::new(output)
+        .status(status)
+        .header(header::ETAG, &tag)
+        .header(header::CACHE_CONTROL, "private, no-cache")
+        .header(header::VARY, "Authorization, Accept"))
+}
+
+/// Whether an `If-None-Match` is `*` or has the tag in its list, by the weak comparison that the header asks for.
+/// Our tags hold no comma, so that one inside another server's tag does no harm.
+fn lists(list: &str, tag: &str) -> bool {
+    list.trim() == "*" || list.split(',').any(|entry| entry.trim().trim_start_matches("W/") == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lists;
+
+    #[test]
+    fn a_tag_is_found_in_lists_weak_or_strong() {
+        for (list, expected) in [
+            ("\"abc\"", true),
+            ("W/\"abc\"", true),
+            ("*", true),
+            (" * ", true),
+            ("\"x\", \"abc\"", true),
+            ("\"x\",W/\"abc\" , \"y\"", true),
+            ("\"a,b\", \"abc\"", true),
+            ("\"abcd\"", false),
+            ("abc", false),
+            ("", false),
+            ("\"*\"", false),
+        ] {
+            assert_eq!(lists(list, "\"abc\""), expected, "{list}");
+        }
+    }
+}

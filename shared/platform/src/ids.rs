@@ -1,0 +1,65 @@
+//! Identifiers and random bytes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+/// `N` bytes from the operating system's generator.
+///
+/// # Panics
+/// If the generator fails: nothing safe can be done then, and the request is answered with 500.
+#[allow(clippy::expect_used, reason = "no answer without randomness is a safe one")]
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system's random generator works");
+    bytes
+}
+
+/// A new UUIDv7 (RFC 9562) as text: sorts by the time it was made at.
+pub fn new_id(now: Timestamp) -> String {
+    let milliseconds = u64::try_from(now.as_millisecond()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(milliseconds, &random()).into_uuid().to_string()
+}
+
+/// Whether text is a UUID as we write them; another string in a path is a 404 without a look at any table.
+pub fn is_id(text: &str) -> bool {
+    text.len() == 36 && Uuid::try_parse(text).is_ok_and(|id| id.get_version_num() == 7 && id.to_string() == text)
+}
+
+/// Text that is a UUID of any version, in lower case: what a caller names in a body may be one that we never made.
+pub fn canonical_uuid(text: &str) -> Option<String> {
+    Uuid::try_parse(text).ok().filter(|_| text.len() == 36).map(|id| id.to_string())
+}
+
+/// A secret of `N` random bytes as URL-safe text.
+pub fn new_secret<const N: usize>() -> String {
+    URL_SAFE_NO_PAD.encode(random::<N>())
+}
+
+/// SHA-256 as URL-safe text: how tokens and limit subjects are stored.
+pub fn sha256(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()))
+}
+
+/// Whether two secrets or their hashes are the same, in a time that does not tell where they differ.
+pub fn same(a: &str, b: &str) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(a.as_bytes(), b.as_bytes()).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_sort_by_time_and_are_told_from_other_strings() {
+        let (early, late) = (Timestamp::from_millisecond(1_000).unwrap(), Timestamp::from_millisecond(1_001).unwrap());
+        assert!(new_id(early) < new_id(late));
+        assert!(is_id(&new_id(late)));
+        for other in
+            ["", "me", "00000000-0000-0000-0000-000000000000", "018f0000-0000-4000-8000-000000000000", &new_id(late).to_uppercase()]
+        {
+            assert!(!is_id(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What every Tally function shares.
+//!
+//! - [`routes`]: the API as data; [`http`]: the one way a request travels; [`gate`]: the steps that requests and messages share
+//! - [`socket`]: the one way a WebSocket message travels, and how messages reach a client; [`worker`]: background work
+//! - [`plan`]: what a handler returns instead of writing; [`problem`]: every error a caller can see
+//! - [`identity`], [`tokens`], [`secrets`]: who calls; [`limits`]: how often
+//! - [`cursor`]: lists in pages
+//! - [`charts`]: what subscribing to a chart is; [`chat`]: what asking for a reply is; [`audit`]: the trail; [`store`]: the tables, and the only user of the DynamoDB SDK
+//! - [`domain`]: types that parse once at the edge
+//! - [`platform`], [`config`], [`clock`], [`aws`], [`ids`], [`logging`]: what the rest stands on
+
+pub mod audit;
+pub mod aws;
+pub mod charts;
+pub mod chat;
+pub mod clock;
+pub mod config;
+pub mod context;
+pub mod cursor;
+pub mod domain;
+pub mod gate;
+pub mod http;
+pub mod identity;
+pub mod ids;
+pub mod limits;
+pub mod logging;
+pub mod plan;
+pub mod platform;
+pub mod problem;
+pub mod routes;
+pub mod seal;
+pub mod secrets;
+pub mod socket;
+pub mod store;
+pub mod tokens;
+pub mod worker;
+
+/// What ends a function: a setting that is missing, or the runtime.
+pub use lambda_runtime::Error;

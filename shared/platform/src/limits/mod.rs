@@ -1,0 +1,28 @@
+//! Rate limits: named policies, sliding windows, and the headers that tell a client where it stands.
+
+mod policy;
+mod window;
+
+pub use policy::{Limits, OnStoreFailure, Policy, Quota, Subject};
+pub use window::{Standing, bucket_of, buckets_to_keep, standing};
+
+use http::{HeaderName, HeaderValue};
+
+/// Where a caller stands with every policy that applied to it.
+#[derive(Debug, Default)]
+pub struct Standings(pub Vec<(&'static str, Quota, Standing)>);
+
+impl Standings {
+    /// The IETF fields `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers), if any policy applied.
+    pub fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let policy = self.0.iter().map(|(name, quota, _)| format!("\"{name}\";q={};w={}", quota.limit, quota.window_seconds));
+        let limit = self.0.iter().map(|(name, _, standing)| format!("\"{name}\";r={};t={}", standing.remaining, standing.reset_seconds));
+        [("ratelimit-policy", policy.collect::<Vec<_>>()), ("ratelimit", limit.collect())]
+            .into_iter()
+            .filter_map(|(name, items)| Some((HeaderName::from_static(name), HeaderValue::from_str(&items.join(", ")).ok()?)))
+            .collect()
+    }
+}

@@ -1,0 +1,156 @@
+//! The policies and their quotas: the contract's defaults, which `RATE_LIMITS` overrides.
+
+use std::collections::HashMap;
+
+use crate::config::{Config, ConfigError, invalid};
+
+/// A named limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Name, as in the headers and in `RATE_LIMITS`.
+    pub name: &'static str,
+    /// What is counted.
+    pub subject: Subject,
+    /// What happens when the counter cannot be reached.
+    pub on_store_failure: OnStoreFailure,
+    quota: Quota,
+}
+
+/// How many calls in how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Calls allowed in any window.
+    pub limit: u64,
+    /// Length of the window in seconds.
+    pub window_seconds: u64,
+}
+
+/// Whose calls a policy counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// The client's address.
+    Address,
+    /// The client's address together with what the endpoint names (an identifier that is being guessed).
+    AddressAndKey,
+    /// What the endpoint names (a session by its refresh token).
+    Key,
+    /// The signed-in user.
+    User,
+    /// The caller's session.
+    Session,
+    /// The WebSocket connection.
+    Connection,
+}
+
+/// What a limited call does when the counter cannot be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnStoreFailure {
+    /// It is refused with 503: where passwords and tokens are guessed.
+    Refuse,
+    /// It goes on, and the failure is logged.
+    Allow,
+}
+
+impl Policy {
+    const fn new(name: &'static str, limit: u64, window_seconds: u64, subject: Subject, on_store_failure: OnStoreFailure) -> Self {
+        Self { name, subject, on_store_failure, quota: Quota { limit, window_seconds } }
+    }
+
+    /// `register`: 5 an hour from an address.
+    pub const REGISTER: Self = Self::new("register", 5, 3600, Subject::Address, OnStoreFailure::Refuse);
+    /// `login`: 10 in 15 minutes for an identifier from an address.
+    pub const LOGIN: Self = Self::new("login", 10, 900, Subject::AddressAndKey, OnStoreFailure::Refuse);
+    /// `login_address`: 100 in 15 minutes from an address.
+    pub const LOGIN_ADDRESS: Self = Self::new("login_address", 100, 900, Subject::Address, OnStoreFailure::Refuse);
+    /// `refresh`: 20 an hour for a session.
+    pub const REFRESH: Self = Self::new("refresh", 20, 3600, Subject::Key, OnStoreFailure::Refuse);
+    /// `refresh_address`: 600 an hour from an address.
+    pub const REFRESH_ADDRESS: Self = Self::new("refresh_address", 600, 3600, Subject::Address, OnStoreFailure::Refuse);
+    /// `chat_user`: 30 a minute for a user.
+    pub const CHAT_USER: Self = Self::new("chat_user", 30, 60, Subject::User, OnStoreFailure::Allow);
+    /// `chat_session`: 10 a minute for a session.
+    pub const CHAT_SESSION: Self = Self::new("chat_session", 10, 60, Subject::Session, OnStoreFailure::Allow);
+    /// `ws_messages`: 60 a minute on a connection.
+    pub const WS_MESSAGES: Self = Self::new("ws_messages", 60, 60, Subject::Connection, OnStoreFailure::Allow);
+
+    /// Every policy.
+    pub const ALL: &[Self] = &[
+        Self::REGISTER,
+        Self::LOGIN,
+        Self::LOGIN_ADDRESS,
+        Self::REFRESH,
+        Self::REFRESH_ADDRESS,
+        Self::CHAT_USER,
+        Self::CHAT_SESSION,
+        Self::WS_MESSAGES,
+    ];
+}
+
+/// The quotas in force.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    overrides: HashMap<String, Quota>,
+}
+
+impl Limits {
+    /// Reads `RATE_LIMITS`: `login=10/15m,register=5/1h,*=100000/1m`, where `*` stands for all the others.
+    pub fn from_config(config: &Config) -> Result<Self, ConfigError> {
+        const NAME: &str = "RATE_LIMITS";
+        let mut overrides = HashMap::new();
+        let text = config.get(NAME).unwrap_or_default();
+        for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            let parsed = entry.split_once('=').and_then(|(name, quota)| Some((name.trim(), parse_quota(quota.trim())?)));
+            let Some((name, quota)) = parsed else {
+                return Err(invalid(NAME, text, &format!("{entry:?} must look like login=10/15m")));
+            };
+            if name != "*" && !Policy::ALL.iter().any(|policy| policy.name == name) {
+                return Err(invalid(NAME, text, &format!("there is no policy {name:?}")));
+            }
+            overrides.insert(name.to_owned(), quota);
+        }
+        Ok(Self { overrides })
+    }
+
+    /// The quota in force for a policy.
+    pub fn quota(&self, policy: &Policy) -> Quota {
+        self.overrides.get(policy.name).or_else(|| self.overrides.get("*")).copied().unwrap_or(policy.quota)
+    }
+}
+
+fn parse_quota(text: &str) -> Option<Quota> {
+    let (limit, window) = text.split_once('/')?;
+    let (count, unit) = window.split_at_checked(window.len().checked_sub(1)?)?;
+    let unit_seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return None,
+    };
+    let quota = Quota { limit: limit.parse().ok()?, window_seconds: count.parse::<u64>().ok()?.checked_mul(unit_seconds)? };
+    (quota.limit > 0 && (1..=86_400).contains(&quota.window_seconds)).then_some(quota)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overrides_are_read_or_refused_with_a_reason() {
+        let read = |text: &str| Limits::from_config(&Config::from_iter([("RATE_LIMITS", text)]));
+        let quota = |limit, window_seconds| Quota { limit, window_seconds };
+        for (text, policy, expected) in [
+            ("", Policy::LOGIN, quota(10, 900)),
+            ("login=3/1m", Policy::LOGIN, quota(3, 60)),
+            ("login=3/1m", Policy::REGISTER, quota(5, 3600)),
+            ("login=3/30s, *=100000/1m", Policy::REGISTER, quota(100_000, 60)),
+            ("*=7/2h,login=3/30s", Policy::LOGIN, quota(3, 30)),
+        ] {
+            assert_eq!(read(text).unwrap().quota(&policy), expected, "{text} for {}", policy.name);
+        }
+        for text in
+            ["login", "login=", "login=x/1m", "login=1/1d", "login=1/", "login=0/1m", "login=1/0s", "logn=1/1m", "login=1/48h", "login=1/é"]
+        {
+            assert!(read(text).is_err(), "{text} was taken");
+        }
+    }
+}

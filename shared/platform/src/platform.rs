@@ -1,0 +1,50 @@
+//! What every function is given: settings, the clock, and clients that are made when first asked for, once per process.
+
+use std::sync::OnceLock;
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::context::Context;
+use crate::secrets::Secrets;
+use crate::store::Database;
+
+/// The parts that endpoints are built from.
+#[derive(Debug, Default)]
+pub struct Platform {
+    /// Settings.
+    pub config: Config,
+    /// The clock.
+    pub clock: Clock,
+    database: OnceLock<Database>,
+    secrets: OnceLock<Secrets>,
+}
+
+impl Platform {
+    /// A platform with these settings and this clock.
+    pub fn new(config: Config, clock: Clock) -> Self {
+        Self { config, clock, ..Self::default() }
+    }
+
+    /// DynamoDB.
+    pub fn database(&self) -> Result<Database, ConfigError> {
+        if let Some(database) = self.database.get() {
+            return Ok(database.clone());
+        }
+        let database = Database::new(&self.config)?;
+        Ok(self.database.get_or_init(|| database).clone())
+    }
+
+    /// Secrets Manager, one cache for all who ask.
+    pub fn secrets(&self) -> Result<Secrets, ConfigError> {
+        if let Some(secrets) = self.secrets.get() {
+            return Ok(secrets.clone());
+        }
+        let secrets = Secrets::new(&self.config, self.clock.clone())?;
+        Ok(self.secrets.get_or_init(|| secrets).clone())
+    }
+
+    /// URL under which clients reach the HTTP API, without a trailing slash: the setting `PUBLIC_URL`, or the request's own.
+    pub fn public_url(&self, context: &Context) -> String {
+        self.config.get("PUBLIC_URL").map_or_else(|| context.base_url.clone(), |url| url.trim_end_matches('/').to_owned())
+    }
+}

@@ -1,0 +1,237 @@
+//! The one place that maps an error to an HTTP status: RFC 9457 problems with the contract's codes.
+
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Why a request was not answered with what it asked for. One constructor per code of the contract.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Stable, machine-readable code.
+    pub code: &'static str,
+    /// One sentence for the person who reads it; nothing internal.
+    pub detail: String,
+    /// For 422: each field or parameter at fault.
+    pub errors: Vec<FieldError>,
+    /// Headers that belong to this problem (`Allow`, `Retry-After`, `WWW-Authenticate`).
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// RFC 6749's `error`, where the caller is an OAuth 2.0 client that posted a form.
+    pub oauth_error: Option<&'static str>,
+}
+
+/// One field (by JSON pointer, RFC 6901) or query parameter that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// JSON pointer into the body, `/username`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "/username")]
+    pub pointer: Option<String>,
+    /// Name of the query parameter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
+    /// What is wrong with it.
+    #[schema(example = "must be 3 to 30 characters")]
+    pub detail: String,
+}
+
+/// A problem as it is sent: RFC 9457 `application/problem+json`.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
+    /// Always `about:blank`: the code tells the kinds apart.
+    #[serde(rename = "type")]
+    #[schema(example = "about:blank")]
+    pub kind: &'a str,
+    /// The status in words.
+    #[schema(example = "Unprocessable Entity")]
+    pub title: &'a str,
+    /// HTTP status.
+    #[schema(example = 422)]
+    pub status: u16,
+    /// One sentence for people.
+    #[schema(example = "Some of what was sent is not valid.")]
+    pub detail: &'a str,
+    /// Path of the request.
+    #[schema(example = "/auth/register")]
+    pub instance: &'a str,
+    /// Stable code for programs.
+    #[schema(example = "validation_failed")]
+    pub code: &'a str,
+    /// Correlation id, also in the header `X-Request-Id`.
+    pub request_id: &'a str,
+    /// For 422: what was wrong with each field.
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    pub errors: &'a [FieldError],
+    /// OAuth 2.0 error code (RFC 6749), on form requests only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'a str>,
+    /// OAuth 2.0 error description, on form requests only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_description: Option<&'a str>,
+}
+
+impl Problem {
+    /// A problem with this status, code and sentence.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), errors: Vec::new(), headers: Vec::new(), oauth_error: None }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+
+    /// The body as it is sent for a request to `instance`.
+    pub fn body<'a>(&'a self, instance: &'a str, request_id: &'a str) -> ProblemBody<'a> {
+        ProblemBody {
+            kind: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            instance,
+            code: self.code,
+            request_id,
+            errors: &self.errors,
+            error: self.oauth_error,
+            error_description: self.oauth_error.map(|_| self.detail.as_str()),
+        }
+    }
+
+    /// 400: the body is not JSON.
+    pub fn malformed_json(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed_json", detail)
+    }
+
+    /// 400: the request itself cannot be understood.
+    pub fn malformed_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed_request", detail)
+    }
+
+    /// 400 of an OAuth 2.0 form (RFC 6749 section 5.2).
+    pub fn oauth(error: &'static str, detail: impl Into<String>) -> Self {
+        Self { oauth_error: Some(error), ..Self::new(StatusCode::BAD_REQUEST, error, detail) }
+    }
+
+    /// 401: nothing was sent.
+    pub fn unauthenticated() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in first: send an access token as `Authorization: Bearer <token>`.")
+            .with_header(header::WWW_AUTHENTICATE, "Bearer")
+    }
+
+    /// 401: an access token was sent that is not, or no longer, good (RFC 6750 section 3.1).
+    pub fn invalid_token() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_token", "The access token is not valid, has expired, or its session has ended.")
+            .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+    }
+
+    /// 401: a WebSocket ticket that is not, or no longer, good.
+    pub fn invalid_ticket() -> Self {
+        let detail = "The ticket is not valid, has expired, was used before, or its session has ended.".to_owned();
+        Self { detail, ..Self::invalid_token() }
+    }
+
+    /// 401: a refresh token that is not, or no longer, good.
+    pub fn invalid_refresh_token() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "invalid_refresh_token",
+            "The refresh token is not valid, was used before, or its session has ended. Sign in again.",
+        )
+        .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+    }
+
+    /// 401: one answer for an unknown user, a wrong password and an inactive account.
+    pub fn invalid_credentials() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_credentials", "The username or the password is not right.")
+            .with_header(header::WWW_AUTHENTICATE, "Bearer")
+    }
+
+    /// 403: a known caller without the right.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// 403: nobody can register here now.
+    pub fn registration_closed() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "registration_closed", "Registration is closed. Ask an administrator for an account.")
+    }
+
+    /// 403: a WebSocket from a page that is not on the allow-list.
+    pub fn origin_refused() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "origin_refused", "This Origin may not connect.")
+    }
+
+    /// 404: no such thing, or someone else's.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.")
+    }
+
+    /// The 404 of WebSocket messages: no such action.
+    pub fn unknown_action() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown_action", "There is no such action.")
+    }
+
+    /// 405 with the methods that the path does answer.
+    pub fn method_not_allowed(allow: &str) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", format!("This path answers {allow}."))
+            .with_header(header::ALLOW, allow)
+    }
+
+    /// 409: the username or the email is taken; which one is not said.
+    pub fn account_exists() -> Self {
+        Self::new(StatusCode::CONFLICT, "account_exists", "An account with this username or email exists.")
+    }
+
+    /// 409: someone else changed the same thing at the same time.
+    pub fn conflict() -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "This was changed by someone else at the same time. Read it again and retry.")
+    }
+
+    /// 413: over the limit after base64 decoding.
+    pub fn body_too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is over 1 MiB.")
+    }
+
+    /// 415: another `Content-Type`, or a `Content-Encoding`.
+    pub fn unsupported_media_type(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+    }
+
+    /// 422 with what is wrong with each field.
+    pub fn validation_failed(errors: Vec<FieldError>) -> Self {
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", "Some of what was sent is not valid.");
+        Self { errors, ..problem }
+    }
+
+    /// 422 for one query parameter.
+    pub fn invalid_parameter(parameter: &str, detail: impl Into<String>) -> Self {
+        Self::validation_failed(vec![FieldError { pointer: None, parameter: Some(parameter.to_owned()), detail: detail.into() }])
+    }
+
+    /// 429; the limiter adds `Retry-After` and the `RateLimit` fields.
+    pub fn rate_limited(retry_after_seconds: u64) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", format!("Too many requests. Try again in {retry_after_seconds} s."))
+            .with_header(header::RETRY_AFTER, &retry_after_seconds.to_string())
+    }
+
+    /// 500: a bug, a panic too. What happened is in the log only.
+    pub fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal_error",
+            "Something went wrong on our side. The request id finds it in our logs.",
+        )
+    }
+
+    /// 503: a part that this needs does not answer now.
+    pub fn unavailable() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "A part of the service does not answer. Try again soon.")
+            .with_header(header::RETRY_AFTER, "1")
+    }
+}

@@ -1,0 +1,264 @@
+//! The API as data: every HTTP route and every WebSocket action, who may call it, its limits and its audit action.
+//! OpenAPI, the fallback's 405 and the coverage tests walk these tables; template.yaml has one event per row.
+
+use crate::identity::Role;
+use crate::limits::Policy;
+
+/// One HTTP route.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Binary that answers it, which is also its crate.
+    pub function: &'static str,
+    /// Method.
+    pub method: &'static str,
+    /// Path with `{parameters}`.
+    pub path: &'static str,
+    /// Who may call.
+    pub access: Access,
+    /// How far a caller's session is believed.
+    pub session: Session,
+    /// Limits, each counted on every call that passed validation.
+    pub limits: &'static [Policy],
+    /// Status of success.
+    pub success: u16,
+    /// Audit action written for each call, if any.
+    pub audit: Option<&'static str>,
+    /// One line for the documentation.
+    pub summary: &'static str,
+}
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone.
+    Public,
+    /// Anyone with an access token.
+    SignedIn,
+    /// A user with one of these roles now, or anyone signed in whose query parameter `parameter` is `me`.
+    RoleOrMe {
+        /// The roles, of which one is enough.
+        roles: &'static [Role],
+        /// The query parameter.
+        parameter: &'static str,
+    },
+}
+
+/// How far a caller's session is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Session {
+    /// The session is read, consistently, on every call.
+    Reread,
+    /// The token is trusted for its lifetime.
+    Trusted,
+}
+
+impl Route {
+    const fn new(function: &'static str, method: &'static str, path: &'static str, summary: &'static str) -> Self {
+        Self { function, method, path, access: Access::SignedIn, session: Session::Reread, limits: &[], success: 200, audit: None, summary }
+    }
+
+    const fn public(self) -> Self {
+        Self { access: Access::Public, ..self }
+    }
+
+    const fn role_or_me(self, roles: &'static [Role], parameter: &'static str) -> Self {
+        Self { access: Access::RoleOrMe { roles, parameter }, ..self }
+    }
+
+    const fn trusting(self) -> Self {
+        Self { session: Session::Trusted, ..self }
+    }
+
+    const fn limited(self, limits: &'static [Policy]) -> Self {
+        Self { limits, ..self }
+    }
+
+    const fn status(self, success: u16) -> Self {
+        Self { success, ..self }
+    }
+
+    const fn audited(self, action: &'static str) -> Self {
+        Self { audit: Some(action), ..self }
+    }
+
+    /// `POST /auth/login`: what API Gateway calls the route key.
+    pub fn key(&self) -> String {
+        if self.path.is_empty() { self.method.to_owned() } else { format!("{} {}", self.method, self.path) }
+    }
+}
+
+/// One route of the WebSocket API: an action that a message names, or `$connect`, `$disconnect`, `$default`.
+/// Every caller of an action has a connection, and with it a session that is read again.
+#[derive(Debug, Clone)]
+pub struct ActionRoute {
+    /// Binary that answers it, which is also its crate.
+    pub function: &'static str,
+    /// Route key: `charts.subscribe`.
+    pub action: &'static str,
+    /// Limits beside `ws_messages`, against which every message counts; each counted on messages that passed validation.
+    pub limits: &'static [Policy],
+    /// Audit action written for each message, if any.
+    pub audit: Option<&'static str>,
+    /// One line for the documentation.
+    pub summary: &'static str,
+}
+
+impl ActionRoute {
+    const fn new(function: &'static str, action: &'static str, summary: &'static str) -> Self {
+        Self { function, action, limits: &[], audit: None, summary }
+    }
+
+    const fn limited(self, limits: &'static [Policy]) -> Self {
+        Self { limits, ..self }
+    }
+
+    const fn audited(self, action: &'static str) -> Self {
+        Self { audit: Some(action), ..self }
+    }
+}
+
+/// Every HTTP route except `$default`.
+pub const ROUTES: &[&Route] = &[
+    // System
+    &HEALTH,
+    // Accounts
+    &REGISTER,
+    &LOGIN,
+    &REFRESH,
+    &LOGOUT,
+    &ME,
+    &WS_TICKET,
+    // Profits
+    &PROFITS,
+    // Chat
+    &CHAT,
+    &CONVERSATION_MESSAGE,
+    // Audit
+    &AUDIT,
+];
+
+/// Alive: touches nothing.
+pub const HEALTH: Route = Route::new("health", "GET", "/health", "Whether the function is alive; touches nothing").public();
+
+/// A new account.
+pub const REGISTER: Route = Route::new("register", "POST", "/auth/register", "Register an account")
+    .public()
+    .limited(&[Policy::REGISTER])
+    .status(201)
+    .audited("auth.register");
+
+/// A session and its first pair of tokens.
+pub const LOGIN: Route = Route::new("login", "POST", "/auth/login", "Sign in with a password")
+    .public()
+    .limited(&[Policy::LOGIN, Policy::LOGIN_ADDRESS])
+    .audited("auth.login");
+
+/// The next pair of tokens.
+pub const REFRESH: Route = Route::new("refresh", "POST", "/auth/refresh", "Exchange a refresh token for a new pair")
+    .public()
+    .limited(&[Policy::REFRESH, Policy::REFRESH_ADDRESS])
+    .audited("auth.refresh");
+
+/// The end of a session, or of all.
+pub const LOGOUT: Route =
+    Route::new("logout", "POST", "/auth/logout", "End this session, or all of one's own").status(204).audited("auth.logout");
+
+/// The caller's own account.
+pub const ME: Route = Route::new("me", "GET", "/auth/me", "One's own account").trusting();
+
+/// A ticket for one WebSocket connection.
+pub const WS_TICKET: Route =
+    Route::new("ws-ticket", "POST", "/auth/ws-ticket", "A ticket for one WebSocket connection").status(201).audited("auth.ws_ticket");
+
+/// Profits by company and month.
+pub const PROFITS: Route =
+    Route::new("profits", "GET", "/profits", "Profits by company and month, filtered and sorted").trusting().audited("profits.read");
+
+/// The audit trail.
+pub const AUDIT: Route = Route::new("audit", "GET", "/audit", "Search the audit trail; anyone may ask for their own events")
+    .role_or_me(&[Role::Auditor, Role::Admin], "actor")
+    .audited("audit.read");
+
+/// A reply of the assistant, waited for.
+pub const CHAT: Route = Route::new("chat", "POST", "/chat", "Ask the assistant, and wait for its reply")
+    .limited(&[Policy::CHAT_USER, Policy::CHAT_SESSION])
+    .audited("chat.requested");
+
+/// One message of one's own conversation, also while it is being written.
+pub const CONVERSATION_MESSAGE: Route =
+    Route::new("conversations", "GET", "/conversations/{id}/messages/{message_id}", "One message of a conversation");
+
+/// The route that answers what no other does: our own 404 and 405.
+pub const FALLBACK: Route = Route::new("fallback", "$default", "", "Everything else: 404 and 405").public();
+
+/// Every route of the WebSocket API.
+pub const ACTIONS: &[&ActionRoute] = &[
+    // Connections
+    &CONNECT,
+    &DISCONNECT,
+    &PING,
+    &UNKNOWN_ACTION,
+    // Charts
+    &CHARTS_SUBSCRIBE,
+    &CHARTS_UNSUBSCRIBE,
+    // Chat
+    &CHAT_SEND,
+];
+
+/// Opens a connection.
+pub const CONNECT: ActionRoute =
+    ActionRoute::new("connect", "$connect", "Opens a connection for a session").audited("ws.connect");
+
+/// Forgets a connection that has ended.
+pub const DISCONNECT: ActionRoute =
+    ActionRoute::new("disconnect", "$disconnect", "Forgets a connection and its subscriptions");
+
+/// Keeps a connection from idling out.
+pub const PING: ActionRoute = ActionRoute::new("ping", "ping", "Answers `pong`, and keeps the connection from idling out");
+
+/// What no other action takes.
+pub const UNKNOWN_ACTION: ActionRoute = ActionRoute::new("unknown-action", "$default", "Everything else: `unknown_action`");
+
+/// Starts a stream of chart frames, or changes its pace.
+pub const CHARTS_SUBSCRIBE: ActionRoute =
+    ActionRoute::new("charts", "charts.subscribe", "Streams frames of a chart, or changes their pace").audited("charts.subscribe");
+
+/// Ends a stream of chart frames.
+pub const CHARTS_UNSUBSCRIBE: ActionRoute = ActionRoute::new("charts", "charts.unsubscribe", "Ends the stream of a chart");
+
+/// A reply of the assistant, streamed.
+pub const CHAT_SEND: ActionRoute = ActionRoute::new("chat-send", "chat.send", "Asks the assistant, and streams its reply")
+    .limited(&[Policy::CHAT_USER, Policy::CHAT_SESSION])
+    .audited("chat.requested");
+
+/// Whether `path` is an instance of a route's path: `/users/42` of `/users/{id}`.
+pub fn matches(route: &Route, path: &str) -> bool {
+    let (mut pattern, mut segments) = (route.path.split('/'), path.split('/'));
+    loop {
+        match (pattern.next(), segments.next()) {
+            (None, None) => return true,
+            (Some(want), Some(have)) if want == have || (want.starts_with('{') && !have.is_empty()) => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_matches_segment_by_segment() {
+        let route = Route::new("users", "GET", "/users/{id}", "");
+        for (path, expected) in [
+            ("/users/42", true),
+            ("/users/", false),
+            ("/users", false),
+            ("/users/42/", false),
+            ("/users/42/x", false),
+            ("/other/42", false),
+        ] {
+            assert_eq!(matches(&route, path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The one way a message travels. A handler cannot forget a step because it never calls one.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use futures_util::FutureExt as _;
+
+use super::action::{Action, Message};
+use super::call::{Call, MessageId};
+use super::frame::{ErrorMessage, ServerMessage};
+use super::presence::Presence;
+use super::sender::Sender;
+use crate::clock::Clock;
+use crate::config::ConfigError;
+use crate::context::Context;
+use crate::gate::{Committed, Gate, Passage};
+use crate::limits::Policy;
+use crate::plan::Reply;
+use crate::platform::Platform;
+use crate::problem::Problem;
+
+/// What every message counts against, whatever is in it.
+const EVERY_MESSAGE: &[Policy] = &[Policy::WS_MESSAGES];
+
+/// What the messages of a function pass through.
+pub(super) struct Dispatch {
+    gate: Gate,
+    presence: Presence,
+    sender: Sender,
+    clock: Clock,
+}
+
+impl Dispatch {
+    /// Makes the parts.
+    pub(super) fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            gate: Gate::for_session(platform, EVERY_MESSAGE)?,
+            presence: Presence::new(platform)?,
+            sender: Sender::new(&platform.config, platform.clock.clone())?,
+            clock: platform.clock.clone(),
+        })
+    }
+
+    /// Dispatches a message: its connection and session, how often, what it says, the action's own limits, the work,
+    /// the commit, the answer. Unlike a request's form, a mistyped message counts: nothing else slows a connection.
+    pub(super) async fn dispatch<A: Action>(&self, action: &A, call: &Call) {
+        let since = Instant::now();
+        let message = call.message();
+        let id = message.as_ref().ok().and_then(|(id, _)| id.clone());
+        let id = id.as_ref().map(|MessageId(id)| id.as_str());
+        let travel = self.travel(action, call, id, message.map(|(_, fields)| fields), since);
+        let result = AssertUnwindSafe(travel).catch_unwind().await.unwrap_or_else(|_| {
+            // The panic hook has logged where.
+            Err(Problem::internal())
+        });
+        tracing::info!(
+            request_id = call.context.request_id,
+            route = A::ROUTE.action,
+            connection_id = call.connection_id,
+            code = result.as_ref().err().map_or("ok", |problem| problem.code),
+            latency_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "dispatched"
+        );
+        if let Err(problem) = result {
+            let over = problem.code == "invalid_token";
+            self.post(call, id, &ErrorMessage::new(problem, &call.context.request_id)).await;
+            if over && let Err(error) = self.sender.close(&call.connection_id).await {
+                tracing::warn!(%error, connection_id = call.connection_id, "a connection without a session stays open");
+            }
+        }
+    }
+
+    async fn travel<A: Action>(
+        &self,
+        action: &A,
+        call: &Call,
+        id: Option<&str>,
+        fields: Result<crate::http::Fields, Problem>,
+        since: Instant,
+    ) -> Result<(), Problem> {
+        let route = A::ROUTE;
+        let now = self.clock.now();
+        let connection = self.presence.admit(&self.gate, &call.connection_id, now).await?;
+        let context = Context { user_agent: connection.user_agent.clone(), ..call.context.clone() };
+        let passage = Passage { context: &context, now, since, action: route.audit };
+        let caller = &connection.identity;
+        let count = async |limits| self.gate.count(limits, Some(caller), Some(&call.connection_id), None, &passage).await;
+        count(EVERY_MESSAGE).await?;
+        let body = fields?.read::<A::Body>()?;
+        count(route.limits).await?;
+
+        let plan = action.handle(Message { caller, body, id, connection: &connection, context: &context, now }).await;
+        let Committed { then, reply } = self.gate.write(plan, Some(caller), &passage).await?;
+        // Before what follows: a worker's first message comes after the answer.
+        if let Ok(Reply { output: Some(output), .. }) = &reply {
+            self.post(call, id, output).await;
+        }
+        if let Some(then) = then
+            && let Some(Reply { output: Some(output), .. }) = then().await?
+        {
+            self.post(call, id, &output).await;
+        }
+        reply.map(drop)
+    }
+
+    /// Posts a message. That the client has gone meanwhile, or cannot be reached, is nobody's problem but its own.
+    async fn post<M: ServerMessage>(&self, call: &Call, id: Option<&str>, message: &M) {
+        if let Err(error) = self.sender.post(call.peer(), id, message).await {
+            tracing::warn!(%error, connection_id = call.connection_id, kind = M::TYPE, "not posted");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! A Lambda function that answers one or more routes of the WebSocket API.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
+use futures_util::future::BoxFuture;
+use lambda_runtime::{LambdaEvent, service_fn};
+
+use super::action::Action;
+use super::call::Call;
+use super::dispatch::Dispatch;
+use super::lifecycle::{self, Lifecycle};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::logging;
+use crate::platform::Platform;
+
+type Answer = Box<dyn Fn(Arc<Call>) -> BoxFuture<'static, ApiGatewayProxyResponse> + Send + Sync>;
+
+/// Routes and their actions, made once per process.
+pub struct SocketFunction {
+    platform: Platform,
+    /// By route key, and whether it takes messages.
+    answers: HashMap<(&'static str, bool), Answer>,
+}
+
+impl SocketFunction {
+    /// A function with the process's environment and clock.
+    pub fn new() -> Self {
+        logging::start();
+        Self { platform: Platform::new(Config::from_env(), Clock::System), answers: HashMap::new() }
+    }
+
+    /// Adds an action under its route key.
+    pub fn action<A: Action>(mut self) -> Result<Self, ConfigError> {
+        let parts = Arc::new((Dispatch::new(&self.platform)?, A::new(&self.platform)?));
+        let answer: Answer = Box::new(move |call| {
+            let parts = Arc::clone(&parts);
+            Box::pin(async move {
+                let (dispatch, action) = &*parts;
+                dispatch.dispatch(action, &call).await;
+                lifecycle::dispatched()
+            })
+        });
+        self.answers.insert((A::ROUTE.action, true), answer);
+        Ok(self)
+    }
+
+    /// Adds `$connect` or `$disconnect`.
+    pub fn lifecycle<L: Lifecycle>(mut self) -> Result<Self, ConfigError> {
+        let lifecycle = Arc::new(L::new(&self.platform)?);
+        let answer: Answer = Box::new(move |call| {
+            let lifecycle = Arc::clone(&lifecycle);
+            Box::pin(async move { lifecycle::answer(&*lifecycle, &call).await })
+        });
+        self.answers.insert((L::ROUTE.action, false), answer);
+        Ok(self)
+    }
+
+    /// Serves invocations until Lambda ends the process.
+    pub async fn run(self) -> Result<(), lambda_runtime::Error> {
+        let answers = &self.answers;
+        lambda_runtime::run(service_fn(async move |event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| {
+            let call = Arc::new(Call::from(event.payload));
+            match answers.get(&(call.route_key.as_str(), call.is_message)) {
+                Some(answer) => Ok(answer(Arc::clone(&call)).await),
+                None => Err(format!("this function has nothing for {:?}: compare template.yaml with the route table", call.route_key)),
+            }
+        }))
+        .await
+    }
+}
+
+impl Default for SocketFunction {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,20 @@
+//! WebSocket: what an action is, how a message is read, how it travels, and how messages reach a client.
+
+mod action;
+mod call;
+mod dispatch;
+mod frame;
+mod function;
+mod hangup;
+mod lifecycle;
+mod presence;
+mod sender;
+
+pub use action::{Action, Message};
+pub use call::{Call, MessageId};
+pub use frame::{ErrorMessage, ServerMessage};
+pub use function::SocketFunction;
+pub use hangup::Hangup;
+pub use lifecycle::Lifecycle;
+pub use presence::Presence;
+pub use sender::{Peer, SendError, Sender};

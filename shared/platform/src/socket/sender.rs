@@ -1,0 +1,174 @@
+//! Posts messages to WebSocket connections, and closes connections, by API Gateway's `@connections`.
+
+use std::time::Duration;
+
+use aws_sdk_apigatewaymanagement::Client;
+use aws_sdk_apigatewaymanagement::config::Builder;
+use aws_sdk_apigatewaymanagement::error::DisplayErrorContext;
+use aws_sdk_apigatewaymanagement::operation::delete_connection::DeleteConnectionError;
+use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectionError;
+use aws_sdk_apigatewaymanagement::primitives::Blob;
+
+use super::frame::{ServerMessage, frame};
+use crate::aws::{Service, sdk_config};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+
+/// Largest frame in bytes: what API Gateway takes in one frame.
+const FRAME_LIMIT: usize = 32 * 1024;
+
+/// Milliseconds of a connection's life in which 410 means "not yet": its `$connect` may not have returned.
+const OPENING_MS: i64 = 5_000;
+
+/// First pause before a "not yet" is asked again; it doubles up to eight times of it.
+const FIRST_PAUSE: Duration = Duration::from_millis(40);
+
+/// A client of `@connections`.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    client: Client,
+    clock: Clock,
+}
+
+/// A connection as far as a sender has to know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer<'a> {
+    /// API Gateway's id of the connection.
+    pub connection_id: &'a str,
+    /// When it opened, milliseconds since 1970.
+    pub connected_at: i64,
+}
+
+/// Why a message was not sent.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The connection has ended.
+    #[error("the connection has ended")]
+    Gone,
+    /// The frame is larger than a frame may be, or does not serialise: a bug of ours.
+    #[error("not a frame: {0}")]
+    Frame(String),
+    /// API Gateway does not answer, or refuses.
+    #[error("@connections does not answer: {0}")]
+    Unavailable(String),
+}
+
+impl Sender {
+    /// Uses the endpoint that `CONNECTIONS_ENDPOINT` names: the WebSocket API's URL with its stage, as `https`.
+    pub fn new(config: &Config, clock: Clock) -> Result<Self, ConfigError> {
+        let parts = sdk_config(config, Service::Connections)?;
+        let builder = Builder::from(&parts);
+        let builder = match parts.endpoint_url() {
+            Some(_) => builder,
+            None => builder.endpoint_url(config.require("CONNECTIONS_ENDPOINT")?),
+        };
+        Ok(Self { client: Client::from_conf(builder.build()), clock })
+    }
+
+    /// Posts a message; `id` is that of the client's message it answers. Waits for a connection that is just opening.
+    pub async fn post<M: ServerMessage>(&self, peer: Peer<'_>, id: Option<&str>, message: &M) -> Result<(), SendError> {
+        let frame = frame(id, message).map_err(|error| SendError::Frame(error.to_string()))?;
+        if frame.len() > FRAME_LIMIT {
+            return Err(SendError::Frame(format!("{} of {} bytes", M::TYPE, frame.len())));
+        }
+        let frame = Blob::new(frame);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let request = self.client.post_to_connection().connection_id(peer.connection_id).data(frame.clone());
+            let Err(error) = request.send().await else { return Ok(()) };
+            if !error.as_service_error().is_some_and(PostToConnectionError::is_gone_exception) {
+                return Err(SendError::Unavailable(DisplayErrorContext(error).to_string()));
+            }
+            if self.clock.now().as_millisecond() >= peer.connected_at + OPENING_MS {
+                return Err(SendError::Gone);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(FIRST_PAUSE * 8);
+        }
+    }
+
+    /// Closes a connection; one that has ended already is no error.
+    pub async fn close(&self, connection_id: &str) -> Result<(), SendError> {
+        match self.client.delete_connection().connection_id(connection_id).send().await {
+            Err(error) if !error.as_service_error().is_some_and(DeleteConnectionError::is_gone_exception) => {
+                Err(SendError::Unavailable(DisplayErrorContext(error).to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::problem::Problem;
+    use crate::socket::ErrorMessage;
+
+    /// `@connections` as it is on the wire: these statuses in turn, the last one for ever. Gives its clients and a count.
+    async fn stand_in(statuses: &'static [&str], now: i64) -> (Sender, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}/live", listener.local_addr().unwrap());
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = vec![0; 64 * 1024];
+                assert!(stream.read(&mut request).await.unwrap() > 0);
+                let status = statuses[counted.fetch_add(1, Ordering::Relaxed).min(statuses.len() - 1)];
+                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let config = Config::from_iter([
+            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", endpoint),
+        ]);
+        (Sender::new(&config, Clock::Manual(Arc::new(AtomicI64::new(now)))).unwrap(), count)
+    }
+
+    const GONE: &str = "410 Gone\r\nx-amzn-errortype: GoneException";
+
+    #[tokio::test]
+    async fn a_connection_that_is_not_there_yet_is_told_from_one_that_is_no_more() {
+        for (statuses, age, sent, requests) in [
+            (&["200 OK"][..], 0, true, 1),
+            (&[GONE, GONE, "200 OK"], 4_999, true, 3),
+            (&[GONE], 5_000, false, 1),
+            (&[GONE], 9_000_000, false, 1),
+        ] {
+            let (sender, count) = stand_in(statuses, 1_000_000 + age).await;
+            let peer = Peer { connection_id: "c-1=", connected_at: 1_000_000 };
+            let result = sender.post(peer, None, &ErrorMessage::new(Problem::unknown_action(), "r-1")).await;
+            assert!(if sent { result.is_ok() } else { matches!(result, Err(SendError::Gone)) }, "{statuses:?} {age}: {result:?}");
+            assert_eq!(count.load(Ordering::Relaxed), requests, "{statuses:?} {age}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_is_too_large_is_not_sent() {
+        let (sender, count) = stand_in(&["200 OK"], 0).await;
+        let message = ErrorMessage::new(Problem::unknown_action(), &"x".repeat(FRAME_LIMIT));
+        let result = sender.post(Peer { connection_id: "c-1=", connected_at: 0 }, None, &message).await;
+        assert!(matches!(result, Err(SendError::Frame(_))), "{result:?}");
+        assert_eq!(count.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn closing_twice_is_as_good_as_once() {
+        for statuses in [&["204 No Content"][..], &[GONE]] {
+            let (sender, _) = stand_in(statuses, 0).await;
+            sender.close("c-1=").await.unwrap();
+        }
+        let (sender, _) = stand_in(&["403 Forbidden"], 0).await;
+        assert!(matches!(sender.close("c-1=").await, Err(SendError::Unavailable(_))));
+    }
+}

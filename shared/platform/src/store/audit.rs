@@ -1,0 +1,69 @@
+//! The table of audit events.
+//!
+//! Key: `shard` (`2026-11#3`: month and one of eight, so that writes spread), `id` (UUIDv7, in order of time).
+//! Index `by_actor`: `actor_id`, `id`. Both the shard and the month follow from the id, so an event is found by its id.
+
+use serde::{Deserialize, Serialize};
+
+use super::Database;
+use super::database::{Expression, StoreError, Write, item};
+use crate::audit::Event;
+use crate::config::{Config, ConfigError};
+
+/// Shards of a month: each takes 1,000 writes a second.
+pub const SHARDS: u8 = 8;
+
+/// Seconds that an event is kept: 400 days.
+pub(super) const RETENTION_SECONDS: i64 = 400 * 86_400;
+
+/// The audit trail's table.
+#[derive(Debug, Clone)]
+pub struct AuditLog {
+    pub(super) database: Database,
+    pub(super) table: String,
+}
+
+/// An event as it is stored.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Stored {
+    shard: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor_id: Option<String>,
+    expires_at: i64,
+    #[serde(flatten)]
+    pub(super) event: Event,
+}
+
+impl AuditLog {
+    /// Uses the table that `AUDIT_TABLE` names.
+    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self { database, table: config.require("AUDIT_TABLE")?.to_owned() })
+    }
+
+    /// The event as part of a plan's transaction. Events are only ever added.
+    pub fn append(&self, event: Event) -> Result<Write, StoreError> {
+        Ok(Write::put(&self.table, item(Stored::from(event))?, "attribute_not_exists(id)", &Expression::default()))
+    }
+
+    /// The event by itself.
+    pub async fn record(&self, event: Event) -> Result<(), StoreError> {
+        self.database.put(&self.table, item(Stored::from(event))?).await
+    }
+}
+
+impl From<Event> for Stored {
+    fn from(event: Event) -> Self {
+        let expires_at = event.time.parse::<jiff::Timestamp>().map_or(0, |time| time.as_second() + RETENTION_SECONDS);
+        Self {
+            shard: format!("{}#{}", &event.time[..7], shard_of(&event.id)),
+            actor_id: event.actor.as_ref().map(|actor| actor.user_id.clone()),
+            expires_at,
+            event,
+        }
+    }
+}
+
+/// The shard of an id: its last hexadecimal digit, which is random.
+fn shard_of(id: &str) -> u8 {
+    id.bytes().last().and_then(|digit| char::from(digit).to_digit(16)).map_or(0, |digit| u8::try_from(digit).unwrap_or(0) % SHARDS)
+}

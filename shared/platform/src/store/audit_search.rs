@@ -1,0 +1,176 @@
+//! Searches of the audit trail, in order of time, a page at a time.
+//!
+//! An actor's events are one range of the index `by_actor`. Otherwise the shards of a month are read side by side, in
+//! rounds: each shard's answer is complete up to where it was cut off, so the events up to the nearest of these cuts are
+//! complete, and the next round begins there. All that is carried from round to round, and from page to page, is the
+//! span of ids that is left. Its ends are set on the first page: what is written while a walk goes on is not part of it,
+//! so that in neither order an event is missed or comes twice. (An event that is being written in the very moment in
+//! which its place is read comes with the next walk; the index lags the table by up to a second.)
+//!
+//! A page costs one round of 8 queries, or one query for an actor. A selective filter can make it at most [`ROUNDS`]
+//! rounds, each of which looks at some 800 events; then the page comes back short, with the rest of the span. Rounds
+//! over empty months take in twice as many months each time, so that 400 empty days cost four.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::future::try_join_all;
+
+use super::audit::{AuditLog, SHARDS, Stored};
+use super::database::{Expression, StoreError, read, s, unavailable};
+use super::span::{Order, Span, number, text};
+use crate::audit::{Event, Outcome};
+
+/// Rounds of queries for one page at most.
+const ROUNDS: u32 = 12;
+
+/// Months that one round takes in at most.
+const MONTHS_AT_ONCE: i32 = 8;
+
+/// Events that each shard looks at in a round when a filter may leave most of them out.
+const FILTERED_AT_ONCE: usize = 100;
+
+/// What is searched for: the events that have all of what is given.
+#[derive(Debug, Clone, Default)]
+pub struct Search {
+    /// User id of who did it.
+    pub actor: Option<String>,
+    /// A whole action, or a prefix that ends with a dot.
+    pub action: Option<String>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// What it was done to.
+    pub resource: Option<String>,
+    /// Correlation id.
+    pub request_id: Option<String>,
+    /// Which end comes first.
+    pub order: Order,
+}
+
+/// A page of a search.
+#[derive(Debug)]
+pub struct Found {
+    /// The events, in the order asked for.
+    pub events: Vec<Event>,
+    /// What is left of the span; there may be no more events in it.
+    pub rest: Option<Span>,
+}
+
+/// What one round has found.
+struct Round {
+    events: Vec<Event>,
+    is_empty: bool,
+    rest: Option<Span>,
+}
+
+/// What one query has found.
+struct Answer {
+    events: Vec<Event>,
+    looked_at: i32,
+    /// The id up to which it has looked, if the rest of its range was cut off.
+    cut: Option<u128>,
+}
+
+impl AuditLog {
+    /// The next events of a span, at most `limit`.
+    pub async fn search(&self, search: &Search, span: Span, limit: usize) -> Result<Found, StoreError> {
+        let (mut events, mut rest, mut months) = (Vec::new(), Some(span), 1);
+        for _ in 0..ROUNDS {
+            // One more than the limit tells whether this is the last page.
+            let Some(left) = rest.filter(|_| events.len() <= limit) else { break };
+            let round = self.round(search, left, months, limit).await?;
+            months = if round.is_empty { (months * 2).min(MONTHS_AT_ONCE) } else { 1 };
+            events.extend(round.events);
+            rest = round.rest;
+        }
+        if events.len() > limit {
+            events.truncate(limit);
+            rest = events.last().and_then(|event| span.beyond(number(&event.id), search.order));
+        }
+        Ok(Found { events, rest })
+    }
+
+    async fn round(&self, search: &Search, span: Span, months: i32, limit: usize) -> Result<Round, StoreError> {
+        let window = if search.actor.is_some() { span } else { span.window(months, search.order) };
+        let answers = if let Some(actor) = &search.actor {
+            let look_at = if search.is_selective() { FILTERED_AT_ONCE * usize::from(SHARDS) } else { limit + 1 };
+            vec![self.range(search, "actor_id", actor.clone(), window, look_at).await?]
+        } else {
+            // Unfiltered, an eighth of the page is expected in each shard.
+            let look_at = if search.is_selective() { FILTERED_AT_ONCE } else { limit / 4 + 8 };
+            let shards = window.months().into_iter().flat_map(|month| (0..SHARDS).map(move |shard| format!("{month}#{shard}")));
+            try_join_all(shards.map(|shard| self.range(search, "shard", shard, window, look_at))).await?
+        };
+        let cuts = answers.iter().filter_map(|answer| answer.cut);
+        let (reached, complete) = match search.order {
+            Order::Ascending => cuts.min().map_or((window.last, window), |cut| (cut, Span { last: cut, ..window })),
+            Order::Descending => cuts.max().map_or((window.first, window), |cut| (cut, Span { first: cut, ..window })),
+        };
+        let is_empty = answers.iter().all(|answer| answer.looked_at == 0);
+        let found = answers.into_iter().flat_map(|answer| answer.events);
+        let mut events: Vec<_> = found.filter(|event| complete.holds(number(&event.id))).collect();
+        events.sort_unstable_by(|a, b| match search.order {
+            Order::Ascending => a.id.cmp(&b.id),
+            Order::Descending => b.id.cmp(&a.id),
+        });
+        Ok(Round { events, is_empty, rest: span.beyond(reached, search.order) })
+    }
+
+    /// The matching events of one shard or actor, of which at most `look_at` are looked at.
+    async fn range(&self, search: &Search, key: &str, value: String, window: Span, look_at: usize) -> Result<Answer, StoreError> {
+        let expression = Expression::default()
+            .name("key", key)
+            .name("id", "id")
+            .value("key", s(value))
+            .value("first", s(text(window.first)))
+            .value("last", s(text(window.last)));
+        let (filter, expression) = search.filter(expression);
+        let answer = self
+            .database
+            .client()
+            .query()
+            .table_name(&self.table)
+            .set_index_name(search.actor.as_ref().map(|_| "by_actor".to_owned()))
+            // An index cannot be read consistently; the table can, so that an event is seen as soon as it is there.
+            .consistent_read(search.actor.is_none())
+            .key_condition_expression("#key = :key AND #id BETWEEN :first AND :last")
+            .set_filter_expression(filter)
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values())
+            .scan_index_forward(search.order == Order::Ascending)
+            .limit(i32::try_from(look_at).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(unavailable)?;
+        let cut = answer.last_evaluated_key.as_ref().and_then(|key| Some(number(key.get("id")?.as_s().ok()?)));
+        let items = answer.items.unwrap_or_default();
+        let events = items.into_iter().map(|item| Ok(read::<Stored>(item)?.event)).collect::<Result<_, StoreError>>()?;
+        Ok(Answer { events, looked_at: answer.scanned_count, cut })
+    }
+}
+
+impl Search {
+    /// Whether it may leave out events that it looks at.
+    fn is_selective(&self) -> bool {
+        self.action.is_some() || self.outcome.is_some() || self.resource.is_some() || self.request_id.is_some()
+    }
+
+    /// The filter expression, if there is one, with its names and values.
+    fn filter(&self, mut expression: Expression) -> (Option<String>, Expression) {
+        let outcome = self.outcome.and_then(|outcome| serde_dynamo::to_attribute_value::<_, AttributeValue>(outcome).ok());
+        let values = [
+            ("action", self.action.clone().map(s)),
+            ("outcome", outcome),
+            ("resource", self.resource.clone().map(s)),
+            ("request_id", self.request_id.clone().map(s)),
+        ];
+        let is_prefix = self.action.as_ref().is_some_and(|action| action.ends_with('.'));
+        let mut clauses = Vec::new();
+        for (name, value) in values.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+            expression = expression.name(name, name).value(name, value);
+            clauses.push(match name {
+                "action" if is_prefix => "begins_with(#action, :action)".to_owned(),
+                _ => format!("#{name} = :{name}"),
+            });
+        }
+        ((!clauses.is_empty()).then(|| clauses.join(" AND ")), expression)
+    }
+}

@@ -1,0 +1,103 @@
+//! The table of open WebSocket connections.
+//!
+//! Key: `connection_id`. Index `by_session`: `session_id`, `connection_id`, to close what a session leaves open; it may
+//! lag, which is why every message reads its session too.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
+
+use super::Database;
+use super::database::{Expression, StoreError, Write, item, key, s, unavailable};
+use crate::config::{Config, ConfigError};
+use crate::identity::Identity;
+use crate::socket::Peer;
+
+/// Seconds that an item is kept: API Gateway ends a connection after two hours.
+const KEPT_SECONDS: i64 = 2 * 3_600 + 600;
+
+/// The connections' table.
+#[derive(Debug, Clone)]
+pub struct Connections {
+    database: Database,
+    table: String,
+}
+
+/// One connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// API Gateway's id.
+    pub connection_id: String,
+    /// Whose it is, in which session.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// Seconds since 1970 when the token that it came with expires.
+    pub token_exp: i64,
+    /// Milliseconds since 1970.
+    pub connected_at: i64,
+    /// Client's address.
+    pub address: String,
+    /// Client's `User-Agent`.
+    pub user_agent: String,
+    /// Time to live, seconds since 1970.
+    pub expires_at: i64,
+}
+
+impl Connection {
+    /// What a sender has to know of it.
+    pub fn peer(&self) -> Peer<'_> {
+        Peer { connection_id: &self.connection_id, connected_at: self.connected_at }
+    }
+
+    /// When whatever belongs to a connection that began at this time can be forgotten, seconds since 1970.
+    pub fn expiry(connected_at: i64) -> i64 {
+        connected_at.div_euclid(1000) + KEPT_SECONDS
+    }
+}
+
+impl Connections {
+    /// Uses the table that `CONNECTIONS_TABLE` names.
+    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self { database, table: config.require("CONNECTIONS_TABLE")?.to_owned() })
+    }
+
+    /// The connection, as it is now.
+    pub async fn get(&self, connection_id: &str) -> Result<Option<Connection>, StoreError> {
+        self.database.get(&self.table, key("connection_id", connection_id), true).await
+    }
+
+    /// A new connection.
+    pub fn open(&self, connection: &Connection) -> Result<Write, StoreError> {
+        Ok(Write::put(&self.table, item(connection)?, "attribute_not_exists(connection_id)", &Expression::default()))
+    }
+
+    /// Forgets a connection, if it is still known.
+    pub async fn forget(&self, connection_id: &str) -> Result<(), StoreError> {
+        let request = self.database.client().delete_item().table_name(&self.table).set_key(Some(key("connection_id", connection_id)));
+        request.send().await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// Ids of the connections of a session; the newest may be missing.
+    pub async fn of_session(&self, session_id: &str) -> Result<Vec<String>, StoreError> {
+        let expression = Expression::default().value("session", s(session_id));
+        let mut pages = self
+            .database
+            .client()
+            .query()
+            .table_name(&self.table)
+            .index_name("by_session")
+            .key_condition_expression("session_id = :session")
+            .projection_expression("connection_id")
+            .set_expression_attribute_values(expression.values())
+            .into_paginator()
+            .items()
+            .send();
+        let mut ids = Vec::new();
+        while let Some(found) = pages.next().await {
+            if let Some(AttributeValue::S(id)) = found.map_err(unavailable)?.remove("connection_id") {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
+    }
+}

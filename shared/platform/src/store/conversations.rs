@@ -1,0 +1,53 @@
+//! The table of conversations.
+//!
+//! Key: `user_id`, `id` (UUIDv7). A conversation is only ever looked for under its owner, so someone else's is not there.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::database::{Expression, StoreError, Write, item, key2, n};
+use crate::config::{Config, ConfigError};
+
+/// The conversations' table.
+#[derive(Debug, Clone)]
+pub struct Conversations {
+    table: String,
+}
+
+/// A conversation without its messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversation {
+    /// Whose it is.
+    pub user_id: String,
+    /// UUIDv7.
+    pub id: String,
+    /// For people, from its first words.
+    pub title: String,
+    /// Milliseconds since 1970.
+    pub created_at: i64,
+    /// Milliseconds since 1970 of the last message that was sent.
+    pub updated_at: i64,
+}
+
+impl Conversations {
+    /// Uses the table that `CONVERSATIONS_TABLE` names.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self { table: config.require("CONVERSATIONS_TABLE")?.to_owned() })
+    }
+
+    /// A new conversation.
+    pub fn create(&self, conversation: &Conversation) -> Result<Write, StoreError> {
+        Ok(Write::put(&self.table, item(conversation)?, "attribute_not_exists(id)", &Expression::default()))
+    }
+
+    /// A conversation goes on; the condition fails where this user has none with this id.
+    pub fn go_on(&self, user_id: &str, id: &str, now: Timestamp) -> Write {
+        Write::update(
+            &self.table,
+            key2(("user_id", user_id), ("id", id)),
+            "SET updated_at = :now",
+            "attribute_exists(id)",
+            &Expression::default().value("now", n(now.as_millisecond())),
+        )
+    }
+}

@@ -1,0 +1,156 @@
+//! The table of messages.
+//!
+//! Key: `conversation_id`, `id` (UUIDv7, so in order of time). A reply moves from `pending` over `streaming` to one of
+//! the ends by conditional writes: it is written once, by one worker, whoever else is told to.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+
+use super::database::{Database, Expression, StoreError, Write, item, key2, read, s, unavailable};
+use crate::config::{Config, ConfigError};
+use crate::context::Context;
+use crate::domain::{Cost, MessageRole, MessageStatus, StopReason, Usage};
+use crate::identity::Identity;
+use crate::socket::Peer;
+
+/// The messages' table.
+#[derive(Debug, Clone)]
+pub struct Messages {
+    database: Database,
+    table: String,
+}
+
+/// One message. Its text is at most 40 KB of UTF-8 for a user, and what a model may write for an assistant: an item
+/// stays far below DynamoDB's 400 KB.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Conversation that it belongs to.
+    pub conversation_id: String,
+    /// UUIDv7.
+    pub id: String,
+    /// Owner of the conversation.
+    pub user_id: String,
+    /// Who wrote it.
+    pub role: MessageRole,
+    /// The text; of a reply that is being written, what has been stored of it.
+    pub text: String,
+    /// How far it has come.
+    pub status: MessageStatus,
+    /// Milliseconds since 1970.
+    pub created_at: i64,
+    /// Why the reply ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<StopReason>,
+    /// What the reply took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// What the reply cost, in US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<Cost>,
+    /// Who asked for the reply, and from where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// What the worker that writes a reply needs of the request that asked for it; its own payload has only ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Who asked.
+    pub identity: Identity,
+    /// From where.
+    pub context: Context,
+    /// Where the reply is sent while it is written; `None`: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<Listener>,
+}
+
+/// A WebSocket connection that a reply is sent to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// Id of the connection.
+    pub connection_id: String,
+    /// Milliseconds since 1970 when it began.
+    pub connected_at: i64,
+}
+
+impl Listener {
+    /// What a sender has to know of it.
+    pub fn peer(&self) -> Peer<'_> {
+        Peer { connection_id: &self.connection_id, connected_at: self.connected_at }
+    }
+}
+
+impl Messages {
+    /// Uses the table that `MESSAGES_TABLE` names.
+    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self { database, table: config.require("MESSAGES_TABLE")?.to_owned() })
+    }
+
+    /// The message as it is now.
+    pub async fn get(&self, conversation_id: &str, id: &str) -> Result<Option<Message>, StoreError> {
+        self.database.get(&self.table, key(conversation_id, id), true).await
+    }
+
+    /// The last messages before one of a conversation, oldest first: at most `limit`, fewer where they are over 1 MB together.
+    pub async fn before(&self, conversation_id: &str, id: &str, limit: i32) -> Result<Vec<Message>, StoreError> {
+        let expression = Expression::default().value("conversation", s(conversation_id)).value("id", s(id));
+        let answer = self
+            .database
+            .client()
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("conversation_id = :conversation AND id < :id")
+            .set_expression_attribute_values(expression.values())
+            .scan_index_forward(false)
+            .limit(limit)
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(unavailable)?;
+        answer.items.unwrap_or_default().into_iter().rev().map(read).collect()
+    }
+
+    /// A new message.
+    pub fn add(&self, message: &Message) -> Result<Write, StoreError> {
+        Ok(Write::put(&self.table, item(message)?, "attribute_not_exists(id)", &Expression::default()))
+    }
+
+    /// Takes a reply that nobody writes yet; `None` where somebody does, or did. `claim` is the taker's own random text:
+    /// a claim whose answer got lost on the way can be made again.
+    pub async fn claim(&self, conversation_id: &str, id: &str, claim: &str) -> Result<Option<Message>, StoreError> {
+        let expression = Expression::default()
+            .name("status", "status")
+            .value("pending", status(MessageStatus::Pending))
+            .value("streaming", status(MessageStatus::Streaming))
+            .value("claim", s(claim));
+        let (update, condition) = ("SET #status = :streaming, claim = :claim", "#status = :pending OR claim = :claim");
+        self.database.update_if(&self.table, key(conversation_id, id), update, condition, &expression).await
+    }
+
+    /// Stores what has been written so far; `false` where the reply has ended meanwhile.
+    pub async fn save_text(&self, message: &Message) -> Result<bool, StoreError> {
+        let expression = Expression::default()
+            .name("status", "status")
+            .name("text", "text")
+            .value("streaming", status(MessageStatus::Streaming))
+            .value("text", s(&message.text));
+        let key = key(&message.conversation_id, &message.id);
+        let saved = self.database.update_if(&self.table, key, "SET #text = :text", "#status = :streaming", &expression);
+        Ok(saved.await?.is_some_and(|_: IgnoredAny| true))
+    }
+
+    /// The reply with its end; the condition fails where it is no longer as far as `from`.
+    pub fn end(&self, message: &Message, from: MessageStatus) -> Result<Write, StoreError> {
+        let expression = Expression::default().name("status", "status").value("from", status(from));
+        Ok(Write::put(&self.table, item(message)?, "#status = :from", &expression))
+    }
+}
+
+fn key(conversation_id: &str, id: &str) -> super::Item {
+    key2(("conversation_id", conversation_id), ("id", id))
+}
+
+fn status(status: MessageStatus) -> AttributeValue {
+    s(status.as_str())
+}

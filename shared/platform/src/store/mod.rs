@@ -1,0 +1,29 @@
+//! The tables: one file each, with its key shape, item conversion and queries. Nothing else imports the DynamoDB SDK.
+
+mod audit;
+mod audit_search;
+mod connections;
+mod conversations;
+mod database;
+mod limits;
+mod messages;
+mod profits;
+mod sessions;
+mod span;
+mod subscriptions;
+mod tickets;
+mod users;
+
+pub use audit::AuditLog;
+pub use audit_search::{Found, Search};
+pub use connections::{Connection, Connections};
+pub use conversations::{Conversation, Conversations};
+pub use database::{CommitError, Database, Item, StoreError, Write};
+pub use limits::LimitCounters;
+pub use messages::{Listener, Message, Messages, Origin};
+pub use profits::{Profit, ProfitFilter, Profits};
+pub use sessions::{Session, Sessions};
+pub use subscriptions::{Subscription, Subscriptions};
+pub use tickets::{Ticket, Tickets};
+pub use span::{Order, Span};
+pub use users::{Account, User, Users};

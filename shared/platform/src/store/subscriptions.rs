@@ -1,0 +1,132 @@
+//! The table of chart subscriptions.
+//!
+//! Key: `connection_id`, `chart_type`. `subscription_id` and `generation` say which worker streams it: each change of pace
+//! and each worker that claims it move the generation on, so a worker that has been replaced learns of it by its next
+//! update, and a second delivery of the same start finds nothing to claim. `sequence` numbers the last frame begun.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Database;
+use super::database::{Expression, Item, StoreError, Write, item, key2, n, read, s, unavailable};
+use crate::charts::StreamStart;
+use crate::clock::rfc3339;
+use crate::config::{Config, ConfigError};
+use crate::domain::ChartType;
+
+/// The subscriptions' table.
+#[derive(Debug, Clone)]
+pub struct Subscriptions {
+    database: Database,
+    table: String,
+}
+
+/// One subscription.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// API Gateway's id of the connection.
+    pub connection_id: String,
+    /// Chart.
+    pub chart_type: ChartType,
+    /// UUIDv7.
+    pub subscription_id: String,
+    /// Milliseconds between frames.
+    pub interval_ms: u64,
+    /// Which worker streams it.
+    pub generation: u64,
+    /// Number of the last frame that was begun; zero before the first.
+    pub sequence: u64,
+    /// When that frame was begun, RFC 3339: whoever takes the stream over can make the same frame again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub framed_at: Option<String>,
+    /// Time to live, seconds since 1970.
+    pub expires_at: i64,
+}
+
+impl Subscriptions {
+    /// Uses the table that `SUBSCRIPTIONS_TABLE` names.
+    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self { database, table: config.require("SUBSCRIPTIONS_TABLE")?.to_owned() })
+    }
+
+    /// A new subscription, where the connection has none to this chart; see [`Subscriptions::read`].
+    pub fn begin(&self, subscription: &Subscription) -> Result<Write, StoreError> {
+        Ok(Write::put(&self.table, item(subscription)?, "attribute_not_exists(connection_id)", &Expression::default()))
+    }
+
+    /// Gives a subscription another pace and its next generation, if nobody was faster. Its sequence is left alone:
+    /// a worker may be counting at this moment.
+    pub fn change(&self, found: &Subscription, interval_ms: u64) -> Write {
+        let expression =
+            as_held(&found.subscription_id, found.generation).value("next", n(found.generation + 1)).value("interval", n(interval_ms));
+        let key = subscription_key(&found.connection_id, found.chart_type);
+        Write::update(&self.table, key, "SET generation = :next, interval_ms = :interval", AS_HELD, &expression)
+    }
+
+    /// What a failed condition found.
+    pub fn read(&self, item: Item) -> Result<Subscription, StoreError> {
+        read(item)
+    }
+
+    /// Ends a subscription, if there is one.
+    pub fn end(&self, connection_id: &str, chart_type: ChartType) -> Write {
+        Write::delete(&self.table, subscription_key(connection_id, chart_type))
+    }
+
+    /// Makes a worker the one that streams a subscription, by moving its generation on to one that is the worker's own.
+    /// `None`: another has claimed it, or it has changed or ended.
+    pub async fn claim(&self, start: &StreamStart) -> Result<Option<Subscription>, StoreError> {
+        let expression = as_held(&start.subscription_id, start.generation).value("next", n(start.generation + 1));
+        let key = subscription_key(&start.connection_id, start.chart_type);
+        self.database.update_if(&self.table, key, "SET generation = :next", AS_HELD, &expression).await
+    }
+
+    /// Begins the next frame of a worker's stream. `None`: the stream is not the worker's any more. The number is set, not
+    /// added to, so that a request whose answer was lost can be sent again without missing one.
+    pub async fn advance(&self, held: &Subscription, now: Timestamp) -> Result<Option<Subscription>, StoreError> {
+        let expression = as_held(&held.subscription_id, held.generation)
+            .name("sequence", "sequence")
+            .value("next", n(held.sequence + 1))
+            .value("at", s(rfc3339(now)))
+            .value("now", n(now.as_second()));
+        let key = subscription_key(&held.connection_id, held.chart_type);
+        let condition = format!("{AS_HELD} AND #sequence <= :next AND expires_at > :now");
+        self.database.update_if(&self.table, key, "SET framed_at = :at, #sequence = :next", &condition, &expression).await
+    }
+
+    /// Ends a worker's own subscription; whether it still was its own.
+    pub async fn give_up(&self, held: &Subscription) -> Result<bool, StoreError> {
+        let key = subscription_key(&held.connection_id, held.chart_type);
+        self.database.delete_if(&self.table, key, AS_HELD, &as_held(&held.subscription_id, held.generation)).await
+    }
+
+    /// Ends every subscription of a connection. There is one per chart at most, so one page holds them.
+    pub async fn end_all(&self, connection_id: &str) -> Result<(), StoreError> {
+        let client = self.database.client();
+        let expression = Expression::default().value("connection", s(connection_id));
+        let found = client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("connection_id = :connection")
+            .projection_expression("connection_id, chart_type")
+            .set_expression_attribute_values(expression.values())
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(unavailable)?;
+        for key in found.items.unwrap_or_default() {
+            client.delete_item().table_name(&self.table).set_key(Some(key)).send().await.map_err(unavailable)?;
+        }
+        Ok(())
+    }
+}
+
+const AS_HELD: &str = "subscription_id = :subscription AND generation = :generation";
+
+fn as_held(subscription_id: &str, generation: u64) -> Expression {
+    Expression::default().value("subscription", s(subscription_id)).value("generation", n(generation))
+}
+
+fn subscription_key(connection_id: &str, chart_type: ChartType) -> Item {
+    key2(("connection_id", connection_id), ("chart_type", chart_type.as_str()))
+}

@@ -1,0 +1,57 @@
+//! The table of WebSocket tickets.
+//!
+//! Key: `ticket_hash`, SHA-256 of the ticket. A ticket is used by deleting it, in the transaction that opens its connection.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Database;
+use super::database::{Expression, StoreError, Write, item, key, n};
+use crate::config::{Config, ConfigError};
+use crate::identity::Identity;
+use crate::ids;
+
+/// The tickets' table.
+#[derive(Debug, Clone)]
+pub struct Tickets {
+    database: Database,
+    table: String,
+}
+
+/// One ticket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// SHA-256 of what the client has.
+    pub ticket_hash: String,
+    /// Whom it lets in, for which session.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// Seconds since 1970 when the token that it was asked for with expires.
+    pub token_exp: i64,
+    /// Seconds since 1970 when it stops being good; also its time to live.
+    pub expires_at: i64,
+}
+
+impl Tickets {
+    /// Uses the table that `TICKETS_TABLE` names.
+    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self { database, table: config.require("TICKETS_TABLE")?.to_owned() })
+    }
+
+    /// A new ticket.
+    pub fn issue(&self, ticket: &Ticket) -> Result<Write, StoreError> {
+        Ok(Write::put(&self.table, item(ticket)?, "attribute_not_exists(ticket_hash)", &Expression::default()))
+    }
+
+    /// What a ticket says. Only [`Tickets::spend`] tells whether it is still good.
+    pub async fn find(&self, ticket: &str) -> Result<Option<Ticket>, StoreError> {
+        self.database.get(&self.table, key("ticket_hash", &ids::sha256(ticket)), true).await
+    }
+
+    /// Uses a ticket up, if it is there and has not expired.
+    pub fn spend(&self, ticket: &Ticket, now: Timestamp) -> Write {
+        let expression = Expression::default().value("now", n(now.as_second()));
+        // An item that is not there fails the comparison as well.
+        Write::delete_if(&self.table, key("ticket_hash", &ticket.ticket_hash), "expires_at > :now", &expression)
+    }
+}

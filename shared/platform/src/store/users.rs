@@ -1,0 +1,244 @@
+//! The table of users.
+//!
+//! Key: `key`, one of `user#<id>` (the account), `name#<lower-case username>` and `email#<lower-case email>` (claims,
+//! which hold the id they belong to and make both unique).
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::database::{Database, Expression, StoreError, Write, item, key, n, s};
+use crate::clock::rfc3339;
+use crate::config::{Config, ConfigError};
+use crate::domain::{Email, Username};
+use crate::identity::{Identity, Role};
+
+/// Live sessions a user can have; the oldest ends when another begins.
+const SESSIONS_PER_USER: usize = 3;
+
+/// The users' table.
+#[derive(Debug, Clone)]
+pub struct Users {
+    database: Database,
+    table: String,
+}
+
+/// An account with what only we know of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct User {
+    /// UUIDv7.
+    pub id: String,
+    /// As it was typed.
+    pub username: String,
+    /// As it was typed.
+    pub email: String,
+    /// Name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_name: Option<String>,
+    /// Milliseconds since 1970.
+    pub created_at: i64,
+    /// Whether the account may sign in.
+    pub is_active: bool,
+    /// Roles now.
+    pub roles: Vec<Role>,
+    /// PHC string.
+    pub password_hash: String,
+    /// Counts the changes that a login has to notice: a login is conditioned on the version that it checked.
+    pub version: u64,
+    /// Live sessions and when they began, in milliseconds since 1970.
+    pub sessions: BTreeMap<String, i64>,
+}
+
+/// An account as its owner sees it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Account {
+    /// UUIDv7.
+    pub id: String,
+    /// Unique without regard to case.
+    #[schema(example = "demo")]
+    pub username: String,
+    /// Unique without regard to case.
+    #[schema(example = "demo@example.com")]
+    pub email: String,
+    /// Name for people.
+    pub full_name: Option<String>,
+    /// RFC 3339, UTC.
+    #[schema(example = "2026-01-31T09:30:00.000Z")]
+    pub created_at: String,
+    /// Whether the account may sign in.
+    pub is_active: bool,
+    /// What it may do.
+    pub roles: Vec<Role>,
+}
+
+/// Who holds a username or an email.
+#[derive(Serialize, Deserialize)]
+struct Claim {
+    key: String,
+    user_id: String,
+}
+
+/// The account item.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    key: String,
+    #[serde(flatten)]
+    user: User,
+}
+
+impl User {
+    /// What a user may see of the account.
+    pub fn account(&self) -> Account {
+        Account {
+            id: self.id.clone(),
+            username: self.username.clone(),
+            email: self.email.clone(),
+            full_name: self.full_name.clone(),
+            created_at: rfc3339(Timestamp::from_millisecond(self.created_at).unwrap_or(Timestamp::UNIX_EPOCH)),
+            is_active: self.is_active,
+            roles: self.roles.clone(),
+        }
+    }
+
+    /// The user in one of their sessions.
+    pub fn identity(&self, session_id: &str) -> Identity {
+        Identity { user_id: self.id.clone(), username: self.username.clone(), session_id: session_id.to_owned() }
+    }
+
+    /// Sessions that have to end when another begins: the oldest beyond the limit.
+    pub fn evicted(&self) -> Vec<String> {
+        let mut by_age: Vec<_> = self.sessions.iter().map(|(id, began_at)| (*began_at, id)).collect();
+        by_age.sort_unstable();
+        let surplus = (by_age.len() + 1).saturating_sub(SESSIONS_PER_USER);
+        by_age.into_iter().take(surplus).map(|(_, id)| id.clone()).collect()
+    }
+}
+
+impl Users {
+    /// Uses the table that `USERS_TABLE` names.
+    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self { database, table: config.require("USERS_TABLE")?.to_owned() })
+    }
+
+    /// The user with this id, as they are now.
+    pub async fn get(&self, id: &str) -> Result<Option<User>, StoreError> {
+        let stored: Option<Stored> = self.database.get(&self.table, key("key", &account_key(id)), true).await?;
+        Ok(stored.map(|stored| stored.user))
+    }
+
+    /// The user whom a username or an email, in any case, belongs to: two reads, or one if there is none.
+    pub async fn find(&self, identifier: &str) -> Result<Option<User>, StoreError> {
+        let identifier = identifier.to_lowercase();
+        let claim_key = if identifier.contains('@') { format!("email#{identifier}") } else { format!("name#{identifier}") };
+        let claim: Option<Claim> = self.database.get(&self.table, key("key", &claim_key), true).await?;
+        match claim {
+            Some(claim) => self.get(&claim.user_id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// A new account and its claims on username and email; each write's condition fails where one of them is taken.
+    pub fn create(&self, user: &User, username: &Username, email: &Email) -> Result<[Write; 3], StoreError> {
+        let claim = |key: String| Claim { key, user_id: user.id.clone() };
+        let put = |item| Write::put(&self.table, item, "attribute_not_exists(#key)", &Expression::default().name("key", "key"));
+        Ok([
+            put(item(claim(format!("name#{}", username.folded())))?),
+            put(item(claim(format!("email#{}", email.folded())))?),
+            put(item(Stored { key: account_key(&user.id), user: user.clone() })?),
+        ])
+    }
+
+    /// Adds a session and drops the evicted ones, if the account is still as it was when the password was checked.
+    pub fn begin_session(&self, user: &User, session_id: &str, began_at: Timestamp, evicted: &[String]) -> Write {
+        let mut sessions = user.sessions.clone();
+        sessions.retain(|id, _| !evicted.contains(id));
+        sessions.insert(session_id.to_owned(), began_at.as_millisecond());
+        let sessions = sessions.into_iter().map(|(id, began_at)| (id, n(began_at))).collect();
+        let expression = Expression::default()
+            .name("sessions", "sessions")
+            .name("version", "version")
+            .value("sessions", AttributeValue::M(sessions))
+            .value("version", n(user.version))
+            .value("next", n(user.version + 1))
+            .value("active", AttributeValue::Bool(true));
+        Write::update(
+            &self.table,
+            key("key", &account_key(&user.id)),
+            "SET #sessions = :sessions, #version = :next",
+            "#version = :version AND is_active = :active",
+            &expression,
+        )
+    }
+
+    /// Forgets a session that has ended. Where a login has forgotten it already, nothing changes.
+    pub fn end_session(&self, user_id: &str, session_id: &str) -> Write {
+        let expression = Expression::default()
+            .name("sessions", "sessions")
+            .name("id", session_id)
+            .name("version", "version")
+            .name("key", "key")
+            .value("one", n(1))
+            .value("key", s(account_key(user_id)));
+        Write::update(
+            &self.table,
+            key("key", &account_key(user_id)),
+            // The version, so that a login which read the session as live makes a new plan.
+            "REMOVE #sessions.#id ADD #version :one",
+            "#key = :key",
+            &expression,
+        )
+    }
+
+    /// Forgets every session, if no other has begun.
+    pub fn end_all_sessions(&self, user: &User) -> Write {
+        let expression = Expression::default()
+            .name("sessions", "sessions")
+            .name("version", "version")
+            .value("none", AttributeValue::M(HashMap::new()))
+            .value("version", n(user.version))
+            .value("next", n(user.version + 1));
+        let update = "SET #sessions = :none, #version = :next";
+        Write::update(&self.table, key("key", &account_key(&user.id)), update, "#version = :version", &expression)
+    }
+
+    /// What a failed condition of [`Users::begin_session`] or [`Users::end_all_sessions`] found.
+    pub fn read(&self, item: super::Item) -> Result<User, StoreError> {
+        Ok(super::database::read::<Stored>(item)?.user)
+    }
+}
+
+fn account_key(id: &str) -> String {
+    format!("user#{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_sessions_make_room_for_another() {
+        for (live, expected) in [
+            (&[][..], &[][..]),
+            (&[("a", 1), ("b", 2)], &[]),
+            (&[("a", 3), ("b", 2), ("c", 1)], &["c"]),
+            (&[("a", 3), ("b", 2), ("c", 1), ("d", 4)], &["c", "b"]),
+        ] {
+            let user = User {
+                id: "u".into(),
+                username: "u".into(),
+                email: "u@example.com".into(),
+                full_name: None,
+                created_at: 0,
+                is_active: true,
+                roles: vec![Role::User],
+                password_hash: String::new(),
+                version: 1,
+                sessions: live.iter().map(|(id, began_at)| ((*id).to_owned(), *began_at)).collect(),
+            };
+            assert_eq!(user.evicted(), expected, "{live:?}");
+        }
+    }
+}

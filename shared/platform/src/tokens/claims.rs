@@ -1,0 +1,97 @@
+//! What tokens say.
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::identity::Role;
+
+/// Seconds by which clocks may differ.
+const LEEWAY_SECONDS: i64 = 30;
+
+/// A token was refused. Why is not said: it would only help whoever forges one.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the token is not valid")]
+pub struct TokenError;
+
+/// A kind of token.
+pub trait Claims: Serialize + DeserializeOwned + Clone {
+    /// Header `typ` (explicit typing, RFC 8725 section 3.11).
+    const TYP: &'static str;
+    /// Claim `aud`.
+    const AUDIENCE: &'static str;
+
+    /// Whether the claim `type` fits and the token is within its times.
+    fn is_current(&self, now: Timestamp) -> bool;
+}
+
+/// Claims of an access token. The order of fields is the order in the token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessClaims {
+    /// Issuer.
+    pub iss: String,
+    /// `tally-api`.
+    pub aud: String,
+    /// User id.
+    pub sub: String,
+    /// Username.
+    pub username: String,
+    /// Roles when it was issued; routes for a role read the current ones.
+    pub roles: Vec<Role>,
+    /// Session id.
+    pub sid: String,
+    /// Id of this token.
+    pub jti: String,
+    /// Issued at, seconds since 1970.
+    pub iat: i64,
+    /// Expires at, seconds since 1970.
+    pub exp: i64,
+    /// `access`.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+/// Claims of a refresh token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshClaims {
+    /// Issuer.
+    pub iss: String,
+    /// `tally-refresh`.
+    pub aud: String,
+    /// User id.
+    pub sub: String,
+    /// Session id.
+    pub sid: String,
+    /// Id of this token.
+    pub jti: String,
+    /// Issued at, seconds since 1970.
+    pub iat: i64,
+    /// Expires at, seconds since 1970.
+    pub exp: i64,
+    /// `refresh`.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+impl Claims for AccessClaims {
+    const TYP: &'static str = "at+jwt";
+    const AUDIENCE: &'static str = "tally-api";
+
+    fn is_current(&self, now: Timestamp) -> bool {
+        self.kind == "access" && within(self.iat, self.exp, now)
+    }
+}
+
+impl Claims for RefreshClaims {
+    const TYP: &'static str = "rt+jwt";
+    const AUDIENCE: &'static str = "tally-refresh";
+
+    fn is_current(&self, now: Timestamp) -> bool {
+        self.kind == "refresh" && within(self.iat, self.exp, now)
+    }
+}
+
+fn within(issued_at: i64, expires_at: i64, now: Timestamp) -> bool {
+    let now = now.as_second();
+    issued_at <= now.saturating_add(LEEWAY_SECONDS) && now < expires_at.saturating_add(LEEWAY_SECONDS)
+}

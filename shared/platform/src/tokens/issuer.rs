@@ -1,0 +1,181 @@
+//! Issues pairs of tokens, and issues one again from its claims.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::claims::{AccessClaims, Claims, RefreshClaims, TokenError};
+use super::{Ring, issuer};
+use crate::config::{Config, ConfigError};
+use crate::identity::{Identity, Role};
+use crate::ids;
+use crate::platform::Platform;
+use crate::problem::Problem;
+use crate::secrets::Secrets;
+
+/// Issues and re-issues pairs, and verifies refresh tokens.
+#[derive(Debug, Clone)]
+pub struct TokenIssuer {
+    secrets: Secrets,
+    access_arn: String,
+    refresh_arn: String,
+    issuer: String,
+    /// How long what it issues lasts.
+    pub lifetimes: Lifetimes,
+}
+
+/// How long tokens and sessions last.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifetimes {
+    /// An access token: 15 minutes (`ACCESS_TOKEN_SECONDS`).
+    pub access: Duration,
+    /// A session without a refresh: 24 hours (`SESSION_IDLE_SECONDS`).
+    pub idle: Duration,
+    /// A session in all: 7 days (`SESSION_SECONDS`).
+    pub session: Duration,
+}
+
+/// An access token and a refresh token as they are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// The access token.
+    pub access_token: String,
+    /// The refresh token.
+    pub refresh_token: String,
+    /// Seconds until the access token expires.
+    pub expires_in: u64,
+}
+
+/// What a pair says and which keys signed it. A session keeps this, never the tokens: signing it again gives the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairClaims {
+    access: AccessClaims,
+    access_kid: String,
+    refresh: RefreshClaims,
+    refresh_kid: String,
+}
+
+impl Lifetimes {
+    /// Seconds since 1970 when a session that began and was last used then runs out.
+    pub fn session_expiry(&self, began_at: Timestamp, last_used_at: Timestamp) -> i64 {
+        (last_used_at.as_second() + seconds(self.idle)).min(began_at.as_second() + seconds(self.session))
+    }
+
+    fn from_config(config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            access: config.seconds("ACCESS_TOKEN_SECONDS", 15 * 60)?,
+            idle: config.seconds("SESSION_IDLE_SECONDS", 24 * 3600)?,
+            session: config.seconds("SESSION_SECONDS", 7 * 86_400)?,
+        })
+    }
+}
+
+/// A pair as the API answers with it (RFC 6749 section 5.1).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TokenPair {
+    /// JWT for `Authorization: Bearer`.
+    pub access_token: String,
+    /// JWT that buys the next pair, once.
+    pub refresh_token: String,
+    /// Always `bearer`.
+    #[schema(example = "bearer")]
+    pub token_type: &'static str,
+    /// Seconds until the access token expires.
+    #[schema(example = 900)]
+    pub expires_in: u64,
+}
+
+impl From<Pair> for TokenPair {
+    fn from(pair: Pair) -> Self {
+        Self { access_token: pair.access_token, refresh_token: pair.refresh_token, token_type: "bearer", expires_in: pair.expires_in }
+    }
+}
+
+impl TokenIssuer {
+    /// Uses the rings that `ACCESS_RING_ARN` and `REFRESH_RING_ARN` name.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let config = &platform.config;
+        Ok(Self {
+            secrets: platform.secrets()?,
+            access_arn: config.require("ACCESS_RING_ARN")?.to_owned(),
+            refresh_arn: config.require("REFRESH_RING_ARN")?.to_owned(),
+            issuer: issuer(config),
+            lifetimes: Lifetimes::from_config(config)?,
+        })
+    }
+
+    /// A new pair for a session that began at `began_at`; no token outlives the session.
+    pub async fn issue(
+        &self,
+        identity: &Identity,
+        roles: &[Role],
+        began_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(Pair, PairClaims), Problem> {
+        let (access_ring, refresh_ring) = self.rings().await?;
+        let iat = now.as_second();
+        let session_end = began_at.as_second() + seconds(self.lifetimes.session);
+        let access = AccessClaims {
+            iss: self.issuer.clone(),
+            aud: AccessClaims::AUDIENCE.to_owned(),
+            sub: identity.user_id.clone(),
+            username: identity.username.clone(),
+            roles: roles.to_vec(),
+            sid: identity.session_id.clone(),
+            jti: ids::new_id(now),
+            iat,
+            exp: (iat + seconds(self.lifetimes.access)).min(session_end),
+            kind: "access".to_owned(),
+        };
+        let refresh = RefreshClaims {
+            iss: self.issuer.clone(),
+            aud: RefreshClaims::AUDIENCE.to_owned(),
+            sub: identity.user_id.clone(),
+            sid: identity.session_id.clone(),
+            jti: ids::new_id(now),
+            iat,
+            exp: self.lifetimes.session_expiry(began_at, now),
+            kind: "refresh".to_owned(),
+        };
+        let claims = PairClaims {
+            access,
+            access_kid: access_ring.current_kid().to_owned(),
+            refresh,
+            refresh_kid: refresh_ring.current_kid().to_owned(),
+        };
+        let pair = sign(&access_ring, &refresh_ring, &claims)?;
+        Ok((pair, claims))
+    }
+
+    /// The pair with these claims once more, byte for byte.
+    pub async fn reissue(&self, claims: &PairClaims) -> Result<Pair, Problem> {
+        let (access_ring, refresh_ring) = self.rings().await?;
+        Ok(sign(&access_ring, &refresh_ring, claims)?)
+    }
+
+    /// What a refresh token says; `Err` in the outer result only where the ring does not arrive.
+    pub async fn verify_refresh(&self, token: &str, now: Timestamp) -> Result<Result<RefreshClaims, TokenError>, Problem> {
+        let secret = self.secrets.get(&self.refresh_arn).await?;
+        Ok(Ring::refresh(&secret)?.verify(token, &self.issuer, now))
+    }
+
+    async fn rings(&self) -> Result<(Ring, Ring), Problem> {
+        let access = self.secrets.get(&self.access_arn).await?;
+        let refresh = self.secrets.get(&self.refresh_arn).await?;
+        Ok((Ring::access(&access)?, Ring::refresh(&refresh)?))
+    }
+}
+
+fn sign(access_ring: &Ring, refresh_ring: &Ring, claims: &PairClaims) -> Result<Pair, TokenError> {
+    Ok(Pair {
+        access_token: access_ring.sign(&claims.access, &claims.access_kid)?,
+        refresh_token: refresh_ring.sign(&claims.refresh, &claims.refresh_kid)?,
+        expires_in: u64::try_from(claims.access.exp - claims.access.iat).unwrap_or(0),
+    })
+}
+
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX / 4)
+}

@@ -1,0 +1,50 @@
+//! Access and refresh tokens: JWTs (RFC 7519, RFC 8725) signed with HS256 under two separate key rings.
+
+mod claims;
+mod issuer;
+mod ring;
+
+pub use claims::{AccessClaims, RefreshClaims, TokenError};
+pub use issuer::{Lifetimes, Pair, PairClaims, TokenIssuer, TokenPair};
+pub use ring::{Ring, RingError};
+
+use crate::config::{Config, ConfigError};
+use crate::identity::Identity;
+use crate::platform::Platform;
+use crate::problem::Problem;
+use crate::secrets::Secrets;
+
+/// Verifies access tokens: what every protected route needs.
+#[derive(Debug, Clone)]
+pub struct AccessTokens {
+    secrets: Secrets,
+    ring_arn: String,
+    issuer: String,
+    clock: crate::clock::Clock,
+}
+
+impl AccessTokens {
+    /// Uses the ring that `ACCESS_RING_ARN` names and the issuer `ISSUER`.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            secrets: platform.secrets()?,
+            ring_arn: platform.config.require("ACCESS_RING_ARN")?.to_owned(),
+            issuer: issuer(&platform.config),
+            clock: platform.clock.clone(),
+        })
+    }
+
+    /// Who the token was given to. No database is asked.
+    pub async fn verify(&self, token: &str) -> Result<(Identity, AccessClaims), Problem> {
+        let secret = self.secrets.get(&self.ring_arn).await?;
+        let ring = Ring::access(&secret)?;
+        let claims: AccessClaims = ring.verify(token, &self.issuer, self.clock.now()).map_err(|_| Problem::invalid_token())?;
+        let identity = Identity { user_id: claims.sub.clone(), username: claims.username.clone(), session_id: claims.sid.clone() };
+        Ok((identity, claims))
+    }
+}
+
+/// The setting `ISSUER`: the `iss` of every token.
+fn issuer(config: &Config) -> String {
+    config.get("ISSUER").unwrap_or("tally").to_owned()
+}

@@ -1,0 +1,112 @@
+//! Background work: functions that are started by others and go on after their starter has answered.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use aws_sdk_lambda::error::DisplayErrorContext;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::InvocationType;
+use futures_util::FutureExt as _;
+use jiff::Timestamp;
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::aws::{Service, sdk_config};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::logging;
+use crate::platform::Platform;
+use crate::problem::Problem;
+
+/// A worker. It may be started twice by one invocation: it claims its item by a conditional write before it does anything.
+/// It commits plans through [`crate::gate::Gate::commit`] as requests do, with the identity and context that its item carries.
+pub trait Worker: Sized + Send + Sync + 'static {
+    /// What it is started with: ids, never a token or text.
+    type Payload: DeserializeOwned + Send;
+
+    /// Makes the worker once per process.
+    fn new(platform: &Platform) -> Result<Self, ConfigError>;
+
+    /// Does the work. An error counts as a failed invocation of the function.
+    fn run(&self, payload: Self::Payload, invocation: Invocation) -> impl Future<Output = Result<(), Problem>> + Send;
+}
+
+/// One invocation of a worker.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// Lambda's request id.
+    pub request_id: String,
+    /// ARN it was invoked by: what a worker starts its successor with.
+    pub function_arn: String,
+    /// When Lambda ends it.
+    pub deadline: Timestamp,
+    clock: Clock,
+}
+
+impl Invocation {
+    /// Time left until the deadline.
+    pub fn remaining(&self) -> Duration {
+        self.deadline.duration_since(self.clock.now()).try_into().unwrap_or_default()
+    }
+}
+
+/// Serves invocations of a worker until Lambda ends the process.
+pub async fn run<W: Worker>() -> Result<(), lambda_runtime::Error> {
+    logging::start();
+    let platform = Platform::new(Config::from_env(), Clock::System);
+    let worker = &W::new(&platform)?;
+    let clock = &platform.clock;
+    lambda_runtime::run(service_fn(async move |event: LambdaEvent<serde_json::Value>| {
+        let deadline = i64::try_from(event.context.deadline).ok().and_then(|deadline| Timestamp::from_millisecond(deadline).ok());
+        let invocation = Invocation {
+            request_id: event.context.request_id,
+            function_arn: event.context.invoked_function_arn,
+            deadline: deadline.unwrap_or(Timestamp::UNIX_EPOCH),
+            clock: clock.clone(),
+        };
+        let payload = serde_json::from_value::<W::Payload>(event.payload).map_err(|error| format!("not a payload: {error}"))?;
+        let request_id = invocation.request_id.clone();
+        // The panic hook has logged where.
+        let result = AssertUnwindSafe(worker.run(payload, invocation)).catch_unwind().await.unwrap_or_else(|_| Err(Problem::internal()));
+        tracing::info!(request_id, code = result.as_ref().err().map_or("ok", |problem| problem.code), "worked");
+        result.map_err(|problem| format!("{}: {}", problem.code, problem.detail))
+    }))
+    .await
+}
+
+/// Starts another function.
+#[derive(Debug, Clone)]
+pub struct Invoker {
+    client: aws_sdk_lambda::Client,
+    function_arn: String,
+}
+
+/// A function could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("the function was not started: {0}")]
+pub struct StartError(String);
+
+impl Invoker {
+    /// Starts the function whose alias's ARN `setting` holds.
+    pub fn new(config: &Config, setting: &str) -> Result<Self, ConfigError> {
+        let client = aws_sdk_lambda::Client::new(&sdk_config(config, Service::Lambda)?);
+        Ok(Self { client, function_arn: config.require(setting)?.to_owned() })
+    }
+
+    /// Starts it, at least once, and does not wait for it.
+    pub async fn start(&self, payload: &impl Serialize) -> Result<(), StartError> {
+        let payload = serde_json::to_vec(payload).map_err(|error| StartError(error.to_string()))?;
+        let request = self.client.invoke().function_name(&self.function_arn).invocation_type(InvocationType::Event);
+        request.payload(Blob::new(payload)).send().await.map_err(|error| StartError(DisplayErrorContext(error).to_string()))?;
+        Ok(())
+    }
+}
+
+impl From<StartError> for Problem {
+    fn from(error: StartError) -> Self {
+        tracing::error!(%error, "unavailable");
+        Problem::unavailable()
+    }
+}

@@ -1,0 +1,12 @@
+//! Helpers of the end-to-end tests: a running stack, clients, and answers that can be asked about.
+
+// A helper that fails fails the test that called it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
+
+mod answer;
+mod socket;
+mod world;
+
+pub use answer::Answer;
+pub use socket::{Refused, Socket};
+pub use world::{Caller, World, id, root};

@@ -1,0 +1,62 @@
+//! Replies of the assistant: over HTTP, over a WebSocket, and as the worker writes them.
+
+mod http;
+mod socket;
+mod worker;
+
+use std::time::Duration;
+
+use ::http::Method;
+use platform::chat::ReplyStart;
+use serde_json::Value;
+use tally_tests::{Answer, Caller, World};
+
+/// No rate limits, and a reply as fast as it goes.
+pub const FAST: [(&str, &str); 2] = [("RateLimits", "*=100000/1m"), ("LoremWordMilliseconds", "0")];
+
+/// No rate limits, and a reply that takes 2.5 to 6 seconds.
+pub const SLOW: [(&str, &str); 2] = [("RateLimits", "*=100000/1m"), ("LoremWordMilliseconds", "50")];
+
+pub fn words(text: &Value) -> u64 {
+    text.as_str().unwrap().split_whitespace().count() as u64
+}
+
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no string"))
+}
+
+/// Path of the reply that an answer of `POST /chat` speaks of.
+pub fn path_of(answer: &Value) -> String {
+    format!("/conversations/{}/messages/{}", text(&answer["conversation_id"]), text(&answer["message_id"]))
+}
+
+pub async fn ask_async(world: &World, caller: &Caller, body: &Value) -> Answer {
+    let request = world.request(Method::POST, "/chat").bearer_auth(&caller.access).header("prefer", "respond-async");
+    world.send(request.json(body)).await
+}
+
+/// Polls a reply until it has ended; all that was seen of it, the end last.
+pub async fn poll(world: &World, caller: &Caller, path: &str) -> Vec<Value> {
+    let mut seen = Vec::new();
+    for _ in 0..400 {
+        let message = world.get(path, Some(caller)).await.expect(200);
+        let ended = !matches!(text(&message["status"]), "pending" | "streaming");
+        seen.push(message);
+        if ended {
+            return seen;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{path} does not end: {seen:?}");
+}
+
+/// Events of an action or prefix that the caller left, oldest first.
+pub async fn own_events(world: &World, caller: &Caller, action: &str) -> Vec<Value> {
+    let page = world.get(&format!("/audit?actor=me&action={action}&order=asc&limit=100"), Some(caller)).await.expect(200);
+    page["items"].as_array().unwrap().clone()
+}
+
+/// What the worker for a reply is started with.
+pub fn start_of(answer: &Value) -> ReplyStart {
+    ReplyStart { conversation_id: text(&answer["conversation_id"]).into(), message_id: text(&answer["message_id"]).into() }
+}

@@ -1,0 +1,145 @@
+//! The worker: once for each reply, in time, and whatever the model does.
+
+use std::time::Duration;
+
+use assistant::{Event, Events, Provider, ProviderError, Request};
+use chat_stream::ChatStream;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join_all};
+use futures_util::stream::{self, StreamExt as _};
+use platform::chat::{ChatRequest, Replies, ReplyStart};
+use platform::clock::Clock;
+use platform::context::Context;
+use platform::domain::{Cost, StopReason, Usage};
+use platform::gate::{Gate, Passage};
+use platform::identity::Identity;
+use platform::plan::Reply;
+use platform::platform::Platform;
+use platform::routes::{Access, Session};
+use platform::store::{Message, Messages, Origin};
+use serde_json::json;
+use tally_tests::World;
+
+use super::{FAST, SLOW, ask_async, own_events, path_of, poll, start_of, text, words};
+
+#[tokio::test]
+async fn a_worker_that_is_started_again_writes_nothing_more() {
+    let world = World::with(&SLOW).await;
+    let caller = world.someone().await;
+    let answer = ask_async(&world, &caller, &json!({"message": "Once"})).await.expect(202);
+    let start = serde_json::to_vec(&start_of(&answer)).unwrap();
+    // While it is being written, and when it is.
+    for result in join_all((0..3).map(|_| world.stack.invoke("ChatStreamFunction", start.clone()))).await {
+        result.unwrap();
+    }
+    let end = poll(&world, &caller, &path_of(&answer)).await.pop().unwrap();
+    world.stack.invoke("ChatStreamFunction", start).await.unwrap();
+    assert_eq!(world.get(&path_of(&answer), Some(&caller)).await.expect(200), end);
+    assert_eq!(own_events(&world, &caller, "chat.message").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_reply_ends_before_its_worker_does() {
+    // 15 s of the 17 are kept for storing it.
+    let world = World::with(&[("LoremWordMilliseconds", "200"), ("ChatReplySeconds", "17")]).await;
+    let caller = world.someone().await;
+    let answer = world.post("/chat", Some(&caller), &json!({"message": "At length"})).await.expect(200);
+    assert_eq!(answer["stop_reason"], "deadline");
+    let written = words(&answer["reply"]);
+    assert!((1..50).contains(&written), "{answer}");
+    assert_eq!(answer["usage"]["output_tokens"], written);
+}
+
+#[tokio::test]
+async fn a_worker_that_cannot_be_started_fails_the_reply() {
+    let nowhere = "arn:aws:lambda:us-east-1:123456789012:function:Nowhere:live";
+    let world = World::of(|options| {
+        options.environment.insert("CHAT_STREAM_ARN".into(), nowhere.into());
+    });
+    let world = world.await;
+    let caller = world.someone().await;
+    world.post("/chat", Some(&caller), &json!({"message": "Anyone?"})).await.problem(503, "unavailable");
+    let events = own_events(&world, &caller, "chat.").await;
+    let [requested, ended] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!((text(&requested["action"]), text(&requested["outcome"])), ("chat.requested", "success"));
+    assert_eq!((text(&ended["action"]), text(&ended["outcome"])), ("chat.message", "failure"));
+    let id = text(&ended["resource"]).strip_prefix("message:").unwrap();
+    let path = format!("/conversations/{}/messages/{id}", text(&ended["detail"]["conversation_id"]));
+    let message = world.get(&path, Some(&caller)).await.expect(200);
+    assert_eq!((text(&message["status"]), text(&message["text"])), ("failed", ""));
+}
+
+/// A provider whose calls go as they are told.
+#[derive(Clone)]
+struct Scripted(Result<Vec<Result<Event, ProviderError>>, ProviderError>);
+
+impl Provider for Scripted {
+    fn model(&self) -> &'static str {
+        "scripted"
+    }
+
+    fn call(&self, _: Request) -> BoxFuture<'_, Result<Events, ProviderError>> {
+        let begun = self.0.clone().map(|events| {
+            // A script that does not end goes silent.
+            let ends = events.last().is_none_or(|last| !matches!(last, Ok(Event::Text(_))));
+            let events = stream::iter(events);
+            if ends { events.boxed() } else { events.chain(stream::pending()).boxed() }
+        });
+        async { begun }.boxed()
+    }
+
+    fn cost(&self, usage: &Usage) -> Cost {
+        format!("0.{:09}", usage.output_tokens).parse().unwrap()
+    }
+}
+
+/// The parts that functions are built from, on this stack's tables.
+fn platform_of(world: &World) -> Platform {
+    let functions = world.stack.deployment().functions.iter();
+    let chat = functions.filter(|function| function.id.starts_with("Chat"));
+    let settings = chat.flat_map(|function| world.stack.environment(function));
+    Platform::new(settings.collect(), Clock::System)
+}
+
+/// A reply that has been asked for, and whose worker has not been started.
+async fn pending(platform: &Platform, text: &str) -> Message {
+    let identity = Identity { user_id: "u-1".into(), username: "someone".into(), session_id: "s-1".into() };
+    let origin = Origin { identity, context: Context::default(), connection: None };
+    let request = ChatRequest { message: text.parse().unwrap(), conversation_id: None, prompt: None };
+    let now = platform.clock.now();
+    let (reply, plan) = Replies::new(platform).unwrap().ask(request, origin, now, |_| Reply::new(())).unwrap();
+    let gate = Gate::new(platform, Access::Public, Session::Trusted, &[], true).unwrap();
+    let passage = Passage { context: &Context::default(), now, since: std::time::Instant::now(), action: None };
+    gate.commit(Ok(plan), None, &passage).await.unwrap();
+    reply
+}
+
+#[tokio::test]
+async fn a_reply_keeps_what_was_written_however_it_ends() {
+    let world = World::with(&FAST).await;
+    let platform = platform_of(&world);
+    let messages = Messages::new(platform.database().unwrap(), &platform.config).unwrap();
+    let say = |text: &str| Ok(Event::Text(text.into()));
+    let used = |output_tokens| Ok(Event::Usage(Usage { input_tokens: 1, output_tokens, ..Usage::default() }));
+    let unavailable = || ProviderError::Unavailable("overloaded".into());
+    let stop = || Ok(Event::Stop(StopReason::EndTurn));
+    for (script, expected) in [
+        (Ok(vec![used(0), say("a"), say("b"), used(2), stop()]), ("completed", Some("end_turn"), "ab", "0.000000002")),
+        (Ok(vec![stop()]), ("completed", Some("end_turn"), "", "0.00")),
+        (Err(unavailable()), ("failed", None, "", "0.00")),
+        (Err(ProviderError::Refused("no such model".into())), ("failed", None, "", "0.00")),
+        (Ok(vec![used(0), say("a"), used(1), say("b"), Err(unavailable())]), ("failed", None, "ab", "0.000000001")),
+        (Ok(vec![say("a"), used(1)]), ("failed", None, "a", "0.000000001")),
+        (Ok(vec![used(1), say("a")]), ("completed", Some("deadline"), "a", "0.000000001")),
+    ] {
+        let reply = pending(&platform, "Hi").await;
+        let start = ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
+        let worker = ChatStream::with_provider(&platform, Box::new(Scripted(script.clone()))).unwrap();
+        let until = tokio::time::Instant::now() + Duration::from_millis(300);
+        worker.write_reply(start, until).await.unwrap();
+        let end = messages.get(&reply.conversation_id, &reply.id).await.unwrap().unwrap();
+        let reason = end.stop_reason.map(StopReason::as_str);
+        let cost = end.cost_usd.unwrap().to_string();
+        assert_eq!((end.status.as_str(), reason, end.text.as_str(), cost.as_str()), expected, "{script:?}");
+    }
+}

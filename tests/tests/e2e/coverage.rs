@@ -1,0 +1,137 @@
+//! The route table walked: every row has its case here, and fails without it. A row that is not public answers 401, one
+//! for a role 403, a limited one 429, and one that is audited leaves its event.
+
+use std::collections::BTreeSet;
+
+use http::Method;
+use platform::routes::{Access, ROUTES, Route};
+use serde_json::{Value, json};
+use tally_tests::{Answer, Caller, World};
+
+/// A request that succeeds, for each row.
+async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answer {
+    let method: Method = route.method.parse().unwrap();
+    let (path, body) = match route.key().as_str() {
+        "GET /health" => ("/health".to_owned(), None),
+        "POST /auth/register" => {
+            let body = json!({"username": "coverage", "email": "coverage@example.com", "password": "Correct-Horse-9"});
+            ("/auth/register".to_owned(), Some(body))
+        }
+        "POST /auth/login" => ("/auth/login".to_owned(), Some(json!({"username": "demo", "password": "SecureDemo123!"}))),
+        "POST /auth/refresh" => {
+            let refresh_token = world.demo().await.refresh;
+            ("/auth/refresh".to_owned(), Some(json!({"refresh_token": refresh_token})))
+        }
+        "POST /auth/logout" => ("/auth/logout".to_owned(), None),
+        "GET /auth/me" => ("/auth/me".to_owned(), None),
+        "POST /auth/ws-ticket" => ("/auth/ws-ticket".to_owned(), None),
+        "POST /chat" => ("/chat".to_owned(), Some(json!({"message": "Hello"}))),
+        "GET /conversations/{id}/messages/{message_id}" => {
+            let asked = world.post("/chat", caller, &json!({"message": "Hello"})).await;
+            let reply = asked.json();
+            let (conversation, message) = (reply["conversation_id"].as_str().unwrap(), reply["message_id"].as_str().unwrap());
+            (format!("/conversations/{conversation}/messages/{message}"), None)
+        }
+        other => panic!("{other} has no case: add a request that succeeds"),
+    };
+    world.send(request(world, method, &path, caller, body.as_ref())).await
+}
+
+fn request(world: &World, method: Method, path: &str, caller: Option<&Caller>, body: Option<&Value>) -> reqwest::RequestBuilder {
+    let mut request = world.request(method, path);
+    if let Some(caller) = caller {
+        request = request.bearer_auth(&caller.access);
+    }
+    if let Some(body) = body {
+        request = request.json(body);
+    }
+    request
+}
+
+/// A path of the row with parameters that are well-formed.
+fn sample_path(route: &Route) -> String {
+    route.path.split('/').map(|segment| if segment.starts_with('{') { "019a0000-0000-7000-8000-000000000000" } else { segment }).collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test]
+async fn every_row_succeeds_as_it_says_and_leaves_its_event() {
+    for route in ROUTES {
+        let world = World::start().await;
+        let caller = if route.access == Access::Public { None } else { Some(world.admin().await) };
+        let answer = succeed(&world, route, caller.as_ref()).await;
+        answer.expect(route.success);
+        if let Some(action) = route.audit {
+            let auditor = world.admin().await;
+            let events = world.events(&auditor, action).await;
+            assert!(events.iter().any(|event| event["request_id"] == answer.header("x-request-id")), "{} left no {action}", route.key());
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_row_that_is_not_public_asks_for_a_token() {
+    let world = World::start().await;
+    for route in ROUTES.iter().filter(|route| route.access != Access::Public) {
+        let path = sample_path(route);
+        world.send(request(&world, route.method.parse().unwrap(), &path, None, None)).await.problem(401, "unauthenticated");
+        let stranger = Caller { username: String::new(), access: "not.a.token".into(), refresh: String::new() };
+        let answer = world.send(request(&world, route.method.parse().unwrap(), &path, Some(&stranger), None)).await;
+        answer.problem(401, "invalid_token");
+    }
+    let auditor = world.admin().await;
+    assert!(!world.events(&auditor, "access.denied").await.is_empty());
+}
+
+#[tokio::test]
+async fn every_row_for_a_role_refuses_those_without_it() {
+    let world = World::start().await;
+    let demo = world.demo().await;
+    for route in ROUTES.iter().filter(|route| matches!(route.access, Access::RoleOrMe { .. })) {
+        let path = sample_path(route);
+        world.send(request(&world, route.method.parse().unwrap(), &path, Some(&demo), None)).await.problem(403, "forbidden");
+    }
+}
+
+#[tokio::test]
+async fn every_limited_row_refuses_what_is_too_much() {
+    for route in ROUTES.iter().filter(|route| !route.limits.is_empty()) {
+        for policy in route.limits {
+            let world = World::with(&[("RateLimits", &format!("{}=1/1h,*=100000/1m", policy.name))]).await;
+            let caller = if route.access == Access::Public { None } else { Some(world.admin().await) };
+            let first = succeed(&world, route, caller.as_ref()).await;
+            assert!(first.header("ratelimit-policy").contains(policy.name), "{} of {}: {first:?}", policy.name, route.key());
+            let refused = spend_again(&world, route, caller.as_ref(), &first).await;
+            refused.problem(429, "rate_limited");
+            assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);
+        }
+    }
+}
+
+/// The same subject's next request: for a refresh, the token that the first one gave.
+async fn spend_again(world: &World, route: &Route, caller: Option<&Caller>, first: &Answer) -> Answer {
+    match route.key().as_str() {
+        "POST /auth/refresh" => world.post("/auth/refresh", None, &json!({"refresh_token": first.json()["refresh_token"]})).await,
+        _ => succeed(world, route, caller).await,
+    }
+}
+
+#[tokio::test]
+async fn the_template_and_the_route_table_are_the_same_list() {
+    let world = World::start().await;
+    let api = world.stack.deployment().http_api.clone().unwrap();
+    let binary = |function: &str| {
+        let functions = &world.stack.deployment().functions;
+        functions.iter().find(|candidate| candidate.id == function).map(|found| found.binary.clone()).unwrap()
+    };
+    let described: BTreeSet<_> = api.routes.iter().map(|route| (route.route_key.clone(), binary(&route.function))).collect();
+    assert_eq!(described.len(), api.routes.len(), "a route stands twice in the template");
+    let ours = ROUTES.iter().copied().chain([&platform::routes::FALLBACK]);
+    let ours: BTreeSet<_> = ours.map(|route| (route.key(), route.function.to_owned())).collect();
+    assert_eq!(described, ours);
+}
+
+#[test]
+fn the_template_has_no_reference_cycle() {
+    let references = tally_local::template::references(&tally_tests::root().join("template.yaml")).unwrap();
+    assert_eq!(tally_local::template::cycle(&references), None);
+}

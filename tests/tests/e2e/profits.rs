@@ -1,0 +1,187 @@
+//! Profits: filters, sorts, pages, validators.
+
+use std::collections::BTreeSet;
+
+use http::Method;
+use serde_json::{Value, json};
+use tally_tests::{Answer, Caller, World};
+
+/// The rows of an answer as `Alpha 2023-01`.
+fn named(page: &Value) -> Vec<String> {
+    let name = |row: &Value| format!("{} {}-{:02}", row["company"].as_str().unwrap(), row["year"], row["month"].as_u64().unwrap());
+    page["items"].as_array().unwrap().iter().map(name).collect()
+}
+
+async fn get(world: &World, caller: &Caller, query: &str) -> Value {
+    world.get(&format!("/profits{query}"), Some(caller)).await.expect(200)
+}
+
+#[tokio::test]
+async fn there_are_120_rows_of_five_companies_in_two_years() {
+    let world = World::start().await;
+    let demo = world.demo().await;
+    let mut rows = Vec::new();
+    for page in 1..=6 {
+        let found = get(&world, &demo, &format!("?page={page}")).await;
+        assert_eq!((&found["page"], &found["size"], &found["total"], &found["pages"]), (&json!(page), &json!(20), &json!(120), &json!(6)));
+        rows.extend(found["items"].as_array().unwrap().clone());
+    }
+    let keys: BTreeSet<_> = rows.iter().map(|row| format!("{} {} {}", row["company"], row["year"], row["month"])).collect();
+    assert_eq!((rows.len(), keys.len()), (120, 120));
+    for row in &rows {
+        let profit = row["profit"].as_str().unwrap();
+        let (whole, cents) = profit.split_once('.').unwrap();
+        let whole: u32 = whole.parse().unwrap();
+        assert!(cents.len() == 2 && (50_000..=250_000).contains(&whole), "{row}");
+        assert!((2022..=2023).contains(&row["year"].as_u64().unwrap()) && (1..=12).contains(&row["month"].as_u64().unwrap()), "{row}");
+    }
+    let past = get(&world, &demo, "?page=7").await;
+    assert_eq!((&past["items"], &past["total"], &past["page"]), (&json!([]), &json!(120), &json!(7)));
+}
+
+#[tokio::test]
+async fn seeding_again_changes_nothing() {
+    let world = World::start().await;
+    let demo = world.demo().await;
+    let before = get(&world, &demo, "?size=100").await;
+    world.stack.invoke("SeedFunction", "{}").await.unwrap();
+    assert_eq!(get(&world, &demo, "?size=100").await, before);
+    // The figures are the same on every machine.
+    assert_eq!(get(&world, &demo, "?company=Alpha&year=2022&month=1").await["items"][0]["profit"], "72379.76");
+    assert_eq!(get(&world, &demo, "?company=Epsilon&year=2023&month=12").await["items"][0]["profit"], "106094.06");
+}
+
+#[tokio::test]
+async fn rows_are_filtered() {
+    let world = World::start().await;
+    let demo = world.demo().await;
+    for (query, total) in [
+        ("?company=Beta", 24),
+        ("?year=2022", 60),
+        ("?month=7", 10),
+        ("?company=Beta&year=2022", 12),
+        ("?company=Beta&month=7", 2),
+        ("?year=2022&month=7", 5),
+        ("?company=Beta&year=2022&month=7", 1),
+        ("?company=Unknown", 0),
+        ("?company=beta", 0),
+        ("?company=Bet", 0),
+        ("?company=Beta%232022", 0),
+        ("?year=1900", 0),
+    ] {
+        let found = get(&world, &demo, &format!("{query}&size=100")).await;
+        assert_eq!((found["items"].as_array().unwrap().len(), &found["total"]), (total, &json!(total)), "{query}");
+        for row in found["items"].as_array().unwrap() {
+            for (name, value) in [("company", json!("Beta")), ("year", json!(2022)), ("month", json!(7))] {
+                assert!(!query.contains(name) || row[name] == value, "{query}: {row}");
+            }
+        }
+    }
+    assert_eq!(get(&world, &demo, "?company=Unknown").await["pages"], 0);
+}
+
+#[tokio::test]
+async fn rows_are_sorted_by_any_fields_in_any_order() {
+    let world = World::start().await;
+    let demo = world.demo().await;
+    for (sort, expected) in [
+        ("", ["Alpha 2023-01", "Alpha 2023-02", "Alpha 2023-03"]),
+        ("&sort=company,-year,month", ["Alpha 2023-01", "Alpha 2023-02", "Alpha 2023-03"]),
+        ("&sort=-company", ["Gamma 2022-01", "Gamma 2022-02", "Gamma 2022-03"]),
+        ("&sort=year,month,-company", ["Gamma 2022-01", "Epsilon 2022-01", "Delta 2022-01"]),
+        ("&sort=-month,-year,company", ["Alpha 2023-12", "Beta 2023-12", "Delta 2023-12"]),
+        ("&sort=month", ["Alpha 2022-01", "Alpha 2023-01", "Beta 2022-01"]),
+    ] {
+        assert_eq!(named(&get(&world, &demo, &format!("?size=3{sort}")).await), expected, "{sort}");
+    }
+    // Pages of a sort add up to the whole.
+    let whole = named(&get(&world, &demo, "?size=100&sort=-month,company").await);
+    let mut pages = Vec::new();
+    for page in 1..=10 {
+        pages.extend(named(&get(&world, &demo, &format!("?size=10&page={page}&sort=-month,company")).await));
+    }
+    assert_eq!(pages, whole);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_query_is_named() {
+    let world = World::start().await;
+    let demo = world.demo().await;
+    for (query, parameters) in [
+        ("page=0", &["page"][..]),
+        ("page=101&size=100", &["page"]),
+        ("size=0", &["size"]),
+        ("size=101", &["size"]),
+        ("size=ten", &["size"]),
+        ("year=1899", &["year"]),
+        ("year=3000", &["year"]),
+        ("year=2022.0", &["year"]),
+        ("month=13", &["month"]),
+        ("month=%2B1", &["month"]),
+        ("company=", &["company"]),
+        ("sort=profit", &["sort"]),
+        ("sort=company,company", &["sort"]),
+        ("sort=", &["sort"]),
+        ("year=2022&year=2023", &["year"]),
+        ("limit=5", &["limit"]),
+        ("year=x&month=y&nope=z", &["year", "month", "nope"]),
+    ] {
+        world.get(&format!("/profits?{query}"), Some(&demo)).await.invalid(parameters);
+    }
+    let refused = world.get("/profits?sort=profit", Some(&demo)).await.json();
+    assert!(refused["errors"][0]["detail"].as_str().unwrap().contains("company, year and month"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_answer_that_the_client_has_is_a_304_and_leaves_its_event() {
+    let world = World::start().await;
+    let (demo, admin) = (world.demo().await, world.admin().await);
+    let ask = async |query: &str, if_none_match: &str| -> Answer {
+        let request = world.request(Method::GET, &format!("/profits{query}")).bearer_auth(&demo.access);
+        world.send(request.header("if-none-match", if_none_match)).await
+    };
+    let answer = world.get("/profits?company=Alpha", Some(&demo)).await;
+    answer.expect(200);
+    let tag = answer.header("etag").to_owned();
+    assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() > 10, "{tag}");
+    for list in [tag.clone(), format!("W/{tag}"), "*".into(), format!("\"other\", {tag}"), format!("W/\"a,b\",W/{tag}")] {
+        let known = ask("?company=Alpha", &list).await;
+        known.expect(304);
+        assert_eq!((known.text.as_str(), known.header("etag"), known.header("content-type")), ("", tag.as_str(), ""), "{list}");
+        assert_eq!((known.header("cache-control"), known.header("vary")), ("private, no-cache", "Authorization, Accept"));
+    }
+    for list in ["\"other\"", "W/\"other\"", "", tag.trim_matches('"')] {
+        let fresh = ask("?company=Alpha", list).await;
+        fresh.expect(200);
+        assert_eq!((fresh.header("etag"), fresh.header("cache-control")), (tag.as_str(), "private, no-cache"), "{list}");
+        assert_eq!(fresh.header("vary"), "Authorization, Accept");
+    }
+    ask("?company=Beta", &tag).await.expect(200);
+    ask("?company=Alpha&page=2", &tag).await.expect(200);
+
+    let events = world.events(&admin, "profits.read").await;
+    assert_eq!(events.len(), 12);
+    assert!(events.iter().all(|event| event["outcome"] == "success" && event["actor"]["username"] == "demo"));
+    assert_eq!(events[1]["detail"], json!({"company": "Alpha", "page": 1, "size": 20, "sort": "company,-year,month", "rows": 20}));
+}
+
+#[tokio::test]
+async fn a_warm_read_costs_one_query_and_the_event() {
+    let world = World::start().await;
+    let demo = world.demo().await;
+    get(&world, &demo, "").await;
+    for query in ["", "?company=Alpha", "?year=2022&month=3&sort=-company"] {
+        let (_, calls) = world.round_trips(get(&world, &demo, query)).await;
+        assert_eq!(calls.len(), 2, "{calls:?}");
+        assert!(calls[0].starts_with("Query") && calls[1].starts_with("PutItem"), "{calls:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_trusted_for_its_lifetime_although_its_session_has_ended() {
+    let world = World::start().await;
+    let demo = world.demo().await;
+    world.post("/auth/logout", Some(&demo), &json!({})).await.expect(204);
+    get(&world, &demo, "").await;
+    world.get("/audit?actor=me", Some(&demo)).await.problem(401, "invalid_token");
+}
