@@ -34,12 +34,12 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Fails unless the answer has this status; gives its JSON (`null` where there is no body).
+    /// Fails unless the answer has this status; gives its JSON (`null` where the body is none).
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
         self.common_headers();
-        if self.text.is_empty() { Value::Null } else { self.json() }
+        if self.header("content-type") == "application/json" { self.json() } else { Value::Null }
     }
 
     /// Fails unless the answer is a problem (RFC 9457) of ours with this status and code.

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use http::Method;
-use tally_local::{Stack, StackOptions, builder, template};
 use serde_json::{Value, json};
+use tally_local::{Stack, StackOptions, builder, template};
 
 use crate::Answer;
 

@@ -24,6 +24,9 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let task = payload.get("body").and_then(Value::as_str).and_then(|body| serde_json::from_str::<Value>(body).ok());
     let task = task.as_ref().unwrap_or(&payload);
     let text = |key: &str| task.get(key).and_then(Value::as_str).unwrap_or_default();
+    if payload.pointer("/requestContext/eventType").is_some_and(|kind| kind == "CONNECT") {
+        return Ok(json!({"statusCode": 200}));
+    }
     match text("do") {
         "answer" => Ok(task["answer"].clone()),
         "append" => {

@@ -7,7 +7,7 @@
 //! http_api/       the HTTP API: requests -> events, results -> answers
 //! websocket_api/  the WebSocket API
 //! front           the one port of both APIs
-//! stack           all of it, started and ended together
+//! options, stack  all of it, started and ended together
 //! builder         cargo builds the functions' binaries
 //! ```
 //!
@@ -18,9 +18,11 @@ pub mod builder;
 mod front;
 mod http_api;
 pub mod lambda;
+mod options;
 mod server;
 mod stack;
 pub mod template;
 pub mod websocket_api;
 
-pub use stack::{Stack, StackError, StackOptions};
+pub use options::StackOptions;
+pub use stack::{Stack, StackError};

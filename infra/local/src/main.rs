@@ -4,12 +4,11 @@ mod cli;
 mod environment_file;
 
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tally_local::Stack;
 use tally_local::aws::State;
-use tally_local::{Stack, StackOptions, builder, template};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
@@ -45,7 +44,8 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     }
     let options = cli.stack_options(template)?;
     if !cli.no_build {
-        build(&options)?;
+        say("Building the functions.");
+        options.build()?;
     }
     let state = match &options.state {
         State::Directory(directory) => Some(directory.clone()),
@@ -67,14 +67,6 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
         () = end_signal()? => {}
     }
     Ok(())
-}
-
-fn build(options: &StackOptions) -> Result<(), Box<dyn std::error::Error>> {
-    // Which binaries there are does not depend on the URL.
-    let deployment = template::load(&options.source("http://127.0.0.1"))?;
-    let root = options.template.parent().unwrap_or(Path::new("."));
-    say(&format!("Building {} functions.", deployment.functions.len()));
-    Ok(builder::build(&deployment, root, &options.binaries)?)
 }
 
 fn announce(stack: &Stack) {

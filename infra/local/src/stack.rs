@@ -10,68 +10,15 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::aws::{self, Aws, AwsError, AwsSettings, CallLog, Credentials, State};
+use crate::builder::BuildError;
 use crate::front::Front;
 use crate::http_api::HttpApiServer;
-use crate::lambda::{Functions, FunctionsSettings, InvokeError, ProcessLimits};
+use crate::lambda::{Functions, FunctionsSettings, InvokeError};
+use crate::options::StackOptions;
 use crate::server::Server;
 use crate::template::model::{Deployment, Function};
-use crate::template::{self, Source, TemplateError};
-use crate::websocket_api::{WebSocketLimits, WebSocketServer};
-
-/// What to bring up, and how.
-#[derive(Debug, Clone)]
-pub struct StackOptions {
-    /// Path of template.yaml.
-    pub template: PathBuf,
-    /// Path of samconfig.toml, for the parameters; without it they have their defaults.
-    pub samconfig: Option<PathBuf>,
-    /// The environment in samconfig.toml.
-    pub config_env: String,
-    /// Parameter values that come before those of samconfig.toml.
-    pub sets: Vec<(String, String)>,
-    /// Where tables, secrets and logs are kept.
-    pub state: State,
-    /// Port of the HTTP and WebSocket APIs; `None` takes a free one.
-    pub port: Option<u16>,
-    /// Directory of the functions' binaries.
-    pub binaries: PathBuf,
-    /// Variables that every function gets beside the template's.
-    pub environment: BTreeMap<String, String>,
-    /// Bounds on the functions' processes.
-    pub processes: ProcessLimits,
-    /// Bounds on WebSocket connections.
-    pub websocket: WebSocketLimits,
-}
-
-impl StackOptions {
-    /// A stack as tests want it: in memory, on a free port, with the environment `local` of the samconfig.toml beside the template.
-    pub fn new(template: impl Into<PathBuf>, binaries: impl Into<PathBuf>) -> StackOptions {
-        let template = template.into();
-        StackOptions {
-            samconfig: Some(template.with_file_name("samconfig.toml")),
-            template,
-            config_env: "local".to_owned(),
-            sets: Vec::new(),
-            state: State::Memory,
-            port: None,
-            binaries: binaries.into(),
-            environment: BTreeMap::new(),
-            processes: ProcessLimits::default(),
-            websocket: WebSocketLimits::default(),
-        }
-    }
-
-    /// The template, as it is where the HTTP API is at `url`.
-    pub fn source(&self, url: &str) -> Source {
-        Source {
-            template: self.template.clone(),
-            samconfig: self.samconfig.clone(),
-            config_env: self.config_env.clone(),
-            sets: self.sets.clone(),
-            url: url.to_owned(),
-        }
-    }
-}
+use crate::template::{self, TemplateError};
+use crate::websocket_api::WebSocketServer;
 
 /// Why a stack could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +47,9 @@ pub enum StackError {
         /// Its name.
         binary: String,
     },
+    /// The functions' binaries can't be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// Tables, secrets or the endpoints for them failed.
     #[error(transparent)]
     Aws(#[from] AwsError),

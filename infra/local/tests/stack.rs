@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use futures_util::{SinkExt, StreamExt};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use support::{appears, binaries, gone};
@@ -216,6 +217,32 @@ async fn what_keeps_a_stack_from_starting_is_said() {
     assert!(text.starts_with("another local stack is using "), "{text}");
     running.shutdown().await;
     Stack::start(StackOptions { state, ..options }).await.unwrap().shutdown().await;
+}
+
+#[tokio::test]
+async fn the_stages_path_is_the_websocket_apis() {
+    let directory = TempDir::new().unwrap();
+    let websocket = r#"
+  Socket: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.do}}
+  SocketStage: {Type: AWS::ApiGatewayV2::Stage, Properties: {ApiId: !Ref Socket, StageName: live}}
+  Connect: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Socket, RouteKey: $connect, Target: !Sub "integrations/${Call}"}}
+  Append: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Socket, RouteKey: append, Target: !Sub "integrations/${Call}"}}
+  Call:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties:
+      ApiId: !Ref Socket
+      IntegrationType: AWS_PROXY
+      IntegrationUri: !Sub arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Tasks.Arn}/invocations
+"#;
+    let stack = Stack::start(write(directory.path(), &(TEMPLATE.to_owned() + websocket))).await.unwrap();
+    let url = stack.websocket_url().unwrap();
+    assert_eq!(url, stack.url().replace("http", "ws") + "/live");
+    let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    let file = directory.path().join("letters");
+    socket.send(json!({"do": "append", "file": file, "text": "a"}).to_string().into()).await.unwrap();
+    assert_eq!(appears(&file).await, "a");
+    stack.shutdown().await;
+    assert!(socket.next().await.is_none_or(|message| message.is_err() || message.unwrap().is_close()));
 }
 
 /// The command itself, with its first lines read up to the one that says it is ready.

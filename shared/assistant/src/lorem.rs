@@ -18,56 +18,10 @@ const WORD_MILLISECONDS: u64 = 25;
 /// How every reply begins; the rest is drawn.
 const OPENING: [&str; 5] = ["Lorem", "ipsum", "dolor", "sit", "amet,"];
 
-const WORDS: [&str; 48] = [
-    "ad",
-    "adipiscing",
-    "aliqua",
-    "aliquip",
-    "anim",
-    "aute",
-    "cillum",
-    "commodo",
-    "consectetur",
-    "consequat",
-    "culpa",
-    "cupidatat",
-    "deserunt",
-    "do",
-    "dolore",
-    "duis",
-    "ea",
-    "eiusmod",
-    "elit",
-    "enim",
-    "esse",
-    "est",
-    "eu",
-    "ex",
-    "excepteur",
-    "exercitation",
-    "fugiat",
-    "id",
-    "in",
-    "incididunt",
-    "irure",
-    "labore",
-    "laboris",
-    "magna",
-    "minim",
-    "mollit",
-    "nisi",
-    "nostrud",
-    "nulla",
-    "occaecat",
-    "officia",
-    "pariatur",
-    "proident",
-    "quis",
-    "sunt",
-    "tempor",
-    "ullamco",
-    "veniam",
-];
+const WORDS: &str = "ad adipiscing aliqua aliquip anim aute cillum commodo consectetur consequat culpa cupidatat deserunt \
+    do dolore duis ea eiusmod elit enim esse est eu ex excepteur exercitation fugiat id in incididunt \
+    irure labore laboris magna minim mollit nisi nostrud nulla occaecat officia pariatur proident quis \
+    sunt tempor ullamco veniam";
 
 /// The provider. A token of its model is a word: what stands between white space, in what it reads and in what it writes.
 #[derive(Debug, Clone)]
@@ -133,13 +87,14 @@ fn tokens(text: &str) -> u64 {
 
 /// The words of a reply, each with the white space before it: sentences of 4 to 13 words, now and then a comma.
 fn words(seed: u64) -> Vec<String> {
+    let vocabulary: Vec<_> = WORDS.split(' ').collect();
     let mut draw = SplitMix(seed);
     let length = 50 + draw.below(71);
     let mut left_in_sentence = OPENING.len() + 3 + draw.below(6);
     let mut begins = false;
     (0..length)
         .map(|position| {
-            let word = OPENING.get(position).copied().unwrap_or_else(|| WORDS[draw.below(WORDS.len())]);
+            let word = OPENING.get(position).copied().unwrap_or_else(|| vocabulary[draw.below(vocabulary.len())]);
             let word = if begins { capitalised(word) } else { word.to_owned() };
             left_in_sentence -= 1;
             let ends = left_in_sentence == 0 || position + 1 == length;

@@ -12,7 +12,7 @@ use crate::ids;
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::socket::ServerMessage;
+use crate::socket::{Peer, ServerMessage};
 use crate::store::{Connection, Subscription, Subscriptions};
 use crate::worker::Invoker;
 
@@ -44,6 +44,8 @@ impl ServerMessage for Subscribed {
 pub struct StreamStart {
     /// API Gateway's id of the connection.
     pub connection_id: String,
+    /// When the connection opened, milliseconds since 1970.
+    pub connected_at: i64,
     /// Chart.
     pub chart_type: ChartType,
     /// The subscription to claim.
@@ -61,6 +63,13 @@ pub enum Announce {
     Answer,
     /// By the worker: nothing can be posted to a connection that is still opening.
     Worker,
+}
+
+impl StreamStart {
+    /// The connection, as a sender has to know it.
+    pub fn peer(&self) -> Peer<'_> {
+        Peer { connection_id: &self.connection_id, connected_at: self.connected_at }
+    }
 }
 
 impl From<&Subscription> for Subscribed {
@@ -102,12 +111,13 @@ impl Charts {
             framed_at: None,
             expires_at: Connection::expiry(connection.connected_at),
         };
-        self.clone().plan(subscription, None, announce)
+        self.clone().plan(connection.connected_at, subscription, None, announce)
     }
 
     /// Writes the subscription in place of what was `found`; where something else stands there by now, plans again from that.
     fn plan(
         self,
+        connected_at: i64,
         mut subscription: Subscription,
         found: Option<Subscription>,
         announce: Announce,
@@ -127,6 +137,7 @@ impl Charts {
             .detail("interval_ms", subscription.interval_ms);
         let start = StreamStart {
             connection_id: subscription.connection_id.clone(),
+            connected_at,
             chart_type: subscription.chart_type,
             subscription_id: subscription.subscription_id.clone(),
             generation: subscription.generation,
@@ -137,7 +148,7 @@ impl Charts {
         let replan = move |old| {
             async move {
                 let found = Option::map(old, |item| self.subscriptions.read(item)).transpose()?;
-                self.plan(subscription, found, announce)
+                self.plan(connected_at, subscription, found, announce)
             }
             .boxed()
         };

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::config::Config;
+
 use serde::{Deserialize, Serialize};
 
 /// The circumstances of one request or message.
@@ -17,16 +19,23 @@ pub struct Context {
     pub base_url: String,
 }
 
+impl Context {
+    /// URL under which clients reach the HTTP API, without a trailing slash: the setting `PUBLIC_URL`, or the request's own.
+    pub fn public_url(&self, config: &Config) -> String {
+        config.get("PUBLIC_URL").map_or_else(|| self.base_url.clone(), |url| url.trim_end_matches('/').to_owned())
+    }
+}
+
 /// Normalises API Gateway's `sourceIp`.
 pub fn client_address(source: &str) -> String {
     match source.parse() {
-        Ok(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
-            Some(mapped) => mapped.to_string(),
-            None => {
-                let [a, b, c, d, ..] = address.segments();
-                format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        Ok(IpAddr::V6(address)) => {
+            if let Some(mapped) = address.to_ipv4_mapped() {
+                return mapped.to_string();
             }
-        },
+            let [a, b, c, d, ..] = address.segments();
+            format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
         Ok(IpAddr::V4(address)) => address.to_string(),
         Err(_) => "unknown".to_owned(),
     }

@@ -1,7 +1,8 @@
 //! Lists in pages: an opaque cursor says where a list goes on, and works for nobody and nothing else.
 //!
 //! A cursor is AES-256-GCM (NIST SP 800-38D) under a random nonce. The caller, the route and the filters are its
-//! associated data, so that another's cursor, or one of another list, opens as little as an altered one does.
+//! associated data, so that another's cursor, or one of another list, opens as little as an altered one does. When the
+//! secret is rotated, lists begin anew.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};

@@ -78,13 +78,12 @@ impl Gate {
         })
     }
 
-    /// Makes the parts that a message or a worker needs: who calls is known from an item of ours, whether their session
-    /// lives is read.
-    pub fn for_session(platform: &Platform, limits: &[Policy]) -> Result<Self, ConfigError> {
+    /// Makes the parts that messages and workers need, whose caller is known from an item of ours.
+    pub fn for_messages(platform: &Platform, limits: &[Policy]) -> Result<Self, ConfigError> {
         let (config, database) = (&platform.config, platform.database()?);
         Ok(Self {
             tokens: None,
-            sessions: Some(Sessions::new(database.clone(), config)?),
+            sessions: None,
             users: None,
             limits: Limits::from_config(config)?,
             counters: (!limits.is_empty()).then(|| LimitCounters::new(database.clone(), config)).transpose()?,
@@ -113,11 +112,10 @@ impl Gate {
     }
 
     /// Refuses a caller whose session has ended, where the route asks for that.
-    pub async fn reread(&self, identity: &Identity, now: Timestamp) -> Result<(), Problem> {
-        let Some(sessions) = &self.sessions else { return Ok(()) };
-        match sessions.get(&identity.session_id).await? {
-            Some(session) if session.is_live(now) && session.user_id == identity.user_id => Ok(()),
-            _ => Err(Problem::invalid_token()),
+    async fn reread(&self, identity: &Identity, now: Timestamp) -> Result<(), Problem> {
+        match &self.sessions {
+            Some(sessions) if !sessions.holds(identity, now).await? => Err(Problem::invalid_token()),
+            _ => Ok(()),
         }
     }
 

@@ -4,7 +4,6 @@ use std::sync::OnceLock;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
-use crate::context::Context;
 use crate::secrets::Secrets;
 use crate::store::Database;
 
@@ -41,10 +40,5 @@ impl Platform {
         }
         let secrets = Secrets::new(&self.config, self.clock.clone())?;
         Ok(self.secrets.get_or_init(|| secrets).clone())
-    }
-
-    /// URL under which clients reach the HTTP API, without a trailing slash: the setting `PUBLIC_URL`, or the request's own.
-    pub fn public_url(&self, context: &Context) -> String {
-        self.config.get("PUBLIC_URL").map_or_else(|| context.base_url.clone(), |url| url.trim_end_matches('/').to_owned())
     }
 }

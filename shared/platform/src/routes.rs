@@ -120,7 +120,12 @@ impl ActionRoute {
 /// Every HTTP route except `$default`.
 pub const ROUTES: &[&Route] = &[
     // System
+    &ROOT,
     &HEALTH,
+    &READY,
+    &OPENAPI,
+    &DOCS,
+    &DOCS_ASSET,
     // Accounts
     &REGISTER,
     &LOGIN,
@@ -139,6 +144,21 @@ pub const ROUTES: &[&Route] = &[
 
 /// Alive: touches nothing.
 pub const HEALTH: Route = Route::new("health", "GET", "/health", "Whether the function is alive; touches nothing").public();
+
+/// Where everything else is.
+pub const ROOT: Route = Route::new("docs", "GET", "/", "Where the documentation and the other APIs are").public();
+
+/// Whether what the API stands on answers.
+pub const READY: Route = Route::new("ready", "GET", "/ready", "Whether the database and the secrets answer").public();
+
+/// The OpenAPI document.
+pub const OPENAPI: Route = Route::new("docs", "GET", "/openapi.json", "This document").public();
+
+/// The documentation as a page.
+pub const DOCS: Route = Route::new("docs", "GET", "/docs", "The documentation as a page (Swagger UI)").public();
+
+/// A file of the page.
+pub const DOCS_ASSET: Route = Route::new("docs", "GET", "/docs/{file}", "A file of the documentation page").public();
 
 /// A new account.
 pub const REGISTER: Route = Route::new("register", "POST", "/auth/register", "Register an account")
@@ -206,12 +226,10 @@ pub const ACTIONS: &[&ActionRoute] = &[
 ];
 
 /// Opens a connection.
-pub const CONNECT: ActionRoute =
-    ActionRoute::new("connect", "$connect", "Opens a connection for a session").audited("ws.connect");
+pub const CONNECT: ActionRoute = ActionRoute::new("connect", "$connect", "Opens a connection for a session").audited("ws.connect");
 
 /// Forgets a connection that has ended.
-pub const DISCONNECT: ActionRoute =
-    ActionRoute::new("disconnect", "$disconnect", "Forgets a connection and its subscriptions");
+pub const DISCONNECT: ActionRoute = ActionRoute::new("disconnect", "$disconnect", "Forgets a connection and its subscriptions");
 
 /// Keeps a connection from idling out.
 pub const PING: ActionRoute = ActionRoute::new("ping", "ping", "Answers `pong`, and keeps the connection from idling out");

@@ -209,7 +209,8 @@ async fn a_limit_refuses_says_when_and_counts_by_address_and_identifier() {
     let other = world.post("/auth/login", None, &json!({"username": "admin", "password": "SecureAdmin123!"})).await;
     assert!(other.header("ratelimit").starts_with("\"login\";r=2;t="), "{other:?}");
     let elsewhere = world.from_address([127, 0, 0, 7]);
-    let request = elsewhere.post(format!("{}/auth/login", world.stack.url())).json(&json!({"username": "demo", "password": "SecureDemo123!"}));
+    let request =
+        elsewhere.post(format!("{}/auth/login", world.stack.url())).json(&json!({"username": "demo", "password": "SecureDemo123!"}));
     assert_eq!(request.send().await.unwrap().status(), 200);
     // A form that was mistyped costs nothing.
     for _ in 0..5 {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::try_join_all;
 use platform::audit::{Event, Note, Outcome};
 use platform::clock::{Clock, Timestamp, rfc3339};
 use platform::config::Config;
@@ -40,8 +39,11 @@ async fn write(world: &World, events: &[Event]) {
     let function = world.stack.deployment().functions.iter().find(|function| function.binary == "audit").unwrap();
     let config: Config = world.stack.environment(function).into_iter().collect();
     let platform = Platform::new(config, Clock::System);
-    let log = AuditLog::new(platform.database().unwrap(), &platform.config).unwrap();
-    try_join_all(events.iter().map(|event| log.record(event.clone()))).await.unwrap();
+    let database = platform.database().unwrap();
+    let log = AuditLog::new(database.clone(), &platform.config).unwrap();
+    for part in events.chunks(100) {
+        database.commit(part.iter().map(|event| log.append(event.clone()).unwrap()).collect()).await.unwrap();
+    }
 }
 
 /// Events over 400 days: bursts, quiet months, and some within one millisecond.
@@ -64,7 +66,8 @@ async fn walk(world: &World, caller: &Caller, query: &str) -> (Vec<String>, usiz
             assert_eq!(answer.header("link"), "");
             return (ids, pages);
         };
-        path = answer.header("link").strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).unwrap().to_owned();
+        let next = answer.header("link").strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\""));
+        next.unwrap().clone_into(&mut path);
         assert!(path.starts_with("/audit?") && path.ends_with(&format!("cursor={cursor}")), "{path}");
     }
 }
@@ -78,18 +81,18 @@ async fn walks_in_both_orders_give_every_event_once() {
     let before_now = rfc3339(ago(HOUR_MS / 2));
     for (query, limits, wanted) in [
         // By the shards, unfiltered: the written ones are over before the others begin.
-        (format!("to={before_now}"), &[7, 20, 80, 100][..], Box::new(|_: &Event| true) as Box<dyn Fn(&Event) -> bool>),
-        ("action=test.".to_owned(), &[9, 100], Box::new(|event| event.action.starts_with("test."))),
+        (format!("to={before_now}"), &[20, 80][..], Box::new(|_: &Event| true) as Box<dyn Fn(&Event) -> bool>),
+        ("action=test.".to_owned(), &[40], Box::new(|event| event.action.starts_with("test."))),
         (
             "action=other.read&outcome=denied".to_owned(),
             &[100],
             Box::new(|event| event.action == "other.read" && event.outcome == Outcome::Denied),
         ),
         // By the index.
-        (format!("actor={ANN}"), &[1, 7, 40, 100], Box::new(|event| event.actor.as_ref().unwrap().user_id == ANN)),
+        (format!("actor={ANN}"), &[7, 80], Box::new(|event| event.actor.as_ref().unwrap().user_id == ANN)),
         (
             format!("actor={BOB}&action=test.write"),
-            &[4, 100],
+            &[9],
             Box::new(|event| event.actor.as_ref().unwrap().user_id == BOB && event.action == "test.write"),
         ),
     ] {
@@ -300,9 +303,7 @@ async fn a_search_for_what_is_rare_comes_back_short_and_goes_on() {
     let admin = world.admin().await;
     let mut events: Vec<_> = (0..12_000).map(|n| event(ANN, "test.read", ago(40 * DAY_MS + i64::try_from(n).unwrap()), n)).collect();
     events.push(event(BOB, "test.rare", ago(41 * DAY_MS), 0));
-    for part in events.chunks(500) {
-        write(&world, part).await;
-    }
+    write(&world, &events).await;
     let page = world.get("/audit?action=test.rare", Some(&admin)).await.expect(200);
     assert_eq!(page["items"], json!([]));
     assert!(page["next_cursor"].is_string(), "{page}");

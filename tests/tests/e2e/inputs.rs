@@ -10,9 +10,12 @@ async fn a_path_or_method_that_is_not_there_is_ours_to_answer() {
     for path in ["/nope", "/health/", "/auth", "/auth/login/", "/Health"] {
         world.get(path, None).await.problem(404, "not_found");
     }
-    for (method, path, allow) in
-        [(Method::POST, "/health", "GET"), (Method::GET, "/auth/login", "POST"), (Method::DELETE, "/auth/me", "GET"), (Method::OPTIONS, "/health", "GET")]
-    {
+    for (method, path, allow) in [
+        (Method::POST, "/health", "GET"),
+        (Method::GET, "/auth/login", "POST"),
+        (Method::DELETE, "/auth/me", "GET"),
+        (Method::OPTIONS, "/health", "GET"),
+    ] {
         let answer = world.send(world.request(method.clone(), path)).await;
         assert_eq!(answer.header("allow"), allow, "{method} {path}");
         answer.problem(405, "method_not_allowed");

@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod accounts;
-mod chat;
 mod audit;
+mod chat;
 mod coverage;
+mod documents;
 mod inputs;
 mod profits;
 mod realtime;

@@ -32,7 +32,10 @@ async fn a_token_that_is_not_an_access_token_of_ours_is_refused() {
         ("a key id that is a path", forged(Header { kid: Some("../../dev/null".into()), ..header() })),
         ("no key id", forged(Header { kid: None, ..header() })),
         ("another type", forged(Header { typ: Some("JWT".into()), ..header() })),
-        ("another algorithm", encode(&Header { alg: Algorithm::HS512, ..header() }, &genuine, &EncodingKey::from_secret(b"secret")).unwrap()),
+        (
+            "another algorithm",
+            encode(&Header { alg: Algorithm::HS512, ..header() }, &genuine, &EncodingKey::from_secret(b"secret")).unwrap(),
+        ),
         ("alg none", "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.e30.".to_owned()),
         ("nonsense", "nonsense".to_owned()),
         ("8 KB", "a".repeat(8 * 1024)),
@@ -83,7 +86,10 @@ async fn a_token_outside_its_times_is_refused() {
         ("issued in the future", at(&access_ring, now + 3600, now + 4500)),
         ("signed by the other ring", at(&refresh_ring, now, now + 900)),
         ("another issuer", access_ring.sign(&AccessClaims { iss: "other".into(), ..genuine.clone() }, access_ring.current_kid()).unwrap()),
-        ("another audience", access_ring.sign(&AccessClaims { aud: "other".into(), ..genuine.clone() }, access_ring.current_kid()).unwrap()),
+        (
+            "another audience",
+            access_ring.sign(&AccessClaims { aud: "other".into(), ..genuine.clone() }, access_ring.current_kid()).unwrap(),
+        ),
         ("another kind", access_ring.sign(&AccessClaims { kind: "refresh".into(), ..genuine.clone() }, access_ring.current_kid()).unwrap()),
     ] {
         let answer = me(&world, &token).await;

@@ -3,13 +3,14 @@
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use platform::audit::{Actor, Note};
+use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::ids;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
+use platform::socket::Hangup;
 use platform::store::{Session, Sessions, User, Users};
-use platform::clock::Timestamp;
 use platform::tokens::{TokenIssuer, TokenPair};
 
 /// What beginning a session needs.
@@ -18,6 +19,7 @@ pub struct SignIn {
     users: Users,
     sessions: Sessions,
     tokens: TokenIssuer,
+    hangup: Hangup,
 }
 
 /// Where the session begins: its owner recognises it by this.
@@ -36,12 +38,19 @@ impl SignIn {
             users: Users::new(platform.database()?, &platform.config)?,
             sessions: Sessions::new(platform.database()?, &platform.config)?,
             tokens: TokenIssuer::new(platform)?,
+            hangup: Hangup::new(platform)?,
         })
     }
 
     /// The session, the sessions it evicts and the tokens. A login that was overtaken by another change of the account
     /// makes a new plan from the account as it stands, without hashing again; `refused` answers where it may no longer.
-    pub fn plan(self, user: User, client: Client, now: Timestamp, refused: Problem) -> BoxFuture<'static, Result<Plan<TokenPair>, Problem>> {
+    pub fn plan(
+        self,
+        user: User,
+        client: Client,
+        now: Timestamp,
+        refused: Problem,
+    ) -> BoxFuture<'static, Result<Plan<TokenPair>, Problem>> {
         async move {
             let session_id = ids::new_id(now);
             let identity = user.identity(&session_id);
@@ -61,11 +70,15 @@ impl SignIn {
                 pair: claims,
             };
             let evicted = user.evicted();
-            let note = Note::default().actor(Actor::from(&identity)).resource("session", &session_id).detail("ended_sessions", evicted.clone());
+            let note =
+                Note::default().actor(Actor::from(&identity)).resource("session", &session_id).detail("ended_sessions", evicted.clone());
             let begin_session = self.users.begin_session(&user, &session_id, now, &evicted);
             let mut plan = Plan::reply(TokenPair::from(pair)).note(note).write(self.sessions.begin(&session)?);
             for id in &evicted {
                 plan = plan.write(self.sessions.end(id));
+            }
+            if !evicted.is_empty() {
+                plan = plan.then(self.hangup.clone().after(evicted));
             }
             let checked_hash = user.password_hash;
             Ok(plan.write_or_replan(

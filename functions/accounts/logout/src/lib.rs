@@ -10,6 +10,7 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
+use platform::socket::Hangup;
 use platform::store::{Sessions, User, Users};
 use utoipa::ToSchema;
 
@@ -18,6 +19,7 @@ use utoipa::ToSchema;
 pub struct Logout {
     users: Users,
     sessions: Sessions,
+    hangup: Hangup,
 }
 
 /// What may be sent.
@@ -47,6 +49,7 @@ impl Endpoint for Logout {
         Ok(Self {
             users: Users::new(platform.database()?, &platform.config)?,
             sessions: Sessions::new(platform.database()?, &platform.config)?,
+            hangup: Hangup::new(platform)?,
         })
     }
 
@@ -58,7 +61,8 @@ impl Endpoint for Logout {
         }
         let forget = self.users.end_session(&caller.user_id, &caller.session_id);
         let note = Note::default().resource("session", &caller.session_id);
-        Ok(Plan::reply(()).note(note).write(self.sessions.end(&caller.session_id)).write_or(forget, Problem::invalid_token()))
+        let plan = Plan::reply(()).note(note).write(self.sessions.end(&caller.session_id)).write_or(forget, Problem::invalid_token());
+        Ok(plan.then(self.hangup.clone().after(vec![caller.session_id])))
     }
 }
 
@@ -71,6 +75,7 @@ impl Logout {
             for id in &ids {
                 plan = plan.write(self.sessions.end(id));
             }
+            plan = plan.then(self.hangup.clone().after(ids));
             let forget = self.users.end_all_sessions(&user);
             Ok(plan.write_or_replan(
                 forget,

@@ -7,6 +7,7 @@
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use platform::audit::{Actor, Note};
+use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::http::{Endpoint, Fields, Form, Request};
 use platform::ids;
@@ -14,8 +15,8 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
+use platform::socket::Hangup;
 use platform::store::{Session, Sessions, Users};
-use platform::clock::Timestamp;
 use platform::tokens::{TokenIssuer, TokenPair};
 use utoipa::ToSchema;
 
@@ -28,6 +29,7 @@ pub struct Refresh {
     users: Users,
     sessions: Sessions,
     tokens: TokenIssuer,
+    hangup: Hangup,
 }
 
 /// What is sent.
@@ -80,6 +82,7 @@ impl Endpoint for Refresh {
             users: Users::new(platform.database()?, &platform.config)?,
             sessions: Sessions::new(platform.database()?, &platform.config)?,
             tokens: TokenIssuer::new(platform)?,
+            hangup: Hangup::new(platform)?,
         })
     }
 
@@ -102,7 +105,8 @@ impl Refresh {
     /// Boxed, because losing a race leads back here.
     fn plan(self, session: Session, hash: String, now: Timestamp) -> BoxFuture<'static, Result<Plan<TokenPair>, Problem>> {
         async move {
-            let actor = Actor { user_id: session.user_id.clone(), username: session.username.clone(), session_id: Some(session.id.clone()) };
+            let actor =
+                Actor { user_id: session.user_id.clone(), username: session.username.clone(), session_id: Some(session.id.clone()) };
             let note = Note::default().actor(actor.clone()).resource("session", &session.id);
             let refused = || Plan::refuse(Problem::invalid_refresh_token());
             match standing(&session, &hash, now) {
@@ -114,7 +118,8 @@ impl Refresh {
                 Standing::Reused => {
                     let note = Note::action("auth.refresh_reuse").actor(actor).resource("session", &session.id);
                     let forget = self.users.end_session(&session.user_id, &session.id);
-                    Ok(refused().note(note).write(self.sessions.end(&session.id)).write_or(forget, Problem::invalid_refresh_token()))
+                    let plan = refused().note(note).write(self.sessions.end(&session.id));
+                    Ok(plan.write_or(forget, Problem::invalid_refresh_token()).then(self.hangup.after(vec![session.id])))
                 }
                 Standing::Over => Ok(refused().note(note)),
             }

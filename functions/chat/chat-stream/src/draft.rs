@@ -85,8 +85,7 @@ impl<'a> Draft<'a> {
     /// Sends all that has not been sent.
     pub async fn send_rest(&mut self) {
         while self.listener.is_some() && self.sent < self.reply.text.len() {
-            let rest = &self.reply.text[self.sent..];
-            let text = &rest[..rest.floor_char_boundary(FRAME_BYTES)];
+            let text = first_frame(&self.reply.text[self.sent..]);
             self.sent += text.len();
             self.frames += 1;
             let delta = ChatDelta { message_id: self.reply.id.clone(), sequence: self.frames, text: text.to_owned() };
@@ -99,6 +98,30 @@ impl<'a> Draft<'a> {
         if let Err(error) = self.sender.post(listener.peer(), None, message).await {
             tracing::info!(%error, connection_id = listener.connection_id, "the reply goes on unheard");
             self.listener = None;
+        }
+    }
+}
+
+/// As much of a text as goes into one frame, in whole characters.
+fn first_frame(text: &str) -> &str {
+    &text[..text.floor_char_boundary(FRAME_BYTES)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FRAME_BYTES, first_frame};
+
+    #[test]
+    fn a_frame_holds_whole_characters_and_loses_none() {
+        for text in ["", "short", &"x".repeat(FRAME_BYTES), &"€".repeat(5_000), &format!("x{}", "👩‍👩‍👧".repeat(2_000))] {
+            let (mut rest, mut sizes) = (text, Vec::new());
+            while !rest.is_empty() {
+                let frame = first_frame(rest);
+                sizes.push(frame.len());
+                rest = &rest[frame.len()..];
+            }
+            assert_eq!(sizes.iter().sum::<usize>(), text.len());
+            assert!(sizes.iter().all(|size| (1..=FRAME_BYTES).contains(size)), "{sizes:?}");
         }
     }
 }

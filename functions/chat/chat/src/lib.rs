@@ -35,7 +35,7 @@ pub struct Chat {
 /// The answer.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-pub enum Answer {
+pub enum ChatAnswer {
     /// 200: the reply.
     Written(WrittenReply),
     /// 202: where the reply will be.
@@ -77,7 +77,7 @@ impl Endpoint for Chat {
     type Caller = Identity;
     type Body = ChatRequest;
     type Query = ();
-    type Output = Answer;
+    type Output = ChatAnswer;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
@@ -87,7 +87,7 @@ impl Endpoint for Chat {
         })
     }
 
-    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Answer>, Problem> {
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ChatAnswer>, Problem> {
         let patient = !prefers_async(request.call);
         let origin = Origin { identity: request.caller, context: request.context.clone(), connection: None };
         let (reply, plan) = self.replies.ask(request.body, origin, request.now, |reply| {
@@ -105,7 +105,7 @@ impl Endpoint for Chat {
 }
 
 /// Looks at a reply until it has ended or time is up.
-async fn watch(messages: &Messages, mut reply: Message, until: Instant) -> Result<Reply<Answer>, Problem> {
+async fn watch(messages: &Messages, mut reply: Message, until: Instant) -> Result<Reply<ChatAnswer>, Problem> {
     let mut pause = FIRST_PAUSE;
     while Instant::now() + pause < until {
         sleep(pause).await;
@@ -125,8 +125,8 @@ async fn watch(messages: &Messages, mut reply: Message, until: Instant) -> Resul
     Ok(accepted(&reply))
 }
 
-fn written(reply: Message) -> Reply<Answer> {
-    Reply::new(Answer::Written(WrittenReply {
+fn written(reply: Message) -> Reply<ChatAnswer> {
+    Reply::new(ChatAnswer::Written(WrittenReply {
         conversation_id: reply.conversation_id,
         message_id: reply.id,
         reply: reply.text,
@@ -136,10 +136,10 @@ fn written(reply: Message) -> Reply<Answer> {
     }))
 }
 
-fn accepted(reply: &Message) -> Reply<Answer> {
+fn accepted(reply: &Message) -> Reply<ChatAnswer> {
     let (conversation_id, message_id) = (reply.conversation_id.clone(), reply.id.clone());
     let path = format!("/conversations/{conversation_id}/messages/{message_id}");
-    let answer = Answer::Accepted(AcceptedReply { conversation_id, message_id, status: reply.status });
+    let answer = ChatAnswer::Accepted(AcceptedReply { conversation_id, message_id, status: reply.status });
     Reply::new(answer).status(StatusCode::ACCEPTED).location(&path).header(header::RETRY_AFTER, "1")
 }
 

@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use platform::problem::Problem;
-use platform::socket::SendError;
-use platform::store::{Connection, Subscription};
+use platform::socket::{Peer, SendError};
+use platform::store::Subscription;
 use platform::worker::Invocation;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
@@ -36,18 +36,18 @@ pub enum End {
 /// A stream that runs.
 pub struct Stream<'a> {
     worker: &'a ChartStream,
-    connection: &'a Connection,
+    peer: Peer<'a>,
     /// As of the last frame that was begun.
     held: Subscription,
     /// Whether that frame has yet to be sent.
     unsent: bool,
-    admitted_at: Instant,
+    admitted_at: Option<Instant>,
 }
 
 impl<'a> Stream<'a> {
-    /// A stream on a connection that has just been admitted.
-    pub fn new(worker: &'a ChartStream, connection: &'a Connection, held: Subscription) -> Self {
-        Self { worker, connection, held, unsent: false, admitted_at: Instant::now() }
+    /// A stream to a connection, of which nothing has been asked yet.
+    pub fn new(worker: &'a ChartStream, peer: Peer<'a>, held: Subscription) -> Self {
+        Self { worker, peer, held, unsent: false, admitted_at: None }
     }
 
     /// Sends frames until the stream is over.
@@ -82,19 +82,20 @@ impl<'a> Stream<'a> {
 
     /// Begins a frame, or takes the one that could not be sent, and sends it.
     async fn tick(&mut self) -> Result<ControlFlow<End>, Problem> {
-        if self.admitted_at.elapsed() >= BELIEVED_FOR {
-            if self.worker.admit(&self.connection.connection_id).await?.is_none() {
+        let ChartStream { presence, subscriptions, sender, clock } = self.worker;
+        if self.admitted_at.is_none_or(|at| at.elapsed() >= BELIEVED_FOR) {
+            if presence.admit(self.peer.connection_id, clock.now()).await?.is_none() {
                 return Ok(ControlFlow::Break(End::Told(Reason::SessionEnded)));
             }
-            self.admitted_at = Instant::now();
+            self.admitted_at = Some(Instant::now());
         }
         if !self.unsent {
-            let Some(held) = self.worker.subscriptions.advance(&self.held, self.worker.clock.now()).await? else {
+            let Some(held) = subscriptions.advance(&self.held, clock.now()).await? else {
                 return Ok(ControlFlow::Break(End::NotOurs));
             };
             (self.held, self.unsent) = (held, true);
         }
-        match self.worker.sender.post(self.connection.peer(), None, &Data::from(&self.held)).await {
+        match sender.post(self.peer, None, &Data::from(&self.held)).await {
             Ok(()) => {
                 self.unsent = false;
                 Ok(ControlFlow::Continue(()))

@@ -17,7 +17,7 @@ use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Call, Lifecycle};
-use platform::store::{Connection, Connections};
+use platform::store::{Connection, Connections, Sessions};
 
 use crate::credentials::{Admission, Credentials, PROTOCOL, offers};
 use crate::query::ConnectQuery;
@@ -26,6 +26,7 @@ use crate::query::ConnectQuery;
 pub struct Connect {
     gate: Gate,
     credentials: Credentials,
+    sessions: Sessions,
     connections: Connections,
     charts: Charts,
     origins: Vec<String>,
@@ -37,8 +38,9 @@ impl Lifecycle for Connect {
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            gate: Gate::for_session(platform, Self::ROUTE.limits)?,
+            gate: Gate::for_messages(platform, Self::ROUTE.limits)?,
             credentials: Credentials::new(platform)?,
+            sessions: Sessions::new(platform.database()?, &platform.config)?,
             connections: Connections::new(platform.database()?, &platform.config)?,
             charts: Charts::new(platform)?,
             origins: platform.config.require("CORS_ORIGINS")?.split(',').map(|origin| origin.trim().to_owned()).collect(),
@@ -92,7 +94,9 @@ impl Connect {
             return Err(Problem::origin_refused());
         }
         let admission = self.credentials.judge(call, now).await?;
-        self.gate.reread(&admission.identity, now).await?;
+        if !self.sessions.holds(&admission.identity, now).await? {
+            return Err(Problem::invalid_token());
+        }
         Ok(admission)
     }
 }

@@ -44,7 +44,8 @@ impl Worker for Seed {
     async fn run(&self, _: Self::Payload, invocation: Invocation) -> Result<(), Problem> {
         let added = self.profits.add_missing(profits::rows()).await?;
         tracing::info!(added, "profits");
-        let context = Context { request_id: invocation.request_id, address: "internal".into(), user_agent: "seed".into(), ..Context::default() };
+        let context =
+            Context { request_id: invocation.request_id, address: "internal".into(), user_agent: "seed".into(), ..Context::default() };
         for demo in users::DEMO.iter().filter(|_| self.demo_users) {
             let passage = Passage { context: &context, now: self.clock.now(), since: Instant::now(), action: Some(demo.action) };
             if self.users.find(demo.username).await?.is_none() {

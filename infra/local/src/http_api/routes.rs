@@ -47,7 +47,7 @@ impl Routes {
 
     /// The route for a method and a path as it was sent, `$default` if there is no other.
     pub(super) fn find(&self, method: &Method, path: &str) -> Option<Match<'_>> {
-        let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
         let special = self.routes.iter().find_map(|route| {
             let right_method = route.method.as_ref().is_none_or(|own| own == method.as_str());
             let path_parameters = if right_method { route.parameters(&segments) } else { None };
@@ -69,7 +69,7 @@ impl Route {
         };
         Route {
             method: (method != "ANY").then(|| method.to_owned()),
-            segments: path.trim_start_matches('/').split('/').map(segment).collect(),
+            segments: path.strip_prefix('/').unwrap_or(path).split('/').map(segment).collect(),
             target: route,
         }
     }
@@ -145,6 +145,7 @@ mod tests {
             ("HEAD /health", "$default"),
             ("POST /health", "$default"),
             ("GET /health/", "$default"),
+            ("GET //health", "$default"),
             ("GET /Health", "$default"),
             ("GET /users/", "$default"),
             ("GET /users/1/2", "$default"),

@@ -1,7 +1,8 @@
 //! What functions write: kept in one file per function, and passed on as events with the level of the line.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use tracing::Level;
@@ -25,8 +26,10 @@ pub fn file(directory: &Path, function: &str) -> PathBuf {
 }
 
 impl FunctionLog {
+    /// Opens the log, for the user's eyes only: it may hold what users have sent.
     pub(super) fn open(function: &str, directory: &Path) -> io::Result<FunctionLog> {
-        let file = OpenOptions::new().create(true).append(true).open(file(directory, function))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(file(directory, function))?;
         Ok(FunctionLog { function: function.to_owned(), file })
     }
 

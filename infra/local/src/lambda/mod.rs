@@ -114,7 +114,6 @@ impl Functions {
     pub async fn start(settings: FunctionsSettings) -> std::io::Result<Functions> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        std::fs::create_dir_all(&settings.logs)?;
         let mut pools = BTreeMap::new();
         let mut tasks = Vec::new();
         for function in settings.functions {

@@ -63,7 +63,7 @@ pub(super) struct Pool {
 struct Process {
     state: State,
     /// Dropping it kills the process.
-    _alive: oneshot::Sender<()>,
+    alive: oneshot::Sender<()>,
 }
 
 enum State {
@@ -116,8 +116,10 @@ impl Pool {
             Message::Invoke(job) => self.queue.push_back(job),
             Message::Next { process, reply } => {
                 // A process that is no longer known is about to be killed; its reply is dropped.
-                if let Some(process) = self.processes.get_mut(&process) {
-                    process.state = State::Idle { next: reply, since: Instant::now() };
+                let Some(process) = self.processes.get_mut(&process) else { return };
+                let before = std::mem::replace(&mut process.state, State::Idle { next: reply, since: Instant::now() });
+                if let State::Busy { job: Some(job), .. } = before {
+                    finish(&self.launcher, job, Err(InvokeError::Crashed("it asked for its next invocation".to_owned())));
                 }
             }
             Message::Answer { process, request_id, outcome, accepted } => {
@@ -148,38 +150,39 @@ impl Pool {
                 break;
             }
         }
-        let starting = self.processes.values().filter(|process| matches!(process.state, State::Starting { .. })).count();
+        let coming = self.processes.values().filter(|process| process.state.will_ask_soon()).count();
         let room = self.limits.per_function.saturating_sub(self.processes.len());
-        for _ in 0..self.queue.len().saturating_sub(starting).min(room) {
+        for _ in 0..self.queue.len().saturating_sub(coming).min(room) {
             self.start_process();
         }
     }
 
-    /// Gives the job to the process that has been idle for the shortest time, so that those too many can age and be ended.
-    fn hand_over(&mut self, mut job: Job) -> Result<(), Job> {
-        loop {
-            let idle = self.processes.iter_mut().filter_map(|(id, process)| match &process.state {
-                State::Idle { since, .. } => Some((*since, id, &mut process.state)),
-                _ => None,
-            });
-            let Some((_, id, state)) = idle.max_by_key(|(since, ..)| *since) else { return Err(job) };
-            let id = id.clone();
+    fn hand_over(&mut self, job: Job) -> Result<(), Job> {
+        while let Some(id) = self.latest_idle() {
+            let Some(Process { state: State::Idle { next, .. }, alive }) = self.processes.remove(&id) else { break };
             let invocation = Invocation {
                 request_id: job.request_id.clone(),
                 arn: job.arn.clone(),
-                payload: std::mem::take(&mut job.payload),
+                payload: job.payload.clone(),
                 deadline: SystemTime::now() + self.timeout,
             };
-            let busy = State::Busy { job: Some(job), until: Instant::now() + self.timeout };
-            let State::Idle { next, .. } = std::mem::replace(state, busy) else { return Ok(()) };
-            let Err(returned) = next.send(invocation) else { return Ok(()) };
-            // It has gone away since it asked.
-            match self.processes.remove(&id).map(|process| process.state) {
-                Some(State::Busy { job: Some(returned_job), .. }) => job = returned_job,
-                _ => return Ok(()),
+            // A process that has gone away since it asked is forgotten, and with that ended.
+            if next.send(invocation).is_ok() {
+                let state = State::Busy { job: Some(job), until: Instant::now() + self.timeout };
+                self.processes.insert(id, Process { state, alive });
+                return Ok(());
             }
-            job.payload = returned.payload;
         }
+        Err(job)
+    }
+
+    /// The process that has been idle for the shortest time, so that those too many can age and be ended.
+    fn latest_idle(&self) -> Option<String> {
+        let idle = self.processes.iter().filter_map(|(id, process)| match &process.state {
+            State::Idle { since, .. } => Some((*since, id)),
+            _ => None,
+        });
+        idle.max().map(|(_, id)| id.clone())
     }
 
     fn start_process(&mut self) {
@@ -187,7 +190,7 @@ impl Pool {
         match self.launcher.start(&id, &mut self.exits) {
             Ok(alive) => {
                 let state = State::Starting { until: Instant::now() + self.limits.start };
-                self.processes.insert(id, Process { state, _alive: alive });
+                self.processes.insert(id, Process { state, alive });
             }
             Err(error) => self.fail_next(InvokeError::NotStarted(error)),
         }
@@ -231,6 +234,11 @@ impl Pool {
 }
 
 impl State {
+    /// Whether the process is about to ask for an invocation, so that none has to be started for it.
+    fn will_ask_soon(&self) -> bool {
+        matches!(self, State::Starting { .. } | State::Busy { job: None, .. })
+    }
+
     fn deadline(&self, idle: Duration) -> Instant {
         match self {
             State::Starting { until } | State::Busy { until, .. } => *until,

@@ -47,12 +47,14 @@ impl Launcher {
         runtime_api: SocketAddr,
         logs: &Path,
     ) -> io::Result<Launcher> {
+        // A relative path would be looked for in the process's own directory.
+        let directory = std::path::absolute(binaries)?;
         Ok(Launcher {
             log: Arc::new(FunctionLog::open(&function.id, logs)?),
             function: function.id.clone(),
-            binary: binaries.join(&function.binary),
-            directory: binaries.to_owned(),
-            environment: process_environment(function, extra, binaries),
+            binary: directory.join(&function.binary),
+            environment: process_environment(function, extra, &directory),
+            directory,
             runtime_api,
         })
     }

@@ -39,9 +39,10 @@ impl From<ApiGatewayV2httpRequest> for Call {
         let http = event.request_context.http;
         let text = event.body.unwrap_or_default();
         // A body that is flagged as base64 and is not has no length to check: it is refused when it is parsed.
-        let (body, undecodable) = match event.is_base64_encoded {
-            true => STANDARD.decode(&text).map_or((Vec::new(), true), |body| (body, false)),
-            false => (text.into_bytes(), false),
+        let (body, undecodable) = if event.is_base64_encoded {
+            STANDARD.decode(&text).map_or((Vec::new(), true), |body| (body, false))
+        } else {
+            (text.into_bytes(), false)
         };
         let host = event.request_context.domain_name.unwrap_or_default();
         let own_id = event.headers.get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| is_request_id(id));

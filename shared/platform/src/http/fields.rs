@@ -249,8 +249,11 @@ mod tests {
         }
     }
 
+    /// What is read, or each fault and where it is.
+    type Expected<'a> = Result<(&'a str, Option<u64>), &'a [(&'a str, &'a str)]>;
+
     #[track_caller]
-    fn check(fields: Fields, expected: Result<(&str, Option<u64>), &[(&str, &str)]>) {
+    fn check(fields: Fields, expected: Expected<'_>) {
         let found = fields
             .read::<Sample>()
             .map_err(|problem| problem.errors.into_iter().map(|e| (e.pointer.or(e.parameter).unwrap(), e.detail)).collect::<Vec<_>>());

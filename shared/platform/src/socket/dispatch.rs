@@ -34,7 +34,7 @@ impl Dispatch {
     /// Makes the parts.
     pub(super) fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            gate: Gate::for_session(platform, EVERY_MESSAGE)?,
+            gate: Gate::for_messages(platform, EVERY_MESSAGE)?,
             presence: Presence::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
             clock: platform.clock.clone(),
@@ -80,7 +80,7 @@ impl Dispatch {
     ) -> Result<(), Problem> {
         let route = A::ROUTE;
         let now = self.clock.now();
-        let connection = self.presence.admit(&self.gate, &call.connection_id, now).await?;
+        let connection = self.presence.admit(&call.connection_id, now).await?.ok_or_else(Problem::invalid_token)?;
         let context = Context { user_agent: connection.user_agent.clone(), ..call.context.clone() };
         let passage = Passage { context: &context, now, since, action: route.audit };
         let caller = &connection.identity;

@@ -3,10 +3,8 @@
 use jiff::Timestamp;
 
 use crate::config::ConfigError;
-use crate::gate::Gate;
 use crate::platform::Platform;
-use crate::problem::Problem;
-use crate::store::{Connection, Connections};
+use crate::store::{Connection, Connections, Sessions, StoreError};
 
 /// Seconds for which a connection outlives the token it came with.
 const GRACE_SECONDS: i64 = 3_600;
@@ -15,20 +13,21 @@ const GRACE_SECONDS: i64 = 3_600;
 #[derive(Debug, Clone)]
 pub struct Presence {
     connections: Connections,
+    sessions: Sessions,
 }
 
 impl Presence {
-    /// Uses the connections' table.
+    /// Uses the tables of connections and sessions.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { connections: Connections::new(platform.database()?, &platform.config)? })
+        let (database, config) = (platform.database()?, &platform.config);
+        Ok(Self { connections: Connections::new(database.clone(), config)?, sessions: Sessions::new(database, config)? })
     }
 
-    /// The connection, if its session lives and the token it came with has not been expired for too long; 401 otherwise.
-    pub async fn admit(&self, gate: &Gate, connection_id: &str, now: Timestamp) -> Result<Connection, Problem> {
+    /// The connection, if its session lives and the token it came with has not been expired for too long.
+    pub async fn admit(&self, connection_id: &str, now: Timestamp) -> Result<Option<Connection>, StoreError> {
         let connection = self.connections.get(connection_id).await?;
-        let connection = connection.filter(|connection| is_current(connection.token_exp, now)).ok_or_else(Problem::invalid_token)?;
-        gate.reread(&connection.identity, now).await?;
-        Ok(connection)
+        let Some(connection) = connection.filter(|connection| is_current(connection.token_exp, now)) else { return Ok(None) };
+        Ok(self.sessions.holds(&connection.identity, now).await?.then_some(connection))
     }
 }
 

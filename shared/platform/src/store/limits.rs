@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::Timestamp;
 
@@ -71,7 +72,7 @@ impl LimitCounters {
                 let untold = answer.attributes.as_ref().and_then(|item| item.get("untold")?.as_n().ok()?.parse::<u64>().ok());
                 Ok(Some(untold.unwrap_or(0) + 1))
             }
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+            Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
                 let request = self.database.client().update_item().table_name(&self.table).set_key(Some(key("subject", &subject)));
                 request.update_expression("ADD untold :one").expression_attribute_values(":one", n(1)).send().await.map_err(unavailable)?;
                 Ok(None)

@@ -23,7 +23,7 @@ pub use limits::LimitCounters;
 pub use messages::{Listener, Message, Messages, Origin};
 pub use profits::{Profit, ProfitFilter, Profits};
 pub use sessions::{Session, Sessions};
+pub use span::{Order, Span};
 pub use subscriptions::{Subscription, Subscriptions};
 pub use tickets::{Ticket, Tickets};
-pub use span::{Order, Span};
 pub use users::{Account, User, Users};

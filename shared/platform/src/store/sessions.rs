@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::database::{Database, Expression, Item, StoreError, Write, item, key, read, s};
 use crate::config::{Config, ConfigError};
+use crate::identity::Identity;
 use crate::tokens::PairClaims;
 
 /// The sessions' table.
@@ -64,6 +65,12 @@ impl Sessions {
     /// The session with this id, as it is now.
     pub async fn get(&self, id: &str) -> Result<Option<Session>, StoreError> {
         self.database.get(&self.table, key("id", id), true).await
+    }
+
+    /// Whether the session in which a caller says to be is theirs and has not ended.
+    pub async fn holds(&self, caller: &Identity, now: Timestamp) -> Result<bool, StoreError> {
+        let session = self.get(&caller.session_id).await?;
+        Ok(session.is_some_and(|session| session.is_live(now) && session.user_id == caller.user_id))
     }
 
     /// A new session.

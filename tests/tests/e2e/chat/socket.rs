@@ -168,7 +168,7 @@ async fn a_reply_whose_end_cannot_be_stored_is_not_said_to_be_complete() {
     let world = World::with(&SLOW).await;
     let caller = world.someone().await;
     let mut socket = world.connect(&caller).await;
-    let started = socket.ask(&json!({"action": "chat.send", "message": "Hi"}), "chat.started").await;
+    socket.ask(&json!({"action": "chat.send", "message": "Hi"}), "chat.started").await;
     socket.expect("chat.delta").await;
     let worker = world.stack.deployment().functions.iter().find(|function| function.id == "ChatStreamFunction").unwrap();
     world.stack.aws().fail(Fault {

@@ -1,0 +1,7 @@
+//! `GET /` and the documentation. Every file of it is inside the binary: the page loads nothing from anywhere else.
+
+mod page;
+mod root;
+
+pub use page::{Asset, Page};
+pub use root::{OpenApi, Root, Service};

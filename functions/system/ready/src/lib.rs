@@ -1,0 +1,95 @@
+//! `GET /ready`: whether what the API stands on answers.
+
+use std::time::Instant;
+
+use http::StatusCode;
+use platform::config::ConfigError;
+use platform::http::{Endpoint, Request};
+use platform::plan::{Plan, Reply};
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::secrets::Secrets;
+use platform::store::Users;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The endpoint.
+pub struct Ready {
+    users: Users,
+    secrets: Secrets,
+    ring_arn: String,
+}
+
+/// The answer: 200 if everything answers, else 503.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    /// `failing` if one of the checks is.
+    pub status: Status,
+    /// Each part.
+    pub checks: Checks,
+}
+
+/// Each part by itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Checks {
+    /// Reading an item from DynamoDB.
+    pub dynamodb: Check,
+    /// Reading a secret; a secret that was read within five minutes is not asked for again.
+    pub secrets: Check,
+}
+
+/// One part.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Check {
+    /// Whether it answers.
+    pub status: Status,
+    /// How long it took, in milliseconds.
+    #[schema(example = 4)]
+    pub latency_ms: u64,
+}
+
+/// How a part is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It answers.
+    Ok,
+    /// It does not; the log has why.
+    Failing,
+}
+
+impl Endpoint for Ready {
+    const ROUTE: Route = routes::READY;
+    type Caller = ();
+    type Body = ();
+    type Query = ();
+    type Output = Readiness;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            users: Users::new(platform.database()?, &platform.config)?,
+            secrets: platform.secrets()?,
+            ring_arn: platform.config.require("ACCESS_RING_ARN")?.to_owned(),
+        })
+    }
+
+    async fn handle(&self, _: Request<'_, Self>) -> Result<Plan<Readiness>, Problem> {
+        // An id that no user has: that the table answers is enough.
+        let dynamodb = check(self.users.get("nobody")).await;
+        let secrets = check(self.secrets.get(&self.ring_arn)).await;
+        let all_ok = dynamodb.status == Status::Ok && secrets.status == Status::Ok;
+        let (status, code) = if all_ok { (Status::Ok, StatusCode::OK) } else { (Status::Failing, StatusCode::SERVICE_UNAVAILABLE) };
+        Ok(Plan::reply(Reply::new(Readiness { status, checks: Checks { dynamodb, secrets } }).status(code)))
+    }
+}
+
+async fn check<T, E: std::fmt::Display>(part: impl Future<Output = Result<T, E>>) -> Check {
+    let since = Instant::now();
+    let result = part.await;
+    if let Err(error) = &result {
+        tracing::error!(%error, "not ready");
+    }
+    let latency_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Check { status: if result.is_ok() { Status::Ok } else { Status::Failing }, latency_ms }
+}

@@ -1,0 +1,6 @@
+//! The Lambda function `ready`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), platform::Error> {
+    platform::http::HttpFunction::new().endpoint::<ready::Ready>()?.run().await
+}

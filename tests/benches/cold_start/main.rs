@@ -1,0 +1,222 @@
+//! How fast functions start and answer: `cargo bench -p tally-tests --bench cold_start`, or with names of functions behind `--`.
+//!
+//! It starts the release binaries as Lambda does, with the environment of template.yaml, against the local stack's DynamoDB and Secrets
+//! Manager, and prints medians of many starts. Functions take turns, so that what else the machine does falls on all alike.
+//! docs/PERFORMANCE.md has what was found.
+
+mod process;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use process::Process;
+use serde_json::{Value, json};
+use tally_local::aws::{self, Aws, AwsSettings, Credentials, Invoke, State};
+use tally_local::lambda::InvokeError;
+use tally_local::template::model::{Deployment, Function};
+use tally_local::{StackOptions, builder, template};
+use tokio::net::TcpListener;
+
+/// Starts of each function.
+const ROUNDS: usize = 31;
+/// Warm invocations after each start.
+const WARM: usize = 20;
+
+/// A function and what it is asked.
+struct Subject {
+    function: Function,
+    event: String,
+    status: u64,
+    found: Found,
+}
+
+/// What was measured, one entry a start.
+#[derive(Default)]
+struct Found {
+    init: Vec<Duration>,
+    init_tls: Vec<Duration>,
+    first: Vec<Duration>,
+    warm: Vec<Duration>,
+    peak_kib: Vec<u64>,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default();
+    let binaries = builder::binaries_directory()?;
+    let mut options = StackOptions::new(root.join("template.yaml"), &binaries);
+    options.sets = vec![("RateLimits".to_owned(), "*=1000000/1m".to_owned())];
+    let deployment = template::load(&options.source("http://127.0.0.1"))?;
+    builder::build(&only(&deployment, &["seed", "health", "me", "login", "profits", "chat"]), &root, &binaries)?;
+
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let credentials = Credentials::random();
+    let environment = aws::environment(listener.local_addr()?, &credentials);
+    let (tables, secrets) = (deployment.tables.clone(), deployment.secrets.clone());
+    let settings = AwsSettings { state: State::Memory, tables, secrets, functions: NoWorkers, connections: None };
+    let aws = Aws::start(listener, credentials, settings).await?;
+
+    let bench = Bench { binaries, deployment, environment };
+    let mut subjects = bench.subjects().await?;
+    // What `cargo bench` adds by itself starts with dashes.
+    let wanted: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    subjects.retain(|subject| wanted.is_empty() || wanted.contains(&subject.function.binary));
+    for _ in 0..ROUNDS {
+        for subject in &mut subjects {
+            bench.measure(subject).await?;
+        }
+    }
+    bench.print(&mut subjects)?;
+    aws.shutdown().await;
+    Ok(())
+}
+
+struct Bench {
+    binaries: PathBuf,
+    deployment: Deployment,
+    environment: BTreeMap<String, String>,
+}
+
+impl Bench {
+    /// What is measured. The tables are seeded and someone signs in for it.
+    async fn subjects(&self) -> Result<Vec<Subject>, Box<dyn Error>> {
+        self.start("seed").await?.invoke("{}").await?;
+        let login = |username: &str, password: &str| {
+            event("POST /auth/login", "", None, &json!({"username": username, "password": password}).to_string())
+        };
+        let (answer, _) = self.start("login").await?.invoke(&login("demo", "SecureDemo123!")).await?;
+        let pair: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default())?;
+        let token = pair["access_token"].as_str();
+        let subject = |binary: &str, event: String, status| {
+            Ok::<_, Box<dyn Error>>(Subject { function: self.function(binary)?.clone(), event, status, found: Found::default() })
+        };
+        Ok(vec![
+            subject("health", event("GET /health", "", None, ""), 200)?,
+            subject("me", event("GET /auth/me", "", token, ""), 200)?,
+            // Another user: the fourth session ends the first one, whose token the others go on using.
+            subject("login", login("admin", "SecureAdmin123!"), 200)?,
+            subject("profits", event("GET /profits", "company=Alpha&year=2023", token, ""), 200)?,
+            subject("chat", event("POST /chat", "", token, r#"{"message": "Which month was best?"}"#), 202)?,
+        ])
+    }
+
+    /// One start with the SDK's clients as they are on AWS, which reaches nothing, and one that answers.
+    async fn measure(&self, subject: &mut Subject) -> Result<(), Box<dyn Error>> {
+        let Subject { function, event, status, found } = subject;
+        let on_aws = self.environment.iter().filter(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
+        let on_aws = on_aws.map(|(name, value)| (name.clone(), value.clone())).collect();
+        found.init_tls.push(Process::start(&self.binaries, function, &on_aws).await?.init);
+
+        let mut process = Process::start(&self.binaries, function, &self.environment).await?;
+        found.init.push(process.init);
+        for invocation in 0..=WARM {
+            let (answer, took) = process.invoke(event).await?;
+            if answer["statusCode"] != *status {
+                return Err(format!("{} answered {answer}", function.binary).into());
+            }
+            if invocation == 0 { found.first.push(took) } else { found.warm.push(took) }
+        }
+        found.peak_kib.extend(process.peak_kib());
+        Ok(())
+    }
+
+    fn print(&self, subjects: &mut [Subject]) -> Result<(), Box<dyn Error>> {
+        println!("medians of {ROUNDS} starts with {WARM} warm invocations each; `init` is from exec to the first poll");
+        println!("function   size MB   init ms   init, local ms   first ms   warm ms   peak MB");
+        for Subject { function, found, .. } in subjects {
+            let size = std::fs::metadata(self.binaries.join(&function.binary))?.len() / 1000;
+            println!(
+                "{:<9} {:>8} {:>9} {:>16} {:>10} {:>9} {:>9}",
+                function.binary,
+                thousandths(size),
+                thousandths(median(&mut found.init_tls).map_or(0, micros)),
+                thousandths(median(&mut found.init).map_or(0, micros)),
+                thousandths(median(&mut found.first).map_or(0, micros)),
+                thousandths(median(&mut found.warm).map_or(0, micros)),
+                thousandths(median(&mut found.peak_kib).map_or(0, |kib| kib * 1024 / 1000)),
+            );
+        }
+        Ok(())
+    }
+
+    async fn start(&self, binary: &str) -> Result<Process, Box<dyn Error>> {
+        Process::start(&self.binaries, self.function(binary)?, &self.environment).await
+    }
+
+    fn function(&self, binary: &str) -> Result<&Function, Box<dyn Error>> {
+        let function = self.deployment.functions.iter().find(|function| function.binary == binary);
+        function.ok_or_else(|| format!("template.yaml has no function {binary}").into())
+    }
+}
+
+/// Workers are accepted and never run: what is measured ends where they begin.
+struct NoWorkers;
+
+impl Invoke for NoWorkers {
+    fn invoke<'a>(&'a self, function: &'a str, _: Bytes) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
+        Box::pin(async { Err(InvokeError::Unknown(function.to_owned())) })
+    }
+
+    fn invoke_async(&self, _: &str, _: Bytes) -> Result<(), InvokeError> {
+        Ok(())
+    }
+}
+
+/// The deployment with no other functions than these.
+fn only(deployment: &Deployment, binaries: &[&str]) -> Deployment {
+    let mut deployment = deployment.clone();
+    deployment.functions.retain(|function| binaries.contains(&function.binary.as_str()));
+    deployment
+}
+
+/// A request as API Gateway hands it to a function (payload format 2.0).
+fn event(route: &str, query: &str, token: Option<&str>, body: &str) -> String {
+    let (method, path) = route.split_once(' ').unwrap_or_default();
+    let mut event = json!({
+        "version": "2.0",
+        "routeKey": route,
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": {"host": "api.example.com", "user-agent": "benchmark"},
+        "requestContext": {
+            "accountId": "000000000000",
+            "apiId": "api",
+            "domainName": "api.example.com",
+            "domainPrefix": "api",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7", "userAgent": "benchmark"},
+            "requestId": "benchmark",
+            "routeKey": route,
+            "stage": "$default",
+            "time": "01/Jan/2026:00:00:00 +0000",
+            "timeEpoch": 1_767_225_600_000_i64,
+        },
+        "isBase64Encoded": false,
+    });
+    if let Some(token) = token {
+        event["headers"]["authorization"] = format!("Bearer {token}").into();
+    }
+    if !body.is_empty() {
+        event["headers"]["content-type"] = "application/json".into();
+        event["headers"]["prefer"] = "respond-async".into();
+        event["body"] = body.into();
+    }
+    event.to_string()
+}
+
+fn median<T: Ord + Copy>(values: &mut [T]) -> Option<T> {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied()
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// `1234` as `1.23`.
+fn thousandths(value: u64) -> String {
+    format!("{}.{:02}", value / 1000, value % 1000 / 10)
+}

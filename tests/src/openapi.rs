@@ -1,0 +1,235 @@
+//! The OpenAPI document: paths from the route table, schemas from the types.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use platform::http::Endpoint;
+use platform::problem::ProblemBody;
+use platform::routes::{Access, ROUTES, Route};
+use serde_json::{Map, Value, json};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, ToSchema};
+
+type Schemas = Vec<(String, RefOr<Schema>)>;
+
+/// What the types say of one endpoint.
+struct Described {
+    route: Route,
+    body: Option<Value>,
+    parameters: Vec<Value>,
+    output: Option<Value>,
+    /// Statuses beside those that follow from the row.
+    statuses: Vec<u16>,
+}
+
+/// The document being made.
+#[derive(Default)]
+struct Document {
+    described: BTreeMap<String, Described>,
+    schemas: Schemas,
+}
+
+/// The whole document.
+pub fn document() -> Value {
+    let mut document = Document::default();
+    document.json::<docs::Root>().output::<docs::Service>();
+    document.json::<health::Health>().output::<health::Alive>();
+    document.json::<ready::Ready>().output::<ready::Readiness>().status(503);
+    document.media::<docs::OpenApi>("application/json");
+    document.media::<docs::Page>("text/html");
+    document.media::<docs::Asset>("*/*");
+    document.json::<register::Register>().body::<register::Registration>().output::<register::Registered>().status(403).status(409);
+    document.json::<login::Login>().body_or_form::<login::Credentials>().output::<platform::tokens::TokenPair>().status(401);
+    document.json::<refresh::Refresh>().body::<refresh::Spend>().output::<platform::tokens::TokenPair>().status(401);
+    document.json::<logout::Logout>().body::<logout::Scope>();
+    document.json::<me::Me>().output::<me::Myself>();
+    document.json::<ws_ticket::WsTicket>().output::<ws_ticket::IssuedTicket>();
+    document.json::<profits::GetProfits>().query::<profits::ProfitsQuery>().output::<profits::ProfitsPage>().status(304);
+    document.json::<audit::GetAudit>().query::<audit::AuditQuery>().output::<platform::cursor::Page<platform::audit::Event>>();
+    document.json::<chat::Chat>().body::<platform::chat::ChatRequest>().output::<chat::ChatAnswer>().status(202).status(404);
+    document.json::<conversations::ReadMessage>().output::<conversations::MessageView>();
+    document.finish()
+}
+
+/// One endpoint on its way into the document.
+struct Entry<'a, E> {
+    document: &'a mut Document,
+    endpoint: std::marker::PhantomData<E>,
+}
+
+impl Document {
+    fn json<E: Endpoint>(&mut self) -> Entry<'_, E> {
+        let described = Described { route: E::ROUTE, body: None, parameters: Vec::new(), output: None, statuses: Vec::new() };
+        self.described.insert(E::ROUTE.key(), described);
+        Entry { document: self, endpoint: std::marker::PhantomData }
+    }
+
+    /// An endpoint whose answer is a file.
+    fn media<E: Endpoint>(&mut self, media_type: &str) {
+        self.json::<E>().described().output = Some(json!({ media_type: {} }));
+    }
+
+    fn schema<T: ToSchema>(&mut self) -> Value {
+        self.schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(&mut self.schemas);
+        json!({"$ref": format!("#/components/schemas/{}", T::name())})
+    }
+
+    fn finish(mut self) -> Value {
+        self.schema::<ProblemBody<'static>>();
+        let mut paths = Map::new();
+        for route in ROUTES {
+            let described = self.described.get(&route.key()).unwrap_or_else(|| panic!("{} is not described here", route.key()));
+            let methods = paths.entry(route.path).or_insert_with(|| json!({}));
+            methods[route.method.to_lowercase()] = described.operation();
+        }
+        let schemas: BTreeMap<_, _> =
+            self.schemas.into_iter().map(|(name, schema)| (name, serde_json::to_value(schema).unwrap())).collect();
+        json!({
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Tally",
+                "version": env!("CARGO_PKG_VERSION"),
+                "description": "Backend of a finance team's AI assistant. Errors are RFC 9457 problems with a stable `code`. The API only grows: \
+                                fields and routes are added, never changed or removed.",
+                "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+            },
+            // Relative to where the document is served.
+            "servers": [{"url": "./"}],
+            "paths": paths,
+            "components": {
+                "schemas": schemas,
+                "securitySchemes": {
+                    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "Access token of `POST /auth/login`"},
+                },
+            },
+        })
+    }
+}
+
+impl<E: Endpoint> Entry<'_, E> {
+    fn described(&mut self) -> &mut Described {
+        self.document.described.get_mut(&E::ROUTE.key()).unwrap()
+    }
+
+    fn body<T: ToSchema + platform::http::Form>(self) -> Self
+    where
+        E: Endpoint<Body = T>,
+    {
+        self.body_as::<T>(&["application/json"])
+    }
+
+    fn body_or_form<T: ToSchema + platform::http::Form>(self) -> Self
+    where
+        E: Endpoint<Body = T>,
+    {
+        self.body_as::<T>(&["application/json", "application/x-www-form-urlencoded"])
+    }
+
+    fn body_as<T: ToSchema + platform::http::Form>(mut self, media_types: &[&str]) -> Self
+    where
+        E: Endpoint<Body = T>,
+    {
+        let schema = self.document.schema::<T>();
+        let content: Map<_, _> = media_types.iter().map(|media_type| ((*media_type).to_owned(), json!({"schema": schema}))).collect();
+        let required = !T::OPTIONAL;
+        self.described().body = Some(json!({"required": required, "content": content}));
+        self
+    }
+
+    fn query<T: IntoParams>(mut self) -> Self
+    where
+        E: Endpoint<Query = T>,
+    {
+        let parameters = T::into_params(|| Some(utoipa::openapi::path::ParameterIn::Query));
+        self.described().parameters.extend(parameters.into_iter().map(|parameter| serde_json::to_value(parameter).unwrap()));
+        self
+    }
+
+    fn output<T: ToSchema>(mut self) -> Self
+    where
+        E: Endpoint<Output = T>,
+    {
+        let schema = self.document.schema::<T>();
+        self.described().output = Some(json!({"application/json": {"schema": schema}}));
+        self
+    }
+
+    fn status(mut self, status: u16) -> Self {
+        self.described().statuses.push(status);
+        self
+    }
+}
+
+impl Described {
+    fn operation(&self) -> Value {
+        let route = &self.route;
+        let mut parameters: Vec<_> = route
+            .path
+            .split('/')
+            .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+            .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
+            .collect();
+        let has_path_parameters = !parameters.is_empty();
+        parameters.extend(self.parameters.iter().cloned());
+        let mut operation = json!({
+            "operationId": format!("{} {}", route.method.to_lowercase(), route.path).replace(['/', '{', '}', ' ', '-', '.'], "_").trim_matches('_'),
+            "summary": route.summary,
+            "tags": [route.path.split('/').nth(1).filter(|area| !area.is_empty()).unwrap_or("system")],
+            "parameters": parameters,
+            "responses": self.responses(has_path_parameters),
+        });
+        if let Some(body) = &self.body {
+            operation["requestBody"] = body.clone();
+        }
+        if route.access != Access::Public {
+            operation["security"] = json!([{"bearer": []}]);
+        }
+        operation
+    }
+
+    /// Success, and every problem that can follow from the row: by access, input, limits and the stores behind it.
+    fn responses(&self, has_path_parameters: bool) -> Value {
+        let route = &self.route;
+        let mut responses = Map::new();
+        let mut success = json!({"description": reason(route.success)});
+        if let Some(output) = &self.output {
+            success["content"] = output.clone();
+        }
+        responses.insert(route.success.to_string(), success);
+        let takes_body = self.body.is_some();
+        let problems = [
+            (400, takes_body),
+            (401, route.access != Access::Public),
+            (403, matches!(route.access, Access::RoleOrMe { .. })),
+            (404, has_path_parameters),
+            (413, takes_body),
+            (415, takes_body),
+            (422, true),
+            (429, !route.limits.is_empty()),
+            (500, true),
+            (503, route.access != Access::Public || !route.limits.is_empty()),
+        ];
+        let follow = problems.into_iter().filter(|(_, follows)| *follows).map(|(status, _)| status);
+        for status in follow.chain(self.statuses.iter().copied().filter(|status| *status >= 400)) {
+            let problem = json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
+            responses.insert(status.to_string(), json!({"description": reason(status), "content": problem}));
+        }
+        for status in self.statuses.iter().filter(|status| **status < 400) {
+            let mut other = json!({"description": reason(*status)});
+            if let Some(output) = self.output.as_ref().filter(|_| *status < 300) {
+                other["content"] = output.clone();
+            }
+            responses.insert(status.to_string(), other);
+        }
+        // `GET /ready` answers with its checks whether they pass or not.
+        if route.path == "/ready" {
+            responses["503"]["content"] = responses["200"]["content"].clone();
+        }
+        Value::Object(responses)
+    }
+}
+
+fn reason(status: u16) -> &'static str {
+    StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("")
+}

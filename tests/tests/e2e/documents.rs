@@ -1,0 +1,62 @@
+//! The documents in docs/api are what the code says, and are served as they are committed.
+
+use tally_tests::{World, openapi, root};
+
+/// The committed file is what the code gives now. With `UPDATE_DOCUMENTS=1` it is written instead.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a switch of the test run, not a setting of the product")]
+fn the_openapi_document_is_current() {
+    let path = root().join("docs/api/openapi.json");
+    let document = format!("{:#}\n", openapi::document());
+    if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+        std::fs::write(&path, &document).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        committed == document,
+        "docs/api/openapi.json is not what the code says: UPDATE_DOCUMENTS=1 cargo test -p tally-tests documents"
+    );
+}
+
+#[tokio::test]
+async fn the_documentation_is_served_from_the_function_itself() {
+    let world = World::start().await;
+    let root_answer = world.get("/", None).await.expect(200);
+    assert_eq!(root_answer["name"], "tally");
+    assert_eq!(root_answer["docs_url"], format!("{}/docs", world.stack.url()));
+    assert_eq!(root_answer["websocket_url"], world.stack.websocket_url().unwrap());
+    let document = world.get("/openapi.json", None).await.expect(200);
+    assert_eq!(document, openapi::document());
+
+    let page = world.get("/docs", None).await;
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert!(page.header("content-security-policy").contains("script-src 'self'"), "{page:?}");
+    for (file, content_type) in [
+        ("swagger-ui.css", "text/css; charset=utf-8"),
+        ("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
+        ("initializer.js", "text/javascript; charset=utf-8"),
+    ] {
+        let asset = world.get(&format!("/docs/{file}"), None).await;
+        assert_eq!((asset.status, asset.header("content-type")), (200, content_type), "{file}");
+    }
+    let icon = world.send(world.request(http::Method::GET, "/docs/favicon-32x32.png")).await;
+    assert_eq!((icon.status, icon.header("content-type")), (200, "image/png"));
+    world.get("/docs/nothing.js", None).await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn readiness_says_what_does_not_answer() {
+    let world = World::start().await;
+    let ready = world.get("/ready", None).await.expect(200);
+    assert_eq!((&ready["status"], &ready["checks"]["dynamodb"]["status"]), (&"ok".into(), &"ok".into()));
+    assert!(ready["checks"]["secrets"]["latency_ms"].is_u64());
+    world.stack.aws().fail(tally_local::aws::Fault {
+        operation: Some("GetItem".into()),
+        table: None,
+        failure: tally_local::aws::Failure::Internal,
+        times: 3,
+    });
+    let failing = world.get("/ready", None).await.expect(503);
+    assert_eq!((&failing["status"], &failing["checks"]["dynamodb"]["status"]), (&"failing".into(), &"failing".into()));
+    assert_eq!(failing["checks"]["secrets"]["status"], "ok");
+}
