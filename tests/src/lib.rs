@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
 mod answer;
+mod client;
 pub mod openapi;
 mod socket;
 mod world;
 
 pub use answer::Answer;
+pub use client::{Caller, Client, id};
 pub use socket::{Refused, Socket};
-pub use world::{Caller, World, id, root};
+pub use world::{World, binaries, root};

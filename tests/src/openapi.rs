@@ -175,7 +175,7 @@ impl Described {
         let mut operation = json!({
             "operationId": format!("{} {}", route.method.to_lowercase(), route.path).replace(['/', '{', '}', ' ', '-', '.'], "_").trim_matches('_'),
             "summary": route.summary,
-            "tags": [route.path.split('/').nth(1).filter(|area| !area.is_empty()).unwrap_or("system")],
+            "tags": [tag(route)],
             "parameters": parameters,
             "responses": self.responses(has_path_parameters),
         });
@@ -192,18 +192,13 @@ impl Described {
     fn responses(&self, has_path_parameters: bool) -> Value {
         let route = &self.route;
         let mut responses = Map::new();
-        let mut success = json!({"description": reason(route.success)});
-        if let Some(output) = &self.output {
-            success["content"] = output.clone();
-        }
-        responses.insert(route.success.to_string(), success);
-        let takes_body = self.body.is_some();
+        let takes_body = route.method != "GET" && route.method != "DELETE";
         let problems = [
             (400, takes_body),
             (401, route.access != Access::Public),
             (403, matches!(route.access, Access::RoleOrMe { .. })),
             (404, has_path_parameters),
-            (413, takes_body),
+            (413, true),
             (415, takes_body),
             (422, true),
             (429, !route.limits.is_empty()),
@@ -211,22 +206,45 @@ impl Described {
             (503, route.access != Access::Public || !route.limits.is_empty()),
         ];
         let follow = problems.into_iter().filter(|(_, follows)| *follows).map(|(status, _)| status);
-        for status in follow.chain(self.statuses.iter().copied().filter(|status| *status >= 400)) {
-            let problem = json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
-            responses.insert(status.to_string(), json!({"description": reason(status), "content": problem}));
-        }
-        for status in self.statuses.iter().filter(|status| **status < 400) {
-            let mut other = json!({"description": reason(*status)});
-            if let Some(output) = self.output.as_ref().filter(|_| *status < 300) {
-                other["content"] = output.clone();
+        for status in follow.chain(self.statuses.iter().copied()).chain([route.success]) {
+            let mut response = json!({"description": reason(status), "headers": headers(route, status)});
+            // `GET /ready` answers with its checks whether they pass or not.
+            let is_output = status < 300 || (route.path == "/ready" && status == 503);
+            let problem = || json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
+            match &self.output {
+                Some(output) if is_output => response["content"] = output.clone(),
+                _ if status >= 400 => response["content"] = problem(),
+                _ => {}
             }
-            responses.insert(status.to_string(), other);
-        }
-        // `GET /ready` answers with its checks whether they pass or not.
-        if route.path == "/ready" {
-            responses["503"]["content"] = responses["200"]["content"].clone();
+            responses.insert(status.to_string(), response);
         }
         Value::Object(responses)
+    }
+}
+
+/// Headers of an answer beyond those that every HTTP answer has.
+fn headers(route: &Route, status: u16) -> Value {
+    let mut names = vec!["X-Request-Id"];
+    match status {
+        202 => names.extend(["Location", "Retry-After", "Preference-Applied"]),
+        401 => names.push("WWW-Authenticate"),
+        429 | 503 => names.push("Retry-After"),
+        200 | 304 if route.path == "/profits" => names.push("ETag"),
+        200 if route.path == "/audit" => names.push("Link"),
+        _ => {}
+    }
+    if !route.limits.is_empty() && (status < 300 || status == 429) {
+        names.extend(["RateLimit", "RateLimit-Policy"]);
+    }
+    let headers: Map<_, _> = names.into_iter().map(|name| (name.to_owned(), json!({"schema": {"type": "string"}}))).collect();
+    Value::Object(headers)
+}
+
+/// The heading under which the documentation page lists a route.
+fn tag(route: &Route) -> &'static str {
+    match route.function {
+        "docs" | "health" | "ready" => "system",
+        _ => route.path.split('/').nth(1).unwrap_or("system"),
     }
 }
 

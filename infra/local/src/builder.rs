@@ -42,7 +42,12 @@ pub fn binaries_directory() -> Result<PathBuf, BuildError> {
 
 /// Builds the binaries of all functions of `deployment` in the workspace at `root` into `binaries`. Cargo's own output passes through.
 pub fn build(deployment: &Deployment, root: &Path, binaries: &Path) -> Result<(), BuildError> {
-    let names: BTreeSet<&str> = deployment.functions.iter().map(|function| function.binary.as_str()).collect();
+    build_binaries(deployment.functions.iter().map(|function| function.binary.as_str()), root, binaries)
+}
+
+/// Builds binaries of the workspace at `root` by their names into `binaries`. Cargo's own output passes through.
+pub fn build_binaries<'n>(names: impl IntoIterator<Item = &'n str>, root: &Path, binaries: &Path) -> Result<(), BuildError> {
+    let names: BTreeSet<&str> = names.into_iter().collect();
     if names.is_empty() {
         return Ok(());
     }

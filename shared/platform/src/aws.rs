@@ -1,24 +1,44 @@
 //! What AWS clients are made of: explicit parts instead of the SDK's default chain, which would read files, probe
 //! the network and parse the system's certificates before the first request.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use aws_types::sdk_config::{RetryConfig, SharedHttpClient, TimeoutConfig};
-
-use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 
 use crate::config::{Config, ConfigError};
 
 /// The certificate authorities of AWS's own endpoints (Amazon Trust Services). Parsing the system's whole set
 /// would cost more than the rest of a cold start.
 const AMAZON_ROOTS: &str = include_str!("../amazon-roots.pem");
+
+/// How long a connection to a service may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The HTTPS client of the whole process: one TLS set-up, made while the function starts, and one pool of connections.
+/// The SDK's own would set TLS up for each client, throw that away, and do it again in the first request.
+static HTTPS: LazyLock<SharedHttpClient> = LazyLock::new(|| {
+    let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
+    let connector = Connector::builder()
+        .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build())
+        .sleep_impl(TokioSleep::new())
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+    let connector = SharedHttpConnector::new(match TlsContext::builder().with_trust_store(roots).build() {
+        Ok(context) => connector.tls_context(context).build(),
+        // The roots are compiled in, so this does not happen; the system's own would do.
+        Err(_) => connector.build(),
+    });
+    http_client_fn(move |_, _| connector.clone())
+});
 
 /// A service that functions call.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +76,7 @@ pub fn sdk_config(config: &Config, service: Service) -> Result<SdkConfig, Config
     );
     let endpoint = config.get(service.endpoint_variable()).or_else(|| config.get("AWS_ENDPOINT_URL"));
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
+        .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(Duration::from_secs(3))
         .operation_timeout(Duration::from_secs(8))
         .build();
@@ -74,16 +94,17 @@ pub fn sdk_config(config: &Config, service: Service) -> Result<SdkConfig, Config
     })
 }
 
+/// What the log says of a failed call: the chain of causes by their own words. Their `Debug` forms, which the SDK's
+/// `DisplayErrorContext` adds, can hold the bytes of a response: a secret's, an item's.
+pub fn describe(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// Plain HTTP for a plain-http endpoint, so that no TLS is set up that is not used.
 fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
     if endpoint.is_some_and(|url| url.starts_with("http://")) {
         return Builder::new().build_http();
     }
-    let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
-    let tls = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-    match TlsContext::builder().with_trust_store(roots).build() {
-        Ok(context) => tls.tls_context(context).build_https(),
-        // The roots are compiled in, so this does not happen; the system's own would do.
-        Err(_) => tls.build_https(),
-    }
+    HTTPS.clone()
 }

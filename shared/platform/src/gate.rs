@@ -3,9 +3,11 @@
 use std::time::Instant;
 
 use futures_util::future::try_join_all;
+use http::StatusCode;
 use jiff::Timestamp;
 
 use crate::audit::{Note, Outcome};
+use crate::backoff;
 use crate::config::ConfigError;
 use crate::context::Context;
 use crate::identity::Identity;
@@ -13,19 +15,21 @@ use crate::limits::{Limits, OnStoreFailure, Policy, Standings, Subject, standing
 use crate::plan::{Otherwise, Plan, Reply, Then};
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::routes::{Access, Session};
+use crate::routes::{Access, Route, Session};
 use crate::secrets::SecretError;
 use crate::store::{AuditLog, CommitError, Database, LimitCounters, Sessions, StoreError, Users};
 use crate::tokens::{AccessTokens, RingError, TokenError};
 
 /// Plans that may replace one another because someone was faster.
-const REPLANS: u32 = 3;
+const REPLANS: u32 = 8;
 
 /// Seconds for which a repeated denial of the same subject leaves one event.
 const DENIAL_WINDOW_SECONDS: i64 = 300;
 
 /// The steps for one route or action, with just the parts that it needs.
 pub struct Gate {
+    /// Key of the HTTP route: what a denial was a denial of.
+    route: String,
     tokens: Option<AccessTokens>,
     sessions: Option<Sessions>,
     users: Option<Users>,
@@ -57,21 +61,23 @@ pub struct Committed<O> {
 }
 
 impl Gate {
-    /// Makes the parts that a route with these properties needs, so that a public one asks for no table.
-    pub fn new(platform: &Platform, access: Access, session: Session, limits: &[Policy], audited: bool) -> Result<Self, ConfigError> {
+    /// Makes the parts that a route needs, so that a public one asks for no table.
+    pub fn for_route(platform: &Platform, route: &Route) -> Result<Self, ConfigError> {
         let config = &platform.config;
-        let protected = access != Access::Public;
-        let stores = protected || audited || !limits.is_empty();
+        let protected = route.access != Access::Public;
+        let limited = !route.limits.is_empty();
+        let stores = protected || route.audit.is_some() || limited;
         let database = stores.then(|| platform.database()).transpose()?;
         let with_database = |wanted: bool| database.clone().filter(|_| wanted);
-        let rereads = protected && session == Session::Reread;
-        let reads_roles = matches!(access, Access::RoleOrMe { .. });
+        let rereads = protected && route.session == Session::Reread;
+        let reads_roles = matches!(route.access, Access::RoleOrMe { .. });
         Ok(Self {
+            route: route.key(),
             tokens: protected.then(|| AccessTokens::new(platform)).transpose()?,
             sessions: with_database(rereads).map(|db| Sessions::new(db, config)).transpose()?,
             users: with_database(reads_roles).map(|db| Users::new(db, config)).transpose()?,
             limits: Limits::from_config(config)?,
-            counters: with_database(protected || !limits.is_empty()).map(|db| LimitCounters::new(db, config)).transpose()?,
+            counters: with_database(protected || limited).map(|db| LimitCounters::new(db, config)).transpose()?,
             log: with_database(stores).map(|db| AuditLog::new(db, config)).transpose()?,
             database,
             clock: platform.clock.clone(),
@@ -82,6 +88,7 @@ impl Gate {
     pub fn for_messages(platform: &Platform, limits: &[Policy]) -> Result<Self, ConfigError> {
         let (config, database) = (&platform.config, platform.database()?);
         Ok(Self {
+            route: String::new(),
             tokens: None,
             sessions: None,
             users: None,
@@ -97,25 +104,15 @@ impl Gate {
     pub async fn identify(&self, authorization: Option<&str>, passage: &Passage<'_>) -> Result<Option<Identity>, Problem> {
         let Some(tokens) = &self.tokens else { return Ok(None) };
         let Some(token) = authorization.and_then(bearer) else { return Err(Problem::unauthenticated()) };
-        let identified = async {
-            let (identity, _) = tokens.verify(token).await?;
-            self.reread(&identity, passage.now).await?;
-            Ok::<_, Problem>(identity)
+        let (identity, _) = match tokens.verify(token).await {
+            Ok(verified) => verified,
+            Err(problem) => return Err(self.deny(problem, None, passage).await),
         };
-        match identified.await {
-            Err(problem) if problem.code == "invalid_token" => {
-                self.tell_denied(None, &passage.context.address, passage).await;
-                Err(problem)
-            }
-            other => other.map(Some),
-        }
-    }
-
-    /// Refuses a caller whose session has ended, where the route asks for that.
-    async fn reread(&self, identity: &Identity, now: Timestamp) -> Result<(), Problem> {
         match &self.sessions {
-            Some(sessions) if !sessions.holds(identity, now).await? => Err(Problem::invalid_token()),
-            _ => Ok(()),
+            Some(sessions) if !sessions.holds(&identity, passage.now).await? => {
+                Err(self.deny(Problem::invalid_token(), Some(&identity), passage).await)
+            }
+            _ => Ok(Some(identity)),
         }
     }
 
@@ -127,8 +124,7 @@ impl Gate {
         if user.is_some_and(|user| roles.iter().any(|role| user.roles.contains(role))) {
             return Ok(());
         }
-        self.tell_denied(Some(identity), &identity.user_id, passage).await;
-        Err(Problem::forbidden("This needs a role that you do not have."))
+        Err(self.deny(Problem::forbidden("This needs a role that you do not have."), Some(identity), passage).await)
     }
 
     /// Counts a call against its policies; `key` is what the endpoint itself names.
@@ -200,7 +196,11 @@ impl Gate {
         passage: &Passage<'_>,
     ) -> Result<Committed<O>, Problem> {
         let mut plan = plan.unwrap_or_else(Plan::refuse);
-        for _ in 0..=REPLANS {
+        for overtaken in 0..=REPLANS {
+            // The first time the item as it stands most often settles it; after that the others are given room.
+            if overtaken > 1 {
+                backoff::pause(overtaken).await;
+            }
             let Plan { writes, note, then, reply } = plan;
             let outcome = outcome(&reply);
             let event = outcome.and_then(|outcome| {
@@ -243,10 +243,14 @@ impl Gate {
         Err(Problem::unavailable())
     }
 
-    /// Leaves `access.denied` for a 401 with a token or a 403, once per subject and window.
-    async fn tell_denied(&self, identity: Option<&Identity>, subject: &str, passage: &Passage<'_>) {
-        let note = Note::action("access.denied");
-        self.tell_once("denied", subject, DENIAL_WINDOW_SECONDS, note, Outcome::Denied, identity, passage).await;
+    /// Leaves `access.denied` for a 401 or 403, once per subject and window, and hands the problem back.
+    pub async fn deny(&self, problem: Problem, identity: Option<&Identity>, passage: &Passage<'_>) -> Problem {
+        if problem.status == StatusCode::UNAUTHORIZED || problem.status == StatusCode::FORBIDDEN {
+            let subject = identity.map_or(passage.context.address.as_str(), |identity| identity.user_id.as_str());
+            let note = Note::action("access.denied").detail("route", self.route.as_str()).detail("code", problem.code);
+            self.tell_once("denied", subject, DENIAL_WINDOW_SECONDS, note, Outcome::Denied, identity, passage).await;
+        }
+        problem
     }
 
     /// Leaves an event the first time in a window, with how often it happened since the last one. A denial stands
@@ -282,13 +286,13 @@ impl Gate {
     }
 }
 
-/// How the event of an answer ends; a request that was not understood (400, 413, 415, 422) is not an attempt at anything.
+/// How the event of an answer ends; input that is not valid (422) is not an attempt at anything.
 fn outcome<O>(reply: &Result<Reply<O>, Problem>) -> Option<Outcome> {
     match reply {
         Ok(_) => Some(Outcome::Success),
         Err(problem) => match problem.status.as_u16() {
             403 => Some(Outcome::Denied),
-            413 | 415 | 422 => None,
+            422 => None,
             _ => Some(Outcome::Failure),
         },
     }
@@ -315,7 +319,7 @@ impl From<RingError> for Problem {
     }
 }
 
-/// Signing fails only where a key has left its ring.
+/// A token that cannot be signed, because its key has left the ring: whoever asks signs in again.
 impl From<TokenError> for Problem {
     fn from(_: TokenError) -> Self {
         Problem::invalid_refresh_token()

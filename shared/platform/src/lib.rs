@@ -11,6 +11,7 @@
 
 pub mod audit;
 pub mod aws;
+mod backoff;
 pub mod charts;
 pub mod chat;
 pub mod clock;

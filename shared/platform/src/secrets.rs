@@ -4,16 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_secretsmanager::error::DisplayErrorContext;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
-use crate::aws::{Service, sdk_config};
+use crate::aws::{Service, describe, sdk_config};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 
 /// How long a secret is believed.
-const BELIEVED_FOR: Duration = Duration::from_secs(300);
+const BELIEVED_FOR: Duration = Duration::from_mins(5);
+
+/// Characters that a member has at least: a shorter one, or an empty one that someone left behind, is a key that can be guessed.
+const SHORTEST: usize = 64;
 
 /// A secret could not be read. The log has why.
 #[derive(Debug, thiserror::Error)]
@@ -25,17 +27,25 @@ pub struct SecretError(String);
 pub struct Secrets {
     client: aws_sdk_secretsmanager::Client,
     clock: Clock,
-    cache: Arc<Mutex<HashMap<String, (Timestamp, Arc<Secret>)>>>,
+    cache: Arc<Mutex<Cache>>,
 }
+
+/// By ARN: when it was read, and what was read.
+type Cache = HashMap<String, (Timestamp, Arc<Secret>)>;
 
 /// The members of a secret that is a JSON object of strings.
 #[derive(serde::Deserialize)]
 pub struct Secret(HashMap<String, String>);
 
 impl Secret {
-    /// One member.
+    /// One member. One that is too short to be a key counts as absent.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        let member = self.0.get(name).map(String::as_str)?;
+        if member.len() < SHORTEST {
+            tracing::error!(name, "a member of a secret is too short to be a key");
+            return None;
+        }
+        Some(member)
     }
 }
 
@@ -63,7 +73,7 @@ impl Secrets {
             return Ok(Arc::clone(secret));
         }
         let answer = self.client.get_secret_value().secret_id(arn).send().await;
-        let answer = answer.map_err(|error| SecretError(DisplayErrorContext(error).to_string()))?;
+        let answer = answer.map_err(|error| SecretError(describe(&error)))?;
         // The parser's own message would quote the secret.
         let secret = serde_json::from_str(answer.secret_string().unwrap_or_default());
         let secret: Arc<Secret> = Arc::new(secret.map_err(|_| SecretError(format!("{arn} is not a JSON object of strings")))?);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use platform::routes::ACTIONS;
 use serde_json::{Value, json};
+use tally_local::aws::{Failure, Fault};
 use tally_tests::{Caller, Socket, World};
 
 async fn ticket(world: &World, caller: &Caller) -> String {
@@ -111,12 +112,41 @@ async fn a_session_that_has_ended_is_let_in_no_more_and_is_closed() {
         let refused = world.handshake(query, &headers).await.err().expect("the session has ended");
         assert_eq!((refused.status, &refused.body["code"]), (401, &json!("invalid_token")));
     }
-    // The connection may have been closed by now; if not, its next message is its last.
-    let _ = socket.try_send(&json!({"action": "ping"})).await;
-    if let Some(error) = socket.next().await {
-        assert_eq!((&error["type"], &error["code"]), (&json!("error"), &json!("invalid_token")));
-        assert_eq!(socket.next().await, None);
+    // Closed by the logout itself, before its answer.
+    assert_eq!(socket.next().await, None);
+}
+
+#[tokio::test]
+async fn every_way_for_a_session_to_end_closes_its_connections() {
+    let world = World::start().await;
+    let evicted = world.someone().await;
+    let mut first = world.connect(&evicted).await;
+    for _ in 0..3 {
+        world.login(&evicted.username, "Correct-Horse-9").await;
     }
+    assert_eq!(first.next().await, None);
+
+    let robbed = world.someone().await;
+    let mut second = world.connect(&robbed).await;
+    let next = world.post("/auth/refresh", None, &json!({"refresh_token": robbed.refresh})).await.expect(200);
+    world.post("/auth/refresh", None, &json!({"refresh_token": next["refresh_token"]})).await.expect(200);
+    world.post("/auth/refresh", None, &json!({"refresh_token": robbed.refresh})).await.problem(401, "invalid_refresh_token");
+    assert_eq!(second.next().await, None);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_not_closed_is_refused_at_its_next_message() {
+    let world = World::start().await;
+    let caller = world.someone().await;
+    let mut socket = world.connect(&caller).await;
+    assert_alive(&mut socket).await;
+    // The logout cannot find the connections it should close, and succeeds all the same.
+    world.stack.aws().fail(Fault { operation: Some("Query".into()), table: None, failure: Failure::Internal, times: 3 });
+    world.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
+    socket.send(&json!({"action": "ping"})).await;
+    let error = socket.next().await.unwrap();
+    assert_eq!((&error["type"], &error["code"]), (&json!("error"), &json!("invalid_token")));
+    assert_eq!(socket.next().await, None);
 }
 
 #[tokio::test]

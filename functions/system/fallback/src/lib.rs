@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn a_known_path_is_405_and_any_other_404() {
-        for (path, status) in [("/health", 405), ("/health/", 404), ("/", 404), ("/nope", 404), ("", 404)] {
+        for (path, status) in [("/health", 405), ("/health/", 404), ("/", 405), ("/nope", 404), ("", 404)] {
             assert_eq!(judge(path).status.as_u16(), status, "{path}");
         }
     }

@@ -13,7 +13,6 @@ use platform::context::Context;
 use platform::gate::{Gate, Passage};
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::routes::{Access, Session};
 use platform::store::{Profits, Users};
 use platform::worker::{Invocation, Worker};
 
@@ -35,7 +34,7 @@ impl Worker for Seed {
         Ok(Self {
             users: Users::new(database.clone(), &platform.config)?,
             profits: Profits::new(database, &platform.config)?,
-            gate: Gate::new(platform, Access::Public, Session::Trusted, &[], true)?,
+            gate: Gate::for_messages(platform, &[])?,
             clock: platform.clock.clone(),
             demo_users: platform.config.switch("SEED_DEMO_USERS")?,
         })

@@ -110,6 +110,11 @@ impl Aws {
         self.dynamodb.fail(fault);
     }
 
+    /// Forgets the failures that are still to come.
+    pub fn recover(&self) {
+        self.dynamodb.recover();
+    }
+
     /// Lets the calls under way end, for a moment at most, and releases the state directory.
     pub async fn shutdown(mut self) {
         self.sweeper.shutdown().await;

@@ -14,6 +14,7 @@ mod parameters;
 mod properties;
 mod references;
 mod resolver;
+mod resources;
 mod samconfig;
 mod serverless;
 mod storage;
@@ -73,6 +74,15 @@ pub fn references(template: &Path) -> Result<References, TemplateError> {
     read_file(template)
         .and_then(|text| Document::read(&text))
         .and_then(|document| references::of(&document))
+        .map_err(|error| error.in_file(template))
+}
+
+/// The resources of a template by logical id, with `Globals` merged in and nothing resolved, for rules about the template itself:
+/// `{Type, Metadata, Properties}` as JSON, intrinsic functions in their long form.
+pub fn resources(template: &Path) -> Result<serde_json::Map<String, serde_json::Value>, TemplateError> {
+    read_file(template)
+        .and_then(|text| Document::read(&text))
+        .map(resources::of)
         .map_err(|error| error.in_file(template))
 }
 

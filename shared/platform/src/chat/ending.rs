@@ -11,7 +11,6 @@ use crate::gate::{Gate, Passage};
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::routes::{Access, Session};
 use crate::store::{Message, Messages};
 
 /// Ends replies.
@@ -28,7 +27,7 @@ impl Endings {
         Ok(Self {
             messages: Messages::new(platform.database()?, &platform.config)?,
             // Who asked was checked when they did.
-            gate: Arc::new(Gate::new(platform, Access::Public, Session::Trusted, &[], true)?),
+            gate: Arc::new(Gate::for_messages(platform, &[])?),
             clock: platform.clock.clone(),
         })
     }

@@ -49,7 +49,7 @@ async fn travel<E: Endpoint>(
     let passage = Passage { context: &call.context, now: clock.now(), since, action };
 
     if let Some(problem) = endpoint.turn_away(call) {
-        return Err(problem);
+        return Err(gate.deny(problem, None, &passage).await);
     }
     let identity = gate.identify(call.header(header::AUTHORIZATION), &passage).await?;
     gate.admit(identity.as_ref(), route.access, me, &passage).await?;

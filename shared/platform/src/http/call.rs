@@ -99,8 +99,13 @@ impl Call {
         if self.body.len() > BODY_LIMIT {
             return Err(Problem::body_too_large());
         }
-        if matches!(self.method, Method::GET | Method::DELETE) || (self.body.is_empty() && !self.undecodable && optional) {
+        if matches!(self.method, Method::GET | Method::DELETE) {
             return Ok((Fields::json(serde_json::Map::new()), false));
+        }
+        // No body has no type: neither header is looked at.
+        if self.body.is_empty() && !self.undecodable {
+            let nothing = (Fields::json(serde_json::Map::new()), false);
+            return if optional { Ok(nothing) } else { Err(Problem::malformed_json("The body is empty; send a JSON object.")) };
         }
         if self.header(header::CONTENT_ENCODING).is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
             return Err(Problem::unsupported_media_type("Send the body without a Content-Encoding."));
@@ -110,7 +115,6 @@ impl Call {
         let form = match media_type.as_deref() {
             Some("application/json") => false,
             Some("application/x-www-form-urlencoded") if form_allowed => true,
-            None if self.body.is_empty() => false,
             _ => return Err(Problem::unsupported_media_type("Send the body as Content-Type: application/json.")),
         };
         if self.undecodable {
@@ -125,7 +129,6 @@ impl Call {
         match serde_json::from_str(text) {
             Ok(Value::Object(values)) => Ok((Fields::json(values), false)),
             Ok(_) => Err(Problem::malformed_json("The body must be a JSON object.")),
-            Err(_) if text.trim().is_empty() => Err(Problem::malformed_json("The body is empty; send a JSON object.")),
             Err(error) => Err(Problem::malformed_json(format!("The body is not JSON (line {}, column {}).", error.line(), error.column()))),
         }
     }

@@ -38,7 +38,7 @@ impl HttpFunction {
         const { assert!(E::Caller::SIGNED_IN != matches!(E::ROUTE.access, Access::Public), "Caller and the route's access do not fit") };
         let route = E::ROUTE;
         let endpoint = Arc::new(E::new(&self.platform)?);
-        let gate = Arc::new(Gate::new(&self.platform, route.access, route.session, route.limits, route.audit.is_some())?);
+        let gate = Arc::new(Gate::for_route(&self.platform, &route)?);
         let clock = self.platform.clock.clone();
         let answer: Answer = Box::new(move |call| {
             let (endpoint, gate, clock) = (Arc::clone(&endpoint), Arc::clone(&gate), clock.clone());

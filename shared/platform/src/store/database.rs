@@ -1,9 +1,8 @@
 //! The one way to DynamoDB: single-item reads and writes, queries, and the transaction that commits a plan.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::{SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -11,7 +10,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValue, ReturnVa
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::aws::{Service, sdk_config};
+use crate::aws::{Service, describe, sdk_config};
+use crate::backoff;
 use crate::config::{Config, ConfigError};
 use crate::ids;
 
@@ -132,7 +132,7 @@ impl Database {
             let Err(error) = request.set_transact_items(Some(writes.clone())).send().await else { return Ok(()) };
             let failure = judge(error);
             match failure {
-                Failure::Retry(_) if attempt < ATTEMPTS => tokio::time::sleep(jitter(attempt)).await,
+                Failure::Retry(_) if attempt < ATTEMPTS => backoff::pause(attempt).await,
                 Failure::Retry(reason) => return Err(StoreError::Unavailable(reason).into()),
                 Failure::Final(error) => return Err(error),
             }
@@ -169,16 +169,9 @@ fn judge(error: SdkError<TransactWriteItemsError>) -> Failure {
     Failure::Final(unavailable(error).into())
 }
 
-/// Up to 40, 80, 160, 320 ms: "full jitter", so that those that collided do not meet again.
-fn jitter(attempt: u32) -> Duration {
-    let [low, high] = ids::random::<2>();
-    let ceiling = 20_u64 << attempt.min(6);
-    Duration::from_millis(u64::from(u16::from_le_bytes([low, high])) % ceiling)
-}
-
 /// What the log says of a failed call. The SDK's errors hold no item and no key.
 pub(super) fn unavailable<E: std::error::Error + 'static>(error: E) -> StoreError {
-    StoreError::Unavailable(DisplayErrorContext(error).to_string())
+    StoreError::Unavailable(describe(&error))
 }
 
 /// An item as a Rust value.

@@ -129,15 +129,13 @@ impl Users {
         Ok(stored.map(|stored| stored.user))
     }
 
-    /// The user whom a username or an email, in any case, belongs to: two reads, or one if there is none.
+    /// The user whom a username or an email, in any case, belongs to: two reads, also where there is none, so that the time
+    /// does not tell.
     pub async fn find(&self, identifier: &str) -> Result<Option<User>, StoreError> {
         let identifier = identifier.to_lowercase();
         let claim_key = if identifier.contains('@') { format!("email#{identifier}") } else { format!("name#{identifier}") };
         let claim: Option<Claim> = self.database.get(&self.table, key("key", &claim_key), true).await?;
-        match claim {
-            Some(claim) => self.get(&claim.user_id).await,
-            None => Ok(None),
-        }
+        self.get(claim.as_ref().map_or("nobody", |claim| &claim.user_id)).await
     }
 
     /// A new account and its claims on username and email; each write's condition fails where one of them is taken.

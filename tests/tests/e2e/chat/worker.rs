@@ -15,7 +15,6 @@ use platform::gate::{Gate, Passage};
 use platform::identity::Identity;
 use platform::plan::Reply;
 use platform::platform::Platform;
-use platform::routes::{Access, Session};
 use platform::store::{Message, Messages, Origin};
 use serde_json::json;
 use tally_tests::World;
@@ -108,7 +107,7 @@ async fn pending(platform: &Platform, text: &str) -> Message {
     let request = ChatRequest { message: text.parse().unwrap(), conversation_id: None, prompt: None };
     let now = platform.clock.now();
     let (reply, plan) = Replies::new(platform).unwrap().ask(request, origin, now, |_| Reply::new(())).unwrap();
-    let gate = Gate::new(platform, Access::Public, Session::Trusted, &[], true).unwrap();
+    let gate = Gate::for_messages(platform, &[]).unwrap();
     let passage = Passage { context: &Context::default(), now, since: std::time::Instant::now(), action: None };
     gate.commit(Ok(plan), None, &passage).await.unwrap();
     reply

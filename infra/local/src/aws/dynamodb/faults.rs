@@ -10,7 +10,7 @@ use super::super::answer::{Answer, error};
 use super::failed;
 use super::touched::Touched;
 
-/// The next matching DynamoDB calls answer with a failure and have no effect.
+/// The next matching DynamoDB calls answer with a failure.
 #[derive(Debug, Clone)]
 pub struct Fault {
     /// The operation that fails, `PutItem`; `None`: any.
@@ -23,7 +23,7 @@ pub struct Fault {
     pub times: usize,
 }
 
-/// How a call fails.
+/// How a call fails. It has no effect, unless said otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
     /// 500 `InternalServerError`.
@@ -33,6 +33,16 @@ pub enum Failure {
     /// Another transaction holds an item: 400 `TransactionCanceledException` with `TransactionConflict` for the items of
     /// the fault's table (all, if it names none), or `TransactionConflictException` where the call is no transaction.
     TransactionConflict,
+    /// The call is carried out, but its answer does not arrive: 500 `InternalServerError` comes instead.
+    AnswerLost,
+}
+
+/// What a fault does to a call.
+pub(super) enum Strike {
+    /// The call is not carried out, and answered with this.
+    Instead(Answer),
+    /// The call is carried out, and answered with this.
+    Afterwards(Answer),
 }
 
 /// The faults that have not struck yet.
@@ -44,13 +54,18 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }
 
-    /// The failure with which this call is to be answered, if any.
-    pub(super) fn strike(&self, operation: &str, touched: &Touched) -> Option<Answer> {
+    pub(super) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// What is to become of this call, if a fault matches it.
+    pub(super) fn strike(&self, operation: &str, touched: &Touched) -> Option<Strike> {
         let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         faults.retain(|fault| fault.times > 0);
         let fault = faults.iter_mut().find(|fault| fault.matches(operation, touched))?;
         fault.times -= 1;
-        Some(fault.answer(touched))
+        let answer = fault.answer(touched);
+        Some(if fault.failure == Failure::AnswerLost { Strike::Afterwards(answer) } else { Strike::Instead(answer) })
     }
 }
 
@@ -62,7 +77,7 @@ impl Fault {
 
     fn answer(&self, touched: &Touched) -> Answer {
         match self.failure {
-            Failure::Internal => failed(&DynoxideError::InternalServerError("Internal server error".into())),
+            Failure::Internal | Failure::AnswerLost => failed(&DynoxideError::InternalServerError("Internal server error".into())),
             Failure::Throttled => failed(&DynoxideError::ProvisionedThroughputExceededException(
                 "The level of configured provisioned throughput for the table was exceeded".into(),
             )),

@@ -19,7 +19,7 @@ use super::calls::{CallLog, Service};
 use super::error::AwsError;
 use crate::template::model::Table;
 
-use self::faults::Faults;
+use self::faults::{Faults, Strike};
 use self::touched::Touched;
 
 pub use self::faults::{Failure, Fault};
@@ -52,12 +52,16 @@ impl DynamoDb {
     pub(super) async fn answer(&self, operation: &str, body: Bytes, calls: &CallLog) -> Answer {
         let touched = Touched::by(&body);
         calls.record(Service::DynamoDb, operation, touched.tables());
-        if let Some(failure) = self.faults.strike(operation, &touched) {
+        let strike = self.faults.strike(operation, &touched);
+        if let Some(Strike::Instead(failure)) = strike {
             return failure;
         }
         let (database, operation) = (self.database.clone(), operation.to_owned());
         // The database blocks its caller, for a commit until the disk has it.
         let result = spawn_blocking(move || operations::run(&database, &operation, &body)).await;
+        if let Some(Strike::Afterwards(failure)) = strike {
+            return failure;
+        }
         match result.unwrap_or_else(|panic| Err(DynoxideError::InternalServerError(panic.to_string()))) {
             Ok(json) => answer(StatusCode::OK, json),
             Err(error) => failed(&error),
@@ -67,6 +71,11 @@ impl DynamoDb {
     /// Makes the next matching calls fail.
     pub(super) fn fail(&self, fault: Fault) {
         self.faults.add(fault);
+    }
+
+    /// Forgets the failures that are still to come.
+    pub(super) fn recover(&self) {
+        self.faults.clear();
     }
 
     /// Deletes expired items now and then, for ever.

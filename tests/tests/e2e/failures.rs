@@ -1,0 +1,189 @@
+//! Parts that fail: what is refused then has no effect, what can go on goes on, and nothing happens twice.
+
+use serde_json::{Value, json};
+use tally_local::aws::Failure;
+use tally_tests::{Answer, Caller, World};
+
+use crate::chat::FAST;
+
+/// Until the test says that it is over.
+const FOR_EVER: usize = usize::MAX;
+
+const PASSWORD: &str = "Correct-Horse-9";
+
+fn registration(username: &str) -> Value {
+    json!({"username": username, "email": format!("{username}@example.com"), "password": PASSWORD})
+}
+
+async fn register(world: &World, username: &str) -> Answer {
+    world.post("/auth/register", None, &registration(username)).await
+}
+
+async fn login(world: &World, username: &str, password: &str) -> Answer {
+    world.post("/auth/login", None, &json!({"username": username, "password": password})).await
+}
+
+async fn refresh(world: &World, token: &Value) -> Answer {
+    world.post("/auth/refresh", None, &json!({"refresh_token": token})).await
+}
+
+async fn chat(world: &World, caller: &Caller) -> Answer {
+    world.post("/chat", Some(caller), &json!({"message": "Hello"})).await
+}
+
+/// How many events of an action this answer's request has left.
+async fn left(world: &World, action: &str, answer: &Answer) -> usize {
+    let auditor = world.admin().await;
+    let path = format!("/audit?action={action}&request_id={}", answer.header("x-request-id"));
+    world.get(&path, Some(&auditor)).await.expect(200)["items"].as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn without_limits_passwords_and_tokens_are_not_tried_and_the_rest_goes_on() {
+    for failure in [Failure::Internal, Failure::Throttled] {
+        let world = World::with(&FAST).await;
+        let caller = world.someone().await;
+        let mut socket = world.connect(&caller).await;
+        world.fail("LimitsTable", Some("UpdateItem"), failure, FOR_EVER);
+        let refused = [
+            register(&world, "unlucky").await,
+            login(&world, "demo", "SecureDemo123!").await,
+            login(&world, "demo", "wrong").await,
+            refresh(&world, &caller.refresh.as_str().into()).await,
+        ];
+        for answer in &refused {
+            answer.problem(503, "unavailable");
+        }
+        chat(&world, &caller).await.expect(200);
+        socket.ask(&json!({"action": "ping"}), "pong").await;
+        world.get("/profits", Some(&caller)).await.expect(200);
+        // A denial that can't be counted is a denial.
+        world.get("/audit", Some(&caller)).await.problem(403, "forbidden");
+
+        world.stack.aws().recover();
+        register(&world, "unlucky").await.expect(201);
+        // The token that was refused has not been spent.
+        refresh(&world, &caller.refresh.as_str().into()).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_does_not_happen() {
+    let world = World::with(&FAST).await;
+    let caller = world.someone().await;
+    let sessions = [world.demo().await, world.demo().await, world.demo().await];
+    world.fail("AuditTable", None, Failure::Internal, FOR_EVER);
+    let token: Value = caller.refresh.as_str().into();
+    let refused = [
+        register(&world, "unrecorded").await,
+        login(&world, "demo", "SecureDemo123!").await,
+        refresh(&world, &token).await,
+        world.post("/auth/ws-ticket", Some(&caller), &json!({})).await,
+        world.post("/auth/logout", Some(&caller), &json!({})).await,
+        world.get("/profits", Some(&caller)).await,
+        chat(&world, &caller).await,
+    ];
+    let connection = world.handshake("", &[("authorization", &format!("Bearer {}", caller.access))]).await.err().unwrap();
+    assert_eq!((connection.status, &connection.body["code"]), (503, &"unavailable".into()), "{connection:?}");
+
+    world.stack.aws().recover();
+    let auditor = world.admin().await;
+    for answer in &refused {
+        answer.problem(503, "unavailable");
+        let path = format!("/audit?request_id={}", answer.header("x-request-id"));
+        assert_eq!(world.get(&path, Some(&auditor)).await.expect(200)["items"], json!([]), "{answer:?}");
+    }
+    // The account was not made, the oldest session not ended, the token not spent, the session not ended.
+    register(&world, "unrecorded").await.expect(201);
+    refresh(&world, &sessions[0].refresh.as_str().into()).await.expect(200);
+    refresh(&world, &token).await.expect(200);
+    chat(&world, &caller).await.expect(200);
+    assert_eq!(world.events(&auditor, "chat.message").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_denial_keeps_its_status_when_it_cannot_be_recorded() {
+    let world = World::with(&[("RateLimits", "login=2/1h,*=100000/1m")]).await;
+    let caller = world.demo().await;
+    world.fail("AuditTable", None, Failure::Internal, FOR_EVER);
+    world.get("/audit", Some(&caller)).await.problem(403, "forbidden");
+    world.get("/audit", None).await.problem(401, "unauthenticated");
+    let stranger = Caller { access: "not.a.token".into(), ..caller };
+    world.get("/profits", Some(&stranger)).await.problem(401, "invalid_token");
+    login(&world, "demo", "wrong").await.problem(401, "invalid_credentials");
+    login(&world, "demo", "wrong").await.problem(429, "rate_limited");
+    refresh(&world, &"not.a.token".into()).await.problem(401, "invalid_refresh_token");
+}
+
+#[tokio::test]
+async fn a_transaction_that_collides_is_tried_again() {
+    for times in 1..=4 {
+        let world = World::with(&FAST).await;
+        let collide = |table| world.fail(table, Some("TransactWriteItems"), Failure::TransactionConflict, times);
+        collide("UsersTable");
+        let colliding = register(&world, "patient").await;
+        colliding.expect(201);
+        assert_eq!(left(&world, "auth.register", &colliding).await, 1);
+        let earlier = [login(&world, "patient", PASSWORD).await, login(&world, "patient", PASSWORD).await];
+        collide("SessionsTable");
+        let colliding = login(&world, "patient", PASSWORD).await;
+        let token = colliding.expect(200)["refresh_token"].clone();
+        assert_eq!(left(&world, "auth.login", &colliding).await, 1);
+        // One session, not one for each attempt: the first of the three that are allowed is still there.
+        refresh(&world, &earlier[0].expect(200)["refresh_token"]).await.expect(200);
+        collide("SessionsTable");
+        let colliding = refresh(&world, &token).await;
+        assert_ne!(colliding.expect(200)["refresh_token"], token);
+        assert_eq!(left(&world, "auth.refresh", &colliding).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_goes_on_colliding_is_given_up_with_nothing_written() {
+    let world = World::with(&FAST).await;
+    let caller = world.someone().await;
+    let sessions = [world.demo().await, world.demo().await, world.demo().await];
+    world.fail("AuditTable", Some("TransactWriteItems"), Failure::TransactionConflict, FOR_EVER);
+    let answers = [
+        register(&world, "colliding").await,
+        login(&world, "demo", "SecureDemo123!").await,
+        refresh(&world, &caller.refresh.as_str().into()).await,
+        chat(&world, &caller).await,
+    ];
+    world.stack.aws().recover();
+    for (answer, action) in answers.iter().zip(["auth.register", "auth.login", "auth.refresh", "chat.requested"]) {
+        answer.problem(503, "unavailable");
+        assert_eq!(left(&world, action, answer).await, 0, "{action}");
+    }
+    register(&world, "colliding").await.expect(201);
+    refresh(&world, &sessions[0].refresh.as_str().into()).await.expect(200);
+    refresh(&world, &caller.refresh.as_str().into()).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_is_not_made_again() {
+    let world = World::with(&FAST).await;
+    let lose = |table| world.fail(table, Some("TransactWriteItems"), Failure::AnswerLost, 2);
+    lose("UsersTable");
+    // Not a 409 for the account that it has just made itself.
+    let answer = register(&world, "unheard").await;
+    answer.expect(201);
+    assert_eq!(left(&world, "auth.register", &answer).await, 1);
+    let earlier = [login(&world, "unheard", PASSWORD).await, login(&world, "unheard", PASSWORD).await];
+    lose("SessionsTable");
+    let answer = login(&world, "unheard", PASSWORD).await;
+    let token = answer.expect(200)["refresh_token"].clone();
+    assert_eq!(left(&world, "auth.login", &answer).await, 1);
+    refresh(&world, &earlier[0].expect(200)["refresh_token"]).await.expect(200);
+    lose("SessionsTable");
+    let answer = refresh(&world, &token).await;
+    let next = answer.expect(200)["refresh_token"].clone();
+    assert_eq!(left(&world, "auth.refresh", &answer).await, 1);
+    refresh(&world, &next).await.expect(200);
+    let caller = world.demo().await;
+    lose("MessagesTable");
+    let answer = chat(&world, &caller).await;
+    answer.expect(200);
+    assert_eq!(left(&world, "chat.requested", &answer).await, 1);
+    assert_eq!(left(&world, "chat.message", &answer).await, 1);
+}

@@ -1,0 +1,116 @@
+//! What each endpoint asks of DynamoDB, call by call: one more makes every request slower and dearer, so it is to be decided, not
+//! to happen.
+
+use http::Method;
+use serde_json::{Value, json};
+use tally_local::aws::Service;
+use tally_tests::{Answer, Caller, World};
+
+use crate::chat::FAST;
+
+/// Counting against two limits, side by side.
+const TWO_LIMITS: [&str; 2] = ["UpdateItem Limits"; 2];
+
+/// Finding a user by name or email, and the user.
+const FIND_USER: [&str; 2] = ["GetItem Users"; 2];
+
+/// Fails unless a request succeeds and makes just these calls.
+async fn check(world: &World, request: (&str, Option<&Caller>, Option<Value>), expected: &[&[&str]]) -> Answer {
+    let (route, caller, body) = request;
+    let (method, path) = route.split_once(' ').unwrap();
+    let request = world.request(method.parse::<Method>().unwrap(), path);
+    let request = caller.iter().fold(request, |request, caller| request.bearer_auth(&caller.access));
+    let request = body.iter().fold(request, |request, body| request.json(body));
+    let (answer, calls) = world.round_trips(world.send(request)).await;
+    assert!(answer.status < 300, "{answer:?}");
+    let mut calls: Vec<_> = calls.iter().map(|call| call.replace("tally-local-", "").replace("Table", "")).collect();
+    if path == "/chat" {
+        // It looks again and again whether the worker has written the reply, sooner or later.
+        calls.retain(|call| call != "GetItem Messages");
+    }
+    assert_eq!(calls, expected.concat(), "{route}");
+    answer
+}
+
+#[tokio::test]
+async fn what_needs_no_table_asks_none() {
+    let world = World::start().await;
+    for route in ["GET /", "GET /health", "GET /docs", "GET /docs/initializer.js", "GET /openapi.json"] {
+        check(&world, (route, None, None), &[]).await;
+    }
+}
+
+#[tokio::test]
+async fn accounts_ask_no_more_than_they_must() {
+    let world = World::start().await;
+    let new = json!({"username": "frugal", "email": "frugal@example.com", "password": "Correct-Horse-9"});
+    let register: &[&[&str]] = &[&["UpdateItem Limits", "TransactWriteItems Users+Audit"]];
+    check(&world, ("POST /auth/register", None, Some(new)), register).await;
+
+    let credentials = json!({"username": "frugal", "password": "Correct-Horse-9"});
+    let begin = "TransactWriteItems Sessions+Users+Audit";
+    let login: &[&[&str]] = &[&TWO_LIMITS, &FIND_USER, &[begin]];
+    for _ in 0..3 {
+        check(&world, ("POST /auth/login", None, Some(credentials.clone())), login).await;
+    }
+    // The oldest session ends, and with it its connections.
+    let login: &[&[&str]] = &[&TWO_LIMITS, &FIND_USER, &[begin, "Query Connections"]];
+    check(&world, ("POST /auth/login", None, Some(credentials)), login).await;
+
+    let caller = world.login("frugal", "Correct-Horse-9").await;
+    let spend = json!({"refresh_token": caller.refresh});
+    let rotate = ["GetItem Sessions", "GetItem Users", "TransactWriteItems Sessions+Audit"];
+    check(&world, ("POST /auth/refresh", None, Some(spend.clone())), &[&TWO_LIMITS, &rotate]).await;
+    // The other tab.
+    let again = ["GetItem Sessions", "PutItem Audit"];
+    check(&world, ("POST /auth/refresh", None, Some(spend)), &[&TWO_LIMITS, &again]).await;
+
+    check(&world, ("GET /auth/me", Some(&caller), None), &[&["GetItem Users"]]).await;
+    let ticket = ["GetItem Sessions", "TransactWriteItems Tickets+Audit"];
+    check(&world, ("POST /auth/ws-ticket", Some(&caller), None), &[&ticket]).await;
+    let end = ["TransactWriteItems Sessions+Users+Audit", "Query Connections"];
+    check(&world, ("POST /auth/logout", Some(&caller), None), &[&["GetItem Sessions"], &end]).await;
+    let caller = world.login("frugal", "Correct-Horse-9").await;
+    // One query for each of the three sessions.
+    let all: &[&[&str]] = &[&["GetItem Sessions", "GetItem Users"], &end, &["Query Connections"; 2]];
+    check(&world, ("POST /auth/logout", Some(&caller), Some(json!({"all": true}))), all).await;
+}
+
+#[tokio::test]
+async fn reads_ask_no_more_than_they_must() {
+    let world = World::start().await;
+    let admin = world.admin().await;
+    check(&world, ("GET /profits", Some(&admin), None), &[&["Query Profits", "PutItem Audit"]]).await;
+    check(&world, ("GET /audit?actor=me", Some(&admin), None), &[&["GetItem Sessions", "Query Audit"]]).await;
+    // One query for each shard of this month. Few events: the walk goes on to the months before, which a full page would not.
+    let page: &[&[&str]] = &[&["GetItem Sessions", "GetItem Users"], &["Query Audit"; 8], &["PutItem Audit"]];
+    check(&world, ("GET /audit?limit=1", Some(&admin), None), page).await;
+}
+
+#[tokio::test]
+async fn a_reply_asks_no_more_than_it_must() {
+    let world = World::with(&FAST).await;
+    let caller = world.someone().await;
+    let ask = ["TransactWriteItems Conversations+Messages+Audit"];
+    let write = ["UpdateItem Messages", "Query Messages", "TransactWriteItems Messages+Audit"];
+    let chat: &[&[&str]] = &[&["GetItem Sessions"], &TWO_LIMITS, &ask, &write];
+    let first = check(&world, ("POST /chat", Some(&caller), Some(json!({"message": "Hello"}))), chat).await.json();
+    let more = json!({"message": "Go on", "conversation_id": first["conversation_id"]});
+    check(&world, ("POST /chat", Some(&caller), Some(more)), chat).await;
+    let (conversation, message) = (first["conversation_id"].as_str().unwrap(), first["message_id"].as_str().unwrap());
+    let route = format!("GET /conversations/{conversation}/messages/{message}");
+    check(&world, (&route, Some(&caller), None), &[&["GetItem Sessions", "GetItem Messages"]]).await;
+}
+
+#[tokio::test]
+async fn a_warm_function_asks_for_no_secret() {
+    let world = World::start().await;
+    let caller = world.demo().await;
+    for path in ["/auth/me", "/profits", "/audit?actor=me"] {
+        world.get(path, Some(&caller)).await.expect(200);
+        world.stack.calls().clear();
+        world.get(path, Some(&caller)).await.expect(200);
+        let calls = world.stack.calls().snapshot();
+        assert!(calls.iter().all(|call| call.service == Service::DynamoDb), "{path}: {calls:?}");
+    }
+}

@@ -1,0 +1,194 @@
+//! Rules of the house that no lint holds: who may know whom, and what template.yaml gives a function.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+use tally_tests::root;
+
+/// Files with this name or ending under a directory, whatever was built there left out.
+fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let found = entries.filter(|path| !path.ends_with("target")).flat_map(|path| match path.is_dir() {
+        true => files(&path, ending),
+        false => path.to_str().unwrap().ends_with(ending).then_some(path).into_iter().collect(),
+    });
+    found.collect()
+}
+
+/// The manifests of packages under a directory of the workspace, by the packages' names.
+fn manifests(directory: &str) -> BTreeMap<String, toml::Table> {
+    let manifests = files(&root().join(directory), "/Cargo.toml").into_iter().map(|path| fs::read_to_string(path).unwrap());
+    let manifests = manifests.map(|text| text.parse::<toml::Table>().unwrap());
+    manifests.map(|manifest| (manifest["package"]["name"].as_str().unwrap().to_owned(), manifest)).collect()
+}
+
+/// The packages of the workspace that a package depends on, in its tests too.
+fn dependencies(manifest: &toml::Table) -> BTreeSet<String> {
+    let ours: BTreeSet<_> =
+        ["functions", "shared", "infra", "tests"].iter().flat_map(|directory| manifests(directory).into_keys()).collect();
+    let tables = ["dependencies", "dev-dependencies", "build-dependencies"].iter().filter_map(|table| manifest.get(*table)?.as_table());
+    // What it is called in the code may be another name.
+    let names = tables.flatten().map(|(name, value)| value.get("package").and_then(toml::Value::as_str).unwrap_or(name));
+    names.map(str::to_owned).filter(|name| ours.contains(name)).collect()
+}
+
+/// The functions of the template by logical id, and its other resources.
+fn template() -> (Map<String, Value>, Map<String, Value>) {
+    let resources = tally_local::template::resources(&root().join("template.yaml")).unwrap();
+    resources.into_iter().partition(|(_, resource)| resource["Type"] == "AWS::Serverless::Function")
+}
+
+/// A value as the list it stands for: `Action: x` is `Action: [x]`.
+fn list(value: &Value) -> Vec<&Value> {
+    value.as_array().map_or_else(|| vec![value], |items| items.iter().collect())
+}
+
+/// The statements of a function's policies. They are written out: what a ready-made policy allows is for others to change.
+fn statements(function: &Value) -> Vec<&Value> {
+    let policies = &function["Properties"]["Policies"];
+    let policies = if policies.is_null() { Vec::new() } else { list(policies) };
+    policies.into_iter().flat_map(|policy| list(&policy["Statement"])).collect()
+}
+
+/// What a function may do, each action with each resource.
+fn permissions(function: &Value) -> Vec<(&str, &Value)> {
+    let mut permissions = Vec::new();
+    for statement in statements(function) {
+        for action in list(&statement["Action"]) {
+            permissions.extend(list(&statement["Resource"]).into_iter().map(|resource| (action.as_str().unwrap(), resource)));
+        }
+    }
+    permissions
+}
+
+/// The resource that an ARN in a policy is of: the table of an index, the function of an alias.
+fn subject(resource: &Value) -> String {
+    let named = |name: &str| name.split(['.', '/']).next().unwrap().to_owned();
+    match (&resource["Ref"], &resource["Fn::GetAtt"][0], &resource["Fn::Sub"]) {
+        (Value::String(name), ..) | (_, Value::String(name), _) => named(name),
+        (.., Value::String(text)) => named(text.trim_start_matches("${")),
+        _ => panic!("{resource} names no resource of the template"),
+    }
+}
+
+#[test]
+fn stores_alone_know_the_database() {
+    let store = root().join("shared/platform/src/store");
+    let sources = ["functions", "shared"].iter().flat_map(|directory| files(&root().join(directory), ".rs"));
+    for path in sources.filter(|path| !path.starts_with(&store)) {
+        assert!(!fs::read_to_string(&path).unwrap().contains("aws_sdk_dynamodb"), "{} names the SDK", path.display());
+    }
+    for path in files(&store, ".rs") {
+        assert!(!fs::read_to_string(&path).unwrap().contains(".scan()"), "{} reads a whole table", path.display());
+    }
+}
+
+#[test]
+fn one_place_each_reads_the_environment_and_the_clock() {
+    let excused = ["shared/platform/src/clock.rs", "shared/platform/src/config.rs"].map(|path| root().join(path));
+    let sources = ["functions", "shared"].iter().flat_map(|directory| files(&root().join(directory), ".rs"));
+    let excusing: BTreeSet<_> = sources.filter(|path| fs::read_to_string(path).unwrap().contains("disallowed_methods")).collect();
+    assert_eq!(excusing, BTreeSet::from(excused));
+}
+
+#[test]
+fn functions_know_what_is_shared_and_not_each_other() {
+    let shared = BTreeSet::from(["tally-assistant".to_owned(), "tally-platform".to_owned()]);
+    for (name, manifest) in manifests("functions") {
+        assert!(dependencies(&manifest).is_subset(&shared), "{name} depends on {:?}", dependencies(&manifest));
+    }
+    let shared = manifests("shared");
+    assert_eq!(dependencies(&shared["tally-assistant"]), BTreeSet::from(["tally-platform".to_owned()]));
+    assert_eq!(dependencies(&shared["tally-platform"]), BTreeSet::new());
+    assert_eq!(dependencies(&manifests("infra")["tally-local"]), BTreeSet::new());
+}
+
+#[test]
+fn every_function_is_a_crate_and_every_crate_a_function() {
+    let (functions, _) = template();
+    let binary = |function: &Value| function["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap().to_owned();
+    let deployed: Vec<_> = functions.values().map(binary).collect();
+    let crates: Vec<_> = manifests("functions").into_keys().collect();
+    assert_eq!(BTreeSet::from_iter(&deployed), BTreeSet::from_iter(&crates));
+    assert_eq!(deployed.len(), crates.len(), "a crate is deployed twice");
+    for (id, function) in &functions {
+        // `ws-ticket` is WsTicketFunction.
+        let words = binary(function).split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<String>();
+        assert_eq!(*id, format!("{words}Function"));
+        assert_eq!(function["Metadata"]["BuildMethod"], "rust-cargolambda", "{id}");
+    }
+}
+
+#[test]
+fn every_function_ends_before_its_caller_gives_up() {
+    for (id, function) in template().0 {
+        let timeout = &function["Properties"]["Timeout"];
+        // A worker's time is a parameter, within what Lambda allows; nobody waits for it.
+        let ends = match &function["Properties"]["Events"] {
+            Value::Null => timeout.is_u64() || timeout["Ref"].is_string(),
+            _ => timeout.as_u64().is_some_and(|seconds| seconds < 30),
+        };
+        assert!(ends, "{id} has the Timeout {timeout}");
+    }
+}
+
+#[test]
+fn every_function_has_a_log_whose_lines_go_in_time() {
+    let (functions, others) = template();
+    let groups: Vec<_> =
+        others.values().filter(|resource| resource["Type"] == "AWS::Logs::LogGroup").map(|group| &group["Properties"]).collect();
+    for group in &groups {
+        assert_eq!(group["RetentionInDays"], json!({"Ref": "LogRetentionDays"}), "{group}");
+    }
+    let named: BTreeSet<_> = groups.iter().filter_map(|group| group["LogGroupName"]["Fn::Sub"].as_str()).map(str::to_owned).collect();
+    let expected: BTreeSet<_> = functions.keys().map(|id| format!("/aws/lambda/${{{id}}}")).collect();
+    assert_eq!(named, expected);
+}
+
+#[test]
+fn policies_name_what_they_allow() {
+    for (id, function) in template().0 {
+        for statement in statements(&function) {
+            assert!(statement["Action"].is_array() || statement["Action"].is_string(), "{id} has a policy that is not written out");
+            assert_eq!(statement["Effect"], "Allow", "{id}");
+        }
+        for (action, resource) in permissions(&function) {
+            assert!(!action.contains('*'), "{id} may {action}");
+            assert_ne!(action, "dynamodb:Scan", "{id}");
+            // Connections come and go; all else is known when the stack is deployed.
+            let text = resource.to_string();
+            let text = if action == "execute-api:ManageConnections" { text.replace("/@connections/*", "") } else { text };
+            assert!(!text.contains('*'), "{id} may {action} on {resource}");
+        }
+        // Roles that are made elsewhere, and SAM's own templates of policies, can't be seen through from here.
+        assert_eq!(function["Properties"]["Role"], Value::Null, "{id}");
+    }
+}
+
+/// What a function is told of, by its environment, and what it may use, by its policies, are the same tables, secrets and workers.
+#[test]
+fn a_function_may_use_what_it_is_told_of_and_nothing_else() {
+    let (functions, others) = template();
+    for (id, function) in &functions {
+        let settings = function["Properties"]["Environment"]["Variables"].as_object().unwrap();
+        let told = |ending: &str, kind: &str| -> BTreeSet<_> {
+            let is_kind = |name: &String| functions.get(name).or(others.get(name)).is_some_and(|resource| resource["Type"] == kind);
+            let settings = settings.iter().filter(|(name, _)| name.ends_with(ending));
+            settings.filter(|(_, value)| value.is_object()).map(|(_, value)| subject(value)).filter(is_kind).collect()
+        };
+        let allowed = |service: &str| -> BTreeSet<_> {
+            permissions(function)
+                .into_iter()
+                .filter(|(action, _)| action.starts_with(service))
+                .map(|(_, resource)| subject(resource))
+                .collect()
+        };
+        assert_eq!(told("_TABLE", "AWS::DynamoDB::Table"), allowed("dynamodb:"), "tables of {id}");
+        assert_eq!(told("_ARN", "AWS::SecretsManager::Secret"), allowed("secretsmanager:"), "secrets of {id}");
+        assert_eq!(told("_ARN", "AWS::Serverless::Function"), allowed("lambda:"), "workers of {id}");
+        let posts = permissions(function).iter().any(|(action, _)| action.starts_with("execute-api:"));
+        assert_eq!(settings.contains_key("CONNECTIONS_ENDPOINT"), posts, "connections of {id}");
+    }
+}
