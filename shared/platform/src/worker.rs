@@ -38,8 +38,6 @@ pub trait Worker: Sized + Send + Sync + 'static {
 pub struct Invocation {
     /// Lambda's request id.
     pub request_id: String,
-    /// ARN it was invoked by: what a worker starts its successor with.
-    pub function_arn: String,
     /// When Lambda ends it.
     pub deadline: Timestamp,
     clock: Clock,
@@ -60,12 +58,8 @@ pub async fn run<W: Worker>() -> Result<(), lambda_runtime::Error> {
     let clock = &platform.clock;
     lambda_runtime::run(service_fn(async move |event: LambdaEvent<serde_json::Value>| {
         let deadline = i64::try_from(event.context.deadline).ok().and_then(|deadline| Timestamp::from_millisecond(deadline).ok());
-        let invocation = Invocation {
-            request_id: event.context.request_id,
-            function_arn: event.context.invoked_function_arn,
-            deadline: deadline.unwrap_or(Timestamp::UNIX_EPOCH),
-            clock: clock.clone(),
-        };
+        let invocation =
+            Invocation { request_id: event.context.request_id, deadline: deadline.unwrap_or(Timestamp::UNIX_EPOCH), clock: clock.clone() };
         let payload = serde_json::from_value::<W::Payload>(event.payload).map_err(|error| format!("not a payload: {error}"))?;
         let request_id = invocation.request_id.clone();
         // The panic hook has logged where.

@@ -20,7 +20,7 @@ async fn check(world: &World, request: (&str, Option<&Caller>, Option<Value>), e
     let (method, path) = route.split_once(' ').unwrap();
     let request = world.request(method.parse::<Method>().unwrap(), path);
     let request = caller.iter().fold(request, |request, caller| request.bearer_auth(&caller.access));
-    let request = body.iter().fold(request, |request, body| request.json(body));
+    let request = body.iter().fold(request, reqwest::RequestBuilder::json);
     let (answer, calls) = world.round_trips(world.send(request)).await;
     assert!(answer.status < 300, "{answer:?}");
     let mut calls: Vec<_> = calls.iter().map(|call| call.replace("tally-local-", "").replace("Table", "")).collect();

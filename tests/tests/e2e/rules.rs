@@ -10,9 +10,9 @@ use tally_tests::root;
 /// Files with this name or ending under a directory, whatever was built there left out.
 fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    let found = entries.filter(|path| !path.ends_with("target")).flat_map(|path| match path.is_dir() {
-        true => files(&path, ending),
-        false => path.to_str().unwrap().ends_with(ending).then_some(path).into_iter().collect(),
+    let found = entries.filter(|path| !path.ends_with("target")).flat_map(|path| {
+        let is_wanted = path.to_str().unwrap().ends_with(ending);
+        if path.is_dir() { files(&path, ending) } else { is_wanted.then_some(path).into_iter().collect() }
     });
     found.collect()
 }

@@ -9,18 +9,19 @@ use assistant::{Event, Events, Provider, ProviderError, Request, Turn};
 use draft::Draft;
 use futures_util::StreamExt as _;
 use platform::chat::{ChatCompleted, ChatFailed, Endings, ReplyStart};
+use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::domain::{MessageStatus, StopReason, Usage};
 use platform::ids;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::socket::Sender;
+use platform::socket::{Presence, Sender};
 use platform::store::{Message, Messages};
 use platform::worker::{Invocation, Worker};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// Messages of a conversation that the model sees.
-const REMEMBERED: i32 = 20;
+const REMEMBERED: u16 = 20;
 
 /// Time before the end of the invocation that is kept for sending what is left and storing the reply.
 const MARGIN: Duration = Duration::from_secs(15);
@@ -29,8 +30,10 @@ const MARGIN: Duration = Duration::from_secs(15);
 pub struct ChatStream {
     messages: Messages,
     endings: Endings,
+    presence: Presence,
     sender: Sender,
     provider: Box<dyn Provider>,
+    clock: Clock,
 }
 
 impl Worker for ChatStream {
@@ -51,8 +54,10 @@ impl ChatStream {
         Ok(Self {
             messages: Messages::new(platform.database()?, &platform.config)?,
             endings: Endings::new(platform)?,
+            presence: Presence::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
             provider,
+            clock: platform.clock.clone(),
         })
     }
 
@@ -63,7 +68,7 @@ impl ChatStream {
             tracing::info!(message_id = start.message_id, "somebody else writes this reply, or has written it");
             return Ok(());
         };
-        let mut draft = Draft::new(reply, &self.messages, &self.sender);
+        let mut draft = Draft::new(reply, self);
         let mut usage = Usage::default();
         let written = self.compose(&mut draft, &mut usage, until).await;
         if let Ok(None) = written {
@@ -107,10 +112,8 @@ impl ChatStream {
 
     /// The conversation up to this reply, as far as the model sees it: what is whole, or was stopped by its user.
     async fn turns(&self, reply: &Message) -> Result<Vec<Turn>, Problem> {
-        let remembered = self.messages.before(&reply.conversation_id, &reply.id, REMEMBERED).await?;
-        let settled = |message: &Message| matches!(message.status, MessageStatus::Completed | MessageStatus::Cancelled);
-        let said = remembered.into_iter().filter(|message| settled(message) && !message.text.is_empty());
-        Ok(said.map(|message| Turn { role: message.role, text: message.text }).collect())
+        let said = self.messages.said_before(&reply.conversation_id, &reply.id, REMEMBERED).await?;
+        Ok(said.into_iter().map(|message| Turn { role: message.role, text: message.text }).collect())
     }
 
     /// Stores how the reply ended, and then says so.
@@ -123,11 +126,12 @@ impl ChatStream {
         let ended = Message { status, stop_reason, usage: Some(usage), cost_usd: Some(cost_usd), ..draft.reply().clone() };
         let stored = self.endings.end(&ended, MessageStatus::Streaming, Some(self.provider.model())).await;
         match (&stored, written) {
-            (Ok(true), Ok(Some(stop_reason))) => {
-                draft.post(&ChatCompleted { message_id: ended.id, stop_reason, usage, cost_usd }).await;
+            (Ok(true), Ok(Some(stop_reason))) if draft.is_sent() => {
+                draft.say_end(&ChatCompleted { message_id: ended.id, stop_reason, usage, cost_usd }).await;
             }
-            (Ok(true), Err(problem)) => draft.post(&ChatFailed::new(&ended.id, &problem)).await,
-            (Err(problem), _) => draft.post(&ChatFailed::new(&ended.id, problem)).await,
+            (Ok(true), Ok(Some(_))) => draft.say_end(&ChatFailed::unheard(&ended)).await,
+            (Ok(true), Err(problem)) => draft.say_end(&ChatFailed::new(&ended.id, &problem)).await,
+            (Err(problem), _) => draft.say_end(&ChatFailed::new(&ended.id, problem)).await,
             _ => {}
         }
         stored.map(drop)

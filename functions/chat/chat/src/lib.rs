@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use http::{HeaderName, StatusCode, header};
 use platform::chat::{ChatRequest, Replies};
+use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::domain::{Cost, MessageStatus, StopReason, Usage};
 use platform::http::{Call, Endpoint, Request};
@@ -30,6 +31,7 @@ pub struct Chat {
     replies: Replies,
     messages: Messages,
     wait: Duration,
+    clock: Clock,
 }
 
 /// The answer.
@@ -84,6 +86,7 @@ impl Endpoint for Chat {
             replies: Replies::new(platform)?,
             messages: Messages::new(platform.database()?, &platform.config)?,
             wait: platform.config.seconds("CHAT_WAIT_SECONDS", WAIT_SECONDS)?,
+            clock: platform.clock.clone(),
         })
     }
 
@@ -95,10 +98,13 @@ impl Endpoint for Chat {
             if patient { accepted } else { accepted.header(HeaderName::from_static("preference-applied"), "respond-async") }
         })?;
 
-        let (replies, messages, wait) = (self.replies.clone(), self.messages.clone(), self.wait);
+        // API Gateway counts from the request's arrival; so does the wait.
+        let passed = self.clock.now().duration_since(request.now).try_into().unwrap_or_default();
+        let until = Instant::now() + self.wait.saturating_sub(passed);
+        let (replies, messages) = (self.replies.clone(), self.messages.clone());
         let start = async move {
             replies.start(&reply).await?;
-            if patient { watch(&messages, reply, Instant::now() + wait).await.map(Some) } else { Ok(None) }
+            if patient { watch(&messages, reply, until).await.map(Some) } else { Ok(None) }
         };
         Ok(plan.then(Box::new(|| start.boxed())))
     }

@@ -7,6 +7,7 @@ mod stream;
 use platform::charts::{StreamStart, Subscribed};
 use platform::clock::Clock;
 use platform::config::ConfigError;
+use platform::ids;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::socket::{Peer, Presence, Sender};
@@ -39,7 +40,14 @@ impl Worker for ChartStream {
     }
 
     async fn run(&self, start: StreamStart, invocation: Invocation) -> Result<(), Problem> {
-        let Some(held) = self.subscriptions.claim(&start).await? else { return Ok(()) };
+        let held = match self.subscriptions.claim(&start, &ids::new_secret::<16>()).await {
+            Ok(Some(held)) => held,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                self.tell(start.peer(), &start.subscription_id, Reason::Unavailable).await;
+                return Err(error.into());
+            }
+        };
         if start.announce
             && let Err(error) = self.sender.post(start.peer(), None, &Subscribed::from(&held)).await
         {
@@ -55,16 +63,25 @@ impl ChartStream {
     /// Leaves nothing behind, and tells a client that is still there.
     async fn end(&self, peer: Peer<'_>, held: &Subscription, end: End) -> Result<(), Problem> {
         tracing::info!(subscription_id = held.subscription_id, ?end, "a stream has ended");
-        if end == End::NotOurs || !self.subscriptions.give_up(held).await? {
+        if end == End::NotOurs {
             return Ok(());
         }
-        let End::Told(reason) = end else { return Ok(()) };
-        let told = Ended { subscription_id: held.subscription_id.clone(), reason };
-        let told = self.sender.post(peer, None, &told).await;
+        let given_up = self.subscriptions.give_up(held).await;
+        // Where the store does not answer, the client learns of it all the same: nobody streams any more.
+        if let End::Told(reason) = end
+            && !matches!(given_up, Ok(false))
+        {
+            self.tell(peer, &held.subscription_id, reason).await;
+        }
+        Ok(given_up.map(drop)?)
+    }
+
+    /// Tells a client that its stream is over, and closes the connection if its session is.
+    async fn tell(&self, peer: Peer<'_>, subscription_id: &str, reason: Reason) {
+        let told = self.sender.post(peer, None, &Ended { subscription_id: subscription_id.to_owned(), reason }).await;
         let closed = if reason == Reason::SessionEnded { self.sender.close(peer.connection_id).await } else { Ok(()) };
         if let Err(error) = told.and(closed) {
-            tracing::info!(%error, subscription_id = held.subscription_id, "nobody was told");
+            tracing::info!(%error, subscription_id, "nobody was told");
         }
-        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use platform::problem::Problem;
 use platform::socket::{Peer, SendError};
 use platform::store::Subscription;
 use platform::worker::Invocation;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::ChartStream;
 use crate::messages::{Data, Reason};
@@ -16,7 +16,8 @@ use crate::messages::{Data, Reason};
 /// How long before Lambda ends the worker its stream ends itself.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// How long a connection is believed to be allowed: a stream of four frames a second need not ask as often.
+/// How long a connection is believed to be allowed, and a stream to be the worker's own: one of four frames a second need
+/// not ask as often, one of a frame a minute has to ask in between, so that a worker does not outlive its stream for long.
 const BELIEVED_FOR: Duration = Duration::from_secs(5);
 
 /// Failures in a row after which a stream ends.
@@ -39,34 +40,35 @@ pub struct Stream<'a> {
     peer: Peer<'a>,
     /// As of the last frame that was begun.
     held: Subscription,
-    /// Whether that frame has yet to be sent.
+    /// Whether that frame has yet to be sent, as far as is known.
     unsent: bool,
     admitted_at: Option<Instant>,
 }
 
 impl<'a> Stream<'a> {
-    /// A stream to a connection, of which nothing has been asked yet.
+    /// A stream to a connection, of which nothing has been asked yet. One that goes on at another pace begins with the frame
+    /// that its former worker had begun, and may not have sent: it comes twice, the same bytes, rather than not at all.
     pub fn new(worker: &'a ChartStream, peer: Peer<'a>, held: Subscription) -> Self {
-        Self { worker, peer, held, unsent: false, admitted_at: None }
+        let unsent = held.sequence > 0;
+        Self { worker, peer, held, unsent, admitted_at: None }
     }
 
     /// Sends frames until the stream is over.
     pub async fn run(mut self, invocation: &Invocation) -> End {
-        let period = Duration::from_millis(self.held.interval_ms);
-        // A new stream begins at once. One that goes on at another pace does so after one period of it, which lets the
-        // frame that its former worker may be sending arrive first.
-        let first = if self.held.sequence == 0 { Instant::now() } else { Instant::now() + period };
-        let mut ticks = interval_at(first, period);
+        // The first frame goes at once. After one that a former worker may be sending too, the next waits for a whole period,
+        // which lets the former worker's arrive before it.
+        let mut ticks = interval(Duration::from_millis(self.held.interval_ms));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut deadline = pin!(sleep(invocation.remaining().saturating_sub(MARGIN)));
         let mut failures = 0;
         loop {
-            tokio::select! {
+            let due = tokio::select! {
                 biased;
                 () = &mut deadline => return End::Told(Reason::Deadline),
-                _ = ticks.tick() => {}
-            }
-            match self.tick().await {
+                _ = ticks.tick() => true,
+                () = sleep(BELIEVED_FOR) => false,
+            };
+            match self.go_on(due).await {
                 Ok(ControlFlow::Break(end)) => return end,
                 Ok(ControlFlow::Continue(())) => failures = 0,
                 Err(problem) => {
@@ -80,8 +82,9 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Begins a frame, or takes the one that could not be sent, and sends it.
-    async fn tick(&mut self) -> Result<ControlFlow<End>, Problem> {
+    /// Begins a frame if one is due, or takes the one that could not be sent, and sends it, if the stream is still the
+    /// worker's own: the frame of one who is not would come after those of the next.
+    async fn go_on(&mut self, due: bool) -> Result<ControlFlow<End>, Problem> {
         let ChartStream { presence, subscriptions, sender, clock } = self.worker;
         if self.admitted_at.is_none_or(|at| at.elapsed() >= BELIEVED_FOR) {
             if presence.admit(self.peer.connection_id, clock.now()).await?.is_none() {
@@ -89,11 +92,16 @@ impl<'a> Stream<'a> {
             }
             self.admitted_at = Some(Instant::now());
         }
-        if !self.unsent {
+        if due && !self.unsent {
             let Some(held) = subscriptions.advance(&self.held, clock.now()).await? else {
                 return Ok(ControlFlow::Break(End::NotOurs));
             };
             (self.held, self.unsent) = (held, true);
+        } else if !subscriptions.is_held(&self.held).await? {
+            return Ok(ControlFlow::Break(End::NotOurs));
+        }
+        if !self.unsent {
+            return Ok(ControlFlow::Continue(()));
         }
         match sender.post(self.peer, None, &Data::from(&self.held)).await {
             Ok(()) => {

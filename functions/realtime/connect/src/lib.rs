@@ -71,6 +71,7 @@ impl Lifecycle for Connect {
         }
         let mut plan = Plan::reply(reply)
             .write(self.connections.open(&connection)?)
+            .write_or(self.sessions.must_stand(&connection.identity.session_id, now), Problem::invalid_token())
             .note(Note::default().resource("connection", &connection.connection_id));
         if let Some(spend) = admission.spend {
             plan = plan.write_or(spend, Problem::invalid_ticket());
@@ -80,7 +81,10 @@ impl Lifecycle for Connect {
         if let Some((chart_type, interval)) = chart {
             let passage = Passage { action: routes::CHARTS_SUBSCRIBE.audit, ..passage };
             let plan = self.charts.subscribe(&connection, chart_type, interval, Announce::Worker, now);
-            self.gate.commit(plan, Some(&connection.identity), &passage).await?;
+            // The connection has been committed and is good without the chart, which can be subscribed to again.
+            if let Err(problem) = self.gate.commit(plan, Some(&connection.identity), &passage).await {
+                tracing::error!(code = problem.code, connection_id = connection.connection_id, "a chart was not subscribed to");
+            }
         }
         Ok(reply)
     }

@@ -1,6 +1,6 @@
 //! `GET /ready`: whether what the API stands on answers.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use platform::config::ConfigError;
@@ -12,7 +12,11 @@ use platform::routes::{self, Route};
 use platform::secrets::Secrets;
 use platform::store::Users;
 use serde::Serialize;
+use tokio::time::timeout;
 use utoipa::ToSchema;
+
+/// How long a part may take to answer: whoever asks whether we are ready does not wait for long either.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The endpoint.
 pub struct Ready {
@@ -55,7 +59,7 @@ pub struct Check {
 pub enum Status {
     /// It answers.
     Ok,
-    /// It does not; the log has why.
+    /// It does not, or not within two seconds; the log has why.
     Failing,
 }
 
@@ -76,8 +80,7 @@ impl Endpoint for Ready {
 
     async fn handle(&self, _: Request<'_, Self>) -> Result<Plan<Readiness>, Problem> {
         // An id that no user has: that the table answers is enough.
-        let dynamodb = check(self.users.get("nobody")).await;
-        let secrets = check(self.secrets.get(&self.ring_arn)).await;
+        let (dynamodb, secrets) = tokio::join!(check(self.users.get("nobody")), check(self.secrets.get(&self.ring_arn)));
         let all_ok = dynamodb.status == Status::Ok && secrets.status == Status::Ok;
         let (status, code) = if all_ok { (Status::Ok, StatusCode::OK) } else { (Status::Failing, StatusCode::SERVICE_UNAVAILABLE) };
         Ok(Plan::reply(Reply::new(Readiness { status, checks: Checks { dynamodb, secrets } }).status(code)))
@@ -86,10 +89,13 @@ impl Endpoint for Ready {
 
 async fn check<T, E: std::fmt::Display>(part: impl Future<Output = Result<T, E>>) -> Check {
     let since = Instant::now();
-    let result = part.await;
-    if let Err(error) = &result {
-        tracing::error!(%error, "not ready");
+    let failure = match timeout(PATIENCE, part).await {
+        Ok(result) => result.err().map(|error| error.to_string()),
+        Err(late) => Some(late.to_string()),
+    };
+    if let Some(error) = &failure {
+        tracing::error!(error, "not ready");
     }
     let latency_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Check { status: if result.is_ok() { Status::Ok } else { Status::Failing }, latency_ms }
+    Check { status: if failure.is_none() { Status::Ok } else { Status::Failing }, latency_ms }
 }

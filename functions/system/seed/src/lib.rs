@@ -47,9 +47,15 @@ impl Worker for Seed {
             Context { request_id: invocation.request_id, address: "internal".into(), user_agent: "seed".into(), ..Context::default() };
         for demo in users::DEMO.iter().filter(|_| self.demo_users) {
             let passage = Passage { context: &context, now: self.clock.now(), since: Instant::now(), action: Some(demo.action) };
-            if self.users.find(demo.username).await?.is_none() {
-                let plan = demo.plan(&self.users, passage.now).await;
-                self.gate.commit(plan, None, &passage).await?;
+            // Whoever has the name or the address keeps it.
+            if self.users.find(demo.username).await?.is_some() || self.users.find(demo.email).await?.is_some() {
+                continue;
+            }
+            let plan = demo.plan(&self.users, passage.now).await;
+            match self.gate.commit(plan, None, &passage).await {
+                // Taken meanwhile: the same.
+                Err(problem) if problem.code != Problem::account_exists().code => return Err(problem),
+                _ => {}
             }
         }
         Ok(())

@@ -14,7 +14,7 @@ use platform::store::{User, Users};
 /// A user whose password anyone may know.
 pub struct DemoUser {
     pub username: &'static str,
-    email: &'static str,
+    pub email: &'static str,
     password: &'static str,
     roles: &'static [Role],
     /// Audit action of their making.

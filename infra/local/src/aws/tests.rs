@@ -191,6 +191,21 @@ async fn an_injected_fault_strikes_the_calls_it_names_as_often_as_it_says() {
 }
 
 #[tokio::test]
+async fn a_call_whose_answer_is_lost_has_its_effect_and_the_others_have_none() {
+    let stack = Stack::start(State::Memory).await;
+    let client = stack.dynamodb();
+    for (failure, effect) in [(Failure::Internal, false), (Failure::Throttled, false), (Failure::AnswerLost, true)] {
+        stack.aws.fail(Fault { operation: None, table: None, failure, times: usize::MAX });
+        let id = format!("{failure:?}");
+        client.put_item().table_name(TABLE).set_item(Some(user(&id))).send().await.unwrap_err();
+        client.get_item().table_name(TABLE).set_key(Some(user(&id))).send().await.unwrap_err();
+        stack.aws.recover();
+        let found = client.get_item().table_name(TABLE).set_key(Some(user(&id))).send().await.unwrap();
+        assert_eq!(found.item.is_some(), effect, "{failure:?}");
+    }
+}
+
+#[tokio::test]
 async fn tables_and_secrets_outlive_the_stack_in_its_directory_which_is_free_after_shutdown() {
     let parent = tempfile::tempdir().unwrap();
     let state = State::Directory(parent.path().join("state"));

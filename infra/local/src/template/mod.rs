@@ -80,10 +80,7 @@ pub fn references(template: &Path) -> Result<References, TemplateError> {
 /// The resources of a template by logical id, with `Globals` merged in and nothing resolved, for rules about the template itself:
 /// `{Type, Metadata, Properties}` as JSON, intrinsic functions in their long form.
 pub fn resources(template: &Path) -> Result<serde_json::Map<String, serde_json::Value>, TemplateError> {
-    read_file(template)
-        .and_then(|text| Document::read(&text))
-        .map(resources::of)
-        .map_err(|error| error.in_file(template))
+    read_file(template).and_then(|text| Document::read(&text)).map(resources::of).map_err(|error| error.in_file(template))
 }
 
 fn deployment(document: &Document, given: BTreeMap<String, String>, url: &str) -> Result<Deployment, TemplateError> {

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::domain::{Cost, StopReason, Usage};
 use crate::problem::Problem;
 use crate::socket::ServerMessage;
+use crate::store::Message;
 
 /// A reply has been asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -43,7 +44,7 @@ pub struct ChatCompleted {
     pub cost_usd: Cost,
 }
 
-/// A reply has broken off. What had been written of it is kept.
+/// A reply has broken off, or could not be sent to its end. What had been written of it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChatFailed {
     /// Id of the reply.
@@ -60,6 +61,13 @@ impl ChatFailed {
     /// The message that tells of a problem.
     pub fn new(message_id: &str, problem: &Problem) -> Self {
         Self { message_id: message_id.to_owned(), code: problem.code, detail: problem.detail.clone() }
+    }
+
+    /// The message that tells that a reply is whole, but not all of it could be sent.
+    pub fn unheard(reply: &Message) -> Self {
+        let Message { conversation_id, id, .. } = reply;
+        let detail = format!("Not all of the reply could be sent. It can be read at /conversations/{conversation_id}/messages/{id}.");
+        Self { message_id: id.clone(), code: Problem::unavailable().code, detail }
     }
 }
 

@@ -1,10 +1,16 @@
 //! Posts messages to WebSocket connections, and closes connections, by API Gateway's `@connections`.
+//!
+//! A post is tried again only where it is known not to have been taken, so that no message comes twice and none after a
+//! later one. What becomes of one that failed otherwise, and may have arrived, is for whoever sends it to decide.
 
+use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use aws_sdk_apigatewaymanagement::Client;
 use aws_sdk_apigatewaymanagement::config::Builder;
-use aws_sdk_apigatewaymanagement::error::DisplayErrorContext;
+use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
+use aws_sdk_apigatewaymanagement::error::{DisplayErrorContext, SdkError};
 use aws_sdk_apigatewaymanagement::operation::delete_connection::DeleteConnectionError;
 use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectionError;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
@@ -20,8 +26,11 @@ const FRAME_LIMIT: usize = 32 * 1024;
 /// Milliseconds of a connection's life in which 410 means "not yet": its `$connect` may not have returned.
 const OPENING_MS: i64 = 5_000;
 
-/// First pause before a "not yet" is asked again; it doubles up to eight times of it.
+/// First pause before a post is tried again; it doubles up to eight times of it.
 const FIRST_PAUSE: Duration = Duration::from_millis(40);
+
+/// Attempts at a post that is not taken, because the connection has more than it can carry or nothing answers: for a second.
+const ATTEMPTS: u32 = 6;
 
 /// A client of `@connections`.
 #[derive(Debug, Clone)]
@@ -72,15 +81,19 @@ impl Sender {
             return Err(SendError::Frame(format!("{} of {} bytes", M::TYPE, frame.len())));
         }
         let frame = Blob::new(frame);
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, mut attempt) = (FIRST_PAUSE, 1);
         loop {
             let request = self.client.post_to_connection().connection_id(peer.connection_id).data(frame.clone());
-            let Err(error) = request.send().await else { return Ok(()) };
-            if !error.as_service_error().is_some_and(PostToConnectionError::is_gone_exception) {
+            let once = Builder::new().retry_config(RetryConfig::disabled());
+            let Err(error) = request.customize().config_override(once).send().await else { return Ok(()) };
+            if error.as_service_error().is_some_and(PostToConnectionError::is_gone_exception) {
+                if self.clock.now().as_millisecond() >= peer.connected_at + OPENING_MS {
+                    return Err(SendError::Gone);
+                }
+            } else if attempt < ATTEMPTS && was_not_taken(&error) {
+                attempt += 1;
+            } else {
                 return Err(SendError::Unavailable(DisplayErrorContext(error).to_string()));
-            }
-            if self.clock.now().as_millisecond() >= peer.connected_at + OPENING_MS {
-                return Err(SendError::Gone);
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(FIRST_PAUSE * 8);
@@ -96,6 +109,21 @@ impl Sender {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a post certainly has had no effect: it was refused as one too many, or there was no connection to send it over.
+fn was_not_taken(error: &SdkError<PostToConnectionError>) -> bool {
+    match error {
+        SdkError::ServiceError(service) => service.err().is_limit_exceeded_exception(),
+        // Of the connector's timeouts only the one for connecting is set.
+        SdkError::DispatchFailure(failure) => failure.is_timeout() || is_refused(error),
+        _ => false,
+    }
+}
+
+fn is_refused(error: &(dyn Error + 'static)) -> bool {
+    let is_it = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    error.downcast_ref().is_some_and(is_it) || error.source().is_some_and(is_refused)
 }
 
 #[cfg(test)]
@@ -136,6 +164,7 @@ mod tests {
     }
 
     const GONE: &str = "410 Gone\r\nx-amzn-errortype: GoneException";
+    const THROTTLED: &str = "429 Too Many Requests\r\nx-amzn-errortype: LimitExceededException";
 
     #[tokio::test]
     async fn a_connection_that_is_not_there_yet_is_told_from_one_that_is_no_more() {
@@ -151,6 +180,37 @@ mod tests {
             assert!(if sent { result.is_ok() } else { matches!(result, Err(SendError::Gone)) }, "{statuses:?} {age}: {result:?}");
             assert_eq!(count.load(Ordering::Relaxed), requests, "{statuses:?} {age}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_post_is_tried_again_only_where_it_was_not_taken() {
+        for (statuses, sent, requests) in [
+            (&[THROTTLED, THROTTLED, "200 OK"][..], true, 3),
+            (&[THROTTLED], false, 6),
+            (&["500 Internal Server Error", "200 OK"], false, 1),
+            (&["503 Service Unavailable", "200 OK"], false, 1),
+            (&["403 Forbidden\r\nx-amzn-errortype: ForbiddenException", "200 OK"], false, 1),
+        ] {
+            let (sender, count) = stand_in(statuses, 0).await;
+            let peer = Peer { connection_id: "c-1=", connected_at: 0 };
+            let result = sender.post(peer, None, &ErrorMessage::new(Problem::unknown_action(), "r-1")).await;
+            assert!(if sent { result.is_ok() } else { matches!(result, Err(SendError::Unavailable(_))) }, "{statuses:?}: {result:?}");
+            assert_eq!(count.load(Ordering::Relaxed), requests, "{statuses:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_post_that_finds_nobody_is_tried_again() {
+        let (sender, count) = stand_in(&["200 OK"], 0).await;
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let config = sender.client.config().to_builder().endpoint_url(format!("http://{closed}/live")).build();
+        let nobody = Sender { client: Client::from_conf(config), ..sender };
+        let message = ErrorMessage::new(Problem::unknown_action(), "r-1");
+        let since = std::time::Instant::now();
+        let result = nobody.post(Peer { connection_id: "c-1=", connected_at: 0 }, None, &message).await;
+        assert!(matches!(result, Err(SendError::Unavailable(_))), "{result:?}");
+        assert!(since.elapsed() > Duration::from_millis(900), "given up after {:?}", since.elapsed());
+        assert_eq!(count.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::error::{SdkError};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -249,6 +251,18 @@ impl Write {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build();
         Self(TransactWriteItem::builder().set_put(put.ok()).build())
+    }
+
+    /// Writes nothing, and asks that a condition holds for an item.
+    pub(super) fn check(table: &str, key: Item, condition: &str, expression: &Expression) -> Self {
+        let check = ConditionCheck::builder()
+            .table_name(table)
+            .set_key(Some(key))
+            .condition_expression(condition)
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values())
+            .build();
+        Self(TransactWriteItem::builder().set_condition_check(check.ok()).build())
     }
 
     /// Updates an item under a condition.

@@ -6,12 +6,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use aws_sdk_dynamodb::config::Builder;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::Timestamp;
 
 use super::Database;
-use super::database::{Expression, StoreError, key, n, unavailable};
+use super::database::{Expression, Item, StoreError, key, n, unavailable};
 use crate::config::{Config, ConfigError};
 use crate::ids;
 use crate::limits::{Policy, Quota, bucket_of, buckets_to_keep};
@@ -45,15 +47,37 @@ impl LimitCounters {
         self.update(policy, subject, &update, Expression::default().value("one", n(1)).value("expires", n(expires))).await
     }
 
-    /// Takes a refused call back, so that asking again does not lengthen the wait.
+    /// Takes a refused call back, so that asking again does not lengthen the wait. It is tried once: a call that stays
+    /// counted costs a caller some waiting, one that is taken back twice would give them another.
     pub async fn take_back(&self, policy: &Policy, quota: Quota, subject: &str, counted_at: Timestamp) -> Result<(), StoreError> {
-        let update = format!("ADD b{} :minus", bucket_of(quota, counted_at));
-        self.update(policy, subject, &update, Expression::default().value("minus", n(-1))).await?;
-        Ok(())
+        let bucket = format!("b{}", bucket_of(quota, counted_at));
+        let expression = Expression::default().value("minus", n(-1)).value("one", n(1));
+        let taken_back = self
+            .database
+            .client()
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(counter_key(policy, subject)))
+            .update_expression(format!("ADD {bucket} :minus"))
+            // A counter that has expired is not made anew.
+            .condition_expression(format!("{bucket} >= :one"))
+            .set_expression_attribute_values(expression.values())
+            .customize()
+            .config_override(Builder::new().retry_config(RetryConfig::disabled()))
+            .send()
+            .await;
+        match taken_back {
+            Err(error) if !error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
+                Err(unavailable(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Notes that `subject` was refused in the window numbered `window`. The first time in a window this gives how often
-    /// it happened since it was last told, this time included; further ones are only counted.
+    /// it happened since it was last told, this time included; further ones are only counted. Where the answer to the first
+    /// is lost, the request that is sent again finds the window told: that window's event is missing, and its count is in the
+    /// next one's.
     pub async fn first_in_window(&self, name: &str, subject: &str, window: i64, expires: i64) -> Result<Option<u64>, StoreError> {
         let subject = format!("told#{name}#{}", ids::sha256(subject));
         let request = self.database.client().update_item().table_name(&self.table).set_key(Some(key("subject", &subject)));
@@ -82,13 +106,12 @@ impl LimitCounters {
     }
 
     async fn update(&self, policy: &Policy, subject: &str, update: &str, expression: Expression) -> Result<BTreeMap<i64, u64>, StoreError> {
-        let subject = format!("{}#{}", policy.name, ids::sha256(subject));
         let answer = self
             .database
             .client()
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(key("subject", &subject)))
+            .set_key(Some(counter_key(policy, subject)))
             .update_expression(update)
             .set_expression_attribute_values(expression.values())
             .return_values(ReturnValue::AllNew)
@@ -97,9 +120,12 @@ impl LimitCounters {
             .map_err(unavailable)?;
         let attributes = answer.attributes.unwrap_or_default();
         let counter = |(name, value): (String, aws_sdk_dynamodb::types::AttributeValue)| {
-            // A counter that was taken back twice by a retried call is below zero: nothing was used.
-            Some((name.strip_prefix('b')?.parse().ok()?, value.as_n().ok()?.parse::<i64>().ok()?.try_into().unwrap_or(0)))
+            Some((name.strip_prefix('b')?.parse().ok()?, value.as_n().ok()?.parse().ok()?))
         };
         Ok(attributes.into_iter().filter_map(counter).collect())
     }
+}
+
+fn counter_key(policy: &Policy, subject: &str) -> Item {
+    key("subject", &format!("{}#{}", policy.name, ids::sha256(subject)))
 }

@@ -92,23 +92,40 @@ impl Messages {
         self.database.get(&self.table, key(conversation_id, id), true).await
     }
 
-    /// The last messages before one of a conversation, oldest first: at most `limit`, fewer where they are over 1 MB together.
-    pub async fn before(&self, conversation_id: &str, id: &str, limit: i32) -> Result<Vec<Message>, StoreError> {
-        let expression = Expression::default().value("conversation", s(conversation_id)).value("id", s(id));
-        let answer = self
+    /// What was last said before a message of a conversation, oldest first: at most `limit` messages that are whole or were
+    /// stopped by their user, and have a text.
+    pub async fn said_before(&self, conversation_id: &str, id: &str, limit: u16) -> Result<Vec<Message>, StoreError> {
+        let expression = Expression::default()
+            .name("status", "status")
+            .name("text", "text")
+            .value("conversation", s(conversation_id))
+            .value("id", s(id))
+            .value("completed", status(MessageStatus::Completed))
+            .value("cancelled", status(MessageStatus::Cancelled))
+            .value("nothing", s(""));
+        let mut pages = self
             .database
             .client()
             .query()
             .table_name(&self.table)
             .key_condition_expression("conversation_id = :conversation AND id < :id")
+            .filter_expression("#status IN (:completed, :cancelled) AND #text <> :nothing")
+            .set_expression_attribute_names(expression.names())
             .set_expression_attribute_values(expression.values())
             .scan_index_forward(false)
-            .limit(limit)
+            .limit(i32::from(limit))
             .consistent_read(true)
-            .send()
-            .await
-            .map_err(unavailable)?;
-        answer.items.unwrap_or_default().into_iter().rev().map(read).collect()
+            .into_paginator()
+            .items()
+            .send();
+        let mut said = Vec::new();
+        while said.len() < usize::from(limit)
+            && let Some(found) = pages.next().await
+        {
+            said.push(read(found.map_err(unavailable)?)?);
+        }
+        said.reverse();
+        Ok(said)
     }
 
     /// A new message.

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::database::{Database, Expression, Item, StoreError, Write, item, key, read, s};
+use super::database::{Database, Expression, Item, StoreError, Write, item, key, n, read, s};
 use crate::config::{Config, ConfigError};
 use crate::identity::Identity;
 use crate::tokens::PairClaims;
@@ -71,6 +71,12 @@ impl Sessions {
     pub async fn holds(&self, caller: &Identity, now: Timestamp) -> Result<bool, StoreError> {
         let session = self.get(&caller.session_id).await?;
         Ok(session.is_some_and(|session| session.is_live(now) && session.user_id == caller.user_id))
+    }
+
+    /// Asks that a session stands when other writes are committed: it may have ended since it was read.
+    pub fn must_stand(&self, id: &str, now: Timestamp) -> Write {
+        // An item that is not there fails the comparison as well.
+        Write::check(&self.table, key("id", id), "expires_at > :now", &Expression::default().value("now", n(now.as_second())))
     }
 
     /// A new session.

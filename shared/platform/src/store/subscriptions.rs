@@ -74,11 +74,20 @@ impl Subscriptions {
     }
 
     /// Makes a worker the one that streams a subscription, by moving its generation on to one that is the worker's own.
-    /// `None`: another has claimed it, or it has changed or ended.
-    pub async fn claim(&self, start: &StreamStart) -> Result<Option<Subscription>, StoreError> {
-        let expression = as_held(&start.subscription_id, start.generation).value("next", n(start.generation + 1));
+    /// `None`: another has claimed it, or it has changed or ended. `claim` is the worker's own random text: a claim whose
+    /// answer was lost can be made again.
+    pub async fn claim(&self, start: &StreamStart, claim: &str) -> Result<Option<Subscription>, StoreError> {
+        let expression = as_held(&start.subscription_id, start.generation).value("next", n(start.generation + 1)).value("claim", s(claim));
         let key = subscription_key(&start.connection_id, start.chart_type);
-        self.database.update_if(&self.table, key, "SET generation = :next", AS_HELD, &expression).await
+        let condition = "subscription_id = :subscription AND (generation = :generation OR (generation = :next AND claim = :claim))";
+        self.database.update_if(&self.table, key, "SET generation = :next, claim = :claim", condition, &expression).await
+    }
+
+    /// Whether a worker's stream is still its own.
+    pub async fn is_held(&self, held: &Subscription) -> Result<bool, StoreError> {
+        let key = subscription_key(&held.connection_id, held.chart_type);
+        let found: Option<Subscription> = self.database.get(&self.table, key, true).await?;
+        Ok(found.is_some_and(|found| found.subscription_id == held.subscription_id && found.generation == held.generation))
     }
 
     /// Begins the next frame of a worker's stream. `None`: the stream is not the worker's any more. The number is set, not
@@ -94,10 +103,12 @@ impl Subscriptions {
         self.database.update_if(&self.table, key, "SET framed_at = :at, #sequence = :next", &condition, &expression).await
     }
 
-    /// Ends a worker's own subscription; whether it still was its own.
+    /// Ends a worker's own subscription; `false` where it is another's by now. One that is not there counts as its own: the
+    /// worker itself may have deleted it by a request whose answer was lost.
     pub async fn give_up(&self, held: &Subscription) -> Result<bool, StoreError> {
         let key = subscription_key(&held.connection_id, held.chart_type);
-        self.database.delete_if(&self.table, key, AS_HELD, &as_held(&held.subscription_id, held.generation)).await
+        let condition = format!("attribute_not_exists(connection_id) OR ({AS_HELD})");
+        self.database.delete_if(&self.table, key, &condition, &as_held(&held.subscription_id, held.generation)).await
     }
 
     /// Ends every subscription of a connection. There is one per chart at most, so one page holds them.

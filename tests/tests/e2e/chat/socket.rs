@@ -1,6 +1,6 @@
 //! `chat.send`, and what comes after it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use platform::domain::MessageStatus;
 use serde_json::{Value, json};
@@ -144,6 +144,26 @@ async fn a_reply_goes_on_when_its_listener_has_gone() {
     let end = poll(&world, &caller, &path_of(&started)).await.pop().unwrap();
     assert_eq!((text(&end["status"]), text(&end["stop_reason"])), ("completed", "end_turn"));
     assert!((50..=120).contains(&words(&end["text"])), "{end}");
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_hears_no_more_of_its_reply() {
+    let world = World::with(&[FAST[0], ("LoremWordMilliseconds", "250")]).await;
+    let caller = world.someone().await;
+    let mut socket = world.connect(&caller).await;
+    let started = socket.ask(&json!({"action": "chat.send", "message": "Go on"}), "chat.started").await;
+    socket.expect("chat.delta").await;
+    // The logout cannot find the connection that it should close.
+    world.fail("ConnectionsTable", Some("Query"), Failure::Internal, 3);
+    world.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
+    let since = Instant::now();
+    while let Ok(message) = socket.next_within(Duration::from_secs(2)).await {
+        assert_eq!(message.expect("the connection stays")["type"], "chat.delta");
+        assert!(since.elapsed() < Duration::from_secs(9), "it hears the reply to its end");
+    }
+    // The reply itself goes on.
+    let again = world.login(&caller.username, "Correct-Horse-9").await;
+    assert_eq!(world.get(&path_of(&started), Some(&again)).await.expect(200)["status"], "streaming");
 }
 
 #[tokio::test]

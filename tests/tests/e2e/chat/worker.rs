@@ -1,5 +1,6 @@
-//! The worker: once for each reply, in time, and whatever the model does.
+//! The worker: once for each reply, in time, and whatever the model and the connection do.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use assistant::{Event, Events, Provider, ProviderError, Request};
@@ -9,15 +10,19 @@ use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::{self, StreamExt as _};
 use platform::chat::{ChatRequest, Replies, ReplyStart};
 use platform::clock::Clock;
+use platform::config::Config;
 use platform::context::Context;
 use platform::domain::{Cost, StopReason, Usage};
 use platform::gate::{Gate, Passage};
+use platform::http::Fields;
 use platform::identity::Identity;
 use platform::plan::Reply;
 use platform::platform::Platform;
-use platform::store::{Message, Messages, Origin};
-use serde_json::json;
+use platform::store::{Listener, Message, Messages, Origin};
+use serde_json::{Value, json};
 use tally_tests::World;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 
 use super::{FAST, SLOW, ask_async, own_events, path_of, poll, start_of, text, words};
 
@@ -92,19 +97,22 @@ impl Provider for Scripted {
     }
 }
 
-/// The parts that functions are built from, on this stack's tables.
-fn platform_of(world: &World) -> Platform {
+/// The parts that functions are built from, on this stack's tables, with settings of the test's own.
+fn platform_of(world: &World, own: &[(&str, &str)]) -> Platform {
     let functions = world.stack.deployment().functions.iter();
     let chat = functions.filter(|function| function.id.starts_with("Chat"));
     let settings = chat.flat_map(|function| world.stack.environment(function));
-    Platform::new(settings.collect(), Clock::System)
+    let own = own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Platform::new(settings.chain(own).collect::<Config>(), Clock::System)
 }
 
-/// A reply that has been asked for, and whose worker has not been started.
-async fn pending(platform: &Platform, text: &str) -> Message {
+/// A reply that has been asked for over a connection, in a conversation or a new one, and whose worker has not been started.
+async fn pending(platform: &Platform, text: &str, conversation: Option<&Message>) -> Message {
     let identity = Identity { user_id: "u-1".into(), username: "someone".into(), session_id: "s-1".into() };
-    let origin = Origin { identity, context: Context::default(), connection: None };
-    let request = ChatRequest { message: text.parse().unwrap(), conversation_id: None, prompt: None };
+    let listener = Listener { connection_id: "c-1=".into(), connected_at: 0 };
+    let origin = Origin { identity, context: Context::default(), connection: Some(listener) };
+    let body = json!({"message": text, "conversation_id": conversation.map(|message| &message.conversation_id)});
+    let request: ChatRequest = Fields::json(body.as_object().unwrap().clone()).read().unwrap();
     let now = platform.clock.now();
     let (reply, plan) = Replies::new(platform).unwrap().ask(request, origin, now, |_| Reply::new(())).unwrap();
     let gate = Gate::for_messages(platform, &[]).unwrap();
@@ -113,10 +121,17 @@ async fn pending(platform: &Platform, text: &str) -> Message {
     reply
 }
 
+/// Has a reply written by a provider, which has 300 ms for it.
+async fn write(platform: &Platform, provider: impl Provider + 'static, reply: &Message) {
+    let start = ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
+    let worker = ChatStream::with_provider(platform, Box::new(provider)).unwrap();
+    worker.write_reply(start, tokio::time::Instant::now() + Duration::from_millis(300)).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_reply_keeps_what_was_written_however_it_ends() {
     let world = World::with(&FAST).await;
-    let platform = platform_of(&world);
+    let platform = platform_of(&world, &[]);
     let messages = Messages::new(platform.database().unwrap(), &platform.config).unwrap();
     let say = |text: &str| Ok(Event::Text(text.into()));
     let used = |output_tokens| Ok(Event::Usage(Usage { input_tokens: 1, output_tokens, ..Usage::default() }));
@@ -131,14 +146,110 @@ async fn a_reply_keeps_what_was_written_however_it_ends() {
         (Ok(vec![say("a"), used(1)]), ("failed", None, "a", "0.000000001")),
         (Ok(vec![used(1), say("a")]), ("completed", Some("deadline"), "a", "0.000000001")),
     ] {
-        let reply = pending(&platform, "Hi").await;
-        let start = ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
-        let worker = ChatStream::with_provider(&platform, Box::new(Scripted(script.clone()))).unwrap();
-        let until = tokio::time::Instant::now() + Duration::from_millis(300);
-        worker.write_reply(start, until).await.unwrap();
+        let reply = pending(&platform, "Hi", None).await;
+        write(&platform, Scripted(script.clone()), &reply).await;
         let end = messages.get(&reply.conversation_id, &reply.id).await.unwrap().unwrap();
         let reason = end.stop_reason.map(StopReason::as_str);
         let cost = end.cost_usd.unwrap().to_string();
         assert_eq!((end.status.as_str(), reason, end.text.as_str(), cost.as_str()), expected, "{script:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_model_sees_20_messages_whatever_was_lost_between_them() {
+    #[derive(Clone, Default)]
+    struct Seen(Arc<Mutex<Vec<String>>>);
+    impl Provider for Seen {
+        fn model(&self) -> &'static str {
+            "seen"
+        }
+
+        fn call(&self, request: Request) -> BoxFuture<'_, Result<Events, ProviderError>> {
+            *self.0.lock().unwrap() = request.turns.into_iter().map(|turn| turn.text).collect();
+            async { Err(ProviderError::Unavailable("overloaded".into())) }.boxed()
+        }
+
+        fn cost(&self, _: &Usage) -> Cost {
+            Cost::default()
+        }
+    }
+    let world = World::with(&FAST).await;
+    let (platform, seen) = (platform_of(&world, &[]), Seen::default());
+    let mut last = None;
+    for number in 1..=25 {
+        let reply = pending(&platform, &number.to_string(), last.as_ref()).await;
+        write(&platform, seen.clone(), &reply).await;
+        let expected: Vec<_> = (1.max(number - 19)..=number).map(|number: i32| number.to_string()).collect();
+        assert_eq!(*seen.0.lock().unwrap(), expected);
+        last = Some(reply);
+    }
+}
+
+/// `@connections` as it is on the wire: these statuses in turn, the last one for ever. Gives its URL and what was posted.
+async fn connections(statuses: &'static [u16]) -> (String, Arc<Mutex<Vec<Value>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/live", listener.local_addr().unwrap());
+    let posted = Arc::new(Mutex::new(Vec::new()));
+    let posts = Arc::clone(&posted);
+    tokio::spawn(async move {
+        loop {
+            let mut stream = BufReader::new(listener.accept().await.unwrap().0);
+            let (mut line, mut length) = (String::new(), 0);
+            while stream.read_line(&mut line).await.unwrap() > 2 {
+                if let Some(("content-length", value)) = line.to_lowercase().trim().split_once(": ") {
+                    length = value.parse().unwrap();
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).await.unwrap();
+            let number = {
+                let mut posts = posts.lock().unwrap();
+                posts.push(serde_json::from_slice(&body).unwrap());
+                posts.len() - 1
+            };
+            let status = statuses[number.min(statuses.len() - 1)];
+            let kind = if status == 410 { "GoneException" } else { "LimitExceededException" };
+            let kind = if status == 410 || status == 429 { format!("x-amzn-errortype: {kind}\r\n") } else { String::new() };
+            let answer = format!("HTTP/1.1 {status} Status\r\n{kind}content-length: 0\r\nconnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    (url, posted)
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_reply_of_which_something_was_lost() {
+    let world = World::with(&FAST).await;
+    let (a, b) = ("chat.delta a", "chat.delta bc");
+    let (completed, failed) = ("chat.completed", "chat.failed unavailable");
+    for (statuses, expected) in [
+        (&[200][..], &[a, b, completed][..]),
+        (&[200, 429, 200], &[a, b, b, completed]),
+        // Whether it has arrived is not known: no more is sent, but that.
+        (&[500, 200], &[a, failed]),
+        (&[200, 500, 200], &[a, b, failed]),
+        // An end may come twice.
+        (&[200, 200, 500, 200], &[a, b, completed, completed]),
+        (&[200, 410], &[a, b]),
+        (&[500], &[a, failed, failed, failed]),
+    ] {
+        let (url, posted) = connections(statuses).await;
+        let platform = platform_of(&world, &[("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &url)]);
+        let reply = pending(&platform, "Hi", None).await;
+        let say = |text: &str| Ok(Event::Text(text.into()));
+        let script = vec![say("a"), say("b"), say("c"), Ok(Event::Stop(StopReason::EndTurn))];
+        write(&platform, Scripted(Ok(script)), &reply).await;
+        let posted = posted.lock().unwrap().clone();
+        let shown = posted.iter().map(|message| {
+            let more = message["text"].as_str().or(message["code"].as_str()).map(|more| format!(" {more}"));
+            format!("{}{}", text(&message["type"]), more.unwrap_or_default())
+        });
+        let shown: Vec<String> = shown.collect();
+        assert_eq!(shown, expected, "{statuses:?}");
+        if shown.last().unwrap() == failed {
+            let path = format!("/conversations/{}/messages/{}", reply.conversation_id, reply.id);
+            assert!(text(&posted.last().unwrap()["detail"]).contains(&path), "{posted:?}");
+        }
     }
 }

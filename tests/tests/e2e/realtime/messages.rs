@@ -1,0 +1,58 @@
+//! What every message is checked for.
+
+use serde_json::{Value, json};
+use tally_tests::World;
+
+use super::assert_alive;
+
+#[tokio::test]
+async fn a_message_that_cannot_be_taken_is_told_so_and_the_connection_stays() {
+    let world = World::start().await;
+    let caller = world.someone().await;
+    let mut socket = world.connect(&caller).await;
+    let long = format!(r#"{{"action":"ping","id":"{}"}}"#, "x".repeat(129));
+    for (text, code, id, pointers) in [
+        ("nonsense", "malformed_json", Value::Null, &[][..]),
+        ("[1]", "malformed_json", Value::Null, &[]),
+        (r#"{"action":"nonsense","id":"7","more":1}"#, "unknown_action", json!("7"), &[]),
+        (r#"{"action":"$connect"}"#, "unknown_action", Value::Null, &[]),
+        (r#"{"action":"PING"}"#, "unknown_action", Value::Null, &[]),
+        (r#"{"id":"7"}"#, "validation_failed", json!("7"), &["/action"]),
+        (r#"{"action":"ping","more":1,"id":"é"}"#, "validation_failed", json!("é"), &["/more"]),
+        (r#"{"action":"ping","id":7}"#, "validation_failed", Value::Null, &["/id"]),
+        (&long, "validation_failed", Value::Null, &["/id"]),
+        (r#"{"action":"charts.subscribe"}"#, "validation_failed", Value::Null, &["/chart_type"]),
+        (
+            r#"{"action":"charts.subscribe","chart_type":"area","interval_ms":"500","x":1}"#,
+            "validation_failed",
+            Value::Null,
+            &["/chart_type", "/interval_ms", "/x"],
+        ),
+        (r#"{"action":"charts.subscribe","chart_type":"pie","interval_ms":60001}"#, "validation_failed", Value::Null, &["/interval_ms"]),
+        (r#"{"action":"charts.unsubscribe","chart_type":["pie"]}"#, "validation_failed", Value::Null, &["/chart_type"]),
+    ] {
+        socket.send_text(text).await;
+        let error = socket.expect("error").await;
+        assert_eq!((&error["code"], &error["id"]), (&json!(code), &id), "{text}: {error}");
+        assert!(error["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{error}");
+        let errors = error["errors"].as_array().cloned().unwrap_or_default();
+        let found: Vec<_> = errors.iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+        assert_eq!(found, pointers, "{text}: {error}");
+    }
+    assert_alive(&mut socket).await;
+}
+
+#[tokio::test]
+async fn messages_are_limited_per_connection_whatever_is_in_them() {
+    let world = World::with(&[("RateLimits", "ws_messages=4/1m,*=100000/1m")]).await;
+    let caller = world.someone().await;
+    let (mut busy, mut other) = (world.connect(&caller).await, world.connect(&caller).await);
+    assert_alive(&mut busy).await;
+    for text in ["nonsense", r#"{"action":"nonsense"}"#, r#"{"action":"charts.subscribe"}"#] {
+        busy.send_text(text).await;
+        assert_ne!(busy.expect("error").await["code"], "rate_limited", "{text}");
+    }
+    let refused = busy.ask(&json!({"action": "ping", "id": "5"}), "error").await;
+    assert_eq!((&refused["code"], &refused["id"]), (&json!("rate_limited"), &json!("5")));
+    assert_alive(&mut other).await;
+}

@@ -1,0 +1,57 @@
+//! Connections, tickets, messages and charts over the WebSocket.
+
+mod charts;
+mod connections;
+mod messages;
+
+use std::collections::BTreeMap;
+
+use platform::routes::ACTIONS;
+use serde_json::{Value, json};
+use tally_tests::{Caller, Socket, World};
+
+pub async fn ticket(world: &World, caller: &Caller) -> String {
+    let body = world.post("/auth/ws-ticket", Some(caller), &json!({})).await.expect(201);
+    assert_eq!(body["expires_in"], 60);
+    body["ticket"].as_str().unwrap().to_owned()
+}
+
+/// Sends a ping and expects its pong: the connection works both ways.
+pub async fn assert_alive(socket: &mut Socket) {
+    let pong = socket.ask(&json!({"action": "ping", "id": "p"}), "pong").await;
+    assert_eq!(pong, json!({"type": "pong", "id": "p"}));
+}
+
+#[tokio::test]
+async fn connections_tickets_and_subscriptions_leave_their_events() {
+    let world = World::start().await;
+    let (caller, auditor) = (world.someone().await, world.admin().await);
+    let query = format!("?ticket={}&chart_type=line", ticket(&world, &caller).await);
+    let mut socket = world.handshake(&query, &[]).await.unwrap_or_else(|refused| panic!("{refused:?}"));
+    socket.expect("charts.subscribed").await;
+    let subscribe = json!({"action": "charts.subscribe", "chart_type": "pie", "interval_ms": 60000});
+    let subscribed = socket.ask_amid(&subscribe, &["charts.data"]).await;
+    assert!(world.handshake(&query, &[]).await.is_err());
+    assert!(world.handshake("", &[("origin", "https://evil.example")]).await.is_err());
+
+    let outcomes =
+        async |action: &str| -> Vec<Value> { world.events(&auditor, action).await.iter().map(|event| event["outcome"].clone()).collect() };
+    assert_eq!(outcomes("auth.ws_ticket").await, ["success"]);
+    assert_eq!(outcomes("ws.connect").await, ["success", "failure", "denied"]);
+    let events = world.events(&auditor, "charts.subscribe").await;
+    assert_eq!(events.len(), 2);
+    assert_eq!(events[1]["resource"], format!("subscription:{}", subscribed["subscription_id"].as_str().unwrap()));
+    assert_eq!(events[1]["detail"], json!({"chart_type": "pie", "interval_ms": 60000}));
+    assert_eq!(events[1]["actor"]["username"], caller.username);
+}
+
+#[tokio::test]
+async fn the_template_and_the_table_of_actions_are_the_same_list() {
+    let world = World::start().await;
+    let deployment = world.stack.deployment();
+    let binary = |id: &String| deployment.functions.iter().find(|function| function.id == *id).map(|function| function.binary.clone());
+    let routes = deployment.websocket_api.as_ref().unwrap().routes.iter();
+    let described: BTreeMap<_, _> = routes.map(|(key, function)| (key.clone(), binary(function).unwrap())).collect();
+    let ours: BTreeMap<_, _> = ACTIONS.iter().map(|route| (route.action.to_owned(), route.function.to_owned())).collect();
+    assert_eq!(described, ours);
+}
