@@ -52,7 +52,9 @@ pub fn build_binaries<'n>(names: impl IntoIterator<Item = &'n str>, root: &Path,
         return Ok(());
     }
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
-    cargo.arg("build").arg("--manifest-path").arg(root.join("Cargo.toml"));
+    // The whole workspace, though only these binaries of it: cargo then gives dependencies the features that they have in `cargo run`
+    // and `cargo test --workspace`, and does not build the AWS SDK a second time.
+    cargo.arg("build").arg("--workspace").arg("--manifest-path").arg(root.join("Cargo.toml"));
     // `target/debug` is the profile `dev` in `target`.
     match (binaries.parent(), binaries.file_name()) {
         (Some(target), Some(profile)) => {

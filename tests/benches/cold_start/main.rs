@@ -109,7 +109,9 @@ impl Bench {
         let Subject { function, event, status, found } = subject;
         let on_aws = self.environment.iter().filter(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
         let on_aws = on_aws.map(|(name, value)| (name.clone(), value.clone())).collect();
-        found.init_tls.push(Process::start(&self.binaries, function, &on_aws).await?.init);
+        let process = Process::start(&self.binaries, function, &on_aws).await?;
+        found.init_tls.push(process.init);
+        process.end().await?;
 
         let mut process = Process::start(&self.binaries, function, &self.environment).await?;
         found.init.push(process.init);
@@ -121,12 +123,14 @@ impl Bench {
             if invocation == 0 { found.first.push(took) } else { found.warm.push(took) }
         }
         found.peak_kib.extend(process.peak_kib());
-        Ok(())
+        Ok(process.end().await?)
     }
 
     fn print(&self, subjects: &mut [Subject]) -> Result<(), Box<dyn Error>> {
-        println!("medians of {ROUNDS} starts with {WARM} warm invocations each; `init` is from exec to the first poll");
-        println!("function   size MB   init ms   init, local ms   first ms   warm ms   peak MB");
+        println!(
+            "medians of {ROUNDS} starts with {WARM} warm invocations each; `init` is from exec to the first poll, `local` without TLS"
+        );
+        println!("function   size MB   init ms   local init ms   first ms   warm ms   peak MB");
         for Subject { function, found, .. } in subjects {
             let size = std::fs::metadata(self.binaries.join(&function.binary))?.len() / 1000;
             println!(

@@ -88,6 +88,11 @@ impl Process {
         status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().trim_end_matches(" kB").parse().ok()
     }
 
+    /// Ends the process and waits until it is gone, so that its end does not slow the next one's start.
+    pub async fn end(mut self) -> io::Result<()> {
+        self.child.kill().await
+    }
+
     /// The next request: its first line and its body.
     async fn request(&mut self) -> Result<(String, Vec<u8>), Box<dyn Error>> {
         loop {
