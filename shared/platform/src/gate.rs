@@ -16,9 +16,8 @@ use crate::plan::{Otherwise, Plan, Reply, Then};
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::routes::{Access, Route, Session};
-use crate::secrets::SecretError;
 use crate::store::{AuditLog, CommitError, Database, LimitCounters, Sessions, StoreError, Users};
-use crate::tokens::{AccessTokens, RingError, TokenError};
+use crate::tokens::AccessTokens;
 
 /// Plans that may replace one another because someone was faster.
 const REPLANS: u32 = 8;
@@ -303,25 +302,4 @@ pub fn bearer(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
-}
-
-impl From<SecretError> for Problem {
-    fn from(error: SecretError) -> Self {
-        tracing::error!(%error, "unavailable");
-        Problem::unavailable()
-    }
-}
-
-impl From<RingError> for Problem {
-    fn from(error: RingError) -> Self {
-        tracing::error!(%error, "unavailable");
-        Problem::unavailable()
-    }
-}
-
-/// A token that cannot be signed, because its key has left the ring: whoever asks signs in again.
-impl From<TokenError> for Problem {
-    fn from(_: TokenError) -> Self {
-        Problem::invalid_refresh_token()
-    }
 }

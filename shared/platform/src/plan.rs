@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::audit::Note;
 use crate::problem::Problem;
-use crate::store::{Item, StoreError, Write};
+use crate::store::{Item, Write};
 
 /// What a handler wants to happen, all of it or nothing.
 pub struct Plan<O> {
@@ -115,21 +115,5 @@ impl<O> Reply<O> {
 impl<O> From<O> for Reply<O> {
     fn from(output: O) -> Self {
         Self::new(output)
-    }
-}
-
-/// A store that does not answer stops a plan; the log has why.
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Unavailable(_) => {
-                tracing::error!(%error, "unavailable");
-                Problem::unavailable()
-            }
-            StoreError::Malformed(_) => {
-                tracing::error!(%error, "malformed item");
-                Problem::internal()
-            }
-        }
     }
 }

@@ -97,10 +97,3 @@ impl Invoker {
         Ok(())
     }
 }
-
-impl From<StartError> for Problem {
-    fn from(error: StartError) -> Self {
-        tracing::error!(%error, "unavailable");
-        Problem::unavailable()
-    }
-}

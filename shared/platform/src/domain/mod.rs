@@ -11,5 +11,5 @@ pub use account::{Email, FullName, Username};
 pub use chart::{ChartType, Interval};
 pub use chat::{ConversationId, MessageRole, MessageStatus, MessageText, PromptName, StopReason, Usage};
 pub use cost::Cost;
-pub use password::Password;
+pub use password::{HashError, Password};
 pub use profit::{Company, Money, Month, Year};

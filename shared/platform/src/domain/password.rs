@@ -84,13 +84,6 @@ impl Password {
 #[error("the password could not be hashed")]
 pub struct HashError;
 
-impl From<HashError> for crate::problem::Problem {
-    fn from(error: HashError) -> Self {
-        tracing::error!(%error, "hashing");
-        crate::problem::Problem::internal()
-    }
-}
-
 /// A hash of a random password with today's parameters, verified against where there is no user.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$b6J2Xj7bqd2hZ3G2pXz6c0Ckyo2sQO1j3Zr1u5i8x0E";
 

@@ -1,5 +1,7 @@
 //! The one place that maps an error to an HTTP status: RFC 9457 problems with the contract's codes.
 
+mod causes;
+
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;

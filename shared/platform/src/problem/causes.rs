@@ -1,0 +1,58 @@
+//! What the errors of our own parts are to a caller. The log has the cause; the answer never does.
+
+use super::Problem;
+use crate::domain::HashError;
+use crate::secrets::SecretError;
+use crate::store::StoreError;
+use crate::tokens::{RingError, TokenError};
+use crate::worker::StartError;
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => unavailable(&error),
+            StoreError::Malformed(_) => internal(&error),
+        }
+    }
+}
+
+impl From<SecretError> for Problem {
+    fn from(error: SecretError) -> Self {
+        unavailable(&error)
+    }
+}
+
+impl From<RingError> for Problem {
+    fn from(error: RingError) -> Self {
+        unavailable(&error)
+    }
+}
+
+impl From<StartError> for Problem {
+    fn from(error: StartError) -> Self {
+        unavailable(&error)
+    }
+}
+
+impl From<HashError> for Problem {
+    fn from(error: HashError) -> Self {
+        internal(&error)
+    }
+}
+
+/// A token that cannot be signed, because its key has left the ring: whoever asks signs in again.
+impl From<TokenError> for Problem {
+    fn from(_: TokenError) -> Self {
+        Problem::invalid_refresh_token()
+    }
+}
+
+fn unavailable(error: &dyn std::error::Error) -> Problem {
+    tracing::error!(%error, "unavailable");
+    Problem::unavailable()
+}
+
+fn internal(error: &dyn std::error::Error) -> Problem {
+    tracing::error!(%error, "internal");
+    Problem::internal()
+}
