@@ -62,7 +62,7 @@ impl<O> Plan<O> {
         self
     }
 
-    /// Adds a write without a condition.
+    /// Adds a write whose condition, if it has one, fails only where something else is amiss: that is a 409.
     #[must_use]
     pub fn write(self, write: Write) -> Self {
         self.write_or(write, Problem::conflict())

@@ -72,7 +72,7 @@ impl Call {
         self.path_parameters.get(name).map_or("", String::as_str)
     }
 
-    /// The value of a header, if it is there once and is text.
+    /// The first value of a header, if it is text.
     pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
