@@ -54,7 +54,7 @@ pub struct Passage<'a> {
 /// What is left of a plan whose writes have been committed.
 pub struct Committed<O> {
     /// What follows.
-    pub then: Option<Then<O>>,
+    pub then: Vec<Then<O>>,
     /// The answer.
     pub reply: Result<Reply<O>, Problem>,
 }
@@ -180,11 +180,13 @@ impl Gate {
         caller: Option<&Identity>,
         passage: &Passage<'_>,
     ) -> Result<Reply<O>, Problem> {
-        let Committed { then, reply } = self.write(plan, caller, passage).await?;
-        match then {
-            Some(then) => then().await?.map_or(reply, Ok),
-            None => reply,
+        let Committed { then, mut reply } = self.write(plan, caller, passage).await?;
+        for follow in then {
+            if let Some(better) = follow().await? {
+                reply = Ok(better);
+            }
         }
+        reply
     }
 
     /// Carries a plan out up to its commit, and leaves it to the caller what follows.

@@ -3,7 +3,7 @@
 //! - [`routes`]: the API as data; [`http`]: the one way a request travels; [`gate`]: the steps that requests and messages share
 //! - [`socket`]: the one way a WebSocket message travels, and how messages reach a client; [`worker`]: background work
 //! - [`plan`]: what a handler returns instead of writing; [`problem`]: every error a caller can see
-//! - [`identity`], [`tokens`], [`secrets`]: who calls; [`limits`]: how often
+//! - [`identity`], [`tokens`], [`secrets`]: who calls; [`sessions`]: how a session begins, goes on and ends; [`limits`]: how often
 //! - [`cursor`]: lists in pages
 //! - [`charts`]: what subscribing to a chart is; [`chat`]: what asking for a reply is; [`audit`]: the trail; [`store`]: the tables, and the only user of the DynamoDB SDK
 //! - [`domain`]: types that parse once at the edge
@@ -31,6 +31,7 @@ pub mod problem;
 pub mod routes;
 pub mod seal;
 pub mod secrets;
+pub mod sessions;
 pub mod socket;
 pub mod store;
 pub mod tokens;

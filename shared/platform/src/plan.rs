@@ -11,7 +11,7 @@ use crate::store::{Item, Write};
 pub struct Plan<O> {
     pub(crate) writes: Vec<(Write, Otherwise<O>)>,
     pub(crate) note: Note,
-    pub(crate) then: Option<Then<O>>,
+    pub(crate) then: Vec<Then<O>>,
     pub(crate) reply: Result<Reply<O>, Problem>,
 }
 
@@ -40,12 +40,12 @@ pub struct Reply<O> {
 impl<O> Plan<O> {
     /// A plan that answers with this, and so far writes nothing.
     pub fn reply(reply: impl Into<Reply<O>>) -> Self {
-        Self { writes: Vec::new(), note: Note::default(), then: None, reply: Ok(reply.into()) }
+        Self { writes: Vec::new(), note: Note::default(), then: Vec::new(), reply: Ok(reply.into()) }
     }
 
     /// A plan that refuses, and may write all the same (a reused token ends its session).
     pub fn refuse(problem: Problem) -> Self {
-        Self { writes: Vec::new(), note: Note::default(), then: None, reply: Err(problem) }
+        Self { writes: Vec::new(), note: Note::default(), then: Vec::new(), reply: Err(problem) }
     }
 
     /// Adds a write; where its condition does not hold, the request is answered with `problem`.
@@ -75,10 +75,10 @@ impl<O> Plan<O> {
         self
     }
 
-    /// What follows the commit.
+    /// What follows the commit, after what follows it already.
     #[must_use]
     pub fn then(mut self, then: Then<O>) -> Self {
-        self.then = Some(then);
+        self.then.push(then);
         self
     }
 }

@@ -59,7 +59,7 @@ async fn accounts_ask_no_more_than_they_must() {
 
     let caller = world.login("frugal", "Correct-Horse-9").await;
     let spend = json!({"refresh_token": caller.refresh});
-    let rotate = ["GetItem Sessions", "GetItem Users", "TransactWriteItems Sessions+Audit"];
+    let rotate = ["GetItem Sessions", "GetItem Users", "TransactWriteItems Users+Sessions+Audit"];
     check(&world, ("POST /auth/refresh", None, Some(spend.clone())), &[&TWO_LIMITS, &rotate]).await;
     // The other tab.
     let again = ["GetItem Sessions", "PutItem Audit"];

@@ -1,7 +1,5 @@
 //! `POST /auth/login`: a session and its first pair of tokens.
 
-mod sign_in;
-
 use platform::audit::{Actor, Note};
 use platform::config::ConfigError;
 use platform::domain::Password;
@@ -11,9 +9,9 @@ use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::seal::Seal;
+use platform::sessions::SignIn;
 use platform::store::Users;
 use platform::tokens::TokenPair;
-use sign_in::{Client, SignIn};
 use utoipa::ToSchema;
 
 /// The endpoint.
@@ -98,8 +96,7 @@ impl Endpoint for Login {
         };
         match user {
             Some(user) if verified && user.is_active => {
-                let client = Client { address: request.context.address.clone(), user_agent: request.context.user_agent.clone() };
-                self.sign_in.clone().plan(user, client, request.now, refused).await
+                self.sign_in.clone().plan(user, request.context.clone(), request.now, refused).await
             }
             Some(user) => {
                 let actor = Actor { user_id: user.id.clone(), username: user.username, session_id: None };

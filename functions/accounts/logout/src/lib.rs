@@ -10,16 +10,15 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::socket::Hangup;
-use platform::store::{Sessions, User, Users};
+use platform::sessions::Ending;
+use platform::store::{User, Users};
 use utoipa::ToSchema;
 
 /// The endpoint.
 #[derive(Clone)]
 pub struct Logout {
     users: Users,
-    sessions: Sessions,
-    hangup: Hangup,
+    ending: Ending,
 }
 
 /// What may be sent.
@@ -46,11 +45,7 @@ impl Endpoint for Logout {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self {
-            users: Users::new(platform.database()?, &platform.config)?,
-            sessions: Sessions::new(platform.database()?, &platform.config)?,
-            hangup: Hangup::new(platform)?,
-        })
+        Ok(Self { users: Users::new(platform.database()?, &platform.config)?, ending: Ending::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
@@ -61,8 +56,7 @@ impl Endpoint for Logout {
         }
         let forget = self.users.end_session(&caller.user_id, &caller.session_id);
         let note = Note::default().resource("session", &caller.session_id);
-        let plan = Plan::reply(()).note(note).write(self.sessions.end(&caller.session_id)).write_or(forget, Problem::invalid_token());
-        Ok(plan.then(self.hangup.clone().after(vec![caller.session_id])))
+        Ok(self.ending.add(Plan::reply(()).note(note), vec![caller.session_id]).write_or(forget, Problem::invalid_token()))
     }
 }
 
@@ -71,11 +65,8 @@ impl Logout {
     fn end_all(self, user: User) -> BoxFuture<'static, Result<Plan<()>, Problem>> {
         async move {
             let ids: Vec<_> = user.sessions.keys().cloned().collect();
-            let mut plan = Plan::reply(()).note(Note::default().resource("user", &user.id).detail("ended_sessions", ids.clone()));
-            for id in &ids {
-                plan = plan.write(self.sessions.end(id));
-            }
-            plan = plan.then(self.hangup.clone().after(ids));
+            let plan = Plan::reply(()).note(Note::default().resource("user", &user.id).detail("ended_sessions", ids.clone()));
+            let plan = self.ending.add(plan, ids);
             let forget = self.users.end_all_sessions(&user);
             Ok(plan.write_or_replan(
                 forget,

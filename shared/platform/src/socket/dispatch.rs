@@ -95,10 +95,10 @@ impl Dispatch {
         if let Ok(Reply { output: Some(output), .. }) = &reply {
             self.post(call, id, output).await;
         }
-        if let Some(then) = then
-            && let Some(Reply { output: Some(output), .. }) = then().await?
-        {
-            self.post(call, id, &output).await;
+        for follow in then {
+            if let Some(Reply { output: Some(output), .. }) = follow().await? {
+                self.post(call, id, &output).await;
+            }
         }
         reply.map(drop)
     }

@@ -26,4 +26,4 @@ pub use sessions::{Session, Sessions};
 pub use span::{Order, Span};
 pub use subscriptions::{Subscription, Subscriptions};
 pub use tickets::{Ticket, Tickets};
-pub use users::{Account, User, Users};
+pub use users::{Account, Room, User, Users};

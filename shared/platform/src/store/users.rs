@@ -4,12 +4,14 @@
 //! which hold the id they belong to and make both unique).
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Session;
 use super::database::{Database, Expression, StoreError, Write, item, key, n, s};
 use crate::clock::rfc3339;
 use crate::config::{Config, ConfigError};
@@ -48,8 +50,17 @@ pub struct User {
     pub password_hash: String,
     /// Counts the changes that a login has to notice: a login is conditioned on the version that it checked.
     pub version: u64,
-    /// Live sessions and when they began, in milliseconds since 1970.
+    /// Sessions and when each runs out, in seconds since 1970. Their ids (UUIDv7) tell which is the oldest.
     pub sessions: BTreeMap<String, i64>,
+}
+
+/// Sessions that a new one takes the place of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    /// Live ones that end: the oldest beyond the limit.
+    pub evicted: Vec<String>,
+    /// Those that have run out by themselves.
+    pub idle: Vec<String>,
 }
 
 /// An account as its owner sees it.
@@ -108,12 +119,12 @@ impl User {
         Identity { user_id: self.id.clone(), username: self.username.clone(), session_id: session_id.to_owned() }
     }
 
-    /// Sessions that have to end when another begins: the oldest beyond the limit.
-    pub fn evicted(&self) -> Vec<String> {
-        let mut by_age: Vec<_> = self.sessions.iter().map(|(id, began_at)| (*began_at, id)).collect();
-        by_age.sort_unstable();
-        let surplus = (by_age.len() + 1).saturating_sub(SESSIONS_PER_USER);
-        by_age.into_iter().take(surplus).map(|(_, id)| id.clone()).collect()
+    /// Which sessions make room when another begins.
+    pub fn room(&self, now: Timestamp) -> Room {
+        let (live, idle): (Vec<_>, Vec<_>) = self.sessions.iter().partition(|(_, expires_at)| now.as_second() < **expires_at);
+        let surplus = (live.len() + 1).saturating_sub(SESSIONS_PER_USER);
+        let id = |(id, _): (&String, &i64)| id.clone();
+        Room { evicted: live.into_iter().take(surplus).map(id).collect(), idle: idle.into_iter().map(id).collect() }
     }
 }
 
@@ -149,24 +160,37 @@ impl Users {
         ])
     }
 
-    /// Adds a session and drops the evicted ones, if the account is still as it was when the password was checked.
-    pub fn begin_session(&self, user: &User, session_id: &str, began_at: Timestamp, evicted: &[String]) -> Write {
-        let mut sessions = user.sessions.clone();
-        sessions.retain(|id, _| !evicted.contains(id));
-        sessions.insert(session_id.to_owned(), began_at.as_millisecond());
-        let sessions = sessions.into_iter().map(|(id, began_at)| (id, n(began_at))).collect();
-        let expression = Expression::default()
+    /// Adds a session and drops those that make room for it, if the account is still as it was when the password was checked.
+    pub fn begin_session(&self, user: &User, session: &Session, room: &Room) -> Write {
+        let mut expression = Expression::default()
             .name("sessions", "sessions")
+            .name("new", &session.id)
             .name("version", "version")
-            .value("sessions", AttributeValue::M(sessions))
+            .value("expires", n(session.expires_at))
             .value("version", n(user.version))
             .value("next", n(user.version + 1))
             .value("active", AttributeValue::Bool(true));
+        let mut update = "SET #sessions.#new = :expires, #version = :next".to_owned();
+        for (position, id) in room.evicted.iter().chain(&room.idle).enumerate() {
+            let _ = write!(update, "{} #sessions.#old{position}", if position == 0 { " REMOVE" } else { "," });
+            expression = expression.name(&format!("old{position}"), id);
+        }
+        let condition = "#version = :version AND is_active = :active";
+        Write::update(&self.table, key("key", &account_key(&user.id)), &update, condition, &expression)
+    }
+
+    /// Notes that a session goes on until its new expiry, if it has not ended and the account is active.
+    pub fn keep_session(&self, session: &Session) -> Write {
+        let expression = Expression::default()
+            .name("sessions", "sessions")
+            .name("id", &session.id)
+            .value("expires", n(session.expires_at))
+            .value("active", AttributeValue::Bool(true));
         Write::update(
             &self.table,
-            key("key", &account_key(&user.id)),
-            "SET #sessions = :sessions, #version = :next",
-            "#version = :version AND is_active = :active",
+            key("key", &account_key(&session.user_id)),
+            "SET #sessions.#id = :expires",
+            "attribute_exists(#sessions.#id) AND is_active = :active",
             &expression,
         )
     }
@@ -217,12 +241,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_sessions_make_room_for_another() {
-        for (live, expected) in [
-            (&[][..], &[][..]),
-            (&[("a", 1), ("b", 2)], &[]),
-            (&[("a", 3), ("b", 2), ("c", 1)], &["c"]),
-            (&[("a", 3), ("b", 2), ("c", 1), ("d", 4)], &["c", "b"]),
+    fn a_new_session_takes_the_place_of_the_oldest() {
+        let now = Timestamp::from_second(100).unwrap();
+        for (sessions, evicted, idle) in [
+            (&[][..], &[][..], &[][..]),
+            (&[("a", 101), ("b", 101)], &[], &[]),
+            (&[("c", 101), ("b", 900), ("a", 500)], &["a"], &[]),
+            (&[("a", 101), ("b", 101), ("c", 101), ("d", 101)], &["a", "b"], &[]),
+            // What has run out takes nobody's place.
+            (&[("a", 101), ("b", 100), ("c", 101)], &[], &["b"]),
+            (&[("a", 50), ("b", 101), ("c", 101), ("d", 101)], &["b"], &["a"]),
         ] {
             let user = User {
                 id: "u".into(),
@@ -234,9 +262,10 @@ mod tests {
                 roles: vec![Role::User],
                 password_hash: String::new(),
                 version: 1,
-                sessions: live.iter().map(|(id, began_at)| ((*id).to_owned(), *began_at)).collect(),
+                sessions: sessions.iter().map(|(id, expires_at)| ((*id).to_owned(), *expires_at)).collect(),
             };
-            assert_eq!(user.evicted(), expected, "{live:?}");
+            let owned = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+            assert_eq!(user.room(now), Room { evicted: owned(evicted), idle: owned(idle) }, "{sessions:?}");
         }
     }
 }

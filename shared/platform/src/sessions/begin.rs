@@ -2,16 +2,18 @@
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use platform::audit::{Actor, Note};
-use platform::clock::Timestamp;
-use platform::config::ConfigError;
-use platform::ids;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
-use platform::socket::Hangup;
-use platform::store::{Session, Sessions, User, Users};
-use platform::tokens::{TokenIssuer, TokenPair};
+use jiff::Timestamp;
+
+use super::Ending;
+use crate::audit::{Actor, Note};
+use crate::config::ConfigError;
+use crate::context::Context;
+use crate::ids;
+use crate::plan::Plan;
+use crate::platform::Platform;
+use crate::problem::Problem;
+use crate::store::{Session, Sessions, User, Users};
+use crate::tokens::{TokenIssuer, TokenPair};
 
 /// What beginning a session needs.
 #[derive(Clone)]
@@ -19,16 +21,7 @@ pub struct SignIn {
     users: Users,
     sessions: Sessions,
     tokens: TokenIssuer,
-    hangup: Hangup,
-}
-
-/// Where the session begins: its owner recognises it by this.
-#[derive(Clone)]
-pub struct Client {
-    /// Client's address.
-    pub address: String,
-    /// `User-Agent`.
-    pub user_agent: String,
+    ending: Ending,
 }
 
 impl SignIn {
@@ -38,16 +31,16 @@ impl SignIn {
             users: Users::new(platform.database()?, &platform.config)?,
             sessions: Sessions::new(platform.database()?, &platform.config)?,
             tokens: TokenIssuer::new(platform)?,
-            hangup: Hangup::new(platform)?,
+            ending: Ending::new(platform)?,
         })
     }
 
-    /// The session, the sessions it evicts and the tokens. A login that was overtaken by another change of the account
+    /// The session, the end of those it evicts, and the tokens. A login that was overtaken by another change of the account
     /// makes a new plan from the account as it stands, without hashing again; `refused` answers where it may no longer.
     pub fn plan(
         self,
         user: User,
-        client: Client,
+        context: Context,
         now: Timestamp,
         refused: Problem,
     ) -> BoxFuture<'static, Result<Plan<TokenPair>, Problem>> {
@@ -62,24 +55,22 @@ impl SignIn {
                 began_at: now.as_millisecond(),
                 last_used_at: now.as_millisecond(),
                 expires_at: self.tokens.lifetimes.session_expiry(now, now),
-                address: client.address.clone(),
-                user_agent: client.user_agent.clone(),
+                address: context.address.clone(),
+                user_agent: context.user_agent.clone(),
                 refresh_hash: ids::sha256(&pair.refresh_token),
                 previous_hash: None,
                 rotated_at: None,
                 pair: claims,
             };
-            let evicted = user.evicted();
-            let note =
-                Note::default().actor(Actor::from(&identity)).resource("session", &session_id).detail("ended_sessions", evicted.clone());
-            let begin_session = self.users.begin_session(&user, &session_id, now, &evicted);
-            let mut plan = Plan::reply(TokenPair::from(pair)).note(note).write(self.sessions.begin(&session)?);
-            for id in &evicted {
-                plan = plan.write(self.sessions.end(id));
-            }
-            if !evicted.is_empty() {
-                plan = plan.then(self.hangup.clone().after(evicted));
-            }
+            let room = user.room(now);
+            let note = Note::default()
+                .actor(Actor::from(&identity))
+                .resource("session", &session_id)
+                .detail("ended_sessions", room.evicted.clone());
+            let begin_session = self.users.begin_session(&user, &session, &room);
+            let plan = Plan::reply(TokenPair::from(pair)).note(note).write(self.sessions.begin(&session)?);
+            let plan = room.idle.iter().fold(plan, |plan, id| plan.write(self.sessions.end(id)));
+            let plan = self.ending.add(plan, room.evicted);
             let checked_hash = user.password_hash;
             Ok(plan.write_or_replan(
                 begin_session,
@@ -87,7 +78,7 @@ impl SignIn {
                     async move {
                         let user = found.map(|item| self.users.read(item)).transpose()?;
                         match user.filter(|user| user.is_active && user.password_hash == checked_hash) {
-                            Some(user) => self.plan(user, client, now, refused).await,
+                            Some(user) => self.plan(user, context, now, refused).await,
                             None => Err(refused),
                         }
                     }

@@ -1,0 +1,185 @@
+//! Refresh tokens: each buys the next pair, once.
+//!
+//! Rotation with reuse detection (RFC 9700 section 4.14.2): one conditional write replaces the good token's hash. Whoever
+//! comes second with the same token finds the session rotated, and within ten seconds gets the pair that the first one
+//! got: two tabs must not log each other out. Any other token that was spent ends the session.
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+
+use super::Ending;
+use crate::audit::{Actor, Note};
+use crate::config::ConfigError;
+use crate::ids;
+use crate::plan::Plan;
+use crate::platform::Platform;
+use crate::problem::Problem;
+use crate::store::{Session, Sessions, Users};
+use crate::tokens::{TokenIssuer, TokenPair};
+
+/// Milliseconds after a rotation for which the spent token gets its successor again.
+const GRACE_MILLISECONDS: i64 = 10_000;
+
+/// What rotating a session's tokens needs.
+#[derive(Clone)]
+pub struct Rotation {
+    users: Users,
+    sessions: Sessions,
+    tokens: TokenIssuer,
+    ending: Ending,
+}
+
+/// What a genuine token is to its session.
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    /// The good one: it is exchanged.
+    Good,
+    /// The one before, just now: its successor is given again.
+    JustSpent,
+    /// Spent before: someone has a copy.
+    Reused,
+    /// The session has run out.
+    Over,
+}
+
+fn standing(session: &Session, hash: &str, now: Timestamp) -> Standing {
+    let is = |other: &str| ids::same(hash, other);
+    if !session.is_live(now) {
+        return Standing::Over;
+    }
+    if is(&session.refresh_hash) {
+        return Standing::Good;
+    }
+    let since = session.rotated_at.map_or(i64::MAX, |rotated_at| now.as_millisecond() - rotated_at);
+    if session.previous_hash.as_deref().is_some_and(is) && since < GRACE_MILLISECONDS { Standing::JustSpent } else { Standing::Reused }
+}
+
+impl Rotation {
+    /// The parts.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            users: Users::new(platform.database()?, &platform.config)?,
+            sessions: Sessions::new(platform.database()?, &platform.config)?,
+            tokens: TokenIssuer::new(platform)?,
+            ending: Ending::new(platform)?,
+        })
+    }
+
+    /// The session of a refresh token that is genuine, spent or not.
+    pub async fn session_of(&self, token: &str, now: Timestamp) -> Result<Option<String>, Problem> {
+        Ok(self.tokens.verify_refresh(token, now).await?.ok().map(|claims| claims.sid))
+    }
+
+    /// The next pair for a refresh token, which is spent by it.
+    pub async fn spend(&self, token: &str, now: Timestamp) -> Result<Plan<TokenPair>, Problem> {
+        let session_id = self.session_of(token, now).await?.ok_or_else(Problem::invalid_refresh_token)?;
+        let Some(session) = self.sessions.get(&session_id).await? else {
+            return Ok(Plan::refuse(Problem::invalid_refresh_token()).note(Note::default().resource("session", &session_id)));
+        };
+        self.clone().plan(session, ids::sha256(token), now).await
+    }
+
+    /// Boxed, because losing a race leads back here.
+    fn plan(self, session: Session, hash: String, now: Timestamp) -> BoxFuture<'static, Result<Plan<TokenPair>, Problem>> {
+        async move {
+            let actor =
+                Actor { user_id: session.user_id.clone(), username: session.username.clone(), session_id: Some(session.id.clone()) };
+            let note = Note::default().actor(actor.clone()).resource("session", &session.id);
+            let refused = || Plan::refuse(Problem::invalid_refresh_token());
+            match standing(&session, &hash, now) {
+                Standing::Good => self.rotate(session, hash, now, note).await,
+                Standing::JustSpent => {
+                    let pair = self.tokens.reissue(&session.pair).await?;
+                    Ok(Plan::reply(TokenPair::from(pair)).note(note.detail("repeated", true)))
+                }
+                Standing::Reused => {
+                    let note = Note::action("auth.refresh_reuse").actor(actor).resource("session", &session.id);
+                    let forget = self.users.end_session(&session.user_id, &session.id);
+                    let plan = self.ending.add(refused().note(note), vec![session.id]);
+                    Ok(plan.write_or(forget, Problem::invalid_refresh_token()))
+                }
+                Standing::Over => Ok(refused().note(note)),
+            }
+        }
+        .boxed()
+    }
+
+    async fn rotate(self, session: Session, hash: String, now: Timestamp, note: Note) -> Result<Plan<TokenPair>, Problem> {
+        // The new access token says what the user is now, not what they were at the login.
+        let Some(user) = self.users.get(&session.user_id).await?.filter(|user| user.is_active) else {
+            return Ok(Plan::refuse(Problem::invalid_refresh_token()).note(note));
+        };
+        let began_at = Timestamp::from_millisecond(session.began_at).unwrap_or(now);
+        let (pair, claims) = self.tokens.issue(&user.identity(&session.id), &user.roles, began_at, now).await?;
+        let next = Session {
+            last_used_at: now.as_millisecond(),
+            expires_at: self.tokens.lifetimes.session_expiry(began_at, now),
+            refresh_hash: ids::sha256(&pair.refresh_token),
+            previous_hash: Some(hash.clone()),
+            rotated_at: Some(now.as_millisecond()),
+            pair: claims,
+            ..session
+        };
+        let write = self.sessions.rotate(&next, &hash)?;
+        let keep = self.users.keep_session(&next);
+        Ok(Plan::reply(TokenPair::from(pair)).note(note).write_or(keep, Problem::invalid_refresh_token()).write_or_replan(
+            write,
+            Box::new(move |found| {
+                async move {
+                    match found {
+                        Some(item) => {
+                            let session = self.sessions.read(item)?;
+                            // By the winner's clock: this request may have arrived before the rotation.
+                            let now = now.max(Timestamp::from_millisecond(session.rotated_at.unwrap_or_default()).unwrap_or(now));
+                            self.plan(session, hash, now).await
+                        }
+                        None => Err(Problem::invalid_refresh_token()),
+                    }
+                }
+                .boxed()
+            }),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_judged_by_its_place_in_the_session() {
+        let at = |ms: i64| Timestamp::from_millisecond(1_800_000_000_000 + ms).unwrap();
+        let session = || -> Session {
+            let claims = r#"{"access":{"iss":"i","aud":"a","sub":"u","username":"n","roles":[],"sid":"s","jti":"j","iat":0,"exp":0,"type":"access"},
+                "access_kid":"k","refresh":{"iss":"i","aud":"a","sub":"u","sid":"s","jti":"j","iat":0,"exp":0,"type":"refresh"},"refresh_kid":"k"}"#;
+            Session {
+                id: "s".into(),
+                user_id: "u".into(),
+                username: "n".into(),
+                began_at: 0,
+                last_used_at: 0,
+                expires_at: at(60_000).as_second(),
+                address: String::new(),
+                user_agent: String::new(),
+                refresh_hash: "second".into(),
+                previous_hash: Some("first".into()),
+                rotated_at: Some(at(0).as_millisecond()),
+                pair: serde_json::from_str(claims).unwrap(),
+            }
+        };
+        for (hash, milliseconds, expected) in [
+            ("second", 1, Standing::Good),
+            ("first", 0, Standing::JustSpent),
+            ("first", 9_999, Standing::JustSpent),
+            ("first", 10_000, Standing::Reused),
+            ("older", 1, Standing::Reused),
+            ("second", 60_000, Standing::Over),
+            ("first", 60_000, Standing::Over),
+        ] {
+            assert_eq!(standing(&session(), hash, at(milliseconds)), expected, "{hash} after {milliseconds} ms");
+        }
+        let fresh = Session { previous_hash: None, rotated_at: None, ..session() };
+        assert_eq!(standing(&fresh, "first", at(0)), Standing::Reused);
+    }
+}
