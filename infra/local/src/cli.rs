@@ -16,7 +16,7 @@ use tally_local::builder::{self, BuildError};
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Directory for tables, secrets and logs [default: .local beside the template]
+    /// Directory for tables, secrets, mail and logs [default: .local beside the template]
     #[arg(long, global = true, value_name = "DIR")]
     state: Option<PathBuf>,
     /// Keep tables and secrets in memory: they are gone when the stack ends

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tally_local::Stack;
-use tally_local::aws::State;
+use tally_local::aws::{Outbox, State};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
@@ -58,7 +58,10 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     };
     let environment_file = state.map(|directory| EnvironmentFile::write(&stack, &directory)).transpose()?;
     announce(&stack);
-    end.await;
+    tokio::select! {
+        () = tell_of_mail(stack.outbox()) => {}
+        () = end => {}
+    }
     say("Ending.");
     drop(environment_file);
     // Who asks twice does not want to wait.
@@ -77,6 +80,14 @@ fn announce(stack: &Stack) {
     lines.extend(stack.deployment().welcome.iter().map(|line| format!("  {line}")));
     // Whoever has read the first line and closed the pipe still wants the stack.
     let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
+}
+
+/// Says of each mail where it lies, for as long as it is polled.
+async fn tell_of_mail(outbox: &Outbox) {
+    for number in 0.. {
+        let mail = outbox.mail(number).await;
+        say(&format!("Mail to {}: \"{}\" in {}", mail.to.join(", "), mail.subject, mail.file.display()));
+    }
 }
 
 /// Tells the terminal, which may be gone.

@@ -21,7 +21,7 @@ pub struct StackOptions {
     pub config_env: String,
     /// Parameter values that come before those of samconfig.toml.
     pub sets: Vec<(String, String)>,
-    /// Where tables, secrets and logs are kept.
+    /// Where tables, secrets, mail and logs are kept.
     pub state: State,
     /// Port of the HTTP and WebSocket APIs; `None` takes a free one.
     pub port: Option<u16>,

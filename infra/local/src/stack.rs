@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use crate::aws::{self, Aws, AwsError, AwsSettings, CallLog, Credentials, State};
+use crate::aws::{self, Aws, AwsError, AwsSettings, CallLog, Credentials, Outbox, State};
 use crate::builder::BuildError;
 use crate::front::Front;
 use crate::http_api::HttpApiServer;
@@ -168,6 +168,11 @@ impl Stack {
     /// The calls that functions have made to AWS.
     pub fn calls(&self) -> CallLog {
         self.aws.calls()
+    }
+
+    /// The mail that functions have sent.
+    pub fn outbox(&self) -> &Outbox {
+        self.aws.outbox()
     }
 
     /// The directory of the functions' logs, one file per function.

@@ -17,7 +17,7 @@ pub struct Call {
     pub service: Service,
     /// The operation as AWS names it, `PutItem`, `GetSecretValue`, `Invoke`, `PostToConnection`.
     pub operation: String,
-    /// What it touches: table names (each once, in the request's order), a secret, a function or a connection id.
+    /// What it touches: table names (each once, in the request's order), a secret, a function, a connection id or recipients.
     pub targets: Vec<String>,
 }
 
@@ -32,6 +32,8 @@ pub enum Service {
     Lambda,
     /// API Gateway's `@connections`.
     Connections,
+    /// SES.
+    Mail,
 }
 
 impl CallLog {

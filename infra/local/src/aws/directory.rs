@@ -1,4 +1,4 @@
-//! The directory in which a stack keeps its tables and secrets, locked for as long as the stack runs.
+//! The directory in which a stack keeps its tables, secrets and mail, locked for as long as the stack runs.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -38,6 +38,11 @@ impl StateDirectory {
     pub(super) fn secrets(&self) -> PathBuf {
         self.path.join("secrets.json")
     }
+
+    /// The directory of mail.
+    pub(super) fn outbox(&self) -> PathBuf {
+        self.path.join("outbox")
+    }
 }
 
 /// The error about a path of the state directory.
@@ -45,8 +50,8 @@ pub(super) fn unusable(path: &Path) -> impl FnOnce(io::Error) -> AwsError + use<
     |source| AwsError::Directory { path: path.to_owned(), source }
 }
 
-/// A directory that exists keeps its permissions: it may hold what is none of ours.
-fn create_private_directory(path: &Path) -> io::Result<()> {
+/// Creates a directory for its owner alone. One that exists keeps its permissions: it may hold what is none of ours.
+pub(super) fn create_private_directory(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }

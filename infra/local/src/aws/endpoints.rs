@@ -13,6 +13,7 @@ use super::connections_api::ConnectionsApi;
 use super::dynamodb::DynamoDb;
 use super::guard::Guard;
 use super::invoke_api::InvokeApi;
+use super::mail::Outbox;
 use super::secrets::Secrets;
 
 /// Largest request of any service: DynamoDB's.
@@ -24,6 +25,7 @@ pub(super) struct Endpoints {
     pub(super) calls: CallLog,
     pub(super) dynamodb: Arc<DynamoDb>,
     pub(super) secrets: Secrets,
+    pub(super) outbox: Outbox,
     pub(super) invoke: InvokeApi,
     pub(super) connections: ConnectionsApi,
 }
@@ -58,12 +60,13 @@ impl Endpoints {
             ["", "2015-03-31", "functions", function, "invocations"] => {
                 self.invoke.answer(&request.method, function, &request.headers, body, &self.calls).await
             }
+            ["", "v2", "email", "outbound-emails"] => self.outbox.answer(&request.method, &body, &self.calls),
             ["", stage, "@connections", id] => self.connections.answer(&request.method, Some(stage), id, body, &self.calls).await,
             ["", "@connections", id] => self.connections.answer(&request.method, None, id, body, &self.calls).await,
             _ => error(
                 StatusCode::NOT_FOUND,
                 "UnknownOperationException",
-                "the local stack serves DynamoDB, Secrets Manager, Lambda's Invoke and @connections",
+                "the local stack serves DynamoDB, Secrets Manager, Lambda's Invoke, SES's SendEmail and @connections",
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! The AWS endpoints that the functions call: DynamoDB, Secrets Manager, Lambda's Invoke API and API Gateway's
+//! The AWS endpoints that the functions call: DynamoDB, Secrets Manager, Lambda's Invoke API, SES and API Gateway's
 //! `@connections`, all on one loopback listener that only holders of its random credentials may use.
 
 mod answer;
@@ -10,6 +10,7 @@ mod endpoints;
 mod error;
 mod guard;
 mod invoke_api;
+mod mail;
 mod secrets;
 #[cfg(test)]
 mod tests;
@@ -40,29 +41,31 @@ pub use self::dynamodb::{Failure, Fault};
 pub use self::error::AwsError;
 pub use self::guard::Credentials;
 pub use self::invoke_api::Invoke;
+pub use self::mail::{Mail, Outbox};
 
 /// The running endpoints. Dropping them ends them at once, [`Aws::shutdown`] in good order.
 pub struct Aws {
     calls: CallLog,
     dynamodb: Arc<DynamoDb>,
+    outbox: Outbox,
     server: Server,
     sweeper: JoinSet<()>,
     // The last field: the next stack may have the directory only when the database has been closed.
     _directory: Option<StateDirectory>,
 }
 
-/// Where tables and secrets are kept.
+/// Where tables, secrets and mail are kept.
 #[derive(Debug, Clone)]
 pub enum State {
     /// In this directory, created if need be, which belongs to one stack at a time.
     Directory(PathBuf),
-    /// In memory: gone when the stack ends.
+    /// In memory, mail in a temporary directory: gone when the stack ends.
     Memory,
 }
 
 /// What to serve.
 pub struct AwsSettings<F = Functions> {
-    /// Where tables and secrets are kept.
+    /// Where tables, secrets and mail are kept.
     pub state: State,
     /// The tables of the template.
     pub tables: Vec<Table>,
@@ -80,7 +83,7 @@ impl Aws {
         let guard = Guard::new(&listener, credentials)?;
         let AwsSettings { state, tables, secrets, functions, connections } = settings;
         let opened = spawn_blocking(move || open(state, &tables, secrets)).await;
-        let (directory, dynamodb, secrets) = opened.unwrap_or_else(|panic| Err(AwsError::Database(panic.to_string())))?;
+        let (directory, dynamodb, secrets, outbox) = opened.unwrap_or_else(|panic| Err(AwsError::Database(panic.to_string())))?;
 
         let (calls, dynamodb) = (CallLog::default(), Arc::new(dynamodb));
         let endpoints = Arc::new(Endpoints {
@@ -88,6 +91,7 @@ impl Aws {
             calls: calls.clone(),
             dynamodb: dynamodb.clone(),
             secrets,
+            outbox: outbox.clone(),
             invoke: InvokeApi::new(functions),
             connections: ConnectionsApi::new(connections),
         });
@@ -97,12 +101,17 @@ impl Aws {
         });
         let mut sweeper = JoinSet::new();
         sweeper.spawn(dynamodb.clone().sweep());
-        Ok(Self { calls, dynamodb, server, sweeper, _directory: directory })
+        Ok(Self { calls, dynamodb, outbox, server, sweeper, _directory: directory })
     }
 
     /// Every AWS call since the start.
     pub fn calls(&self) -> CallLog {
         self.calls.clone()
+    }
+
+    /// Every mail since the start.
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// Makes the next matching DynamoDB calls fail.
@@ -122,7 +131,9 @@ impl Aws {
     }
 }
 
-fn open(state: State, tables: &[Table], secrets: Vec<Secret>) -> Result<(Option<StateDirectory>, DynamoDb, Secrets), AwsError> {
+type Opened = (Option<StateDirectory>, DynamoDb, Secrets, Outbox);
+
+fn open(state: State, tables: &[Table], secrets: Vec<Secret>) -> Result<Opened, AwsError> {
     let directory = match state {
         State::Directory(path) => Some(StateDirectory::open(path)?),
         State::Memory => None,
@@ -130,13 +141,14 @@ fn open(state: State, tables: &[Table], secrets: Vec<Secret>) -> Result<(Option<
     let file = directory.as_ref().map(StateDirectory::database).transpose()?;
     let dynamodb = DynamoDb::open(file.as_deref(), tables)?;
     let secrets = Secrets::open(directory.as_ref().map(StateDirectory::secrets).as_deref(), secrets)?;
-    Ok((directory, dynamodb, secrets))
+    let outbox = Outbox::open(directory.as_ref().map(StateDirectory::outbox).as_deref())?;
+    Ok((directory, dynamodb, secrets, outbox))
 }
 
 /// The variables with which an SDK in a function reaches the endpoints at `address`. The one for all services also keeps a
 /// service that is not served here from being called for real.
 pub fn environment(address: SocketAddr, credentials: &Credentials) -> BTreeMap<String, String> {
-    let endpoints = ["", "_DYNAMODB", "_SECRETS_MANAGER", "_LAMBDA", "_APIGATEWAYMANAGEMENTAPI"];
+    let endpoints = ["", "_DYNAMODB", "_SECRETS_MANAGER", "_LAMBDA", "_APIGATEWAYMANAGEMENTAPI", "_SESV2"];
     let endpoints = endpoints.map(|service| (format!("AWS_ENDPOINT_URL{service}"), format!("http://{address}")));
     let others = [
         ("AWS_REGION", "us-east-1"),
