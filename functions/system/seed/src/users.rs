@@ -51,6 +51,8 @@ impl DemoUser {
         };
         let actor = Actor { user_id: user.id.clone(), username: user.username.clone(), session_id: None };
         let plan = Plan::reply(()).note(Note::default().actor(actor).resource("user", &user.id).detail("seeded", true));
-        Ok(users.create(&user, &username, &email)?.into_iter().fold(plan, |plan, claim| plan.write_or(claim, Problem::account_exists())))
+        let plan =
+            users.create(&user, &username, &email)?.into_iter().fold(plan, |plan, claim| plan.write_or(claim, Problem::account_exists()));
+        Ok(if user.is_admin() { plan.write(users.admit_admin(&user.id)) } else { plan })
     }
 }

@@ -190,6 +190,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "account_exists", "An account with this username or email exists.")
     }
 
+    /// 409: the account is the only administrator that is left.
+    pub fn last_admin() -> Self {
+        Self::new(StatusCode::CONFLICT, "last_admin", "This is the last administrator. Make someone else one first.")
+    }
+
     /// 409: someone else changed the same thing at the same time.
     pub fn conflict() -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "This was changed by someone else at the same time. Read it again and retry.")

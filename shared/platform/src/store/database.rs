@@ -265,13 +265,13 @@ impl Write {
         Self(TransactWriteItem::builder().set_condition_check(check.ok()).build())
     }
 
-    /// Updates an item under a condition.
-    pub(super) fn update(table: &str, key: Item, update: &str, condition: &str, expression: &Expression) -> Self {
+    /// Updates an item, under a condition if there is one.
+    pub(super) fn update<'a>(table: &str, key: Item, update: &str, condition: impl Into<Option<&'a str>>, expression: &Expression) -> Self {
         let update = Update::builder()
             .table_name(table)
             .set_key(Some(key))
             .update_expression(update)
-            .condition_expression(condition)
+            .set_condition_expression(condition.into().map(str::to_owned))
             .set_expression_attribute_names(expression.names())
             .set_expression_attribute_values(expression.values())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)

@@ -1,5 +1,6 @@
 //! The tables: one file each, with its key shape, item conversion and queries. Nothing else imports the DynamoDB SDK.
 
+mod admins;
 mod audit;
 mod audit_search;
 mod connections;

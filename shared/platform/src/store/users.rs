@@ -1,7 +1,8 @@
 //! The table of users.
 //!
 //! Key: `key`, one of `user#<id>` (the account), `name#<lower-case username>` and `email#<lower-case email>` (claims,
-//! which hold the id they belong to and make both unique).
+//! which hold the id they belong to and make both unique), and `admins` (see `admins.rs`).
+//! Index `claims`: `kind` (`name` or `email`), `key`, which lists the accounts in the order of either.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -24,8 +25,8 @@ const SESSIONS_PER_USER: usize = 3;
 /// The users' table.
 #[derive(Debug, Clone)]
 pub struct Users {
-    database: Database,
-    table: String,
+    pub(super) database: Database,
+    pub(super) table: String,
 }
 
 /// An account with what only we know of it.
@@ -85,11 +86,25 @@ pub struct Account {
     pub roles: Vec<Role>,
 }
 
-/// Who holds a username or an email.
-#[derive(Serialize, Deserialize)]
-struct Claim {
+/// A claim on a username or an email as it is written.
+#[derive(Serialize)]
+struct Claim<'a> {
     key: String,
+    kind: &'static str,
+    user_id: &'a str,
+}
+
+/// What is read of a claim.
+#[derive(Deserialize)]
+struct Holder {
     user_id: String,
+}
+
+/// What can be held by one account only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ClaimKind {
+    Name,
+    Email,
 }
 
 /// The account item.
@@ -98,6 +113,21 @@ struct Stored {
     key: String,
     #[serde(flatten)]
     user: User,
+}
+
+impl ClaimKind {
+    /// As it stands in the index.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Email => "email",
+        }
+    }
+
+    /// Key of the claim on a text in its folded form.
+    fn key(self, folded: &str) -> String {
+        format!("{}#{folded}", self.as_str())
+    }
 }
 
 impl User {
@@ -144,18 +174,18 @@ impl Users {
     /// does not tell.
     pub async fn find(&self, identifier: &str) -> Result<Option<User>, StoreError> {
         let identifier = identifier.to_lowercase();
-        let claim_key = if identifier.contains('@') { format!("email#{identifier}") } else { format!("name#{identifier}") };
-        let claim: Option<Claim> = self.database.get(&self.table, key("key", &claim_key), true).await?;
-        self.get(claim.as_ref().map_or("nobody", |claim| &claim.user_id)).await
+        let kind = if identifier.contains('@') { ClaimKind::Email } else { ClaimKind::Name };
+        let holder: Option<Holder> = self.database.get(&self.table, key("key", &kind.key(&identifier)), true).await?;
+        self.get(holder.as_ref().map_or("nobody", |holder| &holder.user_id)).await
     }
 
     /// A new account and its claims on username and email; each write's condition fails where one of them is taken.
     pub fn create(&self, user: &User, username: &Username, email: &Email) -> Result<[Write; 3], StoreError> {
-        let claim = |key: String| Claim { key, user_id: user.id.clone() };
+        let claim = |kind: ClaimKind, folded: &str| Claim { key: kind.key(folded), kind: kind.as_str(), user_id: &user.id };
         let put = |item| Write::put(&self.table, item, "attribute_not_exists(#key)", &Expression::default().name("key", "key"));
         Ok([
-            put(item(claim(format!("name#{}", username.folded())))?),
-            put(item(claim(format!("email#{}", email.folded())))?),
+            put(item(claim(ClaimKind::Name, &username.folded()))?),
+            put(item(claim(ClaimKind::Email, &email.folded()))?),
             put(item(Stored { key: account_key(&user.id), user: user.clone() })?),
         ])
     }
@@ -226,7 +256,28 @@ impl Users {
         Write::update(&self.table, key("key", &account_key(&user.id)), update, "#version = :version", &expression)
     }
 
-    /// What a failed condition of [`Users::begin_session`] or [`Users::end_all_sessions`] found.
+    /// Says anew whether an account may sign in and which roles it has, if nothing that a login notices has changed meanwhile.
+    /// One that may not sign in has no session: they end in the same transaction. A change of who is an administrator goes
+    /// with [`Users::admit_admin`] or [`Users::dismiss_admin`].
+    pub fn entitle(&self, user: &User, is_active: bool, roles: &[Role]) -> Result<Write, StoreError> {
+        let expression = Expression::default()
+            .name("roles", "roles")
+            .name("version", "version")
+            .value("active", AttributeValue::Bool(is_active))
+            .value("roles", serde_dynamo::to_attribute_value(roles)?)
+            .value("version", n(user.version))
+            .value("next", n(user.version + 1));
+        let update = "SET is_active = :active, #roles = :roles, #version = :next";
+        let (update, expression) = if is_active {
+            (update.to_owned(), expression)
+        } else {
+            let expression = expression.name("sessions", "sessions").value("none", AttributeValue::M(HashMap::new()));
+            (format!("{update}, #sessions = :none"), expression)
+        };
+        Ok(Write::update(&self.table, key("key", &account_key(&user.id)), &update, "#version = :version", &expression))
+    }
+
+    /// What a failed condition on the version of an account found.
     pub fn read(&self, item: super::Item) -> Result<User, StoreError> {
         Ok(super::database::read::<Stored>(item)?.user)
     }

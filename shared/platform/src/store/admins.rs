@@ -1,0 +1,46 @@
+//! Who the administrators are: one item of the users' table, `admins`, with the ids of all accounts that are active and
+//! have the role.
+//!
+//! Whatever makes an account an administrator, or stops it from being one, changes this set in its own transaction. That
+//! the last one stays is then a condition of one write, and nobody has to count accounts.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::database::{Expression, Write, key, n};
+use super::{User, Users};
+use crate::identity::Role;
+
+impl User {
+    /// Whether the account is one of the administrators: a role that nobody can sign in to is none.
+    pub fn is_admin(&self) -> bool {
+        self.is_active && self.roles.contains(&Role::Admin)
+    }
+}
+
+impl Users {
+    /// Adds an administrator.
+    pub fn admit_admin(&self, user_id: &str) -> Write {
+        self.change_admins("ADD #ids :id", None, &ids(user_id))
+    }
+
+    /// Adds the first administrator; the condition fails where there is one.
+    pub fn admit_first_admin(&self, user_id: &str) -> Write {
+        self.change_admins("ADD #ids :id", "attribute_not_exists(#ids)", &ids(user_id))
+    }
+
+    /// Takes an administrator away; the condition fails where that is the last one.
+    pub fn dismiss_admin(&self, user_id: &str) -> Write {
+        self.change_admins("DELETE #ids :id", "size(#ids) > :one", &ids(user_id).value("one", n(1)))
+    }
+
+    fn change_admins<'a>(&self, update: &str, condition: impl Into<Option<&'a str>>, expression: &Expression) -> Write {
+        Write::update(&self.table, key("key", ADMINS), update, condition, expression)
+    }
+}
+
+/// Key of the item.
+const ADMINS: &str = "admins";
+
+fn ids(user_id: &str) -> Expression {
+    Expression::default().name("ids", "ids").value("id", AttributeValue::Ss(vec![user_id.to_owned()]))
+}
