@@ -44,6 +44,9 @@ pub fn document() -> Value {
     document.json::<logout::Logout>().body::<logout::Scope>();
     document.json::<me::Me>().output::<me::Myself>();
     document.json::<ws_ticket::WsTicket>().output::<ws_ticket::IssuedTicket>();
+    document.json::<api_keys::CreateApiKey>().body::<api_keys::NewApiKey>().output::<api_keys::CreatedApiKey>();
+    document.json::<api_keys::ListApiKeys>().query::<platform::cursor::Paging>().output::<platform::cursor::Page<api_keys::ApiKeyView>>();
+    document.json::<api_keys::DeleteApiKey>();
     document.json::<profits::GetProfits>().query::<profits::ProfitsQuery>().output::<profits::ProfitsPage>().status(304);
     document.json::<audit::GetAudit>().query::<audit::AuditQuery>().output::<platform::cursor::Page<platform::audit::Event>>();
     document.json::<chat::Chat>().body::<platform::chat::ChatRequest>().output::<chat::ChatAnswer>().status(202).status(404);
@@ -101,6 +104,7 @@ impl Document {
                 "schemas": schemas,
                 "securitySchemes": {
                     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "Access token of `POST /auth/login`"},
+                    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "Key of `POST /api-keys`, for services"},
                 },
             },
         })
@@ -172,6 +176,14 @@ impl Described {
             .collect();
         let has_path_parameters = !parameters.is_empty();
         parameters.extend(self.parameters.iter().cloned());
+        if route.idempotent {
+            parameters.push(json!({
+                "name": "Idempotency-Key", "in": "header", "required": false,
+                "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+                "description": "1 to 128 printable ASCII characters. Within 24 hours the same request with the same key creates nothing \
+                                again and is answered with what the first one created.",
+            }));
+        }
         let mut operation = json!({
             "operationId": format!("{} {}", route.method.to_lowercase(), route.path).replace(['/', '{', '}', ' ', '-', '.'], "_").trim_matches('_'),
             "summary": route.summary,
@@ -182,8 +194,10 @@ impl Described {
         if let Some(body) = &self.body {
             operation["requestBody"] = body.clone();
         }
+        let bearer = (!matches!(route.access, Access::Public | Access::Key)).then(|| json!({"bearer": []}));
+        let key = route.scope.map(|scope| json!({"apiKey": [scope.as_str()]}));
         if route.access != Access::Public {
-            operation["security"] = json!([{"bearer": []}]);
+            operation["security"] = bearer.into_iter().chain(key).collect();
         }
         operation
     }
@@ -196,12 +210,13 @@ impl Described {
         let problems = [
             (400, takes_body),
             (401, route.access != Access::Public),
-            (403, matches!(route.access, Access::RoleOrMe { .. })),
+            (403, route.scope.is_some() || matches!(route.access, Access::Role(_) | Access::RoleOrMe { .. })),
             (404, has_path_parameters),
+            (409, route.idempotent),
             (413, true),
             (415, takes_body),
             (422, true),
-            (429, !route.limits.is_empty()),
+            (429, !route.limits.is_empty() || route.scope.is_some()),
             (500, true),
             (503, route.access != Access::Public || !route.limits.is_empty()),
         ];
@@ -230,7 +245,7 @@ fn headers(route: &Route, status: u16) -> Value {
         401 => names.push("WWW-Authenticate"),
         429 | 503 => names.push("Retry-After"),
         200 | 304 if route.path == "/profits" => names.push("ETag"),
-        200 if route.path == "/audit" => names.push("Link"),
+        200 if matches!(route.path, "/audit" | "/api-keys") => names.push("Link"),
         _ => {}
     }
     if !route.limits.is_empty() && (status < 300 || status == 429) {

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::clock::rfc3339;
 use crate::context::Context;
-use crate::identity::Identity;
+use crate::identity::{Credential, Identity, Principal};
 use crate::ids;
 
 /// Version of the event's shape, so that an event can be verified by the rules it was written under.
@@ -62,6 +62,9 @@ pub struct Actor {
     /// Session, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
+    /// API key, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
 }
 
 /// How an action ended.
@@ -117,7 +120,7 @@ impl Note {
         self,
         route_action: Option<&str>,
         outcome: Outcome,
-        caller: Option<&Identity>,
+        caller: Option<&Principal>,
         context: &Context,
         now: Timestamp,
         latency_ms: u64,
@@ -153,9 +156,26 @@ impl Event {
     }
 }
 
+impl Actor {
+    /// A user who is known although they are not signed in.
+    pub fn user(user_id: &str, username: &str) -> Self {
+        Self { user_id: user_id.to_owned(), username: username.to_owned(), session_id: None, key_id: None }
+    }
+}
+
 impl From<&Identity> for Actor {
     fn from(identity: &Identity) -> Self {
-        Self { user_id: identity.user_id.clone(), username: identity.username.clone(), session_id: Some(identity.session_id.clone()) }
+        Self { session_id: Some(identity.session_id.clone()), ..Self::user(&identity.user_id, &identity.username) }
+    }
+}
+
+impl From<&Principal> for Actor {
+    fn from(principal: &Principal) -> Self {
+        let user = Self::user(&principal.user_id, &principal.username);
+        match &principal.credential {
+            Credential::SessionId(id) => Self { session_id: Some(id.clone()), ..user },
+            Credential::KeyId(id) => Self { key_id: Some(id.clone()), ..user },
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Who calls: what an access token says, once it has been verified.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -26,27 +28,119 @@ pub struct Identity {
     pub session_id: String,
 }
 
-/// The kind of caller that an endpoint takes: nobody in particular (`()`) or an [`Identity`].
+/// A signed-in caller: a user in one of their sessions, or a service with one of their API keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Principal {
+    /// User id.
+    pub user_id: String,
+    /// Username.
+    pub username: String,
+    /// What they showed.
+    #[serde(flatten)]
+    pub credential: Credential,
+}
+
+/// What a caller showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Credential {
+    /// A token of this session.
+    SessionId(String),
+    /// This API key.
+    KeyId(String),
+}
+
+impl Credential {
+    /// Id of the session or key.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::SessionId(id) | Self::KeyId(id) => id,
+        }
+    }
+}
+
+impl From<Identity> for Principal {
+    fn from(identity: Identity) -> Self {
+        Self { user_id: identity.user_id, username: identity.username, credential: Credential::SessionId(identity.session_id) }
+    }
+}
+
+/// What an API key may do. A route without a scope takes no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+pub enum Scope {
+    /// Read profits.
+    #[serde(rename = "profits:read")]
+    ProfitsRead,
+    /// Ask the assistant, and read its replies.
+    #[serde(rename = "chat:write")]
+    ChatWrite,
+    /// Search the audit trail, as far as the owner may.
+    #[serde(rename = "audit:read")]
+    AuditRead,
+    /// Ask whether a token is good (RFC 7662).
+    #[serde(rename = "tokens:introspect")]
+    TokensIntrospect,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 4] = [Self::ProfitsRead, Self::ChatWrite, Self::AuditRead, Self::TokensIntrospect];
+
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ProfitsRead => "profits:read",
+            Self::ChatWrite => "chat:write",
+            Self::AuditRead => "audit:read",
+            Self::TokensIntrospect => "tokens:introspect",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The kind of caller that an endpoint takes: nobody in particular (`()`), a user in a session ([`Identity`]), or that or
+/// an API key ([`Principal`]).
 pub trait Caller: Sized + Send {
     /// Whether a route has to be protected to have such a caller.
     const SIGNED_IN: bool;
 
+    /// Whether it may be a key: then the route names the scope that it needs.
+    const BY_KEY: bool;
+
     /// The caller, if the route has one to give.
-    fn from_identity(identity: Option<&Identity>) -> Option<Self>;
+    fn from_principal(principal: Option<&Principal>) -> Option<Self>;
 }
 
 impl Caller for () {
     const SIGNED_IN: bool = false;
+    const BY_KEY: bool = false;
 
-    fn from_identity(_: Option<&Identity>) -> Option<Self> {
+    fn from_principal(_: Option<&Principal>) -> Option<Self> {
         Some(())
     }
 }
 
 impl Caller for Identity {
     const SIGNED_IN: bool = true;
+    const BY_KEY: bool = false;
 
-    fn from_identity(identity: Option<&Identity>) -> Option<Self> {
-        identity.cloned()
+    fn from_principal(principal: Option<&Principal>) -> Option<Self> {
+        let Principal { user_id, username, credential } = principal?;
+        let Credential::SessionId(session_id) = credential else { return None };
+        Some(Self { user_id: user_id.clone(), username: username.clone(), session_id: session_id.clone() })
+    }
+}
+
+impl Caller for Principal {
+    const SIGNED_IN: bool = true;
+    const BY_KEY: bool = true;
+
+    fn from_principal(principal: Option<&Principal>) -> Option<Self> {
+        principal.cloned()
     }
 }

@@ -16,10 +16,15 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// A new UUIDv7 (RFC 9562) as text: sorts by the time it was made at.
-pub fn new_id(now: Timestamp) -> String {
+/// A new UUIDv7 (RFC 9562): sorts by the time it was made at.
+pub fn new_uuid(now: Timestamp) -> Uuid {
     let milliseconds = u64::try_from(now.as_millisecond()).unwrap_or(0);
-    uuid::Builder::from_unix_timestamp_millis(milliseconds, &random()).into_uuid().to_string()
+    uuid::Builder::from_unix_timestamp_millis(milliseconds, &random()).into_uuid()
+}
+
+/// A new UUIDv7 as text.
+pub fn new_id(now: Timestamp) -> String {
+    new_uuid(now).to_string()
 }
 
 /// Whether text is a UUID as we write them; another string in a path is a 404 without a look at any table.

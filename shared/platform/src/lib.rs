@@ -2,13 +2,14 @@
 //!
 //! - [`routes`]: the API as data; [`http`]: the one way a request travels; [`gate`]: the steps that requests and messages share
 //! - [`socket`]: the one way a WebSocket message travels, and how messages reach a client; [`worker`]: background work
-//! - [`plan`]: what a handler returns instead of writing; [`problem`]: every error a caller can see
-//! - [`identity`], [`tokens`], [`secrets`]: who calls; [`sessions`]: how a session begins, goes on and ends; [`limits`]: how often
+//! - [`plan`]: what a handler returns instead of writing; [`idempotency`]: what a request sent again is; [`problem`]: every error a caller can see
+//! - [`identity`], [`tokens`], [`api_key`], [`secrets`]: who calls; [`sessions`]: how a session begins, goes on and ends; [`limits`]: how often
 //! - [`cursor`]: lists in pages
 //! - [`charts`]: what subscribing to a chart is; [`chat`]: what asking for a reply is; [`audit`]: the trail; [`store`]: the tables, and the only user of the DynamoDB SDK
 //! - [`domain`]: types that parse once at the edge
 //! - [`platform`], [`config`], [`clock`], [`aws`], [`ids`], [`logging`]: what the rest stands on
 
+pub mod api_key;
 pub mod audit;
 pub mod aws;
 mod backoff;
@@ -21,6 +22,7 @@ pub mod cursor;
 pub mod domain;
 pub mod gate;
 pub mod http;
+pub mod idempotency;
 pub mod identity;
 pub mod ids;
 pub mod limits;

@@ -11,6 +11,7 @@ use crate::store::{Item, Write};
 pub struct Plan<O> {
     pub(crate) writes: Vec<(Write, Otherwise<O>)>,
     pub(crate) note: Note,
+    pub(crate) created: Option<String>,
     pub(crate) then: Vec<Then<O>>,
     pub(crate) reply: Result<Reply<O>, Problem>,
 }
@@ -40,12 +41,12 @@ pub struct Reply<O> {
 impl<O> Plan<O> {
     /// A plan that answers with this, and so far writes nothing.
     pub fn reply(reply: impl Into<Reply<O>>) -> Self {
-        Self { writes: Vec::new(), note: Note::default(), then: Vec::new(), reply: Ok(reply.into()) }
+        Self { writes: Vec::new(), note: Note::default(), created: None, then: Vec::new(), reply: Ok(reply.into()) }
     }
 
     /// A plan that refuses, and may write all the same (a reused token ends its session).
     pub fn refuse(problem: Problem) -> Self {
-        Self { writes: Vec::new(), note: Note::default(), then: Vec::new(), reply: Err(problem) }
+        Self { writes: Vec::new(), note: Note::default(), created: None, then: Vec::new(), reply: Err(problem) }
     }
 
     /// Adds a write; where its condition does not hold, the request is answered with `problem`.
@@ -72,6 +73,13 @@ impl<O> Plan<O> {
     #[must_use]
     pub fn note(mut self, note: Note) -> Self {
         self.note = note;
+        self
+    }
+
+    /// Id of what this creates: a request that is sent again with its `Idempotency-Key` is answered with that.
+    #[must_use]
+    pub fn creates(mut self, id: impl Into<String>) -> Self {
+        self.created = Some(id.into());
         self
     }
 

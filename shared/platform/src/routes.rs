@@ -1,7 +1,7 @@
 //! The API as data: every HTTP route and every WebSocket action, who may call it, its limits and its audit action.
 //! OpenAPI, the fallback's 405 and the coverage tests walk these tables; template.yaml has one event per row.
 
-use crate::identity::Role;
+use crate::identity::{Role, Scope};
 use crate::limits::Policy;
 
 /// One HTTP route.
@@ -17,6 +17,10 @@ pub struct Route {
     pub access: Access,
     /// How far a caller's session is believed.
     pub session: Session,
+    /// What an API key needs to call; without one no key is taken.
+    pub scope: Option<Scope>,
+    /// Whether an `Idempotency-Key` is honoured.
+    pub idempotent: bool,
     /// Limits, each counted on every call that passed validation.
     pub limits: &'static [Policy],
     /// Status of success.
@@ -34,6 +38,10 @@ pub enum Access {
     Public,
     /// Anyone with an access token.
     SignedIn,
+    /// A user with one of these roles now.
+    Role(&'static [Role]),
+    /// An API key with the route's scope, and nobody else.
+    Key,
     /// A user with one of these roles now, or anyone signed in whose query parameter `parameter` is `me`.
     RoleOrMe {
         /// The roles, of which one is enough.
@@ -54,7 +62,19 @@ pub enum Session {
 
 impl Route {
     const fn new(function: &'static str, method: &'static str, path: &'static str, summary: &'static str) -> Self {
-        Self { function, method, path, access: Access::SignedIn, session: Session::Reread, limits: &[], success: 200, audit: None, summary }
+        Self {
+            function,
+            method,
+            path,
+            access: Access::SignedIn,
+            session: Session::Reread,
+            scope: None,
+            idempotent: false,
+            limits: &[],
+            success: 200,
+            audit: None,
+            summary,
+        }
     }
 
     const fn public(self) -> Self {
@@ -63,6 +83,14 @@ impl Route {
 
     const fn role_or_me(self, roles: &'static [Role], parameter: &'static str) -> Self {
         Self { access: Access::RoleOrMe { roles, parameter }, ..self }
+    }
+
+    const fn scoped(self, scope: Scope) -> Self {
+        Self { scope: Some(scope), ..self }
+    }
+
+    const fn idempotent(self) -> Self {
+        Self { idempotent: true, ..self }
     }
 
     const fn trusting(self) -> Self {
@@ -133,6 +161,9 @@ pub const ROUTES: &[&Route] = &[
     &LOGOUT,
     &ME,
     &WS_TICKET,
+    &API_KEYS_CREATE,
+    &API_KEYS,
+    &API_KEYS_DELETE,
     // Profits
     &PROFITS,
     // Chat
@@ -164,6 +195,7 @@ pub const DOCS_ASSET: Route = Route::new("docs", "GET", "/docs/{file}", "A file 
 pub const REGISTER: Route = Route::new("register", "POST", "/auth/register", "Register an account")
     .public()
     .limited(&[Policy::REGISTER])
+    .idempotent()
     .status(201)
     .audited("auth.register");
 
@@ -190,23 +222,40 @@ pub const ME: Route = Route::new("me", "GET", "/auth/me", "One's own account").t
 pub const WS_TICKET: Route =
     Route::new("ws-ticket", "POST", "/auth/ws-ticket", "A ticket for one WebSocket connection").status(201).audited("auth.ws_ticket");
 
+/// A new API key.
+pub const API_KEYS_CREATE: Route =
+    Route::new("api-keys", "POST", "/api-keys", "Make an API key for a service").idempotent().status(201).audited("apikey.created");
+
+/// One's own API keys.
+pub const API_KEYS: Route = Route::new("api-keys", "GET", "/api-keys", "One's own API keys");
+
+/// The end of an API key.
+pub const API_KEYS_DELETE: Route =
+    Route::new("api-keys", "DELETE", "/api-keys/{id}", "End an API key").status(204).audited("apikey.deleted");
+
 /// Profits by company and month.
-pub const PROFITS: Route =
-    Route::new("profits", "GET", "/profits", "Profits by company and month, filtered and sorted").trusting().audited("profits.read");
+pub const PROFITS: Route = Route::new("profits", "GET", "/profits", "Profits by company and month, filtered and sorted")
+    .trusting()
+    .scoped(Scope::ProfitsRead)
+    .audited("profits.read");
 
 /// The audit trail.
 pub const AUDIT: Route = Route::new("audit", "GET", "/audit", "Search the audit trail; anyone may ask for their own events")
     .role_or_me(&[Role::Auditor, Role::Admin], "actor")
+    .scoped(Scope::AuditRead)
     .audited("audit.read");
 
 /// A reply of the assistant, waited for.
 pub const CHAT: Route = Route::new("chat", "POST", "/chat", "Ask the assistant, and wait for its reply")
+    .scoped(Scope::ChatWrite)
+    .idempotent()
     .limited(&[Policy::CHAT_USER, Policy::CHAT_SESSION])
     .audited("chat.requested");
 
 /// One message of one's own conversation, also while it is being written.
 pub const CONVERSATION_MESSAGE: Route =
-    Route::new("conversations", "GET", "/conversations/{id}/messages/{message_id}", "One message of a conversation");
+    Route::new("conversations", "GET", "/conversations/{id}/messages/{message_id}", "One message of a conversation")
+        .scoped(Scope::ChatWrite);
 
 /// The route that answers what no other does: our own 404 and 405.
 pub const FALLBACK: Route = Route::new("fallback", "$default", "", "Everything else: 404 and 405").public();

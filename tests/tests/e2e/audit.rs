@@ -31,7 +31,7 @@ fn event(user_id: &str, action: &'static str, time: Timestamp, number: usize) ->
     let identity = Identity { user_id: user_id.into(), username: "written".into(), session_id: "s".into() };
     let outcome = if number.is_multiple_of(3) { Outcome::Denied } else { Outcome::Success };
     let context = Context { request_id: format!("r-{number}"), address: "203.0.113.7".into(), ..Context::default() };
-    Note::action(action).resource("thing", &number.to_string()).event(None, outcome, Some(&identity), &context, time, 0).unwrap()
+    Note::action(action).resource("thing", &number.to_string()).event(None, outcome, Some(&identity.into()), &context, time, 0).unwrap()
 }
 
 /// Writes events as the functions do, at any time.

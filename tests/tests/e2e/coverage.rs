@@ -2,11 +2,16 @@
 //! for a role 403, a limited one 429, and one that is audited leaves its event.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use http::Method;
 use platform::routes::{Access, ROUTES, Route};
 use serde_json::{Value, json};
 use tally_tests::{Answer, Caller, World};
+
+use crate::api_keys::new_key;
+
+const HOUR: Duration = Duration::from_hours(1);
 
 /// A request that succeeds, for each row.
 async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answer {
@@ -34,6 +39,12 @@ async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answe
         }
         "GET /profits" => ("/profits".to_owned(), None),
         "GET /audit" => ("/audit".to_owned(), None),
+        "POST /api-keys" => ("/api-keys".to_owned(), Some(new_key(&["profits:read"], HOUR))),
+        "GET /api-keys" => ("/api-keys".to_owned(), None),
+        "DELETE /api-keys/{id}" => {
+            let key = world.post("/api-keys", caller, &new_key(&["profits:read"], HOUR)).await.expect(201);
+            (format!("/api-keys/{}", key["id"].as_str().unwrap()), None)
+        }
         other => panic!("{other} has no case: add a request that succeeds"),
     };
     world.send(request(world, method, &path, caller, body.as_ref())).await
@@ -93,7 +104,7 @@ async fn every_row_that_is_not_public_asks_for_a_token() {
 async fn every_row_for_a_role_refuses_those_without_it() {
     let world = World::start().await;
     let demo = world.demo().await;
-    for route in ROUTES.iter().filter(|route| matches!(route.access, Access::RoleOrMe { .. })) {
+    for route in ROUTES.iter().filter(|route| matches!(route.access, Access::Role(_) | Access::RoleOrMe { .. })) {
         let path = sample_path(route);
         world.send(request(&world, route.method.parse().unwrap(), &path, Some(&demo), None)).await.problem(403, "forbidden");
     }

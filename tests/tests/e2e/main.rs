@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod accounts;
+mod api_keys;
 mod audit;
 mod chat;
 mod coverage;
 mod crashes;
 mod documents;
 mod failures;
+mod idempotency;
 mod inputs;
 mod profits;
 mod realtime;

@@ -99,7 +99,7 @@ impl Endpoint for Login {
                 self.sign_in.clone().plan(user, request.context.clone(), request.now, refused).await
             }
             Some(user) => {
-                let actor = Actor { user_id: user.id.clone(), username: user.username, session_id: None };
+                let actor = Actor::user(&user.id, &user.username);
                 Ok(Plan::refuse(refused).note(Note::default().actor(actor).resource("user", &user.id)))
             }
             None => {

@@ -1,12 +1,13 @@
 //! `POST /auth/register`: a new account. The username, the email and the account are claimed together or not at all.
 
+use futures_util::FutureExt as _;
 use platform::audit::{Actor, Note};
 use platform::config::{ConfigError, invalid};
 use platform::domain::{Email, FullName, Password, Username};
 use platform::http::{Call, Endpoint, Fields, Form, Request};
 use platform::identity::Role;
 use platform::ids;
-use platform::plan::Plan;
+use platform::plan::{Plan, Replan};
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
@@ -57,6 +58,12 @@ impl Form for Registration {
     }
 }
 
+/// The answer where the username or the email is taken: nobody came to be, so the event names nobody.
+fn taken(username: &Username) -> Replan<Registered> {
+    let note = Note::default().detail("username", username.to_string());
+    Box::new(move |_| async { Ok(Plan::refuse(Problem::account_exists()).note(note)) }.boxed())
+}
+
 impl Endpoint for Register {
     const ROUTE: Route = routes::REGISTER;
     type Caller = ();
@@ -91,9 +98,15 @@ impl Endpoint for Register {
             version: 1,
             sessions: std::collections::BTreeMap::new(),
         };
-        let actor = Actor { user_id: user.id.clone(), username: user.username.clone(), session_id: None };
-        let plan = Plan::reply(Registered { user: user.account() }).note(Note::default().actor(actor).resource("user", &user.id));
+        let note = Note::default().actor(Actor::user(&user.id, &user.username)).resource("user", &user.id);
+        let plan = Plan::reply(Registered { user: user.account() }).note(note).creates(&user.id);
         let claims = self.users.create(&user, &username, &email)?;
-        Ok(claims.into_iter().fold(plan, |plan, claim| plan.write_or(claim, Problem::account_exists())))
+        Ok(claims.into_iter().fold(plan, |plan, claim| plan.write_or_replan(claim, taken(&username))))
+    }
+
+    async fn repeat(&self, _: Request<'_, Self>, created: &str) -> Result<Plan<Registered>, Problem> {
+        let user = self.users.get(created).await?.ok_or_else(Problem::not_found)?;
+        let note = Note::default().actor(Actor::user(&user.id, &user.username)).resource("user", &user.id).detail("repeated", true);
+        Ok(Plan::reply(Registered { user: user.account() }).note(note))
     }
 }

@@ -7,7 +7,7 @@ use platform::audit::Event;
 use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page};
 use platform::http::{Endpoint, Request};
-use platform::identity::Identity;
+use platform::identity::Principal;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -24,7 +24,7 @@ pub struct GetAudit {
 
 impl Endpoint for GetAudit {
     const ROUTE: Route = routes::AUDIT;
-    type Caller = Identity;
+    type Caller = Principal;
     type Body = ();
     type Query = AuditQuery;
     type Output = Page<Event>;
@@ -35,16 +35,16 @@ impl Endpoint for GetAudit {
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Page<Event>>, Problem> {
         let AuditQuery { filters, paging } = &request.query;
-        let span = match self.cursors.open::<Span>(paging, &request.caller, request.call).await? {
+        let span = match self.cursors.open::<Span>(paging, &request.caller.user_id, request.call).await? {
             Some(rest) => rest.kept(request.now),
             None => Span::between(filters.from, filters.to, request.now),
         };
         let found = match span {
-            Some(span) => self.log.search(&filters.search(&request.caller), span, paging.limit).await?,
+            Some(span) => self.log.search(&filters.search(&request.caller.user_id), span, paging.limit).await?,
             None => Found { events: Vec::new(), rest: None },
         };
         let note = filters.note().detail("limit", paging.limit).detail("rows", found.events.len());
-        let reply = self.cursors.page(found.events, found.rest, &request.caller, request.call).await?;
+        let reply = self.cursors.page(found.events, found.rest, &request.caller.user_id, request.call).await?;
         Ok(Plan::reply(reply).note(note))
     }
 }

@@ -28,7 +28,7 @@ impl Action for ChatSend {
     async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<ChatStarted>>, Problem> {
         let peer = message.connection.peer();
         let listener = Listener { connection_id: peer.connection_id.to_owned(), connected_at: peer.connected_at };
-        let origin = Origin { identity: message.caller.clone(), context: message.context.clone(), connection: Some(listener.clone()) };
+        let origin = Origin { caller: message.caller.clone().into(), context: message.context.clone(), connection: Some(listener.clone()) };
         let (reply, plan) = self.replies.ask(message.body, origin, message.now, |reply| {
             Reply::new(Some(ChatStarted { message_id: reply.id.clone(), conversation_id: reply.conversation_id.clone() }))
         })?;

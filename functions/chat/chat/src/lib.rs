@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use http::{HeaderName, StatusCode, header};
+use platform::audit::Note;
 use platform::chat::{ChatRequest, Replies};
-use platform::clock::Clock;
+use platform::clock::{Clock, Timestamp};
 use platform::config::ConfigError;
 use platform::domain::{Cost, MessageStatus, StopReason, Usage};
 use platform::http::{Call, Endpoint, Request};
-use platform::identity::Identity;
+use platform::identity::Principal;
 use platform::plan::{Plan, Reply};
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -76,7 +77,7 @@ pub struct AcceptedReply {
 
 impl Endpoint for Chat {
     const ROUTE: Route = routes::CHAT;
-    type Caller = Identity;
+    type Caller = Principal;
     type Body = ChatRequest;
     type Query = ();
     type Output = ChatAnswer;
@@ -92,21 +93,45 @@ impl Endpoint for Chat {
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ChatAnswer>, Problem> {
         let patient = !prefers_async(request.call);
-        let origin = Origin { identity: request.caller, context: request.context.clone(), connection: None };
-        let (reply, plan) = self.replies.ask(request.body, origin, request.now, |reply| {
-            let accepted = accepted(reply);
-            if patient { accepted } else { accepted.header(HeaderName::from_static("preference-applied"), "respond-async") }
-        })?;
+        let origin = Origin { caller: request.caller, context: request.context.clone(), connection: None };
+        let (reply, plan) = self.replies.ask(request.body, origin, request.now, |reply| accepted(reply, patient))?;
+        let plan = plan.creates(format!("{}/{}", reply.conversation_id, reply.id));
+        Ok(self.start_and_watch(plan, reply, patient, request.now))
+    }
 
+    /// The reply as it is by now. A function that died before it had started the worker left it pending: it is started, and
+    /// where one is at it already, it finds that out by itself.
+    async fn repeat(&self, request: Request<'_, Self>, created: &str) -> Result<Plan<ChatAnswer>, Problem> {
+        let (conversation_id, id) = created.split_once('/').ok_or_else(Problem::not_found)?;
+        let reply = self.messages.get(conversation_id, id).await?.ok_or_else(Problem::not_found)?;
+        let patient = !prefers_async(request.call);
+        let note = Note::default().resource("message", id).detail("conversation_id", conversation_id).detail("repeated", true);
+        let plan = |answer| Plan::reply(answer).note(note);
+        match reply.status {
+            MessageStatus::Completed | MessageStatus::Cancelled => Ok(plan(written(reply).status(StatusCode::OK))),
+            MessageStatus::Failed => Err(Problem::unavailable()),
+            MessageStatus::Pending | MessageStatus::Streaming => {
+                let plan = plan(accepted(&reply, patient));
+                Ok(self.start_and_watch(plan, reply, patient, request.now))
+            }
+        }
+    }
+}
+
+impl Chat {
+    /// After the commit: starts the worker of a reply that has none, and waits for it if the caller does.
+    fn start_and_watch(&self, plan: Plan<ChatAnswer>, reply: Message, patient: bool, arrived: Timestamp) -> Plan<ChatAnswer> {
         // API Gateway counts from the request's arrival; so does the wait.
-        let passed = self.clock.now().duration_since(request.now).try_into().unwrap_or_default();
+        let passed = self.clock.now().duration_since(arrived).try_into().unwrap_or_default();
         let until = Instant::now() + self.wait.saturating_sub(passed);
         let (replies, messages) = (self.replies.clone(), self.messages.clone());
-        let start = async move {
-            replies.start(&reply).await?;
+        let follow = async move {
+            if reply.status == MessageStatus::Pending {
+                replies.start(&reply).await?;
+            }
             if patient { watch(&messages, reply, until).await.map(Some) } else { Ok(None) }
         };
-        Ok(plan.then(Box::new(|| start.boxed())))
+        plan.then(Box::new(|| follow.boxed()))
     }
 }
 
@@ -128,7 +153,7 @@ async fn watch(messages: &Messages, mut reply: Message, until: Instant) -> Resul
             MessageStatus::Failed => return Err(Problem::unavailable()),
         }
     }
-    Ok(accepted(&reply))
+    Ok(accepted(&reply, true))
 }
 
 fn written(reply: Message) -> Reply<ChatAnswer> {
@@ -142,11 +167,12 @@ fn written(reply: Message) -> Reply<ChatAnswer> {
     }))
 }
 
-fn accepted(reply: &Message) -> Reply<ChatAnswer> {
+fn accepted(reply: &Message, patient: bool) -> Reply<ChatAnswer> {
     let (conversation_id, message_id) = (reply.conversation_id.clone(), reply.id.clone());
     let path = format!("/conversations/{conversation_id}/messages/{message_id}");
     let answer = ChatAnswer::Accepted(AcceptedReply { conversation_id, message_id, status: reply.status });
-    Reply::new(answer).status(StatusCode::ACCEPTED).location(&path).header(header::RETRY_AFTER, "1")
+    let reply = Reply::new(answer).status(StatusCode::ACCEPTED).location(&path).header(header::RETRY_AFTER, "1");
+    if patient { reply } else { reply.header(HeaderName::from_static("preference-applied"), "respond-async") }
 }
 
 /// Whether the header `Prefer` asks not to wait (RFC 7240). API Gateway joins repeated headers with a comma.

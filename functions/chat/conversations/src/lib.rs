@@ -5,7 +5,7 @@ use platform::clock::rfc3339;
 use platform::config::ConfigError;
 use platform::domain::{Cost, MessageRole, MessageStatus, StopReason, Usage};
 use platform::http::{Endpoint, Request};
-use platform::identity::Identity;
+use platform::identity::Principal;
 use platform::ids;
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -52,7 +52,7 @@ pub struct MessageView {
 
 impl Endpoint for ReadMessage {
     const ROUTE: Route = routes::CONVERSATION_MESSAGE;
-    type Caller = Identity;
+    type Caller = Principal;
     type Body = ();
     type Query = ();
     type Output = MessageView;

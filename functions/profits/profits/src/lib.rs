@@ -7,7 +7,7 @@ use platform::audit::Note;
 use platform::config::ConfigError;
 use platform::domain::{Company, Month, Year};
 use platform::http::{Endpoint, Fields, Form, Request, revalidated};
-use platform::identity::Identity;
+use platform::identity::Principal;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -71,7 +71,7 @@ pub struct ProfitsPage {
 
 impl Endpoint for GetProfits {
     const ROUTE: Route = routes::PROFITS;
-    type Caller = Identity;
+    type Caller = Principal;
     type Body = ();
     type Query = ProfitsQuery;
     type Output = ProfitsPage;

@@ -12,6 +12,7 @@ use platform::charts::{Announce, Charts};
 use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::gate::{Gate, Passage};
+use platform::identity::Principal;
 use platform::plan::{Plan, Reply};
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -50,7 +51,7 @@ impl Lifecycle for Connect {
 
     async fn handle(&self, call: &Call) -> Result<Reply<()>, Problem> {
         let now = self.clock.now();
-        let passage = Passage { context: &call.context, now, since: Instant::now(), action: Self::ROUTE.audit };
+        let passage = Passage { context: &call.context, now, since: Instant::now(), action: Self::ROUTE.audit, claim: None };
         let admission = match self.admit(call, now).await {
             Ok(admission) => admission,
             Err(problem) => return self.gate.commit(Err(problem), None, &passage).await,
@@ -76,13 +77,14 @@ impl Lifecycle for Connect {
         if let Some(spend) = admission.spend {
             plan = plan.write_or(spend, Problem::invalid_ticket());
         }
-        let reply = self.gate.commit(Ok(plan), Some(&connection.identity), &passage).await?;
+        let caller = Principal::from(connection.identity.clone());
+        let reply = self.gate.commit(Ok(plan), Some(&caller), &passage).await?;
 
         if let Some((chart_type, interval)) = chart {
             let passage = Passage { action: routes::CHARTS_SUBSCRIBE.audit, ..passage };
             let plan = self.charts.subscribe(&connection, chart_type, interval, Announce::Worker, now);
             // The connection has been committed and is good without the chart, which can be subscribed to again.
-            if let Err(problem) = self.gate.commit(plan, Some(&connection.identity), &passage).await {
+            if let Err(problem) = self.gate.commit(plan, Some(&caller), &passage).await {
                 tracing::error!(code = problem.code, connection_id = connection.connection_id, "a chart was not subscribed to");
             }
         }

@@ -46,7 +46,8 @@ impl Worker for Seed {
         let context =
             Context { request_id: invocation.request_id, address: "internal".into(), user_agent: "seed".into(), ..Context::default() };
         for demo in users::DEMO.iter().filter(|_| self.demo_users) {
-            let passage = Passage { context: &context, now: self.clock.now(), since: Instant::now(), action: Some(demo.action) };
+            let passage =
+                Passage { context: &context, now: self.clock.now(), since: Instant::now(), action: Some(demo.action), claim: None };
             // Whoever has the name or the address keeps it.
             if self.users.find(demo.username).await?.is_some() || self.users.find(demo.email).await?.is_some() {
                 continue;

@@ -49,7 +49,7 @@ impl DemoUser {
             version: 1,
             sessions: BTreeMap::new(),
         };
-        let actor = Actor { user_id: user.id.clone(), username: user.username.clone(), session_id: None };
+        let actor = Actor::user(&user.id, &user.username);
         let plan = Plan::reply(()).note(Note::default().actor(actor).resource("user", &user.id).detail("seeded", true));
         let plan =
             users.create(&user, &username, &email)?.into_iter().fold(plan, |plan, claim| plan.write_or(claim, Problem::account_exists()));

@@ -47,8 +47,8 @@ impl Endings {
         let now = self.clock.now();
         let waited = u64::try_from(now.as_millisecond() - reply.created_at).unwrap_or(0);
         let asked = Instant::now().checked_sub(Duration::from_millis(waited));
-        let passage = Passage { context: &origin.context, now, since: asked.unwrap_or_else(Instant::now), action: None };
-        let committed = self.gate.write(Ok(plan), Some(&origin.identity), &passage).await?;
+        let passage = Passage { context: &origin.context, now, since: asked.unwrap_or_else(Instant::now), action: None, claim: None };
+        let committed = self.gate.write(Ok(plan), Some(&origin.caller), &passage).await?;
         Ok(!committed.reply.is_err_and(|problem| problem.code == Problem::conflict().code))
     }
 }

@@ -57,7 +57,7 @@ impl Replies {
         now: Timestamp,
         answer: impl FnOnce(&Message) -> Reply<O>,
     ) -> Result<(Message, Plan<O>), Problem> {
-        let user_id = &origin.identity.user_id;
+        let user_id = &origin.caller.user_id;
         let text = request.message.as_str();
         let (conversation_id, converse) = if let Some(id) = request.conversation_id {
             (id.as_str().to_owned(), self.conversations.go_on(user_id, id.as_str(), now))

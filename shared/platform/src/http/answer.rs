@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use futures_util::FutureExt as _;
-use http::header;
+use http::StatusCode;
 
 use super::call::Call;
 use super::endpoint::{Endpoint, Request};
@@ -46,14 +46,15 @@ async fn travel<E: Endpoint>(
     let me = matches!(route.access, Access::RoleOrMe { parameter, .. } if call.peek_query(parameter) == Some("me"));
     // What one asks of oneself is nobody else's business, so it leaves no event.
     let action = route.audit.filter(|_| !me);
-    let passage = Passage { context: &call.context, now: clock.now(), since, action };
+    let passage = Passage { context: &call.context, now: clock.now(), since, action, claim: None };
 
     if let Some(problem) = endpoint.turn_away(call) {
         return Err(gate.deny(problem, None, &passage).await);
     }
-    let identity = gate.identify(call.header(header::AUTHORIZATION), &passage).await?;
-    gate.admit(identity.as_ref(), route.access, me, &passage).await?;
-    let caller = E::Caller::from_identity(identity.as_ref()).ok_or_else(Problem::unauthenticated)?;
+    let known = gate.identify(route.access, &call.headers, &passage).await?;
+    gate.admit(known.as_ref(), route.access, me, &passage).await?;
+    let principal = known.map(|known| known.principal);
+    let caller = E::Caller::from_principal(principal.as_ref()).ok_or_else(Problem::unauthenticated)?;
 
     let (fields, is_form) = call.body_fields(endpoint.takes_forms(), <E::Body as super::fields::Form>::OPTIONAL)?;
     let query = call.query::<E::Query>();
@@ -68,10 +69,17 @@ async fn travel<E: Endpoint>(
     let request = Request { caller, body, query, is_form, context: &call.context, now: passage.now, call };
 
     let key = if route.limits.is_empty() { None } else { endpoint.limit_key(&request).await? };
-    let standings = gate.count(route.limits, identity.as_ref(), None, key.as_deref(), &passage).await?;
+    let standings = gate.count(route.limits, principal.as_ref(), None, key.as_deref(), &passage).await?;
 
-    let plan = endpoint.handle(request).await;
-    let mut reply = gate.commit(plan, identity.as_ref(), &passage).await?;
+    let (claim, earlier) = gate.repetition(call, principal.as_ref(), passage.now).await?;
+    let plan = match &earlier {
+        Some(earlier) => endpoint.repeat(request, &earlier.resource).await,
+        None => endpoint.handle(request).await,
+    };
+    let mut reply = gate.commit(plan, principal.as_ref(), &Passage { claim, ..passage }).await?;
+    if let Some(earlier) = earlier {
+        reply.status = reply.status.or(StatusCode::from_u16(earlier.status).ok());
+    }
     reply.headers.extend(standings.headers());
     respond::success(&route, call, reply)
 }

@@ -72,6 +72,11 @@ impl Call {
         self.path_parameters.get(name).map_or("", String::as_str)
     }
 
+    /// The body, decoded from base64.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// The first value of a header, if it is text.
     pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())

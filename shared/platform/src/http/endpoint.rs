@@ -19,7 +19,7 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
     /// Its row of the route table.
     const ROUTE: Route;
 
-    /// `Identity` on a protected route, `()` on a public one.
+    /// `Identity` on a protected route, `Principal` on one that takes API keys too, `()` on a public one.
     type Caller: Caller;
     /// Fields of the body.
     type Body: Form;
@@ -49,6 +49,12 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
     /// Does the work, but writes nothing: that is what the plan is for. An error answers with the problem,
     /// and is audited as a failure where the route is audited.
     fn handle(&self, request: Request<Self>) -> impl Future<Output = Result<Plan<Self::Output>, Problem>> + Send;
+
+    /// On a route that is idempotent: the answer to a request that has been sent again, with what the first one created as
+    /// it is now. A plan that says no status gets that of the first answer.
+    fn repeat(&self, _request: Request<Self>, _created: &str) -> impl Future<Output = Result<Plan<Self::Output>, Problem>> + Send {
+        async { Err(Problem::internal()) }
+    }
 }
 
 /// A request that has passed every check before the work.

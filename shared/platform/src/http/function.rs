@@ -36,6 +36,7 @@ impl HttpFunction {
     /// Adds an endpoint under its route key.
     pub fn endpoint<E: Endpoint>(mut self) -> Result<Self, ConfigError> {
         const { assert!(E::Caller::SIGNED_IN != matches!(E::ROUTE.access, Access::Public), "Caller and the route's access do not fit") };
+        const { assert!(E::Caller::BY_KEY == E::ROUTE.scope.is_some(), "a route with a scope has a Principal for a caller, and no other has") };
         let route = E::ROUTE;
         let endpoint = Arc::new(E::new(&self.platform)?);
         let gate = Arc::new(Gate::for_route(&self.platform, &route)?);

@@ -36,7 +36,7 @@ pub enum Subject {
     Key,
     /// The signed-in user.
     User,
-    /// The caller's session.
+    /// The caller's session or API key.
     Session,
     /// The WebSocket connection.
     Connection,
@@ -70,6 +70,8 @@ impl Policy {
     pub const CHAT_USER: Self = Self::new("chat_user", 30, 60, Subject::User, OnStoreFailure::Allow);
     /// `chat_session`: 10 a minute for a session.
     pub const CHAT_SESSION: Self = Self::new("chat_session", 10, 60, Subject::Session, OnStoreFailure::Allow);
+    /// `api_key`: 600 a minute with an API key.
+    pub const API_KEY: Self = Self::new("api_key", 600, 60, Subject::Session, OnStoreFailure::Allow);
     /// `ws_messages`: 60 a minute on a connection.
     pub const WS_MESSAGES: Self = Self::new("ws_messages", 60, 60, Subject::Connection, OnStoreFailure::Allow);
 
@@ -82,6 +84,7 @@ impl Policy {
         Self::REFRESH_ADDRESS,
         Self::CHAT_USER,
         Self::CHAT_SESSION,
+        Self::API_KEY,
         Self::WS_MESSAGES,
     ];
 }

@@ -132,6 +132,12 @@ impl Problem {
             .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
     }
 
+    /// 401: an API key that is not, or no longer, good.
+    pub fn invalid_api_key() -> Self {
+        let detail = "The API key is not valid, has expired or was deleted, or its owner's account is not active.".to_owned();
+        Self { detail, ..Self::invalid_token() }
+    }
+
     /// 401: a WebSocket ticket that is not, or no longer, good.
     pub fn invalid_ticket() -> Self {
         let detail = "The ticket is not valid, has expired, was used before, or its session has ended.".to_owned();
@@ -200,6 +206,18 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "conflict", "This was changed by someone else at the same time. Read it again and retry.")
     }
 
+    /// 409: another request with the same `Idempotency-Key` has not ended yet.
+    pub fn request_in_flight() -> Self {
+        Self::new(StatusCode::CONFLICT, "request_in_flight", "A request with this Idempotency-Key is being answered. Send it again soon.")
+            .with_header(header::RETRY_AFTER, "1")
+    }
+
+    /// 409: what was created holds a secret, which is shown once.
+    pub fn secret_already_shown() -> Self {
+        let detail = "This was created by an earlier request with the same Idempotency-Key, whose answer had the secret. Make another.";
+        Self::new(StatusCode::CONFLICT, "secret_already_shown", detail)
+    }
+
     /// 413: over the limit after base64 decoding.
     pub fn body_too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is over 1 MiB.")
@@ -214,6 +232,17 @@ impl Problem {
     pub fn validation_failed(errors: Vec<FieldError>) -> Self {
         let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", "Some of what was sent is not valid.");
         Self { errors, ..problem }
+    }
+
+    /// 422: the `Idempotency-Key` of another request.
+    pub fn idempotency_key_reused() -> Self {
+        let detail = "This Idempotency-Key was sent with another body. Take a new one for a new request.";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
+    }
+
+    /// 422 for one field of the body.
+    pub fn invalid_field(field: &str, detail: impl Into<String>) -> Self {
+        Self::validation_failed(vec![FieldError { pointer: Some(format!("/{field}")), parameter: None, detail: detail.into() }])
     }
 
     /// 422 for one query parameter.

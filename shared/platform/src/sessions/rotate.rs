@@ -83,8 +83,7 @@ impl Rotation {
     /// Boxed, because losing a race leads back here.
     fn plan(self, session: Session, hash: String, now: Timestamp) -> BoxFuture<'static, Result<Plan<TokenPair>, Problem>> {
         async move {
-            let actor =
-                Actor { user_id: session.user_id.clone(), username: session.username.clone(), session_id: Some(session.id.clone()) };
+            let actor = Actor { session_id: Some(session.id.clone()), ..Actor::user(&session.user_id, &session.username) };
             let note = Note::default().actor(actor.clone()).resource("session", &session.id);
             let refused = || Plan::refuse(Problem::invalid_refresh_token());
             match standing(&session, &hash, now) {

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::context::Context;
 use crate::gate::{Committed, Gate, Passage};
+use crate::identity::Principal;
 use crate::limits::Policy;
 use crate::plan::Reply;
 use crate::platform::Platform;
@@ -82,15 +83,16 @@ impl Dispatch {
         let now = self.clock.now();
         let connection = self.presence.admit(&call.connection_id, now).await?.ok_or_else(Problem::invalid_token)?;
         let context = Context { user_agent: connection.user_agent.clone(), ..call.context.clone() };
-        let passage = Passage { context: &context, now, since, action: route.audit };
+        let passage = Passage { context: &context, now, since, action: route.audit, claim: None };
         let caller = &connection.identity;
-        let count = async |limits| self.gate.count(limits, Some(caller), Some(&call.connection_id), None, &passage).await;
+        let principal = Principal::from(caller.clone());
+        let count = async |limits| self.gate.count(limits, Some(&principal), Some(&call.connection_id), None, &passage).await;
         count(EVERY_MESSAGE).await?;
         let body = fields?.read::<A::Body>()?;
         count(route.limits).await?;
 
         let plan = action.handle(Message { caller, body, id, connection: &connection, context: &context, now }).await;
-        let Committed { then, reply } = self.gate.write(plan, Some(caller), &passage).await?;
+        let Committed { then, reply } = self.gate.write(plan, Some(&principal), &passage).await?;
         // Before what follows: a worker's first message comes after the answer.
         if let Ok(Reply { output: Some(output), .. }) = &reply {
             self.post(call, id, output).await;

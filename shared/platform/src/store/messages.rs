@@ -11,7 +11,7 @@ use super::database::{Database, Expression, StoreError, Write, item, key2, read,
 use crate::config::{Config, ConfigError};
 use crate::context::Context;
 use crate::domain::{Cost, MessageRole, MessageStatus, StopReason, Usage};
-use crate::identity::Identity;
+use crate::identity::Principal;
 use crate::socket::Peer;
 
 /// The messages' table.
@@ -57,7 +57,7 @@ pub struct Message {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// Who asked.
-    pub identity: Identity,
+    pub caller: Principal,
     /// From where.
     pub context: Context,
     /// Where the reply is sent while it is written; `None`: nowhere.

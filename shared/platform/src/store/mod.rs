@@ -1,11 +1,13 @@
 //! The tables: one file each, with its key shape, item conversion and queries. Nothing else imports the DynamoDB SDK.
 
 mod admins;
+mod api_keys;
 mod audit;
 mod audit_search;
 mod connections;
 mod conversations;
 mod database;
+mod idempotency;
 mod limits;
 mod messages;
 mod profits;
@@ -15,11 +17,13 @@ mod subscriptions;
 mod tickets;
 mod users;
 
+pub use api_keys::{ApiKey, ApiKeys};
 pub use audit::AuditLog;
 pub use audit_search::{Found, Search};
 pub use connections::{Connection, Connections};
 pub use conversations::{Conversation, Conversations};
 pub use database::{CommitError, Database, Item, StoreError, Write};
+pub use idempotency::{Record, Remembered};
 pub use limits::LimitCounters;
 pub use messages::{Listener, Message, Messages, Origin};
 pub use profits::{Profit, ProfitFilter, Profits};

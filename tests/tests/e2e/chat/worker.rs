@@ -110,13 +110,13 @@ fn platform_of(world: &World, own: &[(&str, &str)]) -> Platform {
 async fn pending(platform: &Platform, text: &str, conversation: Option<&Message>) -> Message {
     let identity = Identity { user_id: "u-1".into(), username: "someone".into(), session_id: "s-1".into() };
     let listener = Listener { connection_id: "c-1=".into(), connected_at: 0 };
-    let origin = Origin { identity, context: Context::default(), connection: Some(listener) };
+    let origin = Origin { caller: identity.into(), context: Context::default(), connection: Some(listener) };
     let body = json!({"message": text, "conversation_id": conversation.map(|message| &message.conversation_id)});
     let request: ChatRequest = Fields::json(body.as_object().unwrap().clone()).read().unwrap();
     let now = platform.clock.now();
     let (reply, plan) = Replies::new(platform).unwrap().ask(request, origin, now, |_| Reply::new(())).unwrap();
     let gate = Gate::for_messages(platform, &[]).unwrap();
-    let passage = Passage { context: &Context::default(), now, since: std::time::Instant::now(), action: None };
+    let passage = Passage { context: &Context::default(), now, since: std::time::Instant::now(), action: None, claim: None };
     gate.commit(Ok(plan), None, &passage).await.unwrap();
     reply
 }

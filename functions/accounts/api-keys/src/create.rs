@@ -1,0 +1,91 @@
+//! `POST /api-keys`: makes a key, whose text is shown this once.
+
+use platform::api_key::ApiKeyText;
+use platform::audit::Note;
+use platform::clock::Timestamp;
+use platform::config::ConfigError;
+use platform::http::{Endpoint, Fields, Form, Request};
+use platform::identity::{Identity, Scope};
+use platform::ids;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{ApiKey, ApiKeys};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::ApiKeyView;
+use crate::fields::{Name, Scopes};
+
+/// Seconds that a key is good for at most: 365 days.
+const LONGEST_SECONDS: i64 = 365 * 86_400;
+
+/// `POST /api-keys`.
+pub struct CreateApiKey {
+    keys: ApiKeys,
+}
+
+/// What a new key is to be.
+#[derive(ToSchema)]
+#[schema(as = NewApiKey)]
+pub struct NewApiKey {
+    /// What its owner calls it.
+    #[schema(value_type = String, min_length = 1, max_length = 100, example = "Nightly import")]
+    pub name: Name,
+    /// What it may do, as far as its owner may.
+    #[schema(value_type = Vec<Scope>, min_items = 1, example = json!(["profits:read"]))]
+    pub scopes: Scopes,
+    /// When it stops being good: at most 365 days from now.
+    #[schema(value_type = String, format = "date-time", example = "2026-12-31T00:00:00Z")]
+    pub expires_at: Timestamp,
+}
+
+/// A new key with its text.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CreatedApiKey {
+    /// The key as it is listed.
+    #[serde(flatten)]
+    pub api_key: ApiKeyView,
+    /// What the service sends as `X-API-Key`. It is not kept and cannot be shown again.
+    #[schema(example = "tly_019a0000000070008000000000000000_00000000000000000000000000000000000000000000000000000000")]
+    pub key: String,
+}
+
+impl Form for NewApiKey {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (name, scopes, expires_at) = (fields.required("name"), fields.required("scopes"), fields.required("expires_at"));
+        Some(Self { name: name?, scopes: scopes?, expires_at: expires_at? })
+    }
+}
+
+impl Endpoint for CreateApiKey {
+    const ROUTE: Route = routes::API_KEYS_CREATE;
+    type Caller = Identity;
+    type Body = NewApiKey;
+    type Query = ();
+    type Output = CreatedApiKey;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { keys: ApiKeys::new(platform.database()?, &platform.config)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<CreatedApiKey>, Problem> {
+        let (NewApiKey { name: Name(name), scopes: Scopes(scopes), expires_at }, now) = (request.body, request.now);
+        if !(1..=LONGEST_SECONDS).contains(&(expires_at.as_second() - now.as_second())) {
+            return Err(Problem::invalid_field("expires_at", "must be in the future, and at most 365 days away"));
+        }
+        let text = ApiKeyText::new(ids::new_uuid(now));
+        let key = ApiKey::new(&text, &request.caller.user_id, name, scopes, expires_at, now);
+        let names: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
+        let note = Note::default().resource("api_key", &key.id).detail("name", key.name.as_str()).detail("scopes", names);
+        let create = self.keys.create(&key)?;
+        let id = key.id.clone();
+        let answer = CreatedApiKey { api_key: key.into(), key: text.reveal() };
+        Ok(Plan::reply(answer).note(note).write(create).creates(id))
+    }
+
+    async fn repeat(&self, _: Request<'_, Self>, _: &str) -> Result<Plan<CreatedApiKey>, Problem> {
+        Err(Problem::secret_already_shown())
+    }
+}

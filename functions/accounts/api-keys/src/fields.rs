@@ -1,0 +1,66 @@
+//! What a new key is described by.
+
+use std::collections::BTreeSet;
+
+use platform::http::{Field, Raw};
+use platform::identity::Scope;
+use serde_json::Value;
+
+/// What its owner calls a key: 1 to 100 characters, no control characters.
+pub struct Name(pub String);
+
+/// One or more scopes, each once.
+pub struct Scopes(pub Vec<Scope>);
+
+impl Field for Name {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        let text = raw.text()?.trim();
+        if !(1..=100).contains(&text.chars().count()) || text.chars().any(char::is_control) {
+            return Err("must be 1 to 100 characters, none of them a control character".into());
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Field for Scopes {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        let wrong = || format!("must be a list of one or more of {}", Scope::ALL.map(Scope::as_str).join(", "));
+        let Raw::Json(Value::Array(items)) = raw else { return Err(wrong()) };
+        let scope = |item: &Value| Scope::ALL.into_iter().find(|scope| item.as_str() == Some(scope.as_str()));
+        let scopes: Option<BTreeSet<_>> = items.iter().map(scope).collect();
+        match scopes {
+            Some(scopes) if !scopes.is_empty() => Ok(Self(scopes.into_iter().collect())),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn scopes_are_known_and_each_counts_once() {
+        for (value, expected) in [
+            (json!(["profits:read"]), Some(&[Scope::ProfitsRead][..])),
+            (json!(["audit:read", "profits:read", "audit:read"]), Some(&[Scope::ProfitsRead, Scope::AuditRead])),
+            (json!([]), None),
+            (json!(["users:write"]), None),
+            (json!(["profits:read", 7]), None),
+            (json!("profits:read"), None),
+            (json!(["Profits:Read"]), None),
+        ] {
+            let found = Scopes::read(&Raw::Json(&value)).ok();
+            assert_eq!(found.as_ref().map(|scopes| scopes.0.as_slice()), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_for_people() {
+        for (text, expected) in [("Nightly import", true), (" x ", true), ("", false), ("  ", false), ("a\nb", false)] {
+            assert_eq!(Name::read(&Raw::Text(text)).is_ok(), expected, "{text:?}");
+        }
+        assert!(Name::read(&Raw::Text(&"é".repeat(100))).is_ok() && Name::read(&Raw::Text(&"é".repeat(101))).is_err());
+    }
+}

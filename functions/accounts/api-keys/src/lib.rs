@@ -1,0 +1,109 @@
+//! `POST|GET /api-keys`, `DELETE /api-keys/{id}`: keys with which services call the API for their owner.
+
+mod create;
+mod fields;
+
+use platform::audit::Note;
+use platform::clock::{Timestamp, rfc3339};
+use platform::config::ConfigError;
+use platform::cursor::{Cursors, Page, Paging};
+use platform::http::{Endpoint, Request};
+use platform::identity::{Identity, Scope};
+use platform::ids;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{ApiKey, ApiKeys};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub use create::{CreateApiKey, CreatedApiKey, NewApiKey};
+
+/// A key as its owner sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApiKey)]
+pub struct ApiKeyView {
+    /// UUIDv7.
+    pub id: String,
+    /// What its owner calls it.
+    #[schema(example = "Nightly import")]
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// RFC 3339, UTC.
+    #[schema(example = "2026-01-31T09:30:00.000Z")]
+    pub created_at: String,
+    /// RFC 3339, UTC: from then on it is refused.
+    #[schema(example = "2026-12-31T00:00:00.000Z")]
+    pub expires_at: String,
+    /// RFC 3339, UTC, to the hour: null while it has not been used.
+    pub last_used_at: Option<String>,
+}
+
+impl From<ApiKey> for ApiKeyView {
+    fn from(key: ApiKey) -> Self {
+        let time = |milliseconds| rfc3339(Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH));
+        Self {
+            id: key.id,
+            name: key.name,
+            scopes: key.scopes,
+            created_at: time(key.created_at),
+            expires_at: time(key.expires_at),
+            last_used_at: key.last_used_at.map(time),
+        }
+    }
+}
+
+/// `GET /api-keys`.
+pub struct ListApiKeys {
+    keys: ApiKeys,
+    cursors: Cursors,
+}
+
+impl Endpoint for ListApiKeys {
+    const ROUTE: Route = routes::API_KEYS;
+    type Caller = Identity;
+    type Body = ();
+    type Query = Paging;
+    type Output = Page<ApiKeyView>;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { keys: ApiKeys::new(platform.database()?, &platform.config)?, cursors: Cursors::new(platform)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Page<ApiKeyView>>, Problem> {
+        let user_id = &request.caller.user_id;
+        let after = self.cursors.open::<String>(&request.query, user_id, request.call).await?;
+        let (keys, more) = self.keys.of_user(user_id, after.as_deref(), request.query.limit).await?;
+        let last = keys.last().filter(|_| more).map(|key| key.id.clone());
+        let items = keys.into_iter().map(ApiKeyView::from).collect();
+        Ok(Plan::reply(self.cursors.page(items, last, user_id, request.call).await?))
+    }
+}
+
+/// `DELETE /api-keys/{id}`.
+pub struct DeleteApiKey {
+    keys: ApiKeys,
+}
+
+impl Endpoint for DeleteApiKey {
+    const ROUTE: Route = routes::API_KEYS_DELETE;
+    type Caller = Identity;
+    type Body = ();
+    type Query = ();
+    type Output = ();
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { keys: ApiKeys::new(platform.database()?, &platform.config)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
+        let id = request.call.path_parameter("id");
+        if !ids::is_id(id) {
+            return Err(Problem::not_found());
+        }
+        let delete = self.keys.delete(id, &request.caller.user_id);
+        Ok(Plan::reply(()).note(Note::default().resource("api_key", id)).write_or(delete, Problem::not_found()))
+    }
+}

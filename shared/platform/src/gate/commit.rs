@@ -1,0 +1,110 @@
+//! Carries plans out: the writes and the audit event in one transaction.
+
+use super::{Gate, Passage};
+use crate::audit::Outcome;
+use crate::backoff;
+use crate::identity::Principal;
+use crate::plan::{Otherwise, Plan, Reply, Then};
+use crate::problem::Problem;
+use crate::store::CommitError;
+
+/// Plans that may replace one another because someone was faster.
+const REPLANS: u32 = 8;
+
+/// What is left of a plan whose writes have been committed.
+pub struct Committed<O> {
+    /// What follows.
+    pub then: Vec<Then<O>>,
+    /// The answer.
+    pub reply: Result<Reply<O>, Problem>,
+}
+
+impl Gate {
+    /// Carries a plan out: the writes and the event in one transaction, then what follows.
+    pub async fn commit<O>(
+        &self,
+        plan: Result<Plan<O>, Problem>,
+        caller: Option<&Principal>,
+        passage: &Passage<'_>,
+    ) -> Result<Reply<O>, Problem> {
+        let Committed { then, mut reply } = self.write(plan, caller, passage).await?;
+        for follow in then {
+            if let Some(better) = follow().await? {
+                reply = Ok(better);
+            }
+        }
+        reply
+    }
+
+    /// Carries a plan out up to its commit, and leaves it to the caller what follows.
+    pub async fn write<O>(
+        &self,
+        plan: Result<Plan<O>, Problem>,
+        caller: Option<&Principal>,
+        passage: &Passage<'_>,
+    ) -> Result<Committed<O>, Problem> {
+        let mut plan = plan.unwrap_or_else(Plan::refuse);
+        for overtaken in 0..=REPLANS {
+            // The first time the item as it stands most often settles it; after that the others are given room.
+            if overtaken > 1 {
+                backoff::pause(overtaken).await;
+            }
+            let Plan { mut writes, note, created, then, reply } = plan;
+            let (kept, outcome) = (note.clone(), outcome(&reply));
+            let event = outcome.and_then(|outcome| {
+                let latency = u64::try_from(passage.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+                note.event(passage.action, outcome, caller, passage.context, self.clock.now(), latency)
+            });
+            if let (Some(repeats), Some(claim), Some(resource), Ok(reply)) = (&self.repeats, &passage.claim, created, &reply) {
+                let status = reply.status.map_or(self.success, |status| status.as_u16());
+                // Whoever comes second with the same key, before this is committed, does nothing.
+                writes.push((repeats.remember(claim, status, resource, passage.now)?, Otherwise::Refuse(Problem::request_in_flight())));
+            }
+            let (writes, otherwise): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
+            let committed = match (&self.database, &self.log, event, writes.is_empty()) {
+                (_, _, None, true) => Ok(()),
+                (_, Some(log), Some(event), true) => match (log.record(event).await, &reply) {
+                    // A refusal that has no effect keeps its status although its event could not be written.
+                    (Err(error), Err(problem)) => {
+                        tracing::error!(%error, code = problem.code, "a refusal left no event");
+                        Ok(())
+                    }
+                    (recorded, _) => recorded.map_err(CommitError::from),
+                },
+                (Some(database), Some(log), Some(event), false) => {
+                    // Last, so that a failed condition's position is that of its write.
+                    let append = log.append(event)?;
+                    database.commit(writes.into_iter().chain([append]).collect()).await
+                }
+                (Some(database), _, None, false) => database.commit(writes).await,
+                _ => {
+                    tracing::error!("a plan writes on a route that has no table");
+                    return Err(Problem::internal());
+                }
+            };
+            match committed {
+                Ok(()) => return Ok(Committed { then, reply }),
+                Err(CommitError::Store(error)) => return Err(error.into()),
+                Err(CommitError::Condition { position, old }) => match otherwise.into_iter().nth(position) {
+                    Some(Otherwise::Refuse(problem)) => plan = Plan::refuse(problem).note(kept),
+                    Some(Otherwise::Replan(replan)) => plan = replan(old).await.unwrap_or_else(Plan::refuse),
+                    None => return Err(Problem::conflict()),
+                },
+            }
+        }
+        tracing::warn!("a plan was overtaken too often");
+        Err(Problem::unavailable())
+    }
+}
+
+/// How the event of an answer ends; input that is not valid (422) is not an attempt at anything.
+fn outcome<O>(reply: &Result<Reply<O>, Problem>) -> Option<Outcome> {
+    match reply {
+        Ok(_) => Some(Outcome::Success),
+        Err(problem) => match problem.status.as_u16() {
+            403 => Some(Outcome::Denied),
+            422 => None,
+            _ => Some(Outcome::Failure),
+        },
+    }
+}

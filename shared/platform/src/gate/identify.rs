@@ -1,0 +1,110 @@
+//! Who calls, by an access token or an API key, and whether they may.
+
+use http::{HeaderMap, header};
+use jiff::Timestamp;
+
+use super::{Gate, Passage};
+use crate::api_key::ApiKeyText;
+use crate::identity::{Credential, Principal};
+use crate::problem::Problem;
+use crate::routes::Access;
+use crate::store::User;
+
+/// A caller who has been recognised.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Who it is.
+    pub principal: Principal,
+    /// Their account as it is now, where it had to be read.
+    user: Option<User>,
+}
+
+/// Why a caller was not let in, and who they are if that much is known.
+struct Refusal {
+    problem: Problem,
+    principal: Option<Principal>,
+}
+
+impl<E: Into<Problem>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self { problem: error.into(), principal: None }
+    }
+}
+
+impl Gate {
+    /// Who calls, from the headers `Authorization` and `X-API-Key`; `None` on a public route.
+    pub async fn identify(&self, access: Access, headers: &HeaderMap, passage: &Passage<'_>) -> Result<Option<Known>, Problem> {
+        if access == Access::Public {
+            return Ok(None);
+        }
+        let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let known = match (header(header::AUTHORIZATION.as_str()), header("x-api-key")) {
+            (Some(_), Some(_)) => Err(Problem::malformed_request("Send either Authorization or X-API-Key, not both.").into()),
+            (_, Some(text)) => self.by_key(text, passage.now).await,
+            (authorization, None) => self.by_token(authorization, passage.now).await,
+        };
+        match known {
+            Ok(known) => Ok(Some(known)),
+            Err(Refusal { problem, principal }) => Err(self.deny(problem, principal.as_ref(), passage).await),
+        }
+    }
+
+    /// Whether the caller may, by the roles they have now.
+    pub async fn admit(&self, known: Option<&Known>, access: Access, me: bool, passage: &Passage<'_>) -> Result<(), Problem> {
+        let Some(Known { principal, user }) = known else { return Ok(()) };
+        let roles = match access {
+            Access::Role(roles) => roles,
+            Access::RoleOrMe { roles, .. } if !me => roles,
+            _ => return Ok(()),
+        };
+        let user = match (user, &self.users) {
+            (Some(user), _) => Some(user.clone()),
+            (None, Some(users)) => users.get(&principal.user_id).await?.filter(|user| user.is_active),
+            (None, None) => None,
+        };
+        if user.is_some_and(|user| roles.iter().any(|role| user.roles.contains(role))) {
+            return Ok(());
+        }
+        Err(self.deny(Problem::forbidden("This needs a role that you do not have."), Some(principal), passage).await)
+    }
+
+    /// A user in a session. A session that has ended takes its tokens with it.
+    async fn by_token(&self, authorization: Option<&str>, now: Timestamp) -> Result<Known, Refusal> {
+        let Some(token) = authorization.and_then(bearer) else { return Err(Problem::unauthenticated().into()) };
+        let Some(tokens) = &self.tokens else { return Err(Problem::forbidden("This takes an API key.").into()) };
+        let (identity, _) = tokens.verify(token).await?;
+        if let Some(sessions) = &self.sessions
+            && !sessions.holds(&identity, now).await?
+        {
+            return Err(Refusal { problem: Problem::invalid_token(), principal: Some(identity.into()) });
+        }
+        Ok(Known { principal: identity.into(), user: None })
+    }
+
+    /// A service with an API key: it may what the key's scopes and its owner's account allow now.
+    async fn by_key(&self, text: &str, now: Timestamp) -> Result<Known, Refusal> {
+        let (Some(keys), Some(users), Some(scope)) = (&self.api_keys, &self.users, self.scope) else {
+            return Err(Problem::forbidden("An API key cannot do this. Sign in instead.").into());
+        };
+        let text: ApiKeyText = text.parse().map_err(|()| Problem::invalid_api_key())?;
+        let key = keys.get(&text.id()).await?.filter(|key| key.is_good(&text, now)).ok_or_else(Problem::invalid_api_key)?;
+        let user = users.get(&key.user_id).await?.filter(|user| user.is_active).ok_or_else(Problem::invalid_api_key)?;
+        let credential = Credential::KeyId(key.id.clone());
+        let principal = Principal { user_id: user.id.clone(), username: user.username.clone(), credential };
+        if !key.scopes.contains(&scope) {
+            let problem = Problem::forbidden(format!("The API key does not have the scope {scope}."));
+            return Err(Refusal { problem, principal: Some(principal) });
+        }
+        if let Err(error) = keys.note_use(&key, now).await {
+            tracing::warn!(%error, key_id = key.id, "its use was not noted");
+        }
+        Ok(Known { principal, user: Some(user) })
+    }
+}
+
+/// The token of an `Authorization: Bearer` header (RFC 6750); the scheme's case does not matter.
+pub fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}

@@ -1,0 +1,119 @@
+//! The steps that requests and messages share: who calls, whether they may, how often, and the commit with its event.
+
+mod commit;
+mod count;
+mod denial;
+mod identify;
+
+pub use commit::Committed;
+pub use identify::{Known, bearer};
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::config::ConfigError;
+use crate::context::Context;
+use crate::http::Call;
+use crate::idempotency::{Claim, Repeats};
+use crate::identity::{Principal, Scope};
+use crate::limits::{Limits, Policy};
+use crate::platform::Platform;
+use crate::problem::Problem;
+use crate::routes::{Access, Route, Session};
+use crate::store::{ApiKeys, AuditLog, Database, LimitCounters, Record, Sessions, Users};
+use crate::tokens::AccessTokens;
+
+/// The steps for one route or action, with just the parts that it needs.
+pub struct Gate {
+    /// Key of the HTTP route: what a denial was a denial of.
+    route: String,
+    success: u16,
+    scope: Option<Scope>,
+    tokens: Option<AccessTokens>,
+    sessions: Option<Sessions>,
+    api_keys: Option<ApiKeys>,
+    users: Option<Users>,
+    repeats: Option<Repeats>,
+    limits: Limits,
+    counters: Option<LimitCounters>,
+    log: Option<AuditLog>,
+    database: Option<Database>,
+    clock: crate::clock::Clock,
+}
+
+/// One request or message on its way: what its event will need.
+pub struct Passage<'a> {
+    /// Where it came from.
+    pub context: &'a Context,
+    /// When it arrived.
+    pub now: Timestamp,
+    /// Since when its latency counts.
+    pub since: Instant,
+    /// Audit action of its route.
+    pub action: Option<&'static str>,
+    /// The `Idempotency-Key` under which its resource is remembered.
+    pub claim: Option<Claim>,
+}
+
+impl Gate {
+    /// Makes the parts that a route needs, so that a public one asks for no table.
+    pub fn for_route(platform: &Platform, route: &Route) -> Result<Self, ConfigError> {
+        let config = &platform.config;
+        let protected = route.access != Access::Public;
+        let limited = !route.limits.is_empty();
+        let stores = protected || route.audit.is_some() || limited;
+        let database = stores.then(|| platform.database()).transpose()?;
+        let with_database = |wanted: bool| database.clone().filter(|_| wanted);
+        let rereads = protected && route.session == Session::Reread && route.access != Access::Key;
+        let reads_users = route.scope.is_some() || matches!(route.access, Access::Role(_) | Access::RoleOrMe { .. });
+        Ok(Self {
+            route: route.key(),
+            success: route.success,
+            scope: route.scope,
+            tokens: (protected && route.access != Access::Key).then(|| AccessTokens::new(platform)).transpose()?,
+            sessions: with_database(rereads).map(|db| Sessions::new(db, config)).transpose()?,
+            api_keys: with_database(route.scope.is_some()).map(|db| ApiKeys::new(db, config)).transpose()?,
+            users: with_database(reads_users).map(|db| Users::new(db, config)).transpose()?,
+            repeats: route.idempotent.then(|| Repeats::new(platform)).transpose()?,
+            limits: Limits::from_config(config)?,
+            counters: with_database(protected || limited).map(|db| LimitCounters::new(db, config)).transpose()?,
+            log: with_database(stores).map(|db| AuditLog::new(db, config)).transpose()?,
+            database,
+            clock: platform.clock.clone(),
+        })
+    }
+
+    /// Makes the parts that messages and workers need, whose caller is known from an item of ours.
+    pub fn for_messages(platform: &Platform, limits: &[Policy]) -> Result<Self, ConfigError> {
+        let (config, database) = (&platform.config, platform.database()?);
+        Ok(Self {
+            route: String::new(),
+            success: 200,
+            scope: None,
+            tokens: None,
+            sessions: None,
+            api_keys: None,
+            users: None,
+            repeats: None,
+            limits: Limits::from_config(config)?,
+            counters: (!limits.is_empty()).then(|| LimitCounters::new(database.clone(), config)).transpose()?,
+            log: Some(AuditLog::new(database.clone(), config)?),
+            database: Some(database),
+            clock: platform.clock.clone(),
+        })
+    }
+
+    /// What the `Idempotency-Key` of a request claims, and what an earlier request with it came to, if there was one.
+    pub async fn repetition(
+        &self,
+        call: &Call,
+        caller: Option<&Principal>,
+        now: Timestamp,
+    ) -> Result<(Option<Claim>, Option<Record>), Problem> {
+        let Some(repeats) = &self.repeats else { return Ok((None, None)) };
+        let Some(claim) = repeats.claim(call, caller).await? else { return Ok((None, None)) };
+        let earlier = repeats.earlier(&claim, now).await?;
+        Ok((Some(claim), earlier))
+    }
+}

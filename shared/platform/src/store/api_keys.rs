@@ -1,0 +1,127 @@
+//! The table of API keys.
+//!
+//! Key: `id`. The index `by_owner` lists a user's keys in the order in which they were made; it may lag.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Database;
+use super::database::{Expression, StoreError, Write, item, key, n, read, s, unavailable};
+use crate::api_key::ApiKeyText;
+use crate::config::{Config, ConfigError};
+use crate::identity::Scope;
+use crate::ids;
+
+/// Milliseconds for which a use is not noted again.
+const NOTED_EVERY: i64 = 3_600_000;
+
+/// Seconds for which a key that has expired is still listed.
+const KEPT_SECONDS: i64 = 30 * 86_400;
+
+/// The keys' table.
+#[derive(Debug, Clone)]
+pub struct ApiKeys {
+    database: Database,
+    table: String,
+}
+
+/// One key, by its hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// UUIDv7.
+    pub id: String,
+    /// Whose it is.
+    pub user_id: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// Milliseconds since 1970.
+    pub created_at: i64,
+    /// Milliseconds since 1970 from when on it is refused.
+    pub expires_at: i64,
+    /// Milliseconds since 1970 of a use within the hour before its last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<i64>,
+    /// SHA-256 of what its holder has.
+    pub key_hash: String,
+    /// Seconds since 1970 when it is forgotten: time to live.
+    pub forgotten_at: i64,
+}
+
+impl ApiKey {
+    /// A key with this text.
+    pub fn new(text: &ApiKeyText, user_id: &str, name: String, scopes: Vec<Scope>, expires_at: Timestamp, now: Timestamp) -> Self {
+        Self {
+            id: text.id(),
+            user_id: user_id.to_owned(),
+            name,
+            scopes,
+            created_at: now.as_millisecond(),
+            expires_at: expires_at.as_millisecond(),
+            last_used_at: None,
+            key_hash: text.hash(),
+            forgotten_at: expires_at.as_second() + KEPT_SECONDS,
+        }
+    }
+
+    /// Whether a text is this key, and the key has not expired.
+    pub fn is_good(&self, text: &ApiKeyText, now: Timestamp) -> bool {
+        ids::same(&self.key_hash, &text.hash()) && now.as_millisecond() < self.expires_at
+    }
+}
+
+impl ApiKeys {
+    /// Uses the table that `API_KEYS_TABLE` names.
+    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self { database, table: config.require("API_KEYS_TABLE")?.to_owned() })
+    }
+
+    /// The key with this id, as it is now.
+    pub async fn get(&self, id: &str) -> Result<Option<ApiKey>, StoreError> {
+        self.database.get(&self.table, key("id", id), true).await
+    }
+
+    /// A new key.
+    pub fn create(&self, api_key: &ApiKey) -> Result<Write, StoreError> {
+        Ok(Write::put(&self.table, item(api_key)?, "attribute_not_exists(id)", &Expression::default()))
+    }
+
+    /// Deletes a key of this user's.
+    pub fn delete(&self, id: &str, user_id: &str) -> Write {
+        Write::delete_if(&self.table, key("id", id), "user_id = :user", &Expression::default().value("user", s(user_id)))
+    }
+
+    /// Keys of a user, oldest first, after the one with the id `after`; whether there are more.
+    pub async fn of_user(&self, user_id: &str, after: Option<&str>, limit: usize) -> Result<(Vec<ApiKey>, bool), StoreError> {
+        let start = after.map(|id| HashMap::from([("id".to_owned(), s(id)), ("user_id".to_owned(), s(user_id))]));
+        let request = self.database.client().query().table_name(&self.table).index_name("by_owner");
+        let expression = Expression::default().value("user", s(user_id));
+        let page = request
+            .key_condition_expression("user_id = :user")
+            .set_expression_attribute_values(expression.values())
+            .set_exclusive_start_key(start)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(unavailable)?;
+        let keys = page.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok((keys, page.last_evaluated_key.is_some_and(|key: HashMap<String, AttributeValue>| !key.is_empty())))
+    }
+
+    /// Notes that a key was used, at most once an hour.
+    pub async fn note_use(&self, api_key: &ApiKey, now: Timestamp) -> Result<(), StoreError> {
+        let now = now.as_millisecond();
+        if api_key.last_used_at.is_some_and(|last| now - last < NOTED_EVERY) {
+            return Ok(());
+        }
+        let expression = Expression::default().value("now", n(now));
+        // A key that has been deleted meanwhile is not made anew.
+        let update = "SET last_used_at = :now";
+        self.database.update_if::<ApiKey>(&self.table, key("id", &api_key.id), update, "attribute_exists(id)", &expression).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,52 @@
+//! The table of requests that are remembered by their `Idempotency-Key`.
+//!
+//! Key: `claim`, an HMAC of whose request it was, its method and route and the key. A record comes to be in the transaction
+//! that creates the resource, so there is no resource without its record and no record without its resource.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Database;
+use super::database::{Expression, StoreError, Write, item, key, n};
+use crate::config::{Config, ConfigError};
+
+/// The records' table.
+#[derive(Debug, Clone)]
+pub struct Remembered {
+    database: Database,
+    table: String,
+}
+
+/// What a request came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// HMAC of caller, route and `Idempotency-Key`.
+    pub claim: String,
+    /// HMAC of the body.
+    pub body: String,
+    /// HTTP status.
+    pub status: u16,
+    /// Id of what was created.
+    pub resource: String,
+    /// Seconds since 1970 when it is forgotten; also its time to live.
+    pub expires_at: i64,
+}
+
+impl Remembered {
+    /// Uses the table that `IDEMPOTENCY_TABLE` names.
+    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self { database, table: config.require("IDEMPOTENCY_TABLE")?.to_owned() })
+    }
+
+    /// What an earlier request with this claim came to.
+    pub async fn get(&self, claim: &str, now: Timestamp) -> Result<Option<Record>, StoreError> {
+        let record: Option<Record> = self.database.get(&self.table, key("claim", claim), true).await?;
+        Ok(record.filter(|record| now.as_second() < record.expires_at))
+    }
+
+    /// Remembers a request, unless another with this claim is remembered.
+    pub fn remember(&self, record: &Record, now: Timestamp) -> Result<Write, StoreError> {
+        let expression = Expression::default().value("now", n(now.as_second()));
+        Ok(Write::put(&self.table, item(record)?, "attribute_not_exists(claim) OR expires_at <= :now", &expression))
+    }
+}

@@ -1,0 +1,169 @@
+//! API keys: what they may do, what they may not, and that they are shown once.
+
+use std::time::Duration;
+
+use http::Method;
+use platform::clock::{Clock, rfc3339};
+use platform::identity::Scope;
+use platform::routes::{Access, ROUTES};
+use serde_json::{Value, json};
+use tally_tests::{Answer, Caller, World};
+
+/// What a new key is made of.
+pub fn new_key(scopes: &[&str], lasts: Duration) -> Value {
+    json!({"name": "Nightly import", "scopes": scopes, "expires_at": rfc3339(Clock::System.now() + lasts)})
+}
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// A new key of someone's, good for a day.
+async fn key(world: &World, owner: &Caller, scopes: &[&str]) -> Value {
+    world.post("/api-keys", Some(owner), &new_key(scopes, DAY)).await.expect(201)
+}
+
+/// A request with a key.
+async fn call(world: &World, method: &str, path: &str, key: &Value) -> Answer {
+    let method: Method = method.parse().unwrap();
+    world.send(world.request(method, path).header("x-api-key", key["key"].as_str().unwrap())).await
+}
+
+#[tokio::test]
+async fn a_key_does_what_its_scope_says_and_nothing_else() {
+    let world = World::start().await;
+    let admin = world.admin().await;
+    for scope in Scope::ALL.map(Scope::as_str) {
+        let key = key(&world, &admin, &[scope]).await;
+        for route in ROUTES.iter().filter(|route| route.access != Access::Public) {
+            let path = route.path.replace("{id}", "019a0000-0000-7000-8000-000000000000");
+            let answer = call(&world, route.method, &path.replace("{message_id}", "019a0000-0000-7000-8000-000000000000"), &key).await;
+            if route.scope.is_some_and(|needed| needed.as_str() == scope) {
+                assert!(![401, 403].contains(&answer.status), "{scope} {}: {answer:?}", route.key());
+            } else {
+                answer.problem(403, "forbidden");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_goes_as_far_as_its_owner() {
+    let world = World::start().await;
+    let demo = world.demo().await;
+    let key = key(&world, &demo, &["audit:read", "profits:read"]).await;
+    call(&world, "GET", "/profits", &key).await.expect(200);
+    call(&world, "GET", "/audit?actor=me", &key).await.expect(200);
+    call(&world, "GET", "/audit", &key).await.problem(403, "forbidden");
+
+    let admin = world.admin().await;
+    let read = world.events(&admin, "profits.read").await.pop().unwrap();
+    assert_eq!((&read["actor"]["key_id"], &read["actor"]["username"]), (&key["id"], &json!("demo")));
+    assert_eq!(read["actor"]["session_id"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_key_is_shown_once_listed_used_and_deleted() {
+    let world = World::start().await;
+    let (demo, admin) = (world.demo().await, world.admin().await);
+    let made = key(&world, &demo, &["profits:read"]).await;
+    assert_eq!(made["last_used_at"], Value::Null);
+    let text = made["key"].as_str().unwrap();
+    assert!(text.starts_with("tly_") && text.len() == 93, "{text}");
+
+    call(&world, "GET", "/profits", &made).await.expect(200);
+    let listed = world.get("/api-keys", Some(&demo)).await;
+    let items = listed.expect(200)["items"].clone();
+    assert_eq!(items[0]["id"], made["id"]);
+    assert!(items[0]["last_used_at"].as_str().is_some_and(|time| time.ends_with('Z')), "{items}");
+    assert!(!listed.text.contains(&text[37..]), "{listed:?}");
+    assert_eq!(world.get("/api-keys", Some(&admin)).await.expect(200)["items"], json!([]));
+
+    // Someone else's key is none.
+    let path = format!("/api-keys/{}", made["id"].as_str().unwrap());
+    world.send(world.request(Method::DELETE, &path).bearer_auth(&admin.access)).await.problem(404, "not_found");
+    let delete = || world.send(world.request(Method::DELETE, &path).bearer_auth(&demo.access));
+    delete().await.expect(204);
+    delete().await.problem(404, "not_found");
+    call(&world, "GET", "/profits", &made).await.problem(401, "invalid_token");
+
+    let events = world.events(&admin, "apikey.").await;
+    let actions: Vec<_> = events.iter().map(|event| (event["action"].as_str().unwrap(), event["outcome"].as_str().unwrap())).collect();
+    let expected =
+        [("apikey.created", "success"), ("apikey.deleted", "failure"), ("apikey.deleted", "success"), ("apikey.deleted", "failure")];
+    assert_eq!(actions, expected);
+    assert!(!events.iter().any(|event| event.to_string().contains(&text[37..])), "an event holds a key");
+}
+
+#[tokio::test]
+async fn keys_are_listed_page_by_page() {
+    let world = World::start().await;
+    let demo = world.demo().await;
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        made.push(key(&world, &demo, &["profits:read"]).await["id"].clone());
+    }
+    let (mut seen, mut path) = (Vec::new(), "/api-keys?limit=2".to_owned());
+    loop {
+        let page = world.get(&path, Some(&demo)).await.expect(200);
+        seen.extend(page["items"].as_array().unwrap().iter().map(|item| item["id"].clone()));
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        path = format!("/api-keys?limit=2&cursor={cursor}");
+    }
+    assert_eq!(seen, made);
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_good_is_refused() {
+    let world = World::start().await;
+    let demo = world.demo().await;
+    let good = key(&world, &demo, &["profits:read"]).await;
+    let text = good["key"].as_str().unwrap();
+    let other = key(&world, &demo, &["profits:read"]).await;
+    // The id of one with the secret of another, and its checksum mended or not.
+    let mixed = format!("{}{}", &text[..37], &other["key"].as_str().unwrap()[37..]);
+    for wrong in ["", "tly_", "nonsense", &text[..92], &mixed, &text.to_uppercase()] {
+        call(&world, "GET", "/profits", &json!({"key": wrong})).await.problem(401, "invalid_token");
+    }
+    let both = world.request(Method::GET, "/profits").bearer_auth(&demo.access).header("x-api-key", text);
+    world.send(both).await.problem(400, "malformed_request");
+    for (change, pointer) in [
+        (json!({"scopes": []}), "/scopes"),
+        (json!({"scopes": ["users:write"]}), "/scopes"),
+        (json!({"name": ""}), "/name"),
+        (json!({"expires_at": "2020-01-01T00:00:00Z"}), "/expires_at"),
+        (json!({"expires_at": rfc3339(Clock::System.now() + DAY * 366)}), "/expires_at"),
+        (json!({"expires_at": "tomorrow"}), "/expires_at"),
+    ] {
+        let mut body = new_key(&["profits:read"], DAY);
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let refused = world.post("/api-keys", Some(&demo), &body).await.problem(422, "validation_failed");
+        assert_eq!(refused["errors"][0]["pointer"], pointer, "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_ends_at_its_time() {
+    let world = World::start().await;
+    let demo = world.demo().await;
+    let short = world.post("/api-keys", Some(&demo), &new_key(&["profits:read"], Duration::from_secs(2))).await.expect(201);
+    call(&world, "GET", "/profits", &short).await.expect(200);
+    let expires_at = platform::clock::parse_rfc3339(short["expires_at"].as_str().unwrap()).unwrap();
+    while Clock::System.now() < expires_at {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    call(&world, "GET", "/profits", &short).await.problem(401, "invalid_token");
+}
+
+#[tokio::test]
+async fn a_key_is_limited_by_itself() {
+    let world = World::with(&[("RateLimits", "api_key=2/1h,*=100000/1m")]).await;
+    let demo = world.demo().await;
+    let (one, other) = (key(&world, &demo, &["profits:read"]).await, key(&world, &demo, &["profits:read"]).await);
+    for _ in 0..2 {
+        call(&world, "GET", "/profits", &one).await.expect(200);
+    }
+    let refused = call(&world, "GET", "/profits", &one).await;
+    refused.problem(429, "rate_limited");
+    assert!(refused.header("ratelimit-policy").contains("\"api_key\";q=2;w=3600"), "{refused:?}");
+    call(&world, "GET", "/profits", &other).await.expect(200);
+    world.get("/profits", Some(&demo)).await.expect(200);
+}
