@@ -60,6 +60,11 @@ impl Client {
         self.send(authorized(self.request(Method::POST, path), caller).json(body)).await
     }
 
+    /// DELETE by someone, or by nobody.
+    pub async fn delete(&self, path: &str, caller: Option<&Caller>) -> Answer {
+        self.send(authorized(self.request(Method::DELETE, path), caller)).await
+    }
+
     /// Signs in.
     pub async fn login(&self, username: &str, password: &str) -> Caller {
         let pair = self.post("/auth/login", None, &json!({"username": username, "password": password})).await.expect(200);

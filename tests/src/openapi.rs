@@ -43,6 +43,8 @@ pub fn document() -> Value {
     document.json::<refresh::Refresh>().body::<refresh::Spend>().output::<platform::tokens::TokenPair>().status(401);
     document.json::<logout::Logout>().body::<logout::Scope>();
     document.json::<me::Me>().output::<me::Myself>();
+    document.json::<sessions::ListSessions>().output::<sessions::SessionsView>();
+    document.json::<sessions::EndSession>();
     document.json::<ws_ticket::WsTicket>().output::<ws_ticket::IssuedTicket>();
     document.json::<api_keys::CreateApiKey>().body::<api_keys::NewApiKey>().output::<api_keys::CreatedApiKey>();
     document.json::<api_keys::ListApiKeys>().query::<platform::cursor::Paging>().output::<platform::cursor::Page<api_keys::ApiKeyView>>();

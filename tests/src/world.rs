@@ -4,6 +4,8 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use platform::clock::Clock;
+use platform::platform::Platform;
 use tally_local::aws::{Failure, Fault, Service};
 use tally_local::{Stack, StackOptions, builder, template};
 
@@ -62,6 +64,14 @@ impl World {
         change(&mut options);
         let stack = Stack::start(options).await.unwrap_or_else(|error| panic!("{error}"));
         Self { client: Client::new(stack.url()), stack }
+    }
+
+    /// What a function, by its logical id, is built from here: its settings, and with them its tables.
+    pub fn platform(&self, function: &str) -> Platform {
+        let functions = &self.stack.deployment().functions;
+        let found = functions.iter().find(|candidate| candidate.id == function);
+        let found = found.unwrap_or_else(|| panic!("the template has no {function}"));
+        Platform::new(self.stack.environment(found).into_iter().collect(), Clock::System)
     }
 
     /// The next calls of an operation (any, if it is `None`) that touch a table, by its logical id, fail.

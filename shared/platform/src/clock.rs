@@ -35,6 +35,11 @@ pub fn rfc3339(time: Timestamp) -> String {
     format!("{time:.3}")
 }
 
+/// Formats a time that is stored in milliseconds since 1970.
+pub fn rfc3339_ms(milliseconds: i64) -> String {
+    rfc3339(Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
 /// Reads a time of RFC 3339, with any offset, and nothing else that looks like one.
 pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     let (date_time, rest) = text.split_at_checked("2026-01-31T09:30:00".len())?;

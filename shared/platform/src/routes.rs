@@ -160,6 +160,8 @@ pub const ROUTES: &[&Route] = &[
     &REFRESH,
     &LOGOUT,
     &ME,
+    &SESSIONS,
+    &END_SESSION,
     &WS_TICKET,
     &API_KEYS_CREATE,
     &API_KEYS,
@@ -217,6 +219,13 @@ pub const LOGOUT: Route =
 
 /// The caller's own account.
 pub const ME: Route = Route::new("me", "GET", "/auth/me", "One's own account").trusting();
+
+/// The caller's sessions.
+pub const SESSIONS: Route = Route::new("sessions", "GET", "/auth/sessions", "One's own sessions, the newest first");
+
+/// The end of one of the caller's sessions.
+pub const END_SESSION: Route =
+    Route::new("sessions", "DELETE", "/auth/sessions/{id}", "End one of one's own sessions").status(204).audited("auth.session_ended");
 
 /// A ticket for one WebSocket connection.
 pub const WS_TICKET: Route =

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::Method;
 use platform::routes::{Access, ROUTES, Route};
 use serde_json::{Value, json};
-use tally_tests::{Answer, Caller, World};
+use tally_tests::{Answer, Caller, World, id};
 
 use crate::api_keys::new_key;
 
@@ -17,7 +17,9 @@ const HOUR: Duration = Duration::from_hours(1);
 async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answer {
     let method: Method = route.method.parse().unwrap();
     let (path, body) = match route.key().as_str() {
-        "GET /" | "GET /health" | "GET /ready" | "GET /openapi.json" | "GET /docs" | "GET /auth/me" => (route.path.to_owned(), None),
+        "GET /" | "GET /health" | "GET /ready" | "GET /openapi.json" | "GET /docs" | "GET /auth/me" | "GET /auth/sessions" => {
+            (route.path.to_owned(), None)
+        }
         "GET /docs/{file}" => ("/docs/initializer.js".to_owned(), None),
         "POST /auth/register" => {
             let body = json!({"username": "coverage", "email": "coverage@example.com", "password": "Correct-Horse-9"});
@@ -29,6 +31,10 @@ async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answe
             ("/auth/refresh".to_owned(), Some(json!({"refresh_token": refresh_token})))
         }
         "POST /auth/logout" => ("/auth/logout".to_owned(), None),
+        "DELETE /auth/sessions/{id}" => {
+            let sessions = world.get("/auth/sessions", caller).await.json();
+            (format!("/auth/sessions/{}", id(&sessions["items"][0])), None)
+        }
         "POST /auth/ws-ticket" => ("/auth/ws-ticket".to_owned(), None),
         "POST /chat" => ("/chat".to_owned(), Some(json!({"message": "Hello"}))),
         "GET /conversations/{id}/messages/{message_id}" => {

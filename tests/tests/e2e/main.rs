@@ -16,4 +16,5 @@ mod profits;
 mod realtime;
 mod round_trips;
 mod rules;
+mod sessions;
 mod tokens;

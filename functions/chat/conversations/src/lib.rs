@@ -1,7 +1,6 @@
 //! `GET /conversations/{id}/messages/{message_id}`: one message, also while it is being written.
 
-use jiff::Timestamp;
-use platform::clock::rfc3339;
+use platform::clock::rfc3339_ms;
 use platform::config::ConfigError;
 use platform::domain::{Cost, MessageRole, MessageStatus, StopReason, Usage};
 use platform::http::{Endpoint, Request};
@@ -80,7 +79,7 @@ impl From<Message> for MessageView {
             role: message.role,
             text: message.text,
             status: message.status,
-            created_at: rfc3339(Timestamp::from_millisecond(message.created_at).unwrap_or(Timestamp::UNIX_EPOCH)),
+            created_at: rfc3339_ms(message.created_at),
             stop_reason: message.stop_reason,
             usage: message.usage,
             cost_usd: message.cost_usd,

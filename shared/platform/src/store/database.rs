@@ -7,7 +7,8 @@ use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, ConditionCheck, Delete, KeysAndAttributes, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    Update,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -57,7 +58,7 @@ pub struct Database {
     client: aws_sdk_dynamodb::Client,
 }
 
-/// Attempts at a transaction that collides with another.
+/// Attempts at a transaction that collides with another, and at reading what DynamoDB leaves over.
 const ATTEMPTS: u32 = 5;
 
 impl Database {
@@ -74,6 +75,30 @@ impl Database {
     pub(super) async fn get<T: DeserializeOwned>(&self, table: &str, key: Item, consistent: bool) -> Result<Option<T>, StoreError> {
         let answer = self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(consistent).send().await;
         answer.map_err(unavailable)?.item.map(read).transpose()
+    }
+
+    /// Reads the items of these keys, at most a hundred, as they are now; those that are not there are left out, and the
+    /// others come in any order.
+    pub(super) async fn get_all<T: DeserializeOwned>(&self, table: &str, keys: Vec<Item>) -> Result<Vec<T>, StoreError> {
+        let (mut found, mut keys, mut attempt) = (Vec::new(), keys, 1);
+        while !keys.is_empty() {
+            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().map_err(unavailable)?;
+            let answer = self.client.batch_get_item().request_items(table, wanted).send().await.map_err(unavailable)?;
+            let items = answer.responses.and_then(|mut tables| tables.remove(table)).unwrap_or_default();
+            for item in items {
+                found.push(read(item)?);
+            }
+            // Too much at once, or too large: the rest is for another call.
+            keys = answer.unprocessed_keys.and_then(|mut tables| tables.remove(table)).map_or_else(Vec::new, |rest| rest.keys);
+            if !keys.is_empty() {
+                if attempt == ATTEMPTS {
+                    return Err(StoreError::Unavailable(format!("{} keys were not read", keys.len())));
+                }
+                backoff::pause(attempt).await;
+                attempt += 1;
+            }
+        }
+        Ok(found)
     }
 
     /// Writes one item, whatever was there.

@@ -67,6 +67,11 @@ impl Sessions {
         self.database.get(&self.table, key("id", id), true).await
     }
 
+    /// Those of these sessions, at most a hundred, that are there.
+    pub async fn get_all<'a>(&self, ids: impl Iterator<Item = &'a String>) -> Result<Vec<Session>, StoreError> {
+        self.database.get_all(&self.table, ids.map(|id| key("id", id)).collect()).await
+    }
+
     /// Whether the session in which a caller says to be is theirs and has not ended.
     pub async fn holds(&self, caller: &Identity, now: Timestamp) -> Result<bool, StoreError> {
         let session = self.get(&caller.session_id).await?;

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::Session;
 use super::database::{Database, Expression, StoreError, Write, item, key, n, s};
-use crate::clock::rfc3339;
+use crate::clock::rfc3339_ms;
 use crate::config::{Config, ConfigError};
 use crate::domain::{Email, Username};
 use crate::identity::{Identity, Role};
@@ -138,7 +138,7 @@ impl User {
             username: self.username.clone(),
             email: self.email.clone(),
             full_name: self.full_name.clone(),
-            created_at: rfc3339(Timestamp::from_millisecond(self.created_at).unwrap_or(Timestamp::UNIX_EPOCH)),
+            created_at: rfc3339_ms(self.created_at),
             is_active: self.is_active,
             roles: self.roles.clone(),
         }
@@ -240,6 +240,23 @@ impl Users {
             // The version, so that a login which read the session as live makes a new plan.
             "REMOVE #sessions.#id ADD #version :one",
             "#key = :key",
+            &expression,
+        )
+    }
+
+    /// Forgets a session, if it is the user's and has not run out.
+    pub fn revoke_session(&self, user_id: &str, session_id: &str, now: Timestamp) -> Write {
+        let expression = Expression::default()
+            .name("sessions", "sessions")
+            .name("id", session_id)
+            .name("version", "version")
+            .value("one", n(1))
+            .value("now", n(now.as_second()));
+        Write::update(
+            &self.table,
+            key("key", &account_key(user_id)),
+            "REMOVE #sessions.#id ADD #version :one",
+            "#sessions.#id > :now",
             &expression,
         )
     }

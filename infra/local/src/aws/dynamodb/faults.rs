@@ -5,8 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use dynoxide::DynoxideError;
 use dynoxide::errors::CancellationReason;
 use hyper::StatusCode;
+use serde_json::json;
 
-use super::super::answer::{Answer, error};
+use super::super::answer::{Answer, answer, error};
 use super::failed;
 use super::touched::Touched;
 
@@ -33,6 +34,8 @@ pub enum Failure {
     /// Another transaction holds an item: 400 `TransactionCanceledException` with `TransactionConflict` for the items of
     /// the fault's table (all, if it names none), or `TransactionConflictException` where the call is no transaction.
     TransactionConflict,
+    /// Of a batch of reads, nothing is done, and everything comes back as `UnprocessedKeys`.
+    Unprocessed,
     /// The call is carried out, but its answer does not arrive: 500 `InternalServerError` comes instead.
     AnswerLost,
 }
@@ -81,6 +84,7 @@ impl Fault {
             Failure::Throttled => failed(&DynoxideError::ProvisionedThroughputExceededException(
                 "The level of configured provisioned throughput for the table was exceeded".into(),
             )),
+            Failure::Unprocessed => answer(StatusCode::OK, json!({ "Responses": {}, "UnprocessedKeys": touched.batch() }).to_string()),
             Failure::TransactionConflict => self.conflict(touched),
         }
     }

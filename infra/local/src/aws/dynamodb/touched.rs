@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::Value;
 
 /// The tables of a request, for the call log and injected faults.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct Touched {
     table_name: Option<String>,
-    #[expect(clippy::zero_sized_map_values, reason = "of a JSON object only the names matter")]
-    request_items: BTreeMap<String, IgnoredAny>,
+    request_items: BTreeMap<String, Value>,
     transact_items: Vec<BTreeMap<String, Member>>,
 }
 
@@ -38,6 +37,11 @@ impl Touched {
             }
         }
         tables
+    }
+
+    /// What a batch asks of each table.
+    pub(super) fn batch(&self) -> &BTreeMap<String, Value> {
+        &self.request_items
     }
 
     /// The table of each item of a transaction.

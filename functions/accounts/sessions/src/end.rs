@@ -1,0 +1,43 @@
+//! `DELETE /auth/sessions/{id}`.
+
+use platform::audit::Note;
+use platform::config::ConfigError;
+use platform::http::{Endpoint, Request};
+use platform::identity::Identity;
+use platform::ids;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::sessions::Ending;
+use platform::store::Users;
+
+/// The endpoint. One's current session may be ended too: that is a logout.
+pub struct EndSession {
+    users: Users,
+    ending: Ending,
+}
+
+impl Endpoint for EndSession {
+    const ROUTE: Route = routes::END_SESSION;
+    type Caller = Identity;
+    type Body = ();
+    type Query = ();
+    type Output = ();
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { users: Users::new(platform.database()?, &platform.config)?, ending: Ending::new(platform)? })
+    }
+
+    /// The caller's account says which sessions are theirs, so another's and one that never was fail the same condition.
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
+        let id = request.call.path_parameter("id");
+        if !ids::is_id(id) {
+            return Err(Problem::not_found());
+        }
+        let note = Note::default().resource("session", id);
+        let forget = self.users.revoke_session(&request.caller.user_id, id, request.now);
+        let plan = self.ending.add(Plan::reply(()).note(note.clone()), vec![id.to_owned()]);
+        Ok(plan.write_or_else(forget, Plan::refuse(Problem::not_found()).note(note)))
+    }
+}

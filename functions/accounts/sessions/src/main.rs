@@ -1,0 +1,6 @@
+//! The Lambda function `sessions`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), platform::Error> {
+    platform::http::HttpFunction::new().endpoint::<sessions::ListSessions>()?.endpoint::<sessions::EndSession>()?.run().await
+}
