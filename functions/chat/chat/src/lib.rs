@@ -108,7 +108,7 @@ impl Endpoint for Chat {
         let note = Note::default().resource("message", id).detail("conversation_id", conversation_id).detail("repeated", true);
         let plan = |answer| Plan::reply(answer).note(note);
         match reply.status {
-            MessageStatus::Completed | MessageStatus::Cancelled => Ok(plan(written(reply).status(StatusCode::OK))),
+            MessageStatus::Completed | MessageStatus::Cancelled => Ok(plan(written(reply))),
             MessageStatus::Failed => Err(Problem::unavailable()),
             MessageStatus::Pending | MessageStatus::Streaming => {
                 let plan = plan(accepted(&reply, patient));
@@ -165,6 +165,8 @@ fn written(reply: Message) -> Reply<ChatAnswer> {
         usage: reply.usage.unwrap_or_default(),
         cost_usd: reply.cost_usd.unwrap_or_default(),
     }))
+    // Also where an earlier request was answered that it is being written.
+    .status(StatusCode::OK)
 }
 
 fn accepted(reply: &Message, patient: bool) -> Reply<ChatAnswer> {
