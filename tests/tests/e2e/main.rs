@@ -7,6 +7,7 @@ mod api_keys;
 mod audit;
 mod chat;
 mod coverage;
+mod crash_points;
 mod crashes;
 mod documents;
 mod failures;

@@ -119,6 +119,11 @@ impl Aws {
         self.dynamodb.fail(fault);
     }
 
+    /// Waits until a fault holds a call.
+    pub async fn held(&self) {
+        self.dynamodb.held().await;
+    }
+
     /// Forgets the failures that are still to come.
     pub fn recover(&self) {
         self.dynamodb.recover();

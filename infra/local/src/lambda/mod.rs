@@ -139,6 +139,12 @@ impl Functions {
         self.queue(function, payload, None)
     }
 
+    /// Kills the processes of a function, whatever they are doing; the next invocation starts another.
+    pub fn kill(&self, function: &str) -> Result<(), InvokeError> {
+        let pool = self.0.pools.get(function).ok_or_else(|| InvokeError::Unknown(function.to_owned()))?;
+        pool.send(Message::Kill).map_err(|_| InvokeError::ShuttingDown)
+    }
+
     /// Kills every process and waits until they are gone. Invocations that wait, and later ones, get [`InvokeError::ShuttingDown`].
     pub async fn shutdown(&self) {
         for pool in self.0.pools.values() {

@@ -26,6 +26,8 @@ pub(super) enum Message {
     Answer { process: String, request_id: String, outcome: Result<Bytes, InvokeError>, accepted: oneshot::Sender<bool> },
     /// A process could not initialise itself.
     InitError { process: String, error: InvokeError },
+    /// Kill all processes as they are.
+    Kill,
     /// End all processes, and the pool.
     Shutdown,
 }
@@ -135,6 +137,13 @@ impl Pool {
             Message::InitError { process, error } => {
                 if self.processes.remove(&process).is_some() {
                     self.fail_next(error);
+                }
+            }
+            Message::Kill => {
+                for process in std::mem::take(&mut self.processes).into_values() {
+                    if let State::Busy { job: Some(job), .. } = process.state {
+                        finish(&self.launcher, job, Err(InvokeError::Crashed("it was killed".to_owned())));
+                    }
                 }
             }
             Message::Shutdown => {}

@@ -38,6 +38,10 @@ pub enum Failure {
     Unprocessed,
     /// The call is carried out, but its answer does not arrive: 500 `InternalServerError` comes instead.
     AnswerLost,
+    /// The call is neither carried out nor answered: its caller can be killed on the brink of it.
+    HeldBefore,
+    /// The call is carried out and not answered: its caller can be killed right after it.
+    HeldAfter,
 }
 
 /// What a fault does to a call.
@@ -46,6 +50,10 @@ pub(super) enum Strike {
     Instead(Answer),
     /// The call is carried out, and answered with this.
     Afterwards(Answer),
+    /// The call is not carried out, nor ever answered.
+    HoldBefore,
+    /// The call is carried out, and never answered.
+    HoldAfter,
 }
 
 /// The faults that have not struck yet.
@@ -67,8 +75,12 @@ impl Faults {
         faults.retain(|fault| fault.times > 0);
         let fault = faults.iter_mut().find(|fault| fault.matches(operation, touched))?;
         fault.times -= 1;
-        let answer = fault.answer(touched);
-        Some(if fault.failure == Failure::AnswerLost { Strike::Afterwards(answer) } else { Strike::Instead(answer) })
+        Some(match fault.failure {
+            Failure::HeldBefore => Strike::HoldBefore,
+            Failure::HeldAfter => Strike::HoldAfter,
+            Failure::AnswerLost => Strike::Afterwards(fault.answer(touched)),
+            _ => Strike::Instead(fault.answer(touched)),
+        })
     }
 }
 
@@ -80,7 +92,9 @@ impl Fault {
 
     fn answer(&self, touched: &Touched) -> Answer {
         match self.failure {
-            Failure::Internal | Failure::AnswerLost => failed(&DynoxideError::InternalServerError("Internal server error".into())),
+            Failure::Internal | Failure::AnswerLost | Failure::HeldBefore | Failure::HeldAfter => {
+                failed(&DynoxideError::InternalServerError("Internal server error".into()))
+            }
             Failure::Throttled => failed(&DynoxideError::ProvisionedThroughputExceededException(
                 "The level of configured provisioned throughput for the table was exceeded".into(),
             )),

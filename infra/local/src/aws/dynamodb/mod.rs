@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dynoxide::{Database, DynoxideError};
 use hyper::StatusCode;
+use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
 use super::answer::{Answer, answer};
@@ -31,6 +32,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 pub(super) struct DynamoDb {
     database: Database,
     faults: Faults,
+    held: Notify,
 }
 
 impl DynamoDb {
@@ -45,7 +47,7 @@ impl DynamoDb {
         for table in tables {
             tables::ensure(&database, table)?;
         }
-        Ok(Self { database, faults: Faults::default() })
+        Ok(Self { database, faults: Faults::default(), held: Notify::new() })
     }
 
     /// Answers one request. A client that awaits an answer before its next request has them carried out in order.
@@ -53,14 +55,18 @@ impl DynamoDb {
         let touched = Touched::by(&body);
         calls.record(Service::DynamoDb, operation, touched.tables());
         let strike = self.faults.strike(operation, &touched);
-        if let Some(Strike::Instead(failure)) = strike {
-            return failure;
+        match strike {
+            Some(Strike::Instead(failure)) => return failure,
+            Some(Strike::HoldBefore) => return self.hold().await,
+            _ => {}
         }
         let (database, operation) = (self.database.clone(), operation.to_owned());
         // The database blocks its caller, for a commit until the disk has it.
         let result = spawn_blocking(move || operations::run(&database, &operation, &body)).await;
-        if let Some(Strike::Afterwards(failure)) = strike {
-            return failure;
+        match strike {
+            Some(Strike::Afterwards(failure)) => return failure,
+            Some(Strike::HoldAfter) => return self.hold().await,
+            _ => {}
         }
         match result.unwrap_or_else(|panic| Err(DynoxideError::InternalServerError(panic.to_string()))) {
             Ok(json) => answer(StatusCode::OK, json),
@@ -71,6 +77,17 @@ impl DynamoDb {
     /// Makes the next matching calls fail.
     pub(super) fn fail(&self, fault: Fault) {
         self.faults.add(fault);
+    }
+
+    /// Waits until a call is held that no one has waited for yet.
+    pub(super) async fn held(&self) {
+        self.held.notified().await;
+    }
+
+    /// Says that a call is held, and holds it until its caller has gone.
+    async fn hold(&self) -> Answer {
+        self.held.notify_one();
+        std::future::pending().await
     }
 
     /// Forgets the failures that are still to come.

@@ -1,0 +1,185 @@
+//! A function killed at a write, on its brink and right after it: nothing is half-written, and the client that had no answer
+//! gets where it wanted by asking again. `docs/crashes.md` says what each leaves.
+
+use http::Method;
+use serde_json::{Value, json};
+use tally_local::aws::Failure;
+use tally_tests::{Caller, World};
+
+use crate::api_keys::new_key;
+use crate::chat::FAST;
+
+/// The moments at which a function is killed.
+const MOMENTS: [Failure; 2] = [Failure::HeldBefore, Failure::HeldAfter];
+
+const TRANSACT: &str = "TransactWriteItems";
+
+/// Sends a request and kills its function at its next call of `operation` on `table`: API Gateway answers for it.
+async fn cut(world: &World, moment: Failure, (function, operation, table): (&str, &str, &str), request: reqwest::RequestBuilder) {
+    world.fail(table, Some(operation), moment, 1);
+    let kill = async {
+        world.stack.aws().held().await;
+        world.stack.functions().kill(function).unwrap();
+    };
+    let (answer, ()) = futures_util::join!(world.send(request), kill);
+    assert_eq!((answer.status, answer.text.as_str()), (500, r#"{"message":"Internal Server Error"}"#), "{function}");
+}
+
+fn post(world: &World, path: &str, caller: Option<&Caller>, body: &Value) -> reqwest::RequestBuilder {
+    let request = world.request(Method::POST, path).json(body).header("idempotency-key", "k");
+    caller.into_iter().fold(request, |request, caller| request.bearer_auth(&caller.access))
+}
+
+/// How many events of an action with this outcome there are.
+async fn events(world: &World, action: &str, outcome: &str) -> usize {
+    let auditor = world.admin().await;
+    world.events(&auditor, action).await.iter().filter(|event| event["outcome"] == outcome).count()
+}
+
+/// Sessions of a caller.
+async fn sessions(world: &World, caller: &Caller) -> usize {
+    world.get("/auth/sessions", Some(caller)).await.expect(200)["items"].as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn an_account_is_there_with_its_event_or_not_at_all() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let body = json!({"username": "cut", "email": "cut@example.com", "password": "Correct-Horse-9"});
+        let before = events(&world, "auth.register", "success").await;
+        cut(&world, moment, ("RegisterFunction", TRANSACT, "UsersTable"), post(&world, "/auth/register", None, &body)).await;
+        let committed = usize::from(moment == Failure::HeldAfter);
+        assert_eq!(events(&world, "auth.register", "success").await, before + committed, "{moment:?}");
+        // The client tries again with its key, and has one account either way.
+        let user = world.send(post(&world, "/auth/register", None, &body)).await.expect(201);
+        let caller = world.login("cut", "Correct-Horse-9").await;
+        assert_eq!(world.get("/auth/me", Some(&caller)).await.expect(200)["user"], user["user"]);
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_is_cut_leaves_a_whole_session_or_none_and_never_a_fourth() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let caller = world.someone().await;
+        let credentials = json!({"username": caller.username, "password": "Correct-Horse-9"});
+        for cuts in 1..=3 {
+            let login = post(&world, "/auth/login", None, &credentials);
+            cut(&world, moment, ("LoginFunction", TRANSACT, "SessionsTable"), login).await;
+            if moment == Failure::HeldBefore {
+                assert_eq!(sessions(&world, &caller).await, 1);
+            } else if cuts < 3 {
+                assert_eq!(sessions(&world, &caller).await, 1 + cuts);
+            }
+        }
+        let again = world.login(&caller.username, "Correct-Horse-9").await;
+        assert_eq!(sessions(&world, &again).await, if moment == Failure::HeldBefore { 2 } else { 3 });
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_that_is_cut_costs_nobody_their_session() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let caller = world.someone().await;
+        let spend = json!({"refresh_token": caller.refresh});
+        cut(&world, moment, ("RefreshFunction", TRANSACT, "SessionsTable"), post(&world, "/auth/refresh", None, &spend)).await;
+        // Before: the token is good. After: it gets the successor that was never delivered, once more and the same.
+        let pair = world.post("/auth/refresh", None, &spend).await.expect(200);
+        assert_eq!(world.post("/auth/refresh", None, &spend).await.expect(200), pair, "{moment:?}");
+        world.post("/auth/refresh", None, &json!({"refresh_token": pair["refresh_token"]})).await.expect(200);
+        // From here on the old one is a stolen one.
+        world.post("/auth/refresh", None, &spend).await.problem(401, "invalid_refresh_token");
+    }
+}
+
+#[tokio::test]
+async fn a_reused_token_ends_its_session_however_often_the_end_is_cut() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let caller = world.someone().await;
+        let spent = json!({"refresh_token": caller.refresh});
+        let pair = world.post("/auth/refresh", None, &spent).await.expect(200);
+        let good = world.post("/auth/refresh", None, &json!({"refresh_token": pair["refresh_token"]})).await.expect(200);
+        cut(&world, moment, ("RefreshFunction", TRANSACT, "SessionsTable"), post(&world, "/auth/refresh", None, &spent)).await;
+        // Before: the session lives until the spent token is seen again. After: it has ended, with its event.
+        world.post("/auth/refresh", None, &spent).await.problem(401, "invalid_refresh_token");
+        world.post("/auth/refresh", None, &json!({"refresh_token": good["refresh_token"]})).await.problem(401, "invalid_refresh_token");
+        assert_eq!(events(&world, "auth.refresh_reuse", "failure").await, 1, "{moment:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_logout_that_is_cut_is_done_or_can_be_done() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let caller = world.someone().await;
+        let mut socket = world.connect(&caller).await;
+        cut(&world, moment, ("LogoutFunction", TRANSACT, "SessionsTable"), post(&world, "/auth/logout", Some(&caller), &json!({}))).await;
+        if moment == Failure::HeldBefore {
+            socket.ask(&json!({"action": "ping"}), "pong").await;
+            world.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
+        } else {
+            // Nobody was left to hang up: the first message finds the session ended.
+            socket.send(&json!({"action": "ping"})).await;
+            assert_eq!(socket.expect("error").await["code"], "invalid_token");
+        }
+        assert_eq!(socket.next().await, None, "{moment:?}");
+        world.post("/auth/logout", Some(&caller), &json!({})).await.problem(401, "invalid_token");
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_cut_can_be_asked_for_again() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let caller = world.someone().await;
+        let ask = || post(&world, "/auth/ws-ticket", Some(&caller), &json!({}));
+        cut(&world, moment, ("WsTicketFunction", TRANSACT, "TicketsTable"), ask()).await;
+        world.send(ask()).await.expect(201);
+    }
+}
+
+#[tokio::test]
+async fn an_api_key_is_there_with_its_event_or_not_at_all() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let caller = world.someone().await;
+        let body = new_key(&["profits:read"], std::time::Duration::from_hours(1));
+        let create = || post(&world, "/api-keys", Some(&caller), &body);
+        cut(&world, moment, ("ApiKeysFunction", TRANSACT, "ApiKeysTable"), create()).await;
+        let committed = usize::from(moment == Failure::HeldAfter);
+        assert_eq!(events(&world, "apikey.created", "success").await, committed, "{moment:?}");
+        // A key that nobody has seen is listed, so that it can be deleted.
+        let listed = world.get("/api-keys", Some(&caller)).await.expect(200)["items"].clone();
+        assert_eq!(listed.as_array().unwrap().len(), committed);
+        let again = world.send(create()).await;
+        let id = if committed == 1 {
+            again.problem(409, "secret_already_shown");
+            listed[0]["id"].clone()
+        } else {
+            again.expect(201)["id"].clone()
+        };
+
+        let path = format!("/api-keys/{}", id.as_str().unwrap());
+        let delete = || world.request(Method::DELETE, &path).bearer_auth(&caller.access);
+        cut(&world, moment, ("ApiKeysFunction", TRANSACT, "ApiKeysTable"), delete()).await;
+        assert_eq!(world.send(delete()).await.status, if committed == 1 { 404 } else { 204 });
+        assert_eq!(events(&world, "apikey.deleted", "success").await, 1, "{moment:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_is_cut_is_answered_when_it_is_asked_again() {
+    for moment in MOMENTS {
+        let world = World::with(&FAST).await;
+        let caller = world.someone().await;
+        let ask = || post(&world, "/chat", Some(&caller), &json!({"message": "Hello"}));
+        // After the commit and before the worker has been started: nobody would ever write the reply.
+        cut(&world, moment, ("ChatFunction", TRANSACT, "MessagesTable"), ask()).await;
+        let reply = world.send(ask()).await.expect(200);
+        assert_eq!(world.send(ask()).await.expect(200), reply, "{moment:?}");
+        let asked = world.events(&world.admin().await, "chat.message").await;
+        assert_eq!(asked.len(), 1, "one reply was written, {moment:?}");
+    }
+}
