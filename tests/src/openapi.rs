@@ -38,9 +38,11 @@ pub fn document() -> Value {
     document.media::<docs::OpenApi>("application/json");
     document.media::<docs::Page>("text/html");
     document.media::<docs::Asset>("*/*");
+    document.json::<docs::Metadata>().output::<docs::AuthorizationServer>();
     document.json::<register::Register>().body::<register::Registration>().output::<register::Registered>().status(403).status(409);
     document.json::<login::Login>().body_or_form::<login::Credentials>().output::<platform::tokens::TokenPair>().status(401);
     document.json::<refresh::Refresh>().body::<refresh::Spend>().output::<platform::tokens::TokenPair>().status(401);
+    document.json::<token::Token>().form::<token::Grant>().output::<platform::tokens::TokenPair>();
     document.json::<logout::Logout>().body::<logout::Scope>();
     document.json::<me::Me>().output::<me::Myself>();
     document.json::<sessions::ListSessions>().output::<sessions::SessionsView>();
@@ -130,6 +132,13 @@ impl<E: Endpoint> Entry<'_, E> {
         E: Endpoint<Body = T>,
     {
         self.body_as::<T>(&["application/json", "application/x-www-form-urlencoded"])
+    }
+
+    fn form<T: ToSchema + platform::http::Form>(self) -> Self
+    where
+        E: Endpoint<Body = T>,
+    {
+        self.body_as::<T>(&["application/x-www-form-urlencoded"])
     }
 
     fn body_as<T: ToSchema + platform::http::Form>(mut self, media_types: &[&str]) -> Self

@@ -154,10 +154,12 @@ pub const ROUTES: &[&Route] = &[
     &OPENAPI,
     &DOCS,
     &DOCS_ASSET,
+    &OAUTH_METADATA,
     // Accounts
     &REGISTER,
     &LOGIN,
     &REFRESH,
+    &TOKEN,
     &LOGOUT,
     &ME,
     &SESSIONS,
@@ -193,6 +195,10 @@ pub const DOCS: Route = Route::new("docs", "GET", "/docs", "The documentation as
 /// A file of the page.
 pub const DOCS_ASSET: Route = Route::new("docs", "GET", "/docs/{file}", "A file of the documentation page").public();
 
+/// What an OAuth 2.0 client has to know of this server.
+pub const OAUTH_METADATA: Route =
+    Route::new("docs", "GET", "/.well-known/oauth-authorization-server", "What OAuth 2.0 clients have to know (RFC 8414)").public();
+
 /// A new account.
 pub const REGISTER: Route = Route::new("register", "POST", "/auth/register", "Register an account")
     .public()
@@ -209,6 +215,12 @@ pub const LOGIN: Route = Route::new("login", "POST", "/auth/login", "Sign in wit
 
 /// The next pair of tokens.
 pub const REFRESH: Route = Route::new("refresh", "POST", "/auth/refresh", "Exchange a refresh token for a new pair")
+    .public()
+    .limited(&[Policy::REFRESH, Policy::REFRESH_ADDRESS])
+    .audited("auth.refresh");
+
+/// The same for clients that know OAuth 2.0 and nothing else of this API.
+pub const TOKEN: Route = Route::new("token", "POST", "/auth/token", "OAuth 2.0's token endpoint (RFC 6749)")
     .public()
     .limited(&[Policy::REFRESH, Policy::REFRESH_ADDRESS])
     .audited("auth.refresh");

@@ -13,13 +13,21 @@ use crate::api_keys::new_key;
 
 const HOUR: Duration = Duration::from_hours(1);
 
+/// Paths of OAuth 2.0, which take forms.
+const FORMS: [&str; 1] = ["/auth/token"];
+
 /// A request that succeeds, for each row.
 async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answer {
     let method: Method = route.method.parse().unwrap();
     let (path, body) = match route.key().as_str() {
-        "GET /" | "GET /health" | "GET /ready" | "GET /openapi.json" | "GET /docs" | "GET /auth/me" | "GET /auth/sessions" => {
-            (route.path.to_owned(), None)
-        }
+        "GET /"
+        | "GET /health"
+        | "GET /ready"
+        | "GET /openapi.json"
+        | "GET /docs"
+        | "GET /auth/me"
+        | "GET /auth/sessions"
+        | "GET /.well-known/oauth-authorization-server" => (route.path.to_owned(), None),
         "GET /docs/{file}" => ("/docs/initializer.js".to_owned(), None),
         "POST /auth/register" => {
             let body = json!({"username": "coverage", "email": "coverage@example.com", "password": "Correct-Horse-9"});
@@ -29,6 +37,10 @@ async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answe
         "POST /auth/refresh" => {
             let refresh_token = world.demo().await.refresh;
             ("/auth/refresh".to_owned(), Some(json!({"refresh_token": refresh_token})))
+        }
+        "POST /auth/token" => {
+            let refresh_token = world.demo().await.refresh;
+            ("/auth/token".to_owned(), Some(json!({"grant_type": "refresh_token", "refresh_token": refresh_token})))
         }
         "POST /auth/logout" => ("/auth/logout".to_owned(), None),
         "DELETE /auth/sessions/{id}" => {
@@ -61,10 +73,11 @@ fn request(world: &World, method: Method, path: &str, caller: Option<&Caller>, b
     if let Some(caller) = caller {
         request = request.bearer_auth(&caller.access);
     }
-    if let Some(body) = body {
-        request = request.json(body);
+    match body {
+        Some(body) if FORMS.contains(&path) => request.form(body),
+        Some(body) => request.json(body),
+        None => request,
     }
-    request
 }
 
 /// A path of the row with parameters that are well-formed.
@@ -135,6 +148,10 @@ async fn every_limited_row_refuses_what_is_too_much() {
 async fn spend_again(world: &World, route: &Route, caller: Option<&Caller>, first: &Answer) -> Answer {
     match route.key().as_str() {
         "POST /auth/refresh" => world.post("/auth/refresh", None, &json!({"refresh_token": first.json()["refresh_token"]})).await,
+        "POST /auth/token" => {
+            let next = json!({"grant_type": "refresh_token", "refresh_token": first.json()["refresh_token"]});
+            world.send(request(world, Method::POST, route.path, None, Some(&next))).await
+        }
         _ => succeed(world, route, caller).await,
     }
 }

@@ -13,6 +13,7 @@ mod documents;
 mod failures;
 mod idempotency;
 mod inputs;
+mod oauth;
 mod profits;
 mod realtime;
 mod round_trips;

@@ -3,7 +3,7 @@
 use platform::audit::{Actor, Note};
 use platform::config::ConfigError;
 use platform::domain::Password;
-use platform::http::{Endpoint, Field, Fields, Form, Raw, Request};
+use platform::http::{Endpoint, Field, Fields, Form, Media, Raw, Request};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -74,8 +74,8 @@ impl Endpoint for Login {
         })
     }
 
-    fn takes_forms(&self) -> bool {
-        self.password_grant
+    fn media(&self) -> Media {
+        if self.password_grant { Media::JsonOrForm } else { Media::Json }
     }
 
     async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<String>, Problem> {

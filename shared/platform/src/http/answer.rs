@@ -56,7 +56,7 @@ async fn travel<E: Endpoint>(
     let principal = known.map(|known| known.principal);
     let caller = E::Caller::from_principal(principal.as_ref()).ok_or_else(Problem::unauthenticated)?;
 
-    let (fields, is_form) = call.body_fields(endpoint.takes_forms(), <E::Body as super::fields::Form>::OPTIONAL)?;
+    let (fields, is_form) = call.body_fields(endpoint.media(), <E::Body as super::fields::Form>::OPTIONAL)?;
     let query = call.query::<E::Query>();
     let (body, query) = match (fields.read::<E::Body>(), query) {
         (Ok(body), Ok(query)) => (body, query),
@@ -76,7 +76,8 @@ async fn travel<E: Endpoint>(
         Some(earlier) => endpoint.repeat(request, &earlier.resource).await,
         None => endpoint.handle(request).await,
     };
-    let mut reply = gate.commit(plan, principal.as_ref(), &Passage { claim, ..passage }).await?;
+    let in_its_words = |problem: Problem| if is_form { problem.for_form() } else { problem };
+    let mut reply = gate.commit(plan, principal.as_ref(), &Passage { claim, ..passage }).await.map_err(in_its_words)?;
     if let Some(earlier) = earlier {
         reply.status = reply.status.or(StatusCode::from_u16(earlier.status).ok());
     }

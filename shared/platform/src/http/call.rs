@@ -8,12 +8,16 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, Method, header};
 use serde_json::Value;
 
+use super::endpoint::Media;
 use super::fields::{Fields, Form, percent_decode};
 use crate::context::{Context, client_address};
 use crate::problem::Problem;
 
 /// Largest body, in bytes after base64 decoding.
 const BODY_LIMIT: usize = 1024 * 1024;
+
+/// Media type of a form.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// One request, not yet trusted in any way.
 #[derive(Debug)]
@@ -99,8 +103,8 @@ impl Call {
     }
 
     /// Checks size, media type and syntax of the body, in the contract's order (413, 415, 400), and gives its fields.
-    /// `true` beside them: it is a form, which only endpoints that say so take.
-    pub fn body_fields(&self, form_allowed: bool, optional: bool) -> Result<(Fields, bool), Problem> {
+    /// `true` beside them: it is a form.
+    pub fn body_fields(&self, media: Media, optional: bool) -> Result<(Fields, bool), Problem> {
         if self.body.len() > BODY_LIMIT {
             return Err(Problem::body_too_large());
         }
@@ -110,27 +114,32 @@ impl Call {
         // No body has no type: neither header is looked at.
         if self.body.is_empty() && !self.undecodable {
             let nothing = (Fields::json(serde_json::Map::new()), false);
-            return if optional { Ok(nothing) } else { Err(Problem::malformed_json("The body is empty; send a JSON object.")) };
+            return match media {
+                Media::Form => Ok((Fields::form(""), true)),
+                _ if optional => Ok(nothing),
+                _ => Err(Problem::malformed_json("The body is empty; send a JSON object.")),
+            };
         }
         if self.header(header::CONTENT_ENCODING).is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
             return Err(Problem::unsupported_media_type("Send the body without a Content-Encoding."));
         }
         let media_type =
             self.header(header::CONTENT_TYPE).map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-        let form = match media_type.as_deref() {
-            Some("application/json") => false,
-            Some("application/x-www-form-urlencoded") if form_allowed => true,
+        let form = match (media_type.as_deref(), media) {
+            (Some("application/json"), Media::Json | Media::JsonOrForm) => false,
+            (Some(FORM), Media::Form | Media::JsonOrForm) => true,
+            (_, Media::Form) => return Err(Problem::unsupported_media_type(format!("Send the body as Content-Type: {FORM}."))),
             _ => return Err(Problem::unsupported_media_type("Send the body as Content-Type: application/json.")),
         };
         if self.undecodable {
             return Err(Problem::malformed_request("The body could not be decoded."));
         }
-        let Ok(text) = std::str::from_utf8(&self.body) else {
-            return Err(Problem::malformed_json("The body is not UTF-8."));
+        let text = match std::str::from_utf8(&self.body) {
+            Ok(text) if form => return Ok((Fields::form(text), true)),
+            Ok(text) => text,
+            Err(_) if form => return Err(Problem::oauth("invalid_request", "The body is not UTF-8.")),
+            Err(_) => return Err(Problem::malformed_json("The body is not UTF-8.")),
         };
-        if form {
-            return Ok((Fields::form(text), true));
-        }
         match serde_json::from_str(text) {
             Ok(Value::Object(values)) => Ok((Fields::json(values), false)),
             Ok(_) => Err(Problem::malformed_json("The body must be a JSON object.")),

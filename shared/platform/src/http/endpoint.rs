@@ -36,9 +36,9 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
         None
     }
 
-    /// Whether the body may be an `application/x-www-form-urlencoded` form.
-    fn takes_forms(&self) -> bool {
-        false
+    /// What a body may be.
+    fn media(&self) -> Media {
+        Media::Json
     }
 
     /// What a limit with the subject `Key` or `AddressAndKey` counts; `None` leaves such limits out.
@@ -55,6 +55,17 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
     fn repeat(&self, _request: Request<Self>, _created: &str) -> impl Future<Output = Result<Plan<Self::Output>, Problem>> + Send {
         async { Err(Problem::internal()) }
     }
+}
+
+/// What a body may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Media {
+    /// `application/json`.
+    Json,
+    /// `application/x-www-form-urlencoded`, as OAuth 2.0 has it.
+    Form,
+    /// Either.
+    JsonOrForm,
 }
 
 /// A request that has passed every check before the work.

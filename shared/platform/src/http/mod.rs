@@ -9,7 +9,7 @@ mod respond;
 mod validator;
 
 pub use call::Call;
-pub use endpoint::{Endpoint, Request};
+pub use endpoint::{Endpoint, Media, Request};
 pub use fields::{Field, Fields, Form, Raw};
 pub use function::HttpFunction;
 pub use respond::{Output, Rendered};

@@ -120,6 +120,15 @@ impl Problem {
         Self { oauth_error: Some(error), ..Self::new(StatusCode::BAD_REQUEST, error, detail) }
     }
 
+    /// The same to an OAuth 2.0 client, which posted a form: what it presented was no good grant.
+    #[must_use]
+    pub fn for_form(self) -> Self {
+        match self.code {
+            "invalid_credentials" | "invalid_refresh_token" => Self::oauth("invalid_grant", self.detail),
+            _ => self,
+        }
+    }
+
     /// 401: nothing was sent.
     pub fn unauthenticated() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in first: send an access token as `Authorization: Bearer <token>`.")

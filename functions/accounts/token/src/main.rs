@@ -1,0 +1,6 @@
+//! The Lambda function `token`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), platform::Error> {
+    platform::http::HttpFunction::new().endpoint::<token::Token>()?.run().await
+}

@@ -1,0 +1,64 @@
+//! `GET /.well-known/oauth-authorization-server`: what an OAuth 2.0 client has to know of this server (RFC 8414).
+
+use http::header;
+use platform::config::{Config, ConfigError};
+use platform::http::{Endpoint, Request};
+use platform::plan::{Plan, Reply};
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The endpoint.
+pub struct Metadata {
+    config: Config,
+    grant_types: Vec<&'static str>,
+}
+
+/// What this server is and takes. There is no authorization endpoint, so there are no response types.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AuthorizationServer {
+    /// This server. RFC 8414 has it be the URL that this document was found under; the claim `iss` of tokens is the setting `ISSUER`.
+    #[schema(example = "https://api.example.com")]
+    pub issuer: String,
+    /// Where tokens are got.
+    #[schema(example = "https://api.example.com/auth/token")]
+    pub token_endpoint: String,
+    /// `refresh_token`, and `password` where the deployment takes it.
+    pub grant_types_supported: Vec<&'static str>,
+    /// None.
+    pub response_types_supported: [&'static str; 0],
+    /// `none`: clients are public ones.
+    pub token_endpoint_auth_methods_supported: [&'static str; 1],
+    /// The documentation for people.
+    #[schema(example = "https://api.example.com/docs")]
+    pub service_documentation: String,
+}
+
+impl Endpoint for Metadata {
+    const ROUTE: Route = routes::OAUTH_METADATA;
+    type Caller = ();
+    type Body = ();
+    type Query = ();
+    type Output = AuthorizationServer;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let config = platform.config.clone();
+        let password = config.switch("PASSWORD_GRANT")?.then_some("password");
+        Ok(Self { grant_types: ["refresh_token"].into_iter().chain(password).collect(), config })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<AuthorizationServer>, Problem> {
+        let url = request.context.public_url(&self.config);
+        let server = AuthorizationServer {
+            token_endpoint: format!("{url}{}", routes::TOKEN.path),
+            grant_types_supported: self.grant_types.clone(),
+            response_types_supported: [],
+            token_endpoint_auth_methods_supported: ["none"],
+            service_documentation: format!("{url}{}", routes::DOCS.path),
+            issuer: url,
+        };
+        Ok(Plan::reply(Reply::new(server).header(header::CACHE_CONTROL, "public, max-age=300")))
+    }
+}

@@ -1,0 +1,85 @@
+//! What clients see that know OAuth 2.0 and nothing else of this API. Real ones are in .ci/check-oauth-clients.
+
+use http::Method;
+use serde_json::{Value, json};
+use tally_tests::{Answer, World};
+
+/// A form posted by nobody in particular.
+async fn form(world: &World, path: &str, fields: &[(&str, &str)]) -> Answer {
+    world.send(world.request(Method::POST, path).form(fields)).await
+}
+
+/// The refresh token of an answer.
+fn refresh_token(answer: &Value) -> &str {
+    answer["refresh_token"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn the_metadata_names_what_there_is_and_no_more() {
+    let world = World::with(&[("PasswordGrant", "off")]).await;
+    let url = world.stack.url();
+    let metadata = world.get("/.well-known/oauth-authorization-server", None).await.expect(200);
+    let expected = json!({
+        "issuer": url,
+        "token_endpoint": format!("{url}/auth/token"),
+        "grant_types_supported": ["refresh_token"],
+        "response_types_supported": [],
+        "token_endpoint_auth_methods_supported": ["none"],
+        "service_documentation": format!("{url}/docs"),
+    });
+    assert_eq!(metadata, expected);
+}
+
+#[tokio::test]
+async fn a_refresh_grant_rotates_as_a_refresh_does() {
+    let world = World::start().await;
+    let caller = world.demo().await;
+    let spend = async |token: &str| form(&world, "/auth/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await;
+    let answer = spend(&caller.refresh).await;
+    let second = answer.expect(200);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!((&second["token_type"], &second["expires_in"]), (&json!("bearer"), &json!(900)));
+    // One session, whichever way it is kept alive: the predecessor gets the same successor, over there too.
+    assert_eq!(world.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.expect(200), second);
+    let third = world.post("/auth/refresh", None, &json!({"refresh_token": refresh_token(&second)})).await.expect(200);
+    // A token spent for good ends the session.
+    spend(&caller.refresh).await.problem(400, "invalid_grant");
+    spend(refresh_token(&third)).await.problem(400, "invalid_grant");
+    let admin = world.admin().await;
+    assert_eq!(world.events(&admin, "auth.refresh_reuse").await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_client_sends_beside_its_grant_is_let_be() {
+    let world = World::start().await;
+    let caller = world.demo().await;
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", &caller.refresh), ("client_id", "excel"), ("scope", "a b"), ("x", "")];
+    // Libraries send a public client's id by HTTP Basic, with an empty secret.
+    let request = world.request(Method::POST, "/auth/token").basic_auth("excel", Some("")).form(&fields);
+    world.send(request).await.expect(200);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_in_the_words_of_the_rfc() {
+    let world = World::start().await;
+    let caller = world.demo().await;
+    for (fields, error) in [
+        (&[][..], "invalid_request"),
+        (&[("grant_type", "refresh_token")], "invalid_request"),
+        (&[("grant_type", "refresh_token"), ("refresh_token", "a"), ("refresh_token", "b")], "invalid_request"),
+        (&[("grant_type", "refresh_token"), ("refresh_token", "not.a.token")], "invalid_grant"),
+        (&[("grant_type", "refresh_token"), ("refresh_token", &caller.access)], "invalid_grant"),
+        (&[("grant_type", "client_credentials")], "unsupported_grant_type"),
+        (&[("grant_type", "Refresh_Token"), ("refresh_token", &caller.refresh)], "unsupported_grant_type"),
+    ] {
+        let problem = form(&world, "/auth/token", fields).await.problem(400, error);
+        assert_eq!(problem["error"], error);
+        assert_eq!(problem["error_description"], problem["detail"]);
+    }
+    let not_a_form = world.post("/auth/token", None, &json!({"grant_type": "refresh_token", "refresh_token": caller.refresh})).await;
+    not_a_form.problem(415, "unsupported_media_type");
+    let not_text = world.request(Method::POST, "/auth/token").header("content-type", "application/x-www-form-urlencoded").body(vec![0xff]);
+    world.send(not_text).await.problem(400, "invalid_request");
+    // Nothing of it has spent the token.
+    form(&world, "/auth/token", &[("grant_type", "refresh_token"), ("refresh_token", &caller.refresh)]).await.expect(200);
+}
