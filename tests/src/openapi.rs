@@ -47,6 +47,8 @@ pub fn document() -> Value {
     document.json::<me::Me>().output::<me::Myself>();
     document.json::<sessions::ListSessions>().output::<sessions::SessionsView>();
     document.json::<sessions::EndSession>();
+    document.json::<ask_mail::Forgot>().body::<ask_mail::Forgotten>().output::<platform::mail::Accepted>();
+    document.json::<password::Reset>().body::<password::NewPassword>().status(401);
     document.json::<ws_ticket::WsTicket>().output::<ws_ticket::IssuedTicket>();
     document.json::<api_keys::CreateApiKey>().body::<api_keys::NewApiKey>().output::<api_keys::CreatedApiKey>();
     document.json::<api_keys::ListApiKeys>().query::<platform::cursor::Paging>().output::<platform::cursor::Page<api_keys::ApiKeyView>>();

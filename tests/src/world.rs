@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 
 use platform::clock::Clock;
 use platform::platform::Platform;
-use tally_local::aws::{Failure, Fault, Service};
+use serde_json::json;
+use tally_local::aws::{Failure, Fault, Mail, Service};
 use tally_local::{Stack, StackOptions, builder, template};
 
 use crate::Client;
@@ -74,6 +75,25 @@ impl World {
         Platform::new(self.stack.environment(found).into_iter().collect(), Clock::System)
     }
 
+    /// The token of the mail that a path sends when it is asked to with this address.
+    pub async fn mailed_token(&self, path: &str, email: &str) -> String {
+        let number = self.stack.outbox().mails().len();
+        self.post(path, None, &json!({"email": email})).await.expect(202);
+        self.token_from(number, email).await
+    }
+
+    /// The token of the first mail with one, from this number on, which has to go to this address.
+    pub async fn token_from(&self, mut number: usize, email: &str) -> String {
+        loop {
+            let mail = self.stack.outbox().mail(number).await;
+            if let Some(token) = token(&mail) {
+                assert_eq!(mail.to, [email]);
+                return token;
+            }
+            number += 1;
+        }
+    }
+
     /// The next calls of an operation (any, if it is `None`) that touch a table, by its logical id, fail.
     pub fn fail(&self, table: &str, operation: Option<&str>, failure: Failure, times: usize) {
         let found = self.stack.deployment().tables.iter().find(|candidate| candidate.id == table);
@@ -89,4 +109,10 @@ impl World {
         let calls = calls.filter(|call| call.service == Service::DynamoDb);
         (result, calls.map(|call| format!("{} {}", call.operation, call.targets.join("+"))).collect())
     }
+}
+
+/// The token in a mail, which stands on a line of its own.
+fn token(mail: &Mail) -> Option<String> {
+    let is_token = |line: &&str| line.len() == 80 && line.as_bytes()[36] == b'.';
+    mail.text.lines().find(is_token).map(str::to_owned)
 }

@@ -51,6 +51,8 @@ pub enum Service {
     Lambda,
     /// The `@connections` endpoint of the WebSocket API.
     Connections,
+    /// SES, version 2.
+    Mail,
 }
 
 impl Service {
@@ -61,6 +63,7 @@ impl Service {
             Service::SecretsManager => "AWS_ENDPOINT_URL_SECRETS_MANAGER",
             Service::Lambda => "AWS_ENDPOINT_URL_LAMBDA",
             Service::Connections => "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI",
+            Service::Mail => "AWS_ENDPOINT_URL_SESV2",
         }
     }
 }

@@ -5,6 +5,7 @@
 //! - [`plan`]: what a handler returns instead of writing; [`idempotency`]: what a request sent again is; [`problem`]: every error a caller can see
 //! - [`identity`], [`tokens`], [`api_key`], [`secrets`]: who calls; [`sessions`]: how a session begins, goes on and ends; [`limits`]: how often
 //! - [`cursor`]: lists in pages
+//! - [`mail`]: what is asked of the worker that sends mail, and the tokens that it mails
 //! - [`charts`]: what subscribing to a chart is; [`chat`]: what asking for a reply is; [`audit`]: the trail; [`store`]: the tables, and the only user of the DynamoDB SDK
 //! - [`domain`]: types that parse once at the edge
 //! - [`platform`], [`config`], [`clock`], [`aws`], [`ids`], [`logging`]: what the rest stands on
@@ -27,6 +28,7 @@ pub mod identity;
 pub mod ids;
 pub mod limits;
 pub mod logging;
+pub mod mail;
 pub mod plan;
 pub mod platform;
 pub mod problem;

@@ -164,6 +164,8 @@ pub const ROUTES: &[&Route] = &[
     &ME,
     &SESSIONS,
     &END_SESSION,
+    &PASSWORD_FORGOT,
+    &PASSWORD_RESET,
     &WS_TICKET,
     &API_KEYS_CREATE,
     &API_KEYS,
@@ -238,6 +240,21 @@ pub const SESSIONS: Route = Route::new("sessions", "GET", "/auth/sessions", "One
 /// The end of one of the caller's sessions.
 pub const END_SESSION: Route =
     Route::new("sessions", "DELETE", "/auth/sessions/{id}", "End one of one's own sessions").status(204).audited("auth.session_ended");
+
+/// A mail with a token for a new password.
+pub const PASSWORD_FORGOT: Route =
+    Route::new("ask-mail", "POST", "/auth/password/forgot", "Ask for a mail with a token for a new password")
+        .public()
+        .limited(&[Policy::MAIL, Policy::MAIL_ADDRESS])
+        .status(202)
+        .audited("auth.password_forgot");
+
+/// A new password for a mailed token.
+pub const PASSWORD_RESET: Route = Route::new("password", "POST", "/auth/password/reset", "Set a new password with a mailed token")
+    .public()
+    .limited(&[Policy::MAIL_TOKEN])
+    .status(204)
+    .audited("auth.password_reset");
 
 /// A ticket for one WebSocket connection.
 pub const WS_TICKET: Route =

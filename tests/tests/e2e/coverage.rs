@@ -47,6 +47,11 @@ async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answe
             let sessions = world.get("/auth/sessions", caller).await.json();
             (format!("/auth/sessions/{}", id(&sessions["items"][0])), None)
         }
+        "POST /auth/password/forgot" => ("/auth/password/forgot".to_owned(), Some(json!({"email": "demo@example.com"}))),
+        "POST /auth/password/reset" => {
+            let token = world.mailed_token("/auth/password/forgot", "demo@example.com").await;
+            ("/auth/password/reset".to_owned(), Some(json!({"token": token, "new_password": "Another-Horse-9"})))
+        }
         "POST /auth/ws-ticket" => ("/auth/ws-ticket".to_owned(), None),
         "POST /chat" => ("/chat".to_owned(), Some(json!({"message": "Hello"}))),
         "GET /conversations/{id}/messages/{message_id}" => {

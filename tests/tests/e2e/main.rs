@@ -16,6 +16,7 @@ mod inputs;
 mod oauth;
 mod profits;
 mod realtime;
+mod recovery;
 mod round_trips;
 mod rules;
 mod sessions;

@@ -23,13 +23,18 @@ async fn check(world: &World, request: (&str, Option<&Caller>, Option<Value>), e
     let request = body.iter().fold(request, reqwest::RequestBuilder::json);
     let (answer, calls) = world.round_trips(world.send(request)).await;
     assert!(answer.status < 300, "{answer:?}");
-    let mut calls: Vec<_> = calls.iter().map(|call| call.replace("tally-local-", "").replace("Table", "")).collect();
+    let mut calls = short(&calls);
     if path == "/chat" {
         // It looks again and again whether the worker has written the reply, sooner or later.
         calls.retain(|call| call != "GetItem Messages");
     }
     assert_eq!(calls, expected.concat(), "{route}");
     answer
+}
+
+/// Calls with the tables' names in the template, without the word that all of them end with.
+fn short(calls: &[String]) -> Vec<String> {
+    calls.iter().map(|call| call.replace("tally-local-", "").replace("Table", "")).collect()
 }
 
 #[tokio::test]
@@ -78,6 +83,29 @@ async fn accounts_ask_no_more_than_they_must() {
     // One query for each of the two sessions.
     let all: &[&[&str]] = &[&["GetItem Sessions", "GetItem Users"], &end, &["Query Connections"]];
     check(&world, ("POST /auth/logout", Some(&caller), Some(json!({"all": true}))), all).await;
+}
+
+#[tokio::test]
+async fn mail_asks_no_more_than_it_must() {
+    let world = World::start().await;
+    let caller = world.someone().await;
+    let email = format!("{}@example.com", caller.username);
+    let (token, calls) = world.round_trips(world.mailed_token("/auth/password/forgot", &email)).await;
+    let worker = ["GetItem Errands", "GetItem Users", "GetItem Users", "TransactWriteItems Errands+MailTokens+Audit"];
+    assert_eq!(short(&calls), [TWO_LIMITS.as_slice(), &["TransactWriteItems Errands+Audit"], &worker].concat());
+
+    let (_, calls) = world
+        .round_trips(async {
+            let body = json!({"token": token, "new_password": "Another-Horse-9"});
+            world.post("/auth/password/reset", None, &body).await.expect(204);
+            world.stack.outbox().mail(1).await
+        })
+        .await;
+    let set = "TransactWriteItems MailTokens+Sessions+Errands+Users+Audit";
+    let request = ["UpdateItem Limits", "GetItem MailTokens", "GetItem Users", set, "Query Connections"];
+    let worker = ["GetItem Errands", "GetItem Users", "TransactWriteItems Errands"];
+    // The worker starts last.
+    assert_eq!(short(&calls), [request.as_slice(), &worker].concat());
 }
 
 #[tokio::test]

@@ -190,5 +190,6 @@ fn a_function_may_use_what_it_is_told_of_and_nothing_else() {
         assert_eq!(told("_ARN", "AWS::Serverless::Function"), allowed("lambda:"), "workers of {id}");
         let posts = permissions(function).iter().any(|(action, _)| action.starts_with("execute-api:"));
         assert_eq!(settings.contains_key("CONNECTIONS_ENDPOINT"), posts, "connections of {id}");
+        assert_eq!(settings.contains_key("MAIL_FROM"), !allowed("ses:").is_empty(), "mail of {id}");
     }
 }

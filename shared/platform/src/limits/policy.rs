@@ -66,6 +66,12 @@ impl Policy {
     pub const REFRESH: Self = Self::new("refresh", 20, 3600, Subject::Key, OnStoreFailure::Refuse);
     /// `refresh_address`: 600 an hour from an address.
     pub const REFRESH_ADDRESS: Self = Self::new("refresh_address", 600, 3600, Subject::Address, OnStoreFailure::Refuse);
+    /// `mail`: 3 an hour to an address.
+    pub const MAIL: Self = Self::new("mail", 3, 3600, Subject::Key, OnStoreFailure::Refuse);
+    /// `mail_address`: 20 an hour asked for from an address.
+    pub const MAIL_ADDRESS: Self = Self::new("mail_address", 20, 3600, Subject::Address, OnStoreFailure::Refuse);
+    /// `mail_token`: 20 in 15 minutes tried from an address.
+    pub const MAIL_TOKEN: Self = Self::new("mail_token", 20, 900, Subject::Address, OnStoreFailure::Refuse);
     /// `chat_user`: 30 a minute for a user.
     pub const CHAT_USER: Self = Self::new("chat_user", 30, 60, Subject::User, OnStoreFailure::Allow);
     /// `chat_session`: 10 a minute for a session.
@@ -82,6 +88,9 @@ impl Policy {
         Self::LOGIN_ADDRESS,
         Self::REFRESH,
         Self::REFRESH_ADDRESS,
+        Self::MAIL,
+        Self::MAIL_ADDRESS,
+        Self::MAIL_TOKEN,
         Self::CHAT_USER,
         Self::CHAT_SESSION,
         Self::API_KEY,

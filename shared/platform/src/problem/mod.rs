@@ -153,6 +153,12 @@ impl Problem {
         Self { detail, ..Self::invalid_token() }
     }
 
+    /// 401: a mailed token that is not, or no longer, good.
+    pub fn invalid_mail_token() -> Self {
+        let detail = "The token is not valid, has expired, was used before, or a newer one was mailed. Ask for another mail.".to_owned();
+        Self { detail, ..Self::invalid_token() }
+    }
+
     /// 401: a refresh token that is not, or no longer, good.
     pub fn invalid_refresh_token() -> Self {
         Self::new(

@@ -300,7 +300,7 @@ impl Users {
     }
 }
 
-fn account_key(id: &str) -> String {
+pub(super) fn account_key(id: &str) -> String {
     format!("user#{id}")
 }
 

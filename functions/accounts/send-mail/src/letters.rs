@@ -1,0 +1,60 @@
+//! The texts of our mail. Of what users have chosen only the username stands in them, which can hold no link: an account
+//! that is registered with a stranger's address must not make us send a stranger's text.
+
+use platform::config::Config;
+use platform::store::User;
+
+/// One mail.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// Address.
+    pub to: String,
+    /// One line.
+    pub subject: &'static str,
+    /// Plain text.
+    pub text: String,
+}
+
+/// The front end that links lead to, if there is one.
+pub struct App(Option<String>);
+
+impl App {
+    /// The setting `APP_URL`.
+    pub fn new(config: &Config) -> Self {
+        Self(config.get("APP_URL").map(|url| url.trim_end_matches('/').to_owned()))
+    }
+
+    /// How a token is used. In a link it stands in the fragment, which a browser sends to no server and puts into no `Referer`.
+    fn how(&self, path: &str, token: &str, api: &str) -> String {
+        let link = self.0.as_ref().map(|url| format!("open this link:\n\n{url}/{path}#token={token}\n\nor, if you use the API itself, "));
+        format!("{}send this token to {api}:\n\n{token}\n\n", link.unwrap_or_default())
+    }
+}
+
+/// A way to a new password.
+pub fn password_reset(app: &App, user: &User, token: &str) -> Mail {
+    let how = app.how("password-reset", token, "POST /auth/password/reset");
+    Mail {
+        to: user.email.clone(),
+        subject: "Reset your Tally password",
+        text: format!(
+            "Hello {},\n\nsomeone, most likely you, asked for a new password. To set one, {how}\
+             It works once, within 30 minutes, and only until you ask for another one.\n\
+             If it was not you, there is nothing to do: your password is still the same.\n",
+            user.username
+        ),
+    }
+}
+
+/// That the password is another one.
+pub fn password_changed(user: &User) -> Mail {
+    Mail {
+        to: user.email.clone(),
+        subject: "Your Tally password was changed",
+        text: format!(
+            "Hello {},\n\nthe password of your account was changed, and your other sessions have ended.\n\
+             If it was not you, ask for a new password at once and tell your administrator.\n",
+            user.username
+        ),
+    }
+}

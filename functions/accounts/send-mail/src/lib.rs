@@ -1,0 +1,101 @@
+//! The worker that sends mail: it takes an errand, makes the token that the mail carries, and hands the mail to SES.
+//!
+//! Each errand is sent at most once: the transaction that takes it is the one that makes its token. Where SES does not answer
+//! after that, nothing comes, the invocation has failed, and whoever waits asks again.
+
+mod letters;
+mod ses;
+
+use std::time::Instant;
+
+use platform::audit::Note;
+use platform::clock::Clock;
+use platform::config::{ConfigError, invalid};
+use platform::gate::{Gate, Passage};
+use platform::ids;
+use platform::mail::{Letter, Purpose, Task};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::store::{Errand, Errands, MailToken, MailTokens, User, Users};
+use platform::worker::{Invocation, Worker};
+
+use letters::{App, Mail};
+use ses::Ses;
+
+/// The worker.
+pub struct SendMail {
+    errands: Errands,
+    tokens: MailTokens,
+    users: Users,
+    gate: Gate,
+    ses: Ses,
+    app: App,
+    clock: Clock,
+}
+
+impl Worker for SendMail {
+    type Payload = Task;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let (config, database) = (&platform.config, platform.database()?);
+        let from = config.require("MAIL_FROM")?;
+        let from = from.parse().map_err(|_| invalid("MAIL_FROM", from, "it must be an address: set the parameter MailDomain"))?;
+        Ok(Self {
+            errands: Errands::new(database.clone(), config)?,
+            tokens: MailTokens::new(database.clone(), config)?,
+            users: Users::new(database, config)?,
+            gate: Gate::for_messages(platform, &[])?,
+            ses: Ses::new(config, &from)?,
+            app: App::new(config),
+            clock: platform.clock.clone(),
+        })
+    }
+
+    async fn run(&self, task: Task, _: Invocation) -> Result<(), Problem> {
+        let now = self.clock.now();
+        // Where it is not there, it has been run.
+        let Some(errand) = self.errands.find(&task.errand_id, now).await? else { return Ok(()) };
+        let passage = Passage { context: &errand.context, now, since: Instant::now(), action: None, claim: None };
+        self.gate.commit(self.plan(&errand).await, None, &passage).await.map(drop)
+    }
+}
+
+impl SendMail {
+    /// Takes the errand; where someone has its address, makes the token and sends the mail.
+    async fn plan(&self, errand: &Errand) -> Result<Plan<()>, Problem> {
+        let nothing = || Box::new(|_| Box::pin(async { Ok(Plan::reply(())) }) as _);
+        let plan = Plan::reply(()).write_or_replan(self.errands.take(&errand.id), nothing());
+        match &errand.letter {
+            Letter::PasswordReset { email } => {
+                let Some(user) = self.users.find(email).await?.filter(|user| user.is_active) else { return Ok(plan) };
+                let (token, issued) = issue(&user, &user.email, Purpose::PasswordReset, errand);
+                let note = Note::action("auth.token_mailed").resource("user", &user.id).detail("purpose", Purpose::PasswordReset.name());
+                // Where a newer request has been answered, this one is.
+                let plan = plan.note(note).write_or_replan(self.tokens.issue(Purpose::PasswordReset, issued)?, nothing());
+                Ok(self.send(plan, letters::password_reset(&self.app, &user, &token)))
+            }
+            Letter::PasswordChanged { user_id } => {
+                let Some(user) = self.users.get(user_id).await? else { return Ok(plan) };
+                Ok(self.send(plan, letters::password_changed(&user)))
+            }
+        }
+    }
+
+    fn send(&self, plan: Plan<()>, mail: Mail) -> Plan<()> {
+        let ses = self.ses.clone();
+        plan.then(Box::new(move || Box::pin(async move { ses.send(mail).await.map(|()| None) })))
+    }
+}
+
+/// A token for an address, and what is kept of it.
+fn issue(user: &User, email: &str, purpose: Purpose, errand: &Errand) -> (String, MailToken) {
+    let token = format!("{}.{}", user.id, ids::new_secret::<32>());
+    let kept = MailToken {
+        user_id: user.id.clone(),
+        email: email.to_owned(),
+        token_hash: ids::sha256(&token),
+        expires_at: errand.asked_at + purpose.lifetime_seconds(),
+    };
+    (token, kept)
+}

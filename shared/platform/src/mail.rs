@@ -1,0 +1,114 @@
+//! Mail: what is asked of the worker that sends it.
+//!
+//! Whoever wants a mail sent leaves an errand in the transaction that makes it due, and starts the worker after the commit
+//! with the errand's id. The worker alone finds out whose address it is, makes the token and knows the mail service, so that
+//! an answer takes the same time and the same work whether or not an address belongs to an account, and a payload holds
+//! neither address nor token. An errand that was lost on its way is asked for again by whoever waits for the mail.
+
+use futures_util::FutureExt as _;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::config::ConfigError;
+use crate::context::Context;
+use crate::ids;
+use crate::plan::Plan;
+use crate::platform::Platform;
+use crate::store::{Errand, Errands, StoreError};
+use crate::worker::Invoker;
+
+/// Seconds after which a mail would only confuse.
+const ERRAND_SECONDS: i64 = 3600;
+
+/// A mail, and what tells to whom it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Letter {
+    /// A token that sets a new password, if an account that may sign in has this address.
+    PasswordReset {
+        /// As it was typed.
+        email: String,
+    },
+    /// That a password was changed.
+    PasswordChanged {
+        /// Whose.
+        user_id: String,
+    },
+}
+
+/// What a mailed token is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To set a new password without the old one.
+    PasswordReset,
+}
+
+impl Purpose {
+    /// As tables and events have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Purpose::PasswordReset => "password_reset",
+        }
+    }
+
+    /// How long it is good.
+    pub fn lifetime_seconds(self) -> i64 {
+        match self {
+            Purpose::PasswordReset => 30 * 60,
+        }
+    }
+}
+
+/// What the worker is started with.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Task {
+    /// Id of the errand.
+    pub errand_id: String,
+}
+
+/// The answer to whoever asks for a mail: the same whether or not one is sent.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Accepted {
+    /// One sentence for people.
+    #[schema(example = "If the address belongs to an account, a mail is on its way.")]
+    pub detail: &'static str,
+}
+
+impl Accepted {
+    /// The one there is.
+    pub const MAIL: Self = Self { detail: "If the address belongs to an account, a mail is on its way." };
+}
+
+/// Leaves errands and starts the worker.
+#[derive(Debug, Clone)]
+pub struct Postbox {
+    errands: Errands,
+    worker: Invoker,
+}
+
+impl Postbox {
+    /// Uses the errands' table and the worker whose ARN is the setting `SEND_MAIL_ARN`.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            errands: Errands::new(platform.database()?, &platform.config)?,
+            worker: Invoker::new(&platform.config, "SEND_MAIL_ARN")?,
+        })
+    }
+
+    /// Adds to a plan that a letter is sent once it is committed. A worker that can't be started changes no answer.
+    pub fn add<O>(&self, plan: Plan<O>, letter: Letter, context: &Context, now: Timestamp) -> Result<Plan<O>, StoreError> {
+        let asked_at = now.as_second();
+        let errand = Errand { id: ids::new_id(now), letter, context: context.clone(), asked_at, expires_at: asked_at + ERRAND_SECONDS };
+        let (worker, task) = (self.worker.clone(), Task { errand_id: errand.id.clone() });
+        Ok(plan.write(self.errands.leave(&errand)?).then(Box::new(move || {
+            async move {
+                if let Err(error) = worker.start(&task).await {
+                    tracing::error!(%error, errand_id = task.errand_id, "a mail is not sent");
+                }
+                Ok(None)
+            }
+            .boxed()
+        })))
+    }
+}
