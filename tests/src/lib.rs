@@ -6,6 +6,7 @@
 mod answer;
 mod client;
 pub mod openapi;
+mod secrets;
 mod socket;
 mod world;
 

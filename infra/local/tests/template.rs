@@ -62,6 +62,9 @@ Resources:
     Properties:
       Name: !Join ["/", [tally, !Ref Stage]]
       GenerateSecretString: {SecretStringTemplate: '{"a": 1}', GenerateStringKey: current, PasswordLength: 64, ExcludePunctuation: true}
+  RingRotation:
+    Type: AWS::SecretsManager::RotationSchedule
+    Properties: {SecretId: !Ref Ring, RotationLambdaARN: !GetAtt Worker.Arn, RotationRules: {AutomaticallyAfterDays: 30}}
   Login:
     Type: AWS::Serverless::Function
     Metadata: {BuildMethod: rust-cargolambda, BuildProperties: {Binary: login}}
@@ -192,6 +195,7 @@ fn tables_and_secrets_are_described_as_their_services_want_them() {
         })
     );
     let [ring] = deployment.secrets.as_slice() else { panic!("{deployment:?}") };
+    assert_eq!(ring.rotated_by.as_deref(), Some("arn:aws:lambda:us-east-1:000000000000:function:Worker"));
     assert_eq!((ring.name.as_str(), ring.key.as_str(), ring.length), ("tally/dev", "current", 64));
     assert_eq!(json!(ring.template), json!({"a": 1}));
 }
@@ -273,6 +277,11 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
         "SecretStringTemplate: '{\"a\": 1}'",
         "SecretStringTemplate: '['",
         "Resources.Ring.Properties.GenerateSecretString.SecretStringTemplate: this is not a JSON object",
+    );
+    check_error(
+        "SecretId: !Ref Ring",
+        "SecretId: !Ref Users",
+        "Resources.RingRotation.Properties.SecretId: this is no secret of this template",
     );
     check_error(
         "Outputs:",

@@ -12,7 +12,10 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 
 /// How long a secret is believed.
-const BELIEVED_FOR: Duration = Duration::from_mins(5);
+pub const BELIEVED_FOR: Duration = Duration::from_mins(5);
+
+/// A secret that is still believed is read again at most this often.
+const REREAD_EVERY: Duration = Duration::from_mins(1);
 
 /// Characters that a member has at least: a shorter one, or an empty one that someone left behind, is a key that can be guessed.
 const SHORTEST: usize = 64;
@@ -30,8 +33,16 @@ pub struct Secrets {
     cache: Arc<Mutex<Cache>>,
 }
 
-/// By ARN: when it was read, and what was read.
-type Cache = HashMap<String, (Timestamp, Arc<Secret>)>;
+/// By ARN.
+type Cache = HashMap<String, Kept>;
+
+/// What was read, when that was, and when it was last doubted.
+#[derive(Debug)]
+struct Kept {
+    secret: Arc<Secret>,
+    read_at: Timestamp,
+    doubted_at: Option<Timestamp>,
+}
 
 /// The members of a secret that is a JSON object of strings.
 #[derive(serde::Deserialize)]
@@ -67,17 +78,38 @@ impl Secrets {
     pub async fn get(&self, arn: &str) -> Result<Arc<Secret>, SecretError> {
         let now = self.clock.now();
         let mut cache = self.cache.lock().await;
-        if let Some((read_at, secret)) = cache.get(arn)
-            && now.duration_since(*read_at).unsigned_abs() < BELIEVED_FOR
-        {
-            return Ok(Arc::clone(secret));
+        match cache.get(arn) {
+            Some(kept) if is_within(BELIEVED_FOR, kept.read_at, now) => Ok(Arc::clone(&kept.secret)),
+            _ => self.read(arn, &mut cache, now).await,
         }
+    }
+
+    /// The secret with this ARN read anew, for a caller who misses something in the one that is kept. If someone did so within
+    /// the last minute, in vain too, it is that one.
+    pub async fn reread(&self, arn: &str) -> Result<Arc<Secret>, SecretError> {
+        let now = self.clock.now();
+        // It stays locked while the secret is read: whoever comes meanwhile waits, and gets that one.
+        let mut cache = self.cache.lock().await;
+        match cache.get_mut(arn) {
+            Some(Kept { secret, doubted_at: Some(at), .. }) if is_within(REREAD_EVERY, *at, now) => return Ok(Arc::clone(secret)),
+            Some(kept) => kept.doubted_at = Some(now),
+            None => {}
+        }
+        self.read(arn, &mut cache, now).await
+    }
+
+    async fn read(&self, arn: &str, cache: &mut Cache, now: Timestamp) -> Result<Arc<Secret>, SecretError> {
         let answer = self.client.get_secret_value().secret_id(arn).send().await;
         let answer = answer.map_err(|error| SecretError(describe(&error)))?;
         // The parser's own message would quote the secret.
         let secret = serde_json::from_str(answer.secret_string().unwrap_or_default());
         let secret: Arc<Secret> = Arc::new(secret.map_err(|_| SecretError(format!("{arn} is not a JSON object of strings")))?);
-        cache.insert(arn.to_owned(), (now, Arc::clone(&secret)));
+        let doubted_at = cache.get(arn).and_then(|kept| kept.doubted_at);
+        cache.insert(arn.to_owned(), Kept { secret: Arc::clone(&secret), read_at: now, doubted_at });
         Ok(secret)
     }
+}
+
+fn is_within(time: Duration, then: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(then).unsigned_abs() < time
 }

@@ -50,7 +50,7 @@ impl Endpoints {
                 "DynamoDB_20120810" | "DynamoDBStreams_20120810" => {
                     return self.dynamodb.answer(operation, body, &self.calls).await;
                 }
-                "secretsmanager" => return self.secrets.answer(operation, &body, &self.calls),
+                "secretsmanager" => return self.secrets.answer(operation, &body, &self.calls).await,
                 _ => {}
             }
         }

@@ -43,8 +43,8 @@ pub(super) struct InvokeApi {
 }
 
 impl InvokeApi {
-    pub(super) fn new(functions: impl Invoke) -> Self {
-        Self { functions: Arc::new(functions) }
+    pub(super) fn new(functions: Arc<dyn Invoke>) -> Self {
+        Self { functions }
     }
 
     /// Answers `/2015-03-31/functions/{target}/invocations`, `target` being a name or ARN, with or without an alias.
@@ -78,7 +78,7 @@ impl InvokeApi {
 
 /// The logical id in a function's name or ARN, with or without an alias: `Worker`, `Worker:live`,
 /// `000000000000:function:Worker`, `arn:aws:lambda:us-east-1:000000000000:function:Worker:live`.
-fn function_id(target: &str) -> &str {
+pub(super) fn function_id(target: &str) -> &str {
     let name = target.rsplit_once("function:").map_or(target, |(_, name)| name);
     name.split_once(':').map_or(name, |(name, _alias)| name)
 }

@@ -71,7 +71,7 @@ pub struct AwsSettings<F = Functions> {
     pub tables: Vec<Table>,
     /// The secrets of the template.
     pub secrets: Vec<Secret>,
-    /// What Lambda's Invoke API invokes.
+    /// What Lambda's Invoke API invokes, and what rotates secrets.
     pub functions: F,
     /// What `@connections` reaches, if there is a WebSocket API.
     pub connections: Option<Connections>,
@@ -82,7 +82,9 @@ impl Aws {
     pub async fn start<F: Invoke>(listener: TcpListener, credentials: Credentials, settings: AwsSettings<F>) -> Result<Self, AwsError> {
         let guard = Guard::new(&listener, credentials)?;
         let AwsSettings { state, tables, secrets, functions, connections } = settings;
-        let opened = spawn_blocking(move || open(state, &tables, secrets)).await;
+        let functions: Arc<dyn Invoke> = Arc::new(functions);
+        let rotating = Arc::clone(&functions);
+        let opened = spawn_blocking(move || open(state, &tables, secrets, rotating)).await;
         let (directory, dynamodb, secrets, outbox) = opened.unwrap_or_else(|panic| Err(AwsError::Database(panic.to_string())))?;
 
         let (calls, dynamodb) = (CallLog::default(), Arc::new(dynamodb));
@@ -138,14 +140,14 @@ impl Aws {
 
 type Opened = (Option<StateDirectory>, DynamoDb, Secrets, Outbox);
 
-fn open(state: State, tables: &[Table], secrets: Vec<Secret>) -> Result<Opened, AwsError> {
+fn open(state: State, tables: &[Table], secrets: Vec<Secret>, functions: Arc<dyn Invoke>) -> Result<Opened, AwsError> {
     let directory = match state {
         State::Directory(path) => Some(StateDirectory::open(path)?),
         State::Memory => None,
     };
     let file = directory.as_ref().map(StateDirectory::database).transpose()?;
     let dynamodb = DynamoDb::open(file.as_deref(), tables)?;
-    let secrets = Secrets::open(directory.as_ref().map(StateDirectory::secrets).as_deref(), secrets)?;
+    let secrets = Secrets::open(directory.as_ref().map(StateDirectory::secrets).as_deref(), secrets, functions)?;
     let outbox = Outbox::open(directory.as_ref().map(StateDirectory::outbox).as_deref())?;
     Ok((directory, dynamodb, secrets, outbox))
 }

@@ -80,6 +80,7 @@ impl Stack {
                 template: serde_json::Map::new(),
                 key: "current".into(),
                 length: 64,
+                rotated_by: None,
             }],
             functions: functions.clone(),
             connections: None,

@@ -31,6 +31,7 @@ use gateway::Gateway;
 use model::{Deployment, HttpRoute};
 use node::{Map, Node, get};
 use resolver::Resolver;
+use storage::Rotation;
 
 /// Region of everything local.
 pub(crate) const REGION: &str = "us-east-1";
@@ -91,9 +92,9 @@ fn deployment(document: &Document, given: BTreeMap<String, String>, url: &str) -
     let resolver = Resolver::new(document, parameters::values(&document.parameters, given, url)?, url);
     let mut deployment = Deployment::default();
     let mut gateway = Gateway::default();
-    let mut routes = Vec::new();
+    let (mut routes, mut rotations) = (Vec::new(), Vec::new());
     for resource in &document.resources {
-        add(resource, &resolver, &mut deployment, &mut gateway, &mut routes)
+        add(resource, &resolver, &mut deployment, &mut gateway, &mut routes, &mut rotations)
             .map_err(|error| error.within(format!("Resources.{}", resource.id)))?;
     }
     for (api, route) in routes {
@@ -105,6 +106,13 @@ fn deployment(document: &Document, given: BTreeMap<String, String>, url: &str) -
                 return Err(error.within(format!("Resources.{}.Properties.Events", route.function)));
             }
         }
+    }
+    for (id, rotation) in rotations {
+        let secret = deployment.secrets.iter_mut().find(|secret| secret.arn == rotation.secret_arn);
+        let Some(secret) = secret else {
+            return Err(TemplateError::new("this is no secret of this template").within(format!("Resources.{id}.Properties.SecretId")));
+        };
+        secret.rotated_by = Some(rotation.function_arn);
     }
     deployment.websocket_api = gateway.finish()?;
     deployment.outputs = outputs(document, &resolver).map_err(|error| error.within("Outputs"))?;
@@ -118,6 +126,7 @@ fn add(
     deployment: &mut Deployment,
     gateway: &mut Gateway,
     routes: &mut Vec<(String, HttpRoute)>,
+    rotations: &mut Vec<(String, Rotation)>,
 ) -> Result<(), TemplateError> {
     if let Some(condition) = &resource.condition
         && !resolver.condition(condition)?
@@ -137,6 +146,7 @@ fn add(
         }
         "AWS::DynamoDB::Table" => deployment.tables.push(storage::table(resource, resolver)?),
         "AWS::SecretsManager::Secret" => deployment.secrets.push(storage::secret(resource, resolver)?),
+        "AWS::SecretsManager::RotationSchedule" => rotations.push((resource.id.clone(), storage::rotation(resource, resolver)?)),
         kind if !attributes::has_local_effect(kind) => {
             // Nothing comes of them here, but what they refer to must exist.
             resolver.map(&resource.properties).map_err(|error| error.within("Properties"))?;

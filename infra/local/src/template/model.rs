@@ -70,6 +70,8 @@ pub struct Secret {
     pub key: String,
     /// Length of the generated string in characters (`PasswordLength`).
     pub length: usize,
+    /// ARN of the function that rotates it (`AWS::SecretsManager::RotationSchedule`), if there is one.
+    pub rotated_by: Option<String>,
 }
 
 /// The HTTP API (API Gateway v2, payload format 2.0).

@@ -122,5 +122,23 @@ pub(super) fn secret(resource: &Resource, resolver: &Resolver) -> Result<Secret,
         template,
         key: generate.generate_string_key,
         length: generate.password_length.map_or(DEFAULT_PASSWORD_LENGTH, |length| length.0),
+        rotated_by: None,
     })
+}
+
+/// Which function rotates a secret, by their ARNs. When it does so by itself is AWS's affair: here it is asked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rotation {
+    #[serde(rename = "SecretId")]
+    pub(super) secret_arn: String,
+    #[serde(rename = "RotationLambdaARN")]
+    pub(super) function_arn: String,
+}
+
+pub(super) fn rotation(resource: &Resource, resolver: &Resolver) -> Result<Rotation, TemplateError> {
+    let properties = resolver.map(&resource.properties);
+    properties
+        .and_then(|properties| read(properties, &["RotateImmediatelyOnUpdate", "RotationRules"]))
+        .map_err(|error| error.within("Properties"))
 }

@@ -8,6 +8,7 @@ mod function;
 mod respond;
 mod validator;
 
+pub use answer::answer;
 pub use call::Call;
 pub use endpoint::{Endpoint, Media, Request};
 pub use fields::{Field, Fields, Form, Raw};

@@ -1,13 +1,15 @@
 //! What tokens say.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::Role;
 
-/// Seconds by which clocks may differ.
-const LEEWAY_SECONDS: i64 = 30;
+/// By how much clocks may differ.
+pub const LEEWAY: Duration = Duration::from_secs(30);
 
 /// A token was refused. Why is not said: it would only help whoever forges one.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,8 +23,8 @@ pub trait Claims: Serialize + DeserializeOwned + Clone {
     /// Claim `aud`.
     const AUDIENCE: &'static str;
 
-    /// Whether the claim `type` fits and the token is within its times.
-    fn is_current(&self, now: Timestamp) -> bool;
+    /// Whether `iss`, `aud` and `type` are right, and now is within its times.
+    fn hold(&self, issuer: &str, now: Timestamp) -> bool;
 }
 
 /// Claims of an access token. The order of fields is the order in the token.
@@ -77,8 +79,8 @@ impl Claims for AccessClaims {
     const TYP: &'static str = "at+jwt";
     const AUDIENCE: &'static str = "tally-api";
 
-    fn is_current(&self, now: Timestamp) -> bool {
-        self.kind == "access" && within(self.iat, self.exp, now)
+    fn hold(&self, issuer: &str, now: Timestamp) -> bool {
+        self.iss == issuer && self.aud == Self::AUDIENCE && self.kind == "access" && within(self.iat, self.exp, now)
     }
 }
 
@@ -86,12 +88,12 @@ impl Claims for RefreshClaims {
     const TYP: &'static str = "rt+jwt";
     const AUDIENCE: &'static str = "tally-refresh";
 
-    fn is_current(&self, now: Timestamp) -> bool {
-        self.kind == "refresh" && within(self.iat, self.exp, now)
+    fn hold(&self, issuer: &str, now: Timestamp) -> bool {
+        self.iss == issuer && self.aud == Self::AUDIENCE && self.kind == "refresh" && within(self.iat, self.exp, now)
     }
 }
 
 fn within(issued_at: i64, expires_at: i64, now: Timestamp) -> bool {
-    let now = now.as_second();
-    issued_at <= now.saturating_add(LEEWAY_SECONDS) && now < expires_at.saturating_add(LEEWAY_SECONDS)
+    let (now, leeway) = (now.as_second(), LEEWAY.as_secs().cast_signed());
+    issued_at <= now.saturating_add(leeway) && now < expires_at.saturating_add(leeway)
 }

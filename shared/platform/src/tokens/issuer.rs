@@ -6,21 +6,20 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::claims::{AccessClaims, Claims, RefreshClaims, TokenError};
-use super::{Ring, issuer};
+use super::claims::{AccessClaims, Claims, LEEWAY, RefreshClaims, TokenError};
+use super::{LiveRing, Ring, RingKind, issuer};
 use crate::config::{Config, ConfigError};
 use crate::identity::{Identity, Role};
 use crate::ids;
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::secrets::Secrets;
+use crate::secrets::BELIEVED_FOR;
 
 /// Issues and re-issues pairs, and verifies refresh tokens.
 #[derive(Debug, Clone)]
 pub struct TokenIssuer {
-    secrets: Secrets,
-    access_arn: String,
-    refresh_arn: String,
+    access_ring: LiveRing,
+    refresh_ring: LiveRing,
     issuer: String,
     /// How long what it issues lasts.
     pub lifetimes: Lifetimes,
@@ -63,7 +62,18 @@ impl Lifetimes {
         (last_used_at.as_second() + seconds(self.idle)).min(began_at.as_second() + seconds(self.session))
     }
 
-    fn from_config(config: &Config) -> Result<Self, ConfigError> {
+    /// How long after a key has left `current` a token that it signed may still be good: functions sign with it until they read
+    /// the ring again, then the token lives for its time and the leeway. A refresh token lives as long as its session at most.
+    pub fn key_needed(&self, kind: RingKind) -> Duration {
+        let token = match kind {
+            RingKind::Access => self.access,
+            RingKind::Refresh => self.session,
+        };
+        BELIEVED_FOR + token + LEEWAY
+    }
+
+    /// From the settings named above.
+    pub fn from_config(config: &Config) -> Result<Self, ConfigError> {
         Ok(Self {
             access: config.seconds("ACCESS_TOKEN_SECONDS", 15 * 60)?,
             idle: config.seconds("SESSION_IDLE_SECONDS", 24 * 3600)?,
@@ -98,9 +108,8 @@ impl TokenIssuer {
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let config = &platform.config;
         Ok(Self {
-            secrets: platform.secrets()?,
-            access_arn: config.require("ACCESS_RING_ARN")?.to_owned(),
-            refresh_arn: config.require("REFRESH_RING_ARN")?.to_owned(),
+            access_ring: LiveRing::new(RingKind::Access, platform)?,
+            refresh_ring: LiveRing::new(RingKind::Refresh, platform)?,
             issuer: issuer(config),
             lifetimes: Lifetimes::from_config(config)?,
         })
@@ -114,7 +123,7 @@ impl TokenIssuer {
         began_at: Timestamp,
         now: Timestamp,
     ) -> Result<(Pair, PairClaims), Problem> {
-        let (access_ring, refresh_ring) = self.rings().await?;
+        let (access_ring, refresh_ring) = (self.access_ring.get().await?, self.refresh_ring.get().await?);
         let iat = now.as_second();
         let session_end = began_at.as_second() + seconds(self.lifetimes.session);
         let access = AccessClaims {
@@ -151,20 +160,14 @@ impl TokenIssuer {
 
     /// The pair with these claims once more, byte for byte.
     pub async fn reissue(&self, claims: &PairClaims) -> Result<Pair, Problem> {
-        let (access_ring, refresh_ring) = self.rings().await?;
+        let access_ring = self.access_ring.with_key(&claims.access_kid).await?;
+        let refresh_ring = self.refresh_ring.with_key(&claims.refresh_kid).await?;
         Ok(sign(&access_ring, &refresh_ring, claims)?)
     }
 
     /// What a refresh token says; `Err` in the outer result only where the ring does not arrive.
     pub async fn verify_refresh(&self, token: &str, now: Timestamp) -> Result<Result<RefreshClaims, TokenError>, Problem> {
-        let secret = self.secrets.get(&self.refresh_arn).await?;
-        Ok(Ring::refresh(&secret)?.verify(token, &self.issuer, now))
-    }
-
-    async fn rings(&self) -> Result<(Ring, Ring), Problem> {
-        let access = self.secrets.get(&self.access_arn).await?;
-        let refresh = self.secrets.get(&self.refresh_arn).await?;
-        Ok((Ring::access(&access)?, Ring::refresh(&refresh)?))
+        self.refresh_ring.verify(token, &self.issuer, now).await
     }
 }
 

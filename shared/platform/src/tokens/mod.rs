@@ -2,23 +2,25 @@
 
 mod claims;
 mod issuer;
+mod live;
 mod ring;
+mod unverified;
 
 pub use claims::{AccessClaims, RefreshClaims, TokenError};
 pub use issuer::{Lifetimes, Pair, PairClaims, TokenIssuer, TokenPair};
-pub use ring::{Ring, RingError};
+pub use live::LiveRing;
+pub use ring::{Ring, RingError, RingKind};
+pub use unverified::Unverified;
 
 use crate::config::{Config, ConfigError};
 use crate::identity::Identity;
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::secrets::Secrets;
 
 /// Verifies access tokens: what every protected route needs.
 #[derive(Debug, Clone)]
 pub struct AccessTokens {
-    secrets: Secrets,
-    ring_arn: String,
+    ring: LiveRing,
     issuer: String,
     clock: crate::clock::Clock,
 }
@@ -26,19 +28,13 @@ pub struct AccessTokens {
 impl AccessTokens {
     /// Uses the ring that `ACCESS_RING_ARN` names and the issuer `ISSUER`.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self {
-            secrets: platform.secrets()?,
-            ring_arn: platform.config.require("ACCESS_RING_ARN")?.to_owned(),
-            issuer: issuer(&platform.config),
-            clock: platform.clock.clone(),
-        })
+        Ok(Self { ring: LiveRing::new(RingKind::Access, platform)?, issuer: issuer(&platform.config), clock: platform.clock.clone() })
     }
 
     /// Who the token was given to. No database is asked.
     pub async fn verify(&self, token: &str) -> Result<(Identity, AccessClaims), Problem> {
-        let secret = self.secrets.get(&self.ring_arn).await?;
-        let ring = Ring::access(&secret)?;
-        let claims: AccessClaims = ring.verify(token, &self.issuer, self.clock.now()).map_err(|_| Problem::invalid_token())?;
+        let claims =
+            self.ring.verify::<AccessClaims>(token, &self.issuer, self.clock.now()).await?.map_err(|_| Problem::invalid_token())?;
         let identity = Identity { user_id: claims.sub.clone(), username: claims.username.clone(), session_id: claims.sid.clone() };
         Ok((identity, claims))
     }

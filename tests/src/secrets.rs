@@ -1,0 +1,39 @@
+//! The stack's Secrets Manager, as ops call it.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::World;
+
+impl World {
+    /// A call about the secret with this logical id, with further members; where it is refused, what the refusal says.
+    pub async fn secrets_manager(&self, operation: &str, secret: &str, members: Value) -> Result<Value, String> {
+        let deployment = self.stack.deployment();
+        let environment = self.stack.environment(&deployment.functions[0]);
+        let mut request = json!({"SecretId": self.secret_arn(secret)});
+        let Value::Object(members) = members else { panic!("{members} are no members") };
+        request.as_object_mut().unwrap().extend(members);
+        let credential = format!("{}/20260101/us-east-1/secretsmanager/aws4_request", environment["AWS_ACCESS_KEY_ID"]);
+        let answer = reqwest::Client::new()
+            .request(Method::POST, &environment["AWS_ENDPOINT_URL"])
+            .header("authorization", format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"))
+            .header("x-amz-target", format!("secretsmanager.{operation}"))
+            .json(&request);
+        let answer = answer.send().await.unwrap();
+        let succeeded = answer.status().is_success();
+        let body: Value = answer.json().await.unwrap();
+        if succeeded { Ok(body) } else { Err(body["message"].as_str().unwrap().to_owned()) }
+    }
+
+    /// The content of a secret in force.
+    pub async fn secret(&self, secret: &str) -> Value {
+        let found = self.secrets_manager("GetSecretValue", secret, json!({})).await.unwrap();
+        serde_json::from_str(found["SecretString"].as_str().unwrap()).unwrap()
+    }
+
+    /// ARN of the secret with this logical id.
+    pub fn secret_arn(&self, secret: &str) -> &str {
+        let found = self.stack.deployment().secrets.iter().find(|found| found.id == secret);
+        &found.unwrap_or_else(|| panic!("the template has no {secret}")).arn
+    }
+}

@@ -1,0 +1,63 @@
+//! Tokens: what they say, which are taken and which are not, and the keys behind them.
+
+mod attacks;
+mod forger;
+mod rotation;
+mod warm;
+
+use serde_json::{Value, json};
+use tally_tests::{Answer, Caller, World};
+
+use forger::{Forger, part};
+
+async fn me(world: &World, access: &str) -> Answer {
+    let caller = Caller { username: String::new(), access: access.to_owned(), refresh: String::new() };
+    world.get("/auth/me", Some(&caller)).await
+}
+
+async fn refresh(world: &World, token: &str) -> Answer {
+    world.post("/auth/refresh", None, &json!({"refresh_token": token})).await
+}
+
+/// These claims with others in their place.
+fn with(claims: &Value, others: Value) -> Value {
+    let (mut claims, Value::Object(others)) = (claims.clone(), others) else { panic!("these are no members") };
+    claims.as_object_mut().unwrap().extend(others);
+    claims
+}
+
+#[tokio::test]
+async fn claims_say_what_the_contract_says() {
+    let world = World::start().await;
+    let caller = world.demo().await;
+    let (access, refresh) = (part(&caller.access, 1), part(&caller.refresh, 1));
+    assert_eq!((&access["aud"], &access["type"], &access["username"]), (&json!("tally-api"), &json!("access"), &json!("demo")));
+    assert_eq!((&refresh["aud"], &refresh["type"]), (&json!("tally-refresh"), &json!("refresh")));
+    assert_eq!(access["exp"].as_i64().unwrap() - access["iat"].as_i64().unwrap(), 900);
+    assert_eq!(refresh["exp"].as_i64().unwrap() - refresh["iat"].as_i64().unwrap(), 86_400);
+    assert_eq!(access["sid"], refresh["sid"]);
+    // The keys are those of the rings, derived as the contract says.
+    let (access_ring, refresh_ring) = (world.secret("AccessRing").await, world.secret("RefreshRing").await);
+    assert_eq!(part(&caller.access, 0), Forger::access(&access_ring["current"]).header());
+    assert_eq!(part(&caller.refresh, 0), Forger::refresh(&refresh_ring["current"]).header());
+}
+
+#[tokio::test]
+async fn a_token_is_good_within_its_times_and_the_leeway() {
+    let world = World::start().await;
+    let caller = world.demo().await;
+    let forger = Forger::access(&world.secret("AccessRing").await["current"]);
+    let genuine = part(&caller.access, 1);
+    let now = genuine["iat"].as_i64().unwrap();
+    // To the second it is tested with a clock that stands still, beside the code.
+    for (iat, exp, status) in [
+        (now, now + 900, 200),
+        (now - 900, now - 10, 200),
+        (now + 10, now + 900, 200),
+        (now - 900, now - 31, 401),
+        (now + 3600, now + 4500, 401),
+    ] {
+        let answer = me(&world, &forger.token(&with(&genuine, json!({"iat": iat, "exp": exp})))).await;
+        assert_eq!(answer.status, status, "{} to {}: {answer:?}", iat - now, exp - now);
+    }
+}
