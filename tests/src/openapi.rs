@@ -53,6 +53,12 @@ pub fn document() -> Value {
     document.json::<api_keys::CreateApiKey>().body::<api_keys::NewApiKey>().output::<api_keys::CreatedApiKey>();
     document.json::<api_keys::ListApiKeys>().query::<platform::cursor::Paging>().output::<platform::cursor::Page<api_keys::ApiKeyView>>();
     document.json::<api_keys::DeleteApiKey>();
+    document.json::<users::ListUsers>().query::<users::UsersQuery>().output::<platform::cursor::Page<platform::store::Account>>();
+    document.json::<users::ReadUser>().output::<platform::store::Account>();
+    document.json::<users::UpdateUser>().body::<users::UserChange>().output::<platform::store::Account>().status(409);
+    document.json::<invites::CreateInvite>().body::<invites::NewInvite>().output::<invites::CreatedInvite>();
+    document.json::<invites::ListInvites>().query::<platform::cursor::Paging>().output::<platform::cursor::Page<invites::InviteView>>();
+    document.json::<invites::RevokeInvite>();
     document.json::<profits::GetProfits>().query::<profits::ProfitsQuery>().output::<profits::ProfitsPage>().status(304);
     document.json::<audit::GetAudit>().query::<audit::AuditQuery>().output::<platform::cursor::Page<platform::audit::Event>>();
     document.json::<chat::Chat>().body::<platform::chat::ChatRequest>().output::<chat::ChatAnswer>().status(202).status(404);
@@ -258,7 +264,8 @@ fn headers(route: &Route, status: u16) -> Value {
         401 => names.push("WWW-Authenticate"),
         429 | 503 => names.push("Retry-After"),
         200 | 304 if route.path == "/profits" => names.push("ETag"),
-        200 if matches!(route.path, "/audit" | "/api-keys") => names.push("Link"),
+        200 if matches!(route.path, "/audit" | "/api-keys" | "/users" | "/users/invites") => names.push("Link"),
+        201 if route.path == "/auth/register" => names.push("Location"),
         _ => {}
     }
     if !route.limits.is_empty() && (status < 300 || status == 429) {

@@ -125,6 +125,11 @@ impl<O> Reply<O> {
         self
     }
 
+    /// The output alone.
+    pub fn into_output(self) -> O {
+        self.output
+    }
+
     /// The path of what was made.
     #[must_use]
     pub fn location(self, path: &str) -> Self {

@@ -81,6 +81,10 @@ impl Route {
         Self { access: Access::Public, ..self }
     }
 
+    const fn role(self, roles: &'static [Role]) -> Self {
+        Self { access: Access::Role(roles), ..self }
+    }
+
     const fn role_or_me(self, roles: &'static [Role], parameter: &'static str) -> Self {
         Self { access: Access::RoleOrMe { roles, parameter }, ..self }
     }
@@ -170,6 +174,12 @@ pub const ROUTES: &[&Route] = &[
     &API_KEYS_CREATE,
     &API_KEYS,
     &API_KEYS_DELETE,
+    &USERS,
+    &USER,
+    &USER_UPDATE,
+    &INVITE_CREATE,
+    &INVITES,
+    &INVITE_REVOKE,
     // Profits
     &PROFITS,
     // Chat
@@ -270,6 +280,35 @@ pub const API_KEYS: Route = Route::new("api-keys", "GET", "/api-keys", "One's ow
 /// The end of an API key.
 pub const API_KEYS_DELETE: Route =
     Route::new("api-keys", "DELETE", "/api-keys/{id}", "End an API key").status(204).audited("apikey.deleted");
+
+/// All accounts.
+pub const USERS: Route =
+    Route::new("users", "GET", "/users", "Every account, or those found by username or email").role(&[Role::Admin]).audited("users.read");
+
+/// One account.
+pub const USER: Route = Route::new("users", "GET", "/users/{id}", "An account").role(&[Role::Admin]).audited("users.read");
+
+/// Whether an account may sign in, and its roles.
+pub const USER_UPDATE: Route = Route::new("users", "PATCH", "/users/{id}", "Say whether an account may sign in, and its roles")
+    .role(&[Role::Admin])
+    .audited("user.updated");
+
+/// A new invitation.
+pub const INVITE_CREATE: Route = Route::new("invites", "POST", "/users/invites", "Invite someone to register")
+    .role(&[Role::Admin])
+    .idempotent()
+    .status(201)
+    .audited("user.invited");
+
+/// The invitations that are good.
+pub const INVITES: Route =
+    Route::new("invites", "GET", "/users/invites", "The invitations that are good").role(&[Role::Admin]).audited("users.read");
+
+/// The end of an invitation.
+pub const INVITE_REVOKE: Route = Route::new("invites", "DELETE", "/users/invites/{id}", "Take an invitation back")
+    .role(&[Role::Admin])
+    .status(204)
+    .audited("invite.revoked");
 
 /// Profits by company and month.
 pub const PROFITS: Route = Route::new("profits", "GET", "/profits", "Profits by company and month, filtered and sorted")

@@ -25,12 +25,14 @@ use crate::problem::Problem;
 pub trait Worker: Sized + Send + Sync + 'static {
     /// What it is started with: ids, never a token or text.
     type Payload: DeserializeOwned + Send;
+    /// What it gives whoever waits for it.
+    type Output: Serialize + Send;
 
     /// Makes the worker once per process.
     fn new(platform: &Platform) -> Result<Self, ConfigError>;
 
     /// Does the work. An error counts as a failed invocation of the function.
-    fn run(&self, payload: Self::Payload, invocation: Invocation) -> impl Future<Output = Result<(), Problem>> + Send;
+    fn run(&self, payload: Self::Payload, invocation: Invocation) -> impl Future<Output = Result<Self::Output, Problem>> + Send;
 }
 
 /// One invocation of a worker.
@@ -62,8 +64,10 @@ pub async fn run<W: Worker>() -> Result<(), lambda_runtime::Error> {
             Invocation { request_id: event.context.request_id, deadline: deadline.unwrap_or(Timestamp::UNIX_EPOCH), clock: clock.clone() };
         let payload = serde_json::from_value::<W::Payload>(event.payload).map_err(|error| format!("not a payload: {error}"))?;
         let request_id = invocation.request_id.clone();
+        // Boxed, because the type of a whole run within the runtime's own is too deep for the compiler.
+        let run = AssertUnwindSafe(worker.run(payload, invocation).boxed());
         // The panic hook has logged where.
-        let result = AssertUnwindSafe(worker.run(payload, invocation)).catch_unwind().await.unwrap_or_else(|_| Err(Problem::internal()));
+        let result = run.catch_unwind().await.unwrap_or_else(|_| Err(Problem::internal()));
         tracing::info!(request_id, code = result.as_ref().err().map_or("ok", |problem| problem.code), "worked");
         result.map_err(|problem| format!("{}: {}", problem.code, problem.detail))
     }))

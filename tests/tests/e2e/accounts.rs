@@ -65,6 +65,20 @@ async fn twenty_registrations_of_one_name_make_one_account() {
 }
 
 #[tokio::test]
+async fn twenty_registrations_of_one_email_make_one_account() {
+    let world = World::start().await;
+    let attempts = (0..20).map(|number| {
+        let mut body = registration(&format!("racer_{number}"));
+        body["email"] = if number % 2 == 0 { "racer@example.com" } else { "RACER@Example.com" }.into();
+        let world = &world;
+        async move { world.post("/auth/register", None, &body).await.status }
+    });
+    let mut statuses = join_all(attempts).await;
+    statuses.sort_unstable();
+    assert_eq!((statuses[0], &statuses[1..]), (201, &[409; 19][..]));
+}
+
+#[tokio::test]
 async fn a_registration_that_is_wrong_names_every_field() {
     let world = World::start().await;
     let answer = world.post("/auth/register", None, &json!({"username": "a b", "email": "x", "password": "short", "extra": 1})).await;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tally_tests::{Answer, Caller, World, id};
 
 use crate::api_keys::new_key;
+use crate::users::user_id;
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -67,6 +68,15 @@ async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answe
         "DELETE /api-keys/{id}" => {
             let key = world.post("/api-keys", caller, &new_key(&["profits:read"], HOUR)).await.expect(201);
             (format!("/api-keys/{}", key["id"].as_str().unwrap()), None)
+        }
+        "GET /users" => ("/users?query=demo".to_owned(), None),
+        "GET /users/{id}" => (format!("/users/{}", user_id(world, "demo").await), None),
+        "PATCH /users/{id}" => (format!("/users/{}", user_id(world, "demo").await), Some(json!({"roles": ["auditor"]}))),
+        "POST /users/invites" => ("/users/invites".to_owned(), Some(json!({"email": "invited@example.com"}))),
+        "GET /users/invites" => ("/users/invites".to_owned(), None),
+        "DELETE /users/invites/{id}" => {
+            let invite = world.post("/users/invites", caller, &json!({})).await.expect(201);
+            (format!("/users/invites/{}", invite["id"].as_str().unwrap()), None)
         }
         other => panic!("{other} has no case: add a request that succeeds"),
     };

@@ -109,6 +109,33 @@ async fn mail_asks_no_more_than_it_must() {
 }
 
 #[tokio::test]
+async fn administrators_ask_no_more_than_they_must() {
+    let world = World::start().await;
+    let (admin, demo) = (world.admin().await, world.demo().await);
+    let demo = world.get("/auth/me", Some(&demo)).await.json()["user"]["id"].as_str().unwrap().to_owned();
+    // Whether the session stands, and what the caller may do now.
+    let admitted = ["GetItem Sessions", "GetItem Users"];
+    let page = ["Query Users", "BatchGetItem Users", "PutItem Audit"];
+    check(&world, ("GET /users", Some(&admin), None), &[&admitted, &page]).await;
+    // By name, then by email.
+    let found: &[&[&str]] = &[&admitted, &["Query Users", "BatchGetItem Users"], &page];
+    check(&world, ("GET /users?query=demo", Some(&admin), None), found).await;
+    let one = format!("/users/{demo}");
+    check(&world, (&format!("GET {one}"), Some(&admin), None), &[&admitted, &["GetItem Users", "PutItem Audit"]]).await;
+    let change: &[&[&str]] = &[&admitted, &["GetItem Users", "TransactWriteItems Users+Audit"]];
+    check(&world, (&format!("PATCH {one}"), Some(&admin), Some(json!({"roles": ["admin"]}))), change).await;
+    let end: &[&[&str]] = &[&admitted, &["GetItem Users", "TransactWriteItems Sessions+Users+Audit", "Query Connections"]];
+    check(&world, (&format!("PATCH {one}"), Some(&admin), Some(json!({"is_active": false}))), end).await;
+
+    let invite: &[&[&str]] = &[&admitted, &["TransactWriteItems Invites+Audit"]];
+    let made = check(&world, ("POST /users/invites", Some(&admin), Some(json!({}))), invite).await;
+    check(&world, ("GET /users/invites", Some(&admin), None), &[&admitted, &["Query Invites", "PutItem Audit"]]).await;
+    let new = json!({"username": "guest", "email": "guest@example.com", "password": "Correct-Horse-9", "invite": made.json()["token"]});
+    let register = ["UpdateItem Limits", "GetItem Invites", "TransactWriteItems Users+Invites+Audit"];
+    check(&world, ("POST /auth/register", None, Some(new)), &[&register]).await;
+}
+
+#[tokio::test]
 async fn reads_ask_no_more_than_they_must() {
     let world = World::start().await;
     let admin = world.admin().await;

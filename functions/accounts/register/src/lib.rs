@@ -1,24 +1,33 @@
-//! `POST /auth/register`: a new account. The username, the email and the account are claimed together or not at all.
+//! `POST /auth/register`: a new account. The username, the email and the account are claimed, and the invitation is used up,
+//! together or not at all.
 
 use futures_util::FutureExt as _;
 use platform::audit::{Actor, Note};
+use platform::clock::Timestamp;
 use platform::config::{ConfigError, invalid};
-use platform::domain::{Email, FullName, Password, Username};
+use platform::domain::{Email, FullName, Password, Roles, Username};
 use platform::http::{Call, Endpoint, Fields, Form, Request};
-use platform::identity::Role;
 use platform::ids;
-use platform::plan::{Plan, Replan};
+use platform::plan::{Plan, Replan, Reply};
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{Account, User, Users};
+use platform::store::{Account, Invite, Invites, User, Users};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 /// The endpoint.
 pub struct Register {
     users: Users,
-    open: bool,
+    invites: Invites,
+    admission: Admission,
+}
+
+/// Who may register.
+enum Admission {
+    Anyone,
+    Invited,
+    Nobody,
 }
 
 /// What is asked for.
@@ -36,6 +45,8 @@ pub struct Registration {
     /// Name for people.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 100, example = "Anna Berg")]
     pub full_name: Option<FullName>,
+    /// Token of an invitation, where registration is by invitation.
+    pub invite: Option<String>,
 }
 
 /// The answer.
@@ -50,12 +61,21 @@ impl Form for Registration {
         let username: Option<Username> = fields.required("username");
         let email = fields.required("email");
         let password: Option<Password> = fields.required("password");
-        let full_name = fields.optional("full_name");
+        let (full_name, invite) = (fields.optional("full_name"), fields.optional("invite"));
         if let Some(objection) = password.as_ref().and_then(|password| password.objection(username.as_ref())) {
             fields.refuse("password", objection);
         }
-        Some(Self { username: username?, email: email?, password: password?, full_name: full_name? })
+        Some(Self { username: username?, email: email?, password: password?, full_name: full_name?, invite: invite? })
     }
+}
+
+fn registered(user: &User) -> Reply<Registered> {
+    Reply::new(Registered { user: user.account() }).location(&format!("/users/{}", user.id))
+}
+
+/// The answer to a token that is not, or no longer, good.
+fn uninvited() -> Problem {
+    Problem::invalid_field("invite", "is not an invitation, has expired, was used before, or was taken back")
 }
 
 /// The answer where the username or the email is taken: nobody came to be, so the event names nobody.
@@ -72,20 +92,32 @@ impl Endpoint for Register {
     type Output = Registered;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let open = match platform.config.require("REGISTRATION")? {
-            "open" => true,
-            "invite" | "closed" => false,
+        let admission = match platform.config.require("REGISTRATION")? {
+            "open" => Admission::Anyone,
+            "invite" => Admission::Invited,
+            "closed" => Admission::Nobody,
             other => return Err(invalid("REGISTRATION", other, "it must be `open`, `invite` or `closed`")),
         };
-        Ok(Self { users: Users::new(platform.database()?, &platform.config)?, open })
+        let (users, invites) = (Users::new(platform.database()?, &platform.config)?, Invites::new(platform.database()?, &platform.config)?);
+        Ok(Self { users, invites, admission })
     }
 
-    fn turn_away(&self, _: &Call) -> Option<Problem> {
-        (!self.open).then(Problem::registration_closed)
+    fn turn_away(&self, call: &Call) -> Option<Problem> {
+        let may_try = match self.admission {
+            Admission::Anyone => true,
+            Admission::Invited => call.has_member("invite"),
+            Admission::Nobody => false,
+        };
+        (!may_try).then(Problem::registration_closed)
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Registered>, Problem> {
-        let Registration { username, email, password, full_name } = request.body;
+        let Registration { username, email, password, full_name, invite } = request.body;
+        let invite = match (invite, &self.admission) {
+            (Some(token), _) => Some(self.invite_of(&token, &email, request.now).await?),
+            (None, Admission::Anyone) => None,
+            (None, _) => return Err(Problem::registration_closed()),
+        };
         let user = User {
             id: ids::new_id(request.now),
             username: username.to_string(),
@@ -93,20 +125,33 @@ impl Endpoint for Register {
             full_name: full_name.map(|name| name.to_string()),
             created_at: request.now.as_millisecond(),
             is_active: true,
-            roles: vec![Role::User],
+            roles: invite.as_ref().map_or_else(|| Roles::default().into_vec(), |invite| invite.roles.clone()),
             password_hash: password.hash().await?,
             version: 1,
             sessions: std::collections::BTreeMap::new(),
         };
         let note = Note::default().actor(Actor::user(&user.id, &user.username)).resource("user", &user.id);
-        let plan = Plan::reply(Registered { user: user.account() }).note(note).creates(&user.id);
+        let note = invite.iter().fold(note, |note, invite| note.detail("invite_id", invite.id.as_str()));
+        let plan = Plan::reply(registered(&user)).note(note).creates(&user.id);
         let claims = self.users.create(&user, &username, &email)?;
-        Ok(claims.into_iter().fold(plan, |plan, claim| plan.write_or_replan(claim, taken(&username))))
+        let plan = claims.into_iter().fold(plan, |plan, claim| plan.write_or_replan(claim, taken(&username)));
+        Ok(invite.iter().fold(plan, |plan, invite| {
+            let plan = plan.write_or(self.invites.spend(invite, request.now), uninvited());
+            plan.write_or(self.users.admit_invited(&user, invite), uninvited())
+        }))
     }
 
     async fn repeat(&self, _: Request<'_, Self>, created: &str) -> Result<Plan<Registered>, Problem> {
         let user = self.users.get(created).await?.ok_or_else(Problem::not_found)?;
         let note = Note::default().actor(Actor::user(&user.id, &user.username)).resource("user", &user.id).detail("repeated", true);
-        Ok(Plan::reply(Registered { user: user.account() }).note(note))
+        Ok(Plan::reply(registered(&user)).note(note))
+    }
+}
+
+impl Register {
+    /// The invitation of a token, if this address may register with it.
+    async fn invite_of(&self, token: &str, email: &Email, now: Timestamp) -> Result<Invite, Problem> {
+        let invite = self.invites.find(token, now).await?.ok_or_else(uninvited)?;
+        if invite.is_for(email) { Ok(invite) } else { Err(Problem::invalid_field("email", "is not the address that was invited")) }
     }
 }

@@ -38,6 +38,7 @@ pub struct ChatStream {
 
 impl Worker for ChatStream {
     type Payload = ReplyStart;
+    type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Self::with_provider(platform, assistant::provider(&platform.config)?)

@@ -29,6 +29,7 @@ pub struct ChartStream {
 
 impl Worker for ChartStream {
     type Payload = StreamStart;
+    type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {

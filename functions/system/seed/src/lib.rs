@@ -28,6 +28,7 @@ pub struct Seed {
 impl Worker for Seed {
     /// Nothing in it is looked at.
     type Payload = HashMap<String, serde::de::IgnoredAny>;
+    type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let database = platform.database()?;

@@ -6,6 +6,7 @@ mod chat;
 mod cost;
 mod password;
 mod profit;
+mod roles;
 
 pub use account::{Email, FullName, Username};
 pub use chart::{ChartType, Interval};
@@ -13,3 +14,4 @@ pub use chat::{ConversationId, MessageRole, MessageStatus, MessageText, PromptNa
 pub use cost::Cost;
 pub use password::{HashError, Password};
 pub use profit::{Company, Money, Month, Year};
+pub use roles::Roles;

@@ -91,6 +91,12 @@ impl Call {
         self.query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
+    /// Whether the body is a JSON object with this member, before validation, for the same reason.
+    pub fn has_member(&self, name: &str) -> bool {
+        let object = serde_json::from_slice::<serde_json::Map<String, Value>>(&self.body);
+        self.body.len() <= BODY_LIMIT && object.is_ok_and(|object| object.contains_key(name))
+    }
+
     /// The query parameters, decoded; one that does not decode is left out, because validation refuses it.
     pub fn parameters(&self) -> impl Iterator<Item = (String, String)> {
         let pairs = self.query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));

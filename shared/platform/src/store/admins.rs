@@ -6,8 +6,8 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::database::{Expression, Write, key, n};
-use super::{User, Users};
+use super::database::{Expression, Write, key, n, s};
+use super::{Invite, User, Users};
 use crate::identity::Role;
 
 impl User {
@@ -23,6 +23,24 @@ impl Users {
         self.change_admins("ADD #ids :id", None, &ids(user_id))
     }
 
+    /// What a new account owes to whom its invitation is from: that they are an administrator still, or where nobody
+    /// invited, that there is no administrator yet. One that is to be an administrator is added.
+    pub fn admit_invited(&self, user: &User, invite: &Invite) -> Write {
+        match &invite.invited_by {
+            None if user.is_admin() => self.admit_first_admin(&user.id),
+            None => self.must_have_no_admin(),
+            Some(admin_id) => {
+                let condition = "contains(#ids, :admin)";
+                let admin = |expression: Expression| expression.value("admin", s(admin_id));
+                if user.is_admin() {
+                    self.change_admins("ADD #ids :id", condition, &admin(ids(&user.id)))
+                } else {
+                    self.check_admins(condition, &admin(names()))
+                }
+            }
+        }
+    }
+
     /// Adds the first administrator; the condition fails where there is one.
     pub fn admit_first_admin(&self, user_id: &str) -> Write {
         self.change_admins("ADD #ids :id", "attribute_not_exists(#ids)", &ids(user_id))
@@ -33,6 +51,15 @@ impl Users {
         self.change_admins("DELETE #ids :id", "size(#ids) > :one", &ids(user_id).value("one", n(1)))
     }
 
+    /// Asks that there is no administrator when other writes are committed.
+    pub fn must_have_no_admin(&self) -> Write {
+        self.check_admins("attribute_not_exists(#ids)", &names())
+    }
+
+    fn check_admins(&self, condition: &str, expression: &Expression) -> Write {
+        Write::check(&self.table, key("key", ADMINS), condition, expression)
+    }
+
     fn change_admins<'a>(&self, update: &str, condition: impl Into<Option<&'a str>>, expression: &Expression) -> Write {
         Write::update(&self.table, key("key", ADMINS), update, condition, expression)
     }
@@ -41,6 +68,10 @@ impl Users {
 /// Key of the item.
 const ADMINS: &str = "admins";
 
+fn names() -> Expression {
+    Expression::default().name("ids", "ids")
+}
+
 fn ids(user_id: &str) -> Expression {
-    Expression::default().name("ids", "ids").value("id", AttributeValue::Ss(vec![user_id.to_owned()]))
+    names().value("id", AttributeValue::Ss(vec![user_id.to_owned()]))
 }

@@ -2,7 +2,7 @@
 //!
 //! Key: `key`, one of `user#<id>` (the account), `name#<lower-case username>` and `email#<lower-case email>` (claims,
 //! which hold the id they belong to and make both unique), and `admins` (see `admins.rs`).
-//! Index `claims`: `kind` (`name` or `email`), `key`, which lists the accounts in the order of either.
+//! Index `claims`: `kind` (`name` or `email`), `key`, which lists the accounts in the order of either (see `directory.rs`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -101,23 +101,23 @@ struct Holder {
 }
 
 /// What can be held by one account only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ClaimKind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum ClaimKind {
     Name,
     Email,
 }
 
 /// The account item.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+pub(super) struct Stored {
     key: String,
     #[serde(flatten)]
-    user: User,
+    pub(super) user: User,
 }
 
 impl ClaimKind {
     /// As it stands in the index.
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Name => "name",
             Self::Email => "email",
@@ -125,7 +125,7 @@ impl ClaimKind {
     }
 
     /// Key of the claim on a text in its folded form.
-    fn key(self, folded: &str) -> String {
+    pub(super) fn key(self, folded: &str) -> String {
         format!("{}#{folded}", self.as_str())
     }
 }

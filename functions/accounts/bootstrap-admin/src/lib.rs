@@ -1,0 +1,113 @@
+//! How the first administrator comes to be: ops invoke this function once, by hand, as long as there is none.
+//!
+//! An account that exists is made an administrator. Where there is none of that email, which is how a deployment begins that
+//! lets in only those who are invited, the answer is an invitation to register as the first administrator: so nobody's password
+//! passes through the hands of ops.
+
+use std::time::Instant;
+
+use platform::audit::Note;
+use platform::clock::Clock;
+use platform::config::ConfigError;
+use platform::context::Context;
+use platform::domain::Email;
+use platform::gate::{Gate, Passage};
+use platform::identity::Role;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::store::{Invite, Invites, User, Users};
+use platform::worker::{Invocation, Worker};
+use serde::{Deserialize, Serialize};
+
+/// The worker.
+pub struct BootstrapAdmin {
+    users: Users,
+    invites: Invites,
+    gate: Gate,
+    clock: Clock,
+}
+
+/// Who it is to be: `{"username": …}` or `{"email": …}`.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Candidate {
+    /// Someone who has an account.
+    Username(String),
+    /// Someone who may have one.
+    Email(String),
+}
+
+/// What became of it: `{"administrator": <user id>}` or `{"invite": <token for POST /auth/register>}`.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Id of the account, which is an administrator now.
+    Administrator(String),
+    /// Token of the invitation, which is good for seven days and as long as there is no administrator.
+    Invite(String),
+}
+
+impl Worker for BootstrapAdmin {
+    type Payload = Candidate;
+    type Output = Outcome;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let database = platform.database()?;
+        Ok(Self {
+            users: Users::new(database.clone(), &platform.config)?,
+            invites: Invites::new(database, &platform.config)?,
+            gate: Gate::for_messages(platform, &[])?,
+            clock: platform.clock.clone(),
+        })
+    }
+
+    async fn run(&self, candidate: Candidate, invocation: Invocation) -> Result<Outcome, Problem> {
+        let (Candidate::Username(name) | Candidate::Email(name)) = &candidate;
+        let plan = match (self.users.find(name).await?, &candidate) {
+            (Some(user), _) => self.promote(&user)?,
+            (None, Candidate::Email(email)) => self.invite(email)?,
+            (None, Candidate::Username(_)) => {
+                return Err(Problem {
+                    detail: "There is no account of this name. Name an email to invite.".into(),
+                    ..Problem::not_found()
+                });
+            }
+        };
+        let context = Context {
+            request_id: invocation.request_id,
+            address: "internal".into(),
+            user_agent: "bootstrap-admin".into(),
+            ..Context::default()
+        };
+        let passage =
+            Passage { context: &context, now: self.clock.now(), since: Instant::now(), action: Some("admin.bootstrapped"), claim: None };
+        Ok(self.gate.commit(Ok(plan), None, &passage).await?.into_output())
+    }
+}
+
+impl BootstrapAdmin {
+    fn promote(&self, user: &User) -> Result<Plan<Outcome>, Problem> {
+        if !user.is_active {
+            return Err(Problem { detail: "This account may not sign in.".into(), ..Problem::conflict() });
+        }
+        let mut roles = user.roles.clone();
+        roles.push(Role::Admin);
+        roles.sort_unstable();
+        roles.dedup();
+        let plan = Plan::reply(Outcome::Administrator(user.id.clone())).note(Note::default().resource("user", &user.id));
+        Ok(plan.write_or(self.users.admit_first_admin(&user.id), there_is_one()).write(self.users.entitle(user, true, &roles)?))
+    }
+
+    fn invite(&self, email: &str) -> Result<Plan<Outcome>, Problem> {
+        let email: Email = email.parse().map_err(|detail: &str| Problem::invalid_field("email", detail))?;
+        let (invite, token) = Invite::new(Some(&email), vec![Role::User, Role::Admin], None, self.clock.now());
+        let note = Note::default().resource("invite", &invite.id).detail("email", email.to_string());
+        let plan = Plan::reply(Outcome::Invite(token)).note(note).write(self.invites.create(&invite)?);
+        Ok(plan.write_or(self.users.must_have_no_admin(), there_is_one()))
+    }
+}
+
+fn there_is_one() -> Problem {
+    Problem { detail: "There is an administrator, who can make others.".into(), ..Problem::conflict() }
+}

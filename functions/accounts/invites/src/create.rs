@@ -1,0 +1,78 @@
+//! `POST /users/invites`: makes an invitation, whose token is shown this once.
+
+use platform::audit::Note;
+use platform::config::ConfigError;
+use platform::domain::{Email, Roles};
+use platform::http::{Endpoint, Fields, Form, Request};
+use platform::identity::{Identity, Role};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{Invite, Invites};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::InviteView;
+
+/// `POST /users/invites`.
+pub struct CreateInvite {
+    invites: Invites,
+}
+
+/// Who is invited.
+#[derive(ToSchema)]
+pub struct NewInvite {
+    /// The one address that may register; without it the invitation is for whoever has the token.
+    #[schema(value_type = Option<String>, format = "email", max_length = 254, example = "anna@example.com")]
+    pub email: Option<Email>,
+    /// What the new account may do. Every account has `user`, which need not be named.
+    #[schema(value_type = Option<Vec<Role>>, example = json!(["user", "auditor"]))]
+    pub roles: Option<Roles>,
+}
+
+/// A new invitation with its token.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CreatedInvite {
+    /// The invitation as it is listed.
+    #[serde(flatten)]
+    pub invite: InviteView,
+    /// What goes into `POST /auth/register` as `invite`. It is not kept and cannot be shown again.
+    #[schema(example = "019a0000-0000-7000-8000-000000000000.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    pub token: String,
+}
+
+impl Form for NewInvite {
+    const OPTIONAL: bool = true;
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (email, roles) = (fields.optional("email"), fields.optional("roles"));
+        Some(Self { email: email?, roles: roles? })
+    }
+}
+
+impl Endpoint for CreateInvite {
+    const ROUTE: Route = routes::INVITE_CREATE;
+    type Caller = Identity;
+    type Body = NewInvite;
+    type Query = ();
+    type Output = CreatedInvite;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { invites: Invites::new(platform.database()?, &platform.config)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<CreatedInvite>, Problem> {
+        let NewInvite { email, roles } = request.body;
+        let (invite, token) = Invite::new(email.as_ref(), roles.unwrap_or_default().into_vec(), Some(&request.caller.user_id), request.now);
+        let names: Vec<_> = invite.roles.iter().map(|role| role.as_str()).collect();
+        let note = Note::default().resource("invite", &invite.id).detail("roles", names);
+        let note = invite.email.iter().fold(note, |note, email| note.detail("email", email.as_str()));
+        let (create, id) = (self.invites.create(&invite)?, invite.id.clone());
+        Ok(Plan::reply(CreatedInvite { invite: invite.into(), token }).note(note).write(create).creates(id))
+    }
+
+    async fn repeat(&self, _: Request<'_, Self>, _: &str) -> Result<Plan<CreatedInvite>, Problem> {
+        Err(Problem::secret_already_shown())
+    }
+}

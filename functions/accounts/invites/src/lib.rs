@@ -1,0 +1,107 @@
+//! `POST|GET /users/invites`, `DELETE /users/invites/{id}`: who may register where registration is by invitation. An
+//! invitation is good once, for seven days, and as long as whoever made it is an administrator.
+
+mod create;
+
+use platform::audit::Note;
+use platform::clock::{Timestamp, rfc3339};
+use platform::config::ConfigError;
+use platform::cursor::{Cursors, Page, Paging};
+use platform::http::{Endpoint, Request};
+use platform::identity::{Identity, Role};
+use platform::ids;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{Invite, Invites};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub use create::{CreateInvite, CreatedInvite, NewInvite};
+
+/// An invitation as administrators see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Invite)]
+pub struct InviteView {
+    /// UUIDv7.
+    pub id: String,
+    /// The one address that may register with it, if it is for one.
+    #[schema(example = "anna@example.com")]
+    pub email: Option<String>,
+    /// What the new account may do.
+    pub roles: Vec<Role>,
+    /// RFC 3339, UTC.
+    #[schema(example = "2026-01-31T09:30:00.000Z")]
+    pub created_at: String,
+    /// RFC 3339, UTC: from then on it is refused.
+    #[schema(example = "2026-02-07T09:30:00.000Z")]
+    pub expires_at: String,
+}
+
+impl From<Invite> for InviteView {
+    fn from(invite: Invite) -> Self {
+        let time = |time: Result<Timestamp, _>| rfc3339(time.unwrap_or(Timestamp::UNIX_EPOCH));
+        Self {
+            id: invite.id,
+            email: invite.email,
+            roles: invite.roles,
+            created_at: time(Timestamp::from_millisecond(invite.created_at)),
+            expires_at: time(Timestamp::from_second(invite.expires_at)),
+        }
+    }
+}
+
+/// `GET /users/invites`.
+pub struct ListInvites {
+    invites: Invites,
+    cursors: Cursors,
+}
+
+impl Endpoint for ListInvites {
+    const ROUTE: Route = routes::INVITES;
+    type Caller = Identity;
+    type Body = ();
+    type Query = Paging;
+    type Output = Page<InviteView>;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { invites: Invites::new(platform.database()?, &platform.config)?, cursors: Cursors::new(platform)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Page<InviteView>>, Problem> {
+        let (paging, user_id) = (&request.query, &request.caller.user_id);
+        let after = self.cursors.open::<String>(paging, user_id, request.call).await?;
+        let (invites, more) = self.invites.list(after.as_deref(), paging.limit, request.now).await?;
+        let last = invites.last().filter(|_| more).map(|invite| invite.id.clone());
+        let note = Note::default().detail("limit", paging.limit).detail("rows", invites.len());
+        let items = invites.into_iter().map(InviteView::from).collect();
+        Ok(Plan::reply(self.cursors.page(items, last, user_id, request.call).await?).note(note))
+    }
+}
+
+/// `DELETE /users/invites/{id}`.
+pub struct RevokeInvite {
+    invites: Invites,
+}
+
+impl Endpoint for RevokeInvite {
+    const ROUTE: Route = routes::INVITE_REVOKE;
+    type Caller = Identity;
+    type Body = ();
+    type Query = ();
+    type Output = ();
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { invites: Invites::new(platform.database()?, &platform.config)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
+        let id = request.call.path_parameter("id");
+        if !ids::is_id(id) {
+            return Err(Problem::not_found());
+        }
+        let revoke = self.invites.revoke(id);
+        Ok(Plan::reply(()).note(Note::default().resource("invite", id)).write_or(revoke, Problem::not_found()))
+    }
+}

@@ -1,0 +1,46 @@
+//! `GET /users`, `GET|PATCH /users/{id}`: accounts as administrators see them.
+
+mod list;
+mod update;
+
+use platform::audit::Note;
+use platform::config::ConfigError;
+use platform::http::{Call, Endpoint, Request};
+use platform::identity::Identity;
+use platform::ids;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{Account, Users};
+
+pub use list::{ListUsers, UserFilters, UsersQuery};
+pub use update::{UpdateUser, UserChange};
+
+/// `GET /users/{id}`.
+pub struct ReadUser {
+    users: Users,
+}
+
+impl Endpoint for ReadUser {
+    const ROUTE: Route = routes::USER;
+    type Caller = Identity;
+    type Body = ();
+    type Query = ();
+    type Output = Account;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { users: Users::new(platform.database()?, &platform.config)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Account>, Problem> {
+        let id = id_in(request.call)?;
+        let plan = self.users.get(id).await?.map_or_else(|| Plan::refuse(Problem::not_found()), |user| Plan::reply(user.account()));
+        Ok(plan.note(Note::default().resource("user", id)))
+    }
+}
+
+/// The id in the path.
+fn id_in(call: &Call) -> Result<&str, Problem> {
+    Some(call.path_parameter("id")).filter(|id| ids::is_id(id)).ok_or_else(Problem::not_found)
+}

@@ -1,0 +1,125 @@
+//! `GET /users`: every account, or those whose username or email begins with a text.
+
+use platform::audit::Note;
+use platform::config::ConfigError;
+use platform::cursor::{Cursors, Page, Paging};
+use platform::http::{Endpoint, Field, Fields, Form, Raw, Request};
+use platform::identity::{Identity, Role};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{Account, AccountFilter, Place, User, Users};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+
+/// `GET /users`.
+pub struct ListUsers {
+    users: Users,
+    cursors: Cursors,
+}
+
+/// The query parameters.
+#[derive(Debug)]
+pub struct UsersQuery {
+    /// Which accounts are wanted.
+    pub filters: UserFilters,
+    /// Which page of them.
+    pub paging: Paging,
+}
+
+/// Which accounts are wanted: those that have all of what is given.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct UserFilters {
+    /// What the username or the email begins with, in any case. First come those whose username does.
+    #[param(min_length = 1, max_length = 254, example = "ann")]
+    pub query: Option<String>,
+    /// A role that they have.
+    #[param(inline, example = "admin")]
+    pub role: Option<Role>,
+    /// Whether they may sign in.
+    pub is_active: Option<bool>,
+}
+
+/// What a username or an email begins with.
+struct Prefix(String);
+
+impl Field for Prefix {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        let text = raw.text()?;
+        if (1..=254).contains(&text.chars().count()) { Ok(Self(text.to_lowercase())) } else { Err("must be 1 to 254 characters".into()) }
+    }
+}
+
+impl Form for UsersQuery {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (query, role, is_active) = (fields.optional::<Prefix>("query"), fields.optional("role"), fields.optional("is_active"));
+        let paging = Paging::read(fields);
+        let filters = UserFilters { query: query?.map(|prefix| prefix.0), role: role?, is_active: is_active? };
+        Some(Self { filters, paging: paging? })
+    }
+}
+
+impl UserFilters {
+    /// What the directory is asked for.
+    fn filter(&self) -> AccountFilter {
+        AccountFilter { prefix: self.query.clone(), role: self.role, is_active: self.is_active }
+    }
+
+    /// What was asked for, for the audit trail.
+    fn note(&self) -> Note {
+        let note = self.query.iter().fold(Note::default(), |note, query| note.detail("query", query.as_str()));
+        let note = self.role.iter().fold(note, |note, role| note.detail("role", role.as_str()));
+        self.is_active.iter().fold(note, |note, is_active| note.detail("is_active", *is_active))
+    }
+}
+
+/// The filters' and those of every list.
+impl IntoParams for UsersQuery {
+    fn into_params(parameter_in: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        [UserFilters::into_params(&parameter_in), Paging::into_params(&parameter_in)].concat()
+    }
+}
+
+impl Endpoint for ListUsers {
+    const ROUTE: Route = routes::USERS;
+    type Caller = Identity;
+    type Body = ();
+    type Query = UsersQuery;
+    type Output = Page<Account>;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { users: Users::new(platform.database()?, &platform.config)?, cursors: Cursors::new(platform)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Page<Account>>, Problem> {
+        let (UsersQuery { filters, paging }, user_id) = (&request.query, &request.caller.user_id);
+        let from = self.cursors.open::<Place>(paging, user_id, request.call).await?;
+        let (users, next) = self.users.list(&filters.filter(), from, paging.limit).await?;
+        let note = filters.note().detail("limit", paging.limit).detail("rows", users.len());
+        let accounts = users.iter().map(User::account).collect();
+        Ok(Plan::reply(self.cursors.page(accounts, next, user_id, request.call).await?).note(note))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_refused_parameter_by_parameter() {
+        for (query, expected) in [
+            ("", &[][..]),
+            ("query=Ann%40&role=admin&is_active=false&limit=5", &[]),
+            ("query=&role=root&is_active=1", &["query", "role", "is_active"]),
+            ("role=Admin&limit=101&page=1", &["role", "limit", "page"]),
+        ] {
+            let errors = Fields::query(query).read::<UsersQuery>().err().map(|problem| problem.errors).unwrap_or_default();
+            let refused: Vec<_> = errors.into_iter().filter_map(|error| error.parameter).collect();
+            assert_eq!(refused, expected, "{query}");
+        }
+        let query = Fields::query("query=Ann%40X&role=user").read::<UsersQuery>().unwrap();
+        assert_eq!(query.filters.filter(), AccountFilter { prefix: Some("ann@x".into()), role: Some(Role::User), is_active: None });
+    }
+}

@@ -1,0 +1,114 @@
+//! `PATCH /users/{id}`: who may sign in, and what they may do. The last administrator stays one.
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use platform::audit::Note;
+use platform::config::ConfigError;
+use platform::domain::Roles;
+use platform::http::{Endpoint, Fields, Form, Request};
+use platform::identity::{Identity, Role};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::sessions::Ending;
+use platform::store::{Account, User, Users};
+use utoipa::ToSchema;
+
+use crate::id_in;
+
+/// `PATCH /users/{id}`.
+#[derive(Clone)]
+pub struct UpdateUser {
+    users: Users,
+    ending: Ending,
+}
+
+/// What changes. What is left out stays as it is.
+#[derive(ToSchema)]
+pub struct UserChange {
+    /// Whether the account may sign in; where it may no longer, its sessions end at once.
+    pub is_active: Option<bool>,
+    /// All that it may do from now on. Every account has `user`, which need not be named.
+    #[schema(value_type = Option<Vec<Role>>, example = json!(["user", "auditor"]))]
+    pub roles: Option<Roles>,
+}
+
+impl Form for UserChange {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (is_active, roles) = (fields.optional("is_active"), fields.optional("roles"));
+        Some(Self { is_active: is_active?, roles: roles? })
+    }
+}
+
+impl Endpoint for UpdateUser {
+    const ROUTE: Route = routes::USER_UPDATE;
+    type Caller = Identity;
+    type Body = UserChange;
+    type Query = ();
+    type Output = Account;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { users: Users::new(platform.database()?, &platform.config)?, ending: Ending::new(platform)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Account>, Problem> {
+        let id = id_in(request.call)?;
+        let UserChange { is_active, roles } = request.body;
+        match self.users.get(id).await? {
+            Some(user) => self.clone().plan(user, is_active, roles.map(Roles::into_vec)).await,
+            None => Ok(Plan::refuse(Problem::not_found()).note(Note::default().resource("user", id))),
+        }
+    }
+}
+
+impl UpdateUser {
+    /// The change, with the end of the sessions of an account that may no longer sign in. If the account changes meanwhile,
+    /// by a login for example, a new plan is made from what it is then.
+    fn plan(self, before: User, is_active: Option<bool>, roles: Option<Vec<Role>>) -> BoxFuture<'static, Result<Plan<Account>, Problem>> {
+        async move {
+            let after = User {
+                is_active: is_active.unwrap_or(before.is_active),
+                roles: roles.clone().unwrap_or_else(|| before.roles.clone()),
+                ..before.clone()
+            };
+            let ended = if after.is_active { Vec::new() } else { before.sessions.keys().cloned().collect() };
+            let note = note(&before, &after);
+            let plan = Plan::reply(after.account()).note(note.clone().detail("ended_sessions", ended.clone()));
+            let users = self.users.clone();
+            let plan = self.ending.add(plan, ended).write_or_replan(
+                users.entitle(&before, after.is_active, &after.roles)?,
+                Box::new(move |found| {
+                    async move {
+                        let user = found.map(|item| self.users.read(item)).transpose()?;
+                        self.plan(user.ok_or_else(Problem::not_found)?, is_active, roles).await
+                    }
+                    .boxed()
+                }),
+            );
+            Ok(match (before.is_admin(), after.is_admin()) {
+                (false, true) => plan.write(users.admit_admin(&after.id)),
+                // After the account's own write: were that stale, this would judge what no longer is.
+                (true, false) => plan.write_or_replan(
+                    users.dismiss_admin(&after.id),
+                    Box::new(move |_| async { Ok(Plan::refuse(Problem::last_admin()).note(note)) }.boxed()),
+                ),
+                _ => plan,
+            })
+        }
+        .boxed()
+    }
+}
+
+/// What changes, as it was and as it is then.
+fn note(before: &User, after: &User) -> Note {
+    let names = |user: &User| user.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>();
+    let mut note = Note::default().resource("user", &after.id);
+    if before.is_active != after.is_active {
+        note = note.detail("was_active", before.is_active).detail("is_active", after.is_active);
+    }
+    if before.roles != after.roles {
+        note = note.detail("roles_before", names(before)).detail("roles", names(after));
+    }
+    note
+}

@@ -1,0 +1,74 @@
+//! What an account may do, as an administrator says it.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::http::{Field, Raw};
+use crate::identity::Role;
+
+/// Roles of an account, each once and in a fixed order. `user` is among them, whether it was named or not: every account has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roles(Vec<Role>);
+
+impl Roles {
+    /// The roles.
+    pub fn into_vec(self) -> Vec<Role> {
+        self.0
+    }
+}
+
+/// What a new account has.
+impl Default for Roles {
+    fn default() -> Self {
+        Self(vec![Role::User])
+    }
+}
+
+impl Field for Roles {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        let wrong = || "must be a list of user, auditor and admin".to_owned();
+        let Raw::Json(Value::Array(items)) = raw else { return Err(wrong()) };
+        let named: Vec<_> = items.iter().map(|item| item.as_str().and_then(role)).collect::<Option<_>>().ok_or_else(wrong)?;
+        let mut roles = BTreeSet::new();
+        if !named.into_iter().all(|role| roles.insert(role)) {
+            return Err("must name each role once".into());
+        }
+        roles.insert(Role::User);
+        Ok(Self(roles.into_iter().collect()))
+    }
+}
+
+impl Field for Role {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        role(raw.text()?).ok_or_else(|| "must be user, auditor or admin".into())
+    }
+}
+
+fn role(text: &str) -> Option<Role> {
+    [Role::User, Role::Auditor, Role::Admin].into_iter().find(|role| role.as_str() == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn roles_are_known_each_once_and_user_is_one_of_them() {
+        for (value, expected) in [
+            (json!([]), Some(&[Role::User][..])),
+            (json!(["admin", "auditor"]), Some(&[Role::User, Role::Auditor, Role::Admin])),
+            (json!(["auditor", "user"]), Some(&[Role::User, Role::Auditor])),
+            (json!(["admin", "admin"]), None),
+            (json!(["Admin"]), None),
+            (json!(["root"]), None),
+            (json!(["user", null]), None),
+            (json!("admin"), None),
+            (json!({"admin": true}), None),
+        ] {
+            let found = Roles::read(&Raw::Json(&value)).ok().map(Roles::into_vec);
+            assert_eq!(found.as_deref(), expected, "{value}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The table of invitations.
+//!
+//! Key: `dataset` (always `invites`) and `id` (UUIDv7), so that a query gives them in the order in which they were made. They
+//! are few: administrators make them one by one, and none is kept for longer than a week.
+//! The token is `<id>.<secret>`, of which only the SHA-256 is kept. It is used by deleting the item, in the transaction
+//! that makes the account.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Database;
+use super::database::{Expression, Item, StoreError, Write, item, key2, n, read, s, unavailable};
+use crate::config::{Config, ConfigError};
+use crate::domain::Email;
+use crate::identity::Role;
+use crate::ids;
+
+/// The one item collection.
+const DATASET: &str = "invites";
+
+/// Seconds for which an invitation is good: seven days.
+const GOOD_FOR_SECONDS: i64 = 7 * 86_400;
+
+/// The invitations' table.
+#[derive(Debug, Clone)]
+pub struct Invites {
+    database: Database,
+    table: String,
+}
+
+/// One invitation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invite {
+    /// UUIDv7.
+    pub id: String,
+    /// The one address that may register with it, if it is for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// What the new account may do.
+    pub roles: Vec<Role>,
+    /// Id of the administrator on whose word it is good; without one it is for the first administrator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invited_by: Option<String>,
+    /// Milliseconds since 1970.
+    pub created_at: i64,
+    /// Seconds since 1970 when it stops being good; also its time to live.
+    pub expires_at: i64,
+    /// SHA-256 of the token.
+    pub token_hash: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    dataset: String,
+    #[serde(flatten)]
+    invite: Invite,
+}
+
+impl Invite {
+    /// A new invitation and its token, which is not kept.
+    pub fn new(email: Option<&Email>, roles: Vec<Role>, invited_by: Option<&str>, now: Timestamp) -> (Self, String) {
+        let id = ids::new_id(now);
+        // 192 bits.
+        let token = format!("{id}.{}", ids::new_secret::<24>());
+        let invite = Self {
+            email: email.map(Email::to_string),
+            roles,
+            invited_by: invited_by.map(str::to_owned),
+            created_at: now.as_millisecond(),
+            expires_at: now.as_second() + GOOD_FOR_SECONDS,
+            token_hash: ids::sha256(&token),
+            id,
+        };
+        (invite, token)
+    }
+
+    /// Whether it has not expired.
+    pub fn is_good(&self, now: Timestamp) -> bool {
+        now.as_second() < self.expires_at
+    }
+
+    /// Whether this address may register with it.
+    pub fn is_for(&self, email: &Email) -> bool {
+        self.email.as_ref().is_none_or(|invited| invited.to_lowercase() == email.folded())
+    }
+}
+
+impl Invites {
+    /// Uses the table that `INVITES_TABLE` names.
+    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self { database, table: config.require("INVITES_TABLE")?.to_owned() })
+    }
+
+    /// A new invitation.
+    pub fn create(&self, invite: &Invite) -> Result<Write, StoreError> {
+        let stored = Stored { dataset: DATASET.to_owned(), invite: invite.clone() };
+        Ok(Write::put(&self.table, item(stored)?, "attribute_not_exists(id)", &Expression::default()))
+    }
+
+    /// The invitation of a token, if it is good. Only [`Invites::spend`] tells whether it still is.
+    pub async fn find(&self, token: &str, now: Timestamp) -> Result<Option<Invite>, StoreError> {
+        let Some((id, _)) = token.split_once('.').filter(|(id, _)| ids::is_id(id)) else { return Ok(None) };
+        let stored: Option<Stored> = self.database.get(&self.table, invite_key(id), true).await?;
+        let is_good = |invite: &Invite| ids::same(&invite.token_hash, &ids::sha256(token)) && invite.is_good(now);
+        Ok(stored.map(|stored| stored.invite).filter(is_good))
+    }
+
+    /// Uses an invitation up, if it is there and has not expired.
+    pub fn spend(&self, invite: &Invite, now: Timestamp) -> Write {
+        let expression = Expression::default().value("now", n(now.as_second()));
+        // An item that is not there fails the comparison as well.
+        Write::delete_if(&self.table, invite_key(&invite.id), "expires_at > :now", &expression)
+    }
+
+    /// Makes an invitation worthless; the condition fails where it is not there.
+    pub fn revoke(&self, id: &str) -> Write {
+        Write::delete_if(&self.table, invite_key(id), "attribute_exists(id)", &Expression::default())
+    }
+
+    /// At most `limit` good invitations, newest first, after the one with the id `after`; whether there are more.
+    pub async fn list(&self, after: Option<&str>, limit: usize, now: Timestamp) -> Result<(Vec<Invite>, bool), StoreError> {
+        let expression = Expression::default().name("dataset", "dataset").value("dataset", s(DATASET));
+        let answer = self
+            .database
+            .client()
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#dataset = :dataset")
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values())
+            .set_exclusive_start_key(after.map(invite_key))
+            .consistent_read(true)
+            .scan_index_forward(false)
+            // One more than the limit tells whether this is the last page.
+            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(unavailable)?;
+        let items = answer.items.unwrap_or_default().into_iter();
+        let mut invites = items.map(|item| Ok(read::<Stored>(item)?.invite)).collect::<Result<Vec<_>, StoreError>>()?;
+        // All are good for as long, so behind one that has expired there are none that have not.
+        invites.truncate(invites.iter().take_while(|invite| invite.is_good(now)).count());
+        let more = invites.len() > limit;
+        invites.truncate(limit);
+        Ok((invites, more))
+    }
+}
+
+fn invite_key(id: &str) -> Item {
+    key2(("dataset", DATASET), ("id", id))
+}

@@ -1,0 +1,318 @@
+//! Accounts as administrators see and change them, and that there is always one of those.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::{join, join_all};
+use http::Method;
+use platform::identity::Role;
+use platform::store::{AccountFilter, User, Users};
+use serde_json::{Value, json};
+use tally_tests::{Answer, Caller, World, id};
+
+const PASSWORD: &str = "Correct-Horse-9";
+
+/// Id of the account of this name.
+pub async fn user_id(world: &World, username: &str) -> String {
+    let admin = world.admin().await;
+    let page = world.get(&format!("/users?query={username}&limit=1"), Some(&admin)).await.expect(200);
+    assert_eq!(page["items"][0]["username"], username);
+    id(&page["items"][0])
+}
+
+/// Changes an account on behalf of someone.
+pub async fn patch(world: &World, caller: &Caller, user_id: &str, change: &Value) -> Answer {
+    world.send(world.request(Method::PATCH, &format!("/users/{user_id}")).bearer_auth(&caller.access).json(change)).await
+}
+
+async fn register(world: &World, username: &str, email: &str) -> String {
+    let body = json!({"username": username, "email": email, "password": PASSWORD});
+    id(&world.post("/auth/register", None, &body).await.expect(201)["user"])
+}
+
+/// Usernames of a list, page after page.
+async fn walk(world: &World, caller: &Caller, filters: &str, limit: usize) -> Vec<String> {
+    let (mut names, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = world.get(&format!("/users?{filters}&limit={limit}{cursor}"), Some(caller)).await;
+        let body = page.expect(200);
+        let items = body["items"].as_array().unwrap();
+        assert!(items.len() <= limit);
+        names.extend(items.iter().map(|user| user["username"].as_str().unwrap().to_owned()));
+        assert_eq!(page.header("link").is_empty(), body["next_cursor"].is_null());
+        let Some(next) = body["next_cursor"].as_str() else { return names };
+        cursor = format!("&cursor={next}");
+    }
+}
+
+#[tokio::test]
+async fn accounts_are_found_by_what_their_name_or_email_begins_with() {
+    let world = World::start().await;
+    let admin = world.admin().await;
+    for (username, email) in
+        [("Anna", "anna@example.com"), ("annabel", "bel@example.com"), ("berta", "ANNAS.sister@example.com"), ("an_other", "x@example.com")]
+    {
+        register(&world, username, email).await;
+    }
+    for (filters, expected) in [
+        ("query=ann", &["Anna", "annabel", "berta"][..]),
+        ("query=ANNA", &["Anna", "annabel", "berta"]),
+        ("query=annab", &["annabel"]),
+        ("query=annas", &["berta"]),
+        ("query=anna%40", &["Anna"]),
+        ("query=bel%40example.com", &["annabel"]),
+        ("query=an_", &["an_other"]),
+        ("query=nna", &[]),
+        ("query=ann%25", &[]),
+        ("query=user%23", &[]),
+        ("query=a&role=admin", &["admin"]),
+        ("role=auditor&is_active=true", &["admin"]),
+        ("is_active=false", &[]),
+        ("", &["admin", "an_other", "Anna", "annabel", "berta", "demo"]),
+    ] {
+        for limit in [1, 2, 20] {
+            assert_eq!(walk(&world, &admin, filters, limit).await, expected, "{filters} by {limit}");
+        }
+    }
+    let page = world.get("/users?query=anna", Some(&admin)).await;
+    let me = world.login("anna", PASSWORD).await;
+    assert_eq!(page.json()["items"][0], world.get("/auth/me", Some(&me)).await.expect(200)["user"]);
+    assert!(!page.text.contains("password") && !page.text.contains("argon2"), "{page:?}");
+    let event = world.events(&admin, "users.read").await.pop().unwrap();
+    assert_eq!(event["detail"], json!({"query": "anna", "limit": 20, "rows": 3}));
+}
+
+#[tokio::test]
+async fn the_last_of_many_accounts_is_found() {
+    let world = World::start().await;
+    let admin = world.admin().await;
+    let platform = world.platform("UsersFunction");
+    let database = platform.database().unwrap();
+    let users = Users::new(database.clone(), &platform.config).unwrap();
+    let account = |number: usize| {
+        let (username, email) = (format!("row_{number:04}"), format!("many{number:04}@example.com"));
+        let user = User {
+            id: platform::ids::new_id(platform.clock.now()),
+            full_name: None,
+            created_at: 0,
+            is_active: number != 1_299,
+            roles: vec![Role::User],
+            password_hash: String::new(),
+            version: 1,
+            sessions: BTreeMap::new(),
+            username: username.clone(),
+            email: email.clone(),
+        };
+        users.create(&user, &username.parse().unwrap(), &email.parse().unwrap()).unwrap()
+    };
+    // A transaction takes a hundred items.
+    for first in (0..1_300).step_by(25) {
+        database.commit((first..first + 25).flat_map(account).collect()).await.unwrap();
+    }
+    assert_eq!(walk(&world, &admin, "query=row_1299", 20).await, ["row_1299"]);
+    assert_eq!(walk(&world, &admin, "query=many1299", 20).await, ["row_1299"]);
+    let all: Vec<_> = (0..1_300).map(|number| format!("row_{number:04}")).collect();
+    assert_eq!(walk(&world, &admin, "query=row_", 100).await, all);
+    assert_eq!(walk(&world, &admin, "query=many", 100).await, all);
+    // A page looks at a thousand, finds none, and says where the rest is.
+    let filter = AccountFilter { is_active: Some(false), ..AccountFilter::default() };
+    let (found, rest) = users.list(&filter, None, 20).await.unwrap();
+    assert!(found.is_empty() && rest.is_some());
+    assert_eq!(walk(&world, &admin, "is_active=false", 20).await, ["row_1299"]);
+}
+
+#[tokio::test]
+async fn a_cursor_is_for_its_list_and_caller() {
+    let world = World::start().await;
+    let admin = world.admin().await;
+    patch(&world, &admin, &user_id(&world, "demo").await, &json!({"roles": ["admin"]})).await.expect(200);
+    let demo = world.demo().await;
+    let page = world.get("/users?limit=1", Some(&admin)).await.expect(200);
+    let cursor = page["next_cursor"].as_str().unwrap();
+    world.get(&format!("/users?cursor={cursor}&limit=50"), Some(&admin)).await.expect(200);
+    for (path, caller) in [
+        (format!("/users?cursor={cursor}"), &demo),
+        (format!("/users?cursor={cursor}&query=a"), &admin),
+        (format!("/users?cursor={cursor}&role=user"), &admin),
+        (format!("/users?cursor={}x", &cursor[..cursor.len() - 1]), &admin),
+        (format!("/users/invites?cursor={cursor}"), &admin),
+        (format!("/audit?cursor={cursor}"), &admin),
+        ("/users?cursor=".to_owned(), &admin),
+    ] {
+        world.get(&path, Some(caller)).await.invalid(&["cursor"]);
+    }
+}
+
+#[tokio::test]
+async fn an_account_is_read_and_changed() {
+    let world = World::start().await;
+    let (admin, demo) = (world.admin().await, world.demo().await);
+    let user = world.get("/auth/me", Some(&demo)).await.expect(200)["user"].clone();
+    let path = format!("/users/{}", id(&user));
+    assert_eq!(world.get(&path, Some(&admin)).await.expect(200), user);
+    // The current roles count, not those of the token.
+    world.get("/audit", Some(&demo)).await.problem(403, "forbidden");
+    let changed = patch(&world, &admin, &id(&user), &json!({"roles": ["auditor"]})).await;
+    assert_eq!(changed.expect(200)["roles"], json!(["user", "auditor"]));
+    world.get("/audit", Some(&demo)).await.expect(200);
+    patch(&world, &admin, &id(&user), &json!({"roles": []})).await.expect(200);
+    world.get("/audit", Some(&demo)).await.problem(403, "forbidden");
+    assert_eq!(world.get(&path, Some(&admin)).await.expect(200), user);
+
+    let event = &world.events(&admin, "user.updated").await[0];
+    assert_eq!(event["resource"], format!("user:{}", id(&user)));
+    assert_eq!(event["detail"], json!({"roles_before": ["user"], "roles": ["user", "auditor"], "ended_sessions": []}));
+    assert_eq!(event["actor"]["username"], "admin");
+
+    for (change, fields) in [
+        (json!({"roles": ["user", "user"]}), &["/roles"][..]),
+        (json!({"roles": ["root"]}), &["/roles"]),
+        (json!({"roles": "admin", "is_active": "no"}), &["/is_active", "/roles"]),
+        (json!({"password": "Correct-Horse-9"}), &["/password"]),
+    ] {
+        patch(&world, &admin, &id(&user), &change).await.invalid(fields);
+    }
+    for nobody in ["019a0000-0000-7000-8000-000000000000", "me", "invites", "admins"] {
+        patch(&world, &admin, nobody, &json!({"is_active": false})).await.problem(404, "not_found");
+        if nobody != "invites" {
+            world.get(&format!("/users/{nobody}"), Some(&admin)).await.problem(404, "not_found");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deactivated_account_is_out_at_once() {
+    let world = World::start().await;
+    let (admin, caller) = (world.admin().await, world.someone().await);
+    let user_id = user_id(&world, &caller.username).await;
+    let mut socket = world.connect(&caller).await;
+    assert_eq!(patch(&world, &admin, &user_id, &json!({"is_active": false})).await.expect(200)["is_active"], false);
+    assert_eq!(socket.next().await, None);
+    world.post("/auth/ws-ticket", Some(&caller), &json!({})).await.problem(401, "invalid_token");
+    world.get("/auth/me", Some(&caller)).await.problem(401, "invalid_token");
+    world.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.problem(401, "invalid_refresh_token");
+    let credentials = json!({"username": caller.username, "password": PASSWORD});
+    world.post("/auth/login", None, &credentials).await.problem(401, "invalid_credentials");
+    let event = world.events(&admin, "user.updated").await.pop().unwrap();
+    assert_eq!((&event["detail"]["was_active"], &event["detail"]["is_active"]), (&json!(true), &json!(false)));
+    assert_eq!(event["detail"]["ended_sessions"].as_array().unwrap().len(), 1);
+    // Once more changes nothing, and what ended does not come back.
+    patch(&world, &admin, &user_id, &json!({"is_active": false})).await.expect(200);
+    patch(&world, &admin, &user_id, &json!({"is_active": true})).await.expect(200);
+    world.post("/auth/ws-ticket", Some(&caller), &json!({})).await.problem(401, "invalid_token");
+    world.login(&caller.username, PASSWORD).await;
+}
+
+#[tokio::test]
+async fn a_deactivation_that_races_logins_leaves_no_live_session() {
+    let world = World::start().await;
+    let (admin, caller) = (world.admin().await, world.someone().await);
+    let user_id = user_id(&world, &caller.username).await;
+    let credentials = json!({"username": caller.username, "password": PASSWORD});
+    for _ in 0..10 {
+        let logins = join_all((0..3).map(|_| world.post("/auth/login", None, &credentials)));
+        let (deactivated, logins) = join(patch(&world, &admin, &user_id, &json!({"is_active": false})), logins).await;
+        deactivated.expect(200);
+        for login in logins.iter().filter(|login| login.status == 200) {
+            let pair = login.json();
+            world.post("/auth/refresh", None, &json!({"refresh_token": pair["refresh_token"]})).await.problem(401, "invalid_refresh_token");
+        }
+        patch(&world, &admin, &user_id, &json!({"is_active": true})).await.expect(200);
+        // Nor does one come to life again.
+        for login in logins.iter().filter(|login| login.status == 200) {
+            let access = login.json()["access_token"].as_str().unwrap().to_owned();
+            let ended = Caller { access, ..caller.clone() };
+            world.post("/auth/ws-ticket", Some(&ended), &json!({})).await.problem(401, "invalid_token");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_last_administrator_stays() {
+    let world = World::start().await;
+    let admin = world.admin().await;
+    let (own, demo) = (user_id(&world, "admin").await, user_id(&world, "demo").await);
+    let lose = [json!({"roles": ["user"]}), json!({"is_active": false}), json!({"roles": [], "is_active": false})];
+    for change in &lose {
+        patch(&world, &admin, &own, change).await.problem(409, "last_admin");
+    }
+    let event = world.events(&admin, "user.updated").await.pop().unwrap();
+    assert_eq!((&event["outcome"], &event["resource"]), (&json!("failure"), &json!(format!("user:{own}"))));
+    // Another role is no loss.
+    patch(&world, &admin, &own, &json!({"roles": ["admin"]})).await.expect(200);
+    patch(&world, &admin, &own, &json!({"roles": ["admin", "auditor"], "is_active": true})).await.expect(200);
+    // One who can't sign in does not count, in whichever order it came about.
+    patch(&world, &admin, &demo, &json!({"roles": ["admin"]})).await.expect(200);
+    patch(&world, &admin, &demo, &json!({"is_active": false})).await.expect(200);
+    patch(&world, &admin, &own, &lose[0]).await.problem(409, "last_admin");
+    patch(&world, &admin, &demo, &json!({"roles": []})).await.expect(200);
+    patch(&world, &admin, &demo, &json!({"roles": ["admin"]})).await.expect(200);
+    patch(&world, &admin, &own, &lose[0]).await.problem(409, "last_admin");
+    patch(&world, &admin, &demo, &json!({"is_active": true})).await.expect(200);
+    // Now there are two, and one may go.
+    patch(&world, &admin, &own, &lose[0]).await.expect(200);
+    patch(&world, &admin, &own, &json!({"roles": ["admin"]})).await.problem(403, "forbidden");
+    let demo_caller = world.demo().await;
+    patch(&world, &demo_caller, &demo, &lose[1]).await.problem(409, "last_admin");
+}
+
+#[tokio::test]
+async fn of_two_administrators_who_demote_each_other_one_is_left() {
+    let world = World::start().await;
+    let mut admins = [world.admin().await, world.demo().await];
+    let mut ids = [user_id(&world, "admin").await, user_id(&world, "demo").await];
+    // The one who signs in to look an account up is a session of its own.
+    admins[0] = world.admin().await;
+    patch(&world, &admins[0], &ids[1], &json!({"roles": ["admin"]})).await.expect(200);
+    for round in 0..20 {
+        let change = if round % 2 == 0 { json!({"roles": []}) } else { json!({"roles": ["auditor"]}) };
+        let (one, other) = join(patch(&world, &admins[0], &ids[1], &change), patch(&world, &admins[1], &ids[0], &change)).await;
+        let (winner, refused) = if one.status == 200 { (0, other) } else { (1, one) };
+        match refused.status {
+            // Refused at the door, because it came when the other was through.
+            403 => refused.problem(403, "forbidden"),
+            _ => refused.problem(409, "last_admin"),
+        };
+        patch(&world, &admins[winner], &ids[1 - winner], &json!({"roles": ["admin"]})).await.expect(200);
+        if round % 3 == 0 {
+            admins.swap(0, 1);
+            ids.swap(0, 1);
+        }
+    }
+}
+
+/// What `bootstrap-admin` answers, or says why not.
+async fn bootstrap(world: &World, candidate: &Value) -> Result<Value, String> {
+    let answer = world.stack.invoke("BootstrapAdminFunction", candidate.to_string()).await.map_err(|error| error.to_string())?;
+    Ok(serde_json::from_slice(&answer).unwrap())
+}
+
+#[tokio::test]
+async fn the_first_administrator_is_made_of_an_account() {
+    let world = World::with(&[("SeedDemoUsers", "off"), ("RateLimits", "*=100000/1m")]).await;
+    let own = register(&world, "Founder", "founder@example.com").await;
+    let caller = world.login("founder", PASSWORD).await;
+    world.get("/users", Some(&caller)).await.problem(403, "forbidden");
+    assert!(bootstrap(&world, &json!({"username": "nobody"})).await.unwrap_err().contains("not_found"));
+    assert!(bootstrap(&world, &json!({})).await.is_err());
+    assert_eq!(bootstrap(&world, &json!({"username": "founder"})).await.unwrap(), json!({"administrator": own}));
+    world.get("/users", Some(&caller)).await.expect(200);
+    register(&world, "second", "second@example.com").await;
+    for candidate in [json!({"username": "founder"}), json!({"username": "second"}), json!({"email": "third@example.com"})] {
+        assert!(bootstrap(&world, &candidate).await.unwrap_err().contains("There is an administrator"));
+    }
+    patch(&world, &caller, &own, &json!({"roles": []})).await.problem(409, "last_admin");
+    let events = world.events(&caller, "admin.bootstrapped").await;
+    assert_eq!(events.iter().filter(|event| event["outcome"] == "success").count(), 1);
+    assert_eq!((&events[0]["resource"], &events[0]["user_agent"]), (&json!(format!("user:{own}")), &json!("bootstrap-admin")));
+}
+
+#[tokio::test]
+async fn of_two_that_are_to_be_the_first_administrator_one_is() {
+    let world = World::with(&[("SeedDemoUsers", "off"), ("RateLimits", "*=100000/1m")]).await;
+    for name in ["one", "two"] {
+        register(&world, name, &format!("{name}@example.com")).await;
+    }
+    let candidates = ["one", "two", "one", "two"].map(|name| json!({"username": name}));
+    let made = join_all(candidates.iter().map(|candidate| bootstrap(&world, candidate))).await;
+    assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 1, "{made:?}");
+}
