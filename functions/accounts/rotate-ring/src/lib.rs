@@ -87,6 +87,7 @@ struct Case<'a> {
 
 impl Worker for RotateRing {
     type Payload = Payload;
+    type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let arn = |kind: RingKind| Ok((kind, platform.config.require(kind.setting())?.to_owned()));

@@ -36,6 +36,7 @@ pub struct SendMail {
 
 impl Worker for SendMail {
     type Payload = Task;
+    type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let (config, database) = (&platform.config, platform.database()?);
