@@ -15,6 +15,7 @@ mod idempotency;
 mod inputs;
 mod invites;
 mod oauth;
+mod passwords;
 mod profits;
 mod realtime;
 mod recovery;

@@ -59,7 +59,7 @@ impl Endpoint for Reset {
             return Err(Problem::invalid_field("new_password", objection));
         }
         // The work of hashing is done for holders of a good token alone.
-        let password_hash = new_password.hash().await?;
+        let password_hash = setter.hasher.hash(&new_password).await?;
         let change = Change { warrant: Warrant::Mail(token), password_hash, context: request.context.clone(), now };
         setter.clone().plan(user, change).await
     }

@@ -6,6 +6,7 @@ use platform::audit::{Actor, Note};
 use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::context::Context;
+use platform::domain::Hasher;
 use platform::mail::{Letter, Postbox, Purpose};
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -18,6 +19,7 @@ use platform::store::{MailToken, MailTokens, User, Users};
 pub struct Setter {
     pub users: Users,
     pub tokens: MailTokens,
+    pub hasher: Hasher,
     ending: Ending,
     postbox: Postbox,
 }
@@ -68,6 +70,7 @@ impl Setter {
         Ok(Self {
             users: Users::new(platform.database()?, &platform.config)?,
             tokens: MailTokens::new(platform.database()?, &platform.config)?,
+            hasher: Hasher::from_config(&platform.config)?,
             ending: Ending::new(platform)?,
             postbox: Postbox::new(platform)?,
         })

@@ -5,7 +5,7 @@ use futures_util::FutureExt as _;
 use platform::audit::{Actor, Note};
 use platform::clock::Timestamp;
 use platform::config::{ConfigError, invalid};
-use platform::domain::{Email, FullName, Password, Roles, Username};
+use platform::domain::{Email, FullName, Hasher, Password, Roles, Username};
 use platform::http::{Call, Endpoint, Fields, Form, Request};
 use platform::ids;
 use platform::plan::{Plan, Replan, Reply};
@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 pub struct Register {
     users: Users,
     invites: Invites,
+    hasher: Hasher,
     admission: Admission,
 }
 
@@ -99,7 +100,7 @@ impl Endpoint for Register {
             other => return Err(invalid("REGISTRATION", other, "it must be `open`, `invite` or `closed`")),
         };
         let (users, invites) = (Users::new(platform.database()?, &platform.config)?, Invites::new(platform.database()?, &platform.config)?);
-        Ok(Self { users, invites, admission })
+        Ok(Self { users, invites, hasher: Hasher::from_config(&platform.config)?, admission })
     }
 
     fn turn_away(&self, call: &Call) -> Option<Problem> {
@@ -126,7 +127,7 @@ impl Endpoint for Register {
             created_at: request.now.as_millisecond(),
             is_active: true,
             roles: invite.as_ref().map_or_else(|| Roles::default().into_vec(), |invite| invite.roles.clone()),
-            password_hash: password.hash().await?,
+            password_hash: self.hasher.hash(&password).await?,
             version: 1,
             sessions: std::collections::BTreeMap::new(),
         };

@@ -10,6 +10,7 @@ use std::time::Instant;
 use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::context::Context;
+use platform::domain::Hasher;
 use platform::gate::{Gate, Passage};
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -22,6 +23,7 @@ pub struct Seed {
     profits: Profits,
     gate: Gate,
     clock: Clock,
+    hasher: Hasher,
     demo_users: bool,
 }
 
@@ -37,6 +39,7 @@ impl Worker for Seed {
             profits: Profits::new(database, &platform.config)?,
             gate: Gate::for_messages(platform, &[])?,
             clock: platform.clock.clone(),
+            hasher: Hasher::from_config(&platform.config)?,
             demo_users: platform.config.switch("SEED_DEMO_USERS")?,
         })
     }
@@ -53,7 +56,7 @@ impl Worker for Seed {
             if self.users.find(demo.username).await?.is_some() || self.users.find(demo.email).await?.is_some() {
                 continue;
             }
-            let plan = demo.plan(&self.users, passage.now).await;
+            let plan = demo.plan(&self.users, self.hasher, passage.now).await;
             match self.gate.commit(plan, None, &passage).await {
                 // Taken meanwhile: the same.
                 Err(problem) if problem.code != Problem::account_exists().code => return Err(problem),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use platform::audit::{Actor, Note};
 use platform::clock::Timestamp;
-use platform::domain::{Email, Password, Username};
+use platform::domain::{Email, Hasher, Password, Username};
 use platform::identity::Role;
 use platform::ids;
 use platform::plan::Plan;
@@ -34,7 +34,7 @@ pub const DEMO: &[DemoUser] = &[
 
 impl DemoUser {
     /// The account, its claims and its event; refused where someone else has made it meanwhile.
-    pub async fn plan(&self, users: &Users, now: Timestamp) -> Result<Plan<()>, Problem> {
+    pub async fn plan(&self, users: &Users, hasher: Hasher, now: Timestamp) -> Result<Plan<()>, Problem> {
         let internal = |_| Problem::internal();
         let (username, email): (Username, Email) = (self.username.parse().map_err(internal)?, self.email.parse().map_err(internal)?);
         let user = User {
@@ -45,7 +45,7 @@ impl DemoUser {
             created_at: now.as_millisecond(),
             is_active: true,
             roles: self.roles.to_vec(),
-            password_hash: Password::new(self.password).hash().await?,
+            password_hash: hasher.hash(&Password::new(self.password)).await?,
             version: 1,
             sessions: BTreeMap::new(),
         };

@@ -15,6 +15,10 @@ pub struct Username(String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Email(String);
 
+/// What someone signs in as: 1 to 254 characters, without regard to case. Whether it could be a username is not said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identifier(String);
+
 /// A name for people: 1 to 100 characters, no control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FullName(String);
@@ -30,6 +34,13 @@ impl Email {
     /// The form in which two addresses are compared.
     pub fn folded(&self) -> String {
         self.0.to_lowercase()
+    }
+}
+
+impl Identifier {
+    /// In the form in which usernames and emails are compared.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -54,6 +65,18 @@ impl FromStr for Email {
         let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
         let valid = text.len() <= 254 && !text.contains(['"', ' ']) && EmailAddress::parse_with_options(text, options).is_ok();
         if valid { Ok(Self(text.to_owned())) } else { Err("must be an email address like name@example.com") }
+    }
+}
+
+impl FromStr for Identifier {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let trimmed = text.trim();
+        if !(1..=254).contains(&trimmed.chars().count()) {
+            return Err("must be 1 to 254 characters");
+        }
+        Ok(Self(trimmed.to_lowercase()))
     }
 }
 
@@ -87,7 +110,7 @@ macro_rules! text {
         }
     )*};
 }
-text!(Username, Email, FullName);
+text!(Username, Email, Identifier, FullName);
 
 #[cfg(test)]
 mod tests {

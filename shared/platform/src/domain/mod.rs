@@ -8,10 +8,10 @@ mod password;
 mod profit;
 mod roles;
 
-pub use account::{Email, FullName, Username};
+pub use account::{Email, FullName, Identifier, Username};
 pub use chart::{ChartType, Interval};
 pub use chat::{ConversationId, MessageRole, MessageStatus, MessageText, PromptName, StopReason, Usage};
 pub use cost::Cost;
-pub use password::{HashError, Password};
+pub use password::{Check, HashError, Hasher, Password, Work};
 pub use profit::{Company, Money, Month, Year};
 pub use roles::Roles;

@@ -2,8 +2,10 @@
 
 mod begin;
 mod end;
+mod login;
 mod rotate;
 
-pub use begin::SignIn;
+use begin::SignIn;
 pub use end::Ending;
+pub use login::{Attempt, PasswordLogin};
 pub use rotate::Rotation;

@@ -47,7 +47,7 @@ pub struct User {
     pub is_active: bool,
     /// Roles now.
     pub roles: Vec<Role>,
-    /// PHC string.
+    /// As `domain::Hasher` made it, or as it was imported.
     pub password_hash: String,
     /// Counts the changes that a login has to notice: a login is conditioned on the version that it checked.
     pub version: u64,
@@ -190,8 +190,9 @@ impl Users {
         ])
     }
 
-    /// Adds a session and drops those that make room for it, if the account is still as it was when the password was checked.
-    pub fn begin_session(&self, user: &User, session: &Session, room: &Room) -> Write {
+    /// Adds a session and drops those that make room for it, if the account is still as it was when the password was checked,
+    /// whose hash it replaces by a stronger one if there is one.
+    pub fn begin_session(&self, user: &User, session: &Session, room: &Room, stronger_hash: Option<&str>) -> Write {
         let mut expression = Expression::default()
             .name("sessions", "sessions")
             .name("new", &session.id)
@@ -201,6 +202,10 @@ impl Users {
             .value("next", n(user.version + 1))
             .value("active", AttributeValue::Bool(true));
         let mut update = "SET #sessions.#new = :expires, #version = :next".to_owned();
+        if let Some(hash) = stronger_hash {
+            update.push_str(", password_hash = :hash");
+            expression = expression.value("hash", s(hash));
+        }
         for (position, id) in room.evicted.iter().chain(&room.idle).enumerate() {
             let _ = write!(update, "{} #sessions.#old{position}", if position == 0 { " REMOVE" } else { "," });
             expression = expression.name(&format!("old{position}"), id);

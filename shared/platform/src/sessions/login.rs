@@ -1,0 +1,114 @@
+//! Signing in with a password: the one way, for `POST /auth/login` and OAuth 2.0's password grant.
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+
+use super::SignIn;
+use crate::audit::{Actor, Note};
+use crate::config::ConfigError;
+use crate::context::Context;
+use crate::domain::{Hasher, Identifier, Password};
+use crate::plan::Plan;
+use crate::platform::Platform;
+use crate::problem::Problem;
+use crate::seal::Seal;
+use crate::store::{User, Users};
+use crate::tokens::TokenPair;
+
+/// What signing in with a password needs.
+#[derive(Clone)]
+pub struct PasswordLogin {
+    users: Users,
+    hasher: Hasher,
+    sign_in: SignIn,
+    seal: Seal,
+}
+
+/// Someone who says who they are.
+#[derive(Clone)]
+pub struct Attempt {
+    /// Whom they say they are.
+    pub identifier: Identifier,
+    /// What is to show it.
+    pub password: Password,
+    /// Where they are.
+    pub context: Context,
+    /// When they said so.
+    pub now: Timestamp,
+    /// The one answer, after the same work, to a password that is wrong, a user whom nobody knows and an account that is not
+    /// active.
+    pub refused: Problem,
+}
+
+/// A password that was right.
+struct Proof {
+    /// For this hash.
+    hash: String,
+    /// What replaces it, where it is weaker than the setting asks for.
+    stronger: Option<String>,
+}
+
+impl PasswordLogin {
+    /// The parts.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            users: Users::new(platform.database()?, &platform.config)?,
+            hasher: Hasher::from_config(&platform.config)?,
+            sign_in: SignIn::new(platform)?,
+            seal: Seal::new(platform)?,
+        })
+    }
+
+    /// A session for whoever this is.
+    pub async fn plan(&self, attempt: Attempt) -> Result<Plan<TokenPair>, Problem> {
+        let user = self.users.find(attempt.identifier.as_str()).await?;
+        self.clone().judge(user, attempt, None).await
+    }
+
+    /// Boxed, because losing a race leads back here. What was proven is not computed again, unless the hash is another now: that
+    /// of a new password, or a stronger one of the same that another login has just made.
+    fn judge(self, user: Option<User>, attempt: Attempt, proof: Option<Proof>) -> BoxFuture<'static, Result<Plan<TokenPair>, Problem>> {
+        async move {
+            let hash = user.as_ref().map(|user| user.password_hash.as_str());
+            let proof = match proof.filter(|proof| hash == Some(&proof.hash)) {
+                Some(proof) => Some(proof),
+                None => self.check(&attempt.password, user.as_ref()).await?,
+            };
+            match (user, proof) {
+                (Some(user), Some(proof)) if user.is_active => {
+                    let (stronger, context, now) = (proof.stronger.clone(), attempt.context.clone(), attempt.now);
+                    let sign_in = self.sign_in.clone();
+                    let overtaken = Box::new(move |found: Option<_>| {
+                        async move {
+                            let user = found.map(|item| self.users.read(item)).transpose()?;
+                            self.judge(user, attempt, Some(proof)).await
+                        }
+                        .boxed()
+                    });
+                    sign_in.plan(&user, stronger.as_deref(), &context, now, overtaken).await
+                }
+                (user, _) => self.refuse(user, attempt).await,
+            }
+        }
+        .boxed()
+    }
+
+    /// Whether this is the password of a user who may sign in.
+    async fn check(&self, password: &Password, user: Option<&User>) -> Result<Option<Proof>, Problem> {
+        let check = self.hasher.check(password, user.map(|user| user.password_hash.as_str())).await?;
+        let Some(user) = user.filter(|user| check.matches && user.is_active) else { return Ok(None) };
+        let stronger = if check.outdated { Some(self.hasher.hash(password).await?) } else { None };
+        Ok(Some(Proof { hash: user.password_hash.clone(), stronger }))
+    }
+
+    async fn refuse(&self, user: Option<User>, attempt: Attempt) -> Result<Plan<TokenPair>, Problem> {
+        // What was typed may be a password in the wrong field: it is there to be recognised, not to be read.
+        let fingerprint = self.seal.fingerprint("login identifier", attempt.identifier.as_str()).await?;
+        let note = Note::default().detail("identifier_hmac", fingerprint);
+        Ok(Plan::refuse(attempt.refused).note(match user {
+            Some(user) => note.resource("user", &user.id).actor(Actor::user(&user.id, &user.username)),
+            None => note,
+        }))
+    }
+}
