@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,6 +12,7 @@ use crate::clock::rfc3339;
 use crate::context::Context;
 use crate::identity::{Credential, Identity, Principal};
 use crate::ids;
+use crate::problem::Problem;
 
 /// Version of the event's shape, so that an event can be verified by the rules it was written under.
 const VERSION: u32 = 1;
@@ -86,6 +88,7 @@ pub struct Note {
     actor: Option<Actor>,
     resource: Option<String>,
     detail: BTreeMap<String, Value>,
+    attempt: bool,
 }
 
 impl Note {
@@ -113,6 +116,23 @@ impl Note {
     pub fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.detail.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// An event that is left even where the input was not valid.
+    #[must_use]
+    pub fn attempt(mut self) -> Self {
+        self.attempt = true;
+        self
+    }
+
+    /// How the event of an answer ends; input that is not valid (422) is not an attempt at anything, unless the note says so.
+    pub fn outcome(&self, problem: Option<&Problem>) -> Option<Outcome> {
+        match problem.map(|problem| problem.status) {
+            None => Some(Outcome::Success),
+            Some(StatusCode::FORBIDDEN) => Some(Outcome::Denied),
+            Some(StatusCode::UNPROCESSABLE_ENTITY) if !self.attempt => None,
+            Some(_) => Some(Outcome::Failure),
+        }
     }
 
     /// The event itself; `None` where neither the note nor the route names an action.

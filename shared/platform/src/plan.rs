@@ -1,8 +1,5 @@
 //! What a handler returns instead of writing: the writes, the event, what follows the commit, and the answer.
 
-use std::future::ready;
-
-use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
@@ -64,15 +61,6 @@ impl<O> Plan<O> {
     pub fn write_or_replan(mut self, write: Write, replan: Replan<O>) -> Self {
         self.writes.push((write, Otherwise::Replan(replan)));
         self
-    }
-
-    /// Adds a write; where its condition does not hold, this other plan is carried out instead.
-    #[must_use]
-    pub fn write_or_else(self, write: Write, other: Plan<O>) -> Self
-    where
-        O: Send + 'static,
-    {
-        self.write_or_replan(write, Box::new(move |_| ready(Ok(other)).boxed()))
     }
 
     /// Adds a write whose condition, if it has one, fails only where something else is amiss: that is a 409.

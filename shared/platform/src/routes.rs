@@ -343,6 +343,7 @@ pub const ACTIONS: &[&ActionRoute] = &[
     &CONNECT,
     &DISCONNECT,
     &PING,
+    &AUTH_RENEW,
     &UNKNOWN_ACTION,
     // Charts
     &CHARTS_SUBSCRIBE,
@@ -359,6 +360,10 @@ pub const DISCONNECT: ActionRoute = ActionRoute::new("disconnect", "$disconnect"
 
 /// Keeps a connection from idling out.
 pub const PING: ActionRoute = ActionRoute::new("ping", "ping", "Answers `pong`, and keeps the connection from idling out");
+
+/// Lets a connection live on by a newer token.
+pub const AUTH_RENEW: ActionRoute =
+    ActionRoute::new("auth-renew", "auth.renew", "Lets the connection live on by a newer access token of its session");
 
 /// What no other action takes.
 pub const UNKNOWN_ACTION: ActionRoute = ActionRoute::new("unknown-action", "$default", "Everything else: `unknown_action`");

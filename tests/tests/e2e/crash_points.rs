@@ -130,6 +130,48 @@ async fn a_logout_that_is_cut_is_done_or_can_be_done() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_session_that_is_cut_is_done_or_can_be_done() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let (lost, caller) = (world.demo().await, world.demo().await);
+        let listed = world.get("/auth/sessions", Some(&caller)).await.expect(200);
+        let path = format!("/auth/sessions/{}", listed["items"][1]["id"].as_str().unwrap());
+        let end = || world.request(Method::DELETE, &path).bearer_auth(&caller.access);
+        cut(&world, moment, ("SessionsFunction", TRANSACT, "SessionsTable"), end()).await;
+        let committed = moment == Failure::HeldAfter;
+        assert_eq!(sessions(&world, &caller).await, if committed { 1 } else { 2 });
+        assert_eq!(world.send(end()).await.status, if committed { 404 } else { 204 });
+        assert_eq!(events(&world, "auth.session_ended", "success").await, 1, "{moment:?}");
+        world.post("/auth/refresh", None, &json!({"refresh_token": lost.refresh})).await.problem(401, "invalid_refresh_token");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_while_it_opens_can_be_opened_again() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let caller = world.someone().await;
+        let bearer = format!("Bearer {}", caller.access);
+        let credentials = [("authorization", bearer.as_str())];
+        world.fail("ConnectionsTable", Some(TRANSACT), moment, 1);
+        let kill = async {
+            world.stack.aws().held().await;
+            world.stack.functions().kill("ConnectFunction").unwrap();
+        };
+        let (refused, ()) = futures_util::join!(world.handshake("", &credentials), kill);
+        assert!(refused.err().is_some_and(|refused| refused.status >= 500), "{moment:?}");
+        // After: it has a place until somebody needs that; see `realtime::caps`.
+        let committed = usize::from(moment == Failure::HeldAfter);
+        assert_eq!(events(&world, "ws.connect", "success").await, committed, "{moment:?}");
+        let mut open = Vec::new();
+        for _ in committed..5 {
+            open.push(world.connect(&caller).await);
+        }
+        assert_eq!(world.handshake("", &credentials).await.err().unwrap().status, 429);
+    }
+}
+
+#[tokio::test]
 async fn a_ticket_that_is_cut_can_be_asked_for_again() {
     for moment in MOMENTS {
         let world = World::start().await;

@@ -162,6 +162,30 @@ async fn a_reply_asks_no_more_than_it_must() {
 }
 
 #[tokio::test]
+async fn a_connection_asks_no_more_than_it_must() {
+    let world = World::start().await;
+    let caller = world.someone().await;
+    let check = |calls: Vec<String>, expected: &[&str]| {
+        let calls: Vec<_> = calls.iter().map(|call| call.replace("tally-local-", "").replace("Table", "")).collect();
+        assert_eq!(calls, expected);
+    };
+    let (mut socket, calls) = world.round_trips(world.connect(&caller)).await;
+    check(calls, &["GetItem Sessions", "TransactWriteItems Connections+Sessions+Audit"]);
+    let query = format!("?ticket={}", crate::realtime::ticket(&world, &caller).await);
+    let (by_ticket, calls) = world.round_trips(world.handshake(&query, &[])).await;
+    assert!(by_ticket.is_ok());
+    check(calls, &["GetItem Tickets", "GetItem Sessions", "TransactWriteItems Connections+Tickets+Sessions+Audit"]);
+
+    // Every message reads its connection and session, and counts.
+    let every = ["GetItem Connections", "GetItem Sessions", "UpdateItem Limits"];
+    let (_, calls) = world.round_trips(socket.ask(&json!({"action": "ping"}), "pong")).await;
+    check(calls, &every);
+    let renew = json!({"action": "auth.renew", "token": caller.access});
+    let (_, calls) = world.round_trips(socket.ask(&renew, "auth.renewed")).await;
+    check(calls, &[&every[..], &["TransactWriteItems Connections"]].concat());
+}
+
+#[tokio::test]
 async fn a_warm_function_asks_for_no_secret() {
     let world = World::start().await;
     let caller = world.demo().await;

@@ -37,7 +37,6 @@ impl Endpoint for EndSession {
         }
         let note = Note::default().resource("session", id);
         let forget = self.users.revoke_session(&request.caller.user_id, id, request.now);
-        let plan = self.ending.add(Plan::reply(()).note(note.clone()), vec![id.to_owned()]);
-        Ok(plan.write_or_else(forget, Plan::refuse(Problem::not_found()).note(note)))
+        Ok(self.ending.add(Plan::reply(()).note(note), vec![id.to_owned()]).write_or(forget, Problem::not_found()))
     }
 }

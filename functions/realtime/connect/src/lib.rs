@@ -1,13 +1,13 @@
 //! `$connect`: opens a WebSocket connection for a session, or refuses it.
 
 mod credentials;
+mod opening;
 mod query;
 
 use std::time::Instant;
 
 use http::{HeaderValue, header};
 use jiff::Timestamp;
-use platform::audit::Note;
 use platform::charts::{Announce, Charts};
 use platform::clock::Clock;
 use platform::config::ConfigError;
@@ -18,9 +18,10 @@ use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Call, Lifecycle};
-use platform::store::{Connection, Connections, Sessions};
+use platform::store::{Connection, Session, Sessions};
 
 use crate::credentials::{Admission, Credentials, PROTOCOL, offers};
+use crate::opening::{Asked, Opening};
 use crate::query::ConnectQuery;
 
 /// The beginning of a connection.
@@ -28,7 +29,7 @@ pub struct Connect {
     gate: Gate,
     credentials: Credentials,
     sessions: Sessions,
-    connections: Connections,
+    opening: Opening,
     charts: Charts,
     origins: Vec<String>,
     clock: Clock,
@@ -42,7 +43,7 @@ impl Lifecycle for Connect {
             gate: Gate::for_messages(platform, Self::ROUTE.limits)?,
             credentials: Credentials::new(platform)?,
             sessions: Sessions::new(platform.database()?, &platform.config)?,
-            connections: Connections::new(platform.database()?, &platform.config)?,
+            opening: Opening::new(platform)?,
             charts: Charts::new(platform)?,
             origins: platform.config.require("CORS_ORIGINS")?.split(',').map(|origin| origin.trim().to_owned()).collect(),
             clock: platform.clock.clone(),
@@ -52,39 +53,23 @@ impl Lifecycle for Connect {
     async fn handle(&self, call: &Call) -> Result<Reply<()>, Problem> {
         let now = self.clock.now();
         let passage = Passage { context: &call.context, now, since: Instant::now(), action: Self::ROUTE.audit, claim: None };
-        let admission = match self.admit(call, now).await {
-            Ok(admission) => admission,
-            Err(problem) => return self.gate.commit(Err(problem), None, &passage).await,
+        let admission = self.admit(call, now).await;
+        let caller = admission.as_ref().ok().map(|admission| Principal::from(admission.identity.clone()));
+        let asked = match admission {
+            Ok(admission) => self.ask(call, admission, now).await,
+            Err(problem) => Err(problem),
         };
-        let ConnectQuery { chart } = call.query().read()?;
-        let connection = Connection {
-            connection_id: call.connection_id.clone(),
-            identity: admission.identity,
-            token_exp: admission.token_exp,
-            connected_at: call.connected_at,
-            address: call.context.address.clone(),
-            user_agent: call.context.user_agent.clone(),
-            expires_at: Connection::expiry(call.connected_at),
+        let plan = match &asked {
+            Ok((asked, session)) => self.opening.clone().plan(asked.clone(), Some(session.clone()), now).await,
+            Err(problem) => Ok(Plan::refuse(problem.clone()).note(opening::note(&call.connection_id))),
         };
-        let mut reply = Reply::new(());
-        if offers(call, PROTOCOL) {
-            reply = reply.header(header::SEC_WEBSOCKET_PROTOCOL, PROTOCOL);
-        }
-        let mut plan = Plan::reply(reply)
-            .write(self.connections.open(&connection)?)
-            .write_or(self.sessions.must_stand(&connection.identity.session_id, now), Problem::invalid_token())
-            .note(Note::default().resource("connection", &connection.connection_id));
-        if let Some(spend) = admission.spend {
-            plan = plan.write_or(spend, Problem::invalid_ticket());
-        }
-        let caller = Principal::from(connection.identity.clone());
-        let reply = self.gate.commit(Ok(plan), Some(&caller), &passage).await?;
+        let reply = self.gate.commit(plan, caller.as_ref(), &passage).await?;
 
-        if let Some((chart_type, interval)) = chart {
+        if let Ok((Asked { connection, chart: Some((chart_type, interval)), .. }, _)) = asked {
             let passage = Passage { action: routes::CHARTS_SUBSCRIBE.audit, ..passage };
             let plan = self.charts.subscribe(&connection, chart_type, interval, Announce::Worker, now);
             // The connection has been committed and is good without the chart, which can be subscribed to again.
-            if let Err(problem) = self.gate.commit(plan, Some(&caller), &passage).await {
+            if let Err(problem) = self.gate.commit(plan, caller.as_ref(), &passage).await {
                 tracing::error!(code = problem.code, connection_id = connection.connection_id, "a chart was not subscribed to");
             }
         }
@@ -93,16 +78,31 @@ impl Lifecycle for Connect {
 }
 
 impl Connect {
-    /// Who may connect: from where, with what, and whether their session lives.
+    /// Who asks for a connection: from where, and with what.
     async fn admit(&self, call: &Call, now: Timestamp) -> Result<Admission, Problem> {
         let allowed = |origin: &HeaderValue| self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes());
         if !call.headers.get_all(header::ORIGIN).iter().all(allowed) {
             return Err(Problem::origin_refused());
         }
-        let admission = self.credentials.judge(call, now).await?;
-        if !self.sessions.holds(&admission.identity, now).await? {
-            return Err(Problem::invalid_token());
-        }
-        Ok(admission)
+        self.credentials.judge(call, now).await
+    }
+
+    /// What is asked for, and the session that it is asked for in.
+    async fn ask(&self, call: &Call, admission: Admission, now: Timestamp) -> Result<(Asked, Session), Problem> {
+        let Admission { identity, token_exp, spend } = admission;
+        let session = self.sessions.get(&identity.session_id).await?;
+        let session = session.filter(|session| session.holds(&identity, now)).ok_or_else(Problem::invalid_token)?;
+        let ConnectQuery { chart } = call.query().read()?;
+        let connection = Connection {
+            connection_id: call.connection_id.clone(),
+            identity,
+            token_exp,
+            connected_at: call.connected_at,
+            address: call.context.address.clone(),
+            user_agent: call.context.user_agent.clone(),
+            expires_at: Connection::expiry(call.connected_at),
+        };
+        let protocol = offers(call, PROTOCOL).then_some(PROTOCOL);
+        Ok((Asked { connection, spend, protocol, chart }, session))
     }
 }

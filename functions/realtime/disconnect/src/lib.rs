@@ -1,5 +1,6 @@
-//! `$disconnect`: forgets a connection that has ended and its subscriptions, whose workers stop when they find them gone.
-//! API Gateway calls it when it can; what it misses expires.
+//! `$disconnect`: forgets a connection that has ended and its subscriptions, whose workers stop when they find them gone,
+//! and gives its place to others. API Gateway calls it when it can; what it misses expires, and a place that somebody
+//! needs is looked at before they are refused.
 
 use platform::config::ConfigError;
 use platform::plan::Reply;
@@ -7,10 +8,11 @@ use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Call, Lifecycle};
-use platform::store::{Connections, Subscriptions};
+use platform::store::{Connections, Sessions, Subscriptions};
 
 /// The end of a connection.
 pub struct Disconnect {
+    sessions: Sessions,
     connections: Connections,
     subscriptions: Subscriptions,
 }
@@ -20,12 +22,19 @@ impl Lifecycle for Disconnect {
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let (database, config) = (platform.database()?, &platform.config);
-        Ok(Self { connections: Connections::new(database.clone(), config)?, subscriptions: Subscriptions::new(database, config)? })
+        Ok(Self {
+            sessions: Sessions::new(database.clone(), config)?,
+            connections: Connections::new(database.clone(), config)?,
+            subscriptions: Subscriptions::new(database, config)?,
+        })
     }
 
     async fn handle(&self, call: &Call) -> Result<Reply<()>, Problem> {
-        self.connections.forget(&call.connection_id).await?;
+        let known = self.connections.forget(&call.connection_id).await?;
         self.subscriptions.end_all(&call.connection_id).await?;
+        if let Some(connection) = known {
+            self.sessions.leave_place(&connection).await?;
+        }
         Ok(Reply::new(()))
     }
 }

@@ -1,7 +1,6 @@
 //! Carries plans out: the writes and the audit event in one transaction.
 
 use super::{Gate, Passage};
-use crate::audit::Outcome;
 use crate::backoff;
 use crate::identity::Principal;
 use crate::plan::{Otherwise, Plan, Reply, Then};
@@ -50,7 +49,7 @@ impl Gate {
                 backoff::pause(overtaken).await;
             }
             let Plan { mut writes, note, created, then, reply } = plan;
-            let (kept, outcome) = (note.clone(), outcome(&reply));
+            let (kept, outcome) = (note.clone(), note.outcome(reply.as_ref().err()));
             let event = outcome.and_then(|outcome| {
                 let latency = u64::try_from(passage.since.elapsed().as_millis()).unwrap_or(u64::MAX);
                 note.event(passage.action, outcome, caller, passage.context, self.clock.now(), latency)
@@ -94,17 +93,5 @@ impl Gate {
         }
         tracing::warn!("a plan was overtaken too often");
         Err(Problem::unavailable())
-    }
-}
-
-/// How the event of an answer ends; input that is not valid (422) is not an attempt at anything.
-fn outcome<O>(reply: &Result<Reply<O>, Problem>) -> Option<Outcome> {
-    match reply {
-        Ok(_) => Some(Outcome::Success),
-        Err(problem) => match problem.status.as_u16() {
-            403 => Some(Outcome::Denied),
-            422 => None,
-            _ => Some(Outcome::Failure),
-        },
     }
 }

@@ -15,6 +15,8 @@ use crate::store::User;
 pub struct Known {
     /// Who it is.
     pub principal: Principal,
+    /// When their access token expires, in seconds since 1970; a key has none.
+    pub token_exp: Option<i64>,
     /// Their account as it is now, where it had to be read.
     user: Option<User>,
 }
@@ -51,7 +53,7 @@ impl Gate {
 
     /// Whether the caller may, by the roles they have now.
     pub async fn admit(&self, known: Option<&Known>, access: Access, me: bool, passage: &Passage<'_>) -> Result<(), Problem> {
-        let Some(Known { principal, user }) = known else { return Ok(()) };
+        let Some(Known { principal, user, .. }) = known else { return Ok(()) };
         let roles = match access {
             Access::Role(roles) => roles,
             Access::RoleOrMe { roles, .. } if !me => roles,
@@ -72,13 +74,13 @@ impl Gate {
     async fn by_token(&self, authorization: Option<&str>, now: Timestamp) -> Result<Known, Refusal> {
         let Some(token) = authorization.and_then(bearer) else { return Err(Problem::unauthenticated().into()) };
         let Some(tokens) = &self.tokens else { return Err(Problem::forbidden("This takes an API key.").into()) };
-        let (identity, _) = tokens.verify(token).await?;
+        let (identity, claims) = tokens.verify(token).await?;
         if let Some(sessions) = &self.sessions
             && !sessions.holds(&identity, now).await?
         {
             return Err(Refusal { problem: Problem::invalid_token(), principal: Some(identity.into()) });
         }
-        Ok(Known { principal: identity.into(), user: None })
+        Ok(Known { principal: identity.into(), token_exp: Some(claims.exp), user: None })
     }
 
     /// A service with an API key: it may what the key's scopes and its owner's account allow now.
@@ -98,7 +100,7 @@ impl Gate {
         if let Err(error) = keys.note_use(&key, now).await {
             tracing::warn!(%error, key_id = key.id, "its use was not noted");
         }
-        Ok(Known { principal, user: Some(user) })
+        Ok(Known { principal, token_exp: None, user: Some(user) })
     }
 }
 

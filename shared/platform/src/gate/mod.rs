@@ -26,7 +26,7 @@ use crate::tokens::AccessTokens;
 
 /// The steps for one route or action, with just the parts that it needs.
 pub struct Gate {
-    /// Key of the HTTP route: what a denial was a denial of.
+    /// Key of the route: what a denial was a denial of.
     route: String,
     success: u16,
     scope: Option<Scope>,
@@ -82,6 +82,11 @@ impl Gate {
             database,
             clock: platform.clock.clone(),
         })
+    }
+
+    /// Makes the parts that the messages of an action need.
+    pub fn for_action(platform: &Platform, action: &str, limits: &[Policy]) -> Result<Self, ConfigError> {
+        Ok(Self { route: action.to_owned(), ..Self::for_messages(platform, limits)? })
     }
 
     /// Makes the parts that messages and workers need, whose caller is known from an item of ours.

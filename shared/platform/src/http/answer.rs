@@ -53,6 +53,7 @@ async fn travel<E: Endpoint>(
     }
     let known = gate.identify(route.access, &call.headers, &passage).await?;
     gate.admit(known.as_ref(), route.access, me, &passage).await?;
+    let token_exp = known.as_ref().and_then(|known| known.token_exp);
     let principal = known.map(|known| known.principal);
     let caller = E::Caller::from_principal(principal.as_ref()).ok_or_else(Problem::unauthenticated)?;
 
@@ -66,7 +67,7 @@ async fn travel<E: Endpoint>(
         }
         (Err(problem), _) | (_, Err(problem)) => return Err(problem),
     };
-    let request = Request { caller, body, query, is_form, context: &call.context, now: passage.now, call };
+    let request = Request { caller, token_exp, body, query, is_form, context: &call.context, now: passage.now, call };
 
     let key = if route.limits.is_empty() { None } else { endpoint.limit_key(&request).await? };
     let standings = gate.count(route.limits, principal.as_ref(), None, key.as_deref(), &passage).await?;

@@ -72,6 +72,8 @@ pub enum Media {
 pub struct Request<'a, E: Endpoint> {
     /// Who calls.
     pub caller: E::Caller,
+    /// When their access token expires, in seconds since 1970; an API key is no token.
+    pub token_exp: Option<i64>,
     /// The body.
     pub body: E::Body,
     /// The query parameters.

@@ -271,6 +271,12 @@ impl Problem {
             .with_header(header::RETRY_AFTER, &retry_after_seconds.to_string())
     }
 
+    /// 429: the session has as many connections open as it may; one that ends makes room at once.
+    pub fn too_many_connections(limit: usize) -> Self {
+        let detail = format!("This session has {limit} connections open, and may have no more. Close one first.");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
+    }
+
     /// 500: a bug, a panic too. What happened is in the log only.
     pub fn internal() -> Self {
         Self::new(

@@ -1,5 +1,7 @@
 //! Begins a session for a user whose password has been checked, if the account is still as it was then.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::Ending;
@@ -59,6 +61,7 @@ impl SignIn {
             previous_hash: None,
             rotated_at: None,
             pair: claims,
+            connections: BTreeMap::new(),
         };
         let room = user.room(now);
         let note = Note::default()

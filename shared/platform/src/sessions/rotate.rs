@@ -144,6 +144,8 @@ impl Rotation {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -165,6 +167,7 @@ mod tests {
                 previous_hash: Some("first".into()),
                 rotated_at: Some(at(0).as_millisecond()),
                 pair: serde_json::from_str(claims).unwrap(),
+                connections: BTreeMap::new(),
             }
         };
         for (hash, milliseconds, expected) in [

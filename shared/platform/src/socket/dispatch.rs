@@ -31,11 +31,23 @@ pub(super) struct Dispatch {
     clock: Clock,
 }
 
+/// Why a message was not done, and whether its connection is over: then it is closed.
+struct Failure {
+    problem: Problem,
+    over: bool,
+}
+
+impl<E: Into<Problem>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { problem: error.into(), over: false }
+    }
+}
+
 impl Dispatch {
-    /// Makes the parts.
-    pub(super) fn new(platform: &Platform) -> Result<Self, ConfigError> {
+    /// Makes the parts for the messages of an action.
+    pub(super) fn new(platform: &Platform, action: &str) -> Result<Self, ConfigError> {
         Ok(Self {
-            gate: Gate::for_messages(platform, EVERY_MESSAGE)?,
+            gate: Gate::for_action(platform, action, EVERY_MESSAGE)?,
             presence: Presence::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
             clock: platform.clock.clone(),
@@ -52,18 +64,17 @@ impl Dispatch {
         let travel = self.travel(action, call, id, message.map(|(_, fields)| fields), since);
         let result = AssertUnwindSafe(travel).catch_unwind().await.unwrap_or_else(|_| {
             // The panic hook has logged where.
-            Err(Problem::internal())
+            Err(Problem::internal().into())
         });
         tracing::info!(
             request_id = call.context.request_id,
             route = A::ROUTE.action,
             connection_id = call.connection_id,
-            code = result.as_ref().err().map_or("ok", |problem| problem.code),
+            code = result.as_ref().err().map_or("ok", |failure| failure.problem.code),
             latency_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
             "dispatched"
         );
-        if let Err(problem) = result {
-            let over = problem.code == "invalid_token";
+        if let Err(Failure { problem, over }) = result {
             self.post(call, id, &ErrorMessage::new(problem, &call.context.request_id)).await;
             if over && let Err(error) = self.sender.close(&call.connection_id).await {
                 tracing::warn!(%error, connection_id = call.connection_id, "a connection without a session stays open");
@@ -78,10 +89,11 @@ impl Dispatch {
         id: Option<&str>,
         fields: Result<crate::http::Fields, Problem>,
         since: Instant,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Failure> {
         let route = A::ROUTE;
         let now = self.clock.now();
-        let connection = self.presence.admit(&call.connection_id, now).await?.ok_or_else(Problem::invalid_token)?;
+        let connection = self.presence.admit(&call.connection_id, now).await?;
+        let connection = connection.ok_or_else(|| Failure { problem: Problem::invalid_token(), over: true })?;
         let context = Context { user_agent: connection.user_agent.clone(), ..call.context.clone() };
         let passage = Passage { context: &context, now, since, action: route.audit, claim: None };
         let caller = &connection.identity;
@@ -91,7 +103,10 @@ impl Dispatch {
         let body = fields?.read::<A::Body>()?;
         count(route.limits).await?;
 
-        let plan = action.handle(Message { caller, body, id, connection: &connection, context: &context, now }).await;
+        let plan = match action.handle(Message { caller, body, id, connection: &connection, context: &context, now }).await {
+            Ok(plan) => Ok(plan),
+            Err(problem) => Err(self.gate.deny(problem, Some(&principal), &passage).await),
+        };
         let Committed { then, reply } = self.gate.write(plan, Some(&principal), &passage).await?;
         // Before what follows: a worker's first message comes after the answer.
         if let Ok(Reply { output: Some(output), .. }) = &reply {
@@ -102,7 +117,7 @@ impl Dispatch {
                 self.post(call, id, &output).await;
             }
         }
-        reply.map(drop)
+        Ok(reply.map(drop)?)
     }
 
     /// Posts a message. That the client has gone meanwhile, or cannot be reached, is nobody's problem but its own.

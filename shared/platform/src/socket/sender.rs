@@ -12,6 +12,7 @@ use aws_sdk_apigatewaymanagement::config::Builder;
 use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
 use aws_sdk_apigatewaymanagement::error::{DisplayErrorContext, SdkError};
 use aws_sdk_apigatewaymanagement::operation::delete_connection::DeleteConnectionError;
+use aws_sdk_apigatewaymanagement::operation::get_connection::GetConnectionError;
 use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectionError;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
 
@@ -25,6 +26,9 @@ const FRAME_LIMIT: usize = 32 * 1024;
 
 /// Milliseconds of a connection's life in which 410 means "not yet": its `$connect` may not have returned.
 const OPENING_MS: i64 = 5_000;
+
+/// Milliseconds that API Gateway waits for `$connect` at the longest.
+const CONNECTING_MS: i64 = 30_000;
 
 /// First pause before a post is tried again; it doubles up to eight times of it.
 const FIRST_PAUSE: Duration = Duration::from_millis(40);
@@ -97,6 +101,19 @@ impl Sender {
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(FIRST_PAUSE * 8);
+        }
+    }
+
+    /// Whether a connection is still there, as far as can be found out.
+    pub async fn is_open(&self, peer: Peer<'_>) -> Result<bool, SendError> {
+        // API Gateway knows it only once its `$connect` has returned.
+        if self.clock.now().as_millisecond() < peer.connected_at + CONNECTING_MS {
+            return Ok(true);
+        }
+        match self.client.get_connection().connection_id(peer.connection_id).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(GetConnectionError::is_gone_exception) => Ok(false),
+            Err(error) => Err(SendError::Unavailable(DisplayErrorContext(error).to_string())),
         }
     }
 

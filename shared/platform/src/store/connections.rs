@@ -3,11 +3,11 @@
 //! Key: `connection_id`. Index `by_session`: `session_id`, `connection_id`, to close what a session leaves open; it may
 //! lag, which is why every message reads its session too.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use serde::{Deserialize, Serialize};
 
 use super::Database;
-use super::database::{Expression, StoreError, Write, item, key, s, unavailable};
+use super::database::{Expression, Item, StoreError, Write, item, key, n, read, s, unavailable};
 use crate::config::{Config, ConfigError};
 use crate::identity::Identity;
 use crate::socket::Peer;
@@ -70,11 +70,23 @@ impl Connections {
         Ok(Write::put(&self.table, item(connection)?, "attribute_not_exists(connection_id)", &Expression::default()))
     }
 
-    /// Forgets a connection, if it is still known.
-    pub async fn forget(&self, connection_id: &str) -> Result<(), StoreError> {
+    /// Lets a connection live by a token that expires later than the one it has. See [`Connections::read`].
+    pub fn renew(&self, connection_id: &str, token_exp: i64) -> Write {
+        let expression = Expression::default().value("exp", n(token_exp));
+        // A connection that is not there fails the comparison as well.
+        Write::update(&self.table, key("connection_id", connection_id), "SET token_exp = :exp", "token_exp <= :exp", &expression)
+    }
+
+    /// What the failed condition of [`Connections::renew`] found.
+    pub fn read(&self, item: Item) -> Result<Connection, StoreError> {
+        read(item)
+    }
+
+    /// Forgets a connection; what was known of it.
+    pub async fn forget(&self, connection_id: &str) -> Result<Option<Connection>, StoreError> {
         let request = self.database.client().delete_item().table_name(&self.table).set_key(Some(key("connection_id", connection_id)));
-        request.send().await.map_err(unavailable)?;
-        Ok(())
+        let answer = request.return_values(ReturnValue::AllOld).send().await.map_err(unavailable)?;
+        answer.attributes.map(read).transpose()
     }
 
     /// Ids of the connections of a session; the newest may be missing.

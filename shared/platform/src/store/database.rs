@@ -211,6 +211,11 @@ pub(super) fn item(value: impl Serialize) -> Result<Item, StoreError> {
     Ok(serde_dynamo::to_item(value)?)
 }
 
+/// A Rust value as that of an attribute.
+pub(super) fn value(value: impl Serialize) -> Result<AttributeValue, StoreError> {
+    Ok(serde_dynamo::to_attribute_value(value)?)
+}
+
 /// A key of one string attribute.
 pub(super) fn key(name: &str, value: &str) -> Item {
     HashMap::from([(name.to_owned(), AttributeValue::S(value.to_owned()))])

@@ -36,7 +36,7 @@ pub use limits::LimitCounters;
 pub use mail_tokens::{MailToken, MailTokens};
 pub use messages::{Listener, Message, Messages, Origin};
 pub use profits::{Profit, ProfitFilter, Profits};
-pub use sessions::{Session, Sessions};
+pub use sessions::{CONNECTIONS_PER_SESSION, Session, Sessions};
 pub use span::{Order, Span};
 pub use subscriptions::{Subscription, Subscriptions};
 pub use tickets::{Ticket, Tickets};

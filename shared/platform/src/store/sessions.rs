@@ -3,13 +3,20 @@
 //! Key: `id`. A session that has ended is not there any more; one that has run out may still be, so its times are
 //! compared by whoever reads it.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::database::{Database, Expression, Item, StoreError, Write, item, key, n, read, s};
+use super::Connection;
+use super::database::{Database, Expression, Item, StoreError, Write, item, key, n, read, s, value};
 use crate::config::{Config, ConfigError};
 use crate::identity::Identity;
 use crate::tokens::PairClaims;
+
+/// WebSocket connections that a session may have open.
+pub const CONNECTIONS_PER_SESSION: usize = 5;
 
 /// The sessions' table.
 #[derive(Debug, Clone)]
@@ -47,12 +54,19 @@ pub struct Session {
     pub rotated_at: Option<i64>,
     /// What the pair that is good now says: signed again for a caller within the grace.
     pub pair: PairClaims,
+    /// WebSocket connections, and when each opened, in milliseconds since 1970. Of some nobody has said that they ended.
+    pub connections: BTreeMap<String, i64>,
 }
 
 impl Session {
     /// Whether it has not run out.
     pub fn is_live(&self, now: Timestamp) -> bool {
         now.as_second() < self.expires_at
+    }
+
+    /// Whether it is the one in which a caller says to be, and has not run out.
+    pub fn holds(&self, caller: &Identity, now: Timestamp) -> bool {
+        self.is_live(now) && self.id == caller.session_id && self.user_id == caller.user_id
     }
 }
 
@@ -75,13 +89,37 @@ impl Sessions {
     /// Whether the session in which a caller says to be is theirs and has not ended.
     pub async fn holds(&self, caller: &Identity, now: Timestamp) -> Result<bool, StoreError> {
         let session = self.get(&caller.session_id).await?;
-        Ok(session.is_some_and(|session| session.is_live(now) && session.user_id == caller.user_id))
+        Ok(session.is_some_and(|session| session.holds(caller, now)))
     }
 
-    /// Asks that a session stands when other writes are committed: it may have ended since it was read.
-    pub fn must_stand(&self, id: &str, now: Timestamp) -> Write {
-        // An item that is not there fails the comparison as well.
-        Write::check(&self.table, key("id", id), "expires_at > :now", &Expression::default().value("now", n(now.as_second())))
+    /// Gives a connection a place in its session, if that stands and has one, and takes theirs from connections that have
+    /// ended. See [`Sessions::read`].
+    pub fn take_place(&self, connection: &Connection, ended: &[String], now: Timestamp) -> Write {
+        let mut expression = Expression::default()
+            .name("connections", "connections")
+            .name("new", &connection.connection_id)
+            .value("opened", n(connection.connected_at))
+            .value("now", n(now.as_second()))
+            .value("places", n(CONNECTIONS_PER_SESSION + ended.len()));
+        let mut update = "SET #connections.#new = :opened".to_owned();
+        // An item that is not there fails the comparisons as well.
+        let mut condition = "expires_at > :now AND size(#connections) < :places".to_owned();
+        for (position, id) in ended.iter().enumerate() {
+            let _ = write!(update, "{} #connections.#old{position}", if position == 0 { " REMOVE" } else { "," });
+            let _ = write!(condition, " AND attribute_exists(#connections.#old{position})");
+            expression = expression.name(&format!("old{position}"), id);
+        }
+        Write::update(&self.table, key("id", &connection.identity.session_id), &update, condition.as_str(), &expression)
+    }
+
+    /// Takes the place of a connection that has ended, if its session has not.
+    pub async fn leave_place(&self, connection: &Connection) -> Result<(), StoreError> {
+        let expression = Expression::default().name("connections", "connections").name("old", &connection.connection_id);
+        let key = key("id", &connection.identity.session_id);
+        let left: Option<Session> =
+            self.database.update_if(&self.table, key, "REMOVE #connections.#old", "attribute_exists(id)", &expression).await?;
+        drop(left);
+        Ok(())
     }
 
     /// A new session.
@@ -89,9 +127,20 @@ impl Sessions {
         Ok(Write::put(&self.table, item(session)?, "attribute_not_exists(id)", &Expression::default()))
     }
 
-    /// The session with its next pair, if the refresh token with this hash is still the good one.
+    /// Gives a session its next pair, if the refresh token with this hash is still the good one. What else happens to the
+    /// session meanwhile is left alone.
     pub fn rotate(&self, session: &Session, spent_hash: &str) -> Result<Write, StoreError> {
-        Ok(Write::put(&self.table, item(session)?, "refresh_hash = :spent", &Expression::default().value("spent", s(spent_hash))))
+        let expression = Expression::default()
+            .value("used", n(session.last_used_at))
+            .value("expires", n(session.expires_at))
+            .value("hash", s(&session.refresh_hash))
+            .value("previous", value(&session.previous_hash)?)
+            .value("rotated", value(session.rotated_at)?)
+            .value("pair", value(&session.pair)?)
+            .value("spent", s(spent_hash));
+        let update = "SET last_used_at = :used, expires_at = :expires, refresh_hash = :hash, previous_hash = :previous, \
+                      rotated_at = :rotated, pair = :pair";
+        Ok(Write::update(&self.table, key("id", &session.id), update, "refresh_hash = :spent", &expression))
     }
 
     /// Ends a session.
@@ -99,7 +148,7 @@ impl Sessions {
         Write::delete(&self.table, key("id", id))
     }
 
-    /// What a failed condition of [`Sessions::rotate`] found.
+    /// What a failed condition found.
     pub fn read(&self, item: Item) -> Result<Session, StoreError> {
         read(item)
     }

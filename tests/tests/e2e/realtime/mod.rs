@@ -1,10 +1,12 @@
 //! Connections, tickets, messages and charts over the WebSocket.
 
+mod caps;
 mod charts;
 mod connections;
 mod messages;
+mod renewal;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use platform::routes::ACTIONS;
 use serde_json::{Value, json};
@@ -33,11 +35,22 @@ async fn connections_tickets_and_subscriptions_leave_their_events() {
     let subscribed = socket.ask_amid(&subscribe, &["charts.data"]).await;
     assert!(world.handshake(&query, &[]).await.is_err());
     assert!(world.handshake("", &[("origin", "https://evil.example")]).await.is_err());
+    let bearer = format!("Bearer {}", caller.access);
+    let credentials = [("authorization", bearer.as_str())];
+    assert!(world.handshake("?chart_type=area", &credentials).await.is_err());
+    world.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
+    assert!(world.handshake("", &credentials).await.is_err());
 
     let outcomes =
         async |action: &str| -> Vec<Value> { world.events(&auditor, action).await.iter().map(|event| event["outcome"].clone()).collect() };
     assert_eq!(outcomes("auth.ws_ticket").await, ["success"]);
-    assert_eq!(outcomes("ws.connect").await, ["success", "failure", "denied"]);
+    assert_eq!(outcomes("ws.connect").await, ["success", "failure", "denied", "failure", "failure"]);
+    // Each says which connection was asked for, and who asked, as soon as that is known.
+    let connects = world.events(&auditor, "ws.connect").await;
+    let resources: BTreeSet<_> = connects.iter().map(|event| event["resource"].as_str().unwrap()).collect();
+    assert!(resources.len() == 5 && resources.iter().all(|resource| resource.starts_with("connection:")), "{resources:?}");
+    let known: Vec<_> = connects.iter().map(|event| event["actor"]["username"] == caller.username).collect();
+    assert_eq!(known, [true, false, false, true, true]);
     let events = world.events(&auditor, "charts.subscribe").await;
     assert_eq!(events.len(), 2);
     assert_eq!(events[1]["resource"], format!("subscription:{}", subscribed["subscription_id"].as_str().unwrap()));

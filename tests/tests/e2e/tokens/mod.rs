@@ -1,7 +1,7 @@
 //! Tokens: what they say, which are taken and which are not, and the keys behind them.
 
 mod attacks;
-mod forger;
+pub mod forger;
 mod rotation;
 mod warm;
 

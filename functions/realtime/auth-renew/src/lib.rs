@@ -1,0 +1,79 @@
+//! `auth.renew`: a connection ends an hour after the token it came with has expired, unless a newer one takes its place.
+
+use futures_util::FutureExt as _;
+use platform::clock::rfc3339_ms;
+use platform::config::ConfigError;
+use platform::http::{Fields, Form};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, ActionRoute};
+use platform::socket::{Action, Message, ServerMessage};
+use platform::store::Connections;
+use platform::tokens::AccessTokens;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The action.
+pub struct Renew {
+    tokens: AccessTokens,
+    connections: Connections,
+}
+
+/// What is sent.
+#[derive(ToSchema)]
+pub struct RenewBody {
+    /// An access token of the session in which the connection was opened.
+    pub token: String,
+}
+
+/// The connection lives by the token that was sent, or by one that it has been sent before and that expires later.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Renewed {
+    /// When that token expires, RFC 3339 in UTC. An hour after that the connection ends.
+    #[schema(example = "2026-01-31T09:45:00.000Z")]
+    pub expires_at: String,
+}
+
+impl ServerMessage for Renewed {
+    const TYPE: &'static str = "auth.renewed";
+}
+
+impl Form for RenewBody {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { token: fields.required("token")? })
+    }
+}
+
+impl Action for Renew {
+    const ROUTE: ActionRoute = routes::AUTH_RENEW;
+    type Body = RenewBody;
+    type Output = Renewed;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { tokens: AccessTokens::new(platform)?, connections: Connections::new(platform.database()?, &platform.config)? })
+    }
+
+    async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<Renewed>>, Problem> {
+        let (identity, claims) = self.tokens.verify(&message.body.token).await?;
+        // Who a connection belongs to does not change: it may be listening to what is theirs.
+        if identity.user_id != message.caller.user_id || identity.session_id != message.caller.session_id {
+            return Err(Problem::invalid_token());
+        }
+        let renew = self.connections.renew(&message.connection.connection_id, claims.exp);
+        let connections = self.connections.clone();
+        let found = move |found| {
+            async move {
+                let Some(item) = found else { return Err(Problem::invalid_token()) };
+                Ok(Plan::reply(Some(renewed(connections.read(item)?.token_exp))))
+            }
+            .boxed()
+        };
+        Ok(Plan::reply(Some(renewed(claims.exp))).write_or_replan(renew, Box::new(found)))
+    }
+}
+
+/// The answer; `token_exp` in seconds since 1970.
+fn renewed(token_exp: i64) -> Renewed {
+    Renewed { expires_at: rfc3339_ms(token_exp.saturating_mul(1_000)) }
+}

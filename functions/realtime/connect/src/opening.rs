@@ -1,0 +1,111 @@
+//! Opens a connection, which takes a place among those that its session may have.
+//!
+//! The session's item has the list of them, so that their number is a condition of the write that opens one more.
+//! `$disconnect` takes a connection off the list, but API Gateway does not promise to call it: where the list is full,
+//! `@connections` is asked which of them are still there.
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join_all};
+use http::header;
+use jiff::Timestamp;
+use platform::audit::Note;
+use platform::config::ConfigError;
+use platform::domain::{ChartType, Interval};
+use platform::plan::{Plan, Reply};
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::socket::{Peer, Sender};
+use platform::store::{CONNECTIONS_PER_SESSION, Connection, Connections, Session, Sessions, Write};
+
+/// Opens connections.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    sessions: Sessions,
+    connections: Connections,
+    sender: Sender,
+}
+
+/// A connection that is to be opened.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The connection.
+    pub connection: Connection,
+    /// What uses its ticket up, where it came with one.
+    pub spend: Option<Write>,
+    /// The subprotocol that is spoken, where the client offers one.
+    pub protocol: Option<&'static str>,
+    /// A chart that is subscribed to at once.
+    pub chart: Option<(ChartType, Interval)>,
+}
+
+/// What the event of a connection says, which every one leaves that is asked for, whatever is wrong with how.
+pub fn note(connection_id: &str) -> Note {
+    Note::default().resource("connection", connection_id).attempt()
+}
+
+impl Opening {
+    /// Uses the tables of sessions and connections, and `@connections`.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let (database, config) = (platform.database()?, &platform.config);
+        Ok(Self {
+            sessions: Sessions::new(database.clone(), config)?,
+            connections: Connections::new(database, config)?,
+            sender: Sender::new(config, platform.clock.clone())?,
+        })
+    }
+
+    /// The connection and its place, if its session stands and has one to give. Boxed, because a session that has changed
+    /// since it was read leads back here.
+    pub fn plan(self, asked: Asked, session: Option<Session>, now: Timestamp) -> BoxFuture<'static, Result<Plan<()>, Problem>> {
+        async move {
+            let note = note(&asked.connection.connection_id);
+            let Some(session) = session.filter(|session| session.holds(&asked.connection.identity, now)) else {
+                return Ok(Plan::refuse(Problem::invalid_token()).note(note));
+            };
+            let ended = self.ended(&session, now).await;
+            if session.connections.len() - ended.len() >= CONNECTIONS_PER_SESSION {
+                return Ok(Plan::refuse(Problem::too_many_connections(CONNECTIONS_PER_SESSION)).note(note));
+            }
+            let reply = Reply::new(());
+            let reply = match asked.protocol {
+                Some(protocol) => reply.header(header::SEC_WEBSOCKET_PROTOCOL, protocol),
+                None => reply,
+            };
+            let mut plan = Plan::reply(reply).note(note).write(self.connections.open(&asked.connection)?);
+            if let Some(spend) = &asked.spend {
+                plan = plan.write_or(spend.clone(), Problem::invalid_ticket());
+            }
+            let place = self.sessions.take_place(&asked.connection, &ended, now);
+            Ok(plan.write_or_replan(
+                place,
+                Box::new(move |found| {
+                    async move {
+                        let session = found.map(|item| self.sessions.read(item)).transpose()?;
+                        self.plan(asked, session, now).await
+                    }
+                    .boxed()
+                }),
+            ))
+        }
+        .boxed()
+    }
+
+    /// Connections of a session that take a place and are no more: none that has outlived every connection, and where that
+    /// does not make room, none that `@connections` does not know.
+    async fn ended(&self, session: &Session, now: Timestamp) -> Vec<String> {
+        let listed = session.connections.iter().map(|(id, opened)| Peer { connection_id: id, connected_at: *opened });
+        let (outlived, rest): (Vec<_>, Vec<_>) = listed.partition(|peer| Connection::expiry(peer.connected_at) <= now.as_second());
+        let mut ended = outlived;
+        if rest.len() >= CONNECTIONS_PER_SESSION {
+            let open = join_all(rest.iter().map(|peer| self.sender.is_open(*peer))).await;
+            for (peer, open) in rest.into_iter().zip(open) {
+                match open {
+                    Ok(true) => {}
+                    Ok(false) => ended.push(peer),
+                    Err(error) => tracing::warn!(%error, connection_id = peer.connection_id, "may have ended, and keeps its place"),
+                }
+            }
+        }
+        ended.into_iter().map(|peer| peer.connection_id.to_owned()).collect()
+    }
+}

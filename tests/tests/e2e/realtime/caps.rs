@@ -1,0 +1,199 @@
+//! What a session and a connection may have at most, whoever asks at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use platform::store::{Session, Sessions};
+use serde_json::{Value, json};
+use tally_local::aws::Failure;
+use tally_tests::{Caller, Socket, World};
+
+use super::{assert_alive, ticket};
+
+/// Connections of a caller that are asked for at the same time: those that opened, and how many were one too many.
+async fn connect_at_once(world: &World, caller: &Caller, count: usize) -> (Vec<Socket>, usize) {
+    let bearer = format!("Bearer {}", caller.access);
+    let credentials = [("authorization", bearer.as_str())];
+    let (mut opened, mut refused) = (Vec::new(), 0);
+    for result in join_all((0..count).map(|_| world.handshake("", &credentials))).await {
+        match result {
+            Ok(socket) => opened.push(socket),
+            Err(answer) => {
+                assert_eq!((answer.status, &answer.body["code"]), (429, &json!("rate_limited")), "{answer:?}");
+                refused += 1;
+            }
+        }
+    }
+    (opened, refused)
+}
+
+/// Fails unless a place becomes free in time; gives the connection that took it.
+async fn connect_soon(world: &World, caller: &Caller) -> Socket {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(socket) = connect_at_once(world, caller, 1).await.0.pop() {
+            return socket;
+        }
+        assert!(Instant::now() < deadline, "no place became free");
+    }
+}
+
+/// A user's only session, and its table.
+async fn only_session(world: &World, caller: &Caller) -> (Sessions, Session) {
+    let listed = world.get("/auth/sessions", Some(caller)).await.expect(200);
+    let platform = world.platform("ConnectFunction");
+    let sessions = Sessions::new(platform.database().unwrap(), &platform.config).unwrap();
+    let session = sessions.get(listed["items"][0]["id"].as_str().unwrap()).await.unwrap().unwrap();
+    (sessions, session)
+}
+
+#[tokio::test]
+async fn of_many_connections_of_a_session_five_open_and_one_that_ends_makes_room() {
+    let world = World::start().await;
+    let (caller, auditor) = (world.someone().await, world.admin().await);
+    let (mut opened, refused) = connect_at_once(&world, &caller, 12).await;
+    assert_eq!((opened.len(), refused), (5, 7));
+    for socket in &mut opened {
+        assert_alive(socket).await;
+    }
+    let outcomes: Vec<_> = world.events(&auditor, "ws.connect").await.into_iter().map(|event| event["outcome"].clone()).collect();
+    assert_eq!(outcomes.iter().filter(|outcome| *outcome == "success").count(), 5);
+    assert_eq!(outcomes.iter().filter(|outcome| *outcome == "failure").count(), 7);
+
+    // A ticket that finds no room is not used up.
+    let query = format!("?ticket={}", ticket(&world, &caller).await);
+    assert_eq!(world.handshake(&query, &[]).await.err().unwrap().status, 429);
+    // Another session of the same user has places of its own.
+    let again = world.login(&caller.username, "Correct-Horse-9").await;
+    assert_alive(&mut world.connect(&again).await).await;
+
+    opened.pop().unwrap().close().await;
+    let mut next = connect_soon(&world, &caller).await;
+    assert_alive(&mut next).await;
+    assert_eq!(connect_at_once(&world, &caller, 1).await.1, 1);
+    next.close().await;
+    drop(connect_soon(&world, &caller).await);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while let Err(refused) = world.handshake(&query, &[]).await {
+        assert_eq!(refused.status, 429, "{refused:?}");
+        assert!(Instant::now() < deadline, "the ticket was used up");
+    }
+}
+
+#[tokio::test]
+async fn connections_that_ended_unheard_keep_nobody_out() {
+    let world = World::start().await;
+    // Seconds since they opened; whether there is room; whether it is known without asking.
+    for (age, has_room, is_asked) in [(10, false, false), (60, true, true), (3 * 3_600, true, false)] {
+        let caller = world.someone().await;
+        let (sessions, session) = only_session(&world, &caller).await;
+        let platform = world.platform("ConnectFunction");
+        let opened = platform.clock.now().as_millisecond() - age * 1_000;
+        let unheard = Session { connections: (0..5).map(|number| (format!("unheard-{number}="), opened)).collect(), ..session };
+        let database = platform.database().unwrap();
+        database.commit(vec![sessions.end(&unheard.id)]).await.unwrap();
+        database.commit(vec![sessions.begin(&unheard).unwrap()]).await.unwrap();
+
+        world.stack.calls().clear();
+        let (open, refused) = connect_at_once(&world, &caller, 1).await;
+        assert_eq!((open.len(), refused), if has_room { (1, 0) } else { (0, 1) }, "{age} s");
+        let asked = world.stack.calls().snapshot().iter().any(|call| call.operation == "GetConnection");
+        assert_eq!(asked, is_asked, "{age} s");
+        let left = only_session(&world, &caller).await.1.connections;
+        assert_eq!(left.len(), if has_room { 1 } else { 5 }, "{left:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_not_forgotten_makes_room_when_it_is_asked_for() {
+    let world = World::start().await;
+    let caller = world.someone().await;
+    let (mut opened, _) = connect_at_once(&world, &caller, 5).await;
+    world.stack.calls().clear();
+    world.fail("SessionsTable", Some("UpdateItem"), Failure::Internal, usize::MAX);
+    opened.pop().unwrap().close().await;
+    let tried = async || world.stack.calls().snapshot().iter().filter(|call| call.operation == "UpdateItem").count() >= 3;
+    while !tried().await {
+        tokio::task::yield_now().await;
+    }
+    world.stack.aws().recover();
+    assert_eq!(only_session(&world, &caller).await.1.connections.len(), 5);
+
+    // As it will be once its `$connect` has returned for certain.
+    let (sessions, session) = only_session(&world, &caller).await;
+    let earlier: BTreeMap<_, _> = session.connections.iter().map(|(id, opened)| (id.clone(), opened - 60_000)).collect();
+    let database = world.platform("ConnectFunction").database().unwrap();
+    database.commit(vec![sessions.end(&session.id)]).await.unwrap();
+    database.commit(vec![sessions.begin(&Session { connections: earlier, ..session }).unwrap()]).await.unwrap();
+    let (mut sixth, refused) = connect_at_once(&world, &caller, 1).await;
+    assert_eq!(refused, 0);
+    assert_alive(&mut sixth[0]).await;
+    assert_eq!(connect_at_once(&world, &caller, 1).await.1, 1);
+    for socket in &mut opened {
+        assert_alive(socket).await;
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_and_connections_of_a_session_lose_nothing_of_each_other() {
+    let world = World::start().await;
+    let caller = world.someone().await;
+    let rotate = async {
+        let mut refresh = caller.refresh.clone();
+        for _ in 0..8 {
+            let pair = world.post("/auth/refresh", None, &json!({"refresh_token": refresh})).await.expect(200);
+            refresh = pair["refresh_token"].as_str().unwrap().to_owned();
+        }
+        refresh
+    };
+    let (refresh, (mut opened, refused)) = futures_util::join!(rotate, connect_at_once(&world, &caller, 5));
+    assert_eq!(refused, 0);
+    assert_eq!(only_session(&world, &caller).await.1.connections.len(), 5);
+    assert_eq!(connect_at_once(&world, &caller, 1).await.1, 1);
+    world.post("/auth/refresh", None, &json!({"refresh_token": refresh})).await.expect(200);
+    for socket in &mut opened {
+        assert_alive(socket).await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_has_one_stream_of_each_chart_however_often_it_asks_at_once() {
+    let world = World::start().await;
+    let caller = world.someone().await;
+    let mut socket = world.connect(&caller).await;
+    for number in 0..15 {
+        let chart_type = ["line", "pie", "bar"][number % 3];
+        socket.send(&json!({"action": "charts.subscribe", "chart_type": chart_type, "interval_ms": 60000})).await;
+    }
+    let (mut answers, mut streams) = (0, BTreeSet::new());
+    while answers < 15 {
+        let message = socket.next().await.unwrap();
+        match message["type"].as_str().unwrap() {
+            "charts.subscribed" => {
+                answers += 1;
+                streams.insert((message["chart_type"].to_string(), message["subscription_id"].to_string()));
+            }
+            "charts.data" => {}
+            other => panic!("{other}: {message}"),
+        }
+    }
+    assert_eq!(streams.len(), 3, "{streams:?}");
+}
+
+#[tokio::test]
+async fn of_many_messages_at_once_no_more_are_taken_than_may_be() {
+    let world = World::with(&[("RateLimits", "ws_messages=8/1m,*=100000/1m")]).await;
+    let caller = world.someone().await;
+    let mut socket = world.connect(&caller).await;
+    for _ in 0..24 {
+        socket.send(&json!({"action": "ping"})).await;
+    }
+    let mut answers: BTreeMap<String, usize> = BTreeMap::new();
+    for _ in 0..24 {
+        let answer = socket.next().await.unwrap();
+        let kind = if answer["type"] == "pong" { &answer["type"] } else { &answer["code"] };
+        *answers.entry(kind.as_str().map_or_else(|| Value::to_string(kind), str::to_owned)).or_default() += 1;
+    }
+    assert_eq!(answers, BTreeMap::from([("pong".to_owned(), 8), ("rate_limited".to_owned(), 16)]));
+}
