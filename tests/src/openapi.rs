@@ -43,6 +43,8 @@ pub fn document() -> Value {
     document.json::<login::Login>().body_or_form::<login::Credentials>().output::<platform::tokens::TokenPair>().status(401);
     document.json::<refresh::Refresh>().body::<refresh::Spend>().output::<platform::tokens::TokenPair>().status(401);
     document.json::<token::Token>().form::<token::Grant>().output::<platform::tokens::TokenPair>();
+    document.json::<revoke::Revoke>().form::<platform::sessions::ShownToken>().output::<revoke::Revoked>();
+    document.json::<introspect::Introspect>().form::<platform::sessions::ShownToken>().output::<introspect::Introspection>();
     document.json::<logout::Logout>().body::<logout::Scope>();
     document.json::<me::Me>().output::<me::Myself>();
     document.json::<sessions::ListSessions>().output::<sessions::SessionsView>();

@@ -89,6 +89,10 @@ impl Route {
         Self { access: Access::RoleOrMe { roles, parameter }, ..self }
     }
 
+    const fn for_keys(self, scope: Scope) -> Self {
+        Self { access: Access::Key, scope: Some(scope), ..self }
+    }
+
     const fn scoped(self, scope: Scope) -> Self {
         Self { scope: Some(scope), ..self }
     }
@@ -164,6 +168,8 @@ pub const ROUTES: &[&Route] = &[
     &LOGIN,
     &REFRESH,
     &TOKEN,
+    &REVOKE,
+    &INTROSPECT,
     &LOGOUT,
     &ME,
     &SESSIONS,
@@ -236,6 +242,17 @@ pub const TOKEN: Route = Route::new("token", "POST", "/auth/token", "OAuth 2.0's
     .public()
     .limited(&[Policy::REFRESH, Policy::REFRESH_ADDRESS])
     .audited("auth.refresh");
+
+/// The end of a token, and of its session.
+pub const REVOKE: Route = Route::new("revoke", "POST", "/auth/revoke", "Give a token up, and its session with it (RFC 7009)")
+    .public()
+    .limited(&[Policy::REVOKE_ADDRESS])
+    .audited("auth.token_revoked");
+
+/// Whether a token is good.
+pub const INTROSPECT: Route = Route::new("introspect", "POST", "/auth/introspect", "Whether a token is good, and what it says (RFC 7662)")
+    .for_keys(Scope::TokensIntrospect)
+    .audited("auth.token_introspected");
 
 /// The end of a session, or of all.
 pub const LOGOUT: Route =

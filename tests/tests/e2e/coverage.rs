@@ -15,7 +15,7 @@ use crate::users::user_id;
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Paths of OAuth 2.0, which take forms.
-const FORMS: [&str; 1] = ["/auth/token"];
+const FORMS: [&str; 3] = ["/auth/token", "/auth/revoke", "/auth/introspect"];
 
 /// A request that succeeds, for each row.
 async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answer {
@@ -43,6 +43,7 @@ async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answe
             let refresh_token = world.demo().await.refresh;
             ("/auth/token".to_owned(), Some(json!({"grant_type": "refresh_token", "refresh_token": refresh_token})))
         }
+        "POST /auth/revoke" | "POST /auth/introspect" => (route.path.to_owned(), Some(json!({"token": world.demo().await.access}))),
         "POST /auth/logout" => ("/auth/logout".to_owned(), None),
         "DELETE /auth/sessions/{id}" => {
             let sessions = world.get("/auth/sessions", caller).await.json();
@@ -83,15 +84,30 @@ async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answe
     world.send(request(world, method, &path, caller, body.as_ref())).await
 }
 
-fn request(world: &World, method: Method, path: &str, caller: Option<&Caller>, body: Option<&Value>) -> reqwest::RequestBuilder {
+/// A request of the kind that its path takes, by a user or a service.
+pub fn request(world: &World, method: Method, path: &str, caller: Option<&Caller>, body: Option<&Value>) -> reqwest::RequestBuilder {
     let mut request = world.request(method, path);
     if let Some(caller) = caller {
-        request = request.bearer_auth(&caller.access);
+        let is_key = caller.access.starts_with("tly_");
+        request = if is_key { request.header("x-api-key", &caller.access) } else { request.bearer_auth(&caller.access) };
     }
     match body {
         Some(body) if FORMS.contains(&path) => request.form(body),
         Some(body) => request.json(body),
         None => request,
+    }
+}
+
+/// Someone who may call a row, if it is not for everyone.
+async fn caller_of(world: &World, route: &Route) -> Option<Caller> {
+    match route.access {
+        Access::Public => None,
+        Access::Key => {
+            let admin = world.admin().await;
+            let key = world.post("/api-keys", Some(&admin), &new_key(&[route.scope.unwrap().as_str()], HOUR)).await.expect(201);
+            Some(Caller { access: key["key"].as_str().unwrap().to_owned(), ..admin })
+        }
+        _ => Some(world.admin().await),
     }
 }
 
@@ -109,7 +125,7 @@ fn sample_path(route: &Route) -> String {
 async fn every_row_succeeds_as_it_says_and_leaves_its_event() {
     for route in ROUTES {
         let world = World::start().await;
-        let caller = if route.access == Access::Public { None } else { Some(world.admin().await) };
+        let caller = caller_of(&world, route).await;
         let answer = succeed(&world, route, caller.as_ref()).await;
         answer.expect(route.success);
         if let Some(action) = route.audit {
@@ -126,7 +142,8 @@ async fn every_row_that_is_not_public_asks_for_a_token() {
     for route in ROUTES.iter().filter(|route| route.access != Access::Public) {
         let path = sample_path(route);
         world.send(request(&world, route.method.parse().unwrap(), &path, None, None)).await.problem(401, "unauthenticated");
-        let stranger = Caller { username: String::new(), access: "not.a.token".into(), refresh: String::new() };
+        let access = if route.access == Access::Key { "tly_not_a_key" } else { "not.a.token" };
+        let stranger = Caller { username: String::new(), access: access.into(), refresh: String::new() };
         let answer = world.send(request(&world, route.method.parse().unwrap(), &path, Some(&stranger), None)).await;
         answer.problem(401, "invalid_token");
     }
@@ -149,7 +166,7 @@ async fn every_limited_row_refuses_what_is_too_much() {
     for route in ROUTES.iter().filter(|route| !route.limits.is_empty()) {
         for policy in route.limits {
             let world = World::with(&[("RateLimits", &format!("{}=1/1h,*=100000/1m", policy.name))]).await;
-            let caller = if route.access == Access::Public { None } else { Some(world.admin().await) };
+            let caller = caller_of(&world, route).await;
             let first = succeed(&world, route, caller.as_ref()).await;
             assert!(first.header("ratelimit-policy").contains(policy.name), "{} of {}: {first:?}", policy.name, route.key());
             let refused = spend_again(&world, route, caller.as_ref(), &first).await;

@@ -130,6 +130,30 @@ async fn a_logout_that_is_cut_is_done_or_can_be_done() {
 }
 
 #[tokio::test]
+async fn a_token_whose_giving_up_is_cut_is_given_up_or_can_be() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let caller = world.someone().await;
+        let mut socket = world.connect(&caller).await;
+        let revoke = || world.request(Method::POST, "/auth/revoke").form(&[("token", &caller.refresh)]);
+        cut(&world, moment, ("RevokeFunction", TRANSACT, "SessionsTable"), revoke()).await;
+        // Before: the token is good. After: it is not, and whoever gives it up again is told no less.
+        let committed = usize::from(moment == Failure::HeldAfter);
+        assert_eq!(events(&world, "auth.token_revoked", "success").await, committed, "{moment:?}");
+        world.send(revoke()).await.expect(200);
+        let ended = world.events(&world.admin().await, "auth.token_revoked").await;
+        assert_eq!(ended.iter().filter(|event| event["detail"]["ended"] == true).count(), 1, "{moment:?}");
+        if moment == Failure::HeldAfter {
+            // Nobody was left to hang up: the first message finds the session ended.
+            socket.send(&json!({"action": "ping"})).await;
+            assert_eq!(socket.expect("error").await["code"], "invalid_token");
+        }
+        assert_eq!(socket.next().await, None, "{moment:?}");
+        world.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.problem(401, "invalid_refresh_token");
+    }
+}
+
+#[tokio::test]
 async fn the_end_of_a_session_that_is_cut_is_done_or_can_be_done() {
     for moment in MOMENTS {
         let world = World::start().await;

@@ -1,12 +1,16 @@
 //! What each endpoint asks of DynamoDB, call by call: one more makes every request slower and dearer, so it is to be decided, not
 //! to happen.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
 use tally_local::aws::Service;
 use tally_tests::{Answer, Caller, World};
 
+use crate::api_keys::new_key;
 use crate::chat::FAST;
+use crate::coverage;
 
 /// Counting against two limits, side by side.
 const TWO_LIMITS: [&str; 2] = ["UpdateItem Limits"; 2];
@@ -18,9 +22,7 @@ const FIND_USER: [&str; 2] = ["GetItem Users"; 2];
 async fn check(world: &World, request: (&str, Option<&Caller>, Option<Value>), expected: &[&[&str]]) -> Answer {
     let (route, caller, body) = request;
     let (method, path) = route.split_once(' ').unwrap();
-    let request = world.request(method.parse::<Method>().unwrap(), path);
-    let request = caller.iter().fold(request, |request, caller| request.bearer_auth(&caller.access));
-    let request = body.iter().fold(request, reqwest::RequestBuilder::json);
+    let request = coverage::request(world, method.parse::<Method>().unwrap(), path, caller, body.as_ref());
     let (answer, calls) = world.round_trips(world.send(request)).await;
     assert!(answer.status < 300, "{answer:?}");
     let mut calls = short(&calls);
@@ -83,6 +85,29 @@ async fn accounts_ask_no_more_than_they_must() {
     // One query for each of the two sessions.
     let all: &[&[&str]] = &[&["GetItem Sessions", "GetItem Users"], &end, &["Query Connections"]];
     check(&world, ("POST /auth/logout", Some(&caller), Some(json!({"all": true}))), all).await;
+}
+
+#[tokio::test]
+async fn oauth_clients_and_services_ask_no_more_than_they_must() {
+    let world = World::start().await;
+    let (admin, caller) = (world.admin().await, world.demo().await);
+    let new = new_key(&["tokens:introspect"], Duration::from_hours(1));
+    let key = world.post("/api-keys", Some(&admin), &new).await.expect(201)["key"].as_str().unwrap().to_owned();
+    let service = Caller { access: key, ..admin };
+    let shown = Some(json!({"token": caller.access}));
+    let known = ["GetItem ApiKeys", "GetItem Users"];
+    let look = ["UpdateItem Limits", "GetItem Sessions", "PutItem Audit"];
+    // Its first use in an hour is noted.
+    let first: &[&[&str]] = &[&known, &["UpdateItem ApiKeys"], &look];
+    check(&world, ("POST /auth/introspect", Some(&service), shown.clone()), first).await;
+    check(&world, ("POST /auth/introspect", Some(&service), shown.clone()), &[&known, &look]).await;
+
+    let spend = json!({"grant_type": "refresh_token", "refresh_token": caller.refresh});
+    let rotate = ["GetItem Sessions", "GetItem Users", "TransactWriteItems Users+Sessions+Audit"];
+    check(&world, ("POST /auth/token", None, Some(spend)), &[&TWO_LIMITS, &rotate]).await;
+    let end = ["UpdateItem Limits", "GetItem Sessions", "TransactWriteItems Sessions+Users+Audit", "Query Connections"];
+    check(&world, ("POST /auth/revoke", None, shown.clone()), &[&end]).await;
+    check(&world, ("POST /auth/revoke", None, shown), &[&look]).await;
 }
 
 #[tokio::test]

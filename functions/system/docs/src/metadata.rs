@@ -25,12 +25,20 @@ pub struct AuthorizationServer {
     /// Where tokens are got.
     #[schema(example = "https://api.example.com/auth/token")]
     pub token_endpoint: String,
+    /// Where tokens are given up (RFC 7009).
+    #[schema(example = "https://api.example.com/auth/revoke")]
+    pub revocation_endpoint: String,
+    /// Where services ask whether a token is good (RFC 7662): with an API key, for which RFC 8414 has no name.
+    #[schema(example = "https://api.example.com/auth/introspect")]
+    pub introspection_endpoint: String,
     /// `refresh_token`, and `password` where the deployment takes it.
     pub grant_types_supported: Vec<&'static str>,
     /// None.
     pub response_types_supported: [&'static str; 0],
     /// `none`: clients are public ones.
     pub token_endpoint_auth_methods_supported: [&'static str; 1],
+    /// `none`: whoever has a token may give it up.
+    pub revocation_endpoint_auth_methods_supported: [&'static str; 1],
     /// The documentation for people.
     #[schema(example = "https://api.example.com/docs")]
     pub service_documentation: String,
@@ -53,9 +61,12 @@ impl Endpoint for Metadata {
         let url = request.context.public_url(&self.config);
         let server = AuthorizationServer {
             token_endpoint: format!("{url}{}", routes::TOKEN.path),
+            revocation_endpoint: format!("{url}{}", routes::REVOKE.path),
+            introspection_endpoint: format!("{url}{}", routes::INTROSPECT.path),
             grant_types_supported: self.grant_types.clone(),
             response_types_supported: [],
             token_endpoint_auth_methods_supported: ["none"],
+            revocation_endpoint_auth_methods_supported: ["none"],
             service_documentation: format!("{url}{}", routes::DOCS.path),
             issuer: url,
         };

@@ -72,6 +72,8 @@ impl Policy {
     pub const MAIL_ADDRESS: Self = Self::new("mail_address", 20, 3600, Subject::Address, OnStoreFailure::Refuse);
     /// `mail_token`: 20 in 15 minutes tried from an address.
     pub const MAIL_TOKEN: Self = Self::new("mail_token", 20, 900, Subject::Address, OnStoreFailure::Refuse);
+    /// `revoke_address`: 600 an hour from an address.
+    pub const REVOKE_ADDRESS: Self = Self::new("revoke_address", 600, 3600, Subject::Address, OnStoreFailure::Allow);
     /// `chat_user`: 30 a minute for a user.
     pub const CHAT_USER: Self = Self::new("chat_user", 30, 60, Subject::User, OnStoreFailure::Allow);
     /// `chat_session`: 10 a minute for a session.
@@ -91,6 +93,7 @@ impl Policy {
         Self::MAIL,
         Self::MAIL_ADDRESS,
         Self::MAIL_TOKEN,
+        Self::REVOKE_ADDRESS,
         Self::CHAT_USER,
         Self::CHAT_SESSION,
         Self::API_KEY,

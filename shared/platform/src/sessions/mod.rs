@@ -4,8 +4,10 @@ mod begin;
 mod end;
 mod login;
 mod rotate;
+mod shown;
 
 use begin::SignIn;
 pub use end::Ending;
 pub use login::{Attempt, PasswordLogin};
 pub use rotate::Rotation;
+pub use shown::{Held, ShownToken, ShownTokens};

@@ -3,12 +3,14 @@
 mod claims;
 mod issuer;
 mod live;
+mod reader;
 mod ring;
 mod unverified;
 
 pub use claims::{AccessClaims, RefreshClaims, TokenError};
 pub use issuer::{Lifetimes, Pair, PairClaims, TokenIssuer, TokenPair};
 pub use live::LiveRing;
+pub use reader::{Genuine, TokenReader};
 pub use ring::{Ring, RingError, RingKind};
 pub use unverified::Unverified;
 

@@ -20,7 +20,7 @@ async fn refresh(world: &World, token: &str) -> Answer {
 }
 
 /// These claims with others in their place.
-fn with(claims: &Value, others: Value) -> Value {
+pub fn with(claims: &Value, others: Value) -> Value {
     let (mut claims, Value::Object(others)) = (claims.clone(), others) else { panic!("these are no members") };
     claims.as_object_mut().unwrap().extend(others);
     claims

@@ -1,8 +1,14 @@
 //! What clients see that know OAuth 2.0 and nothing else of this API. Real ones are in .ci/check-oauth-clients.
 
+mod introspection;
+mod revocation;
+
 use http::Method;
 use serde_json::{Value, json};
-use tally_tests::{Answer, World};
+use tally_tests::{Answer, Caller, World};
+
+use crate::tokens::forger::{Forger, part};
+use crate::tokens::with;
 
 /// A form posted by nobody in particular.
 async fn form(world: &World, path: &str, fields: &[(&str, &str)]) -> Answer {
@@ -14,6 +20,35 @@ fn refresh_token(answer: &Value) -> &str {
     answer["refresh_token"].as_str().unwrap()
 }
 
+/// What is no token of a live session, though most of it has been signed with the right key for this caller's.
+async fn worthless(world: &World, caller: &Caller) -> Vec<(&'static str, String)> {
+    let access_key = Forger::access(&world.secret("AccessRing").await["current"]);
+    let refresh_key = Forger::refresh(&world.secret("RefreshRing").await["current"]);
+    let (access, refresh) = (part(&caller.access, 1), part(&caller.refresh, 1));
+    let other = world.someone().await;
+    let now = access["iat"].as_i64().unwrap();
+    let expired = json!({"iat": now - 1000, "exp": now - 40});
+    let ticket = world.post("/auth/ws-ticket", Some(&other), &json!({})).await.expect(201);
+    vec![
+        ("a letter", "x".into()),
+        ("letters of others", "é\u{202e}' OR '1'='1".into()),
+        ("three parts", "not.a.token".into()),
+        ("three objects", "e30.e30.e30".into()),
+        ("8 KB", "a".repeat(8192)),
+        ("8 KB of dots", ".".repeat(8192)),
+        ("a ticket", ticket["ticket"].as_str().unwrap().to_owned()),
+        ("an access token not signed", format!("{}.", caller.access.rsplit_once('.').unwrap().0)),
+        ("an access token that has expired", access_key.token(&with(&access, expired.clone()))),
+        ("a refresh token that has expired", refresh_key.token(&with(&refresh, expired))),
+        ("an access token by the ring of the others", refresh_key.sign(access_key.header().to_string(), access.to_string())),
+        ("what an access token says, as a refresh token", refresh_key.token(&access)),
+        ("what a refresh token says, as an access token", access_key.token(&refresh)),
+        ("another issuer's", access_key.token(&with(&access, json!({"iss": "other"})))),
+        ("of no session", access_key.token(&with(&access, json!({"sid": "019a0000-0000-7000-8000-000000000000"})))),
+        ("of another user's session", refresh_key.token(&with(&refresh, json!({"sub": part(&other.access, 1)["sub"]})))),
+    ]
+}
+
 #[tokio::test]
 async fn the_metadata_names_what_there_is_and_no_more() {
     let world = World::with(&[("PasswordGrant", "off")]).await;
@@ -22,9 +57,12 @@ async fn the_metadata_names_what_there_is_and_no_more() {
     let expected = json!({
         "issuer": url,
         "token_endpoint": format!("{url}/auth/token"),
+        "revocation_endpoint": format!("{url}/auth/revoke"),
+        "introspection_endpoint": format!("{url}/auth/introspect"),
         "grant_types_supported": ["refresh_token"],
         "response_types_supported": [],
         "token_endpoint_auth_methods_supported": ["none"],
+        "revocation_endpoint_auth_methods_supported": ["none"],
         "service_documentation": format!("{url}/docs"),
     });
     assert_eq!(metadata, expected);

@@ -1,0 +1,117 @@
+//! `POST /auth/introspect`: whether a token is good now, and what it says (RFC 7662), for services that are shown tokens of
+//! this API. They ask with an API key that has the scope `tokens:introspect`.
+
+use platform::audit::Note;
+use platform::config::ConfigError;
+use platform::http::{Endpoint, Media, Request};
+use platform::identity::Principal;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::sessions::{Held, ShownToken, ShownTokens};
+use platform::tokens::Genuine;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The endpoint.
+pub struct Introspect {
+    tokens: ShownTokens,
+}
+
+/// The answer. Of a token that is not good it says only that.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Introspection {
+    /// Whether the token is genuine, has not expired, has not been spent, and its session has not ended.
+    pub active: bool,
+    /// `access` or `refresh`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "access")]
+    pub token_use: Option<&'static str>,
+    /// `bearer`, for an access token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "bearer")]
+    pub token_type: Option<&'static str>,
+    /// User id. Roles are not among what is said: whoever needs them reads the current ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub: Option<String>,
+    /// Username when the session began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "demo")]
+    pub username: Option<String>,
+    /// Session id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
+    /// Id of the token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+    /// Issuer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "tally")]
+    pub iss: Option<String>,
+    /// For whom it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "tally-api")]
+    pub aud: Option<String>,
+    /// Issued at, seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iat: Option<i64>,
+    /// Expires at, seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exp: Option<i64>,
+}
+
+impl From<Held> for Introspection {
+    fn from(Held { claims, session, is_good }: Held) -> Self {
+        if !is_good {
+            return Self::default();
+        }
+        let (sub, username, sid) = (Some(session.user_id), Some(session.username), Some(session.id));
+        let of_session = Self { active: true, sub, username, sid, ..Self::default() };
+        match claims {
+            Genuine::Access(claims) => Self {
+                token_use: Some("access"),
+                token_type: Some("bearer"),
+                jti: Some(claims.jti),
+                iss: Some(claims.iss),
+                aud: Some(claims.aud),
+                iat: Some(claims.iat),
+                exp: Some(claims.exp),
+                ..of_session
+            },
+            Genuine::Refresh(claims) => Self {
+                token_use: Some("refresh"),
+                jti: Some(claims.jti),
+                iss: Some(claims.iss),
+                aud: Some(claims.aud),
+                iat: Some(claims.iat),
+                exp: Some(claims.exp),
+                ..of_session
+            },
+        }
+    }
+}
+
+impl Endpoint for Introspect {
+    const ROUTE: Route = routes::INTROSPECT;
+    type Caller = Principal;
+    type Body = ShownToken;
+    type Query = ();
+    type Output = Introspection;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { tokens: ShownTokens::new(platform)? })
+    }
+
+    fn media(&self) -> Media {
+        Media::Form
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Introspection>, Problem> {
+        let held = self.tokens.find(&request.body, request.now).await?;
+        let note = held.iter().fold(Note::default(), |note, held| note.resource("session", &held.session.id));
+        let answer = held.map(Introspection::from).unwrap_or_default();
+        let note = note.detail("active", answer.active);
+        Ok(Plan::reply(answer).note(note))
+    }
+}

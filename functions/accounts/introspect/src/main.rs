@@ -1,0 +1,6 @@
+//! The Lambda function `introspect`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), platform::Error> {
+    platform::http::HttpFunction::new().endpoint::<introspect::Introspect>()?.run().await
+}

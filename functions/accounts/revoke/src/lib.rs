@@ -1,0 +1,56 @@
+//! `POST /auth/revoke`: gives a token up (RFC 7009), and its session with it: what was got by one grant ends together.
+//!
+//! Whoever has a token may give it up. A refresh token that has been spent ends its session too, as it does where it is spent
+//! again. What is no token of a live session is answered just like one: there is nothing left to do.
+
+use futures_util::FutureExt as _;
+use platform::audit::{Actor, Note};
+use platform::config::ConfigError;
+use platform::http::{Endpoint, Media, Request};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::sessions::{Ending, Held, ShownToken, ShownTokens};
+use platform::store::Users;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The endpoint.
+pub struct Revoke {
+    tokens: ShownTokens,
+    users: Users,
+    ending: Ending,
+}
+
+/// The answer, whatever the token was. Clients ignore it (RFC 7009 section 2.2).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Revoked {}
+
+impl Endpoint for Revoke {
+    const ROUTE: Route = routes::REVOKE;
+    type Caller = ();
+    type Body = ShownToken;
+    type Query = ();
+    type Output = Revoked;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let users = Users::new(platform.database()?, &platform.config)?;
+        Ok(Self { tokens: ShownTokens::new(platform)?, users, ending: Ending::new(platform)? })
+    }
+
+    fn media(&self) -> Media {
+        Media::Form
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Revoked>, Problem> {
+        let nothing = || Ok(Plan::reply(Revoked {}).note(Note::default().detail("ended", false)));
+        let Some(Held { session, .. }) = self.tokens.find(&request.body, request.now).await? else { return nothing() };
+        let forget = self.users.revoke_session(&session.user_id, &session.id, request.now);
+        let actor = Actor { session_id: Some(session.id.clone()), ..Actor::user(&session.user_id, &session.username) };
+        let note = Note::default().actor(actor).resource("session", &session.id).detail("ended", true);
+        let plan = self.ending.add(Plan::reply(Revoked {}).note(note), vec![session.id]);
+        // It ended meanwhile in another way.
+        Ok(plan.write_or_replan(forget, Box::new(move |_| async move { nothing() }.boxed())))
+    }
+}

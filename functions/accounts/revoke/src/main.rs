@@ -1,0 +1,6 @@
+//! The Lambda function `revoke`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), platform::Error> {
+    platform::http::HttpFunction::new().endpoint::<revoke::Revoke>()?.run().await
+}

@@ -1,0 +1,63 @@
+//! Tokens that someone shows to be looked at (RFC 7662) or given up (RFC 7009): of which session they are, and whether they
+//! are still good in it.
+
+use jiff::Timestamp;
+use utoipa::ToSchema;
+
+use crate::config::ConfigError;
+use crate::http::{Fields, Form};
+use crate::ids;
+use crate::platform::Platform;
+use crate::problem::Problem;
+use crate::store::{Session, Sessions};
+use crate::tokens::{Genuine, TokenReader};
+
+/// What is sent.
+#[derive(ToSchema)]
+pub struct ShownToken {
+    /// An access or a refresh token. A `token_type_hint` may come with it, and is not needed: a token says itself what it is.
+    pub token: String,
+}
+
+impl Form for ShownToken {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { token: fields.required("token")? })
+    }
+}
+
+/// Finds the sessions of tokens.
+#[derive(Clone)]
+pub struct ShownTokens {
+    tokens: TokenReader,
+    sessions: Sessions,
+}
+
+/// A token of ours in a session that has not ended.
+pub struct Held {
+    /// What it says.
+    pub claims: Genuine,
+    /// Its session.
+    pub session: Session,
+    /// Whether it is good for anything: a refresh token that has been spent is not.
+    pub is_good: bool,
+}
+
+impl ShownTokens {
+    /// The parts.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { tokens: TokenReader::new(platform)?, sessions: Sessions::new(platform.database()?, &platform.config)? })
+    }
+
+    /// The token with its session; `None` where it is not ours, has expired, or its session has ended.
+    pub async fn find(&self, shown: &ShownToken, now: Timestamp) -> Result<Option<Held>, Problem> {
+        let Some(claims) = self.tokens.read(&shown.token, now).await? else { return Ok(None) };
+        let session = self.sessions.get(claims.session_id()).await?;
+        Ok(session.filter(|session| session.is_live(now) && session.user_id == claims.user_id()).map(|session| {
+            let is_good = match &claims {
+                Genuine::Access(_) => true,
+                Genuine::Refresh(_) => ids::same(&ids::sha256(&shown.token), &session.refresh_hash),
+            };
+            Held { claims, session, is_good }
+        }))
+    }
+}
