@@ -34,8 +34,9 @@ impl Client {
 
     /// A client whose requests come from this address of the loopback range.
     #[must_use]
-    pub fn from_address(&self, address: [u8; 4]) -> reqwest::Client {
-        reqwest::Client::builder().local_address(IpAddr::from(address)).build().unwrap()
+    pub fn from_address(&self, address: [u8; 4]) -> Self {
+        let client = reqwest::Client::builder().local_address(IpAddr::from(address)).build().unwrap();
+        Self { url: self.url.clone(), client }
     }
 
     /// A request to be completed and sent.

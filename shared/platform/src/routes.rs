@@ -228,7 +228,7 @@ pub const REGISTER: Route = Route::new("register", "POST", "/auth/register", "Re
 /// A session and its first pair of tokens.
 pub const LOGIN: Route = Route::new("login", "POST", "/auth/login", "Sign in with a password")
     .public()
-    .limited(&[Policy::LOGIN, Policy::LOGIN_ADDRESS])
+    .limited(&[Policy::LOGIN, Policy::LOGIN_ADDRESS, Policy::LOGIN_LOCK])
     .audited("auth.login");
 
 /// The next pair of tokens.

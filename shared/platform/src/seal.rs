@@ -29,4 +29,10 @@ impl Seal {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.get("current").ok_or_else(Problem::unavailable)?.as_bytes());
         Ok(URL_SAFE_NO_PAD.encode(hmac::sign(&key, format!("{purpose}\n{text}").as_bytes())))
     }
+
+    /// That of an identifier that somebody typed, in the form in which identifiers are compared. It may be a password in the
+    /// wrong field: it is there to be recognised, not to be read.
+    pub async fn identifier(&self, folded: &str) -> Result<String, Problem> {
+        self.fingerprint("login identifier", folded).await
+    }
 }

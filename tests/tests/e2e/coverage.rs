@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::Method;
+use platform::limits::Policy;
 use platform::routes::{Access, ROUTES, Route};
 use serde_json::{Value, json};
 use tally_tests::{Answer, Caller, World, id};
@@ -169,6 +170,11 @@ async fn every_limited_row_refuses_what_is_too_much() {
             let caller = caller_of(&world, route).await;
             let first = succeed(&world, route, caller.as_ref()).await;
             assert!(first.header("ratelimit-policy").contains(policy.name), "{} of {}: {first:?}", policy.name, route.key());
+            if *policy == Policy::LOGIN_LOCK {
+                // Only failures count.
+                let body = json!({"username": "demo", "password": "wrong"});
+                world.post("/auth/login", None, &body).await.problem(401, "invalid_credentials");
+            }
             let refused = spend_again(&world, route, caller.as_ref(), &first).await;
             refused.problem(429, "rate_limited");
             assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);

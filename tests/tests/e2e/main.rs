@@ -11,6 +11,7 @@ mod crash_points;
 mod crashes;
 mod documents;
 mod failures;
+mod guessing;
 mod idempotency;
 mod inputs;
 mod invites;

@@ -44,13 +44,13 @@ impl Endpoint for Forgot {
     }
 
     async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<String>, Problem> {
-        Ok(Some(request.body.email.folded()))
+        Ok(Some(self.seal.identifier(&request.body.email.folded()).await?))
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Accepted>, Problem> {
         let email = request.body.email;
         // As a failed login has it, so that the trail shows both to be about the same address.
-        let fingerprint = self.seal.fingerprint("login identifier", &email.folded()).await?;
+        let fingerprint = self.seal.identifier(&email.folded()).await?;
         let plan = Plan::reply(Accepted::MAIL).note(Note::default().detail("identifier_hmac", fingerprint));
         let letter = Letter::PasswordReset { email: email.to_string() };
         Ok(self.postbox.add(plan, letter, request.context, request.now)?)

@@ -56,7 +56,7 @@ impl Endpoint for Login {
     }
 
     async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<String>, Problem> {
-        Ok(Some(request.body.username.as_str().to_owned()))
+        Ok(Some(self.login.fingerprint(&request.body.username).await?))
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<TokenPair>, Problem> {

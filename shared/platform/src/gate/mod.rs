@@ -3,6 +3,7 @@
 mod commit;
 mod count;
 mod denial;
+mod guess;
 mod identify;
 
 pub use commit::Committed;

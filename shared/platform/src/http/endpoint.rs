@@ -41,7 +41,7 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
         Media::Json
     }
 
-    /// What a limit with the subject `Key` or `AddressAndKey` counts; `None` leaves such limits out.
+    /// What a limit with the subject `Guess`, `Recipient` or `SpentSession` counts; `None` leaves such limits out.
     fn limit_key(&self, _request: &Request<Self>) -> impl Future<Output = Result<Option<String>, Problem>> + Send {
         async { Ok(None) }
     }

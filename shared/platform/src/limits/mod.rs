@@ -1,10 +1,11 @@
 //! Rate limits: named policies, sliding windows, and the headers that tell a client where it stands.
 
+mod lock;
 mod policy;
 mod window;
 
 pub use policy::{Limits, OnStoreFailure, Policy, Quota, Subject};
-pub use window::{Standing, bucket_of, buckets_to_keep, standing};
+pub use window::{Standing, bucket_of, buckets_to_keep, standing, used};
 
 use http::{HeaderName, HeaderValue};
 
@@ -13,6 +14,13 @@ use http::{HeaderName, HeaderValue};
 pub struct Standings(pub Vec<(&'static str, Quota, Standing)>);
 
 impl Standings {
+    /// Says otherwise where a caller stands with a policy.
+    pub fn replace(&mut self, policy: &Policy, standing: Standing) {
+        for (_, _, stood) in self.0.iter_mut().filter(|(name, ..)| *name == policy.name) {
+            *stood = standing;
+        }
+    }
+
     /// The IETF fields `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers), if any policy applied.
     pub fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         if self.0.is_empty() {
@@ -25,4 +33,9 @@ impl Standings {
             .filter_map(|(name, items)| Some((HeaderName::from_static(name), HeaderValue::from_str(&items.join(", ")).ok()?)))
             .collect()
     }
+}
+
+/// Whom attempts to sign in are counted for: an identifier (its fingerprint) from an address.
+pub fn guess_subject(address: &str, fingerprint: &str) -> String {
+    format!("{address} {fingerprint}")
 }

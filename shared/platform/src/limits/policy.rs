@@ -30,10 +30,13 @@ pub struct Quota {
 pub enum Subject {
     /// The client's address.
     Address,
-    /// The client's address together with what the endpoint names (an identifier that is being guessed).
-    AddressAndKey,
-    /// What the endpoint names (a session by its refresh token).
-    Key,
+    /// The identifier whose password is tried, of which the endpoint names a fingerprint: from the client's address, and for
+    /// a lock from anywhere. See `gate::guess`.
+    Guess,
+    /// Whom a mail goes to, of whom the endpoint names a fingerprint.
+    Recipient,
+    /// The session whose refresh token is spent, which the endpoint names.
+    SpentSession,
     /// The signed-in user.
     User,
     /// The caller's session or API key.
@@ -59,15 +62,18 @@ impl Policy {
     /// `register`: 5 an hour from an address.
     pub const REGISTER: Self = Self::new("register", 5, 3600, Subject::Address, OnStoreFailure::Refuse);
     /// `login`: 10 in 15 minutes for an identifier from an address.
-    pub const LOGIN: Self = Self::new("login", 10, 900, Subject::AddressAndKey, OnStoreFailure::Refuse);
+    pub const LOGIN: Self = Self::new("login", 10, 900, Subject::Guess, OnStoreFailure::Refuse);
     /// `login_address`: 100 in 15 minutes from an address.
     pub const LOGIN_ADDRESS: Self = Self::new("login_address", 100, 900, Subject::Address, OnStoreFailure::Refuse);
+    /// `login_lock`: 5 failures in a row for an identifier from an address are free; then a minute's wait, doubling to an hour.
+    /// Ten times as many attempts in an hour from anywhere are slowed likewise.
+    pub const LOGIN_LOCK: Self = Self::new("login_lock", 5, 60, Subject::Guess, OnStoreFailure::Refuse);
     /// `refresh`: 20 an hour for a session.
-    pub const REFRESH: Self = Self::new("refresh", 20, 3600, Subject::Key, OnStoreFailure::Refuse);
+    pub const REFRESH: Self = Self::new("refresh", 20, 3600, Subject::SpentSession, OnStoreFailure::Refuse);
     /// `refresh_address`: 600 an hour from an address.
     pub const REFRESH_ADDRESS: Self = Self::new("refresh_address", 600, 3600, Subject::Address, OnStoreFailure::Refuse);
     /// `mail`: 3 an hour to an address.
-    pub const MAIL: Self = Self::new("mail", 3, 3600, Subject::Key, OnStoreFailure::Refuse);
+    pub const MAIL: Self = Self::new("mail", 3, 3600, Subject::Recipient, OnStoreFailure::Refuse);
     /// `mail_address`: 20 an hour asked for from an address.
     pub const MAIL_ADDRESS: Self = Self::new("mail_address", 20, 3600, Subject::Address, OnStoreFailure::Refuse);
     /// `mail_token`: 20 in 15 minutes tried from an address.
@@ -88,6 +94,7 @@ impl Policy {
         Self::REGISTER,
         Self::LOGIN,
         Self::LOGIN_ADDRESS,
+        Self::LOGIN_LOCK,
         Self::REFRESH,
         Self::REFRESH_ADDRESS,
         Self::MAIL,

@@ -1,6 +1,7 @@
 //! The arithmetic of a sliding window: counters per sub-window, numbered from 1970, summed over the window.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Range;
 
 use jiff::Timestamp;
 
@@ -36,22 +37,30 @@ pub fn buckets_to_keep(bucket: i64) -> i64 {
     bucket - BUCKETS
 }
 
+/// Calls in the window that ends now.
+pub fn used(quota: Quota, counters: &BTreeMap<i64, u64>, now: Timestamp) -> u64 {
+    live(quota, counters, now).map(|(_, count)| count).sum()
+}
+
+fn live(quota: Quota, counters: &BTreeMap<i64, u64>, now: Timestamp) -> Range<'_, i64, u64> {
+    let bucket = bucket_of(quota, now);
+    counters.range(buckets_to_keep(bucket)..=bucket)
+}
+
 /// Judges the counters of a subject, the call at hand included.
 pub fn standing(quota: Quota, counters: &BTreeMap<i64, u64>, now: Timestamp) -> Standing {
-    let bucket = bucket_of(quota, now);
-    let live = counters.range(buckets_to_keep(bucket)..=bucket);
-    let used: u64 = live.clone().map(|(_, count)| count).sum();
+    let used = used(quota, counters, now);
     let allowed = used <= quota.limit;
     // Refused: as many must leave as are over, the refused call itself not counted. Allowed: the first to leave.
     let must_leave = if allowed { 1 } else { (used - 1).saturating_sub(quota.limit) + 1 };
     let mut left = 0;
-    let leaves = live
+    let leaves = live(quota, counters, now)
         .map(|(number, count)| {
             left += count;
             (number, left)
         })
         .find(|(_, left)| *left >= must_leave)
-        .map_or(bucket, |(number, _)| *number);
+        .map_or_else(|| bucket_of(quota, now), |(number, _)| *number);
     let free_at = (leaves + BUCKETS + 1) * bucket_milliseconds(quota);
     let wait = u64::try_from(free_at - now.as_millisecond()).unwrap_or(0).div_ceil(1000);
     Standing { allowed, remaining: quota.limit.saturating_sub(used), reset_seconds: wait.max(1) }

@@ -9,11 +9,12 @@ use crate::audit::{Actor, Note};
 use crate::config::ConfigError;
 use crate::context::Context;
 use crate::domain::{Hasher, Identifier, Password};
+use crate::limits::guess_subject;
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::seal::Seal;
-use crate::store::{User, Users};
+use crate::store::{LimitCounters, User, Users};
 use crate::tokens::TokenPair;
 
 /// What signing in with a password needs.
@@ -22,6 +23,7 @@ pub struct PasswordLogin {
     users: Users,
     hasher: Hasher,
     sign_in: SignIn,
+    guesses: LimitCounters,
     seal: Seal,
 }
 
@@ -56,8 +58,14 @@ impl PasswordLogin {
             users: Users::new(platform.database()?, &platform.config)?,
             hasher: Hasher::from_config(&platform.config)?,
             sign_in: SignIn::new(platform)?,
+            guesses: LimitCounters::new(platform.database()?, &platform.config)?,
             seal: Seal::new(platform)?,
         })
+    }
+
+    /// Under what attempts for an identifier are counted: a route that takes them has to be limited by it.
+    pub async fn fingerprint(&self, identifier: &Identifier) -> Result<String, Problem> {
+        self.seal.identifier(identifier.as_str()).await
     }
 
     /// A session for whoever this is.
@@ -78,6 +86,8 @@ impl PasswordLogin {
             match (user, proof) {
                 (Some(user), Some(proof)) if user.is_active => {
                     let (stronger, context, now) = (proof.stronger.clone(), attempt.context.clone(), attempt.now);
+                    let guessed = guess_subject(&context.address, &self.fingerprint(&attempt.identifier).await?);
+                    let forgive = self.guesses.forgive(&guessed, now);
                     let sign_in = self.sign_in.clone();
                     let overtaken = Box::new(move |found: Option<_>| {
                         async move {
@@ -86,7 +96,7 @@ impl PasswordLogin {
                         }
                         .boxed()
                     });
-                    sign_in.plan(&user, stronger.as_deref(), &context, now, overtaken).await
+                    Ok(sign_in.plan(&user, stronger.as_deref(), &context, now, overtaken).await?.write(forgive))
                 }
                 (user, _) => self.refuse(user, attempt).await,
             }
@@ -103,8 +113,7 @@ impl PasswordLogin {
     }
 
     async fn refuse(&self, user: Option<User>, attempt: Attempt) -> Result<Plan<TokenPair>, Problem> {
-        // What was typed may be a password in the wrong field: it is there to be recognised, not to be read.
-        let fingerprint = self.seal.fingerprint("login identifier", attempt.identifier.as_str()).await?;
+        let fingerprint = self.fingerprint(&attempt.identifier).await?;
         let note = Note::default().detail("identifier_hmac", fingerprint);
         Ok(Plan::refuse(attempt.refused).note(match user {
             Some(user) => note.resource("user", &user.id).actor(Actor::user(&user.id, &user.username)),

@@ -1,15 +1,17 @@
 //! The table of rate-limit counters.
 //!
 //! Key: `subject` (policy and a hash of whose calls they are). Attributes `b<number>`: calls in that sub-window.
-//! One update counts a call, forgets sub-windows that have left, and answers with what stands.
+//! One update counts a call, forgets sub-windows that have left, and answers with what stands. Attempts to sign in: see
+//! `guesses.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::str::FromStr;
 
 use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::Timestamp;
 
 use super::Database;
@@ -24,8 +26,8 @@ const FORGOTTEN_AT_ONCE: i64 = 13;
 /// The counters' table.
 #[derive(Debug, Clone)]
 pub struct LimitCounters {
-    database: Database,
-    table: String,
+    pub(super) database: Database,
+    pub(super) table: String,
 }
 
 impl LimitCounters {
@@ -36,15 +38,18 @@ impl LimitCounters {
 
     /// Counts a call and gives the counters by sub-window, this call included.
     pub async fn count(&self, policy: &Policy, quota: Quota, subject: &str, now: Timestamp) -> Result<BTreeMap<i64, u64>, StoreError> {
-        let bucket = bucket_of(quota, now);
-        let oldest = buckets_to_keep(bucket);
-        let mut update = "SET expires_at = :expires REMOVE ".to_owned();
-        for (position, gone) in (oldest - FORGOTTEN_AT_ONCE..oldest).enumerate() {
-            let _ = write!(update, "{}b{gone}", if position > 0 { ", " } else { "" });
-        }
-        let _ = write!(update, " ADD b{bucket} :one");
-        let expires = now.as_second() + 2 * i64::try_from(quota.window_seconds).unwrap_or(86_400) + 60;
-        self.update(policy, subject, &update, Expression::default().value("one", n(1)).value("expires", n(expires))).await
+        let kept = 2 * i64::try_from(quota.window_seconds).unwrap_or(86_400) + 60;
+        let (update, expression) = counting(quota, now, kept);
+        let request = self.database.client().update_item().table_name(&self.table);
+        let answer = request
+            .set_key(Some(counter_key(policy, subject)))
+            .update_expression(update)
+            .set_expression_attribute_values(expression.values())
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await
+            .map_err(unavailable)?;
+        Ok(counters(answer.attributes.unwrap_or_default()))
     }
 
     /// Takes a refused call back, so that asking again does not lengthen the wait. It is tried once: a call that stays
@@ -93,7 +98,7 @@ impl LimitCounters {
             .await;
         match first {
             Ok(answer) => {
-                let untold = answer.attributes.as_ref().and_then(|item| item.get("untold")?.as_n().ok()?.parse::<u64>().ok());
+                let untold: Option<u64> = answer.attributes.and_then(|item| number(item.get("untold")?));
                 Ok(Some(untold.unwrap_or(0) + 1))
             }
             Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
@@ -104,28 +109,30 @@ impl LimitCounters {
             Err(error) => Err(unavailable(error)),
         }
     }
-
-    async fn update(&self, policy: &Policy, subject: &str, update: &str, expression: Expression) -> Result<BTreeMap<i64, u64>, StoreError> {
-        let answer = self
-            .database
-            .client()
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(counter_key(policy, subject)))
-            .update_expression(update)
-            .set_expression_attribute_values(expression.values())
-            .return_values(ReturnValue::AllNew)
-            .send()
-            .await
-            .map_err(unavailable)?;
-        let attributes = answer.attributes.unwrap_or_default();
-        let counter = |(name, value): (String, aws_sdk_dynamodb::types::AttributeValue)| {
-            Some((name.strip_prefix('b')?.parse().ok()?, value.as_n().ok()?.parse().ok()?))
-        };
-        Ok(attributes.into_iter().filter_map(counter).collect())
-    }
 }
 
-fn counter_key(policy: &Policy, subject: &str) -> Item {
+/// The update that counts a call, forgets sub-windows that have left, and keeps the item for so many seconds.
+pub(super) fn counting(quota: Quota, now: Timestamp, kept: i64) -> (String, Expression) {
+    let bucket = bucket_of(quota, now);
+    let oldest = buckets_to_keep(bucket);
+    let mut update = "SET expires_at = :expires REMOVE ".to_owned();
+    for (position, gone) in (oldest - FORGOTTEN_AT_ONCE..oldest).enumerate() {
+        let _ = write!(update, "{}b{gone}", if position > 0 { ", " } else { "" });
+    }
+    let _ = write!(update, " ADD b{bucket} :one");
+    (update, Expression::default().value("one", n(1)).value("expires", n(now.as_second() + kept)))
+}
+
+/// The counters of an item, by sub-window.
+pub(super) fn counters(item: Item) -> BTreeMap<i64, u64> {
+    item.into_iter().filter_map(|(name, value)| Some((name.strip_prefix('b')?.parse().ok()?, number(&value)?))).collect()
+}
+
+/// A number as it is stored.
+pub(super) fn number<T: FromStr>(value: &AttributeValue) -> Option<T> {
+    value.as_n().ok()?.parse().ok()
+}
+
+pub(super) fn counter_key(policy: &Policy, subject: &str) -> Item {
     key("subject", &format!("{}#{}", policy.name, ids::sha256(subject)))
 }

@@ -1,0 +1,89 @@
+//! Counts attempts to sign in before anything is done for them: what is wrong too often has to wait, from one address and, from
+//! a network where the identifier has not signed in lately, from all of them together.
+
+use futures_util::future::try_join;
+use jiff::Timestamp;
+
+use super::count::Count;
+use crate::limits::{Limits, Policy, Quota, bucket_of, guess_subject, standing, used};
+use crate::store::{Guesses, LimitCounters, StoreError};
+
+/// An attempt for an identifier from an address.
+pub(super) struct Guess<'a> {
+    counters: &'a LimitCounters,
+    login: Quota,
+    lock: Quota,
+    /// Fingerprint of the identifier.
+    identifier: &'a str,
+    subject: String,
+    now: Timestamp,
+}
+
+/// An attempt that has been counted.
+pub(super) struct Guessed<'a> {
+    guess: Guess<'a>,
+    /// Whether the wait was over that the failures before it ask for: where not, it was not counted here.
+    waited: bool,
+    before: Guesses,
+    /// Attempts in the last hour from anywhere, this one included.
+    anywhere: u64,
+}
+
+impl<'a> Guess<'a> {
+    pub(super) fn new(counters: &'a LimitCounters, limits: &Limits, address: &str, identifier: &'a str, now: Timestamp) -> Self {
+        let (login, lock) = (limits.quota(&Policy::LOGIN), limits.quota(&Policy::LOGIN_LOCK));
+        Self { counters, login, lock, identifier, subject: guess_subject(address, identifier), now }
+    }
+
+    /// Counts it from its address and from anywhere.
+    pub(super) async fn count(self) -> Result<Guessed<'a>, StoreError> {
+        let near = self.counters.guess(self.login, self.lock, &self.subject, self.now);
+        let anywhere = self.counters.count(&Policy::LOGIN_LOCK, self.lock.anywhere(), self.identifier, self.now);
+        let ((waited, before), anywhere) = try_join(near, anywhere).await?;
+        let anywhere = used(self.lock.anywhere(), &anywhere, self.now);
+        Ok(Guessed { guess: self, waited, before, anywhere })
+    }
+}
+
+impl Guessed<'_> {
+    /// Where its address stands: with `login`, and with `login_lock`.
+    pub(super) fn counts(&self) -> [Count<'static>; 2] {
+        let Guess { login, lock, subject, now, .. } = &self.guess;
+        let mut windows = self.before.windows.clone();
+        if self.waited {
+            *windows.entry(bucket_of(*login, *now)).or_default() += 1;
+        }
+        let locked = if self.waited {
+            lock.after_attempt(self.before.failures + 1)
+        } else {
+            lock.too_early(self.before.failures, self.before.last_at, *now)
+        };
+        [
+            Count { policy: &Policy::LOGIN, quota: *login, subject: subject.clone(), standing: standing(*login, &windows, *now) },
+            Count { policy: &Policy::LOGIN_LOCK, quota: *lock, subject: subject.clone(), standing: locked },
+        ]
+    }
+
+    /// Where there were too many from anywhere, lets one through for each wait, and those from networks that are known. Gives
+    /// where a refused one stands.
+    pub(super) async fn slow(&self) -> Result<Option<Count<'static>>, StoreError> {
+        let Guess { counters, lock, identifier, now, .. } = &self.guess;
+        // The last free one sets the time from which the first wait counts.
+        let all = Quota { window_seconds: lock.window_seconds, ..lock.anywhere() };
+        if self.anywhere < all.limit || self.before.known(*now) {
+            return Ok(None);
+        }
+        let failures = self.anywhere - 1;
+        let Err(last_at) = counters.pass(identifier, all.wait_after(failures), *now).await? else { return Ok(None) };
+        let standing = all.too_early(failures, last_at, *now);
+        Ok(Some(Count { policy: &Policy::LOGIN_LOCK, quota: *lock, subject: (*identifier).to_owned(), standing }))
+    }
+
+    /// Takes it back where it was counted.
+    pub(super) async fn take_back(&self) -> Result<(), StoreError> {
+        let Guess { counters, login, lock, identifier, subject, now } = &self.guess;
+        let anywhere = counters.take_back(&Policy::LOGIN_LOCK, lock.anywhere(), identifier, *now);
+        let near = async { if self.waited { counters.take_guess_back(*login, subject, &self.before, *now).await } else { Ok(()) } };
+        try_join(near, anywhere).await.map(|_| ())
+    }
+}

@@ -1,0 +1,145 @@
+//! What the limits' table knows of attempts to sign in.
+//!
+//! One item for an identifier from an address holds the sub-windows of `login`, and beside them `failures` (attempts since the
+//! last that succeeded), `last_at` (when the last one was) and `signed_in_at` (when one last succeeded), all in seconds since
+//! 1970. So one conditional write judges and counts an attempt, however many come at once. Another item counts those for an
+//! identifier from anywhere; its `last_at` is that of the last one that was let through although there were too many.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use jiff::Timestamp;
+
+use super::database::{Expression, Item, StoreError, Write, n, unavailable};
+use super::limits::{LimitCounters, counter_key, counters, counting, number};
+use crate::backoff;
+use crate::limits::{Policy, Quota, bucket_of};
+
+/// How long a network is remembered from which somebody has signed in, and with it what else its item holds.
+const KNOWN_SECONDS: i64 = 30 * 86_400;
+
+/// Times that a write is tried which collides with a login that succeeds.
+const ATTEMPTS: u32 = 5;
+
+/// What stood before an attempt, for an identifier from an address.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Guesses {
+    /// Attempts by sub-window of `login`.
+    pub windows: BTreeMap<i64, u64>,
+    /// Attempts since the last success.
+    pub failures: u64,
+    /// When the last one was; 0 if there was none.
+    pub last_at: i64,
+    signed_in_at: i64,
+}
+
+impl Guesses {
+    /// Whether the identifier has signed in from there within 30 days.
+    pub fn known(&self, now: Timestamp) -> bool {
+        self.signed_in_at > now.as_second() - KNOWN_SECONDS
+    }
+
+    fn read(item: Item) -> Self {
+        let seconds = |name: &str| item.get(name).and_then(number).unwrap_or(0);
+        Self {
+            failures: item.get("failures").and_then(number).unwrap_or(0),
+            last_at: seconds("last_at"),
+            signed_in_at: seconds("signed_in_at"),
+            windows: counters(item),
+        }
+    }
+}
+
+impl LimitCounters {
+    /// Counts an attempt, if the wait is over that the failures before it ask for; otherwise nothing changes. Gives whether it
+    /// was counted, and what stood before.
+    pub async fn guess(&self, login: Quota, lock: Quota, subject: &str, now: Timestamp) -> Result<(bool, Guesses), StoreError> {
+        let (update, expression) = counting(login, now, KNOWN_SECONDS);
+        let update = format!("{}, failures :one", update.replacen("SET ", "SET last_at = :now, ", 1));
+        let (condition, expression) = waited(lock, expression.value("now", n(now.as_second())), now);
+        let request = self.request(&Policy::LOGIN, subject, &update, &condition, &expression);
+        let request = request.return_values(ReturnValue::AllOld);
+        Ok(match attempt(request).await? {
+            Ok(counted) => (true, Guesses::read(counted.attributes.unwrap_or_default())),
+            Err(found) => (false, Guesses::read(found)),
+        })
+    }
+
+    /// Takes an attempt back that was counted at `now` and then refused for another reason, so that it lengthens no wait.
+    pub async fn take_guess_back(&self, login: Quota, subject: &str, before: &Guesses, now: Timestamp) -> Result<(), StoreError> {
+        let bucket = format!("b{}", bucket_of(login, now));
+        let expression = Expression::default().value("minus", n(-1)).value("one", n(1)).value("last", n(before.last_at));
+        let update = format!("SET last_at = :last ADD {bucket} :minus, failures :minus");
+        // Where another attempt has succeeded meanwhile, there is nothing left to take back.
+        let condition = format!("{bucket} >= :one AND failures >= :one");
+        attempt(self.request(&Policy::LOGIN, subject, &update, &condition, &expression)).await?.ok();
+        Ok(())
+    }
+
+    /// Lets one of too many attempts for an identifier through, if the last one that was is at least `wait` seconds ago; when that
+    /// was otherwise.
+    pub async fn pass(&self, identifier: &str, wait: i64, now: Timestamp) -> Result<Result<(), i64>, StoreError> {
+        let expression = Expression::default().value("now", n(now.as_second())).value("since", n(now.as_second() - wait));
+        let condition = "attribute_not_exists(last_at) OR last_at <= :since";
+        let passed = attempt(self.request(&Policy::LOGIN_LOCK, identifier, "SET last_at = :now", condition, &expression)).await?;
+        Ok(passed.map(|_| ()).map_err(|found| found.get("last_at").and_then(number).unwrap_or(0)))
+    }
+
+    /// A success: there are no failures any more, and the network is known.
+    pub fn forgive(&self, subject: &str, now: Timestamp) -> Write {
+        let expression = Expression::default().value("now", n(now.as_second())).value("expires", n(now.as_second() + KNOWN_SECONDS));
+        let update = "SET signed_in_at = :now, expires_at = :expires REMOVE failures";
+        Write::update(&self.table, counter_key(&Policy::LOGIN, subject), update, None, &expression)
+    }
+
+    fn request(&self, policy: &Policy, subject: &str, update: &str, condition: &str, expression: &Expression) -> UpdateItemFluentBuilder {
+        let request = self.database.client().update_item().table_name(&self.table);
+        request
+            .set_key(Some(counter_key(policy, subject)))
+            .update_expression(update)
+            .condition_expression(condition)
+            .set_expression_attribute_values(expression.values())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+}
+
+/// The condition that the wait is over: that there were too few failures for one, or that the last is as long ago as that many
+/// ask for.
+fn waited(lock: Quota, expression: Expression, now: Timestamp) -> (String, Expression) {
+    let mut condition = "attribute_not_exists(failures) OR failures < :free".to_owned();
+    let mut expression = expression.value("free", n(lock.limit));
+    // The longest wait goes for every number of failures from there on, the others for theirs alone.
+    for (step, (failures, wait)) in lock.waits().enumerate() {
+        let since = format!("since{step}");
+        expression = expression.value(&since, n(now.as_second() - wait));
+        let _ = write!(condition, " OR (last_at <= :{since} AND failures ");
+        let _ = if lock.wait_after(failures + 1) == wait {
+            expression = expression.value("many", n(failures));
+            write!(condition, ">= :many)")
+        } else {
+            expression = expression.value(&format!("failures{step}"), n(failures));
+            write!(condition, "= :failures{step})")
+        };
+    }
+    (condition, expression)
+}
+
+/// Sends a conditional update, again where it collides with a transaction. Where the condition fails, gives what it found.
+async fn attempt(request: UpdateItemFluentBuilder) -> Result<Result<UpdateItemOutput, Item>, StoreError> {
+    let mut tries = 1;
+    loop {
+        let error = match request.clone().send().await {
+            Ok(updated) => return Ok(Ok(updated)),
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => return Ok(Err(failed.item.clone().unwrap_or_default())),
+            Some(UpdateItemError::TransactionConflictException(_)) if tries < ATTEMPTS => backoff::pause(tries).await,
+            _ => return Err(unavailable(error)),
+        }
+        tries += 1;
+    }
+}
