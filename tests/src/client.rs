@@ -61,6 +61,11 @@ impl Client {
         self.send(authorized(self.request(Method::POST, path), caller).json(body)).await
     }
 
+    /// A JSON body sent by someone with any method.
+    pub async fn call(&self, method: Method, path: &str, caller: &Caller, body: &Value) -> Answer {
+        self.send(authorized(self.request(method, path), Some(caller)).json(body)).await
+    }
+
     /// DELETE by someone, or by nobody.
     pub async fn delete(&self, path: &str, caller: Option<&Caller>) -> Answer {
         self.send(authorized(self.request(Method::DELETE, path), caller)).await

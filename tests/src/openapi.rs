@@ -50,7 +50,10 @@ pub fn document() -> Value {
     document.json::<sessions::ListSessions>().output::<sessions::SessionsView>();
     document.json::<sessions::EndSession>();
     document.json::<ask_mail::Forgot>().body::<ask_mail::Forgotten>().output::<platform::mail::Accepted>();
-    document.json::<password::Reset>().body::<password::NewPassword>().status(401);
+    document.json::<account::UpdateMe>().body::<account::AccountChange>().output::<account::Changed>().status(409);
+    document.json::<account::DeleteMe>().body::<account::Confirmation>().status(409);
+    document.json::<password::ChangePassword>().body::<password::PasswordChange>();
+    document.json::<password::ResetPassword>().body::<password::PasswordReset>().status(401);
     document.json::<ws_ticket::WsTicket>().output::<ws_ticket::IssuedTicket>();
     document.json::<api_keys::CreateApiKey>().body::<api_keys::NewApiKey>().output::<api_keys::CreatedApiKey>();
     document.json::<api_keys::ListApiKeys>().query::<platform::cursor::Paging>().output::<platform::cursor::Page<api_keys::ApiKeyView>>();

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::ids;
 use crate::plan::Plan;
 use crate::platform::Platform;
-use crate::store::{Errand, Errands, StoreError};
+use crate::store::{Errand, Errands, StoreError, User};
 use crate::worker::Invoker;
 
 /// Seconds after which a mail would only confuse.
@@ -30,11 +30,34 @@ pub enum Letter {
         /// As it was typed.
         email: String,
     },
-    /// That a password was changed.
-    PasswordChanged {
-        /// Whose.
-        user_id: String,
+    /// That something happened to an account which its owner would want to know of.
+    Notice {
+        /// What.
+        of: Notice,
+        /// Whose account.
+        username: String,
+        /// The account's address, as it was before.
+        email: String,
     },
+}
+
+/// What an owner is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// Another password.
+    PasswordChanged,
+    /// Another address.
+    EmailChanged,
+    /// No account any more.
+    AccountDeleted,
+}
+
+impl Letter {
+    /// A notice to the owner of an account as it was.
+    pub fn notice(of: Notice, user: &User) -> Self {
+        Self::Notice { of, username: user.username.clone(), email: user.email.clone() }
+    }
 }
 
 /// What a mailed token is good for.

@@ -172,8 +172,11 @@ pub const ROUTES: &[&Route] = &[
     &INTROSPECT,
     &LOGOUT,
     &ME,
+    &ME_UPDATE,
+    &ME_DELETE,
     &SESSIONS,
     &END_SESSION,
+    &PASSWORD_CHANGE,
     &PASSWORD_FORGOT,
     &PASSWORD_RESET,
     &WS_TICKET,
@@ -261,12 +264,29 @@ pub const LOGOUT: Route =
 /// The caller's own account.
 pub const ME: Route = Route::new("me", "GET", "/auth/me", "One's own account").trusting();
 
+/// What the caller changes of the own account.
+pub const ME_UPDATE: Route = Route::new("account", "PATCH", "/auth/me", "Change one's own name, or with the password one's address")
+    .limited(&[Policy::ACCOUNT])
+    .audited("account.updated");
+
+/// The end of the caller's own account.
+pub const ME_DELETE: Route = Route::new("account", "DELETE", "/auth/me", "Delete one's own account")
+    .limited(&[Policy::ACCOUNT])
+    .status(204)
+    .audited("account.deleted");
+
 /// The caller's sessions.
 pub const SESSIONS: Route = Route::new("sessions", "GET", "/auth/sessions", "One's own sessions, the newest first");
 
 /// The end of one of the caller's sessions.
 pub const END_SESSION: Route =
     Route::new("sessions", "DELETE", "/auth/sessions/{id}", "End one of one's own sessions").status(204).audited("auth.session_ended");
+
+/// Another password in place of the current one.
+pub const PASSWORD_CHANGE: Route = Route::new("password", "POST", "/auth/password", "Change the password; every other session ends")
+    .limited(&[Policy::ACCOUNT])
+    .status(204)
+    .audited("auth.password_changed");
 
 /// A mail with a token for a new password.
 pub const PASSWORD_FORGOT: Route =

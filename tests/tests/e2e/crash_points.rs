@@ -249,3 +249,88 @@ async fn a_question_that_is_cut_is_answered_when_it_is_asked_again() {
         assert_eq!(asked.len(), 1, "one reply was written, {moment:?}");
     }
 }
+
+#[tokio::test]
+async fn what_owners_change_is_changed_whole_or_not_at_all_and_can_be_done_again() {
+    const OLD: &str = "Correct-Horse-9";
+    const NEW: &str = "Another-Horse-9";
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let other = world.someone().await;
+        let caller = world.login(&other.username, OLD).await;
+        let committed = moment == Failure::HeldAfter;
+        let call = |method: Method, path: &str, body: Value| world.request(method, path).bearer_auth(&caller.access).json(&body);
+        let account = async || world.get("/auth/me", Some(&caller)).await.expect(200)["user"].clone();
+
+        let name = || call(Method::PATCH, "/auth/me", json!({"full_name": "Anna"}));
+        cut(&world, moment, ("AccountFunction", TRANSACT, "UsersTable"), name()).await;
+        assert_eq!(account().await["full_name"] == "Anna", committed, "{moment:?}");
+        world.send(name()).await.expect(200);
+
+        let relocate = || call(Method::PATCH, "/auth/me", json!({"email": "moved@example.com", "current_password": OLD}));
+        cut(&world, moment, ("AccountFunction", TRANSACT, "UsersTable"), relocate()).await;
+        assert_eq!(account().await["email"] == "moved@example.com", committed, "{moment:?}");
+        assert_eq!(events(&world, "auth.email_changed", "success").await, usize::from(committed));
+        world.send(relocate()).await.expect(200);
+        // The address before is free, and the one now is taken, either way.
+        let claim = async |username: &str, email: &str| {
+            world.post("/auth/register", None, &json!({"username": username, "email": email, "password": OLD})).await
+        };
+        claim("heir", &format!("{}@example.com", caller.username)).await.expect(201);
+        claim("late", "moved@example.com").await.problem(409, "account_exists");
+
+        let change = || call(Method::POST, "/auth/password", json!({"current_password": OLD, "new_password": NEW}));
+        cut(&world, moment, ("PasswordFunction", TRANSACT, "UsersTable"), change()).await;
+        // The other session ends with the change.
+        assert_eq!(sessions(&world, &caller).await, if committed { 1 } else { 2 }, "{moment:?}");
+        assert_eq!(world.send(change()).await.status, if committed { 401 } else { 204 });
+        assert_eq!(events(&world, "auth.password_changed", "success").await, 1);
+        world.post("/auth/refresh", None, &json!({"refresh_token": other.refresh})).await.problem(401, "invalid_refresh_token");
+
+        let delete = || call(Method::DELETE, "/auth/me", json!({"current_password": NEW}));
+        cut(&world, moment, ("AccountFunction", TRANSACT, "UsersTable"), delete()).await;
+        assert_eq!(world.send(delete()).await.status, if committed { 401 } else { 204 }, "{moment:?}");
+        assert_eq!(events(&world, "account.deleted", "success").await, 1);
+        claim(&caller.username, "moved@example.com").await.expect(201);
+    }
+}
+
+#[tokio::test]
+async fn a_forgotten_password_that_is_cut_can_be_asked_for_and_set_again() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let caller = world.someone().await;
+        let email = format!("{}@example.com", caller.username);
+        let forgot = post(&world, "/auth/password/forgot", None, &json!({"email": email}));
+        // After: the errand lies there, and nobody has been sent to run it.
+        cut(&world, moment, ("AskMailFunction", TRANSACT, "ErrandsTable"), forgot).await;
+        assert_eq!(world.stack.outbox().mails().len(), 0);
+        let token = world.mailed_token("/auth/password/forgot", &email).await;
+
+        let reset = || post(&world, "/auth/password/reset", None, &json!({"token": token, "new_password": "Another-Horse-9"}));
+        cut(&world, moment, ("PasswordFunction", TRANSACT, "UsersTable"), reset()).await;
+        // Before: the token is good still. After: it has done its work.
+        assert_eq!(world.send(reset()).await.status, if moment == Failure::HeldBefore { 204 } else { 401 }, "{moment:?}");
+        assert_eq!(events(&world, "auth.password_reset", "success").await, 1);
+        world.login(&caller.username, "Another-Horse-9").await;
+        world.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.problem(401, "invalid_refresh_token");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_whose_worker_is_cut_goes_out_once_or_is_asked_for_again() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let caller = world.someone().await;
+        let email = format!("{}@example.com", caller.username);
+        world.fail("MailTokensTable", Some(TRANSACT), moment, 1);
+        world.post("/auth/password/forgot", None, &json!({"email": email})).await.expect(202);
+        world.stack.aws().held().await;
+        world.stack.functions().kill("SendMailFunction").unwrap();
+        // The token that was made and not sent is replaced by the next.
+        let token = world.mailed_token("/auth/password/forgot", &email).await;
+        let reset = json!({"token": token, "new_password": "Another-Horse-9"});
+        world.post("/auth/password/reset", None, &reset).await.expect(204);
+        assert_eq!(events(&world, "auth.token_mailed", "success").await, if moment == Failure::HeldBefore { 1 } else { 2 }, "{moment:?}");
+    }
+}

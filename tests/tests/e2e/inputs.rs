@@ -13,7 +13,7 @@ async fn a_path_or_method_that_is_not_there_is_ours_to_answer() {
     for (method, path, allow) in [
         (Method::POST, "/health", "GET"),
         (Method::GET, "/auth/login", "POST"),
-        (Method::DELETE, "/auth/me", "GET"),
+        (Method::PUT, "/auth/me", "GET, PATCH, DELETE"),
         (Method::OPTIONS, "/health", "GET"),
     ] {
         let answer = world.send(world.request(method.clone(), path)).await;

@@ -24,4 +24,5 @@ mod round_trips;
 mod rules;
 mod sessions;
 mod tokens;
+mod upkeep;
 mod users;

@@ -21,6 +21,9 @@ const GUESS: [&str; 3] = ["UpdateItem Limits"; 3];
 /// Finding a user by name or email, and the user.
 const FIND_USER: [&str; 2] = ["GetItem Users"; 2];
 
+/// A mail that an owner is told something by.
+const NOTICE: [&str; 2] = ["GetItem Errands", "TransactWriteItems Errands"];
+
 /// Fails unless a request succeeds and makes just these calls.
 async fn check(world: &World, request: (&str, Option<&Caller>, Option<Value>), expected: &[&[&str]]) -> Answer {
     let (route, caller, body) = request;
@@ -131,9 +134,40 @@ async fn mail_asks_no_more_than_it_must() {
         .await;
     let set = "TransactWriteItems MailTokens+Sessions+Errands+Users+Audit";
     let request = ["UpdateItem Limits", "GetItem MailTokens", "GetItem Users", set, "Query Connections"];
-    let worker = ["GetItem Errands", "GetItem Users", "TransactWriteItems Errands"];
     // The worker starts last.
-    assert_eq!(short(&calls), [request.as_slice(), &worker].concat());
+    assert_eq!(short(&calls), [request.as_slice(), &NOTICE].concat());
+}
+
+#[tokio::test]
+async fn owners_ask_no_more_than_they_must() {
+    let world = World::start().await;
+    let caller = world.someone().await;
+    let (admitted, user) = (["GetItem Sessions", "UpdateItem Limits"], ["GetItem Users"]);
+    // Each but the first is told to the owner by mail, which is the last to be done.
+    let check = async |number: usize, route: &str, body: Value, writes: &[&str], then: &[&str]| {
+        let (method, path) = route.split_once(' ').unwrap();
+        let ((), calls) = world
+            .round_trips(async {
+                let answer = world.call(method.parse().unwrap(), path, &caller, &body).await;
+                assert!(answer.status < 300, "{answer:?}");
+                if number > 0 {
+                    world.stack.outbox().mail(number - 1).await;
+                }
+            })
+            .await;
+        let notice = if number > 0 { NOTICE.as_slice() } else { &[] };
+        assert_eq!(short(&calls), [&admitted[..], &user, writes, then, notice].concat(), "{route}");
+    };
+    let write = ["TransactWriteItems Users+Audit"];
+    check(0, "PATCH /auth/me", json!({"full_name": "Anna"}), &write, &[]).await;
+    let body = json!({"email": "other@example.com", "current_password": "Correct-Horse-9"});
+    let write = ["TransactWriteItems MailTokens+Errands+Users+Audit"];
+    check(1, "PATCH /auth/me", body, &write, &[]).await;
+    let body = json!({"current_password": "Correct-Horse-9", "new_password": "Another-Horse-9"});
+    check(2, "POST /auth/password", body, &write, &[]).await;
+    let body = json!({"current_password": "Another-Horse-9"});
+    let write = ["TransactWriteItems Users+MailTokens+Sessions+Errands+Audit"];
+    check(3, "DELETE /auth/me", body, &write, &["Query Connections"]).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Another password for an account: for whoever knows the old one, or has the account's mail.
 
+mod change;
 mod reset;
 mod set;
 
-pub use reset::{NewPassword, Reset};
+pub use change::{ChangePassword, PasswordChange};
+pub use reset::{PasswordReset, ResetPassword};

@@ -6,60 +6,64 @@ use platform::audit::{Actor, Note};
 use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::context::Context;
-use platform::domain::Hasher;
-use platform::mail::{Letter, Postbox, Purpose};
+use platform::domain::{Hasher, Password};
+use platform::http::Fields;
+use platform::mail::{Letter, Notice, Postbox, Purpose};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::sessions::Ending;
+use platform::sessions::{Confirmed, Ending};
 use platform::store::{MailToken, MailTokens, User, Users};
 
 /// What setting a password needs.
 #[derive(Clone)]
 pub struct Setter {
     pub users: Users,
-    pub tokens: MailTokens,
     pub hasher: Hasher,
+    tokens: MailTokens,
     ending: Ending,
     postbox: Postbox,
 }
 
 /// What entitles to set an account's password.
-#[derive(Clone)]
 pub enum Warrant {
     /// A token that was mailed.
     Mail(MailToken),
+    /// A session in which the current password was said. That session goes on.
+    Session(Confirmed),
 }
 
 /// What is to be set.
-#[derive(Clone)]
 pub struct Change {
     pub warrant: Warrant,
-    pub password_hash: String,
+    pub new_password: Password,
     pub context: Context,
     pub now: Timestamp,
 }
 
-impl Warrant {
-    /// Whether it is one for the account as it stands: an address that is not the account's any more lets nobody in.
-    pub fn admits(&self, user: &User) -> bool {
-        user.is_active
-            && match self {
-                Warrant::Mail(token) => user.email == token.email,
-            }
+/// The field `new_password`, as far as its rules ask for nothing but itself.
+pub fn new_password(fields: &mut Fields) -> Option<Password> {
+    let password: Password = fields.required("new_password")?;
+    if let Some(objection) = password.objection(None) {
+        fields.refuse("new_password", objection);
     }
+    Some(password)
+}
 
-    /// What is answered where it is not.
-    pub fn refusal(&self) -> Problem {
+impl Warrant {
+    /// The same for the account as it stands, if it is one: an address that is not the account's any more lets nobody in.
+    async fn still(self, user: &User) -> Result<Self, Problem> {
         match self {
-            Warrant::Mail(_) => Problem::invalid_mail_token(),
+            Self::Mail(token) if user.is_active && user.email == token.email => Ok(Self::Mail(token)),
+            Self::Mail(_) => Err(Problem::invalid_mail_token()),
+            Self::Session(confirmed) => Ok(Self::Session(confirmed.still(user).await?)),
         }
     }
 
-    /// The session that goes on.
     fn session_id(&self) -> Option<&str> {
         match self {
-            Warrant::Mail(_) => None,
+            Self::Mail(_) => None,
+            Self::Session(confirmed) => Some(&confirmed.caller.session_id),
         }
     }
 }
@@ -76,34 +80,46 @@ impl Setter {
         })
     }
 
-    /// Sets the password, makes any mailed token worthless and ends the sessions that the account has; if another begins
-    /// meanwhile, a new plan ends that one too.
-    pub fn plan(self, user: User, change: Change) -> BoxFuture<'static, Result<Plan<()>, Problem>> {
+    /// Sets the password, makes any mailed token worthless and ends the other sessions that the account has.
+    pub async fn set(&self, user: User, change: Change) -> Result<Plan<()>, Problem> {
+        let Change { warrant, new_password, context, now } = change;
+        let warrant = warrant.still(&user).await?;
+        if let Some(objection) = new_password.objection(user.username.parse().ok().as_ref()) {
+            return Err(Problem::invalid_field("new_password", objection));
+        }
+        let hash = self.hasher.hash(&new_password).await?;
+        self.clone().plan(user, warrant, hash, context, now).await
+    }
+
+    /// Boxed, because a session that begins meanwhile leads back here: it ends as well.
+    fn plan(
+        self,
+        user: User,
+        warrant: Warrant,
+        hash: String,
+        context: Context,
+        now: Timestamp,
+    ) -> BoxFuture<'static, Result<Plan<()>, Problem>> {
         async move {
-            if !change.warrant.admits(&user) {
-                return Err(change.warrant.refusal());
-            }
-            let kept = change.warrant.session_id().map(str::to_owned);
+            let warrant = warrant.still(&user).await?;
+            let kept = warrant.session_id().map(str::to_owned);
             let ended: Vec<_> = user.sessions.keys().filter(|id| Some(*id) != kept.as_ref()).cloned().collect();
             let actor = Actor { session_id: kept.clone(), ..Actor::user(&user.id, &user.username) };
             let note = Note::default().actor(actor).resource("user", &user.id).detail("ended_sessions", ended.clone());
-            let plan = Plan::reply(()).note(note);
-            let plan = match &change.warrant {
-                Warrant::Mail(token) => {
-                    let spend = self.tokens.spend(Purpose::PasswordReset, token, change.now);
-                    plan.write_or(spend, change.warrant.refusal())
-                }
+            let token = match &warrant {
+                Warrant::Mail(token) => self.tokens.spend(Purpose::PasswordReset, token, now),
+                Warrant::Session(_) => self.tokens.forget(Purpose::PasswordReset, &user.id),
             };
+            let plan = Plan::reply(()).note(note).write_or(token, Problem::invalid_mail_token());
             let plan = self.ending.add(plan, ended);
-            let letter = Letter::PasswordChanged { user_id: user.id.clone() };
-            let plan = self.postbox.add(plan, letter, &change.context, change.now)?;
-            let set = self.users.set_password(&user, &change.password_hash, kept.as_deref());
+            let plan = self.postbox.add(plan, Letter::notice(Notice::PasswordChanged, &user), &context, now)?;
+            let set = self.users.set_password(&user, &hash, kept.as_deref());
             Ok(plan.write_or_replan(
                 set,
                 Box::new(move |found| {
                     async move {
-                        let user = found.map(|item| self.users.read(item)).transpose()?;
-                        self.plan(user.ok_or_else(|| change.warrant.refusal())?, change).await
+                        let user = found.map(|item| self.users.read(item)).transpose()?.ok_or_else(Problem::invalid_token)?;
+                        self.plan(user, warrant, hash, context, now).await
                     }
                     .boxed()
                 }),

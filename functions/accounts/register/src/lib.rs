@@ -43,8 +43,8 @@ pub struct Registration {
     /// 8 to 128 characters with a lower-case and an upper-case letter, a digit and a special character.
     #[schema(value_type = String, format = "password", min_length = 8, max_length = 128, example = "Correct-Horse-9")]
     pub password: Password,
-    /// Name for people.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 100, example = "Anna Berg")]
+    /// Name for people; blank text is none.
+    #[schema(value_type = Option<String>, max_length = 100, example = "Anna Berg")]
     pub full_name: Option<FullName>,
     /// Token of an invitation, where registration is by invitation.
     pub invite: Option<String>,
@@ -62,7 +62,7 @@ impl Form for Registration {
         let username: Option<Username> = fields.required("username");
         let email = fields.required("email");
         let password: Option<Password> = fields.required("password");
-        let (full_name, invite) = (fields.optional("full_name"), fields.optional("invite"));
+        let (full_name, invite) = (fields.optional_text("full_name"), fields.optional("invite"));
         if let Some(objection) = password.as_ref().and_then(|password| password.objection(username.as_ref())) {
             fields.refuse("password", objection);
         }

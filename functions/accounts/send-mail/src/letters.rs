@@ -2,6 +2,7 @@
 //! that is registered with a stranger's address must not make us send a stranger's text.
 
 use platform::config::Config;
+use platform::mail::Notice;
 use platform::store::User;
 
 /// One mail.
@@ -46,15 +47,20 @@ pub fn password_reset(app: &App, user: &User, token: &str) -> Mail {
     }
 }
 
-/// That the password is another one.
-pub fn password_changed(user: &User) -> Mail {
-    Mail {
-        to: user.email.clone(),
-        subject: "Your Tally password was changed",
-        text: format!(
-            "Hello {},\n\nthe password of your account was changed, and your other sessions have ended.\n\
-             If it was not you, ask for a new password at once and tell your administrator.\n",
-            user.username
+/// What an owner is told of.
+pub fn notice(of: Notice, username: &str, email: &str) -> Mail {
+    let (subject, what, otherwise) = match of {
+        Notice::PasswordChanged => (
+            "Your Tally password was changed",
+            "the password of your account was changed, and other sessions have ended",
+            "ask for a new password at once, and tell your administrator",
         ),
-    }
+        Notice::EmailChanged => (
+            "Your Tally address was changed",
+            "your account has another address now. This is the last mail to this one",
+            "tell your administrator at once",
+        ),
+        Notice::AccountDeleted => ("Your Tally account was deleted", "your account was deleted", "tell your administrator at once"),
+    };
+    Mail { to: email.to_owned(), subject, text: format!("Hello {username},\n\n{what}.\nIf it was not you, {otherwise}.\n") }
 }

@@ -76,10 +76,7 @@ impl SendMail {
                 let plan = plan.note(note).write_or_replan(self.tokens.issue(Purpose::PasswordReset, issued)?, nothing());
                 Ok(self.send(plan, letters::password_reset(&self.app, &user, &token)))
             }
-            Letter::PasswordChanged { user_id } => {
-                let Some(user) = self.users.get(user_id).await? else { return Ok(plan) };
-                Ok(self.send(plan, letters::password_changed(&user)))
-            }
+            Letter::Notice { of, username, email } => Ok(self.send(plan, letters::notice(*of, username, email))),
         }
     }
 

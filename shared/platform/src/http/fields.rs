@@ -150,6 +150,11 @@ impl Fields {
         }
     }
 
+    /// Whether a field was sent, be it as null: where null is a value of its own.
+    pub fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     /// A field that must be there.
     pub fn required<T: Field>(&mut self, name: &str) -> Option<T> {
         if self.values.get(name).is_none_or(Value::is_null) {
@@ -180,6 +185,15 @@ impl Fields {
                 None
             }
         }
+    }
+
+    /// The same, where blank text says what null does: forms send it for a field that was left empty.
+    #[allow(clippy::option_option, reason = "as above")]
+    pub fn optional_text<T: Field>(&mut self, name: &str) -> Option<Option<T>> {
+        if self.values.get(name).and_then(Value::as_str).is_some_and(|text| text.trim().is_empty()) {
+            self.values.remove(name);
+        }
+        self.optional(name)
     }
 
     /// Lets the fields that have not been read be, whatever they are.

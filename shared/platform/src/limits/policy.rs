@@ -72,6 +72,8 @@ impl Policy {
     pub const REFRESH: Self = Self::new("refresh", 20, 3600, Subject::SpentSession, OnStoreFailure::Refuse);
     /// `refresh_address`: 600 an hour from an address.
     pub const REFRESH_ADDRESS: Self = Self::new("refresh_address", 600, 3600, Subject::Address, OnStoreFailure::Refuse);
+    /// `account`: 10 an hour by a user, who says the current password for most of it.
+    pub const ACCOUNT: Self = Self::new("account", 10, 3600, Subject::User, OnStoreFailure::Refuse);
     /// `mail`: 3 an hour to an address.
     pub const MAIL: Self = Self::new("mail", 3, 3600, Subject::Recipient, OnStoreFailure::Refuse);
     /// `mail_address`: 20 an hour asked for from an address.
@@ -97,6 +99,7 @@ impl Policy {
         Self::LOGIN_LOCK,
         Self::REFRESH,
         Self::REFRESH_ADDRESS,
+        Self::ACCOUNT,
         Self::MAIL,
         Self::MAIL_ADDRESS,
         Self::MAIL_TOKEN,

@@ -175,6 +175,11 @@ impl Problem {
             .with_header(header::WWW_AUTHENTICATE, "Bearer")
     }
 
+    /// 401: a signed-in caller who could not say their password.
+    pub fn wrong_password() -> Self {
+        Self { detail: "The current password is not right.".to_owned(), ..Self::invalid_credentials() }
+    }
+
     /// 403: a known caller without the right.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)

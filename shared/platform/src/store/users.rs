@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Session;
-use super::database::{Database, Expression, StoreError, Write, item, key, n, s};
+use super::database::{Database, Expression, Item, StoreError, Write, item, key, n, s};
 use crate::clock::rfc3339_ms;
 use crate::config::{Config, ConfigError};
 use crate::domain::{Email, Username};
@@ -181,13 +181,20 @@ impl Users {
 
     /// A new account and its claims on username and email; each write's condition fails where one of them is taken.
     pub fn create(&self, user: &User, username: &Username, email: &Email) -> Result<[Write; 3], StoreError> {
-        let claim = |kind: ClaimKind, folded: &str| Claim { key: kind.key(folded), kind: kind.as_str(), user_id: &user.id };
-        let put = |item| Write::put(&self.table, item, "attribute_not_exists(#key)", &Expression::default().name("key", "key"));
         Ok([
-            put(item(claim(ClaimKind::Name, &username.folded()))?),
-            put(item(claim(ClaimKind::Email, &email.folded()))?),
-            put(item(Stored { key: account_key(&user.id), user: user.clone() })?),
+            self.claim(ClaimKind::Name, &username.folded(), &user.id)?,
+            self.claim(ClaimKind::Email, &email.folded(), &user.id)?,
+            self.put_new(item(Stored { key: account_key(&user.id), user: user.clone() })?),
         ])
+    }
+
+    /// A claim on a text in its folded form, if nobody has it.
+    pub(super) fn claim(&self, kind: ClaimKind, folded: &str, user_id: &str) -> Result<Write, StoreError> {
+        Ok(self.put_new(item(Claim { key: kind.key(folded), kind: kind.as_str(), user_id })?))
+    }
+
+    fn put_new(&self, item: Item) -> Write {
+        Write::put(&self.table, item, "attribute_not_exists(#key)", &Expression::default().name("key", "key"))
     }
 
     /// Adds a session and drops those that make room for it, if the account is still as it was when the password was checked,
@@ -300,7 +307,7 @@ impl Users {
     }
 
     /// What a failed condition on the version of an account found.
-    pub fn read(&self, item: super::Item) -> Result<User, StoreError> {
+    pub fn read(&self, item: Item) -> Result<User, StoreError> {
         Ok(super::database::read::<Stored>(item)?.user)
     }
 }

@@ -1,0 +1,98 @@
+//! `DELETE /auth/me`: the end of one's own account. Its name and address can be had by others then; the audit trail keeps
+//! what happened under its id, and nobody reaches what it leaves in other tables.
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use platform::audit::Note;
+use platform::clock::Timestamp;
+use platform::config::ConfigError;
+use platform::context::Context;
+use platform::domain::{Hasher, Password};
+use platform::http::{Endpoint, Fields, Form, Request};
+use platform::identity::Identity;
+use platform::mail::{Letter, Notice, Postbox, Purpose};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::sessions::{Confirmed, Ending};
+use platform::store::{MailTokens, User, Users};
+use utoipa::ToSchema;
+
+/// The endpoint.
+#[derive(Clone)]
+pub struct DeleteMe {
+    users: Users,
+    hasher: Hasher,
+    tokens: MailTokens,
+    ending: Ending,
+    postbox: Postbox,
+}
+
+/// What is sent.
+#[derive(ToSchema)]
+pub struct Confirmation {
+    /// The password.
+    #[schema(value_type = String, format = "password", example = "Correct-Horse-9")]
+    pub current_password: Password,
+}
+
+impl Form for Confirmation {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { current_password: fields.required("current_password")? })
+    }
+}
+
+impl Endpoint for DeleteMe {
+    const ROUTE: Route = routes::ME_DELETE;
+    type Caller = Identity;
+    type Body = Confirmation;
+    type Query = ();
+    type Output = ();
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            users: Users::new(platform.database()?, &platform.config)?,
+            hasher: Hasher::from_config(&platform.config)?,
+            tokens: MailTokens::new(platform.database()?, &platform.config)?,
+            ending: Ending::new(platform)?,
+            postbox: Postbox::new(platform)?,
+        })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
+        let (user, confirmed) = Confirmed::ask(&self.users, self.hasher, request.caller, request.body.current_password).await?;
+        self.clone().plan(user, confirmed, request.context.clone(), request.now).await
+    }
+}
+
+impl DeleteMe {
+    /// Boxed, because an account that changes meanwhile leads back here.
+    fn plan(self, user: User, confirmed: Confirmed, context: Context, now: Timestamp) -> BoxFuture<'static, Result<Plan<()>, Problem>> {
+        async move {
+            let confirmed = confirmed.still(&user).await?;
+            let ended: Vec<_> = user.sessions.keys().cloned().collect();
+            let note = Note::default().resource("user", &user.id).detail("ended_sessions", ended.clone());
+            let [account, name, email] = self.users.remove(&user);
+            let users = self.users.clone();
+            let plan = Plan::reply(()).note(note).write(name).write(email);
+            let plan = plan.write(self.tokens.forget(Purpose::PasswordReset, &user.id));
+            let plan = self.ending.add(plan, ended);
+            let plan = self.postbox.add(plan, Letter::notice(Notice::AccountDeleted, &user), &context, now)?;
+            let (is_admin, dismiss) = (user.is_admin(), users.dismiss_admin(&user.id));
+            let plan = plan.write_or_replan(
+                account,
+                Box::new(move |found| {
+                    async move {
+                        let user = found.map(|item| self.users.read(item)).transpose()?.ok_or_else(Problem::invalid_token)?;
+                        self.plan(user, confirmed, context, now).await
+                    }
+                    .boxed()
+                }),
+            );
+            // After the account's own write: were that stale, this would judge what no longer is.
+            Ok(if is_admin { plan.write_or(dismiss, Problem::last_admin()) } else { plan })
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,6 @@
+//! The Lambda function `account`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), platform::Error> {
+    platform::http::HttpFunction::new().endpoint::<account::UpdateMe>()?.endpoint::<account::DeleteMe>()?.run().await
+}

@@ -1,0 +1,57 @@
+//! `POST /auth/password`: another password in place of the current one. This session goes on, every other one ends.
+
+use platform::config::ConfigError;
+use platform::domain::Password;
+use platform::http::{Endpoint, Fields, Form, Request};
+use platform::identity::Identity;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::sessions::Confirmed;
+use utoipa::ToSchema;
+
+use crate::set::{Change, Setter, Warrant, new_password};
+
+/// The endpoint.
+pub struct ChangePassword {
+    setter: Setter,
+}
+
+/// What is sent.
+#[derive(ToSchema)]
+pub struct PasswordChange {
+    /// The password as it is.
+    #[schema(value_type = String, format = "password", example = "Correct-Horse-9")]
+    pub current_password: Password,
+    /// 8 to 128 characters with a lower-case and an upper-case letter, a digit and a special character.
+    #[schema(value_type = String, format = "password", min_length = 8, max_length = 128, example = "Another-Horse-9")]
+    pub new_password: Password,
+}
+
+impl Form for PasswordChange {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let current_password = fields.required("current_password");
+        let new_password = new_password(fields);
+        Some(Self { current_password: current_password?, new_password: new_password? })
+    }
+}
+
+impl Endpoint for ChangePassword {
+    const ROUTE: Route = routes::PASSWORD_CHANGE;
+    type Caller = Identity;
+    type Body = PasswordChange;
+    type Query = ();
+    type Output = ();
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { setter: Setter::new(platform)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
+        let PasswordChange { current_password, new_password } = request.body;
+        let (user, confirmed) = Confirmed::ask(&self.setter.users, self.setter.hasher, request.caller, current_password).await?;
+        let change = Change { warrant: Warrant::Session(confirmed), new_password, context: request.context.clone(), now: request.now };
+        self.setter.set(user, change).await
+    }
+}
