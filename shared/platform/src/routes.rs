@@ -240,10 +240,10 @@ pub const REFRESH: Route = Route::new("refresh", "POST", "/auth/refresh", "Excha
     .limited(&[Policy::REFRESH, Policy::REFRESH_ADDRESS])
     .audited("auth.refresh");
 
-/// The same for clients that know OAuth 2.0 and nothing else of this API.
+/// Both for clients that know OAuth 2.0 and nothing else of this API: each grant goes by the row of what it does.
 pub const TOKEN: Route = Route::new("token", "POST", "/auth/token", "OAuth 2.0's token endpoint (RFC 6749)")
     .public()
-    .limited(&[Policy::REFRESH, Policy::REFRESH_ADDRESS])
+    .limited(&[Policy::REFRESH, Policy::REFRESH_ADDRESS, Policy::LOGIN, Policy::LOGIN_ADDRESS, Policy::LOGIN_LOCK])
     .audited("auth.refresh");
 
 /// The end of a token, and of its session.
@@ -432,6 +432,11 @@ pub fn matches(route: &Route, path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_token_endpoint_is_limited_by_whatever_limits_what_it_does() {
+        assert_eq!(TOKEN.limits, [REFRESH.limits, LOGIN.limits].concat());
+    }
 
     #[test]
     fn a_path_matches_segment_by_segment() {

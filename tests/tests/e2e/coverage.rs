@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::Method;
 use platform::limits::Policy;
-use platform::routes::{self, Access, ROUTES, Route};
+use platform::routes::{self, Access, LOGIN, ROUTES, Route};
 use serde_json::{Value, json};
 use tally_tests::{Answer, Caller, World, id};
 
@@ -177,29 +177,38 @@ async fn every_limited_row_refuses_what_is_too_much() {
             let caller = caller_of(&world, route).await;
             // Who has deleted the account asks for nothing again: the same limit holds for another row.
             let before = if route.key() == "DELETE /auth/me" { &routes::ME_UPDATE } else { route };
-            let first = succeed(&world, before, caller.as_ref()).await;
+            let first = succeed_under(&world, before, policy, caller.as_ref()).await;
             assert!(first.header("ratelimit-policy").contains(policy.name), "{} of {}: {first:?}", policy.name, route.key());
             if *policy == Policy::LOGIN_LOCK {
                 // Only failures count.
                 let body = json!({"username": "demo", "password": "wrong"});
                 world.post("/auth/login", None, &body).await.problem(401, "invalid_credentials");
             }
-            let refused = spend_again(&world, route, caller.as_ref(), &first).await;
+            let refused = spend_again(&world, route, policy, caller.as_ref(), &first).await;
             refused.problem(429, "rate_limited");
             assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);
         }
     }
 }
 
+/// A request that succeeds and counts under this policy of the row: at the token endpoint each grant has its own.
+async fn succeed_under(world: &World, route: &Route, policy: &Policy, caller: Option<&Caller>) -> Answer {
+    if route.path == "/auth/token" && LOGIN.limits.contains(policy) {
+        let grant = json!({"grant_type": "password", "username": "demo", "password": "SecureDemo123!"});
+        return world.send(request(world, Method::POST, route.path, None, Some(&grant))).await;
+    }
+    succeed(world, route, caller).await
+}
+
 /// The same subject's next request: for a refresh, the token that the first one gave.
-async fn spend_again(world: &World, route: &Route, caller: Option<&Caller>, first: &Answer) -> Answer {
+async fn spend_again(world: &World, route: &Route, policy: &Policy, caller: Option<&Caller>, first: &Answer) -> Answer {
     match route.key().as_str() {
         "POST /auth/refresh" => world.post("/auth/refresh", None, &json!({"refresh_token": first.json()["refresh_token"]})).await,
-        "POST /auth/token" => {
+        "POST /auth/token" if !LOGIN.limits.contains(policy) => {
             let next = json!({"grant_type": "refresh_token", "refresh_token": first.json()["refresh_token"]});
             world.send(request(world, Method::POST, route.path, None, Some(&next))).await
         }
-        _ => succeed(world, route, caller).await,
+        _ => succeed_under(world, route, policy, caller).await,
     }
 }
 

@@ -9,7 +9,6 @@ use platform::domain::{Email, Hasher, Password, Username};
 use platform::identity::Role;
 use platform::ids;
 use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::sessions::{Attempt, PasswordLogin};
 use platform::store::{User, Users};
 use serde_json::json;
@@ -168,7 +167,6 @@ async fn everyone_who_is_refused_costs_the_same() {
             password: Password::new(password),
             context: Context::default(),
             now: accounts.platform.clock.now(),
-            refused: Problem::invalid_credentials(),
         };
         PasswordLogin::new(&accounts.platform).unwrap().plan(attempt).await.unwrap();
         let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

@@ -111,6 +111,9 @@ async fn oauth_clients_and_services_ask_no_more_than_they_must() {
     let spend = json!({"grant_type": "refresh_token", "refresh_token": caller.refresh});
     let rotate = ["GetItem Sessions", "GetItem Users", "TransactWriteItems Users+Sessions+Audit"];
     check(&world, ("POST /auth/token", None, Some(spend)), &[&TWO_LIMITS, &rotate]).await;
+    let login = json!({"grant_type": "password", "username": "demo", "password": "SecureDemo123!"});
+    let begin = ["TransactWriteItems Sessions+Users+Limits+Audit"];
+    check(&world, ("POST /auth/token", None, Some(login)), &[&GUESS, &FIND_USER, &begin]).await;
     let end = ["UpdateItem Limits", "GetItem Sessions", "TransactWriteItems Sessions+Users+Audit", "Query Connections"];
     check(&world, ("POST /auth/revoke", None, shown.clone()), &[&end]).await;
     check(&world, ("POST /auth/revoke", None, shown), &[&look]).await;

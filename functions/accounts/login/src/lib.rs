@@ -64,9 +64,7 @@ impl Endpoint for Login {
         if grant_type.is_some_and(|grant| grant != "password") {
             return Err(Problem::oauth("unsupported_grant_type", "This endpoint takes the grant type `password`."));
         }
-        let refused = Problem::invalid_credentials();
-        let refused = if request.is_form { Problem::oauth("invalid_grant", refused.detail) } else { refused };
         let context = request.context.clone();
-        self.login.plan(Attempt { identifier: username, password, context, now: request.now, refused }).await
+        self.login.plan(Attempt { identifier: username, password, context, now: request.now }).await
     }
 }

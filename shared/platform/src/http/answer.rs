@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::gate::{Gate, Passage};
 use crate::identity::Caller as _;
 use crate::problem::Problem;
-use crate::routes::Access;
+use crate::routes::{Access, Route};
 
 /// Answers a request: correlation, authentication, authorisation, parsing, limits, the work, the commit, headers,
 /// in the contract's order of checks.
@@ -45,8 +45,8 @@ async fn travel<E: Endpoint>(
     let route = E::ROUTE;
     let me = matches!(route.access, Access::RoleOrMe { parameter, .. } if call.peek_query(parameter) == Some("me"));
     // What one asks of oneself is nobody else's business, so it leaves no event.
-    let action = route.audit.filter(|_| !me);
-    let passage = Passage { context: &call.context, now: clock.now(), since, action, claim: None };
+    let action = |row: &Route| row.audit.filter(|_| !me);
+    let passage = Passage { context: &call.context, now: clock.now(), since, action: action(&route), claim: None };
 
     if let Some(problem) = endpoint.turn_away(call) {
         return Err(gate.deny(problem, None, &passage).await);
@@ -69,8 +69,10 @@ async fn travel<E: Endpoint>(
     };
     let request = Request { caller, token_exp, body, query, is_form, context: &call.context, now: passage.now, call };
 
-    let key = if route.limits.is_empty() { None } else { endpoint.limit_key(&request).await? };
-    let standings = gate.count(route.limits, principal.as_ref(), None, key.as_deref(), &passage).await?;
+    let row = endpoint.row(&request);
+    let passage = Passage { action: action(&row), ..passage };
+    let key = if row.limits.is_empty() { None } else { endpoint.limit_key(&request).await? };
+    let standings = gate.count(row.limits, principal.as_ref(), None, key.as_deref(), &passage).await?;
 
     let (claim, earlier) = gate.repetition(call, principal.as_ref(), passage.now).await?;
     let plan = match &earlier {

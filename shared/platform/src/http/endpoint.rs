@@ -41,6 +41,11 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
         Media::Json
     }
 
+    /// The row whose limits a request counts against and whose event it leaves: its own, unless it does the work of another.
+    fn row(&self, _request: &Request<Self>) -> Route {
+        Self::ROUTE
+    }
+
     /// What a limit with the subject `Guess`, `Recipient` or `SpentSession` counts; `None` leaves such limits out.
     fn limit_key(&self, _request: &Request<Self>) -> impl Future<Output = Result<Option<String>, Problem>> + Send {
         async { Ok(None) }

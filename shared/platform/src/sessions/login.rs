@@ -38,9 +38,6 @@ pub struct Attempt {
     pub context: Context,
     /// When they said so.
     pub now: Timestamp,
-    /// The one answer, after the same work, to a password that is wrong, a user whom nobody knows and an account that is not
-    /// active.
-    pub refused: Problem,
 }
 
 /// A password that was right.
@@ -68,7 +65,8 @@ impl PasswordLogin {
         self.seal.identifier(identifier.as_str()).await
     }
 
-    /// A session for whoever this is.
+    /// A session for whoever this is. One answer, after the same work, has a password that is wrong, a user whom nobody knows and an
+    /// account that is not active.
     pub async fn plan(&self, attempt: Attempt) -> Result<Plan<TokenPair>, Problem> {
         let user = self.users.find(attempt.identifier.as_str()).await?;
         self.clone().judge(user, attempt, None).await
@@ -115,7 +113,7 @@ impl PasswordLogin {
     async fn refuse(&self, user: Option<User>, attempt: Attempt) -> Result<Plan<TokenPair>, Problem> {
         let fingerprint = self.fingerprint(&attempt.identifier).await?;
         let note = Note::default().detail("identifier_hmac", fingerprint);
-        Ok(Plan::refuse(attempt.refused).note(match user {
+        Ok(Plan::refuse(Problem::invalid_credentials()).note(match user {
             Some(user) => note.resource("user", &user.id).actor(Actor::user(&user.id, &user.username)),
             None => note,
         }))

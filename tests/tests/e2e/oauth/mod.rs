@@ -1,6 +1,7 @@
 //! What clients see that know OAuth 2.0 and nothing else of this API. Real ones are in .ci/check-oauth-clients.
 
 mod introspection;
+mod password;
 mod revocation;
 
 use http::Method;
@@ -13,6 +14,11 @@ use crate::tokens::with;
 /// A form posted by nobody in particular.
 async fn form(world: &World, path: &str, fields: &[(&str, &str)]) -> Answer {
     world.send(world.request(Method::POST, path).form(fields)).await
+}
+
+/// What the token endpoint gives for a password.
+async fn password_grant(world: &World, username: &str, password: &str) -> Answer {
+    form(world, "/auth/token", &[("grant_type", "password"), ("username", username), ("password", password)]).await
 }
 
 /// The refresh token of an answer.
@@ -66,6 +72,8 @@ async fn the_metadata_names_what_there_is_and_no_more() {
         "service_documentation": format!("{url}/docs"),
     });
     assert_eq!(metadata, expected);
+    let on = World::start().await.get("/.well-known/oauth-authorization-server", None).await.expect(200);
+    assert_eq!(on["grant_types_supported"], json!(["refresh_token", "password"]));
 }
 
 #[tokio::test]
