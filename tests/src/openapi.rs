@@ -40,7 +40,7 @@ pub fn document() -> Value {
     document.media::<docs::Asset>("*/*");
     document.json::<docs::Metadata>().output::<docs::AuthorizationServer>();
     document.json::<register::Register>().body::<register::Registration>().output::<register::Registered>().status(403).status(409);
-    document.json::<login::Login>().body_or_form::<login::Credentials>().output::<platform::tokens::TokenPair>().status(401);
+    document.json::<login::Login>().body_or_form::<login::Credentials>().output::<platform::tokens::TokenPair>().status(401).status(403);
     document.json::<refresh::Refresh>().body::<refresh::Spend>().output::<platform::tokens::TokenPair>().status(401);
     document.json::<token::Token>().form::<token::Grant>().output::<platform::tokens::TokenPair>();
     document.json::<revoke::Revoke>().form::<platform::sessions::ShownToken>().output::<revoke::Revoked>();
@@ -49,8 +49,10 @@ pub fn document() -> Value {
     document.json::<me::Me>().output::<me::Myself>();
     document.json::<sessions::ListSessions>().output::<sessions::SessionsView>();
     document.json::<sessions::EndSession>();
-    document.json::<ask_mail::Forgot>().body::<ask_mail::Forgotten>().output::<platform::mail::Accepted>();
-    document.json::<account::UpdateMe>().body::<account::AccountChange>().output::<account::Changed>().status(409);
+    document.json::<ask_mail::Forgot>().body::<ask_mail::AccountAddress>().output::<platform::mail::Accepted>();
+    document.json::<ask_mail::Resend>().body::<ask_mail::AccountAddress>().output::<platform::mail::Accepted>();
+    document.json::<account::VerifyEmail>().body::<account::EmailVerification>().output::<account::Changed>().status(401).status(409);
+    document.json::<account::UpdateMe>().body::<account::AccountChange>().output::<account::Changed>().status(202).status(409);
     document.json::<account::DeleteMe>().body::<account::Confirmation>().status(409);
     document.json::<password::ChangePassword>().body::<password::PasswordChange>();
     document.json::<password::ResetPassword>().body::<password::PasswordReset>().status(401);

@@ -30,6 +30,11 @@ pub enum Letter {
         /// As it was typed.
         email: String,
     },
+    /// A token that verifies the address which an account waits for.
+    EmailVerification {
+        /// The address that the account has now; where it waits for another one, the mail goes there.
+        email: String,
+    },
     /// That something happened to an account which its owner would want to know of.
     Notice {
         /// What.
@@ -65,6 +70,8 @@ impl Letter {
 pub enum Purpose {
     /// To set a new password without the old one.
     PasswordReset,
+    /// To show that an address is one's own.
+    EmailVerification,
 }
 
 impl Purpose {
@@ -72,6 +79,7 @@ impl Purpose {
     pub fn name(self) -> &'static str {
         match self {
             Purpose::PasswordReset => "password_reset",
+            Purpose::EmailVerification => "email_verification",
         }
     }
 
@@ -79,6 +87,8 @@ impl Purpose {
     pub fn lifetime_seconds(self) -> i64 {
         match self {
             Purpose::PasswordReset => 30 * 60,
+            // It is good for nothing else, and waits in a mailbox that may not be read at once.
+            Purpose::EmailVerification => 24 * 3600,
         }
     }
 }
@@ -99,8 +109,10 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    /// The one there is.
-    pub const MAIL: Self = Self { detail: "If the address belongs to an account, a mail is on its way." };
+    /// To whoever asks for a new password.
+    pub const RESET: Self = Self { detail: "If the address belongs to an account, a mail is on its way." };
+    /// To whoever asks for another token that verifies an address.
+    pub const VERIFICATION: Self = Self { detail: "If the address belongs to an account that waits for it, a mail is on its way." };
 }
 
 /// Leaves errands and starts the worker.

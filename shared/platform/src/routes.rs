@@ -179,6 +179,8 @@ pub const ROUTES: &[&Route] = &[
     &PASSWORD_CHANGE,
     &PASSWORD_FORGOT,
     &PASSWORD_RESET,
+    &EMAIL_VERIFY,
+    &EMAIL_RESEND,
     &WS_TICKET,
     &API_KEYS_CREATE,
     &API_KEYS,
@@ -302,6 +304,20 @@ pub const PASSWORD_RESET: Route = Route::new("password", "POST", "/auth/password
     .limited(&[Policy::MAIL_TOKEN])
     .status(204)
     .audited("auth.password_reset");
+
+/// The proof of an address by a mailed token.
+pub const EMAIL_VERIFY: Route = Route::new("account", "POST", "/auth/email/verify", "Verify an address with a mailed token")
+    .public()
+    .limited(&[Policy::MAIL_TOKEN])
+    .audited("auth.email_verified");
+
+/// Another mail with a token that verifies an address.
+pub const EMAIL_RESEND: Route =
+    Route::new("ask-mail", "POST", "/auth/email/resend", "Ask for another mail with a token that verifies an address")
+        .public()
+        .limited(&[Policy::MAIL, Policy::MAIL_ADDRESS])
+        .status(202)
+        .audited("auth.email_resend");
 
 /// A ticket for one WebSocket connection.
 pub const WS_TICKET: Route =

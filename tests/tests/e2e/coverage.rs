@@ -61,6 +61,11 @@ async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answe
             let token = world.mailed_token("/auth/password/forgot", "demo@example.com").await;
             ("/auth/password/reset".to_owned(), Some(json!({"token": token, "new_password": "Another-Horse-9"})))
         }
+        "POST /auth/email/verify" => {
+            let token = crate::verification::token_of_an_account(world).await;
+            ("/auth/email/verify".to_owned(), Some(json!({"token": token})))
+        }
+        "POST /auth/email/resend" => ("/auth/email/resend".to_owned(), Some(json!({"email": "demo@example.com"}))),
         "POST /auth/ws-ticket" => ("/auth/ws-ticket".to_owned(), None),
         "POST /chat" => ("/chat".to_owned(), Some(json!({"message": "Hello"}))),
         "GET /conversations/{id}/messages/{message_id}" => {

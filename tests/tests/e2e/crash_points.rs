@@ -334,3 +334,35 @@ async fn a_mail_whose_worker_is_cut_goes_out_once_or_is_asked_for_again() {
         assert_eq!(events(&world, "auth.token_mailed", "success").await, if moment == Failure::HeldBefore { 1 } else { 2 }, "{moment:?}");
     }
 }
+
+#[tokio::test]
+async fn an_address_whose_proof_is_cut_is_verified_or_can_be() {
+    for moment in MOMENTS {
+        let world = World::with(&[("EmailVerification", "on"), ("RateLimits", "*=100000/1m")]).await;
+        let body = json!({"username": "cut", "email": "cut@example.com", "password": "Correct-Horse-9"});
+        cut(&world, moment, ("RegisterFunction", TRANSACT, "UsersTable"), post(&world, "/auth/register", None, &body)).await;
+        world.send(post(&world, "/auth/register", None, &body)).await.expect(201);
+        // The mail of an account whose registration was cut is asked for.
+        let token = if moment == Failure::HeldAfter {
+            world.mailed_token("/auth/email/resend", "cut@example.com").await
+        } else {
+            world.token_from(0, "cut@example.com").await
+        };
+        let verify = || post(&world, "/auth/email/verify", None, &json!({"token": token}));
+        cut(&world, moment, ("AccountFunction", TRANSACT, "UsersTable"), verify()).await;
+        assert_eq!(world.send(verify()).await.status, if moment == Failure::HeldBefore { 200 } else { 401 }, "{moment:?}");
+        assert_eq!(events(&world, "auth.email_verified", "success").await, 1);
+        let caller = world.login("cut", "Correct-Horse-9").await;
+
+        let relocate = || {
+            let body = json!({"email": "moved@example.com", "current_password": "Correct-Horse-9"});
+            world.request(Method::PATCH, "/auth/me").bearer_auth(&caller.access).json(&body)
+        };
+        cut(&world, moment, ("AccountFunction", TRANSACT, "UsersTable"), relocate()).await;
+        let waits = world.get("/auth/me", Some(&caller)).await.expect(200)["user"].get("unverified_email").is_some();
+        assert_eq!(waits, moment == Failure::HeldAfter);
+        world.send(relocate()).await.expect(202);
+        let token = world.token_from(1, "moved@example.com").await;
+        world.post("/auth/email/verify", None, &json!({"token": token})).await.expect(200);
+    }
+}

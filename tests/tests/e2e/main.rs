@@ -26,3 +26,4 @@ mod sessions;
 mod tokens;
 mod upkeep;
 mod users;
+mod verification;

@@ -142,6 +142,23 @@ async fn mail_asks_no_more_than_it_must() {
 }
 
 #[tokio::test]
+async fn verifying_asks_no_more_than_it_must() {
+    let world = World::with(&[("EmailVerification", "on"), ("RateLimits", "*=100000/1m")]).await;
+    let (token, calls) = world
+        .round_trips(async {
+            let body = json!({"username": "frugal", "email": "frugal@example.com", "password": "Correct-Horse-9"});
+            world.post("/auth/register", None, &body).await.expect(201);
+            world.token_from(0, "frugal@example.com").await
+        })
+        .await;
+    let register = ["UpdateItem Limits", "TransactWriteItems Users+Errands+Audit"];
+    let worker = ["GetItem Errands", "GetItem Users", "GetItem Users", "TransactWriteItems Errands+MailTokens+Audit"];
+    assert_eq!(short(&calls), [&register[..], &worker].concat());
+    let verify = ["UpdateItem Limits", "GetItem MailTokens", "GetItem Users", "TransactWriteItems MailTokens+Users+Audit"];
+    check(&world, ("POST /auth/email/verify", None, Some(json!({"token": token}))), &[&verify]).await;
+}
+
+#[tokio::test]
 async fn owners_ask_no_more_than_they_must() {
     let world = World::start().await;
     let caller = world.someone().await;

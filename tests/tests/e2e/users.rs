@@ -92,6 +92,7 @@ async fn the_last_of_many_accounts_is_found() {
         let (username, email) = (format!("row_{number:04}"), format!("many{number:04}@example.com"));
         let user = User {
             id: platform::ids::new_id(platform.clock.now()),
+            unverified_email: None,
             full_name: None,
             created_at: 0,
             is_active: number != 1_299,

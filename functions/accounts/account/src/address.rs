@@ -1,18 +1,20 @@
-//! Gives an account another address. The old one is told, and what was mailed to it opens nothing any more.
+//! Gives an account another address, at once or, where addresses are verified, once that is. The old one is told, and what
+//! was mailed to it opens nothing any more.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use platform::audit::Note;
+use http::StatusCode;
+use platform::audit::{Actor, Note};
 use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::context::Context;
 use platform::domain::{Email, Hasher};
 use platform::mail::{Letter, Notice, Postbox, Purpose};
-use platform::plan::Plan;
+use platform::plan::{Plan, Reply};
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::sessions::Confirmed;
-use platform::store::{MailTokens, User, Users};
+use platform::store::{MailToken, MailTokens, User, Users};
 
 use crate::update::Changed;
 
@@ -21,16 +23,37 @@ use crate::update::Changed;
 pub struct Mover {
     pub users: Users,
     pub hasher: Hasher,
-    tokens: MailTokens,
+    pub tokens: MailTokens,
     postbox: Postbox,
+    /// The setting `EMAIL_VERIFICATION`.
+    verifies: bool,
 }
 
-/// The move of an account to an address, by its owner in a session.
+/// What entitles to give an account an address.
+pub enum Warrant {
+    /// A session in which the password was said.
+    Session(Confirmed),
+    /// A token that was mailed to that address.
+    Mail(MailToken),
+}
+
+/// The move of an account to an address.
 pub struct Move {
-    pub confirmed: Confirmed,
+    pub warrant: Warrant,
     pub email: Email,
     pub context: Context,
     pub now: Timestamp,
+}
+
+impl Warrant {
+    /// The same for the account as it stands, if it is one: only the address that it waits for now can be verified.
+    async fn still(self, user: &User) -> Result<Self, Problem> {
+        match self {
+            Self::Session(confirmed) => Ok(Self::Session(confirmed.still(user).await?)),
+            Self::Mail(token) if user.is_active && user.unverified_email.as_ref() == Some(&token.email) => Ok(Self::Mail(token)),
+            Self::Mail(_) => Err(Problem::invalid_mail_token()),
+        }
+    }
 }
 
 impl Mover {
@@ -41,37 +64,75 @@ impl Mover {
             hasher: Hasher::from_config(&platform.config)?,
             tokens: MailTokens::new(platform.database()?, &platform.config)?,
             postbox: Postbox::new(platform)?,
+            verifies: platform.config.switch("EMAIL_VERIFICATION")?,
         })
     }
 
-    /// The claims, the account and the notice, all or nothing. Boxed, because an account that changes meanwhile leads back here.
+    /// The claims, the account and the mail, all or nothing. Boxed, because an account that changes meanwhile leads back here.
     pub fn plan(self, user: User, to: Move) -> BoxFuture<'static, Result<Plan<Changed>, Problem>> {
         async move {
-            let note = Note::action("auth.email_changed").resource("user", &user.id);
-            let confirmed = match to.confirmed.still(&user).await {
-                Ok(confirmed) => confirmed,
+            let waits = self.verifies && matches!(to.warrant, Warrant::Session(_));
+            let note = note(&user, &to, waits);
+            let warrant = match to.warrant.still(&user).await {
+                Ok(warrant) => warrant,
                 Err(problem) => return Ok(Plan::refuse(problem).note(note)),
             };
-            let to = Move { confirmed, ..to };
-            let after = User { email: to.email.to_string(), ..user.clone() };
-            let claims = self.users.move_email_claim(&user, &to.email)?;
-            let (mover, email) = (self.clone(), to.email.clone());
-            let plan = Plan::reply(Changed { user: after.account() }).note(note);
-            let plan = plan.write(self.tokens.forget(Purpose::PasswordReset, &user.id));
-            let plan = self.postbox.add(plan, Letter::notice(Notice::EmailChanged, &user), &to.context, to.now)?;
-            let plan = plan.write_or_replan(
-                self.users.set_email(&user, &email),
-                Box::new(move |found| {
-                    async move {
-                        let user = found.map(|item| mover.users.read(item)).transpose()?.ok_or_else(Problem::invalid_token)?;
-                        mover.plan(user, to).await
-                    }
-                    .boxed()
-                }),
-            );
-            // After the account's own write: were that stale, the address might be taken by the account itself.
-            Ok(claims.into_iter().flatten().fold(plan, |plan, claim| plan.write_or(claim, Problem::account_exists())))
+            let to = Move { warrant, ..to };
+            let (plan, writes) = if waits {
+                (self.wait(&user, &to)?, self.users.await_email(&user, &to.email))
+            } else {
+                (self.relocate(&user, &to)?, self.users.move_email(&user, &to.email)?)
+            };
+            let mut overtaken = Some(move |found: Option<_>| {
+                async move {
+                    let user = found.map(|item| self.users.read(item)).transpose()?.ok_or_else(Problem::invalid_token)?;
+                    self.plan(user, to).await
+                }
+                .boxed()
+            });
+            // The account's own write comes first: were that stale, the address might be taken by the account itself.
+            Ok(writes.into_iter().fold(plan.note(note), |plan, write| match overtaken.take() {
+                Some(overtaken) => plan.write_or_replan(write, Box::new(overtaken)),
+                None => plan.write_or(write, Problem::account_exists()),
+            }))
         }
         .boxed()
+    }
+
+    /// What goes with an account that waits for another address: a mail there.
+    fn wait(&self, user: &User, to: &Move) -> Result<Plan<Changed>, Problem> {
+        let after = User { unverified_email: Some(to.email.to_string()), ..user.clone() };
+        let plan = Plan::reply(Reply::new(Changed { user: after.account() }).status(StatusCode::ACCEPTED));
+        Ok(self.postbox.add(plan, Letter::EmailVerification { email: user.email.clone() }, &to.context, to.now)?)
+    }
+
+    /// What goes with another address: a token is used up, the old address is told.
+    fn relocate(&self, user: &User, to: &Move) -> Result<Plan<Changed>, Problem> {
+        let after = User { email: to.email.to_string(), unverified_email: None, ..user.clone() };
+        let plan = Plan::reply(Changed { user: after.account() });
+        let plan = match &to.warrant {
+            Warrant::Session(_) => plan,
+            Warrant::Mail(token) => {
+                plan.write_or(self.tokens.spend(Purpose::EmailVerification, token, to.now), Problem::invalid_mail_token())
+            }
+        };
+        if after.email == user.email {
+            return Ok(plan);
+        }
+        let plan = plan.write(self.tokens.forget(Purpose::PasswordReset, &user.id));
+        Ok(self.postbox.add(plan, Letter::notice(Notice::EmailChanged, user), &to.context, to.now)?)
+    }
+}
+
+fn note(user: &User, to: &Move, waits: bool) -> Note {
+    let note = match &to.warrant {
+        _ if waits => Note::default().detail("changed", vec!["unverified_email"]),
+        Warrant::Mail(token) if token.email == user.email => Note::action("auth.email_verified"),
+        _ => Note::action("auth.email_changed"),
+    };
+    let note = note.resource("user", &user.id);
+    match &to.warrant {
+        Warrant::Session(_) => note,
+        Warrant::Mail(_) => note.actor(Actor::user(&user.id, &user.username)),
     }
 }

@@ -2,5 +2,6 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), platform::Error> {
-    platform::http::HttpFunction::new().endpoint::<account::UpdateMe>()?.endpoint::<account::DeleteMe>()?.run().await
+    let function = platform::http::HttpFunction::new();
+    function.endpoint::<account::UpdateMe>()?.endpoint::<account::DeleteMe>()?.endpoint::<account::VerifyEmail>()?.run().await
 }

@@ -14,7 +14,7 @@ use platform::store::{Account, User};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::address::{Move, Mover};
+use crate::address::{Move, Mover, Warrant};
 
 /// The endpoint.
 pub struct UpdateMe {
@@ -27,7 +27,8 @@ pub struct AccountChange {
     /// Name for people; null or blank text takes it away.
     #[schema(value_type = Option<String>, max_length = 100, example = "Anna Berg")]
     pub full_name: Option<Option<FullName>>,
-    /// Another address, which goes with the current password.
+    /// Another address, which goes with the current password. Where addresses are verified, the answer is 202, and the
+    /// account keeps the one it has until a token that is mailed to this one is sent back.
     #[schema(value_type = Option<String>, format = "email", max_length = 254)]
     pub email: Option<Email>,
     /// The current password, where the address is to be changed.
@@ -87,7 +88,7 @@ impl Endpoint for UpdateMe {
             Ok(confirmed) => confirmed,
             Err(problem) => return Ok(Plan::refuse(problem).note(failed)),
         };
-        let to = Move { confirmed, email, context: request.context.clone(), now: request.now };
+        let to = Move { warrant: Warrant::Session(confirmed), email, context: request.context.clone(), now: request.now };
         self.mover.clone().plan(user, to).await
     }
 }

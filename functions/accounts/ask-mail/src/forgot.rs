@@ -1,58 +1,38 @@
 //! `POST /auth/password/forgot`: mails a token for a new password, if the address belongs to an account.
 
-use platform::audit::Note;
 use platform::config::ConfigError;
-use platform::domain::Email;
-use platform::http::{Endpoint, Fields, Form, Request};
-use platform::mail::{Accepted, Letter, Postbox};
+use platform::http::{Endpoint, Request};
+use platform::mail::{Accepted, Letter};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::seal::Seal;
-use utoipa::ToSchema;
+
+use crate::ask::{AccountAddress, Asker};
 
 /// The endpoint.
 pub struct Forgot {
-    postbox: Postbox,
-    seal: Seal,
-}
-
-/// What is sent.
-#[derive(ToSchema)]
-pub struct Forgotten {
-    /// The account's address, in any case.
-    #[schema(value_type = String, format = "email", max_length = 254, example = "anna@example.com")]
-    pub email: Email,
-}
-
-impl Form for Forgotten {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { email: fields.required("email")? })
-    }
+    asker: Asker,
 }
 
 impl Endpoint for Forgot {
     const ROUTE: Route = routes::PASSWORD_FORGOT;
     type Caller = ();
-    type Body = Forgotten;
+    type Body = AccountAddress;
     type Query = ();
     type Output = Accepted;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { postbox: Postbox::new(platform)?, seal: Seal::new(platform)? })
+        Ok(Self { asker: Asker::new(platform)? })
     }
 
     async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<String>, Problem> {
-        Ok(Some(self.seal.identifier(&request.body.email.folded()).await?))
+        Ok(Some(request.body.email.folded()))
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Accepted>, Problem> {
-        let email = request.body.email;
-        // As a failed login has it, so that the trail shows both to be about the same address.
-        let fingerprint = self.seal.identifier(&email.folded()).await?;
-        let plan = Plan::reply(Accepted::MAIL).note(Note::default().detail("identifier_hmac", fingerprint));
+        let email = &request.body.email;
         let letter = Letter::PasswordReset { email: email.to_string() };
-        Ok(self.postbox.add(plan, letter, request.context, request.now)?)
+        self.asker.plan(email, Accepted::RESET, letter, request.context, request.now).await
     }
 }

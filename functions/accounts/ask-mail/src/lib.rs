@@ -1,6 +1,10 @@
 //! Mail that a stranger may ask for, knowing an address. This function can't look into any account: whether the address
 //! belongs to one shows neither in the answer nor in the time it takes.
 
+mod ask;
 mod forgot;
+mod resend;
 
-pub use forgot::{Forgot, Forgotten};
+pub use ask::AccountAddress;
+pub use forgot::Forgot;
+pub use resend::Resend;

@@ -8,6 +8,7 @@ use platform::config::{ConfigError, invalid};
 use platform::domain::{Email, FullName, Hasher, Password, Roles, Username};
 use platform::http::{Call, Endpoint, Fields, Form, Request};
 use platform::ids;
+use platform::mail::{Letter, Postbox};
 use platform::plan::{Plan, Replan, Reply};
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -22,6 +23,9 @@ pub struct Register {
     invites: Invites,
     hasher: Hasher,
     admission: Admission,
+    postbox: Postbox,
+    /// The setting `EMAIL_VERIFICATION`.
+    verifies: bool,
 }
 
 /// Who may register.
@@ -100,7 +104,8 @@ impl Endpoint for Register {
             other => return Err(invalid("REGISTRATION", other, "it must be `open`, `invite` or `closed`")),
         };
         let (users, invites) = (Users::new(platform.database()?, &platform.config)?, Invites::new(platform.database()?, &platform.config)?);
-        Ok(Self { users, invites, hasher: Hasher::from_config(&platform.config)?, admission })
+        let (hasher, verifies) = (Hasher::from_config(&platform.config)?, platform.config.switch("EMAIL_VERIFICATION")?);
+        Ok(Self { users, invites, hasher, admission, postbox: Postbox::new(platform)?, verifies })
     }
 
     fn turn_away(&self, call: &Call) -> Option<Problem> {
@@ -123,6 +128,7 @@ impl Endpoint for Register {
             id: ids::new_id(request.now),
             username: username.to_string(),
             email: email.to_string(),
+            unverified_email: self.verifies.then(|| email.to_string()),
             full_name: full_name.map(|name| name.to_string()),
             created_at: request.now.as_millisecond(),
             is_active: true,
@@ -136,10 +142,14 @@ impl Endpoint for Register {
         let plan = Plan::reply(registered(&user)).note(note).creates(&user.id);
         let claims = self.users.create(&user, &username, &email)?;
         let plan = claims.into_iter().fold(plan, |plan, claim| plan.write_or_replan(claim, taken(&username)));
-        Ok(invite.iter().fold(plan, |plan, invite| {
+        let plan = invite.iter().fold(plan, |plan, invite| {
             let plan = plan.write_or(self.invites.spend(invite, request.now), uninvited());
             plan.write_or(self.users.admit_invited(&user, invite), uninvited())
-        }))
+        });
+        if !self.verifies {
+            return Ok(plan);
+        }
+        Ok(self.postbox.add(plan, Letter::EmailVerification { email: user.email }, request.context, request.now)?)
     }
 
     async fn repeat(&self, _: Request<'_, Self>, created: &str) -> Result<Plan<Registered>, Problem> {

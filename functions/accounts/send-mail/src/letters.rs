@@ -47,6 +47,20 @@ pub fn password_reset(app: &App, user: &User, token: &str) -> Mail {
     }
 }
 
+/// A way to show that an address is one's own.
+pub fn email_verification(app: &App, username: &str, email: &str, token: &str) -> Mail {
+    let how = app.how("verify-email", token, "POST /auth/email/verify");
+    Mail {
+        to: email.to_owned(),
+        subject: "Verify your Tally address",
+        text: format!(
+            "Hello {username},\n\nthe account {username} is to have this address. If it is yours, {how}\
+             It works once, within 24 hours, and only until you ask for another one.\n\
+             If the account is not yours, do nothing.\n"
+        ),
+    }
+}
+
 /// What an owner is told of.
 pub fn notice(of: Notice, username: &str, email: &str) -> Mail {
     let (subject, what, otherwise) = match of {

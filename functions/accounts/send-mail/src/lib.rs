@@ -14,7 +14,7 @@ use platform::config::{ConfigError, invalid};
 use platform::gate::{Gate, Passage};
 use platform::ids;
 use platform::mail::{Letter, Purpose, Task};
-use platform::plan::Plan;
+use platform::plan::{Plan, Replan};
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::store::{Errand, Errands, MailToken, MailTokens, User, Users};
@@ -65,19 +65,38 @@ impl Worker for SendMail {
 impl SendMail {
     /// Takes the errand; where someone has its address, makes the token and sends the mail.
     async fn plan(&self, errand: &Errand) -> Result<Plan<()>, Problem> {
-        let nothing = || Box::new(|_| Box::pin(async { Ok(Plan::reply(())) }) as _);
         let plan = Plan::reply(()).write_or_replan(self.errands.take(&errand.id), nothing());
         match &errand.letter {
             Letter::PasswordReset { email } => {
-                let Some(user) = self.users.find(email).await?.filter(|user| user.is_active) else { return Ok(plan) };
-                let (token, issued) = issue(&user, &user.email, Purpose::PasswordReset, errand);
-                let note = Note::action("auth.token_mailed").resource("user", &user.id).detail("purpose", Purpose::PasswordReset.name());
-                // Where a newer request has been answered, this one is.
-                let plan = plan.note(note).write_or_replan(self.tokens.issue(Purpose::PasswordReset, issued)?, nothing());
+                let Some(user) = self.owner(email).await? else { return Ok(plan) };
+                let (token, plan) = self.issue(plan, &user, &user.email, Purpose::PasswordReset, errand)?;
                 Ok(self.send(plan, letters::password_reset(&self.app, &user, &token)))
+            }
+            Letter::EmailVerification { email } => {
+                let Some(user) = self.owner(email).await? else { return Ok(plan) };
+                let Some(unverified) = &user.unverified_email else { return Ok(plan) };
+                let (token, plan) = self.issue(plan, &user, unverified, Purpose::EmailVerification, errand)?;
+                Ok(self.send(plan, letters::email_verification(&self.app, &user.username, unverified, &token)))
             }
             Letter::Notice { of, username, email } => Ok(self.send(plan, letters::notice(*of, username, email))),
         }
+    }
+
+    async fn owner(&self, email: &str) -> Result<Option<User>, Problem> {
+        Ok(self.users.find(email).await?.filter(|user| user.is_active))
+    }
+
+    /// A token for an address; where a newer request has been answered, this one is.
+    fn issue(&self, plan: Plan<()>, user: &User, email: &str, purpose: Purpose, errand: &Errand) -> Result<(String, Plan<()>), Problem> {
+        let token = format!("{}.{}", user.id, ids::new_secret::<32>());
+        let kept = MailToken {
+            user_id: user.id.clone(),
+            email: email.to_owned(),
+            token_hash: ids::sha256(&token),
+            expires_at: errand.asked_at + purpose.lifetime_seconds(),
+        };
+        let note = Note::action("auth.token_mailed").resource("user", &user.id).detail("purpose", purpose.name());
+        Ok((token, plan.note(note).write_or_replan(self.tokens.issue(purpose, kept)?, nothing())))
     }
 
     fn send(&self, plan: Plan<()>, mail: Mail) -> Plan<()> {
@@ -86,14 +105,7 @@ impl SendMail {
     }
 }
 
-/// A token for an address, and what is kept of it.
-fn issue(user: &User, email: &str, purpose: Purpose, errand: &Errand) -> (String, MailToken) {
-    let token = format!("{}.{}", user.id, ids::new_secret::<32>());
-    let kept = MailToken {
-        user_id: user.id.clone(),
-        email: email.to_owned(),
-        token_hash: ids::sha256(&token),
-        expires_at: errand.asked_at + purpose.lifetime_seconds(),
-    };
-    (token, kept)
+/// What is done where someone else has done it.
+fn nothing() -> Replan<()> {
+    Box::new(|_| Box::pin(async { Ok(Plan::reply(())) }))
 }

@@ -41,6 +41,7 @@ impl DemoUser {
             id: ids::new_id(now),
             username: username.to_string(),
             email: email.to_string(),
+            unverified_email: None,
             full_name: None,
             created_at: now.as_millisecond(),
             is_active: true,

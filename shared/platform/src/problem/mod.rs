@@ -124,7 +124,7 @@ impl Problem {
     #[must_use]
     pub fn for_form(self) -> Self {
         match self.code {
-            "invalid_credentials" | "invalid_refresh_token" => Self::oauth("invalid_grant", self.detail),
+            "invalid_credentials" | "email_unverified" | "invalid_refresh_token" => Self::oauth("invalid_grant", self.detail),
             _ => self,
         }
     }
@@ -183,6 +183,12 @@ impl Problem {
     /// 403: a known caller without the right.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// 403: the right password of an account whose address has yet to be verified.
+    pub fn email_unverified() -> Self {
+        let detail = "Verify your email address first: use the token that was mailed to it, or ask for another by POST /auth/email/resend.";
+        Self::new(StatusCode::FORBIDDEN, "email_unverified", detail)
     }
 
     /// 403: nobody can register here now.

@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::seal::Seal;
-use crate::store::{LimitCounters, User, Users};
+use crate::store::{LimitCounters, User, Users, Write};
 use crate::tokens::TokenPair;
 
 /// What signing in with a password needs.
@@ -25,6 +25,8 @@ pub struct PasswordLogin {
     sign_in: SignIn,
     guesses: LimitCounters,
     seal: Seal,
+    /// The setting `EMAIL_VERIFICATION`.
+    verifies: bool,
 }
 
 /// Someone who says who they are.
@@ -57,6 +59,7 @@ impl PasswordLogin {
             sign_in: SignIn::new(platform)?,
             guesses: LimitCounters::new(platform.database()?, &platform.config)?,
             seal: Seal::new(platform)?,
+            verifies: platform.config.switch("EMAIL_VERIFICATION")?,
         })
     }
 
@@ -82,10 +85,14 @@ impl PasswordLogin {
                 None => self.check(&attempt.password, user.as_ref()).await?,
             };
             match (user, proof) {
+                // Told to nobody but who knows the password, which was no guess.
+                (Some(user), Some(_)) if user.is_active && self.verifies && user.is_unverified() => {
+                    let forgive = self.forgive(&attempt).await?;
+                    Ok(self.refuse(Some(user), attempt, Problem::email_unverified()).await?.write(forgive))
+                }
                 (Some(user), Some(proof)) if user.is_active => {
                     let (stronger, context, now) = (proof.stronger.clone(), attempt.context.clone(), attempt.now);
-                    let guessed = guess_subject(&context.address, &self.fingerprint(&attempt.identifier).await?);
-                    let forgive = self.guesses.forgive(&guessed, now);
+                    let forgive = self.forgive(&attempt).await?;
                     let sign_in = self.sign_in.clone();
                     let overtaken = Box::new(move |found: Option<_>| {
                         async move {
@@ -96,7 +103,9 @@ impl PasswordLogin {
                     });
                     Ok(sign_in.plan(&user, stronger.as_deref(), &context, now, overtaken).await?.write(forgive))
                 }
-                (user, _) => self.refuse(user, attempt).await,
+                // One answer, after the same work, to a password that is wrong, a user whom nobody knows and an account that is
+                // not active.
+                (user, _) => self.refuse(user, attempt, Problem::invalid_credentials()).await,
             }
         }
         .boxed()
@@ -110,10 +119,16 @@ impl PasswordLogin {
         Ok(Some(Proof { hash: user.password_hash.clone(), stronger }))
     }
 
-    async fn refuse(&self, user: Option<User>, attempt: Attempt) -> Result<Plan<TokenPair>, Problem> {
+    /// Takes back what an attempt was counted as before anyone knew that it was none.
+    async fn forgive(&self, attempt: &Attempt) -> Result<Write, Problem> {
+        let guessed = guess_subject(&attempt.context.address, &self.fingerprint(&attempt.identifier).await?);
+        Ok(self.guesses.forgive(&guessed, attempt.now))
+    }
+
+    async fn refuse(&self, user: Option<User>, attempt: Attempt, problem: Problem) -> Result<Plan<TokenPair>, Problem> {
         let fingerprint = self.fingerprint(&attempt.identifier).await?;
         let note = Note::default().detail("identifier_hmac", fingerprint);
-        Ok(Plan::refuse(Problem::invalid_credentials()).note(match user {
+        Ok(Plan::refuse(problem).note(match user {
             Some(user) => note.resource("user", &user.id).actor(Actor::user(&user.id, &user.username)),
             None => note,
         }))

@@ -18,28 +18,42 @@ impl Users {
         Write::update(&self.table, key("key", &account_key(user_id)), update, "is_active = :active", &expression)
     }
 
-    /// Another password; forgets every session but `kept`, if nothing that a login notices has changed.
+    /// Another password; forgets every session but `kept`, if nothing that a login notices has changed. Without one it was set
+    /// by mail, which shows whose the address is. An address that the account was to move to is given up.
     pub fn set_password(&self, user: &User, password_hash: &str, kept: Option<&str>) -> Write {
+        let stays_unverified = kept.is_some() && user.is_unverified();
         let kept = user.sessions.iter().filter(|(id, _)| Some(id.as_str()) == kept);
         let kept = AttributeValue::M(kept.map(|(id, expires_at)| (id.clone(), n(expires_at))).collect());
         let expression = Expression::default().name("sessions", "sessions").value("hash", s(password_hash)).value("sessions", kept);
-        self.update_version(user, "SET password_hash = :hash, #sessions = :sessions", expression)
+        let remove = if stays_unverified { "" } else { " REMOVE unverified_email" };
+        self.update_version(user, "SET password_hash = :hash, #sessions = :sessions", remove, expression)
     }
 
-    /// Another address, if nothing that a login notices has changed.
-    pub fn set_email(&self, user: &User, email: &Email) -> Write {
-        self.update_version(user, "SET email = :email", Expression::default().value("email", s(email.to_string())))
-    }
-
-    /// What goes with another address: the claim on it, whose condition fails where it is taken, and the end of the one
-    /// before. Nothing where the two differ in case alone.
-    pub fn move_email_claim(&self, user: &User, email: &Email) -> Result<Option<[Write; 2]>, StoreError> {
+    /// Another address, or the same, which is verified, if nothing that a login notices has changed: the account's own write,
+    /// then the claim on the address, whose condition fails where it is taken, and the end of the one before. No claims change
+    /// where the two differ in case alone.
+    pub fn move_email(&self, user: &User, email: &Email) -> Result<Vec<Write>, StoreError> {
+        let expression = Expression::default().value("email", s(email.to_string()));
+        let account = self.update_version(user, "SET email = :email", " REMOVE unverified_email", expression);
         let before = user.email.to_lowercase();
         if before == email.folded() {
-            return Ok(None);
+            return Ok(vec![account]);
         }
         let drop = Write::delete(&self.table, key("key", &ClaimKind::Email.key(&before)));
-        Ok(Some([self.claim(ClaimKind::Email, &email.folded(), &user.id)?, drop]))
+        Ok(vec![account, self.claim(ClaimKind::Email, &email.folded(), &user.id)?, drop])
+    }
+
+    /// An address that the account is to move to once it is verified, if nothing that a login notices has changed: the
+    /// account's own write, then the condition that nobody else has the address now.
+    pub fn await_email(&self, user: &User, email: &Email) -> Vec<Write> {
+        let expression = Expression::default().value("email", s(email.to_string()));
+        let account = self.update_version(user, "SET unverified_email = :email", "", expression);
+        if user.email.to_lowercase() == email.folded() {
+            return vec![account];
+        }
+        let claim = key("key", &ClaimKind::Email.key(&email.folded()));
+        let is_free = Write::check(&self.table, claim, "attribute_not_exists(#key)", &Expression::default().name("key", "key"));
+        vec![account, is_free]
     }
 
     /// The end of an account, if nothing that a login notices has changed, and of its claims. An administrator is
@@ -56,9 +70,9 @@ impl Users {
     }
 
     /// An update that a login notices, and that notices one.
-    fn update_version(&self, user: &User, update: &str, expression: Expression) -> Write {
+    fn update_version(&self, user: &User, set: &str, remove: &str, expression: Expression) -> Write {
         let expression = expression.name("version", "version").value("version", n(user.version)).value("next", n(user.version + 1));
-        let update = format!("{update}, #version = :next");
+        let update = format!("{set}, #version = :next{remove}");
         Write::update(&self.table, key("key", &account_key(&user.id)), &update, "#version = :version", &expression)
     }
 }

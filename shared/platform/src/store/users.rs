@@ -38,6 +38,9 @@ pub struct User {
     pub username: String,
     /// As it was typed.
     pub email: String,
+    /// An address that its owner has yet to show to be theirs: that of a new account, or one that it is to move to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unverified_email: Option<String>,
     /// Name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full_name: Option<String>,
@@ -75,6 +78,10 @@ pub struct Account {
     /// Unique without regard to case.
     #[schema(example = "demo@example.com")]
     pub email: String,
+    /// An address that is yet to be verified: that of a new account, or the one that it is to move to. Left out where there
+    /// is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unverified_email: Option<String>,
     /// Name for people.
     pub full_name: Option<String>,
     /// RFC 3339, UTC.
@@ -137,11 +144,18 @@ impl User {
             id: self.id.clone(),
             username: self.username.clone(),
             email: self.email.clone(),
+            unverified_email: self.unverified_email.clone(),
             full_name: self.full_name.clone(),
             created_at: rfc3339_ms(self.created_at),
             is_active: self.is_active,
             roles: self.roles.clone(),
         }
+    }
+
+    /// Whether nobody has shown yet that the account's address is theirs. Accounts that began while that was not asked for
+    /// are not held to it.
+    pub fn is_unverified(&self) -> bool {
+        self.unverified_email.as_ref() == Some(&self.email)
     }
 
     /// The user in one of their sessions.
@@ -336,6 +350,7 @@ mod tests {
                 id: "u".into(),
                 username: "u".into(),
                 email: "u@example.com".into(),
+                unverified_email: None,
                 full_name: None,
                 created_at: 0,
                 is_active: true,

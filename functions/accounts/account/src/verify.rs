@@ -1,0 +1,54 @@
+//! `POST /auth/email/verify`: a mailed token shows that an address is the owner's: a new account's, which can sign in then,
+//! or the one that an account is to move to.
+
+use platform::config::ConfigError;
+use platform::http::{Endpoint, Fields, Form, Request};
+use platform::mail::Purpose;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use utoipa::ToSchema;
+
+use crate::address::{Move, Mover, Warrant};
+use crate::update::Changed;
+
+/// The endpoint.
+pub struct VerifyEmail {
+    mover: Mover,
+}
+
+/// What is sent.
+#[derive(ToSchema)]
+pub struct EmailVerification {
+    /// The token that was mailed.
+    #[schema(example = "019a0000-0000-7000-8000-000000000000.Zk1uV0ZQd2Y3c3VtbWVyLW9mLTIwMjYtaXMtd2FybQ")]
+    pub token: String,
+}
+
+impl Form for EmailVerification {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { token: fields.required("token")? })
+    }
+}
+
+impl Endpoint for VerifyEmail {
+    const ROUTE: Route = routes::EMAIL_VERIFY;
+    type Caller = ();
+    type Body = EmailVerification;
+    type Query = ();
+    type Output = Changed;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { mover: Mover::new(platform)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Changed>, Problem> {
+        let found = self.mover.tokens.find(Purpose::EmailVerification, &request.body.token, request.now).await?;
+        let token = found.ok_or_else(Problem::invalid_mail_token)?;
+        let user = self.mover.users.get(&token.user_id).await?.ok_or_else(Problem::invalid_mail_token)?;
+        let email = token.email.parse().map_err(|_| Problem::invalid_mail_token())?;
+        let to = Move { warrant: Warrant::Mail(token), email, context: request.context.clone(), now: request.now };
+        self.mover.clone().plan(user, to).await
+    }
+}

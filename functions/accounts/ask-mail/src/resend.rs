@@ -1,0 +1,38 @@
+//! `POST /auth/email/resend`: mails another token that verifies an address, if an account waits for that.
+
+use platform::config::ConfigError;
+use platform::http::{Endpoint, Request};
+use platform::mail::{Accepted, Letter};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+
+use crate::ask::{AccountAddress, Asker};
+
+/// The endpoint.
+pub struct Resend {
+    asker: Asker,
+}
+
+impl Endpoint for Resend {
+    const ROUTE: Route = routes::EMAIL_RESEND;
+    type Caller = ();
+    type Body = AccountAddress;
+    type Query = ();
+    type Output = Accepted;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { asker: Asker::new(platform)? })
+    }
+
+    async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<String>, Problem> {
+        Ok(Some(request.body.email.folded()))
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Accepted>, Problem> {
+        let email = &request.body.email;
+        let letter = Letter::EmailVerification { email: email.to_string() };
+        self.asker.plan(email, Accepted::VERIFICATION, letter, request.context, request.now).await
+    }
+}

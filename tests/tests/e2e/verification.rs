@@ -1,0 +1,253 @@
+//! Addresses that are verified by mail before they count, where the setting asks for that.
+
+use futures_util::future::join_all;
+use http::Method;
+use platform::domain::Email;
+use platform::ids;
+use platform::mail::Purpose;
+use platform::store::{MailToken, MailTokens, User, Users};
+use serde_json::{Value, json};
+use tally_tests::{Answer, Caller, World, id};
+
+const PASSWORD: &str = "Correct-Horse-9";
+const NEW: &str = "Another-Horse-9";
+const RESEND: &str = "/auth/email/resend";
+
+async fn asking() -> World {
+    World::with(&[("EmailVerification", "on"), ("RateLimits", "*=100000/1m")]).await
+}
+
+async fn register(world: &World, username: &str) -> Value {
+    let body = json!({"username": username, "email": format!("{username}@example.com"), "password": PASSWORD});
+    world.post("/auth/register", None, &body).await.expect(201)["user"].clone()
+}
+
+async fn verify(world: &World, token: &str) -> Answer {
+    world.post("/auth/email/verify", None, &json!({"token": token})).await
+}
+
+async fn login(world: &World, identifier: &str, password: &str) -> Answer {
+    world.post("/auth/login", None, &json!({"username": identifier, "password": password})).await
+}
+
+async fn relocate(world: &World, caller: &Caller, email: &str) -> Answer {
+    world.call(Method::PATCH, "/auth/me", caller, &json!({"email": email, "current_password": PASSWORD})).await
+}
+
+/// The token that the mail of this number brings to an address.
+async fn mailed(world: &World, number: usize, email: &str) -> String {
+    world.token_from(number, email).await
+}
+
+/// An account whose address has been verified, signed in, and how many mails there have been.
+async fn resident(world: &World, username: &str) -> (Caller, usize) {
+    let number = world.stack.outbox().mails().len();
+    register(world, username).await;
+    let token = mailed(world, number, &format!("{username}@example.com")).await;
+    verify(world, &token).await.expect(200);
+    (world.login(username, PASSWORD).await, number + 1)
+}
+
+/// One's own account.
+async fn me(world: &World, caller: &Caller) -> Value {
+    world.get("/auth/me", Some(caller)).await.expect(200)["user"].clone()
+}
+
+/// A token for the address of an account that began while the setting was on, whatever it is now.
+pub async fn token_of_an_account(world: &World) -> String {
+    let caller = world.someone().await;
+    let platform = world.platform("AccountFunction");
+    let database = platform.database().unwrap();
+    let users = Users::new(database.clone(), &platform.config).unwrap();
+    let tokens = MailTokens::new(database.clone(), &platform.config).unwrap();
+    let user: User = users.get(&id(&me(world, &caller).await)).await.unwrap().unwrap();
+    let email: Email = user.email.parse().unwrap();
+    let token = format!("{}.{}", user.id, ids::new_secret::<32>());
+    let expires_at = platform.clock.now().as_second() + 60;
+    let kept = MailToken { user_id: user.id.clone(), email: user.email.clone(), token_hash: ids::sha256(&token), expires_at };
+    let issue = tokens.issue(Purpose::EmailVerification, kept).unwrap();
+    database.commit(users.await_email(&user, &email).into_iter().chain([issue]).collect()).await.unwrap();
+    token
+}
+
+#[tokio::test]
+async fn a_new_account_signs_in_once_its_address_is_verified() {
+    let world = asking().await;
+    let user = register(&world, "anna").await;
+    assert_eq!((&user["email"], &user["unverified_email"]), (&json!("anna@example.com"), &json!("anna@example.com")));
+    let token = mailed(&world, 0, "anna@example.com").await;
+    let mail = world.stack.outbox().mail(0).await;
+    assert_eq!(mail.subject, "Verify your Tally address");
+    assert!(mail.text.contains("http://localhost:3000/verify-email#token="), "{mail:?}");
+
+    // Who does not know the password learns nothing.
+    login(&world, "anna", "Wrong-Horse-9").await.problem(401, "invalid_credentials");
+    login(&world, "anna", PASSWORD).await.problem(403, "email_unverified");
+    let form = [("grant_type", "password"), ("username", "anna"), ("password", PASSWORD)];
+    let refused = world.send(world.request(Method::POST, "/auth/login").form(&form)).await;
+    assert_eq!(refused.problem(400, "invalid_grant")["error"], "invalid_grant");
+
+    let verified = verify(&world, &token).await.expect(200);
+    let caller = world.login("anna", PASSWORD).await;
+    assert_eq!(me(&world, &caller).await, verified["user"]);
+    assert_eq!(verified["user"].get("unverified_email"), None);
+    verify(&world, &token).await.problem(401, "invalid_token");
+    let events = world.events(&world.admin().await, "auth.email_verified").await;
+    let told: Vec<_> = events.iter().map(|event| (event["outcome"].clone(), event["actor"]["username"].clone())).collect();
+    assert_eq!(told, [(json!("success"), json!("anna")), (json!("failure"), json!(null))]);
+    // It is no news to the owner.
+    assert_eq!(world.stack.outbox().mails().len(), 1);
+}
+
+#[tokio::test]
+async fn the_right_password_of_an_unverified_account_is_no_guess() {
+    let world = World::with(&[("EmailVerification", "on"), ("RateLimits", "login_lock=2/1h,*=100000/1m")]).await;
+    register(&world, "patient").await;
+    for _ in 0..6 {
+        login(&world, "patient", PASSWORD).await.problem(403, "email_unverified");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_verified_where_that_is_not_asked_for() {
+    let world = World::start().await;
+    assert_eq!(register(&world, "free").await.get("unverified_email"), None);
+    let caller = world.login("free", PASSWORD).await;
+    let moved = relocate(&world, &caller, "moved@example.com").await.expect(200);
+    assert_eq!((&moved["user"]["email"], moved["user"].get("unverified_email")), (&json!("moved@example.com"), None));
+    world.post(RESEND, None, &json!({"email": "moved@example.com"})).await.expect(202);
+    // An account that began while it was asked for is let in as well.
+    let token = token_of_an_account(&world).await;
+    let user_id = token.split_once('.').unwrap().0;
+    let found = world.get(&format!("/users/{user_id}"), Some(&world.admin().await)).await.expect(200);
+    assert_eq!(found["unverified_email"], found["email"]);
+    login(&world, found["username"].as_str().unwrap(), PASSWORD).await.expect(200);
+    verify(&world, &token).await.expect(200);
+    // The notice of the move is all the mail there was.
+    assert_eq!(world.stack.outbox().mail(0).await.subject, "Your Tally address was changed");
+    assert_eq!(world.stack.outbox().mails().len(), 1);
+}
+
+#[tokio::test]
+async fn an_account_keeps_its_address_until_the_other_one_is_verified() {
+    let world = asking().await;
+    let (caller, number) = resident(&world, "bert").await;
+    relocate(&world, &caller, "Admin@example.com").await.problem(409, "account_exists");
+    let answer = relocate(&world, &caller, "Bert@new.example.com").await.expect(202);
+    assert_eq!(
+        (&answer["user"]["email"], &answer["user"]["unverified_email"]),
+        (&json!("bert@example.com"), &json!("Bert@new.example.com"))
+    );
+    assert_eq!(me(&world, &caller).await, answer["user"]);
+    let token = mailed(&world, number, "Bert@new.example.com").await;
+    login(&world, "bert@new.example.com", PASSWORD).await.problem(401, "invalid_credentials");
+    login(&world, "bert@example.com", PASSWORD).await.expect(200);
+
+    let moved = verify(&world, &token).await.expect(200);
+    assert_eq!((&moved["user"]["email"], moved["user"].get("unverified_email")), (&json!("Bert@new.example.com"), None));
+    assert_eq!(me(&world, &caller).await, moved["user"]);
+    login(&world, "bert@new.example.com", PASSWORD).await.expect(200);
+    login(&world, "bert@example.com", PASSWORD).await.problem(401, "invalid_credentials");
+    let notice = world.stack.outbox().mail(number + 1).await;
+    assert_eq!((notice.to, notice.subject.as_str()), (vec!["bert@example.com".to_owned()], "Your Tally address was changed"));
+    let auditor = world.admin().await;
+    let changed = world.events(&auditor, "auth.email_changed").await;
+    assert_eq!((&changed[0]["outcome"], &changed[0]["actor"]["username"]), (&json!("success"), &json!("bert")));
+    // The address before is free.
+    let heir = json!({"username": "heir", "email": "bert@example.com", "password": PASSWORD});
+    world.post("/auth/register", None, &heir).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_move_that_is_overtaken_or_given_up_is_not_made() {
+    let world = asking().await;
+    let (caller, number) = resident(&world, "carl").await;
+    relocate(&world, &caller, "first@example.com").await.expect(202);
+    let first = mailed(&world, number, "first@example.com").await;
+    relocate(&world, &caller, "second@example.com").await.expect(202);
+    let second = mailed(&world, number + 1, "second@example.com").await;
+    verify(&world, &first).await.problem(401, "invalid_token");
+    // Asked for by the address that the account has, another token goes where the account is to move to.
+    world.post(RESEND, None, &json!({"email": "carl@example.com"})).await.expect(202);
+    let third = mailed(&world, number + 2, "second@example.com").await;
+    verify(&world, &second).await.problem(401, "invalid_token");
+    // Whoever changes the password may do so because someone else asked for the move.
+    let change = json!({"current_password": PASSWORD, "new_password": NEW});
+    world.post("/auth/password", Some(&caller), &change).await.expect(204);
+    verify(&world, &third).await.problem(401, "invalid_token");
+    assert_eq!(
+        (&me(&world, &caller).await["email"], me(&world, &caller).await.get("unverified_email")),
+        (&json!("carl@example.com"), None)
+    );
+}
+
+#[tokio::test]
+async fn of_many_who_verify_one_address_one_gets_it() {
+    let world = asking().await;
+    let mut tokens = Vec::new();
+    for name in ["one_1", "two_2", "three_3", "four_4"] {
+        let (caller, number) = resident(&world, name).await;
+        relocate(&world, &caller, "wanted@example.com").await.expect(202);
+        tokens.push(mailed(&world, number, "wanted@example.com").await);
+    }
+    let answers = join_all(tokens.iter().map(|token| verify(&world, token))).await;
+    let statuses = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((statuses(200), statuses(409)), (1, 3), "{answers:?}");
+}
+
+#[tokio::test]
+async fn of_many_who_use_a_token_at_once_one_succeeds() {
+    let world = asking().await;
+    register(&world, "racer").await;
+    let token = mailed(&world, 0, "racer@example.com").await;
+    let answers = join_all((0..20).map(|_| verify(&world, &token))).await;
+    let statuses = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
+    assert_eq!((statuses(200), statuses(401)), (1, 19), "{answers:?}");
+}
+
+#[tokio::test]
+async fn whoever_has_the_mailbox_gets_the_account_that_a_stranger_made_with_it() {
+    let world = asking().await;
+    register(&world, "squatter").await;
+    mailed(&world, 0, "squatter@example.com").await;
+    let token = world.mailed_token("/auth/password/forgot", "squatter@example.com").await;
+    let reset = json!({"token": token, "new_password": NEW});
+    world.post("/auth/password/reset", None, &reset).await.expect(204);
+    // The mailed token has shown whose the address is.
+    login(&world, "squatter", NEW).await.expect(200);
+    login(&world, "squatter", PASSWORD).await.problem(401, "invalid_credentials");
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_its_purpose_alone() {
+    let world = asking().await;
+    register(&world, "dora").await;
+    let verification = mailed(&world, 0, "dora@example.com").await;
+    let reset = world.mailed_token("/auth/password/forgot", "dora@example.com").await;
+    verify(&world, &reset).await.problem(401, "invalid_token");
+    let crossed = json!({"token": verification, "new_password": NEW});
+    world.post("/auth/password/reset", None, &crossed).await.problem(401, "invalid_token");
+    let (user_id, secret) = verification.split_once('.').unwrap();
+    for wrong in [String::new(), ".".to_owned(), format!("{user_id}."), format!("x#{user_id}.{secret}"), "x".repeat(100_000)] {
+        verify(&world, &wrong).await.problem(401, "invalid_token");
+    }
+    world.post("/auth/email/verify", None, &json!({"token": 1, "email": "x"})).await.invalid(&["/token", "/email"]);
+    verify(&world, &verification).await.expect(200);
+}
+
+#[tokio::test]
+async fn whether_an_account_waits_for_mail_does_not_show() {
+    let world = asking().await;
+    register(&world, "erna").await;
+    mailed(&world, 0, "erna@example.com").await;
+    let mut answers = Vec::new();
+    for email in ["nobody@example.com", "demo@example.com", "ERNA@example.com"] {
+        let answer = world.post(RESEND, None, &json!({"email": email})).await;
+        answers.push((answer.expect(202), answer.headers.keys().cloned().collect::<Vec<_>>()));
+    }
+    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
+    // The one mail there is goes to the address as it was registered, and its token is the one that is good.
+    let token = mailed(&world, 1, "erna@example.com").await;
+    verify(&world, &token).await.expect(200);
+    assert_eq!(world.stack.outbox().mails().len(), 2);
+}
