@@ -20,6 +20,7 @@ mod passwords;
 mod profits;
 mod realtime;
 mod recovery;
+mod reuse;
 mod round_trips;
 mod rules;
 mod sessions;

@@ -135,6 +135,15 @@ fn every_function_ends_before_its_caller_gives_up() {
 }
 
 #[test]
+fn whoever_hears_that_a_refresh_hung_can_ask_again_within_its_grace() {
+    let functions = template().0;
+    for id in ["RefreshFunction", "TokenFunction"] {
+        let timeout = functions[id]["Properties"]["Timeout"].as_u64();
+        assert!(timeout.is_some_and(|seconds| seconds <= 5), "{id} has the Timeout {timeout:?}; the grace is ten seconds");
+    }
+}
+
+#[test]
 fn every_function_has_a_log_whose_lines_go_in_time() {
     let (functions, others) = template();
     let groups: Vec<_> =

@@ -85,7 +85,8 @@ impl From<Held> for Introspection {
                 iss: Some(claims.iss),
                 aud: Some(claims.aud),
                 iat: Some(claims.iat),
-                exp: Some(claims.exp),
+                // Unused, it goes with its session.
+                exp: Some(session.expires_at),
                 ..of_session
             },
         }

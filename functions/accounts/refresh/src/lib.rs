@@ -44,6 +44,11 @@ impl Endpoint for Refresh {
         self.rotation.session_of(&request.body.refresh_token, request.now).await
     }
 
+    /// A spent token ends its session however often that has been refreshed: else a thief who refreshes in a hurry stays unseen.
+    async fn despite_limit(&self, request: &Request<'_, Self>) -> Result<Option<Plan<TokenPair>>, Problem> {
+        self.rotation.end_reused(&request.body.refresh_token, request.now).await
+    }
+
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<TokenPair>, Problem> {
         self.rotation.spend(&request.body.refresh_token, request.now).await
     }

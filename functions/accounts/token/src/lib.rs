@@ -82,6 +82,14 @@ impl Endpoint for Token {
         }
     }
 
+    /// As at `POST /auth/refresh`.
+    async fn despite_limit(&self, request: &Request<'_, Self>) -> Result<Option<Plan<TokenPair>>, Problem> {
+        match &request.body.refresh_token {
+            Some(token) => self.rotation.end_reused(token, request.now).await,
+            None => Ok(None),
+        }
+    }
+
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<TokenPair>, Problem> {
         let Grant { refresh_token, username, password, .. } = request.body;
         match (refresh_token, username.zip(password), &self.login) {

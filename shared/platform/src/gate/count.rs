@@ -19,6 +19,33 @@ pub(super) struct Count<'a> {
     pub(super) standing: Standing,
 }
 
+/// Why a call is not let through.
+pub struct Refused {
+    /// The answer.
+    pub problem: Problem,
+    /// What there were too many for; nothing, where that could not be found out.
+    by: Vec<Subject>,
+}
+
+impl Refused {
+    /// Whether it was too much for the session whose refresh token is spent, and for nothing else.
+    pub fn by_spent_session_alone(&self) -> bool {
+        self.by == [Subject::SpentSession]
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self { problem: error.into(), by: Vec::new() }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        refused.problem
+    }
+}
+
 impl Gate {
     /// Counts a call against its policies; `key` is what the endpoint itself names.
     pub async fn count(
@@ -28,7 +55,7 @@ impl Gate {
         connection: Option<&str>,
         key: Option<&str>,
         passage: &Passage<'_>,
-    ) -> Result<Standings, Problem> {
+    ) -> Result<Standings, Refused> {
         let Some(counters) = &self.counters else { return Ok(Standings::default()) };
         let per_key = caller.is_some_and(|caller| matches!(caller.credential, Credential::KeyId(_))).then_some(&Policy::API_KEY);
         let address = passage.context.address.as_str();
@@ -52,7 +79,9 @@ impl Gate {
         let near = guessed.as_ref().map(Guessed::counts);
         counts.splice(0..0, near.iter().flatten());
         let mut standings = Standings(counts.iter().map(|count| (count.policy.name, count.quota, count.standing)).collect());
-        let refusing = counts.into_iter().filter(|count| !count.standing.allowed).max_by_key(|count| count.standing.reset_seconds);
+        counts.retain(|count| !count.standing.allowed);
+        let by = counts.iter().map(|count| count.policy.subject).collect();
+        let refusing = counts.into_iter().max_by_key(|count| count.standing.reset_seconds);
         let slowed = match (refusing, &guessed) {
             (None, Some(guessed)) => guessed.slow().await?,
             _ => None,
@@ -71,7 +100,7 @@ impl Gate {
         self.tell_refusal(refusing, key, caller, passage).await;
         let mut problem = Problem::rate_limited(refusing.standing.reset_seconds);
         problem.headers.extend(standings.headers());
-        Err(problem)
+        Err(Refused { problem, by })
     }
 
     /// Counts a call in its window; nothing where the counter cannot be reached and that is to stop nobody.

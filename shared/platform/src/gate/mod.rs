@@ -7,6 +7,7 @@ mod guess;
 mod identify;
 
 pub use commit::Committed;
+pub use count::Refused;
 pub use identify::{Known, bearer};
 
 use std::time::Instant;

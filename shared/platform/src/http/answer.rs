@@ -72,14 +72,23 @@ async fn travel<E: Endpoint>(
     let row = endpoint.row(&request);
     let passage = Passage { action: action(&row), ..passage };
     let key = if row.limits.is_empty() { None } else { endpoint.limit_key(&request).await? };
-    let standings = gate.count(row.limits, principal.as_ref(), None, key.as_deref(), &passage).await?;
+    let counted = gate.count(row.limits, principal.as_ref(), None, key.as_deref(), &passage).await;
+    let in_its_words = |problem: Problem| if is_form { problem.for_form() } else { problem };
+    let standings = match counted {
+        Ok(standings) => standings,
+        Err(refused) => {
+            let plan = if refused.by_spent_session_alone() { endpoint.despite_limit(&request).await? } else { None };
+            let Some(plan) = plan else { return Err(refused.problem) };
+            let reply = gate.commit(Ok(plan), principal.as_ref(), &passage).await.map_err(in_its_words)?;
+            return respond::success(&route, call, reply);
+        }
+    };
 
     let (claim, earlier) = gate.repetition(call, principal.as_ref(), passage.now).await?;
     let plan = match &earlier {
         Some(earlier) => endpoint.repeat(request, &earlier.resource).await,
         None => endpoint.handle(request).await,
     };
-    let in_its_words = |problem: Problem| if is_form { problem.for_form() } else { problem };
     let mut reply = gate.commit(plan, principal.as_ref(), &Passage { claim, ..passage }).await.map_err(in_its_words)?;
     if let Some(earlier) = earlier {
         reply.status = reply.status.or(StatusCode::from_u16(earlier.status).ok());

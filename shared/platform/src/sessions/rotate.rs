@@ -80,25 +80,34 @@ impl Rotation {
         self.clone().plan(session, ids::sha256(token), now).await
     }
 
+    /// The end of the session of a token that was spent before; nothing for any other token.
+    pub async fn end_reused(&self, token: &str, now: Timestamp) -> Result<Option<Plan<TokenPair>>, Problem> {
+        let Some(session_id) = self.session_of(token, now).await? else { return Ok(None) };
+        let session = self.sessions.get(&session_id).await?;
+        let reused = session.filter(|session| standing(session, &ids::sha256(token), now) == Standing::Reused);
+        Ok(reused.map(|session| self.end(session)))
+    }
+
+    /// The end of a session of whose token there is a copy.
+    fn end(&self, session: Session) -> Plan<TokenPair> {
+        let note = Note::action("auth.refresh_reuse").actor(actor(&session)).resource("session", &session.id);
+        let forget = self.users.end_session(&session.user_id, &session.id);
+        let plan = self.ending.add(Plan::refuse(Problem::invalid_refresh_token()).note(note), vec![session.id]);
+        plan.write_or(forget, Problem::invalid_refresh_token())
+    }
+
     /// Boxed, because losing a race leads back here.
     fn plan(self, session: Session, hash: String, now: Timestamp) -> BoxFuture<'static, Result<Plan<TokenPair>, Problem>> {
         async move {
-            let actor = Actor { session_id: Some(session.id.clone()), ..Actor::user(&session.user_id, &session.username) };
-            let note = Note::default().actor(actor.clone()).resource("session", &session.id);
-            let refused = || Plan::refuse(Problem::invalid_refresh_token());
+            let note = Note::default().actor(actor(&session)).resource("session", &session.id);
             match standing(&session, &hash, now) {
                 Standing::Good => self.rotate(session, hash, now, note).await,
                 Standing::JustSpent => {
                     let pair = self.tokens.reissue(&session.pair).await?;
                     Ok(Plan::reply(TokenPair::from(pair)).note(note.detail("repeated", true)))
                 }
-                Standing::Reused => {
-                    let note = Note::action("auth.refresh_reuse").actor(actor).resource("session", &session.id);
-                    let forget = self.users.end_session(&session.user_id, &session.id);
-                    let plan = self.ending.add(refused().note(note), vec![session.id]);
-                    Ok(plan.write_or(forget, Problem::invalid_refresh_token()))
-                }
-                Standing::Over => Ok(refused().note(note)),
+                Standing::Reused => Ok(self.end(session)),
+                Standing::Over => Ok(Plan::refuse(Problem::invalid_refresh_token()).note(note)),
             }
         }
         .boxed()
@@ -140,6 +149,10 @@ impl Rotation {
             }),
         ))
     }
+}
+
+fn actor(session: &Session) -> Actor {
+    Actor { session_id: Some(session.id.clone()), ..Actor::user(&session.user_id, &session.username) }
 }
 
 #[cfg(test)]

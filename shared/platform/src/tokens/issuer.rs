@@ -145,7 +145,9 @@ impl TokenIssuer {
             sid: identity.session_id.clone(),
             jti: ids::new_id(now),
             iat,
-            exp: self.lifetimes.session_expiry(began_at, now),
+            // Not when the session idles out, which its item says: a spent token has to be known for as long as there may be
+            // successors of it.
+            exp: session_end,
             kind: "refresh".to_owned(),
         };
         let claims = PairClaims {

@@ -45,6 +45,8 @@ async fn a_good_token_is_shown_for_what_it_is() {
     let refresh = ask(&world, &key, &caller.refresh).await.expect(200);
     assert_eq!((&refresh["active"], &refresh["token_use"], &refresh["token_type"]), (&json!(true), &json!("refresh"), &Value::Null));
     assert_eq!((&refresh["sub"], &refresh["sid"], &refresh["aud"]), (&access["sub"], &access["sid"], &json!("tally-refresh")));
+    let claims = part(&caller.refresh, 1);
+    assert_eq!(refresh["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 86_400, "unused, it idles out with its session");
     let event = world.events(&admin, "auth.token_introspected").await.pop().unwrap();
     assert_eq!((&event["actor"]["key_id"], &event["detail"]), (&key["id"], &json!({"active": true})));
     assert_eq!(event["resource"], json!(format!("session:{}", access["sid"].as_str().unwrap())));

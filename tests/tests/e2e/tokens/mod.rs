@@ -34,7 +34,7 @@ async fn claims_say_what_the_contract_says() {
     assert_eq!((&access["aud"], &access["type"], &access["username"]), (&json!("tally-api"), &json!("access"), &json!("demo")));
     assert_eq!((&refresh["aud"], &refresh["type"]), (&json!("tally-refresh"), &json!("refresh")));
     assert_eq!(access["exp"].as_i64().unwrap() - access["iat"].as_i64().unwrap(), 900);
-    assert_eq!(refresh["exp"].as_i64().unwrap() - refresh["iat"].as_i64().unwrap(), 86_400);
+    assert_eq!(refresh["exp"].as_i64().unwrap() - refresh["iat"].as_i64().unwrap(), 7 * 86_400);
     assert_eq!(access["sid"], refresh["sid"]);
     // The keys are those of the rings, derived as the contract says.
     let (access_ring, refresh_ring) = (world.secret("AccessRing").await, world.secret("RefreshRing").await);

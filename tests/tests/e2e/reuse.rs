@@ -1,0 +1,92 @@
+//! Refresh tokens that are seen again: someone has a copy, and no limit and no time of ours keeps that from being noticed.
+
+use std::time::Duration;
+
+use platform::clock::Timestamp;
+use platform::identity::{Identity, Role};
+use platform::tokens::TokenIssuer;
+use serde_json::{Value, json};
+use tally_tests::{Answer, Caller, World};
+
+use crate::coverage;
+use crate::tokens::forger::part;
+
+/// The endpoints that take refresh tokens, and their answers to one that is not good.
+const ENDPOINTS: [(&str, u16, &str); 2] = [("/auth/refresh", 401, "invalid_refresh_token"), ("/auth/token", 400, "invalid_grant")];
+
+async fn spend(world: &World, path: &str, token: &str) -> Answer {
+    let body = match path {
+        "/auth/token" => json!({"grant_type": "refresh_token", "refresh_token": token}),
+        _ => json!({"refresh_token": token}),
+    };
+    world.send(coverage::request(world, http::Method::POST, path, None, Some(&body))).await
+}
+
+/// The refresh token of an answer.
+fn next(answer: &Answer) -> String {
+    answer.expect(200)["refresh_token"].as_str().unwrap().to_owned()
+}
+
+/// Fails unless a caller's session stands.
+async fn assert_signed_in(world: &World, caller: &Caller) {
+    world.get("/auth/sessions", Some(caller)).await.expect(200);
+}
+
+/// How often it was noticed that a token was used again.
+async fn noticed(world: &World) -> usize {
+    world.events(&world.admin().await, "auth.refresh_reuse").await.len()
+}
+
+#[tokio::test]
+async fn a_thief_who_uses_the_limit_up_is_seen_all_the_same() {
+    for (path, status, code) in ENDPOINTS {
+        let world = World::with(&[("RateLimits", "refresh=2/1h,*=100000/1m")]).await;
+        let caller = world.someone().await;
+        let second = next(&spend(&world, path, &caller.refresh).await);
+        let third = next(&spend(&world, path, &second).await);
+        // The good token, and its predecessor within its grace, have to wait and are none the worse for it.
+        for token in [&third, &second] {
+            spend(&world, path, token).await.problem(429, "rate_limited");
+        }
+        assert_signed_in(&world, &caller).await;
+
+        spend(&world, path, &caller.refresh).await.problem(status, code);
+        world.get("/auth/sessions", Some(&caller)).await.problem(401, "invalid_token");
+        spend(&world, path, &third).await.problem(429, "rate_limited");
+        assert_eq!(noticed(&world).await, 1, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_from_which_there_is_too_much_is_not_looked_after() {
+    for limits in ["refresh_address=2/1h,*=100000/1m", "refresh_address=2/1h,refresh=2/1h,*=100000/1m"] {
+        let world = World::with(&[("RateLimits", limits)]).await;
+        let caller = world.someone().await;
+        let second = next(&spend(&world, "/auth/refresh", &caller.refresh).await);
+        next(&spend(&world, "/auth/refresh", &second).await);
+        let (answer, calls) = world.round_trips(spend(&world, "/auth/refresh", &caller.refresh)).await;
+        answer.problem(429, "rate_limited");
+        assert!(!calls.iter().any(|call| call.contains("Sessions")), "{calls:?}");
+        assert_signed_in(&world, &caller).await;
+        assert_eq!(noticed(&world).await, 0, "{limits}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_spent_days_ago_ends_the_session_that_lives_by_its_successors() {
+    for (path, status, code) in ENDPOINTS {
+        let world = World::start().await;
+        let caller = world.someone().await;
+        let claims = part(&caller.refresh, 1);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let identity = Identity { user_id: text(&claims["sub"]), username: caller.username.clone(), session_id: text(&claims["sid"]) };
+        // Of the same session, as it would have been had that begun six days ago.
+        let began_at = Timestamp::from_second(claims["iat"].as_i64().unwrap()).unwrap() - Duration::from_hours(6 * 24);
+        let issuer = TokenIssuer::new(&world.platform("RefreshFunction")).unwrap();
+        let (pair, _) = issuer.issue(&identity, &[Role::User], began_at, began_at).await.unwrap();
+
+        spend(&world, path, &pair.refresh_token).await.problem(status, code);
+        world.get("/auth/sessions", Some(&caller)).await.problem(401, "invalid_token");
+        assert_eq!(noticed(&world).await, 1, "{path}");
+    }
+}
