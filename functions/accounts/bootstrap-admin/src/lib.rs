@@ -57,7 +57,7 @@ impl Worker for BootstrapAdmin {
         Ok(Self {
             users: Users::new(database.clone(), &platform.config)?,
             invites: Invites::new(database, &platform.config)?,
-            gate: Gate::for_messages(platform, &[])?,
+            gate: Gate::for_workers(platform)?,
             clock: platform.clock.clone(),
         })
     }

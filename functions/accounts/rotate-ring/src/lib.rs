@@ -95,7 +95,7 @@ impl Worker for RotateRing {
             vault: Arc::new(Vault::new(&platform.config)?),
             rings: [arn(RingKind::Access)?, arn(RingKind::Refresh)?],
             lifetimes: Lifetimes::from_config(&platform.config)?,
-            gate: Gate::for_messages(platform, &[])?,
+            gate: Gate::for_workers(platform)?,
             clock: platform.clock.clone(),
         })
     }

@@ -46,7 +46,7 @@ impl Worker for SendMail {
             errands: Errands::new(database.clone(), config)?,
             tokens: MailTokens::new(database.clone(), config)?,
             users: Users::new(database, config)?,
-            gate: Gate::for_messages(platform, &[])?,
+            gate: Gate::for_workers(platform)?,
             ses: Ses::new(config, &from)?,
             app: App::new(config),
             clock: platform.clock.clone(),

@@ -6,7 +6,7 @@ mod query;
 
 use std::time::Instant;
 
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use platform::charts::{Announce, Charts};
 use platform::clock::Clock;
@@ -40,7 +40,7 @@ impl Lifecycle for Connect {
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            gate: Gate::for_messages(platform, Self::ROUTE.limits)?,
+            gate: Gate::for_action(platform, Self::ROUTE.action)?,
             credentials: Credentials::new(platform)?,
             sessions: Sessions::new(platform.database()?, &platform.config)?,
             opening: Opening::new(platform)?,
@@ -61,6 +61,10 @@ impl Lifecycle for Connect {
         };
         let plan = match &asked {
             Ok((asked, session)) => self.opening.clone().plan(asked.clone(), Some(session.clone()), now).await,
+            // Whoever is nobody, or nobody any more, leaves one event in a while: else strangers could fill the trail.
+            Err(problem) if matches!(problem.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+                return Err(self.gate.deny(problem.clone(), caller.as_ref(), &passage).await);
+            }
             Err(problem) => Ok(Plan::refuse(problem.clone()).note(opening::note(&call.connection_id))),
         };
         let reply = self.gate.commit(plan, caller.as_ref(), &passage).await?;

@@ -38,7 +38,7 @@ pub struct Asked {
     pub chart: Option<(ChartType, Interval)>,
 }
 
-/// What the event of a connection says, which every one leaves that is asked for, whatever is wrong with how.
+/// What the event of a connection says, which every one leaves that a known caller asks for, whatever is wrong with how.
 pub fn note(connection_id: &str) -> Note {
     Note::default().resource("connection", connection_id).attempt()
 }

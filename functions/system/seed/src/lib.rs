@@ -37,7 +37,7 @@ impl Worker for Seed {
         Ok(Self {
             users: Users::new(database.clone(), &platform.config)?,
             profits: Profits::new(database, &platform.config)?,
-            gate: Gate::for_messages(platform, &[])?,
+            gate: Gate::for_workers(platform)?,
             clock: platform.clock.clone(),
             hasher: Hasher::from_config(&platform.config)?,
             demo_users: platform.config.switch("SEED_DEMO_USERS")?,

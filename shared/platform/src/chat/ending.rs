@@ -27,7 +27,7 @@ impl Endings {
         Ok(Self {
             messages: Messages::new(platform.database()?, &platform.config)?,
             // Who asked was checked when they did.
-            gate: Arc::new(Gate::for_messages(platform, &[])?),
+            gate: Arc::new(Gate::for_workers(platform)?),
             clock: platform.clock.clone(),
         })
     }

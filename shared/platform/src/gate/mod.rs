@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::http::Call;
 use crate::idempotency::{Claim, Repeats};
 use crate::identity::{Principal, Scope};
-use crate::limits::{Limits, Policy};
+use crate::limits::Limits;
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::routes::{Access, Route, Session};
@@ -86,13 +86,15 @@ impl Gate {
         })
     }
 
-    /// Makes the parts that the messages of an action need.
-    pub fn for_action(platform: &Platform, action: &str, limits: &[Policy]) -> Result<Self, ConfigError> {
-        Ok(Self { route: action.to_owned(), ..Self::for_messages(platform, limits)? })
+    /// Makes the parts that the messages of an action need, and `$connect`: their callers are known from an item of ours, or
+    /// denied.
+    pub fn for_action(platform: &Platform, action: &str) -> Result<Self, ConfigError> {
+        let counters = LimitCounters::new(platform.database()?, &platform.config)?;
+        Ok(Self { route: action.to_owned(), counters: Some(counters), ..Self::for_workers(platform)? })
     }
 
-    /// Makes the parts that messages and workers need, whose caller is known from an item of ours.
-    pub fn for_messages(platform: &Platform, limits: &[Policy]) -> Result<Self, ConfigError> {
+    /// Makes the parts that workers need, and whatever else nobody calls from outside.
+    pub fn for_workers(platform: &Platform) -> Result<Self, ConfigError> {
         let (config, database) = (&platform.config, platform.database()?);
         Ok(Self {
             route: String::new(),
@@ -104,7 +106,7 @@ impl Gate {
             users: None,
             repeats: None,
             limits: Limits::from_config(config)?,
-            counters: (!limits.is_empty()).then(|| LimitCounters::new(database.clone(), config)).transpose()?,
+            counters: None,
             log: Some(AuditLog::new(database.clone(), config)?),
             database: Some(database),
             clock: platform.clock.clone(),

@@ -47,7 +47,7 @@ impl Dispatch {
     /// Makes the parts for the messages of an action.
     pub(super) fn new(platform: &Platform, action: &str) -> Result<Self, ConfigError> {
         Ok(Self {
-            gate: Gate::for_action(platform, action, EVERY_MESSAGE)?,
+            gate: Gate::for_action(platform, action)?,
             presence: Presence::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
             clock: platform.clock.clone(),

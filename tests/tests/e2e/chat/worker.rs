@@ -115,7 +115,7 @@ async fn pending(platform: &Platform, text: &str, conversation: Option<&Message>
     let request: ChatRequest = Fields::json(body.as_object().unwrap().clone()).read().unwrap();
     let now = platform.clock.now();
     let (reply, plan) = Replies::new(platform).unwrap().ask(request, origin, now, |_| Reply::new(())).unwrap();
-    let gate = Gate::for_messages(platform, &[]).unwrap();
+    let gate = Gate::for_workers(platform).unwrap();
     let passage = Passage { context: &Context::default(), now, since: std::time::Instant::now(), action: None, claim: None };
     gate.commit(Ok(plan), None, &passage).await.unwrap();
     reply

@@ -61,6 +61,18 @@ async fn a_connection_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
+async fn strangers_who_knock_again_and_again_leave_one_event() {
+    let world = World::start().await;
+    for _ in 0..30 {
+        assert_eq!(world.handshake("", &[]).await.err().unwrap().status, 401);
+    }
+    let auditor = world.admin().await;
+    assert!(world.events(&auditor, "ws.connect").await.is_empty());
+    // A window may end meanwhile.
+    assert!((1..=2).contains(&world.events(&auditor, "access.denied").await.len()));
+}
+
+#[tokio::test]
 async fn a_token_in_the_url_is_taken_only_where_it_is_switched_on() {
     let world = World::with(&[("WsQueryToken", "off")]).await;
     let caller = world.someone().await;
