@@ -5,6 +5,7 @@
 
 mod answer;
 mod client;
+pub mod messages_api;
 pub mod openapi;
 mod secrets;
 mod socket;

@@ -1,34 +1,47 @@
 //! The models that write replies, behind one trait. Only what talks to a model depends on this crate.
 //!
 //! - [`Provider`]: one streaming call, whoever answers it; [`provider`] chooses by the setting `AI_PROVIDER`
+//! - [`Anthropic`]: Claude, by the Messages API
 //! - [`Lorem`]: the provider that needs no account and costs nothing
 
+mod anthropic;
+mod error;
 mod lorem;
+mod prices;
 mod provider;
+mod request;
+mod tool;
 
+pub use anthropic::Anthropic;
+pub use error::{Fault, ProviderError};
 pub use lorem::Lorem;
-pub use provider::{Event, Events, Provider, ProviderError, Request, Turn};
+pub use provider::{Event, Events, Provider};
+pub use request::{Content, Request, Turn};
+pub use tool::{Tool, ToolResult, ToolUse};
 
-use platform::config::{Config, ConfigError, invalid};
+use platform::config::{ConfigError, invalid};
+use platform::platform::Platform;
 
 /// The provider that `AI_PROVIDER` names (default `lorem`).
-pub fn provider(config: &Config) -> Result<Box<dyn Provider>, ConfigError> {
-    match config.get("AI_PROVIDER") {
-        None | Some("lorem") => Ok(Box::new(Lorem::from_config(config)?)),
-        Some(other) => Err(invalid("AI_PROVIDER", other, "it must be `lorem`")),
+pub fn provider(platform: &Platform) -> Result<Box<dyn Provider>, ConfigError> {
+    match platform.config.get("AI_PROVIDER") {
+        None | Some("lorem") => Ok(Box::new(Lorem::from_config(&platform.config)?)),
+        Some("anthropic") => Ok(Box::new(Anthropic::new(platform)?)),
+        Some(other) => Err(invalid("AI_PROVIDER", other, "it must be `lorem` or `anthropic`")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::provider;
-    use platform::config::Config;
+    use platform::clock::Clock;
+    use platform::platform::Platform;
 
     #[test]
     fn a_provider_is_chosen_by_its_name() {
         for (name, known) in [("lorem", true), ("", true), ("Lorem", false), ("anthropic ", false)] {
-            let config: Config = [("AI_PROVIDER", name)].into_iter().collect();
-            assert_eq!(provider(&config).is_ok(), known, "{name:?}");
+            let platform = Platform::new([("AI_PROVIDER", name)].into_iter().collect(), Clock::System);
+            assert_eq!(provider(&platform).is_ok(), known, "{name:?}");
         }
     }
 }

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use futures_util::future::BoxFuture;
 use futures_util::stream;
 use platform::config::{Config, ConfigError, invalid};
 use platform::domain::{Cost, StopReason, Usage};
 use tokio::time::{Instant, sleep_until};
 
-use crate::provider::{Event, Events, Provider, ProviderError, Request};
+use crate::provider::{Event, Events, Provider};
+use crate::request::{Content, Request, Turn};
 
 /// Milliseconds between two words where `LOREM_WORD_MILLISECONDS` does not say.
 const WORD_MILLISECONDS: u64 = 25;
@@ -43,14 +43,17 @@ impl Lorem {
     }
 }
 
+/// Name of its one model.
+const MODEL: &str = "lorem";
+
 impl Provider for Lorem {
-    fn model(&self) -> &'static str {
-        "lorem"
+    fn model(&self) -> &str {
+        MODEL
     }
 
-    fn call(&self, request: Request) -> BoxFuture<'_, Result<Events, ProviderError>> {
+    fn call(&self, request: Request) -> Events {
         let words = words(self.seed.unwrap_or_else(|| seed_of(&request.reply_id)));
-        let input_tokens = request.turns.iter().map(|turn| tokens(&turn.text)).sum();
+        let input_tokens = request.turns.iter().map(tokens_of).sum();
         let used = move |output_tokens| Ok(Event::Usage(Usage { input_tokens, output_tokens, ..Usage::default() }));
         let (pause, mut due, mut output_tokens) = (self.pause, Instant::now(), 0);
         let written = stream::iter(words)
@@ -71,13 +74,22 @@ impl Provider for Lorem {
                 stream::iter([Ok(Event::Text(word)), used(output_tokens)])
             });
         let stop = stream::iter([Ok(Event::Stop(StopReason::EndTurn))]);
-        let events = stream::iter([used(0)]).chain(written).chain(stop).boxed();
-        Box::pin(async { Ok(events) })
+        stream::iter([Ok(Event::Model(MODEL.to_owned())), used(0)]).chain(written).chain(stop).boxed()
     }
 
-    fn cost(&self, _: &Usage) -> Cost {
+    fn cost(&self, _: &str, _: &Usage) -> Cost {
         Cost::ZERO
     }
+
+    fn is_available(&self) -> bool {
+        true
+    }
+}
+
+/// Words in the text of a turn.
+fn tokens_of(turn: &Turn) -> u64 {
+    let texts = turn.content.iter().map(|content| if let Content::Text(text) = content { text } else { "" });
+    texts.map(tokens).sum()
 }
 
 /// Words in a text.
@@ -139,16 +151,15 @@ impl SplitMix {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::Turn;
-    use platform::domain::MessageRole;
+    use platform::domain::{MessageRole, PromptName};
 
     fn lorem(settings: &[(&str, &str)]) -> Lorem {
         Lorem::from_config(&settings.iter().copied().collect()).unwrap()
     }
 
     async fn reply(lorem: &Lorem, reply_id: &str, texts: &[&str]) -> (String, Usage, Option<StopReason>) {
-        let turns = texts.iter().map(|text| Turn { role: MessageRole::User, text: (*text).to_owned() }).collect();
-        let mut events = lorem.call(Request { reply_id: reply_id.to_owned(), turns }).await.unwrap();
+        let turns = texts.iter().map(|text| Turn::text(MessageRole::User, *text)).collect();
+        let mut events = lorem.call(Request { reply_id: reply_id.to_owned(), prompt: PromptName::Default, turns, tools: Vec::new() });
         let (mut text, mut usage, mut stop) = (String::new(), Usage::default(), None);
         while let Some(event) = events.next().await {
             assert_eq!(stop, None, "nothing comes after the end");
@@ -156,6 +167,8 @@ mod tests {
                 Event::Text(more) => text.push_str(&more),
                 Event::Usage(now) => usage = now,
                 Event::Stop(reason) => stop = Some(reason),
+                Event::Model(model) => assert_eq!(model, lorem.model()),
+                Event::ToolUse(tool) => panic!("{tool:?}"),
             }
         }
         (text, usage, stop)

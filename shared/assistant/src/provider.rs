@@ -1,73 +1,46 @@
-//! One streaming call to a model: messages in, events out. Shaped after the Anthropic Messages API, which says what a
+//! One streaming call to a model: a conversation in, events out. Shaped after the Anthropic Messages API, which says what a
 //! call takes while it goes on and why it stopped at its end.
 
-use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use platform::domain::{Cost, MessageRole, StopReason, Usage};
-use platform::problem::Problem;
+use platform::domain::{Cost, StopReason, Usage};
+
+use crate::error::ProviderError;
+use crate::request::Request;
+use crate::tool::ToolUse;
 
 /// Someone who answers calls.
 pub trait Provider: Send + Sync {
-    /// Name of the model, as audit events and usage have it.
+    /// Name of the model that is asked first, for a call that comes to nothing. [`Event::Model`] says which one answers.
     fn model(&self) -> &str;
 
-    /// Starts a call. Dropping the stream ends it.
-    fn call(&self, request: Request) -> BoxFuture<'_, Result<Events, ProviderError>>;
+    /// A call, which begins when the stream is first polled. Dropping the stream ends it at once, upstream too.
+    fn call(&self, request: Request) -> Events;
 
-    /// What this much costs.
-    fn cost(&self, usage: &Usage) -> Cost;
+    /// What this much costs with this model.
+    fn cost(&self, model: &str, usage: &Usage) -> Cost;
+
+    /// Whether a call has a chance just now. As long as this process has seen nothing but failures it has none: then calls
+    /// fail at once instead of making users wait.
+    fn is_available(&self) -> bool;
 }
 
-/// What a model is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// Id of the reply: what is random in a reply is drawn from it, so that it can be drawn again.
-    pub reply_id: String,
-    /// The conversation so far, oldest first; the last turn is the one to answer.
-    pub turns: Vec<Turn>,
-}
-
-/// One message of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Turn {
-    /// Who said it.
-    pub role: MessageRole,
-    /// What was said.
-    pub text: String,
-}
-
-/// The events of one call, in order. A stream that ends without [`Event::Stop`] has broken off.
+/// The events of one call, in order: an error, or a stop, is the last one. Nothing that has been given is ever taken back or
+/// given again.
 pub type Events = BoxStream<'static, Result<Event, ProviderError>>;
 
 /// Something that happened in a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// The model that answers, by the name that it was asked by, before all that is its: what is used is paid by this model's prices.
+    /// A second one comes in its place where the first gave up before it had said anything.
+    Model(String),
     /// More of the reply.
     Text(String),
-    /// What the call has taken up to now, in all: a reply that is cut short has taken the last one.
+    /// A tool that the model wants to be used, with its whole input.
+    ToolUse(ToolUse),
+    /// What the call has taken up to now, in all: a reply that is cut short has taken the last one. While a reply is being
+    /// written its `output_tokens` may be an estimate, which can be corrected downwards by what the provider counts at the end.
     Usage(Usage),
     /// The reply is whole.
     Stop(StopReason),
-}
-
-/// Why there is no reply, or only part of one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ProviderError {
-    /// It does not answer, is overloaded, or broke off. Trying again later may help.
-    #[error("the provider does not answer: {0}")]
-    Unavailable(String),
-    /// It does not take the request: our mistake, which trying again does not mend.
-    #[error("the provider refuses the request: {0}")]
-    Refused(String),
-}
-
-/// What a user learns of it; the log has why.
-impl From<ProviderError> for Problem {
-    fn from(error: ProviderError) -> Self {
-        tracing::error!(%error, "no reply");
-        match error {
-            ProviderError::Unavailable(_) => Problem::unavailable(),
-            ProviderError::Refused(_) => Problem::internal(),
-        }
-    }
 }

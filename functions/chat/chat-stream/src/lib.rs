@@ -5,13 +5,13 @@ mod draft;
 
 use std::time::Duration;
 
-use assistant::{Event, Events, Provider, ProviderError, Request, Turn};
+use assistant::{Event, Fault, Provider, ProviderError, Request, Turn};
 use draft::Draft;
 use futures_util::StreamExt as _;
 use platform::chat::{ChatCompleted, ChatFailed, Endings, ReplyStart};
 use platform::clock::Clock;
 use platform::config::ConfigError;
-use platform::domain::{MessageStatus, StopReason, Usage};
+use platform::domain::{MessageStatus, PromptName, StopReason, Usage};
 use platform::ids;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -36,12 +36,18 @@ pub struct ChatStream {
     clock: Clock,
 }
 
+/// What a reply has taken, and of which model.
+struct Spent {
+    model: String,
+    usage: Usage,
+}
+
 impl Worker for ChatStream {
     type Payload = ReplyStart;
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Self::with_provider(platform, assistant::provider(&platform.config)?)
+        Self::with_provider(platform, assistant::provider(platform)?)
     }
 
     async fn run(&self, start: ReplyStart, invocation: Invocation) -> Result<(), Problem> {
@@ -70,25 +76,21 @@ impl ChatStream {
             return Ok(());
         };
         let mut draft = Draft::new(reply, self);
-        let mut usage = Usage::default();
-        let written = self.compose(&mut draft, &mut usage, until).await;
+        let mut spent = Spent { model: self.provider.model().to_owned(), usage: Usage::default() };
+        let written = self.compose(&mut draft, &mut spent, until).await;
         if let Ok(None) = written {
             return Ok(());
         }
         draft.send_rest().await;
-        self.end(draft, usage, written).await
+        self.end(draft, spent, written).await
     }
 
     /// Asks the model and takes what it says until the reply is whole, broken off, or time is up; `None` where somebody
     /// else has ended the reply.
-    async fn compose(&self, draft: &mut Draft<'_>, usage: &mut Usage, until: Instant) -> Result<Option<StopReason>, Problem> {
-        let begun = timeout_at(until, async {
-            let turns = self.turns(draft.reply()).await?;
-            let request = Request { reply_id: draft.reply().id.clone(), turns };
-            Ok::<Events, Problem>(self.provider.call(request).await?)
-        });
-        let Ok(events) = begun.await else { return Ok(Some(StopReason::Deadline)) };
-        let mut events = events?;
+    async fn compose(&self, draft: &mut Draft<'_>, spent: &mut Spent, until: Instant) -> Result<Option<StopReason>, Problem> {
+        let Ok(turns) = timeout_at(until, self.turns(draft.reply())).await else { return Ok(Some(StopReason::Deadline)) };
+        let request = Request { reply_id: draft.reply().id.clone(), prompt: PromptName::Default, turns: turns?, tools: Vec::new() };
+        let mut events = self.provider.call(request);
         loop {
             let event = tokio::select! {
                 biased;
@@ -103,10 +105,13 @@ impl ChatStream {
             };
             match event {
                 Some(Ok(Event::Text(text))) => draft.push(&text),
-                Some(Ok(Event::Usage(now))) => *usage = now,
+                Some(Ok(Event::Model(model))) => spent.model = model,
+                Some(Ok(Event::Usage(usage))) => spent.usage = usage,
                 Some(Ok(Event::Stop(reason))) => return Ok(Some(reason)),
+                // None is offered, so none is wanted.
+                Some(Ok(Event::ToolUse(_))) => {}
                 Some(Err(error)) => return Err(error.into()),
-                None => return Err(ProviderError::Unavailable("the stream ended before the reply did".into()).into()),
+                None => return Err(ProviderError::new(Fault::Broken, "the events ended before the reply did").into()),
             }
         }
     }
@@ -114,18 +119,19 @@ impl ChatStream {
     /// The conversation up to this reply, as far as the model sees it: what is whole, or was stopped by its user.
     async fn turns(&self, reply: &Message) -> Result<Vec<Turn>, Problem> {
         let said = self.messages.said_before(&reply.conversation_id, &reply.id, REMEMBERED).await?;
-        Ok(said.into_iter().map(|message| Turn { role: message.role, text: message.text }).collect())
+        Ok(said.into_iter().map(|message| Turn::text(message.role, message.text)).collect())
     }
 
     /// Stores how the reply ended, and then says so.
-    async fn end(&self, mut draft: Draft<'_>, usage: Usage, written: Result<Option<StopReason>, Problem>) -> Result<(), Problem> {
-        let cost_usd = self.provider.cost(&usage);
+    async fn end(&self, mut draft: Draft<'_>, spent: Spent, written: Result<Option<StopReason>, Problem>) -> Result<(), Problem> {
+        let Spent { model, usage } = spent;
+        let cost_usd = self.provider.cost(&model, &usage);
         let (status, stop_reason) = match &written {
             Ok(reason) => (MessageStatus::Completed, *reason),
             Err(_) => (MessageStatus::Failed, None),
         };
         let ended = Message { status, stop_reason, usage: Some(usage), cost_usd: Some(cost_usd), ..draft.reply().clone() };
-        let stored = self.endings.end(&ended, MessageStatus::Streaming, Some(self.provider.model())).await;
+        let stored = self.endings.end(&ended, MessageStatus::Streaming, Some(&model)).await;
         match (&stored, written) {
             (Ok(true), Ok(Some(stop_reason))) if draft.is_sent() => {
                 draft.say_end(&ChatCompleted { message_id: ended.id, stop_reason, usage, cost_usd }).await;

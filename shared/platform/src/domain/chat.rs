@@ -60,6 +60,18 @@ pub enum MessageStatus {
 pub enum StopReason {
     /// The model had said what it had to say.
     EndTurn,
+    /// It had written as much as one reply may have.
+    MaxTokens,
+    /// It had written a text at which it was told to stop.
+    StopSequence,
+    /// It wants a tool to be used.
+    ToolUse,
+    /// The provider paused a long reply, which could be gone on with.
+    PauseTurn,
+    /// It, or the provider for it, refuses to go on.
+    Refusal,
+    /// The conversation and the reply together are as long as the model can take.
+    ModelContextWindowExceeded,
     /// The time for one reply was up.
     Deadline,
 }
@@ -113,6 +125,12 @@ impl StopReason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::EndTurn => "end_turn",
+            Self::MaxTokens => "max_tokens",
+            Self::StopSequence => "stop_sequence",
+            Self::ToolUse => "tool_use",
+            Self::PauseTurn => "pause_turn",
+            Self::Refusal => "refusal",
+            Self::ModelContextWindowExceeded => "model_context_window_exceeded",
             Self::Deadline => "deadline",
         }
     }
@@ -212,10 +230,11 @@ mod tests {
     #[test]
     fn the_words_for_states_are_those_that_are_stored() {
         use MessageStatus::{Cancelled, Completed, Failed, Pending, Streaming};
+        use StopReason::{Deadline, EndTurn, MaxTokens, ModelContextWindowExceeded, PauseTurn, Refusal, StopSequence, ToolUse};
         for status in [Pending, Streaming, Completed, Cancelled, Failed] {
             assert_eq!(json!(status), status.as_str());
         }
-        for reason in [StopReason::EndTurn, StopReason::Deadline] {
+        for reason in [EndTurn, MaxTokens, StopSequence, ToolUse, PauseTurn, Refusal, ModelContextWindowExceeded, Deadline] {
             assert_eq!(json!(reason), reason.as_str());
         }
     }

@@ -1,5 +1,7 @@
 //! Replies of the assistant: over HTTP, over a WebSocket, and as the worker writes them.
 
+mod anthropic;
+mod claude;
 mod http;
 mod socket;
 mod worker;

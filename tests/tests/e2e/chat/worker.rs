@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use assistant::{Event, Events, Provider, ProviderError, Request};
+use assistant::{Content, Event, Events, Fault, Provider, ProviderError, Request};
 use chat_stream::ChatStream;
-use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use platform::chat::{ChatRequest, Replies, ReplyStart};
 use platform::clock::Clock;
@@ -75,25 +74,27 @@ async fn a_worker_that_cannot_be_started_fails_the_reply() {
 
 /// A provider whose calls go as they are told.
 #[derive(Clone)]
-struct Scripted(Result<Vec<Result<Event, ProviderError>>, ProviderError>);
+struct Scripted(Vec<Result<Event, ProviderError>>);
 
 impl Provider for Scripted {
     fn model(&self) -> &'static str {
         "scripted"
     }
 
-    fn call(&self, _: Request) -> BoxFuture<'_, Result<Events, ProviderError>> {
-        let begun = self.0.clone().map(|events| {
-            // A script that does not end goes silent.
-            let ends = events.last().is_none_or(|last| !matches!(last, Ok(Event::Text(_))));
-            let events = stream::iter(events);
-            if ends { events.boxed() } else { events.chain(stream::pending()).boxed() }
-        });
-        async { begun }.boxed()
+    fn call(&self, _: Request) -> Events {
+        // A script that does not end goes silent.
+        let ends = self.0.last().is_none_or(|last| !matches!(last, Ok(Event::Text(_))));
+        let events = stream::iter(self.0.clone());
+        if ends { events.boxed() } else { events.chain(stream::pending()).boxed() }
     }
 
-    fn cost(&self, usage: &Usage) -> Cost {
-        format!("0.{:09}", usage.output_tokens).parse().unwrap()
+    /// A billionth of a dollar for a token, or ten for one of the model `dear`.
+    fn cost(&self, model: &str, usage: &Usage) -> Cost {
+        format!("0.{:09}", usage.output_tokens * if model == "dear" { 10 } else { 1 }).parse().unwrap()
+    }
+
+    fn is_available(&self) -> bool {
+        true
     }
 }
 
@@ -135,16 +136,18 @@ async fn a_reply_keeps_what_was_written_however_it_ends() {
     let messages = Messages::new(platform.database().unwrap(), &platform.config).unwrap();
     let say = |text: &str| Ok(Event::Text(text.into()));
     let used = |output_tokens| Ok(Event::Usage(Usage { input_tokens: 1, output_tokens, ..Usage::default() }));
-    let unavailable = || ProviderError::Unavailable("overloaded".into());
-    let stop = || Ok(Event::Stop(StopReason::EndTurn));
+    let failed = |fault| Err(ProviderError::new(fault, "as the script says"));
+    let (stop, model) = (|| Ok(Event::Stop(StopReason::EndTurn)), |name: &str| Ok(Event::Model(name.into())));
     for (script, expected) in [
-        (Ok(vec![used(0), say("a"), say("b"), used(2), stop()]), ("completed", Some("end_turn"), "ab", "0.000000002")),
-        (Ok(vec![stop()]), ("completed", Some("end_turn"), "", "0.00")),
-        (Err(unavailable()), ("failed", None, "", "0.00")),
-        (Err(ProviderError::Refused("no such model".into())), ("failed", None, "", "0.00")),
-        (Ok(vec![used(0), say("a"), used(1), say("b"), Err(unavailable())]), ("failed", None, "ab", "0.000000001")),
-        (Ok(vec![say("a"), used(1)]), ("failed", None, "a", "0.000000001")),
-        (Ok(vec![used(1), say("a")]), ("completed", Some("deadline"), "a", "0.000000001")),
+        (vec![used(0), say("a"), say("b"), used(2), stop()], ("completed", Some("end_turn"), "ab", "0.000000002")),
+        (vec![model("dear"), say("a"), used(2), stop()], ("completed", Some("end_turn"), "a", "0.00000002")),
+        (vec![stop()], ("completed", Some("end_turn"), "", "0.00")),
+        (vec![], ("failed", None, "", "0.00")),
+        (vec![failed(Fault::Overloaded)], ("failed", None, "", "0.00")),
+        (vec![failed(Fault::UnknownModel)], ("failed", None, "", "0.00")),
+        (vec![used(0), say("a"), used(1), say("b"), failed(Fault::Unreachable)], ("failed", None, "ab", "0.000000001")),
+        (vec![say("a"), used(1)], ("failed", None, "a", "0.000000001")),
+        (vec![used(1), say("a")], ("completed", Some("deadline"), "a", "0.000000001")),
     ] {
         let reply = pending(&platform, "Hi", None).await;
         write(&platform, Scripted(script.clone()), &reply).await;
@@ -164,13 +167,19 @@ async fn the_model_sees_20_messages_whatever_was_lost_between_them() {
             "seen"
         }
 
-        fn call(&self, request: Request) -> BoxFuture<'_, Result<Events, ProviderError>> {
-            *self.0.lock().unwrap() = request.turns.into_iter().map(|turn| turn.text).collect();
-            async { Err(ProviderError::Unavailable("overloaded".into())) }.boxed()
+        fn call(&self, request: Request) -> Events {
+            let contents = request.turns.into_iter().flat_map(|turn| turn.content);
+            let texts = contents.map(|content| if let Content::Text(text) = content { text } else { panic!("{content:?}") });
+            *self.0.lock().unwrap() = texts.collect();
+            stream::once(async { Err(ProviderError::new(Fault::Overloaded, "always")) }).boxed()
         }
 
-        fn cost(&self, _: &Usage) -> Cost {
+        fn cost(&self, _: &str, _: &Usage) -> Cost {
             Cost::default()
+        }
+
+        fn is_available(&self) -> bool {
+            false
         }
     }
     let world = World::with(&FAST).await;
@@ -239,7 +248,7 @@ async fn nobody_waits_for_a_reply_of_which_something_was_lost() {
         let reply = pending(&platform, "Hi", None).await;
         let say = |text: &str| Ok(Event::Text(text.into()));
         let script = vec![say("a"), say("b"), say("c"), Ok(Event::Stop(StopReason::EndTurn))];
-        write(&platform, Scripted(Ok(script)), &reply).await;
+        write(&platform, Scripted(script), &reply).await;
         let posted = posted.lock().unwrap().clone();
         let shown = posted.iter().map(|message| {
             let more = message["text"].as_str().or(message["code"].as_str()).map(|more| format!(" {more}"));

@@ -1,0 +1,140 @@
+//! One call: attempts, one after the other, until one has begun to write; then that one to its end.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use reqwest::header::HeaderValue;
+use tokio::time::{Instant, sleep};
+
+use crate::error::{Fault, ProviderError};
+use crate::provider::Event;
+use crate::request::Request;
+
+use super::Shared;
+use super::attempt::{Attempt, Line};
+use super::body::body;
+use super::failure::Failure;
+
+/// Retries with one model, as in the provider's own SDK.
+const RETRIES: u32 = 2;
+
+/// A call.
+pub(super) struct Call {
+    shared: Arc<Shared>,
+    request: Request,
+    /// Number of the model that is asked.
+    model: usize,
+    /// Attempts with it that have failed.
+    retries: u32,
+    attempt: Option<Attempt>,
+    /// What the latest attempt was made with.
+    authorization: Option<HeaderValue>,
+    /// The key that took the place of one that was refused.
+    replacement: Option<HeaderValue>,
+    ready: VecDeque<Event>,
+    is_over: bool,
+}
+
+impl Call {
+    /// A call that has not begun.
+    pub fn new(shared: Arc<Shared>, request: Request) -> Self {
+        Self {
+            shared,
+            request,
+            model: 0,
+            retries: 0,
+            attempt: None,
+            authorization: None,
+            replacement: None,
+            ready: VecDeque::new(),
+            is_over: false,
+        }
+    }
+
+    /// The next event; `None` after the last one.
+    pub async fn next(&mut self) -> Option<Result<Event, ProviderError>> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(Ok(event));
+            }
+            if self.is_over {
+                return None;
+            }
+            if let Err(failure) = self.advance().await
+                && let Err(error) = self.recover(failure).await
+            {
+                self.is_over = true;
+                return Some(Err(error));
+            }
+        }
+    }
+
+    /// Begins an attempt, or goes on with it.
+    async fn advance(&mut self) -> Result<(), Failure> {
+        let Some(attempt) = &mut self.attempt else {
+            let (model, circuit) = &self.shared.models[self.model];
+            let body = body(&self.request, model, self.shared.settings.max_tokens).map_err(Failure::from)?;
+            let authorization = match &self.replacement {
+                Some(key) => key.clone(),
+                None => self.shared.key.authorization().await.map_err(Failure::from)?,
+            };
+            if !circuit.admits(Instant::now()) {
+                return Err(Failure::lasting(Fault::CircuitOpen, model.as_str()));
+            }
+            self.authorization = Some(authorization.clone());
+            let Shared { client, settings, clock, .. } = &*self.shared;
+            let line = Line { client, url: &settings.url, patience: settings.patience, clock };
+            self.attempt = Some(Attempt::begin(&line, authorization, body).await?);
+            self.ready.push_back(Event::Model(model.clone()));
+            return Ok(());
+        };
+        self.ready.extend(attempt.next().await?);
+        if attempt.is_over() {
+            self.is_over = true;
+            self.attempt = None;
+            self.shared.models[self.model].1.succeeded();
+        }
+        Ok(())
+    }
+
+    /// What to do about a failure: another attempt, or none.
+    async fn recover(&mut self, failure: Failure) -> Result<(), ProviderError> {
+        // Its connection is closed before there is another.
+        self.attempt = None;
+        let (model, circuit) = &self.shared.models[self.model];
+        let error = &failure.error;
+        match error.fault {
+            fault if fault.is_outage() => circuit.failed(Instant::now()),
+            // Nobody was asked.
+            Fault::CircuitOpen | Fault::NoKey => {}
+            // It answers.
+            _ => circuit.succeeded(),
+        }
+        tracing::warn!(model, retries = self.retries, produced = error.produced, %error, "an attempt has failed");
+        if error.produced {
+            return Err(failure.error);
+        }
+        if error.fault == Fault::KeyRefused && self.replacement.is_none() {
+            self.replacement = match &self.authorization {
+                Some(refused) => self.shared.key.replacement(refused).await,
+                None => None,
+            };
+            if self.replacement.is_some() {
+                return Ok(());
+            }
+        }
+        if self.retries < RETRIES
+            && let Some(pause) = failure.pause(self.retries)
+        {
+            self.retries += 1;
+            sleep(pause).await;
+            return Ok(());
+        }
+        if failure.is_of_the_model() && self.model + 1 < self.shared.models.len() {
+            self.model += 1;
+            self.retries = 0;
+            return Ok(());
+        }
+        Err(failure.error)
+    }
+}

@@ -1,0 +1,139 @@
+//! The events of a stream as the API sends them: what is read of each. Fields and kinds that are not known are passed over, so
+//! that the provider may add some.
+//!
+//! <https://docs.anthropic.com/en/docs/build-with-claude/streaming>
+
+use platform::domain::{StopReason, Usage};
+use serde::Deserialize;
+
+use crate::error::Fault;
+
+use super::failure::Failure;
+
+/// An event of the stream, by its `type`.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum StreamEvent {
+    /// The reply begins; what was read is counted.
+    MessageStart { message: MessageHead },
+    /// A part of the reply begins.
+    ContentBlockStart { index: u64, content_block: Block },
+    /// More of a part.
+    ContentBlockDelta { index: u64, delta: Delta },
+    /// A part is whole.
+    ContentBlockStop { index: u64 },
+    /// Why the reply ends, and what it took in all.
+    MessageDelta { delta: MessageEnd, usage: Counted },
+    /// The reply is whole.
+    MessageStop,
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct MessageHead {
+    pub usage: Counted,
+}
+
+/// A part of a reply. Thoughts and what the provider's own tools do are not shown.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum Block {
+    Text {
+        #[serde(default)]
+        text: String,
+    },
+    ToolUse {
+        id: String,
+        name: String,
+    },
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "type")]
+pub(super) enum Delta {
+    #[serde(rename = "text_delta")]
+    Text { text: String },
+    #[serde(rename = "input_json_delta")]
+    InputJson { partial_json: String },
+    #[serde(rename = "thinking_delta")]
+    Thinking {
+        #[serde(default)]
+        thinking: String,
+    },
+    /// `signature_delta`, `citations_delta`, and what is to come.
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct MessageEnd {
+    pub stop_reason: Option<String>,
+}
+
+/// Tokens up to now, in all. What is left out is as it was.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "they are the API's")]
+pub(super) struct Counted {
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    cache_creation_input_tokens: Option<u64>,
+    cache_read_input_tokens: Option<u64>,
+}
+
+impl StreamEvent {
+    /// The event of a frame; `None` for one that says nothing, as a ping, or that is not known. As in the provider's own SDK the frame's
+    /// `event` says what it is.
+    pub fn read(kind: Option<&str>, data: Option<&str>) -> Result<Option<Self>, Failure> {
+        let data = data.unwrap_or_default();
+        match kind {
+            Some("error") => Err(Failure::of_event(data)),
+            Some(
+                kind @ ("message_start"
+                | "message_delta"
+                | "message_stop"
+                | "content_block_start"
+                | "content_block_delta"
+                | "content_block_stop"),
+            ) => match serde_json::from_str(data) {
+                Ok(event) => Ok(Some(event)),
+                // The parser's message would quote the reply.
+                Err(error) => Err(Failure::passing(Fault::Broken, format!("a {kind} that is none: {:?} in it", error.classify()))),
+            },
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Counted {
+    /// Takes over what is counted.
+    pub fn count_in(&self, usage: &mut Usage) {
+        for (counted, tokens) in [
+            (self.input_tokens, &mut usage.input_tokens),
+            (self.output_tokens, &mut usage.output_tokens),
+            (self.cache_creation_input_tokens, &mut usage.cache_write_tokens),
+            (self.cache_read_input_tokens, &mut usage.cache_read_tokens),
+        ] {
+            *tokens = counted.unwrap_or(*tokens);
+        }
+    }
+}
+
+/// A stop reason by its word. One that is not known yet is an end like any other.
+pub(super) fn stop_reason(word: &str) -> StopReason {
+    match word {
+        "end_turn" => StopReason::EndTurn,
+        "max_tokens" => StopReason::MaxTokens,
+        "stop_sequence" => StopReason::StopSequence,
+        "tool_use" => StopReason::ToolUse,
+        "pause_turn" => StopReason::PauseTurn,
+        "refusal" => StopReason::Refusal,
+        "model_context_window_exceeded" => StopReason::ModelContextWindowExceeded,
+        _ => {
+            tracing::warn!(word, "a stop reason that is not known");
+            StopReason::EndTurn
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! What an attempt that has failed means: what went wrong, and whether and when to try again.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use platform::aws::describe;
+use platform::ids;
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use serde::Deserialize;
+
+use crate::error::{Fault, ProviderError};
+
+/// The wait before the first retry; it doubles with each. This, the longest and the jitter are those of the provider's own SDK.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+
+/// The longest wait: a provider that asks for a longer one is not waited for, nor asked again before it wants to be.
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+
+/// An attempt that has failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// As it is told if this was the last attempt.
+    pub error: ProviderError,
+    retry: Retry,
+}
+
+#[derive(Debug)]
+enum Retry {
+    /// It would fail again.
+    Never,
+    /// When the provider wants it, or else after a pause of ours.
+    After(Option<Duration>),
+}
+
+/// The body of an error, in an answer of its own or in the stream. Its `message` is left out: it may quote what was sent, and a log is
+/// no place for that.
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: ErrorObject,
+    request_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ErrorObject {
+    r#type: String,
+    details: Option<ErrorDetails>,
+}
+
+#[derive(Deserialize)]
+struct ErrorDetails {
+    error_code: Option<String>,
+}
+
+impl Failure {
+    /// One that trying again does not mend.
+    pub fn lasting(fault: Fault, detail: impl Into<String>) -> Self {
+        Self { error: ProviderError::new(fault, detail), retry: Retry::Never }
+    }
+
+    /// One that may be over soon.
+    pub fn passing(fault: Fault, detail: impl Into<String>) -> Self {
+        Self { error: ProviderError::new(fault, detail), retry: Retry::After(None) }
+    }
+
+    /// The connection failed or broke.
+    pub fn of_transport(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let fault = if error.is_timeout() { Fault::TimedOut } else { Fault::Unreachable };
+        Self::passing(fault, describe(&error))
+    }
+
+    /// An answer with another status than 200.
+    pub fn of_status(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Self {
+        let body = serde_json::from_slice::<ErrorBody>(body).ok();
+        let said = body.as_ref().and_then(|body| fault_of_type(&body.error.r#type));
+        let fault = said.unwrap_or_else(|| fault_of_status(status));
+        let is_passing = match header(headers, "x-should-retry") {
+            Some("true") => true,
+            Some("false") => false,
+            _ => matches!(status.as_u16(), 408 | 409 | 429 | 500..),
+        };
+        let retry = if is_passing { Retry::After(wanted(headers, now)) } else { Retry::Never };
+        let id = header(headers, "request-id").unwrap_or("-");
+        let what = body.map(|body| body.to_string()).unwrap_or_default();
+        Self { error: ProviderError::new(fault, format!("{} {what} (request {id})", status.as_u16())), retry }
+    }
+
+    /// An `error` event in the stream.
+    pub fn of_event(data: &str) -> Self {
+        let Ok(body) = serde_json::from_str::<ErrorBody>(data) else {
+            return Self::passing(Fault::Failing, "an error event that says nothing");
+        };
+        let fault = fault_of_type(&body.error.r#type).unwrap_or(Fault::Failing);
+        let is_passing = fault.is_outage() || fault == Fault::RateLimited;
+        let detail = format!("an error event: {body} (request {})", body.request_id.as_deref().unwrap_or("-"));
+        if is_passing { Self::passing(fault, detail) } else { Self::lasting(fault, detail) }
+    }
+
+    /// The pause after which it is worth another attempt, of which there have been this many retries; `None` where it is not.
+    pub fn pause(&self, retries: u32) -> Option<Duration> {
+        match self.retry {
+            Retry::After(Some(wanted)) => (wanted <= LONGEST_WAIT).then_some(wanted),
+            Retry::After(None) => Some(backoff(retries, u16::from_le_bytes(ids::random()))),
+            Retry::Never => None,
+        }
+    }
+
+    /// Whether another model may do what this one can't just now.
+    pub fn is_of_the_model(&self) -> bool {
+        matches!(self.error.fault, Fault::Overloaded | Fault::UnknownModel | Fault::CircuitOpen)
+    }
+}
+
+/// A request that could not be made.
+impl From<ProviderError> for Failure {
+    fn from(error: ProviderError) -> Self {
+        Self { error, retry: Retry::Never }
+    }
+}
+
+impl std::fmt::Display for ErrorBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let code = self.error.details.as_ref().and_then(|details| details.error_code.as_deref());
+        write!(f, "{}{}{}", self.error.r#type, if code.is_some() { "/" } else { "" }, code.unwrap_or_default())
+    }
+}
+
+fn fault_of_type(kind: &str) -> Option<Fault> {
+    Some(match kind {
+        "overloaded_error" => Fault::Overloaded,
+        "rate_limit_error" => Fault::RateLimited,
+        "timeout_error" => Fault::TimedOut,
+        "api_error" | "conflict_error" => Fault::Failing,
+        "authentication_error" | "permission_error" | "billing_error" => Fault::KeyRefused,
+        "not_found_error" => Fault::UnknownModel,
+        "invalid_request_error" | "request_too_large" => Fault::RequestRefused,
+        _ => return None,
+    })
+}
+
+fn fault_of_status(status: StatusCode) -> Fault {
+    match status.as_u16() {
+        401..=403 => Fault::KeyRefused,
+        404 => Fault::UnknownModel,
+        408 | 504 => Fault::TimedOut,
+        429 => Fault::RateLimited,
+        529 => Fault::Overloaded,
+        409 | 500.. => Fault::Failing,
+        400..=499 => Fault::RequestRefused,
+        // A redirect above all: the key goes where the configuration says and nowhere else.
+        _ => Fault::Broken,
+    }
+}
+
+/// How long the provider wants to be left alone: `retry-after-ms`, or `retry-after` in seconds or as a date.
+fn wanted(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let number = |name, unit: f64| {
+        let seconds = header(headers, name)?.parse::<f64>().ok()? / unit;
+        (seconds > 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+    };
+    let date = || {
+        let at = rfc2822::parse(header(headers, "retry-after")?).ok()?;
+        at.timestamp().duration_since(now).try_into().ok()
+    };
+    let wanted = number("retry-after-ms", 1_000.0).or_else(|| number("retry-after", 1.0)).or_else(date)?;
+    (wanted > Duration::ZERO).then_some(wanted)
+}
+
+/// 0.5 s, 1 s, 2 s, …, 8 s, each up to a quarter shorter.
+fn backoff(retries: u32, random: u16) -> Duration {
+    let wait = FIRST_WAIT.saturating_mul(1 << retries.min(8)).min(LONGEST_WAIT);
+    wait.mul_f64(1.0 - 0.25 * f64::from(random) / f64::from(u16::MAX))
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(status: u16, headers: &[(&'static str, &str)], body: &str) -> Failure {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        let now = "2026-11-21T12:00:00Z".parse().unwrap();
+        Failure::of_status(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), now)
+    }
+
+    #[test]
+    fn an_answer_is_told_by_its_type_and_else_by_its_status() {
+        let typed = |kind: &str| format!(r#"{{"type":"error","error":{{"type":"{kind}","message":"secret words"}},"request_id":"req_1"}}"#);
+        for (status, body, fault, is_passing) in [
+            (400, typed("invalid_request_error"), Fault::RequestRefused, false),
+            (401, typed("authentication_error"), Fault::KeyRefused, false),
+            (402, typed("billing_error"), Fault::KeyRefused, false),
+            (403, typed("permission_error"), Fault::KeyRefused, false),
+            (404, typed("not_found_error"), Fault::UnknownModel, false),
+            (413, typed("request_too_large"), Fault::RequestRefused, false),
+            (429, typed("rate_limit_error"), Fault::RateLimited, true),
+            (500, typed("api_error"), Fault::Failing, true),
+            (504, typed("timeout_error"), Fault::TimedOut, true),
+            (529, typed("overloaded_error"), Fault::Overloaded, true),
+            (500, typed("overloaded_error"), Fault::Overloaded, true),
+            (418, typed("a_new_error"), Fault::RequestRefused, false),
+            (502, "<html>Bad gateway</html>".into(), Fault::Failing, true),
+            (408, String::new(), Fault::TimedOut, true),
+            (409, String::new(), Fault::Failing, true),
+            (529, String::new(), Fault::Overloaded, true),
+            (307, String::new(), Fault::Broken, false),
+            (204, String::new(), Fault::Broken, false),
+        ] {
+            let failure = failure(status, &[("request-id", "req_1")], &body);
+            assert_eq!((failure.error.fault, failure.pause(0).is_some()), (fault, is_passing), "{status} {body}");
+            let said = failure.error.to_string();
+            assert!(said.contains("req_1") && said.contains(&status.to_string()) && !said.contains("secret"), "{said}");
+        }
+    }
+
+    #[test]
+    fn the_provider_says_whether_and_when_to_try_again() {
+        let wait = |headers: &[_]| failure(429, headers, "").pause(0).map(|wait| wait.as_millis());
+        for (headers, expected) in [
+            (&[("retry-after", "2")][..], Some(2_000)),
+            (&[("retry-after", "0.25")], Some(250)),
+            (&[("retry-after-ms", "70"), ("retry-after", "2")], Some(70)),
+            (&[("retry-after-ms", "soon"), ("retry-after", "2")], Some(2_000)),
+            (&[("retry-after", "Sat, 21 Nov 2026 12:00:03 GMT")], Some(3_000)),
+            // Longer than anybody waits: not again, and not sooner either.
+            (&[("retry-after", "9")], None),
+            (&[("retry-after", "1e30")], None),
+            (&[("retry-after", "Sat, 21 Nov 2026 13:00:00 GMT")], None),
+            (&[("x-should-retry", "false"), ("retry-after", "2")], None),
+        ] {
+            assert_eq!(wait(headers), expected, "{headers:?}");
+        }
+        // No time at all: a pause of ours.
+        for headers in [&[][..], &[("retry-after", "0")], &[("retry-after", "-3")], &[("retry-after", "Sat, 21 Nov 2026 11:00:00 GMT")]] {
+            assert!(wait(headers).is_some_and(|wait| (375..=500).contains(&wait)), "{headers:?}");
+        }
+        assert!(failure(400, &[("x-should-retry", "true")], "").pause(0).is_some());
+    }
+
+    #[test]
+    fn pauses_grow_to_a_bound_and_are_jittered() {
+        for (retries, random, expected) in
+            [(0, 0, 500), (1, 0, 1_000), (2, 0, 2_000), (4, 0, 8_000), (30, 0, 8_000), (0, u16::MAX, 375), (4, u16::MAX, 6_000)]
+        {
+            assert_eq!(backoff(retries, random).as_millis(), expected, "{retries} {random}");
+        }
+    }
+
+    #[test]
+    fn an_error_in_the_stream_is_told_by_its_type() {
+        for (data, fault, is_passing) in [
+            (r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#, Fault::Overloaded, true),
+            (r#"{"type":"error","error":{"type":"rate_limit_error"}}"#, Fault::RateLimited, true),
+            (r#"{"type":"error","error":{"type":"invalid_request_error"}}"#, Fault::RequestRefused, false),
+            (r#"{"type":"error","error":{"type":"a_new_error","details":{"error_code":"x"}}}"#, Fault::Failing, true),
+            ("oops", Fault::Failing, true),
+        ] {
+            let failure = Failure::of_event(data);
+            assert_eq!((failure.error.fault, failure.pause(0).is_some()), (fault, is_passing), "{data}");
+        }
+    }
+}

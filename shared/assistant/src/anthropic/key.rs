@@ -1,0 +1,53 @@
+//! The provider's key. It lies in Secrets Manager, where operators put it, and is followed when they replace it.
+
+use std::fmt;
+
+use platform::config::ConfigError;
+use platform::platform::Platform;
+use platform::secrets::{Secret, SecretError, Secrets};
+use reqwest::header::HeaderValue;
+
+use crate::error::{Fault, ProviderError};
+
+/// Member of the secret that holds it.
+const MEMBER: &str = "api_key";
+
+/// Where the key is.
+pub(super) struct Key {
+    arn: String,
+    secrets: Secrets,
+}
+
+impl Key {
+    /// The key in the secret that `ANTHROPIC_KEY_ARN` names; nothing is fetched yet.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { arn: platform.config.require("ANTHROPIC_KEY_ARN")?.to_owned(), secrets: platform.secrets()? })
+    }
+
+    /// The header `Authorization`, from a secret at most five minutes old.
+    pub async fn authorization(&self) -> Result<HeaderValue, ProviderError> {
+        self.header(self.secrets.get(&self.arn).await.as_deref())
+    }
+
+    /// The header from the secret as it is now, for one whose key has been refused; `None` where it is the same key.
+    pub async fn replacement(&self, refused: &HeaderValue) -> Option<HeaderValue> {
+        let header = self.header(self.secrets.reread(&self.arn).await.as_deref()).ok()?;
+        (header != refused).then_some(header)
+    }
+
+    fn header(&self, secret: Result<&Secret, &SecretError>) -> Result<HeaderValue, ProviderError> {
+        let missing = |why: String| ProviderError::new(Fault::NoKey, why);
+        let secret = secret.map_err(|error| missing(error.to_string()))?;
+        let key = secret.get(MEMBER).ok_or_else(|| missing(format!("{} has no member `{MEMBER}` that could be one", self.arn)))?;
+        let mut header = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| missing("it has characters that none has".into()))?;
+        header.set_sensitive(true);
+        Ok(header)
+    }
+}
+
+/// Keys must not reach a log.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.arn)
+    }
+}

@@ -1,0 +1,84 @@
+//! `anthropic`: Claude, by the Messages API with server-sent events, as the provider's own SDK for Python speaks it.
+//!
+//! - `settings`: what is configured; `key`: the key in Secrets Manager; `circuit`: when not to ask
+//! - `call`: attempts until one begins to write: retries, the other model, another key; `failure`: what a failed one means
+//! - `attempt`: one request and its stream; `body`: what is sent; `event`, `reply`: what is understood of what comes
+
+mod attempt;
+mod body;
+mod call;
+mod circuit;
+mod event;
+mod failure;
+mod key;
+mod reply;
+mod settings;
+
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt as _};
+use platform::clock::Clock;
+use platform::config::{ConfigError, invalid};
+use platform::domain::{Cost, Usage};
+use platform::platform::Platform;
+use reqwest::{Client, redirect};
+use tokio::time::Instant;
+
+use crate::prices::Prices;
+use crate::provider::{Events, Provider};
+use crate::request::Request;
+use call::Call;
+use circuit::Circuit;
+use key::Key;
+use settings::Settings;
+
+/// The provider.
+pub struct Anthropic {
+    shared: Arc<Shared>,
+    prices: Prices,
+}
+
+/// What all calls share.
+struct Shared {
+    client: Client,
+    key: Key,
+    settings: Settings,
+    /// The models in the order in which they are asked, each with its circuit; there is at least one.
+    models: Vec<(String, Circuit)>,
+    clock: Clock,
+}
+
+impl Anthropic {
+    /// Settings: those of `settings.rs`, `AI_PRICES` (`prices.rs`) and `ANTHROPIC_KEY_ARN` (`key.rs`).
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let settings = Settings::from_config(&platform.config)?;
+        let prices = Prices::from_config(&platform.config, settings.models.iter().map(String::as_str))?;
+        // Through no proxy and after no redirect: the key goes to the configured URL alone.
+        let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().referer(false);
+        let client = client.connect_timeout(settings.patience.connect).user_agent(concat!("tally/", env!("CARGO_PKG_VERSION")));
+        let client = client.build().map_err(|error| invalid("ANTHROPIC_BASE_URL", settings.url.as_str(), &error.to_string()))?;
+        let models = settings.models.iter().map(|model| (model.clone(), Circuit::new(model))).collect();
+        let shared = Shared { client, key: Key::new(platform)?, settings, models, clock: platform.clock.clone() };
+        Ok(Self { shared: Arc::new(shared), prices })
+    }
+}
+
+impl Provider for Anthropic {
+    fn model(&self) -> &str {
+        &self.shared.models[0].0
+    }
+
+    fn call(&self, request: Request) -> Events {
+        let call = Call::new(Arc::clone(&self.shared), request);
+        stream::unfold(call, |mut call| async move { Some((call.next().await?, call)) }).boxed()
+    }
+
+    fn cost(&self, model: &str, usage: &Usage) -> Cost {
+        self.prices.cost(model, usage)
+    }
+
+    fn is_available(&self) -> bool {
+        let now = Instant::now();
+        self.shared.models.iter().any(|(_, circuit)| !circuit.is_open(now))
+    }
+}

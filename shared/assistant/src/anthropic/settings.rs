@@ -1,0 +1,134 @@
+//! What of the provider is configured.
+
+use std::time::Duration;
+
+use platform::config::{Config, ConfigError, invalid};
+use reqwest::Url;
+
+/// The model where `AI_MODEL` does not say: the one that the provider's own SDK shows first.
+const MODEL: &str = "claude-opus-5-5";
+
+/// The provider itself.
+const BASE_URL: &str = "https://api.anthropic.com";
+
+/// Tokens of one reply at most, where `AI_MAX_TOKENS` does not say.
+const MAX_TOKENS: u64 = 4_096;
+
+/// The settings.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    /// The models, in the order in which they are asked: `AI_MODEL`, then `AI_FALLBACK_MODEL` if there is one.
+    pub models: Vec<String>,
+    /// `AI_MAX_TOKENS`: tokens of one reply at most (default 4096).
+    pub max_tokens: u64,
+    /// Where calls go, by `ANTHROPIC_BASE_URL`.
+    pub url: Url,
+    /// How long things may take.
+    pub patience: Patience,
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// `AI_CONNECT_MILLISECONDS`: until a connection stands, TLS included (default 5 s, as in the provider's own SDK).
+    pub connect: Duration,
+    /// `AI_FIRST_TOKEN_MILLISECONDS`: from the request to the first word or thought; pings do not count (default 60 s).
+    pub first_token: Duration,
+    /// `AI_IDLE_MILLISECONDS`: between two events after that; pings count (default 30 s).
+    pub idle: Duration,
+}
+
+impl Settings {
+    /// Reads the settings.
+    pub fn from_config(config: &Config) -> Result<Self, ConfigError> {
+        let models = [config.get("AI_MODEL").or(Some(MODEL)), config.get("AI_FALLBACK_MODEL")];
+        let milliseconds = |name, default| number(config, name, default).map(Duration::from_millis);
+        Ok(Self {
+            models: models.into_iter().flatten().map(str::to_owned).collect(),
+            max_tokens: number(config, "AI_MAX_TOKENS", MAX_TOKENS)?,
+            url: messages_url(config.get("ANTHROPIC_BASE_URL").unwrap_or(BASE_URL))?,
+            patience: Patience {
+                connect: milliseconds("AI_CONNECT_MILLISECONDS", 5_000)?,
+                first_token: milliseconds("AI_FIRST_TOKEN_MILLISECONDS", 60_000)?,
+                idle: milliseconds("AI_IDLE_MILLISECONDS", 30_000)?,
+            },
+        })
+    }
+}
+
+fn number(config: &Config, name: &str, default: u64) -> Result<u64, ConfigError> {
+    let Some(value) = config.get(name) else { return Ok(default) };
+    value.parse().ok().filter(|number| *number > 0).ok_or_else(|| invalid(name, value, "it must be a whole number above zero"))
+}
+
+/// Where messages are made. What is said and the key travel there, so in the clear to this machine alone.
+fn messages_url(base: &str) -> Result<Url, ConfigError> {
+    let wrong = || {
+        invalid(
+            "ANTHROPIC_BASE_URL",
+            base,
+            "it must be an https URL, or an http one of a loopback address, without user, query and fragment",
+        )
+    };
+    let mut url = Url::parse(base).map_err(|_| wrong())?;
+    let is_loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    match url.scheme() {
+        "https" if is_plain => {}
+        "http" if is_plain && is_loopback => {}
+        _ => return Err(wrong()),
+    }
+    url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().extend(["v1", "messages"]);
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(own: &[(&str, &str)]) -> Option<Settings> {
+        Settings::from_config(&own.iter().copied().collect()).ok()
+    }
+
+    #[test]
+    fn calls_go_to_the_provider_or_to_this_machine() {
+        for (base, expected) in [
+            ("", Some("https://api.anthropic.com/v1/messages")),
+            ("https://gateway.example.com/claude/", Some("https://gateway.example.com/claude/v1/messages")),
+            ("http://127.0.0.1:8080", Some("http://127.0.0.1:8080/v1/messages")),
+            ("http://localhost", Some("http://localhost/v1/messages")),
+            ("http://[::1]:1", Some("http://[::1]:1/v1/messages")),
+            ("http://api.anthropic.com", None),
+            ("http://127.0.0.1.example.com", None),
+            ("http://localhost@example.com", None),
+            ("https://user:password@example.com", None),
+            ("https://example.com?x=1", None),
+            ("https://example.com#x", None),
+            ("file:///etc/passwd", None),
+            ("api.anthropic.com", None),
+        ] {
+            assert_eq!(settings(&[("ANTHROPIC_BASE_URL", base)]).map(|settings| settings.url.to_string()).as_deref(), expected, "{base}");
+        }
+    }
+
+    #[test]
+    fn the_models_are_asked_in_the_order_of_the_settings() {
+        for (own, expected) in [
+            (&[][..], &[MODEL][..]),
+            (&[("AI_MODEL", "a")], &["a"]),
+            (&[("AI_MODEL", "a"), ("AI_FALLBACK_MODEL", "b")], &["a", "b"]),
+            (&[("AI_FALLBACK_MODEL", "b")], &[MODEL, "b"]),
+        ] {
+            assert_eq!(settings(own).unwrap().models, expected);
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_none_stops_the_function() {
+        for name in ["AI_MAX_TOKENS", "AI_CONNECT_MILLISECONDS", "AI_FIRST_TOKEN_MILLISECONDS", "AI_IDLE_MILLISECONDS"] {
+            for value in ["0", "-1", "1.5", "soon"] {
+                assert!(settings(&[(name, value)]).is_none(), "{name}={value}");
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The stand-in for the Messages API by itself, for `.ci/check-anthropic-sdk`. It prints its URL and its key and serves until it is
+//! ended. What it answers goes by the model that it is asked for.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+use tally_tests::messages_api::{Answer, KEY, MessagesApi, event, reply, reply_of, tool};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let limited = AtomicBool::new(false);
+    let api = MessagesApi::start(move |asked| {
+        let text = ["Good", " mörning", ", 👩‍👩‍👧."];
+        let failure = || event(&json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}));
+        match asked.body["model"].as_str().unwrap_or_default() {
+            "bytes" => Answer::stream(reply(&text)).in_pieces_of(1),
+            "refusal" => Answer::stream(reply_of(&["No"], "refusal")),
+            "tool" => Answer::stream(tool("profits", &json!({"company": "Alpha", "year": 2023}))),
+            "unknown" => {
+                let new = event(&json!({"type": "a_new_event", "more": 1}));
+                Answer::stream(reply(&text[..1]).into_iter().flat_map(|frame| [frame, new.clone()]))
+            }
+            "breaks" => Answer::stream(reply(&text).into_iter().take(4).chain([failure()])),
+            "overloaded" => Answer::error(529, "overloaded_error"),
+            "limited" => Answer::error(429, "rate_limit_error").header("retry-after-ms", "1"),
+            "limited-once" if !limited.swap(true, Ordering::Relaxed) => {
+                Answer::error(429, "rate_limit_error").header("retry-after-ms", "1")
+            }
+            "missing" => Answer::error(404, "not_found_error"),
+            _ => Answer::stream(reply(&text)),
+        }
+    });
+    let api = api.await;
+    println!("{} {KEY}", api.url);
+    std::future::pending::<()>().await;
+}

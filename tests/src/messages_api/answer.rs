@@ -1,0 +1,91 @@
+//! What is answered, byte by byte.
+
+use serde_json::json;
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    /// The body in the pieces in which it is sent.
+    pub(super) pieces: Vec<Vec<u8>>,
+    pub(super) end: End,
+}
+
+/// What comes after the last piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The end of the body.
+    Whole,
+    /// Nothing, while the connection stays.
+    Hang,
+    /// A reset of the connection.
+    Reset,
+    /// Not even a head came before the connection was left open, or reset.
+    Headless { reset: bool },
+}
+
+impl Answer {
+    /// A stream of these frames, each a piece of its own.
+    pub fn stream<F: Into<Vec<u8>>>(frames: impl IntoIterator<Item = F>) -> Self {
+        let headers = vec![("content-type".to_owned(), "text/event-stream; charset=utf-8".to_owned())];
+        Self { status: 200, headers, pieces: frames.into_iter().map(Into::into).collect(), end: End::Whole }
+    }
+
+    /// An error of this type.
+    pub fn error(status: u16, kind: &str) -> Self {
+        let error = json!({"type": kind, "message": format!("This is a {kind}.")});
+        Self::body(status, "application/json", &json!({"type": "error", "error": error, "request_id": "req_1"}).to_string())
+    }
+
+    /// Any body.
+    pub fn body(status: u16, kind: &str, body: &str) -> Self {
+        let headers = vec![("content-type".to_owned(), kind.to_owned()), ("request-id".to_owned(), "req_1".to_owned())];
+        Self { status, headers, pieces: vec![body.into()], end: End::Whole }
+    }
+
+    /// Nothing at all, while the connection stays.
+    pub fn silence() -> Self {
+        Self { end: End::Headless { reset: false }, ..Self::body(200, "", "") }
+    }
+
+    /// A reset of the connection instead of an answer.
+    pub fn reset() -> Self {
+        Self { end: End::Headless { reset: true }, ..Self::body(200, "", "") }
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same bytes in pieces of this size.
+    #[must_use]
+    pub fn in_pieces_of(mut self, bytes: usize) -> Self {
+        self.pieces = self.pieces.concat().chunks(bytes).map(<[u8]>::to_vec).collect();
+        self
+    }
+
+    /// The same bytes up to here.
+    #[must_use]
+    pub fn up_to(mut self, frames: usize) -> Self {
+        self.pieces.truncate(frames);
+        self
+    }
+
+    /// Silence in place of its end.
+    #[must_use]
+    pub fn then_silence(mut self) -> Self {
+        self.end = End::Hang;
+        self
+    }
+
+    /// A reset of the connection in place of its end.
+    #[must_use]
+    pub fn then_reset(mut self) -> Self {
+        self.end = End::Reset;
+        self
+    }
+}

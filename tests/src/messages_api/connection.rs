@@ -1,0 +1,143 @@
+//! One connection: requests, checked, and their answers.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+use super::answer::End;
+use super::{Answer, Asked, State};
+
+/// A request as it came.
+struct Received {
+    line: String,
+    headers: BTreeMap<String, String>,
+    body: Vec<u8>,
+}
+
+pub(super) async fn serve(stream: TcpStream, state: Arc<State>) {
+    let mut stream = BufReader::new(stream);
+    // A client that breaks off is what is to be tested, and no failure of this server's.
+    while let Ok(Some(received)) = receive(&mut stream).await {
+        let answer = state.answer(&received);
+        if !send(&mut stream, answer, &state).await.unwrap_or(false) {
+            return;
+        }
+    }
+}
+
+async fn receive(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Received>> {
+    let (mut line, mut headers) = (String::new(), BTreeMap::new());
+    if stream.read_line(&mut line).await? == 0 {
+        return Ok(None);
+    }
+    loop {
+        let mut header = String::new();
+        if stream.read_line(&mut header).await? <= 2 {
+            break;
+        }
+        if let Some((name, value)) = header.trim_end().split_once(": ") {
+            headers.insert(name.to_ascii_lowercase(), value.to_owned());
+        }
+    }
+    let mut body = vec![0; headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0)];
+    stream.read_exact(&mut body).await?;
+    Ok(Some(Received { line, headers, body }))
+}
+
+/// Sends an answer; whether the connection can be used again.
+async fn send(stream: &mut BufReader<TcpStream>, answer: Answer, state: &State) -> io::Result<bool> {
+    let Answer { status, headers, pieces, end } = answer;
+    match end {
+        End::Headless { reset: true } => return reset(stream),
+        End::Headless { reset: false } => return silence(stream, state).await,
+        _ => {}
+    }
+    let headers: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head = format!("HTTP/1.1 {status} Status\r\ntransfer-encoding: chunked\r\n{}\r\n", headers.concat());
+    stream.write_all(head.as_bytes()).await?;
+    for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+        let framed = [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat();
+        if let Err(error) = stream.write_all(&framed).await {
+            state.hung_up.send_modify(|clients| *clients += 1);
+            return Err(error);
+        }
+    }
+    match end {
+        End::Whole => stream.write_all(b"0\r\n\r\n").await.map(|()| true),
+        End::Hang => silence(stream, state).await,
+        End::Reset | End::Headless { .. } => {
+            // What was sent has to arrive: a reset would overtake it.
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            reset(stream)
+        }
+    }
+}
+
+fn reset(stream: &BufReader<TcpStream>) -> io::Result<bool> {
+    stream.get_ref().set_zero_linger().map(|()| false)
+}
+
+/// Says nothing more until the client hangs up.
+async fn silence(stream: &mut BufReader<TcpStream>, state: &State) -> io::Result<bool> {
+    let mut ignored = [0; 64];
+    while stream.read(&mut ignored).await.is_ok_and(|bytes| bytes > 0) {}
+    state.hung_up.send_modify(|clients| *clients += 1);
+    Ok(false)
+}
+
+impl State {
+    fn answer(&self, received: &Received) -> Answer {
+        let key = self.key.lock().unwrap().clone();
+        if received.header("x-amz-target") == "secretsmanager.GetSecretValue" {
+            // Its own Secrets Manager, so that a provider needs nothing else.
+            return Answer::body(
+                200,
+                "application/x-amz-json-1.1",
+                &json!({"SecretString": json!({"api_key": key}).to_string()}).to_string(),
+            );
+        }
+        let body: Value = serde_json::from_slice(&received.body).unwrap_or_default();
+        if !received.line.starts_with("POST /v1/messages HTTP/1.1") {
+            return Answer::error(404, "not_found_error");
+        }
+        if received.header("authorization") != format!("Bearer {key}") {
+            return Answer::error(401, "authentication_error");
+        }
+        if received.header("anthropic-version") != "2026-10-21" || received.header("content-type") != "application/json" || !is_valid(&body)
+        {
+            return Answer::error(400, "invalid_request_error");
+        }
+        let mut asked = Asked { number: 0, body };
+        self.asked.send_modify(|all| {
+            asked.number = all.len();
+            all.push(asked.clone());
+        });
+        (self.script)(&asked)
+    }
+}
+
+impl Received {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
+
+/// Whether the API would take it: a user begins, no text is blank, and the answer is a stream.
+fn is_valid(body: &Value) -> bool {
+    let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_said = |text: &Value| text.as_str().is_some_and(|text| !text.trim().is_empty());
+    let are_blocks = |content: &Value| {
+        let blocks = content.as_array().filter(|blocks| !blocks.is_empty());
+        blocks.is_some_and(|blocks| blocks.iter().all(|block| block["type"] != "text" || is_said(&block["text"])))
+    };
+    body["stream"] == true
+        && body["model"].is_string()
+        && body["max_tokens"].as_u64().is_some_and(|tokens| tokens > 0)
+        && (body["system"].is_null() || is_said(&body["system"]) || are_blocks(&body["system"]))
+        && messages.first().is_some_and(|message| message["role"] == "user")
+        && messages.iter().all(|message| is_said(&message["content"]) || are_blocks(&message["content"]))
+}
