@@ -69,6 +69,23 @@ pub fn document() -> Value {
     document.json::<profits::GetProfits>().query::<profits::ProfitsQuery>().output::<profits::ProfitsPage>().status(304);
     document.json::<audit::GetAudit>().query::<audit::AuditQuery>().output::<platform::cursor::Page<platform::audit::Event>>();
     document.json::<chat::Chat>().body::<platform::chat::ChatRequest>().output::<chat::ChatAnswer>().status(202).status(404);
+    document
+        .json::<conversations::ListConversations>()
+        .query::<conversations::ConversationsQuery>()
+        .output::<platform::cursor::Page<conversations::ConversationView>>();
+    document
+        .json::<conversations::ReadConversation>()
+        .query::<platform::cursor::Paging>()
+        .output::<conversations::ConversationWithMessages>();
+    document
+        .json::<conversations::UpdateConversation>()
+        .body::<conversations::ConversationChange>()
+        .output::<conversations::ConversationView>();
+    document.json::<conversations::DeleteConversation>();
+    document
+        .json::<conversations::ExportConversation>()
+        .query::<conversations::ExportQuery>()
+        .file::<conversations::ExportedConversation>("text/markdown");
     document.json::<conversations::ReadMessage>().output::<conversations::MessageView>();
     document.finish()
 }
@@ -185,6 +202,12 @@ impl<E: Endpoint> Entry<'_, E> {
         self
     }
 
+    /// JSON of this type, or a file of another.
+    fn file<T: ToSchema>(mut self, media_type: &str) {
+        let schema = self.document.schema::<T>();
+        self.described().output = Some(json!({"application/json": {"schema": schema}, media_type: {}}));
+    }
+
     fn status(mut self, status: u16) -> Self {
         self.described().statuses.push(status);
         self
@@ -271,7 +294,8 @@ fn headers(route: &Route, status: u16) -> Value {
         401 => names.push("WWW-Authenticate"),
         429 | 503 => names.push("Retry-After"),
         200 | 304 if route.path == "/profits" => names.push("ETag"),
-        200 if matches!(route.path, "/audit" | "/api-keys" | "/users" | "/users/invites") => names.push("Link"),
+        200 if route.path == "/conversations/{id}/export" => names.extend(["Content-Disposition", "Link"]),
+        200 if is_list(route) => names.push("Link"),
         201 if route.path == "/auth/register" => names.push("Location"),
         _ => {}
     }
@@ -280,6 +304,12 @@ fn headers(route: &Route, status: u16) -> Value {
     }
     let headers: Map<_, _> = names.into_iter().map(|name| (name.to_owned(), json!({"schema": {"type": "string"}}))).collect();
     Value::Object(headers)
+}
+
+/// Whether an answer is a page that another may follow.
+fn is_list(route: &Route) -> bool {
+    let lists = ["/audit", "/api-keys", "/users", "/users/invites", "/conversations", "/conversations/{id}"];
+    route.method == "GET" && lists.contains(&route.path)
 }
 
 /// The heading under which the documentation page lists a route.

@@ -113,6 +113,11 @@ impl<O> Reply<O> {
         self
     }
 
+    /// The same answer with its output made into another.
+    pub fn map<P>(self, make: impl FnOnce(O) -> P) -> Reply<P> {
+        Reply { output: make(self.output), status: self.status, headers: self.headers }
+    }
+
     /// The output alone.
     pub fn into_output(self) -> O {
         self.output

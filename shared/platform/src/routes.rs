@@ -195,6 +195,11 @@ pub const ROUTES: &[&Route] = &[
     &PROFITS,
     // Chat
     &CHAT,
+    &CONVERSATIONS,
+    &CONVERSATION,
+    &CONVERSATION_UPDATE,
+    &CONVERSATION_DELETE,
+    &CONVERSATION_EXPORT,
     &CONVERSATION_MESSAGE,
     // Audit
     &AUDIT,
@@ -381,6 +386,32 @@ pub const CHAT: Route = Route::new("chat", "POST", "/chat", "Ask the assistant, 
     .idempotent()
     .limited(&[Policy::CHAT_USER, Policy::CHAT_SESSION])
     .audited("chat.requested");
+
+/// One's own conversations.
+pub const CONVERSATIONS: Route =
+    Route::new("conversations", "GET", "/conversations", "One's own conversations, that with the newest message first; search")
+        .scoped(Scope::ChatWrite);
+
+/// One of one's own conversations.
+pub const CONVERSATION: Route =
+    Route::new("conversations", "GET", "/conversations/{id}", "A conversation with its messages, the newest first")
+        .scoped(Scope::ChatWrite);
+
+/// Another title.
+pub const CONVERSATION_UPDATE: Route =
+    Route::new("conversations", "PATCH", "/conversations/{id}", "Give a conversation another title").scoped(Scope::ChatWrite);
+
+/// The end of a conversation.
+pub const CONVERSATION_DELETE: Route = Route::new("conversations", "DELETE", "/conversations/{id}", "Delete a conversation")
+    .scoped(Scope::ChatWrite)
+    .status(204)
+    .audited("conversation.deleted");
+
+/// A conversation as a file.
+pub const CONVERSATION_EXPORT: Route =
+    Route::new("conversations", "GET", "/conversations/{id}/export", "A conversation as a file: JSON or Markdown")
+        .scoped(Scope::ChatWrite)
+        .audited("conversation.exported");
 
 /// One message of one's own conversation, also while it is being written.
 pub const CONVERSATION_MESSAGE: Route =

@@ -68,11 +68,15 @@ async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answe
         "POST /auth/email/resend" => ("/auth/email/resend".to_owned(), Some(json!({"email": "demo@example.com"}))),
         "POST /auth/ws-ticket" => ("/auth/ws-ticket".to_owned(), None),
         "POST /chat" => ("/chat".to_owned(), Some(json!({"message": "Hello"}))),
+        "GET /conversations" => ("/conversations".to_owned(), None),
         "GET /conversations/{id}/messages/{message_id}" => {
-            let asked = world.post("/chat", caller, &json!({"message": "Hello"})).await;
-            let reply = asked.json();
-            let (conversation, message) = (reply["conversation_id"].as_str().unwrap(), reply["message_id"].as_str().unwrap());
-            (format!("/conversations/{conversation}/messages/{message}"), None)
+            let reply = world.post("/chat", caller, &json!({"message": "Hello"})).await.expect(200);
+            (crate::chat::path_of(&reply), None)
+        }
+        path if path.contains("/conversations/{id}") => {
+            let reply = world.post("/chat", caller, &json!({"message": "Hello"})).await.expect(200);
+            let body = (route.method == "PATCH").then(|| json!({"title": "Greetings"}));
+            (route.path.replace("{id}", reply["conversation_id"].as_str().unwrap()), body)
         }
         "GET /profits" => ("/profits".to_owned(), None),
         "GET /audit" => ("/audit".to_owned(), None),

@@ -366,3 +366,20 @@ async fn an_address_whose_proof_is_cut_is_verified_or_can_be() {
         world.post("/auth/email/verify", None, &json!({"token": token})).await.expect(200);
     }
 }
+
+#[tokio::test]
+async fn a_conversation_whose_deletion_is_cut_is_there_or_gone_for_good() {
+    for moment in MOMENTS {
+        let world = World::with(&FAST).await;
+        let caller = world.someone().await;
+        let reply = world.post("/chat", Some(&caller), &json!({"message": "Hello"})).await.expect(200);
+        let path = format!("/conversations/{}", reply["conversation_id"].as_str().unwrap());
+        let delete = || world.request(Method::DELETE, &path).bearer_auth(&caller.access);
+        cut(&world, moment, ("ConversationsFunction", TRANSACT, "ConversationsTable"), delete()).await;
+        // After: no worker was started, and nobody reaches the messages all the same; see `conversations::deletes`.
+        let committed = moment == Failure::HeldAfter;
+        assert_eq!(world.get(&crate::chat::path_of(&reply), Some(&caller)).await.status, if committed { 404 } else { 200 });
+        assert_eq!(world.send(delete()).await.status, if committed { 404 } else { 204 });
+        assert_eq!(events(&world, "conversation.deleted", "success").await, 1, "{moment:?}");
+    }
+}

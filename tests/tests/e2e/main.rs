@@ -6,6 +6,7 @@ mod accounts;
 mod api_keys;
 mod audit;
 mod chat;
+mod conversations;
 mod coverage;
 mod crash_points;
 mod crashes;

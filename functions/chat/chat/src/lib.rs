@@ -15,7 +15,7 @@ use platform::plan::{Plan, Reply};
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{Message, Messages, Origin};
+use platform::store::{History, Message, Messages, Origin};
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout_at};
 use utoipa::ToSchema;
@@ -31,6 +31,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 pub struct Chat {
     replies: Replies,
     messages: Messages,
+    history: History,
     wait: Duration,
     clock: Clock,
 }
@@ -86,6 +87,7 @@ impl Endpoint for Chat {
         Ok(Self {
             replies: Replies::new(platform)?,
             messages: Messages::new(platform.database()?, &platform.config)?,
+            history: History::new(platform.database()?, &platform.config)?,
             wait: platform.config.seconds("CHAT_WAIT_SECONDS", WAIT_SECONDS)?,
             clock: platform.clock.clone(),
         })
@@ -99,11 +101,11 @@ impl Endpoint for Chat {
         Ok(self.start_and_watch(plan, reply, patient, request.now))
     }
 
-    /// The reply as it is by now. A function that died before it had started the worker left it pending: it is started, and
+    /// The reply as it is by now; none where its conversation has been deleted. A function that died before it had started the worker left it pending: it is started, and
     /// where one is at it already, it finds that out by itself.
     async fn repeat(&self, request: Request<'_, Self>, created: &str) -> Result<Plan<ChatAnswer>, Problem> {
         let (conversation_id, id) = created.split_once('/').ok_or_else(Problem::not_found)?;
-        let reply = self.messages.get(conversation_id, id).await?.ok_or_else(Problem::not_found)?;
+        let reply = self.history.message(&request.caller.user_id, conversation_id, id).await?.ok_or_else(Problem::not_found)?;
         let patient = !prefers_async(request.call);
         let note = Note::default().resource("message", id).detail("conversation_id", conversation_id).detail("repeated", true);
         let plan = |answer| Plan::reply(answer).note(note);

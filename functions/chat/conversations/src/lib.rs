@@ -1,22 +1,69 @@
-//! `GET /conversations/{id}/messages/{message_id}`: one message, also while it is being written.
+//! `GET /conversations`, `GET|PATCH|DELETE /conversations/{id}`, `GET /conversations/{id}/export`,
+//! `GET /conversations/{id}/messages/{message_id}`: what a user and the assistant have said to each other.
+
+mod delete;
+mod export;
+mod list;
+mod read;
+mod title;
+mod update;
 
 use platform::clock::rfc3339_ms;
 use platform::config::ConfigError;
 use platform::domain::{Cost, MessageRole, MessageStatus, StopReason, Usage};
-use platform::http::{Endpoint, Request};
+use platform::http::{Call, Endpoint, Request};
 use platform::identity::Principal;
 use platform::ids;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{Message, Messages};
+use platform::store::{Conversation, History, Message};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The endpoint.
+pub use delete::DeleteConversation;
+pub use export::{ExportConversation, ExportQuery, ExportedConversation};
+pub use list::{ConversationsQuery, ListConversations};
+pub use read::{ConversationWithMessages, ReadConversation};
+pub use update::{ConversationChange, UpdateConversation};
+
+/// A conversation as its owner sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Conversation)]
+pub struct ConversationView {
+    /// UUIDv7.
+    pub id: String,
+    /// Its first words, or what its owner calls it.
+    #[schema(example = "How did Alpha do in 2023?")]
+    pub title: String,
+    /// When it began: RFC 3339, UTC.
+    #[schema(example = "2026-01-31T09:30:00.000Z")]
+    pub created_at: String,
+    /// When its owner last said something in it: RFC 3339, UTC.
+    #[schema(example = "2026-01-31T09:45:00.000Z")]
+    pub updated_at: String,
+}
+
+impl From<Conversation> for ConversationView {
+    fn from(conversation: Conversation) -> Self {
+        Self {
+            id: conversation.id,
+            title: conversation.title,
+            created_at: rfc3339_ms(conversation.created_at),
+            updated_at: rfc3339_ms(conversation.updated_at),
+        }
+    }
+}
+
+/// The conversation's id in the path.
+fn id_in(call: &Call) -> Result<&str, Problem> {
+    Some(call.path_parameter("id")).filter(|id| ids::is_id(id)).ok_or_else(Problem::not_found)
+}
+
+/// `GET /conversations/{id}/messages/{message_id}`: one message, also while it is being written.
 pub struct ReadMessage {
-    messages: Messages,
+    history: History,
 }
 
 /// A message as its user sees it.
@@ -57,16 +104,15 @@ impl Endpoint for ReadMessage {
     type Output = MessageView;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { messages: Messages::new(platform.database()?, &platform.config)? })
+        Ok(Self { history: History::new(platform.database()?, &platform.config)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<MessageView>, Problem> {
-        let (conversation_id, id) = (request.call.path_parameter("id"), request.call.path_parameter("message_id"));
-        if !ids::is_id(conversation_id) || !ids::is_id(id) {
+        let (conversation_id, id) = (id_in(request.call)?, request.call.path_parameter("message_id"));
+        if !ids::is_id(id) {
             return Err(Problem::not_found());
         }
-        let message = self.messages.get(conversation_id, id).await?;
-        let message = message.filter(|message| message.user_id == request.caller.user_id).ok_or_else(Problem::not_found)?;
+        let message = self.history.message(&request.caller.user_id, conversation_id, id).await?.ok_or_else(Problem::not_found)?;
         Ok(Plan::reply(MessageView::from(message)))
     }
 }

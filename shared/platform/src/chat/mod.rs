@@ -5,8 +5,10 @@ mod ending;
 mod messages;
 mod replies;
 mod request;
+mod sweep;
 
 pub use ending::Endings;
 pub use messages::{ChatCompleted, ChatDelta, ChatFailed, ChatStarted};
 pub use replies::{Replies, ReplyStart};
 pub use request::ChatRequest;
+pub use sweep::SweepStart;

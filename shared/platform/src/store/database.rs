@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Delete, KeysAndAttributes, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-    Update,
+    AttributeValue, ConditionCheck, Delete, DeleteRequest, KeysAndAttributes, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update, WriteRequest,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -146,6 +146,26 @@ impl Database {
             Err(error) if error.as_service_error().is_some_and(DeleteItemError::is_conditional_check_failed_exception) => Ok(false),
             Err(error) => Err(unavailable(error)),
         }
+    }
+
+    /// Deletes the items of these keys, at most 25, whichever of them are there.
+    pub(super) async fn delete_all(&self, table: &str, keys: Vec<Item>) -> Result<(), StoreError> {
+        let delete = |key| DeleteRequest::builder().set_key(Some(key)).build().map_err(unavailable);
+        let request = |key| Ok::<_, StoreError>(WriteRequest::builder().delete_request(delete(key)?).build());
+        let (mut rest, mut attempt) = (keys.into_iter().map(request).collect::<Result<Vec<_>, _>>()?, 1);
+        while !rest.is_empty() {
+            let answer = self.client.batch_write_item().request_items(table, rest).send().await.map_err(unavailable)?;
+            // Too much at once: the rest is for another call.
+            rest = answer.unprocessed_items.and_then(|mut tables| tables.remove(table)).unwrap_or_default();
+            if !rest.is_empty() {
+                if attempt == ATTEMPTS {
+                    return Err(StoreError::Unavailable(format!("{} items were not deleted", rest.len())));
+                }
+                backoff::pause(attempt).await;
+                attempt += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Commits all of the writes or none.

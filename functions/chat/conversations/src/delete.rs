@@ -1,0 +1,55 @@
+//! `DELETE /conversations/{id}`: the conversation is gone with the answer, its messages soon after.
+
+use futures_util::FutureExt as _;
+use platform::audit::Note;
+use platform::chat::SweepStart;
+use platform::config::ConfigError;
+use platform::http::{Endpoint, Request};
+use platform::identity::Principal;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{Conversations, Sweeps};
+use platform::worker::Invoker;
+
+use crate::id_in;
+
+/// `DELETE /conversations/{id}`.
+pub struct DeleteConversation {
+    conversations: Conversations,
+    sweeps: Sweeps,
+    worker: Invoker,
+}
+
+impl Endpoint for DeleteConversation {
+    const ROUTE: Route = routes::CONVERSATION_DELETE;
+    type Caller = Principal;
+    type Body = ();
+    type Query = ();
+    type Output = ();
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let (database, config) = (platform.database()?, &platform.config);
+        Ok(Self {
+            conversations: Conversations::new(config)?,
+            sweeps: Sweeps::new(database, config)?,
+            worker: Invoker::new(config, "SWEEP_CONVERSATIONS_ARN")?,
+        })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
+        let (id, user_id) = (id_in(request.call)?, &request.caller.user_id);
+        let delete = self.conversations.delete(user_id, id);
+        let (worker, task) = (self.worker.clone(), SweepStart { conversation_id: Some(id.to_owned()) });
+        let start = async move {
+            // The conversation is gone all the same, and the next worker sees to what this one would have.
+            if let Err(error) = worker.start(&task).await {
+                tracing::warn!(%error, conversation_id = task.conversation_id, "its messages are left for later");
+            }
+            Ok(None)
+        };
+        let plan = Plan::reply(()).note(Note::default().resource("conversation", id)).write_or(delete, Problem::not_found());
+        Ok(plan.write(self.sweeps.leave(id, request.now)?).then(Box::new(|| start.boxed())))
+    }
+}

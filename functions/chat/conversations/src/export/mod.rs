@@ -1,0 +1,220 @@
+//! `GET /conversations/{id}/export`: a whole conversation as a file to keep.
+//!
+//! An answer of a function can have 6 MB. A conversation that is longer comes in parts, each of which is a file by itself and
+//! has whole messages; the header `Link`, and in JSON `next_cursor` too, leads to the next one. What is said while somebody
+//! goes from part to part is in the last one.
+
+mod markdown;
+
+use http::header;
+use platform::audit::Note;
+use platform::clock::rfc3339;
+use platform::config::ConfigError;
+use platform::cursor::{Cursors, Page, Paging};
+use platform::http::{Endpoint, Field, Fields, Form, Output, Raw, Rendered, Request};
+use platform::identity::Principal;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{First, History, Message, StoreError};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{ConversationView, MessageView, id_in};
+
+/// Bytes of a part at most, as they stand in the answer of a function, whose 6 MB are counted with the body as a JSON string.
+const PART_BYTES: usize = 5 * 1024 * 1024;
+
+/// Bytes of a message beside its text, at most.
+const ENVELOPE_BYTES: usize = 1_500;
+
+/// Messages that are read at once.
+const AT_ONCE: usize = 100;
+
+/// `GET /conversations/{id}/export`.
+pub struct ExportConversation {
+    history: History,
+    cursors: Cursors,
+}
+
+/// The query parameters.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ExportQuery {
+    /// What kind of file.
+    #[param(inline, default = "json")]
+    pub format: Format,
+    /// `next_cursor` of the part before, asked for in the same format.
+    pub cursor: Option<String>,
+}
+
+/// A kind of file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Everything, for programs.
+    #[default]
+    Json,
+    /// For people.
+    Markdown,
+}
+
+/// A conversation, or a part of it, as a file.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExportedConversation {
+    /// The conversation as it is listed.
+    #[serde(flatten)]
+    pub conversation: ConversationView,
+    /// When this was made: RFC 3339, UTC.
+    #[schema(example = "2026-01-31T10:00:00.000Z")]
+    pub exported_at: String,
+    /// Which part this is; most conversations have one.
+    #[schema(example = 1)]
+    pub part: u32,
+    /// What was said, the oldest first.
+    pub messages: Vec<MessageView>,
+    /// What to send as `cursor` for the next part; null in the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// A file as it is answered.
+pub struct File {
+    format: Format,
+    export: ExportedConversation,
+}
+
+/// Where a part begins.
+#[derive(Debug, Serialize, Deserialize)]
+struct Position {
+    part: u32,
+    /// The last message of the part before.
+    after: String,
+}
+
+impl Format {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Markdown => "markdown",
+        }
+    }
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Markdown => "md",
+        }
+    }
+}
+
+impl Field for Format {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        let text = raw.text()?;
+        let found = [Self::Json, Self::Markdown].into_iter().find(|format| format.name() == text);
+        found.ok_or_else(|| "must be json or markdown".into())
+    }
+}
+
+impl Form for ExportQuery {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (format, cursor) = (fields.optional("format"), fields.optional("cursor"));
+        Some(Self { format: format?.unwrap_or_default(), cursor: cursor? })
+    }
+}
+
+impl Output for File {
+    fn render(self) -> Result<Rendered, serde_json::Error> {
+        match self.format {
+            Format::Json => self.export.render(),
+            // RFC 7763.
+            Format::Markdown => {
+                Ok(Rendered { content_type: "text/markdown; charset=utf-8", body: markdown::document(&self.export).into_bytes() })
+            }
+        }
+    }
+}
+
+impl Endpoint for ExportConversation {
+    const ROUTE: Route = routes::CONVERSATION_EXPORT;
+    type Caller = Principal;
+    type Body = ();
+    type Query = ExportQuery;
+    type Output = File;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { history: History::new(platform.database()?, &platform.config)?, cursors: Cursors::new(platform)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<File>, Problem> {
+        let (id, user_id, ExportQuery { format, cursor }) = (id_in(request.call)?, &request.caller.user_id, request.query);
+        let paging = Paging { limit: AT_ONCE, cursor };
+        let from = self.cursors.open::<Position>(&paging, user_id, request.call).await?;
+        let conversation = self.history.conversation(user_id, id).await?.ok_or_else(Problem::not_found)?;
+        let part = from.as_ref().map_or(1, |from| from.part);
+        let (messages, more) = self.part(id, from.map(|from| from.after)).await?;
+
+        let note = Note::default().resource("conversation", id).detail("format", format.name());
+        let note = note.detail("part", part).detail("messages", messages.len());
+        let next = messages.last().filter(|_| more).map(|last| Position { part: part + 1, after: last.id.clone() });
+        let name = if part == 1 && !more { String::new() } else { format!("-part-{part}") };
+        // Made of the id alone: whatever a title holds, this is a name for a file everywhere.
+        let disposition = format!("attachment; filename=\"conversation-{id}{name}.{}\"", format.extension());
+        let page = self.cursors.page(messages, next, user_id, request.call).await?;
+        let file = page.map(|Page { items, next_cursor }| {
+            let (conversation, exported_at) = (conversation.into(), rfc3339(request.now));
+            let messages = items.into_iter().map(MessageView::from).collect();
+            File { format, export: ExportedConversation { conversation, exported_at, part, messages, next_cursor } }
+        });
+        Ok(Plan::reply(file.header(header::CONTENT_DISPOSITION, &disposition)).note(note))
+    }
+}
+
+impl ExportConversation {
+    /// The messages of the part that begins behind one; whether another follows.
+    async fn part(&self, conversation_id: &str, after: Option<String>) -> Result<(Vec<Message>, bool), StoreError> {
+        let (mut part, mut bytes, mut after) = (Vec::new(), 0, after);
+        loop {
+            let (messages, more) = self.history.messages(conversation_id, First::Oldest, after.as_deref(), AT_ONCE).await?;
+            for message in messages {
+                bytes += weight(&message.text) + ENVELOPE_BYTES;
+                // No message is longer than a part.
+                if bytes > PART_BYTES && !part.is_empty() {
+                    return Ok((part, true));
+                }
+                part.push(message);
+            }
+            after = part.last().map(|message| message.id.clone());
+            if !more {
+                return Ok((part, false));
+            }
+        }
+    }
+}
+
+/// Bytes that a text has at most in the answer of a function, which holds the file as a JSON string: there a character that JSON
+/// escapes is escaped twice, and a line of Markdown begins with a mark.
+fn weight(text: &str) -> usize {
+    let weight = |byte| match byte {
+        b'"' | b'\\' => 4,
+        0..b' ' => 7,
+        _ => 1,
+    };
+    text.bytes().map(weight).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_text_weighs_no_less_than_it_is_in_an_answer() {
+        for text in ["", "plain", "a\"b\\c", "\n\n\n", "\t\u{1}\u{7f}", "é€👩‍👩‍👧\u{2028}", "> # ```\n"] {
+            let as_json = serde_json::to_string(&serde_json::to_string(text).unwrap()).unwrap();
+            let as_markdown = json!(markdown::quote(text)).to_string();
+            // Quotation marks around it, and the last line's end, belong to the envelope.
+            assert!(weight(text) + 8 >= as_json.len() && weight(text) + 8 >= as_markdown.len(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `GET /conversations`: all of one's own, or those in which something was said.
+
+use platform::config::ConfigError;
+use platform::cursor::{Cursors, Page, Paging};
+use platform::http::{Endpoint, Field, Fields, Form, Raw, Request};
+use platform::identity::Principal;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{Conversation, History, Words};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+
+use crate::ConversationView;
+
+/// Characters of a query, at most.
+const LONGEST_QUERY: usize = 100;
+
+/// `GET /conversations`.
+pub struct ListConversations {
+    history: History,
+    cursors: Cursors,
+}
+
+/// The query parameters.
+#[derive(Debug)]
+pub struct ConversationsQuery {
+    /// What is searched for; all conversations are listed without it.
+    pub words: Option<Words>,
+    /// Which page is wanted.
+    pub paging: Paging,
+}
+
+/// What is searched for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Search {
+    /// Only conversations that have this piece of text, in any case, in their title or in a message of one's own; what the
+    /// assistant said is not searched. The search goes all the way back, 200 conversations or some 4 MB of messages a page: a page
+    /// may be short, even empty, and the search has ended only where `next_cursor` is null.
+    #[param(min_length = 1, max_length = 100, example = "alpha")]
+    #[allow(dead_code, reason = "it is here to be described")]
+    query: Option<String>,
+}
+
+/// A piece of text to search for, as typed.
+struct Query(Words);
+
+impl Field for Query {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        let text = raw.text()?;
+        if text.trim().is_empty() || text.chars().count() > LONGEST_QUERY {
+            return Err("must be 1 to 100 characters, not all of them blank".into());
+        }
+        Ok(Self(Words::new(text)))
+    }
+}
+
+impl Form for ConversationsQuery {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (query, paging) = (fields.optional::<Query>("query"), Paging::read(fields));
+        Some(Self { words: query?.map(|query| query.0), paging: paging? })
+    }
+}
+
+/// That of the search, and those of every list.
+impl IntoParams for ConversationsQuery {
+    fn into_params(parameter_in: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        [Search::into_params(&parameter_in), Paging::into_params(&parameter_in)].concat()
+    }
+}
+
+impl Endpoint for ListConversations {
+    const ROUTE: Route = routes::CONVERSATIONS;
+    type Caller = Principal;
+    type Body = ();
+    type Query = ConversationsQuery;
+    type Output = Page<ConversationView>;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { history: History::new(platform.database()?, &platform.config)?, cursors: Cursors::new(platform)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Page<ConversationView>>, Problem> {
+        let (ConversationsQuery { words, paging }, user_id) = (&request.query, &request.caller.user_id);
+        let view = |found: Vec<Conversation>| found.into_iter().map(ConversationView::from).collect();
+        let page = if let Some(words) = words {
+            let from = self.cursors.open(paging, user_id, request.call).await?;
+            let (found, next) = self.history.search(user_id, words, from, paging.limit).await?;
+            self.cursors.page(view(found), next, user_id, request.call).await?
+        } else {
+            let after = self.cursors.open(paging, user_id, request.call).await?;
+            let (found, more) = self.history.list(user_id, after.as_ref(), paging.limit).await?;
+            let next = found.last().filter(|_| more).map(Conversation::place);
+            self.cursors.page(view(found), next, user_id, request.call).await?
+        };
+        Ok(Plan::reply(page))
+    }
+}

@@ -1,0 +1,58 @@
+//! `GET /conversations/{id}`.
+
+use futures_util::future::try_join;
+use platform::config::ConfigError;
+use platform::cursor::{Cursors, Page, Paging};
+use platform::http::{Endpoint, Request};
+use platform::identity::Principal;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{First, History};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{ConversationView, MessageView, id_in};
+
+/// `GET /conversations/{id}`.
+pub struct ReadConversation {
+    history: History,
+    cursors: Cursors,
+}
+
+/// A conversation and a page of what was said in it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConversationWithMessages {
+    /// The conversation as it is listed.
+    #[serde(flatten)]
+    pub conversation: ConversationView,
+    /// Its messages, the newest first; further pages go back in time. A page of very long messages is shorter than its limit.
+    pub messages: Page<MessageView>,
+}
+
+impl Endpoint for ReadConversation {
+    const ROUTE: Route = routes::CONVERSATION;
+    type Caller = Principal;
+    type Body = ();
+    type Query = Paging;
+    type Output = ConversationWithMessages;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { history: History::new(platform.database()?, &platform.config)?, cursors: Cursors::new(platform)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ConversationWithMessages>, Problem> {
+        let (id, user_id) = (id_in(request.call)?, &request.caller.user_id);
+        let before = self.cursors.open::<String>(&request.query, user_id, request.call).await?;
+        let conversation = self.history.conversation(user_id, id);
+        let messages = self.history.messages(id, First::Newest, before.as_deref(), request.query.limit);
+        let (conversation, (messages, more)) = try_join(conversation, messages).await?;
+        // Whoever does not own it has read its messages for nothing, and sees none.
+        let conversation = conversation.ok_or_else(Problem::not_found)?.into();
+        let next = messages.last().filter(|_| more).map(|message| message.id.clone());
+        let items = messages.into_iter().map(MessageView::from).collect();
+        let page = self.cursors.page(items, next, user_id, request.call).await?;
+        Ok(Plan::reply(page.map(|messages| ConversationWithMessages { conversation, messages })))
+    }
+}

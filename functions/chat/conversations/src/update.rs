@@ -1,0 +1,55 @@
+//! `PATCH /conversations/{id}`.
+
+use platform::config::ConfigError;
+use platform::http::{Endpoint, Fields, Form, Request};
+use platform::identity::Principal;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{Conversation, Conversations, History};
+use utoipa::ToSchema;
+
+use crate::title::Title;
+use crate::{ConversationView, id_in};
+
+/// `PATCH /conversations/{id}`. It moves the conversation nowhere in the list: nothing has been said.
+pub struct UpdateConversation {
+    history: History,
+    conversations: Conversations,
+}
+
+/// What changes.
+#[derive(ToSchema)]
+pub struct ConversationChange {
+    /// What its owner calls it: one line.
+    #[schema(value_type = String, min_length = 1, max_length = 100, example = "Alpha, the year 2023")]
+    pub title: Title,
+}
+
+impl Form for ConversationChange {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { title: fields.required("title")? })
+    }
+}
+
+impl Endpoint for UpdateConversation {
+    const ROUTE: Route = routes::CONVERSATION_UPDATE;
+    type Caller = Principal;
+    type Body = ConversationChange;
+    type Query = ();
+    type Output = ConversationView;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let (database, config) = (platform.database()?, &platform.config);
+        Ok(Self { history: History::new(database, config)?, conversations: Conversations::new(config)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ConversationView>, Problem> {
+        let (id, user_id, Title(title)) = (id_in(request.call)?, &request.caller.user_id, request.body.title);
+        let before = self.history.conversation(user_id, id).await?.ok_or_else(Problem::not_found)?;
+        let rename = self.conversations.rename(user_id, id, &title);
+        let after = ConversationView::from(Conversation { title, ..before });
+        Ok(Plan::reply(after).write_or(rename, Problem::not_found()))
+    }
+}

@@ -1,0 +1,207 @@
+//! Search in what a user has said: the titles of their conversations, and their own messages, all the way back.
+//!
+//! There is no index of words. The conversations are taken in the order of their list, and of each its title is looked at, then
+//! the user's messages, the newest first, until one matches. What one page may read is bounded; where that is reached the page
+//! comes back short, even empty, with the place at which the next one goes on. Only a page without such a place is the end.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures_util::stream::{self, StreamExt as _};
+use serde::{Deserialize, Serialize};
+
+use super::database::{Expression, Item, StoreError, read, s, unavailable, value};
+use super::history::{Place, message_key};
+use super::{Conversation, History};
+use crate::domain::MessageRole;
+
+/// Conversations that one page looks at, at most.
+const CONVERSATIONS: usize = 200;
+
+/// Read units that one page takes, about: 4 MB, read consistently.
+const READ_UNITS: u32 = 1_000;
+
+/// Conversations that are looked at side by side.
+const SIDE_BY_SIDE: usize = 8;
+
+/// What is looked for: a piece of text, in any case.
+#[derive(Debug, Clone)]
+pub struct Words(String);
+
+/// Where a search goes on.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct SearchPlace {
+    /// The last conversation that has been looked at to its end.
+    after: Option<Place>,
+    /// The one after it, where its look was cut short, and the last of its messages that has been looked at.
+    within: Option<(String, String)>,
+}
+
+/// What came of a look at a conversation.
+enum Look {
+    Found,
+    Nothing,
+    /// There was no room for more; up to this message, if any, it has been looked at.
+    Cut(Option<String>),
+}
+
+/// What is left to be read for a page.
+struct Room(AtomicU32);
+
+#[derive(Deserialize)]
+struct Said {
+    text: String,
+}
+
+impl Words {
+    /// Words in any case: each character is compared by its lower case as Unicode has it, and otherwise as it was typed.
+    pub fn new(text: &str) -> Self {
+        Self(fold(text))
+    }
+
+    fn are_in(&self, text: &str) -> bool {
+        fold(text).contains(&self.0)
+    }
+}
+
+impl History {
+    /// The next of a user's conversations whose title or in which a message of the user's has these words, at most `limit`; and
+    /// where the search goes on, if it does.
+    pub async fn search(
+        &self,
+        user_id: &str,
+        words: &Words,
+        from: Option<SearchPlace>,
+        limit: usize,
+    ) -> Result<(Vec<Conversation>, Option<SearchPlace>), StoreError> {
+        let mut place = from.unwrap_or_default();
+        let (conversations, more) = self.list(user_id, place.after.as_ref(), CONVERSATIONS).await?;
+        let (mut left, room, within) = (conversations.len(), Room(AtomicU32::new(READ_UNITS)), place.within.clone());
+        let looks = stream::iter(conversations).enumerate().map(|(number, conversation)| {
+            // One that has gone on since is no longer where it was, and is looked at from its end.
+            let before = within.clone().filter(|(id, _)| *id == conversation.id).map(|(_, message)| message);
+            let room = &room;
+            async move { self.look(&conversation, words, before, room, number == 0).await.map(|look| (conversation, look)) }
+        });
+        let (mut looks, mut found) = (std::pin::pin!(looks.buffered(SIDE_BY_SIDE)), Vec::new());
+        while let Some(look) = looks.next().await {
+            let (conversation, look) = look?;
+            if let Look::Cut(message) = look {
+                place.within = message.map(|message| (conversation.id, message));
+                return Ok((found, Some(place)));
+            }
+            left -= 1;
+            place = SearchPlace { after: Some(conversation.place()), within: None };
+            if matches!(look, Look::Found) {
+                found.push(conversation);
+            }
+            if found.len() == limit {
+                break;
+            }
+        }
+        Ok((found, (more || left > 0).then_some(place)))
+    }
+
+    /// Looks at a conversation, from its title on, or beyond the message `before`. The first one of a page is looked at even
+    /// without room, so that every page gets on.
+    async fn look(
+        &self,
+        conversation: &Conversation,
+        words: &Words,
+        before: Option<String>,
+        room: &Room,
+        is_first: bool,
+    ) -> Result<Look, StoreError> {
+        if before.is_none() && words.are_in(&conversation.title) {
+            return Ok(Look::Found);
+        }
+        let (mut before, mut may_read) = (before, is_first || !room.is_used_up());
+        while may_read {
+            let (said, last) = self.said_by_user(&conversation.id, before.as_deref(), room).await?;
+            if said.iter().any(|said| words.are_in(&said.text)) {
+                return Ok(Look::Found);
+            }
+            if last.is_none() {
+                return Ok(Look::Nothing);
+            }
+            (before, may_read) = (last, !room.is_used_up());
+        }
+        Ok(Look::Cut(before))
+    }
+
+    /// What its user has said in 1 MB of a conversation, the newest first, and up to which message that is if there are more.
+    async fn said_by_user(
+        &self,
+        conversation_id: &str,
+        before: Option<&str>,
+        room: &Room,
+    ) -> Result<(Vec<Said>, Option<String>), StoreError> {
+        let expression = Expression::default()
+            .name("role", "role")
+            .name("text", "text")
+            .value("conversation", s(conversation_id))
+            .value("user", value(MessageRole::User)?);
+        let answer = self
+            .database
+            .client()
+            .query()
+            .table_name(&self.messages)
+            .key_condition_expression("conversation_id = :conversation")
+            .filter_expression("#role = :user")
+            .projection_expression("#text")
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values())
+            .set_exclusive_start_key(before.map(|id| message_key(conversation_id, id)))
+            .scan_index_forward(false)
+            .consistent_read(true)
+            .return_consumed_capacity(aws_sdk_dynamodb::types::ReturnConsumedCapacity::Total)
+            .send()
+            .await
+            .map_err(unavailable)?;
+        room.take(answer.consumed_capacity.and_then(|capacity| capacity.capacity_units));
+        let last = answer.last_evaluated_key.as_ref().and_then(|key: &Item| key.get("id")?.as_s().ok().cloned());
+        let said = answer.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok((said, last))
+    }
+}
+
+impl Room {
+    fn is_used_up(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    /// A query that says nothing of its cost counts as the dearest.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a query takes between half a unit and 256")]
+    fn take(&self, units: Option<f64>) {
+        let units = units.map_or(256, |units| units.ceil() as u32);
+        self.0.update(Ordering::Relaxed, Ordering::Relaxed, |left| left.saturating_sub(units));
+    }
+}
+
+/// Character by character, so that none depends on its neighbours.
+fn fold(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Words;
+
+    #[test]
+    fn words_are_found_in_any_case_and_otherwise_as_typed() {
+        for (words, text, expected) in [
+            ("alpha", "How did ALPHA do?", true),
+            ("DID a", "How did Alpha do?", true),
+            ("größe", "Die GRÖSSE", false),
+            ("GRÖßE", "die größe", true),
+            ("ΛΌΓΟΣ", "λόγοσ", true),
+            ("100%", "by 100%.", true),
+            ("a_b", "axb", false),
+            ("<b>", "a <B> c", true),
+            (" two", "onetwo", false),
+            ("👩‍👩‍👧", "x👩‍👩‍👧y", true),
+            ("é", "e\u{301}", false),
+        ] {
+            assert_eq!(Words::new(words).are_in(text), expected, "{words:?} in {text:?}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `DELETE /conversations/{id}`, and the worker that sweeps up after it.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::Method;
+use platform::clock::Timestamp;
+use serde_json::{Value, json};
+use tally_local::aws::Failure;
+use tally_tests::{Caller, World};
+
+use super::{LONG_AGO_MS, Shelf, rename, say, titles, walk};
+use crate::chat::{FAST, SLOW, ask_async, own_events, path_of, text};
+
+/// Runs the worker to its end.
+async fn sweep(world: &World, start: &Value) {
+    world.stack.invoke("SweepConversationsFunction", start.to_string().into_bytes()).await.unwrap();
+}
+
+/// Fails unless nobody can tell that a conversation was ever there.
+async fn is_gone(world: &World, caller: &Caller, reply: &Value) {
+    let id = text(&reply["conversation_id"]);
+    let path = format!("/conversations/{id}");
+    for path in [&path, &path_of(reply)] {
+        world.get(path, Some(caller)).await.problem(404, "not_found");
+    }
+    rename(world, caller, id, &json!({"title": "Still there?"})).await.problem(404, "not_found");
+    world.delete(&path, Some(caller)).await.problem(404, "not_found");
+    let more = json!({"message": "Still there?", "conversation_id": id});
+    world.post("/chat", Some(caller), &more).await.problem(404, "not_found");
+    let (found, _) = walk(world, caller, "/conversations", "").await;
+    assert!(found.iter().all(|conversation| conversation["id"] != id), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_deleted_conversation_is_gone_at_once_and_its_messages_soon_after() {
+    let world = World::with(&FAST).await;
+    let (caller, other) = (world.someone().await, world.someone().await);
+    let shelf = Shelf::of(&world, &caller).await;
+    let kept = say(&world, &caller, "Kept", None).await;
+    let deleted = say(&world, &caller, "A secret", None).await;
+    let id = text(&deleted["conversation_id"]);
+    shelf.say(id, (0..60).map(|number| format!("{number}"))).await;
+    let path = format!("/conversations/{id}");
+    world.delete(&path, Some(&other)).await.problem(404, "not_found");
+    world.delete("/conversations/me", Some(&caller)).await.problem(404, "not_found");
+
+    let answer = world.delete(&path, Some(&caller)).await;
+    answer.expect(204);
+    is_gone(&world, &caller, &deleted).await;
+    shelf.swept(id).await;
+
+    let (found, _) = walk(&world, &caller, "/conversations", "").await;
+    assert_eq!(titles(&found), ["Kept"]);
+    world.get(&path_of(&kept), Some(&caller)).await.expect(200);
+    let events = own_events(&world, &caller, "conversation.deleted").await;
+    let done: Vec<_> = events.iter().filter(|event| event["outcome"] == "success").collect();
+    let [event] = done.as_slice() else { panic!("{events:?}") };
+    assert_eq!((text(&event["resource"]), &event["request_id"]), (&*format!("conversation:{id}"), &json!(answer.header("x-request-id"))));
+    assert!(!event.to_string().contains("secret"), "{event}");
+}
+
+#[tokio::test]
+async fn a_reply_that_is_being_written_ends_and_brings_nothing_back() {
+    let world = World::with(&SLOW).await;
+    let caller = world.someone().await;
+    let shelf = Shelf::of(&world, &caller).await;
+    let mut socket = world.connect(&caller).await;
+    let started = socket.ask(&json!({"action": "chat.send", "message": "At length"}), "chat.started").await;
+    let ask = || {
+        let request = world.request(Method::POST, "/chat").bearer_auth(&caller.access).header("prefer", "respond-async");
+        let body = json!({"message": "And again", "conversation_id": started["conversation_id"]});
+        world.send(request.header("idempotency-key", "k").json(&body))
+    };
+    ask().await.expect(202);
+    let id = text(&started["conversation_id"]);
+    world.delete(&format!("/conversations/{id}"), Some(&caller)).await.expect(204);
+    is_gone(&world, &caller, &started).await;
+    ask().await.problem(404, "not_found");
+
+    // Both are billed and recorded like any other.
+    while own_events(&world, &caller, "chat.message").await.len() < 2 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let end = loop {
+        let message = socket.next().await.unwrap();
+        if message["type"] != "chat.delta" {
+            break message;
+        }
+    };
+    assert_eq!((text(&end["type"]), &end["message_id"]), ("chat.completed", &started["message_id"]));
+    is_gone(&world, &caller, &started).await;
+    sweep(&world, &json!({"conversation_id": id})).await;
+    shelf.swept(id).await;
+    is_gone(&world, &caller, &started).await;
+}
+
+#[tokio::test]
+async fn a_sweep_goes_on_where_it_was_cut_and_may_be_done_twice() {
+    for moment in [Failure::HeldBefore, Failure::HeldAfter] {
+        let world = World::with(&FAST).await;
+        let caller = world.someone().await;
+        let shelf = Shelf::of(&world, &caller).await;
+        let id = shelf.fill(1).await.remove(0);
+        shelf.say(&id, (0..120).map(|number| format!("{number}"))).await;
+        world.fail("MessagesTable", Some("BatchWriteItem"), moment, 1);
+        world.delete(&format!("/conversations/{id}"), Some(&caller)).await.expect(204);
+        world.stack.aws().held().await;
+        world.stack.functions().kill("SweepConversationsFunction").unwrap();
+        let left = shelf.messages_of(&id).await;
+        assert_eq!(left, if moment == Failure::HeldBefore { 120 } else { 95 });
+
+        let start = json!({"conversation_id": id});
+        join_all((0..2).map(|_| sweep(&world, &start))).await;
+        shelf.swept(&id).await;
+        sweep(&world, &start).await;
+    }
+}
+
+#[tokio::test]
+async fn what_an_earlier_worker_left_is_swept_by_the_next_and_nothing_else() {
+    let world = World::with(&FAST).await;
+    let caller = world.someone().await;
+    let shelf = Shelf::of(&world, &caller).await;
+    let alive = say(&world, &caller, "Alive", None).await;
+    // Deleted long ago, by functions that started no worker.
+    let left: Vec<_> = (0..30).map(|seconds| shelf.conversation(seconds, "Left").id).collect();
+    for id in &left {
+        shelf.say(id, ["one".to_owned(), "two".to_owned()]).await;
+        let then = Timestamp::from_millisecond(LONG_AGO_MS).unwrap();
+        shelf.commit(vec![shelf.sweeps.leave(id, then).unwrap()]).await;
+    }
+    // A conversation that has not been deleted is none of its business, whoever names it.
+    sweep(&world, &json!({"conversation_id": alive["conversation_id"]})).await;
+    for id in &left {
+        shelf.swept(id).await;
+    }
+    world.get(&path_of(&alive), Some(&caller)).await.expect(200);
+    // As a schedule starts it.
+    sweep(&world, &json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_cannot_be_started_keeps_nobody_from_deleting() {
+    let nowhere = "arn:aws:lambda:us-east-1:123456789012:function:Nowhere:live";
+    let world = World::of(|options| {
+        options.environment.insert("SWEEP_CONVERSATIONS_ARN".into(), nowhere.into());
+    });
+    let world = world.await;
+    let caller = world.someone().await;
+    let reply = ask_async(&world, &caller, &json!({"message": "Hello"})).await.expect(202);
+    let id = text(&reply["conversation_id"]);
+    world.delete(&format!("/conversations/{id}"), Some(&caller)).await.expect(204);
+    is_gone(&world, &caller, &reply).await;
+    assert!(Shelf::of(&world, &caller).await.sweeps.find(id).await.unwrap().is_some());
+}

@@ -1,0 +1,143 @@
+//! Conversations as their owners find, read, rename, delete and export them.
+
+mod deletes;
+mod exports;
+mod lists;
+mod reads;
+mod search;
+
+use std::time::Duration;
+
+use http::Method;
+use platform::clock::Timestamp;
+use platform::domain::{MessageRole, MessageStatus};
+use platform::ids;
+use platform::store::{Conversation, Conversations, Database, First, History, Message, Messages, Sweeps, Write};
+use serde_json::{Value, json};
+use tally_tests::{Answer, Caller, World, id};
+
+use crate::chat::text;
+
+/// Writes of one transaction.
+const AT_ONCE: usize = 100;
+
+/// When the first of the conversations was begun that are there before a test.
+const LONG_AGO_MS: i64 = 1_700_000_000_000;
+
+/// The tables of conversations and messages, to put things there that would take too long to say.
+struct Shelf {
+    database: Database,
+    conversations: Conversations,
+    messages: Messages,
+    history: History,
+    sweeps: Sweeps,
+    user_id: String,
+}
+
+impl Shelf {
+    /// That of a user.
+    async fn of(world: &World, caller: &Caller) -> Self {
+        let platform = world.platform("ConversationsFunction");
+        let database = platform.database().unwrap();
+        Self {
+            conversations: Conversations::new(&platform.config).unwrap(),
+            messages: Messages::new(database.clone(), &platform.config).unwrap(),
+            history: History::new(database.clone(), &platform.config).unwrap(),
+            sweeps: Sweeps::new(database.clone(), &platform.config).unwrap(),
+            database,
+            user_id: id(&world.get("/auth/me", Some(caller)).await.expect(200)["user"]),
+        }
+    }
+
+    /// So many conversations, a second apart, titled by their numbers from 0 on; their ids, the oldest first.
+    async fn fill(&self, number: i64) -> Vec<String> {
+        let conversations: Vec<_> = (0..number).map(|number| self.conversation(number, &format!("Number {number}"))).collect();
+        let writes = conversations.iter().map(|conversation| self.conversations.create(conversation).unwrap()).collect();
+        self.commit(writes).await;
+        conversations.into_iter().map(|conversation| conversation.id).collect()
+    }
+
+    /// A conversation that was begun so many seconds after the first.
+    fn conversation(&self, seconds: i64, title: &str) -> Conversation {
+        let at = LONG_AGO_MS + seconds * 1_000;
+        let id = ids::new_id(Timestamp::from_millisecond(at).unwrap());
+        Conversation { user_id: self.user_id.clone(), id, title: title.to_owned(), created_at: at, updated_at: at }
+    }
+
+    /// Messages of a conversation, a millisecond apart, by the user and the assistant in turn.
+    async fn say(&self, conversation_id: &str, texts: impl IntoIterator<Item = String>) -> Vec<String> {
+        let messages = texts.into_iter().zip(0..).map(|(text, number)| {
+            let at = LONG_AGO_MS + number;
+            Message {
+                conversation_id: conversation_id.to_owned(),
+                id: ids::new_id(Timestamp::from_millisecond(at).unwrap()),
+                user_id: self.user_id.clone(),
+                role: if number % 2 == 0 { MessageRole::User } else { MessageRole::Assistant },
+                text,
+                status: MessageStatus::Completed,
+                created_at: at,
+                stop_reason: None,
+                usage: None,
+                cost_usd: None,
+                origin: None,
+            }
+        });
+        let messages: Vec<_> = messages.collect();
+        let writes = messages.iter().map(|message| self.messages.add(message).unwrap()).collect();
+        self.commit(writes).await;
+        messages.into_iter().map(|message| message.id).collect()
+    }
+
+    /// How many messages of a conversation there are, whether or not it is there itself.
+    async fn messages_of(&self, conversation_id: &str) -> usize {
+        self.history.messages(conversation_id, First::Oldest, None, 1_000).await.unwrap().0.len()
+    }
+
+    /// Waits until a deleted conversation has been swept.
+    async fn swept(&self, conversation_id: &str) {
+        while self.sweeps.find(conversation_id).await.unwrap().is_some() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(self.messages_of(conversation_id).await, 0);
+    }
+
+    async fn commit(&self, mut writes: Vec<Write>) {
+        while !writes.is_empty() {
+            let rest = writes.split_off(writes.len().min(AT_ONCE));
+            self.database.commit(writes).await.unwrap();
+            writes = rest;
+        }
+    }
+}
+
+/// Says something, in a conversation or a new one, and waits for the reply; the answer.
+async fn say(world: &World, caller: &Caller, message: &str, conversation: Option<&str>) -> Value {
+    world.post("/chat", Some(caller), &json!({"message": message, "conversation_id": conversation})).await.expect(200)
+}
+
+async fn rename(world: &World, caller: &Caller, conversation_id: &str, change: &Value) -> Answer {
+    let request = world.request(Method::PATCH, &format!("/conversations/{conversation_id}"));
+    world.send(request.bearer_auth(&caller.access).json(change)).await
+}
+
+/// Every page from a path on, by its links; `items` says where in an answer they are. The items, and how many pages there were.
+async fn walk(world: &World, caller: &Caller, path: &str, items: &str) -> (Vec<Value>, usize) {
+    let (mut found, mut pages, mut path) = (Vec::new(), 0, path.to_owned());
+    loop {
+        let answer = world.get(&path, Some(caller)).await;
+        let page = answer.expect(200).pointer(items).unwrap().clone();
+        found.extend(page["items"].as_array().unwrap().iter().cloned());
+        pages += 1;
+        let link = answer.header("link");
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            assert_eq!(link, "");
+            return (found, pages);
+        };
+        assert!(link.contains(cursor), "{link}");
+        link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).unwrap().clone_into(&mut path);
+    }
+}
+
+fn titles(conversations: &[Value]) -> Vec<&str> {
+    conversations.iter().map(|conversation| text(&conversation["title"])).collect()
+}

@@ -1,0 +1,113 @@
+//! `GET|PATCH /conversations/{id}`, and what is someone else's.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::json;
+use tally_tests::{Caller, World};
+
+use super::{Shelf, rename, say, walk};
+use crate::api_keys::new_key;
+use crate::chat::{FAST, path_of, text};
+
+#[tokio::test]
+async fn a_conversation_is_read_backwards_from_what_was_said_last() {
+    let world = World::with(&FAST).await;
+    let caller = world.someone().await;
+    let shelf = Shelf::of(&world, &caller).await;
+    let id = shelf.fill(1).await.remove(0);
+    let said = shelf.say(&id, (0..45).map(|number| format!("{number}"))).await;
+    let path = format!("/conversations/{id}");
+
+    let newest = world.get(&path, Some(&caller)).await.expect(200);
+    let messages = newest["messages"]["items"].as_array().unwrap();
+    let texts: Vec<_> = messages.iter().map(|message| text(&message["text"])).collect();
+    assert!(texts.iter().copied().eq((25..45).rev().map(|number| number.to_string())), "{texts:?}");
+    assert_eq!((text(&newest["id"]), text(&newest["title"])), (id.as_str(), "Number 0"));
+    assert_eq!(newest.as_object().unwrap().len(), 5, "{newest}");
+    // Each is the message that can be read by itself.
+    let alone = world.get(&format!("{path}/messages/{}", said[44]), Some(&caller)).await.expect(200);
+    assert_eq!(alone, messages[0]);
+
+    for limit in [1, 20, 44, 45, 100] {
+        let (found, pages) = walk(&world, &caller, &format!("{path}?limit={limit}"), "/messages").await;
+        assert!(found.iter().map(|message| text(&message["id"])).eq(said.iter().rev().map(String::as_str)), "{limit}");
+        assert_eq!(pages, 45_usize.div_ceil(limit));
+    }
+}
+
+#[tokio::test]
+async fn pages_of_the_longest_messages_stay_within_what_a_function_may_answer() {
+    let world = World::with(&FAST).await;
+    let caller = world.someone().await;
+    let shelf = Shelf::of(&world, &caller).await;
+    let id = shelf.fill(1).await.remove(0);
+    // As a part of JSON, and that again as a part of JSON, a quotation mark is four characters.
+    let texts = ["\"".repeat(10_000), "€".repeat(10_000), "👩‍👩‍👧".repeat(2_000)];
+    let said = shelf.say(&id, texts.iter().cycle().take(120).cloned()).await;
+    let (found, pages) = walk(&world, &caller, &format!("/conversations/{id}?limit=100"), "/messages").await;
+    assert!(found.iter().map(|message| text(&message["id"])).eq(said.iter().rev().map(String::as_str)));
+    assert!(pages > 2, "{pages} pages");
+}
+
+#[tokio::test]
+async fn a_title_is_kept_as_typed_or_refused() {
+    let world = World::with(&FAST).await;
+    let caller = world.someone().await;
+    let id = text(&say(&world, &caller, "Hello", None).await["conversation_id"]).to_owned();
+    let title = " Gr\u{fc}\u{df}e 👩‍👩‍👧 <script>alert('&amp;')</script> ";
+    let renamed = rename(&world, &caller, &id, &json!({ "title": title })).await.expect(200);
+    assert_eq!(text(&renamed["title"]), title);
+    let read = world.get(&format!("/conversations/{id}"), Some(&caller)).await.expect(200);
+    assert_eq!(text(&read["title"]), title);
+    for (change, faults) in [
+        (json!({}), &["/title"][..]),
+        (json!({"title": null}), &["/title"]),
+        (json!({"title": ""}), &["/title"]),
+        (json!({"title": "x".repeat(101)}), &["/title"]),
+        (json!({"title": "two\nlines"}), &["/title"]),
+        (json!({"title": 1, "updated_at": "2026-01-31T09:30:00Z"}), &["/title", "/updated_at"]),
+    ] {
+        rename(&world, &caller, &id, &change).await.invalid(faults);
+    }
+}
+
+#[tokio::test]
+async fn a_conversation_that_is_not_ones_own_is_not_there() {
+    let world = World::with(&FAST).await;
+    let (caller, other, admin) = (world.someone().await, world.someone().await, world.admin().await);
+    let reply = say(&world, &caller, "Mine", None).await;
+    let id = text(&reply["conversation_id"]);
+    let strangers = ["019a0000-0000-7000-8000-000000000000", "7f0c1d8e-3f63-4a3c-9d0e-5f1b9a3a7c11", "me", "019a"];
+    let message = path_of(&reply);
+    let asks = [(&other, id), (&admin, id)].into_iter().chain(strangers.iter().map(|stranger| (&caller, *stranger)));
+    for (who, id) in asks {
+        for (method, path) in [(Method::GET, format!("/conversations/{id}")), (Method::PATCH, format!("/conversations/{id}"))] {
+            let request = world.request(method.clone(), &path).bearer_auth(&who.access);
+            let request = if method == Method::PATCH { request.json(&json!({"title": "Ours"})) } else { request };
+            world.send(request).await.problem(404, "not_found");
+        }
+    }
+    for who in [&other, &admin] {
+        world.get(&message, Some(who)).await.problem(404, "not_found");
+    }
+    let upper = format!("/conversations/{}", id.to_uppercase());
+    world.get(&upper, Some(&caller)).await.problem(404, "not_found");
+    let mine = world.get(&format!("/conversations/{id}"), Some(&caller)).await.expect(200);
+    assert_eq!((text(&mine["title"]), mine["messages"]["items"].as_array().unwrap().len()), ("Mine", 2));
+}
+
+#[tokio::test]
+async fn a_service_reads_its_owners_conversations_with_the_scope_for_it() {
+    let world = World::with(&FAST).await;
+    let caller = world.someone().await;
+    let id = text(&say(&world, &caller, "Hello", None).await["conversation_id"]).to_owned();
+    for (scope, status) in [("chat:write", 200), ("profits:read", 403)] {
+        let key = world.post("/api-keys", Some(&caller), &new_key(&[scope], Duration::from_hours(1))).await.expect(201);
+        let service = Caller { access: text(&key["key"]).to_owned(), ..caller.clone() };
+        for path in ["/conversations".to_owned(), format!("/conversations/{id}")] {
+            let answer = world.send(crate::coverage::request(&world, Method::GET, &path, Some(&service), None)).await;
+            assert_eq!(answer.status, status, "{answer:?}");
+        }
+    }
+}
