@@ -1,7 +1,7 @@
 //! What every endpoint says to input that is wrong, in the contract's order of checks.
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tally_tests::World;
 
 #[tokio::test]
@@ -44,6 +44,26 @@ async fn a_body_is_checked_for_size_type_and_syntax() {
     let gzip = world.request(Method::POST, "/auth/login").header("content-type", "application/json").header("content-encoding", "gzip");
     world.send(gzip.body(vec![0x1f, 0x8b])).await.problem(415, "unsupported_media_type");
     post("application/json", b"{\"username\":1,\"password\":null,\"x\":{}}".to_vec()).await.invalid(&["/username", "/password", "/x"]);
+}
+
+#[tokio::test]
+async fn what_is_wrong_in_many_ways_gets_a_short_answer() {
+    let world = World::start().await;
+    let mut body: Map<_, _> = (0..60_000).map(|number| (format!("field_{number}"), json!(1))).collect();
+    body.insert("username".to_owned(), json!("demo"));
+    let answer = world.post("/auth/login", None, &Value::Object(body)).await;
+    let problem = answer.problem(422, "validation_failed");
+    assert!(answer.text.len() < 4096, "{}", answer.text.len());
+    let errors = problem["errors"].as_array().unwrap();
+    assert_eq!((&errors[0]["pointer"], &errors[20]), (&json!("/password"), &json!({"pointer": "", "detail": "has 59981 more faults"})));
+
+    let mut socket = world.connect(&world.demo().await).await;
+    // As much as one frame holds.
+    let members = (0..3_000).map(|number| (format!("m{number:04}"), json!(1)));
+    let message: Map<_, _> = members.chain([("action".to_owned(), json!("ping"))]).collect();
+    let error = socket.ask(&Value::Object(message), "error").await;
+    assert_eq!(error["code"], "validation_failed");
+    assert!(error.to_string().len() < 4096, "{}", error.to_string().len());
 }
 
 #[tokio::test]

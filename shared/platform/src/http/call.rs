@@ -93,8 +93,8 @@ impl Call {
 
     /// Whether the body is a JSON object with this member, before validation, for the same reason.
     pub fn has_member(&self, name: &str) -> bool {
-        let object = serde_json::from_slice::<serde_json::Map<String, Value>>(&self.body);
-        self.body.len() <= BODY_LIMIT && object.is_ok_and(|object| object.contains_key(name))
+        let object = || serde_json::from_slice::<serde_json::Map<String, Value>>(&self.body);
+        self.body.len() <= BODY_LIMIT && object().is_ok_and(|object| object.contains_key(name))
     }
 
     /// The query parameters, decoded; one that does not decode is left out, because validation refuses it.

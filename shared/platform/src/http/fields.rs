@@ -92,18 +92,26 @@ enum Source {
     Query,
 }
 
+/// Faults that an answer names: enough for any form of ours, and little enough for a frame of a WebSocket (32 KB).
+const NAMED_FAULTS: usize = 20;
+
+/// Characters of a field's name that an answer repeats. Ours are shorter.
+const NAME_CHARACTERS: usize = 100;
+
 /// The fields that have been sent and not yet read, and the faults found so far.
 #[derive(Debug)]
 pub struct Fields {
     values: Map<String, Value>,
     errors: Vec<FieldError>,
+    /// Faults beside those.
+    unnamed: usize,
     source: Source,
 }
 
 impl Fields {
     /// The members of a JSON object.
     pub fn json(values: Map<String, Value>) -> Self {
-        Self { values, errors: Vec::new(), source: Source::Json }
+        Self { values, ..Self::none(Source::Json) }
     }
 
     /// An `application/x-www-form-urlencoded` body; unknown fields are tolerated (RFC 6749 section 3.2).
@@ -118,15 +126,19 @@ impl Fields {
 
     /// Query parameters that have been decoded already.
     pub fn parameters<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut fields = Self { values: Map::new(), errors: Vec::new(), source: Source::Query };
+        let mut fields = Self::none(Source::Query);
         for (name, value) in pairs {
             fields.add(name.to_owned(), value.to_owned());
         }
         fields
     }
 
+    fn none(source: Source) -> Self {
+        Self { values: Map::new(), errors: Vec::new(), unnamed: 0, source }
+    }
+
     fn pairs(text: &str, source: Source) -> Self {
-        let mut fields = Self { values: Map::new(), errors: Vec::new(), source };
+        let mut fields = Self::none(source);
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             match (percent_decode(name), percent_decode(value)) {
@@ -201,10 +213,18 @@ impl Fields {
         self.values.clear();
     }
 
-    /// Records a fault of one field.
+    /// Records a fault of one field. The first are named, the others counted: what was sent must not come back many times over.
     pub fn refuse(&mut self, name: &str, detail: &str) {
+        if self.errors.len() == NAMED_FAULTS {
+            self.unnamed += 1;
+            return;
+        }
+        let name = match name.char_indices().nth(NAME_CHARACTERS) {
+            Some((end, _)) => format!("{}…", &name[..end]),
+            None => name.to_owned(),
+        };
         let (pointer, parameter) = match self.source {
-            Source::Query => (None, Some(name.to_owned())),
+            Source::Query => (None, Some(name)),
             // RFC 6901 escapes.
             Source::Json | Source::Form => (Some(format!("/{}", name.replace('~', "~0").replace('/', "~1"))), None),
         };
@@ -219,6 +239,11 @@ impl Fields {
             for name in unknown {
                 self.refuse(&name, "is not known here");
             }
+        }
+        if self.unnamed > 0 {
+            // RFC 6901: the whole document.
+            let pointer = (self.source != Source::Query).then(String::new);
+            self.errors.push(FieldError { pointer, parameter: None, detail: format!("has {} more faults", self.unnamed) });
         }
         match form {
             Some(form) if self.errors.is_empty() => Ok(form),
@@ -295,6 +320,24 @@ mod tests {
         check(object(json!({"name": "a\u{0}b"})), Err(&[("/name", "must not contain a null character")]));
         check(object(json!({"name": "a", "count": -1})), Err(&[("/count", "must be a whole number")]));
         check(object(json!({"name": "a", "count": 1.5})), Err(&[("/count", "must be a whole number")]));
+    }
+
+    #[test]
+    fn a_great_many_faults_are_counted_and_a_long_name_is_cut() {
+        // Control characters are what grows most in JSON.
+        let name = |number: usize| format!("{number:03}{}", "\u{1}".repeat(1000));
+        let values = (0..500).map(|number| (name(number), json!(1))).chain([("name".to_owned(), json!("a"))]).collect();
+        let problem = Fields::json(values).read::<Sample>().unwrap_err();
+        assert_eq!(problem.errors.len(), 21);
+        assert_eq!(problem.errors[0].pointer, Some(format!("/000{}…", "\u{1}".repeat(97))));
+        let more = FieldError { pointer: Some(String::new()), parameter: None, detail: "has 480 more faults".into() };
+        assert_eq!(problem.errors[20], more);
+        let length = serde_json::to_vec(&problem.errors).unwrap().len();
+        assert!(length < 24 * 1024, "{length}");
+
+        let query: Vec<_> = (0..30).map(|number| format!("{number}=1")).collect();
+        let errors = Fields::query(&format!("name=a&{}", query.join("&"))).read::<Sample>().unwrap_err().errors;
+        assert_eq!((errors.len(), errors[20].detail.as_str()), (21, "has 10 more faults"));
     }
 
     #[test]
