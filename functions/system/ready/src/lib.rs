@@ -10,7 +10,7 @@ use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::secrets::Secrets;
-use platform::store::Users;
+use platform::store::Remembered;
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -20,9 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The endpoint.
 pub struct Ready {
-    users: Users,
+    remembered: Remembered,
     secrets: Secrets,
-    ring_arn: String,
+    secret_arn: String,
 }
 
 /// The answer: 200 if everything answers, else 503.
@@ -72,15 +72,16 @@ impl Endpoint for Ready {
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            users: Users::new(platform.database()?, &platform.config)?,
+            remembered: Remembered::new(platform.database()?, &platform.config)?,
             secrets: platform.secrets()?,
-            ring_arn: platform.config.require("ACCESS_RING_ARN")?.to_owned(),
+            secret_arn: platform.config.require("SEAL_SECRET_ARN")?.to_owned(),
         })
     }
 
-    async fn handle(&self, _: Request<'_, Self>) -> Result<Plan<Readiness>, Problem> {
-        // An id that no user has: that the table answers is enough.
-        let (dynamodb, secrets) = tokio::join!(check(self.users.get("nobody")), check(self.secrets.get(&self.ring_arn)));
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Readiness>, Problem> {
+        // A claim that no request has: that the table answers is enough.
+        let (table, secret) = (self.remembered.get("nobody", request.now), self.secrets.get(&self.secret_arn));
+        let (dynamodb, secrets) = tokio::join!(check(table), check(secret));
         let all_ok = dynamodb.status == Status::Ok && secrets.status == Status::Ok;
         let (status, code) = if all_ok { (Status::Ok, StatusCode::OK) } else { (Status::Failing, StatusCode::SERVICE_UNAVAILABLE) };
         Ok(Plan::reply(Reply::new(Readiness { status, checks: Checks { dynamodb, secrets } }).status(code)))
