@@ -304,11 +304,12 @@ pub const PASSWORD_FORGOT: Route =
         .audited("auth.password_forgot");
 
 /// A new password for a mailed token.
-pub const PASSWORD_RESET: Route = Route::new("password", "POST", "/auth/password/reset", "Set a new password with a mailed token")
-    .public()
-    .limited(&[Policy::MAIL_TOKEN])
-    .status(204)
-    .audited("auth.password_reset");
+pub const PASSWORD_RESET: Route =
+    Route::new("password", "POST", "/auth/password/reset", "Set a new password with a mailed token; sessions and API keys end")
+        .public()
+        .limited(&[Policy::MAIL_TOKEN])
+        .status(204)
+        .audited("auth.password_reset");
 
 /// The proof of an address by a mailed token.
 pub const EMAIL_VERIFY: Route = Route::new("account", "POST", "/auth/email/verify", "Verify an address with a mailed token")
@@ -325,8 +326,10 @@ pub const EMAIL_RESEND: Route =
         .audited("auth.email_resend");
 
 /// A ticket for one WebSocket connection.
-pub const WS_TICKET: Route =
-    Route::new("ws-ticket", "POST", "/auth/ws-ticket", "A ticket for one WebSocket connection").status(201).audited("auth.ws_ticket");
+pub const WS_TICKET: Route = Route::new("ws-ticket", "POST", "/auth/ws-ticket", "A ticket for one WebSocket connection")
+    .limited(&[Policy::WS_TICKET])
+    .status(201)
+    .audited("auth.ws_ticket");
 
 /// A new API key.
 pub const API_KEYS_CREATE: Route =
@@ -378,6 +381,7 @@ pub const PROFITS: Route = Route::new("profits", "GET", "/profits", "Profits by 
 pub const AUDIT: Route = Route::new("audit", "GET", "/audit", "Search the audit trail; anyone may ask for their own events")
     .role_or_me(&[Role::Auditor, Role::Admin], "actor")
     .scoped(Scope::AuditRead)
+    .limited(&[Policy::AUDIT])
     .audited("audit.read");
 
 /// A reply of the assistant, waited for.

@@ -292,8 +292,8 @@ async fn a_page_costs_one_round_of_queries() {
         let (answer, calls) = world.round_trips(world.get(&format!("/audit{query}"), Some(&admin))).await;
         answer.expect(200);
         assert_eq!(queries(&calls), expected, "{query}: {calls:?}");
-        // Besides: the session, the current roles, and the event of the read.
-        assert_eq!(calls.len() - expected, if query.contains("me") { 1 } else { 3 }, "{query}: {calls:?}");
+        // Besides: the session, the current roles, the limit, and the event of the read.
+        assert_eq!(calls.len() - expected, if query.contains("me") { 2 } else { 4 }, "{query}: {calls:?}");
     }
 }
 

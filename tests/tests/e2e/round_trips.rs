@@ -89,7 +89,7 @@ async fn accounts_ask_no_more_than_they_must() {
     check(&world, ("GET /auth/me", Some(&caller), None), &[&["GetItem Users"]]).await;
     let list = ["GetItem Sessions", "GetItem Users", "BatchGetItem Sessions"];
     let sessions = check(&world, ("GET /auth/sessions", Some(&caller), None), &[&list]).await.json();
-    let ticket = ["GetItem Sessions", "TransactWriteItems Tickets+Audit"];
+    let ticket = ["GetItem Sessions", "UpdateItem Limits", "TransactWriteItems Tickets+Audit"];
     check(&world, ("POST /auth/ws-ticket", Some(&caller), None), &[&ticket]).await;
     let end = ["TransactWriteItems Sessions+Users+Audit", "Query Connections"];
     let other = format!("DELETE /auth/sessions/{}", sessions["items"][1]["id"].as_str().unwrap());
@@ -230,9 +230,9 @@ async fn reads_ask_no_more_than_they_must() {
     let world = World::start().await;
     let admin = world.admin().await;
     check(&world, ("GET /profits", Some(&admin), None), &[&["Query Profits", "PutItem Audit"]]).await;
-    check(&world, ("GET /audit?actor=me", Some(&admin), None), &[&["GetItem Sessions", "Query Audit"]]).await;
+    check(&world, ("GET /audit?actor=me", Some(&admin), None), &[&["GetItem Sessions", "UpdateItem Limits", "Query Audit"]]).await;
     // One query for each shard of this month. Few events: the walk goes on to the months before, which a full page would not.
-    let page: &[&[&str]] = &[&["GetItem Sessions", "GetItem Users"], &["Query Audit"; 8], &["PutItem Audit"]];
+    let page: &[&[&str]] = &[&["GetItem Sessions", "GetItem Users", "UpdateItem Limits"], &["Query Audit"; 8], &["PutItem Audit"]];
     check(&world, ("GET /audit?limit=1", Some(&admin), None), page).await;
 }
 

@@ -86,6 +86,10 @@ impl Policy {
     pub const CHAT_USER: Self = Self::new("chat_user", 30, 60, Subject::User, OnStoreFailure::Allow);
     /// `chat_session`: 10 a minute for a session.
     pub const CHAT_SESSION: Self = Self::new("chat_session", 10, 60, Subject::Session, OnStoreFailure::Allow);
+    /// `ws_ticket`: 60 a minute for a user.
+    pub const WS_TICKET: Self = Self::new("ws_ticket", 60, 60, Subject::User, OnStoreFailure::Allow);
+    /// `audit`: 60 a minute for a user, whose searches read a great deal.
+    pub const AUDIT: Self = Self::new("audit", 60, 60, Subject::User, OnStoreFailure::Allow);
     /// `api_key`: 600 a minute with an API key.
     pub const API_KEY: Self = Self::new("api_key", 600, 60, Subject::Session, OnStoreFailure::Allow);
     /// `ws_messages`: 60 a minute on a connection.
@@ -106,6 +110,8 @@ impl Policy {
         Self::REVOKE_ADDRESS,
         Self::CHAT_USER,
         Self::CHAT_SESSION,
+        Self::WS_TICKET,
+        Self::AUDIT,
         Self::API_KEY,
         Self::WS_MESSAGES,
     ];
