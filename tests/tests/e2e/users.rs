@@ -1,13 +1,19 @@
 //! Accounts as administrators see and change them, and that there is always one of those.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use futures_util::future::{join, join_all};
 use http::Method;
-use platform::identity::Role;
+use platform::gate::{Gate, Passage};
+use platform::http::{Call, Endpoint as _, Fields, Request};
+use platform::identity::{Identity, Role};
+use platform::routes;
 use platform::store::{AccountFilter, User, Users};
 use serde_json::{Value, json};
 use tally_tests::{Answer, Caller, World, id};
+use users::UpdateUser;
 
 const PASSWORD: &str = "Correct-Horse-9";
 
@@ -279,6 +285,39 @@ async fn of_two_administrators_who_demote_each_other_one_is_left() {
             ids.swap(0, 1);
         }
     }
+}
+
+#[tokio::test]
+async fn what_an_administrator_asked_for_is_not_done_once_they_are_none() {
+    let world = World::start().await;
+    let (admin, demo) = (world.admin().await, user_id(&world, "demo").await);
+    patch(&world, &admin, &demo, &json!({"roles": ["admin"]})).await.expect(200);
+    let someone = world.someone().await;
+    let target = user_id(&world, &someone.username).await;
+
+    let platform = world.platform("UsersFunction");
+    let (endpoint, gate) = (UpdateUser::new(&platform).unwrap(), Gate::for_route(&platform, &routes::USER_UPDATE).unwrap());
+    let event =
+        json!({"requestContext": {"http": {"method": "PATCH"}}, "headers": {}, "pathParameters": {"id": target}, "isBase64Encoded": false});
+    let call = Call::from(serde_json::from_value::<ApiGatewayV2httpRequest>(event).unwrap());
+    let now = platform.clock.now();
+    let caller = Identity { user_id: demo.clone(), username: "demo".into(), session_id: "s".into() };
+    // Each was let in when its caller was an administrator, and is committed when they are not any more.
+    let mut plans = Vec::new();
+    for change in [json!({"is_active": false}), json!({"roles": ["admin"]}), json!({"roles": ["auditor"]})] {
+        let (body, caller) = (Fields::json(change.as_object().unwrap().clone()).read().unwrap(), caller.clone());
+        let context = &call.context;
+        let request = Request { caller, token_exp: None, body, query: (), is_form: false, context, now, call: &call };
+        plans.push(endpoint.handle(request).await);
+    }
+    patch(&world, &admin, &demo, &json!({"roles": []})).await.expect(200);
+    for plan in plans {
+        let passage = Passage { context: &call.context, now, since: Instant::now(), action: Some("user.updated"), claim: None };
+        let refused = gate.commit(plan, Some(&caller.clone().into()), &passage).await.unwrap_err();
+        assert_eq!((refused.status.as_u16(), refused.code), (403, "forbidden"));
+    }
+    let user = world.get(&format!("/users/{target}"), Some(&admin)).await.expect(200);
+    assert_eq!((&user["is_active"], &user["roles"]), (&json!(true), &json!(["user"])));
 }
 
 /// What `bootstrap-admin` answers, or says why not.

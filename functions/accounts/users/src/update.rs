@@ -12,7 +12,7 @@ use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::sessions::Ending;
-use platform::store::{Account, User, Users};
+use platform::store::{Account, AdminsChange, User, Users};
 use utoipa::ToSchema;
 
 use crate::id_in;
@@ -56,7 +56,7 @@ impl Endpoint for UpdateUser {
         let id = id_in(request.call)?;
         let UserChange { is_active, roles } = request.body;
         match self.users.get(id).await? {
-            Some(user) => self.clone().plan(user, is_active, roles.map(Roles::into_vec)).await,
+            Some(user) => self.clone().plan(request.caller.user_id, user, is_active, roles.map(Roles::into_vec)).await,
             None => Ok(Plan::refuse(Problem::not_found()).note(Note::default().resource("user", id))),
         }
     }
@@ -65,7 +65,13 @@ impl Endpoint for UpdateUser {
 impl UpdateUser {
     /// The change, with the end of the sessions of an account that may no longer sign in. If the account changes meanwhile,
     /// by a login for example, a new plan is made from what it is then.
-    fn plan(self, before: User, is_active: Option<bool>, roles: Option<Vec<Role>>) -> BoxFuture<'static, Result<Plan<Account>, Problem>> {
+    fn plan(
+        self,
+        admin_id: String,
+        before: User,
+        is_active: Option<bool>,
+        roles: Option<Vec<Role>>,
+    ) -> BoxFuture<'static, Result<Plan<Account>, Problem>> {
         async move {
             let after = User {
                 is_active: is_active.unwrap_or(before.is_active),
@@ -75,26 +81,31 @@ impl UpdateUser {
             let ended = if after.is_active { Vec::new() } else { before.sessions.keys().cloned().collect() };
             let note = note(&before, &after);
             let plan = Plan::reply(after.account()).note(note.clone().detail("ended_sessions", ended.clone()));
-            let users = self.users.clone();
+            let change = match (before.is_admin(), after.is_admin()) {
+                (false, true) => AdminsChange::Admit(&after.id),
+                (true, false) => AdminsChange::Dismiss(&after.id),
+                _ => AdminsChange::Stay,
+            };
+            let (admins, by) = (self.users.on_word_of(&admin_id, change), admin_id.clone());
             let plan = self.ending.add(plan, ended).write_or_replan(
-                users.entitle(&before, after.is_active, &after.roles)?,
+                self.users.entitle(&before, after.is_active, &after.roles)?,
                 Box::new(move |found| {
                     async move {
                         let user = found.map(|item| self.users.read(item)).transpose()?;
-                        self.plan(user.ok_or_else(Problem::not_found)?, is_active, roles).await
+                        self.plan(by, user.ok_or_else(Problem::not_found)?, is_active, roles).await
                     }
                     .boxed()
                 }),
             );
-            Ok(match (before.is_admin(), after.is_admin()) {
-                (false, true) => plan.write(users.admit_admin(&after.id)),
-                // After the account's own write: were that stale, this would judge what no longer is.
-                (true, false) => plan.write_or_replan(
-                    users.dismiss_admin(&after.id),
-                    Box::new(move |_| async { Ok(Plan::refuse(Problem::last_admin()).note(note)) }.boxed()),
-                ),
-                _ => plan,
-            })
+            // After the account's own write: were that stale, this would judge what no longer is.
+            Ok(plan.write_or_replan(
+                admins,
+                Box::new(move |found| {
+                    let stays = Users::lists_admin(found.as_ref(), &admin_id);
+                    let problem = if stays { Problem::last_admin() } else { Problem::forbidden("You are no administrator any more.") };
+                    async { Ok(Plan::refuse(problem).note(note)) }.boxed()
+                }),
+            ))
         }
         .boxed()
     }

@@ -7,8 +7,19 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::database::{Expression, Write, key, n, s};
-use super::{Invite, User, Users};
+use super::{Invite, Item, User, Users};
 use crate::identity::Role;
+
+/// What happens to the set with a change of an account.
+#[derive(Debug, Clone, Copy)]
+pub enum AdminsChange<'a> {
+    /// Nothing.
+    Stay,
+    /// This account becomes one.
+    Admit(&'a str),
+    /// This account is one no more.
+    Dismiss(&'a str),
+}
 
 impl User {
     /// Whether the account is one of the administrators: a role that nobody can sign in to is none.
@@ -29,16 +40,29 @@ impl Users {
         match &invite.invited_by {
             None if user.is_admin() => self.admit_first_admin(&user.id),
             None => self.must_have_no_admin(),
-            Some(admin_id) => {
-                let condition = "contains(#ids, :admin)";
-                let admin = |expression: Expression| expression.value("admin", s(admin_id));
-                if user.is_admin() {
-                    self.change_admins("ADD #ids :id", condition, &admin(ids(&user.id)))
-                } else {
-                    self.check_admins(condition, &admin(names()))
-                }
+            Some(admin_id) if user.is_admin() => self.on_word_of(admin_id, AdminsChange::Admit(&user.id)),
+            Some(admin_id) => self.on_word_of(admin_id, AdminsChange::Stay),
+        }
+    }
+
+    /// What an administrator's word changes, if they are one still and the last one stays: see [`Users::lists_admin`].
+    pub fn on_word_of(&self, admin_id: &str, change: AdminsChange<'_>) -> Write {
+        let condition = "contains(#ids, :admin)";
+        let by = |expression: Expression| expression.value("admin", s(admin_id));
+        match change {
+            AdminsChange::Stay => self.check_admins(condition, &by(names())),
+            AdminsChange::Admit(user_id) => self.change_admins("ADD #ids :id", condition, &by(ids(user_id))),
+            AdminsChange::Dismiss(user_id) => {
+                let condition = format!("{condition} AND size(#ids) > :one");
+                self.change_admins("DELETE #ids :id", condition.as_str(), &by(ids(user_id)).value("one", n(1)))
             }
         }
+    }
+
+    /// Whether the set that failed a condition has this administrator.
+    pub fn lists_admin(found: Option<&Item>, admin_id: &str) -> bool {
+        let ids = found.and_then(|item| item.get("ids")?.as_ss().ok());
+        ids.is_some_and(|ids| ids.iter().any(|id| id == admin_id))
     }
 
     /// Adds the first administrator; the condition fails where there is one.

@@ -26,6 +26,7 @@ mod tickets;
 mod upkeep;
 mod users;
 
+pub use admins::AdminsChange;
 pub use api_keys::{ApiKey, ApiKeys};
 pub use audit::AuditLog;
 pub use audit_search::{Found, Search};

@@ -301,7 +301,7 @@ impl Users {
 
     /// Says anew whether an account may sign in and which roles it has, if nothing that a login notices has changed meanwhile.
     /// One that may not sign in has no session: they end in the same transaction. A change of who is an administrator goes
-    /// with [`Users::admit_admin`] or [`Users::dismiss_admin`].
+    /// with [`Users::on_word_of`].
     pub fn entitle(&self, user: &User, is_active: bool, roles: &[Role]) -> Result<Write, StoreError> {
         let expression = Expression::default()
             .name("roles", "roles")
