@@ -50,8 +50,10 @@ pub enum Letter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Notice {
-    /// Another password.
+    /// Another password, by whoever knew the one before.
     PasswordChanged,
+    /// Another password, by a mailed token.
+    PasswordReset,
     /// Another address.
     EmailChanged,
     /// No account any more.

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use http::Method;
 use platform::clock::{Clock, rfc3339};
 use platform::identity::Scope;
 use platform::routes::{Access, ROUTES};
+use platform::store::API_KEYS_PER_USER;
 use serde_json::{Value, json};
 use tally_tests::{Answer, Caller, World};
 
@@ -151,6 +153,50 @@ async fn a_key_ends_at_its_time() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     call(&world, "GET", "/profits", &short).await.problem(401, "invalid_token");
+}
+
+#[tokio::test]
+async fn an_account_has_as_many_keys_as_it_may_and_an_ended_one_makes_room() {
+    let world = World::start().await;
+    let demo = world.demo().await;
+    let create = async |lasts: Duration| world.post("/api-keys", Some(&demo), &new_key(&["profits:read"], lasts)).await;
+    let short = create(Duration::from_secs(2)).await.expect(201);
+    let mut answers = join_all((0..30).map(|_| create(DAY))).await;
+    answers.sort_by_key(|answer| answer.status);
+    for refused in answers.split_off(API_KEYS_PER_USER - 1) {
+        refused.problem(409, "too_many_api_keys");
+    }
+    let made = answers[0].expect(201);
+    // One that has expired makes room, and so does one that is deleted.
+    let expires_at = platform::clock::parse_rfc3339(short["expires_at"].as_str().unwrap()).unwrap();
+    while Clock::System.now() < expires_at {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    create(DAY).await.expect(201);
+    create(DAY).await.problem(409, "too_many_api_keys");
+    world.delete(&format!("/api-keys/{}", made["id"].as_str().unwrap()), Some(&demo)).await.expect(204);
+    create(DAY).await.expect(201);
+    create(DAY).await.problem(409, "too_many_api_keys");
+}
+
+#[tokio::test]
+async fn a_key_ends_with_a_password_that_is_reset_and_not_with_one_that_its_owner_changes() {
+    let world = World::start().await;
+    let caller = world.someone().await;
+    let before = key(&world, &caller, &["profits:read"]).await;
+    let change = json!({"current_password": "Correct-Horse-9", "new_password": "Another-Horse-9"});
+    world.post("/auth/password", Some(&caller), &change).await.expect(204);
+    call(&world, "GET", "/profits", &before).await.expect(200);
+
+    let token = world.mailed_token("/auth/password/forgot", &format!("{}@example.com", caller.username)).await;
+    let reset = json!({"token": token, "new_password": "Third-Horse-9"});
+    world.post("/auth/password/reset", None, &reset).await.expect(204);
+    call(&world, "GET", "/profits", &before).await.problem(401, "invalid_token");
+    let caller = world.login(&caller.username, "Third-Horse-9").await;
+    assert_eq!(world.get("/api-keys", Some(&caller)).await.expect(200)["items"], json!([]));
+    call(&world, "GET", "/profits", &key(&world, &caller, &["profits:read"]).await).await.expect(200);
+    let event = world.events(&world.admin().await, "auth.password_reset").await.pop().unwrap();
+    assert_eq!(event["detail"]["ended_api_keys"], json!([before["id"]]));
 }
 
 #[tokio::test]

@@ -52,6 +52,7 @@ impl Accounts {
             password_hash: hash.to_owned(),
             version: 1,
             sessions: std::collections::BTreeMap::new(),
+            api_keys: std::collections::BTreeMap::new(),
         };
         let writes = self.users.create(&user, &username, &email).unwrap();
         self.platform.database().unwrap().commit(writes.into()).await.unwrap();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use http::Method;
+use platform::store::{Session, Sessions, Users};
 use serde_json::{Value, json};
 use tally_tests::{Answer, Caller, World, id};
 
@@ -56,6 +57,24 @@ fn email(caller: &Caller) -> String {
 async fn outcomes(world: &World, action: &str) -> Vec<Value> {
     let events = world.events(&world.admin().await, action).await;
     events.into_iter().map(|event| event["outcome"].clone()).collect()
+}
+
+#[tokio::test]
+async fn a_session_that_goes_on_meanwhile_keeps_its_new_expiry_with_another_password() {
+    let world = World::start().await;
+    let caller = world.someone().await;
+    let platform = world.platform("PasswordFunction");
+    let database = platform.database().unwrap();
+    let users = Users::new(database.clone(), &platform.config).unwrap();
+    let sessions = Sessions::new(database.clone(), &platform.config).unwrap();
+    let user = users.find(&caller.username).await.unwrap().unwrap();
+    let (id, expires_at) = user.sessions.first_key_value().unwrap();
+    // Between the read and the write of the password.
+    let session = sessions.get(id).await.unwrap().unwrap();
+    database.commit(vec![users.keep_session(&Session { expires_at: expires_at + 60, ..session })]).await.unwrap();
+    database.commit(vec![users.set_password(&user, "hash", Some(id))]).await.unwrap();
+    let after = users.get(&user.id).await.unwrap().unwrap();
+    assert_eq!((after.sessions.get(id), after.password_hash.as_str()), (Some(&(expires_at + 60)), "hash"));
 }
 
 #[tokio::test]

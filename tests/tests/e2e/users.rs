@@ -106,6 +106,7 @@ async fn the_last_of_many_accounts_is_found() {
             password_hash: String::new(),
             version: 1,
             sessions: BTreeMap::new(),
+            api_keys: BTreeMap::new(),
             username: username.clone(),
             email: email.clone(),
         };

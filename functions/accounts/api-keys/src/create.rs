@@ -11,7 +11,7 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{ApiKey, ApiKeys};
+use platform::store::{API_KEYS_PER_USER, ApiKey, ApiKeys, Users};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,8 +22,10 @@ use crate::fields::{Name, Scopes};
 const LONGEST_SECONDS: i64 = 365 * 86_400;
 
 /// `POST /api-keys`.
+#[derive(Clone)]
 pub struct CreateApiKey {
     keys: ApiKeys,
+    users: Users,
 }
 
 /// What a new key is to be.
@@ -67,7 +69,8 @@ impl Endpoint for CreateApiKey {
     type Output = CreatedApiKey;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { keys: ApiKeys::new(platform.database()?, &platform.config)? })
+        let (database, config) = (platform.database()?, &platform.config);
+        Ok(Self { keys: ApiKeys::new(database.clone(), config)?, users: Users::new(database, config)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<CreatedApiKey>, Problem> {
@@ -77,15 +80,36 @@ impl Endpoint for CreateApiKey {
         }
         let text = ApiKeyText::new(ids::new_uuid(now));
         let key = ApiKey::new(&text, &request.caller.user_id, name, scopes, expires_at, now);
-        let names: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
-        let note = Note::default().resource("api_key", &key.id).detail("name", key.name.as_str()).detail("scopes", names);
-        let create = self.keys.create(&key)?;
-        let id = key.id.clone();
-        let answer = CreatedApiKey { api_key: key.into(), key: text.reveal() };
-        Ok(Plan::reply(answer).note(note).write(create).creates(id))
+        self.clone().plan(request.caller, key, text.reveal(), &[], now)
     }
 
     async fn repeat(&self, _: Request<'_, Self>, _: &str) -> Result<Plan<CreatedApiKey>, Problem> {
         Err(Problem::secret_already_shown())
+    }
+}
+
+impl CreateApiKey {
+    /// The key, on its owner's list too, in the place of those that have expired.
+    fn plan(self, caller: Identity, key: ApiKey, text: String, expired: &[String], now: Timestamp) -> Result<Plan<CreatedApiKey>, Problem> {
+        let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
+        let note = Note::default().resource("api_key", &key.id).detail("name", key.name.as_str()).detail("scopes", scopes);
+        let create = self.keys.create(&key)?;
+        let admit = self.users.admit_key(&caller, &key, expired);
+        let answer = CreatedApiKey { api_key: key.clone().into(), key: text.clone() };
+        let plan = Plan::reply(answer).note(note.clone()).creates(&key.id).write(create);
+        Ok(plan.write_or_replan(
+            admit,
+            Box::new(move |found| {
+                Box::pin(async move {
+                    let user = found.map(|item| self.users.read(item)).transpose()?;
+                    let user = user.filter(|user| user.sessions.contains_key(&caller.session_id)).ok_or_else(Problem::invalid_token)?;
+                    let expired = user.expired_keys(now);
+                    if user.api_keys.len() - expired.len() >= API_KEYS_PER_USER {
+                        return Ok(Plan::refuse(Problem::too_many_api_keys(API_KEYS_PER_USER)).note(note));
+                    }
+                    self.plan(caller, key, text, &expired, now)
+                })
+            }),
+        ))
     }
 }

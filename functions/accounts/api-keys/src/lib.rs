@@ -14,7 +14,7 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{ApiKey, ApiKeys};
+use platform::store::{ApiKey, ApiKeys, Users};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -58,6 +58,7 @@ impl From<ApiKey> for ApiKeyView {
 /// `GET /api-keys`.
 pub struct ListApiKeys {
     keys: ApiKeys,
+    users: Users,
     cursors: Cursors,
 }
 
@@ -69,7 +70,9 @@ impl Endpoint for ListApiKeys {
     type Output = Page<ApiKeyView>;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { keys: ApiKeys::new(platform.database()?, &platform.config)?, cursors: Cursors::new(platform)? })
+        let (database, config) = (platform.database()?, &platform.config);
+        let (keys, users) = (ApiKeys::new(database.clone(), config)?, Users::new(database, config)?);
+        Ok(Self { keys, users, cursors: Cursors::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Page<ApiKeyView>>, Problem> {
@@ -77,7 +80,10 @@ impl Endpoint for ListApiKeys {
         let after = self.cursors.open::<String>(&request.query, user_id, request.call).await?;
         let (keys, more) = self.keys.of_user(user_id, after.as_deref(), request.query.limit).await?;
         let last = keys.last().filter(|_| more).map(|key| key.id.clone());
-        let items = keys.into_iter().map(ApiKeyView::from).collect();
+        let user = self.users.get(user_id).await?.ok_or_else(Problem::invalid_token)?;
+        // What a reset of the password has ended is as gone as what was deleted.
+        let ended = |key: &ApiKey| !key.has_expired(request.now) && !user.api_keys.contains_key(&key.id);
+        let items = keys.into_iter().filter(|key| !ended(key)).map(ApiKeyView::from).collect();
         Ok(Plan::reply(self.cursors.page(items, last, user_id, request.call).await?))
     }
 }
@@ -85,6 +91,7 @@ impl Endpoint for ListApiKeys {
 /// `DELETE /api-keys/{id}`.
 pub struct DeleteApiKey {
     keys: ApiKeys,
+    users: Users,
 }
 
 impl Endpoint for DeleteApiKey {
@@ -95,7 +102,8 @@ impl Endpoint for DeleteApiKey {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { keys: ApiKeys::new(platform.database()?, &platform.config)? })
+        let (database, config) = (platform.database()?, &platform.config);
+        Ok(Self { keys: ApiKeys::new(database.clone(), config)?, users: Users::new(database, config)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
@@ -103,7 +111,9 @@ impl Endpoint for DeleteApiKey {
         if !ids::is_id(id) {
             return Err(Problem::not_found());
         }
-        let delete = self.keys.delete(id, &request.caller.user_id);
-        Ok(Plan::reply(()).note(Note::default().resource("api_key", id)).write_or(delete, Problem::not_found()))
+        let user_id = &request.caller.user_id;
+        let plan = Plan::reply(()).note(Note::default().resource("api_key", id));
+        let plan = plan.write_or(self.keys.delete(id, user_id), Problem::not_found());
+        Ok(plan.write_or(self.users.dismiss_key(user_id, id), Problem::not_found()))
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /auth/password/reset`: a new password for a mailed token. Every session of the account ends.
+//! `POST /auth/password/reset`: a new password for a mailed token. Every session and API key of the account ends.
 
 use platform::config::ConfigError;
 use platform::domain::Password;

@@ -80,7 +80,8 @@ impl Setter {
         })
     }
 
-    /// Sets the password, makes any mailed token worthless and ends the other sessions that the account has.
+    /// Sets the password, makes any mailed token worthless and ends the other sessions that the account has; a token ends
+    /// its API keys too.
     pub async fn set(&self, user: User, change: Change) -> Result<Plan<()>, Problem> {
         let Change { warrant, new_password, context, now } = change;
         let warrant = warrant.still(&user).await?;
@@ -110,9 +111,15 @@ impl Setter {
                 Warrant::Mail(token) => self.tokens.spend(Purpose::PasswordReset, token, now),
                 Warrant::Session(_) => self.tokens.forget(Purpose::PasswordReset, &user.id),
             };
+            let (note, notice) = match &warrant {
+                Warrant::Mail(_) => {
+                    (note.detail("ended_api_keys", user.api_keys.keys().cloned().collect::<Vec<_>>()), Notice::PasswordReset)
+                }
+                Warrant::Session(_) => (note, Notice::PasswordChanged),
+            };
             let plan = Plan::reply(()).note(note).write_or(token, Problem::invalid_mail_token());
             let plan = self.ending.add(plan, ended);
-            let plan = self.postbox.add(plan, Letter::notice(Notice::PasswordChanged, &user), &context, now)?;
+            let plan = self.postbox.add(plan, Letter::notice(notice, &user), &context, now)?;
             let set = self.users.set_password(&user, &hash, kept.as_deref());
             Ok(plan.write_or_replan(
                 set,

@@ -1,6 +1,8 @@
 //! `POST /auth/register`: a new account. The username, the email and the account are claimed, and the invitation is used up,
 //! together or not at all.
 
+use std::collections::BTreeMap;
+
 use futures_util::FutureExt as _;
 use platform::audit::{Actor, Note};
 use platform::clock::Timestamp;
@@ -135,7 +137,8 @@ impl Endpoint for Register {
             roles: invite.as_ref().map_or_else(|| Roles::default().into_vec(), |invite| invite.roles.clone()),
             password_hash: self.hasher.hash(&password).await?,
             version: 1,
-            sessions: std::collections::BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            api_keys: BTreeMap::new(),
         };
         let note = Note::default().actor(Actor::user(&user.id, &user.username)).resource("user", &user.id);
         let note = invite.iter().fold(note, |note, invite| note.detail("invite_id", invite.id.as_str()));

@@ -40,7 +40,8 @@ pub fn password_reset(app: &App, user: &User, token: &str) -> Mail {
         subject: "Reset your Tally password",
         text: format!(
             "Hello {},\n\nsomeone, most likely you, asked for a new password. To set one, {how}\
-             It works once, within 30 minutes, and only until you ask for another one.\n\
+             It works once, within 30 minutes, and only until you ask for another one. Every session and every API key of your\n\
+             account ends with the old password.\n\
              If it was not you, there is nothing to do: your password is still the same.\n",
             user.username
         ),
@@ -67,6 +68,11 @@ pub fn notice(of: Notice, username: &str, email: &str) -> Mail {
         Notice::PasswordChanged => (
             "Your Tally password was changed",
             "the password of your account was changed, and other sessions have ended",
+            "ask for a new password at once, and tell your administrator",
+        ),
+        Notice::PasswordReset => (
+            "Your Tally password was changed",
+            "a new password was set for your account with a token that we had mailed. Every session and every API key has ended",
             "ask for a new password at once, and tell your administrator",
         ),
         Notice::EmailChanged => (

@@ -49,6 +49,7 @@ impl DemoUser {
             password_hash: hasher.hash(&Password::new(self.password)).await?,
             version: 1,
             sessions: BTreeMap::new(),
+            api_keys: BTreeMap::new(),
         };
         let actor = Actor::user(&user.id, &user.username);
         let plan = Plan::reply(()).note(Note::default().actor(actor).resource("user", &user.id).detail("seeded", true));

@@ -90,7 +90,8 @@ impl Gate {
         };
         let text: ApiKeyText = text.parse().map_err(|()| Problem::invalid_api_key())?;
         let key = keys.get(&text.id()).await?.filter(|key| key.is_good(&text, now)).ok_or_else(Problem::invalid_api_key)?;
-        let user = users.get(&key.user_id).await?.filter(|user| user.is_active).ok_or_else(Problem::invalid_api_key)?;
+        let user = users.get(&key.user_id).await?;
+        let user = user.filter(|user| user.is_active && user.api_keys.contains_key(&key.id)).ok_or_else(Problem::invalid_api_key)?;
         let credential = Credential::KeyId(key.id.clone());
         let principal = Principal { user_id: user.id.clone(), username: user.username.clone(), credential };
         if !key.scopes.contains(&scope) {

@@ -143,7 +143,7 @@ impl Problem {
 
     /// 401: an API key that is not, or no longer, good.
     pub fn invalid_api_key() -> Self {
-        let detail = "The API key is not valid, has expired or was deleted, or its owner's account is not active.".to_owned();
+        let detail = "The API key is not valid, has expired or was ended, or its owner's account is not active.".to_owned();
         Self { detail, ..Self::invalid_token() }
     }
 
@@ -225,6 +225,12 @@ impl Problem {
     /// 409: the account is the only administrator that is left.
     pub fn last_admin() -> Self {
         Self::new(StatusCode::CONFLICT, "last_admin", "This is the last administrator. Make someone else one first.")
+    }
+
+    /// 409: the account has as many API keys as it may; one that is deleted or expires makes room.
+    pub fn too_many_api_keys(limit: usize) -> Self {
+        let detail = format!("This account has {limit} API keys, and may have no more. Delete one first.");
+        Self::new(StatusCode::CONFLICT, "too_many_api_keys", detail)
     }
 
     /// 409: someone else changed the same thing at the same time.

@@ -1,19 +1,27 @@
 //! The table of API keys.
 //!
 //! Key: `id`. The index `by_owner` lists a user's keys in the order in which they were made; it may lag.
+//!
+//! The account has a list of its keys too, so that their number is a condition of the write that makes one more, and all of
+//! them end when a password is reset: a key is good as long as it is on that list.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Database;
 use super::database::{Expression, StoreError, Write, item, key, n, read, s, unavailable};
+use super::users::account_key;
+use super::{Database, User, Users};
 use crate::api_key::ApiKeyText;
 use crate::config::{Config, ConfigError};
-use crate::identity::Scope;
+use crate::identity::{Identity, Scope};
 use crate::ids;
+
+/// Keys that a user may have at a time.
+pub const API_KEYS_PER_USER: usize = 25;
 
 /// Milliseconds for which a use is not noted again.
 const NOTED_EVERY: i64 = 3_600_000;
@@ -70,7 +78,47 @@ impl ApiKey {
 
     /// Whether a text is this key, and the key has not expired.
     pub fn is_good(&self, text: &ApiKeyText, now: Timestamp) -> bool {
-        ids::same(&self.key_hash, &text.hash()) && now.as_millisecond() < self.expires_at
+        ids::same(&self.key_hash, &text.hash()) && !self.has_expired(now)
+    }
+
+    /// Whether its time is over.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_at <= now.as_millisecond()
+    }
+}
+
+impl User {
+    /// Keys on the account's list whose time is over.
+    pub fn expired_keys(&self, now: Timestamp) -> Vec<String> {
+        self.api_keys.iter().filter(|(_, expires_at)| **expires_at <= now.as_millisecond()).map(|(id, _)| id.clone()).collect()
+    }
+}
+
+impl Users {
+    /// Puts a key on its owner's list, if they are signed in still and there is a place, and takes keys off that have expired.
+    /// See [`Users::read`].
+    pub fn admit_key(&self, owner: &Identity, api_key: &ApiKey, expired: &[String]) -> Write {
+        let mut expression = Expression::default()
+            .name("keys", "api_keys")
+            .name("new", &api_key.id)
+            .name("sessions", "sessions")
+            .name("session", &owner.session_id)
+            .value("expires", n(api_key.expires_at))
+            .value("places", n(API_KEYS_PER_USER + expired.len()));
+        let mut update = "SET #keys.#new = :expires".to_owned();
+        let mut condition = "attribute_exists(#sessions.#session) AND size(#keys) < :places".to_owned();
+        for (position, id) in expired.iter().enumerate() {
+            let _ = write!(update, "{} #keys.#old{position}", if position == 0 { " REMOVE" } else { "," });
+            let _ = write!(condition, " AND attribute_exists(#keys.#old{position})");
+            expression = expression.name(&format!("old{position}"), id);
+        }
+        Write::update(&self.table, key("key", &account_key(&owner.user_id)), &update, condition.as_str(), &expression)
+    }
+
+    /// Takes a key off its owner's list, if it is there.
+    pub fn dismiss_key(&self, user_id: &str, id: &str) -> Write {
+        let expression = Expression::default().name("keys", "api_keys").name("id", id);
+        Write::update(&self.table, key("key", &account_key(user_id)), "REMOVE #keys.#id", "attribute_exists(#keys)", &expression)
     }
 }
 

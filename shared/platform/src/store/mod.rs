@@ -27,7 +27,7 @@ mod upkeep;
 mod users;
 
 pub use admins::AdminsChange;
-pub use api_keys::{ApiKey, ApiKeys};
+pub use api_keys::{API_KEYS_PER_USER, ApiKey, ApiKeys};
 pub use audit::AuditLog;
 pub use audit_search::{Found, Search};
 pub use connections::{Connection, Connections};

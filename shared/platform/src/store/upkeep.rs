@@ -1,5 +1,7 @@
 //! What owners change of their account.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::database::{Expression, StoreError, Write, key, n, s};
@@ -18,15 +20,24 @@ impl Users {
         Write::update(&self.table, key("key", &account_key(user_id)), update, "is_active = :active", &expression)
     }
 
-    /// Another password; forgets every session but `kept`, if nothing that a login notices has changed. Without one it was set
-    /// by mail, which shows whose the address is. An address that the account was to move to is given up.
+    /// Another password, if nothing that a login notices has changed; forgets every session but `kept`, whose expiry may move
+    /// meanwhile. Without one it was set by mail, which shows whose the address is, and by someone who did not say the old one:
+    /// every API key is forgotten too. An address that the account was to move to is given up.
     pub fn set_password(&self, user: &User, password_hash: &str, kept: Option<&str>) -> Write {
         let stays_unverified = kept.is_some() && user.is_unverified();
-        let kept = user.sessions.iter().filter(|(id, _)| Some(id.as_str()) == kept);
-        let kept = AttributeValue::M(kept.map(|(id, expires_at)| (id.clone(), n(expires_at))).collect());
-        let expression = Expression::default().name("sessions", "sessions").value("hash", s(password_hash)).value("sessions", kept);
-        let remove = if stays_unverified { "" } else { " REMOVE unverified_email" };
-        self.update_version(user, "SET password_hash = :hash, #sessions = :sessions", remove, expression)
+        let mut expression = Expression::default().value("hash", s(password_hash));
+        let mut set = "SET password_hash = :hash".to_owned();
+        if kept.is_none() {
+            set.push_str(", api_keys = :none");
+            expression = expression.value("none", AttributeValue::M(HashMap::new()));
+        }
+        let mut removed = if stays_unverified { Vec::new() } else { vec!["unverified_email".to_owned()] };
+        for (position, id) in user.sessions.keys().filter(|id| Some(id.as_str()) != kept).enumerate() {
+            removed.push(format!("#sessions.#old{position}"));
+            expression = expression.name("sessions", "sessions").name(&format!("old{position}"), id);
+        }
+        let remove = if removed.is_empty() { String::new() } else { format!(" REMOVE {}", removed.join(", ")) };
+        self.update_version(user, &set, &remove, expression)
     }
 
     /// Another address, or the same, which is verified, if nothing that a login notices has changed: the account's own write,

@@ -56,6 +56,8 @@ pub struct User {
     pub version: u64,
     /// Sessions and when each runs out, in seconds since 1970. Their ids (UUIDv7) tell which is the oldest.
     pub sessions: BTreeMap<String, i64>,
+    /// API keys and when each expires, in milliseconds since 1970: one that is not here is none any more.
+    pub api_keys: BTreeMap<String, i64>,
 }
 
 /// Sessions that a new one takes the place of.
@@ -358,6 +360,7 @@ mod tests {
                 password_hash: String::new(),
                 version: 1,
                 sessions: sessions.iter().map(|(id, expires_at)| ((*id).to_owned(), *expires_at)).collect(),
+                api_keys: BTreeMap::new(),
             };
             let owned = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
             assert_eq!(user.room(now), Room { evicted: owned(evicted), idle: owned(idle) }, "{sessions:?}");
