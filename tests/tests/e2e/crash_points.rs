@@ -1,6 +1,8 @@
 //! A function killed at a write, on its brink and right after it: nothing is half-written, and the client that had no answer
 //! gets where it wanted by asking again. `docs/crashes.md` says what each leaves.
 
+mod administration;
+
 use http::Method;
 use serde_json::{Value, json};
 use tally_local::aws::Failure;

@@ -1,0 +1,115 @@
+//! Who may come in, and what accounts may do.
+
+use http::Method;
+use serde_json::json;
+use tally_local::aws::Failure;
+use tally_tests::{World, id};
+
+use super::{MOMENTS, TRANSACT, cut, events, post, sessions};
+use crate::coverage;
+use crate::users::{patch, user_id};
+
+#[tokio::test]
+async fn an_invitation_is_made_used_or_taken_back_whole_or_not_at_all() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let admin = world.admin().await;
+        let committed = moment == Failure::HeldAfter;
+        let invite = || post(&world, "/users/invites", Some(&admin), &json!({}));
+        cut(&world, moment, ("InvitesFunction", TRANSACT, "InvitesTable"), invite()).await;
+        // One that nobody has is listed, so that it can be taken back.
+        let listed = world.get("/users/invites", Some(&admin)).await.expect(200)["items"].clone();
+        assert_eq!(listed.as_array().unwrap().len(), usize::from(committed), "{moment:?}");
+        let again = world.send(invite()).await;
+        let unseen = if committed {
+            again.problem(409, "secret_already_shown");
+            id(&listed[0])
+        } else {
+            id(&again.expect(201))
+        };
+        let revoke = || world.request(Method::DELETE, &format!("/users/invites/{unseen}")).bearer_auth(&admin.access);
+        cut(&world, moment, ("InvitesFunction", TRANSACT, "InvitesTable"), revoke()).await;
+        assert_eq!(world.send(revoke()).await.status, if committed { 404 } else { 204 });
+
+        let token = world.post("/users/invites", Some(&admin), &json!({})).await.expect(201)["token"].clone();
+        let new = |username: &str| json!({"username": username, "email": format!("{username}@example.com"), "password": "Correct-Horse-9", "invite": token});
+        let register = || post(&world, "/auth/register", None, &new("guest"));
+        cut(&world, moment, ("RegisterFunction", TRANSACT, "InvitesTable"), register()).await;
+        // Before: it is good still. After: it is used, by this account. Either way the client is told of its account.
+        assert_eq!(world.send(register()).await.expect(201)["user"]["username"], "guest");
+        world.post("/auth/register", None, &new("second")).await.invalid(&["/invite"]);
+        world.login("guest", "Correct-Horse-9").await;
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_an_account_is_made_whole_or_not_at_all() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let (admin, caller) = (world.admin().await, world.someone().await);
+        let target = user_id(&world, &caller.username).await;
+        let change = json!({"is_active": false});
+        let request = world.request(Method::PATCH, &format!("/users/{target}")).bearer_auth(&admin.access).json(&change);
+        cut(&world, moment, ("UsersFunction", TRANSACT, "UsersTable"), request).await;
+        let committed = moment == Failure::HeldAfter;
+        assert_eq!(events(&world, "user.updated", "success").await, usize::from(committed), "{moment:?}");
+        assert_eq!(world.get("/auth/sessions", Some(&caller)).await.status, if committed { 401 } else { 200 });
+        patch(&world, &admin, &target, &change).await.expect(200);
+        world.get("/auth/sessions", Some(&caller)).await.problem(401, "invalid_token");
+    }
+}
+
+#[tokio::test]
+async fn all_sessions_end_or_none() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let (other, caller) = (world.demo().await, world.demo().await);
+        let logout = post(&world, "/auth/logout", Some(&caller), &json!({"all": true}));
+        cut(&world, moment, ("LogoutFunction", TRANSACT, "SessionsTable"), logout).await;
+        if moment == Failure::HeldBefore {
+            assert_eq!(sessions(&world, &caller).await, 2);
+            world.post("/auth/logout", Some(&caller), &json!({"all": true})).await.expect(204);
+        }
+        for caller in [&other, &caller] {
+            world.get("/auth/sessions", Some(caller)).await.problem(401, "invalid_token");
+        }
+        assert_eq!(events(&world, "auth.logout", "success").await, 1, "{moment:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_grant_that_is_cut_costs_nobody_their_session() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let caller = world.someone().await;
+        let body = json!({"grant_type": "refresh_token", "refresh_token": caller.refresh});
+        let spend = || coverage::request(&world, Method::POST, "/auth/token", None, Some(&body));
+        cut(&world, moment, ("TokenFunction", TRANSACT, "SessionsTable"), spend()).await;
+        let pair = world.send(spend()).await.expect(200);
+        assert_eq!(world.send(spend()).await.expect(200), pair, "{moment:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_first_administrator_is_there_with_the_event_or_not_at_all() {
+    for moment in MOMENTS {
+        let world = World::with(&[("SeedDemoUsers", "off"), ("RateLimits", "*=100000/1m")]).await;
+        let caller = world.someone().await;
+        let candidate = json!({"username": caller.username}).to_string();
+        let bootstrap = || world.stack.invoke("BootstrapAdminFunction", candidate.clone());
+        world.fail("UsersTable", Some(TRANSACT), moment, 1);
+        let kill = async {
+            world.stack.aws().held().await;
+            world.stack.functions().kill("BootstrapAdminFunction").unwrap();
+        };
+        let (answer, ()) = futures_util::join!(bootstrap(), kill);
+        assert!(answer.is_err(), "{moment:?}");
+        let committed = moment == Failure::HeldAfter;
+        assert_eq!(world.get("/users", Some(&caller)).await.status, if committed { 200 } else { 403 });
+        // Asked again, it says that there is one.
+        assert_eq!(bootstrap().await.is_err(), committed);
+        world.get("/users", Some(&caller)).await.expect(200);
+        let made = world.events(&caller, "admin.bootstrapped").await;
+        assert_eq!(made.iter().filter(|event| event["outcome"] == "success").count(), 1, "{moment:?}");
+    }
+}
