@@ -19,6 +19,7 @@ mod front;
 mod http_api;
 pub mod lambda;
 mod options;
+mod schedule;
 mod server;
 mod stack;
 pub mod template;

@@ -15,6 +15,7 @@ use crate::front::Front;
 use crate::http_api::HttpApiServer;
 use crate::lambda::{Functions, FunctionsSettings, InvokeError};
 use crate::options::StackOptions;
+use crate::schedule::Schedules;
 use crate::server::Server;
 use crate::template::model::{Deployment, Function};
 use crate::template::{self, TemplateError};
@@ -71,6 +72,7 @@ pub struct Stack {
     function_environment: BTreeMap<String, String>,
     front: Server,
     websocket: Option<WebSocketServer>,
+    schedules: Schedules,
     aws: Aws,
     logs: PathBuf,
     // The last field: what lies in it is in use until all else is gone.
@@ -124,7 +126,9 @@ impl Stack {
             let front = front.clone();
             async move { front.serve(request, peer).await }
         });
-        let stack = Stack { deployment, url, functions, function_environment, front, websocket, aws, logs, _temporary: temporary };
+        let schedules = Schedules::start(&deployment.functions, &functions);
+        let stack =
+            Stack { deployment, url, functions, function_environment, front, websocket, schedules, aws, logs, _temporary: temporary };
         match stack.invoke_start_functions().await {
             Ok(()) => Ok(stack),
             Err(error) => {
@@ -190,6 +194,7 @@ impl Stack {
     /// Ends everything: requests in progress have a moment, functions are killed, tables are closed.
     pub async fn shutdown(self) {
         self.front.shutdown().await;
+        drop(self.schedules);
         if let Some(websocket) = self.websocket {
             websocket.shutdown().await;
         }

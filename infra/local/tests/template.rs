@@ -166,6 +166,16 @@ fn functions_have_what_globals_parameters_and_resources_give_them() {
 }
 
 #[test]
+fn functions_are_invoked_as_often_as_their_schedules_say() {
+    for (rate, seconds) in [("rate(1 minute)", 60), ("rate(5 minutes)", 300), ("rate(1 hour)", 3_600), ("rate(2 days)", 172_800)] {
+        let schedule = format!("Clock: {{Type: Schedule, Properties: {{Schedule: {rate}}}}}, Default: {{Type: HttpApi");
+        let deployment = load(&TEMPLATE.replace("Default: {Type: HttpApi", &schedule), &[]).unwrap();
+        let fallback = deployment.functions.iter().find(|function| function.id == "Fallback").unwrap();
+        assert_eq!(fallback.schedules, [Duration::from_secs(seconds)], "{rate}");
+    }
+}
+
+#[test]
 fn apis_have_their_routes() {
     let deployment = load(TEMPLATE, &[]).unwrap();
     let api = deployment.http_api.unwrap();
@@ -252,6 +262,10 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
         "Resources.Login.Properties.Events.Login.Properties.Method: a method needs a path",
     );
     check_error("Default: {Type: HttpApi", "Default: {Type: SQS", "events of the type `SQS` are not known");
+    for rate in ["cron(0 * * * ? *)", "rate(0 minutes)", "rate(1 week)", "rate(1)"] {
+        let schedule = format!("Clock: {{Type: Schedule, Properties: {{Schedule: {rate:?}}}}}, Default: {{Type: HttpApi");
+        check_error("Default: {Type: HttpApi", &schedule, "Events.Clock.Properties.Schedule: the local stack knows rates only");
+    }
     check_error("ApiId: !Ref Api, Path", "ApiId: !Ref Queue, Path", "names `Queue`, which is no HTTP API of this template");
     check_error(
         "Metadata: {BuildProperties: {Binary: worker}}",

@@ -89,6 +89,7 @@ pub struct Note {
     resource: Option<String>,
     detail: BTreeMap<String, Value>,
     attempt: bool,
+    failed: bool,
 }
 
 impl Note {
@@ -125,9 +126,17 @@ impl Note {
         self
     }
 
+    /// An event of a failure, whatever whoever waits is answered.
+    #[must_use]
+    pub fn failed(mut self, failed: bool) -> Self {
+        self.failed = failed;
+        self
+    }
+
     /// How the event of an answer ends; input that is not valid (422) is not an attempt at anything, unless the note says so.
     pub fn outcome(&self, problem: Option<&Problem>) -> Option<Outcome> {
         match problem.map(|problem| problem.status) {
+            None if self.failed => Some(Outcome::Failure),
             None => Some(Outcome::Success),
             Some(StatusCode::FORBIDDEN) => Some(Outcome::Denied),
             Some(StatusCode::UNPROCESSABLE_ENTITY) if !self.attempt => None,

@@ -438,6 +438,8 @@ pub const ACTIONS: &[&ActionRoute] = &[
     &CHARTS_UNSUBSCRIBE,
     // Chat
     &CHAT_SEND,
+    &CHAT_CANCEL,
+    &CHAT_RESUME,
 ];
 
 /// Opens a connection.
@@ -467,6 +469,14 @@ pub const CHARTS_UNSUBSCRIBE: ActionRoute = ActionRoute::new("charts", "charts.u
 pub const CHAT_SEND: ActionRoute = ActionRoute::new("chat-send", "chat.send", "Asks the assistant, and streams its reply")
     .limited(&[Policy::CHAT_USER, Policy::CHAT_SESSION])
     .audited("chat.requested");
+
+/// The end of a reply that is being written. Its event comes with the first one that stops it, and with each that cannot.
+pub const CHAT_CANCEL: ActionRoute =
+    ActionRoute::new("chat-follow", "chat.cancel", "Stops a reply that is being written, and keeps what there is of it");
+
+/// A reply from where a client has left it.
+pub const CHAT_RESUME: ActionRoute =
+    ActionRoute::new("chat-follow", "chat.resume", "Sends what a client has missed of a reply, and what comes");
 
 /// Whether `path` is an instance of a route's path: `/users/42` of `/users/{id}`.
 pub fn matches(route: &Route, path: &str) -> bool {

@@ -8,7 +8,7 @@ use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message, Sender};
-use platform::store::{Listener, Origin};
+use platform::store::Origin;
 
 /// The action.
 pub struct ChatSend {
@@ -26,19 +26,18 @@ impl Action for ChatSend {
     }
 
     async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<ChatStarted>>, Problem> {
-        let peer = message.connection.peer();
-        let listener = Listener { connection_id: peer.connection_id.to_owned(), connected_at: peer.connected_at };
-        let origin = Origin { caller: message.caller.clone().into(), context: message.context.clone(), connection: Some(listener.clone()) };
-        let (reply, plan) = self.replies.ask(message.body, origin, message.now, |reply| {
+        let origin = Origin { caller: message.caller.clone().into(), context: message.context.clone() };
+        let (reply, plan) = self.replies.ask(message.body, origin, Some(message.connection.peer()), message.now, |reply| {
             Reply::new(Some(ChatStarted { message_id: reply.id.clone(), conversation_id: reply.conversation_id.clone() }))
         })?;
 
         let (replies, sender, id) = (self.replies.clone(), self.sender.clone(), message.id.map(str::to_owned));
+        let connection = message.connection.clone();
         let start = async move {
             if let Err(problem) = replies.start(&reply).await {
                 let failed = ChatFailed::new(&reply.id, &problem);
-                if let Err(error) = sender.post(listener.peer(), id.as_deref(), &failed).await {
-                    tracing::warn!(%error, connection_id = listener.connection_id, "not posted");
+                if let Err(error) = sender.post(connection.peer(), id.as_deref(), &failed).await {
+                    tracing::warn!(%error, connection_id = connection.connection_id, "not posted");
                 }
             }
             Ok(None)

@@ -1,21 +1,25 @@
-//! A reply while it is written: how much of it has been sent and stored, and when more of it is due.
+//! A reply while it is written: its text in frames, who has heard which of them, what is stored, and when more is due.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use platform::chat::ChatDelta;
+use futures_util::future::{join, join_all};
+use platform::chat::{ChatDelta, ChatFailed};
+use platform::domain::{MessageStatus, Usage};
 use platform::socket::{SendError, ServerMessage};
-use platform::store::{Listener, Message};
+use platform::store::{Frames, Head, Listener, Message, Spent};
 use tokio::time::{Instant, sleep};
 
 use crate::ChatStream;
 
 /// Time between two frames: a reader sees text flow, and a frame holds more than a word.
-const FRAME_INTERVAL: Duration = Duration::from_millis(120);
+const FRAME_INTERVAL: Duration = Duration::from_millis(150);
 
-/// Time between two writes of the text so far, for those who poll.
-const SAVE_INTERVAL: Duration = Duration::from_millis(400);
+/// Time between two looks at what others want of the reply, by which new frames are stored: one that is to stop stops within
+/// half a second.
+const TOUCH_INTERVAL: Duration = Duration::from_millis(350);
 
-/// How long a connection is believed to be allowed, from when the reply was asked for and from each time it is looked at.
+/// How long a connection is believed to be allowed, from when it joined and from each time it is looked at.
 const BELIEVED_FOR_MS: i64 = 5_000;
 
 /// Attempts at saying how the reply ended: one that comes twice does no harm, one that does not come at all keeps a client
@@ -32,133 +36,243 @@ const FRAME_BYTES: usize = 4 * 1024;
 pub struct Draft<'a> {
     worker: &'a ChatStream,
     reply: Message,
-    /// Where the text is sent; `None` from the moment that the connection or its session has ended.
-    listener: Option<Listener>,
-    /// Whether some of the text may not have arrived, or could not be let out. No more of it is sent then, because a gap would
-    /// be worse than an end: the text can still be polled.
-    cut: bool,
-    /// When the connection was last known to be allowed, milliseconds since 1970.
-    admitted_at: i64,
-    /// Bytes of the text that have been sent.
-    sent: usize,
-    /// Bytes of the text that have been stored.
+    /// Model that writes it.
+    pub model: String,
+    /// What it has taken up to now.
+    pub usage: Usage,
+    /// Until when somebody writes it, seconds since 1970.
+    sweep_at: i64,
+    /// Its text, cut as it is sent; number 1 is the first.
+    frames: Vec<String>,
+    /// Text that is in no frame yet.
+    loose: String,
+    /// Frames that have been stored.
     saved: usize,
-    frames: u64,
+    /// Wishes of others that have been done.
+    wishes: u64,
+    ears: BTreeMap<String, Ear>,
     next_frame: Instant,
-    next_save: Instant,
+    next_touch: Instant,
+}
+
+/// A connection that hears the reply.
+struct Ear {
+    listener: Listener,
+    /// Frames that it has been sent.
+    heard: usize,
+    /// Whether a frame may not have arrived, or could not be let out. No more is sent then, because a gap would be worse than an
+    /// end: it can join again, or read the reply.
+    cut: bool,
+    /// Whether it has ended, or its session.
+    gone: bool,
+    /// When it was last known to be allowed, milliseconds since 1970.
+    admitted_at: i64,
+}
+
+/// What others want of a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// That it goes on.
+    GoOn,
+    /// That it stops.
+    Stop,
+    /// Nothing: somebody else has ended it.
+    Nothing,
 }
 
 impl<'a> Draft<'a> {
     /// A reply of which nothing is written; its first text is due at once.
-    pub fn new(reply: Message, worker: &'a ChatStream) -> Self {
+    pub fn new(reply: Message, worker: &'a ChatStream, sweep_at: i64) -> Self {
         let now = Instant::now();
         Self {
             worker,
-            listener: reply.origin.as_ref().and_then(|origin| origin.connection.clone()),
-            cut: false,
-            admitted_at: reply.created_at,
             reply,
-            sent: 0,
+            model: worker.provider.model().to_owned(),
+            usage: Usage::default(),
+            sweep_at,
+            frames: Vec::new(),
+            loose: String::new(),
             saved: 0,
-            frames: 0,
+            wishes: 0,
+            ears: BTreeMap::new(),
             next_frame: now,
-            next_save: now + SAVE_INTERVAL,
+            next_touch: now,
         }
     }
 
-    /// The reply with its text so far.
+    /// The reply, without its text.
     pub fn reply(&self) -> &Message {
         &self.reply
     }
 
+    /// The reply in its final state.
+    pub fn ended(&self, status: MessageStatus) -> Message {
+        Message { text: self.frames.concat(), status, usage: Some(self.usage), ..self.reply.clone() }
+    }
+
+    /// What it has taken up to now.
+    pub fn spent(&self) -> Spent {
+        Spent { model: self.model.clone(), usage: self.usage, cost_usd: self.worker.provider.cost(&self.model, &self.usage) }
+    }
+
     /// Adds text.
     pub fn push(&mut self, text: &str) {
-        self.reply.text.push_str(text);
+        self.loose.push_str(text);
     }
 
     /// When [`Draft::advance`] has something to do.
     pub fn due(&self) -> Instant {
-        let written = self.reply.text.len();
-        let unsent = if self.listener.is_some() && !self.cut { written - self.sent } else { 0 };
-        let frame = match unsent {
-            0 => None,
-            1..FRAME_BYTES => Some(self.next_frame),
-            _ => Some(Instant::now()),
-        };
-        let save = (self.saved < written).then_some(self.next_save);
-        frame.into_iter().chain(save).min().unwrap_or_else(|| Instant::now() + SAVE_INTERVAL)
+        match self.loose.len() {
+            0 => self.next_touch,
+            1..FRAME_BYTES => self.next_frame.min(self.next_touch),
+            _ => Instant::now(),
+        }
     }
 
-    /// Sends and stores what is due; `false` where somebody else has ended the reply.
-    pub async fn advance(&mut self) -> bool {
+    /// Sends and stores what is due, and learns what others want.
+    pub async fn advance(&mut self) -> Wish {
         let now = Instant::now();
-        if self.next_frame <= now || self.reply.text.len() - self.sent >= FRAME_BYTES {
-            self.send_rest().await;
+        if !self.loose.is_empty() && (self.next_frame <= now || self.loose.len() >= FRAME_BYTES) {
+            self.cut();
+            self.send().await;
             self.next_frame = now + FRAME_INTERVAL;
         }
-        if self.saved < self.reply.text.len() && self.next_save <= now {
-            self.saved = self.reply.text.len();
-            self.next_save = now + SAVE_INTERVAL;
-            match self.worker.messages.save_text(&self.reply).await {
-                Ok(alive) => return alive,
-                Err(error) => tracing::warn!(%error, message_id = self.reply.id, "those who poll see less than there is"),
+        if self.next_touch <= now { self.touch().await } else { Wish::GoOn }
+    }
+
+    /// Puts all of the text into frames.
+    pub fn cut(&mut self) {
+        let mut rest = self.loose.as_str();
+        while !rest.is_empty() {
+            let frame = first_frame(rest);
+            self.frames.push(frame.to_owned());
+            rest = &rest[frame.len()..];
+        }
+        self.loose.clear();
+    }
+
+    /// Frames that are not stored yet.
+    pub fn unsaved(&self) -> Option<Frames> {
+        let frames = self.frames[self.saved..].to_vec();
+        let sequence = self.saved as u64 + 1;
+        (!frames.is_empty()).then(|| Frames { message_id: self.reply.id.clone(), sequence, frames })
+    }
+
+    /// Wishes of others that have been done.
+    pub fn wishes(&self) -> u64 {
+        self.wishes
+    }
+
+    /// Stores what is new, and does what others want. Where the store does not answer the reply goes on: the next time may do.
+    pub async fn touch(&mut self) -> Wish {
+        self.next_touch = Instant::now() + TOUCH_INTERVAL;
+        let spent = self.spent();
+        let (worker, unsaved, count) = (self.worker, self.unsaved(), self.frames.len());
+        let save = async {
+            match &unsaved {
+                Some(frames) => worker.drafts.save(frames, worker.clock.now()).await,
+                None => Ok(()),
+            }
+        };
+        let (saved, touched) = join(save, worker.drafts.touch(&self.reply.id, &spent, self.sweep_at)).await;
+        match saved {
+            Ok(()) => self.saved = count,
+            Err(error) => tracing::warn!(%error, message_id = self.reply.id, "those who join or poll see less than there is"),
+        }
+        match touched {
+            Ok(Some(head)) => self.heed(head).await,
+            Ok(None) => Wish::Nothing,
+            Err(error) => {
+                tracing::warn!(%error, message_id = self.reply.id, "nobody can join or stop this reply for now");
+                Wish::GoOn
             }
         }
-        true
     }
 
-    /// Sends all that has not been sent.
-    pub async fn send_rest(&mut self) {
-        while !self.cut && !self.is_sent() && self.is_admitted().await {
-            let text = first_frame(&self.reply.text[self.sent..]).to_owned();
-            let (sent, sequence) = (self.sent + text.len(), self.frames + 1);
-            match self.post(&ChatDelta { message_id: self.reply.id.clone(), sequence, text }).await {
-                Ok(()) => (self.sent, self.frames) = (sent, sequence),
-                Err(SendError::Gone) => self.listener = None,
-                Err(_) => self.cut = true,
-            }
+    /// Does what others want: whoever has joined gets what is missing.
+    pub async fn heed(&mut self, head: Head) -> Wish {
+        self.wishes = head.wishes;
+        let mut known = std::mem::take(&mut self.ears);
+        for (id, listener) in head.listeners {
+            let ear = known.remove(&id).filter(|ear| ear.listener == listener);
+            let after = usize::try_from(listener.after).unwrap_or(usize::MAX).min(self.frames.len());
+            let admitted_at = self.worker.clock.now().as_millisecond();
+            let ear = ear.unwrap_or(Ear { listener, heard: after, cut: false, gone: false, admitted_at });
+            self.ears.insert(id, ear);
         }
+        self.send().await;
+        if head.cancelled_at.is_some() { Wish::Stop } else { Wish::GoOn }
     }
 
-    /// Whether all of the text has been sent.
-    pub fn is_sent(&self) -> bool {
-        self.sent == self.reply.text.len()
+    /// Sends everyone the frames that they have not heard.
+    pub async fn send(&mut self) {
+        let (worker, message_id, frames) = (self.worker, &self.reply.id, &self.frames);
+        join_all(self.ears.iter_mut().map(async |(id, ear)| {
+            while !ear.cut && ear.heard < frames.len() && ear.is_admitted(id, worker).await {
+                let delta = ChatDelta { message_id: message_id.clone(), sequence: ear.heard as u64 + 1, text: frames[ear.heard].clone() };
+                match ear.post(id, worker, &delta).await {
+                    Ok(()) => ear.heard += 1,
+                    Err(SendError::Gone) => ear.gone = true,
+                    Err(_) => ear.cut = true,
+                }
+            }
+        }))
+        .await;
     }
 
-    /// Says how the reply ended.
+    /// Says to everyone how the reply ended.
     pub async fn say_end<M: ServerMessage>(&mut self, end: &M) {
+        let (worker, frames) = (self.worker, self.frames.len());
+        let unheard = ChatFailed::unheard(&self.reply);
+        join_all(self.ears.iter_mut().map(async |(id, ear)| {
+            if ear.heard < frames { ear.say_end(id, worker, &unheard).await } else { ear.say_end(id, worker, end).await }
+        }))
+        .await;
+    }
+
+    /// Says to everyone that the reply has failed, whatever they have heard.
+    pub async fn say_failed(&mut self, failed: &ChatFailed) {
+        let worker = self.worker;
+        join_all(self.ears.iter_mut().map(async |(id, ear)| ear.say_end(id, worker, failed).await)).await;
+    }
+}
+
+impl Ear {
+    async fn say_end<M: ServerMessage>(&mut self, id: &str, worker: &ChatStream, end: &M) {
         for _ in 0..END_ATTEMPTS {
             // There is no text in an end: where the session cannot be looked at, it is said all the same.
-            self.is_admitted().await;
-            match self.post(end).await {
+            self.is_admitted(id, worker).await;
+            if self.gone {
+                return;
+            }
+            match self.post(id, worker, end).await {
                 Ok(()) | Err(SendError::Gone) => return,
                 Err(_) => sleep(END_PAUSE).await,
             }
         }
     }
 
-    /// Whether the connection may be sent text: its session may have ended since the reply was asked for.
-    async fn is_admitted(&mut self) -> bool {
-        let (Some(listener), now) = (&self.listener, self.worker.clock.now()) else { return false };
-        if now.as_millisecond() < self.admitted_at + BELIEVED_FOR_MS {
-            return true;
+    /// Whether the connection may be sent text: its session may have ended since it joined.
+    async fn is_admitted(&mut self, id: &str, worker: &ChatStream) -> bool {
+        let now = worker.clock.now();
+        if self.gone || now.as_millisecond() < self.admitted_at + BELIEVED_FOR_MS {
+            return !self.gone;
         }
-        match self.worker.presence.admit(&listener.connection_id, now).await {
+        match worker.presence.admit(id, now).await {
             Ok(Some(_)) => self.admitted_at = now.as_millisecond(),
-            Ok(None) => self.listener = None,
+            Ok(None) => self.gone = true,
             Err(error) => {
-                tracing::warn!(%error, connection_id = listener.connection_id, "the reply goes on unheard");
+                tracing::warn!(%error, connection_id = id, "the reply goes on unheard");
                 self.cut = true;
                 return false;
             }
         }
-        self.listener.is_some()
+        !self.gone
     }
 
-    async fn post<M: ServerMessage>(&self, message: &M) -> Result<(), SendError> {
-        let Some(listener) = &self.listener else { return Err(SendError::Gone) };
-        self.worker.sender.post(listener.peer(), None, message).await.inspect_err(|error| {
-            tracing::info!(%error, connection_id = listener.connection_id, kind = M::TYPE, "the reply goes on unheard");
+    async fn post<M: ServerMessage>(&self, id: &str, worker: &ChatStream, message: &M) -> Result<(), SendError> {
+        worker.sender.post(self.listener.peer(id), None, message).await.inspect_err(|error| {
+            tracing::info!(%error, connection_id = id, kind = M::TYPE, "the reply goes on unheard");
         })
     }
 }

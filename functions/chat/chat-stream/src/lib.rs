@@ -6,17 +6,18 @@ mod draft;
 use std::time::Duration;
 
 use assistant::{Event, Fault, Provider, ProviderError, Request, Turn};
-use draft::Draft;
+use draft::{Draft, Wish};
 use futures_util::StreamExt as _;
-use platform::chat::{ChatCompleted, ChatFailed, Endings, ReplyStart};
+use futures_util::future::join;
+use platform::chat::{ChatCompleted, ChatFailed, Ended, Ending, Endings, ReplyStart};
 use platform::clock::Clock;
 use platform::config::ConfigError;
-use platform::domain::{MessageStatus, PromptName, StopReason, Usage};
+use platform::domain::{MessageStatus, PromptName, StopReason};
 use platform::ids;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::socket::{Presence, Sender};
-use platform::store::{Message, Messages};
+use platform::store::{Drafts, Message, Messages};
 use platform::worker::{Invocation, Worker};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -26,20 +27,18 @@ const REMEMBERED: u16 = 20;
 /// Time before the end of the invocation that is kept for sending what is left and storing the reply.
 const MARGIN: Duration = Duration::from_secs(15);
 
+/// Time after which nobody writes a reply any more that should have ended: its worker has died.
+const SWEEP_AFTER: Duration = Duration::from_secs(30);
+
 /// The worker.
 pub struct ChatStream {
     messages: Messages,
+    drafts: Drafts,
     endings: Endings,
     presence: Presence,
     sender: Sender,
     provider: Box<dyn Provider>,
     clock: Clock,
-}
-
-/// What a reply has taken, and of which model.
-struct Spent {
-    model: String,
-    usage: Usage,
 }
 
 impl Worker for ChatStream {
@@ -60,6 +59,7 @@ impl ChatStream {
     pub fn with_provider(platform: &Platform, provider: Box<dyn Provider>) -> Result<Self, ConfigError> {
         Ok(Self {
             messages: Messages::new(platform.database()?, &platform.config)?,
+            drafts: Drafts::new(platform.database()?, &platform.config)?,
             endings: Endings::new(platform)?,
             presence: Presence::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
@@ -75,38 +75,46 @@ impl ChatStream {
             tracing::info!(message_id = start.message_id, "somebody else writes this reply, or has written it");
             return Ok(());
         };
-        let mut draft = Draft::new(reply, self);
-        let mut spent = Spent { model: self.provider.model().to_owned(), usage: Usage::default() };
-        let written = self.compose(&mut draft, &mut spent, until).await;
-        if let Ok(None) = written {
-            return Ok(());
+        let left = until.duration_since(Instant::now()) + SWEEP_AFTER;
+        let sweep_at = self.clock.now().as_second().saturating_add(i64::try_from(left.as_secs()).unwrap_or(i64::MAX));
+        let mut draft = Draft::new(reply, self, sweep_at);
+        match self.compose(&mut draft, until).await {
+            Ok(None) => Ok(()),
+            Ok(Some(stop_reason)) => self.end(draft, Ok(stop_reason)).await,
+            Err(problem) => self.end(draft, Err(problem)).await,
         }
-        draft.send_rest().await;
-        self.end(draft, spent, written).await
     }
 
-    /// Asks the model and takes what it says until the reply is whole, broken off, or time is up; `None` where somebody
-    /// else has ended the reply.
-    async fn compose(&self, draft: &mut Draft<'_>, spent: &mut Spent, until: Instant) -> Result<Option<StopReason>, Problem> {
-        let Ok(turns) = timeout_at(until, self.turns(draft.reply())).await else { return Ok(Some(StopReason::Deadline)) };
-        let request = Request { reply_id: draft.reply().id.clone(), prompt: PromptName::Default, turns: turns?, tools: Vec::new() };
+    /// Asks the model and takes what it says until the reply is whole, broken off or stopped, or time is up; `None` where
+    /// somebody else has ended the reply.
+    async fn compose(&self, draft: &mut Draft<'_>, until: Instant) -> Result<Option<StopReason>, Problem> {
+        let reply = draft.reply().clone();
+        // Who listens is found out while the conversation is read.
+        let Ok((turns, wish)) = timeout_at(until, join(self.turns(&reply), draft.touch())).await else {
+            return Ok(Some(StopReason::Deadline));
+        };
+        match wish {
+            Wish::GoOn => {}
+            Wish::Stop => return Ok(Some(StopReason::Cancelled)),
+            Wish::Nothing => return Ok(None),
+        }
+        let request = Request { reply_id: reply.id, prompt: PromptName::Default, turns: turns?, tools: Vec::new() };
         let mut events = self.provider.call(request);
         loop {
             let event = tokio::select! {
                 biased;
                 () = sleep_until(until) => return Ok(Some(StopReason::Deadline)),
-                () = sleep_until(draft.due()) => {
-                    if draft.advance().await {
-                        continue;
-                    }
-                    return Ok(None);
-                }
+                () = sleep_until(draft.due()) => match draft.advance().await {
+                    Wish::GoOn => continue,
+                    Wish::Stop => return Ok(Some(StopReason::Cancelled)),
+                    Wish::Nothing => return Ok(None),
+                },
                 event = events.next() => event,
             };
             match event {
                 Some(Ok(Event::Text(text))) => draft.push(&text),
-                Some(Ok(Event::Model(model))) => spent.model = model,
-                Some(Ok(Event::Usage(usage))) => spent.usage = usage,
+                Some(Ok(Event::Model(model))) => draft.model = model,
+                Some(Ok(Event::Usage(usage))) => draft.usage = usage,
                 Some(Ok(Event::Stop(reason))) => return Ok(Some(reason)),
                 // None is offered, so none is wanted.
                 Some(Ok(Event::ToolUse(_))) => {}
@@ -122,25 +130,41 @@ impl ChatStream {
         Ok(said.into_iter().map(|message| Turn::text(message.role, message.text)).collect())
     }
 
-    /// Stores how the reply ended, and then says so.
-    async fn end(&self, mut draft: Draft<'_>, spent: Spent, written: Result<Option<StopReason>, Problem>) -> Result<(), Problem> {
-        let Spent { model, usage } = spent;
-        let cost_usd = self.provider.cost(&model, &usage);
-        let (status, stop_reason) = match &written {
-            Ok(reason) => (MessageStatus::Completed, *reason),
-            Err(_) => (MessageStatus::Failed, None),
-        };
-        let ended = Message { status, stop_reason, usage: Some(usage), cost_usd: Some(cost_usd), ..draft.reply().clone() };
-        let stored = self.endings.end(&ended, MessageStatus::Streaming, Some(&model)).await;
-        match (&stored, written) {
-            (Ok(true), Ok(Some(stop_reason))) if draft.is_sent() => {
-                draft.say_end(&ChatCompleted { message_id: ended.id, stop_reason, usage, cost_usd }).await;
+    /// Sends what is left, stores how the reply ended, and then says so. What others want of it meanwhile is done first: one that
+    /// was to stop has stopped, even where nothing was left to be written.
+    async fn end(&self, mut draft: Draft<'_>, written: Result<StopReason, Problem>) -> Result<(), Problem> {
+        draft.cut();
+        draft.send().await;
+        let mut written = written;
+        let cost_usd = self.provider.cost(&draft.model, &draft.usage);
+        loop {
+            let (status, stop_reason) = match &written {
+                Ok(StopReason::Cancelled) => (MessageStatus::Cancelled, Some(StopReason::Cancelled)),
+                Ok(reason) => (MessageStatus::Completed, Some(*reason)),
+                Err(_) => (MessageStatus::Failed, None),
+            };
+            let reply = Message { stop_reason, cost_usd: Some(cost_usd), ..draft.ended(status) };
+            let (from, unsaved) = (MessageStatus::Streaming, draft.unsaved());
+            let ending = Ending { reply: &reply, from, model: Some(&draft.model), wishes: draft.wishes(), frames: unsaved.as_ref() };
+            match (self.endings.end(ending).await, written) {
+                (Ok(Ended::Overtaken), _) => return Ok(()),
+                (Ok(Ended::Wanted(head)), before) => {
+                    let stopped = draft.heed(*head).await == Wish::Stop;
+                    written = if stopped && before.is_ok() { Ok(StopReason::Cancelled) } else { before };
+                }
+                (Ok(Ended::Stored), Ok(stop_reason)) => {
+                    draft.say_end(&ChatCompleted { message_id: reply.id, stop_reason, usage: draft.usage, cost_usd }).await;
+                    return Ok(());
+                }
+                (Ok(Ended::Stored), Err(problem)) => {
+                    draft.say_failed(&ChatFailed::new(&reply.id, &problem)).await;
+                    return Ok(());
+                }
+                (Err(problem), _) => {
+                    draft.say_failed(&ChatFailed::new(&reply.id, &problem)).await;
+                    return Err(problem);
+                }
             }
-            (Ok(true), Ok(Some(_))) => draft.say_end(&ChatFailed::unheard(&ended)).await,
-            (Ok(true), Err(problem)) => draft.say_end(&ChatFailed::new(&ended.id, &problem)).await,
-            (Err(problem), _) => draft.say_end(&ChatFailed::new(&ended.id, problem)).await,
-            _ => {}
         }
-        stored.map(drop)
     }
 }

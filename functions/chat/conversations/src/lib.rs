@@ -18,7 +18,7 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{Conversation, History, Message};
+use platform::store::{Conversation, Drafts, History, Message};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -64,6 +64,7 @@ fn id_in(call: &Call) -> Result<&str, Problem> {
 /// `GET /conversations/{id}/messages/{message_id}`: one message, also while it is being written.
 pub struct ReadMessage {
     history: History,
+    drafts: Drafts,
 }
 
 /// A message as its user sees it.
@@ -104,7 +105,8 @@ impl Endpoint for ReadMessage {
     type Output = MessageView;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { history: History::new(platform.database()?, &platform.config)? })
+        let (database, config) = (platform.database()?, &platform.config);
+        Ok(Self { history: History::new(database.clone(), config)?, drafts: Drafts::new(database, config)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<MessageView>, Problem> {
@@ -112,7 +114,10 @@ impl Endpoint for ReadMessage {
         if !ids::is_id(id) {
             return Err(Problem::not_found());
         }
-        let message = self.history.message(&request.caller.user_id, conversation_id, id).await?.ok_or_else(Problem::not_found)?;
+        let mut message = self.history.message(&request.caller.user_id, conversation_id, id).await?.ok_or_else(Problem::not_found)?;
+        if message.status == MessageStatus::Streaming {
+            message.text = self.drafts.frames(id).await?.into_iter().flat_map(|frames| frames.frames).collect();
+        }
         Ok(Plan::reply(MessageView::from(message)))
     }
 }

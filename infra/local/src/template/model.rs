@@ -37,6 +37,8 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// After this long an invocation is killed.
     pub timeout: Duration,
+    /// How often it is invoked by the clock, for each of its `Schedule` events.
+    pub schedules: Vec<Duration>,
     /// Memory size in MB, given to the function as `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`.
     pub memory_mb: u32,
 }

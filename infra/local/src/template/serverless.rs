@@ -93,14 +93,25 @@ struct HttpEvent {
     payload_format_version: Option<Scalar<String>>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct ScheduleEvent {
+    schedule: String,
+}
+
 /// Reads a function, and the routes that its events make, each with the API it belongs to.
 pub(super) fn function(resource: &Resource, resolver: &Resolver) -> Result<(Function, Vec<(String, HttpRoute)>), TemplateError> {
     let properties: FunctionProperties =
         read(resolver.map(&resource.properties).map_err(|error| error.within("Properties"))?, FUNCTION_WITHOUT_LOCAL_EFFECT)
             .map_err(|error| error.within("Properties"))?;
-    let mut routes = Vec::new();
+    let (mut routes, mut schedules) = (Vec::new(), Vec::new());
     for (name, event) in properties.events {
-        routes.push(route(&resource.id, event).map_err(|error| error.within(format!("Properties.Events.{name}")))?);
+        let read = match event.r#type.as_str() {
+            "HttpApi" => route(&resource.id, event.properties).map(|route| routes.push(route)),
+            "Schedule" => schedule(event.properties).map(|every| schedules.push(every)),
+            other => Err(TemplateError::new(format!("events of the type `{other}` are not known to the local stack")).within("Type")),
+        };
+        read.map_err(|error| error.within(format!("Properties.Events.{name}")))?;
     }
     let mut environment: BTreeMap<String, String> =
         properties.environment.variables.into_iter().map(|(name, value)| (name, value.0)).collect();
@@ -113,6 +124,7 @@ pub(super) fn function(resource: &Resource, resolver: &Resolver) -> Result<(Func
         id: resource.id.clone(),
         binary: binary(resource, resolver)?,
         environment,
+        schedules,
         timeout: Duration::from_secs(properties.timeout.map_or(DEFAULT_TIMEOUT_SECONDS, |timeout| timeout.0)),
         memory_mb: properties.memory_size.map_or(DEFAULT_MEMORY_MB, |memory| memory.0),
     };
@@ -130,11 +142,24 @@ fn binary(resource: &Resource, resolver: &Resolver) -> Result<String, TemplateEr
     })
 }
 
-fn route(function: &str, event: Event) -> Result<(String, HttpRoute), TemplateError> {
-    if event.r#type != "HttpApi" {
-        return Err(TemplateError::new(format!("events of the type `{}` are not known to the local stack", event.r#type)).within("Type"));
-    }
-    let event: HttpEvent = read(event.properties, &["RouteSettings"]).map_err(|error| error.within("Properties"))?;
+/// Reads how often a schedule invokes its function: `rate(5 minutes)`.
+fn schedule(properties: Map<String, Value>) -> Result<Duration, TemplateError> {
+    let event: ScheduleEvent = read(properties, &["Description", "Name"]).map_err(|error| error.within("Properties"))?;
+    let unknown = || TemplateError::new("the local stack knows rates only, as in `rate(5 minutes)`").within("Properties.Schedule");
+    let rate = event.schedule.strip_prefix("rate(").and_then(|rest| rest.strip_suffix(')')).ok_or_else(unknown)?;
+    let (count, unit) = rate.split_once(' ').ok_or_else(unknown)?;
+    let count: u64 = count.parse().map_err(|_| unknown())?;
+    let seconds = match unit {
+        "minute" | "minutes" => 60,
+        "hour" | "hours" => 3_600,
+        "day" | "days" => 86_400,
+        _ => return Err(unknown()),
+    };
+    if count == 0 { Err(unknown()) } else { Ok(Duration::from_secs(count * seconds)) }
+}
+
+fn route(function: &str, properties: Map<String, Value>) -> Result<(String, HttpRoute), TemplateError> {
+    let event: HttpEvent = read(properties, &["RouteSettings"]).map_err(|error| error.within("Properties"))?;
     if event.payload_format_version.is_some_and(|version| version.0 != "2.0") {
         return Err(TemplateError::new("the local stack knows payload format 2.0 only").within("Properties.PayloadFormatVersion"));
     }

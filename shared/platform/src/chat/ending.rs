@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
+
 use crate::audit::Note;
 use crate::clock::Clock;
 use crate::config::ConfigError;
@@ -11,45 +13,96 @@ use crate::gate::{Gate, Passage};
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::store::{Message, Messages};
+use crate::store::{Drafts, Frames, Head, Item, Message, Messages};
 
 /// Ends replies.
 #[derive(Clone)]
 pub struct Endings {
     messages: Messages,
+    drafts: Drafts,
     gate: Arc<Gate>,
     clock: Clock,
 }
 
+/// The end of a reply, as it is to be stored.
+#[derive(Clone, Copy)]
+pub struct Ending<'a> {
+    /// The reply in its final state.
+    pub reply: &'a Message,
+    /// How far it was.
+    pub from: MessageStatus,
+    /// Model that was asked, if one was.
+    pub model: Option<&'a str>,
+    /// Wishes of others that have been done: see [`Drafts`].
+    pub wishes: u64,
+    /// Frames that are not stored yet.
+    pub frames: Option<&'a Frames>,
+}
+
+/// What became of an end.
+#[derive(Debug)]
+pub enum Ended {
+    /// It is stored, with its event.
+    Stored,
+    /// Somebody else has ended the reply: nothing was written.
+    Overtaken,
+    /// Others want something of the reply before it ends: nothing was written. This is its head now.
+    Wanted(Box<Head>),
+}
+
 impl Endings {
-    /// Uses the tables that `MESSAGES_TABLE` and `AUDIT_TABLE` name.
+    /// Uses the tables that `MESSAGES_TABLE`, `DRAFTS_TABLE` and `AUDIT_TABLE` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             messages: Messages::new(platform.database()?, &platform.config)?,
+            drafts: Drafts::new(platform.database()?, &platform.config)?,
             // Who asked was checked when they did.
             gate: Arc::new(Gate::for_workers(platform)?),
             clock: platform.clock.clone(),
         })
     }
 
-    /// Stores a reply in its final state with its event; `false` where it is no longer as far as `from`: then somebody
-    /// else has ended it, and nothing is written. The event has no text, of neither the prompt nor the reply.
-    pub async fn end(&self, reply: &Message, from: MessageStatus, model: Option<&str>) -> Result<bool, Problem> {
+    /// Stores a reply in its final state with its event, which has no text, of neither the prompt nor the reply.
+    pub async fn end(&self, ending: Ending<'_>) -> Result<Ended, Problem> {
+        let Ending { reply, from, model, wishes, frames } = ending;
         let origin = reply.origin.as_ref().ok_or_else(|| {
             tracing::error!(message_id = reply.id, "a message that nobody asked for is no reply");
             Problem::internal()
         })?;
-        let plan = match reply.status {
-            MessageStatus::Failed => Plan::<()>::refuse(Problem::unavailable()),
-            _ => Plan::reply(()),
-        };
-        let plan = plan.note(note(reply, model)).write_or(self.messages.end(reply, from)?, Problem::conflict());
         let now = self.clock.now();
+        let overtaken = || Box::new(|_| async { Ok(Plan::reply(Ended::Overtaken)) }.boxed());
+        let drafts = self.drafts.clone();
+        let again = Box::new(move |found: Option<Item>| {
+            let head = found.map(|item| drafts.read(item)).transpose();
+            async move {
+                let head = head?.filter(|head| head.ended_at.is_none());
+                Ok(Plan::reply(head.map_or(Ended::Overtaken, |head| Ended::Wanted(Box::new(head)))))
+            }
+            .boxed()
+        });
+        let plan = Plan::reply(Ended::Stored)
+            .note(note(reply, model).failed(reply.status == MessageStatus::Failed))
+            .write_or_replan(self.messages.end(reply, from)?, overtaken())
+            .write_or_replan(self.drafts.end(&reply.id, wishes, now), again);
+        let plan = match frames {
+            Some(frames) => plan.write_or_replan(self.drafts.last(frames, now)?, overtaken()),
+            None => plan,
+        };
         let waited = u64::try_from(now.as_millisecond() - reply.created_at).unwrap_or(0);
         let asked = Instant::now().checked_sub(Duration::from_millis(waited));
         let passage = Passage { context: &origin.context, now, since: asked.unwrap_or_else(Instant::now), action: None, claim: None };
-        let committed = self.gate.write(Ok(plan), Some(&origin.caller), &passage).await?;
-        Ok(!committed.reply.is_err_and(|problem| problem.code == Problem::conflict().code))
+        Ok(self.gate.commit(Ok(plan), Some(&origin.caller), &passage).await?.into_output())
+    }
+
+    /// Ends a reply whatever others want of it; whether it was this that ended it.
+    pub async fn end_anyway(&self, mut ending: Ending<'_>) -> Result<bool, Problem> {
+        loop {
+            match self.end(ending).await? {
+                Ended::Stored => return Ok(true),
+                Ended::Overtaken => return Ok(false),
+                Ended::Wanted(head) => ending.wishes = head.wishes,
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ mod replies;
 mod request;
 mod sweep;
 
-pub use ending::Endings;
+pub use ending::{Ended, Ending, Endings};
 pub use messages::{ChatCompleted, ChatDelta, ChatFailed, ChatStarted};
 pub use replies::{Replies, ReplyStart};
 pub use request::ChatRequest;

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ending::Endings;
+use super::ending::{Ending, Endings};
 use super::request::ChatRequest;
 use crate::audit::Note;
 use crate::config::ConfigError;
@@ -13,17 +13,22 @@ use crate::ids;
 use crate::plan::{Plan, Reply};
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::store::{Conversation, Conversations, Message, Messages, Origin};
+use crate::socket::Peer;
+use crate::store::{Conversation, Conversations, Drafts, Head, Listener, Message, Messages, Origin};
 use crate::worker::Invoker;
 
 /// Characters of a title.
 const LONGEST_TITLE: usize = 60;
+
+/// Seconds that a worker has for taking a reply up: Lambda tries for sixty to start it.
+const START_SECONDS: i64 = 90;
 
 /// Starts replies.
 #[derive(Clone)]
 pub struct Replies {
     conversations: Conversations,
     messages: Messages,
+    drafts: Drafts,
     worker: Invoker,
     endings: Endings,
 }
@@ -38,22 +43,24 @@ pub struct ReplyStart {
 }
 
 impl Replies {
-    /// Uses the tables and the worker that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE` and `CHAT_STREAM_ARN` name.
+    /// Uses the tables and the worker that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE`, `DRAFTS_TABLE` and `CHAT_STREAM_ARN` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             conversations: Conversations::new(&platform.config)?,
             messages: Messages::new(platform.database()?, &platform.config)?,
+            drafts: Drafts::new(platform.database()?, &platform.config)?,
             worker: Invoker::new(&platform.config, "CHAT_STREAM_ARN")?,
             endings: Endings::new(platform)?,
         })
     }
 
-    /// The reply, pending, and the plan that asks for it; `answer` is what the plan answers with. A conversation that
-    /// the caller does not have is a 404.
+    /// The reply, pending, and the plan that asks for it; it is sent to `connection` while it is written, if there is one.
+    /// `answer` is what the plan answers with. A conversation that the caller does not have is a 404.
     pub fn ask<O>(
         &self,
         request: ChatRequest,
         origin: Origin,
+        connection: Option<Peer<'_>>,
         now: Timestamp,
         answer: impl FnOnce(&Message) -> Reply<O>,
     ) -> Result<(Message, Plan<O>), Problem> {
@@ -86,9 +93,22 @@ impl Replies {
         let mut reply = message(MessageRole::Assistant, "", MessageStatus::Pending, later);
         reply.origin = Some(origin);
 
+        let listener = |peer: Peer<'_>| (peer.connection_id.to_owned(), Listener { connected_at: peer.connected_at, after: 0, joined: 0 });
+        let head = Head {
+            message_id: reply.id.clone(),
+            user_id: reply.user_id.clone(),
+            conversation_id: reply.conversation_id.clone(),
+            listeners: connection.map(listener).into_iter().collect(),
+            wishes: 0,
+            spent: None,
+            cancelled_at: None,
+            ended_at: None,
+        };
+        let draft = self.drafts.begin(&head, now, now.as_second() + START_SECONDS)?;
+
         let note = Note::default().resource("message", &reply.id).detail("conversation_id", reply.conversation_id.as_str());
         let plan = Plan::reply(answer(&reply)).note(note).write_or(converse, Problem::not_found());
-        let plan = plan.write(self.messages.add(&said)?).write(self.messages.add(&reply)?);
+        let plan = plan.write(self.messages.add(&said)?).write(self.messages.add(&reply)?).write(draft);
         Ok((reply, plan))
     }
 
@@ -99,7 +119,8 @@ impl Replies {
         let problem = Problem::from(error);
         let failed = Message { status: MessageStatus::Failed, ..reply.clone() };
         // Where it is no longer pending, only Lambda's answer was lost: a worker is at it.
-        if self.endings.end(&failed, MessageStatus::Pending, None).await? { Err(problem) } else { Ok(()) }
+        let ending = Ending { reply: &failed, from: MessageStatus::Pending, model: None, wishes: 0, frames: None };
+        if self.endings.end_anyway(ending).await? { Err(problem) } else { Ok(()) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use utoipa::ToSchema;
 
-use crate::domain::{ConversationId, MessageText, PromptName};
+use crate::domain::{MessageText, PromptName, ResourceId};
 use crate::http::{Fields, Form};
 
 /// Something said to the assistant.
@@ -13,7 +13,7 @@ pub struct ChatRequest {
     pub message: MessageText,
     /// The conversation to go on with; without it a new one begins.
     #[schema(value_type = Option<String>, format = "uuid", example = "019a0000-0000-7000-8000-000000000000")]
-    pub conversation_id: Option<ConversationId>,
+    pub conversation_id: Option<ResourceId>,
     /// Name of the server's prompt.
     #[schema(value_type = Option<String>, example = "default")]
     pub prompt: Option<PromptName>,

@@ -16,9 +16,9 @@ const LONGEST_MESSAGE: usize = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageText(String);
 
-/// The id of a conversation as a caller names it: any UUID, so that one that leads nowhere is a 404 and not a typing error.
+/// The id of a conversation or a message as a caller names it: any UUID, so that one that leads nowhere is a 404 and not a typing error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConversationId(String);
+pub struct ResourceId(String);
 
 /// A prompt of the server's, by its name; a caller never sends the text of a system prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -74,6 +74,8 @@ pub enum StopReason {
     ModelContextWindowExceeded,
     /// The time for one reply was up.
     Deadline,
+    /// Its user stopped it.
+    Cancelled,
 }
 
 /// Tokens that a reply took.
@@ -100,7 +102,7 @@ impl MessageText {
     }
 }
 
-impl ConversationId {
+impl ResourceId {
     /// The id in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -132,6 +134,7 @@ impl StopReason {
             Self::Refusal => "refusal",
             Self::ModelContextWindowExceeded => "model_context_window_exceeded",
             Self::Deadline => "deadline",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -161,7 +164,7 @@ impl Field for MessageText {
     }
 }
 
-impl Field for ConversationId {
+impl Field for ResourceId {
     fn read(raw: &Raw<'_>) -> Result<Self, String> {
         ids::canonical_uuid(raw.text()?).map(Self).ok_or_else(|| "must be a UUID".into())
     }
@@ -217,7 +220,7 @@ mod tests {
             (json!(""), None),
             (json!(1), None),
         ] {
-            assert_eq!(read::<ConversationId>(&sent).as_ref().map(ConversationId::as_str), kept, "{sent}");
+            assert_eq!(read::<ResourceId>(&sent).as_ref().map(ResourceId::as_str), kept, "{sent}");
         }
     }
 

@@ -10,7 +10,7 @@ mod roles;
 
 pub use account::{Email, FullName, Identifier, Username};
 pub use chart::{ChartType, Interval};
-pub use chat::{ConversationId, MessageRole, MessageStatus, MessageText, PromptName, StopReason, Usage};
+pub use chat::{MessageRole, MessageStatus, MessageText, PromptName, ResourceId, StopReason, Usage};
 pub use cost::Cost;
 pub use password::{Check, HashError, Hasher, Password, Work};
 pub use profit::{Company, Money, Month, Year};

@@ -238,6 +238,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "conflict", "This was changed by someone else at the same time. Read it again and retry.")
     }
 
+    /// 409: a reply can no longer be stopped.
+    pub fn reply_ended() -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "The reply has ended.")
+    }
+
     /// 409: another request with the same `Idempotency-Key` has not ended yet.
     pub fn request_in_flight() -> Self {
         Self::new(StatusCode::CONFLICT, "request_in_flight", "A request with this Idempotency-Key is being answered. Send it again soon.")

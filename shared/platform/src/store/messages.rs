@@ -4,7 +4,6 @@
 //! the ends by conditional writes: it is written once, by one worker, whoever else is told to.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::database::{Database, Expression, StoreError, Write, item, key2, read, s, unavailable};
@@ -12,7 +11,6 @@ use crate::config::{Config, ConfigError};
 use crate::context::Context;
 use crate::domain::{Cost, MessageRole, MessageStatus, StopReason, Usage};
 use crate::identity::Principal;
-use crate::socket::Peer;
 
 /// The messages' table.
 #[derive(Debug, Clone)]
@@ -33,7 +31,7 @@ pub struct Message {
     pub user_id: String,
     /// Who wrote it.
     pub role: MessageRole,
-    /// The text; of a reply that is being written, what has been stored of it.
+    /// The text; that of a reply comes with its end, and is in its draft until then.
     pub text: String,
     /// How far it has come.
     pub status: MessageStatus,
@@ -60,25 +58,6 @@ pub struct Origin {
     pub caller: Principal,
     /// From where.
     pub context: Context,
-    /// Where the reply is sent while it is written; `None`: nowhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub connection: Option<Listener>,
-}
-
-/// A WebSocket connection that a reply is sent to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listener {
-    /// Id of the connection.
-    pub connection_id: String,
-    /// Milliseconds since 1970 when it began.
-    pub connected_at: i64,
-}
-
-impl Listener {
-    /// What a sender has to know of it.
-    pub fn peer(&self) -> Peer<'_> {
-        Peer { connection_id: &self.connection_id, connected_at: self.connected_at }
-    }
 }
 
 impl Messages {
@@ -143,18 +122,6 @@ impl Messages {
             .value("claim", s(claim));
         let (update, condition) = ("SET #status = :streaming, claim = :claim", "#status = :pending OR claim = :claim");
         self.database.update_if(&self.table, key(conversation_id, id), update, condition, &expression).await
-    }
-
-    /// Stores what has been written so far; `false` where the reply has ended meanwhile.
-    pub async fn save_text(&self, message: &Message) -> Result<bool, StoreError> {
-        let expression = Expression::default()
-            .name("status", "status")
-            .name("text", "text")
-            .value("streaming", status(MessageStatus::Streaming))
-            .value("text", s(&message.text));
-        let key = key(&message.conversation_id, &message.id);
-        let saved = self.database.update_if(&self.table, key, "SET #text = :text", "#status = :streaming", &expression);
-        Ok(saved.await?.is_some_and(|_: IgnoredAny| true))
     }
 
     /// The reply with its end; the condition fails where it is no longer as far as `from`.

@@ -2,8 +2,10 @@
 
 mod anthropic;
 mod claude;
+mod follow;
 mod http;
 mod socket;
+mod sweep;
 mod worker;
 
 use std::time::Duration;

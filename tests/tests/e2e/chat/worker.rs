@@ -17,7 +17,8 @@ use platform::http::Fields;
 use platform::identity::Identity;
 use platform::plan::Reply;
 use platform::platform::Platform;
-use platform::store::{Listener, Message, Messages, Origin};
+use platform::socket::Peer;
+use platform::store::{Message, Messages, Origin};
 use serde_json::{Value, json};
 use tally_tests::World;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -110,12 +111,12 @@ fn platform_of(world: &World, own: &[(&str, &str)]) -> Platform {
 /// A reply that has been asked for over a connection, in a conversation or a new one, and whose worker has not been started.
 async fn pending(platform: &Platform, text: &str, conversation: Option<&Message>) -> Message {
     let identity = Identity { user_id: "u-1".into(), username: "someone".into(), session_id: "s-1".into() };
-    let listener = Listener { connection_id: "c-1=".into(), connected_at: 0 };
-    let origin = Origin { caller: identity.into(), context: Context::default(), connection: Some(listener) };
+    let listener = Peer { connection_id: "c-1=", connected_at: 0 };
+    let origin = Origin { caller: identity.into(), context: Context::default() };
     let body = json!({"message": text, "conversation_id": conversation.map(|message| &message.conversation_id)});
     let request: ChatRequest = Fields::json(body.as_object().unwrap().clone()).read().unwrap();
     let now = platform.clock.now();
-    let (reply, plan) = Replies::new(platform).unwrap().ask(request, origin, now, |_| Reply::new(())).unwrap();
+    let (reply, plan) = Replies::new(platform).unwrap().ask(request, origin, Some(listener), now, |_| Reply::new(())).unwrap();
     let gate = Gate::for_workers(platform).unwrap();
     let passage = Passage { context: &Context::default(), now, since: std::time::Instant::now(), action: None, claim: None };
     gate.commit(Ok(plan), None, &passage).await.unwrap();

@@ -1,0 +1,67 @@
+//! `chat.cancel`.
+
+use futures_util::FutureExt as _;
+use platform::audit::Note;
+use platform::chat::ChatCompleted;
+use platform::config::ConfigError;
+use platform::domain::ResourceId;
+use platform::http::{Fields, Form};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, ActionRoute};
+use platform::socket::{Action, Message};
+use platform::store::Drafts;
+use utoipa::ToSchema;
+
+/// The action. Nothing answers it by itself: the worker stops within half a second, keeps what it has written, and says
+/// `chat.completed` with `stop_reason: "cancelled"` to everyone who hears the reply.
+pub struct Cancel {
+    drafts: Drafts,
+}
+
+/// Which reply.
+#[derive(Debug, ToSchema)]
+pub struct CancelBody {
+    /// Id of the reply, as `chat.started` or `POST /chat` gave it.
+    #[schema(value_type = String, format = "uuid", example = "019a0000-0000-7000-8000-000000000000")]
+    pub message_id: ResourceId,
+}
+
+impl Form for CancelBody {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { message_id: fields.required("message_id")? })
+    }
+}
+
+impl Action for Cancel {
+    const ROUTE: ActionRoute = routes::CHAT_CANCEL;
+    type Body = CancelBody;
+    type Output = ChatCompleted;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { drafts: Drafts::new(platform.database()?, &platform.config)? })
+    }
+
+    async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<ChatCompleted>>, Problem> {
+        let id = message.body.message_id.as_str();
+        let note = Note::action("chat.cancelled").resource("message", id);
+        let (drafts, user_id, refused) = (self.drafts.clone(), message.caller.user_id.clone(), note.clone());
+        let cancel = self.drafts.cancel(id, &user_id, message.now);
+        Ok(Plan::reply(None).note(note).write_or_replan(
+            cancel,
+            Box::new(move |found| {
+                async move {
+                    let head = found.map(|item| drafts.read(item)).transpose()?.filter(|head| head.user_id == user_id);
+                    Ok(match head {
+                        // Cancelling twice is cancelling once.
+                        Some(head) if head.cancelled_at.is_some() => Plan::reply(None),
+                        Some(_) => Plan::refuse(Problem::reply_ended()).note(refused),
+                        None => Plan::refuse(Problem::not_found()).note(refused),
+                    })
+                }
+                .boxed()
+            }),
+        ))
+    }
+}

@@ -1,0 +1,41 @@
+//! Functions that the clock invokes, as `EventBridge` does by their `Schedule` events.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::lambda::Functions;
+use crate::template::model::Function;
+
+/// The schedules, which end when this is dropped.
+pub(crate) struct Schedules {
+    _tasks: JoinSet<()>,
+}
+
+impl Schedules {
+    /// Invokes every function that has a schedule at its pace, for the first time when that has passed once.
+    pub(crate) fn start(functions: &[Function], invoker: &Functions) -> Schedules {
+        let mut tasks = JoinSet::new();
+        for function in functions {
+            for every in &function.schedules {
+                tasks.spawn(run(function.id.clone(), *every, invoker.clone()));
+            }
+        }
+        Schedules { _tasks: tasks }
+    }
+}
+
+async fn run(function: String, every: Duration, invoker: Functions) {
+    let mut clock = interval_at(Instant::now() + every, every);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        clock.tick().await;
+        let event = json!({"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}});
+        if let Err(error) = invoker.invoke(&function, Bytes::from(event.to_string())).await {
+            tracing::warn!(%error, function, "a scheduled invocation failed");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! `chat.cancel` and `chat.resume`: a reply that is stopped, and one that is heard from where a client has left it.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tally_tests::{Caller, Socket, World};
+
+use super::{FAST, SLOW, own_events, path_of, poll, text, words};
+
+/// Replies that take a second or two.
+const BRISK: [(&str, &str); 2] = [("RateLimits", "*=100000/1m"), ("LoremWordMilliseconds", "20")];
+
+async fn start(socket: &mut Socket, about: &str) -> Value {
+    socket.ask(&json!({"action": "chat.send", "message": about}), "chat.started").await
+}
+
+async fn resume(socket: &mut Socket, started: &Value, after: u64) {
+    socket.send(&json!({"action": "chat.resume", "message_id": started["message_id"], "after_sequence": after})).await;
+}
+
+async fn cancel(socket: &mut Socket, started: &Value) {
+    socket.send(&json!({"action": "chat.cancel", "id": "c", "message_id": started["message_id"]})).await;
+}
+
+/// Hears a reply from the frame after `after` to its end, or until `most` frames have come: text, last frame, end.
+async fn hear(socket: &mut Socket, after: u64, most: u64) -> (String, u64, Option<Value>) {
+    let (mut heard, mut last) = (String::new(), after);
+    while last < after.saturating_add(most) {
+        let message = socket.next().await.expect("the connection stays");
+        if message["type"] != "chat.delta" {
+            return (heard, last, Some(message));
+        }
+        last += 1;
+        assert_eq!(message["sequence"], last, "{message}");
+        heard.push_str(text(&message["text"]));
+    }
+    (heard, last, None)
+}
+
+async fn stored(world: &World, caller: &Caller, started: &Value) -> Value {
+    poll(world, caller, &path_of(started)).await.pop().unwrap()
+}
+
+#[tokio::test]
+async fn a_reply_stops_at_once_and_keeps_what_was_written() {
+    let world = World::with(&[FAST[0], ("LoremWordMilliseconds", "250")]).await;
+    let caller = world.someone().await;
+    let mut socket = world.connect(&caller).await;
+    let started = start(&mut socket, "Stop me").await;
+    let (mut said, last, _) = hear(&mut socket, 0, 2).await;
+    let since = Instant::now();
+    cancel(&mut socket, &started).await;
+    cancel(&mut socket, &started).await;
+    let (rest, _, end) = hear(&mut socket, last, 100).await;
+    assert!(since.elapsed() < Duration::from_secs(2), "it took {:?}", since.elapsed());
+    said.push_str(&rest);
+    let end = end.unwrap();
+    assert_eq!((text(&end["type"]), text(&end["stop_reason"])), ("chat.completed", "cancelled"));
+
+    let message = stored(&world, &caller, &started).await;
+    assert_eq!(
+        (text(&message["status"]), text(&message["stop_reason"]), text(&message["text"])),
+        ("cancelled", "cancelled", said.as_str())
+    );
+    // What was produced is what is billed.
+    assert_eq!((&end["usage"], &end["usage"]["output_tokens"]), (&message["usage"], &json!(words(&message["text"]))));
+    assert!(words(&message["text"]) < 50, "{message}");
+
+    // Cancelling twice is cancelling once.
+    cancel(&mut socket, &started).await;
+    socket.ask_amid(&json!({"action": "ping"}), &[]).await;
+    let events = own_events(&world, &caller, "chat.").await;
+    let actions: Vec<_> = events.iter().map(|event| (text(&event["action"]), text(&event["outcome"]))).collect();
+    assert_eq!(actions, [("chat.requested", "success"), ("chat.cancelled", "success"), ("chat.message", "success")]);
+
+    // The model is shown what was written.
+    let next = json!({"message": "Go on", "conversation_id": started["conversation_id"]});
+    let mut quick = world.connect(&caller).await;
+    let next =
+        quick.ask(&json!({"action": "chat.send", "message": "Go on", "conversation_id": next["conversation_id"]}), "chat.started").await;
+    cancel(&mut quick, &next).await;
+    let (_, _, end) = hear(&mut quick, 0, 100).await;
+    assert_eq!(end.unwrap()["usage"]["input_tokens"], 2 + words(&message["text"]) + 2);
+}
+
+#[tokio::test]
+async fn what_cannot_be_stopped_or_resumed_is_said() {
+    let world = World::with(&FAST).await;
+    let (caller, other) = (world.someone().await, world.someone().await);
+    let mut socket = world.connect(&caller).await;
+    let started = start(&mut socket, "Mine").await;
+    hear(&mut socket, 0, u64::MAX).await;
+    let mut intruder = world.connect(&other).await;
+    for action in ["chat.cancel", "chat.resume"] {
+        let ask = |id: &Value| json!({"action": action, "message_id": id, "after_sequence": 0});
+        let ask = |id: &Value| {
+            let mut ask = ask(id);
+            if action == "chat.cancel" {
+                ask.as_object_mut().unwrap().remove("after_sequence");
+            }
+            ask
+        };
+        let wrong = socket.ask(&ask(&json!("mine")), "error").await;
+        assert_eq!(text(&wrong["code"]), "validation_failed");
+        for (socket, id) in [(&mut intruder, &started["message_id"]), (&mut socket, &json!("019a0000-0000-7000-8000-000000000000"))] {
+            assert_eq!(text(&socket.ask(&ask(id), "error").await["code"]), "not_found", "{action}");
+        }
+    }
+    let ended = socket.ask(&json!({"action": "chat.cancel", "message_id": started["message_id"]}), "error").await;
+    assert_eq!(text(&ended["code"]), "conflict");
+    let failures = own_events(&world, &other, "chat.cancelled").await;
+    assert_eq!(failures.iter().map(|event| text(&event["outcome"])).collect::<Vec<_>>(), ["failure"]);
+}
+
+#[tokio::test]
+async fn whoever_comes_back_after_any_frame_has_the_whole_text() {
+    let world = &World::with(&BRISK).await;
+    // Twelve clients, each cut off after another number of frames; the last of them when the reply has ended.
+    join_all((0..12).map(|frames| async move {
+        let caller = &world.someone().await;
+        let mut socket = world.connect(caller).await;
+        let started = start(&mut socket, "Tell me").await;
+        let (mut said, last, ended) = hear(&mut socket, 0, if frames == 11 { u64::MAX } else { frames }).await;
+        socket.close().await;
+        let mut again = world.connect(caller).await;
+        resume(&mut again, &started, last).await;
+        let (rest, _, end) = hear(&mut again, last, u64::MAX).await;
+        said.push_str(&rest);
+        let end = end.unwrap();
+        assert_eq!(text(&end["type"]), "chat.completed");
+        if let Some(ended) = ended {
+            assert_eq!((ended, rest.as_str()), (end, ""));
+        }
+        assert_eq!(text(&stored(world, caller, &started).await["text"]), said);
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_second_device_hears_all_of_a_reply_and_the_first_goes_on() {
+    let world = World::with(&SLOW).await;
+    let caller = world.someone().await;
+    let mut first = world.connect(&caller).await;
+    let started = start(&mut first, "Both of us").await;
+    let (before, last, _) = hear(&mut first, 0, 3).await;
+    let mut second = world.connect(&world.login(&caller.username, "Correct-Horse-9").await).await;
+    resume(&mut second, &started, 0).await;
+    let ((rest, _, end), (all, _, same_end)) = tokio::join!(hear(&mut first, last, u64::MAX), hear(&mut second, 0, u64::MAX));
+    assert_eq!((before + &rest, end), (all.clone(), same_end));
+    // When it is over it can be heard again, from anywhere, and on a connection that has heard it.
+    for after in [0, 2, 1_000_000] {
+        resume(&mut second, &started, after).await;
+        let (again, _, end) = hear(&mut second, after, u64::MAX).await;
+        assert!(all.ends_with(&again) && (after > 0 || again == all) && (after < 1_000 || again.is_empty()));
+        assert_eq!(end.unwrap()["type"], "chat.completed");
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_was_asked_for_over_http_can_be_heard() {
+    let world = World::with(&SLOW).await;
+    let caller = world.someone().await;
+    let answer = super::ask_async(&world, &caller, &json!({"message": "Later"})).await.expect(202);
+    let mut socket = world.connect(&caller).await;
+    resume(&mut socket, &answer, 0).await;
+    let (said, _, end) = hear(&mut socket, 0, u64::MAX).await;
+    assert_eq!(text(&end.unwrap()["type"]), "chat.completed");
+    assert_eq!(text(&stored(&world, &caller, &answer).await["text"]), said);
+}
