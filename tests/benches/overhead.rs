@@ -1,0 +1,131 @@
+//! What our own code costs a request, without a call to anything: `cargo bench -p tally-tests --bench overhead`.
+//! docs/PERFORMANCE.md has what was found.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bytes::Bytes;
+use divan::{Bencher, black_box};
+use futures_util::future::BoxFuture;
+use platform::clock::Clock;
+use platform::config::ConfigError;
+use platform::gate::Gate;
+use platform::http::{Call, Endpoint, Request, answer};
+use platform::identity::{Identity, Role};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::tokens::{AccessTokens, TokenIssuer};
+use tally_local::aws::{self, Aws, AwsSettings, Credentials, Invoke, State};
+use tally_local::lambda::InvokeError;
+use tally_local::{StackOptions, template};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+fn main() {
+    divan::main();
+}
+
+/// An access token with every claim: its signature, times, issuer and audience.
+#[divan::bench]
+fn verify_an_access_token(bencher: Bencher) {
+    let bench = Bench::new();
+    let tokens = AccessTokens::new(&bench.platform).unwrap();
+    let token = bench.token();
+    bencher.bench_local(|| bench.runtime.block_on(tokens.verify(black_box(&token))).unwrap());
+}
+
+/// An event in, a response out, around a handler on a protected route that does nothing.
+#[divan::bench]
+fn answer_around_an_empty_handler(bencher: Bencher) {
+    let bench = Bench::new();
+    let gate = Gate::for_route(&bench.platform, &Empty::ROUTE).unwrap();
+    let event = serde_json::json!({
+        "version": "2.0", "routeKey": "GET /auth/me", "rawPath": "/auth/me", "rawQueryString": "",
+        "headers": {"authorization": format!("Bearer {}", bench.token()), "user-agent": "bench", "accept": "application/json"},
+        "requestContext": {"requestId": "1", "http": {"method": "GET", "path": "/auth/me", "sourceIp": "192.0.2.1"}},
+        "isBase64Encoded": false,
+    })
+    .to_string();
+    bencher.bench_local(|| {
+        let call = Call::from(serde_json::from_str::<aws_lambda_events::apigw::ApiGatewayV2httpRequest>(black_box(&event)).unwrap());
+        let response = bench.runtime.block_on(answer(&Empty, &gate, &Clock::System, &call));
+        assert_eq!(response.status_code, 200);
+        serde_json::to_string(&response).unwrap()
+    });
+}
+
+/// Answers as `GET /auth/me` does, and reads nothing.
+struct Empty;
+
+impl Endpoint for Empty {
+    const ROUTE: Route = routes::ME;
+    type Caller = Identity;
+    type Body = ();
+    type Query = ();
+    type Output = BTreeMap<(), ()>;
+
+    fn new(_: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self)
+    }
+
+    async fn handle(&self, _: Request<'_, Self>) -> Result<Plan<Self::Output>, Problem> {
+        Ok(Plan::reply(BTreeMap::new()))
+    }
+}
+
+/// The settings of a function, and the secrets of the local stack: they are read once, before anything is measured.
+struct Bench {
+    runtime: Runtime,
+    platform: Platform,
+    _aws: Aws,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (platform, aws) = runtime.block_on(async {
+            let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+            let options = StackOptions::new(root.join("template.yaml"), root.join("target"));
+            let deployment = template::load(&options.source("http://127.0.0.1")).unwrap();
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let credentials = Credentials::random();
+            let environment = aws::environment(listener.local_addr().unwrap(), &credentials);
+            let login = deployment.functions.iter().find(|function| function.binary == "login").unwrap();
+            let config = login.environment.clone().into_iter().chain(environment).collect();
+            let settings = AwsSettings {
+                state: State::Memory,
+                tables: deployment.tables,
+                secrets: deployment.secrets,
+                functions: NoFunctions,
+                connections: None,
+            };
+            (Platform::new(config, Clock::System), Aws::start(listener, credentials, settings).await.unwrap())
+        });
+        Self { runtime, platform, _aws: aws }
+    }
+
+    fn token(&self) -> String {
+        let now = self.platform.clock.now();
+        let identity =
+            Identity { user_id: platform::ids::new_id(now), username: "demo".to_owned(), session_id: platform::ids::new_id(now) };
+        let issuer = TokenIssuer::new(&self.platform).unwrap();
+        let (pair, _) = self.runtime.block_on(issuer.issue(&identity, &[Role::User], now, now)).unwrap();
+        pair.access_token
+    }
+}
+
+struct NoFunctions;
+
+impl Invoke for NoFunctions {
+    fn invoke<'a>(&'a self, function: &'a str, _: Bytes) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
+        Box::pin(async { Err(InvokeError::Unknown(function.to_owned())) })
+    }
+
+    fn invoke_async(&self, function: &str, _: Bytes) -> Result<(), InvokeError> {
+        Err(InvokeError::Unknown(function.to_owned()))
+    }
+}
