@@ -5,7 +5,7 @@ mod claude;
 mod follow;
 mod http;
 mod socket;
-mod sweep;
+pub mod sweep;
 mod worker;
 
 use std::time::Duration;

@@ -9,7 +9,7 @@ use tally_tests::{Caller, World};
 use super::{FAST, SLOW, ask_async, own_events, path_of, text};
 
 /// Makes a reply one that should have ended long ago, with this much spent.
-async fn grow_old(world: &World, message_id: &Value, output_tokens: u64) {
+pub async fn grow_old(world: &World, message_id: &Value, output_tokens: u64) {
     let platform = world.platform("ChatSweepFunction");
     let drafts = Drafts::new(platform.database().unwrap(), &platform.config).unwrap();
     let usage = Usage { output_tokens, ..Usage::default() };
@@ -18,7 +18,7 @@ async fn grow_old(world: &World, message_id: &Value, output_tokens: u64) {
     assert!(drafts.touch(text(message_id), &spent, past).await.unwrap().is_some());
 }
 
-async fn sweep(world: &World) {
+pub async fn sweep(world: &World) {
     world.stack.invoke("ChatSweepFunction", "{}").await.unwrap();
 }
 

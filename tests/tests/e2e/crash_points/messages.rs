@@ -1,0 +1,121 @@
+//! Messages over a WebSocket, and replies of the assistant.
+
+use serde_json::{Value, json};
+use tally_local::aws::Failure;
+use tally_tests::{Socket, World};
+
+use super::{MOMENTS, TRANSACT, events};
+use crate::chat::{SLOW, ask_async, path_of, poll, text};
+
+/// Sends a message and kills its function at its next transaction on `table`: API Gateway says that it has failed.
+async fn cut(world: &World, socket: &mut Socket, moment: Failure, (function, table): (&str, &str), message: &Value) {
+    world.fail(table, Some(TRANSACT), moment, 1);
+    socket.send(message).await;
+    world.stack.aws().held().await;
+    world.stack.functions().kill(function).unwrap();
+    // Amid whatever else comes to this connection.
+    loop {
+        let frame = socket.next().await.expect("the connection stays");
+        if frame["message"] == "Internal server error" {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_newer_token_that_is_cut_can_be_sent_again() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let caller = world.someone().await;
+        let mut socket = world.connect(&caller).await;
+        let renew = json!({"action": "auth.renew", "token": caller.access});
+        cut(&world, &mut socket, moment, ("AuthRenewFunction", "ConnectionsTable"), &renew).await;
+        socket.ask(&renew, "auth.renewed").await;
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_cut_streams_when_it_is_asked_for_again_and_so_ends() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let caller = world.someone().await;
+        let mut socket = world.connect(&caller).await;
+        let subscribe = json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 250});
+        cut(&world, &mut socket, moment, ("ChartsFunction", "SubscriptionsTable"), &subscribe).await;
+        let committed = usize::from(moment == Failure::HeldAfter);
+        assert_eq!(events(&world, "charts.subscribe", "success").await, committed, "{moment:?}");
+        socket.ask(&subscribe, "charts.subscribed").await;
+        assert_eq!(socket.expect("charts.data").await["sequence"], 1);
+        assert_eq!(events(&world, "charts.subscribe", "success").await, 1 + committed);
+
+        let unsubscribe = json!({"action": "charts.unsubscribe", "chart_type": "bar"});
+        cut(&world, &mut socket, moment, ("ChartsFunction", "SubscriptionsTable"), &unsubscribe).await;
+        let amid = socket.ask_amid(&unsubscribe, &["charts.data"]).await;
+        assert_eq!(amid["type"], "charts.unsubscribed");
+    }
+}
+
+#[tokio::test]
+async fn a_question_over_a_connection_that_is_cut_is_not_there_or_ends_as_failed() {
+    for moment in MOMENTS {
+        let world = World::with(&SLOW).await;
+        let caller = world.someone().await;
+        let mut socket = world.connect(&caller).await;
+        let ask = json!({"action": "chat.send", "message": "Hello"});
+        cut(&world, &mut socket, moment, ("ChatSendFunction", "DraftsTable"), &ask).await;
+        let asked = world.events(&world.admin().await, "chat.requested").await;
+        assert_eq!(asked.len(), usize::from(moment == Failure::HeldAfter), "{moment:?}");
+        if let Some(event) = asked.first() {
+            // Nobody writes the reply: the sweep ends it, and whoever asked is told.
+            let id = json!(text(&event["resource"]).strip_prefix("message:").unwrap());
+            crate::chat::sweep::grow_old(&world, &id, 0).await;
+            crate::chat::sweep::sweep(&world).await;
+            let failed = socket.expect("chat.failed").await;
+            assert_eq!((&failed["message_id"], text(&failed["code"])), (&id, "unavailable"));
+        }
+        socket.ask(&ask, "chat.started").await;
+    }
+}
+
+#[tokio::test]
+async fn a_wish_that_a_reply_stops_is_heard_or_can_be_sent_again() {
+    for moment in MOMENTS {
+        let world = World::with(&[SLOW[0], ("LoremWordMilliseconds", "250")]).await;
+        let caller = world.someone().await;
+        let mut socket = world.connect(&caller).await;
+        let started = socket.ask(&json!({"action": "chat.send", "message": "Stop"}), "chat.started").await;
+        let cancel = json!({"action": "chat.cancel", "message_id": started["message_id"]});
+        cut(&world, &mut socket, moment, ("ChatFollowFunction", "DraftsTable"), &cancel).await;
+        if moment == Failure::HeldBefore {
+            assert_eq!(events(&world, "chat.cancelled", "success").await, 0);
+            socket.send(&cancel).await;
+        }
+        let end = poll(&world, &caller, &path_of(&started)).await.pop().unwrap();
+        assert_eq!(text(&end["status"]), "cancelled", "{moment:?}");
+        assert_eq!(events(&world, "chat.cancelled", "success").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_reply_whose_end_is_cut_is_whole_or_ends_as_failed_with_what_was_stored() {
+    for moment in MOMENTS {
+        let world = World::with(&SLOW).await;
+        let caller = world.someone().await;
+        let asked = ask_async(&world, &caller, &json!({"message": "Hello"})).await.expect(202);
+        world.fail("MessagesTable", Some(TRANSACT), moment, 1);
+        world.stack.aws().held().await;
+        world.stack.functions().kill("ChatStreamFunction").unwrap();
+        let committed = moment == Failure::HeldAfter;
+        let message = world.get(&path_of(&asked), Some(&caller)).await.expect(200);
+        assert_eq!(text(&message["status"]), if committed { "completed" } else { "streaming" });
+        if !committed {
+            crate::chat::sweep::grow_old(&world, &asked["message_id"], 5).await;
+            crate::chat::sweep::sweep(&world).await;
+            let failed = world.get(&path_of(&asked), Some(&caller)).await.expect(200);
+            // All but the last frames had been stored.
+            assert_eq!((text(&failed["status"]), &failed["text"]), ("failed", &message["text"]));
+            assert!(text(&failed["text"]).split_whitespace().count() > 20, "{failed}");
+        }
+        assert_eq!(world.events(&world.admin().await, "chat.message").await.len(), 1, "{moment:?}");
+    }
+}
