@@ -11,6 +11,7 @@ use divan::{Bencher, black_box};
 use futures_util::future::BoxFuture;
 use platform::clock::Clock;
 use platform::config::ConfigError;
+use platform::domain::{Hasher, Password};
 use platform::gate::Gate;
 use platform::http::{Call, Endpoint, Request, answer};
 use platform::identity::{Identity, Role};
@@ -56,6 +57,16 @@ fn answer_around_an_empty_handler(bencher: Bencher) {
         assert_eq!(response.status_code, 200);
         serde_json::to_string(&response).unwrap()
     });
+}
+
+/// A password against its hash, with what a full CPU there is: what a login, and a guess at one, costs most.
+#[divan::bench(args = ["argon2id", "bcrypt"], sample_count = 20, sample_size = 1)]
+fn check_a_password(bencher: Bencher, hasher: &str) {
+    let runtime = Runtime::new().unwrap();
+    let password = Password::new("Correct-Horse-9");
+    let hasher = if hasher == "bcrypt" { Hasher::Bcrypt } else { Hasher::Argon2id };
+    let hash = runtime.block_on(hasher.hash(&password)).unwrap();
+    bencher.bench_local(|| assert!(runtime.block_on(hasher.check(&password, Some(&hash))).unwrap().matches));
 }
 
 /// Answers as `GET /auth/me` does, and reads nothing.
