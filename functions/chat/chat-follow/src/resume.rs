@@ -10,7 +10,7 @@ use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message, Peer, SendError, Sender};
-use platform::store::{Drafts, Frames, Head, History, Joined};
+use platform::store::{Drafts, Frames, History, Joined, Message as Reply};
 use utoipa::ToSchema;
 
 /// The action. What answers it are the reply's own messages, from the one after `after_sequence` on. While the reply is being
@@ -66,34 +66,39 @@ impl Action for Resume {
             Joined::Live => Ok(Plan::reply(None)),
             Joined::Unknown => Err(Problem::not_found()),
             Joined::Ended(head) => {
-                let end = self.end(&head).await?;
+                let reply = self.history.message(&head.user_id, &head.conversation_id, &head.message_id).await?;
+                let reply = reply.ok_or_else(Problem::not_found)?;
+                let (unheard, end) = (ChatFailed::unheard(&reply), End::from(reply));
                 let frames = self.drafts.frames(&head.message_id).await?;
                 let (sender, connection) = (self.sender.clone(), message.connection.clone());
-                let replay = async move {
+                let follow = async move {
                     let sent = replay(&sender, connection.peer(), frames, after_sequence, &end).await;
                     if let Err(error) = sent {
                         tracing::info!(%error, connection_id = connection.connection_id, "the rest of a reply was not sent");
+                        // So that nobody waits for it; where the connection has ended there is nobody.
+                        if !matches!(error, SendError::Gone) {
+                            sender.post(connection.peer(), None, &unheard).await.ok();
+                        }
                     }
                     Ok(None)
                 };
-                Ok(Plan::reply(None).then(Box::new(|| replay.boxed())))
+                Ok(Plan::reply(None).then(Box::new(|| follow.boxed())))
             }
         }
     }
 }
 
-impl Resume {
-    async fn end(&self, head: &Head) -> Result<End, Problem> {
-        let reply = self.history.message(&head.user_id, &head.conversation_id, &head.message_id).await?.ok_or_else(Problem::not_found)?;
-        Ok(match (reply.status, reply.stop_reason) {
-            (MessageStatus::Completed | MessageStatus::Cancelled, Some(stop_reason)) => End::Completed(ChatCompleted {
+impl From<Reply> for End {
+    fn from(reply: Reply) -> Self {
+        match (reply.status, reply.stop_reason) {
+            (MessageStatus::Completed | MessageStatus::Cancelled, Some(stop_reason)) => Self::Completed(ChatCompleted {
                 message_id: reply.id,
                 stop_reason,
                 usage: reply.usage.unwrap_or_default(),
                 cost_usd: reply.cost_usd.unwrap_or_default(),
             }),
-            _ => End::Failed(ChatFailed::new(&reply.id, &Problem::unavailable())),
-        })
+            _ => Self::Failed(ChatFailed::new(&reply.id, &Problem::unavailable())),
+        }
     }
 }
 

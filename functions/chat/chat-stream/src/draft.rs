@@ -8,7 +8,7 @@ use platform::chat::{ChatDelta, ChatFailed};
 use platform::domain::{MessageStatus, Usage};
 use platform::socket::{SendError, ServerMessage};
 use platform::store::{Frames, Head, Listener, Message, Spent};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::ChatStream;
 
@@ -28,6 +28,12 @@ const END_ATTEMPTS: u32 = 3;
 
 /// Time between two of them.
 const END_PAUSE: Duration = Duration::from_millis(500);
+
+/// Frames that one connection is sent at a time: whoever has much to catch up with keeps nobody else waiting.
+const FRAMES_AT_ONCE: usize = 10;
+
+/// Time for sending what is left at the end.
+const LAST_SEND: Duration = Duration::from_secs(5);
 
 /// Bytes of text in one frame. JSON writes a byte as six at worst, and a frame has to stay under 32 KB.
 const FRAME_BYTES: usize = 4 * 1024;
@@ -123,6 +129,7 @@ impl<'a> Draft<'a> {
     /// When [`Draft::advance`] has something to do.
     pub fn due(&self) -> Instant {
         match self.loose.len() {
+            _ if self.ears.values().any(|ear| ear.lacks(self.frames.len())) => Instant::now(),
             0 => self.next_touch,
             1..FRAME_BYTES => self.next_frame.min(self.next_touch),
             _ => Instant::now(),
@@ -134,14 +141,14 @@ impl<'a> Draft<'a> {
         let now = Instant::now();
         if !self.loose.is_empty() && (self.next_frame <= now || self.loose.len() >= FRAME_BYTES) {
             self.cut();
-            self.send().await;
             self.next_frame = now + FRAME_INTERVAL;
         }
+        self.send(FRAMES_AT_ONCE).await;
         if self.next_touch <= now { self.touch().await } else { Wish::GoOn }
     }
 
     /// Puts all of the text into frames.
-    pub fn cut(&mut self) {
+    fn cut(&mut self) {
         let mut rest = self.loose.as_str();
         while !rest.is_empty() {
             let frame = first_frame(rest);
@@ -180,7 +187,7 @@ impl<'a> Draft<'a> {
             Err(error) => tracing::warn!(%error, message_id = self.reply.id, "those who join or poll see less than there is"),
         }
         match touched {
-            Ok(Some(head)) => self.heed(head).await,
+            Ok(Some(head)) => self.heed(head),
             Ok(None) => Wish::Nothing,
             Err(error) => {
                 tracing::warn!(%error, message_id = self.reply.id, "nobody can join or stop this reply for now");
@@ -189,8 +196,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Does what others want: whoever has joined gets what is missing.
-    pub async fn heed(&mut self, head: Head) -> Wish {
+    /// Takes in what others want: whoever has joined is sent what is missing with the next frames.
+    pub fn heed(&mut self, head: Head) -> Wish {
         self.wishes = head.wishes;
         let mut known = std::mem::take(&mut self.ears);
         for (id, listener) in head.listeners {
@@ -200,15 +207,23 @@ impl<'a> Draft<'a> {
             let ear = ear.unwrap_or(Ear { listener, heard: after, cut: false, gone: false, admitted_at });
             self.ears.insert(id, ear);
         }
-        self.send().await;
         if head.cancelled_at.is_some() { Wish::Stop } else { Wish::GoOn }
     }
 
-    /// Sends everyone the frames that they have not heard.
-    pub async fn send(&mut self) {
+    /// Sends what is left, to whom it can be sent in time.
+    pub async fn send_rest(&mut self) {
+        self.cut();
+        if timeout(LAST_SEND, self.send(usize::MAX)).await.is_err() {
+            tracing::info!(message_id = self.reply.id, "not all of the reply was sent");
+        }
+    }
+
+    /// Sends everyone the frames that they have not heard, at most so many each.
+    async fn send(&mut self, most: usize) {
         let (worker, message_id, frames) = (self.worker, &self.reply.id, &self.frames);
         join_all(self.ears.iter_mut().map(async |(id, ear)| {
-            while !ear.cut && ear.heard < frames.len() && ear.is_admitted(id, worker).await {
+            let until = frames.len().min(ear.heard.saturating_add(most));
+            while ear.lacks(until) && ear.is_admitted(id, worker).await {
                 let delta = ChatDelta { message_id: message_id.clone(), sequence: ear.heard as u64 + 1, text: frames[ear.heard].clone() };
                 match ear.post(id, worker, &delta).await {
                     Ok(()) => ear.heard += 1,
@@ -238,6 +253,11 @@ impl<'a> Draft<'a> {
 }
 
 impl Ear {
+    /// Whether it is to be sent any of the first `frames` frames.
+    fn lacks(&self, frames: usize) -> bool {
+        !self.cut && !self.gone && self.heard < frames
+    }
+
     async fn say_end<M: ServerMessage>(&mut self, id: &str, worker: &ChatStream, end: &M) {
         for _ in 0..END_ATTEMPTS {
             // There is no text in an end: where the session cannot be looked at, it is said all the same.

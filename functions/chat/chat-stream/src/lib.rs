@@ -19,7 +19,7 @@ use platform::problem::Problem;
 use platform::socket::{Presence, Sender};
 use platform::store::{Drafts, Message, Messages};
 use platform::worker::{Invocation, Worker};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// Messages of a conversation that the model sees.
 const REMEMBERED: u16 = 20;
@@ -29,6 +29,10 @@ const MARGIN: Duration = Duration::from_secs(15);
 
 /// Time after which nobody writes a reply any more that should have ended: its worker has died.
 const SWEEP_AFTER: Duration = Duration::from_secs(30);
+
+/// Times that the end is stored once more where the store does not answer, and the time between two of them.
+const END_ATTEMPTS: u32 = 2;
+const END_PAUSE: Duration = Duration::from_secs(1);
 
 /// The worker.
 pub struct ChatStream {
@@ -78,10 +82,11 @@ impl ChatStream {
         let left = until.duration_since(Instant::now()) + SWEEP_AFTER;
         let sweep_at = self.clock.now().as_second().saturating_add(i64::try_from(left.as_secs()).unwrap_or(i64::MAX));
         let mut draft = Draft::new(reply, self, sweep_at);
-        match self.compose(&mut draft, until).await {
+        let written = Box::pin(self.compose(&mut draft, until)).await;
+        match written {
             Ok(None) => Ok(()),
-            Ok(Some(stop_reason)) => self.end(draft, Ok(stop_reason)).await,
-            Err(problem) => self.end(draft, Err(problem)).await,
+            Ok(Some(stop_reason)) => Box::pin(self.end(draft, Ok(stop_reason))).await,
+            Err(problem) => Box::pin(self.end(draft, Err(problem))).await,
         }
     }
 
@@ -133,9 +138,8 @@ impl ChatStream {
     /// Sends what is left, stores how the reply ended, and then says so. What others want of it meanwhile is done first: one that
     /// was to stop has stopped, even where nothing was left to be written.
     async fn end(&self, mut draft: Draft<'_>, written: Result<StopReason, Problem>) -> Result<(), Problem> {
-        draft.cut();
-        draft.send().await;
-        let mut written = written;
+        draft.send_rest().await;
+        let (mut written, mut attempts) = (written, 0);
         let cost_usd = self.provider.cost(&draft.model, &draft.usage);
         loop {
             let (status, stop_reason) = match &written {
@@ -147,16 +151,24 @@ impl ChatStream {
             let (from, unsaved) = (MessageStatus::Streaming, draft.unsaved());
             let ending = Ending { reply: &reply, from, model: Some(&draft.model), wishes: draft.wishes(), frames: unsaved.as_ref() };
             match (self.endings.end(ending).await, written) {
-                (Ok(Ended::Overtaken), _) => return Ok(()),
+                // Unless an attempt whose answer was lost has done it.
+                (Ok(Ended::Overtaken), _) if attempts == 0 || !self.has_ended_as(&reply).await? => return Ok(()),
                 (Ok(Ended::Wanted(head)), before) => {
-                    let stopped = draft.heed(*head).await == Wish::Stop;
+                    let stopped = draft.heed(*head) == Wish::Stop;
+                    draft.send_rest().await;
                     written = if stopped && before.is_ok() { Ok(StopReason::Cancelled) } else { before };
                 }
-                (Ok(Ended::Stored), Ok(stop_reason)) => {
+                (Err(problem), before) if attempts < END_ATTEMPTS => {
+                    tracing::warn!(message_id = reply.id, code = problem.code, "the end is stored once more");
+                    attempts += 1;
+                    written = before;
+                    sleep(END_PAUSE).await;
+                }
+                (Ok(Ended::Stored | Ended::Overtaken), Ok(stop_reason)) => {
                     draft.say_end(&ChatCompleted { message_id: reply.id, stop_reason, usage: draft.usage, cost_usd }).await;
                     return Ok(());
                 }
-                (Ok(Ended::Stored), Err(problem)) => {
+                (Ok(Ended::Stored | Ended::Overtaken), Err(problem)) => {
                     draft.say_failed(&ChatFailed::new(&reply.id, &problem)).await;
                     return Ok(());
                 }
@@ -166,5 +178,11 @@ impl ChatStream {
                 }
             }
         }
+    }
+
+    /// Whether a reply has ended just so.
+    async fn has_ended_as(&self, ended: &Message) -> Result<bool, Problem> {
+        let found = self.messages.get(&ended.conversation_id, &ended.id).await?;
+        Ok(found.is_some_and(|found| found.status == ended.status && found.text == ended.text))
     }
 }

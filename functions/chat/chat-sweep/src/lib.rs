@@ -65,7 +65,10 @@ impl Worker for ChatSweep {
 impl ChatSweep {
     /// Ends a reply as failed, unless it has ended.
     async fn sweep(&self, message_id: &str) -> Result<(), Problem> {
-        let Some(head) = self.drafts.head(message_id).await?.filter(|head| head.ended_at.is_none()) else { return Ok(()) };
+        // The index may be behind: a worker may have begun it meanwhile.
+        let now = self.clock.now().as_second();
+        let overdue = |head: &Head| head.ended_at.is_none() && head.sweep_at.is_some_and(|sweep_at| sweep_at < now);
+        let Some(head) = self.drafts.head(message_id).await?.filter(overdue) else { return Ok(()) };
         let Some(reply) = self.messages.get(&head.conversation_id, message_id).await? else {
             return Ok(self.drafts.drop(message_id).await?);
         };

@@ -99,12 +99,13 @@ impl Replies {
             user_id: reply.user_id.clone(),
             conversation_id: reply.conversation_id.clone(),
             listeners: connection.map(listener).into_iter().collect(),
-            wishes: 0,
+            wishes: 1,
+            sweep_at: Some(now.as_second() + START_SECONDS),
             spent: None,
             cancelled_at: None,
             ended_at: None,
         };
-        let draft = self.drafts.begin(&head, now, now.as_second() + START_SECONDS)?;
+        let draft = self.drafts.begin(&head, now)?;
 
         let note = Note::default().resource("message", &reply.id).detail("conversation_id", reply.conversation_id.as_str());
         let plan = Plan::reply(answer(&reply)).note(note).write_or(converse, Problem::not_found());
@@ -119,7 +120,7 @@ impl Replies {
         let problem = Problem::from(error);
         let failed = Message { status: MessageStatus::Failed, ..reply.clone() };
         // Where it is no longer pending, only Lambda's answer was lost: a worker is at it.
-        let ending = Ending { reply: &failed, from: MessageStatus::Pending, model: None, wishes: 0, frames: None };
+        let ending = Ending { reply: &failed, from: MessageStatus::Pending, model: None, wishes: 1, frames: None };
         if self.endings.end_anyway(ending).await? { Err(problem) } else { Ok(()) }
     }
 }

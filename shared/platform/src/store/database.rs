@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, DeleteRequest, KeysAndAttributes, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem, Update, WriteRequest,
@@ -117,18 +118,15 @@ impl Database {
         expression: &Expression,
     ) -> Result<Option<T>, StoreError> {
         let request = self.client.update_item().table_name(table).set_key(Some(key));
-        let updated = request
+        let request = request
             .update_expression(update)
             .condition_expression(condition)
             .set_expression_attribute_names(expression.names())
             .set_expression_attribute_values(expression.values())
-            .return_values(ReturnValue::AllNew)
-            .send()
-            .await;
-        match updated {
-            Ok(answer) => answer.attributes.map(read).transpose(),
-            Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => Ok(None),
-            Err(error) => Err(unavailable(error)),
+            .return_values(ReturnValue::AllNew);
+        match attempt(request).await? {
+            Ok(updated) => updated.attributes.map(read).transpose(),
+            Err(_) => Ok(None),
         }
     }
 
@@ -214,6 +212,24 @@ fn judge(error: SdkError<TransactWriteItemsError>) -> Failure {
         }
     }
     Failure::Final(unavailable(error).into())
+}
+
+/// Sends a conditional update, again where it collides with a transaction. Where the condition fails, gives what it found, if that
+/// was asked for.
+pub(super) async fn attempt(request: UpdateItemFluentBuilder) -> Result<Result<UpdateItemOutput, Item>, StoreError> {
+    let mut tries = 1;
+    loop {
+        let error = match request.clone().send().await {
+            Ok(updated) => return Ok(Ok(updated)),
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => return Ok(Err(failed.item.clone().unwrap_or_default())),
+            Some(UpdateItemError::TransactionConflictException(_)) if tries < ATTEMPTS => backoff::pause(tries).await,
+            _ => return Err(unavailable(error)),
+        }
+        tries += 1;
+    }
 }
 
 /// What the log says of a failed call. The SDK's errors hold no item and no key.

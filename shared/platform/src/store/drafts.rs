@@ -42,8 +42,11 @@ pub struct Head {
     pub conversation_id: String,
     /// Connections that hear it, by their ids.
     pub listeners: BTreeMap<String, Listener>,
-    /// Counts what others have wanted of it.
+    /// Counts what others have wanted of it. It begins with 1, that it be written: so a worker that has read none has none done.
     pub wishes: u64,
+    /// When nobody writes it any more, seconds since 1970, while it has not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep_at: Option<i64>,
     /// What it has taken up to now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<Spent>,
@@ -106,7 +109,6 @@ struct Stored<'a> {
     head: &'a Head,
     sequence: u64,
     open: &'a str,
-    sweep_at: i64,
     expires_at: i64,
 }
 
@@ -131,9 +133,9 @@ impl Drafts {
         Ok(Self { database, table: config.require("DRAFTS_TABLE")?.to_owned() })
     }
 
-    /// A reply that has been asked for; nobody has to write it after `sweep_at`, in seconds since 1970.
-    pub fn begin(&self, head: &Head, now: Timestamp, sweep_at: i64) -> Result<Write, StoreError> {
-        let stored = Stored { head, sequence: 0, open: OPEN, sweep_at, expires_at: now.as_second() + KEPT_SECONDS };
+    /// A reply that has been asked for.
+    pub fn begin(&self, head: &Head, now: Timestamp) -> Result<Write, StoreError> {
+        let stored = Stored { head, sequence: 0, open: OPEN, expires_at: now.as_second() + KEPT_SECONDS };
         Ok(Write::put(&self.table, item(stored)?, "attribute_not_exists(message_id)", &Expression::default()))
     }
 
@@ -150,9 +152,11 @@ impl Drafts {
         self.database.put(&self.table, Self::item(frames, now)?).await
     }
 
-    /// Frames that are stored together with the end.
+    /// Frames that are stored together with the end; some of them may have been stored by a write whose answer was lost.
     pub fn last(&self, frames: &Frames, now: Timestamp) -> Result<Write, StoreError> {
-        Ok(Write::put(&self.table, Self::item(frames, now)?, "attribute_not_exists(message_id)", &Expression::default()))
+        let expression = Expression::default().name("frames", "frames").value("count", n(frames.frames.len()));
+        let condition = "attribute_not_exists(message_id) OR size(#frames) <= :count";
+        Ok(Write::put(&self.table, Self::item(frames, now)?, condition, &expression))
     }
 
     fn item(frames: &Frames, now: Timestamp) -> Result<Item, StoreError> {

@@ -9,20 +9,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
 
-use super::database::{Expression, Item, StoreError, Write, n, unavailable};
+use super::database::{Expression, Item, StoreError, Write, attempt, n};
 use super::limits::{LimitCounters, counter_key, counters, counting, number};
-use crate::backoff;
 use crate::limits::{Policy, Quota, bucket_of};
 
 /// How long a network is remembered from which somebody has signed in, and with it what else its item holds.
 const KNOWN_SECONDS: i64 = 30 * 86_400;
-
-/// Times that a write is tried which collides with a login that succeeds.
-const ATTEMPTS: u32 = 5;
 
 /// What stood before an attempt, for an identifier from an address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -125,21 +120,4 @@ fn waited(lock: Quota, expression: Expression, now: Timestamp) -> (String, Expre
         };
     }
     (condition, expression)
-}
-
-/// Sends a conditional update, again where it collides with a transaction. Where the condition fails, gives what it found.
-async fn attempt(request: UpdateItemFluentBuilder) -> Result<Result<UpdateItemOutput, Item>, StoreError> {
-    let mut tries = 1;
-    loop {
-        let error = match request.clone().send().await {
-            Ok(updated) => return Ok(Ok(updated)),
-            Err(error) => error,
-        };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => return Ok(Err(failed.item.clone().unwrap_or_default())),
-            Some(UpdateItemError::TransactionConflictException(_)) if tries < ATTEMPTS => backoff::pause(tries).await,
-            _ => return Err(unavailable(error)),
-        }
-        tries += 1;
-    }
 }

@@ -206,3 +206,19 @@ async fn a_reply_whose_end_cannot_be_stored_is_not_said_to_be_complete() {
     assert_eq!((text(&end["type"]), text(&end["code"])), ("chat.failed", "unavailable"));
     assert!(own_events(&world, &caller, "chat.message").await.is_empty());
 }
+
+#[tokio::test]
+async fn a_reply_is_whole_although_answers_of_the_store_are_lost() {
+    let world = World::with(&SLOW).await;
+    let caller = world.someone().await;
+    let mut socket = world.connect(&caller).await;
+    let started = socket.ask(&json!({"action": "chat.send", "message": "Hi"}), "chat.started").await;
+    // Every write of frames, and the first time the end is stored, for as often as the SDK tries.
+    world.fail("DraftsTable", Some("PutItem"), Failure::AnswerLost, usize::MAX);
+    world.fail("MessagesTable", Some("TransactWriteItems"), Failure::AnswerLost, 3);
+    let heard = listen(&mut socket, &started).await;
+    assert_eq!(text(&heard.end["type"]), "chat.completed");
+    let stored = world.get(&path_of(&started), Some(&caller)).await.expect(200);
+    assert_eq!((text(&stored["status"]), text(&stored["text"])), ("completed", heard.text.as_str()));
+    assert_eq!(own_events(&world, &caller, "chat.message").await.len(), 1);
+}
