@@ -1,7 +1,7 @@
 //! Who may come in, and what accounts may do.
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tally_local::aws::Failure;
 use tally_tests::{World, id};
 
@@ -111,5 +111,44 @@ async fn the_first_administrator_is_there_with_the_event_or_not_at_all() {
         world.get("/users", Some(&caller)).await.expect(200);
         let made = world.events(&caller, "admin.bootstrapped").await;
         assert_eq!(made.iter().filter(|event| event["outcome"] == "success").count(), 1, "{moment:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_of_the_first_administrator_that_is_cut_is_made_again() {
+    for moment in MOMENTS {
+        let world = World::with(&[("SeedDemoUsers", "off"), ("RateLimits", "*=100000/1m")]).await;
+        let candidate = json!({"email": "first@example.com"}).to_string();
+        let bootstrap = || world.stack.invoke("BootstrapAdminFunction", candidate.clone());
+        world.fail("InvitesTable", Some(TRANSACT), moment, 1);
+        let kill = async {
+            world.stack.aws().held().await;
+            world.stack.functions().kill("BootstrapAdminFunction").unwrap();
+        };
+        let (answer, ()) = futures_util::join!(bootstrap(), kill);
+        assert!(answer.is_err(), "{moment:?}");
+        // A token that nobody has seen opens nothing: the next one does.
+        let answer: Value = serde_json::from_slice(&bootstrap().await.unwrap()).unwrap();
+        let body = json!({"username": "first", "email": "first@example.com", "password": "Correct-Horse-9", "invite": answer["invite"]});
+        world.post("/auth/register", None, &body).await.expect(201);
+        let first = world.login("first", "Correct-Horse-9").await;
+        world.get("/users", Some(&first)).await.expect(200);
+        let made = world.events(&first, "admin.bootstrapped").await;
+        assert_eq!(made.len(), 1 + usize::from(moment == Failure::HeldAfter), "{moment:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_is_cut_as_it_is_asked_for_again_comes_when_it_is_asked_for_once_more() {
+    for moment in MOMENTS {
+        let world = World::with(&[("EmailVerification", "on"), ("RateLimits", "*=100000/1m")]).await;
+        let body = json!({"username": "slow", "email": "slow@example.com", "password": "Correct-Horse-9"});
+        world.post("/auth/register", None, &body).await.expect(201);
+        world.token_from(0, "slow@example.com").await;
+        let resend = post(&world, "/auth/email/resend", None, &json!({"email": "slow@example.com"}));
+        cut(&world, moment, ("AskMailFunction", TRANSACT, "ErrandsTable"), resend).await;
+        let token = world.mailed_token("/auth/email/resend", "slow@example.com").await;
+        world.post("/auth/email/verify", None, &json!({"token": token})).await.expect(200);
+        world.login("slow", "Correct-Horse-9").await;
     }
 }

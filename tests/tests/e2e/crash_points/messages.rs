@@ -56,6 +56,44 @@ async fn a_subscription_that_is_cut_streams_when_it_is_asked_for_again_and_so_en
 }
 
 #[tokio::test]
+async fn a_connection_that_is_cut_as_it_subscribes_can_be_opened_again() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let caller = world.someone().await;
+        let bearer = format!("Bearer {}", caller.access);
+        let credentials = [("authorization", bearer.as_str())];
+        let query = "?chart_type=bar&interval_ms=250";
+        world.fail("SubscriptionsTable", Some(TRANSACT), moment, 1);
+        let kill = async {
+            world.stack.aws().held().await;
+            world.stack.functions().kill("ConnectFunction").unwrap();
+        };
+        let (refused, ()) = futures_util::join!(world.handshake(query, &credentials), kill);
+        assert!(refused.err().is_some_and(|refused| refused.status >= 500), "{moment:?}");
+        let mut socket = world.connect_with(&caller, query).await;
+        socket.expect("charts.subscribed").await;
+        assert_eq!(socket.expect("charts.data").await["sequence"], 1);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_whose_worker_is_cut_begins_anew_when_it_is_asked_for_again() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let caller = world.someone().await;
+        let mut socket = world.connect(&caller).await;
+        let subscribe = json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 250});
+        // The claim of whoever would stream.
+        world.fail("SubscriptionsTable", Some("UpdateItem"), moment, 1);
+        socket.ask(&subscribe, "charts.subscribed").await;
+        world.stack.aws().held().await;
+        world.stack.functions().kill("ChartStreamFunction").unwrap();
+        socket.ask(&subscribe, "charts.subscribed").await;
+        assert_eq!(socket.expect("charts.data").await["sequence"], 1, "{moment:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_question_over_a_connection_that_is_cut_is_not_there_or_ends_as_failed() {
     for moment in MOMENTS {
         let world = World::with(&SLOW).await;
