@@ -2,6 +2,7 @@
 //! gets where it wanted by asking again. `docs/crashes.md` says what each leaves.
 
 mod administration;
+mod counts;
 mod messages;
 
 use http::Method;
