@@ -9,7 +9,7 @@ use platform::config::{Config, ConfigError, invalid};
 use platform::domain::{Cost, StopReason, Usage};
 use tokio::time::{Instant, sleep_until};
 
-use crate::provider::{Event, Events, Provider};
+use crate::provider::{Event, Events, Outage, Provider};
 use crate::request::{Content, Request, Turn};
 
 /// Milliseconds between two words where `LOREM_WORD_MILLISECONDS` does not say.
@@ -81,8 +81,8 @@ impl Provider for Lorem {
         Cost::ZERO
     }
 
-    fn is_available(&self) -> bool {
-        true
+    fn outage(&self) -> Option<Outage> {
+        None
     }
 }
 

@@ -212,7 +212,7 @@ pub const HEALTH: Route = Route::new("health", "GET", "/health", "Whether the fu
 pub const ROOT: Route = Route::new("docs", "GET", "/", "Where the documentation and the other APIs are").public();
 
 /// Whether what the API stands on answers.
-pub const READY: Route = Route::new("ready", "GET", "/ready", "Whether the database and the secrets answer").public();
+pub const READY: Route = Route::new("ready", "GET", "/ready", "Whether the database, the secrets and the assistant answer").public();
 
 /// The OpenAPI document.
 pub const OPENAPI: Route = Route::new("docs", "GET", "/openapi.json", "This document").public();

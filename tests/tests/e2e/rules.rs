@@ -149,7 +149,7 @@ fn whoever_hears_that_a_refresh_hung_can_ask_again_within_its_grace() {
 fn what_strangers_may_start_at_will_reads_no_accounts_and_no_keys_of_tokens() {
     let (functions, _) = template();
     let read: BTreeSet<_> = permissions(&functions["ReadyFunction"]).into_iter().map(|(_, resource)| subject(resource)).collect();
-    assert_eq!(read, ["IdempotencyTable", "SealSecret"].map(str::to_owned).into());
+    assert_eq!(read, ["OutagesTable", "SealSecret"].map(str::to_owned).into());
 }
 
 #[test]

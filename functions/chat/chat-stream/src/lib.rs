@@ -1,11 +1,13 @@
 //! The worker that writes a reply: claims it, asks the model, sends what comes to the connection that asked, and stores
 //! the reply with its event.
 
+mod bulletin;
 mod draft;
 
 use std::time::Duration;
 
 use assistant::{Event, Fault, Provider, ProviderError, Request, Turn};
+use bulletin::Bulletin;
 use draft::{Draft, Wish};
 use futures_util::StreamExt as _;
 use futures_util::future::join;
@@ -42,6 +44,7 @@ pub struct ChatStream {
     presence: Presence,
     sender: Sender,
     provider: Box<dyn Provider>,
+    bulletin: Bulletin,
     clock: Clock,
 }
 
@@ -68,6 +71,7 @@ impl ChatStream {
             presence: Presence::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
             provider,
+            bulletin: Bulletin::new(platform)?,
             clock: platform.clock.clone(),
         })
     }
@@ -83,11 +87,15 @@ impl ChatStream {
         let sweep_at = self.clock.now().as_second().saturating_add(i64::try_from(left.as_secs()).unwrap_or(i64::MAX));
         let mut draft = Draft::new(reply, self, sweep_at);
         let written = Box::pin(self.compose(&mut draft, until)).await;
-        match written {
-            Ok(None) => Ok(()),
-            Ok(Some(stop_reason)) => Box::pin(self.end(draft, Ok(stop_reason))).await,
-            Err(problem) => Box::pin(self.end(draft, Err(problem))).await,
-        }
+        let end = async {
+            match written {
+                Ok(None) => Ok(()),
+                Ok(Some(stop_reason)) => self.end(draft, Ok(stop_reason)).await,
+                Err(problem) => self.end(draft, Err(problem)).await,
+            }
+        };
+        let (ended, ()) = join(Box::pin(end), self.bulletin.tell(self.provider.outage())).await;
+        ended
     }
 
     /// Asks the model and takes what it says until the reply is whole, broken off or stopped, or time is up; `None` where

@@ -10,7 +10,7 @@ use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::secrets::Secrets;
-use platform::store::Remembered;
+use platform::store::{Outage, Outages};
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -20,15 +20,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The endpoint.
 pub struct Ready {
-    remembered: Remembered,
+    outages: Outages,
     secrets: Secrets,
     secret_arn: String,
 }
 
-/// The answer: 200 if everything answers, else 503.
+/// The answer: 200 if everything answers, or all but the assistant; else 503.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
-    /// `failing` if one of the checks is.
+    /// `failing` if `dynamodb` or `secrets` is, `degraded` if the assistant alone is not `ok`: accounts and data still answer, and
+    /// whoever takes traffic away by the status code would take them away too.
     pub status: Status,
     /// Each part.
     pub checks: Checks,
@@ -41,6 +42,9 @@ pub struct Checks {
     pub dynamodb: Check,
     /// Reading a secret; a secret that was read within five minutes is not asked for again.
     pub secrets: Check,
+    /// The models that write replies; left out where `dynamodb` does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assistant: Option<Assistant>,
 }
 
 /// One part.
@@ -53,12 +57,22 @@ pub struct Check {
     pub latency_ms: u64,
 }
 
+/// The models that write replies, as the replies of the last half minute went: nobody is asked for this check.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Assistant {
+    /// `failing` while no model is asked because of repeated failures, `degraded` while another one answers in the place of one
+    /// that is not.
+    pub status: Status,
+}
+
 /// How a part is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// It answers.
     Ok,
+    /// It answers in part, or something answers in its place.
+    Degraded,
     /// It does not, or not within two seconds; the log has why.
     Failing,
 }
@@ -72,31 +86,41 @@ impl Endpoint for Ready {
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            remembered: Remembered::new(platform.database()?, &platform.config)?,
+            outages: Outages::new(platform.database()?, &platform.config)?,
             secrets: platform.secrets()?,
             secret_arn: platform.config.require("SEAL_SECRET_ARN")?.to_owned(),
         })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Readiness>, Problem> {
-        // A claim that no request has: that the table answers is enough.
-        let (table, secret) = (self.remembered.get("nobody", request.now), self.secrets.get(&self.secret_arn));
-        let (dynamodb, secrets) = tokio::join!(check(table), check(secret));
-        let all_ok = dynamodb.status == Status::Ok && secrets.status == Status::Ok;
-        let (status, code) = if all_ok { (Status::Ok, StatusCode::OK) } else { (Status::Failing, StatusCode::SERVICE_UNAVAILABLE) };
-        Ok(Plan::reply(Reply::new(Readiness { status, checks: Checks { dynamodb, secrets } }).status(code)))
+        // One item says whether the table answers and what it knows of the assistant.
+        let (outage, secret) = (self.outages.current(request.now), self.secrets.get(&self.secret_arn));
+        let ((dynamodb, outage), (secrets, _)) = tokio::join!(check(outage), check(secret));
+        let assistant = outage.map(Assistant::from);
+        let (status, code) = match &assistant {
+            Some(assistant) if secrets.status == Status::Ok && assistant.status == Status::Ok => (Status::Ok, StatusCode::OK),
+            Some(_) if secrets.status == Status::Ok => (Status::Degraded, StatusCode::OK),
+            _ => (Status::Failing, StatusCode::SERVICE_UNAVAILABLE),
+        };
+        Ok(Plan::reply(Reply::new(Readiness { status, checks: Checks { dynamodb, secrets, assistant } }).status(code)))
     }
 }
 
-async fn check<T, E: std::fmt::Display>(part: impl Future<Output = Result<T, E>>) -> Check {
-    let since = Instant::now();
-    let failure = match timeout(PATIENCE, part).await {
-        Ok(result) => result.err().map(|error| error.to_string()),
-        Err(late) => Some(late.to_string()),
-    };
-    if let Some(error) = &failure {
-        tracing::error!(error, "not ready");
+impl From<Option<Outage>> for Assistant {
+    fn from(outage: Option<Outage>) -> Self {
+        let status = outage.map_or(Status::Ok, |outage| if outage.is_total { Status::Failing } else { Status::Degraded });
+        Self { status }
     }
+}
+
+/// How a part is, and what it answers.
+async fn check<T, E: std::fmt::Display>(part: impl Future<Output = Result<T, E>>) -> (Check, Option<T>) {
+    let since = Instant::now();
+    let answer = match timeout(PATIENCE, part).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(late) => Err(late.to_string()),
+    };
+    let answer = answer.inspect_err(|error| tracing::error!(error, "not ready")).ok();
     let latency_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Check { status: if failure.is_none() { Status::Ok } else { Status::Failing }, latency_ms }
+    (Check { status: if answer.is_some() { Status::Ok } else { Status::Failing }, latency_ms }, answer)
 }

@@ -46,9 +46,9 @@ impl Circuit {
         }
     }
 
-    /// Whether it is open, and not yet time for a trial.
-    pub fn is_open(&self, now: Instant) -> bool {
-        self.state().closed_until.is_some_and(|at| now < at)
+    /// When it is time for a trial, while it is open.
+    pub fn open_until(&self, now: Instant) -> Option<Instant> {
+        self.state().closed_until.filter(|at| now < *at)
     }
 
     /// The model has answered.
@@ -86,17 +86,17 @@ mod tests {
         }
         circuit.succeeded();
         for _ in 1..THRESHOLD {
-            assert!(circuit.admits(start) && !circuit.is_open(start));
+            assert!(circuit.admits(start) && circuit.open_until(start).is_none());
             circuit.failed(start);
         }
         assert!(circuit.admits(start));
         circuit.failed(start);
-        assert!(!circuit.admits(start) && circuit.is_open(start));
+        assert!(!circuit.admits(start) && circuit.open_until(start) == Some(start + OPEN_FOR));
 
         let almost = start + OPEN_FOR - Duration::from_millis(1);
-        assert!(!circuit.admits(almost) && circuit.is_open(almost));
+        assert!(!circuit.admits(almost) && circuit.open_until(almost).is_some());
         let trial = start + OPEN_FOR;
-        assert!(!circuit.is_open(trial) && circuit.admits(trial), "a trial");
+        assert!(circuit.open_until(trial).is_none() && circuit.admits(trial), "a trial");
         assert!(!circuit.admits(trial), "and no second one");
         circuit.failed(trial);
         assert!(!circuit.admits(trial + OPEN_FOR - Duration::from_millis(1)));

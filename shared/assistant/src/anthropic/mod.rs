@@ -25,7 +25,7 @@ use reqwest::{Client, redirect};
 use tokio::time::Instant;
 
 use crate::prices::Prices;
-use crate::provider::{Events, Provider};
+use crate::provider::{Events, Outage, Provider};
 use crate::request::Request;
 use call::Call;
 use circuit::Circuit;
@@ -77,8 +77,9 @@ impl Provider for Anthropic {
         self.prices.cost(model, usage)
     }
 
-    fn is_available(&self) -> bool {
+    fn outage(&self) -> Option<Outage> {
         let now = Instant::now();
-        self.shared.models.iter().any(|(_, circuit)| !circuit.is_open(now))
+        let open: Vec<_> = self.shared.models.iter().filter_map(|(_, circuit)| circuit.open_until(now)).collect();
+        Some(Outage { is_total: open.len() == self.shared.models.len(), until: open.into_iter().min()? })
     }
 }

@@ -313,11 +313,11 @@ async fn another_model_answers_where_the_first_one_cannot() {
 async fn who_fails_all_the_time_is_not_asked_for_a_while() {
     let api = MessagesApi::start(|asked| if asked.body["model"] == "first" { brief(529, "overloaded_error") } else { good() }).await;
     let alone = provider(&api, &[]);
-    assert!(alone.is_available());
+    assert_eq!(alone.outage(), None);
     assert_eq!(hear(&alone).await.end.unwrap_err().fault, Fault::Overloaded);
     // Three attempts, and two more open the circuit.
     assert_eq!(hear(&alone).await.end.unwrap_err().fault, Fault::CircuitOpen);
-    assert!(!alone.is_available());
+    assert!(alone.outage().is_some_and(|outage| outage.is_total));
     assert_eq!(hear(&alone).await.end.unwrap_err().fault, Fault::CircuitOpen);
     assert_eq!(api.asked().len(), 5);
 
@@ -327,7 +327,7 @@ async fn who_fails_all_the_time_is_not_asked_for_a_while() {
         assert_eq!(hear(&provider).await.end, Ok(StopReason::EndTurn));
         assert_eq!(api.asked().len() - before, expected, "the other model is asked at once in the end");
     }
-    assert!(provider.is_available());
+    assert!(provider.outage().is_some_and(|outage| !outage.is_total));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
+use tally_local::StackOptions;
 use tally_tests::World;
 use tally_tests::messages_api::{Answer, KEY, MessagesApi, event, reply, reply_of};
 
@@ -10,8 +11,12 @@ use super::{own_events, path_of, poll, text};
 
 const PARTS: [&str; 3] = ["Alpha", " made €12", " in 2023."];
 
-/// A stack whose assistant is this server, and knows its key.
 async fn world(api: &MessagesApi) -> World {
+    world_of(api, |_| {}).await
+}
+
+/// A stack whose assistant is this server, and knows its key.
+pub(super) async fn world_of(api: &MessagesApi, change: impl FnOnce(&mut StackOptions)) -> World {
     let sets = [
         ("RateLimits", "*=100000/1m"),
         ("AiProvider", "anthropic"),
@@ -21,7 +26,11 @@ async fn world(api: &MessagesApi) -> World {
         ("AiPrices", "first=5/25/6.25/0.50,second=1/5/1.25/0.10"),
         ("AiIdleMilliseconds", "500"),
     ];
-    let world = World::with(&sets).await;
+    let world = World::of(|options| {
+        options.sets = sets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        change(options);
+    });
+    let world = world.await;
     let secret = json!({"SecretString": json!({"api_key": KEY}).to_string(), "ClientRequestToken": "5f3a1c52-8e53-4a5b-9c3e-0d0a5a6f7b10"});
     world.secrets_manager("PutSecretValue", "AnthropicKey", secret).await.unwrap();
     world

@@ -1,7 +1,5 @@
 //! `chat.cancel` and `chat.resume`: a reply that is stopped, and one that is heard from where a client has left it.
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tally_tests::{Caller, Socket, World};

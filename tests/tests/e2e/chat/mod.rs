@@ -4,6 +4,7 @@ mod anthropic;
 mod claude;
 mod follow;
 mod http;
+mod outage;
 mod socket;
 pub mod sweep;
 mod worker;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use assistant::{Content, Event, Events, Fault, Provider, ProviderError, Request};
+use assistant::{Content, Event, Events, Fault, Outage, Provider, ProviderError, Request};
 use chat_stream::ChatStream;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
@@ -94,13 +94,13 @@ impl Provider for Scripted {
         format!("0.{:09}", usage.output_tokens * if model == "dear" { 10 } else { 1 }).parse().unwrap()
     }
 
-    fn is_available(&self) -> bool {
-        true
+    fn outage(&self) -> Option<Outage> {
+        None
     }
 }
 
 /// The parts that functions are built from, on this stack's tables, with settings of the test's own.
-fn platform_of(world: &World, own: &[(&str, &str)]) -> Platform {
+pub(super) fn platform_of(world: &World, own: &[(&str, &str)]) -> Platform {
     let functions = world.stack.deployment().functions.iter();
     let chat = functions.filter(|function| function.id.starts_with("Chat"));
     let settings = chat.flat_map(|function| world.stack.environment(function));
@@ -109,7 +109,7 @@ fn platform_of(world: &World, own: &[(&str, &str)]) -> Platform {
 }
 
 /// A reply that has been asked for over a connection, in a conversation or a new one, and whose worker has not been started.
-async fn pending(platform: &Platform, text: &str, conversation: Option<&Message>) -> Message {
+pub(super) async fn pending(platform: &Platform, text: &str, conversation: Option<&Message>) -> Message {
     let identity = Identity { user_id: "u-1".into(), username: "someone".into(), session_id: "s-1".into() };
     let listener = Peer { connection_id: "c-1=", connected_at: 0 };
     let origin = Origin { caller: identity.into(), context: Context::default() };
@@ -179,8 +179,8 @@ async fn the_model_sees_20_messages_whatever_was_lost_between_them() {
             Cost::default()
         }
 
-        fn is_available(&self) -> bool {
-            false
+        fn outage(&self) -> Option<Outage> {
+            None
         }
     }
     let world = World::with(&FAST).await;
