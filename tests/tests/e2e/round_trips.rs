@@ -185,7 +185,10 @@ async fn owners_ask_no_more_than_they_must() {
             })
             .await;
         let notice = if number > 0 { NOTICE.as_slice() } else { &[] };
-        assert_eq!(short(&calls), [&admitted[..], &user, writes, then, notice].concat(), "{route}");
+        // What follows the end of an account is the sweep of its conversations, which may have begun.
+        let mut calls = short(&calls);
+        calls.retain(|call| !call.ends_with(" Sweeps") && !call.ends_with(" Conversations"));
+        assert_eq!(calls, [&admitted[..], &user, writes, then, notice].concat(), "{route}");
     };
     let write = ["TransactWriteItems Users+Audit"];
     check(0, "PATCH /auth/me", json!({"full_name": "Anna"}), &write, &[]).await;
@@ -195,7 +198,7 @@ async fn owners_ask_no_more_than_they_must() {
     let body = json!({"current_password": "Correct-Horse-9", "new_password": "Another-Horse-9"});
     check(2, "POST /auth/password", body, &write, &[]).await;
     let body = json!({"current_password": "Another-Horse-9"});
-    let write = ["TransactWriteItems Users+MailTokens+Sessions+Errands+Audit"];
+    let write = ["TransactWriteItems Users+MailTokens+Sessions+Errands+Sweeps+Audit"];
     check(3, "DELETE /auth/me", body, &write, &["Query Connections"]).await;
 }
 

@@ -1,9 +1,10 @@
 //! `DELETE /auth/me`: the end of one's own account. Its name and address can be had by others then; the audit trail keeps
-//! what happened under its id, and nobody reaches what it leaves in other tables.
+//! what happened under its id. Its conversations, which nobody reaches any more, are deleted soon after.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use platform::audit::Note;
+use platform::chat::SweepStart;
 use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::context::Context;
@@ -16,7 +17,8 @@ use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::sessions::{Confirmed, Ending};
-use platform::store::{MailTokens, User, Users};
+use platform::store::{Deleted, MailTokens, Sweeps, User, Users};
+use platform::worker::Invoker;
 use utoipa::ToSchema;
 
 /// The endpoint.
@@ -27,6 +29,8 @@ pub struct DeleteMe {
     tokens: MailTokens,
     ending: Ending,
     postbox: Postbox,
+    sweeps: Sweeps,
+    sweeper: Invoker,
 }
 
 /// What is sent.
@@ -57,6 +61,8 @@ impl Endpoint for DeleteMe {
             tokens: MailTokens::new(platform.database()?, &platform.config)?,
             ending: Ending::new(platform)?,
             postbox: Postbox::new(platform)?,
+            sweeps: Sweeps::new(platform.database()?, &platform.config)?,
+            sweeper: Invoker::new(&platform.config, "SWEEP_CONVERSATIONS_ARN")?,
         })
     }
 
@@ -79,6 +85,7 @@ impl DeleteMe {
             let plan = plan.write(self.tokens.forget(Purpose::PasswordReset, &user.id));
             let plan = self.ending.add(plan, ended);
             let plan = self.postbox.add(plan, Letter::notice(Notice::AccountDeleted, &user), &context, now)?;
+            let plan = self.sweep(plan.write(self.sweeps.leave(Deleted::Users, &user.id, now)?), &user.id);
             let (is_admin, dismiss) = (user.is_admin(), users.dismiss_admin(&user.id));
             let plan = plan.write_or_replan(
                 account,
@@ -94,5 +101,18 @@ impl DeleteMe {
             Ok(if is_admin { plan.write_or(dismiss, Problem::last_admin()) } else { plan })
         }
         .boxed()
+    }
+
+    /// Adds that a worker deletes the account's conversations.
+    fn sweep(&self, plan: Plan<()>, user_id: &str) -> Plan<()> {
+        let (worker, task) = (self.sweeper.clone(), SweepStart { conversation_id: None, user_id: Some(user_id.to_owned()) });
+        let start = async move {
+            // The account is gone all the same, and the next worker sees to what this one would have.
+            if let Err(error) = worker.start(&task).await {
+                tracing::warn!(%error, user_id = task.user_id, "its conversations are left for later");
+            }
+            Ok(None)
+        };
+        plan.then(Box::new(|| start.boxed()))
     }
 }

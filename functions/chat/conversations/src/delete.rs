@@ -10,7 +10,7 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{Conversations, Sweeps};
+use platform::store::{Conversations, Deleted, Sweeps};
 use platform::worker::Invoker;
 
 use crate::id_in;
@@ -41,7 +41,7 @@ impl Endpoint for DeleteConversation {
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
         let (id, user_id) = (id_in(request.call)?, &request.caller.user_id);
         let delete = self.conversations.delete(user_id, id);
-        let (worker, task) = (self.worker.clone(), SweepStart { conversation_id: Some(id.to_owned()) });
+        let (worker, task) = (self.worker.clone(), SweepStart { conversation_id: Some(id.to_owned()), user_id: None });
         let start = async move {
             // The conversation is gone all the same, and the next worker sees to what this one would have.
             if let Err(error) = worker.start(&task).await {
@@ -50,6 +50,6 @@ impl Endpoint for DeleteConversation {
             Ok(None)
         };
         let plan = Plan::reply(()).note(Note::default().resource("conversation", id)).write_or(delete, Problem::not_found());
-        Ok(plan.write(self.sweeps.leave(id, request.now)?).then(Box::new(|| start.boxed())))
+        Ok(plan.write(self.sweeps.leave(Deleted::Conversations, id, request.now)?).then(Box::new(|| start.boxed())))
     }
 }

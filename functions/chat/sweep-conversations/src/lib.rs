@@ -1,6 +1,6 @@
-//! The worker that deletes the messages of conversations that have been deleted: of the one that it is started for, and of those
-//! whose own worker was not started, or did not come to its end. It can be started at any time and as often as one likes; without
-//! an id, by hand or by a schedule, it sees to what is left.
+//! The worker that deletes what deleted conversations and accounts leave: of the one that it is started for, and of those whose
+//! own worker was not started, or did not come to its end. It can be started at any time and as often as one likes; without an
+//! id, by hand or by a schedule, it sees to what is left.
 
 use std::time::Duration;
 
@@ -9,10 +9,11 @@ use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::store::Sweeps;
+use platform::store::{Deleted, Remains, Sweep, Sweeps};
 use platform::worker::{Invocation, Worker};
 
-/// Milliseconds for which a sweep is left to the worker that was started for it.
+/// Milliseconds for which a sweep is left to the worker that was started for it. No request lasts as long: none that was let in
+/// while an account was there begins a conversation later.
 const LEFT_FOR_MS: i64 = 60_000;
 
 /// Time before the end of the invocation in which no batch is begun.
@@ -21,6 +22,7 @@ const MARGIN: Duration = Duration::from_secs(5);
 /// The worker.
 pub struct SweepConversations {
     sweeps: Sweeps,
+    remains: Remains,
     clock: Clock,
 }
 
@@ -29,38 +31,49 @@ impl Worker for SweepConversations {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { sweeps: Sweeps::new(platform.database()?, &platform.config)?, clock: platform.clock.clone() })
+        let (database, config) = (platform.database()?, &platform.config);
+        Ok(Self { sweeps: Sweeps::new(database.clone(), config)?, remains: Remains::new(database, config)?, clock: platform.clock.clone() })
     }
 
     /// An error, also where the time is up, has Lambda start it again: it goes on where it was.
     async fn run(&self, start: SweepStart, invocation: Invocation) -> Result<(), Problem> {
-        if let Some(id) = &start.conversation_id
-            && self.sweeps.find(id).await?.is_some()
-        {
-            self.sweep(id, &invocation).await?;
-        }
-        let (mut after, begun) = (None, self.clock.now());
-        loop {
-            let outstanding = self.sweeps.outstanding(after.as_deref()).await?;
-            for sweep in outstanding.iter().filter(|sweep| sweep.deleted_at < begun.as_millisecond() - LEFT_FOR_MS) {
-                self.sweep(&sweep.id, &invocation).await?;
+        for (deleted, id) in [(Deleted::Conversations, start.conversation_id), (Deleted::Users, start.user_id)] {
+            if let Some(id) = id
+                && let Some(sweep) = self.sweeps.find(deleted, &id).await?
+            {
+                self.sweep(&sweep, &invocation).await?;
             }
-            let Some(last) = outstanding.into_iter().next_back() else { return Ok(()) };
-            after = Some(last.id);
         }
+        // What an account leaves are conversations.
+        for deleted in [Deleted::Users, Deleted::Conversations] {
+            let mut after = None;
+            loop {
+                let outstanding = self.sweeps.outstanding(deleted, after.as_deref()).await?;
+                for sweep in outstanding.iter().filter(|sweep| self.is_left(sweep)) {
+                    self.sweep(sweep, &invocation).await?;
+                }
+                let Some(last) = outstanding.into_iter().next_back() else { break };
+                after = Some(last.id);
+            }
+        }
+        Ok(())
     }
 }
 
 impl SweepConversations {
-    /// Deletes the messages of a conversation whose sweep has been found. Where a reply is still being written, the sweep stays.
-    async fn sweep(&self, conversation_id: &str, invocation: &Invocation) -> Result<(), Problem> {
+    async fn sweep(&self, sweep: &Sweep, invocation: &Invocation) -> Result<(), Problem> {
+        match sweep.deleted {
+            Deleted::Conversations => self.sweep_conversation(sweep, invocation).await,
+            Deleted::Users => self.sweep_user(sweep, invocation).await,
+        }
+    }
+
+    /// Deletes the messages of a conversation. Where a reply has not ended, the sweep stays.
+    async fn sweep_conversation(&self, sweep: &Sweep, invocation: &Invocation) -> Result<(), Problem> {
         let (mut after, mut unfinished) = (None, 0);
         loop {
-            if invocation.remaining() < MARGIN {
-                tracing::info!(conversation_id, "not done in time");
-                return Err(Problem::unavailable());
-            }
-            let swept = self.sweeps.batch(conversation_id, after.as_deref(), self.clock.now()).await?;
+            in_time(sweep, invocation)?;
+            let swept = self.remains.delete_messages(&sweep.id, after.as_deref()).await?;
             unfinished += swept.unfinished;
             after = swept.last;
             if after.is_none() {
@@ -68,9 +81,31 @@ impl SweepConversations {
             }
         }
         if unfinished > 0 {
-            tracing::info!(conversation_id, unfinished, "replies are still being written");
+            tracing::info!(conversation_id = sweep.id, unfinished, "replies have not ended");
             return Ok(());
         }
-        Ok(self.sweeps.done(conversation_id).await?)
+        Ok(self.sweeps.done(sweep).await?)
     }
+
+    /// Deletes the conversations of an account. While a request may be under way that begins another, the sweep stays.
+    async fn sweep_user(&self, sweep: &Sweep, invocation: &Invocation) -> Result<(), Problem> {
+        let settled = self.is_left(sweep);
+        while let Some(conversation) = self.remains.delete_conversation(&sweep.id, self.clock.now()).await? {
+            self.sweep_conversation(&conversation, invocation).await?;
+        }
+        if settled { Ok(self.sweeps.done(sweep).await?) } else { Ok(()) }
+    }
+
+    /// Whether the worker that was started for a sweep has had its time.
+    fn is_left(&self, sweep: &Sweep) -> bool {
+        sweep.deleted_at < self.clock.now().as_millisecond() - LEFT_FOR_MS
+    }
+}
+
+fn in_time(sweep: &Sweep, invocation: &Invocation) -> Result<(), Problem> {
+    if invocation.remaining() < MARGIN {
+        tracing::info!(?sweep, "not done in time");
+        return Err(Problem::unavailable());
+    }
+    Ok(())
 }

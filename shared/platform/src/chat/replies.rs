@@ -104,8 +104,9 @@ impl Replies {
             spent: None,
             cancelled_at: None,
             ended_at: None,
+            expires_at: None,
         };
-        let draft = self.drafts.begin(&head, now)?;
+        let draft = self.drafts.begin(&head)?;
 
         let note = Note::default().resource("message", &reply.id).detail("conversation_id", reply.conversation_id.as_str());
         let plan = Plan::reply(answer(&reply)).note(note).write_or(converse, Problem::not_found());

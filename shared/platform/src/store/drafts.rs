@@ -1,4 +1,5 @@
 //! The table of replies while they are written, and for a day after: so that one can be stopped, and heard by whoever joins.
+//! A head expires only once its reply has ended: until then it is what whoever ends it goes by.
 //!
 //! Key: `message_id`, `sequence`. Sequence 0 is the head: whose reply it is, who listens, whether it is to stop, and how it
 //! goes. The others are its text in frames, as they were sent; each item holds those since the one before, and its sequence is
@@ -18,11 +19,17 @@ use crate::config::{Config, ConfigError};
 use crate::domain::{Cost, Usage};
 use crate::socket::Peer;
 
-/// Seconds for which a reply can be resumed after it was asked for.
+/// Seconds for which a reply can be resumed after it has ended.
 const KEPT_SECONDS: i64 = 86_400;
+
+/// Seconds for which its frames are kept: they are stored before it ends, and are not to go first.
+const FRAMES_KEPT_SECONDS: i64 = 2 * KEPT_SECONDS;
 
 /// Connections that can hear one reply; the one that joined first gives way to another.
 const MOST_LISTENERS: usize = 10;
+
+/// Items that go at once: what one `BatchWriteItem` takes.
+const DELETED_AT_ONCE: usize = 25;
 
 /// The table of drafts.
 #[derive(Debug, Clone)]
@@ -56,6 +63,9 @@ pub struct Head {
     /// When it ended, milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<i64>,
+    /// Time to live, seconds since 1970, once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
 }
 
 /// What a reply has taken, so that it is known even where nobody stores its end.
@@ -109,7 +119,6 @@ struct Stored<'a> {
     head: &'a Head,
     sequence: u64,
     open: &'a str,
-    expires_at: i64,
 }
 
 impl Head {
@@ -134,8 +143,8 @@ impl Drafts {
     }
 
     /// A reply that has been asked for.
-    pub fn begin(&self, head: &Head, now: Timestamp) -> Result<Write, StoreError> {
-        let stored = Stored { head, sequence: 0, open: OPEN, expires_at: now.as_second() + KEPT_SECONDS };
+    pub fn begin(&self, head: &Head) -> Result<Write, StoreError> {
+        let stored = Stored { head, sequence: 0, open: OPEN };
         Ok(Write::put(&self.table, item(stored)?, "attribute_not_exists(message_id)", &Expression::default()))
     }
 
@@ -161,17 +170,21 @@ impl Drafts {
 
     fn item(frames: &Frames, now: Timestamp) -> Result<Item, StoreError> {
         let mut stored = item(frames)?;
-        stored.insert("expires_at".to_owned(), n(now.as_second() + KEPT_SECONDS));
+        stored.insert("expires_at".to_owned(), n(now.as_second() + FRAMES_KEPT_SECONDS));
         Ok(stored)
     }
 
     /// A reply has ended. The condition fails where it had ended, or where others have wanted more than `wishes`.
     pub fn end(&self, message_id: &str, wishes: u64, now: Timestamp) -> Write {
-        let expression = Expression::default().name("open", "open").value("now", n(now.as_millisecond())).value("wishes", n(wishes));
+        let expression = Expression::default()
+            .name("open", "open")
+            .value("now", n(now.as_millisecond()))
+            .value("wishes", n(wishes))
+            .value("expires", n(now.as_second() + KEPT_SECONDS));
         Write::update(
             &self.table,
             key(message_id, 0),
-            "SET ended_at = :now REMOVE #open, sweep_at",
+            "SET ended_at = :now, expires_at = :expires REMOVE #open, sweep_at",
             "wishes = :wishes AND attribute_not_exists(ended_at)",
             &expression,
         )
@@ -250,6 +263,32 @@ impl Drafts {
         let dropped: Option<serde::de::IgnoredAny> =
             self.database.update_if(&self.table, key(message_id, 0), "REMOVE #open, sweep_at", condition, &expression).await?;
         tracing::debug!(message_id, found = dropped.is_some(), "dropped");
+        Ok(())
+    }
+
+    /// Deletes a reply's draft.
+    pub async fn delete(&self, message_id: &str) -> Result<(), StoreError> {
+        let expression = Expression::default().name("sequence", "sequence").value("message", s(message_id));
+        let mut pages = self
+            .database
+            .client()
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("message_id = :message")
+            .projection_expression("message_id, #sequence")
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values())
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut keys = Vec::new();
+        while let Some(found) = pages.next().await {
+            keys.push(found.map_err(unavailable)?);
+        }
+        for keys in keys.chunks(DELETED_AT_ONCE) {
+            self.database.delete_all(&self.table, keys.to_vec()).await?;
+        }
         Ok(())
     }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::Method;
-use platform::clock::Timestamp;
+use platform::clock::{Clock, Timestamp};
+use platform::domain::MessageStatus;
+use platform::store::{Deleted, Frames, Message};
 use serde_json::{Value, json};
 use tally_local::aws::Failure;
 use tally_tests::{Caller, World};
@@ -41,6 +43,11 @@ async fn a_deleted_conversation_is_gone_at_once_and_its_messages_soon_after() {
     let deleted = say(&world, &caller, "A secret", None).await;
     let id = text(&deleted["conversation_id"]);
     shelf.say(id, (0..60).map(|number| format!("{number}"))).await;
+    // A long draft, whose items are more than go at once.
+    for sequence in 100..150 {
+        let frames = Frames { message_id: text(&deleted["message_id"]).to_owned(), sequence, frames: vec!["more".to_owned()] };
+        shelf.drafts.save(&frames, Clock::System.now()).await.unwrap();
+    }
     let path = format!("/conversations/{id}");
     world.delete(&path, Some(&other)).await.problem(404, "not_found");
     world.delete("/conversations/me", Some(&caller)).await.problem(404, "not_found");
@@ -49,6 +56,8 @@ async fn a_deleted_conversation_is_gone_at_once_and_its_messages_soon_after() {
     answer.expect(204);
     is_gone(&world, &caller, &deleted).await;
     shelf.swept(id).await;
+    let draft = text(&deleted["message_id"]);
+    assert_eq!((shelf.drafts.head(draft).await.unwrap(), shelf.drafts.frames(draft).await.unwrap().len()), (None, 0));
 
     let (found, _) = walk(&world, &caller, "/conversations", "").await;
     assert_eq!(titles(&found), ["Kept"]);
@@ -128,7 +137,7 @@ async fn what_an_earlier_worker_left_is_swept_by_the_next_and_nothing_else() {
     for id in &left {
         shelf.say(id, ["one".to_owned(), "two".to_owned()]).await;
         let then = Timestamp::from_millisecond(LONG_AGO_MS).unwrap();
-        shelf.commit(vec![shelf.sweeps.leave(id, then).unwrap()]).await;
+        shelf.commit(vec![shelf.sweeps.leave(Deleted::Conversations, id, then).unwrap()]).await;
     }
     // A conversation that has not been deleted is none of its business, whoever names it.
     sweep(&world, &json!({"conversation_id": alive["conversation_id"]})).await;
@@ -152,5 +161,89 @@ async fn a_worker_that_cannot_be_started_keeps_nobody_from_deleting() {
     let id = text(&reply["conversation_id"]);
     world.delete(&format!("/conversations/{id}"), Some(&caller)).await.expect(204);
     is_gone(&world, &caller, &reply).await;
-    assert!(Shelf::of(&world, &caller).await.sweeps.find(id).await.unwrap().is_some());
+    let shelf = Shelf::of(&world, &caller).await;
+    assert!(shelf.sweeps.find(Deleted::Conversations, id).await.unwrap().is_some());
+    delete_account(&world, &caller).await;
+    assert!(shelf.sweeps.find(Deleted::Users, &shelf.user_id).await.unwrap().is_some());
+}
+
+async fn delete_account(world: &World, caller: &Caller) {
+    world.call(Method::DELETE, "/auth/me", caller, &json!({"current_password": "Correct-Horse-9"})).await.expect(204);
+}
+
+#[tokio::test]
+async fn a_reply_that_has_not_ended_is_left_however_old_it_is() {
+    let world = World::with(&FAST).await;
+    let caller = world.someone().await;
+    let shelf = Shelf::of(&world, &caller).await;
+    let id = shelf.conversation(0, "Left").id;
+    let said = shelf.say(&id, (0..30).map(|number| format!("{number}"))).await;
+    // One that nobody ends, of those that were said first.
+    let completed = shelf.message(&id, &said[1]).await;
+    let unended = Message { status: MessageStatus::Streaming, ..completed.clone() };
+    shelf.commit(vec![shelf.messages.end(&unended, MessageStatus::Completed).unwrap()]).await;
+    let then = Timestamp::from_millisecond(LONG_AGO_MS).unwrap();
+    shelf.commit(vec![shelf.sweeps.leave(Deleted::Conversations, &id, then).unwrap()]).await;
+    for _ in 0..2 {
+        sweep(&world, &json!({})).await;
+        assert_eq!(shelf.messages_of(&id).await, 1);
+        assert!(shelf.sweeps.find(Deleted::Conversations, &id).await.unwrap().is_some());
+    }
+    shelf.commit(vec![shelf.messages.end(&completed, MessageStatus::Streaming).unwrap()]).await;
+    sweep(&world, &json!({})).await;
+    shelf.swept(&id).await;
+}
+
+#[tokio::test]
+async fn an_account_that_goes_takes_its_conversations_along() {
+    for moment in [Failure::HeldBefore, Failure::HeldAfter] {
+        let world = World::with(&FAST).await;
+        let (caller, other) = (world.someone().await, world.someone().await);
+        let (shelf, others) = (Shelf::of(&world, &caller).await, Shelf::of(&world, &other).await);
+        let ids = shelf.fill(12).await;
+        for id in &ids {
+            shelf.say(id, ["one".to_owned(), "two".to_owned()]).await;
+        }
+        let kept = others.fill(2).await;
+        others.say(&kept[0], ["mine".to_owned()]).await;
+
+        // The worker dies as it deletes the first of them.
+        world.fail("ConversationsTable", Some("TransactWriteItems"), moment, 1);
+        delete_account(&world, &caller).await;
+        world.stack.aws().held().await;
+        world.stack.functions().kill("SweepConversationsFunction").unwrap();
+        let start = json!({"user_id": shelf.user_id});
+        join_all((0..2).map(|_| sweep(&world, &start))).await;
+        assert!(shelf.history.list(&shelf.user_id, None, 1).await.unwrap().0.is_empty());
+        // What the one that died had begun, an hour later if not now.
+        for id in &ids {
+            if let Some(left) = shelf.sweeps.find(Deleted::Conversations, id).await.unwrap() {
+                sweep(&world, &json!({"conversation_id": left.id})).await;
+            }
+            shelf.swept(id).await;
+        }
+        assert_eq!((others.history.list(&others.user_id, None, 5).await.unwrap().0.len(), others.messages_of(&kept[0]).await), (2, 1));
+
+        // A request that was let in before may still begin one: the sweep stays for that.
+        assert!(shelf.sweeps.find(Deleted::Users, &shelf.user_id).await.unwrap().is_some());
+        shelf.fill(1).await;
+        sweep(&world, &start).await;
+        assert!(shelf.history.list(&shelf.user_id, None, 1).await.unwrap().0.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_went_long_ago_is_done_with() {
+    let world = World::with(&FAST).await;
+    let shelf = Shelf::of(&world, &world.someone().await).await;
+    let ids = shelf.fill(3).await;
+    let then = Timestamp::from_millisecond(LONG_AGO_MS).unwrap();
+    shelf.commit(vec![shelf.sweeps.leave(Deleted::Users, &shelf.user_id, then).unwrap()]).await;
+    // As a schedule starts it.
+    sweep(&world, &json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})).await;
+    for id in &ids {
+        shelf.swept(id).await;
+    }
+    assert!(shelf.history.list(&shelf.user_id, None, 1).await.unwrap().0.is_empty());
+    assert_eq!(shelf.sweeps.find(Deleted::Users, &shelf.user_id).await.unwrap(), None);
 }

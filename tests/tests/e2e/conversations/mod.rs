@@ -12,7 +12,7 @@ use http::Method;
 use platform::clock::Timestamp;
 use platform::domain::{MessageRole, MessageStatus};
 use platform::ids;
-use platform::store::{Conversation, Conversations, Database, First, History, Message, Messages, Sweeps, Write};
+use platform::store::{Conversation, Conversations, Database, Deleted, Drafts, First, History, Message, Messages, Sweeps, Write};
 use serde_json::{Value, json};
 use tally_tests::{Answer, Caller, World, id};
 
@@ -31,6 +31,7 @@ struct Shelf {
     messages: Messages,
     history: History,
     sweeps: Sweeps,
+    drafts: Drafts,
     user_id: String,
 }
 
@@ -44,6 +45,7 @@ impl Shelf {
             messages: Messages::new(database.clone(), &platform.config).unwrap(),
             history: History::new(database.clone(), &platform.config).unwrap(),
             sweeps: Sweeps::new(database.clone(), &platform.config).unwrap(),
+            drafts: Drafts::new(database.clone(), &platform.config).unwrap(),
             database,
             user_id: id(&world.get("/auth/me", Some(caller)).await.expect(200)["user"]),
         }
@@ -88,6 +90,11 @@ impl Shelf {
         messages.into_iter().map(|message| message.id).collect()
     }
 
+    /// A message of this user's, whether or not its conversation is there.
+    async fn message(&self, conversation_id: &str, id: &str) -> Message {
+        self.messages.get(conversation_id, id).await.unwrap().unwrap()
+    }
+
     /// How many messages of a conversation there are, whether or not it is there itself.
     async fn messages_of(&self, conversation_id: &str) -> usize {
         self.history.messages(conversation_id, First::Oldest, None, 1_000).await.unwrap().0.len()
@@ -95,7 +102,7 @@ impl Shelf {
 
     /// Waits until a deleted conversation has been swept.
     async fn swept(&self, conversation_id: &str) {
-        while self.sweeps.find(conversation_id).await.unwrap().is_some() {
+        while self.sweeps.find(Deleted::Conversations, conversation_id).await.unwrap().is_some() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         assert_eq!(self.messages_of(conversation_id).await, 0);

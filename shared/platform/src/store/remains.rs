@@ -1,0 +1,108 @@
+//! What is left of conversations and accounts that have been deleted, as it goes. Whoever calls has found the sweep
+//! ([`super::Sweeps`]): nobody reaches any of it.
+
+use std::collections::HashMap;
+
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::database::{CommitError, Database, Expression, StoreError, read, s, unavailable};
+use super::history::message_key;
+use super::{Conversations, Deleted, Drafts, History, Sweep, Sweeps};
+use crate::config::{Config, ConfigError};
+use crate::domain::{MessageRole, MessageStatus};
+
+/// Messages that go at once: what one `BatchWriteItem` takes.
+const BATCH: i32 = 25;
+
+/// The tables in which something is left.
+#[derive(Debug, Clone)]
+pub struct Remains {
+    database: Database,
+    messages: String,
+    drafts: Drafts,
+    history: History,
+    conversations: Conversations,
+    sweeps: Sweeps,
+}
+
+/// What came of one batch of messages.
+#[derive(Debug)]
+pub struct Swept {
+    /// The last message that was looked at; `None` behind the last one of all.
+    pub last: Option<String>,
+    /// How many of them are replies that have not ended. They are left, however old they are: whoever ends them settles what they
+    /// cost and records it, as if nothing had happened.
+    pub unfinished: usize,
+}
+
+/// What of a message tells whether it can go.
+#[derive(Deserialize)]
+struct Outline {
+    id: String,
+    role: MessageRole,
+    status: MessageStatus,
+}
+
+impl Remains {
+    /// Uses the tables that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE`, `DRAFTS_TABLE` and `SWEEPS_TABLE` name.
+    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            messages: config.require("MESSAGES_TABLE")?.to_owned(),
+            drafts: Drafts::new(database.clone(), config)?,
+            history: History::new(database.clone(), config)?,
+            conversations: Conversations::new(config)?,
+            sweeps: Sweeps::new(database.clone(), config)?,
+            database,
+        })
+    }
+
+    /// Deletes the next messages of a deleted conversation and the drafts of its replies, in the order in which they were said,
+    /// after the one with the id `after`.
+    pub async fn delete_messages(&self, conversation_id: &str, after: Option<&str>) -> Result<Swept, StoreError> {
+        let expression = Expression::default().name("status", "status").name("role", "role").value("conversation", s(conversation_id));
+        let request = self.database.client().query().table_name(&self.messages);
+        let page = request
+            .key_condition_expression("conversation_id = :conversation")
+            .projection_expression("id, #role, #status")
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values())
+            .set_exclusive_start_key(after.map(|id| message_key(conversation_id, id)))
+            .consistent_read(true)
+            .limit(BATCH)
+            .send()
+            .await
+            .map_err(unavailable)?;
+        let looked_at = page.items.unwrap_or_default().into_iter().map(read).collect::<Result<Vec<Outline>, _>>()?;
+        // No condition is needed: one that has ended does not begin again.
+        let gone: Vec<_> = looked_at.iter().filter(|message| message.has_ended()).collect();
+        // Drafts first: they are found by their messages.
+        let replies = gone.iter().filter(|message| message.role == MessageRole::Assistant);
+        try_join_all(replies.map(|reply| self.drafts.delete(&reply.id))).await?;
+        self.database.delete_all(&self.messages, gone.iter().map(|message| message_key(conversation_id, &message.id)).collect()).await?;
+        let cut = page.last_evaluated_key.is_some_and(|key: HashMap<_, _>| !key.is_empty());
+        let last = looked_at.last().filter(|_| cut).map(|message| message.id.clone());
+        Ok(Swept { last, unfinished: looked_at.len() - gone.len() })
+    }
+
+    /// Deletes one conversation of a deleted account, and leaves its sweep; `None` where there is none left.
+    pub async fn delete_conversation(&self, user_id: &str, now: Timestamp) -> Result<Option<Sweep>, StoreError> {
+        let (found, _) = self.history.list(user_id, None, 1).await?;
+        let Some(conversation) = found.into_iter().next() else { return Ok(None) };
+        let delete = self.conversations.delete(user_id, &conversation.id);
+        let leave = self.sweeps.leave(Deleted::Conversations, &conversation.id, now)?;
+        match self.database.commit(vec![delete, leave]).await {
+            // Another worker was faster.
+            Ok(()) | Err(CommitError::Condition { .. }) => {}
+            Err(CommitError::Store(error)) => return Err(error),
+        }
+        Ok(Some(Sweep { deleted: Deleted::Conversations, id: conversation.id, deleted_at: now.as_millisecond() }))
+    }
+}
+
+impl Outline {
+    fn has_ended(&self) -> bool {
+        !matches!(self.status, MessageStatus::Pending | MessageStatus::Streaming)
+    }
+}
