@@ -61,8 +61,8 @@ impl Action for Resume {
 
     async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<ChatDelta>>, Problem> {
         let ResumeBody { message_id, after_sequence } = message.body;
-        let (user_id, peer) = (&message.caller.user_id, message.connection.peer());
-        match self.drafts.join(message_id.as_str(), user_id, peer, after_sequence).await? {
+        let (user_id, connection_id) = (&message.caller.user_id, &message.connection.connection_id);
+        match self.drafts.join(message_id.as_str(), user_id, connection_id, after_sequence).await? {
             Joined::Live => Ok(Plan::reply(None)),
             Joined::Unknown => Err(Problem::not_found()),
             Joined::Ended(head) => {

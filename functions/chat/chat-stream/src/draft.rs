@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use platform::chat::{ChatDelta, ChatFailed};
 use platform::domain::{MessageStatus, Usage};
-use platform::socket::{SendError, ServerMessage};
+use platform::socket::{Peer, SendError, ServerMessage};
 use platform::store::{Frames, Head, Listener, Message, Spent};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -291,7 +291,7 @@ impl Ear {
     }
 
     async fn post<M: ServerMessage>(&self, id: &str, worker: &ChatStream, message: &M) -> Result<(), SendError> {
-        worker.sender.post(self.listener.peer(id), None, message).await.inspect_err(|error| {
+        worker.sender.post(Peer::open(id), None, message).await.inspect_err(|error| {
             tracing::info!(%error, connection_id = id, kind = M::TYPE, "the reply goes on unheard");
         })
     }

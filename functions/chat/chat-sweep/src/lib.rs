@@ -10,7 +10,7 @@ use platform::config::ConfigError;
 use platform::domain::MessageStatus;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::socket::Sender;
+use platform::socket::{Peer, Sender};
 use platform::store::{Drafts, Head, Message, Messages};
 use platform::worker::{Invocation, Worker};
 use serde::de::IgnoredAny;
@@ -87,8 +87,8 @@ impl ChatSweep {
             // Nobody joins any more.
             let listeners = self.drafts.head(message_id).await?.map(|head| head.listeners).unwrap_or_default();
             let end = ChatFailed::new(message_id, &Problem::unavailable());
-            join_all(listeners.iter().map(async |(id, listener)| {
-                if let Err(error) = self.sender.post(listener.peer(id), None, &end).await {
+            join_all(listeners.keys().map(async |id| {
+                if let Err(error) = self.sender.post(Peer::open(id), None, &end).await {
                     tracing::info!(%error, connection_id = id, "not told");
                 }
             }))

@@ -93,7 +93,7 @@ impl Replies {
         let mut reply = message(MessageRole::Assistant, "", MessageStatus::Pending, later);
         reply.origin = Some(origin);
 
-        let listener = |peer: Peer<'_>| (peer.connection_id.to_owned(), Listener { connected_at: peer.connected_at, after: 0, joined: 0 });
+        let listener = |peer: Peer<'_>| (peer.connection_id.to_owned(), Listener { after: 0, joined: 0 });
         let head = Head {
             message_id: reply.id.clone(),
             user_id: reply.user_id.clone(),

@@ -66,9 +66,9 @@ impl Field for MessageId {
 }
 
 impl Call {
-    /// The connection that it came over.
+    /// The connection that a message came over.
     pub fn peer(&self) -> Peer<'_> {
-        Peer { connection_id: &self.connection_id, connected_at: self.connected_at }
+        Peer::open(&self.connection_id)
     }
 
     /// The value of a header, if it is there and is text.

@@ -48,8 +48,15 @@ pub struct Sender {
 pub struct Peer<'a> {
     /// API Gateway's id of the connection.
     pub connection_id: &'a str,
-    /// When it opened, milliseconds since 1970.
+    /// When it began to open, milliseconds since 1970; 0 where it is known to be open.
     pub connected_at: i64,
+}
+
+impl<'a> Peer<'a> {
+    /// A connection that a message has come over: it is open, so that 410 is its end from the first moment on.
+    pub fn open(connection_id: &'a str) -> Self {
+        Self { connection_id, connected_at: 0 }
+    }
 }
 
 /// Why a message was not sent.
@@ -78,7 +85,7 @@ impl Sender {
         Ok(Self { client: Client::from_conf(builder.build()), clock })
     }
 
-    /// Posts a message; `id` is that of the client's message it answers. Waits for a connection that is just opening.
+    /// Posts a message; `id` is that of the client's message it answers. Waits for a connection that may just be opening.
     pub async fn post<M: ServerMessage>(&self, peer: Peer<'_>, id: Option<&str>, message: &M) -> Result<(), SendError> {
         let frame = frame(id, message).map_err(|error| SendError::Frame(error.to_string()))?;
         if frame.len() > FRAME_LIMIT {
@@ -197,6 +204,10 @@ mod tests {
             assert!(if sent { result.is_ok() } else { matches!(result, Err(SendError::Gone)) }, "{statuses:?} {age}: {result:?}");
             assert_eq!(count.load(Ordering::Relaxed), requests, "{statuses:?} {age}");
         }
+        let (sender, count) = stand_in(&[GONE], 1_000_000).await;
+        let result = sender.post(Peer::open("c-1="), None, &ErrorMessage::new(Problem::unknown_action(), "r-1")).await;
+        assert!(matches!(result, Err(SendError::Gone)), "{result:?}");
+        assert_eq!(count.load(Ordering::Relaxed), 1, "who has spoken is not waited for");
     }
 
     #[tokio::test]
@@ -209,7 +220,7 @@ mod tests {
             (&["403 Forbidden\r\nx-amzn-errortype: ForbiddenException", "200 OK"], false, 1),
         ] {
             let (sender, count) = stand_in(statuses, 0).await;
-            let peer = Peer { connection_id: "c-1=", connected_at: 0 };
+            let peer = Peer::open("c-1=");
             let result = sender.post(peer, None, &ErrorMessage::new(Problem::unknown_action(), "r-1")).await;
             assert!(if sent { result.is_ok() } else { matches!(result, Err(SendError::Unavailable(_))) }, "{statuses:?}: {result:?}");
             assert_eq!(count.load(Ordering::Relaxed), requests, "{statuses:?}");
@@ -224,7 +235,7 @@ mod tests {
         let nobody = Sender { client: Client::from_conf(config), ..sender };
         let message = ErrorMessage::new(Problem::unknown_action(), "r-1");
         let since = std::time::Instant::now();
-        let result = nobody.post(Peer { connection_id: "c-1=", connected_at: 0 }, None, &message).await;
+        let result = nobody.post(Peer::open("c-1="), None, &message).await;
         assert!(matches!(result, Err(SendError::Unavailable(_))), "{result:?}");
         assert!(since.elapsed() > Duration::from_millis(900), "given up after {:?}", since.elapsed());
         assert_eq!(count.load(Ordering::Relaxed), 0);
@@ -234,7 +245,7 @@ mod tests {
     async fn a_frame_that_is_too_large_is_not_sent() {
         let (sender, count) = stand_in(&["200 OK"], 0).await;
         let message = ErrorMessage::new(Problem::unknown_action(), &"x".repeat(FRAME_LIMIT));
-        let result = sender.post(Peer { connection_id: "c-1=", connected_at: 0 }, None, &message).await;
+        let result = sender.post(Peer::open("c-1="), None, &message).await;
         assert!(matches!(result, Err(SendError::Frame(_))), "{result:?}");
         assert_eq!(count.load(Ordering::Relaxed), 0);
     }

@@ -43,9 +43,9 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// What a sender has to know of it.
+    /// What a sender has to know of it once a message has come over it.
     pub fn peer(&self) -> Peer<'_> {
-        Peer { connection_id: &self.connection_id, connected_at: self.connected_at }
+        Peer::open(&self.connection_id)
     }
 
     /// When whatever belongs to a connection that began at this time can be forgotten, seconds since 1970.

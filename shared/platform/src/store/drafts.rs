@@ -17,7 +17,6 @@ use serde::{Deserialize, Serialize};
 use super::database::{Database, Expression, Item, StoreError, Write, item, n, read, s, unavailable, value};
 use crate::config::{Config, ConfigError};
 use crate::domain::{Cost, Usage};
-use crate::socket::Peer;
 
 /// Seconds for which a reply can be resumed after it has ended.
 const KEPT_SECONDS: i64 = 86_400;
@@ -82,8 +81,6 @@ pub struct Spent {
 /// A connection that hears a reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listener {
-    /// Milliseconds since 1970 when it began.
-    pub connected_at: i64,
     /// Frames that it has.
     pub after: u64,
     /// The wish by which it joined: one that joins again is another listener.
@@ -126,13 +123,6 @@ impl Head {
     fn first_to_leave(&self, connection_id: &str) -> Option<&str> {
         let full = self.listeners.len() >= MOST_LISTENERS && !self.listeners.contains_key(connection_id);
         self.listeners.iter().min_by_key(|(_, listener)| listener.joined).filter(|_| full).map(|(id, _)| id.as_str())
-    }
-}
-
-impl Listener {
-    /// What a sender has to know of it.
-    pub fn peer<'a>(&self, connection_id: &'a str) -> Peer<'a> {
-        Peer { connection_id, connected_at: self.connected_at }
     }
 }
 
@@ -191,22 +181,22 @@ impl Drafts {
     }
 
     /// Lets a connection of this user's hear a reply, from the frame after `after` on.
-    pub async fn join(&self, message_id: &str, user_id: &str, connection: Peer<'_>, after: u64) -> Result<Joined, StoreError> {
+    pub async fn join(&self, message_id: &str, user_id: &str, connection_id: &str, after: u64) -> Result<Joined, StoreError> {
         // One that finds another wish in between tries again with that counted.
         loop {
             let Some(head) = self.head(message_id).await?.filter(|head| head.user_id == user_id) else { return Ok(Joined::Unknown) };
             if head.ended_at.is_some() {
                 return Ok(Joined::Ended(Box::new(head)));
             }
-            let listener = Listener { connected_at: connection.connected_at, after, joined: head.wishes + 1 };
+            let listener = Listener { after, joined: head.wishes + 1 };
             let mut expression = Expression::default()
                 .name("listeners", "listeners")
-                .name("connection", connection.connection_id)
+                .name("connection", connection_id)
                 .value("listener", value(&listener)?)
                 .value("wishes", n(head.wishes))
                 .value("next", n(head.wishes + 1));
             let mut update = "SET #listeners.#connection = :listener, wishes = :next".to_owned();
-            if let Some(first) = head.first_to_leave(connection.connection_id) {
+            if let Some(first) = head.first_to_leave(connection_id) {
                 update.push_str(" REMOVE #listeners.#first");
                 expression = expression.name("first", first);
             }

@@ -111,7 +111,7 @@ pub(super) fn platform_of(world: &World, own: &[(&str, &str)]) -> Platform {
 /// A reply that has been asked for over a connection, in a conversation or a new one, and whose worker has not been started.
 pub(super) async fn pending(platform: &Platform, text: &str, conversation: Option<&Message>) -> Message {
     let identity = Identity { user_id: "u-1".into(), username: "someone".into(), session_id: "s-1".into() };
-    let listener = Peer { connection_id: "c-1=", connected_at: 0 };
+    let listener = Peer::open("c-1=");
     let origin = Origin { caller: identity.into(), context: Context::default() };
     let body = json!({"message": text, "conversation_id": conversation.map(|message| &message.conversation_id)});
     let request: ChatRequest = Fields::json(body.as_object().unwrap().clone()).read().unwrap();
