@@ -6,6 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use http::HeaderMap;
 use serde_json::Value;
 use tokio::net::TcpStream;
+use tokio::time::error::Elapsed;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -82,11 +83,17 @@ impl Socket {
     }
 
     /// The next message if it comes within this time, or an error.
-    pub async fn next_within(&mut self, patience: Duration) -> Result<Option<Value>, tokio::time::error::Elapsed> {
+    pub async fn next_within(&mut self, patience: Duration) -> Result<Option<Value>, Elapsed> {
+        let frame = self.next_frame(patience).await?;
+        Ok(frame.map(|frame| serde_json::from_str(&frame).unwrap()))
+    }
+
+    /// The next message as it is sent if it comes within this time, or an error.
+    pub async fn next_frame(&mut self, patience: Duration) -> Result<Option<String>, Elapsed> {
         tokio::time::timeout(patience, async {
             loop {
                 match self.stream.next().await {
-                    Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),
+                    Some(Ok(Message::Text(text))) => return Some(text.as_str().to_owned()),
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
                     Some(Ok(other)) => panic!("{other:?}"),

@@ -1,6 +1,10 @@
 //! What is answered, byte by byte.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::sync::Barrier;
 
 /// An answer.
 #[derive(Debug, Clone)]
@@ -9,6 +13,10 @@ pub struct Answer {
     pub(super) headers: Vec<(String, String)>,
     /// The body in the pieces in which it is sent.
     pub(super) pieces: Vec<Vec<u8>>,
+    /// Time between two pieces.
+    pub(super) pace: Duration,
+    /// The piece that is held back, and until when.
+    pub(super) held: Option<(usize, Arc<Barrier>)>,
     pub(super) end: End,
 }
 
@@ -29,7 +37,8 @@ impl Answer {
     /// A stream of these frames, each a piece of its own.
     pub fn stream<F: Into<Vec<u8>>>(frames: impl IntoIterator<Item = F>) -> Self {
         let headers = vec![("content-type".to_owned(), "text/event-stream; charset=utf-8".to_owned())];
-        Self { status: 200, headers, pieces: frames.into_iter().map(Into::into).collect(), end: End::Whole }
+        let pieces = frames.into_iter().map(Into::into).collect();
+        Self { status: 200, headers, pieces, pace: Duration::ZERO, held: None, end: End::Whole }
     }
 
     /// An error of this type.
@@ -41,7 +50,7 @@ impl Answer {
     /// Any body.
     pub fn body(status: u16, kind: &str, body: &str) -> Self {
         let headers = vec![("content-type".to_owned(), kind.to_owned()), ("request-id".to_owned(), "req_1".to_owned())];
-        Self { status, headers, pieces: vec![body.into()], end: End::Whole }
+        Self { status, headers, pieces: vec![body.into()], pace: Duration::ZERO, held: None, end: End::Whole }
     }
 
     /// Nothing at all, while the connection stays.
@@ -65,6 +74,20 @@ impl Answer {
     #[must_use]
     pub fn in_pieces_of(mut self, bytes: usize) -> Self {
         self.pieces = self.pieces.concat().chunks(bytes).map(<[u8]>::to_vec).collect();
+        self
+    }
+
+    /// A piece this often.
+    #[must_use]
+    pub fn paced(mut self, pace: Duration) -> Self {
+        self.pace = pace;
+        self
+    }
+
+    /// The pieces from this one on only when as many answers are there as the barrier is for.
+    #[must_use]
+    pub fn held_at(mut self, piece: usize, barrier: &Arc<Barrier>) -> Self {
+        self.held = Some((piece, Arc::clone(barrier)));
         self
     }
 

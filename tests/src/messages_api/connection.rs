@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::answer::End;
 use super::{Answer, Asked, State};
@@ -50,7 +52,7 @@ async fn receive(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Receive
 
 /// Sends an answer; whether the connection can be used again.
 async fn send(stream: &mut BufReader<TcpStream>, answer: Answer, state: &State) -> io::Result<bool> {
-    let Answer { status, headers, pieces, end } = answer;
+    let Answer { status, headers, pieces, pace, held, end } = answer;
     match end {
         End::Headless { reset: true } => return reset(stream),
         End::Headless { reset: false } => return silence(stream, state).await,
@@ -59,7 +61,16 @@ async fn send(stream: &mut BufReader<TcpStream>, answer: Answer, state: &State) 
     let headers: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head = format!("HTTP/1.1 {status} Status\r\ntransfer-encoding: chunked\r\n{}\r\n", headers.concat());
     stream.write_all(head.as_bytes()).await?;
-    for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+    let mut due = Instant::now();
+    for (number, piece) in pieces.iter().enumerate().filter(|(_, piece)| !piece.is_empty()) {
+        if let Some((_, barrier)) = held.as_ref().filter(|(at, _)| *at == number) {
+            barrier.wait().await;
+            due = Instant::now();
+        }
+        if !pace.is_zero() {
+            due += pace;
+            sleep_until(due).await;
+        }
         let framed = [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat();
         if let Err(error) = stream.write_all(&framed).await {
             state.hung_up.send_modify(|clients| *clients += 1);
@@ -71,7 +82,7 @@ async fn send(stream: &mut BufReader<TcpStream>, answer: Answer, state: &State) 
         End::Hang => silence(stream, state).await,
         End::Reset | End::Headless { .. } => {
             // What was sent has to arrive: a reset would overtake it.
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            sleep(Duration::from_millis(50)).await;
             reset(stream)
         }
     }

@@ -27,6 +27,14 @@ pub struct Asked {
     pub body: Value,
 }
 
+impl Asked {
+    /// What its user says.
+    pub fn message(&self) -> &str {
+        let messages = self.body["messages"].as_array().unwrap();
+        messages.last().unwrap()["content"][0]["text"].as_str().unwrap()
+    }
+}
+
 /// What it answers to a request.
 type Script = Arc<dyn Fn(&Asked) -> Answer + Send + Sync>;
 

@@ -66,9 +66,8 @@ async fn whatever_the_provider_does_a_client_hears_the_end_of_it() {
     let limited = AtomicBool::new(false);
     // By what the user says.
     let api = MessagesApi::start(move |asked| {
-        let (said, model) =
-            (asked.body["messages"].as_array().unwrap().last().unwrap()["content"][0]["text"].clone(), &asked.body["model"]);
-        match said.as_str().unwrap() {
+        let model = &asked.body["model"];
+        match asked.message() {
             "break" => breaks.clone(),
             "hang" => good().up_to(5).then_silence(),
             "reset" => good().up_to(4).then_reset(),
