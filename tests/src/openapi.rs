@@ -68,7 +68,7 @@ pub fn document() -> Value {
     document.json::<invites::RevokeInvite>();
     document.json::<profits::GetProfits>().query::<profits::ProfitsQuery>().output::<profits::ProfitsPage>().status(304);
     document.json::<audit::GetAudit>().query::<audit::AuditQuery>().output::<platform::cursor::Page<platform::audit::Event>>();
-    document.json::<chat::Chat>().body::<platform::chat::ChatRequest>().output::<chat::ChatAnswer>().status(202).status(404);
+    document.json::<chat::Chat>().body::<platform::chat::ChatRequest>().output::<chat::ChatAnswer>().status(202).status(402).status(404);
     document
         .json::<conversations::ListConversations>()
         .query::<conversations::ConversationsQuery>()
@@ -87,6 +87,9 @@ pub fn document() -> Value {
         .query::<conversations::ExportQuery>()
         .file::<conversations::ExportedConversation>("text/markdown");
     document.json::<conversations::ReadMessage>().output::<conversations::MessageView>();
+    document.json::<usage::GetUsage>().query::<usage::UsageQuery>().output::<usage::UsageReport>();
+    document.json::<budgets::ReadBudget>().output::<budgets::BudgetView>();
+    document.json::<budgets::SetBudget>().body::<budgets::BudgetChange>().output::<budgets::BudgetView>();
     document.finish()
 }
 

@@ -7,7 +7,6 @@
 mod anthropic;
 mod error;
 mod lorem;
-mod prices;
 mod provider;
 mod request;
 mod tool;

@@ -43,12 +43,3 @@ impl Turn {
         Self { role, content: vec![Content::Text(text.into())] }
     }
 }
-
-impl Request {
-    /// The system prompt's text.
-    pub(crate) fn system(&self) -> &'static str {
-        match self.prompt {
-            PromptName::Default => include_str!("prompts/default.md").trim_ascii_end(),
-        }
-    }
-}

@@ -53,13 +53,15 @@ impl Config {
         }
     }
 
+    /// A whole number above zero, or `default`.
+    pub fn count(&self, name: &str, default: u64) -> Result<u64, ConfigError> {
+        let Some(value) = self.get(name) else { return Ok(default) };
+        value.parse().ok().filter(|number| *number > 0).ok_or_else(|| invalid(name, value, "it must be a whole number above zero"))
+    }
+
     /// A whole number of seconds above zero, or `default`.
     pub fn seconds(&self, name: &str, default: u64) -> Result<Duration, ConfigError> {
-        let Some(value) = self.get(name) else { return Ok(Duration::from_secs(default)) };
-        match value.parse() {
-            Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
-            _ => Err(invalid(name, value, "it must be a whole number of seconds above zero")),
-        }
+        self.count(name, default).map(Duration::from_secs)
     }
 }
 

@@ -1,9 +1,13 @@
 //! Who calls: what an access token says, once it has been verified.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::http::{Field, Raw};
+use crate::ids;
 
 /// What a user may do beyond their own data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -111,6 +115,43 @@ impl Scope {
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// A user as a caller names them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Someone {
+    /// `me`: the caller.
+    Me,
+    /// Whoever has this user id.
+    User(String),
+}
+
+impl Someone {
+    /// The user id, where the caller has this one.
+    pub fn or<'a>(&'a self, caller_id: &'a str) -> &'a str {
+        match self {
+            Self::Me => caller_id,
+            Self::User(id) => id,
+        }
+    }
+}
+
+impl FromStr for Someone {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "me" => Ok(Self::Me),
+            id if ids::is_id(id) => Ok(Self::User(id.to_owned())),
+            _ => Err("must be a user id or `me`"),
+        }
+    }
+}
+
+impl Field for Someone {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        raw.text()?.parse().map_err(str::to_owned)
     }
 }
 

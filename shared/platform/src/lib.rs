@@ -6,7 +6,7 @@
 //! - [`identity`], [`tokens`], [`api_key`], [`secrets`]: who calls; [`sessions`]: how a session begins, goes on and ends; [`limits`]: how often
 //! - [`cursor`]: lists in pages
 //! - [`mail`]: what is asked of the worker that sends mail, and the tokens that it mails
-//! - [`charts`]: what subscribing to a chart is; [`chat`]: what asking for a reply is; [`audit`]: the trail; [`store`]: the tables, and the only user of the DynamoDB SDK
+//! - [`charts`]: what subscribing to a chart is; [`chat`]: what asking for a reply is; [`spending`]: what replies cost, and may; [`audit`]: the trail; [`store`]: the tables, and the only user of the DynamoDB SDK
 //! - [`domain`]: types that parse once at the edge
 //! - [`platform`], [`config`], [`clock`], [`aws`], [`ids`], [`logging`]: what the rest stands on
 
@@ -37,6 +37,7 @@ pub mod seal;
 pub mod secrets;
 pub mod sessions;
 pub mod socket;
+pub mod spending;
 pub mod store;
 pub mod tokens;
 pub mod worker;

@@ -42,12 +42,14 @@ pub enum Access {
     Role(&'static [Role]),
     /// An API key with the route's scope, and nobody else.
     Key,
-    /// A user with one of these roles now, or anyone signed in whose query parameter `parameter` is `me`.
+    /// A user with one of these roles now, or anyone signed in who asks of themselves.
     RoleOrMe {
         /// The roles, of which one is enough.
         roles: &'static [Role],
-        /// The query parameter.
+        /// The parameter of the path or the query that says of whom: it is `me` then, or the caller's own id.
         parameter: &'static str,
+        /// Whether one asks of oneself without it.
+        unless_given: bool,
     },
 }
 
@@ -86,7 +88,11 @@ impl Route {
     }
 
     const fn role_or_me(self, roles: &'static [Role], parameter: &'static str) -> Self {
-        Self { access: Access::RoleOrMe { roles, parameter }, ..self }
+        Self { access: Access::RoleOrMe { roles, parameter, unless_given: false }, ..self }
+    }
+
+    const fn role_or_mine(self, roles: &'static [Role], parameter: &'static str) -> Self {
+        Self { access: Access::RoleOrMe { roles, parameter, unless_given: true }, ..self }
     }
 
     const fn for_keys(self, scope: Scope) -> Self {
@@ -201,6 +207,10 @@ pub const ROUTES: &[&Route] = &[
     &CONVERSATION_DELETE,
     &CONVERSATION_EXPORT,
     &CONVERSATION_MESSAGE,
+    // Usage and budgets
+    &USAGE,
+    &BUDGET,
+    &BUDGET_SET,
     // Audit
     &AUDIT,
 ];
@@ -421,6 +431,21 @@ pub const CONVERSATION_EXPORT: Route =
 pub const CONVERSATION_MESSAGE: Route =
     Route::new("conversations", "GET", "/conversations/{id}/messages/{message_id}", "One message of a conversation")
         .scoped(Scope::ChatWrite);
+
+/// What replies have taken.
+pub const USAGE: Route = Route::new("usage", "GET", "/usage", "What one's own replies have taken, or anyone's")
+    .role_or_mine(&[Role::Admin], "user_id")
+    .audited("usage.read");
+
+/// What a user may spend.
+pub const BUDGET: Route = Route::new("budgets", "GET", "/users/{id}/budget", "What a user's replies may cost in a month, and have")
+    .role_or_me(&[Role::Admin], "id")
+    .audited("usage.read");
+
+/// Another budget.
+pub const BUDGET_SET: Route = Route::new("budgets", "PUT", "/users/{id}/budget", "Say what a user's replies may cost in a month")
+    .role(&[Role::Admin])
+    .audited("budget.set");
 
 /// The route that answers what no other does: our own 404 and 405.
 pub const FALLBACK: Route = Route::new("fallback", "$default", "", "Everything else: 404 and 405").public();

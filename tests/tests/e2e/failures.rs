@@ -117,7 +117,7 @@ async fn a_denial_keeps_its_status_when_it_cannot_be_recorded() {
 
 #[tokio::test]
 async fn a_transaction_that_collides_is_tried_again() {
-    for times in [1, 4] {
+    for times in [1, 11] {
         let world = World::with(&FAST).await;
         let collide = |table| world.fail(table, Some("TransactWriteItems"), Failure::TransactionConflict, times);
         collide("UsersTable");

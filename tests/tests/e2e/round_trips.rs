@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 use tally_local::aws::Service;
+use tally_tests::messages_api::{self, MessagesApi, reply};
 use tally_tests::{Answer, Caller, World};
 
 use crate::api_keys::new_key;
@@ -38,10 +39,10 @@ async fn check(world: &World, request: (&str, Option<&Caller>, Option<Value>), e
         calls.retain(|call| call != "GetItem Messages" && call != "UpdateItem Drafts");
     }
     let mut expected = expected.concat();
-    if path.starts_with("/conversations/") {
+    if path.starts_with("/conversations/") || path == "/chat" {
         // What follows a deletion is its worker's, which may have begun.
         calls.truncate(if method == "DELETE" { expected.len() } else { calls.len() });
-        // A conversation and what was said in it are read side by side.
+        // A conversation, or a budget, and what was said are read side by side.
         calls.sort_unstable();
         expected.sort_unstable();
     }
@@ -245,7 +246,7 @@ async fn a_reply_asks_no_more_than_it_must() {
     let world = World::with(&FAST).await;
     let caller = world.someone().await;
     let ask = ["TransactWriteItems Conversations+Messages+Drafts+Audit"];
-    let write = ["UpdateItem Messages", "Query Messages", "TransactWriteItems Messages+Drafts+Audit"];
+    let write = ["UpdateItem Messages", "Query Messages", "TransactWriteItems Messages+Drafts+Usage+Audit"];
     let chat: &[&[&str]] = &[&["GetItem Sessions"], &TWO_LIMITS, &ask, &write];
     let first = check(&world, ("POST /chat", Some(&caller), Some(json!({"message": "Hello"}))), chat).await.json();
     let more = json!({"message": "Go on", "conversation_id": first["conversation_id"]});
@@ -269,6 +270,24 @@ async fn a_reply_asks_no_more_than_it_must() {
     check(&world, (&format!("PATCH {one}"), Some(&caller), Some(json!({"title": "Greetings"}))), rename).await;
     let delete: &[&[&str]] = &[&["GetItem Sessions", "TransactWriteItems Conversations+Sweeps+Audit"]];
     check(&world, (&format!("DELETE {one}"), Some(&caller), None), delete).await;
+}
+
+#[tokio::test]
+async fn a_reply_that_costs_something_asks_no_more_than_it_must() {
+    let api = MessagesApi::with(vec![messages_api::Answer::stream(reply(&["Some"]))]).await;
+    let world = crate::chat::claude::world(&api, &[]).await;
+    let caller = world.someone().await;
+    let ask = ["TransactWriteItems Conversations+Messages+Drafts+Budgets+Audit"];
+    let write = ["UpdateItem Messages", "Query Messages", "TransactWriteItems Messages+Drafts+Budgets+Usage+Audit"];
+    let first: &[&[&str]] = &[&["GetItem Sessions"], &TWO_LIMITS, &["GetItem Budgets"], &ask, &write];
+    let answer = check(&world, ("POST /chat", Some(&caller), Some(json!({"message": "Hello"}))), first).await.json();
+    // What was said before is read while the budget is.
+    let next: &[&[&str]] = &[&["GetItem Sessions"], &TWO_LIMITS, &["GetItem Budgets", "Query Messages"], &ask, &write];
+    let more = json!({"message": "Go on", "conversation_id": answer["conversation_id"]});
+    check(&world, ("POST /chat", Some(&caller), Some(more)), next).await;
+    let own = ("GET /users/me/budget", Some(&caller), None);
+    check(&world, own, &[&["GetItem Sessions", "GetItem Budgets", "GetItem Budgets"]]).await;
+    check(&world, ("GET /usage", Some(&caller), None), &[&["GetItem Sessions", "Query Usage"]]).await;
 }
 
 #[tokio::test]

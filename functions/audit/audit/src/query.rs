@@ -4,7 +4,7 @@ use platform::audit::{Note, Outcome};
 use platform::clock::{Timestamp, rfc3339};
 use platform::cursor::Paging;
 use platform::http::{Field, Fields, Form, Raw};
-use platform::ids;
+use platform::identity::Someone;
 use platform::store::{Order, Search};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{IntoParams, ToSchema};
@@ -24,7 +24,7 @@ pub struct AuditQuery {
 pub struct AuditFilters {
     /// Who did it: a user id, or `me`.
     #[param(value_type = Option<String>, example = "me")]
-    pub actor: Option<Actor>,
+    pub actor: Option<Someone>,
     /// A whole action, or a prefix that ends with a dot.
     #[param(value_type = Option<String>, example = "auth.")]
     pub action: Option<Action>,
@@ -45,15 +45,6 @@ pub struct AuditFilters {
     /// `desc`, newest first, or `asc`.
     #[param(inline, default = "desc")]
     pub order: OrderName,
-}
-
-/// Whose events.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Actor {
-    /// The caller's own.
-    Me,
-    /// A user's, by id.
-    User(String),
 }
 
 /// A whole action, or a prefix that ends with a dot.
@@ -79,10 +70,7 @@ impl AuditFilters {
     /// What the trail is searched for on behalf of the caller.
     pub fn search(&self, caller_id: &str) -> Search {
         Search {
-            actor: self.actor.as_ref().map(|actor| match actor {
-                Actor::Me => caller_id.to_owned(),
-                Actor::User(id) => id.clone(),
-            }),
+            actor: self.actor.as_ref().map(|actor| actor.or(caller_id).to_owned()),
             action: self.action.clone().map(|action| action.0),
             outcome: self.outcome.map(|outcome| outcome.0),
             resource: self.resource.clone(),
@@ -96,12 +84,8 @@ impl AuditFilters {
 
     /// What was asked for, for the audit trail itself.
     pub fn note(&self) -> Note {
-        let actor = self.actor.as_ref().map(|actor| match actor {
-            Actor::Me => "me".to_owned(),
-            Actor::User(id) => id.clone(),
-        });
         let texts = [
-            ("actor", actor),
+            ("actor", self.actor.as_ref().map(|actor| actor.or("me").to_owned())),
             ("action", self.action.clone().map(|action| action.0)),
             ("outcome", self.outcome.map(|outcome| outcome.name().to_owned())),
             ("resource", self.resource.clone()),
@@ -146,16 +130,6 @@ impl Form for AuditQuery {
             order: order?.unwrap_or_default(),
         };
         Some(Self { filters, paging: paging? })
-    }
-}
-
-impl Field for Actor {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
-        match raw.text()? {
-            "me" => Ok(Self::Me),
-            id if ids::is_id(id) => Ok(Self::User(id.to_owned())),
-            _ => Err("must be a user id or `me`".into()),
-        }
     }
 }
 

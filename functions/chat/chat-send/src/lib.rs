@@ -27,9 +27,10 @@ impl Action for ChatSend {
 
     async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<ChatStarted>>, Problem> {
         let origin = Origin { caller: message.caller.clone().into(), context: message.context.clone() };
-        let (reply, plan) = self.replies.ask(message.body, origin, Some(message.connection.peer()), message.now, |reply| {
+        let asked = self.replies.ask(message.body, origin, Some(message.connection.peer()), message.now, |reply| {
             Reply::new(Some(ChatStarted { message_id: reply.id.clone(), conversation_id: reply.conversation_id.clone() }))
-        })?;
+        });
+        let (reply, plan) = asked.await?;
 
         let (replies, sender, id) = (self.replies.clone(), self.sender.clone(), message.id.map(str::to_owned));
         let connection = message.connection.clone();

@@ -11,7 +11,7 @@ use bulletin::Bulletin;
 use draft::{Draft, Wish};
 use futures_util::StreamExt as _;
 use futures_util::future::join;
-use platform::chat::{ChatCompleted, ChatFailed, Ended, Ending, Endings, ReplyStart};
+use platform::chat::{ChatCompleted, ChatFailed, Ended, Ending, Endings, REMEMBERED, ReplyStart, within};
 use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::domain::{MessageStatus, PromptName, StopReason};
@@ -22,9 +22,6 @@ use platform::socket::{Presence, Sender};
 use platform::store::{Drafts, Message, Messages};
 use platform::worker::{Invocation, Worker};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
-
-/// Messages of a conversation that the model sees.
-const REMEMBERED: u16 = 20;
 
 /// Time before the end of the invocation that is kept for sending what is left and storing the reply.
 const MARGIN: Duration = Duration::from_secs(15);
@@ -137,9 +134,14 @@ impl ChatStream {
         }
     }
 
-    /// The conversation up to this reply, as far as the model sees it: what is whole, or was stopped by its user.
+    /// The conversation up to this reply, as far as the model sees it: what is whole, or was stopped by its user, and is paid by
+    /// the reply's hold, if it can cost anything.
     async fn turns(&self, reply: &Message) -> Result<Vec<Turn>, Problem> {
         let said = self.messages.said_before(&reply.conversation_id, &reply.id, REMEMBERED).await?;
+        let said = match &reply.hold {
+            Some(hold) => within(said, hold.tokens),
+            None => said,
+        };
         Ok(said.into_iter().map(|message| Turn::text(message.role, message.text)).collect())
     }
 

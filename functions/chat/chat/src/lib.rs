@@ -96,7 +96,7 @@ impl Endpoint for Chat {
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ChatAnswer>, Problem> {
         let patient = !prefers_async(request.call);
         let origin = Origin { caller: request.caller, context: request.context.clone() };
-        let (reply, plan) = self.replies.ask(request.body, origin, None, request.now, |reply| accepted(reply, patient))?;
+        let (reply, plan) = self.replies.ask(request.body, origin, None, request.now, |reply| accepted(reply, patient)).await?;
         let plan = plan.creates(format!("{}/{}", reply.conversation_id, reply.id));
         Ok(self.start_and_watch(plan, reply, patient, request.now))
     }

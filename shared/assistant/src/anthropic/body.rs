@@ -1,5 +1,6 @@
 //! The body of a request: `POST /v1/messages`.
 
+use platform::chat::system_prompt;
 use platform::domain::MessageRole;
 use serde::Serialize;
 
@@ -13,7 +14,7 @@ pub(super) fn body(request: &Request, model: &str, max_tokens: u64) -> Result<Ve
     if messages.is_empty() {
         return Err(ProviderError::new(Fault::RequestRefused, "there is nothing to answer"));
     }
-    let system = [Block::Text { text: request.system(), cache_control: Some(CacheControl::Ephemeral) }];
+    let system = [Block::Text { text: system_prompt(request.prompt), cache_control: Some(CacheControl::Ephemeral) }];
     let body = Body { model, max_tokens, stream: true, system, messages, tools: &request.tools };
     serde_json::to_vec(&body).map_err(|error| ProviderError::new(Fault::RequestRefused, error.to_string()))
 }

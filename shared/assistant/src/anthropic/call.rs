@@ -73,7 +73,7 @@ impl Call {
     async fn advance(&mut self) -> Result<(), Failure> {
         let Some(attempt) = &mut self.attempt else {
             let (model, circuit) = &self.shared.models[self.model];
-            let body = body(&self.request, model, self.shared.settings.max_tokens).map_err(Failure::from)?;
+            let body = body(&self.request, model, self.shared.max_tokens).map_err(Failure::from)?;
             let authorization = match &self.replacement {
                 Some(key) => key.clone(),
                 None => self.shared.key.authorization().await.map_err(Failure::from)?,

@@ -21,10 +21,10 @@ use platform::clock::Clock;
 use platform::config::{ConfigError, invalid};
 use platform::domain::{Cost, Usage};
 use platform::platform::Platform;
+use platform::spending::Tariff;
 use reqwest::{Client, redirect};
 use tokio::time::Instant;
 
-use crate::prices::Prices;
 use crate::provider::{Events, Outage, Provider};
 use crate::request::Request;
 use call::Call;
@@ -35,7 +35,7 @@ use settings::Settings;
 /// The provider.
 pub struct Anthropic {
     shared: Arc<Shared>,
-    prices: Prices,
+    tariff: Tariff,
 }
 
 /// What all calls share.
@@ -45,21 +45,24 @@ struct Shared {
     settings: Settings,
     /// The models in the order in which they are asked, each with its circuit; there is at least one.
     models: Vec<(String, Circuit)>,
+    /// Tokens of one reply at most.
+    max_tokens: u64,
     clock: Clock,
 }
 
 impl Anthropic {
-    /// Settings: those of `settings.rs`, `AI_PRICES` (`prices.rs`) and `ANTHROPIC_KEY_ARN` (`key.rs`).
+    /// Settings: those of `settings.rs`, those of [`Tariff`] and `ANTHROPIC_KEY_ARN` (`key.rs`).
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let settings = Settings::from_config(&platform.config)?;
-        let prices = Prices::from_config(&platform.config, settings.models.iter().map(String::as_str))?;
+        let tariff = Tariff::of_anthropic(&platform.config)?;
         // Through no proxy and after no redirect: the key goes to the configured URL alone.
         let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().referer(false);
         let client = client.connect_timeout(settings.patience.connect).user_agent(concat!("tally/", env!("CARGO_PKG_VERSION")));
         let client = client.build().map_err(|error| invalid("ANTHROPIC_BASE_URL", settings.url.as_str(), &error.to_string()))?;
-        let models = settings.models.iter().map(|model| (model.clone(), Circuit::new(model))).collect();
-        let shared = Shared { client, key: Key::new(platform)?, settings, models, clock: platform.clock.clone() };
-        Ok(Self { shared: Arc::new(shared), prices })
+        let models = tariff.models().map(|model| (model.to_owned(), Circuit::new(model))).collect();
+        let max_tokens = tariff.max_tokens();
+        let shared = Shared { client, key: Key::new(platform)?, settings, models, max_tokens, clock: platform.clock.clone() };
+        Ok(Self { shared: Arc::new(shared), tariff })
     }
 }
 
@@ -74,7 +77,7 @@ impl Provider for Anthropic {
     }
 
     fn cost(&self, model: &str, usage: &Usage) -> Cost {
-        self.prices.cost(model, usage)
+        self.tariff.cost(model, usage)
     }
 
     fn outage(&self) -> Option<Outage> {

@@ -5,22 +5,12 @@ use std::time::Duration;
 use platform::config::{Config, ConfigError, invalid};
 use reqwest::Url;
 
-/// The model where `AI_MODEL` does not say: the one that the provider's own SDK shows first.
-const MODEL: &str = "claude-opus-5-5";
-
 /// The provider itself.
 const BASE_URL: &str = "https://api.anthropic.com";
-
-/// Tokens of one reply at most, where `AI_MAX_TOKENS` does not say.
-const MAX_TOKENS: u64 = 4_096;
 
 /// The settings.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
-    /// The models, in the order in which they are asked: `AI_MODEL`, then `AI_FALLBACK_MODEL` if there is one.
-    pub models: Vec<String>,
-    /// `AI_MAX_TOKENS`: tokens of one reply at most (default 4096).
-    pub max_tokens: u64,
     /// Where calls go, by `ANTHROPIC_BASE_URL`.
     pub url: Url,
     /// How long things may take.
@@ -41,11 +31,8 @@ pub(super) struct Patience {
 impl Settings {
     /// Reads the settings.
     pub fn from_config(config: &Config) -> Result<Self, ConfigError> {
-        let models = [config.get("AI_MODEL").or(Some(MODEL)), config.get("AI_FALLBACK_MODEL")];
-        let milliseconds = |name, default| number(config, name, default).map(Duration::from_millis);
+        let milliseconds = |name, default| config.count(name, default).map(Duration::from_millis);
         Ok(Self {
-            models: models.into_iter().flatten().map(str::to_owned).collect(),
-            max_tokens: number(config, "AI_MAX_TOKENS", MAX_TOKENS)?,
             url: messages_url(config.get("ANTHROPIC_BASE_URL").unwrap_or(BASE_URL))?,
             patience: Patience {
                 connect: milliseconds("AI_CONNECT_MILLISECONDS", 5_000)?,
@@ -54,11 +41,6 @@ impl Settings {
             },
         })
     }
-}
-
-fn number(config: &Config, name: &str, default: u64) -> Result<u64, ConfigError> {
-    let Some(value) = config.get(name) else { return Ok(default) };
-    value.parse().ok().filter(|number| *number > 0).ok_or_else(|| invalid(name, value, "it must be a whole number above zero"))
 }
 
 /// Where messages are made. What is said and the key travel there, so in the clear to this machine alone.
@@ -112,20 +94,8 @@ mod tests {
     }
 
     #[test]
-    fn the_models_are_asked_in_the_order_of_the_settings() {
-        for (own, expected) in [
-            (&[][..], &[MODEL][..]),
-            (&[("AI_MODEL", "a")], &["a"]),
-            (&[("AI_MODEL", "a"), ("AI_FALLBACK_MODEL", "b")], &["a", "b"]),
-            (&[("AI_FALLBACK_MODEL", "b")], &[MODEL, "b"]),
-        ] {
-            assert_eq!(settings(own).unwrap().models, expected);
-        }
-    }
-
-    #[test]
     fn a_number_that_is_none_stops_the_function() {
-        for name in ["AI_MAX_TOKENS", "AI_CONNECT_MILLISECONDS", "AI_FIRST_TOKEN_MILLISECONDS", "AI_IDLE_MILLISECONDS"] {
+        for name in ["AI_CONNECT_MILLISECONDS", "AI_FIRST_TOKEN_MILLISECONDS", "AI_IDLE_MILLISECONDS"] {
             for value in ["0", "-1", "1.5", "soon"] {
                 assert!(settings(&[(name, value)]).is_none(), "{name}={value}");
             }

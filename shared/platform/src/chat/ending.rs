@@ -1,4 +1,4 @@
-//! The end of a reply: stored once, together with the event `chat.message`.
+//! The end of a reply: stored once, together with its cost and the event `chat.message`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use crate::gate::{Gate, Passage};
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::Problem;
+use crate::spending::Settle;
 use crate::store::{Drafts, Frames, Head, Item, Message, Messages};
 
 /// Ends replies.
@@ -20,6 +21,7 @@ use crate::store::{Drafts, Frames, Head, Item, Message, Messages};
 pub struct Endings {
     messages: Messages,
     drafts: Drafts,
+    settle: Settle,
     gate: Arc<Gate>,
     clock: Clock,
 }
@@ -51,18 +53,19 @@ pub enum Ended {
 }
 
 impl Endings {
-    /// Uses the tables that `MESSAGES_TABLE`, `DRAFTS_TABLE` and `AUDIT_TABLE` name.
+    /// Uses the tables that `MESSAGES_TABLE`, `DRAFTS_TABLE`, `BUDGETS_TABLE`, `USAGE_TABLE` and `AUDIT_TABLE` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             messages: Messages::new(platform.database()?, &platform.config)?,
             drafts: Drafts::new(platform.database()?, &platform.config)?,
+            settle: Settle::new(platform)?,
             // Who asked was checked when they did.
             gate: Arc::new(Gate::for_workers(platform)?),
             clock: platform.clock.clone(),
         })
     }
 
-    /// Stores a reply in its final state with its event, which has no text, of neither the prompt nor the reply.
+    /// Stores a reply in its final state with its cost and its event, which has no text, of neither the prompt nor the reply.
     pub async fn end(&self, ending: Ending<'_>) -> Result<Ended, Problem> {
         let Ending { reply, from, model, wishes, frames } = ending;
         let origin = reply.origin.as_ref().ok_or_else(|| {
@@ -88,6 +91,7 @@ impl Endings {
             Some(frames) => plan.write_or_replan(self.drafts.last(frames, now)?, overtaken()),
             None => plan,
         };
+        let plan = self.settle.add_to(plan, reply, model);
         let waited = u64::try_from(now.as_millisecond() - reply.created_at).unwrap_or(0);
         let asked = Instant::now().checked_sub(Duration::from_millis(waited));
         let passage = Passage { context: &origin.context, now, since: asked.unwrap_or_else(Instant::now), action: None, claim: None };

@@ -2,12 +2,14 @@
 //! replies and the worker that writes them share it; what talks to a model is the crate `assistant`.
 
 mod ending;
+mod memory;
 mod messages;
 mod replies;
 mod request;
 mod sweep;
 
 pub use ending::{Ended, Ending, Endings};
+pub use memory::{REMEMBERED, system_prompt, within};
 pub use messages::{ChatCompleted, ChatDelta, ChatFailed, ChatStarted};
 pub use replies::{Replies, ReplyStart};
 pub use request::ChatRequest;

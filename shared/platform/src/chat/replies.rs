@@ -1,19 +1,22 @@
 //! Asking for a reply: the conversation, what the user says and the reply to be written are stored together, with the
 //! event `chat.requested`; then a worker is started with their ids.
 
+use futures_util::future::try_join;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ending::{Ending, Endings};
+use super::memory::{REMEMBERED, system_prompt};
 use super::request::ChatRequest;
 use crate::audit::Note;
 use crate::config::ConfigError;
-use crate::domain::{MessageRole, MessageStatus};
+use crate::domain::{MessageRole, MessageStatus, PromptName};
 use crate::ids;
 use crate::plan::{Plan, Reply};
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::socket::Peer;
+use crate::spending::{Reserve, Reserved};
 use crate::store::{Conversation, Conversations, Drafts, Head, Listener, Message, Messages, Origin};
 use crate::worker::Invoker;
 
@@ -29,6 +32,8 @@ pub struct Replies {
     conversations: Conversations,
     messages: Messages,
     drafts: Drafts,
+    /// What replies can cost, where they do.
+    reserve: Option<Reserve>,
     worker: Invoker,
     endings: Endings,
 }
@@ -49,14 +54,16 @@ impl Replies {
             conversations: Conversations::new(&platform.config)?,
             messages: Messages::new(platform.database()?, &platform.config)?,
             drafts: Drafts::new(platform.database()?, &platform.config)?,
+            reserve: Reserve::new(platform)?,
             worker: Invoker::new(&platform.config, "CHAT_STREAM_ARN")?,
             endings: Endings::new(platform)?,
         })
     }
 
     /// The reply, pending, and the plan that asks for it; it is sent to `connection` while it is written, if there is one.
-    /// `answer` is what the plan answers with. A conversation that the caller does not have is a 404.
-    pub fn ask<O>(
+    /// `answer` is what the plan answers with. A conversation that the caller does not have is a 404, and a reply that a budget
+    /// does not cover a 402.
+    pub async fn ask<O>(
         &self,
         request: ChatRequest,
         origin: Origin,
@@ -66,6 +73,7 @@ impl Replies {
     ) -> Result<(Message, Plan<O>), Problem> {
         let user_id = &origin.caller.user_id;
         let text = request.message.as_str();
+        let goes_on = request.conversation_id.is_some();
         let (conversation_id, converse) = if let Some(id) = request.conversation_id {
             (id.as_str().to_owned(), self.conversations.go_on(user_id, id.as_str(), now))
         } else {
@@ -85,13 +93,18 @@ impl Replies {
             stop_reason: None,
             usage: None,
             cost_usd: None,
+            hold: None,
             origin: None,
         };
         let said = message(MessageRole::User, text, MessageStatus::Completed, now);
         // A millisecond later, so that its id comes after that of what it answers.
         let later = Timestamp::from_millisecond(now.as_millisecond() + 1).unwrap_or(now);
         let mut reply = message(MessageRole::Assistant, "", MessageStatus::Pending, later);
-        reply.origin = Some(origin);
+        let reserved = match &self.reserve {
+            Some(reserve) => Some(self.reserve(reserve, &said, goes_on, request.prompt.unwrap_or_default(), now).await?),
+            None => None,
+        };
+        reply.hold = reserved.as_ref().map(|reserved| reserved.hold.clone());
 
         let listener = |peer: Peer<'_>| (peer.connection_id.to_owned(), Listener { after: 0, joined: 0 });
         let head = Head {
@@ -109,9 +122,37 @@ impl Replies {
         let draft = self.drafts.begin(&head)?;
 
         let note = Note::default().resource("message", &reply.id).detail("conversation_id", reply.conversation_id.as_str());
+        let note = reply.hold.iter().fold(note, |note, hold| note.detail("hold_usd", hold.cost.to_string()));
+        reply.origin = Some(origin);
         let plan = Plan::reply(answer(&reply)).note(note).write_or(converse, Problem::not_found());
         let plan = plan.write(self.messages.add(&said)?).write(self.messages.add(&reply)?).write(draft);
+        let plan = match reserved {
+            Some(reserved) => reserved.add_to(plan),
+            None => plan,
+        };
         Ok((reply, plan))
+    }
+
+    /// What the reply to a message can cost: it is paid before it is asked for, and the model is shown what was paid.
+    async fn reserve(
+        &self,
+        reserve: &Reserve,
+        said: &Message,
+        goes_on: bool,
+        prompt: PromptName,
+        now: Timestamp,
+    ) -> Result<Reserved, Problem> {
+        let before = async {
+            if !goes_on {
+                return Ok(Vec::new());
+            }
+            Ok(self.messages.said_before(&said.conversation_id, &said.id, REMEMBERED - 1).await?)
+        };
+        let (before, limit) = try_join(before, reserve.limit(&said.user_id)).await?;
+        // A conversation of someone else's is about to be a 404, and has no say before.
+        let messages = before.iter().filter(|message| message.user_id == said.user_id).chain([said]);
+        let texts: Vec<_> = messages.map(|message| message.text.as_str()).collect();
+        Ok(reserve.hold(&said.user_id, limit, system_prompt(prompt), &texts, now))
     }
 
     /// Starts the worker that writes a reply. Where that fails, the reply ends as failed.

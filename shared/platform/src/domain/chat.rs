@@ -1,5 +1,6 @@
 //! What a conversation with a model is made of.
 
+use std::ops::AddAssign;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,15 @@ pub struct Usage {
     /// Written to the provider's cache.
     #[schema(example = 0)]
     pub cache_write_tokens: u64,
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.input_tokens += other.input_tokens;
+        self.output_tokens += other.output_tokens;
+        self.cache_read_tokens += other.cache_read_tokens;
+        self.cache_write_tokens += other.cache_write_tokens;
+    }
 }
 
 impl MessageText {

@@ -1,18 +1,32 @@
 //! What a call to a model costs.
 
 use std::fmt;
+use std::ops::AddAssign;
 use std::str::FromStr;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::http::{Field, Raw};
 
 /// Places after the point that a cost has at least and at most: a token can cost less than a millionth of a dollar.
 const PLACES: std::ops::RangeInclusive<u32> = 2..=9;
+
+/// US dollars that a budget is at most.
+const LARGEST_BUDGET: u32 = 1_000_000;
+
+/// Of how many parts of a dollar an amount is made at least.
+const NANOS: u32 = 9;
 
 /// An amount in US dollars, exact, written with two to nine places: `0.00`, `0.0003125`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Cost(Decimal);
+
+/// What someone may spend in a month: 0 to 1,000,000 US dollars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget(Cost);
 
 impl Cost {
     /// Nothing.
@@ -25,6 +39,24 @@ impl Cost {
             amount.rescale(*PLACES.start());
         }
         Self(amount)
+    }
+
+    /// The amount in whole nano-dollars, of which every amount is made.
+    pub fn nanos(self) -> i64 {
+        let mut amount = self.0;
+        amount.rescale(NANOS);
+        i64::try_from(amount.mantissa()).unwrap_or(i64::MAX)
+    }
+
+    /// An amount of so many nano-dollars.
+    pub fn from_nanos(nanos: i64) -> Self {
+        Self::new(Decimal::new(nanos, NANOS))
+    }
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        *self = Self::new(self.0 + other.0);
     }
 }
 
@@ -56,9 +88,43 @@ impl TryFrom<String> for Cost {
     }
 }
 
+impl Budget {
+    /// The amount.
+    pub fn amount(self) -> Cost {
+        self.0
+    }
+}
+
+impl FromStr for Budget {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let amount = Decimal::from_str_exact(text).ok().filter(|amount| is_plain && amount.scale() <= *PLACES.end());
+        let amount = amount.filter(|amount| *amount <= Decimal::from(LARGEST_BUDGET));
+        amount.map(|amount| Self(Cost::new(amount))).ok_or("must be an amount from 0 to 1000000, like 50.00")
+    }
+}
+
+impl Field for Budget {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        let number = match raw {
+            Raw::Json(Value::Number(number)) => Some(number.to_string()),
+            _ => None,
+        };
+        let text = match &number {
+            Some(number) => number,
+            None => raw.text()?,
+        };
+        text.parse().map_err(str::to_owned)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Cost;
+    use super::{Budget, Cost};
+    use crate::http::{Field as _, Raw};
+    use serde_json::json;
 
     #[test]
     fn a_cost_is_written_with_two_to_nine_places() {
@@ -75,5 +141,41 @@ mod tests {
             assert_eq!(amount.parse::<Cost>().unwrap().to_string(), expected, "{amount}");
         }
         assert_eq!(serde_json::to_string(&Cost::ZERO).unwrap(), "\"0.00\"");
+    }
+
+    #[test]
+    fn a_budget_is_an_amount_in_text_or_as_a_number() {
+        for (sent, expected) in [
+            (json!("50"), Some("50.00")),
+            (json!("50.00"), Some("50.00")),
+            (json!(50), Some("50.00")),
+            (json!(0.1), Some("0.10")),
+            (json!("0"), Some("0.00")),
+            (json!("1000000"), Some("1000000.00")),
+            (json!("0.000000001"), Some("0.000000001")),
+            (json!("0.0000000001"), None),
+            (json!("1000000.01"), None),
+            (json!("-1"), None),
+            (json!("+1"), None),
+            (json!(-1), None),
+            (json!(1e300), None),
+            (json!("1e3"), None),
+            (json!("1_000"), None),
+            (json!(""), None),
+            (json!("."), None),
+            (json!("$5"), None),
+            (json!(true), None),
+        ] {
+            let read = Budget::read(&Raw::Json(&sent)).ok();
+            assert_eq!(read.map(|budget| budget.amount().to_string()).as_deref(), expected, "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_cost_is_a_whole_number_of_nano_dollars() {
+        for (amount, nanos) in [("0", 0), ("0.000000001", 1), ("-0.02", -20_000_000), ("20", 20_000_000_000), ("0.10", 100_000_000)] {
+            let cost: Cost = amount.parse().unwrap();
+            assert_eq!((cost.nanos(), Cost::from_nanos(nanos)), (nanos, cost), "{amount}");
+        }
     }
 }

@@ -11,7 +11,7 @@ mod roles;
 pub use account::{Email, FullName, Identifier, Username};
 pub use chart::{ChartType, Interval};
 pub use chat::{MessageRole, MessageStatus, MessageText, PromptName, ResourceId, StopReason, Usage};
-pub use cost::Cost;
+pub use cost::{Budget, Cost};
 pub use password::{Check, HashError, Hasher, Password, Work};
 pub use profit::{Company, Money, Month, Year};
 pub use roles::Roles;

@@ -43,15 +43,15 @@ async fn travel<E: Endpoint>(
     since: Instant,
 ) -> Result<ApiGatewayV2httpResponse, Problem> {
     let route = E::ROUTE;
-    let me = matches!(route.access, Access::RoleOrMe { parameter, .. } if call.peek_query(parameter) == Some("me"));
-    // What one asks of oneself is nobody else's business, so it leaves no event.
-    let action = |row: &Route| row.audit.filter(|_| !me);
-    let passage = Passage { context: &call.context, now: clock.now(), since, action: action(&route), claim: None };
+    let passage = Passage { context: &call.context, now: clock.now(), since, action: route.audit, claim: None };
 
     if let Some(problem) = endpoint.turn_away(call) {
         return Err(gate.deny(problem, None, &passage).await);
     }
     let known = gate.identify(route.access, &call.headers, &passage).await?;
+    let me = known.as_ref().is_some_and(|known| is_of(call, route.access, &known.principal.user_id));
+    // What one asks of oneself is nobody else's business, so it leaves no event.
+    let action = |row: &Route| row.audit.filter(|_| !me);
     gate.admit(known.as_ref(), route.access, me, &passage).await?;
     let token_exp = known.as_ref().and_then(|known| known.token_exp);
     let principal = known.map(|known| known.principal);
@@ -95,4 +95,10 @@ async fn travel<E: Endpoint>(
     }
     reply.headers.extend(standings.headers());
     respond::success(&route, call, reply)
+}
+
+/// Whether a caller asks of themselves.
+fn is_of(call: &Call, access: Access, user_id: &str) -> bool {
+    let Access::RoleOrMe { parameter, unless_given, .. } = access else { return false };
+    call.peek(parameter).map_or(unless_given, |whose| whose == "me" || whose == user_id)
 }

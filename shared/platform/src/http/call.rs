@@ -86,9 +86,11 @@ impl Call {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// One query parameter before validation: what decides about access has to be read before the rest is looked at.
-    pub fn peek_query(&self, name: &str) -> Option<&str> {
-        self.query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+    /// One parameter of the path or the query before validation: what decides about access has to be read before the rest is looked
+    /// at.
+    pub fn peek(&self, name: &str) -> Option<String> {
+        let of_query = || self.parameters().find(|(key, _)| key == name).map(|(_, value)| value);
+        self.path_parameters.get(name).cloned().or_else(of_query)
     }
 
     /// Whether the body is a JSON object with this member, before validation, for the same reason.

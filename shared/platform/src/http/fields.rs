@@ -1,6 +1,7 @@
 //! Reads the fields of a JSON body, a form or a query string into typed values, and collects every fault on the way,
 //! so that a person who mistyped three fields learns of three.
 
+use jiff::civil::Date;
 use serde_json::{Map, Value};
 
 use crate::clock::{Timestamp, parse_rfc3339};
@@ -71,6 +72,14 @@ impl Field for Timestamp {
     fn read(raw: &Raw<'_>) -> Result<Self, String> {
         // A `+` that was not percent-encoded has become a space; that is worth a hint.
         parse_rfc3339(raw.text()?).ok_or_else(|| "must be an RFC 3339 time like 2026-01-31T09:30:00Z (in a URL, + is %2B)".into())
+    }
+}
+
+impl Field for Date {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        let text = raw.text()?;
+        let is_day = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+        text.parse().ok().filter(|_| is_day).ok_or_else(|| "must be a day like 2026-01-31".into())
     }
 }
 

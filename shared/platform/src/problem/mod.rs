@@ -180,6 +180,13 @@ impl Problem {
         Self { detail: "The current password is not right.".to_owned(), ..Self::invalid_credentials() }
     }
 
+    /// 402: what a reply can cost is more than a budget has left this month.
+    pub fn budget_exceeded(whose: &str) -> Self {
+        let detail =
+            format!("{whose} for this month does not cover what this reply can cost. Replies that are being written hold some of it.");
+        Self::new(StatusCode::PAYMENT_REQUIRED, "budget_exceeded", detail)
+    }
+
     /// 403: a known caller without the right.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)

@@ -6,6 +6,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
+use super::budgets::Hold;
 use super::database::{Database, Expression, StoreError, Write, item, key2, read, s, unavailable};
 use crate::config::{Config, ConfigError};
 use crate::context::Context;
@@ -46,6 +47,9 @@ pub struct Message {
     /// What the reply cost, in US dollars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Cost>,
+    /// What is reserved for the reply, if it can cost anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     /// Who asked for the reply, and from where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,

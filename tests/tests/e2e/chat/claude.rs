@@ -11,11 +11,13 @@ use super::{own_events, path_of, poll, text};
 
 const PARTS: [&str; 3] = ["Alpha", " made €12", " in 2023."];
 
-async fn world(api: &MessagesApi) -> World {
-    world_of(api, |_| {}).await
+/// A stack whose assistant is this server, and knows its key; with these settings beside.
+pub async fn world(api: &MessagesApi, own: &[(&str, &str)]) -> World {
+    let own = own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>();
+    world_of(api, |options| options.sets.extend(own)).await
 }
 
-/// A stack whose assistant is this server, and knows its key.
+/// The same with these options of the stack.
 pub(super) async fn world_of(api: &MessagesApi, change: impl FnOnce(&mut StackOptions)) -> World {
     let sets = [
         ("RateLimits", "*=100000/1m"),
@@ -39,7 +41,7 @@ pub(super) async fn world_of(api: &MessagesApi, change: impl FnOnce(&mut StackOp
 #[tokio::test]
 async fn a_reply_of_claude_is_billed_by_its_prices_and_audited_with_its_model() {
     let api = MessagesApi::with(vec![Answer::stream(reply(&PARTS)), Answer::stream(reply_of(&PARTS, "refusal"))]).await;
-    let world = world(&api).await;
+    let world = world(&api, &[]).await;
     let caller = world.someone().await;
     let answer = world.post("/chat", Some(&caller), &json!({"message": "How did Alpha do?"})).await.expect(200);
     assert_eq!((text(&answer["reply"]), text(&answer["stop_reason"])), ("Alpha made €12 in 2023.", "end_turn"));
@@ -79,7 +81,7 @@ async fn whatever_the_provider_does_a_client_hears_the_end_of_it() {
         }
     });
     let api = api.await;
-    let world = world(&api).await;
+    let world = world(&api, &[]).await;
     let caller = world.someone().await;
     let mut socket = world.connect(&caller).await;
     let whole = PARTS.concat();

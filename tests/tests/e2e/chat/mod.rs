@@ -1,7 +1,8 @@
 //! Replies of the assistant: over HTTP, over a WebSocket, and as the worker writes them.
 
 mod anthropic;
-mod claude;
+mod budgets;
+pub mod claude;
 mod follow;
 mod http;
 mod many;

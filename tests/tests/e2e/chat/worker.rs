@@ -116,18 +116,23 @@ pub(super) async fn pending(platform: &Platform, text: &str, conversation: Optio
     let body = json!({"message": text, "conversation_id": conversation.map(|message| &message.conversation_id)});
     let request: ChatRequest = Fields::json(body.as_object().unwrap().clone()).read().unwrap();
     let now = platform.clock.now();
-    let (reply, plan) = Replies::new(platform).unwrap().ask(request, origin, Some(listener), now, |_| Reply::new(())).unwrap();
+    let (reply, plan) = Replies::new(platform).unwrap().ask(request, origin, Some(listener), now, |_| Reply::new(())).await.unwrap();
     let gate = Gate::for_workers(platform).unwrap();
     let passage = Passage { context: &Context::default(), now, since: std::time::Instant::now(), action: None, claim: None };
     gate.commit(Ok(plan), None, &passage).await.unwrap();
     reply
 }
 
-/// Has a reply written by a provider, which has 300 ms for it.
+/// Has a reply written by a provider that ends it.
 async fn write(platform: &Platform, provider: impl Provider + 'static, reply: &Message) {
+    write_within(platform, provider, reply, Duration::from_mins(1)).await;
+}
+
+/// Has a reply written by a provider, which has so long for it.
+async fn write_within(platform: &Platform, provider: impl Provider + 'static, reply: &Message, time: Duration) {
     let start = ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
     let worker = ChatStream::with_provider(platform, Box::new(provider)).unwrap();
-    worker.write_reply(start, tokio::time::Instant::now() + Duration::from_millis(300)).await.unwrap();
+    worker.write_reply(start, tokio::time::Instant::now() + time).await.unwrap();
 }
 
 #[tokio::test]
@@ -151,7 +156,9 @@ async fn a_reply_keeps_what_was_written_however_it_ends() {
         (vec![used(1), say("a")], ("completed", Some("deadline"), "a", "0.000000001")),
     ] {
         let reply = pending(&platform, "Hi", None).await;
-        write(&platform, Scripted(script.clone()), &reply).await;
+        // What goes silent has to be waited for.
+        let time = Duration::from_secs(if expected.1 == Some("deadline") { 3 } else { 60 });
+        write_within(&platform, Scripted(script.clone()), &reply, time).await;
         let end = messages.get(&reply.conversation_id, &reply.id).await.unwrap().unwrap();
         let reason = end.stop_reason.map(StopReason::as_str);
         let cost = end.cost_usd.unwrap().to_string();

@@ -81,6 +81,7 @@ impl Shelf {
                 stop_reason: None,
                 usage: None,
                 cost_usd: None,
+                hold: None,
                 origin: None,
             }
         });

@@ -60,6 +60,24 @@ async fn a_change_of_an_account_is_made_whole_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn a_budget_whose_change_is_cut_is_as_before_or_as_asked_for() {
+    for moment in MOMENTS {
+        let world = World::start().await;
+        let (admin, caller) = (world.admin().await, world.someone().await);
+        let path = format!("/users/{}/budget", user_id(&world, &caller.username).await);
+        let change = json!({"monthly_usd": "1.50"});
+        let request = world.request(Method::PUT, &path).bearer_auth(&admin.access).json(&change);
+        cut(&world, moment, ("BudgetsFunction", TRANSACT, "BudgetsTable"), request).await;
+        let committed = moment == Failure::HeldAfter;
+        let before = world.get(&path, Some(&caller)).await.expect(200);
+        assert_eq!((&before["is_default"], before["monthly_usd"] == "1.50"), (&json!(!committed), committed));
+        assert_eq!(events(&world, "budget.set", "success").await, usize::from(committed), "{moment:?}");
+        let after = world.call(Method::PUT, &path, &admin, &change).await.expect(200);
+        assert_eq!(world.get(&path, Some(&caller)).await.expect(200), after);
+    }
+}
+
+#[tokio::test]
 async fn all_sessions_end_or_none() {
     for moment in MOMENTS {
         let world = World::start().await;

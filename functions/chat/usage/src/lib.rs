@@ -1,0 +1,137 @@
+//! `GET /usage`: what a user's replies have taken, by day or by model. One's own leaves no event; administrators see anyone's.
+
+mod query;
+
+use std::collections::BTreeMap;
+
+use platform::audit::Note;
+use platform::config::ConfigError;
+use platform::domain::{Cost, Usage};
+use platform::http::{Endpoint, Request};
+use platform::identity::Identity;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{DailyUsage, UsageLog};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub use query::{GroupBy, UsageQuery};
+
+/// The endpoint.
+pub struct GetUsage {
+    log: UsageLog,
+}
+
+/// The answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UsageReport {
+    /// Whose replies they are.
+    pub user_id: String,
+    /// The first day, UTC.
+    #[schema(value_type = String, format = Date, example = "2026-01-01")]
+    pub from: String,
+    /// The last day, UTC.
+    #[schema(value_type = String, format = Date, example = "2026-01-31")]
+    pub to: String,
+    /// A day or a model each, in this order; one without a reply is left out.
+    pub items: Vec<UsageGroup>,
+}
+
+/// What replies have taken together.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct UsageGroup {
+    /// The day (UTC) on which they were asked for, where they are grouped by day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = Date, example = "2026-01-31")]
+    pub day: Option<String>,
+    /// The model that was asked, where they are grouped by model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "claude-opus-5-5")]
+    pub model: Option<String>,
+    /// Replies for which a model was asked.
+    #[schema(example = 12)]
+    pub requests: u64,
+    /// Their tokens.
+    #[serde(flatten)]
+    pub tokens: Usage,
+    /// Their cost, in US dollars.
+    #[schema(value_type = String, example = "0.42")]
+    pub cost_usd: Cost,
+}
+
+impl Endpoint for GetUsage {
+    const ROUTE: Route = routes::USAGE;
+    type Caller = Identity;
+    type Body = ();
+    type Query = UsageQuery;
+    type Output = UsageReport;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { log: UsageLog::new(platform.database()?, &platform.config)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<UsageReport>, Problem> {
+        let UsageQuery { group_by, ref user_id, .. } = request.query;
+        let (from, to) = request.query.days(request.now)?;
+        let user_id = user_id.as_ref().map_or(request.caller.user_id.as_str(), |user| user.or(&request.caller.user_id));
+        let items = grouped(self.log.of_days(user_id, from, to).await?, group_by);
+        let (from, to) = (from.to_string(), to.to_string());
+        let note = Note::default().resource("user", user_id).detail("from", from.as_str()).detail("to", to.as_str());
+        Ok(Plan::reply(UsageReport { user_id: user_id.to_owned(), from, to, items }).note(note))
+    }
+}
+
+fn grouped(days: Vec<DailyUsage>, group_by: GroupBy) -> Vec<UsageGroup> {
+    let mut groups = BTreeMap::<String, UsageGroup>::new();
+    for DailyUsage { day, model, requests, tokens, cost } in days {
+        let name = match group_by {
+            GroupBy::Day => day.to_string(),
+            GroupBy::Model => model,
+        };
+        let group = groups.entry(name).or_default();
+        group.requests += requests;
+        group.tokens += tokens;
+        group.cost_usd += cost;
+    }
+    let named = |(name, group): (String, UsageGroup)| match group_by {
+        GroupBy::Day => UsageGroup { day: Some(name), ..group },
+        GroupBy::Model => UsageGroup { model: Some(name), ..group },
+    };
+    groups.into_iter().map(named).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_belongs_together_is_added_up() {
+        let tokens = |input_tokens, output_tokens| Usage { input_tokens, output_tokens, cache_read_tokens: 1, cache_write_tokens: 2 };
+        let of = |day: &str, model: &str, requests, tokens, nanos| DailyUsage {
+            day: day.parse().unwrap(),
+            model: model.into(),
+            requests,
+            tokens,
+            cost: Cost::from_nanos(nanos),
+        };
+        let days = vec![
+            of("2026-01-31", "a", 2, tokens(10, 20), 5),
+            of("2026-01-31", "b", 1, tokens(1, 2), 10_000_000),
+            of("2026-02-01", "a", 1, tokens(100, 200), 7),
+        ];
+        for (group_by, expected) in [
+            (
+                GroupBy::Day,
+                r#"[{"day":"2026-01-31","requests":3,"input_tokens":11,"output_tokens":22,"cache_read_tokens":2,"cache_write_tokens":4,"cost_usd":"0.010000005"},{"day":"2026-02-01","requests":1,"input_tokens":100,"output_tokens":200,"cache_read_tokens":1,"cache_write_tokens":2,"cost_usd":"0.000000007"}]"#,
+            ),
+            (
+                GroupBy::Model,
+                r#"[{"model":"a","requests":3,"input_tokens":110,"output_tokens":220,"cache_read_tokens":2,"cache_write_tokens":4,"cost_usd":"0.000000012"},{"model":"b","requests":1,"input_tokens":1,"output_tokens":2,"cache_read_tokens":1,"cache_write_tokens":2,"cost_usd":"0.01"}]"#,
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&grouped(days.clone(), group_by)).unwrap(), expected);
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The Lambda function `usage`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), platform::Error> {
+    platform::http::HttpFunction::new().endpoint::<usage::GetUsage>()?.run().await
+}

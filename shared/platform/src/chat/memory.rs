@@ -1,0 +1,67 @@
+//! What a model is shown: the system prompt, and the last messages of a conversation as far as they are paid.
+
+use crate::domain::PromptName;
+use crate::spending::tokens_at_most;
+use crate::store::Message;
+
+/// Messages of a conversation that a model is shown, the one that it answers included.
+pub const REMEMBERED: u16 = 20;
+
+/// The text of a system prompt.
+pub fn system_prompt(name: PromptName) -> &'static str {
+    match name {
+        PromptName::Default => include_str!("prompts/default.md").trim_ascii_end(),
+    }
+}
+
+/// The last of these messages, oldest first, that take so many tokens together at most.
+pub fn within(mut said: Vec<Message>, mut tokens: u64) -> Vec<Message> {
+    let paid = said.iter().rev().take_while(|message| {
+        let left = tokens.checked_sub(tokens_at_most(&message.text));
+        tokens = left.unwrap_or_default();
+        left.is_some()
+    });
+    let paid = paid.count();
+    said.split_off(said.len() - paid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::within;
+    use crate::domain::{MessageRole, MessageStatus};
+    use crate::store::Message;
+
+    #[test]
+    fn the_newest_messages_are_shown_as_far_as_they_are_paid() {
+        let message = |text: &&str| Message {
+            conversation_id: "c".into(),
+            id: "m".into(),
+            user_id: "u".into(),
+            role: MessageRole::User,
+            text: (*text).to_owned(),
+            status: MessageStatus::Completed,
+            created_at: 0,
+            stop_reason: None,
+            usage: None,
+            cost_usd: None,
+            hold: None,
+            origin: None,
+        };
+        // Each takes its bytes and 16 tokens.
+        let said = ["oldest", "€€", "newest"];
+        for (tokens, expected) in [
+            (0, &[][..]),
+            (21, &[]),
+            (22, &["newest"]),
+            (43, &["newest"]),
+            (44, &["€€", "newest"]),
+            (65, &["€€", "newest"]),
+            (66, &said),
+            (u64::MAX, &said),
+        ] {
+            let shown = within(said.iter().map(message).collect(), tokens);
+            let shown: Vec<_> = shown.iter().map(|message| message.text.as_str()).collect();
+            assert_eq!(shown, expected, "{tokens}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The hold on a user's budget and on the deployment's, before a model is asked.
+
+use jiff::Timestamp;
+
+use super::{Tariff, tokens_at_most};
+use crate::config::{Config, ConfigError, invalid};
+use crate::domain::{Budget, Cost};
+use crate::plan::Plan;
+use crate::platform::Platform;
+use crate::problem::Problem;
+use crate::store::{Budgets, Hold, Subject, Write};
+
+/// Reserves what calls can cost.
+#[derive(Clone)]
+pub struct Reserve {
+    tariff: Tariff,
+    budgets: Budgets,
+    limits: Limits,
+}
+
+/// A hold that is not written yet.
+pub struct Reserved {
+    /// The hold.
+    pub hold: Hold,
+    of_user: Write,
+    of_all: Write,
+}
+
+/// What may be spent in a month where nobody has said otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// `USER_MONTHLY_BUDGET_USD`: by a user whose budget no administrator has set.
+    pub user: Cost,
+    /// `DEPLOYMENT_MONTHLY_BUDGET_USD`: by all users together.
+    pub deployment: Cost,
+}
+
+impl Reserve {
+    /// Uses the table that `BUDGETS_TABLE` names; none where replies cost nothing.
+    pub fn new(platform: &Platform) -> Result<Option<Self>, ConfigError> {
+        let Some(tariff) = Tariff::from_config(&platform.config)? else { return Ok(None) };
+        let budgets = Budgets::new(platform.database()?, &platform.config)?;
+        Ok(Some(Self { tariff, budgets, limits: Limits::from_config(&platform.config)? }))
+    }
+
+    /// What a user may spend in a month.
+    pub async fn limit(&self, user_id: &str) -> Result<Cost, Problem> {
+        Ok(self.budgets.limit(user_id).await?.unwrap_or(self.limits.user))
+    }
+
+    /// The hold for a call with this system prompt and these messages, where the user may spend so much in a month.
+    pub fn hold(&self, user_id: &str, limit: Cost, prompt: &str, messages: &[&str], now: Timestamp) -> Reserved {
+        let tokens = messages.iter().copied().map(tokens_at_most).sum();
+        let hold = Hold { cost: self.tariff.worst(messages.iter().copied().chain([prompt])), month: Hold::month(now), tokens };
+        let of_user = self.budgets.reserve(Subject::User(user_id), &hold, limit);
+        let of_all = self.budgets.reserve(Subject::Deployment, &hold, self.limits.deployment);
+        Reserved { hold, of_user, of_all }
+    }
+}
+
+impl Reserved {
+    /// Adds the hold to the plan that asks for the reply: where a budget does not have as much left, that is a 402.
+    pub fn add_to<O>(self, plan: Plan<O>) -> Plan<O> {
+        let plan = plan.write_or(self.of_user, Problem::budget_exceeded("Your budget"));
+        plan.write_or(self.of_all, Problem::budget_exceeded("The budget of this deployment"))
+    }
+}
+
+impl Limits {
+    /// The settings.
+    pub fn from_config(config: &Config) -> Result<Self, ConfigError> {
+        let dollars = |name| {
+            let text = config.require(name)?;
+            text.parse().map(Budget::amount).map_err(|expected| invalid(name, text, expected))
+        };
+        Ok(Self { user: dollars("USER_MONTHLY_BUDGET_USD")?, deployment: dollars("DEPLOYMENT_MONTHLY_BUDGET_USD")? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_an_amount_or_the_function_stops() {
+        for (text, good) in [("20", true), ("0", true), ("0.005", true), ("", false), ("-1", false), ("20 USD", false), ("1e3", false)] {
+            let config = [("USER_MONTHLY_BUDGET_USD", text), ("DEPLOYMENT_MONTHLY_BUDGET_USD", "500")].into_iter().collect();
+            assert_eq!(Limits::from_config(&config).is_ok(), good, "{text:?}");
+        }
+    }
+}

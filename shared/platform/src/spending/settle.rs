@@ -1,0 +1,37 @@
+//! What a reply has cost, when it ends: in the budgets, in place of its hold, and in its user's usage.
+
+use crate::config::ConfigError;
+use crate::plan::Plan;
+use crate::platform::Platform;
+use crate::store::{Budgets, Message, Subject, UsageLog};
+
+/// Settles what replies have cost.
+#[derive(Clone)]
+pub struct Settle {
+    budgets: Budgets,
+    usage: UsageLog,
+}
+
+impl Settle {
+    /// Uses the tables that `BUDGETS_TABLE` and `USAGE_TABLE` name.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            budgets: Budgets::new(platform.database()?, &platform.config)?,
+            usage: UsageLog::new(platform.database()?, &platform.config)?,
+        })
+    }
+
+    /// Adds the cost of a reply to the plan that ends it. A reply for which no model was asked has none, and is no usage.
+    pub fn add_to<O>(&self, mut plan: Plan<O>, reply: &Message, model: Option<&str>) -> Plan<O> {
+        let cost = reply.cost_usd.unwrap_or_default();
+        if let Some(hold) = &reply.hold {
+            for subject in [Subject::User(&reply.user_id), Subject::Deployment] {
+                plan = plan.write(self.budgets.settle(subject, hold, cost));
+            }
+        }
+        match model {
+            Some(model) => plan.write(self.usage.add(&reply.user_id, reply.created_at, model, &reply.usage.unwrap_or_default(), cost)),
+            None => plan,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The table of budgets.
+//!
+//! Key: `subject` (`user#<id>` or `deployment`), `period`. The period `limit` has what an administrator has set, as `monthly`;
+//! one such as `2026-11` has what was spent and is held in that month (UTC), as `used`, and what of it is held, as `held`. Amounts
+//! are whole nano-dollars.
+//!
+//! A condition cannot add, so `used` is one number: a hold is written where what is used leaves room for it.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use super::database::{Database, Expression, Item, StoreError, Write, key2, n};
+use crate::config::{Config, ConfigError};
+use crate::domain::Cost;
+
+/// The budgets' table.
+#[derive(Debug, Clone)]
+pub struct Budgets {
+    database: Database,
+    table: String,
+}
+
+/// Whose budget it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// A user's, by their id.
+    User(&'a str),
+    /// That of all users together.
+    Deployment,
+}
+
+/// What is reserved for a reply until it ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// What it can cost.
+    pub cost: Cost,
+    /// Month whose budgets have it, such as `2026-11`.
+    pub month: String,
+    /// Tokens of the conversation that are paid by it, at most: the model is shown no more.
+    pub tokens: u64,
+}
+
+/// What has been spent of a budget in a month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spending {
+    /// By replies that have ended.
+    pub spent: Cost,
+    /// By those that have not, at worst.
+    pub held: Cost,
+}
+
+#[derive(Deserialize)]
+struct Limit {
+    monthly: i64,
+}
+
+#[derive(Deserialize)]
+struct Used {
+    used: i64,
+    held: i64,
+}
+
+impl Hold {
+    /// The month (UTC) in which a call is paid.
+    pub fn month(now: Timestamp) -> String {
+        now.to_zoned(TimeZone::UTC).strftime("%Y-%m").to_string()
+    }
+}
+
+impl Budgets {
+    /// Uses the table that `BUDGETS_TABLE` names.
+    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self { database, table: config.require("BUDGETS_TABLE")?.to_owned() })
+    }
+
+    /// What a user may spend in a month, if an administrator has said so.
+    pub async fn limit(&self, user_id: &str) -> Result<Option<Cost>, StoreError> {
+        let limit: Option<Limit> = self.database.get(&self.table, key(Subject::User(user_id), LIMIT), true).await?;
+        Ok(limit.map(|limit| Cost::from_nanos(limit.monthly)))
+    }
+
+    /// Sets what a user may spend in a month, or leaves it to the deployment's setting again.
+    pub fn set_limit(&self, user_id: &str, monthly: Option<Cost>) -> Write {
+        let key = key(Subject::User(user_id), LIMIT);
+        match monthly {
+            Some(monthly) => {
+                let expression = Expression::default().value("monthly", n(monthly.nanos()));
+                Write::update(&self.table, key, "SET monthly = :monthly", None, &expression)
+            }
+            None => Write::delete(&self.table, key),
+        }
+    }
+
+    /// What has been spent in a month.
+    pub async fn spending(&self, subject: Subject<'_>, month: &str) -> Result<Spending, StoreError> {
+        let used: Option<Used> = self.database.get(&self.table, key(subject, month), true).await?;
+        let spending = |Used { used, held }| Spending { spent: Cost::from_nanos(used - held), held: Cost::from_nanos(held) };
+        Ok(used.map(spending).unwrap_or_default())
+    }
+
+    /// Holds what a reply can cost; the condition fails where the limit does not leave as much.
+    pub fn reserve(&self, subject: Subject<'_>, hold: &Hold, limit: Cost) -> Write {
+        let left = limit.nanos() - hold.cost.nanos();
+        let expression = Expression::default().value("hold", n(hold.cost.nanos())).value("left", n(left)).value("nothing", n(0));
+        // Nothing is used where there is no item yet.
+        let condition = "used <= :left OR (attribute_not_exists(used) AND :nothing <= :left)";
+        Write::update(&self.table, key(subject, &hold.month), "ADD used :hold, held :hold", condition, &expression)
+    }
+
+    /// Replaces a hold by what the reply has cost.
+    pub fn settle(&self, subject: Subject<'_>, hold: &Hold, cost: Cost) -> Write {
+        let released = hold.cost.nanos();
+        let expression = Expression::default().value("more", n(cost.nanos() - released)).value("released", n(-released));
+        Write::update(&self.table, key(subject, &hold.month), "ADD used :more, held :released", None, &expression)
+    }
+}
+
+/// The period of what an administrator has set.
+const LIMIT: &str = "limit";
+
+fn key(subject: Subject<'_>, period: &str) -> Item {
+    let subject = match subject {
+        Subject::User(id) => format!("user#{id}"),
+        Subject::Deployment => "deployment".to_owned(),
+    };
+    key2(("subject", &subject), ("period", period))
+}

@@ -1,0 +1,327 @@
+//! What replies may cost: what is held before one is asked for, what is settled when it ends, and who may say how much.
+
+use futures_util::future::join_all;
+use http::Method;
+use platform::chat::{ChatRequest, Replies};
+use platform::context::Context;
+use platform::domain::Cost;
+use platform::gate::{Gate, Passage};
+use platform::http::Fields;
+use platform::identity::Identity;
+use platform::plan::Reply;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::store::{Budgets, Drafts, Hold, Origin, Spending, Subject};
+use serde_json::{Value, json};
+use tally_local::aws::Failure;
+use tally_tests::messages_api::{Answer, MessagesApi, reply};
+use tally_tests::{Caller, World};
+
+use super::claude::world;
+use super::sweep::sweep;
+use super::{ask_async, own_events, path_of, poll, text};
+use crate::users::user_id;
+
+fn cost(value: &Value) -> Cost {
+    text(value).parse().unwrap()
+}
+
+fn sum<'a>(costs: impl IntoIterator<Item = &'a Value>) -> Cost {
+    costs.into_iter().fold(Cost::ZERO, |mut sum, each| {
+        sum += cost(each);
+        sum
+    })
+}
+
+async fn budget(world: &World, caller: &Caller) -> Value {
+    world.get("/users/me/budget", Some(caller)).await.expect(200)
+}
+
+async fn set_budget(world: &World, admin: &Caller, id: &str, monthly_usd: &Value) -> Value {
+    world.call(Method::PUT, &format!("/users/{id}/budget"), admin, &json!({"monthly_usd": monthly_usd})).await.expect(200)
+}
+
+/// What a new conversation that begins with this message can cost.
+async fn worst(world: &World, message: &str) -> Cost {
+    let other = world.someone().await;
+    ask_async(world, &other, &json!({"message": message})).await.expect(202);
+    cost(&own_events(world, &other, "chat.requested").await[0]["detail"]["hold_usd"])
+}
+
+#[tokio::test]
+async fn a_reply_is_held_before_it_is_asked_for_and_settled_when_it_ends() {
+    let answers = vec![Answer::stream(reply(&["Some"])), Answer::stream(reply(&["Some"]).into_iter().take(4)).then_silence()];
+    let api = MessagesApi::with(answers).await;
+    let world = world(&api, &[("AiIdleMilliseconds", "600000"), ("UserMonthlyBudgetUsd", "0.5")]).await;
+    let caller = world.someone().await;
+    let before = budget(&world, &caller).await;
+    let month = &rfc3339_now()[..7];
+    assert_eq!(
+        before,
+        json!({"user_id": before["user_id"], "month": month, "monthly_usd": "0.50", "is_default": true, "spent_usd": "0.00",
+               "held_usd": "0.00"})
+    );
+
+    // 25 tokens read, 7 from the cache and 5 into it beside, and two written, at 5, 0.50, 6.25 and 25 dollars for a million.
+    let answer = world.post("/chat", Some(&caller), &json!({"message": "First"})).await.expect(200);
+    assert_eq!(text(&answer["cost_usd"]), "0.00020975");
+    let after = budget(&world, &caller).await;
+    assert_eq!((text(&after["spent_usd"]), text(&after["held_usd"])), ("0.00020975", "0.00"));
+
+    // The whole conversation is held for, and the most that a reply may have, at the dearer of the two models.
+    let second = json!({"message": "Second", "conversation_id": answer["conversation_id"]});
+    ask_async(&world, &caller, &second).await.expect(202);
+    let holds = own_events(&world, &caller, "chat.requested").await;
+    let [first, second] = [cost(&holds[0]["detail"]["hold_usd"]), cost(&holds[1]["detail"]["hold_usd"])];
+    // The second is for ten bytes more, "Some" and "Second", and two messages.
+    assert_eq!(second.nanos() - first.nanos(), (10 + 2 * 16) * 6_250);
+    assert!(first.nanos() > 4_096 * 25_000 && first.nanos() < 4_096 * 25_000 + 20_000_000, "{first}");
+    let during = budget(&world, &caller).await;
+    assert_eq!((cost(&during["spent_usd"]), cost(&during["held_usd"])), (cost(&answer["cost_usd"]), second));
+}
+
+fn rfc3339_now() -> String {
+    platform::clock::rfc3339(platform::clock::Clock::System.now())
+}
+
+#[tokio::test]
+async fn what_a_budget_does_not_cover_is_not_asked_for() {
+    let api = MessagesApi::with(vec![Answer::stream(reply(&["Some"])).up_to(4).then_silence()]).await;
+    let world = world(&api, &[("AiIdleMilliseconds", "600000"), ("DeploymentMonthlyBudgetUsd", "1")]).await;
+    let (admin, caller, other) = (world.admin().await, world.someone().await, world.someone().await);
+    let id = user_id(&world, &caller.username).await;
+    let hold = worst(&world, "Hi").await;
+    let one = Cost::from_nanos(hold.nanos());
+    set_budget(&world, &admin, &id, &json!(one.to_string())).await;
+    let asks = api.asked().len();
+
+    ask_async(&world, &caller, &json!({"message": "Hi"})).await.expect(202);
+    let refused = world.post("/chat", Some(&caller), &json!({"message": "Hi"})).await.problem(402, "budget_exceeded");
+    assert!(text(&refused["detail"]).starts_with("Your budget for this month"), "{refused}");
+    let mut socket = world.connect(&caller).await;
+    let error = socket.ask(&json!({"action": "chat.send", "id": "1", "message": "Hi"}), "error").await;
+    assert_eq!((text(&error["code"]), text(&error["id"])), ("budget_exceeded", "1"));
+    api.was_asked(asks + 1).await;
+    // Nothing of it is there: no conversation, and a failed event each.
+    let conversations = world.get("/conversations", Some(&caller)).await.expect(200);
+    assert_eq!(conversations["items"].as_array().unwrap().len(), 1);
+    let events = own_events(&world, &caller, "chat.requested").await;
+    let outcomes: Vec<_> = events.iter().map(|event| text(&event["outcome"])).collect();
+    assert_eq!(outcomes, ["success", "failure", "failure"]);
+    // A conversation that is someone else's is not there, whatever it would cost.
+    let theirs = ask_async(&world, &other, &json!({"message": "Mine"})).await.expect(202);
+    let body = json!({"message": "Hi", "conversation_id": theirs["conversation_id"]});
+    world.post("/chat", Some(&caller), &body).await.problem(404, "not_found");
+
+    // The three holds up to now are of the deployment's dollar, too: it does not have room for nine more.
+    let hi = json!({"message": "Hi"});
+    let more: Vec<_> = join_all((0..9).map(|_| ask_async(&world, &other, &hi))).await;
+    let refused: Vec<_> = more.iter().filter(|answer| answer.status == 402).collect();
+    let room = (1_000_000_000 - 3 * hold.nanos()) / hold.nanos();
+    assert_eq!(i64::try_from(9 - refused.len()).unwrap(), room);
+    assert!(text(&refused[0].json()["detail"]).starts_with("The budget of this deployment"));
+
+    // A budget of nothing covers nothing, and one that is raised does at once.
+    set_budget(&world, &admin, &id, &json!(0)).await;
+    world.post("/chat", Some(&caller), &json!({"message": "Hi"})).await.problem(402, "budget_exceeded");
+}
+
+#[tokio::test]
+async fn administrators_say_what_users_may_spend() {
+    let world = World::start().await;
+    let (admin, caller) = (world.admin().await, world.someone().await);
+    let id = user_id(&world, &caller.username).await;
+    let path = format!("/users/{id}/budget");
+    let set = set_budget(&world, &admin, &id, &json!("50")).await;
+    assert_eq!((text(&set["monthly_usd"]), &set["is_default"], text(&set["user_id"])), ("50.00", &json!(false), id.as_str()));
+    for own in [path.as_str(), "/users/me/budget"] {
+        assert_eq!(world.get(own, Some(&caller)).await.expect(200), set);
+    }
+    assert_eq!(world.get(&path, Some(&admin)).await.expect(200), set);
+    let reset = set_budget(&world, &admin, &id, &Value::Null).await;
+    assert_eq!((text(&reset["monthly_usd"]), &reset["is_default"]), ("20.00", &json!(true)));
+
+    // Nobody sets their own, or reads another's.
+    let change = json!({"monthly_usd": "1000"});
+    for path in [path.as_str(), "/users/me/budget"] {
+        world.call(Method::PUT, path, &caller, &change).await.problem(403, "forbidden");
+    }
+    let other = user_id(&world, "demo").await;
+    world.get(&format!("/users/{other}/budget"), Some(&caller)).await.problem(403, "forbidden");
+    for nobody in ["019a0000-0000-7000-8000-000000000000", "nobody"] {
+        let path = format!("/users/{nobody}/budget");
+        world.get(&path, Some(&admin)).await.problem(404, "not_found");
+        world.call(Method::PUT, &path, &admin, &change).await.problem(404, "not_found");
+    }
+    for wrong in [json!({}), json!({"monthly_usd": "-1"}), json!({"monthly_usd": "much"}), json!({"monthly_usd": 1_000_001})] {
+        world.call(Method::PUT, &path, &admin, &wrong).await.invalid(&["/monthly_usd"]);
+    }
+
+    let of = |action: &'static str| {
+        let (world, admin) = (&world, &admin);
+        async move { world.events(admin, action).await.into_iter().filter(|event| event["outcome"] == "success").collect::<Vec<_>>() }
+    };
+    let sets: Vec<_> = of("budget.set").await.iter().map(|event| event["detail"]["monthly_usd"].clone()).collect();
+    assert_eq!(sets, ["50.00", "default"]);
+    // Of what one reads of oneself there is none.
+    let reads = of("usage.read").await;
+    assert_eq!(reads.iter().map(|event| text(&event["resource"])).collect::<Vec<_>>(), [format!("user:{id}")]);
+}
+
+#[tokio::test]
+async fn usage_is_added_up_by_day_and_by_model() {
+    let fails = Answer::error(404, "not_found_error");
+    let api = MessagesApi::start(move |asked| match (&asked.body["model"], &asked.body["messages"][0]["content"][0]["text"]) {
+        (model, said) if model == "first" && said == "Fall back" => fails.clone(),
+        _ => Answer::stream(reply(&["Some", " words"])),
+    });
+    let api = api.await;
+    let world = world(&api, &[]).await;
+    let (admin, caller) = (world.admin().await, world.someone().await);
+    let mut costs = Vec::new();
+    for message in ["Once", "Twice", "Fall back"] {
+        costs.push(world.post("/chat", Some(&caller), &json!({"message": message})).await.expect(200)["cost_usd"].clone());
+    }
+    let usage = async |query: &str, caller: &Caller| world.get(&format!("/usage{query}"), Some(caller)).await;
+    let tokens = |requests: u64| {
+        json!({"requests": requests, "input_tokens": 25 * requests, "output_tokens": 3 * requests, "cache_read_tokens": 7 * requests,
+               "cache_write_tokens": 5 * requests})
+    };
+    let with = |mut item: Value, more: Value| {
+        item.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        item
+    };
+    let today = &rfc3339_now()[..10];
+    let by_day = usage("", &caller).await.expect(200);
+    let expected = with(tokens(3), json!({"day": today, "cost_usd": sum(&costs).to_string()}));
+    assert_eq!(
+        (&by_day["items"], text(&by_day["from"]), text(&by_day["to"])),
+        (&json!([expected]), format!("{}-01", &today[..7]).as_str(), today)
+    );
+    let by_model = usage("?group_by=model&user_id=me", &caller).await.expect(200);
+    let expected = [
+        with(tokens(2), json!({"model": "first", "cost_usd": sum(&costs[..2]).to_string()})),
+        with(tokens(1), json!({"model": "second", "cost_usd": text(&costs[2])})),
+    ];
+    assert_eq!(by_model["items"], json!(expected));
+    assert_eq!(usage("?from=2026-01-01&to=2026-01-31", &caller).await.expect(200)["items"], json!([]));
+
+    // Anyone's for administrators, with an event.
+    let id = user_id(&world, &caller.username).await;
+    assert_eq!(usage(&format!("?user_id={id}"), &admin).await.expect(200), by_day);
+    let events = world.events(&admin, "usage.read").await;
+    let [event] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!((text(&event["resource"]), text(&event["detail"]["to"])), (format!("user:{id}").as_str(), today));
+    usage(&format!("?user_id={}", user_id(&world, "demo").await), &caller).await.problem(403, "forbidden");
+    usage("?group_by=week&from=2026-1-1&to=tomorrow", &caller).await.invalid(&["from", "to", "group_by"]);
+    usage("?from=2024-01-01&to=2026-01-01", &caller).await.invalid(&["from"]);
+    usage("?from=2026-01-02&to=2026-01-01", &caller).await.invalid(&["from"]);
+}
+
+/// Drafts as their worker's sweep finds them once their time has passed.
+async fn grow_old(world: &World, message_id: &str) {
+    let platform = world.platform("ChatSweepFunction");
+    let drafts = Drafts::new(platform.database().unwrap(), &platform.config).unwrap();
+    let spent = drafts.head(message_id).await.unwrap().unwrap().spent.expect("its worker has begun");
+    drafts.touch(message_id, &spent, platform.clock.now().as_second() - 1).await.unwrap().expect("it has not ended");
+}
+
+#[tokio::test]
+async fn of_200_sends_at_once_as_many_go_through_as_the_budget_covers_and_each_is_billed_once() {
+    let api = MessagesApi::with(vec![Answer::stream(reply(&["Some", " words"])).up_to(5).then_silence()]).await;
+    let world = world(&api, &[("AiIdleMilliseconds", "600000")]).await;
+    let (admin, caller) = (world.admin().await, world.someone().await);
+    let hold = worst(&world, "At once").await;
+    api.was_asked(1).await;
+    let id = user_id(&world, &caller.username).await;
+    // As much as ten, and not quite eleven.
+    set_budget(&world, &admin, &id, &json!(Cost::from_nanos(11 * hold.nanos() - 1).to_string())).await;
+
+    let message = json!({"message": "At once"});
+    let answers = join_all((0..200).map(|_| ask_async(&world, &caller, &message))).await;
+    let (asked, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 202);
+    assert_eq!((asked.len(), refused.len()), (10, 190));
+    for answer in refused {
+        answer.problem(402, "budget_exceeded");
+    }
+    // All of these reach the provider, and no other one.
+    api.was_asked(11).await;
+    let during = budget(&world, &caller).await;
+    assert_eq!((cost(&during["held_usd"]).nanos(), text(&during["spent_usd"])), (10 * hold.nanos(), "0.00"));
+
+    // Half of them are stopped, and the workers of the others are killed.
+    let asked: Vec<_> = asked.iter().map(|answer| answer.json()).collect();
+    for started in &asked {
+        while world.get(&path_of(started), Some(&caller)).await.expect(200)["text"] == "" {}
+    }
+    let mut socket = world.connect(&caller).await;
+    for started in &asked[..5] {
+        socket.send(&json!({"action": "chat.cancel", "message_id": started["message_id"]})).await;
+    }
+    let mut ended = Vec::new();
+    for started in &asked[..5] {
+        ended.push(poll(&world, &caller, &path_of(started)).await.pop().unwrap());
+    }
+    world.stack.functions().kill("ChatStreamFunction").unwrap();
+    for started in &asked[5..] {
+        grow_old(&world, text(&started["message_id"])).await;
+    }
+    futures_util::join!(sweep(&world), sweep(&world));
+    sweep(&world).await;
+    for started in &asked[5..] {
+        ended.push(world.get(&path_of(started), Some(&caller)).await.expect(200));
+    }
+    let statuses: Vec<_> = ended.iter().map(|message| text(&message["status"])).collect();
+    assert_eq!(statuses, [["cancelled"; 5], ["failed"; 5]].concat());
+
+    // No hold stays, and the account is that of the replies to the last nano-dollar.
+    let billed = sum(ended.iter().map(|message| &message["cost_usd"]));
+    assert!(ended.iter().all(|message| cost(&message["cost_usd"]) > Cost::ZERO), "{ended:?}");
+    let settled = budget(&world, &caller).await;
+    assert_eq!((cost(&settled["spent_usd"]), text(&settled["held_usd"])), (billed, "0.00"));
+    let usage = world.get("/usage", Some(&caller)).await.expect(200);
+    let day = &usage["items"].as_array().unwrap()[..];
+    assert_eq!((sum(day.iter().map(|day| &day["cost_usd"])), &day[0]["requests"]), (billed, &json!(10)));
+    let events = own_events(&world, &caller, "chat.message").await;
+    assert_eq!((events.len(), sum(events.iter().map(|event| &event["detail"]["cost_usd"]))), (10, billed));
+    // What is free again can be spent.
+    ask_async(&world, &caller, &message).await.expect(202);
+}
+
+/// Asks for a reply on behalf of a user of this number.
+async fn ask(replies: &Replies, gate: &Gate, platform: &Platform, number: usize) -> Result<(), Problem> {
+    let identity = Identity { user_id: format!("u-{number}"), username: "someone".into(), session_id: "s-1".into() };
+    let origin = Origin { caller: identity.into(), context: Context::default() };
+    let request: ChatRequest = Fields::json(json!({"message": "Hi"}).as_object().unwrap().clone()).read()?;
+    let now = platform.clock.now();
+    let (_, plan) = replies.ask(request, origin, None, now, |_| Reply::new(())).await?;
+    let passage = Passage { context: &Context::default(), now, since: std::time::Instant::now(), action: None, claim: None };
+    gate.commit(Ok(plan), None, &passage).await.map(|_| ())
+}
+
+#[tokio::test]
+async fn two_hundred_users_at_once_share_the_budget_of_the_deployment() {
+    let api = MessagesApi::with(vec![Answer::silence()]).await;
+    let world = world(&api, &[("DeploymentMonthlyBudgetUsd", "5")]).await;
+    let platform = world.platform("ChatFunction");
+    let (replies, gate) = (Replies::new(&platform).unwrap(), Gate::for_workers(&platform).unwrap());
+    // As DynamoDB would have it where so many transactions are about one item.
+    world.fail("BudgetsTable", Some("TransactWriteItems"), Failure::TransactionConflict, 800);
+    let asked = join_all((0..200).map(|number| ask(&replies, &gate, &platform, number))).await;
+    let refused = asked.iter().filter_map(|asked| asked.as_ref().err());
+    assert!(
+        refused.clone().all(|problem| problem.code == "budget_exceeded"),
+        "{:?}",
+        refused.map(|problem| problem.code).collect::<Vec<_>>()
+    );
+    let budgets = Budgets::new(platform.database().unwrap(), &platform.config).unwrap();
+    let month = Hold::month(platform.clock.now());
+    let Spending { spent, held } = budgets.spending(Subject::Deployment, &month).await.unwrap();
+    let one = budgets.spending(Subject::User("u-0"), &month).await.unwrap().held.nanos();
+    let through = i64::try_from(asked.iter().filter(|asked| asked.is_ok()).count()).unwrap();
+    let hold = held.nanos() / through;
+    assert_eq!((spent, held.nanos()), (Cost::ZERO, through * hold));
+    assert!(one == 0 || one == hold, "{one}");
+    // Not one more, and not one less.
+    assert_eq!(through, 5_000_000_000 / hold);
+}
