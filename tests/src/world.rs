@@ -63,6 +63,11 @@ impl World {
         let binaries = tokio::task::spawn_blocking(binaries).await.unwrap();
         let mut options = StackOptions::new(root().join("template.yaml"), binaries);
         change(&mut options);
+        Self::run(options).await
+    }
+
+    /// A stack with these options, whose binaries are built.
+    pub async fn run(options: StackOptions) -> Self {
         let stack = Stack::start(options).await.unwrap_or_else(|error| panic!("{error}"));
         Self { client: Client::new(stack.url()), stack }
     }

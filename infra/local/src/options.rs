@@ -7,7 +7,8 @@ use crate::aws::State;
 use crate::builder;
 use crate::lambda::ProcessLimits;
 use crate::stack::StackError;
-use crate::template::{self, Source};
+use crate::template::model::Deployment;
+use crate::template::{self, Source, TemplateError};
 use crate::websocket_api::WebSocketLimits;
 
 /// What to bring up, and how.
@@ -27,6 +28,8 @@ pub struct StackOptions {
     pub port: Option<u16>,
     /// Directory of the functions' binaries.
     pub binaries: PathBuf,
+    /// The only functions that there are, by their binaries' names; `None`: all of the template's.
+    pub only: Option<Vec<String>>,
     /// Variables that every function gets beside the template's.
     pub environment: BTreeMap<String, String>,
     /// Bounds on the functions' processes.
@@ -47,6 +50,7 @@ impl StackOptions {
             state: State::Memory,
             port: None,
             binaries: binaries.into(),
+            only: None,
             environment: BTreeMap::new(),
             processes: ProcessLimits::default(),
             websocket: WebSocketLimits::default(),
@@ -56,9 +60,18 @@ impl StackOptions {
     /// Builds the binaries that the template names, in the workspace that the template is the root of. Cargo's output passes through.
     pub fn build(&self) -> Result<(), StackError> {
         // Which binaries there are does not depend on the URL.
-        let deployment = template::load(&self.source("http://127.0.0.1"))?;
+        let deployment = self.deployment("http://127.0.0.1")?;
         let root = self.template.parent().unwrap_or(Path::new("."));
         Ok(builder::build(&deployment, root, &self.binaries)?)
+    }
+
+    /// What the template says where the HTTP API is at `url`, as far as it is wanted.
+    pub(crate) fn deployment(&self, url: &str) -> Result<Deployment, TemplateError> {
+        let mut deployment = template::load(&self.source(url))?;
+        if let Some(only) = &self.only {
+            deployment.functions.retain(|function| only.contains(&function.binary));
+        }
+        Ok(deployment)
     }
 
     /// The template, as it is where the HTTP API is at `url`.

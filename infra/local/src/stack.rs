@@ -83,7 +83,7 @@ impl Stack {
     /// Brings everything up. When this returns, the stack answers requests and its start functions have run.
     pub async fn start(options: StackOptions) -> Result<Stack, StackError> {
         let (listener, url) = listen(options.port).await?;
-        let deployment = template::load(&options.source(&url))?;
+        let deployment = options.deployment(&url)?;
         for function in &deployment.functions {
             let path = options.binaries.join(&function.binary);
             if !path.is_file() {

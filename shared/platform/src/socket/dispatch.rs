@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
+use futures_util::future::join;
 
 use super::action::{Action, Message};
 use super::call::{Call, MessageId};
@@ -92,14 +93,19 @@ impl Dispatch {
     ) -> Result<(), Failure> {
         let route = A::ROUTE;
         let now = self.clock.now();
-        let connection = self.presence.admit(&call.connection_id, now).await?;
-        let connection = connection.ok_or_else(|| Failure { problem: Problem::invalid_token(), over: true })?;
+        let over = || Failure { problem: Problem::invalid_token(), over: true };
+        let connection = self.presence.find(&call.connection_id, now).await?.ok_or_else(over)?;
         let context = Context { user_agent: connection.user_agent.clone(), ..call.context.clone() };
         let passage = Passage { context: &context, now, since, action: route.audit, claim: None };
         let caller = &connection.identity;
         let principal = Principal::from(caller.clone());
         let count = async |limits| self.gate.count(limits, Some(&principal), Some(&call.connection_id), None, &passage).await;
-        count(EVERY_MESSAGE).await?;
+        // Side by side: that a message over a session that has ended is counted harms nobody.
+        let (holds, counted) = join(self.presence.holds(&connection, now), count(EVERY_MESSAGE)).await;
+        if !holds? {
+            return Err(over());
+        }
+        counted?;
         let body = fields?.read::<A::Body>()?;
         count(route.limits).await?;
 

@@ -25,9 +25,19 @@ impl Presence {
 
     /// The connection, if its session lives and the token it came with has not been expired for too long.
     pub async fn admit(&self, connection_id: &str, now: Timestamp) -> Result<Option<Connection>, StoreError> {
+        let Some(connection) = self.find(connection_id, now).await? else { return Ok(None) };
+        Ok(self.holds(&connection, now).await?.then_some(connection))
+    }
+
+    /// The connection, if the token it came with has not been expired for too long, whether its session lives or not.
+    pub(super) async fn find(&self, connection_id: &str, now: Timestamp) -> Result<Option<Connection>, StoreError> {
         let connection = self.connections.get(connection_id).await?;
-        let Some(connection) = connection.filter(|connection| is_current(connection.token_exp, now)) else { return Ok(None) };
-        Ok(self.sessions.holds(&connection.identity, now).await?.then_some(connection))
+        Ok(connection.filter(|connection| is_current(connection.token_exp, now)))
+    }
+
+    /// Whether the session of a connection lives.
+    pub(super) async fn holds(&self, connection: &Connection, now: Timestamp) -> Result<bool, StoreError> {
+        self.sessions.holds(&connection.identity, now).await
     }
 }
 

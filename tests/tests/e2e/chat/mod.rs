@@ -3,6 +3,7 @@
 mod anthropic;
 mod budgets;
 pub mod claude;
+mod cost;
 mod follow;
 mod http;
 mod many;

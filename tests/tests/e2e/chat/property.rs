@@ -78,7 +78,7 @@ async fn whoever_is_cut_off_after_any_frame_of_any_text_has_it_byte_for_byte() {
         Answer::stream(reply(&pieces)).paced(pace)
     });
     let api = api.await;
-    let world = &claude::world_of(&api, |options| options.sets.push(("AiIdleMilliseconds".to_owned(), "60000".to_owned()))).await;
+    let world = &claude::world(&api, &[("AiIdleMilliseconds", "60000")]).await;
     // After each frame, and after every few: then what comes next begins in the middle of what was stored at once.
     let clients = texts.iter().flat_map(|(name, pieces)| [1, 3].map(|frames| (name, pieces.concat(), frames)));
     join_all(clients.map(|(name, expected, frames)| async move {

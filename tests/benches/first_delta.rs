@@ -1,0 +1,64 @@
+//! How long we take from `chat.send` to the first words of a reply, beyond what the model takes: `cargo bench -p tally-tests --bench
+//! first_delta`. docs/PERFORMANCE.md has what was found.
+//!
+//! One client of the local stack, warm, with the functions' release binaries and a model that takes no time. With `--profile dev` it
+//! runs with those of `cargo run`.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tally_local::aws::Service;
+use tally_local::{StackOptions, builder};
+use tally_tests::{Socket, World, root};
+
+/// Messages that are measured, and those before them that start processes, connections and caches.
+const ROUNDS: usize = 200;
+const WARM: usize = 20;
+
+#[tokio::main]
+async fn main() {
+    let mut options = StackOptions::new(root().join("template.yaml"), builder::binaries_directory().unwrap());
+    options.only = Some(["seed", "login", "connect", "disconnect", "chat-send", "chat-stream"].map(str::to_owned).into());
+    options.sets = [("RateLimits", "*=1000000/1m"), ("LoremWordMilliseconds", "0")].map(|(name, value)| (name.into(), value.into())).into();
+    options.build().unwrap();
+    let world = World::run(options).await;
+    let mut socket = world.connect(&world.demo().await).await;
+    for _ in 0..WARM {
+        send(&mut socket).await;
+    }
+    let mut found = [const { Vec::new() }; 3];
+    for _ in 0..ROUNDS {
+        world.stack.calls().clear();
+        for (times, took) in found.iter_mut().zip(send(&mut socket).await) {
+            times.push(took);
+        }
+    }
+    println!("{ROUNDS} messages, milliseconds from chat.send, median and 95th percentile");
+    for (name, mut times) in ["chat.started", "first chat.delta", "chat.completed"].into_iter().zip(found) {
+        times.sort_unstable();
+        println!("{name:<16} {:>8.1} {:>8.1}", milliseconds(times[ROUNDS / 2]), milliseconds(times[ROUNDS * 95 / 100]));
+    }
+    println!("calls of the last one:");
+    for call in world.stack.calls().snapshot() {
+        let targets = if call.service == Service::DynamoDb { call.targets.join(" ") } else { String::new() };
+        println!("  {} {targets}", call.operation);
+    }
+    world.stack.shutdown().await;
+}
+
+/// Sends a message and hears its reply: the time until it is accepted, until its first words have come, and until it is whole.
+async fn send(socket: &mut Socket) -> [Duration; 3] {
+    let begun = Instant::now();
+    socket.ask(&json!({"action": "chat.send", "message": "How did Alpha do?"}), "chat.started").await;
+    let started = begun.elapsed();
+    socket.expect("chat.delta").await;
+    let first = begun.elapsed();
+    while socket.next().await.unwrap()["type"] == "chat.delta" {}
+    [started, first, begun.elapsed()]
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
