@@ -90,6 +90,8 @@ pub fn document() -> Value {
     document.json::<usage::GetUsage>().query::<usage::UsageQuery>().output::<usage::UsageReport>();
     document.json::<budgets::ReadBudget>().output::<budgets::BudgetView>();
     document.json::<budgets::SetBudget>().body::<budgets::BudgetChange>().output::<budgets::BudgetView>();
+    document.json::<budgets::ReadDeploymentBudget>().output::<budgets::BudgetView>();
+    document.json::<budgets::SetDeploymentBudget>().body::<budgets::BudgetChange>().output::<budgets::BudgetView>();
     document.finish()
 }
 

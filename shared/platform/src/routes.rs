@@ -211,6 +211,8 @@ pub const ROUTES: &[&Route] = &[
     &USAGE,
     &BUDGET,
     &BUDGET_SET,
+    &DEPLOYMENT_BUDGET,
+    &DEPLOYMENT_BUDGET_SET,
     // Audit
     &AUDIT,
 ];
@@ -446,6 +448,18 @@ pub const BUDGET: Route = Route::new("budgets", "GET", "/users/{id}/budget", "Wh
 pub const BUDGET_SET: Route = Route::new("budgets", "PUT", "/users/{id}/budget", "Say what a user's replies may cost in a month")
     .role(&[Role::Admin])
     .audited("budget.set");
+
+/// What all users may spend together.
+pub const DEPLOYMENT_BUDGET: Route =
+    Route::new("budgets", "GET", "/budget", "What all users' replies together may cost in a month, and have")
+        .role(&[Role::Admin])
+        .audited("usage.read");
+
+/// Another budget for all users together.
+pub const DEPLOYMENT_BUDGET_SET: Route =
+    Route::new("budgets", "PUT", "/budget", "Say what all users' replies together may cost in a month")
+        .role(&[Role::Admin])
+        .audited("budget.set");
 
 /// The route that answers what no other does: our own 404 and 405.
 pub const FALLBACK: Route = Route::new("fallback", "$default", "", "Everything else: 404 and 405").public();

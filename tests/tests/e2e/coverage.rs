@@ -71,7 +71,7 @@ async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answe
         "GET /usage" => (format!("/usage?user_id={}", user_id(world, "demo").await), None),
         path if path.ends_with("/budget") => {
             let body = (route.method == "PUT").then(|| json!({"monthly_usd": "50.00"}));
-            (format!("/users/{}/budget", user_id(world, "demo").await), body)
+            (route.path.replace("{id}", &user_id(world, "demo").await), body)
         }
         "POST /api-keys" => ("/api-keys".to_owned(), Some(new_key(&["profits:read"], HOUR))),
         "DELETE /api-keys/{id}" => {

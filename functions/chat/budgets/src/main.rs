@@ -2,5 +2,6 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), platform::Error> {
-    platform::http::HttpFunction::new().endpoint::<budgets::ReadBudget>()?.endpoint::<budgets::SetBudget>()?.run().await
+    let function = platform::http::HttpFunction::new().endpoint::<budgets::ReadBudget>()?.endpoint::<budgets::SetBudget>()?;
+    function.endpoint::<budgets::ReadDeploymentBudget>()?.endpoint::<budgets::SetDeploymentBudget>()?.run().await
 }

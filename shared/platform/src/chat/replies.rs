@@ -148,11 +148,11 @@ impl Replies {
             }
             Ok(self.messages.said_before(&said.conversation_id, &said.id, REMEMBERED - 1).await?)
         };
-        let (before, limit) = try_join(before, reserve.limit(&said.user_id)).await?;
+        let (before, limits) = try_join(before, reserve.limits(&said.user_id)).await?;
         // A conversation of someone else's is about to be a 404, and has no say before.
         let messages = before.iter().filter(|message| message.user_id == said.user_id).chain([said]);
         let texts: Vec<_> = messages.map(|message| message.text.as_str()).collect();
-        Ok(reserve.hold(&said.user_id, limit, system_prompt(prompt), &texts, now))
+        Ok(reserve.hold(&said.user_id, limits, system_prompt(prompt), &texts, now))
     }
 
     /// Starts the worker that writes a reply. Where that fails, the reply ends as failed.

@@ -15,7 +15,7 @@ use crate::store::{Budgets, Hold, Subject, Write};
 pub struct Reserve {
     tariff: Tariff,
     budgets: Budgets,
-    limits: Limits,
+    defaults: Limits,
 }
 
 /// A hold that is not written yet.
@@ -26,12 +26,12 @@ pub struct Reserved {
     of_all: Write,
 }
 
-/// What may be spent in a month where nobody has said otherwise.
+/// What may be spent in a month.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// `USER_MONTHLY_BUDGET_USD`: by a user whose budget no administrator has set.
+    /// By a user.
     pub user: Cost,
-    /// `DEPLOYMENT_MONTHLY_BUDGET_USD`: by all users together.
+    /// By all users together.
     pub deployment: Cost,
 }
 
@@ -40,20 +40,22 @@ impl Reserve {
     pub fn new(platform: &Platform) -> Result<Option<Self>, ConfigError> {
         let Some(tariff) = Tariff::from_config(&platform.config)? else { return Ok(None) };
         let budgets = Budgets::new(platform.database()?, &platform.config)?;
-        Ok(Some(Self { tariff, budgets, limits: Limits::from_config(&platform.config)? }))
+        Ok(Some(Self { tariff, budgets, defaults: Limits::from_config(&platform.config)? }))
     }
 
-    /// What a user may spend in a month.
-    pub async fn limit(&self, user_id: &str) -> Result<Cost, Problem> {
-        Ok(self.budgets.limit(user_id).await?.unwrap_or(self.limits.user))
+    /// What this user, and all together, may spend in a month.
+    pub async fn limits(&self, user_id: &str) -> Result<Limits, Problem> {
+        let [user, deployment] = self.budgets.limits(user_id).await?;
+        let Limits { user: of_user, deployment: of_all } = self.defaults;
+        Ok(Limits { user: user.unwrap_or(of_user), deployment: deployment.unwrap_or(of_all) })
     }
 
-    /// The hold for a call with this system prompt and these messages, where the user may spend so much in a month.
-    pub fn hold(&self, user_id: &str, limit: Cost, prompt: &str, messages: &[&str], now: Timestamp) -> Reserved {
+    /// The hold for a call with this system prompt and these messages, within these limits.
+    pub fn hold(&self, user_id: &str, limits: Limits, prompt: &str, messages: &[&str], now: Timestamp) -> Reserved {
         let tokens = messages.iter().copied().map(tokens_at_most).sum();
         let hold = Hold { cost: self.tariff.worst(messages.iter().copied().chain([prompt])), month: Hold::month(now), tokens };
-        let of_user = self.budgets.reserve(Subject::User(user_id), &hold, limit);
-        let of_all = self.budgets.reserve(Subject::Deployment, &hold, self.limits.deployment);
+        let of_user = self.budgets.reserve(Subject::User(user_id), &hold, limits.user);
+        let of_all = self.budgets.reserve(Subject::Deployment, &hold, limits.deployment);
         Reserved { hold, of_user, of_all }
     }
 }
@@ -67,7 +69,7 @@ impl Reserved {
 }
 
 impl Limits {
-    /// The settings.
+    /// The settings `USER_MONTHLY_BUDGET_USD` and `DEPLOYMENT_MONTHLY_BUDGET_USD`: what holds where no administrator has said otherwise.
     pub fn from_config(config: &Config) -> Result<Self, ConfigError> {
         let dollars = |name| {
             let text = config.require(name)?;

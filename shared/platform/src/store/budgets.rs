@@ -52,6 +52,7 @@ pub struct Spending {
 
 #[derive(Deserialize)]
 struct Limit {
+    subject: String,
     monthly: i64,
 }
 
@@ -68,21 +69,43 @@ impl Hold {
     }
 }
 
+impl Limit {
+    fn amount(&self) -> Cost {
+        Cost::from_nanos(self.monthly)
+    }
+}
+
+impl Subject<'_> {
+    fn name(&self) -> String {
+        match self {
+            Self::User(id) => format!("user#{id}"),
+            Self::Deployment => "deployment".to_owned(),
+        }
+    }
+}
+
 impl Budgets {
     /// Uses the table that `BUDGETS_TABLE` names.
     pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
         Ok(Self { database, table: config.require("BUDGETS_TABLE")?.to_owned() })
     }
 
-    /// What a user may spend in a month, if an administrator has said so.
-    pub async fn limit(&self, user_id: &str) -> Result<Option<Cost>, StoreError> {
-        let limit: Option<Limit> = self.database.get(&self.table, key(Subject::User(user_id), LIMIT), true).await?;
-        Ok(limit.map(|limit| Cost::from_nanos(limit.monthly)))
+    /// What may be spent in a month, where an administrator has said so.
+    pub async fn limit(&self, subject: Subject<'_>) -> Result<Option<Cost>, StoreError> {
+        let limit: Option<Limit> = self.database.get(&self.table, key(subject, LIMIT), true).await?;
+        Ok(limit.as_ref().map(Limit::amount))
     }
 
-    /// Sets what a user may spend in a month, or leaves it to the deployment's setting again.
-    pub fn set_limit(&self, user_id: &str, monthly: Option<Cost>) -> Write {
-        let key = key(Subject::User(user_id), LIMIT);
+    /// What a user, and what all users together may spend in a month, where an administrator has said so.
+    pub async fn limits(&self, user_id: &str) -> Result<[Option<Cost>; 2], StoreError> {
+        let subjects = [Subject::User(user_id), Subject::Deployment];
+        let found: Vec<Limit> = self.database.get_all(&self.table, subjects.map(|subject| key(subject, LIMIT)).into()).await?;
+        Ok(subjects.map(|subject| found.iter().find(|limit| limit.subject == subject.name()).map(Limit::amount)))
+    }
+
+    /// Sets what may be spent in a month, or leaves it to the deployment's setting again.
+    pub fn set_limit(&self, subject: Subject<'_>, monthly: Option<Cost>) -> Write {
+        let key = key(subject, LIMIT);
         match monthly {
             Some(monthly) => {
                 let expression = Expression::default().value("monthly", n(monthly.nanos()));
@@ -120,9 +143,5 @@ impl Budgets {
 const LIMIT: &str = "limit";
 
 fn key(subject: Subject<'_>, period: &str) -> Item {
-    let subject = match subject {
-        Subject::User(id) => format!("user#{id}"),
-        Subject::Deployment => "deployment".to_owned(),
-    };
-    key2(("subject", &subject), ("period", period))
+    key2(("subject", &subject.name()), ("period", period))
 }

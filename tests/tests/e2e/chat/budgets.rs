@@ -121,9 +121,21 @@ async fn what_a_budget_does_not_cover_is_not_asked_for() {
     assert_eq!(i64::try_from(9 - refused.len()).unwrap(), room);
     assert!(text(&refused[0].json()["detail"]).starts_with("The budget of this deployment"));
 
-    // A budget of nothing covers nothing, and one that is raised does at once.
+    // One that is raised covers more at once, and one of nothing covers nothing.
+    let deployment = world.get("/budget", Some(&admin)).await.expect(200);
+    assert_eq!(
+        (text(&deployment["monthly_usd"]), &deployment["is_default"], text(&deployment["spent_usd"])),
+        ("1.00", &json!(true), "0.00")
+    );
+    assert!(cost(&deployment["held_usd"]).nanos() > 1_000_000_000 - 2 * hold.nanos(), "{deployment}");
+    let raised = world.call(Method::PUT, "/budget", &admin, &json!({"monthly_usd": "100"})).await.expect(200);
+    assert_eq!((text(&raised["monthly_usd"]), &raised["held_usd"]), ("100.00", &deployment["held_usd"]));
+    ask_async(&world, &other, &hi).await.expect(202);
     set_budget(&world, &admin, &id, &json!(0)).await;
-    world.post("/chat", Some(&caller), &json!({"message": "Hi"})).await.problem(402, "budget_exceeded");
+    world.post("/chat", Some(&caller), &hi).await.problem(402, "budget_exceeded");
+    let events = world.events(&admin, "budget.set").await;
+    let resources: Vec<_> = events.iter().map(|event| text(&event["resource"])).collect();
+    assert_eq!(resources, [format!("user:{id}").as_str(), "budget:deployment", &format!("user:{id}")]);
 }
 
 #[tokio::test]

@@ -1,0 +1,50 @@
+//! `GET|PUT /budget`: the budget of all users together.
+
+use platform::config::ConfigError;
+use platform::http::{Endpoint, Request};
+use platform::identity::Identity;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::Subject;
+
+use crate::shared::{BudgetChange, BudgetView, Shared};
+
+/// `GET /budget`.
+pub struct ReadDeploymentBudget(Shared);
+
+/// `PUT /budget`.
+pub struct SetDeploymentBudget(Shared);
+
+impl Endpoint for ReadDeploymentBudget {
+    const ROUTE: Route = routes::DEPLOYMENT_BUDGET;
+    type Caller = Identity;
+    type Body = ();
+    type Query = ();
+    type Output = BudgetView;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Shared::new(platform).map(Self)
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<BudgetView>, Problem> {
+        self.0.read(Subject::Deployment, request.now).await
+    }
+}
+
+impl Endpoint for SetDeploymentBudget {
+    const ROUTE: Route = routes::DEPLOYMENT_BUDGET_SET;
+    type Caller = Identity;
+    type Body = BudgetChange;
+    type Query = ();
+    type Output = BudgetView;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Shared::new(platform).map(Self)
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<BudgetView>, Problem> {
+        self.0.set(Subject::Deployment, request.body, request.now).await
+    }
+}

@@ -1,0 +1,97 @@
+//! What the endpoints share: a budget as it is shown, and as it is set.
+
+use platform::audit::Note;
+use platform::clock::Timestamp;
+use platform::config::ConfigError;
+use platform::domain::{Budget, Cost};
+use platform::http::{Fields, Form};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::spending::Limits;
+use platform::store::{Budgets, Hold, Spending, Subject};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Reads and sets budgets.
+pub struct Shared {
+    budgets: Budgets,
+    defaults: Limits,
+}
+
+/// A budget, and what of it is used this month.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BudgetView {
+    /// Whose it is; not there for that of all users together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// The month, UTC.
+    #[schema(example = "2026-01")]
+    pub month: String,
+    /// What may be spent in a month, in US dollars.
+    #[schema(value_type = String, example = "20.00")]
+    pub monthly_usd: Cost,
+    /// Whether that is the deployment's setting, because no administrator has said otherwise.
+    pub is_default: bool,
+    /// What replies have cost this month, in US dollars.
+    #[schema(value_type = String, example = "3.2512")]
+    pub spent_usd: Cost,
+    /// What replies that are being written can cost at most, in US dollars.
+    #[schema(value_type = String, example = "0.00")]
+    pub held_usd: Cost,
+}
+
+/// The budget from now on, this month included.
+#[derive(ToSchema)]
+pub struct BudgetChange {
+    /// US dollars a month, 0 to 1,000,000, with at most nine places after the point; null for the deployment's setting.
+    #[schema(value_type = Option<String>, example = "50.00", required)]
+    pub monthly_usd: Option<Budget>,
+}
+
+impl Form for BudgetChange {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        // Null says something; nothing at all does not.
+        let monthly_usd = if fields.has("monthly_usd") { fields.optional("monthly_usd") } else { fields.required("monthly_usd").map(Some) };
+        Some(Self { monthly_usd: monthly_usd? })
+    }
+}
+
+impl Shared {
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let budgets = Budgets::new(platform.database()?, &platform.config)?;
+        Ok(Self { budgets, defaults: Limits::from_config(&platform.config)? })
+    }
+
+    /// A budget as it is.
+    pub async fn read(&self, subject: Subject<'_>, now: Timestamp) -> Result<Plan<BudgetView>, Problem> {
+        let limit = self.budgets.limit(subject).await?;
+        Ok(Plan::reply(self.view(subject, limit, now).await?).note(note(subject)))
+    }
+
+    /// Another budget.
+    pub async fn set(&self, subject: Subject<'_>, change: BudgetChange, now: Timestamp) -> Result<Plan<BudgetView>, Problem> {
+        let limit = change.monthly_usd.map(Budget::amount);
+        let note = note(subject).detail("monthly_usd", limit.map_or_else(|| "default".to_owned(), |limit| limit.to_string()));
+        let plan = Plan::reply(self.view(subject, limit, now).await?);
+        Ok(plan.note(note).write(self.budgets.set_limit(subject, limit)))
+    }
+
+    async fn view(&self, subject: Subject<'_>, limit: Option<Cost>, now: Timestamp) -> Result<BudgetView, Problem> {
+        let month = Hold::month(now);
+        let Spending { spent, held } = self.budgets.spending(subject, &month).await?;
+        let (user_id, default) = match subject {
+            Subject::User(id) => (Some(id.to_owned()), self.defaults.user),
+            Subject::Deployment => (None, self.defaults.deployment),
+        };
+        let monthly_usd = limit.unwrap_or(default);
+        Ok(BudgetView { user_id, month, monthly_usd, is_default: limit.is_none(), spent_usd: spent, held_usd: held })
+    }
+}
+
+fn note(subject: Subject<'_>) -> Note {
+    match subject {
+        Subject::User(id) => Note::default().resource("user", id),
+        Subject::Deployment => Note::default().resource("budget", "deployment"),
+    }
+}

@@ -1,0 +1,73 @@
+//! `GET|PUT /users/{id}/budget`: the budget of a user.
+
+use platform::config::ConfigError;
+use platform::http::{Endpoint, Request};
+use platform::identity::{Identity, Someone};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{Subject, Users};
+
+use crate::shared::{BudgetChange, BudgetView, Shared};
+
+/// `GET /users/{id}/budget`.
+pub struct ReadBudget(OfUsers);
+
+/// `PUT /users/{id}/budget`.
+pub struct SetBudget(OfUsers);
+
+struct OfUsers {
+    shared: Shared,
+    users: Users,
+}
+
+impl Endpoint for ReadBudget {
+    const ROUTE: Route = routes::BUDGET;
+    type Caller = Identity;
+    type Body = ();
+    type Query = ();
+    type Output = BudgetView;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        OfUsers::new(platform).map(Self)
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<BudgetView>, Problem> {
+        let user_id = self.0.named(request.call.path_parameter("id"), &request.caller).await?;
+        self.0.shared.read(Subject::User(&user_id), request.now).await
+    }
+}
+
+impl Endpoint for SetBudget {
+    const ROUTE: Route = routes::BUDGET_SET;
+    type Caller = Identity;
+    type Body = BudgetChange;
+    type Query = ();
+    type Output = BudgetView;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        OfUsers::new(platform).map(Self)
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<BudgetView>, Problem> {
+        let user_id = self.0.named(request.call.path_parameter("id"), &request.caller).await?;
+        self.0.shared.set(Subject::User(&user_id), request.body, request.now).await
+    }
+}
+
+impl OfUsers {
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { shared: Shared::new(platform)?, users: Users::new(platform.database()?, &platform.config)? })
+    }
+
+    /// The user that a path names; there is such an account.
+    async fn named(&self, id: &str, caller: &Identity) -> Result<String, Problem> {
+        let user = id.parse::<Someone>().map_err(|_| Problem::not_found())?;
+        let id = user.or(&caller.user_id);
+        if id != caller.user_id && self.users.get(id).await?.is_none() {
+            return Err(Problem::not_found());
+        }
+        Ok(id.to_owned())
+    }
+}
