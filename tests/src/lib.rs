@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
 mod answer;
+pub mod asyncapi;
 mod client;
 pub mod messages_api;
 pub mod openapi;

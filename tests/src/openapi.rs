@@ -36,6 +36,7 @@ pub fn document() -> Value {
     document.json::<health::Health>().output::<health::Alive>();
     document.json::<ready::Ready>().output::<ready::Readiness>().status(503);
     document.media::<docs::OpenApi>("application/json");
+    document.media::<docs::AsyncApi>("application/json");
     document.media::<docs::Page>("text/html");
     document.media::<docs::Asset>("*/*");
     document.json::<docs::Metadata>().output::<docs::AuthorizationServer>();
@@ -135,7 +136,8 @@ impl Document {
                 "title": "Tally",
                 "version": env!("CARGO_PKG_VERSION"),
                 "description": "Backend of a finance team's AI assistant. Errors are RFC 9457 problems with a stable `code`. The API only grows: \
-                                fields and routes are added, never changed or removed.",
+                                fields and routes are added, never changed or removed. The messages of the WebSocket are described in \
+                                [asyncapi.json](asyncapi.json).",
                 "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
             },
             // Relative to where the document is served.

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::{Caller, World};
+use crate::{Caller, World, asyncapi};
 
 /// How long a message may take that has to come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -77,7 +77,7 @@ impl Socket {
         self.stream.send(Message::text(text)).await.unwrap();
     }
 
-    /// The next message; `None` where the connection has been closed instead.
+    /// The next message, which has to be as the AsyncAPI document says; `None` where the connection has been closed instead.
     pub async fn next(&mut self) -> Option<Value> {
         self.next_within(PATIENCE).await.unwrap_or_else(|_| panic!("nothing came for {PATIENCE:?}"))
     }
@@ -93,7 +93,10 @@ impl Socket {
         tokio::time::timeout(patience, async {
             loop {
                 match self.stream.next().await {
-                    Some(Ok(Message::Text(text))) => return Some(text.as_str().to_owned()),
+                    Some(Ok(Message::Text(text))) => {
+                        asyncapi::verify(&serde_json::from_str(&text).unwrap());
+                        return Some(text.as_str().to_owned());
+                    }
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
                     Some(Ok(other)) => panic!("{other:?}"),

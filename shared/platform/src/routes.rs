@@ -1,5 +1,5 @@
 //! The API as data: every HTTP route and every WebSocket action, who may call it, its limits and its audit action.
-//! OpenAPI, the fallback's 405 and the coverage tests walk these tables; template.yaml has one event per row.
+//! The documents, the fallback's 405 and the coverage tests walk these tables; template.yaml has one event per row.
 
 use crate::identity::{Role, Scope};
 use crate::limits::Policy;
@@ -166,6 +166,7 @@ pub const ROUTES: &[&Route] = &[
     &HEALTH,
     &READY,
     &OPENAPI,
+    &ASYNCAPI,
     &DOCS,
     &DOCS_ASSET,
     &OAUTH_METADATA,
@@ -228,6 +229,9 @@ pub const READY: Route = Route::new("ready", "GET", "/ready", "Whether the datab
 
 /// The OpenAPI document.
 pub const OPENAPI: Route = Route::new("docs", "GET", "/openapi.json", "This document").public();
+
+/// The AsyncAPI document.
+pub const ASYNCAPI: Route = Route::new("docs", "GET", "/asyncapi.json", "The WebSocket messages (AsyncAPI 3)").public();
 
 /// The documentation as a page.
 pub const DOCS: Route = Route::new("docs", "GET", "/docs", "The documentation as a page (Swagger UI)").public();

@@ -1,21 +1,26 @@
 //! The documents in docs/api are what the code says, and are served as they are committed.
 
-use tally_tests::{World, openapi, root};
+use serde_json::Value;
+use tally_tests::{World, asyncapi, openapi, root};
 
-/// The committed file is what the code gives now. With `UPDATE_DOCUMENTS=1` it is written instead.
-#[test]
+/// The committed file has to be what the code gives now. With `UPDATE_DOCUMENTS=1` it is written instead.
+#[track_caller]
 #[allow(clippy::disallowed_methods, reason = "a switch of the test run, not a setting of the product")]
-fn the_openapi_document_is_current() {
-    let path = root().join("docs/api/openapi.json");
-    let document = format!("{:#}\n", openapi::document());
+fn check(name: &str, document: &Value) {
+    let path = root().join("docs/api").join(name);
+    let document = format!("{document:#}\n");
     if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
         std::fs::write(&path, &document).unwrap();
     }
     let committed = std::fs::read_to_string(&path).unwrap();
-    assert!(
-        committed == document,
-        "docs/api/openapi.json is not what the code says: UPDATE_DOCUMENTS=1 cargo test -p tally-tests documents"
-    );
+    let update = "UPDATE_DOCUMENTS=1 cargo test -p tally-tests documents";
+    assert!(committed == document, "docs/api/{name} is not what the code says: {update}");
+}
+
+#[test]
+fn the_documents_are_current() {
+    check("openapi.json", &openapi::document());
+    check("asyncapi.json", &asyncapi::document());
 }
 
 #[tokio::test]
@@ -25,8 +30,8 @@ async fn the_documentation_is_served_from_the_function_itself() {
     assert_eq!(root_answer["name"], "tally");
     assert_eq!(root_answer["docs_url"], format!("{}/docs", world.stack.url()));
     assert_eq!(root_answer["websocket_url"], world.stack.websocket_url().unwrap());
-    let document = world.get("/openapi.json", None).await.expect(200);
-    assert_eq!(document, openapi::document());
+    assert_eq!(world.get("/openapi.json", None).await.expect(200), openapi::document());
+    assert_eq!(world.get("/asyncapi.json", None).await.expect(200), asyncapi::document());
 
     let page = world.get("/docs", None).await;
     assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod api_keys;
+mod asyncapi;
 mod audit;
 mod chat;
 mod conversations;

@@ -58,7 +58,7 @@ fn short(calls: &[String]) -> Vec<String> {
 #[tokio::test]
 async fn what_needs_no_table_asks_none() {
     let world = World::start().await;
-    for route in ["GET /", "GET /health", "GET /docs", "GET /docs/initializer.js", "GET /openapi.json"] {
+    for route in ["GET /", "GET /health", "GET /docs", "GET /docs/initializer.js", "GET /openapi.json", "GET /asyncapi.json"] {
         check(&world, (route, None, None), &[]).await;
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tally_tests::root;
 
 /// Files with this name or ending under a directory, whatever was built there left out.
-fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
+pub fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let found = entries.filter(|path| !path.ends_with("target")).flat_map(|path| {
         let is_wanted = path.to_str().unwrap().ends_with(ending);

@@ -20,7 +20,7 @@ pub struct Renew {
     connections: Connections,
 }
 
-/// What is sent.
+/// A newer token.
 #[derive(ToSchema)]
 pub struct RenewBody {
     /// An access token of the session in which the connection was opened.

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 /// The action.
 pub struct Ping;
 
-/// The answer.
+/// The connection works both ways.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Pong {}
 

@@ -1,17 +1,13 @@
-//! `GET /` and `GET /openapi.json`.
+//! `GET /`.
 
-use http::header;
 use platform::config::{Config, ConfigError};
-use platform::http::{Endpoint, Rendered, Request};
-use platform::plan::{Plan, Reply};
+use platform::http::{Endpoint, Request};
+use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
 use serde::Serialize;
 use utoipa::ToSchema;
-
-/// Made from the route table and the types; a test keeps it so.
-const OPENAPI: &str = include_str!("../../../../docs/api/openapi.json");
 
 /// `GET /`.
 pub struct Root {
@@ -63,25 +59,5 @@ impl Endpoint for Root {
             health_url: format!("{url}/health"),
             websocket_url: self.websocket_url.clone(),
         }))
-    }
-}
-
-/// `GET /openapi.json`.
-pub struct OpenApi;
-
-impl Endpoint for OpenApi {
-    const ROUTE: Route = routes::OPENAPI;
-    type Caller = ();
-    type Body = ();
-    type Query = ();
-    type Output = Rendered;
-
-    fn new(_: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self)
-    }
-
-    async fn handle(&self, _: Request<'_, Self>) -> Result<Plan<Rendered>, Problem> {
-        let document = Rendered { content_type: "application/json", body: OPENAPI.into() };
-        Ok(Plan::reply(Reply::new(document).header(header::CACHE_CONTROL, "public, max-age=300")))
     }
 }

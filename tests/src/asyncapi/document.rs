@@ -1,0 +1,286 @@
+//! How the AsyncAPI document is put together. Whatever stands in a table and is not described fails here.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+use platform::http::Form;
+use platform::problem::Problem;
+use platform::routes::{ACTIONS, ActionRoute};
+use platform::socket::{Action, ErrorMessage, ServerMessage};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::schema::{enveloped, schema};
+
+/// The document being made.
+#[derive(Default)]
+pub struct Document {
+    operations: BTreeMap<&'static str, Operation>,
+    messages: Map<String, Value>,
+    schemas: Map<String, Value>,
+    /// What errors can say beside what any message can be answered with.
+    errors: Vec<Problem>,
+}
+
+/// What the types say of one action.
+struct Operation {
+    route: ActionRoute,
+    /// Types of the messages that answer it, in the order in which they come.
+    answers: Vec<&'static str>,
+    /// Codes of errors that not every action has.
+    codes: Vec<&'static str>,
+    note: &'static str,
+}
+
+/// One action on its way into the document.
+pub struct Entry<'a, A> {
+    document: &'a mut Document,
+    action: PhantomData<A>,
+}
+
+/// What any message can be answered with instead.
+fn common_errors() -> [Problem; 6] {
+    [
+        Problem::malformed_json("The message must be a JSON object."),
+        Problem::validation_failed(Vec::new()),
+        Problem::invalid_token(),
+        Problem::rate_limited(1),
+        Problem::internal(),
+        Problem::unavailable(),
+    ]
+}
+
+impl Document {
+    /// Describes a message of the server by an example.
+    pub fn message<M: ServerMessage + ToSchema>(&mut self, example: &M) {
+        let id = json!({"type": "string", "maxLength": 128, "description": "That of the client's message which this one answers."});
+        let payload = enveloped(schema::<M>(&mut self.schemas), ("type", M::TYPE), id);
+        let mut example = serde_json::to_value(example).unwrap();
+        example["type"] = M::TYPE.into();
+        let summary = payload["description"].clone();
+        self.messages.insert(M::TYPE.into(), message(M::TYPE, &summary, &payload, &example));
+    }
+
+    /// Describes an action by an example of what it takes.
+    pub fn action<A: Action>(&mut self, mut example: Value) -> Entry<'_, A> {
+        let ActionRoute { action, summary, .. } = A::ROUTE;
+        example["action"] = action.into();
+        example["id"] = "1".into();
+        let payload = closed(json!({"type": "object"}), action);
+        self.messages.insert(action.into(), message(action, &summary.into(), &payload, &example));
+        let operation = Operation { route: A::ROUTE, answers: Vec::new(), codes: Vec::new(), note: "" };
+        self.operations.insert(action, operation);
+        Entry { document: self, action: PhantomData }
+    }
+
+    /// All of it.
+    pub fn finish(mut self) -> Value {
+        let codes = self.codes();
+        let error = &mut self.messages[ErrorMessage::TYPE];
+        error["payload"]["properties"]["code"]["enum"] = codes.keys().copied().collect();
+        let codes: Vec<_> = codes.iter().map(|(code, detail)| format!("- `{code}`: {detail}")).collect();
+        error["description"] = format!("Its codes:\n\n{}", codes.join("\n")).into();
+
+        let named = |kind: &str, name: &str| json!({"$ref": format!("#/{kind}/{name}")});
+        let mut operations = Map::new();
+        // API Gateway's own routes are no messages: they are what the channel and the errors say.
+        for route in ACTIONS.iter().filter(|route| !route.action.starts_with('$')) {
+            let operation = self.operations.get(route.action).unwrap_or_else(|| panic!("{} is not described here", route.action));
+            operations.insert(route.action.into(), operation.described());
+        }
+        operations.insert("charts.stream".into(), connected());
+        let messages: Map<_, _> = self.messages.keys().map(|name| (name.clone(), named("components/messages", name))).collect();
+        let schemes = security_schemes();
+        let security: Vec<_> = schemes.as_object().unwrap().keys().map(|name| named("components/securitySchemes", name)).collect();
+        json!({
+            "asyncapi": "3.0.0",
+            "info": {
+                "title": "Tally",
+                "version": env!("CARGO_PKG_VERSION"),
+                "description": DESCRIPTION,
+                "license": {"name": "MIT OR Apache-2.0"},
+            },
+            "defaultContentType": "application/json",
+            "servers": {
+                "deployment": {
+                    "host": "{host}",
+                    "protocol": "wss",
+                    "description": "`websocket_url` of `GET /` has the whole URL; that of a local stack begins with `ws://`.",
+                    "variables": {"host": {"description": "Host of the WebSocket API.", "examples": ["ws.example.com"]}},
+                    "security": security,
+                },
+            },
+            "channels": {"live": {
+                "address": "/live",
+                "title": "The one channel",
+                "description": CHANNEL,
+                "servers": [named("servers", "deployment")],
+                "messages": messages,
+                "bindings": {"ws": self.handshake()},
+            }},
+            "operations": operations,
+            "components": {"messages": self.messages, "schemas": self.schemas, "securitySchemes": schemes},
+        })
+    }
+
+    /// What errors can say, each with a sentence that goes with it.
+    fn codes(&self) -> BTreeMap<&'static str, String> {
+        let own = self.errors.iter().cloned().chain([Problem::unknown_action()]);
+        common_errors().into_iter().chain(own).map(|problem| (problem.code, problem.detail)).collect()
+    }
+
+    /// The request that opens a connection.
+    fn handshake(&self) -> Value {
+        let subscribe = &self.messages[charts::Subscribe::ROUTE.action]["payload"]["properties"];
+        json!({
+            "method": "GET",
+            "query": {"type": "object", "additionalProperties": false, "properties": {
+                "ticket": {"type": "string", "description": "Of `POST /auth/ws-ticket`: good once, for a minute."},
+                "token": {"type": "string", "description": "An access token, where the deployment takes one here."},
+                "chart_type": subscribe["chart_type"],
+                "interval_ms": subscribe["interval_ms"],
+            }},
+            "headers": {"type": "object", "properties": {
+                "Authorization": {"type": "string", "description": "`Bearer` and an access token."},
+                "Origin": {"type": "string", "description": "Of a page, which must be on the deployment's list."},
+                "Sec-WebSocket-Protocol": {
+                    "type": "string",
+                    "description": "`tally.v1`, and with it `bearer.<access token>`, for browsers: they can set no other header.",
+                },
+            }},
+            "bindingVersion": "0.1.0",
+        })
+    }
+}
+
+impl<A: Action> Entry<'_, A> {
+    fn operation(&mut self) -> &mut Operation {
+        self.document.operations.get_mut(A::ROUTE.action).unwrap()
+    }
+
+    /// Members of the message beside `action` and `id`.
+    pub fn body<T: ToSchema + Form>(self) -> Self
+    where
+        A: Action<Body = T>,
+    {
+        let action = A::ROUTE.action;
+        let payload = closed(schema::<T>(&mut self.document.schemas), action);
+        self.document.messages[action]["payload"] = payload;
+        self
+    }
+
+    /// What success is answered with, first of all.
+    pub fn answer<M: ServerMessage>(self) -> Self
+    where
+        A: Action<Output = M>,
+    {
+        self.then::<M>()
+    }
+
+    /// What comes after that.
+    pub fn then<M: ServerMessage>(mut self) -> Self {
+        self.operation().answers.push(M::TYPE);
+        self
+    }
+
+    /// An error that not every action has.
+    pub fn fails(mut self, problem: Problem) -> Self {
+        self.operation().codes.push(problem.code);
+        self.document.errors.push(problem);
+        self
+    }
+
+    /// What the types do not say.
+    pub fn note(mut self, note: &'static str) {
+        self.operation().note = note;
+    }
+}
+
+impl Operation {
+    fn described(&self) -> Value {
+        let ActionRoute { action, summary, limits, .. } = &self.route;
+        let list = |names: Vec<&str>| names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let limits = list(limits.iter().map(|policy| policy.name).chain(["ws_messages"]).collect());
+        let codes = list(common_errors().iter().map(|problem| problem.code).chain(self.codes.iter().copied()).collect());
+        let description = format!("{}\n\nLimits: {limits}. Codes of errors: {codes}.", self.note);
+        json!({
+            "action": "receive",
+            "channel": {"$ref": "#/channels/live"},
+            "title": action,
+            "summary": summary,
+            "description": description.trim_start(),
+            "messages": of_channel(&[action]),
+            "reply": {
+                "channel": {"$ref": "#/channels/live"},
+                "messages": of_channel(&[&self.answers[..], &[ErrorMessage::TYPE]].concat()),
+            },
+        })
+    }
+}
+
+/// The stream that a connection begins with, where its URL asks for one.
+fn connected() -> Value {
+    let messages = [platform::charts::Subscribed::TYPE, chart_stream::Data::TYPE, chart_stream::Ended::TYPE];
+    json!({
+        "action": "send",
+        "channel": {"$ref": "#/channels/live"},
+        "title": "charts.stream",
+        "summary": "Streams frames of the chart that a connection asked for as it opened",
+        "messages": of_channel(&messages),
+    })
+}
+
+fn of_channel(names: &[&str]) -> Value {
+    names.iter().map(|name| json!({"$ref": format!("#/channels/live/messages/{name}")})).collect()
+}
+
+/// A message of either side.
+fn message(name: &str, summary: &Value, payload: &Value, example: &Value) -> Value {
+    json!({
+        "name": name,
+        "title": name,
+        "summary": summary,
+        "correlationId": {"location": "$message.payload#/id", "description": "The client's own id for its message, which answers echo."},
+        "payload": payload,
+        "examples": [{"payload": example}],
+    })
+}
+
+/// What a client's message has: what is not known is refused.
+fn closed(body: Value, action: &str) -> Value {
+    let id =
+        json!({"type": ["string", "null"], "maxLength": 128, "description": "The client's own id for the message, which answers echo."});
+    let mut payload = enveloped(body, ("action", action), id);
+    payload["additionalProperties"] = false.into();
+    payload
+}
+
+fn security_schemes() -> Value {
+    json!({
+        "ticket": {"type": "httpApiKey", "in": "query", "name": "ticket", "description": "Ticket of `POST /auth/ws-ticket`, good once"},
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "Access token of `POST /auth/login`"},
+        "subprotocol": {
+            "type": "httpApiKey", "in": "header", "name": "Sec-WebSocket-Protocol",
+            "description": "`tally.v1, bearer.<access token>`; the answer selects `tally.v1`",
+        },
+        "token": {
+            "type": "httpApiKey", "in": "query", "name": "token",
+            "description": "Access token in the URL, where the deployment takes it there: for trying things",
+        },
+    })
+}
+
+const DESCRIPTION: &str = "The WebSocket API of a finance team's AI assistant. A message is a JSON object: a client's has an `action` \
+    and perhaps an `id` of its own, a server's has a `type` and the `id` of the message that it answers. What is wrong, unknown or too \
+    much is answered with `error`, and the connection stays. The API only grows: messages and members are added, never changed or \
+    removed; ignore what you do not know.";
+
+const CHANNEL: &str = "A connection is opened with one of the credentials, the first of which counts: a ticket, the header, the \
+    subprotocol, the token in the URL. Without a good one it is refused with 401, from a page of an origin that is not on the list with \
+    403, with a wrong query with 422, and as the sixth of its session with 429. `chart_type` and `interval_ms` subscribe to a chart at \
+    once.\n\n\
+    It ends with its session, or when the token that it (or its ticket) came with has been expired for an hour without `auth.renew`. API \
+    Gateway ends one over which nothing has passed for ten minutes, so `ping` every five, and any after two hours: open another and \
+    `chat.resume`.\n\n\
+    Frames are text. A client's of more than 32 KB ends the connection with 1009 (send long messages by `POST /chat`), a binary one with \
+    1003. The server's stay under 32 KB. A frame of API Gateway's own has no `type`: `{\"message\", \"connectionId\", \"requestId\"}`.";

@@ -1,0 +1,105 @@
+//! The AsyncAPI document: operations from the table of actions, messages from the types. What is here beside them is how
+//! messages follow one another, and an example of each.
+
+mod check;
+mod document;
+mod schema;
+
+use platform::charts::Subscribed;
+use platform::chat::{ChatCompleted, ChatDelta, ChatFailed, ChatStarted};
+use platform::domain::{ChartType, StopReason, Usage};
+use platform::problem::Problem;
+use platform::socket::ErrorMessage;
+use serde_json::{Value, json};
+
+use self::document::Document;
+
+pub use check::{validator, verify};
+
+const REPLY: &str = "019a0000-0000-7000-8000-000000000001";
+const CONVERSATION: &str = "019a0000-0000-7000-8000-000000000002";
+const SUBSCRIPTION: &str = "019a0000-0000-7000-8000-000000000003";
+const REQUEST: &str = "c2VydmVyLWlk=";
+
+/// The whole document.
+pub fn document() -> Value {
+    let mut document = Document::default();
+    messages(&mut document);
+    document.action::<ping::Ping>(json!({})).answer::<ping::Pong>();
+    document
+        .action::<auth_renew::Renew>(json!({"token": "eyJ0eXAiOiJhdCtqd3QifQ.e30.c2lnbmF0dXJl"}))
+        .body::<auth_renew::RenewBody>()
+        .answer::<auth_renew::Renewed>();
+    document
+        .action::<charts::Subscribe>(json!({"chart_type": "line", "interval_ms": 500}))
+        .body::<charts::SubscribeBody>()
+        .answer::<Subscribed>()
+        .then::<chart_stream::Data>()
+        .then::<chart_stream::Ended>()
+        .note("Frames follow until the stream is unsubscribed from or ends by itself. A connection has one stream of each chart.");
+    document
+        .action::<charts::Unsubscribe>(json!({"chart_type": "line"}))
+        .body::<charts::UnsubscribeBody>()
+        .answer::<charts::Unsubscribed>()
+        .note("Doing it twice is doing it once. Frames that were on their way may come before the answer, and none after it.");
+    document
+        .action::<chat_send::ChatSend>(json!({"message": "How did Alpha do in 2023?"}))
+        .body::<platform::chat::ChatRequest>()
+        .answer::<ChatStarted>()
+        .then::<ChatDelta>()
+        .then::<ChatCompleted>()
+        .then::<ChatFailed>()
+        .fails(Problem::not_found())
+        .fails(Problem::budget_exceeded("Your budget"))
+        .note("Deltas follow, and one `chat.completed` or `chat.failed` at the end.");
+    document
+        .action::<chat_follow::Cancel>(json!({"message_id": REPLY}))
+        .body::<chat_follow::CancelBody>()
+        .answer::<ChatCompleted>()
+        .fails(Problem::not_found())
+        .fails(Problem::reply_ended())
+        .note(
+            "Nothing answers it by itself: within half a second the reply ends for everyone who hears it, by `chat.completed` with \
+             `stop_reason: \"cancelled\"`. Doing it twice is doing it once.",
+        );
+    document
+        .action::<chat_follow::Resume>(json!({"message_id": REPLY, "after_sequence": 7}))
+        .body::<chat_follow::ResumeBody>()
+        .answer::<ChatDelta>()
+        .then::<ChatCompleted>()
+        .then::<ChatFailed>()
+        .fails(Problem::not_found())
+        .note("The deltas after that one come, and the rest as it is written, over any connection of the same user, for a day.");
+    document.finish()
+}
+
+/// What the server says, with an example of each.
+fn messages(document: &mut Document) {
+    document.message(&ErrorMessage::new(Problem::invalid_field("chart_type", "must be line, pie or bar"), REQUEST));
+    document.message(&ping::Pong {});
+    document.message(&auth_renew::Renewed { expires_at: "2026-01-31T09:45:00.000Z".into() });
+
+    let subscription_id = || SUBSCRIPTION.to_owned();
+    let point = chart_stream::Point { label: "Jan", value: 123_456.78 };
+    document.message(&Subscribed { subscription_id: subscription_id(), chart_type: ChartType::Line, interval_ms: 500 });
+    document.message(&chart_stream::Data {
+        subscription_id: subscription_id(),
+        chart_type: ChartType::Line,
+        timestamp: "2026-01-31T09:30:00.000Z".into(),
+        sequence: 1,
+        figures: chart_stream::Figures::Points(vec![point]),
+    });
+    document.message(&chart_stream::Ended { subscription_id: subscription_id(), reason: chart_stream::Reason::Deadline });
+    document.message(&charts::Unsubscribed { chart_type: ChartType::Line });
+
+    let message_id = || REPLY.to_owned();
+    document.message(&ChatStarted { message_id: message_id(), conversation_id: CONVERSATION.into() });
+    document.message(&ChatDelta { message_id: message_id(), sequence: 1, text: "Lorem ipsum".into() });
+    document.message(&ChatCompleted {
+        message_id: message_id(),
+        stop_reason: StopReason::EndTurn,
+        usage: Usage { input_tokens: 12, output_tokens: 87, ..Usage::default() },
+        cost_usd: "0.0013410".parse().unwrap(),
+    });
+    document.message(&ChatFailed::new(REPLY, &Problem::unavailable()));
+}

@@ -1,0 +1,207 @@
+//! The AsyncAPI document is valid and whole, and clients and server go by it. Besides, `Socket` holds every message that any
+//! test hears against it.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use platform::routes::ACTIONS;
+use serde_json::{Value, json};
+use tally_tests::{Socket, World, asyncapi, root};
+
+use crate::chat::{FAST, SLOW, text};
+use crate::rules::files;
+
+/// AsyncAPI's own schema: `schemas/3.0.0.json` of the npm package `@asyncapi/specs` 6.11.1 (Apache-2.0) without its white space.
+const SCHEMA: &str = include_str!("schema-3.0.0.json");
+
+/// The example of a message.
+fn example(document: &Value, name: &str) -> Value {
+    document["components"]["messages"][name]["examples"][0]["payload"].clone()
+}
+
+/// Names of all messages, the clients' actions and the server's types.
+fn names(document: &Value) -> BTreeSet<&str> {
+    document["components"]["messages"].as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// Every action that a message can name.
+fn actions() -> BTreeSet<&'static str> {
+    ACTIONS.iter().map(|route| route.action).filter(|action| !action.starts_with('$')).collect()
+}
+
+#[test]
+fn the_document_is_valid() {
+    let schema = jsonschema::validator_for(&serde_json::from_str(SCHEMA).unwrap()).unwrap();
+    let mut document = asyncapi::document();
+    let faults: Vec<_> = schema.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(faults.is_empty(), "{faults:#?}");
+    for (pointer, wrong) in [
+        ("/asyncapi", json!("3")),
+        ("/operations/ping/action", json!("answer")),
+        ("/components/messages/pong/payload/type", json!("text")),
+        ("/components/messages/pong/examples", json!("pong")),
+        ("/channels/live/bindings/ws/method", json!("PUT")),
+    ] {
+        let right = std::mem::replace(document.pointer_mut(pointer).unwrap(), wrong);
+        assert!(!schema.is_valid(&document), "{pointer}");
+        *document.pointer_mut(pointer).unwrap() = right;
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn check(document: &Value, value: &Value) {
+        if let Some(reference) = value.get("$ref") {
+            let pointer = text(reference).strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{reference}");
+        }
+        let items = value.as_array().into_iter().flatten();
+        items.chain(value.as_object().into_iter().flat_map(|members| members.values())).for_each(|item| check(document, item));
+    }
+    let document = asyncapi::document();
+    check(&document, &document);
+}
+
+#[test]
+fn every_action_and_every_type_of_message_is_in_it() {
+    let sources = ["functions", "shared"].iter().flat_map(|directory| files(&root().join(directory), ".rs"));
+    let sources = sources.map(|path| fs::read_to_string(path).unwrap()).collect::<String>();
+    let types = sources.split("impl ServerMessage for ").skip(1).map(|rest| rest.split('"').nth(1).unwrap());
+    // Of what is never sent.
+    let expected: BTreeSet<_> = types.filter(|kind| *kind != "none").chain(actions()).collect();
+    assert_eq!(names(&asyncapi::document()), expected);
+}
+
+#[test]
+fn examples_are_as_their_schemas_have_them() {
+    let document = asyncapi::document();
+    for name in names(&document) {
+        let mut example = example(&document, name);
+        let validator = asyncapi::validator(name);
+        assert!(validator.is_valid(&example), "{name}: {:?}", validator.validate(&example));
+        let kind = if actions().contains(name) { "action" } else { "type" };
+        assert_eq!(example[kind], name);
+        // That it is nothing else: a schema that takes anything would do for all of them.
+        example[kind] = "another".into();
+        assert!(!validator.is_valid(&example), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_document_refuses_is_what_the_server_refuses() {
+    let world = World::with(&FAST).await;
+    let caller = world.someone().await;
+    let mut socket = world.connect(&caller).await;
+    let id = "019a0000-0000-7000-8000-000000000001";
+    for (message, is_right) in [
+        (json!({"action": "ping"}), true),
+        (json!({"action": "ping", "id": "é".repeat(128)}), true),
+        (json!({"action": "ping", "id": "é".repeat(129)}), false),
+        (json!({"action": "ping", "id": null}), true),
+        (json!({"action": "ping", "id": 7}), false),
+        (json!({"action": "ping", "more": 1}), false),
+        (json!({"action": "auth.renew", "token": "not.a.token"}), true),
+        (json!({"action": "auth.renew", "token": 7}), false),
+        (json!({"action": "auth.renew"}), false),
+        (json!({"action": "charts.unsubscribe", "chart_type": "pie"}), true),
+        (json!({"action": "charts.unsubscribe", "chart_type": "area"}), false),
+        (json!({"action": "charts.unsubscribe", "chart_type": "pie", "interval_ms": 500}), false),
+        (json!({"action": "charts.subscribe", "interval_ms": 500}), false),
+        (json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 249}), false),
+        (json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 250}), true),
+        (json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 60_000}), true),
+        (json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 60_001}), false),
+        (json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": "500"}), false),
+        (json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": null}), true),
+        (json!({"action": "chat.send", "message": ""}), false),
+        (json!({"action": "chat.send", "message": "€".repeat(10_000)}), true),
+        (json!({"action": "chat.send", "message": "€".repeat(10_001)}), false),
+        (json!({"action": "chat.send", "message": "Hello", "conversation_id": null, "prompt": "default"}), true),
+        (json!({"action": "chat.send", "message": "Hello", "conversation_id": id}), true),
+        (json!({"action": "chat.send", "message": "Hello", "conversation_id": 7}), false),
+        (json!({"action": "chat.send", "message": "Hello", "prompt": ["default"]}), false),
+        (json!({"action": "chat.cancel", "message_id": id}), true),
+        (json!({"action": "chat.cancel"}), false),
+        (json!({"action": "chat.resume", "message_id": id, "after_sequence": 0}), true),
+        (json!({"action": "chat.resume", "message_id": id, "after_sequence": -1}), false),
+        (json!({"action": "chat.resume", "message_id": id, "after_sequence": 1.5}), false),
+        (json!({"action": "chat.resume", "message_id": id}), false),
+    ] {
+        let described = asyncapi::validator(text(&message["action"])).is_valid(&message);
+        // What other messages are answered with goes on meanwhile.
+        let answer = socket.ask_amid(&message, &["charts.data", "chat.delta", "chat.completed"]).await;
+        assert_eq!((described, answer["code"] != "validation_failed"), (is_right, is_right), "{message}: {answer}");
+    }
+}
+
+/// A connection, and the types of what has come over it.
+struct Listener {
+    socket: Socket,
+    heard: BTreeSet<String>,
+}
+
+impl Listener {
+    async fn next(&mut self) -> Value {
+        let message = self.socket.next().await.expect("the connection stays");
+        self.heard.insert(text(&message["type"]).to_owned());
+        message
+    }
+
+    /// Waits for a message of this type, unless one has come before.
+    async fn hear(&mut self, kind: &str) {
+        while !self.heard.contains(kind) {
+            self.next().await;
+        }
+    }
+
+    /// Sends a message and gives the next one of this type, whatever comes before it.
+    async fn ask(&mut self, message: &Value, kind: &str) -> Value {
+        self.socket.send(message).await;
+        loop {
+            let answer = self.next().await;
+            if answer["type"] == kind {
+                return answer;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_example_is_taken_and_every_type_of_message_comes() {
+    let document = asyncapi::document();
+    let example = |name: &str, name_of: &str, value: &Value| {
+        let mut message = example(&document, name);
+        message[name_of] = value.clone();
+        message
+    };
+    let world = World::with(&[SLOW[0], SLOW[1], ("ChartStreamSeconds", "10")]).await;
+    let caller = world.someone().await;
+    let socket = world.connect_with(&caller, "?chart_type=bar&interval_ms=60000").await;
+    let mut client = Listener { socket, heard: BTreeSet::new() };
+    client.hear("charts.data").await;
+
+    client.ask(&example("ping", "id", &json!("1")), "pong").await;
+    client.ask(&example("auth.renew", "token", &json!(caller.access)), "auth.renewed").await;
+    client.ask(&example("charts.subscribe", "id", &json!("1")), "charts.subscribed").await;
+    client.ask(&example("charts.unsubscribe", "id", &json!("1")), "charts.unsubscribed").await;
+    client.ask(&json!({"action": "charts.publish"}), "error").await;
+
+    let reply = client.ask(&example("chat.send", "id", &json!("1")), "chat.started").await["message_id"].clone();
+    client.hear("chat.delta").await;
+    client.socket.send(&example("chat.resume", "message_id", &reply)).await;
+    // It may have come to its end by then.
+    client.ask(&example("chat.cancel", "message_id", &reply), "chat.completed").await;
+    // The stream that the connection began with.
+    client.hear("charts.ended").await;
+
+    let nowhere = "arn:aws:lambda:us-east-1:123456789012:function:Nowhere:live";
+    let world = World::of(|options| {
+        options.environment.insert("CHAT_STREAM_ARN".into(), nowhere.into());
+    });
+    let world = world.await;
+    client.socket = world.connect(&world.someone().await).await;
+    client.ask(&example("chat.send", "id", &json!("1")), "chat.failed").await;
+
+    let types: BTreeSet<_> = names(&document).into_iter().filter(|name| !actions().contains(name)).map(str::to_owned).collect();
+    assert_eq!(client.heard, types);
+}
