@@ -27,6 +27,12 @@ pub fn new_id(now: Timestamp) -> String {
     new_uuid(now).to_string()
 }
 
+/// When a UUIDv7 was made.
+pub fn made_at(id: &str) -> Option<Timestamp> {
+    let (seconds, nanoseconds) = Uuid::try_parse(id).ok()?.get_timestamp()?.to_unix();
+    Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanoseconds).ok()?).ok()
+}
+
 /// Whether text is a UUID as we write them; another string in a path is a 404 without a look at any table.
 pub fn is_id(text: &str) -> bool {
     text.len() == 36 && Uuid::try_parse(text).is_ok_and(|id| id.get_version_num() == 7 && id.to_string() == text)
@@ -61,6 +67,7 @@ mod tests {
         let (early, late) = (Timestamp::from_millisecond(1_000).unwrap(), Timestamp::from_millisecond(1_001).unwrap());
         assert!(new_id(early) < new_id(late));
         assert!(is_id(&new_id(late)));
+        assert_eq!((made_at(&new_id(late)), made_at("me")), (Some(late), None));
         for other in
             ["", "me", "00000000-0000-0000-0000-000000000000", "018f0000-0000-4000-8000-000000000000", &new_id(late).to_uppercase()]
         {

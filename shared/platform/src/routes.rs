@@ -519,7 +519,8 @@ pub const CHAT_CANCEL: ActionRoute =
 
 /// A reply from where a client has left it.
 pub const CHAT_RESUME: ActionRoute =
-    ActionRoute::new("chat-follow", "chat.resume", "Sends what a client has missed of a reply, and what comes");
+    ActionRoute::new("chat-follow", "chat.resume", "Sends what a client has missed of a reply, and what comes")
+        .limited(&[Policy::CHAT_RESUME]);
 
 /// Whether `path` is an instance of a route's path: `/users/42` of `/users/{id}`.
 pub fn matches(route: &Route, path: &str) -> bool {

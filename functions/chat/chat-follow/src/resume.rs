@@ -1,16 +1,16 @@
 //! `chat.resume`.
 
 use futures_util::FutureExt as _;
-use platform::chat::{ChatCompleted, ChatDelta, ChatFailed};
+use platform::chat::{ChatDelta, ChatEnd, ChatFailed};
 use platform::config::ConfigError;
-use platform::domain::{MessageStatus, ResourceId};
+use platform::domain::ResourceId;
 use platform::http::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message, Peer, SendError, Sender};
-use platform::store::{Drafts, Frames, History, Joined, Message as Reply};
+use platform::store::{Drafts, Head, History, Joined, Message as Reply};
 use utoipa::ToSchema;
 
 /// The action. What answers it are the reply's own messages, from the one after `after_sequence` on. While the reply is being
@@ -30,12 +30,6 @@ pub struct ResumeBody {
     /// `sequence` of the last delta that came; 0 for all of the reply.
     #[schema(minimum = 0, example = 7)]
     pub after_sequence: u64,
-}
-
-/// How a reply has ended, as it is said.
-enum End {
-    Completed(ChatCompleted),
-    Failed(ChatFailed),
 }
 
 impl Form for ResumeBody {
@@ -61,57 +55,46 @@ impl Action for Resume {
 
     async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<ChatDelta>>, Problem> {
         let ResumeBody { message_id, after_sequence } = message.body;
-        let (user_id, connection_id) = (&message.caller.user_id, &message.connection.connection_id);
-        match self.drafts.join(message_id.as_str(), user_id, connection_id, after_sequence).await? {
-            Joined::Live => Ok(Plan::reply(None)),
-            Joined::Unknown => Err(Problem::not_found()),
-            Joined::Ended(head) => {
-                let reply = self.history.message(&head.user_id, &head.conversation_id, &head.message_id).await?;
-                let reply = reply.ok_or_else(Problem::not_found)?;
-                let (unheard, end) = (ChatFailed::unheard(&reply), End::from(reply));
-                let frames = self.drafts.frames(&head.message_id).await?;
-                let (sender, connection) = (self.sender.clone(), message.connection.clone());
-                let follow = async move {
-                    let sent = replay(&sender, connection.peer(), frames, after_sequence, &end).await;
-                    if let Err(error) = sent {
-                        tracing::info!(%error, connection_id = connection.connection_id, "the rest of a reply was not sent");
-                        // So that nobody waits for it; where the connection has ended there is nobody.
-                        if !matches!(error, SendError::Gone) {
-                            sender.post(connection.peer(), None, &unheard).await.ok();
-                        }
-                    }
-                    Ok(None)
-                };
-                Ok(Plan::reply(None).then(Box::new(|| follow.boxed())))
+        let user_id = &message.caller.user_id;
+        let is_theirs = |head: &Head| head.user_id == *user_id && !head.has_expired(message.now);
+        let head = self.drafts.head(message_id.as_str()).await?.filter(is_theirs).ok_or_else(Problem::not_found)?;
+        let (conversation_id, has_ended) = (head.conversation_id.clone(), head.ended_at.is_some());
+        if !has_ended {
+            // One of a conversation that has been deleted goes on for those who listen, and for nobody else.
+            self.history.conversation(user_id, &conversation_id).await?.ok_or_else(Problem::not_found)?;
+            if self.drafts.join(head, &message.connection.connection_id, after_sequence).await? == Joined::Live {
+                return Ok(Plan::reply(None));
             }
         }
-    }
-}
-
-impl From<Reply> for End {
-    fn from(reply: Reply) -> Self {
-        match (reply.status, reply.stop_reason) {
-            (MessageStatus::Completed | MessageStatus::Cancelled, Some(stop_reason)) => Self::Completed(ChatCompleted {
-                message_id: reply.id,
-                stop_reason,
-                usage: reply.usage.unwrap_or_default(),
-                cost_usd: reply.cost_usd.unwrap_or_default(),
-            }),
-            _ => Self::Failed(ChatFailed::new(&reply.id, &Problem::unavailable())),
-        }
+        let reply = self.history.message(user_id, &conversation_id, message_id.as_str()).await?.ok_or_else(Problem::not_found)?;
+        let frames = self.drafts.frames(&reply.id).await?;
+        let (sender, connection) = (self.sender.clone(), message.connection.clone());
+        let follow = async move {
+            replay(&sender, connection.peer(), &reply, frames, after_sequence).await;
+            Ok(None)
+        };
+        Ok(Plan::reply(None).then(Box::new(|| follow.boxed())))
     }
 }
 
 /// Sends what a connection has missed of a reply that has ended, and how it ended. A frame that may not have arrived ends it: the
-/// client can resume from where it is.
-async fn replay(sender: &Sender, peer: Peer<'_>, frames: Vec<Frames>, after: u64, end: &End) -> Result<(), SendError> {
-    for Frames { message_id, sequence, frames } in frames {
-        for (sequence, text) in (sequence..).zip(frames).filter(|(sequence, _)| *sequence > after) {
-            sender.post(peer, None, &ChatDelta { message_id: message_id.clone(), sequence, text }).await?;
+/// client can resume from where it is. A text that is not all there is not sent: nobody is to take it for the reply's.
+async fn replay(sender: &Sender, peer: Peer<'_>, reply: &Reply, frames: Vec<String>, after: u64) {
+    let send = async {
+        if frames.concat() != reply.text {
+            tracing::error!(message_id = reply.id, "the frames of a reply are not its text");
+            return sender.post(peer, None, &ChatFailed::unheard(reply)).await;
         }
-    }
-    match end {
-        End::Completed(completed) => sender.post(peer, None, completed).await,
-        End::Failed(failed) => sender.post(peer, None, failed).await,
+        for (sequence, text) in (1..).zip(frames).filter(|(sequence, _)| *sequence > after) {
+            sender.post(peer, None, &ChatDelta { message_id: reply.id.clone(), sequence, text }).await?;
+        }
+        ChatEnd::of(reply).post(sender, peer).await
+    };
+    if let Err(error) = send.await {
+        tracing::info!(%error, connection_id = peer.connection_id, "the rest of a reply was not sent");
+        // So that nobody waits for it; where the connection has ended there is nobody.
+        if !matches!(error, SendError::Gone) {
+            sender.post(peer, None, &ChatFailed::unheard(reply)).await.ok();
+        }
     }
 }

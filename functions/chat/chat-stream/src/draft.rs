@@ -1,16 +1,17 @@
-//! A reply while it is written: its text in frames, who has heard which of them, what is stored, and when more is due.
+//! A reply while it is written: its text in frames, who hears them, what is stored, and when more is due.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use platform::chat::{ChatDelta, ChatFailed};
+use platform::chat::ChatFailed;
 use platform::domain::{MessageStatus, Usage};
-use platform::socket::{Peer, SendError, ServerMessage};
-use platform::store::{Frames, Head, Listener, Message, Spent};
-use tokio::time::{Instant, sleep, timeout};
+use platform::socket::ServerMessage;
+use platform::store::{Frames, Head, Hearers, Message, Spent};
+use tokio::time::{Instant, timeout};
 
 use crate::ChatStream;
+use crate::ear::Ear;
 
 /// Time between two frames: a reader sees text flow, and a frame holds more than a word.
 const FRAME_INTERVAL: Duration = Duration::from_millis(150);
@@ -19,21 +20,14 @@ const FRAME_INTERVAL: Duration = Duration::from_millis(150);
 /// half a second.
 const TOUCH_INTERVAL: Duration = Duration::from_millis(350);
 
-/// How long a connection is believed to be allowed, from when it joined and from each time it is looked at.
-const BELIEVED_FOR_MS: i64 = 5_000;
-
-/// Attempts at saying how the reply ended: one that comes twice does no harm, one that does not come at all keeps a client
-/// waiting.
-const END_ATTEMPTS: u32 = 3;
-
-/// Time between two of them.
-const END_PAUSE: Duration = Duration::from_millis(500);
-
 /// Frames that one connection is sent at a time: whoever has much to catch up with keeps nobody else waiting.
 const FRAMES_AT_ONCE: usize = 10;
 
 /// Time for sending what is left at the end.
 const LAST_SEND: Duration = Duration::from_secs(5);
+
+/// Bytes of text in a reply: an item of DynamoDB's holds 400 KB, with what else there is in a message.
+const REPLY_BYTES: usize = 350_000;
 
 /// Bytes of text in one frame. JSON writes a byte as six at worst, and a frame has to stay under 32 KB.
 const FRAME_BYTES: usize = 4 * 1024;
@@ -52,27 +46,19 @@ pub struct Draft<'a> {
     frames: Vec<String>,
     /// Text that is in no frame yet.
     loose: String,
+    /// Bytes of all of its text.
+    length: usize,
     /// Frames that have been stored.
     saved: usize,
     /// Wishes of others that have been done.
     wishes: u64,
+    /// What it had taken when that was last stored.
+    noted: Option<Spent>,
     ears: BTreeMap<String, Ear>,
+    /// Connections in whose place others hear it, and that have not been told so.
+    dismissed: Vec<(String, Ear)>,
     next_frame: Instant,
     next_touch: Instant,
-}
-
-/// A connection that hears the reply.
-struct Ear {
-    listener: Listener,
-    /// Frames that it has been sent.
-    heard: usize,
-    /// Whether a frame may not have arrived, or could not be let out. No more is sent then, because a gap would be worse than an
-    /// end: it can join again, or read the reply.
-    cut: bool,
-    /// Whether it has ended, or its session.
-    gone: bool,
-    /// When it was last known to be allowed, milliseconds since 1970.
-    admitted_at: i64,
 }
 
 /// What others want of a reply.
@@ -98,9 +84,12 @@ impl<'a> Draft<'a> {
             sweep_at,
             frames: Vec::new(),
             loose: String::new(),
+            length: 0,
             saved: 0,
             wishes: 0,
+            noted: None,
             ears: BTreeMap::new(),
+            dismissed: Vec::new(),
             next_frame: now,
             next_touch: now,
         }
@@ -121,15 +110,18 @@ impl<'a> Draft<'a> {
         Spent { model: self.model.clone(), usage: self.usage, cost_usd: self.worker.provider.cost(&self.model, &self.usage) }
     }
 
-    /// Adds text.
-    pub fn push(&mut self, text: &str) {
-        self.loose.push_str(text);
+    /// Adds text, or as much of it as a reply can hold; whether that is all of it.
+    pub fn push(&mut self, text: &str) -> bool {
+        let fits = &text[..text.floor_char_boundary(REPLY_BYTES - self.length)];
+        self.length += fits.len();
+        self.loose.push_str(fits);
+        fits.len() == text.len()
     }
 
     /// When [`Draft::advance`] has something to do.
     pub fn due(&self) -> Instant {
         match self.loose.len() {
-            _ if self.ears.values().any(|ear| ear.lacks(self.frames.len())) => Instant::now(),
+            _ if !self.dismissed.is_empty() || self.ears.values().any(|ear| ear.lacks(self.frames.len())) => Instant::now(),
             0 => self.next_touch,
             1..FRAME_BYTES => self.next_frame.min(self.next_touch),
             _ => Instant::now(),
@@ -173,21 +165,31 @@ impl<'a> Draft<'a> {
     /// Stores what is new, and does what others want. Where the store does not answer the reply goes on: the next time may do.
     pub async fn touch(&mut self) -> Wish {
         self.next_touch = Instant::now() + TOUCH_INTERVAL;
-        let spent = self.spent();
-        let (worker, unsaved, count) = (self.worker, self.unsaved(), self.frames.len());
+        let (worker, spent, unsaved, count) = (self.worker, self.spent(), self.unsaved(), self.frames.len());
+        let gone: Vec<_> = self.ears.iter().filter(|(_, ear)| ear.gone).map(|(id, _)| id.clone()).collect();
         let save = async {
             match &unsaved {
                 Some(frames) => worker.drafts.save(frames, worker.clock.now()).await,
                 None => Ok(()),
             }
         };
-        let (saved, touched) = join(save, worker.drafts.touch(&self.reply.id, &spent, self.sweep_at)).await;
+        let look = async {
+            // To read costs half, and a model may think for long.
+            if self.noted.as_ref() == Some(&spent) && gone.is_empty() {
+                return Ok(worker.drafts.head(&self.reply.id).await?.filter(|head| head.ended_at.is_none()));
+            }
+            worker.drafts.touch(&self.reply.id, &spent, self.sweep_at, &gone).await
+        };
+        let (saved, touched) = join(save, look).await;
         match saved {
             Ok(()) => self.saved = count,
             Err(error) => tracing::warn!(%error, message_id = self.reply.id, "those who join or poll see less than there is"),
         }
         match touched {
-            Ok(Some(head)) => self.heed(head),
+            Ok(Some(head)) => {
+                self.noted = Some(spent);
+                self.heed(head)
+            }
             Ok(None) => Wish::Nothing,
             Err(error) => {
                 tracing::warn!(%error, message_id = self.reply.id, "nobody can join or stop this reply for now");
@@ -196,17 +198,18 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Takes in what others want: whoever has joined is sent what is missing with the next frames.
+    /// Takes in what others want: whoever has joined is sent what is missing with the next frames, and whoever had to give way
+    /// is told.
     pub fn heed(&mut self, head: Head) -> Wish {
         self.wishes = head.wishes;
         let mut known = std::mem::take(&mut self.ears);
         for (id, listener) in head.listeners {
             let ear = known.remove(&id).filter(|ear| ear.listener == listener);
             let after = usize::try_from(listener.after).unwrap_or(usize::MAX).min(self.frames.len());
-            let admitted_at = self.worker.clock.now().as_millisecond();
-            let ear = ear.unwrap_or(Ear { listener, heard: after, cut: false, gone: false, admitted_at });
+            let ear = ear.unwrap_or_else(|| Ear::new(listener, after, self.worker));
             self.ears.insert(id, ear);
         }
+        self.dismissed.extend(known.into_iter().filter(|(_, ear)| !ear.gone));
         if head.cancelled_at.is_some() { Wish::Stop } else { Wish::GoOn }
     }
 
@@ -221,79 +224,36 @@ impl<'a> Draft<'a> {
     /// Sends everyone the frames that they have not heard, at most so many each.
     async fn send(&mut self, most: usize) {
         let (worker, message_id, frames) = (self.worker, &self.reply.id, &self.frames);
-        join_all(self.ears.iter_mut().map(async |(id, ear)| {
+        let (dismissed, unheard) = (std::mem::take(&mut self.dismissed), ChatFailed::unheard(&self.reply));
+        let hear = join_all(self.ears.iter_mut().map(async |(id, ear)| {
             let until = frames.len().min(ear.heard.saturating_add(most));
-            while ear.lacks(until) && ear.is_admitted(id, worker).await {
-                let delta = ChatDelta { message_id: message_id.clone(), sequence: ear.heard as u64 + 1, text: frames[ear.heard].clone() };
-                match ear.post(id, worker, &delta).await {
-                    Ok(()) => ear.heard += 1,
-                    Err(SendError::Gone) => ear.gone = true,
-                    Err(_) => ear.cut = true,
-                }
-            }
-        }))
-        .await;
+            ear.hear(id, worker, message_id, &frames[..until]).await;
+        }));
+        join(hear, join_all(dismissed.iter().map(|(id, ear)| ear.dismiss(id, worker, &unheard)))).await;
     }
 
-    /// Says to everyone how the reply ended.
-    pub async fn say_end<M: ServerMessage>(&mut self, end: &M) {
+    /// Who is to be told that the reply has ended.
+    pub fn hearers(&self) -> Hearers {
+        let present = || self.ears.iter().filter(|(_, ear)| !ear.gone);
+        let missed = present().filter(|(_, ear)| ear.heard < self.frames.len()).map(|(id, _)| id.clone()).collect();
+        Hearers { any: present().next().is_some(), missed }
+    }
+
+    /// Says to everyone how the reply ended; whether everyone has been told.
+    pub async fn say_end<M: ServerMessage>(&mut self, end: &M) -> bool {
         let (worker, frames) = (self.worker, self.frames.len());
         let unheard = ChatFailed::unheard(&self.reply);
-        join_all(self.ears.iter_mut().map(async |(id, ear)| {
+        let told = join_all(self.ears.iter_mut().map(async |(id, ear)| {
             if ear.heard < frames { ear.say_end(id, worker, &unheard).await } else { ear.say_end(id, worker, end).await }
-        }))
-        .await;
+        }));
+        told.await.into_iter().all(|told| told)
     }
 
-    /// Says to everyone that the reply has failed, whatever they have heard.
-    pub async fn say_failed(&mut self, failed: &ChatFailed) {
+    /// Says to everyone that the reply has failed, whatever they have heard; whether everyone has been told.
+    pub async fn say_failed(&mut self, failed: &ChatFailed) -> bool {
         let worker = self.worker;
-        join_all(self.ears.iter_mut().map(async |(id, ear)| ear.say_end(id, worker, failed).await)).await;
-    }
-}
-
-impl Ear {
-    /// Whether it is to be sent any of the first `frames` frames.
-    fn lacks(&self, frames: usize) -> bool {
-        !self.cut && !self.gone && self.heard < frames
-    }
-
-    async fn say_end<M: ServerMessage>(&mut self, id: &str, worker: &ChatStream, end: &M) {
-        for _ in 0..END_ATTEMPTS {
-            // There is no text in an end: where the session cannot be looked at, it is said all the same.
-            self.is_admitted(id, worker).await;
-            if self.gone {
-                return;
-            }
-            match self.post(id, worker, end).await {
-                Ok(()) | Err(SendError::Gone) => return,
-                Err(_) => sleep(END_PAUSE).await,
-            }
-        }
-    }
-
-    /// Whether the connection may be sent text: its session may have ended since it joined.
-    async fn is_admitted(&mut self, id: &str, worker: &ChatStream) -> bool {
-        let now = worker.clock.now();
-        if self.gone || now.as_millisecond() < self.admitted_at + BELIEVED_FOR_MS {
-            return !self.gone;
-        }
-        match worker.presence.admit(id, now).await {
-            Ok(Some(_)) => self.admitted_at = now.as_millisecond(),
-            Ok(None) => self.gone = true,
-            Err(error) => {
-                tracing::warn!(%error, connection_id = id, "the reply goes on unheard");
-                self.cut = true;
-                return false;
-            }
-        }
-        !self.gone
-    }
-
-    async fn post<M: ServerMessage>(&self, id: &str, worker: &ChatStream, message: &M) -> Result<(), SendError> {
-        worker.sender.post(Peer::open(id), None, message).await.inspect_err(|error| {
-            tracing::info!(%error, connection_id = id, kind = M::TYPE, "the reply goes on unheard");
-        })
+        let told = join_all(self.ears.iter_mut().map(async |(id, ear)| ear.say_end(id, worker, failed).await));
+        told.await.into_iter().all(|told| told)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod bulletin;
 mod draft;
+mod ear;
 
 use std::time::Duration;
 
@@ -114,15 +115,20 @@ impl ChatStream {
             let event = tokio::select! {
                 biased;
                 () = sleep_until(until) => return Ok(Some(StopReason::Deadline)),
-                () = sleep_until(draft.due()) => match draft.advance().await {
-                    Wish::GoOn => continue,
-                    Wish::Stop => return Ok(Some(StopReason::Cancelled)),
-                    Wish::Nothing => return Ok(None),
+                () = sleep_until(draft.due()) => match timeout_at(until, draft.advance()).await {
+                    Ok(Wish::GoOn) => continue,
+                    Ok(Wish::Stop) => return Ok(Some(StopReason::Cancelled)),
+                    Ok(Wish::Nothing) => return Ok(None),
+                    Err(_) => return Ok(Some(StopReason::Deadline)),
                 },
                 event = events.next() => event,
             };
             match event {
-                Some(Ok(Event::Text(text))) => draft.push(&text),
+                Some(Ok(Event::Text(text))) => {
+                    if !draft.push(&text) {
+                        return Ok(Some(StopReason::MaxTokens));
+                    }
+                }
                 Some(Ok(Event::Model(model))) => draft.model = model,
                 Some(Ok(Event::Usage(usage))) => draft.usage = usage,
                 Some(Ok(Event::Stop(reason))) => return Ok(Some(reason)),
@@ -159,8 +165,10 @@ impl ChatStream {
             };
             let reply = Message { stop_reason, cost_usd: Some(cost_usd), ..draft.ended(status) };
             let (from, unsaved) = (MessageStatus::Streaming, draft.unsaved());
-            let ending = Ending { reply: &reply, from, model: Some(&draft.model), wishes: draft.wishes(), frames: unsaved.as_ref() };
-            match (self.endings.end(ending).await, written) {
+            let (model, wishes, hearers) = (Some(draft.model.as_str()), draft.wishes(), draft.hearers());
+            let any = hearers.any;
+            let ending = Ending { reply: &reply, from, model, wishes, hearers, frames: unsaved.as_ref() };
+            match (self.endings.end(&ending).await, written) {
                 // Unless an attempt whose answer was lost has done it.
                 (Ok(Ended::Overtaken), _) if attempts == 0 || !self.has_ended_as(&reply).await? => return Ok(()),
                 (Ok(Ended::Wanted(head)), before) => {
@@ -174,12 +182,21 @@ impl ChatStream {
                     written = before;
                     sleep(END_PAUSE).await;
                 }
-                (Ok(Ended::Stored | Ended::Overtaken), Ok(stop_reason)) => {
-                    draft.say_end(&ChatCompleted { message_id: reply.id, stop_reason, usage: draft.usage, cost_usd }).await;
-                    return Ok(());
-                }
-                (Ok(Ended::Stored | Ended::Overtaken), Err(problem)) => {
-                    draft.say_failed(&ChatFailed::new(&reply.id, &problem)).await;
+                (Ok(Ended::Stored | Ended::Overtaken), written) => {
+                    let told = match written {
+                        Ok(stop_reason) => {
+                            let message_id = reply.id.clone();
+                            draft.say_end(&ChatCompleted { message_id, stop_reason, usage: draft.usage, cost_usd }).await
+                        }
+                        Err(problem) => draft.say_failed(&ChatFailed::new(&reply.id, &problem)).await,
+                    };
+                    // Whoever has not been told is told by the sweep.
+                    if any
+                        && told
+                        && let Err(error) = self.drafts.close(&reply.id, self.clock.now()).await
+                    {
+                        tracing::warn!(%error, message_id = reply.id, "everyone is told twice how it ended");
+                    }
                     return Ok(());
                 }
                 (Err(problem), _) => {

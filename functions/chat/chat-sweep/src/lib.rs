@@ -1,25 +1,27 @@
-//! The clock's worker: ends replies that nobody writes any more, because their worker died or was never started. What there
-//! is of one is kept, with what it has taken, and whoever listens is told.
+//! The clock's worker: ends replies that nobody writes any more, because their worker died or was never started, and tells those
+//! who listen of ends that nobody has told them. What there is of a reply is kept, with what it has taken.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use platform::chat::{ChatFailed, Ending, Endings};
+use platform::chat::{ChatEnd, ChatFailed, Ending, Endings};
 use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::domain::MessageStatus;
+use platform::ids;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::socket::{Peer, Sender};
-use platform::store::{Drafts, Head, Message, Messages};
+use platform::store::{Drafts, Head, Message, Messages, Overdue};
 use platform::worker::{Invocation, Worker};
 use serde::de::IgnoredAny;
+use tokio::time::timeout;
 
-/// Replies that are looked for at once.
-const BATCH: u8 = 100;
+/// Time for one reply, which is left before the invocation ends.
+const ONE: Duration = Duration::from_secs(10);
 
-/// Time that is left for the one at hand before the invocation ends.
-const MARGIN: Duration = Duration::from_secs(10);
+/// A reply that cannot be ended waits for as long as it is old, and for so many seconds at most.
+const LONGEST_WAIT_SECONDS: i64 = 3_600;
 
 /// The worker. Two of them at once, or one that dies, do no harm: a reply is ended under a condition, with its event.
 pub struct ChatSweep {
@@ -45,55 +47,85 @@ impl Worker for ChatSweep {
     }
 
     async fn run(&self, _: IgnoredAny, invocation: Invocation) -> Result<(), Problem> {
-        let overdue = self.drafts.overdue(self.clock.now(), BATCH).await?;
-        tracing::info!(overdue = overdue.len(), "swept");
-        let mut failed = None;
-        for message_id in overdue {
-            if invocation.remaining() < MARGIN {
-                break;
-            }
-            // One that cannot be ended keeps nobody else waiting; it comes again with the next sweep.
-            if let Err(problem) = self.sweep(&message_id).await {
-                tracing::error!(message_id, code = problem.code, "not swept");
-                failed = Some(problem);
-            }
-        }
-        failed.map_or(Ok(()), Err)
+        let shards = join_all((0..Drafts::SHARDS).map(|shard| self.sweep_shard(shard, &invocation))).await;
+        shards.into_iter().collect()
     }
 }
 
 impl ChatSweep {
-    /// Ends a reply as failed, unless it has ended.
-    async fn sweep(&self, message_id: &str) -> Result<(), Problem> {
-        // The index may be behind: a worker may have begun it meanwhile.
+    /// Sees to the overdue replies of a shard, one after the other, for as long as there is time.
+    async fn sweep_shard(&self, shard: u8, invocation: &Invocation) -> Result<(), Problem> {
+        let (mut after, mut result) = (None, Ok(()));
+        loop {
+            let page = self.drafts.overdue(shard, self.clock.now(), after.as_ref()).await?;
+            for overdue in &page {
+                if invocation.remaining() < ONE {
+                    tracing::warn!(shard, "not done in time");
+                    return result;
+                }
+                let swept = timeout(ONE, self.sweep(&overdue.message_id)).await;
+                if let Err(problem) = swept.unwrap_or_else(|_| Err(Problem::unavailable())) {
+                    tracing::error!(message_id = overdue.message_id, code = problem.code, "not swept");
+                    self.put_off(overdue).await;
+                    result = Err(problem);
+                }
+            }
+            let Some(last) = page.into_iter().next_back() else { return result };
+            after = Some(last);
+        }
+    }
+
+    /// Has a reply that cannot be ended wait, so that it does not stand in the way of others each time.
+    async fn put_off(&self, overdue: &Overdue) {
         let now = self.clock.now().as_second();
-        let overdue = |head: &Head| head.ended_at.is_none() && head.sweep_at.is_some_and(|sweep_at| sweep_at < now);
-        let Some(head) = self.drafts.head(message_id).await?.filter(overdue) else { return Ok(()) };
-        let Some(reply) = self.messages.get(&head.conversation_id, message_id).await? else {
-            return Ok(self.drafts.drop(message_id).await?);
+        let age = ids::made_at(&overdue.message_id).map_or(LONGEST_WAIT_SECONDS, |made_at| now - made_at.as_second());
+        if let Err(error) = self.drafts.put_off(overdue, now + age.clamp(0, LONGEST_WAIT_SECONDS)).await {
+            tracing::warn!(%error, message_id = overdue.message_id, "not put off");
+        }
+    }
+
+    /// Ends a reply as failed, unless it has ended, and says how it ended.
+    async fn sweep(&self, message_id: &str) -> Result<(), Problem> {
+        // The index may be behind: a worker may have begun it meanwhile, or told everyone.
+        let now = self.clock.now();
+        let overdue = |head: &Head| head.sweep_at.is_some_and(|sweep_at| sweep_at < now.as_second());
+        let Some(mut head) = self.drafts.head(message_id).await?.filter(overdue) else { return Ok(()) };
+        let Some(mut reply) = self.messages.get(&head.conversation_id, message_id).await? else {
+            return Ok(self.drafts.close(message_id, now).await?);
         };
-        let text = self.drafts.frames(message_id).await?.into_iter().flat_map(|frames| frames.frames).collect();
-        let Head { wishes, spent, .. } = head;
-        let from = reply.status;
+        if head.ended_at.is_none() {
+            let Some(failed) = self.fail(&head, reply).await? else { return Ok(()) };
+            // Nobody joins any more.
+            (head, reply) = (self.drafts.head(message_id).await?.unwrap_or(head), failed);
+        }
+        self.tell(&head, &reply).await;
+        Ok(self.drafts.close(message_id, now).await?)
+    }
+
+    /// Ends a reply as failed; `None` where somebody else has ended it, or goes on with it.
+    async fn fail(&self, head: &Head, reply: Message) -> Result<Option<Message>, Problem> {
+        let (from, spent) = (reply.status, head.spent.as_ref());
         let failed = Message {
-            text,
+            text: self.drafts.text(&reply.id).await?,
             status: MessageStatus::Failed,
-            usage: spent.as_ref().map(|spent| spent.usage),
-            cost_usd: spent.as_ref().map(|spent| spent.cost_usd),
+            usage: spent.map(|spent| spent.usage),
+            cost_usd: spent.map(|spent| spent.cost_usd),
             ..reply
         };
-        let model = spent.as_ref().map(|spent| spent.model.as_str());
-        if self.endings.end_anyway(Ending { reply: &failed, from, model, wishes, frames: None }).await? {
-            // Nobody joins any more.
-            let listeners = self.drafts.head(message_id).await?.map(|head| head.listeners).unwrap_or_default();
-            let end = ChatFailed::new(message_id, &Problem::unavailable());
-            join_all(listeners.keys().map(async |id| {
-                if let Err(error) = self.sender.post(Peer::open(id), None, &end).await {
-                    tracing::info!(%error, connection_id = id, "not told");
-                }
-            }))
-            .await;
-        }
-        Ok(())
+        let model = spent.map(|spent| spent.model.as_str());
+        let ending = Ending { reply: &failed, from, model, wishes: head.wishes, hearers: head.hearers(), frames: None };
+        Ok(self.endings.end_anyway(ending).await?.then_some(failed))
+    }
+
+    /// Tells everyone who listens how a reply has ended.
+    async fn tell(&self, head: &Head, reply: &Message) {
+        let (end, unheard) = (ChatEnd::of(reply), ChatEnd::Failed(ChatFailed::unheard(reply)));
+        join_all(head.listeners.keys().map(async |id| {
+            let end = if head.missed.contains(id) { &unheard } else { &end };
+            if let Err(error) = end.post(&self.sender, Peer::open(id)).await {
+                tracing::info!(%error, connection_id = id, "not told");
+            }
+        }))
+        .await;
     }
 }

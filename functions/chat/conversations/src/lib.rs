@@ -18,7 +18,7 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{Conversation, Drafts, History, Message};
+use platform::store::{Conversation, Drafts, History, Message, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -116,10 +116,31 @@ impl Endpoint for ReadMessage {
         }
         let mut message = self.history.message(&request.caller.user_id, conversation_id, id).await?.ok_or_else(Problem::not_found)?;
         if message.status == MessageStatus::Streaming {
-            message.text = self.drafts.frames(id).await?.into_iter().flat_map(|frames| frames.frames).collect();
+            message.text = self.drafts.text(id).await?;
         }
         Ok(Plan::reply(MessageView::from(message)))
     }
+}
+
+/// Bytes of text that replies which are being written may add to a page, unless one alone has more.
+const WRITTEN_BYTES: usize = 300_000;
+
+/// Gives messages that are being written the text that there is of them. Where that makes the page too long, it loses its last ones;
+/// whether it has.
+async fn fill_in(drafts: &Drafts, page: &mut Vec<Message>) -> Result<bool, StoreError> {
+    let mut bytes = 0;
+    for index in 0..page.len() {
+        if page[index].status == MessageStatus::Streaming {
+            let text = drafts.text(&page[index].id).await?;
+            bytes += text.len();
+            if bytes > WRITTEN_BYTES && index > 0 {
+                page.truncate(index);
+                return Ok(true);
+            }
+            page[index].text = text;
+        }
+    }
+    Ok(false)
 }
 
 impl From<Message> for MessageView {

@@ -9,15 +9,16 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{First, History};
+use platform::store::{Drafts, First, History};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{ConversationView, MessageView, id_in};
+use crate::{ConversationView, MessageView, fill_in, id_in};
 
 /// `GET /conversations/{id}`.
 pub struct ReadConversation {
     history: History,
+    drafts: Drafts,
     cursors: Cursors,
 }
 
@@ -39,7 +40,12 @@ impl Endpoint for ReadConversation {
     type Output = ConversationWithMessages;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { history: History::new(platform.database()?, &platform.config)?, cursors: Cursors::new(platform)? })
+        let (database, config) = (platform.database()?, &platform.config);
+        Ok(Self {
+            history: History::new(database.clone(), config)?,
+            drafts: Drafts::new(database, config)?,
+            cursors: Cursors::new(platform)?,
+        })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ConversationWithMessages>, Problem> {
@@ -47,9 +53,10 @@ impl Endpoint for ReadConversation {
         let before = self.cursors.open::<String>(&request.query, user_id, request.call).await?;
         let conversation = self.history.conversation(user_id, id);
         let messages = self.history.messages(id, First::Newest, before.as_deref(), request.query.limit);
-        let (conversation, (messages, more)) = try_join(conversation, messages).await?;
+        let (conversation, (mut messages, more)) = try_join(conversation, messages).await?;
         // Whoever does not own it has read its messages for nothing, and sees none.
         let conversation = conversation.ok_or_else(Problem::not_found)?.into();
+        let more = fill_in(&self.drafts, &mut messages).await? || more;
         let next = messages.last().filter(|_| more).map(|message| message.id.clone());
         let items = messages.into_iter().map(MessageView::from).collect();
         let page = self.cursors.page(items, next, user_id, request.call).await?;

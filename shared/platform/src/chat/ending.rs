@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::spending::Settle;
-use crate::store::{Drafts, Frames, Head, Item, Message, Messages};
+use crate::store::{Drafts, Frames, Head, Hearers, Item, Message, Messages};
 
 /// Ends replies.
 #[derive(Clone)]
@@ -27,7 +27,6 @@ pub struct Endings {
 }
 
 /// The end of a reply, as it is to be stored.
-#[derive(Clone, Copy)]
 pub struct Ending<'a> {
     /// The reply in its final state.
     pub reply: &'a Message,
@@ -37,6 +36,8 @@ pub struct Ending<'a> {
     pub model: Option<&'a str>,
     /// Wishes of others that have been done: see [`Drafts`].
     pub wishes: u64,
+    /// Who is told of it then.
+    pub hearers: Hearers,
     /// Frames that are not stored yet.
     pub frames: Option<&'a Frames>,
 }
@@ -66,8 +67,8 @@ impl Endings {
     }
 
     /// Stores a reply in its final state with its cost and its event, which has no text, of neither the prompt nor the reply.
-    pub async fn end(&self, ending: Ending<'_>) -> Result<Ended, Problem> {
-        let Ending { reply, from, model, wishes, frames } = ending;
+    pub async fn end(&self, ending: &Ending<'_>) -> Result<Ended, Problem> {
+        let Ending { reply, from, model, wishes, hearers, frames } = ending;
         let origin = reply.origin.as_ref().ok_or_else(|| {
             tracing::error!(message_id = reply.id, "a message that nobody asked for is no reply");
             Problem::internal()
@@ -84,14 +85,14 @@ impl Endings {
             .boxed()
         });
         let plan = Plan::reply(Ended::Stored)
-            .note(note(reply, model).failed(reply.status == MessageStatus::Failed))
-            .write_or_replan(self.messages.end(reply, from)?, overtaken())
-            .write_or_replan(self.drafts.end(&reply.id, wishes, now), again);
+            .note(note(reply, *model).failed(reply.status == MessageStatus::Failed))
+            .write_or_replan(self.messages.end(reply, *from)?, overtaken())
+            .write_or_replan(self.drafts.end(&reply.id, *wishes, hearers, now)?, again);
         let plan = match frames {
             Some(frames) => plan.write_or_replan(self.drafts.last(frames, now)?, overtaken()),
             None => plan,
         };
-        let plan = self.settle.add_to(plan, reply, model);
+        let plan = self.settle.add_to(plan, reply, *model);
         let waited = u64::try_from(now.as_millisecond() - reply.created_at).unwrap_or(0);
         let asked = Instant::now().checked_sub(Duration::from_millis(waited));
         let passage = Passage { context: &origin.context, now, since: asked.unwrap_or_else(Instant::now), action: None, claim: None };
@@ -101,10 +102,10 @@ impl Endings {
     /// Ends a reply whatever others want of it; whether it was this that ended it.
     pub async fn end_anyway(&self, mut ending: Ending<'_>) -> Result<bool, Problem> {
         loop {
-            match self.end(ending).await? {
+            match self.end(&ending).await? {
                 Ended::Stored => return Ok(true),
                 Ended::Overtaken => return Ok(false),
-                Ended::Wanted(head) => ending.wishes = head.wishes,
+                Ended::Wanted(head) => (ending.wishes, ending.hearers) = (head.wishes, head.hearers()),
             }
         }
     }

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Cost, StopReason, Usage};
+use crate::domain::{Cost, MessageStatus, StopReason, Usage};
 use crate::problem::Problem;
-use crate::socket::ServerMessage;
+use crate::socket::{Peer, SendError, Sender, ServerMessage};
 use crate::store::Message;
 
 /// A reply has been asked for.
@@ -55,6 +55,38 @@ pub struct ChatFailed {
     /// One sentence for people.
     #[schema(example = "A part of the service does not answer. Try again soon.")]
     pub detail: String,
+}
+
+/// How a reply has ended, as it is said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChatEnd {
+    /// It is whole, or was stopped.
+    Completed(ChatCompleted),
+    /// It has broken off.
+    Failed(ChatFailed),
+}
+
+impl ChatEnd {
+    /// The end of a reply as it is stored; why one has failed is not.
+    pub fn of(reply: &Message) -> Self {
+        match (reply.status, reply.stop_reason) {
+            (MessageStatus::Completed | MessageStatus::Cancelled, Some(stop_reason)) => Self::Completed(ChatCompleted {
+                message_id: reply.id.clone(),
+                stop_reason,
+                usage: reply.usage.unwrap_or_default(),
+                cost_usd: reply.cost_usd.unwrap_or_default(),
+            }),
+            _ => Self::Failed(ChatFailed::new(&reply.id, &Problem::unavailable())),
+        }
+    }
+
+    /// Says so.
+    pub async fn post(&self, sender: &Sender, peer: Peer<'_>) -> Result<(), SendError> {
+        match self {
+            Self::Completed(completed) => sender.post(peer, None, completed).await,
+            Self::Failed(failed) => sender.post(peer, None, failed).await,
+        }
+    }
 }
 
 impl ChatFailed {

@@ -10,7 +10,7 @@ mod sweep;
 
 pub use ending::{Ended, Ending, Endings};
 pub use memory::{REMEMBERED, system_prompt, within};
-pub use messages::{ChatCompleted, ChatDelta, ChatFailed, ChatStarted};
+pub use messages::{ChatCompleted, ChatDelta, ChatEnd, ChatFailed, ChatStarted};
 pub use replies::{Replies, ReplyStart};
 pub use request::ChatRequest;
 pub use sweep::SweepStart;

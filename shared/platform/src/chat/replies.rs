@@ -1,6 +1,8 @@
 //! Asking for a reply: the conversation, what the user says and the reply to be written are stored together, with the
 //! event `chat.requested`; then a worker is started with their ids.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::try_join;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,7 +19,7 @@ use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::socket::Peer;
 use crate::spending::{Reserve, Reserved};
-use crate::store::{Conversation, Conversations, Drafts, Head, Listener, Message, Messages, Origin};
+use crate::store::{Conversation, Conversations, Drafts, Head, Hearers, Listener, Message, Messages, Origin};
 use crate::worker::Invoker;
 
 /// Characters of a title.
@@ -117,6 +119,7 @@ impl Replies {
             spent: None,
             cancelled_at: None,
             ended_at: None,
+            missed: BTreeSet::new(),
             expires_at: None,
         };
         let draft = self.drafts.begin(&head)?;
@@ -161,8 +164,9 @@ impl Replies {
         let Err(error) = self.worker.start(&start).await else { return Ok(()) };
         let problem = Problem::from(error);
         let failed = Message { status: MessageStatus::Failed, ..reply.clone() };
-        // Where it is no longer pending, only Lambda's answer was lost: a worker is at it.
-        let ending = Ending { reply: &failed, from: MessageStatus::Pending, model: None, wishes: 1, frames: None };
+        // Whoever asked is told by the one that asks here. Where it is no longer pending, only Lambda's answer was lost: a worker is at it.
+        let ending =
+            Ending { reply: &failed, from: MessageStatus::Pending, model: None, wishes: 1, hearers: Hearers::default(), frames: None };
         if self.endings.end_anyway(ending).await? { Err(problem) } else { Ok(()) }
     }
 }

@@ -86,6 +86,8 @@ impl Policy {
     pub const CHAT_USER: Self = Self::new("chat_user", 30, 60, Subject::User, OnStoreFailure::Allow);
     /// `chat_session`: 10 a minute for a session.
     pub const CHAT_SESSION: Self = Self::new("chat_session", 10, 60, Subject::Session, OnStoreFailure::Allow);
+    /// `chat_resume`: 60 a minute for a user; each may be sent a whole reply.
+    pub const CHAT_RESUME: Self = Self::new("chat_resume", 60, 60, Subject::User, OnStoreFailure::Allow);
     /// `ws_ticket`: 60 a minute for a user.
     pub const WS_TICKET: Self = Self::new("ws_ticket", 60, 60, Subject::User, OnStoreFailure::Allow);
     /// `audit`: 60 a minute for a user, whose searches read a great deal.
@@ -110,6 +112,7 @@ impl Policy {
         Self::REVOKE_ADDRESS,
         Self::CHAT_USER,
         Self::CHAT_SESSION,
+        Self::CHAT_RESUME,
         Self::WS_TICKET,
         Self::AUDIT,
         Self::API_KEY,

@@ -1,31 +1,36 @@
 //! The table of replies while they are written, and for a day after: so that one can be stopped, and heard by whoever joins.
-//! A head expires only once its reply has ended: until then it is what whoever ends it goes by.
 //!
 //! Key: `message_id`, `sequence`. Sequence 0 is the head: whose reply it is, who listens, whether it is to stop, and how it
-//! goes. The others are its text in frames, as they were sent; each item holds those since the one before, and its sequence is
-//! that of its first frame. Index `unfinished`: `open`, `sweep_at`, which has the heads of replies that have not ended.
+//! goes. The others are its text, see [`Frames`](super::Frames). Index `unfinished`: `open`, `sweep_at`, which has the heads of
+//! replies that have not ended, or have and not everyone who listens has been told, see [`Overdue`](super::Overdue).
 //!
-//! Whatever others want of a reply, they write to its head, which the worker updates as it goes: what it finds there it does.
+//! Whatever others want of a reply, they write to its head, which the worker looks at as it goes: what it finds there it does.
 //! Each wish raises the head's `wishes`, and the end is written only over a head whose wishes the worker has seen. So nobody
-//! joins a reply without hearing its end, and none that was to stop is complete.
+//! joins a reply without hearing its end, and none that was to stop is complete. A head expires only once its reply has ended:
+//! until then it is what whoever ends it goes by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::database::{Database, Expression, Item, StoreError, Write, item, n, read, s, unavailable, value};
+use crate::backoff;
 use crate::config::{Config, ConfigError};
 use crate::domain::{Cost, Usage};
 
 /// Seconds for which a reply can be resumed after it has ended.
-const KEPT_SECONDS: i64 = 86_400;
+pub(super) const KEPT_SECONDS: i64 = 86_400;
 
-/// Seconds for which its frames are kept: they are stored before it ends, and are not to go first.
-const FRAMES_KEPT_SECONDS: i64 = 2 * KEPT_SECONDS;
+/// Seconds that a worker has for telling those who listen how a reply has ended, before somebody else does.
+const TOLD_WITHIN_SECONDS: i64 = 30;
 
 /// Connections that can hear one reply; the one that joined first gives way to another.
 const MOST_LISTENERS: usize = 10;
+
+/// Attempts at joining a reply of which others want something at the same time.
+const JOIN_ATTEMPTS: u32 = 8;
 
 /// Items that go at once: what one `BatchWriteItem` takes.
 const DELETED_AT_ONCE: usize = 25;
@@ -33,8 +38,8 @@ const DELETED_AT_ONCE: usize = 25;
 /// The table of drafts.
 #[derive(Debug, Clone)]
 pub struct Drafts {
-    database: Database,
-    table: String,
+    pub(super) database: Database,
+    pub(super) table: String,
 }
 
 /// What is known of a reply beside its text.
@@ -50,7 +55,8 @@ pub struct Head {
     pub listeners: BTreeMap<String, Listener>,
     /// Counts what others have wanted of it. It begins with 1, that it be written: so a worker that has read none has none done.
     pub wishes: u64,
-    /// When nobody writes it any more, seconds since 1970, while it has not ended.
+    /// When somebody else is to see to it, seconds since 1970: nobody writes it any more then, or those who listen should have
+    /// been told that it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep_at: Option<i64>,
     /// What it has taken up to now.
@@ -62,6 +68,9 @@ pub struct Head {
     /// When it ended, milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<i64>,
+    /// Listeners that had not been sent all of it when it ended, by their ids.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub missed: BTreeSet<String>,
     /// Time to live, seconds since 1970, once it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
@@ -87,15 +96,13 @@ pub struct Listener {
     pub joined: u64,
 }
 
-/// Frames of a reply, one after the other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Frames {
-    /// The reply.
-    pub message_id: String,
-    /// Number of the first one; the first of all is 1.
-    pub sequence: u64,
-    /// Their texts.
-    pub frames: Vec<String>,
+/// Who is to be told that a reply has ended, when that is stored.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hearers {
+    /// Whether anybody is.
+    pub any: bool,
+    /// Those that have not been sent all of it, by their connections' ids.
+    pub missed: BTreeSet<String>,
 }
 
 /// What became of a wish to hear a reply.
@@ -104,9 +111,7 @@ pub enum Joined {
     /// The worker will send what is missing, and what comes.
     Live,
     /// It has ended: there is nobody to send it but whoever asked.
-    Ended(Box<Head>),
-    /// There is no such reply of this user's, or not any more.
-    Unknown,
+    Ended,
 }
 
 /// The head as it is stored.
@@ -115,10 +120,20 @@ struct Stored<'a> {
     #[serde(flatten)]
     head: &'a Head,
     sequence: u64,
-    open: &'a str,
+    open: String,
 }
 
 impl Head {
+    /// Whether the reply can no longer be resumed, although not all of it may have been deleted yet.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= now.as_second())
+    }
+
+    /// Everyone who listens, where they are told one and the same.
+    pub fn hearers(&self) -> Hearers {
+        Hearers { any: !self.listeners.is_empty(), missed: BTreeSet::new() }
+    }
+
     /// Which listener gives way to this connection, if there are as many as can be.
     fn first_to_leave(&self, connection_id: &str) -> Option<&str> {
         let full = self.listeners.len() >= MOST_LISTENERS && !self.listeners.contains_key(connection_id);
@@ -134,78 +149,79 @@ impl Drafts {
 
     /// A reply that has been asked for.
     pub fn begin(&self, head: &Head) -> Result<Write, StoreError> {
-        let stored = Stored { head, sequence: 0, open: OPEN };
+        let stored = Stored { head, sequence: 0, open: super::overdue::open(&head.message_id) };
         Ok(Write::put(&self.table, item(stored)?, "attribute_not_exists(message_id)", &Expression::default()))
     }
 
-    /// Notes how a reply goes, and until when somebody writes it, in seconds since 1970; its head as it is then. `None`
-    /// where it has ended.
-    pub async fn touch(&self, message_id: &str, spent: &Spent, sweep_at: i64) -> Result<Option<Head>, StoreError> {
-        let expression = Expression::default().value("spent", value(spent)?).value("sweep", n(sweep_at));
+    /// The head of a reply as it is now.
+    pub async fn head(&self, message_id: &str) -> Result<Option<Head>, StoreError> {
+        self.database.get(&self.table, key(message_id, 0), true).await
+    }
+
+    /// Notes how a reply goes, and until when somebody writes it, in seconds since 1970; connections that have `gone` hear it no
+    /// longer. Its head as it is then; `None` where it has ended.
+    pub async fn touch(&self, message_id: &str, spent: &Spent, sweep_at: i64, gone: &[String]) -> Result<Option<Head>, StoreError> {
+        let mut expression = Expression::default().value("spent", value(spent)?).value("sweep", n(sweep_at));
+        let mut update = "SET spent = :spent, sweep_at = :sweep".to_owned();
+        for (number, connection_id) in gone.iter().enumerate() {
+            let _ = write!(update, "{} listeners.#gone{number}", if number == 0 { " REMOVE" } else { "," });
+            expression = expression.name(&format!("gone{number}"), connection_id);
+        }
         let condition = "attribute_exists(message_id) AND attribute_not_exists(ended_at)";
-        self.database.update_if(&self.table, key(message_id, 0), "SET spent = :spent, sweep_at = :sweep", condition, &expression).await
+        self.database.update_if(&self.table, key(message_id, 0), &update, condition, &expression).await
     }
 
-    /// Stores frames.
-    pub async fn save(&self, frames: &Frames, now: Timestamp) -> Result<(), StoreError> {
-        self.database.put(&self.table, Self::item(frames, now)?).await
-    }
-
-    /// Frames that are stored together with the end; some of them may have been stored by a write whose answer was lost.
-    pub fn last(&self, frames: &Frames, now: Timestamp) -> Result<Write, StoreError> {
-        let expression = Expression::default().name("frames", "frames").value("count", n(frames.frames.len()));
-        let condition = "attribute_not_exists(message_id) OR size(#frames) <= :count";
-        Ok(Write::put(&self.table, Self::item(frames, now)?, condition, &expression))
-    }
-
-    fn item(frames: &Frames, now: Timestamp) -> Result<Item, StoreError> {
-        let mut stored = item(frames)?;
-        stored.insert("expires_at".to_owned(), n(now.as_second() + FRAMES_KEPT_SECONDS));
-        Ok(stored)
-    }
-
-    /// A reply has ended. The condition fails where it had ended, or where others have wanted more than `wishes`.
-    pub fn end(&self, message_id: &str, wishes: u64, now: Timestamp) -> Write {
+    /// A reply has ended; it stays open while somebody is to be told. The condition fails where it had ended, or where others have
+    /// wanted more than `wishes`.
+    pub fn end(&self, message_id: &str, wishes: u64, hearers: &Hearers, now: Timestamp) -> Result<Write, StoreError> {
         let expression = Expression::default()
-            .name("open", "open")
             .value("now", n(now.as_millisecond()))
             .value("wishes", n(wishes))
             .value("expires", n(now.as_second() + KEPT_SECONDS));
-        Write::update(
-            &self.table,
-            key(message_id, 0),
-            "SET ended_at = :now, expires_at = :expires REMOVE #open, sweep_at",
-            "wishes = :wishes AND attribute_not_exists(ended_at)",
-            &expression,
-        )
+        let (update, expression) = if hearers.any {
+            let expression = expression.value("sweep", n(now.as_second() + TOLD_WITHIN_SECONDS)).value("missed", value(&hearers.missed)?);
+            ("SET ended_at = :now, expires_at = :expires, sweep_at = :sweep, missed = :missed", expression)
+        } else {
+            ("SET ended_at = :now, expires_at = :expires REMOVE #open, sweep_at", expression.name("open", "open"))
+        };
+        let condition = "wishes = :wishes AND attribute_not_exists(ended_at)";
+        Ok(Write::update(&self.table, key(message_id, 0), update, condition, &expression))
     }
 
-    /// Lets a connection of this user's hear a reply, from the frame after `after` on.
-    pub async fn join(&self, message_id: &str, user_id: &str, connection_id: &str, after: u64) -> Result<Joined, StoreError> {
-        // One that finds another wish in between tries again with that counted.
-        loop {
-            let Some(head) = self.head(message_id).await?.filter(|head| head.user_id == user_id) else { return Ok(Joined::Unknown) };
+    /// Lets a connection hear a reply whose head has just been read, from the frame after `after` on.
+    pub async fn join(&self, mut head: Head, connection_id: &str, after: u64) -> Result<Joined, StoreError> {
+        let mut asked = None;
+        for attempt in 1..=JOIN_ATTEMPTS {
+            // Only the answer was lost: the worker sends it, or has.
+            if asked.is_some() && head.listeners.get(connection_id) == asked.as_ref() {
+                return Ok(Joined::Live);
+            }
             if head.ended_at.is_some() {
-                return Ok(Joined::Ended(Box::new(head)));
+                return Ok(Joined::Ended);
             }
             let listener = Listener { after, joined: head.wishes + 1 };
             let mut expression = Expression::default()
-                .name("listeners", "listeners")
                 .name("connection", connection_id)
                 .value("listener", value(&listener)?)
                 .value("wishes", n(head.wishes))
                 .value("next", n(head.wishes + 1));
-            let mut update = "SET #listeners.#connection = :listener, wishes = :next".to_owned();
+            let mut update = "SET listeners.#connection = :listener, wishes = :next".to_owned();
             if let Some(first) = head.first_to_leave(connection_id) {
-                update.push_str(" REMOVE #listeners.#first");
+                update.push_str(" REMOVE listeners.#first");
                 expression = expression.name("first", first);
             }
             let condition = "wishes = :wishes AND attribute_not_exists(ended_at)";
-            let joined: Option<Head> = self.database.update_if(&self.table, key(message_id, 0), &update, condition, &expression).await?;
+            let id = key(&head.message_id, 0);
+            let joined: Option<Head> = self.database.update_if(&self.table, id, &update, condition, &expression).await?;
             if joined.is_some() {
                 return Ok(Joined::Live);
             }
+            asked = Some(listener);
+            // It has ended, or others want something of it: again with that counted.
+            backoff::pause(attempt).await;
+            head = self.head(&head.message_id).await?.ok_or_else(|| StoreError::Unavailable("a draft has gone".to_owned()))?;
         }
+        Err(StoreError::Unavailable("others want something of a reply all the time".to_owned()))
     }
 
     /// A reply is to stop. The condition fails where it has ended, where it was to stop already, and where it is not this user's.
@@ -223,37 +239,6 @@ impl Drafts {
     /// What a failed condition on a head found.
     pub fn read(&self, item: Item) -> Result<Head, StoreError> {
         read(item)
-    }
-
-    /// The head of a reply as it is now.
-    pub async fn head(&self, message_id: &str) -> Result<Option<Head>, StoreError> {
-        self.database.get(&self.table, key(message_id, 0), true).await
-    }
-
-    /// Ids of replies that should have ended before `now`, at most `limit`, the oldest first. The newest may be missing.
-    pub async fn overdue(&self, now: Timestamp, limit: u8) -> Result<Vec<String>, StoreError> {
-        let expression = Expression::default().name("open", "open").value("open", s(OPEN)).value("now", n(now.as_second()));
-        let request = self.database.client().query().table_name(&self.table).index_name("unfinished");
-        let found = request
-            .key_condition_expression("#open = :open AND sweep_at < :now")
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values())
-            .limit(i32::from(limit))
-            .send()
-            .await
-            .map_err(unavailable)?;
-        let id = |item: Item| item.get("message_id").and_then(|id| id.as_s().ok().cloned());
-        Ok(found.items.unwrap_or_default().into_iter().filter_map(id).collect())
-    }
-
-    /// Lets go of a reply whose message is not there any more: nothing is left to be ended.
-    pub async fn drop(&self, message_id: &str) -> Result<(), StoreError> {
-        let expression = Expression::default().name("open", "open");
-        let condition = "attribute_exists(message_id)";
-        let dropped: Option<serde::de::IgnoredAny> =
-            self.database.update_if(&self.table, key(message_id, 0), "REMOVE #open, sweep_at", condition, &expression).await?;
-        tracing::debug!(message_id, found = dropped.is_some(), "dropped");
-        Ok(())
     }
 
     /// Deletes a reply's draft.
@@ -281,33 +266,8 @@ impl Drafts {
         }
         Ok(())
     }
-
-    /// The frames of a reply that are stored, in order.
-    pub async fn frames(&self, message_id: &str) -> Result<Vec<Frames>, StoreError> {
-        let expression = Expression::default().name("sequence", "sequence").value("message", s(message_id)).value("head", n(0));
-        let mut pages = self
-            .database
-            .client()
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("message_id = :message AND #sequence > :head")
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values())
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        let mut frames = Vec::new();
-        while let Some(found) = pages.next().await {
-            frames.push(read(found.map_err(unavailable)?)?);
-        }
-        Ok(frames)
-    }
 }
 
-/// What the index of replies that have not ended calls them.
-const OPEN: &str = "open";
-
-fn key(message_id: &str, sequence: u64) -> Item {
+pub(super) fn key(message_id: &str, sequence: u64) -> Item {
     [("message_id".to_owned(), s(message_id)), ("sequence".to_owned(), n(sequence))].into()
 }

@@ -1,10 +1,19 @@
 //! `chat.cancel` and `chat.resume`: a reply that is stopped, and one that is heard from where a client has left it.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
+use platform::clock::{Clock, Timestamp};
+use platform::store::{Drafts, Frames, Head, Hearers};
 use serde_json::{Value, json};
+use tally_local::aws::Failure;
 use tally_tests::{Caller, Socket, World};
 
-use super::{FAST, SLOW, own_events, path_of, poll, text, words};
+use super::sweep::{drafts, grow_old, sweep};
+use super::{FAST, SLOW, ask_async, own_events, path_of, poll, text, words};
+
+/// Replies that go on for as long as anything here does.
+const ENDLESS: [(&str, &str); 2] = [("RateLimits", "*=100000/1m"), ("LoremWordMilliseconds", "2000")];
 
 /// Replies that take a second or two.
 const BRISK: [(&str, &str); 2] = [("RateLimits", "*=100000/1m"), ("LoremWordMilliseconds", "20")];
@@ -34,6 +43,10 @@ async fn hear(socket: &mut Socket, after: u64, most: u64) -> (String, u64, Optio
         heard.push_str(text(&message["text"]));
     }
     (heard, last, None)
+}
+
+async fn head(drafts: &Drafts, started: &Value) -> Head {
+    drafts.head(text(&started["message_id"])).await.unwrap().unwrap()
 }
 
 async fn stored(world: &World, caller: &Caller, started: &Value) -> Value {
@@ -165,4 +178,151 @@ async fn a_reply_that_was_asked_for_over_http_can_be_heard() {
     let (said, _, end) = hear(&mut socket, 0, u64::MAX).await;
     assert_eq!(text(&end.unwrap()["type"]), "chat.completed");
     assert_eq!(text(&stored(&world, &caller, &answer).await["text"]), said);
+}
+
+#[tokio::test]
+async fn a_resume_whose_answer_was_lost_joins_once() {
+    let world = World::with(&SLOW).await;
+    let caller = world.someone().await;
+    let asked = ask_async(&world, &caller, &json!({"message": "Once"})).await.expect(202);
+    let drafts = drafts(&world);
+    // Nobody else writes to the draft from now on.
+    while head(&drafts, &asked).await.spent.is_none() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.stack.functions().kill("ChatStreamFunction").unwrap();
+    let mut socket = world.connect(&caller).await;
+    world.fail("DraftsTable", Some("UpdateItem"), Failure::AnswerLost, 1);
+    resume(&mut socket, &asked, 0).await;
+    while head(&drafts, &asked).await.listeners.is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // What comes after it has waited for it.
+    socket.ask(&json!({"action": "chat.cancel", "message_id": "mine"}), "error").await;
+    let head = head(&drafts, &asked).await;
+    let joined: Vec<_> = head.listeners.values().map(|listener| listener.joined).collect();
+    assert_eq!((head.wishes, joined), (2, vec![2]));
+    grow_old(&world, &asked["message_id"], 1).await;
+    sweep(&world).await;
+    assert_eq!(text(&socket.expect("chat.failed").await["message_id"]), text(&asked["message_id"]));
+}
+
+#[tokio::test]
+async fn what_is_no_longer_whole_is_not_resumed() {
+    let world = World::with(&BRISK).await;
+    let caller = world.someone().await;
+    let mut socket = world.connect(&caller).await;
+    let started = start(&mut socket, "Whole").await;
+    let (said, _, _) = hear(&mut socket, 0, u64::MAX).await;
+    let drafts = drafts(&world);
+    // A frame too few in the first item: the others follow after a gap.
+    let frames = drafts.frames(text(&started["message_id"])).await.unwrap();
+    assert!(frames.len() > 3 && frames.concat() == said, "{frames:?}");
+    let first = Frames { message_id: text(&started["message_id"]).into(), sequence: 1, frames: frames[..1].to_vec() };
+    drafts.save(&first, Clock::System.now()).await.unwrap();
+    for after in [0, 1, frames.len() as u64] {
+        resume(&mut socket, &started, after).await;
+        let failed = socket.expect("chat.failed").await;
+        assert!(text(&failed["detail"]).ends_with(&format!("{}.", path_of(&started))), "{failed}");
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_ended_longer_than_a_day_ago_is_not_resumed() {
+    let world = World::with(&SLOW).await;
+    let caller = world.someone().await;
+    let (asked, drafts) = (ask_async(&world, &caller, &json!({"message": "Old"})).await.expect(202), drafts(&world));
+    while head(&drafts, &asked).await.spent.is_none() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.stack.functions().kill("ChatStreamFunction").unwrap();
+    let long_ago = Timestamp::from_second(Clock::System.now().as_second() - 86_401).unwrap();
+    let head = head(&drafts, &asked).await;
+    let end = drafts.end(&head.message_id, head.wishes, &Hearers::default(), long_ago).unwrap();
+    world.platform("ChatSweepFunction").database().unwrap().commit(vec![end]).await.unwrap();
+    // Some of it may have been deleted by now, and some not.
+    let mut socket = world.connect(&caller).await;
+    resume(&mut socket, &asked, 0).await;
+    assert_eq!(text(&socket.expect("error").await["code"]), "not_found");
+}
+
+#[tokio::test]
+async fn a_reply_of_a_deleted_conversation_goes_on_for_those_who_listen_and_for_nobody_else() {
+    let world = World::with(&ENDLESS).await;
+    let caller = world.someone().await;
+    let (mut first, mut second) = (world.connect(&caller).await, world.connect(&caller).await);
+    let started = start(&mut first, "Here").await;
+    let (_, last, _) = hear(&mut first, 0, 1).await;
+    world.delete(&format!("/conversations/{}", text(&started["conversation_id"])), Some(&caller)).await.expect(204);
+    resume(&mut second, &started, 0).await;
+    assert_eq!(text(&second.expect("error").await["code"]), "not_found");
+    cancel(&mut first, &started).await;
+    let (_, _, end) = hear(&mut first, last, u64::MAX).await;
+    assert_eq!(text(&end.unwrap()["stop_reason"]), "cancelled");
+    resume(&mut second, &started, 0).await;
+    assert_eq!(text(&second.expect("error").await["code"]), "not_found");
+}
+
+#[tokio::test]
+async fn who_gives_way_to_an_eleventh_listener_is_told_unless_another_has_gone() {
+    let world = World::with(&ENDLESS).await;
+    let caller = world.someone().await;
+    // As many connections as a user can have.
+    let mut sessions = vec![caller.clone()];
+    for _ in 0..2 {
+        sessions.push(world.login(&caller.username, "Correct-Horse-9").await);
+    }
+    let mut first = world.connect(&caller).await;
+    let (started, drafts) = (start(&mut first, "All of us").await, drafts(&world));
+    let listeners = async |number: usize| {
+        while head(&drafts, &started).await.listeners.len() != number {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let mut others = Vec::new();
+    for number in 2..=10 {
+        let mut other = world.connect(&sessions[number % 3]).await;
+        resume(&mut other, &started, 0).await;
+        listeners(number).await;
+        others.push(other);
+    }
+    // One has gone, as its worker finds out: there is room.
+    others.pop().unwrap().close().await;
+    listeners(9).await;
+    let joiner = async || {
+        let wishes = head(&drafts, &started).await.wishes;
+        let mut joiner = world.connect(&sessions[2]).await;
+        resume(&mut joiner, &started, 0).await;
+        while head(&drafts, &started).await.wishes == wishes {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        joiner
+    };
+    others.push(joiner().await);
+    assert!(head(&drafts, &started).await.listeners.values().any(|listener| listener.joined == 0));
+    // There is none: the one that has been there for longest goes.
+    others.push(joiner().await);
+    let end = hear(&mut first, 0, u64::MAX).await.2.unwrap();
+    assert_eq!((text(&end["type"]), text(&end["code"])), ("chat.failed", "unavailable"));
+    assert!(text(&end["detail"]).contains(&path_of(&started)), "{end}");
+    // It is not over for the others, nor for itself if it comes again.
+    cancel(&mut first, &started).await;
+    for (_, _, end) in join_all(others.iter_mut().map(|other| hear(other, 0, u64::MAX))).await {
+        assert_eq!(text(&end.unwrap()["stop_reason"]), "cancelled");
+    }
+}
+
+#[tokio::test]
+async fn resumes_are_limited_by_user() {
+    let world = World::with(&[("RateLimits", "chat_resume=2/1h,*=100000/1m"), FAST[1]]).await;
+    let caller = world.someone().await;
+    let mut socket = world.connect(&caller).await;
+    let started = start(&mut socket, "Again").await;
+    hear(&mut socket, 0, u64::MAX).await;
+    for _ in 0..2 {
+        resume(&mut socket, &started, 1_000).await;
+        socket.expect("chat.completed").await;
+    }
+    resume(&mut socket, &started, 1_000).await;
+    assert_eq!(text(&socket.expect("error").await["code"]), "rate_limited");
 }

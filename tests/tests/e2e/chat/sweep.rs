@@ -1,7 +1,11 @@
 //! Replies whose worker died, or never began: the sweep ends them.
 
-use platform::domain::{Cost, Usage};
-use platform::store::{Drafts, Spent};
+use std::time::Duration;
+
+use platform::clock::{Clock, Timestamp};
+use platform::domain::{Cost, MessageRole, MessageStatus, Usage};
+use platform::ids;
+use platform::store::{Drafts, Head, Message, Messages, Overdue, Spent};
 use serde_json::{Value, json};
 use tally_local::aws::Failure;
 use tally_tests::{Caller, World};
@@ -10,12 +14,40 @@ use super::{FAST, SLOW, ask_async, own_events, path_of, text};
 
 /// Makes a reply one that should have ended long ago, with this much spent.
 pub async fn grow_old(world: &World, message_id: &Value, output_tokens: u64) {
-    let platform = world.platform("ChatSweepFunction");
-    let drafts = Drafts::new(platform.database().unwrap(), &platform.config).unwrap();
     let usage = Usage { output_tokens, ..Usage::default() };
     let spent = Spent { model: "lorem".into(), usage, cost_usd: Cost::default() };
-    let past = platform.clock.now().as_second() - 1;
-    assert!(drafts.touch(text(message_id), &spent, past).await.unwrap().is_some());
+    assert!(drafts(world).touch(text(message_id), &spent, in_seconds(-1).as_second(), &[]).await.unwrap().is_some());
+}
+
+/// Makes the sweep due of a reply that has ended, if somebody has still to be told of that; whether somebody has.
+pub async fn is_to_be_told(world: &World, message_id: &Value) -> bool {
+    let found = waiting(world, in_seconds(3_600)).await;
+    let Some(found) = found.into_iter().find(|found| found.message_id == text(message_id)) else { return false };
+    drafts(world).put_off(&found, in_seconds(-1).as_second()).await.unwrap()
+}
+
+/// Replies that somebody should have seen to before a time.
+async fn waiting(world: &World, before: Timestamp) -> Vec<Overdue> {
+    let (drafts, mut waiting) = (drafts(world), Vec::new());
+    for shard in 0..Drafts::SHARDS {
+        let mut after = None;
+        loop {
+            let page = drafts.overdue(shard, before, after.as_ref()).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some(last.clone());
+            waiting.extend(page);
+        }
+    }
+    waiting
+}
+
+pub fn drafts(world: &World) -> Drafts {
+    let platform = world.platform("ChatSweepFunction");
+    Drafts::new(platform.database().unwrap(), &platform.config).unwrap()
+}
+
+fn in_seconds(seconds: i64) -> Timestamp {
+    Timestamp::from_second(Clock::System.now().as_second() + seconds).unwrap()
 }
 
 pub async fn sweep(world: &World) {
@@ -93,4 +125,75 @@ async fn a_reply_that_nobody_began_ends_as_failed() {
     world.stack.invoke("ChatStreamFunction", start).await.unwrap();
     assert_eq!(read(&world, &caller, &asked).await, message);
     assert_eq!(own_events(&world, &caller, "chat.message").await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_end_that_everyone_was_told_is_not_told_again() {
+    let world = World::with(&FAST).await;
+    let caller = world.someone().await;
+    let mut socket = world.connect(&caller).await;
+    let started = socket.ask(&json!({"action": "chat.send", "message": "Once"}), "chat.started").await;
+    while socket.next().await.unwrap()["type"] == "chat.delta" {}
+    // The worker is about to note it.
+    while !waiting(&world, in_seconds(3_600)).await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(!is_to_be_told(&world, &started["message_id"]).await);
+    sweep(&world).await;
+    socket.ask(&json!({"action": "ping"}), "pong").await;
+}
+
+#[tokio::test]
+async fn replies_that_cannot_be_ended_keep_no_other_waiting() {
+    let world = World::with(&FAST).await;
+    let caller = world.someone().await;
+    let platform = world.platform("ChatSweepFunction");
+    let messages = Messages::new(platform.database().unwrap(), &platform.config).unwrap();
+    // A hundred, older than the one that can be, which nobody has asked for.
+    let made_at = in_seconds(-600);
+    for _ in 0..100 {
+        let (conversation_id, id) = (ids::new_id(made_at), ids::new_id(made_at));
+        let head = Head {
+            message_id: id.clone(),
+            user_id: "u-1".into(),
+            conversation_id: conversation_id.clone(),
+            listeners: [].into(),
+            wishes: 1,
+            sweep_at: Some(made_at.as_second()),
+            spent: None,
+            cancelled_at: None,
+            ended_at: None,
+            missed: [].into(),
+            expires_at: None,
+        };
+        let orphan = Message {
+            conversation_id,
+            id,
+            user_id: "u-1".into(),
+            role: MessageRole::Assistant,
+            text: String::new(),
+            status: MessageStatus::Pending,
+            created_at: made_at.as_millisecond(),
+            stop_reason: None,
+            usage: None,
+            cost_usd: None,
+            hold: None,
+            origin: None,
+        };
+        let writes = vec![messages.add(&orphan).unwrap(), drafts(&world).begin(&head).unwrap()];
+        platform.database().unwrap().commit(writes).await.unwrap();
+    }
+    world.fail("MessagesTable", Some("UpdateItem"), Failure::Internal, 4);
+    let asked = ask_async(&world, &caller, &json!({"message": "Anyone?"})).await.expect(202);
+    grow_old(&world, &asked["message_id"], 0).await;
+
+    // It says that it could not do everything.
+    let failed = world.stack.invoke("ChatSweepFunction", "{}").await.unwrap_err();
+    assert!(failed.to_string().contains("internal_error"), "{failed}");
+    assert_eq!(read(&world, &caller, &asked).await["status"], "failed");
+    // They wait for as long as they are old.
+    assert_eq!(waiting(&world, in_seconds(0)).await, []);
+    assert_eq!(waiting(&world, in_seconds(500)).await, []);
+    assert_eq!(waiting(&world, in_seconds(3_700)).await.len(), 100);
+    sweep(&world).await;
 }

@@ -202,13 +202,15 @@ async fn the_model_sees_20_messages_whatever_was_lost_between_them() {
     }
 }
 
-/// `@connections` as it is on the wire: these statuses in turn, the last one for ever. Gives its URL and what was posted.
+/// `@connections` as it is on the wire: these statuses in turn, the last one for ever; 0 is never answered. Gives its URL and
+/// what was posted.
 async fn connections(statuses: &'static [u16]) -> (String, Arc<Mutex<Vec<Value>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/live", listener.local_addr().unwrap());
     let posted = Arc::new(Mutex::new(Vec::new()));
     let posts = Arc::clone(&posted);
     tokio::spawn(async move {
+        let mut unanswered = Vec::new();
         loop {
             let mut stream = BufReader::new(listener.accept().await.unwrap().0);
             let (mut line, mut length) = (String::new(), 0);
@@ -226,6 +228,10 @@ async fn connections(statuses: &'static [u16]) -> (String, Arc<Mutex<Vec<Value>>
                 posts.len() - 1
             };
             let status = statuses[number.min(statuses.len() - 1)];
+            if status == 0 {
+                unanswered.push(stream);
+                continue;
+            }
             let kind = if status == 410 { "GoneException" } else { "LimitExceededException" };
             let kind = if status == 410 || status == 429 { format!("x-amzn-errortype: {kind}\r\n") } else { String::new() };
             let answer = format!("HTTP/1.1 {status} Status\r\n{kind}content-length: 0\r\nconnection: close\r\n\r\n");
@@ -238,6 +244,7 @@ async fn connections(statuses: &'static [u16]) -> (String, Arc<Mutex<Vec<Value>>
 #[tokio::test]
 async fn nobody_waits_for_a_reply_of_which_something_was_lost() {
     let world = World::with(&FAST).await;
+    let drafts = super::sweep::drafts(&world);
     let (a, b) = ("chat.delta a", "chat.delta bc");
     let (completed, failed) = ("chat.completed", "chat.failed unavailable");
     for (statuses, expected) in [
@@ -250,13 +257,16 @@ async fn nobody_waits_for_a_reply_of_which_something_was_lost() {
         (&[200, 200, 500, 200], &[a, b, completed, completed]),
         (&[200, 410], &[a, b]),
         (&[500], &[a, failed, failed, failed]),
+        // Its time is up while it waits for the first frame to be taken.
+        (&[0, 200], &[a, failed]),
     ] {
         let (url, posted) = connections(statuses).await;
         let platform = platform_of(&world, &[("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &url)]);
         let reply = pending(&platform, "Hi", None).await;
         let say = |text: &str| Ok(Event::Text(text.into()));
         let script = vec![say("a"), say("b"), say("c"), Ok(Event::Stop(StopReason::EndTurn))];
-        write(&platform, Scripted(script), &reply).await;
+        let time = if statuses[0] == 0 { Duration::from_secs(2) } else { Duration::from_mins(1) };
+        write_within(&platform, Scripted(script), &reply, time).await;
         let posted = posted.lock().unwrap().clone();
         let shown = posted.iter().map(|message| {
             let more = message["text"].as_str().or(message["code"].as_str()).map(|more| format!(" {more}"));
@@ -264,9 +274,63 @@ async fn nobody_waits_for_a_reply_of_which_something_was_lost() {
         });
         let shown: Vec<String> = shown.collect();
         assert_eq!(shown, expected, "{statuses:?}");
+        // Whom nothing reaches the sweep tells, and that the reply is not all there.
+        let head = drafts.head(&reply.id).await.unwrap().unwrap();
+        let waits = statuses == [500];
+        assert_eq!((head.sweep_at.is_some(), head.missed.contains("c-1=")), (waits, shown.contains(&failed.to_owned())), "{statuses:?}");
         if shown.last().unwrap() == failed {
             let path = format!("/conversations/{}/messages/{}", reply.conversation_id, reply.id);
             assert!(text(&posted.last().unwrap()["detail"]).contains(&path), "{posted:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_text_is_cut_where_it_would_not_fit_into_a_message() {
+    let world = World::with(&FAST).await;
+    let platform = platform_of(&world, &[]);
+    let messages = Messages::new(platform.database().unwrap(), &platform.config).unwrap();
+    let say = |text: String| Ok(Event::Text(text));
+    let end = |script: Vec<Result<Event, ProviderError>>| async {
+        let reply = pending(&platform, "At length", None).await;
+        write(&platform, Scripted(script), &reply).await;
+        messages.get(&reply.conversation_id, &reply.id).await.unwrap().unwrap()
+    };
+    let stop = || Ok(Event::Stop(StopReason::EndTurn));
+    for (script, bytes, reason) in [
+        (vec![say("x".repeat(350_000)), stop()], 350_000, StopReason::EndTurn),
+        (vec![say("x".repeat(350_000)), say("x".into()), stop()], 350_000, StopReason::MaxTokens),
+        (vec![say("x".into()), say("€".repeat(150_000)), stop()], 349_999, StopReason::MaxTokens),
+    ] {
+        let end = end(script).await;
+        assert_eq!((end.text.len(), end.stop_reason, end.status.as_str()), (bytes, Some(reason), "completed"));
+    }
+}
+
+#[tokio::test]
+async fn while_nothing_is_written_a_reply_is_looked_at_and_not_stored() {
+    let world = World::with(&FAST).await;
+    let platform = platform_of(&world, &[]);
+    let (drafts, reply) = (super::sweep::drafts(&world), pending(&platform, "Think", None).await);
+    world.stack.calls().clear();
+    let calls = |operation: &str| {
+        let calls = world.stack.calls().snapshot();
+        calls.iter().filter(|call| call.operation == operation && call.targets.concat().contains("Drafts")).count()
+    };
+    let stop = async {
+        // As often as it takes for it to be no accident.
+        while calls("GetItem") < 5 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // The first time, when something had been used, and when its listener was found gone.
+        assert!(calls("UpdateItem") <= 3, "{:?}", world.stack.calls().snapshot());
+        let cancel = drafts.cancel(&reply.id, "u-1", platform.clock.now());
+        platform.database().unwrap().commit(vec![cancel]).await.unwrap();
+    };
+    let used = Event::Usage(Usage { input_tokens: 1, ..Usage::default() });
+    let write = write(&platform, Scripted(vec![Ok(used), Ok(Event::Text("a".into()))]), &reply);
+    tokio::join!(write, stop);
+    let messages = Messages::new(platform.database().unwrap(), &platform.config).unwrap();
+    let end = messages.get(&reply.conversation_id, &reply.id).await.unwrap().unwrap();
+    assert_eq!((end.status.as_str(), end.text.as_str()), ("cancelled", "a"));
 }

@@ -44,7 +44,8 @@ async fn a_deleted_conversation_is_gone_at_once_and_its_messages_soon_after() {
     let id = text(&deleted["conversation_id"]);
     shelf.say(id, (0..60).map(|number| format!("{number}"))).await;
     // A long draft, whose items are more than go at once.
-    for sequence in 100..150 {
+    let first = shelf.drafts.frames(text(&deleted["message_id"])).await.unwrap().len() as u64 + 1;
+    for sequence in first..first + 50 {
         let frames = Frames { message_id: text(&deleted["message_id"]).to_owned(), sequence, frames: vec!["more".to_owned()] };
         shelf.drafts.save(&frames, Clock::System.now()).await.unwrap();
     }

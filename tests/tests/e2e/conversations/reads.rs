@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use http::Method;
+use platform::clock::Clock;
+use platform::domain::MessageStatus;
+use platform::store::{Frames, Message};
 use serde_json::json;
 use tally_tests::{Caller, World};
 
 use super::{Shelf, rename, say, walk};
 use crate::api_keys::new_key;
-use crate::chat::{FAST, path_of, text};
+use crate::chat::{FAST, SLOW, path_of, text};
 
 #[tokio::test]
 async fn a_conversation_is_read_backwards_from_what_was_said_last() {
@@ -110,4 +113,46 @@ async fn a_service_reads_its_owners_conversations_with_the_scope_for_it() {
             assert_eq!(answer.status, status, "{answer:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_reply_that_is_being_written_has_the_text_that_there_is_of_it() {
+    let world = World::with(&SLOW).await;
+    let caller = world.someone().await;
+    let mut socket = world.connect(&caller).await;
+    let started = socket.ask(&json!({"action": "chat.send", "message": "At length"}), "chat.started").await;
+    while world.get(&path_of(&started), Some(&caller)).await.expect(200)["text"] == "" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // So that nothing more comes.
+    world.stack.functions().kill("ChatStreamFunction").unwrap();
+    let alone = world.get(&path_of(&started), Some(&caller)).await.expect(200);
+    assert_eq!(text(&alone["status"]), "streaming");
+    let path = format!("/conversations/{}", text(&started["conversation_id"]));
+    assert_eq!(world.get(&path, Some(&caller)).await.expect(200)["messages"]["items"][0], alone);
+    assert_eq!(world.get(&format!("{path}/export"), Some(&caller)).await.expect(200)["messages"][1], alone);
+    let markdown = world.get(&format!("{path}/export?format=markdown"), Some(&caller)).await;
+    assert!(markdown.text.contains(" (being written)\n\n> ") && markdown.text.contains(text(&alone["text"])), "{}", markdown.text);
+}
+
+#[tokio::test]
+async fn replies_that_are_being_written_make_no_page_longer_than_a_function_may_answer() {
+    let world = World::with(&FAST).await;
+    let caller = world.someone().await;
+    let shelf = Shelf::of(&world, &caller).await;
+    let id = shelf.fill(1).await.remove(0);
+    let said = shelf.say(&id, (0..30).map(|number| format!("{number}"))).await;
+    // Each as long as a reply can be.
+    for said in &said {
+        let streaming = Message { status: MessageStatus::Streaming, ..shelf.message(&id, said).await };
+        shelf.commit(vec![shelf.messages.end(&streaming, MessageStatus::Completed).unwrap()]).await;
+        let frames = Frames { message_id: said.clone(), sequence: 1, frames: vec!["\"".repeat(350_000)] };
+        shelf.drafts.save(&frames, Clock::System.now()).await.unwrap();
+    }
+    let (found, pages) = walk(&world, &caller, &format!("/conversations/{id}?limit=100"), "/messages").await;
+    assert!(found.iter().map(|message| text(&message["id"])).eq(said.iter().rev().map(String::as_str)));
+    assert!(found.iter().all(|message| text(&message["text"]).len() == 350_000) && pages == 30, "{pages} pages");
+    let exported = world.get(&format!("/conversations/{id}/export"), Some(&caller)).await.expect(200);
+    assert!(!exported["next_cursor"].is_null());
+    assert_eq!(text(&exported["messages"][1]["text"]).len(), 350_000);
 }

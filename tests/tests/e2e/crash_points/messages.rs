@@ -157,3 +157,32 @@ async fn a_reply_whose_end_is_cut_is_whole_or_ends_as_failed_with_what_was_store
         assert_eq!(world.events(&world.admin().await, "chat.message").await.len(), 1, "{moment:?}");
     }
 }
+
+#[tokio::test]
+async fn an_end_that_is_cut_before_anyone_was_told_is_told_by_the_sweep() {
+    let world = World::with(&SLOW).await;
+    let caller = world.someone().await;
+    let mut socket = world.connect(&caller).await;
+    let started = socket.ask(&json!({"action": "chat.send", "message": "Hello"}), "chat.started").await;
+    world.fail("MessagesTable", Some(TRANSACT), Failure::HeldAfter, 1);
+    world.stack.aws().held().await;
+    world.stack.functions().kill("ChatStreamFunction").unwrap();
+    assert!(crate::chat::sweep::is_to_be_told(&world, &started["message_id"]).await);
+    crate::chat::sweep::sweep(&world).await;
+    let mut heard = String::new();
+    let end = loop {
+        let message = socket.next().await.unwrap();
+        if message["type"] != "chat.delta" {
+            break message;
+        }
+        heard.push_str(text(&message["text"]));
+    };
+    let stored = world.get(&path_of(&started), Some(&caller)).await.expect(200);
+    assert_eq!((text(&stored["status"]), text(&stored["text"])), ("completed", heard.as_str()));
+    let told = [&end["type"], &end["message_id"], &end["stop_reason"], &end["usage"]];
+    assert_eq!(told, [&json!("chat.completed"), &started["message_id"], &stored["stop_reason"], &stored["usage"]]);
+    // Once.
+    assert!(!crate::chat::sweep::is_to_be_told(&world, &started["message_id"]).await);
+    crate::chat::sweep::sweep(&world).await;
+    socket.ask(&json!({"action": "ping"}), "pong").await;
+}

@@ -17,11 +17,11 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{First, History, Message, StoreError};
+use platform::store::{Drafts, First, History, Message, StoreError};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{ConversationView, MessageView, id_in};
+use crate::{ConversationView, MessageView, fill_in, id_in};
 
 /// Bytes of a part at most, as they stand in the answer of a function, whose 6 MB are counted with the body as a JSON string.
 const PART_BYTES: usize = 5 * 1024 * 1024;
@@ -35,6 +35,7 @@ const AT_ONCE: usize = 100;
 /// `GET /conversations/{id}/export`.
 pub struct ExportConversation {
     history: History,
+    drafts: Drafts,
     cursors: Cursors,
 }
 
@@ -143,7 +144,12 @@ impl Endpoint for ExportConversation {
     type Output = File;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { history: History::new(platform.database()?, &platform.config)?, cursors: Cursors::new(platform)? })
+        let (database, config) = (platform.database()?, &platform.config);
+        Ok(Self {
+            history: History::new(database.clone(), config)?,
+            drafts: Drafts::new(database, config)?,
+            cursors: Cursors::new(platform)?,
+        })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<File>, Problem> {
@@ -175,7 +181,8 @@ impl ExportConversation {
     async fn part(&self, conversation_id: &str, after: Option<String>) -> Result<(Vec<Message>, bool), StoreError> {
         let (mut part, mut bytes, mut after) = (Vec::new(), 0, after);
         loop {
-            let (messages, more) = self.history.messages(conversation_id, First::Oldest, after.as_deref(), AT_ONCE).await?;
+            let (mut messages, more) = self.history.messages(conversation_id, First::Oldest, after.as_deref(), AT_ONCE).await?;
+            let more = fill_in(&self.drafts, &mut messages).await? || more;
             for message in messages {
                 bytes += weight(&message.text) + ENVELOPE_BYTES;
                 // No message is longer than a part.

@@ -1,0 +1,86 @@
+//! The index of [`Drafts`] that somebody has to see to, should their worker die. It is in shards, which follow from the replies' ids:
+//! so the end of one reply waits for that of few others.
+
+use jiff::Timestamp;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+
+use super::Drafts;
+use super::database::{Expression, StoreError, item, n, read, s, unavailable};
+use super::drafts::{KEPT_SECONDS, key};
+
+/// Those that are found at once.
+const PAGE: i32 = 25;
+
+/// A reply that somebody should have seen to, as the index has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overdue {
+    /// The reply.
+    pub message_id: String,
+    sequence: u64,
+    open: String,
+    sweep_at: i64,
+}
+
+impl Drafts {
+    /// Number of shards.
+    pub const SHARDS: u8 = 8;
+
+    /// Some of the replies of a shard that should have been seen to before `now`, after one of them, the oldest first; none where
+    /// there are no more. The newest may be missing, and some that have been seen to may be there.
+    pub async fn overdue(&self, shard: u8, now: Timestamp, after: Option<&Overdue>) -> Result<Vec<Overdue>, StoreError> {
+        let expression = Expression::default().name("open", "open").value("open", s(shard_name(shard))).value("now", n(now.as_second()));
+        let request = self.database.client().query().table_name(&self.table).index_name("unfinished");
+        let found = request
+            .key_condition_expression("#open = :open AND sweep_at < :now")
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values())
+            .set_exclusive_start_key(after.map(item).transpose()?)
+            .limit(PAGE)
+            .send()
+            .await
+            .map_err(unavailable)?;
+        found.items.unwrap_or_default().into_iter().map(read).collect()
+    }
+
+    /// Has a reply that could not be seen to wait until `sweep_at`, seconds since 1970, unless somebody sees to it; whether it waits.
+    pub async fn put_off(&self, overdue: &Overdue, sweep_at: i64) -> Result<bool, StoreError> {
+        let expression = Expression::default().name("open", "open").value("found", n(overdue.sweep_at)).value("sweep", n(sweep_at));
+        let condition = "attribute_exists(#open) AND sweep_at = :found";
+        let id = key(&overdue.message_id, 0);
+        let waits: Option<IgnoredAny> = self.database.update_if(&self.table, id, "SET sweep_at = :sweep", condition, &expression).await?;
+        Ok(waits.is_some())
+    }
+
+    /// Nothing is left to be done for a reply: it has ended and whoever listens has been told, or its message is not there any more.
+    pub async fn close(&self, message_id: &str, now: Timestamp) -> Result<(), StoreError> {
+        let expression = Expression::default().name("open", "open").value("expires", n(now.as_second() + KEPT_SECONDS));
+        let update = "SET expires_at = if_not_exists(expires_at, :expires) REMOVE #open, sweep_at";
+        let _: Option<IgnoredAny> =
+            self.database.update_if(&self.table, key(message_id, 0), update, "attribute_exists(message_id)", &expression).await?;
+        Ok(())
+    }
+}
+
+/// What the index calls the shard of a reply. The last digit of an id is as good as random.
+pub(super) fn open(message_id: &str) -> String {
+    shard_name(message_id.bytes().next_back().unwrap_or_default() % Drafts::SHARDS)
+}
+
+fn shard_name(shard: u8) -> String {
+    format!("open#{shard}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Drafts, open, shard_name};
+
+    #[test]
+    fn every_reply_is_in_one_of_the_shards_and_every_shard_has_some() {
+        let used: BTreeSet<_> =
+            "0123456789abcdef".chars().map(|digit| open(&format!("019a0000-0000-7000-8000-00000000000{digit}"))).collect();
+        assert_eq!(used, (0..Drafts::SHARDS).map(shard_name).collect());
+    }
+}
