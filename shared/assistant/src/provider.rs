@@ -47,8 +47,9 @@ pub enum Event {
     Text(String),
     /// A tool that the model wants to be used, with its whole input.
     ToolUse(ToolUse),
-    /// What the call has taken up to now, in all: a reply that is cut short has taken the last one. While a reply is being
-    /// written its `output_tokens` may be an estimate, which can be corrected downwards by what the provider counts at the end.
+    /// What the call has taken up to now, in all: a reply that is cut short has taken the last one. It is an estimate until the provider
+    /// has counted, of what was read as soon as that is sent, and of what is written while it is; and nothing again where an attempt
+    /// has failed before that.
     Usage(Usage),
     /// The reply is whole.
     Stop(StopReason),

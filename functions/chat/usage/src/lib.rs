@@ -50,7 +50,7 @@ pub struct UsageGroup {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "claude-opus-5-5")]
     pub model: Option<String>,
-    /// Replies for which a model was asked.
+    /// Replies that a model has written, or begun to.
     #[schema(example = 12)]
     pub requests: u64,
     /// Their tokens.

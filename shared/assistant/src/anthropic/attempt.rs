@@ -39,6 +39,8 @@ pub(super) struct Line<'a> {
     pub url: &'a Url,
     pub patience: Patience,
     pub clock: &'a Clock,
+    /// Tokens that the reply may have at most.
+    pub max_tokens: u64,
 }
 
 /// An attempt whose answer has begun. Dropping it closes its connection.
@@ -76,7 +78,7 @@ impl Attempt {
         }
         let unread = Arc::new(AtomicUsize::new(0));
         let frames = Box::pin(SseByteStream::new(Box::pin(bytes_of(response, Arc::clone(&unread)))));
-        Ok(Self { frames, unread, reply: Reply::default(), begins_by, idle: line.patience.idle })
+        Ok(Self { frames, unread, reply: Reply::new(line.max_tokens), begins_by, idle: line.patience.idle })
     }
 
     /// What comes next: nothing for an event that means nothing.
@@ -94,6 +96,7 @@ impl Attempt {
         }
         told.map_err(|mut failure| {
             failure.error.produced = self.reply.has_begun();
+            failure.is_paid = self.reply.is_paid();
             failure
         })
     }

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
+use platform::domain::Usage;
 use reqwest::header::HeaderValue;
 use tokio::time::{Instant, sleep};
 
@@ -13,6 +15,7 @@ use crate::request::Request;
 use super::Shared;
 use super::attempt::{Attempt, Line};
 use super::body::body;
+use super::estimate::Estimate;
 use super::failure::Failure;
 
 /// Retries with one model, as in the provider's own SDK.
@@ -26,12 +29,18 @@ pub(super) struct Call {
     model: usize,
     /// Attempts with it that have failed.
     retries: u32,
+    /// What is waited for before the next attempt.
+    pause: Option<Duration>,
+    /// The next attempt, which has been told of and not been sent.
+    prepared: Option<(HeaderValue, Vec<u8>)>,
     attempt: Option<Attempt>,
     /// What the latest attempt was made with.
     authorization: Option<HeaderValue>,
     /// The key that took the place of one that was refused.
     replacement: Option<HeaderValue>,
     ready: VecDeque<Event>,
+    /// How it has failed, once that is all there is to say.
+    failed: Option<ProviderError>,
     is_over: bool,
 }
 
@@ -43,10 +52,13 @@ impl Call {
             request,
             model: 0,
             retries: 0,
+            pause: None,
+            prepared: None,
             attempt: None,
             authorization: None,
             replacement: None,
             ready: VecDeque::new(),
+            failed: None,
             is_over: false,
         }
     }
@@ -60,17 +72,28 @@ impl Call {
             if self.is_over {
                 return None;
             }
-            if let Err(failure) = self.advance().await
-                && let Err(error) = self.recover(failure).await
-            {
+            if let Some(error) = self.failed.take() {
                 self.is_over = true;
                 return Some(Err(error));
+            }
+            if let Err(failure) = self.advance().await {
+                self.failed = self.recover(failure).await.err();
             }
         }
     }
 
-    /// Begins an attempt, or goes on with it.
+    /// Prepares an attempt, begins it, or goes on with it.
     async fn advance(&mut self) -> Result<(), Failure> {
+        // That the last one has cost nothing has been told by now.
+        if let Some(pause) = self.pause.take() {
+            sleep(pause).await;
+        }
+        if let Some((authorization, body)) = self.prepared.take() {
+            let Shared { client, settings, clock, max_tokens, .. } = &*self.shared;
+            let line = Line { client, url: &settings.url, patience: settings.patience, clock, max_tokens: *max_tokens };
+            self.attempt = Some(Attempt::begin(&line, authorization, body).await?);
+            return Ok(());
+        }
         let Some(attempt) = &mut self.attempt else {
             let (model, circuit) = &self.shared.models[self.model];
             let body = body(&self.request, model, self.shared.max_tokens).map_err(Failure::from)?;
@@ -82,10 +105,13 @@ impl Call {
                 return Err(Failure::lasting(Fault::CircuitOpen, model.as_str()));
             }
             self.authorization = Some(authorization.clone());
-            let Shared { client, settings, clock, .. } = &*self.shared;
-            let line = Line { client, url: &settings.url, patience: settings.patience, clock };
-            self.attempt = Some(Attempt::begin(&line, authorization, body).await?);
-            self.ready.push_back(Event::Model(model.clone()));
+            if self.retries == 0 {
+                self.ready.push_back(Event::Model(model.clone()));
+            }
+            // Whoever stops listening before the provider has counted leaves it with what it was sent.
+            let input_tokens = Estimate::of(&self.request).tokens();
+            self.ready.push_back(Event::Usage(Usage { input_tokens, ..Usage::default() }));
+            self.prepared = Some((authorization, body));
             return Ok(());
         };
         self.ready.extend(attempt.next().await?);
@@ -111,9 +137,11 @@ impl Call {
             _ => circuit.succeeded(),
         }
         tracing::warn!(model, retries = self.retries, produced = error.produced, %error, "an attempt has failed");
-        if error.produced {
+        if failure.is_paid {
             return Err(failure.error);
         }
+        // What has failed before anything was counted is not paid.
+        self.ready.push_back(Event::Usage(Usage::default()));
         if error.fault == Fault::KeyRefused && self.replacement.is_none() {
             self.replacement = match &self.authorization {
                 Some(refused) => self.shared.key.replacement(refused).await,
@@ -127,7 +155,7 @@ impl Call {
             && let Some(pause) = failure.pause(self.retries)
         {
             self.retries += 1;
-            sleep(pause).await;
+            self.pause = Some(pause);
             return Ok(());
         }
         if failure.is_of_the_model() && self.model + 1 < self.shared.models.len() {

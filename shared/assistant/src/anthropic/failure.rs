@@ -23,6 +23,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(8);
 pub(super) struct Failure {
     /// As it is told if this was the last attempt.
     pub error: ProviderError,
+    /// Whether the provider had counted what it read: another attempt would be paid once more.
+    pub is_paid: bool,
     retry: Retry,
 }
 
@@ -56,12 +58,12 @@ struct ErrorDetails {
 impl Failure {
     /// One that trying again does not mend.
     pub fn lasting(fault: Fault, detail: impl Into<String>) -> Self {
-        Self { error: ProviderError::new(fault, detail), retry: Retry::Never }
+        Self { error: ProviderError::new(fault, detail), is_paid: false, retry: Retry::Never }
     }
 
     /// One that may be over soon.
     pub fn passing(fault: Fault, detail: impl Into<String>) -> Self {
-        Self { error: ProviderError::new(fault, detail), retry: Retry::After(None) }
+        Self { error: ProviderError::new(fault, detail), is_paid: false, retry: Retry::After(None) }
     }
 
     /// The connection failed or broke.
@@ -84,7 +86,7 @@ impl Failure {
         let retry = if is_passing { Retry::After(wanted(headers, now)) } else { Retry::Never };
         let id = header(headers, "request-id").unwrap_or("-");
         let what = body.map(|body| body.to_string()).unwrap_or_default();
-        Self { error: ProviderError::new(fault, format!("{} {what} (request {id})", status.as_u16())), retry }
+        Self { error: ProviderError::new(fault, format!("{} {what} (request {id})", status.as_u16())), is_paid: false, retry }
     }
 
     /// An `error` event in the stream.
@@ -116,7 +118,7 @@ impl Failure {
 /// A request that could not be made.
 impl From<ProviderError> for Failure {
     fn from(error: ProviderError) -> Self {
-        Self { error, retry: Retry::Never }
+        Self { error, is_paid: false, retry: Retry::Never }
     }
 }
 

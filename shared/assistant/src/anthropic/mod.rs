@@ -2,12 +2,14 @@
 //!
 //! - `settings`: what is configured; `key`: the key in Secrets Manager; `circuit`: when not to ask
 //! - `call`: attempts until one begins to write: retries, the other model, another key; `failure`: what a failed one means
-//! - `attempt`: one request and its stream; `body`: what is sent; `event`, `reply`: what is understood of what comes
+//! - `attempt`: one request and its stream; `body`: what is sent; `event`, `reply`: what is understood of what comes;
+//!   `estimate`: what has been used, until it is counted
 
 mod attempt;
 mod body;
 mod call;
 mod circuit;
+mod estimate;
 mod event;
 mod failure;
 mod key;

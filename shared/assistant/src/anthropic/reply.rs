@@ -9,28 +9,47 @@ use crate::error::Fault;
 use crate::provider::Event;
 use crate::tool::ToolUse;
 
+use super::estimate::Estimate;
 use super::event::{Block, Delta, StreamEvent, stop_reason};
 use super::failure::Failure;
 
-/// Bytes of text that are reckoned as one token until the provider has counted.
-const BYTES_PER_TOKEN: u64 = 4;
-
 /// A reply while it is written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reply {
+    /// Tokens that it may have at most.
+    max_tokens: u64,
     is_started: bool,
     has_begun: bool,
     is_over: bool,
     usage: Usage,
-    /// Bytes that the model has written, thoughts included.
-    written: u64,
+    /// What the model has written, thoughts included.
+    written: Estimate,
     stop: Option<StopReason>,
     /// Uses of tools whose input is still being written, by the number of their part: id, name, JSON.
     tools: BTreeMap<u64, (String, String, String)>,
 }
 
 impl Reply {
-    /// Whether the model has written anything: from then on nothing may be tried again.
+    /// A reply of which nothing has come.
+    pub fn new(max_tokens: u64) -> Self {
+        Self {
+            max_tokens,
+            is_started: false,
+            has_begun: false,
+            is_over: false,
+            usage: Usage::default(),
+            written: Estimate::default(),
+            stop: None,
+            tools: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the provider has counted what it read, which has to be paid: from then on nothing is tried again.
+    pub fn is_paid(&self) -> bool {
+        self.is_started
+    }
+
+    /// Whether the model has written anything.
     pub fn has_begun(&self) -> bool {
         self.has_begun
     }
@@ -53,19 +72,19 @@ impl Reply {
             }
             StreamEvent::ContentBlockStart { index, content_block: Block::ToolUse { id, name } } => {
                 self.tools.insert(index, (id, name, String::new()));
-                self.wrote(0)
+                self.wrote("")
             }
             StreamEvent::ContentBlockStart { content_block: Block::Text { text }, .. }
             | StreamEvent::ContentBlockDelta { delta: Delta::Text { text }, .. } => self.text(text),
             StreamEvent::ContentBlockDelta { index, delta: Delta::InputJson { partial_json } } => {
-                let size = partial_json.len();
+                let used = self.wrote(&partial_json);
                 if let Some((.., json)) = self.tools.get_mut(&index) {
                     json.push_str(&partial_json);
                 }
-                self.wrote(size)
+                used
             }
-            StreamEvent::ContentBlockDelta { delta: Delta::Thinking { thinking }, .. } => self.wrote(thinking.len()),
-            StreamEvent::ContentBlockDelta { delta: Delta::Unknown, .. } => self.wrote(0),
+            StreamEvent::ContentBlockDelta { delta: Delta::Thinking { thinking }, .. } => self.wrote(&thinking),
+            StreamEvent::ContentBlockDelta { delta: Delta::Unknown, .. } => self.wrote(""),
             StreamEvent::ContentBlockStop { index } => match self.tools.remove(&index) {
                 Some((id, name, json)) => vec![Event::ToolUse(ToolUse { id, name, input: input(&json)? })],
                 None => Vec::new(),
@@ -95,15 +114,15 @@ impl Reply {
         if text.is_empty() {
             return Vec::new();
         }
-        let used = self.wrote(text.len());
+        let used = self.wrote(&text);
         std::iter::once(Event::Text(text)).chain(used).collect()
     }
 
     /// Counts what the model has written. The provider counts once, at the end: whoever breaks off before that has taken about this much.
-    fn wrote(&mut self, bytes: usize) -> Vec<Event> {
+    fn wrote(&mut self, text: &str) -> Vec<Event> {
         self.has_begun = true;
-        self.written += bytes as u64;
-        let estimate = self.written.div_ceil(BYTES_PER_TOKEN);
+        self.written.add(text);
+        let estimate = self.written.tokens().min(self.max_tokens);
         if estimate <= self.usage.output_tokens {
             return Vec::new();
         }
@@ -131,7 +150,7 @@ mod tests {
 
     /// What these events mean, and whether they were an error at their end.
     fn told(events: &[Value]) -> (Vec<Event>, bool) {
-        let (mut reply, mut told) = (Reply::default(), Vec::new());
+        let (mut reply, mut told) = (Reply::new(4_096), Vec::new());
         for event in events {
             let taken = StreamEvent::read(event["type"].as_str(), Some(&event.to_string()));
             match taken.and_then(|event| event.map_or_else(|| Ok(Vec::new()), |event| reply.take(event))) {

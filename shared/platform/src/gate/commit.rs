@@ -56,8 +56,10 @@ impl Gate {
             });
             if let (Some(repeats), Some(claim), Some(resource), Ok(reply)) = (&self.repeats, &passage.claim, created, &reply) {
                 let status = reply.status.map_or(self.success, |status| status.as_u16());
-                // Whoever comes second with the same key, before this is committed, does nothing.
-                writes.push((repeats.remember(claim, status, resource, passage.now)?, Otherwise::Refuse(Problem::request_in_flight())));
+                // Whoever comes second with the same key, before this is committed, does nothing, and is told so whatever else
+                // the first one has left no room for.
+                let remember = repeats.remember(claim, status, resource, passage.now)?;
+                writes.insert(0, (remember, Otherwise::Refuse(Problem::request_in_flight())));
             }
             let (writes, otherwise): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
             let committed = match (&self.database, &self.log, event, writes.is_empty()) {

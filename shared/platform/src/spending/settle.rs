@@ -1,6 +1,7 @@
 //! What a reply has cost, when it ends: in the budgets, in place of its hold, and in its user's usage.
 
 use crate::config::ConfigError;
+use crate::domain::Usage;
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::store::{Budgets, Message, Subject, UsageLog};
@@ -21,7 +22,8 @@ impl Settle {
         })
     }
 
-    /// Adds the cost of a reply to the plan that ends it. A reply for which no model was asked has none, and is no usage.
+    /// Adds the cost of a reply to the plan that ends it. A reply that has taken nothing, because no model was asked or none would
+    /// answer, is no usage.
     pub fn add_to<O>(&self, mut plan: Plan<O>, reply: &Message, model: Option<&str>) -> Plan<O> {
         let cost = reply.cost_usd.unwrap_or_default();
         if let Some(hold) = &reply.hold {
@@ -29,9 +31,10 @@ impl Settle {
                 plan = plan.write(self.budgets.settle(subject, hold, cost));
             }
         }
-        match model {
-            Some(model) => plan.write(self.usage.add(&reply.user_id, reply.created_at, model, &reply.usage.unwrap_or_default(), cost)),
-            None => plan,
+        let taken = reply.usage.filter(|usage| *usage != Usage::default());
+        match (model, taken) {
+            (Some(model), Some(usage)) => plan.write(self.usage.add(&reply.user_id, reply.created_at, model, &usage, cost)),
+            _ => plan,
         }
     }
 }

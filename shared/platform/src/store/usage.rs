@@ -26,7 +26,7 @@ pub struct DailyUsage {
     pub day: Date,
     /// The model.
     pub model: String,
-    /// Replies for which it was asked.
+    /// Replies that it has written, or begun to.
     pub requests: u64,
     /// Their tokens.
     pub tokens: Usage,

@@ -3,6 +3,7 @@
 use assistant::{Anthropic, Event, Fault, Provider, ProviderError, Request, Turn};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use platform::chat::system_prompt;
 use platform::clock::Clock;
 use platform::domain::{MessageRole, PromptName, StopReason, Usage};
 use platform::platform::Platform;
@@ -148,17 +149,20 @@ async fn a_reply_is_whole_however_it_is_cut_up() {
 }
 
 #[tokio::test]
-async fn what_fails_before_the_first_word_is_tried_again() {
+async fn what_fails_before_it_is_paid_is_tried_again() {
     let overloaded = || event(&json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}));
     let began = |frames: usize, next: &str| Answer::stream(reply(&PARTS).into_iter().take(frames).chain([next.to_owned()]));
     let garbage = "event: content_block_delta\ndata: {\"type\": oops\n\n";
     let mut cases = vec![
         ("a reset", vec![Answer::reset(), good()], Whole("end_turn"), 2),
         ("silence", vec![Answer::silence(), good()], Whole("end_turn"), 2),
-        ("silence after the head", vec![good().up_to(3).then_silence(), good()], Whole("end_turn"), 2),
-        ("a reset after the head", vec![good().up_to(2).then_reset(), good()], Whole("end_turn"), 2),
-        ("an error event", vec![began(2, &overloaded()), good()], Whole("end_turn"), 2),
-        ("garbage", vec![began(2, garbage), good()], Whole("end_turn"), 2),
+        ("an error event", vec![began(0, &overloaded()), good()], Whole("end_turn"), 2),
+        ("garbage", vec![began(0, garbage), good()], Whole("end_turn"), 2),
+        // What was read has been counted, and would be paid twice.
+        ("silence after the head", vec![good().up_to(3).then_silence(), good()], Nothing(Fault::TimedOut), 1),
+        ("a reset after the head", vec![good().up_to(2).then_reset(), good()], Nothing(Fault::Unreachable), 1),
+        ("an error event after the head", vec![began(2, &overloaded()), good()], Nothing(Fault::Overloaded), 1),
+        ("garbage after the head", vec![began(2, garbage), good()], Nothing(Fault::Broken), 1),
         ("two failures", vec![brief(529, "overloaded_error"), brief(500, "api_error"), good()], Whole("end_turn"), 3),
         (
             "retry-after in seconds",
@@ -250,7 +254,14 @@ async fn what_was_used_is_known_while_it_is_used() {
     assert_eq!(hear(&provider).await.usage, usage(5));
     let mut events = provider.call(request());
     assert_eq!(events.next().await, Some(Ok(Event::Model("first".into()))));
+    let reckoned = (system_prompt(PromptName::Default).len() + "How did Alpha do?".len()).div_ceil(4) as u64;
+    let sent = Usage { input_tokens: reckoned, ..Usage::default() };
+    assert_eq!(events.next().await, Some(Ok(Event::Usage(sent))), "what is sent is reckoned before it is");
+    assert_eq!(api.asked().len(), 2);
     assert_eq!(events.next().await, Some(Ok(Event::Usage(usage(1)))), "what was read is known before anything is said");
+    // What was not taken is not paid.
+    let failing = MessagesApi::with(vec![brief(500, "api_error")]).await;
+    assert_eq!(hear(&self::provider(&failing, &[])).await.usage, Usage::default());
 }
 
 #[tokio::test]
@@ -273,7 +284,7 @@ async fn whoever_stops_listening_stops_the_call() {
             while let Some(event) = events.next().await {
                 match event.unwrap() {
                     Event::Text(_) if until == "text" => return,
-                    Event::Usage(_) if until == "usage" => return,
+                    Event::Usage(usage) if until == "usage" && usage.output_tokens > 0 => return,
                     _ => {}
                 }
             }
@@ -295,7 +306,10 @@ async fn another_model_answers_where_the_first_one_cannot() {
         let api = MessagesApi::start(move |asked| if asked.body["model"] == "first" { first.clone() } else { good() }).await;
         let provider = provider(&api, &[("AI_FALLBACK_MODEL", "second")]);
         let heard = hear(&provider).await;
-        assert_eq!((heard.end, heard.text, heard.models), (Ok(StopReason::EndTurn), whole(), vec!["second".to_owned()]));
+        assert_eq!(
+            (heard.end, heard.text, heard.models),
+            (Ok(StopReason::EndTurn), whole(), vec!["first".to_owned(), "second".to_owned()])
+        );
         assert_eq!(api.asked().len(), requests + 1);
         assert_eq!(provider.cost("second", &heard.usage).to_string(), "0.00005695");
     }

@@ -93,7 +93,7 @@ async fn what_a_budget_does_not_cover_is_not_asked_for() {
     let hold = worst(&world, "Hi").await;
     let one = Cost::from_nanos(hold.nanos());
     set_budget(&world, &admin, &id, &json!(one.to_string())).await;
-    let asks = api.asked().len();
+    api.was_asked(1).await;
 
     ask_async(&world, &caller, &json!({"message": "Hi"})).await.expect(202);
     let refused = world.post("/chat", Some(&caller), &json!({"message": "Hi"})).await.problem(402, "budget_exceeded");
@@ -101,7 +101,8 @@ async fn what_a_budget_does_not_cover_is_not_asked_for() {
     let mut socket = world.connect(&caller).await;
     let error = socket.ask(&json!({"action": "chat.send", "id": "1", "message": "Hi"}), "error").await;
     assert_eq!((text(&error["code"]), text(&error["id"])), ("budget_exceeded", "1"));
-    api.was_asked(asks + 1).await;
+    // One of the two is that of someone else above.
+    api.was_asked(2).await;
     // Nothing of it is there: no conversation, and a failed event each.
     let conversations = world.get("/conversations", Some(&caller)).await.expect(200);
     assert_eq!(conversations["items"].as_array().unwrap().len(), 1);
@@ -136,6 +137,10 @@ async fn what_a_budget_does_not_cover_is_not_asked_for() {
     let events = world.events(&admin, "budget.set").await;
     let resources: Vec<_> = events.iter().map(|event| text(&event["resource"])).collect();
     assert_eq!(resources, [format!("user:{id}").as_str(), "budget:deployment", &format!("user:{id}")]);
+    // Whoever was let through reached the provider, and nobody else.
+    let through = 3 + usize::try_from(room).unwrap() + 1;
+    api.was_asked(through).await;
+    assert_eq!(api.asked().len(), through);
 }
 
 #[tokio::test]
@@ -298,6 +303,8 @@ async fn of_200_sends_at_once_as_many_go_through_as_the_budget_covers_and_each_i
     assert_eq!((events.len(), sum(events.iter().map(|event| &event["detail"]["cost_usd"]))), (10, billed));
     // What is free again can be spent.
     ask_async(&world, &caller, &message).await.expect(202);
+    api.was_asked(12).await;
+    assert_eq!(api.asked().len(), 12);
 }
 
 /// Asks for a reply on behalf of a user of this number.
