@@ -144,6 +144,25 @@ async fn what_a_budget_does_not_cover_is_not_asked_for() {
 }
 
 #[tokio::test]
+async fn what_is_stopped_before_the_provider_has_counted_is_paid_as_reckoned() {
+    let api = MessagesApi::with(vec![Answer::silence()]).await;
+    let world = world(&api, &[]).await;
+    let caller = world.someone().await;
+    let mut socket = world.connect(&caller).await;
+    let started = socket.ask(&json!({"action": "chat.send", "message": "€".repeat(10_000)}), "chat.started").await;
+    api.was_asked(1).await;
+    socket.send(&json!({"action": "chat.cancel", "message_id": started["message_id"]})).await;
+    let end = socket.expect("chat.completed").await;
+    api.hung_up(1).await;
+    // A token for each of these characters, and a few for the prompt.
+    let tokens = end["usage"]["input_tokens"].as_u64().unwrap();
+    assert!((10_001..12_000).contains(&tokens), "{end}");
+    assert_eq!((cost(&end["cost_usd"]).nanos(), &end["usage"]["output_tokens"]), (i64::try_from(tokens).unwrap() * 5_000, &json!(0)));
+    let budget = budget(&world, &caller).await;
+    assert_eq!((&budget["spent_usd"], text(&budget["held_usd"])), (&end["cost_usd"], "0.00"));
+}
+
+#[tokio::test]
 async fn administrators_say_what_users_may_spend() {
     let world = World::start().await;
     let (admin, caller) = (world.admin().await, world.someone().await);
