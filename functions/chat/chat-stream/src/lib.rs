@@ -12,14 +12,15 @@ use bulletin::Bulletin;
 use draft::{Draft, Wish};
 use futures_util::StreamExt as _;
 use futures_util::future::join;
-use platform::chat::{ChatCompleted, ChatFailed, Ended, Ending, Endings, REMEMBERED, ReplyStart, within};
+use platform::chat::{ChatCompleted, ChatFailed, Ended, Ending, Endings, REMEMBERED, ReplyStart, system_prompt, within};
 use platform::clock::Clock;
 use platform::config::ConfigError;
-use platform::domain::{MessageStatus, PromptName, StopReason};
+use platform::domain::{Cost, MessageStatus, PromptName, StopReason};
 use platform::ids;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::socket::{Presence, Sender};
+use platform::spending::Tariff;
 use platform::store::{Drafts, Message, Messages};
 use platform::worker::{Invocation, Worker};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -42,6 +43,8 @@ pub struct ChatStream {
     presence: Presence,
     sender: Sender,
     provider: Box<dyn Provider>,
+    /// What replies can cost, where they do.
+    tariff: Option<Tariff>,
     bulletin: Bulletin,
     clock: Clock,
 }
@@ -69,6 +72,7 @@ impl ChatStream {
             presence: Presence::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
             provider,
+            tariff: Tariff::from_config(&platform.config)?,
             bulletin: Bulletin::new(platform)?,
             clock: platform.clock.clone(),
         })
@@ -109,7 +113,13 @@ impl ChatStream {
             Wish::Stop => return Ok(Some(StopReason::Cancelled)),
             Wish::Nothing => return Ok(None),
         }
-        let request = Request { reply_id: reply.id, prompt: PromptName::Default, turns: turns?, tools: Vec::new() };
+        let (prompt, turns) = (PromptName::Default, turns?);
+        if !self.is_covered(&reply, prompt, &turns) {
+            tracing::error!(message_id = reply.id, "what it can cost is more than is held: it was asked for with other settings");
+            return Err(Problem::unavailable());
+        }
+        let turns = turns.into_iter().map(|message| Turn::text(message.role, message.text)).collect();
+        let request = Request { reply_id: reply.id, prompt, turns, tools: Vec::new() };
         let mut events = self.provider.call(request);
         loop {
             let event = tokio::select! {
@@ -140,15 +150,22 @@ impl ChatStream {
         }
     }
 
-    /// The conversation up to this reply, as far as the model sees it: what is whole, or was stopped by its user, and is paid by
+    /// The conversation up to what this reply answers, as far as the model sees it: what is whole, or was stopped by its user, and is paid by
     /// the reply's hold, if it can cost anything.
-    async fn turns(&self, reply: &Message) -> Result<Vec<Turn>, Problem> {
-        let said = self.messages.said_before(&reply.conversation_id, &reply.id, REMEMBERED).await?;
-        let said = match &reply.hold {
+    async fn turns(&self, reply: &Message) -> Result<Vec<Message>, Problem> {
+        let last = reply.answers.as_ref().unwrap_or(&reply.id);
+        let said = self.messages.said_until(&reply.conversation_id, last, REMEMBERED).await?;
+        Ok(match &reply.hold {
             Some(hold) => within(said, hold.tokens),
             None => said,
-        };
-        Ok(said.into_iter().map(|message| Turn::text(message.role, message.text)).collect())
+        })
+    }
+
+    /// Whether what the reply can cost is held. It was reckoned by another function, which may have had other prices.
+    fn is_covered(&self, reply: &Message, prompt: PromptName, turns: &[Message]) -> bool {
+        let texts = turns.iter().map(|message| message.text.as_str()).chain([system_prompt(prompt)]);
+        let worst = self.tariff.as_ref().map_or(Cost::ZERO, |tariff| tariff.worst(texts));
+        worst <= reply.hold.as_ref().map_or(Cost::ZERO, |hold| hold.cost)
     }
 
     /// Sends what is left, stores how the reply ended, and then says so. What others want of it meanwhile is done first: one that
@@ -167,7 +184,7 @@ impl ChatStream {
             let (from, unsaved) = (MessageStatus::Streaming, draft.unsaved());
             let (model, wishes, hearers) = (Some(draft.model.as_str()), draft.wishes(), draft.hearers());
             let any = hearers.any;
-            let ending = Ending { reply: &reply, from, model, wishes, hearers, frames: unsaved.as_ref() };
+            let ending = Ending { reply: &reply, from, model, wishes, overdue: None, hearers, frames: unsaved.as_ref() };
             match (self.endings.end(&ending).await, written) {
                 // Unless an attempt whose answer was lost has done it.
                 (Ok(Ended::Overtaken), _) if attempts == 0 || !self.has_ended_as(&reply).await? => return Ok(()),

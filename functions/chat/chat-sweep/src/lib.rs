@@ -113,7 +113,8 @@ impl ChatSweep {
             ..reply
         };
         let model = spent.map(|spent| spent.model.as_str());
-        let ending = Ending { reply: &failed, from, model, wishes: head.wishes, hearers: head.hearers(), frames: None };
+        let (wishes, overdue, hearers) = (head.wishes, head.sweep_at, head.hearers());
+        let ending = Ending { reply: &failed, from, model, wishes, overdue, hearers, frames: None };
         Ok(self.endings.end_anyway(ending).await?.then_some(failed))
     }
 

@@ -36,6 +36,9 @@ pub struct Ending<'a> {
     pub model: Option<&'a str>,
     /// Wishes of others that have been done: see [`Drafts`].
     pub wishes: u64,
+    /// The time that has passed by which somebody should have ended it, in seconds since 1970, where that is why it ends: nobody has
+    /// taken it up since.
+    pub overdue: Option<i64>,
     /// Who is told of it then.
     pub hearers: Hearers,
     /// Frames that are not stored yet.
@@ -68,7 +71,7 @@ impl Endings {
 
     /// Stores a reply in its final state with its cost and its event, which has no text, of neither the prompt nor the reply.
     pub async fn end(&self, ending: &Ending<'_>) -> Result<Ended, Problem> {
-        let Ending { reply, from, model, wishes, hearers, frames } = ending;
+        let Ending { reply, from, model, wishes, overdue, hearers, frames } = ending;
         let origin = reply.origin.as_ref().ok_or_else(|| {
             tracing::error!(message_id = reply.id, "a message that nobody asked for is no reply");
             Problem::internal()
@@ -87,7 +90,7 @@ impl Endings {
         let plan = Plan::reply(Ended::Stored)
             .note(note(reply, *model).failed(reply.status == MessageStatus::Failed))
             .write_or_replan(self.messages.end(reply, *from)?, overtaken())
-            .write_or_replan(self.drafts.end(&reply.id, *wishes, hearers, now)?, again);
+            .write_or_replan(self.drafts.end(&reply.id, *wishes, hearers, *overdue, now)?, again);
         let plan = match frames {
             Some(frames) => plan.write_or_replan(self.drafts.last(frames, now)?, overtaken()),
             None => plan,
@@ -99,12 +102,13 @@ impl Endings {
         Ok(self.gate.commit(Ok(plan), Some(&origin.caller), &passage).await?.into_output())
     }
 
-    /// Ends a reply whatever others want of it; whether it was this that ended it.
+    /// Ends a reply whatever others want of it; whether it was this that ended it. One that is no longer overdue goes on.
     pub async fn end_anyway(&self, mut ending: Ending<'_>) -> Result<bool, Problem> {
         loop {
             match self.end(&ending).await? {
                 Ended::Stored => return Ok(true),
                 Ended::Overtaken => return Ok(false),
+                Ended::Wanted(head) if ending.overdue.is_some() && head.sweep_at != ending.overdue => return Ok(false),
                 Ended::Wanted(head) => (ending.wishes, ending.hearers) = (head.wishes, head.hearers()),
             }
         }

@@ -41,6 +41,7 @@ mod tests {
             text: (*text).to_owned(),
             status: MessageStatus::Completed,
             created_at: 0,
+            answers: None,
             stop_reason: None,
             usage: None,
             cost_usd: None,

@@ -92,6 +92,7 @@ impl Replies {
             text: text.to_owned(),
             status,
             created_at: at.as_millisecond(),
+            answers: None,
             stop_reason: None,
             usage: None,
             cost_usd: None,
@@ -102,8 +103,9 @@ impl Replies {
         // A millisecond later, so that its id comes after that of what it answers.
         let later = Timestamp::from_millisecond(now.as_millisecond() + 1).unwrap_or(now);
         let mut reply = message(MessageRole::Assistant, "", MessageStatus::Pending, later);
+        reply.answers = Some(said.id.clone());
         let reserved = match &self.reserve {
-            Some(reserve) => Some(self.reserve(reserve, &said, goes_on, request.prompt.unwrap_or_default(), now).await?),
+            Some(reserve) => Some(self.reserve(reserve, &said, goes_on, request.prompt.unwrap_or_default(), later).await?),
             None => None,
         };
         reply.hold = reserved.as_ref().map(|reserved| reserved.hold.clone());
@@ -149,7 +151,7 @@ impl Replies {
             if !goes_on {
                 return Ok(Vec::new());
             }
-            Ok(self.messages.said_before(&said.conversation_id, &said.id, REMEMBERED - 1).await?)
+            Ok(self.messages.said_until(&said.conversation_id, &said.id, REMEMBERED - 1).await?)
         };
         let (before, limits) = try_join(before, reserve.limits(&said.user_id)).await?;
         // A conversation of someone else's is about to be a 404, and has no say before.
@@ -165,8 +167,15 @@ impl Replies {
         let problem = Problem::from(error);
         let failed = Message { status: MessageStatus::Failed, ..reply.clone() };
         // Whoever asked is told by the one that asks here. Where it is no longer pending, only Lambda's answer was lost: a worker is at it.
-        let ending =
-            Ending { reply: &failed, from: MessageStatus::Pending, model: None, wishes: 1, hearers: Hearers::default(), frames: None };
+        let ending = Ending {
+            reply: &failed,
+            from: MessageStatus::Pending,
+            model: None,
+            wishes: 1,
+            overdue: None,
+            hearers: Hearers::default(),
+            frames: None,
+        };
         if self.endings.end_anyway(ending).await? { Err(problem) } else { Ok(()) }
     }
 }

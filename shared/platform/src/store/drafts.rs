@@ -173,7 +173,7 @@ impl Drafts {
 
     /// A reply has ended; it stays open while somebody is to be told. The condition fails where it had ended, or where others have
     /// wanted more than `wishes`.
-    pub fn end(&self, message_id: &str, wishes: u64, hearers: &Hearers, now: Timestamp) -> Result<Write, StoreError> {
+    pub fn end(&self, message_id: &str, wishes: u64, hearers: &Hearers, overdue: Option<i64>, now: Timestamp) -> Result<Write, StoreError> {
         let expression = Expression::default()
             .value("now", n(now.as_millisecond()))
             .value("wishes", n(wishes))
@@ -184,8 +184,15 @@ impl Drafts {
         } else {
             ("SET ended_at = :now, expires_at = :expires REMOVE #open, sweep_at", expression.name("open", "open"))
         };
-        let condition = "wishes = :wishes AND attribute_not_exists(ended_at)";
-        Ok(Write::update(&self.table, key(message_id, 0), update, condition, &expression))
+        let mut condition = "wishes = :wishes AND attribute_not_exists(ended_at)".to_owned();
+        let expression = match overdue {
+            Some(overdue) => {
+                condition.push_str(" AND sweep_at = :overdue");
+                expression.value("overdue", n(overdue))
+            }
+            None => expression,
+        };
+        Ok(Write::update(&self.table, key(message_id, 0), update, condition.as_str(), &expression))
     }
 
     /// Lets a connection hear a reply whose head has just been read, from the frame after `after` on.

@@ -38,6 +38,9 @@ pub struct Message {
     pub status: MessageStatus,
     /// Milliseconds since 1970.
     pub created_at: i64,
+    /// Id of the message that the reply answers: the last one that the model is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<String>,
     /// Why the reply ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_reason: Option<StopReason>,
@@ -75,9 +78,9 @@ impl Messages {
         self.database.get(&self.table, key(conversation_id, id), true).await
     }
 
-    /// What was last said before a message of a conversation, oldest first: at most `limit` messages that are whole or were
-    /// stopped by their user, and have a text.
-    pub async fn said_before(&self, conversation_id: &str, id: &str, limit: u16) -> Result<Vec<Message>, StoreError> {
+    /// What was last said in a conversation up to a message, oldest first: at most `limit` messages that are whole or were stopped by
+    /// their user, and have a text.
+    pub async fn said_until(&self, conversation_id: &str, id: &str, limit: u16) -> Result<Vec<Message>, StoreError> {
         let expression = Expression::default()
             .name("status", "status")
             .name("text", "text")
@@ -91,7 +94,7 @@ impl Messages {
             .client()
             .query()
             .table_name(&self.table)
-            .key_condition_expression("conversation_id = :conversation AND id < :id")
+            .key_condition_expression("conversation_id = :conversation AND id <= :id")
             .filter_expression("#status IN (:completed, :cancelled) AND #text <> :nothing")
             .set_expression_attribute_names(expression.names())
             .set_expression_attribute_values(expression.values())

@@ -238,7 +238,7 @@ async fn a_reply_that_ended_longer_than_a_day_ago_is_not_resumed() {
     world.stack.functions().kill("ChatStreamFunction").unwrap();
     let long_ago = Timestamp::from_second(Clock::System.now().as_second() - 86_401).unwrap();
     let head = head(&drafts, &asked).await;
-    let end = drafts.end(&head.message_id, head.wishes, &Hearers::default(), long_ago).unwrap();
+    let end = drafts.end(&head.message_id, head.wishes, &Hearers::default(), None, long_ago).unwrap();
     world.platform("ChatSweepFunction").database().unwrap().commit(vec![end]).await.unwrap();
     // Some of it may have been deleted by now, and some not.
     let mut socket = world.connect(&caller).await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use platform::chat::{Ending, Endings};
 use platform::clock::{Clock, Timestamp};
 use platform::domain::{Cost, MessageRole, MessageStatus, Usage};
 use platform::ids;
@@ -174,6 +175,7 @@ async fn replies_that_cannot_be_ended_keep_no_other_waiting() {
             text: String::new(),
             status: MessageStatus::Pending,
             created_at: made_at.as_millisecond(),
+            answers: None,
             stop_reason: None,
             usage: None,
             cost_usd: None,
@@ -196,4 +198,33 @@ async fn replies_that_cannot_be_ended_keep_no_other_waiting() {
     assert_eq!(waiting(&world, in_seconds(500)).await, []);
     assert_eq!(waiting(&world, in_seconds(3_700)).await.len(), 100);
     sweep(&world).await;
+}
+
+#[tokio::test]
+async fn a_reply_that_is_taken_up_after_all_is_not_ended_as_overdue() {
+    let world = World::with(&SLOW).await;
+    let caller = world.someone().await;
+    let mut socket = world.connect(&caller).await;
+    let started = socket.ask(&json!({"action": "chat.send", "message": "Still there"}), "chat.started").await;
+    socket.expect("chat.delta").await;
+    let platform = world.platform("ChatSweepFunction");
+    let (drafts, messages) = (
+        Drafts::new(platform.database().unwrap(), &platform.config).unwrap(),
+        Messages::new(platform.database().unwrap(), &platform.config).unwrap(),
+    );
+    let head = drafts.head(text(&started["message_id"])).await.unwrap().unwrap();
+    let reply = messages.get(text(&started["conversation_id"]), &head.message_id).await.unwrap().unwrap();
+    let failed = Message { status: MessageStatus::Failed, ..reply };
+    // As a sweep sees it that had found it before its worker took it up.
+    let overdue = head.sweep_at.map(|sweep_at| sweep_at - 1);
+    let (from, wishes, hearers) = (MessageStatus::Streaming, head.wishes, head.hearers());
+    let ending = Ending { reply: &failed, from, model: None, wishes, overdue, hearers, frames: None };
+    assert!(!Endings::new(&platform).unwrap().end_anyway(ending).await.unwrap());
+    let end = loop {
+        let message = socket.next().await.unwrap();
+        if message["type"] != "chat.delta" {
+            break message;
+        }
+    };
+    assert_eq!(text(&end["type"]), "chat.completed");
 }

@@ -18,7 +18,7 @@ use platform::identity::Identity;
 use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::socket::Peer;
-use platform::store::{Message, Messages, Origin};
+use platform::store::{Budgets, Hold, Message, Messages, Origin, Spending, Subject};
 use serde_json::{Value, json};
 use tally_tests::World;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -166,30 +166,32 @@ async fn a_reply_keeps_what_was_written_however_it_ends() {
     }
 }
 
+/// A provider that takes down what it is shown, and answers nothing.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Vec<String>>>);
+impl Provider for Seen {
+    fn model(&self) -> &'static str {
+        "seen"
+    }
+
+    fn call(&self, request: Request) -> Events {
+        let contents = request.turns.into_iter().flat_map(|turn| turn.content);
+        let texts = contents.map(|content| if let Content::Text(text) = content { text } else { panic!("{content:?}") });
+        *self.0.lock().unwrap() = texts.collect();
+        stream::once(async { Err(ProviderError::new(Fault::Overloaded, "always")) }).boxed()
+    }
+
+    fn cost(&self, _: &str, _: &Usage) -> Cost {
+        Cost::default()
+    }
+
+    fn outage(&self) -> Option<Outage> {
+        None
+    }
+}
+
 #[tokio::test]
 async fn the_model_sees_20_messages_whatever_was_lost_between_them() {
-    #[derive(Clone, Default)]
-    struct Seen(Arc<Mutex<Vec<String>>>);
-    impl Provider for Seen {
-        fn model(&self) -> &'static str {
-            "seen"
-        }
-
-        fn call(&self, request: Request) -> Events {
-            let contents = request.turns.into_iter().flat_map(|turn| turn.content);
-            let texts = contents.map(|content| if let Content::Text(text) = content { text } else { panic!("{content:?}") });
-            *self.0.lock().unwrap() = texts.collect();
-            stream::once(async { Err(ProviderError::new(Fault::Overloaded, "always")) }).boxed()
-        }
-
-        fn cost(&self, _: &str, _: &Usage) -> Cost {
-            Cost::default()
-        }
-
-        fn outage(&self) -> Option<Outage> {
-            None
-        }
-    }
     let world = World::with(&FAST).await;
     let (platform, seen) = (platform_of(&world, &[]), Seen::default());
     let mut last = None;
@@ -200,6 +202,40 @@ async fn the_model_sees_20_messages_whatever_was_lost_between_them() {
         assert_eq!(*seen.0.lock().unwrap(), expected);
         last = Some(reply);
     }
+}
+
+#[tokio::test]
+async fn a_reply_answers_its_message_and_not_one_that_came_meanwhile() {
+    let world = World::with(&FAST).await;
+    let (platform, seen) = (platform_of(&world, &[]), Seen::default());
+    let first = pending(&platform, "First", None).await;
+    let second = pending(&platform, "Second", Some(&first)).await;
+    for (reply, expected) in [(&first, &["First"][..]), (&second, &["First", "Second"])] {
+        write(&platform, seen.clone(), reply).await;
+        assert_eq!(*seen.0.lock().unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_held_is_not_asked_for() {
+    let world = World::with(&FAST).await;
+    let prices = |prices| [("AI_PROVIDER", "anthropic"), ("AI_MODEL", "m"), ("AI_PRICES", prices)];
+    let free = platform_of(&world, &[]);
+    let (cheap, dear) = (platform_of(&world, &prices("m=1/1/1/1")), platform_of(&world, &prices("m=1/2/1/1")));
+    let messages = Messages::new(free.database().unwrap(), &free.config).unwrap();
+    // The functions are replaced one after the other, when settings change.
+    for (asks, writes, covered) in
+        [(&free, &cheap, false), (&cheap, &dear, false), (&cheap, &cheap, true), (&dear, &cheap, true), (&cheap, &free, true)]
+    {
+        let (reply, seen) = (pending(asks, "How much?", None).await, Seen::default());
+        write(writes, seen.clone(), &reply).await;
+        assert_eq!(!seen.0.lock().unwrap().is_empty(), covered);
+        let end = messages.get(&reply.conversation_id, &reply.id).await.unwrap().unwrap();
+        assert_eq!(end.status.as_str(), "failed");
+    }
+    let budgets = Budgets::new(free.database().unwrap(), &free.config).unwrap();
+    let spending = budgets.spending(Subject::User("u-1"), &Hold::month(free.clock.now())).await.unwrap();
+    assert_eq!(spending, Spending::default());
 }
 
 /// `@connections` as it is on the wire: these statuses in turn, the last one for ever; 0 is never answered. Gives its URL and

@@ -78,6 +78,7 @@ impl Shelf {
                 text,
                 status: MessageStatus::Completed,
                 created_at: at,
+                answers: None,
                 stop_reason: None,
                 usage: None,
                 cost_usd: None,
