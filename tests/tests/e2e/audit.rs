@@ -198,11 +198,15 @@ async fn auditors_see_all_and_others_only_themselves() {
     let (demo, admin) = (world.demo().await, world.admin().await);
     world.get("/profits", Some(&demo)).await.expect(200);
     world.get("/profits", Some(&admin)).await.expect(200);
-    for path in ["/audit", "/audit?action=auth.", &format!("/audit?actor={ANN}"), "/audit?actor=", "/audit?actor=m%65", "/audit?nope=1"] {
+    for path in ["/audit", "/audit?action=auth.", &format!("/audit?actor={ANN}"), "/audit?actor=", "/audit?nope=1"] {
         world.get(path, Some(&demo)).await.problem(403, "forbidden");
     }
     let own = world.get("/audit?actor=me&action=profits.read", Some(&demo)).await.expect(200);
     assert_eq!((own["items"].as_array().unwrap().len(), &own["items"][0]["actor"]["username"]), (1, &json!("demo")));
+    // The same word written otherwise, and the caller's id.
+    for actor in ["m%65", own["items"][0]["actor"]["user_id"].as_str().unwrap()] {
+        assert_eq!(world.get(&format!("/audit?actor={actor}&action=profits.read"), Some(&demo)).await.expect(200), own);
+    }
     world.get("/audit?actor=me&actor=me", Some(&demo)).await.invalid(&["actor"]);
     world.get(&format!("/audit?actor=me&%61ctor={ANN}"), Some(&demo)).await.invalid(&["actor"]);
     world.get(&format!("/audit?%61ctor={ANN}&actor=me"), Some(&demo)).await.invalid(&["actor"]);

@@ -131,11 +131,15 @@ impl<'a> Draft<'a> {
     /// Sends and stores what is due, and learns what others want.
     pub async fn advance(&mut self) -> Wish {
         let now = Instant::now();
-        if !self.loose.is_empty() && (self.next_frame <= now || self.loose.len() >= FRAME_BYTES) {
+        let is_due = !self.loose.is_empty() && (self.next_frame <= now || self.loose.len() >= FRAME_BYTES);
+        if is_due {
             self.cut();
-            self.next_frame = now + FRAME_INTERVAL;
         }
         self.send(FRAMES_AT_ONCE).await;
+        if is_due {
+            // From when the last one has arrived: where posts are slow there are fewer of them.
+            self.next_frame = Instant::now() + FRAME_INTERVAL;
+        }
         if self.next_touch <= now { self.touch().await } else { Wish::GoOn }
     }
 
