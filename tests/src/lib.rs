@@ -6,6 +6,7 @@
 mod answer;
 pub mod asyncapi;
 mod client;
+pub mod errors;
 pub mod messages_api;
 pub mod openapi;
 mod secrets;

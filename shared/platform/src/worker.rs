@@ -68,7 +68,7 @@ pub async fn run<W: Worker>() -> Result<(), lambda_runtime::Error> {
         let run = AssertUnwindSafe(worker.run(payload, invocation).boxed());
         // The panic hook has logged where.
         let result = run.catch_unwind().await.unwrap_or_else(|_| Err(Problem::internal()));
-        tracing::info!(request_id, code = result.as_ref().err().map_or("ok", |problem| problem.code), "worked");
+        tracing::info!(request_id, code = result.as_ref().err().map_or("ok", |problem| problem.code.as_str()), "worked");
         result.map_err(|problem| format!("{}: {}", problem.code, problem.detail))
     }))
     .await

@@ -126,7 +126,7 @@ impl Document {
     /// What errors can say, each with a sentence that goes with it.
     fn codes(&self) -> BTreeMap<&'static str, String> {
         let own = self.errors.iter().cloned().chain([Problem::unknown_action()]);
-        common_errors().into_iter().chain(own).map(|problem| (problem.code, problem.detail)).collect()
+        common_errors().into_iter().chain(own).map(|problem| (problem.code.as_str(), problem.detail)).collect()
     }
 
     /// The request that opens a connection.
@@ -185,7 +185,7 @@ impl<A: Action> Entry<'_, A> {
 
     /// An error that not every action has.
     pub fn fails(mut self, problem: Problem) -> Self {
-        self.operation().codes.push(problem.code);
+        self.operation().codes.push(problem.code.as_str());
         self.document.errors.push(problem);
         self
     }
@@ -201,7 +201,7 @@ impl Operation {
         let ActionRoute { action, summary, limits, .. } = &self.route;
         let list = |names: Vec<&str>| names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let limits = list(limits.iter().map(|policy| policy.name).chain(["ws_messages"]).collect());
-        let codes = list(common_errors().iter().map(|problem| problem.code).chain(self.codes.iter().copied()).collect());
+        let codes = list(common_errors().iter().map(|problem| problem.code.as_str()).chain(self.codes.iter().copied()).collect());
         let description = format!("{}\n\nLimits: {limits}. Codes of errors: {codes}.", self.note);
         json!({
             "action": "receive",

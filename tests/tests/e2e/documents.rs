@@ -1,16 +1,15 @@
 //! The documents in docs/api are what the code says, and are served as they are committed.
 
 use serde_json::Value;
-use tally_tests::{World, asyncapi, openapi, root};
+use tally_tests::{World, asyncapi, errors, openapi, root};
 
 /// The committed file has to be what the code gives now. With `UPDATE_DOCUMENTS=1` it is written instead.
 #[track_caller]
 #[allow(clippy::disallowed_methods, reason = "a switch of the test run, not a setting of the product")]
-fn check(name: &str, document: &Value) {
+fn check(name: &str, document: &str) {
     let path = root().join("docs/api").join(name);
-    let document = format!("{document:#}\n");
     if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
-        std::fs::write(&path, &document).unwrap();
+        std::fs::write(&path, document).unwrap();
     }
     let committed = std::fs::read_to_string(&path).unwrap();
     let update = "UPDATE_DOCUMENTS=1 cargo test -p tally-tests documents";
@@ -19,8 +18,10 @@ fn check(name: &str, document: &Value) {
 
 #[test]
 fn the_documents_are_current() {
-    check("openapi.json", &openapi::document());
-    check("asyncapi.json", &asyncapi::document());
+    let json = |document: Value| format!("{document:#}\n");
+    check("openapi.json", &json(openapi::document()));
+    check("asyncapi.json", &json(asyncapi::document()));
+    check("errors.md", &errors::document());
 }
 
 #[tokio::test]

@@ -315,7 +315,7 @@ async fn what_an_administrator_asked_for_is_not_done_once_they_are_none() {
     for plan in plans {
         let passage = Passage { context: &call.context, now, since: Instant::now(), action: Some("user.updated"), claim: None };
         let refused = gate.commit(plan, Some(&caller.clone().into()), &passage).await.unwrap_err();
-        assert_eq!((refused.status.as_u16(), refused.code), (403, "forbidden"));
+        assert_eq!((refused.status.as_u16(), refused.code.as_str()), (403, "forbidden"));
     }
     let user = world.get(&format!("/users/{target}"), Some(&admin)).await.expect(200);
     assert_eq!((&user["is_active"], &user["roles"]), (&json!(true), &json!(["user"])));

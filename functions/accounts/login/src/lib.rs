@@ -5,7 +5,7 @@ use platform::domain::{Identifier, Password};
 use platform::http::{Endpoint, Fields, Form, Media, Request};
 use platform::plan::Plan;
 use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::sessions::{Attempt, PasswordLogin};
 use platform::tokens::TokenPair;
@@ -62,7 +62,7 @@ impl Endpoint for Login {
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<TokenPair>, Problem> {
         let Credentials { username, password, grant_type } = request.body;
         if grant_type.is_some_and(|grant| grant != "password") {
-            return Err(Problem::oauth("unsupported_grant_type", "This endpoint takes the grant type `password`."));
+            return Err(Problem::oauth(Code::UnsupportedGrantType, "This endpoint takes the grant type `password`."));
         }
         let context = request.context.clone();
         self.login.plan(Attempt { identifier: username, password, context, now: request.now }).await

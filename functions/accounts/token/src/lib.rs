@@ -8,7 +8,7 @@ use platform::domain::{Identifier, Password};
 use platform::http::{Endpoint, Fields, Form, Media, Request};
 use platform::plan::Plan;
 use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::sessions::{Attempt, PasswordLogin, Rotation};
 use platform::tokens::TokenPair;
@@ -99,7 +99,7 @@ impl Endpoint for Token {
             }
             _ => {
                 let detail = format!("The grant types that are taken are in {}.", routes::OAUTH_METADATA.path);
-                Err(Problem::oauth("unsupported_grant_type", detail))
+                Err(Problem::oauth(Code::UnsupportedGrantType, detail))
             }
         }
     }

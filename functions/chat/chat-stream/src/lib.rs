@@ -194,7 +194,7 @@ impl ChatStream {
                     written = if stopped && before.is_ok() { Ok(StopReason::Cancelled) } else { before };
                 }
                 (Err(problem), before) if attempts < END_ATTEMPTS => {
-                    tracing::warn!(message_id = reply.id, code = problem.code, "the end is stored once more");
+                    tracing::warn!(message_id = reply.id, code = %problem.code, "the end is stored once more");
                     attempts += 1;
                     written = before;
                     sleep(END_PAUSE).await;

@@ -65,7 +65,7 @@ impl ChatSweep {
                 }
                 let swept = timeout(ONE, self.sweep(&overdue.message_id)).await;
                 if let Err(problem) = swept.unwrap_or_else(|_| Err(Problem::unavailable())) {
-                    tracing::error!(message_id = overdue.message_id, code = problem.code, "not swept");
+                    tracing::error!(message_id = overdue.message_id, code = %problem.code, "not swept");
                     self.put_off(overdue).await;
                     result = Err(problem);
                 }

@@ -73,7 +73,7 @@ impl<'a> Stream<'a> {
                 Ok(ControlFlow::Continue(())) => failures = 0,
                 Err(problem) => {
                     failures += 1;
-                    tracing::warn!(code = problem.code, failures, subscription_id = self.held.subscription_id, "a frame is late");
+                    tracing::warn!(code = %problem.code, failures, subscription_id = self.held.subscription_id, "a frame is late");
                     if failures == FAILURES {
                         return End::Told(Reason::Unavailable);
                     }

@@ -74,7 +74,7 @@ impl Lifecycle for Connect {
             let plan = self.charts.subscribe(&connection, chart_type, interval, Announce::Worker, now);
             // The connection has been committed and is good without the chart, which can be subscribed to again.
             if let Err(problem) = self.gate.commit(plan, caller.as_ref(), &passage).await {
-                tracing::error!(code = problem.code, connection_id = connection.connection_id, "a chart was not subscribed to");
+                tracing::error!(code = %problem.code, connection_id = connection.connection_id, "a chart was not subscribed to");
             }
         }
         Ok(reply)

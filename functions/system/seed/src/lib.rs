@@ -13,7 +13,7 @@ use platform::context::Context;
 use platform::domain::Hasher;
 use platform::gate::{Gate, Passage};
 use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::problem::{Code, Problem};
 use platform::store::{Profits, Users};
 use platform::worker::{Invocation, Worker};
 
@@ -59,7 +59,7 @@ impl Worker for Seed {
             let plan = demo.plan(&self.users, self.hasher, passage.now).await;
             match self.gate.commit(plan, None, &passage).await {
                 // Taken meanwhile: the same.
-                Err(problem) if problem.code != Problem::account_exists().code => return Err(problem),
+                Err(problem) if problem.code != Code::AccountExists => return Err(problem),
                 _ => {}
             }
         }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::{Cost, MessageStatus, StopReason, Usage};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::socket::{Peer, SendError, Sender, ServerMessage};
 use crate::store::Message;
 
@@ -92,14 +92,14 @@ impl ChatEnd {
 impl ChatFailed {
     /// The message that tells of a problem.
     pub fn new(message_id: &str, problem: &Problem) -> Self {
-        Self { message_id: message_id.to_owned(), code: problem.code, detail: problem.detail.clone() }
+        Self { message_id: message_id.to_owned(), code: problem.code.as_str(), detail: problem.detail.clone() }
     }
 
     /// The message that tells that a reply is whole, but not all of it could be sent.
     pub fn unheard(reply: &Message) -> Self {
         let Message { conversation_id, id, .. } = reply;
         let detail = format!("Not all of the reply could be sent. It can be read at /conversations/{conversation_id}/messages/{id}.");
-        Self { message_id: id.clone(), code: Problem::unavailable().code, detail }
+        Self { message_id: id.clone(), code: Code::Unavailable.as_str(), detail }
     }
 }
 

@@ -67,7 +67,7 @@ impl Gate {
                 (_, Some(log), Some(event), true) => match (log.record(event).await, &reply) {
                     // A refusal that has no effect keeps its status although its event could not be written.
                     (Err(error), Err(problem)) => {
-                        tracing::error!(%error, code = problem.code, "a refusal left no event");
+                        tracing::error!(%error, code = %problem.code, "a refusal left no event");
                         Ok(())
                     }
                     (recorded, _) => recorded.map_err(CommitError::from),

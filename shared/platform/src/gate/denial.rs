@@ -16,7 +16,7 @@ impl Gate {
     pub async fn deny(&self, problem: Problem, caller: Option<&Principal>, passage: &Passage<'_>) -> Problem {
         if problem.status == StatusCode::UNAUTHORIZED || problem.status == StatusCode::FORBIDDEN {
             let subject = caller.map_or(passage.context.address.as_str(), |caller| caller.user_id.as_str());
-            let note = Note::action("access.denied").detail("route", self.route.as_str()).detail("code", problem.code);
+            let note = Note::action("access.denied").detail("route", self.route.as_str()).detail("code", problem.code.as_str());
             self.tell_once("denied", subject, DENIAL_WINDOW_SECONDS, note, Outcome::Denied, caller, passage).await;
         }
         problem

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::endpoint::Media;
 use super::fields::{Fields, Form, percent_decode};
 use crate::context::{Context, client_address};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// Largest body, in bytes after base64 decoding.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -145,7 +145,7 @@ impl Call {
         let text = match std::str::from_utf8(&self.body) {
             Ok(text) if form => return Ok((Fields::form(text), true)),
             Ok(text) => text,
-            Err(_) if form => return Err(Problem::oauth("invalid_request", "The body is not UTF-8.")),
+            Err(_) if form => return Err(Problem::oauth(Code::InvalidRequest, "The body is not UTF-8.")),
             Err(_) => return Err(Problem::malformed_json("The body is not UTF-8.")),
         };
         match serde_json::from_str(text) {

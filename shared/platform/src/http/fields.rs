@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use serde_json::{Map, Value};
 
 use crate::clock::{Timestamp, parse_rfc3339};
-use crate::problem::{FieldError, Problem};
+use crate::problem::{Code, FieldError, Problem};
 
 /// What an endpoint takes: a body or a query string, read field by field.
 pub trait Form: Sized + Send {
@@ -258,7 +258,7 @@ impl Fields {
             Some(form) if self.errors.is_empty() => Ok(form),
             // RFC 6749 section 5.2 has a word of its own for it.
             _ if self.source == Source::Form => {
-                Err(Problem { errors: self.errors, ..Problem::oauth("invalid_request", "A parameter is missing or not valid.") })
+                Err(Problem { errors: self.errors, ..Problem::oauth(Code::InvalidRequest, "A parameter is missing or not valid.") })
             }
             _ => Err(Problem::validation_failed(self.errors)),
         }

@@ -1,6 +1,9 @@
-//! The one place that maps an error to an HTTP status: RFC 9457 problems with the contract's codes.
+//! The one place that maps an error to an HTTP status: RFC 9457 problems with the codes of `code.rs`.
 
 mod causes;
+mod code;
+
+pub use code::Code;
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -12,7 +15,7 @@ pub struct Problem {
     /// HTTP status.
     pub status: StatusCode,
     /// Stable, machine-readable code.
-    pub code: &'static str,
+    pub code: Code,
     /// One sentence for the person who reads it; nothing internal.
     pub detail: String,
     /// For 422: each field or parameter at fault.
@@ -60,7 +63,7 @@ pub struct ProblemBody<'a> {
     pub instance: &'a str,
     /// Stable code for programs.
     #[schema(example = "validation_failed")]
-    pub code: &'a str,
+    pub code: Code,
     /// Correlation id, also in the header `X-Request-Id`.
     pub request_id: &'a str,
     /// For 422: what was wrong with each field.
@@ -75,9 +78,9 @@ pub struct ProblemBody<'a> {
 }
 
 impl Problem {
-    /// A problem with this status, code and sentence.
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), headers: Vec::new(), oauth_error: None }
+    /// A problem with this code and sentence.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { status: code.status(), code, detail: detail.into(), errors: Vec::new(), headers: Vec::new(), oauth_error: None }
     }
 
     /// Adds a header.
@@ -107,37 +110,37 @@ impl Problem {
 
     /// 400: the body is not JSON.
     pub fn malformed_json(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "malformed_json", detail)
+        Self::new(Code::MalformedJson, detail)
     }
 
     /// 400: the request itself cannot be understood.
     pub fn malformed_request(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "malformed_request", detail)
+        Self::new(Code::MalformedRequest, detail)
     }
 
     /// 400 of an OAuth 2.0 form (RFC 6749 section 5.2).
-    pub fn oauth(error: &'static str, detail: impl Into<String>) -> Self {
-        Self { oauth_error: Some(error), ..Self::new(StatusCode::BAD_REQUEST, error, detail) }
+    pub fn oauth(code: Code, detail: impl Into<String>) -> Self {
+        Self { oauth_error: Some(code.as_str()), ..Self::new(code, detail) }
     }
 
     /// The same to an OAuth 2.0 client, which posted a form: what it presented was no good grant.
     #[must_use]
     pub fn for_form(self) -> Self {
         match self.code {
-            "invalid_credentials" | "email_unverified" | "invalid_refresh_token" => Self::oauth("invalid_grant", self.detail),
+            Code::InvalidCredentials | Code::EmailUnverified | Code::InvalidRefreshToken => Self::oauth(Code::InvalidGrant, self.detail),
             _ => self,
         }
     }
 
     /// 401: nothing was sent.
     pub fn unauthenticated() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in first: send an access token as `Authorization: Bearer <token>`.")
+        Self::new(Code::Unauthenticated, "Sign in first: send an access token as `Authorization: Bearer <token>`.")
             .with_header(header::WWW_AUTHENTICATE, "Bearer")
     }
 
     /// 401: an access token was sent that is not, or no longer, good (RFC 6750 section 3.1).
     pub fn invalid_token() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "invalid_token", "The access token is not valid, has expired, or its session has ended.")
+        Self::new(Code::InvalidToken, "The access token is not valid, has expired, or its session has ended.")
             .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
     }
 
@@ -161,18 +164,13 @@ impl Problem {
 
     /// 401: a refresh token that is not, or no longer, good.
     pub fn invalid_refresh_token() -> Self {
-        Self::new(
-            StatusCode::UNAUTHORIZED,
-            "invalid_refresh_token",
-            "The refresh token is not valid, was used before, or its session has ended. Sign in again.",
-        )
-        .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+        Self::new(Code::InvalidRefreshToken, "The refresh token is not valid, was used before, or its session has ended. Sign in again.")
+            .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
     }
 
     /// 401: one answer for an unknown user, a wrong password and an inactive account.
     pub fn invalid_credentials() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "invalid_credentials", "The username or the password is not right.")
-            .with_header(header::WWW_AUTHENTICATE, "Bearer")
+        Self::new(Code::InvalidCredentials, "The username or the password is not right.").with_header(header::WWW_AUTHENTICATE, "Bearer")
     }
 
     /// 401: a signed-in caller who could not say their password.
@@ -184,104 +182,103 @@ impl Problem {
     pub fn budget_exceeded(whose: &str) -> Self {
         let detail =
             format!("{whose} for this month does not cover what this reply can cost. Replies that are being written hold some of it.");
-        Self::new(StatusCode::PAYMENT_REQUIRED, "budget_exceeded", detail)
+        Self::new(Code::BudgetExceeded, detail)
     }
 
     /// 403: a known caller without the right.
     pub fn forbidden(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+        Self::new(Code::Forbidden, detail)
     }
 
     /// 403: the right password of an account whose address has yet to be verified.
     pub fn email_unverified() -> Self {
         let detail = "Verify your email address first: use the token that was mailed to it, or ask for another by POST /auth/email/resend.";
-        Self::new(StatusCode::FORBIDDEN, "email_unverified", detail)
+        Self::new(Code::EmailUnverified, detail)
     }
 
     /// 403: nobody can register here now.
     pub fn registration_closed() -> Self {
-        Self::new(StatusCode::FORBIDDEN, "registration_closed", "Registration is closed. Ask an administrator for an account.")
+        Self::new(Code::RegistrationClosed, "Registration is closed. Ask an administrator for an account.")
     }
 
     /// 403: a WebSocket from a page that is not on the allow-list.
     pub fn origin_refused() -> Self {
-        Self::new(StatusCode::FORBIDDEN, "origin_refused", "This Origin may not connect.")
+        Self::new(Code::OriginRefused, "This Origin may not connect.")
     }
 
     /// 404: no such thing, or someone else's.
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.")
+        Self::new(Code::NotFound, "There is nothing here.")
     }
 
     /// The 404 of WebSocket messages: no such action.
     pub fn unknown_action() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "unknown_action", "There is no such action.")
+        Self::new(Code::UnknownAction, "There is no such action.")
     }
 
     /// 405 with the methods that the path does answer.
     pub fn method_not_allowed(allow: &str) -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", format!("This path answers {allow}."))
-            .with_header(header::ALLOW, allow)
+        Self::new(Code::MethodNotAllowed, format!("This path answers {allow}.")).with_header(header::ALLOW, allow)
     }
 
     /// 409: the username or the email is taken; which one is not said.
     pub fn account_exists() -> Self {
-        Self::new(StatusCode::CONFLICT, "account_exists", "An account with this username or email exists.")
+        Self::new(Code::AccountExists, "An account with this username or email exists.")
     }
 
     /// 409: the account is the only administrator that is left.
     pub fn last_admin() -> Self {
-        Self::new(StatusCode::CONFLICT, "last_admin", "This is the last administrator. Make someone else one first.")
+        Self::new(Code::LastAdmin, "This is the last administrator. Make someone else one first.")
     }
 
     /// 409: the account has as many API keys as it may; one that is deleted or expires makes room.
     pub fn too_many_api_keys(limit: usize) -> Self {
         let detail = format!("This account has {limit} API keys, and may have no more. Delete one first.");
-        Self::new(StatusCode::CONFLICT, "too_many_api_keys", detail)
+        Self::new(Code::TooManyApiKeys, detail)
     }
 
     /// 409: someone else changed the same thing at the same time.
     pub fn conflict() -> Self {
-        Self::new(StatusCode::CONFLICT, "conflict", "This was changed by someone else at the same time. Read it again and retry.")
+        Self::new(Code::Conflict, "This was changed by someone else at the same time. Read it again and retry.")
     }
 
     /// 409: a reply can no longer be stopped.
     pub fn reply_ended() -> Self {
-        Self::new(StatusCode::CONFLICT, "conflict", "The reply has ended.")
+        Self::new(Code::Conflict, "The reply has ended.")
     }
 
     /// 409: another request with the same `Idempotency-Key` has not ended yet.
     pub fn request_in_flight() -> Self {
-        Self::new(StatusCode::CONFLICT, "request_in_flight", "A request with this Idempotency-Key is being answered. Send it again soon.")
+        Self::new(Code::RequestInFlight, "A request with this Idempotency-Key is being answered. Send it again soon.")
             .with_header(header::RETRY_AFTER, "1")
     }
 
     /// 409: what was created holds a secret, which is shown once.
     pub fn secret_already_shown() -> Self {
         let detail = "This was created by an earlier request with the same Idempotency-Key, whose answer had the secret. Make another.";
-        Self::new(StatusCode::CONFLICT, "secret_already_shown", detail)
+        Self::new(Code::SecretAlreadyShown, detail)
     }
 
     /// 413: over the limit after base64 decoding.
     pub fn body_too_large() -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is over 1 MiB.")
+        Self::new(Code::BodyTooLarge, "The body is over 1 MiB.")
     }
 
     /// 415: another `Content-Type`, or a `Content-Encoding`.
     pub fn unsupported_media_type(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+        Self::new(Code::UnsupportedMediaType, detail)
     }
 
     /// 422 with what is wrong with each field.
     pub fn validation_failed(errors: Vec<FieldError>) -> Self {
-        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", "Some of what was sent is not valid.");
+        let problem = Self::new(Code::ValidationFailed, "Some of what was sent is not valid.");
         Self { errors, ..problem }
     }
 
     /// 422: the `Idempotency-Key` of another request.
     pub fn idempotency_key_reused() -> Self {
         let detail = "This Idempotency-Key was sent with another body. Take a new one for a new request.";
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
+        Self::new(Code::IdempotencyKeyReused, detail)
     }
 
     /// 422 for one field of the body.
@@ -296,28 +293,23 @@ impl Problem {
 
     /// 429; the limiter adds `Retry-After` and the `RateLimit` fields.
     pub fn rate_limited(retry_after_seconds: u64) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", format!("Too many requests. Try again in {retry_after_seconds} s."))
+        Self::new(Code::RateLimited, format!("Too many requests. Try again in {retry_after_seconds} s."))
             .with_header(header::RETRY_AFTER, &retry_after_seconds.to_string())
     }
 
     /// 429: the session has as many connections open as it may; one that ends makes room at once.
     pub fn too_many_connections(limit: usize) -> Self {
         let detail = format!("This session has {limit} connections open, and may have no more. Close one first.");
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
+        Self::new(Code::RateLimited, detail)
     }
 
     /// 500: a bug, a panic too. What happened is in the log only.
     pub fn internal() -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal_error",
-            "Something went wrong on our side. The request id finds it in our logs.",
-        )
+        Self::new(Code::InternalError, "Something went wrong on our side. The request id finds it in our logs.")
     }
 
     /// 503: a part that this needs does not answer now.
     pub fn unavailable() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "A part of the service does not answer. Try again soon.")
-            .with_header(header::RETRY_AFTER, "1")
+        Self::new(Code::Unavailable, "A part of the service does not answer. Try again soon.").with_header(header::RETRY_AFTER, "1")
     }
 }

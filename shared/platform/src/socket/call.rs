@@ -139,7 +139,7 @@ mod tests {
             let found = call(&body).message().and_then(|(id, fields)| fields.read::<()>().map(|()| id.map(|id| id.0)));
             let found = found.map_err(|problem| {
                 let pointer = problem.errors.first().and_then(|error| error.pointer.clone());
-                [Some(problem.code.to_owned()), pointer].into_iter().flatten().collect::<Vec<_>>().join(" ")
+                [Some(problem.code.to_string()), pointer].into_iter().flatten().collect::<Vec<_>>().join(" ")
             });
             assert_eq!(found.as_ref().map(Option::as_deref).map_err(String::as_str), expected, "{body}");
         }

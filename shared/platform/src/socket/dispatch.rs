@@ -71,7 +71,7 @@ impl Dispatch {
             request_id = call.context.request_id,
             route = A::ROUTE.action,
             connection_id = call.connection_id,
-            code = result.as_ref().err().map_or("ok", |failure| failure.problem.code),
+            code = result.as_ref().err().map_or("ok", |failure| failure.problem.code.as_str()),
             latency_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
             "dispatched"
         );

@@ -35,7 +35,7 @@ pub struct ErrorMessage {
 impl ErrorMessage {
     /// The message that tells of a problem.
     pub fn new(problem: Problem, request_id: &str) -> Self {
-        Self { code: problem.code, detail: problem.detail, errors: problem.errors, request_id: request_id.to_owned() }
+        Self { code: problem.code.as_str(), detail: problem.detail, errors: problem.errors, request_id: request_id.to_owned() }
     }
 }
 

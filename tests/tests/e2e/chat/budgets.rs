@@ -348,7 +348,7 @@ async fn two_hundred_users_at_once_share_the_budget_of_the_deployment() {
     let asked = join_all((0..200).map(|number| ask(&replies, &gate, &platform, number))).await;
     let refused = asked.iter().filter_map(|asked| asked.as_ref().err());
     assert!(
-        refused.clone().all(|problem| problem.code == "budget_exceeded"),
+        refused.clone().all(|problem| problem.code.as_str() == "budget_exceeded"),
         "{:?}",
         refused.map(|problem| problem.code).collect::<Vec<_>>()
     );
