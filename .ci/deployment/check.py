@@ -1,0 +1,86 @@
+"""Takes the tour of the local stack, and of the template deployed on the emulator."""
+
+import json
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from emulator import BUCKET, emulator
+from template import translate
+from tour import Admin, not_ready, take_tour
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+# Replies that take no time to write; the rest is what production has by default.
+PARAMETERS = {"LoremWordMilliseconds": "5"}
+
+
+def binaries_directory():
+    """Where cargo puts development builds."""
+    metadata = subprocess.run(["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked"], cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    return Path(json.loads(metadata.stdout)["target_directory"]) / "debug"
+
+
+@contextmanager
+def local_stack():
+    """A local stack with its state in memory. It builds the functions where that is still to be done."""
+    settings = [argument for name, value in {**PARAMETERS, "Registration": "invite"}.items() for argument in ("--set", f"{name}={value}")]
+    command = ["cargo", "run", "--locked", "--quiet", "--", "--memory", "--port", "0", *settings]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        found = {}
+        for line in process.stdout:
+            if match := re.match(r"\s*(HTTP|WebSocket)\s+(\S+)", line):
+                found[match[1]] = match[2]
+            if len(found) == 2:
+                break
+        else:
+            sys.exit("the local stack did not start")
+        yield found["HTTP"], found["WebSocket"]
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def tour_of_the_local_stack():
+    with local_stack() as (http, websocket):
+        take_tour(http, websocket, Admin("admin", "SecureAdmin123!"))
+
+
+def tour_of_a_deployment():
+    binaries = binaries_directory()
+    used = {}
+
+    def code(binary):
+        used[binary] = binaries / binary
+        return {"Bucket": BUCKET, "Key": binary}
+
+    with tempfile.TemporaryDirectory(prefix="tally-deployment-") as scratch, emulator(Path(scratch)) as aws:
+        template = translate(ROOT / "template.yaml", code, aws.url_of("{api}") + "/live")
+        architecture = {"x86_64": "x86_64"}.get(platform.machine(), "arm64")
+        resources = aws.deploy(template, used.values(), {**PARAMETERS, "Architecture": architecture})
+        print(f"the emulator has {len(resources)} resources of the template")
+        aws.invoke(resources["SeedFunction"], {})
+        # As docs/operations.md has it for a deployment that nobody can register with.
+        invite = aws.invoke(resources["BootstrapAdminFunction"], {"email": "ops@example.com"})["invite"]
+        http, websocket = aws.url_of(resources["HttpApi"]), aws.url_of(resources["WebSocketApi"]).replace("http", "ws", 1) + "/live"
+        try:
+            ops = Admin("ops", "Correct-Horse-9", "ops@example.com", invite)
+            take_tour(http, websocket, ops)
+            # That all of this was allowed says something only where the emulator would refuse it.
+            aws.take_policies(resources["ReadyFunctionRole"])
+            not_ready(http)
+        except BaseException:
+            print(*aws.warnings(), sep="\n", file=sys.stderr)
+            print(aws.log.read_text()[-5000:], file=sys.stderr)
+            raise
+
+
+for title, tour in {"the local stack": tour_of_the_local_stack, "the deployment": tour_of_a_deployment}.items():
+    started = time.monotonic()
+    tour()
+    print(f"the tour of {title} is as expected ({time.monotonic() - started:.0f} s)", flush=True)
