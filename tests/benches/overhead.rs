@@ -77,7 +77,7 @@ impl Endpoint for Empty {
     type Caller = Identity;
     type Body = ();
     type Query = ();
-    type Output = BTreeMap<(), ()>;
+    type Output = BTreeMap<String, String>;
 
     fn new(_: &Platform) -> Result<Self, ConfigError> {
         Ok(Self)

@@ -19,16 +19,19 @@ const VERSION: u32 = 1;
 
 /// One entry of the audit trail. It has no place for a raw body: details are named one by one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AuditEvent)]
 pub struct Event {
     /// Version of this shape.
     pub v: u32,
     /// UUIDv7.
+    #[schema(format = "uuid")]
     pub id: String,
     /// When, RFC 3339 in UTC with milliseconds.
-    #[schema(example = "2026-01-31T09:30:00.000Z")]
+    #[schema(format = DateTime, example = "2026-01-31T09:30:00.000Z")]
     pub time: String,
     /// Who; absent where nobody is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub actor: Option<Actor>,
     /// What was done, `auth.login`.
     #[schema(example = "auth.login")]
@@ -37,6 +40,7 @@ pub struct Event {
     pub outcome: Outcome,
     /// What it was done to, `user:<id>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub resource: Option<String>,
     /// The client's address; for IPv6 its /64.
     pub ip: String,
@@ -47,10 +51,11 @@ pub struct Event {
     /// Milliseconds from the request's arrival to this event.
     pub latency_ms: u64,
     /// What else belongs to this action.
-    #[schema(value_type = Object)]
+    #[schema(value_type = std::collections::HashMap<String, Value>)]
     pub detail: BTreeMap<String, Value>,
     /// SHA-256 over the RFC 8785 form of all the other fields, URL-safe base64.
     #[serde(default)]
+    #[schema(required)]
     pub hash: String,
 }
 
@@ -58,14 +63,17 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Actor {
     /// User id.
+    #[schema(format = "uuid")]
     pub user_id: String,
     /// Username at the time.
     pub username: String,
     /// Session, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uuid", nullable = false)]
     pub session_id: Option<String>,
     /// API key, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uuid", nullable = false)]
     pub key_id: Option<String>,
 }
 

@@ -27,6 +27,7 @@ pub struct Charts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Subscribed {
     /// UUIDv7, in every frame of the stream.
+    #[schema(format = "uuid")]
     pub subscription_id: String,
     /// Chart.
     pub chart_type: ChartType,

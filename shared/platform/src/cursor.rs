@@ -4,6 +4,8 @@
 //! associated data, so that another's cursor, or one of another list, opens as little as an altered one does. When the
 //! secret is rotated, lists begin anew.
 
+use std::borrow::Cow;
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use base64::Engine as _;
@@ -12,10 +14,13 @@ use http::header;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::path::Parameter;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::config::ConfigError;
-use crate::http::{Call, Field, Fields, Form, Raw};
+use crate::http::{Call, Field, Fields, Form, Parameters, Raw, Schemas, in_query};
 use crate::plan::Reply;
 use crate::platform::Platform;
 use crate::problem::Problem;
@@ -35,7 +40,7 @@ pub struct Cursors {
 }
 
 /// One page of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
@@ -43,12 +48,35 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
+/// Pages of different items are different schemas.
+impl<T: ToSchema> ToSchema for Page<T> {
+    fn name() -> Cow<'static, str> {
+        format!("{}Page", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Schemas) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
+    }
+}
+
+impl<T: ToSchema> PartialSchema for Page<T> {
+    fn schema() -> RefOr<Schema> {
+        let items = ArrayBuilder::new().items(Ref::from_schema_name(T::name())).description(Some("The items."));
+        let cursor = SchemaType::from_iter([Type::String, Type::Null]);
+        let cursor =
+            ObjectBuilder::new().schema_type(cursor).description(Some("What to send as `cursor` for the next page; null at the end."));
+        let page = ObjectBuilder::new().description(Some("One page of a list."));
+        page.property("items", items).property("next_cursor", cursor).required("items").required("next_cursor").into()
+    }
+}
+
 /// The query parameters that every list takes.
 #[derive(Debug, Clone, PartialEq, Eq, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Paging {
     /// Items of a page at most.
-    #[param(minimum = 1, maximum = 100, default = 20)]
+    #[param(required = false, minimum = 1, maximum = 100, default = 20)]
     pub limit: usize,
     /// `next_cursor` of the page before, asked for with the same filters.
     pub cursor: Option<String>,
@@ -100,6 +128,12 @@ impl Form for Paging {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (limit, cursor) = (fields.optional::<Limit>("limit"), fields.optional("cursor"));
         Some(Self { limit: limit?.map_or(DEFAULT_LIMIT, |limit| limit.0), cursor: cursor? })
+    }
+}
+
+impl Parameters for Paging {
+    fn parameters() -> Vec<Parameter> {
+        in_query::<Self>()
     }
 }
 

@@ -14,7 +14,7 @@ use platform::identity::Identity;
 use platform::mail::{Letter, Notice, Postbox, Purpose};
 use platform::plan::Plan;
 use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::sessions::{Confirmed, Ending};
 use platform::store::{Deleted, MailTokens, Sweeps, User, Users};
@@ -49,6 +49,7 @@ impl Form for Confirmation {
 
 impl Endpoint for DeleteMe {
     const ROUTE: Route = routes::ME_DELETE;
+    const PROBLEMS: &'static [Code] = &[Code::InvalidCredentials, Code::LastAdmin];
     type Caller = Identity;
     type Body = Confirmation;
     type Query = ();

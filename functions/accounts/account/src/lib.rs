@@ -8,3 +8,6 @@ mod verify;
 pub use delete::{Confirmation, DeleteMe};
 pub use update::{AccountChange, Changed, UpdateMe};
 pub use verify::{EmailVerification, VerifyEmail};
+
+/// The endpoints of this function.
+pub type Endpoints = (UpdateMe, DeleteMe, VerifyEmail);

@@ -2,6 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), platform::Error> {
-    let function = platform::http::HttpFunction::new();
-    function.endpoint::<account::UpdateMe>()?.endpoint::<account::DeleteMe>()?.endpoint::<account::VerifyEmail>()?.run().await
+    platform::http::HttpFunction::serve::<account::Endpoints>().await
 }

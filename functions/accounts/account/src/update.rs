@@ -7,7 +7,7 @@ use platform::http::{Endpoint, Fields, Form, Request};
 use platform::identity::Identity;
 use platform::plan::Plan;
 use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::sessions::Confirmed;
 use platform::store::{Account, User};
@@ -63,6 +63,8 @@ impl Form for AccountChange {
 
 impl Endpoint for UpdateMe {
     const ROUTE: Route = routes::ME_UPDATE;
+    const STATUSES: &'static [u16] = &[202];
+    const PROBLEMS: &'static [Code] = &[Code::InvalidCredentials, Code::AccountExists];
     type Caller = Identity;
     type Body = AccountChange;
     type Query = ();

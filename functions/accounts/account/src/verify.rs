@@ -6,7 +6,7 @@ use platform::http::{Endpoint, Fields, Form, Request};
 use platform::mail::Purpose;
 use platform::plan::Plan;
 use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use utoipa::ToSchema;
 
@@ -34,6 +34,7 @@ impl Form for EmailVerification {
 
 impl Endpoint for VerifyEmail {
     const ROUTE: Route = routes::EMAIL_VERIFY;
+    const PROBLEMS: &'static [Code] = &[Code::InvalidToken, Code::AccountExists];
     type Caller = ();
     type Body = EmailVerification;
     type Query = ();

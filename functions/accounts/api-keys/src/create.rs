@@ -9,7 +9,7 @@ use platform::identity::{Identity, Scope};
 use platform::ids;
 use platform::plan::Plan;
 use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::store::{API_KEYS_PER_USER, ApiKey, ApiKeys, Users};
 use serde::Serialize;
@@ -63,6 +63,7 @@ impl Form for NewApiKey {
 
 impl Endpoint for CreateApiKey {
     const ROUTE: Route = routes::API_KEYS_CREATE;
+    const PROBLEMS: &'static [Code] = &[Code::SecretAlreadyShown, Code::TooManyApiKeys];
     type Caller = Identity;
     type Body = NewApiKey;
     type Query = ();

@@ -7,7 +7,7 @@ use platform::audit::Note;
 use platform::clock::{Timestamp, rfc3339};
 use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
-use platform::http::{Endpoint, Request};
+use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::{Identity, Scope};
 use platform::ids;
 use platform::plan::Plan;
@@ -20,11 +20,15 @@ use utoipa::ToSchema;
 
 pub use create::{CreateApiKey, CreatedApiKey, NewApiKey};
 
+/// The endpoints of this function.
+pub type Endpoints = (CreateApiKey, ListApiKeys, DeleteApiKey);
+
 /// A key as its owner sees it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ApiKey)]
 pub struct ApiKeyView {
     /// UUIDv7.
+    #[schema(format = "uuid")]
     pub id: String,
     /// What its owner calls it.
     #[schema(example = "Nightly import")]
@@ -32,12 +36,13 @@ pub struct ApiKeyView {
     /// What it may do.
     pub scopes: Vec<Scope>,
     /// RFC 3339, UTC.
-    #[schema(example = "2026-01-31T09:30:00.000Z")]
+    #[schema(format = DateTime, example = "2026-01-31T09:30:00.000Z")]
     pub created_at: String,
     /// RFC 3339, UTC: from then on it is refused.
-    #[schema(example = "2026-12-31T00:00:00.000Z")]
+    #[schema(format = DateTime, example = "2026-12-31T00:00:00.000Z")]
     pub expires_at: String,
     /// RFC 3339, UTC, to the hour: null while it has not been used.
+    #[schema(format = DateTime, required)]
     pub last_used_at: Option<String>,
 }
 
@@ -96,6 +101,7 @@ pub struct DeleteApiKey {
 
 impl Endpoint for DeleteApiKey {
     const ROUTE: Route = routes::API_KEYS_DELETE;
+    const PATH: &'static [PathParameter] = &[PathParameter::id("id", "Id of the API key.")];
     type Caller = Identity;
     type Body = ();
     type Query = ();

@@ -11,11 +11,11 @@ use platform::routes::{self, Route};
 use crate::ask::{AccountAddress, Asker};
 
 /// The endpoint.
-pub struct Forgot {
+pub struct ForgotPassword {
     asker: Asker,
 }
 
-impl Endpoint for Forgot {
+impl Endpoint for ForgotPassword {
     const ROUTE: Route = routes::PASSWORD_FORGOT;
     type Caller = ();
     type Body = AccountAddress;

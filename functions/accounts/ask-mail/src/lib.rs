@@ -6,5 +6,8 @@ mod forgot;
 mod resend;
 
 pub use ask::AccountAddress;
-pub use forgot::Forgot;
-pub use resend::Resend;
+pub use forgot::ForgotPassword;
+pub use resend::ResendVerification;
+
+/// The endpoints of this function.
+pub type Endpoints = (ForgotPassword, ResendVerification);

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), platform::Error> {
-    platform::http::HttpFunction::new().endpoint::<ask_mail::Forgot>()?.endpoint::<ask_mail::Resend>()?.run().await
+    platform::http::HttpFunction::serve::<ask_mail::Endpoints>().await
 }

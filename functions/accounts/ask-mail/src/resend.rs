@@ -11,11 +11,11 @@ use platform::routes::{self, Route};
 use crate::ask::{AccountAddress, Asker};
 
 /// The endpoint.
-pub struct Resend {
+pub struct ResendVerification {
     asker: Asker,
 }
 
-impl Endpoint for Resend {
+impl Endpoint for ResendVerification {
     const ROUTE: Route = routes::EMAIL_RESEND;
     type Caller = ();
     type Body = AccountAddress;

@@ -14,8 +14,11 @@ use platform::tokens::Genuine;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+/// The endpoints of this function.
+pub type Endpoints = (IntrospectToken,);
+
 /// The endpoint.
-pub struct Introspect {
+pub struct IntrospectToken {
     tokens: ShownTokens,
 }
 
@@ -26,38 +29,43 @@ pub struct Introspection {
     pub active: bool,
     /// `access` or `refresh`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "access")]
+    #[schema(nullable = false, example = "access")]
     pub token_use: Option<&'static str>,
     /// `bearer`, for an access token.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "bearer")]
+    #[schema(nullable = false, example = "bearer")]
     pub token_type: Option<&'static str>,
     /// User id. Roles are not among what is said: whoever needs them reads the current ones.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uuid", nullable = false)]
     pub sub: Option<String>,
     /// Username when the session began.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "demo")]
+    #[schema(nullable = false, example = "demo")]
     pub username: Option<String>,
     /// Session id.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uuid", nullable = false)]
     pub sid: Option<String>,
     /// Id of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uuid", nullable = false)]
     pub jti: Option<String>,
     /// Issuer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "tally")]
+    #[schema(nullable = false, example = "tally")]
     pub iss: Option<String>,
     /// For whom it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "tally-api")]
+    #[schema(nullable = false, example = "tally-api")]
     pub aud: Option<String>,
     /// Issued at, seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub iat: Option<i64>,
     /// Expires at, seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub exp: Option<i64>,
 }
 
@@ -93,8 +101,9 @@ impl From<Held> for Introspection {
     }
 }
 
-impl Endpoint for Introspect {
+impl Endpoint for IntrospectToken {
     const ROUTE: Route = routes::INTROSPECT;
+    const MEDIA: Media = Media::Form;
     type Caller = Principal;
     type Body = ShownToken;
     type Query = ();
@@ -102,10 +111,6 @@ impl Endpoint for Introspect {
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self { tokens: ShownTokens::new(platform)? })
-    }
-
-    fn media(&self) -> Media {
-        Media::Form
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Introspection>, Problem> {

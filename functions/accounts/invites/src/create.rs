@@ -7,7 +7,7 @@ use platform::http::{Endpoint, Fields, Form, Request};
 use platform::identity::{Identity, Role};
 use platform::plan::Plan;
 use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::store::{Invite, Invites};
 use serde::Serialize;
@@ -53,6 +53,7 @@ impl Form for NewInvite {
 
 impl Endpoint for CreateInvite {
     const ROUTE: Route = routes::INVITE_CREATE;
+    const PROBLEMS: &'static [Code] = &[Code::SecretAlreadyShown];
     type Caller = Identity;
     type Body = NewInvite;
     type Query = ();

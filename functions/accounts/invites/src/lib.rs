@@ -7,7 +7,7 @@ use platform::audit::Note;
 use platform::clock::{Timestamp, rfc3339};
 use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
-use platform::http::{Endpoint, Request};
+use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::{Identity, Role};
 use platform::ids;
 use platform::plan::Plan;
@@ -20,22 +20,26 @@ use utoipa::ToSchema;
 
 pub use create::{CreateInvite, CreatedInvite, NewInvite};
 
+/// The endpoints of this function.
+pub type Endpoints = (CreateInvite, ListInvites, RevokeInvite);
+
 /// An invitation as administrators see it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Invite)]
 pub struct InviteView {
     /// UUIDv7.
+    #[schema(format = "uuid")]
     pub id: String,
     /// The one address that may register with it, if it is for one.
-    #[schema(example = "anna@example.com")]
+    #[schema(required, example = "anna@example.com")]
     pub email: Option<String>,
     /// What the new account may do.
     pub roles: Vec<Role>,
     /// RFC 3339, UTC.
-    #[schema(example = "2026-01-31T09:30:00.000Z")]
+    #[schema(format = DateTime, example = "2026-01-31T09:30:00.000Z")]
     pub created_at: String,
     /// RFC 3339, UTC: from then on it is refused.
-    #[schema(example = "2026-02-07T09:30:00.000Z")]
+    #[schema(format = DateTime, example = "2026-02-07T09:30:00.000Z")]
     pub expires_at: String,
 }
 
@@ -87,6 +91,7 @@ pub struct RevokeInvite {
 
 impl Endpoint for RevokeInvite {
     const ROUTE: Route = routes::INVITE_REVOKE;
+    const PATH: &'static [PathParameter] = &[PathParameter::id("id", "Id of the invitation.")];
     type Caller = Identity;
     type Body = ();
     type Query = ();

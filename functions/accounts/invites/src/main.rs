@@ -1,8 +1,6 @@
 //! The Lambda function `invites`.
 
-use invites::{CreateInvite, ListInvites, RevokeInvite};
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), platform::Error> {
-    platform::http::HttpFunction::new().endpoint::<CreateInvite>()?.endpoint::<ListInvites>()?.endpoint::<RevokeInvite>()?.run().await
+    platform::http::HttpFunction::serve::<invites::Endpoints>().await
 }

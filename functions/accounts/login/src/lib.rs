@@ -11,6 +11,9 @@ use platform::sessions::{Attempt, PasswordLogin};
 use platform::tokens::TokenPair;
 use utoipa::ToSchema;
 
+/// The endpoints of this function.
+pub type Endpoints = (Login,);
+
 /// The endpoint.
 pub struct Login {
     login: PasswordLogin,
@@ -42,6 +45,8 @@ impl Form for Credentials {
 
 impl Endpoint for Login {
     const ROUTE: Route = routes::LOGIN;
+    const MEDIA: Media = Media::JsonOrForm;
+    const PROBLEMS: &'static [Code] = &[Code::InvalidCredentials, Code::EmailUnverified, Code::InvalidGrant, Code::UnsupportedGrantType];
     type Caller = ();
     type Body = Credentials;
     type Query = ();

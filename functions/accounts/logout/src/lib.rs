@@ -14,6 +14,9 @@ use platform::sessions::Ending;
 use platform::store::{User, Users};
 use utoipa::ToSchema;
 
+/// The endpoints of this function.
+pub type Endpoints = (Logout,);
+
 /// The endpoint.
 #[derive(Clone)]
 pub struct Logout {
@@ -23,13 +26,13 @@ pub struct Logout {
 
 /// What may be sent.
 #[derive(ToSchema)]
-pub struct Scope {
+pub struct LogoutScope {
     /// Whether every session of the user ends, not this one alone.
     #[schema(default = false)]
     pub all: bool,
 }
 
-impl Form for Scope {
+impl Form for LogoutScope {
     const OPTIONAL: bool = true;
 
     fn read(fields: &mut Fields) -> Option<Self> {
@@ -40,7 +43,7 @@ impl Form for Scope {
 impl Endpoint for Logout {
     const ROUTE: Route = routes::LOGOUT;
     type Caller = Identity;
-    type Body = Scope;
+    type Body = LogoutScope;
     type Query = ();
     type Output = ();
 

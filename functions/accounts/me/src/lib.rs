@@ -11,8 +11,11 @@ use platform::store::{Account, Users};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+/// The endpoints of this function.
+pub type Endpoints = (ReadMe,);
+
 /// The endpoint.
-pub struct Me {
+pub struct ReadMe {
     users: Users,
 }
 
@@ -23,7 +26,7 @@ pub struct Myself {
     pub user: Account,
 }
 
-impl Endpoint for Me {
+impl Endpoint for ReadMe {
     const ROUTE: Route = routes::ME;
     type Caller = Identity;
     type Body = ();

@@ -6,7 +6,7 @@ use platform::http::{Endpoint, Fields, Form, Request};
 use platform::identity::Identity;
 use platform::plan::Plan;
 use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::sessions::Confirmed;
 use utoipa::ToSchema;
@@ -39,6 +39,7 @@ impl Form for PasswordChange {
 
 impl Endpoint for ChangePassword {
     const ROUTE: Route = routes::PASSWORD_CHANGE;
+    const PROBLEMS: &'static [Code] = &[Code::InvalidCredentials];
     type Caller = Identity;
     type Body = PasswordChange;
     type Query = ();

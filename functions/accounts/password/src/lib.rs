@@ -6,3 +6,6 @@ mod set;
 
 pub use change::{ChangePassword, PasswordChange};
 pub use reset::{PasswordReset, ResetPassword};
+
+/// The endpoints of this function.
+pub type Endpoints = (ChangePassword, ResetPassword);

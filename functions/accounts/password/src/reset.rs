@@ -6,7 +6,7 @@ use platform::http::{Endpoint, Fields, Form, Request};
 use platform::mail::Purpose;
 use platform::plan::Plan;
 use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::store::MailTokens;
 use utoipa::ToSchema;
@@ -40,6 +40,7 @@ impl Form for PasswordReset {
 
 impl Endpoint for ResetPassword {
     const ROUTE: Route = routes::PASSWORD_RESET;
+    const PROBLEMS: &'static [Code] = &[Code::InvalidToken];
     type Caller = ();
     type Body = PasswordReset;
     type Query = ();

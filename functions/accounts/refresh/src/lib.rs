@@ -4,14 +4,17 @@ use platform::config::ConfigError;
 use platform::http::{Endpoint, Fields, Form, Request};
 use platform::plan::Plan;
 use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::sessions::Rotation;
 use platform::tokens::TokenPair;
 use utoipa::ToSchema;
 
+/// The endpoints of this function.
+pub type Endpoints = (RefreshTokens,);
+
 /// The endpoint.
-pub struct Refresh {
+pub struct RefreshTokens {
     rotation: Rotation,
 }
 
@@ -28,8 +31,9 @@ impl Form for Spend {
     }
 }
 
-impl Endpoint for Refresh {
+impl Endpoint for RefreshTokens {
     const ROUTE: Route = routes::REFRESH;
+    const PROBLEMS: &'static [Code] = &[Code::InvalidRefreshToken];
     type Caller = ();
     type Body = Spend;
     type Query = ();

@@ -8,16 +8,19 @@ use platform::audit::{Actor, Note};
 use platform::clock::Timestamp;
 use platform::config::{ConfigError, invalid};
 use platform::domain::{Email, FullName, Hasher, Password, Roles, Username};
-use platform::http::{Call, Endpoint, Fields, Form, Request};
+use platform::http::{Call, Created, Endpoint, Fields, Form, Request};
 use platform::ids;
 use platform::mail::{Letter, Postbox};
 use platform::plan::{Plan, Replan, Reply};
 use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::store::{Account, Invite, Invites, User, Users};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+/// The endpoints of this function.
+pub type Endpoints = (Register,);
 
 /// The endpoint.
 pub struct Register {
@@ -76,8 +79,8 @@ impl Form for Registration {
     }
 }
 
-fn registered(user: &User) -> Reply<Registered> {
-    Reply::new(Registered { user: user.account() }).location(&format!("/users/{}", user.id))
+fn registered(user: &User) -> Reply<Created<Registered>> {
+    Reply::new(Created(Registered { user: user.account() })).location(&format!("/users/{}", user.id))
 }
 
 /// The answer to a token that is not, or no longer, good.
@@ -86,17 +89,18 @@ fn uninvited() -> Problem {
 }
 
 /// The answer where the username or the email is taken: nobody came to be, so the event names nobody.
-fn taken(username: &Username) -> Replan<Registered> {
+fn taken(username: &Username) -> Replan<Created<Registered>> {
     let note = Note::default().detail("username", username.to_string());
     Box::new(move |_| async { Ok(Plan::refuse(Problem::account_exists()).note(note)) }.boxed())
 }
 
 impl Endpoint for Register {
     const ROUTE: Route = routes::REGISTER;
+    const PROBLEMS: &'static [Code] = &[Code::RegistrationClosed, Code::AccountExists, Code::NotFound];
     type Caller = ();
     type Body = Registration;
     type Query = ();
-    type Output = Registered;
+    type Output = Created<Registered>;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let admission = match platform.config.require("REGISTRATION")? {
@@ -119,7 +123,7 @@ impl Endpoint for Register {
         (!may_try).then(Problem::registration_closed)
     }
 
-    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Registered>, Problem> {
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Created<Registered>>, Problem> {
         let Registration { username, email, password, full_name, invite } = request.body;
         let invite = match (invite, &self.admission) {
             (Some(token), _) => Some(self.invite_of(&token, &email, request.now).await?),
@@ -155,7 +159,7 @@ impl Endpoint for Register {
         Ok(self.postbox.add(plan, Letter::EmailVerification { email: user.email }, request.context, request.now)?)
     }
 
-    async fn repeat(&self, _: Request<'_, Self>, created: &str) -> Result<Plan<Registered>, Problem> {
+    async fn repeat(&self, _: Request<'_, Self>, created: &str) -> Result<Plan<Created<Registered>>, Problem> {
         let user = self.users.get(created).await?.ok_or_else(Problem::not_found)?;
         let note = Note::default().actor(Actor::user(&user.id, &user.username)).resource("user", &user.id).detail("repeated", true);
         Ok(Plan::reply(registered(&user)).note(note))

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), platform::Error> {
-    platform::http::HttpFunction::new().endpoint::<register::Register>()?.run().await
+    platform::http::HttpFunction::serve::<register::Endpoints>().await
 }

@@ -16,8 +16,11 @@ use platform::store::Users;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+/// The endpoints of this function.
+pub type Endpoints = (RevokeToken,);
+
 /// The endpoint.
-pub struct Revoke {
+pub struct RevokeToken {
     tokens: ShownTokens,
     users: Users,
     ending: Ending,
@@ -27,8 +30,9 @@ pub struct Revoke {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Revoked {}
 
-impl Endpoint for Revoke {
+impl Endpoint for RevokeToken {
     const ROUTE: Route = routes::REVOKE;
+    const MEDIA: Media = Media::Form;
     type Caller = ();
     type Body = ShownToken;
     type Query = ();
@@ -37,10 +41,6 @@ impl Endpoint for Revoke {
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let users = Users::new(platform.database()?, &platform.config)?;
         Ok(Self { tokens: ShownTokens::new(platform)?, users, ending: Ending::new(platform)? })
-    }
-
-    fn media(&self) -> Media {
-        Media::Form
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Revoked>, Problem> {

@@ -2,7 +2,7 @@
 
 use platform::audit::Note;
 use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
+use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::Identity;
 use platform::ids;
 use platform::plan::Plan;
@@ -20,6 +20,7 @@ pub struct EndSession {
 
 impl Endpoint for EndSession {
     const ROUTE: Route = routes::END_SESSION;
+    const PATH: &'static [PathParameter] = &[PathParameter::id("id", "Id of the session.")];
     type Caller = Identity;
     type Body = ();
     type Query = ();

@@ -5,3 +5,6 @@ mod list;
 
 pub use end::EndSession;
 pub use list::{ListSessions, SessionView, SessionsView};
+
+/// The endpoints of this function.
+pub type Endpoints = (ListSessions, EndSession);

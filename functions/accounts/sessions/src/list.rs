@@ -29,12 +29,13 @@ pub struct SessionsView {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SessionView {
     /// UUIDv7.
+    #[schema(format = "uuid")]
     pub id: String,
     /// When it began, RFC 3339 in UTC.
-    #[schema(example = "2026-01-31T09:30:00.000Z")]
+    #[schema(format = DateTime, example = "2026-01-31T09:30:00.000Z")]
     pub created_at: String,
     /// Its login or last refresh, RFC 3339 in UTC.
-    #[schema(example = "2026-01-31T09:45:00.000Z")]
+    #[schema(format = DateTime, example = "2026-01-31T09:45:00.000Z")]
     pub last_used_at: String,
     /// The client's address at the login; for IPv6 its /64.
     #[schema(example = "203.0.113.7")]

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), platform::Error> {
-    platform::http::HttpFunction::new().endpoint::<sessions::ListSessions>()?.endpoint::<sessions::EndSession>()?.run().await
+    platform::http::HttpFunction::serve::<sessions::Endpoints>().await
 }

@@ -14,8 +14,11 @@ use platform::sessions::{Attempt, PasswordLogin, Rotation};
 use platform::tokens::TokenPair;
 use utoipa::ToSchema;
 
+/// The endpoints of this function.
+pub type Endpoints = (IssueTokens,);
+
 /// The endpoint.
-pub struct Token {
+pub struct IssueTokens {
     rotation: Rotation,
     /// Where `PASSWORD_GRANT` is on.
     login: Option<PasswordLogin>,
@@ -52,8 +55,10 @@ impl Form for Grant {
     }
 }
 
-impl Endpoint for Token {
+impl Endpoint for IssueTokens {
     const ROUTE: Route = routes::TOKEN;
+    const MEDIA: Media = Media::Form;
+    const PROBLEMS: &'static [Code] = &[Code::InvalidGrant, Code::UnsupportedGrantType];
     type Caller = ();
     type Body = Grant;
     type Query = ();
@@ -62,10 +67,6 @@ impl Endpoint for Token {
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let password_grant = platform.config.switch("PASSWORD_GRANT")?;
         Ok(Self { rotation: Rotation::new(platform)?, login: password_grant.then(|| PasswordLogin::new(platform)).transpose()? })
-    }
-
-    fn media(&self) -> Media {
-        Media::Form
     }
 
     /// A grant counts and is recorded as what it does is elsewhere: nobody guesses twice as often by guessing here too.

@@ -5,7 +5,7 @@ mod update;
 
 use platform::audit::Note;
 use platform::config::ConfigError;
-use platform::http::{Call, Endpoint, Request};
+use platform::http::{Call, Endpoint, PathParameter, Request};
 use platform::identity::Identity;
 use platform::ids;
 use platform::plan::Plan;
@@ -17,6 +17,9 @@ use platform::store::{Account, Users};
 pub use list::{ListUsers, UserFilters, UsersQuery};
 pub use update::{UpdateUser, UserChange};
 
+/// The endpoints of this function.
+pub type Endpoints = (ListUsers, ReadUser, UpdateUser);
+
 /// `GET /users/{id}`.
 pub struct ReadUser {
     users: Users,
@@ -24,6 +27,7 @@ pub struct ReadUser {
 
 impl Endpoint for ReadUser {
     const ROUTE: Route = routes::USER;
+    const PATH: &'static [PathParameter] = &[PathParameter::id("id", "Id of the user.")];
     type Caller = Identity;
     type Body = ();
     type Query = ();

@@ -3,7 +3,7 @@
 use platform::audit::Note;
 use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
-use platform::http::{Endpoint, Field, Fields, Form, Raw, Request};
+use platform::http::{Endpoint, Field, Fields, Form, Parameters, Raw, Request, in_query};
 use platform::identity::{Identity, Role};
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -11,7 +11,7 @@ use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::store::{Account, AccountFilter, Place, User, Users};
 use utoipa::IntoParams;
-use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::path::Parameter;
 
 /// `GET /users`.
 pub struct ListUsers {
@@ -76,9 +76,9 @@ impl UserFilters {
 }
 
 /// The filters' and those of every list.
-impl IntoParams for UsersQuery {
-    fn into_params(parameter_in: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        [UserFilters::into_params(&parameter_in), Paging::into_params(&parameter_in)].concat()
+impl Parameters for UsersQuery {
+    fn parameters() -> Vec<Parameter> {
+        [in_query::<UserFilters>(), Paging::parameters()].concat()
     }
 }
 

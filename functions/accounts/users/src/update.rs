@@ -5,11 +5,11 @@ use futures_util::future::BoxFuture;
 use platform::audit::Note;
 use platform::config::ConfigError;
 use platform::domain::Roles;
-use platform::http::{Endpoint, Fields, Form, Request};
+use platform::http::{Endpoint, Fields, Form, PathParameter, Request};
 use platform::identity::{Identity, Role};
 use platform::plan::Plan;
 use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::sessions::Ending;
 use platform::store::{Account, AdminsChange, User, Users};
@@ -43,6 +43,8 @@ impl Form for UserChange {
 
 impl Endpoint for UpdateUser {
     const ROUTE: Route = routes::USER_UPDATE;
+    const PATH: &'static [PathParameter] = &[PathParameter::id("id", "Id of the user.")];
+    const PROBLEMS: &'static [Code] = &[Code::LastAdmin];
     type Caller = Identity;
     type Body = UserChange;
     type Query = ();

@@ -12,11 +12,14 @@ use platform::store::{Ticket, Tickets};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+/// The endpoints of this function.
+pub type Endpoints = (CreateTicket,);
+
 /// Seconds that a ticket is good.
 const LIFETIME_SECONDS: i64 = 60;
 
 /// The endpoint.
-pub struct WsTicket {
+pub struct CreateTicket {
     tickets: Tickets,
 }
 
@@ -31,7 +34,7 @@ pub struct IssuedTicket {
     pub expires_in: i64,
 }
 
-impl Endpoint for WsTicket {
+impl Endpoint for CreateTicket {
     const ROUTE: Route = routes::WS_TICKET;
     type Caller = Identity;
     type Body = ();

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), platform::Error> {
-    platform::http::HttpFunction::new().endpoint::<ws_ticket::WsTicket>()?.run().await
+    platform::http::HttpFunction::serve::<ws_ticket::Endpoints>().await
 }

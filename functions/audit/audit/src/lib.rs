@@ -16,13 +16,16 @@ use platform::store::{AuditLog, Found, Span};
 
 pub use query::{AuditFilters, AuditQuery};
 
+/// The endpoints of this function.
+pub type Endpoints = (ListAuditEvents,);
+
 /// The endpoint.
-pub struct GetAudit {
+pub struct ListAuditEvents {
     log: AuditLog,
     cursors: Cursors,
 }
 
-impl Endpoint for GetAudit {
+impl Endpoint for ListAuditEvents {
     const ROUTE: Route = routes::AUDIT;
     type Caller = Principal;
     type Body = ();

@@ -3,10 +3,10 @@
 use platform::audit::{Note, Outcome};
 use platform::clock::{Timestamp, rfc3339};
 use platform::cursor::Paging;
-use platform::http::{Field, Fields, Form, Raw};
+use platform::http::{Field, Fields, Form, Parameters, Raw, in_query};
 use platform::identity::Someone;
 use platform::store::{Order, Search};
-use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, ToSchema};
 
 /// The query parameters.
@@ -26,15 +26,16 @@ pub struct AuditFilters {
     #[param(value_type = Option<String>, example = "me")]
     pub actor: Option<Someone>,
     /// A whole action, or a prefix that ends with a dot.
-    #[param(value_type = Option<String>, example = "auth.")]
+    #[param(value_type = Option<String>, max_length = 100, pattern = r"^[a-z_]+\.([a-z_]+\.)*[a-z_]*$", example = "auth.")]
     pub action: Option<Action>,
     /// How it ended.
-    #[param(value_type = Option<Outcome>, example = "denied")]
+    #[param(inline, value_type = Option<Outcome>, example = "denied")]
     pub outcome: Option<OutcomeName>,
     /// What it was done to: a kind and an id.
-    #[param(example = "user:019ab9a0-0000-7000-8000-000000000000")]
+    #[param(min_length = 1, max_length = 256, example = "user:019ab9a0-0000-7000-8000-000000000000")]
     pub resource: Option<String>,
     /// Correlation id of the request.
+    #[param(min_length = 1, max_length = 256)]
     pub request_id: Option<String>,
     /// From this time on; RFC 3339.
     #[param(value_type = Option<String>, format = DateTime, example = "2026-01-31T00:00:00Z")]
@@ -43,7 +44,7 @@ pub struct AuditFilters {
     #[param(value_type = Option<String>, format = DateTime, example = "2026-02-01T00:00:00Z")]
     pub to: Option<Timestamp>,
     /// `desc`, newest first, or `asc`.
-    #[param(inline, default = "desc")]
+    #[param(inline, required = false, default = "desc")]
     pub order: OrderName,
 }
 
@@ -177,9 +178,9 @@ impl Field for Text {
 }
 
 /// The filters' and those of every list.
-impl IntoParams for AuditQuery {
-    fn into_params(parameter_in: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        [AuditFilters::into_params(&parameter_in), Paging::into_params(&parameter_in)].concat()
+impl Parameters for AuditQuery {
+    fn parameters() -> Vec<Parameter> {
+        [in_query::<AuditFilters>(), Paging::parameters()].concat()
     }
 }
 

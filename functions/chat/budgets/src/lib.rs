@@ -8,3 +8,6 @@ mod user;
 pub use deployment::{ReadDeploymentBudget, SetDeploymentBudget};
 pub use shared::{BudgetChange, BudgetView};
 pub use user::{ReadBudget, SetBudget};
+
+/// The endpoints of this function.
+pub type Endpoints = (ReadBudget, SetBudget, ReadDeploymentBudget, SetDeploymentBudget);

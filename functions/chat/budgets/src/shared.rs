@@ -12,6 +12,7 @@ use platform::spending::Limits;
 use platform::store::{Budgets, Hold, Spending, Subject};
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
 
 /// Reads and sets budgets.
 pub struct Shared {
@@ -24,6 +25,7 @@ pub struct Shared {
 pub struct BudgetView {
     /// Whose it is; not there for that of all users together.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uuid", nullable = false)]
     pub user_id: Option<String>,
     /// The month, UTC.
     #[schema(example = "2026-01")]
@@ -45,8 +47,17 @@ pub struct BudgetView {
 #[derive(ToSchema)]
 pub struct BudgetChange {
     /// US dollars a month, 0 to 1,000,000, with at most nine places after the point; null for the deployment's setting.
-    #[schema(value_type = Option<String>, example = "50.00", required)]
+    #[schema(schema_with = monthly_usd, required)]
     pub monthly_usd: Option<Budget>,
+}
+
+/// Text, a number that is exact in as many places, or null.
+fn monthly_usd() -> Schema {
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^\d{1,7}(\.\d{1,9})?$"));
+    let number = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0)).maximum(Some(1_000_000));
+    let forms = OneOfBuilder::new().item(text).item(number).item(ObjectBuilder::new().schema_type(Type::Null));
+    let description = "US dollars a month, 0 to 1,000,000, with at most nine places after the point; null for the deployment's setting.";
+    forms.description(Some(description)).examples(["50.00"]).build().into()
 }
 
 impl Form for BudgetChange {

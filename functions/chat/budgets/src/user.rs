@@ -1,7 +1,7 @@
 //! `GET|PUT /users/{id}/budget`: the budget of a user.
 
 use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
+use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::{Identity, Someone};
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -24,6 +24,7 @@ struct OfUsers {
 
 impl Endpoint for ReadBudget {
     const ROUTE: Route = routes::BUDGET;
+    const PATH: &'static [PathParameter] = &[PathParameter::id_or_me("id", "Id of the user, or `me`.")];
     type Caller = Identity;
     type Body = ();
     type Query = ();
@@ -41,6 +42,7 @@ impl Endpoint for ReadBudget {
 
 impl Endpoint for SetBudget {
     const ROUTE: Route = routes::BUDGET_SET;
+    const PATH: &'static [PathParameter] = &[PathParameter::id_or_me("id", "Id of the user, or `me`.")];
     type Caller = Identity;
     type Body = BudgetChange;
     type Query = ();

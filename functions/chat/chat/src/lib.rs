@@ -9,16 +9,19 @@ use platform::chat::{ChatRequest, Replies};
 use platform::clock::{Clock, Timestamp};
 use platform::config::ConfigError;
 use platform::domain::{Cost, MessageStatus, StopReason, Usage};
-use platform::http::{Call, Endpoint, Request};
+use platform::http::{Answer, Call, Endpoint, Header, Output, Rendered, Request, RequestHeader};
 use platform::identity::Principal;
 use platform::plan::{Plan, Reply};
 use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::store::{History, Message, Messages, Origin};
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout_at};
 use utoipa::ToSchema;
+
+/// The endpoints of this function.
+pub type Endpoints = (Chat,);
 
 /// Seconds that a caller waits where `CHAT_WAIT_SECONDS` does not say: API Gateway gives up after 30.
 const WAIT_SECONDS: u64 = 25;
@@ -37,8 +40,7 @@ pub struct Chat {
 }
 
 /// The answer.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(untagged)]
+#[derive(Debug)]
 pub enum ChatAnswer {
     /// 200: the reply.
     Written(WrittenReply),
@@ -50,13 +52,16 @@ pub enum ChatAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WrittenReply {
     /// Conversation: the one that was named, or a new one.
+    #[schema(format = "uuid")]
     pub conversation_id: String,
     /// Id of the reply.
+    #[schema(format = "uuid")]
     pub message_id: String,
     /// What the assistant says.
     #[schema(example = "Lorem ipsum dolor sit amet, consectetur adipiscing elit.")]
     pub reply: String,
     /// Why it ended.
+    #[schema(required)]
     pub stop_reason: Option<StopReason>,
     /// What it took.
     pub usage: Usage,
@@ -69,15 +74,34 @@ pub struct WrittenReply {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AcceptedReply {
     /// Conversation: the one that was named, or a new one.
+    #[schema(format = "uuid")]
     pub conversation_id: String,
     /// Id of the reply.
+    #[schema(format = "uuid")]
     pub message_id: String,
     /// How far it has come.
     pub status: MessageStatus,
 }
 
+impl Output for ChatAnswer {
+    fn render(self) -> Result<Rendered, serde_json::Error> {
+        match self {
+            Self::Written(written) => Rendered::json(&written),
+            Self::Accepted(accepted) => Rendered::json(&accepted),
+        }
+    }
+
+    fn describe() -> Vec<Answer> {
+        let accepted = Answer::json::<AcceptedReply>().status(StatusCode::ACCEPTED).asked_by(RequestHeader::Prefer);
+        let accepted = accepted.header(Header::Location).header(Header::RetryAfter).header(Header::PreferenceApplied);
+        vec![Answer::json::<WrittenReply>(), accepted]
+    }
+}
+
 impl Endpoint for Chat {
     const ROUTE: Route = routes::CHAT;
+    const PROBLEMS: &'static [Code] =
+        &[Code::BudgetExceeded, Code::NotFound, Code::ContextTooLong, Code::ContentRefused, Code::ProviderRejected];
     type Caller = Principal;
     type Body = ChatRequest;
     type Query = ();

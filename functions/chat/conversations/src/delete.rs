@@ -4,7 +4,7 @@ use futures_util::FutureExt as _;
 use platform::audit::Note;
 use platform::chat::SweepStart;
 use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
+use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::Principal;
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -13,7 +13,7 @@ use platform::routes::{self, Route};
 use platform::store::{Conversations, Deleted, Sweeps};
 use platform::worker::Invoker;
 
-use crate::id_in;
+use crate::{PATH, id_in};
 
 /// `DELETE /conversations/{id}`.
 pub struct DeleteConversation {
@@ -24,6 +24,7 @@ pub struct DeleteConversation {
 
 impl Endpoint for DeleteConversation {
     const ROUTE: Route = routes::CONVERSATION_DELETE;
+    const PATH: &'static [PathParameter] = PATH;
     type Caller = Principal;
     type Body = ();
     type Query = ();

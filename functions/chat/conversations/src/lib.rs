@@ -11,7 +11,7 @@ mod update;
 use platform::clock::rfc3339_ms;
 use platform::config::ConfigError;
 use platform::domain::{Cost, MessageRole, MessageStatus, StopReason, Usage};
-use platform::http::{Call, Endpoint, Request};
+use platform::http::{Call, Endpoint, PathParameter, Request};
 use platform::identity::Principal;
 use platform::ids;
 use platform::plan::Plan;
@@ -28,20 +28,24 @@ pub use list::{ConversationsQuery, ListConversations};
 pub use read::{ConversationWithMessages, ReadConversation};
 pub use update::{ConversationChange, UpdateConversation};
 
+/// The endpoints of this function.
+pub type Endpoints = (ListConversations, ReadConversation, UpdateConversation, DeleteConversation, ExportConversation, ReadMessage);
+
 /// A conversation as its owner sees it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Conversation)]
 pub struct ConversationView {
     /// UUIDv7.
+    #[schema(format = "uuid")]
     pub id: String,
     /// Its first words, or what its owner calls it.
     #[schema(example = "How did Alpha do in 2023?")]
     pub title: String,
     /// When it began: RFC 3339, UTC.
-    #[schema(example = "2026-01-31T09:30:00.000Z")]
+    #[schema(format = DateTime, example = "2026-01-31T09:30:00.000Z")]
     pub created_at: String,
     /// When its owner last said something in it: RFC 3339, UTC.
-    #[schema(example = "2026-01-31T09:45:00.000Z")]
+    #[schema(format = DateTime, example = "2026-01-31T09:45:00.000Z")]
     pub updated_at: String,
 }
 
@@ -55,6 +59,9 @@ impl From<Conversation> for ConversationView {
         }
     }
 }
+
+/// The parameter of the paths below `/conversations`.
+const PATH: &[PathParameter] = &[PathParameter::id("id", "Id of the conversation.")];
 
 /// The conversation's id in the path.
 fn id_in(call: &Call) -> Result<&str, Problem> {
@@ -72,8 +79,10 @@ pub struct ReadMessage {
 #[schema(as = Message)]
 pub struct MessageView {
     /// UUIDv7.
+    #[schema(format = "uuid")]
     pub id: String,
     /// Conversation that it belongs to.
+    #[schema(format = "uuid")]
     pub conversation_id: String,
     /// Who wrote it.
     pub role: MessageRole,
@@ -83,22 +92,25 @@ pub struct MessageView {
     /// How far it has come.
     pub status: MessageStatus,
     /// RFC 3339, UTC.
-    #[schema(example = "2026-01-31T09:30:00.000Z")]
+    #[schema(format = DateTime, example = "2026-01-31T09:30:00.000Z")]
     pub created_at: String,
     /// Why the reply ended.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub stop_reason: Option<StopReason>,
     /// What the reply took.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub usage: Option<Usage>,
     /// What the reply cost, in US dollars.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "0.00")]
+    #[schema(nullable = false, value_type = Option<String>, example = "0.00")]
     pub cost_usd: Option<Cost>,
 }
 
 impl Endpoint for ReadMessage {
     const ROUTE: Route = routes::CONVERSATION_MESSAGE;
+    const PATH: &'static [PathParameter] = &[PATH[0], PathParameter::id("message_id", "Id of the message.")];
     type Caller = Principal;
     type Body = ();
     type Query = ();

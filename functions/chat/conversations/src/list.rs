@@ -2,7 +2,7 @@
 
 use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
-use platform::http::{Endpoint, Field, Fields, Form, Raw, Request};
+use platform::http::{Endpoint, Field, Fields, Form, Parameters, Raw, Request, in_query};
 use platform::identity::Principal;
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -10,7 +10,7 @@ use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::store::{Conversation, History, Words};
 use utoipa::IntoParams;
-use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::path::Parameter;
 
 use crate::ConversationView;
 
@@ -65,9 +65,9 @@ impl Form for ConversationsQuery {
 }
 
 /// That of the search, and those of every list.
-impl IntoParams for ConversationsQuery {
-    fn into_params(parameter_in: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        [Search::into_params(&parameter_in), Paging::into_params(&parameter_in)].concat()
+impl Parameters for ConversationsQuery {
+    fn parameters() -> Vec<Parameter> {
+        [in_query::<Search>(), Paging::parameters()].concat()
     }
 }
 

@@ -3,7 +3,7 @@
 use futures_util::future::try_join;
 use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
-use platform::http::{Endpoint, Request};
+use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::Principal;
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -11,9 +11,9 @@ use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::store::{Drafts, First, History};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{PartialSchema as _, ToSchema};
 
-use crate::{ConversationView, MessageView, fill_in, id_in};
+use crate::{ConversationView, MessageView, PATH, fill_in, id_in};
 
 /// `GET /conversations/{id}`.
 pub struct ReadConversation {
@@ -29,11 +29,13 @@ pub struct ConversationWithMessages {
     #[serde(flatten)]
     pub conversation: ConversationView,
     /// Its messages, the newest first; further pages go back in time. A page of very long messages is shorter than its limit.
+    #[schema(schema_with = Page::<MessageView>::schema)]
     pub messages: Page<MessageView>,
 }
 
 impl Endpoint for ReadConversation {
     const ROUTE: Route = routes::CONVERSATION;
+    const PATH: &'static [PathParameter] = PATH;
     type Caller = Principal;
     type Body = ();
     type Query = Paging;

@@ -1,7 +1,7 @@
 //! `PATCH /conversations/{id}`.
 
 use platform::config::ConfigError;
-use platform::http::{Endpoint, Fields, Form, Request};
+use platform::http::{Endpoint, Fields, Form, PathParameter, Request};
 use platform::identity::Principal;
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -11,7 +11,7 @@ use platform::store::{Conversation, Conversations, History};
 use utoipa::ToSchema;
 
 use crate::title::Title;
-use crate::{ConversationView, id_in};
+use crate::{ConversationView, PATH, id_in};
 
 /// `PATCH /conversations/{id}`. It moves the conversation nowhere in the list: nothing has been said.
 pub struct UpdateConversation {
@@ -35,6 +35,7 @@ impl Form for ConversationChange {
 
 impl Endpoint for UpdateConversation {
     const ROUTE: Route = routes::CONVERSATION_UPDATE;
+    const PATH: &'static [PathParameter] = PATH;
     type Caller = Principal;
     type Body = ConversationChange;
     type Query = ();

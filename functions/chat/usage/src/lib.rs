@@ -19,8 +19,11 @@ use utoipa::ToSchema;
 
 pub use query::{GroupBy, UsageQuery};
 
+/// The endpoints of this function.
+pub type Endpoints = (ReadUsage,);
+
 /// The endpoint.
-pub struct GetUsage {
+pub struct ReadUsage {
     log: UsageLog,
 }
 
@@ -28,6 +31,7 @@ pub struct GetUsage {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UsageReport {
     /// Whose replies they are.
+    #[schema(format = "uuid")]
     pub user_id: String,
     /// The first day, UTC.
     #[schema(value_type = String, format = Date, example = "2026-01-01")]
@@ -44,11 +48,11 @@ pub struct UsageReport {
 pub struct UsageGroup {
     /// The day (UTC) on which they were asked for, where they are grouped by day.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = Date, example = "2026-01-31")]
+    #[schema(nullable = false, format = Date, example = "2026-01-31")]
     pub day: Option<String>,
     /// The model that was asked, where they are grouped by model.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "claude-opus-5-5")]
+    #[schema(nullable = false, example = "claude-opus-5-5")]
     pub model: Option<String>,
     /// Replies that a model has written, or begun to.
     #[schema(example = 12)]
@@ -61,7 +65,7 @@ pub struct UsageGroup {
     pub cost_usd: Cost,
 }
 
-impl Endpoint for GetUsage {
+impl Endpoint for ReadUsage {
     const ROUTE: Route = routes::USAGE;
     type Caller = Identity;
     type Body = ();

@@ -3,9 +3,10 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
-use platform::http::{Field, Fields, Form, Raw};
+use platform::http::{Field, Fields, Form, Parameters, Raw, in_query};
 use platform::identity::Someone;
 use platform::problem::Problem;
+use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, ToSchema};
 
 /// Days that one answer covers at most: a leap year.
@@ -22,7 +23,7 @@ pub struct UsageQuery {
     #[param(value_type = Option<String>, format = Date, example = "2026-01-31")]
     pub to: Option<Date>,
     /// What is added up.
-    #[param(inline, default = "day")]
+    #[param(inline, required = false, default = "day")]
     pub group_by: GroupBy,
     /// Whose usage: `me`, or for administrators a user id; one's own where it is not given.
     #[param(value_type = Option<String>, example = "me")]
@@ -50,6 +51,12 @@ impl UsageQuery {
             Ok(first) if from < first => Err(Problem::invalid_parameter("from", "must be at most 366 days before the end of `to`")),
             _ => Ok((from, to)),
         }
+    }
+}
+
+impl Parameters for UsageQuery {
+    fn parameters() -> Vec<Parameter> {
+        in_query::<Self>()
     }
 }
 

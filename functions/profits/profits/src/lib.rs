@@ -6,7 +6,7 @@ mod sort;
 use platform::audit::Note;
 use platform::config::ConfigError;
 use platform::domain::{Company, Month, Year};
-use platform::http::{Endpoint, Fields, Form, Request, revalidated};
+use platform::http::{Endpoint, Fields, Form, Parameters, Request, Revalidated, in_query, revalidated};
 use platform::identity::Principal;
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -14,9 +14,13 @@ use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::store::{Profit, ProfitFilter, Profits};
 use serde::Serialize;
+use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, ToSchema};
 
 pub use sort::Sort;
+
+/// The endpoints of this function.
+pub type Endpoints = (ListProfits,);
 
 /// Rows that numbered pages reach: beyond, a client should filter.
 const REACH: u64 = 10_000;
@@ -25,7 +29,7 @@ const REACH: u64 = 10_000;
 const DEFAULT_SIZE: u64 = 20;
 
 /// The endpoint.
-pub struct GetProfits {
+pub struct ListProfits {
     profits: Profits,
 }
 
@@ -34,19 +38,22 @@ pub struct GetProfits {
 #[into_params(parameter_in = Query)]
 pub struct ProfitsQuery {
     /// Only this company, by its exact name.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 100, example = "Alpha")]
     pub company: Option<Company>,
     /// Only this year.
+    #[param(value_type = Option<u16>, minimum = 1900, maximum = 2999, example = 2023)]
     pub year: Option<Year>,
     /// Only this month of the year.
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 12, example = 12)]
     pub month: Option<Month>,
     /// Number of the page, from 1. `page` times `size` reaches 10,000 at most.
-    #[param(minimum = 1, default = 1)]
+    #[param(required = false, minimum = 1, maximum = 10_000, default = 1)]
     pub page: u64,
     /// Rows of a page.
-    #[param(minimum = 1, maximum = 100, default = 20)]
+    #[param(required = false, minimum = 1, maximum = 100, default = 20)]
     pub size: u64,
     /// Fields to sort by, the first one first, each with a `-` in front for descending order: `company`, `year`, `month`.
-    #[param(value_type = String, default = "company,-year,month", example = "company,-year,month")]
+    #[param(value_type = String, required = false, default = "company,-year,month", example = "company,-year,month")]
     pub sort: Sort,
 }
 
@@ -69,18 +76,18 @@ pub struct ProfitsPage {
     pub pages: u64,
 }
 
-impl Endpoint for GetProfits {
+impl Endpoint for ListProfits {
     const ROUTE: Route = routes::PROFITS;
     type Caller = Principal;
     type Body = ();
     type Query = ProfitsQuery;
-    type Output = ProfitsPage;
+    type Output = Revalidated<ProfitsPage>;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self { profits: Profits::new(platform.database()?, &platform.config)? })
     }
 
-    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ProfitsPage>, Problem> {
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Revalidated<ProfitsPage>>, Problem> {
         let query = request.query;
         let filter = ProfitFilter { company: query.company.clone(), year: query.year, month: query.month };
         let mut rows = self.profits.matching(&filter).await?;
@@ -89,6 +96,12 @@ impl Endpoint for GetProfits {
         let page = paged(rows, query.page, query.size);
         let note = note.detail("rows", page.items.len());
         Ok(Plan::reply(revalidated(request.call, page)?).note(note))
+    }
+}
+
+impl Parameters for ProfitsQuery {
+    fn parameters() -> Vec<Parameter> {
+        in_query::<Self>()
     }
 }
 

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), platform::Error> {
-    platform::http::HttpFunction::new().endpoint::<profits::GetProfits>()?.run().await
+    platform::http::HttpFunction::serve::<profits::Endpoints>().await
 }

@@ -31,7 +31,7 @@ pub struct RenewBody {
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Renewed {
     /// When that token expires, RFC 3339 in UTC. An hour after that the connection ends.
-    #[schema(example = "2026-01-31T09:45:00.000Z")]
+    #[schema(format = DateTime, example = "2026-01-31T09:45:00.000Z")]
     pub expires_at: String,
 }
 

@@ -12,11 +12,12 @@ use crate::figures::{Figures, figures};
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Data {
     /// The stream.
+    #[schema(format = "uuid")]
     pub subscription_id: String,
     /// Chart.
     pub chart_type: ChartType,
     /// When the frame was made, RFC 3339 in UTC.
-    #[schema(example = "2026-01-31T09:30:00.000Z")]
+    #[schema(format = DateTime, example = "2026-01-31T09:30:00.000Z")]
     pub timestamp: String,
     /// Number of the frame: 1, 2, 3… without a gap, whatever the pace.
     pub sequence: u64,
@@ -29,6 +30,7 @@ pub struct Data {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Ended {
     /// The stream.
+    #[schema(format = "uuid")]
     pub subscription_id: String,
     /// Why.
     pub reason: Reason,

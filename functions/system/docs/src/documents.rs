@@ -1,29 +1,38 @@
 //! `GET /openapi.json` and `GET /asyncapi.json`. Both are made from the tables of routes and the types; tests keep them so.
 
+use std::borrow::Cow;
+
 use http::header;
-use platform::config::ConfigError;
-use platform::http::{Endpoint, Rendered, Request};
+use platform::config::{Config, ConfigError};
+use platform::http::{Answer, Endpoint, Output, Rendered, Request};
 use platform::plan::{Plan, Reply};
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
 
+/// The server's URL in docs/api/openapi.json: that of the local stack. Each deployment puts its own in this place.
+pub const SERVER_URL: &str = "http://127.0.0.1:8787";
+
 /// `GET /openapi.json`.
-pub struct OpenApi;
+pub struct OpenApi {
+    config: Config,
+}
 
 impl Endpoint for OpenApi {
     const ROUTE: Route = routes::OPENAPI;
     type Caller = ();
     type Body = ();
     type Query = ();
-    type Output = Rendered;
+    type Output = Document;
 
-    fn new(_: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self)
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { config: platform.config.clone() })
     }
 
-    async fn handle(&self, _: Request<'_, Self>) -> Result<Plan<Rendered>, Problem> {
-        Ok(document(include_str!("../../../../docs/api/openapi.json")))
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Document>, Problem> {
+        let url = request.context.public_url(&self.config);
+        let text = include_str!("../../../../docs/api/openapi.json");
+        Ok(document(text.replacen(SERVER_URL, &url, 1).into()))
     }
 }
 
@@ -35,18 +44,31 @@ impl Endpoint for AsyncApi {
     type Caller = ();
     type Body = ();
     type Query = ();
-    type Output = Rendered;
+    type Output = Document;
 
     fn new(_: &Platform) -> Result<Self, ConfigError> {
         Ok(Self)
     }
 
-    async fn handle(&self, _: Request<'_, Self>) -> Result<Plan<Rendered>, Problem> {
-        Ok(document(include_str!("../../../../docs/api/asyncapi.json")))
+    async fn handle(&self, _: Request<'_, Self>) -> Result<Plan<Document>, Problem> {
+        Ok(document(include_str!("../../../../docs/api/asyncapi.json").into()))
     }
 }
 
-fn document(text: &'static str) -> Plan<Rendered> {
-    let document = Rendered { content_type: "application/json", body: text.into() };
+/// A document in JSON.
+pub struct Document(Cow<'static, str>);
+
+impl Output for Document {
+    fn render(self) -> Result<Rendered, serde_json::Error> {
+        Ok(Rendered { content_type: "application/json", body: self.0.into_owned().into() })
+    }
+
+    fn describe() -> Vec<Answer> {
+        vec![Answer::object()]
+    }
+}
+
+fn document(text: Cow<'static, str>) -> Plan<Document> {
+    let document = Document(text);
     Plan::reply(Reply::new(document).header(header::CACHE_CONTROL, "public, max-age=300"))
 }

@@ -5,7 +5,10 @@ mod metadata;
 mod page;
 mod root;
 
-pub use documents::{AsyncApi, OpenApi};
+pub use documents::{AsyncApi, OpenApi, SERVER_URL};
 pub use metadata::{AuthorizationServer, Metadata};
 pub use page::{Asset, Page};
 pub use root::{Root, Service};
+
+/// The endpoints of this function.
+pub type Endpoints = (Root, OpenApi, AsyncApi, Page, Asset, Metadata);

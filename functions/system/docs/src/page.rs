@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::header;
 use platform::config::ConfigError;
-use platform::http::{Endpoint, Rendered, Request};
+use platform::http::{Answer, Endpoint, Output, PathParameter, Rendered, Request};
 use platform::plan::{Plan, Reply};
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -24,19 +24,32 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 /// `GET /docs`.
 pub struct Page;
 
+/// A page for people.
+pub struct Html(&'static str);
+
+impl Output for Html {
+    fn render(self) -> Result<Rendered, serde_json::Error> {
+        Ok(Rendered { content_type: "text/html; charset=utf-8", body: self.0.into() })
+    }
+
+    fn describe() -> Vec<Answer> {
+        vec![Answer::text("text/html")]
+    }
+}
+
 impl Endpoint for Page {
     const ROUTE: Route = routes::DOCS;
     type Caller = ();
     type Body = ();
     type Query = ();
-    type Output = Rendered;
+    type Output = Html;
 
     fn new(_: &Platform) -> Result<Self, ConfigError> {
         Ok(Self)
     }
 
-    async fn handle(&self, _: Request<'_, Self>) -> Result<Plan<Rendered>, Problem> {
-        let page = Rendered { content_type: "text/html; charset=utf-8", body: PAGE.into() };
+    async fn handle(&self, _: Request<'_, Self>) -> Result<Plan<Html>, Problem> {
+        let page = Html(PAGE);
         let reply = Reply::new(page).header(header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
         Ok(Plan::reply(reply.header(header::CACHE_CONTROL, "public, max-age=300")))
     }
@@ -45,22 +58,39 @@ impl Endpoint for Page {
 /// `GET /docs/{file}`.
 pub struct Asset;
 
+/// A file of the page.
+pub struct File(Rendered);
+
+impl Output for File {
+    fn render(self) -> Result<Rendered, serde_json::Error> {
+        Ok(self.0)
+    }
+
+    fn describe() -> Vec<Answer> {
+        vec![Answer::text("text/css").or_text("text/javascript").or_text("image/png")]
+    }
+}
+
 impl Endpoint for Asset {
     const ROUTE: Route = routes::DOCS_ASSET;
+    const PATH: &'static [PathParameter] = &[PathParameter::one_of("file", "Name of the file.", FILES)];
     type Caller = ();
     type Body = ();
     type Query = ();
-    type Output = Rendered;
+    type Output = File;
 
     fn new(_: &Platform) -> Result<Self, ConfigError> {
         Ok(Self)
     }
 
-    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Rendered>, Problem> {
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<File>, Problem> {
         let asset = asset(request.call.path_parameter("file")).ok_or_else(Problem::not_found)?;
-        Ok(Plan::reply(Reply::new(asset).header(header::CACHE_CONTROL, "public, max-age=86400")))
+        Ok(Plan::reply(Reply::new(File(asset)).header(header::CACHE_CONTROL, "public, max-age=86400")))
     }
 }
+
+/// The files that the page names.
+const FILES: &[&str] = &["swagger-ui.css", "swagger-ui-bundle.js", "initializer.js", "favicon-32x32.png"];
 
 /// The files that the page names, and no others.
 fn asset(file: &str) -> Option<Rendered> {

@@ -7,6 +7,9 @@ use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ROUTES, Route};
 
+/// The endpoints of this function.
+pub type Endpoints = (Fallback,);
+
 /// The endpoint.
 pub struct Fallback;
 

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), platform::Error> {
-    platform::http::HttpFunction::new().endpoint::<fallback::Fallback>()?.run().await
+    platform::http::HttpFunction::serve::<fallback::Endpoints>().await
 }

@@ -9,8 +9,11 @@ use platform::routes::{self, Route};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+/// The endpoints of this function.
+pub type Endpoints = (ReadHealth,);
+
 /// The endpoint.
-pub struct Health;
+pub struct ReadHealth;
 
 /// The answer.
 #[derive(Debug, Serialize, ToSchema)]
@@ -23,7 +26,7 @@ pub struct Alive {
     pub version: &'static str,
 }
 
-impl Endpoint for Health {
+impl Endpoint for ReadHealth {
     const ROUTE: Route = routes::HEALTH;
     type Caller = ();
     type Body = ();

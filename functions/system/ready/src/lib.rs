@@ -15,11 +15,14 @@ use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
+/// The endpoints of this function.
+pub type Endpoints = (ReadReadiness,);
+
 /// How long a part may take to answer: whoever asks whether we are ready does not wait for long either.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The endpoint.
-pub struct Ready {
+pub struct ReadReadiness {
     outages: Outages,
     secrets: Secrets,
     secret_arn: String,
@@ -44,6 +47,7 @@ pub struct Checks {
     pub secrets: Check,
     /// The models that write replies; left out where `dynamodb` does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub assistant: Option<Assistant>,
 }
 
@@ -77,8 +81,9 @@ pub enum Status {
     Failing,
 }
 
-impl Endpoint for Ready {
+impl Endpoint for ReadReadiness {
     const ROUTE: Route = routes::READY;
+    const STATUSES: &'static [u16] = &[503];
     type Caller = ();
     type Body = ();
     type Query = ();

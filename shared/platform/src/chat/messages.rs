@@ -12,8 +12,10 @@ use crate::store::Message;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChatStarted {
     /// Id of the reply.
+    #[schema(format = "uuid")]
     pub message_id: String,
     /// Conversation that it belongs to: the one that was named, or a new one.
+    #[schema(format = "uuid")]
     pub conversation_id: String,
 }
 
@@ -21,6 +23,7 @@ pub struct ChatStarted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChatDelta {
     /// Id of the reply.
+    #[schema(format = "uuid")]
     pub message_id: String,
     /// 1 for the first, one more each time.
     #[schema(example = 1)]
@@ -34,6 +37,7 @@ pub struct ChatDelta {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChatCompleted {
     /// Id of the reply.
+    #[schema(format = "uuid")]
     pub message_id: String,
     /// Why it ended.
     pub stop_reason: StopReason,
@@ -48,6 +52,7 @@ pub struct ChatCompleted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChatFailed {
     /// Id of the reply.
+    #[schema(format = "uuid")]
     pub message_id: String,
     /// Stable code for programs, as in problems of the HTTP API.
     #[schema(example = "unavailable")]

@@ -15,7 +15,7 @@ pub struct ChatRequest {
     #[schema(value_type = Option<String>, format = "uuid", example = "019a0000-0000-7000-8000-000000000000")]
     pub conversation_id: Option<ResourceId>,
     /// Name of the server's prompt.
-    #[schema(value_type = Option<String>, example = "default")]
+    #[schema(value_type = Option<String>, pattern = "^default$", example = "default")]
     pub prompt: Option<PromptName>,
 }
 

@@ -12,25 +12,25 @@ use crate::http::{Field, Raw};
 /// An amount with two decimal places, exact. In JSON it is a string, because a JSON number would become a float.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schema(value_type = String, example = "123456.78")]
+#[schema(value_type = String, pattern = r"^-?\d+\.\d{2}$", example = "123456.78")]
 pub struct Money(Decimal);
 
 /// The name of a company: 1 to 100 characters, no control characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schema(value_type = String, example = "Alpha")]
+#[schema(value_type = String, min_length = 1, max_length = 100, example = "Alpha")]
 pub struct Company(String);
 
 /// A calendar year, 1900 to 2999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "u64", into = "u64")]
-#[schema(value_type = u16, example = 2023)]
+#[schema(value_type = u16, minimum = 1900, maximum = 2999, example = 2023)]
 pub struct Year(u16);
 
 /// A calendar month, 1 to 12.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "u64", into = "u64")]
-#[schema(value_type = u8, example = 12)]
+#[schema(value_type = u8, minimum = 1, maximum = 12, example = 12)]
 pub struct Month(u8);
 
 impl Money {

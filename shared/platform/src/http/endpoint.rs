@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use super::call::Call;
+use super::describe::{Parameters, PathParameter};
 use super::fields::Form;
 use super::respond::Output;
 use crate::config::ConfigError;
@@ -10,21 +11,31 @@ use crate::context::Context;
 use crate::identity::Caller;
 use crate::plan::Plan;
 use crate::platform::Platform;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::routes::Route;
 use jiff::Timestamp;
+use utoipa::ToSchema;
 
 /// One HTTP endpoint.
 pub trait Endpoint: Sized + Send + Sync + 'static {
     /// Its row of the route table.
     const ROUTE: Route;
 
+    /// The parameters of its path, in their order.
+    const PATH: &'static [PathParameter] = &[];
+    /// What a body may be.
+    const MEDIA: Media = Media::Json;
+    /// Statuses of success beside that of the row, which answer with the same output.
+    const STATUSES: &'static [u16] = &[];
+    /// Codes of its problems beside those that follow from its row, its path and its body.
+    const PROBLEMS: &'static [Code] = &[];
+
     /// `Identity` on a protected route, `Principal` on one that takes API keys too, `()` on a public one.
     type Caller: Caller;
     /// Fields of the body.
-    type Body: Form;
+    type Body: Form + ToSchema + 'static;
     /// Query parameters.
-    type Query: Form;
+    type Query: Form + Parameters;
     /// What success answers with.
     type Output: Output;
 
@@ -36,9 +47,9 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
         None
     }
 
-    /// What a body may be.
+    /// What a body may be in this deployment.
     fn media(&self) -> Media {
-        Media::Json
+        Self::MEDIA
     }
 
     /// The row whose limits a request counts against and whose event it leaves: its own, unless it does the work of another.
@@ -98,3 +109,37 @@ pub struct Request<'a, E: Endpoint> {
     /// The request as it came, for headers and path parameters.
     pub call: &'a Call,
 }
+
+/// The endpoints of a function, which it lists once: for the process that serves them and for the API's documents.
+pub trait Endpoints {
+    /// Shows each of them to a visitor.
+    fn visit<V: Visitor>(visitor: V) -> Result<V, V::Error>;
+}
+
+/// Does something with each endpoint of a function.
+pub trait Visitor: Sized {
+    /// Why it stops.
+    type Error;
+
+    /// Does it with one.
+    fn endpoint<E: Endpoint>(self) -> Result<Self, Self::Error>;
+}
+
+macro_rules! lists {
+    ($($endpoint:ident)*) => {
+        impl<$($endpoint: Endpoint),*> Endpoints for ($($endpoint,)*) {
+            fn visit<V: Visitor>(visitor: V) -> Result<V, V::Error> {
+                $(let visitor = visitor.endpoint::<$endpoint>()?;)*
+                Ok(visitor)
+            }
+        }
+    };
+}
+lists!(A);
+lists!(A B);
+lists!(A B C);
+lists!(A B C D);
+lists!(A B C D E);
+lists!(A B C D E F);
+lists!(A B C D E F G);
+lists!(A B C D E F G H);

@@ -9,7 +9,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 
 use super::answer::answer;
 use super::call::Call;
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Endpoints, Visitor};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::gate::Gate;
@@ -28,29 +28,18 @@ pub struct HttpFunction {
 
 impl HttpFunction {
     /// A function with the process's environment and clock.
-    pub fn new() -> Self {
+    fn new() -> Self {
         logging::start();
         Self { platform: Platform::new(Config::from_env(), Clock::System), answers: HashMap::new() }
     }
 
-    /// Adds an endpoint under its route key.
-    pub fn endpoint<E: Endpoint>(mut self) -> Result<Self, ConfigError> {
-        const { assert!(E::Caller::SIGNED_IN != matches!(E::ROUTE.access, Access::Public), "Caller and the route's access do not fit") };
-        const { assert!(E::Caller::BY_KEY == E::ROUTE.scope.is_some(), "a route with a scope has a Principal for a caller, and no other has") };
-        let route = E::ROUTE;
-        let endpoint = Arc::new(E::new(&self.platform)?);
-        let gate = Arc::new(Gate::for_route(&self.platform, &route)?);
-        let clock = self.platform.clock.clone();
-        let answer: Answer = Box::new(move |call| {
-            let (endpoint, gate, clock) = (Arc::clone(&endpoint), Arc::clone(&gate), clock.clone());
-            Box::pin(async move { answer(&*endpoint, &gate, &clock, &call).await })
-        });
-        self.answers.insert(route.key(), answer);
-        Ok(self)
+    /// Serves the endpoints of a function until Lambda ends the process.
+    pub async fn serve<E: Endpoints>() -> Result<(), lambda_runtime::Error> {
+        E::visit(Self::new())?.run().await
     }
 
     /// Serves invocations until Lambda ends the process.
-    pub async fn run(self) -> Result<(), lambda_runtime::Error> {
+    async fn run(self) -> Result<(), lambda_runtime::Error> {
         let answers = &self.answers;
         lambda_runtime::run(service_fn(async move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
             let call = Arc::new(Call::from(event.payload));
@@ -63,8 +52,22 @@ impl HttpFunction {
     }
 }
 
-impl Default for HttpFunction {
-    fn default() -> Self {
-        Self::new()
+impl Visitor for HttpFunction {
+    type Error = ConfigError;
+
+    /// Adds an endpoint under its route key.
+    fn endpoint<E: Endpoint>(mut self) -> Result<Self, ConfigError> {
+        const { assert!(E::Caller::SIGNED_IN != matches!(E::ROUTE.access, Access::Public), "Caller and the route's access do not fit") };
+        const { assert!(E::Caller::BY_KEY == E::ROUTE.scope.is_some(), "a route with a scope has a Principal for a caller, and no other has") };
+        let route = E::ROUTE;
+        let endpoint = Arc::new(E::new(&self.platform)?);
+        let gate = Arc::new(Gate::for_route(&self.platform, &route)?);
+        let clock = self.platform.clock.clone();
+        let answer: Answer = Box::new(move |call| {
+            let (endpoint, gate, clock) = (Arc::clone(&endpoint), Arc::clone(&gate), clock.clone());
+            Box::pin(async move { answer(&*endpoint, &gate, &clock, &call).await })
+        });
+        self.answers.insert(route.key(), answer);
+        Ok(self)
     }
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod call;
+mod describe;
 mod endpoint;
 mod fields;
 mod function;
@@ -10,8 +11,9 @@ mod validator;
 
 pub use answer::answer;
 pub use call::Call;
-pub use endpoint::{Endpoint, Media, Request};
+pub use describe::{Answer, Header, Parameters, PathKind, PathParameter, RequestHeader, Schemas, in_query};
+pub use endpoint::{Endpoint, Endpoints, Media, Request, Visitor};
 pub use fields::{Field, Fields, Form, Raw};
 pub use function::HttpFunction;
-pub use respond::{Output, Rendered};
-pub use validator::revalidated;
+pub use respond::{Created, Output, Rendered};
+pub use validator::{Revalidated, revalidated};

@@ -1,11 +1,15 @@
 //! Turns outputs and problems into the responses that API Gateway expects, with the headers that every answer has.
 
+use std::any::TypeId;
+
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::encodings::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::call::Call;
+use super::describe::{Answer, Header};
 use crate::plan::Reply;
 use crate::problem::Problem;
 use crate::routes::Route;
@@ -17,6 +21,9 @@ const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 pub trait Output: Send + 'static {
     /// The body and its media type.
     fn render(self) -> Result<Rendered, serde_json::Error>;
+
+    /// Each status of success, with what it answers.
+    fn describe() -> Vec<Answer>;
 }
 
 /// A body and its media type.
@@ -27,17 +34,35 @@ pub struct Rendered {
     pub body: Vec<u8>,
 }
 
-/// Everything that serialises is JSON.
-impl<T: Serialize + Send + 'static> Output for T {
+/// Everything that serialises and has a schema is JSON. `()` is no content.
+impl<T: Serialize + ToSchema + Send + 'static> Output for T {
     fn render(self) -> Result<Rendered, serde_json::Error> {
-        Ok(Rendered { content_type: "application/json", body: serde_json::to_vec(&self)? })
+        Rendered::json(&self)
+    }
+
+    fn describe() -> Vec<Answer> {
+        let nothing = TypeId::of::<T>() == TypeId::of::<()>();
+        vec![if nothing { Answer::default() } else { Answer::json::<T>() }]
     }
 }
 
-/// What is not JSON: a page, a script, an export.
-impl Output for Rendered {
+/// A resource that was created, under a path of its own.
+pub struct Created<T>(pub T);
+
+impl<T: Serialize + ToSchema + Send + 'static> Output for Created<T> {
     fn render(self) -> Result<Rendered, serde_json::Error> {
-        Ok(self)
+        Rendered::json(&self.0)
+    }
+
+    fn describe() -> Vec<Answer> {
+        vec![Answer::json::<T>().header(Header::Location)]
+    }
+}
+
+impl Rendered {
+    /// A value as JSON.
+    pub fn json<T: Serialize>(value: &T) -> Result<Self, serde_json::Error> {
+        Ok(Self { content_type: "application/json", body: serde_json::to_vec(value)? })
     }
 }
 

@@ -2,15 +2,32 @@
 
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::call::Call;
+use super::describe::{Answer, Header, RequestHeader};
+use super::respond::{Output, Rendered};
 use crate::ids;
 use crate::plan::Reply;
 use crate::problem::Problem;
 
+/// An output that a client can ask for again by its `ETag`.
+pub struct Revalidated<T>(T);
+
+impl<T: Serialize + ToSchema + Send + 'static> Output for Revalidated<T> {
+    fn render(self) -> Result<Rendered, serde_json::Error> {
+        Rendered::json(&self.0)
+    }
+
+    fn describe() -> Vec<Answer> {
+        let unchanged = Answer::default().status(StatusCode::NOT_MODIFIED).asked_by(RequestHeader::IfNoneMatch);
+        vec![Answer::json::<T>().header(Header::ETag), unchanged.header(Header::ETag)]
+    }
+}
+
 /// The output under an `ETag` of its content, or a 304 where `If-None-Match` has it. It may be kept by the caller alone,
 /// and has to be asked for again each time: that asking is what makes the read authorised and recorded.
-pub fn revalidated<O: Serialize>(call: &Call, output: O) -> Result<Reply<O>, Problem> {
+pub fn revalidated<O: Serialize>(call: &Call, output: O) -> Result<Reply<Revalidated<O>>, Problem> {
     let content = serde_json::to_string(&output).map_err(|error| {
         tracing::error!(%error, "an output does not serialise");
         Problem::internal()
@@ -18,7 +35,7 @@ pub fn revalidated<O: Serialize>(call: &Call, output: O) -> Result<Reply<O>, Pro
     let tag = format!("\"{}\"", ids::sha256(&content));
     let known = call.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| HeaderValue::to_str(value).ok());
     let status = if known.into_iter().any(|list| lists(list, &tag)) { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
-    Ok(Reply::new(output)
+    Ok(Reply::new(Revalidated(output))
         .status(status)
         .header(header::ETAG, &tag)
         .header(header::CACHE_CONTROL, "private, no-cache")

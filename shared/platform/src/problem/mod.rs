@@ -31,10 +31,11 @@ pub struct Problem {
 pub struct FieldError {
     /// JSON pointer into the body, `/username`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "/username")]
+    #[schema(nullable = false, example = "/username")]
     pub pointer: Option<String>,
     /// Name of the query parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub parameter: Option<String>,
     /// What is wrong with it.
     #[schema(example = "must be 3 to 30 characters")]
@@ -62,7 +63,6 @@ pub struct ProblemBody<'a> {
     #[schema(example = "/auth/register")]
     pub instance: &'a str,
     /// Stable code for programs.
-    #[schema(example = "validation_failed")]
     pub code: Code,
     /// Correlation id, also in the header `X-Request-Id`.
     pub request_id: &'a str,
@@ -71,9 +71,11 @@ pub struct ProblemBody<'a> {
     pub errors: &'a [FieldError],
     /// OAuth 2.0 error code (RFC 6749), on form requests only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub error: Option<&'a str>,
     /// OAuth 2.0 error description, on form requests only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub error_description: Option<&'a str>,
 }
 

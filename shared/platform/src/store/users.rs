@@ -73,21 +73,24 @@ pub struct Room {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Account {
     /// UUIDv7.
+    #[schema(format = "uuid")]
     pub id: String,
     /// Unique without regard to case.
     #[schema(example = "demo")]
     pub username: String,
-    /// Unique without regard to case.
-    #[schema(example = "demo@example.com")]
+    /// Unique without regard to case; null where an account has none.
+    #[schema(value_type = Option<String>, required, format = "email", example = "demo@example.com")]
     pub email: String,
     /// An address that is yet to be verified: that of a new account, or the one that it is to move to. Left out where there
     /// is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub unverified_email: Option<String>,
     /// Name for people.
+    #[schema(required)]
     pub full_name: Option<String>,
     /// RFC 3339, UTC.
-    #[schema(example = "2026-01-31T09:30:00.000Z")]
+    #[schema(format = DateTime, example = "2026-01-31T09:30:00.000Z")]
     pub created_at: String,
     /// Whether the account may sign in.
     pub is_active: bool,

@@ -11,7 +11,7 @@ use platform::audit::Note;
 use platform::clock::rfc3339;
 use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
-use platform::http::{Endpoint, Field, Fields, Form, Output, Raw, Rendered, Request};
+use platform::http::{Answer, Endpoint, Field, Fields, Form, Header, Output, Parameters, PathParameter, Raw, Rendered, Request, in_query};
 use platform::identity::Principal;
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -19,9 +19,10 @@ use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::store::{Drafts, First, History, Message, StoreError};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{ConversationView, MessageView, fill_in, id_in};
+use crate::{ConversationView, MessageView, PATH, fill_in, id_in};
 
 /// Bytes of a part at most, as they stand in the answer of a function, whose 6 MB are counted with the body as a JSON string.
 const PART_BYTES: usize = 5 * 1024 * 1024;
@@ -44,7 +45,7 @@ pub struct ExportConversation {
 #[into_params(parameter_in = Query)]
 pub struct ExportQuery {
     /// What kind of file.
-    #[param(inline, default = "json")]
+    #[param(inline, required = false, default = "json")]
     pub format: Format,
     /// `next_cursor` of the part before, asked for in the same format.
     pub cursor: Option<String>,
@@ -68,7 +69,7 @@ pub struct ExportedConversation {
     #[serde(flatten)]
     pub conversation: ConversationView,
     /// When this was made: RFC 3339, UTC.
-    #[schema(example = "2026-01-31T10:00:00.000Z")]
+    #[schema(format = DateTime, example = "2026-01-31T10:00:00.000Z")]
     pub exported_at: String,
     /// Which part this is; most conversations have one.
     #[schema(example = 1)]
@@ -76,6 +77,7 @@ pub struct ExportedConversation {
     /// What was said, the oldest first.
     pub messages: Vec<MessageView>,
     /// What to send as `cursor` for the next part; null in the last one.
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 
@@ -117,6 +119,12 @@ impl Field for Format {
     }
 }
 
+impl Parameters for ExportQuery {
+    fn parameters() -> Vec<Parameter> {
+        in_query::<Self>()
+    }
+}
+
 impl Form for ExportQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (format, cursor) = (fields.optional("format"), fields.optional("cursor"));
@@ -125,9 +133,13 @@ impl Form for ExportQuery {
 }
 
 impl Output for File {
+    fn describe() -> Vec<Answer> {
+        vec![Answer::json::<ExportedConversation>().or_text("text/markdown").header(Header::ContentDisposition)]
+    }
+
     fn render(self) -> Result<Rendered, serde_json::Error> {
         match self.format {
-            Format::Json => self.export.render(),
+            Format::Json => Rendered::json(&self.export),
             // RFC 7763.
             Format::Markdown => {
                 Ok(Rendered { content_type: "text/markdown; charset=utf-8", body: markdown::document(&self.export).into_bytes() })
@@ -138,6 +150,7 @@ impl Output for File {
 
 impl Endpoint for ExportConversation {
     const ROUTE: Route = routes::CONVERSATION_EXPORT;
+    const PATH: &'static [PathParameter] = PATH;
     type Caller = Principal;
     type Body = ();
     type Query = ExportQuery;

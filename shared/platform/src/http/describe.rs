@@ -1,0 +1,164 @@
+//! How an endpoint describes itself. The API's documents are made of it; no function calls it.
+
+use http::StatusCode;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+/// Schemas and their names.
+pub type Schemas = Vec<(String, RefOr<Schema>)>;
+
+/// What a query string is made of.
+pub trait Parameters {
+    /// The parameters of a query string.
+    fn parameters() -> Vec<Parameter> {
+        Vec::new()
+    }
+}
+
+/// Nothing is taken.
+impl Parameters for () {}
+
+/// The parameters that a type describes.
+pub fn in_query<T: IntoParams>() -> Vec<Parameter> {
+    T::into_params(|| Some(ParameterIn::Query))
+}
+
+/// One parameter of a path.
+#[derive(Debug, Clone, Copy)]
+pub struct PathParameter {
+    /// Its name between the braces.
+    pub name: &'static str,
+    /// What it is, in one sentence.
+    pub description: &'static str,
+    /// What it can be.
+    pub kind: PathKind,
+}
+
+/// What a path parameter can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathKind {
+    /// A UUID.
+    Id,
+    /// A UUID, or `me`.
+    IdOrMe,
+    /// One of these texts.
+    OneOf(&'static [&'static str]),
+}
+
+impl PathParameter {
+    /// A UUID.
+    pub const fn id(name: &'static str, description: &'static str) -> Self {
+        Self { name, description, kind: PathKind::Id }
+    }
+
+    /// A UUID, or `me`.
+    pub const fn id_or_me(name: &'static str, description: &'static str) -> Self {
+        Self { name, description, kind: PathKind::IdOrMe }
+    }
+
+    /// One of these texts.
+    pub const fn one_of(name: &'static str, description: &'static str, texts: &'static [&'static str]) -> Self {
+        Self { name, description, kind: PathKind::OneOf(texts) }
+    }
+}
+
+/// What one status of success answers with.
+#[derive(Default)]
+pub struct Answer {
+    /// The status; that of the endpoint's row, where there is none.
+    pub status: Option<StatusCode>,
+    /// Each media type with its schema.
+    pub contents: Vec<(&'static str, RefOr<Schema>)>,
+    /// Headers that it has beside those of every answer.
+    pub headers: Vec<Header>,
+    /// Whether it is a page, from which `Link` leads to the next one.
+    pub is_page: bool,
+    /// The request header that leads to it.
+    pub asked_by: Option<RequestHeader>,
+    /// Schemas that the contents refer to.
+    pub schemas: Schemas,
+}
+
+/// A header of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Header {
+    /// `Content-Disposition`.
+    ContentDisposition,
+    /// `ETag`, and with it `Vary`.
+    ETag,
+    /// `Location`.
+    Location,
+    /// `Preference-Applied`.
+    PreferenceApplied,
+    /// `Retry-After`.
+    RetryAfter,
+}
+
+/// A header of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestHeader {
+    /// `If-None-Match`.
+    IfNoneMatch,
+    /// `Prefer`.
+    Prefer,
+}
+
+impl Answer {
+    /// An answer in JSON.
+    pub fn json<T: ToSchema>() -> Self {
+        let mut schemas = vec![(T::name().into_owned(), T::schema())];
+        T::schemas(&mut schemas);
+        let is_page = schemas.iter().any(|(_, schema)| matches!(schema, RefOr::T(schema) if has_cursor(schema)));
+        let schema = RefOr::Ref(Ref::from_schema_name(T::name()));
+        Self { contents: vec![("application/json", schema)], schemas, is_page, ..Self::default() }
+    }
+
+    /// A JSON object that another specification describes.
+    pub fn object() -> Self {
+        let object = ObjectBuilder::new().schema_type(Type::Object).into();
+        Self { contents: vec![("application/json", object)], ..Self::default() }
+    }
+
+    /// An answer of another media type.
+    pub fn text(media_type: &'static str) -> Self {
+        Self::default().or_text(media_type)
+    }
+
+    /// The same, also as text of another media type.
+    #[must_use]
+    pub fn or_text(mut self, media_type: &'static str) -> Self {
+        self.contents.push((media_type, <String as PartialSchema>::schema()));
+        self
+    }
+
+    /// The same with a header.
+    #[must_use]
+    pub fn header(mut self, header: Header) -> Self {
+        self.headers.push(header);
+        self
+    }
+
+    /// The same with this status.
+    #[must_use]
+    pub fn status(self, status: StatusCode) -> Self {
+        Self { status: Some(status), ..self }
+    }
+
+    /// The same, where this request header can lead to it.
+    #[must_use]
+    pub fn asked_by(self, header: RequestHeader) -> Self {
+        Self { asked_by: Some(header), ..self }
+    }
+}
+
+/// Whether a schema has the member that every page has.
+fn has_cursor(schema: &Schema) -> bool {
+    let inner = |part: &RefOr<Schema>| matches!(part, RefOr::T(schema) if has_cursor(schema));
+    match schema {
+        Schema::Object(object) => object.properties.contains_key("next_cursor") || object.properties.values().any(inner),
+        Schema::AllOf(parts) => parts.items.iter().any(inner),
+        _ => false,
+    }
+}

@@ -1,0 +1,161 @@
+//! How the document is put together. A row of the route table that no function describes fails here.
+
+use std::any::{TypeId, type_name};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use platform::http::{Answer, Endpoint, Form as _, Media, Output as _, Parameters as _, PathParameter, Schemas, Visitor};
+use platform::problem::{Code, ProblemBody};
+use platform::routes::{ROUTES, Route};
+use serde_json::{Map, Value, json};
+use utoipa::{PartialSchema as _, ToSchema};
+
+use super::schema::{closed, normal, parameter};
+use super::{operation, responses};
+
+/// The document being made.
+#[derive(Default)]
+pub struct Document {
+    tags: Vec<Value>,
+    operations: BTreeMap<String, Value>,
+    schemas: Map<String, Value>,
+    /// Answers that operations share.
+    responses: Map<String, Value>,
+}
+
+/// What an endpoint says of itself.
+pub struct Described {
+    pub route: Route,
+    pub name: &'static str,
+    pub path: &'static [PathParameter],
+    pub query: Vec<Value>,
+    pub body: Option<Body>,
+    pub statuses: &'static [u16],
+    pub problems: &'static [Code],
+    pub answers: Vec<Answer>,
+}
+
+/// What an endpoint takes.
+pub struct Body {
+    pub media: Media,
+    pub required: bool,
+    /// The content, by media type.
+    pub content: Value,
+}
+
+impl Visitor for Document {
+    type Error = Infallible;
+
+    fn endpoint<E: Endpoint>(mut self) -> Result<Self, Infallible> {
+        let name = type_name::<E>().rsplit("::").next().unwrap();
+        let takes_body = TypeId::of::<E::Body>() != TypeId::of::<()>();
+        let mut answers = E::Output::describe();
+        for answer in &mut answers {
+            self.add(std::mem::take(&mut answer.schemas));
+        }
+        let described = Described {
+            route: E::ROUTE,
+            name,
+            path: E::PATH,
+            query: E::Query::parameters().into_iter().map(|found| parameter(serde_json::to_value(found).unwrap())).collect(),
+            body: takes_body.then(|| self.body::<E>()),
+            statuses: E::STATUSES,
+            problems: E::PROBLEMS,
+            answers,
+        };
+        let mut operation = operation::operation(&described, self.tags.last().expect("a function belongs under a tag"));
+        operation["responses"] = responses::responses(&described, &mut self.responses);
+        let earlier = self.operations.insert(described.route.key(), operation);
+        assert!(earlier.is_none(), "{} is described twice", described.route.key());
+        Ok(self)
+    }
+}
+
+impl Document {
+    /// Begins a heading: what follows belongs under it.
+    pub fn tag(mut self, name: &str, description: &str) -> Self {
+        self.tags.push(json!({"name": name, "description": description}));
+        self
+    }
+
+    fn body<E: Endpoint>(&mut self) -> Body {
+        let mut schemas = vec![(E::Body::name().into_owned(), E::Body::schema())];
+        E::Body::schemas(&mut schemas);
+        let schema = normal(serde_json::to_value(&schemas[0].1).unwrap());
+        // A form may have what nobody knows; JSON may not.
+        let mut content = Map::new();
+        if E::MEDIA != Media::Form {
+            let (name, _) = schemas.remove(0);
+            self.insert(&name, closed(schema.clone()));
+            content.insert("application/json".into(), json!({"schema": reference(&name)}));
+        }
+        if E::MEDIA != Media::Json {
+            let name = format!("{}Form", E::Body::name());
+            self.insert(&name, schema);
+            content.insert("application/x-www-form-urlencoded".into(), json!({"schema": reference(&name)}));
+            schemas.retain(|(other, _)| *other != E::Body::name());
+        }
+        self.add(schemas);
+        Body { media: E::MEDIA, required: !E::Body::OPTIONAL, content: content.into() }
+    }
+
+    fn add(&mut self, schemas: Schemas) {
+        for (name, schema) in schemas {
+            self.insert(&name, normal(serde_json::to_value(schema).unwrap()));
+        }
+    }
+
+    /// A name stands for one schema.
+    fn insert(&mut self, name: &str, schema: Value) {
+        if let Some(other) = self.schemas.insert(name.to_owned(), schema) {
+            assert_eq!(other, self.schemas[name], "two schemas are called {name}: name one by #[schema(as = ...)]");
+        }
+    }
+
+    /// All of it.
+    pub fn finish(mut self) -> Value {
+        let mut problem = vec![("Problem".to_owned(), ProblemBody::schema())];
+        ProblemBody::schemas(&mut problem);
+        self.add(problem);
+        self.insert("GatewayError", responses::gateway_error());
+        let mut paths = Map::new();
+        for route in ROUTES {
+            let operation = self.operations.remove(&route.key());
+            let operation = operation.unwrap_or_else(|| panic!("{} is not described: list its endpoint", route.key()));
+            paths.entry(route.path).or_insert_with(|| json!({}))[route.method.to_lowercase()] = operation;
+        }
+        json!({
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Tally",
+                "version": env!("CARGO_PKG_VERSION"),
+                "description": DESCRIPTION,
+                "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+                "contact": {"name": "Tally", "url": "https://github.com/tally-backend/tally"},
+            },
+            // Each deployment serves this document with its own URL in this place.
+            "servers": [{"url": docs::SERVER_URL, "description": "The local stack"}],
+            "tags": self.tags,
+            "paths": paths,
+            "components": {
+                "schemas": self.schemas,
+                "responses": self.responses,
+                "examples": responses::examples(),
+                "headers": responses::headers(),
+                "securitySchemes": {
+                    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "Access token of `POST /auth/login`"},
+                    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "Key of `POST /api-keys`, for services"},
+                },
+            },
+        })
+    }
+}
+
+/// A reference to a schema.
+pub fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+const DESCRIPTION: &str = "Backend of a finance team's AI assistant. Errors are RFC 9457 problems with a stable `code`; docs/api/errors.md \
+    says what each code means. The API only grows: fields and routes are added, never changed or removed. asyncapi.json describes the \
+    messages of the WebSocket.";

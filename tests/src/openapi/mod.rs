@@ -1,0 +1,39 @@
+//! The OpenAPI document: each endpoint describes itself, its row of the route table adds the rest. What is here beside them is
+//! how functions are grouped, in the order in which a client uses them.
+
+mod check;
+mod document;
+mod operation;
+mod responses;
+mod schema;
+
+use platform::http::Endpoints;
+use serde_json::Value;
+
+use self::document::Document;
+
+pub use check::verify;
+
+/// Adds the endpoints of functions under a heading.
+macro_rules! group {
+    ($document:ident, $tag:literal, $description:literal, $($function:ident)*) => {
+        let $document = $document.tag($tag, $description);
+        $(let Ok($document) = $function::Endpoints::visit($document);)*
+    };
+}
+
+/// The whole document.
+pub fn document() -> Value {
+    let document = Document::default();
+    group!(document, "account", "Register, confirm an address, and manage your own account.", register account me password ask_mail);
+    group!(document, "session", "Sign in, stay signed in, and sign out.", login refresh logout sessions ws_ticket);
+    group!(document, "profits", "Read profits by company and month.", profits);
+    group!(document, "chat", "Ask the assistant, and read your conversations.", chat conversations);
+    group!(document, "usage", "See what replies take, and what they may cost.", usage budgets);
+    group!(document, "api-keys", "Let a service call the API for you.", api_keys);
+    group!(document, "users", "Manage accounts and invitations, as an administrator.", users invites);
+    group!(document, "audit", "Search the audit trail.", audit);
+    group!(document, "oauth", "Use the API as an OAuth 2.0 client.", token revoke introspect);
+    group!(document, "service", "See whether the service works, and read its documents.", health ready docs);
+    document.finish()
+}

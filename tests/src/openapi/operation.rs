@@ -1,0 +1,64 @@
+//! One operation, without its answers.
+
+use platform::http::{PathKind, RequestHeader};
+use platform::routes::Access;
+use serde_json::{Value, json};
+
+use super::document::Described;
+
+/// The operation of an endpoint, under a tag.
+pub fn operation(described: &Described, tag: &Value) -> Value {
+    let route = &described.route;
+    let mut operation = json!({
+        "operationId": format!("{}{}", described.name[..1].to_lowercase(), &described.name[1..]),
+        "summary": route.summary,
+        "tags": [tag["name"]],
+        "parameters": parameters(described),
+        "security": security(described),
+    });
+    if let Some(body) = &described.body {
+        operation["requestBody"] = json!({"required": body.required, "content": body.content});
+    }
+    operation
+}
+
+fn security(described: &Described) -> Value {
+    let route = &described.route;
+    let bearer = (!matches!(route.access, Access::Public | Access::Key)).then(|| json!({"bearer": []}));
+    let key = route.scope.map(|scope| json!({"apiKey": [scope.as_str()]}));
+    bearer.into_iter().chain(key).collect()
+}
+
+fn parameters(described: &Described) -> Vec<Value> {
+    let route = &described.route;
+    let names: Vec<_> = route.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')).collect();
+    let described_names: Vec<_> = described.path.iter().map(|parameter| parameter.name).collect();
+    assert_eq!(names, described_names, "{} has to describe the parameters of its path", route.key());
+    let path = described.path.iter().map(|parameter| {
+        let schema = match parameter.kind {
+            PathKind::Id => json!({"type": "string", "format": "uuid"}),
+            PathKind::IdOrMe => json!({"anyOf": [{"type": "string", "format": "uuid"}, {"type": "string", "const": "me"}]}),
+            PathKind::OneOf(texts) => json!({"type": "string", "enum": texts}),
+        };
+        json!({"name": parameter.name, "in": "path", "required": true, "description": parameter.description, "schema": schema})
+    });
+    let asked = described.answers.iter().filter_map(|answer| answer.asked_by).map(|header| match header {
+        RequestHeader::IfNoneMatch => json!({
+            "name": "If-None-Match", "in": "header", "required": false, "schema": {"type": "string"},
+            "description": "The `ETag` of an earlier answer. Where the answer is the same now, the status is 304.",
+        }),
+        RequestHeader::Prefer => json!({
+            "name": "Prefer", "in": "header", "required": false, "schema": {"type": "string"}, "example": "respond-async",
+            "description": "`respond-async` (RFC 7240) asks for a 202 at once.",
+        }),
+    });
+    let key = route.idempotent.then(|| {
+        json!({
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
+            "description": "1 to 128 printable ASCII characters. Within 24 hours the same request with the same key creates nothing again. \
+                            The answer has what the first request created.",
+        })
+    });
+    path.chain(described.query.iter().cloned()).chain(asked).chain(key).collect()
+}

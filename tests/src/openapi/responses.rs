@@ -1,0 +1,192 @@
+//! Answers: those of success as the output describes them, and the problems that follow from row, path and body or are named.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http::StatusCode;
+use platform::http::{Answer, Header, Media};
+use platform::problem::Code;
+use platform::routes::Access;
+use serde_json::{Map, Value, json};
+
+use super::document::{Described, reference};
+
+/// Statuses that API Gateway can answer by itself, on every route.
+const OF_GATEWAY: [u16; 4] = [413, 429, 500, 503];
+
+/// Every answer of an operation. Those of problems are shared: they are added to `shared`.
+pub fn responses(described: &Described, shared: &mut Map<String, Value>) -> Value {
+    let mut responses = Map::new();
+    let mut problems = problems(described);
+    for answer in &described.answers {
+        let status = answer.status.map_or(described.route.success, |status| status.as_u16());
+        let more = if answer.status.is_none() { described.statuses } else { &[] };
+        for status in std::iter::once(status).chain(more.iter().copied()) {
+            problems.remove(&status);
+            responses.insert(status.to_string(), success(described, answer, status));
+        }
+    }
+    for (status, codes) in problems {
+        let name = codes.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(".");
+        let name = if codes.is_empty() { format!("gateway.{status}") } else { name };
+        shared.entry(name.clone()).or_insert_with(|| problem(status, &codes));
+        responses.insert(status.to_string(), json!({"$ref": format!("#/components/responses/{name}")}));
+    }
+    Value::Object(responses)
+}
+
+fn success(described: &Described, answer: &Answer, status: u16) -> Value {
+    let mut headers = vec!["X-Request-Id"];
+    headers.extend(answer.headers.iter().map(|header| name(*header)));
+    if answer.is_page {
+        headers.push("Link");
+    }
+    if has_limits(described) {
+        headers.extend(["RateLimit", "RateLimit-Policy"]);
+    }
+    let mut response = json!({"description": reason(status), "headers": named(&headers)});
+    let content: Map<_, _> = answer.contents.iter().map(|(media, schema)| ((*media).to_owned(), json!({"schema": schema}))).collect();
+    if !content.is_empty() {
+        response["content"] = content.into();
+    }
+    // What API Gateway answers by itself has the same media type.
+    if OF_GATEWAY.contains(&status) {
+        let schema = &mut response["content"]["application/json"]["schema"];
+        *schema = json!({"anyOf": [schema.take(), reference("GatewayError")]});
+    }
+    response
+}
+
+/// Codes by their status.
+fn problems(described: &Described) -> BTreeMap<u16, BTreeSet<Code>> {
+    let route = &described.route;
+    let media = described.body.as_ref().map_or(Media::Json, |body| body.media);
+    let (has_body, is_protected) = (route.method != "GET", route.access != Access::Public);
+    let stands_on_store = is_protected || !route.limits.is_empty();
+    let follow = [
+        (Code::MalformedJson, has_body && media != Media::Form),
+        (Code::MalformedRequest, has_body || is_protected),
+        (Code::InvalidRequest, has_body && media != Media::Json),
+        (Code::Unauthenticated, is_protected),
+        (Code::InvalidToken, is_protected),
+        (Code::Forbidden, is_protected),
+        (Code::NotFound, !described.path.is_empty()),
+        (Code::RequestInFlight, route.idempotent),
+        (Code::BodyTooLarge, true),
+        (Code::UnsupportedMediaType, has_body),
+        (Code::ValidationFailed, true),
+        (Code::IdempotencyKeyReused, route.idempotent),
+        (Code::RateLimited, has_limits(described)),
+        (Code::InternalError, true),
+        (Code::Unavailable, stands_on_store),
+    ];
+    let codes = follow.into_iter().filter(|(_, follows)| *follows).map(|(code, _)| code).chain(described.problems.iter().copied());
+    let mut problems: BTreeMap<_, BTreeSet<_>> = OF_GATEWAY.into_iter().map(|status| (status, BTreeSet::new())).collect();
+    for code in codes {
+        problems.entry(code.status().as_u16()).or_default().insert(code);
+    }
+    problems
+}
+
+/// Sessions and keys have a limit of their own.
+fn has_limits(described: &Described) -> bool {
+    described.route.access != Access::Public || !described.route.limits.is_empty()
+}
+
+/// An answer with one of these codes.
+fn problem(status: u16, codes: &BTreeSet<Code>) -> Value {
+    let mut content = Map::new();
+    if !codes.is_empty() {
+        let texts: Vec<_> = codes.iter().map(|code| code.as_str()).collect();
+        let narrowed = json!({"type": "object", "required": ["code"], "properties": {"code": {"type": "string", "enum": texts}}});
+        let examples: Map<_, _> =
+            texts.iter().map(|text| ((*text).to_owned(), json!({"$ref": format!("#/components/examples/{text}")}))).collect();
+        let problem = json!({"schema": {"allOf": [reference("Problem"), narrowed]}, "examples": examples});
+        content.insert("application/problem+json".into(), problem);
+    }
+    if OF_GATEWAY.contains(&status) {
+        content.insert("application/json".into(), json!({"schema": reference("GatewayError")}));
+    }
+    let mut headers = vec!["X-Request-Id"];
+    match status {
+        401 => headers.push("WWW-Authenticate"),
+        409 | 503 => headers.push("Retry-After"),
+        429 => headers.extend(["Retry-After", "RateLimit", "RateLimit-Policy"]),
+        _ => {}
+    }
+    let meanings: Vec<_> = codes.iter().map(|code| format!("`{code}`: {}", code.meaning())).collect();
+    let description = if meanings.is_empty() { reason(status).to_owned() } else { meanings.join("\n\n") };
+    json!({"description": description, "headers": named(&headers), "content": content})
+}
+
+fn named(headers: &[&str]) -> Value {
+    headers.iter().map(|name| ((*name).to_owned(), json!({"$ref": format!("#/components/headers/{name}")}))).collect()
+}
+
+fn name(header: Header) -> &'static str {
+    match header {
+        Header::ContentDisposition => "Content-Disposition",
+        Header::ETag => "ETag",
+        Header::Location => "Location",
+        Header::PreferenceApplied => "Preference-Applied",
+        Header::RetryAfter => "Retry-After",
+    }
+}
+
+fn reason(status: u16) -> &'static str {
+    StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("")
+}
+
+/// What API Gateway answers by itself.
+pub fn gateway_error() -> Value {
+    json!({
+        "type": "object",
+        "description": "What API Gateway answers by itself: for throttling, for too large a request, and for a function that crashed or \
+                        timed out.",
+        "properties": {"message": {"type": "string", "examples": ["Internal Server Error"]}},
+        "required": ["message"],
+        "additionalProperties": false,
+    })
+}
+
+/// An example of each code, by its text.
+pub fn examples() -> Value {
+    let fault = json!([{"pointer": "/username", "detail": "must be 3 to 30 characters"}]);
+    let example = |code: &Code| {
+        let status = code.status();
+        let mut value = json!({
+            "type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16(), "detail": code.meaning(),
+            "instance": "/path", "code": code.as_str(), "request_id": "c2VydmVyLWlk=",
+        });
+        match code {
+            Code::ValidationFailed => value["errors"] = fault.clone(),
+            Code::InvalidRequest | Code::InvalidGrant | Code::UnsupportedGrantType => {
+                value["error"] = code.as_str().into();
+                value["error_description"] = code.meaning().into();
+            }
+            _ => {}
+        }
+        (code.as_str().to_owned(), json!({"summary": code.advice(), "value": value}))
+    };
+    Code::ALL.iter().map(example).collect()
+}
+
+/// Headers of answers, by their name.
+pub fn headers() -> Value {
+    let header =
+        |(name, description): &(&str, &str)| ((*name).to_owned(), json!({"description": description, "schema": {"type": "string"}}));
+    HEADERS.iter().map(header).collect()
+}
+
+/// Every header that an answer can have beside those of HTTP itself.
+pub const HEADERS: &[(&str, &str)] = &[
+    ("Content-Disposition", "Name of the file (RFC 6266)."),
+    ("ETag", "Send it as `If-None-Match` to learn whether the answer has changed."),
+    ("Link", "Leads to the next page, with `rel=\"next\"` (RFC 8288)."),
+    ("Location", "Path of the resource."),
+    ("Preference-Applied", "The preference that the answer follows (RFC 7240)."),
+    ("RateLimit", "What is left of each limit, and the seconds until it is whole again."),
+    ("RateLimit-Policy", "Each limit that applies, with its window in seconds."),
+    ("Retry-After", "Seconds to wait before a repeat."),
+    ("WWW-Authenticate", "How to authenticate (RFC 6750)."),
+    ("X-Request-Id", "Correlation id in the logs and the audit trail."),
+];
