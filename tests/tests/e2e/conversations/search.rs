@@ -35,6 +35,10 @@ async fn a_search_finds_what_the_user_said_and_nothing_else() {
         ("LPHA D", &[one]),
         ("beta", &[three]),
         ("GRÖ", &[two]),
+        // It looks the same: the other normal form, the other case of a sharp s, another width.
+        ("gro\u{308}ße", &[two]),
+        ("GRÖSSE", &[two]),
+        ("１００%", &[two]),
         ("<B>", &[two]),
         // Nothing in it has a meaning of its own.
         ("100%", &[two]),
