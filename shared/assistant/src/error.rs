@@ -39,6 +39,10 @@ pub enum Fault {
     KeyRefused,
     /// The provider has no such model.
     UnknownModel,
+    /// The request is longer than the model, or the provider, takes.
+    ContextTooLong,
+    /// The provider's filter refuses what was said, or what the model would say.
+    ContentRefused,
     /// The request is wrong.
     RequestRefused,
 }
@@ -70,6 +74,8 @@ impl fmt::Display for Fault {
             Self::NoKey => "there is no key for the provider",
             Self::KeyRefused => "the provider refuses the key",
             Self::UnknownModel => "the provider does not know the model",
+            Self::ContextTooLong => "the request is too long for the model",
+            Self::ContentRefused => "the provider refuses the content",
             Self::RequestRefused => "the provider refuses the request",
         })
     }
@@ -80,8 +86,10 @@ impl From<ProviderError> for Problem {
     fn from(error: ProviderError) -> Self {
         tracing::error!(%error, produced = error.produced, "no reply, or not all of it");
         match error.fault {
-            // Ours to mend: trying again does not help.
-            Fault::KeyRefused | Fault::UnknownModel | Fault::RequestRefused => Problem::internal(),
+            Fault::ContextTooLong => Problem::context_too_long(),
+            Fault::ContentRefused => Problem::content_refused(),
+            // The operator mends these: another attempt does not help.
+            Fault::KeyRefused | Fault::UnknownModel | Fault::RequestRefused => Problem::provider_rejected(),
             _ => Problem::unavailable(),
         }
     }

@@ -37,9 +37,44 @@ pub enum Content {
     ToolResult(ToolResult),
 }
 
+impl Request {
+    /// Leaves out the older half of what was said before the last turn, in whole turns: what remains begins with its user. Whether
+    /// there was anything to leave out.
+    pub fn shorten(&mut self) -> bool {
+        let last = self.turns.iter().rposition(Turn::is_said_by_user).unwrap_or(0);
+        let begins = (last.div_ceil(2)..last).find(|&index| self.turns[index].is_said_by_user()).unwrap_or(last);
+        self.turns.drain(..begins);
+        begins > 0
+    }
+}
+
 impl Turn {
+    /// Whether a user begins with it: the result of a tool belongs to the turn before.
+    fn is_said_by_user(&self) -> bool {
+        self.role == MessageRole::User && self.content.iter().any(|content| matches!(content, Content::Text(_)))
+    }
+
     /// Something said in text alone.
     pub fn text(role: MessageRole, text: impl Into<String>) -> Self {
         Self { role, content: vec![Content::Text(text.into())] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use MessageRole::{Assistant, User};
+
+    #[test]
+    fn a_conversation_is_shortened_by_whole_turns_until_the_last_one_is_left() {
+        let turns = [(User, "a"), (Assistant, "b"), (User, "c"), (Assistant, "d"), (User, "e"), (Assistant, "f"), (User, "g")];
+        let turns = turns.map(|(role, text)| Turn::text(role, text)).to_vec();
+        let mut request = Request { reply_id: "r".into(), prompt: PromptName::Default, turns: turns.clone(), tools: Vec::new() };
+        for left in [3, 1] {
+            assert!(request.shorten());
+            assert_eq!(request.turns, turns[turns.len() - left..]);
+        }
+        assert!(!request.shorten());
+        assert_eq!(request.turns, turns[turns.len() - 1..]);
     }
 }

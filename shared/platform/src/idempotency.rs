@@ -2,11 +2,16 @@
 //!
 //! What a request came to is remembered in the transaction that creates its resource, so a function that dies leaves either
 //! both or neither. Of two requests at once with one key the second to commit does nothing and is answered 409.
+//!
+//! What has failed later for a passing reason is tried again under the same key: then the record of the new attempt takes the place
+//! of that one, and of no other.
+
+use std::str::FromStr;
 
 use jiff::Timestamp;
 
 use crate::config::ConfigError;
-use crate::http::Call;
+use crate::http::{Call, Field, Raw};
 use crate::identity::Principal;
 use crate::platform::Platform;
 use crate::problem::Problem;
@@ -28,6 +33,8 @@ pub struct Repeats {
 pub struct Claim {
     id: String,
     body: String,
+    /// What an earlier request with it created.
+    earlier: Option<String>,
 }
 
 impl Repeats {
@@ -39,39 +46,60 @@ impl Repeats {
     /// The claim of a request that has the header. It belongs to its caller, or where nobody is signed in to an address.
     pub async fn claim(&self, call: &Call, caller: Option<&Principal>) -> Result<Option<Claim>, Problem> {
         let Some(value) = call.headers.get("idempotency-key") else { return Ok(None) };
-        let key = value
-            .to_str()
-            .ok()
-            .filter(|key| is_key(key))
-            .ok_or_else(|| Problem::malformed_request("The header Idempotency-Key must be 1 to 128 printable ASCII characters."))?;
+        let key = value.to_str().ok().and_then(|key| key.parse().ok());
+        let key =
+            key.ok_or_else(|| Problem::malformed_request("The header Idempotency-Key must be 1 to 128 printable ASCII characters."))?;
         let caller = caller.map_or(call.context.address.as_str(), |caller| caller.user_id.as_str());
-        let id = self.seal.fingerprint("idempotency key", &format!("{caller}\n{}\n{key}", call.route_key)).await?;
-        let body = self.seal.fingerprint("idempotent body", &String::from_utf8_lossy(call.body())).await?;
-        Ok(Some(Claim { id, body }))
+        self.claim_of(caller, &call.route_key, &key, &String::from_utf8_lossy(call.body())).await.map(Some)
     }
 
-    /// What an earlier request with this claim came to.
-    pub async fn earlier(&self, claim: &Claim, now: Timestamp) -> Result<Option<Record>, Problem> {
-        match self.remembered.get(&claim.id, now).await? {
-            Some(record) if record.body != claim.body => Err(Problem::idempotency_key_reused()),
-            found => Ok(found),
+    /// The claim of a caller's request to a route or an action, with what it says.
+    pub async fn claim_of(&self, caller: &str, route: &str, key: &IdempotencyKey, body: &str) -> Result<Claim, Problem> {
+        let id = self.seal.fingerprint("idempotency key", &format!("{caller}\n{route}\n{}", key.0)).await?;
+        let body = self.seal.fingerprint("idempotent body", body).await?;
+        Ok(Claim { id, body, earlier: None })
+    }
+
+    /// The claim with what an earlier request with it came to.
+    pub async fn recognise(&self, mut claim: Claim, now: Timestamp) -> Result<(Option<Claim>, Option<Record>), Problem> {
+        let found = self.remembered.get(&claim.id, now).await?;
+        if found.as_ref().is_some_and(|record| record.body != claim.body) {
+            return Err(Problem::idempotency_key_reused());
         }
+        claim.earlier = found.as_ref().map(|record| record.resource.clone());
+        Ok((Some(claim), found))
     }
 
     /// Remembers what a request came to.
     pub fn remember(&self, claim: &Claim, status: u16, resource: String, now: Timestamp) -> Result<Write, StoreError> {
         let expires_at = now.as_second() + REMEMBERED_SECONDS;
-        self.remembered.remember(&Record { claim: claim.id.clone(), body: claim.body.clone(), status, resource, expires_at }, now)
+        let record = Record { claim: claim.id.clone(), body: claim.body.clone(), status, resource, expires_at };
+        self.remembered.remember(&record, claim.earlier.as_deref(), now)
     }
 }
 
-fn is_key(key: &str) -> bool {
-    (1..=128).contains(&key.len()) && key.bytes().all(|b| (b' '..=b'~').contains(&b))
+/// A client's key: 1 to 128 printable ASCII characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl FromStr for IdempotencyKey {
+    type Err = &'static str;
+
+    fn from_str(key: &str) -> Result<Self, Self::Err> {
+        let is_good = (1..=128).contains(&key.len()) && key.bytes().all(|b| (b' '..=b'~').contains(&b));
+        is_good.then(|| Self(key.to_owned())).ok_or("must be 1 to 128 printable ASCII characters")
+    }
+}
+
+impl Field for IdempotencyKey {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        raw.text()?.parse().map_err(str::to_owned)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_key;
+    use super::IdempotencyKey;
 
     #[test]
     fn a_key_is_short_and_printable() {
@@ -84,7 +112,7 @@ mod tests {
             ("a\tb", false),
             ("é", false),
         ] {
-            assert_eq!(is_key(key), expected, "{key}");
+            assert_eq!(key.parse::<IdempotencyKey>().is_ok(), expected, "{key}");
         }
     }
 }

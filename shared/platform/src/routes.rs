@@ -137,6 +137,8 @@ pub struct ActionRoute {
     pub function: &'static str,
     /// Route key: `charts.subscribe`.
     pub action: &'static str,
+    /// Whether an `idempotency_key` is honoured.
+    pub idempotent: bool,
     /// Limits beside `ws_messages`, against which every message counts; each counted on messages that passed validation.
     pub limits: &'static [Policy],
     /// Audit action written for each message, if any.
@@ -147,7 +149,11 @@ pub struct ActionRoute {
 
 impl ActionRoute {
     const fn new(function: &'static str, action: &'static str, summary: &'static str) -> Self {
-        Self { function, action, limits: &[], audit: None, summary }
+        Self { function, action, idempotent: false, limits: &[], audit: None, summary }
+    }
+
+    const fn idempotent(self) -> Self {
+        Self { idempotent: true, ..self }
     }
 
     const fn limited(self, limits: &'static [Policy]) -> Self {
@@ -421,16 +427,13 @@ pub const CONVERSATION: Route =
 pub const CONVERSATION_UPDATE: Route =
     Route::new("conversations", "PATCH", "/conversations/{id}", "Give a conversation another title").scoped(Scope::ChatWrite);
 
-/// The end of a conversation.
-pub const CONVERSATION_DELETE: Route = Route::new("conversations", "DELETE", "/conversations/{id}", "Delete a conversation")
-    .scoped(Scope::ChatWrite)
-    .status(204)
-    .audited("conversation.deleted");
+/// The end of a conversation. No API key may: one that leaks must not destroy what was said.
+pub const CONVERSATION_DELETE: Route =
+    Route::new("conversations", "DELETE", "/conversations/{id}", "Delete a conversation").status(204).audited("conversation.deleted");
 
-/// A conversation as a file.
+/// A conversation as a file, for its owner alone.
 pub const CONVERSATION_EXPORT: Route =
     Route::new("conversations", "GET", "/conversations/{id}/export", "A conversation as a file: JSON or Markdown")
-        .scoped(Scope::ChatWrite)
         .audited("conversation.exported");
 
 /// One message of one's own conversation, also while it is being written.
@@ -510,6 +513,7 @@ pub const CHARTS_UNSUBSCRIBE: ActionRoute = ActionRoute::new("charts", "charts.u
 
 /// A reply of the assistant, streamed.
 pub const CHAT_SEND: ActionRoute = ActionRoute::new("chat-send", "chat.send", "Asks the assistant, and streams its reply")
+    .idempotent()
     .limited(&[Policy::CHAT_USER, Policy::CHAT_SESSION])
     .audited("chat.requested");
 

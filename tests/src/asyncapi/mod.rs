@@ -44,14 +44,21 @@ pub fn document() -> Value {
         .note("Doing it twice is doing it once. Frames that were on their way may come before the answer, and none after it.");
     document
         .action::<chat_send::ChatSend>(json!({"message": "How did Alpha do in 2023?"}))
-        .body::<platform::chat::ChatRequest>()
+        .body::<platform::chat::ChatSendRequest>()
         .answer::<ChatStarted>()
         .then::<ChatDelta>()
         .then::<ChatCompleted>()
         .then::<ChatFailed>()
         .fails(Problem::not_found())
         .fails(Problem::budget_exceeded("Your budget"))
-        .note("Deltas follow, and one `chat.completed` or `chat.failed` at the end.");
+        .fails(Problem::idempotency_key_reused())
+        .fails(Problem::request_in_flight())
+        .note(
+            "Deltas follow, and one `chat.completed` or `chat.failed` at the end. If you do not know whether a message arrived, send it \
+             again with the same `idempotency_key`, over any connection of the same user. A repeat is answered with the first message's \
+             `chat.started`, its deltas from sequence 1 on, and its end. A final refusal (`context_too_long`, `content_refused`) is \
+             repeated too. After any other failure the repeat asks for another reply, with a `message_id` of its own.",
+        );
     document
         .action::<chat_follow::Cancel>(json!({"message_id": REPLY}))
         .body::<chat_follow::CancelBody>()

@@ -43,7 +43,12 @@ impl Answer {
 
     /// An error of this type.
     pub fn error(status: u16, kind: &str) -> Self {
-        let error = json!({"type": kind, "message": format!("This is a {kind}.")});
+        Self::error_saying(status, kind, &format!("This is a {kind}."))
+    }
+
+    /// An error of this type with this message.
+    pub fn error_saying(status: u16, kind: &str, message: &str) -> Self {
+        let error = json!({"type": kind, "message": message});
         Self::body(status, "application/json", &json!({"type": "error", "error": error, "request_id": "req_1"}).to_string())
     }
 

@@ -57,7 +57,7 @@ fn parameters(described: &Described) -> Vec<Value> {
             "name": "Idempotency-Key", "in": "header", "required": false,
             "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
             "description": "1 to 128 printable ASCII characters. Within 24 hours the same request with the same key creates nothing again. \
-                            The answer has what the first request created.",
+                            The answer has what the first request created. An answer of 429 or 5xx frees the key.",
         })
     });
     path.chain(described.query.iter().cloned()).chain(asked).chain(key).collect()

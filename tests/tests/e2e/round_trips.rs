@@ -281,8 +281,9 @@ async fn a_reply_that_costs_something_asks_no_more_than_it_must() {
     let write = ["UpdateItem Messages", "Query Messages", "TransactWriteItems Messages+Drafts+Budgets+Usage+Audit"];
     let first: &[&[&str]] = &[&["GetItem Sessions"], &TWO_LIMITS, &["BatchGetItem Budgets"], &ask, &write];
     let answer = check(&world, ("POST /chat", Some(&caller), Some(json!({"message": "Hello"}))), first).await.json();
-    // What was said before is read while the budget is.
-    let next: &[&[&str]] = &[&["GetItem Sessions"], &TWO_LIMITS, &["BatchGetItem Budgets", "Query Messages"], &ask, &write];
+    // Whose conversation it is is read while the budget is, and only then what was said before.
+    let before = ["BatchGetItem Budgets", "GetItem Conversations", "Query Messages"];
+    let next: &[&[&str]] = &[&["GetItem Sessions"], &TWO_LIMITS, &before, &ask, &write];
     let more = json!({"message": "Go on", "conversation_id": answer["conversation_id"]});
     check(&world, ("POST /chat", Some(&caller), Some(more)), next).await;
     let own = ("GET /users/me/budget", Some(&caller), None);

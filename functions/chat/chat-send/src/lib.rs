@@ -1,39 +1,93 @@
 //! `chat.send`: asks for a reply, answers `chat.started`, and starts the worker that streams the reply to the connection.
 
 use futures_util::FutureExt as _;
-use platform::chat::{ChatFailed, ChatRequest, ChatStarted, Replies};
+use platform::audit::Note;
+use platform::chat::{ChatFailed, ChatSendRequest, ChatStarted, Listening, Replies, may_be_asked_again};
 use platform::config::ConfigError;
+use platform::domain::MessageStatus;
+use platform::idempotency::IdempotencyKey;
 use platform::plan::{Plan, Reply};
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message, Sender};
-use platform::store::Origin;
+use platform::store::{self, Connection, History, Origin};
 
 /// The action.
 pub struct ChatSend {
     replies: Replies,
+    history: History,
+    listening: Listening,
     sender: Sender,
 }
 
 impl Action for ChatSend {
     const ROUTE: ActionRoute = routes::CHAT_SEND;
-    type Body = ChatRequest;
+    type Body = ChatSendRequest;
     type Output = ChatStarted;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { replies: Replies::new(platform)?, sender: Sender::new(&platform.config, platform.clock.clone())? })
+        Ok(Self {
+            replies: Replies::new(platform)?,
+            history: History::new(platform.database()?, &platform.config)?,
+            listening: Listening::new(platform)?,
+            sender: Sender::new(&platform.config, platform.clock.clone())?,
+        })
     }
 
     async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<ChatStarted>>, Problem> {
-        let origin = Origin { caller: message.caller.clone().into(), context: message.context.clone() };
-        let asked = self.replies.ask(message.body, origin, Some(message.connection.peer()), message.now, |reply| {
-            Reply::new(Some(ChatStarted { message_id: reply.id.clone(), conversation_id: reply.conversation_id.clone() }))
-        });
-        let (reply, plan) = asked.await?;
+        let (origin, peer) = (origin(&message), Some(message.connection.peer()));
+        let (reply, plan) = self.replies.ask(message.body.into(), origin, peer, message.now, started).await?;
+        Ok(self.start(plan, reply, message.connection, message.id))
+    }
 
-        let (replies, sender, id) = (self.replies.clone(), self.sender.clone(), message.id.map(str::to_owned));
-        let connection = message.connection.clone();
+    fn repetition(body: &ChatSendRequest) -> Option<(&IdempotencyKey, String)> {
+        Some((body.idempotency_key.as_ref()?, body.says()))
+    }
+
+    /// `chat.started` of the first message, and its reply from the first delta on. A reply that failed for a passing reason is asked for
+    /// again, under the same key.
+    async fn repeat(&self, message: Message<'_, Self>, created: &str) -> Result<Plan<Option<ChatStarted>>, Problem> {
+        let (conversation_id, id) = created.split_once('/').ok_or_else(Problem::not_found)?;
+        let user_id = message.caller.user_id.clone();
+        let reply = self.history.message(&user_id, conversation_id, id).await?.ok_or_else(Problem::not_found)?;
+        if may_be_asked_again(&reply) {
+            let (origin, peer) = (origin(&message), Some(message.connection.peer()));
+            let (reply, plan) = self.replies.ask_again(&reply, message.body.prompt, origin, peer, message.now, started).await?;
+            return Ok(self.start(plan, reply, message.connection, message.id));
+        }
+        let note = Note::default().resource("message", id).detail("conversation_id", conversation_id).detail("repeated", true);
+        let plan = Plan::reply(started(&reply)).note(note);
+        let (replies, listening) = (self.replies.clone(), self.listening.clone());
+        let (connection, now) = (message.connection.clone(), message.now);
+        let follow = async move {
+            // A function that died left it so. Where no worker can be started the reply ends, and that is heard.
+            if reply.status == MessageStatus::Pending
+                && let Err(problem) = replies.start(&reply).await
+            {
+                tracing::warn!(message_id = reply.id, code = %problem.code, "no worker for a reply that was asked for again");
+            }
+            if let Some(replay) = listening.listen(&user_id, &reply.id, &connection, 0, now).await? {
+                replay.send().await;
+            }
+            Ok(None)
+        };
+        Ok(plan.then(Box::new(|| follow.boxed())))
+    }
+}
+
+impl ChatSend {
+    /// After the commit: starts the worker of a reply.
+    fn start(
+        &self,
+        plan: Plan<Option<ChatStarted>>,
+        reply: store::Message,
+        connection: &Connection,
+        id: Option<&str>,
+    ) -> Plan<Option<ChatStarted>> {
+        let plan = plan.creates(format!("{}/{}", reply.conversation_id, reply.id));
+        let (replies, sender, id) = (self.replies.clone(), self.sender.clone(), id.map(str::to_owned));
+        let connection = connection.clone();
         let start = async move {
             if let Err(problem) = replies.start(&reply).await {
                 let failed = ChatFailed::new(&reply.id, &problem);
@@ -43,6 +97,14 @@ impl Action for ChatSend {
             }
             Ok(None)
         };
-        Ok(plan.then(Box::new(|| start.boxed())))
+        plan.then(Box::new(|| start.boxed()))
     }
+}
+
+fn origin(message: &Message<'_, ChatSend>) -> Origin {
+    Origin { caller: message.caller.clone().into(), context: message.context.clone() }
+}
+
+fn started(reply: &store::Message) -> Reply<Option<ChatStarted>> {
+    Reply::new(Some(ChatStarted { message_id: reply.id.clone(), conversation_id: reply.conversation_id.clone() }))
 }

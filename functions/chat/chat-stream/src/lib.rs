@@ -12,7 +12,7 @@ use bulletin::Bulletin;
 use draft::{Draft, Wish};
 use futures_util::StreamExt as _;
 use futures_util::future::join;
-use platform::chat::{ChatCompleted, ChatFailed, Ended, Ending, Endings, REMEMBERED, ReplyStart, system_prompt, within};
+use platform::chat::{ChatCompleted, ChatFailed, Ended, Ending, Endings, REMEMBERED, ReplyStart, remembered, system_prompt, within};
 use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::domain::{Cost, MessageStatus, PromptName, StopReason};
@@ -150,11 +150,11 @@ impl ChatStream {
         }
     }
 
-    /// The conversation up to what this reply answers, as far as the model sees it: what is whole, or was stopped by its user, and is paid by
-    /// the reply's hold, if it can cost anything.
+    /// The conversation up to what this reply answers, as far as the model sees it: what is remembered of it, and is paid by the reply's
+    /// hold, if it can cost anything.
     async fn turns(&self, reply: &Message) -> Result<Vec<Message>, Problem> {
         let last = reply.answers.as_ref().unwrap_or(&reply.id);
-        let said = self.messages.said_until(&reply.conversation_id, last, REMEMBERED).await?;
+        let said = remembered(&self.messages, &reply.conversation_id, last, REMEMBERED).await?;
         Ok(match &reply.hold {
             Some(hold) => within(said, hold.tokens),
             None => said,
@@ -180,7 +180,8 @@ impl ChatStream {
                 Ok(reason) => (MessageStatus::Completed, Some(*reason)),
                 Err(_) => (MessageStatus::Failed, None),
             };
-            let reply = Message { stop_reason, cost_usd: Some(cost_usd), ..draft.ended(status) };
+            let failure = written.as_ref().err().map(|problem| problem.code);
+            let reply = Message { stop_reason, failure, cost_usd: Some(cost_usd), ..draft.ended(status) };
             let (from, unsaved) = (MessageStatus::Streaming, draft.unsaved());
             let (model, wishes, hearers) = (Some(draft.model.as_str()), draft.wishes(), draft.hearers());
             let any = hearers.any;

@@ -10,7 +10,7 @@ use platform::config::ConfigError;
 use platform::domain::MessageStatus;
 use platform::ids;
 use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::problem::{Code, Problem};
 use platform::socket::{Peer, Sender};
 use platform::store::{Drafts, Head, Message, Messages, Overdue};
 use platform::worker::{Invocation, Worker};
@@ -108,6 +108,7 @@ impl ChatSweep {
         let failed = Message {
             text: self.drafts.text(&reply.id).await?,
             status: MessageStatus::Failed,
+            failure: Some(Code::Unavailable),
             usage: spent.map(|spent| spent.usage),
             cost_usd: spent.map(|spent| spent.cost_usd),
             ..reply

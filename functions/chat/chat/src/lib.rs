@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use http::{HeaderName, StatusCode, header};
 use platform::audit::Note;
-use platform::chat::{ChatRequest, Replies};
+use platform::chat::{ChatRequest, Replies, may_be_asked_again};
 use platform::clock::{Clock, Timestamp};
 use platform::config::ConfigError;
 use platform::domain::{Cost, MessageStatus, StopReason, Usage};
@@ -125,8 +125,9 @@ impl Endpoint for Chat {
         Ok(self.start_and_watch(plan, reply, patient, request.now))
     }
 
-    /// The reply as it is by now; none where its conversation has been deleted. A function that died before it had started the worker left it pending: it is started, and
-    /// where one is at it already, it finds that out by itself.
+    /// The reply as it is by now; none where its conversation has been deleted. A function that died before it had started the worker
+    /// left it pending: it is started, and where one is at it already, it finds that out by itself. A reply that failed for a passing
+    /// reason has given its key free: another one is asked for, under the same key.
     async fn repeat(&self, request: Request<'_, Self>, created: &str) -> Result<Plan<ChatAnswer>, Problem> {
         let (conversation_id, id) = created.split_once('/').ok_or_else(Problem::not_found)?;
         let reply = self.history.message(&request.caller.user_id, conversation_id, id).await?.ok_or_else(Problem::not_found)?;
@@ -135,7 +136,15 @@ impl Endpoint for Chat {
         let plan = |answer| Plan::reply(answer).note(note);
         match reply.status {
             MessageStatus::Completed | MessageStatus::Cancelled => Ok(plan(written(reply))),
-            MessageStatus::Failed => Err(Problem::unavailable()),
+            MessageStatus::Failed if !may_be_asked_again(&reply) => Err(Problem::of_reply(reply.failure)),
+            MessageStatus::Failed => {
+                let origin = Origin { caller: request.caller, context: request.context.clone() };
+                let asked =
+                    self.replies.ask_again(&reply, request.body.prompt, origin, None, request.now, |reply| accepted(reply, patient));
+                let (reply, plan) = asked.await?;
+                let plan = plan.creates(format!("{}/{}", reply.conversation_id, reply.id));
+                Ok(self.start_and_watch(plan, reply, patient, request.now))
+            }
             MessageStatus::Pending | MessageStatus::Streaming => {
                 let plan = plan(accepted(&reply, patient));
                 Ok(self.start_and_watch(plan, reply, patient, request.now))
@@ -176,7 +185,7 @@ async fn watch(messages: &Messages, mut reply: Message, until: Instant) -> Resul
         match reply.status {
             MessageStatus::Pending | MessageStatus::Streaming => {}
             MessageStatus::Completed | MessageStatus::Cancelled => return Ok(written(reply)),
-            MessageStatus::Failed => return Err(Problem::unavailable()),
+            MessageStatus::Failed => return Err(Problem::of_reply(reply.failure)),
         }
     }
     Ok(accepted(&reply, true))

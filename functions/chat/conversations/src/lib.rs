@@ -7,6 +7,7 @@ mod list;
 mod read;
 mod title;
 mod update;
+mod weight;
 
 use platform::clock::rfc3339_ms;
 use platform::config::ConfigError;
@@ -16,7 +17,7 @@ use platform::identity::Principal;
 use platform::ids;
 use platform::plan::Plan;
 use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::store::{Conversation, Drafts, History, Message, StoreError};
 use serde::Serialize;
@@ -106,6 +107,21 @@ pub struct MessageView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<String>, example = "0.00")]
     pub cost_usd: Option<Cost>,
+    /// Why the reply failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub error: Option<MessageError>,
+}
+
+/// Why a reply failed, as `chat.failed` and `POST /chat` say it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MessageError {
+    /// Stable code for programs.
+    #[schema(example = "context_too_long")]
+    pub code: Code,
+    /// One sentence for people.
+    #[schema(example = "The message is too long for the model. Send a shorter one.")]
+    pub detail: String,
 }
 
 impl Endpoint for ReadMessage {
@@ -157,7 +173,9 @@ async fn fill_in(drafts: &Drafts, page: &mut Vec<Message>) -> Result<bool, Store
 
 impl From<Message> for MessageView {
     fn from(message: Message) -> Self {
+        let error = (message.status == MessageStatus::Failed).then(|| Problem::of_reply(message.failure));
         Self {
+            error: error.map(|problem| MessageError { code: problem.code, detail: problem.detail }),
             id: message.id,
             conversation_id: message.conversation_id,
             role: message.role,

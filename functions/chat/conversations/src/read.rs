@@ -1,6 +1,5 @@
 //! `GET /conversations/{id}`.
 
-use futures_util::future::try_join;
 use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
 use platform::http::{Endpoint, PathParameter, Request};
@@ -13,7 +12,7 @@ use platform::store::{Drafts, First, History};
 use serde::Serialize;
 use utoipa::{PartialSchema as _, ToSchema};
 
-use crate::{ConversationView, MessageView, PATH, fill_in, id_in};
+use crate::{ConversationView, MessageView, PATH, fill_in, id_in, weight};
 
 /// `GET /conversations/{id}`.
 pub struct ReadConversation {
@@ -53,12 +52,11 @@ impl Endpoint for ReadConversation {
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ConversationWithMessages>, Problem> {
         let (id, user_id) = (id_in(request.call)?, &request.caller.user_id);
         let before = self.cursors.open::<String>(&request.query, user_id, request.call).await?;
-        let conversation = self.history.conversation(user_id, id);
-        let messages = self.history.messages(id, First::Newest, before.as_deref(), request.query.limit);
-        let (conversation, (mut messages, more)) = try_join(conversation, messages).await?;
-        // Whoever does not own it has read its messages for nothing, and sees none.
-        let conversation = conversation.ok_or_else(Problem::not_found)?.into();
+        // First: someone else's messages are not read.
+        let conversation = self.history.conversation(user_id, id).await?.ok_or_else(Problem::not_found)?.into();
+        let (mut messages, more) = self.history.messages(id, First::Newest, before.as_deref(), request.query.limit).await?;
         let more = fill_in(&self.drafts, &mut messages).await? || more;
+        let more = weight::cut(&mut messages) || more;
         let next = messages.last().filter(|_| more).map(|message| message.id.clone());
         let items = messages.into_iter().map(MessageView::from).collect();
         let page = self.cursors.page(items, next, user_id, request.call).await?;

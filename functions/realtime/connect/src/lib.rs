@@ -40,7 +40,7 @@ impl Lifecycle for Connect {
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            gate: Gate::for_action(platform, Self::ROUTE.action)?,
+            gate: Gate::for_action(platform, &Self::ROUTE)?,
             credentials: Credentials::new(platform)?,
             sessions: Sessions::new(platform.database()?, &platform.config)?,
             opening: Opening::new(platform)?,

@@ -151,6 +151,9 @@ impl Call {
                 return Ok(());
             }
         }
+        if error.fault == Fault::ContextTooLong && self.request.shorten() {
+            return Ok(());
+        }
         if self.retries < RETRIES
             && let Some(pause) = failure.pause(self.retries)
         {

@@ -18,6 +18,12 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait: a provider that asks for a longer one is not waited for, nor asked again before it wants to be.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
+/// What the message of a request says, in lower case, that is longer than the model's context window.
+const TOO_LONG: &[&str] = &["prompt is too long", "exceed context limit", "context window"];
+
+/// What the message of a request says, in lower case, whose content the provider refuses.
+const FILTERED: &[&str] = &["content filtering policy", "usage policy"];
+
 /// An attempt that has failed.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -36,8 +42,8 @@ enum Retry {
     After(Option<Duration>),
 }
 
-/// The body of an error, in an answer of its own or in the stream. Its `message` is left out: it may quote what was sent, and a log is
-/// no place for that.
+/// The body of an error, in an answer of its own or in the stream. Its `message` may quote what was sent: it tells refusals apart, and
+/// the log never has it.
 #[derive(Deserialize)]
 struct ErrorBody {
     error: ErrorObject,
@@ -47,6 +53,8 @@ struct ErrorBody {
 #[derive(Deserialize)]
 struct ErrorObject {
     r#type: String,
+    #[serde(default)]
+    message: String,
     details: Option<ErrorDetails>,
 }
 
@@ -76,7 +84,7 @@ impl Failure {
     /// An answer with another status than 200.
     pub fn of_status(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Self {
         let body = serde_json::from_slice::<ErrorBody>(body).ok();
-        let said = body.as_ref().and_then(|body| fault_of_type(&body.error.r#type));
+        let said = body.as_ref().and_then(|body| body.error.fault());
         let fault = said.unwrap_or_else(|| fault_of_status(status));
         let is_passing = match header(headers, "x-should-retry") {
             Some("true") => true,
@@ -94,7 +102,7 @@ impl Failure {
         let Ok(body) = serde_json::from_str::<ErrorBody>(data) else {
             return Self::passing(Fault::Failing, "an error event that says nothing");
         };
-        let fault = fault_of_type(&body.error.r#type).unwrap_or(Fault::Failing);
+        let fault = body.error.fault().unwrap_or(Fault::Failing);
         let is_passing = fault.is_outage() || fault == Fault::RateLimited;
         let detail = format!("an error event: {body} (request {})", body.request_id.as_deref().unwrap_or("-"));
         if is_passing { Self::passing(fault, detail) } else { Self::lasting(fault, detail) }
@@ -129,6 +137,21 @@ impl std::fmt::Display for ErrorBody {
     }
 }
 
+impl ErrorObject {
+    /// What went wrong. A request that is too long, or whose content is refused, has the type of every other wrong one: only the
+    /// message tells them apart.
+    fn fault(&self) -> Option<Fault> {
+        let fault = fault_of_type(&self.r#type)?;
+        let message = self.message.to_ascii_lowercase();
+        let says = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
+        Some(match fault {
+            Fault::RequestRefused if says(TOO_LONG) => Fault::ContextTooLong,
+            Fault::RequestRefused if says(FILTERED) => Fault::ContentRefused,
+            _ => fault,
+        })
+    }
+}
+
 fn fault_of_type(kind: &str) -> Option<Fault> {
     Some(match kind {
         "overloaded_error" => Fault::Overloaded,
@@ -137,7 +160,8 @@ fn fault_of_type(kind: &str) -> Option<Fault> {
         "api_error" | "conflict_error" => Fault::Failing,
         "authentication_error" | "permission_error" | "billing_error" => Fault::KeyRefused,
         "not_found_error" => Fault::UnknownModel,
-        "invalid_request_error" | "request_too_large" => Fault::RequestRefused,
+        "request_too_large" => Fault::ContextTooLong,
+        "invalid_request_error" => Fault::RequestRefused,
         _ => return None,
     })
 }
@@ -146,6 +170,7 @@ fn fault_of_status(status: StatusCode) -> Fault {
     match status.as_u16() {
         401..=403 => Fault::KeyRefused,
         404 => Fault::UnknownModel,
+        413 => Fault::ContextTooLong,
         408 | 504 => Fault::TimedOut,
         429 => Fault::RateLimited,
         529 => Fault::Overloaded,
@@ -183,6 +208,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn failure(status: u16, headers: &[(&'static str, &str)], body: &str) -> Failure {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
@@ -199,7 +225,8 @@ mod tests {
             (402, typed("billing_error"), Fault::KeyRefused, false),
             (403, typed("permission_error"), Fault::KeyRefused, false),
             (404, typed("not_found_error"), Fault::UnknownModel, false),
-            (413, typed("request_too_large"), Fault::RequestRefused, false),
+            (413, typed("request_too_large"), Fault::ContextTooLong, false),
+            (413, "<html>Cloudflare</html>".into(), Fault::ContextTooLong, false),
             (429, typed("rate_limit_error"), Fault::RateLimited, true),
             (500, typed("api_error"), Fault::Failing, true),
             (504, typed("timeout_error"), Fault::TimedOut, true),
@@ -217,6 +244,27 @@ mod tests {
             assert_eq!((failure.error.fault, failure.pause(0).is_some()), (fault, is_passing), "{status} {body}");
             let said = failure.error.to_string();
             assert!(said.contains("req_1") && said.contains(&status.to_string()) && !said.contains("secret"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_by_its_message() {
+        for (message, fault) in [
+            ("prompt is too long: 208310 tokens > 200000 maximum", Fault::ContextTooLong),
+            (
+                "input length and `max_tokens` exceed context limit: 199211 + 20000 > 200000, decrease input length or `max_tokens`",
+                Fault::ContextTooLong,
+            ),
+            ("Output blocked by content filtering policy", Fault::ContentRefused),
+            ("messages: at least one message is required", Fault::RequestRefused),
+            ("", Fault::RequestRefused),
+        ] {
+            let body =
+                json!({"type": "error", "error": {"details": null, "type": "invalid_request_error", "message": message}}).to_string();
+            for failure in [failure(400, &[], &body), Failure::of_event(&body)] {
+                assert_eq!((failure.error.fault, failure.pause(0)), (fault, None), "{message}");
+                assert!(message.is_empty() || !failure.error.to_string().contains(message), "{}", failure.error);
+            }
         }
     }
 

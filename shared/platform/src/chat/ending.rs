@@ -122,6 +122,7 @@ fn note(reply: &Message, model: Option<&str>) -> Note {
         .detail("status", reply.status.as_str());
     let note = model.into_iter().fold(note, |note, model| note.detail("model", model));
     let note = reply.stop_reason.into_iter().fold(note, |note, reason| note.detail("stop_reason", reason.as_str()));
+    let note = reply.failure.into_iter().fold(note, |note, failure| note.detail("code", failure.as_str()));
     let note = reply.cost_usd.into_iter().fold(note, |note, cost| note.detail("cost_usd", cost.to_string()));
     reply.usage.into_iter().fold(note, |note, usage| {
         note.detail("input_tokens", usage.input_tokens)

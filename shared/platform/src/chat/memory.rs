@@ -1,8 +1,8 @@
 //! What a model is shown: the system prompt, and the last messages of a conversation as far as they are paid.
 
-use crate::domain::PromptName;
+use crate::domain::{MessageStatus, PromptName};
 use crate::spending::tokens_at_most;
-use crate::store::Message;
+use crate::store::{Message, Messages, StoreError};
 
 /// Messages of a conversation that a model is shown, the one that it answers included.
 pub const REMEMBERED: u16 = 20;
@@ -11,6 +11,25 @@ pub const REMEMBERED: u16 = 20;
 pub fn system_prompt(name: PromptName) -> &'static str {
     match name {
         PromptName::Default => include_str!("prompts/default.md").trim_ascii_end(),
+    }
+}
+
+/// The last messages of a conversation up to one, oldest first, as a model is shown them. What a reply can cost is reckoned from the
+/// same ones.
+pub async fn remembered(messages: &Messages, conversation_id: &str, until: &str, limit: u16) -> Result<Vec<Message>, StoreError> {
+    let mut said = messages.said_until(conversation_id, until, limit).await?;
+    for stopped in said.iter_mut().filter(|message| message.status == MessageStatus::Cancelled) {
+        mark_stopped(&mut stopped.text);
+    }
+    Ok(said)
+}
+
+/// Says in a reply that its user stopped it.
+fn mark_stopped(text: &mut String) {
+    if text.trim().is_empty() {
+        "[The user stopped this reply before it began.]".clone_into(text);
+    } else {
+        text.push_str("\n\n[The user stopped this reply here.]");
     }
 }
 
@@ -27,7 +46,7 @@ pub fn within(mut said: Vec<Message>, mut tokens: u64) -> Vec<Message> {
 
 #[cfg(test)]
 mod tests {
-    use super::within;
+    use super::{mark_stopped, within};
     use crate::domain::{MessageRole, MessageStatus};
     use crate::store::Message;
 
@@ -45,6 +64,7 @@ mod tests {
             stop_reason: None,
             usage: None,
             cost_usd: None,
+            failure: None,
             hold: None,
             origin: None,
         };
@@ -63,6 +83,19 @@ mod tests {
             let shown = within(said.iter().map(message).collect(), tokens);
             let shown: Vec<_> = shown.iter().map(|message| message.text.as_str()).collect();
             assert_eq!(shown, expected, "{tokens}");
+        }
+    }
+
+    #[test]
+    fn a_stopped_reply_says_so_and_is_never_blank() {
+        for (text, expected) in [
+            ("Half of", "Half of\n\n[The user stopped this reply here.]"),
+            ("", "[The user stopped this reply before it began.]"),
+            (" \n", "[The user stopped this reply before it began.]"),
+        ] {
+            let mut marked = text.to_owned();
+            mark_stopped(&mut marked);
+            assert_eq!(marked, expected);
         }
     }
 }

@@ -72,7 +72,7 @@ pub enum ChatEnd {
 }
 
 impl ChatEnd {
-    /// The end of a reply as it is stored; why one has failed is not.
+    /// The end of a reply as it is stored.
     pub fn of(reply: &Message) -> Self {
         match (reply.status, reply.stop_reason) {
             (MessageStatus::Completed | MessageStatus::Cancelled, Some(stop_reason)) => Self::Completed(ChatCompleted {
@@ -81,7 +81,7 @@ impl ChatEnd {
                 usage: reply.usage.unwrap_or_default(),
                 cost_usd: reply.cost_usd.unwrap_or_default(),
             }),
-            _ => Self::Failed(ChatFailed::new(&reply.id, &Problem::unavailable())),
+            _ => Self::Failed(ChatFailed::new(&reply.id, &Problem::of_reply(reply.failure))),
         }
     }
 

@@ -2,15 +2,18 @@
 //! replies and the worker that writes them share it; what talks to a model is the crate `assistant`.
 
 mod ending;
+mod listening;
 mod memory;
 mod messages;
 mod replies;
 mod request;
 mod sweep;
+mod title;
 
 pub use ending::{Ended, Ending, Endings};
-pub use memory::{REMEMBERED, system_prompt, within};
+pub use listening::{Listening, Replay};
+pub use memory::{REMEMBERED, remembered, system_prompt, within};
 pub use messages::{ChatCompleted, ChatDelta, ChatEnd, ChatFailed, ChatStarted};
-pub use replies::{Replies, ReplyStart};
-pub use request::ChatRequest;
+pub use replies::{Replies, ReplyStart, may_be_asked_again};
+pub use request::{ChatRequest, ChatSendRequest};
 pub use sweep::SweepStart;

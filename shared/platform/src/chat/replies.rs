@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ending::{Ending, Endings};
-use super::memory::{REMEMBERED, system_prompt};
+use super::memory::{REMEMBERED, remembered, system_prompt};
 use super::request::ChatRequest;
+use super::title::title;
 use crate::audit::Note;
 use crate::config::ConfigError;
 use crate::domain::{MessageRole, MessageStatus, PromptName};
@@ -19,11 +20,8 @@ use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::socket::Peer;
 use crate::spending::{Reserve, Reserved};
-use crate::store::{Conversation, Conversations, Drafts, Head, Hearers, Listener, Message, Messages, Origin};
+use crate::store::{Conversation, Conversations, Drafts, Head, Hearers, History, Listener, Message, Messages, Origin, Write};
 use crate::worker::Invoker;
-
-/// Characters of a title.
-const LONGEST_TITLE: usize = 60;
 
 /// Seconds that a worker has for taking a reply up: Lambda tries for sixty to start it.
 const START_SECONDS: i64 = 90;
@@ -34,6 +32,7 @@ pub struct Replies {
     conversations: Conversations,
     messages: Messages,
     drafts: Drafts,
+    history: History,
     /// What replies can cost, where they do.
     reserve: Option<Reserve>,
     worker: Invoker,
@@ -49,6 +48,16 @@ pub struct ReplyStart {
     pub message_id: String,
 }
 
+/// What a user says and is to be answered, with the writes that store it, that of its conversation first.
+struct Turn {
+    said: Message,
+    writes: Vec<Write>,
+    /// Whether it is not stored yet.
+    is_new: bool,
+    /// Whether its conversation has begun before.
+    goes_on: bool,
+}
+
 impl Replies {
     /// Uses the tables and the worker that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE`, `DRAFTS_TABLE` and `CHAT_STREAM_ARN` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
@@ -56,6 +65,7 @@ impl Replies {
             conversations: Conversations::new(&platform.config)?,
             messages: Messages::new(platform.database()?, &platform.config)?,
             drafts: Drafts::new(platform.database()?, &platform.config)?,
+            history: History::new(platform.database()?, &platform.config)?,
             reserve: Reserve::new(platform)?,
             worker: Invoker::new(&platform.config, "CHAT_STREAM_ARN")?,
             endings: Endings::new(platform)?,
@@ -84,28 +94,45 @@ impl Replies {
                 Conversation { user_id: user_id.clone(), id: id.clone(), title: title(text), created_at: at, updated_at: at };
             (id, self.conversations.create(&conversation)?)
         };
-        let message = |role, text: &str, status, at: Timestamp| Message {
-            conversation_id: conversation_id.clone(),
-            id: ids::new_id(at),
-            user_id: user_id.clone(),
-            role,
-            text: text.to_owned(),
-            status,
-            created_at: at.as_millisecond(),
-            answers: None,
-            stop_reason: None,
-            usage: None,
-            cost_usd: None,
-            hold: None,
-            origin: None,
-        };
-        let said = message(MessageRole::User, text, MessageStatus::Completed, now);
+        let said = message(conversation_id, user_id, MessageRole::User, text, now);
+        let turn = Turn { writes: vec![converse, self.messages.add(&said)?], said, is_new: true, goes_on };
+        self.begin(turn, request.prompt, origin, connection, now, answer).await
+    }
+
+    /// The same for a message whose reply has failed, which is not said again: another reply answers it.
+    pub async fn ask_again<O>(
+        &self,
+        failed: &Message,
+        prompt: Option<PromptName>,
+        origin: Origin,
+        connection: Option<Peer<'_>>,
+        now: Timestamp,
+        answer: impl FnOnce(&Message) -> Reply<O>,
+    ) -> Result<(Message, Plan<O>), Problem> {
+        let answers = failed.answers.as_deref().ok_or_else(Problem::not_found)?;
+        let said = self.messages.get(&failed.conversation_id, answers).await?.ok_or_else(Problem::not_found)?;
+        let converse = self.conversations.go_on(&origin.caller.user_id, &failed.conversation_id, now);
+        let turn = Turn { writes: vec![converse], said, is_new: false, goes_on: true };
+        self.begin(turn, prompt, origin, connection, now, answer).await
+    }
+
+    async fn begin<O>(
+        &self,
+        turn: Turn,
+        prompt: Option<PromptName>,
+        origin: Origin,
+        connection: Option<Peer<'_>>,
+        now: Timestamp,
+        answer: impl FnOnce(&Message) -> Reply<O>,
+    ) -> Result<(Message, Plan<O>), Problem> {
+        let said = &turn.said;
         // A millisecond later, so that its id comes after that of what it answers.
         let later = Timestamp::from_millisecond(now.as_millisecond() + 1).unwrap_or(now);
-        let mut reply = message(MessageRole::Assistant, "", MessageStatus::Pending, later);
+        let mut reply = message(said.conversation_id.clone(), &origin.caller.user_id, MessageRole::Assistant, "", later);
+        reply.status = MessageStatus::Pending;
         reply.answers = Some(said.id.clone());
         let reserved = match &self.reserve {
-            Some(reserve) => Some(self.reserve(reserve, &said, goes_on, request.prompt.unwrap_or_default(), later).await?),
+            Some(reserve) => Some(self.reserve(reserve, &turn, prompt.unwrap_or_default(), later).await?),
             None => None,
         };
         reply.hold = reserved.as_ref().map(|reserved| reserved.hold.clone());
@@ -129,8 +156,10 @@ impl Replies {
         let note = Note::default().resource("message", &reply.id).detail("conversation_id", reply.conversation_id.as_str());
         let note = reply.hold.iter().fold(note, |note, hold| note.detail("hold_usd", hold.cost.to_string()));
         reply.origin = Some(origin);
-        let plan = Plan::reply(answer(&reply)).note(note).write_or(converse, Problem::not_found());
-        let plan = plan.write(self.messages.add(&said)?).write(self.messages.add(&reply)?).write(draft);
+        let mut writes = turn.writes.into_iter();
+        let plan = Plan::reply(answer(&reply)).note(note);
+        let plan = writes.next().into_iter().fold(plan, |plan, converse| plan.write_or(converse, Problem::not_found()));
+        let plan = writes.fold(plan, Plan::write).write(self.messages.add(&reply)?).write(draft);
         let plan = match reserved {
             Some(reserved) => reserved.add_to(plan),
             None => plan,
@@ -139,24 +168,24 @@ impl Replies {
     }
 
     /// What the reply to a message can cost: it is paid before it is asked for, and the model is shown what was paid.
-    async fn reserve(
-        &self,
-        reserve: &Reserve,
-        said: &Message,
-        goes_on: bool,
-        prompt: PromptName,
-        now: Timestamp,
-    ) -> Result<Reserved, Problem> {
-        let before = async {
-            if !goes_on {
-                return Ok(Vec::new());
+    async fn reserve(&self, reserve: &Reserve, turn: &Turn, prompt: PromptName, now: Timestamp) -> Result<Reserved, Problem> {
+        let Turn { said, .. } = turn;
+        let owned = async {
+            // Someone else's messages are not read.
+            if turn.goes_on {
+                self.history.conversation(&said.user_id, &said.conversation_id).await?.ok_or_else(Problem::not_found)?;
             }
-            Ok(self.messages.said_until(&said.conversation_id, &said.id, REMEMBERED - 1).await?)
+            Ok(())
         };
-        let (before, limits) = try_join(before, reserve.limits(&said.user_id)).await?;
-        // A conversation of someone else's is about to be a 404, and has no say before.
-        let messages = before.iter().filter(|message| message.user_id == said.user_id).chain([said]);
-        let texts: Vec<_> = messages.map(|message| message.text.as_str()).collect();
+        let ((), limits) = try_join(owned, reserve.limits(&said.user_id)).await?;
+        let mut shown = match turn.goes_on {
+            true => remembered(&self.messages, &said.conversation_id, &said.id, REMEMBERED - u16::from(turn.is_new)).await?,
+            false => Vec::new(),
+        };
+        if turn.is_new {
+            shown.push(said.clone());
+        }
+        let texts: Vec<_> = shown.iter().map(|message| message.text.as_str()).collect();
         Ok(reserve.hold(&said.user_id, limits, system_prompt(prompt), &texts, now))
     }
 
@@ -165,7 +194,7 @@ impl Replies {
         let start = ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
         let Err(error) = self.worker.start(&start).await else { return Ok(()) };
         let problem = Problem::from(error);
-        let failed = Message { status: MessageStatus::Failed, ..reply.clone() };
+        let failed = Message { status: MessageStatus::Failed, failure: Some(problem.code), ..reply.clone() };
         // Whoever asked is told by the one that asks here. Where it is no longer pending, only Lambda's answer was lost: a worker is at it.
         let ending = Ending {
             reply: &failed,
@@ -180,31 +209,27 @@ impl Replies {
     }
 }
 
-/// The first words of a text, on one line.
-fn title(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let Some((cut, _)) = line.char_indices().nth(LONGEST_TITLE) else { return line };
-    let kept = &line[..cut];
-    // Whole words, unless the first one is longer than a title.
-    let whole = if line[cut..].starts_with(' ') { kept } else { kept.rsplit_once(' ').map_or(kept, |(words, _)| words) };
-    format!("{whole}…")
+/// Whether a reply has failed for a passing reason, so that its message can be asked again under the same key.
+pub fn may_be_asked_again(reply: &Message) -> bool {
+    reply.status == MessageStatus::Failed && Problem::of_reply(reply.failure).status.is_server_error()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::title;
-
-    #[test]
-    fn a_title_is_the_first_words_on_one_line() {
-        let (sixty, long) = ("x".repeat(60), "€".repeat(61));
-        for (text, expected) in [
-            ("  Hello\n\tthere  ", "Hello there".to_owned()),
-            (sixty.as_str(), sixty.clone()),
-            (long.as_str(), format!("{}…", "€".repeat(60))),
-            (&format!("{} more words", "y".repeat(50)), format!("{} more…", "y".repeat(50))),
-            (&format!("{} z", "y".repeat(60)), format!("{}…", "y".repeat(60))),
-        ] {
-            assert_eq!(title(text), expected, "{text}");
-        }
+/// A message that is complete as it is.
+fn message(conversation_id: String, user_id: &str, role: MessageRole, text: &str, at: Timestamp) -> Message {
+    Message {
+        conversation_id,
+        id: ids::new_id(at),
+        user_id: user_id.to_owned(),
+        role,
+        text: text.to_owned(),
+        status: MessageStatus::Completed,
+        created_at: at.as_millisecond(),
+        answers: None,
+        stop_reason: None,
+        usage: None,
+        cost_usd: None,
+        failure: None,
+        hold: None,
+        origin: None,
     }
 }

@@ -1,9 +1,11 @@
 //! What a caller says, over HTTP as over a WebSocket.
 
+use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::domain::{MessageText, PromptName, ResourceId};
 use crate::http::{Fields, Form};
+use crate::idempotency::IdempotencyKey;
 
 /// Something said to the assistant.
 #[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
@@ -17,6 +19,46 @@ pub struct ChatRequest {
     /// Name of the server's prompt.
     #[schema(value_type = Option<String>, pattern = "^default$", example = "default")]
     pub prompt: Option<PromptName>,
+}
+
+/// Something said to the assistant over a WebSocket.
+#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
+pub struct ChatSendRequest {
+    /// 1 to 10,000 characters. Control characters other than newline and tab are dropped.
+    #[schema(value_type = String, min_length = 1, max_length = 10_000, example = "How did Alpha do in 2023?")]
+    pub message: MessageText,
+    /// The conversation to go on with; without it a new one begins.
+    #[schema(value_type = Option<String>, format = "uuid", example = "019a0000-0000-7000-8000-000000000000")]
+    pub conversation_id: Option<ResourceId>,
+    /// Name of the server's prompt.
+    #[schema(value_type = Option<String>, example = "default")]
+    pub prompt: Option<PromptName>,
+    /// 1 to 128 printable ASCII characters that you choose for this message. Within 24 hours the same user's message with the same key
+    /// asks for no second reply: it is answered like the first one. Keys of `POST /chat` are apart from these.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, example = "8e03978e-40d5-43dd-bc93-6894a57f9324")]
+    pub idempotency_key: Option<IdempotencyKey>,
+}
+
+impl ChatSendRequest {
+    /// All that it says beside its key, for recognising it.
+    pub fn says(&self) -> String {
+        json!([self.message.as_str(), self.conversation_id.as_ref().map(ResourceId::as_str), self.prompt.map(PromptName::as_str)])
+            .to_string()
+    }
+}
+
+impl From<ChatSendRequest> for ChatRequest {
+    fn from(request: ChatSendRequest) -> Self {
+        Self { message: request.message, conversation_id: request.conversation_id, prompt: request.prompt }
+    }
+}
+
+impl Form for ChatSendRequest {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (request, idempotency_key) = (ChatRequest::read(fields), fields.optional("idempotency_key"));
+        let ChatRequest { message, conversation_id, prompt } = request?;
+        Some(Self { message, conversation_id, prompt, idempotency_key: idempotency_key? })
+    }
 }
 
 impl Form for ChatRequest {

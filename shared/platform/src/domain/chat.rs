@@ -112,6 +112,15 @@ impl MessageText {
     }
 }
 
+impl PromptName {
+    /// The name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+        }
+    }
+}
+
 impl ResourceId {
     /// The id in lower case.
     pub fn as_str(&self) -> &str {

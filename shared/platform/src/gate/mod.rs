@@ -17,12 +17,12 @@ use jiff::Timestamp;
 use crate::config::ConfigError;
 use crate::context::Context;
 use crate::http::Call;
-use crate::idempotency::{Claim, Repeats};
+use crate::idempotency::{Claim, IdempotencyKey, Repeats};
 use crate::identity::{Principal, Scope};
 use crate::limits::Limits;
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::routes::{Access, Route, Session};
+use crate::routes::{Access, ActionRoute, Route, Session};
 use crate::store::{ApiKeys, AuditLog, Database, LimitCounters, Record, Sessions, Users};
 use crate::tokens::AccessTokens;
 
@@ -88,9 +88,10 @@ impl Gate {
 
     /// Makes the parts that the messages of an action need, and `$connect`: their callers are known from an item of ours, or
     /// denied.
-    pub fn for_action(platform: &Platform, action: &str) -> Result<Self, ConfigError> {
+    pub fn for_action(platform: &Platform, route: &ActionRoute) -> Result<Self, ConfigError> {
         let counters = LimitCounters::new(platform.database()?, &platform.config)?;
-        Ok(Self { route: action.to_owned(), counters: Some(counters), ..Self::for_workers(platform)? })
+        let repeats = route.idempotent.then(|| Repeats::new(platform)).transpose()?;
+        Ok(Self { route: route.action.to_owned(), repeats, counters: Some(counters), ..Self::for_workers(platform)? })
     }
 
     /// Makes the parts that workers need, and whatever else nobody calls from outside.
@@ -122,7 +123,18 @@ impl Gate {
     ) -> Result<(Option<Claim>, Option<Record>), Problem> {
         let Some(repeats) = &self.repeats else { return Ok((None, None)) };
         let Some(claim) = repeats.claim(call, caller).await? else { return Ok((None, None)) };
-        let earlier = repeats.earlier(&claim, now).await?;
-        Ok((Some(claim), earlier))
+        repeats.recognise(claim, now).await
+    }
+
+    /// The same for a message with an `idempotency_key` that says this.
+    pub async fn repetition_of(
+        &self,
+        caller: &Principal,
+        (key, says): (&IdempotencyKey, String),
+        now: Timestamp,
+    ) -> Result<(Option<Claim>, Option<Record>), Problem> {
+        let Some(repeats) = &self.repeats else { return Ok((None, None)) };
+        let claim = repeats.claim_of(&caller.user_id, &self.route, key, &says).await?;
+        repeats.recognise(claim, now).await
     }
 }

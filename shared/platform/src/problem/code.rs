@@ -4,6 +4,7 @@
 use std::fmt;
 
 use http::StatusCode;
+use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
@@ -122,6 +123,13 @@ impl fmt::Display for Code {
 impl Serialize for Code {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::ALL.iter().find(|code| code.as_str() == text).copied().ok_or_else(|| D::Error::custom("no code of a problem"))
     }
 }
 

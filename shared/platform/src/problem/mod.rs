@@ -293,6 +293,16 @@ impl Problem {
         Self::validation_failed(vec![FieldError { pointer: None, parameter: Some(parameter.to_owned()), detail: detail.into() }])
     }
 
+    /// 422: not even the last message alone fits into the model's context window.
+    pub fn context_too_long() -> Self {
+        Self::new(Code::ContextTooLong, "The message is too long for the model. Send a shorter one.")
+    }
+
+    /// 422: the provider's filter stopped the reply.
+    pub fn content_refused() -> Self {
+        Self::new(Code::ContentRefused, "The model's provider refuses to answer this. Say it in other words.")
+    }
+
     /// 429; the limiter adds `Retry-After` and the `RateLimit` fields.
     pub fn rate_limited(retry_after_seconds: u64) -> Self {
         Self::new(Code::RateLimited, format!("Too many requests. Try again in {retry_after_seconds} s."))
@@ -308,6 +318,22 @@ impl Problem {
     /// 500: a bug, a panic too. What happened is in the log only.
     pub fn internal() -> Self {
         Self::new(Code::InternalError, "Something went wrong on our side. The request id finds it in our logs.")
+    }
+
+    /// 502: the provider refuses what this deployment sends, until its operator changes a setting.
+    pub fn provider_rejected() -> Self {
+        Self::new(Code::ProviderRejected, "The model's provider refuses the request. An operator has to look into it.")
+    }
+
+    /// Why a reply has failed, by the code that is stored with it.
+    pub fn of_reply(failure: Option<Code>) -> Self {
+        match failure {
+            Some(Code::ContextTooLong) => Self::context_too_long(),
+            Some(Code::ContentRefused) => Self::content_refused(),
+            Some(Code::ProviderRejected) => Self::provider_rejected(),
+            Some(Code::InternalError) => Self::internal(),
+            _ => Self::unavailable(),
+        }
     }
 
     /// 503: a part that this needs does not answer now.

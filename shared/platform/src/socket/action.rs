@@ -8,6 +8,7 @@ use super::frame::ServerMessage;
 use crate::config::ConfigError;
 use crate::context::Context;
 use crate::http::Form;
+use crate::idempotency::IdempotencyKey;
 use crate::identity::Identity;
 use crate::plan::Plan;
 use crate::platform::Platform;
@@ -32,6 +33,20 @@ pub trait Action: Sized + Send + Sync + 'static {
     /// commit and before what follows it, so that a worker's first message comes after the answer. An error is posted,
     /// and audited as a failure where the route is audited.
     fn handle(&self, message: Message<'_, Self>) -> impl Future<Output = Result<Plan<Option<Self::Output>>, Problem>> + Send;
+
+    /// On a route that is idempotent: the key of a message that has one, and all else that it says.
+    fn repetition(_body: &Self::Body) -> Option<(&IdempotencyKey, String)> {
+        None
+    }
+
+    /// On a route that is idempotent: the answer to a message that has been sent again, with what the first one created as it is now.
+    fn repeat(
+        &self,
+        _message: Message<'_, Self>,
+        _created: &str,
+    ) -> impl Future<Output = Result<Plan<Option<Self::Output>>, Problem>> + Send {
+        async { Err(Problem::internal()) }
+    }
 }
 
 /// A message that has passed every check before the work.

@@ -20,6 +20,7 @@ use crate::limits::Policy;
 use crate::plan::Reply;
 use crate::platform::Platform;
 use crate::problem::Problem;
+use crate::routes::ActionRoute;
 
 /// What every message counts against, whatever is in it.
 const EVERY_MESSAGE: &[Policy] = &[Policy::WS_MESSAGES];
@@ -46,9 +47,9 @@ impl<E: Into<Problem>> From<E> for Failure {
 
 impl Dispatch {
     /// Makes the parts for the messages of an action.
-    pub(super) fn new(platform: &Platform, action: &str) -> Result<Self, ConfigError> {
+    pub(super) fn new(platform: &Platform, route: &ActionRoute) -> Result<Self, ConfigError> {
         Ok(Self {
-            gate: Gate::for_action(platform, action)?,
+            gate: Gate::for_action(platform, route)?,
             presence: Presence::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
             clock: platform.clock.clone(),
@@ -109,7 +110,17 @@ impl Dispatch {
         let body = fields?.read::<A::Body>()?;
         count(route.limits).await?;
 
-        let plan = match action.handle(Message { caller, body, id, connection: &connection, context: &context, now }).await {
+        let (claim, earlier) = match A::repetition(&body) {
+            Some(repetition) => self.gate.repetition_of(&principal, repetition, now).await?,
+            None => (None, None),
+        };
+        let passage = Passage { claim, ..passage };
+        let message = Message { caller, body, id, connection: &connection, context: &context, now };
+        let plan = match earlier {
+            Some(earlier) => action.repeat(message, &earlier.resource).await,
+            None => action.handle(message).await,
+        };
+        let plan = match plan {
             Ok(plan) => Ok(plan),
             Err(problem) => Err(self.gate.deny(problem, Some(&principal), &passage).await),
         };

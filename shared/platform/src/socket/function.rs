@@ -34,7 +34,7 @@ impl SocketFunction {
 
     /// Adds an action under its route key.
     pub fn action<A: Action>(mut self) -> Result<Self, ConfigError> {
-        let parts = Arc::new((Dispatch::new(&self.platform, A::ROUTE.action)?, A::new(&self.platform)?));
+        let parts = Arc::new((Dispatch::new(&self.platform, &A::ROUTE)?, A::new(&self.platform)?));
         let answer: Answer = Box::new(move |call| {
             let parts = Arc::clone(&parts);
             Box::pin(async move {

@@ -3,7 +3,6 @@
 //! A conversation is only ever looked for under its owner, and its messages only together with it: someone else's is not
 //! there, and neither is one that has been deleted, however much of it still waits to be swept.
 
-use futures_util::future::try_join;
 use serde::{Deserialize, Serialize};
 
 use super::database::{Database, Expression, Item, StoreError, key2, n, read, s, unavailable};
@@ -48,9 +47,11 @@ impl History {
 
     /// A message of a user's conversation as it is now.
     pub async fn message(&self, user_id: &str, conversation_id: &str, id: &str) -> Result<Option<Message>, StoreError> {
-        let message = self.database.get(&self.messages, message_key(conversation_id, id), true);
-        let (conversation, message) = try_join(self.conversation(user_id, conversation_id), message).await?;
-        Ok(conversation.and(message))
+        // First: someone else's message is not read.
+        if self.conversation(user_id, conversation_id).await?.is_none() {
+            return Ok(None);
+        }
+        self.database.get(&self.messages, message_key(conversation_id, id), true).await
     }
 
     /// At most `limit` of a user's conversations after a place, the one with the newest message first; whether there are more.

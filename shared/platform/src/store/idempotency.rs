@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Database;
-use super::database::{Expression, StoreError, Write, item, key, n};
+use super::database::{Expression, StoreError, Write, item, key, n, s};
 use crate::config::{Config, ConfigError};
 
 /// The records' table.
@@ -44,9 +44,12 @@ impl Remembered {
         Ok(record.filter(|record| now.as_second() < record.expires_at))
     }
 
-    /// Remembers a request, unless another with this claim is remembered.
-    pub fn remember(&self, record: &Record, now: Timestamp) -> Result<Write, StoreError> {
-        let expression = Expression::default().value("now", n(now.as_second()));
-        Ok(Write::put(&self.table, item(record)?, "attribute_not_exists(claim) OR expires_at <= :now", &expression))
+    /// Remembers a request, unless another with this claim is remembered that created something else than `replaces`.
+    pub fn remember(&self, record: &Record, replaces: Option<&str>, now: Timestamp) -> Result<Write, StoreError> {
+        let expression = Expression::default().name("resource", "resource").value("now", n(now.as_second()));
+        // What is created has an id: nothing is the empty text.
+        let expression = expression.value("replaced", s(replaces.unwrap_or_default()));
+        let condition = "attribute_not_exists(claim) OR expires_at <= :now OR #resource = :replaced";
+        Ok(Write::put(&self.table, item(record)?, condition, &expression))
     }
 }

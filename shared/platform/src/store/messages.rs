@@ -3,6 +3,8 @@
 //! Key: `conversation_id`, `id` (UUIDv7, so in order of time). A reply moves from `pending` over `streaming` to one of
 //! the ends by conditional writes: it is written once, by one worker, whoever else is told to.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,7 @@ use crate::config::{Config, ConfigError};
 use crate::context::Context;
 use crate::domain::{Cost, MessageRole, MessageStatus, StopReason, Usage};
 use crate::identity::Principal;
+use crate::problem::Code;
 
 /// The messages' table.
 #[derive(Debug, Clone)]
@@ -50,6 +53,9 @@ pub struct Message {
     /// What the reply cost, in US dollars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Cost>,
+    /// Why the reply failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Code>,
     /// What is reserved for the reply, if it can cost anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
@@ -67,6 +73,16 @@ pub struct Origin {
     pub context: Context,
 }
 
+/// Failures of a reply that its message, or the conversation, would bring about again.
+const LASTING: [Code; 3] = [Code::ContextTooLong, Code::ContentRefused, Code::ProviderRejected];
+
+impl Message {
+    /// Whether this is a reply that the model, or its provider, refused to write.
+    fn is_refused(&self) -> bool {
+        self.stop_reason == Some(StopReason::Refusal) || self.failure.is_some_and(|failure| LASTING.contains(&failure))
+    }
+}
+
 impl Messages {
     /// Uses the table that `MESSAGES_TABLE` names.
     pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
@@ -78,8 +94,8 @@ impl Messages {
         self.database.get(&self.table, key(conversation_id, id), true).await
     }
 
-    /// What was last said in a conversation up to a message, oldest first: at most `limit` messages that are whole or were stopped by
-    /// their user, and have a text.
+    /// What was last said in a conversation up to a message, oldest first: at most `limit` messages that are whole and have a text, or
+    /// were stopped by their user. A refused reply is left out with the message that it answers: the model would refuse it again.
     pub async fn said_until(&self, conversation_id: &str, id: &str, limit: u16) -> Result<Vec<Message>, StoreError> {
         let expression = Expression::default()
             .name("status", "status")
@@ -88,14 +104,20 @@ impl Messages {
             .value("id", s(id))
             .value("completed", status(MessageStatus::Completed))
             .value("cancelled", status(MessageStatus::Cancelled))
-            .value("nothing", s(""));
+            .value("nothing", s(""))
+            .value("refusal", s(StopReason::Refusal.as_str()));
+        let expression =
+            LASTING.iter().enumerate().fold(expression, |all, (number, code)| all.value(&format!("lasting{number}"), s(code.as_str())));
         let mut pages = self
             .database
             .client()
             .query()
             .table_name(&self.table)
             .key_condition_expression("conversation_id = :conversation AND id <= :id")
-            .filter_expression("#status IN (:completed, :cancelled) AND #text <> :nothing")
+            .filter_expression(
+                "#status = :cancelled OR (#status = :completed AND #text <> :nothing) OR stop_reason = :refusal \
+                 OR failure IN (:lasting0, :lasting1, :lasting2)",
+            )
             .set_expression_attribute_names(expression.names())
             .set_expression_attribute_values(expression.values())
             .scan_index_forward(false)
@@ -104,11 +126,16 @@ impl Messages {
             .into_paginator()
             .items()
             .send();
-        let mut said = Vec::new();
+        let (mut said, mut left_out): (Vec<Message>, _) = (Vec::new(), BTreeSet::new());
         while said.len() < usize::from(limit)
             && let Some(found) = pages.next().await
         {
-            said.push(read(found.map_err(unavailable)?)?);
+            let message: Message = read(found.map_err(unavailable)?)?;
+            if message.is_refused() {
+                left_out.extend(message.answers);
+            } else if !left_out.contains(&message.id) {
+                said.push(message);
+            }
         }
         said.reverse();
         Ok(said)

@@ -190,6 +190,7 @@ async fn what_fails_before_it_is_paid_is_tried_again() {
 #[tokio::test]
 async fn what_cannot_be_mended_is_one_clear_error() {
     let refused = |status, kind| vec![Answer::error(status, kind)];
+    let filtered = vec![Answer::error_saying(400, "invalid_request_error", "Output blocked by content filtering policy")];
     let headless = |kind: &str, body: &str| vec![Answer::body(200, kind, body)];
     let huge = format!("event: content_block_delta\ndata: {}\n\n", "x".repeat(3 << 20));
     check(vec![
@@ -197,7 +198,8 @@ async fn what_cannot_be_mended_is_one_clear_error() {
         ("not paid", refused(402, "billing_error"), Nothing(Fault::KeyRefused), 1),
         ("not allowed", refused(403, "permission_error"), Nothing(Fault::KeyRefused), 1),
         ("no such model", refused(404, "not_found_error"), Nothing(Fault::UnknownModel), 1),
-        ("too large", refused(413, "request_too_large"), Nothing(Fault::RequestRefused), 1),
+        ("too large", refused(413, "request_too_large"), Nothing(Fault::ContextTooLong), 1),
+        ("filtered", filtered, Nothing(Fault::ContentRefused), 1),
         ("told not to", vec![brief(529, "overloaded_error").header("x-should-retry", "false")], Nothing(Fault::Overloaded), 1),
         ("too long a wait", vec![Answer::error(429, "rate_limit_error").header("retry-after", "60")], Nothing(Fault::RateLimited), 1),
         ("always overloaded", vec![brief(529, "overloaded_error")], Nothing(Fault::Overloaded), 3),

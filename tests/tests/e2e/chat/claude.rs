@@ -91,7 +91,7 @@ async fn whatever_the_provider_does_a_client_hears_the_end_of_it() {
         ("break", PARTS[0], Some("unavailable"), "first"),
         ("hang", "Alpha made €12", Some("unavailable"), "first"),
         ("reset", PARTS[0], Some("unavailable"), "first"),
-        ("refuse", "", Some("internal_error"), "first"),
+        ("refuse", "", Some("provider_rejected"), "first"),
         ("redirect", "", Some("unavailable"), "first"),
         ("limit", &whole, None, "first"),
     ] {
@@ -113,7 +113,7 @@ async fn whatever_the_provider_does_a_client_hears_the_end_of_it() {
 }
 
 /// Listens to a reply to its end: its text, and the message that ended it.
-async fn listen(socket: &mut tally_tests::Socket) -> (String, Value) {
+pub(super) async fn listen(socket: &mut tally_tests::Socket) -> (String, Value) {
     let mut heard = String::new();
     loop {
         let message = socket.next().await.expect("the connection stays");

@@ -9,6 +9,8 @@ mod http;
 mod many;
 mod outage;
 mod property;
+mod refusals;
+mod repeats;
 mod socket;
 pub mod sweep;
 mod worker;

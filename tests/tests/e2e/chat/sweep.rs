@@ -179,6 +179,7 @@ async fn replies_that_cannot_be_ended_keep_no_other_waiting() {
             stop_reason: None,
             usage: None,
             cost_usd: None,
+            failure: None,
             hold: None,
             origin: None,
         };

@@ -50,7 +50,8 @@ async fn a_conversation_is_exported_as_it_was_said() {
     assert_eq!(own.len(), 4, "{own:?}");
     assert!(own[0].starts_with("## You, ") && own[1].starts_with("## Assistant, ") && own[2].starts_with("## You, "), "{own:?}");
     let quoted: Vec<_> = lines.iter().skip_while(|line| !line.starts_with('>')).take_while(|line| line.starts_with('>')).collect();
-    assert!(hostile.lines().eq(quoted.iter().map(|line| line.strip_prefix("> ").unwrap_or(""))), "{quoted:?}");
+    let disarmed = hostile.replace('<', "\\<");
+    assert!(disarmed.lines().eq(quoted.iter().map(|line| line.strip_prefix("> ").unwrap_or(""))), "{quoted:?}");
 
     world.get(&format!("{path}?format=pdf&limit=5"), Some(&caller)).await.invalid(&["format", "limit"]);
     world.get(&path, Some(&other)).await.problem(404, "not_found");

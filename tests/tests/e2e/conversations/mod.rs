@@ -82,6 +82,7 @@ impl Shelf {
                 stop_reason: None,
                 usage: None,
                 cost_usd: None,
+                failure: None,
                 hold: None,
                 origin: None,
             }

@@ -7,6 +7,7 @@ use platform::clock::Clock;
 use platform::domain::MessageStatus;
 use platform::store::{Frames, Message};
 use serde_json::json;
+use tally_tests::messages_api::{self, MessagesApi, reply};
 use tally_tests::{Caller, World};
 
 use super::{Shelf, rename, say, walk};
@@ -112,7 +113,47 @@ async fn a_service_reads_its_owners_conversations_with_the_scope_for_it() {
             let answer = world.send(crate::coverage::request(&world, Method::GET, &path, Some(&service), None)).await;
             assert_eq!(answer.status, status, "{answer:?}");
         }
+        for (method, path) in [(Method::GET, format!("/conversations/{id}/export")), (Method::DELETE, format!("/conversations/{id}"))] {
+            world.send(crate::coverage::request(&world, method, &path, Some(&service), None)).await.problem(403, "forbidden");
+        }
     }
+    world.get(&format!("/conversations/{id}"), Some(&caller)).await.expect(200);
+}
+
+#[tokio::test]
+async fn what_someone_else_said_is_not_read_before_the_404() {
+    let api = MessagesApi::with(vec![messages_api::Answer::stream(reply(&["Well"]))]).await;
+    let world = crate::chat::claude::world(&api, &[]).await;
+    let (caller, other) = (world.someone().await, world.someone().await);
+    let asked = say(&world, &caller, "Mine alone", None).await;
+    let (path, more) = (path_of(&asked), json!({"message": "And?", "conversation_id": asked["conversation_id"]}));
+    let conversation = path.split("/messages").next().unwrap();
+    for (method, path, body) in
+        [(Method::GET, conversation, None), (Method::GET, path.as_str(), None), (Method::POST, "/chat", Some(&more))]
+    {
+        let request = crate::coverage::request(&world, method, path, Some(&other), body);
+        let (answer, calls) = world.round_trips(world.send(request)).await;
+        answer.problem(404, "not_found");
+        assert!(!calls.iter().any(|call| call.contains("Messages")), "{path}: {calls:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_text_that_json_escapes_fits_into_the_answer_of_a_function() {
+    let world = World::with(&FAST).await;
+    let caller = world.someone().await;
+    let shelf = Shelf::of(&world, &caller).await;
+    let id = shelf.fill(1).await.remove(0);
+    // 7 bytes each in an answer of Lambda's: two of them fit.
+    let said = shelf.say(&id, (0..5).map(|_| "\u{1}".repeat(340_000))).await;
+    let path = format!("/conversations/{id}?limit=100");
+    let first = world.get(&path, Some(&caller)).await;
+    assert_eq!(first.expect(200)["messages"]["items"].as_array().unwrap().len(), 2);
+    assert!(json!(first.text).to_string().len() < 6_000_000);
+    let (found, pages) = walk(&world, &caller, &path, "/messages").await;
+    assert!(found.iter().map(|message| text(&message["id"])).eq(said.iter().rev().map(String::as_str)));
+    assert_eq!(pages, 3);
+    world.get(&format!("/conversations/{id}/messages/{}", said[0]), Some(&caller)).await.expect(200);
 }
 
 #[tokio::test]

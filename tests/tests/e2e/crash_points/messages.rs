@@ -5,7 +5,7 @@ use tally_local::aws::Failure;
 use tally_tests::{Socket, World};
 
 use super::{MOMENTS, TRANSACT, events};
-use crate::chat::{SLOW, ask_async, path_of, poll, text};
+use crate::chat::{FAST, SLOW, ask_async, path_of, poll, text};
 
 /// Sends a message and kills its function at its next transaction on `table`: API Gateway says that it has failed.
 async fn cut(world: &World, socket: &mut Socket, moment: Failure, (function, table): (&str, &str), message: &Value) {
@@ -112,6 +112,21 @@ async fn a_question_over_a_connection_that_is_cut_is_not_there_or_ends_as_failed
             assert_eq!((&failed["message_id"], text(&failed["code"])), (&id, "unavailable"));
         }
         socket.ask(&ask, "chat.started").await;
+    }
+}
+
+#[tokio::test]
+async fn a_question_with_a_key_that_is_cut_is_answered_when_it_is_sent_again() {
+    for moment in MOMENTS {
+        let world = World::with(&FAST).await;
+        let caller = world.someone().await;
+        let mut socket = world.connect(&caller).await;
+        let ask = json!({"action": "chat.send", "message": "Hello", "idempotency_key": "k"});
+        cut(&world, &mut socket, moment, ("ChatSendFunction", "DraftsTable"), &ask).await;
+        let started = socket.ask(&ask, "chat.started").await;
+        let end = socket.expect("chat.completed").await;
+        assert_eq!(end["message_id"], started["message_id"]);
+        assert_eq!(world.events(&world.admin().await, "chat.message").await.len(), 1, "one reply was written, {moment:?}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! A conversation as Markdown. Every message is a block quote: nothing in one can end it, close over what follows
 //! or pass for a heading of the document's own, because each of its lines begins with the mark of the quote.
+//! Nor does it hold HTML or load an image: a viewer that opened the file would run the one and fetch the other.
 
 use std::fmt::Write as _;
 
@@ -43,8 +44,23 @@ fn heading(message: &MessageView) -> String {
 
 /// A text as a block quote. What ends a line in Markdown is a line feed, a carriage return or both.
 pub fn quote(text: &str) -> String {
-    let lines = text.replace("\r\n", "\n").replace('\r', "\n");
+    let lines = disarm(text).replace("\r\n", "\n").replace('\r', "\n");
     lines.split('\n').map(|line| if line.is_empty() { ">\n".to_owned() } else { format!("> {line}\n") }).collect()
+}
+
+/// A text in which no HTML, autolink or image begins: each `<` and each `![` has a backslash, unless it has one already. In code the
+/// backslash shows; the JSON export has every text as it is.
+fn disarm(text: &str) -> String {
+    let (mut out, mut is_escaped) = (String::with_capacity(text.len()), false);
+    for (at, c) in text.char_indices() {
+        let begins = c == '<' || text[at..].starts_with("![");
+        if begins && !is_escaped {
+            out.push('\\');
+        }
+        out.push(c);
+        is_escaped = c == '\\' && !is_escaped;
+    }
+    out
 }
 
 /// A text that stands for itself within a line.
@@ -65,11 +81,26 @@ mod tests {
             ("one\n\ntwo", "> one\n>\n> two\n"),
             ("```\nfence", "> ```\n> fence\n"),
             ("# heading\r## another\r\nunder\n===", "> # heading\n> ## another\n> under\n> ===\n"),
-            ("<!--\n\n", "> <!--\n>\n>\n"),
+            ("<!--\n\n", "> \\<!--\n>\n>\n"),
             ("    code\n> quote\n- [x]: y", ">     code\n> > quote\n> - [x]: y\n"),
         ] {
             assert_eq!(quote(text), expected, "{text:?}");
             assert!(quote(text).lines().all(|line| line.starts_with('>')));
+        }
+    }
+
+    #[test]
+    fn a_message_holds_no_html_and_no_image() {
+        for (text, expected) in [
+            ("<script>x</script>", "\\<script>x\\</script>"),
+            ("![a](https://evil.example/p.gif)", "\\![a](https://evil.example/p.gif)"),
+            ("well! [a](b) 1 < 2", "well! [a](b) 1 \\< 2"),
+            // Escaped already, and an escaped backslash before it.
+            ("\\<b> \\![a](b)", "\\<b> \\![a](b)"),
+            ("\\\\<b> \\\\![a](b)", "\\\\\\<b> \\\\\\![a](b)"),
+            ("\\\n<b>", "\\\n\\<b>"),
+        ] {
+            assert_eq!(disarm(text), expected, "{text:?}");
         }
     }
 
@@ -96,6 +127,7 @@ mod tests {
             stop_reason: None,
             usage: None,
             cost_usd: None,
+            error: None,
         };
         let at = |time: &str| format!("2026-01-31T{time}.000Z");
         let conversation =

@@ -4,7 +4,7 @@
 //! has whole messages; the header `Link`, and in JSON `next_cursor` too, leads to the next one. What is said while somebody
 //! goes from part to part is in the last one.
 
-mod markdown;
+pub(crate) mod markdown;
 
 use http::header;
 use platform::audit::Note;
@@ -22,13 +22,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{ConversationView, MessageView, PATH, fill_in, id_in};
-
-/// Bytes of a part at most, as they stand in the answer of a function, whose 6 MB are counted with the body as a JSON string.
-const PART_BYTES: usize = 5 * 1024 * 1024;
-
-/// Bytes of a message beside its text, at most.
-const ENVELOPE_BYTES: usize = 1_500;
+use crate::{ConversationView, MessageView, PATH, fill_in, id_in, weight};
 
 /// Messages that are read at once.
 const AT_ONCE: usize = 100;
@@ -197,9 +191,8 @@ impl ExportConversation {
             let (mut messages, more) = self.history.messages(conversation_id, First::Oldest, after.as_deref(), AT_ONCE).await?;
             let more = fill_in(&self.drafts, &mut messages).await? || more;
             for message in messages {
-                bytes += weight(&message.text) + ENVELOPE_BYTES;
-                // No message is longer than a part.
-                if bytes > PART_BYTES && !part.is_empty() {
+                bytes += weight::of(&message);
+                if bytes > weight::ANSWER_BYTES && !part.is_empty() {
                     return Ok((part, true));
                 }
                 part.push(message);
@@ -208,33 +201,6 @@ impl ExportConversation {
             if !more {
                 return Ok((part, false));
             }
-        }
-    }
-}
-
-/// Bytes that a text has at most in the answer of a function, which holds the file as a JSON string: there a character that JSON
-/// escapes is escaped twice, and a line of Markdown begins with a mark.
-fn weight(text: &str) -> usize {
-    let weight = |byte| match byte {
-        b'"' | b'\\' => 4,
-        0..b' ' => 7,
-        _ => 1,
-    };
-    text.bytes().map(weight).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_text_weighs_no_less_than_it_is_in_an_answer() {
-        for text in ["", "plain", "a\"b\\c", "\n\n\n", "\t\u{1}\u{7f}", "é€👩‍👩‍👧\u{2028}", "> # ```\n"] {
-            let as_json = serde_json::to_string(&serde_json::to_string(text).unwrap()).unwrap();
-            let as_markdown = json!(markdown::quote(text)).to_string();
-            // Quotation marks around it, and the last line's end, belong to the envelope.
-            assert!(weight(text) + 8 >= as_json.len() && weight(text) + 8 >= as_markdown.len(), "{text:?}");
         }
     }
 }

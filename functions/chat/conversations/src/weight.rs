@@ -1,0 +1,55 @@
+//! How many bytes messages have in the answer of a function, which can have 6 MB: its body is counted as a JSON string.
+
+use platform::store::Message;
+
+/// Bytes of messages in one answer, at most.
+pub const ANSWER_BYTES: usize = 5 * 1024 * 1024;
+
+/// Bytes of a message beside its text, at most.
+const ENVELOPE_BYTES: usize = 1_500;
+
+/// Bytes that a message has at most, as JSON or as Markdown. No message is longer than an answer.
+pub fn of(message: &Message) -> usize {
+    of_text(&message.text) + ENVELOPE_BYTES
+}
+
+/// Leaves out the last messages of a page that is too long for an answer; whether there were any.
+pub fn cut(page: &mut Vec<Message>) -> bool {
+    let (mut bytes, before) = (0, page.len());
+    let fits = page.iter().take_while(|message| {
+        bytes += of(message);
+        bytes <= ANSWER_BYTES
+    });
+    let fits = fits.count().max(1);
+    page.truncate(fits);
+    page.len() < before
+}
+
+/// JSON escapes a character, and that once more where the answer is a JSON string. Markdown escapes some, and begins a line with a mark.
+fn of_text(text: &str) -> usize {
+    let weight = |byte| match byte {
+        b'"' | b'\\' => 4,
+        b'<' | b'!' => 3,
+        0..=0x1f => 7,
+        _ => 1,
+    };
+    text.bytes().map(weight).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_text;
+    use crate::export::markdown;
+    use serde_json::json;
+
+    #[test]
+    fn a_text_weighs_no_less_than_it_is_in_an_answer() {
+        for text in ["", "plain", "a\"b\\c", "\n\n\n", "\t\u{1}\u{7f}", "é€👩‍👩‍👧\u{2028}", "> # ```\n", "<<![![!", "\\<\\![\\\\<"]
+        {
+            let as_json = serde_json::to_string(&serde_json::to_string(text).unwrap()).unwrap();
+            let as_markdown = json!(markdown::quote(text)).to_string();
+            // Quotation marks around it, and the last line's end, belong to the envelope.
+            assert!(of_text(text) + 8 >= as_json.len() && of_text(text) + 8 >= as_markdown.len(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Hearing a reply that has been asked for before: its worker sends it while it is being written, and afterwards it is replayed.
+
+use jiff::Timestamp;
+
+use super::messages::{ChatDelta, ChatEnd, ChatFailed};
+use crate::config::ConfigError;
+use crate::platform::Platform;
+use crate::problem::Problem;
+use crate::socket::{Peer, SendError, Sender};
+use crate::store::{Connection, Drafts, Head, History, Joined, Message};
+
+/// Lets connections hear replies.
+#[derive(Clone)]
+pub struct Listening {
+    drafts: Drafts,
+    history: History,
+    sender: Sender,
+}
+
+/// A reply that has ended, on its way to a connection.
+pub struct Replay {
+    sender: Sender,
+    connection: Connection,
+    reply: Message,
+    frames: Vec<String>,
+    after: u64,
+}
+
+impl Listening {
+    /// Uses the tables that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE` and `DRAFTS_TABLE` name.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            drafts: Drafts::new(platform.database()?, &platform.config)?,
+            history: History::new(platform.database()?, &platform.config)?,
+            sender: Sender::new(&platform.config, platform.clock.clone())?,
+        })
+    }
+
+    /// Has a user's reply sent to a connection from the frame after `after` on, by its worker; or gives what is to be sent here, where
+    /// it has ended. A reply that this user does not have, or no longer, is a 404.
+    pub async fn listen(
+        &self,
+        user_id: &str,
+        message_id: &str,
+        connection: &Connection,
+        after: u64,
+        now: Timestamp,
+    ) -> Result<Option<Replay>, Problem> {
+        let is_theirs = |head: &Head| head.user_id == *user_id && !head.has_expired(now);
+        let head = self.drafts.head(message_id).await?.filter(is_theirs).ok_or_else(Problem::not_found)?;
+        let (conversation_id, has_ended) = (head.conversation_id.clone(), head.ended_at.is_some());
+        if !has_ended {
+            // One of a conversation that has been deleted goes on for those who listen, and for no other.
+            self.history.conversation(user_id, &conversation_id).await?.ok_or_else(Problem::not_found)?;
+            if self.drafts.join(head, &connection.connection_id, after).await? == Joined::Live {
+                return Ok(None);
+            }
+        }
+        let reply = self.history.message(user_id, &conversation_id, message_id).await?.ok_or_else(Problem::not_found)?;
+        let frames = self.drafts.frames(&reply.id).await?;
+        Ok(Some(Replay { sender: self.sender.clone(), connection: connection.clone(), reply, frames, after }))
+    }
+}
+
+impl Replay {
+    /// Sends what the connection has missed, and how the reply ended. A frame that may not have arrived ends it: the client can resume
+    /// from where it is. A text that is not all there is not sent: no client is to take it for the reply's.
+    pub async fn send(self) {
+        let Self { sender, connection, reply, frames, after } = self;
+        let peer: Peer<'_> = connection.peer();
+        let send = async {
+            if frames.concat() != reply.text {
+                tracing::error!(message_id = reply.id, "the frames of a reply are not its text");
+                return sender.post(peer, None, &ChatFailed::unheard(&reply)).await;
+            }
+            for (sequence, text) in (1..).zip(frames).filter(|(sequence, _)| *sequence > after) {
+                sender.post(peer, None, &ChatDelta { message_id: reply.id.clone(), sequence, text }).await?;
+            }
+            ChatEnd::of(&reply).post(&sender, peer).await
+        };
+        if let Err(error) = send.await {
+            tracing::info!(%error, connection_id = peer.connection_id, "the rest of a reply was not sent");
+            // So that the client does not wait for it; where the connection has ended there is none.
+            if !matches!(error, SendError::Gone) {
+                sender.post(peer, None, &ChatFailed::unheard(&reply)).await.ok();
+            }
+        }
+    }
+}
