@@ -126,15 +126,15 @@ impl Bench {
         Ok(process.end().await?)
     }
 
+    /// The table of docs/PERFORMANCE.md.
     fn print(&self, subjects: &mut [Subject]) -> Result<(), Box<dyn Error>> {
-        println!(
-            "medians of {ROUNDS} starts with {WARM} warm invocations each; `init` is from exec to the first poll, `local` without TLS"
-        );
-        println!("function   size MB   init ms   local init ms   first ms   warm ms   peak MB");
+        println!("Medians of {ROUNDS} starts with {WARM} warm invocations each:\n");
+        println!("| function | size | init | init without TLS | first invocation | warm | peak memory |");
+        println!("|---|---|---|---|---|---|---|");
         for Subject { function, found, .. } in subjects {
             let size = std::fs::metadata(self.binaries.join(&function.binary))?.len() / 1000;
             println!(
-                "{:<9} {:>8} {:>9} {:>16} {:>10} {:>9} {:>9}",
+                "| `{}` | {} MB | {} ms | {} ms | {} ms | {} ms | {} MB |",
                 function.binary,
                 thousandths(size),
                 thousandths(median(&mut found.init_tls).map_or(0, micros)),

@@ -1,12 +1,9 @@
 //! Which hash new passwords get, and the check of a given password against a stored hash of any kind.
 
-use argon2::password_hash::PasswordHasher as _;
-
-use super::Password;
 use super::bcrypt::Bcrypt;
-use super::stored::{Stored, Work, argon2id};
+use super::stored::{Stored, Work};
+use super::{Password, argon2};
 use crate::config::{Config, ConfigError, invalid};
-use crate::ids;
 
 /// The setting `PASSWORD_HASHER`. Hashing takes tens of milliseconds of CPU: it is done off the async thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +45,7 @@ impl Hasher {
     pub async fn hash(self, password: &Password) -> Result<String, HashError> {
         let password = password.clone();
         off_thread(move || match self {
-            Self::Argon2id => {
-                let hash = argon2id().hash_password_with_salt(password.normal.as_bytes(), &ids::random::<16>());
-                hash.map(|hash| hash.to_string()).map_err(|_| HashError)
-            }
+            Self::Argon2id => argon2::hash(&password),
             Self::Bcrypt => Ok(Bcrypt::hash(&password).to_string()),
         })
         .await
@@ -72,7 +66,7 @@ impl Hasher {
             });
             let known = found.is_some();
             let hash = found.or_else(|| Stored::parse(self.nobody())).ok_or(HashError)?;
-            Ok(Check { matches: hash.matches(&password) && known, outdated: !hash.satisfies(self), work: hash.work() })
+            Ok(Check { matches: hash.matches(&password)? && known, outdated: !hash.satisfies(self), work: hash.work() })
         });
         let check = check.await?;
         tracing::debug!(work = ?check.work, "a password was checked");

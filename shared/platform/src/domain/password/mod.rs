@@ -1,5 +1,6 @@
 //! Passwords: the rules for a new one, its hash, and the check of a given one.
 
+mod argon2;
 mod bcrypt;
 mod common;
 mod hasher;

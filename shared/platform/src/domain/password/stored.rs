@@ -1,11 +1,10 @@
 //! Hashes as accounts have them: ours of either kind, and those that were imported.
 
-use argon2::password_hash::PasswordVerifier as _;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Algorithm, Argon2, Params, Version};
+use ::argon2::password_hash::phc::PasswordHash;
+use ::argon2::{Algorithm, Params, Version};
 
 use super::bcrypt::Bcrypt;
-use super::{Hasher, Password};
+use super::{HashError, Hasher, Password, argon2};
 
 /// The most that an imported Argon2 hash may ask for: four seconds of a full CPU, and a fraction of a function's memory.
 const MOST_MEMORY_KIB: u32 = 256 * 1024;
@@ -39,11 +38,6 @@ pub enum Work {
     },
 }
 
-/// Argon2id as new passwords get it.
-pub(super) fn argon2id() -> Argon2<'static> {
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT)
-}
-
 impl Stored {
     /// Reads a hash; `None` if it is of no known kind, or asks for more than is bearable.
     pub(super) fn parse(text: &str) -> Option<Self> {
@@ -61,10 +55,10 @@ impl Stored {
     }
 
     /// Whether this is the hash of a password.
-    pub(super) fn matches(&self, password: &Password) -> bool {
+    pub(super) fn matches(&self, password: &Password) -> Result<bool, HashError> {
         match self {
-            Self::Argon2 { hash, .. } => argon2id().verify_password(password.normal.as_bytes(), hash.as_ref()).is_ok(),
-            Self::Bcrypt(bcrypt) => bcrypt.matches(password),
+            Self::Argon2 { hash, params } => argon2::matches(hash, params, password),
+            Self::Bcrypt(bcrypt) => Ok(bcrypt.matches(password)),
         }
     }
 
@@ -112,8 +106,8 @@ mod tests {
             ("$2y$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui".to_owned(), &ignored[..72], false),
         ] {
             let stored = Stored::parse(&hash).unwrap_or_else(|| panic!("{hash} is not understood"));
-            assert!(stored.matches(&Password::new(text)), "{hash}");
-            assert!(!stored.matches(&Password::new("other")), "{hash}");
+            assert!(stored.matches(&Password::new(text)).unwrap(), "{hash}");
+            assert!(!stored.matches(&Password::new("other")).unwrap(), "{hash}");
             assert_eq!(stored.satisfies(Hasher::Argon2id), current, "{hash}");
             assert!(!stored.satisfies(Hasher::Bcrypt), "{hash}");
         }
