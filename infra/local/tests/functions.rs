@@ -30,6 +30,7 @@ async fn start(change: impl FnOnce(&mut Function, &mut ProcessLimits)) -> Setup 
         environment: BTreeMap::from([("OWN".to_owned(), "1".to_owned())]),
         timeout: Duration::from_secs(20),
         memory_mb: 128,
+        reserved_concurrency: None,
     };
     let mut limits = ProcessLimits::default();
     change(&mut function, &mut limits);

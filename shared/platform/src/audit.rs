@@ -96,7 +96,6 @@ pub struct Note {
     actor: Option<Actor>,
     resource: Option<String>,
     detail: BTreeMap<String, Value>,
-    attempt: bool,
     failed: bool,
 }
 
@@ -127,13 +126,6 @@ impl Note {
         self
     }
 
-    /// An event that is left even where the input was not valid.
-    #[must_use]
-    pub fn attempt(mut self) -> Self {
-        self.attempt = true;
-        self
-    }
-
     /// An event of a failure, whatever whoever waits is answered.
     #[must_use]
     pub fn failed(mut self, failed: bool) -> Self {
@@ -141,13 +133,13 @@ impl Note {
         self
     }
 
-    /// How the event of an answer ends; input that is not valid (422) is not an attempt at anything, unless the note says so.
+    /// How the event of an answer ends; input that is not valid (422) is not an attempt at anything.
     pub fn outcome(&self, problem: Option<&Problem>) -> Option<Outcome> {
         match problem.map(|problem| problem.status) {
             None if self.failed => Some(Outcome::Failure),
             None => Some(Outcome::Success),
             Some(StatusCode::FORBIDDEN) => Some(Outcome::Denied),
-            Some(StatusCode::UNPROCESSABLE_ENTITY) if !self.attempt => None,
+            Some(StatusCode::UNPROCESSABLE_ENTITY) => None,
             Some(_) => Some(Outcome::Failure),
         }
     }

@@ -7,13 +7,13 @@ use utoipa::ToSchema;
 
 use crate::audit::Note;
 use crate::config::ConfigError;
-use crate::domain::{ChartType, Interval};
+use crate::domain::{ChartType, Interval, Seq};
 use crate::ids;
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::socket::{Peer, ServerMessage};
-use crate::store::{Connection, Subscription, Subscriptions};
+use crate::store::{Connection, Subscription, SubscriptionState, Subscriptions};
 use crate::worker::Invoker;
 
 /// Begins subscriptions and changes their pace.
@@ -93,12 +93,13 @@ impl Charts {
     }
 
     /// Subscribes a connection to a chart, or changes the pace if it has subscribed before. Either way a new worker
-    /// starts, and one that streams already stops before its next frame.
+    /// starts, and one that streams already stops before its next frame. `seq` is the client's number of its message: a
+    /// message that is older than one that has been processed is refused.
     pub fn subscribe(
         &self,
         connection: &Connection,
-        chart_type: ChartType,
-        interval: Interval,
+        (chart_type, interval): (ChartType, Interval),
+        seq: Option<Seq>,
         announce: Announce,
         now: Timestamp,
     ) -> Result<Plan<Option<Subscribed>>, Problem> {
@@ -110,6 +111,7 @@ impl Charts {
             generation: 1,
             sequence: 0,
             framed_at: None,
+            seq,
             expires_at: Connection::expiry(connection.connected_at),
         };
         self.clone().plan(connection.connected_at, subscription, None, announce)
@@ -124,9 +126,9 @@ impl Charts {
         announce: Announce,
     ) -> Result<Plan<Option<Subscribed>>, Problem> {
         let write = match found {
-            None => self.subscriptions.begin(&subscription)?,
+            None => self.subscriptions.begin(&subscription),
             Some(found) => {
-                let write = self.subscriptions.change(&found, subscription.interval_ms);
+                let write = self.subscriptions.change(&found, subscription.interval_ms, subscription.seq);
                 subscription.subscription_id = found.subscription_id;
                 subscription.generation = found.generation + 1;
                 write
@@ -149,7 +151,12 @@ impl Charts {
         let replan = move |old| {
             async move {
                 let found = Option::map(old, |item| self.subscriptions.read(item)).transpose()?;
-                self.plan(connected_at, subscription, found, announce)
+                if let Some(newest) =
+                    found.as_ref().and_then(SubscriptionState::seq).filter(|newest| subscription.seq.is_some_and(|seq| seq < *newest))
+                {
+                    return Err(Problem::overtaken(newest.number()));
+                }
+                self.plan(connected_at, subscription, found.and_then(SubscriptionState::subscription), announce)
             }
             .boxed()
         };

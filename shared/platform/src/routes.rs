@@ -139,7 +139,8 @@ pub struct ActionRoute {
     pub action: &'static str,
     /// Whether an `idempotency_key` is honoured.
     pub idempotent: bool,
-    /// Limits beside `ws_messages`, against which every message counts; each counted on messages that passed validation.
+    /// Limits beside `ws_messages`, against which every message counts; each counted on messages that passed validation, and
+    /// for `$connect` on connections whose caller and query are good.
     pub limits: &'static [Policy],
     /// Audit action written for each message, if any.
     pub audit: Option<&'static str>,
@@ -174,6 +175,7 @@ pub const ROUTES: &[&Route] = &[
     &OPENAPI,
     &ASYNCAPI,
     &DOCS,
+    &REDOC,
     &DOCS_ASSET,
     &OAUTH_METADATA,
     // Accounts
@@ -242,8 +244,11 @@ pub const ASYNCAPI: Route = Route::new("docs", "GET", "/asyncapi.json", "The Web
 /// The documentation as a page.
 pub const DOCS: Route = Route::new("docs", "GET", "/docs", "The documentation as a page (Swagger UI)").public();
 
-/// A file of the page.
-pub const DOCS_ASSET: Route = Route::new("docs", "GET", "/docs/{file}", "A file of the documentation page").public();
+/// The documentation as one page to read.
+pub const REDOC: Route = Route::new("docs", "GET", "/redoc", "The documentation as one page to read (ReDoc)").public();
+
+/// A file of these pages.
+pub const DOCS_ASSET: Route = Route::new("docs", "GET", "/docs/{file}", "A file of a documentation page").public();
 
 /// What an OAuth 2.0 client has to know of this server.
 pub const OAUTH_METADATA: Route =
@@ -489,7 +494,8 @@ pub const ACTIONS: &[&ActionRoute] = &[
 ];
 
 /// Opens a connection.
-pub const CONNECT: ActionRoute = ActionRoute::new("connect", "$connect", "Opens a connection for a session").audited("ws.connect");
+pub const CONNECT: ActionRoute =
+    ActionRoute::new("connect", "$connect", "Opens a connection for a session").limited(&[Policy::WS_CONNECT]).audited("ws.connect");
 
 /// Forgets a connection that has ended.
 pub const DISCONNECT: ActionRoute = ActionRoute::new("disconnect", "$disconnect", "Forgets a connection and its subscriptions");
@@ -506,7 +512,9 @@ pub const UNKNOWN_ACTION: ActionRoute = ActionRoute::new("unknown-action", "$def
 
 /// Starts a stream of chart frames, or changes its pace.
 pub const CHARTS_SUBSCRIBE: ActionRoute =
-    ActionRoute::new("charts", "charts.subscribe", "Streams frames of a chart, or changes their pace").audited("charts.subscribe");
+    ActionRoute::new("charts", "charts.subscribe", "Streams frames of a chart, or changes their pace")
+        .limited(&[Policy::CHARTS_SUBSCRIBE])
+        .audited("charts.subscribe");
 
 /// Ends a stream of chart frames.
 pub const CHARTS_UNSUBSCRIBE: ActionRoute = ActionRoute::new("charts", "charts.unsubscribe", "Ends the stream of a chart");

@@ -51,14 +51,33 @@ fn common_errors() -> [Problem; 6] {
 }
 
 impl Document {
-    /// Describes a message of the server by an example.
+    /// Describes a message of the server by an example. Only a message that answers an action has an `id`, so describe the
+    /// actions first.
     pub fn message<M: ServerMessage + ToSchema>(&mut self, example: &M) {
-        let id = json!({"type": "string", "maxLength": 128, "description": "That of the client's message which this one answers."});
-        let payload = enveloped(schema::<M>(&mut self.schemas), ("type", M::TYPE), id);
+        let echoes = M::TYPE == ErrorMessage::TYPE || self.operations.values().any(|operation| operation.answers.first() == Some(&M::TYPE));
+        let id = json!({"type": "string", "maxLength": 128, "description": "The `id` of the client's message that this one answers."});
+        let payload = enveloped(schema::<M>(&mut self.schemas), ("type", M::TYPE), echoes.then_some(id));
         let mut example = serde_json::to_value(example).unwrap();
         example["type"] = M::TYPE.into();
+        self.add(M::TYPE, echoes, payload, &example);
+    }
+
+    /// Adds a message, whose payload is a schema with a name of its own.
+    fn add(&mut self, name: &'static str, echoes: bool, payload: Value, example: &Value) {
         let summary = payload["description"].clone();
-        self.messages.insert(M::TYPE.into(), message(M::TYPE, &summary, &payload, &example));
+        let before = self.schemas.insert(schema_name(name), payload);
+        assert!(before.is_none(), "two schemas are named {}", schema_name(name));
+        let mut message = json!({
+            "name": name,
+            "title": name,
+            "summary": summary,
+            "payload": reference(name),
+            "examples": [{"payload": example}],
+        });
+        if echoes {
+            message["correlationId"] = json!({"location": "$message.payload#/id", "description": "The client's own id for its message."});
+        }
+        self.messages.insert(name.into(), message);
     }
 
     /// Describes an action by an example of what it takes.
@@ -66,8 +85,7 @@ impl Document {
         let ActionRoute { action, summary, .. } = A::ROUTE;
         example["action"] = action.into();
         example["id"] = "1".into();
-        let payload = closed(json!({"type": "object"}), action);
-        self.messages.insert(action.into(), message(action, &summary.into(), &payload, &example));
+        self.add(action, true, closed(json!({"type": "object", "description": summary}), action), &example);
         let operation = Operation { route: A::ROUTE, answers: Vec::new(), codes: Vec::new(), note: "" };
         self.operations.insert(action, operation);
         Entry { document: self, action: PhantomData }
@@ -76,10 +94,23 @@ impl Document {
     /// All of it.
     pub fn finish(mut self) -> Value {
         let codes = self.codes();
-        let error = &mut self.messages[ErrorMessage::TYPE];
-        error["payload"]["properties"]["code"]["enum"] = codes.keys().copied().collect();
+        let code = &mut self.schemas[&schema_name(ErrorMessage::TYPE)]["properties"]["code"];
+        code["enum"] = codes.keys().copied().collect();
+        code["title"] = "ErrorCode".into();
         let codes: Vec<_> = codes.iter().map(|(code, detail)| format!("- `{code}`: {detail}")).collect();
-        error["description"] = format!("Its codes:\n\n{}", codes.join("\n")).into();
+        self.messages[ErrorMessage::TYPE]["description"] = format!("Its codes:\n\n{}", codes.join("\n")).into();
+        let (client, server): (Vec<_>, Vec<_>) =
+            self.messages.keys().map(String::as_str).partition(|name| self.operations.contains_key(name));
+        for (name, description, members) in
+            [("ClientMessage", "Every message of a client.", client), ("ServerMessage", "Every message of the server.", server)]
+        {
+            let members: Vec<_> = members.into_iter().map(reference).collect();
+            self.schemas.insert(name.into(), json!({"description": description, "oneOf": members}));
+        }
+        // Generators name types by titles, wherever a schema is used.
+        for (name, schema) in &mut self.schemas {
+            schema["title"] = name.as_str().into();
+        }
 
         let named = |kind: &str, name: &str| json!({"$ref": format!("#/{kind}/{name}")});
         let mut operations = Map::new();
@@ -131,7 +162,7 @@ impl Document {
 
     /// The request that opens a connection.
     fn handshake(&self) -> Value {
-        let subscribe = &self.messages[charts::Subscribe::ROUTE.action]["payload"]["properties"];
+        let subscribe = &self.schemas[&schema_name(charts::Subscribe::ROUTE.action)]["properties"];
         json!({
             "method": "GET",
             "query": {"type": "object", "additionalProperties": false, "properties": {
@@ -165,7 +196,7 @@ impl<A: Action> Entry<'_, A> {
     {
         let action = A::ROUTE.action;
         let payload = closed(schema::<T>(&mut self.document.schemas), action);
-        self.document.messages[action]["payload"] = payload;
+        self.document.schemas[&schema_name(action)] = payload;
         self
     }
 
@@ -234,23 +265,21 @@ fn of_channel(names: &[&str]) -> Value {
     names.iter().map(|name| json!({"$ref": format!("#/channels/live/messages/{name}")})).collect()
 }
 
-/// A message of either side.
-fn message(name: &str, summary: &Value, payload: &Value, example: &Value) -> Value {
-    json!({
-        "name": name,
-        "title": name,
-        "summary": summary,
-        "correlationId": {"location": "$message.payload#/id", "description": "The client's own id for its message, which answers echo."},
-        "payload": payload,
-        "examples": [{"payload": example}],
-    })
+/// The name of a message's schema: `ChartsSubscribeMessage` of `charts.subscribe`.
+fn schema_name(message: &str) -> String {
+    let capitalised = |part: &str| part[..1].to_uppercase() + &part[1..];
+    message.split('.').map(capitalised).chain(["Message".to_owned()]).collect()
+}
+
+/// A message's schema.
+fn reference(message: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{}", schema_name(message))})
 }
 
 /// What a client's message has: what is not known is refused.
 fn closed(body: Value, action: &str) -> Value {
-    let id =
-        json!({"type": ["string", "null"], "maxLength": 128, "description": "The client's own id for the message, which answers echo."});
-    let mut payload = enveloped(body, ("action", action), id);
+    let id = json!({"type": ["string", "null"], "maxLength": 128, "description": "Your own id for the message. Its answer echoes it."});
+    let mut payload = enveloped(body, ("action", action), Some(id));
     payload["additionalProperties"] = false.into();
     payload
 }
@@ -271,8 +300,17 @@ fn security_schemes() -> Value {
 }
 
 const DESCRIPTION: &str = "The WebSocket API of a finance team's AI assistant. A message is a JSON object: a client's has an `action` \
-    and perhaps an `id` of its own, a server's has a `type` and the `id` of the message that it answers. What is wrong, unknown or too \
-    much is answered with `error`, and the connection stays. The API only grows: messages and members are added, never changed or \
+    and perhaps an `id` of its own, a server's has a `type`, and an answer echoes that `id`. Frames of a stream and the end of a reply \
+    have no `id`: they name their `subscription_id` or `message_id`. What is wrong, unknown or too much is answered with `error`, and \
+    the connection stays.\n\n\
+    **Order.** API Gateway hands over each message by itself, so that a message can overtake the one before it. Wait for the answer \
+    before you send the next message about the same chart or reply. Or number the messages about a chart by `seq`: the one with the \
+    highest number counts. A message that arrives after a higher number is answered by an `error` with the code `conflict`, and \
+    changes nothing. Take one counter for a connection, raise it for each message, and send it with all messages about a chart or \
+    with none.\n\n\
+    **Limits.** A connection that is refused by `ws_messages` waits for as long as the error says. One that is refused ten times as \
+    many messages as the limit allows is closed.\n\n\
+    The API only grows: messages and members are added, never changed or \
     removed; ignore what you do not know.";
 
 const CHANNEL: &str = "A connection is opened with one of the credentials, the first of which counts: a ticket, the header, the \

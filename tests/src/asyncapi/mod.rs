@@ -24,23 +24,24 @@ const REQUEST: &str = "c2VydmVyLWlk=";
 /// The whole document.
 pub fn document() -> Value {
     let mut document = Document::default();
-    messages(&mut document);
     document.action::<ping::Ping>(json!({})).answer::<ping::Pong>();
     document
         .action::<auth_renew::Renew>(json!({"token": "eyJ0eXAiOiJhdCtqd3QifQ.e30.c2lnbmF0dXJl"}))
         .body::<auth_renew::RenewBody>()
         .answer::<auth_renew::Renewed>();
     document
-        .action::<charts::Subscribe>(json!({"chart_type": "line", "interval_ms": 500}))
+        .action::<charts::Subscribe>(json!({"chart_type": "line", "interval_ms": 500, "seq": 1}))
         .body::<charts::SubscribeBody>()
         .answer::<Subscribed>()
         .then::<chart_stream::Data>()
         .then::<chart_stream::Ended>()
+        .fails(Problem::overtaken(2))
         .note("Frames follow until the stream is unsubscribed from or ends by itself. A connection has one stream of each chart.");
     document
-        .action::<charts::Unsubscribe>(json!({"chart_type": "line"}))
+        .action::<charts::Unsubscribe>(json!({"chart_type": "line", "seq": 2}))
         .body::<charts::UnsubscribeBody>()
         .answer::<charts::Unsubscribed>()
+        .fails(Problem::overtaken(3))
         .note("Doing it twice is doing it once. Frames that were on their way may come before the answer, and none after it.");
     document
         .action::<chat_send::ChatSend>(json!({"message": "How did Alpha do in 2023?"}))
@@ -62,21 +63,28 @@ pub fn document() -> Value {
     document
         .action::<chat_follow::Cancel>(json!({"message_id": REPLY}))
         .body::<chat_follow::CancelBody>()
-        .answer::<ChatCompleted>()
+        .answer::<chat_follow::Cancelling>()
+        .then::<ChatCompleted>()
         .fails(Problem::not_found())
         .fails(Problem::reply_ended())
         .note(
-            "Nothing answers it by itself: within half a second the reply ends for everyone who hears it, by `chat.completed` with \
-             `stop_reason: \"cancelled\"`. Doing it twice is doing it once.",
+            "`chat.cancelling` echoes the `id`; a message without one has no answer. Within half a second the reply ends for everyone \
+             who hears it, by `chat.completed` with `stop_reason: \"cancelled\"`. It may come before `chat.cancelling`. Doing it twice \
+             is doing it once.",
         );
     document
         .action::<chat_follow::Resume>(json!({"message_id": REPLY, "after_sequence": 7}))
         .body::<chat_follow::ResumeBody>()
-        .answer::<ChatDelta>()
+        .answer::<chat_follow::Resumed>()
+        .then::<ChatDelta>()
         .then::<ChatCompleted>()
         .then::<ChatFailed>()
         .fails(Problem::not_found())
-        .note("The deltas after that one come, and the rest as it is written, over any connection of the same user, for a day.");
+        .note(
+            "`chat.resumed` echoes the `id`; a message without one has no answer. The deltas after that one come, and the rest as it is \
+             written, over any connection of the same user, for a day. The first of them may come before `chat.resumed`.",
+        );
+    messages(&mut document);
     document.finish()
 }
 
@@ -94,13 +102,16 @@ fn messages(document: &mut Document) {
         chart_type: ChartType::Line,
         timestamp: "2026-01-31T09:30:00.000Z".into(),
         sequence: 1,
-        figures: chart_stream::Figures::Points(vec![point]),
+        points: Some(vec![point]),
+        slices: None,
     });
     document.message(&chart_stream::Ended { subscription_id: subscription_id(), reason: chart_stream::Reason::Deadline });
     document.message(&charts::Unsubscribed { chart_type: ChartType::Line });
 
     let message_id = || REPLY.to_owned();
     document.message(&ChatStarted { message_id: message_id(), conversation_id: CONVERSATION.into() });
+    document.message(&chat_follow::Cancelling { message_id: message_id() });
+    document.message(&chat_follow::Resumed { message_id: message_id(), after_sequence: 7 });
     document.message(&ChatDelta { message_id: message_id(), sequence: 1, text: "Lorem ipsum".into() });
     document.message(&ChatCompleted {
         message_id: message_id(),

@@ -12,19 +12,14 @@ pub fn schema<T: ToSchema>(others: &mut Map<String, Value>) -> Value {
     draft7(serde_json::to_value(T::schema()).unwrap())
 }
 
-/// The schema of an object as a message: with the member that says which it is, and the client's id.
-pub fn enveloped(mut schema: Value, (member, name): (&str, &str), id: Value) -> Value {
-    // A type with a flattened member is all of several objects.
-    let parts = schema.get("allOf").and_then(Value::as_array);
-    let object = match parts.and_then(|parts| parts.iter().position(|part| part["type"] == "object")) {
-        Some(part) => &mut schema["allOf"][part],
-        None => &mut schema,
-    };
-    let own = object["properties"].as_object().cloned().unwrap_or_default();
-    let envelope = [(member.to_owned(), json!({"type": "string", "const": name})), ("id".to_owned(), id)];
-    object["properties"] = envelope.into_iter().chain(own).collect();
-    let own = object["required"].as_array().cloned().unwrap_or_default();
-    object["required"] = std::iter::once(json!(member)).chain(own).collect();
+/// The schema of an object as a message: with the member that says which it is, and the client's id where there is one.
+pub fn enveloped(mut schema: Value, (member, name): (&str, &str), id: Option<Value>) -> Value {
+    let own = schema["properties"].as_object().cloned().unwrap_or_default();
+    let id = id.map(|id| ("id".to_owned(), id));
+    let envelope = std::iter::once((member.to_owned(), json!({"type": "string", "const": name}))).chain(id);
+    schema["properties"] = envelope.chain(own).collect();
+    let own = schema["required"].as_array().cloned().unwrap_or_default();
+    schema["required"] = std::iter::once(json!(member)).chain(own).collect();
     schema
 }
 
@@ -38,10 +33,8 @@ fn draft7(schema: Value) -> Value {
                 members.remove("example");
                 members.insert("examples".into(), json!([example]));
             }
-            if members.len() > 1
-                && let Some(target) = members.remove("$ref")
-            {
-                members.insert("allOf".into(), json!([{"$ref": target}]));
+            if members.contains_key("$ref") {
+                members.retain(|name, _| name == "$ref");
             }
             Value::Object(members)
         }

@@ -38,13 +38,19 @@ async fn the_documentation_is_served_from_the_function_itself() {
     assert_eq!(served, openapi::document());
     assert_eq!(world.get("/asyncapi.json", None).await.expect(200), asyncapi::document());
 
-    let page = world.get("/docs", None).await;
-    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
-    assert!(page.header("content-security-policy").contains("script-src 'self'"), "{page:?}");
+    for path in ["/docs", "/redoc"] {
+        let page = world.get(path, None).await;
+        assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+        assert!(page.header("content-security-policy").contains("script-src 'self';"), "{page:?}");
+    }
+    let redoc = world.send(world.request(http::Method::GET, "/docs/redoc.standalone.js")).await;
+    assert_eq!((redoc.status, redoc.header("content-encoding")), (200, "gzip"));
     for (file, content_type) in [
         ("swagger-ui.css", "text/css; charset=utf-8"),
         ("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
         ("initializer.js", "text/javascript; charset=utf-8"),
+        ("sign-in.js", "text/javascript; charset=utf-8"),
+        ("redoc.css", "text/css; charset=utf-8"),
     ] {
         let asset = world.get(&format!("/docs/{file}"), None).await;
         assert_eq!((asset.status, asset.header("content-type")), (200, content_type), "{file}");

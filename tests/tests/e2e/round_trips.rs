@@ -58,7 +58,8 @@ fn short(calls: &[String]) -> Vec<String> {
 #[tokio::test]
 async fn what_needs_no_table_asks_none() {
     let world = World::start().await;
-    for route in ["GET /", "GET /health", "GET /docs", "GET /docs/initializer.js", "GET /openapi.json", "GET /asyncapi.json"] {
+    for route in ["GET /", "GET /health", "GET /docs", "GET /redoc", "GET /docs/initializer.js", "GET /openapi.json", "GET /asyncapi.json"]
+    {
         check(&world, (route, None, None), &[]).await;
     }
 }
@@ -305,11 +306,12 @@ async fn a_connection_asks_no_more_than_it_must() {
         assert_eq!(sorted(short(&calls)), sorted(expected));
     };
     let (mut socket, calls) = world.round_trips(world.connect(&caller)).await;
-    check(calls, &["GetItem Sessions", "TransactWriteItems Connections+Sessions+Audit"]);
+    // The session and how many have been opened, side by side.
+    check(calls, &["GetItem Sessions", "UpdateItem Limits", "TransactWriteItems Connections+Sessions+Audit"]);
     let query = format!("?ticket={}", crate::realtime::ticket(&world, &caller).await);
     let (by_ticket, calls) = world.round_trips(world.handshake(&query, &[])).await;
     assert!(by_ticket.is_ok());
-    check(calls, &["GetItem Tickets", "GetItem Sessions", "TransactWriteItems Connections+Tickets+Sessions+Audit"]);
+    check(calls, &["GetItem Tickets", "GetItem Sessions", "UpdateItem Limits", "TransactWriteItems Connections+Tickets+Sessions+Audit"]);
 
     // Every message reads its connection and, side by side, its session and counts.
     let every = ["GetItem Connections", "GetItem Sessions", "UpdateItem Limits"];

@@ -2,7 +2,6 @@
 
 use futures_util::FutureExt as _;
 use platform::audit::Note;
-use platform::chat::ChatCompleted;
 use platform::config::ConfigError;
 use platform::domain::ResourceId;
 use platform::http::{Fields, Form};
@@ -10,12 +9,13 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
-use platform::socket::{Action, Message};
+use platform::socket::{Action, Message, ServerMessage};
 use platform::store::Drafts;
+use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The action. Nothing answers it by itself: the worker stops within half a second, keeps what it has written, and says
-/// `chat.completed` with `stop_reason: "cancelled"` to everyone who hears the reply.
+/// The action. The worker stops within half a second, keeps what it has written, and says `chat.completed` with
+/// `stop_reason: "cancelled"` to everyone who hears the reply.
 pub struct Cancel {
     drafts: Drafts,
 }
@@ -28,6 +28,18 @@ pub struct CancelBody {
     pub message_id: ResourceId,
 }
 
+/// The reply is being stopped: the answer to a `chat.cancel` that has an `id`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Cancelling {
+    /// The reply.
+    #[schema(format = "uuid")]
+    pub message_id: String,
+}
+
+impl ServerMessage for Cancelling {
+    const TYPE: &'static str = "chat.cancelling";
+}
+
 impl Form for CancelBody {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { message_id: fields.required("message_id")? })
@@ -37,25 +49,26 @@ impl Form for CancelBody {
 impl Action for Cancel {
     const ROUTE: ActionRoute = routes::CHAT_CANCEL;
     type Body = CancelBody;
-    type Output = ChatCompleted;
+    type Output = Cancelling;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self { drafts: Drafts::new(platform.database()?, &platform.config)? })
     }
 
-    async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<ChatCompleted>>, Problem> {
+    async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<Cancelling>>, Problem> {
         let id = message.body.message_id.as_str();
         let note = Note::action("chat.cancelled").resource("message", id);
         let (drafts, user_id, refused) = (self.drafts.clone(), message.caller.user_id.clone(), note.clone());
         let cancel = self.drafts.cancel(id, &user_id, message.now);
-        Ok(Plan::reply(None).note(note).write_or_replan(
+        let answer = message.id.map(|_| Cancelling { message_id: id.to_owned() });
+        Ok(Plan::reply(answer.clone()).note(note).write_or_replan(
             cancel,
             Box::new(move |found| {
                 async move {
                     let head = found.map(|item| drafts.read(item)).transpose()?.filter(|head| head.user_id == user_id);
                     Ok(match head {
                         // Cancelling twice is cancelling once.
-                        Some(head) if head.cancelled_at.is_some() => Plan::reply(None),
+                        Some(head) if head.cancelled_at.is_some() => Plan::reply(answer),
                         Some(_) => Plan::refuse(Problem::reply_ended()).note(refused),
                         None => Plan::refuse(Problem::not_found()).note(refused),
                     })

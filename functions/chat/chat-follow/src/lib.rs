@@ -3,5 +3,5 @@
 mod cancel;
 mod resume;
 
-pub use cancel::{Cancel, CancelBody};
-pub use resume::{Resume, ResumeBody};
+pub use cancel::{Cancel, CancelBody, Cancelling};
+pub use resume::{Resume, ResumeBody, Resumed};

@@ -1,7 +1,7 @@
 //! `chat.resume`.
 
 use futures_util::FutureExt as _;
-use platform::chat::{ChatDelta, Listening};
+use platform::chat::Listening;
 use platform::config::ConfigError;
 use platform::domain::ResourceId;
 use platform::http::{Fields, Form};
@@ -9,10 +9,11 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
-use platform::socket::{Action, Message};
+use platform::socket::{Action, Message, ServerMessage};
+use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The action. What answers it are the reply's own messages, from the one after `after_sequence` on. While the reply is being
+/// The action. What it brings are the reply's own messages, from the one after `after_sequence` on. While the reply is being
 /// written its worker sends them, as to whoever asked for it; one that has ended is sent from here.
 pub struct Resume {
     listening: Listening,
@@ -29,6 +30,21 @@ pub struct ResumeBody {
     pub after_sequence: u64,
 }
 
+/// The rest of the reply comes: the answer to a `chat.resume` that has an `id`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Resumed {
+    /// The reply.
+    #[schema(format = "uuid")]
+    pub message_id: String,
+    /// As it was asked for: the deltas after this one come.
+    #[schema(example = 7)]
+    pub after_sequence: u64,
+}
+
+impl ServerMessage for Resumed {
+    const TYPE: &'static str = "chat.resumed";
+}
+
 impl Form for ResumeBody {
     fn read(fields: &mut Fields) -> Option<Self> {
         let message_id = fields.required("message_id");
@@ -40,20 +56,21 @@ impl Form for ResumeBody {
 impl Action for Resume {
     const ROUTE: ActionRoute = routes::CHAT_RESUME;
     type Body = ResumeBody;
-    type Output = ChatDelta;
+    type Output = Resumed;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self { listening: Listening::new(platform)? })
     }
 
-    async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<ChatDelta>>, Problem> {
+    async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<Resumed>>, Problem> {
         let ResumeBody { message_id, after_sequence } = message.body;
+        let answer = message.id.map(|_| Resumed { message_id: message_id.as_str().to_owned(), after_sequence });
         let listen = self.listening.listen(&message.caller.user_id, message_id.as_str(), message.connection, after_sequence, message.now);
-        let Some(replay) = listen.await? else { return Ok(Plan::reply(None)) };
+        let Some(replay) = listen.await? else { return Ok(Plan::reply(answer)) };
         let follow = async move {
             replay.send().await;
             Ok(None)
         };
-        Ok(Plan::reply(None).then(Box::new(|| follow.boxed())))
+        Ok(Plan::reply(answer).then(Box::new(|| follow.boxed())))
     }
 }

@@ -16,7 +16,7 @@ use platform::worker::{Invocation, Worker};
 
 use crate::stream::{End, Stream};
 
-pub use figures::{Figures, Point, Slice};
+pub use figures::{Point, Slice};
 pub use messages::{Data, Ended, Reason};
 
 /// The worker.

@@ -6,7 +6,7 @@ use platform::store::Subscription;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::figures::{Figures, figures};
+use crate::figures::{Figures, Point, Slice, figures};
 
 /// One frame of a chart.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -21,9 +21,14 @@ pub struct Data {
     pub timestamp: String,
     /// Number of the frame: 1, 2, 3… without a gap, whatever the pace.
     pub sequence: u64,
-    /// What to draw: `points` of a line or bar chart, `slices` of a pie.
-    #[serde(flatten)]
-    pub figures: Figures,
+    /// What to draw of a line or bar chart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<Point>, required = false)]
+    pub points: Option<Vec<Point>>,
+    /// What to draw of a pie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<Slice>, required = false)]
+    pub slices: Option<Vec<Slice>>,
 }
 
 /// A stream has ended by itself; subscribing again begins another.
@@ -59,12 +64,17 @@ impl ServerMessage for Ended {
 /// The frame that a subscription stands at: the same one whoever makes it.
 impl From<&Subscription> for Data {
     fn from(held: &Subscription) -> Self {
+        let (points, slices) = match figures(held.chart_type, held.sequence, &held.subscription_id) {
+            Figures::Points(points) => (Some(points), None),
+            Figures::Slices(slices) => (None, Some(slices)),
+        };
         Self {
             subscription_id: held.subscription_id.clone(),
             chart_type: held.chart_type,
             timestamp: held.framed_at.clone().unwrap_or_default(),
             sequence: held.sequence,
-            figures: figures(held.chart_type, held.sequence, &held.subscription_id),
+            points,
+            slices,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use platform::charts::{Announce, Charts, Subscribed};
 use platform::config::ConfigError;
-use platform::domain::{ChartType, Interval};
+use platform::domain::{ChartType, Interval, Seq};
 use platform::http::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -24,13 +24,17 @@ pub struct SubscribeBody {
     /// Milliseconds between frames.
     #[schema(value_type = Option<u64>, minimum = 250, maximum = 60000, default = 2000)]
     pub interval_ms: Interval,
+    /// Your own number of this message. A connection's messages about a chart take effect in the order of these numbers.
+    #[schema(value_type = Option<u64>, minimum = 0, maximum = 9_007_199_254_740_991_u64)]
+    pub seq: Option<Seq>,
 }
 
 impl Form for SubscribeBody {
     fn read(fields: &mut Fields) -> Option<Self> {
         let chart_type = fields.required("chart_type");
         let interval_ms = fields.optional("interval_ms");
-        Some(Self { chart_type: chart_type?, interval_ms: interval_ms?.unwrap_or_default() })
+        let seq = fields.optional("seq");
+        Some(Self { chart_type: chart_type?, interval_ms: interval_ms?.unwrap_or_default(), seq: seq? })
     }
 }
 
@@ -44,7 +48,7 @@ impl Action for Subscribe {
     }
 
     async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<Subscribed>>, Problem> {
-        let SubscribeBody { chart_type, interval_ms } = message.body;
-        self.charts.subscribe(message.connection, chart_type, interval_ms, Announce::Answer, message.now)
+        let SubscribeBody { chart_type, interval_ms, seq } = message.body;
+        self.charts.subscribe(message.connection, (chart_type, interval_ms), seq, Announce::Answer, message.now)
     }
 }

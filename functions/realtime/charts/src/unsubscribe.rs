@@ -1,14 +1,15 @@
 //! `charts.unsubscribe`.
 
+use futures_util::FutureExt as _;
 use platform::config::ConfigError;
-use platform::domain::ChartType;
+use platform::domain::{ChartType, Seq};
 use platform::http::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message, ServerMessage};
-use platform::store::Subscriptions;
+use platform::store::{SubscriptionState, Subscriptions};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,6 +23,9 @@ pub struct Unsubscribe {
 pub struct UnsubscribeBody {
     /// Chart.
     pub chart_type: ChartType,
+    /// Your own number of this message. A connection's messages about a chart take effect in the order of these numbers.
+    #[schema(value_type = Option<u64>, minimum = 0, maximum = 9_007_199_254_740_991_u64)]
+    pub seq: Option<Seq>,
 }
 
 /// The connection has no stream of this chart any more.
@@ -37,7 +41,9 @@ impl ServerMessage for Unsubscribed {
 
 impl Form for UnsubscribeBody {
     fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { chart_type: fields.required("chart_type")? })
+        let chart_type = fields.required("chart_type");
+        let seq = fields.optional("seq");
+        Some(Self { chart_type: chart_type?, seq: seq? })
     }
 }
 
@@ -51,8 +57,21 @@ impl Action for Unsubscribe {
     }
 
     async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<Unsubscribed>>, Problem> {
-        let UnsubscribeBody { chart_type } = message.body;
-        let end = self.subscriptions.end(&message.connection.connection_id, chart_type);
-        Ok(Plan::reply(Some(Unsubscribed { chart_type })).write(end))
+        let UnsubscribeBody { chart_type, seq } = message.body;
+        let connection = message.connection;
+        let end = self.subscriptions.end(&connection.connection_id, chart_type, seq, connection.expires_at);
+        let subscriptions = self.subscriptions.clone();
+        // The condition fails for a newer message alone.
+        let overtaken = move |found: Option<_>| {
+            async move {
+                let found = found.map(|item| subscriptions.read(item)).transpose()?;
+                Err(found
+                    .as_ref()
+                    .and_then(SubscriptionState::seq)
+                    .map_or_else(Problem::conflict, |newest| Problem::overtaken(newest.number())))
+            }
+            .boxed()
+        };
+        Ok(Plan::reply(Some(Unsubscribed { chart_type })).write_or_replan(end, Box::new(overtaken)))
     }
 }

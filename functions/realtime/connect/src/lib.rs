@@ -6,6 +6,7 @@ mod query;
 
 use std::time::Instant;
 
+use futures_util::future::join;
 use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use platform::charts::{Announce, Charts};
@@ -13,7 +14,8 @@ use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::gate::{Gate, Passage};
 use platform::identity::Principal;
-use platform::plan::{Plan, Reply};
+use platform::limits::Policy;
+use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
@@ -52,36 +54,49 @@ impl Lifecycle for Connect {
 
     async fn handle(&self, call: &Call) -> Result<Reply<()>, Problem> {
         let now = self.clock.now();
-        let passage = Passage { context: &call.context, now, since: Instant::now(), action: Self::ROUTE.audit, claim: None };
+        // Only a connection that opens leaves an event of its own, so its note names the action.
+        let passage = Passage { context: &call.context, now, since: Instant::now(), action: None, claim: None };
         let admission = self.admit(call, now).await;
         let caller = admission.as_ref().ok().map(|admission| Principal::from(admission.identity.clone()));
-        let asked = match admission {
-            Ok(admission) => self.ask(call, admission, now).await,
-            Err(problem) => Err(problem),
-        };
-        let plan = match &asked {
-            Ok((asked, session)) => self.opening.clone().plan(asked.clone(), Some(session.clone()), now).await,
-            // Whoever is nobody, or nobody any more, leaves one event in a while: else strangers could fill the trail.
+        match self.open(call, admission, caller.as_ref(), &passage).await {
+            Ok(reply) => Ok(reply),
             Err(problem) if matches!(problem.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-                return Err(self.gate.deny(problem.clone(), caller.as_ref(), &passage).await);
+                Err(self.gate.deny(problem, caller.as_ref(), &passage).await)
             }
-            Err(problem) => Ok(Plan::refuse(problem.clone()).note(opening::note(&call.connection_id))),
-        };
-        let reply = self.gate.commit(plan, caller.as_ref(), &passage).await?;
+            Err(problem) => {
+                if let Some(caller) = &caller {
+                    self.gate.tell_failure(&problem, opening::note(&call.connection_id), caller, &passage).await;
+                }
+                Err(problem)
+            }
+        }
+    }
+}
 
-        if let Ok((Asked { connection, chart: Some((chart_type, interval)), .. }, _)) = asked {
-            let passage = Passage { action: routes::CHARTS_SUBSCRIBE.audit, ..passage };
-            let plan = self.charts.subscribe(&connection, chart_type, interval, Announce::Worker, now);
+impl Connect {
+    /// Opens a connection, and subscribes to the chart that it asks for.
+    async fn open(
+        &self,
+        call: &Call,
+        admission: Result<Admission, Problem>,
+        caller: Option<&Principal>,
+        passage: &Passage<'_>,
+    ) -> Result<Reply<()>, Problem> {
+        let now = passage.now;
+        let (asked, session) = self.ask(call, admission?, caller, passage).await?;
+        let plan = self.opening.clone().plan(asked.clone(), Some(session), now).await;
+        let reply = self.gate.commit(plan, caller, passage).await?;
+        if let Asked { connection, chart: Some(chart), .. } = asked {
+            let passage = Passage { action: routes::CHARTS_SUBSCRIBE.audit, claim: None, ..*passage };
+            let plan = self.charts.subscribe(&connection, chart, None, Announce::Worker, now);
             // The connection has been committed and is good without the chart, which can be subscribed to again.
-            if let Err(problem) = self.gate.commit(plan, caller.as_ref(), &passage).await {
+            if let Err(problem) = self.gate.commit(plan, caller, &passage).await {
                 tracing::error!(code = %problem.code, connection_id = connection.connection_id, "a chart was not subscribed to");
             }
         }
         Ok(reply)
     }
-}
 
-impl Connect {
     /// Who asks for a connection: from where, and with what.
     async fn admit(&self, call: &Call, now: Timestamp) -> Result<Admission, Problem> {
         let allowed = |origin: &HeaderValue| self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes());
@@ -91,12 +106,29 @@ impl Connect {
         self.credentials.judge(call, now).await
     }
 
-    /// What is asked for, and the session that it is asked for in.
-    async fn ask(&self, call: &Call, admission: Admission, now: Timestamp) -> Result<(Asked, Session), Problem> {
+    /// What is asked for, and the session that it is asked for in, if its user may open one more.
+    async fn ask(
+        &self,
+        call: &Call,
+        admission: Admission,
+        caller: Option<&Principal>,
+        passage: &Passage<'_>,
+    ) -> Result<(Asked, Session), Problem> {
         let Admission { identity, token_exp, spend } = admission;
-        let session = self.sessions.get(&identity.session_id).await?;
-        let session = session.filter(|session| session.holds(&identity, now)).ok_or_else(Problem::invalid_token)?;
-        let ConnectQuery { chart } = call.query().read()?;
+        let query = call.query().read::<ConnectQuery>();
+        let limits: &[&[Policy]] = match &query {
+            Ok(ConnectQuery { chart: Some(_) }) => &[Self::ROUTE.limits, routes::CHARTS_SUBSCRIBE.limits],
+            Ok(ConnectQuery { chart: None }) => &[Self::ROUTE.limits],
+            // What is not valid counts nowhere.
+            Err(_) => &[],
+        };
+        let limits = limits.concat();
+        // Side by side: that an attempt in a session that has ended is counted harms no other user.
+        let count = self.gate.count(&limits, caller, None, None, passage);
+        let (session, counted) = join(self.sessions.get(&identity.session_id), count).await;
+        let session = session?.filter(|session| session.holds(&identity, passage.now)).ok_or_else(Problem::invalid_token)?;
+        let ConnectQuery { chart } = query?;
+        counted?;
         let connection = Connection {
             connection_id: call.connection_id.clone(),
             identity,

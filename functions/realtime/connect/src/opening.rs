@@ -38,9 +38,9 @@ pub struct Asked {
     pub chart: Option<(ChartType, Interval)>,
 }
 
-/// What the event of a connection says, which every one leaves that a known caller asks for, whatever is wrong with how.
+/// What the event of a connection says.
 pub fn note(connection_id: &str) -> Note {
-    Note::default().resource("connection", connection_id).attempt()
+    Note::action("ws.connect").resource("connection", connection_id)
 }
 
 impl Opening {
@@ -58,22 +58,23 @@ impl Opening {
     /// since it was read leads back here.
     pub fn plan(self, asked: Asked, session: Option<Session>, now: Timestamp) -> BoxFuture<'static, Result<Plan<()>, Problem>> {
         async move {
-            let note = note(&asked.connection.connection_id);
             let Some(session) = session.filter(|session| session.holds(&asked.connection.identity, now)) else {
-                return Ok(Plan::refuse(Problem::invalid_token()).note(note));
+                return Err(Problem::invalid_token());
             };
             let ended = self.ended(&session, now).await;
             if session.connections.len() - ended.len() >= CONNECTIONS_PER_SESSION {
-                return Ok(Plan::refuse(Problem::too_many_connections(CONNECTIONS_PER_SESSION)).note(note));
+                return Err(Problem::too_many_connections(CONNECTIONS_PER_SESSION));
             }
             let reply = Reply::new(());
             let reply = match asked.protocol {
                 Some(protocol) => reply.header(header::SEC_WEBSOCKET_PROTOCOL, protocol),
                 None => reply,
             };
+            let note = note(&asked.connection.connection_id);
             let mut plan = Plan::reply(reply).note(note).write(self.connections.open(&asked.connection)?);
             if let Some(spend) = &asked.spend {
-                plan = plan.write_or(spend.clone(), Problem::invalid_ticket());
+                // A plan of its own, so that the refusal leaves no event of this connection.
+                plan = plan.write_or_replan(spend.clone(), Box::new(|_| async { Err(Problem::invalid_ticket()) }.boxed()));
             }
             let place = self.sessions.take_place(&asked.connection, &ended, now);
             Ok(plan.write_or_replan(

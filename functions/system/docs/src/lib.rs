@@ -7,8 +7,8 @@ mod root;
 
 pub use documents::{AsyncApi, OpenApi, SERVER_URL};
 pub use metadata::{AuthorizationServer, Metadata};
-pub use page::{Asset, Page};
+pub use page::{Asset, Page, Redoc};
 pub use root::{Root, Service};
 
 /// The endpoints of this function.
-pub type Endpoints = (Root, OpenApi, AsyncApi, Page, Asset, Metadata);
+pub type Endpoints = (Root, OpenApi, AsyncApi, Page, Redoc, Asset, Metadata);

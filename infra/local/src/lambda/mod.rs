@@ -120,7 +120,9 @@ impl Functions {
             let launcher = Launcher::new(&function, &settings.binaries, &settings.environment, address, &settings.logs)?;
             let (inbox, messages) = mpsc::unbounded_channel();
             pools.insert(function.id, inbox);
-            tasks.push(tokio::spawn(Pool::new(launcher, function.timeout, settings.limits).run(messages)));
+            let per_function = function.reserved_concurrency.unwrap_or(usize::MAX).min(settings.limits.per_function);
+            let limits = ProcessLimits { per_function, ..settings.limits };
+            tasks.push(tokio::spawn(Pool::new(launcher, function.timeout, limits).run(messages)));
         }
         let pools = Arc::new(pools);
         let runtime_api = runtime_api::start(listener, Arc::clone(&pools));

@@ -41,6 +41,8 @@ pub struct Function {
     pub schedules: Vec<Duration>,
     /// Memory size in MB, given to the function as `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`.
     pub memory_mb: u32,
+    /// Invocations that may run at the same time, where the template reserves a number of them.
+    pub reserved_concurrency: Option<usize>,
 }
 
 /// One DynamoDB table.

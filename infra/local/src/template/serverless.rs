@@ -36,7 +36,6 @@ const FUNCTION_WITHOUT_LOCAL_EFFECT: &[&str] = &[
     "Policies",
     "ProvisionedConcurrencyConfig",
     "RecursiveLoop",
-    "ReservedConcurrentExecutions",
     "Role",
     "RolePath",
     "Runtime",
@@ -54,6 +53,7 @@ const FUNCTION_WITHOUT_LOCAL_EFFECT: &[&str] = &[
 struct FunctionProperties {
     timeout: Option<Scalar<u64>>,
     memory_size: Option<Scalar<u32>>,
+    reserved_concurrent_executions: Option<Scalar<usize>>,
     #[serde(default)]
     environment: Environment,
     #[serde(default)]
@@ -127,6 +127,7 @@ pub(super) fn function(resource: &Resource, resolver: &Resolver) -> Result<(Func
         schedules,
         timeout: Duration::from_secs(properties.timeout.map_or(DEFAULT_TIMEOUT_SECONDS, |timeout| timeout.0)),
         memory_mb: properties.memory_size.map_or(DEFAULT_MEMORY_MB, |memory| memory.0),
+        reserved_concurrency: properties.reserved_concurrent_executions.map(|reserved| reserved.0),
     };
     Ok((function, routes))
 }

@@ -21,6 +21,21 @@ pub enum ChartType {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interval(u64);
 
+/// A client's own number of a message, which grows from one message to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seq(u64);
+
+impl Seq {
+    /// The largest whole number that JavaScript holds exactly.
+    pub const MAX: u64 = (1 << 53) - 1;
+
+    /// As a number.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 impl ChartType {
     /// Every kind.
     pub const ALL: [Self; 3] = [Self::Line, Self::Pie, Self::Bar];
@@ -60,6 +75,15 @@ impl Field for Interval {
         match u64::read(raw)? {
             milliseconds @ 250..=60_000 => Ok(Self(milliseconds)),
             _ => Err("must be 250 to 60000".into()),
+        }
+    }
+}
+
+impl Field for Seq {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        match u64::read(raw)? {
+            number @ 0..=Self::MAX => Ok(Self(number)),
+            _ => Err(format!("must be 0 to {}", Self::MAX)),
         }
     }
 }

@@ -9,7 +9,7 @@ mod profit;
 mod roles;
 
 pub use account::{Email, FullName, Identifier, Username};
-pub use chart::{ChartType, Interval};
+pub use chart::{ChartType, Interval, Seq};
 pub use chat::{MessageRole, MessageStatus, MessageText, PromptName, ResourceId, StopReason, Usage};
 pub use cost::{Budget, Cost};
 pub use password::{Check, HashError, Hasher, Password, Work};

@@ -23,6 +23,8 @@ pub(super) struct Count<'a> {
 pub struct Refused {
     /// The answer.
     pub problem: Problem,
+    /// Seconds until a call is let through again; 0 where that could not be found out.
+    pub wait_seconds: u64,
     /// What there were too many for; nothing, where that could not be found out.
     by: Vec<Subject>,
 }
@@ -36,7 +38,7 @@ impl Refused {
 
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
-        Self { problem: error.into(), by: Vec::new() }
+        Self { problem: error.into(), wait_seconds: 0, by: Vec::new() }
     }
 }
 
@@ -100,7 +102,7 @@ impl Gate {
         self.tell_refusal(refusing, key, caller, passage).await;
         let mut problem = Problem::rate_limited(refusing.standing.reset_seconds);
         problem.headers.extend(standings.headers());
-        Err(Refused { problem, by })
+        Err(Refused { problem, wait_seconds: refusing.standing.reset_seconds, by })
     }
 
     /// Counts a call in its window; nothing where the counter cannot be reached and that is to stop nobody.

@@ -5,6 +5,7 @@ use http::StatusCode;
 use super::{Gate, Passage};
 use crate::audit::{Note, Outcome};
 use crate::identity::Principal;
+use crate::limits::Policy;
 use crate::problem::Problem;
 use crate::store::StoreError;
 
@@ -20,6 +21,27 @@ impl Gate {
             self.tell_once("denied", subject, DENIAL_WINDOW_SECONDS, note, Outcome::Denied, caller, passage).await;
         }
         problem
+    }
+
+    /// Leaves an event of what a caller has asked for in vain, once per caller, code and window, with a count: one event each
+    /// would let a caller fill the trail.
+    pub async fn tell_failure(&self, problem: &Problem, note: Note, caller: &Principal, passage: &Passage<'_>) {
+        let subject = format!("{} {} {}", caller.user_id, self.route, problem.code);
+        let note = note.detail("code", problem.code.as_str());
+        self.tell_once("failed", &subject, DENIAL_WINDOW_SECONDS, note, Outcome::Failure, Some(caller), passage).await;
+    }
+
+    /// Adds refusals of a policy that a process has answered by itself to those that no event has counted yet. Gives how many
+    /// those are, from all processes; nothing where the counter cannot be reached.
+    pub async fn add_refusals(&self, policy: &Policy, subject: &str, count: u64) -> Option<u64> {
+        let counters = self.counters.as_ref()?;
+        match counters.add_untold(policy.name, subject, count).await {
+            Ok(untold) => Some(untold),
+            Err(error) => {
+                tracing::error!(%error, policy = policy.name, count, "refusals were not counted");
+                None
+            }
+        }
     }
 
     /// Leaves an event the first time in a window, with how often it happened since the last one. A denial stands

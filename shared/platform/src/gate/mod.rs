@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::http::Call;
 use crate::idempotency::{Claim, IdempotencyKey, Repeats};
 use crate::identity::{Principal, Scope};
-use crate::limits::Limits;
+use crate::limits::{Limits, Policy, Quota};
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::routes::{Access, ActionRoute, Route, Session};
@@ -112,6 +112,11 @@ impl Gate {
             database: Some(database),
             clock: platform.clock.clone(),
         })
+    }
+
+    /// The quota of a policy that is in force.
+    pub fn quota(&self, policy: &Policy) -> Quota {
+        self.limits.quota(policy)
     }
 
     /// What the `Idempotency-Key` of a request claims, and what an earlier request with it came to, if there was one.

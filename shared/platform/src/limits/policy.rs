@@ -96,6 +96,10 @@ impl Policy {
     pub const API_KEY: Self = Self::new("api_key", 600, 60, Subject::Session, OnStoreFailure::Allow);
     /// `ws_messages`: 60 a minute on a connection.
     pub const WS_MESSAGES: Self = Self::new("ws_messages", 60, 60, Subject::Connection, OnStoreFailure::Allow);
+    /// `ws_connect`: 30 a minute for a user.
+    pub const WS_CONNECT: Self = Self::new("ws_connect", 30, 60, Subject::User, OnStoreFailure::Allow);
+    /// `charts_subscribe`: 60 a minute for a user; each starts a worker.
+    pub const CHARTS_SUBSCRIBE: Self = Self::new("charts_subscribe", 60, 60, Subject::User, OnStoreFailure::Allow);
 
     /// Every policy.
     pub const ALL: &[Self] = &[
@@ -117,6 +121,8 @@ impl Policy {
         Self::AUDIT,
         Self::API_KEY,
         Self::WS_MESSAGES,
+        Self::WS_CONNECT,
+        Self::CHARTS_SUBSCRIBE,
     ];
 }
 

@@ -244,6 +244,11 @@ impl Problem {
         Self::new(Code::Conflict, "This was changed by someone else at the same time. Read it again and retry.")
     }
 
+    /// 409: the client has sent a newer message about the same thing, which has taken effect.
+    pub fn overtaken(newest: u64) -> Self {
+        Self::new(Code::Conflict, format!("A newer message, with seq {newest}, has taken effect. This one changes nothing."))
+    }
+
     /// 409: a reply can no longer be stopped.
     pub fn reply_ended() -> Self {
         Self::new(Code::Conflict, "The reply has ended.")

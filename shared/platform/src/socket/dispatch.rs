@@ -8,6 +8,7 @@ use futures_util::future::join;
 
 use super::action::{Action, Message};
 use super::call::{Call, MessageId};
+use super::floods::{Floods, Refusal};
 use super::frame::{ErrorMessage, ServerMessage};
 use super::presence::Presence;
 use super::sender::Sender;
@@ -25,9 +26,13 @@ use crate::routes::ActionRoute;
 /// What every message counts against, whatever is in it.
 const EVERY_MESSAGE: &[Policy] = &[Policy::WS_MESSAGES];
 
+/// A connection is closed that has been refused so many times as many messages as it may send.
+const CLOSED_AT: u64 = 10;
+
 /// What the messages of a function pass through.
 pub(super) struct Dispatch {
     gate: Gate,
+    floods: Floods,
     presence: Presence,
     sender: Sender,
     clock: Clock,
@@ -50,13 +55,14 @@ impl Dispatch {
     pub(super) fn new(platform: &Platform, route: &ActionRoute) -> Result<Self, ConfigError> {
         Ok(Self {
             gate: Gate::for_action(platform, route)?,
+            floods: Floods::default(),
             presence: Presence::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
             clock: platform.clock.clone(),
         })
     }
 
-    /// Dispatches a message: its connection and session, how often, what it says, the action's own limits, the work,
+    /// Dispatches a message: whether it has to wait, its connection and session, how often, what it says, the action's own limits, the work,
     /// the commit, the answer. Unlike a request's form, a mistyped message counts: nothing else slows a connection.
     pub(super) async fn dispatch<A: Action>(&self, action: &A, call: &Call) {
         let since = Instant::now();
@@ -79,7 +85,7 @@ impl Dispatch {
         if let Err(Failure { problem, over }) = result {
             self.post(call, id, &ErrorMessage::new(problem, &call.context.request_id)).await;
             if over && let Err(error) = self.sender.close(&call.connection_id).await {
-                tracing::warn!(%error, connection_id = call.connection_id, "a connection without a session stays open");
+                tracing::warn!(%error, connection_id = call.connection_id, "a connection that is over stays open");
             }
         }
     }
@@ -94,6 +100,9 @@ impl Dispatch {
     ) -> Result<(), Failure> {
         let route = A::ROUTE;
         let now = self.clock.now();
+        if let Some(refusal) = self.floods.refuse(&call.connection_id, now, self.gate.quota(&Policy::WS_MESSAGES).limit) {
+            return Err(self.refuse_again(&call.connection_id, refusal).await);
+        }
         let over = || Failure { problem: Problem::invalid_token(), over: true };
         let connection = self.presence.find(&call.connection_id, now).await?.ok_or_else(over)?;
         let context = Context { user_agent: connection.user_agent.clone(), ..call.context.clone() };
@@ -106,7 +115,10 @@ impl Dispatch {
         if !holds? {
             return Err(over());
         }
-        counted?;
+        if let Err(refused) = counted {
+            self.floods.remember(&call.connection_id, now, refused.wait_seconds);
+            return Err(refused.into());
+        }
         let body = fields?.read::<A::Body>()?;
         count(route.limits).await?;
 
@@ -135,6 +147,16 @@ impl Dispatch {
             }
         }
         Ok(reply.map(drop)?)
+    }
+
+    /// Refuses a message of a connection that has been refused before. Its connection is over where that has come too often.
+    async fn refuse_again(&self, connection_id: &str, Refusal { wait_seconds, tell }: Refusal) -> Failure {
+        let refused = match tell {
+            Some(count) => self.gate.add_refusals(&Policy::WS_MESSAGES, connection_id, count).await,
+            None => None,
+        };
+        let enough = CLOSED_AT.saturating_mul(self.gate.quota(&Policy::WS_MESSAGES).limit);
+        Failure { problem: Problem::rate_limited(wait_seconds), over: refused.is_some_and(|refused| refused >= enough) }
     }
 
     /// Posts a message. That the client has gone meanwhile, or cannot be reached, is nobody's problem but its own.

@@ -3,6 +3,7 @@
 mod action;
 mod call;
 mod dispatch;
+mod floods;
 mod frame;
 mod function;
 mod hangup;

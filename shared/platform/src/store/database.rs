@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
@@ -131,22 +130,6 @@ impl Database {
         match attempt(request).await? {
             Ok(updated) => updated.attributes.map(read).transpose(),
             Err(_) => Ok(None),
-        }
-    }
-
-    /// Deletes one item if a condition holds; whether it did.
-    pub(super) async fn delete_if(&self, table: &str, key: Item, condition: &str, expression: &Expression) -> Result<bool, StoreError> {
-        let request = self.client.delete_item().table_name(table).set_key(Some(key));
-        let deleted = request
-            .condition_expression(condition)
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values())
-            .send()
-            .await;
-        match deleted {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(DeleteItemError::is_conditional_check_failed_exception) => Ok(false),
-            Err(error) => Err(unavailable(error)),
         }
     }
 

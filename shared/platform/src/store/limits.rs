@@ -84,8 +84,8 @@ impl LimitCounters {
     /// is lost, the request that is sent again finds the window told: that window's event is missing, and its count is in the
     /// next one's.
     pub async fn first_in_window(&self, name: &str, subject: &str, window: i64, expires: i64) -> Result<Option<u64>, StoreError> {
-        let subject = format!("told#{name}#{}", ids::sha256(subject));
-        let request = self.database.client().update_item().table_name(&self.table).set_key(Some(key("subject", &subject)));
+        let told = told_key(name, subject);
+        let request = self.database.client().update_item().table_name(&self.table).set_key(Some(told));
         let expression =
             Expression::default().value("window", n(window)).value("zero", n(0)).value("expires", n(expires)).name("window", "window");
         let first = request
@@ -102,13 +102,25 @@ impl LimitCounters {
                 Ok(Some(untold.unwrap_or(0) + 1))
             }
             Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
-                let request = self.database.client().update_item().table_name(&self.table).set_key(Some(key("subject", &subject)));
-                request.update_expression("ADD untold :one").expression_attribute_values(":one", n(1)).send().await.map_err(unavailable)?;
+                self.add_untold(name, subject, 1).await?;
                 Ok(None)
             }
             Err(error) => Err(unavailable(error)),
         }
     }
+
+    /// Adds refusals of `subject` to those that have not been told, and gives how many those are.
+    pub async fn add_untold(&self, name: &str, subject: &str, count: u64) -> Result<u64, StoreError> {
+        let request = self.database.client().update_item().table_name(&self.table).set_key(Some(told_key(name, subject)));
+        let request = request.update_expression("ADD untold :count").expression_attribute_values(":count", n(count));
+        let answer = request.return_values(ReturnValue::UpdatedNew).send().await.map_err(unavailable)?;
+        Ok(answer.attributes.and_then(|item| number(item.get("untold")?)).unwrap_or(count))
+    }
+}
+
+/// The item that says which refusals of a subject have been told.
+fn told_key(name: &str, subject: &str) -> Item {
+    key("subject", &format!("told#{name}#{}", ids::sha256(subject)))
 }
 
 /// The update that counts a call, forgets sub-windows that have left, and keeps the item for so many seconds.

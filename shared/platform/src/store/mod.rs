@@ -59,7 +59,7 @@ pub use profits::{Profit, ProfitFilter, Profits};
 pub use remains::{Remains, Swept};
 pub use sessions::{CONNECTIONS_PER_SESSION, Session, Sessions};
 pub use span::{Order, Span};
-pub use subscriptions::{Subscription, Subscriptions};
+pub use subscriptions::{Subscription, SubscriptionState, Subscriptions};
 pub use sweeps::{Deleted, Sweep, Sweeps};
 pub use tickets::{Ticket, Tickets};
 pub use usage::{DailyUsage, UsageLog};

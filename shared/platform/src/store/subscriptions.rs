@@ -3,16 +3,20 @@
 //! Key: `connection_id`, `chart_type`. `subscription_id` and `generation` say which worker streams it: each change of pace
 //! and each worker that claims it move the generation on, so a worker that has been replaced learns of it by its next
 //! update, and a second delivery of the same start finds nothing to claim. `sequence` numbers the last frame begun.
+//!
+//! API Gateway does not keep the order of messages, so `seq` is the client's own number of the newest message that was
+//! processed. A subscription that ends leaves its item without a `subscription_id`. That item keeps `seq` until the
+//! connection's expiry, so an older message that arrives later cannot begin the stream again.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Database;
-use super::database::{Expression, Item, StoreError, Write, item, key2, n, read, s, unavailable};
+use super::database::{Expression, Item, StoreError, Write, key2, n, read, s, unavailable};
 use crate::charts::StreamStart;
 use crate::clock::rfc3339;
 use crate::config::{Config, ConfigError};
-use crate::domain::ChartType;
+use crate::domain::{ChartType, Seq};
 
 /// The subscriptions' table.
 #[derive(Debug, Clone)]
@@ -39,6 +43,9 @@ pub struct Subscription {
     /// When that frame was begun, RFC 3339: whoever takes the stream over can make the same frame again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub framed_at: Option<String>,
+    /// Number of the client's newest message about this chart, where it numbers them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<Seq>,
     /// Time to live, seconds since 1970.
     pub expires_at: i64,
 }
@@ -49,28 +56,45 @@ impl Subscriptions {
         Ok(Self { database, table: config.require("SUBSCRIPTIONS_TABLE")?.to_owned() })
     }
 
-    /// A new subscription, where the connection has none to this chart; see [`Subscriptions::read`].
-    pub fn begin(&self, subscription: &Subscription) -> Result<Write, StoreError> {
-        Ok(Write::put(&self.table, item(subscription)?, "attribute_not_exists(connection_id)", &Expression::default()))
+    /// A new subscription, where the connection has none to this chart and has sent no newer message about it; see
+    /// [`Subscriptions::read`].
+    pub fn begin(&self, subscription: &Subscription) -> Write {
+        let expression = Expression::default()
+            .name("sequence", "sequence")
+            .value("subscription", s(&subscription.subscription_id))
+            .value("interval", n(subscription.interval_ms))
+            .value("generation", n(subscription.generation))
+            .value("none", n(subscription.sequence))
+            .value("expires", n(subscription.expires_at));
+        let update = "SET subscription_id = :subscription, interval_ms = :interval, generation = :generation, #sequence = :none, \
+                      expires_at = :expires";
+        let (update, condition, expression) = numbered(subscription.seq, update, Some("attribute_not_exists(subscription_id)"), expression);
+        let key = subscription_key(&subscription.connection_id, subscription.chart_type);
+        Write::update(&self.table, key, &update, condition.as_deref(), &expression)
     }
 
-    /// Gives a subscription another pace and its next generation, if nobody was faster. Its sequence is left alone:
-    /// a worker may be counting at this moment.
-    pub fn change(&self, found: &Subscription, interval_ms: u64) -> Write {
+    /// Gives a subscription another pace and its next generation, if nothing has changed it since it was `found`. Its
+    /// sequence is left alone: a worker may be counting at this moment.
+    pub fn change(&self, found: &Subscription, interval_ms: u64, seq: Option<Seq>) -> Write {
         let expression =
             as_held(&found.subscription_id, found.generation).value("next", n(found.generation + 1)).value("interval", n(interval_ms));
         let key = subscription_key(&found.connection_id, found.chart_type);
-        Write::update(&self.table, key, "SET generation = :next, interval_ms = :interval", AS_HELD, &expression)
+        let (update, condition, expression) = numbered(seq, "SET generation = :next, interval_ms = :interval", Some(AS_HELD), expression);
+        Write::update(&self.table, key, &update, condition.as_deref(), &expression)
     }
 
-    /// What a failed condition found.
-    pub fn read(&self, item: Item) -> Result<Subscription, StoreError> {
+    /// What a failed condition found: a subscription, or what one has left.
+    pub fn read(&self, item: Item) -> Result<SubscriptionState, StoreError> {
         read(item)
     }
 
-    /// Ends a subscription, if there is one.
-    pub fn end(&self, connection_id: &str, chart_type: ChartType) -> Write {
-        Write::delete(&self.table, subscription_key(connection_id, chart_type))
+    /// Ends a subscription, if there is one and the client has sent no newer message about it. `expires_at` is the
+    /// connection's own.
+    pub fn end(&self, connection_id: &str, chart_type: ChartType, seq: Option<Seq>, expires_at: i64) -> Write {
+        let expression = Expression::default().name("sequence", "sequence").value("expires", n(expires_at));
+        let (update, condition, expression) = numbered(seq, "SET expires_at = :expires", None, expression);
+        let key = subscription_key(connection_id, chart_type);
+        Write::update(&self.table, key, &format!("{update}{END}"), condition.as_deref(), &expression)
     }
 
     /// Makes a worker the one that streams a subscription, by moving its generation on to one that is the worker's own.
@@ -86,8 +110,9 @@ impl Subscriptions {
     /// Whether a worker's stream is still its own.
     pub async fn is_held(&self, held: &Subscription) -> Result<bool, StoreError> {
         let key = subscription_key(&held.connection_id, held.chart_type);
-        let found: Option<Subscription> = self.database.get(&self.table, key, true).await?;
-        Ok(found.is_some_and(|found| found.subscription_id == held.subscription_id && found.generation == held.generation))
+        let found: Option<SubscriptionState> = self.database.get(&self.table, key, true).await?;
+        let is_held = |found: Subscription| found.subscription_id == held.subscription_id && found.generation == held.generation;
+        Ok(found.and_then(SubscriptionState::subscription).is_some_and(is_held))
     }
 
     /// Begins the next frame of a worker's stream. `None`: the stream is not the worker's any more. The number is set, not
@@ -103,12 +128,14 @@ impl Subscriptions {
         self.database.update_if(&self.table, key, "SET framed_at = :at, #sequence = :next", &condition, &expression).await
     }
 
-    /// Ends a worker's own subscription; `false` where it is another's by now. One that is not there counts as its own: the
-    /// worker itself may have deleted it by a request whose answer was lost.
+    /// Ends a worker's own subscription; `false` where it is another's by now, or the connection has been forgotten. One that
+    /// has ended counts as its own: the worker itself may have ended it by a request whose answer was lost.
     pub async fn give_up(&self, held: &Subscription) -> Result<bool, StoreError> {
         let key = subscription_key(&held.connection_id, held.chart_type);
-        let condition = format!("attribute_not_exists(connection_id) OR ({AS_HELD})");
-        self.database.delete_if(&self.table, key, &condition, &as_held(&held.subscription_id, held.generation)).await
+        let condition = format!("attribute_exists(connection_id) AND (attribute_not_exists(subscription_id) OR ({AS_HELD}))");
+        let expression = as_held(&held.subscription_id, held.generation).name("sequence", "sequence");
+        let ended: Option<SubscriptionState> = self.database.update_if(&self.table, key, END.trim_start(), &condition, &expression).await?;
+        Ok(ended.is_some())
     }
 
     /// Ends every subscription of a connection. There is one per chart at most, so one page holds them.
@@ -132,6 +159,40 @@ impl Subscriptions {
     }
 }
 
+/// What an item that is found holds.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum SubscriptionState {
+    /// A subscription.
+    Live(Subscription),
+    /// What is left of one that has ended.
+    Ended {
+        /// Number of the client's newest message about this chart, where it numbers them.
+        seq: Option<Seq>,
+    },
+}
+
+impl SubscriptionState {
+    /// Number of the client's newest message about this chart, where it numbers them.
+    pub fn seq(&self) -> Option<Seq> {
+        match self {
+            Self::Live(subscription) => subscription.seq,
+            Self::Ended { seq } => *seq,
+        }
+    }
+
+    /// The subscription, if it has not ended.
+    pub fn subscription(self) -> Option<Subscription> {
+        match self {
+            Self::Live(subscription) => Some(subscription),
+            Self::Ended { .. } => None,
+        }
+    }
+}
+
+/// Takes from an item all that makes it a subscription.
+const END: &str = " REMOVE subscription_id, interval_ms, generation, #sequence, framed_at, claim";
+
 const AS_HELD: &str = "subscription_id = :subscription AND generation = :generation";
 
 fn as_held(subscription_id: &str, generation: u64) -> Expression {
@@ -140,4 +201,12 @@ fn as_held(subscription_id: &str, generation: u64) -> Expression {
 
 fn subscription_key(connection_id: &str, chart_type: ChartType) -> Item {
     key2(("connection_id", connection_id), ("chart_type", chart_type.as_str()))
+}
+
+/// An update with its condition, of a message that the client may have numbered: it is written over no newer one's.
+fn numbered(seq: Option<Seq>, update: &str, condition: Option<&str>, expression: Expression) -> (String, Option<String>, Expression) {
+    let Some(seq) = seq else { return (update.to_owned(), condition.map(str::to_owned), expression) };
+    let newest = "(attribute_not_exists(seq) OR seq <= :seq)";
+    let condition = condition.map_or_else(|| newest.to_owned(), |condition| format!("{condition} AND {newest}"));
+    (format!("{update}, seq = :seq"), Some(condition), expression.value("seq", n(seq.number())))
 }

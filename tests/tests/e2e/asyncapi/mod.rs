@@ -35,10 +35,13 @@ fn the_document_is_valid() {
     let mut document = asyncapi::document();
     let faults: Vec<_> = schema.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(faults.is_empty(), "{faults:#?}");
+    for name in ["ClientMessage", "ServerMessage"] {
+        assert!(document["components"]["schemas"][name]["oneOf"].as_array().is_some_and(|members| members.len() > 5), "{name}");
+    }
     for (pointer, wrong) in [
         ("/asyncapi", json!("3")),
         ("/operations/ping/action", json!("answer")),
-        ("/components/messages/pong/payload/type", json!("text")),
+        ("/components/schemas/PongMessage/type", json!("text")),
         ("/components/messages/pong/examples", json!("pong")),
         ("/channels/live/bindings/ws/method", json!("PUT")),
     ] {
@@ -87,6 +90,21 @@ fn examples_are_as_their_schemas_have_them() {
     }
 }
 
+#[test]
+fn an_id_is_promised_where_it_is_echoed_and_nowhere_else() {
+    let document = asyncapi::document();
+    let operations = document["operations"].as_object().unwrap().values();
+    let answers = operations.filter_map(|operation| operation["reply"]["messages"][0]["$ref"].as_str());
+    let echoes: BTreeSet<_> = answers.map(|answer| answer.rsplit('/').next().unwrap()).chain(["error"]).collect();
+    for name in names(&document) {
+        let mut message = example(&document, name);
+        let is_promised = document["components"]["messages"][name].get("correlationId").is_some();
+        assert_eq!(is_promised, echoes.contains(name) || actions().contains(name), "{name}");
+        message["id"] = json!(7);
+        assert_eq!(asyncapi::validator(name).is_valid(&message), !is_promised, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn what_the_document_refuses_is_what_the_server_refuses() {
     let world = World::with(&FAST).await;
@@ -113,6 +131,10 @@ async fn what_the_document_refuses_is_what_the_server_refuses() {
         (json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 60_001}), false),
         (json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": "500"}), false),
         (json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": null}), true),
+        (json!({"action": "charts.subscribe", "chart_type": "bar", "seq": null}), true),
+        (json!({"action": "charts.subscribe", "chart_type": "bar", "seq": 9_007_199_254_740_991_u64}), true),
+        (json!({"action": "charts.subscribe", "chart_type": "bar", "seq": 9_007_199_254_740_992_u64}), false),
+        (json!({"action": "charts.unsubscribe", "chart_type": "bar", "seq": -1}), false),
         (json!({"action": "chat.send", "message": ""}), false),
         (json!({"action": "chat.send", "message": "€".repeat(10_000)}), true),
         (json!({"action": "chat.send", "message": "€".repeat(10_001)}), false),
@@ -188,9 +210,11 @@ async fn every_example_is_taken_and_every_type_of_message_comes() {
 
     let reply = client.ask(&example("chat.send", "id", &json!("1")), "chat.started").await["message_id"].clone();
     client.hear("chat.delta").await;
-    client.socket.send(&example("chat.resume", "message_id", &reply)).await;
-    // It may have come to its end by then.
-    client.ask(&example("chat.cancel", "message_id", &reply), "chat.completed").await;
+    for (action, kind) in [("chat.resume", "chat.resumed"), ("chat.cancel", "chat.cancelling")] {
+        let answer = client.ask(&example(action, "message_id", &reply), kind).await;
+        assert_eq!((&answer["id"], &answer["message_id"]), (&json!("1"), &reply), "{answer}");
+    }
+    client.hear("chat.completed").await;
     // The stream that the connection began with.
     client.hear("charts.ended").await;
 

@@ -115,13 +115,15 @@ async fn a_stream_that_has_to_end_says_so_and_can_be_begun_again() {
     let world = World::with(&[("ChartStreamSeconds", "10"), ("RateLimits", "*=100000/1m")]).await;
     let caller = world.someone().await;
     let mut socket = world.connect(&caller).await;
-    let subscribe = json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 60000});
-    let subscribed = socket.ask(&subscribe, "charts.subscribed").await;
+    let subscribe = |seq: u64| json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 60000, "seq": seq});
+    let subscribed = socket.ask(&subscribe(2), "charts.subscribed").await;
     frames(&mut socket, &subscribed, 1, 1).await;
     // Long before the next frame.
     let ended = socket.expect("charts.ended").await;
     assert_eq!(ended, json!({"type": "charts.ended", "subscription_id": subscribed["subscription_id"], "reason": "deadline"}));
-    let again = socket.ask(&subscribe, "charts.subscribed").await;
+    // An older message does not begin it again.
+    assert_eq!(socket.ask(&subscribe(1), "error").await["code"], "conflict");
+    let again = socket.ask(&subscribe(3), "charts.subscribed").await;
     frames(&mut socket, &again, 1, 1).await;
 }
 

@@ -56,3 +56,54 @@ async fn messages_are_limited_per_connection_whatever_is_in_them() {
     assert_eq!((&refused["code"], &refused["id"]), (&json!("rate_limited"), &json!("5")));
     assert_alive(&mut other).await;
 }
+
+#[tokio::test]
+async fn a_connection_that_floods_is_refused_without_the_store_and_closed_in_the_end() {
+    let world = World::with(&[("RateLimits", "ws_messages=3/1h,*=100000/1m")]).await;
+    let (caller, auditor) = (world.someone().await, world.admin().await);
+    let (mut flood, mut other) = (world.connect(&caller).await, world.connect(&caller).await);
+    let ping = json!({"action": "ping", "id": "p"});
+    for _ in 0..3 {
+        flood.ask(&ping, "pong").await;
+    }
+    // The first refusal is counted, taken back and told. What follows asks nothing, but for one count of every three.
+    let (_, calls) = world.round_trips(flood.ask(&ping, "error")).await;
+    assert!(calls.len() > 3, "{calls:?}");
+    for batch in 1..=10 {
+        for number in 1..=3 {
+            let (refused, calls) = world.round_trips(flood.ask(&ping, "error")).await;
+            assert_eq!((&refused["code"], &refused["id"]), (&json!("rate_limited"), &json!("p")));
+            assert_eq!(calls.len(), usize::from(number == 3), "{batch}: {calls:?}");
+        }
+    }
+    // Thirty refusals are ten times the limit.
+    assert_eq!(flood.next().await, None);
+    assert_alive(&mut other).await;
+    // Its user is not shut out, and the trail has one event of it.
+    assert_alive(&mut world.connect(&caller).await).await;
+    assert_eq!(world.events(&auditor, "rate.limited").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_floods_several_processes_is_closed_as_well() {
+    let world = World::with(&[("RateLimits", "ws_messages=4/1h,*=100000/1m")]).await;
+    let caller = world.someone().await;
+    let mut flood = world.connect(&caller).await;
+    // At once, so that many processes refuse them; each of the three actions is a function of its own besides.
+    let messages = [json!({"action": "ping"}), json!({"action": "charts.subscribe", "chart_type": "pie"}), json!({"action": "nonsense"})];
+    let mut refused = 0;
+    'open: loop {
+        for message in messages.iter().cycle().take(60) {
+            if !flood.try_send(message).await {
+                break 'open;
+            }
+        }
+        for _ in 0..60 {
+            match flood.next().await {
+                Some(answer) => refused += usize::from(answer["code"] == "rate_limited"),
+                None => break 'open,
+            }
+        }
+    }
+    assert!(refused >= 40, "closed after {refused}");
+}

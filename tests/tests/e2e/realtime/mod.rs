@@ -4,6 +4,7 @@ mod caps;
 mod charts;
 mod connections;
 mod messages;
+mod order;
 mod renewal;
 
 use std::collections::{BTreeMap, BTreeSet};
