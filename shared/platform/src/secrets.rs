@@ -58,6 +58,11 @@ impl Secret {
         }
         Some(member)
     }
+
+    /// One member that somebody else has issued, of any length: how long it is, is theirs to say.
+    pub fn issued(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
 }
 
 /// Secrets must not reach a log.

@@ -1,16 +1,13 @@
-//! How many tokens a text has, until the provider has counted them: what is broken off before that is paid by it.
+//! How many tokens a text has at most in practice, until the provider has counted them: a call that is broken off before that is
+//! settled by it. Two tokens for three bytes is less than what was held, which is one for each byte.
 
 use crate::request::{Content, Request};
 use platform::chat::system_prompt;
 
-/// ASCII characters that make a token on average. Of others each is reckoned as one.
-const ASCII_PER_TOKEN: u64 = 4;
-
-/// A text, or several, by what it is made of.
+/// A text, or several, by their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Estimate {
-    ascii: u64,
-    others: u64,
+    bytes: u64,
 }
 
 impl Estimate {
@@ -30,39 +27,55 @@ impl Estimate {
 
     /// Adds a text.
     pub fn add(&mut self, text: &str) {
-        let others = text.chars().filter(|char| !char.is_ascii()).count() as u64;
-        self.others += others;
-        self.ascii += text.bytes().filter(u8::is_ascii).count() as u64;
+        self.bytes += text.len() as u64;
     }
 
     /// Its tokens.
     pub fn tokens(self) -> u64 {
-        self.ascii.div_ceil(ASCII_PER_TOKEN) + self.others
+        (2 * self.bytes).div_ceil(3)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Estimate;
+    use platform::domain::{MessageRole, PromptName, Usage};
+    use platform::spending::Tariff;
+
+    use super::*;
+    use crate::request::Turn;
 
     #[test]
-    fn a_text_has_a_token_for_every_four_letters_and_for_every_other_character() {
+    fn a_text_has_two_tokens_for_three_bytes() {
         for (texts, expected) in [
             (&[][..], 0),
             (&[""], 0),
             (&["a"], 1),
-            (&["abcd"], 1),
-            (&["abcde"], 2),
-            (&["ab", "cd"], 1),
-            (&["€"], 1),
-            (&["利润增长"], 4),
-            (&["Profit: €12"], 4),
+            (&["abc"], 2),
+            (&["abcd"], 3),
+            (&["ab", "cd"], 3),
+            (&["€"], 2),
+            (&["利润增长"], 8),
+            (&["Profit: €12"], 9),
         ] {
             let mut estimate = Estimate::default();
             for text in texts {
                 estimate.add(text);
             }
             assert_eq!(estimate.tokens(), expected, "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_estimated_never_costs_more_than_what_is_held() {
+        let settings = [("AI_MODEL", "m"), ("AI_PRICES", "m=3/15/3.75/0.30"), ("AI_MAX_TOKENS", "1000")];
+        let tariff = Tariff::of_anthropic(&settings.into_iter().collect()).unwrap();
+        for texts in [&[""][..], &["x"], &["1 2 3 4 5", "€", "👩‍👩‍👧"], &["a"; 20], &["利润增长".repeat(10_000).as_str(), "\n"]]
+        {
+            let turns = texts.iter().map(|text| Turn::text(MessageRole::User, *text)).collect();
+            let request = Request { reply_id: "r".into(), prompt: PromptName::Default, turns, tools: Vec::new() };
+            let held = tariff.worst(texts.iter().copied().chain([system_prompt(PromptName::Default)]));
+            let usage = Usage { input_tokens: Estimate::of(&request).tokens(), output_tokens: tariff.max_tokens(), ..Usage::default() };
+            assert!(tariff.cost("m", &usage) <= held, "{texts:?}");
         }
     }
 }

@@ -36,10 +36,18 @@ impl Key {
     }
 
     fn header(&self, secret: Result<&Secret, &SecretError>) -> Result<HeaderValue, ProviderError> {
-        let missing = |why: String| ProviderError::new(Fault::NoKey, why);
-        let secret = secret.map_err(|error| missing(error.to_string()))?;
-        let key = secret.get(MEMBER).ok_or_else(|| missing(format!("{} has no member `{MEMBER}` that could be one", self.arn)))?;
-        let mut header = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| missing("it has characters that none has".into()))?;
+        let wrong = |why: String| ProviderError::new(Fault::NoKey, why);
+        let secret = secret.map_err(|error| wrong(error.to_string()))?;
+        let key = secret.issued(MEMBER).filter(|key| !key.is_empty());
+        let key = key.ok_or_else(|| wrong(format!("the secret {} has no member `{MEMBER}` with the provider's key", self.arn)))?;
+        let is_printable = key.bytes().all(|byte| byte.is_ascii_graphic());
+        let header = is_printable.then(|| HeaderValue::from_str(&format!("Bearer {key}")).ok()).flatten();
+        let mut header = header.ok_or_else(|| {
+            wrong(format!(
+                "the member `{MEMBER}` of the secret {} has a space, a line break or another character that no key has",
+                self.arn
+            ))
+        })?;
         header.set_sensitive(true);
         Ok(header)
     }

@@ -181,11 +181,11 @@ mod tests {
             json!({"type": "message_delta", "delta": {"stop_reason": "max_tokens"}, "usage": {"output_tokens": 2, "input_tokens": null}});
         let (told, failed) =
             told(&[start(), delta(&json!({"type": "text_delta", "text": "Four words of it."})), end, json!({"type": "message_stop"})]);
-        // 17 bytes are reckoned as 5 tokens, until it says that they are 2.
+        // 17 bytes are reckoned as 12 tokens, until it says that they are 2.
         let expected = [
             used(10, 1, 3, 0),
             Event::Text("Four words of it.".into()),
-            used(10, 5, 3, 0),
+            used(10, 12, 3, 0),
             used(10, 2, 3, 0),
             Event::Stop(StopReason::MaxTokens),
         ];
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn thoughts_are_paid_but_not_shown() {
         let (told, _) = told(&[start(), delta(&json!({"type": "thinking_delta", "thinking": "Let me see, now"}))]);
-        assert_eq!(told, [used(10, 1, 3, 0), used(10, 4, 3, 0)]);
+        assert_eq!(told, [used(10, 1, 3, 0), used(10, 10, 3, 0)]);
     }
 
     #[test]
