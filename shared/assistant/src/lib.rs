@@ -14,7 +14,7 @@ mod tool;
 pub use anthropic::Anthropic;
 pub use error::{Fault, ProviderError};
 pub use lorem::Lorem;
-pub use provider::{Event, Events, Outage, Provider};
+pub use provider::{Event, Events, Provider};
 pub use request::{Content, Request, Turn};
 pub use tool::{Tool, ToolResult, ToolUse};
 

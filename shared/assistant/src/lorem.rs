@@ -9,7 +9,7 @@ use platform::config::{Config, ConfigError, invalid};
 use platform::domain::{Cost, StopReason, Usage};
 use tokio::time::{Instant, sleep_until};
 
-use crate::provider::{Event, Events, Outage, Provider};
+use crate::provider::{Event, Events, Provider};
 use crate::request::{Content, Request, Turn};
 
 /// Milliseconds between two words where `LOREM_WORD_MILLISECONDS` does not say.
@@ -79,10 +79,6 @@ impl Provider for Lorem {
 
     fn cost(&self, _: &str, _: &Usage) -> Cost {
         Cost::ZERO
-    }
-
-    fn outage(&self) -> Option<Outage> {
-        None
     }
 }
 

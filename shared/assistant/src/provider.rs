@@ -3,7 +3,6 @@
 
 use futures_util::stream::BoxStream;
 use platform::domain::{Cost, StopReason, Usage};
-use tokio::time::Instant;
 
 use crate::error::ProviderError;
 use crate::request::Request;
@@ -19,18 +18,6 @@ pub trait Provider: Send + Sync {
 
     /// What this much costs with this model.
     fn cost(&self, model: &str, usage: &Usage) -> Cost;
-
-    /// What is not asked just now, because this process has seen nothing but failures of it; `None` where all is well.
-    fn outage(&self) -> Option<Outage>;
-}
-
-/// A time in which a model is not asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outage {
-    /// Whether no other model answers in its place: then calls fail at once instead of making users wait.
-    pub is_total: bool,
-    /// When a model is tried again.
-    pub until: Instant,
 }
 
 /// The events of one call, in order: an error, or a stop, is the last one. Nothing that has been given is ever taken back or

@@ -279,7 +279,10 @@ async fn a_reply_that_costs_something_asks_no_more_than_it_must() {
     let world = crate::chat::claude::world(&api, &[]).await;
     let caller = world.someone().await;
     let ask = ["TransactWriteItems Conversations+Messages+Drafts+Budgets+Audit"];
+    // The circuit is looked at before the call and after it.
+    let circuit = ["GetItem Outages"; 2];
     let write = ["UpdateItem Messages", "Query Messages", "TransactWriteItems Messages+Drafts+Budgets+Usage+Audit"];
+    let write = [&circuit[..], &write].concat();
     let first: &[&[&str]] = &[&["GetItem Sessions"], &TWO_LIMITS, &["BatchGetItem Budgets"], &ask, &write];
     let answer = check(&world, ("POST /chat", Some(&caller), Some(json!({"message": "Hello"}))), first).await.json();
     // Whose conversation it is is read while the budget is, and only then what was said before.

@@ -1,17 +1,19 @@
 //! A reply while it is written: its text in frames, who hears them, what is stored, and when more is due.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
-use platform::chat::ChatFailed;
+use futures_util::future::{join, join_all, join3};
+use platform::chat::{ChatEnd, ChatFailed};
 use platform::domain::{MessageStatus, Usage};
-use platform::socket::ServerMessage;
 use platform::store::{Frames, Head, Hearers, Message, Spent};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::ChatStream;
-use crate::ear::Ear;
+use crate::ear::{Ear, Script};
 
 /// Time between two frames: a reader sees text flow, and a frame holds more than a word.
 const FRAME_INTERVAL: Duration = Duration::from_millis(150);
@@ -20,11 +22,19 @@ const FRAME_INTERVAL: Duration = Duration::from_millis(150);
 /// half a second.
 const TOUCH_INTERVAL: Duration = Duration::from_millis(350);
 
-/// Frames that one connection is sent at a time: whoever has much to catch up with keeps nobody else waiting.
-const FRAMES_AT_ONCE: usize = 10;
+/// Seconds for which a reply counts as written by somebody after its worker has said so. The sweep comes once a minute: those who
+/// listen are told of a worker's death within 90 s.
+const ALIVE_SECONDS: i64 = 25;
 
-/// Time for sending what is left at the end.
-const LAST_SEND: Duration = Duration::from_secs(5);
+/// Time after which a worker says again that it lives, where there is nothing else to be stored: a store that does not answer for
+/// as long as the rest of [`ALIVE_SECONDS`] kills no reply.
+const ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Time between two looks at whether the session lives in which the reply was asked for.
+const SESSION_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Time for which the end of a reply waits for connections that are behind. After that each is sent the rest by itself.
+const TOGETHER: Duration = Duration::from_millis(500);
 
 /// Bytes of text in a reply: an item of DynamoDB's holds 400 KB, with what else there is in a message.
 const REPLY_BYTES: usize = 350_000;
@@ -40,10 +50,8 @@ pub struct Draft<'a> {
     pub model: String,
     /// What it has taken up to now.
     pub usage: Usage,
-    /// Until when somebody writes it, seconds since 1970.
-    sweep_at: i64,
     /// Its text, cut as it is sent; number 1 is the first.
-    frames: Vec<String>,
+    script: watch::Sender<Script>,
     /// Text that is in no frame yet.
     loose: String,
     /// Bytes of all of its text.
@@ -53,12 +61,14 @@ pub struct Draft<'a> {
     /// Wishes of others that have been done.
     wishes: u64,
     /// What it had taken when that was last stored.
-    noted: Option<Spent>,
+    noted: Spent,
     ears: BTreeMap<String, Ear>,
-    /// Connections in whose place others hear it, and that have not been told so.
-    dismissed: Vec<(String, Ear)>,
+    /// Connections that are being told that others hear it in their place.
+    dismissed: JoinSet<()>,
     next_frame: Instant,
     next_touch: Instant,
+    next_alive: Instant,
+    next_session: Instant,
 }
 
 /// What others want of a reply.
@@ -74,24 +84,27 @@ pub enum Wish {
 
 impl<'a> Draft<'a> {
     /// A reply of which nothing is written; its first text is due at once.
-    pub fn new(reply: Message, worker: &'a ChatStream, sweep_at: i64) -> Self {
+    pub fn new(reply: Message, worker: &'a ChatStream) -> Self {
         let now = Instant::now();
+        let (model, usage) = (worker.provider.model().to_owned(), Usage::default());
         Self {
             worker,
             reply,
-            model: worker.provider.model().to_owned(),
-            usage: Usage::default(),
-            sweep_at,
-            frames: Vec::new(),
+            noted: Spent { model: model.clone(), usage, cost_usd: worker.provider.cost(&model, &usage) },
+            model,
+            usage,
+            script: watch::Sender::default(),
             loose: String::new(),
             length: 0,
             saved: 0,
             wishes: 0,
-            noted: None,
             ears: BTreeMap::new(),
-            dismissed: Vec::new(),
+            dismissed: JoinSet::new(),
             next_frame: now,
             next_touch: now,
+            // The first look is a read.
+            next_alive: now + TOUCH_INTERVAL,
+            next_session: now + SESSION_INTERVAL,
         }
     }
 
@@ -102,12 +115,17 @@ impl<'a> Draft<'a> {
 
     /// The reply in its final state.
     pub fn ended(&self, status: MessageStatus) -> Message {
-        Message { text: self.frames.concat(), status, usage: Some(self.usage), ..self.reply.clone() }
+        Message { text: self.script.borrow().concat(), status, usage: Some(self.usage), ..self.reply.clone() }
     }
 
     /// What it has taken up to now.
     pub fn spent(&self) -> Spent {
         Spent { model: self.model.clone(), usage: self.usage, cost_usd: self.worker.provider.cost(&self.model, &self.usage) }
+    }
+
+    /// Whether a call is about to be sent of which the store knows nothing: a worker that dies right after that would leave it unbilled.
+    pub fn is_unbilled(&self) -> bool {
+        self.noted.usage == Usage::default() && self.usage != Usage::default()
     }
 
     /// Adds text, or as much of it as a reply can hold; whether that is all of it.
@@ -121,42 +139,49 @@ impl<'a> Draft<'a> {
     /// When [`Draft::advance`] has something to do.
     pub fn due(&self) -> Instant {
         match self.loose.len() {
-            _ if !self.dismissed.is_empty() || self.ears.values().any(|ear| ear.lacks(self.frames.len())) => Instant::now(),
             0 => self.next_touch,
+            1..FRAME_BYTES if self.is_waited_for() => self.next_touch,
             1..FRAME_BYTES => self.next_frame.min(self.next_touch),
             _ => Instant::now(),
         }
     }
 
-    /// Sends and stores what is due, and learns what others want.
+    /// Cuts and stores what is due, and learns what others want.
     pub async fn advance(&mut self) -> Wish {
         let now = Instant::now();
-        let is_due = !self.loose.is_empty() && (self.next_frame <= now || self.loose.len() >= FRAME_BYTES);
-        if is_due {
+        let touches = self.next_touch <= now;
+        let is_time = self.next_frame <= now && (touches || !self.is_waited_for());
+        if self.loose.len() >= FRAME_BYTES || (is_time && !self.loose.is_empty()) {
             self.cut();
+            self.next_frame = now + FRAME_INTERVAL;
         }
-        self.send(FRAMES_AT_ONCE).await;
-        if is_due {
-            // From when the last one has arrived: where posts are slow there are fewer of them.
-            self.next_frame = Instant::now() + FRAME_INTERVAL;
-        }
-        if self.next_touch <= now { self.touch().await } else { Wish::GoOn }
+        if touches { self.touch().await } else { Wish::GoOn }
+    }
+
+    /// Whether all who listen still wait for the last frame: where posts are slow there are fewer of them.
+    fn is_waited_for(&self) -> bool {
+        let frames = self.script.borrow().len();
+        !self.ears.is_empty() && self.ears.values().all(|ear| ear.lacks(frames))
     }
 
     /// Puts all of the text into frames.
     fn cut(&mut self) {
         let mut rest = self.loose.as_str();
-        while !rest.is_empty() {
-            let frame = first_frame(rest);
-            self.frames.push(frame.to_owned());
-            rest = &rest[frame.len()..];
-        }
+        self.script.send_if_modified(|script| {
+            let before = script.len();
+            while !rest.is_empty() {
+                let frame = first_frame(rest);
+                script.push(Arc::from(frame));
+                rest = &rest[frame.len()..];
+            }
+            script.len() > before
+        });
         self.loose.clear();
     }
 
     /// Frames that are not stored yet.
     pub fn unsaved(&self) -> Option<Frames> {
-        let frames = self.frames[self.saved..].to_vec();
+        let frames: Vec<_> = self.script.borrow()[self.saved..].iter().map(ToString::to_string).collect();
         let sequence = self.saved as u64 + 1;
         (!frames.is_empty()).then(|| Frames { message_id: self.reply.id.clone(), sequence, frames })
     }
@@ -166,98 +191,106 @@ impl<'a> Draft<'a> {
         self.wishes
     }
 
-    /// Stores what is new, and does what others want. Where the store does not answer the reply goes on: the next time may do.
+    /// Stores what is new, says that somebody writes the reply, and does what others want. Where the store does not answer the reply
+    /// goes on: the next time may do.
     pub async fn touch(&mut self) -> Wish {
-        self.next_touch = Instant::now() + TOUCH_INTERVAL;
-        let (worker, spent, unsaved, count) = (self.worker, self.spent(), self.unsaved(), self.frames.len());
-        let gone: Vec<_> = self.ears.iter().filter(|(_, ear)| ear.gone).map(|(id, _)| id.clone()).collect();
+        let began = Instant::now();
+        self.next_touch = began + TOUCH_INTERVAL;
+        let (worker, now, spent, unsaved) = (self.worker, self.worker.clock.now(), self.spent(), self.unsaved());
+        let gone: Vec<_> = self.ears.iter().filter(|(_, ear)| ear.is_gone()).map(|(id, _)| id.clone()).collect();
         let save = async {
             match &unsaved {
-                Some(frames) => worker.drafts.save(frames, worker.clock.now()).await,
+                Some(frames) => worker.drafts.save(frames, now).await,
                 None => Ok(()),
             }
         };
+        // To read costs half, and a model may think for long.
+        let writes = self.noted != spent || !gone.is_empty() || self.next_alive <= began;
         let look = async {
-            // To read costs half, and a model may think for long.
-            if self.noted.as_ref() == Some(&spent) && gone.is_empty() {
-                return Ok(worker.drafts.head(&self.reply.id).await?.filter(|head| head.ended_at.is_none()));
+            if writes {
+                worker.drafts.touch(&self.reply.id, &spent, now.as_second() + ALIVE_SECONDS, &gone).await
+            } else {
+                Ok(worker.drafts.head(&self.reply.id).await?.filter(|head| head.ended_at.is_none()))
             }
-            worker.drafts.touch(&self.reply.id, &spent, self.sweep_at, &gone).await
         };
-        let (saved, touched) = join(save, look).await;
+        let asks_session = self.next_session <= began;
+        let session = async {
+            match &self.reply.origin {
+                Some(origin) if asks_session => worker.presence.is_signed_in(&origin.caller, now).await,
+                _ => Ok(true),
+            }
+        };
+        let (saved, touched, signed_in) = join3(save, look, session).await;
         match saved {
-            Ok(()) => self.saved = count,
+            Ok(()) => self.saved += unsaved.map_or(0, |unsaved| unsaved.frames.len()),
             Err(error) => tracing::warn!(%error, message_id = self.reply.id, "those who join or poll see less than there is"),
+        }
+        let signed_in = signed_in.unwrap_or_else(|error| {
+            tracing::warn!(%error, message_id = self.reply.id, "whether its session has ended is not known for now");
+            true
+        });
+        if asks_session {
+            self.next_session = began + SESSION_INTERVAL;
         }
         match touched {
             Ok(Some(head)) => {
-                self.noted = Some(spent);
-                self.heed(head)
+                if writes {
+                    (self.noted, self.next_alive) = (spent, began + ALIVE_INTERVAL);
+                }
+                let wish = self.heed(head);
+                if signed_in { wish } else { Wish::Stop }
             }
             Ok(None) => Wish::Nothing,
             Err(error) => {
                 tracing::warn!(%error, message_id = self.reply.id, "nobody can join or stop this reply for now");
-                Wish::GoOn
+                if signed_in { Wish::GoOn } else { Wish::Stop }
             }
         }
     }
 
-    /// Takes in what others want: whoever has joined is sent what is missing with the next frames, and whoever had to give way
-    /// is told.
+    /// Takes in what others want: a connection that has joined is sent what is missing, and one that had to give way is told.
     pub fn heed(&mut self, head: Head) -> Wish {
         self.wishes = head.wishes;
+        let (worker, message_id, frames) = (self.worker, &self.reply.id, self.script.borrow().len());
         let mut known = std::mem::take(&mut self.ears);
         for (id, listener) in head.listeners {
             let ear = known.remove(&id).filter(|ear| ear.listener == listener);
-            let after = usize::try_from(listener.after).unwrap_or(usize::MAX).min(self.frames.len());
-            let ear = ear.unwrap_or_else(|| Ear::new(listener, after, self.worker));
+            let after = usize::try_from(listener.after).unwrap_or(usize::MAX).min(frames);
+            let ear = ear.unwrap_or_else(|| Ear::new(&id, listener, after, worker, message_id, self.script.subscribe()));
             self.ears.insert(id, ear);
         }
-        self.dismissed.extend(known.into_iter().filter(|(_, ear)| !ear.gone));
+        for ear in known.into_values().filter(|ear| !ear.is_gone()) {
+            self.dismissed.spawn(ear.dismiss(ChatEnd::Failed(ChatFailed::unheard(&self.reply))));
+        }
         if head.cancelled_at.is_some() { Wish::Stop } else { Wish::GoOn }
     }
 
-    /// Sends what is left, to whom it can be sent in time.
-    pub async fn send_rest(&mut self) {
+    /// Cuts what is left, and waits for a moment until all who listen have it. A connection that stalls is not waited for.
+    pub async fn finish(&mut self) {
         self.cut();
-        if timeout(LAST_SEND, self.send(usize::MAX)).await.is_err() {
-            tracing::info!(message_id = self.reply.id, "not all of the reply was sent");
-        }
-    }
-
-    /// Sends everyone the frames that they have not heard, at most so many each.
-    async fn send(&mut self, most: usize) {
-        let (worker, message_id, frames) = (self.worker, &self.reply.id, &self.frames);
-        let (dismissed, unheard) = (std::mem::take(&mut self.dismissed), ChatFailed::unheard(&self.reply));
-        let hear = join_all(self.ears.iter_mut().map(async |(id, ear)| {
-            let until = frames.len().min(ear.heard.saturating_add(most));
-            ear.hear(id, worker, message_id, &frames[..until]).await;
-        }));
-        join(hear, join_all(dismissed.iter().map(|(id, ear)| ear.dismiss(id, worker, &unheard)))).await;
+        let frames = self.script.borrow().len();
+        let behind = self.ears.values().filter(|ear| !ear.is_stalled());
+        timeout(TOGETHER, join_all(behind.map(|ear| ear.catch_up(frames)))).await.ok();
     }
 
     /// Who is to be told that the reply has ended.
     pub fn hearers(&self) -> Hearers {
-        let present = || self.ears.iter().filter(|(_, ear)| !ear.gone);
-        let missed = present().filter(|(_, ear)| ear.heard < self.frames.len()).map(|(id, _)| id.clone()).collect();
+        let present = || self.ears.iter().filter(|(_, ear)| !ear.is_gone());
+        let frames = self.script.borrow().len();
+        let missed = present().filter(|(_, ear)| ear.heard() < frames).map(|(id, _)| id.clone()).collect();
         Hearers { any: present().next().is_some(), missed }
     }
 
-    /// Says to everyone how the reply ended; whether everyone has been told.
-    pub async fn say_end<M: ServerMessage>(&mut self, end: &M) -> bool {
-        let (worker, frames) = (self.worker, self.frames.len());
-        let unheard = ChatFailed::unheard(&self.reply);
-        let told = join_all(self.ears.iter_mut().map(async |(id, ear)| {
-            if ear.heard < frames { ear.say_end(id, worker, &unheard).await } else { ear.say_end(id, worker, end).await }
-        }));
-        told.await.into_iter().all(|told| told)
-    }
-
-    /// Says to everyone that the reply has failed, whatever they have heard; whether everyone has been told.
-    pub async fn say_failed(&mut self, failed: &ChatFailed) -> bool {
-        let worker = self.worker;
-        let told = join_all(self.ears.iter_mut().map(async |(id, ear)| ear.say_end(id, worker, failed).await));
-        told.await.into_iter().all(|told| told)
+    /// Sends everyone what is left, and says how the reply ended; whether everyone has been told.
+    pub async fn say_end(&mut self, end: &ChatEnd) -> bool {
+        let (frames, ears, dismissed) = (self.script.borrow().len(), &self.ears, &mut self.dismissed);
+        let unheard = match end {
+            ChatEnd::Completed(_) => ChatEnd::Failed(ChatFailed::unheard(&self.reply)),
+            ChatEnd::Failed(_) => end.clone(),
+        };
+        let tell = join_all(ears.values().map(|ear| ear.say_end(frames, end, &unheard)));
+        let dismiss = async { while dismissed.join_next().await.is_some() {} };
+        join(tell, dismiss).await.0.into_iter().all(|told| told)
     }
 }
 

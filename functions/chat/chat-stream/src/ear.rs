@@ -1,11 +1,16 @@
-//! A connection that hears a reply: what it has been sent, and whether it may be sent more.
+//! A connection that hears a reply. A task of its own posts to it, so that a connection that stalls holds up neither the others
+//! nor a cancel.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use platform::chat::{ChatDelta, ChatFailed};
-use platform::socket::{Peer, SendError, ServerMessage};
+use platform::chat::{ChatDelta, ChatEnd};
+use platform::clock::Clock;
+use platform::socket::{Peer, Presence, SendError, Sender};
 use platform::store::Listener;
-use tokio::time::sleep;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::ChatStream;
 
@@ -19,90 +24,188 @@ const END_ATTEMPTS: u32 = 3;
 /// Time between two of them.
 const END_PAUSE: Duration = Duration::from_millis(500);
 
-/// A connection that hears a reply.
+/// Time after which a post that has not been answered counts as stalled.
+const STALLED: Duration = Duration::from_millis(500);
+
+/// Time for sending what is left, once the reply has ended.
+const LAST_SEND: Duration = Duration::from_secs(5);
+
+/// The frames of a reply up to now. They are the queue of every task, which takes the next one when the one before has arrived.
+pub type Script = Vec<Arc<str>>;
+
+/// A connection that hears a reply. Dropping it ends its task.
 pub struct Ear {
     /// As it has joined.
     pub listener: Listener,
+    line: Line,
+    task: AbortHandle,
+}
+
+/// What the task of a connection shares with the reply.
+#[derive(Clone)]
+struct Line {
+    connection_id: String,
+    message_id: String,
+    sender: Sender,
+    presence: Presence,
+    clock: Clock,
+    standing: Arc<watch::Sender<Standing>>,
+}
+
+/// How far a connection is.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
     /// Frames that it has been sent.
-    pub heard: usize,
-    /// Whether a frame may not have arrived, or could not be let out. No more is sent then, because a gap would be worse than an
-    /// end: it can join again, or read the reply.
-    cut: bool,
+    heard: usize,
+    /// Whether it is sent no more text. Where a frame may not have arrived, a gap would be worse than an end: the client can join
+    /// again, or read the reply.
+    is_over: bool,
     /// Whether it has ended, or its session.
-    pub gone: bool,
+    is_gone: bool,
     /// When it was last known to be allowed, milliseconds since 1970.
     admitted_at: i64,
+    /// When the frame was handed over that is on its way.
+    sent_at: Option<Instant>,
 }
 
 impl Ear {
-    /// A connection that has just joined, and has so many frames.
-    pub fn new(listener: Listener, heard: usize, worker: &ChatStream) -> Self {
-        Self { listener, heard, cut: false, gone: false, admitted_at: worker.clock.now().as_millisecond() }
+    /// A connection that has just joined, and has so many frames. Its task begins.
+    pub fn new(id: &str, listener: Listener, heard: usize, worker: &ChatStream, message_id: &str, script: watch::Receiver<Script>) -> Self {
+        let admitted_at = worker.clock.now().as_millisecond();
+        let standing = Standing { heard, is_over: false, is_gone: false, admitted_at, sent_at: None };
+        let line = Line {
+            connection_id: id.to_owned(),
+            message_id: message_id.to_owned(),
+            sender: worker.sender.clone(),
+            presence: worker.presence.clone(),
+            clock: worker.clock.clone(),
+            standing: Arc::new(watch::Sender::new(standing)),
+        };
+        let task = tokio::spawn(line.clone().follow(script)).abort_handle();
+        Self { listener, line, task }
     }
 
-    /// Whether it is to be sent any of the first `frames` frames.
+    /// Frames that it has been sent.
+    pub fn heard(&self) -> usize {
+        self.line.standing.borrow().heard
+    }
+
+    /// Whether it has ended, or its session.
+    pub fn is_gone(&self) -> bool {
+        self.line.standing.borrow().is_gone
+    }
+
+    /// Whether it is still to be sent any of the first `frames` frames.
     pub fn lacks(&self, frames: usize) -> bool {
-        !self.cut && !self.gone && self.heard < frames
+        self.line.standing.borrow().lacks(frames)
     }
 
-    /// Sends those of these frames that it has not heard, the first of which is number 1.
-    pub async fn hear(&mut self, id: &str, worker: &ChatStream, message_id: &str, frames: &[String]) {
-        while self.lacks(frames.len()) && self.is_admitted(id, worker).await {
-            let (message_id, text) = (message_id.to_owned(), frames[self.heard].clone());
-            let delta = ChatDelta { message_id, sequence: self.heard as u64 + 1, text };
-            // Until it is known to have arrived: where nobody waits for that any longer, it may have.
-            self.cut = true;
-            match self.post(id, worker, &delta).await {
-                Ok(()) => (self.heard, self.cut) = (self.heard + 1, false),
-                Err(SendError::Gone) => self.gone = true,
-                Err(_) => {}
-            }
-        }
+    /// Whether it has not taken a frame for too long.
+    pub fn is_stalled(&self) -> bool {
+        self.line.standing.borrow().sent_at.is_some_and(|sent_at| sent_at.elapsed() >= STALLED)
+    }
+
+    /// Waits until it has been sent the first `frames` frames, or is sent no more.
+    pub async fn catch_up(&self, frames: usize) {
+        // The sender is not dropped before `self` is.
+        self.line.standing.subscribe().wait_for(|standing| !standing.lacks(frames)).await.ok();
     }
 
     /// Says that it hears no more of the reply, because others do in its place.
-    pub async fn dismiss(&self, id: &str, worker: &ChatStream, unheard: &ChatFailed) {
-        // Why it was not told stands in the log; there is no more to be done.
-        self.post(id, worker, unheard).await.ok();
+    pub async fn dismiss(self, unheard: ChatEnd) {
+        self.task.abort();
+        // The log says why a message was not sent. There is no more to be done.
+        self.line.say(&unheard).await.ok();
     }
 
-    /// Says how the reply ended; whether there is nothing left to be said.
-    pub async fn say_end<M: ServerMessage>(&mut self, id: &str, worker: &ChatStream, end: &M) -> bool {
+    /// Sends what is left of all the frames, and then says how the reply ended, or that it was not all heard; whether there is nothing
+    /// left to be said.
+    pub async fn say_end(&self, frames: usize, end: &ChatEnd, unheard: &ChatEnd) -> bool {
+        timeout(LAST_SEND, self.catch_up(frames)).await.ok();
+        self.task.abort();
+        let end = if self.heard() < frames { unheard } else { end };
         for _ in 0..END_ATTEMPTS {
             // There is no text in an end: where the session cannot be looked at, it is said all the same.
-            self.is_admitted(id, worker).await;
-            if self.gone {
+            self.line.is_admitted().await;
+            if self.is_gone() {
                 return true;
             }
-            match self.post(id, worker, end).await {
+            match self.line.say(end).await {
                 Ok(()) | Err(SendError::Gone) => return true,
                 Err(_) => sleep(END_PAUSE).await,
             }
         }
         false
     }
+}
 
-    /// Whether the connection may be sent text: its session may have ended since it joined.
-    async fn is_admitted(&mut self, id: &str, worker: &ChatStream) -> bool {
-        let now = worker.clock.now();
-        if self.gone || now.as_millisecond() < self.admitted_at + BELIEVED_FOR_MS {
-            return !self.gone;
-        }
-        match worker.presence.admit(id, now).await {
-            Ok(Some(_)) => self.admitted_at = now.as_millisecond(),
-            Ok(None) => self.gone = true,
-            Err(error) => {
-                tracing::warn!(%error, connection_id = id, "the reply goes on unheard");
-                self.cut = true;
-                return false;
+impl Drop for Ear {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Standing {
+    fn lacks(&self, frames: usize) -> bool {
+        !self.is_over && self.heard < frames
+    }
+}
+
+impl Line {
+    /// Sends the frames, one after the other, for as long as each of them arrives.
+    async fn follow(self, mut script: watch::Receiver<Script>) {
+        loop {
+            let heard = self.standing.borrow().heard;
+            let next = script.wait_for(|frames| frames.len() > heard).await.map(|frames| frames[heard].to_string());
+            let Ok(text) = next else { return };
+            let delta = ChatDelta { message_id: self.message_id.clone(), sequence: heard as u64 + 1, text };
+            let sent = self.is_admitted().await && self.send(&delta).await;
+            self.standing.send_modify(|standing| {
+                standing.sent_at = None;
+                standing.heard += usize::from(sent);
+                standing.is_over = !sent;
+            });
+            if !sent {
+                return;
             }
         }
-        !self.gone
     }
 
-    async fn post<M: ServerMessage>(&self, id: &str, worker: &ChatStream, message: &M) -> Result<(), SendError> {
-        worker.sender.post(Peer::open(id), None, message).await.inspect_err(|error| {
-            tracing::info!(%error, connection_id = id, kind = M::TYPE, "the reply goes on unheard");
+    /// Whether the connection may be sent text: its session may have ended since it joined.
+    async fn is_admitted(&self) -> bool {
+        let (now, standing) = (self.clock.now(), *self.standing.borrow());
+        if standing.is_gone || now.as_millisecond() < standing.admitted_at + BELIEVED_FOR_MS {
+            return !standing.is_gone;
+        }
+        match self.presence.admit(&self.connection_id, now).await {
+            Ok(admitted) => {
+                self.standing.send_modify(|standing| match admitted {
+                    Some(_) => standing.admitted_at = now.as_millisecond(),
+                    None => standing.is_gone = true,
+                });
+                !self.standing.borrow().is_gone
+            }
+            Err(error) => {
+                tracing::warn!(%error, connection_id = self.connection_id, "the reply goes on unheard");
+                false
+            }
+        }
+    }
+
+    /// Sends a frame; whether it is known to have arrived.
+    async fn send(&self, delta: &ChatDelta) -> bool {
+        self.standing.send_modify(|standing| standing.sent_at = Some(Instant::now()));
+        let sent = self.sender.post(Peer::open(&self.connection_id), None, delta).await;
+        if let Err(error) = &sent {
+            tracing::info!(%error, connection_id = self.connection_id, "the reply goes on unheard");
+            self.standing.send_modify(|standing| standing.is_gone |= matches!(error, SendError::Gone));
+        }
+        sent.is_ok()
+    }
+
+    async fn say(&self, end: &ChatEnd) -> Result<(), SendError> {
+        end.post(&self.sender, Peer::open(&self.connection_id)).await.inspect_err(|error| {
+            tracing::info!(%error, connection_id = self.connection_id, "not told how the reply ended");
         })
     }
 }

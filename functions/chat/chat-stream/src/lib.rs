@@ -1,18 +1,19 @@
 //! The worker that writes a reply: claims it, asks the model, sends what comes to the connection that asked, and stores
 //! the reply with its event.
 
-mod bulletin;
 mod draft;
 mod ear;
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use assistant::{Event, Fault, Provider, ProviderError, Request, Turn};
-use bulletin::Bulletin;
 use draft::{Draft, Wish};
 use futures_util::StreamExt as _;
 use futures_util::future::join;
-use platform::chat::{ChatCompleted, ChatFailed, Ended, Ending, Endings, REMEMBERED, ReplyStart, remembered, system_prompt, within};
+use platform::chat::{
+    ChatCompleted, ChatEnd, ChatFailed, Ended, Ending, Endings, REMEMBERED, ReplyStart, remembered, system_prompt, within,
+};
 use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::domain::{Cost, MessageStatus, PromptName, StopReason};
@@ -23,13 +24,15 @@ use platform::socket::{Presence, Sender};
 use platform::spending::Tariff;
 use platform::store::{Drafts, Message, Messages};
 use platform::worker::{Invocation, Worker};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// Time before the end of the invocation that is kept for sending what is left and storing the reply.
 const MARGIN: Duration = Duration::from_secs(15);
 
-/// Time after which nobody writes a reply any more that should have ended: its worker has died.
-const SWEEP_AFTER: Duration = Duration::from_secs(30);
+/// How long the claim of a reply is tried where the store does not answer, and the time between two attempts.
+const CLAIM_WITHIN: Duration = Duration::from_secs(15);
+const CLAIM_PAUSE: Duration = Duration::from_millis(250);
 
 /// Times that the end is stored once more where the store does not answer, and the time between two of them.
 const END_ATTEMPTS: u32 = 2;
@@ -45,7 +48,6 @@ pub struct ChatStream {
     provider: Box<dyn Provider>,
     /// What replies can cost, where they do.
     tariff: Option<Tariff>,
-    bulletin: Bulletin,
     clock: Clock,
 }
 
@@ -73,31 +75,38 @@ impl ChatStream {
             sender: Sender::new(&platform.config, platform.clock.clone())?,
             provider,
             tariff: Tariff::from_config(&platform.config)?,
-            bulletin: Bulletin::new(platform)?,
             clock: platform.clock.clone(),
         })
     }
 
     /// Writes a reply that nobody writes yet, with what there is of it at `until` at the latest.
     pub async fn write_reply(&self, start: ReplyStart, until: Instant) -> Result<(), Problem> {
-        let claimed = self.messages.claim(&start.conversation_id, &start.message_id, &ids::new_secret::<16>()).await?;
-        let Some(reply) = claimed else {
+        let Some(reply) = self.claim(&start).await? else {
             tracing::info!(message_id = start.message_id, "somebody else writes this reply, or has written it");
             return Ok(());
         };
-        let left = until.duration_since(Instant::now()) + SWEEP_AFTER;
-        let sweep_at = self.clock.now().as_second().saturating_add(i64::try_from(left.as_secs()).unwrap_or(i64::MAX));
-        let mut draft = Draft::new(reply, self, sweep_at);
+        let mut draft = Draft::new(reply, self);
         let written = Box::pin(self.compose(&mut draft, until)).await;
-        let end = async {
-            match written {
-                Ok(None) => Ok(()),
-                Ok(Some(stop_reason)) => self.end(draft, Ok(stop_reason)).await,
-                Err(problem) => self.end(draft, Err(problem)).await,
+        match written {
+            Ok(None) => Ok(()),
+            Ok(Some(stop_reason)) => Box::pin(self.end(draft, Ok(stop_reason))).await,
+            Err(problem) => Box::pin(self.end(draft, Err(problem))).await,
+        }
+    }
+
+    /// Takes up a reply that nobody writes yet. A store that does not answer is asked again for some seconds: what is not taken up is
+    /// silent until the sweep ends it.
+    async fn claim(&self, start: &ReplyStart) -> Result<Option<Message>, Problem> {
+        let (claim, began) = (ids::new_secret::<16>(), Instant::now());
+        loop {
+            match self.messages.claim(&start.conversation_id, &start.message_id, &claim).await {
+                Err(error) if began.elapsed() < CLAIM_WITHIN => {
+                    tracing::warn!(%error, message_id = start.message_id, "the claim is tried again");
+                    sleep(CLAIM_PAUSE).await;
+                }
+                claimed => return Ok(claimed?),
             }
-        };
-        let (ended, ()) = join(Box::pin(end), self.bulletin.tell(self.provider.outage())).await;
-        ended
+        }
     }
 
     /// Asks the model and takes what it says until the reply is whole, broken off or stopped, or time is up; `None` where
@@ -105,14 +114,11 @@ impl ChatStream {
     async fn compose(&self, draft: &mut Draft<'_>, until: Instant) -> Result<Option<StopReason>, Problem> {
         let reply = draft.reply().clone();
         // Who listens is found out while the conversation is read.
-        let Ok((turns, wish)) = timeout_at(until, join(self.turns(&reply), draft.touch())).await else {
-            return Ok(Some(StopReason::Deadline));
-        };
-        match wish {
-            Wish::GoOn => {}
-            Wish::Stop => return Ok(Some(StopReason::Cancelled)),
-            Wish::Nothing => return Ok(None),
+        let (turns, touched) = join(timeout_at(until, self.turns(&reply)), timeout_at(until, draft.touch())).await;
+        if let ControlFlow::Break(end) = heed(touched) {
+            return Ok(end);
         }
+        let Ok(turns) = turns else { return Ok(Some(StopReason::Deadline)) };
         let (prompt, turns) = (PromptName::Default, turns?);
         if !self.is_covered(&reply, prompt, &turns) {
             tracing::error!(message_id = reply.id, "what it can cost is more than is held: it was asked for with other settings");
@@ -125,11 +131,9 @@ impl ChatStream {
             let event = tokio::select! {
                 biased;
                 () = sleep_until(until) => return Ok(Some(StopReason::Deadline)),
-                () = sleep_until(draft.due()) => match timeout_at(until, draft.advance()).await {
-                    Ok(Wish::GoOn) => continue,
-                    Ok(Wish::Stop) => return Ok(Some(StopReason::Cancelled)),
-                    Ok(Wish::Nothing) => return Ok(None),
-                    Err(_) => return Ok(Some(StopReason::Deadline)),
+                () = sleep_until(draft.due()) => match heed(timeout_at(until, draft.advance()).await) {
+                    ControlFlow::Continue(()) => continue,
+                    ControlFlow::Break(end) => return Ok(end),
                 },
                 event = events.next() => event,
             };
@@ -140,7 +144,15 @@ impl ChatStream {
                     }
                 }
                 Some(Ok(Event::Model(model))) => draft.model = model,
-                Some(Ok(Event::Usage(usage))) => draft.usage = usage,
+                Some(Ok(Event::Usage(usage))) => {
+                    draft.usage = usage;
+                    // It is announced before the call is sent, and the next event is not asked for before it is stored.
+                    if draft.is_unbilled()
+                        && let ControlFlow::Break(end) = heed(timeout_at(until, draft.touch()).await)
+                    {
+                        return Ok(end);
+                    }
+                }
                 Some(Ok(Event::Stop(reason))) => return Ok(Some(reason)),
                 // None is offered, so none is wanted.
                 Some(Ok(Event::ToolUse(_))) => {}
@@ -168,10 +180,10 @@ impl ChatStream {
         worst <= reply.hold.as_ref().map_or(Cost::ZERO, |hold| hold.cost)
     }
 
-    /// Sends what is left, stores how the reply ended, and then says so. What others want of it meanwhile is done first: one that
+    /// Stores how the reply ended, and then says so to each connection, after what is left of its text. What others want of it meanwhile is done first: one that
     /// was to stop has stopped, even where nothing was left to be written.
     async fn end(&self, mut draft: Draft<'_>, written: Result<StopReason, Problem>) -> Result<(), Problem> {
-        draft.send_rest().await;
+        draft.finish().await;
         let (mut written, mut attempts) = (written, 0);
         let cost_usd = self.provider.cost(&draft.model, &draft.usage);
         loop {
@@ -191,7 +203,7 @@ impl ChatStream {
                 (Ok(Ended::Overtaken), _) if attempts == 0 || !self.has_ended_as(&reply).await? => return Ok(()),
                 (Ok(Ended::Wanted(head)), before) => {
                     let stopped = draft.heed(*head) == Wish::Stop;
-                    draft.send_rest().await;
+                    draft.finish().await;
                     written = if stopped && before.is_ok() { Ok(StopReason::Cancelled) } else { before };
                 }
                 (Err(problem), before) if attempts < END_ATTEMPTS => {
@@ -201,13 +213,14 @@ impl ChatStream {
                     sleep(END_PAUSE).await;
                 }
                 (Ok(Ended::Stored | Ended::Overtaken), written) => {
-                    let told = match written {
+                    let end = match written {
                         Ok(stop_reason) => {
                             let message_id = reply.id.clone();
-                            draft.say_end(&ChatCompleted { message_id, stop_reason, usage: draft.usage, cost_usd }).await
+                            ChatEnd::Completed(ChatCompleted { message_id, stop_reason, usage: draft.usage, cost_usd })
                         }
-                        Err(problem) => draft.say_failed(&ChatFailed::new(&reply.id, &problem)).await,
+                        Err(problem) => ChatEnd::Failed(ChatFailed::new(&reply.id, &problem)),
                     };
+                    let told = draft.say_end(&end).await;
                     // Whoever has not been told is told by the sweep.
                     if any
                         && told
@@ -218,7 +231,7 @@ impl ChatStream {
                     return Ok(());
                 }
                 (Err(problem), _) => {
-                    draft.say_failed(&ChatFailed::new(&reply.id, &problem)).await;
+                    draft.say_end(&ChatEnd::Failed(ChatFailed::new(&reply.id, &problem))).await;
                     return Err(problem);
                 }
             }
@@ -229,5 +242,15 @@ impl ChatStream {
     async fn has_ended_as(&self, ended: &Message) -> Result<bool, Problem> {
         let found = self.messages.get(&ended.conversation_id, &ended.id).await?;
         Ok(found.is_some_and(|found| found.status == ended.status && found.text == ended.text))
+    }
+}
+
+/// How a reply ends by what others want of it, or because its time is up; `None` where somebody else has ended it.
+fn heed(touched: Result<Wish, Elapsed>) -> ControlFlow<Option<StopReason>> {
+    match touched {
+        Ok(Wish::GoOn) => ControlFlow::Continue(()),
+        Ok(Wish::Stop) => ControlFlow::Break(Some(StopReason::Cancelled)),
+        Ok(Wish::Nothing) => ControlFlow::Break(None),
+        Err(_) => ControlFlow::Break(Some(StopReason::Deadline)),
     }
 }

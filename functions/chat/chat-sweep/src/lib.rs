@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use platform::chat::{ChatEnd, ChatFailed, Ending, Endings};
 use platform::clock::Clock;
 use platform::config::ConfigError;
-use platform::domain::MessageStatus;
+use platform::domain::{MessageStatus, StopReason};
 use platform::ids;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
@@ -84,7 +84,7 @@ impl ChatSweep {
         }
     }
 
-    /// Ends a reply as failed, unless it has ended, and says how it ended.
+    /// Ends a reply, unless it has ended, and says how it ended.
     async fn sweep(&self, message_id: &str) -> Result<(), Problem> {
         // The index may be behind: a worker may have begun it meanwhile, or told everyone.
         let now = self.clock.now();
@@ -94,29 +94,34 @@ impl ChatSweep {
             return Ok(self.drafts.close(message_id, now).await?);
         };
         if head.ended_at.is_none() {
-            let Some(failed) = self.fail(&head, reply).await? else { return Ok(()) };
+            let Some(ended) = self.end(&head, reply).await? else { return Ok(()) };
             // Nobody joins any more.
-            (head, reply) = (self.drafts.head(message_id).await?.unwrap_or(head), failed);
+            (head, reply) = (self.drafts.head(message_id).await?.unwrap_or(head), ended);
         }
         self.tell(&head, &reply).await;
         Ok(self.drafts.close(message_id, now).await?)
     }
 
-    /// Ends a reply as failed; `None` where somebody else has ended it, or goes on with it.
-    async fn fail(&self, head: &Head, reply: Message) -> Result<Option<Message>, Problem> {
+    /// Ends a reply as failed, or as cancelled where it was to stop; `None` where somebody else has ended it, or goes on with it.
+    async fn end(&self, head: &Head, reply: Message) -> Result<Option<Message>, Problem> {
         let (from, spent) = (reply.status, head.spent.as_ref());
-        let failed = Message {
+        let (status, stop_reason, failure) = match head.cancelled_at {
+            Some(_) => (MessageStatus::Cancelled, Some(StopReason::Cancelled), None),
+            None => (MessageStatus::Failed, None, Some(Code::Unavailable)),
+        };
+        let ended = Message {
             text: self.drafts.text(&reply.id).await?,
-            status: MessageStatus::Failed,
-            failure: Some(Code::Unavailable),
+            status,
+            stop_reason,
+            failure,
             usage: spent.map(|spent| spent.usage),
             cost_usd: spent.map(|spent| spent.cost_usd),
             ..reply
         };
         let model = spent.map(|spent| spent.model.as_str());
         let (wishes, overdue, hearers) = (head.wishes, head.sweep_at, head.hearers());
-        let ending = Ending { reply: &failed, from, model, wishes, overdue, hearers, frames: None };
-        Ok(self.endings.end_anyway(ending).await?.then_some(failed))
+        let ending = Ending { reply: &ended, from, model, wishes, overdue, hearers, frames: None };
+        Ok(self.endings.end_anyway(ending).await?.then_some(ended))
     }
 
     /// Tells everyone who listens how a reply has ended.

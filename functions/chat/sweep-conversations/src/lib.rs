@@ -68,12 +68,12 @@ impl SweepConversations {
         }
     }
 
-    /// Deletes the messages of a conversation. Where a reply has not ended, the sweep stays.
+    /// Deletes the messages of a conversation. A reply that has not ended is told to stop, and the sweep stays.
     async fn sweep_conversation(&self, sweep: &Sweep, invocation: &Invocation) -> Result<(), Problem> {
         let (mut after, mut unfinished) = (None, 0);
         loop {
             in_time(sweep, invocation)?;
-            let swept = self.remains.delete_messages(&sweep.id, after.as_deref()).await?;
+            let swept = self.remains.delete_messages(&sweep.id, after.as_deref(), self.clock.now()).await?;
             unfinished += swept.unfinished;
             after = swept.last;
             if after.is_none() {

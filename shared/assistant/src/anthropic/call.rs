@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use platform::domain::Usage;
 use reqwest::header::HeaderValue;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::error::{Fault, ProviderError};
 use crate::provider::Event;
@@ -101,7 +101,7 @@ impl Call {
                 Some(key) => key.clone(),
                 None => self.shared.key.authorization().await.map_err(Failure::from)?,
             };
-            if !circuit.admits(Instant::now()) {
+            if !circuit.admits().await {
                 return Err(Failure::lasting(Fault::CircuitOpen, model.as_str()));
             }
             self.authorization = Some(authorization.clone());
@@ -118,7 +118,7 @@ impl Call {
         if attempt.is_over() {
             self.is_over = true;
             self.attempt = None;
-            self.shared.models[self.model].1.succeeded();
+            self.shared.models[self.model].1.succeeded().await;
         }
         Ok(())
     }
@@ -130,11 +130,11 @@ impl Call {
         let (model, circuit) = &self.shared.models[self.model];
         let error = &failure.error;
         match error.fault {
-            fault if fault.is_outage() => circuit.failed(Instant::now()),
+            fault if fault.is_outage() => circuit.failed().await,
             // Nobody was asked.
             Fault::CircuitOpen | Fault::NoKey => {}
             // It answers.
-            _ => circuit.succeeded(),
+            _ => circuit.succeeded().await,
         }
         tracing::warn!(model, retries = self.retries, produced = error.produced, %error, "an attempt has failed");
         if failure.is_paid {

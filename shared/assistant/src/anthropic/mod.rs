@@ -24,10 +24,10 @@ use platform::config::{ConfigError, invalid};
 use platform::domain::{Cost, Usage};
 use platform::platform::Platform;
 use platform::spending::Tariff;
+use platform::store::Outages;
 use reqwest::{Client, redirect};
-use tokio::time::Instant;
 
-use crate::provider::{Events, Outage, Provider};
+use crate::provider::{Events, Provider};
 use crate::request::Request;
 use call::Call;
 use circuit::Circuit;
@@ -53,7 +53,7 @@ struct Shared {
 }
 
 impl Anthropic {
-    /// Settings: those of `settings.rs`, those of [`Tariff`] and `ANTHROPIC_KEY_ARN` (`key.rs`).
+    /// Settings: those of `settings.rs`, those of [`Tariff`], `ANTHROPIC_KEY_ARN` (`key.rs`) and `OUTAGES_TABLE`.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let settings = Settings::from_config(&platform.config)?;
         let tariff = Tariff::of_anthropic(&platform.config)?;
@@ -61,7 +61,10 @@ impl Anthropic {
         let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().referer(false);
         let client = client.connect_timeout(settings.patience.connect).user_agent(concat!("tally/", env!("CARGO_PKG_VERSION")));
         let client = client.build().map_err(|error| invalid("ANTHROPIC_BASE_URL", settings.url.as_str(), &error.to_string()))?;
-        let models = tariff.models().map(|model| (model.to_owned(), Circuit::new(model))).collect();
+        let outages = Outages::new(platform.database()?, &platform.config)?;
+        let count = tariff.models().count();
+        let circuit = |model| Circuit::new(model, count, outages.clone(), platform.clock.clone());
+        let models = tariff.models().map(|model| (model.to_owned(), circuit(model))).collect();
         let max_tokens = tariff.max_tokens();
         let shared = Shared { client, key: Key::new(platform)?, settings, models, max_tokens, clock: platform.clock.clone() };
         Ok(Self { shared: Arc::new(shared), tariff })
@@ -80,11 +83,5 @@ impl Provider for Anthropic {
 
     fn cost(&self, model: &str, usage: &Usage) -> Cost {
         self.tariff.cost(model, usage)
-    }
-
-    fn outage(&self) -> Option<Outage> {
-        let now = Instant::now();
-        let open: Vec<_> = self.shared.models.iter().filter_map(|(_, circuit)| circuit.open_until(now)).collect();
-        Some(Outage { is_total: open.len() == self.shared.models.len(), until: open.into_iter().min()? })
     }
 }

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::database::{Database, Expression, Item, StoreError, Write, item, n, read, s, unavailable, value};
@@ -241,6 +242,15 @@ impl Drafts {
             "user_id = :user AND attribute_not_exists(cancelled_at) AND attribute_not_exists(ended_at)",
             &expression,
         )
+    }
+
+    /// A reply is to stop because its conversation is gone; nothing happens where it has ended, or was to stop already.
+    pub async fn stop(&self, message_id: &str, now: Timestamp) -> Result<(), StoreError> {
+        let expression = Expression::default().value("now", n(now.as_millisecond())).value("one", n(1));
+        let condition = "attribute_exists(message_id) AND attribute_not_exists(cancelled_at) AND attribute_not_exists(ended_at)";
+        let (id, update) = (key(message_id, 0), "SET cancelled_at = :now ADD wishes :one");
+        let _: Option<IgnoredAny> = self.database.update_if(&self.table, id, update, condition, &expression).await?;
+        Ok(())
     }
 
     /// What a failed condition on a head found.

@@ -53,7 +53,7 @@ pub use invites::{Invite, Invites};
 pub use limits::LimitCounters;
 pub use mail_tokens::{MailToken, MailTokens};
 pub use messages::{Message, Messages, Origin};
-pub use outages::{Outage, Outages};
+pub use outages::{OPEN_MS, Outage, Outages, THRESHOLD};
 pub use overdue::Overdue;
 pub use profits::{Profit, ProfitFilter, Profits};
 pub use remains::{Remains, Swept};

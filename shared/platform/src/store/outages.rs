@@ -1,14 +1,36 @@
-//! The table of what is out of order: written by whoever finds it out, read by `GET /ready`.
+//! The table of what is out of order: the circuits to the models, which all workers share. A worker makes one call at a time: by
+//! itself it would meet too few failures. `GET /ready` reads the same item.
 //!
-//! Key: `part`, of which there is one, the assistant. There is nothing of anyone's in it: strangers have it read as often as they
-//! like. What is written last holds: it is somebody's latest experience.
+//! Key: `part`, of which there is one, the models. It has how many `models` there are and, for each that has failed, an
+//! attribute `model:<name>` with its failures since its last success and when the last of them was. There is nothing of
+//! anyone's in it: strangers have it read as often as they like.
+//!
+//! A failure is one write. A success reads, and writes only where there is a failure to be forgotten.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::Database;
-use super::database::{StoreError, item, key, unavailable};
+use super::database::{Expression, Item, StoreError, key, n, value};
+use crate::backoff;
 use crate::config::{Config, ConfigError};
+
+/// Failures without a success between them that open a circuit.
+pub const THRESHOLD: u64 = 5;
+
+/// Milliseconds for which a circuit stays open, and between two trials after that.
+pub const OPEN_MS: i64 = 30_000;
+
+/// Milliseconds after which a failure is forgotten, where none follows it.
+const REMEMBERED_MS: i64 = 300_000;
+
+/// Attempts at counting a failure, where other workers meet the first one at the same time.
+const ATTEMPTS: u32 = 5;
+
+const MODELS: &str = "models";
 
 /// The outages' table.
 #[derive(Debug, Clone)]
@@ -18,25 +40,43 @@ pub struct Outages {
 }
 
 /// A time in which a part is not asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outage {
     /// Whether nothing takes its place.
     pub is_total: bool,
-    /// Milliseconds since 1970 when it is asked again.
-    pub until: i64,
 }
 
-/// An outage as it is stored.
-#[derive(Serialize)]
-struct Stored<'a> {
-    part: &'a str,
+/// The models' item. The attributes that are named here are none of a model's.
+#[derive(Deserialize)]
+struct Stored {
+    #[serde(rename = "part")]
+    _part: IgnoredAny,
+    #[serde(rename = "expires_at")]
+    _expires_at: IgnoredAny,
+    models: usize,
     #[serde(flatten)]
-    outage: Outage,
-    /// Time to live, seconds since 1970.
-    expires_at: i64,
+    circuits: BTreeMap<String, Count>,
 }
 
-const ASSISTANT: &str = "assistant";
+/// How often a model has failed.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Count {
+    /// Since it last succeeded.
+    failures: u64,
+    /// Milliseconds since 1970 of the last failure, or of the trial that came after it.
+    failed_at: i64,
+}
+
+impl Count {
+    /// Whether the model has failed too often lately to be asked without a trial.
+    fn has_tripped(&self, now: i64) -> bool {
+        self.failures >= THRESHOLD && now < self.failed_at + REMEMBERED_MS
+    }
+
+    fn is_open(&self, now: i64) -> bool {
+        self.has_tripped(now) && now < self.failed_at + OPEN_MS
+    }
+}
 
 impl Outages {
     /// Uses the table that `OUTAGES_TABLE` names.
@@ -46,20 +86,74 @@ impl Outages {
 
     /// The assistant's outage, if there is one.
     pub async fn current(&self, now: Timestamp) -> Result<Option<Outage>, StoreError> {
-        let outage: Option<Outage> = self.database.get(&self.table, key("part", ASSISTANT), true).await?;
-        Ok(outage.filter(|outage| now.as_millisecond() < outage.until))
+        let Some(stored) = self.stored(true).await? else { return Ok(None) };
+        let open = stored.circuits.values().filter(|count| count.is_open(now.as_millisecond())).count();
+        Ok((open > 0).then_some(Outage { is_total: open >= stored.models }))
     }
 
-    /// The assistant is out of order.
-    pub async fn begin(&self, outage: Outage) -> Result<(), StoreError> {
-        let stored = Stored { part: ASSISTANT, outage, expires_at: outage.until / 1_000 + 1 };
-        self.database.put(&self.table, item(stored)?).await
+    /// Whether a model may be asked. An open circuit lets one caller in when its time is over, to try; the next one has to wait as
+    /// long again, unless the trial succeeds. So a trial that is given up blocks nobody for ever.
+    pub async fn admits(&self, model: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let now = now.as_millisecond();
+        let Some(count) = self.count(model).await?.filter(|count| count.has_tripped(now)) else { return Ok(true) };
+        if count.is_open(now) {
+            return Ok(false);
+        }
+        let expression = Expression::default().name("model", &attribute(model)).value("now", n(now)).value("seen", n(count.failed_at));
+        let tries = self.update("SET #model.failed_at = :now", "#model.failed_at = :seen", &expression).await?;
+        Ok(tries.is_some())
     }
 
-    /// The assistant is in order again.
-    pub async fn end(&self) -> Result<(), StoreError> {
-        let delete = self.database.client().delete_item().table_name(&self.table).set_key(Some(key("part", ASSISTANT)));
-        delete.send().await.map_err(unavailable)?;
-        Ok(())
+    /// A model has failed, one of so many; how often it has without a success.
+    pub async fn failed(&self, model: &str, models: usize, now: Timestamp) -> Result<u64, StoreError> {
+        let (name, now) = (attribute(model), now.as_millisecond());
+        let expression = Expression::default()
+            .name("model", &name)
+            .value("models", n(models))
+            .value("expires", n((now + REMEMBERED_MS) / 1_000 + 1))
+            .value("since", n(now - REMEMBERED_MS));
+        let more = expression.clone().value("one", n(1)).value("now", n(now));
+        let first = expression.value("first", value(Count { failures: 1, failed_at: now })?);
+        for attempt in 1..=ATTEMPTS {
+            let update = "SET #model.failures = #model.failures + :one, #model.failed_at = :now, models = :models, expires_at = :expires";
+            if let Some(stored) = self.update(update, "#model.failed_at > :since", &more).await? {
+                return Ok(stored.circuits.get(&name).map_or(0, |count| count.failures));
+            }
+            let update = "SET #model = :first, models = :models, expires_at = :expires";
+            if self.update(update, "attribute_not_exists(#model) OR #model.failed_at <= :since", &first).await?.is_some() {
+                return Ok(1);
+            }
+            backoff::pause(attempt).await;
+        }
+        Err(StoreError::Unavailable("others count failures all the time".to_owned()))
     }
+
+    /// A model has answered: its failures are forgotten; whether it was not asked because of them.
+    pub async fn succeeded(&self, model: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(count) = self.count(model).await? else { return Ok(false) };
+        let expression = Expression::default().name("model", &attribute(model));
+        self.update("REMOVE #model", "attribute_exists(#model)", &expression).await?;
+        Ok(count.has_tripped(now.as_millisecond()))
+    }
+
+    /// How often a model has failed. A read that is a moment old will do.
+    async fn count(&self, model: &str) -> Result<Option<Count>, StoreError> {
+        Ok(self.stored(false).await?.and_then(|mut stored| stored.circuits.remove(&attribute(model))))
+    }
+
+    async fn stored(&self, consistent: bool) -> Result<Option<Stored>, StoreError> {
+        self.database.get(&self.table, id(), consistent).await
+    }
+
+    async fn update(&self, update: &str, condition: &str, expression: &Expression) -> Result<Option<Stored>, StoreError> {
+        self.database.update_if(&self.table, id(), update, condition, expression).await
+    }
+}
+
+fn id() -> Item {
+    key("part", MODELS)
+}
+
+fn attribute(model: &str) -> String {
+    format!("model:{model}")
 }

@@ -32,8 +32,8 @@ pub struct Remains {
 pub struct Swept {
     /// The last message that was looked at; `None` behind the last one of all.
     pub last: Option<String>,
-    /// How many of them are replies that have not ended. They are left, however old they are: whoever ends them settles what they
-    /// cost and records it, as if nothing had happened.
+    /// How many of them are replies that have not ended. They are to stop, and are left, however old they are: their worker or the
+    /// sweep ends them, settles what they cost and records it.
     pub unfinished: usize,
 }
 
@@ -59,8 +59,8 @@ impl Remains {
     }
 
     /// Deletes the next messages of a deleted conversation and the drafts of its replies, in the order in which they were said,
-    /// after the one with the id `after`.
-    pub async fn delete_messages(&self, conversation_id: &str, after: Option<&str>) -> Result<Swept, StoreError> {
+    /// after the one with the id `after`. Replies that have not ended are told to stop.
+    pub async fn delete_messages(&self, conversation_id: &str, after: Option<&str>, now: Timestamp) -> Result<Swept, StoreError> {
         let expression = Expression::default().name("status", "status").name("role", "role").value("conversation", s(conversation_id));
         let request = self.database.client().query().table_name(&self.messages);
         let page = request
@@ -76,14 +76,15 @@ impl Remains {
             .map_err(unavailable)?;
         let looked_at = page.items.unwrap_or_default().into_iter().map(read).collect::<Result<Vec<Outline>, _>>()?;
         // No condition is needed: one that has ended does not begin again.
-        let gone: Vec<_> = looked_at.iter().filter(|message| message.has_ended()).collect();
+        let (gone, unfinished): (Vec<_>, Vec<_>) = looked_at.iter().partition(|message| message.has_ended());
+        try_join_all(unfinished.iter().map(|reply| self.drafts.stop(&reply.id, now))).await?;
         // Drafts first: they are found by their messages.
         let replies = gone.iter().filter(|message| message.role == MessageRole::Assistant);
         try_join_all(replies.map(|reply| self.drafts.delete(&reply.id))).await?;
         self.database.delete_all(&self.messages, gone.iter().map(|message| message_key(conversation_id, &message.id)).collect()).await?;
         let cut = page.last_evaluated_key.is_some_and(|key: HashMap<_, _>| !key.is_empty());
         let last = looked_at.last().filter(|_| cut).map(|message| message.id.clone());
-        Ok(Swept { last, unfinished: looked_at.len() - gone.len() })
+        Ok(Swept { last, unfinished: unfinished.len() })
     }
 
     /// Deletes one conversation of a deleted account, and leaves its sweep; `None` where there is none left.

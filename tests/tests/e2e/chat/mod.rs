@@ -2,16 +2,18 @@
 
 mod anthropic;
 mod budgets;
+mod circuits;
 pub mod claude;
 mod cost;
 mod follow;
 mod http;
+mod listeners;
 mod many;
-mod outage;
 mod property;
 mod refusals;
 mod repeats;
 mod socket;
+mod stops;
 pub mod sweep;
 mod worker;
 

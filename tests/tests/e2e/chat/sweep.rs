@@ -9,9 +9,10 @@ use platform::ids;
 use platform::store::{Drafts, Head, Message, Messages, Overdue, Spent};
 use serde_json::{Value, json};
 use tally_local::aws::Failure;
+use tally_tests::messages_api::{Answer, MessagesApi};
 use tally_tests::{Caller, World};
 
-use super::{FAST, SLOW, ask_async, own_events, path_of, text};
+use super::{FAST, SLOW, ask_async, claude, own_events, path_of, text};
 
 /// Makes a reply one that should have ended long ago, with this much spent.
 pub async fn grow_old(world: &World, message_id: &Value, output_tokens: u64) {
@@ -108,13 +109,20 @@ async fn a_reply_whose_worker_died_ends_as_failed_with_what_there_was() {
     assert_eq!((again.as_str(), end), (kept, failed));
 }
 
+/// Asks for a reply whose worker dies before it takes it up.
+async fn ask_in_vain(world: &World, caller: &Caller) -> Value {
+    world.fail("MessagesTable", Some("UpdateItem"), Failure::HeldBefore, 1);
+    let asked = ask_async(world, caller, &json!({"message": "Anyone?"})).await.expect(202);
+    world.stack.aws().held().await;
+    world.stack.functions().kill("ChatStreamFunction").unwrap();
+    asked
+}
+
 #[tokio::test]
 async fn a_reply_that_nobody_began_ends_as_failed() {
     let world = World::with(&FAST).await;
     let caller = world.someone().await;
-    // Lambda has taken the worker's start and never comes to it.
-    world.fail("MessagesTable", Some("UpdateItem"), Failure::Internal, 4);
-    let asked = ask_async(&world, &caller, &json!({"message": "Anyone?"})).await.expect(202);
+    let asked = ask_in_vain(&world, &caller).await;
     sweep(&world).await;
     assert_eq!(read(&world, &caller, &asked).await["status"], "pending");
     grow_old(&world, &asked["message_id"], 0).await;
@@ -126,6 +134,79 @@ async fn a_reply_that_nobody_began_ends_as_failed() {
     world.stack.invoke("ChatStreamFunction", start).await.unwrap();
     assert_eq!(read(&world, &caller, &asked).await, message);
     assert_eq!(own_events(&world, &caller, "chat.message").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_reply_that_was_to_stop_ends_as_cancelled_though_its_worker_died() {
+    let world = World::with(&SLOW).await;
+    let caller = world.someone().await;
+    let mut socket = world.connect(&caller).await;
+    let started = socket.ask(&json!({"action": "chat.send", "message": "Until death"}), "chat.started").await;
+    socket.expect("chat.delta").await;
+    world.stack.functions().kill("ChatStreamFunction").unwrap();
+    socket.send(&json!({"action": "chat.cancel", "message_id": started["message_id"]})).await;
+    while drafts(&world).head(text(&started["message_id"])).await.unwrap().unwrap().cancelled_at.is_none() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    grow_old(&world, &started["message_id"], 5).await;
+    sweep(&world).await;
+    let end = loop {
+        let message = socket.next().await.unwrap();
+        if message["type"] != "chat.delta" {
+            break message;
+        }
+    };
+    assert_eq!((text(&end["type"]), text(&end["stop_reason"])), ("chat.completed", "cancelled"));
+    assert_eq!(read(&world, &caller, &started).await["status"], "cancelled");
+}
+
+#[tokio::test]
+async fn a_worker_that_lives_says_so_and_one_that_was_declared_dead_stops() {
+    let api = MessagesApi::with(vec![Answer::silence()]).await;
+    let world = claude::world(&api, &[("AiFirstTokenMilliseconds", "600000")]).await;
+    let caller = world.someone().await;
+    let asked = ask_async(&world, &caller, &json!({"message": "Think"})).await.expect(202);
+    api.was_asked(1).await;
+    let (drafts, id) = (drafts(&world), text(&asked["message_id"]));
+    let alive_until = async || drafts.head(id).await.unwrap().unwrap().sweep_at.unwrap();
+    // Told within 90 s: the sweep comes once a minute.
+    let first = alive_until().await;
+    assert!(first <= Clock::System.now().as_second() + 25, "{first}");
+    while alive_until().await == first {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    sweep(&world).await;
+    assert_eq!(read(&world, &caller, &asked).await["status"], "streaming");
+
+    // A store that had not answered it for as long has had the sweep end its reply.
+    let spent = drafts.head(id).await.unwrap().unwrap().spent.unwrap();
+    drafts.touch(id, &spent, in_seconds(-1).as_second(), &[]).await.unwrap().unwrap();
+    sweep(&world).await;
+    let failed = read(&world, &caller, &asked).await;
+    assert_eq!((text(&failed["status"]), &failed["cost_usd"]), ("failed", &json!(spent.cost_usd.to_string())));
+    api.hung_up(1).await;
+    assert_eq!(read(&world, &caller, &asked).await, failed);
+    assert_eq!(own_events(&world, &caller, "chat.message").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_whose_worker_dies_as_it_is_sent_is_billed() {
+    let api = MessagesApi::with(vec![Answer::silence()]).await;
+    let world = claude::world(&api, &[]).await;
+    let caller = world.someone().await;
+    let asked = ask_async(&world, &caller, &json!({"message": "A".repeat(9_000)})).await.expect(202);
+    api.was_asked(1).await;
+    world.stack.functions().kill("ChatStreamFunction").unwrap();
+    let (drafts, id) = (drafts(&world), text(&asked["message_id"]));
+    let spent = drafts.head(id).await.unwrap().unwrap().spent.expect("it stands there before the call is sent");
+    drafts.touch(id, &spent, in_seconds(-1).as_second(), &[]).await.unwrap().unwrap();
+    sweep(&world).await;
+    let failed = read(&world, &caller, &asked).await;
+    // Two tokens for three bytes, and a few for the prompt.
+    let tokens = failed["usage"]["input_tokens"].as_u64().unwrap();
+    assert!((6_001..8_000).contains(&tokens), "{failed}");
+    let budget = world.get("/users/me/budget", Some(&caller)).await.expect(200);
+    assert_eq!((&budget["spent_usd"], text(&budget["held_usd"])), (&failed["cost_usd"], "0.00"));
 }
 
 #[tokio::test]
@@ -186,8 +267,7 @@ async fn replies_that_cannot_be_ended_keep_no_other_waiting() {
         let writes = vec![messages.add(&orphan).unwrap(), drafts(&world).begin(&head).unwrap()];
         platform.database().unwrap().commit(writes).await.unwrap();
     }
-    world.fail("MessagesTable", Some("UpdateItem"), Failure::Internal, 4);
-    let asked = ask_async(&world, &caller, &json!({"message": "Anyone?"})).await.expect(202);
+    let asked = ask_in_vain(&world, &caller).await;
     grow_old(&world, &asked["message_id"], 0).await;
 
     // It says that it could not do everything.

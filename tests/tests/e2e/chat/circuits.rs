@@ -1,0 +1,187 @@
+//! Circuits to models: they are counted in one item for all workers, which `GET /ready` reads.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join_all};
+use platform::clock::{Clock, Timestamp};
+use platform::config::Config;
+use platform::platform::Platform;
+use platform::store::{OPEN_MS, Outages, THRESHOLD};
+use serde_json::{Value, json};
+use tally_local::aws::{Aws, AwsSettings, Credentials, Invoke, State};
+use tally_local::lambda::InvokeError;
+use tally_local::template::model::Table;
+use tally_local::{StackOptions, template};
+use tally_tests::World;
+use tally_tests::messages_api::{Answer, MessagesApi, reply};
+use tokio::net::TcpListener;
+
+use super::{ask_async, claude, path_of, poll};
+
+/// The table of circuits alone, for providers that a test makes itself.
+pub(super) struct Circuits {
+    _aws: Aws,
+    settings: [(&'static str, String); 5],
+}
+
+/// There is no function.
+struct NoFunctions;
+
+impl Invoke for NoFunctions {
+    fn invoke<'a>(&'a self, function: &'a str, _: Bytes) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
+        async { Err(InvokeError::Unknown(function.to_owned())) }.boxed()
+    }
+
+    fn invoke_async(&self, function: &str, _: Bytes) -> Result<(), InvokeError> {
+        Err(InvokeError::Unknown(function.to_owned()))
+    }
+}
+
+impl Circuits {
+    /// A table in which nothing has failed.
+    pub async fn start() -> Self {
+        static TABLE: OnceLock<Table> = OnceLock::new();
+        let table = TABLE.get_or_init(|| {
+            let options = StackOptions::new(tally_tests::root().join("template.yaml"), "");
+            let tables = template::load(&options.source("http://127.0.0.1:1")).unwrap().tables;
+            tables.into_iter().find(|table| table.id == "OutagesTable").unwrap()
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (url, credentials) = (format!("http://{}", listener.local_addr().unwrap()), Credentials::random());
+        let settings = [
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
+            ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", url),
+            ("OUTAGES_TABLE", table.name.clone()),
+        ];
+        let served = AwsSettings {
+            state: State::Memory,
+            tables: vec![table.clone()],
+            secrets: Vec::new(),
+            functions: NoFunctions,
+            connections: None,
+        };
+        Self { _aws: Aws::start(listener, credentials, served).await.unwrap(), settings }
+    }
+
+    /// What functions are built from, with these settings beside.
+    pub fn platform(&self, own: &[(&str, &str)]) -> Platform {
+        let settings = self.settings.iter().map(|(name, value)| (*name, value.as_str()));
+        Platform::new(settings.chain(own.iter().copied()).collect::<Config>(), Clock::System)
+    }
+
+    /// Whether any model is not asked; whether none is.
+    pub async fn outage(&self, now: Timestamp) -> Option<bool> {
+        self.outages().current(now).await.unwrap().map(|outage| outage.is_total)
+    }
+
+    fn outages(&self) -> Outages {
+        let platform = self.platform(&[]);
+        Outages::new(platform.database().unwrap(), &platform.config).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_circuit_opens_after_failures_in_a_row_and_closes_by_a_trial() {
+    let circuits = Circuits::start().await;
+    let outages = circuits.outages();
+    let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
+    let admits = async |model: &str, seconds| outages.admits(model, at(seconds)).await.unwrap();
+    let fail = async |model: &str, seconds| outages.failed(model, 2, at(seconds)).await.unwrap();
+    for failures in 1..THRESHOLD {
+        assert_eq!(fail("a", 0).await, failures);
+    }
+    assert!(!outages.succeeded("a", at(0)).await.unwrap(), "it was not open");
+    for failures in 1..THRESHOLD {
+        assert!(admits("a", 0).await);
+        assert_eq!(fail("a", 0).await, failures);
+    }
+    assert!(admits("a", 0).await);
+    fail("a", 0).await;
+    let (open, last) = (OPEN_MS / 1_000, OPEN_MS / 1_000 - 1);
+    assert!(!admits("a", 0).await && !admits("a", last).await && admits("b", 0).await, "one for each model");
+    assert_eq!((circuits.outage(at(last)).await, circuits.outage(at(open)).await), (Some(false), None));
+    for _ in 0..THRESHOLD {
+        fail("b", 0).await;
+    }
+    assert_eq!(circuits.outage(at(last)).await, Some(true));
+
+    // Of all that come when its time is over one tries; a trial that is given up is followed by another.
+    for trial in [open, 2 * open] {
+        let tries = join_all((0..10).map(|_| admits("a", trial))).await;
+        assert_eq!(tries.iter().filter(|tries| **tries).count(), 1);
+        assert!(!admits("a", trial + last).await);
+    }
+    fail("a", 3 * open).await;
+    assert!(!admits("a", 3 * open + last).await);
+    assert!(outages.succeeded("a", at(3 * open + last)).await.unwrap(), "it was open");
+    assert!(admits("a", 3 * open + last).await);
+    assert_eq!(fail("a", 3 * open + last).await, 1, "what was before is forgotten");
+
+    // As is what was long ago.
+    assert!(join_all((0..20).map(|_| fail("c", 0))).await.contains(&20), "each of those that come at once is counted");
+    assert!(admits("c", 300).await);
+    assert_eq!(fail("c", 300).await, 1);
+}
+
+async fn readiness(world: &World) -> (Value, Value) {
+    // Whatever the assistant does: accounts and data answer.
+    let ready = world.get("/ready", None).await.expect(200).clone();
+    (ready["status"].clone(), ready["checks"]["assistant"]["status"].clone())
+}
+
+#[tokio::test]
+async fn readiness_says_that_a_model_is_not_asked_and_that_none_is() {
+    let second_fails = Arc::new(AtomicBool::new(false));
+    let fails = Arc::clone(&second_fails);
+    let api = MessagesApi::start(move |asked| {
+        let overloaded = asked.body["model"] == "first" || fails.load(Ordering::Relaxed);
+        if overloaded { Answer::error(529, "overloaded_error").header("retry-after-ms", "1") } else { Answer::stream(reply(&["Well"])) }
+    });
+    let api = api.await;
+    let world = claude::world(&api, &[]).await;
+    let caller = world.someone().await;
+    assert_eq!(readiness(&world).await, ("ok".into(), "ok".into()));
+    for (fails, status, assistant) in [(false, 200, "degraded"), (true, 503, "failing")] {
+        second_fails.store(fails, Ordering::Relaxed);
+        let mut asked = 0;
+        while readiness(&world).await != ("degraded".into(), assistant.into()) {
+            asked += 1;
+            assert!(asked < 50, "{assistant}");
+            world.post("/chat", Some(&caller), &json!({"message": "How are you?"})).await.expect(status);
+        }
+    }
+}
+
+#[tokio::test]
+async fn calls_that_hang_in_many_workers_open_the_circuit_of_all() {
+    const CALLS: usize = 40;
+    let api = MessagesApi::with(vec![Answer::silence()]).await;
+    let world = claude::world_of(&api, |options| {
+        options.processes.per_function = 32;
+        options.sets.retain(|(name, _)| name != "AiFallbackModel");
+        options.sets.push(("AiFirstTokenMilliseconds".into(), "5000".into()));
+    });
+    let world = world.await;
+    let caller = world.someone().await;
+    let question = json!({"message": "Anyone?"});
+    let mut asked = Vec::new();
+    for _ in 0..CALLS {
+        asked.push(ask_async(&world, &caller, &question).await.expect(202));
+    }
+    for asked in &asked {
+        let end = poll(&world, &caller, &path_of(asked)).await.pop().unwrap();
+        assert_eq!(end["status"], "failed");
+    }
+    assert_eq!(readiness(&world).await, ("degraded".into(), "failing".into()));
+    // Each would have been asked three times, had its worker been alone.
+    let before = api.asked().len();
+    assert!(before <= CALLS, "{before}");
+    world.post("/chat", Some(&caller), &question).await.problem(503, "unavailable");
+    assert_eq!(api.asked().len(), before, "nobody waits for what does not answer");
+}

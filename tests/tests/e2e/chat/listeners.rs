@@ -1,0 +1,130 @@
+//! Those who hear a reply do not wait for one another.
+
+use std::sync::Arc;
+
+use assistant::{Event, Events, Provider, Request};
+use chat_stream::ChatStream;
+use futures_util::stream::{self, StreamExt as _};
+use platform::chat::ReplyStart;
+use platform::domain::{Cost, Usage};
+use platform::store::{Joined, Messages};
+use serde_json::Value;
+use tally_tests::World;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{Duration, Instant, sleep};
+
+use super::FAST;
+use super::sweep::drafts;
+use super::worker::{pending, platform_of};
+
+/// What came to `@connections`, in order.
+#[derive(Debug, Clone, PartialEq)]
+enum Seen {
+    /// A message to a connection that takes it.
+    Heard(Value),
+    /// A message to the connection that stalls.
+    Stalls,
+    /// Nobody waits for that one any longer.
+    GivenUp,
+}
+
+type Log = Arc<watch::Sender<Vec<Seen>>>;
+
+/// `@connections` as it is on the wire: posts to the first connection are never answered, all others at once.
+async fn connections() -> (String, Log) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (url, log) = (format!("http://{}/live", listener.local_addr().unwrap()), Log::default());
+    let seen = Arc::clone(&log);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(serve(stream, Arc::clone(&seen)));
+        }
+    });
+    (url, log)
+}
+
+async fn serve(stream: TcpStream, log: Log) {
+    let mut stream = BufReader::new(stream);
+    let (mut request, mut line, mut length) = (String::new(), String::new(), 0);
+    stream.read_line(&mut request).await.unwrap();
+    while stream.read_line(&mut line).await.unwrap() > 2 {
+        if let Some(("content-length", value)) = line.to_lowercase().trim().split_once(": ") {
+            length = value.parse().unwrap();
+        }
+        line.clear();
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.unwrap();
+    if request.contains("c-1") {
+        log.send_modify(|seen| seen.push(Seen::Stalls));
+        while stream.read(&mut body).await.is_ok_and(|bytes| bytes > 0) {}
+        log.send_modify(|seen| seen.push(Seen::GivenUp));
+        return;
+    }
+    log.send_modify(|seen| seen.push(Seen::Heard(serde_json::from_slice(&body).unwrap())));
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
+}
+
+/// A provider that writes a word every few milliseconds for as long as anybody listens.
+struct Endless;
+
+impl Provider for Endless {
+    fn model(&self) -> &'static str {
+        "endless"
+    }
+
+    fn call(&self, _: Request) -> Events {
+        let word = |number: u64| async move {
+            sleep(Duration::from_millis(10)).await;
+            Ok(Event::Text(format!("{number} ")))
+        };
+        stream::iter(0..).then(word).boxed()
+    }
+
+    fn cost(&self, _: &str, _: &Usage) -> Cost {
+        Cost::ZERO
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_stalls_holds_up_no_other_and_no_cancel() {
+    let world = World::with(&FAST).await;
+    let (url, log) = connections().await;
+    let platform = platform_of(&world, &[("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &url)]);
+    let (drafts, reply) = (drafts(&world), pending(&platform, "At length", None).await);
+    // The one that asked stalls; another one listens, too.
+    let head = drafts.head(&reply.id).await.unwrap().unwrap();
+    assert_eq!(drafts.join(head, "c-2=", 0).await.unwrap(), Joined::Live);
+    let worker = ChatStream::with_provider(&platform, Box::new(Endless)).unwrap();
+    let start = ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
+    let writing = Box::pin(worker.write_reply(start, Instant::now() + Duration::from_mins(5)));
+    let cancelling = async {
+        let mut seen = log.subscribe();
+        let heard = |seen: &Vec<Seen>| seen.iter().filter(|seen| matches!(seen, Seen::Heard(_))).count();
+        seen.wait_for(|seen| seen.contains(&Seen::Stalls) && heard(seen) >= 4).await.unwrap();
+        let cancel = drafts.cancel(&reply.id, "u-1", platform.clock.now());
+        platform.database().unwrap().commit(vec![cancel]).await.unwrap();
+    };
+    let (written, ()) = tokio::join!(writing, cancelling);
+    written.unwrap();
+
+    let seen = log.borrow().clone();
+    let given_up = seen.iter().position(|seen| *seen == Seen::GivenUp).unwrap_or(seen.len());
+    let messages = |seen: &[Seen]| {
+        seen.iter().filter_map(|seen| if let Seen::Heard(message) = seen { Some(message.clone()) } else { None }).collect::<Vec<_>>()
+    };
+    let heard = messages(&seen[..given_up]);
+    assert!(heard.len() >= 4, "the other one hears while the first one stalls: {seen:?}");
+    // It hears all of it in order, and its end; the one that stalled is told where to read it.
+    let (to_both, text) = (messages(&seen), Messages::new(platform.database().unwrap(), &platform.config).unwrap());
+    let text = text.get(&reply.conversation_id, &reply.id).await.unwrap().unwrap().text;
+    let (end, deltas) = to_both.split_last().unwrap();
+    let said: String = deltas.iter().map(|delta| delta["text"].as_str().unwrap()).collect();
+    assert_eq!((said.as_str(), &end["stop_reason"]), (text.as_str(), &"cancelled".into()));
+    assert!((1_u64..).zip(deltas).all(|(sequence, delta)| delta["sequence"] == sequence), "{deltas:?}");
+    let head = drafts.head(&reply.id).await.unwrap().unwrap();
+    assert_eq!(head.missed.into_iter().collect::<Vec<_>>(), ["c-1="]);
+}

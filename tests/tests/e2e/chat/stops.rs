@@ -1,0 +1,70 @@
+//! What a reply belongs to is taken away while it is written: its call stops as by a cancel.
+
+use http::Method;
+use serde_json::json;
+use tally_local::aws::Failure;
+use tally_tests::World;
+use tally_tests::messages_api::{Answer, MessagesApi, reply};
+
+use super::{FAST, ask_async, claude, path_of, text};
+use crate::users::user_id;
+
+#[tokio::test]
+async fn a_reply_stops_when_its_conversation_its_account_or_its_session_ends() {
+    let api = MessagesApi::with(vec![Answer::stream(reply(&["Some", " words"])).up_to(5).then_silence()]).await;
+    let world = claude::world(&api, &[("AiIdleMilliseconds", "600000")]).await;
+    for (number, way) in ["conversation", "account", "session", "deactivation"].into_iter().enumerate() {
+        let caller = world.someone().await;
+        // An administrator has three sessions: each of these is a new one.
+        let (id, admin) = (user_id(&world, &caller.username).await, world.admin().await);
+        let asked = ask_async(&world, &caller, &json!({"message": "At length"})).await.expect(202);
+        // Until something has been stored of it.
+        while world.get(&path_of(&asked), Some(&caller)).await.expect(200)["text"] == "" {}
+        match way {
+            "conversation" => {
+                world.delete(&format!("/conversations/{}", text(&asked["conversation_id"])), Some(&caller)).await.expect(204);
+            }
+            "account" => {
+                let password = json!({"current_password": "Correct-Horse-9"});
+                world.call(Method::DELETE, "/auth/me", &caller, &password).await.expect(204);
+            }
+            "session" => {
+                world.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
+            }
+            _ => {
+                world.call(Method::PATCH, &format!("/users/{id}"), &admin, &json!({"is_active": false})).await.expect(200);
+            }
+        }
+        api.hung_up(number + 1).await;
+        // It is settled, and recorded as what it is.
+        let resource = format!("message:{}", text(&asked["message_id"]));
+        let ended = loop {
+            let events = world.events(&admin, "chat.message").await;
+            if let Some(ended) = events.into_iter().find(|event| event["resource"] == resource) {
+                break ended;
+            }
+        };
+        let detail = &ended["detail"];
+        assert_eq!(
+            (text(&ended["outcome"]), text(&detail["status"]), text(&detail["stop_reason"])),
+            ("success", "cancelled", "cancelled"),
+            "{way}"
+        );
+        assert_eq!(detail["input_tokens"], 25, "{way}: {ended}");
+        if way != "account" {
+            let budget = world.get(&format!("/users/{id}/budget"), Some(&admin)).await.expect(200);
+            assert_eq!((&budget["spent_usd"], text(&budget["held_usd"])), (&detail["cost_usd"], "0.00"), "{way}");
+        }
+    }
+    assert_eq!(api.asked().len(), 4);
+}
+
+#[tokio::test]
+async fn a_hiccup_of_the_store_at_the_claim_costs_a_moment() {
+    let world = World::with(&FAST).await;
+    let caller = world.someone().await;
+    // The client asks three times for each attempt.
+    world.fail("MessagesTable", Some("UpdateItem"), Failure::Internal, 12);
+    let answer = world.post("/chat", Some(&caller), &json!({"message": "Still there?"})).await.expect(200);
+    assert_eq!(answer["stop_reason"], "end_turn");
+}
