@@ -180,8 +180,8 @@ impl ChatStream {
         worst <= reply.hold.as_ref().map_or(Cost::ZERO, |hold| hold.cost)
     }
 
-    /// Stores how the reply ended, and then says so to each connection, after what is left of its text. What others want of it meanwhile is done first: one that
-    /// was to stop has stopped, even where nothing was left to be written.
+    /// Stores how the reply ended, and then says so to each connection, after what is left of its text. What others want of it
+    /// meanwhile is done first: one that was to stop has stopped, even where nothing was left to be written.
     async fn end(&self, mut draft: Draft<'_>, written: Result<StopReason, Problem>) -> Result<(), Problem> {
         draft.finish().await;
         let (mut written, mut attempts) = (written, 0);
