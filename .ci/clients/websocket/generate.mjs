@@ -24,6 +24,14 @@ fs.rmSync("generated", { recursive: true, force: true });
 fs.mkdirSync("generated");
 for (const { modelName, result } of models) fs.writeFileSync(`generated/${modelName}.ts`, `${result}\n`);
 
+// modelina makes types of messages alone, so the unions come straight from the document.
+const { schemas } = JSON.parse(text).components;
+for (const union of ["ClientMessage", "ServerMessage"]) {
+  const members = schemas[union].oneOf.map(({ $ref }) => $ref.split("/").pop());
+  const imports = members.map((member) => `import type { ${member} } from "./${member}";\n`).join("");
+  fs.writeFileSync(`generated/${union}.ts`, `${imports}\nexport type ${union} = ${members.join(" | ")};\n`);
+}
+
 // The page /redoc serves the bundle as its authors publish it.
 const vendored = zlib.gunzipSync(fs.readFileSync(`${root}/functions/system/docs/vendor/redoc.standalone.js.gz`));
 if (!vendored.equals(fs.readFileSync("node_modules/redoc/bundles/redoc.standalone.js"))) {
