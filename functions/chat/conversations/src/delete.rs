@@ -5,7 +5,7 @@ use platform::audit::Note;
 use platform::chat::SweepStart;
 use platform::config::ConfigError;
 use platform::http::{Endpoint, PathParameter, Request};
-use platform::identity::Principal;
+use platform::identity::Identity;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -25,7 +25,7 @@ pub struct DeleteConversation {
 impl Endpoint for DeleteConversation {
     const ROUTE: Route = routes::CONVERSATION_DELETE;
     const PATH: &'static [PathParameter] = PATH;
-    type Caller = Principal;
+    type Caller = Identity;
     type Body = ();
     type Query = ();
     type Output = ();

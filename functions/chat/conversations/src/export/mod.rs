@@ -12,7 +12,7 @@ use platform::clock::rfc3339;
 use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
 use platform::http::{Answer, Endpoint, Field, Fields, Form, Header, Output, Parameters, PathParameter, Raw, Rendered, Request, in_query};
-use platform::identity::Principal;
+use platform::identity::Identity;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -145,7 +145,7 @@ impl Output for File {
 impl Endpoint for ExportConversation {
     const ROUTE: Route = routes::CONVERSATION_EXPORT;
     const PATH: &'static [PathParameter] = PATH;
-    type Caller = Principal;
+    type Caller = Identity;
     type Body = ();
     type Query = ExportQuery;
     type Output = File;
