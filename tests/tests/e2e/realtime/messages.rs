@@ -59,7 +59,12 @@ async fn messages_are_limited_per_connection_whatever_is_in_them() {
 
 #[tokio::test]
 async fn a_connection_that_floods_is_refused_without_the_store_and_closed_in_the_end() {
-    let world = World::with(&[("RateLimits", "ws_messages=3/1h,*=100000/1m")]).await;
+    // One process for each function, so that every message meets the one that remembers.
+    let world = World::of(|options| {
+        options.sets = vec![("RateLimits".into(), "ws_messages=3/1h,*=100000/1m".into())];
+        options.processes.per_function = 1;
+    });
+    let world = world.await;
     let (caller, auditor) = (world.someone().await, world.admin().await);
     let (mut flood, mut other) = (world.connect(&caller).await, world.connect(&caller).await);
     let ping = json!({"action": "ping", "id": "p"});
