@@ -13,6 +13,10 @@ use serde_json::{Value, json};
 async fn main() -> Result<(), Error> {
     match std::env::var("ON_START").as_deref() {
         Ok("exit") => exit(3),
+        Ok("refuse") => {
+            eprintln!("Error: the parameter Level is refused");
+            exit(1)
+        }
         Ok("hang") => std::thread::sleep(Duration::from_hours(1)),
         _ => {}
     }

@@ -25,6 +25,9 @@ pub(crate) struct Cli {
     /// Port of the HTTP and WebSocket APIs; 0 takes a free one
     #[arg(long, default_value_t = 8787)]
     port: u16,
+    /// Another name by which clients reach that port, beside localhost, 127.0.0.1 and [::1]; can be repeated
+    #[arg(long = "host", value_name = "NAME[:PORT]")]
+    hosts: Vec<String>,
     /// The template [default: template.yaml here or in the nearest directory above]
     #[arg(long, global = true, value_name = "FILE")]
     template: Option<PathBuf>,
@@ -79,6 +82,8 @@ impl Cli {
         options.sets.clone_from(&self.sets);
         options.state = state;
         options.port = Some(self.port).filter(|port| *port != 0);
+        options.hosts.clone_from(&self.hosts);
+        options.tries_functions = true;
         Ok(options)
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tally_local::Stack;
+use tally_local::{Stack, names};
 
 #[derive(Serialize, Deserialize)]
 struct Content {
@@ -23,7 +23,7 @@ pub(crate) struct EnvironmentFile(PathBuf);
 
 impl EnvironmentFile {
     /// Writes the variables of every function into the state directory. They hold credentials: only the user may read them.
-    pub(crate) fn write(stack: &Stack, state: &Path) -> io::Result<EnvironmentFile> {
+    pub(crate) fn write(stack: &Stack, state: &Path) -> Result<EnvironmentFile, String> {
         let functions = &stack.deployment().functions;
         let content = Content {
             address: stack.url().trim_start_matches("http://").to_owned(),
@@ -32,8 +32,9 @@ impl EnvironmentFile {
         let path = path(state);
         // One that a killed stack has left may have another mode.
         let _ = fs::remove_file(&path);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        file.write_all(&serde_json::to_vec_pretty(&content)?)?;
+        let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let written = created.and_then(|mut file| file.write_all(&serde_json::to_vec_pretty(&content)?));
+        written.map_err(|error| format!("{} can't be written: {error}", path.display()))?;
         Ok(EnvironmentFile(path))
     }
 }
@@ -53,8 +54,7 @@ pub(crate) fn variables(state: &Path, function: &str) -> Result<String, String> 
         return Err(not_running());
     }
     let Some(variables) = content.functions.get(function) else {
-        let known: Vec<&str> = content.functions.keys().map(String::as_str).collect();
-        return Err(format!("there is no function `{function}`, only: {}", known.join(", ")));
+        return Err(names::unknown("function", function, content.functions.keys().map(String::as_str)));
     };
     let lines: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
     Ok(lines.join("\n") + "\n")

@@ -9,6 +9,8 @@
 //! front           the one port of both APIs
 //! options, stack  all of it, started and ended together
 //! builder         cargo builds the functions' binaries
+//! names           what is said of a name that does not exist
+//! open_files      the limit of open files, raised
 //! ```
 //!
 //! `main.rs` makes of it the command `tally`; tests start a [`Stack`] each, on a free port.
@@ -18,6 +20,8 @@ pub mod builder;
 mod front;
 mod http_api;
 pub mod lambda;
+pub mod names;
+mod open_files;
 mod options;
 mod schedule;
 mod server;
@@ -25,5 +29,6 @@ mod stack;
 pub mod template;
 pub mod websocket_api;
 
+pub use open_files::raise as raise_open_files;
 pub use options::StackOptions;
 pub use stack::{Stack, StackError};

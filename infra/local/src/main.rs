@@ -37,6 +37,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
+    tally_local::raise_open_files();
     let template = cli.template()?;
     if let Some(Command::Env { function }) = &cli.command {
         let variables = environment_file::variables(&cli.state_directory(&template), function)?;

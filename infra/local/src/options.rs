@@ -26,6 +26,10 @@ pub struct StackOptions {
     pub state: State,
     /// Port of the HTTP and WebSocket APIs; `None` takes a free one.
     pub port: Option<u16>,
+    /// Names by which clients reach the port, beside `localhost` and this machine's addresses.
+    pub hosts: Vec<String>,
+    /// Whether the start fails where a function cannot start with its settings. It starts each of them once, some seconds in all.
+    pub tries_functions: bool,
     /// Directory of the functions' binaries.
     pub binaries: PathBuf,
     /// The only functions that there are, by their binaries' names; `None`: all of the template's.
@@ -49,6 +53,8 @@ impl StackOptions {
             sets: Vec::new(),
             state: State::Memory,
             port: None,
+            hosts: Vec::new(),
+            tries_functions: false,
             binaries: binaries.into(),
             only: None,
             environment: BTreeMap::new(),

@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::aws::{self, Aws, AwsError, AwsSettings, CallLog, Credentials, Outbox, State};
 use crate::builder::BuildError;
-use crate::front::Front;
+use crate::front::{self, Front};
 use crate::http_api::HttpApiServer;
 use crate::lambda::{Functions, FunctionsSettings, InvokeError};
 use crate::options::StackOptions;
@@ -54,6 +55,9 @@ pub enum StackError {
     /// Tables, secrets or the endpoints for them failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
+    /// Functions can't start with the settings that they have.
+    #[error("{}", .0.join("\n       "))]
+    Settings(Vec<String>),
     /// A function that is to be invoked at the start failed.
     #[error("{function}, which the template invokes at the start: {source}")]
     InvokeOnStart {
@@ -90,6 +94,8 @@ impl Stack {
                 return Err(StackError::MissingBinary { function: function.id.clone(), path, binary: function.binary.clone() });
             }
         }
+        let port = listener.local_addr().map_err(machine("the port has no address"))?.port();
+        let hosts = front::hosts(port, &options.hosts);
         let (logs, temporary) = log_directory(&options.state)?;
 
         let aws_listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(machine("no port is to be had for the AWS endpoints"))?;
@@ -97,6 +103,11 @@ impl Stack {
         let credentials = Credentials::random();
         let mut function_environment = options.environment;
         function_environment.extend(aws::environment(aws_address, &credentials));
+        if let Some(api) = &deployment.websocket_api {
+            // The address of a WebSocket API has its stage, here as on AWS.
+            let endpoint = format!("http://{aws_address}/{}", api.stage);
+            function_environment.insert("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI".to_owned(), endpoint);
+        }
 
         let functions = Functions::start(FunctionsSettings {
             functions: deployment.functions.clone(),
@@ -118,6 +129,7 @@ impl Stack {
         };
         let aws = Aws::start(aws_listener, credentials, settings).await?;
         let front = Front {
+            hosts,
             // Without an HTTP API there are no routes, so that every path is one that is not found.
             http: HttpApiServer::new(deployment.http_api.clone().unwrap_or_default(), functions.clone()),
             websocket: deployment.websocket_api.as_ref().map(|api| api.stage.clone()).zip(websocket.clone()),
@@ -129,7 +141,12 @@ impl Stack {
         let schedules = Schedules::start(&deployment.functions, &functions);
         let stack =
             Stack { deployment, url, functions, function_environment, front, websocket, schedules, aws, logs, _temporary: temporary };
-        match stack.invoke_start_functions().await {
+        let tried = if options.tries_functions { stack.try_functions().await } else { Ok(()) };
+        let ready = match tried {
+            Ok(()) => stack.invoke_start_functions().await,
+            Err(error) => Err(error),
+        };
+        match ready {
             Ok(()) => Ok(stack),
             Err(error) => {
                 stack.shutdown().await;
@@ -202,6 +219,28 @@ impl Stack {
         self.aws.shutdown().await;
     }
 
+    /// Starts each function once: on AWS, one that can't use its settings would be found out by the first who needs it.
+    async fn try_functions(&self) -> Result<(), StackError> {
+        let at_once = std::thread::available_parallelism().map_or(2, usize::from);
+        let functions = self.deployment.functions.iter();
+        let trials = functions.map(|function| async { (function.id.clone(), self.functions.try_start(&function.id).await) });
+        let mut failures: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut trials = futures_util::stream::iter(trials).buffer_unordered(at_once);
+        while let Some((function, outcome)) = trials.next().await {
+            match outcome {
+                Ok(()) => {}
+                Err(InvokeError::Crashed { last_words: Some(words), .. }) => {
+                    failures.entry(words.trim_start_matches("Error: ").to_owned()).or_default().push(function);
+                }
+                Err(error) => failures.entry(error.to_string()).or_default().push(function),
+            }
+        }
+        if failures.is_empty() {
+            return Ok(());
+        }
+        Err(StackError::Settings(failures.into_iter().map(|(reason, functions)| cannot_start(&reason, functions)).collect()))
+    }
+
     async fn invoke_start_functions(&self) -> Result<(), StackError> {
         for function in &self.deployment.invoke_on_start {
             self.invoke(function, "{}").await.map_err(|source| StackError::InvokeOnStart { function: function.clone(), source })?;
@@ -211,6 +250,15 @@ impl Stack {
 }
 
 /// Takes the port, and says by which URL it is reached.
+/// `LoginFunction and 3 more can't start: …`.
+fn cannot_start(reason: &str, mut functions: Vec<String>) -> String {
+    functions.sort();
+    let more = functions.len().saturating_sub(1);
+    let first = functions.first().map(String::as_str).unwrap_or_default();
+    let who = if more == 0 { first.to_owned() } else { format!("{first} and {more} more") };
+    format!("{who} can't start: {reason}")
+}
+
 async fn listen(port: Option<u16>) -> Result<(TcpListener, String), StackError> {
     let listener = TcpListener::bind(("127.0.0.1", port.unwrap_or(0))).await.map_err(|error| match (error.kind(), port) {
         (io::ErrorKind::AddrInUse, Some(port)) => StackError::PortInUse(port),
@@ -223,7 +271,7 @@ async fn listen(port: Option<u16>) -> Result<(TcpListener, String), StackError> 
 /// Logs lie beside the tables, or, if those are in memory, in a directory that goes with the stack.
 fn log_directory(state: &State) -> Result<(PathBuf, Option<TempDir>), StackError> {
     match state {
-        State::Directory(directory) => Ok((directory.join("logs"), None)),
+        State::Directory(directory) => Ok((aws::log_directory(directory)?, None)),
         State::Memory => {
             let directory = tempfile::Builder::new().prefix("tally-logs-").tempdir().map_err(machine("there is no place for logs"))?;
             Ok((directory.path().to_owned(), Some(directory)))

@@ -127,7 +127,7 @@ async fn a_crash_is_told_with_its_status_and_the_next_invocation_has_a_new_proce
     let setup = start(|_, _| {}).await;
     let pid = setup.pid().await;
     match setup.invoke(json!({"do": "crash"})).await {
-        Err(InvokeError::Crashed(status)) => assert_eq!(status, "exit status: 7"),
+        Err(InvokeError::Crashed { status, .. }) => assert_eq!(status, "exit status: 7"),
         other => panic!("{other:?}"),
     }
     assert_ne!(setup.pid().await, pid);

@@ -206,10 +206,17 @@ async fn what_keeps_a_stack_from_starting_is_said() {
     assert!(text.starts_with("the binary of Tasks is missing at ") && text.contains("cargo build --bin bootstrap"), "{text}");
 
     let text = error(StackOptions { sets: vec![("Levle".to_owned(), "x".to_owned())], ..options.clone() }).await;
-    assert!(text.ends_with("there is no parameter `Levle`; the template's are: Level, PublicUrl"), "{text}");
+    assert!(text.ends_with("there is no parameter `Levle`: did you mean `Level`? There are: Level, PublicUrl"), "{text}");
 
     let text = error(StackOptions { config_env: "prod".to_owned(), ..options.clone() }).await;
-    assert!(text.ends_with("samconfig.toml: there is no environment `prod`, only: local"), "{text}");
+    assert!(text.ends_with("samconfig.toml: there is no environment `prod`; there are: local"), "{text}");
+
+    for (path, named) in [("template.yaml", "template.yaml"), ("template.yaml/below", "template.yaml/below")] {
+        let state = State::Directory(directory.path().join(path));
+        let text = error(StackOptions { state, ..options.clone() }).await;
+        let expected = format!("{named} can't be used (");
+        assert!(text.contains(&expected) && text.contains("ot a directory") && text.contains("--state"), "{text}");
+    }
 
     let state = State::Directory(directory.path().join("state"));
     let running = Stack::start(StackOptions { state: state.clone(), ..options.clone() }).await.unwrap();
@@ -245,18 +252,59 @@ async fn the_stages_path_is_the_websocket_apis() {
     assert!(socket.next().await.is_none_or(|message| message.is_err() || message.unwrap().is_close()));
 }
 
+#[tokio::test]
+async fn a_function_that_cannot_start_is_found_at_the_start_where_that_is_asked_for() {
+    let directory = TempDir::new().unwrap();
+    let mut options = StackOptions { tries_functions: true, ..write(directory.path(), TEMPLATE) };
+    Stack::start(options.clone()).await.unwrap().shutdown().await;
+    options.environment.insert("ON_START".to_owned(), "refuse".to_owned());
+    let error = Stack::start(options).await.err().unwrap().to_string();
+    assert_eq!(error, "Fallback and 1 more can't start: the parameter Level is refused");
+}
+
+#[tokio::test]
+async fn another_host_is_not_answered_for() {
+    let directory = TempDir::new().unwrap();
+    let websocket = r#"
+  Socket: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.do}}
+  SocketStage: {Type: AWS::ApiGatewayV2::Stage, Properties: {ApiId: !Ref Socket, StageName: live}}
+"#;
+    let mut options = write(directory.path(), &(TEMPLATE.to_owned() + websocket));
+    options.hosts = vec!["tally.test".to_owned()];
+    let stack = Stack::start(options).await.unwrap();
+    let port = stack.url().rsplit_once(':').unwrap().1.to_owned();
+    for path in ["/do", "/live"] {
+        for (host, misdirected) in [
+            (format!("localhost:{port}"), false),
+            ("tally.test".to_owned(), false),
+            (format!("attacker.example:{port}"), true),
+            ("localhost".to_owned(), true),
+        ] {
+            let request = Client::new().get(format!("{}{path}", stack.url())).header("host", &host);
+            let upgrade = [("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "13")];
+            let request = upgrade.iter().filter(|_| path == "/live").fold(request, |request, (name, value)| request.header(*name, *value));
+            let response = request.header("sec-websocket-key", "AQIDBAUGBwgJCgsMDQ4PEA==").send().await.unwrap();
+            assert_eq!(response.status() == StatusCode::MISDIRECTED_REQUEST, misdirected, "{path} of {host}: {}", response.status());
+        }
+    }
+}
+
 /// The command itself, with its first lines read up to the one that says it is ready.
 struct Tally(Child);
 
 impl Tally {
     fn start(directory: &Path, port: u16) -> Tally {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tally"))
-            .current_dir(directory)
-            .env_remove("CARGO_MANIFEST_DIR")
-            .args(["--no-build", "--port", &port.to_string()])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Tally::of(Tally::command().args(["--no-build", "--port", &port.to_string()]), directory)
+    }
+
+    fn command() -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tally"));
+        command.env_remove("CARGO_MANIFEST_DIR").stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+    }
+
+    fn of(command: &mut Command, directory: &Path) -> Tally {
+        let mut child = command.current_dir(directory).env_remove("CARGO_MANIFEST_DIR").stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.contains("ready"), "{line}");
@@ -292,6 +340,43 @@ async fn however_the_command_ends_its_functions_end_and_it_can_start_again() {
     }
 }
 
+#[test]
+fn the_limit_of_open_files_is_raised_to_the_hard_one() {
+    binaries();
+    let directory = TempDir::new().unwrap();
+    write(directory.path(), &TEMPLATE.replace("Binary: bootstrap", "Binary: examples/bootstrap"));
+    let tally = Tally::of(
+        Command::new("sh").args(["-c", "ulimit -Sn 256 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tally"), "--no-build", "--port", "0"]),
+        directory.path(),
+    );
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", tally.0.id())).unwrap();
+    let open_files: Vec<_> = limits.lines().find(|line| line.starts_with("Max open files")).unwrap().split_whitespace().skip(3).collect();
+    assert_eq!(open_files[0], open_files[1], "{limits}");
+}
+
+#[test]
+fn a_first_start_that_is_killed_at_any_moment_can_be_made_again() {
+    binaries();
+    let table = |number: usize| {
+        format!(
+            "  Table{number}:\n    Type: AWS::DynamoDB::Table\n    Properties:\n      BillingMode: PAY_PER_REQUEST\n      \
+             AttributeDefinitions: [{{AttributeName: id, AttributeType: S}}, {{AttributeName: at, AttributeType: S}}]\n      \
+             KeySchema: [{{AttributeName: id, KeyType: HASH}}]\n      GlobalSecondaryIndexes:\n        \
+             - {{IndexName: by_time, KeySchema: [{{AttributeName: at, KeyType: HASH}}], Projection: {{ProjectionType: ALL}}}}\n"
+        )
+    };
+    let template = TEMPLATE.replace("Binary: bootstrap", "Binary: examples/bootstrap") + &(0..20).map(table).collect::<String>();
+    for milliseconds in (0..120).step_by(6) {
+        let directory = TempDir::new().unwrap();
+        write(directory.path(), &template);
+        let mut killed = Tally::command().args(["--no-build", "--port", "0"]).current_dir(directory.path()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        drop(Tally::start(directory.path(), 0));
+    }
+}
+
 #[tokio::test]
 async fn the_variables_of_a_function_are_printed_while_the_stack_runs() {
     binaries();
@@ -304,7 +389,8 @@ async fn the_variables_of_a_function_are_printed_while_the_stack_runs() {
     let tally = Tally::start(directory.path(), 0);
     let (success, printed) = variables("Tasks");
     assert!(success && printed.contains("LEVEL=middle\n") && printed.contains("AWS_ENDPOINT_URL=http://127.0.0.1:"), "{printed}");
-    assert_eq!(variables("Taks"), (false, "error: there is no function `Taks`, only: Fallback, Tasks\n".to_owned()));
+    let expected = "error: there is no function `Taks`: did you mean `Tasks`? There are: Fallback, Tasks\n";
+    assert_eq!(variables("Taks"), (false, expected.to_owned()));
     drop(tally);
     let (success, printed) = variables("Tasks");
     assert!(!success && printed.contains("no stack is running with the state directory"), "{printed}");

@@ -75,7 +75,7 @@ Resources:
         Variables:
           USERS: !Ref Users
           RING: !Ref Ring
-          WORKER: !Ref Worker.Alias
+          WORKER: !GetAtt Worker.Arn
           SOCKET: !Sub "${Socket.ApiEndpoint}/${SocketStage}"
           NUMBER: 7
           FIRST: !Select [0, !Split [",", "x,y"]]
@@ -92,7 +92,7 @@ Resources:
   Worker:
     Type: AWS::Serverless::Function
     Metadata: {BuildProperties: {Binary: worker}}
-    Properties: {AutoPublishAlias: live, Timeout: 900}
+    Properties: {Timeout: 900}
   Fallback:
     Type: AWS::Serverless::Function
     Metadata: {BuildProperties: {Binary: fallback}}
@@ -152,7 +152,7 @@ fn functions_have_what_globals_parameters_and_resources_give_them() {
             "STAGE": "dev",
             "USERS": "tally-local-Users",
             "RING": "arn:aws:secretsmanager:us-east-1:000000000000:secret:tally/dev",
-            "WORKER": format!("{worker_arn}:live"),
+            "WORKER": worker_arn,
             "SOCKET": "ws://127.0.0.1:1234/live",
             "NUMBER": "7",
             "FIRST": "x",
@@ -240,7 +240,19 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
     check_error("USERS: !Ref Users", "USERS: !Ref Named", "`Named` is left out by its condition `Either`");
     check_error("USERS: !Ref Users", "USERS: !ImportValue x", "USERS.Fn::ImportValue: this intrinsic function is not known");
     check_error("USERS: !Ref Users", "USERS: !GetAtt Users.Size", "the local stack does not know the attribute `Size` of Users");
-    check_error("USERS: !Ref Users", "USERS: !Ref Fallback.Alias", "`Fallback` has no AutoPublishAlias");
+    // What an alias calls keeps the values of parameters that an update has changed; there is none here.
+    check_error("Timeout: 900", "Timeout: 900, AutoPublishAlias: live", "Resources.Worker.Properties.AutoPublishAlias: unknown field");
+    check_error("AWS::Logs::LogGroup", "AWS::Logs::LogGruop", "Resources.Logs: the resource type `AWS::Logs::LogGruop` is not known");
+    check_error(
+        "Default: {Type: HttpApi, Properties: {ApiId: !Ref Api}}",
+        "Default: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: POST, Path: /auth/login}}",
+        "Resources.Fallback.Properties.Events: Login has the route POST /auth/login already",
+    );
+    check_error(
+        "  ConnectIntegration:",
+        "  Again: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Socket, RouteKey: $connect, Target: !Sub 'integrations/${ConnectIntegration}'}}\n  ConnectIntegration:",
+        "Resources.Again.Properties.RouteKey: Worker has the route $connect already",
+    );
     check_error("USERS: !Ref Users", "USERS: !FindInMap [Sizes, test, Memory]", "there is no Mappings.Sizes.test.Memory");
     check_error("USERS: !Ref Users", "USERS: !Select [3, [a]]", "the list has 1 items, none at 3");
     check_error("USERS: !Ref Users", "USERS: !Sub '${Users'", "lacks a closing brace");
@@ -307,6 +319,26 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
         "DependsOn: [SocketStage]",
         "Resources: CloudFormation would refuse this circular dependency: SocketStage -> SocketDeployment -> SocketStage",
     );
+}
+
+#[test]
+fn rules_hold_or_say_what_is_wrong() {
+    let rules = "Rules:\n  ProdHasPrefix:\n    RuleCondition: !Equals [!Ref Stage, prod]\n    Assertions:\n      \
+                 - {Assert: !Not [!Equals [!Ref Prefix, '']], AssertDescription: Stage=prod needs Prefix}\n      \
+                 - {Assert: !Or [!Equals [!Ref Seconds, '9'], !Equals [!Ref Seconds, '8']], AssertDescription: Seconds is 8 or 9}\n";
+    let template = TEMPLATE.replace("Mappings:", &(rules.to_owned() + "Mappings:"));
+    for (sets, expected) in [
+        (&[][..], None),
+        (&[("Stage", "prod")], Some("Rules.ProdHasPrefix: Stage=prod needs Prefix")),
+        (&[("Stage", "prod"), ("Prefix", "p")], None),
+        (&[("Stage", "prod"), ("Prefix", "p"), ("Seconds", "7")], Some("Rules.ProdHasPrefix: Seconds is 8 or 9")),
+        (&[("Seconds", "7")], None),
+    ] {
+        assert_eq!(load(&template, sets).err().as_deref(), expected, "{sets:?}");
+    }
+    let unknown = template.replace("!Or [", "!Contains [");
+    let error = load(&unknown, &[("Stage", "prod")]).unwrap_err();
+    assert!(error.contains("Rules.ProdHasPrefix: `Fn::Contains` is not known in a condition"), "{error}");
 }
 
 #[test]

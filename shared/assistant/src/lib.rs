@@ -18,7 +18,7 @@ pub use provider::{Event, Events, Provider};
 pub use request::{Content, Request, Turn};
 pub use tool::{Tool, ToolResult, ToolUse};
 
-use platform::config::{ConfigError, invalid};
+use platform::config::{Config, ConfigError, invalid};
 use platform::platform::Platform;
 
 /// The provider that `AI_PROVIDER` names (default `lorem`).
@@ -27,6 +27,14 @@ pub fn provider(platform: &Platform) -> Result<Box<dyn Provider>, ConfigError> {
         None | Some("lorem") => Ok(Box::new(Lorem::from_config(&platform.config)?)),
         Some("anthropic") => Ok(Box::new(Anthropic::new(platform)?)),
         Some(other) => Err(invalid("AI_PROVIDER", other, "it must be `lorem` or `anthropic`")),
+    }
+}
+
+/// Whether [`provider`] can use its settings; makes nothing, and needs no key.
+pub fn check(config: &Config) -> Result<(), ConfigError> {
+    match config.get("AI_PROVIDER") {
+        Some("anthropic") => Anthropic::check(config),
+        _ => Lorem::from_config(config).map(drop),
     }
 }
 

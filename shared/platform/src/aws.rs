@@ -77,7 +77,12 @@ pub fn sdk_config(config: &Config, service: Service) -> Result<SdkConfig, Config
         None,
         "environment",
     );
-    let endpoint = config.get(service.endpoint_variable()).or_else(|| config.get("AWS_ENDPOINT_URL"));
+    let endpoint = match (config.get(service.endpoint_variable()), service) {
+        (Some(url), _) => Some(url),
+        // A WebSocket API has an address of its own, with its stage. A URL for all services is not that.
+        (None, Service::Connections) => Some(config.require("CONNECTIONS_ENDPOINT")?),
+        (None, _) => config.get("AWS_ENDPOINT_URL"),
+    };
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(Duration::from_secs(3))
@@ -110,4 +115,30 @@ fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
         return Builder::new().build_http();
     }
     HTTPS.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_for_all_services_leaves_the_connections_their_own_with_its_stage() {
+        let own = ("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", "http://127.0.0.1:1/live");
+        for (service, more, expected) in [
+            (Service::DynamoDb, None, "http://127.0.0.1:4566"),
+            (Service::Connections, None, "https://api.execute-api.example.com/live"),
+            (Service::Connections, Some(own), own.1),
+            (Service::Lambda, Some(own), "http://127.0.0.1:4566"),
+        ] {
+            let settings = [
+                ("AWS_REGION", "us-east-1"),
+                ("AWS_ACCESS_KEY_ID", "id"),
+                ("AWS_SECRET_ACCESS_KEY", "key"),
+                ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
+                ("CONNECTIONS_ENDPOINT", "https://api.execute-api.example.com/live"),
+            ];
+            let config: Config = settings.into_iter().chain(more).collect();
+            assert_eq!(sdk_config(&config, service).unwrap().endpoint_url(), Some(expected), "{service:?}");
+        }
+    }
 }

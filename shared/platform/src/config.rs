@@ -16,7 +16,7 @@ pub enum ConfigError {
     #[error("the environment variable {0} is not set: give it to this function in template.yaml")]
     Missing(String),
     /// The variable's text does not parse.
-    #[error("the environment variable {name} is {value:?}: {expected}")]
+    #[error("the parameter {} has the value {value:?} (environment variable {name}): {expected}", parameter(name))]
     Invalid {
         /// Name of the variable.
         name: String,
@@ -71,7 +71,27 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Config {
     }
 }
 
-/// An error that names the variable, its value and what was expected.
+/// The parameter of template.yaml that a variable has its value of: `RateLimits` for `RATE_LIMITS`.
+fn parameter(variable: &str) -> String {
+    let words = variable.split('_').filter_map(|word| word.split_at_checked(1));
+    words.map(|(first, rest)| first.to_owned() + &rest.to_ascii_lowercase()).collect()
+}
+
+/// An error that names the parameter, its variable, the value and what was expected.
 pub fn invalid(name: &str, value: &str, expected: &str) -> ConfigError {
     ConfigError::Invalid { name: name.to_owned(), value: value.to_owned(), expected: expected.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_value_is_named_with_its_parameter_and_variable() {
+        let config: Config = [("AI_MAX_TOKENS", "many")].into_iter().collect();
+        let text = config.count("AI_MAX_TOKENS", 1).unwrap_err().to_string();
+        let expected =
+            "the parameter AiMaxTokens has the value \"many\" (environment variable AI_MAX_TOKENS): it must be a whole number above zero";
+        assert_eq!(text, expected);
+    }
 }

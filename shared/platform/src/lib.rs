@@ -21,6 +21,7 @@ pub mod config;
 pub mod context;
 pub mod cursor;
 pub mod domain;
+mod failure;
 pub mod gate;
 pub mod http;
 pub mod idempotency;
@@ -42,5 +43,4 @@ pub mod store;
 pub mod tokens;
 pub mod worker;
 
-/// What ends a function: a setting that is missing, or the runtime.
-pub use lambda_runtime::Error;
+pub use failure::Error;

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::aws::{Service, sdk_config};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::failure::{Error, failure, failure_of};
 use crate::logging;
 use crate::platform::Platform;
 use crate::problem::Problem;
@@ -53,7 +54,7 @@ impl Invocation {
 }
 
 /// Serves invocations of a worker until Lambda ends the process.
-pub async fn run<W: Worker>() -> Result<(), lambda_runtime::Error> {
+pub async fn run<W: Worker>() -> Result<(), Error> {
     logging::start();
     let platform = Platform::new(Config::from_env(), Clock::System);
     let worker = &W::new(&platform)?;
@@ -62,16 +63,17 @@ pub async fn run<W: Worker>() -> Result<(), lambda_runtime::Error> {
         let deadline = i64::try_from(event.context.deadline).ok().and_then(|deadline| Timestamp::from_millisecond(deadline).ok());
         let invocation =
             Invocation { request_id: event.context.request_id, deadline: deadline.unwrap_or(Timestamp::UNIX_EPOCH), clock: clock.clone() };
-        let payload = serde_json::from_value::<W::Payload>(event.payload).map_err(|error| format!("not a payload: {error}"))?;
+        let payload = serde_json::from_value::<W::Payload>(event.payload).map_err(|error| failure("invalid_payload", error))?;
         let request_id = invocation.request_id.clone();
         // Boxed, because the type of a whole run within the runtime's own is too deep for the compiler.
         let run = AssertUnwindSafe(worker.run(payload, invocation).boxed());
         // The panic hook has logged where.
         let result = run.catch_unwind().await.unwrap_or_else(|_| Err(Problem::internal()));
         tracing::info!(request_id, code = result.as_ref().err().map_or("ok", |problem| problem.code.as_str()), "worked");
-        result.map_err(|problem| format!("{}: {}", problem.code, problem.detail))
+        result.map_err(|problem| failure_of(&problem))
     }))
-    .await
+    .await?;
+    Ok(())
 }
 
 /// Starts another function.
@@ -87,7 +89,7 @@ pub struct Invoker {
 pub struct StartError(String);
 
 impl Invoker {
-    /// Starts the function whose alias's ARN `setting` holds.
+    /// Starts the function whose ARN `setting` holds.
     pub fn new(config: &Config, setting: &str) -> Result<Self, ConfigError> {
         let client = aws_sdk_lambda::Client::new(&sdk_config(config, Service::Lambda)?);
         Ok(Self { client, function_arn: config.require(setting)?.to_owned() })

@@ -26,6 +26,7 @@ mod reuse;
 mod round_trips;
 mod rules;
 mod sessions;
+mod settings;
 mod tokens;
 mod upkeep;
 mod users;

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use platform::limits::Policy;
+use platform::store::SESSION_ATTRIBUTES;
 use serde_json::{Map, Value, json};
 use tally_tests::root;
 
@@ -63,7 +65,7 @@ fn permissions(function: &Value) -> Vec<(&str, &Value)> {
     permissions
 }
 
-/// The resource that an ARN in a policy is of: the table of an index, the function of an alias.
+/// The resource that an ARN in a policy is of: of an index, its table.
 fn subject(resource: &Value) -> String {
     let named = |name: &str| name.split(['.', '/']).next().unwrap().to_owned();
     match (&resource["Ref"], &resource["Fn::GetAtt"][0], &resource["Fn::Sub"]) {
@@ -160,9 +162,104 @@ fn every_function_has_a_log_whose_lines_go_in_time() {
     for group in &groups {
         assert_eq!(group["RetentionInDays"], json!({"Ref": "LogRetentionDays"}), "{group}");
     }
-    let named: BTreeSet<_> = groups.iter().filter_map(|group| group["LogGroupName"]["Fn::Sub"].as_str()).map(str::to_owned).collect();
-    let expected: BTreeSet<_> = functions.keys().map(|id| format!("/aws/lambda/${{{id}}}")).collect();
-    assert_eq!(named, expected);
+    // The function refers to its group, and not the other way round: Lambda would make a group of its own, without an end, for a
+    // function that is invoked while the deployment still goes on.
+    for (id, function) in &functions {
+        let group = id.replace("Function", "Logs");
+        assert_eq!(function["Properties"]["LoggingConfig"]["LogGroup"], json!({"Ref": group}), "{id}");
+        let binary = function["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap();
+        let name = format!("/aws/lambda/${{AWS::StackName}}/{binary}");
+        assert_eq!(others[&group]["Properties"]["LogGroupName"]["Fn::Sub"], name.as_str(), "{id}");
+    }
+}
+
+#[test]
+fn tables_that_outlive_the_stack_refuse_to_be_deleted() {
+    let text = fs::read_to_string(root().join("template.yaml")).unwrap();
+    let kept = text.matches("    DeletionPolicy: RetainExceptOnCreate\n").count();
+    let protected: Vec<_> =
+        template().1.into_iter().filter(|(_, resource)| !resource["Properties"]["DeletionProtectionEnabled"].is_null()).collect();
+    assert_eq!(protected.len(), kept);
+    for (id, table) in protected {
+        assert_eq!(table["Properties"]["DeletionProtectionEnabled"], json!({"Ref": "DeletionProtection"}), "{id}");
+    }
+}
+
+#[test]
+fn mail_comes_from_the_one_address_that_is_told() {
+    let (functions, _) = template();
+    for (id, function) in &functions {
+        for statement in statements(function).into_iter().filter(|statement| list(&statement["Action"]).contains(&&json!("ses:SendEmail")))
+        {
+            let from = &function["Properties"]["Environment"]["Variables"]["MAIL_FROM"];
+            assert_eq!(&statement["Condition"]["StringEquals"]["ses:FromAddress"], from, "{id}");
+        }
+    }
+}
+
+/// Functions that change no more of an account than its sessions may write no more: no role, no address, no claim, no administrators.
+#[test]
+fn functions_for_sessions_may_write_no_roles() {
+    let (functions, _) = template();
+    for (id, with_hash) in [
+        ("LoginFunction", true),
+        ("TokenFunction", true),
+        ("RefreshFunction", false),
+        ("RevokeFunction", false),
+        ("LogoutFunction", false),
+        ("SessionsFunction", false),
+    ] {
+        let writes = statements(&functions[id]).into_iter().filter(|statement| {
+            let names_users = list(&statement["Resource"]).iter().any(|resource| subject(resource) == "UsersTable");
+            names_users && list(&statement["Action"]).iter().any(|action| *action != "dynamodb:GetItem")
+        });
+        let writes: Vec<_> = writes.collect();
+        let [write] = writes[..] else { panic!("{id} has {} statements that write accounts", writes.len()) };
+        assert_eq!(write["Action"], json!(["dynamodb:UpdateItem"]), "{id}");
+        let hash: &[_] = if with_hash { &["password_hash"] } else { &[] };
+        let attributes: Vec<_> = SESSION_ATTRIBUTES.iter().chain(hash).collect();
+        let expected = json!({
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["user#*"]},
+            "ForAllValues:StringEquals": {"dynamodb:Attributes": attributes},
+        });
+        assert_eq!(write["Condition"], expected, "{id}");
+    }
+}
+
+/// SAM names a version by a hash of the code and the unresolved variables, so that an alias would keep the values of parameters that
+/// an update has changed.
+#[test]
+fn every_function_is_invoked_as_it_is_now() {
+    for (id, function) in template().0 {
+        assert_eq!(function["Properties"]["AutoPublishAlias"], Value::Null, "{id}");
+    }
+}
+
+/// The messages about a setting name its parameter by this rule.
+#[test]
+fn a_variable_is_called_like_its_parameter() {
+    let parameter = |name: &str| name.split('_').map(|word| word[..1].to_owned() + &word[1..].to_lowercase()).collect::<String>();
+    let (functions, others) = template();
+    for (id, function) in &functions {
+        for (name, value) in function["Properties"]["Environment"]["Variables"].as_object().unwrap() {
+            let reference = value["Ref"].as_str().or(value["Fn::Join"][1]["Ref"].as_str());
+            if let Some(reference) = reference.filter(|name| !others.contains_key(*name)) {
+                assert_eq!(parameter(name), reference, "{id}");
+            }
+        }
+    }
+}
+
+/// CloudFormation refuses a limit of no policy before anything is deployed.
+#[test]
+fn the_template_knows_every_policy() {
+    let template = fs::read_to_string(root().join("template.yaml")).unwrap();
+    let (_, parameter) = template.split_once("\n  RateLimits:").unwrap();
+    let (_, pattern) = parameter.split_once("AllowedPattern: \" *((").unwrap();
+    let known: BTreeSet<_> = pattern.split_once(")=").unwrap().0.split('|').collect();
+    let policies: BTreeSet<_> = Policy::ALL.iter().map(|policy| policy.name).chain(["[*]"]).collect();
+    let unknown: Vec<_> = policies.difference(&known).collect();
+    assert!(unknown.is_empty(), "add {unknown:?} to the AllowedPattern of RateLimits in template.yaml");
 }
 
 #[test]

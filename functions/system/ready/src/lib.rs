@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use platform::config::ConfigError;
+use platform::config::{Config, ConfigError};
 use platform::http::{Endpoint, Request};
+use platform::limits::Limits;
 use platform::plan::{Plan, Reply};
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -26,12 +27,13 @@ pub struct ReadReadiness {
     outages: Outages,
     secrets: Secrets,
     secret_arn: String,
+    settings: Status,
 }
 
 /// The answer: 200 if everything answers, or all but the assistant; else 503.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
-    /// `failing` if `dynamodb` or `secrets` is, `degraded` if the assistant alone is not `ok`: accounts and data still answer, and
+    /// `failing` if `settings`, `dynamodb` or `secrets` is, `degraded` if the assistant alone is not `ok`: accounts and data still answer, and
     /// whoever takes traffic away by the status code would take them away too.
     pub status: Status,
     /// Each part.
@@ -41,6 +43,8 @@ pub struct Readiness {
 /// Each part by itself.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Checks {
+    /// Whether every function can start with its settings.
+    pub settings: Settings,
     /// Reading an item from DynamoDB.
     pub dynamodb: Check,
     /// Reading a secret; a secret that was read within five minutes is not asked for again.
@@ -49,6 +53,13 @@ pub struct Checks {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub assistant: Option<Assistant>,
+}
+
+/// The settings of the deployment: its rate limits and its provider of replies.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Settings {
+    /// `failing` where a function cannot start with a setting; the log names it.
+    pub status: Status,
 }
 
 /// One part.
@@ -94,6 +105,7 @@ impl Endpoint for ReadReadiness {
             outages: Outages::new(platform.database()?, &platform.config)?,
             secrets: platform.secrets()?,
             secret_arn: platform.config.require("SEAL_SECRET_ARN")?.to_owned(),
+            settings: settings(&platform.config),
         })
     }
 
@@ -102,12 +114,14 @@ impl Endpoint for ReadReadiness {
         let (outage, secret) = (self.outages.current(request.now), self.secrets.get(&self.secret_arn));
         let ((dynamodb, outage), (secrets, _)) = tokio::join!(check(outage), check(secret));
         let assistant = outage.map(Assistant::from);
+        let all_else = [self.settings, secrets.status].iter().all(|status| *status == Status::Ok);
         let (status, code) = match &assistant {
-            Some(assistant) if secrets.status == Status::Ok && assistant.status == Status::Ok => (Status::Ok, StatusCode::OK),
-            Some(_) if secrets.status == Status::Ok => (Status::Degraded, StatusCode::OK),
+            Some(assistant) if all_else && assistant.status == Status::Ok => (Status::Ok, StatusCode::OK),
+            Some(_) if all_else => (Status::Degraded, StatusCode::OK),
             _ => (Status::Failing, StatusCode::SERVICE_UNAVAILABLE),
         };
-        Ok(Plan::reply(Reply::new(Readiness { status, checks: Checks { dynamodb, secrets, assistant } }).status(code)))
+        let checks = Checks { settings: Settings { status: self.settings }, dynamodb, secrets, assistant };
+        Ok(Plan::reply(Reply::new(Readiness { status, checks }).status(code)))
     }
 }
 
@@ -116,6 +130,14 @@ impl From<Option<Outage>> for Assistant {
         let status = outage.map_or(Status::Ok, |outage| if outage.is_total { Status::Failing } else { Status::Degraded });
         Self { status }
     }
+}
+
+/// Whether other functions can start with what the deployment is set to, by their own parsers. This one starts all the same: it has to
+/// say so.
+fn settings(config: &Config) -> Status {
+    let parsed = [Limits::from_config(config).map(drop), assistant::check(config)];
+    let refused = parsed.into_iter().filter_map(Result::err).inspect(|error| tracing::error!(%error, "a function cannot start"));
+    if refused.count() == 0 { Status::Ok } else { Status::Failing }
 }
 
 /// How a part is, and what it answers.

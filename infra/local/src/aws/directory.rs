@@ -45,6 +45,15 @@ impl StateDirectory {
     }
 }
 
+/// The directory of logs in the state directory `path`, both created if need be. Logs are written before the tables are opened.
+pub(crate) fn log_directory(path: &Path) -> Result<PathBuf, AwsError> {
+    let logs = path.join("logs");
+    for directory in [path, &logs] {
+        create_private_directory(directory).map_err(unusable(directory))?;
+    }
+    Ok(logs)
+}
+
 /// The error about a path of the state directory.
 pub(super) fn unusable(path: &Path) -> impl FnOnce(io::Error) -> AwsError + use<'_> {
     |source| AwsError::Directory { path: path.to_owned(), source }
@@ -54,6 +63,9 @@ pub(super) fn unusable(path: &Path) -> impl FnOnce(io::Error) -> AwsError + use<
 pub(super) fn create_private_directory(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
+    }
+    if path.ancestors().find(|ancestor| ancestor.exists()).is_some_and(|ancestor| !ancestor.is_dir()) {
+        return Err(io::ErrorKind::NotADirectory.into());
     }
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;

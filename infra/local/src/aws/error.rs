@@ -36,7 +36,7 @@ pub enum AwsError {
     #[error("the database can't be opened ({0}): remove the state directory, or choose another with --state")]
     Database(String),
     /// The template's table is not one that DynamoDB would create.
-    #[error("table {table} can't be created: {reason}")]
+    #[error("table {table} can't be created or used: {reason}")]
     Table {
         /// Table name.
         table: String,

@@ -47,7 +47,7 @@ impl InvokeApi {
         Self { functions }
     }
 
-    /// Answers `/2015-03-31/functions/{target}/invocations`, `target` being a name or ARN, with or without an alias.
+    /// Answers `/2015-03-31/functions/{target}/invocations`, `target` being a name or ARN.
     pub(super) async fn answer(&self, method: &Method, target: &str, headers: &HeaderMap, payload: Bytes, calls: &CallLog) -> Answer {
         let function = function_id(target);
         calls.record(Service::Lambda, "Invoke", vec![function.to_owned()]);
@@ -76,11 +76,11 @@ impl InvokeApi {
     }
 }
 
-/// The logical id in a function's name or ARN, with or without an alias: `Worker`, `Worker:live`,
-/// `000000000000:function:Worker`, `arn:aws:lambda:us-east-1:000000000000:function:Worker:live`.
+/// The logical id in a function's name or ARN: `Worker`, `000000000000:function:Worker`,
+/// `arn:aws:lambda:us-east-1:000000000000:function:Worker`. A version or an alias stays: no function here has one.
 pub(super) fn function_id(target: &str) -> &str {
     let name = target.rsplit_once("function:").map_or(target, |(_, name)| name);
-    name.split_once(':').map_or(name, |(name, _alias)| name)
+    name.strip_suffix(":$LATEST").unwrap_or(name)
 }
 
 fn invoked(result: Result<Bytes, InvokeError>) -> Answer {
@@ -88,7 +88,7 @@ fn invoked(result: Result<Bytes, InvokeError>) -> Answer {
         Ok(payload) => return answer(StatusCode::OK, payload),
         Err(InvokeError::Unhandled { payload, .. }) => payload,
         Err(error @ InvokeError::TimedOut(_)) => function_error("Sandbox.Timedout", &error),
-        Err(error @ (InvokeError::Crashed(_) | InvokeError::NotStarted(_))) => function_error("Runtime.ExitError", &error),
+        Err(error @ (InvokeError::Crashed { .. } | InvokeError::NotStarted(_))) => function_error("Runtime.ExitError", &error),
         Err(error) => return refused(&error),
     };
     let mut answer = answer(StatusCode::OK, payload);
@@ -114,15 +114,16 @@ mod tests {
 
     #[test]
     fn a_function_is_found_by_every_form_of_its_name() {
-        for target in [
-            "Worker",
-            "Worker:live",
-            "000000000000:function:Worker",
-            "000000000000:function:Worker:live",
-            "arn:aws:lambda:us-east-1:000000000000:function:Worker",
-            "arn:aws:lambda:us-east-1:000000000000:function:Worker:live",
+        for (target, id) in [
+            ("Worker", "Worker"),
+            ("Worker:$LATEST", "Worker"),
+            ("Worker:live", "Worker:live"),
+            ("000000000000:function:Worker", "Worker"),
+            ("arn:aws:lambda:us-east-1:000000000000:function:Worker", "Worker"),
+            ("arn:aws:lambda:us-east-1:000000000000:function:Worker:$LATEST", "Worker"),
+            ("arn:aws:lambda:us-east-1:000000000000:function:Worker:7", "Worker:7"),
         ] {
-            assert_eq!(function_id(target), "Worker", "{target}");
+            assert_eq!(function_id(target), id, "{target}");
         }
     }
 }

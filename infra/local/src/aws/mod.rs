@@ -36,6 +36,8 @@ use self::guard::Guard;
 use self::invoke_api::InvokeApi;
 use self::secrets::Secrets;
 
+pub(crate) use self::directory::log_directory;
+
 pub use self::calls::{Call, CallLog, Service};
 pub use self::dynamodb::{Failure, Fault};
 pub use self::error::AwsError;

@@ -34,20 +34,28 @@ impl FunctionLog {
     }
 
     /// Takes a line of the function's own.
-    pub(super) fn line(&self, stream: Stream, line: &str) {
-        if !line.is_empty() {
-            self.write(level_of(line, stream), line);
+    pub(super) fn line(&self, stream: Stream, line: &str, shown: bool) {
+        if line.is_empty() {
+            return;
+        }
+        self.keep(line);
+        if shown {
+            self.show(level_of(line, stream), line);
         }
     }
 
     /// Takes a line about the function.
     pub(super) fn note(&self, line: &str) {
-        self.write(Level::ERROR, line);
+        self.keep(line);
+        self.show(Level::ERROR, line);
     }
 
-    fn write(&self, level: Level, line: &str) {
+    fn keep(&self, line: &str) {
         // One write a line, in append mode: lines of several processes do not mix. A full disk must not stop the function.
         let _ = (&self.file).write_all(format!("{line}\n").as_bytes());
+    }
+
+    fn show(&self, level: Level, line: &str) {
         let function = &self.function;
         match level {
             Level::ERROR => tracing::error!("{function} | {line}"),

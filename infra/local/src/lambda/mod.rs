@@ -80,8 +80,13 @@ pub enum InvokeError {
     #[error("the function timed out after {0:?}")]
     TimedOut(Duration),
     /// The process ended before it had answered.
-    #[error("the function's process ended ({0}) before it had answered; its log says why")]
-    Crashed(String),
+    #[error("the function's process ended ({status}) before it had answered; {}", last_words.as_deref().unwrap_or("its log says why"))]
+    Crashed {
+        /// `exit status: 1`, `signal: 9 (SIGKILL)`.
+        status: String,
+        /// The last line that it wrote to stderr.
+        last_words: Option<String>,
+    },
     /// The function answered with an error.
     #[error("the function failed: {error_type}: {message}")]
     Unhandled {
@@ -95,6 +100,12 @@ pub enum InvokeError {
     /// The stack is ending.
     #[error("the local stack is ending")]
     ShuttingDown,
+}
+
+impl InvokeError {
+    fn crashed(status: &str) -> Self {
+        Self::Crashed { status: status.to_owned(), last_words: None }
+    }
 }
 
 struct Inner {
@@ -139,6 +150,14 @@ impl Functions {
     /// Asynchronous invocation: queued in order, answered at once.
     pub fn invoke_async(&self, function: &str, payload: Bytes) -> Result<(), InvokeError> {
         self.queue(function, payload, None)
+    }
+
+    /// Starts a process of a function, sees it ask for an invocation, and ends it. The error is why it could not start.
+    pub async fn try_start(&self, function: &str) -> Result<(), InvokeError> {
+        let pool = self.0.pools.get(function).ok_or_else(|| InvokeError::Unknown(function.to_owned()))?;
+        let (trial, outcome) = oneshot::channel();
+        pool.send(Message::Try(trial)).map_err(|_| InvokeError::ShuttingDown)?;
+        outcome.await.unwrap_or(Err(InvokeError::ShuttingDown))
     }
 
     /// Kills the processes of a function, whatever they are doing; the next invocation starts another.

@@ -24,6 +24,8 @@ pub(super) enum Message {
     Next { process: String, reply: oneshot::Sender<Invocation> },
     /// A process has answered an invocation; `accepted` is told whether that was its to answer.
     Answer { process: String, request_id: String, outcome: Result<Bytes, InvokeError>, accepted: oneshot::Sender<bool> },
+    /// Start a process to see whether it can: is it up to asking for an invocation?
+    Try(Trial),
     /// A process could not initialise itself.
     InitError { process: String, error: InvokeError },
     /// Kill all processes as they are.
@@ -41,6 +43,9 @@ pub(super) struct Job {
     /// `None` for an asynchronous invocation.
     pub reply: Option<Reply>,
 }
+
+/// Where it is told how a trial start went.
+pub(super) type Trial = oneshot::Sender<Result<(), InvokeError>>;
 
 pub(super) type Reply = oneshot::Sender<Result<Bytes, InvokeError>>;
 
@@ -71,6 +76,8 @@ struct Process {
 enum State {
     Starting {
         until: Instant,
+        /// What waits for this start, if it is no invocation.
+        trial: Option<Trial>,
     },
     Idle {
         next: oneshot::Sender<Invocation>,
@@ -118,10 +125,16 @@ impl Pool {
             Message::Invoke(job) => self.queue.push_back(job),
             Message::Next { process, reply } => {
                 // A process that is no longer known is about to be killed; its reply is dropped.
-                let Some(process) = self.processes.get_mut(&process) else { return };
-                let before = std::mem::replace(&mut process.state, State::Idle { next: reply, since: Instant::now() });
-                if let State::Busy { job: Some(job), .. } = before {
-                    finish(&self.launcher, job, Err(InvokeError::Crashed("it asked for its next invocation".to_owned())));
+                let Some(known) = self.processes.get_mut(&process) else { return };
+                match std::mem::replace(&mut known.state, State::Idle { next: reply, since: Instant::now() }) {
+                    State::Busy { job: Some(job), .. } => {
+                        finish(&self.launcher, job, Err(InvokeError::crashed("it asked for its next invocation")));
+                    }
+                    State::Starting { trial: Some(trial), .. } => {
+                        self.processes.remove(&process);
+                        let _ = trial.send(Ok(()));
+                    }
+                    _ => {}
                 }
             }
             Message::Answer { process, request_id, outcome, accepted } => {
@@ -134,18 +147,19 @@ impl Pool {
                     finish(&self.launcher, job, outcome);
                 }
             }
-            Message::InitError { process, error } => {
-                if self.processes.remove(&process).is_some() {
-                    self.fail_next(error);
-                }
-            }
+            Message::InitError { process, error } => match self.processes.remove(&process).map(|process| process.state) {
+                Some(State::Starting { trial, .. }) => self.fail_start(trial, error),
+                Some(_) => self.fail_start(None, error),
+                None => {}
+            },
             Message::Kill => {
                 for process in std::mem::take(&mut self.processes).into_values() {
                     if let State::Busy { job: Some(job), .. } = process.state {
-                        finish(&self.launcher, job, Err(InvokeError::Crashed("it was killed".to_owned())));
+                        finish(&self.launcher, job, Err(InvokeError::crashed("it was killed")));
                     }
                 }
             }
+            Message::Try(trial) => self.start_process(Some(trial)),
             Message::Shutdown => {}
         }
     }
@@ -162,7 +176,7 @@ impl Pool {
         let coming = self.processes.values().filter(|process| process.state.will_ask_soon()).count();
         let room = self.limits.per_function.saturating_sub(self.processes.len());
         for _ in 0..self.queue.len().saturating_sub(coming).min(room) {
-            self.start_process();
+            self.start_process(None);
         }
     }
 
@@ -194,21 +208,22 @@ impl Pool {
         idle.max().map(|(_, id)| id.clone())
     }
 
-    fn start_process(&mut self) {
+    fn start_process(&mut self, trial: Option<Trial>) {
         let id = uuid::Uuid::new_v4().simple().to_string();
-        match self.launcher.start(&id, &mut self.exits) {
+        // Whoever tries is told what the process has said; the terminal need not show it once for each function.
+        match self.launcher.start(&id, &mut self.exits, trial.is_none()) {
             Ok(alive) => {
-                let state = State::Starting { until: Instant::now() + self.limits.start };
+                let state = State::Starting { until: Instant::now() + self.limits.start, trial };
                 self.processes.insert(id, Process { state, alive });
             }
-            Err(error) => self.fail_next(InvokeError::NotStarted(error)),
+            Err(error) => self.fail_start(trial, InvokeError::NotStarted(error)),
         }
     }
 
     fn exited(&mut self, exit: Exit) {
         match self.processes.remove(&exit.process).map(|process| process.state) {
-            Some(State::Busy { job: Some(job), .. }) => finish(&self.launcher, job, Err(InvokeError::Crashed(exit.status))),
-            Some(State::Starting { .. }) => self.fail_next(InvokeError::Crashed(exit.status)),
+            Some(State::Busy { job: Some(job), .. }) => finish(&self.launcher, job, Err(exit.error)),
+            Some(State::Starting { trial, .. }) => self.fail_start(trial, exit.error),
             Some(State::Busy { .. } | State::Idle { .. }) | None => {}
         }
     }
@@ -219,9 +234,9 @@ impl Pool {
         for (_, process) in self.processes.extract_if(.., |_, process| process.state.deadline(idle) <= now).collect::<Vec<_>>() {
             match process.state {
                 State::Busy { job: Some(job), .. } => finish(&self.launcher, job, Err(InvokeError::TimedOut(self.timeout))),
-                State::Starting { .. } => {
+                State::Starting { trial, .. } => {
                     let reason = format!("it asked for no invocation within {:?}", self.limits.start);
-                    self.fail_next(InvokeError::NotStarted(reason));
+                    self.fail_start(trial, InvokeError::NotStarted(reason));
                 }
                 State::Busy { .. } | State::Idle { .. } => {}
             }
@@ -233,10 +248,12 @@ impl Pool {
         deadlines.min().unwrap_or_else(|| Instant::now() + self.limits.idle)
     }
 
-    /// A process that never got to work fails the invocation it was started for. So a function that can't start fails each
-    /// invocation once, and is not started over and over.
-    fn fail_next(&mut self, error: InvokeError) {
-        if let Some(job) = self.queue.pop_front() {
+    /// A process that never got to work fails the trial or the invocation it was started for. So a function that can't start fails
+    /// each invocation once, and is not started over and over.
+    fn fail_start(&mut self, trial: Option<Trial>, error: InvokeError) {
+        if let Some(trial) = trial {
+            let _ = trial.send(Err(error));
+        } else if let Some(job) = self.queue.pop_front() {
             finish(&self.launcher, job, Err(error));
         }
     }
@@ -245,12 +262,12 @@ impl Pool {
 impl State {
     /// Whether the process is about to ask for an invocation, so that none has to be started for it.
     fn will_ask_soon(&self) -> bool {
-        matches!(self, State::Starting { .. } | State::Busy { job: None, .. })
+        matches!(self, State::Starting { trial: None, .. } | State::Busy { job: None, .. })
     }
 
     fn deadline(&self, idle: Duration) -> Instant {
         match self {
-            State::Starting { until } | State::Busy { until, .. } => *until,
+            State::Starting { until, .. } | State::Busy { until, .. } => *until,
             State::Idle { since, .. } => *since + idle,
         }
     }

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::InvokeError;
 use super::environment::process_environment;
 use super::logs::{FunctionLog, Stream};
 use crate::template::model::Function;
@@ -35,8 +36,7 @@ pub(super) struct Launcher {
 /// The end of a process.
 pub(super) struct Exit {
     pub process: String,
-    /// `exit status: 1`, `signal: 9 (SIGKILL)`.
-    pub status: String,
+    pub error: InvokeError,
 }
 
 impl Launcher {
@@ -59,8 +59,9 @@ impl Launcher {
         })
     }
 
-    /// Starts a process, whose end is reported to `exits`. It is killed, its whole process group, when what is returned is dropped.
-    pub(super) fn start(&self, process: &str, exits: &mut JoinSet<Exit>) -> Result<oneshot::Sender<()>, String> {
+    /// Starts a process, whose end is reported to `exits`, and what it writes to the log, and to the terminal if it is `shown`. It is
+    /// killed, its whole process group, when what is returned is dropped.
+    pub(super) fn start(&self, process: &str, exits: &mut JoinSet<Exit>, shown: bool) -> Result<oneshot::Sender<()>, String> {
         let mut child = Command::new(&self.binary)
             .env_clear()
             .envs(&self.environment)
@@ -79,10 +80,10 @@ impl Launcher {
             .map_err(|error| format!("{}: {error}", self.binary.display()))?;
         let mut readers = JoinSet::new();
         if let Some(stdout) = child.stdout.take() {
-            readers.spawn(copy_lines(stdout, Stream::Stdout, Arc::clone(&self.log)));
+            readers.spawn(copy_lines(stdout, Stream::Stdout, Arc::clone(&self.log), shown));
         }
         if let Some(stderr) = child.stderr.take() {
-            readers.spawn(copy_lines(stderr, Stream::Stderr, Arc::clone(&self.log)));
+            readers.spawn(copy_lines(stderr, Stream::Stderr, Arc::clone(&self.log), shown));
         }
         let (alive, dropped) = oneshot::channel();
         exits.spawn(watch(process.to_owned(), child, readers, dropped));
@@ -91,7 +92,7 @@ impl Launcher {
 }
 
 /// Waits for the end of a process, or brings it about when `dropped` says so.
-async fn watch(process: String, mut child: Child, readers: JoinSet<()>, dropped: oneshot::Receiver<()>) -> Exit {
+async fn watch(process: String, mut child: Child, readers: JoinSet<Option<String>>, dropped: oneshot::Receiver<()>) -> Exit {
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let status = tokio::select! {
         status = child.wait() => status,
@@ -103,17 +104,21 @@ async fn watch(process: String, mut child: Child, readers: JoinSet<()>, dropped:
             child.wait().await
         }
     };
-    let _ = timeout(LAST_WORDS, readers.join_all()).await;
+    let last_words = timeout(LAST_WORDS, readers.join_all()).await.unwrap_or_default().into_iter().flatten().next_back();
     let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-    Exit { process, status }
+    Exit { process, error: InvokeError::Crashed { status, last_words } }
 }
 
-async fn copy_lines(output: impl AsyncRead + Unpin, stream: Stream, log: Arc<FunctionLog>) {
+/// Copies a process's output to the log. Gives the last line of stderr, where `main` says why it ends.
+async fn copy_lines(output: impl AsyncRead + Unpin, stream: Stream, log: Arc<FunctionLog>, shown: bool) -> Option<String> {
     let mut output = BufReader::new(output);
-    let mut line = Vec::new();
+    let (mut line, mut last) = (Vec::new(), None);
     // Bytes, not text: a function that writes something else than UTF-8 must not be stopped by it.
     while output.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
-        log.line(stream, String::from_utf8_lossy(&line).trim_end());
+        let text = String::from_utf8_lossy(&line);
+        log.line(stream, text.trim_end(), shown);
+        last = Some(text.trim_end().to_owned()).filter(|text| stream == Stream::Stderr && !text.is_empty()).or(last);
         line.clear();
     }
+    last
 }

@@ -8,29 +8,30 @@ use super::node::{Node, get};
 use super::resolver::Resolver;
 use super::{ACCOUNT, REGION, STACK};
 
-/// Resource types, or whole services, that matter to AWS only: they can be referred to and change nothing here.
+/// Resource types that matter to AWS only: they can be referred to and change nothing here. Each is named, not its service: a
+/// misspelt one is refused.
 const WITHOUT_LOCAL_EFFECT: &[&str] = &[
     "AWS::ApiGateway::Account",
     "AWS::ApiGatewayV2::Deployment",
-    "AWS::CertificateManager::",
-    "AWS::CloudFormation::Stack",
-    "AWS::CloudFront::",
-    "AWS::CloudWatch::",
-    "AWS::IAM::",
-    "AWS::KMS::",
+    "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::CompositeAlarm",
+    "AWS::CloudWatch::Dashboard",
+    "AWS::IAM::ManagedPolicy",
+    "AWS::IAM::Role",
+    "AWS::IAM::RolePolicy",
+    "AWS::KMS::Alias",
+    "AWS::KMS::Key",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Permission",
-    "AWS::Logs::",
-    "AWS::Route53::",
-    "AWS::SNS::",
-    "AWS::SQS::",
-    "AWS::Serverless::Application",
-    "AWS::WAFv2::",
+    "AWS::Logs::LogGroup",
+    "AWS::Logs::MetricFilter",
+    "AWS::SNS::Topic",
+    "AWS::SQS::Queue",
+    "AWS::SQS::QueuePolicy",
 ];
 
 pub(super) fn has_local_effect(kind: &str) -> bool {
-    // An entry that ends with `::` stands for all of a service.
-    !WITHOUT_LOCAL_EFFECT.iter().any(|known| kind == *known || (known.ends_with("::") && kind.starts_with(known)))
+    !WITHOUT_LOCAL_EFFECT.contains(&kind)
 }
 
 /// The local ARN of a function.
@@ -41,18 +42,6 @@ pub(crate) fn function_arn(id: &str) -> String {
 impl Resolver<'_> {
     /// What `Ref` gives of a resource.
     pub(super) fn physical_id(&self, name: &str) -> Result<String, TemplateError> {
-        // `Function.Alias` and `Function.Version` are SAM's names for resources it makes beside a function.
-        if let Some((function, made)) = name.split_once('.') {
-            let resource = self.existing(function)?;
-            let Some(alias) = get(&resource.properties, "AutoPublishAlias") else {
-                return Err(TemplateError::new(format!("`{function}` has no AutoPublishAlias, so there is no `{name}`")));
-            };
-            return match made {
-                "Alias" => Ok(format!("{}:{}", function_arn(function), self.text(alias)?)),
-                "Version" => Ok(format!("{}:1", function_arn(function))),
-                _ => Err(TemplateError::new(format!("`{name}` is not known"))),
-            };
-        }
         let resource = self.existing(name)?;
         match resource.kind.as_str() {
             "AWS::DynamoDB::Table" => self.own_name(resource, "TableName"),

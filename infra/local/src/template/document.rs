@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use regex_lite::Regex;
+
 use super::error::TemplateError;
 use super::node::{Map, Node, parse};
 
@@ -10,6 +12,7 @@ use super::node::{Map, Node, parse};
 pub(super) struct Document {
     pub metadata: Map,
     pub parameters: BTreeMap<String, Parameter>,
+    pub rules: Vec<(String, Rule)>,
     pub mappings: Map,
     pub conditions: Map,
     /// In the template's order.
@@ -18,11 +21,25 @@ pub(super) struct Document {
 }
 
 /// An entry of `Parameters`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Parameter {
     pub kind: String,
     pub default: Option<String>,
     pub allowed: Vec<String>,
+    /// What the whole value, or each item of a list, has to match.
+    pub pattern: Option<Regex>,
+    /// What CloudFormation says in place of the pattern.
+    pub constraint: Option<String>,
+    pub length: (Option<f64>, Option<f64>),
+    pub value: (Option<f64>, Option<f64>),
+}
+
+/// An entry of `Rules`: what has to hold of the parameters, where its condition does.
+#[derive(Debug, Default)]
+pub(super) struct Rule {
+    pub condition: Option<Node>,
+    /// Conditions, each with what is said where it does not hold.
+    pub assertions: Vec<(Node, String)>,
 }
 
 /// An entry of `Resources`.
@@ -42,7 +59,8 @@ impl Document {
         let mut globals = Map::new();
         for (section, node) in map(parse(text)?)? {
             let read = match section.as_str() {
-                "AWSTemplateFormatVersion" | "Description" | "Rules" => Ok(()),
+                "AWSTemplateFormatVersion" | "Description" => Ok(()),
+                "Rules" => entries(node, |_, entry| rule(entry)).map(|all| document.rules = all),
                 "Transform" if node == Node::String("AWS::Serverless-2016-10-31".into()) => Ok(()),
                 "Transform" => Err(TemplateError::new("the only transform known here is AWS::Serverless-2016-10-31")),
                 "Metadata" => map(node).map(|map| document.metadata = map),
@@ -101,7 +119,11 @@ fn merge_maps(mut global: Map, own: Map) -> Map {
 }
 
 fn parameter(entry: Map) -> Result<Parameter, TemplateError> {
-    let mut parameter = Parameter { kind: String::new(), default: None, allowed: Vec::new() };
+    let mut parameter = Parameter::default();
+    let number = |key: &str, value: &Node| {
+        let text = text(value)?;
+        text.parse::<f64>().map(Some).map_err(|_| TemplateError::new(format!("{key} must be a number, not `{text}`")))
+    };
     for (key, value) in entry {
         match key.as_str() {
             "Type" => parameter.kind = text(&value)?,
@@ -110,9 +132,16 @@ fn parameter(entry: Map) -> Result<Parameter, TemplateError> {
                 let Node::List(values) = value else { return Err(TemplateError::new("AllowedValues must be a list")) };
                 parameter.allowed = values.iter().map(text).collect::<Result<_, _>>()?;
             }
-            // Checked by CloudFormation.
-            "Description" | "NoEcho" | "AllowedPattern" | "ConstraintDescription" | "MinLength" | "MaxLength" | "MinValue" | "MaxValue" => {
+            "AllowedPattern" => {
+                let pattern = Regex::new(&format!("^(?:{})$", text(&value)?));
+                parameter.pattern = Some(pattern.map_err(|error| TemplateError::new(format!("AllowedPattern: {error}")))?);
             }
+            "ConstraintDescription" => parameter.constraint = Some(text(&value)?),
+            "MinLength" => parameter.length.0 = number(&key, &value)?,
+            "MaxLength" => parameter.length.1 = number(&key, &value)?,
+            "MinValue" => parameter.value.0 = number(&key, &value)?,
+            "MaxValue" => parameter.value.1 = number(&key, &value)?,
+            "Description" | "NoEcho" => {}
             _ => return Err(TemplateError::new(format!("`{key}` is not known of a parameter"))),
         }
     }
@@ -122,6 +151,33 @@ fn parameter(entry: Map) -> Result<Parameter, TemplateError> {
             "the local stack knows parameters of the types String, Number and CommaDelimitedList, not `{other}`"
         ))),
     }
+}
+
+fn rule(entry: Map) -> Result<Rule, TemplateError> {
+    let mut rule = Rule::default();
+    for (key, value) in entry {
+        match (key.as_str(), value) {
+            ("RuleCondition", condition) => rule.condition = Some(condition),
+            ("Assertions", Node::List(assertions)) => {
+                rule.assertions = assertions.into_iter().map(assertion).collect::<Result<_, _>>()?;
+            }
+            ("Assertions", _) => return Err(TemplateError::new("Assertions must be a list")),
+            _ => return Err(TemplateError::new(format!("`{key}` is not known of a rule"))),
+        }
+    }
+    Ok(rule)
+}
+
+fn assertion(node: Node) -> Result<(Node, String), TemplateError> {
+    let (mut condition, mut description) = (None, String::new());
+    for (key, value) in map(node)? {
+        match key.as_str() {
+            "Assert" => condition = Some(value),
+            "AssertDescription" => description = text(&value)?,
+            _ => return Err(TemplateError::new(format!("`{key}` is not known of an assertion"))),
+        }
+    }
+    Ok((condition.ok_or_else(|| TemplateError::new("the assertion has no Assert"))?, description))
 }
 
 fn resource(id: &str, entry: Map) -> Result<Resource, TemplateError> {

@@ -127,7 +127,10 @@ impl Gateway {
                 .ok_or_else(|| TemplateError::new(format!("`{}` is no integration of this template", route.target)))
                 .and_then(function_of)
                 .map_err(|error| error.within(format!("Resources.{route_id}.Properties.Target")))?;
-            routes.insert(route.key, function);
+            if let Some(other) = routes.insert(route.key.clone(), function) {
+                let error = TemplateError::new(format!("{other} has the route {} already", route.key));
+                return Err(error.within(format!("Resources.{route_id}.Properties.RouteKey")));
+            }
         }
         Ok(Some(WebSocketApi { id, stage: stage.stage_name, selection: api.route_selection_expression, routes }))
     }

@@ -28,7 +28,7 @@ pub use references::{References, cycle};
 
 use document::{Document, Resource};
 use gateway::Gateway;
-use model::{Deployment, HttpRoute};
+use model::{Deployment, HttpApi, HttpRoute};
 use node::{Map, Node, get};
 use resolver::Resolver;
 use storage::Rotation;
@@ -90,6 +90,7 @@ fn deployment(document: &Document, given: BTreeMap<String, String>, url: &str) -
             .within("Resources"));
     }
     let resolver = Resolver::new(document, parameters::values(&document.parameters, given, url)?, url);
+    resolver.check_rules()?;
     let mut deployment = Deployment::default();
     let mut gateway = Gateway::default();
     let (mut routes, mut rotations) = (Vec::new(), Vec::new());
@@ -99,7 +100,7 @@ fn deployment(document: &Document, given: BTreeMap<String, String>, url: &str) -
     }
     for (api, route) in routes {
         match &mut deployment.http_api {
-            Some(http_api) if http_api.id == api => http_api.routes.push(route),
+            Some(http_api) if http_api.id == api => add_route(http_api, route)?,
             _ => {
                 let error =
                     TemplateError::new(format!("the event on {} names `{api}`, which is no HTTP API of this template", route.route_key));
@@ -157,6 +158,16 @@ fn add(
             }
         }
     }
+    Ok(())
+}
+
+/// Adds a route. CloudFormation takes no second one with the same key, whoever's it is.
+fn add_route(api: &mut HttpApi, route: HttpRoute) -> Result<(), TemplateError> {
+    if let Some(other) = api.routes.iter().find(|other| other.route_key == route.route_key) {
+        let error = TemplateError::new(format!("{} has the route {} already", other.function, route.route_key));
+        return Err(error.within(format!("Resources.{}.Properties.Events", route.function)));
+    }
+    api.routes.push(route);
     Ok(())
 }
 

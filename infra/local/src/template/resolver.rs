@@ -154,10 +154,7 @@ impl<'d> Resolver<'d> {
                 SubPart::Name(name) => {
                     let resolved = match (get(variables, name), name.split_once('.')) {
                         (Some(node), _) => self.text(node),
-                        // `!Ref Function.Alias` is SAM's, and so is `${Function.Alias}`.
-                        (None, Some((resource, attribute))) if !matches!(attribute, "Alias" | "Version") => {
-                            self.attribute(resource, attribute).and_then(|value| scalar_text(&value))
-                        }
+                        (None, Some((resource, attribute))) => self.attribute(resource, attribute).and_then(|value| scalar_text(&value)),
                         _ => self.text(&Node::Call("Ref".into(), Box::new(Node::String(name.into())))),
                     };
                     text.push_str(&resolved.map_err(|error| error.within(format!("${{{name}}}")))?);
@@ -188,6 +185,23 @@ impl<'d> Resolver<'d> {
     pub(super) fn condition(&self, name: &str) -> Result<bool, TemplateError> {
         let node = get(&self.document.conditions, name).ok_or_else(|| TemplateError::new(format!("there is no condition `{name}`")))?;
         self.guarded(&format!("Conditions.{name}"), || self.truth(node)).map_err(|error| error.within(format!("condition {name}")))
+    }
+
+    /// Whether the rules of the template hold; the error is what the rule says that does not.
+    pub(super) fn check_rules(&self) -> Result<(), TemplateError> {
+        for (name, rule) in &self.document.rules {
+            let applies = rule.condition.as_ref().map_or(Ok(true), |condition| self.truth(condition));
+            let assertions = rule.assertions.iter();
+            let broken = applies.and_then(|applies| {
+                let broken = assertions.filter(|_| applies).map(|(assert, said)| Ok((self.truth(assert)?, said)));
+                broken.collect::<Result<Vec<_>, TemplateError>>()
+            });
+            let broken = broken.map_err(|error| error.within(format!("Rules.{name}")))?;
+            if let Some((_, said)) = broken.into_iter().find(|(holds, _)| !holds) {
+                return Err(TemplateError::new(said.clone()).within(format!("Rules.{name}")));
+            }
+        }
+        Ok(())
     }
 
     fn truth(&self, node: &Node) -> Result<bool, TemplateError> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::TemplateError;
+use crate::names;
 
 type Overrides = BTreeMap<String, String>;
 
@@ -10,8 +11,8 @@ type Overrides = BTreeMap<String, String>;
 pub(super) fn parameter_overrides(text: &str, environment: &str) -> Result<Overrides, TemplateError> {
     let file: toml::Table = text.parse().map_err(|error| TemplateError::new(format!("this is not TOML: {error}")))?;
     let Some(tables) = file.get(environment).and_then(toml::Value::as_table) else {
-        let known: Vec<&str> = file.iter().filter(|(_, value)| value.is_table()).map(|(name, _)| name.as_str()).collect();
-        return Err(TemplateError::new(format!("there is no environment `{environment}`, only: {}", known.join(", "))));
+        let known = file.iter().filter(|(_, value)| value.is_table()).map(|(name, _)| name.as_str());
+        return Err(TemplateError::new(names::unknown("environment", environment, known)));
     };
     let mut overrides = Overrides::new();
     for command in ["global", "deploy"] {
@@ -98,7 +99,7 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (text, expected) in [
-            ("[dev]\n[prod]", "there is no environment `local`, only: dev, prod"),
+            ("[dev]\n[prod]", "there is no environment `local`; there are: dev, prod"),
             ("[local.deploy.parameters]\nparameter_overrides=['A=b c']", "`c` is not `Key=Value`"),
             ("[local.deploy.parameters]\nparameter_overrides=['A=\"b']", "the closing quote"),
             ("[local.deploy.parameters]\nparameter_overrides=[1]", "`1` is not a string"),

@@ -21,11 +21,8 @@ const API_TIMEOUT_MS: u64 = 30_000;
 /// Properties that a function may have and that change nothing on this machine.
 const FUNCTION_WITHOUT_LOCAL_EFFECT: &[&str] = &[
     "Architectures",
-    "AutoPublishAlias",
-    "AutoPublishAliasAllProperties",
     "CodeUri",
     "DeadLetterQueue",
-    "DeploymentPreference",
     "Description",
     "EphemeralStorage",
     "EventInvokeConfig",
@@ -34,7 +31,6 @@ const FUNCTION_WITHOUT_LOCAL_EFFECT: &[&str] = &[
     "Layers",
     "PermissionsBoundary",
     "Policies",
-    "ProvisionedConcurrencyConfig",
     "RecursiveLoop",
     "Role",
     "RolePath",
@@ -44,7 +40,6 @@ const FUNCTION_WITHOUT_LOCAL_EFFECT: &[&str] = &[
     "Tags",
     "PropagateTags",
     "Tracing",
-    "VersionDescription",
     "VpcConfig",
 ];
 

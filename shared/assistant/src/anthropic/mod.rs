@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 use platform::clock::Clock;
-use platform::config::{ConfigError, invalid};
+use platform::config::{Config, ConfigError, invalid};
 use platform::domain::{Cost, Usage};
 use platform::platform::Platform;
 use platform::spending::Tariff;
@@ -68,6 +68,14 @@ impl Anthropic {
         let max_tokens = tariff.max_tokens();
         let shared = Shared { client, key: Key::new(platform)?, settings, models, max_tokens, clock: platform.clock.clone() };
         Ok(Self { shared: Arc::new(shared), tariff })
+    }
+}
+
+impl Anthropic {
+    /// Whether [`Self::new`] would understand its settings.
+    pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
+        Settings::from_config(config)?;
+        Tariff::of_anthropic(config).map(drop)
     }
 }
 

@@ -78,7 +78,7 @@ impl Gate {
             api_keys: with_database(route.scope.is_some()).map(|db| ApiKeys::new(db, config)).transpose()?,
             users: with_database(reads_users).map(|db| Users::new(db, config)).transpose()?,
             repeats: route.idempotent.then(|| Repeats::new(platform)).transpose()?,
-            limits: Limits::from_config(config)?,
+            limits: if protected || limited { Limits::from_config(config)? } else { Limits::default() },
             counters: with_database(protected || limited).map(|db| LimitCounters::new(db, config)).transpose()?,
             log: with_database(stores).map(|db| AuditLog::new(db, config)).transpose()?,
             database,

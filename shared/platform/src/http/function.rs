@@ -12,6 +12,7 @@ use super::call::Call;
 use super::endpoint::{Endpoint, Endpoints, Visitor};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::failure::{Error, failure};
 use crate::gate::Gate;
 use crate::identity::Caller as _;
 use crate::logging;
@@ -34,21 +35,26 @@ impl HttpFunction {
     }
 
     /// Serves the endpoints of a function until Lambda ends the process.
-    pub async fn serve<E: Endpoints>() -> Result<(), lambda_runtime::Error> {
+    pub async fn serve<E: Endpoints>() -> Result<(), Error> {
         E::visit(Self::new())?.run().await
     }
 
     /// Serves invocations until Lambda ends the process.
-    async fn run(self) -> Result<(), lambda_runtime::Error> {
+    async fn run(self) -> Result<(), Error> {
         let answers = &self.answers;
         lambda_runtime::run(service_fn(async move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
             let call = Arc::new(Call::from(event.payload));
             match answers.get(&call.route_key) {
                 Some(answer) => Ok(answer(call).await),
-                None => Err(format!("this function has no endpoint for {:?}: compare template.yaml with the route table", call.route_key)),
+                None => {
+                    let message =
+                        format!("this function has no endpoint for {:?}: compare template.yaml with the route table", call.route_key);
+                    Err(failure("unknown_route", message))
+                }
             }
         }))
-        .await
+        .await?;
+        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ use super::dispatch::Dispatch;
 use super::lifecycle::{self, Lifecycle};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::failure::{Error, failure};
 use crate::logging;
 use crate::platform::Platform;
 
@@ -59,16 +60,20 @@ impl SocketFunction {
     }
 
     /// Serves invocations until Lambda ends the process.
-    pub async fn run(self) -> Result<(), lambda_runtime::Error> {
+    pub async fn run(self) -> Result<(), Error> {
         let answers = &self.answers;
         lambda_runtime::run(service_fn(async move |event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| {
             let call = Arc::new(Call::from(event.payload));
             match answers.get(&(call.route_key.as_str(), call.is_message)) {
                 Some(answer) => Ok(answer(Arc::clone(&call)).await),
-                None => Err(format!("this function has nothing for {:?}: compare template.yaml with the route table", call.route_key)),
+                None => {
+                    let message = format!("this function has nothing for {:?}: compare template.yaml with the route table", call.route_key);
+                    Err(failure("unknown_route", message))
+                }
             }
         }))
-        .await
+        .await?;
+        Ok(())
     }
 }
 

@@ -76,13 +76,7 @@ pub enum SendError {
 impl Sender {
     /// Uses the endpoint that `CONNECTIONS_ENDPOINT` names: the WebSocket API's URL with its stage, as `https`.
     pub fn new(config: &Config, clock: Clock) -> Result<Self, ConfigError> {
-        let parts = sdk_config(config, Service::Connections)?;
-        let builder = Builder::from(&parts);
-        let builder = match parts.endpoint_url() {
-            Some(_) => builder,
-            None => builder.endpoint_url(config.require("CONNECTIONS_ENDPOINT")?),
-        };
-        Ok(Self { client: Client::from_conf(builder.build()), clock })
+        Ok(Self { client: Client::new(&sdk_config(config, Service::Connections)?), clock })
     }
 
     /// Posts a message; `id` is that of the client's message it answers. Waits for a connection that may just be opening.

@@ -50,7 +50,7 @@ pub enum CommitError {
 
 /// One write of a plan. Stores make them, a commit carries them out.
 #[derive(Debug, Clone)]
-pub struct Write(TransactWriteItem);
+pub struct Write(pub(super) TransactWriteItem);
 
 /// A client of DynamoDB.
 #[derive(Debug, Clone)]

@@ -63,4 +63,4 @@ pub use subscriptions::{Subscription, SubscriptionState, Subscriptions};
 pub use sweeps::{Deleted, Sweep, Sweeps};
 pub use tickets::{Ticket, Tickets};
 pub use usage::{DailyUsage, UsageLog};
-pub use users::{Account, Room, User, Users};
+pub use users::{Account, Room, SESSION_ATTRIBUTES, User, Users};

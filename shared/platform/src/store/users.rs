@@ -22,6 +22,10 @@ use crate::identity::{Identity, Role};
 /// Live sessions a user can have; the oldest ends when another begins.
 const SESSIONS_PER_USER: usize = 3;
 
+/// Attributes of an account that its sessions' beginning, going on and ending read and write: what the policies of the functions for
+/// sessions allow (`dynamodb:Attributes` in template.yaml). A login may write `password_hash` too.
+pub const SESSION_ATTRIBUTES: &[&str] = &["key", "sessions", "version", "is_active"];
+
 /// The users' table.
 #[derive(Debug, Clone)]
 pub struct Users {
@@ -337,7 +341,73 @@ pub(super) fn account_key(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
     use super::*;
+
+    fn user(sessions: &[(&str, i64)]) -> User {
+        User {
+            id: "u".into(),
+            username: "u".into(),
+            email: "u@example.com".into(),
+            unverified_email: None,
+            full_name: None,
+            created_at: 0,
+            is_active: true,
+            roles: vec![Role::User],
+            password_hash: String::new(),
+            version: 1,
+            sessions: sessions.iter().map(|(id, expires_at)| ((*id).to_owned(), *expires_at)).collect(),
+            api_keys: BTreeMap::new(),
+        }
+    }
+
+    fn session() -> Session {
+        let claims = json!({
+            "iss": "i", "aud": "a", "sub": "u", "sid": "s", "jti": "j", "iat": 0, "exp": 1, "type": "t", "username": "u", "roles": [],
+        });
+        let pair = json!({"access": claims, "access_kid": "k", "refresh": claims, "refresh_kid": "k"});
+        let session = json!({
+            "id": "s", "user_id": "u", "username": "u", "began_at": 0, "last_used_at": 0, "expires_at": 900, "address": "192.0.2.1",
+            "user_agent": "", "refresh_hash": "", "pair": pair, "connections": {},
+        });
+        serde_json::from_value(session).unwrap()
+    }
+
+    /// The top-level attributes that a write names, as DynamoDB reckons them for a policy.
+    fn attributes(write: &Write) -> BTreeSet<String> {
+        let update = write.0.update().unwrap();
+        let names = update.expression_attribute_names().cloned().unwrap_or_default();
+        let text = format!("{} {}", update.update_expression(), update.condition_expression().unwrap_or_default());
+        let is_word = |character: char| character.is_ascii_alphanumeric() || "_#:.".contains(character);
+        let words = text.split(|character| !is_word(character)).filter_map(|word| word.split('.').next());
+        let is_name = |word: &&str| word.starts_with('#') || word.starts_with(|first: char| first.is_ascii_lowercase());
+        let words = words.filter(is_name).filter(|word| !matches!(*word, "attribute_exists" | "attribute_not_exists"));
+        let named = words.map(|word| names.get(word).map_or(word, String::as_str).to_owned());
+        named.chain(update.key().keys().cloned()).collect()
+    }
+
+    #[test]
+    fn sessions_touch_no_more_of_an_account_than_their_functions_may() {
+        let (user, now) = (user(&[("a", 1), ("b", 900), ("c", 900), ("d", 900)]), Timestamp::from_second(100).unwrap());
+        let config: Config =
+            [("USERS_TABLE", "users"), ("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")]
+                .into_iter()
+                .collect();
+        let users = Users::new(Database::new(&config).unwrap(), &config).unwrap();
+        let allowed: BTreeSet<String> = SESSION_ATTRIBUTES.iter().map(|&name| name.to_owned()).collect();
+        let session = session();
+        let ends = [users.end_session("u", "s"), users.revoke_session("u", "s", now), users.end_all_sessions(&user)];
+        for write in ends.iter().chain([&users.keep_session(&session)]) {
+            assert!(attributes(write).is_subset(&allowed), "{write:?}");
+        }
+        let with_hash = |hash| attributes(&users.begin_session(&user, &session, &user.room(now), hash));
+        assert!(with_hash(None).is_subset(&allowed));
+        let beyond: Vec<_> = with_hash(Some("hash")).difference(&allowed).cloned().collect();
+        assert_eq!(beyond, ["password_hash"]);
+    }
 
     #[test]
     fn a_new_session_takes_the_place_of_the_oldest() {
@@ -351,20 +421,7 @@ mod tests {
             (&[("a", 101), ("b", 100), ("c", 101)], &[], &["b"]),
             (&[("a", 50), ("b", 101), ("c", 101), ("d", 101)], &["b"], &["a"]),
         ] {
-            let user = User {
-                id: "u".into(),
-                username: "u".into(),
-                email: "u@example.com".into(),
-                unverified_email: None,
-                full_name: None,
-                created_at: 0,
-                is_active: true,
-                roles: vec![Role::User],
-                password_hash: String::new(),
-                version: 1,
-                sessions: sessions.iter().map(|(id, expires_at)| ((*id).to_owned(), *expires_at)).collect(),
-                api_keys: BTreeMap::new(),
-            };
+            let user = user(sessions);
             let owned = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
             assert_eq!(user.room(now), Room { evicted: owned(evicted), idle: owned(idle) }, "{sessions:?}");
         }

@@ -218,7 +218,7 @@ async fn every_example_is_taken_and_every_type_of_message_comes() {
     // The stream that the connection began with.
     client.hear("charts.ended").await;
 
-    let nowhere = "arn:aws:lambda:us-east-1:123456789012:function:Nowhere:live";
+    let nowhere = "arn:aws:lambda:us-east-1:123456789012:function:Nowhere";
     let world = World::of(|options| {
         options.environment.insert("CHAT_STREAM_ARN".into(), nowhere.into());
     });

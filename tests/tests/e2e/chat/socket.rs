@@ -168,7 +168,7 @@ async fn a_session_that_has_ended_hears_no_more_of_its_reply() {
 
 #[tokio::test]
 async fn a_worker_that_cannot_be_started_is_told_of() {
-    let nowhere = "arn:aws:lambda:us-east-1:123456789012:function:Nowhere:live";
+    let nowhere = "arn:aws:lambda:us-east-1:123456789012:function:Nowhere";
     let world = World::of(|options| {
         options.environment.insert("CHAT_STREAM_ARN".into(), nowhere.into());
     });

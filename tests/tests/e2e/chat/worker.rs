@@ -56,7 +56,7 @@ async fn a_reply_ends_before_its_worker_does() {
 
 #[tokio::test]
 async fn a_worker_that_cannot_be_started_fails_the_reply() {
-    let nowhere = "arn:aws:lambda:us-east-1:123456789012:function:Nowhere:live";
+    let nowhere = "arn:aws:lambda:us-east-1:123456789012:function:Nowhere";
     let world = World::of(|options| {
         options.environment.insert("CHAT_STREAM_ARN".into(), nowhere.into());
     });

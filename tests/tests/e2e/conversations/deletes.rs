@@ -152,7 +152,7 @@ async fn what_an_earlier_worker_left_is_swept_by_the_next_and_nothing_else() {
 
 #[tokio::test]
 async fn a_worker_that_cannot_be_started_keeps_nobody_from_deleting() {
-    let nowhere = "arn:aws:lambda:us-east-1:123456789012:function:Nowhere:live";
+    let nowhere = "arn:aws:lambda:us-east-1:123456789012:function:Nowhere";
     let world = World::of(|options| {
         options.environment.insert("SWEEP_CONVERSATIONS_ARN".into(), nowhere.into());
     });

@@ -182,7 +182,7 @@ async fn a_stream_whose_store_does_not_answer_says_so() {
 #[tokio::test]
 async fn a_connection_opens_without_the_worker_of_its_chart_and_a_worker_does_not_outlive_its_stream() {
     let world = World::of(|options| {
-        options.environment.insert("CHART_STREAM_ARN".into(), "arn:aws:lambda:us-east-1:123456789012:function:Nowhere:live".into());
+        options.environment.insert("CHART_STREAM_ARN".into(), "arn:aws:lambda:us-east-1:123456789012:function:Nowhere".into());
     });
     let world = world.await;
     let (caller, auditor) = (world.someone().await, world.admin().await);

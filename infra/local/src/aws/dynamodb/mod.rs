@@ -2,6 +2,7 @@
 
 mod faults;
 mod operations;
+mod repair;
 mod tables;
 mod touched;
 
@@ -38,6 +39,9 @@ pub(super) struct DynamoDb {
 impl DynamoDb {
     /// Opens the database of `file`, or one in memory, and brings its tables in line with the template's. Blocks.
     pub(super) fn open(file: Option<&Path>, tables: &[Table]) -> Result<Self, AwsError> {
+        if let Some(file) = file {
+            repair::drop_undescribed_indexes(file, tables)?;
+        }
         let database = match file.map(Path::to_str) {
             None => Database::memory(),
             Some(Some(path)) => Database::new(path),

@@ -7,13 +7,20 @@ use dynoxide::storage::TableMetadata;
 use serde_json::{Value, json};
 
 use super::super::error::AwsError;
-use super::operations;
+use super::{operations, repair};
 use crate::template::model::Table;
 
 /// Sees to it that the table exists with the template's keys, indexes and time to live. An index that the template adds
 /// is built; any other change would lose or hide data and is refused.
 pub(super) fn ensure(database: &Database, table: &Table) -> Result<(), AwsError> {
     let existing = database.get_table_metadata(&table.name).map_err(|error| failed(table, &error))?;
+    let existing = match existing {
+        Some(existing) if repair::is_half_made(database, table, &existing)? => {
+            run(database, table, "DeleteTable", &json!({ "TableName": table.name }))?;
+            None
+        }
+        existing => existing,
+    };
     let Some(existing) = existing else {
         let mut create = table.create.clone();
         create["TableName"] = json!(table.name);
@@ -77,11 +84,11 @@ fn keys(schema: &Value, attributes: &Value) -> Value {
     elements(schema).map(key).collect()
 }
 
-fn elements(list: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn elements(list: &Value) -> impl Iterator<Item = &Value> {
     list.as_array().into_iter().flatten()
 }
 
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
@@ -120,7 +127,7 @@ fn run(database: &Database, table: &Table, operation: &str, request: &Value) -> 
     Ok(())
 }
 
-fn failed(table: &Table, error: &dynoxide::DynoxideError) -> AwsError {
+pub(super) fn failed(table: &Table, error: &dynoxide::DynoxideError) -> AwsError {
     AwsError::Table { table: table.name.clone(), reason: error.to_string() }
 }
 
@@ -240,6 +247,6 @@ mod tests {
     fn a_table_that_dynamodb_would_not_create_is_refused_by_name() {
         let database = Database::memory().unwrap();
         let refusal = ensure(&database, &table(with(users(), "/KeySchema", json!([])), None)).unwrap_err().to_string();
-        assert!(refusal.contains("tally-users can't be created"), "{refusal}");
+        assert!(refusal.contains("tally-users can't be created or used"), "{refusal}");
     }
 }

@@ -112,7 +112,7 @@ fn success() -> Bytes {
 }
 
 fn crash() -> Answer {
-    Err(InvokeError::Crashed("signal 11".into()))
+    Err(InvokeError::Crashed { status: "signal 11".into(), last_words: None })
 }
 
 /// The next frame but for pings and pongs.

@@ -1,0 +1,17 @@
+//! The limit of open files. A connection, a pipe of a function and a file are one each, and a shell's usual limit (1,024 on Linux, 256
+//! on macOS) is below what a stack under load has.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What macOS allows a process where its hard limit is none: `OPEN_MAX`.
+const MACOS_MOST: u64 = 10_240;
+
+/// Raises this process's soft limit to the hard one, or as near to it as the system lets it. The functions inherit it.
+pub fn raise() {
+    let limit = getrlimit(Resource::Nofile);
+    let is_raised = |most: Option<u64>| setrlimit(Resource::Nofile, Rlimit { current: most, maximum: limit.maximum }).is_ok();
+    let may_rise = limit.current.is_some_and(|current| current < MACOS_MOST);
+    if !is_raised(limit.maximum) && may_rise && !is_raised(Some(MACOS_MOST)) {
+        tracing::warn!(?limit, "the limit of open files can't be raised: a stack under load may run out of them");
+    }
+}

@@ -1,0 +1,50 @@
+//! Settings that no pattern of the template can refuse: the stack does not start with them, and `/ready` says so where one has.
+
+use tally_local::{Stack, StackError, StackOptions};
+use tally_tests::{World, binaries, root};
+
+/// Starts a stack as `cargo run` does.
+async fn start(sets: &[(&str, &str)]) -> Result<Stack, StackError> {
+    let binaries = tokio::task::spawn_blocking(binaries).await.unwrap();
+    let mut options = StackOptions::new(root().join("template.yaml"), binaries);
+    options.sets = sets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    options.tries_functions = true;
+    Stack::start(options).await
+}
+
+async fn check(sets: &[(&str, &str)], expected: &[&str]) {
+    let text = start(sets).await.err().unwrap_or_else(|| panic!("{sets:?} was taken")).to_string();
+    for part in expected {
+        assert!(text.contains(part), "{sets:?}: {text}");
+    }
+    assert!(!text.contains("Invalid {"), "{text}");
+}
+
+#[tokio::test]
+async fn a_stack_starts_only_with_settings_that_its_functions_can_use() {
+    start(&[]).await.unwrap().shutdown().await;
+
+    check(&[("RateLimits", "login=abc")], &["Parameters.RateLimits: `login=abc` is refused: it must be like login=10/15m"]).await;
+    check(&[("RateLimits", "logn=1/1m")], &["Parameters.RateLimits: `logn=1/1m` is refused"]).await;
+    let anthropic = ("AiProvider", "anthropic");
+    check(&[anthropic], &["Rules.PricesOfModels: AiProvider=anthropic needs AiPrices"]).await;
+    check(&[("EmailVerification", "on"), ("MailDomain", "")], &["Rules.MailOfVerification: EmailVerification=on needs MailDomain"]).await;
+    check(&[("ChatReplySeconds", "901")], &["Parameters.ChatReplySeconds: `901` is refused: it must be 900 at most"]).await;
+    check(&[("CorsOrigins", "https://a.example,*")], &["Parameters.CorsOrigins: `*` is refused"]).await;
+
+    // A window of more than a day, and a model without a price, pass the patterns.
+    let limits = " more can't start: the parameter RateLimits has the value \"login=5/48h\" (environment variable RATE_LIMITS): ";
+    check(&[("RateLimits", "login=5/48h")], &[limits]).await;
+    let prices = "the parameter AiPrices has the value \"other=1/2/3/4\" (environment variable AI_PRICES): it must have the prices of ";
+    check(&[anthropic, ("AiPrices", "other=1/2/3/4")], &["ChatFunction and ", prices]).await;
+}
+
+#[tokio::test]
+async fn ready_fails_where_a_function_cannot_start() {
+    for (name, value) in [("RATE_LIMITS", "login=abc"), ("RATE_LIMITS", "unknown=1/1m"), ("AI_PROVIDER", "anthropic")] {
+        let world = World::of(|options| drop(options.environment.insert(name.to_owned(), value.to_owned()))).await;
+        let ready = world.get("/ready", None).await.expect(503);
+        assert_eq!((&ready["status"], &ready["checks"]["settings"]["status"]), (&"failing".into(), &"failing".into()), "{name}={value}");
+        assert_eq!(ready["checks"]["dynamodb"]["status"], "ok");
+    }
+}
