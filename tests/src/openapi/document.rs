@@ -124,6 +124,7 @@ impl Document {
             let operation = operation.unwrap_or_else(|| panic!("{} is not described: list its endpoint", route.key()));
             paths.entry(route.path).or_insert_with(|| json!({}))[route.method.to_lowercase()] = operation;
         }
+        let examples = responses::examples(&self.responses);
         json!({
             "openapi": "3.1.0",
             "info": {
@@ -140,7 +141,7 @@ impl Document {
             "components": {
                 "schemas": self.schemas,
                 "responses": self.responses,
-                "examples": responses::examples(),
+                "examples": examples,
                 "headers": responses::headers(),
                 "securitySchemes": {
                     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "Access token of `POST /auth/login`"},

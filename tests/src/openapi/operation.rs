@@ -1,7 +1,8 @@
 //! One operation, without its answers.
 
 use platform::http::{PathKind, RequestHeader};
-use platform::routes::Access;
+use platform::identity::Role;
+use platform::routes::{Access, Route};
 use serde_json::{Value, json};
 
 use super::document::Described;
@@ -12,6 +13,7 @@ pub fn operation(described: &Described, tag: &Value) -> Value {
     let mut operation = json!({
         "operationId": format!("{}{}", described.name[..1].to_lowercase(), &described.name[1..]),
         "summary": route.summary,
+        "description": description(route),
         "tags": [tag["name"]],
         "parameters": parameters(described),
         "security": security(described),
@@ -20,6 +22,28 @@ pub fn operation(described: &Described, tag: &Value) -> Value {
         operation["requestBody"] = json!({"required": body.required, "content": body.content});
     }
     operation
+}
+
+/// Who may call, and how often.
+fn description(route: &Route) -> String {
+    let roles = |roles: &[Role]| roles.iter().map(|role| format!("`{}`", role.as_str())).collect::<Vec<_>>().join(" or ");
+    let mut description = match route.access {
+        Access::Public => "Anyone may call this.".to_owned(),
+        Access::SignedIn => "Any signed-in user may call this.".to_owned(),
+        Access::Role(named) => format!("Users with the role {} may call this.", roles(named)),
+        Access::Key => "Services with an API key may call this.".to_owned(),
+        Access::RoleOrMe { roles: named, .. } => {
+            format!("Users with the role {} may call this. Any signed-in user may call it about themselves.", roles(named))
+        }
+    };
+    if let Some(scope) = route.scope {
+        description += &format!(" An API key needs the scope `{scope}`.");
+    }
+    if !route.limits.is_empty() {
+        let limits: Vec<_> = route.limits.iter().map(|policy| format!("`{}`", policy.name)).collect();
+        description += &format!(" Limits: {}.", limits.join(", "));
+    }
+    description
 }
 
 fn security(described: &Described) -> Value {

@@ -148,8 +148,10 @@ pub fn gateway_error() -> Value {
     })
 }
 
-/// An example of each code, by its text.
-pub fn examples() -> Value {
+/// An example of each code that shared answers refer to, by its text.
+pub fn examples(shared: &Map<String, Value>) -> Value {
+    let shared = Value::Object(shared.clone()).to_string();
+    let used = |code: &&Code| shared.contains(&format!("#/components/examples/{code}\""));
     let fault = json!([{"pointer": "/username", "detail": "must be 3 to 30 characters"}]);
     let example = |code: &Code| {
         let status = code.status();
@@ -167,7 +169,7 @@ pub fn examples() -> Value {
         }
         (code.as_str().to_owned(), json!({"summary": code.advice(), "value": value}))
     };
-    Code::ALL.iter().map(example).collect()
+    Code::ALL.iter().filter(used).map(example).collect()
 }
 
 /// Headers of answers, by their name.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// A schema with `examples` in place of `example`, which OpenAPI 3.1 deprecates, and without an `allOf` of one.
+/// A schema with `examples` in place of `example`, which OpenAPI 3.1 deprecates, and an enum with its default as one schema.
 pub fn normal(schema: Value) -> Value {
     match schema {
         Value::Object(members) => {
@@ -11,10 +11,14 @@ pub fn normal(schema: Value) -> Value {
             if is_schema && let Some(example) = members.remove("example") {
                 members.insert("examples".into(), json!([example]));
             }
-            let single = members.get("allOf").and_then(Value::as_array).filter(|parts| parts.len() == 1 && parts[0].get("$ref").is_none());
-            if let Some(Value::Object(part)) = single.map(|parts| parts[0].clone()) {
-                members.remove("allOf");
-                members.extend(part);
+            // utoipa gives an enum with a default as all of the enum and of an object with that default.
+            let parts = members.get("allOf").and_then(Value::as_array);
+            if let Some([Value::Object(choice), Value::Object(default)]) = parts.map(Vec::as_slice)
+                && choice.contains_key("enum")
+                && let Some(default) = default.get("default")
+            {
+                let merged = choice.clone().into_iter().chain([("default".to_owned(), default.clone())]);
+                return Value::Object(merged.collect());
             }
             Value::Object(members)
         }
