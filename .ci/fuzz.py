@@ -1,0 +1,26 @@
+"""schemathesis over every operation of docs/api/openapi.json, as an administrator of a local stack."""
+
+import os
+import subprocess
+
+from stack import ROOT
+
+CLIENTS = ROOT / ".ci" / "clients"
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
+    "response_schema_conformance,negative_data_rejection"
+)
+
+
+def fuzz(url, cases, seconds=None):
+    """Sends up to so many generated cases to each operation, beside examples and boundaries, and no longer than so many seconds.
+    Anything that it finds fails. fuzz_hooks.py adds a check to the built-in ones."""
+    command = [
+        CLIENTS / "venv" / "bin" / "schemathesis", "--config-file", CLIENTS / "schemathesis.toml", "run",
+        ROOT / "docs" / "api" / "openapi.json", "--url", url, "--phases", "examples,coverage,fuzzing",
+        "--checks", f"{CHECKS},refused_for_its_meaning", "--max-examples", str(cases), "--seed", "1", "--workers", "4",
+        "--request-timeout", "60", "--continue-on-failure", "--suppress-health-check", "all",
+        *([] if seconds is None else ["--max-time", str(seconds)]),
+    ]  # fmt: skip
+    environment = {**os.environ, "TALLY_URL": url, "SCHEMATHESIS_HOOKS": "fuzz_hooks", "PYTHONPATH": str(CLIENTS)}
+    subprocess.run(command, cwd=CLIENTS / "generated", env=environment, check=True)
