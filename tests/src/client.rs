@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::Answer;
+use crate::{Answer, openapi};
 
 /// A client of the API at one URL.
 #[derive(Debug, Clone)]
@@ -44,11 +44,13 @@ impl Client {
         self.client.request(method, format!("{}{path}", self.url))
     }
 
-    /// Sends a request.
+    /// Sends a request, whose answer has to be as the document has it.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let request = request.build().unwrap();
-        let path = request.url().path().to_owned();
-        Answer::read(&path, self.client.execute(request).await.unwrap()).await
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let answer = Answer::read(&path, self.client.execute(request).await.unwrap()).await;
+        openapi::verify(method.as_str(), &answer);
+        answer
     }
 
     /// GET by someone, or by nobody.
