@@ -48,9 +48,9 @@ pub fn binaries() -> PathBuf {
 }
 
 impl World {
-    /// A stack whose limits are out of the way.
+    /// A stack whose limits are out of the way, lockouts too.
     pub async fn start() -> Self {
-        Self::with(&[("RateLimits", "*=100000/1m")]).await
+        Self::with(&[("RateLimits", "login_lock=100000/1m,*=100000/1m")]).await
     }
 
     /// A stack with these parameters.

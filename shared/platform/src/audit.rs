@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::identity::{Credential, Identity, Principal};
 use crate::ids;
 use crate::problem::Problem;
+use crate::seal::Fingerprint;
 
 /// Version of the event's shape, so that an event can be verified by the rules it was written under.
 const VERSION: u32 = 1;
@@ -126,6 +127,12 @@ impl Note {
         self
     }
 
+    /// Whom the caller named, of whom there may be no account: recognisable, and not readable.
+    #[must_use]
+    pub fn identifier(self, fingerprint: &Fingerprint) -> Self {
+        self.detail("identifier_hmac", fingerprint.as_str())
+    }
+
     /// An event of a failure, whatever whoever waits is answered.
     #[must_use]
     pub fn failed(mut self, failed: bool) -> Self {
@@ -175,6 +182,21 @@ impl Note {
 }
 
 impl Event {
+    /// The same with how many it tells of, and where there is more than its own to tell of, at which routes those were.
+    pub fn counting(mut self, count: u64, routes: Vec<String>) -> Self {
+        self.detail.insert("count".to_owned(), count.into());
+        if !routes.is_empty() {
+            self.detail.insert("routes".to_owned(), routes.into());
+        }
+        self.hash = self.fingerprint();
+        self
+    }
+
+    /// An event of now that tells of so many more of what this one told of.
+    pub fn again(self, count: u64, routes: Vec<String>, now: Timestamp) -> Self {
+        Self { id: ids::new_id(now), time: rfc3339(now), ..self }.counting(count, routes)
+    }
+
     /// SHA-256 over the canonical JSON (RFC 8785) of the event without its hash.
     pub fn fingerprint(&self) -> String {
         let mut value = serde_json::to_value(self).unwrap_or_default();

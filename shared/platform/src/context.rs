@@ -1,6 +1,6 @@
 //! Where a request or message came from and how it is correlated: what the audit trail and the limits need of it.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::config::Config;
 
@@ -30,8 +30,8 @@ impl Context {
 pub fn client_address(source: &str) -> String {
     match source.parse() {
         Ok(IpAddr::V6(address)) => {
-            if let Some(mapped) = address.to_ipv4_mapped() {
-                return mapped.to_string();
+            if let Some(embedded) = address.to_ipv4_mapped().or_else(|| nat64(address)) {
+                return embedded.to_string();
             }
             let [a, b, c, d, ..] = address.segments();
             format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
@@ -39,6 +39,12 @@ pub fn client_address(source: &str) -> String {
         Ok(IpAddr::V4(address)) => address.to_string(),
         Err(_) => "unknown".to_owned(),
     }
+}
+
+/// The IPv4 address in an address of NAT64's well-known prefix (RFC 6052): all of IPv4 would share its /64 otherwise.
+fn nat64(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [0x64, 0xff9b, 0, 0, 0, 0, high, low] = address.segments() else { return None };
+    Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
 }
 
 #[cfg(test)]
@@ -51,6 +57,10 @@ mod tests {
             ("203.0.113.7", "203.0.113.7"),
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
             ("::ffff:203.0.113.7", "203.0.113.7"),
+            ("64:ff9b::203.0.113.7", "203.0.113.7"),
+            ("64:ff9b::c000:201", "192.0.2.1"),
+            ("64:ff9b:0:0:1::cb00:7107", "64:ff9b::/64"),
+            ("64:ff9b:1::cb00:7107", "64:ff9b:1::/64"),
             ("", "unknown"),
             ("evil, 10.0.0.1", "unknown"),
         ] {

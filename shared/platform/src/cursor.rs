@@ -20,6 +20,7 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::config::ConfigError;
+use crate::domain::ResourceId;
 use crate::http::{Call, Field, Fields, Form, Parameters, Raw, Schemas, in_query};
 use crate::plan::Reply;
 use crate::platform::Platform;
@@ -171,11 +172,14 @@ impl CursorKey {
     }
 }
 
-/// What a cursor is bound to: the caller, the route, and the filters however they were encoded or ordered.
+/// What a cursor is bound to: the caller, the route, and the filters however they were encoded or ordered, with ids in any case.
 fn binding(user_id: &str, call: &Call) -> String {
-    let mut filters: Vec<_> = call.parameters().filter(|(name, _)| name != "cursor" && name != "limit").collect();
+    let id = |text: &str| text.parse::<ResourceId>().map_or_else(|_| text.to_owned(), String::from);
+    let filters = call.parameters().filter(|(name, _)| name != "cursor" && name != "limit");
+    let mut filters: Vec<_> = filters.map(|(name, value)| (name, id(&value))).collect();
     filters.sort_unstable();
-    serde_json::json!([user_id, call.route_key, call.path, filters]).to_string()
+    let path: Vec<_> = call.path.split('/').map(id).collect();
+    serde_json::json!([user_id, call.route_key, path, filters]).to_string()
 }
 
 /// The URL of the next page: this one's, with another cursor.

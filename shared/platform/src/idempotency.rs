@@ -15,7 +15,7 @@ use crate::http::{Call, Field, Raw};
 use crate::identity::Principal;
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::seal::Seal;
+use crate::seal::{Fingerprint, Seal};
 use crate::store::{Record, Remembered, StoreError, Write};
 
 /// Seconds for which a request is remembered.
@@ -31,8 +31,8 @@ pub struct Repeats {
 /// One request with its key, by HMACs: neither the key nor the body is kept.
 #[derive(Debug, Clone)]
 pub struct Claim {
-    id: String,
-    body: String,
+    id: Fingerprint,
+    body: Fingerprint,
     /// What an earlier request with it created.
     earlier: Option<String>,
 }
@@ -62,8 +62,8 @@ impl Repeats {
 
     /// The claim with what an earlier request with it came to.
     pub async fn recognise(&self, mut claim: Claim, now: Timestamp) -> Result<(Option<Claim>, Option<Record>), Problem> {
-        let found = self.remembered.get(&claim.id, now).await?;
-        if found.as_ref().is_some_and(|record| record.body != claim.body) {
+        let found = self.remembered.get(claim.id.as_str(), now).await?;
+        if found.as_ref().is_some_and(|record| record.body != claim.body.as_str()) {
             return Err(Problem::idempotency_key_reused());
         }
         claim.earlier = found.as_ref().map(|record| record.resource.clone());
@@ -73,7 +73,7 @@ impl Repeats {
     /// Remembers what a request came to.
     pub fn remember(&self, claim: &Claim, status: u16, resource: String, now: Timestamp) -> Result<Write, StoreError> {
         let expires_at = now.as_second() + REMEMBERED_SECONDS;
-        let record = Record { claim: claim.id.clone(), body: claim.body.clone(), status, resource, expires_at };
+        let record = Record { claim: claim.id.as_str().to_owned(), body: claim.body.as_str().to_owned(), status, resource, expires_at };
         self.remembered.remember(&record, claim.earlier.as_deref(), now)
     }
 }

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::domain::ResourceId;
 use crate::http::{Field, Raw};
-use crate::ids;
 
 /// What a user may do beyond their own data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -123,8 +123,8 @@ impl fmt::Display for Scope {
 pub enum Someone {
     /// `me`: the caller.
     Me,
-    /// Whoever has this user id.
-    User(String),
+    /// The user with this id.
+    User(ResourceId),
 }
 
 impl Someone {
@@ -143,8 +143,7 @@ impl FromStr for Someone {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "me" => Ok(Self::Me),
-            id if ids::is_id(id) => Ok(Self::User(id.to_owned())),
-            _ => Err("must be a user id or `me`"),
+            id => id.parse().map(Self::User).map_err(|_| "must be a user id or `me`"),
         }
     }
 }

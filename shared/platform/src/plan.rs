@@ -22,7 +22,12 @@ pub enum Otherwise<O> {
     Refuse(Problem),
     /// Someone was faster: a new plan from the item as it now stands.
     Replan(Replan<O>),
+    /// Someone was faster, and the rest of the plan stands.
+    Rewrite(Rewrite<O>),
 }
+
+/// Makes another write in the place of one whose condition failed, from the item that failed it, and what follows besides.
+pub type Rewrite<O> = Box<dyn FnOnce(Option<Item>) -> Result<(Write, Otherwise<O>, Then<O>), Problem> + Send>;
 
 /// Makes a new plan from the item that failed a condition (`None`: there is no such item).
 pub type Replan<O> = Box<dyn FnOnce(Option<Item>) -> BoxFuture<'static, Result<Plan<O>, Problem>> + Send>;
@@ -60,6 +65,13 @@ impl<O> Plan<O> {
     #[must_use]
     pub fn write_or_replan(mut self, write: Write, replan: Replan<O>) -> Self {
         self.writes.push((write, Otherwise::Replan(replan)));
+        self
+    }
+
+    /// Adds a write; where its condition does not hold, `rewrite` makes another from what stands there.
+    #[must_use]
+    pub fn write_or_rewrite(mut self, write: Write, rewrite: Rewrite<O>) -> Self {
+        self.writes.push((write, Otherwise::Rewrite(rewrite)));
         self
     }
 

@@ -421,7 +421,8 @@ pub const CHAT: Route = Route::new("chat", "POST", "/chat", "Ask the assistant, 
 /// One's own conversations.
 pub const CONVERSATIONS: Route =
     Route::new("conversations", "GET", "/conversations", "One's own conversations, that with the newest message first; search")
-        .scoped(Scope::ChatWrite);
+        .scoped(Scope::ChatWrite)
+        .limited(&[Policy::SEARCH]);
 
 /// One of one's own conversations.
 pub const CONVERSATION: Route =
@@ -439,6 +440,7 @@ pub const CONVERSATION_DELETE: Route =
 /// A conversation as a file, for its owner alone.
 pub const CONVERSATION_EXPORT: Route =
     Route::new("conversations", "GET", "/conversations/{id}/export", "A conversation as a file: JSON or Markdown")
+        .limited(&[Policy::SEARCH])
         .audited("conversation.exported");
 
 /// One message of one's own conversation, also while it is being written.

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use crate::aws::{Service, sdk_config};
 use crate::clock::Clock;
@@ -47,11 +48,30 @@ pub struct Invocation {
 }
 
 impl Invocation {
+    /// The invocation that Lambda describes so.
+    pub(crate) fn new(context: &lambda_runtime::Context, clock: Clock) -> Self {
+        let deadline = i64::try_from(context.deadline).ok().and_then(|deadline| Timestamp::from_millisecond(deadline).ok());
+        Self { request_id: context.request_id.clone(), deadline: deadline.unwrap_or(Timestamp::UNIX_EPOCH), clock }
+    }
+
+    /// Gives up work that is not done when no more than `kept` is left until the deadline: whoever waits is told, instead of being
+    /// left with what Lambda says of a function that it had to end. A call that hangs has no bound of its own that fits every
+    /// function, nor have several of them one after the other.
+    pub(crate) async fn in_time<T, E: From<Problem>>(&self, kept: Duration, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        timeout(self.remaining().saturating_sub(kept), work).await.unwrap_or_else(|_| {
+            tracing::error!(request_id = self.request_id, "not done in time");
+            Err(Problem::unavailable().into())
+        })
+    }
+
     /// Time left until the deadline.
     pub fn remaining(&self) -> Duration {
         self.deadline.duration_since(self.clock.now()).try_into().unwrap_or_default()
     }
 }
+
+/// Time that is kept for saying that a worker has failed, should it take too long.
+const FAILURE: Duration = Duration::from_millis(250);
 
 /// Serves invocations of a worker until Lambda ends the process.
 pub async fn run<W: Worker>() -> Result<(), Error> {
@@ -60,13 +80,12 @@ pub async fn run<W: Worker>() -> Result<(), Error> {
     let worker = &W::new(&platform)?;
     let clock = &platform.clock;
     lambda_runtime::run(service_fn(async move |event: LambdaEvent<serde_json::Value>| {
-        let deadline = i64::try_from(event.context.deadline).ok().and_then(|deadline| Timestamp::from_millisecond(deadline).ok());
-        let invocation =
-            Invocation { request_id: event.context.request_id, deadline: deadline.unwrap_or(Timestamp::UNIX_EPOCH), clock: clock.clone() };
+        let invocation = Invocation::new(&event.context, clock.clone());
         let payload = serde_json::from_value::<W::Payload>(event.payload).map_err(|error| failure("invalid_payload", error))?;
         let request_id = invocation.request_id.clone();
         // Boxed, because the type of a whole run within the runtime's own is too deep for the compiler.
-        let run = AssertUnwindSafe(worker.run(payload, invocation).boxed());
+        let bound = invocation.clone();
+        let run = AssertUnwindSafe(bound.in_time(FAILURE, worker.run(payload, invocation)).boxed());
         // The panic hook has logged where.
         let result = run.catch_unwind().await.unwrap_or_else(|_| Err(Problem::internal()));
         tracing::info!(request_id, code = result.as_ref().err().map_or("ok", |problem| problem.code.as_str()), "worked");

@@ -217,7 +217,7 @@ async fn a_limit_refuses_says_when_and_counts_by_address_and_identifier() {
     refused.problem(429, "rate_limited");
     let wait: u64 = refused.header("retry-after").parse().unwrap();
     assert!((1..=65).contains(&wait), "{refused:?}");
-    assert_eq!(refused.header("ratelimit-policy"), "\"login\";q=3;w=60, \"login_lock\";q=100000;w=60, \"login_address\";q=100000;w=60");
+    assert_eq!(refused.header("ratelimit-policy"), "\"login\";q=3;w=60, \"login_lock\";q=5;w=60, \"login_address\";q=100000;w=60");
     assert!(refused.header("ratelimit").starts_with("\"login\";r=0;t="), "{refused:?}");
     // Another identifier, another address: not limited, and told where they stand.
     let other = world.post("/auth/login", None, &json!({"username": "admin", "password": "SecureAdmin123!"})).await;

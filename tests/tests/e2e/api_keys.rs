@@ -198,18 +198,3 @@ async fn a_key_ends_with_a_password_that_is_reset_and_not_with_one_that_its_owne
     let event = world.events(&world.admin().await, "auth.password_reset").await.pop().unwrap();
     assert_eq!(event["detail"]["ended_api_keys"], json!([before["id"]]));
 }
-
-#[tokio::test]
-async fn a_key_is_limited_by_itself() {
-    let world = World::with(&[("RateLimits", "api_key=2/1h,*=100000/1m")]).await;
-    let demo = world.demo().await;
-    let (one, other) = (key(&world, &demo, &["profits:read"]).await, key(&world, &demo, &["profits:read"]).await);
-    for _ in 0..2 {
-        call(&world, "GET", "/profits", &one).await.expect(200);
-    }
-    let refused = call(&world, "GET", "/profits", &one).await;
-    refused.problem(429, "rate_limited");
-    assert!(refused.header("ratelimit-policy").contains("\"api_key\";q=2;w=3600"), "{refused:?}");
-    call(&world, "GET", "/profits", &other).await.expect(200);
-    world.get("/profits", Some(&demo)).await.expect(200);
-}

@@ -68,6 +68,7 @@ async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answe
             let body = (route.method == "PATCH").then(|| json!({"title": "Greetings"}));
             (route.path.replace("{id}", reply["conversation_id"].as_str().unwrap()), body)
         }
+        "GET /conversations" => ("/conversations?query=hello".to_owned(), None),
         "GET /usage" => (format!("/usage?user_id={}", user_id(world, "demo").await), None),
         path if path.ends_with("/budget") => {
             let body = (route.method == "PUT").then(|| json!({"monthly_usd": "50.00"}));
@@ -158,7 +159,10 @@ async fn every_row_that_is_not_public_asks_for_a_token() {
         answer.problem(401, "invalid_token");
     }
     let auditor = world.admin().await;
-    assert!(!world.events(&auditor, "access.denied").await.is_empty());
+    // A call with nothing sent was no attempt.
+    let codes: BTreeSet<_> =
+        world.events(&auditor, "access.denied").await.iter().map(|event| event["detail"]["code"].to_string()).collect();
+    assert_eq!(codes, BTreeSet::from(["\"invalid_token\"".to_owned()]));
 }
 
 #[tokio::test]

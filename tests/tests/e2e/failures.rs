@@ -1,10 +1,15 @@
 //! Parts that fail: what is refused then has no effect, what can go on goes on, and nothing happens twice.
 
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _};
+use platform::routes::{Access, ROUTES, Route};
 use serde_json::{Value, json};
-use tally_local::aws::Failure;
+use tally_local::aws::{Failure, Fault};
 use tally_tests::{Answer, Caller, World};
 
 use crate::chat::FAST;
+use crate::coverage;
 
 /// Until the test says that it is over.
 const FOR_EVER: usize = usize::MAX;
@@ -103,7 +108,7 @@ async fn what_cannot_be_recorded_does_not_happen() {
 
 #[tokio::test]
 async fn a_denial_keeps_its_status_when_it_cannot_be_recorded() {
-    let world = World::with(&[("RateLimits", "login=2/1h,*=100000/1m")]).await;
+    let world = World::with(&[("RateLimits", "login=2/1h,login_lock=100000/1m,*=100000/1m")]).await;
     let caller = world.demo().await;
     world.fail("AuditTable", None, Failure::Internal, FOR_EVER);
     world.get("/audit", Some(&caller)).await.problem(403, "forbidden");
@@ -139,6 +144,18 @@ async fn a_transaction_that_collides_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_write_that_collides_with_a_transaction_is_tried_again() {
+    let world = World::with(&FAST).await;
+    let caller = world.someone().await;
+    let collide = |table, operation| world.fail(table, Some(operation), Failure::TransactionConflict, 4);
+    // A counter without which nothing is tried, and an event without which nothing is read.
+    collide("LimitsTable", "UpdateItem");
+    register(&world, "counted").await.expect(201);
+    collide("AuditTable", "PutItem");
+    world.get("/profits", Some(&caller)).await.expect(200);
+}
+
+#[tokio::test]
 async fn a_transaction_that_goes_on_colliding_is_given_up_with_nothing_written() {
     let world = World::with(&FAST).await;
     let caller = world.someone().await;
@@ -158,6 +175,49 @@ async fn a_transaction_that_goes_on_colliding_is_given_up_with_nothing_written()
     register(&world, "colliding").await.expect(201);
     refresh(&world, &sessions[0].refresh.as_str().into()).await.expect(200);
     refresh(&world, &caller.refresh.as_str().into()).await.expect(200);
+}
+
+#[tokio::test]
+async fn where_the_database_is_silent_a_function_says_so_before_it_is_ended() {
+    let world = World::with(&FAST).await;
+    let caller = world.someone().await;
+    let mut socket = world.connect(&caller).await;
+    let token = format!("019a0000-0000-7000-8000-000000000000.{}", "A".repeat(43));
+    let sent = |route: &Route| -> Option<Value> {
+        Some(match route.key().as_str() {
+            "POST /auth/register" => registration("silent"),
+            "POST /auth/login" => json!({"username": "demo", "password": "SecureDemo123!"}),
+            "POST /auth/refresh" => json!({"refresh_token": caller.refresh}),
+            "POST /auth/token" => json!({"grant_type": "refresh_token", "refresh_token": caller.refresh}),
+            "POST /auth/revoke" => json!({"token": caller.access}),
+            "POST /auth/password/forgot" | "POST /auth/email/resend" => json!({"email": "demo@example.com"}),
+            "POST /auth/password/reset" => json!({"token": token, "new_password": PASSWORD}),
+            "POST /auth/email/verify" => json!({"token": token}),
+            // Whoever calls is asked for before a body is looked at.
+            _ if route.access != Access::Public => json!({}),
+            _ => return None,
+        })
+    };
+    world.stack.aws().fail(Fault { operation: None, table: None, failure: Failure::HeldBefore, times: FOR_EVER });
+    let asked = ROUTES.iter().filter(|route| route.access != Access::Key).filter_map(|route| Some((*route, sent(route)?)));
+    let answers = stream::iter(asked).map(async |(route, body)| {
+        let path = route.path.split('/').map(|part| if part.starts_with('{') { "019a0000-0000-7000-8000-000000000000" } else { part });
+        let path = path.collect::<Vec<_>>().join("/");
+        let known = (route.access != Access::Public).then_some(&caller);
+        let body = Some(body).filter(|_| route.method != "GET");
+        (route, world.send(coverage::request(&world, route.method.parse().unwrap(), &path, known, body.as_ref())).await)
+    });
+    let answers: Vec<_> = answers.buffer_unordered(8).collect().await;
+    assert!(answers.len() > 30, "{}", answers.len());
+    for (route, answer) in answers {
+        assert_eq!((answer.status, &answer.json()["code"]), (503, &json!("unavailable")), "{}: {answer:?}", route.key());
+    }
+    // A message needs its connection, and its connection's session.
+    socket.send(&json!({"action": "ping", "id": "7"})).await;
+    let error = socket.next_within(Duration::from_mins(1)).await.unwrap().unwrap();
+    assert_eq!((&error["type"], &error["code"], &error["id"]), (&json!("error"), &json!("unavailable"), &json!("7")), "{error}");
+    world.stack.aws().recover();
+    socket.ask(&json!({"action": "ping"}), "pong").await;
 }
 
 #[tokio::test]

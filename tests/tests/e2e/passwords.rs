@@ -70,7 +70,7 @@ async fn login(world: &World, username: &str, password: &str) -> Answer {
 #[tokio::test]
 async fn a_login_replaces_a_hash_that_is_weaker_than_the_setting() {
     for (setting, ours) in OURS {
-        let world = World::with(&[("PasswordHasher", setting), ("RateLimits", "*=100000/1m")]).await;
+        let world = World::with(&[("PasswordHasher", setting), ("RateLimits", "login_lock=100000/1m,*=100000/1m")]).await;
         let accounts = Accounts::of(&world);
         let (other, weak): (_, &[_]) = if setting == "argon2id" {
             (Hasher::Bcrypt, &[("weak", WEAK_ARGON2ID), ("variant", ARGON2I)])
@@ -95,7 +95,7 @@ async fn a_login_replaces_a_hash_that_is_weaker_than_the_setting() {
 #[tokio::test]
 async fn a_stronger_hash_stays_and_new_ones_are_what_the_setting_says() {
     for (setting, ours) in OURS {
-        let world = World::with(&[("PasswordHasher", setting), ("RateLimits", "*=100000/1m")]).await;
+        let world = World::with(&[("PasswordHasher", setting), ("RateLimits", "login_lock=100000/1m,*=100000/1m")]).await;
         let accounts = Accounts::of(&world);
         let body = json!({"username": "fresh", "email": "fresh@example.com", "password": PASSWORD});
         world.post("/auth/register", None, &body).await.expect(201);

@@ -88,6 +88,19 @@ fn stores_alone_know_the_database() {
 }
 
 #[test]
+fn one_place_writes_so_that_what_collides_is_tried_again() {
+    for path in files(&root().join("shared/platform/src/store"), ".rs").into_iter().filter(|path| !path.ends_with("database.rs")) {
+        let text = fs::read_to_string(&path).unwrap();
+        for write in [".put_item()", ".delete_item()", ".transact_write_items()", ".batch_write_item()"] {
+            assert!(!text.contains(write), "{} calls {write}", path.display());
+        }
+        // What it updates is sent by `resend`, or by `attempt`, which goes by that.
+        let goes_by = text.contains("resend(") || text.contains("attempt(");
+        assert!(!text.contains(".update_item()") || goes_by, "{} updates by itself", path.display());
+    }
+}
+
+#[test]
 fn one_place_each_reads_the_environment_and_the_clock() {
     let excused = ["shared/platform/src/clock.rs", "shared/platform/src/config.rs"].map(|path| root().join(path));
     let sources = ["functions", "shared"].iter().flat_map(|directory| files(&root().join(directory), ".rs"));

@@ -12,6 +12,7 @@ use platform::identity::{Identity, Role};
 use platform::routes;
 use platform::store::{AccountFilter, User, Users};
 use serde_json::{Value, json};
+use tally_local::aws::Failure;
 use tally_tests::{Answer, Caller, World, id};
 use users::UpdateUser;
 
@@ -319,6 +320,35 @@ async fn what_an_administrator_asked_for_is_not_done_once_they_are_none() {
     }
     let user = world.get(&format!("/users/{target}"), Some(&admin)).await.expect(200);
     assert_eq!((&user["is_active"], &user["roles"]), (&json!(true), &json!(["user"])));
+}
+
+#[tokio::test]
+async fn what_an_administrator_sets_is_not_set_once_they_are_none() {
+    let world = World::start().await;
+    let (admin, demo) = (world.admin().await, user_id(&world, "demo").await);
+    let caller = world.demo().await;
+    let invite = id(&world.post("/users/invites", Some(&admin), &json!({})).await.expect(201));
+    for (method, path, table) in [
+        (Method::POST, "/users/invites".to_owned(), "InvitesTable"),
+        (Method::DELETE, format!("/users/invites/{invite}"), "InvitesTable"),
+        (Method::PUT, format!("/users/{demo}/budget"), "BudgetsTable"),
+        (Method::PUT, "/budget".to_owned(), "BudgetsTable"),
+    ] {
+        patch(&world, &admin, &demo, &json!({"roles": ["admin"]})).await.expect(200);
+        // The commit is on its way, and arrives when it is sent again.
+        world.fail(table, Some("TransactWriteItems"), Failure::HeldBefore, 2);
+        let body = if method == Method::PUT { json!({"monthly_usd": "1.00"}) } else { json!({}) };
+        let demote = async {
+            world.stack.aws().held().await;
+            patch(&world, &admin, &demo, &json!({"roles": []})).await.expect(200);
+        };
+        let (answer, ()) = join(world.call(method, &path, &caller, &body), demote).await;
+        answer.problem(403, "forbidden");
+        world.stack.aws().recover();
+    }
+    let invites = world.get("/users/invites", Some(&admin)).await.expect(200);
+    assert_eq!(invites["items"].as_array().unwrap().len(), 1);
+    assert_eq!(world.get("/budget", Some(&admin)).await.expect(200)["is_default"], json!(true));
 }
 
 /// What `bootstrap-admin` answers, or says why not.

@@ -9,7 +9,6 @@ use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
 use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::{Identity, Scope};
-use platform::ids;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -113,10 +112,7 @@ impl Endpoint for DeleteApiKey {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
-        let id = request.call.path_parameter("id");
-        if !ids::is_id(id) {
-            return Err(Problem::not_found());
-        }
+        let id = &request.call.path_id("id")?;
         let user_id = &request.caller.user_id;
         let plan = Plan::reply(()).note(Note::default().resource("api_key", id));
         let plan = plan.write_or(self.keys.delete(id, user_id), Problem::not_found());

@@ -6,11 +6,12 @@ use platform::config::ConfigError;
 use platform::context::Context;
 use platform::domain::Email;
 use platform::http::{Fields, Form};
+use platform::limits::Key;
 use platform::mail::{Accepted, Letter, Postbox};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::seal::Seal;
+use platform::seal::{Fingerprint, Seal};
 use utoipa::ToSchema;
 
 /// Asks for mail to an address that may be no account's.
@@ -39,6 +40,15 @@ impl Asker {
         Ok(Self { postbox: Postbox::new(platform)?, seal: Seal::new(platform)? })
     }
 
+    /// What the limit counts: as a failed login is counted and recorded, so that the trail shows both to be about one address.
+    pub async fn key(&self, email: &Email) -> Result<Option<Key>, Problem> {
+        Ok(Some(Key::Named(self.fingerprint(email).await?)))
+    }
+
+    async fn fingerprint(&self, email: &Email) -> Result<Fingerprint, Problem> {
+        self.seal.identifier(&email.folded()).await
+    }
+
     /// The answer, and the letter on its way.
     pub async fn plan(
         &self,
@@ -48,9 +58,7 @@ impl Asker {
         context: &Context,
         now: Timestamp,
     ) -> Result<Plan<Accepted>, Problem> {
-        // As a failed login has it, so that the trail shows both to be about the same address.
-        let fingerprint = self.seal.identifier(&email.folded()).await?;
-        let plan = Plan::reply(answer).note(Note::default().detail("identifier_hmac", fingerprint));
+        let plan = Plan::reply(answer).note(Note::default().identifier(&self.fingerprint(email).await?));
         Ok(self.postbox.add(plan, letter, context, now)?)
     }
 }

@@ -2,6 +2,7 @@
 
 use platform::config::ConfigError;
 use platform::http::{Endpoint, Request};
+use platform::limits::Key;
 use platform::mail::{Accepted, Letter};
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -26,8 +27,8 @@ impl Endpoint for ResendVerification {
         Ok(Self { asker: Asker::new(platform)? })
     }
 
-    async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<String>, Problem> {
-        Ok(Some(request.body.email.folded()))
+    async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<Key>, Problem> {
+        self.asker.key(&request.body.email).await
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Accepted>, Problem> {

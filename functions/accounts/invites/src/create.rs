@@ -9,7 +9,7 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
-use platform::store::{Invite, Invites};
+use platform::store::{Invite, Invites, Users};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,6 +18,7 @@ use crate::InviteView;
 /// `POST /users/invites`.
 pub struct CreateInvite {
     invites: Invites,
+    users: Users,
 }
 
 /// Who is invited.
@@ -60,7 +61,8 @@ impl Endpoint for CreateInvite {
     type Output = CreatedInvite;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { invites: Invites::new(platform.database()?, &platform.config)? })
+        let (database, config) = (platform.database()?, &platform.config);
+        Ok(Self { invites: Invites::new(database.clone(), config)?, users: Users::new(database, config)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<CreatedInvite>, Problem> {
@@ -70,7 +72,8 @@ impl Endpoint for CreateInvite {
         let note = Note::default().resource("invite", &invite.id).detail("roles", names);
         let note = invite.email.iter().fold(note, |note, email| note.detail("email", email.as_str()));
         let (create, id) = (self.invites.create(&invite)?, invite.id.clone());
-        Ok(Plan::reply(CreatedInvite { invite: invite.into(), token }).note(note).write(create).creates(id))
+        let plan = Plan::reply(CreatedInvite { invite: invite.into(), token }).note(note).write(create).creates(id);
+        Ok(self.users.still_admin(plan, &request.caller.user_id))
     }
 
     async fn repeat(&self, _: Request<'_, Self>, _: &str) -> Result<Plan<CreatedInvite>, Problem> {

@@ -9,12 +9,11 @@ use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
 use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::{Identity, Role};
-use platform::ids;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{Invite, Invites};
+use platform::store::{Invite, Invites, Users};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -87,6 +86,7 @@ impl Endpoint for ListInvites {
 /// `DELETE /users/invites/{id}`.
 pub struct RevokeInvite {
     invites: Invites,
+    users: Users,
 }
 
 impl Endpoint for RevokeInvite {
@@ -98,15 +98,14 @@ impl Endpoint for RevokeInvite {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { invites: Invites::new(platform.database()?, &platform.config)? })
+        let (database, config) = (platform.database()?, &platform.config);
+        Ok(Self { invites: Invites::new(database.clone(), config)?, users: Users::new(database, config)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
-        let id = request.call.path_parameter("id");
-        if !ids::is_id(id) {
-            return Err(Problem::not_found());
-        }
+        let id = &request.call.path_id("id")?;
         let revoke = self.invites.revoke(id);
-        Ok(Plan::reply(()).note(Note::default().resource("invite", id)).write_or(revoke, Problem::not_found()))
+        let plan = Plan::reply(()).note(Note::default().resource("invite", id)).write_or(revoke, Problem::not_found());
+        Ok(self.users.still_admin(plan, &request.caller.user_id))
     }
 }

@@ -3,6 +3,7 @@
 use platform::config::ConfigError;
 use platform::domain::{Identifier, Password};
 use platform::http::{Endpoint, Fields, Form, Media, Request};
+use platform::limits::Key;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
@@ -60,8 +61,8 @@ impl Endpoint for Login {
         if self.password_grant { Media::JsonOrForm } else { Media::Json }
     }
 
-    async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<String>, Problem> {
-        Ok(Some(self.login.fingerprint(&request.body.username).await?))
+    async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<Key>, Problem> {
+        Ok(Some(Key::Named(self.login.fingerprint(&request.body.username).await?)))
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<TokenPair>, Problem> {

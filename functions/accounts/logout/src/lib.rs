@@ -59,7 +59,7 @@ impl Endpoint for Logout {
         }
         let forget = self.users.end_session(&caller.user_id, &caller.session_id);
         let note = Note::default().resource("session", &caller.session_id);
-        Ok(self.ending.add(Plan::reply(()).note(note), vec![caller.session_id]).write_or(forget, Problem::invalid_token()))
+        Ok(self.ending.add(Plan::reply(()).note(note), &[caller.session_id]).await?.write_or(forget, Problem::invalid_token()))
     }
 }
 
@@ -69,7 +69,7 @@ impl Logout {
         async move {
             let ids: Vec<_> = user.sessions.keys().cloned().collect();
             let plan = Plan::reply(()).note(Note::default().resource("user", &user.id).detail("ended_sessions", ids.clone()));
-            let plan = self.ending.add(plan, ids);
+            let plan = self.ending.add(plan, &ids).await?;
             let forget = self.users.end_all_sessions(&user);
             Ok(plan.write_or_replan(
                 forget,

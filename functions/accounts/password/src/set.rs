@@ -118,7 +118,7 @@ impl Setter {
                 Warrant::Session(_) => (note, Notice::PasswordChanged),
             };
             let plan = Plan::reply(()).note(note).write_or(token, Problem::invalid_mail_token());
-            let plan = self.ending.add(plan, ended);
+            let plan = self.ending.add(plan, &ended).await?;
             let plan = self.postbox.add(plan, Letter::notice(notice, &user), &context, now)?;
             let set = self.users.set_password(&user, &hash, kept.as_deref());
             Ok(plan.write_or_replan(

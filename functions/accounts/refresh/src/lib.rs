@@ -2,6 +2,7 @@
 
 use platform::config::ConfigError;
 use platform::http::{Endpoint, Fields, Form, Request};
+use platform::limits::Key;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
@@ -44,8 +45,8 @@ impl Endpoint for RefreshTokens {
     }
 
     /// The session, where the token is genuine; one that is not has no session to count for.
-    async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<String>, Problem> {
-        self.rotation.session_of(&request.body.refresh_token, request.now).await
+    async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<Key>, Problem> {
+        Ok(self.rotation.session_of(&request.body.refresh_token, request.now).await?.map(Key::Session))
     }
 
     /// A spent token ends its session however often that has been refreshed: else a thief who refreshes in a hurry stays unseen.

@@ -49,7 +49,7 @@ impl Endpoint for RevokeToken {
         let forget = self.users.revoke_session(&session.user_id, &session.id, request.now);
         let actor = Actor { session_id: Some(session.id.clone()), ..Actor::user(&session.user_id, &session.username) };
         let note = Note::default().actor(actor).resource("session", &session.id).detail("ended", true);
-        let plan = self.ending.add(Plan::reply(Revoked {}).note(note), vec![session.id]);
+        let plan = self.ending.add_read(Plan::reply(Revoked {}).note(note), session)?;
         // It ended meanwhile in another way.
         Ok(plan.write_or_replan(forget, Box::new(move |_| async move { nothing() }.boxed())))
     }

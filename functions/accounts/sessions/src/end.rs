@@ -4,7 +4,6 @@ use platform::audit::Note;
 use platform::config::ConfigError;
 use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::Identity;
-use platform::ids;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -32,12 +31,9 @@ impl Endpoint for EndSession {
 
     /// The caller's account says which sessions are theirs, so another's and one that never was fail the same condition.
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
-        let id = request.call.path_parameter("id");
-        if !ids::is_id(id) {
-            return Err(Problem::not_found());
-        }
+        let id = &request.call.path_id("id")?;
         let note = Note::default().resource("session", id);
         let forget = self.users.revoke_session(&request.caller.user_id, id, request.now);
-        Ok(self.ending.add(Plan::reply(()).note(note), vec![id.to_owned()]).write_or(forget, Problem::not_found()))
+        Ok(self.ending.add(Plan::reply(()).note(note), &[id.to_string()]).await?.write_or(forget, Problem::not_found()))
     }
 }

@@ -6,6 +6,7 @@
 use platform::config::ConfigError;
 use platform::domain::{Identifier, Password};
 use platform::http::{Endpoint, Fields, Form, Media, Request};
+use platform::limits::Key;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
@@ -75,10 +76,10 @@ impl Endpoint for IssueTokens {
     }
 
     /// Who signs in; or the session, where the token is genuine: one that is not has no session to count for.
-    async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<String>, Problem> {
+    async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<Key>, Problem> {
         match (&request.body.refresh_token, &request.body.username, &self.login) {
-            (Some(token), ..) => self.rotation.session_of(token, request.now).await,
-            (None, Some(username), Some(login)) => login.fingerprint(username).await.map(Some),
+            (Some(token), ..) => Ok(self.rotation.session_of(token, request.now).await?.map(Key::Session)),
+            (None, Some(username), Some(login)) => Ok(Some(Key::Named(login.fingerprint(username).await?))),
             _ => Ok(None),
         }
     }

@@ -5,9 +5,8 @@ mod update;
 
 use platform::audit::Note;
 use platform::config::ConfigError;
-use platform::http::{Call, Endpoint, PathParameter, Request};
+use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::Identity;
-use platform::ids;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -38,13 +37,8 @@ impl Endpoint for ReadUser {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Account>, Problem> {
-        let id = id_in(request.call)?;
+        let id = &request.call.path_id("id")?;
         let plan = self.users.get(id).await?.map_or_else(|| Plan::refuse(Problem::not_found()), |user| Plan::reply(user.account()));
         Ok(plan.note(Note::default().resource("user", id)))
     }
-}
-
-/// The id in the path.
-fn id_in(call: &Call) -> Result<&str, Problem> {
-    Some(call.path_parameter("id")).filter(|id| ids::is_id(id)).ok_or_else(Problem::not_found)
 }

@@ -12,10 +12,8 @@ use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::sessions::Ending;
-use platform::store::{Account, AdminsChange, User, Users};
+use platform::store::{Account, AdminsChange, NO_ADMIN_ANY_MORE, User, Users};
 use utoipa::ToSchema;
-
-use crate::id_in;
 
 /// `PATCH /users/{id}`.
 #[derive(Clone)]
@@ -55,7 +53,7 @@ impl Endpoint for UpdateUser {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Account>, Problem> {
-        let id = id_in(request.call)?;
+        let id = &request.call.path_id("id")?;
         let UserChange { is_active, roles } = request.body;
         match self.users.get(id).await? {
             Some(user) => self.clone().plan(request.caller.user_id, user, is_active, roles.map(Roles::into_vec)).await,
@@ -89,7 +87,7 @@ impl UpdateUser {
                 _ => AdminsChange::Stay,
             };
             let (admins, by) = (self.users.on_word_of(&admin_id, change), admin_id.clone());
-            let plan = self.ending.add(plan, ended).write_or_replan(
+            let plan = self.ending.add(plan, &ended).await?.write_or_replan(
                 self.users.entitle(&before, after.is_active, &after.roles)?,
                 Box::new(move |found| {
                     async move {
@@ -104,7 +102,7 @@ impl UpdateUser {
                 admins,
                 Box::new(move |found| {
                     let stays = Users::lists_admin(found.as_ref(), &admin_id);
-                    let problem = if stays { Problem::last_admin() } else { Problem::forbidden("You are no administrator any more.") };
+                    let problem = if stays { Problem::last_admin() } else { Problem::forbidden(NO_ADMIN_ANY_MORE) };
                     async { Ok(Plan::refuse(problem).note(note)) }.boxed()
                 }),
             ))

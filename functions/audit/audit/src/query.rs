@@ -3,6 +3,7 @@
 use platform::audit::{Note, Outcome};
 use platform::clock::{Timestamp, rfc3339};
 use platform::cursor::Paging;
+use platform::domain::ResourceId;
 use platform::http::{Field, Fields, Form, Parameters, Raw, in_query};
 use platform::identity::Someone;
 use platform::store::{Order, Search};
@@ -124,7 +125,7 @@ impl Form for AuditQuery {
             actor: actor?,
             action: action?,
             outcome: outcome?,
-            resource: resource?.map(|text| text.0),
+            resource: resource?.map(|text| in_lower_case(text.0)),
             request_id: request_id?.map(|text| text.0),
             from: from?,
             to: to?,
@@ -177,6 +178,14 @@ impl Field for Text {
     }
 }
 
+/// A resource as events have it: the id after its kind is in lower case.
+fn in_lower_case(resource: String) -> String {
+    match resource.split_once(':').map(|(kind, id)| (kind, id.parse::<ResourceId>())) {
+        Some((kind, Ok(id))) => format!("{kind}:{id}"),
+        _ => resource,
+    }
+}
+
 /// The filters' and those of every list.
 impl Parameters for AuditQuery {
     fn parameters() -> Vec<Parameter> {
@@ -200,7 +209,7 @@ mod tests {
             ("from=2026-01-31&to=tomorrow", &["from", "to"]),
             ("actor=Me", &["actor"]),
             ("actor=", &["actor"]),
-            ("actor=00000000-0000-0000-0000-000000000000", &["actor"]),
+            ("actor=00000000-0000-0000-0000-000000000000", &[]),
             ("action=auth", &["action"]),
             ("action=.", &["action"]),
             ("action=auth..login", &["action"]),

@@ -45,6 +45,6 @@ impl Endpoint for SetDeploymentBudget {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<BudgetView>, Problem> {
-        self.0.set(Subject::Deployment, request.body, request.now).await
+        self.0.set(Subject::Deployment, request.body, &request.caller.user_id, request.now).await
     }
 }

@@ -9,7 +9,7 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::spending::Limits;
-use platform::store::{Budgets, Hold, Spending, Subject};
+use platform::store::{Budgets, Hold, Spending, Subject, Users};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
@@ -17,6 +17,7 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
 /// Reads and sets budgets.
 pub struct Shared {
     budgets: Budgets,
+    pub users: Users,
     defaults: Limits,
 }
 
@@ -70,8 +71,9 @@ impl Form for BudgetChange {
 
 impl Shared {
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let budgets = Budgets::new(platform.database()?, &platform.config)?;
-        Ok(Self { budgets, defaults: Limits::from_config(&platform.config)? })
+        let (database, config) = (platform.database()?, &platform.config);
+        let (budgets, users) = (Budgets::new(database.clone(), config)?, Users::new(database, config)?);
+        Ok(Self { budgets, users, defaults: Limits::from_config(&platform.config)? })
     }
 
     /// A budget as it is.
@@ -80,12 +82,18 @@ impl Shared {
         Ok(Plan::reply(self.view(subject, limit, now).await?).note(note(subject)))
     }
 
-    /// Another budget.
-    pub async fn set(&self, subject: Subject<'_>, change: BudgetChange, now: Timestamp) -> Result<Plan<BudgetView>, Problem> {
+    /// Another budget, if the caller is an administrator still.
+    pub async fn set(
+        &self,
+        subject: Subject<'_>,
+        change: BudgetChange,
+        admin_id: &str,
+        now: Timestamp,
+    ) -> Result<Plan<BudgetView>, Problem> {
         let limit = change.monthly_usd.map(Budget::amount);
         let note = note(subject).detail("monthly_usd", limit.map_or_else(|| "default".to_owned(), |limit| limit.to_string()));
         let plan = Plan::reply(self.view(subject, limit, now).await?);
-        Ok(plan.note(note).write(self.budgets.set_limit(subject, limit)))
+        Ok(self.users.still_admin(plan.note(note).write(self.budgets.set_limit(subject, limit)), admin_id))
     }
 
     async fn view(&self, subject: Subject<'_>, limit: Option<Cost>, now: Timestamp) -> Result<BudgetView, Problem> {

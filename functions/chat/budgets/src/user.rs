@@ -12,15 +12,10 @@ use platform::store::{Subject, Users};
 use crate::shared::{BudgetChange, BudgetView, Shared};
 
 /// `GET /users/{id}/budget`.
-pub struct ReadBudget(OfUsers);
+pub struct ReadBudget(Shared);
 
 /// `PUT /users/{id}/budget`.
-pub struct SetBudget(OfUsers);
-
-struct OfUsers {
-    shared: Shared,
-    users: Users,
-}
+pub struct SetBudget(Shared);
 
 impl Endpoint for ReadBudget {
     const ROUTE: Route = routes::BUDGET;
@@ -31,12 +26,12 @@ impl Endpoint for ReadBudget {
     type Output = BudgetView;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        OfUsers::new(platform).map(Self)
+        Shared::new(platform).map(Self)
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<BudgetView>, Problem> {
-        let user_id = self.0.named(request.call.path_parameter("id"), &request.caller).await?;
-        self.0.shared.read(Subject::User(&user_id), request.now).await
+        let user_id = named(&self.0.users, request.call.path_parameter("id"), &request.caller).await?;
+        self.0.read(Subject::User(&user_id), request.now).await
     }
 }
 
@@ -49,27 +44,21 @@ impl Endpoint for SetBudget {
     type Output = BudgetView;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        OfUsers::new(platform).map(Self)
+        Shared::new(platform).map(Self)
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<BudgetView>, Problem> {
-        let user_id = self.0.named(request.call.path_parameter("id"), &request.caller).await?;
-        self.0.shared.set(Subject::User(&user_id), request.body, request.now).await
+        let user_id = named(&self.0.users, request.call.path_parameter("id"), &request.caller).await?;
+        self.0.set(Subject::User(&user_id), request.body, &request.caller.user_id, request.now).await
     }
 }
 
-impl OfUsers {
-    fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { shared: Shared::new(platform)?, users: Users::new(platform.database()?, &platform.config)? })
+/// The user that a path names; there is such an account.
+async fn named(users: &Users, id: &str, caller: &Identity) -> Result<String, Problem> {
+    let user = id.parse::<Someone>().map_err(|_| Problem::not_found())?;
+    let id = user.or(&caller.user_id);
+    if id != caller.user_id && users.get(id).await?.is_none() {
+        return Err(Problem::not_found());
     }
-
-    /// The user that a path names; there is such an account.
-    async fn named(&self, id: &str, caller: &Identity) -> Result<String, Problem> {
-        let user = id.parse::<Someone>().map_err(|_| Problem::not_found())?;
-        let id = user.or(&caller.user_id);
-        if id != caller.user_id && self.users.get(id).await?.is_none() {
-            return Err(Problem::not_found());
-        }
-        Ok(id.to_owned())
-    }
+    Ok(id.to_owned())
 }

@@ -13,7 +13,7 @@ use platform::routes::{self, Route};
 use platform::store::{Conversations, Deleted, Sweeps};
 use platform::worker::Invoker;
 
-use crate::{PATH, id_in};
+use crate::PATH;
 
 /// `DELETE /conversations/{id}`.
 pub struct DeleteConversation {
@@ -40,9 +40,9 @@ impl Endpoint for DeleteConversation {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
-        let (id, user_id) = (id_in(request.call)?, &request.caller.user_id);
+        let (id, user_id) = (&request.call.path_id("id")?, &request.caller.user_id);
         let delete = self.conversations.delete(user_id, id);
-        let (worker, task) = (self.worker.clone(), SweepStart { conversation_id: Some(id.to_owned()), user_id: None });
+        let (worker, task) = (self.worker.clone(), SweepStart { conversation_id: Some(id.to_string()), user_id: None });
         let start = async move {
             // The conversation is gone all the same, and the next worker sees to what this one would have.
             if let Err(error) = worker.start(&task).await {

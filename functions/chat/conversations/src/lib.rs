@@ -12,9 +12,8 @@ mod weight;
 use platform::clock::rfc3339_ms;
 use platform::config::ConfigError;
 use platform::domain::{Cost, MessageRole, MessageStatus, StopReason, Usage};
-use platform::http::{Call, Endpoint, PathParameter, Request};
+use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::Principal;
-use platform::ids;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
@@ -63,11 +62,6 @@ impl From<Conversation> for ConversationView {
 
 /// The parameter of the paths below `/conversations`.
 const PATH: &[PathParameter] = &[PathParameter::id("id", "Id of the conversation.")];
-
-/// The conversation's id in the path.
-fn id_in(call: &Call) -> Result<&str, Problem> {
-    Some(call.path_parameter("id")).filter(|id| ids::is_id(id)).ok_or_else(Problem::not_found)
-}
 
 /// `GET /conversations/{id}/messages/{message_id}`: one message, also while it is being written.
 pub struct ReadMessage {
@@ -138,13 +132,10 @@ impl Endpoint for ReadMessage {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<MessageView>, Problem> {
-        let (conversation_id, id) = (id_in(request.call)?, request.call.path_parameter("message_id"));
-        if !ids::is_id(id) {
-            return Err(Problem::not_found());
-        }
-        let mut message = self.history.message(&request.caller.user_id, conversation_id, id).await?.ok_or_else(Problem::not_found)?;
+        let (conversation_id, id) = (request.call.path_id("id")?, request.call.path_id("message_id")?);
+        let mut message = self.history.message(&request.caller.user_id, &conversation_id, &id).await?.ok_or_else(Problem::not_found)?;
         if message.status == MessageStatus::Streaming {
-            message.text = self.drafts.text(id).await?;
+            message.text = self.drafts.text(&id).await?;
         }
         Ok(Plan::reply(MessageView::from(message)))
     }

@@ -82,6 +82,11 @@ impl Endpoint for ListConversations {
         Ok(Self { history: History::new(platform.database()?, &platform.config)?, cursors: Cursors::new(platform)? })
     }
 
+    /// A list is a page; a search reads much more, and has a limit.
+    fn row(&self, request: &Request<'_, Self>) -> Route {
+        if request.query.words.is_some() { Self::ROUTE } else { Route { limits: &[], ..Self::ROUTE } }
+    }
+
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Page<ConversationView>>, Problem> {
         let (ConversationsQuery { words, paging }, user_id) = (&request.query, &request.caller.user_id);
         let view = |found: Vec<Conversation>| found.into_iter().map(ConversationView::from).collect();

@@ -12,7 +12,7 @@ use platform::store::{Drafts, First, History};
 use serde::Serialize;
 use utoipa::{PartialSchema as _, ToSchema};
 
-use crate::{ConversationView, MessageView, PATH, fill_in, id_in, weight};
+use crate::{ConversationView, MessageView, PATH, fill_in, weight};
 
 /// `GET /conversations/{id}`.
 pub struct ReadConversation {
@@ -50,7 +50,7 @@ impl Endpoint for ReadConversation {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ConversationWithMessages>, Problem> {
-        let (id, user_id) = (id_in(request.call)?, &request.caller.user_id);
+        let (id, user_id) = (&request.call.path_id("id")?, &request.caller.user_id);
         let before = self.cursors.open::<String>(&request.query, user_id, request.call).await?;
         // First: someone else's messages are not read.
         let conversation = self.history.conversation(user_id, id).await?.ok_or_else(Problem::not_found)?.into();

@@ -11,7 +11,7 @@ use platform::store::{Conversation, Conversations, History};
 use utoipa::ToSchema;
 
 use crate::title::Title;
-use crate::{ConversationView, PATH, id_in};
+use crate::{ConversationView, PATH};
 
 /// `PATCH /conversations/{id}`. It moves the conversation nowhere in the list: nothing has been said.
 pub struct UpdateConversation {
@@ -47,7 +47,7 @@ impl Endpoint for UpdateConversation {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ConversationView>, Problem> {
-        let (id, user_id, Title(title)) = (id_in(request.call)?, &request.caller.user_id, request.body.title);
+        let (id, user_id, Title(title)) = (&request.call.path_id("id")?, &request.caller.user_id, request.body.title);
         let before = self.history.conversation(user_id, id).await?.ok_or_else(Problem::not_found)?;
         let rename = self.conversations.rename(user_id, id, &title);
         let after = ConversationView::from(Conversation { title, ..before });

@@ -124,7 +124,7 @@ impl Connect {
         };
         let limits = limits.concat();
         // Side by side: that an attempt in a session that has ended is counted harms no other user.
-        let count = self.gate.count(&limits, caller, None, None, passage);
+        let count = self.gate.count(&limits, caller, None, passage);
         let (session, counted) = join(self.sessions.get(&identity.session_id), count).await;
         let session = session?.filter(|session| session.holds(&identity, passage.now)).ok_or_else(Problem::invalid_token)?;
         let ConnectQuery { chart } = query?;

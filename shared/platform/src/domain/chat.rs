@@ -8,7 +8,6 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::http::{Field, Raw};
-use crate::ids;
 
 /// Characters that a message may have at most.
 const LONGEST_MESSAGE: usize = 10_000;
@@ -16,10 +15,6 @@ const LONGEST_MESSAGE: usize = 10_000;
 /// What a user says to a model: 1 to 10,000 characters as typed, without control characters other than newline and tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageText(String);
-
-/// The id of a conversation or a message as a caller names it: any UUID, so that one that leads nowhere is a 404 and not a typing error.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResourceId(String);
 
 /// A prompt of the server's, by its name; a caller never sends the text of a system prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -121,13 +116,6 @@ impl PromptName {
     }
 }
 
-impl ResourceId {
-    /// The id in lower case.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl MessageStatus {
     /// The word that is stored and sent.
     pub fn as_str(self) -> &'static str {
@@ -183,12 +171,6 @@ impl Field for MessageText {
     }
 }
 
-impl Field for ResourceId {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
-        ids::canonical_uuid(raw.text()?).map(Self).ok_or_else(|| "must be a UUID".into())
-    }
-}
-
 impl Field for PromptName {
     fn read(raw: &Raw<'_>) -> Result<Self, String> {
         match raw.text()? {
@@ -226,20 +208,6 @@ mod tests {
             (json!(["Hello"]), None),
         ] {
             assert_eq!(read::<MessageText>(&sent).as_ref().map(MessageText::as_str), kept, "{sent}");
-        }
-    }
-
-    #[test]
-    fn a_conversation_is_named_by_any_uuid() {
-        for (sent, kept) in [
-            (json!("018F0000-0000-7000-8000-00000000000A"), Some("018f0000-0000-7000-8000-00000000000a")),
-            (json!("00000000-0000-4000-8000-000000000000"), Some("00000000-0000-4000-8000-000000000000")),
-            (json!("018f000000007000800000000000000a"), None),
-            (json!("mine"), None),
-            (json!(""), None),
-            (json!(1), None),
-        ] {
-            assert_eq!(read::<ResourceId>(&sent).as_ref().map(ResourceId::as_str), kept, "{sent}");
         }
     }
 

@@ -6,12 +6,14 @@ mod chat;
 mod cost;
 mod password;
 mod profit;
+mod resource_id;
 mod roles;
 
 pub use account::{Email, FullName, Identifier, Username};
 pub use chart::{ChartType, Interval, Seq};
-pub use chat::{MessageRole, MessageStatus, MessageText, PromptName, ResourceId, StopReason, Usage};
+pub use chat::{MessageRole, MessageStatus, MessageText, PromptName, StopReason, Usage};
 pub use cost::{Budget, Cost};
 pub use password::{Check, HashError, Hasher, Password, Work};
 pub use profit::{Company, Money, Month, Year};
+pub use resource_id::{NotAnId, ResourceId};
 pub use roles::Roles;

@@ -48,20 +48,22 @@ impl Gate {
             if overtaken > 1 {
                 backoff::pause(overtaken).await;
             }
-            let Plan { mut writes, note, created, then, reply } = plan;
+            let Plan { mut writes, note, created, mut then, reply } = plan;
             let (kept, outcome) = (note.clone(), note.outcome(reply.as_ref().err()));
             let event = outcome.and_then(|outcome| {
                 let latency = u64::try_from(passage.since.elapsed().as_millis()).unwrap_or(u64::MAX);
                 note.event(passage.action, outcome, caller, passage.context, self.clock.now(), latency)
             });
-            if let (Some(repeats), Some(claim), Some(resource), Ok(reply)) = (&self.repeats, &passage.claim, created, &reply) {
+            let mut own = 0;
+            if let (Some(repeats), Some(claim), Some(resource), Ok(reply)) = (&self.repeats, &passage.claim, created.clone(), &reply) {
                 let status = reply.status.map_or(self.success, |status| status.as_u16());
                 // Whoever comes second with the same key, before this is committed, does nothing, and is told so whatever else
                 // the first one has left no room for.
                 let remember = repeats.remember(claim, status, resource, passage.now)?;
                 writes.insert(0, (remember, Otherwise::Refuse(Problem::request_in_flight())));
+                own = 1;
             }
-            let (writes, otherwise): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
+            let (mut writes, mut otherwise): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
             let committed = match (&self.database, &self.log, event, writes.is_empty()) {
                 (_, _, None, true) => Ok(()),
                 (_, Some(log), Some(event), true) => match (log.record(event).await, &reply) {
@@ -75,9 +77,9 @@ impl Gate {
                 (Some(database), Some(log), Some(event), false) => {
                     // Last, so that a failed condition's position is that of its write.
                     let append = log.append(event)?;
-                    database.commit(writes.into_iter().chain([append]).collect()).await
+                    database.commit(writes.iter().cloned().chain([append]).collect()).await
                 }
-                (Some(database), _, None, false) => database.commit(writes).await,
+                (Some(database), _, None, false) => database.commit(writes.clone()).await,
                 _ => {
                     tracing::error!("a plan writes on a route that has no table");
                     return Err(Problem::internal());
@@ -86,10 +88,19 @@ impl Gate {
             match committed {
                 Ok(()) => return Ok(Committed { then, reply }),
                 Err(CommitError::Store(error)) => return Err(error.into()),
-                Err(CommitError::Condition { position, old }) => match otherwise.into_iter().nth(position) {
-                    Some(Otherwise::Refuse(problem)) => plan = Plan::refuse(problem).note(kept),
-                    Some(Otherwise::Replan(replan)) => plan = replan(old).await.unwrap_or_else(Plan::refuse),
-                    None => return Err(Problem::conflict()),
+                Err(CommitError::Condition { position, .. }) if position >= otherwise.len() => return Err(Problem::conflict()),
+                Err(CommitError::Condition { position, old }) => match otherwise.remove(position) {
+                    Otherwise::Refuse(problem) => plan = Plan::refuse(problem).note(kept),
+                    Otherwise::Replan(replan) => plan = replan(old).await.unwrap_or_else(Plan::refuse),
+                    Otherwise::Rewrite(rewrite) => {
+                        let (write, next, follow) = rewrite(old)?;
+                        writes[position] = write;
+                        otherwise.insert(position, next);
+                        then.push(follow);
+                        // What is remembered for an `Idempotency-Key` is added again.
+                        let writes = writes.into_iter().zip(otherwise).skip(own).collect();
+                        plan = Plan { writes, note: kept, created, then, reply };
+                    }
                 },
             }
         }

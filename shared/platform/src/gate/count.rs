@@ -1,17 +1,25 @@
 //! How often a caller may: counts a call against every policy that applies.
 
+use std::time::Duration;
+
 use futures_util::FutureExt as _;
 use futures_util::future::{OptionFuture, try_join, try_join_all};
+use tokio::time::timeout;
 
 use super::guess::{Guess, Guessed};
+use super::identify::{Called, Known};
 use super::{Gate, Passage};
 use crate::audit::{Note, Outcome};
-use crate::identity::{Credential, Principal};
-use crate::limits::{OnStoreFailure, Policy, Quota, Standing, Standings, Subject, standing};
+use crate::identity::Principal;
+use crate::limits::{Key, OnStoreFailure, Policy, Quota, Standing, Standings, Subject, standing};
 use crate::problem::Problem;
 use crate::store::{LimitCounters, StoreError};
 
+/// How long a call waits for a counter that is to stop nobody where it cannot be reached.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// A call that has been counted for a subject.
+#[derive(Debug, Clone)]
 pub(super) struct Count<'a> {
     pub(super) policy: &'a Policy,
     pub(super) quota: Quota,
@@ -49,33 +57,78 @@ impl From<Refused> for Problem {
 }
 
 impl Gate {
-    /// Counts a call against its policies; `key` is what the endpoint itself names.
+    /// Counts a request against the policies of its row, beside that of every call; `key` is what the endpoint itself names.
+    pub async fn count_request(
+        &self,
+        policies: &[Policy],
+        known: Option<&Known>,
+        key: Option<&Key>,
+        passage: &Passage<'_>,
+    ) -> Result<Standings, Refused> {
+        let call = match known.map(|known| (&known.call, &known.principal)) {
+            Some((Called::Counted(call), _)) => call.clone(),
+            Some((Called::NotYet, caller)) => self.count_call(&caller.user_id, passage).await,
+            None => None,
+        };
+        self.judge(call, policies, known.map(|known| &known.principal), None, key, passage).await
+    }
+
+    /// Counts a call of a user, whatever it asks for; nothing where that cannot be done.
+    pub(super) async fn count_call(&self, user_id: &str, passage: &Passage<'_>) -> Option<Count<'static>> {
+        let counters = self.counters.as_ref()?;
+        self.window(counters, &Policy::USER, user_id.to_owned(), passage).await.ok().flatten()
+    }
+
+    /// Takes a call back that was not the user's after all.
+    pub(super) async fn take_call_back(&self, call: Option<Count<'static>>, passage: &Passage<'_>) {
+        if let (Some(call), Some(counters)) = (call, &self.counters)
+            && let Err(error) = counters.take_back(call.policy, call.quota, &call.subject, passage.now).await
+        {
+            tracing::warn!(%error, "a refused call stays counted");
+        }
+    }
+
+    /// Counts a message against its policies.
     pub async fn count(
         &self,
         policies: &[Policy],
         caller: Option<&Principal>,
         connection: Option<&str>,
-        key: Option<&str>,
+        passage: &Passage<'_>,
+    ) -> Result<Standings, Refused> {
+        self.judge(None, policies, caller, connection, None, passage).await
+    }
+
+    /// Counts a call that may have been counted already as `call`.
+    async fn judge(
+        &self,
+        call: Option<Count<'static>>,
+        policies: &[Policy],
+        caller: Option<&Principal>,
+        connection: Option<&str>,
+        key: Option<&Key>,
         passage: &Passage<'_>,
     ) -> Result<Standings, Refused> {
         let Some(counters) = &self.counters else { return Ok(Standings::default()) };
-        let per_key = caller.is_some_and(|caller| matches!(caller.credential, Credential::KeyId(_))).then_some(&Policy::API_KEY);
         let address = passage.context.address.as_str();
         let subject = |policy: &Policy| match policy.subject {
             Subject::Address => Some(address.to_owned()),
-            Subject::Recipient | Subject::SpentSession => key.map(str::to_owned),
+            Subject::Recipient | Subject::SpentSession => key.map(|key| key.as_str().to_owned()),
             Subject::User => caller.map(|caller| caller.user_id.clone()),
             Subject::Session => caller.map(|caller| caller.credential.id().to_owned()),
             Subject::Connection => connection.map(str::to_owned),
             // Counted as one with the lock.
             Subject::Guess => None,
         };
-        let windows = policies.iter().chain(per_key).filter_map(|policy| Some((policy, subject(policy)?)));
+        let windows = policies.iter().filter_map(|policy| Some((policy, subject(policy)?)));
         let windows = try_join_all(windows.map(|(policy, subject)| self.window(counters, policy, subject, passage)));
-        let guess = key.filter(|_| policies.contains(&Policy::LOGIN_LOCK));
+        let guess = match key {
+            Some(Key::Named(identifier)) if policies.contains(&Policy::LOGIN_LOCK) => Some(identifier),
+            _ => None,
+        };
         let guess = guess.map(|identifier| Guess::new(counters, &self.limits, address, identifier, passage.now).count().boxed());
         let (windows, guessed) = try_join(windows, async { OptionFuture::from(guess).await.transpose() }).await?;
-        let windows: Vec<_> = windows.into_iter().flatten().collect();
+        let windows: Vec<_> = call.into_iter().chain(windows.into_iter().flatten()).collect();
 
         let mut counts: Vec<&Count> = windows.iter().collect();
         let near = guessed.as_ref().map(Guessed::counts);
@@ -114,7 +167,12 @@ impl Gate {
         passage: &Passage<'_>,
     ) -> Result<Option<Count<'p>>, StoreError> {
         let quota = self.limits.quota(policy);
-        match counters.count(policy, quota, &subject, passage.now).await {
+        let counted = counters.count(policy, quota, &subject, passage.now);
+        let counted = match policy.on_store_failure {
+            OnStoreFailure::Allow => timeout(PATIENCE, counted).await.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer".into()))),
+            OnStoreFailure::Refuse => counted.await,
+        };
+        match counted {
             Ok(found) => Ok(Some(Count { policy, quota, subject, standing: standing(quota, &found, passage.now) })),
             Err(error) if policy.on_store_failure == OnStoreFailure::Allow => {
                 tracing::error!(%error, policy = policy.name, "not limited");
@@ -125,12 +183,12 @@ impl Gate {
     }
 
     /// Leaves an event for the first refusal of a subject in a window.
-    async fn tell_refusal(&self, refusing: &Count<'_>, key: Option<&str>, caller: Option<&Principal>, passage: &Passage<'_>) {
+    async fn tell_refusal(&self, refusing: &Count<'_>, key: Option<&Key>, caller: Option<&Principal>, passage: &Passage<'_>) {
         let Count { policy, quota, subject, .. } = refusing;
         let note = Note::action(if **policy == Policy::LOGIN_LOCK { "auth.locked" } else { "rate.limited" }).detail("policy", policy.name);
         let note = match (policy.subject, key) {
-            (Subject::Guess | Subject::Recipient, Some(fingerprint)) => note.detail("identifier_hmac", fingerprint),
-            (Subject::SpentSession, Some(session_id)) => note.resource("session", session_id),
+            (Subject::Guess | Subject::Recipient, Some(Key::Named(fingerprint))) => note.identifier(fingerprint),
+            (Subject::SpentSession, Some(Key::Session(id))) => note.resource("session", id),
             _ => note,
         };
         let window = i64::try_from(quota.window_seconds).unwrap_or(i64::MAX);

@@ -1,4 +1,4 @@
-//! Denials: one event for a subject and window, with a count.
+//! Denials: one event for a subject, what it was denied and a window, with a count.
 
 use http::StatusCode;
 
@@ -6,19 +6,22 @@ use super::{Gate, Passage};
 use crate::audit::{Note, Outcome};
 use crate::identity::Principal;
 use crate::limits::Policy;
-use crate::problem::Problem;
-use crate::store::StoreError;
+use crate::problem::{Code, Problem};
+use crate::store::{Denial, StoreError};
 
-/// Seconds for which a repeated denial of the same subject leaves one event.
+/// Seconds for which a repeated denial of the same subject, route and code leaves one event.
 const DENIAL_WINDOW_SECONDS: i64 = 300;
 
 impl Gate {
-    /// Leaves `access.denied` for a 401 or 403, once per subject and window, and hands the problem back.
+    /// Leaves `access.denied` for a 401 or 403, once for its subject, route and code in a window, and hands the problem back. A
+    /// call without any credential was no attempt: it leaves nothing.
     pub async fn deny(&self, problem: Problem, caller: Option<&Principal>, passage: &Passage<'_>) -> Problem {
-        if problem.status == StatusCode::UNAUTHORIZED || problem.status == StatusCode::FORBIDDEN {
+        let denied = matches!(problem.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        if denied && problem.code != Code::Unauthenticated {
             let subject = caller.map_or(passage.context.address.as_str(), |caller| caller.user_id.as_str());
+            let subject = format!("{subject} {} {}", self.route, problem.code);
             let note = Note::action("access.denied").detail("route", self.route.as_str()).detail("code", problem.code.as_str());
-            self.tell_once("denied", subject, DENIAL_WINDOW_SECONDS, note, Outcome::Denied, caller, passage).await;
+            self.tell_once("denied", &subject, DENIAL_WINDOW_SECONDS, note, Outcome::Denied, caller, passage).await;
         }
         problem
     }
@@ -35,7 +38,9 @@ impl Gate {
     /// those are, from all processes; nothing where the counter cannot be reached.
     pub async fn add_refusals(&self, policy: &Policy, subject: &str, count: u64) -> Option<u64> {
         let counters = self.counters.as_ref()?;
-        match counters.add_untold(policy.name, subject, count).await {
+        let window_seconds = i64::try_from(self.limits.quota(policy).window_seconds).unwrap_or(i64::MAX);
+        let denial = Denial { name: policy.name, subject, route: &self.route, window_seconds };
+        match counters.add_untold(denial, count, self.clock.now()).await {
             Ok(untold) => Some(untold),
             Err(error) => {
                 tracing::error!(%error, policy = policy.name, count, "refusals were not counted");
@@ -44,8 +49,9 @@ impl Gate {
         }
     }
 
-    /// Leaves an event the first time in a window, with how often it happened since the last one. A denial stands
-    /// even if its event cannot be written: then the log has it.
+    /// Leaves an event the first time in a window, with how often it has happened since the last one told of it, and where. What
+    /// follows in the window is counted, and told by the first of the next or by the worker `tell-denials`. A denial stands even
+    /// if its event cannot be written: then the log has it.
     #[allow(clippy::too_many_arguments, reason = "all of them are the event")]
     pub(super) async fn tell_once(
         &self,
@@ -58,19 +64,17 @@ impl Gate {
         passage: &Passage<'_>,
     ) {
         let (Some(counters), Some(log)) = (&self.counters, &self.log) else { return };
-        let now = passage.now.as_second();
-        let told = async {
-            let window = now.div_euclid(window_seconds);
-            let expires = now + 2 * window_seconds + 86_400;
-            let Some(count) = counters.first_in_window(name, subject, window, expires).await? else { return Ok(()) };
+        let told: Result<(), StoreError> = async {
             let latency = u64::try_from(passage.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-            let event = note.detail("count", count).event(passage.action, outcome, caller, passage.context, self.clock.now(), latency);
-            match event {
-                Some(event) => log.record(event).await,
+            let event = note.event(passage.action, outcome, caller, passage.context, self.clock.now(), latency);
+            let Some(event) = event else { return Ok(()) };
+            let denial = Denial { name, subject, route: &self.route, window_seconds };
+            match counters.first_in_window(denial, &event, passage.now).await? {
+                Some(untold) => log.record(event.counting(untold.count + 1, untold.routes)).await,
                 None => Ok(()),
             }
-        };
-        let told: Result<(), StoreError> = told.await;
+        }
+        .await;
         if let Err(error) = told {
             tracing::error!(%error, name, "a denial left no event");
         }

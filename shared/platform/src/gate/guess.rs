@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::count::Count;
 use crate::limits::{Limits, Policy, Quota, bucket_of, guess_subject, standing, used};
+use crate::seal::Fingerprint;
 use crate::store::{Guesses, LimitCounters, StoreError};
 
 /// An attempt for an identifier from an address.
@@ -14,7 +15,7 @@ pub(super) struct Guess<'a> {
     login: Quota,
     lock: Quota,
     /// Fingerprint of the identifier.
-    identifier: &'a str,
+    identifier: &'a Fingerprint,
     subject: String,
     now: Timestamp,
 }
@@ -30,7 +31,7 @@ pub(super) struct Guessed<'a> {
 }
 
 impl<'a> Guess<'a> {
-    pub(super) fn new(counters: &'a LimitCounters, limits: &Limits, address: &str, identifier: &'a str, now: Timestamp) -> Self {
+    pub(super) fn new(counters: &'a LimitCounters, limits: &Limits, address: &str, identifier: &'a Fingerprint, now: Timestamp) -> Self {
         let (login, lock) = (limits.quota(&Policy::LOGIN), limits.quota(&Policy::LOGIN_LOCK));
         Self { counters, login, lock, identifier, subject: guess_subject(address, identifier), now }
     }
@@ -38,7 +39,7 @@ impl<'a> Guess<'a> {
     /// Counts it from its address and from anywhere.
     pub(super) async fn count(self) -> Result<Guessed<'a>, StoreError> {
         let near = self.counters.guess(self.login, self.lock, &self.subject, self.now);
-        let anywhere = self.counters.count(&Policy::LOGIN_LOCK, self.lock.anywhere(), self.identifier, self.now);
+        let anywhere = self.counters.count(&Policy::LOGIN_LOCK, self.lock.anywhere(), self.identifier.as_str(), self.now);
         let ((waited, before), anywhere) = try_join(near, anywhere).await?;
         let anywhere = used(self.lock.anywhere(), &anywhere, self.now);
         Ok(Guessed { guess: self, waited, before, anywhere })
@@ -74,15 +75,15 @@ impl Guessed<'_> {
             return Ok(None);
         }
         let failures = self.anywhere - 1;
-        let Err(last_at) = counters.pass(identifier, all.wait_after(failures), *now).await? else { return Ok(None) };
+        let Err(last_at) = counters.pass(identifier.as_str(), all.wait_after(failures), *now).await? else { return Ok(None) };
         let standing = all.too_early(failures, last_at, *now);
-        Ok(Some(Count { policy: &Policy::LOGIN_LOCK, quota: *lock, subject: (*identifier).to_owned(), standing }))
+        Ok(Some(Count { policy: &Policy::LOGIN_LOCK, quota: *lock, subject: identifier.as_str().to_owned(), standing }))
     }
 
     /// Takes it back where it was counted.
     pub(super) async fn take_back(&self) -> Result<(), StoreError> {
         let Guess { counters, login, lock, identifier, subject, now } = &self.guess;
-        let anywhere = counters.take_back(&Policy::LOGIN_LOCK, lock.anywhere(), identifier, *now);
+        let anywhere = counters.take_back(&Policy::LOGIN_LOCK, lock.anywhere(), identifier.as_str(), *now);
         let near = async { if self.waited { counters.take_guess_back(*login, subject, &self.before, *now).await } else { Ok(()) } };
         try_join(near, anywhere).await.map(|_| ())
     }

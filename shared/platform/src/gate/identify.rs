@@ -1,8 +1,9 @@
 //! Who calls, by an access token or an API key, and whether they may.
 
+use futures_util::future::join;
 use http::{HeaderMap, header};
-use jiff::Timestamp;
 
+use super::count::Count;
 use super::{Gate, Passage};
 use crate::api_key::ApiKeyText;
 use crate::identity::{Credential, Principal};
@@ -19,6 +20,24 @@ pub struct Known {
     pub token_exp: Option<i64>,
     /// Their account as it is now, where it had to be read.
     user: Option<User>,
+    /// How their call has been counted.
+    pub(super) call: Called,
+}
+
+/// How a call has been counted by the policy `user`.
+#[derive(Debug, Clone)]
+pub(super) enum Called {
+    /// Beside the first read; as nothing, where the counter did not answer.
+    Counted(Option<Count<'static>>),
+    /// Nothing has been read yet.
+    NotYet,
+}
+
+impl Known {
+    /// Whether the call has still to be counted, beside the work.
+    pub fn is_uncounted(&self) -> bool {
+        matches!(self.call, Called::NotYet)
+    }
 }
 
 /// Why a caller was not let in, and who they are if that much is known.
@@ -42,8 +61,8 @@ impl Gate {
         let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let known = match (header(header::AUTHORIZATION.as_str()), header("x-api-key")) {
             (Some(_), Some(_)) => Err(Problem::malformed_request("Send either Authorization or X-API-Key, not both.").into()),
-            (_, Some(text)) => self.by_key(text, passage.now).await,
-            (authorization, None) => self.by_token(authorization, passage.now).await,
+            (_, Some(text)) => self.by_key(text, passage).await,
+            (authorization, None) => self.by_token(authorization, passage).await,
         };
         match known {
             Ok(known) => Ok(Some(known)),
@@ -71,27 +90,38 @@ impl Gate {
     }
 
     /// A user in a session. A session that has ended takes its tokens with it.
-    async fn by_token(&self, authorization: Option<&str>, now: Timestamp) -> Result<Known, Refusal> {
+    async fn by_token(&self, authorization: Option<&str>, passage: &Passage<'_>) -> Result<Known, Refusal> {
         let Some(token) = authorization.and_then(bearer) else { return Err(Problem::unauthenticated().into()) };
         let Some(tokens) = &self.tokens else { return Err(Problem::forbidden("This takes an API key.").into()) };
         let (identity, claims) = tokens.verify(token).await?;
-        if let Some(sessions) = &self.sessions
-            && !sessions.holds(&identity, now).await?
-        {
-            return Err(Refusal { problem: Problem::invalid_token(), principal: Some(identity.into()) });
-        }
-        Ok(Known { principal: identity.into(), token_exp: Some(claims.exp), user: None })
+        let call = match &self.sessions {
+            Some(sessions) => {
+                let counting = self.count_call(&identity.user_id, passage);
+                let (holds, call) = join(sessions.holds(&identity, passage.now), counting).await;
+                if !holds? {
+                    self.take_call_back(call, passage).await;
+                    return Err(Refusal { problem: Problem::invalid_token(), principal: Some(identity.into()) });
+                }
+                Called::Counted(call)
+            }
+            None => Called::NotYet,
+        };
+        Ok(Known { principal: identity.into(), token_exp: Some(claims.exp), user: None, call })
     }
 
     /// A service with an API key: it may what the key's scopes and its owner's account allow now.
-    async fn by_key(&self, text: &str, now: Timestamp) -> Result<Known, Refusal> {
+    async fn by_key(&self, text: &str, passage: &Passage<'_>) -> Result<Known, Refusal> {
         let (Some(keys), Some(users), Some(scope)) = (&self.api_keys, &self.users, self.scope) else {
             return Err(Problem::forbidden("An API key cannot do this. Sign in instead.").into());
         };
         let text: ApiKeyText = text.parse().map_err(|()| Problem::invalid_api_key())?;
+        let now = passage.now;
         let key = keys.get(&text.id()).await?.filter(|key| key.is_good(&text, now)).ok_or_else(Problem::invalid_api_key)?;
-        let user = users.get(&key.user_id).await?;
-        let user = user.filter(|user| user.is_active && user.api_keys.contains_key(&key.id)).ok_or_else(Problem::invalid_api_key)?;
+        let (user, call) = join(users.get(&key.user_id), self.count_call(&key.user_id, passage)).await;
+        let Some(user) = user?.filter(|user| user.is_active && user.api_keys.contains_key(&key.id)) else {
+            self.take_call_back(call, passage).await;
+            return Err(Problem::invalid_api_key().into());
+        };
         let credential = Credential::KeyId(key.id.clone());
         let principal = Principal { user_id: user.id.clone(), username: user.username.clone(), credential };
         if !key.scopes.contains(&scope) {
@@ -101,7 +131,7 @@ impl Gate {
         if let Err(error) = keys.note_use(&key, now).await {
             tracing::warn!(%error, key_id = key.id, "its use was not noted");
         }
-        Ok(Known { principal, token_exp: None, user: Some(user) })
+        Ok(Known { principal, token_exp: None, user: Some(user), call: Called::Counted(call) })
     }
 }
 

@@ -1,26 +1,38 @@
 //! The one way a request travels. A handler cannot forget a step because it never calls one.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use futures_util::FutureExt as _;
+use futures_util::future::join;
 use http::StatusCode;
 
 use super::call::Call;
 use super::endpoint::{Endpoint, Request};
 use super::respond;
 use crate::clock::Clock;
-use crate::gate::{Gate, Passage};
-use crate::identity::Caller as _;
+use crate::gate::{Gate, Known, Passage};
+use crate::identity::{Caller as _, Someone};
 use crate::problem::Problem;
 use crate::routes::{Access, Route};
+use crate::worker::Invocation;
+
+/// Time that is kept for the answer itself, should the work take too long.
+const RESPONSE: Duration = Duration::from_millis(500);
 
 /// Answers a request: correlation, authentication, authorisation, parsing, limits, the work, the commit, headers,
 /// in the contract's order of checks.
-pub async fn answer<E: Endpoint>(endpoint: &E, gate: &Gate, clock: &Clock, call: &Call) -> ApiGatewayV2httpResponse {
+pub async fn answer<E: Endpoint>(
+    endpoint: &E,
+    gate: &Gate,
+    clock: &Clock,
+    call: &Call,
+    invocation: &Invocation,
+) -> ApiGatewayV2httpResponse {
     let since = Instant::now();
-    let result = AssertUnwindSafe(travel(endpoint, gate, clock, call, since)).catch_unwind().await.unwrap_or_else(|_| {
+    let travel = invocation.in_time(RESPONSE, travel(endpoint, gate, clock, call, since));
+    let result = AssertUnwindSafe(travel).catch_unwind().await.unwrap_or_else(|_| {
         // The panic hook has logged where.
         Err(Problem::internal())
     });
@@ -54,8 +66,8 @@ async fn travel<E: Endpoint>(
     let action = |row: &Route| row.audit.filter(|_| !me);
     gate.admit(known.as_ref(), route.access, me, &passage).await?;
     let token_exp = known.as_ref().and_then(|known| known.token_exp);
-    let principal = known.map(|known| known.principal);
-    let caller = E::Caller::from_principal(principal.as_ref()).ok_or_else(Problem::unauthenticated)?;
+    let principal = known.as_ref().map(|known| &known.principal);
+    let caller = E::Caller::from_principal(principal).ok_or_else(Problem::unauthenticated)?;
 
     let (fields, is_form) = call.body_fields(endpoint.media(), <E::Body as super::fields::Form>::OPTIONAL)?;
     let query = call.query::<E::Query>();
@@ -72,24 +84,30 @@ async fn travel<E: Endpoint>(
     let row = endpoint.row(&request);
     let passage = Passage { action: action(&row), ..passage };
     let key = if row.limits.is_empty() { None } else { endpoint.limit_key(&request).await? };
-    let counted = gate.count(row.limits, principal.as_ref(), None, key.as_deref(), &passage).await;
     let in_its_words = |problem: Problem| if is_form { problem.for_form() } else { problem };
-    let standings = match counted {
-        Ok(standings) => standings,
-        Err(refused) => {
-            let plan = if refused.by_spent_session_alone() { endpoint.despite_limit(&request).await? } else { None };
-            let Some(plan) = plan else { return Err(refused.problem) };
-            let reply = gate.commit(Ok(plan), principal.as_ref(), &passage).await.map_err(in_its_words)?;
-            return respond::success(&route, call, reply);
-        }
+    let counting = gate.count_request(row.limits, known.as_ref(), key.as_ref(), &passage);
+    let (standings, claim, earlier, plan) = if known.as_ref().is_some_and(Known::is_uncounted) {
+        // Nothing has been read yet, so this is counted beside the work, which has no effect before the commit.
+        let (standings, plan) = join(counting, endpoint.handle(request)).await;
+        (standings?, None, None, plan)
+    } else {
+        let standings = match counting.await {
+            Ok(standings) => standings,
+            Err(refused) => {
+                let plan = if refused.by_spent_session_alone() { endpoint.despite_limit(&request).await? } else { None };
+                let Some(plan) = plan else { return Err(refused.problem) };
+                let reply = gate.commit(Ok(plan), principal, &passage).await.map_err(in_its_words)?;
+                return respond::success(&route, call, reply);
+            }
+        };
+        let (claim, earlier) = gate.repetition(call, principal, passage.now).await?;
+        let plan = match &earlier {
+            Some(earlier) => endpoint.repeat(request, &earlier.resource).await,
+            None => endpoint.handle(request).await,
+        };
+        (standings, claim, earlier, plan)
     };
-
-    let (claim, earlier) = gate.repetition(call, principal.as_ref(), passage.now).await?;
-    let plan = match &earlier {
-        Some(earlier) => endpoint.repeat(request, &earlier.resource).await,
-        None => endpoint.handle(request).await,
-    };
-    let mut reply = gate.commit(plan, principal.as_ref(), &Passage { claim, ..passage }).await.map_err(in_its_words)?;
+    let mut reply = gate.commit(plan, principal, &Passage { claim, ..passage }).await.map_err(in_its_words)?;
     if let Some(earlier) = earlier {
         reply.status = reply.status.or(StatusCode::from_u16(earlier.status).ok());
     }
@@ -100,5 +118,5 @@ async fn travel<E: Endpoint>(
 /// Whether a caller asks of themselves.
 fn is_of(call: &Call, access: Access, user_id: &str) -> bool {
     let Access::RoleOrMe { parameter, unless_given, .. } = access else { return false };
-    call.peek(parameter).map_or(unless_given, |whose| whose == "me" || whose == user_id)
+    call.peek(parameter).map_or(unless_given, |whose| whose.parse::<Someone>().is_ok_and(|whose| whose.or(user_id) == user_id))
 }

@@ -6,11 +6,13 @@ use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, Method, header};
-use serde_json::Value;
+use serde::de::IgnoredAny;
 
 use super::endpoint::Media;
 use super::fields::{Fields, Form, percent_decode};
+use super::json;
 use crate::context::{Context, client_address};
+use crate::domain::ResourceId;
 use crate::problem::{Code, Problem};
 
 /// Largest body, in bytes after base64 decoding.
@@ -76,6 +78,11 @@ impl Call {
         self.path_parameters.get(name).map_or("", String::as_str)
     }
 
+    /// The id that a path parameter is. What is no id names nothing.
+    pub fn path_id(&self, name: &str) -> Result<ResourceId, Problem> {
+        self.path_parameter(name).parse().map_err(|_| Problem::not_found())
+    }
+
     /// The body, decoded from base64.
     pub fn body(&self) -> &[u8] {
         &self.body
@@ -93,9 +100,9 @@ impl Call {
         self.path_parameters.get(name).cloned().or_else(of_query)
     }
 
-    /// Whether the body is a JSON object with this member, before validation, for the same reason.
+    /// Whether the body is a JSON object with this member, before validation, for the same reason. No value is kept.
     pub fn has_member(&self, name: &str) -> bool {
-        let object = || serde_json::from_slice::<serde_json::Map<String, Value>>(&self.body);
+        let object = || serde_json::from_slice::<HashMap<String, IgnoredAny>>(&self.body);
         self.body.len() <= BODY_LIMIT && object().is_ok_and(|object| object.contains_key(name))
     }
 
@@ -148,11 +155,7 @@ impl Call {
             Err(_) if form => return Err(Problem::oauth(Code::InvalidRequest, "The body is not UTF-8.")),
             Err(_) => return Err(Problem::malformed_json("The body is not UTF-8.")),
         };
-        match serde_json::from_str(text) {
-            Ok(Value::Object(values)) => Ok((Fields::json(values), false)),
-            Ok(_) => Err(Problem::malformed_json("The body must be a JSON object.")),
-            Err(error) => Err(Problem::malformed_json(format!("The body is not JSON (line {}, column {}).", error.line(), error.column()))),
-        }
+        Ok((Fields::json(json::object("body", text)?), false))
     }
 }
 

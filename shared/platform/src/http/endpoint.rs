@@ -9,6 +9,7 @@ use super::respond::Output;
 use crate::config::ConfigError;
 use crate::context::Context;
 use crate::identity::Caller;
+use crate::limits::Key;
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::{Code, Problem};
@@ -58,7 +59,7 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
     }
 
     /// What a limit with the subject `Guess`, `Recipient` or `SpentSession` counts; `None` leaves such limits out.
-    fn limit_key(&self, _request: &Request<Self>) -> impl Future<Output = Result<Option<String>, Problem>> + Send {
+    fn limit_key(&self, _request: &Request<Self>) -> impl Future<Output = Result<Option<Key>, Problem>> + Send {
         async { Ok(None) }
     }
 

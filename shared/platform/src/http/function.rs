@@ -17,9 +17,10 @@ use crate::gate::Gate;
 use crate::identity::Caller as _;
 use crate::logging;
 use crate::platform::Platform;
-use crate::routes::Access;
+use crate::routes::{Access, Session};
+use crate::worker::Invocation;
 
-type Answer = Box<dyn Fn(Arc<Call>) -> BoxFuture<'static, ApiGatewayV2httpResponse> + Send + Sync>;
+type Answer = Box<dyn Fn(Arc<Call>, Invocation) -> BoxFuture<'static, ApiGatewayV2httpResponse> + Send + Sync>;
 
 /// Routes and their endpoints, made once per process.
 pub struct HttpFunction {
@@ -41,11 +42,12 @@ impl HttpFunction {
 
     /// Serves invocations until Lambda ends the process.
     async fn run(self) -> Result<(), Error> {
-        let answers = &self.answers;
+        let (answers, clock) = (&self.answers, &self.platform.clock);
         lambda_runtime::run(service_fn(async move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
+            let invocation = Invocation::new(&event.context, clock.clone());
             let call = Arc::new(Call::from(event.payload));
             match answers.get(&call.route_key) {
-                Some(answer) => Ok(answer(call).await),
+                Some(answer) => Ok(answer(call, invocation).await),
                 None => {
                     let message =
                         format!("this function has no endpoint for {:?}: compare template.yaml with the route table", call.route_key);
@@ -65,13 +67,14 @@ impl Visitor for HttpFunction {
     fn endpoint<E: Endpoint>(mut self) -> Result<Self, ConfigError> {
         const { assert!(E::Caller::SIGNED_IN != matches!(E::ROUTE.access, Access::Public), "Caller and the route's access do not fit") };
         const { assert!(E::Caller::BY_KEY == E::ROUTE.scope.is_some(), "a route with a scope has a Principal for a caller, and no other has") };
+        const { assert!(!matches!(E::ROUTE.session, Session::Trusted) || !E::ROUTE.idempotent, "what is counted beside its work is not kept") };
         let route = E::ROUTE;
         let endpoint = Arc::new(E::new(&self.platform)?);
         let gate = Arc::new(Gate::for_route(&self.platform, &route)?);
         let clock = self.platform.clock.clone();
-        let answer: Answer = Box::new(move |call| {
+        let answer: Answer = Box::new(move |call, invocation| {
             let (endpoint, gate, clock) = (Arc::clone(&endpoint), Arc::clone(&gate), clock.clone());
-            Box::pin(async move { answer(&*endpoint, &gate, &clock, &call).await })
+            Box::pin(async move { answer(&*endpoint, &gate, &clock, &call, &invocation).await })
         });
         self.answers.insert(route.key(), answer);
         Ok(self)

@@ -6,6 +6,7 @@ mod describe;
 mod endpoint;
 mod fields;
 mod function;
+mod json;
 mod respond;
 mod validator;
 
@@ -15,5 +16,6 @@ pub use describe::{Answer, Header, Parameters, PathKind, PathParameter, RequestH
 pub use endpoint::{Endpoint, Endpoints, Media, Request, Visitor};
 pub use fields::{Field, Fields, Form, Raw};
 pub use function::HttpFunction;
+pub(crate) use json::object;
 pub use respond::{Created, Output, Rendered};
 pub use validator::{Revalidated, revalidated};

@@ -9,6 +9,8 @@ pub use window::{Standing, bucket_of, buckets_to_keep, standing, used};
 
 use http::{HeaderName, HeaderValue};
 
+use crate::seal::Fingerprint;
+
 /// Where a caller stands with every policy that applied to it.
 #[derive(Debug, Default)]
 pub struct Standings(pub Vec<(&'static str, Quota, Standing)>);
@@ -35,7 +37,26 @@ impl Standings {
     }
 }
 
-/// Whom attempts to sign in are counted for: an identifier (its fingerprint) from an address.
-pub fn guess_subject(address: &str, fingerprint: &str) -> String {
-    format!("{address} {fingerprint}")
+/// What a limit counts that only the endpoint can name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Key {
+    /// Somebody by what they are called: whose password is tried, or to whom a mail goes.
+    Named(Fingerprint),
+    /// The session whose refresh token is spent, by its id.
+    Session(String),
+}
+
+impl Key {
+    /// As the counters have it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Named(fingerprint) => fingerprint.as_str(),
+            Self::Session(id) => id,
+        }
+    }
+}
+
+/// Whom attempts to sign in are counted for: an identifier from an address.
+pub fn guess_subject(address: &str, identifier: &Fingerprint) -> String {
+    format!("{address} {}", identifier.as_str())
 }

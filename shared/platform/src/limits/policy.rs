@@ -92,8 +92,10 @@ impl Policy {
     pub const WS_TICKET: Self = Self::new("ws_ticket", 60, 60, Subject::User, OnStoreFailure::Allow);
     /// `audit`: 60 a minute for a user, whose searches read a great deal.
     pub const AUDIT: Self = Self::new("audit", 60, 60, Subject::User, OnStoreFailure::Allow);
-    /// `api_key`: 600 a minute with an API key.
-    pub const API_KEY: Self = Self::new("api_key", 600, 60, Subject::Session, OnStoreFailure::Allow);
+    /// `user`: 600 a minute by a user, with a session or an API key: every call counts, whatever it asks for.
+    pub const USER: Self = Self::new("user", 600, 60, Subject::User, OnStoreFailure::Allow);
+    /// `search`: 60 a minute by a user, whose searches and exports read a great deal.
+    pub const SEARCH: Self = Self::new("search", 60, 60, Subject::User, OnStoreFailure::Allow);
     /// `ws_messages`: 60 a minute on a connection.
     pub const WS_MESSAGES: Self = Self::new("ws_messages", 60, 60, Subject::Connection, OnStoreFailure::Allow);
     /// `ws_connect`: 30 a minute for a user.
@@ -119,7 +121,8 @@ impl Policy {
         Self::CHAT_RESUME,
         Self::WS_TICKET,
         Self::AUDIT,
-        Self::API_KEY,
+        Self::USER,
+        Self::SEARCH,
         Self::WS_MESSAGES,
         Self::WS_CONNECT,
         Self::CHARTS_SUBSCRIBE,
@@ -133,7 +136,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Reads `RATE_LIMITS`: `login=10/15m,register=5/1h,*=100000/1m`, where `*` stands for all the others.
+    /// Reads `RATE_LIMITS`: `login=10/15m,register=5/1h,*=100000/1m`, where `*` stands for all the others but
+    /// [`Policy::LOGIN_LOCK`]: a lockout is lifted by its name alone, so that none is lifted by accident.
     pub fn from_config(config: &Config) -> Result<Self, ConfigError> {
         const NAME: &str = "RATE_LIMITS";
         let mut overrides = HashMap::new();
@@ -153,7 +157,8 @@ impl Limits {
 
     /// The quota in force for a policy.
     pub fn quota(&self, policy: &Policy) -> Quota {
-        self.overrides.get(policy.name).or_else(|| self.overrides.get("*")).copied().unwrap_or(policy.quota)
+        let others = || self.overrides.get("*").filter(|_| *policy != Policy::LOGIN_LOCK);
+        self.overrides.get(policy.name).or_else(others).copied().unwrap_or(policy.quota)
     }
 }
 
@@ -184,6 +189,9 @@ mod tests {
             ("login=3/1m", Policy::REGISTER, quota(5, 3600)),
             ("login=3/30s, *=100000/1m", Policy::REGISTER, quota(100_000, 60)),
             ("*=7/2h,login=3/30s", Policy::LOGIN, quota(3, 30)),
+            ("*=100000/1m", Policy::LOGIN_ADDRESS, quota(100_000, 60)),
+            ("*=100000/1m", Policy::LOGIN_LOCK, quota(5, 60)),
+            ("*=100000/1m,login_lock=9/1h", Policy::LOGIN_LOCK, quota(9, 3600)),
         ] {
             assert_eq!(read(text).unwrap().quota(&policy), expected, "{text} for {}", policy.name);
         }

@@ -47,7 +47,7 @@ macro_rules! codes {
 
 codes! {
     MalformedJson, "malformed_json", BAD_REQUEST,
-        "The body is empty, is not JSON, or is not a JSON object.", "Mend the client; do not repeat the request.";
+        "The body is empty, is not JSON, is not a JSON object, or names a member twice in one object.", "Mend the client; do not repeat the request.";
     MalformedRequest, "malformed_request", BAD_REQUEST,
         "The request cannot be understood: it carries two credentials, or its body cannot be decoded.", "Mend the client; do not repeat the request.";
     InvalidRequest, "invalid_request", BAD_REQUEST,

@@ -72,6 +72,6 @@ impl SignIn {
         let begin_session = self.users.begin_session(user, &session, &room, stronger_hash);
         let plan = Plan::reply(TokenPair::from(pair)).note(note).write(self.sessions.begin(&session)?);
         let plan = room.idle.iter().fold(plan, |plan, id| plan.write(self.sessions.end(id)));
-        Ok(self.ending.add(plan, room.evicted).write_or_replan(begin_session, overtaken))
+        Ok(self.ending.add(plan, &room.evicted).await?.write_or_replan(begin_session, overtaken))
     }
 }

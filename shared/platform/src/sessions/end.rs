@@ -1,10 +1,11 @@
 //! Ends sessions, together with whatever else a plan does, and then what they leave open.
 
 use crate::config::ConfigError;
-use crate::plan::Plan;
+use crate::plan::{Otherwise, Plan, Rewrite, Then};
 use crate::platform::Platform;
+use crate::problem::Problem;
 use crate::socket::Hangup;
-use crate::store::Sessions;
+use crate::store::{Session, Sessions, StoreError, Write};
 
 /// Ends sessions. The account forgets them by a write of its own, which also says what to do if another has begun.
 #[derive(Debug, Clone)]
@@ -14,17 +15,39 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// Uses the tables of sessions and connections, and `@connections`.
+    /// Uses the table of sessions, and `@connections`.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self { sessions: Sessions::new(platform.database()?, &platform.config)?, hangup: Hangup::new(platform)? })
     }
 
     /// Adds to a plan that these sessions end and, once it is committed, that their connections are closed.
-    pub fn add<O>(&self, plan: Plan<O>, session_ids: Vec<String>) -> Plan<O> {
+    pub async fn add<O>(&self, plan: Plan<O>, session_ids: &[String]) -> Result<Plan<O>, StoreError> {
         if session_ids.is_empty() {
-            return plan;
+            return Ok(plan);
         }
-        let plan = session_ids.iter().fold(plan, |plan, id| plan.write(self.sessions.end(id)));
-        plan.then(self.hangup.clone().after(session_ids))
+        let mut found = self.sessions.get_all(session_ids.iter()).await?;
+        session_ids.iter().try_fold(plan, |plan, id| match found.iter().position(|session| session.id == *id) {
+            Some(position) => self.add_read(plan, found.swap_remove(position)),
+            // It is written all the same, so that nobody learns from the time whether another's session is there.
+            None => Ok(plan.write(self.sessions.end(id))),
+        })
+    }
+
+    /// The same for a session whose item the caller has just read. The item lists its connections, and the commit asks that the
+    /// list is the same still: one that opens meanwhile is closed too.
+    pub fn add_read<O>(&self, plan: Plan<O>, session: Session) -> Result<Plan<O>, StoreError> {
+        let (write, rewrite, close) = self.clone().end(session)?;
+        Ok(plan.write_or_rewrite(write, rewrite).then(close))
+    }
+
+    fn end<O>(self, session: Session) -> Result<(Write, Rewrite<O>, Then<O>), StoreError> {
+        let write = self.sessions.end_with(&session)?;
+        let close = self.hangup.clone().after(session.connections.into_keys().collect());
+        let rewrite: Rewrite<O> = Box::new(move |found| {
+            let session = self.sessions.read(found.ok_or_else(Problem::conflict)?)?;
+            let (write, rewrite, close) = self.end(session)?;
+            Ok((write, Otherwise::Rewrite(rewrite), close))
+        });
+        Ok((write, rewrite, close))
     }
 }

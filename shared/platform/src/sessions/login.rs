@@ -13,7 +13,7 @@ use crate::limits::guess_subject;
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::seal::Seal;
+use crate::seal::{Fingerprint, Seal};
 use crate::store::{LimitCounters, User, Users, Write};
 use crate::tokens::TokenPair;
 
@@ -64,7 +64,7 @@ impl PasswordLogin {
     }
 
     /// Under what attempts for an identifier are counted: a route that takes them has to be limited by it.
-    pub async fn fingerprint(&self, identifier: &Identifier) -> Result<String, Problem> {
+    pub async fn fingerprint(&self, identifier: &Identifier) -> Result<Fingerprint, Problem> {
         self.seal.identifier(identifier.as_str()).await
     }
 
@@ -127,7 +127,7 @@ impl PasswordLogin {
 
     async fn refuse(&self, user: Option<User>, attempt: Attempt, problem: Problem) -> Result<Plan<TokenPair>, Problem> {
         let fingerprint = self.fingerprint(&attempt.identifier).await?;
-        let note = Note::default().detail("identifier_hmac", fingerprint);
+        let note = Note::default().identifier(&fingerprint);
         Ok(Plan::refuse(problem).note(match user {
             Some(user) => note.resource("user", &user.id).actor(Actor::user(&user.id, &user.username)),
             None => note,

@@ -85,15 +85,15 @@ impl Rotation {
         let Some(session_id) = self.session_of(token, now).await? else { return Ok(None) };
         let session = self.sessions.get(&session_id).await?;
         let reused = session.filter(|session| standing(session, &ids::sha256(token), now) == Standing::Reused);
-        Ok(reused.map(|session| self.end(session)))
+        reused.map(|session| self.end(session)).transpose()
     }
 
     /// The end of a session of whose token there is a copy.
-    fn end(&self, session: Session) -> Plan<TokenPair> {
+    fn end(&self, session: Session) -> Result<Plan<TokenPair>, Problem> {
         let note = Note::action("auth.refresh_reuse").actor(actor(&session)).resource("session", &session.id);
         let forget = self.users.end_session(&session.user_id, &session.id);
-        let plan = self.ending.add(Plan::refuse(Problem::invalid_refresh_token()).note(note), vec![session.id]);
-        plan.write_or(forget, Problem::invalid_refresh_token())
+        let plan = self.ending.add_read(Plan::refuse(Problem::invalid_refresh_token()).note(note), session)?;
+        Ok(plan.write_or(forget, Problem::invalid_refresh_token()))
     }
 
     /// Boxed, because losing a race leads back here.
@@ -106,7 +106,7 @@ impl Rotation {
                     let pair = self.tokens.reissue(&session.pair).await?;
                     Ok(Plan::reply(TokenPair::from(pair)).note(note.detail("repeated", true)))
                 }
-                Standing::Reused => Ok(self.end(session)),
+                Standing::Reused => self.end(session),
                 Standing::Over => Ok(Plan::refuse(Problem::invalid_refresh_token()).note(note)),
             }
         }

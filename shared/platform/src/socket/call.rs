@@ -2,11 +2,10 @@
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use http::{HeaderMap, header};
-use serde_json::Value;
 
 use super::sender::Peer;
 use crate::context::{Context, client_address};
-use crate::http::{Field, Fields, Raw};
+use crate::http::{Field, Fields, Raw, object};
 use crate::problem::Problem;
 
 /// One event: a message, or the beginning or end of a connection. Not yet trusted in any way.
@@ -88,14 +87,7 @@ impl Call {
 
     /// Reads the message as far as every message is alike: the client's id, and the members that are the action's own.
     pub(super) fn message(&self) -> Result<(Option<MessageId>, Fields), Problem> {
-        let mut fields = match serde_json::from_str(&self.body) {
-            Ok(Value::Object(members)) => Fields::json(members),
-            Ok(_) => return Err(Problem::malformed_json("The message must be a JSON object.")),
-            Err(error) => {
-                let place = format!("line {}, column {}", error.line(), error.column());
-                return Err(Problem::malformed_json(format!("The message is not JSON ({place}).")));
-            }
-        };
+        let mut fields = Fields::json(object("message", &self.body)?);
         // API Gateway has chosen the route by it; all that is left to say is that it was missing.
         fields.required::<String>("action");
         let id = fields.optional("id").flatten();
@@ -132,6 +124,8 @@ mod tests {
             (r#"{"id":"7"}"#.to_owned(), Err("validation_failed /action")),
             (r#"{"action":7}"#.to_owned(), Err("validation_failed /action")),
             (r#"{"action":"ping","more":1}"#.to_owned(), Err("validation_failed /more")),
+            (r#"{"action":"ping","action":"ping"}"#.to_owned(), Err("malformed_json")),
+            (r#"{"action":"ping","id":"7","more":[{"a":1,"a":2}]}"#.to_owned(), Err("malformed_json")),
             ("[]".to_owned(), Err("malformed_json")),
             ("ping".to_owned(), Err("malformed_json")),
             (String::new(), Err("malformed_json")),

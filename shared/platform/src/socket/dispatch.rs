@@ -1,7 +1,7 @@
 //! The one way a message travels. A handler cannot forget a step because it never calls one.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::join;
@@ -22,12 +22,16 @@ use crate::plan::Reply;
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::routes::ActionRoute;
+use crate::worker::Invocation;
 
 /// What every message counts against, whatever is in it.
 const EVERY_MESSAGE: &[Policy] = &[Policy::WS_MESSAGES];
 
 /// A connection is closed that has been refused so many times as many messages as it may send.
 const CLOSED_AT: u64 = 10;
+
+/// Time that is kept for posting an error, should the work take too long.
+const FRAME: Duration = Duration::from_secs(1);
 
 /// What the messages of a function pass through.
 pub(super) struct Dispatch {
@@ -64,12 +68,12 @@ impl Dispatch {
 
     /// Dispatches a message: whether it has to wait, its connection and session, how often, what it says, the action's own limits, the work,
     /// the commit, the answer. Unlike a request's form, a mistyped message counts: nothing else slows a connection.
-    pub(super) async fn dispatch<A: Action>(&self, action: &A, call: &Call) {
+    pub(super) async fn dispatch<A: Action>(&self, action: &A, call: &Call, invocation: &Invocation) {
         let since = Instant::now();
         let message = call.message();
         let id = message.as_ref().ok().and_then(|(id, _)| id.clone());
         let id = id.as_ref().map(|MessageId(id)| id.as_str());
-        let travel = self.travel(action, call, id, message.map(|(_, fields)| fields), since);
+        let travel = invocation.in_time(FRAME, self.travel(action, call, id, message.map(|(_, fields)| fields), since));
         let result = AssertUnwindSafe(travel).catch_unwind().await.unwrap_or_else(|_| {
             // The panic hook has logged where.
             Err(Problem::internal().into())
@@ -109,7 +113,7 @@ impl Dispatch {
         let passage = Passage { context: &context, now, since, action: route.audit, claim: None };
         let caller = &connection.identity;
         let principal = Principal::from(caller.clone());
-        let count = async |limits| self.gate.count(limits, Some(&principal), Some(&call.connection_id), None, &passage).await;
+        let count = async |limits| self.gate.count(limits, Some(&principal), Some(&call.connection_id), &passage).await;
         // Side by side: that a message over a session that has ended is counted harms nobody.
         let (holds, counted) = join(self.presence.holds(&connection, now), count(EVERY_MESSAGE)).await;
         if !holds? {

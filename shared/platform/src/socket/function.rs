@@ -16,8 +16,9 @@ use crate::config::{Config, ConfigError};
 use crate::failure::{Error, failure};
 use crate::logging;
 use crate::platform::Platform;
+use crate::worker::Invocation;
 
-type Answer = Box<dyn Fn(Arc<Call>) -> BoxFuture<'static, ApiGatewayProxyResponse> + Send + Sync>;
+type Answer = Box<dyn Fn(Arc<Call>, Invocation) -> BoxFuture<'static, ApiGatewayProxyResponse> + Send + Sync>;
 
 /// Routes and their actions, made once per process.
 pub struct SocketFunction {
@@ -36,11 +37,11 @@ impl SocketFunction {
     /// Adds an action under its route key.
     pub fn action<A: Action>(mut self) -> Result<Self, ConfigError> {
         let parts = Arc::new((Dispatch::new(&self.platform, &A::ROUTE)?, A::new(&self.platform)?));
-        let answer: Answer = Box::new(move |call| {
+        let answer: Answer = Box::new(move |call, invocation| {
             let parts = Arc::clone(&parts);
             Box::pin(async move {
                 let (dispatch, action) = &*parts;
-                dispatch.dispatch(action, &call).await;
+                dispatch.dispatch(action, &call, &invocation).await;
                 lifecycle::dispatched()
             })
         });
@@ -51,9 +52,9 @@ impl SocketFunction {
     /// Adds `$connect` or `$disconnect`.
     pub fn lifecycle<L: Lifecycle>(mut self) -> Result<Self, ConfigError> {
         let lifecycle = Arc::new(L::new(&self.platform)?);
-        let answer: Answer = Box::new(move |call| {
+        let answer: Answer = Box::new(move |call, invocation| {
             let lifecycle = Arc::clone(&lifecycle);
-            Box::pin(async move { lifecycle::answer(&*lifecycle, &call).await })
+            Box::pin(async move { lifecycle::answer(&*lifecycle, &call, &invocation).await })
         });
         self.answers.insert((L::ROUTE.action, false), answer);
         Ok(self)
@@ -61,11 +62,12 @@ impl SocketFunction {
 
     /// Serves invocations until Lambda ends the process.
     pub async fn run(self) -> Result<(), Error> {
-        let answers = &self.answers;
+        let (answers, clock) = (&self.answers, &self.platform.clock);
         lambda_runtime::run(service_fn(async move |event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| {
+            let invocation = Invocation::new(&event.context, clock.clone());
             let call = Arc::new(Call::from(event.payload));
             match answers.get(&(call.route_key.as_str(), call.is_message)) {
-                Some(answer) => Ok(answer(Arc::clone(&call)).await),
+                Some(answer) => Ok(answer(Arc::clone(&call), invocation).await),
                 None => {
                     let message = format!("this function has nothing for {:?}: compare template.yaml with the route table", call.route_key);
                     Err(failure("unknown_route", message))

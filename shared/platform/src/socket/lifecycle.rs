@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use aws_lambda_events::encodings::Body;
@@ -15,6 +15,10 @@ use crate::plan::Reply;
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::routes::ActionRoute;
+use crate::worker::Invocation;
+
+/// Time that is kept for the answer itself, should the work take too long.
+const RESPONSE: Duration = Duration::from_millis(500);
 
 /// `$connect` or `$disconnect`.
 pub trait Lifecycle: Sized + Send + Sync + 'static {
@@ -29,9 +33,9 @@ pub trait Lifecycle: Sized + Send + Sync + 'static {
 }
 
 /// Answers API Gateway.
-pub(super) async fn answer<L: Lifecycle>(lifecycle: &L, call: &Call) -> ApiGatewayProxyResponse {
+pub(super) async fn answer<L: Lifecycle>(lifecycle: &L, call: &Call, invocation: &Invocation) -> ApiGatewayProxyResponse {
     let since = Instant::now();
-    let handled = AssertUnwindSafe(lifecycle.handle(call)).catch_unwind().await;
+    let handled = AssertUnwindSafe(invocation.in_time(RESPONSE, lifecycle.handle(call))).catch_unwind().await;
     // The panic hook has logged where.
     let result = handled.unwrap_or_else(|_| Err(Problem::internal()));
     let response = match result {

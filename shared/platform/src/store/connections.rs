@@ -1,13 +1,11 @@
 //! The table of open WebSocket connections.
 //!
-//! Key: `connection_id`. Index `by_session`: `session_id`, `connection_id`, to close what a session leaves open; it may
-//! lag, which is why every message reads its session too.
+//! Key: `connection_id`. Which connections a session has is in the session's item.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use serde::{Deserialize, Serialize};
 
 use super::Database;
-use super::database::{Expression, Item, StoreError, Write, item, key, n, read, s, unavailable};
+use super::database::{Expression, Item, StoreError, Write, item, key, n, read};
 use crate::config::{Config, ConfigError};
 use crate::identity::Identity;
 use crate::socket::Peer;
@@ -84,32 +82,6 @@ impl Connections {
 
     /// Forgets a connection; what was known of it.
     pub async fn forget(&self, connection_id: &str) -> Result<Option<Connection>, StoreError> {
-        let request = self.database.client().delete_item().table_name(&self.table).set_key(Some(key("connection_id", connection_id)));
-        let answer = request.return_values(ReturnValue::AllOld).send().await.map_err(unavailable)?;
-        answer.attributes.map(read).transpose()
-    }
-
-    /// Ids of the connections of a session; the newest may be missing.
-    pub async fn of_session(&self, session_id: &str) -> Result<Vec<String>, StoreError> {
-        let expression = Expression::default().value("session", s(session_id));
-        let mut pages = self
-            .database
-            .client()
-            .query()
-            .table_name(&self.table)
-            .index_name("by_session")
-            .key_condition_expression("session_id = :session")
-            .projection_expression("connection_id")
-            .set_expression_attribute_values(expression.values())
-            .into_paginator()
-            .items()
-            .send();
-        let mut ids = Vec::new();
-        while let Some(found) = pages.next().await {
-            if let Some(AttributeValue::S(id)) = found.map_err(unavailable)?.remove("connection_id") {
-                ids.push(id);
-            }
-        }
-        Ok(ids)
+        self.database.delete(&self.table, key("connection_id", connection_id)).await
     }
 }

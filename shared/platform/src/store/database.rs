@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
@@ -62,8 +64,8 @@ pub struct Database {
 /// deployment: with pauses of three seconds in all on average, two hundred of them at the same moment come through one after another.
 const COMMIT_ATTEMPTS: u32 = 12;
 
-/// Attempts at an update that collides with a transaction, and at reading what DynamoDB leaves over.
-const ATTEMPTS: u32 = 5;
+/// Attempts at a write that collides with a transaction, and at reading what DynamoDB leaves over.
+pub(super) const ATTEMPTS: u32 = 5;
 
 impl Database {
     /// Makes the client; nothing is sent yet.
@@ -107,8 +109,26 @@ impl Database {
 
     /// Writes one item, whatever was there.
     pub(super) async fn put(&self, table: &str, item: Item) -> Result<(), StoreError> {
-        self.client.put_item().table_name(table).set_item(Some(item)).send().await.map_err(unavailable)?;
+        let request = self.client.put_item().table_name(table).set_item(Some(item));
+        resend(ATTEMPTS, || request.clone().send()).await.map_err(unavailable)?;
         Ok(())
+    }
+
+    /// Writes one item if a condition holds; whether it did.
+    pub(super) async fn put_if(&self, table: &str, item: Item, condition: &str, expression: &Expression) -> Result<bool, StoreError> {
+        let request = self.client.put_item().table_name(table).set_item(Some(item));
+        let request = request
+            .condition_expression(condition)
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values());
+        met(resend(ATTEMPTS, || request.clone().send()).await)
+    }
+
+    /// Deletes one item, if it is there, and gives it.
+    pub(super) async fn delete<T: DeserializeOwned>(&self, table: &str, key: Item) -> Result<Option<T>, StoreError> {
+        let request = self.client.delete_item().table_name(table).set_key(Some(key)).return_values(ReturnValue::AllOld);
+        let deleted = resend(ATTEMPTS, || request.clone().send()).await.map_err(unavailable)?;
+        deleted.attributes.map(read).transpose()
     }
 
     /// Updates one item if a condition holds, and gives it as it is then; `None` where the condition does not hold.
@@ -158,64 +178,94 @@ impl Database {
         let writes: Vec<_> = writes.into_iter().map(|write| write.0).collect();
         // One token for all attempts: an answer that was lost on its way does not make a second commit.
         let token = ids::new_secret::<16>();
-        let mut attempt = 1;
-        loop {
-            let request = self.client.transact_write_items().client_request_token(&token);
-            let Err(error) = request.set_transact_items(Some(writes.clone())).send().await else { return Ok(()) };
-            let failure = judge(error);
-            match failure {
-                Failure::Retry(_) if attempt < COMMIT_ATTEMPTS => backoff::pause(attempt).await,
-                Failure::Retry(reason) => return Err(StoreError::Unavailable(reason).into()),
-                Failure::Final(error) => return Err(error),
-            }
-            attempt += 1;
-        }
+        let request = self.client.transact_write_items().client_request_token(token).set_transact_items(Some(writes));
+        resend(COMMIT_ATTEMPTS, || request.clone().send()).await.map(drop).map_err(refused)
     }
 }
 
-enum Failure {
-    Retry(String),
-    Final(CommitError),
-}
-
-/// Tells a condition that did not hold, by its position, from a collision that can be tried again.
-fn judge(error: SdkError<TransactWriteItemsError>) -> Failure {
-    if let SdkError::ServiceError(service) = &error {
-        match service.err() {
-            TransactWriteItemsError::TransactionCanceledException(cancelled) => {
-                let reasons = cancelled.cancellation_reasons();
-                let failed = reasons.iter().position(|reason| reason.code() == Some("ConditionalCheckFailed"));
-                if let Some(position) = failed {
-                    return Failure::Final(CommitError::Condition { position, old: reasons[position].item.clone() });
-                }
-                let codes: Vec<_> = reasons.iter().filter_map(|reason| reason.code()).filter(|code| *code != "None").collect();
-                let transient = |code: &&str| matches!(*code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded");
-                if !codes.is_empty() && codes.iter().all(transient) {
-                    return Failure::Retry(codes.join(", "));
-                }
-            }
-            TransactWriteItemsError::TransactionInProgressException(_) => return Failure::Retry("the transaction is in progress".into()),
-            _ => {}
+/// Sends a write, again after a growing pause while it collides with another that a transaction makes of the same item. Every
+/// write goes by here: where a transaction holds an item, DynamoDB refuses whatever else is written to it meanwhile.
+pub(super) async fn resend<T, E: Collision, F>(attempts: u32, send: impl Fn() -> F) -> Result<T, SdkError<E>>
+where
+    F: Future<Output = Result<T, SdkError<E>>>,
+{
+    for attempt in 1..attempts {
+        match send().await {
+            Err(SdkError::ServiceError(error)) if error.err().is_collision() => backoff::pause(attempt).await,
+            sent => return sent,
         }
     }
-    Failure::Final(unavailable(error).into())
+    send().await
 }
 
-/// Sends a conditional update, again where it collides with a transaction. Where the condition fails, gives what it found, if that
-/// was asked for.
-pub(super) async fn attempt(request: UpdateItemFluentBuilder) -> Result<Result<UpdateItemOutput, Item>, StoreError> {
-    let mut tries = 1;
-    loop {
-        let error = match request.clone().send().await {
-            Ok(updated) => return Ok(Ok(updated)),
-            Err(error) => error,
+/// The error of a write, which may be that it collided with another: then nothing was written.
+pub(super) trait Collision {
+    /// Whether it collided, and nothing else is amiss.
+    fn is_collision(&self) -> bool;
+}
+
+impl Collision for PutItemError {
+    fn is_collision(&self) -> bool {
+        self.is_transaction_conflict_exception()
+    }
+}
+
+impl Collision for UpdateItemError {
+    fn is_collision(&self) -> bool {
+        self.is_transaction_conflict_exception()
+    }
+}
+
+impl Collision for DeleteItemError {
+    fn is_collision(&self) -> bool {
+        self.is_transaction_conflict_exception()
+    }
+}
+
+impl Collision for TransactWriteItemsError {
+    fn is_collision(&self) -> bool {
+        let cancelled = match self {
+            Self::TransactionCanceledException(cancelled) => cancelled,
+            Self::TransactionInProgressException(_) => return true,
+            _ => return false,
         };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => return Ok(Err(failed.item.clone().unwrap_or_default())),
-            Some(UpdateItemError::TransactionConflictException(_)) if tries < ATTEMPTS => backoff::pause(tries).await,
-            _ => return Err(unavailable(error)),
+        let mut codes =
+            cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).filter(|code| *code != "None").peekable();
+        let transient = |code: &str| matches!(code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded");
+        codes.peek().is_some() && codes.all(transient)
+    }
+}
+
+/// Why a transaction was not committed: by the position of a condition that did not hold, if there is one.
+fn refused(error: SdkError<TransactWriteItemsError>) -> CommitError {
+    if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
+        let reasons = cancelled.cancellation_reasons();
+        if let Some(position) = reasons.iter().position(|reason| reason.code() == Some("ConditionalCheckFailed")) {
+            return CommitError::Condition { position, old: reasons[position].item.clone() };
         }
-        tries += 1;
+        let codes: Vec<_> = reasons.iter().filter_map(|reason| reason.code()).filter(|code| *code != "None").collect();
+        return StoreError::Unavailable(format!("the transaction was cancelled: {}", codes.join(", "))).into();
+    }
+    unavailable(error).into()
+}
+
+/// Whether the condition of a write held.
+fn met<T, E: ProvideErrorMetadata + std::error::Error + 'static>(written: Result<T, SdkError<E>>) -> Result<bool, StoreError> {
+    match written {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
+        Err(error) => Err(unavailable(error)),
+    }
+}
+
+/// Sends a conditional update. Where the condition fails, gives what it found, if that was asked for.
+pub(super) async fn attempt(request: UpdateItemFluentBuilder) -> Result<Result<UpdateItemOutput, Item>, StoreError> {
+    match resend(ATTEMPTS, || request.clone().send()).await {
+        Ok(updated) => Ok(Ok(updated)),
+        Err(error) => match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(Err(failed.item.clone().unwrap_or_default())),
+            _ => Err(unavailable(error)),
+        },
     }
 }
 

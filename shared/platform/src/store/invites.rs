@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Database;
 use super::database::{Expression, Item, StoreError, Write, item, key2, n, read, s, unavailable};
 use crate::config::{Config, ConfigError};
-use crate::domain::Email;
+use crate::domain::{Email, ResourceId};
 use crate::identity::Role;
 use crate::ids;
 
@@ -99,8 +99,8 @@ impl Invites {
 
     /// The invitation of a token, if it is good. Only [`Invites::spend`] tells whether it still is.
     pub async fn find(&self, token: &str, now: Timestamp) -> Result<Option<Invite>, StoreError> {
-        let Some((id, _)) = token.split_once('.').filter(|(id, _)| ids::is_id(id)) else { return Ok(None) };
-        let stored: Option<Stored> = self.database.get(&self.table, invite_key(id), true).await?;
+        let Some(Ok(id)) = token.split_once('.').map(|(id, _)| id.parse::<ResourceId>()) else { return Ok(None) };
+        let stored: Option<Stored> = self.database.get(&self.table, invite_key(&id), true).await?;
         let is_good = |invite: &Invite| ids::same(&invite.token_hash, &ids::sha256(token)) && invite.is_good(now);
         Ok(stored.map(|stored| stored.invite).filter(is_good))
     }

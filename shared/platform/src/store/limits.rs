@@ -2,7 +2,7 @@
 //!
 //! Key: `subject` (policy and a hash of whose calls they are). Attributes `b<number>`: calls in that sub-window.
 //! One update counts a call, forgets sub-windows that have left, and answers with what stands. Attempts to sign in: see
-//! `guesses.rs`.
+//! `guesses.rs`; denials: `denials.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::Timestamp;
 
 use super::Database;
-use super::database::{Expression, Item, StoreError, key, n, unavailable};
+use super::database::{ATTEMPTS, Expression, Item, StoreError, key, n, resend, unavailable};
 use crate::config::{Config, ConfigError};
 use crate::ids;
 use crate::limits::{Policy, Quota, bucket_of, buckets_to_keep};
@@ -41,23 +41,21 @@ impl LimitCounters {
         let kept = 2 * i64::try_from(quota.window_seconds).unwrap_or(86_400) + 60;
         let (update, expression) = counting(quota, now, kept);
         let request = self.database.client().update_item().table_name(&self.table);
-        let answer = request
+        let request = request
             .set_key(Some(counter_key(policy, subject)))
             .update_expression(update)
             .set_expression_attribute_values(expression.values())
-            .return_values(ReturnValue::AllNew)
-            .send()
-            .await
-            .map_err(unavailable)?;
+            .return_values(ReturnValue::AllNew);
+        let answer = resend(ATTEMPTS, || request.clone().send()).await.map_err(unavailable)?;
         Ok(counters(answer.attributes.unwrap_or_default()))
     }
 
     /// Takes a refused call back, so that asking again does not lengthen the wait. It is tried once: a call that stays
-    /// counted costs a caller some waiting, one that is taken back twice would give them another.
+    /// counted costs a caller some waiting, one that is taken back twice would give them another. A collision took nothing back.
     pub async fn take_back(&self, policy: &Policy, quota: Quota, subject: &str, counted_at: Timestamp) -> Result<(), StoreError> {
         let bucket = format!("b{}", bucket_of(quota, counted_at));
         let expression = Expression::default().value("minus", n(-1)).value("one", n(1));
-        let taken_back = self
+        let request = self
             .database
             .client()
             .update_item()
@@ -66,11 +64,9 @@ impl LimitCounters {
             .update_expression(format!("ADD {bucket} :minus"))
             // A counter that has expired is not made anew.
             .condition_expression(format!("{bucket} >= :one"))
-            .set_expression_attribute_values(expression.values())
-            .customize()
-            .config_override(Builder::new().retry_config(RetryConfig::disabled()))
-            .send()
-            .await;
+            .set_expression_attribute_values(expression.values());
+        let once = || Builder::new().retry_config(RetryConfig::disabled());
+        let taken_back = resend(ATTEMPTS, || request.clone().customize().config_override(once()).send()).await;
         match taken_back {
             Err(error) if !error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
                 Err(unavailable(error))
@@ -78,49 +74,6 @@ impl LimitCounters {
             _ => Ok(()),
         }
     }
-
-    /// Notes that `subject` was refused in the window numbered `window`. The first time in a window this gives how often
-    /// it happened since it was last told, this time included; further ones are only counted. Where the answer to the first
-    /// is lost, the request that is sent again finds the window told: that window's event is missing, and its count is in the
-    /// next one's.
-    pub async fn first_in_window(&self, name: &str, subject: &str, window: i64, expires: i64) -> Result<Option<u64>, StoreError> {
-        let told = told_key(name, subject);
-        let request = self.database.client().update_item().table_name(&self.table).set_key(Some(told));
-        let expression =
-            Expression::default().value("window", n(window)).value("zero", n(0)).value("expires", n(expires)).name("window", "window");
-        let first = request
-            .update_expression("SET #window = :window, untold = :zero, expires_at = :expires")
-            .condition_expression("attribute_not_exists(#window) OR #window < :window")
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values())
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await;
-        match first {
-            Ok(answer) => {
-                let untold: Option<u64> = answer.attributes.and_then(|item| number(item.get("untold")?));
-                Ok(Some(untold.unwrap_or(0) + 1))
-            }
-            Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
-                self.add_untold(name, subject, 1).await?;
-                Ok(None)
-            }
-            Err(error) => Err(unavailable(error)),
-        }
-    }
-
-    /// Adds refusals of `subject` to those that have not been told, and gives how many those are.
-    pub async fn add_untold(&self, name: &str, subject: &str, count: u64) -> Result<u64, StoreError> {
-        let request = self.database.client().update_item().table_name(&self.table).set_key(Some(told_key(name, subject)));
-        let request = request.update_expression("ADD untold :count").expression_attribute_values(":count", n(count));
-        let answer = request.return_values(ReturnValue::UpdatedNew).send().await.map_err(unavailable)?;
-        Ok(answer.attributes.and_then(|item| number(item.get("untold")?)).unwrap_or(count))
-    }
-}
-
-/// The item that says which refusals of a subject have been told.
-fn told_key(name: &str, subject: &str) -> Item {
-    key("subject", &format!("told#{name}#{}", ids::sha256(subject)))
 }
 
 /// The update that counts a call, forgets sub-windows that have left, and keeps the item for so many seconds.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Database;
 use super::database::{Expression, StoreError, Write, item, key, n, s};
 use crate::config::{Config, ConfigError};
+use crate::domain::ResourceId;
 use crate::ids;
 use crate::mail::Purpose;
 
@@ -54,8 +55,8 @@ impl MailTokens {
 
     /// What stands behind a token, if it is good. Only [`MailTokens::spend`] tells whether it still is.
     pub async fn find(&self, purpose: Purpose, token: &str, now: Timestamp) -> Result<Option<MailToken>, StoreError> {
-        let Some((user_id, _)) = token.split_once('.').filter(|(user_id, _)| ids::is_id(user_id)) else { return Ok(None) };
-        let stored: Option<Stored> = self.database.get(&self.table, key("key", &purpose_key(purpose, user_id)), true).await?;
+        let Some(Ok(user_id)) = token.split_once('.').map(|(user_id, _)| user_id.parse::<ResourceId>()) else { return Ok(None) };
+        let stored: Option<Stored> = self.database.get(&self.table, key("key", &purpose_key(purpose, &user_id)), true).await?;
         let is_good = |found: &MailToken| ids::same(&found.token_hash, &ids::sha256(token)) && now.as_second() < found.expires_at;
         Ok(stored.map(|stored| stored.token).filter(is_good))
     }

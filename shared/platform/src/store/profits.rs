@@ -7,7 +7,6 @@
 //! organisation of 50 companies in ten years has 6,000); beyond that each further 7,000 cost one more read in a row,
 //! and a partition's 1,000 writes a second bound an import. Where that is too slow, the collection is to be split by year.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -115,13 +114,8 @@ impl Profits {
     async fn add(&self, profit: Profit) -> Result<bool, StoreError> {
         let row = format!("{}#{}-{:02}", profit.company, profit.year, profit.month);
         let stored = item(Stored { dataset: DATASET.to_owned(), row, profit })?;
-        let request = self.database.client().put_item().table_name(&self.table).set_item(Some(stored));
-        let answer = request.condition_expression("attribute_not_exists(#row)").expression_attribute_names("#row", "row").send().await;
-        match answer {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => Ok(false),
-            Err(error) => Err(unavailable(error)),
-        }
+        let expression = Expression::default().name("row", "row");
+        self.database.put_if(&self.table, stored, "attribute_not_exists(#row)", &expression).await
     }
 }
 

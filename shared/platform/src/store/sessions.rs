@@ -148,6 +148,13 @@ impl Sessions {
         Write::delete(&self.table, key("id", id))
     }
 
+    /// Ends a session, if it is there, while its connections are these. See [`Sessions::read`].
+    pub fn end_with(&self, session: &Session) -> Result<Write, StoreError> {
+        let expression = Expression::default().name("connections", "connections").value("listed", value(&session.connections)?);
+        let condition = "attribute_not_exists(id) OR #connections = :listed";
+        Ok(Write::delete_if(&self.table, key("id", &session.id), condition, &expression))
+    }
+
     /// What a failed condition found.
     pub fn read(&self, item: Item) -> Result<Session, StoreError> {
         read(item)

@@ -9,6 +9,7 @@
 //! connection's expiry, so an older message that arrives later cannot begin the stream again.
 
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::Database;
@@ -140,9 +141,10 @@ impl Subscriptions {
 
     /// Ends every subscription of a connection. There is one per chart at most, so one page holds them.
     pub async fn end_all(&self, connection_id: &str) -> Result<(), StoreError> {
-        let client = self.database.client();
         let expression = Expression::default().value("connection", s(connection_id));
-        let found = client
+        let found = self
+            .database
+            .client()
             .query()
             .table_name(&self.table)
             .key_condition_expression("connection_id = :connection")
@@ -153,7 +155,7 @@ impl Subscriptions {
             .await
             .map_err(unavailable)?;
         for key in found.items.unwrap_or_default() {
-            client.delete_item().table_name(&self.table).set_key(Some(key)).send().await.map_err(unavailable)?;
+            self.database.delete::<IgnoredAny>(&self.table, key).await?;
         }
         Ok(())
     }

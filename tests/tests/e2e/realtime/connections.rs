@@ -1,8 +1,9 @@
 //! How connections begin and end.
 
 use futures_util::future::join_all;
+use platform::store::{Connections, Sessions};
 use serde_json::json;
-use tally_local::aws::{Failure, Fault};
+use tally_local::aws::Failure;
 use tally_tests::World;
 
 use super::{assert_alive, ticket};
@@ -63,10 +64,14 @@ async fn a_connection_is_refused_with_a_reason() {
 #[tokio::test]
 async fn strangers_who_knock_again_and_again_leave_one_event() {
     let world = World::start().await;
+    let auditor = world.admin().await;
     for _ in 0..30 {
         assert_eq!(world.handshake("", &[]).await.err().unwrap().status, 401);
     }
-    let auditor = world.admin().await;
+    assert!(world.events(&auditor, "access.denied").await.is_empty());
+    for _ in 0..30 {
+        assert_eq!(world.handshake("?ticket=nonsense", &[]).await.err().unwrap().status, 401);
+    }
     assert!(world.events(&auditor, "ws.connect").await.is_empty());
     // A window may end meanwhile.
     assert!((1..=2).contains(&world.events(&auditor, "access.denied").await.len()));
@@ -158,13 +163,38 @@ async fn a_session_that_ends_while_a_connection_opens_leaves_none_behind() {
 }
 
 #[tokio::test]
+async fn a_connection_that_ends_amid_collisions_gives_its_place_back() {
+    let world = World::start().await;
+    let caller = world.someone().await;
+    let query = format!("?ticket={}&chart_type=line&interval_ms=60000", ticket(&world, &caller).await);
+    let mut socket = world.handshake(&query, &[]).await.unwrap_or_else(|refused| panic!("{refused:?}"));
+    socket.expect("charts.subscribed").await;
+    for (table, operation) in [("ConnectionsTable", "DeleteItem"), ("SubscriptionsTable", "DeleteItem"), ("SessionsTable", "UpdateItem")] {
+        world.fail(table, Some(operation), Failure::TransactionConflict, 3);
+    }
+    drop(socket);
+    let platform = world.platform("DisconnectFunction");
+    let sessions = Sessions::new(platform.database().unwrap(), &platform.config).unwrap();
+    let listed = world.get("/auth/sessions", Some(&caller)).await.expect(200);
+    let id = listed["items"][0]["id"].as_str().unwrap();
+    while !sessions.get(id).await.unwrap().unwrap().connections.is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn a_connection_that_was_not_closed_is_refused_at_its_next_message() {
     let world = World::start().await;
     let caller = world.someone().await;
     let mut socket = world.connect(&caller).await;
     assert_alive(&mut socket).await;
-    // The logout cannot find the connections it should close, and succeeds all the same.
-    world.stack.aws().fail(Fault { operation: Some("Query".into()), table: None, failure: Failure::Internal, times: 3 });
+    // The session's item does not list it, so that the logout does not close it.
+    let connects = world.events(&world.admin().await, "ws.connect").await;
+    let id = connects[0]["resource"].as_str().unwrap().strip_prefix("connection:").unwrap();
+    let platform = world.platform("DisconnectFunction");
+    let connections = Connections::new(platform.database().unwrap(), &platform.config).unwrap();
+    let sessions = Sessions::new(platform.database().unwrap(), &platform.config).unwrap();
+    sessions.leave_place(&connections.get(id).await.unwrap().unwrap()).await.unwrap();
     world.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
     socket.send(&json!({"action": "ping"})).await;
     let error = socket.next().await.unwrap();

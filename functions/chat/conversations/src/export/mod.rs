@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{ConversationView, MessageView, PATH, fill_in, id_in, weight};
+use crate::{ConversationView, MessageView, PATH, fill_in, weight};
 
 /// Messages that are read at once.
 const AT_ONCE: usize = 100;
@@ -160,7 +160,7 @@ impl Endpoint for ExportConversation {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<File>, Problem> {
-        let (id, user_id, ExportQuery { format, cursor }) = (id_in(request.call)?, &request.caller.user_id, request.query);
+        let (id, user_id, ExportQuery { format, cursor }) = (&request.call.path_id("id")?, &request.caller.user_id, request.query);
         let paging = Paging { limit: AT_ONCE, cursor };
         let from = self.cursors.open::<Position>(&paging, user_id, request.call).await?;
         let conversation = self.history.conversation(user_id, id).await?.ok_or_else(Problem::not_found)?;

@@ -1,0 +1,73 @@
+//! The worker of the clock that tells of denials which no later denial told of: each window leaves one event at once, and what
+//! followed in it is only counted. It is a function of its own, because nothing else may read the limits' table and its index.
+
+use std::time::Duration;
+
+use platform::clock::Clock;
+use platform::config::ConfigError;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::store::{AuditLog, CommitError, Database, LimitCounters, UntoldPlace};
+use platform::worker::{Invocation, Worker};
+use serde::de::IgnoredAny;
+
+/// Time before the end of the invocation in which nothing more is begun.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// The worker. Two of them at once, or one that dies, do no harm: a count is taken in the transaction that writes its event.
+pub struct TellDenials {
+    database: Database,
+    counters: LimitCounters,
+    log: AuditLog,
+    clock: Clock,
+}
+
+impl Worker for TellDenials {
+    type Payload = IgnoredAny;
+    type Output = ();
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let (database, config) = (platform.database()?, &platform.config);
+        Ok(Self {
+            counters: LimitCounters::new(database.clone(), config)?,
+            log: AuditLog::new(database.clone(), config)?,
+            database,
+            clock: platform.clock.clone(),
+        })
+    }
+
+    /// What cannot be told waits for the next invocation, and keeps nothing else waiting.
+    async fn run(&self, _: IgnoredAny, invocation: Invocation) -> Result<(), Problem> {
+        let mut result = Ok(());
+        for shard in 0..LimitCounters::SHARDS {
+            let mut after = None;
+            loop {
+                let page = self.counters.untold(shard, self.clock.now(), after.as_ref()).await?;
+                for place in &page {
+                    if invocation.remaining() < MARGIN {
+                        tracing::warn!("denials are left for the next invocation");
+                        return Err(Problem::unavailable());
+                    }
+                    if let Err(error) = self.tell(place).await {
+                        tracing::warn!(%error, "a denial waits to be told");
+                        result = Err(Problem::unavailable());
+                    }
+                }
+                let Some(last) = page.into_iter().next_back() else { break };
+                after = Some(last);
+            }
+        }
+        result
+    }
+}
+
+impl TellDenials {
+    async fn tell(&self, place: &UntoldPlace) -> Result<(), CommitError> {
+        let Some((take, event)) = self.counters.take_untold(place, self.clock.now()).await? else { return Ok(()) };
+        match self.database.commit(vec![take, self.log.append(event)?]).await {
+            // Another was faster, or one more was denied: then there is a later time for it.
+            Err(CommitError::Condition { .. }) => Ok(()),
+            committed => committed,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What the limits' table knows of denials, of which each kind leaves one event in a window.
+//!
+//! Key: `subject` (`told#`, the kind and a hash of who was denied what). Attributes: `window` is the number of the last window that
+//! left an event, `told` that event, `untold` how many denials followed it, and `routes` where they were. While there are any, the
+//! item is in the index `untold` by `untold_shard` and `untold_at`, the end of the window: from then on the sweep tells of them,
+//! unless the first denial of a later window has.
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::database::{ATTEMPTS, Expression, StoreError, Write, attempt, item, key, n, read, resend, s, unavailable};
+use super::limits::{LimitCounters, number};
+use crate::audit::Event;
+use crate::ids;
+
+/// Items of the index that are found at once.
+const PAGE: i32 = 25;
+
+/// Seconds after its window that an item is kept: the sweep has as long.
+const KEPT_SECONDS: i64 = 86_400;
+
+/// A kind of denial, in its window.
+#[derive(Debug, Clone, Copy)]
+pub struct Denial<'a> {
+    /// What denied: `denied`, or a policy.
+    pub name: &'a str,
+    /// Who was denied what.
+    pub subject: &'a str,
+    /// Which route it was.
+    pub route: &'a str,
+    /// Length of a window in seconds.
+    pub window_seconds: i64,
+}
+
+/// Denials that no event has told of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Untold {
+    /// How many.
+    pub count: u64,
+    /// At which routes.
+    pub routes: Vec<String>,
+}
+
+/// An item of which there is something to tell, as the index has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UntoldPlace {
+    subject: String,
+    untold_shard: String,
+    untold_at: i64,
+}
+
+impl Denial<'_> {
+    fn key(&self) -> String {
+        format!("told#{}#{}", self.name, ids::sha256(self.subject))
+    }
+
+    /// The number of the window of this time, and its end in seconds since 1970.
+    fn window(&self, now: Timestamp) -> (i64, i64) {
+        let number = now.as_second().div_euclid(self.window_seconds);
+        (number, number.saturating_add(1).saturating_mul(self.window_seconds))
+    }
+}
+
+/// The item, as far as it is to be told.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Stored {
+    window: i64,
+    told: String,
+    untold: u64,
+    routes: Vec<String>,
+}
+
+impl LimitCounters {
+    /// Number of shards of the index.
+    pub const SHARDS: u8 = 8;
+
+    /// Notes a denial. The first in a window, of which `event` is to tell, gives those before it that were not told; further ones
+    /// are only counted. Where the answer to the first is lost, the request that is sent again finds the window told: that
+    /// window's event is missing, and its count is in the next one's.
+    pub async fn first_in_window(&self, denial: Denial<'_>, event: &Event, now: Timestamp) -> Result<Option<Untold>, StoreError> {
+        let (subject, (window, ends_at)) = (denial.key(), denial.window(now));
+        let request = self.database.client().update_item().table_name(&self.table).set_key(Some(key("subject", &subject)));
+        let told = serde_json::to_string(event).unwrap_or_default();
+        let expression = Expression::default().name("window", "window").value("window", n(window)).value("zero", n(0));
+        let expression = expression.value("told", s(told)).value("expires", n(ends_at + KEPT_SECONDS));
+        let first = request
+            .update_expression(
+                "SET #window = :window, untold = :zero, told = :told, expires_at = :expires REMOVE routes, untold_shard, untold_at",
+            )
+            .condition_expression("attribute_not_exists(#window) OR #window < :window")
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values())
+            .return_values(ReturnValue::AllOld);
+        if let Ok(before) = attempt(first).await? {
+            let Stored { untold, routes, .. } = before.attributes.map(read).transpose()?.unwrap_or_default();
+            return Ok(Some(Untold { count: untold, routes }));
+        }
+        self.add_untold(denial, 1, now).await?;
+        Ok(None)
+    }
+
+    /// Adds denials to those that have not been told, and gives how many those are.
+    pub async fn add_untold(&self, denial: Denial<'_>, count: u64, now: Timestamp) -> Result<u64, StoreError> {
+        let (subject, ends_at) = (denial.key(), denial.window(now).1);
+        let expression = Expression::default().value("count", n(count)).value("route", AttributeValue::Ss(vec![denial.route.to_owned()]));
+        let expression =
+            expression.value("shard", s(shard_of(&subject))).value("at", n(ends_at)).value("expires", n(ends_at + KEPT_SECONDS));
+        let request = self.database.client().update_item().table_name(&self.table).set_key(Some(key("subject", &subject)));
+        let request = request
+            .update_expression("SET untold_shard = :shard, untold_at = :at, expires_at = :expires ADD untold :count, routes :route")
+            .set_expression_attribute_values(expression.values())
+            .return_values(ReturnValue::UpdatedNew);
+        let answer = resend(ATTEMPTS, || request.clone().send()).await.map_err(unavailable)?;
+        Ok(answer.attributes.and_then(|item| number(item.get("untold")?)).unwrap_or(count))
+    }
+
+    /// Some of the items of a shard whose window ended before `now` with something untold, after one of them; none where there
+    /// are no more. Some that have been told may be there.
+    pub async fn untold(&self, shard: u8, now: Timestamp, after: Option<&UntoldPlace>) -> Result<Vec<UntoldPlace>, StoreError> {
+        let expression = Expression::default().value("shard", s(shard_name(shard))).value("now", n(now.as_second()));
+        let request = self.database.client().query().table_name(&self.table).index_name("untold");
+        let found = request
+            .key_condition_expression("untold_shard = :shard AND untold_at <= :now")
+            .set_expression_attribute_values(expression.values())
+            .set_exclusive_start_key(after.map(item).transpose()?)
+            .limit(PAGE)
+            .send()
+            .await
+            .map_err(unavailable)?;
+        found.items.unwrap_or_default().into_iter().map(read).collect()
+    }
+
+    /// What takes the count of an item, if it stays as it is, and the event that tells it; nothing where it has been told.
+    pub async fn take_untold(&self, place: &UntoldPlace, now: Timestamp) -> Result<Option<(Write, Event)>, StoreError> {
+        let found: Option<Stored> = self.database.get(&self.table, key("subject", &place.subject), true).await?;
+        let Some(Stored { window, told, untold, routes }) = found.filter(|found| found.untold > 0) else { return Ok(None) };
+        let Ok(told) = serde_json::from_str::<Event>(&told) else { return Ok(None) };
+        let expression = Expression::default().name("window", "window").value("window", n(window)).value("zero", n(0));
+        let expression = expression.value("found", n(untold));
+        let update = "SET untold = :zero REMOVE routes, untold_shard, untold_at";
+        let condition = "untold = :found AND #window = :window";
+        let take = Write::update(&self.table, key("subject", &place.subject), update, condition, &expression);
+        Ok(Some((take, told.again(untold, routes, now))))
+    }
+}
+
+/// The shard of an item, by the last character of its hash.
+fn shard_of(subject: &str) -> String {
+    shard_name(subject.bytes().next_back().unwrap_or_default() % LimitCounters::SHARDS)
+}
+
+fn shard_name(shard: u8) -> String {
+    format!("untold#{shard}")
+}
