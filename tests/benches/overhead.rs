@@ -20,6 +20,7 @@ use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::tokens::{AccessTokens, TokenIssuer};
+use platform::worker::Invocation;
 use tally_local::aws::{self, Aws, AwsSettings, Credentials, Invoke, State};
 use tally_local::lambda::InvokeError;
 use tally_local::{StackOptions, template};
@@ -51,9 +52,13 @@ fn answer_around_an_empty_handler(bencher: Bencher) {
         "isBase64Encoded": false,
     })
     .to_string();
+    let mut context = lambda_runtime::Context::default();
+    // The year 2100.
+    context.deadline = 4_102_444_800_000;
+    let invocation = Invocation::new(&context, Clock::System);
     bencher.bench_local(|| {
         let call = Call::from(serde_json::from_str::<aws_lambda_events::apigw::ApiGatewayV2httpRequest>(black_box(&event)).unwrap());
-        let response = bench.runtime.block_on(answer(&Empty, &gate, &Clock::System, &call));
+        let response = bench.runtime.block_on(answer(&Empty, &gate, &Clock::System, &call, &invocation));
         assert_eq!(response.status_code, 200);
         serde_json::to_string(&response).unwrap()
     });

@@ -49,7 +49,7 @@ pub struct Invocation {
 
 impl Invocation {
     /// The invocation that Lambda describes so.
-    pub(crate) fn new(context: &lambda_runtime::Context, clock: Clock) -> Self {
+    pub fn new(context: &lambda_runtime::Context, clock: Clock) -> Self {
         let deadline = i64::try_from(context.deadline).ok().and_then(|deadline| Timestamp::from_millisecond(deadline).ok());
         Self { request_id: context.request_id.clone(), deadline: deadline.unwrap_or(Timestamp::UNIX_EPOCH), clock }
     }

@@ -28,7 +28,8 @@ fn ago(milliseconds: i64) -> Timestamp {
 }
 
 fn event(user_id: &str, action: &'static str, time: Timestamp, number: usize) -> Event {
-    let identity = Identity { user_id: user_id.into(), username: "written".into(), session_id: "s".into() };
+    let identity =
+        Identity { user_id: user_id.into(), username: "written".into(), session_id: "019a0000-0000-7000-8000-00000000000b".into() };
     let outcome = if number.is_multiple_of(3) { Outcome::Denied } else { Outcome::Success };
     let context = Context { request_id: format!("r-{number}"), address: "203.0.113.7".into(), ..Context::default() };
     Note::action(action).resource("thing", &number.to_string()).event(None, outcome, Some(&identity.into()), &context, time, 0).unwrap()

@@ -86,7 +86,7 @@ async fn a_reply_stops_at_once_and_keeps_what_was_written() {
     let actions: Vec<_> = events.iter().map(|event| (text(&event["action"]), text(&event["outcome"]))).collect();
     assert_eq!(actions, [("chat.requested", "success"), ("chat.cancelled", "success"), ("chat.message", "success")]);
 
-    // The model is shown what was written.
+    // The model is shown what was written, and six words that say that the user stopped it.
     let next = json!({"message": "Go on", "conversation_id": started["conversation_id"]});
     let mut quick = world.connect(&caller).await;
     let next =
@@ -95,7 +95,7 @@ async fn a_reply_stops_at_once_and_keeps_what_was_written() {
     let (_, last, _) = hear(&mut quick, 0, 1).await;
     cancel(&mut quick, &next).await;
     let (_, _, end) = hear(&mut quick, last, 100).await;
-    assert_eq!(end.unwrap()["usage"]["input_tokens"], 2 + words(&message["text"]) + 2);
+    assert_eq!(end.unwrap()["usage"]["input_tokens"], 2 + words(&message["text"]) + 6 + 2);
 }
 
 #[tokio::test]

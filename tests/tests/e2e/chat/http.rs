@@ -77,12 +77,14 @@ async fn what_is_someone_elses_is_not_there() {
     for path in [
         format!("/conversations/{conversation}/messages/{conversation}"),
         format!("/conversations/{message}/messages/{message}"),
-        format!("/conversations/{conversation}/messages/{}", message.to_uppercase()),
         format!("/conversations/{conversation}/messages/me"),
         format!("/conversations/me/messages/{message}"),
     ] {
         world.get(&path, Some(&caller)).await.problem(404, "not_found");
     }
+    // An id in capitals is the same id (RFC 9562 section 4).
+    let path = format!("/conversations/{}/messages/{}", conversation.to_uppercase(), message.to_uppercase());
+    assert_eq!(world.get(&path, Some(&caller)).await.expect(200)["id"], message);
     // The conversation has only what its owner said in it.
     let next = json!({"message": "Still mine", "conversation_id": answer["conversation_id"]});
     let next = world.post("/chat", Some(&caller), &next).await.expect(200);
