@@ -25,7 +25,7 @@ pub(crate) struct Cli {
     /// Port of the HTTP and WebSocket APIs; 0 takes a free one
     #[arg(long, default_value_t = 8787)]
     port: u16,
-    /// Another name by which clients reach that port, beside localhost, 127.0.0.1 and [::1]; can be repeated
+    /// Another name by which clients reach that port, beside localhost, 127.0.0.1 and `[::1]`; can be repeated
     #[arg(long = "host", value_name = "NAME[:PORT]")]
     hosts: Vec<String>,
     /// The template [default: template.yaml here or in the nearest directory above]

@@ -265,10 +265,10 @@ async fn a_function_that_cannot_start_is_found_at_the_start_where_that_is_asked_
 #[tokio::test]
 async fn another_host_is_not_answered_for() {
     let directory = TempDir::new().unwrap();
-    let websocket = r#"
+    let websocket = r"
   Socket: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: WEBSOCKET, RouteSelectionExpression: $request.body.do}}
   SocketStage: {Type: AWS::ApiGatewayV2::Stage, Properties: {ApiId: !Ref Socket, StageName: live}}
-"#;
+";
     let mut options = write(directory.path(), &(TEMPLATE.to_owned() + websocket));
     options.hosts = vec!["tally.test".to_owned()];
     let stack = Stack::start(options).await.unwrap();

@@ -230,6 +230,7 @@ fn check_error(from: &str, to: &str, expected: &str) {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "it is one table of cases")]
 fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
     check_error("AWS::SQS::Queue", "AWS::MSK::Cluster", "Resources.Queue: the resource type `AWS::MSK::Cluster` is not known");
     check_error(

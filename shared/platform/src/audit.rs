@@ -183,6 +183,7 @@ impl Note {
 
 impl Event {
     /// The same with how many it tells of, and where there is more than its own to tell of, at which routes those were.
+    #[must_use]
     pub fn counting(mut self, count: u64, routes: Vec<String>) -> Self {
         self.detail.insert("count".to_owned(), count.into());
         if !routes.is_empty() {
@@ -193,6 +194,7 @@ impl Event {
     }
 
     /// An event of now that tells of so many more of what this one told of.
+    #[must_use]
     pub fn again(self, count: u64, routes: Vec<String>, now: Timestamp) -> Self {
         Self { id: ids::new_id(now), time: rfc3339(now), ..self }.counting(count, routes)
     }

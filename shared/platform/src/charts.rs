@@ -118,6 +118,7 @@ impl Charts {
     }
 
     /// Writes the subscription in place of what was `found`; where something else stands there by now, plans again from that.
+    #[allow(clippy::unnecessary_wraps, reason = "a plan that is made again may fail")]
     fn plan(
         self,
         connected_at: i64,

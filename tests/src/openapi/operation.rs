@@ -37,11 +37,11 @@ fn description(route: &Route) -> String {
         }
     };
     if let Some(scope) = route.scope {
-        description += &format!(" An API key needs the scope `{scope}`.");
+        description.extend([" An API key needs the scope `", scope.as_str(), "`."]);
     }
     if !route.limits.is_empty() {
         let limits: Vec<_> = route.limits.iter().map(|policy| format!("`{}`", policy.name)).collect();
-        description += &format!(" Limits: {}.", limits.join(", "));
+        description.extend([" Limits: ", &limits.join(", "), "."]);
     }
     description
 }

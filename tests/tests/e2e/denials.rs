@@ -1,6 +1,7 @@
 //! What a denial leaves in the trail: one event for what somebody was denied in a window, and a count of the rest.
 
 use platform::audit::{Event, Note, Outcome};
+use platform::clock::Clock;
 use platform::clock::Timestamp;
 use platform::context::Context;
 use platform::limits::{Policy, Quota};
@@ -64,7 +65,7 @@ async fn what_no_later_denial_tells_of_the_sweep_does_once() {
     let world = World::start().await;
     let counters = counters(&world);
     let tell = || world.stack.invoke("TellDenialsFunction", "{}");
-    let now = Timestamp::now();
+    let now = Clock::System.now();
     let before = Timestamp::from_second(now.as_second() - 600).unwrap();
     for _ in 0..4 {
         counters.first_in_window(PROBE, &event(before), before).await.unwrap();

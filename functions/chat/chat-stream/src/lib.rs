@@ -115,7 +115,7 @@ impl ChatStream {
         let reply = draft.reply().clone();
         // Who listens is found out while the conversation is read.
         let (turns, touched) = join(timeout_at(until, self.turns(&reply)), timeout_at(until, draft.touch())).await;
-        if let ControlFlow::Break(end) = heed(touched) {
+        if let ControlFlow::Break(end) = heed(&touched) {
             return Ok(end);
         }
         let Ok(turns) = turns else { return Ok(Some(StopReason::Deadline)) };
@@ -131,7 +131,7 @@ impl ChatStream {
             let event = tokio::select! {
                 biased;
                 () = sleep_until(until) => return Ok(Some(StopReason::Deadline)),
-                () = sleep_until(draft.due()) => match heed(timeout_at(until, draft.advance()).await) {
+                () = sleep_until(draft.due()) => match heed(&timeout_at(until, draft.advance()).await) {
                     ControlFlow::Continue(()) => continue,
                     ControlFlow::Break(end) => return Ok(end),
                 },
@@ -148,7 +148,7 @@ impl ChatStream {
                     draft.usage = usage;
                     // It is announced before the call is sent, and the next event is not asked for before it is stored.
                     if draft.is_unbilled()
-                        && let ControlFlow::Break(end) = heed(timeout_at(until, draft.touch()).await)
+                        && let ControlFlow::Break(end) = heed(&timeout_at(until, draft.touch()).await)
                     {
                         return Ok(end);
                     }
@@ -246,7 +246,7 @@ impl ChatStream {
 }
 
 /// How a reply ends by what others want of it, or because its time is up; `None` where somebody else has ended it.
-fn heed(touched: Result<Wish, Elapsed>) -> ControlFlow<Option<StopReason>> {
+fn heed(touched: &Result<Wish, Elapsed>) -> ControlFlow<Option<StopReason>> {
     match touched {
         Ok(Wish::GoOn) => ControlFlow::Continue(()),
         Ok(Wish::Stop) => ControlFlow::Break(Some(StopReason::Cancelled)),

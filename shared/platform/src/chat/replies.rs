@@ -178,9 +178,10 @@ impl Replies {
             Ok(())
         };
         let ((), limits) = try_join(owned, reserve.limits(&said.user_id)).await?;
-        let mut shown = match turn.goes_on {
-            true => remembered(&self.messages, &said.conversation_id, &said.id, REMEMBERED - u16::from(turn.is_new)).await?,
-            false => Vec::new(),
+        let mut shown = if turn.goes_on {
+            remembered(&self.messages, &said.conversation_id, &said.id, REMEMBERED - u16::from(turn.is_new)).await?
+        } else {
+            Vec::new()
         };
         if turn.is_new {
             shown.push(said.clone());

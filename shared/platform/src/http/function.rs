@@ -46,14 +46,11 @@ impl HttpFunction {
         lambda_runtime::run(service_fn(async move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
             let invocation = Invocation::new(&event.context, clock.clone());
             let call = Arc::new(Call::from(event.payload));
-            match answers.get(&call.route_key) {
-                Some(answer) => Ok(answer(call, invocation).await),
-                None => {
-                    let message =
-                        format!("this function has no endpoint for {:?}: compare template.yaml with the route table", call.route_key);
-                    Err(failure("unknown_route", message))
-                }
+            if let Some(answer) = answers.get(&call.route_key) {
+                return Ok(answer(call, invocation).await);
             }
+            let message = format!("this function has no endpoint for {:?}: compare template.yaml with the route table", call.route_key);
+            Err(failure("unknown_route", message))
         }))
         .await?;
         Ok(())

@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn what_is_json_is_read_as_the_crate_reads_it() {
         for text in [
-            r#"{}"#,
+            "{}",
             r#" {"a": null, "b": [true, 1, -1, 1.5, 18446744073709551615, "é😀\n", {"a": {}}, []], "c": {"a": 1, "b": {"a": 1}}} "#,
             r#"{"a": 1e400000}"#,
             r#"{"\ud83d\ude00": "\u0000"}"#,

@@ -66,13 +66,11 @@ impl SocketFunction {
         lambda_runtime::run(service_fn(async move |event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| {
             let invocation = Invocation::new(&event.context, clock.clone());
             let call = Arc::new(Call::from(event.payload));
-            match answers.get(&(call.route_key.as_str(), call.is_message)) {
-                Some(answer) => Ok(answer(Arc::clone(&call), invocation).await),
-                None => {
-                    let message = format!("this function has nothing for {:?}: compare template.yaml with the route table", call.route_key);
-                    Err(failure("unknown_route", message))
-                }
+            if let Some(answer) = answers.get(&(call.route_key.as_str(), call.is_message)) {
+                return Ok(answer(Arc::clone(&call), invocation).await);
             }
+            let message = format!("this function has nothing for {:?}: compare template.yaml with the route table", call.route_key);
+            Err(failure("unknown_route", message))
         }))
         .await?;
         Ok(())

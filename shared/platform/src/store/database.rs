@@ -190,12 +190,12 @@ where
     F: Future<Output = Result<T, SdkError<E>>>,
 {
     for attempt in 1..attempts {
-        match send().await {
+        match Box::pin(send()).await {
             Err(SdkError::ServiceError(error)) if error.err().is_collision() => backoff::pause(attempt).await,
-            sent => return sent,
+            result => return result,
         }
     }
-    send().await
+    Box::pin(send()).await
 }
 
 /// The error of a write, which may be that it collided with another: then nothing was written.

@@ -385,8 +385,8 @@ mod tests {
         let words = text.split(|character| !is_word(character)).filter_map(|word| word.split('.').next());
         let is_name = |word: &&str| word.starts_with('#') || word.starts_with(|first: char| first.is_ascii_lowercase());
         let words = words.filter(is_name).filter(|word| !matches!(*word, "attribute_exists" | "attribute_not_exists"));
-        let named = words.map(|word| names.get(word).map_or(word, String::as_str).to_owned());
-        named.chain(update.key().keys().cloned()).collect()
+        let attributes = words.map(|word| names.get(word).map_or(word, String::as_str).to_owned());
+        attributes.chain(update.key().keys().cloned()).collect()
     }
 
     #[test]

@@ -96,8 +96,8 @@ async fn a_connection_that_stalls_holds_up_no_other_and_no_cancel() {
     let platform = platform_of(&world, &[("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &url)]);
     let (drafts, reply) = (drafts(&world), pending(&platform, "At length", None).await);
     // The one that asked stalls; another one listens, too.
-    let head = drafts.head(&reply.id).await.unwrap().unwrap();
-    assert_eq!(drafts.join(head, "c-2=", 0).await.unwrap(), Joined::Live);
+    let stored = drafts.head(&reply.id).await.unwrap().unwrap();
+    assert_eq!(drafts.join(stored, "c-2=", 0).await.unwrap(), Joined::Live);
     let worker = ChatStream::with_provider(&platform, Box::new(Endless)).unwrap();
     let start = ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
     let writing = Box::pin(worker.write_reply(start, Instant::now() + Duration::from_mins(5)));
