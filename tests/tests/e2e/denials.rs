@@ -100,6 +100,6 @@ async fn an_address_that_mail_is_asked_for_is_counted_and_told_by_its_fingerprin
     assert!(!format!("{asked:?}{refused:?}").to_lowercase().contains("stranger"), "{refused:?}");
     // Nothing is counted under the address itself.
     let quota = Quota { limit: 1, window_seconds: 3600 };
-    let counted = counters(&world).count(&Policy::MAIL, quota, "stranger@example.com", Timestamp::now()).await.unwrap();
+    let counted = counters(&world).count(&Policy::MAIL, quota, "stranger@example.com", Clock::System.now()).await.unwrap();
     assert_eq!(counted.values().sum::<u64>(), 1);
 }

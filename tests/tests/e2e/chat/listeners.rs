@@ -125,6 +125,6 @@ async fn a_connection_that_stalls_holds_up_no_other_and_no_cancel() {
     let said: String = deltas.iter().map(|delta| delta["text"].as_str().unwrap()).collect();
     assert_eq!((said.as_str(), &end["stop_reason"]), (text.as_str(), &"cancelled".into()));
     assert!((1_u64..).zip(deltas).all(|(sequence, delta)| delta["sequence"] == sequence), "{deltas:?}");
-    let head = drafts.head(&reply.id).await.unwrap().unwrap();
-    assert_eq!(head.missed.into_iter().collect::<Vec<_>>(), ["c-1="]);
+    let left = drafts.head(&reply.id).await.unwrap().unwrap();
+    assert_eq!(left.missed.into_iter().collect::<Vec<_>>(), ["c-1="]);
 }
