@@ -48,12 +48,7 @@ impl ApiKeyText {
     }
 }
 
-/// Keys must not reach a log.
-impl std::fmt::Debug for ApiKeyText {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ApiKeyText")
-    }
-}
+crate::opaque!(ApiKeyText);
 
 impl FromStr for ApiKeyText {
     type Err = ();

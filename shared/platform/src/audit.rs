@@ -96,6 +96,7 @@ pub struct Note {
     action: Option<&'static str>,
     actor: Option<Actor>,
     resource: Option<String>,
+    of_path: Option<String>,
     detail: BTreeMap<String, Value>,
     failed: bool,
 }
@@ -120,6 +121,19 @@ impl Note {
         self
     }
 
+    /// The resource that the request's path names: the event names it where the note names none.
+    #[must_use]
+    pub(crate) fn of_path(mut self, resource: Option<String>) -> Self {
+        self.of_path = resource;
+        self
+    }
+
+    /// The same that an earlier note of the request had.
+    #[must_use]
+    pub(crate) fn of_path_as(self, earlier: &Self) -> Self {
+        self.of_path(earlier.of_path.clone())
+    }
+
     /// One more detail: text, a number, a truth value or a list of them. Whole numbers beyond 2^53 go in as text (RFC 8785).
     #[must_use]
     pub fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -140,13 +154,13 @@ impl Note {
         self
     }
 
-    /// How the event of an answer ends; input that is not valid (422) is not an attempt at anything.
+    /// How the event of an answer ends; input that is not valid (422) is not an attempt at anything, unless the note says so.
     pub fn outcome(&self, problem: Option<&Problem>) -> Option<Outcome> {
         match problem.map(|problem| problem.status) {
             None if self.failed => Some(Outcome::Failure),
             None => Some(Outcome::Success),
             Some(StatusCode::FORBIDDEN) => Some(Outcome::Denied),
-            Some(StatusCode::UNPROCESSABLE_ENTITY) => None,
+            Some(StatusCode::UNPROCESSABLE_ENTITY) if !self.failed => None,
             Some(_) => Some(Outcome::Failure),
         }
     }
@@ -168,7 +182,7 @@ impl Note {
             actor: self.actor.or_else(|| caller.map(Actor::from)),
             action: self.action.or(route_action)?.to_owned(),
             outcome,
-            resource: self.resource,
+            resource: self.resource.or(self.of_path),
             ip: context.address.clone(),
             user_agent: context.user_agent.clone(),
             request_id: context.request_id.clone(),

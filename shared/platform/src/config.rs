@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The environment of a function, read once at its start.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Config {
     variables: BTreeMap<String, String>,
 }
+
+crate::opaque!(Config);
 
 /// A setting that is missing or cannot be understood; it stops the function at its start.
 #[derive(Debug, thiserror::Error)]

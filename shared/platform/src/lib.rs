@@ -10,6 +10,18 @@
 //! - [`domain`]: types that parse once at the edge
 //! - [`platform`], [`config`], [`clock`], [`aws`], [`ids`], [`logging`]: what the rest stands on
 
+/// Gives types that hold a secret a `Debug` that says their name alone: what is logged holds no secret then, however deep.
+macro_rules! opaque {
+    ($($name:ident),*) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+    )*};
+}
+pub(crate) use opaque;
+
 pub mod api_key;
 pub mod audit;
 pub mod aws;

@@ -15,7 +15,8 @@ use crate::context::Context;
 use crate::ids;
 use crate::plan::Plan;
 use crate::platform::Platform;
-use crate::store::{Errand, Errands, StoreError, User};
+use crate::problem::Problem;
+use crate::store::{Errand, Errands, User};
 use crate::worker::Invoker;
 
 /// Seconds after which a mail would only confuse.
@@ -77,6 +78,9 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 2] = [Self::PasswordReset, Self::EmailVerification];
+
     /// As tables and events have it.
     pub fn name(self) -> &'static str {
         match self {
@@ -121,23 +125,29 @@ impl Accepted {
 #[derive(Debug, Clone)]
 pub struct Postbox {
     errands: Errands,
-    worker: Invoker,
+    /// Absent where the deployment sends no mail.
+    worker: Option<Invoker>,
 }
 
 impl Postbox {
-    /// Uses the errands' table and the worker whose ARN is the setting `SEND_MAIL_ARN`.
+    /// Uses the errands' table and the worker whose ARN is the setting `SEND_MAIL_ARN`. Without a `MAIL_DOMAIN` no mail is sent.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self {
-            errands: Errands::new(platform.database()?, &platform.config)?,
-            worker: Invoker::new(&platform.config, "SEND_MAIL_ARN")?,
-        })
+        let config = &platform.config;
+        let worker = config.get("MAIL_DOMAIN").map(|_| Invoker::new(config, "SEND_MAIL_ARN")).transpose()?;
+        Ok(Self { errands: Errands::new(platform.database()?, config)?, worker })
     }
 
-    /// Adds to a plan that a letter is sent once it is committed. A worker that can't be started changes no answer.
-    pub fn add<O>(&self, plan: Plan<O>, letter: Letter, context: &Context, now: Timestamp) -> Result<Plan<O>, StoreError> {
+    /// Adds to a plan that a letter is sent once it is committed. A worker that can't be started changes no answer. Where the
+    /// deployment sends no mail, a notice is left out, and a letter that a client waits for is refused: whether it could be sent
+    /// depends on the deployment alone, so that the refusal tells nothing of an address.
+    pub fn add<O>(&self, plan: Plan<O>, letter: Letter, context: &Context, now: Timestamp) -> Result<Plan<O>, Problem> {
+        let Some(worker) = self.worker.clone() else {
+            return if matches!(letter, Letter::Notice { .. }) { Ok(plan) } else { Err(Problem::no_mail()) };
+        };
         let asked_at = now.as_second();
-        let errand = Errand { id: ids::new_id(now), letter, context: context.clone(), asked_at, expires_at: asked_at + ERRAND_SECONDS };
-        let (worker, task) = (self.worker.clone(), Task { errand_id: errand.id.clone() });
+        let (id, context, expires_at) = (ids::new_id(now), context.clone(), asked_at + ERRAND_SECONDS);
+        let task = Task { errand_id: id.clone() };
+        let errand = Errand { id, letter, context, asked_at, expires_at, taken: false };
         Ok(plan.write(self.errands.leave(&errand)?).then(Box::new(move || {
             async move {
                 if let Err(error) = worker.start(&task).await {

@@ -1,6 +1,8 @@
 //! The API as data: every HTTP route and every WebSocket action, who may call it, its limits and its audit action.
 //! The documents, the fallback's 405 and the coverage tests walk these tables; template.yaml has one event per row.
 
+use crate::domain::ResourceId;
+use crate::http::Call;
 use crate::identity::{Role, Scope};
 use crate::limits::Policy;
 
@@ -27,6 +29,8 @@ pub struct Route {
     pub success: u16,
     /// Audit action written for each call, if any.
     pub audit: Option<&'static str>,
+    /// Kind of the resource whose id the last parameter of the path is: an event that names no other names this one.
+    pub resource: Option<&'static str>,
     /// One line for the documentation.
     pub summary: &'static str,
 }
@@ -75,6 +79,7 @@ impl Route {
             limits: &[],
             success: 200,
             audit: None,
+            resource: None,
             summary,
         }
     }
@@ -121,6 +126,16 @@ impl Route {
 
     const fn audited(self, action: &'static str) -> Self {
         Self { audit: Some(action), ..self }
+    }
+
+    const fn of(self, resource: &'static str) -> Self {
+        Self { resource: Some(resource), ..self }
+    }
+
+    /// The resource that a call names in its path, `user:<id>`.
+    pub fn resource_of(&self, call: &Call) -> Option<String> {
+        let parameter = self.path.split('/').rev().find_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))?;
+        Some(format!("{}:{}", self.resource?, call.path_parameter(parameter).parse::<ResourceId>().ok()?))
     }
 
     /// `POST /auth/login`: what API Gateway calls the route key.
@@ -313,8 +328,10 @@ pub const ME_DELETE: Route = Route::new("account", "DELETE", "/auth/me", "Delete
 pub const SESSIONS: Route = Route::new("sessions", "GET", "/auth/sessions", "One's own sessions, the newest first");
 
 /// The end of one of the caller's sessions.
-pub const END_SESSION: Route =
-    Route::new("sessions", "DELETE", "/auth/sessions/{id}", "End one of one's own sessions").status(204).audited("auth.session_ended");
+pub const END_SESSION: Route = Route::new("sessions", "DELETE", "/auth/sessions/{id}", "End one of one's own sessions")
+    .status(204)
+    .audited("auth.session_ended")
+    .of("session");
 
 /// Another password in place of the current one.
 pub const PASSWORD_CHANGE: Route = Route::new("password", "POST", "/auth/password", "Change the password; every other session ends")
@@ -367,19 +384,20 @@ pub const API_KEYS: Route = Route::new("api-keys", "GET", "/api-keys", "One's ow
 
 /// The end of an API key.
 pub const API_KEYS_DELETE: Route =
-    Route::new("api-keys", "DELETE", "/api-keys/{id}", "End an API key").status(204).audited("apikey.deleted");
+    Route::new("api-keys", "DELETE", "/api-keys/{id}", "End an API key").status(204).audited("apikey.deleted").of("api_key");
 
 /// All accounts.
 pub const USERS: Route =
     Route::new("users", "GET", "/users", "Every account, or those found by username or email").role(&[Role::Admin]).audited("users.read");
 
 /// One account.
-pub const USER: Route = Route::new("users", "GET", "/users/{id}", "An account").role(&[Role::Admin]).audited("users.read");
+pub const USER: Route = Route::new("users", "GET", "/users/{id}", "An account").role(&[Role::Admin]).audited("users.read").of("user");
 
 /// Whether an account may sign in, and its roles.
 pub const USER_UPDATE: Route = Route::new("users", "PATCH", "/users/{id}", "Say whether an account may sign in, and its roles")
     .role(&[Role::Admin])
-    .audited("user.updated");
+    .audited("user.updated")
+    .of("user");
 
 /// A new invitation.
 pub const INVITE_CREATE: Route = Route::new("invites", "POST", "/users/invites", "Invite someone to register")
@@ -396,7 +414,8 @@ pub const INVITES: Route =
 pub const INVITE_REVOKE: Route = Route::new("invites", "DELETE", "/users/invites/{id}", "Take an invitation back")
     .role(&[Role::Admin])
     .status(204)
-    .audited("invite.revoked");
+    .audited("invite.revoked")
+    .of("invite");
 
 /// Profits by company and month.
 pub const PROFITS: Route = Route::new("profits", "GET", "/profits", "Profits by company and month, filtered and sorted")
@@ -427,26 +446,32 @@ pub const CONVERSATIONS: Route =
 /// One of one's own conversations.
 pub const CONVERSATION: Route =
     Route::new("conversations", "GET", "/conversations/{id}", "A conversation with its messages, the newest first")
-        .scoped(Scope::ChatWrite);
+        .scoped(Scope::ChatWrite)
+        .of("conversation");
 
 /// Another title.
-pub const CONVERSATION_UPDATE: Route =
-    Route::new("conversations", "PATCH", "/conversations/{id}", "Give a conversation another title").scoped(Scope::ChatWrite);
+pub const CONVERSATION_UPDATE: Route = Route::new("conversations", "PATCH", "/conversations/{id}", "Give a conversation another title")
+    .scoped(Scope::ChatWrite)
+    .of("conversation");
 
 /// The end of a conversation. No API key may: one that leaks must not destroy what was said.
-pub const CONVERSATION_DELETE: Route =
-    Route::new("conversations", "DELETE", "/conversations/{id}", "Delete a conversation").status(204).audited("conversation.deleted");
+pub const CONVERSATION_DELETE: Route = Route::new("conversations", "DELETE", "/conversations/{id}", "Delete a conversation")
+    .status(204)
+    .audited("conversation.deleted")
+    .of("conversation");
 
 /// A conversation as a file, for its owner alone.
 pub const CONVERSATION_EXPORT: Route =
     Route::new("conversations", "GET", "/conversations/{id}/export", "A conversation as a file: JSON or Markdown")
         .limited(&[Policy::SEARCH])
-        .audited("conversation.exported");
+        .audited("conversation.exported")
+        .of("conversation");
 
 /// One message of one's own conversation, also while it is being written.
 pub const CONVERSATION_MESSAGE: Route =
     Route::new("conversations", "GET", "/conversations/{id}/messages/{message_id}", "One message of a conversation")
-        .scoped(Scope::ChatWrite);
+        .scoped(Scope::ChatWrite)
+        .of("message");
 
 /// What replies have taken.
 pub const USAGE: Route = Route::new("usage", "GET", "/usage", "What one's own replies have taken, or anyone's")
@@ -456,12 +481,14 @@ pub const USAGE: Route = Route::new("usage", "GET", "/usage", "What one's own re
 /// What a user may spend.
 pub const BUDGET: Route = Route::new("budgets", "GET", "/users/{id}/budget", "What a user's replies may cost in a month, and have")
     .role_or_me(&[Role::Admin], "id")
-    .audited("usage.read");
+    .audited("usage.read")
+    .of("user");
 
 /// Another budget.
 pub const BUDGET_SET: Route = Route::new("budgets", "PUT", "/users/{id}/budget", "Say what a user's replies may cost in a month")
     .role(&[Role::Admin])
-    .audited("budget.set");
+    .audited("budget.set")
+    .of("user");
 
 /// What all users may spend together.
 pub const DEPLOYMENT_BUDGET: Route =
@@ -555,6 +582,14 @@ mod tests {
     #[test]
     fn the_token_endpoint_is_limited_by_whatever_limits_what_it_does() {
         assert_eq!(TOKEN.limits, [REFRESH.limits, LOGIN.limits].concat());
+    }
+
+    #[test]
+    fn a_route_that_takes_an_id_says_what_of() {
+        for route in ROUTES {
+            let takes_id = route.path.contains("id}");
+            assert_eq!(route.resource.is_some(), takes_id, "{}", route.key());
+        }
     }
 
     #[test]

@@ -65,12 +65,7 @@ impl Secret {
     }
 }
 
-/// Secrets must not reach a log.
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret")
-    }
-}
+crate::opaque!(Secret);
 
 impl Secrets {
     /// Makes the client; nothing is sent yet.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use futures_util::future::join_all;
+use http::Method;
 use serde_json::{Value, json};
 use tally_tests::World;
 
@@ -230,4 +231,48 @@ async fn a_limit_refuses_says_when_and_counts_by_address_and_identifier() {
     }
     let fresh = world.post("/auth/login", None, &json!({"username": "fresh", "password": "x"})).await;
     fresh.problem(401, "invalid_credentials");
+}
+
+#[tokio::test]
+async fn addresses_that_only_look_alike_are_refused_and_a_domain_has_one_form() {
+    let world = World::with(&[("RateLimits", "*=100000/1m")]).await;
+    let register = async |username: &str, email: &str| {
+        let body = json!({"username": username, "email": email, "password": PASSWORD});
+        world.post("/auth/register", None, &body).await
+    };
+    for email in ["\u{212a}im@example.com", "kim@\u{212a}iwi.example", "müller@example.com", "kim@bu\u{308}cher.example"] {
+        register("kim", email).await.invalid(&["/email"]);
+        world.post("/auth/password/forgot", None, &json!({"email": email})).await.invalid(&["/email"]);
+    }
+    let made = register("kim", "Kim@BÜCHER.example").await.expect(201);
+    assert_eq!(made["user"]["email"], "Kim@xn--bcher-kva.example");
+    for taken in ["kim@bücher.example", "KIM@xn--bcher-kva.example"] {
+        register("other", taken).await.problem(409, "account_exists");
+        world.login(taken, PASSWORD).await;
+    }
+    world.mailed_token("/auth/password/forgot", "Kim@xn--bcher-kva.example").await;
+}
+
+#[tokio::test]
+async fn a_new_password_that_may_not_be_says_nothing_of_the_current_one() {
+    let world = World::start().await;
+    let caller = world.someone().await;
+    let new = format!("Aa1!{}", caller.username);
+    for current in [PASSWORD, "Wrong-Horse-9"] {
+        let change = json!({"current_password": current, "new_password": new});
+        world.post("/auth/password", Some(&caller), &change).await.invalid(&["/new_password"]);
+    }
+    assert_eq!(world.events(&world.admin().await, "auth.password_changed").await.len(), 0);
+}
+
+#[tokio::test]
+async fn names_do_not_use_up_what_limits_passwords() {
+    let world = World::with(&[("RateLimits", "account=1/1h,*=100000/1m")]).await;
+    let caller = world.someone().await;
+    for name in ["Anna", "Berta", "Clara"] {
+        world.call(Method::PATCH, "/auth/me", &caller, &json!({"full_name": name})).await.expect(200);
+    }
+    let change = json!({"current_password": "Wrong-Horse-9", "email": "x@example.com"});
+    world.call(Method::PATCH, "/auth/me", &caller, &change).await.problem(401, "invalid_credentials");
+    world.call(Method::PATCH, "/auth/me", &caller, &change).await.problem(429, "rate_limited");
 }

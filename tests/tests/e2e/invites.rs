@@ -93,6 +93,18 @@ async fn an_invitation_to_an_address_is_for_that_address() {
     let made = invite(&world, &world.admin().await, &json!({"email": "Guest@Example.com"})).await;
     register(&world, "thief", &made["token"]).await.invalid(&["/email"]);
     register(&world, "guest", &made["token"]).await.expect(201);
+    register(&world, "later", &made["token"]).await.invalid(&["/invite"]);
+    register(&world, "fool", &json!("x")).await.invalid(&["/invite"]);
+    // Each use is in the trail, by the invitation that the token names.
+    let events = world.events(&world.admin().await, "auth.register").await;
+    let told: Vec<_> = events
+        .iter()
+        .filter(|event| event["outcome"] == "failure")
+        .map(|event| (&event["detail"]["username"], &event["resource"]))
+        .collect();
+    let invite = json!(format!("invite:{}", id(&made)));
+    assert_eq!(told, [(&json!("thief"), &invite), (&json!("later"), &invite), (&json!("fool"), &Value::Null)]);
+    assert!(!format!("{events:?}").contains(made["token"].as_str().unwrap()));
 }
 
 #[tokio::test]
@@ -108,6 +120,8 @@ async fn of_twenty_registrations_with_one_invitation_one_succeeds() {
     for answer in refused {
         answer.invalid(&["/invite"]);
     }
+    let events = world.events(&world.admin().await, "auth.register").await;
+    assert_eq!(events.iter().filter(|event| event["outcome"] == "failure").count(), 19);
 }
 
 #[tokio::test]

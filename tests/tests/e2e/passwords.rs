@@ -55,7 +55,7 @@ impl Accounts {
             api_keys: std::collections::BTreeMap::new(),
         };
         let writes = self.users.create(&user, &username, &email).unwrap();
-        self.platform.database().unwrap().commit(writes.into()).await.unwrap();
+        self.platform.database().unwrap().commit(writes).await.unwrap();
     }
 
     async fn hash(&self, name: &str) -> String {

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use platform::clock::{Clock, Timestamp};
 use platform::context::Context;
 use platform::ids;
-use platform::mail::{Letter, Purpose};
+use platform::mail::{Letter, Notice, Purpose};
 use platform::store::{Errand, Errands, MailTokens};
 use serde_json::{Value, json};
 use tally_tests::{Answer, Caller, World, id};
@@ -173,6 +173,54 @@ async fn mail_that_cannot_be_sent_changes_no_answer_and_can_be_asked_for_again()
 }
 
 #[tokio::test]
+async fn a_mail_that_ses_refuses_fails_at_every_attempt() {
+    let world = World::start().await;
+    let caller = world.someone().await;
+    world.mailed_token(FORGOT, &email(&caller)).await;
+    let outbox = world.stack.outbox().mail(0).await.file.parent().unwrap().to_owned();
+    let platform = world.platform("PasswordFunction");
+    let errands = Errands::new(platform.database().unwrap(), &platform.config).unwrap();
+    let asked_at = Clock::System.now().as_second();
+    let letters = [
+        Letter::PasswordReset { email: email(&caller) },
+        Letter::Notice { of: Notice::PasswordChanged, username: "x".into(), email: email(&caller) },
+    ];
+    for letter in letters {
+        fs::remove_dir_all(&outbox).unwrap();
+        let id = ids::new_id(Clock::System.now());
+        let errand = Errand { id: id.clone(), letter, context: Context::default(), asked_at, expires_at: asked_at + 60, taken: false };
+        platform.database().unwrap().commit(vec![errands.leave(&errand).unwrap()]).await.unwrap();
+        let task = json!({"errand_id": id}).to_string();
+        let attempt = async || world.stack.invoke("SendMailFunction", task.clone()).await.map(drop);
+        // Lambda makes three, and then puts the task into the failure queue. The mail might have gone out: it is not sent again.
+        attempt().await.unwrap_err();
+        fs::create_dir(&outbox).unwrap();
+        attempt().await.unwrap_err();
+        attempt().await.unwrap_err();
+        assert_eq!(world.stack.outbox().mails().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn where_no_mail_is_sent_who_asks_for_it_is_told() {
+    let world = World::with(&[("MailDomain", ""), ("RateLimits", "*=100000/1m")]).await;
+    let caller = world.someone().await;
+    for path in [FORGOT, "/auth/email/resend"] {
+        for email in [email(&caller), "nobody@example.com".to_owned()] {
+            let refused = world.post(path, None, &json!({"email": email})).await;
+            let problem = refused.problem(503, "unavailable");
+            assert_eq!(problem["detail"], "This deployment sends no mail. Ask an administrator instead.");
+            assert_eq!(refused.headers.get("retry-after"), None);
+        }
+    }
+    // A notice is left out, and what it would tell of is done.
+    let change = json!({"current_password": OLD, "new_password": NEW});
+    let (answer, calls) = world.round_trips(world.post("/auth/password", Some(&caller), &change)).await;
+    answer.expect(204);
+    assert!(!calls.iter().any(|call| call.contains("Errands")), "{calls:?}");
+}
+
+#[tokio::test]
 async fn an_errand_is_run_once_and_in_time_and_never_after_a_newer_one() {
     let world = World::start().await;
     let caller = world.someone().await;
@@ -185,7 +233,7 @@ async fn an_errand_is_run_once_and_in_time_and_never_after_a_newer_one() {
         let (errand_id, asked_at) = (ids::new_id(now), now.as_second() - seconds_ago);
         let letter = Letter::PasswordReset { email: email(&caller) };
         let expires_at = asked_at + good_for;
-        let errand = Errand { id: errand_id.clone(), letter, context: Context::default(), asked_at, expires_at };
+        let errand = Errand { id: errand_id.clone(), letter, context: Context::default(), asked_at, expires_at, taken: false };
         database.commit(vec![errands.leave(&errand).unwrap()]).await.unwrap();
         let task = json!({"errand_id": errand_id}).to_string();
         for result in join_all((0..5).map(async |_| world.stack.invoke("SendMailFunction", task.clone()).await)).await {

@@ -64,9 +64,11 @@ async fn check(world: &World, request: (&str, Option<&Caller>, Option<Value>), e
     answer
 }
 
-/// Calls with the tables' names in the template, without the word that all of them end with.
+/// Calls with the tables' names in the template, without the word that all of them end with. The deletion of an errand is left
+/// out: it follows its mail, which these tests wait for, sooner or later.
 fn short(calls: &[String]) -> Vec<String> {
-    calls.iter().map(|call| call.replace("tally-local-", "").replace("Table", "")).collect()
+    let calls = calls.iter().map(|call| call.replace("tally-local-", "").replace("Table", ""));
+    calls.filter(|call| call != "DeleteItem Errands").collect()
 }
 
 #[tokio::test]
@@ -97,11 +99,12 @@ async fn accounts_ask_no_more_than_they_must() {
 
     let caller = world.login("frugal", "Correct-Horse-9").await;
     let spend = json!({"refresh_token": caller.refresh});
-    let rotate = ["GetItem Sessions", "GetItem Users", "TransactWriteItems Users+Sessions+Audit"];
-    check(&world, ("POST /auth/refresh", None, Some(spend.clone())), &[&TWO_LIMITS, &rotate]).await;
-    // The other tab.
-    let again = ["GetItem Sessions", "PutItem Audit"];
-    check(&world, ("POST /auth/refresh", None, Some(spend)), &[&TWO_LIMITS, &again]).await;
+    // The session says first what the token counts for.
+    let rotate = ["GetItem Users", "TransactWriteItems Users+Sessions+Audit"];
+    check(&world, ("POST /auth/refresh", None, Some(spend.clone())), &[&["GetItem Sessions"], &TWO_LIMITS, &rotate]).await;
+    // The other tab, which counts for the address alone.
+    let again = ["GetItem Sessions", "UpdateItem Limits", "PutItem Audit"];
+    check(&world, ("POST /auth/refresh", None, Some(spend)), &[&again]).await;
 
     check(&world, ("GET /auth/me", Some(&caller), None), &[&["GetItem Users", "UpdateItem Limits"]]).await;
     let list = ["GetItem Users", "BatchGetItem Sessions"];
@@ -134,8 +137,8 @@ async fn oauth_clients_and_services_ask_no_more_than_they_must() {
     check(&world, ("POST /auth/introspect", Some(&service), shown.clone()), &[known[0], known[1], &look]).await;
 
     let spend = json!({"grant_type": "refresh_token", "refresh_token": caller.refresh});
-    let rotate = ["GetItem Sessions", "GetItem Users", "TransactWriteItems Users+Sessions+Audit"];
-    check(&world, ("POST /auth/token", None, Some(spend)), &[&TWO_LIMITS, &rotate]).await;
+    let rotate = ["GetItem Users", "TransactWriteItems Users+Sessions+Audit"];
+    check(&world, ("POST /auth/token", None, Some(spend)), &[&["GetItem Sessions"], &TWO_LIMITS, &rotate]).await;
     let login = json!({"grant_type": "password", "username": "demo", "password": "SecureDemo123!"});
     let begin = ["TransactWriteItems Sessions+Users+Limits+Audit"];
     check(&world, ("POST /auth/token", None, Some(login)), &[&GUESS, &FIND_USER, &begin]).await;
@@ -150,7 +153,7 @@ async fn mail_asks_no_more_than_it_must() {
     let caller = world.someone().await;
     let email = format!("{}@example.com", caller.username);
     let (token, calls) = world.round_trips(world.mailed_token("/auth/password/forgot", &email)).await;
-    let worker = ["GetItem Errands", "GetItem Users", "GetItem Users", "TransactWriteItems Errands+MailTokens+Audit"];
+    let worker = ["GetItem Errands", "GetItem Users", "GetItem Users", "TransactWriteItems Errands+MailTokens+Users+Audit"];
     assert_eq!(short(&calls), [TWO_LIMITS.as_slice(), &["TransactWriteItems Errands+Audit"], &worker].concat());
 
     let (_, calls) = world
@@ -177,7 +180,7 @@ async fn verifying_asks_no_more_than_it_must() {
         })
         .await;
     let register = ["UpdateItem Limits", "TransactWriteItems Users+Errands+Audit"];
-    let worker = ["GetItem Errands", "GetItem Users", "GetItem Users", "TransactWriteItems Errands+MailTokens+Audit"];
+    let worker = ["GetItem Errands", "GetItem Users", "GetItem Users", "TransactWriteItems Errands+MailTokens+Users+Audit"];
     assert_eq!(short(&calls), [&register[..], &worker].concat());
     let verify = ["UpdateItem Limits", "GetItem MailTokens", "GetItem Users", "TransactWriteItems MailTokens+Users+Audit"];
     check(&world, ("POST /auth/email/verify", None, Some(json!({"token": token}))), &[&verify]).await;
@@ -204,9 +207,11 @@ async fn owners_ask_no_more_than_they_must() {
         // What follows the end of an account is the sweep of its conversations, which may have begun.
         let mut calls = short(&calls);
         calls.retain(|call| !call.ends_with(" Sweeps") && !call.ends_with(" Conversations"));
+        // A name takes no password, and counts as a call alone.
+        let admitted = if number > 0 { &admitted[..] } else { &admitted[..2] };
         // The session is read and the call counted side by side.
         calls[..2].sort_unstable();
-        assert_eq!(calls, [&admitted[..], &user, writes, notice].concat(), "{route}");
+        assert_eq!(calls, [admitted, &user, writes, notice].concat(), "{route}");
     };
     let write = ["TransactWriteItems Users+Audit"];
     check(0, "PATCH /auth/me", json!({"full_name": "Anna"}), &write).await;

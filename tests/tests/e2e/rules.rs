@@ -101,6 +101,29 @@ fn one_place_writes_so_that_what_collides_is_tried_again() {
 }
 
 #[test]
+fn no_secret_is_printed() {
+    let sources = ["functions", "shared"].iter().flat_map(|directory| files(&root().join(directory), ".rs"));
+    for path in sources {
+        let text = fs::read_to_string(&path).unwrap();
+        for (derived, item) in text.split("#[derive(").skip(1).filter_map(|part| part.split_once(")]")) {
+            let item = item.split_once("\n}").map_or("", |(item, _)| item);
+            let mut fields = item.lines().filter_map(|line| line.trim().trim_start_matches("pub ").split_once(": "));
+            let secret = fields.find(|(name, of)| {
+                let ends = ["_hash", "password", "access_token", "refresh_token", "ticket", "secret"];
+                let is_named_so = ends.iter().any(|end| name.ends_with(end)) || ["token", "key"].contains(name);
+                // A type of the project's own says itself how it is printed.
+                is_named_so && ["str", "String", "u8"].iter().any(|plain| of.contains(plain))
+            });
+            assert!(
+                !item.contains("struct ") || !derived.contains("Debug") || secret.is_none(),
+                "{} derives Debug over {secret:?}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
 fn one_place_each_reads_the_environment_and_the_clock() {
     let excused = ["shared/platform/src/clock.rs", "shared/platform/src/config.rs"].map(|path| root().join(path));
     let sources = ["functions", "shared"].iter().flat_map(|directory| files(&root().join(directory), ".rs"));
@@ -204,8 +227,9 @@ fn mail_comes_from_the_one_address_that_is_told() {
     for (id, function) in &functions {
         for statement in statements(function).into_iter().filter(|statement| list(&statement["Action"]).contains(&&json!("ses:SendEmail")))
         {
-            let from = &function["Properties"]["Environment"]["Variables"]["MAIL_FROM"];
-            assert_eq!(&statement["Condition"]["StringEquals"]["ses:FromAddress"], from, "{id}");
+            let from = json!({"Fn::Sub": "no-reply@${MailDomain}"});
+            assert_eq!(statement["Condition"]["StringEquals"]["ses:FromAddress"], from, "{id}");
+            assert_eq!(function["Properties"]["Environment"]["Variables"]["MAIL_DOMAIN"], json!({"Ref": "MailDomain"}), "{id}");
         }
     }
 }
@@ -318,6 +342,7 @@ fn a_function_may_use_what_it_is_told_of_and_nothing_else() {
         assert_eq!(told("_ARN", "AWS::Serverless::Function"), allowed("lambda:"), "workers of {id}");
         let posts = permissions(function).iter().any(|(action, _)| action.starts_with("execute-api:"));
         assert_eq!(settings.contains_key("CONNECTIONS_ENDPOINT"), posts, "connections of {id}");
-        assert_eq!(settings.contains_key("MAIL_FROM"), !allowed("ses:").is_empty(), "mail of {id}");
+        let mails = !allowed("ses:").is_empty() || settings.contains_key("SEND_MAIL_ARN");
+        assert_eq!(settings.contains_key("MAIL_DOMAIN"), mails, "mail of {id}");
     }
 }

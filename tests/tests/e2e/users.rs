@@ -1,20 +1,24 @@
 //! Accounts as administrators see and change them, and that there is always one of those.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use futures_util::future::{join, join_all};
 use http::Method;
+use platform::clock::Clock;
 use platform::gate::{Gate, Passage};
 use platform::http::{Call, Endpoint as _, Fields, Request};
 use platform::identity::{Identity, Role};
+use platform::ids;
 use platform::routes;
 use platform::store::{AccountFilter, User, Users};
 use serde_json::{Value, json};
 use tally_local::aws::Failure;
 use tally_tests::{Answer, Caller, World, id};
 use users::UpdateUser;
+
+use crate::api_keys::new_key;
 
 const PASSWORD: &str = "Correct-Horse-9";
 
@@ -194,6 +198,10 @@ async fn a_deactivated_account_is_out_at_once() {
     let (admin, caller) = (world.admin().await, world.someone().await);
     let user_id = user_id(&world, &caller.username).await;
     let mut socket = world.connect(&caller).await;
+    let key = world.post("/api-keys", Some(&caller), &new_key(&["profits:read"], Duration::from_hours(1))).await.expect(201);
+    let with_key = || world.send(world.request(Method::GET, "/profits").header("x-api-key", key["key"].as_str().unwrap()));
+    with_key().await.expect(200);
+    let token = world.mailed_token("/auth/password/forgot", &format!("{}@example.com", caller.username)).await;
     assert_eq!(patch(&world, &admin, &user_id, &json!({"is_active": false})).await.expect(200)["is_active"], false);
     assert_eq!(socket.next().await, None);
     world.post("/auth/ws-ticket", Some(&caller), &json!({})).await.problem(401, "invalid_token");
@@ -204,11 +212,39 @@ async fn a_deactivated_account_is_out_at_once() {
     let event = world.events(&admin, "user.updated").await.pop().unwrap();
     assert_eq!((&event["detail"]["was_active"], &event["detail"]["is_active"]), (&json!(true), &json!(false)));
     assert_eq!(event["detail"]["ended_sessions"].as_array().unwrap().len(), 1);
+    assert_eq!(event["detail"]["ended_api_keys"], json!([key["id"]]));
     // Once more changes nothing, and what ended does not come back.
     patch(&world, &admin, &user_id, &json!({"is_active": false})).await.expect(200);
     patch(&world, &admin, &user_id, &json!({"is_active": true})).await.expect(200);
     world.post("/auth/ws-ticket", Some(&caller), &json!({})).await.problem(401, "invalid_token");
-    world.login(&caller.username, PASSWORD).await;
+    with_key().await.problem(401, "invalid_token");
+    let reset = json!({"token": token, "new_password": "Another-Horse-9"});
+    world.post("/auth/password/reset", None, &reset).await.problem(401, "invalid_token");
+    let caller = world.login(&caller.username, PASSWORD).await;
+    assert_eq!(world.get("/api-keys", Some(&caller)).await.expect(200)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn what_is_not_found_is_in_the_trail_by_its_id() {
+    let world = World::start().await;
+    let admin = world.admin().await;
+    let nothing = ids::new_id(Clock::System.now());
+    let with_ids: Vec<_> = routes::ROUTES.iter().filter(|route| route.resource.is_some() && route.audit.is_some()).collect();
+    assert!(with_ids.len() >= 7, "{}", with_ids.len());
+    for route in with_ids {
+        let path = route.path.replace("{id}", &nothing).replace("{message_id}", &nothing);
+        let body = match route.method {
+            "PATCH" => json!({"is_active": false}),
+            "PUT" => json!({"monthly_usd": "5.00"}),
+            _ => json!({}),
+        };
+        let request = world.request(route.method.parse().unwrap(), &path).bearer_auth(&admin.access);
+        let request = if route.method == "GET" || route.method == "DELETE" { request } else { request.json(&body) };
+        world.send(request).await.problem(404, "not_found");
+        let event = world.events(&admin, route.audit.unwrap()).await.pop().unwrap();
+        let resource = format!("{}:{nothing}", route.resource.unwrap());
+        assert_eq!((&event["outcome"], &event["resource"]), (&json!("failure"), &json!(resource)), "{}", route.key());
+    }
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ pub async fn token_of_an_account(world: &World) -> String {
     let expires_at = platform.clock.now().as_second() + 60;
     let kept = MailToken { user_id: user.id.clone(), email: user.email.clone(), token_hash: ids::sha256(&token), expires_at };
     let issue = tokens.issue(Purpose::EmailVerification, kept).unwrap();
-    database.commit(users.await_email(&user, &email).into_iter().chain([issue]).collect()).await.unwrap();
+    database.commit(vec![users.await_email(&user, &email), issue]).await.unwrap();
     token
 }
 
@@ -132,7 +132,12 @@ async fn nothing_is_verified_where_that_is_not_asked_for() {
 async fn an_account_keeps_its_address_until_the_other_one_is_verified() {
     let world = asking().await;
     let (caller, number) = resident(&world, "bert").await;
-    relocate(&world, &caller, "Admin@example.com").await.problem(409, "account_exists");
+    // Whether another account has the address is told to nobody but the holder of its mailbox.
+    let taken = relocate(&world, &caller, "Admin@example.com").await.expect(202);
+    assert_eq!(taken["user"]["unverified_email"], "Admin@example.com");
+    let token = mailed(&world, number, "Admin@example.com").await;
+    verify(&world, &token).await.problem(409, "account_exists");
+    let number = number + 1;
     let answer = relocate(&world, &caller, "Bert@new.example.com").await.expect(202);
     assert_eq!(
         (&answer["user"]["email"], &answer["user"]["unverified_email"]),
@@ -179,6 +184,40 @@ async fn a_move_that_is_overtaken_or_given_up_is_not_made() {
         (&me(&world, &caller).await["email"], me(&world, &caller).await.get("unverified_email")),
         (&json!("carl@example.com"), None)
     );
+}
+
+#[tokio::test]
+async fn the_address_that_an_account_has_changes_nothing_and_gives_up_another() {
+    let world = asking().await;
+    let (caller, number) = resident(&world, "fred").await;
+    let before = me(&world, &caller).await;
+    let same = relocate(&world, &caller, "fred@example.com").await.expect(200);
+    assert_eq!((&same["user"], me(&world, &caller).await), (&before, before.clone()));
+    login(&world, "fred", PASSWORD).await.expect(200);
+
+    relocate(&world, &caller, "other@example.com").await.expect(202);
+    let token = mailed(&world, number, "other@example.com").await;
+    assert_eq!(relocate(&world, &caller, "fred@example.com").await.expect(200)["user"], before);
+    verify(&world, &token).await.problem(401, "invalid_token");
+    login(&world, "fred", PASSWORD).await.expect(200);
+    // No mail but the one that asked for the move.
+    assert_eq!(world.stack.outbox().mails().len(), number + 1);
+    let changed: Vec<_> =
+        world.events(&world.admin().await, "account.updated").await.iter().map(|event| event["detail"]["changed"].clone()).collect();
+    assert_eq!(changed, [json!(["unverified_email"]), json!(["unverified_email"]), json!([])]);
+}
+
+#[tokio::test]
+async fn an_account_that_was_never_verified_does_not_become_so_by_its_own_address() {
+    let world = World::start().await;
+    let token = token_of_an_account(&world).await;
+    let user_id = token.split_once('.').unwrap().0;
+    let admin = world.admin().await;
+    let user = world.get(&format!("/users/{user_id}"), Some(&admin)).await.expect(200);
+    let caller = world.login(user["username"].as_str().unwrap(), PASSWORD).await;
+    let body = json!({"email": user["email"], "current_password": PASSWORD});
+    let kept = world.call(Method::PATCH, "/auth/me", &caller, &body).await.expect(200);
+    assert_eq!(kept["user"]["unverified_email"], user["email"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Gives an account another address, at once or, where addresses are verified, once that is. The old one is told, and what
-//! was mailed to it opens nothing any more.
+//! was mailed to it opens nothing any more. The address that the account has already changes nothing, and gives up another
+//! that it waits for.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -45,6 +46,19 @@ pub struct Move {
     pub now: Timestamp,
 }
 
+/// What a move comes to.
+#[derive(Clone, Copy)]
+enum Step {
+    /// The account has the address already.
+    Stay,
+    /// The account has the address already, and no longer waits for another.
+    GiveUp,
+    /// The account waits until the address is verified.
+    Wait,
+    /// The address is the account's.
+    Relocate,
+}
+
 impl Warrant {
     /// The same for the account as it stands, if it is one: only the address that it waits for now can be verified.
     async fn still(self, user: &User) -> Result<Self, Problem> {
@@ -71,17 +85,21 @@ impl Mover {
     /// The claims, the account and the mail, all or nothing. Boxed, because an account that changes meanwhile leads back here.
     pub fn plan(self, user: User, to: Move) -> BoxFuture<'static, Result<Plan<Changed>, Problem>> {
         async move {
-            let waits = self.verifies && matches!(to.warrant, Warrant::Session(_));
-            let note = note(&user, &to, waits);
+            let step = self.step(&user, &to);
+            let note = step.note(&user, &to);
             let warrant = match to.warrant.still(&user).await {
                 Ok(warrant) => warrant,
                 Err(problem) => return Ok(Plan::refuse(problem).note(note)),
             };
             let to = Move { warrant, ..to };
-            let (plan, writes) = if waits {
-                (self.wait(&user, &to)?, self.users.await_email(&user, &to.email))
-            } else {
-                (self.relocate(&user, &to)?, self.users.move_email(&user, &to.email)?)
+            let (plan, writes) = match step {
+                Step::Stay => (Plan::reply(Changed { user: user.account() }), Vec::new()),
+                Step::GiveUp => {
+                    let after = User { unverified_email: None, ..user.clone() };
+                    (Plan::reply(Changed { user: after.account() }), vec![self.users.keep_email(&user)])
+                }
+                Step::Wait => (self.wait(&user, &to)?, vec![self.users.await_email(&user, &to.email)]),
+                Step::Relocate => (self.relocate(&user, &to)?, self.users.move_email(&user, &to.email)?),
             };
             let mut overtaken = Some(move |found: Option<_>| {
                 async move {
@@ -99,11 +117,22 @@ impl Mover {
         .boxed()
     }
 
+    fn step(&self, user: &User, to: &Move) -> Step {
+        let by_mail = matches!(to.warrant, Warrant::Mail(_));
+        match &user.unverified_email {
+            _ if by_mail => Step::Relocate,
+            Some(_) if user.email == to.email.to_string() && !user.is_unverified() => Step::GiveUp,
+            _ if user.email == to.email.to_string() => Step::Stay,
+            _ if self.verifies => Step::Wait,
+            _ => Step::Relocate,
+        }
+    }
+
     /// What goes with an account that waits for another address: a mail there.
     fn wait(&self, user: &User, to: &Move) -> Result<Plan<Changed>, Problem> {
         let after = User { unverified_email: Some(to.email.to_string()), ..user.clone() };
         let plan = Plan::reply(Reply::new(Changed { user: after.account() }).status(StatusCode::ACCEPTED));
-        Ok(self.postbox.add(plan, Letter::EmailVerification { email: user.email.clone() }, &to.context, to.now)?)
+        self.postbox.add(plan, Letter::EmailVerification { email: user.email.clone() }, &to.context, to.now)
     }
 
     /// What goes with another address: a token is used up, the old address is told.
@@ -120,19 +149,22 @@ impl Mover {
             return Ok(plan);
         }
         let plan = plan.write(self.tokens.forget(Purpose::PasswordReset, &user.id));
-        Ok(self.postbox.add(plan, Letter::notice(Notice::EmailChanged, user), &to.context, to.now)?)
+        self.postbox.add(plan, Letter::notice(Notice::EmailChanged, user), &to.context, to.now)
     }
 }
 
-fn note(user: &User, to: &Move, waits: bool) -> Note {
-    let note = match &to.warrant {
-        _ if waits => Note::default().detail("changed", vec!["unverified_email"]),
-        Warrant::Mail(token) if token.email == user.email => Note::action("auth.email_verified"),
-        _ => Note::action("auth.email_changed"),
-    };
-    let note = note.resource("user", &user.id);
-    match &to.warrant {
-        Warrant::Session(_) => note,
-        Warrant::Mail(_) => note.actor(Actor::user(&user.id, &user.username)),
+impl Step {
+    fn note(self, user: &User, to: &Move) -> Note {
+        let note = match (self, &to.warrant) {
+            (Self::Stay, _) => Note::default().detail("changed", Vec::<&str>::new()),
+            (Self::GiveUp | Self::Wait, _) => Note::default().detail("changed", vec!["unverified_email"]),
+            (Self::Relocate, Warrant::Mail(token)) if token.email == user.email => Note::action("auth.email_verified"),
+            (Self::Relocate, _) => Note::action("auth.email_changed"),
+        };
+        let note = note.resource("user", &user.id);
+        match &to.warrant {
+            Warrant::Session(_) => note,
+            Warrant::Mail(_) => note.actor(Actor::user(&user.id, &user.username)),
+        }
     }
 }

@@ -83,7 +83,7 @@ impl DeleteMe {
             let [account, name, email] = self.users.remove(&user);
             let users = self.users.clone();
             let plan = Plan::reply(()).note(note).write(name).write(email);
-            let plan = plan.write(self.tokens.forget(Purpose::PasswordReset, &user.id));
+            let plan = Purpose::ALL.iter().fold(plan, |plan, purpose| plan.write(self.tokens.forget(*purpose, &user.id)));
             let plan = self.ending.add(plan, &ended).await?;
             let plan = self.postbox.add(plan, Letter::notice(Notice::AccountDeleted, &user), &context, now)?;
             let plan = self.sweep(plan.write(self.sweeps.leave(Deleted::Users, &user.id, now)?), &user.id);

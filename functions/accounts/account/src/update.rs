@@ -1,4 +1,4 @@
-//! `PATCH /auth/me`: another name, or another address for whoever says the password.
+//! `PATCH /auth/me`: another name, or another address for a caller who says the password.
 
 use platform::audit::Note;
 use platform::config::ConfigError;
@@ -28,7 +28,8 @@ pub struct AccountChange {
     #[schema(value_type = Option<String>, max_length = 100, example = "Anna Berg")]
     pub full_name: Option<Option<FullName>>,
     /// Another address, which goes with the current password. Where addresses are verified, the answer is 202, and the
-    /// account keeps the one it has until a token that is mailed to this one is sent back.
+    /// account keeps the one it has until a token that is mailed to this one is sent back. The address that the account has
+    /// changes nothing, and gives up another that it waits for.
     #[schema(value_type = Option<String>, format = "email", max_length = 254)]
     pub email: Option<Email>,
     /// The current password, where the address is to be changed.
@@ -72,6 +73,11 @@ impl Endpoint for UpdateMe {
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self { mover: Mover::new(platform)? })
+    }
+
+    /// A name takes no password, so that it uses up nothing of what limits attempts at one.
+    fn row(&self, request: &Request<'_, Self>) -> Route {
+        if request.body.email.is_some() { Self::ROUTE } else { Route { limits: &[], ..Self::ROUTE } }
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Changed>, Problem> {

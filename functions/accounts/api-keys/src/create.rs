@@ -44,7 +44,7 @@ pub struct NewApiKey {
 }
 
 /// A new key with its text.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct CreatedApiKey {
     /// The key as it is listed.
     #[serde(flatten)]

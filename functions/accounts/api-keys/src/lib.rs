@@ -3,7 +3,6 @@
 mod create;
 mod fields;
 
-use platform::audit::Note;
 use platform::clock::{Timestamp, rfc3339};
 use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
@@ -114,8 +113,7 @@ impl Endpoint for DeleteApiKey {
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
         let id = &request.call.path_id("id")?;
         let user_id = &request.caller.user_id;
-        let plan = Plan::reply(()).note(Note::default().resource("api_key", id));
-        let plan = plan.write_or(self.keys.delete(id, user_id), Problem::not_found());
+        let plan = Plan::reply(()).write_or(self.keys.delete(id, user_id), Problem::not_found());
         Ok(plan.write_or(self.users.dismiss_key(user_id, id), Problem::not_found()))
     }
 }

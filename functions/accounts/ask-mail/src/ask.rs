@@ -59,6 +59,6 @@ impl Asker {
         now: Timestamp,
     ) -> Result<Plan<Accepted>, Problem> {
         let plan = Plan::reply(answer).note(Note::default().identifier(&self.fingerprint(email).await?));
-        Ok(self.postbox.add(plan, letter, context, now)?)
+        self.postbox.add(plan, letter, context, now)
     }
 }

@@ -33,7 +33,7 @@ pub struct NewInvite {
 }
 
 /// A new invitation with its token.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct CreatedInvite {
     /// The invitation as it is listed.
     #[serde(flatten)]

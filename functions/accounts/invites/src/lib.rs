@@ -105,7 +105,7 @@ impl Endpoint for RevokeInvite {
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
         let id = &request.call.path_id("id")?;
         let revoke = self.invites.revoke(id);
-        let plan = Plan::reply(()).note(Note::default().resource("invite", id)).write_or(revoke, Problem::not_found());
+        let plan = Plan::reply(()).write_or(revoke, Problem::not_found());
         Ok(self.users.still_admin(plan, &request.caller.user_id))
     }
 }

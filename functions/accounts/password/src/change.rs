@@ -11,7 +11,7 @@ use platform::routes::{self, Route};
 use platform::sessions::Confirmed;
 use utoipa::ToSchema;
 
-use crate::set::{Change, Setter, Warrant, new_password};
+use crate::set::{Change, Setter, Warrant, judge, new_password};
 
 /// The endpoint.
 pub struct ChangePassword {
@@ -51,6 +51,8 @@ impl Endpoint for ChangePassword {
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
         let PasswordChange { current_password, new_password } = request.body;
+        // Before the current password is looked at: a refusal for another reason would say that it is right, and leave no event.
+        judge(&new_password, &request.caller.username)?;
         let (user, confirmed) = Confirmed::ask(&self.setter.users, self.setter.hasher, request.caller, current_password).await?;
         let change = Change { warrant: Warrant::Session(confirmed), new_password, context: request.context.clone(), now: request.now };
         self.setter.set(user, change).await

@@ -11,7 +11,7 @@ use platform::routes::{self, Route};
 use platform::store::MailTokens;
 use utoipa::ToSchema;
 
-use crate::set::{Change, Setter, Warrant, new_password};
+use crate::set::{Change, Setter, Warrant, judge, new_password};
 
 /// The endpoint.
 pub struct ResetPassword {
@@ -54,6 +54,7 @@ impl Endpoint for ResetPassword {
         let PasswordReset { token, new_password } = request.body;
         let token = self.tokens.find(Purpose::PasswordReset, &token, request.now).await?.ok_or_else(Problem::invalid_mail_token)?;
         let user = self.setter.users.get(&token.user_id).await?.ok_or_else(Problem::invalid_mail_token)?;
+        judge(&new_password, &user.username)?;
         let change = Change { warrant: Warrant::Mail(token), new_password, context: request.context.clone(), now: request.now };
         // The work of hashing is done for holders of a good token alone.
         self.setter.set(user, change).await

@@ -50,6 +50,12 @@ pub fn new_password(fields: &mut Fields) -> Option<Password> {
     Some(password)
 }
 
+/// Whether an account may have the password.
+pub fn judge(new_password: &Password, username: &str) -> Result<(), Problem> {
+    let objection = new_password.objection(username.parse().ok().as_ref());
+    objection.map_or(Ok(()), |objection| Err(Problem::invalid_field("new_password", objection)))
+}
+
 impl Warrant {
     /// The same for the account as it stands, if it is one: an address that is not the account's any more lets nobody in.
     async fn still(self, user: &User) -> Result<Self, Problem> {
@@ -80,14 +86,11 @@ impl Setter {
         })
     }
 
-    /// Sets the password, makes any mailed token worthless and ends the other sessions that the account has; a token ends
+    /// Sets a password that the account may have, makes any mailed token worthless and ends the other sessions that the account has; a token ends
     /// its API keys too.
     pub async fn set(&self, user: User, change: Change) -> Result<Plan<()>, Problem> {
         let Change { warrant, new_password, context, now } = change;
         let warrant = warrant.still(&user).await?;
-        if let Some(objection) = new_password.objection(user.username.parse().ok().as_ref()) {
-            return Err(Problem::invalid_field("new_password", objection));
-        }
         let hash = self.hasher.hash(&new_password).await?;
         self.clone().plan(user, warrant, hash, context, now).await
     }

@@ -7,7 +7,7 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
-use platform::sessions::Rotation;
+use platform::sessions::{RefreshToken, Rotation};
 use platform::tokens::TokenPair;
 use utoipa::ToSchema;
 
@@ -23,7 +23,8 @@ pub struct RefreshTokens {
 #[derive(ToSchema)]
 pub struct Spend {
     /// The refresh token that was issued last.
-    pub refresh_token: String,
+    #[schema(value_type = String)]
+    pub refresh_token: RefreshToken,
 }
 
 impl Form for Spend {
@@ -44,14 +45,8 @@ impl Endpoint for RefreshTokens {
         Ok(Self { rotation: Rotation::new(platform)? })
     }
 
-    /// The session, where the token is genuine; one that is not has no session to count for.
     async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<Key>, Problem> {
-        Ok(self.rotation.session_of(&request.body.refresh_token, request.now).await?.map(Key::Session))
-    }
-
-    /// A spent token ends its session however often that has been refreshed: else a thief who refreshes in a hurry stays unseen.
-    async fn despite_limit(&self, request: &Request<'_, Self>) -> Result<Option<Plan<TokenPair>>, Problem> {
-        self.rotation.end_reused(&request.body.refresh_token, request.now).await
+        Ok(self.rotation.counted_for(&request.body.refresh_token, request.now).await?.map(Key::Session))
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<TokenPair>, Problem> {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use futures_util::FutureExt as _;
 use platform::audit::{Actor, Note};
-use platform::clock::Timestamp;
 use platform::config::{ConfigError, invalid};
 use platform::domain::{Email, FullName, Hasher, Password, Roles, Username};
 use platform::http::{Call, Created, Endpoint, Fields, Form, Request};
@@ -88,6 +87,18 @@ fn uninvited() -> Problem {
     Problem::invalid_field("invite", "is not an invitation, has expired, was used before, or was taken back")
 }
 
+/// The refusal of an invitation, with its event: the token may be stolen, and whether it was tried is asked later.
+fn refuse(problem: Problem, invite_id: Option<&str>, username: &Username) -> Plan<Created<Registered>> {
+    let note = Note::default().failed(true).detail("username", username.to_string());
+    Plan::refuse(problem).note(invite_id.into_iter().fold(note, |note, id| note.resource("invite", id)))
+}
+
+/// The same where the invitation has been used, or taken back, meanwhile.
+fn overtaken(invite: &Invite, username: &Username) -> Replan<Created<Registered>> {
+    let refusal = refuse(uninvited(), Some(&invite.id), username);
+    Box::new(move |_| async { Ok(refusal) }.boxed())
+}
+
 /// The answer where the username or the email is taken: nobody came to be, so the event names nobody.
 fn taken(username: &Username) -> Replan<Created<Registered>> {
     let note = Note::default().detail("username", username.to_string());
@@ -126,7 +137,14 @@ impl Endpoint for Register {
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Created<Registered>>, Problem> {
         let Registration { username, email, password, full_name, invite } = request.body;
         let invite = match (invite, &self.admission) {
-            (Some(token), _) => Some(self.invite_of(&token, &email, request.now).await?),
+            (Some(token), _) => match self.invites.find(&token, request.now).await? {
+                Some(invite) if invite.is_for(&email) => Some(invite),
+                Some(invite) => {
+                    let problem = Problem::invalid_field("email", "is not the address that was invited");
+                    return Ok(refuse(problem, Some(&invite.id), &username));
+                }
+                None => return Ok(refuse(uninvited(), Invite::id_in(&token).as_deref(), &username)),
+            },
             (None, Admission::Anyone) => None,
             (None, _) => return Err(Problem::registration_closed()),
         };
@@ -150,26 +168,18 @@ impl Endpoint for Register {
         let claims = self.users.create(&user, &username, &email)?;
         let plan = claims.into_iter().fold(plan, |plan, claim| plan.write_or_replan(claim, taken(&username)));
         let plan = invite.iter().fold(plan, |plan, invite| {
-            let plan = plan.write_or(self.invites.spend(invite, request.now), uninvited());
-            plan.write_or(self.users.admit_invited(&user, invite), uninvited())
+            let plan = plan.write_or_replan(self.invites.spend(invite, request.now), overtaken(invite, &username));
+            plan.write_or_replan(self.users.admit_invited(&user, invite), overtaken(invite, &username))
         });
         if !self.verifies {
             return Ok(plan);
         }
-        Ok(self.postbox.add(plan, Letter::EmailVerification { email: user.email }, request.context, request.now)?)
+        self.postbox.add(plan, Letter::EmailVerification { email: user.email }, request.context, request.now)
     }
 
     async fn repeat(&self, _: Request<'_, Self>, created: &str) -> Result<Plan<Created<Registered>>, Problem> {
         let user = self.users.get(created).await?.ok_or_else(Problem::not_found)?;
         let note = Note::default().actor(Actor::user(&user.id, &user.username)).resource("user", &user.id).detail("repeated", true);
         Ok(Plan::reply(registered(&user)).note(note))
-    }
-}
-
-impl Register {
-    /// The invitation of a token, if this address may register with it.
-    async fn invite_of(&self, token: &str, email: &Email, now: Timestamp) -> Result<Invite, Problem> {
-        let invite = self.invites.find(token, now).await?.ok_or_else(uninvited)?;
-        if invite.is_for(email) { Ok(invite) } else { Err(Problem::invalid_field("email", "is not the address that was invited")) }
     }
 }

@@ -6,7 +6,6 @@ use platform::mail::Notice;
 use platform::store::User;
 
 /// One mail.
-#[derive(Debug, PartialEq, Eq)]
 pub struct Mail {
     /// Address.
     pub to: String,

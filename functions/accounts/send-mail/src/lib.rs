@@ -1,7 +1,8 @@
 //! The worker that sends mail: it takes an errand, makes the token that the mail carries, and hands the mail to SES.
 //!
-//! Each errand is sent at most once: the transaction that takes it is the one that makes its token. Where SES does not answer
-//! after that, nothing comes, the invocation has failed, and whoever waits asks again.
+//! Each errand is sent at most once: the transaction that takes it is the one that makes its token. Where SES refuses the mail or
+//! does not answer after that, the invocation fails. Lambda starts the worker again for the same errand, which fails again
+//! because the errand was taken and is still there. So the errand's id ends in the failure queue, where operators see it.
 
 mod letters;
 mod ses;
@@ -11,6 +12,7 @@ use std::time::Instant;
 use platform::audit::Note;
 use platform::clock::Clock;
 use platform::config::{ConfigError, invalid};
+use platform::domain::Email;
 use platform::gate::{Gate, Passage};
 use platform::ids;
 use platform::mail::{Letter, Purpose, Task};
@@ -40,8 +42,8 @@ impl Worker for SendMail {
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let (config, database) = (&platform.config, platform.database()?);
-        let from = config.require("MAIL_FROM")?;
-        let from = from.parse().map_err(|_| invalid("MAIL_FROM", from, "it must be an address: set the parameter MailDomain"))?;
+        let domain = config.require("MAIL_DOMAIN")?;
+        let from = format!("no-reply@{domain}").parse().map_err(|_| invalid("MAIL_DOMAIN", domain, "it must be a domain name"))?;
         Ok(Self {
             errands: Errands::new(database.clone(), config)?,
             tokens: MailTokens::new(database.clone(), config)?,
@@ -57,29 +59,40 @@ impl Worker for SendMail {
         let now = self.clock.now();
         // Where it is not there, it has been run.
         let Some(errand) = self.errands.find(&task.errand_id, now).await? else { return Ok(()) };
+        if errand.taken {
+            tracing::error!(errand_id = errand.id, "a mail was not sent: its errand was taken before");
+            return Err(Problem::unavailable());
+        }
         let passage = Passage { context: &errand.context, now, since: Instant::now(), action: None, claim: None };
         self.gate.commit(self.plan(&errand).await, None, &passage).await.map(drop)
     }
 }
 
 impl SendMail {
-    /// Takes the errand; where someone has its address, makes the token and sends the mail.
+    /// Takes the errand, makes the token and sends the mail; an errand of which no mail comes is dropped.
     async fn plan(&self, errand: &Errand) -> Result<Plan<()>, Problem> {
+        let dropped = || Ok(Plan::reply(()).write_or_replan(self.errands.drop(&errand.id), nothing()));
         let plan = Plan::reply(()).write_or_replan(self.errands.take(&errand.id), nothing());
-        match &errand.letter {
+        let (plan, mail) = match &errand.letter {
             Letter::PasswordReset { email } => {
-                let Some(user) = self.owner(email).await? else { return Ok(plan) };
+                let Some(user) = self.owner(email).await? else { return dropped() };
                 let (token, plan) = self.issue(plan, &user, &user.email, Purpose::PasswordReset, errand)?;
-                Ok(self.send(plan, letters::password_reset(&self.app, &user, &token)))
+                (plan, letters::password_reset(&self.app, &user, &token))
             }
             Letter::EmailVerification { email } => {
-                let Some(user) = self.owner(email).await? else { return Ok(plan) };
-                let Some(unverified) = &user.unverified_email else { return Ok(plan) };
+                let Some(user) = self.owner(email).await? else { return dropped() };
+                let Some(unverified) = &user.unverified_email else { return dropped() };
                 let (token, plan) = self.issue(plan, &user, unverified, Purpose::EmailVerification, errand)?;
-                Ok(self.send(plan, letters::email_verification(&self.app, &user.username, unverified, &token)))
+                (plan, letters::email_verification(&self.app, &user.username, unverified, &token))
             }
-            Letter::Notice { of, username, email } => Ok(self.send(plan, letters::notice(*of, username, email))),
-        }
+            Letter::Notice { of, username, email } => (plan, letters::notice(*of, username, email)),
+        };
+        // Addresses from before `Email` had today's rules: SES takes none, or the mail would go to a look-alike.
+        let Ok(to) = mail.to.parse() else {
+            tracing::warn!(errand_id = errand.id, "an account has an address that cannot be mailed");
+            return dropped();
+        };
+        Ok(self.send(plan, &errand.id, to, mail))
     }
 
     async fn owner(&self, email: &str) -> Result<Option<User>, Problem> {
@@ -96,16 +109,26 @@ impl SendMail {
             expires_at: errand.asked_at + purpose.lifetime_seconds(),
         };
         let note = Note::action("auth.token_mailed").resource("user", &user.id).detail("purpose", purpose.name());
-        Ok((token, plan.note(note).write_or_replan(self.tokens.issue(purpose, kept)?, nothing())))
+        let plan = plan.note(note).write_or_replan(self.tokens.issue(purpose, kept)?, nothing());
+        // One that is deactivated meanwhile gets none, which would be good again with the account.
+        Ok((token, plan.write_or_replan(self.users.must_be_active(&user.id), nothing())))
     }
 
-    fn send(&self, plan: Plan<()>, mail: Mail) -> Plan<()> {
-        let ses = self.ses.clone();
-        plan.then(Box::new(move || Box::pin(async move { ses.send(mail).await.map(|()| None) })))
+    fn send(&self, plan: Plan<()>, errand_id: &str, to: Email, mail: Mail) -> Plan<()> {
+        let (ses, errands, errand_id) = (self.ses.clone(), self.errands.clone(), errand_id.to_owned());
+        let send = async move {
+            ses.send(to, mail).await?;
+            if let Err(error) = errands.done(&errand_id).await {
+                // The mail is sent, so that nothing is to be done again. The errand expires.
+                tracing::warn!(%error, errand_id, "the errand of a mail that was sent stays");
+            }
+            Ok(None)
+        };
+        plan.then(Box::new(move || Box::pin(send)))
     }
 }
 
-/// What is done where someone else has done it.
+/// What is done where another worker does it, or the account has changed.
 fn nothing() -> Replan<()> {
     Box::new(|_| Box::pin(async { Ok(Plan::reply(())) }))
 }

@@ -22,12 +22,12 @@ impl Ses {
     }
 
     /// Hands one mail over, as plain text.
-    pub async fn send(&self, mail: Mail) -> Result<(), Problem> {
+    pub async fn send(&self, to: Email, mail: Mail) -> Result<(), Problem> {
         let text = |text: &str| Content::builder().data(text).charset("UTF-8").build().map_err(|error| failed(&error));
         let body = Body::builder().text(text(&mail.text)?).build();
         let message = Message::builder().subject(text(mail.subject)?).body(body).build();
         let request = self.client.send_email().from_email_address(&self.from);
-        let request = request.destination(Destination::builder().to_addresses(mail.to).build());
+        let request = request.destination(Destination::builder().to_addresses(to.to_string()).build());
         request.content(EmailContent::builder().simple(message).build()).send().await.map_err(|error| failed(&error))?;
         Ok(())
     }

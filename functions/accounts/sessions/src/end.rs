@@ -1,6 +1,5 @@
 //! `DELETE /auth/sessions/{id}`.
 
-use platform::audit::Note;
 use platform::config::ConfigError;
 use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::Identity;
@@ -32,8 +31,7 @@ impl Endpoint for EndSession {
     /// The caller's account says which sessions are theirs, so another's and one that never was fail the same condition.
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
         let id = &request.call.path_id("id")?;
-        let note = Note::default().resource("session", id);
         let forget = self.users.revoke_session(&request.caller.user_id, id, request.now);
-        Ok(self.ending.add(Plan::reply(()).note(note), &[id.to_string()]).await?.write_or(forget, Problem::not_found()))
+        Ok(self.ending.add(Plan::reply(()), &[id.to_string()]).await?.write_or(forget, Problem::not_found()))
     }
 }

@@ -11,7 +11,7 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
-use platform::sessions::{Attempt, PasswordLogin, Rotation};
+use platform::sessions::{Attempt, PasswordLogin, RefreshToken, Rotation};
 use platform::tokens::TokenPair;
 use utoipa::ToSchema;
 
@@ -32,7 +32,8 @@ pub struct Grant {
     #[schema(example = "refresh_token")]
     pub grant_type: String,
     /// With `refresh_token`: the one that was issued last.
-    pub refresh_token: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub refresh_token: Option<RefreshToken>,
     /// With `password`: username or email, in any case.
     #[schema(value_type = Option<String>, max_length = 254)]
     pub username: Option<Identifier>,
@@ -75,20 +76,12 @@ impl Endpoint for IssueTokens {
         if self.login.is_some() && request.body.username.is_some() { routes::LOGIN } else { routes::REFRESH }
     }
 
-    /// Who signs in; or the session, where the token is genuine: one that is not has no session to count for.
+    /// The identifier that signs in, or what a refresh counts for.
     async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<Key>, Problem> {
         match (&request.body.refresh_token, &request.body.username, &self.login) {
-            (Some(token), ..) => Ok(self.rotation.session_of(token, request.now).await?.map(Key::Session)),
+            (Some(token), ..) => Ok(self.rotation.counted_for(token, request.now).await?.map(Key::Session)),
             (None, Some(username), Some(login)) => Ok(Some(Key::Named(login.fingerprint(username).await?))),
             _ => Ok(None),
-        }
-    }
-
-    /// As at `POST /auth/refresh`.
-    async fn despite_limit(&self, request: &Request<'_, Self>) -> Result<Option<Plan<TokenPair>>, Problem> {
-        match &request.body.refresh_token {
-            Some(token) => self.rotation.end_reused(token, request.now).await,
-            None => Ok(None),
         }
     }
 

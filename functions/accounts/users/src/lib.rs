@@ -3,7 +3,6 @@
 mod list;
 mod update;
 
-use platform::audit::Note;
 use platform::config::ConfigError;
 use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::Identity;
@@ -37,8 +36,7 @@ impl Endpoint for ReadUser {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Account>, Problem> {
-        let id = &request.call.path_id("id")?;
-        let plan = self.users.get(id).await?.map_or_else(|| Plan::refuse(Problem::not_found()), |user| Plan::reply(user.account()));
-        Ok(plan.note(Note::default().resource("user", id)))
+        let user = self.users.get(&request.call.path_id("id")?).await?.ok_or_else(Problem::not_found)?;
+        Ok(Plan::reply(user.account()))
     }
 }

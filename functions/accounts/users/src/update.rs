@@ -7,25 +7,28 @@ use platform::config::ConfigError;
 use platform::domain::Roles;
 use platform::http::{Endpoint, Fields, Form, PathParameter, Request};
 use platform::identity::{Identity, Role};
+use platform::mail::Purpose;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::sessions::Ending;
-use platform::store::{Account, AdminsChange, NO_ADMIN_ANY_MORE, User, Users};
+use platform::store::{Account, AdminsChange, MailTokens, NO_ADMIN_ANY_MORE, User, Users};
 use utoipa::ToSchema;
 
 /// `PATCH /users/{id}`.
 #[derive(Clone)]
 pub struct UpdateUser {
     users: Users,
+    tokens: MailTokens,
     ending: Ending,
 }
 
 /// What changes. What is left out stays as it is.
 #[derive(ToSchema)]
 pub struct UserChange {
-    /// Whether the account may sign in; where it may no longer, its sessions end at once.
+    /// Whether the account may sign in. Where it may no longer, its sessions, its API keys and the tokens that were mailed to it
+    /// end at once, and none of them comes back with it.
     pub is_active: Option<bool>,
     /// All that it may do from now on. Every account has `user`, which need not be named.
     #[schema(value_type = Option<Vec<Role>>, example = json!(["user", "auditor"]))]
@@ -49,7 +52,9 @@ impl Endpoint for UpdateUser {
     type Output = Account;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { users: Users::new(platform.database()?, &platform.config)?, ending: Ending::new(platform)? })
+        let (database, config) = (platform.database()?, &platform.config);
+        let (users, tokens) = (Users::new(database.clone(), config)?, MailTokens::new(database, config)?);
+        Ok(Self { users, tokens, ending: Ending::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Account>, Problem> {
@@ -57,13 +62,13 @@ impl Endpoint for UpdateUser {
         let UserChange { is_active, roles } = request.body;
         match self.users.get(id).await? {
             Some(user) => self.clone().plan(request.caller.user_id, user, is_active, roles.map(Roles::into_vec)).await,
-            None => Ok(Plan::refuse(Problem::not_found()).note(Note::default().resource("user", id))),
+            None => Err(Problem::not_found()),
         }
     }
 }
 
 impl UpdateUser {
-    /// The change, with the end of the sessions of an account that may no longer sign in. If the account changes meanwhile,
+    /// The change, with the end of what lets anyone into an account that may no longer sign in. If the account changes meanwhile,
     /// by a login for example, a new plan is made from what it is then.
     fn plan(
         self,
@@ -80,7 +85,16 @@ impl UpdateUser {
             };
             let ended = if after.is_active { Vec::new() } else { before.sessions.keys().cloned().collect() };
             let note = note(&before, &after);
-            let plan = Plan::reply(after.account()).note(note.clone().detail("ended_sessions", ended.clone()));
+            let mut plan = Plan::reply(after.account());
+            // Also where the account may sign in again: a token may have been mailed, by an older version, while it might not.
+            let stays_active = before.is_active && after.is_active;
+            let told = note.clone().detail("ended_sessions", ended.clone());
+            if stays_active {
+                plan = plan.note(told);
+            } else {
+                plan = plan.note(told.detail("ended_api_keys", before.api_keys.keys().cloned().collect::<Vec<_>>()));
+                plan = Purpose::ALL.iter().fold(plan, |plan, purpose| plan.write(self.tokens.forget(*purpose, &after.id)));
+            }
             let change = match (before.is_admin(), after.is_admin()) {
                 (false, true) => AdminsChange::Admit(&after.id),
                 (true, false) => AdminsChange::Dismiss(&after.id),
@@ -114,7 +128,7 @@ impl UpdateUser {
 /// What changes, as it was and as it is then.
 fn note(before: &User, after: &User) -> Note {
     let names = |user: &User| user.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>();
-    let mut note = Note::default().resource("user", &after.id);
+    let mut note = Note::default();
     if before.is_active != after.is_active {
         note = note.detail("was_active", before.is_active).detail("is_active", after.is_active);
     }

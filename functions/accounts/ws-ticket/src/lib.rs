@@ -24,7 +24,7 @@ pub struct CreateTicket {
 }
 
 /// A ticket for one WebSocket connection.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct IssuedTicket {
     /// Goes into the query of the WebSocket's URL; good for one use.
     #[schema(example = "Zk1uV0ZQd2Y3c3VtbWVyLW9mLTIwMjYtaXMtd2FybQ")]

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use email_address::{EmailAddress, Options};
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::http::{Field, Raw};
 
@@ -11,7 +13,8 @@ use crate::http::{Field, Raw};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Username(String);
 
-/// An email address (RFC 5321) with a domain name, unique without regard to case.
+/// An email address that SES can send to, unique without regard to case: the local part is ASCII (RFC 5321), the domain name
+/// is kept in lower-case A-labels (RFC 5890).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Email(String);
 
@@ -33,8 +36,30 @@ impl Username {
 impl Email {
     /// The form in which two addresses are compared.
     pub fn folded(&self) -> String {
-        self.0.to_lowercase()
+        self.0.to_ascii_lowercase()
     }
+
+    /// The folded form with the domain in Unicode, where that differs. Accounts claimed their address in this form before
+    /// domains were kept in A-labels, and keep that claim.
+    pub fn folded_unicode(&self) -> Option<String> {
+        let folded = self.folded();
+        let (local, domain) = folded.rsplit_once('@')?;
+        let domain = unicode_domain(domain);
+        (!domain.is_ascii()).then(|| format!("{local}@{domain}"))
+    }
+}
+
+/// A domain name in lower-case A-labels (UTS #46). A name that the mapping changes in more than case is refused: it only looks
+/// like the name that it becomes.
+fn ascii_domain(domain: &str) -> Option<String> {
+    let ascii = Uts46::new().to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify).ok()?;
+    // U+212A KELVIN SIGN has the lower case `k`, so that the normal form is compared first.
+    let is_kept = || domain.nfkc().eq(domain.chars()) && unicode_domain(&ascii) == domain.to_lowercase();
+    (domain.is_ascii() || is_kept()).then(|| ascii.into_owned())
+}
+
+fn unicode_domain(ascii: &str) -> String {
+    Uts46::new().to_unicode(ascii.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast).0.into_owned()
 }
 
 impl Identifier {
@@ -62,9 +87,14 @@ impl FromStr for Email {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WRONG: &str = "must be an email address like name@example.com, with no letter before the @ that is not ASCII";
+        // A domain name has at most 253 characters of at most four bytes.
+        let parts = text.rsplit_once('@').filter(|(local, _)| local.is_ascii() && text.len() <= 1024);
+        let (local, domain) = parts.ok_or(WRONG)?;
+        let address = format!("{local}@{}", ascii_domain(domain).ok_or(WRONG)?);
         let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
-        let valid = text.len() <= 254 && !text.contains(['"', ' ']) && EmailAddress::parse_with_options(text, options).is_ok();
-        if valid { Ok(Self(text.to_owned())) } else { Err("must be an email address like name@example.com") }
+        let valid = address.len() <= 254 && !local.contains(['"', ' ']) && EmailAddress::parse_with_options(&address, options).is_ok();
+        if valid { Ok(Self(address)) } else { Err(WRONG) }
     }
 }
 
@@ -76,7 +106,8 @@ impl FromStr for Identifier {
         if !(1..=254).contains(&trimmed.chars().count()) {
             return Err("must be 1 to 254 characters");
         }
-        Ok(Self(trimmed.to_lowercase()))
+        // One that is no address of today's rules may be the name, or the address from earlier, of an account.
+        Ok(Self(trimmed.parse::<Email>().map_or_else(|_| trimmed.to_lowercase(), |email| email.folded())))
     }
 }
 
@@ -150,6 +181,44 @@ mod tests {
             ],
         );
         assert!(format!("{}@example.com", "a".repeat(300)).parse::<Email>().is_err());
+    }
+
+    #[test]
+    fn an_address_has_one_form() {
+        for (text, kept) in [
+            ("Anna.B@EXAMPLE.com", "Anna.B@example.com"),
+            ("anna@bücher.example", "anna@xn--bcher-kva.example"),
+            ("anna@BÜCHER.example", "anna@xn--bcher-kva.example"),
+            ("anna@XN--BCHER-KVA.example", "anna@xn--bcher-kva.example"),
+            ("anna@straße.example", "anna@xn--strae-oqa.example"),
+        ] {
+            assert_eq!(text.parse::<Email>().unwrap().to_string(), kept, "{text}");
+        }
+        check::<Email>(
+            &[],
+            &[
+                "müller@example.com",
+                // Each only looks like another: U+212A KELVIN SIGN, full-width letters, an umlaut in two characters, a soft hyphen,
+                // an ideographic full stop.
+                "\u{212a}im@example.com",
+                "kim@\u{212a}iwi.example",
+                "kim@ｋiwi.example",
+                "kim@bu\u{308}cher.example",
+                "kim@ki\u{ad}wi.example",
+                "kim@kiwi\u{3002}example",
+                "kim@xn--kiwi.example",
+                "kim@-kiwi.example",
+                "kim@ki_wi.example",
+            ],
+        );
+        let email: Email = "Anna@bücher.example".parse().unwrap();
+        assert_eq!(
+            (email.folded().as_str(), email.folded_unicode().as_deref()),
+            ("anna@xn--bcher-kva.example", Some("anna@bücher.example"))
+        );
+        assert_eq!("anna@example.com".parse::<Email>().unwrap().folded_unicode(), None);
+        assert_eq!("ANNA@Bücher.example".parse::<Identifier>().unwrap().as_str(), "anna@xn--bcher-kva.example");
+        assert_eq!("Müller@Example.com".parse::<Identifier>().unwrap().as_str(), "müller@example.com");
     }
 
     #[test]

@@ -91,7 +91,10 @@ impl Gate {
                 Err(CommitError::Condition { position, .. }) if position >= otherwise.len() => return Err(Problem::conflict()),
                 Err(CommitError::Condition { position, old }) => match otherwise.remove(position) {
                     Otherwise::Refuse(problem) => plan = Plan::refuse(problem).note(kept),
-                    Otherwise::Replan(replan) => plan = replan(old).await.unwrap_or_else(Plan::refuse),
+                    Otherwise::Replan(replan) => {
+                        plan = replan(old).await.unwrap_or_else(Plan::refuse);
+                        plan.note = plan.note.of_path_as(&kept);
+                    }
                     Otherwise::Rewrite(rewrite) => {
                         let (write, next, follow) = rewrite(old)?;
                         writes[position] = write;

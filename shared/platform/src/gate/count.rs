@@ -33,20 +33,11 @@ pub struct Refused {
     pub problem: Problem,
     /// Seconds until a call is let through again; 0 where that could not be found out.
     pub wait_seconds: u64,
-    /// What there were too many for; nothing, where that could not be found out.
-    by: Vec<Subject>,
-}
-
-impl Refused {
-    /// Whether it was too much for the session whose refresh token is spent, and for nothing else.
-    pub fn by_spent_session_alone(&self) -> bool {
-        self.by == [Subject::SpentSession]
-    }
 }
 
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
-        Self { problem: error.into(), wait_seconds: 0, by: Vec::new() }
+        Self { problem: error.into(), wait_seconds: 0 }
     }
 }
 
@@ -135,7 +126,6 @@ impl Gate {
         counts.splice(0..0, near.iter().flatten());
         let mut standings = Standings(counts.iter().map(|count| (count.policy.name, count.quota, count.standing)).collect());
         counts.retain(|count| !count.standing.allowed);
-        let by = counts.iter().map(|count| count.policy.subject).collect();
         let refusing = counts.into_iter().max_by_key(|count| count.standing.reset_seconds);
         let slowed = match (refusing, &guessed) {
             (None, Some(guessed)) => guessed.slow().await?,
@@ -155,7 +145,7 @@ impl Gate {
         self.tell_refusal(refusing, key, caller, passage).await;
         let mut problem = Problem::rate_limited(refusing.standing.reset_seconds);
         problem.headers.extend(standings.headers());
-        Err(Refused { problem, wait_seconds: refusing.standing.reset_seconds, by })
+        Err(Refused { problem, wait_seconds: refusing.standing.reset_seconds })
     }
 
     /// Counts a call in its window; nothing where the counter cannot be reached and that is to stop nobody.

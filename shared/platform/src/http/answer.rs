@@ -14,6 +14,7 @@ use super::respond;
 use crate::clock::Clock;
 use crate::gate::{Gate, Known, Passage};
 use crate::identity::{Caller as _, Someone};
+use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::routes::{Access, Route};
 use crate::worker::Invocation;
@@ -91,15 +92,7 @@ async fn travel<E: Endpoint>(
         let (standings, plan) = join(counting, endpoint.handle(request)).await;
         (standings?, None, None, plan)
     } else {
-        let standings = match counting.await {
-            Ok(standings) => standings,
-            Err(refused) => {
-                let plan = if refused.by_spent_session_alone() { endpoint.despite_limit(&request).await? } else { None };
-                let Some(plan) = plan else { return Err(refused.problem) };
-                let reply = gate.commit(Ok(plan), principal, &passage).await.map_err(in_its_words)?;
-                return respond::success(&route, call, reply);
-            }
-        };
+        let standings = counting.await?;
         let (claim, earlier) = gate.repetition(call, principal, passage.now).await?;
         let plan = match &earlier {
             Some(earlier) => endpoint.repeat(request, &earlier.resource).await,
@@ -107,7 +100,9 @@ async fn travel<E: Endpoint>(
         };
         (standings, claim, earlier, plan)
     };
-    let mut reply = gate.commit(plan, principal, &Passage { claim, ..passage }).await.map_err(in_its_words)?;
+    let mut plan = plan.unwrap_or_else(Plan::refuse);
+    plan.note = plan.note.of_path(route.resource_of(call));
+    let mut reply = gate.commit(Ok(plan), principal, &Passage { claim, ..passage }).await.map_err(in_its_words)?;
     if let Some(earlier) = earlier {
         reply.status = reply.status.or(StatusCode::from_u16(earlier.status).ok());
     }

@@ -22,7 +22,6 @@ const BODY_LIMIT: usize = 1024 * 1024;
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// One request, not yet trusted in any way.
-#[derive(Debug)]
 pub struct Call {
     /// `POST /auth/login`, or `$default`.
     pub route_key: String,
@@ -39,6 +38,8 @@ pub struct Call {
     body: Vec<u8>,
     undecodable: bool,
 }
+
+crate::opaque!(Call);
 
 impl From<ApiGatewayV2httpRequest> for Call {
     fn from(event: ApiGatewayV2httpRequest) -> Self {

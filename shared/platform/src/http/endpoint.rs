@@ -63,12 +63,6 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
         async { Ok(None) }
     }
 
-    /// What a request does all the same, where it is too much for the session whose refresh token it spends and for nothing
-    /// else. It reads, and decides, for calls that nothing has let through.
-    fn despite_limit(&self, _request: &Request<Self>) -> impl Future<Output = Result<Option<Plan<Self::Output>>, Problem>> + Send {
-        async { Ok(None) }
-    }
-
     /// Does the work, but writes nothing: that is what the plan is for. An error answers with the problem,
     /// and is audited as a failure where the route is audited.
     fn handle(&self, request: Request<Self>) -> impl Future<Output = Result<Plan<Self::Output>, Problem>> + Send;

@@ -341,6 +341,11 @@ impl Problem {
         }
     }
 
+    /// 503: the deployment sends no mail, so that a repeat would be refused too.
+    pub fn no_mail() -> Self {
+        Self::new(Code::Unavailable, "This deployment sends no mail. Ask an administrator instead.")
+    }
+
     /// 503: a part that this needs does not answer now.
     pub fn unavailable() -> Self {
         Self::new(Code::Unavailable, "A part of the service does not answer. Try again soon.").with_header(header::RETRY_AFTER, "1")

@@ -11,5 +11,5 @@ use begin::SignIn;
 pub use confirm::Confirmed;
 pub use end::Ending;
 pub use login::{Attempt, PasswordLogin};
-pub use rotate::Rotation;
+pub use rotate::{RefreshToken, Rotation};
 pub use shown::{Held, ShownToken, ShownTokens};

@@ -4,6 +4,8 @@
 //! comes second with the same token finds the session rotated, and within ten seconds gets the pair that the first one
 //! got: two tabs must not log each other out. Any other token that was spent ends the session.
 
+use std::sync::OnceLock;
+
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -11,11 +13,13 @@ use jiff::Timestamp;
 use super::Ending;
 use crate::audit::{Actor, Note};
 use crate::config::ConfigError;
+use crate::http::{Field, Raw};
 use crate::ids;
+use crate::limits::{Limits, Policy, Quota};
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::store::{Session, Sessions, Users};
+use crate::store::{LimitCounters, Session, Sessions, Users};
 use crate::tokens::{TokenIssuer, TokenPair};
 
 /// Milliseconds after a rotation for which the spent token gets its successor again.
@@ -28,6 +32,27 @@ pub struct Rotation {
     sessions: Sessions,
     tokens: TokenIssuer,
     ending: Ending,
+    counters: LimitCounters,
+    quota: Quota,
+}
+
+/// A refresh token as a client sends it, with its session once that has been looked up.
+pub struct RefreshToken {
+    text: String,
+    presented: OnceLock<Option<Presented>>,
+}
+
+/// What a genuine token belongs to.
+struct Presented {
+    session_id: String,
+    /// Absent where the session has ended.
+    session: Option<Session>,
+}
+
+impl Field for RefreshToken {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        Ok(Self { text: String::read(raw)?, presented: OnceLock::new() })
+    }
 }
 
 /// What a genuine token is to its session.
@@ -63,29 +88,51 @@ impl Rotation {
             sessions: Sessions::new(platform.database()?, &platform.config)?,
             tokens: TokenIssuer::new(platform)?,
             ending: Ending::new(platform)?,
+            counters: LimitCounters::new(platform.database()?, &platform.config)?,
+            quota: Limits::from_config(&platform.config)?.quota(&Policy::REFRESH),
         })
     }
 
-    /// The session of a refresh token that is genuine, spent or not.
-    pub async fn session_of(&self, token: &str, now: Timestamp) -> Result<Option<String>, Problem> {
-        Ok(self.tokens.verify_refresh(token, now).await?.ok().map(|claims| claims.sid))
+    /// The session whose limit a refresh token counts against. There is none for a token that is not genuine, nor for one that
+    /// was spent: within the grace it gets a pair that was counted, and later it ends its session however often that was
+    /// refreshed, or a thief who refreshes in a hurry would stay unseen.
+    pub async fn counted_for(&self, token: &RefreshToken, now: Timestamp) -> Result<Option<String>, Problem> {
+        let Some(Presented { session_id, session }) = self.look_up(token, now).await? else { return Ok(None) };
+        let standing = session.as_ref().map(|session| standing(session, &ids::sha256(&token.text), now));
+        let is_spent = matches!(standing, Some(Standing::JustSpent | Standing::Reused));
+        Ok((!is_spent).then(|| session_id.clone()))
+    }
+
+    async fn look_up<'t>(&self, token: &'t RefreshToken, now: Timestamp) -> Result<Option<&'t Presented>, Problem> {
+        if let Some(presented) = token.presented.get() {
+            return Ok(presented.as_ref());
+        }
+        let presented = match self.tokens.verify_refresh(&token.text, now).await? {
+            Ok(claims) => Some(Presented { session: self.sessions.get(&claims.sid).await?, session_id: claims.sid }),
+            Err(_) => None,
+        };
+        Ok(token.presented.get_or_init(|| presented).as_ref())
     }
 
     /// The next pair for a refresh token, which is spent by it.
-    pub async fn spend(&self, token: &str, now: Timestamp) -> Result<Plan<TokenPair>, Problem> {
-        let session_id = self.session_of(token, now).await?.ok_or_else(Problem::invalid_refresh_token)?;
-        let Some(session) = self.sessions.get(&session_id).await? else {
-            return Ok(Plan::refuse(Problem::invalid_refresh_token()).note(Note::default().resource("session", &session_id)));
+    pub async fn spend(&self, token: &RefreshToken, now: Timestamp) -> Result<Plan<TokenPair>, Problem> {
+        let presented = self.look_up(token, now).await?.ok_or_else(Problem::invalid_refresh_token)?;
+        let Some(session) = presented.session.clone() else {
+            return Ok(Plan::refuse(Problem::invalid_refresh_token()).note(Note::default().resource("session", &presented.session_id)));
         };
-        self.clone().plan(session, ids::sha256(token), now).await
+        self.clone().plan(session, ids::sha256(&token.text), now).await
     }
 
-    /// The end of the session of a token that was spent before; nothing for any other token.
-    pub async fn end_reused(&self, token: &str, now: Timestamp) -> Result<Option<Plan<TokenPair>>, Problem> {
-        let Some(session_id) = self.session_of(token, now).await? else { return Ok(None) };
-        let session = self.sessions.get(&session_id).await?;
-        let reused = session.filter(|session| standing(session, &ids::sha256(token), now) == Standing::Reused);
-        reused.map(|session| self.end(session)).transpose()
+    /// Takes back what a refresh was counted as that another, at the same time, has been faster than.
+    fn uncount(&self, plan: Plan<TokenPair>, session_id: String, counted_at: Timestamp) -> Plan<TokenPair> {
+        let (counters, quota) = (self.counters.clone(), self.quota);
+        let take_back = async move {
+            if let Err(error) = counters.take_back(&Policy::REFRESH, quota, &session_id, counted_at).await {
+                tracing::warn!(%error, "a repeated refresh stays counted");
+            }
+            Ok(None)
+        };
+        plan.then(Box::new(|| take_back.boxed()))
     }
 
     /// The end of a session of whose token there is a copy.
@@ -139,8 +186,11 @@ impl Rotation {
                         Some(item) => {
                             let session = self.sessions.read(item)?;
                             // By the winner's clock: this request may have arrived before the rotation.
-                            let now = now.max(Timestamp::from_millisecond(session.rotated_at.unwrap_or_default()).unwrap_or(now));
-                            self.plan(session, hash, now).await
+                            let later = now.max(Timestamp::from_millisecond(session.rotated_at.unwrap_or_default()).unwrap_or(now));
+                            let repeats = standing(&session, &hash, later) == Standing::JustSpent;
+                            let (rotation, session_id) = (self.clone(), session.id.clone());
+                            let plan = self.plan(session, hash, later).await?;
+                            Ok(if repeats { rotation.uncount(plan, session_id, now) } else { plan })
                         }
                         None => Err(Problem::invalid_refresh_token()),
                     }

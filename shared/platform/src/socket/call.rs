@@ -9,7 +9,6 @@ use crate::http::{Field, Fields, Raw, object};
 use crate::problem::Problem;
 
 /// One event: a message, or the beginning or end of a connection. Not yet trusted in any way.
-#[derive(Debug)]
 pub struct Call {
     /// `$connect`, `ping`, `$default`.
     pub route_key: String,
@@ -26,6 +25,8 @@ pub struct Call {
     query: Vec<(String, String)>,
     body: String,
 }
+
+crate::opaque!(Call);
 
 impl From<ApiGatewayWebsocketProxyRequest> for Call {
     fn from(event: ApiGatewayWebsocketProxyRequest) -> Self {

@@ -37,7 +37,7 @@ pub struct ApiKeys {
 }
 
 /// One key, by its hash.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
     /// UUIDv7.
     pub id: String,
@@ -59,6 +59,8 @@ pub struct ApiKey {
     /// Seconds since 1970 when it is forgotten: time to live.
     pub forgotten_at: i64,
 }
+
+crate::opaque!(ApiKey);
 
 impl ApiKey {
     /// A key with this text.

@@ -1,7 +1,9 @@
 //! The table of errands: mail that has been asked for and not been sent.
 //!
-//! Key: `id`. An errand is left by the transaction that makes the mail due, and taken by the one worker that sends it.
+//! Key: `id`. The transaction that makes a mail due leaves its errand, and the one worker that sends it takes it. The errand is
+//! deleted when SES has the mail: one that was taken and is still there was not sent, as far as anyone knows.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +31,11 @@ pub struct Errand {
     pub context: Context,
     /// Seconds since 1970 when it was asked for.
     pub asked_at: i64,
-    /// Seconds since 1970 when nobody waits for it any more; also its time to live.
+    /// Seconds since 1970 when the mail would only confuse; also its time to live.
     pub expires_at: i64,
+    /// Whether a worker has taken it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taken: bool,
 }
 
 impl Errands {
@@ -50,8 +55,20 @@ impl Errands {
         Ok(errand.filter(|errand| now.as_second() < errand.expires_at))
     }
 
-    /// Takes an errand, if nobody has.
+    /// Takes an errand, if no worker has.
     pub fn take(&self, id: &str) -> Write {
-        Write::delete_if(&self.table, key("id", id), "attribute_exists(id)", &Expression::default())
+        let expression = Expression::default().value("taken", AttributeValue::Bool(true));
+        Write::update(&self.table, key("id", id), "SET taken = :taken", "attribute_exists(id) AND attribute_not_exists(taken)", &expression)
+    }
+
+    /// Deletes an errand that no worker has taken, because no mail comes of it.
+    pub fn drop(&self, id: &str) -> Write {
+        let condition = "attribute_exists(id) AND attribute_not_exists(taken)";
+        Write::delete_if(&self.table, key("id", id), condition, &Expression::default())
+    }
+
+    /// Deletes an errand whose mail SES has.
+    pub async fn done(&self, id: &str) -> Result<(), StoreError> {
+        self.database.delete::<Errand>(&self.table, key("id", id)).await.map(drop)
     }
 }

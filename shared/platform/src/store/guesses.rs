@@ -16,8 +16,12 @@ use super::database::{Expression, Item, StoreError, Write, attempt, n};
 use super::limits::{LimitCounters, counter_key, counters, counting, number};
 use crate::limits::{Policy, Quota, bucket_of};
 
-/// How long a network is remembered from which somebody has signed in, and with it what else its item holds.
+/// How long a network is remembered from which an identifier has signed in, and with it what else its item holds.
 const KNOWN_SECONDS: i64 = 30 * 86_400;
+
+/// How long attempts are remembered from a network that is not known: anyone can make such items, of any text. The longest wait
+/// is an hour by default, and a day at most.
+const FAILED_SECONDS: i64 = 2 * 86_400;
 
 /// What stood before an attempt, for an identifier from an address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,8 +56,12 @@ impl LimitCounters {
     /// Counts an attempt, if the wait is over that the failures before it ask for; otherwise nothing changes. Gives whether it
     /// was counted, and what stood before.
     pub async fn guess(&self, login: Quota, lock: Quota, subject: &str, now: Timestamp) -> Result<(bool, Guesses), StoreError> {
-        let (update, expression) = counting(login, now, KNOWN_SECONDS);
-        let update = format!("{}, failures :one", update.replacen("SET ", "SET last_at = :now, ", 1));
+        let (update, expression) = counting(login, now, FAILED_SECONDS - KNOWN_SECONDS);
+        let expires = "expires_at = if_not_exists(signed_in_at, :expires) + :known";
+        let update = update.replacen("expires_at = :expires", &format!("last_at = :now, {expires}"), 1);
+        let update = format!("{update}, failures :one");
+        // A network that is known keeps the expiry that its last success gave it.
+        let expression = expression.value("known", n(KNOWN_SECONDS));
         let (condition, expression) = waited(lock, expression.value("now", n(now.as_second())), now);
         let request = self.request(&Policy::LOGIN, subject, &update, &condition, &expression);
         let request = request.return_values(ReturnValue::AllOld);

@@ -29,7 +29,7 @@ pub struct Invites {
 }
 
 /// One invitation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invite {
     /// UUIDv7.
     pub id: String,
@@ -48,6 +48,8 @@ pub struct Invite {
     /// SHA-256 of the token.
     pub token_hash: String,
 }
+
+crate::opaque!(Invite);
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -74,6 +76,11 @@ impl Invite {
         (invite, token)
     }
 
+    /// The id that a token names, whether or not there is such an invitation.
+    pub fn id_in(token: &str) -> Option<ResourceId> {
+        token.split_once('.')?.0.parse().ok()
+    }
+
     /// Whether it has not expired.
     pub fn is_good(&self, now: Timestamp) -> bool {
         now.as_second() < self.expires_at
@@ -81,7 +88,7 @@ impl Invite {
 
     /// Whether this address may register with it.
     pub fn is_for(&self, email: &Email) -> bool {
-        self.email.as_ref().is_none_or(|invited| invited.to_lowercase() == email.folded())
+        self.email.as_ref().is_none_or(|invited| invited.parse::<Email>().is_ok_and(|invited| invited.folded() == email.folded()))
     }
 }
 
@@ -99,7 +106,7 @@ impl Invites {
 
     /// The invitation of a token, if it is good. Only [`Invites::spend`] tells whether it still is.
     pub async fn find(&self, token: &str, now: Timestamp) -> Result<Option<Invite>, StoreError> {
-        let Some(Ok(id)) = token.split_once('.').map(|(id, _)| id.parse::<ResourceId>()) else { return Ok(None) };
+        let Some(id) = Invite::id_in(token) else { return Ok(None) };
         let stored: Option<Stored> = self.database.get(&self.table, invite_key(&id), true).await?;
         let is_good = |invite: &Invite| ids::same(&invite.token_hash, &ids::sha256(token)) && invite.is_good(now);
         Ok(stored.map(|stored| stored.invite).filter(is_good))

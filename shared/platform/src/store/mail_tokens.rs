@@ -21,7 +21,7 @@ pub struct MailTokens {
 }
 
 /// One mailed token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailToken {
     /// Whose it is.
     pub user_id: String,
@@ -32,6 +32,8 @@ pub struct MailToken {
     /// Seconds since 1970 when it stops being good; also its time to live.
     pub expires_at: i64,
 }
+
+crate::opaque!(MailToken);
 
 #[derive(Serialize, Deserialize)]
 struct Stored {

@@ -26,7 +26,7 @@ pub struct Sessions {
 }
 
 /// One session: its tokens by their hashes and claims, never the tokens themselves.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Session {
     /// UUIDv7.
     pub id: String,
@@ -57,6 +57,8 @@ pub struct Session {
     /// WebSocket connections, and when each opened, in milliseconds since 1970. Of some nobody has said that they ended.
     pub connections: BTreeMap<String, i64>,
 }
+
+crate::opaque!(Session);
 
 impl Session {
     /// Whether it has not run out.

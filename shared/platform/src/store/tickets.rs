@@ -19,7 +19,7 @@ pub struct Tickets {
 }
 
 /// One ticket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
     /// SHA-256 of what the client has.
     pub ticket_hash: String,
@@ -31,6 +31,8 @@ pub struct Ticket {
     /// Seconds since 1970 when it stops being good; also its time to live.
     pub expires_at: i64,
 }
+
+crate::opaque!(Ticket);
 
 impl Tickets {
     /// Uses the table that `TICKETS_TABLE` names.

@@ -26,7 +26,7 @@ impl Users {
     pub fn set_password(&self, user: &User, password_hash: &str, kept: Option<&str>) -> Write {
         let stays_unverified = kept.is_some() && user.is_unverified();
         let mut expression = Expression::default().value("hash", s(password_hash));
-        let mut set = "SET password_hash = :hash".to_owned();
+        let mut set = ", password_hash = :hash".to_owned();
         if kept.is_none() {
             set.push_str(", api_keys = :none");
             expression = expression.value("none", AttributeValue::M(HashMap::new()));
@@ -45,26 +45,25 @@ impl Users {
     /// where the two differ in case alone.
     pub fn move_email(&self, user: &User, email: &Email) -> Result<Vec<Write>, StoreError> {
         let expression = Expression::default().value("email", s(email.to_string()));
-        let account = self.update_version(user, "SET email = :email", " REMOVE unverified_email", expression);
+        let account = self.update_version(user, ", email = :email", " REMOVE unverified_email", expression);
         let before = user.email.to_lowercase();
         if before == email.folded() {
             return Ok(vec![account]);
         }
         let drop = Write::delete(&self.table, key("key", &ClaimKind::Email.key(&before)));
-        Ok(vec![account, self.claim(ClaimKind::Email, &email.folded(), &user.id)?, drop])
+        Ok([vec![account], self.claim_email(email, &user.id, Some(&before))?, vec![drop]].concat())
     }
 
-    /// An address that the account is to move to once it is verified, if nothing that a login notices has changed: the
-    /// account's own write, then the condition that nobody else has the address now.
-    pub fn await_email(&self, user: &User, email: &Email) -> Vec<Write> {
+    /// An address that the account is to move to once it is verified, if nothing that a login notices has changed. Whether
+    /// another account has the address is asked when its mailbox has answered: before, the answer would tell a stranger.
+    pub fn await_email(&self, user: &User, email: &Email) -> Write {
         let expression = Expression::default().value("email", s(email.to_string()));
-        let account = self.update_version(user, "SET unverified_email = :email", "", expression);
-        if user.email.to_lowercase() == email.folded() {
-            return vec![account];
-        }
-        let claim = key("key", &ClaimKind::Email.key(&email.folded()));
-        let is_free = Write::check(&self.table, claim, "attribute_not_exists(#key)", &Expression::default().name("key", "key"));
-        vec![account, is_free]
+        self.update_version(user, ", unverified_email = :email", "", expression)
+    }
+
+    /// Gives up the address that the account is to move to, if nothing that a login notices has changed.
+    pub fn keep_email(&self, user: &User) -> Write {
+        self.update_version(user, "", " REMOVE unverified_email", Expression::default())
     }
 
     /// The end of an account, if nothing that a login notices has changed, and of its claims. An administrator is
@@ -83,7 +82,7 @@ impl Users {
     /// An update that a login notices, and that notices one.
     fn update_version(&self, user: &User, set: &str, remove: &str, expression: Expression) -> Write {
         let expression = expression.name("version", "version").value("version", n(user.version)).value("next", n(user.version + 1));
-        let update = format!("{set}, #version = :next{remove}");
+        let update = format!("SET #version = :next{set}{remove}");
         Write::update(&self.table, key("key", &account_key(&user.id)), &update, "#version = :version", &expression)
     }
 }

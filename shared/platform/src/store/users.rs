@@ -34,13 +34,13 @@ pub struct Users {
 }
 
 /// An account with what only we know of it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct User {
     /// UUIDv7.
     pub id: String,
     /// As it was typed.
     pub username: String,
-    /// As it was typed.
+    /// As `domain::Email` keeps it; in accounts from before it did, as it was typed.
     pub email: String,
     /// An address that its owner has yet to show to be theirs: that of a new account, or one that it is to move to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,6 +63,8 @@ pub struct User {
     /// API keys and when each expires, in milliseconds since 1970: one that is not here is none any more.
     pub api_keys: BTreeMap<String, i64>,
 }
+
+crate::opaque!(User);
 
 /// Sessions that a new one takes the place of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,26 +195,45 @@ impl Users {
         Ok(stored.map(|stored| stored.user))
     }
 
-    /// The user whom a username or an email, in any case, belongs to: two reads, also where there is none, so that the time
-    /// does not tell.
+    /// The user whom a username or an email, in any case, belongs to. The reads are as many where there is none, so that the
+    /// time does not tell: two, or three for an address whose domain has another form in Unicode.
     pub async fn find(&self, identifier: &str) -> Result<Option<User>, StoreError> {
         let identifier = identifier.to_lowercase();
         let kind = if identifier.contains('@') { ClaimKind::Email } else { ClaimKind::Name };
-        let holder: Option<Holder> = self.database.get(&self.table, key("key", &kind.key(&identifier)), true).await?;
+        let mut holder = self.holder(kind, &identifier).await?;
+        if let Some(earlier) = identifier.parse::<Email>().ok().and_then(|email| email.folded_unicode()) {
+            let earlier = self.holder(kind, &earlier).await?;
+            holder = holder.or(earlier);
+        }
         self.get(holder.as_ref().map_or("nobody", |holder| &holder.user_id)).await
     }
 
-    /// A new account and its claims on username and email; each write's condition fails where one of them is taken.
-    pub fn create(&self, user: &User, username: &Username, email: &Email) -> Result<[Write; 3], StoreError> {
-        Ok([
-            self.claim(ClaimKind::Name, &username.folded(), &user.id)?,
-            self.claim(ClaimKind::Email, &email.folded(), &user.id)?,
-            self.put_new(item(Stored { key: account_key(&user.id), user: user.clone() })?),
-        ])
+    async fn holder(&self, kind: ClaimKind, folded: &str) -> Result<Option<Holder>, StoreError> {
+        self.database.get(&self.table, key("key", &kind.key(folded)), true).await
     }
 
-    /// A claim on a text in its folded form, if nobody has it.
-    pub(super) fn claim(&self, kind: ClaimKind, folded: &str, user_id: &str) -> Result<Write, StoreError> {
+    /// A new account and its claims on username and email; each write's condition fails where one of them is taken.
+    pub fn create(&self, user: &User, username: &Username, email: &Email) -> Result<Vec<Write>, StoreError> {
+        let mut writes = vec![self.claim(ClaimKind::Name, &username.folded(), &user.id)?];
+        writes.extend(self.claim_email(email, &user.id, None)?);
+        writes.push(self.put_new(item(Stored { key: account_key(&user.id), user: user.clone() })?));
+        Ok(writes)
+    }
+
+    /// A claim on an address, if no other account has it, under its earlier form too. `given_up` is the claim that the
+    /// account gives up in the same transaction.
+    pub(super) fn claim_email(&self, email: &Email, user_id: &str, given_up: Option<&str>) -> Result<Vec<Write>, StoreError> {
+        let mut writes = vec![self.claim(ClaimKind::Email, &email.folded(), user_id)?];
+        if let Some(earlier) = email.folded_unicode().filter(|earlier| Some(earlier.as_str()) != given_up) {
+            let earlier = key("key", &ClaimKind::Email.key(&earlier));
+            let is_free = Expression::default().name("key", "key");
+            writes.push(Write::check(&self.table, earlier, "attribute_not_exists(#key)", &is_free));
+        }
+        Ok(writes)
+    }
+
+    /// A claim on a text in its folded form, if no account has it.
+    fn claim(&self, kind: ClaimKind, folded: &str, user_id: &str) -> Result<Write, StoreError> {
         Ok(self.put_new(item(Claim { key: kind.key(folded), kind: kind.as_str(), user_id })?))
     }
 
@@ -309,8 +330,8 @@ impl Users {
     }
 
     /// Says anew whether an account may sign in and which roles it has, if nothing that a login notices has changed meanwhile.
-    /// One that may not sign in has no session: they end in the same transaction. A change of who is an administrator goes
-    /// with [`Users::on_word_of`].
+    /// An account that may not sign in, or may again, has neither session nor API key. A change of who is an administrator
+    /// goes with [`Users::on_word_of`].
     pub fn entitle(&self, user: &User, is_active: bool, roles: &[Role]) -> Result<Write, StoreError> {
         let expression = Expression::default()
             .name("roles", "roles")
@@ -320,13 +341,19 @@ impl Users {
             .value("version", n(user.version))
             .value("next", n(user.version + 1));
         let update = "SET is_active = :active, #roles = :roles, #version = :next";
-        let (update, expression) = if is_active {
+        let (update, expression) = if user.is_active && is_active {
             (update.to_owned(), expression)
         } else {
             let expression = expression.name("sessions", "sessions").value("none", AttributeValue::M(HashMap::new()));
-            (format!("{update}, #sessions = :none"), expression)
+            (format!("{update}, #sessions = :none, api_keys = :none"), expression)
         };
         Ok(Write::update(&self.table, key("key", &account_key(&user.id)), &update, "#version = :version", &expression))
+    }
+
+    /// Asks that an account is active when other writes are committed.
+    pub fn must_be_active(&self, user_id: &str) -> Write {
+        let expression = Expression::default().value("active", AttributeValue::Bool(true));
+        Write::check(&self.table, key("key", &account_key(user_id)), "is_active = :active", &expression)
     }
 
     /// What a failed condition on the version of an account found.

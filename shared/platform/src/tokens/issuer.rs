@@ -37,7 +37,7 @@ pub struct Lifetimes {
 }
 
 /// An access token and a refresh token as they are sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Pair {
     /// The access token.
     pub access_token: String,
@@ -46,6 +46,8 @@ pub struct Pair {
     /// Seconds until the access token expires.
     pub expires_in: u64,
 }
+
+crate::opaque!(Pair);
 
 /// What a pair says and which keys signed it. A session keeps this, never the tokens: signing it again gives the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +85,7 @@ impl Lifetimes {
 }
 
 /// A pair as the API answers with it (RFC 6749 section 5.1).
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub struct TokenPair {
     /// JWT for `Authorization: Bearer`.
     pub access_token: String,
@@ -96,6 +98,8 @@ pub struct TokenPair {
     #[schema(example = 900)]
     pub expires_in: u64,
 }
+
+crate::opaque!(TokenPair);
 
 impl From<Pair> for TokenPair {
     fn from(pair: Pair) -> Self {

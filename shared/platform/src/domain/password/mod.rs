@@ -9,8 +9,6 @@ mod stored;
 pub use hasher::{Check, HashError, Hasher};
 pub use stored::Work;
 
-use std::fmt;
-
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::Username;
@@ -25,11 +23,7 @@ pub struct Password {
     typed: String,
 }
 
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password")
-    }
-}
+crate::opaque!(Password);
 
 /// Any text up to 1,024 characters can be tried as a password; only a new one has to follow the rules.
 impl Field for Password {
