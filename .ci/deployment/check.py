@@ -12,7 +12,7 @@ from pathlib import Path
 
 from emulator import BUCKET, emulator
 from template import translate
-from tour import Admin, not_ready, take_tour
+from tour import Admin, not_ready, replies_are_the_same, take_tour
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Replies that take no time to write; the rest is what production has by default.
@@ -71,6 +71,9 @@ def tour_of_a_deployment():
         try:
             ops = Admin("ops", "Correct-Horse-9", "ops@example.com", invite)
             take_tour(http, websocket, ops)
+            # A parameter's new value reaches the workers, too: replies are the same with this one.
+            aws.update({"LoremSeed": "7"})
+            replies_are_the_same(http, ops)
             # That all of this was allowed says something only where the emulator would refuse it.
             aws.take_policies(resources["ReadyFunctionRole"])
             not_ready(http)

@@ -64,6 +64,18 @@ class Emulator:
             reasons = {event["LogicalResourceId"]: event.get("ResourceStatusReason") for event in events if event["ResourceStatus"].endswith("_FAILED")}
             sys.exit(f"the stack is {status}: {reasons}")
 
+    def update(self, parameters):
+        """Gives parameters of the stack other values, as a deployment that changes nothing else does."""
+        cloudformation = self.client("cloudformation")
+        kept = [each["ParameterKey"] for each in cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["Parameters"]]
+        cloudformation.update_stack(
+            StackName=STACK,
+            UsePreviousTemplate=True,
+            Capabilities=["CAPABILITY_IAM"],
+            Parameters=[{"ParameterKey": key, "UsePreviousValue": True} for key in kept if key not in parameters] + entries(parameters),
+        )
+        self.wait(cloudformation, "UPDATE")
+
     def take_policies(self, role):
         """Takes its policies from a function's role."""
         iam = self.client("iam")

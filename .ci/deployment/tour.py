@@ -323,5 +323,13 @@ def farewell(http, user):
     http.post("/auth/login", {"username": user, "password": "Correct-Horse-10"}).problem(401, "invalid_credentials")
 
 
+def replies_are_the_same(http_url, admin):
+    """Two questions have one answer."""
+    http = Http(http_url)
+    access = http.login(admin.username, admin.password)["access_token"]
+    texts = {whole(http, http.post("/chat", {"message": message}, access), access)["text"] for message in ("Which month?", "Which year?")}
+    assert len(texts) == 1, texts
+
+
 def not_ready(http_url):
     assert Http(http_url).get("/ready").expect(503)["status"] != "ok"

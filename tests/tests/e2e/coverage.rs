@@ -42,7 +42,11 @@ async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answe
             let sessions = world.get("/auth/sessions", caller).await.json();
             (format!("/auth/sessions/{}", id(&sessions["items"][0])), None)
         }
-        "PATCH /auth/me" => ("/auth/me".to_owned(), Some(json!({"full_name": "Anna Berg"}))),
+        "PATCH /auth/me" => {
+            // The address that the account has: with it goes the password, attempts at which are limited.
+            let email = format!("{}@example.com", caller.unwrap().username);
+            ("/auth/me".to_owned(), Some(json!({"email": email, "current_password": "Correct-Horse-9"})))
+        }
         "DELETE /auth/me" => ("/auth/me".to_owned(), Some(json!({"current_password": "Correct-Horse-9"}))),
         "POST /auth/password" => {
             let body = json!({"current_password": "Correct-Horse-9", "new_password": "Another-Horse-9"});

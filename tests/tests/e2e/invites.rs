@@ -54,8 +54,10 @@ async fn an_invitation_lets_one_in_with_its_roles() {
 
     let invited = world.events(&admin, "user.invited").await.pop().unwrap();
     assert_eq!(invited["resource"], format!("invite:{}", id(&made_json)));
-    let registered = world.events(&admin, "auth.register").await.pop().unwrap();
+    let events = world.events(&admin, "auth.register").await;
+    let [.., registered, refused] = &events[..] else { panic!("{events:?}") };
     assert_eq!(registered["detail"]["invite_id"], made_json["id"]);
+    assert_eq!((&refused["outcome"], &refused["resource"]), (&json!("failure"), &invited["resource"]));
     let secret = token.as_str().unwrap().split_once('.').unwrap().1;
     assert!(!format!("{:?}", world.events(&admin, "user.").await).contains(secret));
 }

@@ -241,7 +241,8 @@ async fn administrators_ask_no_more_than_they_must() {
     check(&world, (&format!("GET {one}"), Some(&admin), None), &[&admitted, &["GetItem Users", "PutItem Audit"]]).await;
     let change: &[&[&str]] = &[&admitted, &["GetItem Users", "TransactWriteItems Users+Audit"]];
     check(&world, (&format!("PATCH {one}"), Some(&admin), Some(json!({"roles": ["admin"]}))), change).await;
-    let end: &[&[&str]] = &[&admitted, &["GetItem Users"], &["BatchGetItem Sessions"], &["TransactWriteItems Sessions+Users+Audit"]];
+    let end: &[&[&str]] =
+        &[&admitted, &["GetItem Users"], &["BatchGetItem Sessions"], &["TransactWriteItems MailTokens+Sessions+Users+Audit"]];
     check(&world, (&format!("PATCH {one}"), Some(&admin), Some(json!({"is_active": false}))), end).await;
 
     let invite: &[&[&str]] = &[&admitted, &["TransactWriteItems Invites+Users+Audit"]];

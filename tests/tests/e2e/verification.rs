@@ -157,7 +157,9 @@ async fn an_account_keeps_its_address_until_the_other_one_is_verified() {
     assert_eq!((notice.to, notice.subject.as_str()), (vec!["bert@example.com".to_owned()], "Your Tally address was changed"));
     let auditor = world.admin().await;
     let changed = world.events(&auditor, "auth.email_changed").await;
-    assert_eq!((&changed[0]["outcome"], &changed[0]["actor"]["username"]), (&json!("success"), &json!("bert")));
+    let told: Vec<_> =
+        changed.iter().map(|event| (event["outcome"].as_str().unwrap(), event["actor"]["username"].as_str().unwrap())).collect();
+    assert_eq!(told, [("failure", "bert"), ("success", "bert")]);
     // The address before is free.
     let heir = json!({"username": "heir", "email": "bert@example.com", "password": PASSWORD});
     world.post("/auth/register", None, &heir).await.expect(201);
@@ -204,7 +206,7 @@ async fn the_address_that_an_account_has_changes_nothing_and_gives_up_another() 
     assert_eq!(world.stack.outbox().mails().len(), number + 1);
     let changed: Vec<_> =
         world.events(&world.admin().await, "account.updated").await.iter().map(|event| event["detail"]["changed"].clone()).collect();
-    assert_eq!(changed, [json!(["unverified_email"]), json!(["unverified_email"]), json!([])]);
+    assert_eq!(changed, [json!([]), json!(["unverified_email"]), json!(["unverified_email"])]);
 }
 
 #[tokio::test]
