@@ -206,7 +206,7 @@ mod tests {
                 "kim@bu\u{308}cher.example",
                 "kim@ki\u{ad}wi.example",
                 "kim@kiwi\u{3002}example",
-                "kim@xn--kiwi.example",
+                "kim@xn--kiwi-.example",
                 "kim@-kiwi.example",
                 "kim@ki_wi.example",
             ],
