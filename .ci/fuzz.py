@@ -12,6 +12,11 @@ CHECKS = (
 )
 
 
+def install():
+    """Installs the tools of the documents' checks, and returns the directory of Node.js."""
+    return subprocess.run([CLIENTS / "install"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
 def fuzz(url, cases, seconds=None):
     """Sends up to so many generated cases to each operation, beside examples and boundaries, and no longer than so many seconds.
     Anything that it finds fails. fuzz_hooks.py adds a check to the built-in ones."""
@@ -23,4 +28,5 @@ def fuzz(url, cases, seconds=None):
         *([] if seconds is None else ["--max-time", str(seconds)]),
     ]  # fmt: skip
     environment = {**os.environ, "TALLY_URL": url, "SCHEMATHESIS_HOOKS": "fuzz_hooks", "PYTHONPATH": str(CLIENTS)}
+    (CLIENTS / "generated").mkdir(exist_ok=True)
     subprocess.run(command, cwd=CLIENTS / "generated", env=environment, check=True)

@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::ResourceId;
 use crate::http::{Field, Raw};
@@ -147,6 +149,16 @@ impl FromStr for Someone {
         }
     }
 }
+
+impl PartialSchema for Someone {
+    fn schema() -> RefOr<Schema> {
+        let id = ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::Custom("uuid".into())));
+        let me = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["me"]));
+        RefOr::T(Schema::AnyOf(AnyOfBuilder::new().item(id).item(me).build()))
+    }
+}
+
+impl ToSchema for Someone {}
 
 impl Field for Someone {
     fn read(raw: &Raw<'_>) -> Result<Self, String> {

@@ -8,9 +8,10 @@ use platform::http::{Answer, Endpoint, Form as _, Media, Output as _, Parameters
 use platform::problem::{Code, ProblemBody};
 use platform::routes::{ROUTES, Route};
 use serde_json::{Map, Value, json};
+use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema as _, ToSchema};
 
-use super::schema::{closed, normal, parameter};
+use super::schema::{closed, normal, parameter, sent};
 use super::{operation, responses};
 
 /// The document being made.
@@ -79,23 +80,25 @@ impl Document {
     }
 
     fn body<E: Endpoint>(&mut self) -> Body {
-        let mut schemas = vec![(E::Body::name().into_owned(), E::Body::schema())];
-        E::Body::schemas(&mut schemas);
-        let schema = normal(serde_json::to_value(&schemas[0].1).unwrap());
-        // A form may have what nobody knows; JSON may not.
+        let described = |schema: RefOr<Schema>| sent(normal(serde_json::to_value(schema).unwrap()));
+        // A form may have members that the server does not know; JSON may not.
+        let in_json = |schema| if E::MEDIA == Media::Form { schema } else { closed(schema) };
+        let (name, schema) = (E::Body::name(), described(E::Body::schema()));
         let mut content = Map::new();
         if E::MEDIA != Media::Form {
-            let (name, _) = schemas.remove(0);
-            self.insert(&name, closed(schema.clone()));
+            self.insert(&name, in_json(schema.clone()));
             content.insert("application/json".into(), json!({"schema": reference(&name)}));
         }
         if E::MEDIA != Media::Json {
-            let name = format!("{}Form", E::Body::name());
+            let name = format!("{name}Form");
             self.insert(&name, schema);
             content.insert("application/x-www-form-urlencoded".into(), json!({"schema": reference(&name)}));
-            schemas.retain(|(other, _)| *other != E::Body::name());
         }
-        self.add(schemas);
+        let mut parts = Schemas::new();
+        E::Body::schemas(&mut parts);
+        for (part, schema) in parts.into_iter().filter(|(part, _)| *part != name) {
+            self.insert(&part, in_json(described(schema)));
+        }
         Body { media: E::MEDIA, required: !E::Body::OPTIONAL, content: content.into() }
     }
 

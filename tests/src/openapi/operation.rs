@@ -1,9 +1,10 @@
 //! One operation, without its answers.
 
 use platform::http::{PathKind, RequestHeader};
-use platform::identity::Role;
+use platform::identity::{Role, Someone};
 use platform::routes::{Access, Route};
 use serde_json::{Value, json};
+use utoipa::PartialSchema as _;
 
 use super::document::Described;
 
@@ -61,7 +62,7 @@ fn parameters(described: &Described) -> Vec<Value> {
     let path = described.path.iter().map(|parameter| {
         let schema = match parameter.kind {
             PathKind::Id => json!({"type": "string", "format": "uuid"}),
-            PathKind::IdOrMe => json!({"anyOf": [{"type": "string", "format": "uuid"}, {"type": "string", "const": "me"}]}),
+            PathKind::IdOrMe => json!(Someone::schema()),
             PathKind::OneOf(texts) => json!({"type": "string", "enum": texts}),
         };
         json!({"name": parameter.name, "in": "path", "required": true, "description": parameter.description, "schema": schema})

@@ -27,6 +27,21 @@ pub fn normal(schema: Value) -> Value {
     }
 }
 
+/// The schema of what a client sends: no text of it has a null character, which the server refuses in any field.
+pub fn sent(schema: Value) -> Value {
+    let mut schema = schema;
+    let is_text = schema["type"] == "string" || schema["type"].as_array().is_some_and(|types| types.contains(&"string".into()));
+    let free = ["enum", "pattern"].iter().all(|word| schema.get(word).is_none());
+    let plain = schema.get("format").is_none_or(|format| format == "password");
+    if is_text && free && plain {
+        schema["pattern"] = r"^[^\u0000]*$".into();
+    }
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.values_mut().for_each(|property| *property = sent(property.take()));
+    }
+    schema
+}
+
 /// A query parameter: it is there or it is not, and never null.
 pub fn parameter(parameter: Value) -> Value {
     let mut parameter = parameter;
@@ -41,13 +56,14 @@ pub fn parameter(parameter: Value) -> Value {
         members.remove("oneOf");
         members.extend(other);
     }
-    parameter["schema"] = schema;
+    parameter["schema"] = sent(schema);
     parameter
 }
 
-/// An object that has no members but these.
+/// The same, if it is an object, with no members but these.
 pub fn closed(mut schema: Value) -> Value {
-    assert_eq!(schema["type"], "object", "a body is one object: {schema}");
-    schema["additionalProperties"] = false.into();
+    if schema["type"] == "object" {
+        schema["additionalProperties"] = false.into();
+    }
     schema
 }

@@ -1,5 +1,7 @@
 //! The documents in docs/api are what the code says, and are served as they are committed.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use tally_tests::{World, asyncapi, errors, openapi, root};
 
@@ -22,6 +24,50 @@ fn the_documents_are_current() {
     check("openapi.json", &json(openapi::document()));
     check("asyncapi.json", &json(asyncapi::document()));
     check("errors.md", &errors::document());
+}
+
+/// The verbs of operations, by the method that each goes with.
+const VERBS: &[(&str, &[&str])] = &[
+    ("get", &["export", "list", "read"]),
+    (
+        "post",
+        &[
+            "change",
+            "create",
+            "introspect",
+            "issue",
+            "login",
+            "logout",
+            "refresh",
+            "register",
+            "request",
+            "resend",
+            "reset",
+            "revoke",
+            "send",
+            "verify",
+        ],
+    ),
+    ("put", &["set"]),
+    ("patch", &["update"]),
+    ("delete", &["delete", "end", "revoke"]),
+];
+
+#[test]
+fn each_operation_is_called_by_a_verb_and_a_noun_of_its_own() {
+    let document = openapi::document();
+    let mut ids = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            let (verb, noun) = id.split_at(id.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(id.len()));
+            let (_, verbs) = VERBS.iter().find(|(name, _)| name == method).unwrap();
+            assert!(verbs.contains(&verb), "{method} {path}: {id} does not begin with one of {verbs:?}");
+            assert!(noun.starts_with(|c: char| c.is_ascii_uppercase()), "{method} {path}: {id} has no noun");
+            assert!(noun.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{method} {path}: {id} is not in lower camel case");
+            assert!(ids.insert(id), "two operations are called {id}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ pub struct DeleteMe {
 #[derive(ToSchema)]
 pub struct Confirmation {
     /// The password.
-    #[schema(value_type = String, format = "password", example = "Correct-Horse-9")]
+    #[schema(value_type = String, format = "password", max_length = 1024, example = "Correct-Horse-9")]
     pub current_password: Password,
 }
 

@@ -3,7 +3,7 @@
 use platform::audit::Note;
 use platform::config::ConfigError;
 use platform::domain::{Email, FullName, Password};
-use platform::http::{Endpoint, Fields, Form, Request};
+use platform::http::{Endpoint, Fields, Form, Request, Schemas, either};
 use platform::identity::Identity;
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -12,7 +12,8 @@ use platform::routes::{self, Route};
 use platform::sessions::Confirmed;
 use platform::store::{Account, User};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::address::{Move, Mover, Warrant};
 
@@ -21,20 +22,33 @@ pub struct UpdateMe {
     mover: Mover,
 }
 
-/// What is to be changed: either the name, or the address.
+/// What is to be changed: one of the two, so that each has its own event and its own limit.
+pub enum AccountChange {
+    /// The name for people.
+    Name(NameChange),
+    /// The address.
+    Address(AddressChange),
+}
+
+/// Another name.
 #[derive(ToSchema)]
-pub struct AccountChange {
+pub struct NameChange {
     /// Name for people; null or blank text takes it away.
-    #[schema(value_type = Option<String>, max_length = 100, example = "Anna Berg")]
-    pub full_name: Option<Option<FullName>>,
+    #[schema(value_type = Option<String>, required, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$", example = "Anna Berg")]
+    pub full_name: Option<FullName>,
+}
+
+/// Another address.
+#[derive(ToSchema)]
+pub struct AddressChange {
     /// Another address, which goes with the current password. Where addresses are verified, the answer is 202, and the
     /// account keeps the one it has until a token that is mailed to this one is sent back. The address that the account has
     /// changes nothing, and gives up another that it waits for.
-    #[schema(value_type = Option<String>, format = "email", max_length = 254)]
-    pub email: Option<Email>,
-    /// The current password, where the address is to be changed.
-    #[schema(value_type = Option<String>, format = "password")]
-    pub current_password: Option<Password>,
+    #[schema(value_type = String, format = "email", max_length = 254, example = "anna@example.com")]
+    pub email: Email,
+    /// The current password.
+    #[schema(value_type = String, format = "password", max_length = 1024, example = "Correct-Horse-9")]
+    pub current_password: Password,
 }
 
 /// The answer.
@@ -44,21 +58,45 @@ pub struct Changed {
     pub user: Account,
 }
 
+impl PartialSchema for AccountChange {
+    fn schema() -> RefOr<Schema> {
+        either::<NameChange, AddressChange>()
+    }
+}
+
+impl ToSchema for AccountChange {
+    fn schemas(schemas: &mut Schemas) {
+        schemas.push((NameChange::name().into_owned(), NameChange::schema()));
+        schemas.push((AddressChange::name().into_owned(), AddressChange::schema()));
+    }
+}
+
+impl Form for NameChange {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { full_name: fields.optional_text("full_name")? })
+    }
+}
+
+impl Form for AddressChange {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (email, current_password) = (fields.required("email"), fields.required("current_password"));
+        Some(Self { email: email?, current_password: current_password? })
+    }
+}
+
 impl Form for AccountChange {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (names, moves) = (fields.has("full_name"), fields.has("email") || fields.has("current_password"));
-        let full_name = fields.optional_text("full_name");
-        let (email, current_password) = if moves {
-            (fields.required("email").map(Some), fields.required("current_password").map(Some))
-        } else {
-            (Some(None), Some(None))
-        };
+        let (name, address) = (NameChange::read(fields), moves.then(|| AddressChange::read(fields)));
         match (names, moves) {
             (false, false) => fields.refuse("full_name", "or email with current_password has to be sent"),
             (true, true) => fields.refuse("full_name", "and email are changed one at a time"),
             _ => {}
         }
-        Some(Self { full_name: names.then_some(full_name?), email: email?, current_password: current_password? })
+        match address {
+            Some(address) => address.map(Self::Address),
+            None => name.map(Self::Name),
+        }
     }
 }
 
@@ -77,19 +115,20 @@ impl Endpoint for UpdateMe {
 
     /// A name takes no password, so that it uses up nothing of what limits attempts at one.
     fn row(&self, request: &Request<'_, Self>) -> Route {
-        if request.body.email.is_some() { Self::ROUTE } else { Route { limits: &[], ..Self::ROUTE } }
+        if matches!(request.body, AccountChange::Address(_)) { Self::ROUTE } else { Route { limits: &[], ..Self::ROUTE } }
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Changed>, Problem> {
         let (caller, users) = (request.caller, &self.mover.users);
-        let AccountChange { full_name, email, current_password } = request.body;
-        let (Some(email), Some(password)) = (email, current_password) else {
-            let full_name = full_name.flatten();
-            let user = users.get(&caller.user_id).await?.ok_or_else(Problem::invalid_token)?;
-            let after = User { full_name: full_name.as_ref().map(ToString::to_string), ..user };
-            let note = Note::default().resource("user", &after.id).detail("changed", vec!["full_name"]);
-            let plan = Plan::reply(Changed { user: after.account() }).note(note);
-            return Ok(plan.write_or(users.set_full_name(&after.id, full_name.as_ref()), Problem::invalid_token()));
+        let AddressChange { email, current_password: password } = match request.body {
+            AccountChange::Name(NameChange { full_name }) => {
+                let user = users.get(&caller.user_id).await?.ok_or_else(Problem::invalid_token)?;
+                let after = User { full_name: full_name.as_ref().map(ToString::to_string), ..user };
+                let note = Note::default().resource("user", &after.id).detail("changed", vec!["full_name"]);
+                let plan = Plan::reply(Changed { user: after.account() }).note(note);
+                return Ok(plan.write_or(users.set_full_name(&after.id, full_name.as_ref()), Problem::invalid_token()));
+            }
+            AccountChange::Address(change) => change,
         };
         let failed = Note::action("auth.email_changed").resource("user", &caller.user_id);
         let (user, confirmed) = match Confirmed::ask(users, self.mover.hasher, caller, password).await {

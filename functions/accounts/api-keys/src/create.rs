@@ -33,7 +33,8 @@ pub struct CreateApiKey {
 #[schema(as = NewApiKey)]
 pub struct NewApiKey {
     /// What its owner calls it.
-    #[schema(value_type = String, min_length = 1, max_length = 100, example = "Nightly import")]
+    #[schema(value_type = String, min_length = 1, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$",
+        example = "Nightly import")]
     pub name: Name,
     /// What it may do, as far as its owner may.
     #[schema(value_type = Vec<Scope>, min_items = 1, example = json!(["profits:read"]))]

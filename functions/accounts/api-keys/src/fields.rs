@@ -14,11 +14,11 @@ pub struct Scopes(pub Vec<Scope>);
 
 impl Field for Name {
     fn read(raw: &Raw<'_>) -> Result<Self, String> {
-        let text = raw.text()?.trim();
-        if !(1..=100).contains(&text.chars().count()) || text.chars().any(char::is_control) {
+        let (text, trimmed) = (raw.text()?, raw.text()?.trim());
+        if !(1..=100).contains(&trimmed.chars().count()) || text.chars().any(char::is_control) {
             return Err("must be 1 to 100 characters, none of them a control character".into());
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(trimmed.to_owned()))
     }
 }
 

@@ -12,11 +12,11 @@ use platform::routes::{self, Route};
 use crate::ask::{AccountAddress, Asker};
 
 /// The endpoint.
-pub struct ForgotPassword {
+pub struct RequestPasswordReset {
     asker: Asker,
 }
 
-impl Endpoint for ForgotPassword {
+impl Endpoint for RequestPasswordReset {
     const ROUTE: Route = routes::PASSWORD_FORGOT;
     type Caller = ();
     type Body = AccountAddress;

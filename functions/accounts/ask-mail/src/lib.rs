@@ -6,8 +6,8 @@ mod forgot;
 mod resend;
 
 pub use ask::AccountAddress;
-pub use forgot::ForgotPassword;
+pub use forgot::RequestPasswordReset;
 pub use resend::ResendVerification;
 
 /// The endpoints of this function.
-pub type Endpoints = (ForgotPassword, ResendVerification);
+pub type Endpoints = (RequestPasswordReset, ResendVerification);

@@ -28,7 +28,7 @@ pub struct NewInvite {
     #[schema(value_type = Option<String>, format = "email", max_length = 254, example = "anna@example.com")]
     pub email: Option<Email>,
     /// What the new account may do. Every account has `user`, which need not be named.
-    #[schema(value_type = Option<Vec<Role>>, example = json!(["user", "auditor"]))]
+    #[schema(value_type = Option<BTreeSet<Role>>, example = json!(["user", "auditor"]))]
     pub roles: Option<Roles>,
 }
 

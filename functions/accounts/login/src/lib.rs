@@ -13,10 +13,10 @@ use platform::tokens::TokenPair;
 use utoipa::ToSchema;
 
 /// The endpoints of this function.
-pub type Endpoints = (Login,);
+pub type Endpoints = (LoginUser,);
 
 /// The endpoint.
-pub struct Login {
+pub struct LoginUser {
     login: PasswordLogin,
     password_grant: bool,
 }
@@ -25,10 +25,10 @@ pub struct Login {
 #[derive(ToSchema)]
 pub struct Credentials {
     /// Username or email, in any case.
-    #[schema(value_type = String, max_length = 254, example = "demo")]
+    #[schema(value_type = String, min_length = 1, max_length = 254, pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$", example = "demo")]
     pub username: Identifier,
     /// The password.
-    #[schema(value_type = String, format = "password", example = "SecureDemo123!")]
+    #[schema(value_type = String, format = "password", max_length = 1024, example = "SecureDemo123!")]
     pub password: Password,
     /// On the form: `password`, if it is sent.
     #[schema(ignore)]
@@ -44,7 +44,7 @@ impl Form for Credentials {
     }
 }
 
-impl Endpoint for Login {
+impl Endpoint for LoginUser {
     const ROUTE: Route = routes::LOGIN;
     const MEDIA: Media = Media::JsonOrForm;
     const PROBLEMS: &'static [Code] = &[Code::InvalidCredentials, Code::EmailUnverified, Code::InvalidGrant, Code::UnsupportedGrantType];

@@ -15,11 +15,11 @@ use platform::store::{User, Users};
 use utoipa::ToSchema;
 
 /// The endpoints of this function.
-pub type Endpoints = (Logout,);
+pub type Endpoints = (LogoutUser,);
 
 /// The endpoint.
 #[derive(Clone)]
-pub struct Logout {
+pub struct LogoutUser {
     users: Users,
     ending: Ending,
 }
@@ -28,7 +28,7 @@ pub struct Logout {
 #[derive(ToSchema)]
 pub struct LogoutScope {
     /// Whether every session of the user ends, not this one alone.
-    #[schema(default = false)]
+    #[schema(required = false, default = false)]
     pub all: bool,
 }
 
@@ -40,7 +40,7 @@ impl Form for LogoutScope {
     }
 }
 
-impl Endpoint for Logout {
+impl Endpoint for LogoutUser {
     const ROUTE: Route = routes::LOGOUT;
     type Caller = Identity;
     type Body = LogoutScope;
@@ -63,7 +63,7 @@ impl Endpoint for Logout {
     }
 }
 
-impl Logout {
+impl LogoutUser {
     /// Ends every session that the account has; if another begins meanwhile, a new plan ends that one too.
     fn end_all(self, user: User) -> BoxFuture<'static, Result<Plan<()>, Problem>> {
         async move {

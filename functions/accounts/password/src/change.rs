@@ -22,7 +22,7 @@ pub struct ChangePassword {
 #[derive(ToSchema)]
 pub struct PasswordChange {
     /// The password as it is.
-    #[schema(value_type = String, format = "password", example = "Correct-Horse-9")]
+    #[schema(value_type = String, format = "password", max_length = 1024, example = "Correct-Horse-9")]
     pub current_password: Password,
     /// 8 to 128 characters with a lower-case and an upper-case letter, a digit and a special character.
     #[schema(value_type = String, format = "password", min_length = 8, max_length = 128, example = "Another-Horse-9")]

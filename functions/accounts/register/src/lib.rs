@@ -19,10 +19,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// The endpoints of this function.
-pub type Endpoints = (Register,);
+pub type Endpoints = (RegisterUser,);
 
 /// The endpoint.
-pub struct Register {
+pub struct RegisterUser {
     users: Users,
     invites: Invites,
     hasher: Hasher,
@@ -52,7 +52,7 @@ pub struct Registration {
     #[schema(value_type = String, format = "password", min_length = 8, max_length = 128, example = "Correct-Horse-9")]
     pub password: Password,
     /// Name for people; blank text is none.
-    #[schema(value_type = Option<String>, max_length = 100, example = "Anna Berg")]
+    #[schema(value_type = Option<String>, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$", example = "Anna Berg")]
     pub full_name: Option<FullName>,
     /// Token of an invitation, where registration is by invitation.
     pub invite: Option<String>,
@@ -105,7 +105,7 @@ fn taken(username: &Username) -> Replan<Created<Registered>> {
     Box::new(move |_| async { Ok(Plan::refuse(Problem::account_exists()).note(note)) }.boxed())
 }
 
-impl Endpoint for Register {
+impl Endpoint for RegisterUser {
     const ROUTE: Route = routes::REGISTER;
     const PROBLEMS: &'static [Code] = &[Code::RegistrationClosed, Code::AccountExists, Code::NotFound];
     type Caller = ();

@@ -5,7 +5,7 @@
 
 use platform::config::ConfigError;
 use platform::domain::{Identifier, Password};
-use platform::http::{Endpoint, Fields, Form, Media, Request};
+use platform::http::{Endpoint, Fields, Form, Media, Request, Schemas, either};
 use platform::limits::Key;
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -13,7 +13,8 @@ use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::sessions::{Attempt, PasswordLogin, RefreshToken, Rotation};
 use platform::tokens::TokenPair;
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The endpoints of this function.
 pub type Endpoints = (IssueTokens,);
@@ -26,34 +27,64 @@ pub struct IssueTokens {
 }
 
 /// What is sent.
+pub enum Grant {
+    /// With the grant type `refresh_token`.
+    Refresh(RefreshGrant),
+    /// With the grant type `password`.
+    Password(PasswordGrant),
+    /// With another grant type.
+    Unknown,
+}
+
+/// A refresh token for a new pair of tokens.
 #[derive(ToSchema)]
-pub struct Grant {
-    /// `refresh_token`, or where the deployment takes it `password`.
-    #[schema(example = "refresh_token")]
+pub struct RefreshGrant {
+    /// `refresh_token`.
+    #[schema(pattern = "^refresh_token$", example = "refresh_token")]
     pub grant_type: String,
-    /// With `refresh_token`: the one that was issued last.
-    #[schema(value_type = Option<String>)]
-    pub refresh_token: Option<RefreshToken>,
-    /// With `password`: username or email, in any case.
-    #[schema(value_type = Option<String>, max_length = 254)]
-    pub username: Option<Identifier>,
-    /// With `password`: the password.
-    #[schema(value_type = Option<String>, format = "password")]
-    pub password: Option<Password>,
+    /// The refresh token that was issued last.
+    #[schema(value_type = String)]
+    pub refresh_token: RefreshToken,
+}
+
+/// A password for a pair of tokens, where the deployment takes one.
+#[derive(ToSchema)]
+pub struct PasswordGrant {
+    /// `password`.
+    #[schema(pattern = "^password$", example = "password")]
+    pub grant_type: String,
+    /// Username or email, in any case.
+    #[schema(value_type = String, min_length = 1, max_length = 254, pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$", example = "demo")]
+    pub username: Identifier,
+    /// The password.
+    #[schema(value_type = String, format = "password", max_length = 1024, example = "SecureDemo123!")]
+    pub password: Password,
+}
+
+impl PartialSchema for Grant {
+    fn schema() -> RefOr<Schema> {
+        either::<RefreshGrant, PasswordGrant>()
+    }
+}
+
+impl ToSchema for Grant {
+    fn schemas(schemas: &mut Schemas) {
+        schemas.push((RefreshGrant::name().into_owned(), RefreshGrant::schema()));
+        schemas.push((PasswordGrant::name().into_owned(), PasswordGrant::schema()));
+    }
 }
 
 impl Form for Grant {
     fn read(fields: &mut Fields) -> Option<Self> {
         let grant_type: String = fields.required("grant_type")?;
-        let none = Self { grant_type, refresh_token: None, username: None, password: None };
-        Some(match none.grant_type.as_str() {
-            "refresh_token" => Self { refresh_token: Some(fields.required("refresh_token")?), ..none },
+        match grant_type.as_str() {
+            "refresh_token" => Some(Self::Refresh(RefreshGrant { grant_type, refresh_token: fields.required("refresh_token")? })),
             "password" => {
                 let (username, password) = (fields.required("username"), fields.required("password"));
-                Self { username: Some(username?), password: Some(password?), ..none }
+                Some(Self::Password(PasswordGrant { grant_type, username: username?, password: password? }))
             }
-            _ => none,
-        })
+            _ => Some(Self::Unknown),
+        }
     }
 }
 
@@ -73,23 +104,22 @@ impl Endpoint for IssueTokens {
 
     /// A grant counts and is recorded as what it does is elsewhere: nobody guesses twice as often by guessing here too.
     fn row(&self, request: &Request<'_, Self>) -> Route {
-        if self.login.is_some() && request.body.username.is_some() { routes::LOGIN } else { routes::REFRESH }
+        if self.login.is_some() && matches!(request.body, Grant::Password(_)) { routes::LOGIN } else { routes::REFRESH }
     }
 
     /// The identifier that signs in, or what a refresh counts for.
     async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<Key>, Problem> {
-        match (&request.body.refresh_token, &request.body.username, &self.login) {
-            (Some(token), ..) => Ok(self.rotation.counted_for(token, request.now).await?.map(Key::Session)),
-            (None, Some(username), Some(login)) => Ok(Some(Key::Named(login.fingerprint(username).await?))),
+        match (&request.body, &self.login) {
+            (Grant::Refresh(grant), _) => Ok(self.rotation.counted_for(&grant.refresh_token, request.now).await?.map(Key::Session)),
+            (Grant::Password(grant), Some(login)) => Ok(Some(Key::Named(login.fingerprint(&grant.username).await?))),
             _ => Ok(None),
         }
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<TokenPair>, Problem> {
-        let Grant { refresh_token, username, password, .. } = request.body;
-        match (refresh_token, username.zip(password), &self.login) {
-            (Some(token), ..) => self.rotation.spend(&token, request.now).await,
-            (None, Some((identifier, password)), Some(login)) => {
+        match (request.body, &self.login) {
+            (Grant::Refresh(grant), _) => self.rotation.spend(&grant.refresh_token, request.now).await,
+            (Grant::Password(PasswordGrant { username: identifier, password, .. }), Some(login)) => {
                 login.plan(Attempt { identifier, password, context: request.context.clone(), now: request.now }).await
             }
             _ => {

@@ -31,7 +31,7 @@ pub struct UserChange {
     /// end at once, and none of them comes back with it.
     pub is_active: Option<bool>,
     /// All that it may do from now on. Every account has `user`, which need not be named.
-    #[schema(value_type = Option<Vec<Role>>, example = json!(["user", "auditor"]))]
+    #[schema(value_type = Option<BTreeSet<Role>>, example = json!(["user", "auditor"]))]
     pub roles: Option<Roles>,
 }
 

@@ -24,7 +24,7 @@ pub struct AuditQuery {
 #[into_params(parameter_in = Query)]
 pub struct AuditFilters {
     /// Who did it: a user id, or `me`.
-    #[param(value_type = Option<String>, example = "me")]
+    #[param(inline, example = "me")]
     pub actor: Option<Someone>,
     /// A whole action, or a prefix that ends with a dot.
     #[param(value_type = Option<String>, max_length = 100, pattern = r"^[a-z_]+\.([a-z_]+\.)*[a-z_]*$", example = "auth.")]

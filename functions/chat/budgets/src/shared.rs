@@ -54,7 +54,7 @@ pub struct BudgetChange {
 
 /// Text, a number that is exact in as many places, or null.
 fn monthly_usd() -> Schema {
-    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^\d{1,7}(\.\d{1,9})?$"));
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^([0-9]{1,6}(\.[0-9]{1,9})?|1000000(\.0{1,9})?)$"));
     let number = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0)).maximum(Some(1_000_000));
     let forms = OneOfBuilder::new().item(text).item(number).item(ObjectBuilder::new().schema_type(Type::Null));
     let description = "US dollars a month, 0 to 1,000,000, with at most nine places after the point; null for the deployment's setting.";

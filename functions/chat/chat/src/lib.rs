@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use utoipa::ToSchema;
 
 /// The endpoints of this function.
-pub type Endpoints = (Chat,);
+pub type Endpoints = (SendMessage,);
 
 /// Seconds that a caller waits where `CHAT_WAIT_SECONDS` does not say: API Gateway gives up after 30.
 const WAIT_SECONDS: u64 = 25;
@@ -31,7 +31,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// The endpoint.
-pub struct Chat {
+pub struct SendMessage {
     replies: Replies,
     messages: Messages,
     history: History,
@@ -98,7 +98,7 @@ impl Output for ChatAnswer {
     }
 }
 
-impl Endpoint for Chat {
+impl Endpoint for SendMessage {
     const ROUTE: Route = routes::CHAT;
     const PROBLEMS: &'static [Code] =
         &[Code::BudgetExceeded, Code::NotFound, Code::ContextTooLong, Code::ContentRefused, Code::ProviderRejected];
@@ -153,7 +153,7 @@ impl Endpoint for Chat {
     }
 }
 
-impl Chat {
+impl SendMessage {
     /// After the commit: starts the worker of a reply that has none, and waits for it if the caller does.
     fn start_and_watch(&self, plan: Plan<ChatAnswer>, reply: Message, patient: bool, arrived: Timestamp) -> Plan<ChatAnswer> {
         // API Gateway counts from the request's arrival; so does the wait.

@@ -39,7 +39,7 @@ struct Search {
     /// Only conversations that have this piece of text, in any case and any Unicode normal form, in their title or in a message of one's own; what the
     /// assistant said is not searched. The search goes all the way back, 200 conversations or some 4 MB of messages a page: a page
     /// may be short, even empty, and the search has ended only where `next_cursor` is null.
-    #[param(min_length = 1, max_length = 100, example = "alpha")]
+    #[param(min_length = 1, max_length = 100, pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$", example = "alpha")]
     #[allow(dead_code, reason = "it is here to be described")]
     query: Option<String>,
 }

@@ -26,7 +26,7 @@ pub struct UsageQuery {
     #[param(inline, required = false, default = "day")]
     pub group_by: GroupBy,
     /// Whose usage: `me`, or for administrators a user id; one's own where it is not given.
-    #[param(value_type = Option<String>, example = "me")]
+    #[param(inline, example = "me")]
     pub user_id: Option<Someone>,
 }
 

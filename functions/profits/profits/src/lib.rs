@@ -38,7 +38,7 @@ pub struct ListProfits {
 #[into_params(parameter_in = Query)]
 pub struct ProfitsQuery {
     /// Only this company, by its exact name.
-    #[param(value_type = Option<String>, min_length = 1, max_length = 100, example = "Alpha")]
+    #[param(value_type = Option<String>, min_length = 1, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$", example = "Alpha")]
     pub company: Option<Company>,
     /// Only this year.
     #[param(value_type = Option<u16>, minimum = 1900, maximum = 2999, example = 2023)]
@@ -53,7 +53,8 @@ pub struct ProfitsQuery {
     #[param(required = false, minimum = 1, maximum = 100, default = 20)]
     pub size: u64,
     /// Fields to sort by, the first one first, each with a `-` in front for descending order: `company`, `year`, `month`.
-    #[param(value_type = String, required = false, default = "company,-year,month", example = "company,-year,month")]
+    #[param(value_type = String, required = false, default = "company,-year,month", example = "company,-year,month",
+        pattern = r"^-?(company(,-?(year(,-?(month))?|month(,-?(year))?))?|year(,-?(company(,-?(month))?|month(,-?(company))?))?|month(,-?(company(,-?(year))?|year(,-?(company))?))?)$")]
     pub sort: Sort,
 }
 

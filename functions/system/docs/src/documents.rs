@@ -14,11 +14,11 @@ use platform::routes::{self, Route};
 pub const SERVER_URL: &str = "http://127.0.0.1:8787";
 
 /// `GET /openapi.json`.
-pub struct OpenApi {
+pub struct ReadOpenApi {
     config: Config,
 }
 
-impl Endpoint for OpenApi {
+impl Endpoint for ReadOpenApi {
     const ROUTE: Route = routes::OPENAPI;
     type Caller = ();
     type Body = ();
@@ -37,9 +37,9 @@ impl Endpoint for OpenApi {
 }
 
 /// `GET /asyncapi.json`.
-pub struct AsyncApi;
+pub struct ReadAsyncApi;
 
-impl Endpoint for AsyncApi {
+impl Endpoint for ReadAsyncApi {
     const ROUTE: Route = routes::ASYNCAPI;
     type Caller = ();
     type Body = ();

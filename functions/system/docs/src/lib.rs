@@ -5,10 +5,10 @@ mod metadata;
 mod page;
 mod root;
 
-pub use documents::{AsyncApi, OpenApi, SERVER_URL};
-pub use metadata::{AuthorizationServer, Metadata};
-pub use page::{Asset, Page, Redoc};
-pub use root::{Root, Service};
+pub use documents::{ReadAsyncApi, ReadOpenApi, SERVER_URL};
+pub use metadata::{AuthorizationServer, ReadOAuthMetadata};
+pub use page::{ReadDocs, ReadDocsFile, ReadRedoc};
+pub use root::{ReadService, Service};
 
 /// The endpoints of this function.
-pub type Endpoints = (Root, OpenApi, AsyncApi, Page, Redoc, Asset, Metadata);
+pub type Endpoints = (ReadService, ReadOpenApi, ReadAsyncApi, ReadDocs, ReadRedoc, ReadDocsFile, ReadOAuthMetadata);

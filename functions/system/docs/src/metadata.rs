@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// The endpoint.
-pub struct Metadata {
+pub struct ReadOAuthMetadata {
     config: Config,
     grant_types: Vec<&'static str>,
 }
@@ -44,7 +44,7 @@ pub struct AuthorizationServer {
     pub service_documentation: String,
 }
 
-impl Endpoint for Metadata {
+impl Endpoint for ReadOAuthMetadata {
     const ROUTE: Route = routes::OAUTH_METADATA;
     type Caller = ();
     type Body = ();

@@ -43,9 +43,9 @@ impl Output for Html {
 }
 
 /// `GET /docs`.
-pub struct Page;
+pub struct ReadDocs;
 
-impl Endpoint for Page {
+impl Endpoint for ReadDocs {
     const ROUTE: Route = routes::DOCS;
     type Caller = ();
     type Body = ();
@@ -62,9 +62,9 @@ impl Endpoint for Page {
 }
 
 /// `GET /redoc`.
-pub struct Redoc;
+pub struct ReadRedoc;
 
-impl Endpoint for Redoc {
+impl Endpoint for ReadRedoc {
     const ROUTE: Route = routes::REDOC;
     type Caller = ();
     type Body = ();
@@ -86,7 +86,7 @@ fn page(html: &'static str, policy: &str) -> Plan<Html> {
 }
 
 /// `GET /docs/{file}`.
-pub struct Asset;
+pub struct ReadDocsFile;
 
 /// A file of a page.
 pub struct File(Rendered);
@@ -101,7 +101,7 @@ impl Output for File {
     }
 }
 
-impl Endpoint for Asset {
+impl Endpoint for ReadDocsFile {
     const ROUTE: Route = routes::DOCS_ASSET;
     const PATH: &'static [PathParameter] = &[PathParameter::one_of("file", "Name of the file.", FILES)];
     type Caller = ();

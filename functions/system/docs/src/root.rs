@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// `GET /`.
-pub struct Root {
+pub struct ReadService {
     config: Config,
     websocket_url: String,
 }
@@ -38,7 +38,7 @@ pub struct Service {
     pub websocket_url: String,
 }
 
-impl Endpoint for Root {
+impl Endpoint for ReadService {
     const ROUTE: Route = routes::ROOT;
     type Caller = ();
     type Body = ();

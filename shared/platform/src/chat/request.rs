@@ -11,7 +11,8 @@ use crate::idempotency::IdempotencyKey;
 #[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
 pub struct ChatRequest {
     /// 1 to 10,000 characters. Control characters other than newline and tab are dropped.
-    #[schema(value_type = String, min_length = 1, max_length = 10_000, example = "How did Alpha do in 2023?")]
+    #[schema(value_type = String, min_length = 1, max_length = 10_000, pattern = r"[^\s\u0000-\u001f\u007f-\u009f]",
+        example = "How did Alpha do in 2023?")]
     pub message: MessageText,
     /// The conversation to go on with; without it a new one begins.
     #[schema(value_type = Option<String>, format = "uuid", example = "019a0000-0000-7000-8000-000000000000")]
@@ -25,7 +26,8 @@ pub struct ChatRequest {
 #[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
 pub struct ChatSendRequest {
     /// 1 to 10,000 characters. Control characters other than newline and tab are dropped.
-    #[schema(value_type = String, min_length = 1, max_length = 10_000, example = "How did Alpha do in 2023?")]
+    #[schema(value_type = String, min_length = 1, max_length = 10_000, pattern = r"[^\s\u0000-\u001f\u007f-\u009f]",
+        example = "How did Alpha do in 2023?")]
     pub message: MessageText,
     /// The conversation to go on with; without it a new one begins.
     #[schema(value_type = Option<String>, format = "uuid", example = "019a0000-0000-7000-8000-000000000000")]

@@ -115,12 +115,12 @@ impl FromStr for FullName {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.chars().any(char::is_control) {
+            return Err("must not contain control characters");
+        }
         let trimmed = text.trim();
         if !(1..=100).contains(&trimmed.chars().count()) {
             return Err("must be 1 to 100 characters");
-        }
-        if trimmed.chars().any(char::is_control) {
-            return Err("must not contain control characters");
         }
         Ok(Self(trimmed.to_owned()))
     }

@@ -16,6 +16,9 @@ const PLACES: std::ops::RangeInclusive<u32> = 2..=9;
 /// US dollars that a budget is at most.
 const LARGEST_BUDGET: u32 = 1_000_000;
 
+/// Why a text or a number is no budget.
+const WRONG: &str = "must be an amount from 0 to 1000000, like 50.00";
+
 /// Of how many parts of a dollar an amount is made at least.
 const NANOS: u32 = 9;
 
@@ -102,21 +105,20 @@ impl FromStr for Budget {
         let is_plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         let amount = Decimal::from_str_exact(text).ok().filter(|amount| is_plain && amount.scale() <= *PLACES.end());
         let amount = amount.filter(|amount| *amount <= Decimal::from(LARGEST_BUDGET));
-        amount.map(|amount| Self(Cost::new(amount))).ok_or("must be an amount from 0 to 1000000, like 50.00")
+        amount.map(|amount| Self(Cost::new(amount))).ok_or(WRONG)
     }
 }
 
 impl Field for Budget {
     fn read(raw: &Raw<'_>) -> Result<Self, String> {
-        let number = match raw {
-            Raw::Json(Value::Number(number)) => Some(number.to_string()),
-            _ => None,
-        };
-        let text = match &number {
-            Some(number) => number,
-            None => raw.text()?,
-        };
-        text.parse().map_err(str::to_owned)
+        match raw {
+            // A number of JSON is binary: 0.1 + 0.2 has seventeen places in JavaScript. What is meant has nine at most.
+            Raw::Json(Value::Number(number)) => {
+                let dollars = number.as_f64().filter(|dollars| (0.0..=f64::from(LARGEST_BUDGET)).contains(dollars)).ok_or(WRONG)?;
+                format!("{:.9}", dollars.abs()).parse().map_err(str::to_owned)
+            }
+            _ => raw.text()?.parse().map_err(str::to_owned),
+        }
     }
 }
 
@@ -154,6 +156,11 @@ mod tests {
             (json!("1000000"), Some("1000000.00")),
             (json!("0.000000001"), Some("0.000000001")),
             (json!("0.0000000001"), None),
+            // Numbers are rounded to nine places.
+            (json!(0.1 + 0.2), Some("0.30")),
+            (json!(1e-300), Some("0.00")),
+            (json!(-0.0), Some("0.00")),
+            (json!(999_999.123_456_789), Some("999999.123456789")),
             (json!("1000000.01"), None),
             (json!("-1"), None),
             (json!("+1"), None),

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use utoipa::openapi::path::{Parameter, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
@@ -23,6 +23,12 @@ impl Parameters for () {}
 /// The parameters that a type describes.
 pub fn in_query<T: IntoParams>() -> Vec<Parameter> {
     T::into_params(|| Some(ParameterIn::Query))
+}
+
+/// The schema of a body that has one of two forms.
+pub fn either<A: ToSchema, B: ToSchema>() -> RefOr<Schema> {
+    let forms = OneOfBuilder::new().item(Ref::from_schema_name(A::name())).item(Ref::from_schema_name(B::name()));
+    RefOr::T(Schema::OneOf(forms.build()))
 }
 
 /// One parameter of a path.

@@ -12,7 +12,7 @@ mod validator;
 
 pub use answer::answer;
 pub use call::Call;
-pub use describe::{Answer, Header, Parameters, PathKind, PathParameter, RequestHeader, Schemas, in_query};
+pub use describe::{Answer, Header, Parameters, PathKind, PathParameter, RequestHeader, Schemas, either, in_query};
 pub use endpoint::{Endpoint, Endpoints, Media, Request, Visitor};
 pub use fields::{Field, Fields, Form, Raw};
 pub use function::HttpFunction;

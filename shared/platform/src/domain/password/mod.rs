@@ -30,7 +30,7 @@ impl Field for Password {
     fn read(raw: &Raw<'_>) -> Result<Self, String> {
         let text = raw.text()?;
         if text.chars().count() > 1024 {
-            return Err("must be at most 128 characters".into());
+            return Err("must be at most 1,024 characters".into());
         }
         Ok(Self::new(text))
     }

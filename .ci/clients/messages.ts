@@ -1,6 +1,6 @@
-// A client by the generated types. tsc --strict compiles it, and nothing runs it.
-import type { ClientMessage } from "./generated/ClientMessage";
-import type { ServerMessage } from "./generated/ServerMessage";
+// Messages of the WebSocket, by the types that are generated from asyncapi.json. tsc --strict compiles this, and nothing runs it.
+import type { ClientMessage } from "./generated/asyncapi/ClientMessage";
+import type { ServerMessage } from "./generated/asyncapi/ServerMessage";
 
 /** One message of each action. */
 export const messages: ClientMessage[] = [

@@ -1,11 +1,12 @@
-// Holds docs/api/asyncapi.json against AsyncAPI's own parser, and generates TypeScript of it into generated/.
+// Holds docs/api/asyncapi.json against AsyncAPI's own parser, and generates TypeScript from it into generated/asyncapi.
 import fs from "node:fs";
 import zlib from "node:zlib";
 
 import { TypeScriptGenerator } from "@asyncapi/modelina";
 import { Parser } from "@asyncapi/parser";
 
-const root = "../../..";
+const root = "../..";
+const generated = "generated/asyncapi";
 const text = fs.readFileSync(`${root}/docs/api/asyncapi.json`, "utf8");
 const { document, diagnostics } = await new Parser().parse(text);
 // That there is a newer version than 3.0.0 is all that the parser may have to say.
@@ -20,16 +21,16 @@ if (unnamed.length > 0) {
   console.error(`without a name: ${unnamed.map(({ result }) => result).join("\n")}`);
   process.exit(1);
 }
-fs.rmSync("generated", { recursive: true, force: true });
-fs.mkdirSync("generated");
-for (const { modelName, result } of models) fs.writeFileSync(`generated/${modelName}.ts`, `${result}\n`);
+fs.rmSync(generated, { recursive: true, force: true });
+fs.mkdirSync(generated, { recursive: true });
+for (const { modelName, result } of models) fs.writeFileSync(`${generated}/${modelName}.ts`, `${result}\n`);
 
 // modelina makes types of messages alone, so the unions come straight from the document.
 const { schemas } = JSON.parse(text).components;
 for (const union of ["ClientMessage", "ServerMessage"]) {
   const members = schemas[union].oneOf.map(({ $ref }) => $ref.split("/").pop());
   const imports = members.map((member) => `import type { ${member} } from "./${member}";\n`).join("");
-  fs.writeFileSync(`generated/${union}.ts`, `${imports}\nexport type ${union} = ${members.join(" | ")};\n`);
+  fs.writeFileSync(`${generated}/${union}.ts`, `${imports}\nexport type ${union} = ${members.join(" | ")};\n`);
 }
 
 // The page /redoc serves the bundle as its authors publish it.
