@@ -8,6 +8,7 @@ import schemathesis
 
 URL = os.environ["TALLY_URL"]
 ADMIN = {"username": "admin", "password": "SecureAdmin123!"}
+DEMO = {"username": "demo", "password": "SecureDemo123!"}
 
 CURSOR = "is not a cursor of this list: send `next_cursor` with the same filters"
 PASSWORD = (
@@ -51,27 +52,36 @@ MEANINGS = {
 STORED = ("invalid_grant", "idempotency_key_reused")
 
 
+def sign_in(credentials):
+    return post("/auth/login", credentials)["access_token"]
+
+
+def post(path, body, access_token=None):
+    headers = {"Authorization": f"Bearer {access_token}"} if access_token else {}
+    answer = requests.post(URL + path, json=body, headers=headers, timeout=60)
+    assert answer.ok, f"{path}: {answer.status_code} {answer.text}"
+    return answer.json()
+
+
+# One key for all cases, made before them: an account can have few, and the cases of `POST /api-keys` make the rest.
+TOMORROW = (datetime.now(timezone.utc) + timedelta(days=1)).isoformat()
+KEY = post("/api-keys", {"name": "fuzz", "scopes": ["tokens:introspect"], "expires_at": TOMORROW}, sign_in(ADMIN))["key"]
+
+
 @schemathesis.auth(refresh_interval=300)
 class Session:
     """One session for all cases."""
 
     def get(self, case, context):
-        pair = requests.post(f"{URL}/auth/login", json=ADMIN, timeout=60).json()
-        expires_at = (datetime.now(timezone.utc) + timedelta(days=1)).isoformat()
-        key = {"name": "fuzz", "scopes": ["tokens:introspect"], "expires_at": expires_at}
-        headers = {"Authorization": f"Bearer {pair['access_token']}"}
-        return pair["access_token"], requests.post(f"{URL}/api-keys", json=key, headers=headers, timeout=60).json()["key"]
+        return sign_in(ADMIN)
 
-    def set(self, case, data, context):
-        access_token, key = data
+    def set(self, case, access_token, context):
         if case.operation.label == "POST /auth/introspect":
-            case.headers["X-API-Key"] = key
+            case.headers["X-API-Key"] = KEY
             return
-        if case.operation.label == "POST /auth/logout":
-            # It would end the session of every other case.
-            demo = {"username": "demo", "password": "SecureDemo123!"}
-            access_token = requests.post(f"{URL}/auth/login", json=demo, timeout=60).json()["access_token"]
-        case.headers["Authorization"] = f"Bearer {access_token}"
+        # A sign-out would end the session of every other case.
+        token = sign_in(DEMO) if case.operation.label == "POST /auth/logout" else access_token
+        case.headers["Authorization"] = f"Bearer {token}"
 
 
 @schemathesis.check

@@ -28,7 +28,7 @@ pub struct LogoutUser {
 #[derive(ToSchema)]
 pub struct LogoutScope {
     /// Whether every session of the user ends, not this one alone.
-    #[schema(required = false, default = false)]
+    #[schema(value_type = Option<bool>, default = false)]
     pub all: bool,
 }
 
