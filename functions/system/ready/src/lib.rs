@@ -72,11 +72,11 @@ pub struct Check {
     pub latency_ms: u64,
 }
 
-/// The models that write replies, as the replies of the last half minute went: nobody is asked for this check.
+/// The models that write replies, as the last replies went: this check asks no model.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Assistant {
-    /// `failing` while no model is asked because of repeated failures, `degraded` while another one answers in the place of one
-    /// that is not.
+    /// `failing` while no model is asked because of repeated failures, or where the provider has refused the key or there is none;
+    /// `degraded` while another model answers in the place of one that is not asked.
     pub status: Status,
 }
 

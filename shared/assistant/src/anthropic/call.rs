@@ -129,10 +129,23 @@ impl Call {
         self.attempt = None;
         let (model, circuit) = &self.shared.models[self.model];
         let error = &failure.error;
+        if error.fault == Fault::KeyRefused && self.replacement.is_none() && !failure.is_paid {
+            self.replacement = match &self.authorization {
+                Some(refused) => self.shared.key.replacement(refused).await,
+                None => None,
+            };
+            if self.replacement.is_some() {
+                tracing::warn!(model, %error, "the key has been replaced, and the new one is tried");
+                // A refused request is not paid.
+                self.ready.push_back(Event::Usage(Usage::default()));
+                return Ok(());
+            }
+        }
         match error.fault {
             fault if fault.is_outage() => circuit.failed().await,
+            Fault::NoKey | Fault::KeyRefused => circuit.key_refused().await,
             // Nobody was asked.
-            Fault::CircuitOpen | Fault::NoKey => {}
+            Fault::CircuitOpen => {}
             // It answers.
             _ => circuit.succeeded().await,
         }
@@ -142,15 +155,6 @@ impl Call {
         }
         // What has failed before anything was counted is not paid.
         self.ready.push_back(Event::Usage(Usage::default()));
-        if error.fault == Fault::KeyRefused && self.replacement.is_none() {
-            self.replacement = match &self.authorization {
-                Some(refused) => self.shared.key.replacement(refused).await,
-                None => None,
-            };
-            if self.replacement.is_some() {
-                return Ok(());
-            }
-        }
         if error.fault == Fault::ContextTooLong && self.request.shorten() {
             return Ok(());
         }

@@ -46,6 +46,11 @@ impl Circuit {
         }
     }
 
+    /// There is no key, or the provider refuses it: `GET /ready` says so.
+    pub async fn key_refused(&self) {
+        self.ask(self.outages.key_refused(self.models, self.clock.now())).await;
+    }
+
     async fn ask<T>(&self, answer: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
         match timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => Some(answer),

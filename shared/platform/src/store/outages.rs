@@ -2,8 +2,8 @@
 //! itself it would meet too few failures. `GET /ready` reads the same item.
 //!
 //! Key: `part`, of which there is one, the models. It has how many `models` there are and, for each that has failed, an
-//! attribute `model:<name>` with its failures since its last success and when the last of them was. There is nothing of
-//! anyone's in it: strangers have it read as often as they like.
+//! attribute `model:<name>` with its failures since its last success and when the last of them was; and `key_refused_at`, where there
+//! was no key that the provider took and no model has answered since. There is nothing of anyone's in it: strangers have it read as often as they like.
 //!
 //! A failure is one write. A success reads, and writes only where there is a failure to be forgotten.
 
@@ -24,7 +24,7 @@ pub const THRESHOLD: u64 = 5;
 /// Milliseconds for which a circuit stays open, and between two trials after that.
 pub const OPEN_MS: i64 = 30_000;
 
-/// Milliseconds after which a failure is forgotten, where none follows it.
+/// Milliseconds after which a failure, or a key that was refused, is forgotten, where none follows it.
 const REMEMBERED_MS: i64 = 300_000;
 
 /// Attempts at counting a failure, where other workers meet the first one at the same time.
@@ -54,6 +54,9 @@ struct Stored {
     #[serde(rename = "expires_at")]
     _expires_at: IgnoredAny,
     models: usize,
+    /// Milliseconds since 1970.
+    #[serde(default)]
+    key_refused_at: Option<i64>,
     #[serde(flatten)]
     circuits: BTreeMap<String, Count>,
 }
@@ -87,8 +90,10 @@ impl Outages {
     /// The assistant's outage, if there is one.
     pub async fn current(&self, now: Timestamp) -> Result<Option<Outage>, StoreError> {
         let Some(stored) = self.stored(true).await? else { return Ok(None) };
-        let open = stored.circuits.values().filter(|count| count.is_open(now.as_millisecond())).count();
-        Ok((open > 0).then_some(Outage { is_total: open >= stored.models }))
+        let now = now.as_millisecond();
+        let open = stored.circuits.values().filter(|count| count.is_open(now)).count();
+        let without_key = stored.key_refused_at.is_some_and(|refused_at| now < refused_at + REMEMBERED_MS);
+        Ok((open > 0 || without_key).then_some(Outage { is_total: without_key || open >= stored.models }))
     }
 
     /// Whether a model may be asked. An open circuit lets one caller in when its time is over, to try; the next one has to wait as
@@ -128,12 +133,27 @@ impl Outages {
         Err(StoreError::Unavailable("others count failures all the time".to_owned()))
     }
 
-    /// A model has answered: its failures are forgotten; whether it was not asked because of them.
+    /// There is no key, or the provider refuses it. Models are asked all the same: what is refused for good must not look as if it
+    /// would pass, and a request may be refused for what is in it.
+    pub async fn key_refused(&self, models: usize, now: Timestamp) -> Result<(), StoreError> {
+        let now = now.as_millisecond();
+        let expression =
+            Expression::default().value("now", n(now)).value("models", n(models)).value("expires", n((now + REMEMBERED_MS) / 1_000 + 1));
+        let update = "SET key_refused_at = :now, models = :models, expires_at = :expires";
+        self.update(update, "attribute_not_exists(key_refused_at) OR key_refused_at < :now", &expression).await?;
+        Ok(())
+    }
+
+    /// A model has answered: its failures are forgotten, and that a key was refused; whether it was not asked because of them.
     pub async fn succeeded(&self, model: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let Some(count) = self.count(model).await? else { return Ok(false) };
-        let expression = Expression::default().name("model", &attribute(model));
-        self.update("REMOVE #model", "attribute_exists(#model)", &expression).await?;
-        Ok(count.has_tripped(now.as_millisecond()))
+        let Some(mut stored) = self.stored(false).await? else { return Ok(false) };
+        let count = stored.circuits.remove(&attribute(model));
+        if count.is_some() || stored.key_refused_at.is_some() {
+            let expression = Expression::default().name("model", &attribute(model));
+            self.update("REMOVE #model, key_refused_at", "attribute_exists(#model) OR attribute_exists(key_refused_at)", &expression)
+                .await?;
+        }
+        Ok(count.is_some_and(|count| count.has_tripped(now.as_millisecond())))
     }
 
     /// How often a model has failed. A read that is a moment old will do.

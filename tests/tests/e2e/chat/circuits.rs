@@ -159,6 +159,49 @@ async fn readiness_says_that_a_model_is_not_asked_and_that_none_is() {
 }
 
 #[tokio::test]
+async fn readiness_says_that_the_key_is_refused_until_a_model_answers() {
+    let is_refused = Arc::new(AtomicBool::new(true));
+    let refused = Arc::clone(&is_refused);
+    let api = MessagesApi::start(move |_| {
+        let is_refused = refused.load(Ordering::Relaxed);
+        if is_refused { Answer::error(401, "authentication_error") } else { Answer::stream(reply(&["Well"])) }
+    });
+    let api = api.await;
+    let world = claude::world(&api, &[]).await;
+    let caller = world.someone().await;
+    let ask = async || world.post("/chat", Some(&caller), &json!({"message": "How are you?"})).await;
+    assert_eq!(readiness(&world).await, ("ok".into(), "ok".into()));
+    // However often: it is no outage, after which another attempt would help.
+    for _ in 0..=THRESHOLD {
+        ask().await.problem(502, "provider_rejected");
+        assert_eq!(readiness(&world).await, ("degraded".into(), "failing".into()));
+    }
+    is_refused.store(false, Ordering::Relaxed);
+    ask().await.expect(200);
+    assert_eq!(readiness(&world).await, ("ok".into(), "ok".into()));
+}
+
+#[tokio::test]
+async fn a_key_that_was_refused_is_forgotten_after_five_minutes() {
+    let circuits = Circuits::start().await;
+    let outages = circuits.outages();
+    let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
+    outages.key_refused(2, at(0)).await.unwrap();
+    outages.key_refused(2, at(0)).await.unwrap();
+    assert_eq!((circuits.outage(at(299)).await, circuits.outage(at(300)).await), (Some(true), None));
+    assert!(outages.admits("a", at(0)).await.unwrap());
+    for _ in 0..THRESHOLD {
+        outages.failed("a", 2, at(300)).await.unwrap();
+    }
+    // One model that answers says nothing of the other, but that the key is good.
+    outages.key_refused(2, at(300)).await.unwrap();
+    assert!(!outages.succeeded("b", at(300)).await.unwrap());
+    assert_eq!(circuits.outage(at(300)).await, Some(false));
+    assert!(outages.succeeded("a", at(300)).await.unwrap());
+    assert_eq!(circuits.outage(at(300)).await, None);
+}
+
+#[tokio::test]
 async fn calls_that_hang_in_many_workers_open_the_circuit_of_all() {
     const CALLS: usize = 40;
     let api = MessagesApi::with(vec![Answer::silence()]).await;

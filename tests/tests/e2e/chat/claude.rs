@@ -130,6 +130,10 @@ async fn without_a_key_nobody_is_asked_and_users_are_told() {
     let sets = [("AiProvider", "anthropic"), ("AnthropicBaseUrl", api.url.as_str()), ("AiModel", "m"), ("AiPrices", "m=1/1/1/1")];
     let world = World::with(&sets).await;
     let caller = world.someone().await;
+    assert_eq!(world.get("/ready", None).await.expect(200)["status"], "ok");
     world.post("/chat", Some(&caller), &json!({"message": "Anyone?"})).await.problem(503, "unavailable");
     assert_eq!(api.asked().len(), 0);
+    // Operators who look at readiness need not wait for users to complain.
+    let ready = world.get("/ready", None).await.expect(200);
+    assert_eq!((text(&ready["status"]), text(&ready["checks"]["assistant"]["status"])), ("degraded", "failing"));
 }
