@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use platform::limits::Policy;
-use platform::store::SESSION_ATTRIBUTES;
+use platform::store::{KEY_CHECK_ATTRIBUTES, SESSION_ATTRIBUTES};
 use serde_json::{Map, Value, json};
 use tally_tests::root;
 
@@ -261,6 +261,24 @@ fn functions_for_sessions_may_write_no_roles() {
         });
         assert_eq!(write["Condition"], expected, "{id}");
     }
+}
+
+/// It talks to the outside, and needs to know of an account only whether an API key is good.
+#[test]
+fn the_worker_of_a_reply_reads_no_more_of_an_account_than_it_asks() {
+    let (functions, _) = template();
+    let reads = statements(&functions["ChatStreamFunction"])
+        .into_iter()
+        .filter(|statement| list(&statement["Resource"]).iter().any(|resource| subject(resource) == "UsersTable"));
+    let [read] = reads.collect::<Vec<_>>()[..] else { panic!("several statements name accounts") };
+    assert_eq!(read["Action"], json!(["dynamodb:GetItem"]));
+    let attributes: Vec<_> = ["key"].into_iter().chain(KEY_CHECK_ATTRIBUTES).collect();
+    let expected = json!({
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["user#*"]},
+        "ForAllValues:StringEquals": {"dynamodb:Attributes": attributes},
+        "StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"},
+    });
+    assert_eq!(read["Condition"], expected);
 }
 
 /// SAM names a version by a hash of the code and the unresolved variables, so that an alias would keep the values of parameters that

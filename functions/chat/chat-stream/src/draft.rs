@@ -30,8 +30,8 @@ const ALIVE_SECONDS: i64 = 25;
 /// as long as the rest of [`ALIVE_SECONDS`] kills no reply.
 const ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Time between two looks at whether the session lives in which the reply was asked for.
-const SESSION_INTERVAL: Duration = Duration::from_secs(2);
+/// Time between two looks at whether the session or API key is still good with which the reply was asked for.
+const CREDENTIAL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Time for which the end of a reply waits for connections that are behind. After that each is sent the rest by itself.
 const TOGETHER: Duration = Duration::from_millis(500);
@@ -68,7 +68,7 @@ pub struct Draft<'a> {
     next_frame: Instant,
     next_touch: Instant,
     next_alive: Instant,
-    next_session: Instant,
+    next_credential: Instant,
 }
 
 /// What others want of a reply.
@@ -104,7 +104,7 @@ impl<'a> Draft<'a> {
             next_touch: now,
             // The first look is a read.
             next_alive: now + TOUCH_INTERVAL,
-            next_session: now + SESSION_INTERVAL,
+            next_credential: now + CREDENTIAL_INTERVAL,
         }
     }
 
@@ -213,24 +213,24 @@ impl<'a> Draft<'a> {
                 Ok(worker.drafts.head(&self.reply.id).await?.filter(|head| head.ended_at.is_none()))
             }
         };
-        let asks_session = self.next_session <= began;
-        let session = async {
+        let asks_credential = self.next_credential <= began;
+        let credential = async {
             match &self.reply.origin {
-                Some(origin) if asks_session => worker.presence.is_signed_in(&origin.caller, now).await,
+                Some(origin) if asks_credential => worker.credentials.are_good(&origin.caller, now).await,
                 _ => Ok(true),
             }
         };
-        let (saved, touched, signed_in) = join3(save, look, session).await;
+        let (saved, touched, is_entitled) = join3(save, look, credential).await;
         match saved {
             Ok(()) => self.saved += unsaved.map_or(0, |unsaved| unsaved.frames.len()),
             Err(error) => tracing::warn!(%error, message_id = self.reply.id, "those who join or poll see less than there is"),
         }
-        let signed_in = signed_in.unwrap_or_else(|error| {
-            tracing::warn!(%error, message_id = self.reply.id, "whether its session has ended is not known for now");
+        let is_entitled = is_entitled.unwrap_or_else(|error| {
+            tracing::warn!(%error, message_id = self.reply.id, "whether its session or API key has ended is not known for now");
             true
         });
-        if asks_session {
-            self.next_session = began + SESSION_INTERVAL;
+        if asks_credential {
+            self.next_credential = began + CREDENTIAL_INTERVAL;
         }
         match touched {
             Ok(Some(head)) => {
@@ -238,12 +238,12 @@ impl<'a> Draft<'a> {
                     (self.noted, self.next_alive) = (spent, began + ALIVE_INTERVAL);
                 }
                 let wish = self.heed(head);
-                if signed_in { wish } else { Wish::Stop }
+                if is_entitled { wish } else { Wish::Stop }
             }
             Ok(None) => Wish::Nothing,
             Err(error) => {
                 tracing::warn!(%error, message_id = self.reply.id, "nobody can join or stop this reply for now");
-                if signed_in { Wish::GoOn } else { Wish::Stop }
+                if is_entitled { Wish::GoOn } else { Wish::Stop }
             }
         }
     }

@@ -12,7 +12,7 @@ use draft::{Draft, Wish};
 use futures_util::StreamExt as _;
 use futures_util::future::join;
 use platform::chat::{
-    ChatCompleted, ChatEnd, ChatFailed, Ended, Ending, Endings, REMEMBERED, ReplyStart, remembered, system_prompt, within,
+    ChatCompleted, ChatEnd, ChatFailed, Credentials, Ended, Ending, Endings, REMEMBERED, ReplyStart, remembered, system_prompt, within,
 };
 use platform::clock::Clock;
 use platform::config::ConfigError;
@@ -44,6 +44,7 @@ pub struct ChatStream {
     drafts: Drafts,
     endings: Endings,
     presence: Presence,
+    credentials: Credentials,
     sender: Sender,
     provider: Box<dyn Provider>,
     /// What replies can cost, where they do.
@@ -72,6 +73,7 @@ impl ChatStream {
             drafts: Drafts::new(platform.database()?, &platform.config)?,
             endings: Endings::new(platform)?,
             presence: Presence::new(platform)?,
+            credentials: Credentials::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
             provider,
             tariff: Tariff::from_config(&platform.config)?,

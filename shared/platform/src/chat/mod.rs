@@ -1,6 +1,7 @@
 //! Chat: how a reply is asked for, how it ends, and what is said of it over a WebSocket. The functions that start
 //! replies and the worker that writes them share it; what talks to a model is the crate `assistant`.
 
+mod credentials;
 mod ending;
 mod listening;
 mod memory;
@@ -10,6 +11,7 @@ mod request;
 mod sweep;
 mod title;
 
+pub use credentials::Credentials;
 pub use ending::{Ended, Ending, Endings};
 pub use listening::{Listening, Replay};
 pub use memory::{REMEMBERED, remembered, system_prompt, within};

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use crate::config::ConfigError;
-use crate::identity::{Caller as _, Identity, Principal};
 use crate::platform::Platform;
 use crate::store::{Connection, Connections, Sessions, StoreError};
 
@@ -28,14 +27,6 @@ impl Presence {
     pub async fn admit(&self, connection_id: &str, now: Timestamp) -> Result<Option<Connection>, StoreError> {
         let Some(connection) = self.find(connection_id, now).await? else { return Ok(None) };
         Ok(self.holds(&connection, now).await?.then_some(connection))
-    }
-
-    /// Whether the session lives in which a caller asked for something. An API key has none.
-    pub async fn is_signed_in(&self, caller: &Principal, now: Timestamp) -> Result<bool, StoreError> {
-        match Identity::from_principal(Some(caller)) {
-            Some(identity) => self.sessions.holds(&identity, now).await,
-            None => Ok(true),
-        }
     }
 
     /// The connection, if the token it came with has not been expired for too long, whether its session lives or not.

@@ -5,7 +5,7 @@
 //! The account has a list of its keys too, so that their number is a condition of the write that makes one more, and all of
 //! them end when a password is reset: a key is good as long as it is on that list.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -28,6 +28,10 @@ const NOTED_EVERY: i64 = 3_600_000;
 
 /// Seconds for which a key that has expired is still listed.
 const KEPT_SECONDS: i64 = 30 * 86_400;
+
+/// Attributes of an account that tell whether a key of it is good. A function that asks only this may read no others, see
+/// `dynamodb:Attributes` in template.yaml.
+pub const KEY_CHECK_ATTRIBUTES: [&str; 2] = ["is_active", "api_keys"];
 
 /// The keys' table.
 #[derive(Debug, Clone)]
@@ -89,6 +93,13 @@ impl ApiKey {
     }
 }
 
+/// What is read of an account to tell whether a key of it is good.
+#[derive(Deserialize)]
+struct KeyOwner {
+    is_active: bool,
+    api_keys: BTreeMap<String, i64>,
+}
+
 impl User {
     /// Keys on the account's list whose time is over.
     pub fn expired_keys(&self, now: Timestamp) -> Vec<String> {
@@ -115,6 +126,16 @@ impl Users {
             expression = expression.name(&format!("old{position}"), id);
         }
         Write::update(&self.table, key("key", &account_key(&owner.user_id)), &update, condition.as_str(), &expression)
+    }
+
+    /// Whether a user has a key that has neither ended nor expired. Nothing else of the account is read.
+    pub async fn has_key(&self, user_id: &str, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let request = self.database.client().get_item().table_name(&self.table).set_key(Some(key("key", &account_key(user_id))));
+        let found =
+            request.projection_expression(KEY_CHECK_ATTRIBUTES.join(", ")).consistent_read(true).send().await.map_err(unavailable)?;
+        let owner: Option<KeyOwner> = found.item.map(read).transpose()?;
+        let expires_at = owner.filter(|owner| owner.is_active).and_then(|owner| owner.api_keys.get(id).copied());
+        Ok(expires_at.is_some_and(|expires_at| now.as_millisecond() < expires_at))
     }
 
     /// Takes a key off its owner's list, if it is there.

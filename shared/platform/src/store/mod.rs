@@ -35,7 +35,7 @@ mod usage;
 mod users;
 
 pub use admins::{AdminsChange, NO_ADMIN_ANY_MORE};
-pub use api_keys::{API_KEYS_PER_USER, ApiKey, ApiKeys};
+pub use api_keys::{API_KEYS_PER_USER, ApiKey, ApiKeys, KEY_CHECK_ATTRIBUTES};
 pub use audit::AuditLog;
 pub use audit_search::{Found, Search};
 pub use budgets::{Budgets, Hold, Spending, Subject};

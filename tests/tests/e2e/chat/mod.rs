@@ -15,7 +15,7 @@ mod repeats;
 mod socket;
 mod stops;
 pub mod sweep;
-mod worker;
+pub mod worker;
 
 use std::time::Duration;
 

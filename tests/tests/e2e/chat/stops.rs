@@ -1,12 +1,18 @@
 //! What a reply belongs to is taken away while it is written: its call stops as by a cancel.
 
+use std::time::Duration;
+
 use http::Method;
+use platform::chat::Credentials;
+use platform::clock::Timestamp;
+use platform::identity::{Credential, Principal};
 use serde_json::json;
 use tally_local::aws::Failure;
 use tally_tests::World;
 use tally_tests::messages_api::{Answer, MessagesApi, reply};
 
 use super::{FAST, ask_async, claude, path_of, text};
+use crate::api_keys::new_key;
 use crate::users::user_id;
 
 #[tokio::test]
@@ -57,6 +63,67 @@ async fn a_reply_stops_when_its_conversation_its_account_or_its_session_ends() {
         }
     }
     assert_eq!(api.asked().len(), 4);
+}
+
+#[tokio::test]
+async fn a_reply_stops_when_the_api_key_ends_with_which_it_was_asked_for() {
+    let api = MessagesApi::with(vec![Answer::stream(reply(&["Some", " words"])).up_to(5).then_silence()]).await;
+    let world = claude::world(&api, &[("AiIdleMilliseconds", "600000")]).await;
+    for (number, way) in ["deletion", "reset", "deactivation"].into_iter().enumerate() {
+        let owner = world.someone().await;
+        let (id, admin) = (user_id(&world, &owner.username).await, world.admin().await);
+        let key = world.post("/api-keys", Some(&owner), &new_key(&["chat:write"], Duration::from_hours(1))).await.expect(201);
+        let request = world.request(Method::POST, "/chat").header("x-api-key", text(&key["key"])).header("prefer", "respond-async");
+        let asked = world.send(request.json(&json!({"message": "At length"}))).await.expect(202);
+        // The owner, who is signed in, sees it begin.
+        while world.get(&path_of(&asked), Some(&owner)).await.expect(200)["text"] == "" {}
+        match way {
+            "deletion" => {
+                world.delete(&format!("/api-keys/{}", text(&key["id"])), Some(&owner)).await.expect(204);
+            }
+            "reset" => {
+                let token = world.mailed_token("/auth/password/forgot", &format!("{}@example.com", owner.username)).await;
+                let reset = json!({"token": token, "new_password": "Another-Horse-9"});
+                world.post("/auth/password/reset", None, &reset).await.expect(204);
+            }
+            _ => {
+                world.call(Method::PATCH, &format!("/users/{id}"), &admin, &json!({"is_active": false})).await.expect(200);
+            }
+        }
+        api.hung_up(number + 1).await;
+        let resource = format!("message:{}", text(&asked["message_id"]));
+        let ended = loop {
+            let events = world.events(&admin, "chat.message").await;
+            if let Some(ended) = events.into_iter().find(|event| event["resource"] == resource) {
+                break ended;
+            }
+        };
+        assert_eq!((text(&ended["outcome"]), text(&ended["detail"]["status"])), ("success", "cancelled"), "{way}");
+        assert_eq!((&ended["actor"]["key_id"], &ended["detail"]["input_tokens"]), (&key["id"], &json!(25)), "{way}: {ended}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_good_until_it_expires_and_for_its_owner_alone() {
+    let world = World::with(&FAST).await;
+    let owner = world.someone().await;
+    let id = user_id(&world, &owner.username).await;
+    let key = world.post("/api-keys", Some(&owner), &new_key(&["chat:write"], Duration::from_hours(1))).await.expect(201);
+    let platform = world.platform("ChatStreamFunction");
+    let credentials = Credentials::new(&platform).unwrap();
+    let are_good = async |user_id: &str, key_id: &str, at| {
+        let credential = Credential::KeyId(key_id.to_owned());
+        let caller = Principal { user_id: user_id.to_owned(), username: owner.username.clone(), credential };
+        credentials.are_good(&caller, at).await.unwrap()
+    };
+    let (key_id, now) = (text(&key["id"]), platform.clock.now());
+    let expires_at: Timestamp = text(&key["expires_at"]).parse().unwrap();
+    let just_before = Timestamp::from_millisecond(expires_at.as_millisecond() - 1).unwrap();
+    assert!(are_good(&id, key_id, now).await && are_good(&id, key_id, just_before).await);
+    assert!(!are_good(&id, key_id, expires_at).await);
+    assert!(!are_good(&user_id(&world, "demo").await, key_id, now).await);
+    assert!(!are_good("019a0000-0000-7000-8000-000000000000", key_id, now).await);
+    assert!(!are_good(&id, "019a0000-0000-7000-8000-000000000000", now).await);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The worker: once for each reply, in time, and whatever the model and the connection do.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,14 +12,14 @@ use platform::chat::{ChatRequest, Replies, ReplyStart};
 use platform::clock::Clock;
 use platform::config::Config;
 use platform::context::Context;
-use platform::domain::{Cost, StopReason, Usage};
+use platform::domain::{Cost, Roles, StopReason, Usage};
 use platform::gate::{Gate, Passage};
 use platform::http::Fields;
 use platform::identity::{Credential, Principal};
 use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::socket::Peer;
-use platform::store::{Budgets, Hold, Message, Messages, Origin, Spending, Subject};
+use platform::store::{Budgets, Hold, Message, Messages, Origin, Spending, Subject, User, Users};
 use serde_json::{Value, json};
 use tally_tests::World;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -96,7 +97,7 @@ impl Provider for Scripted {
 }
 
 /// The parts that functions are built from, on this stack's tables, with settings of the test's own.
-pub(super) fn platform_of(world: &World, own: &[(&str, &str)]) -> Platform {
+pub fn platform_of(world: &World, own: &[(&str, &str)]) -> Platform {
     let functions = world.stack.deployment().functions.iter();
     let chat = functions.filter(|function| function.id.starts_with("Chat"));
     let settings = chat.flat_map(|function| world.stack.environment(function));
@@ -104,10 +105,35 @@ pub(super) fn platform_of(world: &World, own: &[(&str, &str)]) -> Platform {
     Platform::new(settings.chain(own).collect::<Config>(), Clock::System)
 }
 
+/// Makes the account of a caller with an API key, if it is not there.
+async fn keep_key(platform: &Platform, caller: &Principal) {
+    let users = Users::new(platform.database().unwrap(), &platform.config).unwrap();
+    if users.get(&caller.user_id).await.unwrap().is_some() {
+        return;
+    }
+    let user = User {
+        id: caller.user_id.clone(),
+        username: caller.username.clone(),
+        email: "someone@example.com".into(),
+        unverified_email: None,
+        full_name: None,
+        created_at: 0,
+        is_active: true,
+        roles: Roles::default().into_vec(),
+        password_hash: String::new(),
+        version: 1,
+        sessions: BTreeMap::new(),
+        api_keys: BTreeMap::from([(caller.credential.id().to_owned(), i64::MAX)]),
+    };
+    let writes = users.create(&user, &user.username.parse().unwrap(), &user.email.parse().unwrap()).unwrap();
+    platform.database().unwrap().commit(writes).await.unwrap();
+}
+
 /// A reply that has been asked for over a connection, in a conversation or a new one, and whose worker has not been started.
-pub(super) async fn pending(platform: &Platform, text: &str, conversation: Option<&Message>) -> Message {
-    // By a key: the reply does not end with a session.
+pub async fn pending(platform: &Platform, text: &str, conversation: Option<&Message>) -> Message {
+    // By a key of an account that stays: the reply ends with neither.
     let caller = Principal { user_id: "u-1".into(), username: "someone".into(), credential: Credential::KeyId("k-1".into()) };
+    keep_key(platform, &caller).await;
     let listener = Peer::open("c-1=");
     let origin = Origin { caller, context: Context::default() };
     let body = json!({"message": text, "conversation_id": conversation.map(|message| &message.conversation_id)});
