@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod asyncapi;
+mod aws;
 mod client;
 pub mod errors;
 pub mod messages_api;

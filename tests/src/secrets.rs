@@ -1,6 +1,5 @@
 //! The stack's Secrets Manager, as ops call it.
 
-use http::Method;
 use serde_json::{Value, json};
 
 use crate::World;
@@ -8,21 +7,10 @@ use crate::World;
 impl World {
     /// A call about the secret with this logical id, with further members; where it is refused, what the refusal says.
     pub async fn secrets_manager(&self, operation: &str, secret: &str, members: Value) -> Result<Value, String> {
-        let deployment = self.stack.deployment();
-        let environment = self.stack.environment(&deployment.functions[0]);
         let mut request = json!({"SecretId": self.secret_arn(secret)});
         let Value::Object(members) = members else { panic!("{members} are no members") };
         request.as_object_mut().unwrap().extend(members);
-        let credential = format!("{}/20260101/us-east-1/secretsmanager/aws4_request", environment["AWS_ACCESS_KEY_ID"]);
-        let answer = reqwest::Client::new()
-            .request(Method::POST, &environment["AWS_ENDPOINT_URL"])
-            .header("authorization", format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"))
-            .header("x-amz-target", format!("secretsmanager.{operation}"))
-            .json(&request);
-        let answer = answer.send().await.unwrap();
-        let succeeded = answer.status().is_success();
-        let body: Value = answer.json().await.unwrap();
-        if succeeded { Ok(body) } else { Err(body["message"].as_str().unwrap().to_owned()) }
+        self.aws("secretsmanager", &format!("secretsmanager.{operation}"), &request).await
     }
 
     /// The content of a secret in force.

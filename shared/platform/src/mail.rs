@@ -33,8 +33,11 @@ pub enum Letter {
     },
     /// A token that verifies the address which an account waits for.
     EmailVerification {
-        /// The address that the account has now; where it waits for another one, the mail goes there.
+        /// The address that the account has now.
         email: String,
+        /// The address that the mail goes to, where the account is to move to another one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        moving_to: Option<String>,
     },
     /// That something happened to an account which its owner would want to know of.
     Notice {

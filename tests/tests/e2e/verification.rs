@@ -174,8 +174,11 @@ async fn a_move_that_is_overtaken_or_given_up_is_not_made() {
     relocate(&world, &caller, "second@example.com").await.expect(202);
     let second = mailed(&world, number + 1, "second@example.com").await;
     verify(&world, &first).await.problem(401, "invalid_token");
-    // Asked for by the address that the account has, another token goes where the account is to move to.
+    // The mail is asked for by its address alone: a stranger who knows the account's has none sent to the other one.
     world.post(RESEND, None, &json!({"email": "carl@example.com"})).await.expect(202);
+    while !world.items("ErrandsTable").await.is_empty() {}
+    assert_eq!(world.stack.outbox().mails().len(), number + 2);
+    relocate(&world, &caller, "second@example.com").await.expect(202);
     let third = mailed(&world, number + 2, "second@example.com").await;
     verify(&world, &second).await.problem(401, "invalid_token");
     // Whoever changes the password may do so because someone else asked for the move.
@@ -186,6 +189,36 @@ async fn a_move_that_is_overtaken_or_given_up_is_not_made() {
         (&me(&world, &caller).await["email"], me(&world, &caller).await.get("unverified_email")),
         (&json!("carl@example.com"), None)
     );
+}
+
+#[tokio::test]
+async fn a_mailbox_gets_no_more_mail_however_it_is_asked_for_and_spelled() {
+    let world = World::with(&[("EmailVerification", "on"), ("RateLimits", "mail=3/1h,*=100000/1m")]).await;
+    let ((one, _), (other, _)) = (resident(&world, "uma").await, resident(&world, "vera").await);
+    let number = world.stack.outbox().mails().len();
+    relocate(&world, &one, "Target@bücher.example").await.expect(202);
+    relocate(&world, &other, "target@BÜCHER.example").await.expect(202);
+    world.post("/auth/password/forgot", None, &json!({"email": "TARGET@xn--bcher-kva.example"})).await.expect(202);
+    for spelled in ["target@bücher.example", "tArget@XN--BCHER-KVA.example"] {
+        for path in ["/auth/password/forgot", RESEND] {
+            let refused = world.post(path, None, &json!({"email": spelled})).await;
+            refused.problem(429, "rate_limited");
+            assert!(refused.header("ratelimit").contains("\"mail\";r=0"), "{refused:?}");
+        }
+        relocate(&world, &one, spelled).await.problem(429, "rate_limited");
+    }
+    // By their own addresses, both accounts ask for mail to themselves.
+    for name in ["uma", "vera"] {
+        world.post(RESEND, None, &json!({"email": format!("{name}@example.com")})).await.expect(202);
+    }
+    while !world.items("ErrandsTable").await.is_empty() {}
+    let mails = world.stack.outbox().mails();
+    assert_eq!(mails.len(), number + 2, "{mails:?}");
+    assert!(mails[number..].iter().all(|mail| mail.to[0].to_lowercase() == "target@xn--bcher-kva.example"), "{mails:?}");
+    // The trail tells of it, without the address.
+    let refused = world.events(&world.admin().await, "rate.limited").await;
+    assert!(!refused.is_empty() && refused.iter().all(|event| event["detail"]["policy"] == "mail"), "{refused:?}");
+    assert!(!format!("{refused:?}").to_lowercase().contains("target@"), "{refused:?}");
 }
 
 #[tokio::test]

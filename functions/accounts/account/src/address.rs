@@ -82,6 +82,11 @@ impl Mover {
         })
     }
 
+    /// Whether an account waits for another address until that is verified.
+    pub fn verifies(&self) -> bool {
+        self.verifies
+    }
+
     /// The claims, the account and the mail, all or nothing. Boxed, because an account that changes meanwhile leads back here.
     pub fn plan(self, user: User, to: Move) -> BoxFuture<'static, Result<Plan<Changed>, Problem>> {
         async move {
@@ -132,7 +137,8 @@ impl Mover {
     fn wait(&self, user: &User, to: &Move) -> Result<Plan<Changed>, Problem> {
         let after = User { unverified_email: Some(to.email.to_string()), ..user.clone() };
         let plan = Plan::reply(Reply::new(Changed { user: after.account() }).status(StatusCode::ACCEPTED));
-        self.postbox.add(plan, Letter::EmailVerification { email: user.email.clone() }, &to.context, to.now)
+        let letter = Letter::EmailVerification { email: user.email.clone(), moving_to: Some(to.email.to_string()) };
+        self.postbox.add(plan, letter, &to.context, to.now)
     }
 
     /// What goes with another address: a token is used up, the old address is told.

@@ -5,10 +5,12 @@ use platform::config::ConfigError;
 use platform::domain::{Email, FullName, Password};
 use platform::http::{Endpoint, Fields, Form, Request, Schemas, either};
 use platform::identity::Identity;
+use platform::limits::{Key, Policy};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
+use platform::seal::Seal;
 use platform::sessions::Confirmed;
 use platform::store::{Account, User};
 use serde::Serialize;
@@ -20,6 +22,7 @@ use crate::address::{Move, Mover, Warrant};
 /// The endpoint.
 pub struct UpdateMe {
     mover: Mover,
+    seal: Seal,
 }
 
 /// What is to be changed: one of the two, so that each has its own event and its own limit.
@@ -110,12 +113,27 @@ impl Endpoint for UpdateMe {
     type Output = Changed;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { mover: Mover::new(platform)? })
+        Ok(Self { mover: Mover::new(platform)?, seal: Seal::new(platform)? })
     }
 
-    /// A name takes no password, so that it uses up nothing of what limits attempts at one.
+    /// A name takes no password, so that it uses up nothing of what limits attempts at one. An address that has to be verified is
+    /// sent a mail, which counts for whom it goes to.
     fn row(&self, request: &Request<'_, Self>) -> Route {
-        if matches!(request.body, AccountChange::Address(_)) { Self::ROUTE } else { Route { limits: &[], ..Self::ROUTE } }
+        let limits: &[Policy] = match request.body {
+            AccountChange::Address(_) if self.mover.verifies() => &[Policy::ACCOUNT, Policy::MAIL],
+            AccountChange::Address(_) => Self::ROUTE.limits,
+            AccountChange::Name(_) => &[],
+        };
+        Route { limits, ..Self::ROUTE }
+    }
+
+    async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<Key>, Problem> {
+        match &request.body {
+            AccountChange::Address(change) if self.mover.verifies() => {
+                Ok(Some(Key::Named(self.seal.identifier(&change.email.folded()).await?)))
+            }
+            _ => Ok(None),
+        }
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Changed>, Problem> {

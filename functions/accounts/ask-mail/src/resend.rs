@@ -33,7 +33,7 @@ impl Endpoint for ResendVerification {
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Accepted>, Problem> {
         let email = &request.body.email;
-        let letter = Letter::EmailVerification { email: email.to_string() };
+        let letter = Letter::EmailVerification { email: email.to_string(), moving_to: None };
         self.asker.plan(email, Accepted::VERIFICATION, letter, request.context, request.now).await
     }
 }

@@ -174,7 +174,7 @@ impl Endpoint for RegisterUser {
         if !self.verifies {
             return Ok(plan);
         }
-        self.postbox.add(plan, Letter::EmailVerification { email: user.email }, request.context, request.now)
+        self.postbox.add(plan, Letter::EmailVerification { email: user.email, moving_to: None }, request.context, request.now)
     }
 
     async fn repeat(&self, _: Request<'_, Self>, created: &str) -> Result<Plan<Created<Registered>>, Problem> {

@@ -79,9 +79,13 @@ impl SendMail {
                 let (token, plan) = self.issue(plan, &user, &user.email, Purpose::PasswordReset, errand)?;
                 (plan, letters::password_reset(&self.app, &user, &token))
             }
-            Letter::EmailVerification { email } => {
+            Letter::EmailVerification { email, moving_to } => {
                 let Some(user) = self.owner(email).await? else { return dropped() };
                 let Some(unverified) = &user.unverified_email else { return dropped() };
+                // The mail counted for this address. Where the account waits for another by now, that has a letter of its own.
+                if unverified != moving_to.as_ref().unwrap_or(&user.email) {
+                    return dropped();
+                }
                 let (token, plan) = self.issue(plan, &user, unverified, Purpose::EmailVerification, errand)?;
                 (plan, letters::email_verification(&self.app, &user.username, unverified, &token))
             }

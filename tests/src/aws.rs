@@ -1,0 +1,51 @@
+//! The stack's AWS endpoints as they are on the wire, for what no function may do.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::World;
+
+impl World {
+    /// A call of a service by its `X-Amz-Target`; where it is refused, what the refusal says.
+    pub(crate) async fn aws(&self, service: &str, target: &str, request: &Value) -> Result<Value, String> {
+        let environment = self.stack.environment(&self.stack.deployment().functions[0]);
+        let credential = format!("{}/20260101/us-east-1/{service}/aws4_request", environment["AWS_ACCESS_KEY_ID"]);
+        let answer = reqwest::Client::new()
+            .request(Method::POST, &environment["AWS_ENDPOINT_URL"])
+            .header("authorization", format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"))
+            .header("x-amz-target", target)
+            .json(request);
+        let answer = answer.send().await.unwrap();
+        let succeeded = answer.status().is_success();
+        let body: Value = answer.json().await.unwrap();
+        if succeeded { Ok(body) } else { Err(body["message"].as_str().unwrap().to_owned()) }
+    }
+
+    /// Every item of the table with this logical id, as DynamoDB's JSON has it.
+    pub async fn items(&self, table: &str) -> Vec<Value> {
+        let found = self.stack.deployment().tables.iter().find(|candidate| candidate.id == table);
+        let name = &found.unwrap_or_else(|| panic!("the template has no {table}")).name;
+        let (mut items, mut start) = (Vec::new(), Value::Null);
+        loop {
+            let mut request = json!({"TableName": name});
+            if !start.is_null() {
+                request["ExclusiveStartKey"] = start;
+            }
+            let page = self.aws("dynamodb", "DynamoDB_20120810.Scan", &request).await.unwrap();
+            items.extend(page["Items"].as_array().unwrap().iter().cloned());
+            start = page["LastEvaluatedKey"].clone();
+            if start.is_null() {
+                return items;
+            }
+        }
+    }
+
+    /// The items of every table, by the tables' logical ids.
+    pub async fn all_items(&self) -> Vec<(&str, Value)> {
+        let mut all = Vec::new();
+        for table in &self.stack.deployment().tables {
+            all.extend(self.items(&table.id).await.into_iter().map(|item| (table.id.as_str(), item)));
+        }
+        all
+    }
+}
