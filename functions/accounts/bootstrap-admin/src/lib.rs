@@ -102,7 +102,7 @@ impl BootstrapAdmin {
     fn invite(&self, email: &str) -> Result<Plan<Outcome>, Problem> {
         let email: Email = email.parse().map_err(|detail: &str| Problem::invalid_field("email", detail))?;
         let (invite, token) = Invite::new(Some(&email), vec![Role::User, Role::Admin], None, self.clock.now());
-        let note = Note::default().resource("invite", &invite.id).detail("email", email.to_string());
+        let note = Note::default().resource("invite", &invite.id);
         let plan = Plan::reply(Outcome::Invite(token)).note(note).write(self.invites.create(&invite)?);
         Ok(plan.write_or(self.users.must_have_no_admin(), there_is_one()))
     }

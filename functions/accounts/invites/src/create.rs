@@ -9,6 +9,7 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
+use platform::seal::Seal;
 use platform::store::{Invite, Invites, Users};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,6 +20,7 @@ use crate::InviteView;
 pub struct CreateInvite {
     invites: Invites,
     users: Users,
+    seal: Seal,
 }
 
 /// Who is invited.
@@ -62,7 +64,8 @@ impl Endpoint for CreateInvite {
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let (database, config) = (platform.database()?, &platform.config);
-        Ok(Self { invites: Invites::new(database.clone(), config)?, users: Users::new(database, config)? })
+        let (invites, users) = (Invites::new(database.clone(), config)?, Users::new(database, config)?);
+        Ok(Self { invites, users, seal: Seal::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<CreatedInvite>, Problem> {
@@ -70,7 +73,11 @@ impl Endpoint for CreateInvite {
         let (invite, token) = Invite::new(email.as_ref(), roles.unwrap_or_default().into_vec(), Some(&request.caller.user_id), request.now);
         let names: Vec<_> = invite.roles.iter().map(|role| role.as_str()).collect();
         let note = Note::default().resource("invite", &invite.id).detail("roles", names);
-        let note = invite.email.iter().fold(note, |note, email| note.detail("email", email.as_str()));
+        // The trail outlives the invitation: it has no address in clear.
+        let note = match &email {
+            Some(email) => note.identifier(&self.seal.identifier(&email.folded()).await?),
+            None => note,
+        };
         let (create, id) = (self.invites.create(&invite)?, invite.id.clone());
         let plan = Plan::reply(CreatedInvite { invite: invite.into(), token }).note(note).write(create).creates(id);
         Ok(self.users.still_admin(plan, &request.caller.user_id))
