@@ -22,8 +22,8 @@ use super::worker::{pending, platform_of};
 /// What came to `@connections`, in order.
 #[derive(Debug, Clone, PartialEq)]
 enum Seen {
-    /// A message to a connection that takes it.
-    Heard(Value),
+    /// A message to a connection that takes it, and when.
+    Heard(Value, Instant),
     /// A message to the connection that stalls.
     Stalls,
     /// Nobody waits for that one any longer.
@@ -64,12 +64,21 @@ async fn serve(stream: TcpStream, log: Log) {
         log.send_modify(|seen| seen.push(Seen::GivenUp));
         return;
     }
-    log.send_modify(|seen| seen.push(Seen::Heard(serde_json::from_slice(&body).unwrap())));
+    log.send_modify(|seen| seen.push(Seen::Heard(serde_json::from_slice(&body).unwrap(), Instant::now())));
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
 }
 
-/// A provider that writes a word every few milliseconds for as long as anybody listens.
-struct Endless;
+/// A provider that writes a word every few milliseconds for as long as anybody listens, and says when nobody does any more.
+struct Endless(Arc<watch::Sender<Option<Instant>>>);
+
+/// A call that says when it is dropped.
+struct Running(Arc<watch::Sender<Option<Instant>>>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.send_replace(Some(Instant::now()));
+    }
+}
 
 impl Provider for Endless {
     fn model(&self) -> &'static str {
@@ -77,11 +86,11 @@ impl Provider for Endless {
     }
 
     fn call(&self, _: Request) -> Events {
-        let word = |number: u64| async move {
+        let words = stream::unfold((0_u64, Running(Arc::clone(&self.0))), async |(number, running)| {
             sleep(Duration::from_millis(10)).await;
-            Ok(Event::Text(format!("{number} ")))
-        };
-        stream::iter(0..).then(word).boxed()
+            Some((Ok(Event::Text(format!("{number} "))), (number + 1, running)))
+        });
+        words.boxed()
     }
 
     fn cost(&self, _: &str, _: &Usage) -> Cost {
@@ -98,26 +107,33 @@ async fn a_connection_that_stalls_holds_up_no_other_and_no_cancel() {
     // The one that asked stalls; another one listens, too.
     let stored = drafts.head(&reply.id).await.unwrap().unwrap();
     assert_eq!(drafts.join(stored, "c-2=", 0).await.unwrap(), Joined::Live);
-    let worker = ChatStream::with_provider(&platform, Box::new(Endless)).unwrap();
+    let stopped = Arc::new(watch::Sender::default());
+    let worker = ChatStream::with_provider(&platform, Box::new(Endless(Arc::clone(&stopped)))).unwrap();
     let start = ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
     let writing = Box::pin(worker.write_reply(start, Instant::now() + Duration::from_mins(5)));
     let cancelling = async {
         let mut seen = log.subscribe();
-        let heard = |seen: &Vec<Seen>| seen.iter().filter(|seen| matches!(seen, Seen::Heard(_))).count();
+        let heard = |seen: &Vec<Seen>| seen.iter().filter(|seen| matches!(seen, Seen::Heard(..))).count();
         seen.wait_for(|seen| seen.contains(&Seen::Stalls) && heard(seen) >= 4).await.unwrap();
         let cancel = drafts.cancel(&reply.id, "u-1", platform.clock.now());
         platform.database().unwrap().commit(vec![cancel]).await.unwrap();
+        Instant::now()
     };
-    let (written, ()) = tokio::join!(writing, cancelling);
+    let (written, cancelled_at) = tokio::join!(writing, cancelling);
     written.unwrap();
+    let stopped_at = (*stopped.borrow()).unwrap();
 
     let seen = log.borrow().clone();
     let given_up = seen.iter().position(|seen| *seen == Seen::GivenUp).unwrap_or(seen.len());
     let messages = |seen: &[Seen]| {
-        seen.iter().filter_map(|seen| if let Seen::Heard(message) = seen { Some(message.clone()) } else { None }).collect::<Vec<_>>()
+        seen.iter().filter_map(|seen| if let Seen::Heard(message, _) = seen { Some(message.clone()) } else { None }).collect::<Vec<_>>()
     };
     let heard = messages(&seen[..given_up]);
     assert!(heard.len() >= 4, "the other one hears while the first one stalls: {seen:?}");
+    let times: Vec<_> = seen[..given_up].iter().filter_map(|seen| if let Seen::Heard(_, at) = seen { Some(*at) } else { None }).collect();
+    let gap = times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+    // Figures of this machine, at this load: shown by `--nocapture`.
+    println!("the longest gap was {gap:?}; the call ended {:?} after the cancel", stopped_at.saturating_duration_since(cancelled_at));
     // It hears all of it in order, and its end; the one that stalled is told where to read it.
     let (to_both, text) = (messages(&seen), Messages::new(platform.database().unwrap(), &platform.config).unwrap());
     let text = text.get(&reply.conversation_id, &reply.id).await.unwrap().unwrap().text;

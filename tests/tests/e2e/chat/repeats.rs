@@ -9,6 +9,7 @@ use http::Method;
 use serde_json::{Value, json};
 use tally_tests::messages_api::{Answer, MessagesApi, reply};
 use tally_tests::{Caller, World};
+use tokio::sync::Barrier;
 
 use super::claude::{listen, world};
 use super::{FAST, SLOW, text};
@@ -61,6 +62,39 @@ async fn an_outage_is_not_kept_under_a_key_and_a_reply_is() {
     assert_eq!(api.asked().len(), asked.len());
     let failed = ("assistant", "failed");
     assert_eq!(said(&world, &caller).await, states(&[("assistant", "completed"), failed, failed, ("user", "completed")]));
+}
+
+#[tokio::test]
+async fn a_repeat_is_answered_202_while_the_reply_is_written_and_200_once_it_is_whole() {
+    let barrier = Arc::new(Barrier::new(2));
+    let frames = reply(&["Well", ", yes"]);
+    let api = MessagesApi::with(vec![Answer::stream(frames.clone()).held_at(frames.len() - 2, &barrier)]).await;
+    let world = world(&api, &[("AiIdleMilliseconds", "600000")]).await;
+    let caller = world.someone().await;
+    let send = async |prefer: &str| {
+        let request = world.request(Method::POST, "/chat").header("idempotency-key", "k").header("prefer", prefer);
+        world.send(request.bearer_auth(&caller.access).json(&json!({"message": "Is it so?"}))).await
+    };
+    let first = send("respond-async").await;
+    let accepted = first.expect(202);
+    while world.get(&super::path_of(&accepted), Some(&caller)).await.expect(200)["text"] == "" {}
+    for _ in 0..2 {
+        let again = send("respond-async").await;
+        let (body, header) = (again.expect(202), |name| (again.header(name).to_owned(), first.header(name).to_owned()));
+        assert_eq!((&body["message_id"], &body["status"]), (&accepted["message_id"], &json!("streaming")));
+        for name in ["location", "retry-after", "preference-applied"] {
+            let (again, first) = header(name);
+            assert_eq!(again, first, "{name}");
+        }
+    }
+    // One who waits for it gets it whole, and so does every later one.
+    let (waited, _) = tokio::join!(send("wait=20"), barrier.wait());
+    let whole = waited.expect(200);
+    assert_eq!((&whole["message_id"], text(&whole["reply"])), (&accepted["message_id"], "Well, yes"));
+    for prefer in ["respond-async", "wait=20"] {
+        assert_eq!(send(prefer).await.expect(200), whole, "{prefer}");
+    }
+    assert_eq!(api.asked().len(), 1);
 }
 
 #[tokio::test]

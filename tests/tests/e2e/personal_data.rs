@@ -1,0 +1,174 @@
+//! Where personal data stands in the tables, and what is left of it when its account has gone.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http::Method;
+use platform::clock::Clock;
+use serde_json::{Value, json};
+use tally_tests::World;
+
+use crate::api_keys::new_key;
+
+const PASSWORD: &str = "Correct-Horse-9";
+
+/// Forms of an address, and of its hashes without a key, by which someone who reads a table would know it.
+fn traces(local: &str, address: &str) -> Vec<String> {
+    let folded = address.to_lowercase();
+    let hashed = [address, &folded].into_iter().flat_map(|address| {
+        [address.to_owned(), format!("127.0.0.1 {address}"), format!("email#{address}"), format!("mail#{address}")].into_iter().flat_map(
+            |text| {
+                let hash = digest(&SHA256, text.as_bytes());
+                let hex = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+                [hex, STANDARD.encode(hash), URL_SAFE_NO_PAD.encode(hash)]
+            },
+        )
+    });
+    let hashed: Vec<_> = hashed.map(|hash: String| hash.to_lowercase()).collect();
+    [local.to_lowercase()].into_iter().chain(hashed).collect()
+}
+
+/// Tables with an item in which one of these texts stands, in any case.
+fn holders<'a>(items: &[(&'a str, Value)], texts: &[String]) -> BTreeSet<&'a str> {
+    let holds = |item: &Value| {
+        let text = item.to_string().to_lowercase();
+        texts.iter().any(|wanted| text.contains(wanted))
+    };
+    items.iter().filter(|(_, item)| holds(item)).map(|(table, _)| *table).collect()
+}
+
+async fn sign_in(world: &World, identifier: &str, password: &str) -> u16 {
+    world.post("/auth/login", None, &json!({"username": identifier, "password": password})).await.status
+}
+
+#[tokio::test]
+async fn an_address_stands_where_it_is_needed_and_nowhere_else() {
+    // Few enough that each limit refuses, and leaves its event.
+    let limits = "register=3/1h,login=3/15m,login_lock=2/1m,mail=2/1h,mail_address=9/1h,*=100000/1m";
+    let world = World::with(&[("RateLimits", limits), ("EmailVerification", "off")]).await;
+    let (stranger, holder, invited) = ("Hunted.Stranger@Mail.Example", "Hunted.Holder@Mail.Example", "Hunted.Invited@Mail.Example");
+    let registration = |username: &str, email: &str| json!({"username": username, "email": email, "password": PASSWORD});
+    world.post("/auth/register", None, &registration("holder", holder)).await.expect(201);
+    let admin = world.admin().await;
+    world.post("/users/invites", Some(&admin), &json!({"email": invited})).await.expect(201);
+    // Refused, as the address is taken; as the invitation is none; and as there were too many.
+    world.post("/auth/register", None, &registration("other", &holder.to_lowercase())).await.problem(409, "account_exists");
+    let mut uninvited = registration("third", stranger);
+    uninvited["invite"] = json!("nonsense");
+    world.post("/auth/register", None, &uninvited).await.problem(422, "validation_failed");
+    world.post("/auth/register", None, &registration("fourth", stranger)).await.problem(429, "rate_limited");
+    for address in [stranger, holder, invited] {
+        let tries = async |number: usize| {
+            let form = [("grant_type", "password"), ("username", address), ("password", "Wrong-Horse-9")];
+            let by_form = world.send(world.request(Method::POST, "/auth/token").form(&form)).await.status;
+            (sign_in(&world, address, &format!("Wrong-Horse-{number}")).await, by_form)
+        };
+        let mut statuses = Vec::new();
+        for number in 0..4 {
+            statuses.push(tries(number).await);
+        }
+        assert_eq!(statuses[0].0, 401, "{statuses:?}");
+        assert_eq!(statuses[3].0, 429, "{statuses:?}");
+        for _ in 0..2 {
+            for path in ["/auth/password/forgot", "/auth/email/resend"] {
+                world.post(path, None, &json!({"email": address})).await;
+            }
+        }
+        world.post("/auth/password/forgot", None, &json!({"email": address})).await.problem(429, "rate_limited");
+    }
+    // One who moves to the address and away again.
+    let mover = world.demo().await;
+    for email in [stranger, "demo@example.com"] {
+        let change = json!({"email": email, "current_password": "SecureDemo123!"});
+        world.call(Method::PATCH, "/auth/me", &mover, &change).await.expect(200);
+    }
+    while !world.items("ErrandsTable").await.is_empty() {}
+
+    let items = world.all_items().await;
+    let found = |local, address| holders(&items, &traces(local, address));
+    assert_eq!(found("hunted.stranger", stranger), BTreeSet::new());
+    // The account and its claim; the token that was mailed, which is good for this address alone; the invitation.
+    assert_eq!(found("hunted.holder", holder), ["MailTokensTable", "UsersTable"].into());
+    assert_eq!(found("hunted.invited", invited), ["InvitesTable"].into());
+    // The trail has whom it was about all the same: the invitation and the attempts to sign in have one fingerprint.
+    let invitation = world.events(&admin, "user.invited").await.remove(0);
+    let attempts = world.events(&admin, "auth.login").await;
+    let fingerprint = &invitation["detail"]["identifier_hmac"];
+    assert!(attempts.iter().any(|attempt| fingerprint.is_string() && attempt["detail"]["identifier_hmac"] == *fingerprint), "{attempts:?}");
+    let refused = world.events(&admin, "rate.limited").await;
+    let policies: BTreeSet<_> = refused.iter().map(|event| event["detail"]["policy"].as_str().unwrap()).collect();
+    assert!(policies.is_superset(&["mail", "register"].into()), "{policies:?}");
+    assert!(!world.events(&admin, "auth.locked").await.is_empty());
+    for entry in fs::read_dir(world.stack.logs()).unwrap() {
+        let path = entry.unwrap().path();
+        assert!(!fs::read_to_string(&path).unwrap().to_lowercase().contains("hunted"), "{}", path.display());
+    }
+}
+
+/// Seconds until an item expires, by its attribute of this name.
+fn lasts(item: &Value, attribute: &str) -> i64 {
+    let expires_at: i64 = item[attribute]["N"].as_str().unwrap_or_else(|| panic!("{item} does not expire")).parse().unwrap();
+    expires_at - Clock::System.now().as_second()
+}
+
+#[tokio::test]
+async fn what_a_deleted_account_leaves_says_nothing_of_it_or_expires_in_two_days() {
+    const SAID: &str = "Quarterly secret";
+    const DAY: i64 = 86_400;
+    let world = World::with(&[("LoremWordMilliseconds", "0"), ("RateLimits", "audit=1/24h,*=100000/1m")]).await;
+    let registration = json!({"username": "gone_soon", "email": "gone.soon@mail.example", "password": PASSWORD, "full_name": "Gonda Soon"});
+    let made = world.send(world.request(Method::POST, "/auth/register").header("idempotency-key", "k").json(&registration)).await;
+    let user_id = made.expect(201)["user"]["id"].as_str().unwrap().to_owned();
+    let caller = world.login("gone_soon", PASSWORD).await;
+    // Denials and refusals of which the first is told and the others are counted.
+    for _ in 0..3 {
+        world.get("/users", Some(&caller)).await.problem(403, "forbidden");
+        world.get("/audit?actor=me", Some(&caller)).await;
+    }
+    world.post("/auth/password/forgot", None, &json!({"email": "gone.soon@mail.example"})).await.expect(202);
+    let ask = world.request(Method::POST, "/chat").header("idempotency-key", "k").bearer_auth(&caller.access);
+    world.send(ask.json(&json!({"message": SAID}))).await.expect(200);
+    let mut socket = world.connect(&caller).await;
+    socket.send(&json!({"action": "chat.send", "message": SAID, "idempotency_key": "k"})).await;
+    while socket.next().await.unwrap()["type"] != "chat.completed" {}
+    world.post("/api-keys", Some(&caller), &new_key(&["chat:write"], Duration::from_hours(24))).await.expect(201);
+
+    let password = json!({"current_password": PASSWORD});
+    world.call(Method::DELETE, "/auth/me", &caller, &password).await.expect(204);
+    let personal: Vec<_> = ["gone_soon", "gone.soon", "gonda", SAID].map(str::to_lowercase).into();
+    let named = [user_id];
+    // The worker of the deletion goes through the conversations, and `$disconnect` and the last mail come when they come.
+    let items = loop {
+        let items = world.all_items().await;
+        let swept = ["ConversationsTable", "MessagesTable", "DraftsTable", "ConnectionsTable", "ErrandsTable"];
+        if holders(&items, &personal).union(&holders(&items, &named)).all(|table| !swept.contains(table)) {
+            break items;
+        }
+    };
+    // Who did what stays in the trail, for 400 days. A denial's event is kept beside its count until both have been told.
+    assert_eq!(holders(&items, &personal), ["AuditTable", "LimitsTable"].into());
+    let of = |table: &'static str| items.iter().filter(move |(found, _)| *found == table).map(|(_, item)| item);
+    let told: Vec<_> = of("LimitsTable").filter(|item| !holders(&[("", (*item).clone())], &personal).is_empty()).collect();
+    assert!(told.len() >= 2 && told.iter().all(|item| item["subject"]["S"].as_str().unwrap().starts_with("told#")), "{told:?}");
+    assert!(told.iter().all(|item| lasts(item, "expires_at") <= 2 * DAY), "{told:?}");
+    // What is remembered of requests are ids and HMACs.
+    let remembered: Vec<_> = of("IdempotencyTable").collect();
+    assert_eq!(remembered.len(), 3);
+    for record in remembered {
+        let names: BTreeSet<_> = record.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, ["claim", "body", "status", "resource", "expires_at"].into());
+        assert!(lasts(record, "expires_at") <= DAY, "{record}");
+    }
+    // By its id alone: the use that was made of the budgets, the API key, and the end of the account that is swept later.
+    let by_id = holders(&items, &named);
+    assert!(
+        by_id.is_subset(
+            &["ApiKeysTable", "AuditTable", "BudgetsTable", "IdempotencyTable", "LimitsTable", "SweepsTable", "UsageTable"].into()
+        ),
+        "{by_id:?}"
+    );
+}

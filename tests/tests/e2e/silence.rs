@@ -1,0 +1,86 @@
+//! A DynamoDB that never answers, met by functions that no client waits for: each fails by itself, before Lambda ends it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+use platform::charts::StreamStart;
+use platform::chat::ReplyStart;
+use platform::domain::ChartType;
+use serde_json::{Value, json};
+use tally_local::aws::{Failure, Fault};
+use tally_local::lambda::InvokeError;
+use tally_tests::World;
+
+use crate::chat::sweep::drafts;
+use crate::chat::worker::{pending, platform_of};
+
+const SILENT: Fault = Fault { operation: None, table: None, failure: Failure::HeldBefore, times: usize::MAX };
+
+const ID: &str = "019a0000-0000-7000-8000-000000000000";
+
+/// What each worker is invoked with.
+fn payloads() -> BTreeMap<&'static str, Value> {
+    let reply = ReplyStart { conversation_id: ID.into(), message_id: ID.into() };
+    let stream = StreamStart {
+        connection_id: "c-1=".into(),
+        connected_at: 0,
+        chart_type: ChartType::Line,
+        subscription_id: ID.into(),
+        generation: 1,
+        announce: false,
+    };
+    BTreeMap::from([
+        ("BootstrapAdminFunction", json!({"username": "demo"})),
+        ("ChartStreamFunction", serde_json::to_value(stream).unwrap()),
+        ("ChatStreamFunction", serde_json::to_value(reply).unwrap()),
+        ("ChatSweepFunction", json!({})),
+        ("RotateRingFunction", json!({"emergency": true, "ring": "refresh"})),
+        ("SeedFunction", json!({})),
+        ("SendMailFunction", json!({"errand_id": ID})),
+        ("SweepConversationsFunction", json!({"conversation_id": ID})),
+        ("TellDenialsFunction", json!({})),
+    ])
+}
+
+/// The type of the error that an invocation ends with. One that Lambda ended has none.
+async fn error_type(world: &World, function: &str, payload: &Value) -> String {
+    match world.stack.invoke(function, payload.to_string()).await {
+        Err(InvokeError::Unhandled { error_type, .. }) => error_type,
+        other => panic!("{function}: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn every_worker_fails_by_itself_where_the_database_is_silent() {
+    // As short as the template allows.
+    let world = World::with(&[("ChatReplySeconds", "16"), ("ChartStreamSeconds", "10")]).await;
+    let deployment = world.stack.deployment();
+    let (http, socket) = (deployment.http_api.as_ref().unwrap(), deployment.websocket_api.as_ref().unwrap());
+    let answering: BTreeSet<_> = http.routes.iter().map(|route| &route.function).chain(socket.routes.values()).collect();
+    let workers = deployment.functions.iter().map(|function| &function.id).filter(|id| !answering.contains(id));
+    let payloads = payloads();
+    let known = payloads.keys().copied().collect::<BTreeSet<_>>();
+    assert_eq!(workers.map(String::as_str).collect::<BTreeSet<_>>(), known, "what is a new worker invoked with?");
+
+    world.stack.aws().fail(SILENT);
+    let errors = join_all(payloads.iter().map(async |(function, payload)| (*function, error_type(&world, function, payload).await)));
+    for (function, error) in errors.await {
+        assert_eq!(error, "unavailable", "{function}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_fails_by_itself_where_the_database_falls_silent_under_it() {
+    // Storing the end of a reply is tried for longer than is left of the 17 s.
+    let world = World::with(&[("LoremWordMilliseconds", "200"), ("ChatReplySeconds", "17")]).await;
+    let platform = platform_of(&world, &[]);
+    let reply = pending(&platform, "At length", None).await;
+    let start = ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
+    let silence = async {
+        while drafts(&world).text(&reply.id).await.unwrap().is_empty() {}
+        world.stack.aws().fail(SILENT);
+    };
+    let payload = serde_json::to_value(start).unwrap();
+    let (error, ()) = tokio::join!(error_type(&world, "ChatStreamFunction", &payload), silence);
+    assert_eq!(error, "unavailable");
+}
