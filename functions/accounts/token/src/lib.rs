@@ -29,7 +29,7 @@ pub struct IssueTokens {
 /// What is sent.
 pub enum Grant {
     /// With the grant type `refresh_token`.
-    Refresh(RefreshGrant),
+    Refresh(Box<RefreshGrant>),
     /// With the grant type `password`.
     Password(PasswordGrant),
     /// With another grant type.
@@ -78,7 +78,7 @@ impl Form for Grant {
     fn read(fields: &mut Fields) -> Option<Self> {
         let grant_type: String = fields.required("grant_type")?;
         match grant_type.as_str() {
-            "refresh_token" => Some(Self::Refresh(RefreshGrant { grant_type, refresh_token: fields.required("refresh_token")? })),
+            "refresh_token" => Some(Self::Refresh(Box::new(RefreshGrant { grant_type, refresh_token: fields.required("refresh_token")? }))),
             "password" => {
                 let (username, password) = (fields.required("username"), fields.required("password"));
                 Some(Self::Password(PasswordGrant { grant_type, username: username?, password: password? }))
