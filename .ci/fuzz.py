@@ -23,7 +23,7 @@ def fuzz(url, cases, seconds=None):
     command = [
         CLIENTS / "venv" / "bin" / "schemathesis", "--config-file", CLIENTS / "schemathesis.toml", "run",
         ROOT / "docs" / "api" / "openapi.json", "--url", url, "--phases", "examples,coverage,fuzzing",
-        "--checks", f"{CHECKS},refused_for_its_meaning", "--max-examples", str(cases), "--seed", "1", "--workers", "4",
+        "--checks", f"{CHECKS},refused_for_its_meaning", "--max-examples", str(cases), "--seed", "1", "--workers", "1",
         "--request-timeout", "60", "--continue-on-failure", "--suppress-health-check", "all",
         *([] if seconds is None else ["--max-time", str(seconds)]),
     ]  # fmt: skip

@@ -133,8 +133,8 @@ async fn an_account_keeps_its_address_until_the_other_one_is_verified() {
     let world = asking().await;
     let (caller, number) = resident(&world, "bert").await;
     // Whether another account has the address is told to nobody but the holder of its mailbox.
-    let taken = relocate(&world, &caller, "Admin@example.com").await.expect(202);
-    assert_eq!(taken["user"]["unverified_email"], "Admin@example.com");
+    let answer = relocate(&world, &caller, "Admin@example.com").await.expect(202);
+    assert_eq!(answer["user"]["unverified_email"], "Admin@example.com");
     let token = mailed(&world, number, "Admin@example.com").await;
     verify(&world, &token).await.problem(409, "account_exists");
     let number = number + 1;
