@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema as _, ToSchema};
 
-use super::schema::{closed, normal, parameter, sent};
+use super::schema::{normal, parameter, sent, with_others};
 use super::{operation, responses};
 
 /// The document being made.
@@ -81,8 +81,9 @@ impl Document {
 
     fn body<E: Endpoint>(&mut self) -> Body {
         let described = |schema: RefOr<Schema>| sent(normal(serde_json::to_value(schema).unwrap()));
-        // A form may have members that the server does not know; JSON may not.
-        let in_json = |schema| if E::MEDIA == Media::Form { schema } else { closed(schema) };
+        // A form may have members that the server does not know, each once (RFC 6749 section 3.2); JSON may not.
+        let in_form = |schema| with_others(schema, json!({"type": "string"}));
+        let in_json = |schema| with_others(schema, false.into());
         let (name, schema) = (E::Body::name(), described(E::Body::schema()));
         let mut content = Map::new();
         if E::MEDIA != Media::Form {
@@ -91,13 +92,14 @@ impl Document {
         }
         if E::MEDIA != Media::Json {
             let name = format!("{name}Form");
-            self.insert(&name, schema);
+            self.insert(&name, in_form(schema));
             content.insert("application/x-www-form-urlencoded".into(), json!({"schema": reference(&name)}));
         }
         let mut parts = Schemas::new();
         E::Body::schemas(&mut parts);
         for (part, schema) in parts.into_iter().filter(|(part, _)| *part != name) {
-            self.insert(&part, in_json(described(schema)));
+            let schema = described(schema);
+            self.insert(&part, if E::MEDIA == Media::Form { in_form(schema) } else { in_json(schema) });
         }
         Body { media: E::MEDIA, required: !E::Body::OPTIONAL, content: content.into() }
     }

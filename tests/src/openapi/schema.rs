@@ -60,10 +60,10 @@ pub fn parameter(parameter: Value) -> Value {
     parameter
 }
 
-/// The same, if it is an object, with no members but these.
-pub fn closed(mut schema: Value) -> Value {
+/// The same, if it is an object, with what its other members may be: `false` for none.
+pub fn with_others(mut schema: Value, others: Value) -> Value {
     if schema["type"] == "object" {
-        schema["additionalProperties"] = false.into();
+        schema["additionalProperties"] = others;
     }
     schema
 }
