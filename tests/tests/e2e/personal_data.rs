@@ -23,7 +23,7 @@ fn traces(local: &str, address: &str) -> Vec<String> {
         [address.to_owned(), format!("127.0.0.1 {address}"), format!("email#{address}"), format!("mail#{address}")].into_iter().flat_map(
             |text| {
                 let hash = digest(&SHA256, text.as_bytes());
-                let hex = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+                let hex = hash.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
                 [hex, STANDARD.encode(hash), URL_SAFE_NO_PAD.encode(hash)]
             },
         )
@@ -159,8 +159,8 @@ async fn what_a_deleted_account_leaves_says_nothing_of_it_or_expires_in_two_days
     let remembered: Vec<_> = of("IdempotencyTable").collect();
     assert_eq!(remembered.len(), 3);
     for record in remembered {
-        let names: BTreeSet<_> = record.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(names, ["claim", "body", "status", "resource", "expires_at"].into());
+        let members: BTreeSet<_> = record.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(members, ["claim", "body", "status", "resource", "expires_at"].into());
         assert!(lasts(record, "expires_at") <= DAY, "{record}");
     }
     // By its id alone: the use that was made of the budgets, the API key, and the end of the account that is swept later.
