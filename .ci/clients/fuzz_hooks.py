@@ -17,7 +17,7 @@ PASSWORD = (
     "must contain a lower-case letter, an upper-case letter, a digit and a special character",
     "is one of the passwords that are tried first; choose another",
 )
-ADDRESS = ("must be an email address like name@example.com, with no letter before the @ that is not ASCII",)
+ADDRESS = ("must be an email address like name@example.com, with ASCII characters alone before the @",)
 
 # Why a request is refused though its schema allows it: operation, field and the whole detail of the refusal. What a schema can say is
 # not here: the fault is in the schema then.

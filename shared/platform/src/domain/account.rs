@@ -87,7 +87,7 @@ impl FromStr for Email {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const WRONG: &str = "must be an email address like name@example.com, with no letter before the @ that is not ASCII";
+        const WRONG: &str = "must be an email address like name@example.com, with ASCII characters alone before the @";
         // A domain name has at most 253 characters of at most four bytes.
         let parts = text.rsplit_once('@').filter(|(local, _)| local.is_ascii() && text.len() <= 1024);
         let (local, domain) = parts.ok_or(WRONG)?;
