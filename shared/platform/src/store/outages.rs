@@ -3,7 +3,8 @@
 //!
 //! Key: `part`, of which there is one, the models. It has how many `models` there are and, for each that has failed, an
 //! attribute `model:<name>` with its failures since its last success and when the last of them was; and `key_refused_at`, where there
-//! was no key that the provider took and no model has answered since. There is nothing of anyone's in it: strangers have it read as often as they like.
+//! was no key that the provider took and no model has answered since. It holds no personal data: strangers have it read as often
+//! as they like.
 //!
 //! A failure is one write. A success reads, and writes only where there is a failure to be forgotten.
 

@@ -6,14 +6,25 @@ use http::Method;
 use platform::chat::Credentials;
 use platform::clock::Timestamp;
 use platform::identity::{Credential, Principal};
-use serde_json::json;
+use serde_json::{Value, json};
 use tally_local::aws::Failure;
-use tally_tests::World;
 use tally_tests::messages_api::{Answer, MessagesApi, reply};
+use tally_tests::{Caller, World};
 
 use super::{FAST, ask_async, claude, path_of, text};
 use crate::api_keys::new_key;
 use crate::users::user_id;
+
+/// The event of a reply's end, once it is there.
+async fn end_of(world: &World, auditor: &Caller, asked: &Value) -> Value {
+    let resource = format!("message:{}", text(&asked["message_id"]));
+    loop {
+        let events = world.events(auditor, "chat.message").await;
+        if let Some(ended) = events.into_iter().find(|event| event["resource"] == resource) {
+            return ended;
+        }
+    }
+}
 
 #[tokio::test]
 async fn a_reply_stops_when_its_conversation_its_account_or_its_session_ends() {
@@ -43,13 +54,7 @@ async fn a_reply_stops_when_its_conversation_its_account_or_its_session_ends() {
         }
         api.hung_up(number + 1).await;
         // It is settled, and recorded as what it is.
-        let resource = format!("message:{}", text(&asked["message_id"]));
-        let ended = loop {
-            let events = world.events(&admin, "chat.message").await;
-            if let Some(ended) = events.into_iter().find(|event| event["resource"] == resource) {
-                break ended;
-            }
-        };
+        let ended = end_of(&world, &admin, &asked).await;
         let detail = &ended["detail"];
         assert_eq!(
             (text(&ended["outcome"]), text(&detail["status"]), text(&detail["stop_reason"])),
@@ -91,13 +96,7 @@ async fn a_reply_stops_when_the_api_key_ends_with_which_it_was_asked_for() {
             }
         }
         api.hung_up(number + 1).await;
-        let resource = format!("message:{}", text(&asked["message_id"]));
-        let ended = loop {
-            let events = world.events(&admin, "chat.message").await;
-            if let Some(ended) = events.into_iter().find(|event| event["resource"] == resource) {
-                break ended;
-            }
-        };
+        let ended = end_of(&world, &admin, &asked).await;
         assert_eq!((text(&ended["outcome"]), text(&ended["detail"]["status"])), ("success", "cancelled"), "{way}");
         assert_eq!((&ended["actor"]["key_id"], &ended["detail"]["input_tokens"]), (&key["id"], &json!(25)), "{way}: {ended}");
     }
