@@ -24,12 +24,14 @@ fn parts(message: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn fifty_replies_at_once_come_whole_and_in_order_each_to_whom_it_is_for() {
-    // A reply goes on when the others have got as far: all of them are written at the same time, however slow the machine.
-    let barrier = Arc::new(Barrier::new(MANY));
+    // A reply goes on when all the others have got as far, and every client has heard its beginning: all of them are written
+    // at the same time and come in more than one piece, however slow the machine.
+    let barrier = Arc::new(Barrier::new(2 * MANY));
+    let held = barrier.clone();
     let api = MessagesApi::start(move |asked| {
         let parts = parts(asked.message());
         let frames = reply(&parts.iter().map(String::as_str).collect::<Vec<_>>());
-        Answer::stream(frames).held_at(3 + PARTS.0, &barrier).paced(Duration::from_millis(20))
+        Answer::stream(frames).held_at(3 + PARTS.0, &held).paced(Duration::from_millis(20))
     });
     let api = api.await;
     let world = claude::world_of(&api, |options| {
@@ -49,6 +51,7 @@ async fn fifty_replies_at_once_come_whole_and_in_order_each_to_whom_it_is_for() 
         }
     }
     assert_eq!(chats.iter().map(|(.., started)| text(&started["message_id"])).collect::<BTreeSet<_>>().len(), MANY);
+    let barrier = &barrier;
     join_all(chats.into_iter().map(|(message, caller, mut socket, started)| async move {
         let (mut heard, mut deltas) = (String::new(), 0);
         let end = loop {
@@ -61,9 +64,11 @@ async fn fifty_replies_at_once_come_whole_and_in_order_each_to_whom_it_is_for() 
             deltas += 1;
             assert_eq!(next["sequence"], deltas, "{next}");
             heard.push_str(text(&next["text"]));
+            if deltas == 1 {
+                barrier.wait().await;
+            }
         };
         assert_eq!((text(&end["type"]), heard.as_str()), ("chat.completed", parts(&message).concat().as_str()));
-        assert!(deltas > 1, "{message} came in one piece");
         let stored = poll(world, &caller, &path_of(&started)).await.pop().unwrap();
         assert_eq!((text(&stored["status"]), text(&stored["text"])), ("completed", heard.as_str()));
     }))
