@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
@@ -75,13 +77,16 @@ impl Secrets {
     }
 
     /// The secret with this ARN, from the cache if it is fresh.
-    pub async fn get(&self, arn: &str) -> Result<Arc<Secret>, SecretError> {
-        let now = self.clock.now();
-        let mut cache = self.cache.lock().await;
-        match cache.get(arn) {
-            Some(kept) if is_within(BELIEVED_FOR, kept.read_at, now) => Ok(Arc::clone(&kept.secret)),
-            _ => self.read(arn, &mut cache, now).await,
+    pub fn get<'a>(&'a self, arn: &'a str) -> BoxFuture<'a, Result<Arc<Secret>, SecretError>> {
+        async move {
+            let now = self.clock.now();
+            let mut cache = self.cache.lock().await;
+            match cache.get(arn) {
+                Some(kept) if is_within(BELIEVED_FOR, kept.read_at, now) => Ok(Arc::clone(&kept.secret)),
+                _ => self.read(arn, &mut cache, now).await,
+            }
         }
+        .boxed()
     }
 
     /// The secret with this ARN read anew, for a caller who misses something in the one that is kept. If someone did so within

@@ -2,16 +2,19 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_lambda::error::DisplayErrorContext;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, LocalBoxFuture};
 use jiff::Timestamp;
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::aws::{Service, sdk_config};
@@ -73,26 +76,42 @@ impl Invocation {
 /// Time that is kept for saying that a worker has failed, should it take too long.
 const FAILURE: Duration = Duration::from_millis(250);
 
+/// What a worker does with a payload.
+type Job = Box<dyn Fn(Value, Invocation) -> BoxFuture<'static, Result<Value, Diagnostic>> + Send + Sync>;
+
 /// Serves invocations of a worker until Lambda ends the process.
 pub async fn run<W: Worker>() -> Result<(), Error> {
     logging::start();
     let platform = Platform::new(Config::from_env(), Clock::System);
-    let worker = &W::new(&platform)?;
-    let clock = &platform.clock;
-    lambda_runtime::run(service_fn(async move |event: LambdaEvent<serde_json::Value>| {
-        let invocation = Invocation::new(&event.context, clock.clone());
-        let payload = serde_json::from_value::<W::Payload>(event.payload).map_err(|error| failure("invalid_payload", error))?;
-        let request_id = invocation.request_id.clone();
-        // Boxed, because the type of a whole run within the runtime's own is too deep for the compiler.
-        let bound = invocation.clone();
-        let run = AssertUnwindSafe(bound.in_time(FAILURE, worker.run(payload, invocation)).boxed());
-        // The panic hook has logged where.
-        let result = run.catch_unwind().await.unwrap_or_else(|_| Err(Problem::internal()));
-        tracing::info!(request_id, code = result.as_ref().err().map_or("ok", |problem| problem.code.as_str()), "worked");
-        result.map_err(|problem| failure_of(&problem))
-    }))
-    .await?;
-    Ok(())
+    let worker = Arc::new(W::new(&platform)?);
+    let job: Job = Box::new(move |payload, invocation| {
+        let worker = Arc::clone(&worker);
+        async move {
+            let payload = serde_json::from_value::<W::Payload>(payload).map_err(|error| failure("invalid_payload", error))?;
+            let (request_id, bound) = (invocation.request_id.clone(), invocation.clone());
+            let run = AssertUnwindSafe(bound.in_time(FAILURE, worker.run(payload, invocation)));
+            // The panic hook has logged where.
+            let result = run.catch_unwind().await.unwrap_or_else(|_| Err(Problem::internal()));
+            tracing::info!(request_id, code = result.as_ref().err().map_or("ok", |problem| problem.code.as_str()), "worked");
+            let output = result.map_err(|problem| failure_of(&problem))?;
+            serde_json::to_value(output).map_err(|error| failure("invalid_output", error))
+        }
+        .boxed()
+    });
+    serve(job, platform.clock.clone()).await
+}
+
+/// Boxed, so that the runtime's code is compiled here, once for all workers.
+fn serve(job: Job, clock: Clock) -> LocalBoxFuture<'static, Result<(), Error>> {
+    async move {
+        let (job, clock) = (&job, &clock);
+        lambda_runtime::run(service_fn(async move |event: LambdaEvent<Value>| {
+            job(event.payload, Invocation::new(&event.context, clock.clone())).await
+        }))
+        .await?;
+        Ok(())
+    }
+    .boxed_local()
 }
 
 /// Starts another function.
@@ -117,8 +136,15 @@ impl Invoker {
     /// Starts it, at least once, and does not wait for it.
     pub async fn start(&self, payload: &impl Serialize) -> Result<(), StartError> {
         let payload = serde_json::to_vec(payload).map_err(|error| StartError(error.to_string()))?;
-        let request = self.client.invoke().function_name(&self.function_arn).invocation_type(InvocationType::Event);
-        request.payload(Blob::new(payload)).send().await.map_err(|error| StartError(DisplayErrorContext(error).to_string()))?;
-        Ok(())
+        self.invoke(Blob::new(payload)).await
+    }
+
+    fn invoke<'a>(&'a self, payload: Blob) -> BoxFuture<'a, Result<(), StartError>> {
+        async move {
+            let request = self.client.invoke().function_name(&self.function_arn).invocation_type(InvocationType::Event);
+            request.payload(payload).send().await.map_err(|error| StartError(DisplayErrorContext(error).to_string()))?;
+            Ok(())
+        }
+        .boxed()
     }
 }

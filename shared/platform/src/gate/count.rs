@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use futures_util::future::{OptionFuture, try_join, try_join_all};
 use tokio::time::timeout;
 
@@ -49,19 +50,22 @@ impl From<Refused> for Problem {
 
 impl Gate {
     /// Counts a request against the policies of its row, beside that of every call; `key` is what the endpoint itself names.
-    pub async fn count_request(
-        &self,
-        policies: &[Policy],
-        known: Option<&Known>,
-        key: Option<&Key>,
-        passage: &Passage<'_>,
-    ) -> Result<Standings, Refused> {
-        let call = match known.map(|known| (&known.call, &known.principal)) {
-            Some((Called::Counted(call), _)) => call.clone(),
-            Some((Called::NotYet, caller)) => self.count_call(&caller.user_id, passage).await,
-            None => None,
-        };
-        self.judge(call, policies, known.map(|known| &known.principal), None, key, passage).await
+    pub fn count_request<'a>(
+        &'a self,
+        policies: &'a [Policy],
+        known: Option<&'a Known>,
+        key: Option<&'a Key>,
+        passage: &'a Passage<'a>,
+    ) -> BoxFuture<'a, Result<Standings, Refused>> {
+        async move {
+            let call = match known.map(|known| (&known.call, &known.principal)) {
+                Some((Called::Counted(call), _)) => call.clone(),
+                Some((Called::NotYet, caller)) => self.count_call(&caller.user_id, passage).await,
+                None => None,
+            };
+            self.judge(call, policies, known.map(|known| &known.principal), None, key, passage).await
+        }
+        .boxed()
     }
 
     /// Counts a call of a user, whatever it asks for; nothing where that cannot be done.
@@ -80,14 +84,14 @@ impl Gate {
     }
 
     /// Counts a message against its policies.
-    pub async fn count(
-        &self,
-        policies: &[Policy],
-        caller: Option<&Principal>,
-        connection: Option<&str>,
-        passage: &Passage<'_>,
-    ) -> Result<Standings, Refused> {
-        self.judge(None, policies, caller, connection, None, passage).await
+    pub fn count<'a>(
+        &'a self,
+        policies: &'a [Policy],
+        caller: Option<&'a Principal>,
+        connection: Option<&'a str>,
+        passage: &'a Passage<'a>,
+    ) -> BoxFuture<'a, Result<Standings, Refused>> {
+        async move { self.judge(None, policies, caller, connection, None, passage).await }.boxed()
     }
 
     /// Counts a call that may have been counted already as `call`.

@@ -1,5 +1,7 @@
 //! Denials: one event for a subject, what it was denied and a window, with a count.
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use http::StatusCode;
 
 use super::{Gate, Passage};
@@ -15,38 +17,53 @@ const DENIAL_WINDOW_SECONDS: i64 = 300;
 impl Gate {
     /// Leaves `access.denied` for a 401 or 403, once for its subject, route and code in a window, and hands the problem back. A
     /// call without any credential was no attempt: it leaves nothing.
-    pub async fn deny(&self, problem: Problem, caller: Option<&Principal>, passage: &Passage<'_>) -> Problem {
-        let denied = matches!(problem.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-        if denied && problem.code != Code::Unauthenticated {
-            let subject = caller.map_or(passage.context.address.as_str(), |caller| caller.user_id.as_str());
-            let subject = format!("{subject} {} {}", self.route, problem.code);
-            let note = Note::action("access.denied").detail("route", self.route.as_str()).detail("code", problem.code.as_str());
-            self.tell_once("denied", &subject, DENIAL_WINDOW_SECONDS, note, Outcome::Denied, caller, passage).await;
+    pub fn deny<'a>(&'a self, problem: Problem, caller: Option<&'a Principal>, passage: &'a Passage<'a>) -> BoxFuture<'a, Problem> {
+        async move {
+            let denied = matches!(problem.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+            if denied && problem.code != Code::Unauthenticated {
+                let subject = caller.map_or(passage.context.address.as_str(), |caller| caller.user_id.as_str());
+                let subject = format!("{subject} {} {}", self.route, problem.code);
+                let note = Note::action("access.denied").detail("route", self.route.as_str()).detail("code", problem.code.as_str());
+                self.tell_once("denied", &subject, DENIAL_WINDOW_SECONDS, note, Outcome::Denied, caller, passage).await;
+            }
+            problem
         }
-        problem
+        .boxed()
     }
 
     /// Leaves an event of what a caller has asked for in vain, once per caller, code and window, with a count: one event each
     /// would let a caller fill the trail.
-    pub async fn tell_failure(&self, problem: &Problem, note: Note, caller: &Principal, passage: &Passage<'_>) {
-        let subject = format!("{} {} {}", caller.user_id, self.route, problem.code);
-        let note = note.detail("code", problem.code.as_str());
-        self.tell_once("failed", &subject, DENIAL_WINDOW_SECONDS, note, Outcome::Failure, Some(caller), passage).await;
+    pub fn tell_failure<'a>(
+        &'a self,
+        problem: &'a Problem,
+        note: Note,
+        caller: &'a Principal,
+        passage: &'a Passage<'a>,
+    ) -> BoxFuture<'a, ()> {
+        async move {
+            let subject = format!("{} {} {}", caller.user_id, self.route, problem.code);
+            let note = note.detail("code", problem.code.as_str());
+            self.tell_once("failed", &subject, DENIAL_WINDOW_SECONDS, note, Outcome::Failure, Some(caller), passage).await;
+        }
+        .boxed()
     }
 
     /// Adds refusals of a policy that a process has answered by itself to those that no event has counted yet. Gives how many
     /// those are, from all processes; nothing where the counter cannot be reached.
-    pub async fn add_refusals(&self, policy: &Policy, subject: &str, count: u64) -> Option<u64> {
-        let counters = self.counters.as_ref()?;
-        let window_seconds = i64::try_from(self.limits.quota(policy).window_seconds).unwrap_or(i64::MAX);
-        let denial = Denial { name: policy.name, subject, route: &self.route, window_seconds };
-        match counters.add_untold(denial, count, self.clock.now()).await {
-            Ok(untold) => Some(untold),
-            Err(error) => {
-                tracing::error!(%error, policy = policy.name, count, "refusals were not counted");
-                None
+    pub fn add_refusals<'a>(&'a self, policy: &'a Policy, subject: &'a str, count: u64) -> BoxFuture<'a, Option<u64>> {
+        async move {
+            let counters = self.counters.as_ref()?;
+            let window_seconds = i64::try_from(self.limits.quota(policy).window_seconds).unwrap_or(i64::MAX);
+            let denial = Denial { name: policy.name, subject, route: &self.route, window_seconds };
+            match counters.add_untold(denial, count, self.clock.now()).await {
+                Ok(untold) => Some(untold),
+                Err(error) => {
+                    tracing::error!(%error, policy = policy.name, count, "refusals were not counted");
+                    None
+                }
             }
         }
+        .boxed()
     }
 
     /// Leaves an event the first time in a window, with how often it has happened since the last one told of it, and where. What

@@ -1,5 +1,7 @@
 //! Who calls, by an access token or an API key, and whether they may.
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use futures_util::future::join;
 use http::{HeaderMap, header};
 
@@ -54,39 +56,56 @@ impl<E: Into<Problem>> From<E> for Refusal {
 
 impl Gate {
     /// Who calls, from the headers `Authorization` and `X-API-Key`; `None` on a public route.
-    pub async fn identify(&self, access: Access, headers: &HeaderMap, passage: &Passage<'_>) -> Result<Option<Known>, Problem> {
-        if access == Access::Public {
-            return Ok(None);
+    pub fn identify<'a>(
+        &'a self,
+        access: Access,
+        headers: &'a HeaderMap,
+        passage: &'a Passage<'a>,
+    ) -> BoxFuture<'a, Result<Option<Known>, Problem>> {
+        async move {
+            if access == Access::Public {
+                return Ok(None);
+            }
+            let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+            let known = match (header(header::AUTHORIZATION.as_str()), header("x-api-key")) {
+                (Some(_), Some(_)) => Err(Problem::malformed_request("Send either Authorization or X-API-Key, not both.").into()),
+                (_, Some(text)) => self.by_key(text, passage).await,
+                (authorization, None) => self.by_token(authorization, passage).await,
+            };
+            match known {
+                Ok(known) => Ok(Some(known)),
+                Err(Refusal { problem, principal }) => Err(self.deny(problem, principal.as_ref(), passage).await),
+            }
         }
-        let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        let known = match (header(header::AUTHORIZATION.as_str()), header("x-api-key")) {
-            (Some(_), Some(_)) => Err(Problem::malformed_request("Send either Authorization or X-API-Key, not both.").into()),
-            (_, Some(text)) => self.by_key(text, passage).await,
-            (authorization, None) => self.by_token(authorization, passage).await,
-        };
-        match known {
-            Ok(known) => Ok(Some(known)),
-            Err(Refusal { problem, principal }) => Err(self.deny(problem, principal.as_ref(), passage).await),
-        }
+        .boxed()
     }
 
     /// Whether the caller may, by the roles they have now.
-    pub async fn admit(&self, known: Option<&Known>, access: Access, me: bool, passage: &Passage<'_>) -> Result<(), Problem> {
-        let Some(Known { principal, user, .. }) = known else { return Ok(()) };
-        let roles = match access {
-            Access::Role(roles) => roles,
-            Access::RoleOrMe { roles, .. } if !me => roles,
-            _ => return Ok(()),
-        };
-        let user = match (user, &self.users) {
-            (Some(user), _) => Some(user.clone()),
-            (None, Some(users)) => users.get(&principal.user_id).await?.filter(|user| user.is_active),
-            (None, None) => None,
-        };
-        if user.is_some_and(|user| roles.iter().any(|role| user.roles.contains(role))) {
-            return Ok(());
+    pub fn admit<'a>(
+        &'a self,
+        known: Option<&'a Known>,
+        access: Access,
+        me: bool,
+        passage: &'a Passage<'a>,
+    ) -> BoxFuture<'a, Result<(), Problem>> {
+        async move {
+            let Some(Known { principal, user, .. }) = known else { return Ok(()) };
+            let roles = match access {
+                Access::Role(roles) => roles,
+                Access::RoleOrMe { roles, .. } if !me => roles,
+                _ => return Ok(()),
+            };
+            let user = match (user, &self.users) {
+                (Some(user), _) => Some(user.clone()),
+                (None, Some(users)) => users.get(&principal.user_id).await?.filter(|user| user.is_active),
+                (None, None) => None,
+            };
+            if user.is_some_and(|user| roles.iter().any(|role| user.roles.contains(role))) {
+                return Ok(());
+            }
+            Err(self.deny(Problem::forbidden("This needs a role that you do not have."), Some(principal), passage).await)
         }
-        Err(self.deny(Problem::forbidden("This needs a role that you do not have."), Some(principal), passage).await)
+        .boxed()
     }
 
     /// A user in a session. A session that has ended takes its tokens with it.

@@ -12,6 +12,8 @@ pub use identify::{Known, bearer};
 
 use std::time::Instant;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use crate::config::ConfigError;
@@ -121,26 +123,32 @@ impl Gate {
     }
 
     /// What the `Idempotency-Key` of a request claims, and what an earlier request with it came to, if there was one.
-    pub async fn repetition(
-        &self,
-        call: &Call,
-        caller: Option<&Principal>,
+    pub fn repetition<'a>(
+        &'a self,
+        call: &'a Call,
+        caller: Option<&'a Principal>,
         now: Timestamp,
-    ) -> Result<(Option<Claim>, Option<Record>), Problem> {
-        let Some(repeats) = &self.repeats else { return Ok((None, None)) };
-        let Some(claim) = repeats.claim(call, caller).await? else { return Ok((None, None)) };
-        repeats.recognise(claim, now).await
+    ) -> BoxFuture<'a, Result<(Option<Claim>, Option<Record>), Problem>> {
+        async move {
+            let Some(repeats) = &self.repeats else { return Ok((None, None)) };
+            let Some(claim) = repeats.claim(call, caller).await? else { return Ok((None, None)) };
+            repeats.recognise(claim, now).await
+        }
+        .boxed()
     }
 
     /// The same for a message with an `idempotency_key` that says this.
-    pub async fn repetition_of(
-        &self,
-        caller: &Principal,
-        (key, says): (&IdempotencyKey, String),
+    pub fn repetition_of<'a>(
+        &'a self,
+        caller: &'a Principal,
+        (key, says): (&'a IdempotencyKey, String),
         now: Timestamp,
-    ) -> Result<(Option<Claim>, Option<Record>), Problem> {
-        let Some(repeats) = &self.repeats else { return Ok((None, None)) };
-        let claim = repeats.claim_of(&caller.user_id, &self.route, key, &says).await?;
-        repeats.recognise(claim, now).await
+    ) -> BoxFuture<'a, Result<(Option<Claim>, Option<Record>), Problem>> {
+        async move {
+            let Some(repeats) = &self.repeats else { return Ok((None, None)) };
+            let claim = repeats.claim_of(&caller.user_id, &self.route, key, &says).await?;
+            repeats.recognise(claim, now).await
+        }
+        .boxed()
     }
 }

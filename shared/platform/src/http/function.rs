@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, LocalBoxFuture};
 use lambda_runtime::{LambdaEvent, service_fn};
 
 use super::answer::answer;
@@ -40,20 +41,24 @@ impl HttpFunction {
         E::visit(Self::new())?.run().await
     }
 
-    /// Serves invocations until Lambda ends the process.
-    async fn run(self) -> Result<(), Error> {
-        let (answers, clock) = (&self.answers, &self.platform.clock);
-        lambda_runtime::run(service_fn(async move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
-            let invocation = Invocation::new(&event.context, clock.clone());
-            let call = Arc::new(Call::from(event.payload));
-            if let Some(answer) = answers.get(&call.route_key) {
-                return Ok(answer(call, invocation).await);
-            }
-            let message = format!("this function has no endpoint for {:?}: compare template.yaml with the route table", call.route_key);
-            Err(failure("unknown_route", message))
-        }))
-        .await?;
-        Ok(())
+    /// Serves invocations until Lambda ends the process. Boxed, so that the runtime's code is compiled here, once for all functions.
+    fn run(self) -> LocalBoxFuture<'static, Result<(), Error>> {
+        async move {
+            let (answers, clock) = (&self.answers, &self.platform.clock);
+            lambda_runtime::run(service_fn(async move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
+                let invocation = Invocation::new(&event.context, clock.clone());
+                let call = Arc::new(Call::from(event.payload));
+                if let Some(answer) = answers.get(&call.route_key) {
+                    return Ok(answer(call, invocation).await);
+                }
+                let route = &call.route_key;
+                let message = format!("this function has no endpoint for {route:?}: compare template.yaml with the route table");
+                Err(failure("unknown_route", message))
+            }))
+            .await?;
+            Ok(())
+        }
+        .boxed_local()
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, LocalBoxFuture};
 use lambda_runtime::{LambdaEvent, service_fn};
 
 use super::action::Action;
@@ -60,20 +61,24 @@ impl SocketFunction {
         Ok(self)
     }
 
-    /// Serves invocations until Lambda ends the process.
-    pub async fn run(self) -> Result<(), Error> {
-        let (answers, clock) = (&self.answers, &self.platform.clock);
-        lambda_runtime::run(service_fn(async move |event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| {
-            let invocation = Invocation::new(&event.context, clock.clone());
-            let call = Arc::new(Call::from(event.payload));
-            if let Some(answer) = answers.get(&(call.route_key.as_str(), call.is_message)) {
-                return Ok(answer(Arc::clone(&call), invocation).await);
-            }
-            let message = format!("this function has nothing for {:?}: compare template.yaml with the route table", call.route_key);
-            Err(failure("unknown_route", message))
-        }))
-        .await?;
-        Ok(())
+    /// Serves invocations until Lambda ends the process. Boxed, so that the runtime's code is compiled here, once for all functions.
+    pub fn run(self) -> LocalBoxFuture<'static, Result<(), Error>> {
+        async move {
+            let (answers, clock) = (&self.answers, &self.platform.clock);
+            lambda_runtime::run(service_fn(async move |event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| {
+                let invocation = Invocation::new(&event.context, clock.clone());
+                let call = Arc::new(Call::from(event.payload));
+                if let Some(answer) = answers.get(&(call.route_key.as_str(), call.is_message)) {
+                    return Ok(answer(Arc::clone(&call), invocation).await);
+                }
+                let route = &call.route_key;
+                let message = format!("this function has nothing for {route:?}: compare template.yaml with the route table");
+                Err(failure("unknown_route", message))
+            }))
+            .await?;
+            Ok(())
+        }
+        .boxed_local()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whether a connection may still be used: what every message and every worker asks.
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use crate::config::ConfigError;
@@ -30,14 +32,17 @@ impl Presence {
     }
 
     /// The connection, if the token it came with has not been expired for too long, whether its session lives or not.
-    pub(super) async fn find(&self, connection_id: &str, now: Timestamp) -> Result<Option<Connection>, StoreError> {
-        let connection = self.connections.get(connection_id).await?;
-        Ok(connection.filter(|connection| is_current(connection.token_exp, now)))
+    pub(super) fn find<'a>(&'a self, connection_id: &'a str, now: Timestamp) -> BoxFuture<'a, Result<Option<Connection>, StoreError>> {
+        async move {
+            let connection = self.connections.get(connection_id).await?;
+            Ok(connection.filter(|connection| is_current(connection.token_exp, now)))
+        }
+        .boxed()
     }
 
     /// Whether the session of a connection lives.
-    pub(super) async fn holds(&self, connection: &Connection, now: Timestamp) -> Result<bool, StoreError> {
-        self.sessions.holds(&connection.identity, now).await
+    pub(super) fn holds<'a>(&'a self, connection: &'a Connection, now: Timestamp) -> BoxFuture<'a, Result<bool, StoreError>> {
+        async move { self.sessions.holds(&connection.identity, now).await }.boxed()
     }
 }
 

@@ -15,6 +15,8 @@ use aws_sdk_apigatewaymanagement::operation::delete_connection::DeleteConnection
 use aws_sdk_apigatewaymanagement::operation::get_connection::GetConnectionError;
 use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectionError;
 use aws_sdk_apigatewaymanagement::primitives::Blob;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 
 use super::frame::{ServerMessage, frame};
 use crate::aws::{Service, sdk_config};
@@ -85,47 +87,59 @@ impl Sender {
         if frame.len() > FRAME_LIMIT {
             return Err(SendError::Frame(format!("{} of {} bytes", M::TYPE, frame.len())));
         }
-        let frame = Blob::new(frame);
-        let (mut pause, mut attempt) = (FIRST_PAUSE, 1);
-        loop {
-            let request = self.client.post_to_connection().connection_id(peer.connection_id).data(frame.clone());
-            let once = Builder::new().retry_config(RetryConfig::disabled());
-            let Err(error) = request.customize().config_override(once).send().await else { return Ok(()) };
-            if error.as_service_error().is_some_and(PostToConnectionError::is_gone_exception) {
-                if self.clock.now().as_millisecond() >= peer.connected_at + OPENING_MS {
-                    return Err(SendError::Gone);
+        self.send(peer, Blob::new(frame)).await
+    }
+
+    fn send<'a>(&'a self, peer: Peer<'a>, frame: Blob) -> BoxFuture<'a, Result<(), SendError>> {
+        async move {
+            let (mut pause, mut attempt) = (FIRST_PAUSE, 1);
+            loop {
+                let request = self.client.post_to_connection().connection_id(peer.connection_id).data(frame.clone());
+                let once = Builder::new().retry_config(RetryConfig::disabled());
+                let Err(error) = request.customize().config_override(once).send().await else { return Ok(()) };
+                if error.as_service_error().is_some_and(PostToConnectionError::is_gone_exception) {
+                    if self.clock.now().as_millisecond() >= peer.connected_at + OPENING_MS {
+                        return Err(SendError::Gone);
+                    }
+                } else if attempt < ATTEMPTS && was_not_taken(&error) {
+                    attempt += 1;
+                } else {
+                    return Err(SendError::Unavailable(DisplayErrorContext(error).to_string()));
                 }
-            } else if attempt < ATTEMPTS && was_not_taken(&error) {
-                attempt += 1;
-            } else {
-                return Err(SendError::Unavailable(DisplayErrorContext(error).to_string()));
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(FIRST_PAUSE * 8);
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(FIRST_PAUSE * 8);
         }
+        .boxed()
     }
 
     /// Whether a connection is still there, as far as can be found out.
-    pub async fn is_open(&self, peer: Peer<'_>) -> Result<bool, SendError> {
-        // API Gateway knows it only once its `$connect` has returned.
-        if self.clock.now().as_millisecond() < peer.connected_at + CONNECTING_MS {
-            return Ok(true);
+    pub fn is_open<'a>(&'a self, peer: Peer<'a>) -> BoxFuture<'a, Result<bool, SendError>> {
+        async move {
+            // API Gateway knows it only once its `$connect` has returned.
+            if self.clock.now().as_millisecond() < peer.connected_at + CONNECTING_MS {
+                return Ok(true);
+            }
+            match self.client.get_connection().connection_id(peer.connection_id).send().await {
+                Ok(_) => Ok(true),
+                Err(error) if error.as_service_error().is_some_and(GetConnectionError::is_gone_exception) => Ok(false),
+                Err(error) => Err(SendError::Unavailable(DisplayErrorContext(error).to_string())),
+            }
         }
-        match self.client.get_connection().connection_id(peer.connection_id).send().await {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(GetConnectionError::is_gone_exception) => Ok(false),
-            Err(error) => Err(SendError::Unavailable(DisplayErrorContext(error).to_string())),
-        }
+        .boxed()
     }
 
     /// Closes a connection; one that has ended already is no error.
-    pub async fn close(&self, connection_id: &str) -> Result<(), SendError> {
-        match self.client.delete_connection().connection_id(connection_id).send().await {
-            Err(error) if !error.as_service_error().is_some_and(DeleteConnectionError::is_gone_exception) => {
-                Err(SendError::Unavailable(DisplayErrorContext(error).to_string()))
+    pub fn close<'a>(&'a self, connection_id: &'a str) -> BoxFuture<'a, Result<(), SendError>> {
+        async move {
+            match self.client.delete_connection().connection_id(connection_id).send().await {
+                Err(error) if !error.as_service_error().is_some_and(DeleteConnectionError::is_gone_exception) => {
+                    Err(SendError::Unavailable(DisplayErrorContext(error).to_string()))
+                }
+                _ => Ok(()),
             }
-            _ => Ok(()),
         }
+        .boxed()
     }
 }
 

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::database::{Expression, StoreError, Write, item, key, n, read, s, unavailable};
+use super::database::{Expression, StoreError, Write, item, key, n, query, read, s, unavailable};
 use super::users::account_key;
 use super::{Database, User, Users};
 use crate::api_key::ApiKeyText;
@@ -171,14 +171,14 @@ impl ApiKeys {
         let start = after.map(|id| HashMap::from([("id".to_owned(), s(id)), ("user_id".to_owned(), s(user_id))]));
         let request = self.database.client().query().table_name(&self.table).index_name("by_owner");
         let expression = Expression::default().value("user", s(user_id));
-        let page = request
-            .key_condition_expression("user_id = :user")
-            .set_expression_attribute_values(expression.values())
-            .set_exclusive_start_key(start)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .send()
-            .await
-            .map_err(unavailable)?;
+        let page = query(
+            request
+                .key_condition_expression("user_id = :user")
+                .set_expression_attribute_values(expression.values())
+                .set_exclusive_start_key(start)
+                .limit(i32::try_from(limit).unwrap_or(i32::MAX)),
+        )
+        .await?;
         let keys = page.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
         Ok((keys, page.last_evaluated_key.is_some_and(|key: HashMap<String, AttributeValue>| !key.is_empty())))
     }

@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
 
 use super::audit::{AuditLog, SHARDS, Stored};
-use super::database::{Expression, StoreError, read, s, unavailable};
+use super::database::{Expression, StoreError, query, read, s};
 use super::span::{Order, Span, number, text};
 use crate::audit::{Event, Outcome};
 
@@ -123,23 +123,22 @@ impl AuditLog {
             .value("first", s(text(window.first)))
             .value("last", s(text(window.last)));
         let (filter, expression) = search.filter(expression);
-        let answer = self
-            .database
-            .client()
-            .query()
-            .table_name(&self.table)
-            .set_index_name(search.actor.as_ref().map(|_| "by_actor".to_owned()))
-            // An index cannot be read consistently; the table can, so that an event is seen as soon as it is there.
-            .consistent_read(search.actor.is_none())
-            .key_condition_expression("#key = :key AND #id BETWEEN :first AND :last")
-            .set_filter_expression(filter)
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values())
-            .scan_index_forward(search.order == Order::Ascending)
-            .limit(i32::try_from(look_at).unwrap_or(i32::MAX))
-            .send()
-            .await
-            .map_err(unavailable)?;
+        let answer = query(
+            self.database
+                .client()
+                .query()
+                .table_name(&self.table)
+                .set_index_name(search.actor.as_ref().map(|_| "by_actor".to_owned()))
+                // An index cannot be read consistently; the table can, so that an event is seen as soon as it is there.
+                .consistent_read(search.actor.is_none())
+                .key_condition_expression("#key = :key AND #id BETWEEN :first AND :last")
+                .set_filter_expression(filter)
+                .set_expression_attribute_names(expression.names())
+                .set_expression_attribute_values(expression.values())
+                .scan_index_forward(search.order == Order::Ascending)
+                .limit(i32::try_from(look_at).unwrap_or(i32::MAX)),
+        )
+        .await?;
         let cut = answer.last_evaluated_key.as_ref().and_then(|key| Some(number(key.get("id")?.as_s().ok()?)));
         let items = answer.items.unwrap_or_default();
         let events = items.into_iter().map(|item| Ok(read::<Stored>(item)?.event)).collect::<Result<_, StoreError>>()?;

@@ -12,7 +12,7 @@ use icu_casemap::CaseMapper;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfkc_quick};
 
-use super::database::{Expression, Item, StoreError, read, s, unavailable, value};
+use super::database::{Expression, Item, StoreError, query, read, s, value};
 use super::history::{Place, message_key};
 use super::{Conversation, History};
 use crate::domain::MessageRole;
@@ -143,23 +143,22 @@ impl History {
             .name("text", "text")
             .value("conversation", s(conversation_id))
             .value("user", value(MessageRole::User)?);
-        let answer = self
-            .database
-            .client()
-            .query()
-            .table_name(&self.messages)
-            .key_condition_expression("conversation_id = :conversation")
-            .filter_expression("#role = :user")
-            .projection_expression("#text")
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values())
-            .set_exclusive_start_key(before.map(|id| message_key(conversation_id, id)))
-            .scan_index_forward(false)
-            .consistent_read(true)
-            .return_consumed_capacity(aws_sdk_dynamodb::types::ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(unavailable)?;
+        let answer = query(
+            self.database
+                .client()
+                .query()
+                .table_name(&self.messages)
+                .key_condition_expression("conversation_id = :conversation")
+                .filter_expression("#role = :user")
+                .projection_expression("#text")
+                .set_expression_attribute_names(expression.names())
+                .set_expression_attribute_values(expression.values())
+                .set_exclusive_start_key(before.map(|id| message_key(conversation_id, id)))
+                .scan_index_forward(false)
+                .consistent_read(true)
+                .return_consumed_capacity(aws_sdk_dynamodb::types::ReturnConsumedCapacity::Total),
+        )
+        .await?;
         room.take(answer.consumed_capacity.and_then(|capacity| capacity.capacity_units));
         let last = answer.last_evaluated_key.as_ref().and_then(|key: &Item| key.get("id")?.as_s().ok().cloned());
         let said = answer.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;

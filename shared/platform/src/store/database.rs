@@ -1,10 +1,19 @@
 //! The one way to DynamoDB: single-item reads and writes, queries, and the transaction that commits a plan.
+//!
+//! Calls return boxed futures. The compiler then makes the SDK's code of a call here, once; that of an `async fn` it makes
+//! anew in each function that awaits it, which was two thirds of what it had to compile for one.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
+use aws_sdk_dynamodb::operation::batch_get_item::builders::BatchGetItemFluentBuilder;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
+use aws_sdk_dynamodb::operation::get_item::builders::GetItemFluentBuilder;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::query::QueryOutput;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
@@ -12,6 +21,8 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, DeleteRequest, KeysAndAttributes, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem, Update, WriteRequest,
 };
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -79,8 +90,8 @@ impl Database {
 
     /// Reads one item by its key.
     pub(super) async fn get<T: DeserializeOwned>(&self, table: &str, key: Item, consistent: bool) -> Result<Option<T>, StoreError> {
-        let answer = self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(consistent).send().await;
-        answer.map_err(unavailable)?.item.map(read).transpose()
+        let request = self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(consistent);
+        get(request).await?.map(read).transpose()
     }
 
     /// Reads the items of these keys, at most a hundred, as they are now; those that are not there are left out, and the
@@ -89,7 +100,7 @@ impl Database {
         let (mut found, mut keys, mut attempt) = (Vec::new(), keys, 1);
         while !keys.is_empty() {
             let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().map_err(unavailable)?;
-            let answer = self.client.batch_get_item().request_items(table, wanted).send().await.map_err(unavailable)?;
+            let answer = get_batch(self.client.batch_get_item().request_items(table, wanted)).await?;
             let items = answer.responses.and_then(|mut tables| tables.remove(table)).unwrap_or_default();
             for item in items {
                 found.push(read(item)?);
@@ -108,27 +119,38 @@ impl Database {
     }
 
     /// Writes one item, whatever was there.
-    pub(super) async fn put(&self, table: &str, item: Item) -> Result<(), StoreError> {
-        let request = self.client.put_item().table_name(table).set_item(Some(item));
-        resend(ATTEMPTS, || request.clone().send()).await.map_err(unavailable)?;
-        Ok(())
+    pub(super) fn put<'a>(&'a self, table: &'a str, item: Item) -> BoxFuture<'a, Result<(), StoreError>> {
+        async move {
+            let request = self.client.put_item().table_name(table).set_item(Some(item));
+            resend(ATTEMPTS, || request.clone().send()).await.map_err(unavailable)?;
+            Ok(())
+        }
+        .boxed()
     }
 
     /// Writes one item if a condition holds; whether it did.
-    pub(super) async fn put_if(&self, table: &str, item: Item, condition: &str, expression: &Expression) -> Result<bool, StoreError> {
-        let request = self.client.put_item().table_name(table).set_item(Some(item));
-        let request = request
-            .condition_expression(condition)
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values());
-        met(resend(ATTEMPTS, || request.clone().send()).await)
+    pub(super) fn put_if<'a>(
+        &'a self,
+        table: &'a str,
+        item: Item,
+        condition: &'a str,
+        expression: &'a Expression,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        async move {
+            let request = self.client.put_item().table_name(table).set_item(Some(item));
+            let request = request
+                .condition_expression(condition)
+                .set_expression_attribute_names(expression.names())
+                .set_expression_attribute_values(expression.values());
+            met(resend(ATTEMPTS, || request.clone().send()).await)
+        }
+        .boxed()
     }
 
     /// Deletes one item, if it is there, and gives it.
     pub(super) async fn delete<T: DeserializeOwned>(&self, table: &str, key: Item) -> Result<Option<T>, StoreError> {
         let request = self.client.delete_item().table_name(table).set_key(Some(key)).return_values(ReturnValue::AllOld);
-        let deleted = resend(ATTEMPTS, || request.clone().send()).await.map_err(unavailable)?;
-        deleted.attributes.map(read).transpose()
+        delete(request).await?.map(read).transpose()
     }
 
     /// Updates one item if a condition holds, and gives it as it is then; `None` where the condition does not hold.
@@ -154,33 +176,59 @@ impl Database {
     }
 
     /// Deletes the items of these keys, at most 25, whichever of them are there.
-    pub(super) async fn delete_all(&self, table: &str, keys: Vec<Item>) -> Result<(), StoreError> {
-        let delete = |key| DeleteRequest::builder().set_key(Some(key)).build().map_err(unavailable);
-        let request = |key| Ok::<_, StoreError>(WriteRequest::builder().delete_request(delete(key)?).build());
-        let (mut rest, mut attempt) = (keys.into_iter().map(request).collect::<Result<Vec<_>, _>>()?, 1);
-        while !rest.is_empty() {
-            let answer = self.client.batch_write_item().request_items(table, rest).send().await.map_err(unavailable)?;
-            // Too much at once: the rest is for another call.
-            rest = answer.unprocessed_items.and_then(|mut tables| tables.remove(table)).unwrap_or_default();
-            if !rest.is_empty() {
-                if attempt == ATTEMPTS {
-                    return Err(StoreError::Unavailable(format!("{} items were not deleted", rest.len())));
+    pub(super) fn delete_all<'a>(&'a self, table: &'a str, keys: Vec<Item>) -> BoxFuture<'a, Result<(), StoreError>> {
+        async move {
+            let delete = |key| DeleteRequest::builder().set_key(Some(key)).build().map_err(unavailable);
+            let request = |key| Ok::<_, StoreError>(WriteRequest::builder().delete_request(delete(key)?).build());
+            let (mut rest, mut attempt) = (keys.into_iter().map(request).collect::<Result<Vec<_>, _>>()?, 1);
+            while !rest.is_empty() {
+                let answer = self.client.batch_write_item().request_items(table, rest).send().await.map_err(unavailable)?;
+                // Too much at once: the rest is for another call.
+                rest = answer.unprocessed_items.and_then(|mut tables| tables.remove(table)).unwrap_or_default();
+                if !rest.is_empty() {
+                    if attempt == ATTEMPTS {
+                        return Err(StoreError::Unavailable(format!("{} items were not deleted", rest.len())));
+                    }
+                    backoff::pause(attempt).await;
+                    attempt += 1;
                 }
-                backoff::pause(attempt).await;
-                attempt += 1;
             }
+            Ok(())
         }
-        Ok(())
+        .boxed()
     }
 
     /// Commits all of the writes or none.
-    pub async fn commit(&self, writes: Vec<Write>) -> Result<(), CommitError> {
-        let writes: Vec<_> = writes.into_iter().map(|write| write.0).collect();
-        // One token for all attempts: an answer that was lost on its way does not make a second commit.
-        let token = ids::new_secret::<16>();
-        let request = self.client.transact_write_items().client_request_token(token).set_transact_items(Some(writes));
-        resend(COMMIT_ATTEMPTS, || request.clone().send()).await.map(drop).map_err(refused)
+    pub fn commit<'a>(&'a self, writes: Vec<Write>) -> BoxFuture<'a, Result<(), CommitError>> {
+        async move {
+            let writes: Vec<_> = writes.into_iter().map(|write| write.0).collect();
+            // One token for all attempts: an answer that was lost on its way does not make a second commit.
+            let token = ids::new_secret::<16>();
+            let request = self.client.transact_write_items().client_request_token(token).set_transact_items(Some(writes));
+            resend(COMMIT_ATTEMPTS, || request.clone().send()).await.map(drop).map_err(refused)
+        }
+        .boxed()
     }
+}
+
+/// Reads an item.
+pub(super) fn get(request: GetItemFluentBuilder) -> BoxFuture<'static, Result<Option<Item>, StoreError>> {
+    async move { Ok(request.send().await.map_err(unavailable)?.item) }.boxed()
+}
+
+/// Reads items, as many as DynamoDB gives at once.
+fn get_batch(request: BatchGetItemFluentBuilder) -> BoxFuture<'static, Result<BatchGetItemOutput, StoreError>> {
+    async move { request.send().await.map_err(unavailable) }.boxed()
+}
+
+/// Reads a page of a query.
+pub(super) fn query(request: QueryFluentBuilder) -> BoxFuture<'static, Result<QueryOutput, StoreError>> {
+    async move { request.send().await.map_err(unavailable) }.boxed()
+}
+
+/// Deletes an item, and gives what is asked for of it.
+fn delete(request: DeleteItemFluentBuilder) -> BoxFuture<'static, Result<Option<Item>, StoreError>> {
+    async move { Ok(resend(ATTEMPTS, || request.clone().send()).await.map_err(unavailable)?.attributes) }.boxed()
 }
 
 /// Sends a write, again after a growing pause while it collides with another that a transaction makes of the same item. Every
@@ -259,14 +307,17 @@ fn met<T, E: ProvideErrorMetadata + std::error::Error + 'static>(written: Result
 }
 
 /// Sends a conditional update. Where the condition fails, gives what it found, if that was asked for.
-pub(super) async fn attempt(request: UpdateItemFluentBuilder) -> Result<Result<UpdateItemOutput, Item>, StoreError> {
-    match resend(ATTEMPTS, || request.clone().send()).await {
-        Ok(updated) => Ok(Ok(updated)),
-        Err(error) => match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(Err(failed.item.clone().unwrap_or_default())),
-            _ => Err(unavailable(error)),
-        },
+pub(super) fn attempt(request: UpdateItemFluentBuilder) -> BoxFuture<'static, Result<Result<UpdateItemOutput, Item>, StoreError>> {
+    async move {
+        match resend(ATTEMPTS, || request.clone().send()).await {
+            Ok(updated) => Ok(Ok(updated)),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(Err(failed.item.clone().unwrap_or_default())),
+                _ => Err(unavailable(error)),
+            },
+        }
     }
+    .boxed()
 }
 
 /// What the log says of a failed call. The SDK's errors hold no item and no key.

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::database::{ATTEMPTS, Expression, StoreError, Write, attempt, item, key, n, read, resend, s, unavailable};
+use super::database::{ATTEMPTS, Expression, StoreError, Write, attempt, item, key, n, query, read, resend, s, unavailable};
 use super::limits::{LimitCounters, number};
 use crate::audit::Event;
 use crate::ids;
@@ -121,14 +121,14 @@ impl LimitCounters {
     pub async fn untold(&self, shard: u8, now: Timestamp, after: Option<&UntoldPlace>) -> Result<Vec<UntoldPlace>, StoreError> {
         let expression = Expression::default().value("shard", s(shard_name(shard))).value("now", n(now.as_second()));
         let request = self.database.client().query().table_name(&self.table).index_name("untold");
-        let found = request
-            .key_condition_expression("untold_shard = :shard AND untold_at <= :now")
-            .set_expression_attribute_values(expression.values())
-            .set_exclusive_start_key(after.map(item).transpose()?)
-            .limit(PAGE)
-            .send()
-            .await
-            .map_err(unavailable)?;
+        let found = query(
+            request
+                .key_condition_expression("untold_shard = :shard AND untold_at <= :now")
+                .set_expression_attribute_values(expression.values())
+                .set_exclusive_start_key(after.map(item).transpose()?)
+                .limit(PAGE),
+        )
+        .await?;
         found.items.unwrap_or_default().into_iter().map(read).collect()
     }
 

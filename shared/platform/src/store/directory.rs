@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::database::{Expression, Item, StoreError, key, key2, read, s, unavailable};
+use super::database::{Expression, Item, StoreError, key, key2, query, read, s};
 use super::users::{ClaimKind, Stored, account_key};
 use super::{User, Users};
 use crate::identity::Role;
@@ -81,20 +81,19 @@ impl Users {
             }
             None => ("#kind = :kind", expression),
         };
-        let answer = self
-            .database
-            .client()
-            .query()
-            .table_name(&self.table)
-            .index_name("claims")
-            .key_condition_expression(condition)
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values())
-            .set_exclusive_start_key(place.after.as_ref().map(|key| key2(("kind", kind.as_str()), ("key", key))))
-            .limit(i32::try_from(look_at).unwrap_or(i32::MAX))
-            .send()
-            .await
-            .map_err(unavailable)?;
+        let answer = query(
+            self.database
+                .client()
+                .query()
+                .table_name(&self.table)
+                .index_name("claims")
+                .key_condition_expression(condition)
+                .set_expression_attribute_names(expression.names())
+                .set_expression_attribute_values(expression.values())
+                .set_exclusive_start_key(place.after.as_ref().map(|key| key2(("kind", kind.as_str()), ("key", key))))
+                .limit(i32::try_from(look_at).unwrap_or(i32::MAX)),
+        )
+        .await?;
         let is_last = answer.last_evaluated_key.is_none_or(|key: Item| key.is_empty());
         Ok((answer.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?, is_last))
     }

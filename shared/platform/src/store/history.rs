@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::database::{Database, Expression, Item, StoreError, key2, n, read, s, unavailable};
+use super::database::{Database, Expression, Item, StoreError, key2, n, query, read, s};
 use super::{Conversation, Message};
 use crate::config::{Config, ConfigError};
 
@@ -63,17 +63,17 @@ impl History {
         });
         let expression = Expression::default().value("user", s(user_id));
         let request = self.database.client().query().table_name(&self.conversations).index_name("by_last_message");
-        let page = request
-            .key_condition_expression("user_id = :user")
-            .set_expression_attribute_values(expression.values())
-            .set_exclusive_start_key(start)
-            .scan_index_forward(false)
-            .consistent_read(true)
-            // One more than the limit tells whether this is the last page.
-            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
-            .send()
-            .await
-            .map_err(unavailable)?;
+        let page = query(
+            request
+                .key_condition_expression("user_id = :user")
+                .set_expression_attribute_values(expression.values())
+                .set_exclusive_start_key(start)
+                .scan_index_forward(false)
+                .consistent_read(true)
+                // One more than the limit tells whether this is the last page.
+                .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX)),
+        )
+        .await?;
         let mut found = page.items.unwrap_or_default().into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let more = found.len() > limit;
         found.truncate(limit);
@@ -91,20 +91,19 @@ impl History {
         limit: usize,
     ) -> Result<(Vec<Message>, bool), StoreError> {
         let expression = Expression::default().value("conversation", s(conversation_id));
-        let page = self
-            .database
-            .client()
-            .query()
-            .table_name(&self.messages)
-            .key_condition_expression("conversation_id = :conversation")
-            .set_expression_attribute_values(expression.values())
-            .set_exclusive_start_key(beyond.map(|id| message_key(conversation_id, id)))
-            .scan_index_forward(first == First::Oldest)
-            .consistent_read(true)
-            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
-            .send()
-            .await
-            .map_err(unavailable)?;
+        let page = query(
+            self.database
+                .client()
+                .query()
+                .table_name(&self.messages)
+                .key_condition_expression("conversation_id = :conversation")
+                .set_expression_attribute_values(expression.values())
+                .set_exclusive_start_key(beyond.map(|id| message_key(conversation_id, id)))
+                .scan_index_forward(first == First::Oldest)
+                .consistent_read(true)
+                .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX)),
+        )
+        .await?;
         let cut = page.last_evaluated_key.is_some_and(|key: Item| !key.is_empty());
         let mut found = page.items.unwrap_or_default().into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let more = cut || found.len() > limit;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Database;
-use super::database::{Expression, Item, StoreError, Write, item, key2, n, read, s, unavailable};
+use super::database::{Expression, Item, StoreError, Write, item, key2, n, query, read, s};
 use crate::config::{Config, ConfigError};
 use crate::domain::{Email, ResourceId};
 use crate::identity::Role;
@@ -127,22 +127,21 @@ impl Invites {
     /// At most `limit` good invitations, newest first, after the one with the id `after`; whether there are more.
     pub async fn list(&self, after: Option<&str>, limit: usize, now: Timestamp) -> Result<(Vec<Invite>, bool), StoreError> {
         let expression = Expression::default().name("dataset", "dataset").value("dataset", s(DATASET));
-        let answer = self
-            .database
-            .client()
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("#dataset = :dataset")
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values())
-            .set_exclusive_start_key(after.map(invite_key))
-            .consistent_read(true)
-            .scan_index_forward(false)
-            // One more than the limit tells whether this is the last page.
-            .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
-            .send()
-            .await
-            .map_err(unavailable)?;
+        let answer = query(
+            self.database
+                .client()
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("#dataset = :dataset")
+                .set_expression_attribute_names(expression.names())
+                .set_expression_attribute_values(expression.values())
+                .set_exclusive_start_key(after.map(invite_key))
+                .consistent_read(true)
+                .scan_index_forward(false)
+                // One more than the limit tells whether this is the last page.
+                .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX)),
+        )
+        .await?;
         let items = answer.items.unwrap_or_default().into_iter();
         let mut invites = items.map(|item| Ok(read::<Stored>(item)?.invite)).collect::<Result<Vec<_>, StoreError>>()?;
         // All are good for as long, so behind one that has expired there are none that have not.

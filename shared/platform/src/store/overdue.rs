@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::Drafts;
-use super::database::{Expression, StoreError, item, n, read, s, unavailable};
+use super::database::{Expression, StoreError, item, n, query, read, s};
 use super::drafts::{KEPT_SECONDS, key};
 
 /// Those that are found at once.
@@ -31,15 +31,15 @@ impl Drafts {
     pub async fn overdue(&self, shard: u8, now: Timestamp, after: Option<&Overdue>) -> Result<Vec<Overdue>, StoreError> {
         let expression = Expression::default().name("open", "open").value("open", s(shard_name(shard))).value("now", n(now.as_second()));
         let request = self.database.client().query().table_name(&self.table).index_name("unfinished");
-        let found = request
-            .key_condition_expression("#open = :open AND sweep_at < :now")
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values())
-            .set_exclusive_start_key(after.map(item).transpose()?)
-            .limit(PAGE)
-            .send()
-            .await
-            .map_err(unavailable)?;
+        let found = query(
+            request
+                .key_condition_expression("#open = :open AND sweep_at < :now")
+                .set_expression_attribute_names(expression.names())
+                .set_expression_attribute_values(expression.values())
+                .set_exclusive_start_key(after.map(item).transpose()?)
+                .limit(PAGE),
+        )
+        .await?;
         found.items.unwrap_or_default().into_iter().map(read).collect()
     }
 

@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::database::{CommitError, Database, Expression, StoreError, read, s, unavailable};
+use super::database::{CommitError, Database, Expression, StoreError, query, read, s};
 use super::history::message_key;
 use super::{Conversations, Deleted, Drafts, History, Sweep, Sweeps};
 use crate::config::{Config, ConfigError};
@@ -63,17 +63,17 @@ impl Remains {
     pub async fn delete_messages(&self, conversation_id: &str, after: Option<&str>, now: Timestamp) -> Result<Swept, StoreError> {
         let expression = Expression::default().name("status", "status").name("role", "role").value("conversation", s(conversation_id));
         let request = self.database.client().query().table_name(&self.messages);
-        let page = request
-            .key_condition_expression("conversation_id = :conversation")
-            .projection_expression("id, #role, #status")
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values())
-            .set_exclusive_start_key(after.map(|id| message_key(conversation_id, id)))
-            .consistent_read(true)
-            .limit(BATCH)
-            .send()
-            .await
-            .map_err(unavailable)?;
+        let page = query(
+            request
+                .key_condition_expression("conversation_id = :conversation")
+                .projection_expression("id, #role, #status")
+                .set_expression_attribute_names(expression.names())
+                .set_expression_attribute_values(expression.values())
+                .set_exclusive_start_key(after.map(|id| message_key(conversation_id, id)))
+                .consistent_read(true)
+                .limit(BATCH),
+        )
+        .await?;
         let looked_at = page.items.unwrap_or_default().into_iter().map(read).collect::<Result<Vec<Outline>, _>>()?;
         // No condition is needed: one that has ended does not begin again.
         let (gone, unfinished): (Vec<_>, Vec<_>) = looked_at.iter().partition(|message| message.has_ended());

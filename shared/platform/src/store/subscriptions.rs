@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::Database;
-use super::database::{Expression, Item, StoreError, Write, key2, n, read, s, unavailable};
+use super::database::{Expression, Item, StoreError, Write, key2, n, query, read, s};
 use crate::charts::StreamStart;
 use crate::clock::rfc3339;
 use crate::config::{Config, ConfigError};
@@ -142,18 +142,17 @@ impl Subscriptions {
     /// Ends every subscription of a connection. There is one per chart at most, so one page holds them.
     pub async fn end_all(&self, connection_id: &str) -> Result<(), StoreError> {
         let expression = Expression::default().value("connection", s(connection_id));
-        let found = self
-            .database
-            .client()
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("connection_id = :connection")
-            .projection_expression("connection_id, chart_type")
-            .set_expression_attribute_values(expression.values())
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(unavailable)?;
+        let found = query(
+            self.database
+                .client()
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("connection_id = :connection")
+                .projection_expression("connection_id, chart_type")
+                .set_expression_attribute_values(expression.values())
+                .consistent_read(true),
+        )
+        .await?;
         for key in found.items.unwrap_or_default() {
             self.database.delete::<IgnoredAny>(&self.table, key).await?;
         }

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::database::{Database, Expression, Item, StoreError, Write, item, key2, read, s, unavailable};
+use super::database::{Database, Expression, Item, StoreError, Write, item, key2, query, read, s};
 use crate::config::{Config, ConfigError};
 
 /// Sweeps that are found at once.
@@ -72,14 +72,14 @@ impl Sweeps {
     pub async fn outstanding(&self, deleted: Deleted, after: Option<&str>) -> Result<Vec<Sweep>, StoreError> {
         let expression = Expression::default().name("dataset", "dataset").value("dataset", s(deleted.as_str()));
         let request = self.database.client().query().table_name(&self.table).key_condition_expression("#dataset = :dataset");
-        let page = request
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values())
-            .set_exclusive_start_key(after.map(|id| key(deleted, id)))
-            .limit(PAGE)
-            .send()
-            .await
-            .map_err(unavailable)?;
+        let page = query(
+            request
+                .set_expression_attribute_names(expression.names())
+                .set_expression_attribute_values(expression.values())
+                .set_exclusive_start_key(after.map(|id| key(deleted, id)))
+                .limit(PAGE),
+        )
+        .await?;
         page.items.unwrap_or_default().into_iter().map(read).collect()
     }
 

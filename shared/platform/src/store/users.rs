@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -190,22 +192,28 @@ impl Users {
     }
 
     /// The user with this id, as they are now.
-    pub async fn get(&self, id: &str) -> Result<Option<User>, StoreError> {
-        let stored: Option<Stored> = self.database.get(&self.table, key("key", &account_key(id)), true).await?;
-        Ok(stored.map(|stored| stored.user))
+    pub fn get<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<User>, StoreError>> {
+        async move {
+            let stored: Option<Stored> = self.database.get(&self.table, key("key", &account_key(id)), true).await?;
+            Ok(stored.map(|stored| stored.user))
+        }
+        .boxed()
     }
 
     /// The user whom a username or an email, in any case, belongs to. The reads are as many where there is none, so that the
     /// time does not tell: two, or three for an address whose domain has another form in Unicode.
-    pub async fn find(&self, identifier: &str) -> Result<Option<User>, StoreError> {
-        let identifier = identifier.to_lowercase();
-        let kind = if identifier.contains('@') { ClaimKind::Email } else { ClaimKind::Name };
-        let mut holder = self.holder(kind, &identifier).await?;
-        if let Some(earlier) = identifier.parse::<Email>().ok().and_then(|email| email.folded_unicode()) {
-            let earlier = self.holder(kind, &earlier).await?;
-            holder = holder.or(earlier);
+    pub fn find<'a>(&'a self, identifier: &'a str) -> BoxFuture<'a, Result<Option<User>, StoreError>> {
+        async move {
+            let identifier = identifier.to_lowercase();
+            let kind = if identifier.contains('@') { ClaimKind::Email } else { ClaimKind::Name };
+            let mut holder = self.holder(kind, &identifier).await?;
+            if let Some(earlier) = identifier.parse::<Email>().ok().and_then(|email| email.folded_unicode()) {
+                let earlier = self.holder(kind, &earlier).await?;
+                holder = holder.or(earlier);
+            }
+            self.get(holder.as_ref().map_or("nobody", |holder| &holder.user_id)).await
         }
-        self.get(holder.as_ref().map_or("nobody", |holder| &holder.user_id)).await
+        .boxed()
     }
 
     async fn holder(&self, kind: ClaimKind, folded: &str) -> Result<Option<Holder>, StoreError> {

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::claims::{Claims, TokenError};
@@ -32,18 +34,21 @@ impl LiveRing {
     }
 
     /// The ring, at most five minutes old.
-    pub async fn get(&self) -> Result<Arc<Ring>, Problem> {
-        self.ring_of(self.secrets.get(&self.arn).await?)
+    pub fn get<'a>(&'a self) -> BoxFuture<'a, Result<Arc<Ring>, Problem>> {
+        async move { self.ring_of(self.secrets.get(&self.arn).await?) }.boxed()
     }
 
     /// The ring with the key `kid`. Where that is missing, the secret has perhaps been rotated and is read again, but at most
     /// once a minute: key ids that were made up must not cost more than that.
-    pub async fn with_key(&self, kid: &str) -> Result<Arc<Ring>, Problem> {
-        let ring = self.get().await?;
-        if ring.kids().any(|known| known == kid) {
-            return Ok(ring);
+    pub fn with_key<'a>(&'a self, kid: &'a str) -> BoxFuture<'a, Result<Arc<Ring>, Problem>> {
+        async move {
+            let ring = self.get().await?;
+            if ring.kids().any(|known| known == kid) {
+                return Ok(ring);
+            }
+            self.ring_of(self.secrets.reread(&self.arn).await?)
         }
-        self.ring_of(self.secrets.reread(&self.arn).await?)
+        .boxed()
     }
 
     /// What a token says; `Err` in the outer result only where the ring does not arrive.
