@@ -17,6 +17,7 @@
 
 pub mod aws;
 pub mod builder;
+mod error;
 mod front;
 mod http_api;
 pub mod lambda;
@@ -29,6 +30,7 @@ mod stack;
 pub mod template;
 pub mod websocket_api;
 
+pub use error::StackError;
 pub use open_files::raise as raise_open_files;
 pub use options::StackOptions;
-pub use stack::{Stack, StackError};
+pub use stack::Stack;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::aws::State;
 use crate::builder;
+use crate::error::StackError;
 use crate::lambda::ProcessLimits;
-use crate::stack::StackError;
 use crate::template::model::Deployment;
 use crate::template::{self, Source, TemplateError};
 use crate::websocket_api::WebSocketLimits;

@@ -10,10 +10,10 @@ use utoipa::ToSchema;
 
 use crate::clock::rfc3339;
 use crate::context::Context;
+use crate::domain::Fingerprint;
 use crate::identity::{Credential, Identity, Principal};
 use crate::ids;
 use crate::problem::Problem;
-use crate::seal::Fingerprint;
 
 /// Version of the event's shape, so that an event can be verified by the rules it was written under.
 const VERSION: u32 = 1;

@@ -2,7 +2,7 @@
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::audit::Note;
@@ -12,8 +12,8 @@ use crate::ids;
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::socket::{Peer, ServerMessage};
-use crate::store::{Connection, Subscription, SubscriptionState, Subscriptions};
+use crate::socket::ServerMessage;
+use crate::store::{Connection, StreamStart, Subscription, SubscriptionState, Subscriptions};
 use crate::worker::Invoker;
 
 /// Begins subscriptions and changes their pace.
@@ -40,23 +40,6 @@ impl ServerMessage for Subscribed {
     const TYPE: &'static str = "charts.subscribed";
 }
 
-/// What the worker is started with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StreamStart {
-    /// API Gateway's id of the connection.
-    pub connection_id: String,
-    /// When the connection opened, milliseconds since 1970.
-    pub connected_at: i64,
-    /// Chart.
-    pub chart_type: ChartType,
-    /// The subscription to claim.
-    pub subscription_id: String,
-    /// The generation in which to claim it.
-    pub generation: u64,
-    /// Whether the worker has to say that the stream has begun, because whoever started it could not.
-    pub announce: bool,
-}
-
 /// How a client learns that its stream has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Announce {
@@ -64,13 +47,6 @@ pub enum Announce {
     Answer,
     /// By the worker: nothing can be posted to a connection that is still opening.
     Worker,
-}
-
-impl StreamStart {
-    /// The connection, as a sender has to know it.
-    pub fn peer(&self) -> Peer<'_> {
-        Peer { connection_id: &self.connection_id, connected_at: self.connected_at }
-    }
 }
 
 impl From<&Subscription> for Subscribed {

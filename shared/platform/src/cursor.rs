@@ -21,10 +21,12 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::config::ConfigError;
 use crate::domain::ResourceId;
-use crate::http::{Call, Field, Fields, Form, Parameters, Raw, Schemas, in_query};
+use crate::http::{Parameters, Schemas, in_query};
+use crate::input::{Field, Fields, Form, Raw};
 use crate::plan::Reply;
 use crate::platform::Platform;
 use crate::problem::Problem;
+use crate::request::Call;
 use crate::secrets::Secrets;
 
 /// Items of a page, unless the caller says otherwise.

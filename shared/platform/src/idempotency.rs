@@ -11,11 +11,13 @@ use std::str::FromStr;
 use jiff::Timestamp;
 
 use crate::config::ConfigError;
-use crate::http::{Call, Field, Raw};
+use crate::domain::Fingerprint;
 use crate::identity::Principal;
+use crate::input::{Field, Raw};
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::seal::{Fingerprint, Seal};
+use crate::request::Call;
+use crate::seal::Seal;
 use crate::store::{Record, Remembered, StoreError, Write};
 
 /// Seconds for which a request is remembered.

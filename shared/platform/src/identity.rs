@@ -9,30 +9,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::ResourceId;
-use crate::http::{Field, Raw};
-
-/// What a user may do beyond their own data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Every account.
-    User,
-    /// Reads the audit trail.
-    Auditor,
-    /// Manages accounts.
-    Admin,
-}
-
-impl Role {
-    /// As it is written.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Auditor => "auditor",
-            Self::Admin => "admin",
-        }
-    }
-}
+use crate::input::{Field, Raw};
 
 /// A signed-in user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

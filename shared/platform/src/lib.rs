@@ -1,13 +1,14 @@
 //! What every Tally function shares.
 //!
-//! - [`routes`]: the API as data; [`http`]: the one way a request travels; [`gate`]: the steps that requests and messages share
+//! - [`routes`]: the API as data; [`request`]: a request as it came; [`http`]: the one way it travels; [`gate`]: the steps that
+//!   requests and messages share
 //! - [`socket`]: the one way a WebSocket message travels, and how messages reach a client; [`worker`]: background work
 //! - [`plan`]: what a handler returns instead of writing; [`idempotency`]: what a request sent again is; [`problem`]: every error a caller can see
 //! - [`identity`], [`tokens`], [`api_key`], [`secrets`]: who calls; [`sessions`]: how a session begins, goes on and ends; [`limits`]: how often
 //! - [`cursor`]: lists in pages
 //! - [`mail`]: what is asked of the worker that sends mail, and the tokens that it mails
 //! - [`charts`]: what subscribing to a chart is; [`chat`]: what asking for a reply is; [`spending`]: what replies cost, and may; [`audit`]: the trail; [`store`]: the tables, and the only user of the DynamoDB SDK
-//! - [`domain`]: types that parse once at the edge
+//! - [`input`]: what a client sends, read field by field; [`domain`]: types that parse once at the edge
 //! - [`platform`], [`config`], [`clock`], [`aws`], [`ids`], [`logging`]: what the rest stands on
 
 /// Gives types that hold a secret a `Debug` that says their name alone: what is logged holds no secret then, however deep.
@@ -26,6 +27,7 @@ pub mod api_key;
 pub mod audit;
 pub mod aws;
 mod backoff;
+mod causes;
 pub mod charts;
 pub mod chat;
 pub mod clock;
@@ -39,12 +41,14 @@ pub mod http;
 pub mod idempotency;
 pub mod identity;
 pub mod ids;
+pub mod input;
 pub mod limits;
 pub mod logging;
 pub mod mail;
 pub mod plan;
 pub mod platform;
 pub mod problem;
+pub mod request;
 pub mod routes;
 pub mod seal;
 pub mod secrets;

@@ -2,9 +2,10 @@
 //! The documents, the fallback's 405 and the coverage tests walk these tables; template.yaml has one event per row.
 
 use crate::domain::ResourceId;
-use crate::http::Call;
-use crate::identity::{Role, Scope};
+use crate::domain::Role;
+use crate::identity::Scope;
 use crate::limits::Policy;
+use crate::request::Call;
 
 /// One HTTP route.
 #[derive(Debug, Clone)]

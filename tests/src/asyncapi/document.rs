@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use platform::http::Form;
+use platform::input::Form;
 use platform::problem::Problem;
 use platform::routes::{ACTIONS, ActionRoute};
 use platform::socket::{Action, ErrorMessage, ServerMessage};

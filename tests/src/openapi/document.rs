@@ -4,7 +4,8 @@ use std::any::{TypeId, type_name};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use platform::http::{Answer, Endpoint, Form as _, Media, Output as _, Parameters as _, PathParameter, Schemas, Visitor};
+use platform::http::{Answer, Endpoint, Output as _, Parameters as _, PathParameter, Schemas, Visitor};
+use platform::input::{Form as _, Media};
 use platform::problem::{Code, ProblemBody};
 use platform::routes::{ROUTES, Route};
 use serde_json::{Map, Value, json};

@@ -1,7 +1,8 @@
 //! One operation, without its answers.
 
+use platform::domain::Role;
 use platform::http::{PathKind, RequestHeader};
-use platform::identity::{Role, Someone};
+use platform::identity::Someone;
 use platform::routes::{Access, Route};
 use serde_json::{Value, json};
 use utoipa::PartialSchema as _;

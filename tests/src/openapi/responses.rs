@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::StatusCode;
-use platform::http::{Answer, Header, Media};
+use platform::http::{Answer, Header};
+use platform::input::Media;
 use platform::problem::Code;
 use platform::routes::Access;
 use serde_json::{Map, Value, json};

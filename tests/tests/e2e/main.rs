@@ -19,6 +19,7 @@ mod idempotency;
 mod ids;
 mod inputs;
 mod invites;
+mod layers;
 mod limits;
 mod oauth;
 mod passwords;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
 use platform::context::Context;
+use platform::domain::Role;
 use platform::domain::{Email, Hasher, Password, Username};
-use platform::identity::Role;
 use platform::ids;
 use platform::platform::Platform;
 use platform::sessions::{Attempt, PasswordLogin};

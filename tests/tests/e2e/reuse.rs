@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use platform::clock::Timestamp;
-use platform::identity::{Identity, Role};
+use platform::domain::Role;
+use platform::identity::Identity;
 use platform::tokens::TokenIssuer;
 use serde_json::{Value, json};
 use tally_tests::{Answer, Caller, World};

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
-use platform::charts::StreamStart;
 use platform::chat::ReplyStart;
 use platform::domain::ChartType;
+use platform::store::StreamStart;
 use serde_json::{Value, json};
 use tally_local::aws::{Failure, Fault};
 use tally_local::lambda::InvokeError;

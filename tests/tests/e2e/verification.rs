@@ -3,8 +3,8 @@
 use futures_util::future::join_all;
 use http::Method;
 use platform::domain::Email;
+use platform::domain::Purpose;
 use platform::ids;
-use platform::mail::Purpose;
 use platform::store::{MailToken, MailTokens, User, Users};
 use serde_json::{Value, json};
 use tally_tests::{Answer, Caller, World, id};

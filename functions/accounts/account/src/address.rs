@@ -10,14 +10,15 @@ use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::context::Context;
 use platform::domain::{Email, Hasher};
-use platform::mail::{Letter, Notice, Postbox, Purpose};
+use platform::domain::{Letter, Notice, Purpose};
+use platform::mail::Postbox;
 use platform::plan::{Plan, Reply};
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::sessions::Confirmed;
 use platform::store::{MailToken, MailTokens, User, Users};
 
-use crate::update::Changed;
+use crate::Changed;
 
 /// What giving an account another address needs.
 #[derive(Clone)]
@@ -155,7 +156,7 @@ impl Mover {
             return Ok(plan);
         }
         let plan = plan.write(self.tokens.forget(Purpose::PasswordReset, &user.id));
-        self.postbox.add(plan, Letter::notice(Notice::EmailChanged, user), &to.context, to.now)
+        self.postbox.add(plan, user.notice(Notice::EmailChanged), &to.context, to.now)
     }
 }
 

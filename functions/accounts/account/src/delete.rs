@@ -9,9 +9,11 @@ use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::context::Context;
 use platform::domain::{Hasher, Password};
-use platform::http::{Endpoint, Fields, Form, Request};
+use platform::domain::{Notice, Purpose};
+use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
-use platform::mail::{Letter, Notice, Postbox, Purpose};
+use platform::input::{Fields, Form};
+use platform::mail::Postbox;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
@@ -85,7 +87,7 @@ impl DeleteMe {
             let plan = Plan::reply(()).note(note).write(name).write(email);
             let plan = Purpose::ALL.iter().fold(plan, |plan, purpose| plan.write(self.tokens.forget(*purpose, &user.id)));
             let plan = self.ending.add(plan, &ended).await?;
-            let plan = self.postbox.add(plan, Letter::notice(Notice::AccountDeleted, &user), &context, now)?;
+            let plan = self.postbox.add(plan, user.notice(Notice::AccountDeleted), &context, now)?;
             let plan = self.sweep(plan.write(self.sweeps.leave(Deleted::Users, &user.id, now)?), &user.id);
             let (is_admin, dismiss) = (user.is_admin(), users.dismiss_admin(&user.id));
             let plan = plan.write_or_replan(

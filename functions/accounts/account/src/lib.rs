@@ -6,8 +6,19 @@ mod update;
 mod verify;
 
 pub use delete::{Confirmation, DeleteMe};
-pub use update::{AccountChange, Changed, UpdateMe};
+pub use update::{AccountChange, UpdateMe};
 pub use verify::{EmailVerification, VerifyEmail};
+
+use platform::store::Account;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The answer to a change.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Changed {
+    /// The account as it is now.
+    pub user: Account,
+}
 
 /// The endpoints of this function.
 pub type Endpoints = (UpdateMe, DeleteMe, VerifyEmail);

@@ -3,8 +3,9 @@
 use platform::audit::Note;
 use platform::config::ConfigError;
 use platform::domain::{Email, FullName, Password};
-use platform::http::{Endpoint, Fields, Form, Request, Schemas, either};
+use platform::http::{Endpoint, Request, Schemas, either};
 use platform::identity::Identity;
+use platform::input::{Fields, Form};
 use platform::limits::{Key, Policy};
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -12,11 +13,11 @@ use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::seal::Seal;
 use platform::sessions::Confirmed;
-use platform::store::{Account, User};
-use serde::Serialize;
+use platform::store::User;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::Changed;
 use crate::address::{Move, Mover, Warrant};
 
 /// The endpoint.
@@ -52,13 +53,6 @@ pub struct AddressChange {
     /// The current password.
     #[schema(value_type = String, format = "password", max_length = 1024, example = "Correct-Horse-9")]
     pub current_password: Password,
-}
-
-/// The answer.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Changed {
-    /// The account as it is now.
-    pub user: Account,
 }
 
 impl PartialSchema for AccountChange {

@@ -2,16 +2,17 @@
 //! or the one that an account is to move to.
 
 use platform::config::ConfigError;
-use platform::http::{Endpoint, Fields, Form, Request};
-use platform::mail::Purpose;
+use platform::domain::Purpose;
+use platform::http::{Endpoint, Request};
+use platform::input::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use utoipa::ToSchema;
 
+use crate::Changed;
 use crate::address::{Move, Mover, Warrant};
-use crate::update::Changed;
 
 /// The endpoint.
 pub struct VerifyEmail {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use platform::http::{Field, Raw};
 use platform::identity::Scope;
+use platform::input::{Field, Raw};
 use serde_json::Value;
 
 /// What its owner calls a key: 1 to 100 characters, no control characters.

@@ -5,13 +5,15 @@ use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::context::Context;
 use platform::domain::Email;
-use platform::http::{Fields, Form};
+use platform::domain::Fingerprint;
+use platform::domain::Letter;
+use platform::input::{Fields, Form};
 use platform::limits::Key;
-use platform::mail::{Accepted, Letter, Postbox};
+use platform::mail::{Accepted, Postbox};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::seal::{Fingerprint, Seal};
+use platform::seal::Seal;
 use utoipa::ToSchema;
 
 /// Asks for mail to an address that may be no account's.

@@ -1,9 +1,10 @@
 //! `POST /auth/password/forgot`: mails a token for a new password, if the address belongs to an account.
 
 use platform::config::ConfigError;
+use platform::domain::Letter;
 use platform::http::{Endpoint, Request};
 use platform::limits::Key;
-use platform::mail::{Accepted, Letter};
+use platform::mail::Accepted;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;

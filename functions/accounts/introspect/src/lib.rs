@@ -3,8 +3,9 @@
 
 use platform::audit::Note;
 use platform::config::ConfigError;
-use platform::http::{Endpoint, Media, Request};
+use platform::http::{Endpoint, Request};
 use platform::identity::Principal;
+use platform::input::Media;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;

@@ -2,15 +2,17 @@
 
 use platform::audit::Note;
 use platform::config::ConfigError;
+use platform::domain::Role;
 use platform::domain::{Email, Roles};
-use platform::http::{Endpoint, Fields, Form, Request};
-use platform::identity::{Identity, Role};
+use platform::http::{Endpoint, Request};
+use platform::identity::Identity;
+use platform::input::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::seal::Seal;
-use platform::store::{Invite, Invites, Users};
+use platform::store::{AdminsChange, Invite, Invites, Users};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -80,7 +82,7 @@ impl Endpoint for CreateInvite {
         };
         let (create, id) = (self.invites.create(&invite)?, invite.id.clone());
         let plan = Plan::reply(CreatedInvite { invite: invite.into(), token }).note(note).write(create).creates(id);
-        Ok(self.users.still_admin(plan, &request.caller.user_id))
+        Ok(plan.write_or(self.users.on_word_of(&request.caller.user_id, AdminsChange::Stay), Problem::no_longer_admin()))
     }
 
     async fn repeat(&self, _: Request<'_, Self>, _: &str) -> Result<Plan<CreatedInvite>, Problem> {

@@ -7,13 +7,14 @@ use platform::audit::Note;
 use platform::clock::{Timestamp, rfc3339};
 use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
+use platform::domain::Role;
 use platform::http::{Endpoint, PathParameter, Request};
-use platform::identity::{Identity, Role};
+use platform::identity::Identity;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{Invite, Invites, Users};
+use platform::store::{AdminsChange, Invite, Invites, Users};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -106,6 +107,6 @@ impl Endpoint for RevokeInvite {
         let id = &request.call.path_id("id")?;
         let revoke = self.invites.revoke(id);
         let plan = Plan::reply(()).write_or(revoke, Problem::not_found());
-        Ok(self.users.still_admin(plan, &request.caller.user_id))
+        Ok(plan.write_or(self.users.on_word_of(&request.caller.user_id, AdminsChange::Stay), Problem::no_longer_admin()))
     }
 }

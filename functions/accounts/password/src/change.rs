@@ -2,8 +2,9 @@
 
 use platform::config::ConfigError;
 use platform::domain::Password;
-use platform::http::{Endpoint, Fields, Form, Request};
+use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
+use platform::input::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};

@@ -2,8 +2,9 @@
 
 use platform::config::ConfigError;
 use platform::domain::Password;
-use platform::http::{Endpoint, Fields, Form, Request};
-use platform::mail::Purpose;
+use platform::domain::Purpose;
+use platform::http::{Endpoint, Request};
+use platform::input::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};

@@ -7,8 +7,9 @@ use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::context::Context;
 use platform::domain::{Hasher, Password};
-use platform::http::Fields;
-use platform::mail::{Letter, Notice, Postbox, Purpose};
+use platform::domain::{Notice, Purpose};
+use platform::input::Fields;
+use platform::mail::Postbox;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -122,7 +123,7 @@ impl Setter {
             };
             let plan = Plan::reply(()).note(note).write_or(token, Problem::invalid_mail_token());
             let plan = self.ending.add(plan, &ended).await?;
-            let plan = self.postbox.add(plan, Letter::notice(notice, &user), &context, now)?;
+            let plan = self.postbox.add(plan, user.notice(notice), &context, now)?;
             let set = self.users.set_password(&user, &hash, kept.as_deref());
             Ok(plan.write_or_replan(
                 set,

@@ -1,7 +1,8 @@
 //! `POST /auth/refresh`: a new pair for a refresh token, which is spent by it.
 
 use platform::config::ConfigError;
-use platform::http::{Endpoint, Fields, Form, Request};
+use platform::http::{Endpoint, Request};
+use platform::input::{Fields, Form};
 use platform::limits::Key;
 use platform::plan::Plan;
 use platform::platform::Platform;

@@ -6,7 +6,8 @@
 use futures_util::FutureExt as _;
 use platform::audit::{Actor, Note};
 use platform::config::ConfigError;
-use platform::http::{Endpoint, Media, Request};
+use platform::http::{Endpoint, Request};
+use platform::input::Media;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;

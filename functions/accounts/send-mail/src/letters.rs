@@ -2,7 +2,7 @@
 //! that is registered with a stranger's address must not make us send a stranger's text.
 
 use platform::config::Config;
-use platform::mail::Notice;
+use platform::domain::Notice;
 use platform::store::User;
 
 /// One mail.

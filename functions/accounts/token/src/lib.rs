@@ -5,7 +5,8 @@
 
 use platform::config::ConfigError;
 use platform::domain::{Identifier, Password};
-use platform::http::{Endpoint, Fields, Form, Media, Request, Schemas, either};
+use platform::http::{Endpoint, Request, Schemas, either};
+use platform::input::{Fields, Form, Media};
 use platform::limits::Key;
 use platform::plan::Plan;
 use platform::platform::Platform;

@@ -3,8 +3,10 @@
 use platform::audit::Note;
 use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
-use platform::http::{Endpoint, Field, Fields, Form, Parameters, Raw, Request, in_query};
-use platform::identity::{Identity, Role};
+use platform::domain::Role;
+use platform::http::{Endpoint, Parameters, Request, in_query};
+use platform::identity::Identity;
+use platform::input::{Field, Fields, Form, Raw};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;

@@ -4,16 +4,18 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use platform::audit::Note;
 use platform::config::ConfigError;
+use platform::domain::Purpose;
+use platform::domain::Role;
 use platform::domain::Roles;
-use platform::http::{Endpoint, Fields, Form, PathParameter, Request};
-use platform::identity::{Identity, Role};
-use platform::mail::Purpose;
+use platform::http::{Endpoint, PathParameter, Request};
+use platform::identity::Identity;
+use platform::input::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::sessions::Ending;
-use platform::store::{Account, AdminsChange, MailTokens, NO_ADMIN_ANY_MORE, User, Users};
+use platform::store::{Account, AdminsChange, MailTokens, User, Users};
 use utoipa::ToSchema;
 
 /// `PATCH /users/{id}`.
@@ -116,7 +118,7 @@ impl UpdateUser {
                 admins,
                 Box::new(move |found| {
                     let stays = Users::lists_admin(found.as_ref(), &admin_id);
-                    let problem = if stays { Problem::last_admin() } else { Problem::forbidden(NO_ADMIN_ANY_MORE) };
+                    let problem = if stays { Problem::last_admin() } else { Problem::no_longer_admin() };
                     async { Ok(Plan::refuse(problem).note(note)) }.boxed()
                 }),
             ))

@@ -4,12 +4,12 @@ use platform::audit::Note;
 use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::domain::{Budget, Cost};
-use platform::http::{Fields, Form};
+use platform::input::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::spending::Limits;
-use platform::store::{Budgets, Hold, Spending, Subject, Users};
+use platform::store::{AdminsChange, Budgets, Hold, Spending, Subject, Users};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
@@ -93,7 +93,8 @@ impl Shared {
         let limit = change.monthly_usd.map(Budget::amount);
         let note = note(subject).detail("monthly_usd", limit.map_or_else(|| "default".to_owned(), |limit| limit.to_string()));
         let plan = Plan::reply(self.view(subject, limit, now).await?);
-        Ok(self.users.still_admin(plan.note(note).write(self.budgets.set_limit(subject, limit)), admin_id))
+        let plan = plan.note(note).write(self.budgets.set_limit(subject, limit));
+        Ok(plan.write_or(self.users.on_word_of(admin_id, AdminsChange::Stay), Problem::no_longer_admin()))
     }
 
     async fn view(&self, subject: Subject<'_>, limit: Option<Cost>, now: Timestamp) -> Result<BudgetView, Problem> {

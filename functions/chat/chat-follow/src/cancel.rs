@@ -4,7 +4,7 @@ use futures_util::FutureExt as _;
 use platform::audit::Note;
 use platform::config::ConfigError;
 use platform::domain::ResourceId;
-use platform::http::{Fields, Form};
+use platform::input::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;

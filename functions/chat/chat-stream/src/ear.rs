@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use platform::chat::{ChatDelta, ChatEnd};
 use platform::clock::Clock;
-use platform::socket::{Peer, Presence, SendError, Sender};
+use platform::domain::Peer;
+use platform::socket::{Presence, SendError, Sender};
 use platform::store::Listener;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;

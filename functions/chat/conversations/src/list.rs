@@ -2,8 +2,9 @@
 
 use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
-use platform::http::{Endpoint, Field, Fields, Form, Parameters, Raw, Request, in_query};
+use platform::http::{Endpoint, Parameters, Request, in_query};
 use platform::identity::Principal;
+use platform::input::{Field, Fields, Form, Raw};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;

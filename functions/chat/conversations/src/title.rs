@@ -1,6 +1,6 @@
 //! What its owner calls a conversation.
 
-use platform::http::{Field, Raw};
+use platform::input::{Field, Raw};
 
 /// Characters that a title may have at most.
 const LONGEST: usize = 100;

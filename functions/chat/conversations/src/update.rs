@@ -1,8 +1,9 @@
 //! `PATCH /conversations/{id}`.
 
 use platform::config::ConfigError;
-use platform::http::{Endpoint, Fields, Form, PathParameter, Request};
+use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::Principal;
+use platform::input::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;

@@ -3,8 +3,9 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
-use platform::http::{Field, Fields, Form, Parameters, Raw, in_query};
+use platform::http::{Parameters, in_query};
 use platform::identity::Someone;
+use platform::input::{Field, Fields, Form, Raw};
 use platform::problem::Problem;
 use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, ToSchema};

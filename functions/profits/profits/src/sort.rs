@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use platform::http::{Field, Raw};
+use platform::input::{Field, Raw};
 use platform::store::Profit;
 
 /// Any of the fields, each once, and each either way.

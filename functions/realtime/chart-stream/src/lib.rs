@@ -4,13 +4,15 @@ mod figures;
 mod messages;
 mod stream;
 
-use platform::charts::{StreamStart, Subscribed};
+use platform::charts::Subscribed;
 use platform::clock::Clock;
 use platform::config::ConfigError;
+use platform::domain::Peer;
 use platform::ids;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::socket::{Peer, Presence, Sender};
+use platform::socket::{Presence, Sender};
+use platform::store::StreamStart;
 use platform::store::{Subscription, Subscriptions};
 use platform::worker::{Invocation, Worker};
 

@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 use std::pin::pin;
 use std::time::Duration;
 
+use platform::domain::Peer;
 use platform::problem::Problem;
-use platform::socket::{Peer, SendError};
+use platform::socket::SendError;
 use platform::store::Subscription;
 use platform::worker::Invocation;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};

@@ -3,7 +3,7 @@
 use platform::charts::{Announce, Charts, Subscribed};
 use platform::config::ConfigError;
 use platform::domain::{ChartType, Interval, Seq};
-use platform::http::{Fields, Form};
+use platform::input::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;

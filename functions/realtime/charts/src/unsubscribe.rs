@@ -3,7 +3,7 @@
 use futures_util::FutureExt as _;
 use platform::config::ConfigError;
 use platform::domain::{ChartType, Seq};
-use platform::http::{Fields, Form};
+use platform::input::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;

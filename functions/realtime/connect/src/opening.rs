@@ -10,11 +10,12 @@ use http::header;
 use jiff::Timestamp;
 use platform::audit::Note;
 use platform::config::ConfigError;
+use platform::domain::Peer;
 use platform::domain::{ChartType, Interval};
 use platform::plan::{Plan, Reply};
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::socket::{Peer, Sender};
+use platform::socket::Sender;
 use platform::store::{CONNECTIONS_PER_SESSION, Connection, Connections, Session, Sessions, Write};
 
 /// Opens connections.

@@ -1,7 +1,7 @@
 //! The query of `$connect`.
 
 use platform::domain::{ChartType, Interval};
-use platform::http::{Fields, Form};
+use platform::input::{Fields, Form};
 
 /// What can be asked for while connecting.
 #[derive(Debug, PartialEq, Eq)]

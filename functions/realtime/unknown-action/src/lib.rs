@@ -1,7 +1,7 @@
 //! `$default`: messages that no other route takes, as our own `unknown_action`, or as what is wrong with them.
 
 use platform::config::ConfigError;
-use platform::http::{Fields, Form};
+use platform::input::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;

@@ -1,10 +1,11 @@
 //! `$default`: what no other route answers, as our own 405 (the path exists) or 404.
 
 use platform::config::ConfigError;
-use platform::http::{Call, Endpoint, Request};
+use platform::http::{Endpoint, Request};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
+use platform::request::Call;
 use platform::routes::{self, ROUTES, Route};
 
 /// The endpoints of this function.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, FutureExt};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde::de::IgnoredAny;
@@ -11,31 +10,12 @@ use serde_json::json;
 
 use super::answer::{Answer, answer, error};
 use super::calls::{CallLog, Service};
-use crate::lambda::{Functions, InvokeError};
+use crate::lambda::{Invoke, InvokeError};
 
 /// Largest payload of a synchronous invocation in bytes.
 const SYNCHRONOUS_LIMIT: usize = 6 * 1024 * 1024;
 /// Largest payload of an asynchronous invocation in bytes.
 const EVENT_LIMIT: usize = 1024 * 1024;
-
-/// What can be invoked by name: the functions, or a stand-in where a test needs none.
-pub trait Invoke: Send + Sync + 'static {
-    /// Invokes a function by its logical id and gives its answer.
-    fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Result<Bytes, InvokeError>>;
-
-    /// Queues an invocation of a function by its logical id.
-    fn invoke_async(&self, function: &str, payload: Bytes) -> Result<(), InvokeError>;
-}
-
-impl Invoke for Functions {
-    fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
-        Functions::invoke(self, function, payload).boxed()
-    }
-
-    fn invoke_async(&self, function: &str, payload: Bytes) -> Result<(), InvokeError> {
-        Functions::invoke_async(self, function, payload)
-    }
-}
 
 /// The API.
 pub(super) struct InvokeApi {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::{JoinSet, spawn_blocking};
 
-use crate::lambda::Functions;
+use crate::lambda::{Functions, Invoke};
 use crate::server::Server;
 use crate::template::model::{Secret, Table};
 use crate::websocket_api::Connections;
@@ -42,7 +42,6 @@ pub use self::calls::{Call, CallLog, Service};
 pub use self::dynamodb::{Failure, Fault};
 pub use self::error::AwsError;
 pub use self::guard::Credentials;
-pub use self::invoke_api::Invoke;
 pub use self::mail::{Mail, Outbox};
 
 /// The running endpoints. Dropping them ends them at once, [`Aws::shutdown`] in good order.

@@ -5,10 +5,13 @@
 //! `logs` keeps what they write.
 
 mod environment;
+mod invoke;
 pub mod logs;
 mod pool;
 mod process;
 mod runtime_api;
+
+pub use invoke::Invoke;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

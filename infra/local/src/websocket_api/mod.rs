@@ -26,7 +26,7 @@ use hyper::{Request, Response};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::aws::Invoke;
+use crate::lambda::Invoke;
 use crate::template::model::WebSocketApi;
 
 use self::route::Routes;

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 
 use super::messages::{ChatDelta, ChatEnd, ChatFailed};
 use crate::config::ConfigError;
+use crate::domain::Peer;
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::socket::{Peer, SendError, Sender};
+use crate::socket::{SendError, Sender};
 use crate::store::{Connection, Drafts, Head, History, Joined, Message};
 
 /// Lets connections hear replies.

@@ -3,9 +3,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::Peer;
 use crate::domain::{Cost, MessageStatus, StopReason, Usage};
 use crate::problem::{Code, Problem};
-use crate::socket::{Peer, SendError, Sender, ServerMessage};
+use crate::socket::{SendError, Sender, ServerMessage};
 use crate::store::Message;
 
 /// A reply has been asked for.

@@ -4,8 +4,8 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::domain::{MessageText, PromptName, ResourceId};
-use crate::http::{Fields, Form};
 use crate::idempotency::IdempotencyKey;
+use crate::input::{Fields, Form};
 
 /// Something said to the assistant.
 #[derive(Debug, Clone, PartialEq, Eq, ToSchema)]

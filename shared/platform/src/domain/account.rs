@@ -7,7 +7,7 @@ use email_address::{EmailAddress, Options};
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::http::{Field, Raw};
+use crate::input::{Field, Raw};
 
 /// A username: 3 to 30 of `[A-Za-z0-9_]`, unique without regard to case.
 #[derive(Debug, Clone, PartialEq, Eq)]

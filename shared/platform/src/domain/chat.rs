@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::http::{Field, Raw};
+use crate::input::{Field, Raw};
 
 /// Characters that a message may have at most.
 const LONGEST_MESSAGE: usize = 10_000;

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::http::{Field, Raw};
+use crate::input::{Field, Raw};
 
 /// Places after the point that a cost has at least and at most: a token can cost less than a millionth of a dollar.
 const PLACES: std::ops::RangeInclusive<u32> = 2..=9;
@@ -125,7 +125,7 @@ impl Field for Budget {
 #[cfg(test)]
 mod tests {
     use super::{Budget, Cost};
-    use crate::http::{Field as _, Raw};
+    use crate::input::{Field as _, Raw};
     use serde_json::json;
 
     #[test]

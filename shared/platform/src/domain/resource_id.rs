@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
-use crate::http::{Field, Raw};
+use crate::input::{Field, Raw};
 
 /// A UUID in lower case, whatever case the caller wrote it in (RFC 9562 section 4).
 ///

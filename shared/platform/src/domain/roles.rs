@@ -2,10 +2,34 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use crate::http::{Field, Raw};
-use crate::identity::Role;
+use crate::input::{Field, Raw};
+
+/// What a user may do beyond their own data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Every account.
+    User,
+    /// Reads the audit trail.
+    Auditor,
+    /// Manages accounts.
+    Admin,
+}
+
+impl Role {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Auditor => "auditor",
+            Self::Admin => "admin",
+        }
+    }
+}
 
 /// Roles of an account, each once and in a fixed order. `user` is among them, whether it was named or not: every account has it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,26 +7,18 @@ use futures_util::future::BoxFuture;
 use futures_util::future::{OptionFuture, try_join, try_join_all};
 use tokio::time::timeout;
 
+use super::counted::Count;
 use super::guess::{Guess, Guessed};
 use super::identify::{Called, Known};
 use super::{Gate, Passage};
 use crate::audit::{Note, Outcome};
 use crate::identity::Principal;
-use crate::limits::{Key, OnStoreFailure, Policy, Quota, Standing, Standings, Subject, standing};
+use crate::limits::{Key, OnStoreFailure, Policy, Standings, Subject, standing};
 use crate::problem::Problem;
 use crate::store::{LimitCounters, StoreError};
 
 /// How long a call waits for a counter that is to stop nobody where it cannot be reached.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// A call that has been counted for a subject.
-#[derive(Debug, Clone)]
-pub(super) struct Count<'a> {
-    pub(super) policy: &'a Policy,
-    pub(super) quota: Quota,
-    pub(super) subject: String,
-    pub(super) standing: Standing,
-}
 
 /// Why a call is not let through.
 pub struct Refused {

@@ -4,9 +4,9 @@
 use futures_util::future::try_join;
 use jiff::Timestamp;
 
-use super::count::Count;
+use super::counted::Count;
+use crate::domain::Fingerprint;
 use crate::limits::{Limits, Policy, Quota, bucket_of, guess_subject, standing, used};
-use crate::seal::Fingerprint;
 use crate::store::{Guesses, LimitCounters, StoreError};
 
 /// An attempt for an identifier from an address.

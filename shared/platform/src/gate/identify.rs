@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use futures_util::future::join;
 use http::{HeaderMap, header};
 
-use super::count::Count;
+use super::counted::Count;
 use super::{Gate, Passage};
 use crate::api_key::ApiKeyText;
 use crate::identity::{Credential, Principal};

@@ -2,6 +2,7 @@
 
 mod commit;
 mod count;
+mod counted;
 mod denial;
 mod guess;
 mod identify;
@@ -18,12 +19,12 @@ use jiff::Timestamp;
 
 use crate::config::ConfigError;
 use crate::context::Context;
-use crate::http::Call;
 use crate::idempotency::{Claim, IdempotencyKey, Repeats};
 use crate::identity::{Principal, Scope};
 use crate::limits::{Limits, Policy, Quota};
 use crate::platform::Platform;
 use crate::problem::Problem;
+use crate::request::Call;
 use crate::routes::{Access, ActionRoute, Route, Session};
 use crate::store::{ApiKeys, AuditLog, Database, LimitCounters, Record, Sessions, Users};
 use crate::tokens::AccessTokens;

@@ -8,7 +8,6 @@ use futures_util::FutureExt as _;
 use futures_util::future::join;
 use http::StatusCode;
 
-use super::call::Call;
 use super::endpoint::{Endpoint, Request};
 use super::respond;
 use crate::clock::Clock;
@@ -16,6 +15,7 @@ use crate::gate::{Gate, Known, Passage};
 use crate::identity::{Caller as _, Someone};
 use crate::plan::Plan;
 use crate::problem::Problem;
+use crate::request::Call;
 use crate::routes::{Access, Route};
 use crate::worker::Invocation;
 
@@ -70,7 +70,7 @@ async fn travel<E: Endpoint>(
     let principal = known.as_ref().map(|known| &known.principal);
     let caller = E::Caller::from_principal(principal).ok_or_else(Problem::unauthenticated)?;
 
-    let (fields, is_form) = call.body_fields(endpoint.media(), <E::Body as super::fields::Form>::OPTIONAL)?;
+    let (fields, is_form) = call.body_fields(endpoint.media(), <E::Body as crate::input::Form>::OPTIONAL)?;
     let query = call.query::<E::Query>();
     let (body, query) = match (fields.read::<E::Body>(), query) {
         (Ok(body), Ok(query)) => (body, query),

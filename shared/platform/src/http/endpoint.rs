@@ -2,17 +2,17 @@
 
 use std::future::Future;
 
-use super::call::Call;
 use super::describe::{Parameters, PathParameter};
-use super::fields::Form;
 use super::respond::Output;
 use crate::config::ConfigError;
 use crate::context::Context;
 use crate::identity::Caller;
+use crate::input::{Form, Media};
 use crate::limits::Key;
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::{Code, Problem};
+use crate::request::Call;
 use crate::routes::Route;
 use jiff::Timestamp;
 use utoipa::ToSchema;
@@ -72,17 +72,6 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
     fn repeat(&self, _request: Request<Self>, _created: &str) -> impl Future<Output = Result<Plan<Self::Output>, Problem>> + Send {
         async { Err(Problem::internal()) }
     }
-}
-
-/// What a body may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Media {
-    /// `application/json`.
-    Json,
-    /// `application/x-www-form-urlencoded`, as OAuth 2.0 has it.
-    Form,
-    /// Either.
-    JsonOrForm,
 }
 
 /// A request that has passed every check before the work.

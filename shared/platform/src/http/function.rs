@@ -9,7 +9,6 @@ use futures_util::future::{BoxFuture, LocalBoxFuture};
 use lambda_runtime::{LambdaEvent, service_fn};
 
 use super::answer::answer;
-use super::call::Call;
 use super::endpoint::{Endpoint, Endpoints, Visitor};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
@@ -18,6 +17,7 @@ use crate::gate::Gate;
 use crate::identity::Caller as _;
 use crate::logging;
 use crate::platform::Platform;
+use crate::request::Call;
 use crate::routes::{Access, Session};
 use crate::worker::Invocation;
 

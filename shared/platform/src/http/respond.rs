@@ -8,10 +8,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::call::Call;
 use super::describe::{Answer, Header};
 use crate::plan::Reply;
 use crate::problem::Problem;
+use crate::request::Call;
 use crate::routes::Route;
 
 /// Content-Security-Policy of answers that are data.

@@ -4,12 +4,12 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::call::Call;
 use super::describe::{Answer, Header, RequestHeader};
 use super::respond::{Output, Rendered};
 use crate::ids;
 use crate::plan::Reply;
 use crate::problem::Problem;
+use crate::request::Call;
 
 /// An output that a client can ask for again by its `ETag`.
 pub struct Revalidated<T>(T);

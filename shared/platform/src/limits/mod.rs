@@ -9,7 +9,7 @@ pub use window::{Standing, bucket_of, buckets_to_keep, standing, used};
 
 use http::{HeaderName, HeaderValue};
 
-use crate::seal::Fingerprint;
+use crate::domain::Fingerprint;
 
 /// Where a caller stands with every policy that applied to it.
 #[derive(Debug, Default)]

@@ -1,6 +1,5 @@
 //! The one place that maps an error to an HTTP status: RFC 9457 problems with the codes of `code.rs`.
 
-mod causes;
 mod code;
 
 pub use code::Code;
@@ -190,6 +189,11 @@ impl Problem {
     /// 403: a known caller without the right.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(Code::Forbidden, detail)
+    }
+
+    /// 403: who was let in as an administrator is none at the commit.
+    pub fn no_longer_admin() -> Self {
+        Self::forbidden("You are no administrator any more.")
     }
 
     /// 403: the right password of an account whose address has yet to be verified.

@@ -8,12 +8,13 @@ use super::SignIn;
 use crate::audit::{Actor, Note};
 use crate::config::ConfigError;
 use crate::context::Context;
+use crate::domain::Fingerprint;
 use crate::domain::{Hasher, Identifier, Password};
 use crate::limits::guess_subject;
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::seal::{Fingerprint, Seal};
+use crate::seal::Seal;
 use crate::store::{LimitCounters, User, Users, Write};
 use crate::tokens::TokenPair;
 

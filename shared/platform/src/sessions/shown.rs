@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use utoipa::ToSchema;
 
 use crate::config::ConfigError;
-use crate::http::{Fields, Form};
 use crate::ids;
+use crate::input::{Fields, Form};
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::store::{Session, Sessions};

@@ -3,9 +3,9 @@
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use http::{HeaderMap, header};
 
-use super::sender::Peer;
 use crate::context::{Context, client_address};
-use crate::http::{Field, Fields, Raw, object};
+use crate::domain::Peer;
+use crate::input::{Field, Fields, Raw, object};
 use crate::problem::Problem;
 
 /// One event: a message, or the beginning or end of a connection. Not yet trusted in any way.

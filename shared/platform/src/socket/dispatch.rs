@@ -99,7 +99,7 @@ impl Dispatch {
         action: &A,
         call: &Call,
         id: Option<&str>,
-        fields: Result<crate::http::Fields, Problem>,
+        fields: Result<crate::input::Fields, Problem>,
         since: Instant,
     ) -> Result<(), Failure> {
         let route = A::ROUTE;

@@ -18,4 +18,4 @@ pub use function::SocketFunction;
 pub use hangup::Hangup;
 pub use lifecycle::Lifecycle;
 pub use presence::Presence;
-pub use sender::{Peer, SendError, Sender};
+pub use sender::{SendError, Sender};

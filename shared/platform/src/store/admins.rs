@@ -8,9 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::database::{Expression, Write, key, n, s};
 use super::{Invite, Item, User, Users};
-use crate::identity::Role;
-use crate::plan::Plan;
-use crate::problem::Problem;
+use crate::domain::Role;
 
 /// What happens to the set with a change of an account.
 #[derive(Debug, Clone, Copy)]
@@ -61,11 +59,6 @@ impl Users {
         }
     }
 
-    /// Asks that a caller who was let in as an administrator is one still when other writes are committed.
-    pub fn still_admin<O>(&self, plan: Plan<O>, admin_id: &str) -> Plan<O> {
-        plan.write_or(self.on_word_of(admin_id, AdminsChange::Stay), Problem::forbidden(NO_ADMIN_ANY_MORE))
-    }
-
     /// Whether the set that failed a condition has this administrator.
     pub fn lists_admin(found: Option<&Item>, admin_id: &str) -> bool {
         let ids = found.and_then(|item| item.get("ids")?.as_ss().ok());
@@ -95,9 +88,6 @@ impl Users {
         Write::update(&self.table, key("key", ADMINS), update, condition, expression)
     }
 }
-
-/// What a caller is told who is no administrator any more.
-pub const NO_ADMIN_ANY_MORE: &str = "You are no administrator any more.";
 
 /// Key of the item.
 const ADMINS: &str = "admins";

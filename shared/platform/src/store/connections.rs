@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::Database;
 use super::database::{Expression, Item, StoreError, Write, item, key, n, read};
 use crate::config::{Config, ConfigError};
+use crate::domain::Peer;
 use crate::identity::Identity;
-use crate::socket::Peer;
 
 /// Seconds that an item is kept: API Gateway ends a connection after two hours.
 const KEPT_SECONDS: i64 = 2 * 3_600 + 600;

@@ -1,7 +1,7 @@
 //! The one way to DynamoDB: single-item reads and writes, queries, and the transaction that commits a plan.
 //!
-//! Calls return boxed futures. The compiler then makes the SDK's code of a call here, once; that of an `async fn` it makes
-//! anew in each function that awaits it, which was two thirds of what it had to compile for one.
+//! Calls return boxed futures: the compiler makes the SDK's code of such a call here, once. It makes that of an `async fn` anew in
+//! each function that awaits it.
 
 use std::collections::HashMap;
 

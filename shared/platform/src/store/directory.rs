@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::database::{Expression, Item, StoreError, key, key2, query, read, s};
 use super::users::{ClaimKind, Stored, account_key};
 use super::{User, Users};
-use crate::identity::Role;
+use crate::domain::Role;
 
 /// Batches that one page looks at, at most. What they leave out is for the next page.
 const ROUNDS: usize = 10;

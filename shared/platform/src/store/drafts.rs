@@ -143,6 +143,9 @@ impl Head {
 }
 
 impl Drafts {
+    /// Number of shards.
+    pub const SHARDS: u8 = 8;
+
     /// Uses the table that `DRAFTS_TABLE` names.
     pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
         Ok(Self { database, table: config.require("DRAFTS_TABLE")?.to_owned() })
@@ -150,7 +153,7 @@ impl Drafts {
 
     /// A reply that has been asked for.
     pub fn begin(&self, head: &Head) -> Result<Write, StoreError> {
-        let stored = Stored { head, sequence: 0, open: super::overdue::open(&head.message_id) };
+        let stored = Stored { head, sequence: 0, open: open(&head.message_id) };
         Ok(Write::put(&self.table, item(stored)?, "attribute_not_exists(message_id)", &Expression::default()))
     }
 
@@ -287,4 +290,27 @@ impl Drafts {
 
 pub(super) fn key(message_id: &str, sequence: u64) -> Item {
     [("message_id".to_owned(), s(message_id)), ("sequence".to_owned(), n(sequence))].into()
+}
+
+/// What the index calls the shard of a reply. The last digit of an id is as good as random.
+fn open(message_id: &str) -> String {
+    shard_name(message_id.bytes().next_back().unwrap_or_default() % Drafts::SHARDS)
+}
+
+pub(super) fn shard_name(shard: u8) -> String {
+    format!("open#{shard}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Drafts, open, shard_name};
+
+    #[test]
+    fn every_reply_is_in_one_of_the_shards_and_every_shard_has_some() {
+        let used: BTreeSet<_> =
+            "0123456789abcdef".chars().map(|digit| open(&format!("019a0000-0000-7000-8000-00000000000{digit}"))).collect();
+        assert_eq!(used, (0..Drafts::SHARDS).map(shard_name).collect());
+    }
 }

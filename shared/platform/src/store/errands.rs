@@ -11,7 +11,7 @@ use super::Database;
 use super::database::{Expression, StoreError, Write, item, key};
 use crate::config::{Config, ConfigError};
 use crate::context::Context;
-use crate::mail::Letter;
+use crate::domain::Letter;
 
 /// The errands' table.
 #[derive(Debug, Clone)]

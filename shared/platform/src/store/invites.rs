@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::Database;
 use super::database::{Expression, Item, StoreError, Write, item, key2, n, query, read, s};
 use crate::config::{Config, ConfigError};
+use crate::domain::Role;
 use crate::domain::{Email, ResourceId};
-use crate::identity::Role;
 use crate::ids;
 
 /// The one item collection.

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::Database;
 use super::database::{Expression, StoreError, Write, item, key, n, s};
 use crate::config::{Config, ConfigError};
+use crate::domain::Purpose;
 use crate::domain::ResourceId;
 use crate::ids;
-use crate::mail::Purpose;
 
 /// The mailed tokens' table.
 #[derive(Debug, Clone)]

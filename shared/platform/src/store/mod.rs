@@ -34,7 +34,7 @@ mod upkeep;
 mod usage;
 mod users;
 
-pub use admins::{AdminsChange, NO_ADMIN_ANY_MORE};
+pub use admins::AdminsChange;
 pub use api_keys::{API_KEYS_PER_USER, ApiKey, ApiKeys, KEY_CHECK_ATTRIBUTES};
 pub use audit::AuditLog;
 pub use audit_search::{Found, Search};
@@ -61,7 +61,7 @@ pub use profits::{Profit, ProfitFilter, Profits};
 pub use remains::{Remains, Swept};
 pub use sessions::{CONNECTIONS_PER_SESSION, Session, Sessions};
 pub use span::{Order, Span};
-pub use subscriptions::{Subscription, SubscriptionState, Subscriptions};
+pub use subscriptions::{StreamStart, Subscription, SubscriptionState, Subscriptions};
 pub use sweeps::{Deleted, Sweep, Sweeps};
 pub use tickets::{Ticket, Tickets};
 pub use usage::{DailyUsage, UsageLog};

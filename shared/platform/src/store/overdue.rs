@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Drafts;
 use super::database::{Expression, StoreError, item, n, query, read, s};
-use super::drafts::{KEPT_SECONDS, key};
+use super::drafts::{KEPT_SECONDS, key, shard_name};
 
 /// Those that are found at once.
 const PAGE: i32 = 25;
@@ -23,9 +23,6 @@ pub struct Overdue {
 }
 
 impl Drafts {
-    /// Number of shards.
-    pub const SHARDS: u8 = 8;
-
     /// Some of the replies of a shard that should have been seen to before `now`, after one of them, the oldest first; none where
     /// there are no more. The newest may be missing, and some that have been seen to may be there.
     pub async fn overdue(&self, shard: u8, now: Timestamp, after: Option<&Overdue>) -> Result<Vec<Overdue>, StoreError> {
@@ -59,28 +56,5 @@ impl Drafts {
         let _: Option<IgnoredAny> =
             self.database.update_if(&self.table, key(message_id, 0), update, "attribute_exists(message_id)", &expression).await?;
         Ok(())
-    }
-}
-
-/// What the index calls the shard of a reply. The last digit of an id is as good as random.
-pub(super) fn open(message_id: &str) -> String {
-    shard_name(message_id.bytes().next_back().unwrap_or_default() % Drafts::SHARDS)
-}
-
-fn shard_name(shard: u8) -> String {
-    format!("open#{shard}")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::{Drafts, open, shard_name};
-
-    #[test]
-    fn every_reply_is_in_one_of_the_shards_and_every_shard_has_some() {
-        let used: BTreeSet<_> =
-            "0123456789abcdef".chars().map(|digit| open(&format!("019a0000-0000-7000-8000-00000000000{digit}"))).collect();
-        assert_eq!(used, (0..Drafts::SHARDS).map(shard_name).collect());
     }
 }

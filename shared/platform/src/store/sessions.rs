@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::Connection;
 use super::database::{Database, Expression, Item, StoreError, Write, item, key, n, read, s, value};
 use crate::config::{Config, ConfigError};
+use crate::domain::PairClaims;
 use crate::identity::Identity;
-use crate::tokens::PairClaims;
 
 /// WebSocket connections that a session may have open.
 pub const CONNECTIONS_PER_SESSION: usize = 5;

@@ -14,10 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Database;
 use super::database::{Expression, Item, StoreError, Write, key2, n, query, read, s};
-use crate::charts::StreamStart;
 use crate::clock::rfc3339;
 use crate::config::{Config, ConfigError};
-use crate::domain::{ChartType, Seq};
+use crate::domain::{ChartType, Peer, Seq};
 
 /// The subscriptions' table.
 #[derive(Debug, Clone)]
@@ -49,6 +48,30 @@ pub struct Subscription {
     pub seq: Option<Seq>,
     /// Time to live, seconds since 1970.
     pub expires_at: i64,
+}
+
+/// What the worker is started with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamStart {
+    /// API Gateway's id of the connection.
+    pub connection_id: String,
+    /// When the connection opened, milliseconds since 1970.
+    pub connected_at: i64,
+    /// Chart.
+    pub chart_type: ChartType,
+    /// The subscription to claim.
+    pub subscription_id: String,
+    /// The generation in which to claim it.
+    pub generation: u64,
+    /// Whether the worker has to say that the stream has begun, because whoever started it could not.
+    pub announce: bool,
+}
+
+impl StreamStart {
+    /// The connection, as a sender has to know it.
+    pub fn peer(&self) -> Peer<'_> {
+        Peer { connection_id: &self.connection_id, connected_at: self.connected_at }
+    }
 }
 
 impl Subscriptions {

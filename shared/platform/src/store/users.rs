@@ -19,7 +19,8 @@ use super::database::{Database, Expression, Item, StoreError, Write, item, key, 
 use crate::clock::rfc3339_ms;
 use crate::config::{Config, ConfigError};
 use crate::domain::{Email, Username};
-use crate::identity::{Identity, Role};
+use crate::domain::{Letter, Notice, Role};
+use crate::identity::Identity;
 
 /// Live sessions a user can have; the oldest ends when another begins.
 const SESSIONS_PER_USER: usize = 3;
@@ -151,6 +152,11 @@ impl ClaimKind {
 }
 
 impl User {
+    /// A notice to the owner of the account as it is.
+    pub fn notice(&self, of: Notice) -> Letter {
+        Letter::Notice { of, username: self.username.clone(), email: self.email.clone() }
+    }
+
     /// What a user may see of the account.
     pub fn account(&self) -> Account {
         Account {

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::claims::{AccessClaims, Claims, LEEWAY, RefreshClaims, TokenError};
 use super::{LiveRing, Ring, RingKind, issuer};
 use crate::config::{Config, ConfigError};
-use crate::identity::{Identity, Role};
+use crate::domain::{AccessClaims, Claims, LEEWAY, RefreshClaims, TokenError};
+use crate::domain::{PairClaims, Role};
+use crate::identity::Identity;
 use crate::ids;
 use crate::platform::Platform;
 use crate::problem::Problem;
@@ -48,15 +49,6 @@ pub struct Pair {
 }
 
 crate::opaque!(Pair);
-
-/// What a pair says and which keys signed it. A session keeps this, never the tokens: signing it again gives the same bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PairClaims {
-    access: AccessClaims,
-    access_kid: String,
-    refresh: RefreshClaims,
-    refresh_kid: String,
-}
 
 impl Lifetimes {
     /// Seconds since 1970 when a session that began and was last used then runs out.

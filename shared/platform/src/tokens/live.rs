@@ -6,10 +6,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-use super::claims::{Claims, TokenError};
 use super::ring::{Ring, RingKind};
 use super::unverified::Unverified;
 use crate::config::ConfigError;
+use crate::domain::{Claims, TokenError};
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::secrets::{Secret, Secrets};

@@ -1,20 +1,19 @@
 //! Access and refresh tokens: JWTs (RFC 7519, RFC 8725) signed with HS256 under two separate key rings.
 
-mod claims;
 mod issuer;
 mod live;
 mod reader;
 mod ring;
 mod unverified;
 
-pub use claims::{AccessClaims, RefreshClaims, TokenError};
-pub use issuer::{Lifetimes, Pair, PairClaims, TokenIssuer, TokenPair};
+pub use issuer::{Lifetimes, Pair, TokenIssuer, TokenPair};
 pub use live::LiveRing;
 pub use reader::{Genuine, TokenReader};
 pub use ring::{Ring, RingError, RingKind};
 pub use unverified::Unverified;
 
 use crate::config::{Config, ConfigError};
+use crate::domain::AccessClaims;
 use crate::identity::Identity;
 use crate::platform::Platform;
 use crate::problem::Problem;

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::claims::{AccessClaims, RefreshClaims};
 use super::{LiveRing, RingKind, issuer};
 use crate::config::ConfigError;
+use crate::domain::{AccessClaims, RefreshClaims};
 use crate::platform::Platform;
 use crate::problem::Problem;
 

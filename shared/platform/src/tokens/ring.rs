@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto, encode};
 use serde::{Deserialize, Serialize};
 
-use super::claims::{Claims, TokenError};
 use super::unverified::Unverified;
+use crate::domain::{Claims, TokenError};
 use crate::ids;
 use crate::secrets::Secret;
 
@@ -113,7 +113,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::tokens::{AccessClaims, RefreshClaims};
+    use crate::domain::{AccessClaims, RefreshClaims};
 
     const IAT: i64 = 1_800_000_000;
     const EXP: i64 = IAT + 900;

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
-use super::claims::{Claims, TokenError};
+use crate::domain::{Claims, TokenError};
 
 /// Longest token that is looked at, in bytes.
 const TOKEN_LIMIT: usize = 4096;

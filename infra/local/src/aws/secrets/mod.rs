@@ -20,7 +20,8 @@ use super::answer::{Answer, answer, error};
 use super::calls::{CallLog, Service};
 use super::directory::unusable;
 use super::error::AwsError;
-use super::invoke_api::{Invoke, function_id};
+use super::invoke_api::function_id;
+use crate::lambda::Invoke;
 use crate::template::model::Secret;
 use versions::{CURRENT, Refusal, Versions};
 

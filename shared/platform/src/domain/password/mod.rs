@@ -12,7 +12,7 @@ pub use stored::Work;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::Username;
-use crate::http::{Field, Raw};
+use crate::input::{Field, Raw};
 
 /// A password. It is never printed.
 #[derive(Clone, PartialEq, Eq)]

@@ -8,11 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, Method, header};
 use serde::de::IgnoredAny;
 
-use super::endpoint::Media;
-use super::fields::{Fields, Form, percent_decode};
-use super::json;
 use crate::context::{Context, client_address};
 use crate::domain::ResourceId;
+use crate::input::{Fields, Form, percent_decode};
+use crate::input::{Media, object};
 use crate::problem::{Code, Problem};
 
 /// Largest body, in bytes after base64 decoding.
@@ -157,7 +156,7 @@ impl Call {
             Err(_) if form => return Err(Problem::oauth(Code::InvalidRequest, "The body is not UTF-8.")),
             Err(_) => return Err(Problem::malformed_json("The body is not UTF-8.")),
         };
-        Ok((Fields::json(json::object("body", text)?), false))
+        Ok((Fields::json(object("body", text)?), false))
     }
 }
 

@@ -1,10 +1,11 @@
 //! What the errors of our own parts are to a caller. The log has the cause; the answer never does.
 
-use super::Problem;
 use crate::domain::HashError;
+use crate::domain::TokenError;
+use crate::problem::Problem;
 use crate::secrets::SecretError;
 use crate::store::StoreError;
-use crate::tokens::{RingError, TokenError};
+use crate::tokens::RingError;
 use crate::worker::StartError;
 
 impl From<StoreError> for Problem {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::identity::Role;
+use crate::domain::Role;
 
 /// By how much clocks may differ.
 pub const LEEWAY: Duration = Duration::from_secs(30);
@@ -73,6 +73,15 @@ pub struct RefreshClaims {
     /// `refresh`.
     #[serde(rename = "type")]
     pub kind: String,
+}
+
+/// What a pair says and which keys signed it. A session keeps this, never the tokens: signing it again gives the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairClaims {
+    pub(crate) access: AccessClaims,
+    pub(crate) access_kid: String,
+    pub(crate) refresh: RefreshClaims,
+    pub(crate) refresh_kid: String,
 }
 
 impl Claims for AccessClaims {

@@ -1,11 +1,26 @@
 //! Reads the fields of a JSON body, a form or a query string into typed values, and collects every fault on the way,
 //! so that a person who mistyped three fields learns of three.
 
+mod json;
+
+pub(crate) use json::object;
+
 use jiff::civil::Date;
 use serde_json::{Map, Value};
 
 use crate::clock::{Timestamp, parse_rfc3339};
 use crate::problem::{Code, FieldError, Problem};
+
+/// What a body may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Media {
+    /// `application/json`.
+    Json,
+    /// `application/x-www-form-urlencoded`, as OAuth 2.0 has it.
+    Form,
+    /// Either.
+    JsonOrForm,
+}
 
 /// What an endpoint takes: a body or a query string, read field by field.
 pub trait Form: Sized + Send {
@@ -272,7 +287,7 @@ impl FieldError {
 }
 
 /// Decodes `%xx` and `+`; `None` if an escape is incomplete or the bytes are not UTF-8.
-pub(super) fn percent_decode(text: &str) -> Option<String> {
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     let complete = spaced.split('%').skip(1).all(|rest| rest.len() >= 2 && rest.bytes().take(2).all(|b| b.is_ascii_hexdigit()));
     complete.then(|| percent_encoding::percent_decode_str(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned))?

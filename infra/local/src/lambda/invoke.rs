@@ -1,0 +1,26 @@
+//! What can be invoked.
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use super::{Functions, InvokeError};
+
+/// What can be invoked by name: the functions, or a stand-in where a test needs none.
+pub trait Invoke: Send + Sync + 'static {
+    /// Invokes a function by its logical id and gives its answer.
+    fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Result<Bytes, InvokeError>>;
+
+    /// Queues an invocation of a function by its logical id.
+    fn invoke_async(&self, function: &str, payload: Bytes) -> Result<(), InvokeError>;
+}
+
+impl Invoke for Functions {
+    fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
+        Functions::invoke(self, function, payload).boxed()
+    }
+
+    fn invoke_async(&self, function: &str, payload: Bytes) -> Result<(), InvokeError> {
+        Functions::invoke_async(self, function, payload)
+    }
+}
