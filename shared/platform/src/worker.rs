@@ -139,7 +139,7 @@ impl Invoker {
         self.invoke(Blob::new(payload)).await
     }
 
-    fn invoke<'a>(&'a self, payload: Blob) -> BoxFuture<'a, Result<(), StartError>> {
+    fn invoke(&self, payload: Blob) -> BoxFuture<'_, Result<(), StartError>> {
         async move {
             let request = self.client.invoke().function_name(&self.function_arn).invocation_type(InvocationType::Event);
             request.payload(payload).send().await.map_err(|error| StartError(DisplayErrorContext(error).to_string()))?;

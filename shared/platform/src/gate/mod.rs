@@ -61,6 +61,9 @@ pub struct Passage<'a> {
     pub claim: Option<Claim>,
 }
 
+/// What an idempotency key claims, and what an earlier request with it came to.
+pub type Repetition = (Option<Claim>, Option<Record>);
+
 impl Gate {
     /// Makes the parts that a route needs, so that a public one asks for no table.
     pub fn for_route(platform: &Platform, route: &Route) -> Result<Self, ConfigError> {
@@ -129,7 +132,7 @@ impl Gate {
         call: &'a Call,
         caller: Option<&'a Principal>,
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<(Option<Claim>, Option<Record>), Problem>> {
+    ) -> BoxFuture<'a, Result<Repetition, Problem>> {
         async move {
             let Some(repeats) = &self.repeats else { return Ok((None, None)) };
             let Some(claim) = repeats.claim(call, caller).await? else { return Ok((None, None)) };
@@ -144,7 +147,7 @@ impl Gate {
         caller: &'a Principal,
         (key, says): (&'a IdempotencyKey, String),
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<(Option<Claim>, Option<Record>), Problem>> {
+    ) -> BoxFuture<'a, Result<Repetition, Problem>> {
         async move {
             let Some(repeats) = &self.repeats else { return Ok((None, None)) };
             let claim = repeats.claim_of(&caller.user_id, &self.route, key, &says).await?;

@@ -199,7 +199,7 @@ impl Database {
     }
 
     /// Commits all of the writes or none.
-    pub fn commit<'a>(&'a self, writes: Vec<Write>) -> BoxFuture<'a, Result<(), CommitError>> {
+    pub fn commit(&self, writes: Vec<Write>) -> BoxFuture<'_, Result<(), CommitError>> {
         async move {
             let writes: Vec<_> = writes.into_iter().map(|write| write.0).collect();
             // One token for all attempts: an answer that was lost on its way does not make a second commit.

@@ -34,7 +34,7 @@ impl LiveRing {
     }
 
     /// The ring, at most five minutes old.
-    pub fn get<'a>(&'a self) -> BoxFuture<'a, Result<Arc<Ring>, Problem>> {
+    pub fn get(&self) -> BoxFuture<'_, Result<Arc<Ring>, Problem>> {
         async move { self.ring_of(self.secrets.get(&self.arn).await?) }.boxed()
     }
 
