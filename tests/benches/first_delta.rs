@@ -1,8 +1,8 @@
-//! How long we take from `chat.send` to the first words of a reply, beyond what the model takes: `cargo bench -p tally-tests --bench
-//! first_delta`. docs/PERFORMANCE.md has what was found.
+//! Measures the time from `chat.send` to the first words of a reply, without the model's time: `cargo bench -p tally-tests --bench
+//! first_delta`. docs/PERFORMANCE.md has the results.
 //!
-//! One client of the local stack, warm, with the functions' release binaries and a model that takes no time. With `--profile dev` it
-//! runs with those of `cargo run`.
+//! One client of the local stack sends messages. All is warm, the functions are release binaries, and the model takes no time. With
+//! `--profile dev` the bench runs the binaries of `cargo run`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,7 +13,7 @@ use tally_local::aws::Service;
 use tally_local::{StackOptions, builder};
 use tally_tests::{Socket, World, root};
 
-/// Messages that are measured, and those before them that start processes, connections and caches.
+/// Number of measured messages, and of earlier ones that warm up processes, connections and caches.
 const ROUNDS: usize = 200;
 const WARM: usize = 20;
 
@@ -48,7 +48,7 @@ async fn main() {
     world.stack.shutdown().await;
 }
 
-/// Sends a message and hears its reply: the time until it is accepted, until its first words have come, and until it is whole.
+/// Sends a message and reads its reply. Returns the times until it is accepted, until its first words, and until its end.
 async fn send(socket: &mut Socket) -> [Duration; 3] {
     let begun = Instant::now();
     socket.ask(&json!({"action": "chat.send", "message": "How did Alpha do?"}), "chat.started").await;

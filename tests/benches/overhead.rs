@@ -1,5 +1,5 @@
-//! What our own code costs a request, without a call to anything: `cargo bench -p tally-tests --bench overhead`.
-//! docs/PERFORMANCE.md has what was found.
+//! Measures the cost of our own code per request, without any network call: `cargo bench -p tally-tests --bench overhead`.
+//! docs/PERFORMANCE.md has the results.
 
 #![allow(clippy::unwrap_used)]
 
@@ -34,7 +34,7 @@ fn main() {
     divan::main();
 }
 
-/// An access token with every claim: its signature, times, issuer and audience.
+/// Verifies an access token with every claim: its signature, times, issuer and audience.
 #[divan::bench]
 fn verify_an_access_token(bencher: Bencher) {
     let bench = Bench::new();
@@ -43,7 +43,7 @@ fn verify_an_access_token(bencher: Bencher) {
     bencher.bench_local(|| bench.runtime.block_on(tokens.verify(black_box(&token))).unwrap());
 }
 
-/// An event in, a response out, around a handler on a protected route that does nothing.
+/// Turns an event into a response, around a handler on a protected route that does nothing.
 #[divan::bench]
 fn answer_around_an_empty_handler(bencher: Bencher) {
     let bench = Bench::new();
@@ -56,7 +56,7 @@ fn answer_around_an_empty_handler(bencher: Bencher) {
     })
     .to_string();
     let mut context = lambda_runtime::Context::default();
-    // The year 2100.
+    // The deadline is in the year 2100.
     context.deadline = 4_102_444_800_000;
     let invocation = Invocation::new(&context, Clock::System);
     bencher.bench_local(|| {
@@ -67,7 +67,7 @@ fn answer_around_an_empty_handler(bencher: Bencher) {
     });
 }
 
-/// A password against its hash, with what a full CPU there is: what a login, and a guess at one, costs most.
+/// Checks a password against its hash on a full CPU: the largest cost of a login, and of a guess at a password.
 #[divan::bench(args = ["argon2id", "bcrypt"], sample_count = 20, sample_size = 1)]
 fn check_a_password(bencher: Bencher, hasher: &str) {
     let runtime = Runtime::new().unwrap();
@@ -77,7 +77,7 @@ fn check_a_password(bencher: Bencher, hasher: &str) {
     bencher.bench_local(|| assert!(runtime.block_on(hasher.check(&password, Some(&hash))).unwrap().matches));
 }
 
-/// Answers as `GET /auth/me` does, and reads nothing.
+/// Answers as `GET /auth/me` does, without a read.
 struct Empty;
 
 impl Endpoint for Empty {
@@ -96,7 +96,7 @@ impl Endpoint for Empty {
     }
 }
 
-/// The settings of a function, and the secrets of the local stack: they are read once, before anything is measured.
+/// The settings of a function, and the secrets of the local stack. They are read once, before the measurement.
 struct Bench {
     runtime: Runtime,
     platform: Platform,

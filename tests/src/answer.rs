@@ -1,4 +1,4 @@
-//! An HTTP answer, read whole.
+//! An HTTP answer, read to its end.
 
 use http::HeaderMap;
 use serde_json::Value;
@@ -34,7 +34,7 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Fails unless the answer has this status; gives its JSON (`null` where the body is none).
+    /// Fails unless the answer has this status. Returns its JSON (`null` if its content type is not `application/json`).
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
@@ -42,7 +42,7 @@ impl Answer {
         if self.header("content-type") == "application/json" { self.json() } else { Value::Null }
     }
 
-    /// Fails unless the answer is a problem (RFC 9457) of ours with this status and code.
+    /// Fails unless the answer is a problem (RFC 9457) of the server with this status and code.
     #[track_caller]
     pub fn problem(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.status, status, "{self:?}");
@@ -63,7 +63,7 @@ impl Answer {
         body
     }
 
-    /// Fails unless the answer is a 422 that names just these fields (`/username`) or parameters (`page`).
+    /// Fails unless the answer is a 422 that names exactly these fields (`/username`) or parameters (`page`).
     #[track_caller]
     pub fn invalid(&self, fields: &[&str]) {
         let body = self.problem(422, "validation_failed");

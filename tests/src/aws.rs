@@ -1,4 +1,4 @@
-//! The stack's AWS endpoints as they are on the wire, for what no function may do.
+//! The stack's AWS endpoints, called directly, for operations that no function may call.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::World;
 
 impl World {
-    /// A call of a service by its `X-Amz-Target`; where it is refused, what the refusal says.
+    /// Calls a service by its `X-Amz-Target`. The error is the message of the refusal.
     pub(crate) async fn aws(&self, service: &str, target: &str, request: &Value) -> Result<Value, String> {
         let environment = self.stack.environment(&self.stack.deployment().functions[0]);
         let credential = format!("{}/20260101/us-east-1/{service}/aws4_request", environment["AWS_ACCESS_KEY_ID"]);
@@ -21,7 +21,7 @@ impl World {
         if succeeded { Ok(body) } else { Err(body["message"].as_str().unwrap().to_owned()) }
     }
 
-    /// Every item of the table with this logical id, as DynamoDB's JSON has it.
+    /// Every item of the table with this logical id, in DynamoDB's JSON.
     pub async fn items(&self, table: &str) -> Vec<Value> {
         let found = self.stack.deployment().tables.iter().find(|candidate| candidate.id == table);
         let name = &found.unwrap_or_else(|| panic!("the template has no {table}")).name;

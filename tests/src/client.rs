@@ -1,4 +1,4 @@
-//! A client of a running stack, wherever that runs.
+//! A client of a running stack, local or remote.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,7 +15,7 @@ pub struct Client {
     client: reqwest::Client,
 }
 
-/// Someone who is signed in.
+/// A signed-in user.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// Username.
@@ -32,19 +32,19 @@ impl Client {
         Self { url: url.to_owned(), client: reqwest::Client::new() }
     }
 
-    /// A client whose requests come from this address of the loopback range.
+    /// A client that sends its requests from this address of the loopback range.
     #[must_use]
     pub fn from_address(&self, address: [u8; 4]) -> Self {
         let client = reqwest::Client::builder().local_address(IpAddr::from(address)).build().unwrap();
         Self { url: self.url.clone(), client }
     }
 
-    /// A request to be completed and sent.
+    /// A request that the caller completes and sends.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url))
     }
 
-    /// Sends a request, whose answer has to be as the document has it.
+    /// Sends a request. The answer must match the document.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let request = request.build().unwrap();
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
@@ -53,22 +53,22 @@ impl Client {
         answer
     }
 
-    /// GET by someone, or by nobody.
+    /// GET by a caller, or without one.
     pub async fn get(&self, path: &str, caller: Option<&Caller>) -> Answer {
         self.send(authorized(self.request(Method::GET, path), caller)).await
     }
 
-    /// POST of a JSON body by someone, or by nobody.
+    /// POST of a JSON body by a caller, or without one.
     pub async fn post(&self, path: &str, caller: Option<&Caller>, body: &Value) -> Answer {
         self.send(authorized(self.request(Method::POST, path), caller).json(body)).await
     }
 
-    /// A JSON body sent by someone with any method.
+    /// Sends a JSON body by a caller with any method.
     pub async fn call(&self, method: Method, path: &str, caller: &Caller, body: &Value) -> Answer {
         self.send(authorized(self.request(method, path), Some(caller)).json(body)).await
     }
 
-    /// DELETE by someone, or by nobody.
+    /// DELETE by a caller, or without one.
     pub async fn delete(&self, path: &str, caller: Option<&Caller>) -> Answer {
         self.send(authorized(self.request(Method::DELETE, path), caller)).await
     }
@@ -89,7 +89,7 @@ impl Client {
         self.login("admin", "SecureAdmin123!").await
     }
 
-    /// A new account that nobody else uses, signed in.
+    /// A new account for this caller alone, signed in.
     pub async fn someone(&self) -> Caller {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let username = format!("someone_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -98,7 +98,7 @@ impl Client {
         self.login(&username, "Correct-Horse-9").await
     }
 
-    /// Events of an action (or prefix), oldest first, as the auditor sees them.
+    /// Events of an action (or prefix), oldest first, as the auditor reads them.
     pub async fn events(&self, auditor: &Caller, action: &str) -> Vec<Value> {
         let (mut events, mut path) = (Vec::new(), format!("/audit?action={action}&order=asc&limit=100"));
         loop {
@@ -110,7 +110,7 @@ impl Client {
     }
 }
 
-/// A caller's `Authorization`.
+/// Adds a caller's `Authorization` header.
 fn authorized(request: reqwest::RequestBuilder, caller: Option<&Caller>) -> reqwest::RequestBuilder {
     match caller {
         Some(caller) => request.bearer_auth(&caller.access),
@@ -118,7 +118,7 @@ fn authorized(request: reqwest::RequestBuilder, caller: Option<&Caller>) -> reqw
     }
 }
 
-/// A member of an answer that is a string.
+/// A string member of an answer.
 #[track_caller]
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is no string")).to_owned()

@@ -18,7 +18,7 @@ A client treats them as it treats the code of the same status.
 |---|---|---|---|
 ";
 
-/// The whole page.
+/// Builds the whole page.
 pub fn document() -> String {
     let mut page = INTRODUCTION.to_owned();
     for code in Code::ALL {

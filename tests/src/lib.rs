@@ -1,6 +1,6 @@
-//! Helpers of the end-to-end tests: a running stack, clients, and answers that can be asked about.
+//! Helpers of the end-to-end tests: a running stack, clients, and answers with checks.
 
-// A helper that fails fails the test that called it.
+// A panic in a helper fails the test that called it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
 mod answer;

@@ -1,11 +1,11 @@
-//! The stack's Secrets Manager, as ops call it.
+//! The stack's Secrets Manager, called as an operator calls it.
 
 use serde_json::{Value, json};
 
 use crate::World;
 
 impl World {
-    /// A call about the secret with this logical id, with further members; where it is refused, what the refusal says.
+    /// Makes a call about the secret with this logical id, with further members. The error is the message of the refusal.
     pub async fn secrets_manager(&self, operation: &str, secret: &str, members: Value) -> Result<Value, String> {
         let mut request = json!({"SecretId": self.secret_arn(secret)});
         let Value::Object(members) = members else { panic!("{members} are no members") };
@@ -13,7 +13,7 @@ impl World {
         self.aws("secretsmanager", &format!("secretsmanager.{operation}"), &request).await
     }
 
-    /// The content of a secret in force.
+    /// The current content of a secret.
     pub async fn secret(&self, secret: &str) -> Value {
         let found = self.secrets_manager("GetSecretValue", secret, json!({})).await.unwrap();
         serde_json::from_str(found["SecretString"].as_str().unwrap()).unwrap()

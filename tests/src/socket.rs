@@ -13,7 +13,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::{Caller, World, asyncapi};
 
-/// How long a message may take that has to come.
+/// How long to wait for an expected message.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An open connection.
@@ -28,7 +28,7 @@ pub struct Socket {
 pub struct Refused {
     /// Status.
     pub status: u16,
-    /// The body as JSON, if it is.
+    /// The body as JSON, if it is JSON.
     pub body: Value,
 }
 
@@ -49,12 +49,12 @@ impl World {
         }
     }
 
-    /// Opens a connection for someone.
+    /// Opens a connection for a caller.
     pub async fn connect(&self, caller: &Caller) -> Socket {
         self.connect_with(caller, "").await
     }
 
-    /// Opens a connection for someone with this query.
+    /// Opens a connection for a caller with this query.
     pub async fn connect_with(&self, caller: &Caller, query: &str) -> Socket {
         let authorization = format!("Bearer {}", caller.access);
         self.handshake(query, &[("authorization", &authorization)]).await.unwrap_or_else(|refused| panic!("{refused:?}"))
@@ -67,28 +67,28 @@ impl Socket {
         self.send_text(&message.to_string()).await;
     }
 
-    /// Sends a message over a connection that may have been closed; whether it could be sent.
+    /// Sends a message over a connection that may have been closed. Returns whether it could be sent.
     pub async fn try_send(&mut self, message: &Value) -> bool {
         self.stream.send(Message::text(message.to_string())).await.is_ok()
     }
 
-    /// Sends text that may be no message at all.
+    /// Sends text that may not be a valid message.
     pub async fn send_text(&mut self, text: &str) {
         self.stream.send(Message::text(text)).await.unwrap();
     }
 
-    /// The next message, which has to be as the AsyncAPI document says; `None` where the connection has been closed instead.
+    /// The next message, which must match the AsyncAPI document. `None` if the connection has been closed instead.
     pub async fn next(&mut self) -> Option<Value> {
         self.next_within(PATIENCE).await.unwrap_or_else(|_| panic!("nothing came for {PATIENCE:?}"))
     }
 
-    /// The next message if it comes within this time, or an error.
+    /// The next message, or an error if it does not come within this time.
     pub async fn next_within(&mut self, patience: Duration) -> Result<Option<Value>, Elapsed> {
         let frame = self.next_frame(patience).await?;
         Ok(frame.map(|frame| serde_json::from_str(&frame).unwrap()))
     }
 
-    /// The next message as it is sent if it comes within this time, or an error.
+    /// The text of the next message, or an error if it does not come within this time.
     pub async fn next_frame(&mut self, patience: Duration) -> Result<Option<String>, Elapsed> {
         tokio::time::timeout(patience, async {
             loop {
@@ -117,13 +117,13 @@ impl Socket {
         }
     }
 
-    /// Sends a message and gives the next one, which must be of this type.
+    /// Sends a message and returns the next one, which must be of this type.
     pub async fn ask(&mut self, message: &Value, kind: &str) -> Value {
         self.send(message).await;
         self.expect(kind).await
     }
 
-    /// Sends a message and gives the next one that is none of these types.
+    /// Sends a message and returns the next one that has none of these types.
     pub async fn ask_amid(&mut self, message: &Value, amid: &[&str]) -> Value {
         self.send(message).await;
         loop {

@@ -17,14 +17,14 @@ pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// A stack of its own for one test, on a free port, with its state in memory.
+/// A separate stack for one test, on a free port, with its state in memory.
 pub struct World {
     /// The stack.
     pub stack: Stack,
     client: Client,
 }
 
-/// What a client does can be done to the world.
+/// Gives a world the methods of a client.
 impl Deref for World {
     type Target = Client;
 
@@ -48,17 +48,17 @@ pub fn binaries() -> PathBuf {
 }
 
 impl World {
-    /// A stack whose limits are out of the way, lockouts too.
+    /// Starts a stack whose limits, lockouts too, do not get in the way.
     pub async fn start() -> Self {
         Self::with(&[("RateLimits", "login_lock=100000/1m,*=100000/1m")]).await
     }
 
-    /// A stack with these parameters.
+    /// Starts a stack with these parameters.
     pub async fn with(sets: &[(&str, &str)]) -> Self {
         Self::of(|options| options.sets = sets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()).await
     }
 
-    /// A stack with options of the test's own.
+    /// Starts a stack with options that the test changes.
     pub async fn of(change: impl FnOnce(&mut StackOptions)) -> Self {
         let binaries = tokio::task::spawn_blocking(binaries).await.unwrap();
         let mut options = StackOptions::new(root().join("template.yaml"), binaries);
@@ -66,13 +66,13 @@ impl World {
         Self::run(options).await
     }
 
-    /// A stack with these options, whose binaries are built.
+    /// Starts a stack with these options. Its binaries must be built.
     pub async fn run(options: StackOptions) -> Self {
         let stack = Stack::start(options).await.unwrap_or_else(|error| panic!("{error}"));
         Self { client: Client::new(stack.url()), stack }
     }
 
-    /// What a function, by its logical id, is built from here: its settings, and with them its tables.
+    /// Builds the platform of a function, by its logical id, in this process: its settings, and with them its tables.
     pub fn platform(&self, function: &str) -> Platform {
         let functions = &self.stack.deployment().functions;
         let found = functions.iter().find(|candidate| candidate.id == function);
@@ -80,14 +80,14 @@ impl World {
         Platform::new(self.stack.environment(found).into_iter().collect(), Clock::System)
     }
 
-    /// The token of the mail that a path sends when it is asked to with this address.
+    /// Asks a path for a mail to this address, and returns the token in the mail.
     pub async fn mailed_token(&self, path: &str, email: &str) -> String {
         let number = self.stack.outbox().mails().len();
         self.post(path, None, &json!({"email": email})).await.expect(202);
         self.token_from(number, email).await
     }
 
-    /// The token of the first mail with one, from this number on, which has to go to this address.
+    /// Returns the token of the first mail with one, from this number on. The mail must be addressed to this address.
     pub async fn token_from(&self, mut number: usize, email: &str) -> String {
         loop {
             let mail = self.stack.outbox().mail(number).await;
@@ -99,14 +99,14 @@ impl World {
         }
     }
 
-    /// The next calls of an operation (any, if it is `None`) that touch a table, by its logical id, fail.
+    /// Makes the next calls of an operation (any, if it is `None`) fail that touch a table, given by its logical id.
     pub fn fail(&self, table: &str, operation: Option<&str>, failure: Failure, times: usize) {
         let found = self.stack.deployment().tables.iter().find(|candidate| candidate.id == table);
         let name = found.unwrap_or_else(|| panic!("the template has no {table}")).name.clone();
         self.stack.aws().fail(Fault { operation: operation.map(str::to_owned), table: Some(name), failure, times });
     }
 
-    /// `DynamoDB` round trips that `work` makes.
+    /// Runs `work`. Returns its result and the `DynamoDB` round trips that it made.
     pub async fn round_trips<T>(&self, work: impl Future<Output = T>) -> (T, Vec<String>) {
         self.stack.calls().clear();
         let result = work.await;
@@ -116,7 +116,7 @@ impl World {
     }
 }
 
-/// The token in a mail, which stands on a line of its own.
+/// Finds the token in a mail, which is on a line of its own.
 fn token(mail: &Mail) -> Option<String> {
     let is_token = |line: &&str| line.len() == 80 && line.as_bytes()[36] == b'.';
     mail.text.lines().find(is_token).map(str::to_owned)

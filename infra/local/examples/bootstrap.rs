@@ -1,4 +1,4 @@
-//! A function for the local stack's own tests: it does what its event asks for, `{"do": "echo", …}`, also inside an HTTP event's body.
+//! A function for the local stack's own tests. It does what its event asks for, `{"do": "echo", …}`, also inside an HTTP event's body.
 
 #![allow(clippy::disallowed_methods, reason = "there is no platform here to read clock and environment")]
 
@@ -42,7 +42,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         "environment" => Ok(std::env::vars().map(|(name, value)| (name, json!(value))).collect()),
         "fail" => Err(text("message").into()),
         "hang" => {
-            // A process of its own must end with it.
+            // The child process must end with this one.
             let child = Command::new("sleep").arg("3600").spawn()?;
             std::fs::write(text("file"), format!("{} {}", std::process::id(), child.id()))?;
             loop {
@@ -60,7 +60,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
             if !text("started").is_empty() {
                 std::fs::write(text("started"), std::process::id().to_string())?;
             }
-            // Until the file is there: so tests decide how long it takes.
+            // Wait until the file exists, so that a test decides how long this takes.
             while !std::path::Path::new(text("file")).exists() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }

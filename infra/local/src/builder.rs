@@ -11,29 +11,29 @@ use std::process::{Command, ExitStatus};
 
 use crate::template::model::Deployment;
 
-/// Variables that `cargo run` and `cargo test` set for what they run. A cargo started from there must not see them:
-/// build scripts that watch them would run again, and rebuild what depends on them.
+/// Variables that `cargo run` and `cargo test` set for the programs they run. A cargo started from there must not see them. Otherwise build
+/// scripts that watch them would run again, and their dependents would be rebuilt.
 const OF_THE_RUNNING_PACKAGE: &[&str] = &["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_PACKAGE"];
 
 /// Why the functions could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// This program does not know where it is itself.
+    /// The program can't find its own path.
     #[error("the directory of the binaries can't be found: {0}")]
     NoDirectory(#[source] io::Error),
     /// Cargo could not be started.
     #[error("cargo can't be started: {0}")]
     NoCargo(#[source] io::Error),
-    /// Cargo has said what is wrong.
+    /// Cargo failed, and has printed its errors.
     #[error("the functions could not be built (cargo: {0})")]
     Failed(ExitStatus),
 }
 
-/// The directory in which cargo puts binaries of the profile that this program was built with.
+/// The directory of the binaries in the cargo profile that this program was built with.
 pub fn binaries_directory() -> Result<PathBuf, BuildError> {
     let mut directory = env::current_exe().map_err(BuildError::NoDirectory)?;
     directory.pop();
-    // Where tests are.
+    // Test binaries are in `deps`.
     if directory.ends_with("deps") {
         directory.pop();
     }
@@ -52,8 +52,8 @@ pub fn build_binaries<'n>(names: impl IntoIterator<Item = &'n str>, root: &Path,
         return Ok(());
     }
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
-    // The whole workspace, though only these binaries of it: cargo then gives dependencies the features that they have in `cargo run`
-    // and `cargo test --workspace`, and does not build the AWS SDK a second time.
+    // Build the whole workspace, though only these binaries of it. Then dependencies get the same features as in `cargo run` and `cargo
+    // test --workspace`, and cargo does not build the AWS SDK a second time.
     cargo.arg("build").arg("--workspace").arg("--manifest-path").arg(root.join("Cargo.toml"));
     // `target/debug` is the profile `dev` in `target`.
     match (binaries.parent(), binaries.file_name()) {

@@ -58,10 +58,10 @@ impl Cli {
     /// The template's path, from any directory of the project.
     pub(crate) fn template(&self) -> Result<PathBuf, String> {
         if let Some(template) = &self.template {
-            // Absolute, as what lies beside it is looked for too.
+            // Make it absolute, because the command also looks for files beside it.
             return std::path::absolute(template).map_err(|error| format!("{}: {error}", template.display()));
         }
-        // `cargo run` tells where the package is, wherever it was started.
+        // `cargo run` sets the package's directory, in any working directory.
         let starts = [env::current_dir().ok(), env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from)];
         let found = starts.iter().flatten().flat_map(|start| start.ancestors()).map(|directory| directory.join("template.yaml"));
         found.into_iter().find(|path| path.is_file()).ok_or_else(|| {
@@ -70,7 +70,7 @@ impl Cli {
         })
     }
 
-    /// The directory of what the stack keeps.
+    /// The directory of the stack's state.
     pub(crate) fn state_directory(&self, template: &Path) -> PathBuf {
         self.state.clone().unwrap_or_else(|| template.with_file_name(".local"))
     }

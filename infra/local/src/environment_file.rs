@@ -1,4 +1,4 @@
-//! The file by which a running stack tells `tally env` how to reach it.
+//! The file that tells `tally env` how to reach a running stack.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -12,9 +12,9 @@ use tally_local::{Stack, names};
 
 #[derive(Serialize, Deserialize)]
 struct Content {
-    /// Address of the APIs; if nothing listens there, the stack is gone.
+    /// Address of the APIs. If no program listens there, the stack is gone.
     address: String,
-    /// Logical id to variables.
+    /// Maps a logical id to the function's variables.
     functions: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -30,7 +30,7 @@ impl EnvironmentFile {
             functions: functions.iter().map(|function| (function.id.clone(), stack.environment(function))).collect(),
         };
         let path = path(state);
-        // One that a killed stack has left may have another mode.
+        // A file that a killed stack has left may have another mode.
         let _ = fs::remove_file(&path);
         let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let written = created.and_then(|mut file| file.write_all(&serde_json::to_vec_pretty(&content)?));

@@ -11,28 +11,28 @@ use crate::template::TemplateError;
 /// Why a stack could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
-    /// The port is taken.
+    /// Another program uses the port.
     #[error("port {0} is in use: end what listens there, or choose another port with --port")]
     PortInUse(u16),
-    /// Something of this machine failed.
+    /// A system call failed.
     #[error("{what}: {source}")]
     Machine {
-        /// What was tried.
+        /// The attempted action.
         what: &'static str,
-        /// What went wrong.
+        /// The system's error.
         source: io::Error,
     },
-    /// The template can't be brought up.
+    /// The template is not valid.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// A binary is not there.
+    /// A binary is missing.
     #[error("the binary of {function} is missing at {path}: build it with `cargo build --bin {binary}`, or leave --no-build away")]
     MissingBinary {
         /// Logical id.
         function: String,
-        /// Where it should be.
+        /// The path where it should be.
         path: PathBuf,
-        /// Its name.
+        /// The binary's name.
         binary: String,
     },
     /// The functions' binaries can't be built.
@@ -41,15 +41,15 @@ pub enum StackError {
     /// Tables, secrets or the endpoints for them failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// Functions can't start with the settings that they have.
+    /// Functions can't start with their settings.
     #[error("{}", .0.join("\n       "))]
     Settings(Vec<String>),
-    /// A function that is to be invoked at the start failed.
+    /// A function that the template invokes at the start failed.
     #[error("{function}, which the template invokes at the start: {source}")]
     InvokeOnStart {
         /// Logical id.
         function: String,
-        /// What went wrong.
+        /// The function's error.
         source: InvokeError,
     },
 }

@@ -1,4 +1,4 @@
-//! The one port that clients see: WebSocket connections under the stage's path, the HTTP API everywhere else.
+//! The one port for clients: WebSocket connections under the stage's path, the HTTP API everywhere else.
 
 use std::net::SocketAddr;
 
@@ -16,8 +16,8 @@ use crate::websocket_api::WebSocketServer;
 /// Hands each request to its API.
 #[derive(Clone)]
 pub(crate) struct Front {
-    /// What clients may call this port, with its number where it is not 80. A page whose own name is made to lead here, by DNS, names
-    /// another host: its browser must get nothing of what the user may do here.
+    /// Names by which clients may call this port, with its number unless it is 80. An attacker may point the DNS name of a page at this
+    /// machine. Its requests then name another host, so the browser must get no access to the user's APIs.
     pub hosts: Vec<String>,
     pub http: HttpApiServer,
     /// The WebSocket API and its stage.
@@ -40,7 +40,7 @@ impl Front {
 }
 
 impl Front {
-    /// Whether the one `Host`, and the URL's own where the request line has one, are names of this port.
+    /// Whether the one `Host` header names this port. If the request line has an absolute URL, its host must do so too.
     fn is_for_us<B>(&self, request: &Request<B>) -> bool {
         let mut named = request.headers().get_all(HOST).iter().map(HeaderValue::as_bytes);
         let (Some(host), None) = (named.next(), named.next()) else { return false };
@@ -58,7 +58,7 @@ impl Front {
     }
 }
 
-/// The names of the port: those of this machine, and `others` with the port added where they have none. On port 80 it may be left away.
+/// The names of the port: those of this machine and `others`, each with the port added. On port 80 the port may be left out.
 pub(crate) fn hosts(port: u16, others: &[String]) -> Vec<String> {
     let own = ["localhost", "127.0.0.1", "[::1]"].map(str::to_owned);
     let names = own.iter().chain(others);
@@ -66,7 +66,7 @@ pub(crate) fn hosts(port: u16, others: &[String]) -> Vec<String> {
     if port == 80 {
         hosts.extend(own.clone());
     }
-    // A tunnel or a proxy may pass on a name that has another port, or none.
+    // A tunnel or a proxy may pass on a name with another port, or with none.
     hosts.extend(others.iter().cloned());
     hosts
 }

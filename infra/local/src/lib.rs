@@ -1,4 +1,4 @@
-//! The local stack: what template.yaml describes, brought up on this machine.
+//! The local stack: it runs the resources of template.yaml on this machine.
 //!
 //! ```text
 //! template/       template.yaml and samconfig.toml -> model::Deployment; the rest knows only that
@@ -9,11 +9,11 @@
 //! front           the one port of both APIs
 //! options, stack  all of it, started and ended together
 //! builder         cargo builds the functions' binaries
-//! names           what is said of a name that does not exist
+//! names           the message for an unknown name
 //! open_files      the limit of open files, raised
 //! ```
 //!
-//! `main.rs` makes of it the command `tally`; tests start a [`Stack`] each, on a free port.
+//! `main.rs` turns it into the command `tally`. Each test starts a [`Stack`] of its own, on a free port.
 
 pub mod aws;
 pub mod builder;

@@ -1,4 +1,4 @@
-//! `cargo run`: builds the functions, brings template.yaml up, and ends it all on Ctrl-C.
+//! `cargo run`: builds the functions, starts the stack of template.yaml, and ends it on Ctrl-C.
 
 mod cli;
 mod environment_file;
@@ -18,7 +18,7 @@ use environment_file::EnvironmentFile;
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    // Dependencies that log have nothing to say to who runs this.
+    // Log lines of dependencies do not help a user of this command.
     let level = if cli.verbose { LevelFilter::INFO } else { LevelFilter::WARN };
     tracing_subscriber::fmt()
         .with_max_level(level)
@@ -65,7 +65,7 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     }
     say("Ending.");
     drop(environment_file);
-    // Who asks twice does not want to wait.
+    // A user who asks twice does not want to wait.
     tokio::select! {
         () = stack.shutdown() => {}
         () = end_signal()? => {}
@@ -79,11 +79,11 @@ fn announce(stack: &Stack) {
     lines.extend(stack.websocket_url().map(|url| format!("  WebSocket  {url}")));
     lines.extend([format!("  Logs       {}", stack.logs().display()), String::new()]);
     lines.extend(stack.deployment().welcome.iter().map(|line| format!("  {line}")));
-    // Whoever has read the first line and closed the pipe still wants the stack.
+    // A reader that closes the pipe after the first line still wants the stack to run.
     let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
 }
 
-/// Says of each mail where it lies, for as long as it is polled.
+/// Prints the path of each new mail, for as long as it is polled.
 async fn tell_of_mail(outbox: &Outbox) {
     for number in 0.. {
         let mail = outbox.mail(number).await;
@@ -91,12 +91,12 @@ async fn tell_of_mail(outbox: &Outbox) {
     }
 }
 
-/// Tells the terminal, which may be gone.
+/// Prints a line to the terminal, which may be gone.
 fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Ctrl-C, `kill`, or the terminal closes.
+/// Waits for Ctrl-C, `kill`, or the end of the terminal.
 fn end_signal() -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

@@ -1,9 +1,9 @@
-//! What is said of a name that does not exist: the nearest one that does, and all of them.
+//! The message for an unknown name: it gives the nearest known name, and all of them.
 
-/// Similarity (Jaro) from which on one name may be a slip of the pen for another.
+/// Least similarity (Jaro) at which one name may be a misspelling of another.
 const SIMILAR: f64 = 0.7;
 
-/// There is no parameter `Levle`: did you mean `Level`? There are: Level, Stage.
+/// Makes the message, such as "There is no parameter `Levle`: did you mean `Level`? There are: Level, Stage."
 pub fn unknown<'n>(what: &str, name: &str, known: impl IntoIterator<Item = &'n str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     let lower = name.to_lowercase();

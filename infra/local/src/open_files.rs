@@ -1,12 +1,12 @@
-//! The limit of open files. A connection, a pipe of a function and a file are one each, and a shell's usual limit (1,024 on Linux, 256
-//! on macOS) is below what a stack under load has.
+//! The limit of open files. Each connection, each pipe of a function and each file counts. A shell's usual limit (1,024 on Linux, 256 on
+//! macOS) is too low for a stack under load.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What macOS allows a process where its hard limit is none: `OPEN_MAX`.
+/// The most that macOS allows a process if it has no hard limit: `OPEN_MAX`.
 const MACOS_MOST: u64 = 10_240;
 
-/// Raises this process's soft limit to the hard one, or as near to it as the system lets it. The functions inherit it.
+/// Raises this process's soft limit to the hard limit, or as near to it as the system allows. The functions inherit it.
 pub fn raise() {
     let limit = getrlimit(Resource::Nofile);
     let is_raised = |most: Option<u64>| setrlimit(Resource::Nofile, Rlimit { current: most, maximum: limit.maximum }).is_ok();

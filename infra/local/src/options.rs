@@ -1,4 +1,4 @@
-//! What a stack is to be.
+//! Options of a stack.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,28 +11,28 @@ use crate::template::model::Deployment;
 use crate::template::{self, Source, TemplateError};
 use crate::websocket_api::WebSocketLimits;
 
-/// What to bring up, and how.
+/// The stack to start, and its settings.
 #[derive(Debug, Clone)]
 pub struct StackOptions {
     /// Path of template.yaml.
     pub template: PathBuf,
-    /// Path of samconfig.toml, for the parameters; without it they have their defaults.
+    /// Path of samconfig.toml, for the parameters. Without it they have their defaults.
     pub samconfig: Option<PathBuf>,
     /// The environment in samconfig.toml.
     pub config_env: String,
-    /// Parameter values that come before those of samconfig.toml.
+    /// Parameter values that override those of samconfig.toml.
     pub sets: Vec<(String, String)>,
     /// Where tables, secrets, mail and logs are kept.
     pub state: State,
-    /// Port of the HTTP and WebSocket APIs; `None` takes a free one.
+    /// Port of the HTTP and WebSocket APIs. `None` takes a free one.
     pub port: Option<u16>,
     /// Names by which clients reach the port, beside `localhost` and this machine's addresses.
     pub hosts: Vec<String>,
-    /// Whether the start fails where a function cannot start with its settings. It starts each of them once, some seconds in all.
+    /// Whether the stack starts each function once, which takes some seconds in all, and fails if one can't start with its settings.
     pub tries_functions: bool,
     /// Directory of the functions' binaries.
     pub binaries: PathBuf,
-    /// The only functions that there are, by their binaries' names; `None`: all of the template's.
+    /// The only functions to run, by their binaries' names. `None` runs all of the template's.
     pub only: Option<Vec<String>>,
     /// Variables that every function gets beside the template's.
     pub environment: BTreeMap<String, String>,
@@ -43,7 +43,7 @@ pub struct StackOptions {
 }
 
 impl StackOptions {
-    /// A stack as tests want it: in memory, on a free port, with the environment `local` of the samconfig.toml beside the template.
+    /// Options for a test: state in memory, a free port, and the environment `local` of the samconfig.toml beside the template.
     pub fn new(template: impl Into<PathBuf>, binaries: impl Into<PathBuf>) -> StackOptions {
         let template = template.into();
         StackOptions {
@@ -63,15 +63,15 @@ impl StackOptions {
         }
     }
 
-    /// Builds the binaries that the template names, in the workspace that the template is the root of. Cargo's output passes through.
+    /// Builds the binaries that the template names, in the workspace at the template's directory. Cargo's output passes through.
     pub fn build(&self) -> Result<(), StackError> {
-        // Which binaries there are does not depend on the URL.
+        // The set of binaries does not depend on the URL.
         let deployment = self.deployment("http://127.0.0.1")?;
         let root = self.template.parent().unwrap_or(Path::new("."));
         Ok(builder::build(&deployment, root, &self.binaries)?)
     }
 
-    /// What the template says where the HTTP API is at `url`, as far as it is wanted.
+    /// The resolved template for an HTTP API at `url`, without the functions that are not wanted.
     pub(crate) fn deployment(&self, url: &str) -> Result<Deployment, TemplateError> {
         let mut deployment = template::load(&self.source(url))?;
         if let Some(only) = &self.only {
@@ -80,7 +80,7 @@ impl StackOptions {
         Ok(deployment)
     }
 
-    /// The template, as it is where the HTTP API is at `url`.
+    /// The source of the template for an HTTP API at `url`.
     pub fn source(&self, url: &str) -> Source {
         Source {
             template: self.template.clone(),

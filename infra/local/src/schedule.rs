@@ -1,4 +1,4 @@
-//! Functions that the clock invokes, as `EventBridge` does by their `Schedule` events.
+//! Invokes functions at intervals, as `EventBridge` does by their `Schedule` events.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use crate::lambda::Functions;
 use crate::template::model::Function;
 
-/// The schedules, which end when this is dropped.
+/// The running schedules. They end when this is dropped.
 pub(crate) struct Schedules {
     _tasks: JoinSet<()>,
 }
 
 impl Schedules {
-    /// Invokes every function that has a schedule at its pace, for the first time when that has passed once.
+    /// Invokes every scheduled function at its interval. The first invocation comes after one interval.
     pub(crate) fn start(functions: &[Function], invoker: &Functions) -> Schedules {
         let mut tasks = JoinSet::new();
         for function in functions {

@@ -1,4 +1,4 @@
-//! An HTTP/1.1 server on a listener: accepts, hands requests to one handler, and ends without leaving connections behind.
+//! An HTTP/1.1 server on a listener. It accepts connections, hands requests to one handler, and leaves no connections behind at its end.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -17,12 +17,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// How long requests in progress may take once the server is to end.
+/// How long requests in progress may take after the server has been asked to end.
 const GRACE: Duration = Duration::from_secs(1);
-/// Where accepting fails (no file descriptor is left, say), trying again at once would only burn time.
+/// If accepting fails (no file descriptor is left, for example), trying again at once would only burn time.
 const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(100);
 
-/// A running server; dropping it breaks off its connections.
+/// A running server. Dropping it breaks off its connections.
 pub(crate) struct Server {
     /// Dropping it asks the server to end.
     running: watch::Sender<()>,
@@ -38,7 +38,7 @@ impl Drop for AbortOnDrop {
 }
 
 impl Server {
-    /// Answers what arrives at `listener` with `handler`, which may upgrade connections.
+    /// Starts a server that answers requests at `listener` with `handler`. The handler may upgrade connections.
     pub(crate) fn start<H, F>(listener: TcpListener, handler: H) -> Server
     where
         H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
@@ -49,7 +49,7 @@ impl Server {
         Server { running, task }
     }
 
-    /// Ends the server: no new connections, a moment for the requests in progress.
+    /// Ends the server: it accepts no new connections, and requests in progress have a moment.
     pub(crate) async fn shutdown(mut self) {
         drop(self.running);
         let _ = (&mut self.task.0).await;
@@ -86,7 +86,7 @@ where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
-    // Answers are written in one piece: waiting for more would only delay them.
+    // Answers are written in one piece, so Nagle's algorithm would only delay them.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
         let answer = handler(request, peer);
@@ -101,7 +101,7 @@ where
             connection.await
         }
     };
-    // A client that goes away is no news.
+    // A client that closes its connection is normal.
     if let Err(error) = end {
         tracing::debug!("the connection of {peer} broke off: {error}");
     }

@@ -1,4 +1,4 @@
-//! A running stack: everything of a template, brought up together and ended together.
+//! A running stack: all parts of a template, started together and ended together.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,7 +22,7 @@ use crate::template;
 use crate::template::model::{Deployment, Function};
 use crate::websocket_api::WebSocketServer;
 
-/// A running stack. End it with [`Stack::shutdown`]; dropping it ends it too, but does not wait for that.
+/// A running stack. End it with [`Stack::shutdown`]. Dropping it ends it too, but does not wait for the end.
 pub struct Stack {
     deployment: Deployment,
     url: String,
@@ -33,12 +33,12 @@ pub struct Stack {
     schedules: Schedules,
     aws: Aws,
     logs: PathBuf,
-    // The last field: what lies in it is in use until all else is gone.
+    // The last field: its files are in use until every other part is gone.
     _temporary: Option<TempDir>,
 }
 
 impl Stack {
-    /// Brings everything up. When this returns, the stack answers requests and its start functions have run.
+    /// Starts all parts. When this returns, the stack answers requests and its start functions have run.
     pub async fn start(options: StackOptions) -> Result<Stack, StackError> {
         let (listener, url) = listen(options.port).await?;
         let deployment = options.deployment(&url)?;
@@ -58,7 +58,7 @@ impl Stack {
         let mut function_environment = options.environment;
         function_environment.extend(aws::environment(aws_address, &credentials));
         if let Some(api) = &deployment.websocket_api {
-            // The address of a WebSocket API has its stage, here as on AWS.
+            // The address of a WebSocket API includes its stage, here as on AWS.
             let endpoint = format!("http://{aws_address}/{}", api.stage);
             function_environment.insert("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI".to_owned(), endpoint);
         }
@@ -84,7 +84,7 @@ impl Stack {
         let aws = Aws::start(aws_listener, credentials, settings).await?;
         let front = Front {
             hosts,
-            // Without an HTTP API there are no routes, so that every path is one that is not found.
+            // Without an HTTP API there are no routes, so every path answers that it is not found.
             http: HttpApiServer::new(deployment.http_api.clone().unwrap_or_default(), functions.clone()),
             websocket: deployment.websocket_api.as_ref().map(|api| api.stage.clone()).zip(websocket.clone()),
         };
@@ -120,7 +120,7 @@ impl Stack {
         Some(format!("{}/{}", template::websocket_url(&self.url), api.stage))
     }
 
-    /// What the template says.
+    /// The resolved template.
     pub fn deployment(&self) -> &Deployment {
         &self.deployment
     }
@@ -155,14 +155,14 @@ impl Stack {
         &self.logs
     }
 
-    /// The variables with which a function runs against this stack from outside, under `cargo lambda watch` for one.
+    /// The variables with which a function runs against this stack from outside, for example under `cargo lambda watch`.
     pub fn environment(&self, function: &Function) -> BTreeMap<String, String> {
         let mut variables = function.environment.clone();
         variables.extend(self.function_environment.clone());
         variables
     }
 
-    /// Ends everything: requests in progress have a moment, functions are killed, tables are closed.
+    /// Ends the stack: gives requests in progress a moment, kills the functions, closes the tables.
     pub async fn shutdown(self) {
         self.front.shutdown().await;
         drop(self.schedules);
@@ -173,7 +173,7 @@ impl Stack {
         self.aws.shutdown().await;
     }
 
-    /// Starts each function once: on AWS, one that can't use its settings would be found out by the first who needs it.
+    /// Starts each function once, to find functions that can't use their settings. On AWS, the first caller would find them.
     async fn try_functions(&self) -> Result<(), StackError> {
         let at_once = std::thread::available_parallelism().map_or(2, usize::from);
         let functions = self.deployment.functions.iter();
@@ -203,8 +203,7 @@ impl Stack {
     }
 }
 
-/// Takes the port, and says by which URL it is reached.
-/// `LoginFunction and 3 more can't start: …`.
+/// Gives `LoginFunction and 3 more can't start: …`.
 fn cannot_start(reason: &str, mut functions: Vec<String>) -> String {
     functions.sort();
     let more = functions.len().saturating_sub(1);
@@ -213,6 +212,7 @@ fn cannot_start(reason: &str, mut functions: Vec<String>) -> String {
     format!("{who} can't start: {reason}")
 }
 
+/// Opens the port and returns the URL that clients reach it by.
 async fn listen(port: Option<u16>) -> Result<(TcpListener, String), StackError> {
     let listener = TcpListener::bind(("127.0.0.1", port.unwrap_or(0))).await.map_err(|error| match (error.kind(), port) {
         (io::ErrorKind::AddrInUse, Some(port)) => StackError::PortInUse(port),
@@ -222,7 +222,7 @@ async fn listen(port: Option<u16>) -> Result<(TcpListener, String), StackError> 
     Ok((listener, format!("http://{address}")))
 }
 
-/// Logs lie beside the tables, or, if those are in memory, in a directory that goes with the stack.
+/// The directory of logs. It is beside the tables, or, if those are in memory, it is deleted with the stack.
 fn log_directory(state: &State) -> Result<(PathBuf, Option<TempDir>), StackError> {
     match state {
         State::Directory(directory) => Ok((aws::log_directory(directory)?, None)),

@@ -86,7 +86,7 @@ async fn invocations_at_the_same_time_have_processes_of_their_own_up_to_the_limi
     let file = setup.path("go");
     let all = join_all((0..5).map(|_| setup.invoke(json!({"do": "wait", "file": file}))));
     let release = async {
-        // All that can run are running when three have started; their number does not grow.
+        // At most three can run. Their number must not grow in this time.
         tokio::time::sleep(Duration::from_millis(300)).await;
         std::fs::write(&file, "").unwrap();
     };
@@ -103,7 +103,7 @@ async fn asynchronous_invocations_run_in_order() {
         let payload = json!({"do": "append", "file": file, "text": text}).to_string();
         setup.functions.invoke_async("Tested", payload.into()).unwrap();
     }
-    // The line is one, so this comes after them.
+    // All invocations wait in one queue, so this one comes after the others.
     setup.pid().await;
     assert_eq!(std::fs::read_to_string(file).unwrap(), "abcd");
 }
@@ -217,7 +217,7 @@ async fn a_process_sees_its_own_variables_and_those_of_lambda_but_not_the_stacks
 async fn what_a_function_writes_is_in_its_log() {
     let setup = start(|_, _| {}).await;
     setup.invoke(json!({"do": "print", "text": "to stdout"})).await.unwrap();
-    // A process that has ended has been read to its end.
+    // At shutdown, the output of an ended process is read to its end.
     setup.functions.shutdown().await;
     let log = setup.log();
     assert!(log.contains("to stdout\n") && log.contains("to stderr, \u{fffd} not UTF-8\n"), "{log}");

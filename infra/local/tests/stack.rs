@@ -1,4 +1,4 @@
-//! Whole stacks, brought up from a template as `cargo run` does it.
+//! Whole stacks, started from a template as `cargo run` does it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "this is a test")]
 
@@ -166,7 +166,7 @@ async fn functions_have_their_parameters_and_find_the_aws_endpoints() {
     assert_eq!(variables["PUBLIC_URL"], stack.url());
     assert_eq!(variables["LEVEL"], "middle");
     assert_eq!(variables["ITEMS"], "tally-local-Items");
-    // From outside, the same function runs with the same variables, but those that Lambda itself sets.
+    // From outside, the same function runs with the same variables, except those that Lambda itself sets.
     let function = stack.deployment().functions.iter().find(|function| function.id == "Tasks").unwrap();
     let outside = stack.environment(function);
     for name in ["ITEMS", "LEVEL", "PUBLIC_URL", "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
@@ -289,7 +289,7 @@ async fn another_host_is_not_answered_for() {
     }
 }
 
-/// The command itself, with its first lines read up to the one that says it is ready.
+/// The command itself. Its first lines have been read, up to the one that says it is ready.
 struct Tally(Child);
 
 impl Tally {
@@ -327,7 +327,7 @@ impl Drop for Tally {
 async fn however_the_command_ends_its_functions_end_and_it_can_start_again() {
     binaries();
     let directory = TempDir::new().unwrap();
-    // The command looks for binaries beside itself, where examples have a directory of their own.
+    // The command looks for binaries beside itself. Examples have a directory of their own there.
     write(directory.path(), &TEMPLATE.replace("Binary: bootstrap", "Binary: examples/bootstrap"));
     let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     for (signal, success) in [("-KILL", false), ("-TERM", true), ("-INT", true), ("-HUP", true)] {

@@ -1,4 +1,4 @@
-//! Templates as a whole: what they say is what the stack would run.
+//! Whole templates: each must become what the stack would run.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "this is a test")]
 
@@ -222,7 +222,7 @@ fn conditions_decide_what_there_is() {
     assert_eq!(dev.outputs.keys().collect::<Vec<_>>(), ["Url"]);
 }
 
-/// Changes one piece of the template, and checks what is said of it.
+/// Changes one piece of the template, and checks the error.
 fn check_error(from: &str, to: &str, expected: &str) {
     assert!(TEMPLATE.contains(from), "{from}");
     let error = load(&TEMPLATE.replace(from, to), &[]).unwrap_err();
@@ -241,7 +241,7 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
     check_error("USERS: !Ref Users", "USERS: !Ref Named", "`Named` is left out by its condition `Either`");
     check_error("USERS: !Ref Users", "USERS: !ImportValue x", "USERS.Fn::ImportValue: this intrinsic function is not known");
     check_error("USERS: !Ref Users", "USERS: !GetAtt Users.Size", "the local stack does not know the attribute `Size` of Users");
-    // What an alias calls keeps the values of parameters that an update has changed; there is none here.
+    // On AWS, an alias goes on calling a version with the old parameter values after an update. The local stack has no aliases.
     check_error("Timeout: 900", "Timeout: 900, AutoPublishAlias: live", "Resources.Worker.Properties.AutoPublishAlias: unknown field");
     check_error("AWS::Logs::LogGroup", "AWS::Logs::LogGruop", "Resources.Logs: the resource type `AWS::Logs::LogGruop` is not known");
     check_error(

@@ -1,4 +1,4 @@
-//! Why there is no reply, or only part of one.
+//! Reasons why there is no reply, or only part of one.
 
 use std::fmt;
 
@@ -8,40 +8,40 @@ use platform::problem::Problem;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{fault}: {detail}")]
 pub struct ProviderError {
-    /// What kind of failure it is.
+    /// The kind of failure.
     pub fault: Fault,
-    /// Whether the model had begun to write: then there is something to pay, and there may be text.
+    /// Whether the model had begun to write. Then there is a cost, and there may be text.
     pub produced: bool,
-    /// For the log: never a key, nor what anybody said.
+    /// For the log. It has neither a key nor any text of the conversation.
     pub detail: String,
 }
 
-/// What can go wrong with a call.
+/// The kinds of failure of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The model has more to do than it can.
+    /// The model is overloaded.
     Overloaded,
-    /// This deployment has asked more than it may.
+    /// This deployment has exceeded its rate limit.
     RateLimited,
-    /// Nothing came for too long.
+    /// The provider sent nothing for too long.
     TimedOut,
-    /// There is no connection, or it broke.
+    /// The connection could not be made, or it broke.
     Unreachable,
     /// The provider says that it has failed.
     Failing,
-    /// What came is not what the protocol says, or not all of it.
+    /// The answer breaks the protocol or is incomplete.
     Broken,
-    /// It was not asked, because it has failed so often just now.
+    /// The model was not asked, because it has failed often in a row just now.
     CircuitOpen,
-    /// There is no key to ask with.
+    /// There is no key for the provider.
     NoKey,
-    /// The key may not do this, or is not paid for.
+    /// The key lacks the permission, or its account is not paid.
     KeyRefused,
     /// The provider has no such model.
     UnknownModel,
-    /// The request is longer than the model, or the provider, takes.
+    /// The request is longer than the model or the provider accepts.
     ContextTooLong,
-    /// The provider's filter refuses what was said, or what the model would say.
+    /// The provider's filter refuses the input, or the model's output.
     ContentRefused,
     /// The request is wrong.
     RequestRefused,
@@ -55,7 +55,7 @@ impl ProviderError {
 }
 
 impl Fault {
-    /// Whether this is the provider's trouble, and not that of the request or the key.
+    /// Whether the provider is at fault, and not the request or the key.
     pub(crate) fn is_outage(self) -> bool {
         matches!(self, Self::Overloaded | Self::TimedOut | Self::Unreachable | Self::Failing | Self::Broken)
     }
@@ -81,14 +81,14 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What a user learns of it; the log has why.
+/// The problem that a user sees. The log has the reason.
 impl From<ProviderError> for Problem {
     fn from(error: ProviderError) -> Self {
         tracing::error!(%error, produced = error.produced, "no reply, or not all of it");
         match error.fault {
             Fault::ContextTooLong => Problem::context_too_long(),
             Fault::ContentRefused => Problem::content_refused(),
-            // The operator mends these: another attempt does not help.
+            // The operator has to fix these: another attempt does not help.
             Fault::KeyRefused | Fault::UnknownModel | Fault::RequestRefused => Problem::provider_rejected(),
             _ => Problem::unavailable(),
         }

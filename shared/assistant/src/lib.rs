@@ -1,6 +1,6 @@
-//! The models that write replies, behind one trait. Only what talks to a model depends on this crate.
+//! The models that write replies, behind one trait. Only code that talks to a model depends on this crate.
 //!
-//! - [`Provider`]: one streaming call, whoever answers it; [`provider`] chooses by the setting `AI_PROVIDER`
+//! - [`Provider`]: one streaming call to any model; [`provider`] chooses by the setting `AI_PROVIDER`
 //! - [`Anthropic`]: Claude, by the Messages API
 //! - [`Lorem`]: the provider that needs no account and costs nothing
 
@@ -30,7 +30,7 @@ pub fn provider(platform: &Platform) -> Result<Box<dyn Provider>, ConfigError> {
     }
 }
 
-/// Whether [`provider`] can use its settings; makes nothing, and needs no key.
+/// Checks whether [`provider`] can use its settings. It makes no provider, and needs no key.
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     match config.get("AI_PROVIDER") {
         Some("anthropic") => Anthropic::check(config),

@@ -1,5 +1,5 @@
-//! `lorem`: 50 to 120 words of lorem ipsum, word by word. It needs no account, costs nothing and says the same under
-//! the same seed, so that everything around a model can be built and tested without one.
+//! `lorem`: 50 to 120 words of lorem ipsum, word by word. It needs no account, costs nothing, and writes the same reply for the same
+//! seed. So all code around a model can be built and tested without one.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use tokio::time::{Instant, sleep_until};
 use crate::provider::{Event, Events, Provider};
 use crate::request::{Content, Request, Turn};
 
-/// Milliseconds between two words where `LOREM_WORD_MILLISECONDS` does not say.
+/// Default of `LOREM_WORD_MILLISECONDS`, the milliseconds between two words.
 const WORD_MILLISECONDS: u64 = 25;
 
-/// How every reply begins; the rest is drawn.
+/// The first words of every reply; the rest is drawn at random.
 const OPENING: [&str; 5] = ["Lorem", "ipsum", "dolor", "sit", "amet,"];
 
 const WORDS: &str = "ad adipiscing aliqua aliquip anim aute cillum commodo consectetur consequat culpa cupidatat deserunt \
@@ -23,7 +23,7 @@ const WORDS: &str = "ad adipiscing aliqua aliquip anim aute cillum commodo conse
     irure labore laboris magna minim mollit nisi nostrud nulla occaecat officia pariatur proident quis \
     sunt tempor ullamco veniam";
 
-/// The provider. A token of its model is a word: what stands between white space, in what it reads and in what it writes.
+/// The provider. A token of its model is a word, delimited by white space, in its input and in its output.
 #[derive(Debug, Clone)]
 pub struct Lorem {
     pause: Duration,
@@ -31,8 +31,8 @@ pub struct Lorem {
 }
 
 impl Lorem {
-    /// Settings: `LOREM_WORD_MILLISECONDS` between two words (default 25, 0 is as fast as it goes), and `LOREM_SEED`,
-    /// a whole number under which every reply is the same one; unset, each is drawn from its own id.
+    /// Settings: `LOREM_WORD_MILLISECONDS` between two words (default 25; 0 means no pause), and `LOREM_SEED`, a whole number that
+    /// makes every reply the same. Without it, each reply is drawn from its own id.
     pub fn from_config(config: &Config) -> Result<Self, ConfigError> {
         let number = |name| {
             let parse = |text: &str| text.parse().map_err(|_| invalid(name, text, "it must be a whole number"));
@@ -61,8 +61,8 @@ impl Provider for Lorem {
                 due += pause;
                 let due = due;
                 async move {
-                    // On absolute instants: the pace does not drift with the time that a reader takes. Without a pause
-                    // there is nothing to sleep for, and sleeping would round up to the timer's millisecond.
+                    // The sleep ends at an absolute instant, so the time that a reader takes does not shift the pace. Without a pause
+                    // there is nothing to sleep for, and a sleep would round up to the millisecond of the timer.
                     if !pause.is_zero() {
                         sleep_until(due).await;
                     }
@@ -93,7 +93,7 @@ fn tokens(text: &str) -> u64 {
     text.split_whitespace().count() as u64
 }
 
-/// The words of a reply, each with the white space before it: sentences of 4 to 13 words, now and then a comma.
+/// The words of a reply, each with the white space before it. They form sentences of 4 to 13 words, with a comma now and then.
 fn words(seed: u64) -> Vec<String> {
     let vocabulary: Vec<_> = WORDS.split(' ').collect();
     let mut draw = SplitMix(seed);
@@ -125,7 +125,7 @@ fn capitalised(word: &str) -> String {
     first.to_ascii_uppercase() + rest
 }
 
-/// A seed from an id: FNV-1a, which is the same on every machine and in every version of the standard library.
+/// A seed from an id. FNV-1a gives the same seed on every machine and in every version of the standard library.
 fn seed_of(id: &str) -> u64 {
     id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

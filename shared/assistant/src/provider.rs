@@ -1,5 +1,5 @@
-//! One streaming call to a model: a conversation in, events out. Shaped after the Anthropic Messages API, which says what a
-//! call takes while it goes on and why it stopped at its end.
+//! One streaming call to a model: a conversation in, events out. It is modelled on the Anthropic Messages API, which reports the usage
+//! during a call and the stop reason at its end.
 
 use futures_util::stream::BoxStream;
 use platform::domain::{Cost, StopReason, Usage};
@@ -8,35 +8,35 @@ use crate::error::ProviderError;
 use crate::request::Request;
 use crate::tool::ToolUse;
 
-/// Someone who answers calls.
+/// A service that answers calls.
 pub trait Provider: Send + Sync {
-    /// Name of the model that is asked first, for a call that comes to nothing. [`Event::Model`] says which one answers.
+    /// Name of the model that is asked first. It serves as the name for a call in which no model answers. [`Event::Model`] says which
+    /// model answers.
     fn model(&self) -> &str;
 
-    /// A call, which begins when the stream is first polled. Dropping the stream ends it at once, upstream too.
+    /// A call, which begins when the stream is first polled. If you drop the stream, the call ends at once, upstream too.
     fn call(&self, request: Request) -> Events;
 
-    /// What this much costs with this model.
+    /// The cost of this usage with this model.
     fn cost(&self, model: &str, usage: &Usage) -> Cost;
 }
 
-/// The events of one call, in order: an error, or a stop, is the last one. Nothing that has been given is ever taken back or
-/// given again.
+/// The events of one call, in order. An error or a stop is the last one. No event is ever revoked or repeated.
 pub type Events = BoxStream<'static, Result<Event, ProviderError>>;
 
 /// Something that happened in a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The model that answers, by the name that it was asked by, before all that is its: what is used is paid by this model's prices.
-    /// A second one comes in its place where the first gave up before it had said anything.
+    /// The model that answers, by the name that it was asked by. It precedes all other events of this model, whose prices apply to the
+    /// usage. If the first model fails before it has written anything, a second one may take its place.
     Model(String),
     /// More of the reply.
     Text(String),
-    /// A tool that the model wants to be used, with its whole input.
+    /// A tool that the model wants to use, with its whole input.
     ToolUse(ToolUse),
-    /// What the call has taken up to now, in all: a reply that is cut short has taken the last one. It is an estimate until the provider
-    /// has counted, of what was read as soon as that is sent, and of what is written while it is; and nothing again where an attempt
-    /// has failed before that.
+    /// The total usage of the call so far: the last one counts for a reply that is cut short. It is an estimate until the provider has
+    /// counted. The input is estimated as soon as it is sent, the output while it is written. If an attempt has failed before the
+    /// provider counted, the usage is zero again.
     Usage(Usage),
     /// The reply is whole.
     Stop(StopReason),

@@ -1,45 +1,45 @@
-//! What a model is asked.
+//! The request to a model.
 
 use platform::domain::{MessageRole, PromptName};
 
 use crate::tool::{Tool, ToolResult, ToolUse};
 
-/// What a model is asked.
+/// The request to a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Id of the reply: what is random in a reply is drawn from it, so that it can be drawn again.
+    /// Id of the reply. It seeds the random parts of a reply, so that they can be drawn again.
     pub reply_id: String,
     /// The system prompt.
     pub prompt: PromptName,
     /// The conversation so far, oldest first; the last turn is the one to answer.
     pub turns: Vec<Turn>,
-    /// What the model may use.
+    /// The tools that the model may use.
     pub tools: Vec<Tool>,
 }
 
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
-    /// Who said it.
+    /// The author.
     pub role: MessageRole,
-    /// What was said.
+    /// The parts of the message.
     pub content: Vec<Content>,
 }
 
 /// A part of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// Text of either.
+    /// Text, of the user or the assistant.
     Text(String),
-    /// The assistant wanted a tool to be used.
+    /// A request of the assistant to use a tool.
     ToolUse(ToolUse),
-    /// What came of it, in the user's turn that follows.
+    /// The result of that use, in the user's turn that follows.
     ToolResult(ToolResult),
 }
 
 impl Request {
-    /// Leaves out the older half of what was said before the last turn, in whole turns: what remains begins with its user. Whether
-    /// there was anything to leave out.
+    /// Leaves out the older half of the turns before the last one of the user, in whole turns. The rest begins with a turn of the user.
+    /// Returns whether there was anything to leave out.
     pub fn shorten(&mut self) -> bool {
         let last = self.turns.iter().rposition(Turn::is_said_by_user).unwrap_or(0);
         let begins = (last.div_ceil(2)..last).find(|&index| self.turns[index].is_said_by_user()).unwrap_or(last);
@@ -49,12 +49,12 @@ impl Request {
 }
 
 impl Turn {
-    /// Whether a user begins with it: the result of a tool belongs to the turn before.
+    /// Whether the user wrote this turn. The result of a tool belongs to the turn before.
     fn is_said_by_user(&self) -> bool {
         self.role == MessageRole::User && self.content.iter().any(|content| matches!(content, Content::Text(_)))
     }
 
-    /// Something said in text alone.
+    /// A turn of text alone.
     pub fn text(role: MessageRole, text: impl Into<String>) -> Self {
         Self { role, content: vec![Content::Text(text.into())] }
     }

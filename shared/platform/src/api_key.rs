@@ -1,7 +1,7 @@
 //! The text of an API key: `tly_<id>_<secret><checksum>`, all of it lower-case hexadecimal after the prefix.
 //!
-//! The prefix and the fixed form (`tly_[0-9a-f]{32}_[0-9a-f]{56}`) let secret scanners find a key that leaked; the checksum
-//! lets them, and us, tell a key from what only looks like one without asking a table.
+//! The prefix and the fixed form (`tly_[0-9a-f]{32}_[0-9a-f]{56}`) let secret scanners find a leaked key. With the checksum, scanners
+//! and our code recognise a real key without asking a table.
 
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -20,7 +20,7 @@ const TAIL: usize = SECRET_BYTES * 2 + CHECKSUM;
 /// Characters of the checksum.
 const CHECKSUM: usize = 8;
 
-/// A key as its holder has it. Only its hash is stored, and it is never printed.
+/// A key as its owner has it. Only its hash is stored, and it is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKeyText(String);
 
@@ -42,7 +42,7 @@ impl ApiKeyText {
         ids::sha256(&self.0)
     }
 
-    /// The text itself, which is shown once.
+    /// The text itself, which is shown only once.
     pub fn reveal(self) -> String {
         self.0
     }

@@ -1,4 +1,4 @@
-//! The audit trail: what an event is, and its fingerprint.
+//! The audit log: its events and their fingerprints.
 
 use std::collections::BTreeMap;
 
@@ -90,7 +90,7 @@ pub enum Outcome {
     Denied,
 }
 
-/// What a handler adds to the event of its action.
+/// Data that a handler adds to the event of its action.
 #[derive(Debug, Clone, Default)]
 pub struct Note {
     action: Option<&'static str>,
@@ -107,54 +107,55 @@ impl Note {
         Self { action: Some(action), ..Self::default() }
     }
 
-    /// Who did it, where the route itself knows no caller.
+    /// The actor, if the route itself knows no caller.
     #[must_use]
     pub fn actor(mut self, actor: Actor) -> Self {
         self.actor = Some(actor);
         self
     }
 
-    /// What it was done to: a kind and an id.
+    /// The resource of the action: a kind and an id.
     #[must_use]
     pub fn resource(mut self, kind: &str, id: &str) -> Self {
         self.resource = Some(format!("{kind}:{id}"));
         self
     }
 
-    /// The resource that the request's path names: the event names it where the note names none.
+    /// The resource that the path of the request names. The event names it if the note names no resource.
     #[must_use]
     pub(crate) fn of_path(mut self, resource: Option<String>) -> Self {
         self.of_path = resource;
         self
     }
 
-    /// The same that an earlier note of the request had.
+    /// Takes over the path resource of an earlier note of the same request.
     #[must_use]
     pub(crate) fn of_path_as(self, earlier: &Self) -> Self {
         self.of_path(earlier.of_path.clone())
     }
 
-    /// One more detail: text, a number, a truth value or a list of them. Whole numbers beyond 2^53 go in as text (RFC 8785).
+    /// One more detail: text, a number, a Boolean or a list of them. Whole numbers beyond 2^53 go in as text (RFC 8785).
     #[must_use]
     pub fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.detail.insert(name.to_owned(), value.into());
         self
     }
 
-    /// Whom the caller named, of whom there may be no account: recognisable, and not readable.
+    /// The identifier that the caller gave, as a fingerprint. It may belong to no account. The fingerprint lets you recognise it, but
+    /// not read it.
     #[must_use]
     pub fn identifier(self, fingerprint: &Fingerprint) -> Self {
         self.detail("identifier_hmac", fingerprint.as_str())
     }
 
-    /// An event of a failure, whatever whoever waits is answered.
+    /// Sets whether the event is a failure. It can be one even if the caller gets a normal answer.
     #[must_use]
     pub fn failed(mut self, failed: bool) -> Self {
         self.failed = failed;
         self
     }
 
-    /// How the event of an answer ends; input that is not valid (422) is not an attempt at anything, unless the note says so.
+    /// The outcome of the event of an answer. Invalid input (422) is not an attempt at anything, unless the note is marked as failed.
     pub fn outcome(&self, problem: Option<&Problem>) -> Option<Outcome> {
         match problem.map(|problem| problem.status) {
             None if self.failed => Some(Outcome::Failure),
@@ -165,7 +166,7 @@ impl Note {
         }
     }
 
-    /// The event itself; `None` where neither the note nor the route names an action.
+    /// The event itself; `None` if neither the note nor the route names an action.
     pub fn event(
         self,
         route_action: Option<&str>,
@@ -196,7 +197,8 @@ impl Note {
 }
 
 impl Event {
-    /// The same with how many it tells of, and where there is more than its own to tell of, at which routes those were.
+    /// Adds how many denials the event stands for. `routes` are the routes of the denials that no event has counted yet, if there are
+    /// any.
     #[must_use]
     pub fn counting(mut self, count: u64, routes: Vec<String>) -> Self {
         self.detail.insert("count".to_owned(), count.into());
@@ -207,7 +209,7 @@ impl Event {
         self
     }
 
-    /// An event of now that tells of so many more of what this one told of.
+    /// A new event at `now` that stands for `count` more denials of the same kind.
     #[must_use]
     pub fn again(self, count: u64, routes: Vec<String>, now: Timestamp) -> Self {
         Self { id: ids::new_id(now), time: rfc3339(now), ..self }.counting(count, routes)
@@ -224,7 +226,7 @@ impl Event {
 }
 
 impl Actor {
-    /// A user who is known although they are not signed in.
+    /// A user who is known although not signed in.
     pub fn user(user_id: &str, username: &str) -> Self {
         Self { user_id: user_id.to_owned(), username: username.to_owned(), session_id: None, key_id: None }
     }

@@ -1,5 +1,5 @@
-//! What AWS clients are made of: explicit parts instead of the SDK's default chain, which would read files, probe
-//! the network and parse the system's certificates before the first request.
+//! The parts of AWS clients, given explicitly. The SDK's default chain would read files, probe the network and parse the system's
+//! certificates before the first request.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -17,15 +17,15 @@ use aws_types::sdk_config::{RetryConfig, SharedHttpClient, TimeoutConfig};
 
 use crate::config::{Config, ConfigError};
 
-/// The certificate authorities of AWS's own endpoints (Amazon Trust Services). Parsing the system's whole set
-/// would cost more than the rest of a cold start.
+/// The certificate authorities of AWS's own endpoints (Amazon Trust Services). Parsing all certificates of the system would cost more
+/// than the rest of a cold start.
 const AMAZON_ROOTS: &str = include_str!("../amazon-roots.pem");
 
-/// How long a connection to a service may take.
+/// The longest time to connect to a service.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The HTTPS client of the whole process: one TLS set-up, made while the function starts, and one pool of connections.
-/// The SDK's own would set TLS up for each client, throw that away, and do it again in the first request.
+/// The HTTPS client of the whole process: one TLS set-up, made while the function starts, and one connection pool. The SDK's own client
+/// would set TLS up for each client, throw that away, and do it again in the first request.
 static HTTPS: LazyLock<SharedHttpClient> = LazyLock::new(|| {
     let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
     let connector = Connector::builder()
@@ -34,7 +34,7 @@ static HTTPS: LazyLock<SharedHttpClient> = LazyLock::new(|| {
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc));
     let connector = SharedHttpConnector::new(match TlsContext::builder().with_trust_store(roots).build() {
         Ok(context) => connector.tls_context(context).build(),
-        // The roots are compiled in, so this does not happen; the system's own would do.
+        // The roots are compiled in, so this does not happen. If it did, the system's own roots would do.
         Err(_) => connector.build(),
     });
     http_client_fn(move |_, _| connector.clone())
@@ -56,7 +56,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// The SDKs' own variable for another endpoint; clients made from parts don't read it themselves.
+    /// The SDKs' own variable for another endpoint. Clients made from parts do not read it themselves.
     fn endpoint_variable(self) -> &'static str {
         match self {
             Service::DynamoDb => "AWS_ENDPOINT_URL_DYNAMODB",
@@ -79,7 +79,7 @@ pub fn sdk_config(config: &Config, service: Service) -> Result<SdkConfig, Config
     );
     let endpoint = match (config.get(service.endpoint_variable()), service) {
         (Some(url), _) => Some(url),
-        // A WebSocket API has an address of its own, with its stage. A URL for all services is not that.
+        // A WebSocket API has its own address, with its stage. A URL for all services does not replace it.
         (None, Service::Connections) => Some(config.require("CONNECTIONS_ENDPOINT")?),
         (None, _) => config.get("AWS_ENDPOINT_URL"),
     };
@@ -102,14 +102,14 @@ pub fn sdk_config(config: &Config, service: Service) -> Result<SdkConfig, Config
     })
 }
 
-/// What the log says of a failed call: the chain of causes by their own words. Their `Debug` forms, which the SDK's
-/// `DisplayErrorContext` adds, can hold the bytes of a response: a secret's, an item's.
+/// The text for the log about a failed call: the chain of causes, each in its own words. The SDK's `DisplayErrorContext` would add
+/// their `Debug` forms. Those can contain the bytes of a response, such as those of a secret or an item.
 pub fn describe(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// Plain HTTP for a plain-http endpoint, so that no TLS is set up that is not used.
+/// Plain HTTP for an `http://` endpoint, so that no unused TLS is set up.
 fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
     if endpoint.is_some_and(|url| url.starts_with("http://")) {
         return Builder::new().build_http();

@@ -1,11 +1,11 @@
-//! Pauses between attempts at what others are doing at the same time.
+//! Pauses between attempts at a write that other requests make at the same time.
 
 use std::time::Duration;
 
 use crate::ids;
 
-/// Waits up to 40 ms after the first attempt, 80 after the second, and so on up to 640: "full jitter", so that those that
-/// collided do not meet again.
+/// Waits up to 40 ms after the first attempt, 80 after the second, and so on up to 640. This is "full jitter": requests that collided
+/// do not meet again.
 pub async fn pause(attempt: u32) {
     let [low, high] = ids::random::<2>();
     let ceiling = 20_u64 << attempt.min(5);

@@ -1,4 +1,4 @@
-//! What the errors of our own parts are to a caller. The log has the cause; the answer never does.
+//! Maps the errors of our own parts to problems. The log has the cause; the answer never does.
 
 use crate::domain::HashError;
 use crate::domain::TokenError;
@@ -41,7 +41,7 @@ impl From<HashError> for Problem {
     }
 }
 
-/// A token that cannot be signed, because its key has left the ring: whoever asks signs in again.
+/// A token cannot be signed when its key has left the ring. The user has to sign in again.
 impl From<TokenError> for Problem {
     fn from(_: TokenError) -> Self {
         Problem::invalid_refresh_token()

@@ -1,4 +1,4 @@
-//! Chart subscriptions: what `charts.subscribe`, a `$connect` that subscribes at once, and the worker that streams share.
+//! Chart subscriptions. `charts.subscribe`, a `$connect` that subscribes at once, and the streaming worker share this code.
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::socket::ServerMessage;
 use crate::store::{Connection, StreamStart, Subscription, SubscriptionState, Subscriptions};
 use crate::worker::Invoker;
 
-/// Begins subscriptions and changes their pace.
+/// Begins subscriptions and changes their interval.
 #[derive(Debug, Clone)]
 pub struct Charts {
     subscriptions: Subscriptions,
@@ -68,9 +68,9 @@ impl Charts {
         })
     }
 
-    /// Subscribes a connection to a chart, or changes the pace if it has subscribed before. Either way a new worker
-    /// starts, and one that streams already stops before its next frame. `seq` is the client's number of its message: a
-    /// message that is older than one that has been processed is refused.
+    /// Subscribes a connection to a chart, or changes the interval if it has subscribed before. Either way a new worker starts, and a
+    /// worker that streams already stops before its next frame. `seq` is the client's number of its message. A message that is older
+    /// than one that has been processed is refused.
     pub fn subscribe(
         &self,
         connection: &Connection,
@@ -93,7 +93,7 @@ impl Charts {
         self.clone().plan(connection.connected_at, subscription, None, announce)
     }
 
-    /// Writes the subscription in place of what was `found`; where something else stands there by now, plans again from that.
+    /// Writes the subscription in place of the one that was `found`. If the stored one has changed by then, it plans again from that.
     #[allow(clippy::unnecessary_wraps, reason = "a plan that is made again may fail")]
     fn plan(
         self,

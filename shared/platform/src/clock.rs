@@ -8,7 +8,7 @@ use jiff::civil::DateTime;
 /// A point in time.
 pub use jiff::Timestamp;
 
-/// Where "now" comes from.
+/// The source of the current time.
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
     /// The machine's clock.
@@ -19,7 +19,7 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// The time now, to the millisecond: finer digits would differ between what is stored and what was answered.
+    /// The time now, to the millisecond. With finer digits, a stored time would differ from the one in an answer.
     #[allow(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn now(&self) -> Timestamp {
         let milliseconds = match self {
@@ -40,7 +40,7 @@ pub fn rfc3339_ms(milliseconds: i64) -> String {
     rfc3339(Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
-/// Reads a time of RFC 3339, with any offset, and nothing else that looks like one.
+/// Reads an RFC 3339 time, with any offset, and no similar format.
 pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     let (date_time, rest) = text.split_at_checked("2026-01-31T09:30:00".len())?;
     let shape = date_time.bytes().map(|b| if b.is_ascii_digit() { b'0' } else { b.to_ascii_uppercase() });
@@ -55,7 +55,7 @@ pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
         _ => false,
     };
     let local: DateTime = date_time.parse().ok().filter(|_| is_offset && shape.eq("0000-00-00T00:00:00".bytes()))?;
-    // The last day of the year 9999 is no time that can be reckoned with, but a usual way to say "for ever".
+    // Arithmetic with the last day of the year 9999 is not possible, but clients often use it for "for ever".
     text.parse().ok().or_else(|| (local.year() == 9999).then_some(Timestamp::MAX))
 }
 

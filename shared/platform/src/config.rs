@@ -11,7 +11,7 @@ pub struct Config {
 
 crate::opaque!(Config);
 
-/// A setting that is missing or cannot be understood; it stops the function at its start.
+/// A setting that is missing or cannot be parsed. It stops the function at its start.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The template does not give this function the variable.
@@ -22,9 +22,9 @@ pub enum ConfigError {
     Invalid {
         /// Name of the variable.
         name: String,
-        /// What it holds.
+        /// Its value.
         value: String,
-        /// What it should look like.
+        /// The expected form.
         expected: String,
     },
 }
@@ -36,7 +36,7 @@ impl Config {
         Self { variables: std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect() }
     }
 
-    /// The value of a variable; one that is set to nothing counts as unset.
+    /// The value of a variable. A variable with an empty value counts as unset.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
@@ -73,13 +73,13 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Config {
     }
 }
 
-/// The parameter of template.yaml that a variable has its value of: `RateLimits` for `RATE_LIMITS`.
+/// The parameter of template.yaml that sets a variable: `RateLimits` for `RATE_LIMITS`.
 fn parameter(variable: &str) -> String {
     let words = variable.split('_').filter_map(|word| word.split_at_checked(1));
     words.map(|(first, rest)| first.to_owned() + &rest.to_ascii_lowercase()).collect()
 }
 
-/// An error that names the parameter, its variable, the value and what was expected.
+/// An error that names the parameter, its variable, the value and the expected form.
 pub fn invalid(name: &str, value: &str, expected: &str) -> ConfigError {
     ConfigError::Invalid { name: name.to_owned(), value: value.to_owned(), expected: expected.to_owned() }
 }

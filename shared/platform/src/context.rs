@@ -1,4 +1,4 @@
-//! Where a request or message came from and how it is correlated: what the audit trail and the limits need of it.
+//! The origin of a request or message and its correlation id, for the audit log and the rate limits.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 /// The circumstances of one request or message.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
-    /// Correlation id, in the answer, the logs and the audit trail.
+    /// Correlation id, in the answer, the logs and the audit log.
     pub request_id: String,
-    /// The client's address as API Gateway saw it; an IPv6 one is its /64, because a client can choose the rest.
+    /// The client's address as API Gateway saw it. An IPv6 address is cut to its /64, because a client can choose the rest.
     pub address: String,
     /// The client's `User-Agent`, at most 256 characters.
     pub user_agent: String,
@@ -20,7 +20,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// URL under which clients reach the HTTP API, without a trailing slash: the setting `PUBLIC_URL`, or the request's own.
+    /// URL at which clients reach the HTTP API, without a trailing slash: the setting `PUBLIC_URL`, or else the URL of the request.
     pub fn public_url(&self, config: &Config) -> String {
         config.get("PUBLIC_URL").map_or_else(|| self.base_url.clone(), |url| url.trim_end_matches('/').to_owned())
     }
@@ -41,7 +41,7 @@ pub fn client_address(source: &str) -> String {
     }
 }
 
-/// The IPv4 address in an address of NAT64's well-known prefix (RFC 6052): all of IPv4 would share its /64 otherwise.
+/// The IPv4 address in an address of NAT64's well-known prefix (RFC 6052). Otherwise all of IPv4 would share its /64.
 fn nat64(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [0x64, 0xff9b, 0, 0, 0, 0, high, low] = address.segments() else { return None };
     Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))

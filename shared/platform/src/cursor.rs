@@ -1,8 +1,7 @@
-//! Lists in pages: an opaque cursor says where a list goes on, and works for nobody and nothing else.
+//! Lists in pages. An opaque cursor marks where a list continues, and works only for one caller and one list.
 //!
-//! A cursor is AES-256-GCM (NIST SP 800-38D) under a random nonce. The caller, the route and the filters are its
-//! associated data, so that another's cursor, or one of another list, opens as little as an altered one does. When the
-//! secret is rotated, lists begin anew.
+//! A cursor is AES-256-GCM (NIST SP 800-38D) under a random nonce. The caller, the route and the filters are its associated data. So
+//! the cursor of another caller or another list does not open, just like an altered one. When the secret is rotated, lists begin anew.
 
 use std::borrow::Cow;
 
@@ -29,10 +28,10 @@ use crate::problem::Problem;
 use crate::request::Call;
 use crate::secrets::Secrets;
 
-/// Items of a page, unless the caller says otherwise.
+/// Items of a page if the caller gives no limit.
 const DEFAULT_LIMIT: usize = 20;
 
-/// What stays as it is in a URL: the unreserved characters of RFC 3986, and the path's slashes.
+/// Characters that are not percent-encoded in a URL: the unreserved characters of RFC 3986, and the path's slashes.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// Seals and opens the cursors of a list.
@@ -85,7 +84,7 @@ pub struct Paging {
     pub cursor: Option<String>,
 }
 
-/// How many items a page may have.
+/// The most items that a page may have.
 struct Limit(usize);
 
 impl Cursors {
@@ -94,7 +93,7 @@ impl Cursors {
         Ok(Self { secrets: platform.secrets()?, secret_arn: platform.config.require("SEAL_SECRET_ARN")?.to_owned() })
     }
 
-    /// Where the list goes on; `None` on its first page.
+    /// The position where the list continues; `None` on its first page.
     pub async fn open<P: DeserializeOwned>(&self, paging: &Paging, user_id: &str, call: &Call) -> Result<Option<P>, Problem> {
         let Some(cursor) = &paging.cursor else { return Ok(None) };
         let position = self.key().await?.open(&binding(user_id, call), cursor).and_then(|plain| serde_json::from_slice(&plain).ok());
@@ -102,7 +101,7 @@ impl Cursors {
         position.map(Some).ok_or_else(refused)
     }
 
-    /// The answer of one page, with its `Link` to the next (RFC 8288) if the list goes on at `next`.
+    /// The answer with one page, and its `Link` to the next page (RFC 8288) if the list continues at `next`.
     pub async fn page<T, P: Serialize>(
         &self,
         items: Vec<T>,
@@ -153,7 +152,7 @@ impl Field for Limit {
 struct CursorKey(RandomizedNonceKey);
 
 impl CursorKey {
-    /// Derived from the secret's text for this purpose alone (HKDF-SHA-256, RFC 5869).
+    /// Derives the key from the secret's text, for this purpose alone (HKDF-SHA-256, RFC 5869).
     fn derive(text: &str) -> Result<Self, aws_lc_rs::error::Unspecified> {
         let mut key = [0; 32];
         Salt::new(HKDF_SHA256, b"").extract(text.as_bytes()).expand(&[b"tally cursor"], &AES_256_GCM)?.fill(&mut key)?;
@@ -174,7 +173,8 @@ impl CursorKey {
     }
 }
 
-/// What a cursor is bound to: the caller, the route, and the filters however they were encoded or ordered, with ids in any case.
+/// The data that a cursor is bound to: the caller, the route and the filters. The encoding and the order of the filters and the case of
+/// ids do not matter.
 fn binding(user_id: &str, call: &Call) -> String {
     let id = |text: &str| text.parse::<ResourceId>().map_or_else(|_| text.to_owned(), String::from);
     let filters = call.parameters().filter(|(name, _)| name != "cursor" && name != "limit");
@@ -184,7 +184,7 @@ fn binding(user_id: &str, call: &Call) -> String {
     serde_json::json!([user_id, call.route_key, path, filters]).to_string()
 }
 
-/// The URL of the next page: this one's, with another cursor.
+/// The URL of the next page: the URL of this page with another cursor.
 fn next_page(call: &Call, cursor: &str) -> String {
     let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
     let kept = call.parameters().filter(|(name, _)| name != "cursor");

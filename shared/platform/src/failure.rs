@@ -1,4 +1,4 @@
-//! How a function's failures are told: the end of a process in its log, a failed invocation to Lambda.
+//! Reports a function's failures: the end of a process to its log, a failed invocation to Lambda.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use lambda_runtime::Diagnostic;
 use crate::config::ConfigError;
 use crate::problem::Problem;
 
-/// What ends a function: a setting that cannot be used, or the runtime.
+/// An error that ends a function: a setting that cannot be used, or an error of the runtime.
 pub struct Error(String);
 
 impl From<ConfigError> for Error {
@@ -22,14 +22,14 @@ impl From<lambda_runtime::Error> for Error {
     }
 }
 
-/// A sentence: `main` prints its error by `Debug`, and that line is all that operators see of a function that does not start.
+/// Prints a sentence, because `main` prints its error by `Debug`. Operators see only that line of a function that does not start.
 impl fmt::Debug for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
 }
 
-/// An error of an invocation. Lambda's `errorType` is `error_type`, by which alarms and dead letters tell failures apart.
+/// An error of an invocation. Alarms and dead letters tell failures apart by `error_type`, which is Lambda's `errorType`.
 pub(crate) fn failure(error_type: &str, message: impl fmt::Display) -> Diagnostic {
     Diagnostic { error_type: error_type.to_owned(), error_message: message.to_string() }
 }

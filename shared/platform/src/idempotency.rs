@@ -1,10 +1,10 @@
 //! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a request that is sent again creates nothing again.
 //!
-//! What a request came to is remembered in the transaction that creates its resource, so a function that dies leaves either
-//! both or neither. Of two requests at once with one key the second to commit does nothing and is answered 409.
+//! The transaction that creates a resource also writes the record of its request. So a function that dies leaves either both
+//! or neither. Of two concurrent requests with the same key, the second to commit writes nothing. It is answered 409.
 //!
-//! What has failed later for a passing reason is tried again under the same key: then the record of the new attempt takes the place
-//! of that one, and of no other.
+//! If the resource failed later for a temporary reason, a repeated request tries again under the same key. The record of the
+//! new attempt then replaces the record of the failed one, and no other.
 
 use std::str::FromStr;
 
@@ -30,12 +30,12 @@ pub struct Repeats {
     remembered: Remembered,
 }
 
-/// One request with its key, by HMACs: neither the key nor the body is kept.
+/// HMACs of one request's key and body. Neither the key nor the body is stored.
 #[derive(Debug, Clone)]
 pub struct Claim {
     id: Fingerprint,
     body: Fingerprint,
-    /// What an earlier request with it created.
+    /// Id of the resource that an earlier request with this claim created.
     earlier: Option<String>,
 }
 
@@ -45,7 +45,7 @@ impl Repeats {
         Ok(Self { seal: Seal::new(platform)?, remembered: Remembered::new(platform.database()?, &platform.config)? })
     }
 
-    /// The claim of a request that has the header. It belongs to its caller, or where nobody is signed in to an address.
+    /// The claim of a request that has the header. It belongs to the caller, or without a signed-in caller to the client's address.
     pub async fn claim(&self, call: &Call, caller: Option<&Principal>) -> Result<Option<Claim>, Problem> {
         let Some(value) = call.headers.get("idempotency-key") else { return Ok(None) };
         let key = value.to_str().ok().and_then(|key| key.parse().ok());
@@ -55,14 +55,14 @@ impl Repeats {
         self.claim_of(caller, &call.route_key, &key, &String::from_utf8_lossy(call.body())).await.map(Some)
     }
 
-    /// The claim of a caller's request to a route or an action, with what it says.
+    /// The claim of a caller's request to a route or an action, with this content.
     pub async fn claim_of(&self, caller: &str, route: &str, key: &IdempotencyKey, body: &str) -> Result<Claim, Problem> {
         let id = self.seal.fingerprint("idempotency key", &format!("{caller}\n{route}\n{}", key.0)).await?;
         let body = self.seal.fingerprint("idempotent body", body).await?;
         Ok(Claim { id, body, earlier: None })
     }
 
-    /// The claim with what an earlier request with it came to.
+    /// The claim, and the result of an earlier request with it. If that request had another body, this one is refused with 422.
     pub async fn recognise(&self, mut claim: Claim, now: Timestamp) -> Result<(Option<Claim>, Option<Record>), Problem> {
         let found = self.remembered.get(claim.id.as_str(), now).await?;
         if found.as_ref().is_some_and(|record| record.body != claim.body.as_str()) {
@@ -72,7 +72,7 @@ impl Repeats {
         Ok((Some(claim), found))
     }
 
-    /// Remembers what a request came to.
+    /// The write that remembers the result of a request.
     pub fn remember(&self, claim: &Claim, status: u16, resource: String, now: Timestamp) -> Result<Write, StoreError> {
         let expires_at = now.as_second() + REMEMBERED_SECONDS;
         let record = Record { claim: claim.id.as_str().to_owned(), body: claim.body.as_str().to_owned(), status, resource, expires_at };

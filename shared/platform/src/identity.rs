@@ -1,4 +1,4 @@
-//! Who calls: what an access token says, once it has been verified.
+//! The caller of a request, as the verified credential names them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -29,12 +29,12 @@ pub struct Principal {
     pub user_id: String,
     /// Username.
     pub username: String,
-    /// What they showed.
+    /// The credential that they sent.
     #[serde(flatten)]
     pub credential: Credential,
 }
 
-/// What a caller showed.
+/// The credential that a caller sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Credential {
@@ -80,7 +80,7 @@ impl Scope {
     /// Every scope.
     pub const ALL: [Self; 4] = [Self::ProfitsRead, Self::ChatWrite, Self::AuditRead, Self::TokensIntrospect];
 
-    /// As it is written.
+    /// The scope as text.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ProfitsRead => "profits:read",
@@ -107,7 +107,7 @@ pub enum Someone {
 }
 
 impl Someone {
-    /// The user id, where the caller has this one.
+    /// The user id, if the caller has this one.
     pub fn or<'a>(&'a self, caller_id: &'a str) -> &'a str {
         match self {
             Self::Me => caller_id,
@@ -143,16 +143,16 @@ impl Field for Someone {
     }
 }
 
-/// The kind of caller that an endpoint takes: nobody in particular (`()`), a user in a session ([`Identity`]), or that or
-/// an API key ([`Principal`]).
+/// The kind of caller that an endpoint takes: any caller (`()`), a user in a session ([`Identity`]), or a user or an API key
+/// ([`Principal`]).
 pub trait Caller: Sized + Send {
     /// Whether a route has to be protected to have such a caller.
     const SIGNED_IN: bool;
 
-    /// Whether it may be a key: then the route names the scope that it needs.
+    /// Whether it may be an API key. If so, the route names the scope that the key needs.
     const BY_KEY: bool;
 
-    /// The caller, if the route has one to give.
+    /// The caller, if the principal is of this kind.
     fn from_principal(principal: Option<&Principal>) -> Option<Self>;
 }
 

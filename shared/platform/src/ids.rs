@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// `N` bytes from the operating system's generator.
 ///
 /// # Panics
-/// If the generator fails: nothing safe can be done then, and the request is answered with 500.
+/// If the generator fails. Nothing safe can be done then, and the request is answered with 500.
 #[allow(clippy::expect_used, reason = "no answer without randomness is a safe one")]
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -16,7 +16,7 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// A new UUIDv7 (RFC 9562): sorts by the time it was made at.
+/// A new UUIDv7 (RFC 9562), which sorts by its creation time.
 pub fn new_uuid(now: Timestamp) -> Uuid {
     let milliseconds = u64::try_from(now.as_millisecond()).unwrap_or(0);
     uuid::Builder::from_unix_timestamp_millis(milliseconds, &random()).into_uuid()
@@ -27,7 +27,7 @@ pub fn new_id(now: Timestamp) -> String {
     new_uuid(now).to_string()
 }
 
-/// When a UUIDv7 was made.
+/// The creation time of a UUIDv7.
 pub fn made_at(id: &str) -> Option<Timestamp> {
     let (seconds, nanoseconds) = Uuid::try_parse(id).ok()?.get_timestamp()?.to_unix();
     Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanoseconds).ok()?).ok()
@@ -38,12 +38,12 @@ pub fn new_secret<const N: usize>() -> String {
     URL_SAFE_NO_PAD.encode(random::<N>())
 }
 
-/// SHA-256 as URL-safe text: how tokens and limit subjects are stored.
+/// SHA-256 as URL-safe text. Tokens and the subjects of limits are stored in this form.
 pub fn sha256(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()))
 }
 
-/// Whether two secrets or their hashes are the same, in a time that does not tell where they differ.
+/// Whether two secrets or their hashes are the same. The time that it takes does not tell where they differ.
 pub fn same(a: &str, b: &str) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a.as_bytes(), b.as_bytes()).is_ok()
 }

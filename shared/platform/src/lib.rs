@@ -1,17 +1,21 @@
-//! What every Tally function shares.
+//! The code that every Tally function shares.
 //!
-//! - [`routes`]: the API as data; [`request`]: a request as it came; [`http`]: the one way it travels; [`gate`]: the steps that
-//!   requests and messages share
-//! - [`socket`]: the one way a WebSocket message travels, and how messages reach a client; [`worker`]: background work
-//! - [`plan`]: what a handler returns instead of writing; [`idempotency`]: what a request sent again is; [`problem`]: every error a caller can see
-//! - [`identity`], [`tokens`], [`api_key`], [`secrets`]: who calls; [`sessions`]: how a session begins, goes on and ends; [`limits`]: how often
+//! - [`routes`]: the API as data; [`request`]: an HTTP request as it arrives; [`http`]: how every HTTP request is handled; [`gate`]:
+//!   the steps that requests and messages share
+//! - [`socket`]: how every WebSocket message is handled, and how messages reach a client; [`worker`]: background work
+//! - [`plan`]: the value that a handler returns instead of writing; [`idempotency`]: repeated requests; [`problem`]: every error that a
+//!   caller can see
+//! - [`identity`], [`tokens`], [`api_key`], [`secrets`]: authentication; [`sessions`]: how a session begins, is refreshed and ends;
+//!   [`limits`]: rate limits
 //! - [`cursor`]: lists in pages
-//! - [`mail`]: what is asked of the worker that sends mail, and the tokens that it mails
-//! - [`charts`]: what subscribing to a chart is; [`chat`]: what asking for a reply is; [`spending`]: what replies cost, and may; [`audit`]: the trail; [`store`]: the tables, and the only user of the DynamoDB SDK
-//! - [`input`]: what a client sends, read field by field; [`domain`]: types that parse once at the edge
-//! - [`platform`], [`config`], [`clock`], [`aws`], [`ids`], [`logging`]: what the rest stands on
+//! - [`mail`]: requests to the worker that sends mail
+//! - [`charts`]: subscriptions to a chart; [`chat`]: requests for a reply; [`spending`]: the cost of replies, and budgets
+//! - [`audit`]: events of the audit log; [`store`]: the tables, and the only user of the DynamoDB SDK
+//! - [`input`]: reads a client's input field by field; [`domain`]: types that parse once at the edge
+//! - [`platform`], [`config`], [`clock`], [`aws`], [`ids`], [`logging`]: the base of all other modules
 
-/// Gives types that hold a secret a `Debug` that says their name alone: what is logged holds no secret then, however deep.
+/// Gives types that hold a secret a `Debug` that prints only the type's name. So a secret never reaches the log, however deep it is
+/// nested.
 macro_rules! opaque {
     ($($name:ident),*) => {$(
         impl std::fmt::Debug for $name {

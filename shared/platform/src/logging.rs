@@ -1,4 +1,4 @@
-//! Logs: one JSON object a line on standard output, which Lambda sends to CloudWatch. Nothing secret goes in.
+//! Logs: one JSON object a line on standard output, which Lambda sends to CloudWatch. They contain no secrets.
 
 use tracing::level_filters::LevelFilter;
 

@@ -1,9 +1,9 @@
-//! Mail: what is asked of the worker that sends it.
+//! Mail: requests to the worker that sends it.
 //!
-//! Whoever wants a mail sent leaves an errand in the transaction that makes it due, and starts the worker after the commit
-//! with the errand's id. The worker alone finds out whose address it is, makes the token and knows the mail service, so that
-//! an answer takes the same time and the same work whether or not an address belongs to an account, and a payload holds
-//! neither address nor token. An errand that was lost on its way is asked for again by whoever waits for the mail.
+//! A function that needs a mail sent writes an errand (a queued mail) in its transaction. After the commit it starts the worker with
+//! the errand's id. Only the worker looks up the address, makes the token and knows the mail service. So an answer takes the same time
+//! and the same work whether or not an address belongs to an account. The payload has neither address nor token. If an errand is lost
+//! on its way, the user who waits for the mail asks again.
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
@@ -20,10 +20,10 @@ use crate::problem::Problem;
 use crate::store::{Errand, Errands};
 use crate::worker::Invoker;
 
-/// Seconds after which a mail would only confuse.
+/// Seconds after which a mail is not sent any more, because it would only confuse.
 const ERRAND_SECONDS: i64 = 3600;
 
-/// What the worker is started with.
+/// The payload that starts the worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Task {
     /// Id of the errand.
@@ -39,17 +39,17 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    /// To whoever asks for a new password.
+    /// To a client that asks for a new password.
     pub const RESET: Self = Self { detail: "If the address belongs to an account, a mail is on its way." };
-    /// To whoever asks for another token that verifies an address.
+    /// To a client that asks for another token that verifies an address.
     pub const VERIFICATION: Self = Self { detail: "If the address belongs to an account that waits for it, a mail is on its way." };
 }
 
-/// Leaves errands and starts the worker.
+/// Writes errands and starts the worker.
 #[derive(Debug, Clone)]
 pub struct Postbox {
     errands: Errands,
-    /// Absent where the deployment sends no mail.
+    /// Absent if the deployment sends no mail.
     worker: Option<Invoker>,
 }
 
@@ -61,9 +61,9 @@ impl Postbox {
         Ok(Self { errands: Errands::new(platform.database()?, config)?, worker })
     }
 
-    /// Adds to a plan that a letter is sent once it is committed. A worker that can't be started changes no answer. Where the
-    /// deployment sends no mail, a notice is left out, and a letter that a client waits for is refused: whether it could be sent
-    /// depends on the deployment alone, so that the refusal tells nothing of an address.
+    /// Adds a letter to a plan: its errand, and the start of the worker after the commit. If the worker cannot be started, the answer
+    /// stays the same. If the deployment sends no mail, a notice is left out, and a letter that a client waits for is refused. The
+    /// refusal depends on the deployment alone, so it tells nothing about an address.
     pub fn add<O>(&self, plan: Plan<O>, letter: Letter, context: &Context, now: Timestamp) -> Result<Plan<O>, Problem> {
         let Some(worker) = self.worker.clone() else {
             return if matches!(letter, Letter::Notice { .. }) { Ok(plan) } else { Err(Problem::no_mail()) };

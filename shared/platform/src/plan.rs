@@ -1,4 +1,4 @@
-//! What a handler returns instead of writing: the writes, the event, what follows the commit, and the answer.
+//! Plans. A handler returns one instead of writing: the writes, the event, the steps after the commit, and the answer.
 
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -7,7 +7,7 @@ use crate::audit::Note;
 use crate::problem::Problem;
 use crate::store::{Item, Write};
 
-/// What a handler wants to happen, all of it or nothing.
+/// The effects that a handler wants, all or nothing.
 pub struct Plan<O> {
     pub(crate) writes: Vec<(Write, Otherwise<O>)>,
     pub(crate) note: Note,
@@ -16,26 +16,28 @@ pub struct Plan<O> {
     pub(crate) reply: Result<Reply<O>, Problem>,
 }
 
-/// What a write's failed condition means.
+/// The reaction to a write's failed condition.
 pub enum Otherwise<O> {
-    /// The request is answered with this.
+    /// The request is answered with this problem.
     Refuse(Problem),
-    /// Someone was faster: a new plan from the item as it now stands.
+    /// Another request was faster: make a new plan from the current item.
     Replan(Replan<O>),
-    /// Someone was faster, and the rest of the plan stands.
+    /// Another request was faster: replace this write and keep the rest of the plan.
     Rewrite(Rewrite<O>),
 }
 
-/// Makes another write in the place of one whose condition failed, from the item that failed it, and what follows besides.
+/// Replaces a write whose condition failed, from the item that failed it.
+///
+/// Gives the new write, the reaction if it fails too, and one more step after the commit.
 pub type Rewrite<O> = Box<dyn FnOnce(Option<Item>) -> Result<(Write, Otherwise<O>, Then<O>), Problem> + Send>;
 
 /// Makes a new plan from the item that failed a condition (`None`: there is no such item).
 pub type Replan<O> = Box<dyn FnOnce(Option<Item>) -> BoxFuture<'static, Result<Plan<O>, Problem>> + Send>;
 
-/// What follows a commit: it may replace the answer, and can be repeated without harm.
+/// A step after the commit. It may replace the answer, and is idempotent.
 pub type Then<O> = Box<dyn FnOnce() -> BoxFuture<'static, Result<Option<Reply<O>>, Problem>> + Send>;
 
-/// An answer: the output, and what of status and headers differs from the route's own.
+/// An answer: the output, and a status and headers where they differ from the route's own.
 #[derive(Debug)]
 pub struct Reply<O> {
     pub(crate) output: O,
@@ -49,53 +51,53 @@ impl<O> Plan<O> {
         Self { writes: Vec::new(), note: Note::default(), created: None, then: Vec::new(), reply: Ok(reply.into()) }
     }
 
-    /// A plan that refuses, and may write all the same (a reused token ends its session).
+    /// A plan that refuses. It may still write: a reused token ends its session.
     pub fn refuse(problem: Problem) -> Self {
         Self { writes: Vec::new(), note: Note::default(), created: None, then: Vec::new(), reply: Err(problem) }
     }
 
-    /// Adds a write; where its condition does not hold, the request is answered with `problem`.
+    /// Adds a write. If its condition fails, the request is answered with `problem`.
     #[must_use]
     pub fn write_or(mut self, write: Write, problem: Problem) -> Self {
         self.writes.push((write, Otherwise::Refuse(problem)));
         self
     }
 
-    /// Adds a write; where its condition does not hold, `replan` makes a new plan from what stands there.
+    /// Adds a write. If its condition fails, `replan` makes a new plan from the current item.
     #[must_use]
     pub fn write_or_replan(mut self, write: Write, replan: Replan<O>) -> Self {
         self.writes.push((write, Otherwise::Replan(replan)));
         self
     }
 
-    /// Adds a write; where its condition does not hold, `rewrite` makes another from what stands there.
+    /// Adds a write. If its condition fails, `rewrite` makes another write from the current item.
     #[must_use]
     pub fn write_or_rewrite(mut self, write: Write, rewrite: Rewrite<O>) -> Self {
         self.writes.push((write, Otherwise::Rewrite(rewrite)));
         self
     }
 
-    /// Adds a write whose condition, if it has one, fails only where something else is amiss: that is a 409.
+    /// Adds a write whose condition, if it has one, fails only in unexpected cases. They are answered 409.
     #[must_use]
     pub fn write(self, write: Write) -> Self {
         self.write_or(write, Problem::conflict())
     }
 
-    /// What the event of this action says.
+    /// Sets the content of this action's event.
     #[must_use]
     pub fn note(mut self, note: Note) -> Self {
         self.note = note;
         self
     }
 
-    /// Id of what this creates: a request that is sent again with its `Idempotency-Key` is answered with that.
+    /// Sets the id of the created resource. A repeated request with the same `Idempotency-Key` is answered with that resource.
     #[must_use]
     pub fn creates(mut self, id: impl Into<String>) -> Self {
         self.created = Some(id.into());
         self
     }
 
-    /// What follows the commit, after what follows it already.
+    /// Adds a step after the commit, behind the steps that are already there.
     #[must_use]
     pub fn then(mut self, then: Then<O>) -> Self {
         self.then.push(then);
@@ -109,7 +111,7 @@ impl<O> Reply<O> {
         Self { output, status: None, headers: Vec::new() }
     }
 
-    /// Another status than the route's.
+    /// Sets another status than the route's.
     #[must_use]
     pub fn status(mut self, status: StatusCode) -> Self {
         self.status = Some(status);
@@ -125,7 +127,7 @@ impl<O> Reply<O> {
         self
     }
 
-    /// The same answer with its output made into another.
+    /// The same answer with its output converted.
     pub fn map<P>(self, make: impl FnOnce(O) -> P) -> Reply<P> {
         Reply { output: make(self.output), status: self.status, headers: self.headers }
     }
@@ -135,7 +137,7 @@ impl<O> Reply<O> {
         self.output
     }
 
-    /// The path of what was made.
+    /// Sets `Location` to the path of the created resource.
     #[must_use]
     pub fn location(self, path: &str) -> Self {
         self.header(header::LOCATION, path)

@@ -1,4 +1,4 @@
-//! What every function is given: settings, the clock, and clients that are made when first asked for, once per process.
+//! The shared parts of every function: settings, the clock, and clients. A client is made once per process, at its first use.
 
 use std::sync::OnceLock;
 
@@ -33,7 +33,7 @@ impl Platform {
         Ok(self.database.get_or_init(|| database).clone())
     }
 
-    /// Secrets Manager, one cache for all who ask.
+    /// Secrets Manager, with one cache for all callers.
     pub fn secrets(&self) -> Result<Secrets, ConfigError> {
         if let Some(secrets) = self.secrets.get() {
             return Ok(secrets.clone());

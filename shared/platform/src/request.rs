@@ -1,4 +1,4 @@
-//! One HTTP request as API Gateway hands it over (payload format 2.0), in our own words.
+//! One HTTP request from API Gateway (payload format 2.0), in our own types.
 
 use std::collections::HashMap;
 
@@ -44,7 +44,7 @@ impl From<ApiGatewayV2httpRequest> for Call {
     fn from(event: ApiGatewayV2httpRequest) -> Self {
         let http = event.request_context.http;
         let text = event.body.unwrap_or_default();
-        // A body that is flagged as base64 and is not has no length to check: it is refused when it is parsed.
+        // A body that is flagged as base64 but does not decode has no length to check. Parsing refuses it.
         let (body, undecodable) = if event.is_base64_encoded {
             STANDARD.decode(&text).map_or((Vec::new(), true), |body| (body, false))
         } else {
@@ -73,12 +73,12 @@ impl From<ApiGatewayV2httpRequest> for Call {
 }
 
 impl Call {
-    /// A path parameter; a route that has none of this name gets an empty string.
+    /// A path parameter; empty if the route has none of this name.
     pub fn path_parameter(&self, name: &str) -> &str {
         self.path_parameters.get(name).map_or("", String::as_str)
     }
 
-    /// The id that a path parameter is. What is no id names nothing.
+    /// A path parameter as an id. Text that is no id names nothing, so it is answered 404.
     pub fn path_id(&self, name: &str) -> Result<ResourceId, Problem> {
         self.path_parameter(name).parse().map_err(|_| Problem::not_found())
     }
@@ -93,21 +93,20 @@ impl Call {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// One parameter of the path or the query before validation: what decides about access has to be read before the rest is looked
-    /// at.
+    /// One parameter of the path or the query before validation, because the access check comes before it.
     pub fn peek(&self, name: &str) -> Option<String> {
         let of_query = || self.parameters().find(|(key, _)| key == name).map(|(_, value)| value);
         self.path_parameters.get(name).cloned().or_else(of_query)
     }
 
-    /// Whether the body is a JSON object with this member, before validation, for the same reason. No value is kept.
+    /// Whether the body is a JSON object with this member, before validation, for the same reason. It keeps no value.
     #[allow(clippy::zero_sized_map_values, reason = "the values of a JSON object are skipped")]
     pub fn has_member(&self, name: &str) -> bool {
         let object = || serde_json::from_slice::<HashMap<String, IgnoredAny>>(&self.body);
         self.body.len() <= BODY_LIMIT && object().is_ok_and(|object| object.contains_key(name))
     }
 
-    /// The query parameters, decoded; one that does not decode is left out, because validation refuses it.
+    /// The query parameters, decoded. One that does not decode is left out, because validation refuses it.
     pub fn parameters(&self) -> impl Iterator<Item = (String, String)> {
         let pairs = self.query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         pairs.filter_map(|(name, value)| Some((percent_decode(name)?, percent_decode(value)?)))
@@ -119,7 +118,7 @@ impl Call {
     }
 
     /// Checks size, media type and syntax of the body, in the contract's order (413, 415, 400), and gives its fields.
-    /// `true` beside them: it is a form.
+    /// The flag beside them says whether it is a form.
     pub fn body_fields(&self, media: Media, optional: bool) -> Result<(Fields, bool), Problem> {
         if self.body.len() > BODY_LIMIT {
             return Err(Problem::body_too_large());
@@ -127,7 +126,7 @@ impl Call {
         if self.method == Method::GET {
             return Ok((Fields::json(serde_json::Map::new()), false));
         }
-        // No body has no type: neither header is looked at.
+        // An empty body has no type, so neither header is checked.
         if self.body.is_empty() && !self.undecodable {
             let nothing = (Fields::json(serde_json::Map::new()), false);
             return match media {

@@ -1,4 +1,4 @@
-//! Fingerprints of what must not be stored as it is, under a key of the deployment's own.
+//! Fingerprints of texts that must not be stored as they are, under a key that only this deployment has.
 
 use crate::config::ConfigError;
 use crate::domain::Fingerprint;
@@ -14,7 +14,7 @@ pub struct Seal {
 }
 
 impl Seal {
-    /// Nothing is fetched yet.
+    /// Reads the settings; no secret is fetched yet.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self { secrets: platform.secrets()?, arn: platform.config.require("SEAL_SECRET_ARN")?.to_owned() })
     }
@@ -26,8 +26,8 @@ impl Seal {
         Ok(Fingerprint::new(key.as_bytes(), purpose, text))
     }
 
-    /// That of an identifier that somebody typed, in the form in which identifiers are compared. It may be a password in the
-    /// wrong field: it is there to be recognised, not to be read.
+    /// The fingerprint of an identifier that a user typed, in the form in which identifiers are compared. The text may be a password in
+    /// the wrong field. So it is stored to be recognised, not to be read.
     pub async fn identifier(&self, folded: &str) -> Result<Fingerprint, Problem> {
         self.fingerprint("login identifier", folded).await
     }

@@ -1,4 +1,4 @@
-//! Secrets from Secrets Manager, kept for at most five minutes so that a rotation reaches warm functions.
+//! Secrets from Secrets Manager. They are cached for at most five minutes, so that a rotation reaches warm functions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use crate::aws::{Service, describe, sdk_config};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 
-/// How long a secret is believed.
+/// How long a cached secret is used.
 pub const BELIEVED_FOR: Duration = Duration::from_mins(5);
 
-/// A secret that is still believed is read again at most this often.
+/// A cached secret that is still fresh is read again at most this often.
 const REREAD_EVERY: Duration = Duration::from_mins(1);
 
-/// Characters that a member has at least: a shorter one, or an empty one that someone left behind, is a key that can be guessed.
+/// Characters that a member has at least. A shorter one, or one left empty by mistake, is a key that can be guessed.
 const SHORTEST: usize = 64;
 
-/// A secret could not be read. The log has why.
+/// A secret could not be read. The log has the reason.
 #[derive(Debug, thiserror::Error)]
 #[error("the secret does not arrive: {0}")]
 pub struct SecretError(String);
@@ -35,10 +35,10 @@ pub struct Secrets {
     cache: Arc<Mutex<Cache>>,
 }
 
-/// By ARN.
+/// The cached secrets by ARN.
 type Cache = HashMap<String, Kept>;
 
-/// What was read, when that was, and when it was last doubted.
+/// The secret that was read, when it was read, and when a caller last asked to read it anew.
 #[derive(Debug)]
 struct Kept {
     secret: Arc<Secret>,
@@ -51,7 +51,7 @@ struct Kept {
 pub struct Secret(HashMap<String, String>);
 
 impl Secret {
-    /// One member. One that is too short to be a key counts as absent.
+    /// One member. A member that is too short to be a key counts as absent.
     pub fn get(&self, name: &str) -> Option<&str> {
         let member = self.0.get(name).map(String::as_str)?;
         if member.len() < SHORTEST {
@@ -61,7 +61,7 @@ impl Secret {
         Some(member)
     }
 
-    /// One member that somebody else has issued, of any length: how long it is, is theirs to say.
+    /// One member that a third party has issued, of any length, because the issuer chooses it.
     pub fn issued(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
@@ -89,11 +89,11 @@ impl Secrets {
         .boxed()
     }
 
-    /// The secret with this ARN read anew, for a caller who misses something in the one that is kept. If someone did so within
-    /// the last minute, in vain too, it is that one.
+    /// Reads the secret with this ARN anew, for a caller who misses something in the cached one. If a caller did so within the last
+    /// minute, even in vain, it returns the cached one.
     pub async fn reread(&self, arn: &str) -> Result<Arc<Secret>, SecretError> {
         let now = self.clock.now();
-        // It stays locked while the secret is read: whoever comes meanwhile waits, and gets that one.
+        // The cache stays locked while the secret is read. A caller who comes meanwhile waits, and gets the new secret.
         let mut cache = self.cache.lock().await;
         match cache.get_mut(arn) {
             Some(Kept { secret, doubted_at: Some(at), .. }) if is_within(REREAD_EVERY, *at, now) => return Ok(Arc::clone(secret)),

@@ -1,4 +1,4 @@
-//! Background work: functions that are started by others and go on after their starter has answered.
+//! Background work: functions that another function starts. They go on after that function has answered.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -25,12 +25,14 @@ use crate::logging;
 use crate::platform::Platform;
 use crate::problem::Problem;
 
-/// A worker. It may be started twice by one invocation: it claims its item by a conditional write before it does anything.
-/// It commits plans through [`crate::gate::Gate::commit`] as requests do, with the identity and context that its item carries.
+/// A worker.
+///
+/// One invocation may start it twice, so it claims its item by a conditional write before any other work. It commits plans
+/// through [`crate::gate::Gate::commit`] as requests do, with the identity and context that its item carries.
 pub trait Worker: Sized + Send + Sync + 'static {
-    /// What it is started with: ids, never a token or text.
+    /// Its input: ids, never a token or text.
     type Payload: DeserializeOwned + Send;
-    /// What it gives whoever waits for it.
+    /// Its result, for a caller that waits for it.
     type Output: Serialize + Send;
 
     /// Makes the worker once per process.
@@ -51,15 +53,16 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// The invocation that Lambda describes so.
+    /// The invocation of this Lambda context.
     pub fn new(context: &lambda_runtime::Context, clock: Clock) -> Self {
         let deadline = i64::try_from(context.deadline).ok().and_then(|deadline| Timestamp::from_millisecond(deadline).ok());
         Self { request_id: context.request_id.clone(), deadline: deadline.unwrap_or(Timestamp::UNIX_EPOCH), clock }
     }
 
-    /// Gives up work that is not done when no more than `kept` is left until the deadline: whoever waits is told, instead of being
-    /// left with what Lambda says of a function that it had to end. A call that hangs has no bound of its own that fits every
-    /// function, nor have several of them one after the other.
+    /// Gives up unfinished work when only `kept` is left until the deadline.
+    ///
+    /// The caller then gets our 503 instead of Lambda's error for a function that it had to end. A timeout of each single call
+    /// would not do: none fits every function, and several calls may hang one after the other.
     pub(crate) async fn in_time<T, E: From<Problem>>(&self, kept: Duration, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         timeout(self.remaining().saturating_sub(kept), work).await.unwrap_or_else(|_| {
             tracing::error!(request_id = self.request_id, "not done in time");
@@ -73,10 +76,10 @@ impl Invocation {
     }
 }
 
-/// Time that is kept for saying that a worker has failed, should it take too long.
+/// Time reserved for reporting a worker's failure if the work takes too long.
 const FAILURE: Duration = Duration::from_millis(250);
 
-/// What a worker does with a payload.
+/// The work of a worker with a payload.
 type Job = Box<dyn Fn(Value, Invocation) -> BoxFuture<'static, Result<Value, Diagnostic>> + Send + Sync>;
 
 /// Serves invocations of a worker until Lambda ends the process.

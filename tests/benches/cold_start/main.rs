@@ -1,8 +1,8 @@
-//! How fast functions start and answer: `cargo bench -p tally-tests --bench cold_start`, or with names of functions behind `--`.
+//! Measures how fast functions start and answer: `cargo bench -p tally-tests --bench cold_start`, or with names of functions after `--`.
 //!
 //! It starts the release binaries as Lambda does, with the environment of template.yaml, against the local stack's DynamoDB and Secrets
-//! Manager, and prints medians of many starts. Functions take turns, so that what else the machine does falls on all alike.
-//! docs/PERFORMANCE.md has what was found.
+//! Manager. It prints medians of many starts. Functions take turns, so that other load on the machine affects all alike.
+//! docs/PERFORMANCE.md has the results.
 
 mod process;
 
@@ -22,12 +22,12 @@ use tally_local::template::model::{Deployment, Function};
 use tally_local::{StackOptions, builder, template};
 use tokio::net::TcpListener;
 
-/// Starts of each function.
+/// Number of starts of each function.
 const ROUNDS: usize = 31;
-/// Warm invocations after each start.
+/// Number of warm invocations after each start.
 const WARM: usize = 20;
 
-/// A function and what it is asked.
+/// A function and the request for it.
 struct Subject {
     function: Function,
     event: String,
@@ -35,7 +35,7 @@ struct Subject {
     found: Found,
 }
 
-/// What was measured, one entry a start.
+/// The measurements, one entry per start.
 #[derive(Default)]
 struct Found {
     init: Vec<Duration>,
@@ -63,7 +63,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let bench = Bench { binaries, deployment, environment };
     let mut subjects = bench.subjects().await?;
-    // What `cargo bench` adds by itself starts with dashes.
+    // `cargo bench` adds arguments that start with dashes.
     let wanted: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     subjects.retain(|subject| wanted.is_empty() || wanted.contains(&subject.function.binary));
     for _ in 0..ROUNDS {
@@ -83,7 +83,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// What is measured. The tables are seeded and someone signs in for it.
+    /// The functions to measure. A user signs in for it, and the tables are seeded.
     async fn subjects(&self) -> Result<Vec<Subject>, Box<dyn Error>> {
         self.start("seed").await?.invoke("{}").await?;
         let login = |username: &str, password: &str| {
@@ -98,14 +98,14 @@ impl Bench {
         Ok(vec![
             subject("health", event("GET /health", "", None, ""), 200)?,
             subject("me", event("GET /auth/me", "", token, ""), 200)?,
-            // Another user: the fourth session ends the first one, whose token the others go on using.
+            // Use another user: the fourth session would end the first one, and the other requests go on using its token.
             subject("login", login("admin", "SecureAdmin123!"), 200)?,
             subject("profits", event("GET /profits", "company=Alpha&year=2023", token, ""), 200)?,
             subject("chat", event("POST /chat", "", token, r#"{"message": "Which month was best?"}"#), 202)?,
         ])
     }
 
-    /// One start with the SDK's clients as they are on AWS, which reaches nothing, and one that answers.
+    /// Makes one start with the SDK's clients as they are on AWS, which reaches no server, and one that answers.
     async fn measure(&self, subject: &mut Subject) -> Result<(), Box<dyn Error>> {
         let Subject { function, event, status, found } = subject;
         let on_aws = self.environment.iter().filter(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
@@ -127,7 +127,7 @@ impl Bench {
         Ok(process.end().await?)
     }
 
-    /// The table of docs/PERFORMANCE.md.
+    /// Prints the table of docs/PERFORMANCE.md.
     fn print(&self, subjects: &mut [Subject]) -> Result<(), Box<dyn Error>> {
         println!("Medians of {ROUNDS} starts with {WARM} warm invocations each:\n");
         println!("| function | size | init | init without TLS | first invocation | warm | peak memory |");
@@ -158,7 +158,7 @@ impl Bench {
     }
 }
 
-/// Workers are accepted and never run: what is measured ends where they begin.
+/// Accepts workers and never runs them: the measurement ends where they begin.
 struct NoWorkers;
 
 impl Invoke for NoWorkers {
@@ -171,7 +171,7 @@ impl Invoke for NoWorkers {
     }
 }
 
-/// The deployment with no other functions than these.
+/// The deployment with only these functions.
 fn only(deployment: &Deployment, binaries: &[&str]) -> Deployment {
     let mut deployment = deployment.clone();
     deployment.functions.retain(|function| binaries.contains(&function.binary.as_str()));
@@ -221,7 +221,7 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// `1234` as `1.23`.
+/// Writes `1234` as `1.23`.
 fn thousandths(value: u64) -> String {
     format!("{}.{:02}", value / 1000, value % 1000 / 10)
 }

@@ -1,4 +1,4 @@
-//! A process of a function, and the Lambda Runtime API that it asks for invocations: no more of it than one well-behaved process needs.
+//! A process of a function, and the Lambda Runtime API for it. This API implements only the parts that one well-behaved process needs.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
@@ -16,12 +16,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// Longer than any start or invocation takes, so that one that hangs is an error.
+/// Longer than any start or invocation takes, so that a hanging process becomes an error.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A process that waits for its next invocation. It is killed when this is dropped.
+/// A process that waits for its next invocation. Dropping this kills it.
 pub struct Process {
-    /// From exec to the first request for an invocation.
+    /// Time from exec to the first request for an invocation.
     pub init: Duration,
     child: Child,
     runtime_api: TcpListener,
@@ -60,7 +60,7 @@ impl Process {
         if next.starts_with("GET ") { Ok(process) } else { Err(format!("{} began with {next}", function.binary).into()) }
     }
 
-    /// Invokes the function: what it answers, and how long it took from the event's last byte to the answer's.
+    /// Invokes the function. Returns its answer, and the time from the event's last byte to the answer's.
     pub async fn invoke(&mut self, event: &str) -> Result<(Value, Duration), Box<dyn Error>> {
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nLambda-Runtime-Aws-Request-Id: 1\r\n\
@@ -82,13 +82,13 @@ impl Process {
         Ok((serde_json::from_slice(&body)?, took))
     }
 
-    /// The most memory it has had resident, in KiB; Linux alone says.
+    /// The process's peak resident memory in KiB. Only Linux reports it.
     pub fn peak_kib(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
         status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().trim_end_matches(" kB").parse().ok()
     }
 
-    /// Ends the process and waits until it is gone, so that its end does not slow the next one's start.
+    /// Ends the process and waits until it is gone, so that its end does not slow down the next one's start.
     pub async fn end(mut self) -> io::Result<()> {
         self.child.kill().await
     }
@@ -97,7 +97,7 @@ impl Process {
     async fn request(&mut self) -> Result<(String, Vec<u8>), Box<dyn Error>> {
         loop {
             match timeout(PATIENCE, read(&mut self.connection)).await? {
-                // It may prefer a new connection to an old one.
+                // The process may close an old connection and open a new one.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     self.connection = BufStream::new(timeout(PATIENCE, self.runtime_api.accept()).await??.0);
                 }

@@ -1,4 +1,4 @@
-//! Messages held against the document.
+//! Checks messages against the document.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::document;
 
-/// What each message of the document has to be, by its `type` or `action`.
+/// The validator of each message of the document, by its `type` or `action`.
 static MESSAGES: LazyLock<HashMap<String, Validator>> = LazyLock::new(|| {
     let document = document();
     let components = &document["components"];
@@ -20,12 +20,12 @@ static MESSAGES: LazyLock<HashMap<String, Validator>> = LazyLock::new(|| {
     messages.map(|name| (name.clone(), jsonschema::validator_for(&schema(name)).unwrap())).collect()
 });
 
-/// What a message of this `type` or `action` has to be.
+/// The validator of messages with this `type` or `action`.
 pub fn validator(name: &str) -> &'static Validator {
     MESSAGES.get(name).unwrap_or_else(|| panic!("docs/api/asyncapi.json has no {name}"))
 }
 
-/// Fails unless a message of the server's is as the document has it. API Gateway's own have no `type`.
+/// Fails unless a message of the server matches the document. API Gateway's own messages have no `type`.
 #[track_caller]
 pub fn verify(message: &Value) {
     let Some(kind) = message.get("type") else { return };

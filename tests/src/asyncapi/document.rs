@@ -1,4 +1,4 @@
-//! How the AsyncAPI document is put together. Whatever stands in a table and is not described fails here.
+//! Assembles the AsyncAPI document. An action of the table that has no description fails here.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -12,33 +12,33 @@ use utoipa::ToSchema;
 
 use super::schema::{enveloped, schema};
 
-/// The document being made.
+/// The document under construction.
 #[derive(Default)]
 pub struct Document {
     operations: BTreeMap<&'static str, Operation>,
     messages: Map<String, Value>,
     schemas: Map<String, Value>,
-    /// What errors can say beside what any message can be answered with.
+    /// Errors of single actions, beside the common ones.
     errors: Vec<Problem>,
 }
 
-/// What the types say of one action.
+/// The description of one action, from its types.
 struct Operation {
     route: ActionRoute,
-    /// Types of the messages that answer it, in the order in which they come.
+    /// Types of the messages that answer it, in the order in which they arrive.
     answers: Vec<&'static str>,
     /// Codes of errors that not every action has.
     codes: Vec<&'static str>,
     note: &'static str,
 }
 
-/// One action on its way into the document.
+/// One action that is being added to the document.
 pub struct Entry<'a, A> {
     document: &'a mut Document,
     action: PhantomData<A>,
 }
 
-/// What any message can be answered with instead.
+/// The errors that can answer any message.
 fn common_errors() -> [Problem; 6] {
     [
         Problem::malformed_json("The message must be a JSON object."),
@@ -51,8 +51,8 @@ fn common_errors() -> [Problem; 6] {
 }
 
 impl Document {
-    /// Describes a message of the server by an example. Only a message that answers an action has an `id`, so describe the
-    /// actions first.
+    /// Describes a message of the server by an example. Describe the actions first, because only a message that answers an action has an
+    /// `id`.
     pub fn message<M: ServerMessage + ToSchema>(&mut self, example: &M) {
         let echoes = M::TYPE == ErrorMessage::TYPE || self.operations.values().any(|operation| operation.answers.first() == Some(&M::TYPE));
         let id = json!({"type": "string", "maxLength": 128, "description": "The `id` of the client's message that this one answers."});
@@ -62,7 +62,7 @@ impl Document {
         self.add(M::TYPE, echoes, payload, &example);
     }
 
-    /// Adds a message, whose payload is a schema with a name of its own.
+    /// Adds a message. Its payload is a schema with a name of its own.
     fn add(&mut self, name: &'static str, echoes: bool, payload: Value, example: &Value) {
         let summary = payload["description"].clone();
         let before = self.schemas.insert(schema_name(name), payload);
@@ -80,7 +80,7 @@ impl Document {
         self.messages.insert(name.into(), message);
     }
 
-    /// Describes an action by an example of what it takes.
+    /// Describes an action by an example of its message.
     pub fn action<A: Action>(&mut self, mut example: Value) -> Entry<'_, A> {
         let ActionRoute { action, summary, .. } = A::ROUTE;
         example["action"] = action.into();
@@ -91,7 +91,7 @@ impl Document {
         Entry { document: self, action: PhantomData }
     }
 
-    /// All of it.
+    /// Completes the document.
     pub fn finish(mut self) -> Value {
         let codes = self.codes();
         let code = &mut self.schemas[&schema_name(ErrorMessage::TYPE)]["properties"]["code"];
@@ -107,14 +107,14 @@ impl Document {
             let members: Vec<_> = members.into_iter().map(reference).collect();
             self.schemas.insert(name.into(), json!({"description": description, "oneOf": members}));
         }
-        // Generators name types by titles, wherever a schema is used.
+        // Generators name types by their titles, at every use of a schema.
         for (name, schema) in &mut self.schemas {
             schema["title"] = name.as_str().into();
         }
 
         let named = |kind: &str, name: &str| json!({"$ref": format!("#/{kind}/{name}")});
         let mut operations = Map::new();
-        // API Gateway's own routes are no messages: they are what the channel and the errors say.
+        // API Gateway's own routes are not messages. The channel and the errors describe them.
         for route in ACTIONS.iter().filter(|route| !route.action.starts_with('$')) {
             let operation = self.operations.get(route.action).unwrap_or_else(|| panic!("{} is not described here", route.action));
             operations.insert(route.action.into(), operation.described());
@@ -154,7 +154,7 @@ impl Document {
         })
     }
 
-    /// What errors can say, each with a sentence that goes with it.
+    /// Every error code, each with a sentence that describes it.
     fn codes(&self) -> BTreeMap<&'static str, String> {
         let own = self.errors.iter().cloned().chain([Problem::unknown_action()]);
         common_errors().into_iter().chain(own).map(|problem| (problem.code.as_str(), problem.detail)).collect()
@@ -200,7 +200,7 @@ impl<A: Action> Entry<'_, A> {
         self
     }
 
-    /// What success is answered with, first of all.
+    /// Adds the first message that answers a success.
     pub fn answer<M: ServerMessage>(self) -> Self
     where
         A: Action<Output = M>,
@@ -208,20 +208,20 @@ impl<A: Action> Entry<'_, A> {
         self.then::<M>()
     }
 
-    /// What comes after that.
+    /// Adds a message that follows.
     pub fn then<M: ServerMessage>(mut self) -> Self {
         self.operation().answers.push(M::TYPE);
         self
     }
 
-    /// An error that not every action has.
+    /// Adds an error that not every action has.
     pub fn fails(mut self, problem: Problem) -> Self {
         self.operation().codes.push(problem.code.as_str());
         self.document.errors.push(problem);
         self
     }
 
-    /// What the types do not say.
+    /// Adds a note about the facts that the types do not express.
     pub fn note(mut self, note: &'static str) {
         self.operation().note = note;
     }
@@ -249,7 +249,7 @@ impl Operation {
     }
 }
 
-/// The stream that a connection begins with, where its URL asks for one.
+/// The stream that a connection begins with, if its URL asks for one.
 fn connected() -> Value {
     let messages = [platform::charts::Subscribed::TYPE, chart_stream::Data::TYPE, chart_stream::Ended::TYPE];
     json!({
@@ -276,7 +276,7 @@ fn reference(message: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{}", schema_name(message))})
 }
 
-/// What a client's message has: what is not known is refused.
+/// The schema of a client's message. It allows no unknown members, because the server refuses them.
 fn closed(body: Value, action: &str) -> Value {
     let id = json!({"type": ["string", "null"], "maxLength": 128, "description": "Your own id for the message. Its answer echoes it."});
     let mut payload = enveloped(body, ("action", action), Some(id));

@@ -1,4 +1,4 @@
-//! The AsyncAPI document: operations from the table of actions, messages from the types. What is here beside them is how
+//! The AsyncAPI document. Its operations come from the table of actions, its messages from the types. This module adds the order in which
 //! messages follow one another, and an example of each.
 
 mod check;
@@ -88,7 +88,7 @@ pub fn document() -> Value {
     document.finish()
 }
 
-/// What the server says, with an example of each.
+/// Adds the messages of the server, with an example of each.
 fn messages(document: &mut Document) {
     document.message(&ErrorMessage::new(Problem::invalid_field("chart_type", "must be line, pie or bar"), REQUEST));
     document.message(&ping::Pong {});

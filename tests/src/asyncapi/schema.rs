@@ -1,10 +1,10 @@
-//! Schemas of the types as AsyncAPI has them: JSON Schema draft 7, where those of OpenAPI 3.1 are of 2020-12.
+//! Schemas of the types in AsyncAPI's dialect: JSON Schema draft 7. The schemas of OpenAPI 3.1 use the dialect 2020-12.
 
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
-/// The schema of a type, and those of the types that it names, which are added to `others`.
+/// The schema of a type. The schemas of the types that it refers to are added to `others`.
 pub fn schema<T: ToSchema>(others: &mut Map<String, Value>) -> Value {
     let mut named: Vec<(String, RefOr<Schema>)> = Vec::new();
     T::schemas(&mut named);
@@ -12,7 +12,7 @@ pub fn schema<T: ToSchema>(others: &mut Map<String, Value>) -> Value {
     draft7(serde_json::to_value(T::schema()).unwrap())
 }
 
-/// The schema of an object as a message: with the member that says which it is, and the client's id where there is one.
+/// The schema of an object as a message. It adds the member that names the message's type, and the client's id where there is one.
 pub fn enveloped(mut schema: Value, (member, name): (&str, &str), id: Option<Value>) -> Value {
     let own = schema["properties"].as_object().cloned().unwrap_or_default();
     let id = id.map(|id| ("id".to_owned(), id));
@@ -23,12 +23,12 @@ pub fn enveloped(mut schema: Value, (member, name): (&str, &str), id: Option<Val
     schema
 }
 
-/// The same in the words of draft 7: it has `examples` alone, and whatever stands beside a `$ref` is nothing to it.
+/// Translates a schema to draft 7. That dialect has only `examples`, and ignores every member beside a `$ref`.
 fn draft7(schema: Value) -> Value {
     match schema {
         Value::Object(members) => {
             let mut members: Map<_, _> = members.into_iter().map(|(name, value)| (name, draft7(value))).collect();
-            // A property may have that name, whose schema is an object.
+            // A property may be called `example` too. Its schema is an object.
             if let Some(example) = members.get("example").filter(|example| !example.is_object()).cloned() {
                 members.remove("example");
                 members.insert("examples".into(), json!([example]));

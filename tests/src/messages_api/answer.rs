@@ -1,4 +1,4 @@
-//! What is answered, byte by byte.
+//! The answers, byte by byte.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,30 +11,30 @@ use tokio::sync::Barrier;
 pub struct Answer {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
-    /// The body in the pieces in which it is sent.
+    /// The body, in the pieces in which it is sent.
     pub(super) pieces: Vec<Vec<u8>>,
     /// Time between two pieces.
     pub(super) pace: Duration,
-    /// The piece that is held back, and until when.
+    /// The index of the piece that is held back, and the barrier that it waits for.
     pub(super) held: Option<(usize, Arc<Barrier>)>,
     pub(super) end: End,
 }
 
-/// What comes after the last piece.
+/// How an answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     /// The end of the body.
     Whole,
-    /// Nothing, while the connection stays.
+    /// Silence on an open connection.
     Hang,
     /// A reset of the connection.
     Reset,
-    /// Not even a head came before the connection was left open, or reset.
+    /// No head is sent. The connection stays open, or is reset.
     Headless { reset: bool },
 }
 
 impl Answer {
-    /// A stream of these frames, each a piece of its own.
+    /// A stream of these frames. Each frame is a piece of its own.
     pub fn stream<F: Into<Vec<u8>>>(frames: impl IntoIterator<Item = F>) -> Self {
         let headers = vec![("content-type".to_owned(), "text/event-stream; charset=utf-8".to_owned())];
         let pieces = frames.into_iter().map(Into::into).collect();
@@ -58,7 +58,7 @@ impl Answer {
         Self { status, headers, pieces: vec![body.into()], pace: Duration::ZERO, held: None, end: End::Whole }
     }
 
-    /// Nothing at all, while the connection stays.
+    /// No answer at all, on an open connection.
     pub fn silence() -> Self {
         Self { end: End::Headless { reset: false }, ..Self::body(200, "", "") }
     }
@@ -68,49 +68,49 @@ impl Answer {
         Self { end: End::Headless { reset: true }, ..Self::body(200, "", "") }
     }
 
-    /// With one more header.
+    /// Adds one more header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// The same bytes in pieces of this size.
+    /// Sends the same bytes in pieces of this size.
     #[must_use]
     pub fn in_pieces_of(mut self, bytes: usize) -> Self {
         self.pieces = self.pieces.concat().chunks(bytes).map(<[u8]>::to_vec).collect();
         self
     }
 
-    /// A piece this often.
+    /// Sends one piece per interval.
     #[must_use]
     pub fn paced(mut self, pace: Duration) -> Self {
         self.pace = pace;
         self
     }
 
-    /// The pieces from this one on only when as many answers are there as the barrier is for.
+    /// Holds back the pieces from this one on, until as many answers wait as the barrier is for.
     #[must_use]
     pub fn held_at(mut self, piece: usize, barrier: &Arc<Barrier>) -> Self {
         self.held = Some((piece, Arc::clone(barrier)));
         self
     }
 
-    /// The same bytes up to here.
+    /// Cuts the body off after this many frames.
     #[must_use]
     pub fn up_to(mut self, frames: usize) -> Self {
         self.pieces.truncate(frames);
         self
     }
 
-    /// Silence in place of its end.
+    /// Ends the body with silence instead of its end.
     #[must_use]
     pub fn then_silence(mut self) -> Self {
         self.end = End::Hang;
         self
     }
 
-    /// A reset of the connection in place of its end.
+    /// Ends the body with a reset of the connection.
     #[must_use]
     pub fn then_reset(mut self) -> Self {
         self.end = End::Reset;

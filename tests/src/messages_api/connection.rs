@@ -1,4 +1,4 @@
-//! One connection: requests, checked, and their answers.
+//! One connection: it checks requests and sends their answers.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::answer::End;
 use super::{Answer, Asked, State};
 
-/// A request as it came.
+/// A request as it arrived.
 struct Received {
     line: String,
     headers: BTreeMap<String, String>,
@@ -22,7 +22,7 @@ struct Received {
 
 pub(super) async fn serve(stream: TcpStream, state: Arc<State>) {
     let mut stream = BufReader::new(stream);
-    // A client that breaks off is what is to be tested, and no failure of this server's.
+    // Tests break off connections on purpose. That is no failure of this server.
     while let Ok(Some(received)) = receive(&mut stream).await {
         let answer = state.answer(&received);
         if !send(&mut stream, answer, &state).await.unwrap_or(false) {
@@ -50,7 +50,7 @@ async fn receive(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Receive
     Ok(Some(Received { line, headers, body }))
 }
 
-/// Sends an answer; whether the connection can be used again.
+/// Sends an answer. Returns whether the connection can be used again.
 async fn send(stream: &mut BufReader<TcpStream>, answer: Answer, state: &State) -> io::Result<bool> {
     let Answer { status, headers, pieces, pace, held, end } = answer;
     match end {
@@ -81,7 +81,7 @@ async fn send(stream: &mut BufReader<TcpStream>, answer: Answer, state: &State) 
         End::Whole => stream.write_all(b"0\r\n\r\n").await.map(|()| true),
         End::Hang => silence(stream, state).await,
         End::Reset | End::Headless { .. } => {
-            // What was sent has to arrive: a reset would overtake it.
+            // The client must receive the bytes that were sent. A reset without a pause would overtake them.
             sleep(Duration::from_millis(50)).await;
             reset(stream)
         }
@@ -92,7 +92,7 @@ fn reset(stream: &BufReader<TcpStream>) -> io::Result<bool> {
     stream.get_ref().set_zero_linger().map(|()| false)
 }
 
-/// Says nothing more until the client hangs up.
+/// Sends no more until the client hangs up.
 async fn silence(stream: &mut BufReader<TcpStream>, state: &State) -> io::Result<bool> {
     let mut ignored = [0; 64];
     while stream.read(&mut ignored).await.is_ok_and(|bytes| bytes > 0) {}
@@ -104,7 +104,7 @@ impl State {
     fn answer(&self, received: &Received) -> Answer {
         let key = self.key.lock().unwrap().clone();
         if received.header("x-amz-target") == "secretsmanager.GetSecretValue" {
-            // Its own Secrets Manager, so that a provider needs nothing else.
+            // The stand-in is also its own Secrets Manager, so a provider needs no other server.
             return Answer::body(
                 200,
                 "application/x-amz-json-1.1",
@@ -137,7 +137,7 @@ impl Received {
     }
 }
 
-/// Whether the API would take it: a user begins, no text is blank, and the answer is a stream.
+/// Whether the API would accept the request: a user begins, no text is blank, and the answer is a stream.
 fn is_valid(body: &Value) -> bool {
     let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
     let is_said = |text: &Value| text.as_str().is_some_and(|text| !text.trim().is_empty());

@@ -7,13 +7,13 @@ pub fn event(event: &Value) -> String {
     format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())
 }
 
-/// The frames of a reply that is this text, a frame for each part of it. The frames before the text are 3, those after it 3.
+/// The frames of a reply with this text, one frame for each part. 3 frames come before the text and 3 after it.
 pub fn reply(parts: &[&str]) -> Vec<String> {
     reply_of(parts, "end_turn")
 }
 
-/// The frames of a reply with this stop reason. It has read 25 tokens, 7 of them from the cache and 5 into it beside, and written one
-/// for each part and one more.
+/// The frames of a reply with this stop reason. It has read 25 tokens. A further 7 came from the cache, and 5 went into it. It has written
+/// one token for each part and one more.
 pub fn reply_of(parts: &[&str], stop_reason: &str) -> Vec<String> {
     let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "", "citations": null}});
     let deltas = parts.iter().map(|part| json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": part}}));
@@ -22,7 +22,7 @@ pub fn reply_of(parts: &[&str], stop_reason: &str) -> Vec<String> {
     events.map(|each| event(&each)).collect()
 }
 
-/// The frames of a reply that wants a tool to be used: its input in two parts.
+/// The frames of a reply that asks for the use of a tool. The tool's input comes in two parts.
 pub fn tool(name: &str, input: &Value) -> Vec<String> {
     let text = input.to_string();
     let (first, second) = text.split_at(text.len() / 2);

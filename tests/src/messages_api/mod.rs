@@ -1,5 +1,5 @@
-//! A stand-in for the Anthropic Messages API, as it is on the wire: a server on loopback that checks what it is sent as the real
-//! one does, answers as it is told to, and knows who has hung up. `.ci/check-anthropic-sdk` holds it against the provider's own SDK.
+//! A stand-in for the Anthropic Messages API: a server on loopback. It checks requests as the real one does, gives the answers that a test
+//! chooses, and counts clients that hang up. `.ci/check-anthropic-sdk` checks it against the provider's own SDK.
 
 mod answer;
 mod connection;
@@ -15,27 +15,27 @@ use tokio::task::JoinHandle;
 pub use answer::Answer;
 pub use events::{event, reply, reply_of, tool};
 
-/// The key at first; [`MessagesApi::change_key`] takes another.
+/// The first key. [`MessagesApi::change_key`] replaces it.
 pub const KEY: &str = "sk-ant-stand-in-0123456789-0123456789-0123456789-0123456789-0123456789";
 
-/// A request that was as it should be.
+/// A valid request.
 #[derive(Debug, Clone)]
 pub struct Asked {
-    /// How many there had been before.
+    /// Number of requests before this one.
     pub number: usize,
-    /// Its body.
+    /// The request's body.
     pub body: Value,
 }
 
 impl Asked {
-    /// What its user says.
+    /// The user's message.
     pub fn message(&self) -> &str {
         let messages = self.body["messages"].as_array().unwrap();
         messages.last().unwrap()["content"][0]["text"].as_str().unwrap()
     }
 }
 
-/// What it answers to a request.
+/// Chooses the answer to a request.
 type Script = Arc<dyn Fn(&Asked) -> Answer + Send + Sync>;
 
 /// The server.
@@ -50,7 +50,7 @@ struct State {
     script: Script,
     key: Mutex<String>,
     asked: watch::Sender<Vec<Asked>>,
-    /// How many clients have closed a connection on which an answer was not at its end.
+    /// Number of clients that closed a connection before the end of an answer.
     hung_up: watch::Sender<usize>,
 }
 
@@ -71,27 +71,27 @@ impl MessagesApi {
         Self { url, state, serving }
     }
 
-    /// Starts one with these answers in turn, the last one for ever.
+    /// Starts one that gives these answers in turn, and repeats the last one for ever.
     pub async fn with(answers: Vec<Answer>) -> Self {
         Self::start(move |asked| answers[asked.number.min(answers.len() - 1)].clone()).await
     }
 
-    /// What was asked up to now, all that was as it should be.
+    /// The valid requests so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.state.asked.borrow().clone()
     }
 
-    /// Waits until it has been asked this many times.
+    /// Waits until it has received this many requests.
     pub async fn was_asked(&self, times: usize) {
         self.state.asked.subscribe().wait_for(|asked| asked.len() >= times).await.unwrap();
     }
 
-    /// Takes another key from now on, which is also in its Secrets Manager.
+    /// Changes the valid key, also in its Secrets Manager.
     pub fn change_key(&self, key: &str) {
         key.clone_into(&mut self.state.key.lock().unwrap());
     }
 
-    /// Waits until this many clients have closed a connection on which an answer was not at its end.
+    /// Waits until this many clients have closed a connection before the end of an answer.
     pub async fn hung_up(&self, clients: usize) {
         self.state.hung_up.subscribe().wait_for(|number| *number >= clients).await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! Answers held against the document.
+//! Checks answers against the document.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
@@ -13,20 +13,20 @@ use crate::Answer;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
 
-/// What a body has to be, by the place of its schema.
+/// The validators of bodies, by the place of their schema.
 static VALIDATORS: LazyLock<Mutex<HashMap<String, &'static Validator>>> = LazyLock::new(Mutex::default);
 
-/// Fails unless the document has the answer to a request: its status, its media type, its headers and its body.
+/// Fails unless the document has the answer to a request: its status, media type, headers and body.
 #[track_caller]
 pub fn verify(method: &str, answer: &Answer) {
-    // CORS is API Gateway's, and the answer to HEAD has no body to look at.
+    // CORS answers come from API Gateway, and the answer to HEAD has no body to check.
     if matches!(method, "OPTIONS" | "HEAD") {
         return;
     }
     let place = ROUTES
         .iter()
         .filter(|route| route.method == method && routes::matches(route, &answer.path))
-        // `/users/invites` is no user.
+        // `/users/invites` must not match as a user's id.
         .min_by_key(|route| route.path.matches('{').count());
     match place {
         Some(route) => of_operation(route, answer),
@@ -34,7 +34,7 @@ pub fn verify(method: &str, answer: &Answer) {
     }
 }
 
-/// What no operation answers is our own 404 or 405.
+/// Checks an answer of no operation, which must be the server's own 404 or 405.
 #[track_caller]
 fn of_fallback(answer: &Answer) {
     assert!(matches!(answer.status, 404 | 405), "no operation answers this: {answer:?}");

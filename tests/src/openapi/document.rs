@@ -1,4 +1,4 @@
-//! How the document is put together. A row of the route table that no function describes fails here.
+//! Assembles the document. A row of the route table that no function describes fails here.
 
 use std::any::{TypeId, type_name};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use utoipa::{PartialSchema as _, ToSchema};
 use super::schema::{normal, parameter, sent, with_others};
 use super::{operation, responses};
 
-/// The document being made.
+/// The document under construction.
 #[derive(Default)]
 pub struct Document {
     tags: Vec<Value>,
@@ -25,7 +25,7 @@ pub struct Document {
     responses: Map<String, Value>,
 }
 
-/// What an endpoint says of itself.
+/// An endpoint's description of itself.
 pub struct Described {
     pub route: Route,
     pub name: &'static str,
@@ -37,7 +37,7 @@ pub struct Described {
     pub answers: Vec<Answer>,
 }
 
-/// What an endpoint takes.
+/// The request body of an endpoint.
 pub struct Body {
     pub media: Media,
     pub required: bool,
@@ -74,7 +74,7 @@ impl Visitor for Document {
 }
 
 impl Document {
-    /// Begins a heading: what follows belongs under it.
+    /// Begins a heading. The endpoints that follow belong under it.
     pub fn tag(mut self, name: &str, description: &str) -> Self {
         self.tags.push(json!({"name": name, "description": description}));
         self
@@ -82,7 +82,7 @@ impl Document {
 
     fn body<E: Endpoint>(&mut self) -> Body {
         let described = |schema: RefOr<Schema>| sent(normal(serde_json::to_value(schema).unwrap()));
-        // A form may have members that the server does not know, each once (RFC 6749 section 3.2); JSON may not.
+        // A form may have members that the server does not know, each once (RFC 6749 section 3.2). JSON may not.
         let in_form = |schema| with_others(schema, json!({"type": "string"}));
         let in_json = |schema| with_others(schema, false.into());
         let (name, schema) = (E::Body::name(), described(E::Body::schema()));
@@ -111,14 +111,14 @@ impl Document {
         }
     }
 
-    /// A name stands for one schema.
+    /// Adds a schema. A name stands for one schema only.
     fn insert(&mut self, name: &str, schema: Value) {
         if let Some(other) = self.schemas.insert(name.to_owned(), schema) {
             assert_eq!(other, self.schemas[name], "two schemas are called {name}: name one by #[schema(as = ...)]");
         }
     }
 
-    /// All of it.
+    /// Completes the document.
     pub fn finish(mut self) -> Value {
         let mut problem = vec![("Problem".to_owned(), ProblemBody::schema())];
         ProblemBody::schemas(&mut problem);
@@ -140,7 +140,7 @@ impl Document {
                 "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
                 "contact": {"name": "Tally", "url": "https://github.com/tally-backend/tally"},
             },
-            // Each deployment serves this document with its own URL in this place.
+            // Each deployment replaces this URL by its own when it serves the document.
             "servers": [{"url": docs::SERVER_URL, "description": "The local stack"}],
             "tags": self.tags,
             "paths": paths,

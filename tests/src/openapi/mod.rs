@@ -1,5 +1,5 @@
-//! The OpenAPI document: each endpoint describes itself, its row of the route table adds the rest. What is here beside them is
-//! how functions are grouped, in the order in which a client uses them.
+//! The OpenAPI document. Each endpoint describes itself, and its row of the route table adds the rest. This module groups the functions, in
+//! the order in which a client uses them.
 
 mod check;
 mod document;

@@ -26,7 +26,7 @@ pub fn operation(described: &Described, tag: &Value) -> Value {
     operation
 }
 
-/// Who may call, and how often.
+/// Describes which callers may use the route, and how often.
 fn description(route: &Route) -> String {
     let roles = |roles: &[Role]| roles.iter().map(|role| format!("`{}`", role.as_str())).collect::<Vec<_>>().join(" or ");
     let mut description = match route.access {

@@ -1,4 +1,4 @@
-//! Answers: those of success as the output describes them, and the problems that follow from row, path and body or are named.
+//! Answers: the output describes those of success. Problems follow from the row, path and body, or the endpoint names them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use super::document::{Described, reference};
 /// Statuses that API Gateway can answer by itself, on every route.
 const OF_GATEWAY: [u16; 4] = [413, 429, 500, 503];
 
-/// Every answer of an operation. Those of problems are shared: they are added to `shared`.
+/// Every answer of an operation. Answers with problems are shared and are added to `shared`.
 pub fn responses(described: &Described, shared: &mut Map<String, Value>) -> Value {
     let mut responses = Map::new();
     let mut problems = problems(described);
@@ -49,7 +49,7 @@ fn success(described: &Described, answer: &Answer, status: u16) -> Value {
     if !content.is_empty() {
         response["content"] = content.into();
     }
-    // What API Gateway answers by itself has the same media type.
+    // API Gateway's own answers have the same media type.
     if OF_GATEWAY.contains(&status) {
         let schema = &mut response["content"]["application/json"]["schema"];
         *schema = json!({"anyOf": [schema.take(), reference("GatewayError")]});
@@ -57,7 +57,7 @@ fn success(described: &Described, answer: &Answer, status: u16) -> Value {
     response
 }
 
-/// Codes by their status.
+/// The problem codes of an endpoint, by their status.
 fn problems(described: &Described) -> BTreeMap<u16, BTreeSet<Code>> {
     let route = &described.route;
     let media = described.body.as_ref().map_or(Media::Json, |body| body.media);
@@ -88,7 +88,7 @@ fn problems(described: &Described) -> BTreeMap<u16, BTreeSet<Code>> {
     problems
 }
 
-/// Sessions and keys have a limit of their own.
+/// Whether the endpoint has limits. Sessions and keys always have one.
 fn has_limits(described: &Described) -> bool {
     described.route.access != Access::Public || !described.route.limits.is_empty()
 }
@@ -137,7 +137,7 @@ fn reason(status: u16) -> &'static str {
     StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("")
 }
 
-/// What API Gateway answers by itself.
+/// The schema of API Gateway's own answers.
 pub fn gateway_error() -> Value {
     json!({
         "type": "object",
@@ -149,7 +149,7 @@ pub fn gateway_error() -> Value {
     })
 }
 
-/// An example of each code that shared answers refer to, by its text.
+/// An example of each code that shared answers refer to, by the code's text.
 pub fn examples(shared: &Map<String, Value>) -> Value {
     let shared = Value::Object(shared.clone()).to_string();
     let used = |code: &&Code| shared.contains(&format!("#/components/examples/{code}\""));
@@ -180,7 +180,7 @@ pub fn headers() -> Value {
     HEADERS.iter().map(header).collect()
 }
 
-/// Every header that an answer can have beside those of HTTP itself.
+/// Every header that an answer can have, apart from those of HTTP itself.
 pub const HEADERS: &[(&str, &str)] = &[
     ("Content-Disposition", "Name of the file (RFC 6266)."),
     ("ETag", "Send it as `If-None-Match` to learn whether the answer has changed."),

@@ -1,8 +1,8 @@
-//! Schemas as the document has them.
+//! Adapts schemas to the document.
 
 use serde_json::{Map, Value, json};
 
-/// A schema with `examples` in place of `example`, which OpenAPI 3.1 deprecates, and an enum with its default as one schema.
+/// Replaces `example` by `examples`, because OpenAPI 3.1 deprecates the former. It also makes an enum with a default a single schema.
 pub fn normal(schema: Value) -> Value {
     match schema {
         Value::Object(members) => {
@@ -11,7 +11,7 @@ pub fn normal(schema: Value) -> Value {
             if is_schema && let Some(example) = members.remove("example") {
                 members.insert("examples".into(), json!([example]));
             }
-            // utoipa gives an enum with a default as all of the enum and of an object with that default.
+            // utoipa writes an enum with a default as `allOf` the enum and an object with that default.
             let parts = members.get("allOf").and_then(Value::as_array);
             if let Some([Value::Object(choice), Value::Object(default)]) = parts.map(Vec::as_slice)
                 && choice.contains_key("enum")
@@ -27,7 +27,7 @@ pub fn normal(schema: Value) -> Value {
     }
 }
 
-/// The schema of what a client sends: no text of it has a null character, which the server refuses in any field.
+/// The schema of data that a client sends. Its strings have no null character, which the server refuses in any field.
 pub fn sent(schema: Value) -> Value {
     let mut schema = schema;
     let is_text = schema["type"] == "string" || schema["type"].as_array().is_some_and(|types| types.contains(&"string".into()));
@@ -42,7 +42,7 @@ pub fn sent(schema: Value) -> Value {
     schema
 }
 
-/// A query parameter: it is there or it is not, and never null.
+/// A query parameter, which may be absent but is never null.
 pub fn parameter(parameter: Value) -> Value {
     let mut parameter = parameter;
     let mut schema = normal(parameter["schema"].take());
@@ -60,7 +60,7 @@ pub fn parameter(parameter: Value) -> Value {
     parameter
 }
 
-/// The same, if it is an object, with what its other members may be: `false` for none.
+/// If the schema is an object, adds the schema of its other members: `false` for none.
 pub fn with_others(mut schema: Value, others: Value) -> Value {
     if schema["type"] == "object" {
         schema["additionalProperties"] = others;

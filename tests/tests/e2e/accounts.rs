@@ -25,7 +25,7 @@ async fn an_account_is_registered_signs_in_and_sees_itself() {
     assert!(user["created_at"].as_str().unwrap().ends_with('Z'));
     assert!(!answer.text.contains("password"), "{answer:?}");
 
-    // By username or email, in any case.
+    // Log in by username or email, in upper or lower case.
     for identifier in ["Asa_1", "asa_1", "ASA_1@example.COM"] {
         let caller = world.login(identifier, PASSWORD).await;
         assert_eq!(world.get("/auth/me", Some(&caller)).await.expect(200)["user"], user);
@@ -41,7 +41,7 @@ async fn a_taken_name_or_email_is_a_409_that_does_not_say_which() {
     let by_name = world.post("/auth/register", None, &registration("TAKEN")).await.problem(409, "account_exists");
     let by_email = world.post("/auth/register", None, &same_email).await.problem(409, "account_exists");
     assert_eq!(by_name["detail"], by_email["detail"]);
-    // The one that was refused for its email left no claim on its name.
+    // The registration that was refused for its email has not reserved its username.
     world.post("/auth/register", None, &registration("other")).await.expect(201);
 }
 
@@ -110,7 +110,7 @@ async fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
     let admin = world.admin().await;
     let failures: Vec<_> = world.events(&admin, "auth.login").await.into_iter().filter(|event| event["outcome"] == "failure").collect();
     assert_eq!(failures.len(), 4);
-    // The identifier of nobody is there to be recognised, not to be read.
+    // The event has a fingerprint of the unknown identifier, so the identifier can be recognised but not read.
     assert!(failures[1]["detail"]["identifier_hmac"].is_string() && !failures[1].to_string().contains("nobody"), "{failures:?}");
 }
 
@@ -144,7 +144,7 @@ async fn a_refresh_spends_its_token() {
     };
     let second = refresh(&caller.refresh).await.expect(200);
     assert_ne!(second["refresh_token"], caller.refresh.as_str());
-    // Two tabs: within the grace the same successor comes again.
+    // Two browser tabs refresh at once: within the grace period the second gets the same successor.
     assert_eq!(refresh(&caller.refresh).await.expect(200), second);
     // Once the successor has been presented, the spent token ends the session.
     let third = refresh(second["refresh_token"].as_str().unwrap()).await.expect(200);
@@ -203,7 +203,7 @@ async fn a_logout_ends_one_session_or_all() {
     world.post("/auth/logout", Some(&first), &json!({})).await.problem(401, "invalid_token");
     world.post("/auth/logout", Some(&second), &json!({"all": true})).await.expect(204);
     world.post("/auth/logout", Some(&third), &json!({})).await.problem(401, "invalid_token");
-    // A route that trusts the token for its lifetime goes on.
+    // A route that trusts the token for its lifetime still answers.
     world.get("/auth/me", Some(&first)).await.expect(200);
 }
 
@@ -220,12 +220,12 @@ async fn a_limit_refuses_says_when_and_counts_by_address_and_identifier() {
     assert!((1..=65).contains(&wait), "{refused:?}");
     assert_eq!(refused.header("ratelimit-policy"), "\"login\";q=3;w=60, \"login_lock\";q=5;w=60, \"login_address\";q=100000;w=60");
     assert!(refused.header("ratelimit").starts_with("\"login\";r=0;t="), "{refused:?}");
-    // Another identifier, another address: not limited, and told where they stand.
+    // Another identifier and another address are not limited, and their headers show their own state.
     let other = world.post("/auth/login", None, &json!({"username": "admin", "password": "SecureAdmin123!"})).await;
     assert!(other.header("ratelimit").starts_with("\"login\";r=2;t="), "{other:?}");
     let elsewhere = world.from_address([127, 0, 0, 7]);
     elsewhere.login("demo", "SecureDemo123!").await;
-    // A form that was mistyped costs nothing.
+    // A form with a mistake does not count.
     for _ in 0..5 {
         world.post("/auth/login", None, &json!({"username": "fresh"})).await.invalid(&["/password"]);
     }

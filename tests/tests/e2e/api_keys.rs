@@ -1,4 +1,4 @@
-//! API keys: what they may do, what they may not, and that they are shown once.
+//! API keys: their permissions, and that each key is shown only once.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use platform::store::API_KEYS_PER_USER;
 use serde_json::{Value, json};
 use tally_tests::{Answer, Caller, World};
 
-/// What a new key is made of.
+/// The body of a request for a new key.
 pub fn new_key(scopes: &[&str], lasts: Duration) -> Value {
     json!({"name": "Nightly import", "scopes": scopes, "expires_at": rfc3339(Clock::System.now() + lasts)})
 }
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// A new key of someone's, good for a day.
+/// A new key of this user, valid for a day.
 async fn key(world: &World, owner: &Caller, scopes: &[&str]) -> Value {
     world.post("/api-keys", Some(owner), &new_key(scopes, DAY)).await.expect(201)
 }
@@ -79,7 +79,7 @@ async fn a_key_is_shown_once_listed_used_and_deleted() {
     assert!(!listed.text.contains(&text[37..]), "{listed:?}");
     assert_eq!(world.get("/api-keys", Some(&admin)).await.expect(200)["items"], json!([]));
 
-    // Someone else's key is none.
+    // Another user's key is not found.
     let path = format!("/api-keys/{}", made["id"].as_str().unwrap());
     world.send(world.request(Method::DELETE, &path).bearer_auth(&admin.access)).await.problem(404, "not_found");
     let delete = || world.send(world.request(Method::DELETE, &path).bearer_auth(&demo.access));
@@ -120,7 +120,7 @@ async fn a_key_that_is_not_good_is_refused() {
     let good = key(&world, &demo, &["profits:read"]).await;
     let text = good["key"].as_str().unwrap();
     let other = key(&world, &demo, &["profits:read"]).await;
-    // The id of one with the secret of another, and its checksum mended or not.
+    // These include the id of one key with the secret of another.
     let mixed = format!("{}{}", &text[..37], &other["key"].as_str().unwrap()[37..]);
     for wrong in ["", "tly_", "nonsense", &text[..92], &mixed, &text.to_uppercase()] {
         call(&world, "GET", "/profits", &json!({"key": wrong})).await.problem(401, "invalid_token");
@@ -167,7 +167,7 @@ async fn an_account_has_as_many_keys_as_it_may_and_an_ended_one_makes_room() {
         refused.problem(409, "too_many_api_keys");
     }
     let made = answers[0].expect(201);
-    // One that has expired makes room, and so does one that is deleted.
+    // An expired key makes room for another, and so does a deleted one.
     let expires_at = platform::clock::parse_rfc3339(short["expires_at"].as_str().unwrap()).unwrap();
     while Clock::System.now() < expires_at {
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -1,4 +1,4 @@
-//! The audit trail as it is searched.
+//! Searches of the audit log.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use tally_tests::{Caller, World, id};
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// Two users that only the trail knows.
+/// Two users that only the audit log knows.
 const ANN: &str = "019a0000-0000-7000-8000-00000000000a";
 const BOB: &str = "019a0000-0000-7000-8000-00000000000b";
 
@@ -35,7 +35,7 @@ fn event(user_id: &str, action: &'static str, time: Timestamp, number: usize) ->
     Note::action(action).resource("thing", &number.to_string()).event(None, outcome, Some(&identity.into()), &context, time, 0).unwrap()
 }
 
-/// Writes events as the functions do, at any time.
+/// Writes events as the functions do, with any time.
 async fn write(world: &World, events: &[Event]) {
     let function = world.stack.deployment().functions.iter().find(|function| function.binary == "audit").unwrap();
     let config: Config = world.stack.environment(function).into_iter().collect();
@@ -55,7 +55,7 @@ fn history() -> Vec<Event> {
     offsets.enumerate().map(|(n, offset)| event(if n.is_multiple_of(2) { ANN } else { BOB }, actions[n % 3], ago(offset), n)).collect()
 }
 
-/// All pages of a search: the ids, and how many pages it took.
+/// All pages of a search. Returns the ids and the number of pages.
 async fn walk(world: &World, caller: &Caller, query: &str) -> (Vec<String>, usize) {
     let (mut ids, mut pages, mut path) = (Vec::new(), 0, format!("/audit?{query}"));
     loop {
@@ -81,7 +81,7 @@ async fn walks_in_both_orders_give_every_event_once() {
     write(&world, &history).await;
     let before_now = rfc3339(ago(HOUR_MS / 2));
     for (query, limits, wanted) in [
-        // By the shards, unfiltered: the written ones are over before the others begin.
+        // Unfiltered searches read the shards. The time bound excludes the events that other parts of the stack write.
         (format!("to={before_now}"), &[20, 80][..], Box::new(|_: &Event| true) as Box<dyn Fn(&Event) -> bool>),
         ("action=test.".to_owned(), &[40], Box::new(|event| event.action.starts_with("test."))),
         (
@@ -89,7 +89,7 @@ async fn walks_in_both_orders_give_every_event_once() {
             &[100],
             Box::new(|event| event.action == "other.read" && event.outcome == Outcome::Denied),
         ),
-        // By the index.
+        // Searches by actor read the index.
         (format!("actor={ANN}"), &[7, 80], Box::new(|event| event.actor.as_ref().unwrap().user_id == ANN)),
         (
             format!("actor={BOB}&action=test.write"),
@@ -119,7 +119,7 @@ async fn events_written_while_a_walk_goes_on_are_not_part_of_it() {
     write(&world, &(0..30).map(|n| event(ANN, "test.read", ago(30 - i64::try_from(n).unwrap()), n)).collect::<Vec<_>>()).await;
     for order in ["asc", "desc"] {
         let (mut ids, mut path) = (Vec::new(), format!("/audit?order={order}&limit=3"));
-        // Each page leaves an event of its own, and another is written: a walk that counted them would never end.
+        // Each page leaves an event of its own, and this test writes another. A walk that included them would never end.
         for page in 0.. {
             assert!(page < 100, "the walk does not end");
             let answer = world.get(&path, Some(&admin)).await.expect(200);
@@ -204,7 +204,7 @@ async fn auditors_see_all_and_others_only_themselves() {
     }
     let own = world.get("/audit?actor=me&action=profits.read", Some(&demo)).await.expect(200);
     assert_eq!((own["items"].as_array().unwrap().len(), &own["items"][0]["actor"]["username"]), (1, &json!("demo")));
-    // The same word written otherwise, and the caller's id.
+    // `me` in another encoding, and the caller's id.
     for actor in ["m%65", own["items"][0]["actor"]["user_id"].as_str().unwrap()] {
         assert_eq!(world.get(&format!("/audit?actor={actor}&action=profits.read"), Some(&demo)).await.expect(200), own);
     }
@@ -213,7 +213,7 @@ async fn auditors_see_all_and_others_only_themselves() {
     world.get(&format!("/audit?%61ctor={ANN}&actor=me"), Some(&demo)).await.problem(403, "forbidden");
 
     assert_eq!(world.events(&admin, "profits.read").await.len(), 2);
-    // Reading one's own leaves no event; reading another's does, with what was asked for.
+    // A read of the caller's own events leaves no event. A read of another user's does, with the search in it.
     let reads = world.events(&admin, "audit.read").await;
     assert!(reads.iter().all(|event| event["actor"]["username"] == "admin"), "{reads:?}");
     world.get("/audit?actor=me", Some(&admin)).await.expect(200);
@@ -287,7 +287,7 @@ async fn a_page_costs_one_round_of_queries() {
     let world = World::start().await;
     let admin = world.admin().await;
     let queries = |calls: &[String]| calls.iter().filter(|call| call.starts_with("Query")).count();
-    // A trail that has hardly begun: the empty months are passed in a few rounds.
+    // A new audit log: the search passes the empty months in a few rounds.
     let (_, calls) = world.round_trips(world.get("/audit", Some(&admin))).await;
     assert!(queries(&calls) <= 8 * 15, "{}", queries(&calls));
     write(&world, &(0..200).map(|n| event(ANN, "test.read", ago(HOUR_MS), n)).collect::<Vec<_>>()).await;
@@ -297,8 +297,8 @@ async fn a_page_costs_one_round_of_queries() {
         let (answer, calls) = world.round_trips(world.get(&format!("/audit{query}"), Some(&admin))).await;
         answer.expect(200);
         assert_eq!(queries(&calls), expected, "{query}: {calls:?}");
-        // Besides: the session, the limit of all calls, and the event of the read. Who reads the events of others costs two more: the
-        // current roles, and the limit of such searches.
+        // The other calls are the session, the limit of all calls, and the event of the read. A search of other users' events needs two
+        // more: the current roles, and the limit of such searches.
         assert_eq!(calls.len() - expected, if query.contains("me") { 3 } else { 5 }, "{query}: {calls:?}");
     }
 }

@@ -1,5 +1,5 @@
-//! The route table walked: every row has its case here, and fails without it. A row that is not public answers 401, one
-//! for a role 403, a limited one 429, and one that is audited leaves its event.
+//! Walks the route table. Every row must have its case here. A row that is not public answers 401, one for a role 403, a limited one 429,
+//! and an audited one leaves its event.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::users::user_id;
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Paths of OAuth 2.0, which take forms.
+/// Paths of OAuth 2.0, which accept forms.
 const FORMS: [&str; 3] = ["/auth/token", "/auth/revoke", "/auth/introspect"];
 
 /// A request that succeeds, for each row.
@@ -43,7 +43,7 @@ async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answe
             (format!("/auth/sessions/{}", id(&sessions["items"][0])), None)
         }
         "PATCH /auth/me" => {
-            // The address that the account has: with it goes the password, attempts at which are limited.
+            // Send the account's present address. Then the password is required too, and attempts at it are limited.
             let email = format!("{}@example.com", caller.unwrap().username);
             ("/auth/me".to_owned(), Some(json!({"email": email, "current_password": "Correct-Horse-9"})))
         }
@@ -91,14 +91,14 @@ async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answe
             let invite = world.post("/users/invites", caller, &json!({})).await.expect(201);
             (format!("/users/invites/{}", invite["id"].as_str().unwrap()), None)
         }
-        // What is asked for without saying more.
+        // These requests need no parameters.
         plain if plain == "POST /auth/ws-ticket" || (plain.starts_with("GET ") && !plain.contains('{')) => (route.path.to_owned(), None),
         other => panic!("{other} has no case: add a request that succeeds"),
     };
     world.send(request(world, method, &path, caller, body.as_ref())).await
 }
 
-/// A request of the kind that its path takes, by a user or a service.
+/// A request in the format of its path, by a user or a service.
 pub fn request(world: &World, method: Method, path: &str, caller: Option<&Caller>, body: Option<&Value>) -> reqwest::RequestBuilder {
     let mut request = world.request(method, path);
     if let Some(caller) = caller {
@@ -112,7 +112,7 @@ pub fn request(world: &World, method: Method, path: &str, caller: Option<&Caller
     }
 }
 
-/// Someone who may call a row, if it is not for everyone; where the account itself changes, it is nobody else's.
+/// A caller that may use a row. `None` for a public row. If the row changes the account, no other test step uses that account.
 async fn caller_of(world: &World, route: &Route) -> Option<Caller> {
     match (route.access, route.function) {
         (Access::Public, _) => None,
@@ -126,7 +126,7 @@ async fn caller_of(world: &World, route: &Route) -> Option<Caller> {
     }
 }
 
-/// A path of the row with parameters that are well-formed.
+/// A path of the row with well-formed parameters.
 fn sample_path(route: &Route) -> String {
     route
         .path
@@ -163,7 +163,7 @@ async fn every_row_that_is_not_public_asks_for_a_token() {
         answer.problem(401, "invalid_token");
     }
     let auditor = world.admin().await;
-    // A call with nothing sent was no attempt.
+    // A call without credentials is no attempt, so it leaves no event.
     let codes: BTreeSet<_> =
         world.events(&auditor, "access.denied").await.iter().map(|event| event["detail"]["code"].to_string()).collect();
     assert_eq!(codes, BTreeSet::from(["\"invalid_token\"".to_owned()]));
@@ -176,7 +176,7 @@ async fn every_row_for_a_role_refuses_those_without_it() {
     for route in ROUTES.iter().filter(|route| matches!(route.access, Access::Role(_) | Access::RoleOrMe { .. })) {
         let mut path = sample_path(route);
         if let Access::RoleOrMe { parameter, unless_given: true, .. } = route.access {
-            // The name written otherwise is the same name.
+            // The percent-encoded name is the same parameter.
             path = format!("{path}?%{:02x}{}=019a0000-0000-7000-8000-000000000000", parameter.as_bytes()[0], &parameter[1..]);
         }
         world.send(request(&world, route.method.parse().unwrap(), &path, Some(&demo), None)).await.problem(403, "forbidden");
@@ -189,7 +189,7 @@ async fn every_limited_row_refuses_what_is_too_much() {
         for policy in route.limits {
             let world = World::with(&[("RateLimits", &format!("{}=1/1h,*=100000/1m", policy.name))]).await;
             let caller = caller_of(&world, route).await;
-            // Who has deleted the account asks for nothing again: the same limit holds for another row.
+            // A deleted account can't make a second request. So another row with the same limit goes first.
             let before = if route.key() == "DELETE /auth/me" { &routes::ME_UPDATE } else { route };
             let first = succeed_under(&world, before, policy, caller.as_ref()).await;
             assert!(first.header("ratelimit-policy").contains(policy.name), "{} of {}: {first:?}", policy.name, route.key());
@@ -205,7 +205,7 @@ async fn every_limited_row_refuses_what_is_too_much() {
     }
 }
 
-/// A request that succeeds and counts under this policy of the row: at the token endpoint each grant has its own.
+/// A request that succeeds and counts under this policy of the row. At the token endpoint each grant has its own policy.
 async fn succeed_under(world: &World, route: &Route, policy: &Policy, caller: Option<&Caller>) -> Answer {
     if route.path == "/auth/token" && LOGIN.limits.contains(policy) {
         let grant = json!({"grant_type": "password", "username": "demo", "password": "SecureDemo123!"});
@@ -214,7 +214,7 @@ async fn succeed_under(world: &World, route: &Route, policy: &Policy, caller: Op
     succeed(world, route, caller).await
 }
 
-/// The same subject's next request: for a refresh, the token that the first one gave.
+/// The same subject's next request. For a refresh it uses the token from the first answer.
 async fn spend_again(world: &World, route: &Route, policy: &Policy, caller: Option<&Caller>, first: &Answer) -> Answer {
     match route.key().as_str() {
         "POST /auth/refresh" => world.post("/auth/refresh", None, &json!({"refresh_token": first.json()["refresh_token"]})).await,

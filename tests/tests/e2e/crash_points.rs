@@ -1,5 +1,5 @@
-//! A function killed at a write, on its brink and right after it: nothing is half-written, and the client that had no answer
-//! gets where it wanted by asking again. `docs/crashes.md` says what each leaves.
+//! Kills a function just before a write and right after it. Nothing is half-written, and a client without an answer gets its result by a
+//! retry. `docs/crashes.md` lists the state after each kill.
 
 mod administration;
 mod counts;
@@ -18,7 +18,7 @@ const MOMENTS: [Failure; 2] = [Failure::HeldBefore, Failure::HeldAfter];
 
 const TRANSACT: &str = "TransactWriteItems";
 
-/// Sends a request and kills its function at its next call of `operation` on `table`: API Gateway answers for it.
+/// Sends a request and kills its function at the next call of `operation` on `table`. API Gateway then answers in its place.
 async fn cut(world: &World, moment: Failure, (function, operation, table): (&str, &str, &str), request: reqwest::RequestBuilder) {
     world.fail(table, Some(operation), moment, 1);
     let kill = async {
@@ -34,13 +34,13 @@ fn post(world: &World, path: &str, caller: Option<&Caller>, body: &Value) -> req
     caller.into_iter().fold(request, |request, caller| request.bearer_auth(&caller.access))
 }
 
-/// How many events of an action with this outcome there are.
+/// Number of events of an action with this outcome.
 async fn events(world: &World, action: &str, outcome: &str) -> usize {
     let auditor = world.admin().await;
     world.events(&auditor, action).await.iter().filter(|event| event["outcome"] == outcome).count()
 }
 
-/// Sessions of a caller.
+/// Number of a caller's sessions.
 async fn sessions(world: &World, caller: &Caller) -> usize {
     world.get("/auth/sessions", Some(caller)).await.expect(200)["items"].as_array().unwrap().len()
 }
@@ -54,7 +54,7 @@ async fn an_account_is_there_with_its_event_or_not_at_all() {
         cut(&world, moment, ("RegisterFunction", TRANSACT, "UsersTable"), post(&world, "/auth/register", None, &body)).await;
         let committed = usize::from(moment == Failure::HeldAfter);
         assert_eq!(events(&world, "auth.register", "success").await, before + committed, "{moment:?}");
-        // The client tries again with its key, and has one account either way.
+        // The client retries with its key. In either case it has one account.
         let user = world.send(post(&world, "/auth/register", None, &body)).await.expect(201);
         let caller = world.login("cut", "Correct-Horse-9").await;
         assert_eq!(world.get("/auth/me", Some(&caller)).await.expect(200)["user"], user["user"]);
@@ -88,11 +88,11 @@ async fn a_refresh_that_is_cut_costs_nobody_their_session() {
         let caller = world.someone().await;
         let spend = json!({"refresh_token": caller.refresh});
         cut(&world, moment, ("RefreshFunction", TRANSACT, "SessionsTable"), post(&world, "/auth/refresh", None, &spend)).await;
-        // Before: the token is good. After: it gets the successor that was never delivered, once more and the same.
+        // Before: the token is valid. After: it gets the successor that was never delivered, and the same one again.
         let pair = world.post("/auth/refresh", None, &spend).await.expect(200);
         assert_eq!(world.post("/auth/refresh", None, &spend).await.expect(200), pair, "{moment:?}");
         world.post("/auth/refresh", None, &json!({"refresh_token": pair["refresh_token"]})).await.expect(200);
-        // From here on the old one is a stolen one.
+        // From here on, a use of the old token counts as a theft.
         world.post("/auth/refresh", None, &spend).await.problem(401, "invalid_refresh_token");
     }
 }
@@ -106,7 +106,7 @@ async fn a_reused_token_ends_its_session_however_often_the_end_is_cut() {
         let pair = world.post("/auth/refresh", None, &spent).await.expect(200);
         let good = world.post("/auth/refresh", None, &json!({"refresh_token": pair["refresh_token"]})).await.expect(200);
         cut(&world, moment, ("RefreshFunction", TRANSACT, "SessionsTable"), post(&world, "/auth/refresh", None, &spent)).await;
-        // Before: the session lives until the spent token is seen again. After: it has ended, with its event.
+        // Before: the session lives until the spent token is used again. After: it has ended, with its event.
         world.post("/auth/refresh", None, &spent).await.problem(401, "invalid_refresh_token");
         world.post("/auth/refresh", None, &json!({"refresh_token": good["refresh_token"]})).await.problem(401, "invalid_refresh_token");
         assert_eq!(events(&world, "auth.refresh_reuse", "failure").await, 1, "{moment:?}");
@@ -124,7 +124,7 @@ async fn a_logout_that_is_cut_is_done_or_can_be_done() {
             socket.ask(&json!({"action": "ping"}), "pong").await;
             world.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
         } else {
-            // Nobody was left to hang up: the first message finds the session ended.
+            // The killed function could not close the connection. The first message finds that the session has ended.
             socket.send(&json!({"action": "ping"})).await;
             assert_eq!(socket.expect("error").await["code"], "invalid_token");
         }
@@ -141,14 +141,14 @@ async fn a_token_whose_giving_up_is_cut_is_given_up_or_can_be() {
         let mut socket = world.connect(&caller).await;
         let revoke = || world.request(Method::POST, "/auth/revoke").form(&[("token", &caller.refresh)]);
         cut(&world, moment, ("RevokeFunction", TRANSACT, "SessionsTable"), revoke()).await;
-        // Before: the token is good. After: it is not, and whoever gives it up again is told no less.
+        // Before: the token is valid. After: it is not, and a second revocation gets the same answer.
         let committed = usize::from(moment == Failure::HeldAfter);
         assert_eq!(events(&world, "auth.token_revoked", "success").await, committed, "{moment:?}");
         world.send(revoke()).await.expect(200);
         let ended = world.events(&world.admin().await, "auth.token_revoked").await;
         assert_eq!(ended.iter().filter(|event| event["detail"]["ended"] == true).count(), 1, "{moment:?}");
         if moment == Failure::HeldAfter {
-            // Nobody was left to hang up: the first message finds the session ended.
+            // The killed function could not close the connection. The first message finds that the session has ended.
             socket.send(&json!({"action": "ping"})).await;
             assert_eq!(socket.expect("error").await["code"], "invalid_token");
         }
@@ -188,7 +188,7 @@ async fn a_connection_that_is_cut_while_it_opens_can_be_opened_again() {
         };
         let (refused, ()) = futures_util::join!(world.handshake("", &credentials), kill);
         assert!(refused.err().is_some_and(|refused| refused.status >= 500), "{moment:?}");
-        // After: it has a place until somebody needs that; see `realtime::caps`.
+        // After: the connection keeps a place until a new one needs it. See `realtime::caps`.
         let committed = usize::from(moment == Failure::HeldAfter);
         assert_eq!(events(&world, "ws.connect", "success").await, committed, "{moment:?}");
         let mut open = Vec::new();
@@ -220,7 +220,7 @@ async fn an_api_key_is_there_with_its_event_or_not_at_all() {
         cut(&world, moment, ("ApiKeysFunction", TRANSACT, "ApiKeysTable"), create()).await;
         let committed = usize::from(moment == Failure::HeldAfter);
         assert_eq!(events(&world, "apikey.created", "success").await, committed, "{moment:?}");
-        // A key that nobody has seen is listed, so that it can be deleted.
+        // The list shows a key that its owner has never seen, so that it can be deleted.
         let listed = world.get("/api-keys", Some(&caller)).await.expect(200)["items"].clone();
         assert_eq!(listed.as_array().unwrap().len(), committed);
         let again = world.send(create()).await;
@@ -245,7 +245,7 @@ async fn a_question_that_is_cut_is_answered_when_it_is_asked_again() {
         let world = World::with(&FAST).await;
         let caller = world.someone().await;
         let ask = || post(&world, "/chat", Some(&caller), &json!({"message": "Hello"}));
-        // After the commit and before the worker has been started: nobody would ever write the reply.
+        // The kill comes after the commit and before the start of the worker. Without a retry the reply would never be written.
         cut(&world, moment, ("ChatFunction", TRANSACT, "MessagesTable"), ask()).await;
         let reply = world.send(ask()).await.expect(200);
         assert_eq!(world.send(ask()).await.expect(200), reply, "{moment:?}");
@@ -276,7 +276,7 @@ async fn what_owners_change_is_changed_whole_or_not_at_all_and_can_be_done_again
         assert_eq!(account().await["email"] == "moved@example.com", committed, "{moment:?}");
         assert_eq!(events(&world, "auth.email_changed", "success").await, usize::from(committed));
         world.send(relocate()).await.expect(200);
-        // The address before is free, and the one now is taken, either way.
+        // In either case the old address is free and the new one is taken.
         let claim = async |username: &str, email: &str| {
             world.post("/auth/register", None, &json!({"username": username, "email": email, "password": OLD})).await
         };
@@ -285,7 +285,7 @@ async fn what_owners_change_is_changed_whole_or_not_at_all_and_can_be_done_again
 
         let change = || call(Method::POST, "/auth/password", json!({"current_password": OLD, "new_password": NEW}));
         cut(&world, moment, ("PasswordFunction", TRANSACT, "UsersTable"), change()).await;
-        // The other session ends with the change.
+        // The change ends the other session.
         assert_eq!(sessions(&world, &caller).await, if committed { 1 } else { 2 }, "{moment:?}");
         assert_eq!(world.send(change()).await.status, if committed { 401 } else { 204 });
         assert_eq!(events(&world, "auth.password_changed", "success").await, 1);
@@ -306,14 +306,14 @@ async fn a_forgotten_password_that_is_cut_can_be_asked_for_and_set_again() {
         let caller = world.someone().await;
         let email = format!("{}@example.com", caller.username);
         let forgot = post(&world, "/auth/password/forgot", None, &json!({"email": email}));
-        // After: the errand lies there, and nobody has been sent to run it.
+        // After: the errand (a queued mail) is stored, but no worker has been started for it.
         cut(&world, moment, ("AskMailFunction", TRANSACT, "ErrandsTable"), forgot).await;
         assert_eq!(world.stack.outbox().mails().len(), 0);
         let token = world.mailed_token("/auth/password/forgot", &email).await;
 
         let reset = || post(&world, "/auth/password/reset", None, &json!({"token": token, "new_password": "Another-Horse-9"}));
         cut(&world, moment, ("PasswordFunction", TRANSACT, "UsersTable"), reset()).await;
-        // Before: the token is good still. After: it has done its work.
+        // Before: the token is still valid. After: it has been used.
         assert_eq!(world.send(reset()).await.status, if moment == Failure::HeldBefore { 204 } else { 401 }, "{moment:?}");
         assert_eq!(events(&world, "auth.password_reset", "success").await, 1);
         world.login(&caller.username, "Another-Horse-9").await;
@@ -331,7 +331,7 @@ async fn a_mail_whose_worker_is_cut_goes_out_once_or_is_asked_for_again() {
         world.post("/auth/password/forgot", None, &json!({"email": email})).await.expect(202);
         world.stack.aws().held().await;
         world.stack.functions().kill("SendMailFunction").unwrap();
-        // The token that was made and not sent is replaced by the next.
+        // The next token replaces the one that was made but not sent.
         let token = world.mailed_token("/auth/password/forgot", &email).await;
         let reset = json!({"token": token, "new_password": "Another-Horse-9"});
         world.post("/auth/password/reset", None, &reset).await.expect(204);
@@ -346,7 +346,7 @@ async fn an_address_whose_proof_is_cut_is_verified_or_can_be() {
         let body = json!({"username": "cut", "email": "cut@example.com", "password": "Correct-Horse-9"});
         cut(&world, moment, ("RegisterFunction", TRANSACT, "UsersTable"), post(&world, "/auth/register", None, &body)).await;
         world.send(post(&world, "/auth/register", None, &body)).await.expect(201);
-        // The mail of an account whose registration was cut is asked for.
+        // If the registration was cut after its commit, the client has to ask for the mail.
         let token = if moment == Failure::HeldAfter {
             world.mailed_token("/auth/email/resend", "cut@example.com").await
         } else {
@@ -380,7 +380,7 @@ async fn a_conversation_whose_deletion_is_cut_is_there_or_gone_for_good() {
         let path = format!("/conversations/{}", reply["conversation_id"].as_str().unwrap());
         let delete = || world.request(Method::DELETE, &path).bearer_auth(&caller.access);
         cut(&world, moment, ("ConversationsFunction", TRANSACT, "ConversationsTable"), delete()).await;
-        // After: no worker was started, and nobody reaches the messages all the same; see `conversations::deletes`.
+        // After: no worker was started, yet the messages can't be reached. See `conversations::deletes`.
         let committed = moment == Failure::HeldAfter;
         assert_eq!(world.get(&crate::chat::path_of(&reply), Some(&caller)).await.status, if committed { 404 } else { 200 });
         assert_eq!(world.send(delete()).await.status, if committed { 404 } else { 204 });

@@ -1,5 +1,5 @@
-//! The whole stack killed at any moment: what a client was told has happened is there afterwards, with its event, and no
-//! event is there of what has not happened.
+//! Kills the whole stack at any moment. Every result that a client was told is there afterwards, with its event. There is no event without
+//! its result.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -22,11 +22,11 @@ const KILLS: usize = 10;
 /// Clients that register and sign in at the same time.
 const CLIENTS: usize = 8;
 
-/// The command `tally`, on a state directory and a port that the next one will use again.
+/// The command `tally`, on a state directory and a port that the next one reuses.
 struct Tally(Child);
 
 impl Tally {
-    /// Starts it; when this returns, it answers.
+    /// Starts the command, and returns when it answers.
     fn start(state: &Path, port: u16) -> Self {
         let mut child = Command::new(binaries().join("tally"))
             .arg("--no-build")
@@ -44,7 +44,7 @@ impl Tally {
         Self(child)
     }
 
-    /// Ends it as a power cut would.
+    /// Ends the command as a power cut would.
     fn kill(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
@@ -58,7 +58,7 @@ impl Drop for Tally {
     }
 }
 
-/// What one client has tried with one account, and what it was told before the stack was killed.
+/// The attempt of one client with one account, and the answers that arrived before the kill.
 struct Attempt {
     username: String,
     /// Id of the account, from a 201.
@@ -68,7 +68,7 @@ struct Attempt {
 }
 
 impl Attempt {
-    /// Registers an account and signs in, as far as the stack lives; every answer is counted.
+    /// Registers an account and signs in, unless the stack is killed first. Every answer is counted.
     async fn make(client: &Client, username: String, answers: &mpsc::UnboundedSender<()>) -> Self {
         let mut attempt = Self { username, registered: None, signed_in: None };
         let username = &attempt.username;
@@ -84,7 +84,7 @@ impl Attempt {
     }
 }
 
-/// An answer, if one comes: then it has this status.
+/// An answer, if one arrives. It must have this status.
 async fn post(client: &Client, path: &str, request_id: &str, body: &Value, status: u16) -> Option<Value> {
     let response = client.request(Method::POST, path).header("x-request-id", request_id).json(body).send().await.ok()?;
     let found = response.status().as_u16();
@@ -99,7 +99,7 @@ async fn succeeded(client: &Client, auditor: &Caller, action: &str) -> BTreeSet<
     events.map(|event| event["request_id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Fails unless accounts, sessions, events and what clients were told agree.
+/// Fails unless the accounts, sessions, events and answers agree.
 async fn check(client: &Client, attempts: &[Attempt]) {
     let auditor = client.admin().await;
     let registrations = succeeded(client, &auditor, "auth.register").await;
@@ -108,7 +108,7 @@ async fn check(client: &Client, attempts: &[Attempt]) {
         let username = &attempt.username;
         let has_event = registrations.contains(&format!("register-{username}"));
         let answer = client.post("/auth/login", None, &json!({"username": username, "password": PASSWORD})).await;
-        // An account and its event are there together or not at all, whether or not the answer arrived.
+        // An account and its event exist together or not at all, whether or not the answer arrived.
         assert_eq!(answer.status, if has_event { 200 } else { 401 }, "{username}: {answer:?}");
         if let Some(id) = &attempt.registered {
             assert!(has_event, "{username} was told that it has registered, and there is no event");
@@ -121,7 +121,7 @@ async fn check(client: &Client, attempts: &[Attempt]) {
             client.post("/auth/refresh", None, &json!({"refresh_token": token})).await.expect(200);
         }
     });
-    // As many at a time as before: a check is no load test.
+    // Run as many at a time as before, because a check is no load test.
     stream::iter(checks).buffer_unordered(CLIENTS).collect::<Vec<()>>().await;
 }
 
@@ -133,10 +133,10 @@ async fn what_was_answered_outlives_a_kill_at_any_moment() {
     let client = Client::new(&format!("http://127.0.0.1:{port}"));
     let mut attempts = Vec::new();
     for kill in 0..KILLS {
-        // The port and the directory are free although nobody has tidied up: nothing of the last one lives on.
+        // The port and the directory are free without any cleanup: no process of the last stack is left.
         let tally = Tally::start(state.path(), port);
         check(&client, attempts.last().map_or(&[], Vec::as_slice)).await;
-        // A little later each time, so that other steps are cut through.
+        // Each kill comes a little later, so that it cuts another step.
         attempts.push(work_until_killed(&client, tally, &format!("kill{kill}"), 2 * kill + 1).await);
     }
     let _tally = Tally::start(state.path(), port);
@@ -144,19 +144,19 @@ async fn what_was_answered_outlives_a_kill_at_any_moment() {
     let mut attempts: Vec<_> = attempts.into_iter().flatten().collect();
     let told = attempts.iter().filter(|attempt| attempt.registered.is_some()).count();
     assert!(told >= KILLS && told < attempts.len(), "{told} of {} registrations were answered", attempts.len());
-    // Their tokens have been spent by the checks.
+    // The checks have spent their tokens.
     for attempt in &mut attempts {
         attempt.signed_in = None;
     }
     check(&client, &attempts).await;
 }
 
-/// Clients at work until the stack is killed, which happens when they have had this many answers.
+/// Runs clients until the stack is killed, which happens after this many answers.
 async fn work_until_killed(client: &Client, tally: Tally, name: &str, answers: usize) -> Vec<Attempt> {
     let (answer, mut answered) = mpsc::unbounded_channel();
     let work = join_all((0..CLIENTS).map(async |number| {
         let mut made: Vec<Attempt> = Vec::new();
-        // The first attempt that is cut short is the last.
+        // A client stops after the first attempt that is cut short.
         while made.last().is_none_or(|attempt| attempt.signed_in.is_some()) {
             made.push(Attempt::make(client, format!("{name}_{number}_{}", made.len()), &answer).await);
         }

@@ -1,4 +1,4 @@
-//! What a denial leaves in the trail: one event for what somebody was denied in a window, and a count of the rest.
+//! Denials in the audit log: one event for the first denial of a subject in a window, and a count of the rest.
 
 use platform::audit::{Event, Note, Outcome};
 use platform::clock::Clock;
@@ -9,7 +9,7 @@ use platform::store::{Denial, LimitCounters, Untold};
 use serde_json::{Value, json};
 use tally_tests::World;
 
-/// The counters as a function of the stack has them.
+/// The counters, as a function of the stack uses them.
 fn counters(world: &World) -> LimitCounters {
     let platform = world.platform("TellDenialsFunction");
     LimitCounters::new(platform.database().unwrap(), &platform.config).unwrap()
@@ -70,7 +70,7 @@ async fn what_no_later_denial_tells_of_the_sweep_does_once() {
     for _ in 0..4 {
         counters.first_in_window(PROBE, &event(before), before).await.unwrap();
     }
-    // One that nothing followed, and one whose window has not ended.
+    // Add one denial without a second one, and one whose window has not ended.
     counters.first_in_window(Denial { subject: "once", ..PROBE }, &event(before), before).await.unwrap();
     for _ in 0..2 {
         counters.first_in_window(Denial { subject: "now", window_seconds: 86_400 * 365, ..PROBE }, &event(now), now).await.unwrap();
@@ -98,7 +98,7 @@ async fn an_address_that_mail_is_asked_for_is_counted_and_told_by_its_fingerprin
     assert_eq!(refused[0]["detail"]["policy"], "mail");
     assert_eq!(refused[0]["detail"]["identifier_hmac"], asked[0]["detail"]["identifier_hmac"]);
     assert!(!format!("{asked:?}{refused:?}").to_lowercase().contains("stranger"), "{refused:?}");
-    // Nothing is counted under the address itself.
+    // No counter is stored under the address itself.
     let quota = Quota { limit: 1, window_seconds: 3600 };
     let counted = counters(&world).count(&Policy::MAIL, quota, "stranger@example.com", Clock::System.now()).await.unwrap();
     assert_eq!(counted.values().sum::<u64>(), 1);

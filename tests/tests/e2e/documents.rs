@@ -1,11 +1,11 @@
-//! The documents in docs/api are what the code says, and are served as they are committed.
+//! The documents in docs/api match the code, and the stack serves them as they are committed.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 use tally_tests::{World, asyncapi, errors, openapi, root};
 
-/// The committed file has to be what the code gives now. With `UPDATE_DOCUMENTS=1` it is written instead.
+/// The committed file must equal the code's present output. `UPDATE_DOCUMENTS=1` writes it instead.
 #[track_caller]
 #[allow(clippy::disallowed_methods, reason = "a switch of the test run, not a setting of the product")]
 fn check(name: &str, document: &str) {
@@ -26,7 +26,7 @@ fn the_documents_are_current() {
     check("errors.md", &errors::document());
 }
 
-/// The verbs of operations, by the method that each goes with.
+/// The verbs of operations, by their method.
 const VERBS: &[(&str, &[&str])] = &[
     ("get", &["export", "list", "read"]),
     (
@@ -78,7 +78,7 @@ async fn the_documentation_is_served_from_the_function_itself() {
     assert_eq!(root_answer["docs_url"], format!("{}/docs", world.stack.url()));
     assert_eq!(root_answer["websocket_url"], world.stack.websocket_url().unwrap());
     let mut served = world.get("/openapi.json", None).await.expect(200);
-    // The document that is committed names the local stack's usual URL.
+    // The committed document has the local stack's usual URL.
     assert_eq!(served["servers"][0]["url"].take(), world.stack.url());
     served["servers"][0]["url"] = docs::SERVER_URL.into();
     assert_eq!(served, openapi::document());

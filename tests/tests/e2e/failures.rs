@@ -1,4 +1,4 @@
-//! Parts that fail: what is refused then has no effect, what can go on goes on, and nothing happens twice.
+//! Parts that fail. A refused request has no effect, other requests go on, and no effect happens twice.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tally_tests::{Answer, Caller, World};
 use crate::chat::FAST;
 use crate::coverage;
 
-/// Until the test says that it is over.
+/// The failure lasts until the test ends it.
 const FOR_EVER: usize = usize::MAX;
 
 const PASSWORD: &str = "Correct-Horse-9";
@@ -36,7 +36,7 @@ async fn chat(world: &World, caller: &Caller) -> Answer {
     world.post("/chat", Some(caller), &json!({"message": "Hello"})).await
 }
 
-/// How many events of an action this answer's request has left.
+/// Number of events of an action that the request of this answer has left.
 async fn left(world: &World, action: &str, answer: &Answer) -> usize {
     let auditor = world.admin().await;
     let path = format!("/audit?action={action}&request_id={}", answer.header("x-request-id"));
@@ -62,12 +62,12 @@ async fn without_limits_passwords_and_tokens_are_not_tried_and_the_rest_goes_on(
         chat(&world, &caller).await.expect(200);
         socket.ask(&json!({"action": "ping"}), "pong").await;
         world.get("/profits", Some(&caller)).await.expect(200);
-        // A denial that can't be counted is a denial.
+        // A denial that can't be counted is still a denial.
         world.get("/audit", Some(&caller)).await.problem(403, "forbidden");
 
         world.stack.aws().recover();
         register(&world, "unlucky").await.expect(201);
-        // The token that was refused has not been spent.
+        // The refused token has not been spent.
         refresh(&world, &caller.refresh.as_str().into()).await.expect(200);
     }
 }
@@ -98,7 +98,7 @@ async fn what_cannot_be_recorded_does_not_happen() {
         let path = format!("/audit?request_id={}", answer.header("x-request-id"));
         assert_eq!(world.get(&path, Some(&auditor)).await.expect(200)["items"], json!([]), "{answer:?}");
     }
-    // The account was not made, the oldest session not ended, the token not spent, the session not ended.
+    // The account was not made. The oldest session, the token and the last session are still valid.
     register(&world, "unrecorded").await.expect(201);
     refresh(&world, &sessions[0].refresh.as_str().into()).await.expect(200);
     refresh(&world, &token).await.expect(200);
@@ -134,7 +134,7 @@ async fn a_transaction_that_collides_is_tried_again() {
         let colliding = login(&world, "patient", PASSWORD).await;
         let token = colliding.expect(200)["refresh_token"].clone();
         assert_eq!(left(&world, "auth.login", &colliding).await, 1);
-        // One session, not one for each attempt: the first of the three that are allowed is still there.
+        // The login made one session, not one for each attempt: the first of the three allowed ones is still there.
         refresh(&world, &earlier[0].expect(200)["refresh_token"]).await.expect(200);
         collide("SessionsTable");
         let colliding = refresh(&world, &token).await;
@@ -148,7 +148,7 @@ async fn a_write_that_collides_with_a_transaction_is_tried_again() {
     let world = World::with(&FAST).await;
     let caller = world.someone().await;
     let collide = |table, operation| world.fail(table, Some(operation), Failure::TransactionConflict, 4);
-    // A counter without which nothing is tried, and an event without which nothing is read.
+    // A request needs its counter, and a read needs its event. So both are retried.
     collide("LimitsTable", "UpdateItem");
     register(&world, "counted").await.expect(201);
     collide("AuditTable", "PutItem");
@@ -193,7 +193,7 @@ async fn where_the_database_is_silent_a_function_says_so_before_it_is_ended() {
             "POST /auth/password/forgot" | "POST /auth/email/resend" => json!({"email": "demo@example.com"}),
             "POST /auth/password/reset" => json!({"token": token, "new_password": PASSWORD}),
             "POST /auth/email/verify" => json!({"token": token}),
-            // Whoever calls is asked for before a body is looked at.
+            // The caller is checked before the body.
             _ if route.access != Access::Public => json!({}),
             _ => return None,
         })
@@ -212,7 +212,7 @@ async fn where_the_database_is_silent_a_function_says_so_before_it_is_ended() {
     for (route, answer) in answers {
         assert_eq!((answer.status, &answer.json()["code"]), (503, &json!("unavailable")), "{}: {answer:?}", route.key());
     }
-    // A message needs its connection, and its connection's session.
+    // A message needs its connection, and the connection's session.
     socket.send(&json!({"action": "ping", "id": "7"})).await;
     let error = socket.next_within(Duration::from_mins(1)).await.unwrap().unwrap();
     assert_eq!((&error["type"], &error["code"], &error["id"]), (&json!("error"), &json!("unavailable"), &json!("7")), "{error}");
@@ -225,7 +225,7 @@ async fn a_commit_whose_answer_was_lost_is_not_made_again() {
     let world = World::with(&FAST).await;
     let lose = |table| world.fail(table, Some("TransactWriteItems"), Failure::AnswerLost, 2);
     lose("UsersTable");
-    // Not a 409 for the account that it has just made itself.
+    // It does not answer 409 for the account that the same request has made.
     let answer = register(&world, "unheard").await;
     answer.expect(201);
     assert_eq!(left(&world, "auth.register", &answer).await, 1);

@@ -1,4 +1,4 @@
-//! Guessing passwords: what is wrong too often has to wait, whoever it is and however many come at once.
+//! Password guessing. After too many failures an identifier must wait, for any caller and any number of concurrent attempts.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use tally_tests::{Answer, Client, World};
 
 const DEMO: &str = "SecureDemo123!";
 
-/// The contract's lock, and nothing else in the way.
+/// The lock as the contract has it, without other limits.
 const LOCKED: &str = "login_lock=5/1m,*=100000/1m";
 
 async fn login(client: &Client, username: &str, password: &str) -> Answer {
@@ -25,7 +25,7 @@ async fn fail(client: &Client, username: &str, times: usize) {
     }
 }
 
-/// Seconds that a refused client is told to wait.
+/// Seconds that a refused client has to wait.
 fn wait(refused: &Answer) -> u64 {
     refused.problem(429, "rate_limited");
     refused.header("retry-after").parse().unwrap()
@@ -34,22 +34,22 @@ fn wait(refused: &Answer) -> u64 {
 #[tokio::test]
 async fn after_five_failures_in_a_row_even_the_right_password_waits_a_minute() {
     let world = World::with(&[("RateLimits", LOCKED)]).await;
-    // One that nobody has is treated alike.
+    // An identifier without an account is treated alike.
     for username in ["demo", "nobody", "nobody@example.com"] {
         fail(&world, username, 5).await;
         let first = login(&world, username, DEMO).await;
         assert!((58..=60).contains(&wait(&first)), "{first:?}");
         assert!(first.header("ratelimit-policy").starts_with("\"login\";q=100000;w=60, \"login_lock\";q=5;w=60, "), "{first:?}");
         assert!(first.header("ratelimit").contains(&format!("\"login_lock\";r=0;t={}", first.header("retry-after"))), "{first:?}");
-        // Asking again does not lengthen the wait.
+        // Another attempt does not lengthen the wait.
         assert!(wait(&login(&world, &username.to_uppercase(), "wrong").await) <= wait(&first));
     }
-    // Another identifier of the same account, another account, another address.
+    // Another identifier of the same account, another account and another address are not locked.
     login(&world, "demo@example.com", DEMO).await.expect(200);
     let admin = world.admin().await;
     login(&world.from_address([127, 0, 0, 7]), "demo", DEMO).await.expect(200);
 
-    // Once for an identifier and window, told as failures are: by a fingerprint.
+    // One event per identifier and window, with a fingerprint as for failures.
     let failures = world.events(&admin, "auth.login").await;
     let failed: Vec<&Value> = failures.iter().filter(|event| event["outcome"] == "failure").collect();
     let locked = world.events(&admin, "auth.locked").await;
@@ -84,7 +84,7 @@ async fn of_twenty_guesses_at_once_five_are_looked_at() {
 
 #[tokio::test]
 async fn many_addresses_are_slowed_together_but_for_a_network_that_is_known() {
-    // One free failure for each address makes ten for all of them.
+    // One free failure per address makes ten for all addresses together.
     let world = World::with(&[("RateLimits", "login_lock=1/1m,*=100000/1m")]).await;
     let address = |last| world.from_address([127, 0, 1, last]);
     login(&address(1), "demo", DEMO).await.expect(200);
@@ -94,10 +94,10 @@ async fn many_addresses_are_slowed_together_but_for_a_network_that_is_known() {
     let slowed = login(&address(11), "demo", DEMO).await;
     assert!((58..=60).contains(&wait(&slowed)), "{slowed:?}");
     assert!(slowed.header("ratelimit").contains("\"login_lock\";r=0;t="), "{slowed:?}");
-    // It was not counted where it came from either.
+    // The refused attempt was not counted for its address either.
     assert!(wait(&login(&address(11), "demo", DEMO).await) <= 60);
     login(&address(1), "demo", DEMO).await.expect(200);
-    // An identifier that nobody has is slowed after as many.
+    // An identifier without an account is slowed after as many failures.
     for last in 1..=10 {
         fail(&address(last), "nobody", 1).await;
     }
@@ -106,7 +106,7 @@ async fn many_addresses_are_slowed_together_but_for_a_network_that_is_known() {
     assert_eq!(locked.len(), 2, "{locked:?}");
 }
 
-/// What the table says, by a clock of ours.
+/// The counters of the table, with the time chosen by the test.
 struct Clocked {
     counters: LimitCounters,
     login: Quota,
@@ -124,7 +124,7 @@ impl Clocked {
         }
     }
 
-    /// Whether an attempt so many seconds after the first is looked at.
+    /// Whether an attempt this many seconds after the first is admitted.
     async fn guess(&self, seconds: i64) -> bool {
         self.counters.guess(self.login, self.lock, "somebody", at(seconds)).await.unwrap().0
     }
@@ -172,7 +172,7 @@ async fn an_attempt_that_is_refused_for_another_reason_is_as_if_it_had_not_been(
     let windows = |windows: &BTreeMap<i64, u64>| windows.values().sum::<u64>();
     assert!(counted);
     assert_eq!((again.failures, again.last_at, windows(&again.windows)), (5, before.last_at, windows(&before.windows)));
-    // A success meanwhile has left nothing to take back.
+    // A success in between has left no count to revert.
     let forgiven = counters.forgive("somebody", at(66));
     world.platform("LoginFunction").database().unwrap().commit(vec![forgiven]).await.unwrap();
     counters.take_guess_back(login, "somebody", &again, at(65)).await.unwrap();

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: a request that is sent again creates nothing again.
+//! `Idempotency-Key`: a request that is sent again does not create a second result.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -27,11 +27,11 @@ async fn a_registration_that_is_sent_again_is_answered_with_the_same_account() {
     let body = registration("again");
     let first = post(&world, "/auth/register", None, &body, "k-1").await.expect(201);
     assert_eq!(post(&world, "/auth/register", None, &body, "k-1").await.expect(201), first);
-    // Without the key it is a second account of the same name.
+    // Without the key, it counts as a second account with the same name.
     world.post("/auth/register", None, &body).await.problem(409, "account_exists");
     post(&world, "/auth/register", None, &body, "k-2").await.problem(409, "account_exists");
     post(&world, "/auth/register", None, &registration("another"), "k-1").await.problem(422, "idempotency_key_reused");
-    // What failed is not remembered.
+    // Failures are not remembered.
     post(&world, "/auth/register", None, &registration("another"), "k-2").await.expect(201);
 }
 
@@ -75,7 +75,7 @@ async fn a_reply_that_is_asked_for_again_is_not_written_again() {
     let first = (first.expect(202), first.header("location").to_owned());
     let again = ask().await;
     assert_eq!(again.json()["message_id"], first.0["message_id"], "{again:?}");
-    // Waiting for it this time.
+    // This request waits for the reply.
     let whole = post(&world, "/chat", Some(&demo), &json!({"message": "Hello"}), "k").await.expect(200);
     let message = world.get(&first.1, Some(&demo)).await.expect(200);
     assert_eq!((&whole["reply"], &message["status"]), (&message["text"], &json!("completed")));

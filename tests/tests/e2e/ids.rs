@@ -1,4 +1,4 @@
-//! Ids in any case are the same ids (RFC 9562 section 4), wherever one is sent.
+//! Ids are the same in upper and lower case (RFC 9562 section 4), in every place of a request.
 
 use http::Method;
 use serde_json::json;
@@ -27,7 +27,7 @@ async fn an_id_in_capitals_is_the_same_id_in_paths_queries_bodies_and_messages()
     ] {
         world.get(&path, Some(&caller)).await.expect(200);
     }
-    // A cursor that an id in one case gave is good for the other.
+    // A cursor from one spelling of the id is valid for the other.
     let page = world.get(&format!("/conversations/{capitals}?limit=1"), Some(&caller)).await.expect(200);
     let next = page["messages"]["next_cursor"].as_str().unwrap();
     world.get(&format!("/conversations/{conversation}?limit=1&cursor={next}"), Some(&caller)).await.expect(200);

@@ -1,4 +1,4 @@
-//! What every endpoint says to input that is wrong, in the contract's order of checks.
+//! Answers of every endpoint to invalid input, in the contract's order of checks.
 
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -22,7 +22,7 @@ async fn a_path_or_method_that_is_not_there_is_ours_to_answer() {
     }
     let head = world.send(world.request(Method::HEAD, "/health")).await;
     assert_eq!((head.status, head.header("allow")), (405, "GET"));
-    // Also with a query or a body that no route takes.
+    // The same holds with a query or a body that no route accepts.
     world.get("/nope?x=%zz", None).await.problem(404, "not_found");
 }
 
@@ -58,7 +58,7 @@ async fn what_is_wrong_in_many_ways_gets_a_short_answer() {
     assert_eq!((&errors[0]["pointer"], &errors[20]), (&json!("/password"), &json!({"pointer": "", "detail": "has 59981 more faults"})));
 
     let mut socket = world.connect(&world.demo().await).await;
-    // As much as one frame holds.
+    // As many members as one frame can hold.
     let members = (0..3_000).map(|number| (format!("m{number:04}"), json!(1)));
     let message: Map<_, _> = members.chain([("action".to_owned(), json!("ping"))]).collect();
     let error = socket.ask(&Value::Object(message), "error").await;

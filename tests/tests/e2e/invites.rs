@@ -1,4 +1,4 @@
-//! Invitations: good once, for whom they name, as long as they and whoever gave them last.
+//! Invitations. Each is valid once, for the person it names, and only while it and the rights of its sender last.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tally_tests::{Answer, Caller, World, id};
 
 use crate::users::{patch, user_id};
 
-/// A stack that one has to be invited to.
+/// A stack in which registration needs an invitation.
 async fn closed_world() -> World {
     World::with(&[("Registration", "invite"), ("RateLimits", "*=100000/1m")]).await
 }
@@ -37,7 +37,7 @@ async fn revoke(world: &World, admin: &Caller, id: &str) -> Answer {
 async fn an_invitation_lets_one_in_with_its_roles() {
     let world = closed_world().await;
     let admin = world.admin().await;
-    // Who has none is turned away before anything else is looked at.
+    // A request without an invitation is refused before any other check.
     for body in [registration("stranger"), json!({}), json!({"extra": 1})] {
         world.post("/auth/register", None, &body).await.problem(403, "registration_closed");
     }
@@ -97,7 +97,7 @@ async fn an_invitation_to_an_address_is_for_that_address() {
     register(&world, "guest", &made["token"]).await.expect(201);
     register(&world, "later", &made["token"]).await.invalid(&["/invite"]);
     register(&world, "fool", &json!("x")).await.invalid(&["/invite"]);
-    // Each use is in the trail, by the invitation that the token names.
+    // The audit log has each use, with the invitation that the token names.
     let events = world.events(&world.admin().await, "auth.register").await;
     let told: Vec<_> = events
         .iter()
@@ -173,7 +173,7 @@ async fn an_invitation_ends_after_a_week() {
     assert!(invites.list(None, 20, over).await.unwrap().0.is_empty());
     let invite = invites.find(token, last).await.unwrap().unwrap();
     assert_eq!(invites.list(None, 20, last).await.unwrap(), (vec![invite.clone()], false));
-    // Not even one that was read in time: DynamoDB deletes late.
+    // An expired invitation can't be spent, even if it was read in time: DynamoDB deletes late.
     assert!(database.commit(vec![invites.spend(&invite, over)]).await.is_err());
     database.commit(vec![invites.spend(&invite, last)]).await.unwrap();
 }
@@ -191,7 +191,7 @@ async fn an_invitation_is_as_good_as_whoever_gave_it() {
     patch(&world, &admin, &demo_id, &json!({"roles": ["admin"]})).await.expect(200);
     register(&world, "guest", &plain["token"]).await.expect(201);
     register(&world, "heir", &heir["token"]).await.expect(201);
-    // The heir counts as an administrator: both others can go.
+    // The new administrator counts: both others can go.
     patch(&world, &admin, &demo_id, &json!({"roles": []})).await.expect(200);
     let own = user_id(&world, "admin").await;
     patch(&world, &admin, &own, &json!({"roles": []})).await.expect(200);
@@ -238,7 +238,7 @@ async fn the_first_administrator_of_a_closed_deployment_is_invited() {
     }
     let user = register(&world, "first", &tokens[0]).await.expect(201);
     assert_eq!(user["user"]["roles"], json!(["user", "admin"]));
-    // There is one now, so the other is worth nothing.
+    // There is an administrator now, so the other invitation is no longer valid.
     register(&world, "second", &tokens[1]).await.invalid(&["/invite"]);
     let first = world.login("first", "Correct-Horse-9").await;
     assert_eq!(world.events(&first, "admin.bootstrapped").await.len(), 2);

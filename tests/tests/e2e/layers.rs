@@ -7,9 +7,9 @@ use tally_tests::root;
 
 use crate::rules::files;
 
-/// The modules of the platform. Each uses those above it, and none below.
+/// The modules of the platform. Each uses only those above it.
 const ORDER: &[&str] = &[
-    // What stands alone.
+    // These use no others.
     "ids",
     "backoff",
     "config",
@@ -17,7 +17,7 @@ const ORDER: &[&str] = &[
     "clock",
     "context",
     "api_key",
-    // What a request can be refused for, and what its fields mean.
+    // Refusals of requests, and the meaning of fields.
     "problem",
     "failure",
     "input",
@@ -36,7 +36,7 @@ const ORDER: &[&str] = &[
     "tokens",
     "seal",
     "causes",
-    // The way of a request or message.
+    // The path of a request or message.
     "request",
     "routes",
     "idempotency",
@@ -72,7 +72,7 @@ fn modules_of_the_platform_use_those_above_them_alone() {
         known.insert(module.to_owned());
         let code = code(&fs::read_to_string(&file).unwrap());
         let names = code.split("crate::").skip(1).map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap());
-        // What is not a module is a name of the crate's root.
+        // A name that is not a module comes from the crate's root.
         let used = names.filter_map(place);
         wrong.extend(used.filter(|used| *used > own).map(|used| format!("{} uses {}", name.display(), ORDER[used])));
     }

@@ -1,4 +1,4 @@
-//! Limits of everything that a user does, whatever it is.
+//! The limit of all calls of a user, on any route.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::api_keys::new_key;
 
 #[tokio::test]
 async fn a_user_is_limited_whatever_they_ask_for_and_whatever_they_show() {
-    // A row that believes the token, one that reads the session, one that asks for a role, and one that leaves an event of a failure.
+    // One row trusts the token, one reads the session, one needs a role, and one leaves an event of a failure.
     let routes = [
         ("GET", "/auth/me"),
         ("GET", "/auth/sessions"),
@@ -25,7 +25,7 @@ async fn a_user_is_limited_whatever_they_ask_for_and_whatever_they_show() {
         for _ in 0..2 {
             assert_ne!(call(&admin).await.status, 429, "{path}");
         }
-        // Another session is the same user; another user is not.
+        // Another session counts for the same user. Another user has a separate count.
         let again = world.admin().await;
         for caller in [&admin, &again] {
             let refused = call(caller).await;

@@ -1,4 +1,4 @@
-//! End to end: real binaries behind the local stack, one module per area of the API.
+//! End-to-end tests: real binaries behind the local stack, one module per area of the API.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -1,4 +1,4 @@
-//! Hashes of passwords: equal work for all who are refused, and stronger hashes in place of weaker ones.
+//! Password hashes: equal work for all refused logins, and stronger hashes that replace weaker ones.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -22,10 +22,10 @@ const WEAK_ARGON2ID: &str = "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZ
 const ARGON2I: &str = "$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$wWKIMhR9lyDFvRz9YTZweHKfbftvj+qf+YFY4NeBbtA";
 const STRONG_ARGON2ID: &str = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
 
-/// How the hashes of the two settings begin.
+/// Prefixes of the hashes, by setting.
 const OURS: [(&str, &str); 2] = [("argon2id", "$argon2id$v=19$m=19456,t=2,p=1$"), ("bcrypt", "$bcrypt-hmac-sha384$2b$12$")];
 
-/// Accounts, as ops may have imported them.
+/// Accounts as an operator may have imported them.
 struct Accounts {
     users: Users,
     platform: Platform,
@@ -116,7 +116,7 @@ async fn first_logins_at_the_same_time_all_succeed() {
     let world = World::start().await;
     let accounts = Accounts::of(&world);
     accounts.import("imported", WEAK_ARGON2ID, true).await;
-    // Each finds the hash replaced by another's under its feet.
+    // Each login finds that another one has replaced the hash meanwhile.
     for answer in join_all((0..4).map(|_| login(&world, "imported", "password"))).await {
         answer.expect(200);
     }
@@ -146,7 +146,7 @@ async fn everyone_who_is_refused_costs_the_same() {
     accounts.import("inactive", &hash, false).await;
     let wrong = [("active", "wrong"), ("inactive", "wrong"), ("inactive", PASSWORD), ("nobody", PASSWORD), ("nobody@example.com", "wrong")];
 
-    // What is asked of the tables, and the answer but for its id.
+    // Collect the calls to the tables, and the answer without its id.
     let mut seen = Vec::new();
     for (username, password) in wrong {
         let (answer, calls) = world.round_trips(login(&world, username, password)).await;
@@ -157,7 +157,7 @@ async fn everyone_who_is_refused_costs_the_same() {
     }
     assert_eq!(seen, vec![seen[0].clone(); wrong.len()]);
 
-    // What is computed.
+    // Compare the hashes that are computed, which the log shows.
     let attempt = async |username: &str, password: &str| {
         let log = Log::default();
         let writer = log.clone();

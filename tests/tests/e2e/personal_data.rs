@@ -1,4 +1,4 @@
-//! Where personal data stands in the tables, and what is left of it when its account has gone.
+//! Personal data in the tables, and the rest of it after the account's deletion.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::api_keys::new_key;
 
 const PASSWORD: &str = "Correct-Horse-9";
 
-/// Forms of an address, and of its hashes without a key, by which someone who reads a table would know it.
+/// Spellings of an address and its hashes without a key. A reader of a table could recognise the address by them.
 fn traces(local: &str, address: &str) -> Vec<String> {
     let folded = address.to_lowercase();
     let hashed = [address, &folded].into_iter().flat_map(|address| {
@@ -32,7 +32,7 @@ fn traces(local: &str, address: &str) -> Vec<String> {
     [local.to_lowercase()].into_iter().chain(hashed).collect()
 }
 
-/// Tables with an item in which one of these texts stands, in any case.
+/// Tables with an item that contains one of these texts, in upper or lower case.
 fn holders<'a>(items: &[(&'a str, Value)], texts: &[String]) -> BTreeSet<&'a str> {
     let holds = |item: &Value| {
         let text = item.to_string().to_lowercase();
@@ -47,7 +47,7 @@ async fn sign_in(world: &World, identifier: &str, password: &str) -> u16 {
 
 #[tokio::test]
 async fn an_address_stands_where_it_is_needed_and_nowhere_else() {
-    // Few enough that each limit refuses, and leaves its event.
+    // The limits are so low that each one refuses, and leaves its event.
     let limits = "register=3/1h,login=3/15m,login_lock=2/1m,mail=2/1h,mail_address=9/1h,*=100000/1m";
     let world = World::with(&[("RateLimits", limits), ("EmailVerification", "off")]).await;
     let (stranger, holder, invited) = ("Hunted.Stranger@Mail.Example", "Hunted.Holder@Mail.Example", "Hunted.Invited@Mail.Example");
@@ -55,7 +55,7 @@ async fn an_address_stands_where_it_is_needed_and_nowhere_else() {
     world.post("/auth/register", None, &registration("holder", holder)).await.expect(201);
     let admin = world.admin().await;
     world.post("/users/invites", Some(&admin), &json!({"email": invited})).await.expect(201);
-    // Refused, as the address is taken; as the invitation is none; and as there were too many.
+    // Three refusals: the address is taken, the invitation is not valid, and there were too many requests.
     world.post("/auth/register", None, &registration("other", &holder.to_lowercase())).await.problem(409, "account_exists");
     let mut uninvited = registration("third", stranger);
     uninvited["invite"] = json!("nonsense");
@@ -80,7 +80,7 @@ async fn an_address_stands_where_it_is_needed_and_nowhere_else() {
         }
         world.post("/auth/password/forgot", None, &json!({"email": address})).await.problem(429, "rate_limited");
     }
-    // One who moves to the address and away again.
+    // Another user changes to the address and back.
     let mover = world.demo().await;
     for email in [stranger, "demo@example.com"] {
         let change = json!({"email": email, "current_password": "SecureDemo123!"});
@@ -91,10 +91,10 @@ async fn an_address_stands_where_it_is_needed_and_nowhere_else() {
     let items = world.all_items().await;
     let found = |local, address| holders(&items, &traces(local, address));
     assert_eq!(found("hunted.stranger", stranger), BTreeSet::new());
-    // The account and its claim; the token that was mailed, which is good for this address alone; the invitation.
+    // The account with its claim, the mailed token (valid for this address only), and the invitation.
     assert_eq!(found("hunted.holder", holder), ["MailTokensTable", "UsersTable"].into());
     assert_eq!(found("hunted.invited", invited), ["InvitesTable"].into());
-    // The trail has whom it was about all the same: the invitation and the attempts to sign in have one fingerprint.
+    // The audit log still identifies the person: the invitation and the login attempts have the same fingerprint.
     let invitation = world.events(&admin, "user.invited").await.remove(0);
     let attempts = world.events(&admin, "auth.login").await;
     let fingerprint = &invitation["detail"]["identifier_hmac"];
@@ -109,7 +109,7 @@ async fn an_address_stands_where_it_is_needed_and_nowhere_else() {
     }
 }
 
-/// Seconds until an item expires, by its attribute of this name.
+/// Seconds until an item expires, by the attribute with this name.
 fn lasts(item: &Value, attribute: &str) -> i64 {
     let expires_at: i64 = item[attribute]["N"].as_str().unwrap_or_else(|| panic!("{item} does not expire")).parse().unwrap();
     expires_at - Clock::System.now().as_second()
@@ -124,7 +124,7 @@ async fn what_a_deleted_account_leaves_says_nothing_of_it_or_expires_in_two_days
     let made = world.send(world.request(Method::POST, "/auth/register").header("idempotency-key", "k").json(&registration)).await;
     let user_id = made.expect(201)["user"]["id"].as_str().unwrap().to_owned();
     let caller = world.login("gone_soon", PASSWORD).await;
-    // Denials and refusals of which the first is told and the others are counted.
+    // The first of these denials and refusals has its own event. The others are counted.
     for _ in 0..3 {
         world.get("/users", Some(&caller)).await.problem(403, "forbidden");
         world.get("/audit?actor=me", Some(&caller)).await;
@@ -141,7 +141,7 @@ async fn what_a_deleted_account_leaves_says_nothing_of_it_or_expires_in_two_days
     world.call(Method::DELETE, "/auth/me", &caller, &password).await.expect(204);
     let personal: Vec<_> = ["gone_soon", "gone.soon", "gonda", SAID].map(str::to_lowercase).into();
     let named = [user_id];
-    // The worker of the deletion goes through the conversations, and `$disconnect` and the last mail come when they come.
+    // Wait, because the deletion's worker, `$disconnect` and the last mail come after the answer.
     let items = loop {
         let items = world.all_items().await;
         let swept = ["ConversationsTable", "MessagesTable", "DraftsTable", "ConnectionsTable", "ErrandsTable"];
@@ -149,13 +149,13 @@ async fn what_a_deleted_account_leaves_says_nothing_of_it_or_expires_in_two_days
             break items;
         }
     };
-    // Who did what stays in the trail, for 400 days. A denial's event is kept beside its count until both have been told.
+    // The audit log keeps users' actions for 400 days. A denial's event stays beside its count until both have been reported.
     assert_eq!(holders(&items, &personal), ["AuditTable", "LimitsTable"].into());
     let of = |table: &'static str| items.iter().filter(move |(found, _)| *found == table).map(|(_, item)| item);
     let told: Vec<_> = of("LimitsTable").filter(|item| !holders(&[("", (*item).clone())], &personal).is_empty()).collect();
     assert!(told.len() >= 2 && told.iter().all(|item| item["subject"]["S"].as_str().unwrap().starts_with("told#")), "{told:?}");
     assert!(told.iter().all(|item| lasts(item, "expires_at") <= 2 * DAY), "{told:?}");
-    // What is remembered of requests are ids and HMACs.
+    // The records of requests contain only ids and HMACs.
     let remembered: Vec<_> = of("IdempotencyTable").collect();
     assert_eq!(remembered.len(), 3);
     for record in remembered {
@@ -163,7 +163,7 @@ async fn what_a_deleted_account_leaves_says_nothing_of_it_or_expires_in_two_days
         assert_eq!(members, ["claim", "body", "status", "resource", "expires_at"].into());
         assert!(lasts(record, "expires_at") <= DAY, "{record}");
     }
-    // By its id alone: the use that was made of the budgets, the API key, and the end of the account that is swept later.
+    // The id alone remains in the use of budgets, the API key, and the account's end, which is swept later.
     let by_id = holders(&items, &named);
     assert!(
         by_id.is_subset(

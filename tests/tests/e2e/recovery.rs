@@ -1,4 +1,4 @@
-//! Another password: asked for by mail, and set.
+//! Password reset: a user asks for it by mail and sets a new password.
 
 use std::fs;
 
@@ -23,12 +23,12 @@ async fn login(world: &World, username: &str, password: &str) -> Answer {
     world.post("/auth/login", None, &json!({"username": username, "password": password})).await
 }
 
-/// The address that a caller has registered with.
+/// The address that a caller registered with.
 fn email(caller: &Caller) -> String {
     format!("{}@example.com", caller.username)
 }
 
-/// Successes of an action that are about this user.
+/// Number of successes of an action about this user.
 async fn successes(world: &World, action: &str, user_id: &str) -> usize {
     let events = world.events(&world.admin().await, action).await;
     events.iter().filter(|event| event["outcome"] == "success" && event["resource"] == format!("user:{user_id}")).count()
@@ -44,7 +44,7 @@ async fn a_forgotten_password_is_set_anew_once_and_every_session_ends() {
 
     reset(&world, &token, "weak").await.invalid(&["/new_password"]);
     reset(&world, &token, &format!("{}-A9", caller.username)).await.invalid(&["/new_password"]);
-    // What was refused has not used the token up.
+    // A refused reset has not used the token up.
     reset(&world, &token, NEW).await.expect(204);
     reset(&world, &token, NEW).await.problem(401, "invalid_token");
 
@@ -55,7 +55,7 @@ async fn a_forgotten_password_is_set_anew_once_and_every_session_ends() {
     assert_eq!(socket.next().await, None);
     assert_eq!(successes(&world, "auth.token_mailed", &user_id).await, 1);
     assert_eq!(successes(&world, "auth.password_reset", &user_id).await, 1);
-    // The owner learns of it.
+    // The owner gets a notice.
     let notice = world.stack.outbox().mail(1).await;
     assert_eq!((notice.to, notice.subject.as_str()), (vec![email(&caller)], "Your Tally password was changed"));
 }
@@ -68,7 +68,7 @@ async fn whether_an_address_belongs_to_someone_does_not_show() {
     let (nobody, somebody) = (ask("nobody@example.com").await, ask(&email(&caller).to_uppercase()).await);
     let content = |answer: &Answer| (answer.expect(202), answer.headers.keys().cloned().collect::<Vec<_>>());
     assert_eq!(content(&nobody), content(&somebody));
-    // The one mail there is goes to the address as it was registered.
+    // The only mail goes to the address as it was registered.
     assert_eq!(world.stack.outbox().mail(0).await.to, [email(&caller)]);
     let events = world.events(&world.admin().await, "auth.password_forgot").await;
     let told: Vec<_> = events.iter().map(|event| (event["actor"].clone(), event["resource"].clone(), event["outcome"].clone())).collect();
@@ -145,7 +145,7 @@ async fn a_token_is_in_the_mail_alone() {
     let caller = world.someone().await;
     let secret = world.mailed_token(FORGOT, &email(&caller)).await.split_once('.').unwrap().1.to_owned();
     let mail = world.stack.outbox().mail(0).await;
-    // In a link it stands where no server and no `Referer` gets it.
+    // The link has the token in its fragment, which goes to no server and into no `Referer`.
     assert!(mail.text.contains("http://localhost:3000/password-reset#token="), "{mail:?}");
     for log in fs::read_dir(world.stack.logs()).unwrap() {
         let path = log.unwrap().path();
@@ -192,7 +192,7 @@ async fn a_mail_that_ses_refuses_fails_at_every_attempt() {
         platform.database().unwrap().commit(vec![errands.leave(&errand).unwrap()]).await.unwrap();
         let task = json!({"errand_id": id}).to_string();
         let attempt = async || world.stack.invoke("SendMailFunction", task.clone()).await.map(drop);
-        // Lambda makes three, and then puts the task into the failure queue. The mail might have gone out: it is not sent again.
+        // Lambda makes three attempts and then puts the task into the failure queue. The mail may have gone out, so it is not sent again.
         attempt().await.unwrap_err();
         fs::create_dir(&outbox).unwrap();
         attempt().await.unwrap_err();
@@ -213,7 +213,7 @@ async fn where_no_mail_is_sent_who_asks_for_it_is_told() {
             assert_eq!(refused.headers.get("retry-after"), None);
         }
     }
-    // A notice is left out, and what it would tell of is done.
+    // No notice is sent, but the password is changed.
     let change = json!({"current_password": OLD, "new_password": NEW});
     let (answer, calls) = world.round_trips(world.post("/auth/password", Some(&caller), &change)).await;
     answer.expect(204);
@@ -228,7 +228,7 @@ async fn an_errand_is_run_once_and_in_time_and_never_after_a_newer_one() {
     let database = platform.database().unwrap();
     let errands = Errands::new(database.clone(), &platform.config).unwrap();
     let now = Clock::System.now();
-    // Each by many workers at once.
+    // Many workers run each errand (a queued mail) at once.
     let run = async |seconds_ago: i64, good_for: i64| {
         let (errand_id, asked_at) = (ids::new_id(now), now.as_second() - seconds_ago);
         let letter = Letter::PasswordReset { email: email(&caller) };

@@ -1,4 +1,4 @@
-//! Refresh tokens that are seen again: someone has a copy, and no limit and no time of ours keeps that from being noticed.
+//! Reused refresh tokens. A reuse means that a copy exists, and no limit and no timing prevents its detection.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tally_tests::{Answer, Caller, World};
 use crate::coverage;
 use crate::tokens::forger::part;
 
-/// The endpoints that take refresh tokens, and their answers to one that is not good.
+/// The endpoints for refresh tokens, and their answers to an invalid one.
 const ENDPOINTS: [(&str, u16, &str); 2] = [("/auth/refresh", 401, "invalid_refresh_token"), ("/auth/token", 400, "invalid_grant")];
 
 async fn spend(world: &World, path: &str, token: &str) -> Answer {
@@ -29,12 +29,12 @@ fn next(answer: &Answer) -> String {
     answer.expect(200)["refresh_token"].as_str().unwrap().to_owned()
 }
 
-/// Fails unless a caller's session stands.
+/// Fails unless a caller's session is valid.
 async fn assert_signed_in(world: &World, caller: &Caller) {
     world.get("/auth/sessions", Some(caller)).await.expect(200);
 }
 
-/// How often it was noticed that a token was used again.
+/// Number of detected reuses.
 async fn noticed(world: &World) -> usize {
     world.events(&world.admin().await, "auth.refresh_reuse").await.len()
 }
@@ -46,8 +46,8 @@ async fn a_thief_who_uses_the_limit_up_is_seen_all_the_same() {
         let caller = world.someone().await;
         let second = next(&spend(&world, path, &caller.refresh).await);
         let third = next(&spend(&world, path, &second).await);
-        // The good token has to wait and is none the worse for it. Its predecessor gets it again, however often: six tabs that
-        // refresh at once do not use the session's limit up.
+        // The good token has to wait but stays valid. Its predecessor gets it again each time: six tabs that refresh at once do not use up
+        // the session's limit.
         spend(&world, path, &third).await.problem(429, "rate_limited");
         for _ in 0..5 {
             assert_eq!(next(&spend(&world, path, &second).await), third);
@@ -70,7 +70,7 @@ async fn an_address_from_which_there_is_too_much_is_not_looked_after() {
         next(&spend(&world, "/auth/refresh", &second).await);
         let (answer, calls) = world.round_trips(spend(&world, "/auth/refresh", &caller.refresh)).await;
         answer.problem(429, "rate_limited");
-        // Its session is read to see what the token counts for, and nothing more is done.
+        // The session is read to find out which limit the token counts for. No other step follows.
         let sessions: Vec<_> = calls.iter().filter(|call| call.contains("Sessions")).collect();
         assert!(sessions.iter().all(|call| call.starts_with("GetItem")) && sessions.len() == 1, "{calls:?}");
         assert_signed_in(&world, &caller).await;
@@ -83,7 +83,7 @@ async fn tabs_that_refresh_at_once_count_as_one() {
     let world = World::with(&[("RateLimits", "refresh=8/1h,*=100000/1m")]).await;
     let caller = world.someone().await;
     let mut token = caller.refresh;
-    // Each round would take six of the eight.
+    // Counted one by one, each round would take six of the eight.
     for round in 0..3 {
         let answers = join_all((0..6).map(|_| spend(&world, "/auth/refresh", &token))).await;
         let pairs: Vec<_> = answers.iter().map(next).collect();
@@ -100,7 +100,7 @@ async fn a_token_that_was_spent_days_ago_ends_the_session_that_lives_by_its_succ
         let claims = part(&caller.refresh, 1);
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let identity = Identity { user_id: text(&claims["sub"]), username: caller.username.clone(), session_id: text(&claims["sid"]) };
-        // Of the same session, as it would have been had that begun six days ago.
+        // Make a token of the same session, as if the session had begun six days ago.
         let began_at = Timestamp::from_second(claims["iat"].as_i64().unwrap()).unwrap() - Duration::from_hours(6 * 24);
         let issuer = TokenIssuer::new(&world.platform("RefreshFunction")).unwrap();
         let (pair, _) = issuer.issue(&identity, &[Role::User], began_at, began_at).await.unwrap();

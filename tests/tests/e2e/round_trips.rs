@@ -1,5 +1,5 @@
-//! What each endpoint asks of DynamoDB, call by call: one more makes every request slower and dearer, so it is to be decided, not
-//! to happen.
+//! The DynamoDB calls of each endpoint, one by one. A further call makes every request slower and more expensive. So it must be a decision,
+//! not an accident.
 
 use std::time::Duration;
 
@@ -13,22 +13,22 @@ use crate::api_keys::new_key;
 use crate::chat::FAST;
 use crate::coverage;
 
-/// Whether a session stands and, beside that, counting the call.
+/// Checks the session and, side by side, counts the call.
 const SIGNED_IN: [&str; 2] = ["GetItem Sessions", "UpdateItem Limits"];
 
-/// Counting against two limits, side by side.
+/// Counts against two limits, side by side.
 const TWO_LIMITS: [&str; 2] = ["UpdateItem Limits"; 2];
 
-/// Counting an attempt to sign in: for the identifier from the address, for it from anywhere, and for the address.
+/// Counts an attempt to sign in: for the identifier from the address, for the identifier from anywhere, and for the address.
 const GUESS: [&str; 3] = ["UpdateItem Limits"; 3];
 
-/// Finding a user by name or email, and the user.
+/// Finds a user by name or email, then reads the user.
 const FIND_USER: [&str; 2] = ["GetItem Users"; 2];
 
-/// A mail that an owner is told something by.
+/// Sends a notice to an owner by mail.
 const NOTICE: [&str; 2] = ["GetItem Errands", "TransactWriteItems Errands"];
 
-/// Fails unless a request succeeds and makes just these calls, group after group; those of a group come in any order.
+/// Fails unless a request succeeds and makes exactly these calls, group after group. The calls of a group come in any order.
 async fn check(world: &World, request: (&str, Option<&Caller>, Option<Value>), expected: &[&[&'static str]]) -> Answer {
     let (route, caller, body) = request;
     let (method, path) = route.split_once(' ').unwrap();
@@ -37,8 +37,8 @@ async fn check(world: &World, request: (&str, Option<&Caller>, Option<Value>), e
     assert!(answer.status < 300, "{answer:?}");
     let mut calls = short(&calls);
     if path == "/chat" {
-        // It looks again and again whether the worker has written the reply, sooner or later; and the worker, from the moment
-        // that it reads the conversation on, whether it is to stop; by then there may be text to be stored.
+        // The function polls until the worker has written the reply. From its read of the conversation on, the worker polls whether it must
+        // stop, and by then there may be text to store.
         calls.retain(|call| call != "GetItem Messages" && !call.ends_with(" Drafts"));
     }
     let mut rest = calls.as_mut_slice();
@@ -54,9 +54,9 @@ async fn check(world: &World, request: (&str, Option<&Caller>, Option<Value>), e
     };
     let mut expected: Vec<_> = expected.iter().flat_map(sorted).collect();
     if path.starts_with("/conversations/") || path == "/chat" {
-        // What follows a deletion is its worker's, which may have begun.
+        // The calls after a deletion are its worker's, which may have begun.
         calls.truncate(if method == "DELETE" { expected.len() } else { calls.len() });
-        // A conversation, or a budget, and what was said are read side by side.
+        // A conversation or a budget is read side by side with the messages.
         calls.sort_unstable();
         expected.sort_unstable();
     }
@@ -64,8 +64,8 @@ async fn check(world: &World, request: (&str, Option<&Caller>, Option<Value>), e
     answer
 }
 
-/// Calls with the tables' names in the template, without the word that all of them end with. The deletion of an errand is left
-/// out: it follows its mail, which these tests wait for, sooner or later.
+/// Shortens calls to the tables' names in the template, without their common ending. The deletion of an errand (a queued mail) is left out.
+/// It follows its mail at any later time, and these tests wait only for the mail.
 fn short(calls: &[String]) -> Vec<String> {
     let calls = calls.iter().map(|call| call.replace("tally-local-", "").replace("Table", ""));
     calls.filter(|call| call != "DeleteItem Errands").collect()
@@ -93,16 +93,16 @@ async fn accounts_ask_no_more_than_they_must() {
     for _ in 0..3 {
         check(&world, ("POST /auth/login", None, Some(credentials.clone())), login).await;
     }
-    // The oldest session ends, and with it its connections.
+    // The oldest session ends, and its connections with it.
     let login: &[&[&str]] = &[&GUESS, &FIND_USER, &["BatchGetItem Sessions"], &[begin]];
     check(&world, ("POST /auth/login", None, Some(credentials)), login).await;
 
     let caller = world.login("frugal", "Correct-Horse-9").await;
     let spend = json!({"refresh_token": caller.refresh});
-    // The session says first what the token counts for.
+    // The session is read first, because it tells which limit the token counts for.
     let rotate = ["GetItem Users", "TransactWriteItems Users+Sessions+Audit"];
     check(&world, ("POST /auth/refresh", None, Some(spend.clone())), &[&["GetItem Sessions"], &TWO_LIMITS, &rotate]).await;
-    // The other tab, which counts for the address alone.
+    // This is the other browser tab. It counts for the address only.
     let again = ["GetItem Sessions", "UpdateItem Limits", "PutItem Audit"];
     check(&world, ("POST /auth/refresh", None, Some(spend)), &[&again]).await;
 
@@ -116,7 +116,7 @@ async fn accounts_ask_no_more_than_they_must() {
     check(&world, (&other, Some(&caller), None), &[&SIGNED_IN, &end]).await;
     check(&world, ("POST /auth/logout", Some(&caller), None), &[&SIGNED_IN, &end]).await;
     let caller = world.login("frugal", "Correct-Horse-9").await;
-    // The items of both sessions at once.
+    // The items of both sessions are written at once.
     let all: &[&[&str]] = &[&SIGNED_IN, &["GetItem Users"], &end];
     check(&world, ("POST /auth/logout", Some(&caller), Some(json!({"all": true}))), all).await;
 }
@@ -131,7 +131,7 @@ async fn oauth_clients_and_services_ask_no_more_than_they_must() {
     let shown = Some(json!({"token": caller.access}));
     let known: [&[&str]; 2] = [&["GetItem ApiKeys"], &["GetItem Users", "UpdateItem Limits"]];
     let look = ["GetItem Sessions", "PutItem Audit"];
-    // Its first use in an hour is noted.
+    // The first use of a key in an hour is recorded.
     let first: &[&[&str]] = &[known[0], known[1], &["UpdateItem ApiKeys"], &look];
     check(&world, ("POST /auth/introspect", Some(&service), shown.clone()), first).await;
     check(&world, ("POST /auth/introspect", Some(&service), shown.clone()), &[known[0], known[1], &look]).await;
@@ -165,7 +165,7 @@ async fn mail_asks_no_more_than_it_must() {
         .await;
     let set = "TransactWriteItems MailTokens+Sessions+Errands+Users+Audit";
     let request = ["UpdateItem Limits", "GetItem MailTokens", "GetItem Users", "BatchGetItem Sessions", set];
-    // The worker starts last.
+    // The worker for the mail starts last.
     assert_eq!(short(&calls), [request.as_slice(), &NOTICE].concat());
 }
 
@@ -191,7 +191,7 @@ async fn owners_ask_no_more_than_they_must() {
     let world = World::start().await;
     let caller = world.someone().await;
     let (admitted, user) = (["GetItem Sessions", "UpdateItem Limits", "UpdateItem Limits"], ["GetItem Users"]);
-    // Each but the first is told to the owner by mail, which is the last to be done.
+    // For each but the first, the owner gets a mail, which is the last step.
     let check = async |number: usize, route: &str, body: Value, writes: &[&str]| {
         let (method, path) = route.split_once(' ').unwrap();
         let ((), calls) = world
@@ -204,12 +204,12 @@ async fn owners_ask_no_more_than_they_must() {
             })
             .await;
         let notice = if number > 0 { NOTICE.as_slice() } else { &[] };
-        // What follows the end of an account is the sweep of its conversations, which may have begun.
+        // The end of an account starts the sweep of its conversations, which may have begun.
         let mut calls = short(&calls);
         calls.retain(|call| !call.ends_with(" Sweeps") && !call.ends_with(" Conversations"));
-        // A name takes no password, and counts as a call alone.
+        // A change of the name needs no password and counts only as a call.
         let admitted = if number > 0 { &admitted[..] } else { &admitted[..2] };
-        // The session is read and the call counted side by side.
+        // The session is read and the call is counted side by side.
         calls[..2].sort_unstable();
         assert_eq!(calls, [admitted, &user, writes, notice].concat(), "{route}");
     };
@@ -230,7 +230,7 @@ async fn administrators_ask_no_more_than_they_must() {
     let world = World::start().await;
     let (admin, demo) = (world.admin().await, world.demo().await);
     let demo = world.get("/auth/me", Some(&demo)).await.json()["user"]["id"].as_str().unwrap().to_owned();
-    // Whether the session stands, how often the user calls, and what they may do now.
+    // Check the session, count the user's call, and read the user's current roles.
     let admitted = ["GetItem Sessions", "UpdateItem Limits", "GetItem Users"];
     let page = ["Query Users", "BatchGetItem Users", "PutItem Audit"];
     check(&world, ("GET /users", Some(&admin), None), &[&admitted, &page]).await;
@@ -259,7 +259,7 @@ async fn reads_ask_no_more_than_they_must() {
     let admin = world.admin().await;
     check(&world, ("GET /profits", Some(&admin), None), &[&["Query Profits", "UpdateItem Limits"], &["PutItem Audit"]]).await;
     check(&world, ("GET /audit?actor=me", Some(&admin), None), &[&SIGNED_IN, &["UpdateItem Limits", "Query Audit"]]).await;
-    // One query for each shard of this month. Few events: the walk goes on to the months before, which a full page would not.
+    // One query for each shard of this month. If a page is not full, the walk goes on to earlier months.
     let page: &[&[&str]] = &[&SIGNED_IN, &["GetItem Users", "UpdateItem Limits"], &["Query Audit"; 8], &["PutItem Audit"]];
     check(&world, ("GET /audit?limit=1", Some(&admin), None), page).await;
 }
@@ -283,7 +283,7 @@ async fn a_reply_asks_no_more_than_it_must() {
     let one = format!("/conversations/{conversation}");
     let read: &[&[&str]] = &[&SIGNED_IN, &["GetItem Conversations", "Query Messages"]];
     check(&world, (&format!("GET {one}"), Some(&caller), None), read).await;
-    // A search looks into each conversation whose title has not what is looked for.
+    // A search looks into each conversation whose title does not match.
     let search: &[&[&str]] = &[&SIGNED_IN, &["UpdateItem Limits"], &["Query Conversations"], &["Query Messages"]];
     check(&world, ("GET /conversations?query=go%20on", Some(&caller), None), search).await;
     check(&world, ("GET /conversations?query=hello", Some(&caller), None), &search[..3]).await;
@@ -301,13 +301,13 @@ async fn a_reply_that_costs_something_asks_no_more_than_it_must() {
     let world = crate::chat::claude::world(&api, &[]).await;
     let caller = world.someone().await;
     let ask = ["TransactWriteItems Conversations+Messages+Drafts+Budgets+Audit"];
-    // The circuit is looked at before the call and after it.
+    // The circuit is checked before the call and after it.
     let circuit = ["GetItem Outages"; 2];
     let write = ["UpdateItem Messages", "Query Messages", "TransactWriteItems Messages+Drafts+Budgets+Usage+Audit"];
     let write = [&circuit[..], &write].concat();
     let first: &[&[&str]] = &[&SIGNED_IN, &TWO_LIMITS, &["BatchGetItem Budgets"], &ask, &write];
     let answer = check(&world, ("POST /chat", Some(&caller), Some(json!({"message": "Hello"}))), first).await.json();
-    // Whose conversation it is is read while the budget is, and only then what was said before.
+    // The conversation's owner is read together with the budget, and the earlier messages only after that.
     let before = ["BatchGetItem Budgets", "GetItem Conversations", "Query Messages"];
     let next: &[&[&str]] = &[&SIGNED_IN, &TWO_LIMITS, &before, &ask, &write];
     let more = json!({"message": "Go on", "conversation_id": answer["conversation_id"]});
@@ -321,7 +321,7 @@ async fn a_reply_that_costs_something_asks_no_more_than_it_must() {
 async fn a_connection_asks_no_more_than_it_must() {
     let world = World::start().await;
     let caller = world.someone().await;
-    // What is asked side by side comes in any order.
+    // Concurrent calls come in any order.
     let sorted = |mut calls: Vec<String>| {
         calls.sort_unstable();
         calls
@@ -331,14 +331,14 @@ async fn a_connection_asks_no_more_than_it_must() {
         assert_eq!(sorted(short(&calls)), sorted(expected));
     };
     let (mut socket, calls) = world.round_trips(world.connect(&caller)).await;
-    // The session and how many have been opened, side by side.
+    // The session is read and the opened connections are counted side by side.
     check(calls, &["GetItem Sessions", "UpdateItem Limits", "TransactWriteItems Connections+Sessions+Audit"]);
     let query = format!("?ticket={}", crate::realtime::ticket(&world, &caller).await);
     let (by_ticket, calls) = world.round_trips(world.handshake(&query, &[])).await;
     assert!(by_ticket.is_ok());
     check(calls, &["GetItem Tickets", "GetItem Sessions", "UpdateItem Limits", "TransactWriteItems Connections+Tickets+Sessions+Audit"]);
 
-    // Every message reads its connection and, side by side, its session and counts.
+    // Every message reads its connection and, side by side, reads its session and is counted.
     let every = ["GetItem Connections", "GetItem Sessions", "UpdateItem Limits"];
     let (_, calls) = world.round_trips(socket.ask(&json!({"action": "ping"}), "pong")).await;
     check(calls, &every);
@@ -347,7 +347,7 @@ async fn a_connection_asks_no_more_than_it_must() {
     check(calls, &[&every[..], &["TransactWriteItems Connections"]].concat());
     let send = json!({"action": "chat.send", "message": "Hello"});
     let (_, mut calls) = world.round_trips(socket.ask(&send, "chat.started")).await;
-    // What follows is the worker's, which may have begun.
+    // Later calls are the worker's, which may have begun.
     calls.truncate(6);
     check(calls, &[&every[..], &TWO_LIMITS, &["TransactWriteItems Conversations+Messages+Drafts+Audit"]].concat());
 }

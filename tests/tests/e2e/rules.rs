@@ -1,4 +1,4 @@
-//! Rules of the house that no lint holds: who may know whom, and what template.yaml gives a function.
+//! Project rules that no lint checks: dependencies between packages, and the settings and permissions of functions in template.yaml.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,7 +9,7 @@ use platform::store::{KEY_CHECK_ATTRIBUTES, SESSION_ATTRIBUTES};
 use serde_json::{Map, Value, json};
 use tally_tests::root;
 
-/// Files with this name or ending under a directory, whatever was built there left out.
+/// Files with this name or ending under a directory, without build output.
 pub fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let found = entries.filter(|path| !path.ends_with("target")).flat_map(|path| {
@@ -31,7 +31,7 @@ fn dependencies(manifest: &toml::Table) -> BTreeSet<String> {
     let ours: BTreeSet<_> =
         ["functions", "shared", "infra", "tests"].iter().flat_map(|directory| manifests(directory).into_keys()).collect();
     let tables = ["dependencies", "dev-dependencies", "build-dependencies"].iter().filter_map(|table| manifest.get(*table)?.as_table());
-    // What it is called in the code may be another name.
+    // A dependency may have another name in the code.
     let names = tables.flatten().map(|(name, value)| value.get("package").and_then(toml::Value::as_str).unwrap_or(name));
     names.map(str::to_owned).filter(|name| ours.contains(name)).collect()
 }
@@ -42,19 +42,19 @@ fn template() -> (Map<String, Value>, Map<String, Value>) {
     resources.into_iter().partition(|(_, resource)| resource["Type"] == "AWS::Serverless::Function")
 }
 
-/// A value as the list it stands for: `Action: x` is `Action: [x]`.
+/// A value as a list: `Action: x` is `Action: [x]`.
 fn list(value: &Value) -> Vec<&Value> {
     value.as_array().map_or_else(|| vec![value], |items| items.iter().collect())
 }
 
-/// The statements of a function's policies. They are written out: what a ready-made policy allows is for others to change.
+/// The statements of a function's policies. They are written out, because others could change what a ready-made policy allows.
 fn statements(function: &Value) -> Vec<&Value> {
     let policies = &function["Properties"]["Policies"];
     let policies = if policies.is_null() { Vec::new() } else { list(policies) };
     policies.into_iter().flat_map(|policy| list(&policy["Statement"])).collect()
 }
 
-/// What a function may do, each action with each resource.
+/// A function's permissions: each action with each resource.
 fn permissions(function: &Value) -> Vec<(&str, &Value)> {
     let mut permissions = Vec::new();
     for statement in statements(function) {
@@ -65,7 +65,7 @@ fn permissions(function: &Value) -> Vec<(&str, &Value)> {
     permissions
 }
 
-/// The resource that an ARN in a policy is of: of an index, its table.
+/// The resource of an ARN in a policy. For an index, it is the index's table.
 fn subject(resource: &Value) -> String {
     let named = |name: &str| name.split(['.', '/']).next().unwrap().to_owned();
     match (&resource["Ref"], &resource["Fn::GetAtt"][0], &resource["Fn::Sub"]) {
@@ -94,7 +94,7 @@ fn one_place_writes_so_that_what_collides_is_tried_again() {
         for write in [".put_item()", ".delete_item()", ".transact_write_items()", ".batch_write_item()"] {
             assert!(!text.contains(write), "{} calls {write}", path.display());
         }
-        // What it updates is sent by `resend`, or by `attempt`, which goes by that.
+        // The file sends its updates by `resend`, or by `attempt`, which uses `resend`.
         let goes_by = text.contains("resend(") || text.contains("attempt(");
         assert!(!text.contains(".update_item()") || goes_by, "{} updates by itself", path.display());
     }
@@ -115,7 +115,7 @@ fn no_secret_is_printed() {
             let secret = fields.find(|(name, of)| {
                 let ends = ["_hash", "password", "access_token", "refresh_token", "ticket", "secret"];
                 let is_named_so = ends.iter().any(|end| name.ends_with(end)) || ["token", "key"].contains(name);
-                // A type of the project's own says itself how it is printed.
+                // A type of the project has its own `Debug` implementation.
                 is_named_so && ["str", "String", "u8"].iter().any(|plain| of.contains(plain))
             });
             assert_eq!(secret, None, "{} derives Debug", path.display());
@@ -152,7 +152,7 @@ fn every_function_is_a_crate_and_every_crate_a_function() {
     assert_eq!(BTreeSet::from_iter(&deployed), BTreeSet::from_iter(&crates));
     assert_eq!(deployed.len(), crates.len(), "a crate is deployed twice");
     for (id, function) in &functions {
-        // `ws-ticket` is WsTicketFunction.
+        // `ws-ticket` is the binary of WsTicketFunction.
         let words = binary(function).split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<String>();
         assert_eq!(*id, format!("{words}Function"));
         assert_eq!(function["Metadata"]["BuildMethod"], "rust-cargolambda", "{id}");
@@ -164,7 +164,7 @@ fn every_function_ends_before_its_caller_gives_up() {
     for (id, function) in template().0 {
         let timeout = &function["Properties"]["Timeout"];
         let events = function["Properties"]["Events"].as_object().into_iter().flat_map(|events| events.values());
-        // A worker's time is a parameter, within what Lambda allows; nobody waits for it, nor for what the clock invokes.
+        // A worker's time is a parameter within Lambda's limit. No client waits for a worker or for a scheduled function.
         let ends = if events.clone().any(|event| event["Type"] != "Schedule") {
             timeout.as_u64().is_some_and(|seconds| seconds < 30)
         } else {
@@ -198,8 +198,8 @@ fn every_function_has_a_log_whose_lines_go_in_time() {
     for group in &groups {
         assert_eq!(group["RetentionInDays"], json!({"Ref": "LogRetentionDays"}), "{group}");
     }
-    // The function refers to its group, and not the other way round: Lambda would make a group of its own, without an end, for a
-    // function that is invoked while the deployment still goes on.
+    // The function must refer to its log group, and not the other way round. Otherwise, if it is invoked while the deployment still runs,
+    // Lambda would make a group of its own that keeps its logs for ever.
     for (id, function) in &functions {
         let group = id.replace("Function", "Logs");
         assert_eq!(function["Properties"]["LoggingConfig"]["LogGroup"], json!({"Ref": group}), "{id}");
@@ -234,7 +234,7 @@ fn mail_comes_from_the_one_address_that_is_told() {
     }
 }
 
-/// Functions that change no more of an account than its sessions may write no more: no role, no address, no claim, no administrators.
+/// Functions that change only the sessions of an account may write nothing else: no role, no address, no claim, no administrators.
 #[test]
 fn functions_for_sessions_may_write_no_roles() {
     let (functions, _) = template();
@@ -263,7 +263,7 @@ fn functions_for_sessions_may_write_no_roles() {
     }
 }
 
-/// It talks to the outside, and needs to know of an account only whether an API key is good.
+/// The worker talks to the outside. Of an account it needs to know only whether an API key is valid.
 #[test]
 fn the_worker_of_a_reply_reads_no_more_of_an_account_than_it_asks() {
     let (functions, _) = template();
@@ -281,8 +281,7 @@ fn the_worker_of_a_reply_reads_no_more_of_an_account_than_it_asks() {
     assert_eq!(read["Condition"], expected);
 }
 
-/// SAM names a version by a hash of the code and the unresolved variables, so that an alias would keep the values of parameters that
-/// an update has changed.
+/// SAM names a version by a hash of the code and the unresolved variables. So an alias would keep old values of parameters after an update.
 #[test]
 fn every_function_is_invoked_as_it_is_now() {
     for (id, function) in template().0 {
@@ -305,7 +304,7 @@ fn a_variable_is_called_like_its_parameter() {
     }
 }
 
-/// CloudFormation refuses a limit of no policy before anything is deployed.
+/// CloudFormation refuses a limit for an unknown policy before it deploys anything.
 #[test]
 fn the_template_knows_every_policy() {
     let template = fs::read_to_string(root().join("template.yaml")).unwrap();
@@ -327,17 +326,17 @@ fn policies_name_what_they_allow() {
         for (action, resource) in permissions(&function) {
             assert!(!action.contains('*'), "{id} may {action}");
             assert_ne!(action, "dynamodb:Scan", "{id}");
-            // Connections come and go; all else is known when the stack is deployed.
+            // Connections come and go. All other resources are known at the deployment.
             let text = resource.to_string();
             let text = if action == "execute-api:ManageConnections" { text.replace("/@connections/*", "") } else { text };
             assert!(!text.contains('*'), "{id} may {action} on {resource}");
         }
-        // Roles that are made elsewhere, and SAM's own templates of policies, can't be seen through from here.
+        // Roles that are made elsewhere, and SAM's policy templates, can't be checked here.
         assert_eq!(function["Properties"]["Role"], Value::Null, "{id}");
     }
 }
 
-/// What a function is told of, by its environment, and what it may use, by its policies, are the same tables, secrets and workers.
+/// A function's environment and its policies must name the same tables, secrets and workers.
 #[test]
 fn a_function_may_use_what_it_is_told_of_and_nothing_else() {
     let (functions, others) = template();

@@ -1,4 +1,4 @@
-//! The list of one's sessions, and the end of one of them.
+//! The list of a user's sessions, and the end of one of them.
 
 use futures_util::future::join_all;
 use http::Method;
@@ -36,7 +36,7 @@ async fn a_user_sees_where_they_are_signed_in() {
     assert_eq!(oldest["last_used_at"], oldest["created_at"]);
     assert_eq!(oldest.as_object().unwrap().len(), 6, "{oldest}");
 
-    // A refresh is a use, and makes no other session.
+    // A refresh counts as a use, and makes no other session.
     world.post("/auth/refresh", None, &json!({"refresh_token": first.refresh})).await.expect(200);
     let refreshed = list(&world, &first).await;
     assert!(refreshed[1]["last_used_at"].as_str() > oldest["last_used_at"].as_str());
@@ -83,7 +83,7 @@ async fn a_session_is_ended_once_with_its_connections() {
     assert_eq!(events.iter().filter(|event| event["outcome"] == "success").count(), 1);
     assert_eq!(events.iter().filter(|event| event["outcome"] == "failure").count(), 7);
 
-    // The one that asks is a session like the others.
+    // The caller's session can be ended like the others.
     let own = format!("/auth/sessions/{}", current(&world, &caller).await);
     world.delete(&own, Some(&caller)).await.expect(204);
     assert_eq!(kept.next().await, None);

@@ -1,4 +1,5 @@
-//! Settings that no pattern of the template can refuse: the stack does not start with them, and `/ready` says so where one has.
+//! Settings that no pattern of the template can refuse. The stack does not start with them. If one has started all the same, `/ready`
+//! reports them.
 
 use tally_local::{Stack, StackError, StackOptions};
 use tally_tests::{World, binaries, root};
@@ -32,7 +33,7 @@ async fn a_stack_starts_only_with_settings_that_its_functions_can_use() {
     check(&[("ChatReplySeconds", "901")], &["Parameters.ChatReplySeconds: `901` is refused: it must be 900 at most"]).await;
     check(&[("CorsOrigins", "https://a.example,*")], &["Parameters.CorsOrigins: `*` is refused"]).await;
 
-    // A window of more than a day, and a model without a price, pass the patterns.
+    // The patterns accept a window of more than a day, and a model without a price.
     let limits = " more can't start: the parameter RateLimits has the value \"login=5/48h\" (environment variable RATE_LIMITS): ";
     check(&[("RateLimits", "login=5/48h")], &[limits]).await;
     let prices = "the parameter AiPrices has the value \"other=1/2/3/4\" (environment variable AI_PRICES): it must have the prices of ";

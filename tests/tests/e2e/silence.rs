@@ -1,4 +1,4 @@
-//! A DynamoDB that never answers, met by functions that no client waits for: each fails by itself, before Lambda ends it.
+//! A DynamoDB that never answers, with functions that no client waits for. Each one fails by itself, before Lambda ends it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ const SILENT: Fault = Fault { operation: None, table: None, failure: Failure::He
 
 const ID: &str = "019a0000-0000-7000-8000-000000000000";
 
-/// What each worker is invoked with.
+/// The input of each worker.
 fn payloads() -> BTreeMap<&'static str, Value> {
     let reply = ReplyStart { conversation_id: ID.into(), message_id: ID.into() };
     let stream = StreamStart {
@@ -42,7 +42,7 @@ fn payloads() -> BTreeMap<&'static str, Value> {
     ])
 }
 
-/// The type of the error that an invocation ends with. One that Lambda ended has none.
+/// The type of the error that the function itself returns. Panics if Lambda ended the function.
 async fn error_type(world: &World, function: &str, payload: &Value) -> String {
     match world.stack.invoke(function, payload.to_string()).await {
         Err(InvokeError::Unhandled { error_type, .. }) => error_type,
@@ -52,7 +52,7 @@ async fn error_type(world: &World, function: &str, payload: &Value) -> String {
 
 #[tokio::test]
 async fn every_worker_fails_by_itself_where_the_database_is_silent() {
-    // As short as the template allows.
+    // The times are the shortest that the template allows.
     let world = World::with(&[("ChatReplySeconds", "16"), ("ChartStreamSeconds", "10")]).await;
     let deployment = world.stack.deployment();
     let (http, socket) = (deployment.http_api.as_ref().unwrap(), deployment.websocket_api.as_ref().unwrap());
@@ -71,7 +71,7 @@ async fn every_worker_fails_by_itself_where_the_database_is_silent() {
 
 #[tokio::test]
 async fn a_worker_fails_by_itself_where_the_database_falls_silent_under_it() {
-    // Storing the end of a reply is tried for longer than is left of the 17 s.
+    // The worker would try to store the end of a reply for longer than the rest of the 17 s.
     let world = World::with(&[("LoremWordMilliseconds", "200"), ("ChatReplySeconds", "17")]).await;
     let platform = platform_of(&world, &[]);
     let reply = pending(&platform, "At length", None).await;

@@ -1,4 +1,4 @@
-//! What owners do with their account: another password, another name, another address, its end.
+//! Changes that owners make to their account: another password, name or address, and its deletion.
 
 use std::time::Duration;
 
@@ -43,17 +43,17 @@ async fn register(world: &World, username: &str, email: &str) -> Answer {
     world.post("/auth/register", None, &json!({"username": username, "email": email, "password": PASSWORD})).await
 }
 
-/// One's own account.
+/// The caller's account.
 async fn me(world: &World, caller: &Caller) -> Value {
     world.get("/auth/me", Some(caller)).await.expect(200)["user"].clone()
 }
 
-/// The address that a caller has registered with.
+/// The address that a caller registered with.
 fn email(caller: &Caller) -> String {
     format!("{}@example.com", caller.username)
 }
 
-/// How the events of an action ended, the oldest first.
+/// The outcomes of the events of an action, oldest first.
 async fn outcomes(world: &World, action: &str) -> Vec<Value> {
     let events = world.events(&world.admin().await, action).await;
     events.into_iter().map(|event| event["outcome"].clone()).collect()
@@ -69,7 +69,7 @@ async fn a_session_that_goes_on_meanwhile_keeps_its_new_expiry_with_another_pass
     let sessions = Sessions::new(database.clone(), &platform.config).unwrap();
     let user = users.find(&caller.username).await.unwrap().unwrap();
     let (id, expires_at) = user.sessions.first_key_value().unwrap();
-    // Between the read and the write of the password.
+    // A session is extended between the read and the write of the password.
     let session = sessions.get(id).await.unwrap().unwrap();
     database.commit(vec![users.keep_session(&Session { expires_at: expires_at + 60, ..session })]).await.unwrap();
     database.commit(vec![users.set_password(&user, "hash", Some(id))]).await.unwrap();
@@ -97,7 +97,7 @@ async fn another_password_ends_every_other_session_and_this_one_goes_on() {
     refresh(&world, &caller).await.expect(200);
     login(&world, &caller.username, PASSWORD).await.problem(401, "invalid_credentials");
     login(&world, &caller.username, NEW).await.expect(200);
-    // What was mailed before is worthless.
+    // An earlier mailed token is no longer valid.
     let stale = json!({"token": token, "new_password": "Stolen-Horse-9"});
     world.post("/auth/password/reset", None, &stale).await.problem(401, "invalid_token");
 
@@ -130,7 +130,7 @@ async fn of_many_who_change_a_password_at_once_one_succeeds() {
 async fn a_login_that_races_a_password_change_leaves_no_session_of_the_old_password() {
     let world = World::start().await;
     let caller = world.someone().await;
-    // At most as many as evict nobody.
+    // Use few enough logins that none evicts a session.
     let logins = join_all((0..2).map(|_| login(&world, &caller.username, PASSWORD)));
     let (changed, logins) = join(change_password(&world, &caller, PASSWORD, NEW), logins).await;
     changed.expect(204);
@@ -160,7 +160,7 @@ async fn a_name_is_set_and_taken_away() {
         assert_eq!(me(&world, &caller).await, answer["user"]);
     }
     assert_eq!(outcomes(&world, "account.updated").await, ["success"; 4]);
-    // A form that was left empty says the same to who registers.
+    // An empty field has the same meaning at registration.
     let body = json!({"username": "nameless", "email": "nameless@example.com", "password": PASSWORD, "full_name": ""});
     assert_eq!(world.post("/auth/register", None, &body).await.expect(201)["user"]["full_name"], json!(null));
 }
@@ -215,7 +215,7 @@ async fn an_account_moves_to_another_address_and_frees_the_old_one() {
     assert_eq!(moved["user"]["email"], new);
     assert_eq!(me(&world, &caller).await, moved["user"]);
 
-    // Sessions go on; what was mailed to the old address opens nothing.
+    // Sessions go on. A token that was mailed to the old address is not valid.
     refresh(&world, &caller).await.expect(200);
     let stale = json!({"token": token, "new_password": NEW});
     world.post("/auth/password/reset", None, &stale).await.problem(401, "invalid_token");
@@ -223,7 +223,7 @@ async fn an_account_moves_to_another_address_and_frees_the_old_one() {
     login(&world, &old, PASSWORD).await.problem(401, "invalid_credentials");
     register(&world, "heir", &old).await.expect(201);
     register(&world, "late", &new.to_lowercase()).await.problem(409, "account_exists");
-    // In another case it is the same address.
+    // The same address in another case is no change.
     assert_eq!(relocate(&world, &caller, &new.to_lowercase()).await.expect(200)["user"]["email"], new.to_lowercase());
     register(&world, "late", &new).await.problem(409, "account_exists");
 
@@ -246,7 +246,7 @@ async fn of_twenty_who_want_one_address_one_gets_it() {
     for (caller, answer) in callers.iter().zip(&answers) {
         if answer.status == 409 {
             answer.problem(409, "account_exists");
-            // Their own address is still theirs.
+            // Each refused caller still has the old address.
             login(&world, &email(caller), PASSWORD).await.expect(200);
         }
     }
@@ -299,7 +299,7 @@ async fn a_deleted_account_is_gone_and_its_name_and_address_are_free() {
     assert_ne!(id(&heir["user"]), user_id);
     let notice = world.stack.outbox().mail(1).await;
     assert_eq!((notice.to, notice.subject.as_str()), (vec![email(&caller)], "Your Tally account was deleted"));
-    // The trail keeps what happened, under the id that nobody has any more.
+    // The audit log keeps the events, under an id that no account has any more.
     let admin = world.admin().await;
     let events = world.events(&admin, "account.deleted").await;
     let deleted = events.iter().find(|event| event["outcome"] == "success").unwrap();
@@ -347,6 +347,6 @@ async fn guesses_at_the_current_password_are_counted_together_wherever_they_are_
     ] {
         answer.problem(429, "rate_limited");
     }
-    // Another user has guesses of their own.
+    // Another user has a separate count of guesses.
     change_password(&world, &world.someone().await, wrong, NEW).await.problem(401, "invalid_credentials");
 }

@@ -1,4 +1,4 @@
-//! Accounts as administrators see and change them, and that there is always one of those.
+//! Accounts, as administrators see and change them. There is always at least one administrator.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ use crate::api_keys::new_key;
 
 const PASSWORD: &str = "Correct-Horse-9";
 
-/// Id of the account of this name.
+/// Id of the account with this name.
 pub async fn user_id(world: &World, username: &str) -> String {
     let admin = world.admin().await;
     let page = world.get(&format!("/users?query={username}&limit=1"), Some(&admin)).await.expect(200);
@@ -33,7 +33,7 @@ pub async fn user_id(world: &World, username: &str) -> String {
     id(&page["items"][0])
 }
 
-/// Changes an account on behalf of someone.
+/// Changes an account on behalf of a caller.
 pub async fn patch(world: &World, caller: &Caller, user_id: &str, change: &Value) -> Answer {
     world.send(world.request(Method::PATCH, &format!("/users/{user_id}")).bearer_auth(&caller.access).json(change)).await
 }
@@ -120,7 +120,7 @@ async fn the_last_of_many_accounts_is_found() {
         };
         users.create(&user, &username.parse().unwrap(), &email.parse().unwrap()).unwrap()
     };
-    // A transaction takes a hundred items.
+    // A transaction takes at most a hundred items.
     for first in (0..1_300).step_by(25) {
         database.commit((first..first + 25).flat_map(account).collect()).await.unwrap();
     }
@@ -129,7 +129,7 @@ async fn the_last_of_many_accounts_is_found() {
     let all: Vec<_> = (0..1_300).map(|number| format!("row_{number:04}")).collect();
     assert_eq!(walk(&world, &admin, "query=row_", 100).await, all);
     assert_eq!(walk(&world, &admin, "query=many", 100).await, all);
-    // A page looks at a thousand, finds none, and says where the rest is.
+    // A page looks at a thousand, finds none, and has a cursor for the rest.
     let filter = AccountFilter { is_active: Some(false), ..AccountFilter::default() };
     let (found, rest) = users.list(&filter, None, 20).await.unwrap();
     assert!(found.is_empty() && rest.is_some());
@@ -216,7 +216,7 @@ async fn a_deactivated_account_is_out_at_once() {
     assert_eq!((&event["detail"]["was_active"], &event["detail"]["is_active"]), (&json!(true), &json!(false)));
     assert_eq!(event["detail"]["ended_sessions"].as_array().unwrap().len(), 1);
     assert_eq!(event["detail"]["ended_api_keys"], json!([key["id"]]));
-    // Once more changes nothing, and what ended does not come back.
+    // A repeated change has no effect. Sessions, API keys and tokens that have ended stay invalid.
     patch(&world, &admin, &user_id, &json!({"is_active": false})).await.expect(200);
     patch(&world, &admin, &user_id, &json!({"is_active": true})).await.expect(200);
     world.post("/auth/ws-ticket", Some(&caller), &json!({})).await.problem(401, "invalid_token");
@@ -265,7 +265,7 @@ async fn a_deactivation_that_races_logins_leaves_no_live_session() {
             world.post("/auth/refresh", None, &json!({"refresh_token": pair["refresh_token"]})).await.problem(401, "invalid_refresh_token");
         }
         patch(&world, &admin, &user_id, &json!({"is_active": true})).await.expect(200);
-        // Nor does one come to life again.
+        // No ended session becomes valid again.
         for login in logins.iter().filter(|login| login.status == 200) {
             let access = login.json()["access_token"].as_str().unwrap().to_owned();
             let ended = Caller { access, ..caller.clone() };
@@ -285,10 +285,10 @@ async fn the_last_administrator_stays() {
     }
     let event = world.events(&admin, "user.updated").await.pop().unwrap();
     assert_eq!((&event["outcome"], &event["resource"]), (&json!("failure"), &json!(format!("user:{own}"))));
-    // Another role is no loss.
+    // A change to another set of roles with `admin` in it is allowed.
     patch(&world, &admin, &own, &json!({"roles": ["admin"]})).await.expect(200);
     patch(&world, &admin, &own, &json!({"roles": ["admin", "auditor"], "is_active": true})).await.expect(200);
-    // One who can't sign in does not count, in whichever order it came about.
+    // An administrator who can't sign in does not count, in any order of the changes.
     patch(&world, &admin, &demo, &json!({"roles": ["admin"]})).await.expect(200);
     patch(&world, &admin, &demo, &json!({"is_active": false})).await.expect(200);
     patch(&world, &admin, &own, &lose[0]).await.problem(409, "last_admin");
@@ -296,7 +296,7 @@ async fn the_last_administrator_stays() {
     patch(&world, &admin, &demo, &json!({"roles": ["admin"]})).await.expect(200);
     patch(&world, &admin, &own, &lose[0]).await.problem(409, "last_admin");
     patch(&world, &admin, &demo, &json!({"is_active": true})).await.expect(200);
-    // Now there are two, and one may go.
+    // There are two administrators now, and one may go.
     patch(&world, &admin, &own, &lose[0]).await.expect(200);
     patch(&world, &admin, &own, &json!({"roles": ["admin"]})).await.problem(403, "forbidden");
     let demo_caller = world.demo().await;
@@ -308,7 +308,7 @@ async fn of_two_administrators_who_demote_each_other_one_is_left() {
     let world = World::start().await;
     let mut admins = [world.admin().await, world.demo().await];
     let mut ids = [user_id(&world, "admin").await, user_id(&world, "demo").await];
-    // The one who signs in to look an account up is a session of its own.
+    // The lookup of an account signs in and so makes a session of its own.
     admins[0] = world.admin().await;
     patch(&world, &admins[0], &ids[1], &json!({"roles": ["admin"]})).await.expect(200);
     for round in 0..20 {
@@ -316,7 +316,7 @@ async fn of_two_administrators_who_demote_each_other_one_is_left() {
         let (one, other) = join(patch(&world, &admins[0], &ids[1], &change), patch(&world, &admins[1], &ids[0], &change)).await;
         let (winner, refused) = if one.status == 200 { (0, other) } else { (1, one) };
         match refused.status {
-            // Refused at the door, because it came when the other was through.
+            // The request was refused at the start, because it came after the other was done.
             403 => refused.problem(403, "forbidden"),
             _ => refused.problem(409, "last_admin"),
         };
@@ -343,7 +343,7 @@ async fn what_an_administrator_asked_for_is_not_done_once_they_are_none() {
     let call = Call::from(serde_json::from_value::<ApiGatewayV2httpRequest>(event).unwrap());
     let now = platform.clock.now();
     let caller = Identity { user_id: demo.clone(), username: "demo".into(), session_id: "s".into() };
-    // Each was let in when its caller was an administrator, and is committed when they are not any more.
+    // Each request was admitted when its caller was an administrator. It is committed when the caller is one no more.
     let mut plans = Vec::new();
     for change in [json!({"is_active": false}), json!({"roles": ["admin"]}), json!({"roles": ["auditor"]})] {
         let (body, caller) = (Fields::json(change.as_object().unwrap().clone()).read().unwrap(), caller.clone());
@@ -374,7 +374,7 @@ async fn what_an_administrator_sets_is_not_set_once_they_are_none() {
         (Method::PUT, "/budget".to_owned(), "BudgetsTable"),
     ] {
         patch(&world, &admin, &demo, &json!({"roles": ["admin"]})).await.expect(200);
-        // The commit is on its way, and arrives when it is sent again.
+        // The commit is held on its way, and arrives when it is sent again.
         world.fail(table, Some("TransactWriteItems"), Failure::HeldBefore, 2);
         let body = if method == Method::PUT { json!({"monthly_usd": "1.00"}) } else { json!({}) };
         let demote = async {
@@ -390,7 +390,7 @@ async fn what_an_administrator_sets_is_not_set_once_they_are_none() {
     assert_eq!(world.get("/budget", Some(&admin)).await.expect(200)["is_default"], json!(true));
 }
 
-/// What `bootstrap-admin` answers, or says why not.
+/// The answer of `bootstrap-admin`, or its error.
 async fn bootstrap(world: &World, candidate: &Value) -> Result<Value, String> {
     let answer = world.stack.invoke("BootstrapAdminFunction", candidate.to_string()).await.map_err(|error| error.to_string())?;
     Ok(serde_json::from_slice(&answer).unwrap())

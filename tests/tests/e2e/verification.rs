@@ -1,4 +1,4 @@
-//! Addresses that are verified by mail before they count, where the setting asks for that.
+//! Addresses that must be verified by mail before they count, if the setting asks for that.
 
 use futures_util::future::join_all;
 use http::Method;
@@ -34,12 +34,12 @@ async fn relocate(world: &World, caller: &Caller, email: &str) -> Answer {
     world.call(Method::PATCH, "/auth/me", caller, &json!({"email": email, "current_password": PASSWORD})).await
 }
 
-/// The token that the mail of this number brings to an address.
+/// The token in the mail with this number, which must go to this address.
 async fn mailed(world: &World, number: usize, email: &str) -> String {
     world.token_from(number, email).await
 }
 
-/// An account whose address has been verified, signed in, and how many mails there have been.
+/// A signed-in account with a verified address, and the number of mails so far.
 async fn resident(world: &World, username: &str) -> (Caller, usize) {
     let number = world.stack.outbox().mails().len();
     register(world, username).await;
@@ -48,12 +48,12 @@ async fn resident(world: &World, username: &str) -> (Caller, usize) {
     (world.login(username, PASSWORD).await, number + 1)
 }
 
-/// One's own account.
+/// The caller's account.
 async fn me(world: &World, caller: &Caller) -> Value {
     world.get("/auth/me", Some(caller)).await.expect(200)["user"].clone()
 }
 
-/// A token for the address of an account that began while the setting was on, whatever it is now.
+/// A token for the address of an account that looks as if it began while the setting was on.
 pub async fn token_of_an_account(world: &World) -> String {
     let caller = world.someone().await;
     let platform = world.platform("AccountFunction");
@@ -80,7 +80,7 @@ async fn a_new_account_signs_in_once_its_address_is_verified() {
     assert_eq!(mail.subject, "Verify your Tally address");
     assert!(mail.text.contains("http://localhost:3000/verify-email#token="), "{mail:?}");
 
-    // Who does not know the password learns nothing.
+    // A caller without the password learns nothing.
     login(&world, "anna", "Wrong-Horse-9").await.problem(401, "invalid_credentials");
     login(&world, "anna", PASSWORD).await.problem(403, "email_unverified");
     let form = [("grant_type", "password"), ("username", "anna"), ("password", PASSWORD)];
@@ -95,7 +95,7 @@ async fn a_new_account_signs_in_once_its_address_is_verified() {
     let events = world.events(&world.admin().await, "auth.email_verified").await;
     let told: Vec<_> = events.iter().map(|event| (event["outcome"].clone(), event["actor"]["username"].clone())).collect();
     assert_eq!(told, [(json!("success"), json!("anna")), (json!("failure"), json!(null))]);
-    // It is no news to the owner.
+    // The owner gets no notice of the verification.
     assert_eq!(world.stack.outbox().mails().len(), 1);
 }
 
@@ -116,14 +116,14 @@ async fn nothing_is_verified_where_that_is_not_asked_for() {
     let moved = relocate(&world, &caller, "moved@example.com").await.expect(200);
     assert_eq!((&moved["user"]["email"], moved["user"].get("unverified_email")), (&json!("moved@example.com"), None));
     world.post(RESEND, None, &json!({"email": "moved@example.com"})).await.expect(202);
-    // An account that began while it was asked for is let in as well.
+    // An account that began while the setting was on is admitted as well.
     let token = token_of_an_account(&world).await;
     let user_id = token.split_once('.').unwrap().0;
     let found = world.get(&format!("/users/{user_id}"), Some(&world.admin().await)).await.expect(200);
     assert_eq!(found["unverified_email"], found["email"]);
     login(&world, found["username"].as_str().unwrap(), PASSWORD).await.expect(200);
     verify(&world, &token).await.expect(200);
-    // The notice of the move is all the mail there was.
+    // The notice of the change is the only mail.
     assert_eq!(world.stack.outbox().mail(0).await.subject, "Your Tally address was changed");
     assert_eq!(world.stack.outbox().mails().len(), 1);
 }
@@ -132,7 +132,7 @@ async fn nothing_is_verified_where_that_is_not_asked_for() {
 async fn an_account_keeps_its_address_until_the_other_one_is_verified() {
     let world = asking().await;
     let (caller, number) = resident(&world, "bert").await;
-    // Whether another account has the address is told to nobody but the holder of its mailbox.
+    // Only the owner of the mailbox learns whether another account has the address.
     let answer = relocate(&world, &caller, "Admin@example.com").await.expect(202);
     assert_eq!(answer["user"]["unverified_email"], "Admin@example.com");
     let token = mailed(&world, number, "Admin@example.com").await;
@@ -160,7 +160,7 @@ async fn an_account_keeps_its_address_until_the_other_one_is_verified() {
     let told: Vec<_> =
         changed.iter().map(|event| (event["outcome"].as_str().unwrap(), event["actor"]["username"].as_str().unwrap())).collect();
     assert_eq!(told, [("failure", "bert"), ("success", "bert")]);
-    // The address before is free.
+    // The old address is free.
     let heir = json!({"username": "heir", "email": "bert@example.com", "password": PASSWORD});
     world.post("/auth/register", None, &heir).await.expect(201);
 }
@@ -174,14 +174,14 @@ async fn a_move_that_is_overtaken_or_given_up_is_not_made() {
     relocate(&world, &caller, "second@example.com").await.expect(202);
     let second = mailed(&world, number + 1, "second@example.com").await;
     verify(&world, &first).await.problem(401, "invalid_token");
-    // The mail is asked for by its address alone: a stranger who knows the account's has none sent to the other one.
+    // A resend works only by the new address. So a stranger who knows the old one can't have mail sent to the new one.
     world.post(RESEND, None, &json!({"email": "carl@example.com"})).await.expect(202);
     while !world.items("ErrandsTable").await.is_empty() {}
     assert_eq!(world.stack.outbox().mails().len(), number + 2);
     relocate(&world, &caller, "second@example.com").await.expect(202);
     let third = mailed(&world, number + 2, "second@example.com").await;
     verify(&world, &second).await.problem(401, "invalid_token");
-    // Whoever changes the password may do so because someone else asked for the move.
+    // A user may change the password because an attacker asked for the change of address. So the change of address is dropped.
     let change = json!({"current_password": PASSWORD, "new_password": NEW});
     world.post("/auth/password", Some(&caller), &change).await.expect(204);
     verify(&world, &third).await.problem(401, "invalid_token");
@@ -207,7 +207,7 @@ async fn a_mailbox_gets_no_more_mail_however_it_is_asked_for_and_spelled() {
         }
         relocate(&world, &one, spelled).await.problem(429, "rate_limited");
     }
-    // By their own addresses, both accounts ask for mail to themselves.
+    // Both accounts ask for mail to their own addresses.
     for name in ["uma", "vera"] {
         world.post(RESEND, None, &json!({"email": format!("{name}@example.com")})).await.expect(202);
     }
@@ -215,7 +215,7 @@ async fn a_mailbox_gets_no_more_mail_however_it_is_asked_for_and_spelled() {
     let mails = world.stack.outbox().mails();
     assert_eq!(mails.len(), number + 2, "{mails:?}");
     assert!(mails[number..].iter().all(|mail| mail.to[0].to_lowercase() == "target@xn--bcher-kva.example"), "{mails:?}");
-    // The trail tells of it, without the address.
+    // The audit log records it, without the address.
     let refused = world.events(&world.admin().await, "rate.limited").await;
     assert!(!refused.is_empty() && refused.iter().all(|event| event["detail"]["policy"] == "mail"), "{refused:?}");
     assert!(!format!("{refused:?}").to_lowercase().contains("target@"), "{refused:?}");
@@ -235,7 +235,7 @@ async fn the_address_that_an_account_has_changes_nothing_and_gives_up_another() 
     assert_eq!(relocate(&world, &caller, "fred@example.com").await.expect(200)["user"], before);
     verify(&world, &token).await.problem(401, "invalid_token");
     login(&world, "fred", PASSWORD).await.expect(200);
-    // No mail but the one that asked for the move.
+    // The only mail is the one for the change of address.
     assert_eq!(world.stack.outbox().mails().len(), number + 1);
     let changed: Vec<_> =
         world.events(&world.admin().await, "account.updated").await.iter().map(|event| event["detail"]["changed"].clone()).collect();
@@ -287,7 +287,7 @@ async fn whoever_has_the_mailbox_gets_the_account_that_a_stranger_made_with_it()
     let token = world.mailed_token("/auth/password/forgot", "squatter@example.com").await;
     let reset = json!({"token": token, "new_password": NEW});
     world.post("/auth/password/reset", None, &reset).await.expect(204);
-    // The mailed token has shown whose the address is.
+    // The mailed token has proved who owns the address.
     login(&world, "squatter", NEW).await.expect(200);
     login(&world, "squatter", PASSWORD).await.problem(401, "invalid_credentials");
 }
@@ -320,7 +320,7 @@ async fn whether_an_account_waits_for_mail_does_not_show() {
         answers.push((answer.expect(202), answer.headers.keys().cloned().collect::<Vec<_>>()));
     }
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
-    // The one mail there is goes to the address as it was registered, and its token is the one that is good.
+    // The only mail goes to the address as it was registered, and its token is the valid one.
     let token = mailed(&world, 1, "erna@example.com").await;
     verify(&world, &token).await.expect(200);
     assert_eq!(world.stack.outbox().mails().len(), 2);

@@ -1,6 +1,6 @@
-//! Gives an account another address, at once or, where addresses are verified, once that is. The old one is told, and what
-//! was mailed to it opens nothing any more. The address that the account has already changes nothing, and gives up another
-//! that it waits for.
+//! Gives an account another address: at once, or, where addresses are verified, once this one is verified. The old address is told, and a
+//! token that was mailed to it opens nothing any more. If the account has the address already, nothing changes, except that it gives up
+//! another address that it waits for.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -20,7 +20,7 @@ use platform::store::{MailToken, MailTokens, User, Users};
 
 use crate::Changed;
 
-/// What giving an account another address needs.
+/// The parts that a change of address needs.
 #[derive(Clone)]
 pub struct Mover {
     pub users: Users,
@@ -31,9 +31,9 @@ pub struct Mover {
     verifies: bool,
 }
 
-/// What entitles to give an account an address.
+/// The authority to give an account an address.
 pub enum Warrant {
-    /// A session in which the password was said.
+    /// A session in which the caller gave the password.
     Session(Confirmed),
     /// A token that was mailed to that address.
     Mail(MailToken),
@@ -47,7 +47,7 @@ pub struct Move {
     pub now: Timestamp,
 }
 
-/// What a move comes to.
+/// What a move does to the account.
 #[derive(Clone, Copy)]
 enum Step {
     /// The account has the address already.
@@ -56,12 +56,12 @@ enum Step {
     GiveUp,
     /// The account waits until the address is verified.
     Wait,
-    /// The address is the account's.
+    /// The account gets the address.
     Relocate,
 }
 
 impl Warrant {
-    /// The same for the account as it stands, if it is one: only the address that it waits for now can be verified.
+    /// The warrant for the account as it stands, if it is one. A token can verify only the address that the account waits for now.
     async fn still(self, user: &User) -> Result<Self, Problem> {
         match self {
             Self::Session(confirmed) => Ok(Self::Session(confirmed.still(user).await?)),
@@ -88,7 +88,7 @@ impl Mover {
         self.verifies
     }
 
-    /// The claims, the account and the mail, all or nothing. Boxed, because an account that changes meanwhile leads back here.
+    /// The claims, the account and the mail, all or nothing. Boxed, because it calls this function again if the account changes meanwhile.
     pub fn plan(self, user: User, to: Move) -> BoxFuture<'static, Result<Plan<Changed>, Problem>> {
         async move {
             let step = self.step(&user, &to);
@@ -114,7 +114,7 @@ impl Mover {
                 }
                 .boxed()
             });
-            // The account's own write comes first: were that stale, the address might be taken by the account itself.
+            // The account's own write comes first. If its state were stale, the account itself might have the address already.
             Ok(writes.into_iter().fold(plan.note(note), |plan, write| match overtaken.take() {
                 Some(overtaken) => plan.write_or_replan(write, Box::new(overtaken)),
                 None => plan.write_or(write, Problem::account_exists()),
@@ -134,7 +134,7 @@ impl Mover {
         }
     }
 
-    /// What goes with an account that waits for another address: a mail there.
+    /// The plan for an account that waits for another address. It sends a mail there.
     fn wait(&self, user: &User, to: &Move) -> Result<Plan<Changed>, Problem> {
         let after = User { unverified_email: Some(to.email.to_string()), ..user.clone() };
         let plan = Plan::reply(Reply::new(Changed { user: after.account() }).status(StatusCode::ACCEPTED));
@@ -142,7 +142,7 @@ impl Mover {
         self.postbox.add(plan, letter, &to.context, to.now)
     }
 
-    /// What goes with another address: a token is used up, the old address is told.
+    /// The plan for an account that gets another address. It uses up the token and tells the old address.
     fn relocate(&self, user: &User, to: &Move) -> Result<Plan<Changed>, Problem> {
         let after = User { email: to.email.to_string(), unverified_email: None, ..user.clone() };
         let plan = Plan::reply(Changed { user: after.account() });

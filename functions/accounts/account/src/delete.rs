@@ -1,5 +1,5 @@
-//! `DELETE /auth/me`: the end of one's own account. Its name and address can be had by others then; the audit trail keeps
-//! what happened under its id. Its conversations, which nobody reaches any more, are deleted soon after.
+//! `DELETE /auth/me`: deletes the caller's own account. After that, others can take its name and address. The audit log keeps the events
+//! under its id. A worker deletes its conversations soon after, and no user can reach them meanwhile.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -76,7 +76,7 @@ impl Endpoint for DeleteMe {
 }
 
 impl DeleteMe {
-    /// Boxed, because an account that changes meanwhile leads back here.
+    /// Boxed, because it calls this function again if the account changes meanwhile.
     fn plan(self, user: User, confirmed: Confirmed, context: Context, now: Timestamp) -> BoxFuture<'static, Result<Plan<()>, Problem>> {
         async move {
             let confirmed = confirmed.still(&user).await?;
@@ -100,17 +100,17 @@ impl DeleteMe {
                     .boxed()
                 }),
             );
-            // After the account's own write: were that stale, this would judge what no longer is.
+            // This comes after the account's own write. If that were stale, this would judge an old state.
             Ok(if is_admin { plan.write_or(dismiss, Problem::last_admin()) } else { plan })
         }
         .boxed()
     }
 
-    /// Adds that a worker deletes the account's conversations.
+    /// Adds a worker that deletes the account's conversations.
     fn sweep(&self, plan: Plan<()>, user_id: &str) -> Plan<()> {
         let (worker, task) = (self.sweeper.clone(), SweepStart { conversation_id: None, user_id: Some(user_id.to_owned()) });
         let start = async move {
-            // The account is gone all the same, and the next worker sees to what this one would have.
+            // The account is gone all the same. The next worker does what this one would have done.
             if let Err(error) = worker.start(&task).await {
                 tracing::warn!(%error, user_id = task.user_id, "its conversations are left for later");
             }

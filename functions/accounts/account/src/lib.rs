@@ -1,4 +1,4 @@
-//! What owners do with their account: another name, another address, the proof of an address, its end.
+//! The changes that owners make to their account: another name, another address, the proof of an address, and its deletion.
 
 mod address;
 mod delete;
@@ -13,7 +13,7 @@ use platform::store::Account;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The answer to a change.
+/// The answer.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Changed {
     /// The account as it is now.

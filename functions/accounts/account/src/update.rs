@@ -1,4 +1,4 @@
-//! `PATCH /auth/me`: another name, or another address for a caller who says the password.
+//! `PATCH /auth/me`: changes the name, or changes the address if the caller sends the password.
 
 use platform::audit::Note;
 use platform::config::ConfigError;
@@ -110,8 +110,8 @@ impl Endpoint for UpdateMe {
         Ok(Self { mover: Mover::new(platform)?, seal: Seal::new(platform)? })
     }
 
-    /// A name takes no password, so that it uses up nothing of what limits attempts at one. An address that has to be verified is
-    /// sent a mail, which counts for whom it goes to.
+    /// A name takes no password, so it uses up nothing of the limit on attempts at one. An address that has to be verified is sent a mail,
+    /// which counts for its recipient.
     fn row(&self, request: &Request<'_, Self>) -> Route {
         let limits: &[Policy] = match request.body {
             AccountChange::Address(_) if self.mover.verifies() => &[Policy::ACCOUNT, Policy::MAIL],

@@ -1,5 +1,5 @@
-//! `POST /auth/email/verify`: a mailed token shows that an address is the owner's: a new account's, which can sign in then,
-//! or the one that an account is to move to.
+//! `POST /auth/email/verify`: a mailed token proves that an address is the owner's. It is the address of a new account, which can sign in
+//! then, or the one that an account is to move to.
 
 use platform::config::ConfigError;
 use platform::domain::Purpose;

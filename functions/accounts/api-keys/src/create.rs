@@ -1,4 +1,4 @@
-//! `POST /api-keys`: makes a key, whose text is shown this once.
+//! `POST /api-keys`: makes a key. The answer shows its text only once.
 
 use platform::api_key::ApiKeyText;
 use platform::audit::Note;
@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use crate::ApiKeyView;
 use crate::fields::{Name, Scopes};
 
-/// Seconds that a key is good for at most: 365 days.
+/// Seconds that a key is valid at most: 365 days.
 const LONGEST_SECONDS: i64 = 365 * 86_400;
 
 /// `POST /api-keys`.
@@ -92,7 +92,7 @@ impl Endpoint for CreateApiKey {
 }
 
 impl CreateApiKey {
-    /// The key, on its owner's list too, in the place of those that have expired.
+    /// The key, which is also put on its owner's list, in the place of expired keys.
     fn plan(self, caller: Identity, key: ApiKey, text: String, expired: &[String], now: Timestamp) -> Result<Plan<CreatedApiKey>, Problem> {
         let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
         let note = Note::default().resource("api_key", &key.id).detail("name", key.name.as_str()).detail("scopes", scopes);

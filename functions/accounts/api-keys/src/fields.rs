@@ -1,4 +1,4 @@
-//! What a new key is described by.
+//! The fields that describe a new key.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use platform::identity::Scope;
 use platform::input::{Field, Raw};
 use serde_json::Value;
 
-/// What its owner calls a key: 1 to 100 characters, no control characters.
+/// The name that its owner gives a key: 1 to 100 characters, no control characters.
 pub struct Name(pub String);
 
 /// One or more scopes, each once.

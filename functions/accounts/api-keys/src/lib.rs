@@ -84,7 +84,7 @@ impl Endpoint for ListApiKeys {
         let (keys, more) = self.keys.of_user(user_id, after.as_deref(), request.query.limit).await?;
         let last = keys.last().filter(|_| more).map(|key| key.id.clone());
         let user = self.users.get(user_id).await?.ok_or_else(Problem::invalid_token)?;
-        // What a reset of the password has ended is as gone as what was deleted.
+        // The list leaves out a key that a reset of the password has ended, like a deleted one.
         let ended = |key: &ApiKey| !key.has_expired(request.now) && !user.api_keys.contains_key(&key.id);
         let items = keys.into_iter().filter(|key| !ended(key)).map(ApiKeyView::from).collect();
         Ok(Plan::reply(self.cursors.page(items, last, user_id, request.call).await?))

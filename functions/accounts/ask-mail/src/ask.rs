@@ -1,4 +1,4 @@
-//! What all of it has in common: an address goes in, and the same answer comes out.
+//! The code that both endpoints share: an address goes in, and the same answer comes out.
 
 use platform::audit::Note;
 use platform::clock::Timestamp;
@@ -16,7 +16,7 @@ use platform::problem::Problem;
 use platform::seal::Seal;
 use utoipa::ToSchema;
 
-/// Asks for mail to an address that may be no account's.
+/// Asks for mail to an address that may belong to no account.
 pub struct Asker {
     postbox: Postbox,
     seal: Seal,
@@ -42,7 +42,8 @@ impl Asker {
         Ok(Self { postbox: Postbox::new(platform)?, seal: Seal::new(platform)? })
     }
 
-    /// What the limit counts: as a failed login is counted and recorded, so that the trail shows both to be about one address.
+    /// The key that the limit counts. A failed login is counted and recorded under the same key, so the audit log shows that both concern
+    /// one address.
     pub async fn key(&self, email: &Email) -> Result<Option<Key>, Problem> {
         Ok(Some(Key::Named(self.fingerprint(email).await?)))
     }

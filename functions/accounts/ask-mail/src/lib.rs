@@ -1,5 +1,5 @@
-//! Mail that a stranger may ask for, knowing an address. This function can't look into any account: whether the address
-//! belongs to one shows neither in the answer nor in the time it takes.
+//! Mail that any caller who knows an address may ask for. This function cannot read any account. So neither the answer nor the time it
+//! takes shows whether the address belongs to one.
 
 mod ask;
 mod forgot;

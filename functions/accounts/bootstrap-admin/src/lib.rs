@@ -1,8 +1,8 @@
-//! How the first administrator comes to be: ops invoke this function once, by hand, as long as there is none.
+//! Makes the first administrator. Ops invoke this function once, by hand, as long as there is none.
 //!
-//! An account that exists is made an administrator. Where there is none of that email, which is how a deployment begins that
-//! lets in only those who are invited, the answer is an invitation to register as the first administrator: so nobody's password
-//! passes through the hands of ops.
+//! If the account exists, the function makes it an administrator. If no account has that email, the answer is an invitation to register as
+//! the first administrator. A deployment that admits only invited users begins this way. So no user's password passes through the hands of
+//! ops.
 
 use std::time::Instant;
 
@@ -28,23 +28,23 @@ pub struct BootstrapAdmin {
     clock: Clock,
 }
 
-/// Who it is to be: `{"username": …}` or `{"email": …}`.
+/// The future administrator: `{"username": …}` or `{"email": …}`.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Candidate {
-    /// Someone who has an account.
+    /// A user who has an account.
     Username(String),
-    /// Someone who may have one.
+    /// A user who may have one.
     Email(String),
 }
 
-/// What became of it: `{"administrator": <user id>}` or `{"invite": <token for POST /auth/register>}`.
+/// The result: `{"administrator": <user id>}` or `{"invite": <token for POST /auth/register>}`.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Id of the account, which is an administrator now.
     Administrator(String),
-    /// Token of the invitation, which is good for seven days and as long as there is no administrator.
+    /// Token of the invitation, which is valid for seven days and as long as there is no administrator.
     Invite(String),
 }
 

@@ -1,5 +1,5 @@
-//! `POST /auth/introspect`: whether a token is good now, and what it says (RFC 7662), for services that are shown tokens of
-//! this API. They ask with an API key that has the scope `tokens:introspect`.
+//! `POST /auth/introspect`: whether a token is valid now, and its claims (RFC 7662). It is for services that are shown tokens of this API.
+//! They ask with an API key that has the scope `tokens:introspect`.
 
 use platform::audit::Note;
 use platform::config::ConfigError;
@@ -94,7 +94,7 @@ impl From<Held> for Introspection {
                 iss: Some(claims.iss),
                 aud: Some(claims.aud),
                 iat: Some(claims.iat),
-                // Unused, it goes with its session.
+                // An unused refresh token expires with its session.
                 exp: Some(session.expires_at),
                 ..of_session
             },

@@ -1,4 +1,4 @@
-//! `POST /users/invites`: makes an invitation, whose token is shown this once.
+//! `POST /users/invites`: makes an invitation. The answer shows its token only once.
 
 use platform::audit::Note;
 use platform::config::ConfigError;
@@ -75,7 +75,7 @@ impl Endpoint for CreateInvite {
         let (invite, token) = Invite::new(email.as_ref(), roles.unwrap_or_default().into_vec(), Some(&request.caller.user_id), request.now);
         let names: Vec<_> = invite.roles.iter().map(|role| role.as_str()).collect();
         let note = Note::default().resource("invite", &invite.id).detail("roles", names);
-        // The trail outlives the invitation: it has no address in clear.
+        // The audit log outlives the invitation, so it has no address in clear.
         let note = match &email {
             Some(email) => note.identifier(&self.seal.identifier(&email.folded()).await?),
             None => note,

@@ -1,5 +1,5 @@
-//! `POST|GET /users/invites`, `DELETE /users/invites/{id}`: who may register where registration is by invitation. An
-//! invitation is good once, for seven days, and as long as whoever made it is an administrator.
+//! `POST|GET /users/invites`, `DELETE /users/invites/{id}`: invitations to register, where registration is by invitation. An invitation is
+//! valid once, for seven days, and as long as the user who made it is an administrator.
 
 mod create;
 

@@ -1,4 +1,4 @@
-//! `POST /auth/login`: a session and its first pair of tokens.
+//! `POST /auth/login`: begins a session and answers with its first pair of tokens.
 
 use platform::config::ConfigError;
 use platform::domain::{Identifier, Password};

@@ -65,7 +65,7 @@ impl Endpoint for LogoutUser {
 }
 
 impl LogoutUser {
-    /// Ends every session that the account has; if another begins meanwhile, a new plan ends that one too.
+    /// Ends every session of the account. If another begins meanwhile, a new plan ends that one too.
     fn end_all(self, user: User) -> BoxFuture<'static, Result<Plan<()>, Problem>> {
         async move {
             let ids: Vec<_> = user.sessions.keys().cloned().collect();

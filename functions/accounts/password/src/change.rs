@@ -1,4 +1,4 @@
-//! `POST /auth/password`: another password in place of the current one. This session goes on, every other one ends.
+//! `POST /auth/password`: replaces the current password. This session goes on, and every other one ends.
 
 use platform::config::ConfigError;
 use platform::domain::Password;
@@ -52,7 +52,8 @@ impl Endpoint for ChangePassword {
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
         let PasswordChange { current_password, new_password } = request.body;
-        // Before the current password is looked at: a refusal for another reason would say that it is right, and leave no event.
+        // This comes before the check of the current password. A later refusal would tell that the current password is right, and leave no
+        // event.
         judge(&new_password, &request.caller.username)?;
         let (user, confirmed) = Confirmed::ask(&self.setter.users, self.setter.hasher, request.caller, current_password).await?;
         let change = Change { warrant: Warrant::Session(confirmed), new_password, context: request.context.clone(), now: request.now };

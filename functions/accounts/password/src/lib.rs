@@ -1,4 +1,4 @@
-//! Another password for an account: for whoever knows the old one, or has the account's mail.
+//! Another password for an account, for a user who knows the old one or receives the account's mail.
 
 mod change;
 mod reset;

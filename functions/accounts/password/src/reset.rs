@@ -1,4 +1,4 @@
-//! `POST /auth/password/reset`: a new password for a mailed token. Every session and API key of the account ends.
+//! `POST /auth/password/reset`: sets a new password for a mailed token. Every session and API key of the account ends.
 
 use platform::config::ConfigError;
 use platform::domain::Password;
@@ -57,7 +57,7 @@ impl Endpoint for ResetPassword {
         let user = self.setter.users.get(&token.user_id).await?.ok_or_else(Problem::invalid_mail_token)?;
         judge(&new_password, &user.username)?;
         let change = Change { warrant: Warrant::Mail(token), new_password, context: request.context.clone(), now: request.now };
-        // The work of hashing is done for holders of a good token alone.
+        // Only a holder of a valid token causes the work of hashing.
         self.setter.set(user, change).await
     }
 }

@@ -16,7 +16,7 @@ use platform::problem::Problem;
 use platform::sessions::{Confirmed, Ending};
 use platform::store::{MailToken, MailTokens, User, Users};
 
-/// What setting a password needs.
+/// The parts that setting a password needs.
 #[derive(Clone)]
 pub struct Setter {
     pub users: Users,
@@ -26,15 +26,15 @@ pub struct Setter {
     postbox: Postbox,
 }
 
-/// What entitles to set an account's password.
+/// The authority to set an account's password.
 pub enum Warrant {
     /// A token that was mailed.
     Mail(MailToken),
-    /// A session in which the current password was said. That session goes on.
+    /// A session in which the caller gave the current password. That session goes on.
     Session(Confirmed),
 }
 
-/// What is to be set.
+/// The password to set, and the authority for it.
 pub struct Change {
     pub warrant: Warrant,
     pub new_password: Password,
@@ -42,7 +42,7 @@ pub struct Change {
     pub now: Timestamp,
 }
 
-/// The field `new_password`, as far as its rules ask for nothing but itself.
+/// The field `new_password`, checked by the rules that need no other field.
 pub fn new_password(fields: &mut Fields) -> Option<Password> {
     let password: Password = fields.required("new_password")?;
     if let Some(objection) = password.objection(None) {
@@ -58,7 +58,7 @@ pub fn judge(new_password: &Password, username: &str) -> Result<(), Problem> {
 }
 
 impl Warrant {
-    /// The same for the account as it stands, if it is one: an address that is not the account's any more lets nobody in.
+    /// The warrant for the account as it stands, if it is one. A token is refused if its address is no longer the account's.
     async fn still(self, user: &User) -> Result<Self, Problem> {
         match self {
             Self::Mail(token) if user.is_active && user.email == token.email => Ok(Self::Mail(token)),
@@ -87,8 +87,8 @@ impl Setter {
         })
     }
 
-    /// Sets a password that the account may have, makes any mailed token worthless and ends the other sessions that the account has; a token ends
-    /// its API keys too.
+    /// Sets a password that the account may have, invalidates any mailed token for a password and ends the account's other sessions. A
+    /// mailed token ends its API keys too.
     pub async fn set(&self, user: User, change: Change) -> Result<Plan<()>, Problem> {
         let Change { warrant, new_password, context, now } = change;
         let warrant = warrant.still(&user).await?;
@@ -96,7 +96,7 @@ impl Setter {
         self.clone().plan(user, warrant, hash, context, now).await
     }
 
-    /// Boxed, because a session that begins meanwhile leads back here: it ends as well.
+    /// Boxed, because it calls this function again if a session begins meanwhile. That session ends as well.
     fn plan(
         self,
         user: User,

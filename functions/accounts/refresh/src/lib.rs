@@ -1,4 +1,4 @@
-//! `POST /auth/refresh`: a new pair for a refresh token, which is spent by it.
+//! `POST /auth/refresh`: exchanges a refresh token for a new pair. The exchange spends the token.
 
 use platform::config::ConfigError;
 use platform::http::{Endpoint, Request};

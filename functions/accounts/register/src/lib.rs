@@ -1,5 +1,4 @@
-//! `POST /auth/register`: a new account. The username, the email and the account are claimed, and the invitation is used up,
-//! together or not at all.
+//! `POST /auth/register`: makes an account. It claims the username, the email and the account, and uses up the invitation, all or nothing.
 
 use std::collections::BTreeMap;
 
@@ -85,24 +84,24 @@ fn registered(user: &User) -> Reply<Created<Registered>> {
     Reply::new(Created(Registered { user: user.account() })).location(&format!("/users/{}", user.id))
 }
 
-/// The answer to a token that is not, or no longer, good.
+/// The answer to a token that is not valid, or no longer valid.
 fn uninvited() -> Problem {
     Problem::invalid_field("invite", "is not an invitation, has expired, was used before, or was taken back")
 }
 
-/// The refusal of an invitation, with its event: the token may be stolen, and whether it was tried is asked later.
+/// The refusal of an invitation, with its event. The token may be stolen, so an auditor may ask later whether it was tried.
 fn refuse(problem: Problem, invite_id: Option<&str>, username: &Username) -> Plan<Created<Registered>> {
     let note = Note::default().failed(true).detail("username", username.to_string());
     Plan::refuse(problem).note(invite_id.into_iter().fold(note, |note, id| note.resource("invite", id)))
 }
 
-/// The same where the invitation has been used, or taken back, meanwhile.
+/// The same refusal if the invitation has been used or revoked meanwhile.
 fn overtaken(invite: &Invite, username: &Username) -> Replan<Created<Registered>> {
     let refusal = refuse(uninvited(), Some(&invite.id), username);
     Box::new(move |_| async { Ok(refusal) }.boxed())
 }
 
-/// The answer where the username or the email is taken: nobody came to be, so the event names nobody.
+/// The answer if the username or the email is taken. No account was made, so the event names no user.
 fn taken(username: &Username) -> Replan<Created<Registered>> {
     let note = Note::default().detail("username", username.to_string());
     Box::new(move |_| async { Ok(Plan::refuse(Problem::account_exists()).note(note)) }.boxed())

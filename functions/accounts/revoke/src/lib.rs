@@ -1,7 +1,7 @@
-//! `POST /auth/revoke`: gives a token up (RFC 7009), and its session with it: what was got by one grant ends together.
+//! `POST /auth/revoke`: revokes a token (RFC 7009) and its session, because all tokens of one grant end together.
 //!
-//! Whoever has a token may give it up. A refresh token that has been spent ends its session too, as it does where it is spent
-//! again. What is no token of a live session is answered just like one: there is nothing left to do.
+//! Any holder of a token may revoke it. A refresh token that has been spent ends its session too, as it does if it is spent again. A text
+//! that is no token of a live session gets the same answer, because nothing is left to do.
 
 use futures_util::FutureExt as _;
 use platform::audit::{Actor, Note};
@@ -51,7 +51,7 @@ impl Endpoint for RevokeToken {
         let actor = Actor { session_id: Some(session.id.clone()), ..Actor::user(&session.user_id, &session.username) };
         let note = Note::default().actor(actor).resource("session", &session.id).detail("ended", true);
         let plan = self.ending.add_read(Plan::reply(Revoked {}).note(note), session)?;
-        // It ended meanwhile in another way.
+        // The session ended meanwhile in another way.
         Ok(plan.write_or_replan(forget, Box::new(move |_| async move { nothing() }.boxed())))
     }
 }

@@ -9,24 +9,24 @@ use serde::Serialize;
 /// The members of a ring's secret. There is no `Debug`: keys must not reach a log.
 #[derive(Clone, Serialize)]
 pub struct Keys {
-    /// Signs.
+    /// The key that signs.
     current: String,
-    /// Is published, so that every function knows it by the time it signs.
+    /// A key that is published, so that every function knows it by the time it signs.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
-    /// Signed before, and still verifies.
+    /// A key that signed before, and still verifies.
     #[serde(skip_serializing_if = "Option::is_none")]
     previous: Option<String>,
 }
 
 impl Keys {
-    /// The usable keys of a secret; `None` where there is none that signs.
+    /// The usable keys of a secret; `None` if no key of it signs.
     pub fn of(secret: &Secret) -> Option<Self> {
         let member = |name| secret.get(name).map(str::to_owned);
         Some(Self { current: member("current")?, next: member("next"), previous: member("previous") })
     }
 
-    /// A ring that knows none of the keys that were.
+    /// A ring without any of the earlier keys.
     pub fn fresh() -> Self {
         Self { current: fresh_key(), next: Some(fresh_key()), previous: None }
     }
@@ -37,7 +37,7 @@ impl Keys {
         Self { current: self.next.unwrap_or_else(fresh_key), next: Some(fresh_key()), previous: Some(self.current) }
     }
 
-    /// Whether this is `before` shifted by one, with a next key that was not in it.
+    /// Whether this ring is `before` shifted by one, with a next key that was not in it.
     pub fn follow(&self, before: &Self) -> bool {
         let was_there = |key: &str| before.all().any(|known| ids::same(known, key));
         self.previous.as_deref().is_some_and(|previous| ids::same(previous, &before.current))
@@ -45,8 +45,8 @@ impl Keys {
             && self.next.as_deref().is_some_and(|next| !was_there(next) && !ids::same(next, &self.current))
     }
 
-    /// How long after the last shift the next one has to wait. It would drop `previous`, whose tokens are good for `needed`
-    /// after it stopped signing, and would let `next` sign, which functions that read the ring before may not know yet.
+    /// How long the next shift has to wait after the last one. A shift drops `previous`, whose tokens are valid for `needed` after it
+    /// stopped signing. It also lets `next` sign, which functions that read the ring earlier may not know yet.
     pub fn settling(&self, needed: Duration) -> Duration {
         match (&self.next, &self.previous) {
             (_, Some(_)) => needed,
@@ -137,7 +137,7 @@ mod tests {
         let read = |text: &str| serde_json::from_str(text).ok().and_then(|secret| Keys::of(&secret));
         let ring = keys("b", Some("c"), Some("a"));
         assert_eq!(read(&ring.to_text()).unwrap().to_text(), ring.to_text());
-        // A member that someone left behind is no key: a shift would make it sign.
+        // An unusable member that was left behind is no key, because a shift would make it sign.
         let ring = read(&json!({"current": key("a"), "next": "", "previous": "short"}).to_string()).unwrap();
         assert_eq!(ring.to_text(), keys("a", None, None).to_text());
         for text in [json!({}).to_string(), json!({"current": "short"}).to_string(), json!({"next": key("a")}).to_string()] {

@@ -1,7 +1,8 @@
-//! Rotates a key ring: next -> current -> previous, as Secrets Manager asks for it in four steps, or all of it at once in an emergency.
+//! Rotates a key ring. Secrets Manager asks for the shift next -> current -> previous in four steps. In an emergency, one call replaces
+//! every key.
 //!
-//! Each step may be repeated and may be the last one for a while: the version that a rotation makes is kept under the rotation's
-//! token, and is in force from the last step on, or not at all.
+//! Each step may be repeated and may be the last one for a while. The version that a rotation makes is stored under the rotation's token.
+//! It is in force from the last step on, or not at all.
 //! <https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html>
 
 mod keys;
@@ -39,7 +40,7 @@ pub struct RotateRing {
     clock: Clock,
 }
 
-/// What it is invoked with.
+/// The payload of an invocation.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub enum Payload {
@@ -51,15 +52,15 @@ pub enum Payload {
         /// The rotation's token, and the id of the version that it makes.
         #[serde(rename = "ClientRequestToken")]
         token: String,
-        /// Where it is.
+        /// The step that is asked for.
         #[serde(rename = "Step")]
         step: Step,
     },
-    /// Someone who may invoke the function replaces every key of a ring, because one of them is known to others.
+    /// A caller that may invoke the function replaces every key of a ring, because others know one of them.
     Emergency {
-        /// Always `true`: said in full by whoever signs everyone out.
+        /// Always `true`: a caller that signs all users out has to say so in full.
         emergency: bool,
-        /// Which ring.
+        /// The ring.
         ring: RingKind,
     },
 }
@@ -70,15 +71,15 @@ pub enum Payload {
 pub enum Step {
     /// Make the next version.
     CreateSecret,
-    /// Tell others of it, of whom there are none.
+    /// Tell other services of it. There are none.
     SetSecret,
-    /// See whether it can be used.
+    /// Check that it can be used.
     TestSecret,
     /// Put it in force.
     FinishSecret,
 }
 
-/// One ring and the invocation that is about it.
+/// One ring, and the invocation that concerns it.
 struct Case<'a> {
     kind: RingKind,
     arn: &'a str,
@@ -122,7 +123,7 @@ impl RotateRing {
         let standing = self.vault.standing(case.arn, token).await?;
         let is_staged = |stage: &str| standing.stages.iter().any(|found| found == stage);
         if is_staged(CURRENT) {
-            // It was in force already when the answer to its last step was lost.
+            // The version is in force already, but the answer to its last step was lost.
             return Ok(());
         }
         if !is_staged(PENDING) {
@@ -148,7 +149,7 @@ impl RotateRing {
         }
         let current = self.vault.current(case.arn).await?;
         let keys = keys(&current.text)?;
-        // A version got its value when its rotation began; the old key went on signing until that rotation ended.
+        // A version got its value when its rotation began. The old key went on signing until that rotation ended.
         let last_shift = standing.rotated_at.map_or(current.created_at, |rotated_at| rotated_at.max(current.created_at));
         let settling = keys.settling(self.lifetimes.key_needed(case.kind));
         let settled_at = last_shift.checked_add(settling).unwrap_or(Timestamp::MAX);
@@ -158,7 +159,8 @@ impl RotateRing {
         self.vault.prepare(case.arn, token, keys.shifted().to_text()).await
     }
 
-    /// The ring in force and the one that is to follow it, if it does: by now an emergency may have replaced the one it was made from.
+    /// The ring in force and the pending ring, which must follow from it. An emergency may have replaced the ring that the pending one was
+    /// made from.
     async fn test(&self, case: &Case<'_>, token: &str) -> Result<(Version, Version), Problem> {
         let current = self.vault.current(case.arn).await?;
         let pending = self.vault.pending(case.arn, token).await?.ok_or_else(|| refused("The rotation has made no ring yet."))?;
@@ -169,7 +171,7 @@ impl RotateRing {
         }
     }
 
-    /// Replaces every key. There is one call to Secrets Manager that can fail, so that the ring is the old one or the new one.
+    /// Replaces every key. Only one call to Secrets Manager can fail, so the ring is the old one or the new one.
     async fn replace(&self, case: &Case<'_>) -> Result<(), Problem> {
         let current = self.vault.current(case.arn).await?;
         let fresh = Keys::fresh().to_text();
@@ -178,8 +180,8 @@ impl RotateRing {
         self.commit(case, &current.text, &fresh, true, replace.boxed()).await
     }
 
-    /// Writes the event, then puts the ring in force: what cannot be recorded is not done. A change that fails after its event is
-    /// tried again by whoever asked for it, and leaves a second one.
+    /// Writes the event, then puts the ring in force. So a change that cannot be recorded is not made. If a change fails after its event,
+    /// the caller tries again, which leaves a second event.
     async fn commit(
         &self,
         case: &Case<'_>,
@@ -206,7 +208,7 @@ fn keys(text: &str) -> Result<Keys, Problem> {
     secret.and_then(|secret| Keys::of(&secret)).ok_or_else(|| refused("The ring has no usable key; an emergency replaces it."))
 }
 
-/// The key ids of a ring, as far as it can be used; the first is that of the key that signs.
+/// The key ids of a ring, as far as it can be used. The first one is the id of the key that signs.
 fn kids(kind: RingKind, text: &str) -> Vec<String> {
     let secret: Option<Secret> = serde_json::from_str(text).ok();
     let ring = secret.and_then(|secret| Ring::derive(kind, &secret).ok());

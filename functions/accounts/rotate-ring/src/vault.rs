@@ -12,7 +12,7 @@ use platform::problem::Problem;
 
 /// The label of the version in force.
 pub const CURRENT: &str = "AWSCURRENT";
-/// The label of the one that a rotation is making.
+/// The label of the version that a rotation is making.
 pub const PENDING: &str = "AWSPENDING";
 
 /// A client of Secrets Manager that changes secrets.
@@ -26,7 +26,7 @@ pub struct Version {
     pub text: String,
 }
 
-/// How a rotation stands.
+/// The state of a rotation.
 pub struct Standing {
     /// The labels of the version that it makes.
     pub stages: Vec<String>,
@@ -39,7 +39,7 @@ impl Vault {
         Ok(Self(Client::new(&sdk_config(config, Service::SecretsManager)?)))
     }
 
-    /// How the rotation that makes the version `id` stands.
+    /// The state of the rotation that makes the version `id`.
     pub async fn standing(&self, arn: &str, id: &str) -> Result<Standing, Problem> {
         let found = self.0.describe_secret().secret_id(arn).send().await.map_err(|error| failed(&error))?;
         let stages = found.version_ids_to_stages().and_then(|versions| versions.get(id)).cloned().unwrap_or_default();
@@ -57,7 +57,7 @@ impl Vault {
         self.read(self.0.get_secret_value().secret_id(arn).version_id(id).version_stage(PENDING)).await
     }
 
-    /// Gives the version that a rotation makes its value. If it has one by now, that one stays.
+    /// Gives the version that a rotation makes its value. A value that it has already stays.
     pub async fn prepare(&self, arn: &str, id: &str, text: String) -> Result<(), Problem> {
         let put = self.0.put_secret_value().secret_id(arn).client_request_token(id).version_stages(PENDING).secret_string(text);
         match put.send().await {
@@ -66,13 +66,13 @@ impl Vault {
         }
     }
 
-    /// Puts a new version in force at once, and with it ends a rotation that is under way.
+    /// Puts a new version in force at once, which ends a rotation that is under way.
     pub async fn replace(&self, arn: &str, text: String) -> Result<(), Problem> {
         let put = self.0.put_secret_value().secret_id(arn).version_stages(CURRENT).version_stages(PENDING).secret_string(text);
         put.send().await.map(|_| ()).map_err(|error| failed(&error))
     }
 
-    /// Puts the version `to` in force, unless it is no longer `from` that it takes the place of.
+    /// Puts the version `to` in force, if `from` is still in force.
     pub async fn promote(&self, arn: &str, from: &str, to: &str) -> Result<(), Problem> {
         let update = self.0.update_secret_version_stage().secret_id(arn).version_stage(CURRENT);
         let update = update.remove_from_version_id(from).move_to_version_id(to);

@@ -1,5 +1,5 @@
-//! The texts of our mail. Of what users have chosen only the username stands in them, which can hold no link: an account
-//! that is registered with a stranger's address must not make us send a stranger's text.
+//! The texts of our mail. The username is the only text in them that users have chosen, and it can contain no link. Otherwise an attacker
+//! could register an account with another person's address, and make us send that person any text.
 
 use platform::config::Config;
 use platform::domain::Notice;
@@ -24,14 +24,14 @@ impl App {
         Self(config.get("APP_URL").map(|url| url.trim_end_matches('/').to_owned()))
     }
 
-    /// How a token is used. In a link it stands in the fragment, which a browser sends to no server and puts into no `Referer`.
+    /// How to use a token. A link has the token in its fragment, which a browser sends to no server and puts into no `Referer`.
     fn how(&self, path: &str, token: &str, api: &str) -> String {
         let link = self.0.as_ref().map(|url| format!("open this link:\n\n{url}/{path}#token={token}\n\nor, if you use the API itself, "));
         format!("{}send this token to {api}:\n\n{token}\n\n", link.unwrap_or_default())
     }
 }
 
-/// A way to a new password.
+/// The mail with which a user sets a new password.
 pub fn password_reset(app: &App, user: &User, token: &str) -> Mail {
     let how = app.how("password-reset", token, "POST /auth/password/reset");
     Mail {
@@ -47,7 +47,7 @@ pub fn password_reset(app: &App, user: &User, token: &str) -> Mail {
     }
 }
 
-/// A way to show that an address is one's own.
+/// The mail with which users prove that an address is theirs.
 pub fn email_verification(app: &App, username: &str, email: &str, token: &str) -> Mail {
     let how = app.how("verify-email", token, "POST /auth/email/verify");
     Mail {
@@ -61,7 +61,7 @@ pub fn email_verification(app: &App, username: &str, email: &str, token: &str) -
     }
 }
 
-/// What an owner is told of.
+/// The mail that tells an owner of a change to the account.
 pub fn notice(of: Notice, username: &str, email: &str) -> Mail {
     let (subject, what, otherwise) = match of {
         Notice::PasswordChanged => (

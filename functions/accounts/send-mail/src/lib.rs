@@ -1,8 +1,8 @@
-//! The worker that sends mail: it takes an errand, makes the token that the mail carries, and hands the mail to SES.
+//! The worker that sends mail. It takes an errand (a queued mail), makes the token that the mail carries, and hands the mail to SES.
 //!
-//! Each errand is sent at most once: the transaction that takes it is the one that makes its token. Where SES refuses the mail or
-//! does not answer after that, the invocation fails. Lambda starts the worker again for the same errand, which fails again
-//! because the errand was taken and is still there. So the errand's id ends in the failure queue, where operators see it.
+//! Each errand is sent at most once, because the transaction that takes it also makes its token. If SES refuses the mail or does not answer
+//! after that, the invocation fails. Lambda starts the worker again for the same errand. That run fails too, because the errand was taken
+//! and is still there. So the errand's id ends in the failure queue, where operators see it.
 
 mod letters;
 mod ses;
@@ -58,7 +58,7 @@ impl Worker for SendMail {
 
     async fn run(&self, task: Task, _: Invocation) -> Result<(), Problem> {
         let now = self.clock.now();
-        // Where it is not there, it has been run.
+        // An errand that is not there has been run.
         let Some(errand) = self.errands.find(&task.errand_id, now).await? else { return Ok(()) };
         if errand.taken {
             tracing::error!(errand_id = errand.id, "a mail was not sent: its errand was taken before");
@@ -70,7 +70,7 @@ impl Worker for SendMail {
 }
 
 impl SendMail {
-    /// Takes the errand, makes the token and sends the mail; an errand of which no mail comes is dropped.
+    /// Takes the errand, makes the token and sends the mail. If no mail comes of an errand, the errand is dropped.
     async fn plan(&self, errand: &Errand) -> Result<Plan<()>, Problem> {
         let dropped = || Ok(Plan::reply(()).write_or_replan(self.errands.drop(&errand.id), nothing()));
         let plan = Plan::reply(()).write_or_replan(self.errands.take(&errand.id), nothing());
@@ -83,7 +83,7 @@ impl SendMail {
             Letter::EmailVerification { email, moving_to } => {
                 let Some(user) = self.owner(email).await? else { return dropped() };
                 let Some(unverified) = &user.unverified_email else { return dropped() };
-                // The mail counted for this address. Where the account waits for another by now, that has a letter of its own.
+                // The mail counted for this address. If the account waits for another address by now, that address has a letter of its own.
                 if unverified != moving_to.as_ref().unwrap_or(&user.email) {
                     return dropped();
                 }
@@ -92,7 +92,7 @@ impl SendMail {
             }
             Letter::Notice { of, username, email } => (plan, letters::notice(*of, username, email)),
         };
-        // Addresses from before `Email` had today's rules: SES takes none, or the mail would go to a look-alike.
+        // Some addresses are older than today's rules of `Email`. SES takes none of them, or the mail would go to a look-alike.
         let Ok(to) = mail.to.parse() else {
             tracing::warn!(errand_id = errand.id, "an account has an address that cannot be mailed");
             return dropped();
@@ -104,7 +104,7 @@ impl SendMail {
         Ok(self.users.find(email).await?.filter(|user| user.is_active))
     }
 
-    /// A token for an address; where a newer request has been answered, this one is.
+    /// A token for an address. If a newer request has been answered, this one counts as answered.
     fn issue(&self, plan: Plan<()>, user: &User, email: &str, purpose: Purpose, errand: &Errand) -> Result<(String, Plan<()>), Problem> {
         let token = format!("{}.{}", user.id, ids::new_secret::<32>());
         let kept = MailToken {
@@ -115,7 +115,7 @@ impl SendMail {
         };
         let note = Note::action("auth.token_mailed").resource("user", &user.id).detail("purpose", purpose.name());
         let plan = plan.note(note).write_or_replan(self.tokens.issue(purpose, kept)?, nothing());
-        // One that is deactivated meanwhile gets none, which would be good again with the account.
+        // An account that is deactivated meanwhile gets no token, because the token would become valid again with the account.
         Ok((token, plan.write_or_replan(self.users.must_be_active(&user.id), nothing())))
     }
 
@@ -124,7 +124,7 @@ impl SendMail {
         let send = async move {
             ses.send(to, mail).await?;
             if let Err(error) = errands.done(&errand_id).await {
-                // The mail is sent, so that nothing is to be done again. The errand expires.
+                // The mail is sent, so nothing has to be done again. The errand expires.
                 tracing::warn!(%error, errand_id, "the errand of a mail that was sent stays");
             }
             Ok(None)
@@ -133,7 +133,7 @@ impl SendMail {
     }
 }
 
-/// What is done where another worker does it, or the account has changed.
+/// The plan if another worker does the work, or the account has changed: it does nothing.
 fn nothing() -> Replan<()> {
     Box::new(|_| Box::pin(async { Ok(Plan::reply(())) }))
 }

@@ -8,7 +8,7 @@ use platform::problem::Problem;
 
 use crate::letters::Mail;
 
-/// A client of SES, and whose mail it sends.
+/// A client of SES, and the sender of its mail.
 #[derive(Clone)]
 pub struct Ses {
     client: aws_sdk_sesv2::Client,
@@ -33,7 +33,7 @@ impl Ses {
     }
 }
 
-/// The log has the cause.
+/// Logs the cause.
 fn failed(error: &dyn std::error::Error) -> Problem {
     tracing::error!(error = describe(error), "a mail was not sent");
     Problem::unavailable()

@@ -10,7 +10,7 @@ use platform::routes::{self, Route};
 use platform::sessions::Ending;
 use platform::store::Users;
 
-/// The endpoint. One's current session may be ended too: that is a logout.
+/// The endpoint. Callers may end their current session too, which is a logout.
 pub struct EndSession {
     users: Users,
     ending: Ending,
@@ -28,7 +28,7 @@ impl Endpoint for EndSession {
         Ok(Self { users: Users::new(platform.database()?, &platform.config)?, ending: Ending::new(platform)? })
     }
 
-    /// The caller's account says which sessions are theirs, so another's and one that never was fail the same condition.
+    /// The caller's account lists the caller's sessions. So another user's session and one that never existed fail the same condition.
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
         let id = &request.call.path_id("id")?;
         let forget = self.users.revoke_session(&request.caller.user_id, id, request.now);

@@ -1,4 +1,4 @@
-//! `GET /auth/sessions` and `DELETE /auth/sessions/{id}`: where one is signed in, and the end of that.
+//! `GET /auth/sessions` and `DELETE /auth/sessions/{id}`: list the caller's sessions, and end one.
 
 mod end;
 mod list;

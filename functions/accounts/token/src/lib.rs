@@ -1,7 +1,6 @@
-//! `POST /auth/token`: OAuth 2.0's token endpoint (RFC 6749), for clients that know nothing else of this API. It does what
-//! `POST /auth/refresh` does, and where `PASSWORD_GRANT` is on what `POST /auth/login` does, for whoever asks by a form and
-//! expects the RFC's words. Its clients are public ones: nothing that would authenticate one (`client_id`, HTTP Basic) is
-//! looked at.
+//! `POST /auth/token`: OAuth 2.0's token endpoint (RFC 6749), for clients that know nothing else of this API. It does what `POST
+//! /auth/refresh` does and, if `PASSWORD_GRANT` is on, what `POST /auth/login` does. Its clients send a form and expect the RFC's words.
+//! They are public clients, so the endpoint ignores all client authentication (`client_id`, HTTP Basic).
 
 use platform::config::ConfigError;
 use platform::domain::{Identifier, Password};
@@ -23,7 +22,7 @@ pub type Endpoints = (IssueTokens,);
 /// The endpoint.
 pub struct IssueTokens {
     rotation: Rotation,
-    /// Where `PASSWORD_GRANT` is on.
+    /// Present if `PASSWORD_GRANT` is on.
     login: Option<PasswordLogin>,
 }
 
@@ -103,12 +102,12 @@ impl Endpoint for IssueTokens {
         Ok(Self { rotation: Rotation::new(platform)?, login: password_grant.then(|| PasswordLogin::new(platform)).transpose()? })
     }
 
-    /// A grant counts and is recorded as what it does is elsewhere: nobody guesses twice as often by guessing here too.
+    /// A grant is counted and recorded like the same operation elsewhere. So a caller cannot guess twice as often by guessing here too.
     fn row(&self, request: &Request<'_, Self>) -> Route {
         if self.login.is_some() && matches!(request.body, Grant::Password(_)) { routes::LOGIN } else { routes::REFRESH }
     }
 
-    /// The identifier that signs in, or what a refresh counts for.
+    /// The identifier that signs in, or the session that a refresh counts for.
     async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<Key>, Problem> {
         match (&request.body, &self.login) {
             (Grant::Refresh(grant), _) => Ok(self.rotation.counted_for(&grant.refresh_token, request.now).await?.map(Key::Session)),

@@ -44,7 +44,7 @@ pub struct UserFilters {
     pub is_active: Option<bool>,
 }
 
-/// What a username or an email begins with.
+/// The text that a username or an email begins with.
 struct Prefix(String);
 
 impl Field for Prefix {
@@ -64,12 +64,12 @@ impl Form for UsersQuery {
 }
 
 impl UserFilters {
-    /// What the directory is asked for.
+    /// The filter for the directory of accounts.
     fn filter(&self) -> AccountFilter {
         AccountFilter { prefix: self.query.clone(), role: self.role, is_active: self.is_active }
     }
 
-    /// What was asked for, for the audit trail.
+    /// The filters, as a note for the audit log.
     fn note(&self) -> Note {
         let note = self.query.iter().fold(Note::default(), |note, query| note.detail("query", query.as_str()));
         let note = self.role.iter().fold(note, |note, role| note.detail("role", role.as_str()));
@@ -77,7 +77,7 @@ impl UserFilters {
     }
 }
 
-/// The filters' and those of every list.
+/// The parameters of the filters, and those of every list.
 impl Parameters for UsersQuery {
     fn parameters() -> Vec<Parameter> {
         [in_query::<UserFilters>(), Paging::parameters()].concat()

@@ -1,4 +1,4 @@
-//! `PATCH /users/{id}`: who may sign in, and what they may do. The last administrator stays one.
+//! `PATCH /users/{id}`: sets whether a user may sign in, and the user's roles. The last administrator stays one.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -70,8 +70,8 @@ impl Endpoint for UpdateUser {
 }
 
 impl UpdateUser {
-    /// The change, with the end of what lets anyone into an account that may no longer sign in. If the account changes meanwhile,
-    /// by a login for example, a new plan is made from what it is then.
+    /// The change. If the account may no longer sign in, its sessions, API keys and mailed tokens end with it. If the account changes
+    /// meanwhile, by a login for example, a new plan is made from its new state.
     fn plan(
         self,
         admin_id: String,
@@ -88,7 +88,7 @@ impl UpdateUser {
             let ended = if after.is_active { Vec::new() } else { before.sessions.keys().cloned().collect() };
             let note = note(&before, &after);
             let mut plan = Plan::reply(after.account());
-            // Also where the account may sign in again: a token may have been mailed, by an older version, while it might not.
+            // This also applies if the account may sign in again: an older version may have mailed a token while it might not.
             let stays_active = before.is_active && after.is_active;
             let told = note.clone().detail("ended_sessions", ended.clone());
             if stays_active {
@@ -113,7 +113,7 @@ impl UpdateUser {
                     .boxed()
                 }),
             );
-            // After the account's own write: were that stale, this would judge what no longer is.
+            // This comes after the account's own write. If that were stale, this would judge an old state.
             Ok(plan.write_or_replan(
                 admins,
                 Box::new(move |found| {
@@ -127,7 +127,7 @@ impl UpdateUser {
     }
 }
 
-/// What changes, as it was and as it is then.
+/// The note of a change, with the values before and after it.
 fn note(before: &User, after: &User) -> Note {
     let names = |user: &User| user.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>();
     let mut note = Note::default();

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 /// The endpoints of this function.
 pub type Endpoints = (CreateTicket,);
 
-/// Seconds that a ticket is good.
+/// Seconds that a ticket is valid.
 const LIFETIME_SECONDS: i64 = 60;
 
 /// The endpoint.
@@ -46,7 +46,7 @@ impl Endpoint for CreateTicket {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<IssuedTicket>, Problem> {
-        // A connection lasts as long as the token behind it, so the ticket has to say when that one expires.
+        // A connection lasts as long as the token behind it, so the ticket has to record when that token expires.
         let token_exp = request.token_exp.ok_or_else(Problem::unauthenticated)?;
         let ticket = ids::new_secret::<32>();
         let write = self.tickets.issue(&Ticket {

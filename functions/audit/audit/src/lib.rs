@@ -1,5 +1,5 @@
-//! `GET /audit`: searches the audit trail, newest first unless asked otherwise. Auditors and administrators see all of it;
-//! anyone sees their own events as `actor=me`, which leaves no event.
+//! `GET /audit`: searches the audit log, newest first unless asked otherwise. Auditors and administrators see all of it. All users see
+//! their own events with `actor=me`, which leaves no event.
 
 mod query;
 

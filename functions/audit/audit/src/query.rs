@@ -1,4 +1,4 @@
-//! What can be searched for.
+//! The query parameters of `GET /audit`.
 
 use platform::audit::{Note, Outcome};
 use platform::clock::{Timestamp, rfc3339};
@@ -70,7 +70,7 @@ pub enum OrderName {
 }
 
 impl AuditFilters {
-    /// What the trail is searched for on behalf of the caller.
+    /// The search of the audit log that these filters mean for the caller.
     pub fn search(&self, caller_id: &str) -> Search {
         Search {
             actor: self.actor.as_ref().map(|actor| actor.or(caller_id).to_owned()),
@@ -85,7 +85,7 @@ impl AuditFilters {
         }
     }
 
-    /// What was asked for, for the audit trail itself.
+    /// The filters, as a note for the audit log itself.
     pub fn note(&self) -> Note {
         let texts = [
             ("actor", self.actor.as_ref().map(|actor| actor.or("me").to_owned())),
@@ -187,7 +187,7 @@ fn in_lower_case(resource: String) -> String {
     }
 }
 
-/// The filters' and those of every list.
+/// The parameters of the filters, and those of every list.
 impl Parameters for AuditQuery {
     fn parameters() -> Vec<Parameter> {
         [in_query::<AuditFilters>(), Paging::parameters()].concat()

@@ -1,5 +1,6 @@
-//! The worker of the clock that tells of denials which no later denial told of: each window leaves one event at once, and what
-//! followed in it is only counted. It is a function of its own, because nothing else may read the limits' table and its index.
+//! The scheduled worker that writes events for denials which no later denial has reported. Each window leaves one event at once, and the
+//! denials that follow in it are only counted. The worker is a function of its own, because no other function may read the limits' table
+//! and its index.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use serde::de::IgnoredAny;
 /// Time before the end of the invocation in which nothing more is begun.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// The worker. Two of them at once, or one that dies, do no harm: a count is taken in the transaction that writes its event.
+/// The worker. Two of them at once, or one that dies, do no harm: the transaction that writes an event also takes its count.
 pub struct TellDenials {
     database: Database,
     counters: LimitCounters,
@@ -36,7 +37,7 @@ impl Worker for TellDenials {
         })
     }
 
-    /// What cannot be told waits for the next invocation, and keeps nothing else waiting.
+    /// A denial that cannot be reported waits for the next invocation, and delays no other.
     async fn run(&self, _: IgnoredAny, invocation: Invocation) -> Result<(), Problem> {
         let mut result = Ok(());
         for shard in 0..LimitCounters::SHARDS {
@@ -65,7 +66,7 @@ impl TellDenials {
     async fn tell(&self, place: &UntoldPlace) -> Result<(), CommitError> {
         let Some((take, event)) = self.counters.take_untold(place, self.clock.now()).await? else { return Ok(()) };
         match self.database.commit(vec![take, self.log.append(event)?]).await {
-            // Another was faster, or one more was denied: then there is a later time for it.
+            // Another worker was faster, or one more denial came. Then a later run reports it.
             Err(CommitError::Condition { .. }) => Ok(()),
             committed => committed,
         }

@@ -1,5 +1,5 @@
-//! `GET|PUT /users/{id}/budget` and `/budget`: what replies may cost in a month, and have: those of a user, and those of all users
-//! together. Administrators set it, and everyone can read their own.
+//! `GET|PUT /users/{id}/budget` and `/budget`: what replies may cost in a month, and what they have cost. The first is the budget of a
+//! user, the second that of all users together. Administrators set budgets, and all users can read their own.
 
 mod deployment;
 mod shared;

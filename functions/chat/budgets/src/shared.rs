@@ -1,4 +1,4 @@
-//! What the endpoints share: a budget as it is shown, and as it is set.
+//! The code that all endpoints of this function share: how a budget is shown, and how it is set.
 
 use platform::audit::Note;
 use platform::clock::Timestamp;
@@ -52,7 +52,7 @@ pub struct BudgetChange {
     pub monthly_usd: Option<Budget>,
 }
 
-/// Text, a number that is exact in as many places, or null.
+/// The schema of an amount: text, a number that is exact in as many places, or null.
 fn monthly_usd() -> Schema {
     let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^([0-9]{1,6}(\.[0-9]{1,9})?|1000000(\.0{1,9})?)$"));
     let number = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0)).maximum(Some(1_000_000));
@@ -63,7 +63,7 @@ fn monthly_usd() -> Schema {
 
 impl Form for BudgetChange {
     fn read(fields: &mut Fields) -> Option<Self> {
-        // Null says something; nothing at all does not.
+        // Null stands for the deployment's setting. A missing field is an error.
         let monthly_usd = if fields.has("monthly_usd") { fields.optional("monthly_usd") } else { fields.required("monthly_usd").map(Some) };
         Some(Self { monthly_usd: monthly_usd? })
     }
@@ -76,13 +76,13 @@ impl Shared {
         Ok(Self { budgets, users, defaults: Limits::from_config(&platform.config)? })
     }
 
-    /// A budget as it is.
+    /// Reads a budget.
     pub async fn read(&self, subject: Subject<'_>, now: Timestamp) -> Result<Plan<BudgetView>, Problem> {
         let limit = self.budgets.limit(subject).await?;
         Ok(Plan::reply(self.view(subject, limit, now).await?).note(note(subject)))
     }
 
-    /// Another budget, if the caller is an administrator still.
+    /// Sets a budget, if the caller is still an administrator.
     pub async fn set(
         &self,
         subject: Subject<'_>,

@@ -53,7 +53,7 @@ impl Endpoint for SetBudget {
     }
 }
 
-/// The user that a path names; there is such an account.
+/// The id of the user that a path names, or 404 if no such account exists.
 async fn named(users: &Users, id: &str, caller: &Identity) -> Result<String, Problem> {
     let user = id.parse::<Someone>().map_err(|_| Problem::not_found())?;
     let id = user.or(&caller.user_id);

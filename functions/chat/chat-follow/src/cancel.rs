@@ -14,8 +14,8 @@ use platform::store::Drafts;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The action. The worker stops within half a second, keeps what it has written, and says `chat.completed` with
-/// `stop_reason: "cancelled"` to everyone who hears the reply.
+/// The action. The worker stops within half a second and keeps the text that it has written. It sends `chat.completed` with `stop_reason:
+/// "cancelled"` to each connection that receives the reply.
 pub struct Cancel {
     drafts: Drafts,
 }
@@ -67,7 +67,7 @@ impl Action for Cancel {
                 async move {
                     let head = found.map(|item| drafts.read(item)).transpose()?.filter(|head| head.user_id == user_id);
                     Ok(match head {
-                        // Cancelling twice is cancelling once.
+                        // A second cancel changes nothing.
                         Some(head) if head.cancelled_at.is_some() => Plan::reply(answer),
                         Some(_) => Plan::refuse(Problem::reply_ended()).note(refused),
                         None => Plan::refuse(Problem::not_found()).note(refused),

@@ -13,8 +13,8 @@ use platform::socket::{Action, Message, ServerMessage};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The action. What it brings are the reply's own messages, from the one after `after_sequence` on. While the reply is being
-/// written its worker sends them, as to whoever asked for it; one that has ended is sent from here.
+/// The action. It brings the reply's own messages, from the one after `after_sequence` on. While the reply is being written, its worker
+/// sends them, as it does to the client that asked for the reply. If the reply has ended, this function sends them.
 pub struct Resume {
     listening: Listening,
 }

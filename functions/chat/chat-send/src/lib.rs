@@ -45,8 +45,8 @@ impl Action for ChatSend {
         Some((body.idempotency_key.as_ref()?, body.says()))
     }
 
-    /// `chat.started` of the first message, and its reply from the first delta on. A reply that failed for a passing reason is asked for
-    /// again, under the same key.
+    /// Answers `chat.started` of the first message, and sends its reply from the first delta on. If the reply failed for a passing reason,
+    /// the function asks for it again under the same key.
     async fn repeat(&self, message: Message<'_, Self>, created: &str) -> Result<Plan<Option<ChatStarted>>, Problem> {
         let (conversation_id, id) = created.split_once('/').ok_or_else(Problem::not_found)?;
         let user_id = message.caller.user_id.clone();
@@ -61,7 +61,7 @@ impl Action for ChatSend {
         let (replies, listening) = (self.replies.clone(), self.listening.clone());
         let (connection, now) = (message.connection.clone(), message.now);
         let follow = async move {
-            // A function that died left it so. Where no worker can be started the reply ends, and that is heard.
+            // A function that died left the reply pending. If no worker can be started, the reply ends, and the client is told.
             if reply.status == MessageStatus::Pending
                 && let Err(problem) = replies.start(&reply).await
             {
@@ -77,7 +77,7 @@ impl Action for ChatSend {
 }
 
 impl ChatSend {
-    /// After the commit: starts the worker of a reply.
+    /// Starts the worker of a reply after the commit.
     fn start(
         &self,
         plan: Plan<Option<ChatStarted>>,

@@ -1,4 +1,4 @@
-//! A reply while it is written: its text in frames, who hears them, what is stored, and when more is due.
+//! A reply while it is written: its text in frames, its subscribers, what is stored, and when more work is due.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,52 +18,52 @@ use crate::ear::{Ear, Script};
 /// Time between two frames: a reader sees text flow, and a frame holds more than a word.
 const FRAME_INTERVAL: Duration = Duration::from_millis(150);
 
-/// Time between two looks at what others want of the reply, by which new frames are stored: one that is to stop stops within
-/// half a second.
+/// Time between two looks at the requests of other functions. The worker stores new frames at the same time. So a cancelled reply stops
+/// within half a second.
 const TOUCH_INTERVAL: Duration = Duration::from_millis(350);
 
-/// Seconds for which a reply counts as written by somebody after its worker has said so. The sweep comes once a minute: those who
-/// listen are told of a worker's death within 90 s.
+/// Seconds for which a worker counts as alive after it has said so. The sweep runs once a minute, so subscribers learn of a worker's death
+/// within 90 s.
 const ALIVE_SECONDS: i64 = 25;
 
-/// Time after which a worker says again that it lives, where there is nothing else to be stored: a store that does not answer for
-/// as long as the rest of [`ALIVE_SECONDS`] kills no reply.
+/// Time after which a worker says again that it is alive, if it has nothing else to store. A store that does not answer for the rest of
+/// [`ALIVE_SECONDS`] ends no reply.
 const ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Time between two looks at whether the session or API key is still good with which the reply was asked for.
+/// Time between two checks that the session or API key that asked for the reply is still valid.
 const CREDENTIAL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Time for which the end of a reply waits for connections that are behind. After that each is sent the rest by itself.
+/// Time for which the end of a reply waits for connections that are behind. After that the worker sends each one the rest separately.
 const TOGETHER: Duration = Duration::from_millis(500);
 
-/// Bytes of text in a reply: an item of DynamoDB's holds 400 KB, with what else there is in a message.
+/// Bytes of text in a reply. A DynamoDB item holds 400 KB, and the other fields of the message need room too.
 const REPLY_BYTES: usize = 350_000;
 
 /// Bytes of text in one frame. JSON writes a byte as six at worst, and a frame has to stay under 32 KB.
 const FRAME_BYTES: usize = 4 * 1024;
 
-/// The reply with what has happened to its text.
+/// The reply, and the state of its text.
 pub struct Draft<'a> {
     worker: &'a ChatStream,
     reply: Message,
     /// Model that writes it.
     pub model: String,
-    /// What it has taken up to now.
+    /// What the reply has used up to now.
     pub usage: Usage,
-    /// Its text, cut as it is sent; number 1 is the first.
+    /// Its text, cut into frames as they are sent. The first frame has number 1.
     script: watch::Sender<Script>,
     /// Text that is in no frame yet.
     loose: String,
-    /// Bytes of all of its text.
+    /// Bytes of the whole text.
     length: usize,
-    /// Frames that have been stored.
+    /// Number of frames that have been stored.
     saved: usize,
-    /// Wishes of others that have been done.
+    /// Number of requests of other functions that have been done.
     wishes: u64,
-    /// What it had taken when that was last stored.
+    /// Model, usage and cost as they were last stored.
     noted: Spent,
     ears: BTreeMap<String, Ear>,
-    /// Connections that are being told that others hear it in their place.
+    /// Tasks that tell connections that others receive the reply in their place.
     dismissed: JoinSet<()>,
     next_frame: Instant,
     next_touch: Instant,
@@ -71,19 +71,19 @@ pub struct Draft<'a> {
     next_credential: Instant,
 }
 
-/// What others want of a reply.
+/// What other functions want of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
-    /// That it goes on.
+    /// The reply goes on.
     GoOn,
-    /// That it stops.
+    /// The reply stops.
     Stop,
-    /// Nothing: somebody else has ended it.
+    /// Nothing: another function has ended the reply.
     Nothing,
 }
 
 impl<'a> Draft<'a> {
-    /// A reply of which nothing is written; its first text is due at once.
+    /// A reply without text. Its first text is due at once.
     pub fn new(reply: Message, worker: &'a ChatStream) -> Self {
         let now = Instant::now();
         let (model, usage) = (worker.provider.model().to_owned(), Usage::default());
@@ -102,7 +102,7 @@ impl<'a> Draft<'a> {
             dismissed: JoinSet::new(),
             next_frame: now,
             next_touch: now,
-            // The first look is a read.
+            // The first look only reads.
             next_alive: now + TOUCH_INTERVAL,
             next_credential: now + CREDENTIAL_INTERVAL,
         }
@@ -118,17 +118,18 @@ impl<'a> Draft<'a> {
         Message { text: self.script.borrow().concat(), status, usage: Some(self.usage), ..self.reply.clone() }
     }
 
-    /// What it has taken up to now.
+    /// Model, usage and cost up to now.
     pub fn spent(&self) -> Spent {
         Spent { model: self.model.clone(), usage: self.usage, cost_usd: self.worker.provider.cost(&self.model, &self.usage) }
     }
 
-    /// Whether a call is about to be sent of which the store knows nothing: a worker that dies right after that would leave it unbilled.
+    /// Whether the worker is about to send a call that the store does not know of. If it died right after that, the call would stay
+    /// unbilled.
     pub fn is_unbilled(&self) -> bool {
         self.noted.usage == Usage::default() && self.usage != Usage::default()
     }
 
-    /// Adds text, or as much of it as a reply can hold; whether that is all of it.
+    /// Adds text, or as much of it as a reply can hold. Returns whether all of it fits.
     pub fn push(&mut self, text: &str) -> bool {
         let fits = &text[..text.floor_char_boundary(REPLY_BYTES - self.length)];
         self.length += fits.len();
@@ -146,7 +147,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Cuts and stores what is due, and learns what others want.
+    /// Cuts and stores what is due, and reads what other functions want.
     pub async fn advance(&mut self) -> Wish {
         let now = Instant::now();
         let touches = self.next_touch <= now;
@@ -158,7 +159,7 @@ impl<'a> Draft<'a> {
         if touches { self.touch().await } else { Wish::GoOn }
     }
 
-    /// Whether all who listen still wait for the last frame: where posts are slow there are fewer of them.
+    /// Whether all subscribers still wait for the last frame. Where posts are slow, the worker sends fewer frames.
     fn is_waited_for(&self) -> bool {
         let frames = self.script.borrow().len();
         !self.ears.is_empty() && self.ears.values().all(|ear| ear.lacks(frames))
@@ -186,13 +187,13 @@ impl<'a> Draft<'a> {
         (!frames.is_empty()).then(|| Frames { message_id: self.reply.id.clone(), sequence, frames })
     }
 
-    /// Wishes of others that have been done.
+    /// Number of requests of other functions that have been done.
     pub fn wishes(&self) -> u64 {
         self.wishes
     }
 
-    /// Stores what is new, says that somebody writes the reply, and does what others want. Where the store does not answer the reply
-    /// goes on: the next time may do.
+    /// Stores what is new, says that the worker is alive, and does what other functions want. If the store does not answer, the reply goes
+    /// on, because the next attempt may succeed.
     pub async fn touch(&mut self) -> Wish {
         let began = Instant::now();
         self.next_touch = began + TOUCH_INTERVAL;
@@ -204,7 +205,7 @@ impl<'a> Draft<'a> {
                 None => Ok(()),
             }
         };
-        // To read costs half, and a model may think for long.
+        // A read costs half as much as a write, and a model may think for long.
         let writes = self.noted != spent || !gone.is_empty() || self.next_alive <= began;
         let look = async {
             if writes {
@@ -248,7 +249,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Takes in what others want: a connection that has joined is sent what is missing, and one that had to give way is told.
+    /// Handles the requests of other functions. A connection that has joined is sent what it lacks. A connection that had to give way is
+    /// told.
     pub fn heed(&mut self, head: Head) -> Wish {
         self.wishes = head.wishes;
         let (worker, message_id, frames) = (self.worker, &self.reply.id, self.script.borrow().len());
@@ -265,7 +267,7 @@ impl<'a> Draft<'a> {
         if head.cancelled_at.is_some() { Wish::Stop } else { Wish::GoOn }
     }
 
-    /// Cuts what is left, and waits for a moment until all who listen have it. A connection that stalls is not waited for.
+    /// Cuts what is left, and waits for a moment until all subscribers have it. It does not wait for a connection that stalls.
     pub async fn finish(&mut self) {
         self.cut();
         let frames = self.script.borrow().len();
@@ -273,7 +275,7 @@ impl<'a> Draft<'a> {
         timeout(TOGETHER, join_all(behind.map(|ear| ear.catch_up(frames)))).await.ok();
     }
 
-    /// Who is to be told that the reply has ended.
+    /// The subscribers that have to be told that the reply has ended.
     pub fn hearers(&self) -> Hearers {
         let present = || self.ears.iter().filter(|(_, ear)| !ear.is_gone());
         let frames = self.script.borrow().len();
@@ -281,7 +283,7 @@ impl<'a> Draft<'a> {
         Hearers { any: present().next().is_some(), missed }
     }
 
-    /// Sends everyone what is left, and says how the reply ended; whether everyone has been told.
+    /// Sends each connection the rest of the text, and then how the reply ended. Returns whether all of them have been told.
     pub async fn say_end(&mut self, end: &ChatEnd) -> bool {
         let (frames, ears, dismissed) = (self.script.borrow().len(), &self.ears, &mut self.dismissed);
         let unheard = match end {

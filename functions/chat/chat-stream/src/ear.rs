@@ -1,5 +1,5 @@
-//! A connection that hears a reply. A task of its own posts to it, so that a connection that stalls holds up neither the others
-//! nor a cancel.
+//! A connection that receives a reply. It has a task of its own that posts to it. So a connection that stalls delays neither the others nor
+//! a cancel.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,14 +15,13 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::ChatStream;
 
-/// How long a connection is believed to be allowed, from when it joined and from each time it is looked at.
+/// Milliseconds for which a connection counts as allowed, after it has joined and after each check.
 const BELIEVED_FOR_MS: i64 = 5_000;
 
-/// Attempts at saying how the reply ended: one that comes twice does no harm, one that does not come at all keeps a client
-/// waiting.
+/// Attempts to tell a connection how the reply ended. A second copy does no harm, but without any copy the client keeps waiting.
 const END_ATTEMPTS: u32 = 3;
 
-/// Time between two of them.
+/// Time between two attempts.
 const END_PAUSE: Duration = Duration::from_millis(500);
 
 /// Time after which a post that has not been answered counts as stalled.
@@ -31,18 +30,18 @@ const STALLED: Duration = Duration::from_millis(500);
 /// Time for sending what is left, once the reply has ended.
 const LAST_SEND: Duration = Duration::from_secs(5);
 
-/// The frames of a reply up to now. They are the queue of every task, which takes the next one when the one before has arrived.
+/// The frames of a reply up to now. They are the queue of every task, which takes the next frame when the one before has arrived.
 pub type Script = Vec<Arc<str>>;
 
-/// A connection that hears a reply. Dropping it ends its task.
+/// A connection that receives a reply. Dropping it ends its task.
 pub struct Ear {
-    /// As it has joined.
+    /// The connection as it has joined.
     pub listener: Listener,
     line: Line,
     task: AbortHandle,
 }
 
-/// What the task of a connection shares with the reply.
+/// The state that the task of a connection shares with the reply.
 #[derive(Clone)]
 struct Line {
     connection_id: String,
@@ -53,24 +52,24 @@ struct Line {
     standing: Arc<watch::Sender<Standing>>,
 }
 
-/// How far a connection is.
+/// The progress of a connection.
 #[derive(Debug, Clone, Copy)]
 struct Standing {
     /// Frames that it has been sent.
     heard: usize,
-    /// Whether it is sent no more text. Where a frame may not have arrived, a gap would be worse than an end: the client can join
-    /// again, or read the reply.
+    /// Whether it is sent no more text. Where a frame may not have arrived, a gap would be worse than an end: the client can join again, or
+    /// read the reply.
     is_over: bool,
-    /// Whether it has ended, or its session.
+    /// Whether the connection or its session has ended.
     is_gone: bool,
     /// When it was last known to be allowed, milliseconds since 1970.
     admitted_at: i64,
-    /// When the frame was handed over that is on its way.
+    /// When the frame that is on its way was handed over.
     sent_at: Option<Instant>,
 }
 
 impl Ear {
-    /// A connection that has just joined, and has so many frames. Its task begins.
+    /// A connection that has just joined and has `heard` frames already. Its task begins.
     pub fn new(id: &str, listener: Listener, heard: usize, worker: &ChatStream, message_id: &str, script: watch::Receiver<Script>) -> Self {
         let admitted_at = worker.clock.now().as_millisecond();
         let standing = Standing { heard, is_over: false, is_gone: false, admitted_at, sent_at: None };
@@ -91,7 +90,7 @@ impl Ear {
         self.line.standing.borrow().heard
     }
 
-    /// Whether it has ended, or its session.
+    /// Whether the connection or its session has ended.
     pub fn is_gone(&self) -> bool {
         self.line.standing.borrow().is_gone
     }
@@ -106,27 +105,27 @@ impl Ear {
         self.line.standing.borrow().sent_at.is_some_and(|sent_at| sent_at.elapsed() >= STALLED)
     }
 
-    /// Waits until it has been sent the first `frames` frames, or is sent no more.
+    /// Waits until the connection has been sent the first `frames` frames, or is sent no more.
     pub async fn catch_up(&self, frames: usize) {
         // The sender is not dropped before `self` is.
         self.line.standing.subscribe().wait_for(|standing| !standing.lacks(frames)).await.ok();
     }
 
-    /// Says that it hears no more of the reply, because others do in its place.
+    /// Tells the connection that it receives no more of the reply, because others do in its place.
     pub async fn dismiss(self, unheard: ChatEnd) {
         self.task.abort();
-        // The log says why a message was not sent. There is no more to be done.
+        // The log says why a message was not sent. The worker can do no more.
         self.line.say(&unheard).await.ok();
     }
 
-    /// Sends what is left of all the frames, and then says how the reply ended, or that it was not all heard; whether there is nothing
-    /// left to be said.
+    /// Sends the rest of the frames. Then tells the connection how the reply ended, or that it has not received all of it. Returns whether
+    /// nothing is left to be said.
     pub async fn say_end(&self, frames: usize, end: &ChatEnd, unheard: &ChatEnd) -> bool {
         timeout(LAST_SEND, self.catch_up(frames)).await.ok();
         self.task.abort();
         let end = if self.heard() < frames { unheard } else { end };
         for _ in 0..END_ATTEMPTS {
-            // There is no text in an end: where the session cannot be looked at, it is said all the same.
+            // An end contains no text, so it is sent even if the session cannot be checked.
             self.line.is_admitted().await;
             if self.is_gone() {
                 return true;
@@ -172,7 +171,7 @@ impl Line {
         }
     }
 
-    /// Whether the connection may be sent text: its session may have ended since it joined.
+    /// Whether the connection may be sent text. Its session may have ended since it joined.
     async fn is_admitted(&self) -> bool {
         let (now, standing) = (self.clock.now(), *self.standing.borrow());
         if standing.is_gone || now.as_millisecond() < standing.admitted_at + BELIEVED_FOR_MS {
@@ -193,7 +192,7 @@ impl Line {
         }
     }
 
-    /// Sends a frame; whether it is known to have arrived.
+    /// Sends a frame. Returns whether it is known to have arrived.
     async fn send(&self, delta: &ChatDelta) -> bool {
         self.standing.send_modify(|standing| standing.sent_at = Some(Instant::now()));
         let sent = self.sender.post(Peer::open(&self.connection_id), None, delta).await;

@@ -1,5 +1,5 @@
-//! The worker that writes a reply: claims it, asks the model, sends what comes to the connection that asked, and stores
-//! the reply with its event.
+//! The worker that writes a reply. It claims the reply, asks the model and sends the text to the subscribers (the connections that receive
+//! the reply). Then it stores the reply with its event.
 
 mod draft;
 mod ear;
@@ -30,11 +30,11 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 /// Time before the end of the invocation that is kept for sending what is left and storing the reply.
 const MARGIN: Duration = Duration::from_secs(15);
 
-/// How long the claim of a reply is tried where the store does not answer, and the time between two attempts.
+/// How long the worker tries to claim a reply if the store does not answer, and the time between two attempts.
 const CLAIM_WITHIN: Duration = Duration::from_secs(15);
 const CLAIM_PAUSE: Duration = Duration::from_millis(250);
 
-/// Times that the end is stored once more where the store does not answer, and the time between two of them.
+/// How often the worker stores the end again if the store does not answer, and the time between two attempts.
 const END_ATTEMPTS: u32 = 2;
 const END_PAUSE: Duration = Duration::from_secs(1);
 
@@ -47,7 +47,7 @@ pub struct ChatStream {
     credentials: Credentials,
     sender: Sender,
     provider: Box<dyn Provider>,
-    /// What replies can cost, where they do.
+    /// What replies can cost, if they cost anything.
     tariff: Option<Tariff>,
     clock: Clock,
 }
@@ -66,7 +66,7 @@ impl Worker for ChatStream {
 }
 
 impl ChatStream {
-    /// A worker whose replies this provider writes.
+    /// A worker whose replies `provider` writes.
     pub fn with_provider(platform: &Platform, provider: Box<dyn Provider>) -> Result<Self, ConfigError> {
         Ok(Self {
             messages: Messages::new(platform.database()?, &platform.config)?,
@@ -81,7 +81,7 @@ impl ChatStream {
         })
     }
 
-    /// Writes a reply that nobody writes yet, with what there is of it at `until` at the latest.
+    /// Writes a reply that no worker writes yet. At `until` at the latest, the reply ends with the text that it has.
     pub async fn write_reply(&self, start: ReplyStart, until: Instant) -> Result<(), Problem> {
         let Some(reply) = self.claim(&start).await? else {
             tracing::info!(message_id = start.message_id, "somebody else writes this reply, or has written it");
@@ -96,8 +96,8 @@ impl ChatStream {
         }
     }
 
-    /// Takes up a reply that nobody writes yet. A store that does not answer is asked again for some seconds: what is not taken up is
-    /// silent until the sweep ends it.
+    /// Claims a reply that no worker writes yet. If the store does not answer, the worker asks again for some seconds. An unclaimed reply
+    /// stays silent until the sweep ends it.
     async fn claim(&self, start: &ReplyStart) -> Result<Option<Message>, Problem> {
         let (claim, began) = (ids::new_secret::<16>(), Instant::now());
         loop {
@@ -111,11 +111,11 @@ impl ChatStream {
         }
     }
 
-    /// Asks the model and takes what it says until the reply is whole, broken off or stopped, or time is up; `None` where
-    /// somebody else has ended the reply.
+    /// Asks the model and takes its text until the reply is complete, broken off or stopped, or its time is up. Returns `None` if another
+    /// function has ended the reply.
     async fn compose(&self, draft: &mut Draft<'_>, until: Instant) -> Result<Option<StopReason>, Problem> {
         let reply = draft.reply().clone();
-        // Who listens is found out while the conversation is read.
+        // The worker looks for subscribers while it reads the conversation.
         let (turns, touched) = join(timeout_at(until, self.turns(&reply)), timeout_at(until, draft.touch())).await;
         if let ControlFlow::Break(end) = heed(&touched) {
             return Ok(end);
@@ -148,7 +148,7 @@ impl ChatStream {
                 Some(Ok(Event::Model(model))) => draft.model = model,
                 Some(Ok(Event::Usage(usage))) => {
                     draft.usage = usage;
-                    // It is announced before the call is sent, and the next event is not asked for before it is stored.
+                    // The usage is announced before the call is sent. The worker stores it before it asks for the next event.
                     if draft.is_unbilled()
                         && let ControlFlow::Break(end) = heed(&timeout_at(until, draft.touch()).await)
                     {
@@ -156,7 +156,7 @@ impl ChatStream {
                     }
                 }
                 Some(Ok(Event::Stop(reason))) => return Ok(Some(reason)),
-                // None is offered, so none is wanted.
+                // The request offers no tools, so the model should ask for none.
                 Some(Ok(Event::ToolUse(_))) => {}
                 Some(Err(error)) => return Err(error.into()),
                 None => return Err(ProviderError::new(Fault::Broken, "the events ended before the reply did").into()),
@@ -164,8 +164,8 @@ impl ChatStream {
         }
     }
 
-    /// The conversation up to what this reply answers, as far as the model sees it: what is remembered of it, and is paid by the reply's
-    /// hold, if it can cost anything.
+    /// The conversation up to the message that this reply answers, as the model sees it. If the reply can cost anything, these are the
+    /// remembered messages that its hold pays for.
     async fn turns(&self, reply: &Message) -> Result<Vec<Message>, Problem> {
         let last = reply.answers.as_ref().unwrap_or(&reply.id);
         let said = remembered(&self.messages, &reply.conversation_id, last, REMEMBERED).await?;
@@ -175,15 +175,15 @@ impl ChatStream {
         })
     }
 
-    /// Whether what the reply can cost is held. It was reckoned by another function, which may have had other prices.
+    /// Whether the reply's hold covers what the reply can cost. Another function computed the hold, and may have had other prices.
     fn is_covered(&self, reply: &Message, prompt: PromptName, turns: &[Message]) -> bool {
         let texts = turns.iter().map(|message| message.text.as_str()).chain([system_prompt(prompt)]);
         let worst = self.tariff.as_ref().map_or(Cost::ZERO, |tariff| tariff.worst(texts));
         worst <= reply.hold.as_ref().map_or(Cost::ZERO, |hold| hold.cost)
     }
 
-    /// Stores how the reply ended, and then says so to each connection, after what is left of its text. What others want of it
-    /// meanwhile is done first: one that was to stop has stopped, even where nothing was left to be written.
+    /// Stores how the reply ended, and then tells each connection, after the rest of the text. Requests of other functions that arrive
+    /// meanwhile are done first. So a reply that was to stop has stopped, even if no text was left to write.
     async fn end(&self, mut draft: Draft<'_>, written: Result<StopReason, Problem>) -> Result<(), Problem> {
         draft.finish().await;
         let (mut written, mut attempts) = (written, 0);
@@ -201,7 +201,7 @@ impl ChatStream {
             let any = hearers.any;
             let ending = Ending { reply: &reply, from, model, wishes, overdue: None, hearers, frames: unsaved.as_ref() };
             match (self.endings.end(&ending).await, written) {
-                // Unless an attempt whose answer was lost has done it.
+                // An earlier attempt whose answer was lost may have stored the end.
                 (Ok(Ended::Overtaken), _) if attempts == 0 || !self.has_ended_as(&reply).await? => return Ok(()),
                 (Ok(Ended::Wanted(head)), before) => {
                     let stopped = draft.heed(*head) == Wish::Stop;
@@ -223,7 +223,7 @@ impl ChatStream {
                         Err(problem) => ChatEnd::Failed(ChatFailed::new(&reply.id, &problem)),
                     };
                     let told = draft.say_end(&end).await;
-                    // Whoever has not been told is told by the sweep.
+                    // The sweep tells each connection that has not been told.
                     if any
                         && told
                         && let Err(error) = self.drafts.close(&reply.id, self.clock.now()).await
@@ -240,14 +240,14 @@ impl ChatStream {
         }
     }
 
-    /// Whether a reply has ended just so.
+    /// Whether a reply has ended with this status and text.
     async fn has_ended_as(&self, ended: &Message) -> Result<bool, Problem> {
         let found = self.messages.get(&ended.conversation_id, &ended.id).await?;
         Ok(found.is_some_and(|found| found.status == ended.status && found.text == ended.text))
     }
 }
 
-/// How a reply ends by what others want of it, or because its time is up; `None` where somebody else has ended it.
+/// How a reply ends because other functions want it, or because its time is up. `None` if another function has ended it.
 fn heed(touched: &Result<Wish, Elapsed>) -> ControlFlow<Option<StopReason>> {
     match touched {
         Ok(Wish::GoOn) => ControlFlow::Continue(()),

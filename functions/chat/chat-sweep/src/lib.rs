@@ -1,5 +1,5 @@
-//! The clock's worker: ends replies that nobody writes any more, because their worker died or was never started, and tells those
-//! who listen of ends that nobody has told them. What there is of a reply is kept, with what it has taken.
+//! The scheduled worker that ends replies which no worker writes any more, because their worker died or was never started. It also tells
+//! subscribers of an end that they have not been told of. The text that a reply has is kept, and so is its usage.
 
 use std::time::Duration;
 
@@ -18,13 +18,13 @@ use platform::worker::{Invocation, Worker};
 use serde::de::IgnoredAny;
 use tokio::time::timeout;
 
-/// Time for one reply, which is left before the invocation ends.
+/// Time for one reply. The worker begins no reply when less time is left.
 const ONE: Duration = Duration::from_secs(10);
 
-/// A reply that cannot be ended waits for as long as it is old, and for so many seconds at most.
+/// A reply that cannot be ended is put off for as long as it is old, and for this many seconds at most.
 const LONGEST_WAIT_SECONDS: i64 = 3_600;
 
-/// The worker. Two of them at once, or one that dies, do no harm: a reply is ended under a condition, with its event.
+/// The worker. Two of them at once, or one that dies, do no harm: a conditional write ends a reply, together with its event.
 pub struct ChatSweep {
     drafts: Drafts,
     messages: Messages,
@@ -54,7 +54,7 @@ impl Worker for ChatSweep {
 }
 
 impl ChatSweep {
-    /// Sees to the overdue replies of a shard, one after the other, for as long as there is time.
+    /// Handles the overdue replies of a shard, one after the other, for as long as there is time.
     async fn sweep_shard(&self, shard: u8, invocation: &Invocation) -> Result<(), Problem> {
         let (mut after, mut result) = (None, Ok(()));
         loop {
@@ -76,7 +76,7 @@ impl ChatSweep {
         }
     }
 
-    /// Has a reply that cannot be ended wait, so that it does not stand in the way of others each time.
+    /// Puts off a reply that cannot be ended, so that it does not delay others each time.
     async fn put_off(&self, overdue: &Overdue) {
         let now = self.clock.now().as_second();
         let age = ids::made_at(&overdue.message_id).map_or(LONGEST_WAIT_SECONDS, |made_at| now - made_at.as_second());
@@ -85,9 +85,9 @@ impl ChatSweep {
         }
     }
 
-    /// Ends a reply, unless it has ended, and says how it ended.
+    /// Ends a reply, unless it has ended, and tells its subscribers how it ended.
     async fn sweep(&self, message_id: &str) -> Result<(), Problem> {
-        // The index may be behind: a worker may have begun it meanwhile, or told everyone.
+        // The index may be behind: a worker may have begun the reply meanwhile, or told all subscribers.
         let now = self.clock.now();
         let overdue = |head: &Head| head.sweep_at.is_some_and(|sweep_at| sweep_at < now.as_second());
         let Some(mut head) = self.drafts.head(message_id).await?.filter(overdue) else { return Ok(()) };
@@ -96,14 +96,14 @@ impl ChatSweep {
         };
         if head.ended_at.is_none() {
             let Some(ended) = self.end(&head, reply).await? else { return Ok(()) };
-            // Nobody joins any more.
+            // No connection joins any more.
             (head, reply) = (self.drafts.head(message_id).await?.unwrap_or(head), ended);
         }
         self.tell(&head, &reply).await;
         Ok(self.drafts.close(message_id, now).await?)
     }
 
-    /// Ends a reply as failed, or as cancelled where it was to stop; `None` where somebody else has ended it, or goes on with it.
+    /// Ends a reply as failed, or as cancelled if it was to stop. Returns `None` if another function has ended it, or goes on with it.
     async fn end(&self, head: &Head, reply: Message) -> Result<Option<Message>, Problem> {
         let (from, spent) = (reply.status, head.spent.as_ref());
         let (status, stop_reason, failure) = match head.cancelled_at {
@@ -125,7 +125,7 @@ impl ChatSweep {
         Ok(self.endings.end_anyway(ending).await?.then_some(ended))
     }
 
-    /// Tells everyone who listens how a reply has ended.
+    /// Tells each subscriber how a reply has ended.
     async fn tell(&self, head: &Head, reply: &Message) {
         let (end, unheard) = (ChatEnd::of(reply), ChatEnd::Failed(ChatFailed::unheard(reply)));
         join_all(head.listeners.keys().map(async |id| {

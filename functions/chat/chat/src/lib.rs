@@ -24,10 +24,10 @@ use utoipa::ToSchema;
 /// The endpoints of this function.
 pub type Endpoints = (SendMessage,);
 
-/// Seconds that a caller waits where `CHAT_WAIT_SECONDS` does not say: API Gateway gives up after 30.
+/// Seconds that a caller waits if `CHAT_WAIT_SECONDS` is not set. API Gateway gives up after 30.
 const WAIT_SECONDS: u64 = 25;
 
-/// First pause before the reply is looked at; each is half as long again as the one before, up to the longest.
+/// First pause before the function looks at the reply. Each pause is half as long again as the one before, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
@@ -126,9 +126,9 @@ impl Endpoint for SendMessage {
         Ok(self.start_and_watch(plan, reply, patient, request.now))
     }
 
-    /// The reply as it is by now; none where its conversation has been deleted. A function that died before it had started the worker
-    /// left it pending: it is started, and where one is at it already, it finds that out by itself. A reply that failed for a passing
-    /// reason has given its key free: another one is asked for, under the same key.
+    /// Answers with the reply as it is by now, or 404 if its conversation has been deleted. If a function died before it had started the
+    /// worker, the reply is still pending, and this one starts a worker. A second worker for the same reply finds that out by itself. A
+    /// reply that failed for a passing reason has freed its key: the function asks for another one under the same key.
     async fn repeat(&self, request: Request<'_, Self>, created: &str) -> Result<Plan<ChatAnswer>, Problem> {
         let (conversation_id, id) = created.split_once('/').ok_or_else(Problem::not_found)?;
         let reply = self.history.message(&request.caller.user_id, conversation_id, id).await?.ok_or_else(Problem::not_found)?;
@@ -155,7 +155,7 @@ impl Endpoint for SendMessage {
 }
 
 impl SendMessage {
-    /// After the commit: starts the worker of a reply that has none, and waits for it if the caller does.
+    /// Starts the worker of a reply that has none, after the commit. Waits for the reply if the caller does.
     fn start_and_watch(&self, plan: Plan<ChatAnswer>, reply: Message, patient: bool, arrived: Timestamp) -> Plan<ChatAnswer> {
         // API Gateway counts from the request's arrival; so does the wait.
         let passed = self.clock.now().duration_since(arrived).try_into().unwrap_or_default();
@@ -179,7 +179,7 @@ async fn watch(messages: &Messages, mut reply: Message, until: Instant) -> Resul
         pause = (pause * 3 / 2).min(LONGEST_PAUSE);
         match timeout_at(until, messages.get(&reply.conversation_id, &reply.id)).await {
             Ok(Ok(Some(found))) => reply = found,
-            // The reply is being written all the same: the caller learns where.
+            // The worker writes the reply all the same. The caller learns where it will be.
             Ok(Err(error)) => tracing::warn!(%error, "a reply could not be looked at"),
             Ok(Ok(None)) | Err(_) => {}
         }
@@ -201,7 +201,7 @@ fn written(reply: Message) -> Reply<ChatAnswer> {
         usage: reply.usage.unwrap_or_default(),
         cost_usd: reply.cost_usd.unwrap_or_default(),
     }))
-    // Also where an earlier request was answered that it is being written.
+    // This is 200 even if an earlier request was answered 202.
     .status(StatusCode::OK)
 }
 

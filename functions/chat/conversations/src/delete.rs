@@ -1,4 +1,4 @@
-//! `DELETE /conversations/{id}`: the conversation is gone with the answer, its messages soon after.
+//! `DELETE /conversations/{id}`: the conversation is gone when the answer is sent, and its messages soon after.
 
 use futures_util::FutureExt as _;
 use platform::audit::Note;
@@ -44,7 +44,7 @@ impl Endpoint for DeleteConversation {
         let delete = self.conversations.delete(user_id, id);
         let (worker, task) = (self.worker.clone(), SweepStart { conversation_id: Some(id.to_string()), user_id: None });
         let start = async move {
-            // The conversation is gone all the same, and the next worker sees to what this one would have.
+            // The conversation is gone all the same. The next worker does what this one would have done.
             if let Err(error) = worker.start(&task).await {
                 tracing::warn!(%error, conversation_id = task.conversation_id, "its messages are left for later");
             }

@@ -1,5 +1,5 @@
 //! `GET /conversations`, `GET|PATCH|DELETE /conversations/{id}`, `GET /conversations/{id}/export`,
-//! `GET /conversations/{id}/messages/{message_id}`: what a user and the assistant have said to each other.
+//! `GET /conversations/{id}/messages/{message_id}`: the conversations of a user with the assistant.
 
 mod delete;
 mod export;
@@ -141,11 +141,11 @@ impl Endpoint for ReadMessage {
     }
 }
 
-/// Bytes of text that replies which are being written may add to a page, unless one alone has more.
+/// Bytes of text that replies in progress may add to a page, unless one alone has more.
 const WRITTEN_BYTES: usize = 300_000;
 
-/// Gives messages that are being written the text that there is of them. Where that makes the page too long, it loses its last ones;
-/// whether it has.
+/// Fills in the text so far of messages that are being written. If that makes the page too long, the page loses its last messages. Returns
+/// whether it has lost any.
 async fn fill_in(drafts: &Drafts, page: &mut Vec<Message>) -> Result<bool, StoreError> {
     let mut bytes = 0;
     for index in 0..page.len() {

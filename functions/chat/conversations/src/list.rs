@@ -1,4 +1,4 @@
-//! `GET /conversations`: all of one's own, or those in which something was said.
+//! `GET /conversations`: all conversations of the caller, or those in which the searched words occur.
 
 use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
@@ -27,9 +27,9 @@ pub struct ListConversations {
 /// The query parameters.
 #[derive(Debug)]
 pub struct ConversationsQuery {
-    /// What is searched for; all conversations are listed without it.
+    /// The words to search for. Without them, all conversations are listed.
     pub words: Option<Words>,
-    /// Which page is wanted.
+    /// The page to return.
     pub paging: Paging,
 }
 
@@ -65,7 +65,7 @@ impl Form for ConversationsQuery {
     }
 }
 
-/// That of the search, and those of every list.
+/// The parameter of the search, and those of every list.
 impl Parameters for ConversationsQuery {
     fn parameters() -> Vec<Parameter> {
         [in_query::<Search>(), Paging::parameters()].concat()
@@ -83,7 +83,7 @@ impl Endpoint for ListConversations {
         Ok(Self { history: History::new(platform.database()?, &platform.config)?, cursors: Cursors::new(platform)? })
     }
 
-    /// A list is a page; a search reads much more, and has a limit.
+    /// A list reads one page. A search reads much more, so it has a limit.
     fn row(&self, request: &Request<'_, Self>) -> Route {
         if request.query.words.is_some() { Self::ROUTE } else { Route { limits: &[], ..Self::ROUTE } }
     }

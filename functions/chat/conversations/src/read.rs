@@ -52,7 +52,7 @@ impl Endpoint for ReadConversation {
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ConversationWithMessages>, Problem> {
         let (id, user_id) = (&request.call.path_id("id")?, &request.caller.user_id);
         let before = self.cursors.open::<String>(&request.query, user_id, request.call).await?;
-        // First: someone else's messages are not read.
+        // This comes first, so that no messages of another user are read.
         let conversation = self.history.conversation(user_id, id).await?.ok_or_else(Problem::not_found)?.into();
         let (mut messages, more) = self.history.messages(id, First::Newest, before.as_deref(), request.query.limit).await?;
         let more = fill_in(&self.drafts, &mut messages).await? || more;

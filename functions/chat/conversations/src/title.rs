@@ -1,4 +1,4 @@
-//! What its owner calls a conversation.
+//! The title that its owner gives a conversation.
 
 use platform::input::{Field, Raw};
 
@@ -11,7 +11,7 @@ pub struct Title(pub String);
 impl Field for Title {
     fn read(raw: &Raw<'_>) -> Result<Self, String> {
         let text = raw.text()?;
-        // The separators of lines and paragraphs are no control characters, and break a line all the same.
+        // The separators of lines and paragraphs are not control characters, but they break a line all the same.
         let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
         if !(1..=LONGEST).contains(&text.chars().count()) || text.trim().is_empty() || text.chars().any(breaks) {
             return Err("must be 1 to 100 characters on one line, none of them a control character".into());

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::title::Title;
 use crate::{ConversationView, PATH};
 
-/// `PATCH /conversations/{id}`. It moves the conversation nowhere in the list: nothing has been said.
+/// `PATCH /conversations/{id}`. The conversation keeps its place in the list, because nothing has been said.
 pub struct UpdateConversation {
     history: History,
     conversations: Conversations,

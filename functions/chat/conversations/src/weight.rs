@@ -1,4 +1,4 @@
-//! How many bytes messages have in the answer of a function, which can have 6 MB: its body is counted as a JSON string.
+//! Counts the bytes of messages in the answer of a function. An answer can have 6 MB, and its body is counted as a JSON string.
 
 use platform::store::Message;
 
@@ -13,7 +13,7 @@ pub fn of(message: &Message) -> usize {
     of_text(&message.text) + ENVELOPE_BYTES
 }
 
-/// Leaves out the last messages of a page that is too long for an answer; whether there were any.
+/// Leaves out the last messages of a page that is too long for an answer. Returns whether it left out any.
 pub fn cut(page: &mut Vec<Message>) -> bool {
     let (mut bytes, before) = (0, page.len());
     let fits = page.iter().take_while(|message| {
@@ -25,7 +25,8 @@ pub fn cut(page: &mut Vec<Message>) -> bool {
     page.len() < before
 }
 
-/// JSON escapes a character, and that once more where the answer is a JSON string. Markdown escapes some, and begins a line with a mark.
+/// JSON escapes a character, and escapes it again where the answer is a JSON string. Markdown escapes some characters, and begins each line
+/// with a mark.
 fn of_text(text: &str) -> usize {
     let weight = |byte| match byte {
         b'"' | b'\\' => 4,
@@ -48,7 +49,7 @@ mod tests {
         {
             let as_json = serde_json::to_string(&serde_json::to_string(text).unwrap()).unwrap();
             let as_markdown = json!(markdown::quote(text)).to_string();
-            // Quotation marks around it, and the last line's end, belong to the envelope.
+            // The envelope includes the quotation marks around the text and the end of the last line.
             assert!(of_text(text) + 8 >= as_json.len() && of_text(text) + 8 >= as_markdown.len(), "{text:?}");
         }
     }

@@ -1,6 +1,6 @@
-//! The worker that deletes what deleted conversations and accounts leave: of the one that it is started for, and of those whose
-//! own worker was not started, or did not come to its end. It can be started at any time and as often as one likes; without an
-//! id, by hand or by a schedule, it sees to what is left.
+//! The worker that deletes what deleted conversations and accounts leave. It handles the one that it is started for, and those whose own
+//! worker was not started or did not finish. You can start it at any time, as often as you like. Without an id, started by hand or by a
+//! schedule, it handles what is left.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use platform::problem::Problem;
 use platform::store::{Deleted, Remains, Sweep, Sweeps};
 use platform::worker::{Invocation, Worker};
 
-/// Milliseconds for which a sweep is left to the worker that was started for it. No request lasts as long: none that was let in
-/// while an account was there begins a conversation later.
+/// Milliseconds for which a sweep is left to the worker that was started for it. No request lasts as long. So a request that was admitted
+/// before the account was deleted begins no conversation later.
 const LEFT_FOR_MS: i64 = 60_000;
 
 /// Time before the end of the invocation in which no batch is begun.
@@ -35,7 +35,7 @@ impl Worker for SweepConversations {
         Ok(Self { sweeps: Sweeps::new(database.clone(), config)?, remains: Remains::new(database, config)?, clock: platform.clock.clone() })
     }
 
-    /// An error, also where the time is up, has Lambda start it again: it goes on where it was.
+    /// An error makes Lambda start the worker again, and so does the end of its time. It goes on where it stopped.
     async fn run(&self, start: SweepStart, invocation: Invocation) -> Result<(), Problem> {
         for (deleted, id) in [(Deleted::Conversations, start.conversation_id), (Deleted::Users, start.user_id)] {
             if let Some(id) = id
@@ -44,7 +44,7 @@ impl Worker for SweepConversations {
                 self.sweep(&sweep, &invocation).await?;
             }
         }
-        // What an account leaves are conversations.
+        // Accounts come first, because they leave conversations.
         for deleted in [Deleted::Users, Deleted::Conversations] {
             let mut after = None;
             loop {
@@ -68,7 +68,7 @@ impl SweepConversations {
         }
     }
 
-    /// Deletes the messages of a conversation. A reply that has not ended is told to stop, and the sweep stays.
+    /// Deletes the messages of a conversation. If a reply has not ended, the worker tells it to stop, and the sweep stays.
     async fn sweep_conversation(&self, sweep: &Sweep, invocation: &Invocation) -> Result<(), Problem> {
         let (mut after, mut unfinished) = (None, 0);
         loop {
@@ -87,7 +87,7 @@ impl SweepConversations {
         Ok(self.sweeps.done(sweep).await?)
     }
 
-    /// Deletes the conversations of an account. While a request may be under way that begins another, the sweep stays.
+    /// Deletes the conversations of an account. The sweep stays while a request may be under way that begins another one.
     async fn sweep_user(&self, sweep: &Sweep, invocation: &Invocation) -> Result<(), Problem> {
         let settled = self.is_left(sweep);
         while let Some(conversation) = self.remains.delete_conversation(&sweep.id, self.clock.now()).await? {

@@ -1,4 +1,5 @@
-//! `GET /usage`: what a user's replies have taken, by day or by model. One's own leaves no event; administrators see anyone's.
+//! `GET /usage`: what a user's replies have used, by day or by model. Callers who read their own usage leave no event. Administrators can
+//! read the usage of any user.
 
 mod query;
 

@@ -1,4 +1,4 @@
-//! What can be asked for.
+//! The query parameters of `GET /usage`.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;

@@ -1,5 +1,5 @@
-//! `GET /profits`: profits by company and month, filtered, sorted and in numbered pages. Warm, it costs one read and the
-//! event: the token is trusted for its lifetime.
+//! `GET /profits`: profits by company and month, filtered, sorted and in numbered pages. A warm call costs one read and the event, because
+//! the token is trusted for its lifetime.
 
 mod sort;
 
@@ -23,7 +23,7 @@ pub use sort::Sort;
 /// The endpoints of this function.
 pub type Endpoints = (ListProfits,);
 
-/// Rows that numbered pages reach: beyond, a client should filter.
+/// Rows that numbered pages reach. To see rows beyond them, a client should filter.
 const REACH: u64 = 10_000;
 
 /// Rows of a page, unless the caller says otherwise.
@@ -126,7 +126,7 @@ impl Form for ProfitsQuery {
 }
 
 impl ProfitsQuery {
-    /// What was asked for, for the audit trail.
+    /// The query, as a note for the audit log.
     fn note(&self) -> Note {
         let note = Note::default().detail("page", self.page).detail("size", self.size).detail("sort", self.sort.to_string());
         let note = self.company.iter().fold(note, |note, company| note.detail("company", company.to_string()));

@@ -6,7 +6,7 @@ use std::fmt;
 use platform::input::{Field, Raw};
 use platform::store::Profit;
 
-/// Any of the fields, each once, and each either way.
+/// Any of the fields, each at most once, and each in either direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sort(Vec<Term>);
 
@@ -24,8 +24,8 @@ enum Column {
 }
 
 impl Sort {
-    /// Sorts the rows, which come in order of company, year and month: the sort is stable, so what is not named keeps
-    /// that order.
+    /// Sorts the rows, which come in order of company, year and month. The sort is stable, so the fields that are not named keep that
+    /// order.
     pub fn apply(&self, rows: &mut [Profit]) {
         rows.sort_by(|a, b| self.0.iter().map(|term| term.compare(a, b)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal));
     }

@@ -1,4 +1,4 @@
-//! `auth.renew`: a connection ends an hour after the token it came with has expired, unless a newer one takes its place.
+//! `auth.renew`: gives a connection a newer token. Otherwise it ends an hour after the token that it came with has expired.
 
 use futures_util::FutureExt as _;
 use platform::clock::rfc3339_ms;
@@ -56,7 +56,7 @@ impl Action for Renew {
 
     async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<Renewed>>, Problem> {
         let (identity, claims) = self.tokens.verify(&message.body.token).await?;
-        // Who a connection belongs to does not change: it may be listening to what is theirs.
+        // The owner of a connection does not change, because it may be subscribed to the owner's data.
         if identity.user_id != message.caller.user_id || identity.session_id != message.caller.session_id {
             return Err(Problem::invalid_token());
         }

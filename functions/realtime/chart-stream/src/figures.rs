@@ -1,5 +1,5 @@
-//! The figures of a frame. They follow from the chart, the number of the frame and the subscription alone, in whole
-//! numbers, so that every machine makes the same bytes.
+//! The figures of a frame. They depend only on the chart, the number of the frame and the subscription. They are computed in whole numbers,
+//! so that every machine makes the same bytes.
 
 use platform::domain::ChartType;
 use serde::Serialize;
@@ -10,11 +10,11 @@ const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Au
 
 /// Smallest figure in cents.
 const LOWEST: u32 = 5_000_000;
-/// Between the smallest and the largest figure, in cents.
+/// Difference between the smallest and the largest figure, in cents.
 const SPAN: u32 = 20_000_000;
 /// Frames from one turn of a curve to the next.
 const TURN: u32 = 8;
-/// What a figure may stray from its curve in either direction, in cents.
+/// The most that a figure may stray from its curve in either direction, in cents.
 const STRAY: u32 = 200_000;
 /// The whole in hundredths of a percent.
 const WHOLE: u64 = 10_000;
@@ -74,17 +74,17 @@ pub fn figures(chart_type: ChartType, sequence: u64, subscription_id: &str) -> F
     }
 }
 
-/// A point of a curve: straight lines between turns that hashes choose, and a little beside them.
+/// A point of a curve: straight lines between turns that hashes choose, plus a small deviation.
 fn cents(seed: u64, curve: u64, at: u64) -> u32 {
     let turn = |number: u64| pick(seed, curve, number, SPAN);
     let (number, step) = (at / u64::from(TURN), u32::try_from(at % u64::from(TURN)).unwrap_or(0));
     let on_curve = turn(number) / TURN * (TURN - step) + turn(number + 1) / TURN * step;
-    // Another range of curves, so that a figure's straying has nothing to do with its turns.
+    // Another range of curves, so that the deviation does not depend on the turns.
     let beside = pick(seed, curve + 100, at, 2 * STRAY);
     LOWEST + (on_curve + beside).saturating_sub(STRAY).min(SPAN)
 }
 
-/// Each part's share of the whole in hundredths of a percent. What rounding leaves over goes to those that lost most.
+/// Each part's share of the whole in hundredths of a percent. The remainder goes to the parts that lost most by rounding.
 fn shares(parts: &[u32]) -> Vec<u32> {
     let total = parts.iter().map(|part| u64::from(*part)).sum::<u64>().max(1);
     let exact: Vec<_> = parts.iter().map(|part| u64::from(*part) * WHOLE).collect();
@@ -132,7 +132,7 @@ mod tests {
         }
         let Figures::Points(points) = figures(ChartType::Bar, 1, ID) else { panic!("bars are points") };
         let bytes = serde_json::to_string(&points).unwrap();
-        // As every version has to make it.
+        // Every version has to make these bytes.
         let expected = r#"[{"label":"Alpha","value":162957.81},{"label":"Beta","value":132390.11},{"label":"Gamma","value":219451.44},{"label":"Delta","value":91770.26},{"label":"Epsilon","value":207916.74}]"#;
         assert_eq!(bytes, expected);
     }

@@ -1,4 +1,4 @@
-//! The worker behind a chart subscription: sends its frames, evenly spaced, until somebody or something ends it.
+//! The worker behind a chart subscription. It sends frames, evenly spaced, until the client or the service ends the stream.
 
 mod figures;
 mod messages;
@@ -63,14 +63,14 @@ impl Worker for ChartStream {
 }
 
 impl ChartStream {
-    /// Leaves nothing behind, and tells a client that is still there.
+    /// Gives the subscription up, and tells a client that is still there.
     async fn end(&self, peer: Peer<'_>, held: &Subscription, end: End) -> Result<(), Problem> {
         tracing::info!(subscription_id = held.subscription_id, ?end, "a stream has ended");
         if end == End::NotOurs {
             return Ok(());
         }
         let given_up = self.subscriptions.give_up(held).await;
-        // Where the store does not answer, the client learns of it all the same: nobody streams any more.
+        // If the store does not answer, the client is told all the same, because no worker streams any more.
         if let End::Told(reason) = end
             && !matches!(given_up, Ok(false))
         {
@@ -79,7 +79,7 @@ impl ChartStream {
         Ok(given_up.map(drop)?)
     }
 
-    /// Tells a client that its stream is over, and closes the connection if its session is.
+    /// Tells a client that its stream is over. Closes the connection if its session has ended.
     async fn tell(&self, peer: Peer<'_>, subscription_id: &str, reason: Reason) {
         let told = self.sender.post(peer, None, &Ended { subscription_id: subscription_id.to_owned(), reason }).await;
         let closed = if reason == Reason::SessionEnded { self.sender.close(peer.connection_id).await } else { Ok(()) };

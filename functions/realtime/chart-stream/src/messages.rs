@@ -1,4 +1,4 @@
-//! What a stream sends.
+//! The messages that a stream sends.
 
 use platform::domain::ChartType;
 use platform::socket::ServerMessage;
@@ -61,7 +61,7 @@ impl ServerMessage for Ended {
     const TYPE: &'static str = "charts.ended";
 }
 
-/// The frame that a subscription stands at: the same one whoever makes it.
+/// The current frame of a subscription. Every worker makes the same one.
 impl From<&Subscription> for Data {
     fn from(held: &Subscription) -> Self {
         let (points, slices) = match figures(held.chart_type, held.sequence, &held.subscription_id) {

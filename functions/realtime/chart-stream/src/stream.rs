@@ -14,20 +14,20 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use crate::ChartStream;
 use crate::messages::{Data, Reason};
 
-/// How long before Lambda ends the worker its stream ends itself.
+/// The stream ends itself this long before Lambda ends the worker.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// How long a connection is believed to be allowed, and a stream to be the worker's own: one of four frames a second need
-/// not ask as often, one of a frame a minute has to ask in between, so that a worker does not outlive its stream for long.
+/// How long the worker relies on a check that the connection is allowed and the stream is still its own. A stream of four frames a second
+/// need not check as often. A stream of one frame a minute has to check in between, so that its worker does not outlive it for long.
 const BELIEVED_FOR: Duration = Duration::from_secs(5);
 
 /// Failures in a row after which a stream ends.
 const FAILURES: u32 = 10;
 
-/// How a stream is over.
+/// How a stream has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// Another worker has it, or nobody wants it any more.
+    /// Another worker has it, or its subscription is gone.
     NotOurs,
     /// The client has gone.
     Gone,
@@ -39,16 +39,16 @@ pub enum End {
 pub struct Stream<'a> {
     worker: &'a ChartStream,
     peer: Peer<'a>,
-    /// As of the last frame that was begun.
+    /// The subscription as of the last frame that was begun.
     held: Subscription,
-    /// Whether that frame has yet to be sent, as far as is known.
+    /// Whether that frame still has to be sent, as far as is known.
     unsent: bool,
     admitted_at: Option<Instant>,
 }
 
 impl<'a> Stream<'a> {
-    /// A stream to a connection, of which nothing has been asked yet. One that goes on at another pace begins with the frame
-    /// that its former worker had begun, and may not have sent: it comes twice, the same bytes, rather than not at all.
+    /// A stream to a connection that has not been checked yet. A stream that changes its pace begins with the last frame of its former
+    /// worker, which may not have sent it. The client may get that frame twice, with the same bytes, rather than not at all.
     pub fn new(worker: &'a ChartStream, peer: Peer<'a>, held: Subscription) -> Self {
         let unsent = held.sequence > 0;
         Self { worker, peer, held, unsent, admitted_at: None }
@@ -56,8 +56,8 @@ impl<'a> Stream<'a> {
 
     /// Sends frames until the stream is over.
     pub async fn run(mut self, invocation: &Invocation) -> End {
-        // The first frame goes at once. After one that a former worker may be sending too, the next waits for a whole period,
-        // which lets the former worker's arrive before it.
+        // The first frame goes at once. If a former worker may be sending it too, the next frame waits for a whole period. So the former
+        // worker's frame arrives before it.
         let mut ticks = interval(Duration::from_millis(self.held.interval_ms));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut deadline = pin!(sleep(invocation.remaining().saturating_sub(MARGIN)));
@@ -83,8 +83,8 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Begins a frame if one is due, or takes the one that could not be sent, and sends it, if the stream is still the
-    /// worker's own: the frame of one who is not would come after those of the next.
+    /// Begins a frame if one is due, or takes the one that could not be sent. It sends the frame if the stream is still the worker's own.
+    /// Otherwise the frame would come after those of the next worker.
     async fn go_on(&mut self, due: bool) -> Result<ControlFlow<End>, Problem> {
         let ChartStream { presence, subscriptions, sender, clock } = self.worker;
         if self.admitted_at.is_none_or(|at| at.elapsed() >= BELIEVED_FOR) {

@@ -1,4 +1,4 @@
-//! `charts.subscribe` and `charts.unsubscribe`: begin a stream of frames, change its pace, end it.
+//! `charts.subscribe` begins a stream of frames or changes its pace. `charts.unsubscribe` ends it.
 
 mod subscribe;
 mod unsubscribe;

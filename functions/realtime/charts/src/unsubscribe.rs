@@ -13,7 +13,7 @@ use platform::store::{SubscriptionState, Subscriptions};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The action. Unsubscribing twice, or from nothing, is as good as once.
+/// The action. It is idempotent, and it succeeds without a subscription too.
 pub struct Unsubscribe {
     subscriptions: Subscriptions,
 }
@@ -61,7 +61,7 @@ impl Action for Unsubscribe {
         let connection = message.connection;
         let end = self.subscriptions.end(&connection.connection_id, chart_type, seq, connection.expires_at);
         let subscriptions = self.subscriptions.clone();
-        // The condition fails for a newer message alone.
+        // Only a newer message makes the condition fail.
         let overtaken = move |found: Option<_>| {
             async move {
                 let found = found.map(|item| subscriptions.read(item)).transpose()?;

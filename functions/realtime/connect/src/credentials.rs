@@ -1,4 +1,4 @@
-//! Who opens a connection: a ticket, or an access token in one of the places where a client can put one.
+//! Identifies the caller of `$connect` by a ticket, or by an access token in one of the places where a client can put one.
 
 use http::header;
 use jiff::Timestamp;
@@ -14,27 +14,27 @@ use platform::tokens::AccessTokens;
 /// The subprotocol that is spoken.
 pub const PROTOCOL: &str = "tally.v1";
 
-/// Prefix of the subprotocol that is not one: browsers can send a token in no other header.
+/// Prefix of a subprotocol that carries a token and is not a real one: browsers can send a token in no other header.
 const BEARER_PROTOCOL: &str = "bearer.";
 
-/// Finds out who opens a connection.
+/// Identifies the caller that opens a connection.
 pub struct Credentials {
     tokens: AccessTokens,
     tickets: Tickets,
     query_token: bool,
 }
 
-/// Who may open a connection, as far as their credential says: the session is read after that.
+/// The caller that may open a connection, according to the credential. The session is read after that.
 pub struct Admission {
-    /// Who.
+    /// The caller.
     pub identity: Identity,
-    /// Seconds since 1970 when the token, or the one that the ticket was asked for with, expires.
+    /// When the token expires, seconds since 1970. For a ticket, this is the expiry of the token that asked for it.
     pub token_exp: i64,
-    /// What uses the ticket up, where one was sent.
+    /// The write that uses the ticket up, if one was sent.
     pub spend: Option<Write>,
 }
 
-/// What was sent.
+/// The credential that was sent.
 #[derive(Debug, PartialEq, Eq)]
 enum Credential<'a> {
     Ticket(&'a str),

@@ -89,7 +89,7 @@ impl Connect {
         if let Asked { connection, chart: Some(chart), .. } = asked {
             let passage = Passage { action: routes::CHARTS_SUBSCRIBE.audit, claim: None, ..*passage };
             let plan = self.charts.subscribe(&connection, chart, None, Announce::Worker, now);
-            // The connection has been committed and is good without the chart, which can be subscribed to again.
+            // The connection has been committed and works without the chart. The client can subscribe to the chart again.
             if let Err(problem) = self.gate.commit(plan, caller, &passage).await {
                 tracing::error!(code = %problem.code, connection_id = connection.connection_id, "a chart was not subscribed to");
             }
@@ -97,7 +97,7 @@ impl Connect {
         Ok(reply)
     }
 
-    /// Who asks for a connection: from where, and with what.
+    /// Checks the origin of a request for a connection, and its credential.
     async fn admit(&self, call: &Call, now: Timestamp) -> Result<Admission, Problem> {
         let allowed = |origin: &HeaderValue| self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes());
         if !call.headers.get_all(header::ORIGIN).iter().all(allowed) {
@@ -106,7 +106,7 @@ impl Connect {
         self.credentials.judge(call, now).await
     }
 
-    /// What is asked for, and the session that it is asked for in, if its user may open one more.
+    /// Reads the request and its session, and checks that its user may open one more connection.
     async fn ask(
         &self,
         call: &Call,
@@ -119,11 +119,11 @@ impl Connect {
         let limits: &[&[Policy]] = match &query {
             Ok(ConnectQuery { chart: Some(_) }) => &[Self::ROUTE.limits, routes::CHARTS_SUBSCRIBE.limits],
             Ok(ConnectQuery { chart: None }) => &[Self::ROUTE.limits],
-            // What is not valid counts nowhere.
+            // An invalid request counts against no limit.
             Err(_) => &[],
         };
         let limits = limits.concat();
-        // Side by side: that an attempt in a session that has ended is counted harms no other user.
+        // Both run side by side. An attempt counts even if its session has ended, which harms no other user.
         let count = self.gate.count(&limits, caller, None, passage);
         let (session, counted) = join(self.sessions.get(&identity.session_id), count).await;
         let session = session?.filter(|session| session.holds(&identity, passage.now)).ok_or_else(Problem::invalid_token)?;

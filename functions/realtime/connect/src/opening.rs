@@ -1,8 +1,8 @@
-//! Opens a connection, which takes a place among those that its session may have.
+//! Opens a connection, which takes one of the places that its session has.
 //!
-//! The session's item has the list of them, so that their number is a condition of the write that opens one more.
-//! `$disconnect` takes a connection off the list, but API Gateway does not promise to call it: where the list is full,
-//! `@connections` is asked which of them are still there.
+//! The session's item lists its connections, so their number is a condition of the write that opens one more. `$disconnect` takes a
+//! connection off the list, but API Gateway does not promise to call it. If the list is full, the function asks `@connections` which of
+//! them are still there.
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
@@ -31,15 +31,15 @@ pub struct Opening {
 pub struct Asked {
     /// The connection.
     pub connection: Connection,
-    /// What uses its ticket up, where it came with one.
+    /// The write that uses its ticket up, if it came with one.
     pub spend: Option<Write>,
-    /// The subprotocol that is spoken, where the client offers one.
+    /// The subprotocol to speak, if the client offers one.
     pub protocol: Option<&'static str>,
-    /// A chart that is subscribed to at once.
+    /// A chart to subscribe to at once.
     pub chart: Option<(ChartType, Interval)>,
 }
 
-/// What the event of a connection says.
+/// The note of a connection's event.
 pub fn note(connection_id: &str) -> Note {
     Note::action("ws.connect").resource("connection", connection_id)
 }
@@ -55,8 +55,8 @@ impl Opening {
         })
     }
 
-    /// The connection and its place, if its session stands and has one to give. Boxed, because a session that has changed
-    /// since it was read leads back here.
+    /// The connection and its place, if its session is valid and has a place left. The future is boxed, because it calls this function
+    /// again if the session has changed since it was read.
     pub fn plan(self, asked: Asked, session: Option<Session>, now: Timestamp) -> BoxFuture<'static, Result<Plan<()>, Problem>> {
         async move {
             let Some(session) = session.filter(|session| session.holds(&asked.connection.identity, now)) else {
@@ -74,7 +74,7 @@ impl Opening {
             let note = note(&asked.connection.connection_id);
             let mut plan = Plan::reply(reply).note(note).write(self.connections.open(&asked.connection)?);
             if let Some(spend) = &asked.spend {
-                // A plan of its own, so that the refusal leaves no event of this connection.
+                // The refusal is a plan of its own, so that it leaves no event of this connection.
                 plan = plan.write_or_replan(spend.clone(), Box::new(|_| async { Err(Problem::invalid_ticket()) }.boxed()));
             }
             let place = self.sessions.take_place(&asked.connection, &ended, now);
@@ -92,8 +92,8 @@ impl Opening {
         .boxed()
     }
 
-    /// Connections of a session that take a place and are no more: none that has outlived every connection, and where that
-    /// does not make room, none that `@connections` does not know.
+    /// Connections of a session that have ended but still take a place. These are the ones that are older than a connection can be. If that
+    /// does not make room, those that `@connections` does not know are added.
     async fn ended(&self, session: &Session, now: Timestamp) -> Vec<String> {
         let listed = session.connections.iter().map(|(id, opened)| Peer { connection_id: id, connected_at: *opened });
         let (outlived, rest): (Vec<_>, Vec<_>) = listed.partition(|peer| Connection::expiry(peer.connected_at) <= now.as_second());

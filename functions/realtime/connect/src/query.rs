@@ -3,7 +3,7 @@
 use platform::domain::{ChartType, Interval};
 use platform::input::{Fields, Form};
 
-/// What can be asked for while connecting.
+/// The parameters that a client can send while connecting.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConnectQuery {
     /// A chart to subscribe to at once.
@@ -12,7 +12,7 @@ pub struct ConnectQuery {
 
 impl Form for ConnectQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
-        // Who calls has been found out by now; what is left is to know these names.
+        // The caller is known by now. The form only has to know these names.
         let (ticket, token) = (fields.optional::<String>("ticket"), fields.optional::<String>("token"));
         let chart_type = fields.optional("chart_type");
         let interval = fields.optional("interval_ms");

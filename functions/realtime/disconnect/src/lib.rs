@@ -1,6 +1,6 @@
-//! `$disconnect`: forgets a connection that has ended and its subscriptions, whose workers stop when they find them gone,
-//! and gives its place to others. API Gateway calls it when it can; what it misses expires, and a place that somebody
-//! needs is looked at before they are refused.
+//! `$disconnect`: deletes a connection that has ended and its subscriptions, and frees its place. The workers of these subscriptions stop
+//! when they find them gone. API Gateway calls this function when it can. The connections that it misses expire. If a session has no place
+//! left, `$connect` checks its places before it refuses a client.
 
 use platform::config::ConfigError;
 use platform::plan::Reply;

@@ -1,4 +1,4 @@
-//! `$default`: messages that no other route takes, as our own `unknown_action`, or as what is wrong with them.
+//! `$default`: answers messages that no other route takes with our own `unknown_action`, or with what is wrong with them.
 
 use platform::config::ConfigError;
 use platform::input::{Fields, Form};
@@ -11,7 +11,7 @@ use platform::socket::{Action, Message};
 /// The action.
 pub struct UnknownAction;
 
-/// Members of an action that is not known are neither right nor wrong.
+/// Members of an unknown action are neither right nor wrong.
 pub struct Anything;
 
 impl Form for Anything {

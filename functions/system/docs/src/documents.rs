@@ -1,4 +1,4 @@
-//! `GET /openapi.json` and `GET /asyncapi.json`. Both are made from the tables of routes and the types; tests keep them so.
+//! `GET /openapi.json` and `GET /asyncapi.json`. Both are made from the tables of routes and the types, and tests keep them up to date.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
 
-/// The server's URL in docs/api/openapi.json: that of the local stack. Each deployment puts its own in this place.
+/// The server's URL in docs/api/openapi.json: that of the local stack. Each deployment replaces it with its own.
 pub const SERVER_URL: &str = "http://127.0.0.1:8787";
 
 /// `GET /openapi.json`.

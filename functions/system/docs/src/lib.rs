@@ -1,4 +1,4 @@
-//! `GET /` and the documentation. Every file of it is inside the binary: the page loads nothing from anywhere else.
+//! `GET /` and the documentation. Every file of it is inside the binary, so the page loads nothing from other servers.
 
 mod documents;
 mod metadata;

@@ -1,4 +1,4 @@
-//! `GET /.well-known/oauth-authorization-server`: what an OAuth 2.0 client has to know of this server (RFC 8414).
+//! `GET /.well-known/oauth-authorization-server`: the metadata of this server for OAuth 2.0 clients (RFC 8414).
 
 use http::header;
 use platform::config::{Config, ConfigError};

@@ -20,11 +20,11 @@ const REDOC_PAGE: &str = include_str!("redoc.html");
 /// `redoc.standalone.js` of the npm package `redoc` (MIT), compressed by gzip: 0.3 MB instead of 1.1.
 const REDOC: &[u8] = include_bytes!("../vendor/redoc.standalone.js.gz");
 
-/// Scripts, styles and requests of this origin alone. Both pages style elements inline and draw `data:` images.
+/// Allows scripts, styles and requests of this origin alone. Both pages style elements inline and draw `data:` images.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                            font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// `ReDoc` besides searches in a worker that it makes itself.
+/// `ReDoc` also searches in a worker that it makes itself.
 const REDOC_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                             font-src 'self'; connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; \
                             frame-ancestors 'none'";

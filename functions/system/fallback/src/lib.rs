@@ -1,4 +1,4 @@
-//! `$default`: what no other route answers, as our own 405 (the path exists) or 404.
+//! `$default`: answers requests that no other route takes with our own 405 (the path exists) or 404.
 
 use platform::config::ConfigError;
 use platform::http::{Endpoint, Request};

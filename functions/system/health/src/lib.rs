@@ -1,4 +1,4 @@
-//! `GET /health`: alive. Touches nothing, so that it says nothing about anything but itself.
+//! `GET /health`: the function is alive. It calls no other service, so it says nothing about anything but itself.
 
 use platform::config::ConfigError;
 use platform::http::{Endpoint, Request};

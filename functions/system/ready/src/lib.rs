@@ -1,4 +1,4 @@
-//! `GET /ready`: whether what the API stands on answers.
+//! `GET /ready`: whether the services that the API depends on answer.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 /// The endpoints of this function.
 pub type Endpoints = (ReadReadiness,);
 
-/// How long a part may take to answer: whoever asks whether we are ready does not wait for long either.
+/// How long a part may take to answer. A client that asks for readiness does not wait for long either.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The endpoint.
@@ -110,7 +110,7 @@ impl Endpoint for ReadReadiness {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Readiness>, Problem> {
-        // One item says whether the table answers and what it knows of the assistant.
+        // One item says whether the table answers, and what it knows of the assistant.
         let (outage, secret) = (self.outages.current(request.now), self.secrets.get(&self.secret_arn));
         let ((dynamodb, outage), (secrets, _)) = tokio::join!(check(outage), check(secret));
         let assistant = outage.map(Assistant::from);
@@ -132,15 +132,15 @@ impl From<Option<Outage>> for Assistant {
     }
 }
 
-/// Whether other functions can start with what the deployment is set to, by their own parsers. This one starts all the same: it has to
-/// say so.
+/// Whether other functions can start with the deployment's settings, according to their own parsers. This function starts all the same,
+/// because it has to report it.
 fn settings(config: &Config) -> Status {
     let parsed = [Limits::from_config(config).map(drop), assistant::check(config)];
     let refused = parsed.into_iter().filter_map(Result::err).inspect(|error| tracing::error!(%error, "a function cannot start"));
     if refused.count() == 0 { Status::Ok } else { Status::Failing }
 }
 
-/// How a part is, and what it answers.
+/// The state of a part, and its answer.
 async fn check<T, E: std::fmt::Display>(part: impl Future<Output = Result<T, E>>) -> (Check, Option<T>) {
     let since = Instant::now();
     let answer = match timeout(PATIENCE, part).await {

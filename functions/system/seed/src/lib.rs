@@ -1,5 +1,5 @@
-//! What a new deployment starts with: the sample profits, and where `SEED_DEMO_USERS` is on two users to try it with.
-//! It is run at every local start, and by ops on demand; running it again changes nothing.
+//! Fills a new deployment with the sample profits. If `SEED_DEMO_USERS` is on, it adds two users to try the deployment with. It runs at
+//! every local start, and ops run it on demand. Running it again changes nothing.
 
 mod profits;
 mod users;
@@ -28,7 +28,7 @@ pub struct Seed {
 }
 
 impl Worker for Seed {
-    /// Nothing in it is looked at.
+    /// The worker does not read it.
     type Payload = HashMap<String, serde::de::IgnoredAny>;
     type Output = ();
 
@@ -52,13 +52,13 @@ impl Worker for Seed {
         for demo in users::DEMO.iter().filter(|_| self.demo_users) {
             let passage =
                 Passage { context: &context, now: self.clock.now(), since: Instant::now(), action: Some(demo.action), claim: None };
-            // Whoever has the name or the address keeps it.
+            // An account that has the name or the address keeps it.
             if self.users.find(demo.username).await?.is_some() || self.users.find(demo.email).await?.is_some() {
                 continue;
             }
             let plan = demo.plan(&self.users, self.hasher, passage.now).await;
             match self.gate.commit(plan, None, &passage).await {
-                // Taken meanwhile: the same.
+                // Another call took it meanwhile, with the same result.
                 Err(problem) if problem.code != Code::AccountExists => return Err(problem),
                 _ => {}
             }

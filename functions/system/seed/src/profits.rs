@@ -9,7 +9,7 @@ const YEARS: std::ops::RangeInclusive<u64> = 2022..=2023;
 /// 50,000.00 to 250,000.00, in hundredths.
 const CENTS: std::ops::RangeInclusive<i64> = 5_000_000..=25_000_000;
 
-/// Any other would do as well, but the figures are known by now.
+/// Any other seed would do as well, but the figures are known by now.
 const SEED: u64 = 2022;
 
 /// 120 rows: five companies, each month of two years.

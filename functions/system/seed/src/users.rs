@@ -1,4 +1,4 @@
-//! Two users to try a deployment with. Their passwords are public: never where real data is.
+//! Two users to try a deployment with. Their passwords are public, so never create them where real data is.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub struct DemoUser {
     pub email: &'static str,
     password: &'static str,
     roles: &'static [Role],
-    /// Audit action of their making.
+    /// Audit action of their creation.
     pub action: &'static str,
 }
 
@@ -33,7 +33,7 @@ pub const DEMO: &[DemoUser] = &[
 ];
 
 impl DemoUser {
-    /// The account, its claims and its event; refused where someone else has made it meanwhile.
+    /// The account, its claims and its event. Refused if another call has created it meanwhile.
     pub async fn plan(&self, users: &Users, hasher: Hasher, now: Timestamp) -> Result<Plan<()>, Problem> {
         let internal = |_| Problem::internal();
         let (username, email): (Username, Email) = (self.username.parse().map_err(internal)?, self.email.parse().map_err(internal)?);

@@ -1,4 +1,4 @@
-//! What the endpoints answer with: JSON, and errors in the shapes that AWS's SDKs read.
+//! Answers of the endpoints: JSON, and errors in the shapes that AWS's SDKs read.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -12,7 +12,7 @@ pub(super) type Answer = Response<Full<Bytes>>;
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
-/// `body` with a request id, as every AWS answer has one.
+/// Answers with `body` and a request id, as every AWS answer has one.
 pub(super) fn answer(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;

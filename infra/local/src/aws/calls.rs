@@ -1,23 +1,23 @@
-//! The log of AWS calls, with which tests count a request's round trips.
+//! The log of AWS calls. Tests use it to count a request's round trips.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Calls kept; older ones are forgotten.
+/// Maximum number of calls in the log. Older ones are dropped.
 const CAPACITY: usize = 10_000;
 
 /// Every AWS call since the start or the last [`CallLog::clear`], oldest first, at most the last 10,000.
 #[derive(Debug, Clone, Default)]
 pub struct CallLog(Arc<Mutex<VecDeque<Call>>>);
 
-/// One call: a batch or a transaction is one.
+/// One call. A batch or a transaction counts as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// The service called.
     pub service: Service,
     /// The operation as AWS names it, `PutItem`, `GetSecretValue`, `Invoke`, `PostToConnection`.
     pub operation: String,
-    /// What it touches: table names (each once, in the request's order), a secret, a function, a connection id or recipients.
+    /// The targets of the call: table names (each once, in the request's order), a secret, a function, a connection id or recipients.
     pub targets: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ impl CallLog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// Forgets the calls so far.
+    /// Empties the log.
     pub fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

@@ -1,4 +1,4 @@
-//! API Gateway's `@connections`: posts to WebSocket connections, closes them and tells their state.
+//! API Gateway's `@connections`: posts messages to WebSocket connections, closes connections and returns their state.
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
@@ -11,7 +11,7 @@ use crate::websocket_api::{ConnectionStatus, Connections, Gone};
 /// Largest message in bytes.
 const MESSAGE_LIMIT: usize = 128 * 1024;
 
-/// The API of the stack's WebSocket API, if it has one.
+/// The API for the connections of the stack's WebSocket API, if the stack has one.
 pub(super) struct ConnectionsApi {
     connections: Option<Connections>,
 }
@@ -21,7 +21,7 @@ impl ConnectionsApi {
         Self { connections }
     }
 
-    /// Answers `/{stage}/@connections/{id}`, or without the stage, as under a domain of one's own.
+    /// Answers `/{stage}/@connections/{id}`. The stage may be missing, as under a custom domain.
     pub(super) async fn answer(&self, method: &Method, stage: Option<&str>, id: &str, data: Bytes, calls: &CallLog) -> Answer {
         let operation = match *method {
             Method::POST => "PostToConnection",

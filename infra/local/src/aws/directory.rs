@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::AwsError;
 
-/// An open state directory. The database notices no second process on its file and would serve it stale metadata,
-/// so the directory is locked until this is dropped.
+/// An open state directory. The database does not notice a second process on its file and would serve it stale metadata. So the directory
+/// is locked until this is dropped.
 #[derive(Debug)]
 pub(super) struct StateDirectory {
     path: PathBuf,
@@ -15,7 +15,7 @@ pub(super) struct StateDirectory {
 }
 
 impl StateDirectory {
-    /// Creates the directory if need be, for its owner alone, and locks it.
+    /// Creates the directory if it is missing, for its owner alone, and locks it.
     pub(super) fn open(path: PathBuf) -> Result<Self, AwsError> {
         create_private_directory(&path).map_err(unusable(&path))?;
         let lock_path = path.join("lock");
@@ -27,14 +27,14 @@ impl StateDirectory {
         }
     }
 
-    /// The database's file. `SQLite` keeps to the permissions of the file that it finds, also for the logs that it puts beside it.
+    /// Path of the database's file. `SQLite` keeps the permissions of an existing file, also for the logs that it puts beside it.
     pub(super) fn database(&self) -> Result<PathBuf, AwsError> {
         let path = self.path.join("dynamodb.sqlite");
         open_private_file(&path).map_err(unusable(&path))?;
         Ok(path)
     }
 
-    /// The secrets' file.
+    /// Path of the secrets' file.
     pub(super) fn secrets(&self) -> PathBuf {
         self.path.join("secrets.json")
     }
@@ -45,7 +45,7 @@ impl StateDirectory {
     }
 }
 
-/// The directory of logs in the state directory `path`, both created if need be. Logs are written before the tables are opened.
+/// The directory of logs in the state directory `path`. Both are created if missing, because logs are written before the tables are opened.
 pub(crate) fn log_directory(path: &Path) -> Result<PathBuf, AwsError> {
     let logs = path.join("logs");
     for directory in [path, &logs] {
@@ -54,12 +54,12 @@ pub(crate) fn log_directory(path: &Path) -> Result<PathBuf, AwsError> {
     Ok(logs)
 }
 
-/// The error about a path of the state directory.
+/// Makes the error for a path of the state directory.
 pub(super) fn unusable(path: &Path) -> impl FnOnce(io::Error) -> AwsError + use<'_> {
     |source| AwsError::Directory { path: path.to_owned(), source }
 }
 
-/// Creates a directory for its owner alone. One that exists keeps its permissions: it may hold what is none of ours.
+/// Creates a directory for its owner alone. An existing one keeps its permissions, because it may contain files of other programs.
 pub(super) fn create_private_directory(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The services behind the listener: each request goes to the one it is for.
+//! The services behind the listener. Each request goes to its service.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::secrets::Secrets;
 /// Largest request of any service: DynamoDB's.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
-/// Everything that answers.
+/// All services behind the listener.
 pub(super) struct Endpoints {
     pub(super) guard: Guard,
     pub(super) calls: CallLog,
@@ -54,7 +54,7 @@ impl Endpoints {
                 _ => {}
             }
         }
-        // Decoded one by one: a connection id or an ARN may hold a slash.
+        // Decode each segment by itself: a connection id or an ARN may contain a slash.
         let segments: Vec<_> = request.uri.path().split('/').map(|segment| percent_decode_str(segment).decode_utf8_lossy()).collect();
         match segments.iter().map(AsRef::as_ref).collect::<Vec<_>>()[..] {
             ["", "2015-03-31", "functions", function, "invocations"] => {

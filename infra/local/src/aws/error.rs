@@ -4,10 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Why the AWS endpoints could not be started, as a sentence that says what to do.
+/// Why the AWS endpoints could not be started. The text also says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum AwsError {
-    /// The listener could be reached from elsewhere.
+    /// Other machines could reach the listener.
     #[error("the AWS endpoints are for this machine alone and {0} is not: bind them to 127.0.0.1")]
     NotLoopback(SocketAddr),
     /// The listener's own address can't be read.
@@ -21,7 +21,7 @@ pub enum AwsError {
     Directory {
         /// The directory or file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// `secrets.json` does not hold secrets.
@@ -29,21 +29,21 @@ pub enum AwsError {
     Secrets {
         /// The file.
         path: PathBuf,
-        /// What is wrong with its content.
+        /// The error in its content.
         source: serde_json::Error,
     },
     /// The database can't be opened.
     #[error("the database can't be opened ({0}): remove the state directory, or choose another with --state")]
     Database(String),
-    /// The template's table is not one that DynamoDB would create.
+    /// DynamoDB would not create the template's table.
     #[error("table {table} can't be created or used: {reason}")]
     Table {
         /// Table name.
         table: String,
-        /// What the database said.
+        /// The database's error.
         reason: String,
     },
-    /// The table is kept with keys that the template no longer gives it.
+    /// The stored table has keys that the template no longer gives it.
     #[error(
         "table {table} is kept with another {what} than the template gives it: remove the state directory, or choose another with --state"
     )]

@@ -1,5 +1,5 @@
-//! Who may call: only the functions of this stack. A page in a browser, another program of this machine and a name
-//! that someone points at 127.0.0.1 are turned away, each by one of the checks.
+//! Admits only the functions of this stack. Its checks refuse a page in a browser, another program of this machine, and a DNS name that
+//! leads to 127.0.0.1.
 
 use std::net::SocketAddr;
 
@@ -15,14 +15,14 @@ use super::error::AwsError;
 /// Credentials that admit to the endpoints.
 #[derive(Clone)]
 pub struct Credentials {
-    /// What a request must name in its `Authorization` header, and therefore a secret here.
+    /// A request must name it in its `Authorization` header. So it is a secret here.
     pub access_key_id: String,
-    /// What SDKs sign with; signatures are not verified.
+    /// SDKs sign with it. Signatures are not verified.
     pub secret_access_key: String,
 }
 
 impl Credentials {
-    /// Credentials that nobody can guess.
+    /// Makes credentials that can't be guessed.
     pub fn random() -> Self {
         let mut source = rand::rng();
         Self { access_key_id: Alphanumeric.sample_string(&mut source, 32), secret_access_key: Alphanumeric.sample_string(&mut source, 40) }
@@ -35,7 +35,7 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// The checks that every request passes before anything else of it is looked at.
+/// The checks that every request must pass before any other part of it is read.
 #[derive(Debug)]
 pub(super) struct Guard {
     host: String,
@@ -55,7 +55,7 @@ impl Guard {
         Ok(Self { host: address.to_string(), credentials })
     }
 
-    /// The refusal of a request with these headers, if they don't admit it.
+    /// Refuses a request with these headers, unless they admit it.
     pub(super) fn refusal(&self, headers: &HeaderMap) -> Option<Answer> {
         let reason = if headers.contains_key(ORIGIN) {
             "browsers may not call these endpoints"

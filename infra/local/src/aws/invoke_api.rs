@@ -1,4 +1,4 @@
-//! Lambda's Invoke API: one function calls another, or starts it and goes on.
+//! Lambda's Invoke API: one function calls another and waits, or starts it and goes on.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ impl InvokeApi {
 }
 
 /// The logical id in a function's name or ARN: `Worker`, `000000000000:function:Worker`,
-/// `arn:aws:lambda:us-east-1:000000000000:function:Worker`. A version or an alias stays: no function here has one.
+/// `arn:aws:lambda:us-east-1:000000000000:function:Worker`. A version or an alias remains part of the id, so it matches no function here.
 pub(super) fn function_id(target: &str) -> &str {
     let name = target.rsplit_once("function:").map_or(target, |(_, name)| name);
     name.strip_suffix(":$LATEST").unwrap_or(name)
@@ -80,7 +80,7 @@ fn function_error(kind: &str, error: &InvokeError) -> Bytes {
     json!({ "errorType": kind, "errorMessage": error.to_string() }).to_string().into()
 }
 
-/// An invocation that never reached a function.
+/// The answer to an invocation that never reached a function.
 fn refused(reason: &InvokeError) -> Answer {
     match reason {
         InvokeError::Unknown(_) => error(StatusCode::NOT_FOUND, "ResourceNotFoundException", &reason.to_string()),

@@ -1,4 +1,4 @@
-//! SES: mail that goes nowhere. Each one becomes a file that a person can open, and can be waited for.
+//! SES: it sends no mail. Each mail becomes a file that a person can open, and tests can wait for it.
 
 #![expect(clippy::disallowed_methods, reason = "the rule that one module reads the wall clock is the functions'")]
 
@@ -23,32 +23,32 @@ use super::calls::{CallLog, Service};
 use super::directory::{create_private_directory, unusable};
 use super::error::AwsError;
 
-/// What functions have sent since the stack started.
+/// The mail that functions have sent since the stack started.
 #[derive(Debug, Clone)]
 pub struct Outbox {
     directory: PathBuf,
     mails: watch::Sender<Vec<Mail>>,
-    // The last field: the files in it go with it.
+    // The last field, because dropping it deletes the files.
     _temporary: Option<Arc<TempDir>>,
 }
 
 /// One mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
-    /// Who sent it.
+    /// Sender.
     pub from: String,
-    /// Who would have got it.
+    /// Recipients.
     pub to: Vec<String>,
-    /// Its subject.
+    /// Subject.
     pub subject: String,
-    /// Its plain text.
+    /// Plain text.
     pub text: String,
-    /// Where it is kept (RFC 5322, with headers in UTF-8 after RFC 6532).
+    /// Path of the mail's file (RFC 5322, with headers in UTF-8 after RFC 6532).
     pub file: PathBuf,
 }
 
 impl Outbox {
-    /// Keeps mail in `directory`, or without one in a temporary directory. Blocks.
+    /// Opens an outbox that keeps mail in `directory`, or without one in a temporary directory. Blocks.
     pub(super) fn open(directory: Option<&Path>) -> Result<Self, AwsError> {
         let temporary = match directory {
             Some(directory) => create_private_directory(directory).map(|()| None),
@@ -66,11 +66,11 @@ impl Outbox {
         self.mails.borrow().clone()
     }
 
-    /// The mail with this number, counted from 0; waits until it is there.
+    /// Waits until the mail with this number, counted from 0, is there, and returns it.
     pub async fn mail(&self, number: usize) -> Mail {
         match self.mails.subscribe().wait_for(|mails| mails.len() > number).await {
             Ok(mails) => mails[number].clone(),
-            // This outbox keeps its sender, so that the channel does not close.
+            // This outbox keeps its sender, so the channel does not close.
             Err(_) => future::pending().await,
         }
     }
@@ -108,7 +108,7 @@ impl Outbox {
 }
 
 impl Mail {
-    /// Writes the file, for its owner alone: what is mailed may let someone in.
+    /// Writes the file so that only its owner can read it: a mail may contain a token that lets its reader in.
     fn keep(&self, id: &str, now: Timestamp) -> io::Result<()> {
         let date = rfc2822::DateTimePrinter::new().timestamp_to_string(&now).map_err(io::Error::other)?;
         let Self { from, to, subject, text, .. } = self;
@@ -129,7 +129,7 @@ fn refused(message: &str) -> Answer {
     error(StatusCode::BAD_REQUEST, "BadRequestException", message)
 }
 
-/// What is read of SES v2's `SendEmail`; what a mail may have beyond it is refused rather than lost.
+/// The supported fields of SES v2's `SendEmail`. A mail with other fields is refused, so that none is lost.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct SendEmail {

@@ -1,5 +1,5 @@
-//! The AWS endpoints that the functions call: DynamoDB, Secrets Manager, Lambda's Invoke API, SES and API Gateway's
-//! `@connections`, all on one loopback listener that only holders of its random credentials may use.
+//! The AWS endpoints that the functions call: DynamoDB, Secrets Manager, Lambda's Invoke API, SES and API Gateway's `@connections`. All are
+//! on one loopback listener, and a call needs its random credentials.
 
 mod answer;
 mod calls;
@@ -44,27 +44,27 @@ pub use self::error::AwsError;
 pub use self::guard::Credentials;
 pub use self::mail::{Mail, Outbox};
 
-/// The running endpoints. Dropping them ends them at once, [`Aws::shutdown`] in good order.
+/// The running endpoints. Dropping them ends them at once. [`Aws::shutdown`] ends them in good order.
 pub struct Aws {
     calls: CallLog,
     dynamodb: Arc<DynamoDb>,
     outbox: Outbox,
     server: Server,
     sweeper: JoinSet<()>,
-    // The last field: the next stack may have the directory only when the database has been closed.
+    // The last field: the next stack may have the directory only after the database has been closed.
     _directory: Option<StateDirectory>,
 }
 
 /// Where tables, secrets and mail are kept.
 #[derive(Debug, Clone)]
 pub enum State {
-    /// In this directory, created if need be, which belongs to one stack at a time.
+    /// In this directory, which is created if missing and belongs to one stack at a time.
     Directory(PathBuf),
-    /// In memory, mail in a temporary directory: gone when the stack ends.
+    /// In memory, with mail in a temporary directory. All of it is gone when the stack ends.
     Memory,
 }
 
-/// What to serve.
+/// Settings of the endpoints.
 pub struct AwsSettings<F = Functions> {
     /// Where tables, secrets and mail are kept.
     pub state: State,
@@ -72,14 +72,14 @@ pub struct AwsSettings<F = Functions> {
     pub tables: Vec<Table>,
     /// The secrets of the template.
     pub secrets: Vec<Secret>,
-    /// What Lambda's Invoke API invokes, and what rotates secrets.
+    /// Runs the functions, for Lambda's Invoke API and for the rotation of secrets.
     pub functions: F,
-    /// What `@connections` reaches, if there is a WebSocket API.
+    /// The connections that `@connections` reaches, if there is a WebSocket API.
     pub connections: Option<Connections>,
 }
 
 impl Aws {
-    /// Sees to it that the tables and secrets exist, then serves on `listener`, which must be bound to a loopback address.
+    /// Ensures that the tables and secrets exist, then serves on `listener`, which must be bound to a loopback address.
     pub async fn start<F: Invoke>(listener: TcpListener, credentials: Credentials, settings: AwsSettings<F>) -> Result<Self, AwsError> {
         let guard = Guard::new(&listener, credentials)?;
         let AwsSettings { state, tables, secrets, functions, connections } = settings;
@@ -127,12 +127,12 @@ impl Aws {
         self.dynamodb.held().await;
     }
 
-    /// Forgets the failures that are still to come.
+    /// Removes the faults that have not struck yet.
     pub fn recover(&self) {
         self.dynamodb.recover();
     }
 
-    /// Lets the calls under way end, for a moment at most, and releases the state directory.
+    /// Gives the calls under way a moment to end, then releases the state directory.
     pub async fn shutdown(mut self) {
         self.sweeper.shutdown().await;
         self.server.shutdown().await;
@@ -153,8 +153,8 @@ fn open(state: State, tables: &[Table], secrets: Vec<Secret>, functions: Arc<dyn
     Ok((directory, dynamodb, secrets, outbox))
 }
 
-/// The variables with which an SDK in a function reaches the endpoints at `address`. The one for all services also keeps a
-/// service that is not served here from being called for real.
+/// The variables with which an SDK in a function reaches the endpoints at `address`. `AWS_ENDPOINT_URL` also keeps an SDK from calling the
+/// real AWS for a service that is not served here.
 pub fn environment(address: SocketAddr, credentials: &Credentials) -> BTreeMap<String, String> {
     let endpoints = ["", "_DYNAMODB", "_SECRETS_MANAGER", "_LAMBDA", "_APIGATEWAYMANAGEMENTAPI", "_SESV2"];
     let endpoints = endpoints.map(|service| (format!("AWS_ENDPOINT_URL{service}"), format!("http://{address}")));

@@ -21,7 +21,7 @@ use crate::lambda::InvokeError;
 const TABLE: &str = "tally-local-UsersTable";
 const SECRET: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:tally-local-Ring";
 
-/// A function `Echo` that answers with its payload and `Broken` that fails; invocations as events are noted.
+/// Two functions: `Echo` answers with its payload, and `Broken` fails. It records the invocations that are events.
 #[derive(Clone, Default)]
 struct StandIn(Arc<Mutex<Vec<Bytes>>>);
 
@@ -89,7 +89,7 @@ impl Stack {
         Self { aws, address, credentials, functions }
     }
 
-    /// An SDK client made of what a function finds in its environment.
+    /// An SDK client built from the environment that a function gets.
     fn dynamodb(&self) -> Client {
         let variables = environment(self.address, &self.credentials);
         let (id, secret) = (&variables["AWS_ACCESS_KEY_ID"], &variables["AWS_SECRET_ACCESS_KEY"]);

@@ -1,4 +1,4 @@
-//! CORS as API Gateway does it where an API has a `CorsConfiguration`.
+//! CORS as API Gateway handles it for an API with a `CorsConfiguration`.
 
 use bytes::Bytes;
 use http::header::{
@@ -10,13 +10,13 @@ use http_body_util::Full;
 
 use crate::template::model::Cors;
 
-/// Whether this is a browser's question that API Gateway answers without any function.
+/// Whether this is a preflight, which API Gateway answers without any function.
 pub(super) fn is_preflight<B>(request: &Request<B>) -> bool {
     let headers = request.headers();
     request.method() == Method::OPTIONS && headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// The answer to a preflight: what is allowed, or, to an origin that is not allowed, nothing.
+/// The answer to a preflight. It lists the allowed values, or nothing if the origin is not allowed.
 pub(super) fn preflight(cors: &Cors, origin: Option<&HeaderValue>) -> Response<Full<Bytes>> {
     let mut answer = Response::new(Full::default());
     *answer.status_mut() = StatusCode::NO_CONTENT;

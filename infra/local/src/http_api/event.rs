@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::template::ACCOUNT;
 
-/// What the event says beside the request itself.
+/// The parts of the event that are not in the request itself.
 pub(super) struct EventSource<'r> {
     pub api_id: &'r str,
     pub route_key: &'r str,
@@ -77,7 +77,7 @@ impl EventSource<'_> {
         event
     }
 
-    /// Names in lower case, values of one name joined by commas; cookies are apart. API Gateway adds where the request came from.
+    /// Names in lower case, values of one name joined by commas, without cookies. API Gateway adds `x-forwarded-…` headers.
     fn headers(&self, sent: &HeaderMap) -> BTreeMap<String, String> {
         let mut headers: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in sent.iter().filter(|(name, _)| **name != header::COOKIE) {
@@ -97,13 +97,13 @@ impl EventSource<'_> {
     }
 }
 
-/// `a=1` and `b=2` of every Cookie header.
+/// The pairs `a=1` and `b=2` of every Cookie header.
 fn cookies(headers: &HeaderMap) -> Vec<String> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     all.flat_map(|value| value.split(';')).map(|cookie| cookie.trim().to_owned()).filter(|cookie| !cookie.is_empty()).collect()
 }
 
-/// Decoded; values of one name joined by commas.
+/// The decoded parameters. Values of one name are joined by commas.
 fn query_parameters(query: &str) -> BTreeMap<String, String> {
     let mut parameters: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -115,8 +115,8 @@ fn query_parameters(query: &str) -> BTreeMap<String, String> {
     parameters
 }
 
-/// Whether API Gateway passes a body of this type on as it is. All others arrive in base64: forms, `application/…+json` and bodies
-/// without a type too.
+/// Whether API Gateway passes on a body of this type as it is. All others arrive in base64, even forms, `application/…+json` and bodies
+/// without a type.
 fn is_text(content_type: Option<&String>) -> bool {
     let Some(content_type) = content_type else { return false };
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

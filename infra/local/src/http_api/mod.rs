@@ -1,6 +1,6 @@
 //! The HTTP API (API Gateway v2, payload format 2.0): one request in, one invocation, one answer out.
 //!
-//! What API Gateway answers by itself (preflights, its limits, failed functions) is answered here in the same way and shape.
+//! Some answers are API Gateway's own (preflights, its limits, failed functions). They are given here in the same way and shape.
 
 mod cors;
 mod event;
@@ -70,7 +70,7 @@ impl HttpApiServer {
 }
 
 impl Inner {
-    /// The function's answer, or the status with which API Gateway answers for it.
+    /// The function's answer, or the status that API Gateway sends instead.
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr, request_id: &str) -> Result<Answer, StatusCode> {
         let (head, body) = request.into_parts();
         let Some(Match { route, path_parameters }) = self.routes.find(&head.method, head.uri.path()) else {

@@ -1,4 +1,4 @@
-//! The answer that a function's result stands for, in payload format 2.0.
+//! Turns a function's result into an answer, in payload format 2.0.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use http_body_util::Full;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Headers of the connection, which are API Gateway's own business.
+/// Headers of the connection, which API Gateway sets itself.
 const OF_THE_CONNECTION: [HeaderName; 4] = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE];
 
 #[derive(Deserialize)]
@@ -29,12 +29,12 @@ struct Structured {
     is_base64_encoded: bool,
 }
 
-/// `null` is as good as absent.
+/// Treats `null` as absent.
 fn nullable<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Turns a result into an answer. One without `statusCode` is itself the JSON body of a 200.
+/// Turns a result into an answer. A result without `statusCode` is itself the JSON body of a 200.
 pub(super) fn from_payload(payload: &[u8]) -> Result<Response<Full<Bytes>>, String> {
     let value: Value = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
     if value.get("statusCode").is_none() {
@@ -57,7 +57,7 @@ fn structured(result: Structured) -> Result<Response<Full<Bytes>>, String> {
     *answer.status_mut() = StatusCode::from_u16(result.status_code).map_err(|error| error.to_string())?;
     let headers = answer.headers_mut();
     let single = result.headers.into_iter().map(|(name, value)| (name, vec![value]));
-    // A name that is in both maps has its several values in the second.
+    // If a name is in both maps, its several values are in the second.
     for (name, values) in single.chain(result.multi_value_headers) {
         let name = HeaderName::try_from(name.as_str()).map_err(|error| format!("header {name}: {error}"))?;
         if OF_THE_CONNECTION.contains(&name) {

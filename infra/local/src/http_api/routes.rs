@@ -1,4 +1,4 @@
-//! Which route answers a request.
+//! Finds the route that answers a request.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ pub(super) struct Routes {
     default: Option<HttpRoute>,
 }
 
-/// A route that answers, and what its path's variables stand for.
+/// A route that matches, and the values of its path's variables.
 pub(super) struct Match<'r> {
     pub route: &'r HttpRoute,
     pub path_parameters: BTreeMap<String, String>,
@@ -26,13 +26,13 @@ struct Route {
     target: HttpRoute,
 }
 
-/// Ordered as API Gateway prefers them.
+/// Ordered by API Gateway's preference.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Segment {
     Literal(String),
     /// `{id}`: one segment.
     Variable(String),
-    /// `{proxy+}`: all that follows.
+    /// `{proxy+}`: the rest of the path.
     Greedy(String),
 }
 
@@ -45,7 +45,7 @@ impl Routes {
         Routes { routes, default: default.into_iter().next() }
     }
 
-    /// The route for a method and a path as it was sent, `$default` if there is no other.
+    /// The route for a method and a path as the client sent it. `$default` if no other matches.
     pub(super) fn find(&self, method: &Method, path: &str) -> Option<Match<'_>> {
         let segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
         let special = self.routes.iter().find_map(|route| {
@@ -78,7 +78,7 @@ impl Route {
         matches!(self.segments.last(), Some(Segment::Greedy(_)))
     }
 
-    /// What the variables stand for, if the path is one of this route's.
+    /// The values of the variables, if the path matches this route.
     fn parameters(&self, path: &[&str]) -> Option<BTreeMap<String, String>> {
         if path.len() < self.segments.len() || (path.len() > self.segments.len() && !self.is_greedy()) {
             return None;

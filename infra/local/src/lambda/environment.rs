@@ -8,11 +8,11 @@ use std::path::Path;
 use crate::template::REGION;
 use crate::template::model::Function;
 
-/// Passed on from the environment of the stack.
+/// Variables that a function inherits from the environment of the stack.
 const PASSED_ON: &[&str] = &["RUST_BACKTRACE"];
 
-/// All variables but those that differ between the processes of a function: the template's, `extra`, and what Lambda sets.
-/// The latter win, as on Lambda, where their names are reserved.
+/// All variables but those that differ between the processes of a function: the template's, `extra`, and those that Lambda sets. Lambda's
+/// override the others, because on Lambda their names are reserved.
 pub(super) fn process_environment(function: &Function, extra: &BTreeMap<String, String>, binaries: &Path) -> BTreeMap<String, String> {
     let mut variables = function.environment.clone();
     variables.extend(PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))));

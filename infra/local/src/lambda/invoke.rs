@@ -1,4 +1,4 @@
-//! What can be invoked.
+//! The interface for invocations.
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -6,9 +6,9 @@ use futures_util::future::BoxFuture;
 
 use super::{Functions, InvokeError};
 
-/// What can be invoked by name: the functions, or a stand-in where a test needs none.
+/// Invokes functions by name: the real functions, or a stand-in where a test needs none.
 pub trait Invoke: Send + Sync + 'static {
-    /// Invokes a function by its logical id and gives its answer.
+    /// Invokes a function by its logical id and returns its answer.
     fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Result<Bytes, InvokeError>>;
 
     /// Queues an invocation of a function by its logical id.

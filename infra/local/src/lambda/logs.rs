@@ -1,4 +1,4 @@
-//! What functions write: kept in one file per function, and passed on as events with the level of the line.
+//! Output of the functions. It goes into one file per function, and on to tracing as events with the level of the line.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ pub(super) struct FunctionLog {
     file: File,
 }
 
-/// Where a line was written to.
+/// The stream that a line was written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stream {
     Stdout,
@@ -26,14 +26,14 @@ pub fn file(directory: &Path, function: &str) -> PathBuf {
 }
 
 impl FunctionLog {
-    /// Opens the log, for the user's eyes only: it may hold what users have sent.
+    /// Opens the log so that only the user can read it: it may contain data that users have sent.
     pub(super) fn open(function: &str, directory: &Path) -> io::Result<FunctionLog> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(file(directory, function))?;
         Ok(FunctionLog { function: function.to_owned(), file })
     }
 
-    /// Takes a line of the function's own.
+    /// Takes a line that the function wrote.
     pub(super) fn line(&self, stream: Stream, line: &str, shown: bool) {
         if line.is_empty() {
             return;
@@ -51,7 +51,7 @@ impl FunctionLog {
     }
 
     fn keep(&self, line: &str) {
-        // One write a line, in append mode: lines of several processes do not mix. A full disk must not stop the function.
+        // Each line is one write in append mode, so that lines of several processes do not mix. A full disk must not stop the function.
         let _ = (&self.file).write_all(format!("{line}\n").as_bytes());
     }
 
@@ -67,7 +67,7 @@ impl FunctionLog {
     }
 }
 
-/// The level that the line itself states, as JSON or in plain text. What else is written to stderr (a panic, say) is worth a look.
+/// The level that the line itself states, as JSON or in plain text. Any other line on stderr (a panic, for example) is worth a look.
 fn level_of(line: &str, stream: Stream) -> Level {
     let stated = match serde_json::from_str::<serde_json::Value>(line) {
         Ok(json) => json.get("level").and_then(|level| level.as_str()?.parse().ok()),

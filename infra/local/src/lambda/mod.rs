@@ -1,8 +1,8 @@
 //! The functions: the emulated Lambda Runtime API, the processes behind it, and their invocation.
 //!
-//! Each function has a `pool` of processes, which are its real binary. A process asks the `runtime_api` for its next invocation
-//! and posts the result there, one at a time, as on Lambda. `process` starts and ends processes, `environment` says what they see,
-//! `logs` keeps what they write.
+//! Each function has a `pool` of processes, which run its real binary. A process asks the `runtime_api` for its next invocation and posts
+//! the result there, one at a time, as on Lambda. `process` starts and ends processes, `environment` builds their variables, and `logs`
+//! keeps their output.
 
 mod environment;
 mod invoke;
@@ -33,7 +33,7 @@ use process::Launcher;
 #[derive(Clone)]
 pub struct Functions(Arc<Inner>);
 
-/// What the functions need to run.
+/// Settings of the functions.
 pub struct FunctionsSettings {
     /// The functions.
     pub functions: Vec<Function>,
@@ -50,14 +50,15 @@ pub struct FunctionsSettings {
 /// Bounds on the processes of each function.
 #[derive(Debug, Clone, Copy)]
 pub struct ProcessLimits {
-    /// Processes a function may have at a time; further invocations wait in line.
+    /// Maximum number of processes of a function at a time. Further invocations wait in line.
     ///
-    /// The bound is per function, not for all together: a function that waits for another could otherwise take the last process
-    /// and wait for ever. Lambda's own is 1,000 for all; 32 is far more than a laptop runs at once, and enough for the tests' races.
+    /// The bound is per function, not for all together. Otherwise a function that waits for another could take the last process and wait
+    /// for ever. Lambda's own bound is 1,000 for all. 32 is far more than a laptop runs at once, and enough for the tests' races.
     pub per_function: usize,
-    /// A process with nothing to do for so long is ended.
+    /// The pool ends a process that has been idle for this long.
     pub idle: Duration,
-    /// A process must ask for its first invocation within this time. Lambda gives 10 s; a machine that is compiling gets more.
+    /// A process must ask for its first invocation within this time. Lambda gives 10 s. The limit is longer here, because the machine may
+    /// be compiling.
     pub start: Duration,
 }
 
@@ -73,29 +74,29 @@ pub enum InvokeError {
     /// No function has this logical id.
     #[error("there is no function `{0}`")]
     Unknown(String),
-    /// The payload is larger than Lambda takes.
+    /// The payload is larger than Lambda accepts.
     #[error("the payload is larger than 6 MB")]
     TooLarge,
     /// The function's binary could not be started.
     #[error("the function could not be started: {0}")]
     NotStarted(String),
-    /// The function took longer than its `Timeout`, and was killed.
+    /// The function ran longer than its `Timeout`, and the stack killed it.
     #[error("the function timed out after {0:?}")]
     TimedOut(Duration),
     /// The process ended before it had answered.
     #[error("the function's process ended ({status}) before it had answered; {}", last_words.as_deref().unwrap_or("its log says why"))]
     Crashed {
-        /// `exit status: 1`, `signal: 9 (SIGKILL)`.
+        /// Exit status, as `exit status: 1` or `signal: 9 (SIGKILL)`.
         status: String,
-        /// The last line that it wrote to stderr.
+        /// The last line that the process wrote to stderr.
         last_words: Option<String>,
     },
     /// The function answered with an error.
     #[error("the function failed: {error_type}: {message}")]
     Unhandled {
-        /// Kind of the error.
+        /// Type of the error.
         error_type: String,
-        /// What it says.
+        /// Text of the error.
         message: String,
         /// The JSON that Lambda's callers get.
         payload: Bytes,
@@ -117,14 +118,14 @@ struct Inner {
     _runtime_api: Server,
 }
 
-/// Logical id to the inbox of the function's pool.
+/// Maps a logical id to the inbox of the function's pool.
 type Pools = Arc<BTreeMap<String, mpsc::UnboundedSender<Message>>>;
 
 /// Lambda's bound on payloads and results.
 pub(crate) const PAYLOAD_LIMIT_BYTES: usize = 6 * 1024 * 1024;
 
 impl Functions {
-    /// Gets the functions ready. Their processes start with the first invocation.
+    /// Prepares the functions. Their processes start with the first invocation.
     pub async fn start(settings: FunctionsSettings) -> std::io::Result<Functions> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
@@ -143,19 +144,19 @@ impl Functions {
         Ok(Functions(Arc::new(Inner { pools, tasks: Mutex::new(tasks), _runtime_api: runtime_api })))
     }
 
-    /// Synchronous invocation by logical id: the function's response payload.
+    /// Invokes a function by logical id and waits for its response payload.
     pub async fn invoke(&self, function: &str, payload: Bytes) -> Result<Bytes, InvokeError> {
         let (reply, answer) = oneshot::channel();
         self.queue(function, payload, Some(reply))?;
         answer.await.unwrap_or(Err(InvokeError::ShuttingDown))
     }
 
-    /// Asynchronous invocation: queued in order, answered at once.
+    /// Queues an asynchronous invocation, in order, and returns at once.
     pub fn invoke_async(&self, function: &str, payload: Bytes) -> Result<(), InvokeError> {
         self.queue(function, payload, None)
     }
 
-    /// Starts a process of a function, sees it ask for an invocation, and ends it. The error is why it could not start.
+    /// Starts a process of a function, waits until it asks for an invocation, and ends it. The error says why it could not start.
     pub async fn try_start(&self, function: &str) -> Result<(), InvokeError> {
         let pool = self.0.pools.get(function).ok_or_else(|| InvokeError::Unknown(function.to_owned()))?;
         let (trial, outcome) = oneshot::channel();
@@ -163,7 +164,7 @@ impl Functions {
         outcome.await.unwrap_or(Err(InvokeError::ShuttingDown))
     }
 
-    /// Kills the processes of a function, whatever they are doing; the next invocation starts another.
+    /// Kills the processes of a function, busy or idle. The next invocation starts another.
     pub fn kill(&self, function: &str) -> Result<(), InvokeError> {
         let pool = self.0.pools.get(function).ok_or_else(|| InvokeError::Unknown(function.to_owned()))?;
         pool.send(Message::Kill).map_err(|_| InvokeError::ShuttingDown)

@@ -1,7 +1,7 @@
-//! The processes of one function and the invocations that wait for one.
+//! The processes of one function, and the invocations that wait for a process.
 //!
-//! A pool is one task with an inbox: what happens (an invocation, a process that asks for work, an answer, an exit, a moment in time)
-//! happens one after the other, so no state is shared and no two things race.
+//! A pool is one task with an inbox. It handles its events one after the other: an invocation, a process that asks for work, an answer, an
+//! exit, a timer. So no state is shared and there are no races.
 
 #![expect(clippy::disallowed_methods, reason = "the rule that one module reads the wall clock is the functions'")]
 
@@ -16,40 +16,40 @@ use tokio::time::{Instant, sleep_until};
 use super::process::{Exit, Launcher};
 use super::{InvokeError, ProcessLimits};
 
-/// What a pool is told.
+/// A message to a pool.
 pub(super) enum Message {
-    /// Someone invokes the function.
+    /// A caller invokes the function.
     Invoke(Job),
     /// A process is ready for an invocation.
     Next { process: String, reply: oneshot::Sender<Invocation> },
-    /// A process has answered an invocation; `accepted` is told whether that was its to answer.
+    /// A process has answered an invocation. `accepted` learns whether that invocation was assigned to it.
     Answer { process: String, request_id: String, outcome: Result<Bytes, InvokeError>, accepted: oneshot::Sender<bool> },
-    /// Start a process to see whether it can: is it up to asking for an invocation?
+    /// Start a process to test whether it gets as far as asking for an invocation.
     Try(Trial),
-    /// A process could not initialise itself.
+    /// A process failed to initialise.
     InitError { process: String, error: InvokeError },
-    /// Kill all processes as they are.
+    /// Kill all processes without waiting for their invocations.
     Kill,
     /// End all processes, and the pool.
     Shutdown,
 }
 
-/// An invocation that waits, or runs.
+/// An invocation that waits or runs.
 pub(super) struct Job {
     pub request_id: String,
-    /// The ARN it was invoked by.
+    /// The ARN that the caller used.
     pub arn: String,
     pub payload: Bytes,
     /// `None` for an asynchronous invocation.
     pub reply: Option<Reply>,
 }
 
-/// Where it is told how a trial start went.
+/// Receives the outcome of a trial start.
 pub(super) type Trial = oneshot::Sender<Result<(), InvokeError>>;
 
 pub(super) type Reply = oneshot::Sender<Result<Bytes, InvokeError>>;
 
-/// What a process is given to do.
+/// An invocation as a process receives it.
 #[derive(Debug)]
 pub(super) struct Invocation {
     pub request_id: String,
@@ -76,14 +76,14 @@ struct Process {
 enum State {
     Starting {
         until: Instant,
-        /// What waits for this start, if it is no invocation.
+        /// The trial that waits for this start. `None` if the start is for an invocation.
         trial: Option<Trial>,
     },
     Idle {
         next: oneshot::Sender<Invocation>,
         since: Instant,
     },
-    /// Once the job is answered the process is still busy, until it asks for the next one: the time limit holds till then.
+    /// The process stays busy after it has answered the job, until it asks for the next one. The time limit applies till then.
     Busy {
         job: Option<Job>,
         until: Instant,
@@ -95,7 +95,7 @@ impl Pool {
         Pool { launcher, timeout, limits, queue: VecDeque::new(), processes: BTreeMap::new(), exits: JoinSet::new() }
     }
 
-    /// Runs the function until the stack ends.
+    /// Runs the pool until the stack ends.
     pub(super) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) {
         loop {
             let wake = self.next_deadline();
@@ -124,7 +124,7 @@ impl Pool {
         match message {
             Message::Invoke(job) => self.queue.push_back(job),
             Message::Next { process, reply } => {
-                // A process that is no longer known is about to be killed; its reply is dropped.
+                // An unknown process is about to be killed. Its reply is dropped.
                 let Some(known) = self.processes.get_mut(&process) else { return };
                 match std::mem::replace(&mut known.state, State::Idle { next: reply, since: Instant::now() }) {
                     State::Busy { job: Some(job), .. } => {
@@ -189,7 +189,7 @@ impl Pool {
                 payload: job.payload.clone(),
                 deadline: SystemTime::now() + self.timeout,
             };
-            // A process that has gone away since it asked is forgotten, and with that ended.
+            // If the process has gone since it asked, it leaves the map. Dropping its entry also ends it.
             if next.send(invocation).is_ok() {
                 let state = State::Busy { job: Some(job), until: Instant::now() + self.timeout };
                 self.processes.insert(id, Process { state, alive });
@@ -199,7 +199,7 @@ impl Pool {
         Err(job)
     }
 
-    /// The process that has been idle for the shortest time, so that those too many can age and be ended.
+    /// The process with the shortest idle time. So the surplus ones reach the idle limit and end.
     fn latest_idle(&self) -> Option<String> {
         let idle = self.processes.iter().filter_map(|(id, process)| match &process.state {
             State::Idle { since, .. } => Some((*since, id)),
@@ -210,7 +210,7 @@ impl Pool {
 
     fn start_process(&mut self, trial: Option<Trial>) {
         let id = uuid::Uuid::new_v4().simple().to_string();
-        // Whoever tries is told what the process has said; the terminal need not show it once for each function.
+        // A trial reports the process's last words to its caller. So the terminal need not show them once for each function.
         match self.launcher.start(&id, &mut self.exits, trial.is_none()) {
             Ok(alive) => {
                 let state = State::Starting { until: Instant::now() + self.limits.start, trial };
@@ -228,7 +228,7 @@ impl Pool {
         }
     }
 
-    /// Ends what has reached its time limit.
+    /// Ends the processes that have reached their time limit.
     fn expire(&mut self, now: Instant) {
         let idle = self.limits.idle;
         for (_, process) in self.processes.extract_if(.., |_, process| process.state.deadline(idle) <= now).collect::<Vec<_>>() {
@@ -248,8 +248,8 @@ impl Pool {
         deadlines.min().unwrap_or_else(|| Instant::now() + self.limits.idle)
     }
 
-    /// A process that never got to work fails the trial or the invocation it was started for. So a function that can't start fails
-    /// each invocation once, and is not started over and over.
+    /// Fails the trial or the invocation that the process was started for. So a function that can't start fails each invocation once, and
+    /// is not started over and over.
     fn fail_start(&mut self, trial: Option<Trial>, error: InvokeError) {
         if let Some(trial) = trial {
             let _ = trial.send(Err(error));
@@ -260,7 +260,7 @@ impl Pool {
 }
 
 impl State {
-    /// Whether the process is about to ask for an invocation, so that none has to be started for it.
+    /// Whether the process is about to ask for an invocation. Then the pool need not start another.
     fn will_ask_soon(&self) -> bool {
         matches!(self, State::Starting { trial: None, .. } | State::Busy { job: None, .. })
     }

@@ -1,4 +1,4 @@
-//! Processes of one function: starting them, reading what they write, killing them.
+//! Processes of one function: starts them, reads their output, kills them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,7 +20,7 @@ use super::environment::process_environment;
 use super::logs::{FunctionLog, Stream};
 use crate::template::model::Function;
 
-/// How long the output of a process that has ended may take to be read. It is there already, unless a child of its own keeps the pipe.
+/// How long reading may take after a process has ended. Its output is there already, unless a child of the process keeps the pipe open.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Starts the processes of one function.
@@ -47,7 +47,7 @@ impl Launcher {
         runtime_api: SocketAddr,
         logs: &Path,
     ) -> io::Result<Launcher> {
-        // A relative path would be looked for in the process's own directory.
+        // The system would look for a relative path in the process's own directory.
         let directory = std::path::absolute(binaries)?;
         Ok(Launcher {
             log: Arc::new(FunctionLog::open(&function.id, logs)?),
@@ -59,21 +59,21 @@ impl Launcher {
         })
     }
 
-    /// Starts a process, whose end is reported to `exits`, and what it writes to the log, and to the terminal if it is `shown`. It is
-    /// killed, its whole process group, when what is returned is dropped.
+    /// Starts a process. Its end goes to `exits`. Its output goes to the log, and to the terminal if it is `shown`. Dropping the returned
+    /// sender kills the whole process group.
     pub(super) fn start(&self, process: &str, exits: &mut JoinSet<Exit>, shown: bool) -> Result<oneshot::Sender<()>, String> {
         let mut child = Command::new(&self.binary)
             .env_clear()
             .envs(&self.environment)
-            // Processes of a function are told apart by their path. It is not to be guessed: who knows it can answer in the function's name.
-            // With a scheme, without which lambda_runtime takes no path.
+            // The path tells the processes of a function apart. It must be hard to guess, because any program that knows it can answer for
+            // the function. The URL has a scheme because lambda_runtime takes no path without one.
             .env("AWS_LAMBDA_RUNTIME_API", format!("http://{}/{}/{process}", self.runtime_api, self.function))
             .env("AWS_LAMBDA_LOG_STREAM_NAME", format!("[$LATEST]{process}"))
             .current_dir(&self.directory)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // A group of its own: a Ctrl-C in the terminal reaches the stack alone, which then ends its functions in order.
+            // The process has its own group: Ctrl-C in the terminal reaches only the stack, which then ends its functions in order.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -91,13 +91,13 @@ impl Launcher {
     }
 }
 
-/// Waits for the end of a process, or brings it about when `dropped` says so.
+/// Waits for the end of a process, or kills it when the sender of `dropped` is dropped.
 async fn watch(process: String, mut child: Child, readers: JoinSet<Option<String>>, dropped: oneshot::Receiver<()>) -> Exit {
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let status = tokio::select! {
         status = child.wait() => status,
         _ = dropped => {
-            // It may have ended in this very moment; then there is no group, which is as well.
+            // The process may have ended at this very moment. Then there is no group to kill, and the error does not matter.
             if let Some(group) = group {
                 let _ = kill_process_group(group, Signal::KILL);
             }
@@ -109,11 +109,11 @@ async fn watch(process: String, mut child: Child, readers: JoinSet<Option<String
     Exit { process, error: InvokeError::Crashed { status, last_words } }
 }
 
-/// Copies a process's output to the log. Gives the last line of stderr, where `main` says why it ends.
+/// Copies a process's output to the log. Returns the last line of stderr, where `main` says why it ends.
 async fn copy_lines(output: impl AsyncRead + Unpin, stream: Stream, log: Arc<FunctionLog>, shown: bool) -> Option<String> {
     let mut output = BufReader::new(output);
     let (mut line, mut last) = (Vec::new(), None);
-    // Bytes, not text: a function that writes something else than UTF-8 must not be stopped by it.
+    // Read bytes, not text: a function may write output that is not UTF-8, and must not be stopped by it.
     while output.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
         let text = String::from_utf8_lossy(&line);
         log.line(stream, text.trim_end(), shown);

@@ -66,20 +66,20 @@ async fn answer(request: Request<Incoming>, pools: &Pools) -> Answer {
     }
 }
 
-/// Waits, as long as it takes, until there is something to do for the process.
+/// Waits, without a limit, until there is an invocation for the process.
 async fn next(pool: &mpsc::UnboundedSender<Message>, process: &str) -> Answer {
     let (reply, invocation) = oneshot::channel();
     let _ = pool.send(Message::Next { process: process.to_owned(), reply });
     match invocation.await {
         Ok(invocation) => invocation_answer(invocation),
-        // The process is being killed. An answer would only have it complain in its last moment.
+        // The process is being killed. An answer would only make it log an error just before it ends.
         Err(_) => std::future::pending().await,
     }
 }
 
 fn invocation_answer(invocation: Invocation) -> Answer {
     let deadline_ms = invocation.deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    // The first digits of the root are the time; nothing here reads them.
+    // The first digits of the root id are the time on AWS. No code here reads them.
     let random = uuid::Uuid::new_v4().simple().to_string();
     let trace_id = format!("Root=1-{}-{};Sampled=0", &random[..8], &random[8..]);
     Response::builder()

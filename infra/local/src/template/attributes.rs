@@ -1,4 +1,4 @@
-//! What `Ref` and `Fn::GetAtt` of a resource give on this machine.
+//! Values of `Ref` and `Fn::GetAtt` on this machine.
 
 use serde_json::Value;
 
@@ -8,8 +8,8 @@ use super::node::{Node, get};
 use super::resolver::Resolver;
 use super::{ACCOUNT, REGION, STACK};
 
-/// Resource types that matter to AWS only: they can be referred to and change nothing here. Each is named, not its service: a
-/// misspelt one is refused.
+/// Resource types that matter to AWS only: the template can refer to them, and they change nothing here. The list names each type, not its
+/// service, so that a misspelt type is refused.
 const WITHOUT_LOCAL_EFFECT: &[&str] = &[
     "AWS::ApiGateway::Account",
     "AWS::ApiGatewayV2::Deployment",
@@ -40,7 +40,7 @@ pub(crate) fn function_arn(id: &str) -> String {
 }
 
 impl Resolver<'_> {
-    /// What `Ref` gives of a resource.
+    /// The value of `Ref` for a resource.
     pub(super) fn physical_id(&self, name: &str) -> Result<String, TemplateError> {
         let resource = self.existing(name)?;
         match resource.kind.as_str() {
@@ -53,7 +53,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// What `Fn::GetAtt` gives of a resource.
+    /// The value of `Fn::GetAtt` for a resource.
     pub(super) fn attribute(&self, name: &str, attribute: &str) -> Result<Value, TemplateError> {
         let resource = self.existing(name)?;
         let value = match (resource.kind.as_str(), attribute) {
@@ -64,7 +64,7 @@ impl Resolver<'_> {
             ("AWS::DynamoDB::Table", "Arn") => table_arn(&self.own_name(resource, "TableName")?),
             ("AWS::DynamoDB::Table", "StreamArn") => format!("{}/stream/local", table_arn(&self.own_name(resource, "TableName")?)),
             ("AWS::SecretsManager::Secret", "Id") => self.physical_id(name)?,
-            // Of a resource that does nothing here, any attribute is a name that stands for it.
+            // For a resource with no local effect, any attribute is a name that stands for it.
             (kind, "Arn") if !has_local_effect(kind) => format!("arn:aws:local:{REGION}:{ACCOUNT}:{name}"),
             (kind, _) if !has_local_effect(kind) => format!("{name}.{attribute}"),
             (kind, _) => {
@@ -76,7 +76,7 @@ impl Resolver<'_> {
         Ok(value.into())
     }
 
-    /// The name that a resource gives itself in `property`, or else one made of its logical id.
+    /// The name that a resource gives itself in `property`, or else a name made from its logical id.
     pub(super) fn own_name(&self, resource: &Resource, property: &str) -> Result<String, TemplateError> {
         match get(&resource.properties, property) {
             None | Some(Node::Null) => Ok(format!("{STACK}-{}", resource.id)),

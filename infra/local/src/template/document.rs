@@ -7,7 +7,7 @@ use regex_lite::Regex;
 use super::error::TemplateError;
 use super::node::{Map, Node, parse};
 
-/// A template, nothing of it resolved yet.
+/// A template with nothing resolved yet.
 #[derive(Debug, Default)]
 pub(super) struct Document {
     pub metadata: Map,
@@ -26,19 +26,19 @@ pub(super) struct Parameter {
     pub kind: String,
     pub default: Option<String>,
     pub allowed: Vec<String>,
-    /// What the whole value, or each item of a list, has to match.
+    /// The whole value, or each item of a list, must match this pattern.
     pub pattern: Option<Regex>,
-    /// What CloudFormation says in place of the pattern.
+    /// The message that CloudFormation shows in place of the pattern.
     pub constraint: Option<String>,
     pub length: (Option<f64>, Option<f64>),
     pub value: (Option<f64>, Option<f64>),
 }
 
-/// An entry of `Rules`: what has to hold of the parameters, where its condition does.
+/// An entry of `Rules`: assertions about the parameters, which apply where the rule's condition holds.
 #[derive(Debug, Default)]
 pub(super) struct Rule {
     pub condition: Option<Node>,
-    /// Conditions, each with what is said where it does not hold.
+    /// Conditions, each with the message for the case that it does not hold.
     pub assertions: Vec<(Node, String)>,
 }
 
@@ -96,7 +96,7 @@ impl Document {
     }
 }
 
-/// SAM's rule: maps are merged, lists are joined, anything else of the resource replaces what is global.
+/// Merges by SAM's rule: maps are merged, lists are joined, any other value of the resource replaces the global one.
 fn merge(global: Node, own: Node) -> Node {
     match (global, own) {
         (Node::Map(global), Node::Map(own)) => Node::Map(merge_maps(global, own)),
@@ -194,7 +194,7 @@ fn resource(id: &str, entry: Map) -> Result<Resource, TemplateError> {
                     id => vec![text(&id)?],
                 }
             }
-            // What CloudFormation does when a stack changes or goes.
+            // CloudFormation uses these when it changes or deletes a stack.
             "DeletionPolicy" | "UpdateReplacePolicy" | "UpdatePolicy" | "CreationPolicy" => {}
             _ => return Err(TemplateError::new(format!("`{key}` is not known of a resource"))),
         }

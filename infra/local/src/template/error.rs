@@ -1,13 +1,13 @@
-//! What is wrong with a template, and where.
+//! Errors in a template, with their place.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A template or its parameters can't be brought up; the text names the file, the place in it and what to do.
+/// A template or its parameters are not valid. The text names the file, the place in it and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct TemplateError {
     file: PathBuf,
-    // Innermost first: an error gathers its place on its way up.
+    // Innermost first: each caller adds its part of the place on the way up.
     place: Vec<String>,
     message: String,
 }
@@ -17,7 +17,7 @@ impl TemplateError {
         TemplateError { file: PathBuf::new(), place: Vec::new(), message: message.into() }
     }
 
-    /// Adds the name of what contains the place so far.
+    /// Adds the name of the container around the place so far.
     pub(super) fn within(mut self, container: impl Into<String>) -> TemplateError {
         self.place.push(container.into());
         self

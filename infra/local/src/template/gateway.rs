@@ -1,4 +1,4 @@
-//! The WebSocket API, which templates describe by API Gateway's own resources: an API, its stage, and routes to integrations.
+//! The WebSocket API. Templates describe it by API Gateway's own resources: an API, its stage, and routes to integrations.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::model::WebSocketApi;
 use super::properties::read;
 use super::resolver::Resolver;
 
-/// Gathers the resources of the WebSocket API in any order.
+/// Gathers the resources of the WebSocket API. They may come in any order.
 #[derive(Default)]
 pub(super) struct Gateway {
     api: Option<(String, Api)>,
@@ -56,7 +56,7 @@ struct Integration {
 }
 
 impl Gateway {
-    /// Takes the resource, if it is of a WebSocket API.
+    /// Takes the resource if it belongs to a WebSocket API.
     pub(super) fn take(&mut self, resource: &Resource, resolver: &Resolver) -> Result<bool, TemplateError> {
         let properties = || resolver.map(&resource.properties);
         let id = || resource.id.clone();
@@ -109,7 +109,7 @@ impl Gateway {
         taken.map(|()| true).map_err(|error| error.within("Properties"))
     }
 
-    /// Puts the parts together.
+    /// Assembles the API from its parts.
     pub(super) fn finish(self) -> Result<Option<WebSocketApi>, TemplateError> {
         let Some((id, api)) = self.api else {
             return match self.routes.first() {

@@ -1,8 +1,8 @@
 //! template.yaml and samconfig.toml, resolved into a [`model::Deployment`].
 //!
-//! The text becomes a tree (`node`), the tree sections (`document`), parameters get their values (`parameters`, `samconfig`), intrinsic
-//! functions theirs (`resolver`, `attributes`), and the resources become what the rest of the local stack runs (`serverless`,
-//! `storage`, `gateway`). What is not known is an error with its place, never skipped.
+//! The text becomes a tree (`node`), and the tree becomes sections (`document`). Then parameters get their values (`parameters`,
+//! `samconfig`), and so do intrinsic functions (`resolver`, `attributes`). At last the resources become the parts that the local stack runs
+//! (`serverless`, `storage`, `gateway`). An unknown name is an error that gives its place. It is never skipped.
 
 mod attributes;
 mod document;
@@ -33,23 +33,23 @@ use node::{Map, Node, get};
 use resolver::Resolver;
 use storage::Rotation;
 
-/// Region of everything local.
+/// Region of all local resources.
 pub(crate) const REGION: &str = "us-east-1";
-/// Account of everything local.
+/// Account of all local resources.
 pub(crate) const ACCOUNT: &str = "000000000000";
-/// Name of the local stack, the beginning of names that the template leaves to CloudFormation.
+/// Name of the local stack. It is the prefix of the names that the template leaves to CloudFormation.
 pub(crate) const STACK: &str = "tally-local";
 
-/// Which template to load, and with which values of its parameters.
+/// The template to load, with the values of its parameters.
 #[derive(Debug, Clone)]
 pub struct Source {
     /// Path of template.yaml.
     pub template: PathBuf,
-    /// Path of samconfig.toml, if its values are wanted.
+    /// Path of samconfig.toml, if its values apply.
     pub samconfig: Option<PathBuf>,
     /// The environment of samconfig.toml: `local`.
     pub config_env: String,
-    /// Parameter values that come before all others.
+    /// Parameter values that override all others.
     pub sets: Vec<(String, String)>,
     /// URL of the HTTP API on this machine, without a trailing slash.
     pub url: String,
@@ -70,7 +70,7 @@ pub fn load(source: &Source) -> Result<Deployment, TemplateError> {
         .map_err(|error| error.in_file(&source.template))
 }
 
-/// Which resource of a template refers to which. With [`cycle`], this finds what CloudFormation would refuse as a circular dependency.
+/// The references between a template's resources. With [`cycle`], they show what CloudFormation would refuse as a circular dependency.
 pub fn references(template: &Path) -> Result<References, TemplateError> {
     read_file(template)
         .and_then(|text| Document::read(&text))
@@ -78,7 +78,7 @@ pub fn references(template: &Path) -> Result<References, TemplateError> {
         .map_err(|error| error.in_file(template))
 }
 
-/// The resources of a template by logical id, with `Globals` merged in and nothing resolved, for rules about the template itself:
+/// The resources of a template by logical id, for rules about the template itself. `Globals` are merged in, and nothing is resolved:
 /// `{Type, Metadata, Properties}` as JSON, intrinsic functions in their long form.
 pub fn resources(template: &Path) -> Result<serde_json::Map<String, serde_json::Value>, TemplateError> {
     read_file(template).and_then(|text| Document::read(&text)).map(resources::of).map_err(|error| error.in_file(template))
@@ -149,7 +149,7 @@ fn add(
         "AWS::SecretsManager::Secret" => deployment.secrets.push(storage::secret(resource, resolver)?),
         "AWS::SecretsManager::RotationSchedule" => rotations.push((resource.id.clone(), storage::rotation(resource, resolver)?)),
         kind if !attributes::has_local_effect(kind) => {
-            // Nothing comes of them here, but what they refer to must exist.
+            // They have no effect here, but the names they refer to must exist.
             resolver.map(&resource.properties).map_err(|error| error.within("Properties"))?;
         }
         kind => {
@@ -161,7 +161,7 @@ fn add(
     Ok(())
 }
 
-/// Adds a route. CloudFormation takes no second one with the same key, whoever's it is.
+/// Adds a route. CloudFormation refuses a second route with the same key, also on another function.
 fn add_route(api: &mut HttpApi, route: HttpRoute) -> Result<(), TemplateError> {
     if let Some(other) = api.routes.iter().find(|other| other.route_key == route.route_key) {
         let error = TemplateError::new(format!("{} has the route {} already", other.function, route.route_key));
@@ -187,7 +187,7 @@ fn outputs(document: &Document, resolver: &Resolver) -> Result<BTreeMap<String, 
     Ok(outputs)
 }
 
-/// `Metadata.LocalStack`: what is done on this machine beyond what AWS does.
+/// `Metadata.LocalStack`: extra steps that the stack takes on this machine and AWS does not.
 fn local_metadata(document: &Document, deployment: &mut Deployment, url: &str) -> Result<(), TemplateError> {
     let Some(Node::Map(metadata)) = get(&document.metadata, "LocalStack") else { return Ok(()) };
     let websocket = match &deployment.websocket_api {

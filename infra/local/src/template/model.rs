@@ -1,5 +1,5 @@
-//! What the template describes, after its parameters, conditions and intrinsic functions have been resolved:
-//! plain values in the field's own words. The rest of the local stack knows only these types.
+//! The resources of the template, after its parameters, conditions and intrinsic functions have been resolved. All values are plain, and
+//! their names are the usual ones. The rest of the local stack knows only these types.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,19 +29,19 @@ pub struct Deployment {
 /// One Lambda function.
 #[derive(Debug, Clone)]
 pub struct Function {
-    /// Logical id in the template, which is also its name and the last part of its local ARN.
+    /// Logical id in the template. It is also the function's name and the last part of its local ARN.
     pub id: String,
-    /// Binary of the workspace that is its bootstrap (`Metadata.BuildProperties.Binary`).
+    /// Name of the workspace binary that serves as its bootstrap (`Metadata.BuildProperties.Binary`).
     pub binary: String,
     /// Environment variables as the template sets them.
     pub environment: BTreeMap<String, String>,
-    /// After this long an invocation is killed.
+    /// The stack kills an invocation that runs longer than this.
     pub timeout: Duration,
-    /// How often it is invoked by the clock, for each of its `Schedule` events.
+    /// Interval of each of its `Schedule` events.
     pub schedules: Vec<Duration>,
     /// Memory size in MB, given to the function as `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`.
     pub memory_mb: u32,
-    /// Invocations that may run at the same time, where the template reserves a number of them.
+    /// Maximum number of concurrent invocations, if the template reserves some.
     pub reserved_concurrency: Option<usize>,
 }
 
@@ -66,7 +66,7 @@ pub struct Secret {
     pub id: String,
     /// Name, also the last part of its local ARN.
     pub name: String,
-    /// Local ARN: what `Ref` gives.
+    /// Local ARN, the value of `Ref`.
     pub arn: String,
     /// JSON object to which the generated string is added (`SecretStringTemplate`).
     pub template: serde_json::Map<String, serde_json::Value>,

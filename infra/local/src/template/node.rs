@@ -1,10 +1,10 @@
-//! A template's text as a tree: YAML whose short and long forms of intrinsic functions have become one.
+//! A template's text as a tree. The short and long form of an intrinsic function become the same node.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::error::TemplateError;
 
-/// One value of a template, before anything is resolved. Maps keep the template's order.
+/// One value of a template before it is resolved. Maps keep the template's order.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Node {
     Null,
@@ -124,8 +124,8 @@ fn tagged(tag: &Tag, node: Node, line: usize) -> Result<Node, TemplateError> {
     Ok(Node::Call(name, Box::new(argument)))
 }
 
-/// CloudFormation and SAM read YAML 1.1. Where that differs from YAML 1.2 (`on` is true there, `010` is 8), the text is refused,
-/// so that a template can't mean one thing here and another on AWS.
+/// CloudFormation and SAM read YAML 1.1. It differs from YAML 1.2 in places: there, `on` is true and `010` is 8. Such text is refused, so
+/// that a template can't mean one thing here and another on AWS.
 fn scalar(text: &str, style: ScalarStyle, line: usize) -> Result<Node, TemplateError> {
     if style != ScalarStyle::Plain {
         return Ok(Node::String(text.to_owned()));

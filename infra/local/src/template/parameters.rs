@@ -9,10 +9,10 @@ use super::document::Parameter;
 use super::error::TemplateError;
 use crate::names;
 
-/// A parameter of this name that is left empty becomes the URL of the local HTTP API: on AWS, a function can't know it.
+/// Name of a parameter that, if left empty, becomes the URL of the local HTTP API. On AWS, a function can't know that URL.
 const PUBLIC_URL: &str = "PublicUrl";
 
-/// Every parameter's value: what `given` says, or else its default.
+/// Every parameter's value: the one in `given`, or else its default.
 pub(super) fn values(
     parameters: &BTreeMap<String, Parameter>,
     mut given: BTreeMap<String, String>,
@@ -58,7 +58,7 @@ fn value(parameter: &Parameter, text: String) -> Result<Value, TemplateError> {
     Ok(if is_list { items.into() } else { text.into() })
 }
 
-/// Which bound a number is beyond.
+/// Checks a number against its bounds. The error names the bound that the number violates.
 fn within(number: f64, (least, most): (Option<f64>, Option<f64>)) -> Result<(), String> {
     match (least, most) {
         (Some(least), _) if number < least => Err(format!("{least} at least")),

@@ -1,4 +1,4 @@
-//! Properties of a resource as a typed struct, where what is not known is an error.
+//! Properties of a resource as a typed struct. An unknown property is an error.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::error::TemplateError;
 
-/// Reads `properties` into `T`, which denies unknown fields, after removing those that matter to AWS only.
+/// Removes the properties that matter to AWS only, then reads `properties` into `T`, which denies unknown fields.
 pub(super) fn read<T: DeserializeOwned>(mut properties: Map<String, Value>, without_local_effect: &[&str]) -> Result<T, TemplateError> {
     properties.retain(|name, _| !without_local_effect.contains(&name.as_str()));
     serde_path_to_error::deserialize(Value::Object(properties)).map_err(|error| {

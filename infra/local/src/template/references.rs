@@ -1,4 +1,4 @@
-//! Which resource refers to which, as CloudFormation sees it after SAM has expanded the template.
+//! References between resources, as CloudFormation sees them after SAM has expanded the template.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,16 +7,17 @@ use super::error::TemplateError;
 use super::node::{Node, get};
 use super::resolver::{SubPart, sub_parts};
 
-/// Logical id of a resource to those of the resources it refers to.
+/// Maps the logical id of a resource to the ids of the resources it refers to.
 pub type References = BTreeMap<String, BTreeSet<String>>;
 
-/// The references of every resource, whatever its condition.
+/// The references of every resource, including resources whose condition is false.
 pub(super) fn of(document: &Document) -> Result<References, TemplateError> {
     let mut references = References::new();
     for resource in &document.resources {
         let mut names: Vec<String> = resource.depends_on.clone();
         for (property, node) in &resource.properties {
-            // Events belong to what they come from: SAM writes the function into the API's definition, not the other way round.
+            // An event's references belong to its source (the API): SAM writes the function into the API's definition, not the other way
+            // round.
             if property == "Events" && resource.kind == "AWS::Serverless::Function" {
                 let is_api = |name: &&str| document.resource(name).is_some_and(|resource| resource.kind == "AWS::Serverless::HttpApi");
                 for api in event_apis(node).filter(is_api) {
@@ -32,7 +33,7 @@ pub(super) fn of(document: &Document) -> Result<References, TemplateError> {
     Ok(references)
 }
 
-/// A circle among the references, if there is one: `[A, B, A]`. CloudFormation refuses to deploy it.
+/// A cycle among the references, if there is one: `[A, B, A]`. CloudFormation refuses to deploy it.
 pub fn cycle(references: &References) -> Option<Vec<String>> {
     fn visit<'r>(id: &'r str, references: &'r References, path: &mut Vec<&'r str>, done: &mut BTreeSet<&'r str>) -> bool {
         if done.contains(id) {

@@ -1,4 +1,4 @@
-//! Intrinsic functions: from the template's tree to plain JSON values.
+//! Resolves intrinsic functions: the template's tree becomes plain JSON values.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,11 +17,11 @@ pub(super) struct Resolver<'d> {
     pub parameters: BTreeMap<String, Value>,
     /// URL of the local HTTP API.
     pub url: String,
-    // What is being resolved just now, outermost first, to find names that lead back to themselves.
+    // The names under resolution, outermost first. They reveal a name that refers back to itself.
     active: RefCell<Vec<String>>,
 }
 
-/// `None` is CloudFormation's `AWS::NoValue`: what has it is left out.
+/// `None` is CloudFormation's `AWS::NoValue`: an entry with this value is left out.
 type Resolved = Result<Option<Value>, TemplateError>;
 
 impl<'d> Resolver<'d> {
@@ -29,7 +29,7 @@ impl<'d> Resolver<'d> {
         Resolver { document, parameters, url: url.to_owned(), active: RefCell::default() }
     }
 
-    /// Resolves a map, each error with the name of its entry.
+    /// Resolves a map. Each error carries the name of its entry.
     pub(super) fn map(&self, map: &Map) -> Result<serde_json::Map<String, Value>, TemplateError> {
         let mut resolved = serde_json::Map::new();
         for (key, node) in map {
@@ -54,7 +54,7 @@ impl<'d> Resolver<'d> {
         }))
     }
 
-    /// Resolves what must become a text.
+    /// Resolves a value that must become a text.
     pub(super) fn text(&self, node: &Node) -> Result<String, TemplateError> {
         match self.resolve(node)? {
             Some(value) => scalar_text(&value),
@@ -62,7 +62,7 @@ impl<'d> Resolver<'d> {
         }
     }
 
-    /// Runs `resolve` for the named thing, unless that is what is being resolved already.
+    /// Runs `resolve` for the named thing, unless its resolution is already under way.
     pub(super) fn guarded<T>(&self, name: &str, resolve: impl FnOnce() -> Result<T, TemplateError>) -> Result<T, TemplateError> {
         if self.active.borrow().iter().any(|active| active == name) {
             let circle = self.active.borrow().join(" -> ");
@@ -187,7 +187,7 @@ impl<'d> Resolver<'d> {
         self.guarded(&format!("Conditions.{name}"), || self.truth(node)).map_err(|error| error.within(format!("condition {name}")))
     }
 
-    /// Whether the rules of the template hold; the error is what the rule says that does not.
+    /// Checks the rules of the template. The error is the message of the rule that does not hold.
     pub(super) fn check_rules(&self) -> Result<(), TemplateError> {
         for (name, rule) in &self.document.rules {
             let applies = rule.condition.as_ref().map_or(Ok(true), |condition| self.truth(condition));
@@ -234,7 +234,7 @@ pub(super) enum SubPart<'p> {
     Name(&'p str),
 }
 
-/// Splits `a${B}c${!D}` into the text `a`, the name `B`, the text `c` and, as `${!D}` stands for itself, the text `${D}`.
+/// Splits `a${B}c${!D}` into the text `a`, the name `B`, the text `c` and the text `${D}`, because `${!D}` stands for a literal `${D}`.
 pub(super) fn sub_parts(pattern: &str) -> Result<Vec<SubPart<'_>>, TemplateError> {
     let mut parts = Vec::new();
     let mut rest = pattern;

@@ -1,4 +1,4 @@
-//! The resources of a template as JSON, for whoever has rules about what a template says.
+//! The resources of a template as JSON, for tests that check rules about the template.
 
 use serde_json::{Map as Object, Value, json};
 

@@ -1,4 +1,4 @@
-//! Parameter values from samconfig.toml, and from the command line.
+//! Parameter values from samconfig.toml and from the command line.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ fn parse_pairs(text: &str) -> Result<Vec<(String, String)>, TemplateError> {
     Ok(pairs)
 }
 
-/// The text up to the closing quote, and what follows it. A backslash makes the next character an ordinary one.
+/// Returns the text up to the closing quote, and the rest after it. A backslash makes the next character an ordinary one.
 fn parse_quoted(text: &str) -> Result<(String, &str), TemplateError> {
     let mut value = String::new();
     let mut characters = text.char_indices();

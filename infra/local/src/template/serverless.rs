@@ -15,10 +15,10 @@ use super::resolver::Resolver;
 /// Lambda's default, in seconds.
 const DEFAULT_TIMEOUT_SECONDS: u64 = 3;
 const DEFAULT_MEMORY_MB: u32 = 128;
-/// API Gateway's longest wait for a function, which is also its default.
+/// The longest time API Gateway waits for a function, which is also its default.
 const API_TIMEOUT_MS: u64 = 30_000;
 
-/// Properties that a function may have and that change nothing on this machine.
+/// Properties that a function may have and that have no effect on this machine.
 const FUNCTION_WITHOUT_LOCAL_EFFECT: &[&str] = &[
     "Architectures",
     "CodeUri",
@@ -94,7 +94,7 @@ struct ScheduleEvent {
     schedule: String,
 }
 
-/// Reads a function, and the routes that its events make, each with the API it belongs to.
+/// Reads a function and the routes that its events make. Each route comes with the API it belongs to.
 pub(super) fn function(resource: &Resource, resolver: &Resolver) -> Result<(Function, Vec<(String, HttpRoute)>), TemplateError> {
     let properties: FunctionProperties =
         read(resolver.map(&resource.properties).map_err(|error| error.within("Properties"))?, FUNCTION_WITHOUT_LOCAL_EFFECT)
@@ -111,7 +111,7 @@ pub(super) fn function(resource: &Resource, resolver: &Resolver) -> Result<(Func
     let mut environment: BTreeMap<String, String> =
         properties.environment.variables.into_iter().map(|(name, value)| (name, value.0)).collect();
     if let Some(logging) = properties.logging_config {
-        // What Lambda tells a function of its logging configuration.
+        // Lambda tells a function its logging configuration through these variables.
         environment.extend(logging.log_format.map(|format| ("AWS_LAMBDA_LOG_FORMAT".to_owned(), format)));
         environment.extend(logging.application_log_level.map(|level| ("AWS_LAMBDA_LOG_LEVEL".to_owned(), level)));
     }
@@ -127,7 +127,7 @@ pub(super) fn function(resource: &Resource, resolver: &Resolver) -> Result<(Func
     Ok((function, routes))
 }
 
-/// `Metadata.BuildProperties.Binary`, by which cargo-lambda finds the function's binary too.
+/// `Metadata.BuildProperties.Binary`. cargo-lambda also finds the function's binary by it.
 fn binary(resource: &Resource, resolver: &Resolver) -> Result<String, TemplateError> {
     let metadata = resolver.map(&resource.metadata).map_err(|error| error.within("Metadata"))?;
     metadata.get("BuildProperties").and_then(|build| build.get("Binary")).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| {
@@ -202,7 +202,7 @@ struct CorsConfiguration {
     allow_credentials: Option<Scalar<bool>>,
 }
 
-/// Reads an HTTP API, its routes yet to come.
+/// Reads an HTTP API without its routes. The events of the functions add them.
 pub(super) fn http_api(resource: &Resource, resolver: &Resolver) -> Result<HttpApi, TemplateError> {
     let properties: HttpApiProperties = resolver
         .map(&resource.properties)

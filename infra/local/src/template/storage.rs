@@ -22,7 +22,7 @@ const TABLE_WITHOUT_LOCAL_EFFECT: &[&str] = &[
     "WarmThroughput",
 ];
 
-/// What CloudFormation and the DynamoDB API spell in the same way.
+/// Properties that CloudFormation and the DynamoDB API spell in the same way.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 struct TableProperties {
@@ -57,7 +57,7 @@ pub(super) fn table(resource: &Resource, resolver: &Resolver) -> Result<Table, T
         ("KeySchema".to_owned(), properties.key_schema),
     ]);
     let stream = properties.stream_specification.map(|mut stream| {
-        // CloudFormation enables a stream by naming its view; the API asks for the switch as well.
+        // CloudFormation enables a stream by naming its view. The API needs the switch as well.
         stream.insert("StreamEnabled".to_owned(), true.into());
         Value::Object(stream)
     });
@@ -90,7 +90,7 @@ struct GenerateSecretString {
     password_length: Option<Scalar<usize>>,
 }
 
-/// Which characters the generated string may have does not matter here: the local one is letters and digits.
+/// Properties that choose the characters of the generated string. They have no effect here: the local string is letters and digits.
 const CHARACTER_CHOICES: &[&str] = &[
     "ExcludeCharacters",
     "ExcludeLowercase",
@@ -101,7 +101,7 @@ const CHARACTER_CHOICES: &[&str] = &[
     "RequireEachIncludedType",
 ];
 
-/// Length of a generated string where the template does not say, as on AWS.
+/// Length of a generated string if the template does not give one, as on AWS.
 const DEFAULT_PASSWORD_LENGTH: usize = 32;
 
 pub(super) fn secret(resource: &Resource, resolver: &Resolver) -> Result<Secret, TemplateError> {
@@ -126,7 +126,7 @@ pub(super) fn secret(resource: &Resource, resolver: &Resolver) -> Result<Secret,
     })
 }
 
-/// Which function rotates a secret, by their ARNs. When it does so by itself is AWS's affair: here it is asked.
+/// Connects a secret to the function that rotates it, by their ARNs. AWS also rotates on a schedule. Here a request starts the rotation.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rotation {

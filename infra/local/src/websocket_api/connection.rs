@@ -13,10 +13,10 @@ use super::connections::{Outgoing, Registered};
 use super::event::{Session, random_id};
 use super::socket::{End, Progress, Socket};
 
-/// Messages of one client that may be in the functions' hands. API Gateway knows no such bound; here it bounds the memory.
+/// Maximum number of a client's messages that functions handle at a time. API Gateway has no such limit. Here it bounds the memory.
 const IN_FLIGHT: usize = 128;
 
-/// Runs a connection until it ends, and tells `$disconnect`.
+/// Runs a connection until it ends, and invokes `$disconnect`.
 pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(server: &Server, connection: Registered, upgraded: io::Result<S>) {
     let session = connection.session.clone();
     let Ok(stream) = upgraded else {
@@ -25,11 +25,11 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(server: &Server, conn
     };
     let mut socket = Socket::new(stream, server.limits).await;
     let end = converse(server, connection, &mut socket).await;
-    // A client that is slow to leave is none of the function's concern.
+    // The function does not wait for a client that is slow to leave.
     tokio::join!(socket.close(&end), tell_disconnect(server, &session, &end));
 }
 
-/// Carries messages both ways until one side ends it.
+/// Carries messages both ways until one side ends the connection.
 async fn converse<S: AsyncRead + AsyncWrite + Unpin>(server: &Server, mut connection: Registered, socket: &mut Socket<S>) -> End {
     let limits = server.limits;
     let end_of_life = Instant::now() + limits.lifetime;
@@ -60,12 +60,12 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(server: &Server, mut connec
             _ = stop.wait_for(|stop| *stop) => break End::by_us(CloseCode::Away, "Going away"),
         }
     };
-    // What the functions have begun they finish, as on AWS.
+    // The functions finish the messages that they have begun, as on AWS.
     in_flight.detach_all();
     end
 }
 
-/// Invokes the function that a message is for. The next message is not kept waiting for its answer.
+/// Invokes the function for a message. The next message does not wait for this one's answer.
 fn hand_over(server: &Server, connection: &Registered, message: &str, in_flight: &mut JoinSet<()>) {
     connection.touch();
     let (session, outgoing) = (connection.session.clone(), connection.outgoing.clone());
@@ -83,10 +83,10 @@ fn hand_over(server: &Server, connection: &Registered, message: &str, in_flight:
                 }
             },
         };
-        // Where the connection has ended, nobody is left to tell.
+        // If the connection has ended, there is no client to tell.
         let _ = outgoing.send(Outgoing::Post(session.error_frame(problem, &request_id))).await;
     });
-    // The first poll queues the invocation, here and now, so that messages reach the functions in the order in which they came.
+    // The first poll queues the invocation at once, so messages reach the functions in the order in which they came.
     if handling.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
         in_flight.spawn(handling);
     }

@@ -1,4 +1,4 @@
-//! The open connections by their ids, and what `@connections` does with them.
+//! The open connections by their ids, and the actions of `@connections` on them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::event::Session;
 
-/// Messages that may wait for a client; whoever posts another waits with them. It bounds what a slow client costs.
+/// Maximum number of messages that wait for a client. A function that posts another one waits too. It bounds the cost of a slow client.
 const QUEUE_LENGTH: usize = 32;
 
 /// The open connections of a WebSocket API.
@@ -24,10 +24,10 @@ pub struct Connections {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gone;
 
-/// What is known of an open connection.
+/// The state of an open connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionStatus {
-    /// When the client asked for it.
+    /// When the client asked for the connection.
     pub connected_at: Timestamp,
     /// When something was last received from the client or posted to it.
     pub last_active_at: Timestamp,
@@ -37,14 +37,14 @@ pub struct ConnectionStatus {
     pub user_agent: String,
 }
 
-/// What a connection is asked to do, in this order.
+/// Requests to a connection, carried out in order.
 #[derive(Debug)]
 pub(super) enum Outgoing {
     Post(Bytes),
     Close,
 }
 
-/// The far end of an open connection; while it lives, the connection can be found.
+/// The far end of an open connection. While this exists, the connection can be found.
 pub(super) struct Registered {
     pub(super) session: Arc<Session>,
     pub(super) inbox: mpsc::Receiver<Outgoing>,
@@ -79,7 +79,7 @@ impl Connections {
         self.send(id, Outgoing::Close).await
     }
 
-    /// Tells the connection's state.
+    /// Returns the connection's state.
     pub fn status(&self, id: &str) -> Result<ConnectionStatus, Gone> {
         self.with(id, |entry| ConnectionStatus {
             connected_at: entry.session.connected_at,
@@ -89,7 +89,7 @@ impl Connections {
         })
     }
 
-    /// Makes a connection known.
+    /// Registers a connection.
     pub(super) fn register(&self, session: Session) -> Registered {
         let (outgoing, inbox) = mpsc::channel(QUEUE_LENGTH);
         let last_active = Arc::new(AtomicI64::new(session.connected_at.as_millisecond()));

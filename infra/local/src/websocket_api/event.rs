@@ -1,4 +1,4 @@
-//! The events that the functions are given, as API Gateway sends them.
+//! The events that the functions receive, in the shape that API Gateway sends.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rand::Rng;
 use serde_json::{Map, Value, json};
 
-/// What every event of a connection tells of it.
+/// The data of a connection that each of its events contains.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
     pub(super) connection_id: String,
@@ -56,7 +56,7 @@ impl Session {
         event.to_string().into()
     }
 
-    /// What API Gateway itself sends to a client whose message could not be handled.
+    /// The frame that API Gateway itself sends to a client whose message could not be handled.
     pub(super) fn error_frame(&self, message: &str, request_id: &str) -> Bytes {
         json!({ "message": message, "connectionId": self.connection_id, "requestId": request_id }).to_string().into()
     }
@@ -81,14 +81,14 @@ impl Session {
     }
 }
 
-/// An id as API Gateway makes them for connections, messages and requests: base64 that ends with `=`.
+/// An id in API Gateway's form for connections, messages and requests: base64 that ends with `=`.
 pub(super) fn random_id() -> String {
     let mut bytes = [0; 11];
     rand::rng().fill_bytes(&mut bytes);
     URL_SAFE.encode(bytes)
 }
 
-/// Pairs twice, as API Gateway gives headers and queries: the last value of each name, and all values in their order.
+/// Inserts pairs twice, as API Gateway does for headers and queries: the last value of each name, and all values in their order.
 fn insert_pairs<'a, V: AsRef<str>>(event: &mut Value, single: &str, multiple: &str, pairs: impl Iterator<Item = (&'a str, V)>) {
     let mut all: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for (name, value) in pairs {

@@ -1,4 +1,4 @@
-//! The handshake: `$connect` decides who gets a connection.
+//! The handshake: the `$connect` function decides which clients get a connection.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use super::{Server, connection};
 
 type Answer = Response<Full<Bytes>>;
 
-/// Answers a request for a connection.
+/// Answers a request for a WebSocket connection.
 pub(super) async fn serve(server: &Arc<Server>, mut request: Request<Incoming>, peer: SocketAddr, host: &str) -> Answer {
     let stage = server.connections.stage();
     if request.uri().path().trim_matches('/') != stage {
@@ -50,7 +50,7 @@ pub(super) async fn serve(server: &Arc<Server>, mut request: Request<Incoming>, 
     };
     let event = session.connect(request.headers(), request.uri().query().unwrap_or_default());
     let upgrade = hyper::upgrade::on(&mut request);
-    // A task of its own: if the client gives up meanwhile, `$connect` still ends and gets its `$disconnect`.
+    // It runs as a task of its own: if the client gives up meanwhile, `$connect` still ends and gets its `$disconnect`.
     let task = tokio::spawn(connect(server.clone(), session, event, accepted, upgrade));
     task.await.unwrap_or_else(|_| bad_gateway())
 }
@@ -83,7 +83,7 @@ async fn connect(server: Arc<Server>, session: Session, event: Bytes, mut accept
     accepted
 }
 
-/// What `$connect` answers.
+/// The answer of `$connect`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Decision {
@@ -114,7 +114,7 @@ impl Decision {
     }
 }
 
-/// What API Gateway answers where `$connect` crashed, timed out or made no sense.
+/// API Gateway's answer if `$connect` crashed, timed out or returned an invalid result.
 fn bad_gateway() -> Answer {
     message(StatusCode::BAD_GATEWAY, "Internal server error")
 }

@@ -1,8 +1,8 @@
-//! API Gateway's WebSocket API: upgrades `/{stage}`, asks `$connect`, hands each message to the function of its route, tells
+//! API Gateway's WebSocket API. It upgrades `/{stage}`, asks `$connect`, hands each message to the function of its route, invokes
 //! `$disconnect`, and keeps AWS's limits.
 //!
-//! `handshake` decides whether a client gets a connection, `connection` runs it until it ends, on a `socket` that reads and writes at
-//! once. `connections` is what `@connections` reaches, `event` what the functions are given.
+//! `handshake` decides whether a client gets a connection. `connection` runs it until it ends, on a `socket` that reads and writes at once.
+//! `connections` has the open connections for `@connections`. `event` builds the events for the functions.
 
 #![expect(clippy::disallowed_methods, reason = "the rule that one module reads the wall clock is the functions'")]
 
@@ -40,15 +40,15 @@ pub struct WebSocketServer(Arc<Server>);
 /// AWS's limits, which a test may tighten.
 #[derive(Debug, Clone, Copy)]
 pub struct WebSocketLimits {
-    /// A connection on which nothing has been sent or received for so long is closed.
+    /// A connection on which nothing has been sent or received for this long is closed.
     pub idle: Duration,
-    /// A connection is closed when it is this old.
+    /// A connection that has reached this age is closed.
     pub lifetime: Duration,
     /// Largest frame of a client in bytes.
     pub frame_bytes: usize,
     /// Largest message of a client in bytes.
     pub message_bytes: usize,
-    /// A client that takes nothing of what is being sent to it for so long is given up. AWS does not say how long it waits.
+    /// A connection is given up if its client reads nothing of a message for this long. AWS does not document its own limit.
     pub stalled: Duration,
 }
 
@@ -88,7 +88,7 @@ impl WebSocketServer {
         }))
     }
 
-    /// What `@connections` does with the open connections.
+    /// A handle with which `@connections` acts on the open connections.
     pub fn connections(&self) -> Connections {
         self.0.connections.clone()
     }
@@ -99,7 +99,7 @@ impl WebSocketServer {
         handshake::serve(&self.0, request, peer, host).await
     }
 
-    /// Closes every connection, waits until its `$disconnect` has been told, and takes no more.
+    /// Closes every connection, waits until each `$disconnect` is done, and accepts no more.
     pub async fn shutdown(&self) {
         self.0.stop.send_replace(true);
         let running = std::mem::take(&mut *self.0.running.lock().unwrap_or_else(PoisonError::into_inner));

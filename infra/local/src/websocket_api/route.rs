@@ -1,10 +1,10 @@
-//! Route selection: which function a message is for.
+//! Route selection: it finds the function for a message.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// The routes of the API, with the place in a message where its route's key stands.
+/// The routes of the API, with the place of the route key in a message.
 pub(super) struct Routes {
     selection: Vec<String>,
     functions: BTreeMap<String, String>,
@@ -24,7 +24,7 @@ impl Routes {
         Self { selection: path.split('.').map(str::to_owned).collect(), functions }
     }
 
-    /// The route with this very key.
+    /// The route with exactly this key.
     pub(super) fn named(&self, key: &str) -> Option<Route> {
         let (key, function) = self.functions.get_key_value(key)?;
         Some(Route { key: key.clone(), function: function.clone() })

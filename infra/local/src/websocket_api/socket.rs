@@ -1,4 +1,4 @@
-//! A WebSocket that reads and writes at once: what a client sends is heard while a message to it is still on its way.
+//! A WebSocket that reads and writes at once: it reads a client's messages while a message to the client is still being sent.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -16,9 +16,9 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::WebSocketLimits;
 
-/// How long a client may go on sending once the connection is closed.
+/// How long a client may go on sending after the connection has been closed.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
-/// A client that has sent nothing for so long after the closing frame is not in the midst of sending.
+/// A client that has sent nothing for this long after the closing frame is not in the midst of sending.
 const QUIET: Duration = Duration::from_millis(300);
 
 /// The server's end of a connection.
@@ -27,14 +27,14 @@ pub(super) struct Socket<S> {
     writing: bool,
 }
 
-/// What happened on the socket.
+/// An event on the socket.
 #[derive(Debug)]
 pub(super) enum Progress {
-    /// The message given to [`Socket::send`] has left.
+    /// The message given to [`Socket::send`] has been written.
     Written,
-    /// A text message came.
+    /// A text message arrived.
     Text(Utf8Bytes),
-    /// A ping or pong came; pings have been answered.
+    /// A ping or pong arrived. Pings have been answered.
     Control,
     /// The client has closed the connection, or must be told that it is closed.
     End(End),
@@ -45,17 +45,17 @@ pub(super) enum Progress {
 pub(super) struct End {
     pub(super) code: u16,
     pub(super) reason: String,
-    /// Whether it is for us to send the closing frame.
+    /// Whether the server must send the closing frame.
     pub(super) by_us: bool,
 }
 
 impl End {
-    /// We close the connection.
+    /// The server closes the connection.
     pub(super) fn by_us(code: CloseCode, reason: &str) -> Self {
         Self { code: code.into(), reason: reason.to_owned(), by_us: true }
     }
 
-    /// The connection is no more.
+    /// The connection was lost.
     pub(super) fn lost() -> Self {
         Self { code: CloseCode::Abnormal.into(), reason: "Connection Closed Abnormally".to_owned(), by_us: false }
     }
@@ -70,7 +70,7 @@ impl End {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    /// The socket on a stream that has been upgraded.
+    /// Makes the socket on a stream that has been upgraded.
     pub(super) async fn new(stream: S, limits: WebSocketLimits) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(4 * 1024)
@@ -80,23 +80,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Self { stream: WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await, writing: false }
     }
 
-    /// Whether a message is still on its way.
+    /// Whether a message is still being written.
     pub(super) fn writing(&self) -> bool {
         self.writing
     }
 
-    /// Sends a message, of which [`Progress::Written`] tells when it has left; only then may the next be given.
+    /// Sends a message. [`Progress::Written`] reports that it has been written. Only then may the caller send the next one.
     pub(super) fn send(&mut self, message: Bytes) {
-        // What is not text can't be a text message.
+        // Bytes that are not UTF-8 can't be a text message.
         let message = Utf8Bytes::try_from(message.clone()).map_or(Message::Binary(message), Message::Text);
         self.writing = true;
-        // An error shows again at the next read, where it ends the connection.
+        // The next read reports the error again, and ends the connection.
         if let Err(error) = self.stream.start_send_unpin(message) {
             tracing::debug!(%error, "a message was not sent");
         }
     }
 
-    /// Waits until something happens, without listening to the client if not `reading`. Nothing is lost if it is cancelled.
+    /// Waits for the next event. Without `reading`, it does not read from the client. It is cancel-safe: no event is lost.
     pub(super) async fn progress(&mut self, reading: bool) -> Progress {
         poll_fn(|context| self.poll_progress(context, reading)).await
     }
@@ -127,19 +127,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         })
     }
 
-    /// Ends the connection with what the other side expects of us.
+    /// Ends the connection. Sends the closing frame if it is the server's turn.
     pub(super) async fn close(mut self, end: &End) {
         let farewell = async {
             if end.by_us {
                 let frame = CloseFrame { code: end.code.into(), reason: end.reason.as_str().into() };
                 self.stream.send(Message::Close(Some(frame))).await?;
             } else {
-                // The answer to the client's closing frame may still wait to be sent.
+                // The answer to the client's closing frame may still be unsent.
                 self.stream.flush().await?;
             }
             let stream = self.stream.get_mut();
             stream.shutdown().await?;
-            // Were the stream dropped while the client is still sending, its system would discard the closing frame unread.
+            // If the stream were dropped while the client is still sending, the client's system would discard the closing frame unread.
             while matches!(timeout(QUIET, stream.read(&mut [0; 4096])).await, Ok(Ok(1..))) {}
             Ok::<_, Error>(())
         };
@@ -149,7 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 }
 
-/// How a connection ends whose client broke the protocol or a limit, or went away.
+/// The end of a connection whose client broke the protocol or a limit, or went away.
 fn failure(error: &Error) -> End {
     match error {
         Error::Capacity(_) => End::by_us(CloseCode::Size, "Message too long"),

@@ -1,4 +1,4 @@
-//! What the tests of the local stack share: the function they run, and waiting for processes.
+//! Helpers of the local stack's tests: the function they run, and waits for processes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-/// Directory of `examples/bootstrap`, built if need be: cargo builds examples for a whole test run, but not for a single test.
+/// Directory of `examples/bootstrap`, which is built if missing: cargo builds examples for a whole test run, but not for a single test.
 pub fn binaries() -> &'static Path {
     static BINARIES: OnceLock<PathBuf> = OnceLock::new();
     BINARIES.get_or_init(|| {
@@ -30,7 +30,7 @@ pub async fn gone(pid: u64) {
     timeout(Duration::from_secs(10), dead).await.unwrap_or_else(|_| panic!("process {pid} is still there"));
 }
 
-/// Waits until a file is there, and reads it.
+/// Waits until a file exists, and reads it.
 pub async fn appears(file: &Path) -> String {
     let there = async {
         loop {

@@ -21,19 +21,19 @@ use super::failure::Failure;
 use super::reply::Reply;
 use super::settings::Patience;
 
-/// The version of the API that this speaks.
+/// The version of the API that this code uses.
 const VERSION: &str = "2026-10-21";
 
-/// Bytes that one event of a stream has at most: its text is a few words.
+/// Bytes that one event of a stream has at most. A normal event has a few words of text.
 const LARGEST_EVENT: usize = 1024 * 1024;
 
-/// Bytes of an error's body that are read.
+/// Bytes of an error's body that are read at most.
 const LARGEST_ERROR: usize = 64 * 1024;
 
-/// How long the end of the body is waited for after the end of the reply, so that its connection can be used again.
+/// Time to wait for the end of the body after the end of the reply, so that its connection can be reused.
 const FAREWELL: Duration = Duration::from_millis(50);
 
-/// What an attempt is made with.
+/// The parts that an attempt needs.
 pub(super) struct Line<'a> {
     pub client: &'a Client,
     pub url: &'a Url,
@@ -46,14 +46,14 @@ pub(super) struct Line<'a> {
 /// An attempt whose answer has begun. Dropping it closes its connection.
 pub(super) struct Attempt {
     frames: Pin<Box<dyn Stream<Item = Result<Sse, sse_stream::Error>> + Send>>,
-    /// Bytes that have come since the last frame.
+    /// Bytes that have arrived since the last frame.
     unread: Arc<AtomicUsize>,
     reply: Reply,
     begins_by: Instant,
     idle: Duration,
 }
 
-/// Why no more bytes come.
+/// The reason why no more bytes arrive.
 #[derive(Debug, thiserror::Error)]
 enum BodyError {
     #[error(transparent)]
@@ -81,7 +81,7 @@ impl Attempt {
         Ok(Self { frames, unread, reply: Reply::new(line.max_tokens), begins_by, idle: line.patience.idle })
     }
 
-    /// What comes next: nothing for an event that means nothing.
+    /// The next events: none for a frame that means nothing.
     pub async fn next(&mut self) -> Result<Vec<Event>, Failure> {
         let told = match self.frame().await {
             Ok(frame) => {
@@ -91,7 +91,7 @@ impl Attempt {
             Err(failure) => self.reply.cut(failure),
         };
         if self.reply.is_over() {
-            // There is nothing more to say, and nothing to be done about it if the connection can't be used again.
+            // The reply is complete. If the connection cannot be reused, there is nothing to do about it.
             let _ = timeout(FAREWELL, self.frames.next()).await;
         }
         told.map_err(|mut failure| {
@@ -131,8 +131,7 @@ impl From<Box<BodyError>> for Failure {
     }
 }
 
-/// The body of an answer in the pieces in which it comes, as long as they make up events of a sane size: the parser has no bound
-/// of its own.
+/// The body of an answer, piece by piece. It fails when an event grows beyond a sane size, because the parser has no bound of its own.
 fn bytes_of(response: Response, unread: Arc<AtomicUsize>) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
     stream::try_unfold(response, move |mut response| {
         let unread = Arc::clone(&unread);
@@ -146,7 +145,7 @@ fn bytes_of(response: Response, unread: Arc<AtomicUsize>) -> impl Stream<Item = 
     })
 }
 
-/// What an answer that is not 200 says. What its body says in time and in size is a help, and no more.
+/// The failure that an answer other than 200 stands for. Its body is a help, and no more: it is read within limits of time and size.
 async fn failure_of(mut response: Response, line: &Line<'_>) -> Failure {
     let mut body = Vec::new();
     let read = async {
@@ -156,7 +155,7 @@ async fn failure_of(mut response: Response, line: &Line<'_>) -> Failure {
             body.extend_from_slice(&piece);
         }
     };
-    // In vain or not.
+    // A body that cannot be read in time is no error.
     let _ = timeout(line.patience.idle, read).await;
     Failure::of_status(response.status(), response.headers(), &body, line.clock.now())
 }

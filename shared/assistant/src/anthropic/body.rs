@@ -24,7 +24,8 @@ struct Body<'a> {
     model: &'a str,
     max_tokens: u64,
     stream: bool,
-    /// Marked for the provider's cache: it is the same in every call. What is too short for the cache is read as usual.
+    /// Marked for the provider's cache, because it is the same in every call. A prompt that is too short for the cache is read as
+    /// usual.
     system: [Block<'a>; 1],
     messages: Vec<Message<'a>>,
     #[serde(skip_serializing_if = "<[Tool]>::is_empty")]
@@ -55,8 +56,8 @@ enum CacheControl {
     Ephemeral,
 }
 
-/// The conversation as the API takes it: a user begins, and no text is blank. Ours may begin in the middle, and a reply that was
-/// stopped at once is empty.
+/// The conversation in the form that the API takes: a user begins, and no text is blank. Our turns may begin with the assistant, and a
+/// reply that was stopped at once is empty.
 fn messages(turns: &[Turn]) -> Vec<Message<'_>> {
     let messages = turns.iter().map(|turn| Message { role: turn.role, content: turn.content.iter().filter_map(block).collect() });
     messages.filter(|message| !message.content.is_empty()).skip_while(|message| message.role == MessageRole::Assistant).collect()

@@ -25,21 +25,21 @@ const RETRIES: u32 = 2;
 pub(super) struct Call {
     shared: Arc<Shared>,
     request: Request,
-    /// Number of the model that is asked.
+    /// Index of the model that is asked.
     model: usize,
-    /// Attempts with it that have failed.
+    /// Attempts with this model that have failed.
     retries: u32,
-    /// What is waited for before the next attempt.
+    /// The pause before the next attempt.
     pause: Option<Duration>,
-    /// The next attempt, which has been told of and not been sent.
+    /// The next attempt: its events have been given, but it has not been sent.
     prepared: Option<(HeaderValue, Vec<u8>)>,
     attempt: Option<Attempt>,
-    /// What the latest attempt was made with.
+    /// The header `Authorization` of the latest attempt.
     authorization: Option<HeaderValue>,
-    /// The key that took the place of one that was refused.
+    /// The key that replaced a refused one.
     replacement: Option<HeaderValue>,
     ready: VecDeque<Event>,
-    /// How it has failed, once that is all there is to say.
+    /// The error to return when no events are left.
     failed: Option<ProviderError>,
     is_over: bool,
 }
@@ -84,7 +84,7 @@ impl Call {
 
     /// Prepares an attempt, begins it, or goes on with it.
     async fn advance(&mut self) -> Result<(), Failure> {
-        // That the last one has cost nothing has been told by now.
+        // By now the caller has got the event that the last attempt cost nothing.
         if let Some(pause) = self.pause.take() {
             sleep(pause).await;
         }
@@ -108,7 +108,7 @@ impl Call {
             if self.retries == 0 {
                 self.ready.push_back(Event::Model(model.clone()));
             }
-            // Whoever stops listening before the provider has counted leaves it with what it was sent.
+            // If the caller drops the call before the provider has counted, this estimate of the input stands as its usage.
             let input_tokens = Estimate::of(&self.request).tokens();
             self.ready.push_back(Event::Usage(Usage { input_tokens, ..Usage::default() }));
             self.prepared = Some((authorization, body));
@@ -123,9 +123,9 @@ impl Call {
         Ok(())
     }
 
-    /// What to do about a failure: another attempt, or none.
+    /// Decides about a failure: another attempt, or none.
     async fn recover(&mut self, failure: Failure) -> Result<(), ProviderError> {
-        // Its connection is closed before there is another.
+        // Close its connection before there is another one.
         self.attempt = None;
         let (model, circuit) = &self.shared.models[self.model];
         let error = &failure.error;
@@ -144,16 +144,16 @@ impl Call {
         match error.fault {
             fault if fault.is_outage() => circuit.failed().await,
             Fault::NoKey | Fault::KeyRefused => circuit.key_refused().await,
-            // Nobody was asked.
+            // No model was asked.
             Fault::CircuitOpen => {}
-            // It answers.
+            // The model answers.
             _ => circuit.succeeded().await,
         }
         tracing::warn!(model, retries = self.retries, produced = error.produced, %error, "an attempt has failed");
         if failure.is_paid {
             return Err(failure.error);
         }
-        // What has failed before anything was counted is not paid.
+        // An attempt that fails before anything was counted is not paid.
         self.ready.push_back(Event::Usage(Usage::default()));
         if error.fault == Fault::ContextTooLong && self.request.shorten() {
             return Ok(());

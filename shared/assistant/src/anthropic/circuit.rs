@@ -1,5 +1,5 @@
-//! The circuit to a model: one that has failed often in a row is not asked for a while. All workers share it, see
-//! [`Outages`]. Where the store does not answer the model is asked: a circuit spares waiting, and must not be what one waits for.
+//! The circuit breaker of a model: a model that has failed often in a row is not asked for a while. All workers share it, see
+//! [`Outages`]. If the store does not answer, the model is asked. A circuit breaker saves waiting, so no call may wait long for it.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use platform::clock::Clock;
 use platform::store::{Outages, StoreError, THRESHOLD};
 use tokio::time::timeout;
 
-/// How long the store may take.
+/// The longest time to wait for the store.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The circuit to one model.
+/// The circuit breaker of one model.
 #[derive(Debug)]
 pub(super) struct Circuit {
     model: String,
-    /// Models that there are.
+    /// Number of models.
     models: usize,
     outages: Outages,
     clock: Clock,
 }
 
 impl Circuit {
-    /// The circuit to one of so many models.
+    /// The circuit breaker of one of `models` models.
     pub fn new(model: &str, models: usize, outages: Outages, clock: Clock) -> Self {
         Self { model: model.to_owned(), models, outages, clock }
     }

@@ -1,17 +1,17 @@
-//! How many tokens a text has at most in practice, until the provider has counted them: a call that is broken off before that is
-//! settled by it. Two tokens for three bytes is less than what was held, which is one for each byte.
+//! Estimates the most tokens that a text has in practice, until the provider has counted them. A call that is broken off earlier is
+//! settled by this estimate. It is two tokens for three bytes, which is less than the hold: that is one token for each byte.
 
 use crate::request::{Content, Request};
 use platform::chat::system_prompt;
 
-/// A text, or several, by their bytes.
+/// The length of one or several texts in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Estimate {
     bytes: u64,
 }
 
 impl Estimate {
-    /// What a request has the model read.
+    /// The texts that the model reads for a request.
     pub fn of(request: &Request) -> Self {
         let mut estimate = Self::default();
         estimate.add(system_prompt(request.prompt));

@@ -1,5 +1,5 @@
-//! The events of a stream as the API sends them: what is read of each. Fields and kinds that are not known are passed over, so
-//! that the provider may add some.
+//! The events of a stream as the API sends them, with the fields that are read. Unknown fields and kinds are ignored, so that the
+//! provider may add some.
 //!
 //! <https://docs.anthropic.com/en/docs/build-with-claude/streaming>
 
@@ -14,7 +14,7 @@ use super::failure::Failure;
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum StreamEvent {
-    /// The reply begins; what was read is counted.
+    /// The reply begins. The provider has counted the input.
     MessageStart { message: MessageHead },
     /// A part of the reply begins.
     ContentBlockStart { index: u64, content_block: Block },
@@ -22,7 +22,7 @@ pub(super) enum StreamEvent {
     ContentBlockDelta { index: u64, delta: Delta },
     /// A part is whole.
     ContentBlockStop { index: u64 },
-    /// Why the reply ends, and what it took in all.
+    /// The stop reason, and the total usage.
     MessageDelta { delta: MessageEnd, usage: Counted },
     /// The reply is whole.
     MessageStop,
@@ -35,7 +35,7 @@ pub(super) struct MessageHead {
     pub usage: Counted,
 }
 
-/// A part of a reply. Thoughts and what the provider's own tools do are not shown.
+/// A part of a reply. The model's thoughts and the output of the provider's own tools are not shown.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Block {
@@ -63,7 +63,7 @@ pub(super) enum Delta {
         #[serde(default)]
         thinking: String,
     },
-    /// `signature_delta`, `citations_delta`, and what is to come.
+    /// `signature_delta`, `citations_delta`, and future kinds.
     #[serde(other)]
     Unknown,
 }
@@ -73,7 +73,7 @@ pub(super) struct MessageEnd {
     pub stop_reason: Option<String>,
 }
 
-/// Tokens up to now, in all. What is left out is as it was.
+/// Tokens so far, in total. A missing count has not changed.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "they are the API's")]
 pub(super) struct Counted {
@@ -84,8 +84,8 @@ pub(super) struct Counted {
 }
 
 impl StreamEvent {
-    /// The event of a frame; `None` for one that says nothing, as a ping, or that is not known. As in the provider's own SDK the frame's
-    /// `event` says what it is.
+    /// The event of a frame; `None` for one that has no data, such as a ping, or that is unknown. As in the provider's own SDK, the
+    /// `event` of the frame says what it is.
     pub fn read(kind: Option<&str>, data: Option<&str>) -> Result<Option<Self>, Failure> {
         let data = data.unwrap_or_default();
         match kind {
@@ -108,7 +108,7 @@ impl StreamEvent {
 }
 
 impl Counted {
-    /// Takes over what is counted.
+    /// Takes over the counts that are present.
     pub fn count_in(&self, usage: &mut Usage) {
         for (counted, tokens) in [
             (self.input_tokens, &mut usage.input_tokens),
@@ -121,7 +121,7 @@ impl Counted {
     }
 }
 
-/// A stop reason by its word. One that is not known yet is an end like any other.
+/// A stop reason by its word. An unknown one counts as a normal end.
 pub(super) fn stop_reason(word: &str) -> StopReason {
     match word {
         "end_turn" => StopReason::EndTurn,

@@ -1,4 +1,4 @@
-//! What an attempt that has failed means: what went wrong, and whether and when to try again.
+//! The meaning of a failed attempt: the fault, and whether and when to try again.
 
 use std::time::Duration;
 
@@ -12,38 +12,39 @@ use serde::Deserialize;
 
 use crate::error::{Fault, ProviderError};
 
-/// The wait before the first retry; it doubles with each. This, the longest and the jitter are those of the provider's own SDK.
+/// The wait before the first retry. It doubles with each retry. This wait, the longest one and the jitter are those of the provider's
+/// own SDK.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
-/// The longest wait: a provider that asks for a longer one is not waited for, nor asked again before it wants to be.
+/// The longest wait. If the provider asks for a longer one, there is no retry, because an earlier one would go against its wish.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
-/// What the message of a request says, in lower case, that is longer than the model's context window.
+/// Phrases, in lower case, in the message for a request that is longer than the model's context window.
 const TOO_LONG: &[&str] = &["prompt is too long", "exceed context limit", "context window"];
 
-/// What the message of a request says, in lower case, whose content the provider refuses.
+/// Phrases, in lower case, in the message for a request whose content the provider refuses.
 const FILTERED: &[&str] = &["content filtering policy", "usage policy"];
 
 /// An attempt that has failed.
 #[derive(Debug)]
 pub(super) struct Failure {
-    /// As it is told if this was the last attempt.
+    /// The error that is returned if this was the last attempt.
     pub error: ProviderError,
-    /// Whether the provider had counted what it read: another attempt would be paid once more.
+    /// Whether the provider had counted its input. Then another attempt would be paid for once more.
     pub is_paid: bool,
     retry: Retry,
 }
 
 #[derive(Debug)]
 enum Retry {
-    /// It would fail again.
+    /// A retry would fail too.
     Never,
-    /// When the provider wants it, or else after a pause of ours.
+    /// A retry after the pause that the provider asks for, or else after our own.
     After(Option<Duration>),
 }
 
-/// The body of an error, in an answer of its own or in the stream. Its `message` may quote what was sent: it tells refusals apart, and
-/// the log never has it.
+/// The body of an error, in an answer or in the stream. Its `message` may quote the request. The code uses it to tell refusals apart,
+/// and never logs it.
 #[derive(Deserialize)]
 struct ErrorBody {
     error: ErrorObject,
@@ -64,17 +65,17 @@ struct ErrorDetails {
 }
 
 impl Failure {
-    /// One that trying again does not mend.
+    /// A failure that a retry does not fix.
     pub fn lasting(fault: Fault, detail: impl Into<String>) -> Self {
         Self { error: ProviderError::new(fault, detail), is_paid: false, retry: Retry::Never }
     }
 
-    /// One that may be over soon.
+    /// A failure that may be over soon.
     pub fn passing(fault: Fault, detail: impl Into<String>) -> Self {
         Self { error: ProviderError::new(fault, detail), is_paid: false, retry: Retry::After(None) }
     }
 
-    /// The connection failed or broke.
+    /// A connection that failed or broke.
     pub fn of_transport(error: reqwest::Error) -> Self {
         let error = error.without_url();
         let fault = if error.is_timeout() { Fault::TimedOut } else { Fault::Unreachable };
@@ -108,7 +109,7 @@ impl Failure {
         if is_passing { Self::passing(fault, detail) } else { Self::lasting(fault, detail) }
     }
 
-    /// The pause after which it is worth another attempt, of which there have been this many retries; `None` where it is not.
+    /// The pause before the next attempt, after so many retries; `None` if another attempt is not worth it.
     pub fn pause(&self, retries: u32) -> Option<Duration> {
         match self.retry {
             Retry::After(Some(wanted)) => (wanted <= LONGEST_WAIT).then_some(wanted),
@@ -117,7 +118,7 @@ impl Failure {
         }
     }
 
-    /// Whether another model may do what this one can't just now.
+    /// Whether another model may succeed where this one cannot just now.
     pub fn is_of_the_model(&self) -> bool {
         matches!(self.error.fault, Fault::Overloaded | Fault::UnknownModel | Fault::CircuitOpen)
     }
@@ -138,8 +139,8 @@ impl std::fmt::Display for ErrorBody {
 }
 
 impl ErrorObject {
-    /// What went wrong. A request that is too long, or whose content is refused, has the type of every other wrong one: only the
-    /// message tells them apart.
+    /// The fault. A request that is too long, or whose content is refused, has the same type as every other wrong one. Only the message
+    /// tells them apart.
     fn fault(&self) -> Option<Fault> {
         let fault = fault_of_type(&self.r#type)?;
         let message = self.message.to_ascii_lowercase();
@@ -176,12 +177,12 @@ fn fault_of_status(status: StatusCode) -> Fault {
         529 => Fault::Overloaded,
         409 | 500.. => Fault::Failing,
         400..=499 => Fault::RequestRefused,
-        // A redirect above all: the key goes where the configuration says and nowhere else.
+        // This is a redirect above all: the key goes where the configuration says and nowhere else.
         _ => Fault::Broken,
     }
 }
 
-/// How long the provider wants to be left alone: `retry-after-ms`, or `retry-after` in seconds or as a date.
+/// The pause that the provider asks for: `retry-after-ms`, or `retry-after` in seconds or as a date.
 fn wanted(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let number = |name, unit: f64| {
         let seconds = header(headers, name)?.parse::<f64>().ok()? / unit;
@@ -277,7 +278,7 @@ mod tests {
             (&[("retry-after-ms", "70"), ("retry-after", "2")], Some(70)),
             (&[("retry-after-ms", "soon"), ("retry-after", "2")], Some(2_000)),
             (&[("retry-after", "Sat, 21 Nov 2026 12:00:03 GMT")], Some(3_000)),
-            // Longer than anybody waits: not again, and not sooner either.
+            // Longer than the longest wait: no retry, and no earlier one either.
             (&[("retry-after", "9")], None),
             (&[("retry-after", "1e30")], None),
             (&[("retry-after", "Sat, 21 Nov 2026 13:00:00 GMT")], None),
@@ -285,7 +286,7 @@ mod tests {
         ] {
             assert_eq!(wait(headers), expected, "{headers:?}");
         }
-        // No time at all: a pause of ours.
+        // No usable time: our own pause.
         for headers in [&[][..], &[("retry-after", "0")], &[("retry-after", "-3")], &[("retry-after", "Sat, 21 Nov 2026 11:00:00 GMT")]] {
             assert!(wait(headers).is_some_and(|wait| (375..=500).contains(&wait)), "{headers:?}");
         }

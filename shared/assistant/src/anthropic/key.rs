@@ -1,4 +1,4 @@
-//! The provider's key. It lies in Secrets Manager, where operators put it, and is followed when they replace it.
+//! The provider's key. Operators put it into Secrets Manager. When they replace it, the code reads the new one.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use reqwest::header::HeaderValue;
 
 use crate::error::{Fault, ProviderError};
 
-/// Member of the secret that holds it.
+/// Member of the secret that has the key.
 const MEMBER: &str = "api_key";
 
-/// Where the key is.
+/// The place of the key.
 pub(super) struct Key {
     arn: String,
     secrets: Secrets,
@@ -29,7 +29,7 @@ impl Key {
         self.header(self.secrets.get(&self.arn).await.as_deref())
     }
 
-    /// The header from the secret as it is now, for one whose key has been refused; `None` where it is the same key.
+    /// The header from the secret as it is now, for a caller whose key has been refused; `None` if the key is still the same.
     pub async fn replacement(&self, refused: &HeaderValue) -> Option<HeaderValue> {
         let header = self.header(self.secrets.reread(&self.arn).await.as_deref()).ok()?;
         (header != refused).then_some(header)

@@ -1,9 +1,9 @@
-//! `anthropic`: Claude, by the Messages API with server-sent events, as the provider's own SDK for Python speaks it.
+//! `anthropic`: Claude, by the Messages API with server-sent events, in the same way as the provider's own SDK for Python.
 //!
-//! - `settings`: what is configured; `key`: the key in Secrets Manager; `circuit`: when not to ask
-//! - `call`: attempts until one begins to write: retries, the other model, another key; `failure`: what a failed one means
-//! - `attempt`: one request and its stream; `body`: what is sent; `event`, `reply`: what is understood of what comes;
-//!   `estimate`: what has been used, until it is counted
+//! - `settings`: the configuration; `key`: the key in Secrets Manager; `circuit`: when a model is not asked
+//! - `call`: attempts until one begins to write: retries, the other model, another key; `failure`: the meaning of a failed attempt
+//! - `attempt`: one request and its stream; `body`: the request body; `event`, `reply`: the parsed events of the answer; `estimate`:
+//!   the usage until the provider has counted it
 
 mod attempt;
 mod body;
@@ -40,7 +40,7 @@ pub struct Anthropic {
     tariff: Tariff,
 }
 
-/// What all calls share.
+/// The parts that all calls share.
 struct Shared {
     client: Client,
     key: Key,
@@ -57,7 +57,7 @@ impl Anthropic {
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let settings = Settings::from_config(&platform.config)?;
         let tariff = Tariff::of_anthropic(&platform.config)?;
-        // Through no proxy and after no redirect: the key goes to the configured URL alone.
+        // Without proxies and redirects: the key goes to the configured URL alone.
         let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().referer(false);
         let client = client.connect_timeout(settings.patience.connect).user_agent(concat!("tally/", env!("CARGO_PKG_VERSION")));
         let client = client.build().map_err(|error| invalid("ANTHROPIC_BASE_URL", settings.url.as_str(), &error.to_string()))?;
@@ -72,7 +72,7 @@ impl Anthropic {
 }
 
 impl Anthropic {
-    /// Whether [`Self::new`] would understand its settings.
+    /// Checks whether [`Self::new`] can read its settings.
     pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
         Settings::from_config(config)?;
         Tariff::of_anthropic(config).map(drop)

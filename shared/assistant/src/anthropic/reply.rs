@@ -1,4 +1,4 @@
-//! A reply put together from the events of its stream.
+//! Builds a reply from the events of its stream.
 
 use std::collections::BTreeMap;
 
@@ -22,15 +22,15 @@ pub(super) struct Reply {
     has_begun: bool,
     is_over: bool,
     usage: Usage,
-    /// What the model has written, thoughts included.
+    /// Estimate of the model's output, thoughts included.
     written: Estimate,
     stop: Option<StopReason>,
-    /// Uses of tools whose input is still being written, by the number of their part: id, name, JSON.
+    /// Uses of tools whose input is still being written, by the index of their part: id, name, JSON.
     tools: BTreeMap<u64, (String, String, String)>,
 }
 
 impl Reply {
-    /// A reply of which nothing has come.
+    /// An empty reply.
     pub fn new(max_tokens: u64) -> Self {
         Self {
             max_tokens,
@@ -44,7 +44,7 @@ impl Reply {
         }
     }
 
-    /// Whether the provider has counted what it read, which has to be paid: from then on nothing is tried again.
+    /// Whether the provider has counted the input, which has to be paid for. From then on there is no retry.
     pub fn is_paid(&self) -> bool {
         self.is_started
     }
@@ -54,12 +54,12 @@ impl Reply {
         self.has_begun
     }
 
-    /// Whether nothing more is to come.
+    /// Whether the reply is complete.
     pub fn is_over(&self) -> bool {
         self.is_over
     }
 
-    /// Takes the next event of the stream, and gives what it means.
+    /// Takes the next event of the stream, and returns the events that it stands for.
     pub fn take(&mut self, event: StreamEvent) -> Result<Vec<Event>, Failure> {
         if self.is_started == matches!(event, StreamEvent::MessageStart { .. }) {
             return Err(broken("the reply begins in the middle, or twice"));
@@ -99,8 +99,7 @@ impl Reply {
         })
     }
 
-    /// What it means that the stream has ended or gone silent: once the provider has said why the reply ends there is nothing
-    /// more to be missed.
+    /// Handles a stream that has ended or gone silent. Once the provider has sent the stop reason, nothing more can be missing.
     pub fn cut(&mut self, failure: Failure) -> Result<Vec<Event>, Failure> {
         self.stop.map(|reason| self.end(reason)).ok_or(failure)
     }
@@ -118,7 +117,8 @@ impl Reply {
         std::iter::once(Event::Text(text)).chain(used).collect()
     }
 
-    /// Counts what the model has written. The provider counts once, at the end: whoever breaks off before that has taken about this much.
+    /// Estimates the tokens that the model has written. The provider counts only once, at the end. A call that breaks off before that
+    /// has used about this much.
     fn wrote(&mut self, text: &str) -> Vec<Event> {
         self.has_begun = true;
         self.written.add(text);
@@ -131,7 +131,7 @@ impl Reply {
     }
 }
 
-/// The input of a tool; one without parameters is written as nothing at all.
+/// The input of a tool. If the tool has no parameters, the input is empty.
 fn input(json: &str) -> Result<Value, Failure> {
     if json.is_empty() {
         return Ok(Value::Object(Map::new()));
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// What these events mean, and whether they were an error at their end.
+    /// The events that these stand for, and whether the last one was an error.
     fn told(events: &[Value]) -> (Vec<Event>, bool) {
         let (mut reply, mut told) = (Reply::new(4_096), Vec::new());
         for event in events {
@@ -181,7 +181,7 @@ mod tests {
             json!({"type": "message_delta", "delta": {"stop_reason": "max_tokens"}, "usage": {"output_tokens": 2, "input_tokens": null}});
         let (told, failed) =
             told(&[start(), delta(&json!({"type": "text_delta", "text": "Four words of it."})), end, json!({"type": "message_stop"})]);
-        // 17 bytes are reckoned as 12 tokens, until it says that they are 2.
+        // 17 bytes are estimated as 12 tokens, until the provider counts 2.
         let expected = [
             used(10, 1, 3, 0),
             Event::Text("Four words of it.".into()),
@@ -258,7 +258,7 @@ mod tests {
             ("refusal", "refusal"),
             ("model_context_window_exceeded", "model_context_window_exceeded"),
             ("a_new_reason", "end_turn"),
-            // Ours alone.
+            // Only we use this one.
             ("deadline", "end_turn"),
         ] {
             assert_eq!(stop_reason(word).as_str(), expected);

@@ -1,26 +1,26 @@
-//! What of the provider is configured.
+//! The configuration of the provider.
 
 use std::time::Duration;
 
 use platform::config::{Config, ConfigError, invalid};
 use reqwest::Url;
 
-/// The provider itself.
+/// The default of `ANTHROPIC_BASE_URL`: the provider itself.
 const BASE_URL: &str = "https://api.anthropic.com";
 
 /// The settings.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
-    /// Where calls go, by `ANTHROPIC_BASE_URL`.
+    /// URL of the calls, from `ANTHROPIC_BASE_URL`.
     pub url: Url,
-    /// How long things may take.
+    /// Time limits of a call.
     pub patience: Patience,
 }
 
-/// How long things may take.
+/// Time limits of a call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// `AI_CONNECT_MILLISECONDS`: until a connection stands, TLS included (default 5 s, as in the provider's own SDK).
+    /// `AI_CONNECT_MILLISECONDS`: until a connection is established, TLS included (default 5 s, as in the provider's own SDK).
     pub connect: Duration,
     /// `AI_FIRST_TOKEN_MILLISECONDS`: from the request to the first word or thought; pings do not count (default 60 s).
     pub first_token: Duration,
@@ -43,7 +43,7 @@ impl Settings {
     }
 }
 
-/// Where messages are made. What is said and the key travel there, so in the clear to this machine alone.
+/// The URL of the Messages API. The conversation and the key travel there, so plain HTTP is allowed to this machine alone.
 fn messages_url(base: &str) -> Result<Url, ConfigError> {
     let wrong = || {
         invalid(

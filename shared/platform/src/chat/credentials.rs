@@ -1,4 +1,4 @@
-//! Whether the credential is still good with which a reply was asked for.
+//! Checks whether the credential of the caller who asked for a reply is still valid.
 
 use jiff::Timestamp;
 
@@ -7,7 +7,7 @@ use crate::identity::{Caller as _, Identity, Principal};
 use crate::platform::Platform;
 use crate::store::{Sessions, StoreError, Users};
 
-/// Reads sessions and API keys. The worker of a reply asks it, and stops where the credential has ended.
+/// Reads sessions and API keys. The worker of a reply calls it, and stops writing when the credential has ended.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     sessions: Sessions,
@@ -21,7 +21,7 @@ impl Credentials {
         Ok(Self { sessions: Sessions::new(database.clone(), config)?, users: Users::new(database, config)? })
     }
 
-    /// Whether a caller's session lives, or their API key has neither ended nor expired.
+    /// Whether a caller's session is valid, or their API key has neither ended nor expired.
     pub async fn are_good(&self, caller: &Principal, now: Timestamp) -> Result<bool, StoreError> {
         match Identity::from_principal(Some(caller)) {
             Some(identity) => self.sessions.holds(&identity, now).await,

@@ -1,4 +1,4 @@
-//! The end of a reply: stored once, together with its cost and the event `chat.message`.
+//! Stores the end of a reply once, together with its cost and the event `chat.message`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,33 +26,33 @@ pub struct Endings {
     clock: Clock,
 }
 
-/// The end of a reply, as it is to be stored.
+/// The end of a reply to store.
 pub struct Ending<'a> {
     /// The reply in its final state.
     pub reply: &'a Message,
-    /// How far it was.
+    /// Its status before.
     pub from: MessageStatus,
     /// Model that was asked, if one was.
     pub model: Option<&'a str>,
-    /// Wishes of others that have been done: see [`Drafts`].
+    /// Number of wishes (requests of other functions) that the worker has done. See [`Drafts`].
     pub wishes: u64,
-    /// The time that has passed by which somebody should have ended it, in seconds since 1970, where that is why it ends: nobody has
-    /// taken it up since.
+    /// The missed deadline of the worker, in seconds since 1970. It is set if the reply ends only because of that deadline. The reply
+    /// does not end if a worker has set another deadline since.
     pub overdue: Option<i64>,
-    /// Who is told of it then.
+    /// The subscribers to tell that the reply has ended.
     pub hearers: Hearers,
     /// Frames that are not stored yet.
     pub frames: Option<&'a Frames>,
 }
 
-/// What became of an end.
+/// The result of an attempt to end a reply.
 #[derive(Debug)]
 pub enum Ended {
-    /// It is stored, with its event.
+    /// The end is stored, with its event.
     Stored,
-    /// Somebody else has ended the reply: nothing was written.
+    /// Another function has ended the reply: nothing was written.
     Overtaken,
-    /// Others want something of the reply before it ends: nothing was written. This is its head now.
+    /// Other functions have added requests to the head of the reply: nothing was written. This is the head now.
     Wanted(Box<Head>),
 }
 
@@ -63,13 +63,13 @@ impl Endings {
             messages: Messages::new(platform.database()?, &platform.config)?,
             drafts: Drafts::new(platform.database()?, &platform.config)?,
             settle: Settle::new(platform)?,
-            // Who asked was checked when they did.
+            // The function that took the request has checked the caller.
             gate: Arc::new(Gate::for_workers(platform)?),
             clock: platform.clock.clone(),
         })
     }
 
-    /// Stores a reply in its final state with its cost and its event, which has no text, of neither the prompt nor the reply.
+    /// Stores a reply in its final state with its cost and its event. The event has no text, of neither the prompt nor the reply.
     pub async fn end(&self, ending: &Ending<'_>) -> Result<Ended, Problem> {
         let Ending { reply, from, model, wishes, overdue, hearers, frames } = ending;
         let origin = reply.origin.as_ref().ok_or_else(|| {
@@ -102,7 +102,8 @@ impl Endings {
         Ok(self.gate.commit(Ok(plan), Some(&origin.caller), &passage).await?.into_output())
     }
 
-    /// Ends a reply whatever others want of it; whether it was this that ended it. One that is no longer overdue goes on.
+    /// Ends a reply even if other functions have requests for it. Returns whether this call ended it. A reply that is no longer overdue
+    /// goes on.
     pub async fn end_anyway(&self, mut ending: Ending<'_>) -> Result<bool, Problem> {
         loop {
             match self.end(&ending).await? {

@@ -1,4 +1,5 @@
-//! Hearing a reply that has been asked for before: its worker sends it while it is being written, and afterwards it is replayed.
+//! Subscribes a connection to a reply that has been asked for before. While the reply is written, its worker sends it. After its end,
+//! it is replayed.
 
 use jiff::Timestamp;
 
@@ -10,7 +11,7 @@ use crate::problem::Problem;
 use crate::socket::{SendError, Sender};
 use crate::store::{Connection, Drafts, Head, History, Joined, Message};
 
-/// Lets connections hear replies.
+/// Subscribes connections to replies.
 #[derive(Clone)]
 pub struct Listening {
     drafts: Drafts,
@@ -37,8 +38,9 @@ impl Listening {
         })
     }
 
-    /// Has a user's reply sent to a connection from the frame after `after` on, by its worker; or gives what is to be sent here, where
-    /// it has ended. A reply that this user does not have, or no longer, is a 404.
+    /// Subscribes a connection to a user's reply, from the frame after `after` on. The worker of the reply sends the frames. If the
+    /// reply has ended, the caller has to send the [`Replay`] that this returns. If the user has no such reply, or no longer, that is a
+    /// 404.
     pub async fn listen(
         &self,
         user_id: &str,
@@ -51,7 +53,7 @@ impl Listening {
         let head = self.drafts.head(message_id).await?.filter(is_theirs).ok_or_else(Problem::not_found)?;
         let (conversation_id, has_ended) = (head.conversation_id.clone(), head.ended_at.is_some());
         if !has_ended {
-            // One of a conversation that has been deleted goes on for those who listen, and for no other.
+            // The reply of a deleted conversation goes on for its subscribers, but it takes no new ones.
             self.history.conversation(user_id, &conversation_id).await?.ok_or_else(Problem::not_found)?;
             if self.drafts.join(head, &connection.connection_id, after).await? == Joined::Live {
                 return Ok(None);
@@ -64,8 +66,9 @@ impl Listening {
 }
 
 impl Replay {
-    /// Sends what the connection has missed, and how the reply ended. A frame that may not have arrived ends it: the client can resume
-    /// from where it is. A text that is not all there is not sent: no client is to take it for the reply's.
+    /// Sends the frames that the connection has missed, and how the reply ended. If a frame may not have arrived, no further frame is
+    /// sent: the client can resume from there. If a part of the text is missing, no text is sent at all, because a client would take it
+    /// for the whole reply.
     pub async fn send(self) {
         let Self { sender, connection, reply, frames, after } = self;
         let peer: Peer<'_> = connection.peer();
@@ -81,7 +84,7 @@ impl Replay {
         };
         if let Err(error) = send.await {
             tracing::info!(%error, connection_id = peer.connection_id, "the rest of a reply was not sent");
-            // So that the client does not wait for it; where the connection has ended there is none.
+            // The client must not wait for the rest. If the connection has ended, there is no client.
             if !matches!(error, SendError::Gone) {
                 sender.post(peer, None, &ChatFailed::unheard(&reply)).await.ok();
             }

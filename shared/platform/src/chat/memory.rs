@@ -1,10 +1,10 @@
-//! What a model is shown: the system prompt, and the last messages of a conversation as far as they are paid.
+//! The input of a model: the system prompt, and the last messages of a conversation as far as they are paid.
 
 use crate::domain::{MessageStatus, PromptName};
 use crate::spending::tokens_at_most;
 use crate::store::{Message, Messages, StoreError};
 
-/// Messages of a conversation that a model is shown, the one that it answers included.
+/// Messages of a conversation that a model is shown at most, the one that it answers included.
 pub const REMEMBERED: u16 = 20;
 
 /// The text of a system prompt.
@@ -14,8 +14,8 @@ pub fn system_prompt(name: PromptName) -> &'static str {
     }
 }
 
-/// The last messages of a conversation up to one, oldest first, as a model is shown them. What a reply can cost is reckoned from the
-/// same ones.
+/// The last messages of a conversation up to one, oldest first, as a model is shown them. The worst-case cost of a reply is computed
+/// from the same messages.
 pub async fn remembered(messages: &Messages, conversation_id: &str, until: &str, limit: u16) -> Result<Vec<Message>, StoreError> {
     let mut said = messages.said_until(conversation_id, until, limit).await?;
     for stopped in said.iter_mut().filter(|message| message.status == MessageStatus::Cancelled) {
@@ -24,7 +24,7 @@ pub async fn remembered(messages: &Messages, conversation_id: &str, until: &str,
     Ok(said)
 }
 
-/// Says in a reply that its user stopped it.
+/// Marks a reply as stopped by its user.
 fn mark_stopped(text: &mut String) {
     if text.trim().is_empty() {
         "[The user stopped this reply before it began.]".clone_into(text);
@@ -33,7 +33,7 @@ fn mark_stopped(text: &mut String) {
     }
 }
 
-/// The last of these messages, oldest first, that take so many tokens together at most.
+/// The last of these messages, oldest first, that fit into so many tokens together.
 pub fn within(mut said: Vec<Message>, mut tokens: u64) -> Vec<Message> {
     let paid = said.iter().rev().take_while(|message| {
         let left = tokens.checked_sub(tokens_at_most(&message.text));

@@ -1,4 +1,5 @@
-//! What the server says of a reply over a WebSocket: `chat.started`, `chat.delta`…, then `chat.completed` or `chat.failed`.
+//! The messages about a reply that the server sends over a WebSocket: `chat.started`, `chat.delta`…, then `chat.completed` or
+//! `chat.failed`.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -63,7 +64,7 @@ pub struct ChatFailed {
     pub detail: String,
 }
 
-/// How a reply has ended, as it is said.
+/// The last message about a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChatEnd {
     /// It is whole, or was stopped.
@@ -86,7 +87,7 @@ impl ChatEnd {
         }
     }
 
-    /// Says so.
+    /// Posts the message.
     pub async fn post(&self, sender: &Sender, peer: Peer<'_>) -> Result<(), SendError> {
         match self {
             Self::Completed(completed) => sender.post(peer, None, completed).await,
@@ -96,12 +97,12 @@ impl ChatEnd {
 }
 
 impl ChatFailed {
-    /// The message that tells of a problem.
+    /// The message for a problem.
     pub fn new(message_id: &str, problem: &Problem) -> Self {
         Self { message_id: message_id.to_owned(), code: problem.code.as_str(), detail: problem.detail.clone() }
     }
 
-    /// The message that tells that a reply is whole, but not all of it could be sent.
+    /// The message for a reply that is whole, but could not be sent in full.
     pub fn unheard(reply: &Message) -> Self {
         let Message { conversation_id, id, .. } = reply;
         let detail = format!("Not all of the reply could be sent. It can be read at /conversations/{conversation_id}/messages/{id}.");

@@ -1,5 +1,5 @@
-//! Chat: how a reply is asked for, how it ends, and what is said of it over a WebSocket. The functions that start
-//! replies and the worker that writes them share it; what talks to a model is the crate `assistant`.
+//! Chat: how a reply is asked for, how it ends, and which messages about it go over a WebSocket. The functions that start replies and
+//! the worker that writes them share this module. The crate `assistant` talks to the models.
 
 mod credentials;
 mod ending;

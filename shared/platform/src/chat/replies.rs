@@ -1,5 +1,5 @@
-//! Asking for a reply: the conversation, what the user says and the reply to be written are stored together, with the
-//! event `chat.requested`; then a worker is started with their ids.
+//! Asks for a reply. One transaction stores the conversation, the user's message, the pending reply and the event `chat.requested`.
+//! Then a worker is started with their ids.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ use crate::spending::{Reserve, Reserved};
 use crate::store::{Conversation, Conversations, Drafts, Head, Hearers, History, Listener, Message, Messages, Origin, Write};
 use crate::worker::Invoker;
 
-/// Seconds that a worker has for taking a reply up: Lambda tries for sixty to start it.
+/// Seconds in which a worker has to begin a reply. Lambda tries for sixty seconds to start it.
 const START_SECONDS: i64 = 90;
 
 /// Starts replies.
@@ -33,13 +33,13 @@ pub struct Replies {
     messages: Messages,
     drafts: Drafts,
     history: History,
-    /// What replies can cost, where they do.
+    /// Reserves the cost of replies. Absent where they cost nothing.
     reserve: Option<Reserve>,
     worker: Invoker,
     endings: Endings,
 }
 
-/// What the worker is started with.
+/// The payload that starts the worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplyStart {
     /// Conversation.
@@ -48,7 +48,7 @@ pub struct ReplyStart {
     pub message_id: String,
 }
 
-/// What a user says and is to be answered, with the writes that store it, that of its conversation first.
+/// A user's message to be answered, with the writes that store it. The write of the conversation comes first.
 struct Turn {
     said: Message,
     writes: Vec<Write>,
@@ -72,9 +72,9 @@ impl Replies {
         })
     }
 
-    /// The reply, pending, and the plan that asks for it; it is sent to `connection` while it is written, if there is one.
-    /// `answer` is what the plan answers with. A conversation that the caller does not have is a 404, and a reply that a budget
-    /// does not cover a 402.
+    /// Returns the pending reply and the plan that asks for it. If there is a `connection`, the reply is sent to it while it is
+    /// written. The plan answers with `answer`. If the caller does not have the conversation, that is a 404. If a budget does not cover
+    /// the reply, that is a 402.
     pub async fn ask<O>(
         &self,
         request: ChatRequest,
@@ -99,7 +99,7 @@ impl Replies {
         self.begin(turn, request.prompt, origin, connection, now, answer).await
     }
 
-    /// The same for a message whose reply has failed, which is not said again: another reply answers it.
+    /// The same for a message whose reply has failed. The message is not stored again: another reply answers it.
     pub async fn ask_again<O>(
         &self,
         failed: &Message,
@@ -126,7 +126,7 @@ impl Replies {
         answer: impl FnOnce(&Message) -> Reply<O>,
     ) -> Result<(Message, Plan<O>), Problem> {
         let said = &turn.said;
-        // A millisecond later, so that its id comes after that of what it answers.
+        // A millisecond later, so that its id sorts after the id of the message that it answers.
         let later = Timestamp::from_millisecond(now.as_millisecond() + 1).unwrap_or(now);
         let mut reply = message(said.conversation_id.clone(), &origin.caller.user_id, MessageRole::Assistant, "", later);
         reply.status = MessageStatus::Pending;
@@ -167,11 +167,12 @@ impl Replies {
         Ok((reply, plan))
     }
 
-    /// What the reply to a message can cost: it is paid before it is asked for, and the model is shown what was paid.
+    /// Reserves the worst-case cost of the reply to a message. It is reserved before the model is asked, and the model is shown only
+    /// the messages that the reservation covers.
     async fn reserve(&self, reserve: &Reserve, turn: &Turn, prompt: PromptName, now: Timestamp) -> Result<Reserved, Problem> {
         let Turn { said, .. } = turn;
         let owned = async {
-            // Someone else's messages are not read.
+            // First check that the conversation is the caller's: another user's messages are not read.
             if turn.goes_on {
                 self.history.conversation(&said.user_id, &said.conversation_id).await?.ok_or_else(Problem::not_found)?;
             }
@@ -190,13 +191,14 @@ impl Replies {
         Ok(reserve.hold(&said.user_id, limits, system_prompt(prompt), &texts, now))
     }
 
-    /// Starts the worker that writes a reply. Where that fails, the reply ends as failed.
+    /// Starts the worker that writes a reply. If that fails, the reply ends as failed.
     pub async fn start(&self, reply: &Message) -> Result<(), Problem> {
         let start = ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
         let Err(error) = self.worker.start(&start).await else { return Ok(()) };
         let problem = Problem::from(error);
         let failed = Message { status: MessageStatus::Failed, failure: Some(problem.code), ..reply.clone() };
-        // Whoever asked is told by the one that asks here. Where it is no longer pending, only Lambda's answer was lost: a worker is at it.
+        // There are no subscribers to tell, because this function itself answers the caller. If the reply is no longer pending, only
+        // the answer of Lambda was lost: a worker is writing the reply.
         let ending = Ending {
             reply: &failed,
             from: MessageStatus::Pending,
@@ -210,12 +212,12 @@ impl Replies {
     }
 }
 
-/// Whether a reply has failed for a passing reason, so that its message can be asked again under the same key.
+/// Whether a reply has failed for a temporary reason. Then its message can be asked again under the same key.
 pub fn may_be_asked_again(reply: &Message) -> bool {
     reply.status == MessageStatus::Failed && Problem::of_reply(reply.failure).status.is_server_error()
 }
 
-/// A message that is complete as it is.
+/// A completed message.
 fn message(conversation_id: String, user_id: &str, role: MessageRole, text: &str, at: Timestamp) -> Message {
     Message {
         conversation_id,

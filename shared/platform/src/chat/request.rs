@@ -1,4 +1,4 @@
-//! What a caller says, over HTTP as over a WebSocket.
+//! A message to the assistant, over HTTP or a WebSocket.
 
 use serde_json::json;
 use utoipa::ToSchema;
@@ -42,7 +42,7 @@ pub struct ChatSendRequest {
 }
 
 impl ChatSendRequest {
-    /// All that it says beside its key, for recognising it.
+    /// All its fields except the key, as text, to recognise a repeated message.
     pub fn says(&self) -> String {
         json!([self.message.as_str(), self.conversation_id.as_ref().map(ResourceId::as_str), self.prompt.map(PromptName::as_str)])
             .to_string()

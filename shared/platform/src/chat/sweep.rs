@@ -1,8 +1,10 @@
-//! What the worker is started with that deletes what deleted conversations and accounts leave.
+//! The payload that starts the worker `sweep-conversations`. That worker deletes the data that deleted conversations and accounts
+//! leave.
 
 use serde::{Deserialize, Serialize};
 
-/// What has just been deleted. What a schedule sends names nothing: then it is about what was left.
+/// The conversation or account that has just been deleted. A schedule sends neither: then the worker deletes the data that earlier runs
+/// left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SweepStart {
     /// Id of a conversation.

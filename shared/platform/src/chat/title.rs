@@ -5,13 +5,13 @@ use unicode_segmentation::UnicodeSegmentation as _;
 /// Characters of a title at most: code points, as in the titles that owners give.
 const LONGEST: usize = 60;
 
-/// The first words of a text, on one line. It is cut between two words, or else between two characters as people see them (grapheme
+/// The first words of a text, on one line. It is cut between two words, or else between two user-perceived characters (grapheme
 /// clusters, UAX #29).
 pub fn title(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let Some((limit, _)) = line.char_indices().nth(LONGEST) else { return line };
     let ends = line.grapheme_indices(true).map(|(start, cluster)| start + cluster.len());
-    // Text can also pile marks on one character without end: then the limit cuts it.
+    // A text can pile marks on one character without end. Then the limit cuts that character.
     let cut = ends.take_while(|end| *end <= limit).last().unwrap_or(limit);
     let kept = &line[..cut];
     // Whole words, unless the first one is longer than a title.

@@ -1,4 +1,4 @@
-//! What identifies an account.
+//! Texts that identify an account: usernames, email addresses and names.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,12 +13,13 @@ use crate::input::{Field, Raw};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Username(String);
 
-/// An email address that SES can send to, unique without regard to case: the local part is ASCII (RFC 5321), the domain name
-/// is kept in lower-case A-labels (RFC 5890).
+/// An email address that SES can send to, unique without regard to case. The local part is ASCII (RFC 5321), and the domain
+/// name is kept in lower-case A-labels (RFC 5890).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Email(String);
 
-/// What someone signs in as: 1 to 254 characters, without regard to case. Whether it could be a username is not said.
+/// The username or email with which a user signs in: 1 to 254 characters, without regard to case. The error does not say
+/// whether it could be a username.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identifier(String);
 
@@ -39,8 +40,8 @@ impl Email {
         self.0.to_ascii_lowercase()
     }
 
-    /// The folded form with the domain in Unicode, where that differs. Accounts claimed their address in this form before
-    /// domains were kept in A-labels, and keep that claim.
+    /// The folded form with the domain in Unicode, where that differs. Before domains were kept in A-labels, accounts claimed
+    /// their address in this form, and they keep that claim.
     pub fn folded_unicode(&self) -> Option<String> {
         let folded = self.folded();
         let (local, domain) = folded.rsplit_once('@')?;
@@ -49,8 +50,8 @@ impl Email {
     }
 }
 
-/// A domain name in lower-case A-labels (UTS #46). A name that the mapping changes in more than case is refused: it only looks
-/// like the name that it becomes.
+/// A domain name in lower-case A-labels (UTS #46). A name that the mapping changes in more than case is refused, because it
+/// only looks like the name that it becomes.
 fn ascii_domain(domain: &str) -> Option<String> {
     let ascii = Uts46::new().to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify).ok()?;
     // U+212A KELVIN SIGN has the lower case `k`, so that the normal form is compared first.
@@ -106,7 +107,7 @@ impl FromStr for Identifier {
         if !(1..=254).contains(&trimmed.chars().count()) {
             return Err("must be 1 to 254 characters");
         }
-        // One that is no address of today's rules may be the name, or the address from earlier, of an account.
+        // A text that is no address by today's rules may be the username, or the address from earlier, of an account.
         Ok(Self(trimmed.parse::<Email>().map_or_else(|_| trimmed.to_lowercase(), |email| email.folded())))
     }
 }

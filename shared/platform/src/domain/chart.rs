@@ -17,7 +17,7 @@ pub enum ChartType {
     Bar,
 }
 
-/// Time between frames: 250 ms to a minute, 2 s unless told.
+/// Time between frames: 250 ms to a minute, 2 s by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interval(u64);
 

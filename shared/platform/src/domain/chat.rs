@@ -1,4 +1,4 @@
-//! What a conversation with a model is made of.
+//! The parts of a conversation with a model.
 
 use std::ops::AddAssign;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use crate::input::{Field, Raw};
 /// Characters that a message may have at most.
 const LONGEST_MESSAGE: usize = 10_000;
 
-/// What a user says to a model: 1 to 10,000 characters as typed, without control characters other than newline and tab.
+/// A user's message to a model: 1 to 10,000 characters as typed, without control characters other than newline and tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageText(String);
 
@@ -161,7 +161,7 @@ impl FromStr for MessageText {
 
 impl Field for MessageText {
     fn read(raw: &Raw<'_>) -> Result<Self, String> {
-        // Not `raw.text()`, which refuses null characters: what is pasted from elsewhere has such things in it.
+        // Not `raw.text()`, which refuses null characters: text that is pasted from elsewhere has such things in it.
         let text = match *raw {
             Raw::Text(text) => text,
             Raw::Json(Value::String(text)) => text,

@@ -1,4 +1,4 @@
-//! What tokens say.
+//! The claims of tokens.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Role;
 
-/// By how much clocks may differ.
+/// Tolerance for clocks that differ.
 pub const LEEWAY: Duration = Duration::from_secs(30);
 
-/// A token was refused. Why is not said: it would only help whoever forges one.
+/// A token was refused. The error does not say why: that would only help a forger.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the token is not valid")]
 pub struct TokenError;
@@ -23,7 +23,7 @@ pub trait Claims: Serialize + DeserializeOwned + Clone {
     /// Claim `aud`.
     const AUDIENCE: &'static str;
 
-    /// Whether `iss`, `aud` and `type` are right, and now is within its times.
+    /// Whether `iss`, `aud` and `type` are right, and `now` is within the token's times.
     fn hold(&self, issuer: &str, now: Timestamp) -> bool;
 }
 
@@ -75,7 +75,8 @@ pub struct RefreshClaims {
     pub kind: String,
 }
 
-/// What a pair says and which keys signed it. A session keeps this, never the tokens: signing it again gives the same bytes.
+/// The claims of a pair of tokens, and the keys that signed them. A session keeps these, never the tokens: signing them again
+/// gives the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairClaims {
     pub(crate) access: AccessClaims,

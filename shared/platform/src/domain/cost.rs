@@ -1,4 +1,4 @@
-//! What a call to a model costs.
+//! Costs of calls to a model, and budgets for them.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -10,16 +10,16 @@ use serde_json::Value;
 
 use crate::input::{Field, Raw};
 
-/// Places after the point that a cost has at least and at most: a token can cost less than a millionth of a dollar.
+/// Fewest and most places of a cost after the point: a token can cost less than a millionth of a dollar.
 const PLACES: std::ops::RangeInclusive<u32> = 2..=9;
 
-/// US dollars that a budget is at most.
+/// The largest budget, in US dollars.
 const LARGEST_BUDGET: u32 = 1_000_000;
 
-/// Why a text or a number is no budget.
+/// The error for a text or a number that is no budget.
 const WRONG: &str = "must be an amount from 0 to 1000000, like 50.00";
 
-/// Of how many parts of a dollar an amount is made at least.
+/// Decimal places of a nano-dollar, the smallest part of an amount.
 const NANOS: u32 = 9;
 
 /// An amount in US dollars, exact, written with two to nine places: `0.00`, `0.0003125`.
@@ -27,7 +27,7 @@ const NANOS: u32 = 9;
 #[serde(into = "String", try_from = "String")]
 pub struct Cost(Decimal);
 
-/// What someone may spend in a month: 0 to 1,000,000 US dollars.
+/// A budget for a month: 0 to 1,000,000 US dollars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget(Cost);
 
@@ -35,7 +35,7 @@ impl Cost {
     /// Nothing.
     pub const ZERO: Self = Self(Decimal::ZERO);
 
-    /// An amount; what is beyond nine places is rounded to the nearest, half to even.
+    /// An amount. Places beyond the ninth are rounded to the nearest, half to even.
     pub fn new(dollars: Decimal) -> Self {
         let mut amount = dollars.round_dp(*PLACES.end()).normalize();
         if amount.scale() < *PLACES.start() {
@@ -112,7 +112,8 @@ impl FromStr for Budget {
 impl Field for Budget {
     fn read(raw: &Raw<'_>) -> Result<Self, String> {
         match raw {
-            // A number of JSON is binary: 0.1 + 0.2 has seventeen places in JavaScript. What is meant has nine at most.
+            // A JSON number is binary: 0.1 + 0.2 has seventeen places in JavaScript. The amount that the caller means has
+            // nine at most.
             Raw::Json(Value::Number(number)) => {
                 let dollars = number.as_f64().filter(|dollars| (0.0..=f64::from(LARGEST_BUDGET)).contains(dollars)).ok_or(WRONG)?;
                 format!("{:.9}", dollars.abs()).parse().map_err(str::to_owned)

@@ -1,8 +1,8 @@
-//! Mails, and what the tokens in them are good for.
+//! Mails, and the purposes of the tokens in them.
 
 use serde::{Deserialize, Serialize};
 
-/// A mail, and what tells to whom it goes.
+/// A mail, and the data that tells its recipient.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Letter {
@@ -19,37 +19,37 @@ pub enum Letter {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         moving_to: Option<String>,
     },
-    /// That something happened to an account which its owner would want to know of.
+    /// A notice that something happened to an account which its owner would want to know of.
     Notice {
-        /// What.
+        /// The event.
         of: Notice,
-        /// Whose account.
+        /// Username of the account.
         username: String,
         /// The account's address, as it was before.
         email: String,
     },
 }
 
-/// What an owner is told of.
+/// The events of which an owner is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Notice {
-    /// Another password, by whoever knew the one before.
+    /// Another password, set by a user who knew the one before.
     PasswordChanged,
     /// Another password, by a mailed token.
     PasswordReset,
     /// Another address.
     EmailChanged,
-    /// No account any more.
+    /// The account was deleted.
     AccountDeleted,
 }
 
-/// What a mailed token is good for.
+/// The purpose of a mailed token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// To set a new password without the old one.
     PasswordReset,
-    /// To show that an address is one's own.
+    /// To show that an address belongs to the owner of the account.
     EmailVerification,
 }
 
@@ -57,7 +57,7 @@ impl Purpose {
     /// Every purpose.
     pub const ALL: [Self; 2] = [Self::PasswordReset, Self::EmailVerification];
 
-    /// As tables and events have it.
+    /// The name in tables and events.
     pub fn name(self) -> &'static str {
         match self {
             Purpose::PasswordReset => "password_reset",
@@ -65,11 +65,11 @@ impl Purpose {
         }
     }
 
-    /// How long it is good.
+    /// Seconds for which the token is valid.
     pub fn lifetime_seconds(self) -> i64 {
         match self {
             Purpose::PasswordReset => 30 * 60,
-            // It is good for nothing else, and waits in a mailbox that may not be read at once.
+            // This token is good for nothing else, and waits in a mailbox that its owner may not read at once.
             Purpose::EmailVerification => 24 * 3600,
         }
     }

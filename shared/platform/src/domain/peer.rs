@@ -1,4 +1,4 @@
-//! An end of a WebSocket connection.
+//! The client's end of a WebSocket connection.
 
 /// A connection as far as a sender has to know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct Peer<'a> {
 }
 
 impl<'a> Peer<'a> {
-    /// A connection that a message has come over: it is open, so that 410 is its end from the first moment on.
+    /// A connection that a message has come over. It is open, so that 410 means its end from the first moment on.
     pub fn open(connection_id: &'a str) -> Self {
         Self { connection_id, connected_at: 0 }
     }

@@ -1,4 +1,4 @@
-//! What a profit figure is made of.
+//! The parts of a profit figure: amount, company, year and month.
 
 use std::fmt;
 use std::str::FromStr;
@@ -34,7 +34,7 @@ pub struct Year(u16);
 pub struct Month(u8);
 
 impl Money {
-    /// So many hundredths.
+    /// An amount of so many hundredths.
     pub fn from_cents(cents: i64) -> Self {
         Self(Decimal::new(cents, 2))
     }

@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use crate::input::{Field, Raw};
 
-/// A UUID in lower case, whatever case the caller wrote it in (RFC 9562 section 4).
+/// A UUID in lower case. The caller may write it in any case (RFC 9562 section 4).
 ///
-/// Any version parses, so that an id that leads nowhere is a 404 and not a typing error.
+/// Any version parses, so that an id that leads nowhere is answered 404 and not as a mistyped one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceId(String);
 

@@ -1,4 +1,4 @@
-//! What an account may do, as an administrator says it.
+//! Roles of an account, as an administrator sets them.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +31,8 @@ impl Role {
     }
 }
 
-/// Roles of an account, each once and in a fixed order. `user` is among them, whether it was named or not: every account has it.
+/// Roles of an account, each once and in a fixed order. `user` is among them even if it was not named, because every account
+/// has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roles(Vec<Role>);
 
@@ -42,7 +43,7 @@ impl Roles {
     }
 }
 
-/// What a new account has.
+/// The roles of a new account.
 impl Default for Roles {
     fn default() -> Self {
         Self(vec![Role::User])

@@ -7,19 +7,19 @@ use crate::plan::{Otherwise, Plan, Reply, Then};
 use crate::problem::Problem;
 use crate::store::CommitError;
 
-/// Plans that may replace one another because someone was faster.
+/// Largest number of new attempts at a plan after another request changed an item first.
 const REPLANS: u32 = 8;
 
-/// What is left of a plan whose writes have been committed.
+/// The rest of a plan after its writes have been committed.
 pub struct Committed<O> {
-    /// What follows.
+    /// The steps that follow the commit.
     pub then: Vec<Then<O>>,
     /// The answer.
     pub reply: Result<Reply<O>, Problem>,
 }
 
 impl Gate {
-    /// Carries a plan out: the writes and the event in one transaction, then what follows.
+    /// Carries a plan out: the writes and the event in one transaction, then the steps that follow the commit.
     pub async fn commit<O>(
         &self,
         plan: Result<Plan<O>, Problem>,
@@ -35,7 +35,7 @@ impl Gate {
         reply
     }
 
-    /// Carries a plan out up to its commit, and leaves it to the caller what follows.
+    /// Carries a plan out up to its commit. The caller runs the steps that follow.
     pub async fn write<O>(
         &self,
         plan: Result<Plan<O>, Problem>,
@@ -44,7 +44,7 @@ impl Gate {
     ) -> Result<Committed<O>, Problem> {
         let mut plan = plan.unwrap_or_else(Plan::refuse);
         for overtaken in 0..=REPLANS {
-            // The first time the item as it stands most often settles it; after that the others are given room.
+            // The first retry starts from the current item and mostly succeeds. Later retries pause, to give the other requests room.
             if overtaken > 1 {
                 backoff::pause(overtaken).await;
             }
@@ -57,8 +57,8 @@ impl Gate {
             let mut own = 0;
             if let (Some(repeats), Some(claim), Some(resource), Ok(reply)) = (&self.repeats, &passage.claim, created.clone(), &reply) {
                 let status = reply.status.map_or(self.success, |status| status.as_u16());
-                // Whoever comes second with the same key, before this is committed, does nothing, and is told so whatever else
-                // the first one has left no room for.
+                // Of two concurrent requests with the same key, the second to commit writes nothing. This write stands first, so that
+                // its refusal wins over any other condition that the first request has made fail.
                 let remember = repeats.remember(claim, status, resource, passage.now)?;
                 writes.insert(0, (remember, Otherwise::Refuse(Problem::request_in_flight())));
                 own = 1;
@@ -67,7 +67,7 @@ impl Gate {
             let committed = match (&self.database, &self.log, event, writes.is_empty()) {
                 (_, _, None, true) => Ok(()),
                 (_, Some(log), Some(event), true) => match (log.record(event).await, &reply) {
-                    // A refusal that has no effect keeps its status although its event could not be written.
+                    // A refusal that writes nothing keeps its status even if its event cannot be written.
                     (Err(error), Err(problem)) => {
                         tracing::error!(%error, code = %problem.code, "a refusal left no event");
                         Ok(())
@@ -75,7 +75,7 @@ impl Gate {
                     (recorded, _) => recorded.map_err(CommitError::from),
                 },
                 (Some(database), Some(log), Some(event), false) => {
-                    // Last, so that a failed condition's position is that of its write.
+                    // The event is last, so that the position of a failed condition is the position of its write.
                     let append = log.append(event)?;
                     database.commit(writes.iter().cloned().chain([append]).collect()).await
                 }
@@ -100,7 +100,7 @@ impl Gate {
                         writes[position] = write;
                         otherwise.insert(position, next);
                         then.push(follow);
-                        // What is remembered for an `Idempotency-Key` is added again.
+                        // The next round adds the record of the `Idempotency-Key` again, so it is skipped here.
                         let writes = writes.into_iter().zip(otherwise).skip(own).collect();
                         plan = Plan { writes, note: kept, created, then, reply };
                     }

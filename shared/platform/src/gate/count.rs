@@ -1,4 +1,4 @@
-//! How often a caller may: counts a call against every policy that applies.
+//! Rate limits: counts a call against every policy that applies.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ use crate::limits::{Key, OnStoreFailure, Policy, Standings, Subject, standing};
 use crate::problem::Problem;
 use crate::store::{LimitCounters, StoreError};
 
-/// How long a call waits for a counter that is to stop nobody where it cannot be reached.
+/// Longest wait for a counter whose policy lets calls through when the counter cannot be reached.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Why a call is not let through.
+/// The refusal of a call.
 pub struct Refused {
     /// The answer.
     pub problem: Problem,
-    /// Seconds until a call is let through again; 0 where that could not be found out.
+    /// Seconds until a call is let through again; 0 if that is unknown.
     pub wait_seconds: u64,
 }
 
@@ -41,7 +41,8 @@ impl From<Refused> for Problem {
 }
 
 impl Gate {
-    /// Counts a request against the policies of its row, beside that of every call; `key` is what the endpoint itself names.
+    /// Counts a request against the policies of its row, and against [`Policy::USER`], which counts every call of a user.
+    /// `key` is the subject that only the endpoint can name.
     pub fn count_request<'a>(
         &'a self,
         policies: &'a [Policy],
@@ -60,13 +61,13 @@ impl Gate {
         .boxed()
     }
 
-    /// Counts a call of a user, whatever it asks for; nothing where that cannot be done.
+    /// Counts a call of a user against [`Policy::USER`], which counts every call; `None` if that fails.
     pub(super) async fn count_call(&self, user_id: &str, passage: &Passage<'_>) -> Option<Count<'static>> {
         let counters = self.counters.as_ref()?;
         self.window(counters, &Policy::USER, user_id.to_owned(), passage).await.ok().flatten()
     }
 
-    /// Takes a call back that was not the user's after all.
+    /// Reverts the count of a call that turned out not to be the user's.
     pub(super) async fn take_call_back(&self, call: Option<Count<'static>>, passage: &Passage<'_>) {
         if let (Some(call), Some(counters)) = (call, &self.counters)
             && let Err(error) = counters.take_back(call.policy, call.quota, &call.subject, passage.now).await
@@ -86,7 +87,7 @@ impl Gate {
         async move { self.judge(None, policies, caller, connection, None, passage).await }.boxed()
     }
 
-    /// Counts a call that may have been counted already as `call`.
+    /// Counts a call against its policies. `call` is its count against [`Policy::USER`], if there is one already.
     async fn judge(
         &self,
         call: Option<Count<'static>>,
@@ -104,7 +105,7 @@ impl Gate {
             Subject::User => caller.map(|caller| caller.user_id.clone()),
             Subject::Session => caller.map(|caller| caller.credential.id().to_owned()),
             Subject::Connection => connection.map(str::to_owned),
-            // Counted as one with the lock.
+            // `Guess` counts these below, together with the lock.
             Subject::Guess => None,
         };
         let windows = policies.iter().filter_map(|policy| Some((policy, subject(policy)?)));
@@ -132,7 +133,7 @@ impl Gate {
         }
         let Some(refusing) = refusing.or(slowed.as_ref()) else { return Ok(standings) };
 
-        // A refused call counts nowhere: neither where it was refused nor where it would have been allowed.
+        // A refused call counts nowhere: neither for the policy that refused it nor for those that allowed it.
         let windows = try_join_all(windows.iter().map(|count| counters.take_back(count.policy, count.quota, &count.subject, passage.now)));
         let guessed = OptionFuture::from(guessed.as_ref().map(|guessed| guessed.take_back().boxed()));
         if let Err(error) = try_join(windows, async { guessed.await.transpose() }).await {
@@ -144,7 +145,7 @@ impl Gate {
         Err(Refused { problem, wait_seconds: refusing.standing.reset_seconds })
     }
 
-    /// Counts a call in its window; nothing where the counter cannot be reached and that is to stop nobody.
+    /// Counts a call in its window. `None` if the counter cannot be reached and the policy then lets calls through.
     async fn window<'p>(
         &self,
         counters: &LimitCounters,
@@ -168,7 +169,7 @@ impl Gate {
         }
     }
 
-    /// Leaves an event for the first refusal of a subject in a window.
+    /// Records an event for the first refusal of a subject in a window.
     async fn tell_refusal(&self, refusing: &Count<'_>, key: Option<&Key>, caller: Option<&Principal>, passage: &Passage<'_>) {
         let Count { policy, quota, subject, .. } = refusing;
         let note = Note::action(if **policy == Policy::LOGIN_LOCK { "auth.locked" } else { "rate.limited" }).detail("policy", policy.name);

@@ -1,4 +1,4 @@
-//! Denials: one event for a subject, what it was denied and a window, with a count.
+//! Audit events of denials: one per subject, kind of denial and window, with a count.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -11,12 +11,13 @@ use crate::limits::Policy;
 use crate::problem::{Code, Problem};
 use crate::store::{Denial, StoreError};
 
-/// Seconds for which a repeated denial of the same subject, route and code leaves one event.
+/// Window in seconds in which repeated denials of the same subject, route and code share one event.
 const DENIAL_WINDOW_SECONDS: i64 = 300;
 
 impl Gate {
-    /// Leaves `access.denied` for a 401 or 403, once for its subject, route and code in a window, and hands the problem back. A
-    /// call without any credential was no attempt: it leaves nothing.
+    /// Records `access.denied` for a 401 or 403, once per subject, route and code in a window. Gives the problem back.
+    ///
+    /// A call without any credential was no attempt, so it leaves no event.
     pub fn deny<'a>(&'a self, problem: Problem, caller: Option<&'a Principal>, passage: &'a Passage<'a>) -> BoxFuture<'a, Problem> {
         async move {
             let denied = matches!(problem.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
@@ -31,8 +32,9 @@ impl Gate {
         .boxed()
     }
 
-    /// Leaves an event of what a caller has asked for in vain, once per caller, code and window, with a count: one event each
-    /// would let a caller fill the trail.
+    /// Records a caller's failed request, once per caller, route, code and window, with a count.
+    ///
+    /// One event per failure would let a caller fill the audit log.
     pub fn tell_failure<'a>(
         &'a self,
         problem: &'a Problem,
@@ -48,8 +50,9 @@ impl Gate {
         .boxed()
     }
 
-    /// Adds refusals of a policy that a process has answered by itself to those that no event has counted yet. Gives how many
-    /// those are, from all processes; nothing where the counter cannot be reached.
+    /// Adds refusals that this process answered without the store to those that no event has counted yet.
+    ///
+    /// Gives the sum over all processes; `None` if the counter cannot be reached.
     pub fn add_refusals<'a>(&'a self, policy: &'a Policy, subject: &'a str, count: u64) -> BoxFuture<'a, Option<u64>> {
         async move {
             let counters = self.counters.as_ref()?;
@@ -66,8 +69,10 @@ impl Gate {
         .boxed()
     }
 
-    /// Leaves an event the first time in a window, with how often it has happened since the last one told of it, and where. What
-    /// follows in the window is counted, and told by the first of the next or by the worker `tell-denials`. A denial stands even
+    /// Records an event for the first denial in a window.
+    ///
+    /// The event says how many denials there were since the last event, and at which routes. Later denials in the window are
+    /// only counted. The first event of the next window reports them, or the worker `tell-denials` does. A denial stands even
     /// if its event cannot be written: then the log has it.
     #[allow(clippy::too_many_arguments, reason = "all of them are the event")]
     pub(super) async fn tell_once(

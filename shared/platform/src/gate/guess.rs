@@ -1,5 +1,7 @@
-//! Counts attempts to sign in before anything is done for them: what is wrong too often has to wait, from one address and, from
-//! a network where the identifier has not signed in lately, from all of them together.
+//! Counts attempts to sign in before any work is done for them.
+//!
+//! After too many failures for an identifier from one address, the next attempt from there has to wait. Too many attempts from all
+//! addresses together have to wait likewise. Networks from which the identifier has signed in lately are exempt from this second wait.
 
 use futures_util::future::try_join;
 use jiff::Timestamp;
@@ -23,7 +25,7 @@ pub(super) struct Guess<'a> {
 /// An attempt that has been counted.
 pub(super) struct Guessed<'a> {
     guess: Guess<'a>,
-    /// Whether the wait was over that the failures before it ask for: where not, it was not counted here.
+    /// Whether the wait after the earlier failures was over. If not, the attempt was not counted for its address.
     waited: bool,
     before: Guesses,
     /// Attempts in the last hour from anywhere, this one included.
@@ -36,7 +38,7 @@ impl<'a> Guess<'a> {
         Self { counters, login, lock, identifier, subject: guess_subject(address, identifier), now }
     }
 
-    /// Counts it from its address and from anywhere.
+    /// Counts the attempt for its address, and for all addresses together.
     pub(super) async fn count(self) -> Result<Guessed<'a>, StoreError> {
         let near = self.counters.guess(self.login, self.lock, &self.subject, self.now);
         let anywhere = self.counters.count(&Policy::LOGIN_LOCK, self.lock.anywhere(), self.identifier.as_str(), self.now);
@@ -47,7 +49,7 @@ impl<'a> Guess<'a> {
 }
 
 impl Guessed<'_> {
-    /// Where its address stands: with `login`, and with `login_lock`.
+    /// The standings of its address with `login` and with `login_lock`.
     pub(super) fn counts(&self) -> [Count<'static>; 2] {
         let Guess { login, lock, subject, now, .. } = &self.guess;
         let mut windows = self.before.windows.clone();
@@ -65,11 +67,12 @@ impl Guessed<'_> {
         ]
     }
 
-    /// Where there were too many from anywhere, lets one through for each wait, and those from networks that are known. Gives
-    /// where a refused one stands.
+    /// Slows attempts down after too many from all addresses together.
+    ///
+    /// One attempt passes per wait. Attempts from known networks are not slowed. Gives the standing of a refused attempt.
     pub(super) async fn slow(&self) -> Result<Option<Count<'static>>, StoreError> {
         let Guess { counters, lock, identifier, now, .. } = &self.guess;
-        // The last free one sets the time from which the first wait counts.
+        // The last free attempt goes through `pass` too: it sets the time from which the first wait counts.
         let all = Quota { window_seconds: lock.window_seconds, ..lock.anywhere() };
         if self.anywhere < all.limit || self.before.known(*now) {
             return Ok(None);
@@ -80,7 +83,7 @@ impl Guessed<'_> {
         Ok(Some(Count { policy: &Policy::LOGIN_LOCK, quota: *lock, subject: identifier.as_str().to_owned(), standing }))
     }
 
-    /// Takes it back where it was counted.
+    /// Reverts the counts of the attempt.
     pub(super) async fn take_back(&self) -> Result<(), StoreError> {
         let Guess { counters, login, lock, identifier, subject, now } = &self.guess;
         let anywhere = counters.take_back(&Policy::LOGIN_LOCK, lock.anywhere(), identifier.as_str(), *now);

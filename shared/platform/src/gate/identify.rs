@@ -1,4 +1,4 @@
-//! Who calls, by an access token or an API key, and whether they may.
+//! Authenticates callers by an access token or an API key, and authorises them.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -13,14 +13,14 @@ use crate::problem::Problem;
 use crate::routes::Access;
 use crate::store::User;
 
-/// A caller who has been recognised.
+/// An authenticated caller.
 #[derive(Debug, Clone)]
 pub struct Known {
     /// Who it is.
     pub principal: Principal,
     /// When their access token expires, in seconds since 1970; a key has none.
     pub token_exp: Option<i64>,
-    /// Their account as it is now, where it had to be read.
+    /// Their current account, if authentication had to read it.
     user: Option<User>,
     /// How their call has been counted.
     pub(super) call: Called,
@@ -29,9 +29,9 @@ pub struct Known {
 /// How a call has been counted by the policy `user`.
 #[derive(Debug, Clone)]
 pub(super) enum Called {
-    /// Beside the first read; as nothing, where the counter did not answer.
+    /// The call was counted beside the first read; `None` if the counter did not answer.
     Counted(Option<Count<'static>>),
-    /// Nothing has been read yet.
+    /// The call has not been counted, because nothing has been read yet.
     NotYet,
 }
 
@@ -42,7 +42,7 @@ impl Known {
     }
 }
 
-/// Why a caller was not let in, and who they are if that much is known.
+/// The problem that keeps a caller out, and the caller if known.
 struct Refusal {
     problem: Problem,
     principal: Option<Principal>,
@@ -55,7 +55,7 @@ impl<E: Into<Problem>> From<E> for Refusal {
 }
 
 impl Gate {
-    /// Who calls, from the headers `Authorization` and `X-API-Key`; `None` on a public route.
+    /// Identifies the caller by the headers `Authorization` and `X-API-Key`; `None` on a public route.
     pub fn identify<'a>(
         &'a self,
         access: Access,
@@ -80,7 +80,7 @@ impl Gate {
         .boxed()
     }
 
-    /// Whether the caller may, by the roles they have now.
+    /// Checks that the caller's current roles allow the call.
     pub fn admit<'a>(
         &'a self,
         known: Option<&'a Known>,
@@ -108,7 +108,7 @@ impl Gate {
         .boxed()
     }
 
-    /// A user in a session. A session that has ended takes its tokens with it.
+    /// Authenticates a user in a session. Where the route reads the session, the tokens of an ended one are refused.
     async fn by_token(&self, authorization: Option<&str>, passage: &Passage<'_>) -> Result<Known, Refusal> {
         let Some(token) = authorization.and_then(bearer) else { return Err(Problem::unauthenticated().into()) };
         let Some(tokens) = &self.tokens else { return Err(Problem::forbidden("This takes an API key.").into()) };
@@ -128,7 +128,7 @@ impl Gate {
         Ok(Known { principal: identity.into(), token_exp: Some(claims.exp), user: None, call })
     }
 
-    /// A service with an API key: it may what the key's scopes and its owner's account allow now.
+    /// Authenticates a service by an API key. The key's scopes and its owner's current account decide about the call.
     async fn by_key(&self, text: &str, passage: &Passage<'_>) -> Result<Known, Refusal> {
         let (Some(keys), Some(users), Some(scope)) = (&self.api_keys, &self.users, self.scope) else {
             return Err(Problem::forbidden("An API key cannot do this. Sign in instead.").into());

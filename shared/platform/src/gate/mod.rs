@@ -1,4 +1,4 @@
-//! The steps that requests and messages share: who calls, whether they may, how often, and the commit with its event.
+//! The steps that requests and messages share: authentication, authorisation, rate limits, and the commit with its event.
 
 mod commit;
 mod count;
@@ -31,7 +31,7 @@ use crate::tokens::AccessTokens;
 
 /// The steps for one route or action, with just the parts that it needs.
 pub struct Gate {
-    /// Key of the route: what a denial was a denial of.
+    /// Key of the route, or name of the action. Events of denials name it.
     route: String,
     success: u16,
     scope: Option<Scope>,
@@ -47,13 +47,13 @@ pub struct Gate {
     clock: crate::clock::Clock,
 }
 
-/// One request or message on its way: what its event will need.
+/// One request or message on its way, with the data that its event needs.
 pub struct Passage<'a> {
     /// Where it came from.
     pub context: &'a Context,
     /// When it arrived.
     pub now: Timestamp,
-    /// Since when its latency counts.
+    /// Start of its latency.
     pub since: Instant,
     /// Audit action of its route.
     pub action: Option<&'static str>,
@@ -61,11 +61,11 @@ pub struct Passage<'a> {
     pub claim: Option<Claim>,
 }
 
-/// What an idempotency key claims, and what an earlier request with it came to.
+/// The claim of an idempotency key, and the result of an earlier request with it.
 pub type Repetition = (Option<Claim>, Option<Record>);
 
 impl Gate {
-    /// Makes the parts that a route needs, so that a public one asks for no table.
+    /// Makes only the parts that a route needs. A public route without limits and audit events opens no database.
     pub fn for_route(platform: &Platform, route: &Route) -> Result<Self, ConfigError> {
         let config = &platform.config;
         let protected = route.access != Access::Public;
@@ -92,8 +92,9 @@ impl Gate {
         })
     }
 
-    /// Makes the parts that the messages of an action need, and `$connect`: their callers are known from an item of ours, or
-    /// denied.
+    /// Makes the parts for the messages of an action, and for `$connect`.
+    ///
+    /// None of them authenticates callers. An item in the store identifies the caller, or the call is denied.
     pub fn for_action(platform: &Platform, route: &ActionRoute) -> Result<Self, ConfigError> {
         let counters = LimitCounters::new(platform.database()?, &platform.config)?;
         let repeats = route.idempotent.then(|| Repeats::new(platform)).transpose()?;
@@ -101,7 +102,7 @@ impl Gate {
         Ok(Self { route: route.action.to_owned(), repeats, limits, counters: Some(counters), ..Self::for_workers(platform)? })
     }
 
-    /// Makes the parts that workers need, and whatever else nobody calls from outside.
+    /// Makes the parts for workers, and for other functions that no client calls.
     pub fn for_workers(platform: &Platform) -> Result<Self, ConfigError> {
         let (config, database) = (&platform.config, platform.database()?);
         Ok(Self {
@@ -121,12 +122,12 @@ impl Gate {
         })
     }
 
-    /// The quota of a policy that is in force.
+    /// The quota in force for a policy.
     pub fn quota(&self, policy: &Policy) -> Quota {
         self.limits.quota(policy)
     }
 
-    /// What the `Idempotency-Key` of a request claims, and what an earlier request with it came to, if there was one.
+    /// The claim of a request's `Idempotency-Key`, and the result of an earlier request with it, if there was one.
     pub fn repetition<'a>(
         &'a self,
         call: &'a Call,
@@ -141,7 +142,7 @@ impl Gate {
         .boxed()
     }
 
-    /// The same for a message with an `idempotency_key` that says this.
+    /// The same for a message: its `idempotency_key`, and the rest of its content as text.
     pub fn repetition_of<'a>(
         &'a self,
         caller: &'a Principal,

@@ -1,4 +1,4 @@
-//! The one way a request travels. A handler cannot forget a step because it never calls one.
+//! The single path that every request takes. A handler cannot forget a step, because it calls none.
 
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use crate::request::Call;
 use crate::routes::{Access, Route};
 use crate::worker::Invocation;
 
-/// Time that is kept for the answer itself, should the work take too long.
+/// Time reserved for the answer if the work takes too long.
 const RESPONSE: Duration = Duration::from_millis(500);
 
 /// Answers a request: correlation, authentication, authorisation, parsing, limits, the work, the commit, headers,
@@ -63,7 +63,7 @@ async fn travel<E: Endpoint>(
     }
     let known = gate.identify(route.access, &call.headers, &passage).await?;
     let me = known.as_ref().is_some_and(|known| is_of(call, route.access, &known.principal.user_id));
-    // What one asks of oneself is nobody else's business, so it leaves no event.
+    // A request for the caller's own data leaves no event, because it concerns only the caller.
     let action = |row: &Route| row.audit.filter(|_| !me);
     gate.admit(known.as_ref(), route.access, me, &passage).await?;
     let token_exp = known.as_ref().and_then(|known| known.token_exp);
@@ -88,7 +88,7 @@ async fn travel<E: Endpoint>(
     let in_its_words = |problem: Problem| if is_form { problem.for_form() } else { problem };
     let counting = gate.count_request(row.limits, known.as_ref(), key.as_ref(), &passage);
     let (standings, claim, earlier, plan) = if known.as_ref().is_some_and(Known::is_uncounted) {
-        // Nothing has been read yet, so this is counted beside the work, which has no effect before the commit.
+        // Nothing has been read yet, so the call is counted beside the work. The work has no effect before the commit.
         let (standings, plan) = join(counting, endpoint.handle(request)).await;
         (standings?, None, None, plan)
     } else {
@@ -110,7 +110,7 @@ async fn travel<E: Endpoint>(
     respond::success(&route, call, reply)
 }
 
-/// Whether a caller asks of themselves.
+/// Whether a request is for the caller's own data.
 fn is_of(call: &Call, access: Access, user_id: &str) -> bool {
     let Access::RoleOrMe { parameter, unless_given, .. } = access else { return false };
     call.peek(parameter).map_or(unless_given, |whose| whose.parse::<Someone>().is_ok_and(|whose| whose.or(user_id) == user_id))

@@ -1,4 +1,4 @@
-//! How an endpoint describes itself. The API's documents are made of it; no function calls it.
+//! Descriptions of endpoints. The API's documents are generated from them; no Lambda function calls them.
 
 use http::StatusCode;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -9,7 +9,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 /// Schemas and their names.
 pub type Schemas = Vec<(String, RefOr<Schema>)>;
 
-/// What a query string is made of.
+/// A type that describes the parameters of a query string.
 pub trait Parameters {
     /// The parameters of a query string.
     fn parameters() -> Vec<Parameter> {
@@ -17,7 +17,7 @@ pub trait Parameters {
     }
 }
 
-/// Nothing is taken.
+/// No parameters.
 impl Parameters for () {}
 
 /// The parameters that a type describes.
@@ -36,13 +36,13 @@ pub fn either<A: ToSchema, B: ToSchema>() -> RefOr<Schema> {
 pub struct PathParameter {
     /// Its name between the braces.
     pub name: &'static str,
-    /// What it is, in one sentence.
+    /// Its meaning, in one sentence.
     pub description: &'static str,
-    /// What it can be.
+    /// Its possible values.
     pub kind: PathKind,
 }
 
-/// What a path parameter can be.
+/// The possible values of a path parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathKind {
     /// A UUID.
@@ -70,10 +70,10 @@ impl PathParameter {
     }
 }
 
-/// What one status of success answers with.
+/// The answer of one status of success.
 #[derive(Default)]
 pub struct Answer {
-    /// The status; that of the endpoint's row, where there is none.
+    /// The status; `None` stands for that of the endpoint's row.
     pub status: Option<StatusCode>,
     /// Each media type with its schema.
     pub contents: Vec<(&'static str, RefOr<Schema>)>,

@@ -1,4 +1,4 @@
-//! What an HTTP endpoint is: its row of the route table, what it takes and gives, and its handler.
+//! An HTTP endpoint: its row of the route table, its input and output, and its handler.
 
 use std::future::Future;
 
@@ -24,7 +24,7 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
 
     /// The parameters of its path, in their order.
     const PATH: &'static [PathParameter] = &[];
-    /// What a body may be.
+    /// Media types that the body may have.
     const MEDIA: Media = Media::Json;
     /// Statuses of success beside that of the row, which answer with the same output.
     const STATUSES: &'static [u16] = &[];
@@ -37,38 +37,40 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
     type Body: Form + ToSchema + 'static;
     /// Query parameters.
     type Query: Form + Parameters;
-    /// What success answers with.
+    /// Output of a success.
     type Output: Output;
 
     /// Makes the endpoint once per process.
     fn new(platform: &Platform) -> Result<Self, ConfigError>;
 
-    /// A problem that comes before any other check: that there is no such route.
+    /// A problem that comes before any other check, for example that there is no such route.
     fn turn_away(&self, _call: &Call) -> Option<Problem> {
         None
     }
 
-    /// What a body may be in this deployment.
+    /// Media types that the body may have in this deployment.
     fn media(&self) -> Media {
         Self::MEDIA
     }
 
-    /// The row whose limits a request counts against and whose event it leaves: its own, unless it does the work of another.
+    /// The row whose limits and audit event apply to a request: its own, unless it does the work of another endpoint.
     fn row(&self, _request: &Request<Self>) -> Route {
         Self::ROUTE
     }
 
-    /// What a limit with the subject `Guess`, `Recipient` or `SpentSession` counts; `None` leaves such limits out.
+    /// The subject of limits that count a `Guess`, `Recipient` or `SpentSession`; `None` leaves such limits out.
     fn limit_key(&self, _request: &Request<Self>) -> impl Future<Output = Result<Option<Key>, Problem>> + Send {
         async { Ok(None) }
     }
 
-    /// Does the work, but writes nothing: that is what the plan is for. An error answers with the problem,
-    /// and is audited as a failure where the route is audited.
+    /// Does the work, but writes nothing itself: the plan holds the writes.
+    ///
+    /// An error answers with the problem, and is audited as a failure if the route is audited.
     fn handle(&self, request: Request<Self>) -> impl Future<Output = Result<Plan<Self::Output>, Problem>> + Send;
 
-    /// On a route that is idempotent: the answer to a request that has been sent again, with what the first one created as
-    /// it is now. A plan that says no status gets that of the first answer.
+    /// Answers a repeated request on an idempotent route, with the current state of the resource that the first one created.
+    ///
+    /// A plan without a status gets the status of the first answer.
     fn repeat(&self, _request: Request<Self>, _created: &str) -> impl Future<Output = Result<Plan<Self::Output>, Problem>> + Send {
         async { Err(Problem::internal()) }
     }
@@ -102,10 +104,10 @@ pub trait Endpoints {
 
 /// Does something with each endpoint of a function.
 pub trait Visitor: Sized {
-    /// Why it stops.
+    /// The error that stops it.
     type Error;
 
-    /// Does it with one.
+    /// Visits one endpoint.
     fn endpoint<E: Endpoint>(self) -> Result<Self, Self::Error>;
 }
 

@@ -1,4 +1,4 @@
-//! HTTP: what an endpoint is, how a request is read, how it travels and how it is answered.
+//! HTTP: the endpoints, and how a request is read, processed and answered.
 
 mod answer;
 mod describe;

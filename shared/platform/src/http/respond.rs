@@ -17,12 +17,12 @@ use crate::routes::Route;
 /// Content-Security-Policy of answers that are data.
 const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
-/// Something an endpoint can answer with.
+/// An output that an endpoint can answer with.
 pub trait Output: Send + 'static {
     /// The body and its media type.
     fn render(self) -> Result<Rendered, serde_json::Error>;
 
-    /// Each status of success, with what it answers.
+    /// Each status of success, with its answer.
     fn describe() -> Vec<Answer>;
 }
 
@@ -118,7 +118,7 @@ fn response(status: StatusCode, headers: HeaderMap, body: Option<Vec<u8>>) -> Ap
     let mut response = ApiGatewayV2httpResponse::default();
     response.status_code = i64::from(status.as_u16());
     response.headers = headers;
-    // Text goes as text; what is not UTF-8 (an image) goes as base64.
+    // UTF-8 is sent as text, any other body (an image) as base64.
     response.body = body.map(|body| match String::from_utf8(body) {
         Ok(text) => Body::Text(text),
         Err(error) => Body::Binary(error.into_bytes()),

@@ -25,8 +25,9 @@ impl<T: Serialize + ToSchema + Send + 'static> Output for Revalidated<T> {
     }
 }
 
-/// The output under an `ETag` of its content, or a 304 where `If-None-Match` has it. It may be kept by the caller alone,
-/// and has to be asked for again each time: that asking is what makes the read authorised and recorded.
+/// The output with an `ETag` of its content, or a 304 if `If-None-Match` has that tag.
+///
+/// Only the caller may cache it, and has to revalidate it each time. So each read is authorised and recorded.
 pub fn revalidated<O: Serialize>(call: &Call, output: O) -> Result<Reply<Revalidated<O>>, Problem> {
     let content = serde_json::to_string(&output).map_err(|error| {
         tracing::error!(%error, "an output does not serialise");
@@ -43,7 +44,7 @@ pub fn revalidated<O: Serialize>(call: &Call, output: O) -> Result<Reply<Revalid
 }
 
 /// Whether an `If-None-Match` is `*` or has the tag in its list, by the weak comparison that the header asks for.
-/// Our tags hold no comma, so that one inside another server's tag does no harm.
+/// Our tags contain no comma, so a comma inside another server's tag does no harm.
 fn lists(list: &str, tag: &str) -> bool {
     list.trim() == "*" || list.split(',').any(|entry| entry.trim().trim_start_matches("W/") == tag)
 }

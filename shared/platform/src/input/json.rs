@@ -1,7 +1,7 @@
-//! Reads what a client sends as JSON, once, into the members of its object.
+//! Reads a client's JSON once, into the members of its object.
 //!
-//! A member name that comes twice in one object is refused (RFC 8259 section 4 leaves its meaning to the reader): a proxy or a log
-//! that takes the other value would see another request.
+//! A member name that comes twice in one object is refused, because RFC 8259 section 4 leaves its meaning to the reader. A proxy or
+//! a log that takes the other value would see another request.
 
 use std::fmt;
 
@@ -14,20 +14,20 @@ use crate::problem::Problem;
 /// Characters of a member's name that an answer repeats.
 const NAME_CHARACTERS: usize = 100;
 
-/// The members of the JSON object that `text` is; `what` names the text in the problem, `body`.
+/// The members of the JSON object in `text`. `what` names the text in a problem, for example `body`.
 pub(crate) fn object(what: &str, text: &str) -> Result<Map<String, Value>, Problem> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let read = Strict.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     match read {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(Problem::malformed_json(format!("The {what} must be a JSON object."))),
-        // The one fault of this kind that `Strict` has.
+        // `Strict` has only one fault of this kind: a name that comes twice.
         Err(error) if error.classify() == Category::Data => Err(Problem::malformed_json(format!("In the {what} {error}."))),
         Err(error) => Err(Problem::malformed_json(format!("The {what} is not JSON (line {}, column {}).", error.line(), error.column()))),
     }
 }
 
-/// Reads any value, and of an object each name once.
+/// Reads any value. A name may come only once in an object.
 struct Strict;
 
 impl<'de> DeserializeSeed<'de> for Strict {

@@ -1,5 +1,5 @@
-//! Reads the fields of a JSON body, a form or a query string into typed values, and collects every fault on the way,
-//! so that a person who mistyped three fields learns of three.
+//! Reads the fields of a JSON body, a form or a query string into typed values. It collects every fault on the way, so that
+//! a person who mistyped three fields learns of all three.
 
 mod json;
 
@@ -11,27 +11,27 @@ use serde_json::{Map, Value};
 use crate::clock::{Timestamp, parse_rfc3339};
 use crate::problem::{Code, FieldError, Problem};
 
-/// What a body may be.
+/// Media types that a body may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Media {
     /// `application/json`.
     Json,
-    /// `application/x-www-form-urlencoded`, as OAuth 2.0 has it.
+    /// `application/x-www-form-urlencoded`, as in OAuth 2.0.
     Form,
     /// Either.
     JsonOrForm,
 }
 
-/// What an endpoint takes: a body or a query string, read field by field.
+/// Input of an endpoint: a body or a query string, read field by field.
 pub trait Form: Sized + Send {
-    /// Whether no body at all is as good as an empty object.
+    /// Whether a missing body counts as an empty object.
     const OPTIONAL: bool = false;
 
-    /// Reads the fields. `None` only after a fault has been recorded in `fields`.
+    /// Reads the fields. Gives `None` only after it has recorded a fault in `fields`.
     fn read(fields: &mut Fields) -> Option<Self>;
 }
 
-/// Nothing is taken: any field or parameter is unknown.
+/// No input: every field or parameter is unknown.
 impl Form for () {
     const OPTIONAL: bool = true;
 
@@ -85,7 +85,7 @@ impl Field for u64 {
 
 impl Field for Timestamp {
     fn read(raw: &Raw<'_>) -> Result<Self, String> {
-        // A `+` that was not percent-encoded has become a space; that is worth a hint.
+        // A `+` that was not percent-encoded has become a space. The error gives a hint about it.
         parse_rfc3339(raw.text()?).ok_or_else(|| "must be an RFC 3339 time like 2026-01-31T09:30:00Z (in a URL, + is %2B)".into())
     }
 }
@@ -116,10 +116,10 @@ enum Source {
     Query,
 }
 
-/// Faults that an answer names: enough for any form of ours, and little enough for a frame of a WebSocket (32 KB).
+/// Largest number of faults that an answer names: enough for each of our forms, and few enough for a WebSocket frame (32 KB).
 const NAMED_FAULTS: usize = 20;
 
-/// Characters of a field's name that an answer repeats. Ours are shorter.
+/// Largest number of characters of a field's name that an answer repeats. Our names are shorter.
 const NAME_CHARACTERS: usize = 100;
 
 /// The fields that have been sent and not yet read, and the faults found so far.
@@ -127,7 +127,7 @@ const NAME_CHARACTERS: usize = 100;
 pub struct Fields {
     values: Map<String, Value>,
     errors: Vec<FieldError>,
-    /// Faults beside those.
+    /// Number of further faults, which no answer names.
     unnamed: usize,
     source: Source,
 }
@@ -186,7 +186,7 @@ impl Fields {
         }
     }
 
-    /// Whether a field was sent, be it as null: where null is a value of its own.
+    /// Whether a field was sent, even as null. Some fields give null a meaning of its own.
     pub fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
@@ -223,7 +223,7 @@ impl Fields {
         }
     }
 
-    /// The same, where blank text says what null does: forms send it for a field that was left empty.
+    /// The same, but blank text counts as null, because forms send it for an empty field.
     #[allow(clippy::option_option, reason = "as above")]
     pub fn optional_text<T: Field>(&mut self, name: &str) -> Option<Option<T>> {
         if self.values.get(name).and_then(Value::as_str).is_some_and(|text| text.trim().is_empty()) {
@@ -232,12 +232,14 @@ impl Fields {
         self.optional(name)
     }
 
-    /// Lets the fields that have not been read be, whatever they are.
+    /// Ignores all fields that have not been read.
     pub fn ignore_rest(&mut self) {
         self.values.clear();
     }
 
-    /// Records a fault of one field. The first are named, the others counted: what was sent must not come back many times over.
+    /// Records a fault of one field. The first faults are named, the others only counted.
+    ///
+    /// Otherwise the answer could repeat the input many times over.
     pub fn refuse(&mut self, name: &str, detail: &str) {
         if self.errors.len() == NAMED_FAULTS {
             self.unnamed += 1;
@@ -255,7 +257,7 @@ impl Fields {
         self.errors.push(FieldError { pointer, parameter, detail: detail.to_owned() });
     }
 
-    /// Reads everything: `T`, or a 422 with all that is wrong, unknown fields included.
+    /// Reads all fields. Gives `T`, or a 422 with every fault, unknown fields included.
     pub fn read<T: Form>(mut self) -> Result<T, Problem> {
         let form = T::read(&mut self);
         if self.source != Source::Form {
@@ -265,13 +267,13 @@ impl Fields {
             }
         }
         if self.unnamed > 0 {
-            // RFC 6901: the whole document.
+            // RFC 6901: the empty pointer means the whole document.
             let pointer = (self.source != Source::Query).then(String::new);
             self.errors.push(FieldError { pointer, parameter: None, detail: format!("has {} more faults", self.unnamed) });
         }
         match form {
             Some(form) if self.errors.is_empty() => Ok(form),
-            // RFC 6749 section 5.2 has a word of its own for it.
+            // RFC 6749 section 5.2 has its own error code for this.
             _ if self.source == Source::Form => {
                 Err(Problem { errors: self.errors, ..Problem::oauth(Code::InvalidRequest, "A parameter is missing or not valid.") })
             }
@@ -348,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_great_many_faults_are_counted_and_a_long_name_is_cut() {
-        // Control characters are what grows most in JSON.
+        // Control characters grow most when they are escaped in JSON.
         let name = |number: usize| format!("{number:03}{}", "\u{1}".repeat(1000));
         let values = (0..500).map(|number| (name(number), json!(1))).chain([("name".to_owned(), json!("a"))]).collect();
         let problem = Fields::json(values).read::<Sample>().unwrap_err();

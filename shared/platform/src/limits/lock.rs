@@ -4,42 +4,43 @@ use jiff::Timestamp;
 
 use super::{Quota, Standing};
 
-/// How many times as many attempts as one address has free, all addresses together have within [`HOUR`].
+/// Free attempts of all addresses together within [`HOUR`], as a multiple of the free attempts of one address.
 const ANYWHERE: u64 = 10;
 
 /// Longest wait in seconds, and the window in which attempts from anywhere count.
 const HOUR: u64 = 3600;
 
 impl Quota {
-    /// What all addresses together have, where this is what one of them has: ten times as many, in any hour.
+    /// The quota of all addresses together, from the quota of one of them: ten times as many, in any hour.
     #[must_use]
     pub fn anywhere(self) -> Self {
         Self { limit: self.limit.saturating_mul(ANYWHERE), window_seconds: HOUR }
     }
 
-    /// Seconds between the last of so many failures in a row and the next attempt: none while there are free ones (`limit`),
-    /// then the window, doubling up to an hour.
+    /// Seconds between the last of so many failures in a row and the next attempt.
+    ///
+    /// There is no wait while free attempts (`limit`) are left. Then the wait is the window, doubling up to an hour.
     pub fn wait_after(self, failures: u64) -> i64 {
         let Some(doublings) = failures.checked_sub(self.limit) else { return 0 };
         let wait = self.window_seconds.saturating_mul(1 << doublings.min(32)).min(HOUR.max(self.window_seconds));
         i64::try_from(wait).unwrap_or(i64::MAX)
     }
 
-    /// Every number of failures after which the wait is a longer one, with that wait.
+    /// Each number of failures at which the wait gets longer, with that wait.
     pub fn waits(self) -> impl Iterator<Item = (u64, i64)> {
         let steps = (self.limit..).map(move |failures| (failures, self.wait_after(failures)));
         let mut longest = 0;
         steps.take_while(move |(_, wait)| std::mem::replace(&mut longest, *wait) < *wait)
     }
 
-    /// Where someone stands after so many failures in a row, the attempt at hand taken for one.
+    /// The standing after so many failures in a row. The current attempt counts as one of them.
     pub fn after_attempt(self, failures: u64) -> Standing {
         let remaining = self.limit.saturating_sub(failures);
         let next = u64::try_from(self.wait_after(failures.max(self.limit))).unwrap_or(0);
         Standing { allowed: true, remaining, reset_seconds: next }
     }
 
-    /// Where someone stands who came too early after so many failures in a row, the last at `last_at` (seconds since 1970).
+    /// The standing of an attempt that came too early after so many failures in a row, the last at `last_at` (seconds since 1970).
     pub fn too_early(self, failures: u64, last_at: i64, now: Timestamp) -> Standing {
         let wait = last_at.saturating_add(self.wait_after(failures)).saturating_sub(now.as_second());
         Standing { allowed: false, remaining: 0, reset_seconds: u64::try_from(wait).unwrap_or(0).max(1) }

@@ -11,12 +11,12 @@ use http::{HeaderName, HeaderValue};
 
 use crate::domain::Fingerprint;
 
-/// Where a caller stands with every policy that applied to it.
+/// The standings of a caller with every policy that applied to it.
 #[derive(Debug, Default)]
 pub struct Standings(pub Vec<(&'static str, Quota, Standing)>);
 
 impl Standings {
-    /// Says otherwise where a caller stands with a policy.
+    /// Replaces the caller's standing with a policy.
     pub fn replace(&mut self, policy: &Policy, standing: Standing) {
         for (_, _, stood) in self.0.iter_mut().filter(|(name, ..)| *name == policy.name) {
             *stood = standing;
@@ -37,17 +37,17 @@ impl Standings {
     }
 }
 
-/// What a limit counts that only the endpoint can name.
+/// The subject of a limit that only the endpoint can name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Key {
-    /// Somebody by what they are called: whose password is tried, or to whom a mail goes.
+    /// A person by their identifier: the one whose password is tried, or the recipient of a mail.
     Named(Fingerprint),
     /// The session whose refresh token is spent, by its id.
     Session(String),
 }
 
 impl Key {
-    /// As the counters have it.
+    /// The text under which the counters know it.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Named(fingerprint) => fingerprint.as_str(),
@@ -56,7 +56,7 @@ impl Key {
     }
 }
 
-/// Whom attempts to sign in are counted for: an identifier from an address.
+/// The subject for which attempts to sign in are counted: an identifier from an address.
 pub fn guess_subject(address: &str, identifier: &Fingerprint) -> String {
     format!("{address} {}", identifier.as_str())
 }

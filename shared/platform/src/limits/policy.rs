@@ -9,14 +9,14 @@ use crate::config::{Config, ConfigError, invalid};
 pub struct Policy {
     /// Name, as in the headers and in `RATE_LIMITS`.
     pub name: &'static str,
-    /// What is counted.
+    /// The subject that it counts.
     pub subject: Subject,
     /// What happens when the counter cannot be reached.
     pub on_store_failure: OnStoreFailure,
     quota: Quota,
 }
 
-/// How many calls in how long.
+/// A number of calls in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     /// Calls allowed in any window.
@@ -30,10 +30,10 @@ pub struct Quota {
 pub enum Subject {
     /// The client's address.
     Address,
-    /// The identifier whose password is tried, of which the endpoint names a fingerprint: from the client's address, and for
-    /// a lock from anywhere. See `gate::guess`.
+    /// The identifier whose password is tried. The endpoint names its fingerprint. It is counted from the client's address, and
+    /// for a lock also from anywhere. See `gate::guess`.
     Guess,
-    /// Whom a mail goes to, of whom the endpoint names a fingerprint.
+    /// The recipient of a mail. The endpoint names their fingerprint.
     Recipient,
     /// The session whose refresh token is spent, which the endpoint names.
     SpentSession,
@@ -48,7 +48,7 @@ pub enum Subject {
 /// What a limited call does when the counter cannot be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnStoreFailure {
-    /// It is refused with 503: where passwords and tokens are guessed.
+    /// It is refused with 503. This is for calls by which a client could guess passwords or tokens.
     Refuse,
     /// It goes on, and the failure is logged.
     Allow,
@@ -72,7 +72,7 @@ impl Policy {
     pub const REFRESH: Self = Self::new("refresh", 20, 3600, Subject::SpentSession, OnStoreFailure::Refuse);
     /// `refresh_address`: 600 an hour from an address.
     pub const REFRESH_ADDRESS: Self = Self::new("refresh_address", 600, 3600, Subject::Address, OnStoreFailure::Refuse);
-    /// `account`: 10 an hour by a user, who says the current password for most of it.
+    /// `account`: 10 an hour by a user, who gives the current password in most of these calls.
     pub const ACCOUNT: Self = Self::new("account", 10, 3600, Subject::User, OnStoreFailure::Refuse);
     /// `mail`: 3 an hour to an address.
     pub const MAIL: Self = Self::new("mail", 3, 3600, Subject::Recipient, OnStoreFailure::Refuse);
@@ -86,13 +86,13 @@ impl Policy {
     pub const CHAT_USER: Self = Self::new("chat_user", 30, 60, Subject::User, OnStoreFailure::Allow);
     /// `chat_session`: 10 a minute for a session.
     pub const CHAT_SESSION: Self = Self::new("chat_session", 10, 60, Subject::Session, OnStoreFailure::Allow);
-    /// `chat_resume`: 60 a minute for a user; each may be sent a whole reply.
+    /// `chat_resume`: 60 a minute for a user; each may be answered with a whole reply.
     pub const CHAT_RESUME: Self = Self::new("chat_resume", 60, 60, Subject::User, OnStoreFailure::Allow);
     /// `ws_ticket`: 60 a minute for a user.
     pub const WS_TICKET: Self = Self::new("ws_ticket", 60, 60, Subject::User, OnStoreFailure::Allow);
     /// `audit`: 60 a minute for a user, whose searches read a great deal.
     pub const AUDIT: Self = Self::new("audit", 60, 60, Subject::User, OnStoreFailure::Allow);
-    /// `user`: 600 a minute by a user, with a session or an API key: every call counts, whatever it asks for.
+    /// `user`: 600 a minute by a user, with a session or an API key. Every call counts, independent of its content.
     pub const USER: Self = Self::new("user", 600, 60, Subject::User, OnStoreFailure::Allow);
     /// `search`: 60 a minute by a user, whose searches and exports read a great deal.
     pub const SEARCH: Self = Self::new("search", 60, 60, Subject::User, OnStoreFailure::Allow);
@@ -136,8 +136,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Reads `RATE_LIMITS`: `login=10/15m,register=5/1h,*=100000/1m`, where `*` stands for all the others but
-    /// [`Policy::LOGIN_LOCK`]: a lockout is lifted by its name alone, so that none is lifted by accident.
+    /// Reads `RATE_LIMITS`: `login=10/15m,register=5/1h,*=100000/1m`. There `*` stands for all others except
+    /// [`Policy::LOGIN_LOCK`]: only its own name lifts a lockout, so that none is lifted by accident.
     pub fn from_config(config: &Config) -> Result<Self, ConfigError> {
         const NAME: &str = "RATE_LIMITS";
         let mut overrides = HashMap::new();

@@ -10,7 +10,7 @@ use super::Quota;
 /// Sub-windows of a window. More of them let a caller back sooner and make larger items.
 const BUCKETS: i64 = 12;
 
-/// Where a subject stands after a call has been counted.
+/// The standing of a subject after a call has been counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// Whether the call is within the quota.
@@ -31,8 +31,10 @@ pub fn bucket_of(quota: Quota, now: Timestamp) -> i64 {
     now.as_millisecond().div_euclid(bucket_milliseconds(quota))
 }
 
-/// First sub-window that still counts at `bucket`. The oldest counts whole although part of it has left the window:
-/// a caller may wait a twelfth of the window longer, and never gets more than the quota in any window.
+/// First sub-window that still counts at `bucket`.
+///
+/// The oldest counts in full although part of it has left the window. So a caller may wait a twelfth of the window longer,
+/// but never gets more than the quota in any window.
 pub fn buckets_to_keep(bucket: i64) -> i64 {
     bucket - BUCKETS
 }
@@ -47,11 +49,11 @@ fn live(quota: Quota, counters: &BTreeMap<i64, u64>, now: Timestamp) -> Range<'_
     counters.range(buckets_to_keep(bucket)..=bucket)
 }
 
-/// Judges the counters of a subject, the call at hand included.
+/// Judges the counters of a subject, which include the current call.
 pub fn standing(quota: Quota, counters: &BTreeMap<i64, u64>, now: Timestamp) -> Standing {
     let used = used(quota, counters, now);
     let allowed = used <= quota.limit;
-    // Refused: as many must leave as are over, the refused call itself not counted. Allowed: the first to leave.
+    // Refused: the other calls over the quota must leave, and one more to make room. Allowed: the reset is when the first call leaves.
     let must_leave = if allowed { 1 } else { (used - 1).saturating_sub(quota.limit) + 1 };
     let mut left = 0;
     let leaves = live(quota, counters, now)
@@ -76,7 +78,7 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + seconds).unwrap()
     }
 
-    /// Counts calls at these seconds as the store does, a refused one not kept; gives the last one's standing.
+    /// Counts calls at these seconds as the store does, without keeping a refused one. Gives the standing of the last one.
     fn after(calls: &[i64]) -> Standing {
         let mut counters = BTreeMap::new();
         let mut last = None;

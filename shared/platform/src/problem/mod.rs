@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Why a request was not answered with what it asked for. One constructor per code of the contract.
+/// The reason why a request failed. One constructor per code of the contract.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     /// HTTP status.
@@ -124,7 +124,7 @@ impl Problem {
         Self { oauth_error: Some(code.as_str()), ..Self::new(code, detail) }
     }
 
-    /// The same to an OAuth 2.0 client, which posted a form: what it presented was no good grant.
+    /// The same for an OAuth 2.0 client, which posted a form: a refused credential becomes `invalid_grant`.
     #[must_use]
     pub fn for_form(self) -> Self {
         match self.code {
@@ -133,37 +133,37 @@ impl Problem {
         }
     }
 
-    /// 401: nothing was sent.
+    /// 401: the request has no credential.
     pub fn unauthenticated() -> Self {
         Self::new(Code::Unauthenticated, "Sign in first: send an access token as `Authorization: Bearer <token>`.")
             .with_header(header::WWW_AUTHENTICATE, "Bearer")
     }
 
-    /// 401: an access token was sent that is not, or no longer, good (RFC 6750 section 3.1).
+    /// 401: the access token is not, or no longer, valid (RFC 6750 section 3.1).
     pub fn invalid_token() -> Self {
         Self::new(Code::InvalidToken, "The access token is not valid, has expired, or its session has ended.")
             .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
     }
 
-    /// 401: an API key that is not, or no longer, good.
+    /// 401: the API key is not, or no longer, valid.
     pub fn invalid_api_key() -> Self {
         let detail = "The API key is not valid, has expired or was ended, or its owner's account is not active.".to_owned();
         Self { detail, ..Self::invalid_token() }
     }
 
-    /// 401: a WebSocket ticket that is not, or no longer, good.
+    /// 401: the WebSocket ticket is not, or no longer, valid.
     pub fn invalid_ticket() -> Self {
         let detail = "The ticket is not valid, has expired, was used before, or its session has ended.".to_owned();
         Self { detail, ..Self::invalid_token() }
     }
 
-    /// 401: a mailed token that is not, or no longer, good.
+    /// 401: the mailed token is not, or no longer, valid.
     pub fn invalid_mail_token() -> Self {
         let detail = "The token is not valid, has expired, was used before, or a newer one was mailed. Ask for another mail.".to_owned();
         Self { detail, ..Self::invalid_token() }
     }
 
-    /// 401: a refresh token that is not, or no longer, good.
+    /// 401: the refresh token is not, or no longer, valid.
     pub fn invalid_refresh_token() -> Self {
         Self::new(Code::InvalidRefreshToken, "The refresh token is not valid, was used before, or its session has ended. Sign in again.")
             .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
@@ -174,12 +174,12 @@ impl Problem {
         Self::new(Code::InvalidCredentials, "The username or the password is not right.").with_header(header::WWW_AUTHENTICATE, "Bearer")
     }
 
-    /// 401: a signed-in caller who could not say their password.
+    /// 401: the signed-in caller gave a wrong password.
     pub fn wrong_password() -> Self {
         Self { detail: "The current password is not right.".to_owned(), ..Self::invalid_credentials() }
     }
 
-    /// 402: what a reply can cost is more than a budget has left this month.
+    /// 402: the reply can cost more than a budget has left this month.
     pub fn budget_exceeded(whose: &str) -> Self {
         let detail =
             format!("{whose} for this month does not cover what this reply can cost. Replies that are being written hold some of it.");
@@ -191,18 +191,18 @@ impl Problem {
         Self::new(Code::Forbidden, detail)
     }
 
-    /// 403: who was let in as an administrator is none at the commit.
+    /// 403: the caller was an administrator at the check, and is none at the commit.
     pub fn no_longer_admin() -> Self {
         Self::forbidden("You are no administrator any more.")
     }
 
-    /// 403: the right password of an account whose address has yet to be verified.
+    /// 403: the password is right, but the account's address has yet to be verified.
     pub fn email_unverified() -> Self {
         let detail = "Verify your email address first: use the token that was mailed to it, or ask for another by POST /auth/email/resend.";
         Self::new(Code::EmailUnverified, detail)
     }
 
-    /// 403: nobody can register here now.
+    /// 403: registration is closed.
     pub fn registration_closed() -> Self {
         Self::new(Code::RegistrationClosed, "Registration is closed. Ask an administrator for an account.")
     }
@@ -212,7 +212,7 @@ impl Problem {
         Self::new(Code::OriginRefused, "This Origin may not connect.")
     }
 
-    /// 404: no such thing, or someone else's.
+    /// 404: there is no such resource, or it belongs to another user.
     pub fn not_found() -> Self {
         Self::new(Code::NotFound, "There is nothing here.")
     }
@@ -227,7 +227,7 @@ impl Problem {
         Self::new(Code::MethodNotAllowed, format!("This path answers {allow}.")).with_header(header::ALLOW, allow)
     }
 
-    /// 409: the username or the email is taken; which one is not said.
+    /// 409: the username or the email is taken. The answer does not say which.
     pub fn account_exists() -> Self {
         Self::new(Code::AccountExists, "An account with this username or email exists.")
     }
@@ -237,13 +237,13 @@ impl Problem {
         Self::new(Code::LastAdmin, "This is the last administrator. Make someone else one first.")
     }
 
-    /// 409: the account has as many API keys as it may; one that is deleted or expires makes room.
+    /// 409: the account has reached its limit of API keys. One that is deleted or expires makes room.
     pub fn too_many_api_keys(limit: usize) -> Self {
         let detail = format!("This account has {limit} API keys, and may have no more. Delete one first.");
         Self::new(Code::TooManyApiKeys, detail)
     }
 
-    /// 409: someone else changed the same thing at the same time.
+    /// 409: another request changed the same item at the same time.
     pub fn conflict() -> Self {
         Self::new(Code::Conflict, "This was changed by someone else at the same time. Read it again and retry.")
     }
@@ -264,13 +264,13 @@ impl Problem {
             .with_header(header::RETRY_AFTER, "1")
     }
 
-    /// 409: what was created holds a secret, which is shown once.
+    /// 409: the created resource holds a secret, which is shown only once.
     pub fn secret_already_shown() -> Self {
         let detail = "This was created by an earlier request with the same Idempotency-Key, whose answer had the secret. Make another.";
         Self::new(Code::SecretAlreadyShown, detail)
     }
 
-    /// 413: over the limit after base64 decoding.
+    /// 413: the body is over the limit after base64 decoding.
     pub fn body_too_large() -> Self {
         Self::new(Code::BodyTooLarge, "The body is over 1 MiB.")
     }
@@ -280,13 +280,13 @@ impl Problem {
         Self::new(Code::UnsupportedMediaType, detail)
     }
 
-    /// 422 with what is wrong with each field.
+    /// 422 with the faults of each field.
     pub fn validation_failed(errors: Vec<FieldError>) -> Self {
         let problem = Self::new(Code::ValidationFailed, "Some of what was sent is not valid.");
         Self { errors, ..problem }
     }
 
-    /// 422: the `Idempotency-Key` of another request.
+    /// 422: the `Idempotency-Key` belongs to another request.
     pub fn idempotency_key_reused() -> Self {
         let detail = "This Idempotency-Key was sent with another body. Take a new one for a new request.";
         Self::new(Code::IdempotencyKeyReused, detail)
@@ -318,13 +318,13 @@ impl Problem {
             .with_header(header::RETRY_AFTER, &retry_after_seconds.to_string())
     }
 
-    /// 429: the session has as many connections open as it may; one that ends makes room at once.
+    /// 429: the session has reached its limit of open connections. One that ends makes room at once.
     pub fn too_many_connections(limit: usize) -> Self {
         let detail = format!("This session has {limit} connections open, and may have no more. Close one first.");
         Self::new(Code::RateLimited, detail)
     }
 
-    /// 500: a bug, a panic too. What happened is in the log only.
+    /// 500: a bug or a panic. Only the log says what happened.
     pub fn internal() -> Self {
         Self::new(Code::InternalError, "Something went wrong on our side. The request id finds it in our logs.")
     }
@@ -334,7 +334,7 @@ impl Problem {
         Self::new(Code::ProviderRejected, "The model's provider refuses the request. An operator has to look into it.")
     }
 
-    /// Why a reply has failed, by the code that is stored with it.
+    /// The problem of a failed reply, by the code that is stored with it.
     pub fn of_reply(failure: Option<Code>) -> Self {
         match failure {
             Some(Code::ContextTooLong) => Self::context_too_long(),
@@ -345,7 +345,7 @@ impl Problem {
         }
     }
 
-    /// 503: the deployment sends no mail, so that a repeat would be refused too.
+    /// 503: the deployment sends no mail, so a repeat would be refused too.
     pub fn no_mail() -> Self {
         Self::new(Code::Unavailable, "This deployment sends no mail. Ask an administrator instead.")
     }

@@ -1,4 +1,4 @@
-//! Begins a session for a user whose password has been checked, if the account is still as it was then.
+//! Begins a session for a user whose password has been checked, if the account has not changed since.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::problem::Problem;
 use crate::store::{Session, Sessions, User, Users};
 use crate::tokens::{TokenIssuer, TokenPair};
 
-/// What beginning a session needs.
+/// Begins sessions.
 #[derive(Clone)]
 pub struct SignIn {
     users: Users,
@@ -25,7 +25,7 @@ pub struct SignIn {
 }
 
 impl SignIn {
-    /// The parts.
+    /// Builds its parts from the platform.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             users: Users::new(platform.database()?, &platform.config)?,
@@ -35,8 +35,8 @@ impl SignIn {
         })
     }
 
-    /// The session, the end of those it evicts, and the tokens. `stronger_hash` replaces that of the password. A login that was
-    /// overtaken by another change of the account is planned again by `overtaken`, from the account as it stands.
+    /// Plans the session, the end of the sessions that it evicts, and the tokens. `stronger_hash` replaces the password hash. If
+    /// another change of the account was faster, `overtaken` makes a new plan from the account as it stands.
     pub async fn plan(
         &self,
         user: &User,

@@ -1,4 +1,4 @@
-//! Ends sessions, together with whatever else a plan does, and then what they leave open.
+//! Ends sessions in the same plan as other writes, and closes their connections after the commit.
 
 use crate::config::ConfigError;
 use crate::plan::{Otherwise, Plan, Rewrite, Then};
@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::socket::Hangup;
 use crate::store::{Session, Sessions, StoreError, Write};
 
-/// Ends sessions. The account forgets them by a write of its own, which also says what to do if another has begun.
+/// Ends sessions. A separate write removes them from the account, and that write also says what to do if another session has begun.
 #[derive(Debug, Clone)]
 pub struct Ending {
     sessions: Sessions,
@@ -20,7 +20,7 @@ impl Ending {
         Ok(Self { sessions: Sessions::new(platform.database()?, &platform.config)?, hangup: Hangup::new(platform)? })
     }
 
-    /// Adds to a plan that these sessions end and, once it is committed, that their connections are closed.
+    /// Adds the end of these sessions to a plan. After the commit, their connections are closed.
     pub async fn add<O>(&self, plan: Plan<O>, session_ids: &[String]) -> Result<Plan<O>, StoreError> {
         if session_ids.is_empty() {
             return Ok(plan);
@@ -28,13 +28,13 @@ impl Ending {
         let mut found = self.sessions.get_all(session_ids.iter()).await?;
         session_ids.iter().try_fold(plan, |plan, id| match found.iter().position(|session| session.id == *id) {
             Some(position) => self.add_read(plan, found.swap_remove(position)),
-            // It is written all the same, so that nobody learns from the time whether another's session is there.
+            // The delete is written all the same. So response times do not tell whether a session of another user exists.
             None => Ok(plan.write(self.sessions.end(id))),
         })
     }
 
-    /// The same for a session whose item the caller has just read. The item lists its connections, and the commit asks that the
-    /// list is the same still: one that opens meanwhile is closed too.
+    /// The same for a session whose item the caller has just read. The item lists its connections, and the commit checks that the list
+    /// is still the same. So a connection that opens meanwhile is closed too.
     pub fn add_read<O>(&self, plan: Plan<O>, session: Session) -> Result<Plan<O>, StoreError> {
         let (write, rewrite, close) = self.clone().end(session)?;
         Ok(plan.write_or_rewrite(write, rewrite).then(close))

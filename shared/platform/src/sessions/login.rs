@@ -1,4 +1,4 @@
-//! Signing in with a password: the one way, for `POST /auth/login` and OAuth 2.0's password grant.
+//! Signs in with a password. `POST /auth/login` and OAuth 2.0's password grant share this code.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -18,7 +18,7 @@ use crate::seal::Seal;
 use crate::store::{LimitCounters, User, Users, Write};
 use crate::tokens::TokenPair;
 
-/// What signing in with a password needs.
+/// Signs users in with a password.
 #[derive(Clone)]
 pub struct PasswordLogin {
     users: Users,
@@ -30,29 +30,29 @@ pub struct PasswordLogin {
     verifies: bool,
 }
 
-/// Someone who says who they are.
+/// An attempt to sign in.
 #[derive(Clone)]
 pub struct Attempt {
-    /// Whom they say they are.
+    /// Username or email address that the caller gave.
     pub identifier: Identifier,
-    /// What is to show it.
+    /// Password that the caller gave.
     pub password: Password,
-    /// Where they are.
+    /// Circumstances of the request.
     pub context: Context,
-    /// When they said so.
+    /// Time of the attempt.
     pub now: Timestamp,
 }
 
 /// A password that was right.
 struct Proof {
-    /// For this hash.
+    /// The hash that it matched.
     hash: String,
-    /// What replaces it, where it is weaker than the setting asks for.
+    /// The hash that replaces it, if it is weaker than the setting asks for.
     stronger: Option<String>,
 }
 
 impl PasswordLogin {
-    /// The parts.
+    /// Builds its parts from the platform.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             users: Users::new(platform.database()?, &platform.config)?,
@@ -64,20 +64,20 @@ impl PasswordLogin {
         })
     }
 
-    /// Under what attempts for an identifier are counted: a route that takes them has to be limited by it.
+    /// The fingerprint under which attempts for an identifier are counted. A route that takes attempts has to be limited by it.
     pub async fn fingerprint(&self, identifier: &Identifier) -> Result<Fingerprint, Problem> {
         self.seal.identifier(identifier.as_str()).await
     }
 
-    /// A session for whoever this is. One answer, after the same work, has a password that is wrong, a user whom nobody knows and an
-    /// account that is not active.
+    /// Plans a session for this user. A wrong password, an unknown user and an inactive account get the same answer, after the same
+    /// work.
     pub async fn plan(&self, attempt: Attempt) -> Result<Plan<TokenPair>, Problem> {
         let user = self.users.find(attempt.identifier.as_str()).await?;
         self.clone().judge(user, attempt, None).await
     }
 
-    /// Boxed, because losing a race leads back here. What was proven is not computed again, unless the hash is another now: that
-    /// of a new password, or a stronger one of the same that another login has just made.
+    /// Boxed, because a lost race leads back here. A password that was proven is hashed again only if the stored hash has changed
+    /// meanwhile. That may be the hash of a new password, or a stronger one of the same password that another login has just made.
     fn judge(self, user: Option<User>, attempt: Attempt, proof: Option<Proof>) -> BoxFuture<'static, Result<Plan<TokenPair>, Problem>> {
         async move {
             let hash = user.as_ref().map(|user| user.password_hash.as_str());
@@ -86,7 +86,7 @@ impl PasswordLogin {
                 None => self.check(&attempt.password, user.as_ref()).await?,
             };
             match (user, proof) {
-                // Told to nobody but who knows the password, which was no guess.
+                // Only a caller who knows the password learns this, so the attempt was no guess.
                 (Some(user), Some(_)) if user.is_active && self.verifies && user.is_unverified() => {
                     let forgive = self.forgive(&attempt).await?;
                     Ok(self.refuse(Some(user), attempt, Problem::email_unverified()).await?.write(forgive))
@@ -104,15 +104,14 @@ impl PasswordLogin {
                     });
                     Ok(sign_in.plan(&user, stronger.as_deref(), &context, now, overtaken).await?.write(forgive))
                 }
-                // One answer, after the same work, to a password that is wrong, a user whom nobody knows and an account that is
-                // not active.
+                // A wrong password, an unknown user and an inactive account get the same answer, after the same work.
                 (user, _) => self.refuse(user, attempt, Problem::invalid_credentials()).await,
             }
         }
         .boxed()
     }
 
-    /// Whether this is the password of a user who may sign in.
+    /// Returns a proof if this is the password of a user who may sign in.
     async fn check(&self, password: &Password, user: Option<&User>) -> Result<Option<Proof>, Problem> {
         let check = self.hasher.check(password, user.map(|user| user.password_hash.as_str())).await?;
         let Some(user) = user.filter(|user| check.matches && user.is_active) else { return Ok(None) };
@@ -120,7 +119,8 @@ impl PasswordLogin {
         Ok(Some(Proof { hash: user.password_hash.clone(), stronger }))
     }
 
-    /// Takes back what an attempt was counted as before anyone knew that it was none.
+    /// Clears the failures that are counted for this identifier and address. An attempt is counted before its password is checked, and
+    /// this one was no guess.
     async fn forgive(&self, attempt: &Attempt) -> Result<Write, Problem> {
         let guessed = guess_subject(&attempt.context.address, &self.fingerprint(&attempt.identifier).await?);
         Ok(self.guesses.forgive(&guessed, attempt.now))

@@ -1,4 +1,4 @@
-//! Sessions: how one begins, how it is kept alive, and how it ends. Every route that does one of these shares it.
+//! Sessions: how one begins, is refreshed and ends. Every route that does one of these shares this code.
 
 mod begin;
 mod confirm;

@@ -1,8 +1,8 @@
-//! Refresh tokens: each buys the next pair, once.
+//! Refresh tokens: each is exchanged for the next pair of tokens, once.
 //!
-//! Rotation with reuse detection (RFC 9700 section 4.14.2): one conditional write replaces the good token's hash. Whoever
-//! comes second with the same token finds the session rotated, and within ten seconds gets the pair that the first one
-//! got: two tabs must not log each other out. Any other token that was spent ends the session.
+//! Rotation with reuse detection (RFC 9700 section 4.14.2): one conditional write replaces the hash of the current token. The second
+//! request with the same token finds the session rotated. Within ten seconds it gets the pair that the first one got, because two tabs
+//! must not log each other out. Any other spent token ends the session.
 
 use std::sync::OnceLock;
 
@@ -25,7 +25,7 @@ use crate::tokens::{TokenIssuer, TokenPair};
 /// Milliseconds after a rotation for which the spent token gets its successor again.
 const GRACE_MILLISECONDS: i64 = 10_000;
 
-/// What rotating a session's tokens needs.
+/// Rotates the tokens of sessions.
 #[derive(Clone)]
 pub struct Rotation {
     users: Users,
@@ -42,7 +42,7 @@ pub struct RefreshToken {
     presented: OnceLock<Option<Presented>>,
 }
 
-/// What a genuine token belongs to.
+/// The session of a genuine token.
 struct Presented {
     session_id: String,
     /// Absent where the session has ended.
@@ -55,16 +55,16 @@ impl Field for RefreshToken {
     }
 }
 
-/// What a genuine token is to its session.
+/// The state of a genuine token in its session.
 #[derive(Debug, PartialEq, Eq)]
 enum Standing {
-    /// The good one: it is exchanged.
+    /// The current token: it is exchanged.
     Good,
-    /// The one before, just now: its successor is given again.
+    /// The previous token, spent just now: the caller gets its successor again.
     JustSpent,
-    /// Spent before: someone has a copy.
+    /// Spent earlier: another client has a copy.
     Reused,
-    /// The session has run out.
+    /// The session has expired.
     Over,
 }
 
@@ -81,7 +81,7 @@ fn standing(session: &Session, hash: &str, now: Timestamp) -> Standing {
 }
 
 impl Rotation {
-    /// The parts.
+    /// Builds its parts from the platform.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             users: Users::new(platform.database()?, &platform.config)?,
@@ -93,9 +93,9 @@ impl Rotation {
         })
     }
 
-    /// The session whose limit a refresh token counts against. There is none for a token that is not genuine, nor for one that
-    /// was spent: within the grace it gets a pair that was counted, and later it ends its session however often that was
-    /// refreshed, or a thief who refreshes in a hurry would stay unseen.
+    /// The session whose limit a refresh token counts against; `None` for a token that is not genuine or was spent. Within the grace, a
+    /// spent token gets a pair that was counted already. Later it ends its session, however often that was refreshed. Otherwise a thief
+    /// could hide by refreshing often.
     pub async fn counted_for(&self, token: &RefreshToken, now: Timestamp) -> Result<Option<String>, Problem> {
         let Some(Presented { session_id, session }) = self.look_up(token, now).await? else { return Ok(None) };
         let standing = session.as_ref().map(|session| standing(session, &ids::sha256(&token.text), now));
@@ -114,7 +114,7 @@ impl Rotation {
         Ok(token.presented.get_or_init(|| presented).as_ref())
     }
 
-    /// The next pair for a refresh token, which is spent by it.
+    /// Plans the next pair for a refresh token, and spends the token.
     pub async fn spend(&self, token: &RefreshToken, now: Timestamp) -> Result<Plan<TokenPair>, Problem> {
         let presented = self.look_up(token, now).await?.ok_or_else(Problem::invalid_refresh_token)?;
         let Some(session) = presented.session.clone() else {
@@ -123,7 +123,7 @@ impl Rotation {
         self.clone().plan(session, ids::sha256(&token.text), now).await
     }
 
-    /// Takes back what a refresh was counted as that another, at the same time, has been faster than.
+    /// Reverts the count of a refresh if another one at the same time was faster.
     fn uncount(&self, plan: Plan<TokenPair>, session_id: String, counted_at: Timestamp) -> Plan<TokenPair> {
         let (counters, quota) = (self.counters.clone(), self.quota);
         let take_back = async move {
@@ -135,7 +135,7 @@ impl Rotation {
         plan.then(Box::new(|| take_back.boxed()))
     }
 
-    /// The end of a session of whose token there is a copy.
+    /// Ends a session because there is a copy of its token.
     fn end(&self, session: Session) -> Result<Plan<TokenPair>, Problem> {
         let note = Note::action("auth.refresh_reuse").actor(actor(&session)).resource("session", &session.id);
         let forget = self.users.end_session(&session.user_id, &session.id);
@@ -143,7 +143,7 @@ impl Rotation {
         Ok(plan.write_or(forget, Problem::invalid_refresh_token()))
     }
 
-    /// Boxed, because losing a race leads back here.
+    /// Boxed, because a lost race leads back here.
     fn plan(self, session: Session, hash: String, now: Timestamp) -> BoxFuture<'static, Result<Plan<TokenPair>, Problem>> {
         async move {
             let note = Note::default().actor(actor(&session)).resource("session", &session.id);
@@ -161,7 +161,7 @@ impl Rotation {
     }
 
     async fn rotate(self, session: Session, hash: String, now: Timestamp, note: Note) -> Result<Plan<TokenPair>, Problem> {
-        // The new access token says what the user is now, not what they were at the login.
+        // The new access token has the current data of the user, not those of the login.
         let Some(user) = self.users.get(&session.user_id).await?.filter(|user| user.is_active) else {
             return Ok(Plan::refuse(Problem::invalid_refresh_token()).note(note));
         };
@@ -185,7 +185,7 @@ impl Rotation {
                     match found {
                         Some(item) => {
                             let session = self.sessions.read(item)?;
-                            // By the winner's clock: this request may have arrived before the rotation.
+                            // Uses the winner's time, because this request may have arrived before the rotation.
                             let later = now.max(Timestamp::from_millisecond(session.rotated_at.unwrap_or_default()).unwrap_or(now));
                             let repeats = standing(&session, &hash, later) == Standing::JustSpent;
                             let (rotation, session_id) = (self.clone(), session.id.clone());

@@ -1,5 +1,5 @@
-//! Tokens that someone shows to be looked at (RFC 7662) or given up (RFC 7009): of which session they are, and whether they
-//! are still good in it.
+//! Tokens that a client sends for introspection (RFC 7662) or revocation (RFC 7009). This code finds their session, and whether they
+//! are still valid in it.
 
 use jiff::Timestamp;
 use utoipa::ToSchema;
@@ -34,21 +34,21 @@ pub struct ShownTokens {
 
 /// A token of ours in a session that has not ended.
 pub struct Held {
-    /// What it says.
+    /// Its claims.
     pub claims: Genuine,
     /// Its session.
     pub session: Session,
-    /// Whether it is good for anything: a refresh token that has been spent is not.
+    /// Whether it is still valid: a spent refresh token is not.
     pub is_good: bool,
 }
 
 impl ShownTokens {
-    /// The parts.
+    /// Builds its parts from the platform.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self { tokens: TokenReader::new(platform)?, sessions: Sessions::new(platform.database()?, &platform.config)? })
     }
 
-    /// The token with its session; `None` where it is not ours, has expired, or its session has ended.
+    /// The token with its session; `None` if it is not ours, has expired, or its session has ended.
     pub async fn find(&self, shown: &ShownToken, now: Timestamp) -> Result<Option<Held>, Problem> {
         let Some(claims) = self.tokens.read(&shown.token, now).await? else { return Ok(None) };
         let session = self.sessions.get(claims.session_id()).await?;

@@ -1,4 +1,4 @@
-//! What a WebSocket action is: its row of the route table, what it takes and gives, and its handler.
+//! A WebSocket action: its row of the route table, its input and output, and its handler.
 
 use std::future::Future;
 
@@ -23,23 +23,24 @@ pub trait Action: Sized + Send + Sync + 'static {
 
     /// Members of the message beside `action` and `id`.
     type Body: Form;
-    /// What success is answered with.
+    /// Output of a success.
     type Output: ServerMessage;
 
     /// Makes the action once per process.
     fn new(platform: &Platform) -> Result<Self, ConfigError>;
 
-    /// Does the work, but writes nothing: that is what the plan is for. Its answer, if it has one, is posted after the
-    /// commit and before what follows it, so that a worker's first message comes after the answer. An error is posted,
-    /// and audited as a failure where the route is audited.
+    /// Does the work, but writes nothing itself: the plan holds the writes.
+    ///
+    /// The answer, if there is one, is posted after the commit and before the steps that follow it. So a worker's first message
+    /// comes after the answer. An error is posted, and is audited as a failure if the route is audited.
     fn handle(&self, message: Message<'_, Self>) -> impl Future<Output = Result<Plan<Option<Self::Output>>, Problem>> + Send;
 
-    /// On a route that is idempotent: the key of a message that has one, and all else that it says.
+    /// On an idempotent route, the key of a message that has one, and the rest of its content as text.
     fn repetition(_body: &Self::Body) -> Option<(&IdempotencyKey, String)> {
         None
     }
 
-    /// On a route that is idempotent: the answer to a message that has been sent again, with what the first one created as it is now.
+    /// Answers a repeated message on an idempotent route, with the current state of the resource that the first one created.
     fn repeat(
         &self,
         _message: Message<'_, Self>,
@@ -53,7 +54,7 @@ pub trait Action: Sized + Send + Sync + 'static {
 pub struct Message<'a, A: Action> {
     /// Who sent it.
     pub caller: &'a Identity,
-    /// What it says.
+    /// Its content.
     pub body: A::Body,
     /// The client's own id for it, which answers echo.
     pub id: Option<&'a str>,

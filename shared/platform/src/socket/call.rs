@@ -1,4 +1,4 @@
-//! One event of the WebSocket API as API Gateway hands it over, in our own words.
+//! One event of the WebSocket API from API Gateway, in our own types.
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use http::{HeaderMap, header};
@@ -12,7 +12,7 @@ use crate::problem::Problem;
 pub struct Call {
     /// `$connect`, `ping`, `$default`.
     pub route_key: String,
-    /// Whether it is a message: one may name `$connect` as its action.
+    /// Whether it is a message. The route key does not tell, because a message may name `$connect` as its action.
     pub is_message: bool,
     /// API Gateway's id of the connection.
     pub connection_id: String,
@@ -81,15 +81,15 @@ impl Call {
         Fields::parameters(self.query.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
-    /// One query parameter before validation: who calls is asked before the rest is looked at.
+    /// One query parameter before validation, because authentication comes before it.
     pub fn peek_query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Reads the message as far as every message is alike: the client's id, and the members that are the action's own.
+    /// Reads the parts that every message has. Gives the client's id, and the members that belong to the action.
     pub(super) fn message(&self) -> Result<(Option<MessageId>, Fields), Problem> {
         let mut fields = Fields::json(object("message", &self.body)?);
-        // API Gateway has chosen the route by it; all that is left to say is that it was missing.
+        // API Gateway has already chosen the route by `action`, so this only reports a missing or mistyped one.
         fields.required::<String>("action");
         let id = fields.optional("id").flatten();
         Ok((id, fields))

@@ -1,4 +1,4 @@
-//! The one way a message travels. A handler cannot forget a step because it never calls one.
+//! The single path that every message takes. A handler cannot forget a step, because it calls none.
 
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
@@ -24,16 +24,16 @@ use crate::problem::Problem;
 use crate::routes::ActionRoute;
 use crate::worker::Invocation;
 
-/// What every message counts against, whatever is in it.
+/// The policies that every message counts against, independent of its content.
 const EVERY_MESSAGE: &[Policy] = &[Policy::WS_MESSAGES];
 
-/// A connection is closed that has been refused so many times as many messages as it may send.
+/// Refused messages after which a connection is closed, as a multiple of the quota of [`Policy::WS_MESSAGES`].
 const CLOSED_AT: u64 = 10;
 
-/// Time that is kept for posting an error, should the work take too long.
+/// Time reserved for posting an error if the work takes too long.
 const FRAME: Duration = Duration::from_secs(1);
 
-/// What the messages of a function pass through.
+/// The parts that the messages of an action pass through.
 pub(super) struct Dispatch {
     gate: Gate,
     floods: Floods,
@@ -42,7 +42,7 @@ pub(super) struct Dispatch {
     clock: Clock,
 }
 
-/// Why a message was not done, and whether its connection is over: then it is closed.
+/// The problem that a message failed with, and whether its connection is over. If so, the connection is closed.
 struct Failure {
     problem: Problem,
     over: bool,
@@ -66,8 +66,10 @@ impl Dispatch {
         })
     }
 
-    /// Dispatches a message: whether it has to wait, its connection and session, how often, what it says, the action's own limits, the work,
-    /// the commit, the answer. Unlike a request's form, a mistyped message counts: nothing else slows a connection.
+    /// Dispatches a message: floods, connection and session, limits of every message, parsing, limits of the action, the work,
+    /// the commit, the answer.
+    ///
+    /// Unlike a mistyped request, a mistyped message counts, because nothing else slows a connection.
     pub(super) async fn dispatch<A: Action>(&self, action: &A, call: &Call, invocation: &Invocation) {
         let since = Instant::now();
         let message = call.message();
@@ -114,7 +116,7 @@ impl Dispatch {
         let caller = &connection.identity;
         let principal = Principal::from(caller.clone());
         let count = async |limits| self.gate.count(limits, Some(&principal), Some(&call.connection_id), &passage).await;
-        // Side by side: that a message over a session that has ended is counted harms nobody.
+        // The two run side by side. A message of an ended session is then counted too, which does no harm.
         let (holds, counted) = join(self.presence.holds(&connection, now), count(EVERY_MESSAGE)).await;
         if !holds? {
             return Err(over());
@@ -141,7 +143,7 @@ impl Dispatch {
             Err(problem) => Err(self.gate.deny(problem, Some(&principal), &passage).await),
         };
         let Committed { then, reply } = self.gate.write(plan, Some(&principal), &passage).await?;
-        // Before what follows: a worker's first message comes after the answer.
+        // The answer goes out before the steps that follow, so that a worker's first message comes after it.
         if let Ok(Reply { output: Some(output), .. }) = &reply {
             self.post(call, id, output).await;
         }
@@ -153,7 +155,7 @@ impl Dispatch {
         Ok(reply.map(drop)?)
     }
 
-    /// Refuses a message of a connection that has been refused before. Its connection is over where that has come too often.
+    /// Refuses a message of a connection that has been refused before. After too many refusals the connection is over.
     async fn refuse_again(&self, connection_id: &str, Refusal { wait_seconds, tell }: Refusal) -> Failure {
         let refused = match tell {
             Some(count) => self.gate.add_refusals(&Policy::WS_MESSAGES, connection_id, count).await,
@@ -163,7 +165,7 @@ impl Dispatch {
         Failure { problem: Problem::rate_limited(wait_seconds), over: refused.is_some_and(|refused| refused >= enough) }
     }
 
-    /// Posts a message. That the client has gone meanwhile, or cannot be reached, is nobody's problem but its own.
+    /// Posts a message. The client may have gone meanwhile, or be unreachable. The function does not fail for that.
     async fn post<M: ServerMessage>(&self, call: &Call, id: Option<&str>, message: &M) {
         if let Err(error) = self.sender.post(call.peer(), id, message).await {
             tracing::warn!(%error, connection_id = call.connection_id, kind = M::TYPE, "not posted");

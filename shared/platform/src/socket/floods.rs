@@ -1,12 +1,12 @@
 //! Connections that send too much. A process remembers each one that it has refused, and refuses it again without asking
-//! the store. Several processes may serve a connection, so each of them tells the store from time to time how often it did.
+//! the store. Several processes may serve a connection, so each of them reports its number of refusals to the store from time to time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-/// Connections that a process remembers at once.
+/// Largest number of connections that a process remembers at once.
 const REMEMBERED: usize = 1_000;
 
 /// The connections that a process has refused.
@@ -17,9 +17,9 @@ pub(super) struct Floods {
 
 #[derive(Debug)]
 struct Flood {
-    /// Until when the connection is refused, milliseconds since 1970.
+    /// End of the refusal, in milliseconds since 1970.
     until: i64,
-    /// Messages that were refused here and that the store has not been told of.
+    /// Number of messages refused here and not yet reported to the store.
     untold: u64,
 }
 
@@ -28,12 +28,12 @@ struct Flood {
 pub(super) struct Refusal {
     /// Seconds until a message is let through again.
     pub wait_seconds: u64,
-    /// How many messages the store is to be told of now, if any.
+    /// Number of refused messages to report to the store now, if any.
     pub tell: Option<u64>,
 }
 
 impl Floods {
-    /// Refuses a message of a connection that has to wait. Of every `batch` messages the store is told once.
+    /// Refuses a message of a connection that has to wait. One report to the store is due for every `batch` messages.
     pub(super) fn refuse(&self, connection_id: &str, now: Timestamp, batch: u64) -> Option<Refusal> {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let flood = connections.get_mut(connection_id)?;
@@ -43,8 +43,8 @@ impl Floods {
         Some(Refusal { wait_seconds: wait.div_ceil(1_000), tell })
     }
 
-    /// Remembers that a connection has to wait. Where there is no room, the connection that waits for the shortest time
-    /// is forgotten: its next message asks the store.
+    /// Remembers that a connection has to wait. If there is no room, it evicts the connection with the shortest wait.
+    /// The next message of that connection asks the store.
     pub(super) fn remember(&self, connection_id: &str, now: Timestamp, wait_seconds: u64) {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let until = now.as_millisecond().saturating_add(i64::try_from(wait_seconds).unwrap_or(i64::MAX).saturating_mul(1_000));
@@ -85,7 +85,7 @@ mod tests {
         floods.remember("a", at(0), 60);
         let told: Vec<_> = (0..10).map(|_| floods.refuse("a", at(1), 4).unwrap().tell).collect();
         assert_eq!(told, [None, None, None, Some(4), None, None, None, Some(4), None, None]);
-        // Those that are left are told with the next ones.
+        // The rest is reported with the next refusals.
         floods.remember("a", at(60_000), 60);
         assert_eq!(floods.refuse("a", at(60_001), 4).unwrap().tell, None);
         assert_eq!(floods.refuse("a", at(60_001), 4).unwrap().tell, Some(4));

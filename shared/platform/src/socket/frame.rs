@@ -1,4 +1,4 @@
-//! What the server sends: one JSON object per frame, with a `type`, and the `id` of the message it answers.
+//! Messages from the server: one JSON object per frame, with a `type`, and the `id` of the message it answers.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ pub trait ServerMessage: Serialize + Send + Sync + 'static {
     const TYPE: &'static str;
 }
 
-/// For actions that are answered by something else later.
+/// For actions whose answer is another message later.
 impl ServerMessage for () {
     const TYPE: &'static str = "none";
 }

@@ -1,4 +1,4 @@
-//! Ends what a session that has ended leaves open.
+//! Closes the connections that an ended session leaves open.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::config::ConfigError;
 use crate::plan::Then;
 use crate::platform::Platform;
 
-/// How long whoever ended a session waits for its connections to be closed.
+/// Longest wait of a request that ended a session until its connections are closed.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Closes the connections of sessions.
@@ -26,7 +26,7 @@ impl Hangup {
         Ok(Self { sender: Sender::new(&platform.config, platform.clock.clone())? })
     }
 
-    /// What follows the commit that ended the sessions of these connections.
+    /// The step after the commit that ended the sessions of these connections.
     pub fn after<O>(self, connection_ids: Vec<String>) -> Then<O> {
         Box::new(move || {
             async move {
@@ -37,8 +37,10 @@ impl Hangup {
         })
     }
 
-    /// Closes these connections. It cannot fail the request that ended their sessions, nor keep it waiting: a connection that is
-    /// missed is refused its next message and, within seconds, every further frame, because all of them read the session.
+    /// Closes these connections. It cannot fail the request that ended their sessions, nor keep it waiting.
+    ///
+    /// A connection that it misses has its next message refused, and within seconds gets no further frame. The checks before
+    /// both read the session.
     async fn close(&self, connection_ids: &[String]) {
         let closed = join_all(connection_ids.iter().map(|id| async move {
             if let Err(error) = self.sender.close(id).await {

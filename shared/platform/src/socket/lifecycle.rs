@@ -17,7 +17,7 @@ use crate::problem::Problem;
 use crate::routes::ActionRoute;
 use crate::worker::Invocation;
 
-/// Time that is kept for the answer itself, should the work take too long.
+/// Time reserved for the answer if the work takes too long.
 const RESPONSE: Duration = Duration::from_millis(500);
 
 /// `$connect` or `$disconnect`.
@@ -58,7 +58,7 @@ pub(super) async fn answer<L: Lifecycle>(lifecycle: &L, call: &Call, invocation:
     response
 }
 
-/// What a message is answered with: its real answer has been posted.
+/// The response to API Gateway for a message. Its real answer has been posted.
 pub(super) fn dispatched() -> ApiGatewayProxyResponse {
     response(StatusCode::OK, Vec::new(), None)
 }

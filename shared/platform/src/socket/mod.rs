@@ -1,4 +1,4 @@
-//! WebSocket: what an action is, how a message is read, how it travels, and how messages reach a client.
+//! WebSocket: the actions, how a message is read and processed, and how messages reach a client.
 
 mod action;
 mod call;

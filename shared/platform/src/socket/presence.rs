@@ -1,4 +1,4 @@
-//! Whether a connection may still be used: what every message and every worker asks.
+//! Checks whether a connection may still be used. Every message and every worker makes this check.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -25,13 +25,13 @@ impl Presence {
         Ok(Self { connections: Connections::new(database.clone(), config)?, sessions: Sessions::new(database, config)? })
     }
 
-    /// The connection, if its session lives and the token it came with has not been expired for too long.
+    /// The connection, if its session is valid and the token it came with has not been expired for too long.
     pub async fn admit(&self, connection_id: &str, now: Timestamp) -> Result<Option<Connection>, StoreError> {
         let Some(connection) = self.find(connection_id, now).await? else { return Ok(None) };
         Ok(self.holds(&connection, now).await?.then_some(connection))
     }
 
-    /// The connection, if the token it came with has not been expired for too long, whether its session lives or not.
+    /// The connection, if the token it came with has not been expired for too long. The session is not checked.
     pub(super) fn find<'a>(&'a self, connection_id: &'a str, now: Timestamp) -> BoxFuture<'a, Result<Option<Connection>, StoreError>> {
         async move {
             let connection = self.connections.get(connection_id).await?;
@@ -40,7 +40,7 @@ impl Presence {
         .boxed()
     }
 
-    /// Whether the session of a connection lives.
+    /// Whether the session of a connection is valid.
     pub(super) fn holds<'a>(&'a self, connection: &'a Connection, now: Timestamp) -> BoxFuture<'a, Result<bool, StoreError>> {
         async move { self.sessions.holds(&connection.identity, now).await }.boxed()
     }

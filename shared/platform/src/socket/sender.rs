@@ -1,7 +1,7 @@
 //! Posts messages to WebSocket connections, and closes connections, by API Gateway's `@connections`.
 //!
-//! A post is tried again only where it is known not to have been taken, so that no message comes twice and none after a
-//! later one. What becomes of one that failed otherwise, and may have arrived, is for whoever sends it to decide.
+//! The sender retries a post only if it was certainly not taken. So no message comes twice, and none comes after a later one.
+//! A post that failed otherwise may have arrived. The caller decides how to go on after it.
 
 use std::error::Error;
 use std::io;
@@ -24,19 +24,19 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::domain::Peer;
 
-/// Largest frame in bytes: what API Gateway takes in one frame.
+/// Largest frame in bytes that API Gateway takes.
 const FRAME_LIMIT: usize = 32 * 1024;
 
-/// Milliseconds of a connection's life in which 410 means "not yet": its `$connect` may not have returned.
+/// First milliseconds of a connection, in which 410 means "not yet": its `$connect` may not have returned.
 const OPENING_MS: i64 = 5_000;
 
-/// Milliseconds that API Gateway waits for `$connect` at the longest.
+/// Longest time in milliseconds that API Gateway waits for `$connect`.
 const CONNECTING_MS: i64 = 30_000;
 
-/// First pause before a post is tried again; it doubles up to eight times of it.
+/// First pause before a retry. Each further pause doubles, up to eight times the first.
 const FIRST_PAUSE: Duration = Duration::from_millis(40);
 
-/// Attempts at a post that is not taken, because the connection has more than it can carry or nothing answers: for a second.
+/// Attempts at a post that is not taken, in about a second. Either the connection has more than it can carry, or nothing answers.
 const ATTEMPTS: u32 = 6;
 
 /// A client of `@connections`.
@@ -52,7 +52,7 @@ pub enum SendError {
     /// The connection has ended.
     #[error("the connection has ended")]
     Gone,
-    /// The frame is larger than a frame may be, or does not serialise: a bug of ours.
+    /// The frame is too large or does not serialise: a bug of ours.
     #[error("not a frame: {0}")]
     Frame(String),
     /// API Gateway does not answer, or refuses.
@@ -66,7 +66,7 @@ impl Sender {
         Ok(Self { client: Client::new(&sdk_config(config, Service::Connections)?), clock })
     }
 
-    /// Posts a message; `id` is that of the client's message it answers. Waits for a connection that may just be opening.
+    /// Posts a message. `id` is that of the client's message that it answers. It waits for a connection that may just be opening.
     pub async fn post<M: ServerMessage>(&self, peer: Peer<'_>, id: Option<&str>, message: &M) -> Result<(), SendError> {
         let frame = frame(id, message).map_err(|error| SendError::Frame(error.to_string()))?;
         if frame.len() > FRAME_LIMIT {
@@ -98,7 +98,7 @@ impl Sender {
         .boxed()
     }
 
-    /// Whether a connection is still there, as far as can be found out.
+    /// Whether a connection is still open, as far as API Gateway can tell.
     pub fn is_open<'a>(&'a self, peer: Peer<'a>) -> BoxFuture<'a, Result<bool, SendError>> {
         async move {
             // API Gateway knows it only once its `$connect` has returned.
@@ -128,7 +128,7 @@ impl Sender {
     }
 }
 
-/// Whether a post certainly has had no effect: it was refused as one too many, or there was no connection to send it over.
+/// Whether a post certainly had no effect: API Gateway throttled it, or the client could not connect to send it.
 fn was_not_taken(error: &SdkError<PostToConnectionError>) -> bool {
     match error {
         SdkError::ServiceError(service) => service.err().is_limit_exceeded_exception(),
@@ -155,7 +155,8 @@ mod tests {
     use crate::problem::Problem;
     use crate::socket::ErrorMessage;
 
-    /// `@connections` as it is on the wire: these statuses in turn, the last one for ever. Gives its clients and a count.
+    /// A stand-in for `@connections` on the wire. It answers these statuses in turn, the last one for ever.
+    /// Gives a client of it and the count of its requests.
     async fn stand_in(statuses: &'static [&str], now: i64) -> (Sender, Arc<AtomicUsize>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}/live", listener.local_addr().unwrap());

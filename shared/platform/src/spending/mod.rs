@@ -1,11 +1,12 @@
-//! What replies cost, and how much they may: a budget for each user and month, and one for the whole deployment.
+//! The cost of replies, and its limits: a budget for each user and month, and one for the whole deployment.
 //!
-//! The worst case of a call is held before it is made, and what it has cost takes the hold's place when its reply ends. Both are
-//! writes of the transactions that ask for a reply and end it, so that none is asked for without its hold and none is billed twice.
+//! The worst-case cost of a call is reserved (a hold) before the call. When the reply ends, its cost replaces the hold. The
+//! transactions that ask for a reply and end it contain these writes. So no reply is asked for without a hold, and none is billed
+//! twice.
 //!
-//! - [`Tariff`]: prices, what a reply has cost, and what it can cost
-//! - [`Reserve`]: the hold, for those that ask
-//! - [`Settle`]: the cost, for those that end
+//! - [`Tariff`]: prices, the cost of a reply, and its worst case
+//! - [`Reserve`]: the hold, for functions that ask for replies
+//! - [`Settle`]: the cost, for functions that end them
 
 mod reserve;
 mod settle;

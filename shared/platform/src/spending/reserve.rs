@@ -1,4 +1,4 @@
-//! The hold on a user's budget and on the deployment's, before a model is asked.
+//! Holds on a user's budget and on the deployment's, before a model is asked.
 
 use jiff::Timestamp;
 
@@ -10,7 +10,7 @@ use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::store::{Budgets, Hold, Subject, Write};
 
-/// Reserves what calls can cost.
+/// Reserves the worst-case cost of calls.
 #[derive(Clone)]
 pub struct Reserve {
     tariff: Tariff,
@@ -26,7 +26,7 @@ pub struct Reserved {
     of_all: Write,
 }
 
-/// What may be spent in a month.
+/// The most that may be spent in a month.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// By a user.
@@ -36,14 +36,14 @@ pub struct Limits {
 }
 
 impl Reserve {
-    /// Uses the table that `BUDGETS_TABLE` names; none where replies cost nothing.
+    /// Uses the table that `BUDGETS_TABLE` names; `None` if replies cost nothing.
     pub fn new(platform: &Platform) -> Result<Option<Self>, ConfigError> {
         let Some(tariff) = Tariff::from_config(&platform.config)? else { return Ok(None) };
         let budgets = Budgets::new(platform.database()?, &platform.config)?;
         Ok(Some(Self { tariff, budgets, defaults: Limits::from_config(&platform.config)? }))
     }
 
-    /// What this user, and all together, may spend in a month.
+    /// The amounts that this user, and all users together, may spend in a month.
     pub async fn limits(&self, user_id: &str) -> Result<Limits, Problem> {
         let [user, deployment] = self.budgets.limits(user_id).await?;
         let Limits { user: of_user, deployment: of_all } = self.defaults;
@@ -61,7 +61,7 @@ impl Reserve {
 }
 
 impl Reserved {
-    /// Adds the hold to the plan that asks for the reply: where a budget does not have as much left, that is a 402.
+    /// Adds the hold to the plan that asks for the reply. If a budget does not have as much left, that is a 402.
     pub fn add_to<O>(self, plan: Plan<O>) -> Plan<O> {
         let plan = plan.write_or(self.of_user, Problem::budget_exceeded("Your budget"));
         plan.write_or(self.of_all, Problem::budget_exceeded("The budget of this deployment"))
@@ -69,7 +69,8 @@ impl Reserved {
 }
 
 impl Limits {
-    /// The settings `USER_MONTHLY_BUDGET_USD` and `DEPLOYMENT_MONTHLY_BUDGET_USD`: what holds where no administrator has said otherwise.
+    /// The settings `USER_MONTHLY_BUDGET_USD` and `DEPLOYMENT_MONTHLY_BUDGET_USD`. They apply unless an administrator has set other
+    /// limits.
     pub fn from_config(config: &Config) -> Result<Self, ConfigError> {
         let dollars = |name| {
             let text = config.require(name)?;

@@ -1,4 +1,4 @@
-//! What a reply has cost, when it ends: in the budgets, in place of its hold, and in its user's usage.
+//! Writes the cost of a reply when it ends: in the budgets, in place of its hold, and in the usage of its user.
 
 use crate::config::ConfigError;
 use crate::domain::Usage;
@@ -6,7 +6,7 @@ use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::store::{Budgets, Message, Subject, UsageLog};
 
-/// Settles what replies have cost.
+/// Settles the cost of replies.
 #[derive(Clone)]
 pub struct Settle {
     budgets: Budgets,
@@ -22,8 +22,8 @@ impl Settle {
         })
     }
 
-    /// Adds the cost of a reply to the plan that ends it. A reply that has taken nothing, because no model was asked or none would
-    /// answer, is no usage.
+    /// Adds the cost of a reply to the plan that ends it. A reply that used no tokens is no usage: no model was asked, or none
+    /// answered.
     pub fn add_to<O>(&self, mut plan: Plan<O>, reply: &Message, model: Option<&str>) -> Plan<O> {
         let cost = reply.cost_usd.unwrap_or_default();
         if let Some(hold) = &reply.hold {

@@ -1,4 +1,4 @@
-//! What tokens cost, by model, and what one reply can cost at most.
+//! Prices of tokens by model, and the worst-case cost of a reply.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -8,16 +8,17 @@ use rust_decimal::Decimal;
 use crate::config::{Config, ConfigError, invalid};
 use crate::domain::{Cost, Usage};
 
-/// The model where `AI_MODEL` does not say: the one that the provider's own SDK shows first.
+/// The default of `AI_MODEL`: the model that the provider's own SDK shows first.
 const MODEL: &str = "claude-opus-5-5";
 
-/// Tokens of one reply at most, where `AI_MAX_TOKENS` does not say.
+/// Default of `AI_MAX_TOKENS`, the tokens of one reply at most.
 const MAX_TOKENS: u64 = 4_096;
 
 /// Name of the setting with the prices.
 const PRICES: &str = "AI_PRICES";
 
-/// Tokens that a request takes beside its texts, and those that each of its messages takes: more than any model's framing.
+/// Tokens that a request takes in addition to its texts, and those that each of its messages takes. Both are more than the framing of
+/// any model.
 const REQUEST_TOKENS: u64 = 64;
 const MESSAGE_TOKENS: u64 = 16;
 
@@ -38,18 +39,18 @@ struct Price {
 }
 
 impl Tariff {
-    /// The tariff of the provider that `AI_PROVIDER` names; none where replies cost nothing.
+    /// The tariff of the provider that `AI_PROVIDER` names; `None` if replies cost nothing.
     pub fn from_config(config: &Config) -> Result<Option<Self>, ConfigError> {
         match config.get("AI_PROVIDER") {
             Some("anthropic") => Self::of_anthropic(config).map(Some),
-            // Whether there is another one is for whoever talks to it.
+            // The crate that talks to the providers refuses an unknown name.
             _ => Ok(None),
         }
     }
 
-    /// The tariff of the provider `anthropic`. `AI_MODEL` and `AI_FALLBACK_MODEL` are asked in this order, for `AI_MAX_TOKENS` at
-    /// most (default 4096). `AI_PRICES` has `model=input/output/cache write/cache read` for each of them, with a comma between two,
-    /// in US dollars for a million tokens: what has no price would be free.
+    /// The tariff of the provider `anthropic`. `AI_MODEL` and `AI_FALLBACK_MODEL` are asked in this order, for `AI_MAX_TOKENS` at most
+    /// (default 4096). `AI_PRICES` has `model=input/output/cache write/cache read` for each of them, with a comma between two, in US
+    /// dollars for a million tokens. Every model needs a price, because without one it would be free.
     pub fn of_anthropic(config: &Config) -> Result<Self, ConfigError> {
         let text = config.get(PRICES).unwrap_or_default();
         let wrong = |expected: &str| invalid(PRICES, text, expected);
@@ -74,14 +75,14 @@ impl Tariff {
         self.max_tokens
     }
 
-    /// What this much costs, exactly; nothing for a model that is not asked.
+    /// The exact cost of this usage; zero for a model that is not asked.
     pub fn cost(&self, model: &str, usage: &Usage) -> Cost {
         let price = self.offers.iter().find(|(name, _)| name == model).map(|(_, price)| price);
         price.map_or(Cost::ZERO, |price| price.of(usage))
     }
 
-    /// What a call with these texts, the system prompt among them, can cost at most, whichever model answers. What is read may all
-    /// be written to the provider's cache.
+    /// The worst-case cost of a call with these texts, the system prompt among them, with any of the models. The provider may write all
+    /// of the input to its cache.
     pub fn worst<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Cost {
         let input = texts.into_iter().map(tokens_at_most).sum::<u64>() + REQUEST_TOKENS;
         self.offers.iter().map(|(_, price)| price.worst(input, self.max_tokens)).max().unwrap_or_default()
@@ -93,7 +94,7 @@ fn entry(entry: &str) -> Option<(&str, Price)> {
     Some((model.trim(), price.parse().ok()?))
 }
 
-/// The tokens of a message at most: each has a byte of its text at least.
+/// The most tokens that a message can have: each token has at least one byte of its text.
 pub fn tokens_at_most(text: &str) -> u64 {
     text.len() as u64 + MESSAGE_TOKENS
 }
@@ -162,7 +163,7 @@ mod tests {
     fn nothing_that_a_model_can_take_costs_more_than_the_worst() {
         let tariff = tariff("a=5/25/6.25/0.50,b=10/20/0/0").unwrap();
         let texts = ["You are…", "Hi", "€€€"];
-        // Of bytes 10, 2 and 9, three messages and a request.
+        // Texts of 10, 2 and 9 bytes, three messages and one request.
         let input = 10 + 2 + 9 + 3 * 16 + 64;
         let worst = tariff.worst(texts);
         assert_eq!(worst, tariff.cost("a", &usage(0, 1_000, input, 0)));

@@ -1,8 +1,8 @@
-//! Who the administrators are: one item of the users' table, `admins`, with the ids of all accounts that are active and
-//! have the role.
+//! The set of administrators: one item of the users' table, `admins`, with the ids of all accounts that are active and have
+//! the role.
 //!
-//! Whatever makes an account an administrator, or stops it from being one, changes this set in its own transaction. That
-//! the last one stays is then a condition of one write, and nobody has to count accounts.
+//! A write that makes an account an administrator, or ends that, changes this set in its own transaction. So the condition of
+//! one write keeps the last administrator, and no function has to count accounts.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -10,19 +10,19 @@ use super::database::{Expression, Write, key, n, s};
 use super::{Invite, Item, User, Users};
 use crate::domain::Role;
 
-/// What happens to the set with a change of an account.
+/// The effect of an account's change on the set.
 #[derive(Debug, Clone, Copy)]
 pub enum AdminsChange<'a> {
     /// Nothing.
     Stay,
     /// This account becomes one.
     Admit(&'a str),
-    /// This account is one no more.
+    /// This account is no longer one.
     Dismiss(&'a str),
 }
 
 impl User {
-    /// Whether the account is one of the administrators: a role that nobody can sign in to is none.
+    /// Whether the account is one of the administrators. An account that cannot sign in is none, even with the role.
     pub fn is_admin(&self) -> bool {
         self.is_active && self.roles.contains(&Role::Admin)
     }
@@ -34,8 +34,8 @@ impl Users {
         self.change_admins("ADD #ids :id", None, &ids(user_id))
     }
 
-    /// What a new account owes to whom its invitation is from: that they are an administrator still, or where nobody
-    /// invited, that there is no administrator yet. One that is to be an administrator is added.
+    /// Checks the invitation of a new account: its inviter must still be an administrator. If it has no inviter, there must
+    /// be no administrator yet. A new account with the role is added to the set.
     pub fn admit_invited(&self, user: &User, invite: &Invite) -> Write {
         match &invite.invited_by {
             None if user.is_admin() => self.admit_first_admin(&user.id),
@@ -45,7 +45,8 @@ impl Users {
         }
     }
 
-    /// What an administrator's word changes, if they are one still and the last one stays: see [`Users::lists_admin`].
+    /// Changes the set on an administrator's word. The condition fails where they are no longer one, or where the last one
+    /// would go: see [`Users::lists_admin`].
     pub fn on_word_of(&self, admin_id: &str, change: AdminsChange<'_>) -> Write {
         let condition = "contains(#ids, :admin)";
         let by = |expression: Expression| expression.value("admin", s(admin_id));
@@ -70,12 +71,12 @@ impl Users {
         self.change_admins("ADD #ids :id", "attribute_not_exists(#ids)", &ids(user_id))
     }
 
-    /// Takes an administrator away; the condition fails where that is the last one.
+    /// Removes an administrator; the condition fails where that is the last one.
     pub fn dismiss_admin(&self, user_id: &str) -> Write {
         self.change_admins("DELETE #ids :id", "size(#ids) > :one", &ids(user_id).value("one", n(1)))
     }
 
-    /// Asks that there is no administrator when other writes are committed.
+    /// Requires that there is no administrator when the other writes are committed.
     pub fn must_have_no_admin(&self) -> Write {
         self.check_admins("attribute_not_exists(#ids)", &names())
     }

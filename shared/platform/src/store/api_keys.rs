@@ -2,8 +2,8 @@
 //!
 //! Key: `id`. The index `by_owner` lists a user's keys in the order in which they were made; it may lag.
 //!
-//! The account has a list of its keys too, so that their number is a condition of the write that makes one more, and all of
-//! them end when a password is reset: a key is good as long as it is on that list.
+//! The account has a list of its keys too. So the write that adds a key can have their number as its condition, and a
+//! password reset can end them all. A key is valid as long as it is on that list.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -23,13 +23,13 @@ use crate::ids;
 /// Keys that a user may have at a time.
 pub const API_KEYS_PER_USER: usize = 25;
 
-/// Milliseconds for which a use is not noted again.
+/// Shortest time between two notes of a key's use, in milliseconds.
 const NOTED_EVERY: i64 = 3_600_000;
 
 /// Seconds for which a key that has expired is still listed.
 const KEPT_SECONDS: i64 = 30 * 86_400;
 
-/// Attributes of an account that tell whether a key of it is good. A function that asks only this may read no others, see
+/// Attributes of an account that tell whether a key of it is valid. A function that checks only this may read no others, see
 /// `dynamodb:Attributes` in template.yaml.
 pub const KEY_CHECK_ATTRIBUTES: [&str; 2] = ["is_active", "api_keys"];
 
@@ -53,12 +53,12 @@ pub struct ApiKey {
     pub scopes: Vec<Scope>,
     /// Milliseconds since 1970.
     pub created_at: i64,
-    /// Milliseconds since 1970 from when on it is refused.
+    /// Milliseconds since 1970 when it expires: from then on it is refused.
     pub expires_at: i64,
-    /// Milliseconds since 1970 of a use within the hour before its last one.
+    /// Milliseconds since 1970 of the last use that was noted, at most an hour before the last use of all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<i64>,
-    /// SHA-256 of what its holder has.
+    /// SHA-256 of the text that its holder has.
     pub key_hash: String,
     /// Seconds since 1970 when it is forgotten: time to live.
     pub forgotten_at: i64,
@@ -87,13 +87,13 @@ impl ApiKey {
         ids::same(&self.key_hash, &text.hash()) && !self.has_expired(now)
     }
 
-    /// Whether its time is over.
+    /// Whether it has expired.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         self.expires_at <= now.as_millisecond()
     }
 }
 
-/// What is read of an account to tell whether a key of it is good.
+/// The part of an account that tells whether a key of it is valid.
 #[derive(Deserialize)]
 struct KeyOwner {
     is_active: bool,
@@ -101,15 +101,15 @@ struct KeyOwner {
 }
 
 impl User {
-    /// Keys on the account's list whose time is over.
+    /// Keys on the account's list that have expired.
     pub fn expired_keys(&self, now: Timestamp) -> Vec<String> {
         self.api_keys.iter().filter(|(_, expires_at)| **expires_at <= now.as_millisecond()).map(|(id, _)| id.clone()).collect()
     }
 }
 
 impl Users {
-    /// Puts a key on its owner's list, if they are signed in still and there is a place, and takes keys off that have expired.
-    /// See [`Users::read`].
+    /// Puts a key on its owner's list, if they are still signed in and the list has a place. Takes expired keys off. See
+    /// [`Users::read`].
     pub fn admit_key(&self, owner: &Identity, api_key: &ApiKey, expired: &[String]) -> Write {
         let mut expression = Expression::default()
             .name("keys", "api_keys")
@@ -161,7 +161,7 @@ impl ApiKeys {
         Ok(Write::put(&self.table, item(api_key)?, "attribute_not_exists(id)", &Expression::default()))
     }
 
-    /// Deletes a key of this user's.
+    /// Deletes a key, if it is this user's.
     pub fn delete(&self, id: &str, user_id: &str) -> Write {
         Write::delete_if(&self.table, key("id", id), "user_id = :user", &Expression::default().value("user", s(user_id)))
     }
@@ -190,7 +190,7 @@ impl ApiKeys {
             return Ok(());
         }
         let expression = Expression::default().value("now", n(now));
-        // A key that has been deleted meanwhile is not made anew.
+        // A key that has been deleted meanwhile must not come back.
         let update = "SET last_used_at = :now";
         self.database.update_if::<ApiKey>(&self.table, key("id", &api_key.id), update, "attribute_exists(id)", &expression).await?;
         Ok(())

@@ -16,7 +16,7 @@ pub const SHARDS: u8 = 8;
 /// Seconds that an event is kept: 400 days.
 pub(super) const RETENTION_SECONDS: i64 = 400 * 86_400;
 
-/// The audit trail's table.
+/// The audit log's table.
 #[derive(Debug, Clone)]
 pub struct AuditLog {
     pub(super) database: Database,
@@ -45,7 +45,7 @@ impl AuditLog {
         Ok(Write::put(&self.table, item(Stored::from(event))?, "attribute_not_exists(id)", &Expression::default()))
     }
 
-    /// The event by itself.
+    /// Stores the event by itself.
     pub async fn record(&self, event: Event) -> Result<(), StoreError> {
         self.database.put(&self.table, item(Stored::from(event))?).await
     }

@@ -1,15 +1,15 @@
-//! Searches of the audit trail, in order of time, a page at a time.
+//! Searches of the audit log, in order of time, a page at a time.
 //!
-//! An actor's events are one range of the index `by_actor`. Otherwise the shards of a month are read side by side, in
-//! rounds: each shard's answer is complete up to where it was cut off, so the events up to the nearest of these cuts are
-//! complete, and the next round begins there. All that is carried from round to round, and from page to page, is the
-//! span of ids that is left. Its ends are set on the first page: what is written while a walk goes on is not part of it,
-//! so that in neither order an event is missed or comes twice. (An event that is being written in the very moment in
-//! which its place is read comes with the next walk; the index lags the table by up to a second.)
+//! An actor's events are one range of the index `by_actor`. Otherwise the search reads the shards of a month side by side, in
+//! rounds. Each shard's answer is complete up to the point where it was cut off. So the events up to the nearest of these
+//! cuts are complete, and the next round begins there. From round to round, and from page to page, the search carries only
+//! the span of ids that is left. The first page sets the ends of the span: events that are written later are not part of the
+//! walk. So in neither order an event is missed or comes twice. (An event that is being written at the very moment when its
+//! place is read comes with the next walk. The index lags the table by up to a second.)
 //!
-//! A page costs one round of 8 queries, or one query for an actor. A selective filter can make it at most [`ROUNDS`]
-//! rounds, each of which looks at some 800 events; then the page comes back short, with the rest of the span. Rounds
-//! over empty months take in twice as many months each time, so that 400 empty days cost four.
+//! A page costs one round of 8 queries, or one query for an actor. With a selective filter it can take up to [`ROUNDS`]
+//! rounds, each of which looks at some 800 events. Then the page comes back short, with the rest of the span. Rounds over
+//! empty months take in twice as many months each time, so that 400 empty days cost four rounds.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
@@ -28,16 +28,16 @@ const MONTHS_AT_ONCE: i32 = 8;
 /// Events that each shard looks at in a round when a filter may leave most of them out.
 const FILTERED_AT_ONCE: usize = 100;
 
-/// What is searched for: the events that have all of what is given.
+/// Criteria of a search: an event must meet all that are given.
 #[derive(Debug, Clone, Default)]
 pub struct Search {
-    /// User id of who did it.
+    /// User id of the actor.
     pub actor: Option<String>,
     /// A whole action, or a prefix that ends with a dot.
     pub action: Option<String>,
-    /// How it ended.
+    /// Its outcome.
     pub outcome: Option<Outcome>,
-    /// What it was done to.
+    /// The resource that it was done to.
     pub resource: Option<String>,
     /// Correlation id.
     pub request_id: Option<String>,
@@ -50,22 +50,22 @@ pub struct Search {
 pub struct Found {
     /// The events, in the order asked for.
     pub events: Vec<Event>,
-    /// What is left of the span; there may be no more events in it.
+    /// The rest of the span; there may be no more events in it.
     pub rest: Option<Span>,
 }
 
-/// What one round has found.
+/// Result of one round.
 struct Round {
     events: Vec<Event>,
     is_empty: bool,
     rest: Option<Span>,
 }
 
-/// What one query has found.
+/// Result of one query.
 struct Answer {
     events: Vec<Event>,
     looked_at: i32,
-    /// The id up to which it has looked, if the rest of its range was cut off.
+    /// The id up to which the query has looked, if the rest of its range was cut off.
     cut: Option<u128>,
 }
 
@@ -94,7 +94,7 @@ impl AuditLog {
             let look_at = if search.is_selective() { FILTERED_AT_ONCE * usize::from(SHARDS) } else { limit + 1 };
             vec![self.range(search, "actor_id", actor.clone(), window, look_at).await?]
         } else {
-            // Unfiltered, an eighth of the page is expected in each shard.
+            // Without a filter, each shard is expected to have an eighth of the page.
             let look_at = if search.is_selective() { FILTERED_AT_ONCE } else { limit / 4 + 8 };
             let shards = window.months().into_iter().flat_map(|month| (0..SHARDS).map(move |shard| format!("{month}#{shard}")));
             try_join_all(shards.map(|shard| self.range(search, "shard", shard, window, look_at))).await?
@@ -114,7 +114,7 @@ impl AuditLog {
         Ok(Round { events, is_empty, rest: span.beyond(reached, search.order) })
     }
 
-    /// The matching events of one shard or actor, of which at most `look_at` are looked at.
+    /// The matching events of one shard or actor, among the first `look_at` of them.
     async fn range(&self, search: &Search, key: &str, value: String, window: Span, look_at: usize) -> Result<Answer, StoreError> {
         let expression = Expression::default()
             .name("key", key)
@@ -129,7 +129,8 @@ impl AuditLog {
                 .query()
                 .table_name(&self.table)
                 .set_index_name(search.actor.as_ref().map(|_| "by_actor".to_owned()))
-                // An index cannot be read consistently; the table can, so that an event is seen as soon as it is there.
+                // An index cannot be read consistently. The table can, so that the search finds an event as soon as it is
+                // there.
                 .consistent_read(search.actor.is_none())
                 .key_condition_expression("#key = :key AND #id BETWEEN :first AND :last")
                 .set_filter_expression(filter)

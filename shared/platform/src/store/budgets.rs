@@ -1,10 +1,10 @@
 //! The table of budgets.
 //!
-//! Key: `subject` (`user#<id>` or `deployment`), `period`. The period `limit` has what an administrator has set, as `monthly`;
-//! one such as `2026-11` has what was spent and is held in that month (UTC), as `used`, and what of it is held, as `held`. Amounts
-//! are whole nano-dollars.
+//! Key: `subject` (`user#<id>` or `deployment`), `period`. The item of the period `limit` has the amount that an
+//! administrator has set, as `monthly`. The item of a month (UTC), such as `2026-11`, has as `used` the amount that was spent
+//! or is held in it. `held` is the part that is held. Amounts are whole nano-dollars.
 //!
-//! A condition cannot add, so `used` is one number: a hold is written where what is used leaves room for it.
+//! A condition cannot add, so `used` is one number: a hold is written only where `used` leaves room for it.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -30,23 +30,23 @@ pub enum Subject<'a> {
     Deployment,
 }
 
-/// What is reserved for a reply until it ends.
+/// The reservation for a reply until it ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
-    /// What it can cost.
+    /// Amount that the reply can cost.
     pub cost: Cost,
     /// Month whose budgets have it, such as `2026-11`.
     pub month: String,
-    /// Tokens of the conversation that are paid by it, at most: the model is shown no more.
+    /// Tokens of the conversation that it pays for, at most: the model is shown no more.
     pub tokens: u64,
 }
 
-/// What has been spent of a budget in a month.
+/// Spending of a budget in a month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Spending {
-    /// By replies that have ended.
+    /// Amount spent by replies that have ended.
     pub spent: Cost,
-    /// By those that have not, at worst.
+    /// Amount held by replies that have not ended, at worst.
     pub held: Cost,
 }
 
@@ -90,20 +90,20 @@ impl Budgets {
         Ok(Self { database, table: config.require("BUDGETS_TABLE")?.to_owned() })
     }
 
-    /// What may be spent in a month, where an administrator has said so.
+    /// The limit for a month, where an administrator has set one.
     pub async fn limit(&self, subject: Subject<'_>) -> Result<Option<Cost>, StoreError> {
         let limit: Option<Limit> = self.database.get(&self.table, key(subject, LIMIT), true).await?;
         Ok(limit.as_ref().map(Limit::amount))
     }
 
-    /// What a user, and what all users together may spend in a month, where an administrator has said so.
+    /// The limits for a month of a user and of all users together, where an administrator has set them.
     pub async fn limits(&self, user_id: &str) -> Result<[Option<Cost>; 2], StoreError> {
         let subjects = [Subject::User(user_id), Subject::Deployment];
         let found: Vec<Limit> = self.database.get_all(&self.table, subjects.map(|subject| key(subject, LIMIT)).into()).await?;
         Ok(subjects.map(|subject| found.iter().find(|limit| limit.subject == subject.name()).map(Limit::amount)))
     }
 
-    /// Sets what may be spent in a month, or leaves it to the deployment's setting again.
+    /// Sets the limit for a month. `None` leaves it to the deployment's setting again.
     pub fn set_limit(&self, subject: Subject<'_>, monthly: Option<Cost>) -> Write {
         let key = key(subject, LIMIT);
         match monthly {
@@ -115,14 +115,14 @@ impl Budgets {
         }
     }
 
-    /// What has been spent in a month.
+    /// Spending of a subject in a month.
     pub async fn spending(&self, subject: Subject<'_>, month: &str) -> Result<Spending, StoreError> {
         let used: Option<Used> = self.database.get(&self.table, key(subject, month), true).await?;
         let spending = |Used { used, held }| Spending { spent: Cost::from_nanos(used - held), held: Cost::from_nanos(held) };
         Ok(used.map(spending).unwrap_or_default())
     }
 
-    /// Holds what a reply can cost; the condition fails where the limit does not leave as much.
+    /// Holds the amount that a reply can cost. The condition fails where the limit does not leave as much.
     pub fn reserve(&self, subject: Subject<'_>, hold: &Hold, limit: Cost) -> Write {
         let left = limit.nanos() - hold.cost.nanos();
         let expression = Expression::default().value("hold", n(hold.cost.nanos())).value("left", n(left)).value("nothing", n(0));
@@ -139,7 +139,7 @@ impl Budgets {
     }
 }
 
-/// The period of what an administrator has set.
+/// Period of the item that an administrator has set.
 const LIMIT: &str = "limit";
 
 fn key(subject: Subject<'_>, period: &str) -> Item {

@@ -41,12 +41,12 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// What a sender has to know of it once a message has come over it.
+    /// The connection as a sender has to know it, once a message has come over it.
     pub fn peer(&self) -> Peer<'_> {
         Peer::open(&self.connection_id)
     }
 
-    /// When whatever belongs to a connection that began at this time can be forgotten, seconds since 1970.
+    /// Expiry of everything that belongs to a connection that began at this time, seconds since 1970.
     pub fn expiry(connected_at: i64) -> i64 {
         connected_at.div_euclid(1000) + KEPT_SECONDS
     }
@@ -68,19 +68,19 @@ impl Connections {
         Ok(Write::put(&self.table, item(connection)?, "attribute_not_exists(connection_id)", &Expression::default()))
     }
 
-    /// Lets a connection live by a token that expires later than the one it has. See [`Connections::read`].
+    /// Gives a connection the expiry of a new token, which must be no earlier than the one it has. See [`Connections::read`].
     pub fn renew(&self, connection_id: &str, token_exp: i64) -> Write {
         let expression = Expression::default().value("exp", n(token_exp));
-        // A connection that is not there fails the comparison as well.
+        // The comparison fails as well where there is no item.
         Write::update(&self.table, key("connection_id", connection_id), "SET token_exp = :exp", "token_exp <= :exp", &expression)
     }
 
-    /// What the failed condition of [`Connections::renew`] found.
+    /// The connection that the failed condition of [`Connections::renew`] found.
     pub fn read(&self, item: Item) -> Result<Connection, StoreError> {
         read(item)
     }
 
-    /// Forgets a connection; what was known of it.
+    /// Forgets a connection, and gives what was known of it.
     pub async fn forget(&self, connection_id: &str) -> Result<Option<Connection>, StoreError> {
         self.database.delete(&self.table, key("connection_id", connection_id)).await
     }

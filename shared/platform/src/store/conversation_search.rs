@@ -1,8 +1,8 @@
-//! Search in what a user has said: the titles of their conversations, and their own messages, all the way back.
+//! Search in a user's conversations: their titles and the user's own messages, all the way back.
 //!
-//! There is no index of words. The conversations are taken in the order of their list, and of each its title is looked at, then
-//! the user's messages, the newest first, until one matches. What one page may read is bounded; where that is reached the page
-//! comes back short, even empty, with the place at which the next one goes on. Only a page without such a place is the end.
+//! There is no index of words. The search takes the conversations in the order of their list. It looks at each title, then at
+//! the user's messages, the newest first, until one matches. One page may read only so much. Where it reaches that limit, it
+//! comes back short, even empty, with the place at which the next page goes on. Only a page without such a place is the end.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,7 +26,7 @@ const READ_UNITS: u32 = 1_000;
 /// Conversations that are looked at side by side.
 const SIDE_BY_SIDE: usize = 8;
 
-/// What is looked for: a piece of text, in any case and any normal form.
+/// The text to look for, in any case and any normal form.
 #[derive(Debug, Clone)]
 pub struct Words(String);
 
@@ -35,19 +35,19 @@ pub struct Words(String);
 pub struct SearchPlace {
     /// The last conversation that has been looked at to its end.
     after: Option<Place>,
-    /// The one after it, where its look was cut short, and the last of its messages that has been looked at.
+    /// The conversation after it, where the look at it was cut short, and the last of its messages that has been looked at.
     within: Option<(String, String)>,
 }
 
-/// What came of a look at a conversation.
+/// Result of a look at a conversation.
 enum Look {
     Found,
     Nothing,
-    /// There was no room for more; up to this message, if any, it has been looked at.
+    /// The page had no room for more. The search has looked at the conversation up to this message, if any.
     Cut(Option<String>),
 }
 
-/// What is left to be read for a page.
+/// Read units that are left for a page.
 struct Room(AtomicU32);
 
 #[derive(Deserialize)]
@@ -67,7 +67,7 @@ impl Words {
 }
 
 impl History {
-    /// The next of a user's conversations whose title or in which a message of the user's has these words, at most `limit`; and
+    /// The user's next conversations with these words in the title or in a message of the user's, at most `limit`. Gives also
     /// where the search goes on, if it does.
     pub async fn search(
         &self,
@@ -80,7 +80,8 @@ impl History {
         let (conversations, more) = self.list(user_id, place.after.as_ref(), CONVERSATIONS).await?;
         let (mut left, room, within) = (conversations.len(), Room(AtomicU32::new(READ_UNITS)), place.within.clone());
         let looks = stream::iter(conversations).enumerate().map(|(number, conversation)| {
-            // One that has gone on since is no longer where it was, and is looked at from its end.
+            // The conversation at which the last page was cut short goes on from its message. If that one has moved since,
+            // another is in its place and is looked at from its end.
             let before = within.clone().filter(|(id, _)| *id == conversation.id).map(|(_, message)| message);
             let room = &room;
             async move { self.look(&conversation, words, before, room, number == 0).await.map(|look| (conversation, look)) }
@@ -105,7 +106,7 @@ impl History {
     }
 
     /// Looks at a conversation, from its title on, or beyond the message `before`. The first one of a page is looked at even
-    /// without room, so that every page gets on.
+    /// without room, so that every page makes progress.
     async fn look(
         &self,
         conversation: &Conversation,
@@ -131,7 +132,8 @@ impl History {
         Ok(Look::Cut(before))
     }
 
-    /// What its user has said in 1 MB of a conversation, the newest first, and up to which message that is if there are more.
+    /// The user's messages in 1 MB of a conversation, the newest first. Gives also the message at which it stopped, if there
+    /// are more.
     async fn said_by_user(
         &self,
         conversation_id: &str,
@@ -171,7 +173,7 @@ impl Room {
         self.0.load(Ordering::Relaxed) == 0
     }
 
-    /// A query that says nothing of its cost counts as the dearest.
+    /// A query that does not report its cost counts as the most expensive one.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a query takes between half a unit and 256")]
     fn take(&self, units: Option<f64>) {
         let units = units.map_or(256, |units| units.ceil() as u32);
@@ -179,12 +181,13 @@ impl Room {
     }
 }
 
-/// The text by which two texts are compared. Most is plain ASCII, or in form NFKC already, which costs far less to see than to make.
+/// The form in which two texts are compared. Most texts are plain ASCII, or in form NFKC already, and to see that costs far
+/// less than to make the form.
 fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
-    // Folding can take a text out of its form.
+    // Case folding can take a text out of form NFKC.
     compose(CaseMapper::new().fold_string(&compose(text.into()))).into_owned()
 }
 

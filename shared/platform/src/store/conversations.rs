@@ -1,12 +1,13 @@
 //! The table of conversations.
 //!
-//! Key: `user_id`, `id` (UUIDv7). A conversation is only ever looked for under its owner, so someone else's is not there.
+//! Key: `user_id`, `id` (UUIDv7). A conversation is only ever looked for under its owner, so another user's is not found.
 //!
-//! The local index `by_last_message` has them in the order of `updated_at`. A local one, because it can be read consistently:
-//! a conversation is listed as soon as it has begun, and no longer as soon as it has been deleted, which a global one could
-//! promise only by reading every item again. Both cost a write for the entry that goes and one for the entry that comes, each
-//! time that something is said. What a local one costs besides is a limit of 10 GB for one user's conversations: at well under
-//! 1 KB for both copies of one, that is ten million; and it can't be added to a table that exists.
+//! The local index `by_last_message` has them in the order of `updated_at`. It is local because a local index can be read
+//! consistently. So a conversation is in the list as soon as it has begun, and out of it as soon as it has been deleted. A
+//! global index could promise that only by reading every item again. In both kinds of index each message costs two writes:
+//! one for the entry that goes and one for the entry that comes. A local index has two more costs. It limits one user's
+//! conversations to 10 GB: at well under 1 KB for both copies of one, that is ten million. And it cannot be added to a table
+//! that exists.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ pub struct Conversation {
     pub user_id: String,
     /// UUIDv7.
     pub id: String,
-    /// For people: its first words, or what its owner calls it.
+    /// For people: its first words, or the title that its owner gave it.
     pub title: String,
     /// Milliseconds since 1970.
     pub created_at: i64,
@@ -46,7 +47,7 @@ impl Conversations {
         Ok(Write::put(&self.table, item(conversation)?, "attribute_not_exists(id)", &Expression::default()))
     }
 
-    /// Another title; the condition fails where this user has none with this id.
+    /// Another title for a conversation. The condition fails where this user has none with this id.
     pub fn rename(&self, user_id: &str, id: &str, title: &str) -> Write {
         Write::update(
             &self.table,
@@ -57,12 +58,13 @@ impl Conversations {
         )
     }
 
-    /// A conversation goes; the condition fails where this user has none with this id. Its messages are for [`super::Sweeps`].
+    /// Deletes a conversation. The condition fails where this user has none with this id. Its messages are for
+    /// [`super::Sweeps`].
     pub fn delete(&self, user_id: &str, id: &str) -> Write {
         Write::delete_if(&self.table, key2(("user_id", user_id), ("id", id)), "attribute_exists(id)", &Expression::default())
     }
 
-    /// A conversation goes on; the condition fails where this user has none with this id.
+    /// Notes that a conversation goes on. The condition fails where this user has none with this id.
     pub fn go_on(&self, user_id: &str, id: &str, now: Timestamp) -> Write {
         Write::update(
             &self.table,

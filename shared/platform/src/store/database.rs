@@ -1,7 +1,7 @@
 //! The one way to DynamoDB: single-item reads and writes, queries, and the transaction that commits a plan.
 //!
-//! Calls return boxed futures: the compiler makes the SDK's code of such a call here, once. It makes that of an `async fn` anew in
-//! each function that awaits it.
+//! Calls return boxed futures. So the compiler makes the SDK's code of such a call once, here. For an `async fn` it makes
+//! that code anew in each function that awaits it.
 
 use std::collections::HashMap;
 
@@ -40,7 +40,7 @@ pub enum StoreError {
     /// The table does not answer, or refuses.
     #[error("the store does not answer: {0}")]
     Unavailable(String),
-    /// An item is not what this version of the code writes.
+    /// An item does not have the form that this version of the code writes.
     #[error("an item could not be read: {0}")]
     Malformed(#[from] serde_dynamo::Error),
 }
@@ -56,7 +56,7 @@ pub enum CommitError {
         /// The item as it stands, if there is one.
         old: Option<Item>,
     },
-    /// The store does not answer, or goes on colliding.
+    /// The store does not answer, or the transaction still collides after all attempts.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -71,11 +71,12 @@ pub struct Database {
     client: aws_sdk_dynamodb::Client,
 }
 
-/// Attempts at a transaction that collides with another. Every reply that is asked for and every one that ends writes the budget of the
-/// deployment: with pauses of three seconds in all on average, two hundred of them at the same moment come through one after another.
+/// Attempts at a transaction that collides with another. Every reply writes the budget of the deployment when it is asked for
+/// and when it ends. The pauses take three seconds in all on average. With them two hundred such transactions at the same
+/// moment come through one after another.
 const COMMIT_ATTEMPTS: u32 = 12;
 
-/// Attempts at a write that collides with a transaction, and at reading what DynamoDB leaves over.
+/// Attempts at a write that collides with a transaction, and at a batch of which DynamoDB leaves a part over.
 pub(super) const ATTEMPTS: u32 = 5;
 
 impl Database {
@@ -94,8 +95,8 @@ impl Database {
         get(request).await?.map(read).transpose()
     }
 
-    /// Reads the items of these keys, at most a hundred, as they are now; those that are not there are left out, and the
-    /// others come in any order.
+    /// Reads the items of these keys, at most a hundred, as they are now. Keys without an item are left out, and the items
+    /// come in any order.
     pub(super) async fn get_all<T: DeserializeOwned>(&self, table: &str, keys: Vec<Item>) -> Result<Vec<T>, StoreError> {
         let (mut found, mut keys, mut attempt) = (Vec::new(), keys, 1);
         while !keys.is_empty() {
@@ -105,7 +106,7 @@ impl Database {
             for item in items {
                 found.push(read(item)?);
             }
-            // Too much at once, or too large: the rest is for another call.
+            // DynamoDB leaves a part over if it is too much at once, or too large: the next call reads the rest.
             keys = answer.unprocessed_keys.and_then(|mut tables| tables.remove(table)).map_or_else(Vec::new, |rest| rest.keys);
             if !keys.is_empty() {
                 if attempt == ATTEMPTS {
@@ -118,7 +119,7 @@ impl Database {
         Ok(found)
     }
 
-    /// Writes one item, whatever was there.
+    /// Writes one item, and replaces one that was there.
     pub(super) fn put<'a>(&'a self, table: &'a str, item: Item) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
             let request = self.client.put_item().table_name(table).set_item(Some(item));
@@ -128,7 +129,7 @@ impl Database {
         .boxed()
     }
 
-    /// Writes one item if a condition holds; whether it did.
+    /// Writes one item if a condition holds. Gives whether it did.
     pub(super) fn put_if<'a>(
         &'a self,
         table: &'a str,
@@ -175,7 +176,7 @@ impl Database {
         }
     }
 
-    /// Deletes the items of these keys, at most 25, whichever of them are there.
+    /// Deletes the items of these keys, at most 25, as far as they are there.
     pub(super) fn delete_all<'a>(&'a self, table: &'a str, keys: Vec<Item>) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
             let delete = |key| DeleteRequest::builder().set_key(Some(key)).build().map_err(unavailable);
@@ -183,7 +184,7 @@ impl Database {
             let (mut rest, mut attempt) = (keys.into_iter().map(request).collect::<Result<Vec<_>, _>>()?, 1);
             while !rest.is_empty() {
                 let answer = self.client.batch_write_item().request_items(table, rest).send().await.map_err(unavailable)?;
-                // Too much at once: the rest is for another call.
+                // DynamoDB leaves a part over if it is too much at once: the next call deletes the rest.
                 rest = answer.unprocessed_items.and_then(|mut tables| tables.remove(table)).unwrap_or_default();
                 if !rest.is_empty() {
                     if attempt == ATTEMPTS {
@@ -202,7 +203,7 @@ impl Database {
     pub fn commit(&self, writes: Vec<Write>) -> BoxFuture<'_, Result<(), CommitError>> {
         async move {
             let writes: Vec<_> = writes.into_iter().map(|write| write.0).collect();
-            // One token for all attempts: an answer that was lost on its way does not make a second commit.
+            // All attempts have one token: if an answer is lost on its way, the next attempt does not commit again.
             let token = ids::new_secret::<16>();
             let request = self.client.transact_write_items().client_request_token(token).set_transact_items(Some(writes));
             resend(COMMIT_ATTEMPTS, || request.clone().send()).await.map(drop).map_err(refused)
@@ -226,13 +227,14 @@ pub(super) fn query(request: QueryFluentBuilder) -> BoxFuture<'static, Result<Qu
     async move { request.send().await.map_err(unavailable) }.boxed()
 }
 
-/// Deletes an item, and gives what is asked for of it.
+/// Deletes an item, and gives the attributes that the request asks for.
 fn delete(request: DeleteItemFluentBuilder) -> BoxFuture<'static, Result<Option<Item>, StoreError>> {
     async move { Ok(resend(ATTEMPTS, || request.clone().send()).await.map_err(unavailable)?.attributes) }.boxed()
 }
 
-/// Sends a write, again after a growing pause while it collides with another that a transaction makes of the same item. Every
-/// write goes by here: where a transaction holds an item, DynamoDB refuses whatever else is written to it meanwhile.
+/// Sends a write, and sends it again after a growing pause while it collides with a transaction on the same item. Every write
+/// of one item and every transaction goes through here: while a transaction holds an item, DynamoDB refuses other writes to
+/// it.
 pub(super) async fn resend<T, E: Collision, F>(attempts: u32, send: impl Fn() -> F) -> Result<T, SdkError<E>>
 where
     F: Future<Output = Result<T, SdkError<E>>>,
@@ -246,9 +248,9 @@ where
     Box::pin(send()).await
 }
 
-/// The error of a write, which may be that it collided with another: then nothing was written.
+/// The error of a write. It may be that the write collided with another: then nothing was written.
 pub(super) trait Collision {
-    /// Whether it collided, and nothing else is amiss.
+    /// Whether the write collided, and nothing else is wrong.
     fn is_collision(&self) -> bool;
 }
 
@@ -284,7 +286,7 @@ impl Collision for TransactWriteItemsError {
     }
 }
 
-/// Why a transaction was not committed: by the position of a condition that did not hold, if there is one.
+/// Reads why a transaction was not committed: the position of a condition that did not hold, if there is one.
 fn refused(error: SdkError<TransactWriteItemsError>) -> CommitError {
     if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
         let reasons = cancelled.cancellation_reasons();
@@ -306,7 +308,7 @@ fn met<T, E: ProvideErrorMetadata + std::error::Error + 'static>(written: Result
     }
 }
 
-/// Sends a conditional update. Where the condition fails, gives what it found, if that was asked for.
+/// Sends a conditional update. Where the condition fails, gives the item that it found, if the request asks for it.
 pub(super) fn attempt(request: UpdateItemFluentBuilder) -> BoxFuture<'static, Result<Result<UpdateItemOutput, Item>, StoreError>> {
     async move {
         match resend(ATTEMPTS, || request.clone().send()).await {
@@ -320,7 +322,7 @@ pub(super) fn attempt(request: UpdateItemFluentBuilder) -> BoxFuture<'static, Re
     .boxed()
 }
 
-/// What the log says of a failed call. The SDK's errors hold no item and no key.
+/// The error of a failed call, with the text for the log. The SDK's errors hold no item and no key.
 pub(super) fn unavailable<E: std::error::Error + 'static>(error: E) -> StoreError {
     StoreError::Unavailable(describe(&error))
 }
@@ -335,7 +337,7 @@ pub(super) fn item(value: impl Serialize) -> Result<Item, StoreError> {
     Ok(serde_dynamo::to_item(value)?)
 }
 
-/// A Rust value as that of an attribute.
+/// A Rust value as the value of an attribute.
 pub(super) fn value(value: impl Serialize) -> Result<AttributeValue, StoreError> {
     Ok(serde_dynamo::to_attribute_value(value)?)
 }
@@ -361,7 +363,7 @@ pub(super) fn n(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// An expression with its names and values, whose parts are stated together so that none is forgotten.
+/// The names and values of an expression, stated together so that none is forgotten.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Expression {
     names: HashMap<String, String>,
@@ -407,7 +409,7 @@ impl Write {
         Self(TransactWriteItem::builder().set_put(put.ok()).build())
     }
 
-    /// Writes nothing, and asks that a condition holds for an item.
+    /// Writes nothing, but requires that a condition holds for an item.
     pub(super) fn check(table: &str, key: Item, condition: &str, expression: &Expression) -> Self {
         let check = ConditionCheck::builder()
             .table_name(table)

@@ -1,9 +1,9 @@
-//! What the limits' table knows of denials, of which each kind leaves one event in a window.
+//! Denials in the limits' table. Each kind of denial leaves one event in a window.
 //!
-//! Key: `subject` (`told#`, the kind and a hash of who was denied what). Attributes: `window` is the number of the last window that
-//! left an event, `told` that event, `untold` how many denials followed it, and `routes` where they were. While there are any, the
-//! item is in the index `untold` by `untold_shard` and `untold_at`, the end of the window: from then on the sweep tells of them,
-//! unless the first denial of a later window has.
+//! Key: `subject` (`told#`, the kind and a hash of who was denied what). Attributes: `window` is the number of the last
+//! window that left an event, and `told` is that event. `untold` says how many denials followed it, and `routes` where they
+//! were. While there are any, the item is in the index `untold` by `untold_shard` and `untold_at`, the end of the window.
+//! From then on the worker `tell-denials` reports them, unless the first denial of a later window has.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::Timestamp;
@@ -14,16 +14,16 @@ use super::limits::{LimitCounters, number};
 use crate::audit::Event;
 use crate::ids;
 
-/// Items of the index that are found at once.
+/// Items of the index that one query finds, at most.
 const PAGE: i32 = 25;
 
-/// Seconds after its window that an item is kept: the sweep has as long.
+/// Seconds for which an item is kept after its window: `tell-denials` has as long to report it.
 const KEPT_SECONDS: i64 = 86_400;
 
 /// A kind of denial, in its window.
 #[derive(Debug, Clone, Copy)]
 pub struct Denial<'a> {
-    /// What denied: `denied`, or a policy.
+    /// The cause: `denied`, or a policy.
     pub name: &'a str,
     /// Who was denied what.
     pub subject: &'a str,
@@ -33,7 +33,7 @@ pub struct Denial<'a> {
     pub window_seconds: i64,
 }
 
-/// Denials that no event has told of.
+/// Denials that are in no event yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Untold {
     /// How many.
@@ -42,7 +42,7 @@ pub struct Untold {
     pub routes: Vec<String>,
 }
 
-/// An item of which there is something to tell, as the index has it.
+/// An item with untold denials, as the index has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UntoldPlace {
     subject: String,
@@ -62,7 +62,7 @@ impl Denial<'_> {
     }
 }
 
-/// The item, as far as it is to be told.
+/// The attributes of an item that its event needs.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Stored {
@@ -76,9 +76,9 @@ impl LimitCounters {
     /// Number of shards of the index.
     pub const SHARDS: u8 = 8;
 
-    /// Notes a denial. The first in a window, of which `event` is to tell, gives those before it that were not told; further ones
-    /// are only counted. Where the answer to the first is lost, the request that is sent again finds the window told: that
-    /// window's event is missing, and its count is in the next one's.
+    /// Notes a denial. For the first in a window, of which `event` is to tell, gives those before it that were not told.
+    /// Further ones are only counted. If the answer to the first is lost, the request that is sent again finds the window
+    /// told. Then that window's event is missing, and its count is in the next window's event.
     pub async fn first_in_window(&self, denial: Denial<'_>, event: &Event, now: Timestamp) -> Result<Option<Untold>, StoreError> {
         let (subject, (window, ends_at)) = (denial.key(), denial.window(now));
         let request = self.database.client().update_item().table_name(&self.table).set_key(Some(key("subject", &subject)));
@@ -101,7 +101,7 @@ impl LimitCounters {
         Ok(None)
     }
 
-    /// Adds denials to those that have not been told, and gives how many those are.
+    /// Adds denials to those that have not been told, and gives how many there are then.
     pub async fn add_untold(&self, denial: Denial<'_>, count: u64, now: Timestamp) -> Result<u64, StoreError> {
         let (subject, ends_at) = (denial.key(), denial.window(now).1);
         let expression = Expression::default().value("count", n(count)).value("route", AttributeValue::Ss(vec![denial.route.to_owned()]));
@@ -116,7 +116,7 @@ impl LimitCounters {
         Ok(answer.attributes.and_then(|item| number(item.get("untold")?)).unwrap_or(count))
     }
 
-    /// Some of the items of a shard whose window ended before `now` with something untold, after one of them; none where there
+    /// Some of the items of a shard whose window ended before `now` with untold denials, after one of them; none where there
     /// are no more. Some that have been told may be there.
     pub async fn untold(&self, shard: u8, now: Timestamp, after: Option<&UntoldPlace>) -> Result<Vec<UntoldPlace>, StoreError> {
         let expression = Expression::default().value("shard", s(shard_name(shard))).value("now", n(now.as_second()));
@@ -132,7 +132,8 @@ impl LimitCounters {
         found.items.unwrap_or_default().into_iter().map(read).collect()
     }
 
-    /// What takes the count of an item, if it stays as it is, and the event that tells it; nothing where it has been told.
+    /// The write that takes the count of an item, if it stays as it is, and the event that tells it. `None` where it has been
+    /// told.
     pub async fn take_untold(&self, place: &UntoldPlace, now: Timestamp) -> Result<Option<(Write, Event)>, StoreError> {
         let found: Option<Stored> = self.database.get(&self.table, key("subject", &place.subject), true).await?;
         let Some(Stored { window, told, untold, routes }) = found.filter(|found| found.untold > 0) else { return Ok(None) };

@@ -1,8 +1,9 @@
 //! The directory of accounts: all of them by username, or those whose username or email begins with a text.
 //!
-//! The index `claims` gives the order, a batch of consistent reads the accounts as they are now. The index may lag, so an
-//! account is found a moment after it was made. Each kind of claim is one partition of the index, which takes 1,000 new or
-//! renamed accounts a second; however many there are, a page reads what it shows, and a filter at most [`ROUNDS`] batches.
+//! The index `claims` gives the order, and a batch of consistent reads gives the accounts as they are now. The index may lag,
+//! so an account is found a moment after it was made. Each kind of claim is one partition of the index, which takes 1,000 new
+//! or renamed accounts a second. However many accounts there are, a page reads only those that it shows, and with a filter at
+//! most [`ROUNDS`] batches.
 
 use std::collections::HashMap;
 
@@ -13,16 +14,16 @@ use super::users::{ClaimKind, Stored, account_key};
 use super::{User, Users};
 use crate::domain::Role;
 
-/// Batches that one page looks at, at most. What they leave out is for the next page.
+/// Batches that one page looks at, at most. The next page looks at the rest.
 const ROUNDS: usize = 10;
 
 /// Accounts in a batch: what one `BatchGetItem` takes.
 const BATCH: usize = 100;
 
-/// Which accounts are wanted: those that have all of what is given.
+/// Criteria for accounts: an account must meet all that are given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccountFilter {
-    /// What the username or the email begins with, in lower case.
+    /// Beginning of the username or the email, in lower case.
     pub prefix: Option<String>,
     /// A role that they have.
     pub role: Option<Role>,
@@ -46,8 +47,9 @@ struct Listed {
 }
 
 impl Users {
-    /// At most `limit` accounts, and where the list goes on if it does: a page may be short, even empty, before its end. With a
-    /// prefix come first those whose username begins with it, by username, then by email those whose email alone does.
+    /// At most `limit` accounts, and where the list goes on, if it does. A page may be short, even empty, before the end.
+    /// With a prefix, the accounts whose username begins with it come first, by username. Those whose email alone begins with
+    /// it follow, by email.
     pub async fn list(&self, filter: &AccountFilter, from: Option<Place>, limit: usize) -> Result<(Vec<User>, Option<Place>), StoreError> {
         let (mut found, mut next) = (Vec::new(), from.or(Some(filter.start())));
         for _ in 0..ROUNDS {
@@ -106,25 +108,25 @@ impl Users {
 }
 
 impl AccountFilter {
-    /// Where a list begins: no username holds what only an email can.
+    /// Where a list begins: with the emails, if the prefix has a character that no username can have.
     fn start(&self) -> Place {
         let is_name = |prefix: &String| prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         let kind = if self.prefix.as_ref().is_none_or(is_name) { ClaimKind::Name } else { ClaimKind::Email };
         Place { kind, after: None }
     }
 
-    /// Where it goes on after the last claim of a kind.
+    /// Where the list goes on after the last claim of a kind.
     fn after(&self, kind: ClaimKind) -> Option<Place> {
         (kind == ClaimKind::Name && self.prefix.is_some()).then_some(Place { kind: ClaimKind::Email, after: None })
     }
 
-    /// Whether many of the accounts that are looked at may not be wanted.
+    /// Whether the filter may leave out many of the accounts that are looked at.
     fn leaves_out(&self, kind: ClaimKind) -> bool {
         self.role.is_some() || self.is_active.is_some() || kind == ClaimKind::Email
     }
 
     fn wants(&self, user: &User, kind: ClaimKind) -> bool {
-        // Those have been listed by their names.
+        // These accounts have been listed by their usernames.
         let is_listed =
             kind == ClaimKind::Email && self.prefix.as_ref().is_some_and(|prefix| user.username.to_lowercase().starts_with(prefix));
         !is_listed

@@ -1,13 +1,15 @@
-//! The table of replies while they are written, and for a day after: so that one can be stopped, and heard by whoever joins.
+//! The table of drafts: replies while a worker writes them, and for a day after. So a user can stop a reply, and a connection
+//! that joins can hear it.
 //!
-//! Key: `message_id`, `sequence`. Sequence 0 is the head: whose reply it is, who listens, whether it is to stop, and how it
-//! goes. The others are its text, see [`Frames`](super::Frames). Index `unfinished`: `open`, `sweep_at`, which has the heads of
-//! replies that have not ended, or have and not everyone who listens has been told, see [`Overdue`](super::Overdue).
+//! Key: `message_id`, `sequence`. Sequence 0 is the head: whose reply it is, which connections subscribe to it (`listeners`),
+//! whether it is to stop, and how it goes. The other items are its text, see [`Frames`](super::Frames). Index `unfinished`:
+//! `open`, `sweep_at`. It has the heads of replies that have not ended, or whose subscribers have not all been told of the
+//! end. The worker `chat-sweep` reads it, see [`Overdue`](super::Overdue).
 //!
-//! Whatever others want of a reply, they write to its head, which the worker looks at as it goes: what it finds there it does.
-//! Each wish raises the head's `wishes`, and the end is written only over a head whose wishes the worker has seen. So nobody
-//! joins a reply without hearing its end, and none that was to stop is complete. A head expires only once its reply has ended:
-//! until then it is what whoever ends it goes by.
+//! Other functions write their requests (wishes) to the head of the reply. The worker reads the head as it goes and does what
+//! it finds there. Each wish raises the head's `wishes`. The end is written only over a head whose wishes the worker has
+//! seen. So every connection that joins a reply hears its end, and no reply that was to stop is complete. A head expires only
+//! once its reply has ended, because the function that ends the reply needs it until then.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -24,16 +26,16 @@ use crate::domain::{Cost, Usage};
 /// Seconds for which a reply can be resumed after it has ended.
 pub(super) const KEPT_SECONDS: i64 = 86_400;
 
-/// Seconds that a worker has for telling those who listen how a reply has ended, before somebody else does.
+/// Seconds that a worker has for telling the subscribers how a reply has ended. After that `chat-sweep` tells them.
 const TOLD_WITHIN_SECONDS: i64 = 30;
 
 /// Connections that can hear one reply; the one that joined first gives way to another.
 const MOST_LISTENERS: usize = 10;
 
-/// Attempts at joining a reply of which others want something at the same time.
+/// Attempts at joining a reply while others write wishes to it.
 const JOIN_ATTEMPTS: u32 = 8;
 
-/// Items that go at once: what one `BatchWriteItem` takes.
+/// Items deleted in one call: what one `BatchWriteItem` takes.
 const DELETED_AT_ONCE: usize = 25;
 
 /// The table of drafts.
@@ -43,7 +45,7 @@ pub struct Drafts {
     pub(super) table: String,
 }
 
-/// What is known of a reply beside its text.
+/// Data of a reply beside its text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// The reply.
@@ -54,22 +56,23 @@ pub struct Head {
     pub conversation_id: String,
     /// Connections that hear it, by their ids.
     pub listeners: BTreeMap<String, Listener>,
-    /// Counts what others have wanted of it. It begins with 1, that it be written: so a worker that has read none has none done.
+    /// Number of wishes for the reply. It begins with 1, the wish that the reply be written: a worker that has read none has
+    /// done none.
     pub wishes: u64,
-    /// When somebody else is to see to it, seconds since 1970: nobody writes it any more then, or those who listen should have
-    /// been told that it has ended.
+    /// Deadline of the worker, seconds since 1970. After it `chat-sweep` takes over: the worker no longer writes the reply,
+    /// or has not told the subscribers of its end in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep_at: Option<i64>,
-    /// What it has taken up to now.
+    /// Tokens and cost up to now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<Spent>,
-    /// When it was to stop, milliseconds since 1970.
+    /// When it was asked to stop, milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled_at: Option<i64>,
     /// When it ended, milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<i64>,
-    /// Listeners that had not been sent all of it when it ended, by their ids.
+    /// Subscribers that had not been sent all of it when it ended, by their ids.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub missed: BTreeSet<String>,
     /// Time to live, seconds since 1970, once it has ended.
@@ -77,7 +80,7 @@ pub struct Head {
     pub expires_at: Option<i64>,
 }
 
-/// What a reply has taken, so that it is known even where nobody stores its end.
+/// Tokens and cost of a reply. They are known even if the worker does not store the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     /// Model that was asked.
@@ -91,27 +94,27 @@ pub struct Spent {
 /// A connection that hears a reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listener {
-    /// Frames that it has.
+    /// Number of frames that it has.
     pub after: u64,
-    /// The wish by which it joined: one that joins again is another listener.
+    /// Number of the wish by which it joined: a connection that joins again is another subscriber.
     pub joined: u64,
 }
 
-/// Who is to be told that a reply has ended, when that is stored.
+/// The subscribers to be told that a reply has ended, at the time when its end is stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hearers {
-    /// Whether anybody is.
+    /// Whether there are any.
     pub any: bool,
-    /// Those that have not been sent all of it, by their connections' ids.
+    /// Subscribers that have not been sent all of it, by their connections' ids.
     pub missed: BTreeSet<String>,
 }
 
-/// What became of a wish to hear a reply.
+/// Result of a wish to hear a reply.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Joined {
-    /// The worker will send what is missing, and what comes.
+    /// The worker sends the frames that are missing, and those to come.
     Live,
-    /// It has ended: there is nobody to send it but whoever asked.
+    /// The reply has ended: the function that asked has to send it.
     Ended,
 }
 
@@ -130,12 +133,12 @@ impl Head {
         self.expires_at.is_some_and(|expires_at| expires_at <= now.as_second())
     }
 
-    /// Everyone who listens, where they are told one and the same.
+    /// All subscribers, where each is told the same.
     pub fn hearers(&self) -> Hearers {
         Hearers { any: !self.listeners.is_empty(), missed: BTreeSet::new() }
     }
 
-    /// Which listener gives way to this connection, if there are as many as can be.
+    /// Which subscriber gives way to this connection, if the reply has as many as it may.
     fn first_to_leave(&self, connection_id: &str) -> Option<&str> {
         let full = self.listeners.len() >= MOST_LISTENERS && !self.listeners.contains_key(connection_id);
         self.listeners.iter().min_by_key(|(_, listener)| listener.joined).filter(|_| full).map(|(id, _)| id.as_str())
@@ -162,8 +165,8 @@ impl Drafts {
         self.database.get(&self.table, key(message_id, 0), true).await
     }
 
-    /// Notes how a reply goes, and until when somebody writes it, in seconds since 1970; connections that have `gone` hear it no
-    /// longer. Its head as it is then; `None` where it has ended.
+    /// Notes how a reply goes and the worker's next deadline, in seconds since 1970. Removes the subscribers in `gone`. Gives
+    /// the head as it is then; `None` where the reply has ended.
     pub async fn touch(&self, message_id: &str, spent: &Spent, sweep_at: i64, gone: &[String]) -> Result<Option<Head>, StoreError> {
         let mut expression = Expression::default().value("spent", value(spent)?).value("sweep", n(sweep_at));
         let mut update = "SET spent = :spent, sweep_at = :sweep".to_owned();
@@ -175,8 +178,8 @@ impl Drafts {
         self.database.update_if(&self.table, key(message_id, 0), &update, condition, &expression).await
     }
 
-    /// A reply has ended; it stays open while somebody is to be told. The condition fails where it had ended, or where others have
-    /// wanted more than `wishes`.
+    /// Ends a reply. It stays open while subscribers have to be told. The condition fails where the reply had ended, or where
+    /// others have written more than `wishes` wishes.
     pub fn end(&self, message_id: &str, wishes: u64, hearers: &Hearers, overdue: Option<i64>, now: Timestamp) -> Result<Write, StoreError> {
         let expression = Expression::default()
             .value("now", n(now.as_millisecond()))
@@ -203,7 +206,7 @@ impl Drafts {
     pub async fn join(&self, mut head: Head, connection_id: &str, after: u64) -> Result<Joined, StoreError> {
         let mut asked = None;
         for attempt in 1..=JOIN_ATTEMPTS {
-            // Only the answer was lost: the worker sends it, or has.
+            // The write was done and only its answer was lost: the worker sends the reply, or has sent it.
             if asked.is_some() && head.listeners.get(connection_id) == asked.as_ref() {
                 return Ok(Joined::Live);
             }
@@ -228,14 +231,15 @@ impl Drafts {
                 return Ok(Joined::Live);
             }
             asked = Some(listener);
-            // It has ended, or others want something of it: again with that counted.
+            // The reply has ended, or others have written a wish: try again with the head as it is then.
             backoff::pause(attempt).await;
             head = self.head(&head.message_id).await?.ok_or_else(|| StoreError::Unavailable("a draft has gone".to_owned()))?;
         }
         Err(StoreError::Unavailable("others want something of a reply all the time".to_owned()))
     }
 
-    /// A reply is to stop. The condition fails where it has ended, where it was to stop already, and where it is not this user's.
+    /// Asks a reply to stop. The condition fails where it has ended, where it was to stop already, and where it is not this
+    /// user's.
     pub fn cancel(&self, message_id: &str, user_id: &str, now: Timestamp) -> Write {
         let expression = Expression::default().value("now", n(now.as_millisecond())).value("user", s(user_id)).value("one", n(1));
         Write::update(
@@ -247,7 +251,7 @@ impl Drafts {
         )
     }
 
-    /// A reply is to stop because its conversation is gone; nothing happens where it has ended, or was to stop already.
+    /// Asks a reply to stop because its conversation is gone. Nothing happens where it has ended, or was to stop already.
     pub async fn stop(&self, message_id: &str, now: Timestamp) -> Result<(), StoreError> {
         let expression = Expression::default().value("now", n(now.as_millisecond())).value("one", n(1));
         let condition = "attribute_exists(message_id) AND attribute_not_exists(cancelled_at) AND attribute_not_exists(ended_at)";
@@ -256,7 +260,7 @@ impl Drafts {
         Ok(())
     }
 
-    /// What a failed condition on a head found.
+    /// The head that a failed condition found.
     pub fn read(&self, item: Item) -> Result<Head, StoreError> {
         read(item)
     }
@@ -292,7 +296,7 @@ pub(super) fn key(message_id: &str, sequence: u64) -> Item {
     [("message_id".to_owned(), s(message_id)), ("sequence".to_owned(), n(sequence))].into()
 }
 
-/// What the index calls the shard of a reply. The last digit of an id is as good as random.
+/// Name of a reply's shard in the index. The last digit of an id is as good as random.
 fn open(message_id: &str) -> String {
     shard_name(message_id.bytes().next_back().unwrap_or_default() % Drafts::SHARDS)
 }

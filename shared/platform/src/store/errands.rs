@@ -1,7 +1,8 @@
-//! The table of errands: mail that has been asked for and not been sent.
+//! The table of errands (queued mails): mail that has been asked for and not been sent.
 //!
-//! Key: `id`. The transaction that makes a mail due leaves its errand, and the one worker that sends it takes it. The errand is
-//! deleted when SES has the mail: one that was taken and is still there was not sent, as far as anyone knows.
+//! Key: `id`. The transaction that makes a mail due leaves its errand, and the one worker that sends the mail takes the
+//! errand. The worker deletes it when SES has the mail. If an errand was taken and is still there, its mail was not sent, as
+//! far as is known.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -25,13 +26,13 @@ pub struct Errands {
 pub struct Errand {
     /// UUIDv7.
     pub id: String,
-    /// Which, and to whom.
+    /// The mail, and its recipient.
     pub letter: Letter,
-    /// Where it was asked for: its events say so.
+    /// The context in which it was asked for: its events say so.
     pub context: Context,
     /// Seconds since 1970 when it was asked for.
     pub asked_at: i64,
-    /// Seconds since 1970 when the mail would only confuse; also its time to live.
+    /// Seconds since 1970 from when on the mail would only confuse. Also its time to live.
     pub expires_at: i64,
     /// Whether a worker has taken it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -49,7 +50,7 @@ impl Errands {
         Ok(Write::put(&self.table, item(errand)?, "attribute_not_exists(id)", &Expression::default()))
     }
 
-    /// An errand that still has to be run.
+    /// The errand with this id, if it is there and has not expired.
     pub async fn find(&self, id: &str, now: Timestamp) -> Result<Option<Errand>, StoreError> {
         let errand: Option<Errand> = self.database.get(&self.table, key("id", id), true).await?;
         Ok(errand.filter(|errand| now.as_second() < errand.expires_at))

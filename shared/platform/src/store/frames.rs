@@ -1,5 +1,5 @@
-//! The text of replies in the table of [`Drafts`], in frames as they were sent. Each item holds those since the one before, and its
-//! sequence is that of its first frame; the first of all is 1.
+//! The text of replies in the table of [`Drafts`], in frames as they were sent. Each item holds the frames since the item
+//! before. Its sequence is the number of its first frame; the first of all is 1.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use super::Drafts;
 use super::database::{Expression, Item, StoreError, Write, item, n, read, s, unavailable};
 use super::drafts::KEPT_SECONDS;
 
-/// Seconds for which frames are kept: they are stored before their reply ends, and are not to go before its head.
+/// Seconds for which frames are kept. They are stored before their reply ends, and must not go before its head.
 const FRAMES_KEPT_SECONDS: i64 = 2 * KEPT_SECONDS;
 
 /// Frames of a reply, one after the other.
@@ -28,14 +28,14 @@ impl Drafts {
         self.database.put(&self.table, stored(frames, now)?).await
     }
 
-    /// Frames that are stored together with the end; some of them may have been stored by a write whose answer was lost.
+    /// Frames that are stored together with the end. A write whose answer was lost may have stored some of them already.
     pub fn last(&self, frames: &Frames, now: Timestamp) -> Result<Write, StoreError> {
         let expression = Expression::default().name("frames", "frames").value("count", n(frames.frames.len()));
         let condition = "attribute_not_exists(message_id) OR size(#frames) <= :count";
         Ok(Write::put(&self.table, stored(frames, now)?, condition, &expression))
     }
 
-    /// The frames of a reply that are stored, from the first one on, up to one that is not there.
+    /// The stored frames of a reply, from the first one on, up to one that is missing.
     pub async fn frames(&self, message_id: &str) -> Result<Vec<String>, StoreError> {
         let expression = Expression::default().name("sequence", "sequence").value("message", s(message_id)).value("head", n(0));
         let mut pages = self

@@ -1,9 +1,10 @@
-//! What the limits' table knows of attempts to sign in.
+//! Attempts to sign in, in the limits' table.
 //!
-//! One item for an identifier from an address holds the sub-windows of `login`, and beside them `failures` (attempts since the
-//! last that succeeded), `last_at` (when the last one was) and `signed_in_at` (when one last succeeded), all in seconds since
-//! 1970. So one conditional write judges and counts an attempt, however many come at once. Another item counts those for an
-//! identifier from anywhere; its `last_at` is that of the last one that was let through although there were too many.
+//! One item for an identifier from an address holds the sub-windows of `login`. Beside them it holds `failures`, the number
+//! of attempts since the last success. `last_at` is the time of the last attempt and `signed_in_at` that of the last success,
+//! all in seconds since 1970. So one conditional write judges and counts an attempt, however many come at once. Another item
+//! counts the attempts for an identifier from anywhere. Its `last_at` is the time of the last one that was let through
+//! although there were too many.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,14 +17,15 @@ use super::database::{Expression, Item, StoreError, Write, attempt, n};
 use super::limits::{LimitCounters, counter_key, counters, counting, number};
 use crate::limits::{Policy, Quota, bucket_of};
 
-/// How long a network is remembered from which an identifier has signed in, and with it what else its item holds.
+/// Seconds for which a network is remembered from which an identifier has signed in, and with it all else that its item
+/// holds.
 const KNOWN_SECONDS: i64 = 30 * 86_400;
 
-/// How long attempts are remembered from a network that is not known: anyone can make such items, of any text. The longest wait
-/// is an hour by default, and a day at most.
+/// Seconds for which attempts are remembered from a network that is not known. Anyone can make such items, of any text. The
+/// longest wait is an hour by default, and a day at most.
 const FAILED_SECONDS: i64 = 2 * 86_400;
 
-/// What stood before an attempt, for an identifier from an address.
+/// The state before an attempt, for an identifier from an address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guesses {
     /// Attempts by sub-window of `login`.
@@ -53,8 +55,8 @@ impl Guesses {
 }
 
 impl LimitCounters {
-    /// Counts an attempt, if the wait is over that the failures before it ask for; otherwise nothing changes. Gives whether it
-    /// was counted, and what stood before.
+    /// Counts an attempt, if the wait that the failures before it ask for is over. Otherwise nothing changes. Gives whether
+    /// it was counted, and the state before.
     pub async fn guess(&self, login: Quota, lock: Quota, subject: &str, now: Timestamp) -> Result<(bool, Guesses), StoreError> {
         let (update, expression) = counting(login, now, FAILED_SECONDS - KNOWN_SECONDS);
         let expires = "expires_at = if_not_exists(signed_in_at, :expires) + :known";
@@ -71,19 +73,19 @@ impl LimitCounters {
         })
     }
 
-    /// Takes an attempt back that was counted at `now` and then refused for another reason, so that it lengthens no wait.
+    /// Reverts an attempt that was counted at `now` and then refused for another reason, so that it lengthens no wait.
     pub async fn take_guess_back(&self, login: Quota, subject: &str, before: &Guesses, now: Timestamp) -> Result<(), StoreError> {
         let bucket = format!("b{}", bucket_of(login, now));
         let expression = Expression::default().value("minus", n(-1)).value("one", n(1)).value("last", n(before.last_at));
         let update = format!("SET last_at = :last ADD {bucket} :minus, failures :minus");
-        // Where another attempt has succeeded meanwhile, there is nothing left to take back.
+        // Where another attempt has succeeded meanwhile, nothing is left to revert.
         let condition = format!("{bucket} >= :one AND failures >= :one");
         attempt(self.request(&Policy::LOGIN, subject, &update, &condition, &expression)).await?.ok();
         Ok(())
     }
 
-    /// Lets one of too many attempts for an identifier through, if the last one that was is at least `wait` seconds ago; when that
-    /// was otherwise.
+    /// Lets one of too many attempts for an identifier through, if the last one that was let through is at least `wait`
+    /// seconds ago. Otherwise gives the time of that one.
     pub async fn pass(&self, identifier: &str, wait: i64, now: Timestamp) -> Result<Result<(), i64>, StoreError> {
         let expression = Expression::default().value("now", n(now.as_second())).value("since", n(now.as_second() - wait));
         let condition = "attribute_not_exists(last_at) OR last_at <= :since";
@@ -91,7 +93,7 @@ impl LimitCounters {
         Ok(passed.map(|_| ()).map_err(|found| found.get("last_at").and_then(number).unwrap_or(0)))
     }
 
-    /// A success: there are no failures any more, and the network is known.
+    /// Notes a success: the failures are forgotten, and the network is known.
     pub fn forgive(&self, subject: &str, now: Timestamp) -> Write {
         let expression = Expression::default().value("now", n(now.as_second())).value("expires", n(now.as_second() + KNOWN_SECONDS));
         let update = "SET signed_in_at = :now, expires_at = :expires REMOVE failures";
@@ -109,12 +111,12 @@ impl LimitCounters {
     }
 }
 
-/// The condition that the wait is over: that there were too few failures for one, or that the last is as long ago as that many
-/// ask for.
+/// The condition that the wait is over. Either there were too few failures for a wait, or the last one is as long ago as
+/// their number asks for.
 fn waited(lock: Quota, expression: Expression, now: Timestamp) -> (String, Expression) {
     let mut condition = "attribute_not_exists(failures) OR failures < :free".to_owned();
     let mut expression = expression.value("free", n(lock.limit));
-    // The longest wait goes for every number of failures from there on, the others for theirs alone.
+    // The longest wait applies to its number of failures and to all higher ones. Each other wait applies to its number alone.
     for (step, (failures, wait)) in lock.waits().enumerate() {
         let since = format!("since{step}");
         expression = expression.value(&since, n(now.as_second() - wait));

@@ -1,7 +1,7 @@
-//! What a user can read back: their conversations, and what was said in them.
+//! Reading back a user's conversations, and the messages in them.
 //!
-//! A conversation is only ever looked for under its owner, and its messages only together with it: someone else's is not
-//! there, and neither is one that has been deleted, however much of it still waits to be swept.
+//! A conversation is only ever looked for under its owner, and its messages only together with it. So another user's is not
+//! found. Neither is a deleted one, however much of it still waits to be swept.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,9 +27,9 @@ pub struct Place {
 /// Which end of a conversation comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum First {
-    /// What was said last.
+    /// The newest message.
     Newest,
-    /// What it began with.
+    /// The oldest message.
     Oldest,
 }
 
@@ -47,7 +47,7 @@ impl History {
 
     /// A message of a user's conversation as it is now.
     pub async fn message(&self, user_id: &str, conversation_id: &str, id: &str) -> Result<Option<Message>, StoreError> {
-        // First: someone else's message is not read.
+        // The conversation first, so that another user's message is not read.
         if self.conversation(user_id, conversation_id).await?.is_none() {
             return Ok(None);
         }
@@ -81,7 +81,7 @@ impl History {
     }
 
     /// At most `limit` messages of a conversation, from one end or beyond the message with the id `beyond`; whether there are
-    /// more. The caller has found the conversation under its owner. What is read is at most 1 MB, so a page of very long
+    /// more. The caller has found the conversation under its owner. One call reads at most 1 MB, so a page of very long
     /// messages is shorter than its limit.
     pub async fn messages(
         &self,

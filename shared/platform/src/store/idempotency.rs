@@ -1,7 +1,7 @@
 //! The table of requests that are remembered by their `Idempotency-Key`.
 //!
-//! Key: `claim`, an HMAC of whose request it was, its method and route and the key. A record comes to be in the transaction
-//! that creates the resource, so there is no resource without its record and no record without its resource.
+//! Key: `claim`, an HMAC of whose request it was, its method and route and the key. The transaction that creates the resource
+//! writes the record. So there is no resource without its record and no record without its resource.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ pub struct Remembered {
     table: String,
 }
 
-/// What a request came to.
+/// Result of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// HMAC of caller, route and `Idempotency-Key`.
@@ -26,7 +26,7 @@ pub struct Record {
     pub body: String,
     /// HTTP status.
     pub status: u16,
-    /// Id of what was created.
+    /// Id of the resource that it created.
     pub resource: String,
     /// Seconds since 1970 when it is forgotten; also its time to live.
     pub expires_at: i64,
@@ -38,16 +38,17 @@ impl Remembered {
         Ok(Self { database, table: config.require("IDEMPOTENCY_TABLE")?.to_owned() })
     }
 
-    /// What an earlier request with this claim came to.
+    /// The result of an earlier request with this claim.
     pub async fn get(&self, claim: &str, now: Timestamp) -> Result<Option<Record>, StoreError> {
         let record: Option<Record> = self.database.get(&self.table, key("claim", claim), true).await?;
         Ok(record.filter(|record| now.as_second() < record.expires_at))
     }
 
-    /// Remembers a request, unless another with this claim is remembered that created something else than `replaces`.
+    /// Remembers a request. The condition fails where another with this claim is remembered, unless that one created
+    /// `replaces`.
     pub fn remember(&self, record: &Record, replaces: Option<&str>, now: Timestamp) -> Result<Write, StoreError> {
         let expression = Expression::default().name("resource", "resource").value("now", n(now.as_second()));
-        // What is created has an id: nothing is the empty text.
+        // Each created resource has an id, so the empty text replaces none.
         let expression = expression.value("replaced", s(replaces.unwrap_or_default()));
         let condition = "attribute_not_exists(claim) OR expires_at <= :now OR #resource = :replaced";
         Ok(Write::put(&self.table, item(record)?, condition, &expression))

@@ -1,9 +1,8 @@
 //! The table of invitations.
 //!
 //! Key: `dataset` (always `invites`) and `id` (UUIDv7), so that a query gives them in the order in which they were made. They
-//! are few: administrators make them one by one, and none is kept for longer than a week.
-//! The token is `<id>.<secret>`, of which only the SHA-256 is kept. It is used by deleting the item, in the transaction
-//! that makes the account.
+//! are few: administrators make them one by one, and none is kept for longer than a week. The token is `<id>.<secret>`, of
+//! which the table keeps only the SHA-256. The transaction that makes the account deletes the item, and so uses the token up.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,7 +17,7 @@ use crate::ids;
 /// The one item collection.
 const DATASET: &str = "invites";
 
-/// Seconds for which an invitation is good: seven days.
+/// Seconds for which an invitation is valid: seven days.
 const GOOD_FOR_SECONDS: i64 = 7 * 86_400;
 
 /// The invitations' table.
@@ -36,14 +35,14 @@ pub struct Invite {
     /// The one address that may register with it, if it is for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// What the new account may do.
+    /// Roles of the new account.
     pub roles: Vec<Role>,
-    /// Id of the administrator on whose word it is good; without one it is for the first administrator.
+    /// Id of the administrator on whose word it is valid. Without one it is for the first administrator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invited_by: Option<String>,
     /// Milliseconds since 1970.
     pub created_at: i64,
-    /// Seconds since 1970 when it stops being good; also its time to live.
+    /// Seconds since 1970 when it expires; also its time to live.
     pub expires_at: i64,
     /// SHA-256 of the token.
     pub token_hash: String,
@@ -76,7 +75,7 @@ impl Invite {
         (invite, token)
     }
 
-    /// The id that a token names, whether or not there is such an invitation.
+    /// The id in a token, whether or not there is such an invitation.
     pub fn id_in(token: &str) -> Option<ResourceId> {
         token.split_once('.')?.0.parse().ok()
     }
@@ -104,7 +103,7 @@ impl Invites {
         Ok(Write::put(&self.table, item(stored)?, "attribute_not_exists(id)", &Expression::default()))
     }
 
-    /// The invitation of a token, if it is good. Only [`Invites::spend`] tells whether it still is.
+    /// The invitation of a token, if it is valid. Only [`Invites::spend`] tells whether it still is.
     pub async fn find(&self, token: &str, now: Timestamp) -> Result<Option<Invite>, StoreError> {
         let Some(id) = Invite::id_in(token) else { return Ok(None) };
         let stored: Option<Stored> = self.database.get(&self.table, invite_key(&id), true).await?;
@@ -115,16 +114,16 @@ impl Invites {
     /// Uses an invitation up, if it is there and has not expired.
     pub fn spend(&self, invite: &Invite, now: Timestamp) -> Write {
         let expression = Expression::default().value("now", n(now.as_second()));
-        // An item that is not there fails the comparison as well.
+        // The comparison fails as well where there is no item.
         Write::delete_if(&self.table, invite_key(&invite.id), "expires_at > :now", &expression)
     }
 
-    /// Makes an invitation worthless; the condition fails where it is not there.
+    /// Revokes an invitation; the condition fails where it is not there.
     pub fn revoke(&self, id: &str) -> Write {
         Write::delete_if(&self.table, invite_key(id), "attribute_exists(id)", &Expression::default())
     }
 
-    /// At most `limit` good invitations, newest first, after the one with the id `after`; whether there are more.
+    /// At most `limit` valid invitations, newest first, after the one with the id `after`; whether there are more.
     pub async fn list(&self, after: Option<&str>, limit: usize, now: Timestamp) -> Result<(Vec<Invite>, bool), StoreError> {
         let expression = Expression::default().name("dataset", "dataset").value("dataset", s(DATASET));
         let answer = query(
@@ -144,7 +143,7 @@ impl Invites {
         .await?;
         let items = answer.items.unwrap_or_default().into_iter();
         let mut invites = items.map(|item| Ok(read::<Stored>(item)?.invite)).collect::<Result<Vec<_>, StoreError>>()?;
-        // All are good for as long, so behind one that has expired there are none that have not.
+        // All are valid for the same time, so after one that has expired there are only expired ones.
         invites.truncate(invites.iter().take_while(|invite| invite.is_good(now)).count());
         let more = invites.len() > limit;
         invites.truncate(limit);

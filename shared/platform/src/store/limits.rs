@@ -1,7 +1,7 @@
 //! The table of rate-limit counters.
 //!
-//! Key: `subject` (policy and a hash of whose calls they are). Attributes `b<number>`: calls in that sub-window.
-//! One update counts a call, forgets sub-windows that have left, and answers with what stands. Attempts to sign in: see
+//! Key: `subject` (policy and a hash of whose calls they are). Attributes `b<number>`: calls in that sub-window. One update
+//! counts a call, forgets sub-windows that are over, and answers with the counters that stand. Attempts to sign in: see
 //! `guesses.rs`; denials: `denials.rs`.
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use crate::config::{Config, ConfigError};
 use crate::ids;
 use crate::limits::{Policy, Quota, bucket_of, buckets_to_keep};
 
-/// Sub-windows removed in one update. Those of a longer silence go with the item's time to live.
+/// Sub-windows removed in one update. After a longer silence the others go with the item's time to live.
 const FORGOTTEN_AT_ONCE: i64 = 13;
 
 /// The counters' table.
@@ -50,8 +50,9 @@ impl LimitCounters {
         Ok(counters(answer.attributes.unwrap_or_default()))
     }
 
-    /// Takes a refused call back, so that asking again does not lengthen the wait. It is tried once: a call that stays
-    /// counted costs a caller some waiting, one that is taken back twice would give them another. A collision took nothing back.
+    /// Reverts the count of a refused call, so that asking again does not lengthen the wait. It is tried once: a call that
+    /// stays counted costs a caller some waiting. A count that is reverted twice would give them another call. Only a
+    /// collision is tried again, because it has reverted nothing.
     pub async fn take_back(&self, policy: &Policy, quota: Quota, subject: &str, counted_at: Timestamp) -> Result<(), StoreError> {
         let bucket = format!("b{}", bucket_of(quota, counted_at));
         let expression = Expression::default().value("minus", n(-1)).value("one", n(1));
@@ -76,7 +77,7 @@ impl LimitCounters {
     }
 }
 
-/// The update that counts a call, forgets sub-windows that have left, and keeps the item for so many seconds.
+/// The update that counts a call, forgets sub-windows that are over, and keeps the item for so many seconds.
 pub(super) fn counting(quota: Quota, now: Timestamp, kept: i64) -> (String, Expression) {
     let bucket = bucket_of(quota, now);
     let oldest = buckets_to_keep(bucket);

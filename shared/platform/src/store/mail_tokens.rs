@@ -1,7 +1,8 @@
 //! The table of mailed tokens.
 //!
 //! Key: `key`, `<purpose>#<user id>`: a user has one of a kind, so that a newer one replaces it. The token itself is
-//! `<user id>.<secret>`, of which only the SHA-256 is kept. It is used by deleting it, in the transaction that does what it is for.
+//! `<user id>.<secret>`, of which the table keeps only the SHA-256. The transaction that the token is for deletes it, and so
+//! uses it up.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -25,11 +26,11 @@ pub struct MailTokens {
 pub struct MailToken {
     /// Whose it is.
     pub user_id: String,
-    /// The address that it was mailed to, which is what it proves to be theirs.
+    /// The address that it was mailed to: the token proves that this address is theirs.
     pub email: String,
     /// SHA-256 of the token.
     pub token_hash: String,
-    /// Seconds since 1970 when it stops being good; also its time to live.
+    /// Seconds since 1970 when it expires; also its time to live.
     pub expires_at: i64,
 }
 
@@ -55,7 +56,7 @@ impl MailTokens {
         Ok(Write::put(&self.table, stored, "attribute_not_exists(expires_at) OR expires_at <= :expires", &expression))
     }
 
-    /// What stands behind a token, if it is good. Only [`MailTokens::spend`] tells whether it still is.
+    /// The record of a token, if it is valid. Only [`MailTokens::spend`] tells whether it still is.
     pub async fn find(&self, purpose: Purpose, token: &str, now: Timestamp) -> Result<Option<MailToken>, StoreError> {
         let Some(Ok(user_id)) = token.split_once('.').map(|(user_id, _)| user_id.parse::<ResourceId>()) else { return Ok(None) };
         let stored: Option<Stored> = self.database.get(&self.table, key("key", &purpose_key(purpose, &user_id)), true).await?;
@@ -70,7 +71,7 @@ impl MailTokens {
         Write::delete_if(&self.table, key("key", &purpose_key(purpose, &token.user_id)), condition, &expression)
     }
 
-    /// Makes a user's token worthless, if there is one.
+    /// Revokes a user's token, if there is one.
     pub fn forget(&self, purpose: Purpose, user_id: &str) -> Write {
         Write::delete(&self.table, key("key", &purpose_key(purpose, user_id)))
     }

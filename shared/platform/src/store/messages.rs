@@ -1,7 +1,7 @@
 //! The table of messages.
 //!
-//! Key: `conversation_id`, `id` (UUIDv7, so in order of time). A reply moves from `pending` over `streaming` to one of
-//! the ends by conditional writes: it is written once, by one worker, whoever else is told to.
+//! Key: `conversation_id`, `id` (UUIDv7, so in order of time). Conditional writes move a reply from `pending` over
+//! `streaming` to one of the ends. So one worker writes it once, even if other workers are told to.
 
 use std::collections::BTreeSet;
 
@@ -23,8 +23,8 @@ pub struct Messages {
     table: String,
 }
 
-/// One message. Its text is at most 40 KB of UTF-8 for a user, and what a model may write for an assistant: an item
-/// stays far below DynamoDB's 400 KB.
+/// One message. A user's text is at most 40 KB of UTF-8, and an assistant's is as long as a model may write. So an item stays
+/// far below DynamoDB's 400 KB.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Conversation that it belongs to.
@@ -35,7 +35,7 @@ pub struct Message {
     pub user_id: String,
     /// Who wrote it.
     pub role: MessageRole,
-    /// The text; that of a reply comes with its end, and is in its draft until then.
+    /// The text. That of a reply comes with its end, and is in its draft until then.
     pub text: String,
     /// How far it has come.
     pub status: MessageStatus,
@@ -47,7 +47,7 @@ pub struct Message {
     /// Why the reply ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_reason: Option<StopReason>,
-    /// What the reply took.
+    /// Tokens that the reply took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// What the reply cost, in US dollars.
@@ -56,7 +56,7 @@ pub struct Message {
     /// Why the reply failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Code>,
-    /// What is reserved for the reply, if it can cost anything.
+    /// The reservation for the reply, if it can cost anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
     /// Who asked for the reply, and from where.
@@ -64,7 +64,7 @@ pub struct Message {
     pub origin: Option<Origin>,
 }
 
-/// What the worker that writes a reply needs of the request that asked for it; its own payload has only ids.
+/// The part of a request that the worker needs to write the reply. The worker's own payload has only ids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// Who asked.
@@ -73,7 +73,7 @@ pub struct Origin {
     pub context: Context,
 }
 
-/// Failures of a reply that its message, or the conversation, would bring about again.
+/// Failures of a reply that would come again with the same message, or in the same conversation.
 const LASTING: [Code; 3] = [Code::ContextTooLong, Code::ContentRefused, Code::ProviderRejected];
 
 impl Message {
@@ -94,8 +94,9 @@ impl Messages {
         self.database.get(&self.table, key(conversation_id, id), true).await
     }
 
-    /// What was last said in a conversation up to a message, oldest first: at most `limit` messages that are whole and have a text, or
-    /// were stopped by their user. A refused reply is left out with the message that it answers: the model would refuse it again.
+    /// The last messages of a conversation up to a message, oldest first. They are at most `limit` that are whole and have a
+    /// text, or were stopped by their user. A refused reply is left out with the message that it answers, because the model
+    /// would refuse it again.
     pub async fn said_until(&self, conversation_id: &str, id: &str, limit: u16) -> Result<Vec<Message>, StoreError> {
         let expression = Expression::default()
             .name("status", "status")
@@ -146,8 +147,8 @@ impl Messages {
         Ok(Write::put(&self.table, item(message)?, "attribute_not_exists(id)", &Expression::default()))
     }
 
-    /// Takes a reply that nobody writes yet; `None` where somebody does, or did. `claim` is the taker's own random text:
-    /// a claim whose answer got lost on the way can be made again.
+    /// Takes a reply that no worker writes yet; `None` where one does, or did. `claim` is the worker's own random text, with
+    /// which it can repeat a claim whose answer was lost.
     pub async fn claim(&self, conversation_id: &str, id: &str, claim: &str) -> Result<Option<Message>, StoreError> {
         let expression = Expression::default()
             .name("status", "status")
@@ -158,7 +159,7 @@ impl Messages {
         self.database.update_if(&self.table, key(conversation_id, id), update, condition, &expression).await
     }
 
-    /// The reply with its end; the condition fails where it is no longer as far as `from`.
+    /// The reply with its end. The condition fails where its status is no longer `from`.
     pub fn end(&self, message: &Message, from: MessageStatus) -> Result<Write, StoreError> {
         let expression = Expression::default().name("status", "status").value("from", status(from));
         Ok(Write::put(&self.table, item(message)?, "#status = :from", &expression))

@@ -1,10 +1,10 @@
-//! The table of what is out of order: the circuits to the models, which all workers share. A worker makes one call at a time: by
-//! itself it would meet too few failures. `GET /ready` reads the same item.
+//! The table of outages: the circuits to the models, which all workers share. A worker makes one call at a time, so by itself
+//! it would meet too few failures. `GET /ready` reads the same item.
 //!
-//! Key: `part`, of which there is one, the models. It has how many `models` there are and, for each that has failed, an
-//! attribute `model:<name>` with its failures since its last success and when the last of them was; and `key_refused_at`, where there
-//! was no key that the provider took and no model has answered since. It holds no personal data: strangers have it read as often
-//! as they like.
+//! Key: `part`, of which there is one, the models. Its item has how many `models` there are. For each model that has failed
+//! it has an attribute `model:<name>`, with the failures since the last success and the time of the last failure.
+//! `key_refused_at` is the time at which there was no key that the provider took, if no model has answered since. The item
+//! holds no personal data: strangers have it read as often as they like.
 //!
 //! A failure is one write. A success reads, and writes only where there is a failure to be forgotten.
 
@@ -40,14 +40,14 @@ pub struct Outages {
     table: String,
 }
 
-/// A time in which a part is not asked.
+/// An outage of the models, of some or of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outage {
-    /// Whether nothing takes its place.
+    /// Whether no model is left that can answer.
     pub is_total: bool,
 }
 
-/// The models' item. The attributes that are named here are none of a model's.
+/// The models' item. The attributes that have a field here are none of a model's.
 #[derive(Deserialize)]
 struct Stored {
     #[serde(rename = "part")]
@@ -62,10 +62,10 @@ struct Stored {
     circuits: BTreeMap<String, Count>,
 }
 
-/// How often a model has failed.
+/// The failures of a model.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 struct Count {
-    /// Since it last succeeded.
+    /// Number since it last succeeded.
     failures: u64,
     /// Milliseconds since 1970 of the last failure, or of the trial that came after it.
     failed_at: i64,
@@ -97,8 +97,8 @@ impl Outages {
         Ok((open > 0 || without_key).then_some(Outage { is_total: without_key || open >= stored.models }))
     }
 
-    /// Whether a model may be asked. An open circuit lets one caller in when its time is over, to try; the next one has to wait as
-    /// long again, unless the trial succeeds. So a trial that is given up blocks nobody for ever.
+    /// Whether a model may be asked. When the time of an open circuit is over, it lets one caller in, to try. The next one
+    /// has to wait as long again, unless the trial succeeds. So a trial that is given up blocks no caller for ever.
     pub async fn admits(&self, model: &str, now: Timestamp) -> Result<bool, StoreError> {
         let now = now.as_millisecond();
         let Some(count) = self.count(model).await?.filter(|count| count.has_tripped(now)) else { return Ok(true) };
@@ -110,7 +110,7 @@ impl Outages {
         Ok(tries.is_some())
     }
 
-    /// A model has failed, one of so many; how often it has without a success.
+    /// Counts a failure of a model, one of so many. Gives how often it has failed without a success.
     pub async fn failed(&self, model: &str, models: usize, now: Timestamp) -> Result<u64, StoreError> {
         let (name, now) = (attribute(model), now.as_millisecond());
         let expression = Expression::default()
@@ -134,8 +134,8 @@ impl Outages {
         Err(StoreError::Unavailable("others count failures all the time".to_owned()))
     }
 
-    /// There is no key, or the provider refuses it. Models are asked all the same: what is refused for good must not look as if it
-    /// would pass, and a request may be refused for what is in it.
+    /// Notes that there is no key, or that the provider refuses it. Models are asked all the same. A lasting refusal must not
+    /// look as if it would pass. And the provider may refuse a request for its content.
     pub async fn key_refused(&self, models: usize, now: Timestamp) -> Result<(), StoreError> {
         let now = now.as_millisecond();
         let expression =
@@ -145,7 +145,8 @@ impl Outages {
         Ok(())
     }
 
-    /// A model has answered: its failures are forgotten, and that a key was refused; whether it was not asked because of them.
+    /// Notes that a model has answered, and forgets its failures and the refused key. Gives whether the model was not asked
+    /// because of them.
     pub async fn succeeded(&self, model: &str, now: Timestamp) -> Result<bool, StoreError> {
         let Some(mut stored) = self.stored(false).await? else { return Ok(false) };
         let count = stored.circuits.remove(&attribute(model));

@@ -1,5 +1,5 @@
-//! The index of [`Drafts`] that somebody has to see to, should their worker die. It is in shards, which follow from the replies' ids:
-//! so the end of one reply waits for that of few others.
+//! The index of [`Drafts`] by the worker's deadline: `chat-sweep` takes a reply over if its worker dies. The index is in
+//! shards, which follow from the replies' ids. So the end of one reply waits for that of few others.
 
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
@@ -9,10 +9,10 @@ use super::Drafts;
 use super::database::{Expression, StoreError, item, n, query, read, s};
 use super::drafts::{KEPT_SECONDS, key, shard_name};
 
-/// Those that are found at once.
+/// Replies that one query finds, at most.
 const PAGE: i32 = 25;
 
-/// A reply that somebody should have seen to, as the index has it.
+/// A reply whose deadline has passed, as the index has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overdue {
     /// The reply.
@@ -23,8 +23,8 @@ pub struct Overdue {
 }
 
 impl Drafts {
-    /// Some of the replies of a shard that should have been seen to before `now`, after one of them, the oldest first; none where
-    /// there are no more. The newest may be missing, and some that have been seen to may be there.
+    /// Some of the replies of a shard whose deadline passed before `now`, after one of them, the oldest first; none where
+    /// there are no more. The newest may be missing, and some that have been dealt with may be there.
     pub async fn overdue(&self, shard: u8, now: Timestamp, after: Option<&Overdue>) -> Result<Vec<Overdue>, StoreError> {
         let expression = Expression::default().name("open", "open").value("open", s(shard_name(shard))).value("now", n(now.as_second()));
         let request = self.database.client().query().table_name(&self.table).index_name("unfinished");
@@ -40,7 +40,8 @@ impl Drafts {
         found.items.unwrap_or_default().into_iter().map(read).collect()
     }
 
-    /// Has a reply that could not be seen to wait until `sweep_at`, seconds since 1970, unless somebody sees to it; whether it waits.
+    /// Puts off a reply that `chat-sweep` could not deal with, until `sweep_at`, seconds since 1970. Gives `false` where
+    /// another worker has dealt with it.
     pub async fn put_off(&self, overdue: &Overdue, sweep_at: i64) -> Result<bool, StoreError> {
         let expression = Expression::default().name("open", "open").value("found", n(overdue.sweep_at)).value("sweep", n(sweep_at));
         let condition = "attribute_exists(#open) AND sweep_at = :found";
@@ -49,7 +50,7 @@ impl Drafts {
         Ok(waits.is_some())
     }
 
-    /// Nothing is left to be done for a reply: it has ended and whoever listens has been told, or its message is not there any more.
+    /// Takes a reply out of the index: it has ended and its subscribers have been told, or its message is not there any more.
     pub async fn close(&self, message_id: &str, now: Timestamp) -> Result<(), StoreError> {
         let expression = Expression::default().name("open", "open").value("expires", n(now.as_second() + KEPT_SECONDS));
         let update = "SET expires_at = if_not_exists(expires_at, :expires) REMOVE #open, sweep_at";

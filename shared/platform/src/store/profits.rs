@@ -1,11 +1,11 @@
 //! The table of profits.
 //!
 //! Key: `dataset` (always `profits`) and `row` (`<company>#<yyyy>-<mm>`). All rows are one item collection, because every
-//! question is asked of all companies or of one: the key condition narrows by company, then year, then month, and a
-//! filter does the rest. A list that can be sorted by any column and counts its pages needs every matching row anyway,
-//! so all of them are read and sorted in memory. At some 150 bytes a row one read takes 1 MB, or 7,000 rows (an
-//! organisation of 50 companies in ten years has 6,000); beyond that each further 7,000 cost one more read in a row,
-//! and a partition's 1,000 writes a second bound an import. Where that is too slow, the collection is to be split by year.
+//! question is asked of all companies or of one. The key condition narrows by company, then year, then month, and a filter
+//! does the rest. A list that can be sorted by any column and counts its pages needs every matching row anyway. So all of
+//! them are read, and sorted in memory. At some 150 bytes a row one read takes 1 MB, or 7,000 rows (an organisation of 50
+//! companies in ten years has 6,000). Beyond that each further 7,000 rows cost one more read, one after the other. A
+//! partition's 1,000 writes a second bound an import. Where that is too slow, the collection is to be split by year.
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ pub struct Profit {
     pub profit: Money,
 }
 
-/// Which rows are wanted: those that have all of what is given.
+/// Criteria for rows: a row must meet all that are given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProfitFilter {
     /// Name of the company, exactly.
@@ -76,7 +76,7 @@ impl Profits {
             expression = expression.name("row", "row").value("prefix", s(prefix));
             key_condition.push_str(" AND begins_with(#row, :prefix)");
         }
-        // The prefix alone would not do: it can also begin the name of another company.
+        // The prefix alone is not enough: it can also begin the name of another company.
         let values = [
             ("company", filter.company.as_ref().map(|company| s(company.to_string()))),
             ("year", filter.year.map(n)),
@@ -103,7 +103,7 @@ impl Profits {
         items.into_iter().map(|item| Ok(read::<Stored>(item)?.profit)).collect()
     }
 
-    /// Adds the rows that are not there yet and leaves the others as they are, so that it can be repeated; gives how many
+    /// Adds the rows that are not there yet and leaves the others as they are, so that it can be repeated. Gives how many
     /// were new.
     pub async fn add_missing(&self, rows: Vec<Profit>) -> Result<usize, StoreError> {
         let added = stream::iter(rows).map(|row| self.add(row)).buffer_unordered(WRITES_AT_ONCE);
@@ -120,7 +120,7 @@ impl Profits {
 }
 
 impl ProfitFilter {
-    /// What the keys of all matching rows begin with.
+    /// The beginning of the keys of all matching rows.
     fn row_prefix(&self) -> Option<String> {
         let company = self.company.as_ref()?;
         Some(match (self.year, self.month) {

@@ -1,5 +1,5 @@
-//! What is left of conversations and accounts that have been deleted, as it goes. Whoever calls has found the sweep
-//! ([`super::Sweeps`]): nobody reaches any of it.
+//! Data that is left of deleted conversations and accounts, and its removal. The caller has found the sweep
+//! ([`super::Sweeps`]), so no user reaches any of this data.
 
 use std::collections::HashMap;
 
@@ -13,10 +13,10 @@ use super::{Conversations, Deleted, Drafts, History, Sweep, Sweeps};
 use crate::config::{Config, ConfigError};
 use crate::domain::{MessageRole, MessageStatus};
 
-/// Messages that go at once: what one `BatchWriteItem` takes.
+/// Messages deleted in one call: what one `BatchWriteItem` takes.
 const BATCH: i32 = 25;
 
-/// The tables in which something is left.
+/// The tables in which data is left.
 #[derive(Debug, Clone)]
 pub struct Remains {
     database: Database,
@@ -27,17 +27,17 @@ pub struct Remains {
     sweeps: Sweeps,
 }
 
-/// What came of one batch of messages.
+/// Result of one batch of messages.
 #[derive(Debug)]
 pub struct Swept {
-    /// The last message that was looked at; `None` behind the last one of all.
+    /// The last message that was looked at; `None` after the last one of all.
     pub last: Option<String>,
-    /// How many of them are replies that have not ended. They are to stop, and are left, however old they are: their worker or the
-    /// sweep ends them, settles what they cost and records it.
+    /// How many of them are replies that have not ended. They are asked to stop, and are left, however old they are. Their
+    /// worker or `chat-sweep` ends them, settles what they cost and records it.
     pub unfinished: usize,
 }
 
-/// What of a message tells whether it can go.
+/// The part of a message that tells whether it can go.
 #[derive(Deserialize)]
 struct Outline {
     id: String,
@@ -58,8 +58,8 @@ impl Remains {
         })
     }
 
-    /// Deletes the next messages of a deleted conversation and the drafts of its replies, in the order in which they were said,
-    /// after the one with the id `after`. Replies that have not ended are told to stop.
+    /// Deletes the next messages of a deleted conversation and the drafts of its replies, oldest first, after the one with
+    /// the id `after`. Replies that have not ended are asked to stop.
     pub async fn delete_messages(&self, conversation_id: &str, after: Option<&str>, now: Timestamp) -> Result<Swept, StoreError> {
         let expression = Expression::default().name("status", "status").name("role", "role").value("conversation", s(conversation_id));
         let request = self.database.client().query().table_name(&self.messages);
@@ -75,7 +75,7 @@ impl Remains {
         )
         .await?;
         let looked_at = page.items.unwrap_or_default().into_iter().map(read).collect::<Result<Vec<Outline>, _>>()?;
-        // No condition is needed: one that has ended does not begin again.
+        // No condition is needed: a message that has ended does not begin again.
         let (gone, unfinished): (Vec<_>, Vec<_>) = looked_at.iter().partition(|message| message.has_ended());
         try_join_all(unfinished.iter().map(|reply| self.drafts.stop(&reply.id, now))).await?;
         // Drafts first: they are found by their messages.

@@ -1,7 +1,7 @@
 //! The table of sessions.
 //!
-//! Key: `id`. A session that has ended is not there any more; one that has run out may still be, so its times are
-//! compared by whoever reads it.
+//! Key: `id`. A session that has ended is not in the table. One that has run out may still be there, so each reader compares
+//! its times.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -38,13 +38,13 @@ pub struct Session {
     pub began_at: i64,
     /// Milliseconds since 1970 of the login or last refresh.
     pub last_used_at: i64,
-    /// Seconds since 1970 when it idles out, at most when it ends for good; also its time to live.
+    /// Seconds since 1970 when it runs out unused, at the latest when it ends for good. Also its time to live.
     pub expires_at: i64,
     /// Client's address at the login.
     pub address: String,
     /// Client's `User-Agent` at the login.
     pub user_agent: String,
-    /// SHA-256 of the refresh token that is good now.
+    /// SHA-256 of the refresh token that is valid now.
     pub refresh_hash: String,
     /// SHA-256 of its immediate predecessor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,9 +52,9 @@ pub struct Session {
     /// Milliseconds since 1970 of the rotation from the predecessor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotated_at: Option<i64>,
-    /// What the pair that is good now says: signed again for a caller within the grace.
+    /// Claims of the pair that is valid now. They are signed again for a caller within the grace.
     pub pair: PairClaims,
-    /// WebSocket connections, and when each opened, in milliseconds since 1970. Of some nobody has said that they ended.
+    /// WebSocket connections, and when each opened, in milliseconds since 1970. Some of them may have ended unnoticed.
     pub connections: BTreeMap<String, i64>,
 }
 
@@ -66,7 +66,7 @@ impl Session {
         now.as_second() < self.expires_at
     }
 
-    /// Whether it is the one in which a caller says to be, and has not run out.
+    /// Whether it is the session that the caller names, and has not run out.
     pub fn holds(&self, caller: &Identity, now: Timestamp) -> bool {
         self.is_live(now) && self.id == caller.session_id && self.user_id == caller.user_id
     }
@@ -83,19 +83,19 @@ impl Sessions {
         self.database.get(&self.table, key("id", id), true).await
     }
 
-    /// Those of these sessions, at most a hundred, that are there.
+    /// The sessions with these ids, at most a hundred. Those that are not there are left out.
     pub async fn get_all<'a>(&self, ids: impl Iterator<Item = &'a String>) -> Result<Vec<Session>, StoreError> {
         self.database.get_all(&self.table, ids.map(|id| key("id", id)).collect()).await
     }
 
-    /// Whether the session in which a caller says to be is theirs and has not ended.
+    /// Whether the session that a caller names is theirs and has not ended.
     pub async fn holds(&self, caller: &Identity, now: Timestamp) -> Result<bool, StoreError> {
         let session = self.get(&caller.session_id).await?;
         Ok(session.is_some_and(|session| session.holds(caller, now)))
     }
 
-    /// Gives a connection a place in its session, if that stands and has one, and takes theirs from connections that have
-    /// ended. See [`Sessions::read`].
+    /// Gives a connection a place in its session, if the session is live and has a place. Frees the places of connections
+    /// that have ended. See [`Sessions::read`].
     pub fn take_place(&self, connection: &Connection, ended: &[String], now: Timestamp) -> Write {
         let mut expression = Expression::default()
             .name("connections", "connections")
@@ -104,7 +104,7 @@ impl Sessions {
             .value("now", n(now.as_second()))
             .value("places", n(CONNECTIONS_PER_SESSION + ended.len()));
         let mut update = "SET #connections.#new = :opened".to_owned();
-        // An item that is not there fails the comparisons as well.
+        // The comparisons fail as well where there is no item.
         let mut condition = "expires_at > :now AND size(#connections) < :places".to_owned();
         for (position, id) in ended.iter().enumerate() {
             let _ = write!(update, "{} #connections.#old{position}", if position == 0 { " REMOVE" } else { "," });
@@ -114,7 +114,7 @@ impl Sessions {
         Write::update(&self.table, key("id", &connection.identity.session_id), &update, condition.as_str(), &expression)
     }
 
-    /// Takes the place of a connection that has ended, if its session has not.
+    /// Frees the place of a connection that has ended, if its session has not.
     pub async fn leave_place(&self, connection: &Connection) -> Result<(), StoreError> {
         let expression = Expression::default().name("connections", "connections").name("old", &connection.connection_id);
         let key = key("id", &connection.identity.session_id);
@@ -129,8 +129,8 @@ impl Sessions {
         Ok(Write::put(&self.table, item(session)?, "attribute_not_exists(id)", &Expression::default()))
     }
 
-    /// Gives a session its next pair, if the refresh token with this hash is still the good one. What else happens to the
-    /// session meanwhile is left alone.
+    /// Gives a session its next pair, if the refresh token with this hash is still the valid one. Other changes to the
+    /// session are kept.
     pub fn rotate(&self, session: &Session, spent_hash: &str) -> Result<Write, StoreError> {
         let expression = Expression::default()
             .value("used", n(session.last_used_at))
@@ -150,14 +150,14 @@ impl Sessions {
         Write::delete(&self.table, key("id", id))
     }
 
-    /// Ends a session, if it is there, while its connections are these. See [`Sessions::read`].
+    /// Ends a session, if it is there. The condition fails where its connections are no longer these. See [`Sessions::read`].
     pub fn end_with(&self, session: &Session) -> Result<Write, StoreError> {
         let expression = Expression::default().name("connections", "connections").value("listed", value(&session.connections)?);
         let condition = "attribute_not_exists(id) OR #connections = :listed";
         Ok(Write::delete_if(&self.table, key("id", &session.id), condition, &expression))
     }
 
-    /// What a failed condition found.
+    /// The session that a failed condition found.
     pub fn read(&self, item: Item) -> Result<Session, StoreError> {
         read(item)
     }

@@ -1,4 +1,4 @@
-//! Stretches of the audit trail by the ids of their events: pure arithmetic.
+//! Stretches of the audit log by the ids of their events: pure arithmetic.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::audit::RETENTION_SECONDS;
 
-/// A stretch of the trail: what is left to be read. Both ends are ids, as numbers, and belong to it.
+/// A stretch of the audit log that is left to be read. Both ends are ids, as numbers, and belong to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     pub(super) first: u128,
@@ -26,8 +26,8 @@ pub enum Order {
 }
 
 impl Span {
-    /// The events from `from`, inclusive, to `to`, exclusive, that are kept and that are there `now`; `None` if there can
-    /// be none.
+    /// The events from `from`, inclusive, to `to`, exclusive, that are kept and that are there `now`. `None` if there can be
+    /// none.
     pub fn between(from: Option<Timestamp>, to: Option<Timestamp>, now: Timestamp) -> Option<Self> {
         let first = from.map_or(0, first_id_from);
         let after_now = first_id_from(now) + (1 << MILLISECOND_BITS);
@@ -35,7 +35,7 @@ impl Span {
         Self { first, last: end.checked_sub(1)? }.kept(now)
     }
 
-    /// What of it is not past its retention: DynamoDB deletes late.
+    /// The part of it that is not past its retention: DynamoDB deletes late.
     pub fn kept(self, now: Timestamp) -> Option<Self> {
         let oldest = now.as_second().saturating_sub(RETENTION_SECONDS);
         let oldest = Timestamp::from_second(oldest).map_or(0, first_id_from);
@@ -43,7 +43,7 @@ impl Span {
         (first <= self.last).then_some(Self { first, ..self })
     }
 
-    /// What is left once everything up to `reached`, inclusive, has been read.
+    /// The rest of it once everything up to `reached`, inclusive, has been read.
     pub(super) fn beyond(self, reached: u128, order: Order) -> Option<Self> {
         match order {
             Order::Ascending if reached < self.last => Some(Self { first: reached + 1, ..self }),
@@ -52,7 +52,7 @@ impl Span {
         }
     }
 
-    /// What of it lies in the first so many months of the order.
+    /// The part of it in the first so many months of the order.
     pub(super) fn window(self, months: i32, order: Order) -> Self {
         let first_id_in = |month: Date, offset: i32| {
             let month = month.saturating_add(Calendar::new().months(offset));

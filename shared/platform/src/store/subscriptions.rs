@@ -1,8 +1,9 @@
 //! The table of chart subscriptions.
 //!
-//! Key: `connection_id`, `chart_type`. `subscription_id` and `generation` say which worker streams it: each change of pace
-//! and each worker that claims it move the generation on, so a worker that has been replaced learns of it by its next
-//! update, and a second delivery of the same start finds nothing to claim. `sequence` numbers the last frame begun.
+//! Key: `connection_id`, `chart_type`. `subscription_id` and `generation` say which worker streams it. Each change of pace
+//! raises the generation, and so does each worker that claims the subscription. So a worker that has been replaced learns of
+//! it by its next update. A second delivery of the same start finds nothing to claim. `sequence` numbers the last frame
+//! begun.
 //!
 //! API Gateway does not keep the order of messages, so `seq` is the client's own number of the newest message that was
 //! processed. A subscription that ends leaves its item without a `subscription_id`. That item keeps `seq` until the
@@ -40,7 +41,7 @@ pub struct Subscription {
     pub generation: u64,
     /// Number of the last frame that was begun; zero before the first.
     pub sequence: u64,
-    /// When that frame was begun, RFC 3339: whoever takes the stream over can make the same frame again.
+    /// When that frame was begun, RFC 3339: a worker that takes the stream over can make the same frame again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub framed_at: Option<String>,
     /// Number of the client's newest message about this chart, where it numbers them.
@@ -50,7 +51,7 @@ pub struct Subscription {
     pub expires_at: i64,
 }
 
-/// What the worker is started with.
+/// The payload that starts the worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamStart {
     /// API Gateway's id of the connection.
@@ -63,7 +64,7 @@ pub struct StreamStart {
     pub subscription_id: String,
     /// The generation in which to claim it.
     pub generation: u64,
-    /// Whether the worker has to say that the stream has begun, because whoever started it could not.
+    /// Whether the worker has to announce the stream, because the function that started it could not.
     pub announce: bool,
 }
 
@@ -80,8 +81,8 @@ impl Subscriptions {
         Ok(Self { database, table: config.require("SUBSCRIPTIONS_TABLE")?.to_owned() })
     }
 
-    /// A new subscription, where the connection has none to this chart and has sent no newer message about it; see
-    /// [`Subscriptions::read`].
+    /// A new subscription. The condition fails where the connection has one to this chart, or has sent a newer message about
+    /// it; see [`Subscriptions::read`].
     pub fn begin(&self, subscription: &Subscription) -> Write {
         let expression = Expression::default()
             .name("sequence", "sequence")
@@ -98,7 +99,7 @@ impl Subscriptions {
     }
 
     /// Gives a subscription another pace and its next generation, if nothing has changed it since it was `found`. Its
-    /// sequence is left alone: a worker may be counting at this moment.
+    /// sequence stays, because a worker may be counting at this moment.
     pub fn change(&self, found: &Subscription, interval_ms: u64, seq: Option<Seq>) -> Write {
         let expression =
             as_held(&found.subscription_id, found.generation).value("next", n(found.generation + 1)).value("interval", n(interval_ms));
@@ -107,13 +108,13 @@ impl Subscriptions {
         Write::update(&self.table, key, &update, condition.as_deref(), &expression)
     }
 
-    /// What a failed condition found: a subscription, or what one has left.
+    /// The state that a failed condition found: a subscription, or what one has left.
     pub fn read(&self, item: Item) -> Result<SubscriptionState, StoreError> {
         read(item)
     }
 
-    /// Ends a subscription, if there is one and the client has sent no newer message about it. `expires_at` is the
-    /// connection's own.
+    /// Ends a subscription, if there is one and the client has sent no newer message about it. `expires_at` is that of the
+    /// connection.
     pub fn end(&self, connection_id: &str, chart_type: ChartType, seq: Option<Seq>, expires_at: i64) -> Write {
         let expression = Expression::default().name("sequence", "sequence").value("expires", n(expires_at));
         let (update, condition, expression) = numbered(seq, "SET expires_at = :expires", None, expression);
@@ -121,9 +122,9 @@ impl Subscriptions {
         Write::update(&self.table, key, &format!("{update}{END}"), condition.as_deref(), &expression)
     }
 
-    /// Makes a worker the one that streams a subscription, by moving its generation on to one that is the worker's own.
-    /// `None`: another has claimed it, or it has changed or ended. `claim` is the worker's own random text: a claim whose
-    /// answer was lost can be made again.
+    /// Makes a worker the one that streams a subscription, and moves the generation on to the worker's own. `None`: another
+    /// worker has claimed it, or it has changed or ended. `claim` is the worker's own random text, with which it can repeat a
+    /// claim whose answer was lost.
     pub async fn claim(&self, start: &StreamStart, claim: &str) -> Result<Option<Subscription>, StoreError> {
         let expression = as_held(&start.subscription_id, start.generation).value("next", n(start.generation + 1)).value("claim", s(claim));
         let key = subscription_key(&start.connection_id, start.chart_type);
@@ -131,7 +132,7 @@ impl Subscriptions {
         self.database.update_if(&self.table, key, "SET generation = :next, claim = :claim", condition, &expression).await
     }
 
-    /// Whether a worker's stream is still its own.
+    /// Whether a worker still holds its stream.
     pub async fn is_held(&self, held: &Subscription) -> Result<bool, StoreError> {
         let key = subscription_key(&held.connection_id, held.chart_type);
         let found: Option<SubscriptionState> = self.database.get(&self.table, key, true).await?;
@@ -140,7 +141,7 @@ impl Subscriptions {
     }
 
     /// Begins the next frame of a worker's stream. `None`: the stream is not the worker's any more. The number is set, not
-    /// added to, so that a request whose answer was lost can be sent again without missing one.
+    /// added to. So the worker can repeat a request whose answer was lost, and no number is missing.
     pub async fn advance(&self, held: &Subscription, now: Timestamp) -> Result<Option<Subscription>, StoreError> {
         let expression = as_held(&held.subscription_id, held.generation)
             .name("sequence", "sequence")
@@ -152,8 +153,8 @@ impl Subscriptions {
         self.database.update_if(&self.table, key, "SET framed_at = :at, #sequence = :next", &condition, &expression).await
     }
 
-    /// Ends a worker's own subscription; `false` where it is another's by now, or the connection has been forgotten. One that
-    /// has ended counts as its own: the worker itself may have ended it by a request whose answer was lost.
+    /// Ends a worker's own subscription. `false`: it is another worker's by now, or the connection has been forgotten. One
+    /// that has ended counts as the worker's own: the worker may have ended it by a request whose answer was lost.
     pub async fn give_up(&self, held: &Subscription) -> Result<bool, StoreError> {
         let key = subscription_key(&held.connection_id, held.chart_type);
         let condition = format!("attribute_exists(connection_id) AND (attribute_not_exists(subscription_id) OR ({AS_HELD}))");
@@ -183,13 +184,13 @@ impl Subscriptions {
     }
 }
 
-/// What an item that is found holds.
+/// State of an item that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum SubscriptionState {
     /// A subscription.
     Live(Subscription),
-    /// What is left of one that has ended.
+    /// The rest of a subscription that has ended.
     Ended {
         /// Number of the client's newest message about this chart, where it numbers them.
         seq: Option<Seq>,
@@ -214,7 +215,7 @@ impl SubscriptionState {
     }
 }
 
-/// Takes from an item all that makes it a subscription.
+/// Removes all that makes an item a subscription.
 const END: &str = " REMOVE subscription_id, interval_ms, generation, #sequence, framed_at, claim";
 
 const AS_HELD: &str = "subscription_id = :subscription AND generation = :generation";
@@ -227,7 +228,7 @@ fn subscription_key(connection_id: &str, chart_type: ChartType) -> Item {
     key2(("connection_id", connection_id), ("chart_type", chart_type.as_str()))
 }
 
-/// An update with its condition, of a message that the client may have numbered: it is written over no newer one's.
+/// An update with its condition, for a message that the client may have numbered. It overwrites nothing from a newer message.
 fn numbered(seq: Option<Seq>, update: &str, condition: Option<&str>, expression: Expression) -> (String, Option<String>, Expression) {
     let Some(seq) = seq else { return (update.to_owned(), condition.map(str::to_owned), expression) };
     let newest = "(attribute_not_exists(seq) OR seq <= :seq)";

@@ -1,8 +1,8 @@
-//! The table of sweeps: what has been deleted at once, and of which something is still there that goes by and by.
+//! The table of sweeps: deleted conversations and accounts whose remaining data goes step by step.
 //!
-//! Key: `dataset` (of what kind it was) and `id`. A sweep is left by the transaction that deletes, from when on nobody reaches
-//! what is left of it. That goes in batches ([`super::Remains`]), and the sweep goes last: one that is cut short, or that two
-//! workers do at once, is simply done again.
+//! Key: `dataset` (the kind of what was deleted) and `id`. The transaction that deletes leaves a sweep. From then on no
+//! caller reaches the data that is left. That data goes in batches ([`super::Remains`]), and the sweep goes last. A sweep
+//! that is cut short, or that two workers do at once, is simply done again.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::database::{Database, Expression, Item, StoreError, Write, item, key2, query, read, s};
 use crate::config::{Config, ConfigError};
 
-/// Sweeps that are found at once.
+/// Sweeps that one query finds, at most.
 const PAGE: i32 = 25;
 
 /// The table of sweeps.
@@ -20,7 +20,7 @@ pub struct Sweeps {
     table: String,
 }
 
-/// What has been deleted. Each is an item collection: sweeps are done soon after they are left, so there are few.
+/// The kind of what was deleted. Each kind is an item collection: sweeps are done soon after they are left, so there are few.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Deleted {
@@ -30,10 +30,10 @@ pub enum Deleted {
     Users,
 }
 
-/// Something deleted of which there is something left.
+/// A deleted conversation or account with data that is still there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sweep {
-    /// What it was.
+    /// Its kind.
     #[serde(rename = "dataset")]
     pub deleted: Deleted,
     /// Its id.
@@ -57,18 +57,18 @@ impl Sweeps {
         Ok(Self { database, table: config.require("SWEEPS_TABLE")?.to_owned() })
     }
 
-    /// The sweep of what is deleted in the same transaction.
+    /// The sweep of a conversation or account that the same transaction deletes.
     pub fn leave(&self, deleted: Deleted, id: &str, now: Timestamp) -> Result<Write, StoreError> {
         let sweep = Sweep { deleted, id: id.to_owned(), deleted_at: now.as_millisecond() };
         Ok(Write::put(&self.table, item(sweep)?, "attribute_not_exists(id)", &Expression::default()))
     }
 
-    /// The sweep of what had this id, if it has not been done.
+    /// The sweep of the conversation or account with this id, if it has not been done.
     pub async fn find(&self, deleted: Deleted, id: &str) -> Result<Option<Sweep>, StoreError> {
         self.database.get(&self.table, key(deleted, id), true).await
     }
 
-    /// Some of the sweeps that have not been done, after that of the id `after`; none where there are no more.
+    /// Some of the sweeps that have not been done, after the one with the id `after`; none where there are no more.
     pub async fn outstanding(&self, deleted: Deleted, after: Option<&str>) -> Result<Vec<Sweep>, StoreError> {
         let expression = Expression::default().name("dataset", "dataset").value("dataset", s(deleted.as_str()));
         let request = self.database.client().query().table_name(&self.table).key_condition_expression("#dataset = :dataset");
@@ -83,7 +83,7 @@ impl Sweeps {
         page.items.unwrap_or_default().into_iter().map(read).collect()
     }
 
-    /// A sweep is done. It may have been by another already.
+    /// Deletes a sweep that is done. Another worker may have deleted it already.
     pub async fn done(&self, sweep: &Sweep) -> Result<(), StoreError> {
         self.database.delete_all(&self.table, vec![key(sweep.deleted, &sweep.id)]).await
     }

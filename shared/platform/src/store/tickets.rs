@@ -1,6 +1,7 @@
 //! The table of WebSocket tickets.
 //!
-//! Key: `ticket_hash`, SHA-256 of the ticket. A ticket is used by deleting it, in the transaction that opens its connection.
+//! Key: `ticket_hash`, SHA-256 of the ticket. The transaction that opens its connection deletes the ticket, and so uses it
+//! up.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,14 +22,14 @@ pub struct Tickets {
 /// One ticket.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
-    /// SHA-256 of what the client has.
+    /// SHA-256 of the ticket that the client has.
     pub ticket_hash: String,
-    /// Whom it lets in, for which session.
+    /// The user whom it lets in, and the session.
     #[serde(flatten)]
     pub identity: Identity,
-    /// Seconds since 1970 when the token that it was asked for with expires.
+    /// Seconds since 1970 when the token expires with which the ticket was asked for.
     pub token_exp: i64,
-    /// Seconds since 1970 when it stops being good; also its time to live.
+    /// Seconds since 1970 when it expires; also its time to live.
     pub expires_at: i64,
 }
 
@@ -45,7 +46,7 @@ impl Tickets {
         Ok(Write::put(&self.table, item(ticket)?, "attribute_not_exists(ticket_hash)", &Expression::default()))
     }
 
-    /// What a ticket says. Only [`Tickets::spend`] tells whether it is still good.
+    /// The record of a ticket. Only [`Tickets::spend`] tells whether it is still valid.
     pub async fn find(&self, ticket: &str) -> Result<Option<Ticket>, StoreError> {
         self.database.get(&self.table, key("ticket_hash", &ids::sha256(ticket)), true).await
     }
@@ -53,7 +54,7 @@ impl Tickets {
     /// Uses a ticket up, if it is there and has not expired.
     pub fn spend(&self, ticket: &Ticket, now: Timestamp) -> Write {
         let expression = Expression::default().value("now", n(now.as_second()));
-        // An item that is not there fails the comparison as well.
+        // The comparison fails as well where there is no item.
         Write::delete_if(&self.table, key("ticket_hash", &ticket.ticket_hash), "expires_at > :now", &expression)
     }
 }

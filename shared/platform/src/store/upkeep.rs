@@ -1,4 +1,4 @@
-//! What owners change of their account.
+//! Changes that owners make to their account.
 
 use std::collections::HashMap;
 
@@ -20,9 +20,9 @@ impl Users {
         Write::update(&self.table, key("key", &account_key(user_id)), update, "is_active = :active", &expression)
     }
 
-    /// Another password, if nothing that a login notices has changed; forgets every session but `kept`, whose expiry may move
-    /// meanwhile. Without one it was set by mail, which shows whose the address is, and by someone who did not say the old one:
-    /// every API key is forgotten too. An address that the account was to move to is given up.
+    /// Another password, if nothing that a login notices has changed. Forgets every session but `kept`, whose expiry may move
+    /// meanwhile. Without `kept` the password was set by mail, which shows whose the address is. It was set without the old
+    /// password, so every API key is forgotten too. An address that the account was to move to is given up.
     pub fn set_password(&self, user: &User, password_hash: &str, kept: Option<&str>) -> Write {
         let stays_unverified = kept.is_some() && user.is_unverified();
         let mut expression = Expression::default().value("hash", s(password_hash));
@@ -40,9 +40,9 @@ impl Users {
         self.update_version(user, &set, &remove, expression)
     }
 
-    /// Another address, or the same, which is verified, if nothing that a login notices has changed: the account's own write,
-    /// then the claim on the address, whose condition fails where it is taken, and the end of the one before. No claims change
-    /// where the two differ in case alone.
+    /// Another address, or the same, which is verified, if nothing that a login notices has changed. First comes the
+    /// account's own write, then the claim on the address, whose condition fails where it is taken. The end of the claim
+    /// before comes last. No claims change where the two addresses differ in case alone.
     pub fn move_email(&self, user: &User, email: &Email) -> Result<Vec<Write>, StoreError> {
         let expression = Expression::default().value("email", s(email.to_string()));
         let account = self.update_version(user, ", email = :email", " REMOVE unverified_email", expression);
@@ -54,8 +54,9 @@ impl Users {
         Ok([vec![account], self.claim_email(email, &user.id, Some(&before))?, vec![drop]].concat())
     }
 
-    /// An address that the account is to move to once it is verified, if nothing that a login notices has changed. Whether
-    /// another account has the address is asked when its mailbox has answered: before, the answer would tell a stranger.
+    /// Notes an address that the account is to move to once it is verified, if nothing that a login notices has changed.
+    /// Another account's claim on the address is looked for only when its mailbox has answered: before, the answer would tell
+    /// a stranger.
     pub fn await_email(&self, user: &User, email: &Email) -> Write {
         let expression = Expression::default().value("email", s(email.to_string()));
         self.update_version(user, ", unverified_email = :email", "", expression)
@@ -66,8 +67,8 @@ impl Users {
         self.update_version(user, "", " REMOVE unverified_email", Expression::default())
     }
 
-    /// The end of an account, if nothing that a login notices has changed, and of its claims. An administrator is
-    /// dismissed besides, see [`Users::dismiss_admin`].
+    /// Removes an account and its claims, if nothing that a login notices has changed. Where it is an administrator's,
+    /// [`Users::dismiss_admin`] goes with these writes.
     pub fn remove(&self, user: &User) -> [Write; 3] {
         let expression = Expression::default().name("version", "version").value("version", n(user.version));
         let account = key("key", &account_key(&user.id));
@@ -79,7 +80,7 @@ impl Users {
         ]
     }
 
-    /// An update that a login notices, and that notices one.
+    /// An update that a login notices, and whose condition fails after a login or another such update.
     fn update_version(&self, user: &User, set: &str, remove: &str, expression: Expression) -> Write {
         let expression = expression.name("version", "version").value("version", n(user.version)).value("next", n(user.version + 1));
         let update = format!("SET #version = :next{set}{remove}");

@@ -1,4 +1,4 @@
-//! The table of what users' replies have taken.
+//! The table of usage: tokens and cost of users' replies.
 //!
 //! Key: `user_id`, `day_model` (`2026-11-21#<model>`: the day, UTC, on which replies were asked for, and the model that was asked).
 //! Attributes: the number of replies, their tokens, and their cost in whole nano-dollars.
@@ -19,7 +19,7 @@ pub struct UsageLog {
     table: String,
 }
 
-/// What the replies of a user have taken from one model on one day.
+/// Usage by the replies of a user from one model on one day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DailyUsage {
     /// The day, UTC.
@@ -64,9 +64,9 @@ impl UsageLog {
         Write::update(&self.table, key2(("user_id", user_id), ("day_model", &format!("{day}#{model}"))), update, None, &expression)
     }
 
-    /// What a user has taken from one day to another, both included, by day and model.
+    /// Usage of a user from one day to another, both included, by day and model.
     pub async fn of_days(&self, user_id: &str, from: Date, to: Date) -> Result<Vec<DailyUsage>, StoreError> {
-        // `$` comes after `#`, so this is after each model of the last day.
+        // `$` comes after `#`, so this bound is after each model of the last day.
         let expression =
             Expression::default().value("user", s(user_id)).value("from", s(from.to_string())).value("to", s(format!("{to}$")));
         let mut pages = self

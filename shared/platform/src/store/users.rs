@@ -1,8 +1,8 @@
 //! The table of users.
 //!
-//! Key: `key`, one of `user#<id>` (the account), `name#<lower-case username>` and `email#<lower-case email>` (claims,
-//! which hold the id they belong to and make both unique), and `admins` (see `admins.rs`).
-//! Index `claims`: `kind` (`name` or `email`), `key`, which lists the accounts in the order of either (see `directory.rs`).
+//! Key: `key`, one of `user#<id>` (the account), `name#<lower-case username>` and `email#<lower-case email>` (claims), and
+//! `admins` (see `admins.rs`). A claim holds the id of its account and makes the username or email unique. Index `claims`:
+//! `kind` (`name` or `email`), `key`. It lists the accounts in the order of either (see `directory.rs`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -25,8 +25,8 @@ use crate::identity::Identity;
 /// Live sessions a user can have; the oldest ends when another begins.
 const SESSIONS_PER_USER: usize = 3;
 
-/// Attributes of an account that its sessions' beginning, going on and ending read and write: what the policies of the functions for
-/// sessions allow (`dynamodb:Attributes` in template.yaml). A login may write `password_hash` too.
+/// Attributes of an account that the functions for sessions read and write when a session begins, goes on or ends. Their
+/// policies allow no others (`dynamodb:Attributes` in template.yaml). A login may write `password_hash` too.
 pub const SESSION_ATTRIBUTES: &[&str] = &["key", "sessions", "version", "is_active"];
 
 /// The users' table.
@@ -36,16 +36,16 @@ pub struct Users {
     pub(super) table: String,
 }
 
-/// An account with what only we know of it.
+/// An account with the fields that only the server sees.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct User {
     /// UUIDv7.
     pub id: String,
     /// As it was typed.
     pub username: String,
-    /// As `domain::Email` keeps it; in accounts from before it did, as it was typed.
+    /// In the form of `domain::Email`. Accounts from before that form have it as it was typed.
     pub email: String,
-    /// An address that its owner has yet to show to be theirs: that of a new account, or one that it is to move to.
+    /// An address that its owner has yet to verify: that of a new account, or the one that the account is to move to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unverified_email: Option<String>,
     /// Name for people.
@@ -63,18 +63,18 @@ pub struct User {
     pub version: u64,
     /// Sessions and when each runs out, in seconds since 1970. Their ids (UUIDv7) tell which is the oldest.
     pub sessions: BTreeMap<String, i64>,
-    /// API keys and when each expires, in milliseconds since 1970: one that is not here is none any more.
+    /// API keys and when each expires, in milliseconds since 1970. A key that is not listed here is not valid.
     pub api_keys: BTreeMap<String, i64>,
 }
 
 crate::opaque!(User);
 
-/// Sessions that a new one takes the place of.
+/// Sessions that make room for a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Room {
-    /// Live ones that end: the oldest beyond the limit.
+    /// Live sessions that end: the oldest beyond the limit.
     pub evicted: Vec<String>,
-    /// Those that have run out by themselves.
+    /// Sessions that have run out by themselves.
     pub idle: Vec<String>,
 }
 
@@ -115,13 +115,13 @@ struct Claim<'a> {
     user_id: &'a str,
 }
 
-/// What is read of a claim.
+/// The part of a claim that is read.
 #[derive(Deserialize)]
 struct Holder {
     user_id: String,
 }
 
-/// What can be held by one account only.
+/// A kind of text that only one account can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum ClaimKind {
     Name,
@@ -137,7 +137,7 @@ pub(super) struct Stored {
 }
 
 impl ClaimKind {
-    /// As it stands in the index.
+    /// The kind as the index has it.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Name => "name",
@@ -157,7 +157,7 @@ impl User {
         Letter::Notice { of, username: self.username.clone(), email: self.email.clone() }
     }
 
-    /// What a user may see of the account.
+    /// The account as its owner may see it.
     pub fn account(&self) -> Account {
         Account {
             id: self.id.clone(),
@@ -171,8 +171,7 @@ impl User {
         }
     }
 
-    /// Whether nobody has shown yet that the account's address is theirs. Accounts that began while that was not asked for
-    /// are not held to it.
+    /// Whether the account's owner has yet to verify its address. Accounts that are older than this check need none.
     pub fn is_unverified(&self) -> bool {
         self.unverified_email.as_ref() == Some(&self.email)
     }
@@ -206,8 +205,8 @@ impl Users {
         .boxed()
     }
 
-    /// The user whom a username or an email, in any case, belongs to. The reads are as many where there is none, so that the
-    /// time does not tell: two, or three for an address whose domain has another form in Unicode.
+    /// The user with this username or email, in any case. An unknown one costs as many reads, so the time does not tell
+    /// whether it exists. There are two reads, or three for an address whose domain has another form in Unicode.
     pub fn find<'a>(&'a self, identifier: &'a str) -> BoxFuture<'a, Result<Option<User>, StoreError>> {
         async move {
             let identifier = identifier.to_lowercase();
@@ -234,8 +233,8 @@ impl Users {
         Ok(writes)
     }
 
-    /// A claim on an address, if no other account has it, under its earlier form too. `given_up` is the claim that the
-    /// account gives up in the same transaction.
+    /// A claim on an address, unless another account has it, in this form or its earlier one. `given_up` is the claim that
+    /// the account gives up in the same transaction.
     pub(super) fn claim_email(&self, email: &Email, user_id: &str, given_up: Option<&str>) -> Result<Vec<Write>, StoreError> {
         let mut writes = vec![self.claim(ClaimKind::Email, &email.folded(), user_id)?];
         if let Some(earlier) = email.folded_unicode().filter(|earlier| Some(earlier.as_str()) != given_up) {
@@ -255,8 +254,8 @@ impl Users {
         Write::put(&self.table, item, "attribute_not_exists(#key)", &Expression::default().name("key", "key"))
     }
 
-    /// Adds a session and drops those that make room for it, if the account is still as it was when the password was checked,
-    /// whose hash it replaces by a stronger one if there is one.
+    /// Adds a session and drops those that make room for it, if the account is still as it was when the password was checked.
+    /// A stronger hash, if there is one, replaces the account's.
     pub fn begin_session(&self, user: &User, session: &Session, room: &Room, stronger_hash: Option<&str>) -> Write {
         let mut expression = Expression::default()
             .name("sessions", "sessions")
@@ -279,7 +278,7 @@ impl Users {
         Write::update(&self.table, key("key", &account_key(&user.id)), &update, condition, &expression)
     }
 
-    /// Notes that a session goes on until its new expiry, if it has not ended and the account is active.
+    /// Notes the new expiry of a session, if it has not ended and the account is active.
     pub fn keep_session(&self, session: &Session) -> Write {
         let expression = Expression::default()
             .name("sessions", "sessions")
@@ -295,7 +294,7 @@ impl Users {
         )
     }
 
-    /// Forgets a session that has ended. Where a login has forgotten it already, nothing changes.
+    /// Forgets a session that has ended. Where a login has forgotten it already, the list stays as it is.
     pub fn end_session(&self, user_id: &str, session_id: &str) -> Write {
         let expression = Expression::default()
             .name("sessions", "sessions")
@@ -307,7 +306,7 @@ impl Users {
         Write::update(
             &self.table,
             key("key", &account_key(user_id)),
-            // The version, so that a login which read the session as live makes a new plan.
+            // Raises the version, so that a login which read the session as live makes a new plan.
             "REMOVE #sessions.#id ADD #version :one",
             "#key = :key",
             &expression,
@@ -343,9 +342,9 @@ impl Users {
         Write::update(&self.table, key("key", &account_key(&user.id)), update, "#version = :version", &expression)
     }
 
-    /// Says anew whether an account may sign in and which roles it has, if nothing that a login notices has changed meanwhile.
-    /// An account that may not sign in, or may again, has neither session nor API key. A change of who is an administrator
-    /// goes with [`Users::on_word_of`].
+    /// Sets whether an account may sign in and which roles it has, if nothing that a login notices has changed meanwhile. An
+    /// account that stops or starts being active has neither session nor API key afterwards. Where the set of administrators
+    /// changes too, [`Users::on_word_of`] goes with this write.
     pub fn entitle(&self, user: &User, is_active: bool, roles: &[Role]) -> Result<Write, StoreError> {
         let expression = Expression::default()
             .name("roles", "roles")
@@ -364,13 +363,13 @@ impl Users {
         Ok(Write::update(&self.table, key("key", &account_key(&user.id)), &update, "#version = :version", &expression))
     }
 
-    /// Asks that an account is active when other writes are committed.
+    /// Requires that an account is active when the other writes are committed.
     pub fn must_be_active(&self, user_id: &str) -> Write {
         let expression = Expression::default().value("active", AttributeValue::Bool(true));
         Write::check(&self.table, key("key", &account_key(user_id)), "is_active = :active", &expression)
     }
 
-    /// What a failed condition on the version of an account found.
+    /// The account that a failed condition on its version found.
     pub fn read(&self, item: Item) -> Result<User, StoreError> {
         Ok(super::database::read::<Stored>(item)?.user)
     }
@@ -458,7 +457,7 @@ mod tests {
             (&[("a", 101), ("b", 101)], &[], &[]),
             (&[("c", 101), ("b", 900), ("a", 500)], &["a"], &[]),
             (&[("a", 101), ("b", 101), ("c", 101), ("d", 101)], &["a", "b"], &[]),
-            // What has run out takes nobody's place.
+            // A session that has run out takes no place.
             (&[("a", 101), ("b", 100), ("c", 101)], &[], &["b"]),
             (&[("a", 50), ("b", 101), ("c", 101), ("d", 101)], &["b"], &["a"]),
         ] {

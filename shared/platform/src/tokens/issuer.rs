@@ -1,4 +1,4 @@
-//! Issues pairs of tokens, and issues one again from its claims.
+//! Issues pairs of tokens, and issues a pair again from its claims.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct TokenIssuer {
     access_ring: LiveRing,
     refresh_ring: LiveRing,
     issuer: String,
-    /// How long what it issues lasts.
+    /// Lifetimes of the tokens that it issues.
     pub lifetimes: Lifetimes,
 }
 
@@ -51,13 +51,13 @@ pub struct Pair {
 crate::opaque!(Pair);
 
 impl Lifetimes {
-    /// Seconds since 1970 when a session that began and was last used then runs out.
+    /// The time when a session expires that began and was last used at these times, in seconds since 1970.
     pub fn session_expiry(&self, began_at: Timestamp, last_used_at: Timestamp) -> i64 {
         (last_used_at.as_second() + seconds(self.idle)).min(began_at.as_second() + seconds(self.session))
     }
 
-    /// How long after a key has left `current` a token that it signed may still be good: functions sign with it until they read
-    /// the ring again, then the token lives for its time and the leeway. A refresh token lives as long as its session at most.
+    /// How long a token may still be valid after its key has left `current`. Functions sign with the key until they read the ring
+    /// again. Then the token lives for its lifetime and the leeway. A refresh token lives as long as its session at most.
     pub fn key_needed(&self, kind: RingKind) -> Duration {
         let token = match kind {
             RingKind::Access => self.access,
@@ -66,7 +66,7 @@ impl Lifetimes {
         BELIEVED_FOR + token + LEEWAY
     }
 
-    /// From the settings named above.
+    /// Reads the settings named above.
     pub fn from_config(config: &Config) -> Result<Self, ConfigError> {
         Ok(Self {
             access: config.seconds("ACCESS_TOKEN_SECONDS", 15 * 60)?,
@@ -141,8 +141,8 @@ impl TokenIssuer {
             sid: identity.session_id.clone(),
             jti: ids::new_id(now),
             iat,
-            // Not when the session idles out, which its item says: a spent token has to be known for as long as there may be
-            // successors of it.
+            // Not the time when the session idles out, which its item has. A spent token has to be recognised for as long as successors
+            // of it may exist.
             exp: session_end,
             kind: "refresh".to_owned(),
         };
@@ -156,14 +156,14 @@ impl TokenIssuer {
         Ok((pair, claims))
     }
 
-    /// The pair with these claims once more, byte for byte.
+    /// Issues the pair with these claims again, the same byte for byte.
     pub async fn reissue(&self, claims: &PairClaims) -> Result<Pair, Problem> {
         let access_ring = self.access_ring.with_key(&claims.access_kid).await?;
         let refresh_ring = self.refresh_ring.with_key(&claims.refresh_kid).await?;
         Ok(sign(&access_ring, &refresh_ring, claims)?)
     }
 
-    /// What a refresh token says; `Err` in the outer result only where the ring does not arrive.
+    /// The claims of a refresh token. The outer result is an `Err` only if the ring cannot be read.
     pub async fn verify_refresh(&self, token: &str, now: Timestamp) -> Result<Result<RefreshClaims, TokenError>, Problem> {
         self.refresh_ring.verify(token, &self.issuer, now).await
     }

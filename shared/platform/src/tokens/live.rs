@@ -14,7 +14,7 @@ use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::secrets::{Secret, Secrets};
 
-/// The ring of one kind of token as it stands now. Its keys are derived once for each time that the secret is read.
+/// The ring of one kind of token as it stands now. Its keys are derived once for each read of the secret.
 #[derive(Clone)]
 pub struct LiveRing {
     kind: RingKind,
@@ -38,8 +38,8 @@ impl LiveRing {
         async move { self.ring_of(self.secrets.get(&self.arn).await?) }.boxed()
     }
 
-    /// The ring with the key `kid`. Where that is missing, the secret has perhaps been rotated and is read again, but at most
-    /// once a minute: key ids that were made up must not cost more than that.
+    /// The ring with the key `kid`. If the key is missing, the secret may have been rotated and is read again, at most once a minute.
+    /// The limit exists because a caller can make up key ids, which must not cost more than that.
     pub fn with_key<'a>(&'a self, kid: &'a str) -> BoxFuture<'a, Result<Arc<Ring>, Problem>> {
         async move {
             let ring = self.get().await?;
@@ -51,7 +51,7 @@ impl LiveRing {
         .boxed()
     }
 
-    /// What a token says; `Err` in the outer result only where the ring does not arrive.
+    /// The claims of a token. The outer result is an `Err` only if the ring cannot be read.
     pub async fn verify<C: Claims>(&self, token: &str, issuer: &str, now: Timestamp) -> Result<Result<C, TokenError>, Problem> {
         let Ok(token) = Unverified::parse(token) else { return Ok(Err(TokenError)) };
         Ok(self.with_key(&token.kid).await?.verify(&token, issuer, now))

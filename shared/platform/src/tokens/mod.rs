@@ -18,7 +18,7 @@ use crate::identity::Identity;
 use crate::platform::Platform;
 use crate::problem::Problem;
 
-/// Verifies access tokens: what every protected route needs.
+/// Verifies access tokens. Every protected route needs it.
 #[derive(Debug, Clone)]
 pub struct AccessTokens {
     ring: LiveRing,
@@ -32,7 +32,7 @@ impl AccessTokens {
         Ok(Self { ring: LiveRing::new(RingKind::Access, platform)?, issuer: issuer(&platform.config), clock: platform.clock.clone() })
     }
 
-    /// Who the token was given to. No database is asked.
+    /// The user and session that the token was issued for, and its claims. No database is asked.
     pub async fn verify(&self, token: &str) -> Result<(Identity, AccessClaims), Problem> {
         let claims =
             self.ring.verify::<AccessClaims>(token, &self.issuer, self.clock.now()).await?.map_err(|_| Problem::invalid_token())?;

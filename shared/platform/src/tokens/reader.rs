@@ -1,4 +1,4 @@
-//! Reads tokens of which it is not known what kind they are.
+//! Reads tokens of an unknown kind.
 
 use jiff::Timestamp;
 
@@ -35,9 +35,9 @@ impl TokenReader {
         })
     }
 
-    /// What a token says, if it is one of ours.
+    /// The claims of a token, if it is one of ours.
     pub async fn read(&self, token: &str, now: Timestamp) -> Result<Option<Genuine>, Problem> {
-        // One that says of itself to be of the other kind goes no further than that.
+        // A token whose header names the other kind is refused at its header.
         if let Ok(claims) = self.access_ring.verify(token, &self.issuer, now).await? {
             return Ok(Some(Genuine::Access(claims)));
         }
@@ -46,7 +46,7 @@ impl TokenReader {
 }
 
 impl Genuine {
-    /// Whose it is.
+    /// Id of its user.
     pub fn user_id(&self) -> &str {
         match self {
             Self::Access(claims) => &claims.sub,
@@ -54,7 +54,7 @@ impl Genuine {
         }
     }
 
-    /// Of which session it is.
+    /// Id of its session.
     pub fn session_id(&self) -> &str {
         match self {
             Self::Access(claims) => &claims.sid,

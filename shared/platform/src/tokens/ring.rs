@@ -1,4 +1,4 @@
-//! Key rings: the key that signs, the one that will, and the one that did.
+//! Key rings: the current signing key, the next one and the previous one.
 
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use base64::Engine as _;
@@ -12,12 +12,12 @@ use crate::domain::{Claims, TokenError};
 use crate::ids;
 use crate::secrets::Secret;
 
-/// A ring whose secret is not usable. The log has which.
+/// The secret of a ring is not usable. The log says which one.
 #[derive(Debug, thiserror::Error)]
 #[error("the key ring has no usable key `current`")]
 pub struct RingError;
 
-/// Which tokens a ring is for.
+/// The kind of tokens that a ring is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RingKind {
@@ -29,7 +29,7 @@ pub enum RingKind {
 
 /// The keys of one kind of token.
 pub struct Ring {
-    /// `current`, then `next` and `previous` as far as they are there.
+    /// `current`, then `next` and `previous` if they exist.
     keys: Vec<Key>,
 }
 
@@ -48,7 +48,7 @@ impl RingKind {
         }
     }
 
-    /// What its keys are derived for.
+    /// The purpose that its keys are derived for.
     fn purpose(self) -> &'static [u8] {
         match self {
             Self::Access => b"tally access token",
@@ -58,8 +58,8 @@ impl RingKind {
 }
 
 impl Ring {
-    /// Derives the keys from the secret's texts for one kind of token (HKDF-SHA-256, RFC 5869), so that the same text in
-    /// both rings by mistake would still not make one kind pass for the other.
+    /// Derives the keys from the secret's texts for one kind of token (HKDF-SHA-256, RFC 5869). So even if both rings have the same
+    /// text by mistake, a token of one kind does not pass for the other.
     pub fn derive(kind: RingKind, secret: &Secret) -> Result<Self, RingError> {
         let texts = [Some(secret.get("current").ok_or(RingError)?), secret.get("next"), secret.get("previous")];
         Ok(Self { keys: texts.into_iter().flatten().map(|text| Key::derive(kind, text)).collect::<Result<_, _>>()? })
@@ -70,7 +70,7 @@ impl Ring {
         self.kids().next().unwrap_or_default()
     }
 
-    /// `kid` of every key, that of the current one first. They are no secrets: each token names its own.
+    /// `kid` of every key, the current one first. They are no secrets: each token names its own.
     pub fn kids(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().map(|key| key.kid.as_str())
     }
@@ -81,7 +81,7 @@ impl Ring {
         encode(&header, claims, &self.key(kid)?.signs).map_err(|_| TokenError)
     }
 
-    /// Verifies what is left of a token after its header: key, signature, then the claims with their times (leeway 30 s).
+    /// Verifies the rest of a token after its header: key, signature, then the claims with their times (leeway 30 s).
     pub fn verify<C: Claims>(&self, token: &Unverified<'_, C>, issuer: &str, now: Timestamp) -> Result<C, TokenError> {
         let key = self.key(&token.kid)?;
         match crypto::verify(token.signature, token.signed.as_bytes(), &key.verifies, Algorithm::HS256) {

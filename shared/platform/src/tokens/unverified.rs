@@ -1,4 +1,4 @@
-//! A token as it arrives: text of which nothing is believed yet but which key it claims.
+//! A token as it arrives: text that is not trusted yet. Only its header is read, to find the key that it claims.
 
 use std::marker::PhantomData;
 
@@ -8,14 +8,14 @@ use serde::Deserialize;
 
 use crate::domain::{Claims, TokenError};
 
-/// Longest token that is looked at, in bytes.
+/// Longest token that is read, in bytes.
 const TOKEN_LIMIT: usize = 4096;
 
 /// A token of the kind `C` by its shape: JWS compact serialization (RFC 7515 section 7.1) with the header that we write.
 pub struct Unverified<'t, C> {
     /// The key it claims to be signed with.
     pub kid: String,
-    /// What is signed: header and payload.
+    /// The signed part: header and payload.
     pub(super) signed: &'t str,
     /// The signature, not decoded.
     pub(super) signature: &'t str,
@@ -23,8 +23,9 @@ pub struct Unverified<'t, C> {
     kind: PhantomData<C>,
 }
 
-/// Every member that a header may have, and must. With any other (`crit`, `jku`, `jwk`, `b64`), or with one twice, a token is
-/// none of ours; nor does one that we signed spell its members with escapes, which borrowed text refuses.
+/// The members of a header: all of them are required, and no other is allowed. A token with any other member (`crit`, `jku`, `jwk`,
+/// `b64`), or with one twice, is none of ours. Our tokens do not write their members with escapes either, and borrowed text refuses
+/// escapes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header<'h> {
@@ -34,12 +35,12 @@ struct Header<'h> {
 }
 
 impl<'t, C: Claims> Unverified<'t, C> {
-    /// Takes a token apart; one of another algorithm or type (RFC 8725 sections 3.1 and 3.11) goes no further.
+    /// Splits a token into its parts. A token of another algorithm or type (RFC 8725 sections 3.1 and 3.11) is refused.
     pub fn parse(token: &'t str) -> Result<Self, TokenError> {
         if token.len() > TOKEN_LIMIT {
             return Err(TokenError);
         }
-        // A further dot would be in what is decoded, where it is no base64.
+        // A further dot would be in a part that is decoded, and it is not base64.
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError)?;
         let (header, payload) = signed.split_once('.').ok_or(TokenError)?;
         let header = decode(header)?;
@@ -50,7 +51,7 @@ impl<'t, C: Claims> Unverified<'t, C> {
         Ok(Self { kid: header.kid.to_owned(), signed, signature, payload, kind: PhantomData })
     }
 
-    /// What it says. A claim that is missing, of the wrong type or there twice is refused.
+    /// The claims. A claim that is missing, of the wrong type or there twice is refused.
     pub(super) fn claims(&self) -> Result<C, TokenError> {
         serde_json::from_slice(&decode(self.payload)?).map_err(|_| TokenError)
     }

@@ -1,5 +1,5 @@
-//! The AsyncAPI document is valid and whole, and clients and server go by it. Besides, `Socket` holds every message that any
-//! test hears against it.
+//! The AsyncAPI document is valid and complete, and clients and server follow it. In addition, `Socket` checks every message of any test
+//! against it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -70,7 +70,7 @@ fn every_action_and_every_type_of_message_is_in_it() {
     let sources = ["functions", "shared"].iter().flat_map(|directory| files(&root().join(directory), ".rs"));
     let sources = sources.map(|path| fs::read_to_string(path).unwrap()).collect::<String>();
     let types = sources.split("impl ServerMessage for ").skip(1).map(|rest| rest.split('"').nth(1).unwrap());
-    // Of what is never sent.
+    // `none` is the type of an output that is never sent.
     let expected: BTreeSet<_> = types.filter(|kind| *kind != "none").chain(actions()).collect();
     assert_eq!(names(&asyncapi::document()), expected);
 }
@@ -84,7 +84,7 @@ fn examples_are_as_their_schemas_have_them() {
         assert!(validator.is_valid(&example), "{name}: {:?}", validator.validate(&example));
         let kind = if actions().contains(name) { "action" } else { "type" };
         assert_eq!(example[kind], name);
-        // That it is nothing else: a schema that takes anything would do for all of them.
+        // Check that the schema refuses another type. A schema that accepts anything would match all of them.
         example[kind] = "another".into();
         assert!(!validator.is_valid(&example), "{name}");
     }
@@ -150,13 +150,13 @@ async fn what_the_document_refuses_is_what_the_server_refuses() {
         (json!({"action": "chat.resume", "message_id": id}), false),
     ] {
         let described = asyncapi::validator(text(&message["action"])).is_valid(&message);
-        // What other messages are answered with goes on meanwhile.
+        // Answers to other messages arrive meanwhile.
         let answer = socket.ask_amid(&message, &["charts.data", "chat.delta", "chat.completed"]).await;
         assert_eq!((described, answer["code"] != "validation_failed"), (is_right, is_right), "{message}: {answer}");
     }
 }
 
-/// A connection, and the types of what has come over it.
+/// A connection, and the types of the messages that it has received.
 struct Listener {
     socket: Socket,
     heard: BTreeSet<String>,
@@ -176,7 +176,7 @@ impl Listener {
         }
     }
 
-    /// Sends a message and gives the next one of this type, whatever comes before it.
+    /// Sends a message and returns the next one of this type. Skips all messages before it.
     async fn ask(&mut self, message: &Value, kind: &str) -> Value {
         self.socket.send(message).await;
         loop {
@@ -215,7 +215,7 @@ async fn every_example_is_taken_and_every_type_of_message_comes() {
         assert_eq!((&answer["id"], &answer["message_id"]), (&json!("1"), &reply), "{answer}");
     }
     client.hear("chat.completed").await;
-    // The stream that the connection began with.
+    // This is the stream that the connection began with.
     client.hear("charts.ended").await;
 
     let nowhere = "arn:aws:lambda:us-east-1:123456789012:function:Nowhere";

@@ -1,4 +1,4 @@
-//! The provider `anthropic` against a server that speaks the Messages API, well and badly.
+//! The provider `anthropic` against a server that speaks the Messages API, both well and badly.
 
 use assistant::{Anthropic, Event, Fault, Provider, ProviderError, Request, Turn};
 use futures_util::StreamExt as _;
@@ -11,7 +11,7 @@ use tally_tests::messages_api::{Answer, KEY, MessagesApi, event, reply, reply_of
 
 use super::circuits::Circuits;
 
-/// The text of a reply in the parts in which it comes.
+/// The parts of a reply's text, as they are sent.
 const PARTS: [&str; 4] = ["Profits", " rose — ", "by €12,", " 👩‍👩‍👧."];
 
 fn whole() -> String {
@@ -22,12 +22,12 @@ fn good() -> Answer {
     Answer::stream(reply(&PARTS))
 }
 
-/// An error after which it is time to try again at once.
+/// An error that may be retried at once.
 fn brief(status: u16, kind: &str) -> Answer {
     Answer::error(status, kind).header("retry-after-ms", "1")
 }
 
-/// The provider, with this server as its Secrets Manager too, these circuits, and settings of the test's own.
+/// The provider with these circuits and settings. The server is also its Secrets Manager.
 fn provider(api: &MessagesApi, circuits: &Circuits, own: &[(&str, &str)]) -> Anthropic {
     let settings = [
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", api.url.as_str()),
@@ -45,7 +45,7 @@ fn request() -> Request {
     Request { reply_id: "r".into(), prompt: PromptName::Default, turns, tools: Vec::new() }
 }
 
-/// What came of a call.
+/// The outcome of a call.
 #[derive(Debug)]
 struct Heard {
     text: String,
@@ -71,26 +71,26 @@ async fn hear(provider: &Anthropic) -> Heard {
     Heard { text, usage, models, end: end.expect("a call ends with a stop or an error") }
 }
 
-/// What has to come of a call.
+/// The expected outcome of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Expected {
     /// The whole reply, with this stop reason.
     Whole(&'static str),
-    /// This failure before anything was said.
+    /// This failure before any text.
     Nothing(Fault),
     /// This failure after this text.
     Part(Fault, String),
 }
 use Expected::{Nothing, Part, Whole};
 
-/// Has calls answered in these ways, each in turn by its answers, the last one for ever; says what has to come of it, and how often
-/// the server has to be asked.
+/// Runs each case against a server that gives the case's answers in turn and repeats the last one. Checks the outcome and how often the
+/// server was asked.
 async fn check(cases: Vec<(&str, Vec<Answer>, Expected, usize)>) {
-    // Before the first one is timed.
+    // Start the circuits before the first call is timed.
     let circuits = join_all(cases.iter().map(|_| Circuits::start())).await;
     join_all(cases.into_iter().zip(circuits).map(async |((name, answers, expected, requests), circuits)| {
         let api = MessagesApi::with(answers).await;
-        // Short where nothing is to come, and long where something is, however slow this machine is.
+        // The patience is short where no answer is expected, and long elsewhere, so that a slow machine does not fail the test.
         let is_silent = matches!(expected, Nothing(Fault::TimedOut) | Part(Fault::TimedOut, _)) || name.contains("silence");
         let patience = if is_silent { "1000" } else { "20000" };
         let provider = provider(&api, &circuits, &[("AI_FIRST_TOKEN_MILLISECONDS", patience), ("AI_IDLE_MILLISECONDS", patience)]);
@@ -158,7 +158,7 @@ async fn what_fails_before_it_is_paid_is_tried_again() {
         ("silence", vec![Answer::silence(), good()], Whole("end_turn"), 2),
         ("an error event", vec![began(0, &overloaded()), good()], Whole("end_turn"), 2),
         ("garbage", vec![began(0, garbage), good()], Whole("end_turn"), 2),
-        // What was read has been counted, and would be paid twice.
+        // The provider has counted the input by now, so a second try would be paid twice.
         ("silence after the head", vec![good().up_to(3).then_silence(), good()], Nothing(Fault::TimedOut), 1),
         ("a reset after the head", vec![good().up_to(2).then_reset(), good()], Nothing(Fault::Unreachable), 1),
         ("an error event after the head", vec![began(2, &overloaded()), good()], Nothing(Fault::Overloaded), 1),
@@ -206,7 +206,7 @@ async fn what_cannot_be_mended_is_one_clear_error() {
         ("always failing", vec![brief(500, "api_error")], Nothing(Fault::Failing), 3),
         ("always silent", vec![Answer::silence()], Nothing(Fault::TimedOut), 3),
         ("always reset", vec![Answer::reset()], Nothing(Fault::Unreachable), 3),
-        // To the same server, which would take it.
+        // The redirect leads to the same server, which would accept the request.
         ("a redirect", vec![Answer::body(307, "text/plain", "").header("location", "/v1/messages"), good()], Nothing(Fault::Broken), 1),
         ("no stream", headless("text/html", "<html>Hello</html>"), Nothing(Fault::Broken), 1),
         ("JSON", headless("application/json", "{\"type\": \"message\"}"), Nothing(Fault::Broken), 1),
@@ -253,7 +253,7 @@ async fn what_was_used_is_known_while_it_is_used() {
     assert_eq!((heard.usage, heard.models), (usage(5), vec!["first".to_owned()]));
     // 25 x 5 + 5 x 25 + 7 x 0.5 + 5 x 6.25 dollars for a million.
     assert_eq!(provider.cost("first", &usage(5)).to_string(), "0.00028475");
-    // Broken off: 17 bytes are reckoned as 12 tokens.
+    // Broken off: 17 bytes are estimated as 12 tokens.
     assert_eq!(hear(&provider).await.usage, usage(12));
     let mut events = provider.call(request());
     assert_eq!(events.next().await, Some(Ok(Event::Model("first".into()))));
@@ -262,7 +262,7 @@ async fn what_was_used_is_known_while_it_is_used() {
     assert_eq!(events.next().await, Some(Ok(Event::Usage(sent))), "what is sent is reckoned before it is");
     assert_eq!(api.asked().len(), 2);
     assert_eq!(events.next().await, Some(Ok(Event::Usage(usage(1)))), "what was read is known before anything is said");
-    // What was not taken is not paid.
+    // A request that was not accepted costs nothing.
     let failing = MessagesApi::with(vec![brief(500, "api_error")]).await;
     assert_eq!(hear(&self::provider(&failing, &circuits, &[])).await.usage, Usage::default());
 }
@@ -318,7 +318,7 @@ async fn another_model_answers_where_the_first_one_cannot() {
         assert_eq!(api.asked().len(), requests + 1);
         assert_eq!(provider.cost("second", &heard.usage).to_string(), "0.00005695");
     }
-    // Not for other failures, and not in the middle.
+    // Other failures do not lead to the second model, and neither does a failure in the middle.
     for (answer, fault) in [(brief(500, "api_error"), Fault::Failing), (Answer::error(400, "invalid_request_error"), Fault::RequestRefused)]
     {
         let api = MessagesApi::with(vec![answer]).await;
@@ -336,10 +336,10 @@ async fn who_fails_all_the_time_is_not_asked_for_a_while() {
     let alone = provider(&api, &circuits, &[]);
     assert_eq!(circuits.outage(Clock::System.now()).await, None);
     assert_eq!(hear(&alone).await.end.unwrap_err().fault, Fault::Overloaded);
-    // Three attempts, and two more open the circuit.
+    // The first call made three attempts. Two more open the circuit.
     assert_eq!(hear(&alone).await.end.unwrap_err().fault, Fault::CircuitOpen);
     assert_eq!(circuits.outage(Clock::System.now()).await, Some(true));
-    // Nor by a worker that has not met a failure itself.
+    // A worker that has not seen a failure itself does not ask either.
     for worker in [&alone, &provider(&api, &circuits, &[])] {
         assert_eq!(hear(worker).await.end.unwrap_err().fault, Fault::CircuitOpen);
     }
@@ -366,12 +366,12 @@ async fn a_key_that_was_replaced_is_followed_and_one_that_is_refused_is_told_of(
     assert_eq!(hear(&provider).await.end, Ok(StopReason::EndTurn), "the key is read again");
     assert_eq!(hear(&provider).await.end, Ok(StopReason::EndTurn), "and kept");
 
-    // Read again at most once a minute.
+    // The key is read again at most once a minute.
     api.change_key(KEY);
     let error = hear(&provider).await.end.unwrap_err();
     assert_eq!(error.fault, Fault::KeyRefused);
     assert!(!format!("{error:?} {error}").contains("sk-ant"), "{error:?}");
-    // Gateways issue short ones. What no header can carry is none.
+    // Gateways issue short keys. A key that no header can carry counts as none.
     api.change_key("sk-1");
     assert_eq!(hear(&self::provider(&api, &circuits, &[])).await.end, Ok(StopReason::EndTurn));
     for (key, why) in

@@ -1,4 +1,4 @@
-//! What replies may cost: what is held before one is asked for, what is settled when it ends, and who may say how much.
+//! Budgets: the hold before a reply is asked for, the settlement when it ends, and who may change the amounts.
 
 use futures_util::future::join_all;
 use http::Method;
@@ -41,7 +41,7 @@ async fn set_budget(world: &World, admin: &Caller, id: &str, monthly_usd: &Value
     world.call(Method::PUT, &format!("/users/{id}/budget"), admin, &json!({"monthly_usd": monthly_usd})).await.expect(200)
 }
 
-/// What a new conversation that begins with this message can cost.
+/// The most that a new conversation can cost that begins with this message.
 async fn worst(world: &World, message: &str) -> Cost {
     let other = world.someone().await;
     ask_async(world, &other, &json!({"message": message})).await.expect(202);
@@ -62,18 +62,18 @@ async fn a_reply_is_held_before_it_is_asked_for_and_settled_when_it_ends() {
                "held_usd": "0.00"})
     );
 
-    // 25 tokens read, 7 from the cache and 5 into it beside, and two written, at 5, 0.50, 6.25 and 25 dollars for a million.
+    // 25 tokens read, 7 from the cache, 5 into it, and two written, at 5, 0.50, 6.25 and 25 dollars for a million.
     let answer = world.post("/chat", Some(&caller), &json!({"message": "First"})).await.expect(200);
     assert_eq!(text(&answer["cost_usd"]), "0.00020975");
     let after = budget(&world, &caller).await;
     assert_eq!((text(&after["spent_usd"]), text(&after["held_usd"])), ("0.00020975", "0.00"));
 
-    // The whole conversation is held for, and the most that a reply may have, at the dearer of the two models.
+    // The hold covers the whole conversation and the longest possible reply, at the price of the dearer of the two models.
     let second = json!({"message": "Second", "conversation_id": answer["conversation_id"]});
     ask_async(&world, &caller, &second).await.expect(202);
     let holds = own_events(&world, &caller, "chat.requested").await;
     let [first, second] = [cost(&holds[0]["detail"]["hold_usd"]), cost(&holds[1]["detail"]["hold_usd"])];
-    // The second is for ten bytes more, "Some" and "Second", and two messages.
+    // The second hold covers ten bytes more, "Some" and "Second", and two messages.
     assert_eq!(second.nanos() - first.nanos(), (10 + 2 * 16) * 6_250);
     assert!(first.nanos() > 4_096 * 25_000 && first.nanos() < 4_096 * 25_000 + 20_000_000, "{first}");
     let during = budget(&world, &caller).await;
@@ -101,20 +101,20 @@ async fn what_a_budget_does_not_cover_is_not_asked_for() {
     let mut socket = world.connect(&caller).await;
     let error = socket.ask(&json!({"action": "chat.send", "id": "1", "message": "Hi"}), "error").await;
     assert_eq!((text(&error["code"]), text(&error["id"])), ("budget_exceeded", "1"));
-    // One of the two is that of someone else above.
+    // One of these two requests is the one above that another user made.
     api.was_asked(2).await;
-    // Nothing of it is there: no conversation, and a failed event each.
+    // A refused request leaves no conversation, only a failed event.
     let conversations = world.get("/conversations", Some(&caller)).await.expect(200);
     assert_eq!(conversations["items"].as_array().unwrap().len(), 1);
     let events = own_events(&world, &caller, "chat.requested").await;
     let outcomes: Vec<_> = events.iter().map(|event| text(&event["outcome"])).collect();
     assert_eq!(outcomes, ["success", "failure", "failure"]);
-    // A conversation that is someone else's is not there, whatever it would cost.
+    // A conversation of another user is not found, at any cost.
     let theirs = ask_async(&world, &other, &json!({"message": "Mine"})).await.expect(202);
     let body = json!({"message": "Hi", "conversation_id": theirs["conversation_id"]});
     world.post("/chat", Some(&caller), &body).await.problem(404, "not_found");
 
-    // The three holds up to now are of the deployment's dollar, too: it does not have room for nine more.
+    // The three holds so far also count against the deployment's dollar. It does not have room for nine more.
     let hi = json!({"message": "Hi"});
     let more: Vec<_> = join_all((0..9).map(|_| ask_async(&world, &other, &hi))).await;
     let refused: Vec<_> = more.iter().filter(|answer| answer.status == 402).collect();
@@ -122,7 +122,7 @@ async fn what_a_budget_does_not_cover_is_not_asked_for() {
     assert_eq!(i64::try_from(9 - refused.len()).unwrap(), room);
     assert!(text(&refused[0].json()["detail"]).starts_with("The budget of this deployment"));
 
-    // One that is raised covers more at once, and one of nothing covers nothing.
+    // A raised budget covers more at once. A budget of nothing covers nothing.
     let deployment = world.get("/budget", Some(&admin)).await.expect(200);
     assert_eq!(
         (text(&deployment["monthly_usd"]), &deployment["is_default"], text(&deployment["spent_usd"])),
@@ -137,7 +137,7 @@ async fn what_a_budget_does_not_cover_is_not_asked_for() {
     let events = world.events(&admin, "budget.set").await;
     let resources: Vec<_> = events.iter().map(|event| text(&event["resource"])).collect();
     assert_eq!(resources, [format!("user:{id}").as_str(), "budget:deployment", &format!("user:{id}")]);
-    // Whoever was let through reached the provider, and nobody else.
+    // Exactly the accepted requests reached the provider.
     let through = 3 + usize::try_from(room).unwrap() + 1;
     api.was_asked(through).await;
     assert_eq!(api.asked().len(), through);
@@ -177,7 +177,7 @@ async fn administrators_say_what_users_may_spend() {
     let reset = set_budget(&world, &admin, &id, &Value::Null).await;
     assert_eq!((text(&reset["monthly_usd"]), &reset["is_default"]), ("20.00", &json!(true)));
 
-    // Nobody sets their own, or reads another's.
+    // Users can't set their own budget, or read that of another.
     let change = json!({"monthly_usd": "1000"});
     for path in [path.as_str(), "/users/me/budget"] {
         world.call(Method::PUT, path, &caller, &change).await.problem(403, "forbidden");
@@ -199,7 +199,7 @@ async fn administrators_say_what_users_may_spend() {
     };
     let sets: Vec<_> = of("budget.set").await.iter().map(|event| event["detail"]["monthly_usd"].clone()).collect();
     assert_eq!(sets, ["50.00", "default"]);
-    // Of what one reads of oneself there is none.
+    // Users' reads of their own data leave no event.
     let reads = of("usage.read").await;
     assert_eq!(reads.iter().map(|event| text(&event["resource"])).collect::<Vec<_>>(), [format!("user:{id}")]);
 }
@@ -242,7 +242,7 @@ async fn usage_is_added_up_by_day_and_by_model() {
     assert_eq!(by_model["items"], json!(expected));
     assert_eq!(usage("?from=2026-01-01&to=2026-01-31", &caller).await.expect(200)["items"], json!([]));
 
-    // Anyone's for administrators, with an event.
+    // Administrators can read any user's, and an event records it.
     let id = user_id(&world, &caller.username).await;
     assert_eq!(usage(&format!("?user_id={id}"), &admin).await.expect(200), by_day);
     let events = world.events(&admin, "usage.read").await;
@@ -254,7 +254,7 @@ async fn usage_is_added_up_by_day_and_by_model() {
     usage("?from=2026-01-02&to=2026-01-01", &caller).await.invalid(&["from"]);
 }
 
-/// Drafts as their worker's sweep finds them once their time has passed.
+/// Makes a draft overdue, as the sweep finds the draft of a dead worker.
 async fn grow_old(world: &World, message_id: &str) {
     let platform = world.platform("ChatSweepFunction");
     let drafts = Drafts::new(platform.database().unwrap(), &platform.config).unwrap();
@@ -270,7 +270,7 @@ async fn of_200_sends_at_once_as_many_go_through_as_the_budget_covers_and_each_i
     let hold = worst(&world, "At once").await;
     api.was_asked(1).await;
     let id = user_id(&world, &caller.username).await;
-    // As much as ten, and not quite eleven.
+    // The budget covers ten holds, and not quite eleven.
     set_budget(&world, &admin, &id, &json!(Cost::from_nanos(11 * hold.nanos() - 1).to_string())).await;
 
     let message = json!({"message": "At once"});
@@ -280,7 +280,7 @@ async fn of_200_sends_at_once_as_many_go_through_as_the_budget_covers_and_each_i
     for answer in refused {
         answer.problem(402, "budget_exceeded");
     }
-    // All of these reach the provider, and no other one.
+    // Exactly these requests reach the provider.
     api.was_asked(11).await;
     let during = budget(&world, &caller).await;
     assert_eq!((cost(&during["held_usd"]).nanos(), text(&during["spent_usd"])), (10 * hold.nanos(), "0.00"));
@@ -310,7 +310,7 @@ async fn of_200_sends_at_once_as_many_go_through_as_the_budget_covers_and_each_i
     let statuses: Vec<_> = ended.iter().map(|message| text(&message["status"])).collect();
     assert_eq!(statuses, [["cancelled"; 5], ["failed"; 5]].concat());
 
-    // No hold stays, and the account is that of the replies to the last nano-dollar.
+    // No hold remains. The account equals the replies' sum to the last nano-dollar.
     let billed = sum(ended.iter().map(|message| &message["cost_usd"]));
     assert!(ended.iter().all(|message| cost(&message["cost_usd"]) > Cost::ZERO), "{ended:?}");
     let settled = budget(&world, &caller).await;
@@ -320,13 +320,13 @@ async fn of_200_sends_at_once_as_many_go_through_as_the_budget_covers_and_each_i
     assert_eq!((sum(day.iter().map(|day| &day["cost_usd"])), &day[0]["requests"]), (billed, &json!(10)));
     let events = own_events(&world, &caller, "chat.message").await;
     assert_eq!((events.len(), sum(events.iter().map(|event| &event["detail"]["cost_usd"]))), (10, billed));
-    // What is free again can be spent.
+    // The released amount can be spent again.
     ask_async(&world, &caller, &message).await.expect(202);
     api.was_asked(12).await;
     assert_eq!(api.asked().len(), 12);
 }
 
-/// Asks for a reply on behalf of a user of this number.
+/// Asks for a reply on behalf of the user with this number.
 async fn ask(replies: &Replies, gate: &Gate, platform: &Platform, number: usize) -> Result<(), Problem> {
     let identity = Identity { user_id: format!("u-{number}"), username: "someone".into(), session_id: "s-1".into() };
     let origin = Origin { caller: identity.into(), context: Context::default() };
@@ -343,7 +343,7 @@ async fn two_hundred_users_at_once_share_the_budget_of_the_deployment() {
     let world = world(&api, &[("DeploymentMonthlyBudgetUsd", "5")]).await;
     let platform = world.platform("ChatFunction");
     let (replies, gate) = (Replies::new(&platform).unwrap(), Gate::for_workers(&platform).unwrap());
-    // As DynamoDB would have it where so many transactions are about one item.
+    // Simulate DynamoDB's answer to very many transactions on one item.
     world.fail("BudgetsTable", Some("TransactWriteItems"), Failure::TransactionConflict, 800);
     let asked = join_all((0..200).map(|number| ask(&replies, &gate, &platform, number))).await;
     let refused = asked.iter().filter_map(|asked| asked.as_ref().err());
@@ -360,6 +360,6 @@ async fn two_hundred_users_at_once_share_the_budget_of_the_deployment() {
     let hold = held.nanos() / through;
     assert_eq!((spent, held.nanos()), (Cost::ZERO, through * hold));
     assert!(one == 0 || one == hold, "{one}");
-    // Not one more, and not one less.
+    // The budget lets exactly this many through.
     assert_eq!(through, 5_000_000_000 / hold);
 }

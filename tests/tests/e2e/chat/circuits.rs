@@ -1,4 +1,4 @@
-//! Circuits to models: they are counted in one item for all workers, which `GET /ready` reads.
+//! Circuits to models. All workers count failures in one item, which `GET /ready` reads.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -29,7 +29,7 @@ pub(super) struct Circuits {
     settings: [(&'static str, String); 5],
 }
 
-/// There is no function.
+/// A stand-in for functions, where there are none.
 struct NoFunctions;
 
 impl Invoke for NoFunctions {
@@ -43,7 +43,7 @@ impl Invoke for NoFunctions {
 }
 
 impl Circuits {
-    /// A table in which nothing has failed.
+    /// Makes a table without failures.
     pub async fn start() -> Self {
         static TABLE: OnceLock<Table> = OnceLock::new();
         let table = TABLE.get_or_init(|| {
@@ -70,13 +70,13 @@ impl Circuits {
         Self { _aws: Aws::start(listener, credentials, served).await.unwrap(), settings }
     }
 
-    /// What functions are built from, with these settings beside.
+    /// The platform of functions, with these additional settings.
     pub fn platform(&self, own: &[(&str, &str)]) -> Platform {
         let settings = self.settings.iter().map(|(name, value)| (*name, value.as_str()));
         Platform::new(settings.chain(own.iter().copied()).collect::<Config>(), Clock::System)
     }
 
-    /// Whether any model is not asked; whether none is.
+    /// `None` without an outage. Otherwise whether it is total, so that no model is asked.
     pub async fn outage(&self, now: Timestamp) -> Option<bool> {
         self.outages().current(now).await.unwrap().map(|outage| outage.is_total)
     }
@@ -112,7 +112,7 @@ async fn a_circuit_opens_after_failures_in_a_row_and_closes_by_a_trial() {
     }
     assert_eq!(circuits.outage(at(last)).await, Some(true));
 
-    // Of all that come when its time is over one tries; a trial that is given up is followed by another.
+    // When the circuit's time is over, one of all that come tries. If it gives up, another one tries later.
     for trial in [open, 2 * open] {
         let tries = join_all((0..10).map(|_| admits("a", trial))).await;
         assert_eq!(tries.iter().filter(|tries| **tries).count(), 1);
@@ -124,14 +124,14 @@ async fn a_circuit_opens_after_failures_in_a_row_and_closes_by_a_trial() {
     assert!(admits("a", 3 * open + last).await);
     assert_eq!(fail("a", 3 * open + last).await, 1, "what was before is forgotten");
 
-    // As is what was long ago.
+    // Failures of long ago are forgotten as well.
     assert!(join_all((0..20).map(|_| fail("c", 0))).await.contains(&20), "each of those that come at once is counted");
     assert!(admits("c", 300).await);
     assert_eq!(fail("c", 300).await, 1);
 }
 
 async fn readiness(world: &World) -> (Value, Value) {
-    // Whatever the assistant does: accounts and data answer.
+    // Accounts and data answer, in any state of the assistant.
     let ready = world.get("/ready", None).await.expect(200).clone();
     (ready["status"].clone(), ready["checks"]["assistant"]["status"].clone())
 }
@@ -172,7 +172,7 @@ async fn readiness_says_that_the_key_is_refused_until_a_model_answers() {
     let caller = world.someone().await;
     let ask = async || world.post("/chat", Some(&caller), &json!({"message": "How are you?"})).await;
     assert_eq!(readiness(&world).await, ("ok".into(), "ok".into()));
-    // However often: it is no outage, after which another attempt would help.
+    // The number does not matter: this is no outage, which another attempt could overcome.
     for _ in 0..=THRESHOLD {
         ask().await.problem(502, "provider_rejected");
         assert_eq!(readiness(&world).await, ("degraded".into(), "failing".into()));
@@ -194,7 +194,7 @@ async fn a_key_that_was_refused_is_forgotten_after_five_minutes() {
     for _ in 0..THRESHOLD {
         outages.failed("a", 2, at(300)).await.unwrap();
     }
-    // One model that answers says nothing of the other, but that the key is good.
+    // A success of one model says only that the key is good. It says nothing about the other model.
     outages.key_refused(2, at(300)).await.unwrap();
     assert!(!outages.succeeded("b", at(300)).await.unwrap());
     assert_eq!(circuits.outage(at(300)).await, Some(false));
@@ -223,7 +223,7 @@ async fn calls_that_hang_in_many_workers_open_the_circuit_of_all() {
         assert_eq!(end["status"], "failed");
     }
     assert_eq!(readiness(&world).await, ("degraded".into(), "failing".into()));
-    // Each would have been asked three times, had its worker been alone.
+    // A worker on its own would have asked three times.
     let before = api.asked().len();
     assert!(before <= CALLS, "{before}");
     world.post("/chat", Some(&caller), &question).await.problem(503, "unavailable");

@@ -11,13 +11,13 @@ use super::{own_events, path_of, poll, text};
 
 const PARTS: [&str; 3] = ["Alpha", " made €12", " in 2023."];
 
-/// A stack whose assistant is this server, and knows its key; with these settings beside.
+/// A stack that uses this server as its assistant, with the server's key and these settings.
 pub async fn world(api: &MessagesApi, own: &[(&str, &str)]) -> World {
     let own = own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>();
     world_of(api, |options| options.sets.extend(own)).await
 }
 
-/// The same with these options of the stack.
+/// The same, with these options of the stack.
 pub(super) async fn world_of(api: &MessagesApi, change: impl FnOnce(&mut StackOptions)) -> World {
     let sets = [
         ("RateLimits", "*=100000/1m"),
@@ -66,7 +66,7 @@ async fn whatever_the_provider_does_a_client_hears_the_end_of_it() {
     let good = || Answer::stream(reply(&PARTS));
     let breaks = Answer::stream(reply(&PARTS).into_iter().take(4).chain([overloaded]));
     let limited = AtomicBool::new(false);
-    // By what the user says.
+    // The user's message selects the answer.
     let api = MessagesApi::start(move |asked| {
         let model = &asked.body["model"];
         match asked.message() {
@@ -105,14 +105,14 @@ async fn whatever_the_provider_does_a_client_hears_the_end_of_it() {
             (expected, if code.is_some() { "failed" } else { "completed" }),
             "{message}"
         );
-        // Whatever was read is paid for, also where it came to nothing.
+        // Tokens that were read are paid for, even if the reply failed.
         assert_eq!(stored["cost_usd"] == "0.00", message == "refuse" || message == "redirect", "{message}: {stored}");
         let events = own_events(&world, &caller, "chat.message").await;
         assert_eq!(events.last().unwrap()["detail"]["model"], model, "{message}");
     }
 }
 
-/// Listens to a reply to its end: its text, and the message that ended it.
+/// Hears a reply to its end. Returns its text, and the message that ended it.
 pub(super) async fn listen(socket: &mut tally_tests::Socket) -> (String, Value) {
     let mut heard = String::new();
     loop {
@@ -133,7 +133,7 @@ async fn without_a_key_nobody_is_asked_and_users_are_told() {
     assert_eq!(world.get("/ready", None).await.expect(200)["status"], "ok");
     world.post("/chat", Some(&caller), &json!({"message": "Anyone?"})).await.problem(503, "unavailable");
     assert_eq!(api.asked().len(), 0);
-    // Operators who look at readiness need not wait for users to complain.
+    // Operators see it in the readiness before users complain.
     let ready = world.get("/ready", None).await.expect(200);
     assert_eq!((text(&ready["status"]), text(&ready["checks"]["assistant"]["status"])), ("degraded", "failing"));
 }

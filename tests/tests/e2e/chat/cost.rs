@@ -1,4 +1,4 @@
-//! What a reply takes of API Gateway, Lambda and DynamoDB. docs/PERFORMANCE.md has what a million of them cost.
+//! The use of API Gateway, Lambda and DynamoDB by one reply. docs/PERFORMANCE.md has the cost of a million replies.
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +8,14 @@ use tally_tests::messages_api::{Answer, MessagesApi, reply};
 
 use super::{claude, text};
 
-/// A reply as it is typical: 300 tokens, 50 a second.
+/// A typical reply: 300 tokens, 50 a second.
 const TOKENS: usize = 300;
 const PACE: Duration = Duration::from_millis(20);
 
-/// How long its worker has, in milliseconds: six seconds for writing it, and what comes before and after.
+/// The worker's time in milliseconds: six seconds of writing, and the work before and after.
 const WORKER_MS: u128 = 6_300;
 
-/// How long `chat.send` takes at the most, in milliseconds.
+/// Maximum time of `chat.send`, in milliseconds.
 const SEND_MS: u128 = 100;
 
 /// List prices (us-east-1, arm64) in billionths of a dollar: a message of up to 32 KB either way, a GB-second, an invocation.
@@ -40,7 +40,7 @@ async fn a_million_replies_take_tens_of_posts_and_writes_each_and_75_dollars_of_
             _ => panic!("{message}"),
         }
     }
-    // Where the machine is slow the reply takes longer, and more of both.
+    // On a slow machine the reply takes longer, with more posts and more writes.
     let took = begun.elapsed().as_millis();
     let calls = world.stack.calls().snapshot();
     let posts = calls.iter().filter(|call| call.service == Service::Connections).count() as u128;

@@ -1,4 +1,4 @@
-//! `chat.cancel` and `chat.resume`: a reply that is stopped, and one that is heard from where a client has left it.
+//! `chat.cancel` and `chat.resume`: a client stops a reply, or goes on hearing it from where it left off.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tally_tests::{Caller, Socket, World};
 use super::sweep::{drafts, grow_old, sweep};
 use super::{FAST, SLOW, ask_async, own_events, path_of, poll, text, words};
 
-/// Replies that go on for as long as anything here does.
+/// Replies that outlast every test here.
 const ENDLESS: [(&str, &str); 2] = [("RateLimits", "*=100000/1m"), ("LoremWordMilliseconds", "2000")];
 
 /// Replies that take a second or two.
@@ -30,7 +30,7 @@ async fn cancel(socket: &mut Socket, started: &Value) {
     socket.send(&json!({"action": "chat.cancel", "id": "c", "message_id": started["message_id"]})).await;
 }
 
-/// Hears a reply from the frame after `after` to its end, or until `most` frames have come: text, last frame, end.
+/// Hears a reply from the frame after `after` to its end, or until `most` frames have come. Returns the text, the last frame, the end.
 async fn hear(socket: &mut Socket, after: u64, most: u64) -> (String, u64, Option<Value>) {
     let (mut heard, mut last) = (String::new(), after);
     while last < after.saturating_add(most) {
@@ -74,11 +74,11 @@ async fn a_reply_stops_at_once_and_keeps_what_was_written() {
         (text(&message["status"]), text(&message["stop_reason"]), text(&message["text"])),
         ("cancelled", "cancelled", said.as_str())
     );
-    // What was produced is what is billed.
+    // The bill covers the words that were produced.
     assert_eq!((&end["usage"], &end["usage"]["output_tokens"]), (&message["usage"], &json!(words(&message["text"]))));
     assert!(words(&message["text"]) < 50, "{message}");
 
-    // Cancelling twice is cancelling once.
+    // A second cancel has no effect.
     cancel(&mut socket, &started).await;
     let again = socket.ask_amid(&json!({"action": "ping"}), &["chat.cancelling"]).await;
     assert_eq!(text(&again["type"]), "pong");
@@ -86,12 +86,12 @@ async fn a_reply_stops_at_once_and_keeps_what_was_written() {
     let actions: Vec<_> = events.iter().map(|event| (text(&event["action"]), text(&event["outcome"]))).collect();
     assert_eq!(actions, [("chat.requested", "success"), ("chat.cancelled", "success"), ("chat.message", "success")]);
 
-    // The model is shown what was written, and six words that say that the user stopped it.
+    // The model gets the text so far, and six words that say that the user stopped it.
     let next = json!({"message": "Go on", "conversation_id": started["conversation_id"]});
     let mut quick = world.connect(&caller).await;
     let next =
         quick.ask(&json!({"action": "chat.send", "message": "Go on", "conversation_id": next["conversation_id"]}), "chat.started").await;
-    // One that is stopped before the model is asked would have taken nothing.
+    // Wait for a frame, because a reply that is stopped before the model is asked has no input tokens.
     let (_, last, _) = hear(&mut quick, 0, 1).await;
     cancel(&mut quick, &next).await;
     let (_, _, end) = hear(&mut quick, last, 100).await;
@@ -130,7 +130,7 @@ async fn what_cannot_be_stopped_or_resumed_is_said() {
 #[tokio::test]
 async fn whoever_comes_back_after_any_frame_has_the_whole_text() {
     let world = &World::with(&BRISK).await;
-    // Twelve clients, each cut off after another number of frames; the last of them when the reply has ended.
+    // Twelve clients, each cut off after a different number of frames. The last one is cut off when the reply has ended.
     join_all((0..12).map(|frames| async move {
         let caller = &world.someone().await;
         let mut socket = world.connect(caller).await;
@@ -162,7 +162,7 @@ async fn a_second_device_hears_all_of_a_reply_and_the_first_goes_on() {
     resume(&mut second, &started, 0).await;
     let ((rest, _, end), (all, _, same_end)) = tokio::join!(hear(&mut first, last, u64::MAX), hear(&mut second, 0, u64::MAX));
     assert_eq!((before + &rest, end), (all.clone(), same_end));
-    // When it is over it can be heard again, from anywhere, and on a connection that has heard it.
+    // After its end it can be heard again, on any connection, even on one that has heard it.
     for after in [0, 2, 1_000_000] {
         resume(&mut second, &started, after).await;
         let (again, _, end) = hear(&mut second, after, u64::MAX).await;
@@ -189,7 +189,7 @@ async fn a_resume_whose_answer_was_lost_joins_once() {
     let caller = world.someone().await;
     let asked = ask_async(&world, &caller, &json!({"message": "Once"})).await.expect(202);
     let drafts = drafts(&world);
-    // Nobody else writes to the draft from now on.
+    // Wait for the worker's first write and kill it. After that only this test writes to the draft.
     while head(&drafts, &asked).await.spent.is_none() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -200,7 +200,7 @@ async fn a_resume_whose_answer_was_lost_joins_once() {
     while head(&drafts, &asked).await.listeners.is_empty() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // What comes after it has waited for it.
+    // The answer to this message shows that the resume has been handled.
     socket.ask(&json!({"action": "chat.cancel", "message_id": "mine"}), "error").await;
     let head = head(&drafts, &asked).await;
     let joined: Vec<_> = head.listeners.values().map(|listener| listener.joined).collect();
@@ -218,7 +218,7 @@ async fn what_is_no_longer_whole_is_not_resumed() {
     let started = start(&mut socket, "Whole").await;
     let (said, _, _) = hear(&mut socket, 0, u64::MAX).await;
     let drafts = drafts(&world);
-    // A frame too few in the first item: the others follow after a gap.
+    // The first item gets too few frames, so the others follow after a gap.
     let frames = drafts.frames(text(&started["message_id"])).await.unwrap();
     assert!(frames.len() > 3 && frames.concat() == said, "{frames:?}");
     let first = Frames { message_id: text(&started["message_id"]).into(), sequence: 1, frames: frames[..1].to_vec() };
@@ -243,7 +243,7 @@ async fn a_reply_that_ended_longer_than_a_day_ago_is_not_resumed() {
     let head = head(&drafts, &asked).await;
     let end = drafts.end(&head.message_id, head.wishes, &Hearers::default(), None, long_ago).unwrap();
     world.platform("ChatSweepFunction").database().unwrap().commit(vec![end]).await.unwrap();
-    // Some of it may have been deleted by now, and some not.
+    // By now some of the frames may have been deleted, and some not.
     let mut socket = world.connect(&caller).await;
     resume(&mut socket, &asked, 0).await;
     assert_eq!(text(&socket.expect("error").await["code"]), "not_found");
@@ -270,7 +270,7 @@ async fn a_reply_of_a_deleted_conversation_goes_on_for_those_who_listen_and_for_
 async fn who_gives_way_to_an_eleventh_listener_is_told_unless_another_has_gone() {
     let world = World::with(&ENDLESS).await;
     let caller = world.someone().await;
-    // As many connections as a user can have.
+    // Sessions for as many connections as a user can have.
     let mut sessions = vec![caller.clone()];
     for _ in 0..2 {
         sessions.push(world.login(&caller.username, "Correct-Horse-9").await);
@@ -289,7 +289,7 @@ async fn who_gives_way_to_an_eleventh_listener_is_told_unless_another_has_gone()
         listeners(number).await;
         others.push(other);
     }
-    // One has gone, as its worker finds out: there is room.
+    // One connection has closed, and the worker notices: there is room.
     others.pop().unwrap().close().await;
     listeners(9).await;
     let joiner = async || {
@@ -303,12 +303,12 @@ async fn who_gives_way_to_an_eleventh_listener_is_told_unless_another_has_gone()
     };
     others.push(joiner().await);
     assert!(head(&drafts, &started).await.listeners.values().any(|listener| listener.joined == 0));
-    // There is none: the one that has been there for longest goes.
+    // There is no room now: the connection that joined first gives way.
     others.push(joiner().await);
     let end = hear(&mut first, 0, u64::MAX).await.2.unwrap();
     assert_eq!((text(&end["type"]), text(&end["code"])), ("chat.failed", "unavailable"));
     assert!(text(&end["detail"]).contains(&path_of(&started)), "{end}");
-    // It is not over for the others, nor for itself if it comes again.
+    // The reply goes on for the others, and for the first one too if it resumes.
     cancel(&mut first, &started).await;
     for (_, _, end) in join_all(others.iter_mut().map(|other| hear(other, 0, u64::MAX))).await {
         assert_eq!(text(&end.unwrap()["stop_reason"]), "cancelled");

@@ -85,7 +85,7 @@ async fn what_is_someone_elses_is_not_there() {
     // An id in capitals is the same id (RFC 9562 section 4).
     let path = format!("/conversations/{}/messages/{}", conversation.to_uppercase(), message.to_uppercase());
     assert_eq!(world.get(&path, Some(&caller)).await.expect(200)["id"], message);
-    // The conversation has only what its owner said in it.
+    // The conversation contains only its owner's messages.
     let next = json!({"message": "Still mine", "conversation_id": answer["conversation_id"]});
     let next = world.post("/chat", Some(&caller), &next).await.expect(200);
     assert_eq!(next["usage"]["input_tokens"], 1 + words(&answer["reply"]) + 2);

@@ -1,4 +1,4 @@
-//! Those who hear a reply do not wait for one another.
+//! Clients that hear the same reply do not wait for one another.
 
 use std::sync::Arc;
 
@@ -19,20 +19,20 @@ use super::FAST;
 use super::sweep::drafts;
 use super::worker::{pending, platform_of};
 
-/// What came to `@connections`, in order.
+/// The requests to `@connections`, in order.
 #[derive(Debug, Clone, PartialEq)]
 enum Seen {
-    /// A message to a connection that takes it, and when.
+    /// A message to a connection that accepts it, and when.
     Heard(Value, Instant),
     /// A message to the connection that stalls.
     Stalls,
-    /// Nobody waits for that one any longer.
+    /// The worker has stopped waiting for the stalled connection.
     GivenUp,
 }
 
 type Log = Arc<watch::Sender<Vec<Seen>>>;
 
-/// `@connections` as it is on the wire: posts to the first connection are never answered, all others at once.
+/// A server for `@connections`. It never answers posts to the first connection, and answers all others at once.
 async fn connections() -> (String, Log) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (url, log) = (format!("http://{}/live", listener.local_addr().unwrap()), Log::default());
@@ -68,10 +68,10 @@ async fn serve(stream: TcpStream, log: Log) {
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
 }
 
-/// A provider that writes a word every few milliseconds for as long as anybody listens, and says when nobody does any more.
+/// A provider that writes a word every few milliseconds while its call runs, and reports the time of the call's end.
 struct Endless(Arc<watch::Sender<Option<Instant>>>);
 
-/// A call that says when it is dropped.
+/// A running call. It reports the time when it is dropped.
 struct Running(Arc<watch::Sender<Option<Instant>>>);
 
 impl Drop for Running {
@@ -104,7 +104,7 @@ async fn a_connection_that_stalls_holds_up_no_other_and_no_cancel() {
     let (url, log) = connections().await;
     let platform = platform_of(&world, &[("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &url)]);
     let (drafts, reply) = (drafts(&world), pending(&platform, "At length", None).await);
-    // The one that asked stalls; another one listens, too.
+    // The connection that asked stalls. Another one listens too.
     let stored = drafts.head(&reply.id).await.unwrap().unwrap();
     assert_eq!(drafts.join(stored, "c-2=", 0).await.unwrap(), Joined::Live);
     let stopped = Arc::new(watch::Sender::default());
@@ -132,9 +132,9 @@ async fn a_connection_that_stalls_holds_up_no_other_and_no_cancel() {
     assert!(heard.len() >= 4, "the other one hears while the first one stalls: {seen:?}");
     let times: Vec<_> = seen[..given_up].iter().filter_map(|seen| if let Seen::Heard(_, at) = seen { Some(*at) } else { None }).collect();
     let gap = times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
-    // Figures of this machine, at this load: shown by `--nocapture`.
+    // The figures depend on this machine and its load. `--nocapture` shows them.
     println!("the longest gap was {gap:?}; the call ended {:?} after the cancel", stopped_at.saturating_duration_since(cancelled_at));
-    // It hears all of it in order, and its end; the one that stalled is told where to read it.
+    // The other connection hears all of it in order, and its end. The stalled one is noted as having missed part of it.
     let (to_both, text) = (messages(&seen), Messages::new(platform.database().unwrap(), &platform.config).unwrap());
     let text = text.get(&reply.conversation_id, &reply.id).await.unwrap().unwrap().text;
     let (end, deltas) = to_both.split_last().unwrap();

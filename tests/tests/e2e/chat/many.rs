@@ -1,4 +1,4 @@
-//! Fifty replies that are streamed at once.
+//! Fifty replies streamed at once.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use super::{claude, path_of, poll, text};
 /// Replies at once: five users with two sessions of five connections each.
 const MANY: usize = 50;
 
-/// Parts of a reply before all of them are being written, and after that.
+/// Number of parts of a reply before all replies are being written, and after that.
 const PARTS: (usize, usize) = (5, 40);
 
-/// The parts of the reply to a message, of which no two are the same.
+/// The parts of the reply to a message. No two are the same.
 fn parts(message: &str) -> Vec<String> {
     (0..PARTS.0 + PARTS.1).map(|number| format!("{message}:{number} ")).collect()
 }
 
 #[tokio::test]
 async fn fifty_replies_at_once_come_whole_and_in_order_each_to_whom_it_is_for() {
-    // A reply goes on when all the others have got as far, and every client has heard its beginning: all of them are written
-    // at the same time and come in more than one piece, however slow the machine.
+    // A reply goes on when all the others have got as far and every client has heard its beginning. So all are written at the same time and
+    // come in more than one piece, even on a slow machine.
     let barrier = Arc::new(Barrier::new(2 * MANY));
     let held = barrier.clone();
     let api = MessagesApi::start(move |asked| {

@@ -1,4 +1,4 @@
-//! Replies of the assistant: over HTTP, over a WebSocket, and as the worker writes them.
+//! Replies of the assistant: over HTTP, over a WebSocket, and from the worker's side.
 
 mod anthropic;
 mod budgets;
@@ -24,7 +24,7 @@ use platform::chat::ReplyStart;
 use serde_json::Value;
 use tally_tests::{Answer, Caller, World};
 
-/// No rate limits, and a reply as fast as it goes.
+/// No rate limits, and a reply without delay.
 pub const FAST: [(&str, &str); 2] = [("RateLimits", "*=100000/1m"), ("LoremWordMilliseconds", "0")];
 
 /// No rate limits, and a reply that takes 2.5 to 6 seconds.
@@ -38,7 +38,7 @@ pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value} is no string"))
 }
 
-/// Path of the reply that an answer of `POST /chat` speaks of.
+/// Path of the reply in an answer of `POST /chat`.
 pub fn path_of(answer: &Value) -> String {
     format!("/conversations/{}/messages/{}", text(&answer["conversation_id"]), text(&answer["message_id"]))
 }
@@ -48,7 +48,7 @@ pub async fn ask_async(world: &World, caller: &Caller, body: &Value) -> Answer {
     world.send(request.json(body)).await
 }
 
-/// Polls a reply until it has ended; all that was seen of it, the end last.
+/// Polls a reply until it has ended. Returns every state that was seen, the end last.
 pub async fn poll(world: &World, caller: &Caller, path: &str) -> Vec<Value> {
     let mut seen = Vec::new();
     for _ in 0..400 {
@@ -63,13 +63,13 @@ pub async fn poll(world: &World, caller: &Caller, path: &str) -> Vec<Value> {
     panic!("{path} does not end: {seen:?}");
 }
 
-/// Events of an action or prefix that the caller left, oldest first.
+/// Events of an action or prefix by this caller, oldest first.
 pub async fn own_events(world: &World, caller: &Caller, action: &str) -> Vec<Value> {
     let page = world.get(&format!("/audit?actor=me&action={action}&order=asc&limit=100"), Some(caller)).await.expect(200);
     page["items"].as_array().unwrap().clone()
 }
 
-/// What the worker for a reply is started with.
+/// The input with which the reply's worker is started.
 pub fn start_of(answer: &Value) -> ReplyStart {
     ReplyStart { conversation_id: text(&answer["conversation_id"]).into(), message_id: text(&answer["message_id"]).into() }
 }

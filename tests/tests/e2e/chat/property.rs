@@ -1,4 +1,4 @@
-//! Whatever a reply consists of and wherever a client is cut off: what it hears is what is stored, in frames that are small enough.
+//! A client hears exactly the stored text, in frames that are small enough. This holds for any text and any place where it is cut off.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use tally_tests::{Caller, Socket, World};
 
 use super::{claude, path_of, poll, text};
 
-/// What API Gateway takes in one frame.
+/// Largest frame that API Gateway accepts.
 const FRAME_BYTES: usize = 32 * 1024;
 
-/// Bytes of a reply at least: a dozen frames at least, whatever their texts are.
+/// Minimum size of a reply in bytes. Any such text makes at least a dozen frames.
 const REPLY_BYTES: usize = 64 * 1024;
 
-/// Text to be cut: its smallest parts, which repeat, and where it is cut on its way to us.
+/// Texts to cut. Each has its smallest parts, which repeat, and the size of the pieces in which it is sent.
 const TEXTS: [(&str, &[&str], usize); 6] = [
     ("one long word", &["x"], REPLY_BYTES),
     ("one long word, letter by letter almost", &["y"], 100),
@@ -27,7 +27,7 @@ const TEXTS: [(&str, &[&str], usize); 6] = [
     ("what JSON escapes", &["\"", "\\", "\n", "\r\n", "</script>", "\u{2028}", "\u{7f}", "a b "], 900),
 ];
 
-/// The text of this name in the pieces in which the provider sends it. Sizes and order are drawn, the same ones every time.
+/// The text with this name, in the provider's pieces. Their sizes and order are random but the same on every run.
 fn pieces(name: &str) -> Vec<String> {
     let (_, parts, size) = TEXTS.into_iter().find(|(candidate, ..)| *candidate == name).unwrap();
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -49,12 +49,12 @@ fn pieces(name: &str) -> Vec<String> {
     pieces
 }
 
-/// A connection, as soon as there is room for one.
+/// Opens a connection as soon as there is room for one.
 async fn connect(world: &World, caller: &Caller) -> Socket {
     loop {
         match world.handshake("", &[("authorization", &format!("Bearer {}", caller.access))]).await {
             Ok(socket) => return socket,
-            // The last one's end is not known yet.
+            // The end of an earlier connection may not have been noticed yet.
             Err(refused) => assert_eq!(refused.status, 429, "{refused:?}"),
         }
     }
@@ -73,13 +73,13 @@ async fn whoever_is_cut_off_after_any_frame_of_any_text_has_it_byte_for_byte() {
     let said = Arc::clone(&texts);
     let api = MessagesApi::start(move |asked| {
         let pieces: Vec<_> = said[asked.message()].iter().map(String::as_str).collect();
-        // In about three seconds.
+        // The reply takes about three seconds.
         let pace = Duration::from_secs(3) / u32::try_from(pieces.len()).unwrap();
         Answer::stream(reply(&pieces)).paced(pace)
     });
     let api = api.await;
     let world = &claude::world(&api, &[("AiIdleMilliseconds", "60000")]).await;
-    // After each frame, and after every few: then what comes next begins in the middle of what was stored at once.
+    // One client resumes after each frame, another after every few. The latter's next frame begins in the middle of one stored item.
     let clients = texts.iter().flat_map(|(name, pieces)| [1, 3].map(|frames| (name, pieces.concat(), frames)));
     join_all(clients.map(|(name, expected, frames)| async move {
         let caller = &world.someone().await;

@@ -1,4 +1,4 @@
-//! What a model is not shown again, and failures that are final.
+//! Messages that are not shown to a model again, and failures that are final.
 
 use serde_json::{Value, json};
 use tally_tests::messages_api::{Answer, Asked, MessagesApi, event, reply, reply_of};
@@ -6,7 +6,7 @@ use tally_tests::messages_api::{Answer, Asked, MessagesApi, event, reply, reply_
 use super::claude::{listen, world};
 use super::{path_of, poll, text};
 
-/// What a request shows of the conversation: who says what.
+/// The conversation as a request shows it: each message's author and text.
 fn shown(asked: &Asked) -> Vec<(String, String)> {
     let messages = asked.body["messages"].as_array().unwrap().iter();
     messages.map(|message| (text(&message["role"]).to_owned(), text(&message["content"][0]["text"]).to_owned())).collect()
@@ -43,7 +43,7 @@ async fn a_refused_turn_is_not_shown_again_and_a_stopped_reply_says_so() {
     let (_, end) = listen(&mut socket).await;
     assert_eq!(text(&end["stop_reason"]), "cancelled");
 
-    // What it can cost is reckoned from the same texts: where it were not, the worker would not ask.
+    // The cost is estimated from the same texts. Otherwise the worker would not ask.
     world.post("/chat", Some(&caller), &in_conversation("and now", &first)).await.expect(200);
     let expected = [
         ("user", "hello"),
@@ -53,7 +53,7 @@ async fn a_refused_turn_is_not_shown_again_and_a_stopped_reply_says_so() {
         ("user", "and now"),
     ];
     assert_eq!(shown(api.asked().last().unwrap()), pairs(&expected));
-    // Their owner sees all of it.
+    // The owner sees all of it.
     let path = format!("/conversations/{}", text(&first["conversation_id"]));
     assert_eq!(world.get(&path, Some(&caller)).await.expect(200)["messages"]["items"].as_array().unwrap().len(), 8);
 }
@@ -109,7 +109,7 @@ async fn a_final_failure_is_told_the_same_on_every_way_and_leaves_the_conversati
 
 #[tokio::test]
 async fn a_history_that_is_too_long_is_shortened_by_whole_turns() {
-    // A model that takes three messages and no more.
+    // A model that accepts at most three messages.
     let api = MessagesApi::start(|asked| {
         let messages = asked.body["messages"].as_array().unwrap().len();
         if messages > 3 { Answer::error(413, "request_too_large") } else { Answer::stream(reply(&["Well"])) }

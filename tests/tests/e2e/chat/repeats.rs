@@ -14,7 +14,7 @@ use tokio::sync::Barrier;
 use super::claude::{listen, world};
 use super::{FAST, SLOW, text};
 
-/// A server that is overloaded for as long as the flag is set, and refuses what is called long.
+/// A server that is overloaded while the flag is set. It refuses the message "long".
 async fn flaky() -> (MessagesApi, Arc<AtomicBool>) {
     let is_down = Arc::new(AtomicBool::new(true));
     let down = Arc::clone(&is_down);
@@ -31,7 +31,7 @@ async fn ask(world: &World, caller: &Caller, message: &str) -> tally_tests::Answ
     world.send(request.json(&json!({"message": message}))).await
 }
 
-/// The messages of the caller's only conversation, the newest first, by their roles and states.
+/// The messages of the caller's only conversation, newest first, as roles and states.
 async fn said(world: &World, caller: &Caller) -> Vec<(String, String)> {
     let list = world.get("/conversations", Some(caller)).await.expect(200);
     let [conversation] = list["items"].as_array().unwrap().as_slice() else { panic!("{list}") };
@@ -87,7 +87,7 @@ async fn a_repeat_is_answered_202_while_the_reply_is_written_and_200_once_it_is_
             assert_eq!(again, first, "{name}");
         }
     }
-    // One who waits for it gets it whole, and so does every later one.
+    // A request that waits gets the whole reply, and so does every later one.
     let (waited, _) = tokio::join!(send("wait=20"), barrier.wait());
     let whole = waited.expect(200);
     assert_eq!((&whole["message_id"], text(&whole["reply"])), (&accepted["message_id"], "Well, yes"));
@@ -113,7 +113,7 @@ async fn a_final_refusal_is_kept_under_a_key() {
         ids.insert(socket.ask(&send, "chat.started").await["message_id"].to_string());
         assert_eq!(text(&listen(&mut socket).await.1["code"]), "context_too_long");
     }
-    // Keys of the one way are apart from those of the other.
+    // A key over HTTP and the same key over a WebSocket are different keys.
     assert_eq!((ids.len(), api.asked().len()), (1, 2));
 }
 
@@ -144,7 +144,7 @@ async fn a_message_that_is_sent_again_is_heard_and_not_billed_again() {
     let send = json!({"action": "chat.send", "message": "Hello", "idempotency_key": "k-1", "id": "1"});
     let mut heard: Vec<(Value, String, Value)> = Vec::new();
     for connection in 0..3 {
-        // The client's own id is no part of what it says.
+        // The client's `id` of a message is not part of the question.
         let send = json!({"action": "chat.send", "message": "Hello", "idempotency_key": "k-1", "id": connection.to_string()});
         let mut socket = world.connect(&caller).await;
         let started = socket.ask(&send, "chat.started").await;
@@ -165,7 +165,7 @@ async fn a_message_that_is_sent_again_is_heard_and_not_billed_again() {
         send.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         assert_eq!(text(&socket.ask(&send, "error").await["code"]), code, "{change}");
     }
-    // Another user's key is another key.
+    // The same key of another user is a different key.
     let other = world.someone().await;
     let mut socket = world.connect(&other).await;
     assert_ne!(socket.ask(&send, "chat.started").await["message_id"], heard[0].0);

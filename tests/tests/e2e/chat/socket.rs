@@ -1,4 +1,4 @@
-//! `chat.send`, and what comes after it.
+//! `chat.send` and the messages that follow it.
 
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,14 @@ use tally_tests::{Socket, World};
 
 use super::{FAST, SLOW, own_events, path_of, poll, text, words};
 
-/// What came of a reply: its text, put together from the deltas, their number, and the message that ended it.
+/// A reply as a client heard it: its text from the deltas, their number, and the message that ended it.
 struct Heard {
     text: String,
     deltas: u64,
     end: Value,
 }
 
-/// Listens to a reply to its end. Deltas have to be numbered from 1 without a gap.
+/// Hears a reply to its end. Deltas must be numbered from 1 without a gap.
 async fn listen(socket: &mut Socket, started: &Value) -> Heard {
     let (mut heard, mut deltas) = (String::new(), 0);
     loop {
@@ -44,7 +44,7 @@ async fn a_reply_is_streamed_to_the_connection_that_asked() {
     let heard = listen(&mut socket, &started).await;
     let spoken = heard.text.split_whitespace().count() as u64;
     assert!((50..=120).contains(&spoken), "{}", heard.text);
-    // More than a word in each, and still a stream.
+    // Each frame has more than one word, and the reply still comes as a stream.
     assert!((5..spoken).contains(&heard.deltas), "{} frames for {spoken} words", heard.deltas);
     let usage = json!({"input_tokens": 3, "output_tokens": spoken, "cache_read_tokens": 0, "cache_write_tokens": 0});
     let expected = json!({
@@ -129,7 +129,7 @@ async fn a_message_that_is_wrong_or_too_much_is_an_error_and_the_connection_stay
     }
     let error = socket.ask(&json!({"action": "chat.send", "message": "Hi"}), "error").await;
     assert_eq!(error["code"], "rate_limited");
-    // The same limit, whichever way.
+    // The limit applies to both ways together.
     world.post("/chat", Some(&caller), &json!({"message": "Hi"})).await.problem(429, "rate_limited");
     socket.ask(&json!({"action": "ping"}), "pong").await;
 }
@@ -154,7 +154,7 @@ async fn a_session_that_has_ended_hears_no_more_of_its_reply() {
     let mut socket = world.connect(&caller).await;
     let started = socket.ask(&json!({"action": "chat.send", "message": "Go on"}), "chat.started").await;
     socket.expect("chat.delta").await;
-    // It ends without its connection being closed, as where a logout dies after its commit.
+    // The session ends but its connection stays open, as when a logout dies after its commit.
     let platform = world.platform("SessionsFunction");
     let (database, now) = (platform.database().unwrap(), platform.clock.now().as_second());
     let sessions = Sessions::new(database.clone(), &platform.config).unwrap();
@@ -165,7 +165,7 @@ async fn a_session_that_has_ended_hears_no_more_of_its_reply() {
     let since = Instant::now();
     while let Ok(message) = socket.next_within(Duration::from_secs(2)).await {
         let message = message.expect("the connection stays");
-        // An end has no text: it is sent where the connection was looked at a moment ago.
+        // The end has no text, so it may be sent if the connection was checked a moment ago.
         if message["type"] == "chat.completed" {
             assert_eq!(message["stop_reason"], "cancelled");
             continue;
@@ -173,7 +173,7 @@ async fn a_session_that_has_ended_hears_no_more_of_its_reply() {
         assert_eq!(message["type"], "chat.delta");
         assert!(since.elapsed() < Duration::from_secs(9), "it hears the reply to its end");
     }
-    // The reply stops, as if its user had stopped it.
+    // The reply stops as if its user had cancelled it.
     let again = world.login(&caller.username, "Correct-Horse-9").await;
     let end = poll(&world, &again, &path_of(&started)).await.pop().unwrap();
     assert_eq!(text(&end["status"]), "cancelled");
@@ -226,7 +226,7 @@ async fn a_reply_is_whole_although_answers_of_the_store_are_lost() {
     let caller = world.someone().await;
     let mut socket = world.connect(&caller).await;
     let started = socket.ask(&json!({"action": "chat.send", "message": "Hi"}), "chat.started").await;
-    // Every write of frames, and the first time the end is stored, for as often as the SDK tries.
+    // The answers to every write of frames are lost, and those to all three tries of the first write of the end.
     world.fail("DraftsTable", Some("PutItem"), Failure::AnswerLost, usize::MAX);
     world.fail("MessagesTable", Some("TransactWriteItems"), Failure::AnswerLost, 3);
     let heard = listen(&mut socket, &started).await;

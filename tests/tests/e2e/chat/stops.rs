@@ -1,4 +1,4 @@
-//! What a reply belongs to is taken away while it is written: its call stops as by a cancel.
+//! A reply's conversation, account, session or key ends while the reply is written. Its call then stops as after a cancel.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::{FAST, ask_async, claude, path_of, text};
 use crate::api_keys::new_key;
 use crate::users::user_id;
 
-/// The event of a reply's end, once it is there.
+/// Waits for the event of a reply's end.
 async fn end_of(world: &World, auditor: &Caller, asked: &Value) -> Value {
     let resource = format!("message:{}", text(&asked["message_id"]));
     loop {
@@ -32,10 +32,10 @@ async fn a_reply_stops_when_its_conversation_its_account_or_its_session_ends() {
     let world = claude::world(&api, &[("AiIdleMilliseconds", "600000")]).await;
     for (number, way) in ["conversation", "account", "session", "deactivation"].into_iter().enumerate() {
         let caller = world.someone().await;
-        // An administrator has three sessions: each of these is a new one.
+        // An administrator has at most three sessions, so each round uses a new one.
         let (id, admin) = (user_id(&world, &caller.username).await, world.admin().await);
         let asked = ask_async(&world, &caller, &json!({"message": "At length"})).await.expect(202);
-        // Until something has been stored of it.
+        // Wait until some text has been stored.
         while world.get(&path_of(&asked), Some(&caller)).await.expect(200)["text"] == "" {}
         match way {
             "conversation" => {
@@ -53,7 +53,7 @@ async fn a_reply_stops_when_its_conversation_its_account_or_its_session_ends() {
             }
         }
         api.hung_up(number + 1).await;
-        // It is settled, and recorded as what it is.
+        // The reply is settled, and recorded as cancelled.
         let ended = end_of(&world, &admin, &asked).await;
         let detail = &ended["detail"];
         assert_eq!(
@@ -80,7 +80,7 @@ async fn a_reply_stops_when_the_api_key_ends_with_which_it_was_asked_for() {
         let key = world.post("/api-keys", Some(&owner), &new_key(&["chat:write"], Duration::from_hours(1))).await.expect(201);
         let request = world.request(Method::POST, "/chat").header("x-api-key", text(&key["key"])).header("prefer", "respond-async");
         let asked = world.send(request.json(&json!({"message": "At length"}))).await.expect(202);
-        // The owner, who is signed in, sees it begin.
+        // The owner's session shows that the reply has begun.
         while world.get(&path_of(&asked), Some(&owner)).await.expect(200)["text"] == "" {}
         match way {
             "deletion" => {
@@ -129,7 +129,7 @@ async fn a_key_is_good_until_it_expires_and_for_its_owner_alone() {
 async fn a_hiccup_of_the_store_at_the_claim_costs_a_moment() {
     let world = World::with(&FAST).await;
     let caller = world.someone().await;
-    // The client asks three times for each attempt.
+    // The client makes three requests for each attempt.
     world.fail("MessagesTable", Some("UpdateItem"), Failure::Internal, 12);
     let answer = world.post("/chat", Some(&caller), &json!({"message": "Still there?"})).await.expect(200);
     assert_eq!(answer["stop_reason"], "end_turn");

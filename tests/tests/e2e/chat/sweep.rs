@@ -1,4 +1,4 @@
-//! Replies whose worker died, or never began: the sweep ends them.
+//! Replies whose worker died or never began. The sweep ends them.
 
 use std::time::Duration;
 
@@ -14,21 +14,21 @@ use tally_tests::{Caller, World};
 
 use super::{FAST, SLOW, ask_async, claude, own_events, path_of, text};
 
-/// Makes a reply one that should have ended long ago, with this much spent.
+/// Makes a reply overdue, with this many output tokens spent.
 pub async fn grow_old(world: &World, message_id: &Value, output_tokens: u64) {
     let usage = Usage { output_tokens, ..Usage::default() };
     let spent = Spent { model: "lorem".into(), usage, cost_usd: Cost::default() };
     assert!(drafts(world).touch(text(message_id), &spent, in_seconds(-1).as_second(), &[]).await.unwrap().is_some());
 }
 
-/// Makes the sweep due of a reply that has ended, if somebody has still to be told of that; whether somebody has.
+/// If a reply has ended and a subscriber has yet to be told, makes its sweep due. Returns whether that is so.
 pub async fn is_to_be_told(world: &World, message_id: &Value) -> bool {
     let found = waiting(world, in_seconds(3_600)).await;
     let Some(found) = found.into_iter().find(|found| found.message_id == text(message_id)) else { return false };
     drafts(world).put_off(&found, in_seconds(-1).as_second()).await.unwrap()
 }
 
-/// Replies that somebody should have seen to before a time.
+/// Replies whose sweep is due before this time.
 async fn waiting(world: &World, before: Timestamp) -> Vec<Overdue> {
     let (drafts, mut waiting) = (drafts(world), Vec::new());
     for shard in 0..Drafts::SHARDS {
@@ -72,7 +72,7 @@ async fn a_reply_whose_worker_died_ends_as_failed_with_what_there_was() {
     }
     world.stack.functions().kill("ChatStreamFunction").unwrap();
 
-    // It may be that somebody writes it, as long as its time has not come.
+    // The reply stays as long as its time has not come, because a worker may be writing it.
     sweep(&world).await;
     assert_eq!(read(&world, &caller, &started).await["status"], "streaming");
     grow_old(&world, &started["message_id"], 17).await;
@@ -96,7 +96,7 @@ async fn a_reply_whose_worker_died_ends_as_failed_with_what_there_was() {
     let [event] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!((text(&event["outcome"]), text(&event["detail"]["model"])), ("failure", "lorem"));
 
-    // Whoever comes back later hears the same.
+    // A client that comes back later hears the same.
     socket.send(&json!({"action": "chat.resume", "message_id": started["message_id"], "after_sequence": 0})).await;
     let mut again = String::new();
     let end = loop {
@@ -109,7 +109,7 @@ async fn a_reply_whose_worker_died_ends_as_failed_with_what_there_was() {
     assert_eq!((again.as_str(), end), (kept, failed));
 }
 
-/// Asks for a reply whose worker dies before it takes it up.
+/// Asks for a reply whose worker dies before it claims it.
 async fn ask_in_vain(world: &World, caller: &Caller) -> Value {
     world.fail("MessagesTable", Some("UpdateItem"), Failure::HeldBefore, 1);
     let asked = ask_async(world, caller, &json!({"message": "Anyone?"})).await.expect(202);
@@ -129,7 +129,7 @@ async fn a_reply_that_nobody_began_ends_as_failed() {
     sweep(&world).await;
     let message = read(&world, &caller, &asked).await;
     assert_eq!((text(&message["status"]), text(&message["text"])), ("failed", ""));
-    // A worker that comes after all finds it ended.
+    // A worker that starts late finds the reply ended.
     let start = serde_json::to_vec(&super::start_of(&asked)).unwrap();
     world.stack.invoke("ChatStreamFunction", start).await.unwrap();
     assert_eq!(read(&world, &caller, &asked).await, message);
@@ -169,7 +169,7 @@ async fn a_worker_that_lives_says_so_and_one_that_was_declared_dead_stops() {
     api.was_asked(1).await;
     let (drafts, id) = (drafts(&world), text(&asked["message_id"]));
     let alive_until = async || drafts.head(id).await.unwrap().unwrap().sweep_at.unwrap();
-    // Told within 90 s: the sweep comes once a minute.
+    // The worker renews this time. It must be well within 90 s, because the sweep runs once a minute.
     let first = alive_until().await;
     assert!(first <= Clock::System.now().as_second() + 25, "{first}");
     while alive_until().await == first {
@@ -178,7 +178,7 @@ async fn a_worker_that_lives_says_so_and_one_that_was_declared_dead_stops() {
     sweep(&world).await;
     assert_eq!(read(&world, &caller, &asked).await["status"], "streaming");
 
-    // A store that had not answered it for as long has had the sweep end its reply.
+    // Simulate a store that has not answered the worker for as long. Then the sweep ends the reply.
     let spent = drafts.head(id).await.unwrap().unwrap().spent.unwrap();
     drafts.touch(id, &spent, in_seconds(-1).as_second(), &[]).await.unwrap().unwrap();
     sweep(&world).await;
@@ -216,7 +216,7 @@ async fn an_end_that_everyone_was_told_is_not_told_again() {
     let mut socket = world.connect(&caller).await;
     let started = socket.ask(&json!({"action": "chat.send", "message": "Once"}), "chat.started").await;
     while socket.next().await.unwrap()["type"] == "chat.delta" {}
-    // The worker is about to note it.
+    // The worker is about to note that all have been told.
     while !waiting(&world, in_seconds(3_600)).await.is_empty() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -231,7 +231,7 @@ async fn replies_that_cannot_be_ended_keep_no_other_waiting() {
     let caller = world.someone().await;
     let platform = world.platform("ChatSweepFunction");
     let messages = Messages::new(platform.database().unwrap(), &platform.config).unwrap();
-    // A hundred, older than the one that can be, which nobody has asked for.
+    // Make a hundred such replies that no user has asked for. They are older than the one that can be ended.
     let made_at = in_seconds(-600);
     for _ in 0..100 {
         let (conversation_id, id) = (ids::new_id(made_at), ids::new_id(made_at));
@@ -270,11 +270,11 @@ async fn replies_that_cannot_be_ended_keep_no_other_waiting() {
     let asked = ask_in_vain(&world, &caller).await;
     grow_old(&world, &asked["message_id"], 0).await;
 
-    // It says that it could not do everything.
+    // The sweep reports that it could not do everything.
     let failed = world.stack.invoke("ChatSweepFunction", "{}").await.unwrap_err();
     assert!(failed.to_string().contains("internal_error"), "{failed}");
     assert_eq!(read(&world, &caller, &asked).await["status"], "failed");
-    // They wait for as long as they are old.
+    // They are put off for as long as they are old.
     assert_eq!(waiting(&world, in_seconds(0)).await, []);
     assert_eq!(waiting(&world, in_seconds(500)).await, []);
     assert_eq!(waiting(&world, in_seconds(3_700)).await.len(), 100);
@@ -296,7 +296,7 @@ async fn a_reply_that_is_taken_up_after_all_is_not_ended_as_overdue() {
     let head = drafts.head(text(&started["message_id"])).await.unwrap().unwrap();
     let reply = messages.get(text(&started["conversation_id"]), &head.message_id).await.unwrap().unwrap();
     let failed = Message { status: MessageStatus::Failed, ..reply };
-    // As a sweep sees it that had found it before its worker took it up.
+    // This is the state as a sweep saw it before the worker claimed the reply.
     let overdue = head.sweep_at.map(|sweep_at| sweep_at - 1);
     let (from, wishes, hearers) = (MessageStatus::Streaming, head.wishes, head.hearers());
     let ending = Ending { reply: &failed, from, model: None, wishes, overdue, hearers, frames: None };

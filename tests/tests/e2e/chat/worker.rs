@@ -1,4 +1,4 @@
-//! The worker: once for each reply, in time, and whatever the model and the connection do.
+//! The worker writes each reply once and in time, however the model and the connection behave.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -33,7 +33,7 @@ async fn a_worker_that_is_started_again_writes_nothing_more() {
     let caller = world.someone().await;
     let answer = ask_async(&world, &caller, &json!({"message": "Once"})).await.expect(202);
     let start = serde_json::to_vec(&start_of(&answer)).unwrap();
-    // While it is being written, and when it is.
+    // Start it three times during the writing, and once more after the end.
     for result in join_all((0..3).map(|_| world.stack.invoke("ChatStreamFunction", start.clone()))).await {
         result.unwrap();
     }
@@ -45,7 +45,7 @@ async fn a_worker_that_is_started_again_writes_nothing_more() {
 
 #[tokio::test]
 async fn a_reply_ends_before_its_worker_does() {
-    // 15 s of the 17 are kept for storing it.
+    // The worker keeps 15 s of the 17 for storing the reply.
     let world = World::with(&[("LoremWordMilliseconds", "200"), ("ChatReplySeconds", "17")]).await;
     let caller = world.someone().await;
     let answer = world.post("/chat", Some(&caller), &json!({"message": "At length"})).await.expect(200);
@@ -74,7 +74,7 @@ async fn a_worker_that_cannot_be_started_fails_the_reply() {
     assert_eq!((text(&message["status"]), text(&message["text"])), ("failed", ""));
 }
 
-/// A provider whose calls go as they are told.
+/// A provider whose calls follow a script.
 #[derive(Clone)]
 struct Scripted(Vec<Result<Event, ProviderError>>);
 
@@ -84,19 +84,19 @@ impl Provider for Scripted {
     }
 
     fn call(&self, _: Request) -> Events {
-        // A script that does not end goes silent.
+        // A script without an end goes silent.
         let ends = self.0.last().is_none_or(|last| !matches!(last, Ok(Event::Text(_))));
         let events = stream::iter(self.0.clone());
         if ends { events.boxed() } else { events.chain(stream::pending()).boxed() }
     }
 
-    /// A billionth of a dollar for a token, or ten for one of the model `dear`.
+    /// A billionth of a dollar per token, or ten for the model `dear`.
     fn cost(&self, model: &str, usage: &Usage) -> Cost {
         format!("0.{:09}", usage.output_tokens * if model == "dear" { 10 } else { 1 }).parse().unwrap()
     }
 }
 
-/// The parts that functions are built from, on this stack's tables, with settings of the test's own.
+/// The platform of functions, on this stack's tables, with settings of the test.
 pub fn platform_of(world: &World, own: &[(&str, &str)]) -> Platform {
     let functions = world.stack.deployment().functions.iter();
     let chat = functions.filter(|function| function.id.starts_with("Chat"));
@@ -105,7 +105,7 @@ pub fn platform_of(world: &World, own: &[(&str, &str)]) -> Platform {
     Platform::new(settings.chain(own).collect::<Config>(), Clock::System)
 }
 
-/// Makes the account of a caller with an API key, if it is not there.
+/// Makes the account of a caller with an API key, if it does not exist.
 async fn keep_key(platform: &Platform, caller: &Principal) {
     let users = Users::new(platform.database().unwrap(), &platform.config).unwrap();
     if users.get(&caller.user_id).await.unwrap().is_some() {
@@ -129,9 +129,9 @@ async fn keep_key(platform: &Platform, caller: &Principal) {
     platform.database().unwrap().commit(writes).await.unwrap();
 }
 
-/// A reply that has been asked for over a connection, in a conversation or a new one, and whose worker has not been started.
+/// A reply, in a given conversation or a new one, that was asked for over a connection. Its worker has not been started.
 pub async fn pending(platform: &Platform, text: &str, conversation: Option<&Message>) -> Message {
-    // By a key of an account that stays: the reply ends with neither.
+    // It was asked for with the API key of an account that stays. So the reply is not ended by either.
     let caller = Principal { user_id: "u-1".into(), username: "someone".into(), credential: Credential::KeyId("k-1".into()) };
     keep_key(platform, &caller).await;
     let listener = Peer::open("c-1=");
@@ -146,12 +146,12 @@ pub async fn pending(platform: &Platform, text: &str, conversation: Option<&Mess
     reply
 }
 
-/// Has a reply written by a provider that ends it.
+/// Has a provider write a reply to its end.
 async fn write(platform: &Platform, provider: impl Provider + 'static, reply: &Message) {
     write_within(platform, provider, reply, Duration::from_mins(1)).await;
 }
 
-/// Has a reply written by a provider, which has so long for it.
+/// Has a provider write a reply within this time.
 async fn write_within(platform: &Platform, provider: impl Provider + 'static, reply: &Message, time: Duration) {
     let start = ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
     let worker = ChatStream::with_provider(platform, Box::new(provider)).unwrap();
@@ -179,7 +179,7 @@ async fn a_reply_keeps_what_was_written_however_it_ends() {
         (vec![used(1), say("a")], ("completed", Some("deadline"), "a", "0.000000001")),
     ] {
         let reply = pending(&platform, "Hi", None).await;
-        // What goes silent has to be waited for.
+        // A silent provider must be waited for, so its time is short.
         let time = Duration::from_secs(if expected.1 == Some("deadline") { 3 } else { 60 });
         write_within(&platform, Scripted(script.clone()), &reply, time).await;
         let end = messages.get(&reply.conversation_id, &reply.id).await.unwrap().unwrap();
@@ -189,7 +189,7 @@ async fn a_reply_keeps_what_was_written_however_it_ends() {
     }
 }
 
-/// A provider that takes down what it is shown, and answers nothing.
+/// A provider that records its requests and answers nothing.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<String>>>);
 impl Provider for Seen {
@@ -242,7 +242,7 @@ async fn what_is_not_held_is_not_asked_for() {
     let free = platform_of(&world, &[]);
     let (cheap, dear) = (platform_of(&world, &prices("m=1/1/1/1")), platform_of(&world, &prices("m=1/2/1/1")));
     let messages = Messages::new(free.database().unwrap(), &free.config).unwrap();
-    // The functions are replaced one after the other, when settings change.
+    // When settings change, the functions are replaced one after the other.
     for (asks, writes, covered) in
         [(&free, &cheap, false), (&cheap, &dear, false), (&cheap, &cheap, true), (&dear, &cheap, true), (&cheap, &free, true)]
     {
@@ -257,8 +257,8 @@ async fn what_is_not_held_is_not_asked_for() {
     assert_eq!(spending, Spending::default());
 }
 
-/// `@connections` as it is on the wire: these statuses in turn, the last one for ever; 0 is never answered. Gives its URL and
-/// what was posted.
+/// A server for `@connections`. It answers with these statuses in turn, and repeats the last one. A status of 0 is never answered.
+/// Returns its URL and the posted messages.
 async fn connections(statuses: &'static [u16]) -> (String, Arc<Mutex<Vec<Value>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/live", listener.local_addr().unwrap());
@@ -305,14 +305,14 @@ async fn nobody_waits_for_a_reply_of_which_something_was_lost() {
     for (statuses, expected) in [
         (&[200][..], &[a, b, completed][..]),
         (&[200, 429, 200], &[a, b, b, completed]),
-        // Whether it has arrived is not known: no more is sent, but that.
+        // The worker can't know whether the message has arrived. So it sends only the failure.
         (&[500, 200], &[a, failed]),
         (&[200, 500, 200], &[a, b, failed]),
-        // An end may come twice.
+        // An end may be sent twice.
         (&[200, 200, 500, 200], &[a, b, completed, completed]),
         (&[200, 410], &[a, b]),
         (&[500], &[a, failed, failed, failed]),
-        // Its time is up while it waits for the first frame to be taken.
+        // The time is up while the worker waits for the first frame to be accepted.
         (&[0, 200], &[a, failed]),
     ] {
         let (url, posted) = connections(statuses).await;
@@ -329,7 +329,7 @@ async fn nobody_waits_for_a_reply_of_which_something_was_lost() {
         });
         let shown: Vec<String> = shown.collect();
         assert_eq!(shown, expected, "{statuses:?}");
-        // Whom nothing reaches the sweep tells, and that the reply is not all there.
+        // If no message gets through, the sweep tells the client later. It also says that part of the reply is missing.
         let head = drafts.head(&reply.id).await.unwrap().unwrap();
         assert_eq!(head.sweep_at.is_some(), statuses == [500], "{statuses:?}");
         assert!(head.missed.contains("c-1=") || !shown.contains(&failed.to_owned()), "{statuses:?}");
@@ -373,11 +373,11 @@ async fn while_nothing_is_written_a_reply_is_looked_at_and_not_stored() {
         calls.iter().filter(|call| call.operation == operation && call.targets.concat().contains("Drafts")).count()
     };
     let stop = async {
-        // As often as it takes for it to be no accident.
+        // Wait for enough reads, so that a low number of writes is no accident.
         while calls("GetItem") < 5 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        // The first time, when something had been used, and when its listener was found gone.
+        // One write at first, one after usage, and one when its listener was found gone.
         assert!(calls("UpdateItem") <= 3, "{:?}", world.stack.calls().snapshot());
         let cancel = drafts.cancel(&reply.id, "u-1", platform.clock.now());
         platform.database().unwrap().commit(vec![cancel]).await.unwrap();

@@ -1,4 +1,4 @@
-//! `DELETE /conversations/{id}`, and the worker that sweeps up after it.
+//! `DELETE /conversations/{id}`, and the worker that then sweeps up.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn sweep(world: &World, start: &Value) {
     world.stack.invoke("SweepConversationsFunction", start.to_string().into_bytes()).await.unwrap();
 }
 
-/// Fails unless nobody can tell that a conversation was ever there.
+/// Fails unless a deleted conversation leaves no trace in any answer.
 async fn is_gone(world: &World, caller: &Caller, reply: &Value) {
     let id = text(&reply["conversation_id"]);
     let path = format!("/conversations/{id}");
@@ -43,7 +43,7 @@ async fn a_deleted_conversation_is_gone_at_once_and_its_messages_soon_after() {
     let deleted = say(&world, &caller, "A secret", None).await;
     let id = text(&deleted["conversation_id"]);
     shelf.say(id, (0..60).map(|number| format!("{number}"))).await;
-    // A long draft, whose items are more than go at once.
+    // Make a long draft, with more items than one round deletes.
     let first = shelf.drafts.frames(text(&deleted["message_id"])).await.unwrap().len() as u64 + 1;
     for sequence in first..first + 50 {
         let frames = Frames { message_id: text(&deleted["message_id"]).to_owned(), sequence, frames: vec!["more".to_owned()] };
@@ -88,7 +88,7 @@ async fn a_reply_that_is_being_written_ends_and_brings_nothing_back() {
     is_gone(&world, &caller, &started).await;
     ask().await.problem(404, "not_found");
 
-    // Both are billed and recorded like any other.
+    // Both replies are billed and recorded like any other.
     while own_events(&world, &caller, "chat.message").await.len() < 2 {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -133,20 +133,20 @@ async fn what_an_earlier_worker_left_is_swept_by_the_next_and_nothing_else() {
     let caller = world.someone().await;
     let shelf = Shelf::of(&world, &caller).await;
     let alive = say(&world, &caller, "Alive", None).await;
-    // Deleted long ago, by functions that started no worker.
+    // These were deleted long ago, but no worker was started.
     let left: Vec<_> = (0..30).map(|seconds| shelf.conversation(seconds, "Left").id).collect();
     for id in &left {
         shelf.say(id, ["one".to_owned(), "two".to_owned()]).await;
         let then = Timestamp::from_millisecond(LONG_AGO_MS).unwrap();
         shelf.commit(vec![shelf.sweeps.leave(Deleted::Conversations, id, then).unwrap()]).await;
     }
-    // A conversation that has not been deleted is none of its business, whoever names it.
+    // A conversation that has not been deleted is not swept, even if a request names it.
     sweep(&world, &json!({"conversation_id": alive["conversation_id"]})).await;
     for id in &left {
         shelf.swept(id).await;
     }
     world.get(&path_of(&alive), Some(&caller)).await.expect(200);
-    // As a schedule starts it.
+    // This is the input of a schedule.
     sweep(&world, &json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})).await;
 }
 
@@ -179,7 +179,7 @@ async fn a_reply_that_has_not_ended_is_left_however_old_it_is() {
     let shelf = Shelf::of(&world, &caller).await;
     let id = shelf.conversation(0, "Left").id;
     let said = shelf.say(&id, (0..30).map(|number| format!("{number}"))).await;
-    // One that nobody ends, of those that were said first.
+    // One of the first messages is a reply that never ends.
     let completed = shelf.message(&id, &said[1]).await;
     let unended = Message { status: MessageStatus::Streaming, ..completed.clone() };
     shelf.commit(vec![shelf.messages.end(&unended, MessageStatus::Completed).unwrap()]).await;
@@ -208,7 +208,7 @@ async fn an_account_that_goes_takes_its_conversations_along() {
         let kept = others.fill(2).await;
         others.say(&kept[0], ["mine".to_owned()]).await;
 
-        // The worker dies as it deletes the first of them.
+        // The worker dies while it deletes the first of them.
         world.fail("ConversationsTable", Some("TransactWriteItems"), moment, 1);
         delete_account(&world, &caller).await;
         world.stack.aws().held().await;
@@ -216,7 +216,7 @@ async fn an_account_that_goes_takes_its_conversations_along() {
         let start = json!({"user_id": shelf.user_id});
         join_all((0..2).map(|_| sweep(&world, &start))).await;
         assert!(shelf.history.list(&shelf.user_id, None, 1).await.unwrap().0.is_empty());
-        // What the one that died had begun, an hour later if not now.
+        // Finish the work of the dead worker, which would otherwise be done an hour later.
         for id in &ids {
             if let Some(left) = shelf.sweeps.find(Deleted::Conversations, id).await.unwrap() {
                 sweep(&world, &json!({"conversation_id": left.id})).await;
@@ -225,7 +225,7 @@ async fn an_account_that_goes_takes_its_conversations_along() {
         }
         assert_eq!((others.history.list(&others.user_id, None, 5).await.unwrap().0.len(), others.messages_of(&kept[0]).await), (2, 1));
 
-        // A request that was let in before may still begin one: the sweep stays for that.
+        // An earlier request that was admitted may still begin a conversation. The sweep's item stays for that.
         assert!(shelf.sweeps.find(Deleted::Users, &shelf.user_id).await.unwrap().is_some());
         shelf.fill(1).await;
         sweep(&world, &start).await;
@@ -240,7 +240,7 @@ async fn an_account_that_went_long_ago_is_done_with() {
     let ids = shelf.fill(3).await;
     let then = Timestamp::from_millisecond(LONG_AGO_MS).unwrap();
     shelf.commit(vec![shelf.sweeps.leave(Deleted::Users, &shelf.user_id, then).unwrap()]).await;
-    // As a schedule starts it.
+    // This is the input of a schedule.
     sweep(&world, &json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})).await;
     for id in &ids {
         shelf.swept(id).await;

@@ -6,7 +6,7 @@ use tally_tests::{Answer, Caller, World};
 use super::{Shelf, rename, say, walk};
 use crate::chat::{FAST, own_events, text};
 
-/// Every part of an export, by its links.
+/// Every part of an export, by following its links.
 async fn parts(world: &World, caller: &Caller, path: &str) -> Vec<Answer> {
     let (mut parts, mut path) = (Vec::new(), path.to_owned());
     loop {
@@ -45,7 +45,7 @@ async fn a_conversation_is_exported_as_it_was_said() {
     assert_eq!(markdown.header("content-disposition"), format!("attachment; filename=\"conversation-{id}.md\""));
     let lines: Vec<_> = markdown.text.lines().collect();
     assert_eq!(lines[0], "# ../../etc/\"passwd\" \\# \\<x\\>");
-    // What is not quoted is the document's own.
+    // Lines without a quotation mark belong to the document itself.
     let own: Vec<_> = lines.iter().filter(|line| !line.starts_with('>') && !line.is_empty()).skip(2).collect();
     assert_eq!(own.len(), 4, "{own:?}");
     assert!(own[0].starts_with("## You, ") && own[1].starts_with("## Assistant, ") && own[2].starts_with("## You, "), "{own:?}");
@@ -68,14 +68,14 @@ async fn a_conversation_too_long_for_one_answer_comes_whole_in_parts() {
     let caller = world.someone().await;
     let shelf = Shelf::of(&world, &caller).await;
     let id = shelf.fill(1).await.remove(0);
-    // The dearest there are: each of their characters is four in an answer of Lambda's.
+    // The most expensive texts: each of their characters becomes four in an answer of Lambda.
     let said = shelf.say(&id, (0..200).map(|_| "\"\\".repeat(5_000))).await;
     for (format, extension) in [("json", "json"), ("markdown", "md")] {
         let parts = parts(&world, &caller, &format!("/conversations/{id}/export?format={format}")).await;
         assert!(parts.len() >= 2, "{} parts", parts.len());
         let mut found = Vec::new();
         for (number, part) in (1..).zip(&parts) {
-            // As a JSON string, which is how Lambda counts.
+            // Lambda counts the size as a JSON string.
             assert!(json!(part.text).to_string().len() < 6_000_000, "{} bytes", part.text.len());
             let name = format!("attachment; filename=\"conversation-{id}-part-{number}.{extension}\"");
             assert_eq!(part.header("content-disposition"), name);

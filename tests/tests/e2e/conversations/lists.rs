@@ -14,7 +14,7 @@ async fn the_conversation_in_which_something_was_said_last_comes_first() {
     for message in ["one", "two", "three"] {
         ids.push(text(&say(&world, &caller, message, None).await["conversation_id"]).to_owned());
     }
-    // At once: the list is as of now.
+    // The list is current at once.
     let (found, _) = walk(&world, &caller, "/conversations", "").await;
     assert_eq!(titles(&found), ["three", "two", "one"]);
     let begun = &found[2];
@@ -27,7 +27,7 @@ async fn the_conversation_in_which_something_was_said_last_comes_first() {
     assert!(text(&found[0]["updated_at"]) > text(&found[1]["updated_at"]));
     assert_eq!(found[0]["created_at"], begun["created_at"]);
 
-    // Another title is not something said.
+    // A new title is no message, so it does not change the order.
     let renamed = rename(&world, &caller, &ids[1], &json!({"title": "<b>Zwei</b> & \"2\""})).await.expect(200);
     assert_eq!((&renamed["id"], text(&renamed["title"])), (&json!(ids[1]), "<b>Zwei</b> & \"2\""));
     let (found, _) = walk(&world, &caller, "/conversations", "").await;
@@ -49,7 +49,7 @@ async fn ten_thousand_conversations_are_walked_through_without_gap_or_repetition
     let last = world.get(&format!("/conversations/{}", ids[0]), Some(&caller)).await.expect(200);
     assert_eq!((text(&last["title"]), &last["messages"]), ("Number 0", &json!({"items": [], "next_cursor": null})));
 
-    // A cursor is its caller's, and its list's.
+    // A cursor is valid only for its caller and its list.
     let page = world.get("/conversations?limit=7", Some(&caller)).await.expect(200);
     assert_eq!(page["items"].as_array().unwrap().len(), 7);
     let cursor = text(&page["next_cursor"]);
@@ -57,7 +57,7 @@ async fn ten_thousand_conversations_are_walked_through_without_gap_or_repetition
     world.get(&format!("/conversations/{}?cursor={cursor}", ids[0]), Some(&caller)).await.invalid(&["cursor"]);
     world.get("/conversations?limit=0&page=2", Some(&caller)).await.invalid(&["limit", "page"]);
 
-    // One that goes on while somebody walks moves to where the walk has been; none of the others is missed.
+    // A conversation with a new message during a walk moves to the part that is already read. None of the others is missed.
     say(&world, &caller, "again", Some(&ids[0])).await;
     let next = world.get(&format!("/conversations?limit=2&cursor={cursor}"), Some(&caller)).await.expect(200);
     assert_eq!(titles(next["items"].as_array().unwrap()), ["Number 9992", "Number 9991"]);

@@ -18,13 +18,13 @@ use tally_tests::{Answer, Caller, World, id};
 
 use crate::chat::text;
 
-/// Writes of one transaction.
+/// Maximum number of writes in one transaction.
 const AT_ONCE: usize = 100;
 
-/// When the first of the conversations was begun that are there before a test.
+/// Creation time of the first conversation that exists before a test.
 const LONG_AGO_MS: i64 = 1_700_000_000_000;
 
-/// The tables of conversations and messages, to put things there that would take too long to say.
+/// The tables of conversations and messages. A test writes data into them that would take too long to make by requests.
 struct Shelf {
     database: Database,
     conversations: Conversations,
@@ -36,7 +36,7 @@ struct Shelf {
 }
 
 impl Shelf {
-    /// That of a user.
+    /// The shelf of a user.
     async fn of(world: &World, caller: &Caller) -> Self {
         let platform = world.platform("ConversationsFunction");
         let database = platform.database().unwrap();
@@ -51,7 +51,7 @@ impl Shelf {
         }
     }
 
-    /// So many conversations, a second apart, titled by their numbers from 0 on; their ids, the oldest first.
+    /// Adds this many conversations, a second apart, titled by their numbers from 0 on. Returns their ids, oldest first.
     async fn fill(&self, number: i64) -> Vec<String> {
         let conversations: Vec<_> = (0..number).map(|number| self.conversation(number, &format!("Number {number}"))).collect();
         let writes = conversations.iter().map(|conversation| self.conversations.create(conversation).unwrap()).collect();
@@ -59,7 +59,7 @@ impl Shelf {
         conversations.into_iter().map(|conversation| conversation.id).collect()
     }
 
-    /// A conversation that was begun so many seconds after the first.
+    /// A conversation that began this many seconds after the first.
     fn conversation(&self, seconds: i64, title: &str) -> Conversation {
         let at = LONG_AGO_MS + seconds * 1_000;
         let id = ids::new_id(Timestamp::from_millisecond(at).unwrap());
@@ -93,12 +93,12 @@ impl Shelf {
         messages.into_iter().map(|message| message.id).collect()
     }
 
-    /// A message of this user's, whether or not its conversation is there.
+    /// A message of this user, whether or not its conversation exists.
     async fn message(&self, conversation_id: &str, id: &str) -> Message {
         self.messages.get(conversation_id, id).await.unwrap().unwrap()
     }
 
-    /// How many messages of a conversation there are, whether or not it is there itself.
+    /// Number of messages of a conversation, whether or not it exists.
     async fn messages_of(&self, conversation_id: &str) -> usize {
         self.history.messages(conversation_id, First::Oldest, None, 1_000).await.unwrap().0.len()
     }
@@ -120,7 +120,7 @@ impl Shelf {
     }
 }
 
-/// Says something, in a conversation or a new one, and waits for the reply; the answer.
+/// Sends a message in a conversation or a new one, waits for the reply and returns the answer.
 async fn say(world: &World, caller: &Caller, message: &str, conversation: Option<&str>) -> Value {
     world.post("/chat", Some(caller), &json!({"message": message, "conversation_id": conversation})).await.expect(200)
 }
@@ -130,7 +130,7 @@ async fn rename(world: &World, caller: &Caller, conversation_id: &str, change: &
     world.send(request.bearer_auth(&caller.access).json(change)).await
 }
 
-/// Every page from a path on, by its links; `items` says where in an answer they are. The items, and how many pages there were.
+/// Reads every page from a path on, by the links. `items` is their place in an answer. Returns the items and the number of pages.
 async fn walk(world: &World, caller: &Caller, path: &str, items: &str) -> (Vec<Value>, usize) {
     let (mut found, mut pages, mut path) = (Vec::new(), 0, path.to_owned());
     loop {

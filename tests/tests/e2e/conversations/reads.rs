@@ -1,4 +1,4 @@
-//! `GET|PATCH /conversations/{id}`, and what is someone else's.
+//! `GET|PATCH /conversations/{id}`, and conversations of other users.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn a_conversation_is_read_backwards_from_what_was_said_last() {
     assert!(texts.iter().copied().eq((25..45).rev().map(|number| number.to_string())), "{texts:?}");
     assert_eq!((text(&newest["id"]), text(&newest["title"])), (id.as_str(), "Number 0"));
     assert_eq!(newest.as_object().unwrap().len(), 5, "{newest}");
-    // Each is the message that can be read by itself.
+    // Each item equals the message that can be read by itself.
     let alone = world.get(&format!("{path}/messages/{}", said[44]), Some(&caller)).await.expect(200);
     assert_eq!(alone, messages[0]);
 
@@ -46,7 +46,7 @@ async fn pages_of_the_longest_messages_stay_within_what_a_function_may_answer() 
     let caller = world.someone().await;
     let shelf = Shelf::of(&world, &caller).await;
     let id = shelf.fill(1).await.remove(0);
-    // As a part of JSON, and that again as a part of JSON, a quotation mark is four characters.
+    // A quotation mark in JSON text that is itself part of JSON takes four characters.
     let texts = ["\"".repeat(10_000), "€".repeat(10_000), "👩‍👩‍👧".repeat(2_000)];
     let said = shelf.say(&id, texts.iter().cycle().take(120).cloned()).await;
     let (found, pages) = walk(&world, &caller, &format!("/conversations/{id}?limit=100"), "/messages").await;
@@ -144,7 +144,7 @@ async fn a_page_of_text_that_json_escapes_fits_into_the_answer_of_a_function() {
     let caller = world.someone().await;
     let shelf = Shelf::of(&world, &caller).await;
     let id = shelf.fill(1).await.remove(0);
-    // 7 bytes each in an answer of Lambda's: two of them fit.
+    // Each character takes 7 bytes in an answer of Lambda, so two of the messages fit.
     let said = shelf.say(&id, (0..5).map(|_| "\u{1}".repeat(340_000))).await;
     let path = format!("/conversations/{id}?limit=100");
     let first = world.get(&path, Some(&caller)).await;
@@ -165,7 +165,7 @@ async fn a_reply_that_is_being_written_has_the_text_that_there_is_of_it() {
     while world.get(&path_of(&started), Some(&caller)).await.expect(200)["text"] == "" {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // So that nothing more comes.
+    // Kill the worker so that no more text comes.
     world.stack.functions().kill("ChatStreamFunction").unwrap();
     let alone = world.get(&path_of(&started), Some(&caller)).await.expect(200);
     assert_eq!(text(&alone["status"]), "streaming");
@@ -183,7 +183,7 @@ async fn replies_that_are_being_written_make_no_page_longer_than_a_function_may_
     let shelf = Shelf::of(&world, &caller).await;
     let id = shelf.fill(1).await.remove(0);
     let said = shelf.say(&id, (0..30).map(|number| format!("{number}"))).await;
-    // Each as long as a reply can be.
+    // Each is as long as a reply can be.
     for said in &said {
         let streaming = Message { status: MessageStatus::Streaming, ..shelf.message(&id, said).await };
         shelf.commit(vec![shelf.messages.end(&streaming, MessageStatus::Completed).unwrap()]).await;

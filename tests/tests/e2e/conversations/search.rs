@@ -29,24 +29,24 @@ async fn a_search_finds_what_the_user_said_and_nothing_else() {
 
     let (one, two, three) = ("Quarterly", "100% of <b>Größe</b> a_b", "Nothing of note");
     for (query, expected) in [
-        // In a title, in a message, in any case, anywhere in a word.
+        // Matches in a title, in a message, in any case, anywhere in a word.
         ("quarter", &[one][..]),
         ("alpha", &[one]),
         ("LPHA D", &[one]),
         ("beta", &[three]),
         ("GRÖ", &[two]),
-        // It looks the same: the other normal form, the other case of a sharp s, another width.
+        // Texts that look the same: the other normal form, the other case of a sharp s, another width.
         ("gro\u{308}ße", &[two]),
         ("GRÖSSE", &[two]),
         ("１００%", &[two]),
         ("<B>", &[two]),
-        // Nothing in it has a meaning of its own.
+        // No character has a special meaning.
         ("100%", &[two]),
         ("a_b", &[two]),
         ("a%b", &[]),
         ("*", &[]),
         ("o", &[three, two, one]),
-        // The assistant says this all the time.
+        // The assistant says this word all the time, yet the search does not find it.
         ("ipsum", &[]),
         ("is mine", &[]),
     ] {
@@ -67,7 +67,7 @@ async fn a_search_goes_all_the_way_back_and_never_ends_before_the_end() {
     let shelf = Shelf::of(&world, &caller).await;
     let ids = shelf.fill(1_000).await;
     shelf.say(&ids[0], ["a needle in the oldest of all".to_owned()]).await;
-    // 200 conversations a page, of which the first four have nothing and say that this is not the end.
+    // A page reads 200 conversations. The first four pages find none, and their cursors show that this is not the end.
     let page = world.get("/conversations?query=needle", Some(&caller)).await.expect(200);
     assert!(page["items"].as_array().unwrap().is_empty() && page["next_cursor"].is_string(), "{page}");
     let (found, pages) = search(&world, &caller, "Needle", 20).await;

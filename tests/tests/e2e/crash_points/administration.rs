@@ -1,4 +1,4 @@
-//! Who may come in, and what accounts may do.
+//! Invitations and the administration of accounts.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ async fn an_invitation_is_made_used_or_taken_back_whole_or_not_at_all() {
         let committed = moment == Failure::HeldAfter;
         let invite = || post(&world, "/users/invites", Some(&admin), &json!({}));
         cut(&world, moment, ("InvitesFunction", TRANSACT, "InvitesTable"), invite()).await;
-        // One that nobody has is listed, so that it can be taken back.
+        // The list shows an invitation that its sender has never seen, so that it can be deleted.
         let listed = world.get("/users/invites", Some(&admin)).await.expect(200)["items"].clone();
         assert_eq!(listed.as_array().unwrap().len(), usize::from(committed), "{moment:?}");
         let again = world.send(invite()).await;
@@ -35,7 +35,7 @@ async fn an_invitation_is_made_used_or_taken_back_whole_or_not_at_all() {
         let new = |username: &str| json!({"username": username, "email": format!("{username}@example.com"), "password": "Correct-Horse-9", "invite": token});
         let register = || post(&world, "/auth/register", None, &new("guest"));
         cut(&world, moment, ("RegisterFunction", TRANSACT, "InvitesTable"), register()).await;
-        // Before: it is good still. After: it is used, by this account. Either way the client is told of its account.
+        // Before: the invitation is still valid. After: this account has used it. In either case the client gets its account.
         assert_eq!(world.send(register()).await.expect(201)["user"]["username"], "guest");
         world.post("/auth/register", None, &new("second")).await.invalid(&["/invite"]);
         world.login("guest", "Correct-Horse-9").await;
@@ -124,7 +124,7 @@ async fn the_first_administrator_is_there_with_the_event_or_not_at_all() {
         assert!(answer.is_err(), "{moment:?}");
         let committed = moment == Failure::HeldAfter;
         assert_eq!(world.get("/users", Some(&caller)).await.status, if committed { 200 } else { 403 });
-        // Asked again, it says that there is one.
+        // A second call reports that there is one.
         assert_eq!(bootstrap().await.is_err(), committed);
         world.get("/users", Some(&caller)).await.expect(200);
         let made = world.events(&caller, "admin.bootstrapped").await;
@@ -145,7 +145,7 @@ async fn an_invitation_of_the_first_administrator_that_is_cut_is_made_again() {
         };
         let (answer, ()) = futures_util::join!(bootstrap(), kill);
         assert!(answer.is_err(), "{moment:?}");
-        // A token that nobody has seen opens nothing: the next one does.
+        // The token that was never delivered stays unused. The next one works.
         let answer: Value = serde_json::from_slice(&bootstrap().await.unwrap()).unwrap();
         let body = json!({"username": "first", "email": "first@example.com", "password": "Correct-Horse-9", "invite": answer["invite"]});
         world.post("/auth/register", None, &body).await.expect(201);

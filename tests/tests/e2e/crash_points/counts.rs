@@ -1,4 +1,4 @@
-//! Writes that are no transaction: counters, denials, when a key was used, an emergency's event, a notice.
+//! Writes outside transactions: counters, denials, the last use of a key, the event of an emergency, a notice.
 
 use http::Method;
 use serde_json::json;
@@ -35,7 +35,7 @@ async fn a_denial_that_is_cut_loses_its_event_at_worst() {
         let read = || world.request(Method::GET, "/audit").bearer_auth("not.a.token");
         cut(&world, moment, ("AuditFunction", UPDATE, "LimitsTable"), read()).await;
         world.send(read()).await.problem(401, "invalid_token");
-        // After: the window has been told, and was not.
+        // After: the window counts as reported, although its event was not written.
         let told = usize::from(moment == Failure::HeldBefore);
         assert_eq!(events(&world, "access.denied", "denied").await, told, "{moment:?}");
     }
@@ -70,7 +70,7 @@ async fn an_emergency_that_is_cut_at_its_event_is_done_when_it_is_asked_for_agai
         };
         let (answer, ()) = futures_util::join!(emergency(), kill);
         assert!(answer.is_err(), "{moment:?}");
-        // The ring in force is the old one, and whoever is signed in goes on.
+        // The old ring is still in force, and signed-in users go on.
         assert_eq!(world.secret("RefreshRing").await, before);
         world.get("/auth/me", Some(&demo)).await.expect(200);
         emergency().await.unwrap();

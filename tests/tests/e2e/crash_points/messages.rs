@@ -7,13 +7,13 @@ use tally_tests::{Socket, World};
 use super::{MOMENTS, TRANSACT, events};
 use crate::chat::{FAST, SLOW, ask_async, path_of, poll, text};
 
-/// Sends a message and kills its function at its next transaction on `table`: API Gateway says that it has failed.
+/// Sends a message and kills its function at the next transaction on `table`. API Gateway then sends an error.
 async fn cut(world: &World, socket: &mut Socket, moment: Failure, (function, table): (&str, &str), message: &Value) {
     world.fail(table, Some(TRANSACT), moment, 1);
     socket.send(message).await;
     world.stack.aws().held().await;
     world.stack.functions().kill(function).unwrap();
-    // Amid whatever else comes to this connection.
+    // Skip other messages on this connection.
     loop {
         let frame = socket.next().await.expect("the connection stays");
         if frame["message"] == "Internal server error" {
@@ -83,7 +83,7 @@ async fn a_stream_whose_worker_is_cut_begins_anew_when_it_is_asked_for_again() {
         let caller = world.someone().await;
         let mut socket = world.connect(&caller).await;
         let subscribe = json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 250});
-        // The claim of whoever would stream.
+        // The fault strikes the claim of the worker that would stream.
         world.fail("SubscriptionsTable", Some("UpdateItem"), moment, 1);
         socket.ask(&subscribe, "charts.subscribed").await;
         world.stack.aws().held().await;
@@ -104,7 +104,7 @@ async fn a_question_over_a_connection_that_is_cut_is_not_there_or_ends_as_failed
         let asked = world.events(&world.admin().await, "chat.requested").await;
         assert_eq!(asked.len(), usize::from(moment == Failure::HeldAfter), "{moment:?}");
         if let Some(event) = asked.first() {
-            // Nobody writes the reply: the sweep ends it, and whoever asked is told.
+            // No worker writes the reply. The sweep ends it and tells the client that asked.
             let id = json!(text(&event["resource"]).strip_prefix("message:").unwrap());
             crate::chat::sweep::grow_old(&world, &id, 0).await;
             crate::chat::sweep::sweep(&world).await;
@@ -201,7 +201,7 @@ async fn an_end_that_is_cut_before_anyone_was_told_is_told_by_the_sweep() {
     assert_eq!((text(&stored["status"]), text(&stored["text"])), ("completed", heard.as_str()));
     let told = [&end["type"], &end["message_id"], &end["stop_reason"], &end["usage"]];
     assert_eq!(told, [&json!("chat.completed"), &started["message_id"], &stored["stop_reason"], &stored["usage"]]);
-    // Once.
+    // The client is told once.
     assert!(!crate::chat::sweep::is_to_be_told(&world, &started["message_id"]).await);
     crate::chat::sweep::sweep(&world).await;
     socket.ask(&json!({"action": "ping"}), "pong").await;

@@ -1,4 +1,4 @@
-//! Tokens that a service asks about (RFC 7662).
+//! Token introspection by a service (RFC 7662).
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ async fn key(world: &World, owner: &Caller, scopes: &[&str]) -> Value {
     world.post("/api-keys", Some(owner), &new_key(scopes, Duration::from_hours(1))).await.expect(201)
 }
 
-/// What a service with this key is told of a token.
+/// The answer about a token to a service with this key.
 async fn ask(world: &World, key: &Value, token: &str) -> Answer {
     let request = world.request(Method::POST, "/auth/introspect").header("x-api-key", key["key"].as_str().unwrap());
     world.send(request.form(&[("token", token), ("token_type_hint", "access_token")])).await
 }
 
-/// All that is said of a token that is not good.
+/// The whole answer about an invalid token.
 fn not_good() -> Value {
     json!({"active": false})
 }
@@ -108,7 +108,7 @@ async fn only_a_key_with_the_scope_may_ask() {
     let form = |request: reqwest::RequestBuilder| world.send(request.form(&[("token", &caller.access)]));
     let request = || world.request(Method::POST, "/auth/introspect");
     form(request()).await.problem(401, "unauthenticated");
-    // Neither a user, whatever their roles, nor a client by HTTP Basic is a service.
+    // A user, with any role, is no service. Neither is a client by HTTP Basic.
     form(request().bearer_auth(&admin.access)).await.problem(403, "forbidden");
     form(request().basic_auth("excel", Some("secret"))).await.problem(401, "unauthenticated");
     let both = request().bearer_auth(&admin.access).header("x-api-key", good["key"].as_str().unwrap());

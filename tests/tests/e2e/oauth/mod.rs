@@ -1,4 +1,4 @@
-//! What clients see that know OAuth 2.0 and nothing else of this API. Real ones are in .ci/check-oauth-clients.
+//! The API for clients that know only OAuth 2.0. Tests with real clients are in .ci/check-oauth-clients.
 
 mod introspection;
 mod password;
@@ -11,12 +11,12 @@ use tally_tests::{Answer, Caller, World};
 use crate::tokens::forger::{Forger, part};
 use crate::tokens::with;
 
-/// A form posted by nobody in particular.
+/// Posts a form without credentials.
 async fn form(world: &World, path: &str, fields: &[(&str, &str)]) -> Answer {
     world.send(world.request(Method::POST, path).form(fields)).await
 }
 
-/// What the token endpoint gives for a password.
+/// The answer of the token endpoint to a password.
 async fn password_grant(world: &World, username: &str, password: &str) -> Answer {
     form(world, "/auth/token", &[("grant_type", "password"), ("username", username), ("password", password)]).await
 }
@@ -26,7 +26,7 @@ fn refresh_token(answer: &Value) -> &str {
     answer["refresh_token"].as_str().unwrap()
 }
 
-/// What is no token of a live session, though most of it has been signed with the right key for this caller's.
+/// Texts that are no token of a live session, though most are signed with the right key for this caller.
 async fn worthless(world: &World, caller: &Caller) -> Vec<(&'static str, String)> {
     let access_key = Forger::access(&world.secret("AccessRing").await["current"]);
     let refresh_key = Forger::refresh(&world.secret("RefreshRing").await["current"]);
@@ -85,10 +85,10 @@ async fn a_refresh_grant_rotates_as_a_refresh_does() {
     let second = answer.expect(200);
     assert_eq!(answer.header("cache-control"), "no-store");
     assert_eq!((&second["token_type"], &second["expires_in"]), (&json!("bearer"), &json!(900)));
-    // One session, whichever way it is kept alive: the predecessor gets the same successor, over there too.
+    // Both endpoints serve the same session: the predecessor gets the same successor here too.
     assert_eq!(world.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.expect(200), second);
     let third = world.post("/auth/refresh", None, &json!({"refresh_token": refresh_token(&second)})).await.expect(200);
-    // A token spent for good ends the session.
+    // A token that is spent for good ends the session.
     spend(&caller.refresh).await.problem(400, "invalid_grant");
     spend(refresh_token(&third)).await.problem(400, "invalid_grant");
     let admin = world.admin().await;
@@ -126,6 +126,6 @@ async fn what_is_wrong_is_said_in_the_words_of_the_rfc() {
     not_a_form.problem(415, "unsupported_media_type");
     let not_text = world.request(Method::POST, "/auth/token").header("content-type", "application/x-www-form-urlencoded").body(vec![0xff]);
     world.send(not_text).await.problem(400, "invalid_request");
-    // Nothing of it has spent the token.
+    // None of these requests has spent the token.
     form(&world, "/auth/token", &[("grant_type", "refresh_token"), ("refresh_token", &caller.refresh)]).await.expect(200);
 }

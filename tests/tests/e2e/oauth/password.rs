@@ -1,4 +1,4 @@
-//! The password grant at the token endpoint: a login in the words of RFC 6749.
+//! The password grant at the token endpoint: a login in RFC 6749's terms.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ async fn a_password_grant_signs_in_as_a_login_does() {
     assert_eq!(event["request_id"], answer.header("x-request-id"));
     assert_eq!(world.events(&admin, "auth.refresh").await, Vec::<Value>::new());
 
-    // One has three sessions at most, however they begin: the first has ended.
+    // A user has three sessions at most, from any kind of login. So the first has ended.
     for _ in 0..2 {
         world.demo().await;
     }
@@ -79,7 +79,7 @@ async fn one_cannot_guess_more_often_by_guessing_in_two_places() {
     let admin = world.admin().await;
     assert_eq!(world.events(&admin, "auth.locked").await.len(), 1);
 
-    // Each grant is counted with its like and no other.
+    // Each grant counts under its own limits only.
     let signed_in = password_grant(&world, "demo@example.com", DEMO).await;
     assert_eq!(names(signed_in.header("ratelimit-policy")), ["login", "login_lock", "login_address"]);
     let pair = signed_in.expect(200);
@@ -120,7 +120,7 @@ async fn a_password_grant_that_is_no_such_thing_is_an_invalid_request() {
         assert_eq!(problem["error"], "invalid_request", "{fields:?}");
         assert!(!problem.to_string().contains(DEMO));
     }
-    // A refresh token that comes with a password is let be.
+    // A refresh token beside a password is ignored.
     let fields = [grant, ("username", "demo"), ("password", DEMO), ("refresh_token", "x")];
     form(&world, "/auth/token", &fields).await.expect(200);
     let in_a_url = world.request(Method::POST, &format!("/auth/token?grant_type=password&username=demo&password={DEMO}"));

@@ -1,4 +1,4 @@
-//! Tokens given up (RFC 7009).
+//! Token revocation (RFC 7009).
 
 use futures_util::future::join_all;
 use http::Method;
@@ -16,7 +16,7 @@ async fn a_token_that_is_given_up_ends_its_session_and_connections() {
         let other = world.login(&caller.username, "Correct-Horse-9").await;
         let mut socket = world.connect(&caller).await;
         let token = if kind == "access" { &caller.access } else { &caller.refresh };
-        // A hint that is wrong, or unknown, is no more than that.
+        // A wrong or unknown hint has no effect.
         let answer = form(&world, "/auth/revoke", &[("token", token), ("token_type_hint", "saml2")]).await;
         assert_eq!((answer.expect(200), answer.header("cache-control")), (json!({}), "no-store"));
         assert_eq!(socket.next().await, None, "{kind}");
@@ -61,7 +61,7 @@ async fn what_is_no_good_token_is_given_up_all_the_same_and_ends_nothing() {
         assert_eq!(problem["error"], "invalid_request", "{why}");
     }
     world.post("/auth/revoke", None, &json!({"token": "x"})).await.problem(415, "unsupported_media_type");
-    // In a URL it would stand in logs.
+    // A token in a URL would appear in logs.
     world.send(world.request(Method::POST, "/auth/revoke?token=x").form(&[("token", "x")])).await.problem(422, "validation_failed");
     world.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.expect(200);
 }

@@ -1,4 +1,4 @@
-//! What a session and a connection may have at most, whoever asks at once.
+//! Limits of a session and of a connection, also for concurrent requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use tally_tests::{Caller, Socket, World};
 
 use super::{assert_alive, ticket};
 
-/// Connections of a caller that are asked for at the same time: those that opened, and how many were one too many.
+/// Opens connections of a caller at the same time. Returns those that opened, and the number of refusals.
 async fn connect_at_once(world: &World, caller: &Caller, count: usize) -> (Vec<Socket>, usize) {
     let bearer = format!("Bearer {}", caller.access);
     let credentials = [("authorization", bearer.as_str())];
@@ -28,7 +28,7 @@ async fn connect_at_once(world: &World, caller: &Caller, count: usize) -> (Vec<S
     (opened, refused)
 }
 
-/// Fails unless a place becomes free in time; gives the connection that took it.
+/// Opens a connection as soon as a place is free. Fails if that takes too long.
 async fn connect_soon(world: &World, caller: &Caller) -> Socket {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -39,7 +39,7 @@ async fn connect_soon(world: &World, caller: &Caller) -> Socket {
     }
 }
 
-/// A user's only session, and its table.
+/// A user's only session, and the table of sessions.
 async fn only_session(world: &World, caller: &Caller) -> (Sessions, Session) {
     let listed = world.get("/auth/sessions", Some(caller)).await.expect(200);
     let platform = world.platform("ConnectFunction");
@@ -59,13 +59,13 @@ async fn of_many_connections_of_a_session_five_open_and_one_that_ends_makes_room
     }
     let outcomes: Vec<_> = world.events(&auditor, "ws.connect").await.into_iter().map(|event| event["outcome"].clone()).collect();
     assert_eq!(outcomes.iter().filter(|outcome| *outcome == "success").count(), 5);
-    // One event for all seven, as for denials: the next window's tells how many they were. A window may end meanwhile.
+    // As for denials, one event stands for all seven, and the next window's event has their number. A window may end meanwhile.
     assert!((1..=2).contains(&outcomes.iter().filter(|outcome| *outcome == "failure").count()), "{outcomes:?}");
 
-    // A ticket that finds no room is not used up.
+    // A ticket is not used up if there is no room.
     let query = format!("?ticket={}", ticket(&world, &caller).await);
     assert_eq!(world.handshake(&query, &[]).await.err().unwrap().status, 429);
-    // Another session of the same user has places of its own.
+    // Another session of the same user has its own places.
     let again = world.login(&caller.username, "Correct-Horse-9").await;
     assert_alive(&mut world.connect(&again).await).await;
 
@@ -85,7 +85,7 @@ async fn of_many_connections_of_a_session_five_open_and_one_that_ends_makes_room
 #[tokio::test]
 async fn connections_that_ended_unheard_keep_nobody_out() {
     let world = World::start().await;
-    // Seconds since they opened; whether there is room; whether it is known without asking.
+    // Seconds since the connections opened, whether there is room, and whether `@connections` is asked for that.
     for (age, has_room, is_asked) in [(10, false, false), (60, true, true), (3 * 3_600, true, false)] {
         let caller = world.someone().await;
         let (sessions, session) = only_session(&world, &caller).await;
@@ -121,7 +121,7 @@ async fn a_connection_that_was_not_forgotten_makes_room_when_it_is_asked_for() {
     world.stack.aws().recover();
     assert_eq!(only_session(&world, &caller).await.1.connections.len(), 5);
 
-    // As it will be once its `$connect` has returned for certain.
+    // Make the connections old enough that their `$connect` has returned for certain.
     let (sessions, session) = only_session(&world, &caller).await;
     let earlier: BTreeMap<_, _> = session.connections.iter().map(|(id, opened)| (id.clone(), opened - 60_000)).collect();
     let database = world.platform("ConnectFunction").database().unwrap();
@@ -205,14 +205,14 @@ async fn a_user_opens_no_more_connections_than_they_may_whatever_becomes_of_them
     let (caller, other, auditor) = (world.someone().await, world.someone().await, world.admin().await);
     let bearer = format!("Bearer {}", caller.access);
     let credentials = [("authorization", bearer.as_str())];
-    // What is not valid counts nowhere.
+    // An invalid handshake does not count.
     for _ in 0..5 {
         assert_eq!(world.handshake("?chart_type=area", &credentials).await.err().unwrap().status, 422);
     }
     for _ in 0..3 {
         world.connect(&caller).await.close().await;
     }
-    // Nor does another session of the same user open any.
+    // Another session of the same user can open none either.
     for caller in [&caller, &world.login(&caller.username, "Correct-Horse-9").await] {
         let (opened, refused) = connect_at_once(&world, caller, 4).await;
         assert_eq!((opened.len(), refused), (0, 4));
@@ -221,7 +221,7 @@ async fn a_user_opens_no_more_connections_than_they_may_whatever_becomes_of_them
 
     let limited = world.events(&auditor, "rate.limited").await;
     assert_eq!(limited.iter().map(|event| &event["detail"]["policy"]).collect::<Vec<_>>(), ["ws_connect"]);
-    // Those that opened leave an event each, the others one for each reason. A window may end meanwhile.
+    // Each connection that opened leaves an event. The others leave one for each reason. A window may end meanwhile.
     let connects = world.events(&auditor, "ws.connect").await;
     let with = |code: &str| connects.iter().filter(|event| event["detail"]["code"] == code).count();
     assert!((1..=2).contains(&with("validation_failed")) && (1..=2).contains(&with("rate_limited")), "{connects:?}");
@@ -238,13 +238,13 @@ async fn a_user_subscribes_no_more_often_than_they_may_over_any_connection() {
     assert_eq!(socket.ask_amid(&subscribe, &["charts.data"]).await["type"], "charts.subscribed");
     let refused = socket.ask_amid(&subscribe, &["charts.data"]).await;
     assert_eq!((&refused["code"], &refused["id"]), (&json!("rate_limited"), &json!("s")));
-    // A connection that would begin with a chart is refused whole: its client would wait for frames in vain.
+    // A connection that would begin with a chart is refused as a whole. Otherwise its client would wait for frames in vain.
     let bearer = format!("Bearer {}", caller.access);
     let credentials = [("authorization", bearer.as_str())];
     assert_eq!(world.handshake("?chart_type=line", &credentials).await.err().unwrap().status, 429);
     let (mut plain, _) = connect_at_once(&world, &caller, 1).await;
     assert_alive(&mut plain[0]).await;
-    // To end a stream starts no worker.
+    // Ending a stream starts no worker, so it is not limited.
     let unsubscribe = json!({"action": "charts.unsubscribe", "chart_type": "pie"});
     assert_eq!(socket.ask_amid(&unsubscribe, &["charts.data"]).await["type"], "charts.unsubscribed");
     world.connect(&other).await.ask(&subscribe, "charts.subscribed").await;
@@ -260,7 +260,7 @@ async fn no_more_charts_stream_at_once_than_are_reserved() {
     first.expect("charts.data").await;
     second.ask(&subscribe, "charts.subscribed").await;
     assert!(second.next_within(Duration::from_secs(1)).await.is_err(), "two workers ran");
-    // The next one begins when there is room.
+    // The second stream begins when there is room.
     first.ask(&json!({"action": "charts.unsubscribe", "chart_type": "bar"}), "charts.unsubscribed").await;
     second.expect("charts.data").await;
 }

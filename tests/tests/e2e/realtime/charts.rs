@@ -1,4 +1,4 @@
-//! Streams of frames: their pace, who sends them, and how they end.
+//! Streams of frames: their pace, their workers, and their end.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use tally_tests::{Socket, World};
 
 use super::assert_alive;
 
-/// The next `count` frames, which must belong to this subscription and follow one another without a gap.
+/// The next `count` frames. They must belong to this subscription and follow one another without a gap.
 async fn frames(socket: &mut Socket, subscription: &Value, first: u64, count: u64) -> Vec<Value> {
     let mut frames = Vec::new();
     for sequence in first..first + count {
@@ -46,7 +46,7 @@ async fn a_chart_streams_at_its_pace_until_it_is_unsubscribed_from() {
         assert!(frame["timestamp"].as_str().unwrap().ends_with('Z'));
     }
 
-    // Another pace of the same stream: its number goes on, after the last frame, which comes again.
+    // The same stream at another pace. Its number goes on after the last frame, which comes again.
     socket.send(&subscribe(250)).await;
     let mut last = ten.last().unwrap().clone();
     let faster = loop {
@@ -59,7 +59,7 @@ async fn a_chart_streams_at_its_pace_until_it_is_unsubscribed_from() {
     assert_eq!((&faster["type"], &faster["subscription_id"], &faster["interval_ms"]), (&json!("charts.subscribed"), &id, &json!(250)));
     let mut next = socket.expect("charts.data").await;
     if next["sequence"] != last["sequence"] {
-        // The former worker's last frame comes after the answer.
+        // The former worker's last frame came after the answer.
         assert_eq!(next["sequence"], last["sequence"].as_u64().unwrap() + 1);
         last = next;
         next = socket.expect("charts.data").await;
@@ -76,7 +76,7 @@ async fn a_chart_streams_at_its_pace_until_it_is_unsubscribed_from() {
     assert!(socket.next_within(Duration::from_millis(800)).await.is_err(), "a frame came after the end");
     socket.ask(&unsubscribe, "charts.unsubscribed").await;
 
-    // A new subscription is another stream, and the workers of the former ones do not take it for theirs.
+    // A new subscription is another stream. The workers of the former ones do not take it for theirs.
     let again = socket.ask(&subscribe(250), "charts.subscribed").await;
     assert_ne!(again["subscription_id"], id);
     frames(&mut socket, &again, 1, 6).await;
@@ -91,7 +91,7 @@ async fn a_connection_has_a_stream_of_each_chart() {
         let subscribe = json!({"action": "charts.subscribe", "chart_type": chart_type, "interval_ms": 300});
         socket.ask_amid(&subscribe, &["charts.data"]).await;
     }
-    // Some frames have come amid the answers; from here on none may be missing.
+    // Some frames have come among the answers. From here on none may be missing.
     let mut seen = [Vec::new(), Vec::new(), Vec::new()];
     while seen.iter().any(|sequences| sequences.len() < 4) {
         let frame = socket.expect("charts.data").await;
@@ -118,10 +118,10 @@ async fn a_stream_that_has_to_end_says_so_and_can_be_begun_again() {
     let subscribe = |seq: u64| json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 60000, "seq": seq});
     let subscribed = socket.ask(&subscribe(2), "charts.subscribed").await;
     frames(&mut socket, &subscribed, 1, 1).await;
-    // Long before the next frame.
+    // This comes long before the next frame.
     let ended = socket.expect("charts.ended").await;
     assert_eq!(ended, json!({"type": "charts.ended", "subscription_id": subscribed["subscription_id"], "reason": "deadline"}));
-    // An older message does not begin it again.
+    // An older message does not restart the stream.
     assert_eq!(socket.ask(&subscribe(1), "error").await["code"], "conflict");
     let again = socket.ask(&subscribe(3), "charts.subscribed").await;
     frames(&mut socket, &again, 1, 1).await;
@@ -142,7 +142,7 @@ async fn a_start_that_is_delivered_twice_starts_one_stream() {
         "connection_id": connection_id, "connected_at": 0, "chart_type": "bar", "subscription_id": subscribed["subscription_id"],
         "generation": 1, "announce": true
     });
-    // A worker that has nothing to claim ends at once.
+    // A worker that finds its stream claimed ends at once.
     let second = tokio::time::timeout(Duration::from_secs(10), world.stack.invoke("ChartStreamFunction", start.to_string()));
     assert_eq!(second.await.unwrap().unwrap(), "null");
     let since = Instant::now();
@@ -189,7 +189,7 @@ async fn a_connection_opens_without_the_worker_of_its_chart_and_a_worker_does_no
     let mut socket = world.connect_with(&caller, "?chart_type=bar&interval_ms=60000").await;
     assert_alive(&mut socket).await;
 
-    // The worker, started by hand.
+    // Start the worker by hand.
     let subscribed = world.events(&auditor, "charts.subscribe").await[0]["resource"].clone();
     let connected = world.events(&auditor, "ws.connect").await[0]["resource"].clone();
     let id = |resource: &Value| resource.as_str().unwrap().split_once(':').unwrap().1.to_owned();
@@ -208,7 +208,7 @@ async fn a_connection_opens_without_the_worker_of_its_chart_and_a_worker_does_no
     ended.unwrap();
     let outlived = unsubscribed.elapsed();
     assert!(outlived < Duration::from_secs(10), "a frame a minute, and no check for {outlived:?}");
-    // Nor does it say that a stream has ended that nobody wanted any more.
+    // It also does not report the end of a stream after an unsubscribe.
     assert_alive(&mut socket).await;
 }
 
@@ -232,7 +232,7 @@ async fn a_stream_ends_with_its_connection() {
     frames(&mut socket, &subscribed, 1, 2).await;
     socket.close().await;
 
-    // No frame is begun any more once a whole second has passed without one.
+    // Once a whole second has passed without a frame, no new frame begins.
     let deadline = Instant::now() + Duration::from_secs(15);
     loop {
         world.stack.calls().clear();

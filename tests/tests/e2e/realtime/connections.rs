@@ -44,7 +44,7 @@ async fn a_connection_is_refused_with_a_reason() {
         ("", vec![("authorization", refresh.as_str())], 401, "invalid_token"),
         ("", vec![("sec-websocket-protocol", "tally.v1, bearer.nonsense")], 401, "invalid_token"),
         ("?ticket=nonsense", vec![], 401, "invalid_token"),
-        // The first credential that was sent counts, not the best.
+        // The first credential in the request counts, not the best.
         ("?ticket=nonsense", good.clone(), 401, "invalid_token"),
         ("", vec![("authorization", bearer.as_str()), ("origin", "https://evil.example")], 403, "origin_refused"),
         ("", vec![("authorization", bearer.as_str()), ("origin", "null")], 403, "origin_refused"),
@@ -115,7 +115,7 @@ async fn a_session_that_has_ended_is_let_in_no_more_and_is_closed() {
         let refused = world.handshake(query, &headers).await.err().expect("the session has ended");
         assert_eq!((refused.status, &refused.body["code"]), (401, &json!("invalid_token")));
     }
-    // Closed by the logout itself, before its answer.
+    // The logout itself closes it, before its answer.
     assert_eq!(socket.next().await, None);
 }
 
@@ -143,7 +143,7 @@ async fn a_session_that_ends_while_a_connection_opens_leaves_none_behind() {
     for _ in 0..3 {
         let caller = world.someone().await;
         world.stack.calls().clear();
-        // The commit is held up, after the session has been read.
+        // Delay the commit, after the session has been read.
         world.fail("ConnectionsTable", Some("TransactWriteItems"), Failure::TransactionConflict, 4);
         let log_out = async {
             while !world.stack.calls().snapshot().iter().any(|call| call.operation == "TransactWriteItems") {
@@ -156,7 +156,7 @@ async fn a_session_that_ends_while_a_connection_opens_leaves_none_behind() {
         let (opened, ()) = futures_util::join!(world.handshake("", &credentials), log_out);
         match opened {
             Err(refused) => assert_eq!((refused.status, &refused.body["code"]), (401, &json!("invalid_token"))),
-            // It was faster, and has been found and closed.
+            // The connection was faster. The logout has found and closed it.
             Ok(mut socket) => assert_eq!(socket.next().await, None),
         }
     }
@@ -188,7 +188,7 @@ async fn a_connection_that_was_not_closed_is_refused_at_its_next_message() {
     let caller = world.someone().await;
     let mut socket = world.connect(&caller).await;
     assert_alive(&mut socket).await;
-    // The session's item does not list it, so that the logout does not close it.
+    // The session's item does not list the connection, so the logout does not close it.
     let connects = world.events(&world.admin().await, "ws.connect").await;
     let id = connects[0]["resource"].as_str().unwrap().strip_prefix("connection:").unwrap();
     let platform = world.platform("DisconnectFunction");

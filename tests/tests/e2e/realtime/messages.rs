@@ -1,4 +1,4 @@
-//! What every message is checked for.
+//! Checks that apply to every message.
 
 use serde_json::{Value, json};
 use tally_tests::World;
@@ -59,7 +59,7 @@ async fn messages_are_limited_per_connection_whatever_is_in_them() {
 
 #[tokio::test]
 async fn a_connection_that_floods_is_refused_without_the_store_and_closed_in_the_end() {
-    // One process for each function, so that every message meets the one that remembers.
+    // Each function has one process, so every message reaches the process that remembers the refusal.
     let world = World::of(|options| {
         options.sets = vec![("RateLimits".into(), "ws_messages=3/1h,*=100000/1m".into())];
         options.processes.per_function = 1;
@@ -71,7 +71,7 @@ async fn a_connection_that_floods_is_refused_without_the_store_and_closed_in_the
     for _ in 0..3 {
         flood.ask(&ping, "pong").await;
     }
-    // The first refusal is counted, taken back and told. What follows asks nothing, but for one count of every three.
+    // The first refusal is counted, reverted and reported. Later ones need no call, except one count for every three.
     let (_, calls) = world.round_trips(flood.ask(&ping, "error")).await;
     assert!(calls.len() > 3, "{calls:?}");
     for batch in 1..=10 {
@@ -81,10 +81,10 @@ async fn a_connection_that_floods_is_refused_without_the_store_and_closed_in_the
             assert_eq!(calls.len(), usize::from(number == 3), "{batch}: {calls:?}");
         }
     }
-    // Thirty refusals are ten times the limit.
+    // Thirty refusals are ten times the limit, so the connection is closed.
     assert_eq!(flood.next().await, None);
     assert_alive(&mut other).await;
-    // Its user is not shut out, and the trail has one event of it.
+    // The user is not locked out, and the audit log has one event about it.
     assert_alive(&mut world.connect(&caller).await).await;
     assert_eq!(world.events(&auditor, "rate.limited").await.len(), 1);
 }
@@ -94,7 +94,7 @@ async fn a_connection_that_floods_several_processes_is_closed_as_well() {
     let world = World::with(&[("RateLimits", "ws_messages=4/1h,*=100000/1m")]).await;
     let caller = world.someone().await;
     let mut flood = world.connect(&caller).await;
-    // At once, so that many processes refuse them; each of the three actions is a function of its own besides.
+    // Send them at once, so that many processes refuse them. Each of the three actions is also a function of its own.
     let messages = [json!({"action": "ping"}), json!({"action": "charts.subscribe", "chart_type": "pie"}), json!({"action": "nonsense"})];
     let mut refused = 0;
     'open: loop {

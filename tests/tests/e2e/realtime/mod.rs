@@ -46,12 +46,12 @@ async fn connections_tickets_and_subscriptions_leave_their_events() {
         async |action: &str| -> Vec<Value> { world.events(&auditor, action).await.iter().map(|event| event["outcome"].clone()).collect() };
     assert_eq!(outcomes("auth.ws_ticket").await, ["success"]);
     assert_eq!(outcomes("ws.connect").await, ["success", "failure"]);
-    // Each says which connection was asked for, and who asked.
+    // Each event names the connection and the user that asked for it.
     let connects = world.events(&auditor, "ws.connect").await;
     let resources: BTreeSet<_> = connects.iter().map(|event| event["resource"].as_str().unwrap()).collect();
     assert!(resources.len() == 2 && resources.iter().all(|resource| resource.starts_with("connection:")), "{resources:?}");
     assert!(connects.iter().all(|event| event["actor"]["username"] == caller.username), "{connects:?}");
-    // The ticket that was used and the foreign page are an address; the session that has ended is its user.
+    // For the used ticket and the foreign page, the actor is an address. For the ended session, it is the user.
     let denied = world.events(&auditor, "access.denied").await;
     let known: Vec<_> = denied.iter().map(|event| event["actor"]["username"] == caller.username).collect();
     assert_eq!(known, [false, false, true], "{denied:?}");

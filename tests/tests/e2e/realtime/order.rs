@@ -1,4 +1,4 @@
-//! Messages about a chart that overtake one another: API Gateway hands over each by itself, so the client numbers them.
+//! Messages about a chart that overtake one another. API Gateway delivers each by itself, so the client numbers them.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn unsubscribe(seq: Option<u64>) -> Value {
     json!({"action": "charts.unsubscribe", "chart_type": "bar", "seq": seq})
 }
 
-/// The next message that is no frame: its type, with the code where it is an error.
+/// The next message that is not a frame: its type, and the code if it is an error.
 async fn answer(socket: &mut Socket) -> (String, Value) {
     loop {
         let message = socket.next().await.unwrap();
@@ -41,7 +41,7 @@ async fn a_message_that_comes_after_a_newer_one_changes_nothing() {
     let mut socket = world.connect(&world.someone().await).await;
     for (message, expected) in [
         (subscribe(60_000, Some(5)), "charts.subscribed"),
-        // The same once more, as after an answer that was lost.
+        // The same message again, as after a lost answer.
         (subscribe(60_000, Some(5)), "charts.subscribed"),
         (subscribe(250, Some(4)), "conflict"),
         (unsubscribe(Some(4)), "conflict"),
@@ -49,7 +49,7 @@ async fn a_message_that_comes_after_a_newer_one_changes_nothing() {
         (subscribe(250, Some(6)), "conflict"),
         (unsubscribe(Some(6)), "conflict"),
         (unsubscribe(Some(7)), "charts.unsubscribed"),
-        // Those without a number take effect as they come, and leave the number as it is.
+        // Messages without a number take effect as they arrive, and leave the number as it is.
         (subscribe(60_000, None), "charts.subscribed"),
         (unsubscribe(None), "charts.unsubscribed"),
         (subscribe(250, Some(6)), "conflict"),
@@ -85,7 +85,7 @@ async fn of_a_subscribe_and_an_unsubscribe_in_one_go_the_last_one_counts() {
     let world = &World::start().await;
     join_all((0..10).map(|_| async move {
         let mut socket = world.connect(&world.someone().await).await;
-        // Nothing is waited for, so that each message is an invocation beside the others.
+        // Do not wait for answers, so that the messages are concurrent invocations.
         for round in 0..3 {
             socket.send(&subscribe(250, Some(2 * round + 1))).await;
             socket.send(&unsubscribe(Some(2 * round + 2))).await;
@@ -116,7 +116,7 @@ async fn of_three_paces_in_one_go_the_last_one_counts() {
             }
         }
         assert!(paces.contains(&250), "{paces:?}");
-        // At another pace these would take minutes.
+        // At another pace these frames would take minutes.
         for _ in 0..8 {
             socket.expect("charts.data").await;
         }

@@ -1,4 +1,4 @@
-//! How long a connection lives by its token, and how another takes its place.
+//! The lifetime of a connection by its token, and the renewal of the token.
 
 use platform::store::{Connection, Connections};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use tally_tests::{Caller, World};
 use super::assert_alive;
 use crate::tokens::forger::part;
 
-/// The connection that was opened last, and what is known of it.
+/// The connection that was opened last, and its stored data.
 struct Known {
     connections: Connections,
     id: String,
@@ -26,7 +26,7 @@ impl Known {
         self.connections.get(&self.id).await.unwrap().unwrap().token_exp
     }
 
-    /// Makes its token one that expired so many seconds ago.
+    /// Gives the connection a token that expired this many seconds ago.
     async fn expire(&self, world: &World, seconds_ago: i64) {
         let platform = world.platform("ConnectFunction");
         let connection = self.connections.forget(&self.id).await.unwrap().unwrap();
@@ -60,14 +60,14 @@ async fn a_connection_lives_on_by_a_newer_token() {
     assert_eq!((expires_at.as_second(), &renewed["id"]), (expiry(newer), &json!("r")));
     assert_eq!(known.token_exp().await, expiry(newer));
 
-    // A token that expires earlier takes nothing away, and the answer says what holds.
+    // A token with an earlier expiry shortens nothing, and the answer has the expiry that applies.
     prolong(&world, &known, expiry(newer) + 60).await;
     let kept = socket.ask(&renew(&caller.access), "auth.renewed").await;
     let expires_at: platform::clock::Timestamp = kept["expires_at"].as_str().unwrap().parse().unwrap();
     assert_eq!(expires_at.as_second(), expiry(newer) + 60);
 }
 
-/// Gives a connection a token that expires then.
+/// Gives a connection a token with this expiry.
 async fn prolong(world: &World, known: &Known, token_exp: i64) {
     let renew = known.connections.renew(&known.id, token_exp);
     world.platform("ConnectFunction").database().unwrap().commit(vec![renew]).await.unwrap();
@@ -102,7 +102,7 @@ async fn a_token_of_someone_or_somewhere_else_renews_nothing_and_the_connection_
 async fn a_connection_is_closed_an_hour_after_its_token_expired() {
     let world = World::start().await;
     let (caller, auditor) = (world.someone().await, world.admin().await);
-    // It is too late for a newer token too.
+    // By now a newer token is too late as well.
     for message in [json!({"action": "ping"}), renew(&caller.access)] {
         let mut socket = world.connect(&caller).await;
         let known = Known::last(&world, &auditor).await;

@@ -1,5 +1,5 @@
-//! The attack table: every token that must not be taken, most of them signed with the right key, so that it is the rule in
-//! question which refuses them and not the signature.
+//! The attack table: every token that must be refused. Most are signed with the right key, so that the rule in question refuses them and
+//! not the signature.
 
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use tally_tests::World;
 use super::forger::{Forger, encode, part, signed};
 use super::{me, refresh, with};
 
-/// What an attacker has: a good token, its ring's key, and those of the other kind.
+/// An attacker's loot: a valid token, its ring's key, and those of the other kind.
 struct Loot<'a> {
     token: &'a str,
     other_token: &'a str,
@@ -44,7 +44,7 @@ async fn every_token_that_is_none_of_ours_is_refused_alike() {
     nothing.problem(401, "unauthenticated");
     assert_eq!(nothing.header("www-authenticate"), "Bearer");
 
-    // What the forger makes by the rules is taken, and nothing of all that has harmed the session.
+    // A forged token that follows the rules is accepted, and none of the attacks has harmed the session.
     me(&world, &access.token(&part(&caller.access, 1))).await.expect(200);
     assert_eq!(world.events(&world.admin().await, "auth.refresh_reuse").await, Vec::<Value>::new());
     refresh(&world, &caller.refresh).await.expect(200);
@@ -59,7 +59,7 @@ impl Loot<'_> {
         part(self.token, 1)
     }
 
-    /// The header with other members, and without those that are null; rightly signed.
+    /// Signs the header correctly after it has changed these members and removed those that are null.
     fn header(&self, others: Value) -> String {
         let mut header = with(&self.own.header(), others);
         header.as_object_mut().unwrap().retain(|_, value| !value.is_null());

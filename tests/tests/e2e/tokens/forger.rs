@@ -1,4 +1,4 @@
-//! Signs what it is given: someone who has a key, whatever they make of it.
+//! Signs any input, as an attacker with a key could.
 
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use aws_lc_rs::{digest, hmac};
@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-/// One key of a ring, derived from its text as the contract says and not by the code that is tested.
+/// One key of a ring. It is derived from its text as the contract says, without the code under test.
 #[derive(Clone)]
 pub struct Forger {
     pub kid: String,
@@ -33,23 +33,23 @@ impl Forger {
         Self { kid, key, typ }
     }
 
-    /// The header of a token of ours.
+    /// The header of a genuine token.
     pub fn header(&self) -> Value {
         json!({"typ": self.typ, "alg": "HS256", "kid": self.kid})
     }
 
-    /// A token like ours, with these claims.
+    /// A token in the genuine form, with these claims.
     pub fn token(&self, claims: &Value) -> String {
         self.sign(self.header().to_string(), claims.to_string())
     }
 
-    /// Header and payload as they are, rightly signed.
+    /// Signs header and payload as they are, correctly.
     pub fn sign(&self, header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
         signed(hmac::HMAC_SHA256, &self.key, header, payload)
     }
 }
 
-/// Header and payload as they are, signed with a key.
+/// Signs header and payload as they are, with this key.
 pub fn signed(algorithm: hmac::Algorithm, key: &[u8], header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
     let message = format!("{}.{}", encode(header), encode(payload));
     let signature = hmac::sign(&hmac::Key::new(algorithm, key), message.as_bytes());
@@ -60,7 +60,7 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// What a part of a token says: 0 is the header, 1 the claims.
+/// The content of a part of a token: 0 is the header, 1 the claims.
 pub fn part(token: &str, part: usize) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(part).unwrap()).unwrap()).unwrap()
 }

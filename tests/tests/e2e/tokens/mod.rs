@@ -1,4 +1,4 @@
-//! Tokens: what they say, which are taken and which are not, and the keys behind them.
+//! Tokens: their content, which of them are accepted, and the keys behind them.
 
 mod attacks;
 pub mod forger;
@@ -19,7 +19,7 @@ async fn refresh(world: &World, token: &str) -> Answer {
     world.post("/auth/refresh", None, &json!({"refresh_token": token})).await
 }
 
-/// These claims with others in their place.
+/// These claims, with others replacing some of them.
 pub fn with(claims: &Value, others: Value) -> Value {
     let (mut claims, Value::Object(others)) = (claims.clone(), others) else { panic!("these are no members") };
     claims.as_object_mut().unwrap().extend(others);
@@ -49,7 +49,7 @@ async fn a_token_is_good_within_its_times_and_the_leeway() {
     let forger = Forger::access(&world.secret("AccessRing").await["current"]);
     let genuine = part(&caller.access, 1);
     let now = genuine["iat"].as_i64().unwrap();
-    // To the second it is tested with a clock that stands still, beside the code.
+    // Unit tests beside the code check the limits to the second, with a clock that stands still.
     for (iat, exp, status) in [
         (now, now + 900, 200),
         (now - 900, now - 10, 200),

@@ -1,4 +1,4 @@
-//! The rotation of the rings, as Secrets Manager and ops ask for it.
+//! The rotation of the rings, as Secrets Manager and operators start it.
 
 use platform::clock::Clock;
 use serde_json::{Value, json};
@@ -14,18 +14,18 @@ async fn rotate(world: &World, ring: &str) -> Result<Value, String> {
     world.secrets_manager("RotateSecret", ring, json!({})).await
 }
 
-/// Invokes the function itself, as Secrets Manager and ops do.
+/// Invokes the function itself, as Secrets Manager and operators do.
 async fn invoke(world: &World, payload: Value) -> Result<(), String> {
     world.stack.invoke("RotateRingFunction", payload.to_string()).await.map(|_| ()).map_err(|error| error.to_string())
 }
 
-/// Key ids of a ring, that of the current key first.
+/// Key ids of a ring, the current key's first.
 fn kids(kind: &str, ring: &Value) -> Vec<String> {
     let forger = |text: &Value| if kind == "access" { Forger::access(text) } else { Forger::refresh(text) };
     ["current", "next", "previous"].iter().filter_map(|name| ring.get(*name)).map(|text| forger(text).kid).collect()
 }
 
-/// A stack whose rings are full, were made so many seconds ago, and the access ring last rotated then.
+/// A stack with full rings that were made this many seconds ago. The third age is that of the access ring's last rotation.
 async fn with_rings(access_age: i64, refresh_age: i64, rotation_age: Option<i64>) -> (World, tempfile::TempDir) {
     let state = tempfile::tempdir().unwrap();
     let now = Clock::System.now().as_second();
@@ -62,7 +62,7 @@ async fn a_rotation_shifts_the_ring_leaves_its_event_and_logs_nobody_out() {
         let detail = json!({"ring": kind, "emergency": false, "kids_before": kids(kind, &before), "kids_after": kids(kind, &after)});
         assert_eq!(event["detail"], detail);
     }
-    // Both tokens are of keys that no longer sign.
+    // Both tokens are signed by keys that no longer sign.
     me(&world, &caller.access).await.expect(200);
     let pair = refresh(&world, &caller.refresh).await.expect(200);
     let signed_by = |token: &Value| part(token.as_str().unwrap(), 0)["kid"].clone();
@@ -78,7 +78,7 @@ async fn a_shift_that_would_drop_a_key_that_is_needed_is_refused() {
         let (world, _state) = with_rings(access_age, refresh_age, rotation_age).await;
         for (_, ring) in RINGS {
             let before = world.secret(ring).await;
-            // The first time and when it is tried again.
+            // The refusal comes the first time and again at a retry.
             for _ in 0..2 {
                 let refusal = rotate(&world, ring).await.unwrap_err();
                 assert!(refusal.contains("createSecret") && refusal.contains("are good until"), "{refusal}");
@@ -92,7 +92,7 @@ async fn a_shift_that_would_drop_a_key_that_is_needed_is_refused() {
         rotate(&world, ring).await.unwrap();
         let after = world.secret(ring).await;
         assert_eq!((&after["previous"], &after["current"]), (&json!("b".repeat(64)), &json!("c".repeat(64))));
-        // And that was a shift of its own.
+        // That was a shift, so another rotation has to wait.
         rotate(&world, ring).await.unwrap_err();
     }
 }
@@ -117,7 +117,7 @@ async fn a_rotation_that_cannot_be_recorded_waits_and_is_finished_with_the_keys_
     assert_eq!(begun.1.as_str().unwrap().parse::<Value>().unwrap(), world.secret("AccessRing").await);
     assert_eq!(world.events(&world.admin().await, "key.rotated").await.len(), 1);
 
-    // A step that comes again after all is done changes nothing more.
+    // After the end, a repeated step has no effect.
     for step in ["createSecret", "setSecret", "testSecret", "finishSecret"] {
         let event = json!({"SecretId": world.secret_arn("AccessRing"), "ClientRequestToken": begun.0, "Step": step});
         invoke(&world, event).await.unwrap();
@@ -130,7 +130,7 @@ async fn a_rotation_that_cannot_be_recorded_waits_and_is_finished_with_the_keys_
 async fn a_rotation_that_fails_after_its_event_is_recorded_again_when_it_is_done() {
     let world = World::start().await;
     let before = world.secret("AccessRing").await;
-    // Each of the three times that the SDK tries.
+    // The answers to all three of the SDK's tries are lost.
     world.fail("AuditTable", Some("PutItem"), Failure::AnswerLost, 3);
     rotate(&world, "AccessRing").await.unwrap_err();
     assert_eq!(world.secret("AccessRing").await, before);
@@ -157,7 +157,7 @@ async fn an_emergency_replaces_every_key_and_what_was_signed_dies() {
         assert!(new.iter().all(|kid| !old.contains(kid)), "{old:?} {new:?}");
         found.push(json!({"ring": kind, "emergency": true, "kids_before": old, "kids_after": new}));
     }
-    // A function that is warm learns of it with the first token of the new ring, or else within five minutes.
+    // A warm function learns of it with the first token of the new ring, or else within five minutes.
     let forger = Forger::access(&world.secret("AccessRing").await["current"]);
     let again = |access: &str| forger.token(&part(access, 1));
     me(&world, &again(&caller.access)).await.expect(200);
@@ -183,7 +183,7 @@ async fn a_rotation_under_way_does_not_bring_back_what_an_emergency_has_replaced
     let finish = json!({"SecretId": world.secret_arn("AccessRing"), "ClientRequestToken": pending["VersionId"], "Step": "finishSecret"});
     let refusal = invoke(&world, finish.clone()).await.unwrap_err();
     assert!(refusal.contains("an emergency has ended it"), "{refusal}");
-    // Not even where the label is given back to it.
+    // It is refused even if the same value gets the label again.
     let members = json!({"ClientRequestToken": "late", "SecretString": pending["SecretString"], "VersionStages": ["AWSPENDING"]});
     world.secrets_manager("PutSecretValue", "AccessRing", members).await.unwrap();
     for step in ["testSecret", "finishSecret"] {

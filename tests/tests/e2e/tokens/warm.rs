@@ -1,4 +1,4 @@
-//! Warm functions and rotated rings: who reads the secret again, and how often.
+//! Warm functions and rotated rings: when a function reads the secret again, and how often.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -15,14 +15,14 @@ use tally_tests::World;
 use super::forger::{Forger, part};
 use super::{me, with};
 
-/// How often a secret has been read since the last time this was asked.
+/// Number of reads of a secret since the last call of this function.
 fn reads(world: &World) -> usize {
     let calls = world.stack.calls().snapshot();
     world.stack.calls().clear();
     calls.iter().filter(|call| call.service == Service::SecretsManager && call.operation == "GetSecretValue").count()
 }
 
-/// A ring of the stack as a function has it, and the clock in milliseconds that it goes by.
+/// A ring of the stack in the form that functions use, and its clock in milliseconds.
 fn live_ring(world: &World) -> (LiveRing, Arc<AtomicI64>) {
     let function = world.stack.deployment().functions.iter().find(|function| function.binary == "me").unwrap();
     let clock = Arc::new(AtomicI64::new(1_800_000_000_000));
@@ -46,7 +46,7 @@ async fn a_warm_function_takes_the_tokens_of_a_ring_that_it_has_never_seen() {
         let token = Forger::access(&ring[name]).token(&part(&caller.access, 1));
         me(&world, &token).await.expect(200);
     }
-    // The test's own, and the one that an unknown key asked for.
+    // One read is the test's own, and an unknown key caused the other.
     assert_eq!(reads(&world), 2);
 }
 

@@ -1,6 +1,6 @@
-//! A conversation as Markdown. Every message is a block quote: nothing in one can end it, close over what follows
-//! or pass for a heading of the document's own, because each of its lines begins with the mark of the quote.
-//! Nor does it hold HTML or load an image: a viewer that opened the file would run the one and fetch the other.
+//! A conversation as Markdown. Every message is a block quote, and each of its lines begins with the mark of the quote. So no text in it
+//! can end the quote, close over what follows, or pass for a heading of the document. A message contains no HTML and loads no image,
+//! because a viewer of the file would run the HTML and fetch the image.
 
 use std::fmt::Write as _;
 
@@ -27,7 +27,7 @@ pub fn document(export: &ExportedConversation) -> String {
     text
 }
 
-/// Who says it, when, and how it ended unless it is whole.
+/// The author and time of a message, and how it ended unless it is complete.
 fn heading(message: &MessageView) -> String {
     let who = match message.role {
         MessageRole::User => "You",
@@ -42,14 +42,14 @@ fn heading(message: &MessageView) -> String {
     format!("{who}, {}{end}", message.created_at)
 }
 
-/// A text as a block quote. What ends a line in Markdown is a line feed, a carriage return or both.
+/// A text as a block quote. In Markdown, a line feed, a carriage return or both end a line.
 pub fn quote(text: &str) -> String {
     let lines = disarm(text).replace("\r\n", "\n").replace('\r', "\n");
     lines.split('\n').map(|line| if line.is_empty() { ">\n".to_owned() } else { format!("> {line}\n") }).collect()
 }
 
-/// A text in which no HTML, autolink or image begins: each `<` and each `![` has a backslash, unless it has one already. In code the
-/// backslash shows; the JSON export has every text as it is.
+/// A text in which no HTML, autolink or image begins. Each `<` and each `![` has a backslash, unless it has one already. In code the
+/// backslash shows. The JSON export has every text as it is.
 fn disarm(text: &str) -> String {
     let (mut out, mut is_escaped) = (String::with_capacity(text.len()), false);
     for (at, c) in text.char_indices() {
@@ -63,7 +63,7 @@ fn disarm(text: &str) -> String {
     out
 }
 
-/// A text that stands for itself within a line.
+/// A text whose special characters are escaped, for use within a line.
 fn escape(text: &str) -> String {
     let special = |c| matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '#' | '~' | '$' | '|');
     text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()

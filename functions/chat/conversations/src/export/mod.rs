@@ -1,8 +1,8 @@
 //! `GET /conversations/{id}/export`: a whole conversation as a file to keep.
 //!
-//! An answer of a function can have 6 MB. A conversation that is longer comes in parts, each of which is a file by itself and
-//! has whole messages; the header `Link`, and in JSON `next_cursor` too, leads to the next one. What is said while somebody
-//! goes from part to part is in the last one.
+//! An answer of a function can have 6 MB, so a longer conversation comes in parts. Each part is a file by itself and has whole messages.
+//! The header `Link` leads to the next part, and so does `next_cursor` in JSON. The last part has the messages that are added while a
+//! client goes from part to part.
 
 pub(crate) mod markdown;
 
@@ -76,7 +76,7 @@ pub struct ExportedConversation {
     pub next_cursor: Option<String>,
 }
 
-/// A file as it is answered.
+/// A file as the endpoint answers it.
 pub struct File {
     format: Format,
     export: ExportedConversation,
@@ -172,7 +172,7 @@ impl Endpoint for ExportConversation {
         let note = note.detail("part", part).detail("messages", messages.len());
         let next = messages.last().filter(|_| more).map(|last| Position { part: part + 1, after: last.id.clone() });
         let name = if part == 1 && !more { String::new() } else { format!("-part-{part}") };
-        // Made of the id alone: whatever a title holds, this is a name for a file everywhere.
+        // The name has the id and not the title, so it is a valid file name everywhere.
         let disposition = format!("attachment; filename=\"conversation-{id}{name}.{}\"", format.extension());
         let page = self.cursors.page(messages, next, user_id, request.call).await?;
         let file = page.map(|Page { items, next_cursor }| {
@@ -185,7 +185,7 @@ impl Endpoint for ExportConversation {
 }
 
 impl ExportConversation {
-    /// The messages of the part that begins behind one; whether another follows.
+    /// The messages of the part that begins behind a message, and whether another part follows.
     async fn part(&self, conversation_id: &str, after: Option<String>) -> Result<(Vec<Message>, bool), StoreError> {
         let (mut part, mut bytes, mut after) = (Vec::new(), 0, after);
         loop {

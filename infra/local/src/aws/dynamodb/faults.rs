@@ -1,4 +1,4 @@
-//! Failures on demand: what DynamoDB may answer on AWS and the embedded database never does.
+//! Failures on demand: answers that DynamoDB may give on AWS and that the embedded database never gives.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,7 +11,7 @@ use super::super::answer::{Answer, answer, error};
 use super::failed;
 use super::touched::Touched;
 
-/// The next matching DynamoDB calls answer with a failure.
+/// Makes the next matching DynamoDB calls fail.
 #[derive(Debug, Clone)]
 pub struct Fault {
     /// The operation that fails, `PutItem`; `None`: any.
@@ -24,7 +24,7 @@ pub struct Fault {
     pub times: usize,
 }
 
-/// How a call fails. It has no effect, unless said otherwise.
+/// How a call fails. The call has no effect, unless a variant says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
     /// 500 `InternalServerError`.
@@ -34,25 +34,25 @@ pub enum Failure {
     /// Another transaction holds an item: 400 `TransactionCanceledException` with `TransactionConflict` for the items of
     /// the fault's table (all, if it names none), or `TransactionConflictException` where the call is no transaction.
     TransactionConflict,
-    /// Of a batch of reads, nothing is done, and everything comes back as `UnprocessedKeys`.
+    /// The database reads nothing of a batch, and every key comes back in `UnprocessedKeys`.
     Unprocessed,
     /// The call is carried out, but its answer does not arrive: 500 `InternalServerError` comes instead.
     AnswerLost,
-    /// The call is neither carried out nor answered: its caller can be killed on the brink of it.
+    /// The call is neither carried out nor answered, so a test can kill the caller just before the call takes effect.
     HeldBefore,
-    /// The call is carried out and not answered: its caller can be killed right after it.
+    /// The call is carried out but not answered, so a test can kill the caller right after the call has taken effect.
     HeldAfter,
 }
 
-/// What a fault does to a call.
+/// The effect of a fault on a call.
 pub(super) enum Strike {
-    /// The call is not carried out, and answered with this.
+    /// The call is not carried out. This is its answer.
     Instead(Answer),
-    /// The call is carried out, and answered with this.
+    /// The call is carried out. This is its answer.
     Afterwards(Answer),
-    /// The call is not carried out, nor ever answered.
+    /// The call is neither carried out nor ever answered.
     HoldBefore,
-    /// The call is carried out, and never answered.
+    /// The call is carried out but never answered.
     HoldAfter,
 }
 
@@ -69,7 +69,7 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// What is to become of this call, if a fault matches it.
+    /// The effect of the first matching fault on this call, if there is one.
     pub(super) fn strike(&self, operation: &str, touched: &Touched) -> Option<Strike> {
         let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         faults.retain(|fault| fault.times > 0);

@@ -26,7 +26,7 @@ use self::touched::Touched;
 
 pub use self::faults::{Failure, Fault};
 
-/// How often expired items are deleted. AWS takes up to days; code must compare expiry itself either way.
+/// How often expired items are deleted. AWS takes up to days. So code must compare the expiry itself, here and on AWS.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The database and its protocol.
@@ -54,7 +54,7 @@ impl DynamoDb {
         Ok(Self { database, faults: Faults::default(), held: Notify::new() })
     }
 
-    /// Answers one request. A client that awaits an answer before its next request has them carried out in order.
+    /// Answers one request. A client that awaits each answer before its next request gets its requests carried out in order.
     pub(super) async fn answer(&self, operation: &str, body: Bytes, calls: &CallLog) -> Answer {
         let touched = Touched::by(&body);
         calls.record(Service::DynamoDb, operation, touched.tables());
@@ -65,7 +65,7 @@ impl DynamoDb {
             _ => {}
         }
         let (database, operation) = (self.database.clone(), operation.to_owned());
-        // The database blocks its caller, for a commit until the disk has it.
+        // The database blocks its caller: for a commit, until the data is on disk.
         let result = spawn_blocking(move || operations::run(&database, &operation, &body)).await;
         match strike {
             Some(Strike::Afterwards(failure)) => return failure,
@@ -83,23 +83,23 @@ impl DynamoDb {
         self.faults.add(fault);
     }
 
-    /// Waits until a call is held that no one has waited for yet.
+    /// Waits until a call is held. Each held call ends one such wait.
     pub(super) async fn held(&self) {
         self.held.notified().await;
     }
 
-    /// Says that a call is held, and holds it until its caller has gone.
+    /// Reports that a call is held, and holds it until its caller has gone.
     async fn hold(&self) -> Answer {
         self.held.notify_one();
         std::future::pending().await
     }
 
-    /// Forgets the failures that are still to come.
+    /// Removes the faults that have not struck yet.
     pub(super) fn recover(&self) {
         self.faults.clear();
     }
 
-    /// Deletes expired items now and then, for ever.
+    /// Deletes expired items at every interval, for ever.
     pub(super) async fn sweep(self: Arc<Self>) {
         let mut timer = tokio::time::interval(SWEEP_INTERVAL);
         loop {

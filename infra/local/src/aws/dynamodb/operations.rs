@@ -1,10 +1,10 @@
-//! The operations: a request's JSON to the database's call of the same name, and back.
+//! The operations: each turns a request's JSON into the database's call of the same name, and the result back into JSON.
 
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Carries out one request and gives the JSON of its answer.
+/// Carries out one request and returns the JSON of its answer.
 pub(super) fn run(database: &Database, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
     match operation {
         "BatchExecuteStatement" => call(body, |request| database.batch_execute_statement(request)),
@@ -44,8 +44,8 @@ where
     serde_json::to_string(&run(request)?).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
 
-/// The library marks what DynamoDB answers to a request that can't be read by how its message begins, `VALIDATION:…`;
-/// its own server, which would tell them apart, can't be given a guard.
+/// Finds the error that DynamoDB gives for an unreadable request. The library marks it by a prefix of the message, `VALIDATION:…`. The
+/// library's own server would evaluate the prefix, but it can't be given a guard.
 fn unreadable(error: &serde_json::Error) -> DynoxideError {
     let message = error.to_string();
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _position)| message);

@@ -1,5 +1,5 @@
-//! What a start leaves that was killed while it made a table: the database describes a table first and makes its parts one by one, and
-//! makes an added index before it describes it.
+//! Repairs the tables of a start that was killed while it made them. The database describes a table first and then makes its parts one by
+//! one. An added index it makes before it describes it.
 
 use std::path::Path;
 
@@ -12,8 +12,8 @@ use super::operations;
 use super::tables::{elements, failed, text};
 use crate::template::model::Table;
 
-/// Whether a part of a table that is described was never made. Nothing can have been written to such a table: a write goes to all
-/// parts or none. One that has items all the same is damaged in another way, and is refused.
+/// Whether a described table lacks one of its parts. Such a table must be empty, because a write goes to all parts or none. If it has items
+/// all the same, it is damaged in another way, and the function returns an error.
 pub(super) fn is_half_made(database: &Database, table: &Table, existing: &TableMetadata) -> Result<bool, AwsError> {
     let scan = |index: Option<&str>| {
         let mut request = json!({ "TableName": table.name, "Limit": 1 });
@@ -33,7 +33,7 @@ pub(super) fn is_half_made(database: &Database, table: &Table, existing: &TableM
     }
 }
 
-/// Removes indexes that were made and never described: they would be in the way of making them again.
+/// Removes indexes that were made but never described. Otherwise the database could not make them again.
 pub(super) fn drop_undescribed_indexes(file: &Path, tables: &[Table]) -> Result<(), AwsError> {
     let unusable = |error: dynoxide::DynoxideError| AwsError::Database(error.to_string());
     let path = file.to_str().ok_or_else(|| AwsError::Database("its path is not UTF-8".to_owned()))?;
@@ -85,7 +85,7 @@ mod tests {
         Ok(serde_json::from_str::<Value>(&found).unwrap()["Count"].as_u64().unwrap().try_into().unwrap())
     }
 
-    /// What a start leaves that is killed once `work` has been done.
+    /// The state that a start leaves if it is killed after `work`.
     fn killed(work: impl FnOnce(&Storage)) -> (tempfile::TempDir, std::path::PathBuf) {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("dynamodb.sqlite");

@@ -1,4 +1,4 @@
-//! The template's tables: created where they are missing, compared where they exist.
+//! The template's tables: creates the missing ones, and compares the existing ones with the template.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use super::super::error::AwsError;
 use super::{operations, repair};
 use crate::template::model::Table;
 
-/// Sees to it that the table exists with the template's keys, indexes and time to live. An index that the template adds
-/// is built; any other change would lose or hide data and is refused.
+/// Ensures that the table exists with the template's keys, indexes and time to live. An index that the template adds is built. Any other
+/// change would lose or hide data and is refused.
 pub(super) fn ensure(database: &Database, table: &Table) -> Result<(), AwsError> {
     let existing = database.get_table_metadata(&table.name).map_err(|error| failed(table, &error))?;
     let existing = match existing {
@@ -63,7 +63,7 @@ fn added_indexes(table: &Table, existing: &TableMetadata) -> Result<Vec<Value>, 
     Ok(wanted_indexes.filter(|index| !kept.contains_key(text(&index["IndexName"]))).cloned().collect())
 }
 
-/// What of each index can't change, by its name.
+/// The properties of each index that can't change, by the index's name.
 fn indexes<'a>(list: &'a Value, attributes: &Value) -> BTreeMap<&'a str, Value> {
     let index = |index: &'a Value| {
         let mut projected: Vec<_> = elements(&index["Projection"]["NonKeyAttributes"]).collect();

@@ -1,4 +1,4 @@
-//! What a request touches, read without carrying it out.
+//! Reads which tables and items a request touches, without carrying it out.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ struct Member {
 }
 
 impl Touched {
-    /// A body that can't be read touches nothing; the database will say what is wrong with it.
+    /// A body that can't be read touches nothing. The database will report its error.
     pub(super) fn by(body: &[u8]) -> Self {
         serde_json::from_slice(body).unwrap_or_default()
     }
@@ -39,7 +39,7 @@ impl Touched {
         tables
     }
 
-    /// What a batch asks of each table.
+    /// The request of a batch to each table.
     pub(super) fn batch(&self) -> &BTreeMap<String, Value> {
         &self.request_items
     }

@@ -11,7 +11,7 @@ use super::super::directory::unusable;
 use super::super::error::AwsError;
 use super::versions::Versions;
 
-/// What the file holds; nothing where there is none.
+/// Reads the file. The result is empty if there is no file.
 pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Versions>, AwsError> {
     match fs::read(path) {
         Ok(content) => serde_json::from_slice(&content).map_err(|source| AwsError::Secrets { path: path.to_owned(), source }),
@@ -20,8 +20,8 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Versions>, AwsError> 
     }
 }
 
-/// Replaces the file as a whole, so that a crash leaves the old values or the new ones. Only the owner may read it,
-/// which is how the temporary file is made.
+/// Replaces the file as a whole, so that after a crash it has the old values or the new ones. Only the owner may read it, because the
+/// temporary file is made with that mode.
 pub(super) fn write(path: &Path, kept: &BTreeMap<String, Versions>) -> io::Result<()> {
     let mut file = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
     serde_json::to_writer_pretty(&mut file, kept)?;

@@ -1,6 +1,6 @@
-//! Secrets Manager: the template's secrets, generated at the first start, and from then on served, changed and rotated.
+//! Secrets Manager: the template's secrets. The first start generates them. After that they are served, changed and rotated.
 //!
-//! `versions` is one secret with its versions and staging labels, `file` where they are kept.
+//! `versions` is one secret with its versions and staging labels. `file` is the file that stores them.
 
 mod file;
 #[cfg(test)]
@@ -37,7 +37,7 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
-    /// Reads the values from `file`, if there is one, and generates and keeps those that it lacks. Blocks.
+    /// Reads the values from `file`, if there is one. Generates and stores the missing ones. Blocks.
     pub(super) fn open(file: Option<&Path>, secrets: Vec<Secret>, functions: Arc<dyn Invoke>) -> Result<Self, AwsError> {
         let mut kept = file.map_or_else(|| Ok(BTreeMap::new()), file::read)?;
         let known = kept.len();
@@ -95,8 +95,8 @@ impl Secrets {
         Ok(answer)
     }
 
-    /// Has the secret's function rotate it. AWS answers at once and lets that go on; here it is over when the answer comes, and
-    /// a step that fails is an error that says why. A rotation that was not finished is taken up where it was, as on AWS.
+    /// Has the secret's function rotate it. AWS answers at once and rotates later. Here the rotation is over when the answer comes, and a
+    /// step that fails is an error that says why. An unfinished rotation is resumed with its version, as on AWS.
     async fn rotate(&self, secret: &Secret, token: Option<&str>) -> Result<Value, Refusal> {
         let function =
             secret.rotated_by.as_deref().ok_or_else(|| Refusal::request("No Lambda rotation function is set for this secret."))?;
@@ -118,7 +118,7 @@ impl Secrets {
         kept.get(&secret.name).map_or_else(|| Err(Refusal::not_found("the secret has no versions")), work)
     }
 
-    /// What has been changed is kept in the file before anybody sees it.
+    /// Applies a change. It is stored in the file before any other request can see it.
     fn change<T>(&self, secret: &Secret, work: impl FnOnce(&mut Versions) -> Result<T, Refusal>) -> Result<T, Refusal> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut changed = kept.clone();

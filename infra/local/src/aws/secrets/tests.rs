@@ -1,4 +1,4 @@
-//! The operations as a rotation function and its callers see them.
+//! Tests of the operations, as a rotation function and its callers use them.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use super::*;
 use crate::lambda::InvokeError;
 
-/// A rotation function that notes what it is asked, and fails at `finishSecret` while it is told to.
+/// A rotation function that records its calls. It fails at `finishSecret` while the test wants it to.
 #[derive(Default)]
 struct Rotator {
     events: Mutex<Vec<Value>>,
@@ -47,7 +47,7 @@ fn open(file: Option<&Path>, names: &[&str]) -> Result<Secrets, AwsError> {
     Secrets::open(file, names.iter().map(|name| secret(name)).collect(), Arc::new(Rotator::default()))
 }
 
-/// A call, and the kind of the error that answers it, or else the answer.
+/// Makes a call. Returns the answer, or the kind of the error.
 async fn ask(secrets: &Secrets, operation: &str, request: Value) -> Result<Value, String> {
     let answer = secrets.answer(operation, &request.to_string().into(), &CallLog::default()).await;
     let (parts, body) = answer.into_parts();
@@ -127,7 +127,7 @@ async fn a_version_keeps_its_value_and_a_label_is_on_one_version() {
     assert_eq!(value(&secrets, "AWSCURRENT").await.unwrap(), first);
 
     let go = |from: Value| json!({"SecretId": "ring", "VersionStage": "AWSCURRENT", "MoveToVersionId": "2", "RemoveFromVersionId": from});
-    // Whoever moves it must know where it is: two who race cannot both win.
+    // A caller must know where the label is, so two callers that race cannot both move it.
     assert_eq!(ask(&secrets, "UpdateSecretVersionStage", go(json!("elsewhere"))).await, Err("InvalidParameterException".into()));
     assert_eq!(ask(&secrets, "UpdateSecretVersionStage", go(Value::Null)).await, Err("InvalidParameterException".into()));
     ask(&secrets, "UpdateSecretVersionStage", go(id.clone())).await.unwrap();
@@ -145,7 +145,7 @@ async fn a_rotation_goes_through_its_four_steps_and_one_that_failed_is_taken_up_
     rotator.fails.store(true, Ordering::Relaxed);
     let rotate = json!({"SecretId": "ring"});
     assert_eq!(ask(&secrets, "RotateSecret", rotate.clone()).await, Err("InvalidRequestException".into()));
-    // It has been begun: a version without a value waits for one.
+    // The rotation has begun: a version without a value waits for one.
     assert_eq!(value(&secrets, "AWSPENDING").await, Err("ResourceNotFoundException".into()));
     let describe = async || ask(&secrets, "DescribeSecret", rotate.clone()).await.unwrap();
     assert_eq!(describe().await["LastRotatedDate"], Value::Null);

@@ -1,4 +1,4 @@
-//! One secret: its versions, and the staging labels that say which of them is in force.
+//! One secret: its versions, and the staging labels that say which of them is current.
 //!
 //! <https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html#term_version>
 
@@ -15,14 +15,14 @@ use serde_json::{Value, json};
 use super::new_id;
 use crate::template::model::Secret;
 
-/// The label of the version that is in force.
+/// The label of the current version.
 pub(super) const CURRENT: &str = "AWSCURRENT";
-/// The label of the one that a rotation is making.
+/// The label of the version that a rotation is making.
 const PENDING: &str = "AWSPENDING";
-/// The label of the one that was in force before.
+/// The label of the version that was current before.
 const PREVIOUS: &str = "AWSPREVIOUS";
 
-/// A secret's versions, by id. One that has lost its last label is gone.
+/// A secret's versions, by id. A version that loses its last label is deleted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Versions {
@@ -36,12 +36,12 @@ pub(super) struct Versions {
 struct Version {
     created_at_seconds: i64,
     stages: BTreeSet<String>,
-    /// Nothing until the first step of a rotation has put a value.
+    /// `None` until the first step of a rotation has put a value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     secret_string: Option<String>,
 }
 
-/// Why a request is refused, in AWS's words where they matter.
+/// A refusal of a request, in AWS's words where they matter.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
@@ -50,7 +50,7 @@ pub(super) struct Refusal {
 }
 
 impl Versions {
-    /// A first version as the template wants it.
+    /// Makes a first version, as the template describes it.
     pub(super) fn generate(secret: &Secret) -> Self {
         let mut content = secret.template.clone();
         content.insert(secret.key.clone(), Alphanumeric.sample_string(&mut rand::rng(), secret.length).into());
@@ -59,7 +59,7 @@ impl Versions {
         versions
     }
 
-    /// The version with this id and this label; with neither, the one in force.
+    /// The version with this id and this label. Without both, the current one.
     pub(super) fn value(&self, id: Option<&str>, stage: Option<&str>) -> Result<Value, Refusal> {
         let stage = stage.or(if id.is_none() { Some(CURRENT) } else { None });
         let is_it =
@@ -75,13 +75,13 @@ impl Versions {
         }))
     }
 
-    /// What can be said of them without their values.
+    /// The metadata of the versions, without their values.
     pub(super) fn description(&self) -> Value {
         let stages = self.versions.iter().map(|(id, version)| (id.clone(), json!(version.stages)));
         json!({"VersionIdsToStages": Value::Object(stages.collect()), "LastRotatedDate": self.rotated_at_seconds})
     }
 
-    /// Adds a version, or its value to one that a rotation has begun. The same once more changes nothing, another value is refused.
+    /// Adds a version, or gives a value to one that a rotation has begun. Repeating a call changes nothing. Another value is refused.
     pub(super) fn put(&mut self, id: &str, value: &str, stages: &[&str]) -> Result<Value, Refusal> {
         match self.versions.get(id).and_then(|version| version.secret_string.as_deref()) {
             Some(known) if known != value => {
@@ -93,7 +93,7 @@ impl Versions {
         Ok(json!({"VersionId": id, "VersionStages": self.versions.get(id).map(|version| &version.stages)}))
     }
 
-    /// Moves a label, if it is where the caller believes it to be.
+    /// Moves a label, if it is at the version that the caller names.
     pub(super) fn move_stage(&mut self, stage: &str, from: Option<&str>, to: Option<&str>) -> Result<Value, Refusal> {
         let holder = self.holder(stage);
         if holder.is_some() && holder != from && holder != to {
@@ -106,7 +106,7 @@ impl Versions {
         Ok(json!({}))
     }
 
-    /// The id of the version that a rotation makes: a new one without a value, or that of a rotation which was not finished.
+    /// The id of the version for a rotation: a new version without a value, or that of an unfinished rotation.
     pub(super) fn begin_rotation(&mut self, token: String) -> String {
         match self.holder(PENDING) {
             Some(pending) if self.holder(CURRENT) != Some(pending) => pending.to_owned(),
@@ -117,7 +117,7 @@ impl Versions {
         }
     }
 
-    /// A rotation has come to its end.
+    /// Records the end of a rotation.
     pub(super) fn rotated(&mut self) {
         self.rotated_at_seconds = Some(Timestamp::now().as_second());
     }
@@ -130,7 +130,7 @@ impl Versions {
         }
     }
 
-    /// A label is on one version at most. The version that AWSCURRENT leaves is AWSPREVIOUS from then on.
+    /// Attaches a label, which is on one version at most. The version that AWSCURRENT leaves becomes AWSPREVIOUS.
     fn attach(&mut self, stage: &str, to: Option<&str>) {
         let left = self.holder(stage).filter(|left| Some(*left) != to).map(str::to_owned);
         for (id, version) in &mut self.versions {

@@ -1,4 +1,4 @@
-//! Who gets a connection.
+//! Tests of the handshake: which clients get a connection.
 
 use std::sync::Arc;
 

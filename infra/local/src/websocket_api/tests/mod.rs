@@ -1,4 +1,4 @@
-//! The API as real clients see it, with a stand-in for the functions.
+//! The API as real clients use it, with a stand-in for the functions.
 
 mod endings;
 mod handshakes;
@@ -22,7 +22,7 @@ use crate::server::Server as HttpServer;
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
 type Answer = Result<Bytes, InvokeError>;
 
-/// Functions that note their events and answer as the test says.
+/// Functions that record their events and answer as the test says.
 struct StandIn<F> {
     events: mpsc::UnboundedSender<Value>,
     answer: F,
@@ -115,7 +115,7 @@ fn crash() -> Answer {
     Err(InvokeError::Crashed { status: "signal 11".into(), last_words: None })
 }
 
-/// The next frame but for pings and pongs.
+/// The next frame, without pings and pongs.
 async fn next(client: &mut Client) -> Message {
     loop {
         match client.next().await.unwrap().unwrap() {

@@ -1,4 +1,4 @@
-//! Argon2 in memory that the process keeps: an allocator would give it back in part, or keep several such blocks.
+//! Argon2 in memory that the process keeps. An allocator would give the memory back in part, or keep several such blocks.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,10 +10,10 @@ use zeroize::Zeroize as _;
 use super::{HashError, Password};
 use crate::ids;
 
-/// The blocks of the last hash, wiped. A process serves one request at a time, so that nothing waits for them.
+/// The blocks of the last hash, wiped. A process serves one request at a time, so no request waits for them.
 static BLOCKS: Mutex<Vec<Block>> = Mutex::new(Vec::new());
 
-/// What is kept between two hashes: as much as a new hash takes. Imported hashes may take more for once.
+/// Number of blocks that are kept between two hashes: as many as a new hash takes. An imported hash may take more for once.
 const KEPT: usize = Params::DEFAULT_M_COST as usize;
 
 /// The hash of a new password, as a PHC string.
@@ -48,14 +48,14 @@ fn fill(argon2: &Argon2<'_>, password: &Password, salt: &[u8], output: &mut [u8]
     let mut blocks = Wiped(BLOCKS.lock().unwrap_or_else(PoisonError::into_inner));
     let count = argon2.params().block_count();
     let missing = count.saturating_sub(blocks.0.len());
-    // Exactly what is needed: growing by itself the vector would double.
+    // Exactly the missing blocks: a vector that grows by itself would double.
     blocks.0.try_reserve_exact(missing).map_err(|_| HashError)?;
     let length = blocks.0.len().max(count);
     blocks.0.resize(length, Block::new());
     argon2.hash_password_into_with_memory(password.normal.as_bytes(), salt, output, &mut blocks.0[..count]).map_err(|_| HashError)
 }
 
-/// Blocks that are wiped, and shrunk to what is kept, when their use ends in any way.
+/// Blocks that are wiped when their use ends in any way, and then shrunk to the number that is kept.
 struct Wiped(MutexGuard<'static, Vec<Block>>);
 
 impl Drop for Wiped {

@@ -1,4 +1,4 @@
-//! bcrypt: ours, over an HMAC of the password, and plain ones of other systems.
+//! bcrypt: our hashes, over an HMAC of the password, and plain ones of other systems.
 
 use std::fmt;
 
@@ -22,11 +22,11 @@ const MOST_COST: u32 = 16;
 /// bcrypt looks at 72 bytes of a password and, in some implementations, not beyond a NUL.
 const LONGEST: usize = 72;
 
-/// What stands before `$2b$…` in a hash of ours: without it a stolen HMAC would do as a password of a plain hash.
+/// The text before `$2b$…` in a hash of ours. Without it a stolen HMAC would do as a password of a plain hash.
 const TAG: &str = "$bcrypt-hmac-sha384";
 
-/// Key of the HMAC. It is no secret: it keeps our inputs to bcrypt apart from everybody else's, so that nobody who finds
-/// SHA-384 hashes of passwords in another system's breach can try them here without cracking them first.
+/// Key of the HMAC. It is no secret. It keeps our inputs to bcrypt apart from those of other systems. So an attacker who
+/// finds SHA-384 hashes of passwords in another system's breach cannot try them here without cracking them first.
 const CONTEXT: &[u8] = b"tally password, bcrypt input, version 1";
 
 /// Other implementations leave bits in the last characters that mean nothing.
@@ -90,7 +90,7 @@ impl fmt::Display for Bcrypt {
     }
 }
 
-/// 64 characters that stand for the whole password, without a NUL.
+/// 64 characters without a NUL that stand for the whole password.
 fn digest(password: &Password) -> Vec<u8> {
     let key = hmac::Key::new(hmac::HMAC_SHA384, CONTEXT);
     STANDARD.encode(hmac::sign(&key, password.normal.as_bytes())).into_bytes()

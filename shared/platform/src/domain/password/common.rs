@@ -1,6 +1,7 @@
-//! Passwords that are tried first, and what people make of them: `dragon`, `Dragon2026!`, `Dr4g0n!!`.
+//! Passwords that attackers try first, and the variants that people make of them: `dragon`, `Dragon2026!`, `Dr4g0n!!`.
 
-/// The list: 80 kB in the few binaries that set passwords, a tenth of a millisecond to walk beside the hash to come.
+/// The list: 80 kB in the few binaries that set passwords. To walk it takes a tenth of a millisecond, little beside the hash
+/// to come.
 const COMMON: &str = include_str!("common.txt");
 
 /// Characters in front of and behind a common password that make it no better: a year, a few digits and signs.
@@ -53,7 +54,7 @@ mod tests {
             ("Aa123456@", true),
             ("1qaz@WSX", true),
             ("Finance@2026", true),
-            // More around it than anybody tries.
+            // More around it than attackers try.
             ("Dragon#92837465", false),
             ("Correct-Horse-9", false),
             ("SecureDemo123!", false),

@@ -1,11 +1,11 @@
-//! Which hash new passwords get, and the check of a given password against a stored hash of any kind.
+//! The hash of new passwords, and the check of a given password against a stored hash of any kind.
 
 use super::bcrypt::Bcrypt;
 use super::stored::{Stored, Work};
 use super::{Password, argon2};
 use crate::config::{Config, ConfigError, invalid};
 
-/// The setting `PASSWORD_HASHER`. Hashing takes tens of milliseconds of CPU: it is done off the async thread.
+/// The setting `PASSWORD_HASHER`. Hashing takes tens of milliseconds of CPU, so it is done off the async thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hasher {
     /// Argon2id, m=19456 KiB, t=2, p=1 (OWASP); a PHC string.
@@ -14,14 +14,14 @@ pub enum Hasher {
     Bcrypt,
 }
 
-/// What the check of a password found.
+/// Result of the check of a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Check {
     /// Whether it is the password.
     pub matches: bool,
     /// Whether its hash is weaker than what the setting asks for now, or of another kind.
     pub outdated: bool,
-    /// What was computed to find out.
+    /// The work that the check took.
     pub work: Work,
 }
 
@@ -51,9 +51,9 @@ impl Hasher {
         .await
     }
 
-    /// Checks a password against the hash of an account. Where there is none (no such account), as much is computed as for
-    /// an account whose hash is what the setting asks for. One whose hash is of another kind takes what that kind takes,
-    /// until its next login replaces it.
+    /// Checks a password against the hash of an account. Where there is no such account, it computes as much as for an
+    /// account whose hash is what the setting asks for. A hash of another kind takes what that kind takes, until the
+    /// account's next login replaces it.
     pub async fn check(self, password: &Password, stored: Option<&str>) -> Result<Check, HashError> {
         let (password, stored) = (password.clone(), stored.map(str::to_owned));
         let check = off_thread(move || {
@@ -73,7 +73,7 @@ impl Hasher {
         Ok(check)
     }
 
-    /// A hash that is no account's, to be computed where there is no account.
+    /// A hash of no account, to be computed where there is no account.
     fn nobody(self) -> &'static str {
         match self {
             Self::Argon2id => "$argon2id$v=19$m=19456,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$b6J2Xj7bqd2hZ3G2pXz6c0Ckyo2sQO1j3Zr1u5i8x0E",
@@ -131,7 +131,7 @@ mod tests {
                 (&right, Some(hash.as_str()), true),
                 (&wrong, Some(&hash), false),
                 (&right, None, false),
-                // A defect of the table: it lets nobody in, and does not tell either.
+                // A defect of the table: it lets no user in, and the check does not tell either.
                 (&right, Some("nonsense"), false),
                 (&right, Some(""), false),
             ] {

@@ -17,9 +17,9 @@ use crate::input::{Field, Raw};
 /// A password. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password {
-    /// In Unicode normalisation form KC (NIST SP 800-63B section 3.1.1.2): what is judged and hashed.
+    /// In Unicode normalisation form KC (NIST SP 800-63B section 3.1.1.2): the form that is judged and hashed.
     normal: String,
-    /// As it was typed: what other systems have hashed.
+    /// As it was typed: the form that other systems have hashed.
     typed: String,
 }
 
@@ -42,7 +42,7 @@ impl Password {
         Self { normal: text.nfkc().collect(), typed: text.to_owned() }
     }
 
-    /// Why this must not become a password of `username`, if anything speaks against it.
+    /// Why this must not become a password of `username`, if there is a reason.
     pub fn objection(&self, username: Option<&Username>) -> Option<&'static str> {
         let text = &self.normal;
         if !(8..=128).contains(&text.chars().count()) {

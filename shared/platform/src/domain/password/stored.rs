@@ -11,7 +11,7 @@ const MOST_MEMORY_KIB: u32 = 256 * 1024;
 const MOST_PASSES: u32 = 16;
 const MOST_LANES: u32 = 16;
 
-/// A stored hash that is understood.
+/// A stored hash of a known kind.
 pub(super) enum Stored {
     /// Any variant of Argon2, with its own parameters (PHC string format).
     Argon2 { hash: Box<PasswordHash>, params: Params },
@@ -19,7 +19,7 @@ pub(super) enum Stored {
     Bcrypt(Bcrypt),
 }
 
-/// What it takes to compute a hash.
+/// The work that computing a hash takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
     /// Argon2's parameters.
@@ -39,7 +39,7 @@ pub enum Work {
 }
 
 impl Stored {
-    /// Reads a hash; `None` if it is of no known kind, or asks for more than is bearable.
+    /// Reads a hash; `None` if it is of no known kind, or asks for too much.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if let Some(bcrypt) = Bcrypt::parse(text) {
             return Some(Self::Bcrypt(bcrypt));
@@ -48,7 +48,7 @@ impl Stored {
         Algorithm::new(hash.algorithm.as_str()).ok()?;
         let params = Params::try_from(&hash).ok()?;
         let bearable = params.m_cost() <= MOST_MEMORY_KIB && params.t_cost() <= MOST_PASSES && params.p_cost() <= MOST_LANES;
-        // Hashes from before there was a second version do not say that they are of the first.
+        // Hashes from before Argon2 had a second version do not say that they are of the first.
         let version = hash.version.or(Some(Version::V0x10.into()));
         let hash = Box::new(PasswordHash { version, ..hash });
         (bearable && hash.salt.is_some() && hash.hash.is_some()).then_some(Self::Argon2 { hash, params })
@@ -62,8 +62,8 @@ impl Stored {
         }
     }
 
-    /// Whether it is at least what the setting asks for. A hash of another kind is not, however strong: an operator who
-    /// chooses a kind wants the passwords hashed so, and only accounts of one kind take the same time as no account.
+    /// Whether it is at least what the setting asks for. A hash of another kind is not, however strong. An operator who
+    /// chooses a kind wants the passwords hashed so. And only accounts of that kind take the same time as no account.
     pub(super) fn satisfies(&self, hasher: Hasher) -> bool {
         match (hasher, self) {
             (Hasher::Argon2id, Self::Argon2 { hash, params }) => {
@@ -77,7 +77,7 @@ impl Stored {
         }
     }
 
-    /// What checking a password against it takes.
+    /// The work of checking a password against it.
     pub(super) fn work(&self) -> Work {
         match self {
             Self::Argon2 { params, .. } => Work::Argon2 { memory_kib: params.m_cost(), passes: params.t_cost(), lanes: params.p_cost() },
