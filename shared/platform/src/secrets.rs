@@ -77,16 +77,13 @@ impl Secrets {
     }
 
     /// The secret with this ARN, from the cache if it is fresh.
-    pub fn get<'a>(&'a self, arn: &'a str) -> BoxFuture<'a, Result<Arc<Secret>, SecretError>> {
-        async move {
-            let now = self.clock.now();
-            let mut cache = self.cache.lock().await;
-            match cache.get(arn) {
-                Some(kept) if is_within(BELIEVED_FOR, kept.read_at, now) => Ok(Arc::clone(&kept.secret)),
-                _ => self.read(arn, &mut cache, now).await,
-            }
+    pub async fn get(&self, arn: &str) -> Result<Arc<Secret>, SecretError> {
+        let now = self.clock.now();
+        let mut cache = self.cache.lock().await;
+        match cache.get(arn) {
+            Some(kept) if is_within(BELIEVED_FOR, kept.read_at, now) => Ok(Arc::clone(&kept.secret)),
+            _ => self.read(arn, &mut cache, now).await,
         }
-        .boxed()
     }
 
     /// Reads the secret with this ARN anew, for a caller who misses something in the cached one. If a caller did so within the last
@@ -103,15 +100,18 @@ impl Secrets {
         self.read(arn, &mut cache, now).await
     }
 
-    async fn read(&self, arn: &str, cache: &mut Cache, now: Timestamp) -> Result<Arc<Secret>, SecretError> {
-        let answer = self.client.get_secret_value().secret_id(arn).send().await;
-        let answer = answer.map_err(|error| SecretError(describe(&error)))?;
-        // The parser's own message would quote the secret.
-        let secret = serde_json::from_str(answer.secret_string().unwrap_or_default());
-        let secret: Arc<Secret> = Arc::new(secret.map_err(|_| SecretError(format!("{arn} is not a JSON object of strings")))?);
-        let doubted_at = cache.get(arn).and_then(|kept| kept.doubted_at);
-        cache.insert(arn.to_owned(), Kept { secret: Arc::clone(&secret), read_at: now, doubted_at });
-        Ok(secret)
+    fn read<'a>(&'a self, arn: &'a str, cache: &'a mut Cache, now: Timestamp) -> BoxFuture<'a, Result<Arc<Secret>, SecretError>> {
+        async move {
+            let answer = self.client.get_secret_value().secret_id(arn).send().await;
+            let answer = answer.map_err(|error| SecretError(describe(&error)))?;
+            // The parser's own message would quote the secret.
+            let secret = serde_json::from_str(answer.secret_string().unwrap_or_default());
+            let secret: Arc<Secret> = Arc::new(secret.map_err(|_| SecretError(format!("{arn} is not a JSON object of strings")))?);
+            let doubted_at = cache.get(arn).and_then(|kept| kept.doubted_at);
+            cache.insert(arn.to_owned(), Kept { secret: Arc::clone(&secret), read_at: now, doubted_at });
+            Ok(secret)
+        }
+        .boxed()
     }
 }
 

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::database::{Expression, StoreError, Write, item, key, n, query, read, s, unavailable};
+use super::database::{Expression, StoreError, Write, get, item, key, n, query, read, s};
 use super::users::account_key;
 use super::{Database, User, Users};
 use crate::api_key::ApiKeyText;
@@ -131,9 +131,8 @@ impl Users {
     /// Whether a user has a key that has neither ended nor expired. Nothing else of the account is read.
     pub async fn has_key(&self, user_id: &str, id: &str, now: Timestamp) -> Result<bool, StoreError> {
         let request = self.database.client().get_item().table_name(&self.table).set_key(Some(key("key", &account_key(user_id))));
-        let found =
-            request.projection_expression(KEY_CHECK_ATTRIBUTES.join(", ")).consistent_read(true).send().await.map_err(unavailable)?;
-        let owner: Option<KeyOwner> = found.item.map(read).transpose()?;
+        let found = get(request.projection_expression(KEY_CHECK_ATTRIBUTES.join(", ")).consistent_read(true)).await?;
+        let owner: Option<KeyOwner> = found.map(read).transpose()?;
         let expires_at = owner.filter(|owner| owner.is_active).and_then(|owner| owner.api_keys.get(id).copied());
         Ok(expires_at.is_some_and(|expires_at| now.as_millisecond() < expires_at))
     }

@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::ring::{Ring, RingKind};
@@ -34,21 +32,18 @@ impl LiveRing {
     }
 
     /// The ring, at most five minutes old.
-    pub fn get(&self) -> BoxFuture<'_, Result<Arc<Ring>, Problem>> {
-        async move { self.ring_of(self.secrets.get(&self.arn).await?) }.boxed()
+    pub async fn get(&self) -> Result<Arc<Ring>, Problem> {
+        self.ring_of(self.secrets.get(&self.arn).await?)
     }
 
     /// The ring with the key `kid`. If the key is missing, the secret may have been rotated and is read again, at most once a minute.
     /// The limit exists because a caller can make up key ids, which must not cost more than that.
-    pub fn with_key<'a>(&'a self, kid: &'a str) -> BoxFuture<'a, Result<Arc<Ring>, Problem>> {
-        async move {
-            let ring = self.get().await?;
-            if ring.kids().any(|known| known == kid) {
-                return Ok(ring);
-            }
-            self.ring_of(self.secrets.reread(&self.arn).await?)
+    pub async fn with_key(&self, kid: &str) -> Result<Arc<Ring>, Problem> {
+        let ring = self.get().await?;
+        if ring.kids().any(|known| known == kid) {
+            return Ok(ring);
         }
-        .boxed()
+        self.ring_of(self.secrets.reread(&self.arn).await?)
     }
 
     /// The claims of a token. The outer result is an `Err` only if the ring cannot be read.
