@@ -1,7 +1,6 @@
 //! Maps the errors of our own parts to problems. The log has the cause; the answer never does.
 
-use crate::domain::HashError;
-use crate::domain::TokenError;
+use crate::domain::{HashError, TokenError};
 use crate::problem::Problem;
 use crate::secrets::SecretError;
 use crate::store::StoreError;

@@ -10,8 +10,7 @@ use serde::de::IgnoredAny;
 
 use crate::context::{Context, client_address};
 use crate::domain::ResourceId;
-use crate::input::{Fields, Form, percent_decode};
-use crate::input::{Media, object};
+use crate::input::{Fields, Form, Media, object, percent_decode};
 use crate::problem::{Code, Problem};
 
 /// Largest body, in bytes after base64 decoding.

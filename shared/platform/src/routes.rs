@@ -1,8 +1,7 @@
 //! The API as data: every HTTP route and every WebSocket action, who may call it, its limits and its audit action.
 //! The documents, the fallback's 405 and the coverage tests walk these tables; template.yaml has one event per row.
 
-use crate::domain::ResourceId;
-use crate::domain::Role;
+use crate::domain::{ResourceId, Role};
 use crate::identity::Scope;
 use crate::limits::Policy;
 use crate::request::Call;

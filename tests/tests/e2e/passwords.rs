@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
 use platform::context::Context;
-use platform::domain::Role;
-use platform::domain::{Email, Hasher, Password, Username};
+use platform::domain::{Email, Hasher, Password, Role, Username};
 use platform::ids;
 use platform::platform::Platform;
 use platform::sessions::{Attempt, PasswordLogin};

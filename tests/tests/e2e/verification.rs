@@ -2,8 +2,7 @@
 
 use futures_util::future::join_all;
 use http::Method;
-use platform::domain::Email;
-use platform::domain::Purpose;
+use platform::domain::{Email, Purpose};
 use platform::ids;
 use platform::store::{MailToken, MailTokens, User, Users};
 use serde_json::{Value, json};

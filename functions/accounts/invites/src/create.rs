@@ -2,8 +2,7 @@
 
 use platform::audit::Note;
 use platform::config::ConfigError;
-use platform::domain::Role;
-use platform::domain::{Email, Roles};
+use platform::domain::{Email, Role, Roles};
 use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
 use platform::input::{Fields, Form};

@@ -1,8 +1,7 @@
 //! `POST /auth/password/reset`: sets a new password for a mailed token. Every session and API key of the account ends.
 
 use platform::config::ConfigError;
-use platform::domain::Password;
-use platform::domain::Purpose;
+use platform::domain::{Password, Purpose};
 use platform::http::{Endpoint, Request};
 use platform::input::{Fields, Form};
 use platform::plan::Plan;

@@ -12,8 +12,7 @@ use platform::ids;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::socket::{Presence, Sender};
-use platform::store::StreamStart;
-use platform::store::{Subscription, Subscriptions};
+use platform::store::{StreamStart, Subscription, Subscriptions};
 use platform::worker::{Invocation, Worker};
 
 use crate::stream::{End, Stream};

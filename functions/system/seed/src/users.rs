@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use platform::audit::{Actor, Note};
 use platform::clock::Timestamp;
-use platform::domain::Role;
-use platform::domain::{Email, Hasher, Password, Username};
+use platform::domain::{Email, Hasher, Password, Role, Username};
 use platform::ids;
 use platform::plan::Plan;
 use platform::problem::Problem;

@@ -4,8 +4,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::Peer;
-use crate::domain::{Cost, MessageStatus, StopReason, Usage};
+use crate::domain::{Cost, MessageStatus, Peer, StopReason, Usage};
 use crate::problem::{Code, Problem};
 use crate::socket::{SendError, Sender, ServerMessage};
 use crate::store::Message;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Role;
+use super::Role;
 
 /// Tolerance for clocks that differ.
 pub const LEEWAY: Duration = Duration::from_secs(30);

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
-use futures_util::future::{OptionFuture, try_join, try_join_all};
+use futures_util::future::{BoxFuture, OptionFuture, try_join, try_join_all};
 use tokio::time::timeout;
 
 use super::counted::Count;

@@ -1,8 +1,7 @@
 //! Authenticates callers by an access token or an API key, and authorises them.
 
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
-use futures_util::future::join;
+use futures_util::future::{BoxFuture, join};
 use http::{HeaderMap, header};
 
 use super::counted::Count;

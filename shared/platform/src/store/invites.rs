@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Database;
 use super::database::{Expression, Item, StoreError, Write, item, key2, n, query, read, s};
 use crate::config::{Config, ConfigError};
-use crate::domain::Role;
-use crate::domain::{Email, ResourceId};
+use crate::domain::{Email, ResourceId, Role};
 use crate::ids;
 
 /// The one item collection.

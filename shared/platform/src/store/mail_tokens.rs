@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Database;
 use super::database::{Expression, StoreError, Write, item, key, n, s};
 use crate::config::{Config, ConfigError};
-use crate::domain::Purpose;
-use crate::domain::ResourceId;
+use crate::domain::{Purpose, ResourceId};
 use crate::ids;
 
 /// The mailed tokens' table.

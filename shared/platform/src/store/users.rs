@@ -18,8 +18,7 @@ use super::Session;
 use super::database::{Database, Expression, Item, StoreError, Write, item, key, n, s};
 use crate::clock::rfc3339_ms;
 use crate::config::{Config, ConfigError};
-use crate::domain::{Email, Username};
-use crate::domain::{Letter, Notice, Role};
+use crate::domain::{Email, Letter, Notice, Role, Username};
 use crate::identity::Identity;
 
 /// Live sessions a user can have; the oldest ends when another begins.

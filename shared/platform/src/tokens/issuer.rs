@@ -8,8 +8,7 @@ use utoipa::ToSchema;
 
 use super::{LiveRing, Ring, RingKind, issuer};
 use crate::config::{Config, ConfigError};
-use crate::domain::{AccessClaims, Claims, LEEWAY, RefreshClaims, TokenError};
-use crate::domain::{PairClaims, Role};
+use crate::domain::{AccessClaims, Claims, LEEWAY, PairClaims, RefreshClaims, Role, TokenError};
 use crate::identity::Identity;
 use crate::ids;
 use crate::platform::Platform;
