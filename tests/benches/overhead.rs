@@ -12,16 +12,15 @@ use futures_util::future::BoxFuture;
 use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::domain::{Hasher, Password, Role};
-use platform::gate::Gate;
-use platform::http::{Endpoint, Request, answer};
+use platform::http::{Endpoint, Pipeline, Request};
 use platform::identity::Identity;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::request::Call;
 use platform::routes::{self, Route};
+use platform::runtime::Invocation;
 use platform::tokens::{AccessTokens, TokenIssuer};
-use platform::worker::Invocation;
 use tally_local::aws::{self, Aws, AwsSettings, Credentials, State};
 use tally_local::lambda::{Invoke, InvokeError};
 use tally_local::{StackOptions, template};
@@ -45,7 +44,7 @@ fn verify_an_access_token(bencher: Bencher) {
 #[divan::bench]
 fn answer_around_an_empty_handler(bencher: Bencher) {
     let bench = Bench::new();
-    let gate = Gate::for_route(&bench.platform, &Empty::ROUTE).unwrap();
+    let pipeline = Pipeline::<Empty>::new(&bench.platform).unwrap();
     let event = serde_json::json!({
         "version": "2.0", "routeKey": "GET /auth/me", "rawPath": "/auth/me", "rawQueryString": "",
         "headers": {"authorization": format!("Bearer {}", bench.token()), "user-agent": "bench", "accept": "application/json"},
@@ -59,7 +58,7 @@ fn answer_around_an_empty_handler(bencher: Bencher) {
     let invocation = Invocation::new(&context, Clock::System);
     bencher.bench_local(|| {
         let call = Call::from(serde_json::from_str::<aws_lambda_events::apigw::ApiGatewayV2httpRequest>(black_box(&event)).unwrap());
-        let response = bench.runtime.block_on(answer(&Empty, &gate, &Clock::System, &call, &invocation));
+        let response = bench.runtime.block_on(pipeline.answer(&call, &invocation));
         assert_eq!(response.status_code, 200);
         serde_json::to_string(&response).unwrap()
     });

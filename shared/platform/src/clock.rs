@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
 use jiff::civil::DateTime;
 
@@ -28,6 +29,11 @@ impl Clock {
         };
         Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)
     }
+}
+
+/// Milliseconds since an instant.
+pub fn millis_since(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Formats a time as the API does: RFC 3339 in UTC with milliseconds and `Z`.

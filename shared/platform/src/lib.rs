@@ -2,7 +2,8 @@
 //!
 //! - [`routes`]: the API as data; [`request`]: an HTTP request as it arrives; [`http`]: how every HTTP request is handled; [`gate`]:
 //!   the steps that requests and messages share
-//! - [`socket`]: how every WebSocket message is handled, and how messages reach a client; [`worker`]: background work
+//! - [`socket`]: how every WebSocket message is handled, and how messages reach a client; [`worker`]: background work; [`runtime`]: the
+//!   loop of every function
 //! - [`plan`]: the value that a handler returns instead of writing; [`idempotency`]: repeated requests; [`problem`]: every error that a
 //!   caller can see
 //! - [`identity`], [`tokens`], [`api_key`], [`secrets`]: authentication; [`sessions`]: how a session begins, is refreshed and ends;
@@ -54,6 +55,7 @@ pub mod platform;
 pub mod problem;
 pub mod request;
 pub mod routes;
+pub mod runtime;
 pub mod seal;
 pub mod secrets;
 pub mod sessions;

@@ -4,7 +4,7 @@ use std::any::{TypeId, type_name};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use platform::http::{Answer, Endpoint, Output as _, Parameters as _, PathParameter, Schemas, Visitor};
+use platform::http::{Answer, Described, Endpoint, Output as _, Parameters as _, PathParameter, Plain, PlainEndpoint, Schemas, Visitor};
 use platform::input::{Form as _, Media};
 use platform::problem::{Code, ProblemBody};
 use platform::routes::{ROUTES, Route};
@@ -25,8 +25,8 @@ pub struct Document {
     responses: Map<String, Value>,
 }
 
-/// An endpoint's description of itself.
-pub struct Described {
+/// An endpoint's description of itself, as values.
+pub struct Description {
     pub route: Route,
     pub name: &'static str,
     pub path: &'static [PathParameter],
@@ -48,14 +48,32 @@ pub struct Body {
 impl Visitor for Document {
     type Error = Infallible;
 
-    fn endpoint<E: Endpoint>(mut self) -> Result<Self, Infallible> {
-        let name = type_name::<E>().rsplit("::").next().unwrap();
+    fn endpoint<E: Endpoint>(self) -> Result<Self, Infallible> {
+        Ok(self.operation::<E>())
+    }
+
+    fn plain<E: PlainEndpoint>(self) -> Result<Self, Infallible> {
+        Ok(self.operation::<Plain<E>>())
+    }
+}
+
+impl Document {
+    /// Begins a heading. The endpoints that follow belong under it.
+    pub fn tag(mut self, name: &str, description: &str) -> Self {
+        self.tags.push(json!({"name": name, "description": description}));
+        self
+    }
+
+    /// Adds an endpoint.
+    fn operation<E: Described>(mut self) -> Self {
+        // The name of the type; that of `Plain<docs::ReadDocs>` is `ReadDocs`.
+        let name = type_name::<E>().rsplit("::").next().unwrap().trim_end_matches('>');
         let takes_body = TypeId::of::<E::Body>() != TypeId::of::<()>();
         let mut answers = E::Output::describe();
         for answer in &mut answers {
             self.add(std::mem::take(&mut answer.schemas));
         }
-        let described = Described {
+        let described = Description {
             route: E::ROUTE,
             name,
             path: E::PATH,
@@ -69,18 +87,10 @@ impl Visitor for Document {
         operation["responses"] = responses::responses(&described, &mut self.responses);
         let earlier = self.operations.insert(described.route.key(), operation);
         assert!(earlier.is_none(), "{} is described twice", described.route.key());
-        Ok(self)
-    }
-}
-
-impl Document {
-    /// Begins a heading. The endpoints that follow belong under it.
-    pub fn tag(mut self, name: &str, description: &str) -> Self {
-        self.tags.push(json!({"name": name, "description": description}));
         self
     }
 
-    fn body<E: Endpoint>(&mut self) -> Body {
+    fn body<E: Described>(&mut self) -> Body {
         let described = |schema: RefOr<Schema>| sent(normal(serde_json::to_value(schema).unwrap()));
         // A form may have members that the server does not know, each once (RFC 6749 section 3.2). JSON may not.
         let in_form = |schema| with_others(schema, json!({"type": "string"}));

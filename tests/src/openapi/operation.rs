@@ -7,10 +7,10 @@ use platform::routes::{Access, Route};
 use serde_json::{Value, json};
 use utoipa::PartialSchema as _;
 
-use super::document::Described;
+use super::document::Description;
 
 /// The operation of an endpoint, under a tag.
-pub fn operation(described: &Described, tag: &Value) -> Value {
+pub fn operation(described: &Description, tag: &Value) -> Value {
     let route = &described.route;
     let mut operation = json!({
         "operationId": format!("{}{}", described.name[..1].to_lowercase(), &described.name[1..]),
@@ -48,14 +48,14 @@ fn description(route: &Route) -> String {
     description
 }
 
-fn security(described: &Described) -> Value {
+fn security(described: &Description) -> Value {
     let route = &described.route;
     let bearer = (!matches!(route.access, Access::Public | Access::Key)).then(|| json!({"bearer": []}));
     let key = route.scope.map(|scope| json!({"apiKey": [scope.as_str()]}));
     bearer.into_iter().chain(key).collect()
 }
 
-fn parameters(described: &Described) -> Vec<Value> {
+fn parameters(described: &Description) -> Vec<Value> {
     let route = &described.route;
     let names: Vec<_> = route.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')).collect();
     let described_names: Vec<_> = described.path.iter().map(|parameter| parameter.name).collect();

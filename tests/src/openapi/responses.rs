@@ -9,13 +9,13 @@ use platform::problem::Code;
 use platform::routes::Access;
 use serde_json::{Map, Value, json};
 
-use super::document::{Described, reference};
+use super::document::{Description, reference};
 
 /// Statuses that API Gateway can answer by itself, on every route.
 const OF_GATEWAY: [u16; 4] = [413, 429, 500, 503];
 
 /// Every answer of an operation. Answers with problems are shared and are added to `shared`.
-pub fn responses(described: &Described, shared: &mut Map<String, Value>) -> Value {
+pub fn responses(described: &Description, shared: &mut Map<String, Value>) -> Value {
     let mut responses = Map::new();
     let mut problems = problems(described);
     for answer in &described.answers {
@@ -35,7 +35,7 @@ pub fn responses(described: &Described, shared: &mut Map<String, Value>) -> Valu
     Value::Object(responses)
 }
 
-fn success(described: &Described, answer: &Answer, status: u16) -> Value {
+fn success(described: &Description, answer: &Answer, status: u16) -> Value {
     let mut headers = vec!["X-Request-Id"];
     headers.extend(answer.headers.iter().map(|header| name(*header)));
     if answer.is_page {
@@ -58,7 +58,7 @@ fn success(described: &Described, answer: &Answer, status: u16) -> Value {
 }
 
 /// The problem codes of an endpoint, by their status.
-fn problems(described: &Described) -> BTreeMap<u16, BTreeSet<Code>> {
+fn problems(described: &Description) -> BTreeMap<u16, BTreeSet<Code>> {
     let route = &described.route;
     let media = described.body.as_ref().map_or(Media::Json, |body| body.media);
     let (has_body, is_protected) = (route.method != "GET", route.access != Access::Public);
@@ -89,7 +89,7 @@ fn problems(described: &Described) -> BTreeMap<u16, BTreeSet<Code>> {
 }
 
 /// Whether the endpoint has limits. Sessions and keys always have one.
-fn has_limits(described: &Described) -> bool {
+fn has_limits(described: &Description) -> bool {
     described.route.access != Access::Public || !described.route.limits.is_empty()
 }
 

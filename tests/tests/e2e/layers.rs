@@ -31,6 +31,7 @@ const ORDER: &[&str] = &[
     "store",
     "plan",
     "platform",
+    "runtime",
     "worker",
     "mail",
     "tokens",

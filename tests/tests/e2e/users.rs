@@ -1,14 +1,14 @@
 //! Accounts, as administrators see and change them. There is always at least one administrator.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use futures_util::future::{join, join_all};
 use http::Method;
 use platform::clock::Clock;
 use platform::domain::Role;
-use platform::gate::{Gate, Passage};
+use platform::gate::{Committer, RequestInfo};
 use platform::http::{Endpoint as _, Request};
 use platform::identity::Identity;
 use platform::ids;
@@ -337,7 +337,8 @@ async fn what_an_administrator_asked_for_is_not_done_once_they_are_none() {
     let target = user_id(&world, &someone.username).await;
 
     let platform = world.platform("UsersFunction");
-    let (endpoint, gate) = (UpdateUser::new(&platform).unwrap(), Gate::for_route(&platform, &routes::USER_UPDATE).unwrap());
+    let endpoint = UpdateUser::new(&platform).unwrap();
+    let committer = Committer::for_route(&platform, &routes::USER_UPDATE).unwrap();
     let event =
         json!({"requestContext": {"http": {"method": "PATCH"}}, "headers": {}, "pathParameters": {"id": target}, "isBase64Encoded": false});
     let call = Call::from(serde_json::from_value::<ApiGatewayV2httpRequest>(event).unwrap());
@@ -353,8 +354,8 @@ async fn what_an_administrator_asked_for_is_not_done_once_they_are_none() {
     }
     patch(&world, &admin, &demo, &json!({"roles": []})).await.expect(200);
     for plan in plans {
-        let passage = Passage { context: &call.context, now, since: Instant::now(), action: Some("user.updated"), claim: None };
-        let refused = gate.commit(plan, Some(&caller.clone().into()), &passage).await.unwrap_err();
+        let info = RequestInfo::new(&call.context, now, Some("user.updated"));
+        let refused = committer.commit(plan, Some(&caller.clone().into()), &info).await.unwrap_err();
         assert_eq!((refused.status.as_u16(), refused.code.as_str()), (403, "forbidden"));
     }
     let user = world.get(&format!("/users/{target}"), Some(&admin)).await.expect(200);

@@ -4,26 +4,25 @@
 //! the first administrator. A deployment that admits only invited users begins this way. So no user's password passes through the hands of
 //! ops.
 
-use std::time::Instant;
-
 use platform::audit::Note;
 use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::context::Context;
 use platform::domain::{Email, Role};
-use platform::gate::{Gate, Passage};
+use platform::gate::{Committer, RequestInfo};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
+use platform::runtime::Invocation;
 use platform::store::{Invite, Invites, User, Users};
-use platform::worker::{Invocation, Worker};
+use platform::worker::Worker;
 use serde::{Deserialize, Serialize};
 
 /// The worker.
 pub struct BootstrapAdmin {
     users: Users,
     invites: Invites,
-    gate: Gate,
+    committer: Committer,
     clock: Clock,
 }
 
@@ -56,7 +55,7 @@ impl Worker for BootstrapAdmin {
         Ok(Self {
             users: Users::new(database.clone(), &platform.config)?,
             invites: Invites::new(database, &platform.config)?,
-            gate: Gate::for_workers(platform)?,
+            committer: Committer::new(platform)?,
             clock: platform.clock.clone(),
         })
     }
@@ -79,9 +78,8 @@ impl Worker for BootstrapAdmin {
             user_agent: "bootstrap-admin".into(),
             ..Context::default()
         };
-        let passage =
-            Passage { context: &context, now: self.clock.now(), since: Instant::now(), action: Some("admin.bootstrapped"), claim: None };
-        Ok(self.gate.commit(Ok(plan), None, &passage).await?.into_output())
+        let info = RequestInfo::new(&context, self.clock.now(), Some("admin.bootstrapped"));
+        Ok(self.committer.commit(Ok(plan), None, &info).await?.into_output())
     }
 }
 

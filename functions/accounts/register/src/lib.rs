@@ -126,7 +126,7 @@ impl Endpoint for RegisterUser {
         Ok(Self { users, invites, hasher, admission, postbox: Postbox::new(platform)?, verifies })
     }
 
-    fn turn_away(&self, call: &Call) -> Option<Problem> {
+    fn reject_early(&self, call: &Call) -> Option<Problem> {
         let may_try = match self.admission {
             Admission::Anyone => true,
             Admission::Invited => call.has_member("invite"),

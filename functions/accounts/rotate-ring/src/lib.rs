@@ -9,7 +9,6 @@ mod keys;
 mod vault;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -18,13 +17,14 @@ use platform::audit::Note;
 use platform::clock::{Clock, rfc3339};
 use platform::config::ConfigError;
 use platform::context::Context;
-use platform::gate::{Gate, Passage};
+use platform::gate::{Committer, RequestInfo};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
+use platform::runtime::Invocation;
 use platform::secrets::Secret;
 use platform::tokens::{Lifetimes, Ring, RingKind};
-use platform::worker::{Invocation, Worker};
+use platform::worker::Worker;
 use serde::Deserialize;
 
 use keys::Keys;
@@ -36,7 +36,7 @@ pub struct RotateRing {
     /// ARN of each ring's secret.
     rings: [(RingKind, String); 2],
     lifetimes: Lifetimes,
-    gate: Gate,
+    committer: Committer,
     clock: Clock,
 }
 
@@ -96,7 +96,7 @@ impl Worker for RotateRing {
             vault: Arc::new(Vault::new(&platform.config)?),
             rings: [arn(RingKind::Access)?, arn(RingKind::Refresh)?],
             lifetimes: Lifetimes::from_config(&platform.config)?,
-            gate: Gate::for_workers(platform)?,
+            committer: Committer::new(platform)?,
             clock: platform.clock.clone(),
         })
     }
@@ -198,8 +198,8 @@ impl RotateRing {
         let note = Note::default().resource("ring", ring).detail("ring", ring).detail("emergency", emergency);
         let note = note.detail("kids_before", kids(*kind, before)).detail("kids_after", kids(*kind, after));
         let then = || async { change.await.map(|()| None) }.boxed();
-        let passage = Passage { context, now: self.clock.now(), since: Instant::now(), action: Some("key.rotated"), claim: None };
-        self.gate.commit(Ok(Plan::reply(()).note(note).then(Box::new(then))), None, &passage).await.map(|_| ())
+        let info = RequestInfo::new(context, self.clock.now(), Some("key.rotated"));
+        self.committer.commit(Ok(Plan::reply(()).note(note).then(Box::new(then))), None, &info).await.map(|_| ())
     }
 }
 

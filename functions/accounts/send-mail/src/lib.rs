@@ -7,20 +7,19 @@
 mod letters;
 mod ses;
 
-use std::time::Instant;
-
 use platform::audit::Note;
 use platform::clock::Clock;
 use platform::config::{ConfigError, invalid};
 use platform::domain::{Email, Letter, Purpose};
-use platform::gate::{Gate, Passage};
+use platform::gate::{Committer, RequestInfo};
 use platform::ids;
 use platform::mail::Task;
 use platform::plan::{Plan, Replan};
 use platform::platform::Platform;
 use platform::problem::Problem;
+use platform::runtime::Invocation;
 use platform::store::{Errand, Errands, MailToken, MailTokens, User, Users};
-use platform::worker::{Invocation, Worker};
+use platform::worker::Worker;
 
 use letters::{App, Mail};
 use ses::Ses;
@@ -30,7 +29,7 @@ pub struct SendMail {
     errands: Errands,
     tokens: MailTokens,
     users: Users,
-    gate: Gate,
+    committer: Committer,
     ses: Ses,
     app: App,
     clock: Clock,
@@ -48,7 +47,7 @@ impl Worker for SendMail {
             errands: Errands::new(database.clone(), config)?,
             tokens: MailTokens::new(database.clone(), config)?,
             users: Users::new(database, config)?,
-            gate: Gate::for_workers(platform)?,
+            committer: Committer::new(platform)?,
             ses: Ses::new(config, &from)?,
             app: App::new(config),
             clock: platform.clock.clone(),
@@ -63,8 +62,8 @@ impl Worker for SendMail {
             tracing::error!(errand_id = errand.id, "a mail was not sent: its errand was taken before");
             return Err(Problem::unavailable());
         }
-        let passage = Passage { context: &errand.context, now, since: Instant::now(), action: None, claim: None };
-        self.gate.commit(self.plan(&errand).await, None, &passage).await.map(drop)
+        let info = RequestInfo::new(&errand.context, now, None);
+        self.committer.commit(self.plan(&errand).await, None, &info).await.map(drop)
     }
 }
 

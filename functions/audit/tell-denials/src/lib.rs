@@ -8,8 +8,9 @@ use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::platform::Platform;
 use platform::problem::Problem;
+use platform::runtime::Invocation;
 use platform::store::{AuditLog, CommitError, Database, LimitCounters, UntoldPlace};
-use platform::worker::{Invocation, Worker};
+use platform::worker::Worker;
 use serde::de::IgnoredAny;
 
 /// Time before the end of the invocation in which nothing more is begun.

@@ -20,10 +20,11 @@ use platform::domain::{Cost, MessageStatus, PromptName, StopReason};
 use platform::ids;
 use platform::platform::Platform;
 use platform::problem::Problem;
+use platform::runtime::Invocation;
 use platform::socket::{Presence, Sender};
 use platform::spending::Tariff;
 use platform::store::{Drafts, Message, Messages};
-use platform::worker::{Invocation, Worker};
+use platform::worker::Worker;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 

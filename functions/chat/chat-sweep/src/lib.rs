@@ -11,9 +11,10 @@ use platform::domain::{MessageStatus, Peer, StopReason};
 use platform::ids;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
+use platform::runtime::Invocation;
 use platform::socket::Sender;
 use platform::store::{Drafts, Head, Message, Messages, Overdue};
-use platform::worker::{Invocation, Worker};
+use platform::worker::Worker;
 use serde::de::IgnoredAny;
 use tokio::time::timeout;
 

@@ -9,8 +9,9 @@ use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::platform::Platform;
 use platform::problem::Problem;
+use platform::runtime::Invocation;
 use platform::store::{Deleted, Remains, Sweep, Sweeps};
-use platform::worker::{Invocation, Worker};
+use platform::worker::Worker;
 
 /// Milliseconds for which a sweep is left to the worker that was started for it. No request lasts as long. So a request that was admitted
 /// before the account was deleted begins no conversation later.

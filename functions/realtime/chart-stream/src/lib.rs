@@ -11,9 +11,10 @@ use platform::domain::Peer;
 use platform::ids;
 use platform::platform::Platform;
 use platform::problem::Problem;
+use platform::runtime::Invocation;
 use platform::socket::{Presence, Sender};
 use platform::store::{StreamStart, Subscription, Subscriptions};
-use platform::worker::{Invocation, Worker};
+use platform::worker::Worker;
 
 use crate::stream::{End, Stream};
 

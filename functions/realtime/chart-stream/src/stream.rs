@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use platform::domain::Peer;
 use platform::problem::Problem;
+use platform::runtime::Invocation;
 use platform::socket::SendError;
 use platform::store::Subscription;
-use platform::worker::Invocation;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::ChartStream;

@@ -4,15 +4,13 @@ mod credentials;
 mod opening;
 mod query;
 
-use std::time::Instant;
-
 use futures_util::future::join;
 use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use platform::charts::{Announce, Charts};
 use platform::clock::Clock;
 use platform::config::ConfigError;
-use platform::gate::{Gate, Passage};
+use platform::gate::{Committer, RateLimiter, RequestInfo};
 use platform::identity::Principal;
 use platform::limits::Policy;
 use platform::plan::Reply;
@@ -28,7 +26,8 @@ use crate::query::ConnectQuery;
 
 /// The beginning of a connection.
 pub struct Connect {
-    gate: Gate,
+    limiter: RateLimiter,
+    committer: Committer,
     credentials: Credentials,
     sessions: Sessions,
     opening: Opening,
@@ -42,7 +41,8 @@ impl Lifecycle for Connect {
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            gate: Gate::for_action(platform, &Self::ROUTE)?,
+            limiter: RateLimiter::new(platform, Self::ROUTE.action.to_owned())?,
+            committer: Committer::for_action(platform, &Self::ROUTE)?,
             credentials: Credentials::new(platform)?,
             sessions: Sessions::new(platform.database()?, &platform.config)?,
             opening: Opening::new(platform)?,
@@ -55,17 +55,17 @@ impl Lifecycle for Connect {
     async fn handle(&self, call: &Call) -> Result<Reply<()>, Problem> {
         let now = self.clock.now();
         // Only a connection that opens leaves an event of its own, so its note names the action.
-        let passage = Passage { context: &call.context, now, since: Instant::now(), action: None, claim: None };
+        let info = RequestInfo::new(&call.context, now, None);
         let admission = self.admit(call, now).await;
         let caller = admission.as_ref().ok().map(|admission| Principal::from(admission.identity.clone()));
-        match self.open(call, admission, caller.as_ref(), &passage).await {
+        match self.open(call, admission, caller.as_ref(), &info).await {
             Ok(reply) => Ok(reply),
             Err(problem) if matches!(problem.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-                Err(self.gate.deny(problem, caller.as_ref(), &passage).await)
+                Err(self.limiter.deny(problem, caller.as_ref(), &info).await)
             }
             Err(problem) => {
                 if let Some(caller) = &caller {
-                    self.gate.tell_failure(&problem, opening::note(&call.connection_id), caller, &passage).await;
+                    self.limiter.record_failure(&problem, opening::note(&call.connection_id), caller, &info).await;
                 }
                 Err(problem)
             }
@@ -80,17 +80,17 @@ impl Connect {
         call: &Call,
         admission: Result<Admission, Problem>,
         caller: Option<&Principal>,
-        passage: &Passage<'_>,
+        info: &RequestInfo<'_>,
     ) -> Result<Reply<()>, Problem> {
-        let now = passage.now;
-        let (asked, session) = self.ask(call, admission?, caller, passage).await?;
+        let now = info.now;
+        let (asked, session) = self.ask(call, admission?, caller, info).await?;
         let plan = self.opening.clone().plan(asked.clone(), Some(session), now).await;
-        let reply = self.gate.commit(plan, caller, passage).await?;
+        let reply = self.committer.commit(plan, caller, info).await?;
         if let Asked { connection, chart: Some(chart), .. } = asked {
-            let passage = Passage { action: routes::CHARTS_SUBSCRIBE.audit, claim: None, ..*passage };
+            let info = RequestInfo { action: routes::CHARTS_SUBSCRIBE.audit, claim: None, ..*info };
             let plan = self.charts.subscribe(&connection, chart, None, Announce::Worker, now);
             // The connection has been committed and works without the chart. The client can subscribe to the chart again.
-            if let Err(problem) = self.gate.commit(plan, caller, &passage).await {
+            if let Err(problem) = self.committer.commit(plan, caller, &info).await {
                 tracing::error!(code = %problem.code, connection_id = connection.connection_id, "a chart was not subscribed to");
             }
         }
@@ -112,7 +112,7 @@ impl Connect {
         call: &Call,
         admission: Admission,
         caller: Option<&Principal>,
-        passage: &Passage<'_>,
+        info: &RequestInfo<'_>,
     ) -> Result<(Asked, Session), Problem> {
         let Admission { identity, token_exp, spend } = admission;
         let query = call.query().read::<ConnectQuery>();
@@ -124,9 +124,9 @@ impl Connect {
         };
         let limits = limits.concat();
         // Both run side by side. An attempt counts even if its session has ended, which harms no other user.
-        let count = self.gate.count(&limits, caller, None, passage);
+        let count = self.limiter.count_message(&limits, caller, None, info);
         let (session, counted) = join(self.sessions.get(&identity.session_id), count).await;
-        let session = session?.filter(|session| session.holds(&identity, passage.now)).ok_or_else(Problem::invalid_token)?;
+        let session = session?.filter(|session| session.holds(&identity, info.now)).ok_or_else(Problem::invalid_token)?;
         let ConnectQuery { chart } = query?;
         counted?;
         let connection = Connection {

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use http::header;
 use platform::config::{Config, ConfigError};
-use platform::http::{Answer, Endpoint, Output, Rendered, Request};
-use platform::plan::{Plan, Reply};
+use platform::http::{Answer, Output, PlainEndpoint, Rendered};
+use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::problem::Problem;
+use platform::request::Call;
 use platform::routes::{self, Route};
 
 /// The server's URL in docs/api/openapi.json: that of the local stack. Each deployment replaces it with its own.
@@ -18,19 +19,16 @@ pub struct ReadOpenApi {
     config: Config,
 }
 
-impl Endpoint for ReadOpenApi {
+impl PlainEndpoint for ReadOpenApi {
     const ROUTE: Route = routes::OPENAPI;
-    type Caller = ();
-    type Body = ();
-    type Query = ();
     type Output = Document;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self { config: platform.config.clone() })
     }
 
-    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Document>, Problem> {
-        let url = request.context.public_url(&self.config);
+    async fn handle(&self, call: &Call) -> Result<Reply<Document>, Problem> {
+        let url = call.context.public_url(&self.config);
         let text = include_str!("../../../../docs/api/openapi.json");
         Ok(document(text.replacen(SERVER_URL, &url, 1).into()))
     }
@@ -39,18 +37,15 @@ impl Endpoint for ReadOpenApi {
 /// `GET /asyncapi.json`.
 pub struct ReadAsyncApi;
 
-impl Endpoint for ReadAsyncApi {
+impl PlainEndpoint for ReadAsyncApi {
     const ROUTE: Route = routes::ASYNCAPI;
-    type Caller = ();
-    type Body = ();
-    type Query = ();
     type Output = Document;
 
     fn new(_: &Platform) -> Result<Self, ConfigError> {
         Ok(Self)
     }
 
-    async fn handle(&self, _: Request<'_, Self>) -> Result<Plan<Document>, Problem> {
+    async fn handle(&self, _: &Call) -> Result<Reply<Document>, Problem> {
         Ok(document(include_str!("../../../../docs/api/asyncapi.json").into()))
     }
 }
@@ -68,7 +63,6 @@ impl Output for Document {
     }
 }
 
-fn document(text: Cow<'static, str>) -> Plan<Document> {
-    let document = Document(text);
-    Plan::reply(Reply::new(document).header(header::CACHE_CONTROL, "public, max-age=300"))
+fn document(text: Cow<'static, str>) -> Reply<Document> {
+    Reply::new(Document(text)).header(header::CACHE_CONTROL, "public, max-age=300")
 }

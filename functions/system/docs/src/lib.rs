@@ -5,10 +5,12 @@ mod metadata;
 mod page;
 mod root;
 
+use platform::http::Plain;
+
 pub use documents::{ReadAsyncApi, ReadOpenApi, SERVER_URL};
 pub use metadata::{AuthorizationServer, ReadOAuthMetadata};
 pub use page::{ReadDocs, ReadDocsFile, ReadRedoc};
 pub use root::{ReadService, Service};
 
 /// The endpoints of this function.
-pub type Endpoints = (ReadService, ReadOpenApi, ReadAsyncApi, ReadDocs, ReadRedoc, ReadDocsFile, ReadOAuthMetadata);
+pub type Endpoints = Plain<(ReadService, ReadOpenApi, ReadAsyncApi, ReadDocs, ReadRedoc, ReadDocsFile, ReadOAuthMetadata)>;

@@ -2,10 +2,11 @@
 
 use http::header;
 use platform::config::{Config, ConfigError};
-use platform::http::{Endpoint, Request};
-use platform::plan::{Plan, Reply};
+use platform::http::PlainEndpoint;
+use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::problem::Problem;
+use platform::request::Call;
 use platform::routes::{self, Route};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -44,11 +45,8 @@ pub struct AuthorizationServer {
     pub service_documentation: String,
 }
 
-impl Endpoint for ReadOAuthMetadata {
+impl PlainEndpoint for ReadOAuthMetadata {
     const ROUTE: Route = routes::OAUTH_METADATA;
-    type Caller = ();
-    type Body = ();
-    type Query = ();
     type Output = AuthorizationServer;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
@@ -57,8 +55,8 @@ impl Endpoint for ReadOAuthMetadata {
         Ok(Self { grant_types: ["refresh_token"].into_iter().chain(password).collect(), config })
     }
 
-    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<AuthorizationServer>, Problem> {
-        let url = request.context.public_url(&self.config);
+    async fn handle(&self, call: &Call) -> Result<Reply<AuthorizationServer>, Problem> {
+        let url = call.context.public_url(&self.config);
         let server = AuthorizationServer {
             token_endpoint: format!("{url}{}", routes::TOKEN.path),
             revocation_endpoint: format!("{url}{}", routes::REVOKE.path),
@@ -70,6 +68,6 @@ impl Endpoint for ReadOAuthMetadata {
             service_documentation: format!("{url}{}", routes::DOCS.path),
             issuer: url,
         };
-        Ok(Plan::reply(Reply::new(server).header(header::CACHE_CONTROL, "public, max-age=300")))
+        Ok(Reply::new(server).header(header::CACHE_CONTROL, "public, max-age=300"))
     }
 }

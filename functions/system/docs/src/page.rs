@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use http::header;
 use platform::config::ConfigError;
-use platform::http::{Answer, Endpoint, Output, PathParameter, Rendered, Request};
-use platform::plan::{Plan, Reply};
+use platform::http::{Answer, Output, PathParameter, PlainEndpoint, Rendered};
+use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::problem::Problem;
+use platform::request::Call;
 use platform::routes::{self, Route};
 use utoipa_swagger_ui::Config;
 
@@ -45,18 +46,15 @@ impl Output for Html {
 /// `GET /docs`.
 pub struct ReadDocs;
 
-impl Endpoint for ReadDocs {
+impl PlainEndpoint for ReadDocs {
     const ROUTE: Route = routes::DOCS;
-    type Caller = ();
-    type Body = ();
-    type Query = ();
     type Output = Html;
 
     fn new(_: &Platform) -> Result<Self, ConfigError> {
         Ok(Self)
     }
 
-    async fn handle(&self, _: Request<'_, Self>) -> Result<Plan<Html>, Problem> {
+    async fn handle(&self, _: &Call) -> Result<Reply<Html>, Problem> {
         Ok(page(PAGE, PAGE_POLICY))
     }
 }
@@ -64,25 +62,21 @@ impl Endpoint for ReadDocs {
 /// `GET /redoc`.
 pub struct ReadRedoc;
 
-impl Endpoint for ReadRedoc {
+impl PlainEndpoint for ReadRedoc {
     const ROUTE: Route = routes::REDOC;
-    type Caller = ();
-    type Body = ();
-    type Query = ();
     type Output = Html;
 
     fn new(_: &Platform) -> Result<Self, ConfigError> {
         Ok(Self)
     }
 
-    async fn handle(&self, _: Request<'_, Self>) -> Result<Plan<Html>, Problem> {
+    async fn handle(&self, _: &Call) -> Result<Reply<Html>, Problem> {
         Ok(page(REDOC_PAGE, REDOC_POLICY))
     }
 }
 
-fn page(html: &'static str, policy: &str) -> Plan<Html> {
-    let reply = Reply::new(Html(html)).header(header::CONTENT_SECURITY_POLICY, policy);
-    Plan::reply(reply.header(header::CACHE_CONTROL, "public, max-age=300"))
+fn page(html: &'static str, policy: &str) -> Reply<Html> {
+    Reply::new(Html(html)).header(header::CONTENT_SECURITY_POLICY, policy).header(header::CACHE_CONTROL, "public, max-age=300")
 }
 
 /// `GET /docs/{file}`.
@@ -101,22 +95,19 @@ impl Output for File {
     }
 }
 
-impl Endpoint for ReadDocsFile {
+impl PlainEndpoint for ReadDocsFile {
     const ROUTE: Route = routes::DOCS_ASSET;
     const PATH: &'static [PathParameter] = &[PathParameter::one_of("file", "Name of the file.", FILES)];
-    type Caller = ();
-    type Body = ();
-    type Query = ();
     type Output = File;
 
     fn new(_: &Platform) -> Result<Self, ConfigError> {
         Ok(Self)
     }
 
-    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<File>, Problem> {
-        let asset = asset(request.call.path_parameter("file")).ok_or_else(Problem::not_found)?;
+    async fn handle(&self, call: &Call) -> Result<Reply<File>, Problem> {
+        let asset = asset(call.path_parameter("file")).ok_or_else(Problem::not_found)?;
         let reply = Reply::new(File(asset.file)).header(header::CACHE_CONTROL, "public, max-age=86400");
-        Ok(Plan::reply(if asset.gzipped { reply.header(header::CONTENT_ENCODING, "gzip") } else { reply }))
+        Ok(if asset.gzipped { reply.header(header::CONTENT_ENCODING, "gzip") } else { reply })
     }
 }
 

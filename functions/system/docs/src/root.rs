@@ -1,10 +1,11 @@
 //! `GET /`.
 
 use platform::config::{Config, ConfigError};
-use platform::http::{Endpoint, Request};
-use platform::plan::Plan;
+use platform::http::PlainEndpoint;
+use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::problem::Problem;
+use platform::request::Call;
 use platform::routes::{self, Route};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -38,20 +39,17 @@ pub struct Service {
     pub websocket_url: String,
 }
 
-impl Endpoint for ReadService {
+impl PlainEndpoint for ReadService {
     const ROUTE: Route = routes::ROOT;
-    type Caller = ();
-    type Body = ();
-    type Query = ();
     type Output = Service;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self { websocket_url: platform.config.require("WEBSOCKET_URL")?.to_owned(), config: platform.config.clone() })
     }
 
-    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Service>, Problem> {
-        let url = request.context.public_url(&self.config);
-        Ok(Plan::reply(Service {
+    async fn handle(&self, call: &Call) -> Result<Reply<Service>, Problem> {
+        let url = call.context.public_url(&self.config);
+        Ok(Reply::new(Service {
             name: "tally",
             version: env!("CARGO_PKG_VERSION"),
             docs_url: format!("{url}/docs"),

@@ -1,36 +1,29 @@
 //! `$default`: answers requests that no other route takes with our own 405 (the path exists) or 404.
 
 use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
-use platform::plan::Plan;
+use platform::http::{Plain, PlainEndpoint};
+use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::request::Call;
 use platform::routes::{self, ROUTES, Route};
 
 /// The endpoints of this function.
-pub type Endpoints = (Fallback,);
+pub type Endpoints = Plain<(Fallback,)>;
 
 /// The endpoint.
 pub struct Fallback;
 
-impl Endpoint for Fallback {
+impl PlainEndpoint for Fallback {
     const ROUTE: Route = routes::FALLBACK;
-    type Caller = ();
-    type Body = ();
-    type Query = ();
     type Output = ();
 
     fn new(_: &Platform) -> Result<Self, ConfigError> {
         Ok(Self)
     }
 
-    fn turn_away(&self, call: &Call) -> Option<Problem> {
-        Some(judge(&call.path))
-    }
-
-    async fn handle(&self, _: Request<'_, Self>) -> Result<Plan<()>, Problem> {
-        Err(Problem::not_found())
+    async fn handle(&self, call: &Call) -> Result<Reply<()>, Problem> {
+        Err(judge(&call.path))
     }
 }
 

@@ -1,16 +1,17 @@
 //! `GET /health`: the function is alive. It calls no other service, so it says nothing about anything but itself.
 
 use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
-use platform::plan::Plan;
+use platform::http::{Plain, PlainEndpoint};
+use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::problem::Problem;
+use platform::request::Call;
 use platform::routes::{self, Route};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 /// The endpoints of this function.
-pub type Endpoints = (ReadHealth,);
+pub type Endpoints = Plain<(ReadHealth,)>;
 
 /// The endpoint.
 pub struct ReadHealth;
@@ -26,18 +27,15 @@ pub struct Alive {
     pub version: &'static str,
 }
 
-impl Endpoint for ReadHealth {
+impl PlainEndpoint for ReadHealth {
     const ROUTE: Route = routes::HEALTH;
-    type Caller = ();
-    type Body = ();
-    type Query = ();
     type Output = Alive;
 
     fn new(_: &Platform) -> Result<Self, ConfigError> {
         Ok(Self)
     }
 
-    async fn handle(&self, _: Request<'_, Self>) -> Result<Plan<Alive>, Problem> {
-        Ok(Plan::reply(Alive { status: "ok", version: env!("CARGO_PKG_VERSION") }))
+    async fn handle(&self, _: &Call) -> Result<Reply<Alive>, Problem> {
+        Ok(Reply::new(Alive { status: "ok", version: env!("CARGO_PKG_VERSION") }))
     }
 }

@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
+use platform::clock::{Clock, millis_since};
 use platform::config::{Config, ConfigError};
-use platform::http::{Endpoint, Request};
+use platform::http::{Plain, PlainEndpoint};
 use platform::limits::Limits;
-use platform::plan::{Plan, Reply};
+use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::problem::Problem;
+use platform::request::Call;
 use platform::routes::{self, Route};
 use platform::secrets::Secrets;
 use platform::store::{Outage, Outages};
@@ -17,7 +19,7 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 /// The endpoints of this function.
-pub type Endpoints = (ReadReadiness,);
+pub type Endpoints = Plain<(ReadReadiness,)>;
 
 /// How long a part may take to answer. A client that asks for readiness does not wait for long either.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,6 +30,7 @@ pub struct ReadReadiness {
     secrets: Secrets,
     secret_arn: String,
     settings: Status,
+    clock: Clock,
 }
 
 /// The answer: 200 if everything answers, or all but the assistant; else 503.
@@ -92,12 +95,9 @@ pub enum Status {
     Failing,
 }
 
-impl Endpoint for ReadReadiness {
+impl PlainEndpoint for ReadReadiness {
     const ROUTE: Route = routes::READY;
     const STATUSES: &'static [u16] = &[503];
-    type Caller = ();
-    type Body = ();
-    type Query = ();
     type Output = Readiness;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
@@ -106,12 +106,13 @@ impl Endpoint for ReadReadiness {
             secrets: platform.secrets()?,
             secret_arn: platform.config.require("SEAL_SECRET_ARN")?.to_owned(),
             settings: settings(&platform.config),
+            clock: platform.clock.clone(),
         })
     }
 
-    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Readiness>, Problem> {
+    async fn handle(&self, _: &Call) -> Result<Reply<Readiness>, Problem> {
         // One item says whether the table answers, and what it knows of the assistant.
-        let (outage, secret) = (self.outages.current(request.now), self.secrets.get(&self.secret_arn));
+        let (outage, secret) = (self.outages.current(self.clock.now()), self.secrets.get(&self.secret_arn));
         let ((dynamodb, outage), (secrets, _)) = tokio::join!(check(outage), check(secret));
         let assistant = outage.map(Assistant::from);
         let all_else = [self.settings, secrets.status].iter().all(|status| *status == Status::Ok);
@@ -121,7 +122,7 @@ impl Endpoint for ReadReadiness {
             _ => (Status::Failing, StatusCode::SERVICE_UNAVAILABLE),
         };
         let checks = Checks { settings: Settings { status: self.settings }, dynamodb, secrets, assistant };
-        Ok(Plan::reply(Reply::new(Readiness { status, checks }).status(code)))
+        Ok(Reply::new(Readiness { status, checks }).status(code))
     }
 }
 
@@ -148,6 +149,6 @@ async fn check<T, E: std::fmt::Display>(part: impl Future<Output = Result<T, E>>
         Err(late) => Err(late.to_string()),
     };
     let answer = answer.inspect_err(|error| tracing::error!(error, "not ready")).ok();
-    let latency_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let latency_ms = millis_since(since);
     (Check { status: if answer.is_some() { Status::Ok } else { Status::Failing }, latency_ms }, answer)
 }

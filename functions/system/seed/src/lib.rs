@@ -5,23 +5,23 @@ mod profits;
 mod users;
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::context::Context;
 use platform::domain::Hasher;
-use platform::gate::{Gate, Passage};
+use platform::gate::{Committer, RequestInfo};
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
+use platform::runtime::Invocation;
 use platform::store::{Profits, Users};
-use platform::worker::{Invocation, Worker};
+use platform::worker::Worker;
 
 /// The worker.
 pub struct Seed {
     users: Users,
     profits: Profits,
-    gate: Gate,
+    committer: Committer,
     clock: Clock,
     hasher: Hasher,
     demo_users: bool,
@@ -37,7 +37,7 @@ impl Worker for Seed {
         Ok(Self {
             users: Users::new(database.clone(), &platform.config)?,
             profits: Profits::new(database, &platform.config)?,
-            gate: Gate::for_workers(platform)?,
+            committer: Committer::new(platform)?,
             clock: platform.clock.clone(),
             hasher: Hasher::from_config(&platform.config)?,
             demo_users: platform.config.switch("SEED_DEMO_USERS")?,
@@ -50,14 +50,13 @@ impl Worker for Seed {
         let context =
             Context { request_id: invocation.request_id, address: "internal".into(), user_agent: "seed".into(), ..Context::default() };
         for demo in users::DEMO.iter().filter(|_| self.demo_users) {
-            let passage =
-                Passage { context: &context, now: self.clock.now(), since: Instant::now(), action: Some(demo.action), claim: None };
+            let info = RequestInfo::new(&context, self.clock.now(), Some(demo.action));
             // An account that has the name or the address keeps it.
             if self.users.find(demo.username).await?.is_some() || self.users.find(demo.email).await?.is_some() {
                 continue;
             }
-            let plan = demo.plan(&self.users, self.hasher, passage.now).await;
-            match self.gate.commit(plan, None, &passage).await {
+            let plan = demo.plan(&self.users, self.hasher, info.now).await;
+            match self.committer.commit(plan, None, &info).await {
                 // Another call took it meanwhile, with the same result.
                 Err(problem) if problem.code != Code::AccountExists => return Err(problem),
                 _ => {}

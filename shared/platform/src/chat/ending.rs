@@ -9,7 +9,7 @@ use crate::audit::Note;
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::domain::MessageStatus;
-use crate::gate::{Gate, Passage};
+use crate::gate::{Committer, RequestInfo};
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::Problem;
@@ -22,7 +22,7 @@ pub struct Endings {
     messages: Messages,
     drafts: Drafts,
     settle: Settle,
-    gate: Arc<Gate>,
+    committer: Arc<Committer>,
     clock: Clock,
 }
 
@@ -64,7 +64,7 @@ impl Endings {
             drafts: Drafts::new(platform.database()?, &platform.config)?,
             settle: Settle::new(platform)?,
             // The function that took the request has checked the caller.
-            gate: Arc::new(Gate::for_workers(platform)?),
+            committer: Arc::new(Committer::new(platform)?),
             clock: platform.clock.clone(),
         })
     }
@@ -98,8 +98,9 @@ impl Endings {
         let plan = self.settle.add_to(plan, reply, *model);
         let waited = u64::try_from(now.as_millisecond() - reply.created_at).unwrap_or(0);
         let asked = Instant::now().checked_sub(Duration::from_millis(waited));
-        let passage = Passage { context: &origin.context, now, since: asked.unwrap_or_else(Instant::now), action: None, claim: None };
-        Ok(self.gate.commit(Ok(plan), Some(&origin.caller), &passage).await?.into_output())
+        let info = RequestInfo::new(&origin.context, now, None);
+        let info = RequestInfo { since: asked.unwrap_or(info.since), ..info };
+        Ok(self.committer.commit(Ok(plan), Some(&origin.caller), &info).await?.into_output())
     }
 
     /// Ends a reply even if other functions have requests for it. Returns whether this call ended it. A reply that is no longer overdue

@@ -1,15 +1,16 @@
 //! An HTTP endpoint: its row of the route table, its input and output, and its handler.
 
 use std::future::Future;
+use std::marker::PhantomData;
 
-use super::describe::{Parameters, PathParameter};
+use super::describe::{Described, Parameters, PathParameter};
 use super::respond::Output;
 use crate::config::ConfigError;
 use crate::context::Context;
 use crate::identity::Caller;
 use crate::input::{Form, Media};
 use crate::limits::Key;
-use crate::plan::Plan;
+use crate::plan::{Plan, Reply};
 use crate::platform::Platform;
 use crate::problem::{Code, Problem};
 use crate::request::Call;
@@ -17,7 +18,7 @@ use crate::routes::Route;
 use jiff::Timestamp;
 use utoipa::ToSchema;
 
-/// One HTTP endpoint.
+/// One HTTP endpoint that has a caller, a limit or an event: its handler gives a plan.
 pub trait Endpoint: Sized + Send + Sync + 'static {
     /// Its row of the route table.
     const ROUTE: Route;
@@ -43,8 +44,8 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
     /// Makes the endpoint once per process.
     fn new(platform: &Platform) -> Result<Self, ConfigError>;
 
-    /// A problem that comes before any other check, for example that there is no such route.
-    fn turn_away(&self, _call: &Call) -> Option<Problem> {
+    /// A problem that comes before any other check, for example that registration is closed.
+    fn reject_early(&self, _call: &Call) -> Option<Problem> {
         None
     }
 
@@ -76,6 +77,30 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
     }
 }
 
+/// One HTTP endpoint that anyone may call, without limits and events, such as `GET /health`. It writes nothing: its handler gives a
+/// reply, and no plan.
+pub trait PlainEndpoint: Sized + Send + Sync + 'static {
+    /// Its row of the route table.
+    const ROUTE: Route;
+
+    /// The parameters of its path, in their order.
+    const PATH: &'static [PathParameter] = &[];
+    /// Statuses of success beside that of the row, which answer with the same output.
+    const STATUSES: &'static [u16] = &[];
+
+    /// Output of a success.
+    type Output: Output;
+
+    /// Makes the endpoint once per process.
+    fn new(platform: &Platform) -> Result<Self, ConfigError>;
+
+    /// Answers a request.
+    fn handle(&self, call: &Call) -> impl Future<Output = Result<Reply<Self::Output>, Problem>> + Send;
+}
+
+/// Marks a plain endpoint, or a list of them.
+pub struct Plain<E>(PhantomData<E>);
+
 /// A request that has passed every check before the work.
 pub struct Request<'a, E: Endpoint> {
     /// Who calls.
@@ -96,6 +121,26 @@ pub struct Request<'a, E: Endpoint> {
     pub call: &'a Call,
 }
 
+impl<E: Endpoint> Described for E {
+    const ROUTE: Route = E::ROUTE;
+    const PATH: &'static [PathParameter] = E::PATH;
+    const MEDIA: Media = E::MEDIA;
+    const STATUSES: &'static [u16] = E::STATUSES;
+    const PROBLEMS: &'static [Code] = E::PROBLEMS;
+    type Body = E::Body;
+    type Query = E::Query;
+    type Output = E::Output;
+}
+
+impl<E: PlainEndpoint> Described for Plain<E> {
+    const ROUTE: Route = E::ROUTE;
+    const PATH: &'static [PathParameter] = E::PATH;
+    const STATUSES: &'static [u16] = E::STATUSES;
+    type Body = ();
+    type Query = ();
+    type Output = E::Output;
+}
+
 /// The endpoints of a function, which it lists once: for the process that serves them and for the API's documents.
 pub trait Endpoints {
     /// Shows each of them to a visitor.
@@ -109,6 +154,9 @@ pub trait Visitor: Sized {
 
     /// Visits one endpoint.
     fn endpoint<E: Endpoint>(self) -> Result<Self, Self::Error>;
+
+    /// Visits one plain endpoint.
+    fn plain<E: PlainEndpoint>(self) -> Result<Self, Self::Error>;
 }
 
 macro_rules! lists {
@@ -116,6 +164,13 @@ macro_rules! lists {
         impl<$($endpoint: Endpoint),*> Endpoints for ($($endpoint,)*) {
             fn visit<V: Visitor>(visitor: V) -> Result<V, V::Error> {
                 $(let visitor = visitor.endpoint::<$endpoint>()?;)*
+                Ok(visitor)
+            }
+        }
+
+        impl<$($endpoint: PlainEndpoint),*> Endpoints for Plain<($($endpoint,)*)> {
+            fn visit<V: Visitor>(visitor: V) -> Result<V, V::Error> {
+                $(let visitor = visitor.plain::<$endpoint>()?;)*
                 Ok(visitor)
             }
         }

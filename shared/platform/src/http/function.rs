@@ -5,23 +5,19 @@ use std::sync::Arc;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, LocalBoxFuture};
-use lambda_runtime::{LambdaEvent, service_fn};
+use futures_util::future::{BoxFuture, LocalBoxFuture, ready};
 
-use super::answer::answer;
-use super::endpoint::{Endpoint, Endpoints, Visitor};
-use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
+use super::endpoint::{Endpoint, Endpoints, PlainEndpoint, Visitor};
+use super::pipeline::{Pipeline, answer_plain};
+use crate::config::ConfigError;
 use crate::failure::{Error, failure};
-use crate::gate::Gate;
 use crate::identity::Caller as _;
-use crate::logging;
 use crate::platform::Platform;
 use crate::request::Call;
-use crate::routes::{Access, Session};
-use crate::worker::Invocation;
+use crate::routes::{Access, Route, Session};
+use crate::runtime::{self, Invocation};
 
-type Answer = Box<dyn Fn(Arc<Call>, Invocation) -> BoxFuture<'static, ApiGatewayV2httpResponse> + Send + Sync>;
+type Answer = Box<dyn Fn(Call, Invocation) -> BoxFuture<'static, ApiGatewayV2httpResponse>>;
 
 /// Routes and their endpoints, made once per process.
 pub struct HttpFunction {
@@ -30,35 +26,23 @@ pub struct HttpFunction {
 }
 
 impl HttpFunction {
-    /// A function with the process's environment and clock.
-    fn new() -> Self {
-        logging::start();
-        Self { platform: Platform::new(Config::from_env(), Clock::System), answers: HashMap::new() }
-    }
-
     /// Serves the endpoints of a function until Lambda ends the process.
     pub async fn serve<E: Endpoints>() -> Result<(), Error> {
-        E::visit(Self::new())?.run().await
+        E::visit(Self { platform: runtime::start(), answers: HashMap::new() })?.run().await
     }
 
-    /// Serves invocations until Lambda ends the process. Boxed, so that the runtime's code is compiled here, once for all functions.
     fn run(self) -> LocalBoxFuture<'static, Result<(), Error>> {
-        async move {
-            let (answers, clock) = (&self.answers, &self.platform.clock);
-            lambda_runtime::run(service_fn(async move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
-                let invocation = Invocation::new(&event.context, clock.clone());
-                let call = Arc::new(Call::from(event.payload));
-                if let Some(answer) = answers.get(&call.route_key) {
-                    return Ok(answer(call, invocation).await);
-                }
-                let route = &call.route_key;
-                let message = format!("this function has no endpoint for {route:?}: compare template.yaml with the route table");
-                Err(failure("unknown_route", message))
-            }))
-            .await?;
-            Ok(())
-        }
-        .boxed_local()
+        let Self { platform, answers } = self;
+        let handler = move |event: ApiGatewayV2httpRequest, invocation| {
+            let call = Call::from(event);
+            if let Some(answer) = answers.get(&call.route_key) {
+                return answer(call, invocation).map(Ok).boxed();
+            }
+            let route = &call.route_key;
+            let message = format!("this function has no endpoint for {route:?}: compare template.yaml with the route table");
+            ready(Err(failure("unknown_route", message))).boxed()
+        };
+        runtime::serve(platform.clock.clone(), Box::new(handler))
     }
 }
 
@@ -69,16 +53,31 @@ impl Visitor for HttpFunction {
     fn endpoint<E: Endpoint>(mut self) -> Result<Self, ConfigError> {
         const { assert!(E::Caller::SIGNED_IN != matches!(E::ROUTE.access, Access::Public), "Caller and the route's access do not fit") };
         const { assert!(E::Caller::BY_KEY == E::ROUTE.scope.is_some(), "a route with a scope has a Principal for a caller, and no other has") };
-        const { assert!(!matches!(E::ROUTE.session, Session::Trusted) || !E::ROUTE.idempotent, "what is counted beside its work is not kept") };
-        let route = E::ROUTE;
-        let endpoint = Arc::new(E::new(&self.platform)?);
-        let gate = Arc::new(Gate::for_route(&self.platform, &route)?);
-        let clock = self.platform.clock.clone();
+        const {
+            assert!(!matches!(E::ROUTE.session, Session::Trusted) || !E::ROUTE.idempotent, "a call counted beside its work is not kept");
+        };
+        let pipeline = Arc::new(Pipeline::<E>::new(&self.platform)?);
         let answer: Answer = Box::new(move |call, invocation| {
-            let (endpoint, gate, clock) = (Arc::clone(&endpoint), Arc::clone(&gate), clock.clone());
-            Box::pin(async move { answer(&*endpoint, &gate, &clock, &call, &invocation).await })
+            let pipeline = Arc::clone(&pipeline);
+            Box::pin(async move { pipeline.answer(&call, &invocation).await })
         });
-        self.answers.insert(route.key(), answer);
+        self.answers.insert(E::ROUTE.key(), answer);
         Ok(self)
     }
+
+    /// Adds a plain endpoint under its route key.
+    fn plain<E: PlainEndpoint>(mut self) -> Result<Self, ConfigError> {
+        const { assert!(is_plain(&E::ROUTE), "a route with a caller, a limit, an event or an `Idempotency-Key` is no plain one") };
+        let endpoint = Arc::new(E::new(&self.platform)?);
+        let answer: Answer = Box::new(move |call, invocation| {
+            let endpoint = Arc::clone(&endpoint);
+            Box::pin(async move { answer_plain(&*endpoint, &call, &invocation).await })
+        });
+        self.answers.insert(E::ROUTE.key(), answer);
+        Ok(self)
+    }
+}
+
+const fn is_plain(route: &Route) -> bool {
+    matches!(route.access, Access::Public) && route.limits.is_empty() && route.audit.is_none() && !route.idempotent
 }

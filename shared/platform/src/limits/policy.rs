@@ -31,7 +31,7 @@ pub enum Subject {
     /// The client's address.
     Address,
     /// The identifier whose password is tried. The endpoint names its fingerprint. It is counted from the client's address, and
-    /// for a lock also from anywhere. See `gate::guess`.
+    /// for a lock also from anywhere. See `gate::login_attempt`.
     Guess,
     /// The recipient of a mail. The endpoint names their fingerprint.
     Recipient,

@@ -1,9 +1,7 @@
 //! The single path that every message takes. A handler cannot forget a step, because it calls none.
 
-use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt as _;
 use futures_util::future::join;
 
 use super::action::{Action, Message};
@@ -12,17 +10,17 @@ use super::floods::{Floods, Refusal};
 use super::frame::{ErrorMessage, ServerMessage};
 use super::presence::Presence;
 use super::sender::Sender;
-use crate::clock::Clock;
+use crate::clock::{Clock, millis_since};
 use crate::config::ConfigError;
 use crate::context::Context;
-use crate::gate::{Committed, Gate, Passage};
+use crate::gate::{Committed, Committer, RateLimiter, RequestInfo};
 use crate::identity::Principal;
 use crate::limits::Policy;
 use crate::plan::Reply;
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::routes::ActionRoute;
-use crate::worker::Invocation;
+use crate::runtime::Invocation;
 
 /// The policies that every message counts against, independent of its content.
 const EVERY_MESSAGE: &[Policy] = &[Policy::WS_MESSAGES];
@@ -35,7 +33,8 @@ const FRAME: Duration = Duration::from_secs(1);
 
 /// The parts that the messages of an action pass through.
 pub(super) struct Dispatch {
-    gate: Gate,
+    limiter: RateLimiter,
+    committer: Committer,
     floods: Floods,
     presence: Presence,
     sender: Sender,
@@ -58,7 +57,8 @@ impl Dispatch {
     /// Makes the parts for the messages of an action.
     pub(super) fn new(platform: &Platform, route: &ActionRoute) -> Result<Self, ConfigError> {
         Ok(Self {
-            gate: Gate::for_action(platform, route)?,
+            limiter: RateLimiter::new(platform, route.action.to_owned())?,
+            committer: Committer::for_action(platform, route)?,
             floods: Floods::default(),
             presence: Presence::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
@@ -75,28 +75,24 @@ impl Dispatch {
         let message = call.message();
         let id = message.as_ref().ok().and_then(|(id, _)| id.clone());
         let id = id.as_ref().map(|MessageId(id)| id.as_str());
-        let travel = invocation.in_time(FRAME, self.travel(action, call, id, message.map(|(_, fields)| fields), since));
-        let result = AssertUnwindSafe(travel).catch_unwind().await.unwrap_or_else(|_| {
-            // The panic hook has logged where.
-            Err(Problem::internal().into())
-        });
+        let result = invocation.bound(FRAME, self.process(action, call, id, message.map(|(_, fields)| fields), since)).await;
         tracing::info!(
             request_id = call.context.request_id,
             route = A::ROUTE.action,
             connection_id = call.connection_id,
             code = result.as_ref().err().map_or("ok", |failure| failure.problem.code.as_str()),
-            latency_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
+            latency_ms = millis_since(since),
             "dispatched"
         );
         if let Err(Failure { problem, over }) = result {
             self.post(call, id, &ErrorMessage::new(problem, &call.context.request_id)).await;
             if over && let Err(error) = self.sender.close(&call.connection_id).await {
-                tracing::warn!(%error, connection_id = call.connection_id, "a connection that is over stays open");
+                tracing::warn!(%error, connection_id = call.connection_id, "failed to close a connection that is over");
             }
         }
     }
 
-    async fn travel<A: Action>(
+    async fn process<A: Action>(
         &self,
         action: &A,
         call: &Call,
@@ -106,16 +102,16 @@ impl Dispatch {
     ) -> Result<(), Failure> {
         let route = A::ROUTE;
         let now = self.clock.now();
-        if let Some(refusal) = self.floods.refuse(&call.connection_id, now, self.gate.quota(&Policy::WS_MESSAGES).limit) {
+        if let Some(refusal) = self.floods.refuse(&call.connection_id, now, self.limiter.quota(&Policy::WS_MESSAGES).limit) {
             return Err(self.refuse_again(&call.connection_id, refusal).await);
         }
         let over = || Failure { problem: Problem::invalid_token(), over: true };
         let connection = self.presence.find(&call.connection_id, now).await?.ok_or_else(over)?;
         let context = Context { user_agent: connection.user_agent.clone(), ..call.context.clone() };
-        let passage = Passage { context: &context, now, since, action: route.audit, claim: None };
+        let info = RequestInfo { since, ..RequestInfo::new(&context, now, route.audit) };
         let caller = &connection.identity;
         let principal = Principal::from(caller.clone());
-        let count = async |limits| self.gate.count(limits, Some(&principal), Some(&call.connection_id), &passage).await;
+        let count = async |limits| self.limiter.count_message(limits, Some(&principal), Some(&call.connection_id), &info).await;
         // The two run side by side. A message of an ended session is then counted too, which does no harm.
         let (holds, counted) = join(self.presence.holds(&connection, now), count(EVERY_MESSAGE)).await;
         if !holds? {
@@ -129,10 +125,10 @@ impl Dispatch {
         count(route.limits).await?;
 
         let (claim, earlier) = match A::repetition(&body) {
-            Some(repetition) => self.gate.repetition_of(&principal, repetition, now).await?,
+            Some(repetition) => self.committer.repetition_of(route.action, &principal, repetition, now).await?,
             None => (None, None),
         };
-        let passage = Passage { claim, ..passage };
+        let info = RequestInfo { claim, ..info };
         let message = Message { caller, body, id, connection: &connection, context: &context, now };
         let plan = match earlier {
             Some(earlier) => action.repeat(message, &earlier.resource).await,
@@ -140,9 +136,9 @@ impl Dispatch {
         };
         let plan = match plan {
             Ok(plan) => Ok(plan),
-            Err(problem) => Err(self.gate.deny(problem, Some(&principal), &passage).await),
+            Err(problem) => Err(self.limiter.deny(problem, Some(&principal), &info).await),
         };
-        let Committed { then, reply } = self.gate.write(plan, Some(&principal), &passage).await?;
+        let Committed { then, reply } = self.committer.write(plan, Some(&principal), &info).await?;
         // The answer goes out before the steps that follow, so that a worker's first message comes after it.
         if let Ok(Reply { output: Some(output), .. }) = &reply {
             self.post(call, id, output).await;
@@ -158,17 +154,17 @@ impl Dispatch {
     /// Refuses a message of a connection that has been refused before. After too many refusals the connection is over.
     async fn refuse_again(&self, connection_id: &str, Refusal { wait_seconds, tell }: Refusal) -> Failure {
         let refused = match tell {
-            Some(count) => self.gate.add_refusals(&Policy::WS_MESSAGES, connection_id, count).await,
+            Some(count) => self.limiter.add_refusals(&Policy::WS_MESSAGES, connection_id, count).await,
             None => None,
         };
-        let enough = CLOSED_AT.saturating_mul(self.gate.quota(&Policy::WS_MESSAGES).limit);
+        let enough = CLOSED_AT.saturating_mul(self.limiter.quota(&Policy::WS_MESSAGES).limit);
         Failure { problem: Problem::rate_limited(wait_seconds), over: refused.is_some_and(|refused| refused >= enough) }
     }
 
     /// Posts a message. The client may have gone meanwhile, or be unreachable. The function does not fail for that.
     async fn post<M: ServerMessage>(&self, call: &Call, id: Option<&str>, message: &M) {
         if let Err(error) = self.sender.post(call.peer(), id, message).await {
-            tracing::warn!(%error, connection_id = call.connection_id, kind = M::TYPE, "not posted");
+            tracing::warn!(%error, connection_id = call.connection_id, kind = M::TYPE, "failed to post a message to a connection");
         }
     }
 }

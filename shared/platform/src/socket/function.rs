@@ -5,21 +5,18 @@ use std::sync::Arc;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest};
 use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, LocalBoxFuture};
-use lambda_runtime::{LambdaEvent, service_fn};
+use futures_util::future::{BoxFuture, LocalBoxFuture, ready};
 
 use super::action::Action;
 use super::call::Call;
 use super::dispatch::Dispatch;
 use super::lifecycle::{self, Lifecycle};
-use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
+use crate::config::ConfigError;
 use crate::failure::{Error, failure};
-use crate::logging;
 use crate::platform::Platform;
-use crate::worker::Invocation;
+use crate::runtime::{self, Invocation};
 
-type Answer = Box<dyn Fn(Arc<Call>, Invocation) -> BoxFuture<'static, ApiGatewayProxyResponse> + Send + Sync>;
+type Answer = Box<dyn Fn(Arc<Call>, Invocation) -> BoxFuture<'static, ApiGatewayProxyResponse>>;
 
 /// Routes and their actions, made once per process.
 pub struct SocketFunction {
@@ -31,8 +28,7 @@ pub struct SocketFunction {
 impl SocketFunction {
     /// A function with the process's environment and clock.
     pub fn new() -> Self {
-        logging::start();
-        Self { platform: Platform::new(Config::from_env(), Clock::System), answers: HashMap::new() }
+        Self { platform: runtime::start(), answers: HashMap::new() }
     }
 
     /// Adds an action under its route key.
@@ -61,24 +57,19 @@ impl SocketFunction {
         Ok(self)
     }
 
-    /// Serves invocations until Lambda ends the process. Boxed, so that the runtime's code is compiled here, once for all functions.
+    /// Serves invocations until Lambda ends the process.
     pub fn run(self) -> LocalBoxFuture<'static, Result<(), Error>> {
-        async move {
-            let (answers, clock) = (&self.answers, &self.platform.clock);
-            lambda_runtime::run(service_fn(async move |event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| {
-                let invocation = Invocation::new(&event.context, clock.clone());
-                let call = Arc::new(Call::from(event.payload));
-                if let Some(answer) = answers.get(&(call.route_key.as_str(), call.is_message)) {
-                    return Ok(answer(Arc::clone(&call), invocation).await);
-                }
-                let route = &call.route_key;
-                let message = format!("this function has nothing for {route:?}: compare template.yaml with the route table");
-                Err(failure("unknown_route", message))
-            }))
-            .await?;
-            Ok(())
-        }
-        .boxed_local()
+        let Self { platform, answers } = self;
+        let handler = move |event: ApiGatewayWebsocketProxyRequest, invocation| {
+            let call = Arc::new(Call::from(event));
+            if let Some(answer) = answers.get(&(call.route_key.as_str(), call.is_message)) {
+                return answer(Arc::clone(&call), invocation).map(Ok).boxed();
+            }
+            let route = &call.route_key;
+            let message = format!("this function has nothing for {route:?}: compare template.yaml with the route table");
+            ready(Err(failure("unknown_route", message))).boxed()
+        };
+        runtime::serve(platform.clock.clone(), Box::new(handler))
     }
 }
 

@@ -1,21 +1,20 @@
 //! The beginning and the end of a connection, which API Gateway treats as requests: `$connect` can be refused.
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use aws_lambda_events::encodings::Body;
-use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::call::Call;
+use crate::clock::millis_since;
 use crate::config::ConfigError;
 use crate::plan::Reply;
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::routes::ActionRoute;
-use crate::worker::Invocation;
+use crate::runtime::Invocation;
 
 /// Time reserved for the answer if the work takes too long.
 const RESPONSE: Duration = Duration::from_millis(500);
@@ -35,10 +34,7 @@ pub trait Lifecycle: Sized + Send + Sync + 'static {
 /// Answers API Gateway.
 pub(super) async fn answer<L: Lifecycle>(lifecycle: &L, call: &Call, invocation: &Invocation) -> ApiGatewayProxyResponse {
     let since = Instant::now();
-    let handled = AssertUnwindSafe(invocation.in_time(RESPONSE, lifecycle.handle(call))).catch_unwind().await;
-    // The panic hook has logged where.
-    let result = handled.unwrap_or_else(|_| Err(Problem::internal()));
-    let response = match result {
+    let response = match invocation.bound(RESPONSE, lifecycle.handle(call)).await {
         Ok(reply) => response(StatusCode::OK, reply.headers, None),
         Err(problem) => {
             let body = serde_json::to_string(&problem.body(&call.route_key, &call.context.request_id)).unwrap_or_default();
@@ -52,7 +48,7 @@ pub(super) async fn answer<L: Lifecycle>(lifecycle: &L, call: &Call, invocation:
         route = L::ROUTE.action,
         connection_id = call.connection_id,
         status = response.status_code,
-        latency_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
+        latency_ms = millis_since(since),
         "answered"
     );
     response

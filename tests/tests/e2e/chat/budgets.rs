@@ -5,7 +5,7 @@ use http::Method;
 use platform::chat::{ChatRequest, Replies};
 use platform::context::Context;
 use platform::domain::Cost;
-use platform::gate::{Gate, Passage};
+use platform::gate::{Committer, RequestInfo};
 use platform::identity::Identity;
 use platform::input::Fields;
 use platform::plan::Reply;
@@ -327,14 +327,15 @@ async fn of_200_sends_at_once_as_many_go_through_as_the_budget_covers_and_each_i
 }
 
 /// Asks for a reply on behalf of the user with this number.
-async fn ask(replies: &Replies, gate: &Gate, platform: &Platform, number: usize) -> Result<(), Problem> {
+async fn ask(replies: &Replies, committer: &Committer, platform: &Platform, number: usize) -> Result<(), Problem> {
     let identity = Identity { user_id: format!("u-{number}"), username: "someone".into(), session_id: "s-1".into() };
     let origin = Origin { caller: identity.into(), context: Context::default() };
     let request: ChatRequest = Fields::json(json!({"message": "Hi"}).as_object().unwrap().clone()).read()?;
     let now = platform.clock.now();
     let (_, plan) = replies.ask(request, origin, None, now, |_| Reply::new(())).await?;
-    let passage = Passage { context: &Context::default(), now, since: std::time::Instant::now(), action: None, claim: None };
-    gate.commit(Ok(plan), None, &passage).await.map(|_| ())
+    let context = Context::default();
+    let info = RequestInfo::new(&context, now, None);
+    committer.commit(Ok(plan), None, &info).await.map(|_| ())
 }
 
 #[tokio::test]
@@ -342,10 +343,10 @@ async fn two_hundred_users_at_once_share_the_budget_of_the_deployment() {
     let api = MessagesApi::with(vec![Answer::silence()]).await;
     let world = world(&api, &[("DeploymentMonthlyBudgetUsd", "5")]).await;
     let platform = world.platform("ChatFunction");
-    let (replies, gate) = (Replies::new(&platform).unwrap(), Gate::for_workers(&platform).unwrap());
+    let (replies, committer) = (Replies::new(&platform).unwrap(), Committer::new(&platform).unwrap());
     // Simulate DynamoDB's answer to very many transactions on one item.
     world.fail("BudgetsTable", Some("TransactWriteItems"), Failure::TransactionConflict, 800);
-    let asked = join_all((0..200).map(|number| ask(&replies, &gate, &platform, number))).await;
+    let asked = join_all((0..200).map(|number| ask(&replies, &committer, &platform, number))).await;
     let refused = asked.iter().filter_map(|asked| asked.as_ref().err());
     assert!(
         refused.clone().all(|problem| problem.code.as_str() == "budget_exceeded"),

@@ -13,7 +13,7 @@ use platform::clock::Clock;
 use platform::config::Config;
 use platform::context::Context;
 use platform::domain::{Cost, Peer, Roles, StopReason, Usage};
-use platform::gate::{Gate, Passage};
+use platform::gate::{Committer, RequestInfo};
 use platform::identity::{Credential, Principal};
 use platform::input::Fields;
 use platform::plan::Reply;
@@ -139,9 +139,10 @@ pub async fn pending(platform: &Platform, text: &str, conversation: Option<&Mess
     let request: ChatRequest = Fields::json(body.as_object().unwrap().clone()).read().unwrap();
     let now = platform.clock.now();
     let (reply, plan) = Replies::new(platform).unwrap().ask(request, origin, Some(listener), now, |_| Reply::new(())).await.unwrap();
-    let gate = Gate::for_workers(platform).unwrap();
-    let passage = Passage { context: &Context::default(), now, since: std::time::Instant::now(), action: None, claim: None };
-    gate.commit(Ok(plan), None, &passage).await.unwrap();
+    let committer = Committer::new(platform).unwrap();
+    let context = Context::default();
+    let info = RequestInfo::new(&context, now, None);
+    committer.commit(Ok(plan), None, &info).await.unwrap();
     reply
 }
 

@@ -6,18 +6,31 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, OptionFuture, try_join, try_join_all};
 use tokio::time::timeout;
 
+use super::RequestInfo;
+use super::authenticator::{Authenticated, UserCount};
 use super::counted::Count;
-use super::guess::{Guess, Guessed};
-use super::identify::{Called, Known};
-use super::{Gate, Passage};
+use super::login_attempt::{CountedAttempt, LoginAttempt};
 use crate::audit::{Note, Outcome};
+use crate::clock::Clock;
+use crate::config::ConfigError;
 use crate::identity::Principal;
-use crate::limits::{Key, OnStoreFailure, Policy, Standings, Subject, standing};
+use crate::limits::{Key, Limits, OnStoreFailure, Policy, Quota, Standings, Subject, standing};
+use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::store::{LimitCounters, StoreError};
+use crate::store::{AuditLog, LimitCounters, StoreError};
 
 /// Longest wait for a counter whose policy lets calls through when the counter cannot be reached.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Counts the calls of one route or action, and records those that it or another step refuses.
+pub struct RateLimiter {
+    /// Key of the route, or name of the action. Events of denials name it.
+    pub(super) route: String,
+    pub(super) limits: Limits,
+    pub(super) counters: LimitCounters,
+    pub(super) log: AuditLog,
+    pub(super) clock: Clock,
+}
 
 /// The refusal of a call.
 pub struct Refused {
@@ -39,51 +52,67 @@ impl From<Refused> for Problem {
     }
 }
 
-impl Gate {
+impl RateLimiter {
+    /// Makes the parts for a route, by its key, or an action, by its name.
+    pub fn new(platform: &Platform, route: String) -> Result<Self, ConfigError> {
+        let config = &platform.config;
+        Ok(Self {
+            route,
+            limits: Limits::from_config(config)?,
+            counters: LimitCounters::new(platform.database()?, config)?,
+            log: AuditLog::new(platform.database()?, config)?,
+            clock: platform.clock.clone(),
+        })
+    }
+
+    /// The quota in force for a policy.
+    pub fn quota(&self, policy: &Policy) -> Quota {
+        self.limits.quota(policy)
+    }
+
     /// Counts a request against the policies of its row, and against [`Policy::USER`], which counts every call of a user.
     /// `key` is the subject that only the endpoint can name.
     pub fn count_request<'a>(
         &'a self,
         policies: &'a [Policy],
-        known: Option<&'a Known>,
+        caller: Option<&'a Authenticated>,
         key: Option<&'a Key>,
-        passage: &'a Passage<'a>,
+        info: &'a RequestInfo<'a>,
     ) -> BoxFuture<'a, Result<Standings, Refused>> {
         async move {
-            let call = match known.map(|known| (&known.call, &known.principal)) {
-                Some((Called::Counted(call), _)) => call.clone(),
-                Some((Called::NotYet, caller)) => self.count_call(&caller.user_id, passage).await,
+            let call = match caller.map(|caller| (&caller.call, &caller.principal)) {
+                Some((UserCount::Counted(call), _)) => call.clone(),
+                Some((UserCount::NotYet, caller)) => self.count_user(&caller.user_id, info).await,
                 None => None,
             };
-            self.judge(call, policies, known.map(|known| &known.principal), None, key, passage).await
+            self.judge(call, policies, caller.map(|caller| &caller.principal), None, key, info).await
         }
         .boxed()
     }
 
     /// Counts a call of a user against [`Policy::USER`], which counts every call; `None` if that fails.
-    pub(super) async fn count_call(&self, user_id: &str, passage: &Passage<'_>) -> Option<Count<'static>> {
-        let counters = self.counters.as_ref()?;
-        self.window(counters, &Policy::USER, user_id.to_owned(), passage).await.ok().flatten()
+    pub(super) async fn count_user(&self, user_id: &str, info: &RequestInfo<'_>) -> Option<Count<'static>> {
+        self.window(&Policy::USER, user_id.to_owned(), info).await.ok().flatten()
     }
 
     /// Reverts the count of a call that turned out not to be the user's.
-    pub(super) async fn take_call_back(&self, call: Option<Count<'static>>, passage: &Passage<'_>) {
-        if let (Some(call), Some(counters)) = (call, &self.counters)
-            && let Err(error) = counters.take_back(call.policy, call.quota, &call.subject, passage.now).await
+    pub(super) async fn take_user_back(&self, call: Option<Count<'static>>, info: &RequestInfo<'_>) {
+        if let Some(call) = call
+            && let Err(error) = self.counters.take_back(call.policy, call.quota, &call.subject, info.now).await
         {
-            tracing::warn!(%error, "a refused call stays counted");
+            tracing::warn!(%error, route = self.route, "failed to revert the count of a refused call");
         }
     }
 
     /// Counts a message against its policies.
-    pub fn count<'a>(
+    pub fn count_message<'a>(
         &'a self,
         policies: &'a [Policy],
         caller: Option<&'a Principal>,
         connection: Option<&'a str>,
-        passage: &'a Passage<'a>,
+        info: &'a RequestInfo<'a>,
     ) -> BoxFuture<'a, Result<Standings, Refused>> {
-        async move { self.judge(None, policies, caller, connection, None, passage).await }.boxed()
+        async move { self.judge(None, policies, caller, connection, None, info).await }.boxed()
     }
 
     /// Counts a call against its policies. `call` is its count against [`Policy::USER`], if there is one already.
@@ -94,37 +123,37 @@ impl Gate {
         caller: Option<&Principal>,
         connection: Option<&str>,
         key: Option<&Key>,
-        passage: &Passage<'_>,
+        info: &RequestInfo<'_>,
     ) -> Result<Standings, Refused> {
-        let Some(counters) = &self.counters else { return Ok(Standings::default()) };
-        let address = passage.context.address.as_str();
+        let counters = &self.counters;
+        let address = info.context.address.as_str();
         let subject = |policy: &Policy| match policy.subject {
             Subject::Address => Some(address.to_owned()),
             Subject::Recipient | Subject::SpentSession => key.map(|key| key.as_str().to_owned()),
             Subject::User => caller.map(|caller| caller.user_id.clone()),
             Subject::Session => caller.map(|caller| caller.credential.id().to_owned()),
             Subject::Connection => connection.map(str::to_owned),
-            // `Guess` counts these below, together with the lock.
+            // `LoginAttempt` counts these below, together with the lock.
             Subject::Guess => None,
         };
         let windows = policies.iter().filter_map(|policy| Some((policy, subject(policy)?)));
-        let windows = try_join_all(windows.map(|(policy, subject)| self.window(counters, policy, subject, passage)));
-        let guess = match key {
+        let windows = try_join_all(windows.map(|(policy, subject)| self.window(policy, subject, info)));
+        let attempt = match key {
             Some(Key::Named(identifier)) if policies.contains(&Policy::LOGIN_LOCK) => Some(identifier),
             _ => None,
         };
-        let guess = guess.map(|identifier| Guess::new(counters, &self.limits, address, identifier, passage.now).count().boxed());
-        let (windows, guessed) = try_join(windows, async { OptionFuture::from(guess).await.transpose() }).await?;
+        let attempt = attempt.map(|identifier| LoginAttempt::new(counters, &self.limits, address, identifier, info.now).count().boxed());
+        let (windows, attempt) = try_join(windows, async { OptionFuture::from(attempt).await.transpose() }).await?;
         let windows: Vec<_> = call.into_iter().chain(windows.into_iter().flatten()).collect();
 
         let mut counts: Vec<&Count> = windows.iter().collect();
-        let near = guessed.as_ref().map(Guessed::counts);
+        let near = attempt.as_ref().map(CountedAttempt::counts);
         counts.splice(0..0, near.iter().flatten());
         let mut standings = Standings(counts.iter().map(|count| (count.policy.name, count.quota, count.standing)).collect());
         counts.retain(|count| !count.standing.allowed);
         let refusing = counts.into_iter().max_by_key(|count| count.standing.reset_seconds);
-        let slowed = match (refusing, &guessed) {
-            (None, Some(guessed)) => guessed.slow().await?,
+        let slowed = match (refusing, &attempt) {
+            (None, Some(attempt)) => attempt.slow().await?,
             _ => None,
         };
         if let Some(slowed) = &slowed {
@@ -133,35 +162,29 @@ impl Gate {
         let Some(refusing) = refusing.or(slowed.as_ref()) else { return Ok(standings) };
 
         // A refused call counts nowhere: neither for the policy that refused it nor for those that allowed it.
-        let windows = try_join_all(windows.iter().map(|count| counters.take_back(count.policy, count.quota, &count.subject, passage.now)));
-        let guessed = OptionFuture::from(guessed.as_ref().map(|guessed| guessed.take_back().boxed()));
-        if let Err(error) = try_join(windows, async { guessed.await.transpose() }).await {
-            tracing::warn!(%error, "a refused call stays counted");
+        let windows = try_join_all(windows.iter().map(|count| counters.take_back(count.policy, count.quota, &count.subject, info.now)));
+        let attempt = OptionFuture::from(attempt.as_ref().map(|attempt| attempt.take_back().boxed()));
+        if let Err(error) = try_join(windows, async { attempt.await.transpose() }).await {
+            tracing::warn!(%error, route = self.route, "failed to revert the counts of a refused call");
         }
-        self.tell_refusal(refusing, key, caller, passage).await;
+        self.record_refusal(refusing, key, caller, info).await;
         let mut problem = Problem::rate_limited(refusing.standing.reset_seconds);
         problem.headers.extend(standings.headers());
         Err(Refused { problem, wait_seconds: refusing.standing.reset_seconds })
     }
 
     /// Counts a call in its window. `None` if the counter cannot be reached and the policy then lets calls through.
-    async fn window<'p>(
-        &self,
-        counters: &LimitCounters,
-        policy: &'p Policy,
-        subject: String,
-        passage: &Passage<'_>,
-    ) -> Result<Option<Count<'p>>, StoreError> {
+    async fn window<'p>(&self, policy: &'p Policy, subject: String, info: &RequestInfo<'_>) -> Result<Option<Count<'p>>, StoreError> {
         let quota = self.limits.quota(policy);
-        let counted = counters.count(policy, quota, &subject, passage.now);
+        let counted = self.counters.count(policy, quota, &subject, info.now);
         let counted = match policy.on_store_failure {
             OnStoreFailure::Allow => timeout(PATIENCE, counted).await.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer".into()))),
             OnStoreFailure::Refuse => counted.await,
         };
         match counted {
-            Ok(found) => Ok(Some(Count { policy, quota, subject, standing: standing(quota, &found, passage.now) })),
+            Ok(found) => Ok(Some(Count { policy, quota, subject, standing: standing(quota, &found, info.now) })),
             Err(error) if policy.on_store_failure == OnStoreFailure::Allow => {
-                tracing::error!(%error, policy = policy.name, "not limited");
+                tracing::error!(%error, policy = policy.name, "failed to count a call; it is let through");
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -169,7 +192,7 @@ impl Gate {
     }
 
     /// Records an event for the first refusal of a subject in a window.
-    async fn tell_refusal(&self, refusing: &Count<'_>, key: Option<&Key>, caller: Option<&Principal>, passage: &Passage<'_>) {
+    async fn record_refusal(&self, refusing: &Count<'_>, key: Option<&Key>, caller: Option<&Principal>, info: &RequestInfo<'_>) {
         let Count { policy, quota, subject, .. } = refusing;
         let note = Note::action(if **policy == Policy::LOGIN_LOCK { "auth.locked" } else { "rate.limited" }).detail("policy", policy.name);
         let note = match (policy.subject, key) {
@@ -178,6 +201,6 @@ impl Gate {
             _ => note,
         };
         let window = i64::try_from(quota.window_seconds).unwrap_or(i64::MAX);
-        self.tell_once(policy.name, subject, window, note, Outcome::Denied, caller, passage).await;
+        self.record_once(policy.name, subject, window, note, Outcome::Denied, caller, info).await;
     }
 }

@@ -4,7 +4,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::StatusCode;
 
-use super::{Gate, Passage};
+use super::{RateLimiter, RequestInfo};
 use crate::audit::{Note, Outcome};
 use crate::identity::Principal;
 use crate::limits::Policy;
@@ -14,18 +14,18 @@ use crate::store::{Denial, StoreError};
 /// Window in seconds in which repeated denials of the same subject, route and code share one event.
 const DENIAL_WINDOW_SECONDS: i64 = 300;
 
-impl Gate {
+impl RateLimiter {
     /// Records `access.denied` for a 401 or 403, once per subject, route and code in a window. Gives the problem back.
     ///
     /// A call without any credential was no attempt, so it leaves no event.
-    pub fn deny<'a>(&'a self, problem: Problem, caller: Option<&'a Principal>, passage: &'a Passage<'a>) -> BoxFuture<'a, Problem> {
+    pub fn deny<'a>(&'a self, problem: Problem, caller: Option<&'a Principal>, info: &'a RequestInfo<'a>) -> BoxFuture<'a, Problem> {
         async move {
             let denied = matches!(problem.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
             if denied && problem.code != Code::Unauthenticated {
-                let subject = caller.map_or(passage.context.address.as_str(), |caller| caller.user_id.as_str());
+                let subject = caller.map_or(info.context.address.as_str(), |caller| caller.user_id.as_str());
                 let subject = format!("{subject} {} {}", self.route, problem.code);
                 let note = Note::action("access.denied").detail("route", self.route.as_str()).detail("code", problem.code.as_str());
-                self.tell_once("denied", &subject, DENIAL_WINDOW_SECONDS, note, Outcome::Denied, caller, passage).await;
+                self.record_once("denied", &subject, DENIAL_WINDOW_SECONDS, note, Outcome::Denied, caller, info).await;
             }
             problem
         }
@@ -35,17 +35,17 @@ impl Gate {
     /// Records a caller's failed request, once per caller, route, code and window, with a count.
     ///
     /// One event per failure would let a caller fill the audit log.
-    pub fn tell_failure<'a>(
+    pub fn record_failure<'a>(
         &'a self,
         problem: &'a Problem,
         note: Note,
         caller: &'a Principal,
-        passage: &'a Passage<'a>,
+        info: &'a RequestInfo<'a>,
     ) -> BoxFuture<'a, ()> {
         async move {
             let subject = format!("{} {} {}", caller.user_id, self.route, problem.code);
             let note = note.detail("code", problem.code.as_str());
-            self.tell_once("failed", &subject, DENIAL_WINDOW_SECONDS, note, Outcome::Failure, Some(caller), passage).await;
+            self.record_once("failed", &subject, DENIAL_WINDOW_SECONDS, note, Outcome::Failure, Some(caller), info).await;
         }
         .boxed()
     }
@@ -55,13 +55,12 @@ impl Gate {
     /// Gives the sum over all processes; `None` if the counter cannot be reached.
     pub fn add_refusals<'a>(&'a self, policy: &'a Policy, subject: &'a str, count: u64) -> BoxFuture<'a, Option<u64>> {
         async move {
-            let counters = self.counters.as_ref()?;
             let window_seconds = i64::try_from(self.limits.quota(policy).window_seconds).unwrap_or(i64::MAX);
             let denial = Denial { name: policy.name, subject, route: &self.route, window_seconds };
-            match counters.add_untold(denial, count, self.clock.now()).await {
+            match self.counters.add_untold(denial, count, self.clock.now()).await {
                 Ok(untold) => Some(untold),
                 Err(error) => {
-                    tracing::error!(%error, policy = policy.name, count, "refusals were not counted");
+                    tracing::error!(%error, policy = policy.name, count, "failed to count refusals");
                     None
                 }
             }
@@ -75,7 +74,7 @@ impl Gate {
     /// only counted. The first event of the next window reports them, or the worker `tell-denials` does. A denial stands even
     /// if its event cannot be written: then the log has it.
     #[allow(clippy::too_many_arguments, reason = "all of them are the event")]
-    pub(super) async fn tell_once(
+    pub(super) async fn record_once(
         &self,
         name: &str,
         subject: &str,
@@ -83,22 +82,20 @@ impl Gate {
         note: Note,
         outcome: Outcome,
         caller: Option<&Principal>,
-        passage: &Passage<'_>,
+        info: &RequestInfo<'_>,
     ) {
-        let (Some(counters), Some(log)) = (&self.counters, &self.log) else { return };
         let told: Result<(), StoreError> = async {
-            let latency = u64::try_from(passage.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-            let event = note.event(passage.action, outcome, caller, passage.context, self.clock.now(), latency);
+            let event = note.event(info.action, outcome, caller, info.context, self.clock.now(), info.latency_ms());
             let Some(event) = event else { return Ok(()) };
             let denial = Denial { name, subject, route: &self.route, window_seconds };
-            match counters.first_in_window(denial, &event, passage.now).await? {
-                Some(untold) => log.record(event.counting(untold.count + 1, untold.routes)).await,
+            match self.counters.first_in_window(denial, &event, info.now).await? {
+                Some(untold) => self.log.record(event.counting(untold.count + 1, untold.routes)).await,
                 None => Ok(()),
             }
         }
         .await;
         if let Err(error) = told {
-            tracing::error!(%error, name, "a denial left no event");
+            tracing::error!(%error, name, route = self.route, "failed to record the event of a denial");
         }
     }
 }

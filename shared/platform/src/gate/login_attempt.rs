@@ -12,7 +12,7 @@ use crate::limits::{Limits, Policy, Quota, bucket_of, guess_subject, standing, u
 use crate::store::{Guesses, LimitCounters, StoreError};
 
 /// An attempt for an identifier from an address.
-pub(super) struct Guess<'a> {
+pub(super) struct LoginAttempt<'a> {
     counters: &'a LimitCounters,
     login: Quota,
     lock: Quota,
@@ -23,8 +23,8 @@ pub(super) struct Guess<'a> {
 }
 
 /// An attempt that has been counted.
-pub(super) struct Guessed<'a> {
-    guess: Guess<'a>,
+pub(super) struct CountedAttempt<'a> {
+    attempt: LoginAttempt<'a>,
     /// Whether the wait after the earlier failures was over. If not, the attempt was not counted for its address.
     waited: bool,
     before: Guesses,
@@ -32,26 +32,26 @@ pub(super) struct Guessed<'a> {
     anywhere: u64,
 }
 
-impl<'a> Guess<'a> {
+impl<'a> LoginAttempt<'a> {
     pub(super) fn new(counters: &'a LimitCounters, limits: &Limits, address: &str, identifier: &'a Fingerprint, now: Timestamp) -> Self {
         let (login, lock) = (limits.quota(&Policy::LOGIN), limits.quota(&Policy::LOGIN_LOCK));
         Self { counters, login, lock, identifier, subject: guess_subject(address, identifier), now }
     }
 
     /// Counts the attempt for its address, and for all addresses together.
-    pub(super) async fn count(self) -> Result<Guessed<'a>, StoreError> {
+    pub(super) async fn count(self) -> Result<CountedAttempt<'a>, StoreError> {
         let near = self.counters.guess(self.login, self.lock, &self.subject, self.now);
         let anywhere = self.counters.count(&Policy::LOGIN_LOCK, self.lock.anywhere(), self.identifier.as_str(), self.now);
         let ((waited, before), anywhere) = try_join(near, anywhere).await?;
         let anywhere = used(self.lock.anywhere(), &anywhere, self.now);
-        Ok(Guessed { guess: self, waited, before, anywhere })
+        Ok(CountedAttempt { attempt: self, waited, before, anywhere })
     }
 }
 
-impl Guessed<'_> {
+impl CountedAttempt<'_> {
     /// The standings of its address with `login` and with `login_lock`.
     pub(super) fn counts(&self) -> [Count<'static>; 2] {
-        let Guess { login, lock, subject, now, .. } = &self.guess;
+        let LoginAttempt { login, lock, subject, now, .. } = &self.attempt;
         let mut windows = self.before.windows.clone();
         if self.waited {
             *windows.entry(bucket_of(*login, *now)).or_default() += 1;
@@ -71,7 +71,7 @@ impl Guessed<'_> {
     ///
     /// One attempt passes per wait. Attempts from known networks are not slowed. Gives the standing of a refused attempt.
     pub(super) async fn slow(&self) -> Result<Option<Count<'static>>, StoreError> {
-        let Guess { counters, lock, identifier, now, .. } = &self.guess;
+        let LoginAttempt { counters, lock, identifier, now, .. } = &self.attempt;
         // The last free attempt goes through `pass` too: it sets the time from which the first wait counts.
         let all = Quota { window_seconds: lock.window_seconds, ..lock.anywhere() };
         if self.anywhere < all.limit || self.before.known(*now) {
@@ -85,7 +85,7 @@ impl Guessed<'_> {
 
     /// Reverts the counts of the attempt.
     pub(super) async fn take_back(&self) -> Result<(), StoreError> {
-        let Guess { counters, login, lock, identifier, subject, now } = &self.guess;
+        let LoginAttempt { counters, login, lock, identifier, subject, now } = &self.attempt;
         let anywhere = counters.take_back(&Policy::LOGIN_LOCK, lock.anywhere(), identifier.as_str(), *now);
         let near = async { if self.waited { counters.take_guess_back(*login, subject, &self.before, *now).await } else { Ok(()) } };
         try_join(near, anywhere).await.map(|_| ())

@@ -1,0 +1,208 @@
+//! Authenticates callers by an access token or an API key, and authorises them.
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join};
+use http::{HeaderMap, header};
+
+use super::counted::Count;
+use super::{RateLimiter, RequestInfo};
+use crate::api_key::ApiKeyText;
+use crate::config::ConfigError;
+use crate::domain::Role;
+use crate::identity::{Credential, Principal, Scope};
+use crate::platform::Platform;
+use crate::problem::Problem;
+use crate::routes::{Access, Route, Session};
+use crate::store::{ApiKeys, Sessions, User, Users};
+use crate::tokens::AccessTokens;
+
+/// Authenticates the callers of a protected route, and checks that their roles allow the call.
+pub struct Authenticator {
+    /// Access tokens; `None` on a route for API keys alone.
+    tokens: Option<Tokens>,
+    /// API keys; `None` on a route that no API key may call.
+    keys: Option<Keys>,
+    /// The roles of which a caller needs one; `None` on a route for every signed-in user.
+    roles: Option<Roles>,
+}
+
+struct Tokens {
+    access: AccessTokens,
+    /// Where the route reads the session on every call.
+    sessions: Option<Sessions>,
+}
+
+struct Keys {
+    stored: ApiKeys,
+    owners: Users,
+    /// The scope that a key needs.
+    scope: Scope,
+}
+
+struct Roles {
+    any_of: &'static [Role],
+    users: Users,
+}
+
+/// An authenticated caller.
+#[derive(Debug, Clone)]
+pub struct Authenticated {
+    /// Who it is.
+    pub principal: Principal,
+    /// When their access token expires, in seconds since 1970; a key has none.
+    pub token_exp: Option<i64>,
+    /// Their current account, if authentication had to read it.
+    user: Option<User>,
+    /// How their call has been counted.
+    pub(super) call: UserCount,
+}
+
+/// How a call has been counted by the policy `user`.
+#[derive(Debug, Clone)]
+pub(super) enum UserCount {
+    /// The call was counted beside the first read; `None` if the counter did not answer.
+    Counted(Option<Count<'static>>),
+    /// The call has not been counted, because nothing has been read yet.
+    NotYet,
+}
+
+impl Authenticated {
+    /// Whether the call has still to be counted, beside the work.
+    pub fn is_uncounted(&self) -> bool {
+        matches!(self.call, UserCount::NotYet)
+    }
+}
+
+/// The problem that keeps a caller out, and the caller if known.
+struct Refusal {
+    problem: Problem,
+    principal: Option<Principal>,
+}
+
+impl<E: Into<Problem>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self { problem: error.into(), principal: None }
+    }
+}
+
+impl Authenticator {
+    /// Makes the parts that a protected route needs.
+    pub fn new(platform: &Platform, route: &Route) -> Result<Self, ConfigError> {
+        let config = &platform.config;
+        let users = || Users::new(platform.database()?, config);
+        let sessions = || match route.session {
+            Session::Reread => Sessions::new(platform.database()?, config).map(Some),
+            Session::Trusted => Ok(None),
+        };
+        let tokens = match route.access {
+            Access::Key => None,
+            _ => Some(Tokens { access: AccessTokens::new(platform)?, sessions: sessions()? }),
+        };
+        let keys = match route.scope {
+            Some(scope) => Some(Keys { stored: ApiKeys::new(platform.database()?, config)?, owners: users()?, scope }),
+            None => None,
+        };
+        let roles = match route.access {
+            Access::Role(any_of) | Access::RoleOrMe { roles: any_of, .. } => Some(Roles { any_of, users: users()? }),
+            _ => None,
+        };
+        Ok(Self { tokens, keys, roles })
+    }
+
+    /// Authenticates the caller by the headers `Authorization` and `X-API-Key`.
+    pub fn authenticate<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+        limiter: &'a RateLimiter,
+        info: &'a RequestInfo<'a>,
+    ) -> BoxFuture<'a, Result<Authenticated, Problem>> {
+        async move {
+            let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+            let authenticated = match (header(header::AUTHORIZATION.as_str()), header("x-api-key")) {
+                (Some(_), Some(_)) => Err(Problem::malformed_request("Send either Authorization or X-API-Key, not both.").into()),
+                (_, Some(text)) => self.by_key(text, limiter, info).await,
+                (authorization, None) => self.by_token(authorization, limiter, info).await,
+            };
+            match authenticated {
+                Ok(authenticated) => Ok(authenticated),
+                Err(Refusal { problem, principal }) => Err(limiter.deny(problem, principal.as_ref(), info).await),
+            }
+        }
+        .boxed()
+    }
+
+    /// Checks that the caller's current roles allow the call. `me` says that the call is about the caller, who needs no role then.
+    pub fn authorize<'a>(
+        &'a self,
+        caller: &'a Authenticated,
+        me: bool,
+        limiter: &'a RateLimiter,
+        info: &'a RequestInfo<'a>,
+    ) -> BoxFuture<'a, Result<(), Problem>> {
+        async move {
+            let Some(Roles { any_of, users }) = self.roles.as_ref().filter(|_| !me) else { return Ok(()) };
+            let Authenticated { principal, user, .. } = caller;
+            let user = match user {
+                Some(user) => Some(user.clone()),
+                None => users.get(&principal.user_id).await?.filter(|user| user.is_active),
+            };
+            if user.is_some_and(|user| any_of.iter().any(|role| user.roles.contains(role))) {
+                return Ok(());
+            }
+            Err(limiter.deny(Problem::forbidden("This needs a role that you do not have."), Some(principal), info).await)
+        }
+        .boxed()
+    }
+
+    /// Authenticates a user in a session. Where the route reads the session, the tokens of an ended one are refused.
+    async fn by_token(&self, authorization: Option<&str>, limiter: &RateLimiter, info: &RequestInfo<'_>) -> Result<Authenticated, Refusal> {
+        let Some(token) = authorization.and_then(bearer) else { return Err(Problem::unauthenticated().into()) };
+        let Some(Tokens { access, sessions }) = &self.tokens else { return Err(Problem::forbidden("This takes an API key.").into()) };
+        let (identity, claims) = access.verify(token).await?;
+        let call = match sessions {
+            Some(sessions) => {
+                let counting = limiter.count_user(&identity.user_id, info);
+                let (holds, call) = join(sessions.holds(&identity, info.now), counting).await;
+                if !holds? {
+                    limiter.take_user_back(call, info).await;
+                    return Err(Refusal { problem: Problem::invalid_token(), principal: Some(identity.into()) });
+                }
+                UserCount::Counted(call)
+            }
+            None => UserCount::NotYet,
+        };
+        Ok(Authenticated { principal: identity.into(), token_exp: Some(claims.exp), user: None, call })
+    }
+
+    /// Authenticates a service by an API key. The key's scopes and its owner's current account decide about the call.
+    async fn by_key(&self, text: &str, limiter: &RateLimiter, info: &RequestInfo<'_>) -> Result<Authenticated, Refusal> {
+        let Some(Keys { stored, owners, scope }) = &self.keys else {
+            return Err(Problem::forbidden("An API key cannot do this. Sign in instead.").into());
+        };
+        let text: ApiKeyText = text.parse().map_err(|()| Problem::invalid_api_key())?;
+        let now = info.now;
+        let key = stored.get(&text.id()).await?.filter(|key| key.is_good(&text, now)).ok_or_else(Problem::invalid_api_key)?;
+        let (user, call) = join(owners.get(&key.user_id), limiter.count_user(&key.user_id, info)).await;
+        let Some(user) = user?.filter(|user| user.is_active && user.api_keys.contains_key(&key.id)) else {
+            limiter.take_user_back(call, info).await;
+            return Err(Problem::invalid_api_key().into());
+        };
+        let credential = Credential::KeyId(key.id.clone());
+        let principal = Principal { user_id: user.id.clone(), username: user.username.clone(), credential };
+        if !key.scopes.contains(scope) {
+            let problem = Problem::forbidden(format!("The API key does not have the scope {scope}."));
+            return Err(Refusal { problem, principal: Some(principal) });
+        }
+        if let Err(error) = stored.note_use(&key, now).await {
+            tracing::warn!(%error, key_id = key.id, "failed to record the use of an API key");
+        }
+        Ok(Authenticated { principal, token_exp: None, user: Some(user), call: UserCount::Counted(call) })
+    }
+}
+
+/// The token of an `Authorization: Bearer` header (RFC 6750); the scheme's case does not matter.
+pub fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}

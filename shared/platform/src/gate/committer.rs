@@ -1,0 +1,181 @@
+//! Carries plans out: the writes and the audit event in one transaction.
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+
+use super::RequestInfo;
+use crate::backoff;
+use crate::clock::Clock;
+use crate::config::ConfigError;
+use crate::idempotency::{Claim, IdempotencyKey, Repeats};
+use crate::identity::Principal;
+use crate::plan::{Otherwise, Plan, Reply, Then};
+use crate::platform::Platform;
+use crate::problem::Problem;
+use crate::request::Call;
+use crate::routes::{ActionRoute, Route};
+use crate::store::{AuditLog, CommitError, Database, Record};
+
+/// Largest number of new attempts at a plan after another request changed an item first.
+const REPLANS: u32 = 8;
+
+/// Commits the plans of one route or action, or of a worker.
+pub struct Committer {
+    /// The route's own status of success.
+    success: u16,
+    /// Where the route honours an `Idempotency-Key`.
+    repeats: Option<Repeats>,
+    log: AuditLog,
+    database: Database,
+    clock: Clock,
+}
+
+/// The claim of an idempotency key, and the result of an earlier request with it.
+pub type Repetition = (Option<Claim>, Option<Record>);
+
+/// The rest of a plan after its writes have been committed.
+pub struct Committed<O> {
+    /// The steps that follow the commit.
+    pub then: Vec<Then<O>>,
+    /// The answer.
+    pub reply: Result<Reply<O>, Problem>,
+}
+
+impl Committer {
+    /// Makes the parts for workers, and for other functions that no client calls.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let database = platform.database()?;
+        let log = AuditLog::new(database.clone(), &platform.config)?;
+        Ok(Self { success: 200, repeats: None, log, database, clock: platform.clock.clone() })
+    }
+
+    /// Makes the parts for a route.
+    pub fn for_route(platform: &Platform, route: &Route) -> Result<Self, ConfigError> {
+        let repeats = route.idempotent.then(|| Repeats::new(platform)).transpose()?;
+        Ok(Self { success: route.success, repeats, ..Self::new(platform)? })
+    }
+
+    /// Makes the parts for the messages of an action, and for `$connect`.
+    pub fn for_action(platform: &Platform, route: &ActionRoute) -> Result<Self, ConfigError> {
+        let repeats = route.idempotent.then(|| Repeats::new(platform)).transpose()?;
+        Ok(Self { repeats, ..Self::new(platform)? })
+    }
+
+    /// The claim of a request's `Idempotency-Key`, and the result of an earlier request with it, if there was one.
+    pub fn repetition<'a>(
+        &'a self,
+        call: &'a Call,
+        caller: Option<&'a Principal>,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Repetition, Problem>> {
+        async move {
+            let Some(repeats) = &self.repeats else { return Ok((None, None)) };
+            let Some(claim) = repeats.claim(call, caller).await? else { return Ok((None, None)) };
+            repeats.recognise(claim, now).await
+        }
+        .boxed()
+    }
+
+    /// The same for a message of an action: its `idempotency_key`, and the rest of its content as text.
+    pub fn repetition_of<'a>(
+        &'a self,
+        action: &'a str,
+        caller: &'a Principal,
+        (key, says): (&'a IdempotencyKey, String),
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Repetition, Problem>> {
+        async move {
+            let Some(repeats) = &self.repeats else { return Ok((None, None)) };
+            let claim = repeats.claim_of(&caller.user_id, action, key, &says).await?;
+            repeats.recognise(claim, now).await
+        }
+        .boxed()
+    }
+
+    /// Carries a plan out: the writes and the event in one transaction, then the steps that follow the commit.
+    pub async fn commit<O>(
+        &self,
+        plan: Result<Plan<O>, Problem>,
+        caller: Option<&Principal>,
+        info: &RequestInfo<'_>,
+    ) -> Result<Reply<O>, Problem> {
+        let Committed { then, mut reply } = self.write(plan, caller, info).await?;
+        for follow in then {
+            if let Some(better) = follow().await? {
+                reply = Ok(better);
+            }
+        }
+        reply
+    }
+
+    /// Carries a plan out up to its commit. The caller runs the steps that follow.
+    pub async fn write<O>(
+        &self,
+        plan: Result<Plan<O>, Problem>,
+        caller: Option<&Principal>,
+        info: &RequestInfo<'_>,
+    ) -> Result<Committed<O>, Problem> {
+        let mut plan = plan.unwrap_or_else(Plan::refuse);
+        for overtaken in 0..=REPLANS {
+            // The first retry starts from the current item and mostly succeeds. Later retries pause, to give the other requests room.
+            if overtaken > 1 {
+                backoff::pause(overtaken).await;
+            }
+            let Plan { mut writes, note, created, mut then, reply } = plan;
+            let (kept, outcome) = (note.clone(), note.outcome(reply.as_ref().err()));
+            let event =
+                outcome.and_then(|outcome| note.event(info.action, outcome, caller, info.context, self.clock.now(), info.latency_ms()));
+            let mut own = 0;
+            if let (Some(repeats), Some(claim), Some(resource), Ok(reply)) = (&self.repeats, &info.claim, created.clone(), &reply) {
+                let status = reply.status.map_or(self.success, |status| status.as_u16());
+                // Of two concurrent requests with the same key, the second to commit writes nothing. This write stands first, so that
+                // its refusal wins over any other condition that the first request has made fail.
+                let remember = repeats.remember(claim, status, resource, info.now)?;
+                writes.insert(0, (remember, Otherwise::Refuse(Problem::request_in_flight())));
+                own = 1;
+            }
+            let (mut writes, mut otherwise): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
+            let committed = match (event, writes.is_empty()) {
+                (None, true) => Ok(()),
+                (Some(event), true) => match (self.log.record(event).await, &reply) {
+                    // A refusal that writes nothing keeps its status even if its event cannot be written.
+                    (Err(error), Err(problem)) => {
+                        tracing::error!(%error, code = %problem.code, "failed to record the event of a refusal");
+                        Ok(())
+                    }
+                    (recorded, _) => recorded.map_err(CommitError::from),
+                },
+                (Some(event), false) => {
+                    // The event is last, so that the position of a failed condition is the position of its write.
+                    let append = self.log.append(event)?;
+                    self.database.commit(writes.iter().cloned().chain([append]).collect()).await
+                }
+                (None, false) => self.database.commit(writes.clone()).await,
+            };
+            match committed {
+                Ok(()) => return Ok(Committed { then, reply }),
+                Err(CommitError::Store(error)) => return Err(error.into()),
+                Err(CommitError::Condition { position, .. }) if position >= otherwise.len() => return Err(Problem::conflict()),
+                Err(CommitError::Condition { position, old }) => match otherwise.remove(position) {
+                    Otherwise::Refuse(problem) => plan = Plan::refuse(problem).note(kept),
+                    Otherwise::Replan(replan) => {
+                        plan = replan(old).await.unwrap_or_else(Plan::refuse);
+                        plan.note = plan.note.of_path_as(&kept);
+                    }
+                    Otherwise::Rewrite(rewrite) => {
+                        let (write, next, follow) = rewrite(old)?;
+                        writes[position] = write;
+                        otherwise.insert(position, next);
+                        then.push(follow);
+                        // The next round adds the record of the `Idempotency-Key` again, so it is skipped here.
+                        let writes = writes.into_iter().zip(otherwise).skip(own).collect();
+                        plan = Plan { writes, note: kept, created, then, reply };
+                    }
+                },
+            }
+        }
+        tracing::warn!(action = info.action, attempts = REPLANS + 1, "failed to commit a plan: other requests changed its items first");
+        Err(Problem::unavailable())
+    }
+}

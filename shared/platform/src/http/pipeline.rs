@@ -1,0 +1,149 @@
+//! The single path that every request takes. A handler cannot forget a step, because it calls none.
+
+use std::time::{Duration, Instant};
+
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use futures_util::future::join;
+use http::StatusCode;
+
+use super::endpoint::{Endpoint, PlainEndpoint, Request};
+use super::respond;
+use crate::clock::{Clock, millis_since};
+use crate::config::ConfigError;
+use crate::gate::{Authenticated, Authenticator, Committer, RateLimiter, RequestInfo};
+use crate::identity::{Caller as _, Someone};
+use crate::input::Form as _;
+use crate::plan::Plan;
+use crate::platform::Platform;
+use crate::problem::Problem;
+use crate::request::Call;
+use crate::routes::{Access, Route};
+use crate::runtime::Invocation;
+
+/// Time reserved for the answer if the work takes too long.
+const RESPONSE: Duration = Duration::from_millis(500);
+
+/// An endpoint, and the steps that its requests pass through.
+pub struct Pipeline<E> {
+    endpoint: E,
+    /// `None` on a public route.
+    authenticator: Option<Authenticator>,
+    limiter: RateLimiter,
+    committer: Committer,
+    clock: Clock,
+}
+
+impl<E: Endpoint> Pipeline<E> {
+    /// Makes the endpoint, and only the steps that its route needs.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let is_protected = E::ROUTE.access != Access::Public;
+        Ok(Self {
+            endpoint: E::new(platform)?,
+            authenticator: is_protected.then(|| Authenticator::new(platform, &E::ROUTE)).transpose()?,
+            limiter: RateLimiter::new(platform, E::ROUTE.key())?,
+            committer: Committer::for_route(platform, &E::ROUTE)?,
+            clock: platform.clock.clone(),
+        })
+    }
+
+    /// Answers a request: correlation, authentication, authorisation, parsing, limits, the work, the commit, headers,
+    /// in the contract's order of checks.
+    pub async fn answer(&self, call: &Call, invocation: &Invocation) -> ApiGatewayV2httpResponse {
+        let since = Instant::now();
+        let result = invocation.bound(RESPONSE, self.process(call, since)).await;
+        respond(&E::ROUTE, call, since, result)
+    }
+
+    async fn process(&self, call: &Call, since: Instant) -> Result<ApiGatewayV2httpResponse, Problem> {
+        let (route, endpoint) = (E::ROUTE, &self.endpoint);
+        let info = RequestInfo { since, ..RequestInfo::new(&call.context, self.clock.now(), route.audit) };
+
+        if let Some(problem) = endpoint.reject_early(call) {
+            return Err(self.limiter.deny(problem, None, &info).await);
+        }
+        let authenticated = match &self.authenticator {
+            Some(authenticator) => Some(authenticator.authenticate(&call.headers, &self.limiter, &info).await?),
+            None => None,
+        };
+        let authenticated = authenticated.as_ref();
+        let me = authenticated.is_some_and(|caller| is_of(call, route.access, &caller.principal.user_id));
+        if let (Some(authenticator), Some(caller)) = (&self.authenticator, authenticated) {
+            authenticator.authorize(caller, me, &self.limiter, &info).await?;
+        }
+        let principal = authenticated.map(|caller| &caller.principal);
+        let caller = E::Caller::from_principal(principal).ok_or_else(Problem::unauthenticated)?;
+
+        let (fields, is_form) = call.body_fields(endpoint.media(), E::Body::OPTIONAL)?;
+        let query = call.query::<E::Query>();
+        let (body, query) = match (fields.read::<E::Body>(), query) {
+            (Ok(body), Ok(query)) => (body, query),
+            (Err(mut problem), Err(other)) => {
+                problem.errors.extend(other.errors);
+                return Err(problem);
+            }
+            (Err(problem), _) | (_, Err(problem)) => return Err(problem),
+        };
+        let token_exp = authenticated.and_then(|caller| caller.token_exp);
+        let request = Request { caller, token_exp, body, query, is_form, context: &call.context, now: info.now, call };
+
+        let row = endpoint.row(&request);
+        // A request for the caller's own data leaves no event, because it concerns only the caller.
+        let info = RequestInfo { action: row.audit.filter(|_| !me), ..info };
+        let key = if row.limits.is_empty() { None } else { endpoint.limit_key(&request).await? };
+        let in_its_words = |problem: Problem| if is_form { problem.for_form() } else { problem };
+        let counting = self.limiter.count_request(row.limits, authenticated, key.as_ref(), &info);
+        let (standings, claim, earlier, plan) = if authenticated.is_some_and(Authenticated::is_uncounted) {
+            // Nothing has been read yet, so the call is counted beside the work. The work has no effect before the commit.
+            let (standings, plan) = join(counting, endpoint.handle(request)).await;
+            (standings?, None, None, plan)
+        } else {
+            let standings = counting.await?;
+            let (claim, earlier) = self.committer.repetition(call, principal, info.now).await?;
+            let plan = match &earlier {
+                Some(earlier) => endpoint.repeat(request, &earlier.resource).await,
+                None => endpoint.handle(request).await,
+            };
+            (standings, claim, earlier, plan)
+        };
+        let mut plan = plan.unwrap_or_else(Plan::refuse);
+        plan.note = plan.note.of_path(route.resource_of(call));
+        let info = RequestInfo { claim, ..info };
+        let mut reply = self.committer.commit(Ok(plan), principal, &info).await.map_err(in_its_words)?;
+        if let Some(earlier) = earlier {
+            reply.status = reply.status.or(StatusCode::from_u16(earlier.status).ok());
+        }
+        reply.headers.extend(standings.headers());
+        respond::success(&route, call, reply)
+    }
+}
+
+/// Answers a request to a plain endpoint. A problem of the endpoint comes before a fault of the query string, because `$default`
+/// answers 404 to any query.
+pub(super) async fn answer_plain<E: PlainEndpoint>(endpoint: &E, call: &Call, invocation: &Invocation) -> ApiGatewayV2httpResponse {
+    let since = Instant::now();
+    let process = async {
+        let reply = endpoint.handle(call).await?;
+        call.query::<()>()?;
+        respond::success(&E::ROUTE, call, reply)
+    };
+    respond(&E::ROUTE, call, since, invocation.bound(RESPONSE, process).await)
+}
+
+/// The response of a request, which is logged here.
+fn respond(route: &Route, call: &Call, since: Instant, result: Result<ApiGatewayV2httpResponse, Problem>) -> ApiGatewayV2httpResponse {
+    let response = result.unwrap_or_else(|problem| respond::failure(call, problem));
+    tracing::info!(
+        request_id = call.context.request_id,
+        route = route.key(),
+        status = response.status_code,
+        latency_ms = millis_since(since),
+        "answered"
+    );
+    response
+}
+
+/// Whether a request is for the caller's own data.
+fn is_of(call: &Call, access: Access, user_id: &str) -> bool {
+    let Access::RoleOrMe { parameter, unless_given, .. } = access else { return false };
+    call.peek(parameter).map_or(unless_given, |whose| whose.parse::<Someone>().is_ok_and(|whose| whose.or(user_id) == user_id))
+}
