@@ -25,6 +25,7 @@ mod oauth;
 mod passwords;
 mod personal_data;
 mod profits;
+mod quotas;
 mod realtime;
 mod recovery;
 mod reuse;

@@ -84,6 +84,12 @@ pub fn resources(template: &Path) -> Result<serde_json::Map<String, serde_json::
     read_file(template).and_then(|text| Document::read(&text)).map(resources::of).map_err(|error| error.in_file(template))
 }
 
+/// The length of the longest value of each parameter, for rules about the template itself. `None` if the template sets no bound.
+pub fn longest_values(template: &Path) -> Result<BTreeMap<String, Option<usize>>, TemplateError> {
+    let document = read_file(template).and_then(|text| Document::read(&text)).map_err(|error| error.in_file(template))?;
+    Ok(document.parameters.iter().map(|(name, parameter)| (name.clone(), parameters::longest(parameter))).collect())
+}
+
 fn deployment(document: &Document, given: BTreeMap<String, String>, url: &str) -> Result<Deployment, TemplateError> {
     if let Some(circle) = cycle(&references::of(document)?) {
         return Err(TemplateError::new(format!("CloudFormation would refuse this circular dependency: {}", circle.join(" -> ")))

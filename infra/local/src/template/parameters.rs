@@ -58,6 +58,17 @@ fn value(parameter: &Parameter, text: String) -> Result<Value, TemplateError> {
     Ok(if is_list { items.into() } else { text.into() })
 }
 
+/// The length of the longest value, if the template bounds it. Of numbers it is that of the greatest one.
+pub(super) fn longest(parameter: &Parameter) -> Option<usize> {
+    match parameter.kind.as_str() {
+        // The values of a list are those of its items.
+        "CommaDelimitedList" => None,
+        _ if !parameter.allowed.is_empty() => parameter.allowed.iter().map(String::len).max(),
+        "Number" => parameter.value.1.map(|most| most.to_string().len()),
+        _ => parameter.length.1.and_then(|most| most.to_string().parse().ok()),
+    }
+}
+
 /// Checks a number against its bounds. The error names the bound that the number violates.
 fn within(number: f64, (least, most): (Option<f64>, Option<f64>)) -> Result<(), String> {
     match (least, most) {
@@ -118,5 +129,12 @@ mod tests {
         check(&[("Rate", "5/h")], Err("Parameters.Rate: `5/h` is refused: it must be like 5/m"));
         check(&[("Rate", "5/m,")], Err("Parameters.Rate: `5/m,` is refused"));
         check(&[("Origins", "a,B")], Err("Parameters.Origins: `B` is refused: it must match ^(?:[a-z]+)$"));
+    }
+
+    #[test]
+    fn the_longest_value_is_known_if_the_template_bounds_it() {
+        let document = Document::read(TEMPLATE).unwrap();
+        let longest = ["Level", "Hours", "Code", "Days", "Origins", "Rate"].map(|name| super::longest(&document.parameters[name]));
+        assert_eq!(longest, [Some(4), Some(2), Some(3), None, None, None]);
     }
 }
