@@ -15,7 +15,7 @@ PASSWORD = (
     # Counted in the normal form NFKC.
     "must be 8 to 128 characters",
     "must contain a lower-case letter, an upper-case letter, a digit and a special character",
-    "is one of the passwords that are tried first; choose another",
+    "is one of the passwords that attackers try first; choose another",
 )
 ADDRESS = ("must be an email address like name@example.com, with ASCII characters alone before the @",)
 
@@ -33,7 +33,7 @@ MEANINGS = {
     ("POST /auth/password/forgot", "/email"): ADDRESS,
     ("POST /users/invites", "/email"): ADDRESS,
     # Only the server knows its invitations, and what it has sealed into a cursor.
-    ("POST /auth/register", "/invite"): ("is not an invitation, has expired, was used before, or was taken back",),
+    ("POST /auth/register", "/invite"): ("is not an invitation, has expired, was used before, or was revoked",),
     ("GET /api-keys", "cursor"): (CURSOR,),
     ("GET /audit", "cursor"): (CURSOR,),
     ("GET /conversations", "cursor"): (CURSOR,),
@@ -45,7 +45,7 @@ MEANINGS = {
     ("POST /api-keys", "/expires_at"): ("must be in the future, and at most 365 days away",),
     ("GET /audit", "to"): ("must be after `from`",),
     ("GET /usage", "from"): ("must not be after `to`", "must be at most 366 days before the end of `to`"),
-    ("GET /profits", "page"): ("reaches too far: page times size is at most 10,000, so filter instead",),
+    ("GET /profits", "page"): ("is too large: page times size must be at most 10,000, so use filters",),
 }
 
 # Codes that refuse a whole request for what is stored: a token that is not good, a key that another request has.

@@ -70,7 +70,7 @@ impl fmt::Display for Fault {
             Self::Unreachable => "the provider cannot be reached",
             Self::Failing => "the provider has failed",
             Self::Broken => "the provider's answer is broken",
-            Self::CircuitOpen => "the provider is not asked for a while",
+            Self::CircuitOpen => "the circuit is open, so the model is not asked",
             Self::NoKey => "there is no key for the provider",
             Self::KeyRefused => "the provider refuses the key",
             Self::UnknownModel => "the provider does not know the model",

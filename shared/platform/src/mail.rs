@@ -42,7 +42,7 @@ impl Accepted {
     /// To a client that asks for a new password.
     pub const RESET: Self = Self { detail: "If the address belongs to an account, a mail is on its way." };
     /// To a client that asks for another token that verifies an address.
-    pub const VERIFICATION: Self = Self { detail: "If the address belongs to an account that waits for it, a mail is on its way." };
+    pub const VERIFICATION: Self = Self { detail: "If the address belongs to an account that has yet to verify it, a mail is on its way." };
 }
 
 /// Writes errands and starts the worker.

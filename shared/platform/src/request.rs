@@ -146,13 +146,13 @@ impl Call {
             _ => return Err(Problem::unsupported_media_type("Send the body as Content-Type: application/json.")),
         };
         if self.undecodable {
-            return Err(Problem::malformed_request("The body could not be decoded."));
+            return Err(Problem::malformed_request("The server cannot decode the body."));
         }
         let text = match std::str::from_utf8(&self.body) {
             Ok(text) if form => return Ok((Fields::form(text), true)),
             Ok(text) => text,
-            Err(_) if form => return Err(Problem::oauth(Code::InvalidRequest, "The body is not UTF-8.")),
-            Err(_) => return Err(Problem::malformed_json("The body is not UTF-8.")),
+            Err(_) if form => return Err(Problem::oauth(Code::InvalidRequest, "The body must be UTF-8.")),
+            Err(_) => return Err(Problem::malformed_json("The body must be UTF-8.")),
         };
         Ok((Fields::json(object("body", text)?), false))
     }

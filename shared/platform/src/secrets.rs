@@ -24,7 +24,7 @@ const SHORTEST: usize = 64;
 
 /// A secret could not be read. The log has the reason.
 #[derive(Debug, thiserror::Error)]
-#[error("the secret does not arrive: {0}")]
+#[error("the secret could not be read: {0}")]
 pub struct SecretError(String);
 
 /// A client of Secrets Manager with a cache.

@@ -68,7 +68,7 @@ pub struct Invoker {
 
 /// A function could not be started.
 #[derive(Debug, thiserror::Error)]
-#[error("the function was not started: {0}")]
+#[error("the function could not be started: {0}")]
 pub struct StartError(String);
 
 impl Invoker {

@@ -86,8 +86,8 @@ impl Form for AccountChange {
         let (names, moves) = (fields.has("full_name"), fields.has("email") || fields.has("current_password"));
         let (name, address) = (NameChange::read(fields), moves.then(|| AddressChange::read(fields)));
         match (names, moves) {
-            (false, false) => fields.refuse("full_name", "or email with current_password has to be sent"),
-            (true, true) => fields.refuse("full_name", "and email are changed one at a time"),
+            (false, false) => fields.refuse("full_name", "is required, unless email and current_password are sent"),
+            (true, true) => fields.refuse("full_name", "must not be sent together with email and current_password: change one at a time"),
             _ => {}
         }
         match address {

@@ -67,7 +67,7 @@ impl Worker for BootstrapAdmin {
             (None, Candidate::Email(email)) => self.invite(email)?,
             (None, Candidate::Username(_)) => {
                 return Err(Problem {
-                    detail: "There is no account of this name. Name an email to invite.".into(),
+                    detail: "No account has this username. Send `email` instead, and the answer is an invitation.".into(),
                     ..Problem::not_found()
                 });
             }
@@ -86,7 +86,10 @@ impl Worker for BootstrapAdmin {
 impl BootstrapAdmin {
     fn promote(&self, user: &User) -> Result<Plan<Outcome>, Problem> {
         if !user.is_active {
-            return Err(Problem { detail: "This account may not sign in.".into(), ..Problem::conflict() });
+            return Err(Problem {
+                detail: "The account is not active, so it cannot become an administrator.".into(),
+                ..Problem::conflict()
+            });
         }
         let mut roles = user.roles.clone();
         roles.push(Role::Admin);
@@ -106,5 +109,5 @@ impl BootstrapAdmin {
 }
 
 fn there_is_one() -> Problem {
-    Problem { detail: "There is an administrator, who can make others.".into(), ..Problem::conflict() }
+    Problem { detail: "An administrator exists already, and can give other accounts the role.".into(), ..Problem::conflict() }
 }

@@ -69,7 +69,7 @@ impl Endpoint for LoginUser {
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<TokenPair>, Problem> {
         let Credentials { username, password, grant_type } = request.body;
         if grant_type.is_some_and(|grant| grant != "password") {
-            return Err(Problem::oauth(Code::UnsupportedGrantType, "This endpoint takes the grant type `password`."));
+            return Err(Problem::oauth(Code::UnsupportedGrantType, "The parameter grant_type must be `password`."));
         }
         let context = request.context.clone();
         self.login.plan(Attempt { identifier: username, password, context, now: request.now }).await

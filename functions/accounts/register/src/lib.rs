@@ -85,7 +85,7 @@ fn registered(user: &User) -> Reply<Created<Registered>> {
 
 /// The answer to a token that is not valid, or no longer valid.
 fn uninvited() -> Problem {
-    Problem::invalid_field("invite", "is not an invitation, has expired, was used before, or was taken back")
+    Problem::invalid_field("invite", "is not an invitation, has expired, was used before, or was revoked")
 }
 
 /// The refusal of an invitation, with its event. The token may be stolen, so an auditor may ask later whether it was tried.
@@ -141,7 +141,7 @@ impl Endpoint for RegisterUser {
             (Some(token), _) => match self.invites.find(&token, request.now).await? {
                 Some(invite) if invite.is_for(&email) => Some(invite),
                 Some(invite) => {
-                    let problem = Problem::invalid_field("email", "is not the address that was invited");
+                    let problem = Problem::invalid_field("email", "must be the address that the invitation names");
                     return Ok(refuse(problem, Some(&invite.id), &username));
                 }
                 None => return Ok(refuse(uninvited(), Invite::id_in(&token).as_deref(), &username)),

@@ -106,14 +106,16 @@ impl Worker for RotateRing {
             Payload::Step { secret_arn, .. } => arn == secret_arn,
             Payload::Emergency { ring, .. } => kind == ring,
         });
-        let (kind, arn) = ring.ok_or_else(|| refused("This secret is no ring."))?;
+        let (kind, arn) = ring.ok_or_else(|| refused("The secret is not a key ring of this deployment."))?;
         let (address, user_agent) = ("internal".into(), "rotate-ring".into());
         let context = Context { request_id: invocation.request_id, address, user_agent, ..Context::default() };
         let case = Case { kind: *kind, arn, context };
         match payload {
             Payload::Step { token, step, .. } => self.step(&case, &token, step).await,
             Payload::Emergency { emergency: true, .. } => self.replace(&case).await,
-            Payload::Emergency { .. } => Err(refused("A rotation that is no emergency is asked for at Secrets Manager: RotateSecret.")),
+            Payload::Emergency { .. } => {
+                Err(refused("`emergency` must be true. For a planned rotation, call RotateSecret of Secrets Manager."))
+            }
         }
     }
 }
@@ -127,7 +129,7 @@ impl RotateRing {
             return Ok(());
         }
         if !is_staged(PENDING) {
-            return Err(refused("This rotation is not under way, or an emergency has ended it."));
+            return Err(refused("The rotation is not in progress, or an emergency rotation has ended it."));
         }
         match step {
             Step::CreateSecret => self.create(case, token, &standing).await,
@@ -163,11 +165,12 @@ impl RotateRing {
     /// made from.
     async fn test(&self, case: &Case<'_>, token: &str) -> Result<(Version, Version), Problem> {
         let current = self.vault.current(case.arn).await?;
-        let pending = self.vault.pending(case.arn, token).await?.ok_or_else(|| refused("The rotation has made no ring yet."))?;
+        let pending =
+            self.vault.pending(case.arn, token).await?.ok_or_else(|| refused("The rotation has not created its pending ring yet."))?;
         if keys(&pending.text)?.follow(&keys(&current.text)?) {
             Ok((current, pending))
         } else {
-            Err(refused("The ring that was made does not follow from the one in force."))
+            Err(refused("The pending ring does not follow from the current ring."))
         }
     }
 
@@ -205,7 +208,7 @@ impl RotateRing {
 
 fn keys(text: &str) -> Result<Keys, Problem> {
     let secret: Option<Secret> = serde_json::from_str(text).ok();
-    secret.and_then(|secret| Keys::of(&secret)).ok_or_else(|| refused("The ring has no usable key; an emergency replaces it."))
+    secret.and_then(|secret| Keys::of(&secret)).ok_or_else(|| refused("The ring has no usable key. An emergency rotation replaces it."))
 }
 
 /// The key ids of a ring, as far as it can be used. The first one is the id of the key that signs.
@@ -217,7 +220,7 @@ fn kids(kind: RingKind, text: &str) -> Vec<String> {
 
 fn too_early(settled_at: Timestamp) -> Problem {
     refused(&format!(
-        "Tokens that the oldest key of the ring has signed are good until {}; an emergency drops them before that.",
+        "Tokens that the oldest key of the ring has signed are valid until {}. An emergency rotation ends them before that.",
         rfc3339(settled_at)
     ))
 }

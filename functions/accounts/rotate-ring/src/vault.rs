@@ -49,7 +49,7 @@ impl Vault {
     /// The version in force.
     pub async fn current(&self, arn: &str) -> Result<Version, Problem> {
         let found = self.read(self.0.get_secret_value().secret_id(arn).version_stage(CURRENT)).await?;
-        found.ok_or_else(|| failed(&std::io::Error::other("the secret has no value in force")))
+        found.ok_or_else(|| failed(&std::io::Error::other("the secret has no version with the label AWSCURRENT")))
     }
 
     /// The version that a rotation makes; `None` until it has a value.
@@ -87,7 +87,7 @@ impl Vault {
         };
         let version = (found.version_id, found.created_date.as_ref().and_then(time), found.secret_string);
         let (Some(id), Some(created_at), Some(text)) = version else {
-            return Err(failed(&std::io::Error::other("a version of the secret is not whole")));
+            return Err(failed(&std::io::Error::other("a version of the secret lacks its id, its creation time or its text")));
         };
         Ok(Some(Version { id, created_at, text }))
     }

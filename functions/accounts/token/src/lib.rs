@@ -123,7 +123,8 @@ impl Endpoint for IssueTokens {
                 login.plan(Attempt { identifier, password, context: request.context.clone(), now: request.now }).await
             }
             _ => {
-                let detail = format!("The grant types that are taken are in {}.", routes::OAUTH_METADATA.path);
+                let detail =
+                    format!("The endpoint does not take this grant type. {} lists those that it takes.", routes::OAUTH_METADATA.path);
                 Err(Problem::oauth(Code::UnsupportedGrantType, detail))
             }
         }

@@ -160,7 +160,7 @@ impl ChatStream {
                 // The request offers no tools, so the model should ask for none.
                 Some(Ok(Event::ToolUse(_))) => {}
                 Some(Err(error)) => return Err(error.into()),
-                None => return Err(ProviderError::new(Fault::Broken, "the events ended before the reply did").into()),
+                None => return Err(ProviderError::new(Fault::Broken, "the events ended before the reply was complete").into()),
             }
         }
     }

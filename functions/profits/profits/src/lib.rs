@@ -119,7 +119,7 @@ impl Form for ProfitsQuery {
         if !(1..=100).contains(&size) {
             fields.refuse("size", "must be 1 to 100");
         } else if page.saturating_mul(size) > REACH {
-            fields.refuse("page", "reaches too far: page times size is at most 10,000, so filter instead");
+            fields.refuse("page", "is too large: page times size must be at most 10,000, so use filters");
         }
         Some(Self { company: company?, year: year?, month: month?, page, size, sort: sort?.unwrap_or_default() })
     }

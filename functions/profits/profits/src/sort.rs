@@ -59,7 +59,7 @@ impl Field for Sort {
                 "company" => Column::Company,
                 "year" => Column::Year,
                 "month" => Column::Month,
-                _ => return Err("can sort by company, year and month, separated by commas, each with a `-` for descending order".into()),
+                _ => return Err("must be any of company, year and month, separated by commas, each with a `-` for descending order".into()),
             };
             if terms.iter().any(|term| term.column == column) {
                 return Err(format!("names {name} twice"));

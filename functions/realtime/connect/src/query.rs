@@ -18,7 +18,7 @@ impl Form for ConnectQuery {
         let interval = fields.optional("interval_ms");
         let (_, _, chart_type, interval) = (ticket?, token?, chart_type?, interval?);
         if chart_type.is_none() && interval.is_some() {
-            fields.refuse("interval_ms", "needs a chart_type");
+            fields.refuse("interval_ms", "is allowed only together with chart_type");
         }
         Some(Self { chart: chart_type.map(|chart_type: ChartType| (chart_type, interval.unwrap_or_default())) })
     }

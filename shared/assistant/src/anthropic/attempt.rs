@@ -58,7 +58,7 @@ pub(super) struct Attempt {
 enum BodyError {
     #[error(transparent)]
     Transport(reqwest::Error),
-    #[error("an event of more than {LARGEST_EVENT} bytes")]
+    #[error("the stream has an event of more than {LARGEST_EVENT} bytes")]
     TooLarge,
 }
 
@@ -74,7 +74,7 @@ impl Attempt {
         }
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         if !kind.to_ascii_lowercase().starts_with("text/event-stream") {
-            return Err(Failure::lasting(Fault::Broken, "the answer is no stream of events"));
+            return Err(Failure::lasting(Fault::Broken, "the answer is not an event stream"));
         }
         let unread = Arc::new(AtomicUsize::new(0));
         let frames = Box::pin(SseByteStream::new(Box::pin(bytes_of(response, Arc::clone(&unread)))));
@@ -116,8 +116,8 @@ impl Attempt {
                 Ok(error) => error.into(),
                 Err(error) => Failure::passing(Fault::Unreachable, error.to_string()),
             }),
-            Some(Err(_)) => Err(Failure::passing(Fault::Broken, "an event that is no UTF-8")),
-            None => Err(Failure::passing(Fault::Broken, "the stream ended before the reply did")),
+            Some(Err(_)) => Err(Failure::passing(Fault::Broken, "an event of the stream is not UTF-8")),
+            None => Err(Failure::passing(Fault::Broken, "the stream ended before the reply was complete")),
         }
     }
 }
@@ -161,5 +161,5 @@ async fn failure_of(mut response: Response, line: &Line<'_>) -> Failure {
 }
 
 fn silent() -> Failure {
-    Failure::passing(Fault::TimedOut, "nothing came for too long")
+    Failure::passing(Fault::TimedOut, "the provider sent nothing for too long")
 }

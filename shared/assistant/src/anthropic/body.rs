@@ -12,7 +12,7 @@ use crate::tool::{Tool, ToolResult, ToolUse};
 pub(super) fn body(request: &Request, model: &str, max_tokens: u64) -> Result<Vec<u8>, ProviderError> {
     let messages = messages(&request.turns);
     if messages.is_empty() {
-        return Err(ProviderError::new(Fault::RequestRefused, "there is nothing to answer"));
+        return Err(ProviderError::new(Fault::RequestRefused, "the request has no message to answer"));
     }
     let system = [Block::Text { text: system_prompt(request.prompt), cache_control: Some(CacheControl::Ephemeral) }];
     let body = Body { model, max_tokens, stream: true, system, messages, tools: &request.tools };

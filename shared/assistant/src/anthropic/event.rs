@@ -100,7 +100,7 @@ impl StreamEvent {
             ) => match serde_json::from_str(data) {
                 Ok(event) => Ok(Some(event)),
                 // The parser's message would quote the reply.
-                Err(error) => Err(Failure::passing(Fault::Broken, format!("a {kind} that is none: {:?} in it", error.classify()))),
+                Err(error) => Err(Failure::passing(Fault::Broken, format!("the event {kind} cannot be read: {:?}", error.classify()))),
             },
             _ => Ok(None),
         }

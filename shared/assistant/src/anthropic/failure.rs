@@ -101,7 +101,7 @@ impl Failure {
     /// An `error` event in the stream.
     pub fn of_event(data: &str) -> Self {
         let Ok(body) = serde_json::from_str::<ErrorBody>(data) else {
-            return Self::passing(Fault::Failing, "an error event that says nothing");
+            return Self::passing(Fault::Failing, "an error event whose data cannot be read");
         };
         let fault = body.error.fault().unwrap_or(Fault::Failing);
         let is_passing = fault.is_outage() || fault == Fault::RateLimited;

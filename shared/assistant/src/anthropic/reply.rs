@@ -62,7 +62,7 @@ impl Reply {
     /// Takes the next event of the stream, and returns the events that it stands for.
     pub fn take(&mut self, event: StreamEvent) -> Result<Vec<Event>, Failure> {
         if self.is_started == matches!(event, StreamEvent::MessageStart { .. }) {
-            return Err(broken("the reply begins in the middle, or twice"));
+            return Err(broken("the stream has no message_start at its beginning, or a second one"));
         }
         Ok(match event {
             StreamEvent::MessageStart { message } => {
@@ -136,7 +136,7 @@ fn input(json: &str) -> Result<Value, Failure> {
     if json.is_empty() {
         return Ok(Value::Object(Map::new()));
     }
-    serde_json::from_str(json).map_err(|_| broken("the input of a tool is no JSON"))
+    serde_json::from_str(json).map_err(|_| broken("the input of a tool is not JSON"))
 }
 
 fn broken(why: &str) -> Failure {

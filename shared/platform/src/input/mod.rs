@@ -167,7 +167,7 @@ impl Fields {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             match (percent_decode(name), percent_decode(value)) {
                 (Some(name), Some(value)) => fields.add(name, value),
-                (name, _) => fields.refuse(name.as_deref().unwrap_or(pair), "is not valid percent-encoded UTF-8"),
+                (name, _) => fields.refuse(name.as_deref().unwrap_or(pair), "must be percent-encoded UTF-8"),
             }
         }
         fields
@@ -180,7 +180,7 @@ impl Fields {
 
     fn add(&mut self, name: String, value: String) {
         if self.values.contains_key(&name) {
-            self.refuse(&name, "is given more than once");
+            self.refuse(&name, "must be given only once");
         } else {
             self.values.insert(name, Value::String(value));
         }
@@ -263,7 +263,7 @@ impl Fields {
         if self.source != Source::Form {
             let unknown: Vec<_> = self.values.keys().cloned().collect();
             for name in unknown {
-                self.refuse(&name, "is not known here");
+                self.refuse(&name, "is unknown: leave it out");
             }
         }
         if self.unnamed > 0 {
@@ -342,7 +342,7 @@ mod tests {
         check(object(json!({})), Err(&[("/name", "is required")]));
         check(object(json!({"name": null})), Err(&[("/name", "is required")]));
         check(object(json!({"name": 1, "count": "3"})), Err(&[("/name", "must be a string"), ("/count", "must be a whole number")]));
-        check(object(json!({"name": "a", "a/b~c": 1})), Err(&[("/a~1b~0c", "is not known here")]));
+        check(object(json!({"name": "a", "a/b~c": 1})), Err(&[("/a~1b~0c", "is unknown: leave it out")]));
         check(object(json!({"name": "a\u{0}b"})), Err(&[("/name", "must not contain a null character")]));
         check(object(json!({"name": "a", "count": -1})), Err(&[("/count", "must be a whole number")]));
         check(object(json!({"name": "a", "count": 1.5})), Err(&[("/count", "must be a whole number")]));
@@ -371,12 +371,12 @@ mod tests {
         check(Fields::query("name=a+b%20c&count=7"), Ok(("a b c", Some(7))));
         check(Fields::query("name=%C3%A9"), Ok(("é", None)));
         check(Fields::query("name=a%26b%3Dc"), Ok(("a&b=c", None)));
-        check(Fields::query("name=a&name=b"), Err(&[("name", "is given more than once")]));
+        check(Fields::query("name=a&name=b"), Err(&[("name", "must be given only once")]));
         check(Fields::query("name=a&count=%2B7"), Err(&[("count", "must be a whole number")]));
-        check(Fields::query("name=a&other=1"), Err(&[("other", "is not known here")]));
-        check(Fields::query("name=%zz"), Err(&[("name", "is not valid percent-encoded UTF-8")]));
-        check(Fields::query("name=%f"), Err(&[("name", "is not valid percent-encoded UTF-8")]));
-        check(Fields::query("name=%FF"), Err(&[("name", "is not valid percent-encoded UTF-8")]));
+        check(Fields::query("name=a&other=1"), Err(&[("other", "is unknown: leave it out")]));
+        check(Fields::query("name=%zz"), Err(&[("name", "must be percent-encoded UTF-8")]));
+        check(Fields::query("name=%f"), Err(&[("name", "must be percent-encoded UTF-8")]));
+        check(Fields::query("name=%FF"), Err(&[("name", "must be percent-encoded UTF-8")]));
         check(Fields::query("&&name=a&"), Ok(("a", None)));
     }
 

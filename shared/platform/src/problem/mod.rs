@@ -56,7 +56,7 @@ pub struct ProblemBody<'a> {
     #[schema(example = 422)]
     pub status: u16,
     /// One sentence for people.
-    #[schema(example = "Some of what was sent is not valid.")]
+    #[schema(example = "Some fields or parameters are not valid. `errors` names them.")]
     pub detail: &'a str,
     /// Path of the request.
     #[schema(example = "/auth/register")]
@@ -147,7 +147,7 @@ impl Problem {
 
     /// 401: the API key is not, or no longer, valid.
     pub fn invalid_api_key() -> Self {
-        let detail = "The API key is not valid, has expired or was ended, or its owner's account is not active.".to_owned();
+        let detail = "The API key is not valid, has expired or was revoked, or its owner's account is not active.".to_owned();
         Self { detail, ..Self::invalid_token() }
     }
 
@@ -181,8 +181,7 @@ impl Problem {
 
     /// 402: the reply can cost more than a budget has left this month.
     pub fn budget_exceeded(whose: &str) -> Self {
-        let detail =
-            format!("{whose} for this month does not cover what this reply can cost. Replies that are being written hold some of it.");
+        let detail = format!("{whose} for this month does not cover what this reply can cost. Replies in progress reserve part of it.");
         Self::new(Code::BudgetExceeded, detail)
     }
 
@@ -193,7 +192,7 @@ impl Problem {
 
     /// 403: the caller was an administrator at the check, and is none at the commit.
     pub fn no_longer_admin() -> Self {
-        Self::forbidden("You are no administrator any more.")
+        Self::forbidden("You are no longer an administrator.")
     }
 
     /// 403: the password is right, but the account's address has yet to be verified.
@@ -209,22 +208,22 @@ impl Problem {
 
     /// 403: a WebSocket from a page that is not on the allow-list.
     pub fn origin_refused() -> Self {
-        Self::new(Code::OriginRefused, "This Origin may not connect.")
+        Self::new(Code::OriginRefused, "The header Origin must name an origin on the allow-list of this deployment.")
     }
 
     /// 404: there is no such resource, or it belongs to another user.
     pub fn not_found() -> Self {
-        Self::new(Code::NotFound, "There is nothing here.")
+        Self::new(Code::NotFound, "The resource does not exist, or it belongs to another user.")
     }
 
     /// The 404 of WebSocket messages: no such action.
     pub fn unknown_action() -> Self {
-        Self::new(Code::UnknownAction, "There is no such action.")
+        Self::new(Code::UnknownAction, "No action has this name.")
     }
 
     /// 405 with the methods that the path does answer.
     pub fn method_not_allowed(allow: &str) -> Self {
-        Self::new(Code::MethodNotAllowed, format!("This path answers {allow}.")).with_header(header::ALLOW, allow)
+        Self::new(Code::MethodNotAllowed, format!("The path allows {allow}.")).with_header(header::ALLOW, allow)
     }
 
     /// 409: the username or the email is taken. The answer does not say which.
@@ -234,7 +233,7 @@ impl Problem {
 
     /// 409: the account is the only administrator that is left.
     pub fn last_admin() -> Self {
-        Self::new(Code::LastAdmin, "This is the last administrator. Make someone else one first.")
+        Self::new(Code::LastAdmin, "The account is the last active administrator. Give another account the role `admin` first.")
     }
 
     /// 409: the account has reached its limit of API keys. One that is deleted or expires makes room.
@@ -245,7 +244,7 @@ impl Problem {
 
     /// 409: another request changed the same item at the same time.
     pub fn conflict() -> Self {
-        Self::new(Code::Conflict, "This was changed by someone else at the same time. Read it again and retry.")
+        Self::new(Code::Conflict, "Another request changed the resource at the same time. Read it again and retry.")
     }
 
     /// 409: the client has sent a newer message about the same thing, which has taken effect.
@@ -266,13 +265,14 @@ impl Problem {
 
     /// 409: the created resource holds a secret, which is shown only once.
     pub fn secret_already_shown() -> Self {
-        let detail = "This was created by an earlier request with the same Idempotency-Key, whose answer had the secret. Make another.";
+        let detail =
+            "An earlier request with this Idempotency-Key created the resource. Its answer had the secret. Create another under a new key.";
         Self::new(Code::SecretAlreadyShown, detail)
     }
 
     /// 413: the body is over the limit after base64 decoding.
     pub fn body_too_large() -> Self {
-        Self::new(Code::BodyTooLarge, "The body is over 1 MiB.")
+        Self::new(Code::BodyTooLarge, "The body must be at most 1 MiB.")
     }
 
     /// 415: another `Content-Type`, or a `Content-Encoding`.
@@ -282,13 +282,13 @@ impl Problem {
 
     /// 422 with the faults of each field.
     pub fn validation_failed(errors: Vec<FieldError>) -> Self {
-        let problem = Self::new(Code::ValidationFailed, "Some of what was sent is not valid.");
+        let problem = Self::new(Code::ValidationFailed, "Some fields or parameters are not valid. `errors` names them.");
         Self { errors, ..problem }
     }
 
     /// 422: the `Idempotency-Key` belongs to another request.
     pub fn idempotency_key_reused() -> Self {
-        let detail = "This Idempotency-Key was sent with another body. Take a new one for a new request.";
+        let detail = "This Idempotency-Key was sent with another body. Use a new key for a new request.";
         Self::new(Code::IdempotencyKeyReused, detail)
     }
 
@@ -309,7 +309,7 @@ impl Problem {
 
     /// 422: the provider's filter stopped the reply.
     pub fn content_refused() -> Self {
-        Self::new(Code::ContentRefused, "The model's provider refuses to answer this. Say it in other words.")
+        Self::new(Code::ContentRefused, "The model's provider refuses to answer this content. Word the message differently.")
     }
 
     /// 429; the limiter adds `Retry-After` and the `RateLimit` fields.
@@ -326,12 +326,12 @@ impl Problem {
 
     /// 500: a bug or a panic. Only the log says what happened.
     pub fn internal() -> Self {
-        Self::new(Code::InternalError, "Something went wrong on our side. The request id finds it in our logs.")
+        Self::new(Code::InternalError, "The server has a fault. Its log has the cause under the request id.")
     }
 
     /// 502: the provider refuses what this deployment sends, until its operator changes a setting.
     pub fn provider_rejected() -> Self {
-        Self::new(Code::ProviderRejected, "The model's provider refuses the request. An operator has to look into it.")
+        Self::new(Code::ProviderRejected, "The model's provider refuses the server's request. The operator has to fix the cause.")
     }
 
     /// The problem of a failed reply, by the code that is stored with it.

@@ -23,7 +23,7 @@ pub struct ErrorMessage {
     #[schema(example = "unknown_action")]
     pub code: &'static str,
     /// One sentence for people.
-    #[schema(example = "There is no such action.")]
+    #[schema(example = "No action has this name.")]
     pub detail: String,
     /// For `validation_failed`: what was wrong with each member.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -74,6 +74,6 @@ mod tests {
 
         let error = ErrorMessage::new(Problem::unknown_action(), "r-1");
         let text = String::from_utf8(frame(Some("7"), &error).unwrap()).unwrap();
-        assert_eq!(text, r#"{"type":"error","id":"7","code":"unknown_action","detail":"There is no such action.","request_id":"r-1"}"#);
+        assert_eq!(text, r#"{"type":"error","id":"7","code":"unknown_action","detail":"No action has this name.","request_id":"r-1"}"#);
     }
 }

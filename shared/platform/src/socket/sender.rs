@@ -53,10 +53,10 @@ pub enum SendError {
     #[error("the connection has ended")]
     Gone,
     /// The frame is too large or does not serialise: a bug of ours.
-    #[error("not a frame: {0}")]
+    #[error("the message cannot be sent as a frame: {0}")]
     Frame(String),
     /// API Gateway does not answer, or refuses.
-    #[error("@connections does not answer: {0}")]
+    #[error("@connections does not answer, or refuses: {0}")]
     Unavailable(String),
 }
 

@@ -38,7 +38,7 @@ pub type Item = HashMap<String, AttributeValue>;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The table does not answer, or refuses.
-    #[error("the store does not answer: {0}")]
+    #[error("DynamoDB does not answer, or refuses: {0}")]
     Unavailable(String),
     /// An item does not have the form that this version of the code writes.
     #[error("an item could not be read: {0}")]

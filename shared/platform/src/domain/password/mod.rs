@@ -53,7 +53,7 @@ impl Password {
             return Some("must contain a lower-case letter, an upper-case letter, a digit and a special character");
         }
         if common::is_common(text) {
-            return Some("is one of the passwords that are tried first; choose another");
+            return Some("is one of the passwords that attackers try first; choose another");
         }
         if username.is_some_and(|username| text.to_lowercase().contains(&username.folded())) {
             return Some("must not contain the username");
@@ -77,10 +77,10 @@ mod tests {
             ("ALLUPPER1!", Some("lower-case")),
             ("NoDigits!!", Some("digit")),
             ("NoSpecial1", Some("special")),
-            ("P@ssw0rd", Some("tried first")),
-            ("PASSword1!", Some("tried first")),
+            ("P@ssw0rd", Some("attackers try first")),
+            ("PASSword1!", Some("attackers try first")),
             // Full-width: it is the same password once it is normalised.
-            ("Ｐａｓｓｗｏｒｄ１！", Some("tried first")),
+            ("Ｐａｓｓｗｏｒｄ１！", Some("attackers try first")),
             ("xAnna_B99!x", Some("username")),
         ] {
             let found = Password::new(text).objection(Some(&username));
