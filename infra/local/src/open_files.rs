@@ -12,6 +12,6 @@ pub fn raise() {
     let is_raised = |most: Option<u64>| setrlimit(Resource::Nofile, Rlimit { current: most, maximum: limit.maximum }).is_ok();
     let may_rise = limit.current.is_some_and(|current| current < MACOS_MOST);
     if !is_raised(limit.maximum) && may_rise && !is_raised(Some(MACOS_MOST)) {
-        tracing::warn!(?limit, "the limit of open files can't be raised: a stack under load may run out of them");
+        tracing::warn!(?limit, "failed to raise the limit of open files; a stack under load may run out of them");
     }
 }

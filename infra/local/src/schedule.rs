@@ -35,7 +35,7 @@ async fn run(function: String, every: Duration, invoker: Functions) {
         clock.tick().await;
         let event = json!({"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}});
         if let Err(error) = invoker.invoke(&function, Bytes::from(event.to_string())).await {
-            tracing::warn!(%error, function, "a scheduled invocation failed");
+            tracing::warn!(%error, function, "failed to invoke a function on schedule");
         }
     }
 }

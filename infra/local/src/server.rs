@@ -71,7 +71,7 @@ where
                     connections.spawn(connection(stream, peer, Arc::clone(&handler), stopped.clone()));
                 }
                 Err(error) => {
-                    tracing::warn!("a connection could not be accepted: {error}");
+                    tracing::warn!("failed to accept a connection: {error}");
                     tokio::time::sleep(PAUSE_AFTER_ACCEPT_ERROR).await;
                 }
             }

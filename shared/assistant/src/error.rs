@@ -84,7 +84,7 @@ impl fmt::Display for Fault {
 /// The problem that a user sees. The log has the reason.
 impl From<ProviderError> for Problem {
     fn from(error: ProviderError) -> Self {
-        tracing::error!(%error, produced = error.produced, "no reply, or not all of it");
+        tracing::error!(%error, produced = error.produced, "failed to get a whole reply");
         match error.fault {
             Fault::ContextTooLong => Problem::context_too_long(),
             Fault::ContentRefused => Problem::content_refused(),

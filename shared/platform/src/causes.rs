@@ -48,11 +48,11 @@ impl From<TokenError> for Problem {
 }
 
 fn unavailable(error: &dyn std::error::Error) -> Problem {
-    tracing::error!(%error, "unavailable");
+    tracing::error!(%error, "a dependency failed; the caller gets `unavailable`");
     Problem::unavailable()
 }
 
 fn internal(error: &dyn std::error::Error) -> Problem {
-    tracing::error!(%error, "internal");
+    tracing::error!(%error, "the server has a fault; the caller gets `internal_error`");
     Problem::internal()
 }

@@ -120,7 +120,7 @@ impl Cursors {
         let secret = self.secrets.get(&self.secret_arn).await?;
         let key = secret.get("current").and_then(|text| CursorKey::derive(text).ok());
         key.ok_or_else(|| {
-            tracing::error!("the secret of cursors has no usable member `current`");
+            tracing::error!("the secret of the cursors has no usable member `current`");
             Problem::unavailable()
         })
     }

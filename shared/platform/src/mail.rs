@@ -75,7 +75,7 @@ impl Postbox {
         Ok(plan.write(self.errands.leave(&errand)?).then(Box::new(move || {
             async move {
                 if let Err(error) = worker.start(&task).await {
-                    tracing::error!(%error, errand_id = task.errand_id, "a mail is not sent");
+                    tracing::error!(%error, errand_id = task.errand_id, "failed to start the worker that sends a mail");
                 }
                 Ok(None)
             }

@@ -72,7 +72,7 @@ impl Invocation {
             // The panic hook has logged where.
             Ok(Err(_)) => Err(Problem::internal().into()),
             Err(_) => {
-                tracing::error!(request_id = self.request_id, "the work was not done before the deadline");
+                tracing::error!(request_id = self.request_id, "failed to finish before the deadline of the invocation");
                 Err(Problem::unavailable().into())
             }
         }

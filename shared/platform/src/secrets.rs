@@ -55,7 +55,7 @@ impl Secret {
     pub fn get(&self, name: &str) -> Option<&str> {
         let member = self.0.get(name).map(String::as_str)?;
         if member.len() < SHORTEST {
-            tracing::error!(name, "a member of a secret is too short to be a key");
+            tracing::error!(name, "a member of a secret is too short to be a key: it counts as absent");
             return None;
         }
         Some(member)

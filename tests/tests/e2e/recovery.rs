@@ -164,7 +164,7 @@ async fn mail_that_cannot_be_sent_changes_no_answer_and_can_be_asked_for_again()
     fs::remove_dir_all(&outbox).unwrap();
     world.post(FORGOT, None, &json!({"email": email(&caller)})).await.expect(202);
     let log = world.stack.logs().join("SendMailFunction.log");
-    while !fs::read_to_string(&log).unwrap().contains("a mail was not sent") {
+    while !fs::read_to_string(&log).unwrap().contains("failed to send a mail") {
         tokio::task::yield_now().await;
     }
     fs::create_dir(&outbox).unwrap();

@@ -111,7 +111,7 @@ impl DeleteMe {
         let start = async move {
             // The account is gone all the same. The next worker does what this one would have done.
             if let Err(error) = worker.start(&task).await {
-                tracing::warn!(%error, user_id = task.user_id, "its conversations are left for later");
+                tracing::warn!(%error, user_id = task.user_id, "failed to start a sweep; a later one does its work");
             }
             Ok(None)
         };

@@ -98,6 +98,6 @@ fn time(time: &DateTime) -> Option<Timestamp> {
 }
 
 fn failed(error: &dyn std::error::Error) -> Problem {
-    tracing::error!(error = describe(error), "Secrets Manager refuses");
+    tracing::error!(error = describe(error), "failed to call Secrets Manager");
     Problem::unavailable()
 }

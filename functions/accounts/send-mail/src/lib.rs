@@ -59,7 +59,7 @@ impl Worker for SendMail {
         // An errand that is not there has been run.
         let Some(errand) = self.errands.find(&task.errand_id, now).await? else { return Ok(()) };
         if errand.taken {
-            tracing::error!(errand_id = errand.id, "a mail was not sent: its errand was taken before");
+            tracing::error!(errand_id = errand.id, "failed to send a mail: an earlier run took its errand");
             return Err(Problem::unavailable());
         }
         let info = RequestInfo::new(&errand.context, now, None);
@@ -92,7 +92,7 @@ impl SendMail {
         };
         // Some addresses are older than today's rules of `Email`. SES takes none of them, or the mail would go to a look-alike.
         let Ok(to) = mail.to.parse() else {
-            tracing::warn!(errand_id = errand.id, "an account has an address that cannot be mailed");
+            tracing::warn!(errand_id = errand.id, "failed to send a mail: the address of the account is not valid");
             return dropped();
         };
         Ok(self.send(plan, &errand.id, to, mail))
@@ -123,7 +123,7 @@ impl SendMail {
             ses.send(to, mail).await?;
             if let Err(error) = errands.done(&errand_id).await {
                 // The mail is sent, so nothing has to be done again. The errand expires.
-                tracing::warn!(%error, errand_id, "the errand of a mail that was sent stays");
+                tracing::warn!(%error, errand_id, "failed to delete the errand of a mail that was sent; the errand expires");
             }
             Ok(None)
         };

@@ -35,6 +35,6 @@ impl Ses {
 
 /// Logs the cause.
 fn failed(error: &dyn std::error::Error) -> Problem {
-    tracing::error!(error = describe(error), "a mail was not sent");
+    tracing::error!(error = describe(error), "failed to send a mail");
     Problem::unavailable()
 }

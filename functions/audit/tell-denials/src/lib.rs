@@ -47,11 +47,11 @@ impl Worker for TellDenials {
                 let page = self.counters.untold(shard, self.clock.now(), after.as_ref()).await?;
                 for place in &page {
                     if invocation.remaining() < MARGIN {
-                        tracing::warn!("denials are left for the next invocation");
+                        tracing::warn!("failed to report all denials in time; the next invocation reports the rest");
                         return Err(Problem::unavailable());
                     }
                     if let Err(error) = self.tell(place).await {
-                        tracing::warn!(%error, "a denial waits to be told");
+                        tracing::warn!(%error, shard, "failed to report a denial; the next invocation tries again");
                         result = Err(Problem::unavailable());
                     }
                 }

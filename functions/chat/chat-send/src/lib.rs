@@ -65,7 +65,7 @@ impl Action for ChatSend {
             if reply.status == MessageStatus::Pending
                 && let Err(problem) = replies.start(&reply).await
             {
-                tracing::warn!(message_id = reply.id, code = %problem.code, "no worker for a reply that was asked for again");
+                tracing::warn!(message_id = reply.id, code = %problem.code, "failed to start a worker for a repeated request");
             }
             if let Some(replay) = listening.listen(&user_id, &reply.id, &connection, 0, now).await? {
                 replay.send().await;
@@ -92,7 +92,7 @@ impl ChatSend {
             if let Err(problem) = replies.start(&reply).await {
                 let failed = ChatFailed::new(&reply.id, &problem);
                 if let Err(error) = sender.post(connection.peer(), id.as_deref(), &failed).await {
-                    tracing::warn!(%error, connection_id = connection.connection_id, "not posted");
+                    tracing::warn!(%error, message_id = reply.id, connection_id = connection.connection_id, "failed to post chat.failed");
                 }
             }
             Ok(None)

@@ -224,10 +224,12 @@ impl<'a> Draft<'a> {
         let (saved, touched, is_entitled) = join3(save, look, credential).await;
         match saved {
             Ok(()) => self.saved += unsaved.map_or(0, |unsaved| unsaved.frames.len()),
-            Err(error) => tracing::warn!(%error, message_id = self.reply.id, "those who join or poll see less than there is"),
+            Err(error) => {
+                tracing::warn!(%error, message_id = self.reply.id, "failed to save frames; clients that join or poll see less text");
+            }
         }
         let is_entitled = is_entitled.unwrap_or_else(|error| {
-            tracing::warn!(%error, message_id = self.reply.id, "whether its session or API key has ended is not known for now");
+            tracing::warn!(%error, message_id = self.reply.id, "failed to check the session or API key; the reply goes on");
             true
         });
         if asks_credential {
@@ -243,7 +245,7 @@ impl<'a> Draft<'a> {
             }
             Ok(None) => Wish::Nothing,
             Err(error) => {
-                tracing::warn!(%error, message_id = self.reply.id, "nobody can join or stop this reply for now");
+                tracing::warn!(%error, message_id = self.reply.id, "failed to reach a draft; no client can join or stop its reply for now");
                 if is_entitled { Wish::GoOn } else { Wish::Stop }
             }
         }

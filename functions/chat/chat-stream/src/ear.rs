@@ -186,7 +186,7 @@ impl Line {
                 !self.standing.borrow().is_gone
             }
             Err(error) => {
-                tracing::warn!(%error, connection_id = self.connection_id, "the reply goes on unheard");
+                tracing::warn!(%error, connection_id = self.connection_id, "failed to check a connection; the reply goes on without it");
                 false
             }
         }
@@ -197,7 +197,7 @@ impl Line {
         self.standing.send_modify(|standing| standing.sent_at = Some(Instant::now()));
         let sent = self.sender.post(Peer::open(&self.connection_id), None, delta).await;
         if let Err(error) = &sent {
-            tracing::info!(%error, connection_id = self.connection_id, "the reply goes on unheard");
+            tracing::info!(%error, message_id = delta.message_id, connection_id = self.connection_id, "failed to send a delta");
             self.standing.send_modify(|standing| standing.is_gone |= matches!(error, SendError::Gone));
         }
         sent.is_ok()
@@ -205,7 +205,7 @@ impl Line {
 
     async fn say(&self, end: &ChatEnd) -> Result<(), SendError> {
         end.post(&self.sender, Peer::open(&self.connection_id)).await.inspect_err(|error| {
-            tracing::info!(%error, connection_id = self.connection_id, "not told how the reply ended");
+            tracing::info!(%error, connection_id = self.connection_id, "failed to tell a connection how a reply ended");
         })
     }
 }

@@ -85,7 +85,7 @@ impl ChatStream {
     /// Writes a reply that no worker writes yet. At `until` at the latest, the reply ends with the text that it has.
     pub async fn write_reply(&self, start: ReplyStart, until: Instant) -> Result<(), Problem> {
         let Some(reply) = self.claim(&start).await? else {
-            tracing::info!(message_id = start.message_id, "somebody else writes this reply, or has written it");
+            tracing::info!(message_id = start.message_id, "another worker writes this reply, or has written it");
             return Ok(());
         };
         let mut draft = Draft::new(reply, self);
@@ -104,7 +104,7 @@ impl ChatStream {
         loop {
             match self.messages.claim(&start.conversation_id, &start.message_id, &claim).await {
                 Err(error) if began.elapsed() < CLAIM_WITHIN => {
-                    tracing::warn!(%error, message_id = start.message_id, "the claim is tried again");
+                    tracing::warn!(%error, message_id = start.message_id, "failed to claim a reply; the worker tries again");
                     sleep(CLAIM_PAUSE).await;
                 }
                 claimed => return Ok(claimed?),
@@ -124,7 +124,7 @@ impl ChatStream {
         let Ok(turns) = turns else { return Ok(Some(StopReason::Deadline)) };
         let (prompt, turns) = (PromptName::Default, turns?);
         if !self.is_covered(&reply, prompt, &turns) {
-            tracing::error!(message_id = reply.id, "what it can cost is more than is held: it was asked for with other settings");
+            tracing::error!(message_id = reply.id, "the reply can cost more than its reservation: its request came under other settings");
             return Err(Problem::unavailable());
         }
         let turns = turns.into_iter().map(|message| Turn::text(message.role, message.text)).collect();
@@ -210,7 +210,7 @@ impl ChatStream {
                     written = if stopped && before.is_ok() { Ok(StopReason::Cancelled) } else { before };
                 }
                 (Err(problem), before) if attempts < END_ATTEMPTS => {
-                    tracing::warn!(message_id = reply.id, code = %problem.code, "the end is stored once more");
+                    tracing::warn!(message_id = reply.id, code = %problem.code, "failed to store the end of a reply; it is tried again");
                     attempts += 1;
                     written = before;
                     sleep(END_PAUSE).await;
@@ -229,7 +229,7 @@ impl ChatStream {
                         && told
                         && let Err(error) = self.drafts.close(&reply.id, self.clock.now()).await
                     {
-                        tracing::warn!(%error, message_id = reply.id, "everyone is told twice how it ended");
+                        tracing::warn!(%error, message_id = reply.id, "failed to close a draft; each subscriber hears of the end twice");
                     }
                     return Ok(());
                 }

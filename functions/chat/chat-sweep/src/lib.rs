@@ -61,12 +61,12 @@ impl ChatSweep {
             let page = self.drafts.overdue(shard, self.clock.now(), after.as_ref()).await?;
             for overdue in &page {
                 if invocation.remaining() < ONE {
-                    tracing::warn!(shard, "not done in time");
+                    tracing::warn!(shard, "failed to sweep all overdue replies in time");
                     return result;
                 }
                 let swept = timeout(ONE, self.sweep(&overdue.message_id)).await;
                 if let Err(problem) = swept.unwrap_or_else(|_| Err(Problem::unavailable())) {
-                    tracing::error!(message_id = overdue.message_id, code = %problem.code, "not swept");
+                    tracing::error!(message_id = overdue.message_id, code = %problem.code, "failed to end an overdue reply");
                     self.put_off(overdue).await;
                     result = Err(problem);
                 }
@@ -81,7 +81,7 @@ impl ChatSweep {
         let now = self.clock.now().as_second();
         let age = ids::made_at(&overdue.message_id).map_or(LONGEST_WAIT_SECONDS, |made_at| now - made_at.as_second());
         if let Err(error) = self.drafts.put_off(overdue, now + age.clamp(0, LONGEST_WAIT_SECONDS)).await {
-            tracing::warn!(%error, message_id = overdue.message_id, "not put off");
+            tracing::warn!(%error, message_id = overdue.message_id, "failed to put off an overdue reply");
         }
     }
 
@@ -131,7 +131,7 @@ impl ChatSweep {
         join_all(head.listeners.keys().map(async |id| {
             let end = if head.missed.contains(id) { &unheard } else { &end };
             if let Err(error) = end.post(&self.sender, Peer::open(id)).await {
-                tracing::info!(%error, connection_id = id, "not told");
+                tracing::info!(%error, message_id = reply.id, connection_id = id, "failed to tell a connection how a reply ended");
             }
         }))
         .await;

@@ -180,7 +180,7 @@ async fn watch(messages: &Messages, mut reply: Message, until: Instant) -> Resul
         match timeout_at(until, messages.get(&reply.conversation_id, &reply.id)).await {
             Ok(Ok(Some(found))) => reply = found,
             // The worker writes the reply all the same. The caller learns where it will be.
-            Ok(Err(error)) => tracing::warn!(%error, "a reply could not be looked at"),
+            Ok(Err(error)) => tracing::warn!(%error, message_id = reply.id, "failed to poll a reply"),
             Ok(Ok(None)) | Err(_) => {}
         }
         match reply.status {

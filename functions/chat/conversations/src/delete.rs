@@ -46,7 +46,7 @@ impl Endpoint for DeleteConversation {
         let start = async move {
             // The conversation is gone all the same. The next worker does what this one would have done.
             if let Err(error) = worker.start(&task).await {
-                tracing::warn!(%error, conversation_id = task.conversation_id, "its messages are left for later");
+                tracing::warn!(%error, conversation_id = task.conversation_id, "failed to start a sweep; a later one does its work");
             }
             Ok(None)
         };

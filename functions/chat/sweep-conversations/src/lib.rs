@@ -82,7 +82,7 @@ impl SweepConversations {
             }
         }
         if unfinished > 0 {
-            tracing::info!(conversation_id = sweep.id, unfinished, "replies have not ended");
+            tracing::info!(conversation_id = sweep.id, unfinished, "some replies have not ended; a later sweep deletes the rest");
             return Ok(());
         }
         Ok(self.sweeps.done(sweep).await?)
@@ -105,7 +105,7 @@ impl SweepConversations {
 
 fn in_time(sweep: &Sweep, invocation: &Invocation) -> Result<(), Problem> {
     if invocation.remaining() < MARGIN {
-        tracing::info!(?sweep, "not done in time");
+        tracing::info!(?sweep, "failed to finish a sweep in time");
         return Err(Problem::unavailable());
     }
     Ok(())

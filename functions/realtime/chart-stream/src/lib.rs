@@ -55,7 +55,7 @@ impl Worker for ChartStream {
             && let Err(error) = self.sender.post(start.peer(), None, &Subscribed::from(&held)).await
         {
             // If the client has gone, the first frame finds out as well.
-            tracing::warn!(%error, subscription_id = held.subscription_id, "a stream was not announced");
+            tracing::warn!(%error, subscription_id = held.subscription_id, "failed to announce a stream");
         }
         let end = Stream::new(self, start.peer(), held.clone()).run(&invocation).await;
         self.end(start.peer(), &held, end).await
@@ -84,7 +84,7 @@ impl ChartStream {
         let told = self.sender.post(peer, None, &Ended { subscription_id: subscription_id.to_owned(), reason }).await;
         let closed = if reason == Reason::SessionEnded { self.sender.close(peer.connection_id).await } else { Ok(()) };
         if let Err(error) = told.and(closed) {
-            tracing::info!(%error, subscription_id, "nobody was told");
+            tracing::info!(%error, subscription_id, connection_id = peer.connection_id, "failed to tell a client that its stream ended");
         }
     }
 }

@@ -74,7 +74,7 @@ impl<'a> Stream<'a> {
                 Ok(ControlFlow::Continue(())) => failures = 0,
                 Err(problem) => {
                     failures += 1;
-                    tracing::warn!(code = %problem.code, failures, subscription_id = self.held.subscription_id, "a frame is late");
+                    tracing::warn!(code = %problem.code, failures, subscription_id = self.held.subscription_id, "failed to send a frame");
                     if failures == FAILURES {
                         return End::Told(Reason::Unavailable);
                     }
@@ -111,7 +111,7 @@ impl<'a> Stream<'a> {
             }
             Err(SendError::Gone) => Ok(ControlFlow::Break(End::Gone)),
             Err(error) => {
-                tracing::warn!(%error, sequence = self.held.sequence, "a frame was not sent");
+                tracing::warn!(%error, subscription_id = self.held.subscription_id, sequence = self.held.sequence, "failed to post");
                 Err(Problem::unavailable())
             }
         }

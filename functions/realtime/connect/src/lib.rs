@@ -91,7 +91,7 @@ impl Connect {
             let plan = self.charts.subscribe(&connection, chart, None, Announce::Worker, now);
             // The connection has been committed and works without the chart. The client can subscribe to the chart again.
             if let Err(problem) = self.committer.commit(plan, caller, &info).await {
-                tracing::error!(code = %problem.code, connection_id = connection.connection_id, "a chart was not subscribed to");
+                tracing::error!(code = %problem.code, connection_id = connection.connection_id, "failed to subscribe to a chart");
             }
         }
         Ok(reply)

@@ -103,7 +103,9 @@ impl Opening {
                 match open {
                     Ok(true) => {}
                     Ok(false) => ended.push(peer),
-                    Err(error) => tracing::warn!(%error, connection_id = peer.connection_id, "may have ended, and keeps its place"),
+                    Err(error) => {
+                        tracing::warn!(%error, connection_id = peer.connection_id, "failed to check a connection; it keeps its place");
+                    }
                 }
             }
         }

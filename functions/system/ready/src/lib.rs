@@ -137,7 +137,8 @@ impl From<Option<Outage>> for Assistant {
 /// because it has to report it.
 fn settings(config: &Config) -> Status {
     let parsed = [Limits::from_config(config).map(drop), assistant::check(config)];
-    let refused = parsed.into_iter().filter_map(Result::err).inspect(|error| tracing::error!(%error, "a function cannot start"));
+    let refused =
+        parsed.into_iter().filter_map(Result::err).inspect(|error| tracing::error!(%error, "a setting keeps a function from starting"));
     if refused.count() == 0 { Status::Ok } else { Status::Failing }
 }
 
@@ -148,7 +149,7 @@ async fn check<T, E: std::fmt::Display>(part: impl Future<Output = Result<T, E>>
         Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(late) => Err(late.to_string()),
     };
-    let answer = answer.inspect_err(|error| tracing::error!(error, "not ready")).ok();
+    let answer = answer.inspect_err(|error| tracing::error!(error, "failed to check a part of the service")).ok();
     let latency_ms = millis_since(since);
     (Check { status: if answer.is_some() { Status::Ok } else { Status::Failing }, latency_ms }, answer)
 }

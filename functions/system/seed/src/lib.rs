@@ -46,7 +46,7 @@ impl Worker for Seed {
 
     async fn run(&self, _: Self::Payload, invocation: Invocation) -> Result<(), Problem> {
         let added = self.profits.add_missing(profits::rows()).await?;
-        tracing::info!(added, "profits");
+        tracing::info!(added, "added profits");
         let context =
             Context { request_id: invocation.request_id, address: "internal".into(), user_agent: "seed".into(), ..Context::default() };
         for demo in users::DEMO.iter().filter(|_| self.demo_users) {

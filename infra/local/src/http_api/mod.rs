@@ -85,7 +85,7 @@ impl Inner {
         let payload = Bytes::from(source.event(&head, &body).to_string());
         match timeout(route.timeout, self.functions.invoke(&route.function, payload)).await {
             Ok(Ok(payload)) => response::from_payload(&payload).map_err(|problem| {
-                tracing::warn!("{} | the answer is not one that API Gateway takes: {problem}", route.function);
+                tracing::warn!("{} | API Gateway would refuse the answer: {problem}", route.function);
                 StatusCode::INTERNAL_SERVER_ERROR
             }),
             Ok(Err(InvokeError::TooLarge)) => Err(StatusCode::PAYLOAD_TOO_LARGE),

@@ -78,7 +78,7 @@ fn hand_over(server: &Server, connection: &Registered, message: &str, in_flight:
             Some((route, event)) => match functions.invoke(&route.function, event).await {
                 Ok(_) => return,
                 Err(error) => {
-                    tracing::warn!(function = route.function, route = route.key, %error, "a WebSocket message was not handled");
+                    tracing::warn!(function = route.function, route = route.key, %error, "failed to handle a WebSocket message");
                     "Internal server error"
                 }
             },
@@ -95,6 +95,6 @@ fn hand_over(server: &Server, connection: &Registered, message: &str, in_flight:
 async fn tell_disconnect(server: &Server, session: &Session, end: &End) {
     let Some(route) = server.routes.named("$disconnect") else { return };
     if let Err(error) = server.functions.invoke(&route.function, session.disconnect(end.code, &end.reason)).await {
-        tracing::warn!(function = route.function, %error, "$disconnect failed");
+        tracing::warn!(function = route.function, %error, "failed to invoke $disconnect");
     }
 }

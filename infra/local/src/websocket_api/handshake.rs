@@ -63,7 +63,7 @@ async fn connect(server: Arc<Server>, session: Session, event: Bytes, mut accept
         };
         match decision {
             Err(error) => {
-                tracing::warn!(function = route.function, error, "$connect gave no answer that API Gateway takes");
+                tracing::warn!(function = route.function, error, "$connect failed: API Gateway would refuse its answer");
                 return bad_gateway();
             }
             Ok(decision) if !(200..300).contains(&decision.status_code) => return decision.refusal(),

@@ -92,7 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.writing = true;
         // The next read reports the error again, and ends the connection.
         if let Err(error) = self.stream.start_send_unpin(message) {
-            tracing::debug!(%error, "a message was not sent");
+            tracing::debug!(%error, "failed to send a message");
         }
     }
 
@@ -144,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Ok::<_, Error>(())
         };
         if !matches!(timeout(CLOSE_GRACE, farewell).await, Ok(Ok(()))) {
-            tracing::debug!(code = end.code, "a client did not hear that its connection is closed");
+            tracing::debug!(code = end.code, "failed to tell a client that its connection is closed");
         }
     }
 }

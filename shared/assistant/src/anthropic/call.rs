@@ -135,7 +135,7 @@ impl Call {
                 None => None,
             };
             if self.replacement.is_some() {
-                tracing::warn!(model, %error, "the key has been replaced, and the new one is tried");
+                tracing::warn!(model, %error, "the provider refused the key; the call tries the new key");
                 // A refused request is not paid.
                 self.ready.push_back(Event::Usage(Usage::default()));
                 return Ok(());
@@ -149,7 +149,7 @@ impl Call {
             // The model answers.
             _ => circuit.succeeded().await,
         }
-        tracing::warn!(model, retries = self.retries, produced = error.produced, %error, "an attempt has failed");
+        tracing::warn!(model, retries = self.retries, produced = error.produced, %error, "failed to get a reply in one attempt");
         if failure.is_paid {
             return Err(failure.error);
         }

@@ -55,11 +55,11 @@ impl Circuit {
         match timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => Some(answer),
             Ok(Err(error)) => {
-                tracing::warn!(%error, model = self.model, "the circuit is not known");
+                tracing::warn!(%error, model = self.model, "failed to use the circuit of a model");
                 None
             }
             Err(_) => {
-                tracing::warn!(model = self.model, "the circuit is not known in time");
+                tracing::warn!(model = self.model, "failed to use the circuit of a model in time");
                 None
             }
         }

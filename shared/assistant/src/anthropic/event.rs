@@ -132,7 +132,7 @@ pub(super) fn stop_reason(word: &str) -> StopReason {
         "refusal" => StopReason::Refusal,
         "model_context_window_exceeded" => StopReason::ModelContextWindowExceeded,
         _ => {
-            tracing::warn!(word, "a stop reason that is not known");
+            tracing::warn!(word, "unknown stop reason; it counts as a normal end");
             StopReason::EndTurn
         }
     }

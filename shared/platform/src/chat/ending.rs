@@ -73,7 +73,7 @@ impl Endings {
     pub async fn end(&self, ending: &Ending<'_>) -> Result<Ended, Problem> {
         let Ending { reply, from, model, wishes, overdue, hearers, frames } = ending;
         let origin = reply.origin.as_ref().ok_or_else(|| {
-            tracing::error!(message_id = reply.id, "a message that nobody asked for is no reply");
+            tracing::error!(message_id = reply.id, "failed to end a reply: the stored message has no origin, so it is not a reply");
             Problem::internal()
         })?;
         let now = self.clock.now();

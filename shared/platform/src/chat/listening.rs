@@ -74,7 +74,7 @@ impl Replay {
         let peer: Peer<'_> = connection.peer();
         let send = async {
             if frames.concat() != reply.text {
-                tracing::error!(message_id = reply.id, "the frames of a reply are not its text");
+                tracing::error!(message_id = reply.id, "failed to replay a reply: its frames do not make up its text");
                 return sender.post(peer, None, &ChatFailed::unheard(&reply)).await;
             }
             for (sequence, text) in (1..).zip(frames).filter(|(sequence, _)| *sequence > after) {
@@ -83,7 +83,7 @@ impl Replay {
             ChatEnd::of(&reply).post(&sender, peer).await
         };
         if let Err(error) = send.await {
-            tracing::info!(%error, connection_id = peer.connection_id, "the rest of a reply was not sent");
+            tracing::info!(%error, message_id = reply.id, connection_id = peer.connection_id, "failed to send the rest of a reply");
             // The client must not wait for the rest. If the connection has ended, there is no client.
             if !matches!(error, SendError::Gone) {
                 sender.post(peer, None, &ChatFailed::unheard(&reply)).await.ok();

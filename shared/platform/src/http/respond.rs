@@ -75,7 +75,7 @@ pub(super) fn success<O: Output>(route: &Route, call: &Call, reply: Reply<O>) ->
         return Ok(response(status, with(headers, reply.headers), None));
     }
     let rendered = reply.output.render().map_err(|error| {
-        tracing::error!(%error, "an output does not serialise");
+        tracing::error!(%error, route = route.key(), "failed to serialise an output");
         Problem::internal()
     })?;
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(rendered.content_type));

@@ -30,7 +30,7 @@ impl<T: Serialize + ToSchema + Send + 'static> Output for Revalidated<T> {
 /// Only the caller may cache it, and has to revalidate it each time. So each read is authorised and recorded.
 pub fn revalidated<O: Serialize>(call: &Call, output: O) -> Result<Reply<Revalidated<O>>, Problem> {
     let content = serde_json::to_string(&output).map_err(|error| {
-        tracing::error!(%error, "an output does not serialise");
+        tracing::error!(%error, route = call.route_key, "failed to serialise an output");
         Problem::internal()
     })?;
     let tag = format!("\"{}\"", ids::sha256(&content));

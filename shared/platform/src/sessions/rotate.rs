@@ -128,7 +128,7 @@ impl Rotation {
         let (counters, quota) = (self.counters.clone(), self.quota);
         let take_back = async move {
             if let Err(error) = counters.take_back(&Policy::REFRESH, quota, &session_id, counted_at).await {
-                tracing::warn!(%error, "a repeated refresh stays counted");
+                tracing::warn!(%error, session_id, "failed to revert the count of a repeated refresh");
             }
             Ok(None)
         };

@@ -44,11 +44,11 @@ impl Hangup {
     async fn close(&self, connection_ids: &[String]) {
         let closed = join_all(connection_ids.iter().map(|id| async move {
             if let Err(error) = self.sender.close(id).await {
-                tracing::warn!(%error, connection_id = id, "a connection stays open");
+                tracing::warn!(%error, connection_id = id, "failed to close a connection whose session has ended");
             }
         }));
         if timeout(PATIENCE, closed).await.is_err() {
-            tracing::warn!(?connection_ids, "closing them takes too long");
+            tracing::warn!(?connection_ids, "failed to close connections in time");
         }
     }
 }

@@ -54,7 +54,7 @@ impl Drafts {
         while let Some(found) = pages.next().await {
             let Frames { sequence, frames, .. } = read(found.map_err(unavailable)?)?;
             if sequence != all.len() as u64 + 1 {
-                tracing::warn!(message_id, sequence, "frames are missing before this one");
+                tracing::warn!(message_id, sequence, "failed to read all frames of a reply: some are missing before this sequence");
                 break;
             }
             all.extend(frames);

@@ -108,8 +108,8 @@ impl DynamoDb {
             match spawn_blocking(move || database.sweep_ttl()).await {
                 Ok(Ok(0)) => {}
                 Ok(Ok(deleted)) => tracing::debug!(deleted, "expired items deleted"),
-                Ok(Err(error)) => tracing::warn!(%error, "expired items could not be deleted"),
-                Err(error) => tracing::warn!(%error, "expired items could not be deleted"),
+                Ok(Err(error)) => tracing::warn!(%error, "failed to delete expired items"),
+                Err(error) => tracing::warn!(%error, "failed to delete expired items"),
             }
         }
     }

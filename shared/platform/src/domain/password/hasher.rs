@@ -60,7 +60,7 @@ impl Hasher {
             let found = stored.and_then(|text| {
                 let found = Stored::parse(&text);
                 if found.is_none() {
-                    tracing::error!("the hash of an account is of no kind that is understood; it matches no password");
+                    tracing::error!("failed to parse the password hash of an account: it matches no password");
                 }
                 found
             });
