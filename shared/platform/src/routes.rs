@@ -9,7 +9,7 @@ use crate::request::Call;
 /// One HTTP route.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// Binary that answers it, which is also its crate.
+    /// Binary that answers the route. Its crate has the same name.
     pub function: &'static str,
     /// Method.
     pub method: &'static str,
@@ -17,19 +17,19 @@ pub struct Route {
     pub path: &'static str,
     /// Who may call.
     pub access: Access,
-    /// How far a caller's session is believed.
+    /// Whether a call reads the caller's session.
     pub session: Session,
-    /// What an API key needs to call; without one no key is taken.
+    /// Scope that an API key needs. A route without a scope takes no API key.
     pub scope: Option<Scope>,
     /// Whether an `Idempotency-Key` is honoured.
     pub idempotent: bool,
-    /// Limits, each counted on every call that passed validation.
+    /// Limits. Every call that passed validation counts against each of them.
     pub limits: &'static [Policy],
     /// Status of success.
     pub success: u16,
     /// Audit action written for each call, if any.
     pub audit: Option<&'static str>,
-    /// Kind of the resource whose id the last parameter of the path is: an event that names no other names this one.
+    /// Kind of the resource that the last path parameter identifies. An event names this resource, unless it names another.
     pub resource: Option<&'static str>,
     /// One line for the documentation.
     pub summary: &'static str,
@@ -44,25 +44,25 @@ pub enum Access {
     SignedIn,
     /// A user with one of these roles now.
     Role(&'static [Role]),
-    /// An API key with the route's scope, and nobody else.
+    /// Only an API key with the route's scope.
     Key,
-    /// A user with one of these roles now, or anyone signed in who asks of themselves.
+    /// A user with one of these roles now, or any signed-in user who asks about themselves.
     RoleOrMe {
         /// The roles, of which one is enough.
         roles: &'static [Role],
-        /// The parameter of the path or the query that says of whom: it is `me` then, or the caller's own id.
+        /// Path or query parameter with the user. A caller without these roles sends `me` or their own id.
         parameter: &'static str,
-        /// Whether one asks of oneself without it.
+        /// Whether a call without the parameter asks about the caller.
         unless_given: bool,
     },
 }
 
-/// How far a caller's session is believed.
+/// Whether a call reads the caller's session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Session {
-    /// The session is read, consistently, on every call.
+    /// Every call reads the session, consistently.
     Reread,
-    /// The token is trusted for its lifetime.
+    /// The call trusts the token for its lifetime, and does not read the session.
     Trusted,
 }
 
@@ -138,24 +138,24 @@ impl Route {
         Some(format!("{}:{}", self.resource?, call.path_parameter(parameter).parse::<ResourceId>().ok()?))
     }
 
-    /// `POST /auth/login`: what API Gateway calls the route key.
+    /// The route key of API Gateway: `POST /auth/login`.
     pub fn key(&self) -> String {
         if self.path.is_empty() { self.method.to_owned() } else { format!("{} {}", self.method, self.path) }
     }
 }
 
 /// One route of the WebSocket API: an action that a message names, or `$connect`, `$disconnect`, `$default`.
-/// Every caller of an action has a connection, and with it a session that is read again.
+/// Every caller of an action has a connection. The call reads the session of that connection again.
 #[derive(Debug, Clone)]
 pub struct ActionRoute {
-    /// Binary that answers it, which is also its crate.
+    /// Binary that answers the route. Its crate has the same name.
     pub function: &'static str,
     /// Route key: `charts.subscribe`.
     pub action: &'static str,
     /// Whether an `idempotency_key` is honoured.
     pub idempotent: bool,
-    /// Limits beside `ws_messages`, against which every message counts; each counted on messages that passed validation, and
-    /// for `$connect` on connections whose caller and query are good.
+    /// Limits beside `ws_messages`, against which every message counts. Messages that passed validation count against each of them.
+    /// For `$connect`, connections whose caller and query are valid count.
     pub limits: &'static [Policy],
     /// Audit action written for each message, if any.
     pub audit: Option<&'static str>,
@@ -241,33 +241,34 @@ pub const ROUTES: &[&Route] = &[
     &AUDIT,
 ];
 
-/// Alive: touches nothing.
-pub const HEALTH: Route = Route::new("health", "GET", "/health", "Whether the function is alive; touches nothing").public();
+/// Whether the function runs. It calls no other service.
+pub const HEALTH: Route = Route::new("health", "GET", "/health", "Check that the API runs; calls no other service").public();
 
-/// Where everything else is.
-pub const ROOT: Route = Route::new("docs", "GET", "/", "Where the documentation and the other APIs are").public();
+/// The URLs of the documentation and of the other APIs.
+pub const ROOT: Route = Route::new("docs", "GET", "/", "Read the URLs of the documentation and the other APIs").public();
 
-/// Whether what the API stands on answers.
-pub const READY: Route = Route::new("ready", "GET", "/ready", "Whether the database, the secrets and the assistant answer").public();
+/// Whether the dependencies of the API answer.
+pub const READY: Route = Route::new("ready", "GET", "/ready", "Check that the database, the secrets and the assistant answer").public();
 
 /// The OpenAPI document.
-pub const OPENAPI: Route = Route::new("docs", "GET", "/openapi.json", "This document").public();
+pub const OPENAPI: Route = Route::new("docs", "GET", "/openapi.json", "Read this document (OpenAPI 3.1)").public();
 
 /// The AsyncAPI document.
-pub const ASYNCAPI: Route = Route::new("docs", "GET", "/asyncapi.json", "The WebSocket messages (AsyncAPI 3)").public();
+pub const ASYNCAPI: Route =
+    Route::new("docs", "GET", "/asyncapi.json", "Read the document of the WebSocket messages (AsyncAPI 3)").public();
 
-/// The documentation as a page.
-pub const DOCS: Route = Route::new("docs", "GET", "/docs", "The documentation as a page (Swagger UI)").public();
+/// The documentation as an interactive page.
+pub const DOCS: Route = Route::new("docs", "GET", "/docs", "Open the interactive documentation (Swagger UI)").public();
 
 /// The documentation as one page to read.
-pub const REDOC: Route = Route::new("docs", "GET", "/redoc", "The documentation as one page to read (ReDoc)").public();
+pub const REDOC: Route = Route::new("docs", "GET", "/redoc", "Open the documentation as one page to read (ReDoc)").public();
 
 /// A file of these pages.
-pub const DOCS_ASSET: Route = Route::new("docs", "GET", "/docs/{file}", "A file of a documentation page").public();
+pub const DOCS_ASSET: Route = Route::new("docs", "GET", "/docs/{file}", "Download a file of a documentation page").public();
 
-/// What an OAuth 2.0 client has to know of this server.
+/// The metadata of this server for OAuth 2.0 clients.
 pub const OAUTH_METADATA: Route =
-    Route::new("docs", "GET", "/.well-known/oauth-authorization-server", "What OAuth 2.0 clients have to know (RFC 8414)").public();
+    Route::new("docs", "GET", "/.well-known/oauth-authorization-server", "Read the metadata for OAuth 2.0 clients (RFC 8414)").public();
 
 /// A new account.
 pub const REGISTER: Route = Route::new("register", "POST", "/auth/register", "Register an account")
@@ -289,52 +290,51 @@ pub const REFRESH: Route = Route::new("refresh", "POST", "/auth/refresh", "Excha
     .limited(&[Policy::REFRESH, Policy::REFRESH_ADDRESS])
     .audited("auth.refresh");
 
-/// Both for clients that know OAuth 2.0 and nothing else of this API: each grant goes by the row of what it does.
-pub const TOKEN: Route = Route::new("token", "POST", "/auth/token", "OAuth 2.0's token endpoint (RFC 6749)")
+/// Both for clients that know OAuth 2.0, and nothing else of this API. A grant has the limits of the route that does the same.
+pub const TOKEN: Route = Route::new("token", "POST", "/auth/token", "Get a pair of tokens (OAuth 2.0 token endpoint, RFC 6749)")
     .public()
     .limited(&[Policy::REFRESH, Policy::REFRESH_ADDRESS, Policy::LOGIN, Policy::LOGIN_ADDRESS, Policy::LOGIN_LOCK])
     .audited("auth.refresh");
 
 /// The end of a token, and of its session.
-pub const REVOKE: Route = Route::new("revoke", "POST", "/auth/revoke", "Give a token up, and its session with it (RFC 7009)")
+pub const REVOKE: Route = Route::new("revoke", "POST", "/auth/revoke", "Revoke a token and end its session (RFC 7009)")
     .public()
     .limited(&[Policy::REVOKE_ADDRESS])
     .audited("auth.token_revoked");
 
-/// Whether a token is good.
-pub const INTROSPECT: Route = Route::new("introspect", "POST", "/auth/introspect", "Whether a token is good, and what it says (RFC 7662)")
-    .for_keys(Scope::TokensIntrospect)
-    .audited("auth.token_introspected");
+/// Whether a token is valid.
+pub const INTROSPECT: Route =
+    Route::new("introspect", "POST", "/auth/introspect", "Check that a token is valid, and read its claims (RFC 7662)")
+        .for_keys(Scope::TokensIntrospect)
+        .audited("auth.token_introspected");
 
 /// The end of a session, or of all.
 pub const LOGOUT: Route =
-    Route::new("logout", "POST", "/auth/logout", "End this session, or all of one's own").status(204).audited("auth.logout");
+    Route::new("logout", "POST", "/auth/logout", "End this session, or all of your sessions").status(204).audited("auth.logout");
 
 /// The caller's own account.
-pub const ME: Route = Route::new("me", "GET", "/auth/me", "One's own account").trusting();
+pub const ME: Route = Route::new("me", "GET", "/auth/me", "Read your account").trusting();
 
-/// What the caller changes of the own account.
-pub const ME_UPDATE: Route = Route::new("account", "PATCH", "/auth/me", "Change one's own name, or with the password one's address")
+/// The caller's changes to their account.
+pub const ME_UPDATE: Route = Route::new("account", "PATCH", "/auth/me", "Change your name, or your address with the password")
     .limited(&[Policy::ACCOUNT])
     .audited("account.updated");
 
 /// The end of the caller's own account.
-pub const ME_DELETE: Route = Route::new("account", "DELETE", "/auth/me", "Delete one's own account")
-    .limited(&[Policy::ACCOUNT])
-    .status(204)
-    .audited("account.deleted");
+pub const ME_DELETE: Route =
+    Route::new("account", "DELETE", "/auth/me", "Delete your account").limited(&[Policy::ACCOUNT]).status(204).audited("account.deleted");
 
 /// The caller's sessions.
-pub const SESSIONS: Route = Route::new("sessions", "GET", "/auth/sessions", "One's own sessions, the newest first");
+pub const SESSIONS: Route = Route::new("sessions", "GET", "/auth/sessions", "List your sessions, the newest first");
 
 /// The end of one of the caller's sessions.
-pub const END_SESSION: Route = Route::new("sessions", "DELETE", "/auth/sessions/{id}", "End one of one's own sessions")
+pub const END_SESSION: Route = Route::new("sessions", "DELETE", "/auth/sessions/{id}", "End one of your sessions")
     .status(204)
     .audited("auth.session_ended")
     .of("session");
 
 /// Another password in place of the current one.
-pub const PASSWORD_CHANGE: Route = Route::new("password", "POST", "/auth/password", "Change the password; every other session ends")
+pub const PASSWORD_CHANGE: Route = Route::new("password", "POST", "/auth/password", "Change your password, and end every other session")
     .limited(&[Policy::ACCOUNT])
     .status(204)
     .audited("auth.password_changed");
@@ -349,7 +349,7 @@ pub const PASSWORD_FORGOT: Route =
 
 /// A new password for a mailed token.
 pub const PASSWORD_RESET: Route =
-    Route::new("password", "POST", "/auth/password/reset", "Set a new password with a mailed token; sessions and API keys end")
+    Route::new("password", "POST", "/auth/password/reset", "Set a new password with a mailed token, and end all sessions and API keys")
         .public()
         .limited(&[Policy::MAIL_TOKEN])
         .status(204)
@@ -370,82 +370,82 @@ pub const EMAIL_RESEND: Route =
         .audited("auth.email_resend");
 
 /// A ticket for one WebSocket connection.
-pub const WS_TICKET: Route = Route::new("ws-ticket", "POST", "/auth/ws-ticket", "A ticket for one WebSocket connection")
+pub const WS_TICKET: Route = Route::new("ws-ticket", "POST", "/auth/ws-ticket", "Get a ticket for one WebSocket connection")
     .limited(&[Policy::WS_TICKET])
     .status(201)
     .audited("auth.ws_ticket");
 
 /// A new API key.
 pub const API_KEYS_CREATE: Route =
-    Route::new("api-keys", "POST", "/api-keys", "Make an API key for a service").idempotent().status(201).audited("apikey.created");
+    Route::new("api-keys", "POST", "/api-keys", "Create an API key for a service").idempotent().status(201).audited("apikey.created");
 
-/// One's own API keys.
-pub const API_KEYS: Route = Route::new("api-keys", "GET", "/api-keys", "One's own API keys");
+/// The caller's API keys.
+pub const API_KEYS: Route = Route::new("api-keys", "GET", "/api-keys", "List your API keys");
 
 /// The end of an API key.
 pub const API_KEYS_DELETE: Route =
-    Route::new("api-keys", "DELETE", "/api-keys/{id}", "End an API key").status(204).audited("apikey.deleted").of("api_key");
+    Route::new("api-keys", "DELETE", "/api-keys/{id}", "Revoke an API key").status(204).audited("apikey.deleted").of("api_key");
 
 /// All accounts.
 pub const USERS: Route =
-    Route::new("users", "GET", "/users", "Every account, or those found by username or email").role(&[Role::Admin]).audited("users.read");
+    Route::new("users", "GET", "/users", "List all accounts, or find some by username or email").role(&[Role::Admin]).audited("users.read");
 
 /// One account.
-pub const USER: Route = Route::new("users", "GET", "/users/{id}", "An account").role(&[Role::Admin]).audited("users.read").of("user");
+pub const USER: Route = Route::new("users", "GET", "/users/{id}", "Read an account").role(&[Role::Admin]).audited("users.read").of("user");
 
 /// Whether an account may sign in, and its roles.
-pub const USER_UPDATE: Route = Route::new("users", "PATCH", "/users/{id}", "Say whether an account may sign in, and its roles")
+pub const USER_UPDATE: Route = Route::new("users", "PATCH", "/users/{id}", "Activate or deactivate an account, or change its roles")
     .role(&[Role::Admin])
     .audited("user.updated")
     .of("user");
 
 /// A new invitation.
-pub const INVITE_CREATE: Route = Route::new("invites", "POST", "/users/invites", "Invite someone to register")
+pub const INVITE_CREATE: Route = Route::new("invites", "POST", "/users/invites", "Invite a person to register")
     .role(&[Role::Admin])
     .idempotent()
     .status(201)
     .audited("user.invited");
 
-/// The invitations that are good.
+/// The valid invitations.
 pub const INVITES: Route =
-    Route::new("invites", "GET", "/users/invites", "The invitations that are good").role(&[Role::Admin]).audited("users.read");
+    Route::new("invites", "GET", "/users/invites", "List the valid invitations").role(&[Role::Admin]).audited("users.read");
 
 /// The end of an invitation.
-pub const INVITE_REVOKE: Route = Route::new("invites", "DELETE", "/users/invites/{id}", "Take an invitation back")
+pub const INVITE_REVOKE: Route = Route::new("invites", "DELETE", "/users/invites/{id}", "Revoke an invitation")
     .role(&[Role::Admin])
     .status(204)
     .audited("invite.revoked")
     .of("invite");
 
 /// Profits by company and month.
-pub const PROFITS: Route = Route::new("profits", "GET", "/profits", "Profits by company and month, filtered and sorted")
+pub const PROFITS: Route = Route::new("profits", "GET", "/profits", "List profits by company and month, filtered and sorted")
     .trusting()
     .scoped(Scope::ProfitsRead)
     .audited("profits.read");
 
-/// The audit trail.
-pub const AUDIT: Route = Route::new("audit", "GET", "/audit", "Search the audit trail; anyone may ask for their own events")
+/// The audit log.
+pub const AUDIT: Route = Route::new("audit", "GET", "/audit", "Search the audit log; every user may search their own events")
     .role_or_me(&[Role::Auditor, Role::Admin], "actor")
     .scoped(Scope::AuditRead)
     .limited(&[Policy::AUDIT])
     .audited("audit.read");
 
-/// A reply of the assistant, waited for.
+/// A reply of the assistant. The call waits for it.
 pub const CHAT: Route = Route::new("chat", "POST", "/chat", "Ask the assistant, and wait for its reply")
     .scoped(Scope::ChatWrite)
     .idempotent()
     .limited(&[Policy::CHAT_USER, Policy::CHAT_SESSION])
     .audited("chat.requested");
 
-/// One's own conversations.
+/// The caller's conversations.
 pub const CONVERSATIONS: Route =
-    Route::new("conversations", "GET", "/conversations", "One's own conversations, that with the newest message first; search")
+    Route::new("conversations", "GET", "/conversations", "List or search your conversations, the one with the newest message first")
         .scoped(Scope::ChatWrite)
         .limited(&[Policy::SEARCH]);
 
-/// One of one's own conversations.
+/// One of the caller's conversations.
 pub const CONVERSATION: Route =
-    Route::new("conversations", "GET", "/conversations/{id}", "A conversation with its messages, the newest first")
+    Route::new("conversations", "GET", "/conversations/{id}", "Read a conversation with its messages, the newest first")
         .scoped(Scope::ChatWrite)
         .of("conversation");
 
@@ -454,7 +454,7 @@ pub const CONVERSATION_UPDATE: Route = Route::new("conversations", "PATCH", "/co
     .scoped(Scope::ChatWrite)
     .of("conversation");
 
-/// The end of a conversation. No API key may: one that leaks must not destroy what was said.
+/// The end of a conversation. An API key cannot delete one, so a leaked key destroys no messages.
 pub const CONVERSATION_DELETE: Route = Route::new("conversations", "DELETE", "/conversations/{id}", "Delete a conversation")
     .status(204)
     .audited("conversation.deleted")
@@ -462,48 +462,43 @@ pub const CONVERSATION_DELETE: Route = Route::new("conversations", "DELETE", "/c
 
 /// A conversation as a file, for its owner alone.
 pub const CONVERSATION_EXPORT: Route =
-    Route::new("conversations", "GET", "/conversations/{id}/export", "A conversation as a file: JSON or Markdown")
+    Route::new("conversations", "GET", "/conversations/{id}/export", "Export a conversation as a JSON or Markdown file")
         .limited(&[Policy::SEARCH])
         .audited("conversation.exported")
         .of("conversation");
 
-/// One message of one's own conversation, also while it is being written.
+/// One message of a conversation of the caller, also while a worker writes it.
 pub const CONVERSATION_MESSAGE: Route =
-    Route::new("conversations", "GET", "/conversations/{id}/messages/{message_id}", "One message of a conversation")
+    Route::new("conversations", "GET", "/conversations/{id}/messages/{message_id}", "Read one message of a conversation")
         .scoped(Scope::ChatWrite)
         .of("message");
 
-/// What replies have taken.
-pub const USAGE: Route = Route::new("usage", "GET", "/usage", "What one's own replies have taken, or anyone's")
+/// The tokens and costs of replies.
+pub const USAGE: Route = Route::new("usage", "GET", "/usage", "Read the tokens and costs of your replies, or of another user's")
     .role_or_mine(&[Role::Admin], "user_id")
     .audited("usage.read");
 
-/// What a user may spend.
-pub const BUDGET: Route = Route::new("budgets", "GET", "/users/{id}/budget", "What a user's replies may cost in a month, and have")
+/// The budget of a user.
+pub const BUDGET: Route = Route::new("budgets", "GET", "/users/{id}/budget", "Read a user's monthly budget and spending")
     .role_or_me(&[Role::Admin], "id")
     .audited("usage.read")
     .of("user");
 
 /// Another budget.
-pub const BUDGET_SET: Route = Route::new("budgets", "PUT", "/users/{id}/budget", "Say what a user's replies may cost in a month")
-    .role(&[Role::Admin])
-    .audited("budget.set")
-    .of("user");
+pub const BUDGET_SET: Route =
+    Route::new("budgets", "PUT", "/users/{id}/budget", "Set a user's monthly budget").role(&[Role::Admin]).audited("budget.set").of("user");
 
-/// What all users may spend together.
-pub const DEPLOYMENT_BUDGET: Route =
-    Route::new("budgets", "GET", "/budget", "What all users' replies together may cost in a month, and have")
-        .role(&[Role::Admin])
-        .audited("usage.read");
+/// The budget of all users together.
+pub const DEPLOYMENT_BUDGET: Route = Route::new("budgets", "GET", "/budget", "Read the monthly budget and spending of all users together")
+    .role(&[Role::Admin])
+    .audited("usage.read");
 
 /// Another budget for all users together.
 pub const DEPLOYMENT_BUDGET_SET: Route =
-    Route::new("budgets", "PUT", "/budget", "Say what all users' replies together may cost in a month")
-        .role(&[Role::Admin])
-        .audited("budget.set");
+    Route::new("budgets", "PUT", "/budget", "Set the monthly budget of all users together").role(&[Role::Admin]).audited("budget.set");
 
-/// The route that answers what no other does: our own 404 and 405.
-pub const FALLBACK: Route = Route::new("fallback", "$default", "", "Everything else: 404 and 405").public();
+/// The route for requests that no other route takes. It answers with our own 404 and 405.
+pub const FALLBACK: Route = Route::new("fallback", "$default", "", "Answer 404 or 405 to requests that no other route takes").public();
 
 /// Every route of the WebSocket API.
 pub const ACTIONS: &[&ActionRoute] = &[
@@ -529,15 +524,16 @@ pub const CONNECT: ActionRoute =
 /// Forgets a connection that has ended.
 pub const DISCONNECT: ActionRoute = ActionRoute::new("disconnect", "$disconnect", "Forgets a connection and its subscriptions");
 
-/// Keeps a connection from idling out.
-pub const PING: ActionRoute = ActionRoute::new("ping", "ping", "Answers `pong`, and keeps the connection from idling out");
+/// Keeps API Gateway from closing an idle connection.
+pub const PING: ActionRoute = ActionRoute::new("ping", "ping", "Answers `pong`, and keeps API Gateway from closing an idle connection");
 
-/// Lets a connection live on by a newer token.
+/// Extends a connection by a newer token.
 pub const AUTH_RENEW: ActionRoute =
-    ActionRoute::new("auth-renew", "auth.renew", "Lets the connection live on by a newer access token of its session");
+    ActionRoute::new("auth-renew", "auth.renew", "Extends the connection by a newer access token of its session");
 
-/// What no other action takes.
-pub const UNKNOWN_ACTION: ActionRoute = ActionRoute::new("unknown-action", "$default", "Everything else: `unknown_action`");
+/// Messages whose action no other route takes.
+pub const UNKNOWN_ACTION: ActionRoute =
+    ActionRoute::new("unknown-action", "$default", "Answers `unknown_action` to a message that no other route takes");
 
 /// Starts a stream of chart frames, or changes its pace.
 pub const CHARTS_SUBSCRIBE: ActionRoute =
@@ -554,13 +550,13 @@ pub const CHAT_SEND: ActionRoute = ActionRoute::new("chat-send", "chat.send", "A
     .limited(&[Policy::CHAT_USER, Policy::CHAT_SESSION])
     .audited("chat.requested");
 
-/// The end of a reply that is being written. Its event comes with the first one that stops it, and with each that cannot.
+/// The end of a reply that a worker still writes. The first message that stops it leaves an event, and so does each that cannot.
 pub const CHAT_CANCEL: ActionRoute =
-    ActionRoute::new("chat-follow", "chat.cancel", "Stops a reply that is being written, and keeps what there is of it");
+    ActionRoute::new("chat-follow", "chat.cancel", "Stops a reply that is still being written, and keeps the text so far");
 
-/// A reply from where a client has left it.
+/// The rest of a reply, from the last delta that the client has.
 pub const CHAT_RESUME: ActionRoute =
-    ActionRoute::new("chat-follow", "chat.resume", "Sends what a client has missed of a reply, and what comes")
+    ActionRoute::new("chat-follow", "chat.resume", "Sends the deltas of a reply that the client has missed, and the further ones")
         .limited(&[Policy::CHAT_RESUME]);
 
 /// Whether `path` is an instance of a route's path: `/users/42` of `/users/{id}`.
