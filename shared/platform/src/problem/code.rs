@@ -32,12 +32,12 @@ macro_rules! codes {
                 match self { $(Self::$variant => StatusCode::$status,)* }
             }
 
-            /// What it means, in one sentence.
+            /// The meaning, in one sentence.
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning,)* }
             }
 
-            /// What a client does.
+            /// Advice to a client.
             pub const fn advice(self) -> &'static str {
                 match self { $(Self::$variant => $advice,)* }
             }
@@ -47,13 +47,13 @@ macro_rules! codes {
 
 codes! {
     MalformedJson, "malformed_json", BAD_REQUEST,
-        "The body is empty, is not JSON, is not a JSON object, or names a member twice in one object.", "Mend the client; do not repeat the request.";
+        "The body is empty, is not JSON, is not a JSON object, or names a member twice in one object.", "Fix the client; do not repeat the request.";
     MalformedRequest, "malformed_request", BAD_REQUEST,
-        "The request cannot be understood: it carries two credentials, or its body cannot be decoded.", "Mend the client; do not repeat the request.";
+        "The request cannot be understood: it carries two credentials, or its body cannot be decoded.", "Fix the client; do not repeat the request.";
     InvalidRequest, "invalid_request", BAD_REQUEST,
-        "A parameter of an OAuth 2.0 form is missing or not valid.", "Mend the parameters that `errors` names.";
+        "A parameter of an OAuth 2.0 form is missing or not valid.", "Fix the parameters that `errors` names.";
     InvalidGrant, "invalid_grant", BAD_REQUEST,
-        "The password or the refresh token of an OAuth 2.0 form is not good.", "Ask the user to sign in again.";
+        "The password or the refresh token of an OAuth 2.0 form is not valid.", "Ask the user to sign in again.";
     UnsupportedGrantType, "unsupported_grant_type", BAD_REQUEST,
         "This endpoint does not take the grant type.", "Use a grant type that `/.well-known/oauth-authorization-server` lists.";
     Unauthenticated, "unauthenticated", UNAUTHORIZED,
@@ -73,27 +73,27 @@ codes! {
     RegistrationClosed, "registration_closed", FORBIDDEN,
         "Registration is closed, or needs an invitation.", "Ask an administrator for an invitation or an account.";
     OriginRefused, "origin_refused", FORBIDDEN,
-        "Pages of this origin may not connect.", "Have the operator add the origin to the allow-list.";
+        "Pages of this origin may not connect.", "Ask the operator to add the origin to the allow-list.";
     NotFound, "not_found", NOT_FOUND,
         "There is no such resource, or it belongs to another user.", "Do not repeat the request.";
     UnknownAction, "unknown_action", NOT_FOUND,
-        "No WebSocket action has this name.", "Mend the client; do not repeat the message.";
+        "No WebSocket action has this name.", "Fix the client; do not repeat the message.";
     MethodNotAllowed, "method_not_allowed", METHOD_NOT_ALLOWED,
-        "The path does not answer this method.", "Use a method that the header `Allow` lists.";
+        "The path does not allow this method.", "Use a method that the header `Allow` lists.";
     AccountExists, "account_exists", CONFLICT,
         "An account with this username or email exists.", "Ask the user for another username and email, or to sign in.";
     LastAdmin, "last_admin", CONFLICT,
         "The account is the last active administrator.", "Give another account the role `admin` first.";
     TooManyApiKeys, "too_many_api_keys", CONFLICT,
-        "The account has as many API keys as it may have.", "Delete an API key first.";
+        "The account has reached its limit of API keys.", "Delete an API key first.";
     Conflict, "conflict", CONFLICT,
         "The resource was changed at the same time, or its state does not allow this.", "Read the resource again, then decide.";
     RequestInFlight, "request_in_flight", CONFLICT,
-        "A request with this `Idempotency-Key` is still being answered.", "Repeat the same request after `Retry-After` seconds.";
+        "The server is still answering a request with this `Idempotency-Key`.", "Repeat the same request after `Retry-After` seconds.";
     SecretAlreadyShown, "secret_already_shown", CONFLICT,
-        "An earlier request with this `Idempotency-Key` created the resource and was given its secret.", "If that answer was lost, delete the resource and create another under a new key.";
+        "An earlier request with this `Idempotency-Key` created the resource, and its answer had the secret.", "If that answer was lost, delete the resource and create another under a new key.";
     BodyTooLarge, "body_too_large", PAYLOAD_TOO_LARGE,
-        "The body is larger than 1 MiB.", "Send less.";
+        "The body is larger than 1 MiB.", "Send a smaller body.";
     UnsupportedMediaType, "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE,
         "The body has a `Content-Type` or a `Content-Encoding` that this endpoint does not take.", "Send the media type that the endpoint documents, without an encoding.";
     ValidationFailed, "validation_failed", UNPROCESSABLE_ENTITY,
@@ -129,7 +129,7 @@ impl Serialize for Code {
 impl<'de> Deserialize<'de> for Code {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::ALL.iter().find(|code| code.as_str() == text).copied().ok_or_else(|| D::Error::custom("no code of a problem"))
+        Self::ALL.iter().find(|code| code.as_str() == text).copied().ok_or_else(|| D::Error::custom("unknown problem code"))
     }
 }
 
