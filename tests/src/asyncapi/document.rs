@@ -102,7 +102,7 @@ impl Document {
         let (client, server): (Vec<_>, Vec<_>) =
             self.messages.keys().map(String::as_str).partition(|name| self.operations.contains_key(name));
         for (name, description, members) in
-            [("ClientMessage", "Every message of a client.", client), ("ServerMessage", "Every message of the server.", server)]
+            [("ClientMessage", "Any message of a client.", client), ("ServerMessage", "Any message of the server.", server)]
         {
             let members: Vec<_> = members.into_iter().map(reference).collect();
             self.schemas.insert(name.into(), json!({"description": description, "oneOf": members}));
@@ -136,7 +136,7 @@ impl Document {
                 "deployment": {
                     "host": "{host}",
                     "protocol": "wss",
-                    "description": "`websocket_url` of `GET /` has the whole URL; that of a local stack begins with `ws://`.",
+                    "description": "`websocket_url` of `GET /` has the whole URL. The URL of a local stack begins with `ws://`.",
                     "variables": {"host": {"description": "Host of the WebSocket API.", "examples": ["ws.example.com"]}},
                     "security": security,
                 },
@@ -166,17 +166,17 @@ impl Document {
         json!({
             "method": "GET",
             "query": {"type": "object", "additionalProperties": false, "properties": {
-                "ticket": {"type": "string", "description": "Of `POST /auth/ws-ticket`: good once, for a minute."},
-                "token": {"type": "string", "description": "An access token, where the deployment takes one here."},
+                "ticket": {"type": "string", "description": "Ticket of `POST /auth/ws-ticket`. It is valid once, for a minute."},
+                "token": {"type": "string", "description": "An access token, if the deployment accepts one in the URL."},
                 "chart_type": subscribe["chart_type"],
                 "interval_ms": subscribe["interval_ms"],
             }},
             "headers": {"type": "object", "properties": {
                 "Authorization": {"type": "string", "description": "`Bearer` and an access token."},
-                "Origin": {"type": "string", "description": "Of a page, which must be on the deployment's list."},
+                "Origin": {"type": "string", "description": "Origin of a page. It must be on the deployment's allow-list."},
                 "Sec-WebSocket-Protocol": {
                     "type": "string",
-                    "description": "`tally.v1`, and with it `bearer.<access token>`, for browsers: they can set no other header.",
+                    "description": "`tally.v1` and `bearer.<access token>`. It is for browsers, because they can set no other header.",
                 },
             }},
             "bindingVersion": "0.1.0",
@@ -256,7 +256,7 @@ fn connected() -> Value {
         "action": "send",
         "channel": {"$ref": "#/channels/live"},
         "title": "charts.stream",
-        "summary": "Streams frames of the chart that a connection asked for as it opened",
+        "summary": "Streams frames of the chart that the URL of the connection names",
         "messages": of_channel(&messages),
     })
 }
@@ -286,7 +286,7 @@ fn closed(body: Value, action: &str) -> Value {
 
 fn security_schemes() -> Value {
     json!({
-        "ticket": {"type": "httpApiKey", "in": "query", "name": "ticket", "description": "Ticket of `POST /auth/ws-ticket`, good once"},
+        "ticket": {"type": "httpApiKey", "in": "query", "name": "ticket", "description": "Ticket of `POST /auth/ws-ticket`, valid once"},
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "Access token of `POST /auth/login`"},
         "subprotocol": {
             "type": "httpApiKey", "in": "header", "name": "Sec-WebSocket-Protocol",
@@ -294,31 +294,32 @@ fn security_schemes() -> Value {
         },
         "token": {
             "type": "httpApiKey", "in": "query", "name": "token",
-            "description": "Access token in the URL, where the deployment takes it there: for trying things",
+            "description": "Access token in the URL, for experiments, if the deployment accepts it there",
         },
     })
 }
 
 const DESCRIPTION: &str = "The WebSocket API of a finance team's AI assistant. A message is a JSON object: a client's has an `action` \
-    and perhaps an `id` of its own, a server's has a `type`, and an answer echoes that `id`. Frames of a stream and the end of a reply \
-    have no `id`: they name their `subscription_id` or `message_id`. What is wrong, unknown or too much is answered with `error`, and \
-    the connection stays.\n\n\
-    **Order.** API Gateway hands over each message by itself, so that a message can overtake the one before it. Wait for the answer \
-    before you send the next message about the same chart or reply. Or number the messages about a chart by `seq`: the one with the \
-    highest number counts. A message that arrives after a higher number is answered by an `error` with the code `conflict`, and \
-    changes nothing. Take one counter for a connection, raise it for each message, and send it with all messages about a chart or \
-    with none.\n\n\
-    **Limits.** A connection that is refused by `ws_messages` waits for as long as the error says. One that is refused ten times as \
-    many messages as the limit allows is closed.\n\n\
-    The API only grows: messages and members are added, never changed or \
-    removed; ignore what you do not know.";
+    and perhaps an `id`, a server's has a `type`, and an answer echoes that `id`. Frames of a stream and the end of a reply have no \
+    `id`: they name their `subscription_id` or `message_id`. The server answers a wrong, unknown or excessive message with `error`, and \
+    the connection stays open.\n\n\
+    **Order.** API Gateway delivers each message by itself, so a message can overtake the one before it. Wait for the answer before you \
+    send the next message about the same chart or reply. Or number the messages about a chart by `seq`: the one with the highest number \
+    counts. If a message arrives after a higher number, the server answers with an `error` with the code `conflict`, and the message \
+    changes nothing. Keep one counter for a connection, and raise it for each message. Send it with all messages about a chart, or with \
+    none.\n\n\
+    **Limits.** If `ws_messages` refuses a message, wait for as long as the error says. The server closes a connection once it has \
+    refused ten times as many of its messages as the limit allows.\n\n\
+    The API only grows: new versions add messages and members, and never change or remove them. Ignore messages and members that you do \
+    not know.";
 
-const CHANNEL: &str = "A connection is opened with one of the credentials, the first of which counts: a ticket, the header, the \
-    subprotocol, the token in the URL. Without a good one it is refused with 401, from a page of an origin that is not on the list with \
-    403, with a wrong query with 422, and as the sixth of its session with 429. `chart_type` and `interval_ms` subscribe to a chart at \
-    once.\n\n\
-    It ends with its session, or when the token that it (or its ticket) came with has been expired for an hour without `auth.renew`. API \
-    Gateway ends one over which nothing has passed for ten minutes, so `ping` every five, and any after two hours: open another and \
-    `chat.resume`.\n\n\
-    Frames are text. A client's of more than 32 KB ends the connection with 1009 (send long messages by `POST /chat`), a binary one with \
-    1003. The server's stay under 32 KB. A frame of API Gateway's own has no `type`: `{\"message\", \"connectionId\", \"requestId\"}`.";
+const CHANNEL: &str = "Open a connection with one of the credentials: a ticket, the header, the subprotocol, or the token in the URL. If \
+    you send several, the first in this order counts. The server refuses a connection without a valid credential with 401. It refuses a \
+    page of an origin that is not on the allow-list with 403, and a wrong query with 422. It refuses the sixth connection of a session \
+    with 429. `chart_type` and `interval_ms` subscribe to a chart at once.\n\n\
+    The connection ends with its session. It also ends an hour after the token of the connection (or of its ticket) has expired, unless \
+    you send `auth.renew`. API Gateway ends an idle connection after ten minutes, so send `ping` every five. It ends every connection \
+    after two hours: open another, and send `chat.resume`.\n\n\
+    Frames are text. A client's frame of more than 32 KB ends the connection with 1009: send long messages by `POST /chat`. A binary \
+    frame ends it with 1003. The server's frames stay under 32 KB. API Gateway's own frames have no `type`: \
+    `{\"message\", \"connectionId\", \"requestId\"}`.";

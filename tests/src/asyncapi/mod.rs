@@ -36,13 +36,15 @@ pub fn document() -> Value {
         .then::<chart_stream::Data>()
         .then::<chart_stream::Ended>()
         .fails(Problem::overtaken(2))
-        .note("Frames follow until the stream is unsubscribed from or ends by itself. A connection has one stream of each chart.");
+        .note(
+            "Frames follow until you unsubscribe, or until the server ends the stream. A connection has one stream of each chart at most.",
+        );
     document
         .action::<charts::Unsubscribe>(json!({"chart_type": "line", "seq": 2}))
         .body::<charts::UnsubscribeBody>()
         .answer::<charts::Unsubscribed>()
         .fails(Problem::overtaken(3))
-        .note("Doing it twice is doing it once. Frames that were on their way may come before the answer, and none after it.");
+        .note("The action is idempotent. Frames that are on their way may arrive before the answer, and none after it.");
     document
         .action::<chat_send::ChatSend>(json!({"message": "How did Alpha do in 2023?"}))
         .body::<platform::chat::ChatSendRequest>()
@@ -56,9 +58,9 @@ pub fn document() -> Value {
         .fails(Problem::request_in_flight())
         .note(
             "Deltas follow, and one `chat.completed` or `chat.failed` at the end. If you do not know whether a message arrived, send it \
-             again with the same `idempotency_key`, over any connection of the same user. A repeat is answered with the first message's \
-             `chat.started`, its deltas from sequence 1 on, and its end. A final refusal (`context_too_long`, `content_refused`) is \
-             repeated too. After any other failure the repeat asks for another reply, with a `message_id` of its own.",
+             again with the same `idempotency_key`, over any connection of the same user. The server answers a repeat with the first \
+             message's `chat.started`, its deltas from sequence 1 on, and its end. It repeats a final refusal (`context_too_long`, \
+             `content_refused`) too. After any other failure the repeat asks for another reply, which has its own `message_id`.",
         );
     document
         .action::<chat_follow::Cancel>(json!({"message_id": REPLY}))
@@ -68,9 +70,9 @@ pub fn document() -> Value {
         .fails(Problem::not_found())
         .fails(Problem::reply_ended())
         .note(
-            "`chat.cancelling` echoes the `id`; a message without one has no answer. Within half a second the reply ends for everyone \
-             who hears it, by `chat.completed` with `stop_reason: \"cancelled\"`. It may come before `chat.cancelling`. Doing it twice \
-             is doing it once.",
+            "`chat.cancelling` echoes the `id`. A message without an `id` has no answer. Within half a second the reply ends for every \
+             subscriber, by `chat.completed` with `stop_reason: \"cancelled\"`. That message may arrive before `chat.cancelling`. The \
+             action is idempotent.",
         );
     document
         .action::<chat_follow::Resume>(json!({"message_id": REPLY, "after_sequence": 7}))
@@ -81,8 +83,9 @@ pub fn document() -> Value {
         .then::<ChatFailed>()
         .fails(Problem::not_found())
         .note(
-            "`chat.resumed` echoes the `id`; a message without one has no answer. The deltas after that one come, and the rest as it is \
-             written, over any connection of the same user, for a day. The first of them may come before `chat.resumed`.",
+            "`chat.resumed` echoes the `id`. A message without an `id` has no answer. The deltas after `after_sequence` follow, and then \
+             the rest as the worker writes it. You can resume a reply for a day, over any connection of the same user. The first delta \
+             may arrive before `chat.resumed`.",
         );
     messages(&mut document);
     document.finish()

@@ -29,11 +29,11 @@ pub fn document() -> Value {
     group!(document, "session", "Sign in, stay signed in, and sign out.", login refresh logout sessions ws_ticket);
     group!(document, "profits", "Read profits by company and month.", profits);
     group!(document, "chat", "Ask the assistant, and read your conversations.", chat conversations);
-    group!(document, "usage", "See what replies take, and what they may cost.", usage budgets);
+    group!(document, "usage", "Read the tokens, costs and budgets of replies.", usage budgets);
     group!(document, "api-keys", "Let a service call the API for you.", api_keys);
     group!(document, "users", "Manage accounts and invitations, as an administrator.", users invites);
-    group!(document, "audit", "Search the audit trail.", audit);
+    group!(document, "audit", "Search the audit log.", audit);
     group!(document, "oauth", "Use the API as an OAuth 2.0 client.", token revoke introspect);
-    group!(document, "service", "See whether the service works, and read its documents.", health ready docs);
+    group!(document, "service", "Check that the service works, and read its documents.", health ready docs);
     document.finish()
 }

@@ -71,7 +71,7 @@ fn parameters(described: &Description) -> Vec<Value> {
     let asked = described.answers.iter().filter_map(|answer| answer.asked_by).map(|header| match header {
         RequestHeader::IfNoneMatch => json!({
             "name": "If-None-Match", "in": "header", "required": false, "schema": {"type": "string"},
-            "description": "The `ETag` of an earlier answer. Where the answer is the same now, the status is 304.",
+            "description": "The `ETag` of an earlier answer. If the answer is still the same, the status is 304.",
         }),
         RequestHeader::Prefer => json!({
             "name": "Prefer", "in": "header", "required": false, "schema": {"type": "string"}, "example": "respond-async",

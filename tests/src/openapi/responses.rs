@@ -141,8 +141,8 @@ fn reason(status: u16) -> &'static str {
 pub fn gateway_error() -> Value {
     json!({
         "type": "object",
-        "description": "What API Gateway answers by itself: for throttling, for too large a request, and for a function that crashed or \
-                        timed out.",
+        "description": "An answer of API Gateway itself: for a throttled or too large request, and for a function that crashed or timed \
+                        out.",
         "properties": {"message": {"type": "string", "examples": ["Internal Server Error"]}},
         "required": ["message"],
         "additionalProperties": false,
@@ -187,9 +187,9 @@ pub const HEADERS: &[(&str, &str)] = &[
     ("Link", "Leads to the next page, with `rel=\"next\"` (RFC 8288)."),
     ("Location", "Path of the resource."),
     ("Preference-Applied", "The preference that the answer follows (RFC 7240)."),
-    ("RateLimit", "What is left of each limit, and the seconds until it is whole again."),
+    ("RateLimit", "Calls that are left of each limit, and the seconds until the limit is full again."),
     ("RateLimit-Policy", "Each limit that applies, with its window in seconds."),
     ("Retry-After", "Seconds to wait before a repeat."),
     ("WWW-Authenticate", "How to authenticate (RFC 6750)."),
-    ("X-Request-Id", "Correlation id in the logs and the audit trail."),
+    ("X-Request-Id", "Correlation id in the logs and the audit log."),
 ];
