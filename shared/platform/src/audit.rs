@@ -18,7 +18,7 @@ use crate::problem::Problem;
 /// Version of the event's shape, so that an event can be verified by the rules it was written under.
 const VERSION: u32 = 1;
 
-/// One entry of the audit trail. It has no place for a raw body: details are named one by one.
+/// One entry of the audit log. It has no member for a raw body: each detail has its own name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = AuditEvent)]
 pub struct Event {
@@ -27,19 +27,19 @@ pub struct Event {
     /// UUIDv7.
     #[schema(format = "uuid")]
     pub id: String,
-    /// When, RFC 3339 in UTC with milliseconds.
+    /// Time of the event, RFC 3339 in UTC with milliseconds.
     #[schema(format = DateTime, example = "2026-01-31T09:30:00.000Z")]
     pub time: String,
-    /// Who; absent where nobody is known.
+    /// The user who acted. Absent if the user is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub actor: Option<Actor>,
-    /// What was done, `auth.login`.
+    /// Name of the action, `auth.login`.
     #[schema(example = "auth.login")]
     pub action: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// What it was done to, `user:<id>`.
+    /// Resource of the action, `user:<id>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub resource: Option<String>,
@@ -51,7 +51,7 @@ pub struct Event {
     pub request_id: String,
     /// Milliseconds from the request's arrival to this event.
     pub latency_ms: u64,
-    /// What else belongs to this action.
+    /// Further details of this action.
     #[schema(value_type = std::collections::HashMap<String, Value>)]
     pub detail: BTreeMap<String, Value>,
     /// SHA-256 over the RFC 8785 form of all the other fields, URL-safe base64.
@@ -60,7 +60,7 @@ pub struct Event {
     pub hash: String,
 }
 
-/// Who did it.
+/// The user who acted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Actor {
     /// User id.
@@ -68,11 +68,11 @@ pub struct Actor {
     pub user_id: String,
     /// Username at the time.
     pub username: String,
-    /// Session, if there was one.
+    /// Id of the session, if the user acted in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = "uuid", nullable = false)]
     pub session_id: Option<String>,
-    /// API key, if there was one.
+    /// Id of the API key, if the user acted by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = "uuid", nullable = false)]
     pub key_id: Option<String>,
@@ -84,7 +84,7 @@ pub struct Actor {
 pub enum Outcome {
     /// It was done.
     Success,
-    /// It was tried and could not be done.
+    /// It was tried, and it failed.
     Failure,
     /// It was not allowed.
     Denied,

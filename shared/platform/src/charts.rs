@@ -23,7 +23,7 @@ pub struct Charts {
     stream: Invoker,
 }
 
-/// A stream of frames has begun, or has another pace.
+/// A stream of frames has begun, or its interval has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Subscribed {
     /// UUIDv7, in every frame of the stream.

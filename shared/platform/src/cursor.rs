@@ -46,7 +46,7 @@ pub struct Cursors {
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
-    /// What to send as `cursor` for the next page; null at the end.
+    /// Value of `cursor` for the next page, or null on the last page.
     pub next_cursor: Option<String>,
 }
 
@@ -67,7 +67,7 @@ impl<T: ToSchema> PartialSchema for Page<T> {
         let items = ArrayBuilder::new().items(Ref::from_schema_name(T::name())).description(Some("The items."));
         let cursor = SchemaType::from_iter([Type::String, Type::Null]);
         let cursor =
-            ObjectBuilder::new().schema_type(cursor).description(Some("What to send as `cursor` for the next page; null at the end."));
+            ObjectBuilder::new().schema_type(cursor).description(Some("Value of `cursor` for the next page, or null on the last page."));
         let page = ObjectBuilder::new().description(Some("One page of a list."));
         page.property("items", items).property("next_cursor", cursor).required("items").required("next_cursor").into()
     }
@@ -77,10 +77,10 @@ impl<T: ToSchema> PartialSchema for Page<T> {
 #[derive(Debug, Clone, PartialEq, Eq, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Paging {
-    /// Items of a page at most.
+    /// Largest number of items on a page.
     #[param(required = false, minimum = 1, maximum = 100, default = 20)]
     pub limit: usize,
-    /// `next_cursor` of the page before, asked for with the same filters.
+    /// `next_cursor` of the previous page. Send the same filters with it.
     pub cursor: Option<String>,
 }
 

@@ -59,7 +59,7 @@ impl From<Identity> for Principal {
     }
 }
 
-/// What an API key may do. A route without a scope takes no key.
+/// A right of an API key. A route without a scope accepts no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub enum Scope {
     /// Read profits.
@@ -68,10 +68,10 @@ pub enum Scope {
     /// Ask the assistant, and read its replies.
     #[serde(rename = "chat:write")]
     ChatWrite,
-    /// Search the audit trail, as far as the owner may.
+    /// Search the audit log, as far as the owner may.
     #[serde(rename = "audit:read")]
     AuditRead,
-    /// Ask whether a token is good (RFC 7662).
+    /// Check that a token is valid (RFC 7662).
     #[serde(rename = "tokens:introspect")]
     TokensIntrospect,
 }

@@ -30,7 +30,7 @@ pub struct Task {
     pub errand_id: String,
 }
 
-/// The answer to whoever asks for a mail: the same whether or not one is sent.
+/// The answer to a request for a mail. It is the same whether or not the server sends one.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Accepted {
     /// One sentence for people.

@@ -34,7 +34,7 @@ pub struct DeleteMe {
     sweeper: Invoker,
 }
 
-/// What is sent.
+/// The request body.
 #[derive(ToSchema)]
 pub struct Confirmation {
     /// The password.

@@ -26,7 +26,7 @@ pub struct UpdateMe {
     seal: Seal,
 }
 
-/// What is to be changed: one of the two, so that each has its own event and its own limit.
+/// The change: one of the two, so that each has its own event and its own limit.
 pub enum AccountChange {
     /// The name for people.
     Name(NameChange),
@@ -34,20 +34,20 @@ pub enum AccountChange {
     Address(AddressChange),
 }
 
-/// Another name.
+/// A change of the name.
 #[derive(ToSchema)]
 pub struct NameChange {
-    /// Name for people; null or blank text takes it away.
+    /// Name for people. Null or blank text removes it.
     #[schema(value_type = Option<String>, required, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$", example = "Anna Berg")]
     pub full_name: Option<FullName>,
 }
 
-/// Another address.
+/// A change of the address.
 #[derive(ToSchema)]
 pub struct AddressChange {
-    /// Another address, which goes with the current password. Where addresses are verified, the answer is 202, and the
-    /// account keeps the one it has until a token that is mailed to this one is sent back. The address that the account has
-    /// changes nothing, and gives up another that it waits for.
+    /// The new address. It needs the current password. If the deployment verifies addresses, the answer is 202, and the server mails a
+    /// token to the new address. The account keeps its current address until a client sends that token. The current address itself changes
+    /// nothing, and cancels an earlier change that still waits for its token.
     #[schema(value_type = String, format = "email", max_length = 254, example = "anna@example.com")]
     pub email: Email,
     /// The current password.

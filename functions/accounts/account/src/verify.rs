@@ -19,7 +19,7 @@ pub struct VerifyEmail {
     mover: Mover,
 }
 
-/// What is sent.
+/// The request body.
 #[derive(ToSchema)]
 pub struct EmailVerification {
     /// The token that was mailed.

@@ -29,18 +29,18 @@ pub struct CreateApiKey {
     users: Users,
 }
 
-/// What a new key is to be.
+/// The API key to create.
 #[derive(ToSchema)]
 #[schema(as = NewApiKey)]
 pub struct NewApiKey {
-    /// What its owner calls it.
+    /// Name that its owner gave it.
     #[schema(value_type = String, min_length = 1, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$",
         example = "Nightly import")]
     pub name: Name,
-    /// What it may do, as far as its owner may.
+    /// Scopes of the key. It may do no more than its owner.
     #[schema(value_type = Vec<Scope>, min_items = 1, example = json!(["profits:read"]))]
     pub scopes: Scopes,
-    /// When it stops being good: at most 365 days from now.
+    /// Time at which it expires, at most 365 days from now.
     #[schema(value_type = String, format = "date-time", example = "2026-12-31T00:00:00Z")]
     pub expires_at: Timestamp,
 }
@@ -51,7 +51,7 @@ pub struct CreatedApiKey {
     /// The key as it is listed.
     #[serde(flatten)]
     pub api_key: ApiKeyView,
-    /// What the service sends as `X-API-Key`. It is not kept and cannot be shown again.
+    /// The key, which the service sends as `X-API-Key`. The server does not store it, so it cannot show it again.
     #[schema(example = "tly_019a0000000070008000000000000000_00000000000000000000000000000000000000000000000000000000")]
     pub key: String,
 }

@@ -28,18 +28,18 @@ pub struct ApiKeyView {
     /// UUIDv7.
     #[schema(format = "uuid")]
     pub id: String,
-    /// What its owner calls it.
+    /// Name that its owner gave it.
     #[schema(example = "Nightly import")]
     pub name: String,
-    /// What it may do.
+    /// Scopes of the key.
     pub scopes: Vec<Scope>,
     /// RFC 3339, UTC.
     #[schema(format = DateTime, example = "2026-01-31T09:30:00.000Z")]
     pub created_at: String,
-    /// RFC 3339, UTC: from then on it is refused.
+    /// RFC 3339, UTC. From then on the server refuses the key.
     #[schema(format = DateTime, example = "2026-12-31T00:00:00.000Z")]
     pub expires_at: String,
-    /// RFC 3339, UTC, to the hour: null while it has not been used.
+    /// RFC 3339, UTC, to the hour, or null if the key has not been used yet.
     #[schema(format = DateTime, required)]
     pub last_used_at: Option<String>,
 }

@@ -20,7 +20,7 @@ pub struct Asker {
     seal: Seal,
 }
 
-/// What is sent.
+/// The request body.
 #[derive(ToSchema)]
 pub struct AccountAddress {
     /// The account's address, in any case.

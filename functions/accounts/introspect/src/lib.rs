@@ -23,7 +23,7 @@ pub struct IntrospectToken {
     tokens: ShownTokens,
 }
 
-/// The answer. Of a token that is not good it says only that.
+/// The answer. For a token that is not valid it has only `active`.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Introspection {
     /// Whether the token is genuine, has not expired, has not been spent, and its session has not ended.
@@ -36,7 +36,7 @@ pub struct Introspection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "bearer")]
     pub token_type: Option<&'static str>,
-    /// User id. Roles are not among what is said: whoever needs them reads the current ones.
+    /// User id. The answer has no roles, because a service that needs them reads the current ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "uuid", nullable = false)]
     pub sub: Option<String>,
@@ -56,15 +56,15 @@ pub struct Introspection {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "tally")]
     pub iss: Option<String>,
-    /// For whom it is.
+    /// Audience of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "tally-api")]
     pub aud: Option<String>,
-    /// Issued at, seconds since 1970.
+    /// Time at which it was issued, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub iat: Option<i64>,
-    /// Expires at, seconds since 1970.
+    /// Time at which it expires, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub exp: Option<i64>,

@@ -24,13 +24,13 @@ pub struct CreateInvite {
     seal: Seal,
 }
 
-/// Who is invited.
+/// The invitation to create.
 #[derive(ToSchema)]
 pub struct NewInvite {
-    /// The one address that may register; without it the invitation is for whoever has the token.
+    /// The only address that may register. Without it, any person who has the token may register.
     #[schema(value_type = Option<String>, format = "email", max_length = 254, example = "anna@example.com")]
     pub email: Option<Email>,
-    /// What the new account may do. Every account has `user`, which need not be named.
+    /// Roles of the new account. Every account has `user`, so you may leave it out.
     #[schema(value_type = Option<BTreeSet<Role>>, example = json!(["user", "auditor"]))]
     pub roles: Option<Roles>,
 }
@@ -41,7 +41,7 @@ pub struct CreatedInvite {
     /// The invitation as it is listed.
     #[serde(flatten)]
     pub invite: InviteView,
-    /// What goes into `POST /auth/register` as `invite`. It is not kept and cannot be shown again.
+    /// The token, which goes into `POST /auth/register` as `invite`. The server does not store it, so it cannot show it again.
     #[schema(example = "019a0000-0000-7000-8000-000000000000.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
     pub token: String,
 }

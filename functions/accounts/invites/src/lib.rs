@@ -30,15 +30,15 @@ pub struct InviteView {
     /// UUIDv7.
     #[schema(format = "uuid")]
     pub id: String,
-    /// The one address that may register with it, if it is for one.
+    /// The only address that may register with it, if the invitation names one.
     #[schema(required, example = "anna@example.com")]
     pub email: Option<String>,
-    /// What the new account may do.
+    /// Roles of the new account.
     pub roles: Vec<Role>,
     /// RFC 3339, UTC.
     #[schema(format = DateTime, example = "2026-01-31T09:30:00.000Z")]
     pub created_at: String,
-    /// RFC 3339, UTC: from then on it is refused.
+    /// RFC 3339, UTC. From then on the server refuses the invitation.
     #[schema(format = DateTime, example = "2026-02-07T09:30:00.000Z")]
     pub expires_at: String,
 }

@@ -22,7 +22,7 @@ pub struct LoginUser {
     password_grant: bool,
 }
 
-/// What is sent: as JSON, or as OAuth 2.0's password form where `PASSWORD_GRANT` is on.
+/// The request body: JSON, or OAuth 2.0's password form if `PASSWORD_GRANT` is on.
 #[derive(ToSchema)]
 pub struct Credentials {
     /// Username or email, in any case.

@@ -25,10 +25,10 @@ pub struct LogoutUser {
     ending: Ending,
 }
 
-/// What may be sent.
+/// The request body, which is optional.
 #[derive(ToSchema)]
 pub struct LogoutScope {
-    /// Whether every session of the user ends, not this one alone.
+    /// Whether every session of the user ends, and not only this one.
     #[schema(value_type = Option<bool>, default = false)]
     pub all: bool,
 }

@@ -19,10 +19,10 @@ pub struct ChangePassword {
     setter: Setter,
 }
 
-/// What is sent.
+/// The request body.
 #[derive(ToSchema)]
 pub struct PasswordChange {
-    /// The password as it is.
+    /// The current password.
     #[schema(value_type = String, format = "password", max_length = 1024, example = "Correct-Horse-9")]
     pub current_password: Password,
     /// 8 to 128 characters with a lower-case and an upper-case letter, a digit and a special character.

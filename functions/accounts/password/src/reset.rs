@@ -19,7 +19,7 @@ pub struct ResetPassword {
     tokens: MailTokens,
 }
 
-/// What is sent.
+/// The request body.
 #[derive(ToSchema)]
 pub struct PasswordReset {
     /// The token that was mailed.

@@ -20,10 +20,10 @@ pub struct RefreshTokens {
     rotation: Rotation,
 }
 
-/// What is sent.
+/// The request body.
 #[derive(ToSchema)]
 pub struct Spend {
-    /// The refresh token that was issued last.
+    /// The refresh token that the server issued last.
     #[schema(value_type = String)]
     pub refresh_token: RefreshToken,
 }

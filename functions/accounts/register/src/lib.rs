@@ -33,14 +33,14 @@ pub struct RegisterUser {
     verifies: bool,
 }
 
-/// Who may register.
+/// The people who may register.
 enum Admission {
     Anyone,
     Invited,
     Nobody,
 }
 
-/// What is asked for.
+/// The account to create.
 #[derive(ToSchema)]
 pub struct Registration {
     /// 3 to 30 of `[A-Za-z0-9_]`, unique without regard to case.
@@ -52,10 +52,10 @@ pub struct Registration {
     /// 8 to 128 characters with a lower-case and an upper-case letter, a digit and a special character.
     #[schema(value_type = String, format = "password", min_length = 8, max_length = 128, example = "Correct-Horse-9")]
     pub password: Password,
-    /// Name for people; blank text is none.
+    /// Name for people. Blank text counts as none.
     #[schema(value_type = Option<String>, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$", example = "Anna Berg")]
     pub full_name: Option<FullName>,
-    /// Token of an invitation, where registration is by invitation.
+    /// Token of an invitation, if registration needs one.
     pub invite: Option<String>,
 }
 

@@ -27,7 +27,7 @@ pub struct RevokeToken {
     ending: Ending,
 }
 
-/// The answer, whatever the token was. Clients ignore it (RFC 7009 section 2.2).
+/// The answer to any token, valid or not. Clients ignore it (RFC 7009 section 2.2).
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Revoked {}
 

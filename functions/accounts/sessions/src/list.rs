@@ -21,7 +21,7 @@ pub struct ListSessions {
 /// The caller's sessions.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SessionsView {
-    /// Those that have not ended, the newest first. There are three at most, so there is one page.
+    /// Sessions that have not ended, the newest first. A user has at most three, so there is one page.
     pub items: Vec<SessionView>,
 }
 
@@ -31,7 +31,7 @@ pub struct SessionView {
     /// UUIDv7.
     #[schema(format = "uuid")]
     pub id: String,
-    /// When it began, RFC 3339 in UTC.
+    /// Time at which it began, RFC 3339 in UTC.
     #[schema(format = DateTime, example = "2026-01-31T09:30:00.000Z")]
     pub created_at: String,
     /// Its login or last refresh, RFC 3339 in UTC.
@@ -42,7 +42,7 @@ pub struct SessionView {
     pub address: String,
     /// The client's `User-Agent` at the login.
     pub user_agent: String,
-    /// Whether it is the one that asks.
+    /// Whether this request came in this session.
     pub current: bool,
 }
 

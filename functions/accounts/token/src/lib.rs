@@ -26,7 +26,7 @@ pub struct IssueTokens {
     login: Option<PasswordLogin>,
 }
 
-/// What is sent.
+/// The request body.
 pub enum Grant {
     /// With the grant type `refresh_token`.
     Refresh(Box<RefreshGrant>),
@@ -36,18 +36,18 @@ pub enum Grant {
     Unknown,
 }
 
-/// A refresh token for a new pair of tokens.
+/// A refresh token in exchange for a new pair of tokens.
 #[derive(ToSchema)]
 pub struct RefreshGrant {
     /// `refresh_token`.
     #[schema(pattern = "^refresh_token$", example = "refresh_token")]
     pub grant_type: String,
-    /// The refresh token that was issued last.
+    /// The refresh token that the server issued last.
     #[schema(value_type = String)]
     pub refresh_token: RefreshToken,
 }
 
-/// A password for a pair of tokens, where the deployment takes one.
+/// A password in exchange for a pair of tokens, if the deployment accepts this grant.
 #[derive(ToSchema)]
 pub struct PasswordGrant {
     /// `password`.

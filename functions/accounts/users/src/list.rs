@@ -30,17 +30,17 @@ pub struct UsersQuery {
     pub paging: Paging,
 }
 
-/// Which accounts are wanted: those that have all of what is given.
+/// The filter: accounts that match every given parameter.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct UserFilters {
-    /// What the username or the email begins with, in any case. First come those whose username does.
+    /// Beginning of the username or the email, in any case. Accounts whose username matches come first.
     #[param(min_length = 1, max_length = 254, example = "ann")]
     pub query: Option<String>,
-    /// A role that they have.
+    /// Only accounts with this role.
     #[param(inline, example = "admin")]
     pub role: Option<Role>,
-    /// Whether they may sign in.
+    /// Only accounts that may sign in (`true`), or that may not (`false`).
     pub is_active: Option<bool>,
 }
 

@@ -24,13 +24,13 @@ pub struct UpdateUser {
     ending: Ending,
 }
 
-/// What changes. What is left out stays as it is.
+/// The changes of an account. A field that you leave out keeps its value.
 #[derive(ToSchema)]
 pub struct UserChange {
-    /// Whether the account may sign in. Where it may no longer, its sessions, its API keys and the tokens that were mailed to it
-    /// end at once, and none of them comes back with it.
+    /// Whether the account may sign in. If you set it to false, the account's sessions, API keys and mailed tokens end at once. None of
+    /// them becomes valid again with the account.
     pub is_active: Option<bool>,
-    /// All that it may do from now on. Every account has `user`, which need not be named.
+    /// All roles of the account from now on. Every account has `user`, so you may leave it out.
     #[schema(value_type = Option<BTreeSet<Role>>, example = json!(["user", "auditor"]))]
     pub roles: Option<Roles>,
 }

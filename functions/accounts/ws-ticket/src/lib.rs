@@ -26,10 +26,10 @@ pub struct CreateTicket {
 /// A ticket for one WebSocket connection.
 #[derive(Serialize, ToSchema)]
 pub struct IssuedTicket {
-    /// Goes into the query of the WebSocket's URL; good for one use.
+    /// The ticket, for the query of the WebSocket's URL. It is valid for one use.
     #[schema(example = "Zk1uV0ZQd2Y3c3VtbWVyLW9mLTIwMjYtaXMtd2FybQ")]
     pub ticket: String,
-    /// Seconds that it is good.
+    /// Seconds for which it is valid.
     #[schema(example = 60)]
     pub expires_in: i64,
 }

@@ -20,11 +20,11 @@ pub struct AuditQuery {
     pub paging: Paging,
 }
 
-/// Which events are wanted: those that have all of what is given.
+/// The filter: events that match every given parameter.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AuditFilters {
-    /// Who did it: a user id, or `me`.
+    /// User who acted: a user id, or `me`.
     #[param(inline, example = "me")]
     pub actor: Option<Someone>,
     /// A whole action, or a prefix that ends with a dot.
@@ -33,16 +33,16 @@ pub struct AuditFilters {
     /// How it ended.
     #[param(inline, value_type = Option<Outcome>, example = "denied")]
     pub outcome: Option<OutcomeName>,
-    /// What it was done to: a kind and an id.
+    /// Resource of the action: a kind and an id.
     #[param(min_length = 1, max_length = 256, example = "user:019ab9a0-0000-7000-8000-000000000000")]
     pub resource: Option<String>,
     /// Correlation id of the request.
     #[param(min_length = 1, max_length = 256)]
     pub request_id: Option<String>,
-    /// From this time on; RFC 3339.
+    /// Start of the time range, which includes it. RFC 3339.
     #[param(value_type = Option<String>, format = DateTime, example = "2026-01-31T00:00:00Z")]
     pub from: Option<Timestamp>,
-    /// Before this time; RFC 3339.
+    /// End of the time range, which excludes it. RFC 3339.
     #[param(value_type = Option<String>, format = DateTime, example = "2026-02-01T00:00:00Z")]
     pub to: Option<Timestamp>,
     /// `desc`, newest first, or `asc`.
@@ -58,7 +58,7 @@ pub struct Action(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutcomeName(Outcome);
 
-/// An order by its name.
+/// Order of the items.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum OrderName {

@@ -21,25 +21,25 @@ pub struct Shared {
     defaults: Limits,
 }
 
-/// A budget, and what of it is used this month.
+/// A budget, and its use this month.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BudgetView {
-    /// Whose it is; not there for that of all users together.
+    /// User who has the budget. Left out for the budget of all users together.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "uuid", nullable = false)]
     pub user_id: Option<String>,
     /// The month, UTC.
     #[schema(example = "2026-01")]
     pub month: String,
-    /// What may be spent in a month, in US dollars.
+    /// Limit for a month, in US dollars.
     #[schema(value_type = String, example = "20.00")]
     pub monthly_usd: Cost,
-    /// Whether that is the deployment's setting, because no administrator has said otherwise.
+    /// Whether this is the deployment's setting, because no administrator has set another budget.
     pub is_default: bool,
-    /// What replies have cost this month, in US dollars.
+    /// Cost of the replies of this month, in US dollars.
     #[schema(value_type = String, example = "3.2512")]
     pub spent_usd: Cost,
-    /// What replies that are being written can cost at most, in US dollars.
+    /// Reservation for the replies in progress: the most that they can cost, in US dollars.
     #[schema(value_type = String, example = "0.00")]
     pub held_usd: Cost,
 }

@@ -20,7 +20,7 @@ pub struct Cancel {
     drafts: Drafts,
 }
 
-/// Which reply.
+/// The reply to stop.
 #[derive(Debug, ToSchema)]
 pub struct CancelBody {
     /// Id of the reply, as `chat.started` or `POST /chat` gave it.
@@ -28,7 +28,7 @@ pub struct CancelBody {
     pub message_id: ResourceId,
 }
 
-/// The reply is being stopped: the answer to a `chat.cancel` that has an `id`.
+/// The server stops the reply. This answers a `chat.cancel` that has an `id`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Cancelling {
     /// The reply.

@@ -19,24 +19,24 @@ pub struct Resume {
     listening: Listening,
 }
 
-/// Which reply, and what is known of it.
+/// The reply, and the last delta that the client has.
 #[derive(Debug, ToSchema)]
 pub struct ResumeBody {
     /// Id of the reply, as `chat.started` or `POST /chat` gave it.
     #[schema(value_type = String, format = "uuid", example = "019a0000-0000-7000-8000-000000000000")]
     pub message_id: ResourceId,
-    /// `sequence` of the last delta that came; 0 for all of the reply.
+    /// `sequence` of the last delta that the client has, or 0 for the whole reply.
     #[schema(minimum = 0, example = 7)]
     pub after_sequence: u64,
 }
 
-/// The rest of the reply comes: the answer to a `chat.resume` that has an `id`.
+/// The rest of the reply follows. This answers a `chat.resume` that has an `id`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Resumed {
     /// The reply.
     #[schema(format = "uuid")]
     pub message_id: String,
-    /// As it was asked for: the deltas after this one come.
+    /// The same number as in the request. The deltas after this one follow.
     #[schema(example = 7)]
     pub after_sequence: u64,
 }

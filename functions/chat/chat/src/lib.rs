@@ -45,42 +45,42 @@ pub struct SendMessage {
 pub enum ChatAnswer {
     /// 200: the reply.
     Written(WrittenReply),
-    /// 202: where the reply will be.
+    /// 202: the path of the reply.
     Accepted(AcceptedReply),
 }
 
-/// A reply that is whole.
+/// A complete reply.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WrittenReply {
-    /// Conversation: the one that was named, or a new one.
+    /// Conversation of the reply: the one in the request, or a new one.
     #[schema(format = "uuid")]
     pub conversation_id: String,
     /// Id of the reply.
     #[schema(format = "uuid")]
     pub message_id: String,
-    /// What the assistant says.
+    /// Text of the reply.
     #[schema(example = "Lorem ipsum dolor sit amet, consectetur adipiscing elit.")]
     pub reply: String,
     /// Why it ended.
     #[schema(required)]
     pub stop_reason: Option<StopReason>,
-    /// What it took.
+    /// Tokens that the reply took.
     pub usage: Usage,
-    /// What it cost, in US dollars.
+    /// Cost of the reply, in US dollars.
     #[schema(value_type = String, example = "0.00")]
     pub cost_usd: Cost,
 }
 
-/// A reply that is still being written; the header `Location` says where.
+/// A reply that is still being written. The header `Location` has its path.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AcceptedReply {
-    /// Conversation: the one that was named, or a new one.
+    /// Conversation of the reply: the one in the request, or a new one.
     #[schema(format = "uuid")]
     pub conversation_id: String,
     /// Id of the reply.
     #[schema(format = "uuid")]
     pub message_id: String,
-    /// How far it has come.
+    /// State of the reply.
     pub status: MessageStatus,
 }
 

@@ -38,13 +38,13 @@ pub struct ConversationView {
     /// UUIDv7.
     #[schema(format = "uuid")]
     pub id: String,
-    /// Its first words, or what its owner calls it.
+    /// Its first words, or the title that its owner gave it.
     #[schema(example = "How did Alpha do in 2023?")]
     pub title: String,
-    /// When it began: RFC 3339, UTC.
+    /// Time at which it began, RFC 3339 in UTC.
     #[schema(format = DateTime, example = "2026-01-31T09:30:00.000Z")]
     pub created_at: String,
-    /// When its owner last said something in it: RFC 3339, UTC.
+    /// Time of its owner's last message, RFC 3339 in UTC.
     #[schema(format = DateTime, example = "2026-01-31T09:45:00.000Z")]
     pub updated_at: String,
 }
@@ -79,12 +79,12 @@ pub struct MessageView {
     /// Conversation that it belongs to.
     #[schema(format = "uuid")]
     pub conversation_id: String,
-    /// Who wrote it.
+    /// Author of the message.
     pub role: MessageRole,
-    /// The text; while it is being written, what has been stored of it.
+    /// The text. While it is being written, this is the part that is stored already.
     #[schema(example = "Lorem ipsum dolor sit amet, consectetur adipiscing elit.")]
     pub text: String,
-    /// How far it has come.
+    /// State of the message.
     pub status: MessageStatus,
     /// RFC 3339, UTC.
     #[schema(format = DateTime, example = "2026-01-31T09:30:00.000Z")]
@@ -93,11 +93,11 @@ pub struct MessageView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub stop_reason: Option<StopReason>,
-    /// What the reply took.
+    /// Tokens that the reply took.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub usage: Option<Usage>,
-    /// What the reply cost, in US dollars.
+    /// Cost of the reply, in US dollars.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<String>, example = "0.00")]
     pub cost_usd: Option<Cost>,
@@ -107,7 +107,7 @@ pub struct MessageView {
     pub error: Option<MessageError>,
 }
 
-/// Why a reply failed, as `chat.failed` and `POST /chat` say it.
+/// Why a reply failed, with the code and the sentence of `chat.failed` and `POST /chat`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MessageError {
     /// Stable code for programs.

@@ -33,13 +33,13 @@ pub struct ConversationsQuery {
     pub paging: Paging,
 }
 
-/// What is searched for.
+/// The filter of the search.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Search {
-    /// Only conversations that have this piece of text, in any case and any Unicode normal form, in their title or in a message of one's own; what the
-    /// assistant said is not searched. The search goes all the way back, 200 conversations or some 4 MB of messages a page: a page
-    /// may be short, even empty, and the search has ended only where `next_cursor` is null.
+    /// Only conversations that have this text in their title or in one of your messages, in any case and any Unicode normal form. The
+    /// server does not search the assistant's replies. The search goes back to the first conversation. A page covers 200 conversations or
+    /// some 4 MB of messages, so it may be short, even empty. The search has ended only if `next_cursor` is null.
     #[param(min_length = 1, max_length = 100, pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$", example = "alpha")]
     #[allow(dead_code, reason = "it is here to be described")]
     query: Option<String>,

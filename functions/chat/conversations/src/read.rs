@@ -21,7 +21,7 @@ pub struct ReadConversation {
     cursors: Cursors,
 }
 
-/// A conversation and a page of what was said in it.
+/// A conversation and a page of its messages.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ConversationWithMessages {
     /// The conversation as it is listed.

@@ -20,10 +20,10 @@ pub struct UpdateConversation {
     conversations: Conversations,
 }
 
-/// What changes.
+/// The changes of a conversation.
 #[derive(ToSchema)]
 pub struct ConversationChange {
-    /// What its owner calls it: one line.
+    /// The new title, on one line.
     #[schema(value_type = String, min_length = 1, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*[^\s\u0000-\u001f\u007f-\u009f\u2028\u2029][^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$",
         example = "Alpha, the year 2023")]
     pub title: Title,

@@ -31,7 +31,7 @@ pub struct ReadUsage {
 /// The answer.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UsageReport {
-    /// Whose replies they are.
+    /// User who asked for the replies.
     #[schema(format = "uuid")]
     pub user_id: String,
     /// The first day, UTC.
@@ -40,22 +40,22 @@ pub struct UsageReport {
     /// The last day, UTC.
     #[schema(value_type = String, format = Date, example = "2026-01-31")]
     pub to: String,
-    /// A day or a model each, in this order; one without a reply is left out.
+    /// One group for each day or model, in this order. A day or model without a reply is left out.
     pub items: Vec<UsageGroup>,
 }
 
-/// What replies have taken together.
+/// Tokens and cost of a group of replies.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct UsageGroup {
-    /// The day (UTC) on which they were asked for, where they are grouped by day.
+    /// Day (UTC) of the requests for them, if the report groups by day.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = Date, example = "2026-01-31")]
     pub day: Option<String>,
-    /// The model that was asked, where they are grouped by model.
+    /// Model that the server asked, if the report groups by model.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "claude-opus-5-5")]
     pub model: Option<String>,
-    /// Replies that a model has written, or begun to.
+    /// Number of replies that a model has written, or has begun to write.
     #[schema(example = 12)]
     pub requests: u64,
     /// Their tokens.

@@ -17,21 +17,21 @@ const MOST_DAYS: i32 = 366;
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct UsageQuery {
-    /// The first day, UTC; the first of the last day's month where it is not given.
+    /// First day, UTC. The default is the first day of the month of `to`.
     #[param(value_type = Option<String>, format = Date, example = "2026-01-01")]
     pub from: Option<Date>,
-    /// The last day, UTC; today where it is not given. At most 366 days are asked for.
+    /// Last day, UTC. The default is today. A report covers at most 366 days.
     #[param(value_type = Option<String>, format = Date, example = "2026-01-31")]
     pub to: Option<Date>,
-    /// What is added up.
+    /// Grouping of the report.
     #[param(inline, required = false, default = "day")]
     pub group_by: GroupBy,
-    /// Whose usage: `me`, or for administrators a user id; one's own where it is not given.
+    /// User of the report: `me`, or for administrators a user id. The default is `me`.
     #[param(inline, example = "me")]
     pub user_id: Option<Someone>,
 }
 
-/// What is added up.
+/// Grouping of the report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum GroupBy {

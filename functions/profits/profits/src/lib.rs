@@ -47,7 +47,7 @@ pub struct ProfitsQuery {
     /// Only this month of the year.
     #[param(value_type = Option<u8>, minimum = 1, maximum = 12, example = 12)]
     pub month: Option<Month>,
-    /// Number of the page, from 1. `page` times `size` reaches 10,000 at most.
+    /// Number of the page, from 1. `page` times `size` must be at most 10,000.
     #[param(required = false, minimum = 1, maximum = 10_000, default = 1)]
     pub page: u64,
     /// Rows of a page.
@@ -62,7 +62,7 @@ pub struct ProfitsQuery {
 /// One page.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProfitsPage {
-    /// The rows; none past the last page.
+    /// The rows. A page past the last one has none.
     pub items: Vec<Profit>,
     /// Number of this page, from 1.
     #[schema(example = 1)]

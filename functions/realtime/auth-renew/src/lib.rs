@@ -20,17 +20,17 @@ pub struct Renew {
     connections: Connections,
 }
 
-/// A newer token.
+/// A newer access token.
 #[derive(ToSchema)]
 pub struct RenewBody {
     /// An access token of the session in which the connection was opened.
     pub token: String,
 }
 
-/// The connection lives by the token that was sent, or by one that it has been sent before and that expires later.
+/// The connection uses the new token, or an earlier one that expires later.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Renewed {
-    /// When that token expires, RFC 3339 in UTC. An hour after that the connection ends.
+    /// Time at which that token expires, RFC 3339 in UTC. The connection ends an hour later.
     #[schema(format = DateTime, example = "2026-01-31T09:45:00.000Z")]
     pub expires_at: String,
 }

@@ -19,7 +19,7 @@ const STRAY: u32 = 200_000;
 /// The whole in hundredths of a percent.
 const WHOLE: u64 = 10_000;
 
-/// What to draw.
+/// The points or slices to draw.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Figures {
     /// Of a line or bar chart.

@@ -11,30 +11,30 @@ use crate::figures::{Figures, Point, Slice, figures};
 /// One frame of a chart.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Data {
-    /// The stream.
+    /// Id of the stream.
     #[schema(format = "uuid")]
     pub subscription_id: String,
     /// Chart.
     pub chart_type: ChartType,
-    /// When the frame was made, RFC 3339 in UTC.
+    /// Time at which the frame was made, RFC 3339 in UTC.
     #[schema(format = DateTime, example = "2026-01-31T09:30:00.000Z")]
     pub timestamp: String,
-    /// Number of the frame: 1, 2, 3… without a gap, whatever the pace.
+    /// Number of the frame: 1, 2, 3… without a gap, at any interval.
     pub sequence: u64,
-    /// What to draw of a line or bar chart.
+    /// Points of a line or bar chart.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<Point>, required = false)]
     pub points: Option<Vec<Point>>,
-    /// What to draw of a pie.
+    /// Slices of a pie chart.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<Slice>, required = false)]
     pub slices: Option<Vec<Slice>>,
 }
 
-/// A stream has ended by itself; subscribing again begins another.
+/// The server has ended a stream. A new subscription begins another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Ended {
-    /// The stream.
+    /// Id of the stream.
     #[schema(format = "uuid")]
     pub subscription_id: String,
     /// Why.
@@ -45,7 +45,7 @@ pub struct Ended {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// The function that sends it has run as long as one may.
+    /// The function that sends the stream has reached its time limit.
     Deadline,
     /// The session has ended, or the token of the connection has expired too long ago.
     SessionEnded,

@@ -16,7 +16,7 @@ pub struct Subscribe {
     charts: Charts,
 }
 
-/// Which chart, and how often.
+/// The chart, and the interval of its frames.
 #[derive(Debug, ToSchema)]
 pub struct SubscribeBody {
     /// Chart; a connection has one stream of each at most.

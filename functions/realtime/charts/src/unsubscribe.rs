@@ -18,7 +18,7 @@ pub struct Unsubscribe {
     subscriptions: Subscriptions,
 }
 
-/// Which chart.
+/// The chart.
 #[derive(Debug, ToSchema)]
 pub struct UnsubscribeBody {
     /// Chart.
@@ -28,7 +28,7 @@ pub struct UnsubscribeBody {
     pub seq: Option<Seq>,
 }
 
-/// The connection has no stream of this chart any more.
+/// The connection no longer has a stream of this chart.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Unsubscribed {
     /// Chart.

@@ -17,28 +17,29 @@ pub struct ReadOAuthMetadata {
     grant_types: Vec<&'static str>,
 }
 
-/// What this server is and takes. There is no authorization endpoint, so there are no response types.
+/// Metadata of this server. It has no authorization endpoint, so it has no response types.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AuthorizationServer {
-    /// This server. RFC 8414 has it be the URL that this document was found under; the claim `iss` of tokens is the setting `ISSUER`.
+    /// URL of this server. RFC 8414 requires the URL under which the client found this document. The claim `iss` of tokens is the setting
+    /// `ISSUER`.
     #[schema(example = "https://api.example.com")]
     pub issuer: String,
-    /// Where tokens are got.
+    /// Endpoint that issues tokens.
     #[schema(example = "https://api.example.com/auth/token")]
     pub token_endpoint: String,
-    /// Where tokens are given up (RFC 7009).
+    /// Endpoint that revokes tokens (RFC 7009).
     #[schema(example = "https://api.example.com/auth/revoke")]
     pub revocation_endpoint: String,
-    /// Where services ask whether a token is good (RFC 7662): with an API key, for which RFC 8414 has no name.
+    /// Endpoint at which services check a token (RFC 7662). It needs an API key, for which RFC 8414 has no name.
     #[schema(example = "https://api.example.com/auth/introspect")]
     pub introspection_endpoint: String,
-    /// `refresh_token`, and `password` where the deployment takes it.
+    /// `refresh_token`, and `password` if the deployment accepts it.
     pub grant_types_supported: Vec<&'static str>,
     /// None.
     pub response_types_supported: [&'static str; 0],
     /// `none`: clients are public ones.
     pub token_endpoint_auth_methods_supported: [&'static str; 1],
-    /// `none`: whoever has a token may give it up.
+    /// `none`: any client that has a token may revoke it.
     pub revocation_endpoint_auth_methods_supported: [&'static str; 1],
     /// The documentation for people.
     #[schema(example = "https://api.example.com/docs")]

@@ -16,7 +16,7 @@ pub struct ReadService {
     websocket_url: String,
 }
 
-/// Where everything is.
+/// The URLs of this service.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Service {
     /// Always `tally`.

@@ -33,11 +33,11 @@ pub struct ReadReadiness {
     clock: Clock,
 }
 
-/// The answer: 200 if everything answers, or all but the assistant; else 503.
+/// The answer: 200 if every part answers, or every part except the assistant. Otherwise 503.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
-    /// `failing` if `settings`, `dynamodb` or `secrets` is, `degraded` if the assistant alone is not `ok`: accounts and data still answer, and
-    /// whoever takes traffic away by the status code would take them away too.
+    /// `failing` if `settings`, `dynamodb` or `secrets` is `failing`. `degraded` if only the assistant is not `ok`: accounts and data still
+    /// answer. The status code stays 200 then, because a load balancer that goes by it would cut them off too.
     pub status: Status,
     /// Each part.
     pub checks: Checks,
@@ -50,9 +50,9 @@ pub struct Checks {
     pub settings: Settings,
     /// Reading an item from DynamoDB.
     pub dynamodb: Check,
-    /// Reading a secret; a secret that was read within five minutes is not asked for again.
+    /// Reading a secret. The check does not read a secret again within five minutes.
     pub secrets: Check,
-    /// The models that write replies; left out where `dynamodb` does not say.
+    /// The models that write replies. Left out if DynamoDB does not answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub assistant: Option<Assistant>,
@@ -61,37 +61,37 @@ pub struct Checks {
 /// The settings of the deployment: its rate limits and its provider of replies.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Settings {
-    /// `failing` where a function cannot start with a setting; the log names it.
+    /// `failing` if a function cannot start because of a setting. The log names the setting.
     pub status: Status,
 }
 
-/// One part.
+/// State of one part of the service.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Check {
     /// Whether it answers.
     pub status: Status,
-    /// How long it took, in milliseconds.
+    /// Duration of the check, in milliseconds.
     #[schema(example = 4)]
     pub latency_ms: u64,
 }
 
-/// The models that write replies, as the last replies went: this check asks no model.
+/// State of the models that write replies, by the outcome of the last replies. This check asks no model.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Assistant {
-    /// `failing` while no model is asked because of repeated failures, or where the provider has refused the key or there is none;
-    /// `degraded` while another model answers in the place of one that is not asked.
+    /// `failing` while the server asks no model because of repeated failures, if the provider has refused the key, or if there is no key.
+    /// `degraded` while another model answers in place of one that the server does not ask.
     pub status: Status,
 }
 
-/// How a part is.
+/// State of a part of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// It answers.
     Ok,
-    /// It answers in part, or something answers in its place.
+    /// It answers in part, or another part answers in its place.
     Degraded,
-    /// It does not, or not within two seconds; the log has why.
+    /// It does not answer, or not within two seconds. The log has the reason.
     Failing,
 }
 

@@ -9,32 +9,32 @@ use crate::problem::{Code, Problem};
 use crate::socket::{SendError, Sender, ServerMessage};
 use crate::store::Message;
 
-/// A reply has been asked for.
+/// The server has accepted the request for a reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChatStarted {
     /// Id of the reply.
     #[schema(format = "uuid")]
     pub message_id: String,
-    /// Conversation that it belongs to: the one that was named, or a new one.
+    /// Conversation of the reply: the one in the request, or a new one.
     #[schema(format = "uuid")]
     pub conversation_id: String,
 }
 
-/// More of a reply. All of them in order, one after the other, are its text.
+/// The next part of a reply. All parts, in order, make up its text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChatDelta {
     /// Id of the reply.
     #[schema(format = "uuid")]
     pub message_id: String,
-    /// 1 for the first, one more each time.
+    /// Number of the part: 1, 2, 3… without a gap.
     #[schema(example = 1)]
     pub sequence: u64,
-    /// The text that follows what has been sent.
+    /// The text that follows the text of the earlier deltas.
     #[schema(example = "Lorem ipsum")]
     pub text: String,
 }
 
-/// A reply is whole and stored.
+/// A reply is complete and stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChatCompleted {
     /// Id of the reply.
@@ -42,14 +42,14 @@ pub struct ChatCompleted {
     pub message_id: String,
     /// Why it ended.
     pub stop_reason: StopReason,
-    /// What it took.
+    /// Tokens that the reply took.
     pub usage: Usage,
-    /// What it cost, in US dollars.
+    /// Cost of the reply, in US dollars.
     #[schema(value_type = String, example = "0.00")]
     pub cost_usd: Cost,
 }
 
-/// A reply has broken off, or could not be sent to its end. What had been written of it is kept.
+/// A reply broke off, or the server could not send all of it. The server keeps the text so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ChatFailed {
     /// Id of the reply.
@@ -66,7 +66,7 @@ pub struct ChatFailed {
 /// The last message about a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChatEnd {
-    /// It is whole, or was stopped.
+    /// It is complete, or was stopped.
     Completed(ChatCompleted),
     /// It has broken off.
     Failed(ChatFailed),

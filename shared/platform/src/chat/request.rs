@@ -7,14 +7,14 @@ use crate::domain::{MessageText, PromptName, ResourceId};
 use crate::idempotency::IdempotencyKey;
 use crate::input::{Fields, Form};
 
-/// Something said to the assistant.
+/// A message to the assistant.
 #[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
 pub struct ChatRequest {
     /// 1 to 10,000 characters. Control characters other than newline and tab are dropped.
     #[schema(value_type = String, min_length = 1, max_length = 10_000, pattern = r"[^\s\u0000-\u001f\u007f-\u009f]",
         example = "How did Alpha do in 2023?")]
     pub message: MessageText,
-    /// The conversation to go on with; without it a new one begins.
+    /// The conversation that the message continues. Without it, a new one begins.
     #[schema(value_type = Option<String>, format = "uuid", example = "019a0000-0000-7000-8000-000000000000")]
     pub conversation_id: Option<ResourceId>,
     /// Name of the server's prompt.
@@ -22,21 +22,21 @@ pub struct ChatRequest {
     pub prompt: Option<PromptName>,
 }
 
-/// Something said to the assistant over a WebSocket.
+/// A message to the assistant over a WebSocket.
 #[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
 pub struct ChatSendRequest {
     /// 1 to 10,000 characters. Control characters other than newline and tab are dropped.
     #[schema(value_type = String, min_length = 1, max_length = 10_000, pattern = r"[^\s\u0000-\u001f\u007f-\u009f]",
         example = "How did Alpha do in 2023?")]
     pub message: MessageText,
-    /// The conversation to go on with; without it a new one begins.
+    /// The conversation that the message continues. Without it, a new one begins.
     #[schema(value_type = Option<String>, format = "uuid", example = "019a0000-0000-7000-8000-000000000000")]
     pub conversation_id: Option<ResourceId>,
     /// Name of the server's prompt.
     #[schema(value_type = Option<String>, example = "default")]
     pub prompt: Option<PromptName>,
-    /// 1 to 128 printable ASCII characters that you choose for this message. Within 24 hours the same user's message with the same key
-    /// asks for no second reply: it is answered like the first one. Keys of `POST /chat` are apart from these.
+    /// 1 to 128 printable ASCII characters that you choose for this message. Within 24 hours, a message of the same user with the same key
+    /// asks for no second reply. The server answers it like the first one. Keys of `POST /chat` are separate.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 128, example = "8e03978e-40d5-43dd-bc93-6894a57f9324")]
     pub idempotency_key: Option<IdempotencyKey>,
 }

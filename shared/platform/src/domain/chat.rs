@@ -24,7 +24,7 @@ pub enum PromptName {
     Default,
 }
 
-/// Who wrote a message.
+/// Author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MessageRole {
@@ -34,19 +34,19 @@ pub enum MessageRole {
     Assistant,
 }
 
-/// How far a message has come.
+/// State of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MessageStatus {
-    /// Asked for; nobody writes it yet.
+    /// Requested. No worker writes it yet.
     Pending,
-    /// Being written.
+    /// A worker writes it.
     Streaming,
-    /// Whole.
+    /// Complete.
     Completed,
-    /// Stopped by its user, with what was written by then.
+    /// Stopped by its user. It has the text until then.
     Cancelled,
-    /// Broken off, with what was written by then.
+    /// Broken off. It has the text until then.
     Failed,
 }
 
@@ -54,21 +54,21 @@ pub enum MessageStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
-    /// The model had said what it had to say.
+    /// The model ended the reply itself.
     EndTurn,
-    /// It had written as much as one reply may have.
+    /// The model reached the token limit of a reply.
     MaxTokens,
-    /// It had written a text at which it was told to stop.
+    /// The model wrote a stop sequence.
     StopSequence,
-    /// It wants a tool to be used.
+    /// The model asks for the use of a tool.
     ToolUse,
-    /// The provider paused a long reply, which could be gone on with.
+    /// The provider paused a long reply, which could be continued.
     PauseTurn,
-    /// It, or the provider for it, refuses to go on.
+    /// The model, or the provider for it, refuses to go on.
     Refusal,
-    /// The conversation and the reply together are as long as the model can take.
+    /// The conversation and the reply together fill the context window of the model.
     ModelContextWindowExceeded,
-    /// The time for one reply was up.
+    /// The time limit of a reply was reached.
     Deadline,
     /// Its user stopped it.
     Cancelled,
@@ -77,16 +77,16 @@ pub enum StopReason {
 /// Tokens that a reply took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
-    /// Read by the model, outside its cache.
+    /// Tokens that the model read, outside the cache.
     #[schema(example = 12)]
     pub input_tokens: u64,
-    /// Written by the model.
+    /// Tokens that the model wrote.
     #[schema(example = 87)]
     pub output_tokens: u64,
-    /// Read from the provider's cache.
+    /// Tokens that the model read from the provider's cache.
     #[schema(example = 0)]
     pub cache_read_tokens: u64,
-    /// Written to the provider's cache.
+    /// Tokens that the provider wrote to its cache.
     #[schema(example = 0)]
     pub cache_write_tokens: u64,
 }

@@ -44,9 +44,9 @@ pub struct AccessClaims {
     pub sid: String,
     /// Id of this token.
     pub jti: String,
-    /// Issued at, seconds since 1970.
+    /// Time at which it was issued, in seconds since 1970.
     pub iat: i64,
-    /// Expires at, seconds since 1970.
+    /// Time at which it expires, in seconds since 1970.
     pub exp: i64,
     /// `access`.
     #[serde(rename = "type")]
@@ -66,9 +66,9 @@ pub struct RefreshClaims {
     pub sid: String,
     /// Id of this token.
     pub jti: String,
-    /// Issued at, seconds since 1970.
+    /// Time at which it was issued, in seconds since 1970.
     pub iat: i64,
-    /// Expires at, seconds since 1970.
+    /// Time at which it expires, in seconds since 1970.
     pub exp: i64,
     /// `refresh`.
     #[serde(rename = "type")]

@@ -38,7 +38,7 @@ pub enum Notice {
     PasswordChanged,
     /// Another password, by a mailed token.
     PasswordReset,
-    /// Another address.
+    /// The address was changed.
     EmailChanged,
     /// The account was deleted.
     AccountDeleted,

@@ -8,13 +8,13 @@ use utoipa::ToSchema;
 
 use crate::input::{Field, Raw};
 
-/// What a user may do beyond their own data.
+/// A right of a user beyond their own data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Every account.
     User,
-    /// Reads the audit trail.
+    /// Reads the audit log.
     Auditor,
     /// Manages accounts.
     Admin,

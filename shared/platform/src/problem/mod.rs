@@ -25,7 +25,7 @@ pub struct Problem {
     pub oauth_error: Option<&'static str>,
 }
 
-/// One field (by JSON pointer, RFC 6901) or query parameter that was refused.
+/// A field (by JSON pointer, RFC 6901) or query parameter that the server refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// JSON pointer into the body, `/username`.
@@ -36,16 +36,16 @@ pub struct FieldError {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub parameter: Option<String>,
-    /// What is wrong with it.
+    /// The fault, in words.
     #[schema(example = "must be 3 to 30 characters")]
     pub detail: String,
 }
 
-/// A problem as it is sent: RFC 9457 `application/problem+json`.
+/// The body of a problem: RFC 9457 `application/problem+json`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody<'a> {
-    /// Always `about:blank`: the code tells the kinds apart.
+    /// Always `about:blank`. The code identifies the kind of problem.
     #[serde(rename = "type")]
     #[schema(example = "about:blank")]
     pub kind: &'a str,
@@ -65,7 +65,7 @@ pub struct ProblemBody<'a> {
     pub code: Code,
     /// Correlation id, also in the header `X-Request-Id`.
     pub request_id: &'a str,
-    /// For 422: what was wrong with each field.
+    /// For 422: the fault of each field or parameter.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     pub errors: &'a [FieldError],
     /// OAuth 2.0 error code (RFC 6749), on form requests only.

@@ -12,10 +12,10 @@ use crate::problem::Problem;
 use crate::store::{Session, Sessions};
 use crate::tokens::{Genuine, TokenReader};
 
-/// What is sent.
+/// The request body.
 #[derive(ToSchema)]
 pub struct ShownToken {
-    /// An access or a refresh token. A `token_type_hint` may come with it, and is not needed: a token says itself what it is.
+    /// An access or a refresh token. You may send a `token_type_hint` with it, but each token names its own type.
     pub token: String,
 }
 

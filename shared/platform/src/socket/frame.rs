@@ -16,7 +16,7 @@ impl ServerMessage for () {
     const TYPE: &'static str = "none";
 }
 
-/// Why a message was not done. The connection stays, unless its session has ended.
+/// Why the server refused a message. The connection stays open, unless its session has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ErrorMessage {
     /// Stable code for programs, as in problems of the HTTP API.
@@ -25,10 +25,10 @@ pub struct ErrorMessage {
     /// One sentence for people.
     #[schema(example = "No action has this name.")]
     pub detail: String,
-    /// For `validation_failed`: what was wrong with each member.
+    /// For `validation_failed`: the fault of each member.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
-    /// Correlation id in our logs and the audit trail.
+    /// Correlation id in the server's logs and the audit log.
     pub request_id: String,
 }
 

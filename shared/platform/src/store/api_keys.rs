@@ -47,9 +47,9 @@ pub struct ApiKey {
     pub id: String,
     /// Whose it is.
     pub user_id: String,
-    /// What its owner calls it.
+    /// Name that its owner gave it.
     pub name: String,
-    /// What it may do.
+    /// Scopes of the key.
     pub scopes: Vec<Scope>,
     /// Milliseconds since 1970.
     pub created_at: i64,

@@ -25,9 +25,9 @@ const BATCH: usize = 100;
 pub struct AccountFilter {
     /// Beginning of the username or the email, in lower case.
     pub prefix: Option<String>,
-    /// A role that they have.
+    /// Only accounts with this role.
     pub role: Option<Role>,
-    /// Whether they may sign in.
+    /// Only accounts that may sign in (`true`), or that may not (`false`).
     pub is_active: Option<bool>,
 }
 

@@ -31,7 +31,7 @@ pub struct Invites {
 pub struct Invite {
     /// UUIDv7.
     pub id: String,
-    /// The one address that may register with it, if it is for one.
+    /// The only address that may register with it, if the invitation names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// Roles of the new account.

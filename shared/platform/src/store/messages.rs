@@ -33,11 +33,11 @@ pub struct Message {
     pub id: String,
     /// Owner of the conversation.
     pub user_id: String,
-    /// Who wrote it.
+    /// Author of the message.
     pub role: MessageRole,
     /// The text. That of a reply comes with its end, and is in its draft until then.
     pub text: String,
-    /// How far it has come.
+    /// State of the message.
     pub status: MessageStatus,
     /// Milliseconds since 1970.
     pub created_at: i64,
@@ -50,7 +50,7 @@ pub struct Message {
     /// Tokens that the reply took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// What the reply cost, in US dollars.
+    /// Cost of the reply, in US dollars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Cost>,
     /// Why the reply failed, if it did.

@@ -86,11 +86,11 @@ pub struct Account {
     /// Unique without regard to case.
     #[schema(example = "demo")]
     pub username: String,
-    /// Unique without regard to case; null where an account has none.
+    /// Unique without regard to case, or null if the account has none.
     #[schema(value_type = Option<String>, required, format = "email", example = "demo@example.com")]
     pub email: String,
-    /// An address that is yet to be verified: that of a new account, or the one that it is to move to. Left out where there
-    /// is none.
+    /// An address that the owner has yet to verify: the address of a new account, or the next address of the account. Left out if there is
+    /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub unverified_email: Option<String>,
@@ -102,7 +102,7 @@ pub struct Account {
     pub created_at: String,
     /// Whether the account may sign in.
     pub is_active: bool,
-    /// What it may do.
+    /// Roles of the account.
     pub roles: Vec<Role>,
 }
 

@@ -75,12 +75,12 @@ impl Lifetimes {
     }
 }
 
-/// A pair as the API answers with it (RFC 6749 section 5.1).
+/// A pair of tokens in an answer (RFC 6749 section 5.1).
 #[derive(Serialize, ToSchema)]
 pub struct TokenPair {
     /// JWT for `Authorization: Bearer`.
     pub access_token: String,
-    /// JWT that buys the next pair, once.
+    /// JWT that you can exchange once for the next pair.
     pub refresh_token: String,
     /// Always `bearer`.
     #[schema(example = "bearer")]

@@ -39,14 +39,14 @@ pub struct ExportConversation {
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ExportQuery {
-    /// What kind of file.
+    /// Format of the file.
     #[param(inline, required = false, default = "json")]
     pub format: Format,
-    /// `next_cursor` of the part before, asked for in the same format.
+    /// `next_cursor` of the previous part. Ask for the same format.
     pub cursor: Option<String>,
 }
 
-/// A kind of file.
+/// Format of a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -63,15 +63,15 @@ pub struct ExportedConversation {
     /// The conversation as it is listed.
     #[serde(flatten)]
     pub conversation: ConversationView,
-    /// When this was made: RFC 3339, UTC.
+    /// Time of the export, RFC 3339 in UTC.
     #[schema(format = DateTime, example = "2026-01-31T10:00:00.000Z")]
     pub exported_at: String,
-    /// Which part this is; most conversations have one.
+    /// Number of this part. Most conversations have one part.
     #[schema(example = 1)]
     pub part: u32,
-    /// What was said, the oldest first.
+    /// The messages, the oldest first.
     pub messages: Vec<MessageView>,
-    /// What to send as `cursor` for the next part; null in the last one.
+    /// Value of `cursor` for the next part, or null in the last one.
     #[schema(required)]
     pub next_cursor: Option<String>,
 }
@@ -82,7 +82,7 @@ pub struct File {
     export: ExportedConversation,
 }
 
-/// Where a part begins.
+/// The position at which a part begins.
 #[derive(Debug, Serialize, Deserialize)]
 struct Position {
     part: u32,
