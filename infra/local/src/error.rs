@@ -12,7 +12,7 @@ use crate::template::TemplateError;
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
     /// Another program uses the port.
-    #[error("port {0} is in use: end what listens there, or choose another port with --port")]
+    #[error("another process listens on port {0}: end it, or choose another port with --port")]
     PortInUse(u16),
     /// A system call failed.
     #[error("{what}: {source}")]

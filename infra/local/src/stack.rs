@@ -52,7 +52,7 @@ impl Stack {
         let hosts = front::hosts(port, &options.hosts);
         let (logs, temporary) = log_directory(&options.state)?;
 
-        let aws_listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(machine("no port is to be had for the AWS endpoints"))?;
+        let aws_listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(machine("no port is free for the AWS endpoints"))?;
         let aws_address = aws_listener.local_addr().map_err(machine("the AWS endpoints have no address"))?;
         let credentials = Credentials::random();
         let mut function_environment = options.environment;
@@ -227,7 +227,8 @@ fn log_directory(state: &State) -> Result<(PathBuf, Option<TempDir>), StackError
     match state {
         State::Directory(directory) => Ok((aws::log_directory(directory)?, None)),
         State::Memory => {
-            let directory = tempfile::Builder::new().prefix("tally-logs-").tempdir().map_err(machine("there is no place for logs"))?;
+            let directory =
+                tempfile::Builder::new().prefix("tally-logs-").tempdir().map_err(machine("the directory of the logs can't be created"))?;
             Ok((directory.path().to_owned(), Some(directory)))
         }
     }

@@ -200,7 +200,7 @@ async fn what_keeps_a_stack_from_starting_is_said() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
     let text = error(StackOptions { port: Some(port), ..options.clone() }).await;
-    assert_eq!(text, format!("port {port} is in use: end what listens there, or choose another port with --port"));
+    assert_eq!(text, format!("another process listens on port {port}: end it, or choose another port with --port"));
 
     let text = error(StackOptions { binaries: directory.path().to_owned(), ..options.clone() }).await;
     assert!(text.starts_with("the binary of Tasks is missing at ") && text.contains("cargo build --bin bootstrap"), "{text}");

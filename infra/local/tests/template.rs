@@ -232,18 +232,30 @@ fn check_error(from: &str, to: &str, expected: &str) {
 #[test]
 #[allow(clippy::too_many_lines, reason = "it is one table of cases")]
 fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
-    check_error("AWS::SQS::Queue", "AWS::MSK::Cluster", "Resources.Queue: the resource type `AWS::MSK::Cluster` is not known");
+    check_error(
+        "AWS::SQS::Queue",
+        "AWS::MSK::Cluster",
+        "Resources.Queue: the local stack does not know the resource type `AWS::MSK::Cluster`",
+    );
     check_error(
         "USERS: !Ref Users",
         "USERS: !Ref User",
         "Resources.Login.Properties.Environment.Variables.USERS.Ref: there is no parameter and no resource `User`",
     );
     check_error("USERS: !Ref Users", "USERS: !Ref Named", "`Named` is left out by its condition `Either`");
-    check_error("USERS: !Ref Users", "USERS: !ImportValue x", "USERS.Fn::ImportValue: this intrinsic function is not known");
+    check_error(
+        "USERS: !Ref Users",
+        "USERS: !ImportValue x",
+        "USERS.Fn::ImportValue: the local stack does not know this intrinsic function",
+    );
     check_error("USERS: !Ref Users", "USERS: !GetAtt Users.Size", "the local stack does not know the attribute `Size` of Users");
     // On AWS, an alias goes on calling a version with the old parameter values after an update. The local stack has no aliases.
     check_error("Timeout: 900", "Timeout: 900, AutoPublishAlias: live", "Resources.Worker.Properties.AutoPublishAlias: unknown field");
-    check_error("AWS::Logs::LogGroup", "AWS::Logs::LogGruop", "Resources.Logs: the resource type `AWS::Logs::LogGruop` is not known");
+    check_error(
+        "AWS::Logs::LogGroup",
+        "AWS::Logs::LogGruop",
+        "Resources.Logs: the local stack does not know the resource type `AWS::Logs::LogGruop`",
+    );
     check_error(
         "Default: {Type: HttpApi, Properties: {ApiId: !Ref Api}}",
         "Default: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: POST, Path: /auth/login}}",
@@ -260,7 +272,7 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
     check_error(
         "USERS: !Ref Users",
         "USERS: [1]",
-        "Resources.Login.Properties.Environment.Variables.USERS: a text or a number is needed here",
+        "Resources.Login.Properties.Environment.Variables.USERS: this must be a text or a number",
     );
     check_error("USERS: !Ref Users", "USERS: !If [Nope, 1, 2]", "there is no condition `Nope`");
     check_error("Timeout: 900", "Timeout: long", "Resources.Worker.Properties.Timeout: `long`: invalid digit");
@@ -274,12 +286,12 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
         "Method: post",
         "Resources.Login.Properties.Events.Login.Properties.Method: a method needs a path",
     );
-    check_error("Default: {Type: HttpApi", "Default: {Type: SQS", "events of the type `SQS` are not known");
+    check_error("Default: {Type: HttpApi", "Default: {Type: SQS", "the local stack does not know events of the type `SQS`");
     for rate in ["cron(0 * * * ? *)", "rate(0 minutes)", "rate(1 week)", "rate(1)"] {
         let schedule = format!("Clock: {{Type: Schedule, Properties: {{Schedule: {rate:?}}}}}, Default: {{Type: HttpApi");
         check_error("Default: {Type: HttpApi", &schedule, "Events.Clock.Properties.Schedule: the local stack knows rates only");
     }
-    check_error("ApiId: !Ref Api, Path", "ApiId: !Ref Queue, Path", "names `Queue`, which is no HTTP API of this template");
+    check_error("ApiId: !Ref Api, Path", "ApiId: !Ref Queue, Path", "names `Queue`, which is not an HTTP API of this template");
     check_error(
         "Metadata: {BuildProperties: {Binary: worker}}",
         "DependsOn: Logs",
@@ -288,12 +300,12 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
     check_error(
         "IsProd: !Equals [!Ref Stage, prod]",
         "IsProd: !Condition IsSmall",
-        "this leads back to itself: Conditions.IsProd -> Conditions.IsSmall -> Conditions.IsProd",
+        "the value refers to itself: Conditions.IsProd -> Conditions.IsSmall -> Conditions.IsProd",
     );
     check_error(
         "integrations/${ConnectIntegration}",
         "integrations/other",
-        "Resources.ConnectRoute.Properties.Target: `integrations/other` is no integration",
+        "Resources.ConnectRoute.Properties.Target: `integrations/other` is not an integration",
     );
     check_error(
         "ProtocolType: WEBSOCKET",
@@ -308,7 +320,7 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
     check_error(
         "SecretId: !Ref Ring",
         "SecretId: !Ref Users",
-        "Resources.RingRotation.Properties.SecretId: this is no secret of this template",
+        "Resources.RingRotation.Properties.SecretId: this is not a secret of this template",
     );
     check_error(
         "Outputs:",
@@ -339,7 +351,7 @@ fn rules_hold_or_say_what_is_wrong() {
     }
     let unknown = template.replace("!Or [", "!Contains [");
     let error = load(&unknown, &[("Stage", "prod")]).unwrap_err();
-    assert!(error.contains("Rules.ProdHasPrefix: `Fn::Contains` is not known in a condition"), "{error}");
+    assert!(error.contains("Rules.ProdHasPrefix: the local stack does not know `Fn::Contains` in a condition"), "{error}");
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn header_value(value: &Value) -> Result<HeaderValue, String> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Number(_) | Value::Bool(_) => value.to_string(),
-        other => return Err(format!("{other} is no header value")),
+        other => return Err(format!("a header value must be a string, a number or a Boolean, not {other}")),
     };
     HeaderValue::try_from(text).map_err(|error| error.to_string())
 }

@@ -62,7 +62,7 @@ impl Document {
                 "AWSTemplateFormatVersion" | "Description" => Ok(()),
                 "Rules" => entries(node, |_, entry| rule(entry)).map(|all| document.rules = all),
                 "Transform" if node == Node::String("AWS::Serverless-2016-10-31".into()) => Ok(()),
-                "Transform" => Err(TemplateError::new("the only transform known here is AWS::Serverless-2016-10-31")),
+                "Transform" => Err(TemplateError::new("the local stack knows only the transform AWS::Serverless-2016-10-31")),
                 "Metadata" => map(node).map(|map| document.metadata = map),
                 "Globals" => map(node).map(|map| globals = map),
                 "Mappings" => map(node).map(|map| document.mappings = map),
@@ -72,7 +72,7 @@ impl Document {
                 "Resources" => {
                     entries(node, resource).map(|all| document.resources = all.into_iter().map(|(_, resource)| resource).collect())
                 }
-                _ => Err(TemplateError::new("this section is not known to the local stack")),
+                _ => Err(TemplateError::new("the local stack does not know this section")),
             };
             read.map_err(|error| error.within(section))?;
         }
@@ -80,7 +80,7 @@ impl Document {
             let place = format!("Globals.{kind}");
             let defaults = map(defaults).map_err(|error| error.within(&place))?;
             if !matches!(kind.as_str(), "Function" | "HttpApi") {
-                return Err(TemplateError::new("globals are known for Function and HttpApi only").within(place));
+                return Err(TemplateError::new("the local stack knows globals of Function and HttpApi only").within(place));
             }
             let kind = format!("AWS::Serverless::{kind}");
             for resource in document.resources.iter_mut().filter(|resource| resource.kind == kind) {
@@ -142,7 +142,7 @@ fn parameter(entry: Map) -> Result<Parameter, TemplateError> {
             "MinValue" => parameter.value.0 = number(&key, &value)?,
             "MaxValue" => parameter.value.1 = number(&key, &value)?,
             "Description" | "NoEcho" => {}
-            _ => return Err(TemplateError::new(format!("`{key}` is not known of a parameter"))),
+            _ => return Err(TemplateError::new(format!("the local stack does not know the key `{key}` of a parameter"))),
         }
     }
     match parameter.kind.as_str() {
@@ -162,7 +162,7 @@ fn rule(entry: Map) -> Result<Rule, TemplateError> {
                 rule.assertions = assertions.into_iter().map(assertion).collect::<Result<_, _>>()?;
             }
             ("Assertions", _) => return Err(TemplateError::new("Assertions must be a list")),
-            _ => return Err(TemplateError::new(format!("`{key}` is not known of a rule"))),
+            _ => return Err(TemplateError::new(format!("the local stack does not know the key `{key}` of a rule"))),
         }
     }
     Ok(rule)
@@ -174,7 +174,7 @@ fn assertion(node: Node) -> Result<(Node, String), TemplateError> {
         match key.as_str() {
             "Assert" => condition = Some(value),
             "AssertDescription" => description = text(&value)?,
-            _ => return Err(TemplateError::new(format!("`{key}` is not known of an assertion"))),
+            _ => return Err(TemplateError::new(format!("the local stack does not know the key `{key}` of an assertion"))),
         }
     }
     Ok((condition.ok_or_else(|| TemplateError::new("the assertion has no Assert"))?, description))
@@ -196,7 +196,7 @@ fn resource(id: &str, entry: Map) -> Result<Resource, TemplateError> {
             }
             // CloudFormation uses these when it changes or deletes a stack.
             "DeletionPolicy" | "UpdateReplacePolicy" | "UpdatePolicy" | "CreationPolicy" => {}
-            _ => return Err(TemplateError::new(format!("`{key}` is not known of a resource"))),
+            _ => return Err(TemplateError::new(format!("the local stack does not know the key `{key}` of a resource"))),
         }
     }
     if resource.kind.is_empty() {
@@ -257,11 +257,14 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_named_with_its_place() {
-        check_error("Resource: {}", "Resource: this section is not known");
-        check_error("Transform: AWS::LanguageExtensions", "Transform: the only transform known");
-        check_error("Globals: {Api: {}}", "Globals.Api: globals are known for");
+        check_error("Resource: {}", "Resource: the local stack does not know this section");
+        check_error("Transform: AWS::LanguageExtensions", "Transform: the local stack knows only the transform");
+        check_error("Globals: {Api: {}}", "Globals.Api: the local stack knows globals of");
         check_error("Parameters: {P: {Type: AWS::SSM::Parameter::Name}}", "Parameters.P: the local stack knows parameters of the types");
-        check_error("Resources: {R: {Type: A, Connectors: {}}}", "Resources.R: `Connectors` is not known of a resource");
+        check_error(
+            "Resources: {R: {Type: A, Connectors: {}}}",
+            "Resources.R: the local stack does not know the key `Connectors` of a resource",
+        );
         check_error("Resources: {R: [1]}", "Resources.R: this must be a map");
         check_error("Resources: {R: {Properties: {}}}", "Resources.R: the resource has no Type");
     }

@@ -124,7 +124,7 @@ impl Gateway {
                 .target
                 .strip_prefix("integrations/")
                 .and_then(|integration| self.integrations.get(integration))
-                .ok_or_else(|| TemplateError::new(format!("`{}` is no integration of this template", route.target)))
+                .ok_or_else(|| TemplateError::new(format!("`{}` is not an integration of this template", route.target)))
                 .and_then(function_of)
                 .map_err(|error| error.within(format!("Resources.{route_id}.Properties.Target")))?;
             if let Some(other) = routes.insert(route.key.clone(), function) {

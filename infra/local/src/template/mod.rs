@@ -108,8 +108,10 @@ fn deployment(document: &Document, given: BTreeMap<String, String>, url: &str) -
         match &mut deployment.http_api {
             Some(http_api) if http_api.id == api => add_route(http_api, route)?,
             _ => {
-                let error =
-                    TemplateError::new(format!("the event on {} names `{api}`, which is no HTTP API of this template", route.route_key));
+                let error = TemplateError::new(format!(
+                    "the event on {} names `{api}`, which is not an HTTP API of this template",
+                    route.route_key
+                ));
                 return Err(error.within(format!("Resources.{}.Properties.Events", route.function)));
             }
         }
@@ -117,7 +119,7 @@ fn deployment(document: &Document, given: BTreeMap<String, String>, url: &str) -
     for (id, rotation) in rotations {
         let secret = deployment.secrets.iter_mut().find(|secret| secret.arn == rotation.secret_arn);
         let Some(secret) = secret else {
-            return Err(TemplateError::new("this is no secret of this template").within(format!("Resources.{id}.Properties.SecretId")));
+            return Err(TemplateError::new("this is not a secret of this template").within(format!("Resources.{id}.Properties.SecretId")));
         };
         secret.rotated_by = Some(rotation.function_arn);
     }
@@ -160,7 +162,7 @@ fn add(
         }
         kind => {
             if !gateway.take(resource, resolver)? {
-                return Err(TemplateError::new(format!("the resource type `{kind}` is not known to the local stack")));
+                return Err(TemplateError::new(format!("the local stack does not know the resource type `{kind}`")));
             }
         }
     }
@@ -214,7 +216,7 @@ fn local_metadata(document: &Document, deployment: &mut Deployment, url: &str) -
             "Welcome" => {
                 deployment.welcome = items.iter().map(|line| line.replace("${Url}", url).replace("${WebSocketUrl}", &websocket)).collect();
             }
-            _ => return Err(TemplateError::new("this is not known, only InvokeOnStart and Welcome are").within(place)),
+            _ => return Err(TemplateError::new("the local stack knows only InvokeOnStart and Welcome here").within(place)),
         }
     }
     Ok(())

@@ -109,7 +109,7 @@ fn tagged(tag: &Tag, node: Node, line: usize) -> Result<Node, TemplateError> {
     let name = match (tag.handle.as_str(), tag.suffix.as_str()) {
         ("!", name @ ("Ref" | "Condition")) => name.to_owned(),
         ("!", name) => format!("Fn::{name}"),
-        _ => return Err(at_line(line, &format!("the tag `{tag}` is not known"))),
+        _ => return Err(at_line(line, &format!("the local stack does not know the tag `{tag}`"))),
     };
     // `!GetAtt A.B` is `Fn::GetAtt: [A, B]`.
     let argument = match node {

@@ -29,7 +29,7 @@ impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for Scalar<T> {
             Value::String(text) => text,
             Value::Number(number) => number.to_string(),
             Value::Bool(truth) => truth.to_string(),
-            other => return Err(D::Error::custom(format!("a text or a number is needed here, not {other}"))),
+            other => return Err(D::Error::custom(format!("this must be a text or a number, not {other}"))),
         };
         text.parse().map(Scalar).map_err(|error| D::Error::custom(format!("`{text}`: {error}")))
     }

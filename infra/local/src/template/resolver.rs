@@ -58,7 +58,7 @@ impl<'d> Resolver<'d> {
     pub(super) fn text(&self, node: &Node) -> Result<String, TemplateError> {
         match self.resolve(node)? {
             Some(value) => scalar_text(&value),
-            None => Err(TemplateError::new("AWS::NoValue can't stand here")),
+            None => Err(TemplateError::new("AWS::NoValue is not allowed here")),
         }
     }
 
@@ -66,7 +66,7 @@ impl<'d> Resolver<'d> {
     pub(super) fn guarded<T>(&self, name: &str, resolve: impl FnOnce() -> Result<T, TemplateError>) -> Result<T, TemplateError> {
         if self.active.borrow().iter().any(|active| active == name) {
             let circle = self.active.borrow().join(" -> ");
-            return Err(TemplateError::new(format!("this leads back to itself: {circle} -> {name}")));
+            return Err(TemplateError::new(format!("the value refers to itself: {circle} -> {name}")));
         }
         self.active.borrow_mut().push(name.to_owned());
         let resolved = resolve();
@@ -121,12 +121,12 @@ impl<'d> Resolver<'d> {
                 _ => Err(malformed("an index and a list")),
             },
             ("Fn::Equals" | "Fn::Not" | "Fn::And" | "Fn::Or" | "Condition", _) => {
-                Err(TemplateError::new("this is for the section Conditions; name a condition and use Fn::If here"))
+                Err(TemplateError::new("this function is for the section Conditions only: name a condition and use Fn::If here"))
             }
             ("Ref" | "Fn::GetAtt" | "Fn::Sub" | "Fn::If" | "Fn::FindInMap" | "Fn::Join" | "Fn::Split" | "Fn::Select", _) => {
                 Err(TemplateError::new("the argument has another shape than this function takes"))
             }
-            _ => Err(TemplateError::new("this intrinsic function is not known to the local stack")),
+            _ => Err(TemplateError::new("the local stack does not know this intrinsic function")),
         }
     }
 
@@ -222,7 +222,7 @@ impl<'d> Resolver<'d> {
             ("Fn::Not", Node::List(parts)) if parts.len() == 1 => Ok(!self.truth(&parts[0])?),
             ("Fn::And", Node::List(parts)) => parts.iter().try_fold(true, |all, part| Ok(all & self.truth(part)?)),
             ("Fn::Or", Node::List(parts)) => parts.iter().try_fold(false, |any, part| Ok(any | self.truth(part)?)),
-            _ => Err(TemplateError::new(format!("`{function}` is not known in a condition"))),
+            _ => Err(TemplateError::new(format!("the local stack does not know `{function}` in a condition"))),
         }
     }
 }
@@ -256,7 +256,7 @@ fn scalar_text(value: &Value) -> Result<String, TemplateError> {
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) => Ok(Number::to_string(number)),
         Value::Bool(truth) => Ok(truth.to_string()),
-        _ => Err(TemplateError::new("a text is needed here, not a list or a map")),
+        _ => Err(TemplateError::new("this must be a text, not a list or a map")),
     }
 }
 

@@ -104,7 +104,7 @@ pub(super) fn function(resource: &Resource, resolver: &Resolver) -> Result<(Func
         let read = match event.r#type.as_str() {
             "HttpApi" => route(&resource.id, event.properties).map(|route| routes.push(route)),
             "Schedule" => schedule(event.properties).map(|every| schedules.push(every)),
-            other => Err(TemplateError::new(format!("events of the type `{other}` are not known to the local stack")).within("Type")),
+            other => Err(TemplateError::new(format!("the local stack does not know events of the type `{other}`")).within("Type")),
         };
         read.map_err(|error| error.within(format!("Properties.Events.{name}")))?;
     }
