@@ -149,7 +149,9 @@ impl Authenticator {
             if user.is_some_and(|user| any_of.iter().any(|role| user.roles.contains(role))) {
                 return Ok(());
             }
-            Err(limiter.deny(Problem::forbidden("This needs a role that you do not have."), Some(principal), info).await)
+            let roles = any_of.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" or ");
+            let problem = Problem::forbidden(format!("You need the role {roles} for this."));
+            Err(limiter.deny(problem, Some(principal), info).await)
         }
         .boxed()
     }
@@ -157,7 +159,9 @@ impl Authenticator {
     /// Authenticates a user in a session. Where the route reads the session, the tokens of an ended one are refused.
     async fn by_token(&self, authorization: Option<&str>, limiter: &RateLimiter, info: &RequestInfo<'_>) -> Result<Authenticated, Refusal> {
         let Some(token) = authorization.and_then(bearer) else { return Err(Problem::unauthenticated().into()) };
-        let Some(Tokens { access, sessions }) = &self.tokens else { return Err(Problem::forbidden("This takes an API key.").into()) };
+        let Some(Tokens { access, sessions }) = &self.tokens else {
+            return Err(Problem::forbidden("This route accepts only an API key: send it as X-API-Key.").into());
+        };
         let (identity, claims) = access.verify(token).await?;
         let call = match sessions {
             Some(sessions) => {
@@ -177,7 +181,7 @@ impl Authenticator {
     /// Authenticates a service by an API key. The key's scopes and its owner's current account decide about the call.
     async fn by_key(&self, text: &str, limiter: &RateLimiter, info: &RequestInfo<'_>) -> Result<Authenticated, Refusal> {
         let Some(Keys { stored, owners, scope }) = &self.keys else {
-            return Err(Problem::forbidden("An API key cannot do this. Sign in instead.").into());
+            return Err(Problem::forbidden("This route accepts no API key: send an access token.").into());
         };
         let text: ApiKeyText = text.parse().map_err(|()| Problem::invalid_api_key())?;
         let now = info.now;
