@@ -7,7 +7,7 @@ use ::argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use zeroize::Zeroize as _;
 
-use super::{HashError, Password};
+use super::Password;
 use crate::ids;
 
 /// The blocks of the last hash, wiped. A process serves one request at a time, so no request waits for them.
@@ -15,6 +15,11 @@ static BLOCKS: Mutex<Vec<Block>> = Mutex::new(Vec::new());
 
 /// Number of blocks that are kept between two hashes: as many as a new hash takes. An imported hash may take more for once.
 const KEPT: usize = Params::DEFAULT_M_COST as usize;
+
+/// Hashing failed, which only a lack of memory does.
+#[derive(Debug, thiserror::Error)]
+#[error("the password could not be hashed")]
+pub struct HashError;
 
 /// The hash of a new password, as a PHC string.
 pub(super) fn hash(password: &Password) -> Result<String, HashError> {
@@ -41,6 +46,14 @@ pub(super) fn matches(hash: &PasswordHash, params: &Params, password: &Password)
     let mut output = vec![0; expected.len()];
     fill(&Argon2::new(algorithm, version, params.clone()), password, salt, &mut output)?;
     Ok(verify_slices_are_equal(&output, expected.as_bytes()).is_ok())
+}
+
+/// Whether a hash is as strong as a new one.
+pub(super) fn is_current(hash: &PasswordHash, params: &Params) -> bool {
+    hash.algorithm == Algorithm::Argon2id.ident()
+        && hash.version == Some(Version::V0x13.into())
+        && params.m_cost() >= Params::DEFAULT_M_COST
+        && params.t_cost() >= Params::DEFAULT_T_COST
 }
 
 /// Computes a hash in the blocks that are kept.

@@ -1,8 +1,9 @@
 //! The hash of new passwords, and the check of a given password against a stored hash of any kind.
 
+use super::Password;
+use super::argon2::{self, HashError};
 use super::bcrypt::Bcrypt;
 use super::stored::{Stored, Work};
-use super::{Password, argon2};
 use crate::config::{Config, ConfigError, invalid};
 
 /// The setting `PASSWORD_HASHER`. Hashing takes tens of milliseconds of CPU, so it is done off the async thread.
@@ -24,11 +25,6 @@ pub struct Check {
     /// The work that the check took.
     pub work: Work,
 }
-
-/// Hashing failed, which only a lack of memory does.
-#[derive(Debug, thiserror::Error)]
-#[error("the password could not be hashed")]
-pub struct HashError;
 
 impl Hasher {
     /// The setting; Argon2id where there is none.
@@ -66,11 +62,21 @@ impl Hasher {
             });
             let known = found.is_some();
             let hash = found.or_else(|| Stored::parse(self.nobody())).ok_or(HashError)?;
-            Ok(Check { matches: hash.matches(&password)? && known, outdated: !hash.satisfies(self), work: hash.work() })
+            Ok(Check { matches: hash.matches(&password)? && known, outdated: !self.is_met_by(&hash), work: hash.work() })
         });
         let check = check.await?;
         tracing::debug!(work = ?check.work, "a password was checked");
         Ok(check)
+    }
+
+    /// Whether a hash is at least what the setting asks for. A hash of another kind is not, however strong. An operator who
+    /// chooses a kind wants the passwords hashed so. And only accounts of that kind take the same time as no account.
+    fn is_met_by(self, stored: &Stored) -> bool {
+        match (self, stored) {
+            (Self::Argon2id, Stored::Argon2 { hash, params }) => argon2::is_current(hash, params),
+            (Self::Bcrypt, Stored::Bcrypt(bcrypt)) => bcrypt.is_current(),
+            _ => false,
+        }
     }
 
     /// A hash of no account, to be computed where there is no account.
@@ -138,6 +144,29 @@ mod tests {
                 let check = hasher.check(password, stored).await.unwrap();
                 assert_eq!(check, Check { matches, outdated: false, work }, "{stored:?}");
             }
+        }
+    }
+
+    #[test]
+    fn imported_hashes_verify_and_the_weaker_ones_are_told() {
+        // The vectors of Argon2's reference implementation, and of crypt_blowfish (which it has under `$2a$`).
+        let argon2 = |text: &str| format!("$argon2{text}");
+        let ignored = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789chars after 72 are ignored";
+        for (hash, text, current) in [
+            (argon2("i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$wWKIMhR9lyDFvRz9YTZweHKfbftvj+qf+YFY4NeBbtA"), "password", false),
+            (argon2("i$m=65536,t=2,p=1$c29tZXNhbHQ$9sTbSlTio3Biev89thdrlKKiCaYsjjYVJxGAL3swxpQ"), "password", false),
+            (argon2("id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc"), "password", false),
+            (argon2("id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"), "password", true),
+            ("$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW".to_owned(), "U*U", false),
+            ("$2b$05$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a".to_owned(), "U*U*U", false),
+            ("$2y$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui".to_owned(), ignored, false),
+            ("$2y$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui".to_owned(), &ignored[..72], false),
+        ] {
+            let stored = Stored::parse(&hash).unwrap_or_else(|| panic!("{hash} is not understood"));
+            assert!(stored.matches(&Password::new(text)).unwrap(), "{hash}");
+            assert!(!stored.matches(&Password::new("other")).unwrap(), "{hash}");
+            assert_eq!(Hasher::Argon2id.is_met_by(&stored), current, "{hash}");
+            assert!(!Hasher::Bcrypt.is_met_by(&stored), "{hash}");
         }
     }
 

@@ -6,7 +6,8 @@ mod common;
 mod hasher;
 mod stored;
 
-pub use hasher::{Check, HashError, Hasher};
+pub use self::argon2::HashError;
+pub use hasher::{Check, Hasher};
 pub use stored::Work;
 
 use unicode_normalization::UnicodeNormalization as _;

@@ -3,8 +3,9 @@
 use ::argon2::password_hash::phc::PasswordHash;
 use ::argon2::{Algorithm, Params, Version};
 
+use super::Password;
+use super::argon2::{self, HashError};
 use super::bcrypt::Bcrypt;
-use super::{HashError, Hasher, Password, argon2};
 
 /// The most that an imported Argon2 hash may ask for: four seconds of a full CPU, and a fraction of a function's memory.
 const MOST_MEMORY_KIB: u32 = 256 * 1024;
@@ -62,21 +63,6 @@ impl Stored {
         }
     }
 
-    /// Whether it is at least what the setting asks for. A hash of another kind is not, however strong. An operator who
-    /// chooses a kind wants the passwords hashed so. And only accounts of that kind take the same time as no account.
-    pub(super) fn satisfies(&self, hasher: Hasher) -> bool {
-        match (hasher, self) {
-            (Hasher::Argon2id, Self::Argon2 { hash, params }) => {
-                hash.algorithm == Algorithm::Argon2id.ident()
-                    && hash.version == Some(Version::V0x13.into())
-                    && params.m_cost() >= Params::DEFAULT_M_COST
-                    && params.t_cost() >= Params::DEFAULT_T_COST
-            }
-            (Hasher::Bcrypt, Self::Bcrypt(bcrypt)) => bcrypt.is_current(),
-            _ => false,
-        }
-    }
-
     /// The work of checking a password against it.
     pub(super) fn work(&self) -> Work {
         match self {
@@ -89,29 +75,6 @@ impl Stored {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn imported_hashes_verify_and_the_weaker_ones_are_told() {
-        // The vectors of Argon2's reference implementation, and of crypt_blowfish (which it has under `$2a$`).
-        let argon2 = |text: &str| format!("$argon2{text}");
-        let ignored = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789chars after 72 are ignored";
-        for (hash, text, current) in [
-            (argon2("i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$wWKIMhR9lyDFvRz9YTZweHKfbftvj+qf+YFY4NeBbtA"), "password", false),
-            (argon2("i$m=65536,t=2,p=1$c29tZXNhbHQ$9sTbSlTio3Biev89thdrlKKiCaYsjjYVJxGAL3swxpQ"), "password", false),
-            (argon2("id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc"), "password", false),
-            (argon2("id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"), "password", true),
-            ("$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW".to_owned(), "U*U", false),
-            ("$2b$05$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a".to_owned(), "U*U*U", false),
-            ("$2y$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui".to_owned(), ignored, false),
-            ("$2y$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui".to_owned(), &ignored[..72], false),
-        ] {
-            let stored = Stored::parse(&hash).unwrap_or_else(|| panic!("{hash} is not understood"));
-            assert!(stored.matches(&Password::new(text)).unwrap(), "{hash}");
-            assert!(!stored.matches(&Password::new("other")).unwrap(), "{hash}");
-            assert_eq!(stored.satisfies(Hasher::Argon2id), current, "{hash}");
-            assert!(!stored.satisfies(Hasher::Bcrypt), "{hash}");
-        }
-    }
 
     #[test]
     fn what_is_not_understood_or_not_bearable_is_no_hash() {
