@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use serde_json::json;
 
 use super::super::answer::{Answer, answer, error};
-use super::failed;
+use super::operations::failed;
 use super::touched::Touched;
 
 /// Makes the next matching DynamoDB calls fail.

@@ -74,7 +74,7 @@ impl DynamoDb {
         }
         match result.unwrap_or_else(|panic| Err(DynoxideError::InternalServerError(panic.to_string()))) {
             Ok(json) => answer(StatusCode::OK, json),
-            Err(error) => failed(&error),
+            Err(error) => operations::failed(&error),
         }
     }
 
@@ -113,9 +113,4 @@ impl DynamoDb {
             }
         }
     }
-}
-
-fn failed(error: &DynoxideError) -> Answer {
-    let status = StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::BAD_REQUEST);
-    answer(status, error.to_json())
 }

@@ -1,8 +1,11 @@
 //! The operations: each turns a request's JSON into the database's call of the same name, and the result back into JSON.
 
 use dynoxide::{Database, DynoxideError};
+use hyper::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use super::super::answer::{Answer, answer};
 
 /// Carries out one request and returns the JSON of its answer.
 pub(super) fn run(database: &Database, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
@@ -33,6 +36,12 @@ pub(super) fn run(database: &Database, operation: &str, body: &[u8]) -> Result<S
         "UpdateTimeToLive" => call(body, |request| database.update_time_to_live(request)),
         _ => Err(DynoxideError::ValidationException(format!("the local DynamoDB does not know the operation {operation}"))),
     }
+}
+
+/// The answer to a request that the database refuses.
+pub(super) fn failed(error: &DynoxideError) -> Answer {
+    let status = StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::BAD_REQUEST);
+    answer(status, error.to_json())
 }
 
 fn call<Request, Response>(body: &[u8], run: impl FnOnce(Request) -> Result<Response, DynoxideError>) -> Result<String, DynoxideError>
