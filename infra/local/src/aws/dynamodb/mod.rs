@@ -49,6 +49,7 @@ impl DynamoDb {
         };
         let database = database.map_err(|error| AwsError::Database(error.to_string()))?;
         for table in tables {
+            repair::delete_half_made(&database, table)?;
             tables::ensure(&database, table)?;
         }
         Ok(Self { database, faults: Faults::default(), held: Notify::new() })

@@ -9,12 +9,22 @@ use serde_json::{Value, json};
 
 use super::super::error::AwsError;
 use super::operations;
-use super::tables::{elements, failed, text};
+use super::tables::{elements, failed, run, text};
 use crate::template::model::Table;
+
+/// Deletes a table that lacks one of its parts, so that it can be made again.
+pub(super) fn delete_half_made(database: &Database, table: &Table) -> Result<(), AwsError> {
+    match database.get_table_metadata(&table.name).map_err(|error| failed(table, &error))? {
+        Some(existing) if is_half_made(database, table, &existing)? => {
+            run(database, table, "DeleteTable", &json!({ "TableName": table.name }))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Whether a described table lacks one of its parts. Such a table must be empty, because a write goes to all parts or none. If it has items
 /// all the same, it is damaged in another way, and the function returns an error.
-pub(super) fn is_half_made(database: &Database, table: &Table, existing: &TableMetadata) -> Result<bool, AwsError> {
+fn is_half_made(database: &Database, table: &Table, existing: &TableMetadata) -> Result<bool, AwsError> {
     let scan = |index: Option<&str>| {
         let mut request = json!({ "TableName": table.name, "Limit": 1 });
         if let Some(index) = index {
@@ -78,6 +88,7 @@ mod tests {
     fn start(file: &Path, table: &Table) -> Result<usize, AwsError> {
         drop_undescribed_indexes(file, std::slice::from_ref(table))?;
         let database = Database::new(file.to_str().unwrap()).unwrap();
+        delete_half_made(&database, table)?;
         ensure(&database, table)?;
         let call = |operation: &str, request: Value| operations::run(&database, operation, request.to_string().as_bytes()).unwrap();
         call("PutItem", json!({ "TableName": "tally-items", "Item": { "id": { "S": "1" }, "at": { "N": "7" } } }));

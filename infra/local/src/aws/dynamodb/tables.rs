@@ -7,20 +7,13 @@ use dynoxide::storage::TableMetadata;
 use serde_json::{Value, json};
 
 use super::super::error::AwsError;
-use super::{operations, repair};
+use super::operations;
 use crate::template::model::Table;
 
 /// Ensures that the table exists with the template's keys, indexes and time to live. An index that the template adds is built. Any other
 /// change would lose or hide data and is refused.
 pub(super) fn ensure(database: &Database, table: &Table) -> Result<(), AwsError> {
     let existing = database.get_table_metadata(&table.name).map_err(|error| failed(table, &error))?;
-    let existing = match existing {
-        Some(existing) if repair::is_half_made(database, table, &existing)? => {
-            run(database, table, "DeleteTable", &json!({ "TableName": table.name }))?;
-            None
-        }
-        existing => existing,
-    };
     let Some(existing) = existing else {
         let mut create = table.create.clone();
         create["TableName"] = json!(table.name);
@@ -122,7 +115,7 @@ fn switch_ttl(database: &Database, table: &Table, current: Option<String>) -> Re
     table.ttl_attribute.as_deref().map_or(Ok(()), |attribute| switch(attribute, true))
 }
 
-fn run(database: &Database, table: &Table, operation: &str, request: &Value) -> Result<(), AwsError> {
+pub(super) fn run(database: &Database, table: &Table, operation: &str, request: &Value) -> Result<(), AwsError> {
     operations::run(database, operation, request.to_string().as_bytes()).map_err(|error| failed(table, &error))?;
     Ok(())
 }
