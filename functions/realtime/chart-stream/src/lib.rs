@@ -57,7 +57,8 @@ impl Worker for ChartStream {
             // If the client has gone, the first frame finds out as well.
             tracing::warn!(%error, subscription_id = held.subscription_id, "failed to announce a stream");
         }
-        let end = Stream::new(self, start.peer(), held.clone()).run(&invocation).await;
+        let stream = Stream::new(&self.presence, &self.subscriptions, &self.sender, &self.clock, start.peer(), held.clone());
+        let end = stream.run(&invocation).await;
         self.end(start.peer(), &held, end).await
     }
 }

@@ -4,14 +4,14 @@ use std::ops::ControlFlow;
 use std::pin::pin;
 use std::time::Duration;
 
+use platform::clock::Clock;
 use platform::domain::Peer;
 use platform::problem::Problem;
 use platform::runtime::Invocation;
-use platform::socket::SendError;
-use platform::store::Subscription;
+use platform::socket::{Presence, SendError, Sender};
+use platform::store::{Subscription, Subscriptions};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use crate::ChartStream;
 use crate::messages::{Data, Reason};
 
 /// The stream ends itself this long before Lambda ends the worker.
@@ -37,7 +37,10 @@ pub enum End {
 
 /// A stream that runs.
 pub struct Stream<'a> {
-    worker: &'a ChartStream,
+    presence: &'a Presence,
+    subscriptions: &'a Subscriptions,
+    sender: &'a Sender,
+    clock: &'a Clock,
     peer: Peer<'a>,
     /// The subscription as of the last frame that was begun.
     held: Subscription,
@@ -49,9 +52,16 @@ pub struct Stream<'a> {
 impl<'a> Stream<'a> {
     /// A stream to a connection that has not been checked yet. A stream that changes its pace begins with the last frame of its former
     /// worker, which may not have sent it. The client may get that frame twice, with the same bytes, rather than not at all.
-    pub fn new(worker: &'a ChartStream, peer: Peer<'a>, held: Subscription) -> Self {
+    pub fn new(
+        presence: &'a Presence,
+        subscriptions: &'a Subscriptions,
+        sender: &'a Sender,
+        clock: &'a Clock,
+        peer: Peer<'a>,
+        held: Subscription,
+    ) -> Self {
         let unsent = held.sequence > 0;
-        Self { worker, peer, held, unsent, admitted_at: None }
+        Self { presence, subscriptions, sender, clock, peer, held, unsent, admitted_at: None }
     }
 
     /// Sends frames until the stream is over.
@@ -86,7 +96,7 @@ impl<'a> Stream<'a> {
     /// Begins a frame if one is due, or takes the one that could not be sent. It sends the frame if the stream is still the worker's own.
     /// Otherwise the frame would come after those of the next worker.
     async fn go_on(&mut self, due: bool) -> Result<ControlFlow<End>, Problem> {
-        let ChartStream { presence, subscriptions, sender, clock } = self.worker;
+        let Self { presence, subscriptions, sender, clock, .. } = *self;
         if self.admitted_at.is_none_or(|at| at.elapsed() >= BELIEVED_FOR) {
             if presence.admit(self.peer.connection_id, clock.now()).await?.is_none() {
                 return Ok(ControlFlow::Break(End::Told(Reason::SessionEnded)));
