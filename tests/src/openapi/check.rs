@@ -7,8 +7,9 @@ use jsonschema::Validator;
 use platform::routes::{self, ROUTES, Route};
 use serde_json::{Value, json};
 
+use super::document;
 use super::responses::HEADERS;
-use super::{document, document::reference};
+use super::schema::reference;
 use crate::Answer;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);

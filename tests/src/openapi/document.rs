@@ -4,16 +4,17 @@ use std::any::{TypeId, type_name};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use platform::http::{Answer, Described, Endpoint, Output as _, Parameters as _, PathParameter, Plain, PlainEndpoint, Schemas, Visitor};
+use platform::http::{Described, Endpoint, Output as _, Parameters as _, Plain, PlainEndpoint, Schemas, Visitor};
 use platform::input::{Form as _, Media};
-use platform::problem::{Code, ProblemBody};
-use platform::routes::{ROUTES, Route};
+use platform::problem::ProblemBody;
+use platform::routes::ROUTES;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema as _, ToSchema};
 
-use super::schema::{normal, parameter, sent, with_others};
-use super::{operation, responses};
+use super::operation::{self, Body, Description};
+use super::responses;
+use super::schema::{normal, parameter, reference, sent, with_others};
 
 /// The document under construction.
 #[derive(Default)]
@@ -23,26 +24,6 @@ pub struct Document {
     schemas: Map<String, Value>,
     /// Answers that operations share.
     responses: Map<String, Value>,
-}
-
-/// An endpoint's description of itself, as values.
-pub struct Description {
-    pub route: Route,
-    pub name: &'static str,
-    pub path: &'static [PathParameter],
-    pub query: Vec<Value>,
-    pub body: Option<Body>,
-    pub statuses: &'static [u16],
-    pub problems: &'static [Code],
-    pub answers: Vec<Answer>,
-}
-
-/// The request body of an endpoint.
-pub struct Body {
-    pub media: Media,
-    pub required: bool,
-    /// The content, by media type.
-    pub content: Value,
 }
 
 impl Visitor for Document {
@@ -166,11 +147,6 @@ impl Document {
             },
         })
     }
-}
-
-/// A reference to a schema.
-pub fn reference(name: &str) -> Value {
-    json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
 const DESCRIPTION: &str = "Backend of a finance team's AI assistant. Errors are RFC 9457 problems with a stable `code`; docs/api/errors.md \

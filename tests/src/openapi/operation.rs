@@ -1,13 +1,33 @@
-//! One operation, without its answers.
+//! An endpoint's description of itself, and its operation without the answers.
 
 use platform::domain::Role;
-use platform::http::{PathKind, RequestHeader};
+use platform::http::{Answer, PathKind, PathParameter, RequestHeader};
 use platform::identity::Someone;
+use platform::input::Media;
+use platform::problem::Code;
 use platform::routes::{Access, Route};
 use serde_json::{Value, json};
 use utoipa::PartialSchema as _;
 
-use super::document::Description;
+/// An endpoint's description of itself, as values.
+pub struct Description {
+    pub route: Route,
+    pub name: &'static str,
+    pub path: &'static [PathParameter],
+    pub query: Vec<Value>,
+    pub body: Option<Body>,
+    pub statuses: &'static [u16],
+    pub problems: &'static [Code],
+    pub answers: Vec<Answer>,
+}
+
+/// The request body of an endpoint.
+pub struct Body {
+    pub media: Media,
+    pub required: bool,
+    /// The content, by media type.
+    pub content: Value,
+}
 
 /// The operation of an endpoint, under a tag.
 pub fn operation(described: &Description, tag: &Value) -> Value {

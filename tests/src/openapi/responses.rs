@@ -9,7 +9,8 @@ use platform::problem::Code;
 use platform::routes::Access;
 use serde_json::{Map, Value, json};
 
-use super::document::{Description, reference};
+use super::operation::Description;
+use super::schema::reference;
 
 /// Statuses that API Gateway can answer by itself, on every route.
 const OF_GATEWAY: [u16; 4] = [413, 429, 500, 503];

@@ -1,6 +1,11 @@
-//! Adapts schemas to the document.
+//! Adapts schemas to the document, and refers to them.
 
 use serde_json::{Map, Value, json};
+
+/// A reference to a schema.
+pub fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
 
 /// Replaces `example` by `examples`, because OpenAPI 3.1 deprecates the former. It also makes an enum with a default a single schema.
 pub fn normal(schema: Value) -> Value {
