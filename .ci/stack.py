@@ -11,14 +11,19 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @contextmanager
 def stack(*options):
-    """The URL of a stack with its state in memory."""
+    """The HTTP and the WebSocket URL of a stack with its state in memory. It builds the functions where that is still to be done."""
     command = ["cargo", "run", "--locked", "--quiet", "--", "--memory", "--port", "0", *options]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
-        found = next((found for line in process.stdout if (found := re.match(r"\s*HTTP\s+(http://\S+)", line))), None)
-        if found is None:
+        urls = {}
+        for line in process.stdout:
+            if found := re.match(r"\s*(HTTP|WebSocket)\s+(\S+)", line):
+                urls[found[1]] = found[2]
+            if len(urls) == 2:
+                break
+        else:
             sys.exit("the stack did not start")
-        yield found[1]
+        yield urls["HTTP"], urls["WebSocket"]
     finally:
         # cargo has become the stack.
         process.terminate()

@@ -2,19 +2,17 @@
 
 import json
 import platform
-import re
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 from emulator import BUCKET, emulator
+from stack import ROOT, stack
 from template import translate
 from tour import Admin, not_ready, replies_are_the_same, take_tour
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 # Replies that take no time to write; the rest is what production has by default.
 PARAMETERS = {"LoremWordMilliseconds": "5"}
 
@@ -25,29 +23,10 @@ def binaries_directory():
     return Path(json.loads(metadata.stdout)["target_directory"]) / "debug"
 
 
-@contextmanager
-def local_stack():
-    """A local stack with its state in memory. It builds the functions where that is still to be done."""
-    settings = [argument for name, value in {**PARAMETERS, "Registration": "invite"}.items() for argument in ("--set", f"{name}={value}")]
-    command = ["cargo", "run", "--locked", "--quiet", "--", "--memory", "--port", "0", *settings]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        found = {}
-        for line in process.stdout:
-            if match := re.match(r"\s*(HTTP|WebSocket)\s+(\S+)", line):
-                found[match[1]] = match[2]
-            if len(found) == 2:
-                break
-        else:
-            sys.exit("the local stack did not start")
-        yield found["HTTP"], found["WebSocket"]
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
 def tour_of_the_local_stack():
-    with local_stack() as (http, websocket):
+    settings = {**PARAMETERS, "Registration": "invite"}
+    options = [option for name, value in settings.items() for option in ("--set", f"{name}={value}")]
+    with stack(*options) as (http, websocket):
         take_tour(http, websocket, Admin("admin", "SecureAdmin123!"))
 
 
