@@ -1,19 +1,26 @@
-//! The models that write replies, behind one trait. Only code that talks to a model depends on this crate.
+//! The models that write replies, behind one trait. The crate `tally-chat` stands on it, and knows no provider.
 //!
 //! - [`Provider`]: one streaming call to any model; [`provider`] chooses by the setting `AI_PROVIDER`
 //! - [`Anthropic`]: Claude, by the Messages API
 //! - [`Lorem`]: the provider that needs no account and costs nothing
+//! - [`pricing`]: the cost of a call, and its worst case
+//! - [`store`]: which models fail; [`domain`]: the vocabulary of a call
 
 mod anthropic;
+pub mod domain;
 mod error;
 mod lorem;
+pub mod pricing;
+mod prompts;
 mod provider;
 mod request;
+pub mod store;
 mod tool;
 
 pub use anthropic::Anthropic;
 pub use error::{Fault, ProviderError};
 pub use lorem::Lorem;
+pub use prompts::system_prompt;
 pub use provider::{Event, Events, Provider};
 pub use request::{Content, Request, Turn};
 pub use tool::{Tool, ToolResult, ToolUse};

@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use platform::config::{Config, ConfigError, invalid};
-use platform::domain::{Cost, StopReason, Usage};
 use tokio::time::{Instant, sleep_until};
 
+use crate::domain::{Cost, StopReason, Usage};
 use crate::provider::{Event, Events, Provider};
 use crate::request::{Content, Request, Turn};
 
@@ -147,7 +146,7 @@ impl SplitMix {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use platform::domain::{MessageRole, PromptName};
+    use crate::domain::{MessageRole, PromptName};
 
     fn lorem(settings: &[(&str, &str)]) -> Lorem {
         Lorem::from_config(&settings.iter().copied().collect()).unwrap()

@@ -2,8 +2,8 @@
 //! during a call and the stop reason at its end.
 
 use futures_util::stream::BoxStream;
-use platform::domain::{Cost, StopReason, Usage};
 
+use crate::domain::{Cost, StopReason, Usage};
 use crate::error::ProviderError;
 use crate::request::Request;
 use crate::tool::ToolUse;

@@ -1,7 +1,6 @@
 //! The request to a model.
 
-use platform::domain::{MessageRole, PromptName};
-
+use crate::domain::{MessageRole, PromptName};
 use crate::tool::{Tool, ToolResult, ToolUse};
 
 /// The request to a model.

@@ -1,9 +1,9 @@
 //! Maps the errors of our own parts to problems. The log has the cause; the answer never does.
 
-use crate::domain::{HashError, TokenError};
+use crate::database::StoreError;
+use crate::domain::TokenError;
 use crate::problem::Problem;
 use crate::secrets::SecretError;
-use crate::store::StoreError;
 use crate::tokens::RingError;
 use crate::worker::StartError;
 
@@ -31,12 +31,6 @@ impl From<RingError> for Problem {
 impl From<StartError> for Problem {
     fn from(error: StartError) -> Self {
         unavailable(&error)
-    }
-}
-
-impl From<HashError> for Problem {
-    fn from(error: HashError) -> Self {
-        internal(&error)
     }
 }
 

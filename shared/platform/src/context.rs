@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::config::Config;
-
 use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
 
 /// The circumstances of one request or message.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

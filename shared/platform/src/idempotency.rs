@@ -11,6 +11,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 
 use crate::config::ConfigError;
+use crate::database::{StoreError, Write};
 use crate::domain::Fingerprint;
 use crate::identity::Principal;
 use crate::input::{Field, Raw};
@@ -18,7 +19,7 @@ use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::request::Call;
 use crate::seal::Seal;
-use crate::store::{Record, Remembered, StoreError, Write};
+use crate::store::{Record, Remembered};
 
 /// Seconds for which a request is remembered.
 const REMEMBERED_SECONDS: i64 = 86_400;

@@ -1,4 +1,4 @@
-//! The code that every Tally function shares.
+//! The code that the functions of every area share. The crates of the areas (`accounts`, `chat`, `data`, `assistant`) stand on it.
 //!
 //! - [`routes`]: the API as data; [`request`]: an HTTP request as it arrives; [`http`]: how every HTTP request is handled; [`gate`]:
 //!   the steps that requests and messages share
@@ -6,17 +6,15 @@
 //!   loop of every function
 //! - [`plan`]: the value that a handler returns instead of writing; [`idempotency`]: repeated requests; [`problem`]: every error that a
 //!   caller can see
-//! - [`identity`], [`tokens`], [`api_key`], [`secrets`]: authentication; [`sessions`]: how a session begins, is refreshed and ends;
-//!   [`limits`]: rate limits
+//! - [`identity`], [`tokens`], [`api_key`], [`secrets`]: authentication; [`limits`]: rate limits
 //! - [`cursor`]: lists in pages
-//! - [`mail`]: requests to the worker that sends mail
-//! - [`charts`]: subscriptions to a chart; [`chat`]: requests for a reply; [`spending`]: the cost of replies, and budgets
-//! - [`audit`]: events of the audit log; [`store`]: the tables, and the only user of the DynamoDB SDK
+//! - [`audit`]: events of the audit log; [`database`]: the way to DynamoDB; [`store`]: the tables that every area uses
 //! - [`input`]: reads a client's input field by field; [`domain`]: types that parse once at the edge
 //! - [`platform`], [`config`], [`clock`], [`aws`], [`ids`], [`logging`]: the base of all other modules
 
 /// Gives types that hold a secret a `Debug` that prints only the type's name. So a secret never reaches the log, however deep it is
 /// nested.
+#[macro_export]
 macro_rules! opaque {
     ($($name:ident),*) => {$(
         impl std::fmt::Debug for $name {
@@ -26,19 +24,17 @@ macro_rules! opaque {
         }
     )*};
 }
-pub(crate) use opaque;
 
 pub mod api_key;
 pub mod audit;
 pub mod aws;
-mod backoff;
+pub mod backoff;
 mod causes;
-pub mod charts;
-pub mod chat;
 pub mod clock;
 pub mod config;
 pub mod context;
 pub mod cursor;
+pub mod database;
 pub mod domain;
 mod failure;
 pub mod gate;
@@ -49,7 +45,6 @@ pub mod ids;
 pub mod input;
 pub mod limits;
 pub mod logging;
-pub mod mail;
 pub mod plan;
 pub mod platform;
 pub mod problem;
@@ -58,9 +53,7 @@ pub mod routes;
 pub mod runtime;
 pub mod seal;
 pub mod secrets;
-pub mod sessions;
 pub mod socket;
-pub mod spending;
 pub mod store;
 pub mod tokens;
 pub mod worker;

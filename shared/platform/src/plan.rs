@@ -4,8 +4,8 @@ use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::audit::Note;
+use crate::database::{Item, Write};
 use crate::problem::Problem;
-use crate::store::{Item, Write};
 
 /// The effects that a handler wants, all or nothing.
 pub struct Plan<O> {

@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::database::Database;
 use crate::secrets::Secrets;
-use crate::store::Database;
 
 /// The parts that endpoints are built from.
 #[derive(Debug, Default)]

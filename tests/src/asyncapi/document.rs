@@ -251,7 +251,7 @@ impl Operation {
 
 /// The stream that a connection begins with, if its URL asks for one.
 fn connected() -> Value {
-    let messages = [platform::charts::Subscribed::TYPE, chart_stream::Data::TYPE, chart_stream::Ended::TYPE];
+    let messages = [tally_data::charts::Subscribed::TYPE, chart_stream::Data::TYPE, chart_stream::Ended::TYPE];
     json!({
         "action": "send",
         "channel": {"$ref": "#/channels/live"},

@@ -5,12 +5,13 @@ mod check;
 mod document;
 mod schema;
 
-use platform::charts::Subscribed;
-use platform::chat::{ChatCompleted, ChatDelta, ChatFailed, ChatStarted};
-use platform::domain::{ChartType, StopReason, Usage};
+use assistant::domain::{StopReason, Usage};
 use platform::problem::Problem;
 use platform::socket::ErrorMessage;
 use serde_json::{Value, json};
+use tally_chat::{ChatCompleted, ChatDelta, ChatFailed, ChatStarted};
+use tally_data::charts::Subscribed;
+use tally_data::domain::ChartType;
 
 use self::document::Document;
 
@@ -47,7 +48,7 @@ pub fn document() -> Value {
         .note("The action is idempotent. Frames that are on their way may arrive before the answer, and none after it.");
     document
         .action::<chat_send::ChatSend>(json!({"message": "How did Alpha do in 2023?"}))
-        .body::<platform::chat::ChatSendRequest>()
+        .body::<tally_chat::ChatSendRequest>()
         .answer::<ChatStarted>()
         .then::<ChatDelta>()
         .then::<ChatCompleted>()

@@ -1,8 +1,7 @@
 //! Denials in the audit log: one event for the first denial of a subject in a window, and a count of the rest.
 
 use platform::audit::{Event, Note, Outcome};
-use platform::clock::Clock;
-use platform::clock::Timestamp;
+use platform::clock::{Clock, Timestamp};
 use platform::context::Context;
 use platform::limits::{Policy, Quota};
 use platform::store::{Denial, LimitCounters, Untold};

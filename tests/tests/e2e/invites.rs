@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::Method;
-use platform::store::Invites;
 use serde_json::{Value, json};
+use tally_accounts::store::Invites;
 use tally_tests::{Answer, Caller, World, id};
 
 use crate::users::{patch, user_id};

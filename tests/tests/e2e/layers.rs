@@ -1,82 +1,177 @@
-//! The order of the platform's modules.
+//! The order of modules and files: each uses only those below it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use tally_tests::root;
 
 use crate::rules::files;
 
-/// The modules of the platform. Each uses only those above it.
-const ORDER: &[&str] = &[
-    // These use no others.
-    "ids",
-    "backoff",
-    "config",
-    "logging",
-    "clock",
-    "context",
-    "api_key",
-    // Refusals of requests, and the meaning of fields.
-    "problem",
-    "failure",
-    "input",
-    "domain",
-    "identity",
-    "limits",
-    "audit",
-    // AWS and the tables.
-    "aws",
-    "secrets",
-    "store",
-    "plan",
-    "platform",
-    "runtime",
-    "worker",
-    "mail",
-    "tokens",
-    "seal",
-    "causes",
-    // The path of a request or message.
-    "request",
-    "routes",
-    "idempotency",
-    "gate",
-    "http",
-    "socket",
-    "cursor",
-    // The steps of the areas.
-    "charts",
-    "spending",
-    "chat",
-    "sessions",
+/// The crates that functions share, and the modules of each. A module uses only those above it in the list.
+const ORDER: &[(&str, &[&str])] = &[
+    (
+        "platform",
+        &[
+            // These use no others.
+            "ids",
+            "backoff",
+            "config",
+            "logging",
+            "clock",
+            "context",
+            "api_key",
+            // Refusals of requests, and the meaning of fields.
+            "problem",
+            "failure",
+            "input",
+            "domain",
+            "identity",
+            "limits",
+            "audit",
+            // AWS and the tables.
+            "aws",
+            "secrets",
+            "database",
+            "store",
+            "plan",
+            "platform",
+            "runtime",
+            "worker",
+            "tokens",
+            "seal",
+            "causes",
+            // The path of a request or message.
+            "request",
+            "routes",
+            "idempotency",
+            "gate",
+            "http",
+            "socket",
+            "cursor",
+        ],
+    ),
+    ("accounts", &["domain", "store", "tokens", "mail", "sessions"]),
+    ("assistant", &["domain", "pricing", "prompts", "tool", "request", "error", "provider", "store", "lorem", "anthropic"]),
+    (
+        "chat",
+        &[
+            "domain",
+            "store",
+            "spending",
+            "request",
+            "title",
+            "memory",
+            "messages",
+            "sweep",
+            "credentials",
+            "ending",
+            "listening",
+            "replies",
+        ],
+    ),
+    ("data", &["domain", "store", "charts"]),
 ];
 
 /// A file without comments and tests.
-fn code(text: &str) -> String {
-    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
+/// The first word of a text.
+fn word(text: &str) -> &str {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap()
+}
+
 #[test]
-fn modules_of_the_platform_use_those_above_them_alone() {
-    let source = root().join("shared/platform/src");
-    let (mut known, mut wrong) = (BTreeSet::new(), Vec::new());
-    for file in files(&source, ".rs") {
-        let name = file.strip_prefix(&source).unwrap().with_extension("");
-        let module = name.iter().next().unwrap().to_str().unwrap();
-        if module == "lib" {
-            continue;
+fn modules_use_those_above_them_alone() {
+    let mut wrong = Vec::new();
+    for (name, order) in ORDER {
+        let (source, mut known) = (root().join("shared").join(name).join("src"), BTreeSet::new());
+        for file in files(&source, ".rs") {
+            let relative = file.strip_prefix(&source).unwrap().with_extension("");
+            let module = relative.iter().next().unwrap().to_str().unwrap();
+            if module == "lib" {
+                continue;
+            }
+            let place = |module: &str| order.iter().position(|known| *known == module);
+            let own = place(module).unwrap_or_else(|| panic!("{name}::{module} has no place in the order"));
+            known.insert(module.to_owned());
+            let code = code(&file);
+            // A name that is not a module comes from the crate's root.
+            let used = code.split("crate::").skip(1).filter_map(|rest| place(word(rest)));
+            wrong.extend(used.filter(|used| *used > own).map(|used| format!("{name}::{} uses {}", relative.display(), order[used])));
         }
-        let place = |module: &str| ORDER.iter().position(|known| *known == module);
-        let own = place(module).unwrap_or_else(|| panic!("{module} has no place in the order"));
-        known.insert(module.to_owned());
-        let code = code(&fs::read_to_string(&file).unwrap());
-        let names = code.split("crate::").skip(1).map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap());
-        // A name that is not a module comes from the crate's root.
-        let used = names.filter_map(place);
-        wrong.extend(used.filter(|used| *used > own).map(|used| format!("{} uses {}", name.display(), ORDER[used])));
+        assert_eq!(known.len(), order.len(), "the order of {name} has a module that is not there");
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert_eq!(known.len(), ORDER.len(), "the order has a module that is not there");
+}
+
+/// The names that a file takes from its own crate: leaves of `use`, and paths in its code.
+fn taken(code: &str) -> BTreeSet<&str> {
+    let mut taken = BTreeSet::new();
+    for start in ["crate::", "super::", "self::"] {
+        for rest in code.split(start).skip(1) {
+            // A tree of names ends with the statement, a path with the first sign that is none of its own.
+            let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+            let head: &str = rest.split(|c: char| !is_path(c)).next().unwrap();
+            let names = if rest[head.len()..].starts_with('{') { rest.split(';').next().unwrap() } else { head };
+            taken.extend(names.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty()));
+        }
+    }
+    taken
+}
+
+/// The names that a file defines for others.
+fn defined(code: &str) -> BTreeSet<&str> {
+    let kinds = ["struct ", "enum ", "trait ", "type ", "const ", "static ", "fn "];
+    let public = code.lines().filter(|line| line.starts_with("pub"));
+    public.filter_map(|line| kinds.iter().find_map(|kind| Some(word(line.split_once(kind)?.1)))).collect()
+}
+
+/// A circle of files that ends at `file`, if one does.
+fn circle<'a>(graph: &'a BTreeMap<PathBuf, BTreeSet<PathBuf>>, path: &mut Vec<&'a PathBuf>, done: &mut BTreeSet<&'a PathBuf>) -> bool {
+    let file = *path.last().unwrap();
+    for next in &graph[file] {
+        if let Some(start) = path.iter().position(|earlier| *earlier == next) {
+            path.drain(..start);
+            return true;
+        }
+        if !done.contains(next) {
+            path.push(next);
+            if circle(graph, path, done) {
+                return true;
+            }
+            path.pop();
+        }
+    }
+    done.insert(file);
+    false
+}
+
+#[test]
+fn no_files_use_each_other() {
+    let manifests = ["shared", "functions", "infra", "tests"].iter().flat_map(|directory| files(&root().join(directory), "/Cargo.toml"));
+    for source in manifests.map(|manifest| manifest.with_file_name("src")) {
+        let codes: BTreeMap<_, _> = files(&source, ".rs").into_iter().map(|file| (file.clone(), code(&file))).collect();
+        let mut homes = BTreeMap::<_, Vec<_>>::new();
+        for (file, code) in &codes {
+            for name in defined(code) {
+                homes.entry(name).or_default().push(file);
+            }
+        }
+        // A name that several files define tells nothing. A file that only lists others (`mod.rs`) is no part of a circle.
+        let uses = |file: &PathBuf, code: &str| {
+            let homes = taken(code).into_iter().filter_map(|name| homes.get(name).filter(|homes| homes.len() == 1));
+            homes.map(|homes| homes[0].clone()).filter(|home| home != file).collect()
+        };
+        let graph: BTreeMap<_, BTreeSet<_>> = codes.iter().map(|(file, code)| (file.clone(), uses(file, code))).collect();
+        let mut done = BTreeSet::new();
+        for file in graph.keys() {
+            let mut path = vec![file];
+            assert!(done.contains(file) || !circle(&graph, &mut path, &mut done), "files use each other: {path:#?}");
+        }
+    }
 }

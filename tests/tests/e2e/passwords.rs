@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
 use platform::context::Context;
-use platform::domain::{Email, Hasher, Password, Role, Username};
+use platform::domain::{Email, Role, Username};
 use platform::ids;
 use platform::platform::Platform;
-use platform::sessions::{Attempt, PasswordLogin};
 use platform::store::{User, Users};
 use serde_json::json;
+use tally_accounts::domain::{Hasher, Password};
+use tally_accounts::sessions::{Attempt, PasswordLogin};
 use tally_tests::{Answer, World};
 use tracing_subscriber::filter::LevelFilter;
 

@@ -5,10 +5,10 @@ use std::fs;
 use futures_util::future::join_all;
 use platform::clock::{Clock, Timestamp};
 use platform::context::Context;
-use platform::domain::{Letter, Notice, Purpose};
 use platform::ids;
-use platform::store::{Errand, Errands, MailTokens};
 use serde_json::{Value, json};
+use tally_accounts::domain::{Letter, Notice, Purpose};
+use tally_accounts::store::{Errand, Errands, MailTokens};
 use tally_tests::{Answer, Caller, World, id};
 
 const OLD: &str = "Correct-Horse-9";

@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use platform::clock::Timestamp;
 use platform::domain::Role;
 use platform::identity::Identity;
-use platform::tokens::TokenIssuer;
 use serde_json::{Value, json};
+use tally_accounts::tokens::TokenIssuer;
 use tally_tests::{Answer, Caller, World};
 
 use crate::coverage;

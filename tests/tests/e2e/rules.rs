@@ -75,21 +75,37 @@ fn subject(resource: &Value) -> String {
     }
 }
 
+/// Whether a file belongs to the stores of an area, or to the one way to the database.
+fn is_store(path: &Path) -> bool {
+    let path = path.strip_prefix(root().join("shared")).unwrap_or(Path::new(""));
+    path.iter().any(|part| part == "store" || part == "database")
+}
+
+/// The Rust files of functions and of what they share.
+fn sources() -> Vec<PathBuf> {
+    ["functions", "shared"].iter().flat_map(|directory| files(&root().join(directory), ".rs")).collect()
+}
+
 #[test]
 fn stores_alone_know_the_database() {
-    let store = root().join("shared/platform/src/store");
-    let sources = ["functions", "shared"].iter().flat_map(|directory| files(&root().join(directory), ".rs"));
-    for path in sources.filter(|path| !path.starts_with(&store)) {
-        assert!(!fs::read_to_string(&path).unwrap().contains("aws_sdk_dynamodb"), "{} names the SDK", path.display());
-    }
-    for path in files(&store, ".rs") {
-        assert!(!fs::read_to_string(&path).unwrap().contains(".scan()"), "{} reads a whole table", path.display());
+    let types = BTreeSet::from(["CommitError", "Database", "Item", "StoreError", "Write"]);
+    for path in sources() {
+        let text = fs::read_to_string(&path).unwrap();
+        if is_store(&path) {
+            assert!(!text.contains(".scan()"), "{} reads a whole table", path.display());
+            continue;
+        }
+        assert!(!text.contains("aws_sdk_dynamodb"), "{} names the SDK", path.display());
+        for names in text.split("database::").skip(1).filter_map(|rest| rest.split(';').next()) {
+            let names: BTreeSet<_> = names.trim_matches(['{', '}']).split(',').map(str::trim).collect();
+            assert!(names.is_subset(&types), "{} uses {names:?}", path.display());
+        }
     }
 }
 
 #[test]
 fn one_place_writes_so_that_what_collides_is_tried_again() {
-    for path in files(&root().join("shared/platform/src/store"), ".rs").into_iter().filter(|path| !path.ends_with("database.rs")) {
+    for path in sources().into_iter().filter(|path| is_store(path) && !path.ends_with("database/mod.rs")) {
         let text = fs::read_to_string(&path).unwrap();
         for write in [".put_item()", ".delete_item()", ".transact_write_items()", ".batch_write_item()"] {
             assert!(!text.contains(write), "{} calls {write}", path.display());
@@ -102,8 +118,7 @@ fn one_place_writes_so_that_what_collides_is_tried_again() {
 
 #[test]
 fn no_secret_is_printed() {
-    let sources = ["functions", "shared"].iter().flat_map(|directory| files(&root().join(directory), ".rs"));
-    for path in sources {
+    for path in sources() {
         let text = fs::read_to_string(&path).unwrap();
         for (derived, item) in text.split("#[derive(").skip(1).filter_map(|part| part.split_once(")]")) {
             let head = item.lines().find(|line| !line.is_empty() && !line.starts_with("#[")).unwrap_or_default();
@@ -126,20 +141,31 @@ fn no_secret_is_printed() {
 #[test]
 fn one_place_each_reads_the_environment_and_the_clock() {
     let excused = ["shared/platform/src/clock.rs", "shared/platform/src/config.rs"].map(|path| root().join(path));
-    let sources = ["functions", "shared"].iter().flat_map(|directory| files(&root().join(directory), ".rs"));
-    let excusing: BTreeSet<_> = sources.filter(|path| fs::read_to_string(path).unwrap().contains("disallowed_methods")).collect();
+    let excusing: BTreeSet<_> =
+        sources().into_iter().filter(|path| fs::read_to_string(path).unwrap().contains("disallowed_methods")).collect();
     assert_eq!(excusing, BTreeSet::from(excused));
 }
 
 #[test]
 fn functions_know_what_is_shared_and_not_each_other() {
-    let shared = BTreeSet::from(["tally-assistant".to_owned(), "tally-platform".to_owned()]);
-    for (name, manifest) in manifests("functions") {
-        assert!(dependencies(&manifest).is_subset(&shared), "{name} depends on {:?}", dependencies(&manifest));
-    }
     let shared = manifests("shared");
-    assert_eq!(dependencies(&shared["tally-assistant"]), BTreeSet::from(["tally-platform".to_owned()]));
-    assert_eq!(dependencies(&shared["tally-platform"]), BTreeSet::new());
+    let areas: BTreeSet<_> = shared.keys().cloned().collect();
+    for (name, manifest) in manifests("functions") {
+        assert!(dependencies(&manifest).is_subset(&areas), "{name} depends on {:?}", dependencies(&manifest));
+    }
+    // Each area stands on the platform. Chat knows the assistant, which knows no other area.
+    let order = [
+        ("tally-platform", &[][..]),
+        ("tally-accounts", &["tally-platform"]),
+        ("tally-assistant", &["tally-platform"]),
+        ("tally-chat", &["tally-assistant", "tally-platform"]),
+        ("tally-data", &["tally-platform"]),
+    ];
+    for (name, expected) in order {
+        let expected = expected.iter().map(|&name| name.to_owned()).collect();
+        assert_eq!(dependencies(&shared[name]), expected, "{name}");
+    }
+    assert_eq!(order.len(), areas.len(), "a crate has no place in the order");
     assert_eq!(dependencies(&manifests("infra")["tally-local"]), BTreeSet::new());
 }
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
-use platform::chat::ReplyStart;
-use platform::domain::ChartType;
-use platform::store::StreamStart;
 use serde_json::{Value, json};
+use tally_chat::ReplyStart;
+use tally_data::domain::ChartType;
+use tally_data::store::StreamStart;
 use tally_local::aws::{Failure, Fault};
 use tally_local::lambda::InvokeError;
 use tally_tests::World;

@@ -11,11 +11,10 @@ use platform::domain::Role;
 use platform::gate::{Committer, RequestInfo};
 use platform::http::{Endpoint as _, Request};
 use platform::identity::Identity;
-use platform::ids;
 use platform::input::Fields;
 use platform::request::Call;
-use platform::routes;
 use platform::store::{AccountFilter, User, Users};
+use platform::{ids, routes};
 use serde_json::{Value, json};
 use tally_local::aws::Failure;
 use tally_tests::{Answer, Caller, World, id};
@@ -409,7 +408,7 @@ async fn the_first_administrator_is_made_of_an_account() {
     world.get("/users", Some(&caller)).await.expect(200);
     register(&world, "second", "second@example.com").await;
     for candidate in [json!({"username": "founder"}), json!({"username": "second"}), json!({"email": "third@example.com"})] {
-        assert!(bootstrap(&world, &candidate).await.unwrap_err().contains("There is an administrator"));
+        assert!(bootstrap(&world, &candidate).await.unwrap_err().contains("An administrator exists already"));
     }
     patch(&world, &caller, &own, &json!({"roles": []})).await.problem(409, "last_admin");
     let events = world.events(&caller, "admin.bootstrapped").await;

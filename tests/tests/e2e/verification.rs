@@ -2,10 +2,12 @@
 
 use futures_util::future::join_all;
 use http::Method;
-use platform::domain::{Email, Purpose};
+use platform::domain::Email;
 use platform::ids;
-use platform::store::{MailToken, MailTokens, User, Users};
+use platform::store::{User, Users};
 use serde_json::{Value, json};
+use tally_accounts::domain::Purpose;
+use tally_accounts::store::{MailToken, MailTokens};
 use tally_tests::{Answer, Caller, World, id};
 
 const PASSWORD: &str = "Correct-Horse-9";

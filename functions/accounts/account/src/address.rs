@@ -9,13 +9,15 @@ use platform::audit::{Actor, Note};
 use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::context::Context;
-use platform::domain::{Email, Hasher, Letter, Notice, Purpose};
-use platform::mail::Postbox;
+use platform::domain::Email;
 use platform::plan::{Plan, Reply};
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::sessions::Confirmed;
-use platform::store::{MailToken, MailTokens, User, Users};
+use platform::store::{User, Users};
+use tally_accounts::domain::{Hasher, Letter, Notice, Purpose};
+use tally_accounts::mail::Postbox;
+use tally_accounts::sessions::Confirmed;
+use tally_accounts::store::{MailToken, MailTokens};
 
 use crate::Changed;
 
@@ -155,7 +157,7 @@ impl Mover {
             return Ok(plan);
         }
         let plan = plan.write(self.tokens.forget(Purpose::PasswordReset, &user.id));
-        self.postbox.add(plan, user.notice(Notice::EmailChanged), &to.context, to.now)
+        self.postbox.add(plan, Letter::notice(Notice::EmailChanged, user), &to.context, to.now)
     }
 }
 

@@ -4,22 +4,24 @@
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use platform::audit::Note;
-use platform::chat::SweepStart;
 use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::context::Context;
-use platform::domain::{Hasher, Notice, Password, Purpose};
 use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
 use platform::input::{Fields, Form};
-use platform::mail::Postbox;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
-use platform::sessions::{Confirmed, Ending};
-use platform::store::{Deleted, MailTokens, Sweeps, User, Users};
+use platform::store::{User, Users};
 use platform::worker::Invoker;
+use tally_accounts::domain::{Hasher, Letter, Notice, Password, Purpose};
+use tally_accounts::mail::Postbox;
+use tally_accounts::sessions::{Confirmed, Ending};
+use tally_accounts::store::MailTokens;
+use tally_chat::SweepStart;
+use tally_chat::store::{Deleted, Sweeps};
 use utoipa::ToSchema;
 
 /// The endpoint.
@@ -86,7 +88,7 @@ impl DeleteMe {
             let plan = Plan::reply(()).note(note).write(name).write(email);
             let plan = Purpose::ALL.iter().fold(plan, |plan, purpose| plan.write(self.tokens.forget(*purpose, &user.id)));
             let plan = self.ending.add(plan, &ended).await?;
-            let plan = self.postbox.add(plan, user.notice(Notice::AccountDeleted), &context, now)?;
+            let plan = self.postbox.add(plan, Letter::notice(Notice::AccountDeleted, &user), &context, now)?;
             let plan = self.sweep(plan.write(self.sweeps.leave(Deleted::Users, &user.id, now)?), &user.id);
             let (is_admin, dismiss) = (user.is_admin(), users.dismiss_admin(&user.id));
             let plan = plan.write_or_replan(

@@ -2,7 +2,7 @@
 
 use platform::audit::Note;
 use platform::config::ConfigError;
-use platform::domain::{Email, FullName, Password};
+use platform::domain::{Email, FullName};
 use platform::http::{Endpoint, Request, Schemas, either};
 use platform::identity::Identity;
 use platform::input::{Fields, Form};
@@ -12,8 +12,9 @@ use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::seal::Seal;
-use platform::sessions::Confirmed;
 use platform::store::User;
+use tally_accounts::domain::Password;
+use tally_accounts::sessions::Confirmed;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 

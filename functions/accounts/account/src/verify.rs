@@ -2,13 +2,13 @@
 //! then, or the one that an account is to move to.
 
 use platform::config::ConfigError;
-use platform::domain::Purpose;
 use platform::http::{Endpoint, Request};
 use platform::input::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
+use tally_accounts::domain::Purpose;
 use utoipa::ToSchema;
 
 use crate::Changed;

@@ -14,9 +14,10 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::runtime::Invocation;
-use platform::store::{Invite, Invites, User, Users};
+use platform::store::{User, Users};
 use platform::worker::Worker;
 use serde::{Deserialize, Serialize};
+use tally_accounts::store::{Invite, Invites};
 
 /// The worker.
 pub struct BootstrapAdmin {

@@ -11,8 +11,9 @@ use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::seal::Seal;
-use platform::store::{AdminsChange, Invite, Invites, Users};
+use platform::store::{AdminsChange, Users};
 use serde::Serialize;
+use tally_accounts::store::{Invite, Invites};
 use utoipa::ToSchema;
 
 use crate::InviteView;

@@ -14,8 +14,9 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{AdminsChange, Invite, Invites, Users};
+use platform::store::{AdminsChange, Users};
 use serde::Serialize;
+use tally_accounts::store::{Invite, Invites};
 use utoipa::ToSchema;
 
 pub use create::{CreateInvite, CreatedInvite, NewInvite};

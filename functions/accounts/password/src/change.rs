@@ -1,7 +1,6 @@
 //! `POST /auth/password`: replaces the current password. This session goes on, and every other one ends.
 
 use platform::config::ConfigError;
-use platform::domain::Password;
 use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
 use platform::input::{Fields, Form};
@@ -9,7 +8,8 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
-use platform::sessions::Confirmed;
+use tally_accounts::domain::Password;
+use tally_accounts::sessions::Confirmed;
 use utoipa::ToSchema;
 
 use crate::set::{Change, Setter, Warrant, judge, new_password};

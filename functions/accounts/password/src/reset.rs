@@ -1,14 +1,14 @@
 //! `POST /auth/password/reset`: sets a new password for a mailed token. Every session and API key of the account ends.
 
 use platform::config::ConfigError;
-use platform::domain::{Password, Purpose};
 use platform::http::{Endpoint, Request};
 use platform::input::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
-use platform::store::MailTokens;
+use tally_accounts::domain::{Password, Purpose};
+use tally_accounts::store::MailTokens;
 use utoipa::ToSchema;
 
 use crate::set::{Change, Setter, Warrant, judge, new_password};

@@ -6,14 +6,15 @@ use platform::audit::{Actor, Note};
 use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::context::Context;
-use platform::domain::{Hasher, Notice, Password, Purpose};
 use platform::input::Fields;
-use platform::mail::Postbox;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::sessions::{Confirmed, Ending};
-use platform::store::{MailToken, MailTokens, User, Users};
+use platform::store::{User, Users};
+use tally_accounts::domain::{Hasher, Letter, Notice, Password, Purpose};
+use tally_accounts::mail::Postbox;
+use tally_accounts::sessions::{Confirmed, Ending};
+use tally_accounts::store::{MailToken, MailTokens};
 
 /// The parts that setting a password needs.
 #[derive(Clone)]
@@ -122,7 +123,7 @@ impl Setter {
             };
             let plan = Plan::reply(()).note(note).write_or(token, Problem::invalid_mail_token());
             let plan = self.ending.add(plan, &ended).await?;
-            let plan = self.postbox.add(plan, user.notice(notice), &context, now)?;
+            let plan = self.postbox.add(plan, Letter::notice(notice, &user), &context, now)?;
             let set = self.users.set_password(&user, &hash, kept.as_deref());
             Ok(plan.write_or_replan(
                 set,

@@ -5,18 +5,20 @@ use std::collections::BTreeMap;
 use futures_util::FutureExt as _;
 use platform::audit::{Actor, Note};
 use platform::config::{ConfigError, invalid};
-use platform::domain::{Email, FullName, Hasher, Letter, Password, Roles, Username};
+use platform::domain::{Email, FullName, Roles, Username};
 use platform::http::{Created, Endpoint, Request};
 use platform::ids;
 use platform::input::{Fields, Form};
-use platform::mail::Postbox;
 use platform::plan::{Plan, Replan, Reply};
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::request::Call;
 use platform::routes::{self, Route};
-use platform::store::{Account, Invite, Invites, User, Users};
+use platform::store::{Account, User, Users};
 use serde::Serialize;
+use tally_accounts::domain::{Hasher, Letter, Password};
+use tally_accounts::mail::Postbox;
+use tally_accounts::store::{Invite, Invites};
 use utoipa::ToSchema;
 
 /// The endpoints of this function.
@@ -170,7 +172,7 @@ impl Endpoint for RegisterUser {
         let plan = claims.into_iter().fold(plan, |plan, claim| plan.write_or_replan(claim, taken(&username)));
         let plan = invite.iter().fold(plan, |plan, invite| {
             let plan = plan.write_or_replan(self.invites.spend(invite, request.now), overtaken(invite, &username));
-            plan.write_or_replan(self.users.admit_invited(&user, invite), overtaken(invite, &username))
+            plan.write_or_replan(self.users.admit_invited(&user, invite.invited_by.as_deref()), overtaken(invite, &username))
         });
         if !self.verifies {
             return Ok(plan);

@@ -4,7 +4,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use platform::audit::Note;
 use platform::config::ConfigError;
-use platform::domain::{Purpose, Role, Roles};
+use platform::domain::{Role, Roles};
 use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::Identity;
 use platform::input::{Fields, Form};
@@ -12,8 +12,10 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
-use platform::sessions::Ending;
-use platform::store::{Account, AdminsChange, MailTokens, User, Users};
+use platform::store::{Account, AdminsChange, User, Users};
+use tally_accounts::domain::Purpose;
+use tally_accounts::sessions::Ending;
+use tally_accounts::store::MailTokens;
 use utoipa::ToSchema;
 
 /// `PATCH /users/{id}`.

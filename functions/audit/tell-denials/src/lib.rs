@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use platform::clock::Clock;
 use platform::config::ConfigError;
+use platform::database::{CommitError, Database};
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::runtime::Invocation;
-use platform::store::{AuditLog, CommitError, Database, LimitCounters, UntoldPlace};
+use platform::store::{AuditLog, LimitCounters, UntoldPlace};
 use platform::worker::Worker;
 use serde::de::IgnoredAny;
 

@@ -7,7 +7,7 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::Subject;
+use tally_chat::store::Subject;
 
 use crate::shared::{BudgetChange, BudgetView, Shared};
 

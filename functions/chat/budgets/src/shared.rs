@@ -1,16 +1,17 @@
 //! The code that all endpoints of this function share: how a budget is shown, and how it is set.
 
+use assistant::domain::{Budget, Cost};
 use platform::audit::Note;
 use platform::clock::Timestamp;
 use platform::config::ConfigError;
-use platform::domain::{Budget, Cost};
 use platform::input::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::spending::Limits;
-use platform::store::{AdminsChange, Budgets, Hold, Spending, Subject, Users};
+use platform::store::{AdminsChange, Users};
 use serde::Serialize;
+use tally_chat::spending::Limits;
+use tally_chat::store::{Budgets, Hold, Spending, Subject};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
 

@@ -7,7 +7,8 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{Subject, Users};
+use platform::store::Users;
+use tally_chat::store::Subject;
 
 use crate::shared::{BudgetChange, BudgetView, Shared};
 

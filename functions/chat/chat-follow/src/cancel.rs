@@ -10,8 +10,8 @@ use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message, ServerMessage};
-use platform::store::Drafts;
 use serde::Serialize;
+use tally_chat::store::Drafts;
 use utoipa::ToSchema;
 
 /// The action. The worker stops within half a second and keeps the text that it has written. It sends `chat.completed` with `stop_reason:

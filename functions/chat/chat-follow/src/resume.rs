@@ -1,7 +1,6 @@
 //! `chat.resume`.
 
 use futures_util::FutureExt as _;
-use platform::chat::Listening;
 use platform::config::ConfigError;
 use platform::domain::ResourceId;
 use platform::input::{Fields, Form};
@@ -11,6 +10,7 @@ use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message, ServerMessage};
 use serde::Serialize;
+use tally_chat::Listening;
 use utoipa::ToSchema;
 
 /// The action. It brings the reply's own messages, from the one after `after_sequence` on. While the reply is being written, its worker

@@ -2,16 +2,17 @@
 
 use futures_util::FutureExt as _;
 use platform::audit::Note;
-use platform::chat::{ChatFailed, ChatSendRequest, ChatStarted, Listening, Replies, may_be_asked_again};
 use platform::config::ConfigError;
-use platform::domain::MessageStatus;
 use platform::idempotency::IdempotencyKey;
 use platform::plan::{Plan, Reply};
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message, Sender};
-use platform::store::{self, Connection, History, Origin};
+use platform::store::Connection;
+use tally_chat::domain::MessageStatus;
+use tally_chat::store::{self, History, Origin};
+use tally_chat::{ChatFailed, ChatSendRequest, ChatStarted, Listening, Replies, may_be_asked_again};
 
 /// The action.
 pub struct ChatSend {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use assistant::domain::Usage;
 use futures_util::future::{join, join_all, join3};
-use platform::chat::{ChatEnd, ChatFailed};
-use platform::domain::{MessageStatus, Usage};
-use platform::store::{Frames, Head, Hearers, Message, Spent};
+use tally_chat::domain::MessageStatus;
+use tally_chat::store::{Frames, Head, Hearers, Message, Spent};
+use tally_chat::{ChatEnd, ChatFailed};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use platform::chat::{ChatDelta, ChatEnd};
 use platform::clock::Clock;
 use platform::domain::Peer;
 use platform::socket::{Presence, SendError, Sender};
-use platform::store::Listener;
+use tally_chat::store::Listener;
+use tally_chat::{ChatDelta, ChatEnd};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};

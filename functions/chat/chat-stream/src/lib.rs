@@ -7,26 +7,26 @@ mod ear;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use assistant::{Event, Fault, Provider, ProviderError, Request, Turn};
-use draft::{Draft, Wish};
+use assistant::domain::{Cost, PromptName, StopReason};
+use assistant::pricing::Tariff;
+use assistant::{Event, Fault, Provider, ProviderError, Request, Turn, system_prompt};
 use futures_util::StreamExt as _;
 use futures_util::future::join;
-use platform::chat::{
-    ChatCompleted, ChatEnd, ChatFailed, Credentials, Ended, Ending, Endings, REMEMBERED, ReplyStart, remembered, system_prompt, within,
-};
 use platform::clock::Clock;
 use platform::config::ConfigError;
-use platform::domain::{Cost, MessageStatus, PromptName, StopReason};
 use platform::ids;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::runtime::Invocation;
 use platform::socket::{Presence, Sender};
-use platform::spending::Tariff;
-use platform::store::{Drafts, Message, Messages};
 use platform::worker::Worker;
+use tally_chat::domain::MessageStatus;
+use tally_chat::store::{Drafts, Message, Messages};
+use tally_chat::{ChatCompleted, ChatEnd, ChatFailed, Credentials, Ended, Ending, Endings, REMEMBERED, ReplyStart, remembered, within};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+
+use draft::{Draft, Wish};
 
 /// Time before the end of the invocation that is kept for sending what is left and storing the reply.
 const MARGIN: Duration = Duration::from_secs(15);

@@ -3,19 +3,21 @@
 
 use std::time::Duration;
 
+use assistant::domain::StopReason;
 use futures_util::future::join_all;
-use platform::chat::{ChatEnd, ChatFailed, Ending, Endings};
 use platform::clock::Clock;
 use platform::config::ConfigError;
-use platform::domain::{MessageStatus, Peer, StopReason};
+use platform::domain::Peer;
 use platform::ids;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::runtime::Invocation;
 use platform::socket::Sender;
-use platform::store::{Drafts, Head, Message, Messages, Overdue};
 use platform::worker::Worker;
 use serde::de::IgnoredAny;
+use tally_chat::domain::MessageStatus;
+use tally_chat::store::{Drafts, Head, Message, Messages, Overdue};
+use tally_chat::{ChatEnd, ChatFailed, Ending, Endings};
 use tokio::time::timeout;
 
 /// Time for one reply. The worker begins no reply when less time is left.

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
+use assistant::domain::{Cost, StopReason, Usage};
 use futures_util::FutureExt as _;
 use http::{HeaderName, StatusCode, header};
 use platform::audit::Note;
-use platform::chat::{ChatRequest, Replies, may_be_asked_again};
 use platform::clock::{Clock, Timestamp};
 use platform::config::ConfigError;
-use platform::domain::{Cost, MessageStatus, StopReason, Usage};
 use platform::http::{Answer, Endpoint, Header, Output, Rendered, Request, RequestHeader};
 use platform::identity::Principal;
 use platform::plan::{Plan, Reply};
@@ -16,8 +15,10 @@ use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::request::Call;
 use platform::routes::{self, Route};
-use platform::store::{History, Message, Messages, Origin};
 use serde::Serialize;
+use tally_chat::domain::MessageStatus;
+use tally_chat::store::{History, Message, Messages, Origin};
+use tally_chat::{ChatRequest, Replies, may_be_asked_again};
 use tokio::time::{Instant, sleep, timeout_at};
 use utoipa::ToSchema;
 

@@ -2,7 +2,6 @@
 
 use futures_util::FutureExt as _;
 use platform::audit::Note;
-use platform::chat::SweepStart;
 use platform::config::ConfigError;
 use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::Identity;
@@ -10,8 +9,9 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{Conversations, Deleted, Sweeps};
 use platform::worker::Invoker;
+use tally_chat::SweepStart;
+use tally_chat::store::{Conversations, Deleted, Sweeps};
 
 use crate::PATH;
 

@@ -9,17 +9,19 @@ mod title;
 mod update;
 mod weight;
 
+use assistant::domain::{Cost, MessageRole, StopReason, Usage};
 use platform::clock::rfc3339_ms;
 use platform::config::ConfigError;
-use platform::domain::{Cost, MessageRole, MessageStatus, StopReason, Usage};
+use platform::database::StoreError;
 use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::Principal;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
-use platform::store::{Conversation, Drafts, History, Message, StoreError};
 use serde::Serialize;
+use tally_chat::domain::MessageStatus;
+use tally_chat::store::{Conversation, Drafts, History, Message};
 use utoipa::ToSchema;
 
 pub use delete::DeleteConversation;

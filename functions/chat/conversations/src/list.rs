@@ -9,7 +9,7 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{Conversation, History, Words};
+use tally_chat::store::{Conversation, History, Words};
 use utoipa::IntoParams;
 use utoipa::openapi::path::Parameter;
 

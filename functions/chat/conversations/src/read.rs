@@ -8,8 +8,8 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{Drafts, First, History};
 use serde::Serialize;
+use tally_chat::store::{Drafts, First, History};
 use utoipa::{PartialSchema as _, ToSchema};
 
 use crate::{ConversationView, MessageView, PATH, fill_in, weight};

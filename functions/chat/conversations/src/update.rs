@@ -8,7 +8,7 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{Conversation, Conversations, History};
+use tally_chat::store::{Conversation, Conversations, History};
 use utoipa::ToSchema;
 
 use crate::title::Title;

@@ -1,6 +1,6 @@
 //! Counts the bytes of messages in the answer of a function. An answer can have 6 MB, and its body is counted as a JSON string.
 
-use platform::store::Message;
+use tally_chat::store::Message;
 
 /// Bytes of messages in one answer, at most.
 pub const ANSWER_BYTES: usize = 5 * 1024 * 1024;

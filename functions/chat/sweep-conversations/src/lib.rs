@@ -4,14 +4,14 @@
 
 use std::time::Duration;
 
-use platform::chat::SweepStart;
 use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::runtime::Invocation;
-use platform::store::{Deleted, Remains, Sweep, Sweeps};
 use platform::worker::Worker;
+use tally_chat::SweepStart;
+use tally_chat::store::{Deleted, Remains, Sweep, Sweeps};
 
 /// Milliseconds for which a sweep is left to the worker that was started for it. No request lasts as long. So a request that was admitted
 /// before the account was deleted begins no conversation later.

@@ -5,17 +5,17 @@ mod query;
 
 use std::collections::BTreeMap;
 
+use assistant::domain::{Cost, Usage};
 use platform::audit::Note;
 use platform::config::ConfigError;
-use platform::domain::{Cost, Usage};
 use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{DailyUsage, UsageLog};
 use serde::Serialize;
+use tally_chat::store::{DailyUsage, UsageLog};
 use utoipa::ToSchema;
 
 pub use query::{GroupBy, UsageQuery};

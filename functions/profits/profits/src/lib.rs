@@ -5,7 +5,6 @@ mod sort;
 
 use platform::audit::Note;
 use platform::config::ConfigError;
-use platform::domain::{Company, Month, Year};
 use platform::http::{Endpoint, Parameters, Request, Revalidated, in_query, revalidated};
 use platform::identity::Principal;
 use platform::input::{Fields, Form};
@@ -13,8 +12,9 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{Profit, ProfitFilter, Profits};
 use serde::Serialize;
+use tally_data::domain::{Company, Month, Year};
+use tally_data::store::{Profit, ProfitFilter, Profits};
 use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, ToSchema};
 
@@ -146,7 +146,7 @@ fn paged(rows: Vec<Profit>, page: u64, size: u64) -> ProfitsPage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use platform::domain::Money;
+    use tally_data::domain::Money;
 
     #[test]
     fn a_page_has_its_rows_and_counts_all() {

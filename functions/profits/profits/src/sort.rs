@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use platform::input::{Field, Raw};
-use platform::store::Profit;
+use tally_data::store::Profit;
 
 /// Any of the fields, each at most once, and each in either direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl fmt::Display for Sort {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use platform::domain::Money;
+    use tally_data::domain::Money;
 
     #[test]
     fn rows_are_sorted_by_what_is_named_and_then_as_they_come() {

@@ -1,8 +1,8 @@
 //! The figures of a frame. They depend only on the chart, the number of the frame and the subscription. They are computed in whole numbers,
 //! so that every machine makes the same bytes.
 
-use platform::domain::ChartType;
 use serde::Serialize;
+use tally_data::domain::ChartType;
 use utoipa::ToSchema;
 
 const COMPANIES: [&str; 5] = ["Alpha", "Beta", "Gamma", "Delta", "Epsilon"];

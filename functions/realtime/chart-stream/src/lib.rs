@@ -4,7 +4,6 @@ mod figures;
 mod messages;
 mod stream;
 
-use platform::charts::Subscribed;
 use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::domain::Peer;
@@ -13,8 +12,9 @@ use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::runtime::Invocation;
 use platform::socket::{Presence, Sender};
-use platform::store::{StreamStart, Subscription, Subscriptions};
 use platform::worker::Worker;
+use tally_data::charts::Subscribed;
+use tally_data::store::{StreamStart, Subscription, Subscriptions};
 
 use crate::stream::{End, Stream};
 

@@ -1,9 +1,9 @@
 //! The messages that a stream sends.
 
-use platform::domain::ChartType;
 use platform::socket::ServerMessage;
-use platform::store::Subscription;
 use serde::Serialize;
+use tally_data::domain::ChartType;
+use tally_data::store::Subscription;
 use utoipa::ToSchema;
 
 use crate::figures::{Figures, Point, Slice, figures};

@@ -9,7 +9,7 @@ use platform::domain::Peer;
 use platform::problem::Problem;
 use platform::runtime::Invocation;
 use platform::socket::{Presence, SendError, Sender};
-use platform::store::{Subscription, Subscriptions};
+use tally_data::store::{Subscription, Subscriptions};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::messages::{Data, Reason};

@@ -1,14 +1,14 @@
 //! `charts.subscribe`.
 
-use platform::charts::{Announce, Charts, Subscribed};
 use platform::config::ConfigError;
-use platform::domain::{ChartType, Interval, Seq};
 use platform::input::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message};
+use tally_data::charts::{Announce, Charts, Subscribed};
+use tally_data::domain::{ChartType, Interval, Seq};
 use utoipa::ToSchema;
 
 /// The action.

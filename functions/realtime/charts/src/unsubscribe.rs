@@ -2,15 +2,15 @@
 
 use futures_util::FutureExt as _;
 use platform::config::ConfigError;
-use platform::domain::{ChartType, Seq};
 use platform::input::{Fields, Form};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message, ServerMessage};
-use platform::store::{SubscriptionState, Subscriptions};
 use serde::Serialize;
+use tally_data::domain::{ChartType, Seq};
+use tally_data::store::{SubscriptionState, Subscriptions};
 use utoipa::ToSchema;
 
 /// The action. It is idempotent, and it succeeds without a subscription too.

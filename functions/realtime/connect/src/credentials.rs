@@ -3,13 +3,14 @@
 use http::header;
 use jiff::Timestamp;
 use platform::config::ConfigError;
+use platform::database::Write;
 use platform::gate::bearer;
 use platform::identity::Identity;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::socket::Call;
-use platform::store::{Tickets, Write};
 use platform::tokens::AccessTokens;
+use tally_accounts::store::Tickets;
 
 /// The subprotocol that is spoken.
 pub const PROTOCOL: &str = "tally.v1";

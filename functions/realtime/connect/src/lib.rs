@@ -7,7 +7,6 @@ mod query;
 use futures_util::future::join;
 use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
-use platform::charts::{Announce, Charts};
 use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::gate::{Committer, RateLimiter, RequestInfo};
@@ -19,6 +18,7 @@ use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Call, Lifecycle};
 use platform::store::{Connection, Session, Sessions};
+use tally_data::charts::{Announce, Charts};
 
 use crate::credentials::{Admission, Credentials, PROTOCOL, offers};
 use crate::opening::{Asked, Opening};

@@ -10,12 +10,14 @@ use http::header;
 use jiff::Timestamp;
 use platform::audit::Note;
 use platform::config::ConfigError;
-use platform::domain::{ChartType, Interval, Peer};
+use platform::database::Write;
+use platform::domain::Peer;
 use platform::plan::{Plan, Reply};
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::socket::Sender;
-use platform::store::{CONNECTIONS_PER_SESSION, Connection, Connections, Session, Sessions, Write};
+use platform::store::{CONNECTIONS_PER_SESSION, Connection, Connections, Session, Sessions};
+use tally_data::domain::{ChartType, Interval};
 
 /// Opens connections.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! The query of `$connect`.
 
-use platform::domain::{ChartType, Interval};
 use platform::input::{Fields, Form};
+use tally_data::domain::{ChartType, Interval};
 
 /// The parameters that a client can send while connecting.
 #[derive(Debug, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Call, Lifecycle};
-use platform::store::{Connections, Sessions, Subscriptions};
+use platform::store::{Connections, Sessions};
+use tally_data::store::Subscriptions;
 
 /// The end of a connection.
 pub struct Disconnect {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use assistant::store::{Outage, Outages};
 use http::StatusCode;
 use platform::clock::{Clock, millis_since};
 use platform::config::{Config, ConfigError};
@@ -13,7 +14,6 @@ use platform::problem::Problem;
 use platform::request::Call;
 use platform::routes::{self, Route};
 use platform::secrets::Secrets;
-use platform::store::{Outage, Outages};
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;

@@ -9,13 +9,14 @@ use std::collections::HashMap;
 use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::context::Context;
-use platform::domain::Hasher;
 use platform::gate::{Committer, RequestInfo};
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::runtime::Invocation;
-use platform::store::{Profits, Users};
+use platform::store::Users;
 use platform::worker::Worker;
+use tally_accounts::domain::Hasher;
+use tally_data::store::Profits;
 
 /// The worker.
 pub struct Seed {

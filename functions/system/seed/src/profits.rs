@@ -1,7 +1,7 @@
 //! The sample profits: the same on every machine.
 
-use platform::domain::{Company, Money, Month, Year};
-use platform::store::Profit;
+use tally_data::domain::{Company, Money, Month, Year};
+use tally_data::store::Profit;
 
 const COMPANIES: [&str; 5] = ["Alpha", "Beta", "Gamma", "Delta", "Epsilon"];
 const YEARS: std::ops::RangeInclusive<u64> = 2022..=2023;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use platform::audit::{Actor, Note};
 use platform::clock::Timestamp;
-use platform::domain::{Email, Hasher, Password, Role, Username};
+use platform::domain::{Email, Role, Username};
 use platform::ids;
 use platform::plan::Plan;
 use platform::problem::Problem;
 use platform::store::{User, Users};
+use tally_accounts::domain::{Hasher, Password};
 
 /// A user whose password anyone may know.
 pub struct DemoUser {

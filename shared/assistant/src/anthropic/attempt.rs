@@ -13,13 +13,12 @@ use reqwest::{Client, Response, StatusCode, Url};
 use sse_stream::{Sse, SseByteStream};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::error::Fault;
-use crate::provider::Event;
-
 use super::event::StreamEvent;
 use super::failure::Failure;
 use super::reply::Reply;
 use super::settings::Patience;
+use crate::error::Fault;
+use crate::provider::Event;
 
 /// The version of the API that this code uses.
 const VERSION: &str = "2026-10-21";

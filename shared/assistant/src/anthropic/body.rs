@@ -1,10 +1,10 @@
 //! The body of a request: `POST /v1/messages`.
 
-use platform::chat::system_prompt;
-use platform::domain::MessageRole;
 use serde::Serialize;
 
+use crate::domain::MessageRole;
 use crate::error::{Fault, ProviderError};
+use crate::prompts::system_prompt;
 use crate::request::{Content, Request, Turn};
 use crate::tool::{Tool, ToolResult, ToolUse};
 
@@ -75,8 +75,8 @@ fn block(content: &Content) -> Option<Block<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use platform::domain::MessageRole::{Assistant, User};
-    use platform::domain::PromptName;
+    use crate::domain::MessageRole::{Assistant, User};
+    use crate::domain::PromptName;
     use serde_json::{Value, json};
 
     fn request(turns: Vec<Turn>, tools: Vec<Tool>) -> Request {

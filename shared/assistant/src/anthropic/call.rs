@@ -4,19 +4,18 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use platform::domain::Usage;
 use reqwest::header::HeaderValue;
 use tokio::time::sleep;
-
-use crate::error::{Fault, ProviderError};
-use crate::provider::Event;
-use crate::request::Request;
 
 use super::Shared;
 use super::attempt::{Attempt, Line};
 use super::body::body;
 use super::estimate::Estimate;
 use super::failure::Failure;
+use crate::domain::Usage;
+use crate::error::{Fault, ProviderError};
+use crate::provider::Event;
+use crate::request::Request;
 
 /// Retries with one model, as in the provider's own SDK.
 const RETRIES: u32 = 2;

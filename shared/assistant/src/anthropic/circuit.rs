@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use platform::clock::Clock;
-use platform::store::{Outages, StoreError, THRESHOLD};
+use platform::database::StoreError;
 use tokio::time::timeout;
+
+use crate::store::{Outages, THRESHOLD};
 
 /// The longest time to wait for the store.
 const PATIENCE: Duration = Duration::from_secs(2);

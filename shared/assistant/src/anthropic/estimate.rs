@@ -1,8 +1,8 @@
 //! Estimates the most tokens that a text has in practice, until the provider has counted them. A call that is broken off earlier is
 //! settled by this estimate. It is two tokens for three bytes, which is less than the hold: that is one token for each byte.
 
+use crate::prompts::system_prompt;
 use crate::request::{Content, Request};
-use platform::chat::system_prompt;
 
 /// The length of one or several texts in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,8 +38,8 @@ impl Estimate {
 
 #[cfg(test)]
 mod tests {
-    use platform::domain::{MessageRole, PromptName, Usage};
-    use platform::spending::Tariff;
+    use crate::domain::{MessageRole, PromptName, Usage};
+    use crate::pricing::Tariff;
 
     use super::*;
     use crate::request::Turn;

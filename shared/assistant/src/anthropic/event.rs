@@ -3,12 +3,11 @@
 //!
 //! <https://docs.anthropic.com/en/docs/build-with-claude/streaming>
 
-use platform::domain::{StopReason, Usage};
 use serde::Deserialize;
 
-use crate::error::Fault;
-
 use super::failure::Failure;
+use crate::domain::{StopReason, Usage};
+use crate::error::Fault;
 
 /// An event of the stream, by its `type`.
 #[derive(Debug, PartialEq, Eq, Deserialize)]

@@ -21,14 +21,14 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt as _};
 use platform::clock::Clock;
 use platform::config::{Config, ConfigError, invalid};
-use platform::domain::{Cost, Usage};
 use platform::platform::Platform;
-use platform::spending::Tariff;
-use platform::store::Outages;
 use reqwest::{Client, redirect};
 
+use crate::domain::{Cost, Usage};
+use crate::pricing::Tariff;
 use crate::provider::{Events, Provider};
 use crate::request::Request;
+use crate::store::Outages;
 use call::Call;
 use circuit::Circuit;
 use key::Key;

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use platform::domain::{StopReason, Usage};
 use serde_json::{Map, Value};
-
-use crate::error::Fault;
-use crate::provider::Event;
-use crate::tool::ToolUse;
 
 use super::estimate::Estimate;
 use super::event::{Block, Delta, StreamEvent, stop_reason};
 use super::failure::Failure;
+use crate::domain::{StopReason, Usage};
+use crate::error::Fault;
+use crate::provider::Event;
+use crate::tool::ToolUse;
 
 /// A reply while it is written.
 #[derive(Debug)]

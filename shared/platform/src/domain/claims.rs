@@ -79,10 +79,14 @@ pub struct RefreshClaims {
 /// gives the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairClaims {
-    pub(crate) access: AccessClaims,
-    pub(crate) access_kid: String,
-    pub(crate) refresh: RefreshClaims,
-    pub(crate) refresh_kid: String,
+    /// The claims of the access token.
+    pub access: AccessClaims,
+    /// Key that signed it.
+    pub access_kid: String,
+    /// The claims of the refresh token.
+    pub refresh: RefreshClaims,
+    /// Key that signed it.
+    pub refresh_kid: String,
 }
 
 impl Claims for AccessClaims {

@@ -8,6 +8,7 @@ use super::RequestInfo;
 use crate::backoff;
 use crate::clock::Clock;
 use crate::config::ConfigError;
+use crate::database::{CommitError, Database};
 use crate::idempotency::{Claim, IdempotencyKey, Repeats};
 use crate::identity::Principal;
 use crate::plan::{Otherwise, Plan, Reply, Then};
@@ -15,7 +16,7 @@ use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::request::Call;
 use crate::routes::{ActionRoute, Route};
-use crate::store::{AuditLog, CommitError, Database, Record};
+use crate::store::{AuditLog, Record};
 
 /// Largest number of new attempts at a plan after another request changed an item first.
 const REPLANS: u32 = 8;

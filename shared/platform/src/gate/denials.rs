@@ -6,10 +6,11 @@ use http::StatusCode;
 
 use super::{RateLimiter, RequestInfo};
 use crate::audit::{Note, Outcome};
+use crate::database::StoreError;
 use crate::identity::Principal;
 use crate::limits::Policy;
 use crate::problem::{Code, Problem};
-use crate::store::{Denial, StoreError};
+use crate::store::Denial;
 
 /// Window in seconds in which repeated denials of the same subject, route and code share one event.
 const DENIAL_WINDOW_SECONDS: i64 = 300;

@@ -7,9 +7,10 @@ use futures_util::future::try_join;
 use jiff::Timestamp;
 
 use super::counted::Count;
+use crate::database::StoreError;
 use crate::domain::Fingerprint;
 use crate::limits::{Limits, Policy, Quota, bucket_of, guess_subject, standing, used};
-use crate::store::{Guesses, LimitCounters, StoreError};
+use crate::store::{Guesses, LimitCounters};
 
 /// An attempt for an identifier from an address.
 pub(super) struct LoginAttempt<'a> {

@@ -13,11 +13,12 @@ use super::login_attempt::{CountedAttempt, LoginAttempt};
 use crate::audit::{Note, Outcome};
 use crate::clock::Clock;
 use crate::config::ConfigError;
+use crate::database::StoreError;
 use crate::identity::Principal;
 use crate::limits::{Key, Limits, OnStoreFailure, Policy, Quota, Standings, Subject, standing};
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::store::{AuditLog, LimitCounters, StoreError};
+use crate::store::{AuditLog, LimitCounters};
 
 /// Longest wait for a counter whose policy lets calls through when the counter cannot be reached.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -3,6 +3,9 @@
 use std::future::Future;
 use std::marker::PhantomData;
 
+use jiff::Timestamp;
+use utoipa::ToSchema;
+
 use super::describe::{Described, Parameters, PathParameter};
 use super::respond::Output;
 use crate::config::ConfigError;
@@ -15,8 +18,6 @@ use crate::platform::Platform;
 use crate::problem::{Code, Problem};
 use crate::request::Call;
 use crate::routes::Route;
-use jiff::Timestamp;
-use utoipa::ToSchema;
 
 /// One HTTP endpoint that has a caller, a limit or an event: its handler gives a plan.
 pub trait Endpoint: Sized + Send + Sync + 'static {

@@ -5,8 +5,9 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use crate::config::ConfigError;
+use crate::database::StoreError;
 use crate::platform::Platform;
-use crate::store::{Connection, Connections, Sessions, StoreError};
+use crate::store::{Connection, Connections, Sessions};
 
 /// Seconds for which a connection outlives the token it came with.
 const GRACE_SECONDS: i64 = 3_600;

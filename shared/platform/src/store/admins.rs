@@ -6,8 +6,8 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::database::{Expression, Write, key, n, s};
-use super::{Invite, Item, User, Users};
+use super::{User, Users};
+use crate::database::{Expression, Item, Write, key, n, s};
 use crate::domain::Role;
 
 /// The effect of an account's change on the set.
@@ -34,10 +34,10 @@ impl Users {
         self.change_admins("ADD #ids :id", None, &ids(user_id))
     }
 
-    /// Checks the invitation of a new account: its inviter must still be an administrator. If it has no inviter, there must
-    /// be no administrator yet. A new account with the role is added to the set.
-    pub fn admit_invited(&self, user: &User, invite: &Invite) -> Write {
-        match &invite.invited_by {
+    /// Checks the inviter of a new account, who must still be an administrator. If there is no inviter, there must be no
+    /// administrator yet. A new account with the role is added to the set.
+    pub fn admit_invited(&self, user: &User, invited_by: Option<&str>) -> Write {
+        match invited_by {
             None if user.is_admin() => self.admit_first_admin(&user.id),
             None => self.must_have_no_admin(),
             Some(admin_id) if user.is_admin() => self.on_word_of(admin_id, AdminsChange::Admit(&user.id)),

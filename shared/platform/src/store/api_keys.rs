@@ -12,11 +12,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::database::{Expression, StoreError, Write, get, item, key, n, query, read, s};
 use super::users::account_key;
-use super::{Database, User, Users};
+use super::{User, Users};
 use crate::api_key::ApiKeyText;
 use crate::config::{Config, ConfigError};
+use crate::database::{Database, Expression, StoreError, Write, get, item, key, n, query, read, s};
 use crate::identity::{Identity, Scope};
 use crate::ids;
 

@@ -5,10 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Database;
-use super::database::{Expression, StoreError, Write, item};
 use crate::audit::Event;
 use crate::config::{Config, ConfigError};
+use crate::database::{Database, Expression, StoreError, Write, item};
 
 /// Shards of a month: each takes 1,000 writes a second.
 pub const SHARDS: u8 = 8;

@@ -15,9 +15,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
 
 use super::audit::{AuditLog, SHARDS, Stored};
-use super::database::{Expression, StoreError, query, read, s};
 use super::span::{Order, Span, number, text};
 use crate::audit::{Event, Outcome};
+use crate::database::{Expression, StoreError, query, read, s};
 
 /// Rounds of queries for one page at most.
 const ROUNDS: u32 = 12;

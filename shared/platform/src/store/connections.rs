@@ -4,9 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Database;
-use super::database::{Expression, Item, StoreError, Write, item, key, n, read};
 use crate::config::{Config, ConfigError};
+use crate::database::{Database, Expression, Item, StoreError, Write, item, key, n, read};
 use crate::domain::Peer;
 use crate::identity::Identity;
 

@@ -9,9 +9,9 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::database::{ATTEMPTS, Expression, StoreError, Write, attempt, item, key, n, query, read, resend, s, unavailable};
 use super::limits::{LimitCounters, number};
 use crate::audit::Event;
+use crate::database::{ATTEMPTS, Expression, StoreError, Write, attempt, item, key, n, query, read, resend, s, unavailable};
 use crate::ids;
 
 /// Items of the index that one query finds, at most.

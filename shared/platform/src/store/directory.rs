@@ -9,9 +9,9 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::database::{Expression, Item, StoreError, key, key2, query, read, s};
 use super::users::{ClaimKind, Stored, account_key};
 use super::{User, Users};
+use crate::database::{Expression, Item, StoreError, key, key2, query, read, s};
 use crate::domain::Role;
 
 /// Batches that one page looks at, at most. The next page looks at the rest.

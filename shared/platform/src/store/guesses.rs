@@ -13,8 +13,8 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
 
-use super::database::{Expression, Item, StoreError, Write, attempt, n};
 use super::limits::{LimitCounters, counter_key, counters, counting, number};
+use crate::database::{Expression, Item, StoreError, Write, attempt, n};
 use crate::limits::{Policy, Quota, bucket_of};
 
 /// Seconds for which a network is remembered from which an identifier has signed in, and with it all else that its item

@@ -6,9 +6,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Database;
-use super::database::{Expression, StoreError, Write, item, key, n, s};
 use crate::config::{Config, ConfigError};
+use crate::database::{Database, Expression, StoreError, Write, item, key, n, s};
 
 /// The records' table.
 #[derive(Debug, Clone)]

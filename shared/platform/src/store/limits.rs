@@ -14,9 +14,8 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::Timestamp;
 
-use super::Database;
-use super::database::{ATTEMPTS, Expression, Item, StoreError, key, n, resend, unavailable};
 use crate::config::{Config, ConfigError};
+use crate::database::{ATTEMPTS, Database, Expression, Item, StoreError, key, n, resend, unavailable};
 use crate::ids;
 use crate::limits::{Policy, Quota, bucket_of, buckets_to_keep};
 

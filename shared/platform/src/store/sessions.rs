@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Connection;
-use super::database::{Database, Expression, Item, StoreError, Write, item, key, n, read, s, value};
 use crate::config::{Config, ConfigError};
+use crate::database::{Database, Expression, Item, StoreError, Write, item, key, n, read, s, value};
 use crate::domain::PairClaims;
 use crate::identity::Identity;
 

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::database::{Expression, StoreError, Write, key, n, s};
 use super::users::{ClaimKind, account_key};
 use super::{User, Users};
+use crate::database::{Expression, StoreError, Write, key, n, s};
 use crate::domain::{Email, FullName};
 
 impl Users {

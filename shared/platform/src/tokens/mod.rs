@@ -1,14 +1,10 @@
 //! Access and refresh tokens: JWTs (RFC 7519, RFC 8725) signed with HS256 under two separate key rings.
 
-mod issuer;
 mod live;
-mod reader;
 mod ring;
 mod unverified;
 
-pub use issuer::{Lifetimes, Pair, TokenIssuer, TokenPair};
 pub use live::LiveRing;
-pub use reader::{Genuine, TokenReader};
 pub use ring::{Ring, RingError, RingKind};
 pub use unverified::Unverified;
 
@@ -42,6 +38,6 @@ impl AccessTokens {
 }
 
 /// The setting `ISSUER`: the `iss` of every token.
-fn issuer(config: &Config) -> String {
+pub fn issuer(config: &Config) -> String {
     config.get("ISSUER").unwrap_or("tally").to_owned()
 }

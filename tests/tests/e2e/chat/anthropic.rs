@@ -1,11 +1,10 @@
 //! The provider `anthropic` against a server that speaks the Messages API, both well and badly.
 
-use assistant::{Anthropic, Event, Fault, Provider, ProviderError, Request, Turn};
+use assistant::domain::{MessageRole, PromptName, StopReason, Usage};
+use assistant::{Anthropic, Event, Fault, Provider, ProviderError, Request, Turn, system_prompt};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
-use platform::chat::system_prompt;
 use platform::clock::Clock;
-use platform::domain::{MessageRole, PromptName, StopReason, Usage};
 use serde_json::json;
 use tally_tests::messages_api::{Answer, KEY, MessagesApi, event, reply, reply_of, tool};
 

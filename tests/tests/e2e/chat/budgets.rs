@@ -1,18 +1,18 @@
 //! Budgets: the hold before a reply is asked for, the settlement when it ends, and who may change the amounts.
 
+use assistant::domain::Cost;
 use futures_util::future::join_all;
 use http::Method;
-use platform::chat::{ChatRequest, Replies};
 use platform::context::Context;
-use platform::domain::Cost;
 use platform::gate::{Committer, RequestInfo};
 use platform::identity::Identity;
 use platform::input::Fields;
 use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::store::{Budgets, Drafts, Hold, Origin, Spending, Subject};
 use serde_json::{Value, json};
+use tally_chat::store::{Budgets, Drafts, Hold, Origin, Spending, Subject};
+use tally_chat::{ChatRequest, Replies};
 use tally_local::aws::Failure;
 use tally_tests::messages_api::{Answer, MessagesApi, reply};
 use tally_tests::{Caller, World};

@@ -1,16 +1,15 @@
 //! Circuits to models. All workers count failures in one item, which `GET /ready` reads.
 
-use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use assistant::store::{OPEN_MS, Outages, THRESHOLD};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use platform::clock::{Clock, Timestamp};
 use platform::config::Config;
 use platform::platform::Platform;
-use platform::store::{OPEN_MS, Outages, THRESHOLD};
 use serde_json::{Value, json};
 use tally_local::aws::{Aws, AwsSettings, Credentials, State};
 use tally_local::lambda::{Invoke, InvokeError};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use platform::clock::{Clock, Timestamp};
-use platform::store::{Drafts, Frames, Head, Hearers};
 use serde_json::{Value, json};
+use tally_chat::store::{Drafts, Frames, Head, Hearers};
 use tally_local::aws::Failure;
 use tally_tests::{Caller, Socket, World};
 

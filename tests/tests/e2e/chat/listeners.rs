@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use assistant::domain::{Cost, Usage};
 use assistant::{Event, Events, Provider, Request};
 use chat_stream::ChatStream;
 use futures_util::stream::{self, StreamExt as _};
-use platform::chat::ReplyStart;
-use platform::domain::{Cost, Usage};
-use platform::store::{Joined, Messages};
 use serde_json::Value;
+use tally_chat::ReplyStart;
+use tally_chat::store::{Joined, Messages};
 use tally_tests::World;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};

@@ -19,10 +19,11 @@ pub mod worker;
 
 use std::time::Duration;
 
-use ::http::Method;
-use platform::chat::ReplyStart;
 use serde_json::Value;
+use tally_chat::ReplyStart;
 use tally_tests::{Answer, Caller, World};
+
+use ::http::Method;
 
 /// No rate limits, and a reply without delay.
 pub const FAST: [(&str, &str); 2] = [("RateLimits", "*=100000/1m"), ("LoremWordMilliseconds", "0")];

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use platform::domain::MessageStatus;
 use platform::store::{Session, Sessions};
 use serde_json::{Value, json};
+use tally_chat::domain::MessageStatus;
 use tally_local::aws::{Failure, Fault};
 use tally_tests::{Socket, World};
 

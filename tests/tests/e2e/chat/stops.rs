@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use http::Method;
-use platform::chat::Credentials;
 use platform::clock::Timestamp;
 use platform::identity::{Credential, Principal};
 use serde_json::{Value, json};
+use tally_chat::Credentials;
 use tally_local::aws::Failure;
 use tally_tests::messages_api::{Answer, MessagesApi, reply};
 use tally_tests::{Caller, World};

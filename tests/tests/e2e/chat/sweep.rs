@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use platform::chat::{Ending, Endings};
+use assistant::domain::{Cost, MessageRole, Usage};
 use platform::clock::{Clock, Timestamp};
-use platform::domain::{Cost, MessageRole, MessageStatus, Usage};
 use platform::ids;
-use platform::store::{Drafts, Head, Message, Messages, Overdue, Spent};
 use serde_json::{Value, json};
+use tally_chat::domain::MessageStatus;
+use tally_chat::store::{Drafts, Head, Message, Messages, Overdue, Spent};
+use tally_chat::{Ending, Endings};
 use tally_local::aws::Failure;
 use tally_tests::messages_api::{Answer, MessagesApi};
 use tally_tests::{Caller, World};

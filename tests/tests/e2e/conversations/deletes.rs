@@ -5,9 +5,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use http::Method;
 use platform::clock::{Clock, Timestamp};
-use platform::domain::MessageStatus;
-use platform::store::{Deleted, Frames, Message};
 use serde_json::{Value, json};
+use tally_chat::domain::MessageStatus;
+use tally_chat::store::{Deleted, Frames, Message};
 use tally_local::aws::Failure;
 use tally_tests::{Caller, World};
 

@@ -8,12 +8,14 @@ mod search;
 
 use std::time::Duration;
 
+use assistant::domain::MessageRole;
 use http::Method;
 use platform::clock::Timestamp;
-use platform::domain::{MessageRole, MessageStatus};
+use platform::database::{Database, Write};
 use platform::ids;
-use platform::store::{Conversation, Conversations, Database, Deleted, Drafts, First, History, Message, Messages, Sweeps, Write};
 use serde_json::{Value, json};
+use tally_chat::domain::MessageStatus;
+use tally_chat::store::{Conversation, Conversations, Deleted, Drafts, First, History, Message, Messages, Sweeps};
 use tally_tests::{Answer, Caller, World, id};
 
 use crate::chat::text;

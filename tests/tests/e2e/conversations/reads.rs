@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::Method;
 use platform::clock::Clock;
-use platform::domain::MessageStatus;
-use platform::store::{Frames, Message};
 use serde_json::json;
+use tally_chat::domain::MessageStatus;
+use tally_chat::store::{Frames, Message};
 use tally_tests::messages_api::{self, MessagesApi, reply};
 use tally_tests::{Caller, World};
 

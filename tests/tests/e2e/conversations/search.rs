@@ -1,11 +1,11 @@
 //! `GET /conversations?query=`.
 
 use http::Method;
+use serde_json::json;
 use tally_tests::{Caller, World};
 
 use super::{Shelf, rename, say, titles, walk};
 use crate::chat::{FAST, text};
-use serde_json::json;
 
 /// Titles of the conversations that a search finds, and how many pages it takes.
 async fn search(world: &World, caller: &Caller, query: &str, limit: usize) -> (Vec<String>, usize) {

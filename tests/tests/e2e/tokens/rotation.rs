@@ -81,7 +81,7 @@ async fn a_shift_that_would_drop_a_key_that_is_needed_is_refused() {
             // The refusal comes the first time and again at a retry.
             for _ in 0..2 {
                 let refusal = rotate(&world, ring).await.unwrap_err();
-                assert!(refusal.contains("createSecret") && refusal.contains("are good until"), "{refusal}");
+                assert!(refusal.contains("createSecret") && refusal.contains("are valid until"), "{refusal}");
             }
             assert_eq!(world.secret(ring).await, before);
         }
@@ -182,7 +182,7 @@ async fn a_rotation_under_way_does_not_bring_back_what_an_emergency_has_replaced
 
     let finish = json!({"SecretId": world.secret_arn("AccessRing"), "ClientRequestToken": pending["VersionId"], "Step": "finishSecret"});
     let refusal = invoke(&world, finish.clone()).await.unwrap_err();
-    assert!(refusal.contains("an emergency has ended it"), "{refusal}");
+    assert!(refusal.contains("an emergency rotation has ended it"), "{refusal}");
     // It is refused even if the same value gets the label again.
     let members = json!({"ClientRequestToken": "late", "SecretString": pending["SecretString"], "VersionStages": ["AWSPENDING"]});
     world.secrets_manager("PutSecretValue", "AccessRing", members).await.unwrap();

@@ -4,7 +4,8 @@
 
 use std::fmt::Write as _;
 
-use platform::domain::{MessageRole, MessageStatus};
+use assistant::domain::MessageRole;
+use tally_chat::domain::MessageStatus;
 
 use super::ExportedConversation;
 use crate::MessageView;

@@ -11,6 +11,7 @@ use platform::audit::Note;
 use platform::clock::rfc3339;
 use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
+use platform::database::StoreError;
 use platform::http::{Answer, Endpoint, Header, Output, Parameters, PathParameter, Rendered, Request, in_query};
 use platform::identity::Identity;
 use platform::input::{Field, Fields, Form, Raw};
@@ -18,8 +19,8 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{Drafts, First, History, Message, StoreError};
 use serde::{Deserialize, Serialize};
+use tally_chat::store::{Drafts, First, History, Message};
 use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, ToSchema};
 

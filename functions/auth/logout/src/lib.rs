@@ -1,0 +1,93 @@
+//! `POST /auth/logout`: ends this session, or with `{"all": true}` every session of the user.
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use platform::audit::Note;
+use platform::config::ConfigError;
+use platform::http::{Endpoint, Request};
+use platform::identity::Identity;
+use platform::input::{Fields, Form};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::routes::{self, Route};
+use platform::store::{User, Users};
+use tally_accounts::sessions::Ending;
+use utoipa::ToSchema;
+
+/// The endpoints of this function.
+pub type Endpoints = (LogoutUser,);
+
+/// The endpoint.
+#[derive(Clone)]
+pub struct LogoutUser {
+    users: Users,
+    ending: Ending,
+}
+
+/// The request body, which is optional.
+#[derive(ToSchema)]
+pub struct LogoutScope {
+    /// Whether every session of the user ends, and not only this one.
+    #[schema(value_type = Option<bool>, default = false)]
+    pub all: bool,
+}
+
+impl Form for LogoutScope {
+    const OPTIONAL: bool = true;
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { all: fields.optional("all")?.unwrap_or(false) })
+    }
+}
+
+impl Endpoint for LogoutUser {
+    const ROUTE: Route = routes::LOGOUT;
+    type Caller = Identity;
+    type Body = LogoutScope;
+    type Query = ();
+    type Output = ();
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { users: Users::new(platform.database()?, &platform.config)?, ending: Ending::new(platform)? })
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
+        let caller = request.caller;
+        if request.body.all {
+            let user = self.users.get(&caller.user_id).await?.ok_or_else(Problem::invalid_token)?;
+            return self.clone().end_all(user).await;
+        }
+        let forget = self.users.end_session(&caller.user_id, &caller.session_id);
+        let note = Note::default().resource("session", &caller.session_id);
+        Ok(self.ending.add(Plan::reply(()).note(note), &[caller.session_id]).await?.write_or(forget, Problem::invalid_token()))
+    }
+}
+
+impl LogoutUser {
+    /// Ends every session of the account. If another begins meanwhile, a new plan ends that one too.
+    fn end_all(self, user: User) -> BoxFuture<'static, Result<Plan<()>, Problem>> {
+        async move {
+            let ids: Vec<_> = user.sessions.keys().cloned().collect();
+            let plan = Plan::reply(()).note(Note::default().resource("user", &user.id).detail("ended_sessions", ids.clone()));
+            let plan = self.ending.add(plan, &ids).await?;
+            let forget = self.users.end_all_sessions(&user);
+            Ok(plan.write_or_replan(
+                forget,
+                Box::new(move |found| {
+                    async move {
+                        match found {
+                            Some(item) => {
+                                let user = self.users.read(item)?;
+                                self.end_all(user).await
+                            }
+                            None => Err(Problem::invalid_token()),
+                        }
+                    }
+                    .boxed()
+                }),
+            ))
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,56 @@
+//! `POST /auth/refresh`: exchanges a refresh token for a new pair. The exchange spends the token.
+
+use platform::config::ConfigError;
+use platform::http::{Endpoint, Request};
+use platform::input::{Fields, Form};
+use platform::limits::Key;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::{Code, Problem};
+use platform::routes::{self, Route};
+use tally_accounts::sessions::{RefreshToken, Rotation};
+use tally_accounts::tokens::TokenPair;
+use utoipa::ToSchema;
+
+/// The endpoints of this function.
+pub type Endpoints = (RefreshTokens,);
+
+/// The endpoint.
+pub struct RefreshTokens {
+    rotation: Rotation,
+}
+
+/// The request body.
+#[derive(ToSchema)]
+pub struct Spend {
+    /// The refresh token that the server issued last.
+    #[schema(value_type = String)]
+    pub refresh_token: RefreshToken,
+}
+
+impl Form for Spend {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { refresh_token: fields.required("refresh_token")? })
+    }
+}
+
+impl Endpoint for RefreshTokens {
+    const ROUTE: Route = routes::REFRESH;
+    const PROBLEMS: &'static [Code] = &[Code::InvalidRefreshToken];
+    type Caller = ();
+    type Body = Spend;
+    type Query = ();
+    type Output = TokenPair;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { rotation: Rotation::new(platform)? })
+    }
+
+    async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<Key>, Problem> {
+        Ok(self.rotation.counted_for(&request.body.refresh_token, request.now).await?.map(Key::Session))
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<TokenPair>, Problem> {
+        self.rotation.spend(&request.body.refresh_token, request.now).await
+    }
+}

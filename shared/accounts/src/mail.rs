@@ -1,0 +1,85 @@
+//! Mail: requests to the worker that sends it.
+//!
+//! A function that needs a mail sent writes an errand (a queued mail) in its transaction. After the commit it starts the worker with
+//! the errand's id. Only the worker looks up the address, makes the token and knows the mail service. So an answer takes the same time
+//! and the same work whether or not an address belongs to an account. The payload has neither address nor token. If an errand is lost
+//! on its way, the user who waits for the mail asks again.
+
+use futures_util::FutureExt as _;
+use jiff::Timestamp;
+use platform::config::ConfigError;
+use platform::context::Context;
+use platform::ids;
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::worker::Invoker;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::domain::Letter;
+use crate::store::{Errand, Errands};
+
+/// Seconds after which a mail is not sent any more, because it would only confuse.
+const ERRAND_SECONDS: i64 = 3600;
+
+/// The payload that starts the worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Task {
+    /// Id of the errand.
+    pub errand_id: String,
+}
+
+/// The answer to a request for a mail. It is the same whether or not the server sends one.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Accepted {
+    /// One sentence for people.
+    #[schema(example = "If the address belongs to an account, a mail is on its way.")]
+    pub detail: &'static str,
+}
+
+impl Accepted {
+    /// To a client that asks for a new password.
+    pub const RESET: Self = Self { detail: "If the address belongs to an account, a mail is on its way." };
+    /// To a client that asks for another token that verifies an address.
+    pub const VERIFICATION: Self = Self { detail: "If the address belongs to an account that has yet to verify it, a mail is on its way." };
+}
+
+/// Writes errands and starts the worker.
+#[derive(Debug, Clone)]
+pub struct Postbox {
+    errands: Errands,
+    /// Absent if the deployment sends no mail.
+    worker: Option<Invoker>,
+}
+
+impl Postbox {
+    /// Uses the errands' table and the worker whose ARN is the setting `SEND_MAIL_ARN`. Without a `MAIL_DOMAIN` no mail is sent.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let config = &platform.config;
+        let worker = config.get("MAIL_DOMAIN").map(|_| Invoker::new(config, "SEND_MAIL_ARN")).transpose()?;
+        Ok(Self { errands: Errands::new(platform.database()?, config)?, worker })
+    }
+
+    /// Adds a letter to a plan: its errand, and the start of the worker after the commit. If the worker cannot be started, the answer
+    /// stays the same. If the deployment sends no mail, a notice is left out, and a letter that a client waits for is refused. The
+    /// refusal depends on the deployment alone, so it tells nothing about an address.
+    pub fn add<O>(&self, plan: Plan<O>, letter: Letter, context: &Context, now: Timestamp) -> Result<Plan<O>, Problem> {
+        let Some(worker) = self.worker.clone() else {
+            return if matches!(letter, Letter::Notice { .. }) { Ok(plan) } else { Err(Problem::no_mail()) };
+        };
+        let asked_at = now.as_second();
+        let (id, context, expires_at) = (ids::new_id(now), context.clone(), asked_at + ERRAND_SECONDS);
+        let task = Task { errand_id: id.clone() };
+        let errand = Errand { id, letter, context, asked_at, expires_at, taken: false };
+        Ok(plan.write(self.errands.leave(&errand)?).then(Box::new(move || {
+            async move {
+                if let Err(error) = worker.start(&task).await {
+                    tracing::error!(%error, errand_id = task.errand_id, "failed to start the worker that sends a mail");
+                }
+                Ok(None)
+            }
+            .boxed()
+        })))
+    }
+}

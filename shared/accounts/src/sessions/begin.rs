@@ -1,0 +1,77 @@
+//! Begins a session for a user whose password has been checked, if the account has not changed since.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use platform::audit::{Actor, Note};
+use platform::config::ConfigError;
+use platform::context::Context;
+use platform::ids;
+use platform::plan::{Plan, Replan};
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::store::{Session, Sessions, User, Users};
+
+use super::Ending;
+use crate::tokens::{TokenIssuer, TokenPair};
+
+/// Begins sessions.
+#[derive(Clone)]
+pub struct SignIn {
+    users: Users,
+    sessions: Sessions,
+    tokens: TokenIssuer,
+    ending: Ending,
+}
+
+impl SignIn {
+    /// Builds its parts from the platform.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            users: Users::new(platform.database()?, &platform.config)?,
+            sessions: Sessions::new(platform.database()?, &platform.config)?,
+            tokens: TokenIssuer::new(platform)?,
+            ending: Ending::new(platform)?,
+        })
+    }
+
+    /// Plans the session, the end of the sessions that it evicts, and the tokens. `stronger_hash` replaces the password hash. If
+    /// another change of the account was faster, `overtaken` makes a new plan from the account as it stands.
+    pub async fn plan(
+        &self,
+        user: &User,
+        stronger_hash: Option<&str>,
+        context: &Context,
+        now: Timestamp,
+        overtaken: Replan<TokenPair>,
+    ) -> Result<Plan<TokenPair>, Problem> {
+        let session_id = ids::new_id(now);
+        let identity = user.identity(&session_id);
+        let (pair, claims) = self.tokens.issue(&identity, &user.roles, now, now).await?;
+        let session = Session {
+            id: session_id.clone(),
+            user_id: user.id.clone(),
+            username: user.username.clone(),
+            began_at: now.as_millisecond(),
+            last_used_at: now.as_millisecond(),
+            expires_at: self.tokens.lifetimes.session_expiry(now, now),
+            address: context.address.clone(),
+            user_agent: context.user_agent.clone(),
+            refresh_hash: ids::sha256(&pair.refresh_token),
+            previous_hash: None,
+            rotated_at: None,
+            pair: claims,
+            connections: BTreeMap::new(),
+        };
+        let room = user.room(now);
+        let note = Note::default()
+            .actor(Actor::from(&identity))
+            .resource("session", &session_id)
+            .detail("ended_sessions", room.evicted.clone())
+            .detail("rehashed", stronger_hash.is_some());
+        let begin_session = self.users.begin_session(user, &session, &room, stronger_hash);
+        let plan = Plan::reply(TokenPair::from(pair)).note(note).write(self.sessions.begin(&session)?);
+        let plan = room.idle.iter().fold(plan, |plan, id| plan.write(self.sessions.end(id)));
+        Ok(self.ending.add(plan, &room.evicted).await?.write_or_replan(begin_session, overtaken))
+    }
+}

@@ -1,0 +1,250 @@
+//! Refresh tokens: each is exchanged for the next pair of tokens, once.
+//!
+//! Rotation with reuse detection (RFC 9700 section 4.14.2): one conditional write replaces the hash of the current token. The second
+//! request with the same token finds the session rotated. Within ten seconds it gets the pair that the first one got, because two tabs
+//! must not log each other out. Any other spent token ends the session.
+
+use std::sync::OnceLock;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use platform::audit::{Actor, Note};
+use platform::config::ConfigError;
+use platform::ids;
+use platform::input::{Field, Raw};
+use platform::limits::{Limits, Policy, Quota};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::store::{LimitCounters, Session, Sessions, Users};
+
+use super::Ending;
+use crate::tokens::{TokenIssuer, TokenPair};
+
+/// Milliseconds after a rotation for which the spent token gets its successor again.
+const GRACE_MILLISECONDS: i64 = 10_000;
+
+/// Rotates the tokens of sessions.
+#[derive(Clone)]
+pub struct Rotation {
+    users: Users,
+    sessions: Sessions,
+    tokens: TokenIssuer,
+    ending: Ending,
+    counters: LimitCounters,
+    quota: Quota,
+}
+
+/// A refresh token as a client sends it, with its session once that has been looked up.
+pub struct RefreshToken {
+    text: String,
+    presented: OnceLock<Option<Presented>>,
+}
+
+/// The session of a genuine token.
+struct Presented {
+    session_id: String,
+    /// Absent where the session has ended.
+    session: Option<Session>,
+}
+
+impl Field for RefreshToken {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        Ok(Self { text: String::read(raw)?, presented: OnceLock::new() })
+    }
+}
+
+/// The state of a genuine token in its session.
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    /// The current token: it is exchanged.
+    Good,
+    /// The previous token, spent just now: the caller gets its successor again.
+    JustSpent,
+    /// Spent earlier: another client has a copy.
+    Reused,
+    /// The session has expired.
+    Over,
+}
+
+fn standing(session: &Session, hash: &str, now: Timestamp) -> Standing {
+    let is = |other: &str| ids::same(hash, other);
+    if !session.is_live(now) {
+        return Standing::Over;
+    }
+    if is(&session.refresh_hash) {
+        return Standing::Good;
+    }
+    let since = session.rotated_at.map_or(i64::MAX, |rotated_at| now.as_millisecond() - rotated_at);
+    if session.previous_hash.as_deref().is_some_and(is) && since < GRACE_MILLISECONDS { Standing::JustSpent } else { Standing::Reused }
+}
+
+impl Rotation {
+    /// Builds its parts from the platform.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            users: Users::new(platform.database()?, &platform.config)?,
+            sessions: Sessions::new(platform.database()?, &platform.config)?,
+            tokens: TokenIssuer::new(platform)?,
+            ending: Ending::new(platform)?,
+            counters: LimitCounters::new(platform.database()?, &platform.config)?,
+            quota: Limits::from_config(&platform.config)?.quota(&Policy::REFRESH),
+        })
+    }
+
+    /// The session whose limit a refresh token counts against; `None` for a token that is not genuine or was spent. Within the grace, a
+    /// spent token gets a pair that was counted already. Later it ends its session, however often that was refreshed. Otherwise a thief
+    /// could hide by refreshing often.
+    pub async fn counted_for(&self, token: &RefreshToken, now: Timestamp) -> Result<Option<String>, Problem> {
+        let Some(Presented { session_id, session }) = self.look_up(token, now).await? else { return Ok(None) };
+        let standing = session.as_ref().map(|session| standing(session, &ids::sha256(&token.text), now));
+        let is_spent = matches!(standing, Some(Standing::JustSpent | Standing::Reused));
+        Ok((!is_spent).then(|| session_id.clone()))
+    }
+
+    async fn look_up<'t>(&self, token: &'t RefreshToken, now: Timestamp) -> Result<Option<&'t Presented>, Problem> {
+        if let Some(presented) = token.presented.get() {
+            return Ok(presented.as_ref());
+        }
+        let presented = match self.tokens.verify_refresh(&token.text, now).await? {
+            Ok(claims) => Some(Presented { session: self.sessions.get(&claims.sid).await?, session_id: claims.sid }),
+            Err(_) => None,
+        };
+        Ok(token.presented.get_or_init(|| presented).as_ref())
+    }
+
+    /// Plans the next pair for a refresh token, and spends the token.
+    pub async fn spend(&self, token: &RefreshToken, now: Timestamp) -> Result<Plan<TokenPair>, Problem> {
+        let presented = self.look_up(token, now).await?.ok_or_else(Problem::invalid_refresh_token)?;
+        let Some(session) = presented.session.clone() else {
+            return Ok(Plan::refuse(Problem::invalid_refresh_token()).note(Note::default().resource("session", &presented.session_id)));
+        };
+        self.clone().plan(session, ids::sha256(&token.text), now).await
+    }
+
+    /// Reverts the count of a refresh if another one at the same time was faster.
+    fn uncount(&self, plan: Plan<TokenPair>, session_id: String, counted_at: Timestamp) -> Plan<TokenPair> {
+        let (counters, quota) = (self.counters.clone(), self.quota);
+        let take_back = async move {
+            if let Err(error) = counters.take_back(&Policy::REFRESH, quota, &session_id, counted_at).await {
+                tracing::warn!(%error, session_id, "failed to revert the count of a repeated refresh");
+            }
+            Ok(None)
+        };
+        plan.then(Box::new(|| take_back.boxed()))
+    }
+
+    /// Ends a session because there is a copy of its token.
+    fn end(&self, session: Session) -> Result<Plan<TokenPair>, Problem> {
+        let note = Note::action("auth.refresh_reuse").actor(actor(&session)).resource("session", &session.id);
+        let forget = self.users.end_session(&session.user_id, &session.id);
+        let plan = self.ending.add_read(Plan::refuse(Problem::invalid_refresh_token()).note(note), session)?;
+        Ok(plan.write_or(forget, Problem::invalid_refresh_token()))
+    }
+
+    /// Boxed, because a lost race leads back here.
+    fn plan(self, session: Session, hash: String, now: Timestamp) -> BoxFuture<'static, Result<Plan<TokenPair>, Problem>> {
+        async move {
+            let note = Note::default().actor(actor(&session)).resource("session", &session.id);
+            match standing(&session, &hash, now) {
+                Standing::Good => self.rotate(session, hash, now, note).await,
+                Standing::JustSpent => {
+                    let pair = self.tokens.reissue(&session.pair).await?;
+                    Ok(Plan::reply(TokenPair::from(pair)).note(note.detail("repeated", true)))
+                }
+                Standing::Reused => self.end(session),
+                Standing::Over => Ok(Plan::refuse(Problem::invalid_refresh_token()).note(note)),
+            }
+        }
+        .boxed()
+    }
+
+    async fn rotate(self, session: Session, hash: String, now: Timestamp, note: Note) -> Result<Plan<TokenPair>, Problem> {
+        // The new access token has the current data of the user, not those of the login.
+        let Some(user) = self.users.get(&session.user_id).await?.filter(|user| user.is_active) else {
+            return Ok(Plan::refuse(Problem::invalid_refresh_token()).note(note));
+        };
+        let began_at = Timestamp::from_millisecond(session.began_at).unwrap_or(now);
+        let (pair, claims) = self.tokens.issue(&user.identity(&session.id), &user.roles, began_at, now).await?;
+        let next = Session {
+            last_used_at: now.as_millisecond(),
+            expires_at: self.tokens.lifetimes.session_expiry(began_at, now),
+            refresh_hash: ids::sha256(&pair.refresh_token),
+            previous_hash: Some(hash.clone()),
+            rotated_at: Some(now.as_millisecond()),
+            pair: claims,
+            ..session
+        };
+        let write = self.sessions.rotate(&next, &hash)?;
+        let keep = self.users.keep_session(&next);
+        Ok(Plan::reply(TokenPair::from(pair)).note(note).write_or(keep, Problem::invalid_refresh_token()).write_or_replan(
+            write,
+            Box::new(move |found| {
+                async move {
+                    match found {
+                        Some(item) => {
+                            let session = self.sessions.read(item)?;
+                            // Uses the winner's time, because this request may have arrived before the rotation.
+                            let later = now.max(Timestamp::from_millisecond(session.rotated_at.unwrap_or_default()).unwrap_or(now));
+                            let repeats = standing(&session, &hash, later) == Standing::JustSpent;
+                            let (rotation, session_id) = (self.clone(), session.id.clone());
+                            let plan = self.plan(session, hash, later).await?;
+                            Ok(if repeats { rotation.uncount(plan, session_id, now) } else { plan })
+                        }
+                        None => Err(Problem::invalid_refresh_token()),
+                    }
+                }
+                .boxed()
+            }),
+        ))
+    }
+}
+
+fn actor(session: &Session) -> Actor {
+    Actor { session_id: Some(session.id.clone()), ..Actor::user(&session.user_id, &session.username) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_judged_by_its_place_in_the_session() {
+        let at = |ms: i64| Timestamp::from_millisecond(1_800_000_000_000 + ms).unwrap();
+        let session = || -> Session {
+            let claims = r#"{"access":{"iss":"i","aud":"a","sub":"u","username":"n","roles":[],"sid":"s","jti":"j","iat":0,"exp":0,"type":"access"},
+                "access_kid":"k","refresh":{"iss":"i","aud":"a","sub":"u","sid":"s","jti":"j","iat":0,"exp":0,"type":"refresh"},"refresh_kid":"k"}"#;
+            Session {
+                id: "s".into(),
+                user_id: "u".into(),
+                username: "n".into(),
+                began_at: 0,
+                last_used_at: 0,
+                expires_at: at(60_000).as_second(),
+                address: String::new(),
+                user_agent: String::new(),
+                refresh_hash: "second".into(),
+                previous_hash: Some("first".into()),
+                rotated_at: Some(at(0).as_millisecond()),
+                pair: serde_json::from_str(claims).unwrap(),
+                connections: BTreeMap::new(),
+            }
+        };
+        for (hash, milliseconds, expected) in [
+            ("second", 1, Standing::Good),
+            ("first", 0, Standing::JustSpent),
+            ("first", 9_999, Standing::JustSpent),
+            ("first", 10_000, Standing::Reused),
+            ("older", 1, Standing::Reused),
+            ("second", 60_000, Standing::Over),
+            ("first", 60_000, Standing::Over),
+        ] {
+            assert_eq!(standing(&session(), hash, at(milliseconds)), expected, "{hash} after {milliseconds} ms");
+        }
+        let fresh = Session { previous_hash: None, rotated_at: None, ..session() };
+        assert_eq!(standing(&fresh, "first", at(0)), Standing::Reused);
+    }
+}

@@ -1,0 +1,134 @@
+//! The vocabulary of a call to a model: authors, prompts, tokens, and why a reply ends.
+
+use std::ops::AddAssign;
+
+use platform::input::{Field, Raw};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A prompt of the server's, by its name; a caller never sends the text of a system prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PromptName {
+    /// The only one there is.
+    #[default]
+    Default,
+}
+
+/// Author of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageRole {
+    /// The user.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// Why a reply ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// The model ended the reply itself.
+    EndTurn,
+    /// The model reached the token limit of a reply.
+    MaxTokens,
+    /// The model wrote a stop sequence.
+    StopSequence,
+    /// The model asks for the use of a tool.
+    ToolUse,
+    /// The provider paused a long reply, which could be continued.
+    PauseTurn,
+    /// The model, or the provider for it, refuses to go on.
+    Refusal,
+    /// The conversation and the reply together fill the context window of the model.
+    ModelContextWindowExceeded,
+    /// The time limit of a reply was reached.
+    Deadline,
+    /// Its user stopped it.
+    Cancelled,
+}
+
+/// Tokens that a reply took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Usage {
+    /// Tokens that the model read, outside the cache.
+    #[schema(example = 12)]
+    pub input_tokens: u64,
+    /// Tokens that the model wrote.
+    #[schema(example = 87)]
+    pub output_tokens: u64,
+    /// Tokens that the model read from the provider's cache.
+    #[schema(example = 0)]
+    pub cache_read_tokens: u64,
+    /// Tokens that the provider wrote to its cache.
+    #[schema(example = 0)]
+    pub cache_write_tokens: u64,
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.input_tokens += other.input_tokens;
+        self.output_tokens += other.output_tokens;
+        self.cache_read_tokens += other.cache_read_tokens;
+        self.cache_write_tokens += other.cache_write_tokens;
+    }
+}
+
+impl PromptName {
+    /// The name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+        }
+    }
+}
+
+impl StopReason {
+    /// The word that is stored and sent.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EndTurn => "end_turn",
+            Self::MaxTokens => "max_tokens",
+            Self::StopSequence => "stop_sequence",
+            Self::ToolUse => "tool_use",
+            Self::PauseTurn => "pause_turn",
+            Self::Refusal => "refusal",
+            Self::ModelContextWindowExceeded => "model_context_window_exceeded",
+            Self::Deadline => "deadline",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl Field for PromptName {
+    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        match raw.text()? {
+            "default" => Ok(Self::Default),
+            _ => Err("must be the name of a prompt: default".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn read<T: Field>(value: &Value) -> Option<T> {
+        T::read(&Raw::Json(value)).ok()
+    }
+
+    #[test]
+    fn a_prompt_is_named_and_never_sent() {
+        assert_eq!(read(&json!("default")), Some(PromptName::Default));
+        assert_eq!(read::<PromptName>(&json!("You are a pirate.")), None);
+    }
+
+    #[test]
+    fn a_reason_is_stored_and_sent_by_the_same_word() {
+        use StopReason::{Cancelled, Deadline, EndTurn, MaxTokens, ModelContextWindowExceeded, PauseTurn, Refusal, StopSequence, ToolUse};
+        for reason in [EndTurn, MaxTokens, StopSequence, ToolUse, PauseTurn, Refusal, ModelContextWindowExceeded, Deadline, Cancelled] {
+            assert_eq!(json!(reason), reason.as_str());
+        }
+    }
+}

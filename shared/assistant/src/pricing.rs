@@ -1,0 +1,205 @@
+//! Prices of tokens by model, and the worst-case cost of a reply.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use platform::config::{Config, ConfigError, invalid};
+use rust_decimal::Decimal;
+
+use crate::domain::{Cost, Usage};
+
+/// The default of `AI_MODEL`: the model that the provider's own SDK shows first.
+const MODEL: &str = "claude-opus-5-5";
+
+/// Default of `AI_MAX_TOKENS`, the tokens of one reply at most.
+const MAX_TOKENS: u64 = 4_096;
+
+/// Name of the setting with the prices.
+const PRICES: &str = "AI_PRICES";
+
+/// Tokens that a request takes in addition to its texts, and those that each of its messages takes. Both are more than the framing of
+/// any model.
+const REQUEST_TOKENS: u64 = 64;
+const MESSAGE_TOKENS: u64 = 16;
+
+/// The models that write replies, with their prices.
+#[derive(Debug, Clone)]
+pub struct Tariff {
+    offers: Vec<(String, Price)>,
+    max_tokens: u64,
+}
+
+/// US dollars for a million tokens.
+#[derive(Debug, Clone, Copy)]
+struct Price {
+    input: Decimal,
+    output: Decimal,
+    cache_write: Decimal,
+    cache_read: Decimal,
+}
+
+impl Tariff {
+    /// The tariff of the provider that `AI_PROVIDER` names; `None` if replies cost nothing.
+    pub fn from_config(config: &Config) -> Result<Option<Self>, ConfigError> {
+        match config.get("AI_PROVIDER") {
+            Some("anthropic") => Self::of_anthropic(config).map(Some),
+            // The crate that talks to the providers refuses an unknown name.
+            _ => Ok(None),
+        }
+    }
+
+    /// The tariff of the provider `anthropic`. `AI_MODEL` and `AI_FALLBACK_MODEL` are asked in this order, for `AI_MAX_TOKENS` at most
+    /// (default 4096). `AI_PRICES` has `model=input/output/cache write/cache read` for each of them, with a comma between two, in US
+    /// dollars for a million tokens. Every model needs a price, because without one it would be free.
+    pub fn of_anthropic(config: &Config) -> Result<Self, ConfigError> {
+        let text = config.get(PRICES).unwrap_or_default();
+        let wrong = |expected: &str| invalid(PRICES, text, expected);
+        let prices: Option<BTreeMap<_, _>> = text.split(',').map(entry).collect();
+        let prices =
+            prices.ok_or_else(|| wrong("it must be like `model=3/15/3.75/0.30`, input, output, cache write and read, commas between"))?;
+        let models = [config.get("AI_MODEL").or(Some(MODEL)), config.get("AI_FALLBACK_MODEL")].into_iter().flatten();
+        let offer = |model: &str| {
+            let price = prices.get(model).ok_or_else(|| wrong(&format!("it must have the prices of {model}")))?;
+            Ok((model.to_owned(), *price))
+        };
+        Ok(Self { offers: models.map(offer).collect::<Result<_, ConfigError>>()?, max_tokens: config.count("AI_MAX_TOKENS", MAX_TOKENS)? })
+    }
+
+    /// The models, in the order in which they are asked; there is at least one.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        self.offers.iter().map(|(model, _)| model.as_str())
+    }
+
+    /// Tokens of one reply at most.
+    pub fn max_tokens(&self) -> u64 {
+        self.max_tokens
+    }
+
+    /// The exact cost of this usage; zero for a model that is not asked.
+    pub fn cost(&self, model: &str, usage: &Usage) -> Cost {
+        let price = self.offers.iter().find(|(name, _)| name == model).map(|(_, price)| price);
+        price.map_or(Cost::ZERO, |price| price.of(usage))
+    }
+
+    /// The worst-case cost of a call with these texts, the system prompt among them, with any of the models. The provider may write all
+    /// of the input to its cache.
+    pub fn worst<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Cost {
+        let input = texts.into_iter().map(tokens_at_most).sum::<u64>() + REQUEST_TOKENS;
+        self.offers.iter().map(|(_, price)| price.worst(input, self.max_tokens)).max().unwrap_or_default()
+    }
+}
+
+fn entry(entry: &str) -> Option<(&str, Price)> {
+    let (model, price) = entry.split_once('=')?;
+    Some((model.trim(), price.parse().ok()?))
+}
+
+/// The most tokens that a message can have: each token has at least one byte of its text.
+pub fn tokens_at_most(text: &str) -> u64 {
+    text.len() as u64 + MESSAGE_TOKENS
+}
+
+impl Price {
+    fn of(&self, usage: &Usage) -> Cost {
+        let parts = [
+            (usage.input_tokens, self.input),
+            (usage.output_tokens, self.output),
+            (usage.cache_write_tokens, self.cache_write),
+            (usage.cache_read_tokens, self.cache_read),
+        ];
+        Cost::new(parts.into_iter().map(|(tokens, price)| Decimal::from(tokens) * price).sum::<Decimal>() / Decimal::from(1_000_000))
+    }
+
+    fn worst(&self, input_tokens: u64, output_tokens: u64) -> Cost {
+        let input = self.input.max(self.cache_write).max(self.cache_read);
+        Self { input, ..*self }.of(&Usage { input_tokens, output_tokens, ..Usage::default() })
+    }
+}
+
+impl FromStr for Price {
+    type Err = rust_decimal::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let prices = text.split('/').map(|price| price.trim().parse::<Decimal>()).collect::<Result<Vec<_>, _>>()?;
+        match prices[..] {
+            [input, output, cache_write, cache_read] if prices.iter().all(|price| !price.is_sign_negative()) => {
+                Ok(Self { input, output, cache_write, cache_read })
+            }
+            _ => Err(rust_decimal::Error::ErrorString("four prices".to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOTH: [(&str, &str); 2] = [("AI_MODEL", "a"), ("AI_FALLBACK_MODEL", "b")];
+
+    fn tariff(prices: &str) -> Result<Tariff, ConfigError> {
+        Tariff::of_anthropic(&BOTH.into_iter().chain([(PRICES, prices), ("AI_MAX_TOKENS", "1000")]).collect())
+    }
+
+    fn usage(input_tokens: u64, output_tokens: u64, cache_write_tokens: u64, cache_read_tokens: u64) -> Usage {
+        Usage { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens }
+    }
+
+    #[test]
+    fn a_cost_is_exact_to_the_token() {
+        let tariff = tariff("a=5/25/6.25/0.50, b = 0.8/4/1/0.08, c=1/1/1/1").unwrap();
+        for (model, usage, expected) in [
+            ("a", usage(0, 0, 0, 0), "0.00"),
+            ("a", usage(1, 0, 0, 0), "0.000005"),
+            ("a", usage(1_000_000, 1_000_000, 1_000_000, 1_000_000), "36.75"),
+            ("a", usage(12, 87, 0, 2_048), "0.003259"),
+            ("b", usage(1, 1, 1, 1), "0.00000588"),
+            ("c", usage(1, 1, 1, 1), "0.00"),
+        ] {
+            assert_eq!(tariff.cost(model, &usage).to_string(), expected, "{model} {usage:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_a_model_can_take_costs_more_than_the_worst() {
+        let tariff = tariff("a=5/25/6.25/0.50,b=10/20/0/0").unwrap();
+        let texts = ["You are…", "Hi", "€€€"];
+        // Texts of 10, 2 and 9 bytes, three messages and one request.
+        let input = 10 + 2 + 9 + 3 * 16 + 64;
+        let worst = tariff.worst(texts);
+        assert_eq!(worst, tariff.cost("a", &usage(0, 1_000, input, 0)));
+        for used in [usage(input, 1_000, 0, 0), usage(0, 1_000, 0, input), usage(21, 1_000, input - 21, 0)] {
+            assert!(["a", "b"].iter().all(|model| tariff.cost(model, &used) <= worst), "{used:?}");
+        }
+    }
+
+    #[test]
+    fn the_models_are_asked_in_the_order_of_the_settings() {
+        let prices = (PRICES, "a=1/1/1/1,b=1/1/1/1,claude-opus-5-5=1/1/1/1");
+        for (own, expected) in [
+            (&[][..], &[MODEL][..]),
+            (&[("AI_MODEL", "a")], &["a"]),
+            (&[("AI_MODEL", "a"), ("AI_FALLBACK_MODEL", "b")], &["a", "b"]),
+            (&[("AI_FALLBACK_MODEL", "b")], &[MODEL, "b"]),
+        ] {
+            let tariff = Tariff::of_anthropic(&own.iter().copied().chain([prices]).collect()).unwrap();
+            assert_eq!(tariff.models().collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn prices_are_stated_for_every_model_or_the_function_stops() {
+        for text in
+            ["", "a=1/1/1/1", "a=1/1/1/1,b=1/1/1", "a=1/1/1/1,b=1/1/1/-1", "a=1/1/1/1,b=1/1/1/x", "a=1/1/1/1,b", "a=1/1/1/1,b=1/1/1/1/1"]
+        {
+            assert!(tariff(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_free_has_no_tariff() {
+        for (provider, has) in [("", false), ("lorem", false), ("anthropic", true)] {
+            let config = BOTH.into_iter().chain([("AI_PROVIDER", provider), (PRICES, "a=1/1/1/1,b=1/1/1/1")]).collect();
+            assert_eq!(Tariff::from_config(&config).unwrap().is_some(), has, "{provider}");
+        }
+    }
+}

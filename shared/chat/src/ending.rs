@@ -1,0 +1,136 @@
+//! Stores the end of a reply once, together with its cost and the event `chat.message`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+use platform::audit::Note;
+use platform::clock::Clock;
+use platform::config::ConfigError;
+use platform::database::Item;
+use platform::gate::{Committer, RequestInfo};
+use platform::plan::Plan;
+use platform::platform::Platform;
+use platform::problem::Problem;
+
+use crate::domain::MessageStatus;
+use crate::spending::Settle;
+use crate::store::{Drafts, Frames, Head, Hearers, Message, Messages};
+
+/// Ends replies.
+#[derive(Clone)]
+pub struct Endings {
+    messages: Messages,
+    drafts: Drafts,
+    settle: Settle,
+    committer: Arc<Committer>,
+    clock: Clock,
+}
+
+/// The end of a reply to store.
+pub struct Ending<'a> {
+    /// The reply in its final state.
+    pub reply: &'a Message,
+    /// Its status before.
+    pub from: MessageStatus,
+    /// Model that was asked, if one was.
+    pub model: Option<&'a str>,
+    /// Number of wishes (requests of other functions) that the worker has done. See [`Drafts`].
+    pub wishes: u64,
+    /// The missed deadline of the worker, in seconds since 1970. It is set if the reply ends only because of that deadline. The reply
+    /// does not end if a worker has set another deadline since.
+    pub overdue: Option<i64>,
+    /// The subscribers to tell that the reply has ended.
+    pub hearers: Hearers,
+    /// Frames that are not stored yet.
+    pub frames: Option<&'a Frames>,
+}
+
+/// The result of an attempt to end a reply.
+#[derive(Debug)]
+pub enum Ended {
+    /// The end is stored, with its event.
+    Stored,
+    /// Another function has ended the reply: nothing was written.
+    Overtaken,
+    /// Other functions have added requests to the head of the reply: nothing was written. This is the head now.
+    Wanted(Box<Head>),
+}
+
+impl Endings {
+    /// Uses the tables that `MESSAGES_TABLE`, `DRAFTS_TABLE`, `BUDGETS_TABLE`, `USAGE_TABLE` and `AUDIT_TABLE` name.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            messages: Messages::new(platform.database()?, &platform.config)?,
+            drafts: Drafts::new(platform.database()?, &platform.config)?,
+            settle: Settle::new(platform)?,
+            // The function that took the request has checked the caller.
+            committer: Arc::new(Committer::new(platform)?),
+            clock: platform.clock.clone(),
+        })
+    }
+
+    /// Stores a reply in its final state with its cost and its event. The event has no text, of neither the prompt nor the reply.
+    pub async fn end(&self, ending: &Ending<'_>) -> Result<Ended, Problem> {
+        let Ending { reply, from, model, wishes, overdue, hearers, frames } = ending;
+        let origin = reply.origin.as_ref().ok_or_else(|| {
+            tracing::error!(message_id = reply.id, "failed to end a reply: the stored message has no origin, so it is not a reply");
+            Problem::internal()
+        })?;
+        let now = self.clock.now();
+        let overtaken = || Box::new(|_| async { Ok(Plan::reply(Ended::Overtaken)) }.boxed());
+        let drafts = self.drafts.clone();
+        let again = Box::new(move |found: Option<Item>| {
+            let head = found.map(|item| drafts.read(item)).transpose();
+            async move {
+                let head = head?.filter(|head| head.ended_at.is_none());
+                Ok(Plan::reply(head.map_or(Ended::Overtaken, |head| Ended::Wanted(Box::new(head)))))
+            }
+            .boxed()
+        });
+        let plan = Plan::reply(Ended::Stored)
+            .note(note(reply, *model).failed(reply.status == MessageStatus::Failed))
+            .write_or_replan(self.messages.end(reply, *from)?, overtaken())
+            .write_or_replan(self.drafts.end(&reply.id, *wishes, hearers, *overdue, now)?, again);
+        let plan = match frames {
+            Some(frames) => plan.write_or_replan(self.drafts.last(frames, now)?, overtaken()),
+            None => plan,
+        };
+        let plan = self.settle.add_to(plan, reply, *model);
+        let waited = u64::try_from(now.as_millisecond() - reply.created_at).unwrap_or(0);
+        let asked = Instant::now().checked_sub(Duration::from_millis(waited));
+        let info = RequestInfo::new(&origin.context, now, None);
+        let info = RequestInfo { since: asked.unwrap_or(info.since), ..info };
+        Ok(self.committer.commit(Ok(plan), Some(&origin.caller), &info).await?.into_output())
+    }
+
+    /// Ends a reply even if other functions have requests for it. Returns whether this call ended it. A reply that is no longer overdue
+    /// goes on.
+    pub async fn end_anyway(&self, mut ending: Ending<'_>) -> Result<bool, Problem> {
+        loop {
+            match self.end(&ending).await? {
+                Ended::Stored => return Ok(true),
+                Ended::Overtaken => return Ok(false),
+                Ended::Wanted(head) if ending.overdue.is_some() && head.sweep_at != ending.overdue => return Ok(false),
+                Ended::Wanted(head) => (ending.wishes, ending.hearers) = (head.wishes, head.hearers()),
+            }
+        }
+    }
+}
+
+fn note(reply: &Message, model: Option<&str>) -> Note {
+    let note = Note::action("chat.message")
+        .resource("message", &reply.id)
+        .detail("conversation_id", reply.conversation_id.as_str())
+        .detail("status", reply.status.as_str());
+    let note = model.into_iter().fold(note, |note, model| note.detail("model", model));
+    let note = reply.stop_reason.into_iter().fold(note, |note, reason| note.detail("stop_reason", reason.as_str()));
+    let note = reply.failure.into_iter().fold(note, |note, failure| note.detail("code", failure.as_str()));
+    let note = reply.cost_usd.into_iter().fold(note, |note, cost| note.detail("cost_usd", cost.to_string()));
+    reply.usage.into_iter().fold(note, |note, usage| {
+        note.detail("input_tokens", usage.input_tokens)
+            .detail("output_tokens", usage.output_tokens)
+            .detail("cache_read_tokens", usage.cache_read_tokens)
+            .detail("cache_write_tokens", usage.cache_write_tokens)
+    })
+}

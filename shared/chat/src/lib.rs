@@ -1,0 +1,27 @@
+//! Chat: how a reply is asked for, how it ends, and which messages about it go over a WebSocket. The functions that start replies and
+//! the worker that writes them share this crate. The crate `assistant` talks to the models.
+//!
+//! - [`spending`]: the cost of replies, and budgets
+//! - [`store`]: the tables of this area; [`domain`]: its types that parse once at the edge
+
+mod credentials;
+pub mod domain;
+mod ending;
+mod listening;
+mod memory;
+mod messages;
+mod replies;
+mod request;
+pub mod spending;
+pub mod store;
+mod sweep;
+mod title;
+
+pub use credentials::Credentials;
+pub use ending::{Ended, Ending, Endings};
+pub use listening::{Listening, Replay};
+pub use memory::{REMEMBERED, remembered, within};
+pub use messages::{ChatCompleted, ChatDelta, ChatEnd, ChatFailed, ChatStarted};
+pub use replies::{Replies, ReplyStart, may_be_asked_again};
+pub use request::{ChatRequest, ChatSendRequest};
+pub use sweep::SweepStart;

@@ -1,0 +1,94 @@
+//! Subscribes a connection to a reply that has been asked for before. While the reply is written, its worker sends it. After its end,
+//! it is replayed.
+
+use jiff::Timestamp;
+use platform::config::ConfigError;
+use platform::domain::Peer;
+use platform::platform::Platform;
+use platform::problem::Problem;
+use platform::socket::{SendError, Sender};
+use platform::store::Connection;
+
+use super::messages::{ChatDelta, ChatEnd, ChatFailed};
+use crate::store::{Drafts, Head, History, Joined, Message};
+
+/// Subscribes connections to replies.
+#[derive(Clone)]
+pub struct Listening {
+    drafts: Drafts,
+    history: History,
+    sender: Sender,
+}
+
+/// A reply that has ended, on its way to a connection.
+pub struct Replay {
+    sender: Sender,
+    connection: Connection,
+    reply: Message,
+    frames: Vec<String>,
+    after: u64,
+}
+
+impl Listening {
+    /// Uses the tables that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE` and `DRAFTS_TABLE` name.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            drafts: Drafts::new(platform.database()?, &platform.config)?,
+            history: History::new(platform.database()?, &platform.config)?,
+            sender: Sender::new(&platform.config, platform.clock.clone())?,
+        })
+    }
+
+    /// Subscribes a connection to a user's reply, from the frame after `after` on. The worker of the reply sends the frames. If the
+    /// reply has ended, the caller has to send the [`Replay`] that this returns. If the user has no such reply, or no longer, that is a
+    /// 404.
+    pub async fn listen(
+        &self,
+        user_id: &str,
+        message_id: &str,
+        connection: &Connection,
+        after: u64,
+        now: Timestamp,
+    ) -> Result<Option<Replay>, Problem> {
+        let is_theirs = |head: &Head| head.user_id == *user_id && !head.has_expired(now);
+        let head = self.drafts.head(message_id).await?.filter(is_theirs).ok_or_else(Problem::not_found)?;
+        let (conversation_id, has_ended) = (head.conversation_id.clone(), head.ended_at.is_some());
+        if !has_ended {
+            // The reply of a deleted conversation goes on for its subscribers, but it takes no new ones.
+            self.history.conversation(user_id, &conversation_id).await?.ok_or_else(Problem::not_found)?;
+            if self.drafts.join(head, &connection.connection_id, after).await? == Joined::Live {
+                return Ok(None);
+            }
+        }
+        let reply = self.history.message(user_id, &conversation_id, message_id).await?.ok_or_else(Problem::not_found)?;
+        let frames = self.drafts.frames(&reply.id).await?;
+        Ok(Some(Replay { sender: self.sender.clone(), connection: connection.clone(), reply, frames, after }))
+    }
+}
+
+impl Replay {
+    /// Sends the frames that the connection has missed, and how the reply ended. If a frame may not have arrived, no further frame is
+    /// sent: the client can resume from there. If a part of the text is missing, no text is sent at all, because a client would take it
+    /// for the whole reply.
+    pub async fn send(self) {
+        let Self { sender, connection, reply, frames, after } = self;
+        let peer: Peer<'_> = connection.peer();
+        let send = async {
+            if frames.concat() != reply.text {
+                tracing::error!(message_id = reply.id, "failed to replay a reply: its frames do not make up its text");
+                return sender.post(peer, None, &ChatFailed::unheard(&reply)).await;
+            }
+            for (sequence, text) in (1..).zip(frames).filter(|(sequence, _)| *sequence > after) {
+                sender.post(peer, None, &ChatDelta { message_id: reply.id.clone(), sequence, text }).await?;
+            }
+            ChatEnd::of(&reply).post(&sender, peer).await
+        };
+        if let Err(error) = send.await {
+            tracing::info!(%error, message_id = reply.id, connection_id = peer.connection_id, "failed to send the rest of a reply");
+            // The client must not wait for the rest. If the connection has ended, there is no client.
+            if !matches!(error, SendError::Gone) {
+                sender.post(peer, None, &ChatFailed::unheard(&reply)).await.ok();
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Writes the cost of a reply when it ends: in the budgets, in place of its hold, and in the usage of its user.
+
+use assistant::domain::Usage;
+use platform::config::ConfigError;
+use platform::plan::Plan;
+use platform::platform::Platform;
+
+use crate::store::{Budgets, Message, Subject, UsageLog};
+
+/// Settles the cost of replies.
+#[derive(Clone)]
+pub struct Settle {
+    budgets: Budgets,
+    usage: UsageLog,
+}
+
+impl Settle {
+    /// Uses the tables that `BUDGETS_TABLE` and `USAGE_TABLE` name.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            budgets: Budgets::new(platform.database()?, &platform.config)?,
+            usage: UsageLog::new(platform.database()?, &platform.config)?,
+        })
+    }
+
+    /// Adds the cost of a reply to the plan that ends it. A reply that used no tokens is no usage: no model was asked, or none
+    /// answered.
+    pub fn add_to<O>(&self, mut plan: Plan<O>, reply: &Message, model: Option<&str>) -> Plan<O> {
+        let cost = reply.cost_usd.unwrap_or_default();
+        if let Some(hold) = &reply.hold {
+            for subject in [Subject::User(&reply.user_id), Subject::Deployment] {
+                plan = plan.write(self.budgets.settle(subject, hold, cost));
+            }
+        }
+        let taken = reply.usage.filter(|usage| *usage != Usage::default());
+        match (model, taken) {
+            (Some(model), Some(usage)) => plan.write(self.usage.add(&reply.user_id, reply.created_at, model, &usage, cost)),
+            _ => plan,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Search in a user's conversations: their titles and the user's own messages, all the way back.
+//!
+//! There is no index of words. The search takes the conversations in the order of their list. It looks at each title, then at
+//! the user's messages, the newest first, until one matches. One page may read only so much. Where it reaches that limit, it
+//! comes back short, even empty, with the place at which the next page goes on. Only a page without such a place is the end.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use assistant::domain::MessageRole;
+use futures_util::stream::{self, StreamExt as _};
+use icu_casemap::CaseMapper;
+use platform::database::{Expression, Item, StoreError, query, read, s, value};
+use serde::{Deserialize, Serialize};
+use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfkc_quick};
+
+use super::history::{Place, message_key};
+use super::{Conversation, History};
+
+/// Conversations that one page looks at, at most.
+const CONVERSATIONS: usize = 200;
+
+/// Read units that one page takes, about: 4 MB, read consistently.
+const READ_UNITS: u32 = 1_000;
+
+/// Conversations that are looked at side by side.
+const SIDE_BY_SIDE: usize = 8;
+
+/// The text to look for, in any case and any normal form.
+#[derive(Debug, Clone)]
+pub struct Words(String);
+
+/// Where a search goes on.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct SearchPlace {
+    /// The last conversation that has been looked at to its end.
+    after: Option<Place>,
+    /// The conversation after it, where the look at it was cut short, and the last of its messages that has been looked at.
+    within: Option<(String, String)>,
+}
+
+/// Result of a look at a conversation.
+enum Look {
+    Found,
+    Nothing,
+    /// The page had no room for more. The search has looked at the conversation up to this message, if any.
+    Cut(Option<String>),
+}
+
+/// Read units that are left for a page.
+struct Room(AtomicU32);
+
+#[derive(Deserialize)]
+struct Said {
+    text: String,
+}
+
+impl Words {
+    /// Words that match text which looks the same: both are compared after full case folding, in Unicode's form NFKC.
+    pub fn new(text: &str) -> Self {
+        Self(fold(text))
+    }
+
+    fn are_in(&self, text: &str) -> bool {
+        fold(text).contains(&self.0)
+    }
+}
+
+impl History {
+    /// The user's next conversations with these words in the title or in a message of the user's, at most `limit`. Gives also
+    /// where the search goes on, if it does.
+    pub async fn search(
+        &self,
+        user_id: &str,
+        words: &Words,
+        from: Option<SearchPlace>,
+        limit: usize,
+    ) -> Result<(Vec<Conversation>, Option<SearchPlace>), StoreError> {
+        let mut place = from.unwrap_or_default();
+        let (conversations, more) = self.list(user_id, place.after.as_ref(), CONVERSATIONS).await?;
+        let (mut left, room, within) = (conversations.len(), Room(AtomicU32::new(READ_UNITS)), place.within.clone());
+        let looks = stream::iter(conversations).enumerate().map(|(number, conversation)| {
+            // The conversation at which the last page was cut short goes on from its message. If that one has moved since,
+            // another is in its place and is looked at from its end.
+            let before = within.clone().filter(|(id, _)| *id == conversation.id).map(|(_, message)| message);
+            let room = &room;
+            async move { self.look(&conversation, words, before, room, number == 0).await.map(|look| (conversation, look)) }
+        });
+        let (mut looks, mut found) = (std::pin::pin!(looks.buffered(SIDE_BY_SIDE)), Vec::new());
+        while let Some(look) = looks.next().await {
+            let (conversation, look) = look?;
+            if let Look::Cut(message) = look {
+                place.within = message.map(|message| (conversation.id, message));
+                return Ok((found, Some(place)));
+            }
+            left -= 1;
+            place = SearchPlace { after: Some(conversation.place()), within: None };
+            if matches!(look, Look::Found) {
+                found.push(conversation);
+            }
+            if found.len() == limit {
+                break;
+            }
+        }
+        Ok((found, (more || left > 0).then_some(place)))
+    }
+
+    /// Looks at a conversation, from its title on, or beyond the message `before`. The first one of a page is looked at even
+    /// without room, so that every page makes progress.
+    async fn look(
+        &self,
+        conversation: &Conversation,
+        words: &Words,
+        before: Option<String>,
+        room: &Room,
+        is_first: bool,
+    ) -> Result<Look, StoreError> {
+        if before.is_none() && words.are_in(&conversation.title) {
+            return Ok(Look::Found);
+        }
+        let (mut before, mut may_read) = (before, is_first || !room.is_used_up());
+        while may_read {
+            let (said, last) = self.said_by_user(&conversation.id, before.as_deref(), room).await?;
+            if said.iter().any(|said| words.are_in(&said.text)) {
+                return Ok(Look::Found);
+            }
+            if last.is_none() {
+                return Ok(Look::Nothing);
+            }
+            (before, may_read) = (last, !room.is_used_up());
+        }
+        Ok(Look::Cut(before))
+    }
+
+    /// The user's messages in 1 MB of a conversation, the newest first. Gives also the message at which it stopped, if there
+    /// are more.
+    async fn said_by_user(
+        &self,
+        conversation_id: &str,
+        before: Option<&str>,
+        room: &Room,
+    ) -> Result<(Vec<Said>, Option<String>), StoreError> {
+        let expression = Expression::default()
+            .name("role", "role")
+            .name("text", "text")
+            .value("conversation", s(conversation_id))
+            .value("user", value(MessageRole::User)?);
+        let answer = query(
+            self.database
+                .client()
+                .query()
+                .table_name(&self.messages)
+                .key_condition_expression("conversation_id = :conversation")
+                .filter_expression("#role = :user")
+                .projection_expression("#text")
+                .set_expression_attribute_names(expression.names())
+                .set_expression_attribute_values(expression.values())
+                .set_exclusive_start_key(before.map(|id| message_key(conversation_id, id)))
+                .scan_index_forward(false)
+                .consistent_read(true)
+                .return_consumed_capacity(aws_sdk_dynamodb::types::ReturnConsumedCapacity::Total),
+        )
+        .await?;
+        room.take(answer.consumed_capacity.and_then(|capacity| capacity.capacity_units));
+        let last = answer.last_evaluated_key.as_ref().and_then(|key: &Item| key.get("id")?.as_s().ok().cloned());
+        let said = answer.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok((said, last))
+    }
+}
+
+impl Room {
+    fn is_used_up(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    /// A query that does not report its cost counts as the most expensive one.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a query takes between half a unit and 256")]
+    fn take(&self, units: Option<f64>) {
+        let units = units.map_or(256, |units| units.ceil() as u32);
+        self.0.update(Ordering::Relaxed, Ordering::Relaxed, |left| left.saturating_sub(units));
+    }
+}
+
+/// The form in which two texts are compared. Most texts are plain ASCII, or in form NFKC already, and to see that costs far
+/// less than to make the form.
+fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    // Case folding can take a text out of form NFKC.
+    compose(CaseMapper::new().fold_string(&compose(text.into()))).into_owned()
+}
+
+fn compose(text: Cow<'_, str>) -> Cow<'_, str> {
+    match is_nfkc_quick(text.chars()) {
+        IsNormalized::Yes => text,
+        _ => text.nfkc().collect::<String>().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Words;
+
+    #[test]
+    fn words_are_found_where_they_look_the_same() {
+        for (words, text, expected) in [
+            ("alpha", "How did ALPHA do?", true),
+            ("DID a", "How did Alpha do?", true),
+            ("größe", "Die GRÖSSE", true),
+            ("GRÖSSE", "die größe", true),
+            ("GRÖßE", "die größe", true),
+            ("ΛΌΓΟΣ", "ο λόγος είναι", true),
+            ("λόγοσ", "ΛΌΓΟΣ", true),
+            ("εργασίας", "ΣΥΜΒΑΣΗ ΕΡΓΑΣΊΑΣ", true),
+            ("Müller", "umsatz mu\u{308}ller", true),
+            ("MU\u{308}LLER", "Umsatz Müller", true),
+            ("mu", "Müller", false),
+            ("\u{1e9e}", "ss", true),
+            ("i\u{307}", "İstanbul", true),
+            ("１２", "year 12", true),
+            ("ﬁnance", "FINANCE", true),
+            ("100%", "by 100%.", true),
+            ("a_b", "axb", false),
+            ("<b>", "a <B> c", true),
+            (" two", "onetwo", false),
+            ("👩‍👩‍👧", "x👩‍👩‍👧y", true),
+            ("é", "e\u{301}", true),
+        ] {
+            assert_eq!(Words::new(words).are_in(text), expected, "{words:?} in {text:?}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The text of replies in the table of [`Drafts`], in frames as they were sent. Each item holds the frames since the item
+//! before. Its sequence is the number of its first frame; the first of all is 1.
+
+use jiff::Timestamp;
+use platform::database::{Expression, Item, StoreError, Write, item, n, read, s, unavailable};
+use serde::{Deserialize, Serialize};
+
+use super::Drafts;
+use super::drafts::KEPT_SECONDS;
+
+/// Seconds for which frames are kept. They are stored before their reply ends, and must not go before its head.
+const FRAMES_KEPT_SECONDS: i64 = 2 * KEPT_SECONDS;
+
+/// Frames of a reply, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frames {
+    /// The reply.
+    pub message_id: String,
+    /// Number of the first one; the first of all is 1.
+    pub sequence: u64,
+    /// Their texts.
+    pub frames: Vec<String>,
+}
+
+impl Drafts {
+    /// Stores frames.
+    pub async fn save(&self, frames: &Frames, now: Timestamp) -> Result<(), StoreError> {
+        self.database.put(&self.table, stored(frames, now)?).await
+    }
+
+    /// Frames that are stored together with the end. A write whose answer was lost may have stored some of them already.
+    pub fn last(&self, frames: &Frames, now: Timestamp) -> Result<Write, StoreError> {
+        let expression = Expression::default().name("frames", "frames").value("count", n(frames.frames.len()));
+        let condition = "attribute_not_exists(message_id) OR size(#frames) <= :count";
+        Ok(Write::put(&self.table, stored(frames, now)?, condition, &expression))
+    }
+
+    /// The stored frames of a reply, from the first one on, up to one that is missing.
+    pub async fn frames(&self, message_id: &str) -> Result<Vec<String>, StoreError> {
+        let expression = Expression::default().name("sequence", "sequence").value("message", s(message_id)).value("head", n(0));
+        let mut pages = self
+            .database
+            .client()
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("message_id = :message AND #sequence > :head")
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values())
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut all = Vec::new();
+        while let Some(found) = pages.next().await {
+            let Frames { sequence, frames, .. } = read(found.map_err(unavailable)?)?;
+            if sequence != all.len() as u64 + 1 {
+                tracing::warn!(message_id, sequence, "failed to read all frames of a reply: some are missing before this sequence");
+                break;
+            }
+            all.extend(frames);
+        }
+        Ok(all)
+    }
+
+    /// The text of a reply as far as it is stored here.
+    pub async fn text(&self, message_id: &str) -> Result<String, StoreError> {
+        Ok(self.frames(message_id).await?.concat())
+    }
+}
+
+fn stored(frames: &Frames, now: Timestamp) -> Result<Item, StoreError> {
+    let mut stored = item(frames)?;
+    stored.insert("expires_at".to_owned(), n(now.as_second() + FRAMES_KEPT_SECONDS));
+    Ok(stored)
+}

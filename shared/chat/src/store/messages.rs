@@ -1,0 +1,176 @@
+//! The table of messages.
+//!
+//! Key: `conversation_id`, `id` (UUIDv7, so in order of time). Conditional writes move a reply from `pending` over
+//! `streaming` to one of the ends. So one worker writes it once, even if other workers are told to.
+
+use std::collections::BTreeSet;
+
+use assistant::domain::{Cost, MessageRole, StopReason, Usage};
+use aws_sdk_dynamodb::types::AttributeValue;
+use platform::config::{Config, ConfigError};
+use platform::context::Context;
+use platform::database::{Database, Expression, StoreError, Write, item, key2, read, s, unavailable};
+use platform::identity::Principal;
+use platform::problem::Code;
+use serde::{Deserialize, Serialize};
+
+use super::budgets::Hold;
+use crate::domain::MessageStatus;
+
+/// The messages' table.
+#[derive(Debug, Clone)]
+pub struct Messages {
+    database: Database,
+    table: String,
+}
+
+/// One message. A user's text is at most 40 KB of UTF-8, and an assistant's is as long as a model may write. So an item stays
+/// far below DynamoDB's 400 KB.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Conversation that it belongs to.
+    pub conversation_id: String,
+    /// UUIDv7.
+    pub id: String,
+    /// Owner of the conversation.
+    pub user_id: String,
+    /// Author of the message.
+    pub role: MessageRole,
+    /// The text. That of a reply comes with its end, and is in its draft until then.
+    pub text: String,
+    /// State of the message.
+    pub status: MessageStatus,
+    /// Milliseconds since 1970.
+    pub created_at: i64,
+    /// Id of the message that the reply answers: the last one that the model is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<String>,
+    /// Why the reply ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<StopReason>,
+    /// Tokens that the reply took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// Cost of the reply, in US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<Cost>,
+    /// Why the reply failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Code>,
+    /// The reservation for the reply, if it can cost anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// Who asked for the reply, and from where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// The part of a request that the worker needs to write the reply. The worker's own payload has only ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Who asked.
+    pub caller: Principal,
+    /// From where.
+    pub context: Context,
+}
+
+/// Failures of a reply that would come again with the same message, or in the same conversation.
+const LASTING: [Code; 3] = [Code::ContextTooLong, Code::ContentRefused, Code::ProviderRejected];
+
+impl Message {
+    /// Whether this is a reply that the model, or its provider, refused to write.
+    fn is_refused(&self) -> bool {
+        self.stop_reason == Some(StopReason::Refusal) || self.failure.is_some_and(|failure| LASTING.contains(&failure))
+    }
+}
+
+impl Messages {
+    /// Uses the table that `MESSAGES_TABLE` names.
+    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self { database, table: config.require("MESSAGES_TABLE")?.to_owned() })
+    }
+
+    /// The message as it is now.
+    pub async fn get(&self, conversation_id: &str, id: &str) -> Result<Option<Message>, StoreError> {
+        self.database.get(&self.table, key(conversation_id, id), true).await
+    }
+
+    /// The last messages of a conversation up to a message, oldest first. They are at most `limit` that are whole and have a
+    /// text, or were stopped by their user. A refused reply is left out with the message that it answers, because the model
+    /// would refuse it again.
+    pub async fn said_until(&self, conversation_id: &str, id: &str, limit: u16) -> Result<Vec<Message>, StoreError> {
+        let expression = Expression::default()
+            .name("status", "status")
+            .name("text", "text")
+            .value("conversation", s(conversation_id))
+            .value("id", s(id))
+            .value("completed", status(MessageStatus::Completed))
+            .value("cancelled", status(MessageStatus::Cancelled))
+            .value("nothing", s(""))
+            .value("refusal", s(StopReason::Refusal.as_str()));
+        let expression =
+            LASTING.iter().enumerate().fold(expression, |all, (number, code)| all.value(&format!("lasting{number}"), s(code.as_str())));
+        let mut pages = self
+            .database
+            .client()
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("conversation_id = :conversation AND id <= :id")
+            .filter_expression(
+                "#status = :cancelled OR (#status = :completed AND #text <> :nothing) OR stop_reason = :refusal \
+                 OR failure IN (:lasting0, :lasting1, :lasting2)",
+            )
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values())
+            .scan_index_forward(false)
+            .limit(i32::from(limit))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let (mut said, mut left_out): (Vec<Message>, _) = (Vec::new(), BTreeSet::new());
+        while said.len() < usize::from(limit)
+            && let Some(found) = pages.next().await
+        {
+            let message: Message = read(found.map_err(unavailable)?)?;
+            if message.is_refused() {
+                left_out.extend(message.answers);
+            } else if !left_out.contains(&message.id) {
+                said.push(message);
+            }
+        }
+        said.reverse();
+        Ok(said)
+    }
+
+    /// A new message.
+    pub fn add(&self, message: &Message) -> Result<Write, StoreError> {
+        Ok(Write::put(&self.table, item(message)?, "attribute_not_exists(id)", &Expression::default()))
+    }
+
+    /// Takes a reply that no worker writes yet; `None` where one does, or did. `claim` is the worker's own random text, with
+    /// which it can repeat a claim whose answer was lost.
+    pub async fn claim(&self, conversation_id: &str, id: &str, claim: &str) -> Result<Option<Message>, StoreError> {
+        let expression = Expression::default()
+            .name("status", "status")
+            .value("pending", status(MessageStatus::Pending))
+            .value("streaming", status(MessageStatus::Streaming))
+            .value("claim", s(claim));
+        let (update, condition) = ("SET #status = :streaming, claim = :claim", "#status = :pending OR claim = :claim");
+        self.database.update_if(&self.table, key(conversation_id, id), update, condition, &expression).await
+    }
+
+    /// The reply with its end. The condition fails where its status is no longer `from`.
+    pub fn end(&self, message: &Message, from: MessageStatus) -> Result<Write, StoreError> {
+        let expression = Expression::default().name("status", "status").value("from", status(from));
+        Ok(Write::put(&self.table, item(message)?, "#status = :from", &expression))
+    }
+}
+
+fn key(conversation_id: &str, id: &str) -> platform::database::Item {
+    key2(("conversation_id", conversation_id), ("id", id))
+}
+
+fn status(status: MessageStatus) -> AttributeValue {
+    s(status.as_str())
+}

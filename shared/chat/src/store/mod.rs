@@ -1,0 +1,25 @@
+//! The tables of this area: one file each, with its key shape, item conversion and queries. Nothing else here uses the DynamoDB SDK.
+
+mod budgets;
+mod conversation_search;
+mod conversations;
+mod drafts;
+mod frames;
+mod history;
+mod messages;
+mod overdue;
+mod remains;
+mod sweeps;
+mod usage;
+
+pub use budgets::{Budgets, Hold, Spending, Subject};
+pub use conversation_search::{SearchPlace, Words};
+pub use conversations::{Conversation, Conversations};
+pub use drafts::{Drafts, Head, Hearers, Joined, Listener, Spent};
+pub use frames::Frames;
+pub use history::{First, History};
+pub use messages::{Message, Messages, Origin};
+pub use overdue::Overdue;
+pub use remains::{Remains, Swept};
+pub use sweeps::{Deleted, Sweep, Sweeps};
+pub use usage::{DailyUsage, UsageLog};

@@ -1,0 +1,93 @@
+//! The table of sweeps: deleted conversations and accounts whose remaining data goes step by step.
+//!
+//! Key: `dataset` (the kind of what was deleted) and `id`. The transaction that deletes leaves a sweep. From then on no
+//! caller reaches the data that is left. That data goes in batches ([`super::Remains`]), and the sweep goes last. A sweep
+//! that is cut short, or that two workers do at once, is simply done again.
+
+use jiff::Timestamp;
+use platform::config::{Config, ConfigError};
+use platform::database::{Database, Expression, Item, StoreError, Write, item, key2, query, read, s};
+use serde::{Deserialize, Serialize};
+
+/// Sweeps that one query finds, at most.
+const PAGE: i32 = 25;
+
+/// The table of sweeps.
+#[derive(Debug, Clone)]
+pub struct Sweeps {
+    database: Database,
+    table: String,
+}
+
+/// The kind of what was deleted. Each kind is an item collection: sweeps are done soon after they are left, so there are few.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Deleted {
+    /// A conversation, whose messages are left.
+    Conversations,
+    /// An account, whose conversations are left.
+    Users,
+}
+
+/// A deleted conversation or account with data that is still there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// Its kind.
+    #[serde(rename = "dataset")]
+    pub deleted: Deleted,
+    /// Its id.
+    pub id: String,
+    /// Milliseconds since 1970.
+    pub deleted_at: i64,
+}
+
+impl Deleted {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Conversations => "conversations",
+            Self::Users => "users",
+        }
+    }
+}
+
+impl Sweeps {
+    /// Uses the table that `SWEEPS_TABLE` names.
+    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self { database, table: config.require("SWEEPS_TABLE")?.to_owned() })
+    }
+
+    /// The sweep of a conversation or account that the same transaction deletes.
+    pub fn leave(&self, deleted: Deleted, id: &str, now: Timestamp) -> Result<Write, StoreError> {
+        let sweep = Sweep { deleted, id: id.to_owned(), deleted_at: now.as_millisecond() };
+        Ok(Write::put(&self.table, item(sweep)?, "attribute_not_exists(id)", &Expression::default()))
+    }
+
+    /// The sweep of the conversation or account with this id, if it has not been done.
+    pub async fn find(&self, deleted: Deleted, id: &str) -> Result<Option<Sweep>, StoreError> {
+        self.database.get(&self.table, key(deleted, id), true).await
+    }
+
+    /// Some of the sweeps that have not been done, after the one with the id `after`; none where there are no more.
+    pub async fn outstanding(&self, deleted: Deleted, after: Option<&str>) -> Result<Vec<Sweep>, StoreError> {
+        let expression = Expression::default().name("dataset", "dataset").value("dataset", s(deleted.as_str()));
+        let request = self.database.client().query().table_name(&self.table).key_condition_expression("#dataset = :dataset");
+        let page = query(
+            request
+                .set_expression_attribute_names(expression.names())
+                .set_expression_attribute_values(expression.values())
+                .set_exclusive_start_key(after.map(|id| key(deleted, id)))
+                .limit(PAGE),
+        )
+        .await?;
+        page.items.unwrap_or_default().into_iter().map(read).collect()
+    }
+
+    /// Deletes a sweep that is done. Another worker may have deleted it already.
+    pub async fn done(&self, sweep: &Sweep) -> Result<(), StoreError> {
+        self.database.delete_all(&self.table, vec![key(sweep.deleted, &sweep.id)]).await
+    }
+}
+
+fn key(deleted: Deleted, id: &str) -> Item {
+    key2(("dataset", deleted.as_str()), ("id", id))
+}

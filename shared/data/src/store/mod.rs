@@ -1,0 +1,7 @@
+//! The tables of this area: one file each, with its key shape, item conversion and queries. Nothing else here uses the DynamoDB SDK.
+
+mod profits;
+mod subscriptions;
+
+pub use profits::{Profit, ProfitFilter, Profits};
+pub use subscriptions::{StreamStart, Subscription, SubscriptionState, Subscriptions};

@@ -1,0 +1,219 @@
+//! The sessions in the item of an account.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+
+use super::users::account_key;
+use super::{Session, User, Users};
+use crate::database::{Expression, Write, key, n, s};
+
+/// Live sessions a user can have; the oldest ends when another begins.
+const SESSIONS_PER_USER: usize = 3;
+
+/// Attributes of an account that the functions for sessions read and write when a session begins, goes on or ends. Their
+/// policies allow no others (`dynamodb:Attributes` in template.yaml). A login may write `password_hash` too.
+pub const SESSION_ATTRIBUTES: &[&str] = &["key", "sessions", "version", "is_active"];
+
+/// Sessions that make room for a new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    /// Live sessions that end: the oldest beyond the limit.
+    pub evicted: Vec<String>,
+    /// Sessions that have run out by themselves.
+    pub idle: Vec<String>,
+}
+
+impl User {
+    /// Which sessions make room when another begins.
+    pub fn room(&self, now: Timestamp) -> Room {
+        let (live, idle): (Vec<_>, Vec<_>) = self.sessions.iter().partition(|(_, expires_at)| now.as_second() < **expires_at);
+        let surplus = (live.len() + 1).saturating_sub(SESSIONS_PER_USER);
+        let id = |(id, _): (&String, &i64)| id.clone();
+        Room { evicted: live.into_iter().take(surplus).map(id).collect(), idle: idle.into_iter().map(id).collect() }
+    }
+}
+
+impl Users {
+    /// Adds a session and drops those that make room for it, if the account is still as it was when the password was checked.
+    /// A stronger hash, if there is one, replaces the account's.
+    pub fn begin_session(&self, user: &User, session: &Session, room: &Room, stronger_hash: Option<&str>) -> Write {
+        let mut expression = Expression::default()
+            .name("sessions", "sessions")
+            .name("new", &session.id)
+            .name("version", "version")
+            .value("expires", n(session.expires_at))
+            .value("version", n(user.version))
+            .value("next", n(user.version + 1))
+            .value("active", AttributeValue::Bool(true));
+        let mut update = "SET #sessions.#new = :expires, #version = :next".to_owned();
+        if let Some(hash) = stronger_hash {
+            update.push_str(", password_hash = :hash");
+            expression = expression.value("hash", s(hash));
+        }
+        for (position, id) in room.evicted.iter().chain(&room.idle).enumerate() {
+            let _ = write!(update, "{} #sessions.#old{position}", if position == 0 { " REMOVE" } else { "," });
+            expression = expression.name(&format!("old{position}"), id);
+        }
+        let condition = "#version = :version AND is_active = :active";
+        Write::update(&self.table, key("key", &account_key(&user.id)), &update, condition, &expression)
+    }
+
+    /// Notes the new expiry of a session, if it has not ended and the account is active.
+    pub fn keep_session(&self, session: &Session) -> Write {
+        let expression = Expression::default()
+            .name("sessions", "sessions")
+            .name("id", &session.id)
+            .value("expires", n(session.expires_at))
+            .value("active", AttributeValue::Bool(true));
+        Write::update(
+            &self.table,
+            key("key", &account_key(&session.user_id)),
+            "SET #sessions.#id = :expires",
+            "attribute_exists(#sessions.#id) AND is_active = :active",
+            &expression,
+        )
+    }
+
+    /// Forgets a session that has ended. Where a login has forgotten it already, the list stays as it is.
+    pub fn end_session(&self, user_id: &str, session_id: &str) -> Write {
+        let expression = Expression::default()
+            .name("sessions", "sessions")
+            .name("id", session_id)
+            .name("version", "version")
+            .name("key", "key")
+            .value("one", n(1))
+            .value("key", s(account_key(user_id)));
+        Write::update(
+            &self.table,
+            key("key", &account_key(user_id)),
+            // Raises the version, so that a login which read the session as live makes a new plan.
+            "REMOVE #sessions.#id ADD #version :one",
+            "#key = :key",
+            &expression,
+        )
+    }
+
+    /// Forgets a session, if it is the user's and has not run out.
+    pub fn revoke_session(&self, user_id: &str, session_id: &str, now: Timestamp) -> Write {
+        let expression = Expression::default()
+            .name("sessions", "sessions")
+            .name("id", session_id)
+            .name("version", "version")
+            .value("one", n(1))
+            .value("now", n(now.as_second()));
+        Write::update(
+            &self.table,
+            key("key", &account_key(user_id)),
+            "REMOVE #sessions.#id ADD #version :one",
+            "#sessions.#id > :now",
+            &expression,
+        )
+    }
+
+    /// Forgets every session, if no other has begun.
+    pub fn end_all_sessions(&self, user: &User) -> Write {
+        let expression = Expression::default()
+            .name("sessions", "sessions")
+            .name("version", "version")
+            .value("none", AttributeValue::M(HashMap::new()))
+            .value("version", n(user.version))
+            .value("next", n(user.version + 1));
+        let update = "SET #sessions = :none, #version = :next";
+        Write::update(&self.table, key("key", &account_key(&user.id)), update, "#version = :version", &expression)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::database::Database;
+    use crate::domain::Role;
+
+    fn user(sessions: &[(&str, i64)]) -> User {
+        User {
+            id: "u".into(),
+            username: "u".into(),
+            email: "u@example.com".into(),
+            unverified_email: None,
+            full_name: None,
+            created_at: 0,
+            is_active: true,
+            roles: vec![Role::User],
+            password_hash: String::new(),
+            version: 1,
+            sessions: sessions.iter().map(|(id, expires_at)| ((*id).to_owned(), *expires_at)).collect(),
+            api_keys: BTreeMap::new(),
+        }
+    }
+
+    fn session() -> Session {
+        let claims = json!({
+            "iss": "i", "aud": "a", "sub": "u", "sid": "s", "jti": "j", "iat": 0, "exp": 1, "type": "t", "username": "u", "roles": [],
+        });
+        let pair = json!({"access": claims, "access_kid": "k", "refresh": claims, "refresh_kid": "k"});
+        let session = json!({
+            "id": "s", "user_id": "u", "username": "u", "began_at": 0, "last_used_at": 0, "expires_at": 900, "address": "192.0.2.1",
+            "user_agent": "", "refresh_hash": "", "pair": pair, "connections": {},
+        });
+        serde_json::from_value(session).unwrap()
+    }
+
+    /// The top-level attributes that a write names, as DynamoDB reckons them for a policy.
+    fn attributes(write: &Write) -> BTreeSet<String> {
+        let update = write.0.update().unwrap();
+        let names = update.expression_attribute_names().cloned().unwrap_or_default();
+        let text = format!("{} {}", update.update_expression(), update.condition_expression().unwrap_or_default());
+        let is_word = |character: char| character.is_ascii_alphanumeric() || "_#:.".contains(character);
+        let words = text.split(|character| !is_word(character)).filter_map(|word| word.split('.').next());
+        let is_name = |word: &&str| word.starts_with('#') || word.starts_with(|first: char| first.is_ascii_lowercase());
+        let words = words.filter(is_name).filter(|word| !matches!(*word, "attribute_exists" | "attribute_not_exists"));
+        let attributes = words.map(|word| names.get(word).map_or(word, String::as_str).to_owned());
+        attributes.chain(update.key().keys().cloned()).collect()
+    }
+
+    #[test]
+    fn sessions_touch_no_more_of_an_account_than_their_functions_may() {
+        let (user, now) = (user(&[("a", 1), ("b", 900), ("c", 900), ("d", 900)]), Timestamp::from_second(100).unwrap());
+        let config: Config =
+            [("USERS_TABLE", "users"), ("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")]
+                .into_iter()
+                .collect();
+        let users = Users::new(Database::new(&config).unwrap(), &config).unwrap();
+        let allowed: BTreeSet<String> = SESSION_ATTRIBUTES.iter().map(|&name| name.to_owned()).collect();
+        let session = session();
+        let ends = [users.end_session("u", "s"), users.revoke_session("u", "s", now), users.end_all_sessions(&user)];
+        for write in ends.iter().chain([&users.keep_session(&session)]) {
+            assert!(attributes(write).is_subset(&allowed), "{write:?}");
+        }
+        let with_hash = |hash| attributes(&users.begin_session(&user, &session, &user.room(now), hash));
+        assert!(with_hash(None).is_subset(&allowed));
+        let beyond: Vec<_> = with_hash(Some("hash")).difference(&allowed).cloned().collect();
+        assert_eq!(beyond, ["password_hash"]);
+    }
+
+    #[test]
+    fn a_new_session_takes_the_place_of_the_oldest() {
+        let now = Timestamp::from_second(100).unwrap();
+        for (sessions, evicted, idle) in [
+            (&[][..], &[][..], &[][..]),
+            (&[("a", 101), ("b", 101)], &[], &[]),
+            (&[("c", 101), ("b", 900), ("a", 500)], &["a"], &[]),
+            (&[("a", 101), ("b", 101), ("c", 101), ("d", 101)], &["a", "b"], &[]),
+            // A session that has run out takes no place.
+            (&[("a", 101), ("b", 100), ("c", 101)], &[], &["b"]),
+            (&[("a", 50), ("b", 101), ("c", 101), ("d", 101)], &["b"], &["a"]),
+        ] {
+            let user = user(sessions);
+            let owned = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+            assert_eq!(user.room(now), Room { evicted: owned(evicted), idle: owned(idle) }, "{sessions:?}");
+        }
+    }
+}
