@@ -7,6 +7,7 @@ mod answer;
 pub mod asyncapi;
 mod aws;
 mod client;
+pub mod endpoints;
 pub mod errors;
 pub mod messages_api;
 pub mod openapi;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tally_tests::{World, asyncapi, errors, openapi, root};
+use tally_tests::{World, asyncapi, endpoints, errors, openapi, root};
 
 /// The committed file must equal the code's present output. `UPDATE_DOCUMENTS=1` writes it instead.
 #[track_caller]
@@ -24,6 +24,7 @@ fn the_documents_are_current() {
     check("openapi.json", &json(openapi::document()));
     check("asyncapi.json", &json(asyncapi::document()));
     check("errors.md", &errors::document());
+    check("README.md", &endpoints::document());
 }
 
 /// The verbs of operations, by their method.
