@@ -6,11 +6,6 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::respond::Output;
-use crate::input::{Form, Media};
-use crate::problem::Code;
-use crate::routes::Route;
-
 /// Schemas and their names.
 pub type Schemas = Vec<(String, RefOr<Schema>)>;
 
@@ -34,26 +29,6 @@ pub fn in_query<T: IntoParams>() -> Vec<Parameter> {
 pub fn either<A: ToSchema, B: ToSchema>() -> RefOr<Schema> {
     let forms = OneOfBuilder::new().item(Ref::from_schema_name(A::name())).item(Ref::from_schema_name(B::name()));
     RefOr::T(Schema::OneOf(forms.build()))
-}
-
-/// An endpoint as the documents show it.
-pub trait Described {
-    /// Its row of the route table.
-    const ROUTE: Route;
-    /// The parameters of its path, in their order.
-    const PATH: &'static [PathParameter];
-    /// Media types that the body may have.
-    const MEDIA: Media = Media::Json;
-    /// Statuses of success beside that of the row, which answer with the same output.
-    const STATUSES: &'static [u16];
-    /// Codes of its problems beside those that follow from its row, its path and its body.
-    const PROBLEMS: &'static [Code] = &[];
-    /// Fields of the body.
-    type Body: Form + ToSchema + 'static;
-    /// Query parameters.
-    type Query: Parameters;
-    /// Output of a success.
-    type Output: Output;
 }
 
 /// One parameter of a path.

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use jiff::Timestamp;
 use utoipa::ToSchema;
 
-use super::describe::{Described, Parameters, PathParameter};
+use super::describe::{Parameters, PathParameter};
 use super::respond::Output;
 use crate::config::ConfigError;
 use crate::context::Context;
@@ -120,26 +120,6 @@ pub struct Request<'a, E: Endpoint> {
     pub now: Timestamp,
     /// The request as it came, for headers and path parameters.
     pub call: &'a Call,
-}
-
-impl<E: Endpoint> Described for E {
-    const ROUTE: Route = E::ROUTE;
-    const PATH: &'static [PathParameter] = E::PATH;
-    const MEDIA: Media = E::MEDIA;
-    const STATUSES: &'static [u16] = E::STATUSES;
-    const PROBLEMS: &'static [Code] = E::PROBLEMS;
-    type Body = E::Body;
-    type Query = E::Query;
-    type Output = E::Output;
-}
-
-impl<E: PlainEndpoint> Described for Plain<E> {
-    const ROUTE: Route = E::ROUTE;
-    const PATH: &'static [PathParameter] = E::PATH;
-    const STATUSES: &'static [u16] = E::STATUSES;
-    type Body = ();
-    type Query = ();
-    type Output = E::Output;
 }
 
 /// The endpoints of a function, which it lists once: for the process that serves them and for the API's documents.
