@@ -15,7 +15,7 @@ use platform::problem::Problem;
 
 use crate::domain::MessageStatus;
 use crate::spending::Settle;
-use crate::store::{Drafts, Frames, Head, Hearers, Message, Messages};
+use crate::store::{Drafts, Frames, Head, Message, Messages, SubscribersAtEnd};
 
 /// Ends replies.
 #[derive(Clone)]
@@ -35,13 +35,13 @@ pub struct Ending<'a> {
     pub from: MessageStatus,
     /// Model that was asked, if one was.
     pub model: Option<&'a str>,
-    /// Number of wishes (requests of other functions) that the worker has done. See [`Drafts`].
-    pub wishes: u64,
+    /// Revision of the draft's head up to which the worker has applied the commands of other functions. See [`Drafts`].
+    pub revision: u64,
     /// The missed deadline of the worker, in seconds since 1970. It is set if the reply ends only because of that deadline. The reply
     /// does not end if a worker has set another deadline since.
     pub overdue: Option<i64>,
     /// The subscribers to tell that the reply has ended.
-    pub hearers: Hearers,
+    pub subscribers: SubscribersAtEnd,
     /// Frames that are not stored yet.
     pub frames: Option<&'a Frames>,
 }
@@ -53,8 +53,8 @@ pub enum Ended {
     Stored,
     /// Another function has ended the reply: nothing was written.
     Overtaken,
-    /// Other functions have added requests to the head of the reply: nothing was written. This is the head now.
-    Wanted(Box<Head>),
+    /// Other functions have added commands to the head of the reply: nothing was written. This is the head now.
+    Changed(Box<Head>),
 }
 
 impl Endings {
@@ -72,7 +72,7 @@ impl Endings {
 
     /// Stores a reply in its final state with its cost and its event. The event has no text, of neither the prompt nor the reply.
     pub async fn end(&self, ending: &Ending<'_>) -> Result<Ended, Problem> {
-        let Ending { reply, from, model, wishes, overdue, hearers, frames } = ending;
+        let Ending { reply, from, model, revision, overdue, subscribers, frames } = ending;
         let origin = reply.origin.as_ref().ok_or_else(|| {
             tracing::error!(message_id = reply.id, "failed to end a reply: the stored message has no origin, so it is not a reply");
             Problem::internal()
@@ -84,14 +84,14 @@ impl Endings {
             let head = found.map(|item| drafts.read(item)).transpose();
             async move {
                 let head = head?.filter(|head| head.ended_at.is_none());
-                Ok(Plan::reply(head.map_or(Ended::Overtaken, |head| Ended::Wanted(Box::new(head)))))
+                Ok(Plan::reply(head.map_or(Ended::Overtaken, |head| Ended::Changed(Box::new(head)))))
             }
             .boxed()
         });
         let plan = Plan::reply(Ended::Stored)
             .note(note(reply, *model).failed(reply.status == MessageStatus::Failed))
             .write_or_replan(self.messages.end(reply, *from)?, overtaken())
-            .write_or_replan(self.drafts.end(&reply.id, *wishes, hearers, *overdue, now)?, again);
+            .write_or_replan(self.drafts.end(&reply.id, *revision, subscribers, *overdue, now)?, again);
         let plan = match frames {
             Some(frames) => plan.write_or_replan(self.drafts.last(frames, now)?, overtaken()),
             None => plan,
@@ -104,15 +104,15 @@ impl Endings {
         Ok(self.committer.commit(Ok(plan), Some(&origin.caller), &info).await?.into_output())
     }
 
-    /// Ends a reply even if other functions have requests for it. Returns whether this call ended it. A reply that is no longer overdue
+    /// Ends a reply even if other functions have commands for it. Returns whether this call ended it. A reply that is no longer overdue
     /// goes on.
     pub async fn end_anyway(&self, mut ending: Ending<'_>) -> Result<bool, Problem> {
         loop {
             match self.end(&ending).await? {
                 Ended::Stored => return Ok(true),
                 Ended::Overtaken => return Ok(false),
-                Ended::Wanted(head) if ending.overdue.is_some() && head.sweep_at != ending.overdue => return Ok(false),
-                Ended::Wanted(head) => (ending.wishes, ending.hearers) = (head.wishes, head.hearers()),
+                Ended::Changed(head) if ending.overdue.is_some() && head.sweep_at != ending.overdue => return Ok(false),
+                Ended::Changed(head) => (ending.revision, ending.subscribers) = (head.revision, head.subscribers_at_end()),
             }
         }
     }

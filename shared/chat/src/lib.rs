@@ -7,21 +7,21 @@
 mod credentials;
 pub mod domain;
 mod ending;
-mod listening;
 mod memory;
 mod messages;
 mod replies;
 mod request;
 pub mod spending;
 pub mod store;
+mod subscribing;
 mod sweep;
 mod title;
 
 pub use credentials::Credentials;
 pub use ending::{Ended, Ending, Endings};
-pub use listening::{Listening, Replay};
 pub use memory::{REMEMBERED, remembered, within};
 pub use messages::{ChatCompleted, ChatDelta, ChatEnd, ChatFailed, ChatStarted};
 pub use replies::{Replies, ReplyStart, may_be_asked_again};
 pub use request::{ChatRequest, ChatSendRequest};
+pub use subscribing::{Replay, Subscribing};
 pub use sweep::SweepStart;

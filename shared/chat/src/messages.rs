@@ -104,7 +104,7 @@ impl ChatFailed {
     }
 
     /// The message for a reply that is whole, but could not be sent in full.
-    pub fn unheard(reply: &Message) -> Self {
+    pub fn incomplete(reply: &Message) -> Self {
         let Message { conversation_id, id, .. } = reply;
         let detail = format!("The server could not send the whole reply. Read it at /conversations/{conversation_id}/messages/{id}.");
         Self { message_id: id.clone(), code: Code::Unavailable.as_str(), detail }

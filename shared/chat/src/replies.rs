@@ -24,7 +24,7 @@ use super::request::ChatRequest;
 use super::title::title;
 use crate::domain::MessageStatus;
 use crate::spending::{Reserve, Reserved};
-use crate::store::{Conversation, Conversations, Drafts, Head, Hearers, History, Listener, Message, Messages, Origin};
+use crate::store::{Conversation, Conversations, Drafts, Head, History, Message, Messages, Origin, Subscriber, SubscribersAtEnd};
 
 /// Seconds in which a worker has to begin a reply. Lambda tries for sixty seconds to start it.
 const START_SECONDS: i64 = 90;
@@ -140,13 +140,13 @@ impl Replies {
         };
         reply.hold = reserved.as_ref().map(|reserved| reserved.hold.clone());
 
-        let listener = |peer: Peer<'_>| (peer.connection_id.to_owned(), Listener { after: 0, joined: 0 });
+        let subscriber = |peer: Peer<'_>| (peer.connection_id.to_owned(), Subscriber { after: 0, joined: 0 });
         let head = Head {
             message_id: reply.id.clone(),
             user_id: reply.user_id.clone(),
             conversation_id: reply.conversation_id.clone(),
-            listeners: connection.map(listener).into_iter().collect(),
-            wishes: 1,
+            subscribers: connection.map(subscriber).into_iter().collect(),
+            revision: 1,
             sweep_at: Some(now.as_second() + START_SECONDS),
             spent: None,
             cancelled_at: None,
@@ -206,9 +206,9 @@ impl Replies {
             reply: &failed,
             from: MessageStatus::Pending,
             model: None,
-            wishes: 1,
+            revision: 1,
             overdue: None,
-            hearers: Hearers::default(),
+            subscribers: SubscribersAtEnd::default(),
             frames: None,
         };
         if self.endings.end_anyway(ending).await? { Err(problem) } else { Ok(()) }

@@ -66,7 +66,7 @@ const ORDER: &[(&str, &[&str])] = &[
             "sweep",
             "credentials",
             "ending",
-            "listening",
+            "subscribing",
             "replies",
         ],
     ),

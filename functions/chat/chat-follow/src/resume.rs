@@ -10,13 +10,13 @@ use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message, ServerMessage};
 use serde::Serialize;
-use tally_chat::Listening;
+use tally_chat::Subscribing;
 use utoipa::ToSchema;
 
 /// The action. It brings the reply's own messages, from the one after `after_sequence` on. While the reply is being written, its worker
 /// sends them, as it does to the client that asked for the reply. If the reply has ended, this function sends them.
 pub struct Resume {
-    listening: Listening,
+    subscribing: Subscribing,
 }
 
 /// The reply, and the last delta that the client has.
@@ -59,14 +59,15 @@ impl Action for Resume {
     type Output = Resumed;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { listening: Listening::new(platform)? })
+        Ok(Self { subscribing: Subscribing::new(platform)? })
     }
 
     async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<Resumed>>, Problem> {
         let ResumeBody { message_id, after_sequence } = message.body;
         let answer = message.id.map(|_| Resumed { message_id: message_id.as_str().to_owned(), after_sequence });
-        let listen = self.listening.listen(&message.caller.user_id, message_id.as_str(), message.connection, after_sequence, message.now);
-        let Some(replay) = listen.await? else { return Ok(Plan::reply(answer)) };
+        let user_id = &message.caller.user_id;
+        let subscribed = self.subscribing.subscribe(user_id, message_id.as_str(), message.connection, after_sequence, message.now);
+        let Some(replay) = subscribed.await? else { return Ok(Plan::reply(answer)) };
         let follow = async move {
             replay.send().await;
             Ok(None)

@@ -12,13 +12,13 @@ use platform::socket::{Action, Message, Sender};
 use platform::store::Connection;
 use tally_chat::domain::MessageStatus;
 use tally_chat::store::{self, History, Origin};
-use tally_chat::{ChatFailed, ChatSendRequest, ChatStarted, Listening, Replies, may_be_asked_again};
+use tally_chat::{ChatFailed, ChatSendRequest, ChatStarted, Replies, Subscribing, may_be_asked_again};
 
 /// The action.
 pub struct ChatSend {
     replies: Replies,
     history: History,
-    listening: Listening,
+    subscribing: Subscribing,
     sender: Sender,
 }
 
@@ -31,7 +31,7 @@ impl Action for ChatSend {
         Ok(Self {
             replies: Replies::new(platform)?,
             history: History::new(platform.database()?, &platform.config)?,
-            listening: Listening::new(platform)?,
+            subscribing: Subscribing::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
         })
     }
@@ -59,7 +59,7 @@ impl Action for ChatSend {
         }
         let note = Note::default().resource("message", id).detail("conversation_id", conversation_id).detail("repeated", true);
         let plan = Plan::reply(started(&reply)).note(note);
-        let (replies, listening) = (self.replies.clone(), self.listening.clone());
+        let (replies, subscribing) = (self.replies.clone(), self.subscribing.clone());
         let (connection, now) = (message.connection.clone(), message.now);
         let follow = async move {
             // A function that died left the reply pending. If no worker can be started, the reply ends, and the client is told.
@@ -68,7 +68,7 @@ impl Action for ChatSend {
             {
                 tracing::warn!(message_id = reply.id, code = %problem.code, "failed to start a worker for a repeated request");
             }
-            if let Some(replay) = listening.listen(&user_id, &reply.id, &connection, 0, now).await? {
+            if let Some(replay) = subscribing.subscribe(&user_id, &reply.id, &connection, 0, now).await? {
                 replay.send().await;
             }
             Ok(None)

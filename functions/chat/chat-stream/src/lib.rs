@@ -1,8 +1,11 @@
-//! The worker that writes a reply. It claims the reply, asks the model and sends the text to the subscribers (the connections that receive
-//! the reply). Then it stores the reply with its event.
+//! The worker that writes a reply. It acquires the reply, asks the model and sends the text to the subscribers (the connections that
+//! receive the reply). Then it stores the reply with its event.
 
+mod buffer;
+mod checkpoint;
 mod draft;
-mod ear;
+mod feed;
+mod subscribers;
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -18,7 +21,6 @@ use platform::ids;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::runtime::Invocation;
-use platform::socket::{Presence, Sender};
 use platform::worker::Worker;
 use tally_chat::domain::MessageStatus;
 use tally_chat::store::{Drafts, Message, Messages};
@@ -26,14 +28,16 @@ use tally_chat::{ChatCompleted, ChatEnd, ChatFailed, Credentials, Ended, Ending,
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use draft::{Draft, Wish};
+use checkpoint::Command;
+use draft::Draft;
+use feed::Transport;
 
 /// Time before the end of the invocation that is kept for sending what is left and storing the reply.
 const MARGIN: Duration = Duration::from_secs(15);
 
-/// How long the worker tries to claim a reply if the store does not answer, and the time between two attempts.
-const CLAIM_WITHIN: Duration = Duration::from_secs(15);
-const CLAIM_PAUSE: Duration = Duration::from_millis(250);
+/// How long the worker tries to acquire a reply if the store does not answer, and the time between two attempts.
+const ACQUIRE_WITHIN: Duration = Duration::from_secs(15);
+const ACQUIRE_PAUSE: Duration = Duration::from_millis(250);
 
 /// How often the worker stores the end again if the store does not answer, and the time between two attempts.
 const END_ATTEMPTS: u32 = 2;
@@ -44,9 +48,8 @@ pub struct ChatStream {
     messages: Messages,
     drafts: Drafts,
     endings: Endings,
-    presence: Presence,
+    transport: Transport,
     credentials: Credentials,
-    sender: Sender,
     provider: Box<dyn Provider>,
     /// What replies can cost, if they cost anything.
     tariff: Option<Tariff>,
@@ -73,9 +76,8 @@ impl ChatStream {
             messages: Messages::new(platform.database()?, &platform.config)?,
             drafts: Drafts::new(platform.database()?, &platform.config)?,
             endings: Endings::new(platform)?,
-            presence: Presence::new(platform)?,
+            transport: Transport::new(platform)?,
             credentials: Credentials::new(platform)?,
-            sender: Sender::new(&platform.config, platform.clock.clone())?,
             provider,
             tariff: Tariff::from_config(&platform.config)?,
             clock: platform.clock.clone(),
@@ -84,11 +86,12 @@ impl ChatStream {
 
     /// Writes a reply that no worker writes yet. At `until` at the latest, the reply ends with the text that it has.
     pub async fn write_reply(&self, start: ReplyStart, until: Instant) -> Result<(), Problem> {
-        let Some(reply) = self.claim(&start).await? else {
+        let Some(reply) = self.acquire(&start).await? else {
             tracing::info!(message_id = start.message_id, "another worker writes this reply, or has written it");
             return Ok(());
         };
-        let mut draft = Draft::new(reply, self);
+        let Self { provider, drafts, credentials, transport, clock, .. } = self;
+        let mut draft = Draft::new(reply, provider.as_ref(), drafts, credentials, transport, clock);
         let written = Box::pin(self.compose(&mut draft, until)).await;
         match written {
             Ok(None) => Ok(()),
@@ -97,17 +100,17 @@ impl ChatStream {
         }
     }
 
-    /// Claims a reply that no worker writes yet. If the store does not answer, the worker asks again for some seconds. An unclaimed reply
-    /// stays silent until the sweep ends it.
-    async fn claim(&self, start: &ReplyStart) -> Result<Option<Message>, Problem> {
-        let (claim, began) = (ids::new_secret::<16>(), Instant::now());
+    /// Acquires a reply that no worker writes yet. If the store does not answer, the worker asks again for some seconds. A reply that no
+    /// worker acquires stays silent until the sweep ends it.
+    async fn acquire(&self, start: &ReplyStart) -> Result<Option<Message>, Problem> {
+        let (token, began) = (ids::new_secret::<16>(), Instant::now());
         loop {
-            match self.messages.claim(&start.conversation_id, &start.message_id, &claim).await {
-                Err(error) if began.elapsed() < CLAIM_WITHIN => {
-                    tracing::warn!(%error, message_id = start.message_id, "failed to claim a reply; the worker tries again");
-                    sleep(CLAIM_PAUSE).await;
+            match self.messages.acquire(&start.conversation_id, &start.message_id, &token).await {
+                Err(error) if began.elapsed() < ACQUIRE_WITHIN => {
+                    tracing::warn!(%error, message_id = start.message_id, "failed to acquire a reply; the worker tries again");
+                    sleep(ACQUIRE_PAUSE).await;
                 }
-                claimed => return Ok(claimed?),
+                acquired => return Ok(acquired?),
             }
         }
     }
@@ -117,8 +120,8 @@ impl ChatStream {
     async fn compose(&self, draft: &mut Draft<'_>, until: Instant) -> Result<Option<StopReason>, Problem> {
         let reply = draft.reply().clone();
         // The worker looks for subscribers while it reads the conversation.
-        let (turns, touched) = join(timeout_at(until, self.turns(&reply)), timeout_at(until, draft.touch())).await;
-        if let ControlFlow::Break(end) = heed(&touched) {
+        let (turns, command) = join(timeout_at(until, self.turns(&reply)), timeout_at(until, draft.checkpoint())).await;
+        if let ControlFlow::Break(end) = flow_of(&command) {
             return Ok(end);
         }
         let Ok(turns) = turns else { return Ok(Some(StopReason::Deadline)) };
@@ -134,7 +137,7 @@ impl ChatStream {
             let event = tokio::select! {
                 biased;
                 () = sleep_until(until) => return Ok(Some(StopReason::Deadline)),
-                () = sleep_until(draft.due()) => match heed(&timeout_at(until, draft.advance()).await) {
+                () = sleep_until(draft.due()) => match flow_of(&timeout_at(until, draft.advance()).await) {
                     ControlFlow::Continue(()) => continue,
                     ControlFlow::Break(end) => return Ok(end),
                 },
@@ -151,7 +154,7 @@ impl ChatStream {
                     draft.usage = usage;
                     // The usage is announced before the call is sent. The worker stores it before it asks for the next event.
                     if draft.is_unbilled()
-                        && let ControlFlow::Break(end) = heed(&timeout_at(until, draft.touch()).await)
+                        && let ControlFlow::Break(end) = flow_of(&timeout_at(until, draft.checkpoint()).await)
                     {
                         return Ok(end);
                     }
@@ -183,8 +186,8 @@ impl ChatStream {
         worst <= reply.hold.as_ref().map_or(Cost::ZERO, |hold| hold.cost)
     }
 
-    /// Stores how the reply ended, and then tells each connection, after the rest of the text. Requests of other functions that arrive
-    /// meanwhile are done first. So a reply that was to stop has stopped, even if no text was left to write.
+    /// Stores how the reply ended, and then tells each connection, after the rest of the text. Commands of other functions that arrive
+    /// meanwhile are applied first. So a reply that was to stop has stopped, even if no text was left to write.
     async fn end(&self, mut draft: Draft<'_>, written: Result<StopReason, Problem>) -> Result<(), Problem> {
         draft.finish().await;
         let (mut written, mut attempts) = (written, 0);
@@ -198,14 +201,14 @@ impl ChatStream {
             let failure = written.as_ref().err().map(|problem| problem.code);
             let reply = Message { stop_reason, failure, cost_usd: Some(cost_usd), ..draft.ended(status) };
             let (from, unsaved) = (MessageStatus::Streaming, draft.unsaved());
-            let (model, wishes, hearers) = (Some(draft.model.as_str()), draft.wishes(), draft.hearers());
-            let any = hearers.any;
-            let ending = Ending { reply: &reply, from, model, wishes, overdue: None, hearers, frames: unsaved.as_ref() };
+            let (model, revision, subscribers) = (Some(draft.model.as_str()), draft.revision(), draft.subscribers_at_end());
+            let has_subscribers = subscribers.any;
+            let ending = Ending { reply: &reply, from, model, revision, overdue: None, subscribers, frames: unsaved.as_ref() };
             match (self.endings.end(&ending).await, written) {
                 // An earlier attempt whose answer was lost may have stored the end.
                 (Ok(Ended::Overtaken), _) if attempts == 0 || !self.has_ended_as(&reply).await? => return Ok(()),
-                (Ok(Ended::Wanted(head)), before) => {
-                    let stopped = draft.heed(*head) == Wish::Stop;
+                (Ok(Ended::Changed(head)), before) => {
+                    let stopped = draft.apply_commands(*head) == Command::Stop;
                     draft.finish().await;
                     written = if stopped && before.is_ok() { Ok(StopReason::Cancelled) } else { before };
                 }
@@ -223,18 +226,18 @@ impl ChatStream {
                         }
                         Err(problem) => ChatEnd::Failed(ChatFailed::new(&reply.id, &problem)),
                     };
-                    let told = draft.say_end(&end).await;
+                    let told = draft.send_end(&end).await;
                     // The sweep tells each connection that has not been told.
-                    if any
+                    if has_subscribers
                         && told
                         && let Err(error) = self.drafts.close(&reply.id, self.clock.now()).await
                     {
-                        tracing::warn!(%error, message_id = reply.id, "failed to close a draft; each subscriber hears of the end twice");
+                        tracing::warn!(%error, message_id = reply.id, "failed to close a draft; each subscriber is told of the end twice");
                     }
                     return Ok(());
                 }
                 (Err(problem), _) => {
-                    draft.say_end(&ChatEnd::Failed(ChatFailed::new(&reply.id, &problem))).await;
+                    draft.send_end(&ChatEnd::Failed(ChatFailed::new(&reply.id, &problem))).await;
                     return Err(problem);
                 }
             }
@@ -248,12 +251,12 @@ impl ChatStream {
     }
 }
 
-/// How a reply ends because other functions want it, or because its time is up. `None` if another function has ended it.
-fn heed(touched: &Result<Wish, Elapsed>) -> ControlFlow<Option<StopReason>> {
-    match touched {
-        Ok(Wish::GoOn) => ControlFlow::Continue(()),
-        Ok(Wish::Stop) => ControlFlow::Break(Some(StopReason::Cancelled)),
-        Ok(Wish::Nothing) => ControlFlow::Break(None),
+/// How a reply ends because of a command, or because its time is up. `None` if another function has ended it.
+fn flow_of(command: &Result<Command, Elapsed>) -> ControlFlow<Option<StopReason>> {
+    match command {
+        Ok(Command::Continue) => ControlFlow::Continue(()),
+        Ok(Command::Stop) => ControlFlow::Break(Some(StopReason::Cancelled)),
+        Ok(Command::Abandon) => ControlFlow::Break(None),
         Err(_) => ControlFlow::Break(Some(StopReason::Deadline)),
     }
 }

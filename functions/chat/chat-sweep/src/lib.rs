@@ -122,16 +122,16 @@ impl ChatSweep {
             ..reply
         };
         let model = spent.map(|spent| spent.model.as_str());
-        let (wishes, overdue, hearers) = (head.wishes, head.sweep_at, head.hearers());
-        let ending = Ending { reply: &ended, from, model, wishes, overdue, hearers, frames: None };
+        let (revision, overdue, subscribers) = (head.revision, head.sweep_at, head.subscribers_at_end());
+        let ending = Ending { reply: &ended, from, model, revision, overdue, subscribers, frames: None };
         Ok(self.endings.end_anyway(ending).await?.then_some(ended))
     }
 
     /// Tells each subscriber how a reply has ended.
     async fn tell(&self, head: &Head, reply: &Message) {
-        let (end, unheard) = (ChatEnd::of(reply), ChatEnd::Failed(ChatFailed::unheard(reply)));
-        join_all(head.listeners.keys().map(async |id| {
-            let end = if head.missed.contains(id) { &unheard } else { &end };
+        let (end, incomplete) = (ChatEnd::of(reply), ChatEnd::Failed(ChatFailed::incomplete(reply)));
+        join_all(head.subscribers.keys().map(async |id| {
+            let end = if head.missed.contains(id) { &incomplete } else { &end };
             if let Err(error) = end.post(&self.sender, Peer::open(id)).await {
                 tracing::info!(%error, message_id = reply.id, connection_id = id, "failed to tell a connection how a reply ended");
             }

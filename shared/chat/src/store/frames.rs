@@ -2,7 +2,7 @@
 //! before. Its sequence is the number of its first frame; the first of all is 1.
 
 use jiff::Timestamp;
-use platform::database::{Expression, Item, StoreError, Write, item, n, read, s, unavailable};
+use platform::database::{Expression, Item, StoreError, Write, item, n, read};
 use serde::{Deserialize, Serialize};
 
 use super::Drafts;
@@ -37,22 +37,9 @@ impl Drafts {
 
     /// The stored frames of a reply, from the first one on, up to one that is missing.
     pub async fn frames(&self, message_id: &str) -> Result<Vec<String>, StoreError> {
-        let expression = Expression::default().name("sequence", "sequence").value("message", s(message_id)).value("head", n(0));
-        let mut pages = self
-            .database
-            .client()
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("message_id = :message AND #sequence > :head")
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values())
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
         let mut all = Vec::new();
-        while let Some(found) = pages.next().await {
-            let Frames { sequence, frames, .. } = read(found.map_err(unavailable)?)?;
+        for found in self.items(message_id, 1, None).await? {
+            let Frames { sequence, frames, .. } = read(found)?;
             if sequence != all.len() as u64 + 1 {
                 tracing::warn!(message_id, sequence, "failed to read all frames of a reply: some are missing before this sequence");
                 break;

@@ -148,15 +148,15 @@ impl Messages {
         Ok(Write::put(&self.table, item(message)?, "attribute_not_exists(id)", &Expression::default()))
     }
 
-    /// Takes a reply that no worker writes yet; `None` where one does, or did. `claim` is the worker's own random text, with
-    /// which it can repeat a claim whose answer was lost.
-    pub async fn claim(&self, conversation_id: &str, id: &str, claim: &str) -> Result<Option<Message>, StoreError> {
+    /// Acquires a reply that no worker writes yet; `None` where one does, or did. `token` is the worker's own random text, with
+    /// which it can repeat a request whose answer was lost. It is stored as `claim`.
+    pub async fn acquire(&self, conversation_id: &str, id: &str, token: &str) -> Result<Option<Message>, StoreError> {
         let expression = Expression::default()
             .name("status", "status")
             .value("pending", status(MessageStatus::Pending))
             .value("streaming", status(MessageStatus::Streaming))
-            .value("claim", s(claim));
-        let (update, condition) = ("SET #status = :streaming, claim = :claim", "#status = :pending OR claim = :claim");
+            .value("token", s(token));
+        let (update, condition) = ("SET #status = :streaming, claim = :token", "#status = :pending OR claim = :token");
         self.database.update_if(&self.table, key(conversation_id, id), update, condition, &expression).await
     }
 

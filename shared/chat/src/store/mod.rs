@@ -1,10 +1,12 @@
 //! The tables of this area: one file each, with its key shape, item conversion and queries. Nothing else here uses the DynamoDB SDK.
 
 mod budgets;
+mod commands;
 mod conversation_search;
 mod conversations;
 mod drafts;
 mod frames;
+mod heads;
 mod history;
 mod messages;
 mod overdue;
@@ -13,10 +15,12 @@ mod sweeps;
 mod usage;
 
 pub use budgets::{Budgets, Hold, Spending, Subject};
+pub use commands::Joined;
 pub use conversation_search::{SearchPlace, Words};
 pub use conversations::{Conversation, Conversations};
-pub use drafts::{Drafts, Head, Hearers, Joined, Listener, Spent};
+pub use drafts::Drafts;
 pub use frames::Frames;
+pub use heads::{Head, Spent, Subscriber, SubscribersAtEnd};
 pub use history::{First, History};
 pub use messages::{Message, Messages, Origin};
 pub use overdue::Overdue;

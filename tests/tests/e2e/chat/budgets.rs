@@ -259,7 +259,7 @@ async fn grow_old(world: &World, message_id: &str) {
     let platform = world.platform("ChatSweepFunction");
     let drafts = Drafts::new(platform.database().unwrap(), &platform.config).unwrap();
     let spent = drafts.head(message_id).await.unwrap().unwrap().spent.expect("its worker has begun");
-    drafts.touch(message_id, &spent, platform.clock.now().as_second() - 1, &[]).await.unwrap().expect("it has not ended");
+    drafts.checkpoint(message_id, &spent, platform.clock.now().as_second() - 1, &[]).await.unwrap().expect("it has not ended");
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ async fn a_million_replies_take_tens_of_posts_and_writes_each_and_75_dollars_of_
     let writes = writes.map(|call| format!("{} {}", call.operation, call.targets.join("+"))).collect::<Vec<_>>();
     // A frame every 150 ms, the first, the last, the start and the end.
     assert!(posts <= took / 150 + 4, "{posts} posts in {took} ms");
-    // Frames and the draft's head every 350 ms and at the start; three limits, question, claim, end, and that it was told.
+    // Frames and the draft's head every 350 ms and at the start; three limits, question, acquisition, end, and that it was told.
     assert!(writes.len() as u128 <= 2 * (took / 350 + 2) + 7, "{} writes in {took} ms: {writes:#?}", writes.len());
 
     let memory = |id: &str| u128::from(world.stack.deployment().functions.iter().find(|function| function.id == id).unwrap().memory_mb);

@@ -1,11 +1,11 @@
-//! `chat.cancel` and `chat.resume`: a client stops a reply, or goes on hearing it from where it left off.
+//! `chat.cancel` and `chat.resume`: a client stops a reply, or goes on receiving it from where it left off.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use platform::clock::{Clock, Timestamp};
 use serde_json::{Value, json};
-use tally_chat::store::{Drafts, Frames, Head, Hearers};
+use tally_chat::store::{Drafts, Frames, Head, SubscribersAtEnd};
 use tally_local::aws::Failure;
 use tally_tests::{Caller, Socket, World};
 
@@ -197,14 +197,14 @@ async fn a_resume_whose_answer_was_lost_joins_once() {
     let mut socket = world.connect(&caller).await;
     world.fail("DraftsTable", Some("UpdateItem"), Failure::AnswerLost, 1);
     resume(&mut socket, &asked, 0).await;
-    while head(&drafts, &asked).await.listeners.is_empty() {
+    while head(&drafts, &asked).await.subscribers.is_empty() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // The answer to this message shows that the resume has been handled.
     socket.ask(&json!({"action": "chat.cancel", "message_id": "mine"}), "error").await;
     let head = head(&drafts, &asked).await;
-    let joined: Vec<_> = head.listeners.values().map(|listener| listener.joined).collect();
-    assert_eq!((head.wishes, joined), (2, vec![2]));
+    let joined: Vec<_> = head.subscribers.values().map(|subscriber| subscriber.joined).collect();
+    assert_eq!((head.revision, joined), (2, vec![2]));
     grow_old(&world, &asked["message_id"], 1).await;
     sweep(&world).await;
     assert_eq!(text(&socket.expect("chat.failed").await["message_id"]), text(&asked["message_id"]));
@@ -241,7 +241,7 @@ async fn a_reply_that_ended_longer_than_a_day_ago_is_not_resumed() {
     world.stack.functions().kill("ChatStreamFunction").unwrap();
     let long_ago = Timestamp::from_second(Clock::System.now().as_second() - 86_401).unwrap();
     let head = head(&drafts, &asked).await;
-    let end = drafts.end(&head.message_id, head.wishes, &Hearers::default(), None, long_ago).unwrap();
+    let end = drafts.end(&head.message_id, head.revision, &SubscribersAtEnd::default(), None, long_ago).unwrap();
     world.platform("ChatSweepFunction").database().unwrap().commit(vec![end]).await.unwrap();
     // By now some of the frames may have been deleted, and some not.
     let mut socket = world.connect(&caller).await;
@@ -250,7 +250,7 @@ async fn a_reply_that_ended_longer_than_a_day_ago_is_not_resumed() {
 }
 
 #[tokio::test]
-async fn a_reply_of_a_deleted_conversation_goes_on_for_those_who_listen_and_for_nobody_else() {
+async fn a_reply_of_a_deleted_conversation_goes_on_for_its_subscribers_and_takes_no_new_ones() {
     let world = World::with(&ENDLESS).await;
     let caller = world.someone().await;
     let (mut first, mut second) = (world.connect(&caller).await, world.connect(&caller).await);
@@ -267,7 +267,7 @@ async fn a_reply_of_a_deleted_conversation_goes_on_for_those_who_listen_and_for_
 }
 
 #[tokio::test]
-async fn who_gives_way_to_an_eleventh_listener_is_told_unless_another_has_gone() {
+async fn an_eleventh_subscriber_evicts_the_first_which_is_told_unless_another_has_gone() {
     let world = World::with(&ENDLESS).await;
     let caller = world.someone().await;
     // Sessions for as many connections as a user can have.
@@ -277,8 +277,8 @@ async fn who_gives_way_to_an_eleventh_listener_is_told_unless_another_has_gone()
     }
     let mut first = world.connect(&caller).await;
     let (started, drafts) = (start(&mut first, "All of us").await, drafts(&world));
-    let listeners = async |number: usize| {
-        while head(&drafts, &started).await.listeners.len() != number {
+    let subscribers = async |number: usize| {
+        while head(&drafts, &started).await.subscribers.len() != number {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -286,24 +286,24 @@ async fn who_gives_way_to_an_eleventh_listener_is_told_unless_another_has_gone()
     for number in 2..=10 {
         let mut other = world.connect(&sessions[number % 3]).await;
         resume(&mut other, &started, 0).await;
-        listeners(number).await;
+        subscribers(number).await;
         others.push(other);
     }
     // One connection has closed, and the worker notices: there is room.
     others.pop().unwrap().close().await;
-    listeners(9).await;
+    subscribers(9).await;
     let joiner = async || {
-        let wishes = head(&drafts, &started).await.wishes;
+        let revision = head(&drafts, &started).await.revision;
         let mut joiner = world.connect(&sessions[2]).await;
         resume(&mut joiner, &started, 0).await;
-        while head(&drafts, &started).await.wishes == wishes {
+        while head(&drafts, &started).await.revision == revision {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         joiner
     };
     others.push(joiner().await);
-    assert!(head(&drafts, &started).await.listeners.values().any(|listener| listener.joined == 0));
-    // There is no room now: the connection that joined first gives way.
+    assert!(head(&drafts, &started).await.subscribers.values().any(|subscriber| subscriber.joined == 0));
+    // There is no room now: the connection that joined first is evicted.
     others.push(joiner().await);
     let end = hear(&mut first, 0, u64::MAX).await.2.unwrap();
     assert_eq!((text(&end["type"]), text(&end["code"])), ("chat.failed", "unavailable"));

@@ -7,13 +7,13 @@ pub mod claude;
 mod cost;
 mod follow;
 mod http;
-mod listeners;
 mod many;
 mod property;
 mod refusals;
 mod repeats;
 mod socket;
 mod stops;
+mod subscribers;
 pub mod sweep;
 pub mod worker;
 

@@ -126,7 +126,7 @@ async fn a_key_is_good_until_it_expires_and_for_its_owner_alone() {
 }
 
 #[tokio::test]
-async fn a_hiccup_of_the_store_at_the_claim_costs_a_moment() {
+async fn a_hiccup_of_the_store_while_a_reply_is_acquired_costs_a_moment() {
     let world = World::with(&FAST).await;
     let caller = world.someone().await;
     // The client makes three requests for each attempt.

@@ -19,7 +19,7 @@ use super::{FAST, SLOW, ask_async, claude, own_events, path_of, text};
 pub async fn grow_old(world: &World, message_id: &Value, output_tokens: u64) {
     let usage = Usage { output_tokens, ..Usage::default() };
     let spent = Spent { model: "lorem".into(), usage, cost_usd: Cost::default() };
-    assert!(drafts(world).touch(text(message_id), &spent, in_seconds(-1).as_second(), &[]).await.unwrap().is_some());
+    assert!(drafts(world).checkpoint(text(message_id), &spent, in_seconds(-1).as_second(), &[]).await.unwrap().is_some());
 }
 
 /// If a reply has ended and a subscriber has yet to be told, makes its sweep due. Returns whether that is so.
@@ -110,7 +110,7 @@ async fn a_reply_whose_worker_died_ends_as_failed_with_what_there_was() {
     assert_eq!((again.as_str(), end), (kept, failed));
 }
 
-/// Asks for a reply whose worker dies before it claims it.
+/// Asks for a reply whose worker dies before it acquires it.
 async fn ask_in_vain(world: &World, caller: &Caller) -> Value {
     world.fail("MessagesTable", Some("UpdateItem"), Failure::HeldBefore, 1);
     let asked = ask_async(world, caller, &json!({"message": "Anyone?"})).await.expect(202);
@@ -181,7 +181,7 @@ async fn a_worker_that_lives_says_so_and_one_that_was_declared_dead_stops() {
 
     // Simulate a store that has not answered the worker for as long. Then the sweep ends the reply.
     let spent = drafts.head(id).await.unwrap().unwrap().spent.unwrap();
-    drafts.touch(id, &spent, in_seconds(-1).as_second(), &[]).await.unwrap().unwrap();
+    drafts.checkpoint(id, &spent, in_seconds(-1).as_second(), &[]).await.unwrap().unwrap();
     sweep(&world).await;
     let failed = read(&world, &caller, &asked).await;
     assert_eq!((text(&failed["status"]), &failed["cost_usd"]), ("failed", &json!(spent.cost_usd.to_string())));
@@ -200,7 +200,7 @@ async fn a_call_whose_worker_dies_as_it_is_sent_is_billed() {
     world.stack.functions().kill("ChatStreamFunction").unwrap();
     let (drafts, id) = (drafts(&world), text(&asked["message_id"]));
     let spent = drafts.head(id).await.unwrap().unwrap().spent.expect("it stands there before the call is sent");
-    drafts.touch(id, &spent, in_seconds(-1).as_second(), &[]).await.unwrap().unwrap();
+    drafts.checkpoint(id, &spent, in_seconds(-1).as_second(), &[]).await.unwrap().unwrap();
     sweep(&world).await;
     let failed = read(&world, &caller, &asked).await;
     // Two tokens for three bytes, and a few for the prompt.
@@ -240,8 +240,8 @@ async fn replies_that_cannot_be_ended_keep_no_other_waiting() {
             message_id: id.clone(),
             user_id: "u-1".into(),
             conversation_id: conversation_id.clone(),
-            listeners: [].into(),
-            wishes: 1,
+            subscribers: [].into(),
+            revision: 1,
             sweep_at: Some(made_at.as_second()),
             spent: None,
             cancelled_at: None,
@@ -297,10 +297,10 @@ async fn a_reply_that_is_taken_up_after_all_is_not_ended_as_overdue() {
     let head = drafts.head(text(&started["message_id"])).await.unwrap().unwrap();
     let reply = messages.get(text(&started["conversation_id"]), &head.message_id).await.unwrap().unwrap();
     let failed = Message { status: MessageStatus::Failed, ..reply };
-    // This is the state as a sweep saw it before the worker claimed the reply.
+    // This is the state as a sweep saw it before the worker acquired the reply.
     let overdue = head.sweep_at.map(|sweep_at| sweep_at - 1);
-    let (from, wishes, hearers) = (MessageStatus::Streaming, head.wishes, head.hearers());
-    let ending = Ending { reply: &failed, from, model: None, wishes, overdue, hearers, frames: None };
+    let (from, revision, subscribers) = (MessageStatus::Streaming, head.revision, head.subscribers_at_end());
+    let ending = Ending { reply: &failed, from, model: None, revision, overdue, subscribers, frames: None };
     assert!(!Endings::new(&platform).unwrap().end_anyway(ending).await.unwrap());
     let end = loop {
         let message = socket.next().await.unwrap();

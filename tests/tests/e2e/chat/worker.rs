@@ -135,12 +135,12 @@ pub async fn pending(platform: &Platform, text: &str, conversation: Option<&Mess
     // It was asked for with the API key of an account that stays. So the reply is not ended by either.
     let caller = Principal { user_id: "u-1".into(), username: "someone".into(), credential: Credential::KeyId("k-1".into()) };
     keep_key(platform, &caller).await;
-    let listener = Peer::open("c-1=");
+    let subscriber = Peer::open("c-1=");
     let origin = Origin { caller, context: Context::default() };
     let body = json!({"message": text, "conversation_id": conversation.map(|message| &message.conversation_id)});
     let request: ChatRequest = Fields::json(body.as_object().unwrap().clone()).read().unwrap();
     let now = platform.clock.now();
-    let (reply, plan) = Replies::new(platform).unwrap().ask(request, origin, Some(listener), now, |_| Reply::new(())).await.unwrap();
+    let (reply, plan) = Replies::new(platform).unwrap().ask(request, origin, Some(subscriber), now, |_| Reply::new(())).await.unwrap();
     let committer = Committer::new(platform).unwrap();
     let context = Context::default();
     let info = RequestInfo::new(&context, now, None);
@@ -379,7 +379,7 @@ async fn while_nothing_is_written_a_reply_is_looked_at_and_not_stored() {
         while calls("GetItem") < 5 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        // One write at first, one after usage, and one when its listener was found gone.
+        // One write at first, one after usage, and one when its subscriber was found gone.
         assert!(calls("UpdateItem") <= 3, "{:?}", world.stack.calls().snapshot());
         let cancel = drafts.cancel(&reply.id, "u-1", platform.clock.now());
         platform.database().unwrap().commit(vec![cancel]).await.unwrap();

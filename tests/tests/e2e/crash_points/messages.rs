@@ -136,7 +136,7 @@ async fn a_question_with_a_key_that_is_cut_is_answered_when_it_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_wish_that_a_reply_stops_is_heard_or_can_be_sent_again() {
+async fn a_command_that_a_reply_stops_is_applied_or_can_be_sent_again() {
     for moment in MOMENTS {
         let world = World::with(&[SLOW[0], ("LoremWordMilliseconds", "250")]).await;
         let caller = world.someone().await;

@@ -14,7 +14,7 @@ use crate::store::{Drafts, Head, History, Joined, Message};
 
 /// Subscribes connections to replies.
 #[derive(Clone)]
-pub struct Listening {
+pub struct Subscribing {
     drafts: Drafts,
     history: History,
     sender: Sender,
@@ -29,7 +29,7 @@ pub struct Replay {
     after: u64,
 }
 
-impl Listening {
+impl Subscribing {
     /// Uses the tables that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE` and `DRAFTS_TABLE` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
@@ -42,7 +42,7 @@ impl Listening {
     /// Subscribes a connection to a user's reply, from the frame after `after` on. The worker of the reply sends the frames. If the
     /// reply has ended, the caller has to send the [`Replay`] that this returns. If the user has no such reply, or no longer, that is a
     /// 404.
-    pub async fn listen(
+    pub async fn subscribe(
         &self,
         user_id: &str,
         message_id: &str,
@@ -76,7 +76,7 @@ impl Replay {
         let send = async {
             if frames.concat() != reply.text {
                 tracing::error!(message_id = reply.id, "failed to replay a reply: its frames do not make up its text");
-                return sender.post(peer, None, &ChatFailed::unheard(&reply)).await;
+                return sender.post(peer, None, &ChatFailed::incomplete(&reply)).await;
             }
             for (sequence, text) in (1..).zip(frames).filter(|(sequence, _)| *sequence > after) {
                 sender.post(peer, None, &ChatDelta { message_id: reply.id.clone(), sequence, text }).await?;
@@ -87,7 +87,7 @@ impl Replay {
             tracing::info!(%error, message_id = reply.id, connection_id = peer.connection_id, "failed to send the rest of a reply");
             // The client must not wait for the rest. If the connection has ended, there is no client.
             if !matches!(error, SendError::Gone) {
-                sender.post(peer, None, &ChatFailed::unheard(&reply)).await.ok();
+                sender.post(peer, None, &ChatFailed::incomplete(&reply)).await.ok();
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Clients that hear the same reply do not wait for one another.
+//! Subscribers of the same reply do not wait for one another.
 
 use std::sync::Arc;
 
@@ -104,7 +104,7 @@ async fn a_connection_that_stalls_holds_up_no_other_and_no_cancel() {
     let (url, log) = connections().await;
     let platform = platform_of(&world, &[("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &url)]);
     let (drafts, reply) = (drafts(&world), pending(&platform, "At length", None).await);
-    // The connection that asked stalls. Another one listens too.
+    // The connection that asked stalls. Another one subscribes too.
     let stored = drafts.head(&reply.id).await.unwrap().unwrap();
     assert_eq!(drafts.join(stored, "c-2=", 0).await.unwrap(), Joined::Live);
     let stopped = Arc::new(watch::Sender::default());
@@ -129,12 +129,12 @@ async fn a_connection_that_stalls_holds_up_no_other_and_no_cancel() {
         seen.iter().filter_map(|seen| if let Seen::Heard(message, _) = seen { Some(message.clone()) } else { None }).collect::<Vec<_>>()
     };
     let heard = messages(&seen[..given_up]);
-    assert!(heard.len() >= 4, "the other one hears while the first one stalls: {seen:?}");
+    assert!(heard.len() >= 4, "the other one is sent frames while the first one stalls: {seen:?}");
     let times: Vec<_> = seen[..given_up].iter().filter_map(|seen| if let Seen::Heard(_, at) = seen { Some(*at) } else { None }).collect();
     let gap = times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
     // The figures depend on this machine and its load. `--nocapture` shows them.
     println!("the longest gap was {gap:?}; the call ended {:?} after the cancel", stopped_at.saturating_duration_since(cancelled_at));
-    // The other connection hears all of it in order, and its end. The stalled one is noted as having missed part of it.
+    // The other connection receives all of it in order, and its end. The stalled one is stored as having missed a part.
     let (to_both, text) = (messages(&seen), Messages::new(platform.database().unwrap(), &platform.config).unwrap());
     let text = text.get(&reply.conversation_id, &reply.id).await.unwrap().unwrap().text;
     let (end, deltas) = to_both.split_last().unwrap();

@@ -1,0 +1,150 @@
+//! Saves a draft from time to time, and applies the commands that its head carries.
+
+use std::time::Duration;
+
+use futures_util::future::join3;
+use platform::clock::Clock;
+use tally_chat::Credentials;
+use tally_chat::store::{Drafts, Head, Message, Spent};
+use tokio::time::Instant;
+
+use crate::buffer::Buffer;
+use crate::subscribers::Subscribers;
+
+/// Time between two checkpoints. Each stores new frames and reads the commands of other functions. So a cancelled reply stops within half a
+/// second.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(350);
+
+/// Seconds for which a worker counts as alive after it has said so. The sweep runs once a minute, so subscribers learn of a worker's death
+/// within 90 s.
+const ALIVE_SECONDS: i64 = 25;
+
+/// Time after which a worker says again that it is alive, if it has nothing else to store. A store that does not answer for the rest of
+/// [`ALIVE_SECONDS`] ends no reply.
+const ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Time between two checks that the session or API key that asked for the reply is still valid.
+const CREDENTIAL_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The commands that other functions have for the worker of a reply, taken together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// The reply goes on.
+    Continue,
+    /// The reply stops.
+    Stop,
+    /// The worker leaves the reply, because another function has ended it.
+    Abandon,
+}
+
+/// The checkpoints of a draft.
+pub struct Checkpoints<'a> {
+    drafts: &'a Drafts,
+    credentials: &'a Credentials,
+    clock: &'a Clock,
+    /// Revision of the head up to which the commands of other functions have been applied.
+    revision: u64,
+    /// Model, usage and cost as they were last stored.
+    last_saved: Spent,
+    next_checkpoint: Instant,
+    next_alive: Instant,
+    next_credential: Instant,
+}
+
+impl<'a> Checkpoints<'a> {
+    /// The first one is due at `now`. `spent` is taken as stored, because nothing has been used yet.
+    pub fn new(drafts: &'a Drafts, credentials: &'a Credentials, clock: &'a Clock, spent: Spent, now: Instant) -> Self {
+        Self {
+            drafts,
+            credentials,
+            clock,
+            revision: 0,
+            last_saved: spent,
+            next_checkpoint: now,
+            // The first checkpoint only reads.
+            next_alive: now + CHECKPOINT_INTERVAL,
+            next_credential: now + CREDENTIAL_INTERVAL,
+        }
+    }
+
+    /// When the next one is due.
+    pub fn due(&self) -> Instant {
+        self.next_checkpoint
+    }
+
+    /// Revision of the head up to which the commands of other functions have been applied.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Model, usage and cost as they were last stored.
+    pub fn last_saved(&self) -> &Spent {
+        &self.last_saved
+    }
+
+    /// Stores what is new, says that the worker is alive, and applies the commands of other functions. If the store does not answer, the
+    /// reply goes on, because the next attempt may succeed.
+    pub async fn save(&mut self, reply: &Message, spent: Spent, buffer: &mut Buffer, subscribers: &mut Subscribers<'_>) -> Command {
+        let began = Instant::now();
+        self.next_checkpoint = began + CHECKPOINT_INTERVAL;
+        let (drafts, credentials, now) = (self.drafts, self.credentials, self.clock.now());
+        let (unsaved, gone) = (buffer.unsaved(&reply.id), subscribers.gone());
+        let save = async {
+            match &unsaved {
+                Some(frames) => drafts.save(frames, now).await,
+                None => Ok(()),
+            }
+        };
+        // A read costs half as much as a write, and a model may think for long.
+        let writes = self.last_saved != spent || !gone.is_empty() || self.next_alive <= began;
+        let look = async {
+            if writes {
+                drafts.checkpoint(&reply.id, &spent, now.as_second() + ALIVE_SECONDS, &gone).await
+            } else {
+                Ok(drafts.head(&reply.id).await?.filter(|head| head.ended_at.is_none()))
+            }
+        };
+        let asks_credential = self.next_credential <= began;
+        let credential = async {
+            match &reply.origin {
+                Some(origin) if asks_credential => credentials.are_good(&origin.caller, now).await,
+                _ => Ok(true),
+            }
+        };
+        let (saved, found, is_entitled) = join3(save, look, credential).await;
+        match saved {
+            Ok(()) => buffer.mark_saved(unsaved.map_or(0, |unsaved| unsaved.frames.len())),
+            Err(error) => {
+                tracing::warn!(%error, message_id = reply.id, "failed to save frames; clients that join or poll see less text");
+            }
+        }
+        let is_entitled = is_entitled.unwrap_or_else(|error| {
+            tracing::warn!(%error, message_id = reply.id, "failed to check the session or API key; the reply goes on");
+            true
+        });
+        if asks_credential {
+            self.next_credential = began + CREDENTIAL_INTERVAL;
+        }
+        match found {
+            Ok(Some(head)) => {
+                if writes {
+                    (self.last_saved, self.next_alive) = (spent, began + ALIVE_INTERVAL);
+                }
+                let command = self.apply_commands(head, reply, buffer, subscribers);
+                if is_entitled { command } else { Command::Stop }
+            }
+            Ok(None) => Command::Abandon,
+            Err(error) => {
+                tracing::warn!(%error, message_id = reply.id, "failed to reach a draft; no client can join or stop its reply for now");
+                if is_entitled { Command::Continue } else { Command::Stop }
+            }
+        }
+    }
+
+    /// Applies the commands of other functions, and takes over the revision of the head.
+    pub fn apply_commands(&mut self, head: Head, reply: &Message, buffer: &Buffer, subscribers: &mut Subscribers<'_>) -> Command {
+        self.revision = head.revision;
+        subscribers.update(head.subscribers, reply, buffer);
+        if head.cancelled_at.is_some() { Command::Stop } else { Command::Continue }
+    }
+}
