@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tally_local::aws::Service;
 use tally_local::{StackOptions, builder};
-use tally_tests::{Socket, World, root};
+use tally_tests::{Socket, TestStack, root};
 
 /// Number of measured messages, and of earlier ones that warm up processes, connections and caches.
 const ROUNDS: usize = 200;
@@ -23,14 +23,14 @@ async fn main() {
     options.only = Some(["seed", "login", "connect", "disconnect", "chat-send", "chat-stream"].map(str::to_owned).into());
     options.sets = [("RateLimits", "*=1000000/1m"), ("LoremWordMilliseconds", "0")].map(|(name, value)| (name.into(), value.into())).into();
     options.build().unwrap();
-    let world = World::run(options).await;
-    let mut socket = world.connect(&world.demo().await).await;
+    let stack = TestStack::run(options).await;
+    let mut socket = stack.connect(&stack.demo().await).await;
     for _ in 0..WARM {
         send(&mut socket).await;
     }
     let mut found = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
-        world.stack.calls().clear();
+        stack.local.calls().clear();
         for (times, took) in found.iter_mut().zip(send(&mut socket).await) {
             times.push(took);
         }
@@ -41,11 +41,11 @@ async fn main() {
         println!("{name:<16} {:>8.1} {:>8.1}", milliseconds(times[ROUNDS / 2]), milliseconds(times[ROUNDS * 95 / 100]));
     }
     println!("calls of the last one:");
-    for call in world.stack.calls().snapshot() {
+    for call in stack.local.calls().snapshot() {
         let targets = if call.service == Service::DynamoDb { call.targets.join(" ") } else { String::new() };
         println!("  {} {targets}", call.operation);
     }
-    world.stack.shutdown().await;
+    stack.local.shutdown().await;
 }
 
 /// Sends a message and reads its reply. Returns the times until it is accepted, until its first words, and until its end.

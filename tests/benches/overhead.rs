@@ -17,7 +17,7 @@ use platform::identity::Identity;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::request::Call;
+use platform::request::HttpCall;
 use platform::routes::{self, Route};
 use platform::runtime::Invocation;
 use platform::tokens::AccessTokens;
@@ -59,7 +59,7 @@ fn answer_around_an_empty_handler(bencher: Bencher) {
     context.deadline = 4_102_444_800_000;
     let invocation = Invocation::new(&context, Clock::System);
     bencher.bench_local(|| {
-        let call = Call::from(serde_json::from_str::<aws_lambda_events::apigw::ApiGatewayV2httpRequest>(black_box(&event)).unwrap());
+        let call = HttpCall::from(serde_json::from_str::<aws_lambda_events::apigw::ApiGatewayV2httpRequest>(black_box(&event)).unwrap());
         let response = bench.runtime.block_on(pipeline.answer(&call, &invocation));
         assert_eq!(response.status_code, 200);
         serde_json::to_string(&response).unwrap()

@@ -3,12 +3,12 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::World;
+use crate::TestStack;
 
-impl World {
+impl TestStack {
     /// Calls a service by its `X-Amz-Target`. The error is the message of the refusal.
     pub(crate) async fn aws(&self, service: &str, target: &str, request: &Value) -> Result<Value, String> {
-        let environment = self.stack.environment(&self.stack.deployment().functions[0]);
+        let environment = self.local.environment(&self.local.deployment().functions[0]);
         let credential = format!("{}/20260101/us-east-1/{service}/aws4_request", environment["AWS_ACCESS_KEY_ID"]);
         let answer = reqwest::Client::new()
             .request(Method::POST, &environment["AWS_ENDPOINT_URL"])
@@ -23,7 +23,7 @@ impl World {
 
     /// Every item of the table with this logical id, in DynamoDB's JSON.
     pub async fn items(&self, table: &str) -> Vec<Value> {
-        let found = self.stack.deployment().tables.iter().find(|candidate| candidate.id == table);
+        let found = self.local.deployment().tables.iter().find(|candidate| candidate.id == table);
         let name = &found.unwrap_or_else(|| panic!("the template has no {table}")).name;
         let (mut items, mut start) = (Vec::new(), Value::Null);
         loop {
@@ -43,7 +43,7 @@ impl World {
     /// The items of every table, by the tables' logical ids.
     pub async fn all_items(&self) -> Vec<(&str, Value)> {
         let mut all = Vec::new();
-        for table in &self.stack.deployment().tables {
+        for table in &self.local.deployment().tables {
             all.extend(self.items(&table.id).await.into_iter().map(|item| (table.id.as_str(), item)));
         }
         all

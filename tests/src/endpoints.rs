@@ -158,7 +158,7 @@ fn callers(access: Access) -> String {
 fn subject(subject: Subject) -> &'static str {
     match subject {
         Subject::Address => "client address",
-        Subject::Guess => "username or email, with a client address",
+        Subject::LoginAttempt => "username or email, with a client address",
         Subject::Recipient => "recipient of a mail",
         Subject::SpentSession => "session whose refresh token is spent",
         Subject::User => "user",

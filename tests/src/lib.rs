@@ -13,9 +13,9 @@ pub mod messages_api;
 pub mod openapi;
 mod secrets;
 mod socket;
-mod world;
+mod test_stack;
 
 pub use answer::Answer;
 pub use client::{Caller, Client, id};
 pub use socket::{Refused, Socket};
-pub use world::{World, binaries, root};
+pub use test_stack::{TestStack, binaries, root};

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::World;
+use crate::TestStack;
 
-impl World {
+impl TestStack {
     /// Makes a call about the secret with this logical id, with further members. The error is the message of the refusal.
     pub async fn secrets_manager(&self, operation: &str, secret: &str, members: Value) -> Result<Value, String> {
         let mut request = json!({"SecretId": self.secret_arn(secret)});
@@ -21,7 +21,7 @@ impl World {
 
     /// ARN of the secret with this logical id.
     pub fn secret_arn(&self, secret: &str) -> &str {
-        let found = self.stack.deployment().secrets.iter().find(|found| found.id == secret);
+        let found = self.local.deployment().secrets.iter().find(|found| found.id == secret);
         &found.unwrap_or_else(|| panic!("the template has no {secret}")).arn
     }
 }

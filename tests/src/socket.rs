@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::{Caller, World, asyncapi};
+use crate::{Caller, TestStack, asyncapi};
 
 /// How long to wait for an expected message.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,10 +32,10 @@ pub struct Refused {
     pub body: Value,
 }
 
-impl World {
+impl TestStack {
     /// Opens a connection with this query and these headers.
     pub async fn handshake(&self, query: &str, headers: &[(&'static str, &str)]) -> Result<Socket, Refused> {
-        let mut request = format!("{}{query}", self.stack.websocket_url().unwrap()).into_client_request().unwrap();
+        let mut request = format!("{}{query}", self.local.websocket_url().unwrap()).into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }

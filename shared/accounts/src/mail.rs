@@ -1,8 +1,8 @@
 //! Mail: requests to the worker that sends it.
 //!
-//! A function that needs a mail sent writes an errand (a queued mail) in its transaction. After the commit it starts the worker with
-//! the errand's id. Only the worker looks up the address, makes the token and knows the mail service. So an answer takes the same time
-//! and the same work whether or not an address belongs to an account. The payload has neither address nor token. If an errand is lost
+//! A function that needs a mail sent writes a queued mail in its transaction. After the commit it starts the worker with
+//! the queued mail's id. Only the worker looks up the address, makes the token and knows the mail service. So an answer takes the same time
+//! and the same work whether or not an address belongs to an account. The payload has neither address nor token. If a queued mail is lost
 //! on its way, the user who waits for the mail asks again.
 
 use futures_util::FutureExt as _;
@@ -17,17 +17,18 @@ use platform::worker::Invoker;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::Letter;
-use crate::store::{Errand, Errands};
+use crate::domain::EmailKind;
+use crate::store::{OutboxEmail, OutboxEmails};
 
 /// Seconds after which a mail is not sent any more, because it would only confuse.
-const ERRAND_SECONDS: i64 = 3600;
+const MAIL_SECONDS: i64 = 3600;
 
 /// The payload that starts the worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Task {
-    /// Id of the errand.
-    pub errand_id: String,
+    /// Id of the queued mail.
+    #[serde(rename = "errand_id")]
+    pub email_id: String,
 }
 
 /// The answer to a request for a mail. It is the same whether or not the server sends one.
@@ -45,37 +46,37 @@ impl Accepted {
     pub const VERIFICATION: Self = Self { detail: "If the address belongs to an account that has yet to verify it, a mail is on its way." };
 }
 
-/// Writes errands and starts the worker.
+/// Writes queued mails and starts the worker.
 #[derive(Debug, Clone)]
-pub struct Postbox {
-    errands: Errands,
+pub struct EmailOutbox {
+    emails: OutboxEmails,
     /// Absent if the deployment sends no mail.
     worker: Option<Invoker>,
 }
 
-impl Postbox {
-    /// Uses the errands' table and the worker whose ARN is the setting `SEND_MAIL_ARN`. Without a `MAIL_DOMAIN` no mail is sent.
+impl EmailOutbox {
+    /// Uses the table of queued mails and the worker whose ARN is the setting `SEND_MAIL_ARN`. Without a `MAIL_DOMAIN` no mail is sent.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let config = &platform.config;
         let worker = config.get("MAIL_DOMAIN").map(|_| Invoker::new(config, "SEND_MAIL_ARN")).transpose()?;
-        Ok(Self { errands: Errands::new(platform.database()?, config)?, worker })
+        Ok(Self { emails: OutboxEmails::new(platform.database()?, config)?, worker })
     }
 
-    /// Adds a letter to a plan: its errand, and the start of the worker after the commit. If the worker cannot be started, the answer
+    /// Adds a letter to a plan: its queued mail, and the start of the worker after the commit. If the worker cannot be started, the answer
     /// stays the same. If the deployment sends no mail, a notice is left out, and a letter that a client waits for is refused. The
     /// refusal depends on the deployment alone, so it tells nothing about an address.
-    pub fn add<O>(&self, plan: Plan<O>, letter: Letter, context: &Context, now: Timestamp) -> Result<Plan<O>, Problem> {
+    pub fn add<O>(&self, plan: Plan<O>, kind: EmailKind, context: &Context, now: Timestamp) -> Result<Plan<O>, Problem> {
         let Some(worker) = self.worker.clone() else {
-            return if matches!(letter, Letter::Notice { .. }) { Ok(plan) } else { Err(Problem::no_mail()) };
+            return if matches!(kind, EmailKind::Notice { .. }) { Ok(plan) } else { Err(Problem::no_mail()) };
         };
         let asked_at = now.as_second();
-        let (id, context, expires_at) = (ids::new_id(now), context.clone(), asked_at + ERRAND_SECONDS);
-        let task = Task { errand_id: id.clone() };
-        let errand = Errand { id, letter, context, asked_at, expires_at, taken: false };
-        Ok(plan.write(self.errands.leave(&errand)?).then(Box::new(move || {
+        let (id, context, expires_at) = (ids::new_id(now), context.clone(), asked_at + MAIL_SECONDS);
+        let task = Task { email_id: id.clone() };
+        let queued = OutboxEmail { id, kind, context, asked_at, expires_at, taken: false };
+        Ok(plan.write(self.emails.leave(&queued)?).after_commit(Box::new(move || {
             async move {
                 if let Err(error) = worker.start(&task).await {
-                    tracing::error!(%error, errand_id = task.errand_id, "failed to start the worker that sends a mail");
+                    tracing::error!(%error, email_id = task.email_id, "failed to start the worker that sends a mail");
                 }
                 Ok(None)
             }

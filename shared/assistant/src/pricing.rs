@@ -24,7 +24,7 @@ const MESSAGE_TOKENS: u64 = 16;
 
 /// The models that write replies, with their prices.
 #[derive(Debug, Clone)]
-pub struct Tariff {
+pub struct Pricing {
     offers: Vec<(String, Price)>,
     max_tokens: u64,
 }
@@ -38,8 +38,8 @@ struct Price {
     cache_read: Decimal,
 }
 
-impl Tariff {
-    /// The tariff of the provider that `AI_PROVIDER` names; `None` if replies cost nothing.
+impl Pricing {
+    /// The prices of the provider that `AI_PROVIDER` names; `None` if replies cost nothing.
     pub fn from_config(config: &Config) -> Result<Option<Self>, ConfigError> {
         match config.get("AI_PROVIDER") {
             Some("anthropic") => Self::of_anthropic(config).map(Some),
@@ -48,7 +48,7 @@ impl Tariff {
         }
     }
 
-    /// The tariff of the provider `anthropic`. `AI_MODEL` and `AI_FALLBACK_MODEL` are asked in this order, for `AI_MAX_TOKENS` at most
+    /// The prices of the provider `anthropic`. `AI_MODEL` and `AI_FALLBACK_MODEL` are asked in this order, for `AI_MAX_TOKENS` at most
     /// (default 4096). `AI_PRICES` has `model=input/output/cache write/cache read` for each of them, with a comma between two, in US
     /// dollars for a million tokens. Every model needs a price, because without one it would be free.
     pub fn of_anthropic(config: &Config) -> Result<Self, ConfigError> {
@@ -136,8 +136,8 @@ mod tests {
 
     const BOTH: [(&str, &str); 2] = [("AI_MODEL", "a"), ("AI_FALLBACK_MODEL", "b")];
 
-    fn tariff(prices: &str) -> Result<Tariff, ConfigError> {
-        Tariff::of_anthropic(&BOTH.into_iter().chain([(PRICES, prices), ("AI_MAX_TOKENS", "1000")]).collect())
+    fn pricing(prices: &str) -> Result<Pricing, ConfigError> {
+        Pricing::of_anthropic(&BOTH.into_iter().chain([(PRICES, prices), ("AI_MAX_TOKENS", "1000")]).collect())
     }
 
     fn usage(input_tokens: u64, output_tokens: u64, cache_write_tokens: u64, cache_read_tokens: u64) -> Usage {
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_cost_is_exact_to_the_token() {
-        let tariff = tariff("a=5/25/6.25/0.50, b = 0.8/4/1/0.08, c=1/1/1/1").unwrap();
+        let pricing = pricing("a=5/25/6.25/0.50, b = 0.8/4/1/0.08, c=1/1/1/1").unwrap();
         for (model, usage, expected) in [
             ("a", usage(0, 0, 0, 0), "0.00"),
             ("a", usage(1, 0, 0, 0), "0.000005"),
@@ -155,20 +155,20 @@ mod tests {
             ("b", usage(1, 1, 1, 1), "0.00000588"),
             ("c", usage(1, 1, 1, 1), "0.00"),
         ] {
-            assert_eq!(tariff.cost(model, &usage).to_string(), expected, "{model} {usage:?}");
+            assert_eq!(pricing.cost(model, &usage).to_string(), expected, "{model} {usage:?}");
         }
     }
 
     #[test]
     fn nothing_that_a_model_can_take_costs_more_than_the_worst() {
-        let tariff = tariff("a=5/25/6.25/0.50,b=10/20/0/0").unwrap();
+        let pricing = pricing("a=5/25/6.25/0.50,b=10/20/0/0").unwrap();
         let texts = ["You are…", "Hi", "€€€"];
         // Texts of 10, 2 and 9 bytes, three messages and one request.
         let input = 10 + 2 + 9 + 3 * 16 + 64;
-        let worst = tariff.worst(texts);
-        assert_eq!(worst, tariff.cost("a", &usage(0, 1_000, input, 0)));
+        let worst = pricing.worst(texts);
+        assert_eq!(worst, pricing.cost("a", &usage(0, 1_000, input, 0)));
         for used in [usage(input, 1_000, 0, 0), usage(0, 1_000, 0, input), usage(21, 1_000, input - 21, 0)] {
-            assert!(["a", "b"].iter().all(|model| tariff.cost(model, &used) <= worst), "{used:?}");
+            assert!(["a", "b"].iter().all(|model| pricing.cost(model, &used) <= worst), "{used:?}");
         }
     }
 
@@ -181,8 +181,8 @@ mod tests {
             (&[("AI_MODEL", "a"), ("AI_FALLBACK_MODEL", "b")], &["a", "b"]),
             (&[("AI_FALLBACK_MODEL", "b")], &[MODEL, "b"]),
         ] {
-            let tariff = Tariff::of_anthropic(&own.iter().copied().chain([prices]).collect()).unwrap();
-            assert_eq!(tariff.models().collect::<Vec<_>>(), expected);
+            let pricing = Pricing::of_anthropic(&own.iter().copied().chain([prices]).collect()).unwrap();
+            assert_eq!(pricing.models().collect::<Vec<_>>(), expected);
         }
     }
 
@@ -191,7 +191,7 @@ mod tests {
         for text in
             ["", "a=1/1/1/1", "a=1/1/1/1,b=1/1/1", "a=1/1/1/1,b=1/1/1/-1", "a=1/1/1/1,b=1/1/1/x", "a=1/1/1/1,b", "a=1/1/1/1,b=1/1/1/1/1"]
         {
-            assert!(tariff(text).is_err(), "{text}");
+            assert!(pricing(text).is_err(), "{text}");
         }
     }
 
@@ -199,7 +199,7 @@ mod tests {
     fn what_is_free_has_no_tariff() {
         for (provider, has) in [("", false), ("lorem", false), ("anthropic", true)] {
             let config = BOTH.into_iter().chain([("AI_PROVIDER", provider), (PRICES, "a=1/1/1/1,b=1/1/1/1")]).collect();
-            assert_eq!(Tariff::from_config(&config).unwrap().is_some(), has, "{provider}");
+            assert_eq!(Pricing::from_config(&config).unwrap().is_some(), has, "{provider}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::database::Item;
@@ -89,11 +89,11 @@ impl Endings {
             .boxed()
         });
         let plan = Plan::reply(Ended::Stored)
-            .note(note(reply, *model).failed(reply.status == MessageStatus::Failed))
-            .write_or_replan(self.messages.end(reply, *from)?, overtaken())
-            .write_or_replan(self.drafts.end(&reply.id, *revision, subscribers, *overdue, now)?, again);
+            .details(details(reply, *model).failed(reply.status == MessageStatus::Failed))
+            .write_or_retry(self.messages.end(reply, *from)?, overtaken())
+            .write_or_retry(self.drafts.end(&reply.id, *revision, subscribers, *overdue, now)?, again);
         let plan = match frames {
-            Some(frames) => plan.write_or_replan(self.drafts.last(frames, now)?, overtaken()),
+            Some(frames) => plan.write_or_retry(self.drafts.last(frames, now)?, overtaken()),
             None => plan,
         };
         let plan = self.settle.add_to(plan, reply, *model);
@@ -118,17 +118,18 @@ impl Endings {
     }
 }
 
-fn note(reply: &Message, model: Option<&str>) -> Note {
-    let note = Note::action("chat.message")
+fn details(reply: &Message, model: Option<&str>) -> AuditDetails {
+    let details = AuditDetails::action("chat.message")
         .resource("message", &reply.id)
         .detail("conversation_id", reply.conversation_id.as_str())
         .detail("status", reply.status.as_str());
-    let note = model.into_iter().fold(note, |note, model| note.detail("model", model));
-    let note = reply.stop_reason.into_iter().fold(note, |note, reason| note.detail("stop_reason", reason.as_str()));
-    let note = reply.failure.into_iter().fold(note, |note, failure| note.detail("code", failure.as_str()));
-    let note = reply.cost_usd.into_iter().fold(note, |note, cost| note.detail("cost_usd", cost.to_string()));
-    reply.usage.into_iter().fold(note, |note, usage| {
-        note.detail("input_tokens", usage.input_tokens)
+    let details = model.into_iter().fold(details, |details, model| details.detail("model", model));
+    let details = reply.stop_reason.into_iter().fold(details, |details, reason| details.detail("stop_reason", reason.as_str()));
+    let details = reply.failure.into_iter().fold(details, |details, failure| details.detail("code", failure.as_str()));
+    let details = reply.cost_usd.into_iter().fold(details, |details, cost| details.detail("cost_usd", cost.to_string()));
+    reply.usage.into_iter().fold(details, |details, usage| {
+        details
+            .detail("input_tokens", usage.input_tokens)
             .detail("output_tokens", usage.output_tokens)
             .detail("cache_read_tokens", usage.cache_read_tokens)
             .detail("cache_write_tokens", usage.cache_write_tokens)

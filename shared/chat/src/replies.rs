@@ -7,7 +7,7 @@ use assistant::domain::{MessageRole, PromptName};
 use assistant::system_prompt;
 use futures_util::future::try_join;
 use jiff::Timestamp;
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::config::ConfigError;
 use platform::database::Write;
 use platform::domain::Peer;
@@ -156,11 +156,11 @@ impl Replies {
         };
         let draft = self.drafts.begin(&head)?;
 
-        let note = Note::default().resource("message", &reply.id).detail("conversation_id", reply.conversation_id.as_str());
-        let note = reply.hold.iter().fold(note, |note, hold| note.detail("hold_usd", hold.cost.to_string()));
+        let details = AuditDetails::default().resource("message", &reply.id).detail("conversation_id", reply.conversation_id.as_str());
+        let details = reply.hold.iter().fold(details, |details, hold| details.detail("hold_usd", hold.cost.to_string()));
         reply.origin = Some(origin);
         let mut writes = turn.writes.into_iter();
-        let plan = Plan::reply(answer(&reply)).note(note);
+        let plan = Plan::reply(answer(&reply)).details(details);
         let plan = writes.next().into_iter().fold(plan, |plan, converse| plan.write_or(converse, Problem::not_found()));
         let plan = writes.fold(plan, Plan::write).write(self.messages.add(&reply)?).write(draft);
         let plan = match reserved {

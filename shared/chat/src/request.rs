@@ -3,7 +3,7 @@
 use assistant::domain::PromptName;
 use platform::domain::ResourceId;
 use platform::idempotency::IdempotencyKey;
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use serde_json::json;
 use utoipa::ToSchema;
 
@@ -57,7 +57,7 @@ impl From<ChatSendRequest> for ChatRequest {
     }
 }
 
-impl Form for ChatSendRequest {
+impl Input for ChatSendRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (request, idempotency_key) = (ChatRequest::read(fields), fields.optional("idempotency_key"));
         let ChatRequest { message, conversation_id, prompt } = request?;
@@ -65,7 +65,7 @@ impl Form for ChatSendRequest {
     }
 }
 
-impl Form for ChatRequest {
+impl Input for ChatRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let message = fields.required("message");
         let conversation_id = fields.optional("conversation_id");

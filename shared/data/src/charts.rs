@@ -2,7 +2,7 @@
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::config::ConfigError;
 use platform::ids;
 use platform::plan::Plan;
@@ -112,7 +112,7 @@ impl Charts {
                 write
             }
         };
-        let note = Note::default()
+        let details = AuditDetails::default()
             .resource("subscription", &subscription.subscription_id)
             .detail("chart_type", subscription.chart_type.as_str())
             .detail("interval_ms", subscription.interval_ms);
@@ -126,7 +126,7 @@ impl Charts {
         };
         let stream = self.stream.clone();
         let subscribed = Subscribed::from(&subscription);
-        let replan = move |old| {
+        let retry = move |old| {
             async move {
                 let found = Option::map(old, |item| self.subscriptions.read(item)).transpose()?;
                 if let Some(newest) =
@@ -145,6 +145,6 @@ impl Charts {
             }
             .boxed()
         };
-        Ok(Plan::reply(Some(subscribed)).write_or_replan(write, Box::new(replan)).note(note).then(Box::new(then)))
+        Ok(Plan::reply(Some(subscribed)).write_or_retry(write, Box::new(retry)).details(details).after_commit(Box::new(then)))
     }
 }

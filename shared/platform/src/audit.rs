@@ -92,7 +92,7 @@ pub enum Outcome {
 
 /// Data that a handler adds to the event of its action.
 #[derive(Debug, Clone, Default)]
-pub struct Note {
+pub struct AuditDetails {
     action: Option<&'static str>,
     actor: Option<Actor>,
     resource: Option<String>,
@@ -101,7 +101,7 @@ pub struct Note {
     failed: bool,
 }
 
-impl Note {
+impl AuditDetails {
     /// An event of this action instead of the route's own.
     pub fn action(action: &'static str) -> Self {
         Self { action: Some(action), ..Self::default() }
@@ -256,8 +256,8 @@ mod tests {
         let context =
             Context { request_id: "r-1".into(), address: "203.0.113.7".into(), user_agent: "test/1".into(), base_url: String::new() };
         let now = Timestamp::from_millisecond(1_800_000_000_123).unwrap();
-        let note = Note::default().resource("user", "u-1").detail("rows", 12).detail("sort", vec!["company", "-year"]);
-        note.event(Some("profits.read"), Outcome::Success, None, &context, now, 7).unwrap()
+        let details = AuditDetails::default().resource("user", "u-1").detail("rows", 12).detail("sort", vec!["company", "-year"]);
+        details.event(Some("profits.read"), Outcome::Success, None, &context, now, 7).unwrap()
     }
 
     #[test]
@@ -293,6 +293,6 @@ mod tests {
     #[test]
     fn an_action_that_is_not_audited_leaves_no_event() {
         let now = Timestamp::UNIX_EPOCH;
-        assert!(Note::default().event(None, Outcome::Success, None, &Context::default(), now, 0).is_none());
+        assert!(AuditDetails::default().event(None, Outcome::Success, None, &Context::default(), now, 0).is_none());
     }
 }

@@ -21,11 +21,11 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use crate::config::ConfigError;
 use crate::domain::ResourceId;
 use crate::http::{Parameters, Schemas, in_query};
-use crate::input::{Field, Fields, Form, Raw};
+use crate::input::{Fields, FromField, Input, RawValue};
 use crate::plan::Reply;
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::request::Call;
+use crate::request::HttpCall;
 use crate::secrets::Secrets;
 
 /// Items of a page if the caller gives no limit.
@@ -94,7 +94,7 @@ impl Cursors {
     }
 
     /// The position where the list continues; `None` on its first page.
-    pub async fn open<P: DeserializeOwned>(&self, paging: &Paging, user_id: &str, call: &Call) -> Result<Option<P>, Problem> {
+    pub async fn open<P: DeserializeOwned>(&self, paging: &Paging, user_id: &str, call: &HttpCall) -> Result<Option<P>, Problem> {
         let Some(cursor) = &paging.cursor else { return Ok(None) };
         let position = self.key().await?.open(&binding(user_id, call), cursor).and_then(|plain| serde_json::from_slice(&plain).ok());
         let refused = || Problem::invalid_parameter("cursor", "is not a cursor of this list: send `next_cursor` with the same filters");
@@ -107,11 +107,11 @@ impl Cursors {
         items: Vec<T>,
         next: Option<P>,
         user_id: &str,
-        call: &Call,
+        call: &HttpCall,
     ) -> Result<Reply<Page<T>>, Problem> {
         let Some(next) = next else { return Ok(Reply::new(Page { items, next_cursor: None })) };
         let plain = serde_json::to_vec(&next).map_err(|_| Problem::internal())?;
-        let cursor = self.key().await?.seal(&binding(user_id, call), plain)?;
+        let cursor = self.key().await?.fingerprinter(&binding(user_id, call), plain)?;
         let link = format!("<{}>; rel=\"next\"", next_page(call, &cursor));
         Ok(Reply::new(Page { items, next_cursor: Some(cursor) }).header(header::LINK, &link))
     }
@@ -126,7 +126,7 @@ impl Cursors {
     }
 }
 
-impl Form for Paging {
+impl Input for Paging {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (limit, cursor) = (fields.optional::<Limit>("limit"), fields.optional("cursor"));
         Some(Self { limit: limit?.map_or(DEFAULT_LIMIT, |limit| limit.0), cursor: cursor? })
@@ -139,8 +139,8 @@ impl Parameters for Paging {
     }
 }
 
-impl Field for Limit {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Limit {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         match u64::read(raw)? {
             limit @ 1..=100 => Ok(Self(usize::try_from(limit).unwrap_or(DEFAULT_LIMIT))),
             _ => Err("must be 1 to 100".into()),
@@ -160,7 +160,7 @@ impl CursorKey {
     }
 
     /// Nonce, ciphertext and tag as URL-safe text.
-    fn seal(&self, binding: &str, mut plain: Vec<u8>) -> Result<String, Problem> {
+    fn fingerprinter(&self, binding: &str, mut plain: Vec<u8>) -> Result<String, Problem> {
         let nonce = self.0.seal_in_place_append_tag(Aad::from(binding), &mut plain).map_err(|_| Problem::internal())?;
         Ok(URL_SAFE_NO_PAD.encode([&nonce.as_ref()[..], &plain].concat()))
     }
@@ -175,7 +175,7 @@ impl CursorKey {
 
 /// The data that a cursor is bound to: the caller, the route and the filters. The encoding and the order of the filters and the case of
 /// ids do not matter.
-fn binding(user_id: &str, call: &Call) -> String {
+fn binding(user_id: &str, call: &HttpCall) -> String {
     let id = |text: &str| text.parse::<ResourceId>().map_or_else(|_| text.to_owned(), String::from);
     let filters = call.parameters().filter(|(name, _)| name != "cursor" && name != "limit");
     let mut filters: Vec<_> = filters.map(|(name, value)| (name, id(&value))).collect();
@@ -185,7 +185,7 @@ fn binding(user_id: &str, call: &Call) -> String {
 }
 
 /// The URL of the next page: the URL of this page with another cursor.
-fn next_page(call: &Call, cursor: &str) -> String {
+fn next_page(call: &HttpCall, cursor: &str) -> String {
     let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
     let kept = call.parameters().filter(|(name, _)| name != "cursor");
     let pairs: Vec<_> = kept
@@ -200,20 +200,20 @@ mod tests {
     use super::*;
     use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 
-    fn call(path: &str, query: &str) -> Call {
+    fn call(path: &str, query: &str) -> HttpCall {
         let mut event = ApiGatewayV2httpRequest::default();
         event.route_key = Some(format!("GET {path}"));
         event.raw_path = Some(path.to_owned());
         event.raw_query_string = Some(query.to_owned());
-        Call::from(event)
+        HttpCall::from(event)
     }
 
     #[test]
     fn a_cursor_opens_for_its_caller_route_and_filters_alone() {
         let key = CursorKey::derive("text of the secret").unwrap();
         let bound = binding("a", &call("/audit", "actor=me&action=chat.&limit=5"));
-        let cursor = key.seal(&bound, b"position".to_vec()).unwrap();
-        assert_ne!(cursor, key.seal(&bound, b"position".to_vec()).unwrap(), "the nonce is random");
+        let cursor = key.fingerprinter(&bound, b"position".to_vec()).unwrap();
+        assert_ne!(cursor, key.fingerprinter(&bound, b"position".to_vec()).unwrap(), "the nonce is random");
         for (user, path, query, opens) in [
             ("a", "/audit", "actor=me&action=chat.&limit=5", true),
             ("a", "/audit", "cursor=x&limit=50&action=%63hat.&actor=me", true),
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn an_altered_cursor_does_not_open() {
         let key = CursorKey::derive("text of the secret").unwrap();
-        let cursor = key.seal("b", b"position".to_vec()).unwrap();
+        let cursor = key.fingerprinter("b", b"position".to_vec()).unwrap();
         for at in 0..cursor.len() {
             let other = if &cursor[at..=at] == "A" { "B" } else { "A" };
             let altered = format!("{}{other}{}", &cursor[..at], &cursor[at + 1..]);

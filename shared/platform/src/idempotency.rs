@@ -13,12 +13,12 @@ use jiff::Timestamp;
 use crate::config::ConfigError;
 use crate::database::{StoreError, Write};
 use crate::domain::Fingerprint;
+use crate::fingerprinter::Fingerprinter;
 use crate::identity::Principal;
-use crate::input::{Field, Raw};
+use crate::input::{FromField, RawValue};
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::request::Call;
-use crate::seal::Seal;
+use crate::request::HttpCall;
 use crate::store::{Record, Remembered};
 
 /// Seconds for which a request is remembered.
@@ -27,57 +27,67 @@ const REMEMBERED_SECONDS: i64 = 86_400;
 /// Recognises requests that are sent again.
 #[derive(Debug, Clone)]
 pub struct Repeats {
-    seal: Seal,
+    fingerprinter: Fingerprinter,
     remembered: Remembered,
 }
 
 /// HMACs of one request's key and body. Neither the key nor the body is stored.
 #[derive(Debug, Clone)]
-pub struct Claim {
+pub struct RequestFingerprint {
     id: Fingerprint,
     body: Fingerprint,
-    /// Id of the resource that an earlier request with this claim created.
+    /// Id of the resource that an earlier request with this fingerprint created.
     earlier: Option<String>,
 }
 
 impl Repeats {
     /// Uses the secret and the table that `SEAL_SECRET_ARN` and `IDEMPOTENCY_TABLE` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { seal: Seal::new(platform)?, remembered: Remembered::new(platform.database()?, &platform.config)? })
+        Ok(Self { fingerprinter: Fingerprinter::new(platform)?, remembered: Remembered::new(platform.database()?, &platform.config)? })
     }
 
-    /// The claim of a request that has the header. It belongs to the caller, or without a signed-in caller to the client's address.
-    pub async fn claim(&self, call: &Call, caller: Option<&Principal>) -> Result<Option<Claim>, Problem> {
+    /// The fingerprint of a request that has the header. It belongs to the caller, or without a signed-in caller to the client's address.
+    pub async fn fingerprint(&self, call: &HttpCall, caller: Option<&Principal>) -> Result<Option<RequestFingerprint>, Problem> {
         let Some(value) = call.headers.get("idempotency-key") else { return Ok(None) };
         let key = value.to_str().ok().and_then(|key| key.parse().ok());
         let key =
             key.ok_or_else(|| Problem::malformed_request("The header Idempotency-Key must be 1 to 128 printable ASCII characters."))?;
         let caller = caller.map_or(call.context.address.as_str(), |caller| caller.user_id.as_str());
-        self.claim_of(caller, &call.route_key, &key, &String::from_utf8_lossy(call.body())).await.map(Some)
+        self.fingerprint_of(caller, &call.route_key, &key, &String::from_utf8_lossy(call.body())).await.map(Some)
     }
 
-    /// The claim of a caller's request to a route or an action, with this content.
-    pub async fn claim_of(&self, caller: &str, route: &str, key: &IdempotencyKey, body: &str) -> Result<Claim, Problem> {
-        let id = self.seal.fingerprint("idempotency key", &format!("{caller}\n{route}\n{}", key.0)).await?;
-        let body = self.seal.fingerprint("idempotent body", body).await?;
-        Ok(Claim { id, body, earlier: None })
+    /// The fingerprint of a caller's request to a route or an action, with this content.
+    pub async fn fingerprint_of(&self, caller: &str, route: &str, key: &IdempotencyKey, body: &str) -> Result<RequestFingerprint, Problem> {
+        let id = self.fingerprinter.fingerprint("idempotency key", &format!("{caller}\n{route}\n{}", key.0)).await?;
+        let body = self.fingerprinter.fingerprint("idempotent body", body).await?;
+        Ok(RequestFingerprint { id, body, earlier: None })
     }
 
-    /// The claim, and the result of an earlier request with it. If that request had another body, this one is refused with 422.
-    pub async fn recognise(&self, mut claim: Claim, now: Timestamp) -> Result<(Option<Claim>, Option<Record>), Problem> {
-        let found = self.remembered.get(claim.id.as_str(), now).await?;
-        if found.as_ref().is_some_and(|record| record.body != claim.body.as_str()) {
+    /// The fingerprint, and the result of an earlier request with it. If that request had another body, this one is refused with 422.
+    pub async fn recognise(
+        &self,
+        mut fingerprint: RequestFingerprint,
+        now: Timestamp,
+    ) -> Result<(Option<RequestFingerprint>, Option<Record>), Problem> {
+        let found = self.remembered.get(fingerprint.id.as_str(), now).await?;
+        if found.as_ref().is_some_and(|record| record.body != fingerprint.body.as_str()) {
             return Err(Problem::idempotency_key_reused());
         }
-        claim.earlier = found.as_ref().map(|record| record.resource.clone());
-        Ok((Some(claim), found))
+        fingerprint.earlier = found.as_ref().map(|record| record.resource.clone());
+        Ok((Some(fingerprint), found))
     }
 
     /// The write that remembers the result of a request.
-    pub fn remember(&self, claim: &Claim, status: u16, resource: String, now: Timestamp) -> Result<Write, StoreError> {
+    pub fn remember(&self, fingerprint: &RequestFingerprint, status: u16, resource: String, now: Timestamp) -> Result<Write, StoreError> {
         let expires_at = now.as_second() + REMEMBERED_SECONDS;
-        let record = Record { claim: claim.id.as_str().to_owned(), body: claim.body.as_str().to_owned(), status, resource, expires_at };
-        self.remembered.remember(&record, claim.earlier.as_deref(), now)
+        let record = Record {
+            fingerprint: fingerprint.id.as_str().to_owned(),
+            body: fingerprint.body.as_str().to_owned(),
+            status,
+            resource,
+            expires_at,
+        };
+        self.remembered.remember(&record, fingerprint.earlier.as_deref(), now)
     }
 }
 
@@ -94,8 +104,8 @@ impl FromStr for IdempotencyKey {
     }
 }
 
-impl Field for IdempotencyKey {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for IdempotencyKey {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         raw.text()?.parse().map_err(str::to_owned)
     }
 }

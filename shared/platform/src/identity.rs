@@ -9,7 +9,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::ResourceId;
-use crate::input::{Field, Raw};
+use crate::input::{FromField, RawValue};
 
 /// A signed-in user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,8 +137,8 @@ impl PartialSchema for Someone {
 
 impl ToSchema for Someone {}
 
-impl Field for Someone {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Someone {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         raw.text()?.parse().map_err(str::to_owned)
     }
 }

@@ -3,16 +3,16 @@
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use crate::audit::Note;
+use crate::audit::AuditDetails;
 use crate::database::{Item, Write};
 use crate::problem::Problem;
 
 /// The effects that a handler wants, all or nothing.
 pub struct Plan<O> {
     pub(crate) writes: Vec<(Write, Otherwise<O>)>,
-    pub(crate) note: Note,
+    pub(crate) details: AuditDetails,
     pub(crate) created: Option<String>,
-    pub(crate) then: Vec<Then<O>>,
+    pub(crate) after_commit: Vec<AfterCommit<O>>,
     pub(crate) reply: Result<Reply<O>, Problem>,
 }
 
@@ -21,7 +21,7 @@ pub enum Otherwise<O> {
     /// The request is answered with this problem.
     Refuse(Problem),
     /// Another request was faster: make a new plan from the current item.
-    Replan(Replan<O>),
+    Retry(Retry<O>),
     /// Another request was faster: replace this write and keep the rest of the plan.
     Rewrite(Rewrite<O>),
 }
@@ -29,13 +29,13 @@ pub enum Otherwise<O> {
 /// Replaces a write whose condition failed, from the item that failed it.
 ///
 /// Gives the new write, the reaction if it fails too, and one more step after the commit.
-pub type Rewrite<O> = Box<dyn FnOnce(Option<Item>) -> Result<(Write, Otherwise<O>, Then<O>), Problem> + Send>;
+pub type Rewrite<O> = Box<dyn FnOnce(Option<Item>) -> Result<(Write, Otherwise<O>, AfterCommit<O>), Problem> + Send>;
 
 /// Makes a new plan from the item that failed a condition (`None`: there is no such item).
-pub type Replan<O> = Box<dyn FnOnce(Option<Item>) -> BoxFuture<'static, Result<Plan<O>, Problem>> + Send>;
+pub type Retry<O> = Box<dyn FnOnce(Option<Item>) -> BoxFuture<'static, Result<Plan<O>, Problem>> + Send>;
 
 /// A step after the commit. It may replace the answer, and is idempotent.
-pub type Then<O> = Box<dyn FnOnce() -> BoxFuture<'static, Result<Option<Reply<O>>, Problem>> + Send>;
+pub type AfterCommit<O> = Box<dyn FnOnce() -> BoxFuture<'static, Result<Option<Reply<O>>, Problem>> + Send>;
 
 /// An answer: the output, and a status and headers where they differ from the route's own.
 #[derive(Debug)]
@@ -48,12 +48,12 @@ pub struct Reply<O> {
 impl<O> Plan<O> {
     /// A plan that answers with this, and so far writes nothing.
     pub fn reply(reply: impl Into<Reply<O>>) -> Self {
-        Self { writes: Vec::new(), note: Note::default(), created: None, then: Vec::new(), reply: Ok(reply.into()) }
+        Self { writes: Vec::new(), details: AuditDetails::default(), created: None, after_commit: Vec::new(), reply: Ok(reply.into()) }
     }
 
     /// A plan that refuses. It may still write: a reused token ends its session.
     pub fn refuse(problem: Problem) -> Self {
-        Self { writes: Vec::new(), note: Note::default(), created: None, then: Vec::new(), reply: Err(problem) }
+        Self { writes: Vec::new(), details: AuditDetails::default(), created: None, after_commit: Vec::new(), reply: Err(problem) }
     }
 
     /// Adds a write. If its condition fails, the request is answered with `problem`.
@@ -63,10 +63,10 @@ impl<O> Plan<O> {
         self
     }
 
-    /// Adds a write. If its condition fails, `replan` makes a new plan from the current item.
+    /// Adds a write. If its condition fails, `retry` makes a new plan from the current item.
     #[must_use]
-    pub fn write_or_replan(mut self, write: Write, replan: Replan<O>) -> Self {
-        self.writes.push((write, Otherwise::Replan(replan)));
+    pub fn write_or_retry(mut self, write: Write, retry: Retry<O>) -> Self {
+        self.writes.push((write, Otherwise::Retry(retry)));
         self
     }
 
@@ -85,8 +85,8 @@ impl<O> Plan<O> {
 
     /// Sets the content of this action's event.
     #[must_use]
-    pub fn note(mut self, note: Note) -> Self {
-        self.note = note;
+    pub fn details(mut self, details: AuditDetails) -> Self {
+        self.details = details;
         self
     }
 
@@ -99,8 +99,8 @@ impl<O> Plan<O> {
 
     /// Adds a step after the commit, behind the steps that are already there.
     #[must_use]
-    pub fn then(mut self, then: Then<O>) -> Self {
-        self.then.push(then);
+    pub fn after_commit(mut self, after_commit: AfterCommit<O>) -> Self {
+        self.after_commit.push(after_commit);
         self
     }
 }

@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 
 use crate::context::{Context, client_address};
 use crate::domain::ResourceId;
-use crate::input::{Fields, Form, Media, object, percent_decode};
+use crate::input::{Fields, Input, Media, object, percent_decode};
 use crate::problem::{Code, Problem};
 
 /// Largest body, in bytes after base64 decoding.
@@ -20,7 +20,7 @@ const BODY_LIMIT: usize = 1024 * 1024;
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// One request, not yet trusted in any way.
-pub struct Call {
+pub struct HttpCall {
     /// `POST /auth/login`, or `$default`.
     pub route_key: String,
     /// The method.
@@ -37,9 +37,9 @@ pub struct Call {
     undecodable: bool,
 }
 
-crate::opaque!(Call);
+crate::opaque!(HttpCall);
 
-impl From<ApiGatewayV2httpRequest> for Call {
+impl From<ApiGatewayV2httpRequest> for HttpCall {
     fn from(event: ApiGatewayV2httpRequest) -> Self {
         let http = event.request_context.http;
         let text = event.body.unwrap_or_default();
@@ -71,7 +71,7 @@ impl From<ApiGatewayV2httpRequest> for Call {
     }
 }
 
-impl Call {
+impl HttpCall {
     /// A path parameter; empty if the route has none of this name.
     pub fn path_parameter(&self, name: &str) -> &str {
         self.path_parameters.get(name).map_or("", String::as_str)
@@ -112,7 +112,7 @@ impl Call {
     }
 
     /// Reads the query string.
-    pub fn query<T: Form>(&self) -> Result<T, Problem> {
+    pub fn query<T: Input>(&self) -> Result<T, Problem> {
         Fields::query(&self.query).read()
     }
 

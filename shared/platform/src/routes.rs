@@ -4,7 +4,7 @@
 use crate::domain::{ResourceId, Role};
 use crate::identity::Scope;
 use crate::limits::Policy;
-use crate::request::Call;
+use crate::request::HttpCall;
 
 /// One HTTP route.
 #[derive(Debug, Clone)]
@@ -133,7 +133,7 @@ impl Route {
     }
 
     /// The resource that a call names in its path, `user:<id>`.
-    pub fn resource_of(&self, call: &Call) -> Option<String> {
+    pub fn resource_of(&self, call: &HttpCall) -> Option<String> {
         let parameter = self.path.split('/').rev().find_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))?;
         Some(format!("{}:{}", self.resource?, call.path_parameter(parameter).parse::<ResourceId>().ok()?))
     }

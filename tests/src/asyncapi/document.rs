@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use platform::input::Form;
+use platform::input::Input;
 use platform::problem::Problem;
 use platform::routes::{ACTIONS, ActionRoute};
 use platform::socket::{Action, ErrorMessage, ServerMessage};
@@ -190,7 +190,7 @@ impl<A: Action> Entry<'_, A> {
     }
 
     /// Members of the message beside `action` and `id`.
-    pub fn body<T: ToSchema + Form>(self) -> Self
+    pub fn body<T: ToSchema + Input>(self) -> Self
     where
         A: Action<Body = T>,
     {

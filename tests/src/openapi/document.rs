@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use platform::http::{Described, Endpoint, Output as _, Parameters as _, Plain, PlainEndpoint, Schemas, Visitor};
-use platform::input::{Form as _, Media};
+use platform::input::{Input as _, Media};
 use platform::problem::ProblemBody;
 use platform::routes::ROUTES;
 use serde_json::{Map, Value, json};

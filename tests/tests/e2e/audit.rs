@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use platform::audit::{Event, Note, Outcome};
+use platform::audit::{AuditDetails, Event, Outcome};
 use platform::clock::{Clock, Timestamp, rfc3339};
 use platform::config::Config;
 use platform::context::Context;
@@ -10,7 +10,7 @@ use platform::identity::Identity;
 use platform::platform::Platform;
 use platform::store::AuditLog;
 use serde_json::{Value, json};
-use tally_tests::{Caller, World, id};
+use tally_tests::{Caller, TestStack, id};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -32,13 +32,16 @@ fn event(user_id: &str, action: &'static str, time: Timestamp, number: usize) ->
         Identity { user_id: user_id.into(), username: "written".into(), session_id: "019a0000-0000-7000-8000-00000000000b".into() };
     let outcome = if number.is_multiple_of(3) { Outcome::Denied } else { Outcome::Success };
     let context = Context { request_id: format!("r-{number}"), address: "203.0.113.7".into(), ..Context::default() };
-    Note::action(action).resource("thing", &number.to_string()).event(None, outcome, Some(&identity.into()), &context, time, 0).unwrap()
+    AuditDetails::action(action)
+        .resource("thing", &number.to_string())
+        .event(None, outcome, Some(&identity.into()), &context, time, 0)
+        .unwrap()
 }
 
 /// Writes events as the functions do, with any time.
-async fn write(world: &World, events: &[Event]) {
-    let function = world.stack.deployment().functions.iter().find(|function| function.binary == "audit").unwrap();
-    let config: Config = world.stack.environment(function).into_iter().collect();
+async fn write(stack: &TestStack, events: &[Event]) {
+    let function = stack.local.deployment().functions.iter().find(|function| function.binary == "audit").unwrap();
+    let config: Config = stack.local.environment(function).into_iter().collect();
     let platform = Platform::new(config, Clock::System);
     let database = platform.database().unwrap();
     let log = AuditLog::new(database.clone(), &platform.config).unwrap();
@@ -56,10 +59,10 @@ fn history() -> Vec<Event> {
 }
 
 /// All pages of a search. Returns the ids and the number of pages.
-async fn walk(world: &World, caller: &Caller, query: &str) -> (Vec<String>, usize) {
+async fn walk(stack: &TestStack, caller: &Caller, query: &str) -> (Vec<String>, usize) {
     let (mut ids, mut pages, mut path) = (Vec::new(), 0, format!("/audit?{query}"));
     loop {
-        let answer = world.get(&path, Some(caller)).await;
+        let answer = stack.get(&path, Some(caller)).await;
         let page = answer.expect(200);
         pages += 1;
         ids.extend(page["items"].as_array().unwrap().iter().map(id));
@@ -75,10 +78,10 @@ async fn walk(world: &World, caller: &Caller, query: &str) -> (Vec<String>, usiz
 
 #[tokio::test]
 async fn walks_in_both_orders_give_every_event_once() {
-    let world = World::start().await;
-    let admin = world.admin().await;
+    let stack = TestStack::start().await;
+    let admin = stack.admin().await;
     let history = history();
-    write(&world, &history).await;
+    write(&stack, &history).await;
     let before_now = rfc3339(ago(HOUR_MS / 2));
     for (query, limits, wanted) in [
         // Unfiltered searches read the shards. The time bound excludes the events that other parts of the stack write.
@@ -102,36 +105,36 @@ async fn walks_in_both_orders_give_every_event_once() {
         let descending: Vec<_> = ascending.iter().rev().cloned().collect();
         for limit in limits {
             for (order, expected) in [("asc", &ascending), ("desc", &descending)] {
-                let (found, pages) = walk(&world, &admin, &format!("{query}&limit={limit}&order={order}")).await;
+                let (found, pages) = walk(&stack, &admin, &format!("{query}&limit={limit}&order={order}")).await;
                 assert_eq!(&found, expected, "{query} {limit} {order}");
                 assert_eq!(pages, expected.len().div_ceil(*limit).max(1), "{query} {limit} {order}");
             }
         }
     }
-    let newest = world.get(&format!("/audit?to={before_now}"), Some(&admin)).await.expect(200);
+    let newest = stack.get(&format!("/audit?to={before_now}"), Some(&admin)).await.expect(200);
     assert_eq!(newest["items"].as_array().unwrap().len(), 20);
 }
 
 #[tokio::test]
 async fn events_written_while_a_walk_goes_on_are_not_part_of_it() {
-    let world = World::start().await;
-    let admin = world.admin().await;
-    write(&world, &(0..30).map(|n| event(ANN, "test.read", ago(30 - i64::try_from(n).unwrap()), n)).collect::<Vec<_>>()).await;
+    let stack = TestStack::start().await;
+    let admin = stack.admin().await;
+    write(&stack, &(0..30).map(|n| event(ANN, "test.read", ago(30 - i64::try_from(n).unwrap()), n)).collect::<Vec<_>>()).await;
     for order in ["asc", "desc"] {
         let (mut ids, mut path) = (Vec::new(), format!("/audit?order={order}&limit=3"));
         // Each page leaves an event of its own, and this test writes another. A walk that included them would never end.
         for page in 0.. {
             assert!(page < 100, "the walk does not end");
-            let answer = world.get(&path, Some(&admin)).await.expect(200);
+            let answer = stack.get(&path, Some(&admin)).await.expect(200);
             ids.extend(answer["items"].as_array().unwrap().iter().map(id));
-            write(&world, &[event(ANN, "test.late", now(), page)]).await;
+            write(&stack, &[event(ANN, "test.late", now(), page)]).await;
             let Some(cursor) = answer["next_cursor"].as_str() else { break };
             path = format!("/audit?order={order}&limit=3&cursor={cursor}");
         }
         let distinct: BTreeSet<_> = ids.iter().cloned().collect();
         assert_eq!(distinct.len(), ids.len(), "{order}");
         assert!(if order == "asc" { ids.is_sorted() } else { ids.iter().rev().is_sorted() }, "{order}");
-        let (read, _) = walk(&world, &admin, "action=test.read&limit=100").await;
+        let (read, _) = walk(&stack, &admin, "action=test.read&limit=100").await;
         assert_eq!(read.len(), 30);
         assert!(read.iter().all(|id| distinct.contains(id)), "{order}");
     }
@@ -139,10 +142,10 @@ async fn events_written_while_a_walk_goes_on_are_not_part_of_it() {
 
 #[tokio::test]
 async fn events_are_filtered() {
-    let world = World::start().await;
-    let admin = world.admin().await;
+    let stack = TestStack::start().await;
+    let admin = stack.admin().await;
     let history = history();
-    write(&world, &history).await;
+    write(&stack, &history).await;
     let pick = &history[130];
     let (time, later) = (&pick.time, rfc3339(ago(34 * DAY_MS)));
     for (query, wanted) in [
@@ -167,27 +170,27 @@ async fn events_are_filtered() {
     ] {
         let mut expected: Vec<_> = history.iter().filter(|event| wanted(event)).map(|event| event.id.clone()).collect();
         expected.sort_unstable();
-        let (mut found, _) = walk(&world, &admin, &format!("{query}&limit=100")).await;
+        let (mut found, _) = walk(&stack, &admin, &format!("{query}&limit=100")).await;
         found.reverse();
         assert_eq!(found, expected, "{query}");
     }
-    let found = world.get(&format!("/audit?request_id={}", pick.request_id), Some(&admin)).await.expect(200);
+    let found = stack.get(&format!("/audit?request_id={}", pick.request_id), Some(&admin)).await.expect(200);
     assert_eq!(found["items"][0], serde_json::to_value(pick).unwrap());
     // The same instant in another zone.
     let zoned = time.replace('Z', "%2B00:00");
     assert_eq!(
-        walk(&world, &admin, &format!("from={zoned}&to={later}&limit=100")).await,
-        walk(&world, &admin, &format!("from={time}&to={later}&limit=100")).await
+        walk(&stack, &admin, &format!("from={zoned}&to={later}&limit=100")).await,
+        walk(&stack, &admin, &format!("from={time}&to={later}&limit=100")).await
     );
 }
 
 #[tokio::test]
 async fn what_is_past_its_retention_is_not_shown() {
-    let world = World::start().await;
-    let admin = world.admin().await;
-    write(&world, &[event(ANN, "test.old", ago(400 * DAY_MS + HOUR_MS), 0), event(ANN, "test.kept", ago(400 * DAY_MS - HOUR_MS), 1)]).await;
+    let stack = TestStack::start().await;
+    let admin = stack.admin().await;
+    write(&stack, &[event(ANN, "test.old", ago(400 * DAY_MS + HOUR_MS), 0), event(ANN, "test.kept", ago(400 * DAY_MS - HOUR_MS), 1)]).await;
     for query in ["action=test.", &format!("actor={ANN}"), &format!("actor={ANN}&from=2000-01-01T00:00:00Z")] {
-        let found = world.get(&format!("/audit?{query}"), Some(&admin)).await.expect(200);
+        let found = stack.get(&format!("/audit?{query}"), Some(&admin)).await.expect(200);
         let actions: Vec<_> = found["items"].as_array().unwrap().iter().map(|event| event["action"].clone()).collect();
         assert_eq!(actions, ["test.kept"], "{query}");
     }
@@ -195,31 +198,31 @@ async fn what_is_past_its_retention_is_not_shown() {
 
 #[tokio::test]
 async fn auditors_see_all_and_others_only_themselves() {
-    let world = World::start().await;
-    let (demo, admin) = (world.demo().await, world.admin().await);
-    world.get("/profits", Some(&demo)).await.expect(200);
-    world.get("/profits", Some(&admin)).await.expect(200);
+    let stack = TestStack::start().await;
+    let (demo, admin) = (stack.demo().await, stack.admin().await);
+    stack.get("/profits", Some(&demo)).await.expect(200);
+    stack.get("/profits", Some(&admin)).await.expect(200);
     for path in ["/audit", "/audit?action=auth.", &format!("/audit?actor={ANN}"), "/audit?actor=", "/audit?nope=1"] {
-        world.get(path, Some(&demo)).await.problem(403, "forbidden");
+        stack.get(path, Some(&demo)).await.problem(403, "forbidden");
     }
-    let own = world.get("/audit?actor=me&action=profits.read", Some(&demo)).await.expect(200);
+    let own = stack.get("/audit?actor=me&action=profits.read", Some(&demo)).await.expect(200);
     assert_eq!((own["items"].as_array().unwrap().len(), &own["items"][0]["actor"]["username"]), (1, &json!("demo")));
     // `me` in another encoding, and the caller's id.
     for actor in ["m%65", own["items"][0]["actor"]["user_id"].as_str().unwrap()] {
-        assert_eq!(world.get(&format!("/audit?actor={actor}&action=profits.read"), Some(&demo)).await.expect(200), own);
+        assert_eq!(stack.get(&format!("/audit?actor={actor}&action=profits.read"), Some(&demo)).await.expect(200), own);
     }
-    world.get("/audit?actor=me&actor=me", Some(&demo)).await.invalid(&["actor"]);
-    world.get(&format!("/audit?actor=me&%61ctor={ANN}"), Some(&demo)).await.invalid(&["actor"]);
-    world.get(&format!("/audit?%61ctor={ANN}&actor=me"), Some(&demo)).await.problem(403, "forbidden");
+    stack.get("/audit?actor=me&actor=me", Some(&demo)).await.invalid(&["actor"]);
+    stack.get(&format!("/audit?actor=me&%61ctor={ANN}"), Some(&demo)).await.invalid(&["actor"]);
+    stack.get(&format!("/audit?%61ctor={ANN}&actor=me"), Some(&demo)).await.problem(403, "forbidden");
 
-    assert_eq!(world.events(&admin, "profits.read").await.len(), 2);
+    assert_eq!(stack.events(&admin, "profits.read").await.len(), 2);
     // A read of the caller's own events leaves no event. A read of another user's does, with the search in it.
-    let reads = world.events(&admin, "audit.read").await;
+    let reads = stack.events(&admin, "audit.read").await;
     assert!(reads.iter().all(|event| event["actor"]["username"] == "admin"), "{reads:?}");
-    world.get("/audit?actor=me", Some(&admin)).await.expect(200);
-    let answer = world.get(&format!("/audit?actor={ANN}&action=chat.&limit=5"), Some(&admin)).await;
+    stack.get("/audit?actor=me", Some(&admin)).await.expect(200);
+    let answer = stack.get(&format!("/audit?actor={ANN}&action=chat.&limit=5"), Some(&admin)).await;
     answer.expect(200);
-    let after = world.events(&admin, "audit.read").await;
+    let after = stack.events(&admin, "audit.read").await;
     let new: Vec<_> = after[reads.len()..].iter().filter(|event| event["request_id"] == answer.header("x-request-id")).collect();
     assert_eq!(new.len(), 1);
     assert_eq!(new[0]["detail"], json!({"actor": ANN, "action": "chat.", "limit": 5, "rows": 0}));
@@ -228,22 +231,22 @@ async fn auditors_see_all_and_others_only_themselves() {
 
 #[tokio::test]
 async fn a_cursor_is_good_for_its_caller_and_filters_alone() {
-    let world = World::start().await;
-    let (demo, admin) = (world.demo().await, world.admin().await);
+    let stack = TestStack::start().await;
+    let (demo, admin) = (stack.demo().await, stack.admin().await);
     for _ in 0..3 {
-        world.get("/profits", Some(&demo)).await.expect(200);
-        world.get("/profits", Some(&admin)).await.expect(200);
+        stack.get("/profits", Some(&demo)).await.expect(200);
+        stack.get("/profits", Some(&admin)).await.expect(200);
     }
     let cursor_of = async |query: &str, caller: &Caller| -> String {
-        let page = world.get(&format!("/audit?{query}&limit=1"), Some(caller)).await.expect(200);
+        let page = stack.get(&format!("/audit?{query}&limit=1"), Some(caller)).await.expect(200);
         page["next_cursor"].as_str().unwrap().to_owned()
     };
     let own = cursor_of("actor=me", &demo).await;
     let all = cursor_of("action=profits.read", &admin).await;
     let admins_own = cursor_of("actor=me", &admin).await;
-    world.get(&format!("/audit?actor=me&cursor={own}"), Some(&demo)).await.expect(200);
-    world.get(&format!("/audit?cursor={own}&limit=2&actor=me"), Some(&demo)).await.expect(200);
-    world.get(&format!("/audit?action=profits.read&cursor={all}"), Some(&admin)).await.expect(200);
+    stack.get(&format!("/audit?actor=me&cursor={own}"), Some(&demo)).await.expect(200);
+    stack.get(&format!("/audit?cursor={own}&limit=2&actor=me"), Some(&demo)).await.expect(200);
+    stack.get(&format!("/audit?action=profits.read&cursor={all}"), Some(&admin)).await.expect(200);
     let altered = format!("{}{}", &own[..own.len() - 1], if own.ends_with('A') { "B" } else { "A" });
     for (query, caller) in [
         (format!("actor=me&cursor={altered}"), &demo),
@@ -259,14 +262,14 @@ async fn a_cursor_is_good_for_its_caller_and_filters_alone() {
         (format!("action=profits.&cursor={all}"), &admin),
         (format!("action=profits.read&from=2026-01-01T00:00:00Z&cursor={all}"), &admin),
     ] {
-        world.get(&format!("/audit?{query}"), Some(caller)).await.invalid(&["cursor"]);
+        stack.get(&format!("/audit?{query}"), Some(caller)).await.invalid(&["cursor"]);
     }
 }
 
 #[tokio::test]
 async fn what_is_wrong_with_a_query_is_named() {
-    let world = World::start().await;
-    let admin = world.admin().await;
+    let stack = TestStack::start().await;
+    let admin = stack.admin().await;
     for (query, parameters) in [
         ("actor=ann", &["actor"][..]),
         ("action=auth", &["action"]),
@@ -277,24 +280,24 @@ async fn what_is_wrong_with_a_query_is_named() {
         ("from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:00Z", &["to"]),
         ("order=down&limit=101&page=2", &["order", "limit", "page"]),
     ] {
-        world.get(&format!("/audit?{query}"), Some(&admin)).await.invalid(parameters);
+        stack.get(&format!("/audit?{query}"), Some(&admin)).await.invalid(parameters);
     }
-    assert!(world.events(&admin, "audit.read").await.is_empty());
+    assert!(stack.events(&admin, "audit.read").await.is_empty());
 }
 
 #[tokio::test]
 async fn a_page_costs_one_round_of_queries() {
-    let world = World::start().await;
-    let admin = world.admin().await;
+    let stack = TestStack::start().await;
+    let admin = stack.admin().await;
     let queries = |calls: &[String]| calls.iter().filter(|call| call.starts_with("Query")).count();
     // A new audit log: the search passes the empty months in a few rounds.
-    let (_, calls) = world.round_trips(world.get("/audit", Some(&admin))).await;
+    let (_, calls) = stack.round_trips(stack.get("/audit", Some(&admin))).await;
     assert!(queries(&calls) <= 8 * 15, "{}", queries(&calls));
-    write(&world, &(0..200).map(|n| event(ANN, "test.read", ago(HOUR_MS), n)).collect::<Vec<_>>()).await;
+    write(&stack, &(0..200).map(|n| event(ANN, "test.read", ago(HOUR_MS), n)).collect::<Vec<_>>()).await;
     for (query, expected) in
         [("", 8), ("?limit=100", 8), (&format!("?actor={ANN}"), 1), (&format!("?actor={ANN}&limit=100"), 1), ("?actor=me", 1)]
     {
-        let (answer, calls) = world.round_trips(world.get(&format!("/audit{query}"), Some(&admin))).await;
+        let (answer, calls) = stack.round_trips(stack.get(&format!("/audit{query}"), Some(&admin))).await;
         answer.expect(200);
         assert_eq!(queries(&calls), expected, "{query}: {calls:?}");
         // The other calls are the session, the limit of all calls, and the event of the read. A search of other users' events needs two
@@ -305,25 +308,25 @@ async fn a_page_costs_one_round_of_queries() {
 
 #[tokio::test]
 async fn a_search_for_what_is_rare_comes_back_short_and_goes_on() {
-    let world = World::start().await;
-    let admin = world.admin().await;
+    let stack = TestStack::start().await;
+    let admin = stack.admin().await;
     let mut events: Vec<_> = (0..12_000).map(|n| event(ANN, "test.read", ago(40 * DAY_MS + i64::try_from(n).unwrap()), n)).collect();
     events.push(event(BOB, "test.rare", ago(41 * DAY_MS), 0));
-    write(&world, &events).await;
-    let page = world.get("/audit?action=test.rare", Some(&admin)).await.expect(200);
+    write(&stack, &events).await;
+    let page = stack.get("/audit?action=test.rare", Some(&admin)).await.expect(200);
     assert_eq!(page["items"], json!([]));
     assert!(page["next_cursor"].is_string(), "{page}");
-    let (found, pages) = walk(&world, &admin, "action=test.rare").await;
+    let (found, pages) = walk(&stack, &admin, "action=test.rare").await;
     assert_eq!((found.len(), pages), (1, 2));
-    assert_eq!(walk(&world, &admin, &format!("actor={ANN}&action=test.rare")).await.0, Vec::<String>::new());
+    assert_eq!(walk(&stack, &admin, &format!("actor={ANN}&action=test.rare")).await.0, Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn an_event_says_who_did_what_and_how_it_ended() {
-    let world = World::start().await;
-    let demo = world.demo().await;
-    world.get("/profits?company=Alpha", Some(&demo)).await.expect(200);
-    let found = world.get("/audit?actor=me&action=profits.read", Some(&demo)).await.expect(200);
+    let stack = TestStack::start().await;
+    let demo = stack.demo().await;
+    stack.get("/profits?company=Alpha", Some(&demo)).await.expect(200);
+    let found = stack.get("/audit?actor=me&action=profits.read", Some(&demo)).await.expect(200);
     let shown = &found["items"][0];
     let event: Event = serde_json::from_value(shown.clone()).unwrap();
     assert_eq!(event.fingerprint(), event.hash);

@@ -8,7 +8,7 @@ use http::Method;
 use platform::limits::Policy;
 use platform::routes::{self, Access, LOGIN, ROUTES, Route};
 use serde_json::{Value, json};
-use tally_tests::{Answer, Caller, World, id};
+use tally_tests::{Answer, Caller, TestStack, id};
 
 use crate::api_keys::new_key;
 use crate::users::user_id;
@@ -19,7 +19,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const FORMS: [&str; 3] = ["/auth/token", "/auth/revoke", "/auth/introspect"];
 
 /// A request that succeeds, for each row.
-async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answer {
+async fn succeed(stack: &TestStack, route: &Route, caller: Option<&Caller>) -> Answer {
     let method: Method = route.method.parse().unwrap();
     let (path, body) = match route.key().as_str() {
         "GET /docs/{file}" => ("/docs/initializer.js".to_owned(), None),
@@ -29,17 +29,17 @@ async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answe
         }
         "POST /auth/login" => ("/auth/login".to_owned(), Some(json!({"username": "demo", "password": "SecureDemo123!"}))),
         "POST /auth/refresh" => {
-            let refresh_token = world.demo().await.refresh;
+            let refresh_token = stack.demo().await.refresh;
             ("/auth/refresh".to_owned(), Some(json!({"refresh_token": refresh_token})))
         }
         "POST /auth/token" => {
-            let refresh_token = world.demo().await.refresh;
+            let refresh_token = stack.demo().await.refresh;
             ("/auth/token".to_owned(), Some(json!({"grant_type": "refresh_token", "refresh_token": refresh_token})))
         }
-        "POST /auth/revoke" | "POST /auth/introspect" => (route.path.to_owned(), Some(json!({"token": world.demo().await.access}))),
+        "POST /auth/revoke" | "POST /auth/introspect" => (route.path.to_owned(), Some(json!({"token": stack.demo().await.access}))),
         "POST /auth/logout" => ("/auth/logout".to_owned(), None),
         "DELETE /auth/sessions/{id}" => {
-            let sessions = world.get("/auth/sessions", caller).await.json();
+            let sessions = stack.get("/auth/sessions", caller).await.json();
             (format!("/auth/sessions/{}", id(&sessions["items"][0])), None)
         }
         "PATCH /auth/me" => {
@@ -54,53 +54,53 @@ async fn succeed(world: &World, route: &Route, caller: Option<&Caller>) -> Answe
         }
         "POST /auth/password/forgot" => ("/auth/password/forgot".to_owned(), Some(json!({"email": "demo@example.com"}))),
         "POST /auth/password/reset" => {
-            let token = world.mailed_token("/auth/password/forgot", "demo@example.com").await;
+            let token = stack.mailed_token("/auth/password/forgot", "demo@example.com").await;
             ("/auth/password/reset".to_owned(), Some(json!({"token": token, "new_password": "Another-Horse-9"})))
         }
         "POST /auth/email/verify" => {
-            let token = crate::verification::token_of_an_account(world).await;
+            let token = crate::verification::token_of_an_account(stack).await;
             ("/auth/email/verify".to_owned(), Some(json!({"token": token})))
         }
         "POST /auth/email/resend" => ("/auth/email/resend".to_owned(), Some(json!({"email": "demo@example.com"}))),
         "POST /chat" => ("/chat".to_owned(), Some(json!({"message": "Hello"}))),
         "GET /conversations/{id}/messages/{message_id}" => {
-            let reply = world.post("/chat", caller, &json!({"message": "Hello"})).await.expect(200);
+            let reply = stack.post("/chat", caller, &json!({"message": "Hello"})).await.expect(200);
             (crate::chat::path_of(&reply), None)
         }
         path if path.contains("/conversations/{id}") => {
-            let reply = world.post("/chat", caller, &json!({"message": "Hello"})).await.expect(200);
+            let reply = stack.post("/chat", caller, &json!({"message": "Hello"})).await.expect(200);
             let body = (route.method == "PATCH").then(|| json!({"title": "Greetings"}));
             (route.path.replace("{id}", reply["conversation_id"].as_str().unwrap()), body)
         }
         "GET /conversations" => ("/conversations?query=hello".to_owned(), None),
-        "GET /usage" => (format!("/usage?user_id={}", user_id(world, "demo").await), None),
+        "GET /usage" => (format!("/usage?user_id={}", user_id(stack, "demo").await), None),
         path if path.ends_with("/budget") => {
             let body = (route.method == "PUT").then(|| json!({"monthly_usd": "50.00"}));
-            (route.path.replace("{id}", &user_id(world, "demo").await), body)
+            (route.path.replace("{id}", &user_id(stack, "demo").await), body)
         }
         "POST /api-keys" => ("/api-keys".to_owned(), Some(new_key(&["profits:read"], HOUR))),
         "DELETE /api-keys/{id}" => {
-            let key = world.post("/api-keys", caller, &new_key(&["profits:read"], HOUR)).await.expect(201);
+            let key = stack.post("/api-keys", caller, &new_key(&["profits:read"], HOUR)).await.expect(201);
             (format!("/api-keys/{}", key["id"].as_str().unwrap()), None)
         }
         "GET /users" => ("/users?query=demo".to_owned(), None),
-        "GET /users/{id}" => (format!("/users/{}", user_id(world, "demo").await), None),
-        "PATCH /users/{id}" => (format!("/users/{}", user_id(world, "demo").await), Some(json!({"roles": ["auditor"]}))),
+        "GET /users/{id}" => (format!("/users/{}", user_id(stack, "demo").await), None),
+        "PATCH /users/{id}" => (format!("/users/{}", user_id(stack, "demo").await), Some(json!({"roles": ["auditor"]}))),
         "POST /users/invites" => ("/users/invites".to_owned(), Some(json!({"email": "invited@example.com"}))),
         "DELETE /users/invites/{id}" => {
-            let invite = world.post("/users/invites", caller, &json!({})).await.expect(201);
+            let invite = stack.post("/users/invites", caller, &json!({})).await.expect(201);
             (format!("/users/invites/{}", invite["id"].as_str().unwrap()), None)
         }
         // These requests need no parameters.
         plain if plain == "POST /auth/ws-ticket" || (plain.starts_with("GET ") && !plain.contains('{')) => (route.path.to_owned(), None),
         other => panic!("{other} has no case: add a request that succeeds"),
     };
-    world.send(request(world, method, &path, caller, body.as_ref())).await
+    stack.send(request(stack, method, &path, caller, body.as_ref())).await
 }
 
 /// A request in the format of its path, by a user or a service.
-pub fn request(world: &World, method: Method, path: &str, caller: Option<&Caller>, body: Option<&Value>) -> reqwest::RequestBuilder {
-    let mut request = world.request(method, path);
+pub fn request(stack: &TestStack, method: Method, path: &str, caller: Option<&Caller>, body: Option<&Value>) -> reqwest::RequestBuilder {
+    let mut request = stack.request(method, path);
     if let Some(caller) = caller {
         let is_key = caller.access.starts_with("tly_");
         request = if is_key { request.header("x-api-key", &caller.access) } else { request.bearer_auth(&caller.access) };
@@ -113,16 +113,16 @@ pub fn request(world: &World, method: Method, path: &str, caller: Option<&Caller
 }
 
 /// A caller that may use a row. `None` for a public row. If the row changes the account, no other test step uses that account.
-async fn caller_of(world: &World, route: &Route) -> Option<Caller> {
+async fn caller_of(stack: &TestStack, route: &Route) -> Option<Caller> {
     match (route.access, route.function) {
         (Access::Public, _) => None,
         (Access::Key, _) => {
-            let admin = world.admin().await;
-            let key = world.post("/api-keys", Some(&admin), &new_key(&[route.scope.unwrap().as_str()], HOUR)).await.expect(201);
+            let admin = stack.admin().await;
+            let key = stack.post("/api-keys", Some(&admin), &new_key(&[route.scope.unwrap().as_str()], HOUR)).await.expect(201);
             Some(Caller { access: key["key"].as_str().unwrap().to_owned(), ..admin })
         }
-        (_, "account" | "password") => Some(world.someone().await),
-        _ => Some(world.admin().await),
+        (_, "account" | "password") => Some(stack.someone().await),
+        _ => Some(stack.admin().await),
     }
 }
 
@@ -139,13 +139,13 @@ fn sample_path(route: &Route) -> String {
 #[tokio::test]
 async fn every_row_succeeds_as_it_says_and_leaves_its_event() {
     for route in ROUTES {
-        let world = World::start().await;
-        let caller = caller_of(&world, route).await;
-        let answer = succeed(&world, route, caller.as_ref()).await;
+        let stack = TestStack::start().await;
+        let caller = caller_of(&stack, route).await;
+        let answer = succeed(&stack, route, caller.as_ref()).await;
         answer.expect(route.success);
         if let Some(action) = route.audit {
-            let auditor = world.admin().await;
-            let events = world.events(&auditor, action).await;
+            let auditor = stack.admin().await;
+            let events = stack.events(&auditor, action).await;
             assert!(events.iter().any(|event| event["request_id"] == answer.header("x-request-id")), "{} left no {action}", route.key());
         }
     }
@@ -153,33 +153,33 @@ async fn every_row_succeeds_as_it_says_and_leaves_its_event() {
 
 #[tokio::test]
 async fn every_row_that_is_not_public_asks_for_a_token() {
-    let world = World::start().await;
+    let stack = TestStack::start().await;
     for route in ROUTES.iter().filter(|route| route.access != Access::Public) {
         let path = sample_path(route);
-        world.send(request(&world, route.method.parse().unwrap(), &path, None, None)).await.problem(401, "unauthenticated");
+        stack.send(request(&stack, route.method.parse().unwrap(), &path, None, None)).await.problem(401, "unauthenticated");
         let access = if route.access == Access::Key { "tly_not_a_key" } else { "not.a.token" };
         let stranger = Caller { username: String::new(), access: access.into(), refresh: String::new() };
-        let answer = world.send(request(&world, route.method.parse().unwrap(), &path, Some(&stranger), None)).await;
+        let answer = stack.send(request(&stack, route.method.parse().unwrap(), &path, Some(&stranger), None)).await;
         answer.problem(401, "invalid_token");
     }
-    let auditor = world.admin().await;
+    let auditor = stack.admin().await;
     // A call without credentials is no attempt, so it leaves no event.
     let codes: BTreeSet<_> =
-        world.events(&auditor, "access.denied").await.iter().map(|event| event["detail"]["code"].to_string()).collect();
+        stack.events(&auditor, "access.denied").await.iter().map(|event| event["detail"]["code"].to_string()).collect();
     assert_eq!(codes, BTreeSet::from(["\"invalid_token\"".to_owned()]));
 }
 
 #[tokio::test]
 async fn every_row_for_a_role_refuses_those_without_it() {
-    let world = World::start().await;
-    let demo = world.demo().await;
+    let stack = TestStack::start().await;
+    let demo = stack.demo().await;
     for route in ROUTES.iter().filter(|route| matches!(route.access, Access::Role(_) | Access::RoleOrMe { .. })) {
         let mut path = sample_path(route);
         if let Access::RoleOrMe { parameter, unless_given: true, .. } = route.access {
             // The percent-encoded name is the same parameter.
             path = format!("{path}?%{:02x}{}=019a0000-0000-7000-8000-000000000000", parameter.as_bytes()[0], &parameter[1..]);
         }
-        world.send(request(&world, route.method.parse().unwrap(), &path, Some(&demo), None)).await.problem(403, "forbidden");
+        stack.send(request(&stack, route.method.parse().unwrap(), &path, Some(&demo), None)).await.problem(403, "forbidden");
     }
 }
 
@@ -187,18 +187,18 @@ async fn every_row_for_a_role_refuses_those_without_it() {
 async fn every_limited_row_refuses_what_is_too_much() {
     for route in ROUTES.iter().filter(|route| !route.limits.is_empty()) {
         for policy in route.limits {
-            let world = World::with(&[("RateLimits", &format!("{}=1/1h,*=100000/1m", policy.name))]).await;
-            let caller = caller_of(&world, route).await;
+            let stack = TestStack::with(&[("RateLimits", &format!("{}=1/1h,*=100000/1m", policy.name))]).await;
+            let caller = caller_of(&stack, route).await;
             // A deleted account can't make a second request. So another row with the same limit goes first.
             let before = if route.key() == "DELETE /auth/me" { &routes::ME_UPDATE } else { route };
-            let first = succeed_under(&world, before, policy, caller.as_ref()).await;
+            let first = succeed_under(&stack, before, policy, caller.as_ref()).await;
             assert!(first.header("ratelimit-policy").contains(policy.name), "{} of {}: {first:?}", policy.name, route.key());
             if *policy == Policy::LOGIN_LOCK {
                 // Only failures count.
                 let body = json!({"username": "demo", "password": "wrong"});
-                world.post("/auth/login", None, &body).await.problem(401, "invalid_credentials");
+                stack.post("/auth/login", None, &body).await.problem(401, "invalid_credentials");
             }
-            let refused = spend_again(&world, route, policy, caller.as_ref(), &first).await;
+            let refused = spend_again(&stack, route, policy, caller.as_ref(), &first).await;
             refused.problem(429, "rate_limited");
             assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);
         }
@@ -206,32 +206,32 @@ async fn every_limited_row_refuses_what_is_too_much() {
 }
 
 /// A request that succeeds and counts under this policy of the row. At the token endpoint each grant has its own policy.
-async fn succeed_under(world: &World, route: &Route, policy: &Policy, caller: Option<&Caller>) -> Answer {
+async fn succeed_under(stack: &TestStack, route: &Route, policy: &Policy, caller: Option<&Caller>) -> Answer {
     if route.path == "/auth/token" && LOGIN.limits.contains(policy) {
         let grant = json!({"grant_type": "password", "username": "demo", "password": "SecureDemo123!"});
-        return world.send(request(world, Method::POST, route.path, None, Some(&grant))).await;
+        return stack.send(request(stack, Method::POST, route.path, None, Some(&grant))).await;
     }
-    succeed(world, route, caller).await
+    succeed(stack, route, caller).await
 }
 
 /// The same subject's next request. For a refresh it uses the token from the first answer.
-async fn spend_again(world: &World, route: &Route, policy: &Policy, caller: Option<&Caller>, first: &Answer) -> Answer {
+async fn spend_again(stack: &TestStack, route: &Route, policy: &Policy, caller: Option<&Caller>, first: &Answer) -> Answer {
     match route.key().as_str() {
-        "POST /auth/refresh" => world.post("/auth/refresh", None, &json!({"refresh_token": first.json()["refresh_token"]})).await,
+        "POST /auth/refresh" => stack.post("/auth/refresh", None, &json!({"refresh_token": first.json()["refresh_token"]})).await,
         "POST /auth/token" if !LOGIN.limits.contains(policy) => {
             let next = json!({"grant_type": "refresh_token", "refresh_token": first.json()["refresh_token"]});
-            world.send(request(world, Method::POST, route.path, None, Some(&next))).await
+            stack.send(request(stack, Method::POST, route.path, None, Some(&next))).await
         }
-        _ => succeed_under(world, route, policy, caller).await,
+        _ => succeed_under(stack, route, policy, caller).await,
     }
 }
 
 #[tokio::test]
 async fn the_template_and_the_route_table_are_the_same_list() {
-    let world = World::start().await;
-    let api = world.stack.deployment().http_api.clone().unwrap();
+    let stack = TestStack::start().await;
+    let api = stack.local.deployment().http_api.clone().unwrap();
     let binary = |function: &str| {
-        let functions = &world.stack.deployment().functions;
+        let functions = &stack.local.deployment().functions;
         functions.iter().find(|candidate| candidate.id == function).map(|found| found.binary.clone()).unwrap()
     };
     let described: BTreeSet<_> = api.routes.iter().map(|route| (route.route_key.clone(), binary(&route.function))).collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tally_tests::{World, asyncapi, endpoints, errors, openapi, root};
+use tally_tests::{TestStack, asyncapi, endpoints, errors, openapi, root};
 
 /// The committed file must equal the code's present output. `UPDATE_DOCUMENTS=1` writes it instead.
 #[track_caller]
@@ -73,24 +73,24 @@ fn each_operation_is_called_by_a_verb_and_a_noun_of_its_own() {
 
 #[tokio::test]
 async fn the_documentation_is_served_from_the_function_itself() {
-    let world = World::start().await;
-    let root_answer = world.get("/", None).await.expect(200);
+    let stack = TestStack::start().await;
+    let root_answer = stack.get("/", None).await.expect(200);
     assert_eq!(root_answer["name"], "tally");
-    assert_eq!(root_answer["docs_url"], format!("{}/docs", world.stack.url()));
-    assert_eq!(root_answer["websocket_url"], world.stack.websocket_url().unwrap());
-    let mut served = world.get("/openapi.json", None).await.expect(200);
+    assert_eq!(root_answer["docs_url"], format!("{}/docs", stack.local.url()));
+    assert_eq!(root_answer["websocket_url"], stack.local.websocket_url().unwrap());
+    let mut served = stack.get("/openapi.json", None).await.expect(200);
     // The committed document has the local stack's usual URL.
-    assert_eq!(served["servers"][0]["url"].take(), world.stack.url());
+    assert_eq!(served["servers"][0]["url"].take(), stack.local.url());
     served["servers"][0]["url"] = docs::SERVER_URL.into();
     assert_eq!(served, openapi::document());
-    assert_eq!(world.get("/asyncapi.json", None).await.expect(200), asyncapi::document());
+    assert_eq!(stack.get("/asyncapi.json", None).await.expect(200), asyncapi::document());
 
     for path in ["/docs", "/redoc"] {
-        let page = world.get(path, None).await;
+        let page = stack.get(path, None).await;
         assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
         assert!(page.header("content-security-policy").contains("script-src 'self';"), "{page:?}");
     }
-    let redoc = world.send(world.request(http::Method::GET, "/docs/redoc.standalone.js")).await;
+    let redoc = stack.send(stack.request(http::Method::GET, "/docs/redoc.standalone.js")).await;
     assert_eq!((redoc.status, redoc.header("content-encoding")), (200, "gzip"));
     for (file, content_type) in [
         ("swagger-ui.css", "text/css; charset=utf-8"),
@@ -99,27 +99,27 @@ async fn the_documentation_is_served_from_the_function_itself() {
         ("sign-in.js", "text/javascript; charset=utf-8"),
         ("redoc.css", "text/css; charset=utf-8"),
     ] {
-        let asset = world.get(&format!("/docs/{file}"), None).await;
+        let asset = stack.get(&format!("/docs/{file}"), None).await;
         assert_eq!((asset.status, asset.header("content-type")), (200, content_type), "{file}");
     }
-    let icon = world.send(world.request(http::Method::GET, "/docs/favicon-32x32.png")).await;
+    let icon = stack.send(stack.request(http::Method::GET, "/docs/favicon-32x32.png")).await;
     assert_eq!((icon.status, icon.header("content-type")), (200, "image/png"));
-    world.get("/docs/nothing.js", None).await.problem(404, "not_found");
+    stack.get("/docs/nothing.js", None).await.problem(404, "not_found");
 }
 
 #[tokio::test]
 async fn readiness_says_what_does_not_answer() {
-    let world = World::start().await;
-    let ready = world.get("/ready", None).await.expect(200);
+    let stack = TestStack::start().await;
+    let ready = stack.get("/ready", None).await.expect(200);
     assert_eq!((&ready["status"], &ready["checks"]["dynamodb"]["status"]), (&"ok".into(), &"ok".into()));
     assert!(ready["checks"]["secrets"]["latency_ms"].is_u64());
-    world.stack.aws().fail(tally_local::aws::Fault {
+    stack.local.aws().fail(tally_local::aws::Fault {
         operation: Some("GetItem".into()),
         table: None,
         failure: tally_local::aws::Failure::Internal,
         times: 3,
     });
-    let failing = world.get("/ready", None).await.expect(503);
+    let failing = stack.get("/ready", None).await.expect(503);
     assert_eq!((&failing["status"], &failing["checks"]["dynamodb"]["status"]), (&"failing".into(), &"failing".into()));
     assert_eq!(failing["checks"]["secrets"]["status"], "ok");
 }

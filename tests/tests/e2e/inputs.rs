@@ -2,13 +2,13 @@
 
 use http::Method;
 use serde_json::{Map, Value, json};
-use tally_tests::World;
+use tally_tests::TestStack;
 
 #[tokio::test]
 async fn a_path_or_method_that_is_not_there_is_ours_to_answer() {
-    let world = World::start().await;
+    let stack = TestStack::start().await;
     for path in ["/nope", "/health/", "/auth", "/auth/login/", "/Health"] {
-        world.get(path, None).await.problem(404, "not_found");
+        stack.get(path, None).await.problem(404, "not_found");
     }
     for (method, path, allow) in [
         (Method::POST, "/health", "GET"),
@@ -16,21 +16,21 @@ async fn a_path_or_method_that_is_not_there_is_ours_to_answer() {
         (Method::PUT, "/auth/me", "GET, PATCH, DELETE"),
         (Method::OPTIONS, "/health", "GET"),
     ] {
-        let answer = world.send(world.request(method.clone(), path)).await;
+        let answer = stack.send(stack.request(method.clone(), path)).await;
         assert_eq!(answer.header("allow"), allow, "{method} {path}");
         answer.problem(405, "method_not_allowed");
     }
-    let head = world.send(world.request(Method::HEAD, "/health")).await;
+    let head = stack.send(stack.request(Method::HEAD, "/health")).await;
     assert_eq!((head.status, head.header("allow")), (405, "GET"));
     // The same holds with a query or a body that no route accepts.
-    world.get("/nope?x=%zz", None).await.problem(404, "not_found");
+    stack.get("/nope?x=%zz", None).await.problem(404, "not_found");
 }
 
 #[tokio::test]
 async fn a_body_is_checked_for_size_type_and_syntax() {
-    let world = World::start().await;
+    let stack = TestStack::start().await;
     let post = |content_type: &'static str, body: Vec<u8>| {
-        world.send(world.request(Method::POST, "/auth/login").header("content-type", content_type).body(body))
+        stack.send(stack.request(Method::POST, "/auth/login").header("content-type", content_type).body(body))
     };
     post("application/json", vec![b' '; 2 * 1024 * 1024]).await.problem(413, "body_too_large");
     post("text/plain", vec![b' '; 2 * 1024 * 1024]).await.problem(413, "body_too_large");
@@ -41,23 +41,23 @@ async fn a_body_is_checked_for_size_type_and_syntax() {
     }
     post("application/json", b"{\"username\":\"\xff\"}".to_vec()).await.problem(400, "malformed_json");
     post("Application/JSON; charset=utf-8", b"{}".to_vec()).await.invalid(&["/username", "/password"]);
-    let gzip = world.request(Method::POST, "/auth/login").header("content-type", "application/json").header("content-encoding", "gzip");
-    world.send(gzip.body(vec![0x1f, 0x8b])).await.problem(415, "unsupported_media_type");
+    let gzip = stack.request(Method::POST, "/auth/login").header("content-type", "application/json").header("content-encoding", "gzip");
+    stack.send(gzip.body(vec![0x1f, 0x8b])).await.problem(415, "unsupported_media_type");
     post("application/json", b"{\"username\":1,\"password\":null,\"x\":{}}".to_vec()).await.invalid(&["/username", "/password", "/x"]);
 }
 
 #[tokio::test]
 async fn what_is_wrong_in_many_ways_gets_a_short_answer() {
-    let world = World::start().await;
+    let stack = TestStack::start().await;
     let mut body: Map<_, _> = (0..60_000).map(|number| (format!("field_{number}"), json!(1))).collect();
     body.insert("username".to_owned(), json!("demo"));
-    let answer = world.post("/auth/login", None, &Value::Object(body)).await;
+    let answer = stack.post("/auth/login", None, &Value::Object(body)).await;
     let problem = answer.problem(422, "validation_failed");
     assert!(answer.text.len() < 4096, "{}", answer.text.len());
     let errors = problem["errors"].as_array().unwrap();
     assert_eq!((&errors[0]["pointer"], &errors[20]), (&json!("/password"), &json!({"pointer": "", "detail": "has 59981 more faults"})));
 
-    let mut socket = world.connect(&world.demo().await).await;
+    let mut socket = stack.connect(&stack.demo().await).await;
     // As many members as one frame can hold.
     let members = (0..3_000).map(|number| (format!("m{number:04}"), json!(1)));
     let message: Map<_, _> = members.chain([("action".to_owned(), json!("ping"))]).collect();
@@ -68,50 +68,50 @@ async fn what_is_wrong_in_many_ways_gets_a_short_answer() {
 
 #[tokio::test]
 async fn nothing_is_parsed_for_a_stranger() {
-    let world = World::start().await;
-    let logout = || world.request(Method::POST, "/auth/logout").header("content-type", "text/plain");
-    world.send(logout().body(vec![b' '; 2 * 1024 * 1024])).await.problem(401, "unauthenticated");
-    let caller = world.demo().await;
-    world.send(logout().bearer_auth(&caller.access).body(vec![b' '; 2 * 1024 * 1024])).await.problem(413, "body_too_large");
-    world.send(logout().bearer_auth(&caller.access).body("{}")).await.problem(415, "unsupported_media_type");
+    let stack = TestStack::start().await;
+    let logout = || stack.request(Method::POST, "/auth/logout").header("content-type", "text/plain");
+    stack.send(logout().body(vec![b' '; 2 * 1024 * 1024])).await.problem(401, "unauthenticated");
+    let caller = stack.demo().await;
+    stack.send(logout().bearer_auth(&caller.access).body(vec![b' '; 2 * 1024 * 1024])).await.problem(413, "body_too_large");
+    stack.send(logout().bearer_auth(&caller.access).body("{}")).await.problem(415, "unsupported_media_type");
 }
 
 #[tokio::test]
 async fn a_query_is_checked_strictly() {
-    let world = World::start().await;
-    world.get("/health?x=1", None).await.invalid(&["x"]);
-    world.get("/health?a=1&a=2", None).await.invalid(&["a", "a"]);
+    let stack = TestStack::start().await;
+    stack.get("/health?x=1", None).await.invalid(&["x"]);
+    stack.get("/health?a=1&a=2", None).await.invalid(&["a", "a"]);
 }
 
 #[tokio::test]
 async fn a_request_id_is_kept_if_it_is_plain() {
-    let world = World::start().await;
+    let stack = TestStack::start().await;
     for (sent, kept) in [("abc-1.2_3", true), ("has space", false), ("", false)] {
-        let answer = world.send(world.request(Method::GET, "/health").header("x-request-id", sent)).await;
+        let answer = stack.send(stack.request(Method::GET, "/health").header("x-request-id", sent)).await;
         assert_eq!(answer.header("x-request-id") == sent, kept, "{sent:?}");
         answer.expect(200);
     }
     let long = "x".repeat(129);
-    let answer = world.send(world.request(Method::GET, "/health").header("x-request-id", &long)).await;
+    let answer = stack.send(stack.request(Method::GET, "/health").header("x-request-id", &long)).await;
     assert_ne!(answer.header("x-request-id"), long);
 }
 
 #[tokio::test]
 async fn origins_on_the_list_get_cors_headers_and_others_none() {
-    let world = World::start().await;
+    let stack = TestStack::start().await;
     let preflight = |origin: &'static str| {
-        let request = world.request(Method::OPTIONS, "/auth/login").header("origin", origin);
-        world.send(request.header("access-control-request-method", "POST").header("access-control-request-headers", "content-type"))
+        let request = stack.request(Method::OPTIONS, "/auth/login").header("origin", origin);
+        stack.send(request.header("access-control-request-method", "POST").header("access-control-request-headers", "content-type"))
     };
     let allowed = preflight("https://excel.office.com").await;
     assert_eq!((allowed.status, allowed.header("access-control-allow-origin")), (204, "https://excel.office.com"));
     assert_eq!(allowed.header("access-control-allow-credentials"), "");
     assert_eq!(preflight("https://evil.example").await.header("access-control-allow-origin"), "");
-    let login = world.request(Method::POST, "/auth/login").header("origin", "http://localhost:5173");
-    let answer = world.send(login.json(&json!({"username": "demo", "password": "SecureDemo123!"}))).await;
+    let login = stack.request(Method::POST, "/auth/login").header("origin", "http://localhost:5173");
+    let answer = stack.send(login.json(&json!({"username": "demo", "password": "SecureDemo123!"}))).await;
     assert_eq!(answer.header("access-control-allow-origin"), "http://localhost:5173");
     assert!(answer.header("access-control-expose-headers").to_lowercase().contains("ratelimit"), "{answer:?}");
-    let answer = world.send(world.request(Method::GET, "/health").header("origin", "https://evil.example")).await;
+    let answer = stack.send(stack.request(Method::GET, "/health").header("origin", "https://evil.example")).await;
     assert_eq!(answer.header("access-control-allow-origin"), "");
     answer.expect(200);
 }

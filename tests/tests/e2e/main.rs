@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod account;
 mod accounts;
 mod api_keys;
 mod asyncapi;
@@ -14,27 +15,26 @@ mod crashes;
 mod denials;
 mod documents;
 mod failures;
-mod guessing;
 mod idempotency;
 mod ids;
 mod inputs;
 mod invites;
 mod layers;
 mod limits;
+mod login_lockout;
 mod oauth;
+mod password_reset;
 mod passwords;
 mod personal_data;
 mod profits;
 mod quotas;
 mod realtime;
-mod recovery;
-mod reuse;
+mod refresh_reuse;
 mod round_trips;
 mod rules;
 mod sessions;
 mod settings;
 mod silence;
 mod tokens;
-mod upkeep;
 mod users;
 mod verification;

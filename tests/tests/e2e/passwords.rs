@@ -12,7 +12,7 @@ use platform::store::{User, Users};
 use serde_json::json;
 use tally_accounts::domain::{Hasher, Password};
 use tally_accounts::sessions::{Attempt, PasswordLogin};
-use tally_tests::{Answer, World};
+use tally_tests::{Answer, TestStack};
 use tracing_subscriber::filter::LevelFilter;
 
 const PASSWORD: &str = "Correct-Horse-9";
@@ -32,8 +32,8 @@ struct Accounts {
 }
 
 impl Accounts {
-    fn of(world: &World) -> Self {
-        let platform = world.platform("LoginFunction");
+    fn of(stack: &TestStack) -> Self {
+        let platform = stack.platform("LoginFunction");
         Self { users: Users::new(platform.database().unwrap(), &platform.config).unwrap(), platform }
     }
 
@@ -63,15 +63,15 @@ impl Accounts {
     }
 }
 
-async fn login(world: &World, username: &str, password: &str) -> Answer {
-    world.post("/auth/login", None, &json!({"username": username, "password": password})).await
+async fn login(stack: &TestStack, username: &str, password: &str) -> Answer {
+    stack.post("/auth/login", None, &json!({"username": username, "password": password})).await
 }
 
 #[tokio::test]
 async fn a_login_replaces_a_hash_that_is_weaker_than_the_setting() {
     for (setting, ours) in OURS {
-        let world = World::with(&[("PasswordHasher", setting), ("RateLimits", "login_lock=100000/1m,*=100000/1m")]).await;
-        let accounts = Accounts::of(&world);
+        let stack = TestStack::with(&[("PasswordHasher", setting), ("RateLimits", "login_lock=100000/1m,*=100000/1m")]).await;
+        let accounts = Accounts::of(&stack);
         let (other, weak): (_, &[_]) = if setting == "argon2id" {
             (Hasher::Bcrypt, &[("weak", WEAK_ARGON2ID), ("variant", ARGON2I)])
         } else {
@@ -80,13 +80,13 @@ async fn a_login_replaces_a_hash_that_is_weaker_than_the_setting() {
         let other = other.hash(&Password::new("password")).await.unwrap();
         for (name, hash) in weak.iter().copied().chain([("other", other.as_str())]) {
             accounts.import(name, hash, true).await;
-            login(&world, name, "Password").await.problem(401, "invalid_credentials");
+            login(&stack, name, "Password").await.problem(401, "invalid_credentials");
             assert_eq!(accounts.hash(name).await, hash, "a password that is wrong changes nothing");
-            login(&world, name, "password").await.expect(200);
+            login(&stack, name, "password").await.expect(200);
             let upgraded = accounts.hash(name).await;
             assert!(upgraded.starts_with(ours), "{upgraded}");
-            login(&world, name, "password").await.expect(200);
-            login(&world, name, "Password").await.problem(401, "invalid_credentials");
+            login(&stack, name, "password").await.expect(200);
+            login(&stack, name, "Password").await.problem(401, "invalid_credentials");
             assert_eq!(accounts.hash(name).await, upgraded, "once is enough");
         }
     }
@@ -95,17 +95,17 @@ async fn a_login_replaces_a_hash_that_is_weaker_than_the_setting() {
 #[tokio::test]
 async fn a_stronger_hash_stays_and_new_ones_are_what_the_setting_says() {
     for (setting, ours) in OURS {
-        let world = World::with(&[("PasswordHasher", setting), ("RateLimits", "login_lock=100000/1m,*=100000/1m")]).await;
-        let accounts = Accounts::of(&world);
+        let stack = TestStack::with(&[("PasswordHasher", setting), ("RateLimits", "login_lock=100000/1m,*=100000/1m")]).await;
+        let accounts = Accounts::of(&stack);
         let body = json!({"username": "fresh", "email": "fresh@example.com", "password": PASSWORD});
-        world.post("/auth/register", None, &body).await.expect(201);
+        stack.post("/auth/register", None, &body).await.expect(201);
         for name in ["fresh", "demo"] {
             let hash = accounts.hash(name).await;
             assert!(hash.starts_with(ours), "{hash}");
         }
         if setting == "argon2id" {
             accounts.import("strong", STRONG_ARGON2ID, true).await;
-            login(&world, "strong", "password").await.expect(200);
+            login(&stack, "strong", "password").await.expect(200);
             assert_eq!(accounts.hash("strong").await, STRONG_ARGON2ID);
         }
     }
@@ -113,11 +113,11 @@ async fn a_stronger_hash_stays_and_new_ones_are_what_the_setting_says() {
 
 #[tokio::test]
 async fn first_logins_at_the_same_time_all_succeed() {
-    let world = World::start().await;
-    let accounts = Accounts::of(&world);
+    let stack = TestStack::start().await;
+    let accounts = Accounts::of(&stack);
     accounts.import("imported", WEAK_ARGON2ID, true).await;
     // Each login finds that another one has replaced the hash meanwhile.
-    for answer in join_all((0..4).map(|_| login(&world, "imported", "password"))).await {
+    for answer in join_all((0..4).map(|_| login(&stack, "imported", "password"))).await {
         answer.expect(200);
     }
     let hash = accounts.hash("imported").await;
@@ -139,8 +139,8 @@ impl Write for Log {
 
 #[tokio::test]
 async fn everyone_who_is_refused_costs_the_same() {
-    let world = World::start().await;
-    let accounts = Accounts::of(&world);
+    let stack = TestStack::start().await;
+    let accounts = Accounts::of(&stack);
     let hash = Hasher::Argon2id.hash(&Password::new(PASSWORD)).await.unwrap();
     accounts.import("active", &hash, true).await;
     accounts.import("inactive", &hash, false).await;
@@ -149,7 +149,7 @@ async fn everyone_who_is_refused_costs_the_same() {
     // Collect the calls to the tables, and the answer without its id.
     let mut seen = Vec::new();
     for (username, password) in wrong {
-        let (answer, calls) = world.round_trips(login(&world, username, password)).await;
+        let (answer, calls) = stack.round_trips(login(&stack, username, password)).await;
         let problem = answer.problem(401, "invalid_credentials");
         let mut headers: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
         headers.sort();

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::Method;
 use platform::clock::Clock;
 use serde_json::{Value, json};
-use tally_tests::World;
+use tally_tests::TestStack;
 
 use crate::api_keys::new_key;
 
@@ -41,31 +41,31 @@ fn holders<'a>(items: &[(&'a str, Value)], texts: &[String]) -> BTreeSet<&'a str
     items.iter().filter(|(_, item)| holds(item)).map(|(table, _)| *table).collect()
 }
 
-async fn sign_in(world: &World, identifier: &str, password: &str) -> u16 {
-    world.post("/auth/login", None, &json!({"username": identifier, "password": password})).await.status
+async fn sign_in(stack: &TestStack, identifier: &str, password: &str) -> u16 {
+    stack.post("/auth/login", None, &json!({"username": identifier, "password": password})).await.status
 }
 
 #[tokio::test]
 async fn an_address_stands_where_it_is_needed_and_nowhere_else() {
     // The limits are so low that each one refuses, and leaves its event.
     let limits = "register=3/1h,login=3/15m,login_lock=2/1m,mail=2/1h,mail_address=9/1h,*=100000/1m";
-    let world = World::with(&[("RateLimits", limits), ("EmailVerification", "off")]).await;
+    let stack = TestStack::with(&[("RateLimits", limits), ("EmailVerification", "off")]).await;
     let (stranger, holder, invited) = ("Hunted.Stranger@Mail.Example", "Hunted.Holder@Mail.Example", "Hunted.Invited@Mail.Example");
     let registration = |username: &str, email: &str| json!({"username": username, "email": email, "password": PASSWORD});
-    world.post("/auth/register", None, &registration("holder", holder)).await.expect(201);
-    let admin = world.admin().await;
-    world.post("/users/invites", Some(&admin), &json!({"email": invited})).await.expect(201);
+    stack.post("/auth/register", None, &registration("holder", holder)).await.expect(201);
+    let admin = stack.admin().await;
+    stack.post("/users/invites", Some(&admin), &json!({"email": invited})).await.expect(201);
     // Three refusals: the address is taken, the invitation is not valid, and there were too many requests.
-    world.post("/auth/register", None, &registration("other", &holder.to_lowercase())).await.problem(409, "account_exists");
+    stack.post("/auth/register", None, &registration("other", &holder.to_lowercase())).await.problem(409, "account_exists");
     let mut uninvited = registration("third", stranger);
     uninvited["invite"] = json!("nonsense");
-    world.post("/auth/register", None, &uninvited).await.problem(422, "validation_failed");
-    world.post("/auth/register", None, &registration("fourth", stranger)).await.problem(429, "rate_limited");
+    stack.post("/auth/register", None, &uninvited).await.problem(422, "validation_failed");
+    stack.post("/auth/register", None, &registration("fourth", stranger)).await.problem(429, "rate_limited");
     for address in [stranger, holder, invited] {
         let tries = async |number: usize| {
             let form = [("grant_type", "password"), ("username", address), ("password", "Wrong-Horse-9")];
-            let by_form = world.send(world.request(Method::POST, "/auth/token").form(&form)).await.status;
-            (sign_in(&world, address, &format!("Wrong-Horse-{number}")).await, by_form)
+            let by_form = stack.send(stack.request(Method::POST, "/auth/token").form(&form)).await.status;
+            (sign_in(&stack, address, &format!("Wrong-Horse-{number}")).await, by_form)
         };
         let mut statuses = Vec::new();
         for number in 0..4 {
@@ -75,35 +75,35 @@ async fn an_address_stands_where_it_is_needed_and_nowhere_else() {
         assert_eq!(statuses[3].0, 429, "{statuses:?}");
         for _ in 0..2 {
             for path in ["/auth/password/forgot", "/auth/email/resend"] {
-                world.post(path, None, &json!({"email": address})).await;
+                stack.post(path, None, &json!({"email": address})).await;
             }
         }
-        world.post("/auth/password/forgot", None, &json!({"email": address})).await.problem(429, "rate_limited");
+        stack.post("/auth/password/forgot", None, &json!({"email": address})).await.problem(429, "rate_limited");
     }
     // Another user changes to the address and back.
-    let mover = world.demo().await;
+    let mover = stack.demo().await;
     for email in [stranger, "demo@example.com"] {
         let change = json!({"email": email, "current_password": "SecureDemo123!"});
-        world.call(Method::PATCH, "/auth/me", &mover, &change).await.expect(200);
+        stack.call(Method::PATCH, "/auth/me", &mover, &change).await.expect(200);
     }
-    while !world.items("ErrandsTable").await.is_empty() {}
+    while !stack.items("ErrandsTable").await.is_empty() {}
 
-    let items = world.all_items().await;
+    let items = stack.all_items().await;
     let found = |local, address| holders(&items, &traces(local, address));
     assert_eq!(found("hunted.stranger", stranger), BTreeSet::new());
     // The account with its claim, the mailed token (valid for this address only), and the invitation.
     assert_eq!(found("hunted.holder", holder), ["MailTokensTable", "UsersTable"].into());
     assert_eq!(found("hunted.invited", invited), ["InvitesTable"].into());
     // The audit log still identifies the person: the invitation and the login attempts have the same fingerprint.
-    let invitation = world.events(&admin, "user.invited").await.remove(0);
-    let attempts = world.events(&admin, "auth.login").await;
+    let invitation = stack.events(&admin, "user.invited").await.remove(0);
+    let attempts = stack.events(&admin, "auth.login").await;
     let fingerprint = &invitation["detail"]["identifier_hmac"];
     assert!(attempts.iter().any(|attempt| fingerprint.is_string() && attempt["detail"]["identifier_hmac"] == *fingerprint), "{attempts:?}");
-    let refused = world.events(&admin, "rate.limited").await;
+    let refused = stack.events(&admin, "rate.limited").await;
     let policies: BTreeSet<_> = refused.iter().map(|event| event["detail"]["policy"].as_str().unwrap()).collect();
     assert!(policies.is_superset(&["mail", "register"].into()), "{policies:?}");
-    assert!(!world.events(&admin, "auth.locked").await.is_empty());
-    for entry in fs::read_dir(world.stack.logs()).unwrap() {
+    assert!(!stack.events(&admin, "auth.locked").await.is_empty());
+    for entry in fs::read_dir(stack.local.logs()).unwrap() {
         let path = entry.unwrap().path();
         assert!(!fs::read_to_string(&path).unwrap().to_lowercase().contains("hunted"), "{}", path.display());
     }
@@ -119,31 +119,31 @@ fn lasts(item: &Value, attribute: &str) -> i64 {
 async fn what_a_deleted_account_leaves_says_nothing_of_it_or_expires_in_two_days() {
     const SAID: &str = "Quarterly secret";
     const DAY: i64 = 86_400;
-    let world = World::with(&[("LoremWordMilliseconds", "0"), ("RateLimits", "audit=1/24h,*=100000/1m")]).await;
+    let stack = TestStack::with(&[("LoremWordMilliseconds", "0"), ("RateLimits", "audit=1/24h,*=100000/1m")]).await;
     let registration = json!({"username": "gone_soon", "email": "gone.soon@mail.example", "password": PASSWORD, "full_name": "Gonda Soon"});
-    let made = world.send(world.request(Method::POST, "/auth/register").header("idempotency-key", "k").json(&registration)).await;
+    let made = stack.send(stack.request(Method::POST, "/auth/register").header("idempotency-key", "k").json(&registration)).await;
     let user_id = made.expect(201)["user"]["id"].as_str().unwrap().to_owned();
-    let caller = world.login("gone_soon", PASSWORD).await;
+    let caller = stack.login("gone_soon", PASSWORD).await;
     // The first of these denials and refusals has its own event. The others are counted.
     for _ in 0..3 {
-        world.get("/users", Some(&caller)).await.problem(403, "forbidden");
-        world.get("/audit?actor=me", Some(&caller)).await;
+        stack.get("/users", Some(&caller)).await.problem(403, "forbidden");
+        stack.get("/audit?actor=me", Some(&caller)).await;
     }
-    world.post("/auth/password/forgot", None, &json!({"email": "gone.soon@mail.example"})).await.expect(202);
-    let ask = world.request(Method::POST, "/chat").header("idempotency-key", "k").bearer_auth(&caller.access);
-    world.send(ask.json(&json!({"message": SAID}))).await.expect(200);
-    let mut socket = world.connect(&caller).await;
+    stack.post("/auth/password/forgot", None, &json!({"email": "gone.soon@mail.example"})).await.expect(202);
+    let ask = stack.request(Method::POST, "/chat").header("idempotency-key", "k").bearer_auth(&caller.access);
+    stack.send(ask.json(&json!({"message": SAID}))).await.expect(200);
+    let mut socket = stack.connect(&caller).await;
     socket.send(&json!({"action": "chat.send", "message": SAID, "idempotency_key": "k"})).await;
     while socket.next().await.unwrap()["type"] != "chat.completed" {}
-    world.post("/api-keys", Some(&caller), &new_key(&["chat:write"], Duration::from_hours(24))).await.expect(201);
+    stack.post("/api-keys", Some(&caller), &new_key(&["chat:write"], Duration::from_hours(24))).await.expect(201);
 
     let password = json!({"current_password": PASSWORD});
-    world.call(Method::DELETE, "/auth/me", &caller, &password).await.expect(204);
+    stack.call(Method::DELETE, "/auth/me", &caller, &password).await.expect(204);
     let personal: Vec<_> = ["gone_soon", "gone.soon", "gonda", SAID].map(str::to_lowercase).into();
     let named = [user_id];
     // Wait, because the deletion's worker, `$disconnect` and the last mail come after the answer.
     let items = loop {
-        let items = world.all_items().await;
+        let items = stack.all_items().await;
         let swept = ["ConversationsTable", "MessagesTable", "DraftsTable", "ConnectionsTable", "ErrandsTable"];
         if holders(&items, &personal).union(&holders(&items, &named)).all(|table| !swept.contains(table)) {
             break items;

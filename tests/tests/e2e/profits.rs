@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use http::Method;
 use serde_json::{Value, json};
-use tally_tests::{Answer, Caller, World};
+use tally_tests::{Answer, Caller, TestStack};
 
 /// The rows of an answer as `Alpha 2023-01`.
 fn named(page: &Value) -> Vec<String> {
@@ -12,17 +12,17 @@ fn named(page: &Value) -> Vec<String> {
     page["items"].as_array().unwrap().iter().map(name).collect()
 }
 
-async fn get(world: &World, caller: &Caller, query: &str) -> Value {
-    world.get(&format!("/profits{query}"), Some(caller)).await.expect(200)
+async fn get(stack: &TestStack, caller: &Caller, query: &str) -> Value {
+    stack.get(&format!("/profits{query}"), Some(caller)).await.expect(200)
 }
 
 #[tokio::test]
 async fn there_are_120_rows_of_five_companies_in_two_years() {
-    let world = World::start().await;
-    let demo = world.demo().await;
+    let stack = TestStack::start().await;
+    let demo = stack.demo().await;
     let mut rows = Vec::new();
     for page in 1..=6 {
-        let found = get(&world, &demo, &format!("?page={page}")).await;
+        let found = get(&stack, &demo, &format!("?page={page}")).await;
         assert_eq!((&found["page"], &found["size"], &found["total"], &found["pages"]), (&json!(page), &json!(20), &json!(120), &json!(6)));
         rows.extend(found["items"].as_array().unwrap().clone());
     }
@@ -35,26 +35,26 @@ async fn there_are_120_rows_of_five_companies_in_two_years() {
         assert!(cents.len() == 2 && (50_000..=250_000).contains(&whole), "{row}");
         assert!((2022..=2023).contains(&row["year"].as_u64().unwrap()) && (1..=12).contains(&row["month"].as_u64().unwrap()), "{row}");
     }
-    let past = get(&world, &demo, "?page=7").await;
+    let past = get(&stack, &demo, "?page=7").await;
     assert_eq!((&past["items"], &past["total"], &past["page"]), (&json!([]), &json!(120), &json!(7)));
 }
 
 #[tokio::test]
 async fn seeding_again_changes_nothing() {
-    let world = World::start().await;
-    let demo = world.demo().await;
-    let before = get(&world, &demo, "?size=100").await;
-    world.stack.invoke("SeedFunction", "{}").await.unwrap();
-    assert_eq!(get(&world, &demo, "?size=100").await, before);
+    let stack = TestStack::start().await;
+    let demo = stack.demo().await;
+    let before = get(&stack, &demo, "?size=100").await;
+    stack.local.invoke("SeedFunction", "{}").await.unwrap();
+    assert_eq!(get(&stack, &demo, "?size=100").await, before);
     // The figures are the same on every machine.
-    assert_eq!(get(&world, &demo, "?company=Alpha&year=2022&month=1").await["items"][0]["profit"], "72379.76");
-    assert_eq!(get(&world, &demo, "?company=Epsilon&year=2023&month=12").await["items"][0]["profit"], "106094.06");
+    assert_eq!(get(&stack, &demo, "?company=Alpha&year=2022&month=1").await["items"][0]["profit"], "72379.76");
+    assert_eq!(get(&stack, &demo, "?company=Epsilon&year=2023&month=12").await["items"][0]["profit"], "106094.06");
 }
 
 #[tokio::test]
 async fn rows_are_filtered() {
-    let world = World::start().await;
-    let demo = world.demo().await;
+    let stack = TestStack::start().await;
+    let demo = stack.demo().await;
     for (query, total) in [
         ("?company=Beta", 24),
         ("?year=2022", 60),
@@ -69,7 +69,7 @@ async fn rows_are_filtered() {
         ("?company=Beta%232022", 0),
         ("?year=1900", 0),
     ] {
-        let found = get(&world, &demo, &format!("{query}&size=100")).await;
+        let found = get(&stack, &demo, &format!("{query}&size=100")).await;
         assert_eq!((found["items"].as_array().unwrap().len(), &found["total"]), (total, &json!(total)), "{query}");
         for row in found["items"].as_array().unwrap() {
             for (name, value) in [("company", json!("Beta")), ("year", json!(2022)), ("month", json!(7))] {
@@ -77,13 +77,13 @@ async fn rows_are_filtered() {
             }
         }
     }
-    assert_eq!(get(&world, &demo, "?company=Unknown").await["pages"], 0);
+    assert_eq!(get(&stack, &demo, "?company=Unknown").await["pages"], 0);
 }
 
 #[tokio::test]
 async fn rows_are_sorted_by_any_fields_in_any_order() {
-    let world = World::start().await;
-    let demo = world.demo().await;
+    let stack = TestStack::start().await;
+    let demo = stack.demo().await;
     for (sort, expected) in [
         ("", ["Alpha 2023-01", "Alpha 2023-02", "Alpha 2023-03"]),
         ("&sort=company,-year,month", ["Alpha 2023-01", "Alpha 2023-02", "Alpha 2023-03"]),
@@ -92,21 +92,21 @@ async fn rows_are_sorted_by_any_fields_in_any_order() {
         ("&sort=-month,-year,company", ["Alpha 2023-12", "Beta 2023-12", "Delta 2023-12"]),
         ("&sort=month", ["Alpha 2022-01", "Alpha 2023-01", "Beta 2022-01"]),
     ] {
-        assert_eq!(named(&get(&world, &demo, &format!("?size=3{sort}")).await), expected, "{sort}");
+        assert_eq!(named(&get(&stack, &demo, &format!("?size=3{sort}")).await), expected, "{sort}");
     }
     // Pages of a sort add up to the whole.
-    let whole = named(&get(&world, &demo, "?size=100&sort=-month,company").await);
+    let whole = named(&get(&stack, &demo, "?size=100&sort=-month,company").await);
     let mut pages = Vec::new();
     for page in 1..=10 {
-        pages.extend(named(&get(&world, &demo, &format!("?size=10&page={page}&sort=-month,company")).await));
+        pages.extend(named(&get(&stack, &demo, &format!("?size=10&page={page}&sort=-month,company")).await));
     }
     assert_eq!(pages, whole);
 }
 
 #[tokio::test]
 async fn what_is_wrong_with_a_query_is_named() {
-    let world = World::start().await;
-    let demo = world.demo().await;
+    let stack = TestStack::start().await;
+    let demo = stack.demo().await;
     for (query, parameters) in [
         ("page=0", &["page"][..]),
         ("page=101&size=100", &["page"]),
@@ -126,21 +126,21 @@ async fn what_is_wrong_with_a_query_is_named() {
         ("limit=5", &["limit"]),
         ("year=x&month=y&nope=z", &["year", "month", "nope"]),
     ] {
-        world.get(&format!("/profits?{query}"), Some(&demo)).await.invalid(parameters);
+        stack.get(&format!("/profits?{query}"), Some(&demo)).await.invalid(parameters);
     }
-    let refused = world.get("/profits?sort=profit", Some(&demo)).await.json();
+    let refused = stack.get("/profits?sort=profit", Some(&demo)).await.json();
     assert!(refused["errors"][0]["detail"].as_str().unwrap().contains("company, year and month"), "{refused}");
 }
 
 #[tokio::test]
 async fn an_answer_that_the_client_has_is_a_304_and_leaves_its_event() {
-    let world = World::start().await;
-    let (demo, admin) = (world.demo().await, world.admin().await);
+    let stack = TestStack::start().await;
+    let (demo, admin) = (stack.demo().await, stack.admin().await);
     let ask = async |query: &str, if_none_match: &str| -> Answer {
-        let request = world.request(Method::GET, &format!("/profits{query}")).bearer_auth(&demo.access);
-        world.send(request.header("if-none-match", if_none_match)).await
+        let request = stack.request(Method::GET, &format!("/profits{query}")).bearer_auth(&demo.access);
+        stack.send(request.header("if-none-match", if_none_match)).await
     };
-    let answer = world.get("/profits?company=Alpha", Some(&demo)).await;
+    let answer = stack.get("/profits?company=Alpha", Some(&demo)).await;
     answer.expect(200);
     let tag = answer.header("etag").to_owned();
     assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() > 10, "{tag}");
@@ -159,7 +159,7 @@ async fn an_answer_that_the_client_has_is_a_304_and_leaves_its_event() {
     ask("?company=Beta", &tag).await.expect(200);
     ask("?company=Alpha&page=2", &tag).await.expect(200);
 
-    let events = world.events(&admin, "profits.read").await;
+    let events = stack.events(&admin, "profits.read").await;
     assert_eq!(events.len(), 12);
     assert!(events.iter().all(|event| event["outcome"] == "success" && event["actor"]["username"] == "demo"));
     assert_eq!(events[1]["detail"], json!({"company": "Alpha", "page": 1, "size": 20, "sort": "company,-year,month", "rows": 20}));
@@ -167,11 +167,11 @@ async fn an_answer_that_the_client_has_is_a_304_and_leaves_its_event() {
 
 #[tokio::test]
 async fn a_warm_read_costs_its_count_one_query_and_the_event() {
-    let world = World::start().await;
-    let demo = world.demo().await;
-    get(&world, &demo, "").await;
+    let stack = TestStack::start().await;
+    let demo = stack.demo().await;
+    get(&stack, &demo, "").await;
     for query in ["", "?company=Alpha", "?year=2022&month=3&sort=-company"] {
-        let (_, calls) = world.round_trips(get(&world, &demo, query)).await;
+        let (_, calls) = stack.round_trips(get(&stack, &demo, query)).await;
         let operations: Vec<_> = calls.iter().filter_map(|call| call.split(' ').next()).collect();
         assert_eq!(operations, ["UpdateItem", "Query", "PutItem"], "{calls:?}");
     }
@@ -179,9 +179,9 @@ async fn a_warm_read_costs_its_count_one_query_and_the_event() {
 
 #[tokio::test]
 async fn a_token_is_trusted_for_its_lifetime_although_its_session_has_ended() {
-    let world = World::start().await;
-    let demo = world.demo().await;
-    world.post("/auth/logout", Some(&demo), &json!({})).await.expect(204);
-    get(&world, &demo, "").await;
-    world.get("/audit?actor=me", Some(&demo)).await.problem(401, "invalid_token");
+    let stack = TestStack::start().await;
+    let demo = stack.demo().await;
+    stack.post("/auth/logout", Some(&demo), &json!({})).await.expect(204);
+    get(&stack, &demo, "").await;
+    stack.get("/audit?actor=me", Some(&demo)).await.problem(401, "invalid_token");
 }

@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 use tally_local::aws::Service;
 use tally_tests::messages_api::{self, MessagesApi, reply};
-use tally_tests::{Answer, Caller, World};
+use tally_tests::{Answer, Caller, TestStack};
 
 use crate::api_keys::new_key;
 use crate::chat::FAST;
@@ -29,11 +29,11 @@ const FIND_USER: [&str; 2] = ["GetItem Users"; 2];
 const NOTICE: [&str; 2] = ["GetItem Errands", "TransactWriteItems Errands"];
 
 /// Fails unless a request succeeds and makes exactly these calls, group after group. The calls of a group come in any order.
-async fn check(world: &World, request: (&str, Option<&Caller>, Option<Value>), expected: &[&[&'static str]]) -> Answer {
+async fn check(stack: &TestStack, request: (&str, Option<&Caller>, Option<Value>), expected: &[&[&'static str]]) -> Answer {
     let (route, caller, body) = request;
     let (method, path) = route.split_once(' ').unwrap();
-    let request = coverage::request(world, method.parse::<Method>().unwrap(), path, caller, body.as_ref());
-    let (answer, calls) = world.round_trips(world.send(request)).await;
+    let request = coverage::request(stack, method.parse::<Method>().unwrap(), path, caller, body.as_ref());
+    let (answer, calls) = stack.round_trips(stack.send(request)).await;
     assert!(answer.status < 300, "{answer:?}");
     let mut calls = short(&calls);
     if path == "/chat" {
@@ -73,94 +73,94 @@ fn short(calls: &[String]) -> Vec<String> {
 
 #[tokio::test]
 async fn what_needs_no_table_asks_none() {
-    let world = World::start().await;
+    let stack = TestStack::start().await;
     for route in ["GET /", "GET /health", "GET /docs", "GET /redoc", "GET /docs/initializer.js", "GET /openapi.json", "GET /asyncapi.json"]
     {
-        check(&world, (route, None, None), &[]).await;
+        check(&stack, (route, None, None), &[]).await;
     }
 }
 
 #[tokio::test]
 async fn accounts_ask_no_more_than_they_must() {
-    let world = World::start().await;
+    let stack = TestStack::start().await;
     let new = json!({"username": "frugal", "email": "frugal@example.com", "password": "Correct-Horse-9"});
     let register: &[&[&str]] = &[&["UpdateItem Limits", "TransactWriteItems Users+Audit"]];
-    check(&world, ("POST /auth/register", None, Some(new)), register).await;
+    check(&stack, ("POST /auth/register", None, Some(new)), register).await;
 
     let credentials = json!({"username": "frugal", "password": "Correct-Horse-9"});
     let begin = "TransactWriteItems Sessions+Users+Limits+Audit";
     let login: &[&[&str]] = &[&GUESS, &FIND_USER, &[begin]];
     for _ in 0..3 {
-        check(&world, ("POST /auth/login", None, Some(credentials.clone())), login).await;
+        check(&stack, ("POST /auth/login", None, Some(credentials.clone())), login).await;
     }
     // The oldest session ends, and its connections with it.
     let login: &[&[&str]] = &[&GUESS, &FIND_USER, &["BatchGetItem Sessions"], &[begin]];
-    check(&world, ("POST /auth/login", None, Some(credentials)), login).await;
+    check(&stack, ("POST /auth/login", None, Some(credentials)), login).await;
 
-    let caller = world.login("frugal", "Correct-Horse-9").await;
+    let caller = stack.login("frugal", "Correct-Horse-9").await;
     let spend = json!({"refresh_token": caller.refresh});
     // The session is read first, because it tells which limit the token counts for.
     let rotate = ["GetItem Users", "TransactWriteItems Users+Sessions+Audit"];
-    check(&world, ("POST /auth/refresh", None, Some(spend.clone())), &[&["GetItem Sessions"], &TWO_LIMITS, &rotate]).await;
+    check(&stack, ("POST /auth/refresh", None, Some(spend.clone())), &[&["GetItem Sessions"], &TWO_LIMITS, &rotate]).await;
     // This is the other browser tab. It counts for the address only.
     let again = ["GetItem Sessions", "UpdateItem Limits", "PutItem Audit"];
-    check(&world, ("POST /auth/refresh", None, Some(spend)), &[&again]).await;
+    check(&stack, ("POST /auth/refresh", None, Some(spend)), &[&again]).await;
 
-    check(&world, ("GET /auth/me", Some(&caller), None), &[&["GetItem Users", "UpdateItem Limits"]]).await;
+    check(&stack, ("GET /auth/me", Some(&caller), None), &[&["GetItem Users", "UpdateItem Limits"]]).await;
     let list = ["GetItem Users", "BatchGetItem Sessions"];
-    let sessions = check(&world, ("GET /auth/sessions", Some(&caller), None), &[&SIGNED_IN, &list]).await.json();
+    let sessions = check(&stack, ("GET /auth/sessions", Some(&caller), None), &[&SIGNED_IN, &list]).await.json();
     let ticket = ["UpdateItem Limits", "TransactWriteItems Tickets+Audit"];
-    check(&world, ("POST /auth/ws-ticket", Some(&caller), None), &[&SIGNED_IN, &ticket]).await;
+    check(&stack, ("POST /auth/ws-ticket", Some(&caller), None), &[&SIGNED_IN, &ticket]).await;
     let end = ["BatchGetItem Sessions", "TransactWriteItems Sessions+Users+Audit"];
     let other = format!("DELETE /auth/sessions/{}", sessions["items"][1]["id"].as_str().unwrap());
-    check(&world, (&other, Some(&caller), None), &[&SIGNED_IN, &end]).await;
-    check(&world, ("POST /auth/logout", Some(&caller), None), &[&SIGNED_IN, &end]).await;
-    let caller = world.login("frugal", "Correct-Horse-9").await;
+    check(&stack, (&other, Some(&caller), None), &[&SIGNED_IN, &end]).await;
+    check(&stack, ("POST /auth/logout", Some(&caller), None), &[&SIGNED_IN, &end]).await;
+    let caller = stack.login("frugal", "Correct-Horse-9").await;
     // The items of both sessions are written at once.
     let all: &[&[&str]] = &[&SIGNED_IN, &["GetItem Users"], &end];
-    check(&world, ("POST /auth/logout", Some(&caller), Some(json!({"all": true}))), all).await;
+    check(&stack, ("POST /auth/logout", Some(&caller), Some(json!({"all": true}))), all).await;
 }
 
 #[tokio::test]
 async fn oauth_clients_and_services_ask_no_more_than_they_must() {
-    let world = World::start().await;
-    let (admin, caller) = (world.admin().await, world.demo().await);
+    let stack = TestStack::start().await;
+    let (admin, caller) = (stack.admin().await, stack.demo().await);
     let new = new_key(&["tokens:introspect"], Duration::from_hours(1));
-    let key = world.post("/api-keys", Some(&admin), &new).await.expect(201)["key"].as_str().unwrap().to_owned();
+    let key = stack.post("/api-keys", Some(&admin), &new).await.expect(201)["key"].as_str().unwrap().to_owned();
     let service = Caller { access: key, ..admin };
     let shown = Some(json!({"token": caller.access}));
     let known: [&[&str]; 2] = [&["GetItem ApiKeys"], &["GetItem Users", "UpdateItem Limits"]];
     let look = ["GetItem Sessions", "PutItem Audit"];
     // The first use of a key in an hour is recorded.
     let first: &[&[&str]] = &[known[0], known[1], &["UpdateItem ApiKeys"], &look];
-    check(&world, ("POST /auth/introspect", Some(&service), shown.clone()), first).await;
-    check(&world, ("POST /auth/introspect", Some(&service), shown.clone()), &[known[0], known[1], &look]).await;
+    check(&stack, ("POST /auth/introspect", Some(&service), shown.clone()), first).await;
+    check(&stack, ("POST /auth/introspect", Some(&service), shown.clone()), &[known[0], known[1], &look]).await;
 
     let spend = json!({"grant_type": "refresh_token", "refresh_token": caller.refresh});
     let rotate = ["GetItem Users", "TransactWriteItems Users+Sessions+Audit"];
-    check(&world, ("POST /auth/token", None, Some(spend)), &[&["GetItem Sessions"], &TWO_LIMITS, &rotate]).await;
+    check(&stack, ("POST /auth/token", None, Some(spend)), &[&["GetItem Sessions"], &TWO_LIMITS, &rotate]).await;
     let login = json!({"grant_type": "password", "username": "demo", "password": "SecureDemo123!"});
     let begin = ["TransactWriteItems Sessions+Users+Limits+Audit"];
-    check(&world, ("POST /auth/token", None, Some(login)), &[&GUESS, &FIND_USER, &begin]).await;
+    check(&stack, ("POST /auth/token", None, Some(login)), &[&GUESS, &FIND_USER, &begin]).await;
     let end = ["UpdateItem Limits", "GetItem Sessions", "TransactWriteItems Sessions+Users+Audit"];
-    check(&world, ("POST /auth/revoke", None, shown.clone()), &[&end]).await;
-    check(&world, ("POST /auth/revoke", None, shown), &[&["UpdateItem Limits"], &look]).await;
+    check(&stack, ("POST /auth/revoke", None, shown.clone()), &[&end]).await;
+    check(&stack, ("POST /auth/revoke", None, shown), &[&["UpdateItem Limits"], &look]).await;
 }
 
 #[tokio::test]
 async fn mail_asks_no_more_than_it_must() {
-    let world = World::start().await;
-    let caller = world.someone().await;
+    let stack = TestStack::start().await;
+    let caller = stack.someone().await;
     let email = format!("{}@example.com", caller.username);
-    let (token, calls) = world.round_trips(world.mailed_token("/auth/password/forgot", &email)).await;
+    let (token, calls) = stack.round_trips(stack.mailed_token("/auth/password/forgot", &email)).await;
     let worker = ["GetItem Errands", "GetItem Users", "GetItem Users", "TransactWriteItems Errands+MailTokens+Users+Audit"];
     assert_eq!(short(&calls), [TWO_LIMITS.as_slice(), &["TransactWriteItems Errands+Audit"], &worker].concat());
 
-    let (_, calls) = world
+    let (_, calls) = stack
         .round_trips(async {
             let body = json!({"token": token, "new_password": "Another-Horse-9"});
-            world.post("/auth/password/reset", None, &body).await.expect(204);
-            world.stack.outbox().mail(1).await
+            stack.post("/auth/password/reset", None, &body).await.expect(204);
+            stack.local.outbox().mail(1).await
         })
         .await;
     let set = "TransactWriteItems MailTokens+Sessions+Errands+Users+Audit";
@@ -171,35 +171,35 @@ async fn mail_asks_no_more_than_it_must() {
 
 #[tokio::test]
 async fn verifying_asks_no_more_than_it_must() {
-    let world = World::with(&[("EmailVerification", "on"), ("RateLimits", "*=100000/1m")]).await;
-    let (token, calls) = world
+    let stack = TestStack::with(&[("EmailVerification", "on"), ("RateLimits", "*=100000/1m")]).await;
+    let (token, calls) = stack
         .round_trips(async {
             let body = json!({"username": "frugal", "email": "frugal@example.com", "password": "Correct-Horse-9"});
-            world.post("/auth/register", None, &body).await.expect(201);
-            world.token_from(0, "frugal@example.com").await
+            stack.post("/auth/register", None, &body).await.expect(201);
+            stack.token_from(0, "frugal@example.com").await
         })
         .await;
     let register = ["UpdateItem Limits", "TransactWriteItems Users+Errands+Audit"];
     let worker = ["GetItem Errands", "GetItem Users", "GetItem Users", "TransactWriteItems Errands+MailTokens+Users+Audit"];
     assert_eq!(short(&calls), [&register[..], &worker].concat());
     let verify = ["UpdateItem Limits", "GetItem MailTokens", "GetItem Users", "TransactWriteItems MailTokens+Users+Audit"];
-    check(&world, ("POST /auth/email/verify", None, Some(json!({"token": token}))), &[&verify]).await;
+    check(&stack, ("POST /auth/email/verify", None, Some(json!({"token": token}))), &[&verify]).await;
 }
 
 #[tokio::test]
 async fn owners_ask_no_more_than_they_must() {
-    let world = World::start().await;
-    let caller = world.someone().await;
+    let stack = TestStack::start().await;
+    let caller = stack.someone().await;
     let (admitted, user) = (["GetItem Sessions", "UpdateItem Limits", "UpdateItem Limits"], ["GetItem Users"]);
     // For each but the first, the owner gets a mail, which is the last step.
     let check = async |number: usize, route: &str, body: Value, writes: &[&str]| {
         let (method, path) = route.split_once(' ').unwrap();
-        let ((), calls) = world
+        let ((), calls) = stack
             .round_trips(async {
-                let answer = world.call(method.parse().unwrap(), path, &caller, &body).await;
+                let answer = stack.call(method.parse().unwrap(), path, &caller, &body).await;
                 assert!(answer.status < 300, "{answer:?}");
                 if number > 0 {
-                    world.stack.outbox().mail(number - 1).await;
+                    stack.local.outbox().mail(number - 1).await;
                 }
             })
             .await;
@@ -227,100 +227,100 @@ async fn owners_ask_no_more_than_they_must() {
 
 #[tokio::test]
 async fn administrators_ask_no_more_than_they_must() {
-    let world = World::start().await;
-    let (admin, demo) = (world.admin().await, world.demo().await);
-    let demo = world.get("/auth/me", Some(&demo)).await.json()["user"]["id"].as_str().unwrap().to_owned();
+    let stack = TestStack::start().await;
+    let (admin, demo) = (stack.admin().await, stack.demo().await);
+    let demo = stack.get("/auth/me", Some(&demo)).await.json()["user"]["id"].as_str().unwrap().to_owned();
     // Check the session, count the user's call, and read the user's current roles.
     let admitted = ["GetItem Sessions", "UpdateItem Limits", "GetItem Users"];
     let page = ["Query Users", "BatchGetItem Users", "PutItem Audit"];
-    check(&world, ("GET /users", Some(&admin), None), &[&admitted, &page]).await;
+    check(&stack, ("GET /users", Some(&admin), None), &[&admitted, &page]).await;
     // By name, then by email.
     let found: &[&[&str]] = &[&admitted, &["Query Users", "BatchGetItem Users"], &page];
-    check(&world, ("GET /users?query=demo", Some(&admin), None), found).await;
+    check(&stack, ("GET /users?query=demo", Some(&admin), None), found).await;
     let one = format!("/users/{demo}");
-    check(&world, (&format!("GET {one}"), Some(&admin), None), &[&admitted, &["GetItem Users", "PutItem Audit"]]).await;
+    check(&stack, (&format!("GET {one}"), Some(&admin), None), &[&admitted, &["GetItem Users", "PutItem Audit"]]).await;
     let change: &[&[&str]] = &[&admitted, &["GetItem Users", "TransactWriteItems Users+Audit"]];
-    check(&world, (&format!("PATCH {one}"), Some(&admin), Some(json!({"roles": ["admin"]}))), change).await;
+    check(&stack, (&format!("PATCH {one}"), Some(&admin), Some(json!({"roles": ["admin"]}))), change).await;
     let end: &[&[&str]] =
         &[&admitted, &["GetItem Users"], &["BatchGetItem Sessions"], &["TransactWriteItems MailTokens+Sessions+Users+Audit"]];
-    check(&world, (&format!("PATCH {one}"), Some(&admin), Some(json!({"is_active": false}))), end).await;
+    check(&stack, (&format!("PATCH {one}"), Some(&admin), Some(json!({"is_active": false}))), end).await;
 
     let invite: &[&[&str]] = &[&admitted, &["TransactWriteItems Invites+Users+Audit"]];
-    let made = check(&world, ("POST /users/invites", Some(&admin), Some(json!({}))), invite).await;
-    check(&world, ("GET /users/invites", Some(&admin), None), &[&admitted, &["Query Invites", "PutItem Audit"]]).await;
+    let made = check(&stack, ("POST /users/invites", Some(&admin), Some(json!({}))), invite).await;
+    check(&stack, ("GET /users/invites", Some(&admin), None), &[&admitted, &["Query Invites", "PutItem Audit"]]).await;
     let new = json!({"username": "guest", "email": "guest@example.com", "password": "Correct-Horse-9", "invite": made.json()["token"]});
     let register = ["UpdateItem Limits", "GetItem Invites", "TransactWriteItems Users+Invites+Audit"];
-    check(&world, ("POST /auth/register", None, Some(new)), &[&register]).await;
+    check(&stack, ("POST /auth/register", None, Some(new)), &[&register]).await;
 }
 
 #[tokio::test]
 async fn reads_ask_no_more_than_they_must() {
-    let world = World::start().await;
-    let admin = world.admin().await;
-    check(&world, ("GET /profits", Some(&admin), None), &[&["Query Profits", "UpdateItem Limits"], &["PutItem Audit"]]).await;
-    check(&world, ("GET /audit?actor=me", Some(&admin), None), &[&SIGNED_IN, &["UpdateItem Limits", "Query Audit"]]).await;
+    let stack = TestStack::start().await;
+    let admin = stack.admin().await;
+    check(&stack, ("GET /profits", Some(&admin), None), &[&["Query Profits", "UpdateItem Limits"], &["PutItem Audit"]]).await;
+    check(&stack, ("GET /audit?actor=me", Some(&admin), None), &[&SIGNED_IN, &["UpdateItem Limits", "Query Audit"]]).await;
     // One query for each shard of this month. If a page is not full, the walk goes on to earlier months.
     let page: &[&[&str]] = &[&SIGNED_IN, &["GetItem Users", "UpdateItem Limits"], &["Query Audit"; 8], &["PutItem Audit"]];
-    check(&world, ("GET /audit?limit=1", Some(&admin), None), page).await;
+    check(&stack, ("GET /audit?limit=1", Some(&admin), None), page).await;
 }
 
 #[tokio::test]
 async fn a_reply_asks_no_more_than_it_must() {
-    let world = World::with(&FAST).await;
-    let caller = world.someone().await;
+    let stack = TestStack::with(&FAST).await;
+    let caller = stack.someone().await;
     let ask = ["TransactWriteItems Conversations+Messages+Drafts+Audit"];
     let write = ["UpdateItem Messages", "Query Messages", "TransactWriteItems Messages+Drafts+Usage+Audit"];
     let chat: &[&[&str]] = &[&SIGNED_IN, &TWO_LIMITS, &ask, &write];
-    let first = check(&world, ("POST /chat", Some(&caller), Some(json!({"message": "Hello"}))), chat).await.json();
+    let first = check(&stack, ("POST /chat", Some(&caller), Some(json!({"message": "Hello"}))), chat).await.json();
     let more = json!({"message": "Go on", "conversation_id": first["conversation_id"]});
-    check(&world, ("POST /chat", Some(&caller), Some(more)), chat).await;
+    check(&stack, ("POST /chat", Some(&caller), Some(more)), chat).await;
     let (conversation, message) = (first["conversation_id"].as_str().unwrap(), first["message_id"].as_str().unwrap());
     let route = format!("GET /conversations/{conversation}/messages/{message}");
     let read: &[&[&str]] = &[&SIGNED_IN, &["GetItem Conversations", "GetItem Messages"]];
-    check(&world, (&route, Some(&caller), None), read).await;
+    check(&stack, (&route, Some(&caller), None), read).await;
 
-    check(&world, ("GET /conversations", Some(&caller), None), &[&SIGNED_IN, &["Query Conversations"]]).await;
+    check(&stack, ("GET /conversations", Some(&caller), None), &[&SIGNED_IN, &["Query Conversations"]]).await;
     let one = format!("/conversations/{conversation}");
     let read: &[&[&str]] = &[&SIGNED_IN, &["GetItem Conversations", "Query Messages"]];
-    check(&world, (&format!("GET {one}"), Some(&caller), None), read).await;
+    check(&stack, (&format!("GET {one}"), Some(&caller), None), read).await;
     // A search looks into each conversation whose title does not match.
     let search: &[&[&str]] = &[&SIGNED_IN, &["UpdateItem Limits"], &["Query Conversations"], &["Query Messages"]];
-    check(&world, ("GET /conversations?query=go%20on", Some(&caller), None), search).await;
-    check(&world, ("GET /conversations?query=hello", Some(&caller), None), &search[..3]).await;
+    check(&stack, ("GET /conversations?query=go%20on", Some(&caller), None), search).await;
+    check(&stack, ("GET /conversations?query=hello", Some(&caller), None), &search[..3]).await;
     let export = ["UpdateItem Limits", "GetItem Conversations", "Query Messages", "PutItem Audit"];
-    check(&world, (&format!("GET {one}/export?format=markdown"), Some(&caller), None), &[&SIGNED_IN, &export]).await;
+    check(&stack, (&format!("GET {one}/export?format=markdown"), Some(&caller), None), &[&SIGNED_IN, &export]).await;
     let rename: &[&[&str]] = &[&SIGNED_IN, &["GetItem Conversations", "TransactWriteItems Conversations"]];
-    check(&world, (&format!("PATCH {one}"), Some(&caller), Some(json!({"title": "Greetings"}))), rename).await;
+    check(&stack, (&format!("PATCH {one}"), Some(&caller), Some(json!({"title": "Greetings"}))), rename).await;
     let delete: &[&[&str]] = &[&SIGNED_IN, &["TransactWriteItems Conversations+Sweeps+Audit"]];
-    check(&world, (&format!("DELETE {one}"), Some(&caller), None), delete).await;
+    check(&stack, (&format!("DELETE {one}"), Some(&caller), None), delete).await;
 }
 
 #[tokio::test]
 async fn a_reply_that_costs_something_asks_no_more_than_it_must() {
     let api = MessagesApi::with(vec![messages_api::Answer::stream(reply(&["Some"]))]).await;
-    let world = crate::chat::claude::world(&api, &[]).await;
-    let caller = world.someone().await;
+    let stack = crate::chat::claude::stack(&api, &[]).await;
+    let caller = stack.someone().await;
     let ask = ["TransactWriteItems Conversations+Messages+Drafts+Budgets+Audit"];
     // The circuit is checked before the call and after it.
     let circuit = ["GetItem Outages"; 2];
     let write = ["UpdateItem Messages", "Query Messages", "TransactWriteItems Messages+Drafts+Budgets+Usage+Audit"];
     let write = [&circuit[..], &write].concat();
     let first: &[&[&str]] = &[&SIGNED_IN, &TWO_LIMITS, &["BatchGetItem Budgets"], &ask, &write];
-    let answer = check(&world, ("POST /chat", Some(&caller), Some(json!({"message": "Hello"}))), first).await.json();
+    let answer = check(&stack, ("POST /chat", Some(&caller), Some(json!({"message": "Hello"}))), first).await.json();
     // The conversation's owner is read together with the budget, and the earlier messages only after that.
     let before = ["BatchGetItem Budgets", "GetItem Conversations", "Query Messages"];
     let next: &[&[&str]] = &[&SIGNED_IN, &TWO_LIMITS, &before, &ask, &write];
     let more = json!({"message": "Go on", "conversation_id": answer["conversation_id"]});
-    check(&world, ("POST /chat", Some(&caller), Some(more)), next).await;
+    check(&stack, ("POST /chat", Some(&caller), Some(more)), next).await;
     let own = ("GET /users/me/budget", Some(&caller), None);
-    check(&world, own, &[&SIGNED_IN, &["GetItem Budgets", "GetItem Budgets"]]).await;
-    check(&world, ("GET /usage", Some(&caller), None), &[&SIGNED_IN, &["Query Usage"]]).await;
+    check(&stack, own, &[&SIGNED_IN, &["GetItem Budgets", "GetItem Budgets"]]).await;
+    check(&stack, ("GET /usage", Some(&caller), None), &[&SIGNED_IN, &["Query Usage"]]).await;
 }
 
 #[tokio::test]
 async fn a_connection_asks_no_more_than_it_must() {
-    let world = World::start().await;
-    let caller = world.someone().await;
+    let stack = TestStack::start().await;
+    let caller = stack.someone().await;
     // Concurrent calls come in any order.
     let sorted = |mut calls: Vec<String>| {
         calls.sort_unstable();
@@ -330,23 +330,23 @@ async fn a_connection_asks_no_more_than_it_must() {
         let expected = expected.iter().map(|call| (*call).to_owned()).collect();
         assert_eq!(sorted(short(&calls)), sorted(expected));
     };
-    let (mut socket, calls) = world.round_trips(world.connect(&caller)).await;
+    let (mut socket, calls) = stack.round_trips(stack.connect(&caller)).await;
     // The session is read and the opened connections are counted side by side.
     check(calls, &["GetItem Sessions", "UpdateItem Limits", "TransactWriteItems Connections+Sessions+Audit"]);
-    let query = format!("?ticket={}", crate::realtime::ticket(&world, &caller).await);
-    let (by_ticket, calls) = world.round_trips(world.handshake(&query, &[])).await;
+    let query = format!("?ticket={}", crate::realtime::ticket(&stack, &caller).await);
+    let (by_ticket, calls) = stack.round_trips(stack.handshake(&query, &[])).await;
     assert!(by_ticket.is_ok());
     check(calls, &["GetItem Tickets", "GetItem Sessions", "UpdateItem Limits", "TransactWriteItems Connections+Tickets+Sessions+Audit"]);
 
     // Every message reads its connection and, side by side, reads its session and is counted.
     let every = ["GetItem Connections", "GetItem Sessions", "UpdateItem Limits"];
-    let (_, calls) = world.round_trips(socket.ask(&json!({"action": "ping"}), "pong")).await;
+    let (_, calls) = stack.round_trips(socket.ask(&json!({"action": "ping"}), "pong")).await;
     check(calls, &every);
     let renew = json!({"action": "auth.renew", "token": caller.access});
-    let (_, calls) = world.round_trips(socket.ask(&renew, "auth.renewed")).await;
+    let (_, calls) = stack.round_trips(socket.ask(&renew, "auth.renewed")).await;
     check(calls, &[&every[..], &["TransactWriteItems Connections"]].concat());
     let send = json!({"action": "chat.send", "message": "Hello"});
-    let (_, mut calls) = world.round_trips(socket.ask(&send, "chat.started")).await;
+    let (_, mut calls) = stack.round_trips(socket.ask(&send, "chat.started")).await;
     // Later calls are the worker's, which may have begun.
     calls.truncate(6);
     check(calls, &[&every[..], &TWO_LIMITS, &["TransactWriteItems Conversations+Messages+Drafts+Audit"]].concat());
@@ -354,13 +354,13 @@ async fn a_connection_asks_no_more_than_it_must() {
 
 #[tokio::test]
 async fn a_warm_function_asks_for_no_secret() {
-    let world = World::start().await;
-    let caller = world.demo().await;
+    let stack = TestStack::start().await;
+    let caller = stack.demo().await;
     for path in ["/auth/me", "/profits", "/audit?actor=me"] {
-        world.get(path, Some(&caller)).await.expect(200);
-        world.stack.calls().clear();
-        world.get(path, Some(&caller)).await.expect(200);
-        let calls = world.stack.calls().snapshot();
+        stack.get(path, Some(&caller)).await.expect(200);
+        stack.local.calls().clear();
+        stack.get(path, Some(&caller)).await.expect(200);
+        let calls = stack.local.calls().snapshot();
         assert!(calls.iter().all(|call| call.service == Service::DynamoDb), "{path}: {calls:?}");
     }
 }

@@ -2,7 +2,7 @@
 //! reports them.
 
 use tally_local::{Stack, StackError, StackOptions};
-use tally_tests::{World, binaries, root};
+use tally_tests::{TestStack, binaries, root};
 
 /// Starts a stack as `cargo run` does.
 async fn start(sets: &[(&str, &str)]) -> Result<Stack, StackError> {
@@ -43,8 +43,8 @@ async fn a_stack_starts_only_with_settings_that_its_functions_can_use() {
 #[tokio::test]
 async fn ready_fails_where_a_function_cannot_start() {
     for (name, value) in [("RATE_LIMITS", "login=abc"), ("RATE_LIMITS", "unknown=1/1m"), ("AI_PROVIDER", "anthropic")] {
-        let world = World::of(|options| drop(options.environment.insert(name.to_owned(), value.to_owned()))).await;
-        let ready = world.get("/ready", None).await.expect(503);
+        let stack = TestStack::of(|options| drop(options.environment.insert(name.to_owned(), value.to_owned()))).await;
+        let ready = stack.get("/ready", None).await.expect(503);
         assert_eq!((&ready["status"], &ready["checks"]["settings"]["status"]), (&"failing".into(), &"failing".into()), "{name}={value}");
         assert_eq!(ready["checks"]["dynamodb"]["status"], "ok");
     }

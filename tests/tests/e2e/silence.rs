@@ -9,7 +9,7 @@ use tally_data::domain::ChartType;
 use tally_data::store::StreamStart;
 use tally_local::aws::{Failure, Fault};
 use tally_local::lambda::InvokeError;
-use tally_tests::World;
+use tally_tests::TestStack;
 
 use crate::chat::sweep::drafts;
 use crate::chat::worker::{pending, platform_of};
@@ -33,18 +33,18 @@ fn payloads() -> BTreeMap<&'static str, Value> {
         ("BootstrapAdminFunction", json!({"username": "demo"})),
         ("ChartStreamFunction", serde_json::to_value(stream).unwrap()),
         ("ChatStreamFunction", serde_json::to_value(reply).unwrap()),
-        ("ChatSweepFunction", json!({})),
+        ("ExpireRepliesFunction", json!({})),
         ("RotateRingFunction", json!({"emergency": true, "ring": "refresh"})),
         ("SeedFunction", json!({})),
         ("SendMailFunction", json!({"errand_id": ID})),
-        ("SweepConversationsFunction", json!({"conversation_id": ID})),
+        ("PurgeConversationsFunction", json!({"conversation_id": ID})),
         ("TellDenialsFunction", json!({})),
     ])
 }
 
 /// The type of the error that the function itself returns. Panics if Lambda ended the function.
-async fn error_type(world: &World, function: &str, payload: &Value) -> String {
-    match world.stack.invoke(function, payload.to_string()).await {
+async fn error_type(stack: &TestStack, function: &str, payload: &Value) -> String {
+    match stack.local.invoke(function, payload.to_string()).await {
         Err(InvokeError::Unhandled { error_type, .. }) => error_type,
         other => panic!("{function}: {other:?}"),
     }
@@ -53,8 +53,8 @@ async fn error_type(world: &World, function: &str, payload: &Value) -> String {
 #[tokio::test]
 async fn every_worker_fails_by_itself_where_the_database_is_silent() {
     // The times are the shortest that the template allows.
-    let world = World::with(&[("ChatReplySeconds", "16"), ("ChartStreamSeconds", "10")]).await;
-    let deployment = world.stack.deployment();
+    let stack = TestStack::with(&[("ChatReplySeconds", "16"), ("ChartStreamSeconds", "10")]).await;
+    let deployment = stack.local.deployment();
     let (http, socket) = (deployment.http_api.as_ref().unwrap(), deployment.websocket_api.as_ref().unwrap());
     let answering: BTreeSet<_> = http.routes.iter().map(|route| &route.function).chain(socket.routes.values()).collect();
     let workers = deployment.functions.iter().map(|function| &function.id).filter(|id| !answering.contains(id));
@@ -62,8 +62,8 @@ async fn every_worker_fails_by_itself_where_the_database_is_silent() {
     let known = payloads.keys().copied().collect::<BTreeSet<_>>();
     assert_eq!(workers.map(String::as_str).collect::<BTreeSet<_>>(), known, "what is a new worker invoked with?");
 
-    world.stack.aws().fail(SILENT);
-    let errors = join_all(payloads.iter().map(async |(function, payload)| (*function, error_type(&world, function, payload).await)));
+    stack.local.aws().fail(SILENT);
+    let errors = join_all(payloads.iter().map(async |(function, payload)| (*function, error_type(&stack, function, payload).await)));
     for (function, error) in errors.await {
         assert_eq!(error, "unavailable", "{function}");
     }
@@ -72,15 +72,15 @@ async fn every_worker_fails_by_itself_where_the_database_is_silent() {
 #[tokio::test]
 async fn a_worker_fails_by_itself_where_the_database_falls_silent_under_it() {
     // The worker would try to store the end of a reply for longer than the rest of the 17 s.
-    let world = World::with(&[("LoremWordMilliseconds", "200"), ("ChatReplySeconds", "17")]).await;
-    let platform = platform_of(&world, &[]);
+    let stack = TestStack::with(&[("LoremWordMilliseconds", "200"), ("ChatReplySeconds", "17")]).await;
+    let platform = platform_of(&stack, &[]);
     let reply = pending(&platform, "At length", None).await;
     let start = ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
     let silence = async {
-        while drafts(&world).text(&reply.id).await.unwrap().is_empty() {}
-        world.stack.aws().fail(SILENT);
+        while drafts(&stack).text(&reply.id).await.unwrap().is_empty() {}
+        stack.local.aws().fail(SILENT);
     };
     let payload = serde_json::to_value(start).unwrap();
-    let (error, ()) = tokio::join!(error_type(&world, "ChatStreamFunction", &payload), silence);
+    let (error, ()) = tokio::join!(error_type(&stack, "ChatStreamFunction", &payload), silence);
     assert_eq!(error, "unavailable");
 }

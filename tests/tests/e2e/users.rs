@@ -12,12 +12,12 @@ use platform::gate::{Committer, RequestInfo};
 use platform::http::{Endpoint as _, Request};
 use platform::identity::Identity;
 use platform::input::Fields;
-use platform::request::Call;
+use platform::request::HttpCall;
 use platform::store::{AccountFilter, User, Users};
 use platform::{ids, routes};
 use serde_json::{Value, json};
 use tally_local::aws::Failure;
-use tally_tests::{Answer, Caller, World, id};
+use tally_tests::{Answer, Caller, TestStack, id};
 use users::UpdateUser;
 
 use crate::api_keys::new_key;
@@ -25,28 +25,28 @@ use crate::api_keys::new_key;
 const PASSWORD: &str = "Correct-Horse-9";
 
 /// Id of the account with this name.
-pub async fn user_id(world: &World, username: &str) -> String {
-    let admin = world.admin().await;
-    let page = world.get(&format!("/users?query={username}&limit=1"), Some(&admin)).await.expect(200);
+pub async fn user_id(stack: &TestStack, username: &str) -> String {
+    let admin = stack.admin().await;
+    let page = stack.get(&format!("/users?query={username}&limit=1"), Some(&admin)).await.expect(200);
     assert_eq!(page["items"][0]["username"], username);
     id(&page["items"][0])
 }
 
 /// Changes an account on behalf of a caller.
-pub async fn patch(world: &World, caller: &Caller, user_id: &str, change: &Value) -> Answer {
-    world.send(world.request(Method::PATCH, &format!("/users/{user_id}")).bearer_auth(&caller.access).json(change)).await
+pub async fn patch(stack: &TestStack, caller: &Caller, user_id: &str, change: &Value) -> Answer {
+    stack.send(stack.request(Method::PATCH, &format!("/users/{user_id}")).bearer_auth(&caller.access).json(change)).await
 }
 
-async fn register(world: &World, username: &str, email: &str) -> String {
+async fn register(stack: &TestStack, username: &str, email: &str) -> String {
     let body = json!({"username": username, "email": email, "password": PASSWORD});
-    id(&world.post("/auth/register", None, &body).await.expect(201)["user"])
+    id(&stack.post("/auth/register", None, &body).await.expect(201)["user"])
 }
 
 /// Usernames of a list, page after page.
-async fn walk(world: &World, caller: &Caller, filters: &str, limit: usize) -> Vec<String> {
+async fn walk(stack: &TestStack, caller: &Caller, filters: &str, limit: usize) -> Vec<String> {
     let (mut names, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = world.get(&format!("/users?{filters}&limit={limit}{cursor}"), Some(caller)).await;
+        let page = stack.get(&format!("/users?{filters}&limit={limit}{cursor}"), Some(caller)).await;
         let body = page.expect(200);
         let items = body["items"].as_array().unwrap();
         assert!(items.len() <= limit);
@@ -59,12 +59,12 @@ async fn walk(world: &World, caller: &Caller, filters: &str, limit: usize) -> Ve
 
 #[tokio::test]
 async fn accounts_are_found_by_what_their_name_or_email_begins_with() {
-    let world = World::start().await;
-    let admin = world.admin().await;
+    let stack = TestStack::start().await;
+    let admin = stack.admin().await;
     for (username, email) in
         [("Anna", "anna@example.com"), ("annabel", "bel@example.com"), ("berta", "ANNAS.sister@example.com"), ("an_other", "x@example.com")]
     {
-        register(&world, username, email).await;
+        register(&stack, username, email).await;
     }
     for (filters, expected) in [
         ("query=ann", &["Anna", "annabel", "berta"][..]),
@@ -83,22 +83,22 @@ async fn accounts_are_found_by_what_their_name_or_email_begins_with() {
         ("", &["admin", "an_other", "Anna", "annabel", "berta", "demo"]),
     ] {
         for limit in [1, 2, 20] {
-            assert_eq!(walk(&world, &admin, filters, limit).await, expected, "{filters} by {limit}");
+            assert_eq!(walk(&stack, &admin, filters, limit).await, expected, "{filters} by {limit}");
         }
     }
-    let page = world.get("/users?query=anna", Some(&admin)).await;
-    let me = world.login("anna", PASSWORD).await;
-    assert_eq!(page.json()["items"][0], world.get("/auth/me", Some(&me)).await.expect(200)["user"]);
+    let page = stack.get("/users?query=anna", Some(&admin)).await;
+    let me = stack.login("anna", PASSWORD).await;
+    assert_eq!(page.json()["items"][0], stack.get("/auth/me", Some(&me)).await.expect(200)["user"]);
     assert!(!page.text.contains("password") && !page.text.contains("argon2"), "{page:?}");
-    let event = world.events(&admin, "users.read").await.pop().unwrap();
+    let event = stack.events(&admin, "users.read").await.pop().unwrap();
     assert_eq!(event["detail"], json!({"query": "anna", "limit": 20, "rows": 3}));
 }
 
 #[tokio::test]
 async fn the_last_of_many_accounts_is_found() {
-    let world = World::start().await;
-    let admin = world.admin().await;
-    let platform = world.platform("UsersFunction");
+    let stack = TestStack::start().await;
+    let admin = stack.admin().await;
+    let platform = stack.platform("UsersFunction");
     let database = platform.database().unwrap();
     let users = Users::new(database.clone(), &platform.config).unwrap();
     let account = |number: usize| {
@@ -123,27 +123,27 @@ async fn the_last_of_many_accounts_is_found() {
     for first in (0..1_300).step_by(25) {
         database.commit((first..first + 25).flat_map(account).collect()).await.unwrap();
     }
-    assert_eq!(walk(&world, &admin, "query=row_1299", 20).await, ["row_1299"]);
-    assert_eq!(walk(&world, &admin, "query=many1299", 20).await, ["row_1299"]);
+    assert_eq!(walk(&stack, &admin, "query=row_1299", 20).await, ["row_1299"]);
+    assert_eq!(walk(&stack, &admin, "query=many1299", 20).await, ["row_1299"]);
     let all: Vec<_> = (0..1_300).map(|number| format!("row_{number:04}")).collect();
-    assert_eq!(walk(&world, &admin, "query=row_", 100).await, all);
-    assert_eq!(walk(&world, &admin, "query=many", 100).await, all);
+    assert_eq!(walk(&stack, &admin, "query=row_", 100).await, all);
+    assert_eq!(walk(&stack, &admin, "query=many", 100).await, all);
     // A page looks at a thousand, finds none, and has a cursor for the rest.
     let filter = AccountFilter { is_active: Some(false), ..AccountFilter::default() };
     let (found, rest) = users.list(&filter, None, 20).await.unwrap();
     assert!(found.is_empty() && rest.is_some());
-    assert_eq!(walk(&world, &admin, "is_active=false", 20).await, ["row_1299"]);
+    assert_eq!(walk(&stack, &admin, "is_active=false", 20).await, ["row_1299"]);
 }
 
 #[tokio::test]
 async fn a_cursor_is_for_its_list_and_caller() {
-    let world = World::start().await;
-    let admin = world.admin().await;
-    patch(&world, &admin, &user_id(&world, "demo").await, &json!({"roles": ["admin"]})).await.expect(200);
-    let demo = world.demo().await;
-    let page = world.get("/users?limit=1", Some(&admin)).await.expect(200);
+    let stack = TestStack::start().await;
+    let admin = stack.admin().await;
+    patch(&stack, &admin, &user_id(&stack, "demo").await, &json!({"roles": ["admin"]})).await.expect(200);
+    let demo = stack.demo().await;
+    let page = stack.get("/users?limit=1", Some(&admin)).await.expect(200);
     let cursor = page["next_cursor"].as_str().unwrap();
-    world.get(&format!("/users?cursor={cursor}&limit=50"), Some(&admin)).await.expect(200);
+    stack.get(&format!("/users?cursor={cursor}&limit=50"), Some(&admin)).await.expect(200);
     for (path, caller) in [
         (format!("/users?cursor={cursor}"), &demo),
         (format!("/users?cursor={cursor}&query=a"), &admin),
@@ -153,27 +153,27 @@ async fn a_cursor_is_for_its_list_and_caller() {
         (format!("/audit?cursor={cursor}"), &admin),
         ("/users?cursor=".to_owned(), &admin),
     ] {
-        world.get(&path, Some(caller)).await.invalid(&["cursor"]);
+        stack.get(&path, Some(caller)).await.invalid(&["cursor"]);
     }
 }
 
 #[tokio::test]
 async fn an_account_is_read_and_changed() {
-    let world = World::start().await;
-    let (admin, demo) = (world.admin().await, world.demo().await);
-    let user = world.get("/auth/me", Some(&demo)).await.expect(200)["user"].clone();
+    let stack = TestStack::start().await;
+    let (admin, demo) = (stack.admin().await, stack.demo().await);
+    let user = stack.get("/auth/me", Some(&demo)).await.expect(200)["user"].clone();
     let path = format!("/users/{}", id(&user));
-    assert_eq!(world.get(&path, Some(&admin)).await.expect(200), user);
+    assert_eq!(stack.get(&path, Some(&admin)).await.expect(200), user);
     // The current roles count, not those of the token.
-    world.get("/audit", Some(&demo)).await.problem(403, "forbidden");
-    let changed = patch(&world, &admin, &id(&user), &json!({"roles": ["auditor"]})).await;
+    stack.get("/audit", Some(&demo)).await.problem(403, "forbidden");
+    let changed = patch(&stack, &admin, &id(&user), &json!({"roles": ["auditor"]})).await;
     assert_eq!(changed.expect(200)["roles"], json!(["user", "auditor"]));
-    world.get("/audit", Some(&demo)).await.expect(200);
-    patch(&world, &admin, &id(&user), &json!({"roles": []})).await.expect(200);
-    world.get("/audit", Some(&demo)).await.problem(403, "forbidden");
-    assert_eq!(world.get(&path, Some(&admin)).await.expect(200), user);
+    stack.get("/audit", Some(&demo)).await.expect(200);
+    patch(&stack, &admin, &id(&user), &json!({"roles": []})).await.expect(200);
+    stack.get("/audit", Some(&demo)).await.problem(403, "forbidden");
+    assert_eq!(stack.get(&path, Some(&admin)).await.expect(200), user);
 
-    let event = &world.events(&admin, "user.updated").await[0];
+    let event = &stack.events(&admin, "user.updated").await[0];
     assert_eq!(event["resource"], format!("user:{}", id(&user)));
     assert_eq!(event["detail"], json!({"roles_before": ["user"], "roles": ["user", "auditor"], "ended_sessions": []}));
     assert_eq!(event["actor"]["username"], "admin");
@@ -184,52 +184,52 @@ async fn an_account_is_read_and_changed() {
         (json!({"roles": "admin", "is_active": "no"}), &["/is_active", "/roles"]),
         (json!({"password": "Correct-Horse-9"}), &["/password"]),
     ] {
-        patch(&world, &admin, &id(&user), &change).await.invalid(fields);
+        patch(&stack, &admin, &id(&user), &change).await.invalid(fields);
     }
     for nobody in ["019a0000-0000-7000-8000-000000000000", "me", "invites", "admins"] {
-        patch(&world, &admin, nobody, &json!({"is_active": false})).await.problem(404, "not_found");
+        patch(&stack, &admin, nobody, &json!({"is_active": false})).await.problem(404, "not_found");
         if nobody != "invites" {
-            world.get(&format!("/users/{nobody}"), Some(&admin)).await.problem(404, "not_found");
+            stack.get(&format!("/users/{nobody}"), Some(&admin)).await.problem(404, "not_found");
         }
     }
 }
 
 #[tokio::test]
 async fn a_deactivated_account_is_out_at_once() {
-    let world = World::start().await;
-    let (admin, caller) = (world.admin().await, world.someone().await);
-    let user_id = user_id(&world, &caller.username).await;
-    let mut socket = world.connect(&caller).await;
-    let key = world.post("/api-keys", Some(&caller), &new_key(&["profits:read"], Duration::from_hours(1))).await.expect(201);
-    let with_key = || world.send(world.request(Method::GET, "/profits").header("x-api-key", key["key"].as_str().unwrap()));
+    let stack = TestStack::start().await;
+    let (admin, caller) = (stack.admin().await, stack.someone().await);
+    let user_id = user_id(&stack, &caller.username).await;
+    let mut socket = stack.connect(&caller).await;
+    let key = stack.post("/api-keys", Some(&caller), &new_key(&["profits:read"], Duration::from_hours(1))).await.expect(201);
+    let with_key = || stack.send(stack.request(Method::GET, "/profits").header("x-api-key", key["key"].as_str().unwrap()));
     with_key().await.expect(200);
-    let token = world.mailed_token("/auth/password/forgot", &format!("{}@example.com", caller.username)).await;
-    assert_eq!(patch(&world, &admin, &user_id, &json!({"is_active": false})).await.expect(200)["is_active"], false);
+    let token = stack.mailed_token("/auth/password/forgot", &format!("{}@example.com", caller.username)).await;
+    assert_eq!(patch(&stack, &admin, &user_id, &json!({"is_active": false})).await.expect(200)["is_active"], false);
     assert_eq!(socket.next().await, None);
-    world.post("/auth/ws-ticket", Some(&caller), &json!({})).await.problem(401, "invalid_token");
-    world.get("/auth/me", Some(&caller)).await.problem(401, "invalid_token");
-    world.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.problem(401, "invalid_refresh_token");
+    stack.post("/auth/ws-ticket", Some(&caller), &json!({})).await.problem(401, "invalid_token");
+    stack.get("/auth/me", Some(&caller)).await.problem(401, "invalid_token");
+    stack.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.problem(401, "invalid_refresh_token");
     let credentials = json!({"username": caller.username, "password": PASSWORD});
-    world.post("/auth/login", None, &credentials).await.problem(401, "invalid_credentials");
-    let event = world.events(&admin, "user.updated").await.pop().unwrap();
+    stack.post("/auth/login", None, &credentials).await.problem(401, "invalid_credentials");
+    let event = stack.events(&admin, "user.updated").await.pop().unwrap();
     assert_eq!((&event["detail"]["was_active"], &event["detail"]["is_active"]), (&json!(true), &json!(false)));
     assert_eq!(event["detail"]["ended_sessions"].as_array().unwrap().len(), 1);
     assert_eq!(event["detail"]["ended_api_keys"], json!([key["id"]]));
     // A repeated change has no effect. Sessions, API keys and tokens that have ended stay invalid.
-    patch(&world, &admin, &user_id, &json!({"is_active": false})).await.expect(200);
-    patch(&world, &admin, &user_id, &json!({"is_active": true})).await.expect(200);
-    world.post("/auth/ws-ticket", Some(&caller), &json!({})).await.problem(401, "invalid_token");
+    patch(&stack, &admin, &user_id, &json!({"is_active": false})).await.expect(200);
+    patch(&stack, &admin, &user_id, &json!({"is_active": true})).await.expect(200);
+    stack.post("/auth/ws-ticket", Some(&caller), &json!({})).await.problem(401, "invalid_token");
     with_key().await.problem(401, "invalid_token");
     let reset = json!({"token": token, "new_password": "Another-Horse-9"});
-    world.post("/auth/password/reset", None, &reset).await.problem(401, "invalid_token");
-    let caller = world.login(&caller.username, PASSWORD).await;
-    assert_eq!(world.get("/api-keys", Some(&caller)).await.expect(200)["items"], json!([]));
+    stack.post("/auth/password/reset", None, &reset).await.problem(401, "invalid_token");
+    let caller = stack.login(&caller.username, PASSWORD).await;
+    assert_eq!(stack.get("/api-keys", Some(&caller)).await.expect(200)["items"], json!([]));
 }
 
 #[tokio::test]
 async fn what_is_not_found_is_in_the_trail_by_its_id() {
-    let world = World::start().await;
-    let admin = world.admin().await;
+    let stack = TestStack::start().await;
+    let admin = stack.admin().await;
     let nothing = ids::new_id(Clock::System.now());
     let with_ids: Vec<_> = routes::ROUTES.iter().filter(|route| route.resource.is_some() && route.audit.is_some()).collect();
     assert!(with_ids.len() >= 7, "{}", with_ids.len());
@@ -240,10 +240,10 @@ async fn what_is_not_found_is_in_the_trail_by_its_id() {
             "PUT" => json!({"monthly_usd": "5.00"}),
             _ => json!({}),
         };
-        let request = world.request(route.method.parse().unwrap(), &path).bearer_auth(&admin.access);
+        let request = stack.request(route.method.parse().unwrap(), &path).bearer_auth(&admin.access);
         let request = if route.method == "GET" || route.method == "DELETE" { request } else { request.json(&body) };
-        world.send(request).await.problem(404, "not_found");
-        let event = world.events(&admin, route.audit.unwrap()).await.pop().unwrap();
+        stack.send(request).await.problem(404, "not_found");
+        let event = stack.events(&admin, route.audit.unwrap()).await.pop().unwrap();
         let resource = format!("{}:{nothing}", route.resource.unwrap());
         assert_eq!((&event["outcome"], &event["resource"]), (&json!("failure"), &json!(resource)), "{}", route.key());
     }
@@ -251,75 +251,75 @@ async fn what_is_not_found_is_in_the_trail_by_its_id() {
 
 #[tokio::test]
 async fn a_deactivation_that_races_logins_leaves_no_live_session() {
-    let world = World::start().await;
-    let (admin, caller) = (world.admin().await, world.someone().await);
-    let user_id = user_id(&world, &caller.username).await;
+    let stack = TestStack::start().await;
+    let (admin, caller) = (stack.admin().await, stack.someone().await);
+    let user_id = user_id(&stack, &caller.username).await;
     let credentials = json!({"username": caller.username, "password": PASSWORD});
     for _ in 0..10 {
-        let logins = join_all((0..3).map(|_| world.post("/auth/login", None, &credentials)));
-        let (deactivated, logins) = join(patch(&world, &admin, &user_id, &json!({"is_active": false})), logins).await;
+        let logins = join_all((0..3).map(|_| stack.post("/auth/login", None, &credentials)));
+        let (deactivated, logins) = join(patch(&stack, &admin, &user_id, &json!({"is_active": false})), logins).await;
         deactivated.expect(200);
         for login in logins.iter().filter(|login| login.status == 200) {
             let pair = login.json();
-            world.post("/auth/refresh", None, &json!({"refresh_token": pair["refresh_token"]})).await.problem(401, "invalid_refresh_token");
+            stack.post("/auth/refresh", None, &json!({"refresh_token": pair["refresh_token"]})).await.problem(401, "invalid_refresh_token");
         }
-        patch(&world, &admin, &user_id, &json!({"is_active": true})).await.expect(200);
+        patch(&stack, &admin, &user_id, &json!({"is_active": true})).await.expect(200);
         // No ended session becomes valid again.
         for login in logins.iter().filter(|login| login.status == 200) {
             let access = login.json()["access_token"].as_str().unwrap().to_owned();
             let ended = Caller { access, ..caller.clone() };
-            world.post("/auth/ws-ticket", Some(&ended), &json!({})).await.problem(401, "invalid_token");
+            stack.post("/auth/ws-ticket", Some(&ended), &json!({})).await.problem(401, "invalid_token");
         }
     }
 }
 
 #[tokio::test]
 async fn the_last_administrator_stays() {
-    let world = World::start().await;
-    let admin = world.admin().await;
-    let (own, demo) = (user_id(&world, "admin").await, user_id(&world, "demo").await);
+    let stack = TestStack::start().await;
+    let admin = stack.admin().await;
+    let (own, demo) = (user_id(&stack, "admin").await, user_id(&stack, "demo").await);
     let lose = [json!({"roles": ["user"]}), json!({"is_active": false}), json!({"roles": [], "is_active": false})];
     for change in &lose {
-        patch(&world, &admin, &own, change).await.problem(409, "last_admin");
+        patch(&stack, &admin, &own, change).await.problem(409, "last_admin");
     }
-    let event = world.events(&admin, "user.updated").await.pop().unwrap();
+    let event = stack.events(&admin, "user.updated").await.pop().unwrap();
     assert_eq!((&event["outcome"], &event["resource"]), (&json!("failure"), &json!(format!("user:{own}"))));
     // A change to another set of roles with `admin` in it is allowed.
-    patch(&world, &admin, &own, &json!({"roles": ["admin"]})).await.expect(200);
-    patch(&world, &admin, &own, &json!({"roles": ["admin", "auditor"], "is_active": true})).await.expect(200);
+    patch(&stack, &admin, &own, &json!({"roles": ["admin"]})).await.expect(200);
+    patch(&stack, &admin, &own, &json!({"roles": ["admin", "auditor"], "is_active": true})).await.expect(200);
     // An administrator who can't sign in does not count, in any order of the changes.
-    patch(&world, &admin, &demo, &json!({"roles": ["admin"]})).await.expect(200);
-    patch(&world, &admin, &demo, &json!({"is_active": false})).await.expect(200);
-    patch(&world, &admin, &own, &lose[0]).await.problem(409, "last_admin");
-    patch(&world, &admin, &demo, &json!({"roles": []})).await.expect(200);
-    patch(&world, &admin, &demo, &json!({"roles": ["admin"]})).await.expect(200);
-    patch(&world, &admin, &own, &lose[0]).await.problem(409, "last_admin");
-    patch(&world, &admin, &demo, &json!({"is_active": true})).await.expect(200);
+    patch(&stack, &admin, &demo, &json!({"roles": ["admin"]})).await.expect(200);
+    patch(&stack, &admin, &demo, &json!({"is_active": false})).await.expect(200);
+    patch(&stack, &admin, &own, &lose[0]).await.problem(409, "last_admin");
+    patch(&stack, &admin, &demo, &json!({"roles": []})).await.expect(200);
+    patch(&stack, &admin, &demo, &json!({"roles": ["admin"]})).await.expect(200);
+    patch(&stack, &admin, &own, &lose[0]).await.problem(409, "last_admin");
+    patch(&stack, &admin, &demo, &json!({"is_active": true})).await.expect(200);
     // There are two administrators now, and one may go.
-    patch(&world, &admin, &own, &lose[0]).await.expect(200);
-    patch(&world, &admin, &own, &json!({"roles": ["admin"]})).await.problem(403, "forbidden");
-    let demo_caller = world.demo().await;
-    patch(&world, &demo_caller, &demo, &lose[1]).await.problem(409, "last_admin");
+    patch(&stack, &admin, &own, &lose[0]).await.expect(200);
+    patch(&stack, &admin, &own, &json!({"roles": ["admin"]})).await.problem(403, "forbidden");
+    let demo_caller = stack.demo().await;
+    patch(&stack, &demo_caller, &demo, &lose[1]).await.problem(409, "last_admin");
 }
 
 #[tokio::test]
 async fn of_two_administrators_who_demote_each_other_one_is_left() {
-    let world = World::start().await;
-    let mut admins = [world.admin().await, world.demo().await];
-    let mut ids = [user_id(&world, "admin").await, user_id(&world, "demo").await];
+    let stack = TestStack::start().await;
+    let mut admins = [stack.admin().await, stack.demo().await];
+    let mut ids = [user_id(&stack, "admin").await, user_id(&stack, "demo").await];
     // The lookup of an account signs in and so makes a session of its own.
-    admins[0] = world.admin().await;
-    patch(&world, &admins[0], &ids[1], &json!({"roles": ["admin"]})).await.expect(200);
+    admins[0] = stack.admin().await;
+    patch(&stack, &admins[0], &ids[1], &json!({"roles": ["admin"]})).await.expect(200);
     for round in 0..20 {
         let change = if round % 2 == 0 { json!({"roles": []}) } else { json!({"roles": ["auditor"]}) };
-        let (one, other) = join(patch(&world, &admins[0], &ids[1], &change), patch(&world, &admins[1], &ids[0], &change)).await;
+        let (one, other) = join(patch(&stack, &admins[0], &ids[1], &change), patch(&stack, &admins[1], &ids[0], &change)).await;
         let (winner, refused) = if one.status == 200 { (0, other) } else { (1, one) };
         match refused.status {
             // The request was refused at the start, because it came after the other was done.
             403 => refused.problem(403, "forbidden"),
             _ => refused.problem(409, "last_admin"),
         };
-        patch(&world, &admins[winner], &ids[1 - winner], &json!({"roles": ["admin"]})).await.expect(200);
+        patch(&stack, &admins[winner], &ids[1 - winner], &json!({"roles": ["admin"]})).await.expect(200);
         if round % 3 == 0 {
             admins.swap(0, 1);
             ids.swap(0, 1);
@@ -329,18 +329,18 @@ async fn of_two_administrators_who_demote_each_other_one_is_left() {
 
 #[tokio::test]
 async fn what_an_administrator_asked_for_is_not_done_once_they_are_none() {
-    let world = World::start().await;
-    let (admin, demo) = (world.admin().await, user_id(&world, "demo").await);
-    patch(&world, &admin, &demo, &json!({"roles": ["admin"]})).await.expect(200);
-    let someone = world.someone().await;
-    let target = user_id(&world, &someone.username).await;
+    let stack = TestStack::start().await;
+    let (admin, demo) = (stack.admin().await, user_id(&stack, "demo").await);
+    patch(&stack, &admin, &demo, &json!({"roles": ["admin"]})).await.expect(200);
+    let someone = stack.someone().await;
+    let target = user_id(&stack, &someone.username).await;
 
-    let platform = world.platform("UsersFunction");
+    let platform = stack.platform("UsersFunction");
     let endpoint = UpdateUser::new(&platform).unwrap();
     let committer = Committer::for_route(&platform, &routes::USER_UPDATE).unwrap();
     let event =
         json!({"requestContext": {"http": {"method": "PATCH"}}, "headers": {}, "pathParameters": {"id": target}, "isBase64Encoded": false});
-    let call = Call::from(serde_json::from_value::<ApiGatewayV2httpRequest>(event).unwrap());
+    let call = HttpCall::from(serde_json::from_value::<ApiGatewayV2httpRequest>(event).unwrap());
     let now = platform.clock.now();
     let caller = Identity { user_id: demo.clone(), username: "demo".into(), session_id: "s".into() };
     // Each request was admitted when its caller was an administrator. It is committed when the caller is one no more.
@@ -351,78 +351,78 @@ async fn what_an_administrator_asked_for_is_not_done_once_they_are_none() {
         let request = Request { caller, token_exp: None, body, query: (), is_form: false, context, now, call: &call };
         plans.push(endpoint.handle(request).await);
     }
-    patch(&world, &admin, &demo, &json!({"roles": []})).await.expect(200);
+    patch(&stack, &admin, &demo, &json!({"roles": []})).await.expect(200);
     for plan in plans {
         let info = RequestInfo::new(&call.context, now, Some("user.updated"));
         let refused = committer.commit(plan, Some(&caller.clone().into()), &info).await.unwrap_err();
         assert_eq!((refused.status.as_u16(), refused.code.as_str()), (403, "forbidden"));
     }
-    let user = world.get(&format!("/users/{target}"), Some(&admin)).await.expect(200);
+    let user = stack.get(&format!("/users/{target}"), Some(&admin)).await.expect(200);
     assert_eq!((&user["is_active"], &user["roles"]), (&json!(true), &json!(["user"])));
 }
 
 #[tokio::test]
 async fn what_an_administrator_sets_is_not_set_once_they_are_none() {
-    let world = World::start().await;
-    let (admin, demo) = (world.admin().await, user_id(&world, "demo").await);
-    let caller = world.demo().await;
-    let invite = id(&world.post("/users/invites", Some(&admin), &json!({})).await.expect(201));
+    let stack = TestStack::start().await;
+    let (admin, demo) = (stack.admin().await, user_id(&stack, "demo").await);
+    let caller = stack.demo().await;
+    let invite = id(&stack.post("/users/invites", Some(&admin), &json!({})).await.expect(201));
     for (method, path, table) in [
         (Method::POST, "/users/invites".to_owned(), "InvitesTable"),
         (Method::DELETE, format!("/users/invites/{invite}"), "InvitesTable"),
         (Method::PUT, format!("/users/{demo}/budget"), "BudgetsTable"),
         (Method::PUT, "/budget".to_owned(), "BudgetsTable"),
     ] {
-        patch(&world, &admin, &demo, &json!({"roles": ["admin"]})).await.expect(200);
+        patch(&stack, &admin, &demo, &json!({"roles": ["admin"]})).await.expect(200);
         // The commit is held on its way, and arrives when it is sent again.
-        world.fail(table, Some("TransactWriteItems"), Failure::HeldBefore, 2);
+        stack.fail(table, Some("TransactWriteItems"), Failure::HeldBefore, 2);
         let body = if method == Method::PUT { json!({"monthly_usd": "1.00"}) } else { json!({}) };
         let demote = async {
-            world.stack.aws().held().await;
-            patch(&world, &admin, &demo, &json!({"roles": []})).await.expect(200);
+            stack.local.aws().held().await;
+            patch(&stack, &admin, &demo, &json!({"roles": []})).await.expect(200);
         };
-        let (answer, ()) = join(world.call(method, &path, &caller, &body), demote).await;
+        let (answer, ()) = join(stack.call(method, &path, &caller, &body), demote).await;
         answer.problem(403, "forbidden");
-        world.stack.aws().recover();
+        stack.local.aws().recover();
     }
-    let invites = world.get("/users/invites", Some(&admin)).await.expect(200);
+    let invites = stack.get("/users/invites", Some(&admin)).await.expect(200);
     assert_eq!(invites["items"].as_array().unwrap().len(), 1);
-    assert_eq!(world.get("/budget", Some(&admin)).await.expect(200)["is_default"], json!(true));
+    assert_eq!(stack.get("/budget", Some(&admin)).await.expect(200)["is_default"], json!(true));
 }
 
 /// The answer of `bootstrap-admin`, or its error.
-async fn bootstrap(world: &World, candidate: &Value) -> Result<Value, String> {
-    let answer = world.stack.invoke("BootstrapAdminFunction", candidate.to_string()).await.map_err(|error| error.to_string())?;
+async fn bootstrap(stack: &TestStack, candidate: &Value) -> Result<Value, String> {
+    let answer = stack.local.invoke("BootstrapAdminFunction", candidate.to_string()).await.map_err(|error| error.to_string())?;
     Ok(serde_json::from_slice(&answer).unwrap())
 }
 
 #[tokio::test]
 async fn the_first_administrator_is_made_of_an_account() {
-    let world = World::with(&[("SeedDemoUsers", "off"), ("RateLimits", "*=100000/1m")]).await;
-    let own = register(&world, "Founder", "founder@example.com").await;
-    let caller = world.login("founder", PASSWORD).await;
-    world.get("/users", Some(&caller)).await.problem(403, "forbidden");
-    assert!(bootstrap(&world, &json!({"username": "nobody"})).await.unwrap_err().contains("not_found"));
-    assert!(bootstrap(&world, &json!({})).await.is_err());
-    assert_eq!(bootstrap(&world, &json!({"username": "founder"})).await.unwrap(), json!({"administrator": own}));
-    world.get("/users", Some(&caller)).await.expect(200);
-    register(&world, "second", "second@example.com").await;
+    let stack = TestStack::with(&[("SeedDemoUsers", "off"), ("RateLimits", "*=100000/1m")]).await;
+    let own = register(&stack, "Founder", "founder@example.com").await;
+    let caller = stack.login("founder", PASSWORD).await;
+    stack.get("/users", Some(&caller)).await.problem(403, "forbidden");
+    assert!(bootstrap(&stack, &json!({"username": "nobody"})).await.unwrap_err().contains("not_found"));
+    assert!(bootstrap(&stack, &json!({})).await.is_err());
+    assert_eq!(bootstrap(&stack, &json!({"username": "founder"})).await.unwrap(), json!({"administrator": own}));
+    stack.get("/users", Some(&caller)).await.expect(200);
+    register(&stack, "second", "second@example.com").await;
     for candidate in [json!({"username": "founder"}), json!({"username": "second"}), json!({"email": "third@example.com"})] {
-        assert!(bootstrap(&world, &candidate).await.unwrap_err().contains("An administrator exists already"));
+        assert!(bootstrap(&stack, &candidate).await.unwrap_err().contains("An administrator exists already"));
     }
-    patch(&world, &caller, &own, &json!({"roles": []})).await.problem(409, "last_admin");
-    let events = world.events(&caller, "admin.bootstrapped").await;
+    patch(&stack, &caller, &own, &json!({"roles": []})).await.problem(409, "last_admin");
+    let events = stack.events(&caller, "admin.bootstrapped").await;
     assert_eq!(events.iter().filter(|event| event["outcome"] == "success").count(), 1);
     assert_eq!((&events[0]["resource"], &events[0]["user_agent"]), (&json!(format!("user:{own}")), &json!("bootstrap-admin")));
 }
 
 #[tokio::test]
 async fn of_two_that_are_to_be_the_first_administrator_one_is() {
-    let world = World::with(&[("SeedDemoUsers", "off"), ("RateLimits", "*=100000/1m")]).await;
+    let stack = TestStack::with(&[("SeedDemoUsers", "off"), ("RateLimits", "*=100000/1m")]).await;
     for name in ["one", "two"] {
-        register(&world, name, &format!("{name}@example.com")).await;
+        register(&stack, name, &format!("{name}@example.com")).await;
     }
     let candidates = ["one", "two", "one", "two"].map(|name| json!({"username": name}));
-    let made = join_all(candidates.iter().map(|candidate| bootstrap(&world, candidate))).await;
+    let made = join_all(candidates.iter().map(|candidate| bootstrap(&stack, candidate))).await;
     assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 1, "{made:?}");
 }

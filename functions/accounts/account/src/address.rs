@@ -5,7 +5,7 @@
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::StatusCode;
-use platform::audit::{Actor, Note};
+use platform::audit::{Actor, AuditDetails};
 use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::context::Context;
@@ -14,8 +14,8 @@ use platform::plan::{Plan, Reply};
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::store::{User, Users};
-use tally_accounts::domain::{Hasher, Letter, Notice, Purpose};
-use tally_accounts::mail::Postbox;
+use tally_accounts::domain::{EmailKind, Hasher, Notice, Purpose};
+use tally_accounts::mail::EmailOutbox;
 use tally_accounts::sessions::Confirmed;
 use tally_accounts::store::{MailToken, MailTokens};
 
@@ -23,17 +23,17 @@ use crate::Changed;
 
 /// The parts that a change of address needs.
 #[derive(Clone)]
-pub struct Mover {
+pub struct EmailChanger {
     pub users: Users,
     pub hasher: Hasher,
     pub tokens: MailTokens,
-    postbox: Postbox,
+    outbox: EmailOutbox,
     /// The setting `EMAIL_VERIFICATION`.
     verifies: bool,
 }
 
 /// The authority to give an account an address.
-pub enum Warrant {
+pub enum Authority {
     /// A session in which the caller gave the password.
     Session(Confirmed),
     /// A token that was mailed to that address.
@@ -41,8 +41,8 @@ pub enum Warrant {
 }
 
 /// The move of an account to an address.
-pub struct Move {
-    pub warrant: Warrant,
+pub struct EmailChange {
+    pub authority: Authority,
     pub email: Email,
     pub context: Context,
     pub now: Timestamp,
@@ -61,8 +61,8 @@ enum Step {
     Relocate,
 }
 
-impl Warrant {
-    /// The warrant for the account as it stands, if it is one. A token can verify only the address that the account waits for now.
+impl Authority {
+    /// The authority for the account as it stands, if it is one. A token can verify only the address that the account waits for now.
     async fn still(self, user: &User) -> Result<Self, Problem> {
         match self {
             Self::Session(confirmed) => Ok(Self::Session(confirmed.still(user).await?)),
@@ -72,14 +72,14 @@ impl Warrant {
     }
 }
 
-impl Mover {
+impl EmailChanger {
     /// The parts.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             users: Users::new(platform.database()?, &platform.config)?,
             hasher: Hasher::from_config(&platform.config)?,
             tokens: MailTokens::new(platform.database()?, &platform.config)?,
-            postbox: Postbox::new(platform)?,
+            outbox: EmailOutbox::new(platform)?,
             verifies: platform.config.switch("EMAIL_VERIFICATION")?,
         })
     }
@@ -90,15 +90,15 @@ impl Mover {
     }
 
     /// The claims, the account and the mail, all or nothing. Boxed, because it calls this function again if the account changes meanwhile.
-    pub fn plan(self, user: User, to: Move) -> BoxFuture<'static, Result<Plan<Changed>, Problem>> {
+    pub fn plan(self, user: User, to: EmailChange) -> BoxFuture<'static, Result<Plan<Changed>, Problem>> {
         async move {
             let step = self.step(&user, &to);
-            let note = step.note(&user, &to);
-            let warrant = match to.warrant.still(&user).await {
-                Ok(warrant) => warrant,
-                Err(problem) => return Ok(Plan::refuse(problem).note(note)),
+            let details = step.details(&user, &to);
+            let authority = match to.authority.still(&user).await {
+                Ok(authority) => authority,
+                Err(problem) => return Ok(Plan::refuse(problem).details(details)),
             };
-            let to = Move { warrant, ..to };
+            let to = EmailChange { authority, ..to };
             let (plan, writes) = match step {
                 Step::Stay => (Plan::reply(Changed { user: user.account() }), Vec::new()),
                 Step::GiveUp => {
@@ -116,16 +116,16 @@ impl Mover {
                 .boxed()
             });
             // The account's own write comes first. If its state were stale, the account itself might have the address already.
-            Ok(writes.into_iter().fold(plan.note(note), |plan, write| match overtaken.take() {
-                Some(overtaken) => plan.write_or_replan(write, Box::new(overtaken)),
+            Ok(writes.into_iter().fold(plan.details(details), |plan, write| match overtaken.take() {
+                Some(overtaken) => plan.write_or_retry(write, Box::new(overtaken)),
                 None => plan.write_or(write, Problem::account_exists()),
             }))
         }
         .boxed()
     }
 
-    fn step(&self, user: &User, to: &Move) -> Step {
-        let by_mail = matches!(to.warrant, Warrant::Mail(_));
+    fn step(&self, user: &User, to: &EmailChange) -> Step {
+        let by_mail = matches!(to.authority, Authority::Mail(_));
         match &user.unverified_email {
             _ if by_mail => Step::Relocate,
             Some(_) if user.email == to.email.to_string() && !user.is_unverified() => Step::GiveUp,
@@ -136,20 +136,20 @@ impl Mover {
     }
 
     /// The plan for an account that waits for another address. It sends a mail there.
-    fn wait(&self, user: &User, to: &Move) -> Result<Plan<Changed>, Problem> {
+    fn wait(&self, user: &User, to: &EmailChange) -> Result<Plan<Changed>, Problem> {
         let after = User { unverified_email: Some(to.email.to_string()), ..user.clone() };
         let plan = Plan::reply(Reply::new(Changed { user: after.account() }).status(StatusCode::ACCEPTED));
-        let letter = Letter::EmailVerification { email: user.email.clone(), moving_to: Some(to.email.to_string()) };
-        self.postbox.add(plan, letter, &to.context, to.now)
+        let kind = EmailKind::EmailVerification { email: user.email.clone(), moving_to: Some(to.email.to_string()) };
+        self.outbox.add(plan, kind, &to.context, to.now)
     }
 
     /// The plan for an account that gets another address. It uses up the token and tells the old address.
-    fn relocate(&self, user: &User, to: &Move) -> Result<Plan<Changed>, Problem> {
+    fn relocate(&self, user: &User, to: &EmailChange) -> Result<Plan<Changed>, Problem> {
         let after = User { email: to.email.to_string(), unverified_email: None, ..user.clone() };
         let plan = Plan::reply(Changed { user: after.account() });
-        let plan = match &to.warrant {
-            Warrant::Session(_) => plan,
-            Warrant::Mail(token) => {
+        let plan = match &to.authority {
+            Authority::Session(_) => plan,
+            Authority::Mail(token) => {
                 plan.write_or(self.tokens.spend(Purpose::EmailVerification, token, to.now), Problem::invalid_mail_token())
             }
         };
@@ -157,22 +157,22 @@ impl Mover {
             return Ok(plan);
         }
         let plan = plan.write(self.tokens.forget(Purpose::PasswordReset, &user.id));
-        self.postbox.add(plan, Letter::notice(Notice::EmailChanged, user), &to.context, to.now)
+        self.outbox.add(plan, EmailKind::notice(Notice::EmailChanged, user), &to.context, to.now)
     }
 }
 
 impl Step {
-    fn note(self, user: &User, to: &Move) -> Note {
-        let note = match (self, &to.warrant) {
-            (Self::Stay, _) => Note::default().detail("changed", Vec::<&str>::new()),
-            (Self::GiveUp | Self::Wait, _) => Note::default().detail("changed", vec!["unverified_email"]),
-            (Self::Relocate, Warrant::Mail(token)) if token.email == user.email => Note::action("auth.email_verified"),
-            (Self::Relocate, _) => Note::action("auth.email_changed"),
+    fn details(self, user: &User, to: &EmailChange) -> AuditDetails {
+        let details = match (self, &to.authority) {
+            (Self::Stay, _) => AuditDetails::default().detail("changed", Vec::<&str>::new()),
+            (Self::GiveUp | Self::Wait, _) => AuditDetails::default().detail("changed", vec!["unverified_email"]),
+            (Self::Relocate, Authority::Mail(token)) if token.email == user.email => AuditDetails::action("auth.email_verified"),
+            (Self::Relocate, _) => AuditDetails::action("auth.email_changed"),
         };
-        let note = note.resource("user", &user.id);
-        match &to.warrant {
-            Warrant::Session(_) => note,
-            Warrant::Mail(_) => note.actor(Actor::user(&user.id, &user.username)),
+        let details = details.resource("user", &user.id);
+        match &to.authority {
+            Authority::Session(_) => details,
+            Authority::Mail(_) => details.actor(Actor::user(&user.id, &user.username)),
         }
     }
 }

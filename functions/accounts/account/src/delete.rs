@@ -3,25 +3,25 @@
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::context::Context;
 use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
 use platform::store::{User, Users};
 use platform::worker::Invoker;
-use tally_accounts::domain::{Hasher, Letter, Notice, Password, Purpose};
-use tally_accounts::mail::Postbox;
+use tally_accounts::domain::{EmailKind, Hasher, Notice, Password, Purpose};
+use tally_accounts::mail::EmailOutbox;
 use tally_accounts::sessions::{Confirmed, Ending};
 use tally_accounts::store::MailTokens;
-use tally_chat::SweepStart;
-use tally_chat::store::{Deleted, Sweeps};
+use tally_chat::PurgeStart;
+use tally_chat::store::{Deleted, PurgeJobs};
 use utoipa::ToSchema;
 
 /// The endpoint.
@@ -31,8 +31,8 @@ pub struct DeleteMe {
     hasher: Hasher,
     tokens: MailTokens,
     ending: Ending,
-    postbox: Postbox,
-    sweeps: Sweeps,
+    outbox: EmailOutbox,
+    purge_jobs: PurgeJobs,
     sweeper: Invoker,
 }
 
@@ -44,7 +44,7 @@ pub struct Confirmation {
     pub current_password: Password,
 }
 
-impl Form for Confirmation {
+impl Input for Confirmation {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { current_password: fields.required("current_password")? })
     }
@@ -64,9 +64,9 @@ impl Endpoint for DeleteMe {
             hasher: Hasher::from_config(&platform.config)?,
             tokens: MailTokens::new(platform.database()?, &platform.config)?,
             ending: Ending::new(platform)?,
-            postbox: Postbox::new(platform)?,
-            sweeps: Sweeps::new(platform.database()?, &platform.config)?,
-            sweeper: Invoker::new(&platform.config, "SWEEP_CONVERSATIONS_ARN")?,
+            outbox: EmailOutbox::new(platform)?,
+            purge_jobs: PurgeJobs::new(platform.database()?, &platform.config)?,
+            sweeper: Invoker::new(&platform.config, "PURGE_CONVERSATIONS_ARN")?,
         })
     }
 
@@ -82,16 +82,16 @@ impl DeleteMe {
         async move {
             let confirmed = confirmed.still(&user).await?;
             let ended: Vec<_> = user.sessions.keys().cloned().collect();
-            let note = Note::default().resource("user", &user.id).detail("ended_sessions", ended.clone());
+            let details = AuditDetails::default().resource("user", &user.id).detail("ended_sessions", ended.clone());
             let [account, name, email] = self.users.remove(&user);
             let users = self.users.clone();
-            let plan = Plan::reply(()).note(note).write(name).write(email);
+            let plan = Plan::reply(()).details(details).write(name).write(email);
             let plan = Purpose::ALL.iter().fold(plan, |plan, purpose| plan.write(self.tokens.forget(*purpose, &user.id)));
             let plan = self.ending.add(plan, &ended).await?;
-            let plan = self.postbox.add(plan, Letter::notice(Notice::AccountDeleted, &user), &context, now)?;
-            let plan = self.sweep(plan.write(self.sweeps.leave(Deleted::Users, &user.id, now)?), &user.id);
+            let plan = self.outbox.add(plan, EmailKind::notice(Notice::AccountDeleted, &user), &context, now)?;
+            let plan = self.sweep(plan.write(self.purge_jobs.leave(Deleted::Users, &user.id, now)?), &user.id);
             let (is_admin, dismiss) = (user.is_admin(), users.dismiss_admin(&user.id));
-            let plan = plan.write_or_replan(
+            let plan = plan.write_or_retry(
                 account,
                 Box::new(move |found| {
                     async move {
@@ -109,7 +109,7 @@ impl DeleteMe {
 
     /// Adds a worker that deletes the account's conversations.
     fn sweep(&self, plan: Plan<()>, user_id: &str) -> Plan<()> {
-        let (worker, task) = (self.sweeper.clone(), SweepStart { conversation_id: None, user_id: Some(user_id.to_owned()) });
+        let (worker, task) = (self.sweeper.clone(), PurgeStart { conversation_id: None, user_id: Some(user_id.to_owned()) });
         let start = async move {
             // The account is gone all the same. The next worker does what this one would have done.
             if let Err(error) = worker.start(&task).await {
@@ -117,6 +117,6 @@ impl DeleteMe {
             }
             Ok(None)
         };
-        plan.then(Box::new(|| start.boxed()))
+        plan.after_commit(Box::new(|| start.boxed()))
     }
 }

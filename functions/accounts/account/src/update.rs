@@ -1,17 +1,17 @@
 //! `PATCH /auth/me`: changes the name, or changes the address if the caller sends the password.
 
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::config::ConfigError;
 use platform::domain::{Email, FullName};
+use platform::fingerprinter::Fingerprinter;
 use platform::http::{Endpoint, Request, Schemas, either};
 use platform::identity::Identity;
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::limits::{Key, Policy};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
-use platform::seal::Seal;
 use platform::store::User;
 use tally_accounts::domain::Password;
 use tally_accounts::sessions::Confirmed;
@@ -19,12 +19,12 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::Changed;
-use crate::address::{Move, Mover, Warrant};
+use crate::address::{Authority, EmailChange, EmailChanger};
 
 /// The endpoint.
 pub struct UpdateMe {
-    mover: Mover,
-    seal: Seal,
+    changer: EmailChanger,
+    fingerprinter: Fingerprinter,
 }
 
 /// The change: one of the two, so that each has its own event and its own limit.
@@ -69,20 +69,20 @@ impl ToSchema for AccountChange {
     }
 }
 
-impl Form for NameChange {
+impl Input for NameChange {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { full_name: fields.optional_text("full_name")? })
     }
 }
 
-impl Form for AddressChange {
+impl Input for AddressChange {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (email, current_password) = (fields.required("email"), fields.required("current_password"));
         Some(Self { email: email?, current_password: current_password? })
     }
 }
 
-impl Form for AccountChange {
+impl Input for AccountChange {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (names, moves) = (fields.has("full_name"), fields.has("email") || fields.has("current_password"));
         let (name, address) = (NameChange::read(fields), moves.then(|| AddressChange::read(fields)));
@@ -108,14 +108,14 @@ impl Endpoint for UpdateMe {
     type Output = Changed;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { mover: Mover::new(platform)?, seal: Seal::new(platform)? })
+        Ok(Self { changer: EmailChanger::new(platform)?, fingerprinter: Fingerprinter::new(platform)? })
     }
 
     /// A name takes no password, so it uses up nothing of the limit on attempts at one. An address that has to be verified is sent a mail,
     /// which counts for its recipient.
     fn row(&self, request: &Request<'_, Self>) -> Route {
         let limits: &[Policy] = match request.body {
-            AccountChange::Address(_) if self.mover.verifies() => &[Policy::ACCOUNT, Policy::MAIL],
+            AccountChange::Address(_) if self.changer.verifies() => &[Policy::ACCOUNT, Policy::MAIL],
             AccountChange::Address(_) => Self::ROUTE.limits,
             AccountChange::Name(_) => &[],
         };
@@ -124,31 +124,31 @@ impl Endpoint for UpdateMe {
 
     async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<Key>, Problem> {
         match &request.body {
-            AccountChange::Address(change) if self.mover.verifies() => {
-                Ok(Some(Key::Named(self.seal.identifier(&change.email.folded()).await?)))
+            AccountChange::Address(change) if self.changer.verifies() => {
+                Ok(Some(Key::Named(self.fingerprinter.identifier(&change.email.folded()).await?)))
             }
             _ => Ok(None),
         }
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Changed>, Problem> {
-        let (caller, users) = (request.caller, &self.mover.users);
+        let (caller, users) = (request.caller, &self.changer.users);
         let AddressChange { email, current_password: password } = match request.body {
             AccountChange::Name(NameChange { full_name }) => {
                 let user = users.get(&caller.user_id).await?.ok_or_else(Problem::invalid_token)?;
                 let after = User { full_name: full_name.as_ref().map(ToString::to_string), ..user };
-                let note = Note::default().resource("user", &after.id).detail("changed", vec!["full_name"]);
-                let plan = Plan::reply(Changed { user: after.account() }).note(note);
+                let details = AuditDetails::default().resource("user", &after.id).detail("changed", vec!["full_name"]);
+                let plan = Plan::reply(Changed { user: after.account() }).details(details);
                 return Ok(plan.write_or(users.set_full_name(&after.id, full_name.as_ref()), Problem::invalid_token()));
             }
             AccountChange::Address(change) => change,
         };
-        let failed = Note::action("auth.email_changed").resource("user", &caller.user_id);
-        let (user, confirmed) = match Confirmed::ask(users, self.mover.hasher, caller, password).await {
+        let failed = AuditDetails::action("auth.email_changed").resource("user", &caller.user_id);
+        let (user, confirmed) = match Confirmed::ask(users, self.changer.hasher, caller, password).await {
             Ok(confirmed) => confirmed,
-            Err(problem) => return Ok(Plan::refuse(problem).note(failed)),
+            Err(problem) => return Ok(Plan::refuse(problem).details(failed)),
         };
-        let to = Move { warrant: Warrant::Session(confirmed), email, context: request.context.clone(), now: request.now };
-        self.mover.clone().plan(user, to).await
+        let to = EmailChange { authority: Authority::Session(confirmed), email, context: request.context.clone(), now: request.now };
+        self.changer.clone().plan(user, to).await
     }
 }

@@ -3,7 +3,7 @@
 
 use platform::config::ConfigError;
 use platform::http::{Endpoint, Request};
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
@@ -12,11 +12,11 @@ use tally_accounts::domain::Purpose;
 use utoipa::ToSchema;
 
 use crate::Changed;
-use crate::address::{Move, Mover, Warrant};
+use crate::address::{Authority, EmailChange, EmailChanger};
 
 /// The endpoint.
 pub struct VerifyEmail {
-    mover: Mover,
+    changer: EmailChanger,
 }
 
 /// The request body.
@@ -27,7 +27,7 @@ pub struct EmailVerification {
     pub token: String,
 }
 
-impl Form for EmailVerification {
+impl Input for EmailVerification {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { token: fields.required("token")? })
     }
@@ -42,15 +42,15 @@ impl Endpoint for VerifyEmail {
     type Output = Changed;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { mover: Mover::new(platform)? })
+        Ok(Self { changer: EmailChanger::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Changed>, Problem> {
-        let found = self.mover.tokens.find(Purpose::EmailVerification, &request.body.token, request.now).await?;
+        let found = self.changer.tokens.find(Purpose::EmailVerification, &request.body.token, request.now).await?;
         let token = found.ok_or_else(Problem::invalid_mail_token)?;
-        let user = self.mover.users.get(&token.user_id).await?.ok_or_else(Problem::invalid_mail_token)?;
+        let user = self.changer.users.get(&token.user_id).await?.ok_or_else(Problem::invalid_mail_token)?;
         let email = token.email.parse().map_err(|_| Problem::invalid_mail_token())?;
-        let to = Move { warrant: Warrant::Mail(token), email, context: request.context.clone(), now: request.now };
-        self.mover.clone().plan(user, to).await
+        let to = EmailChange { authority: Authority::Mail(token), email, context: request.context.clone(), now: request.now };
+        self.changer.clone().plan(user, to).await
     }
 }

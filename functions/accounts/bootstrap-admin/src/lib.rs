@@ -4,7 +4,7 @@
 //! the first administrator. A deployment that admits only invited users begins this way. So no user's password passes through the hands of
 //! ops.
 
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::context::Context;
@@ -96,15 +96,15 @@ impl BootstrapAdmin {
         roles.push(Role::Admin);
         roles.sort_unstable();
         roles.dedup();
-        let plan = Plan::reply(Outcome::Administrator(user.id.clone())).note(Note::default().resource("user", &user.id));
+        let plan = Plan::reply(Outcome::Administrator(user.id.clone())).details(AuditDetails::default().resource("user", &user.id));
         Ok(plan.write_or(self.users.admit_first_admin(&user.id), there_is_one()).write(self.users.entitle(user, true, &roles)?))
     }
 
     fn invite(&self, email: &str) -> Result<Plan<Outcome>, Problem> {
         let email: Email = email.parse().map_err(|detail: &str| Problem::invalid_field("email", detail))?;
         let (invite, token) = Invite::new(Some(&email), vec![Role::User, Role::Admin], None, self.clock.now());
-        let note = Note::default().resource("invite", &invite.id);
-        let plan = Plan::reply(Outcome::Invite(token)).note(note).write(self.invites.create(&invite)?);
+        let details = AuditDetails::default().resource("invite", &invite.id);
+        let plan = Plan::reply(Outcome::Invite(token)).details(details).write(self.invites.create(&invite)?);
         Ok(plan.write_or(self.users.must_have_no_admin(), there_is_one()))
     }
 }

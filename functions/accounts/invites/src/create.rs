@@ -1,16 +1,16 @@
 //! `POST /users/invites`: makes an invitation. The answer shows its token only once.
 
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::config::ConfigError;
 use platform::domain::{Email, Role, Roles};
+use platform::fingerprinter::Fingerprinter;
 use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
 use platform::routes::{self, Route};
-use platform::seal::Seal;
 use platform::store::{AdminsChange, Users};
 use serde::Serialize;
 use tally_accounts::store::{Invite, Invites};
@@ -22,7 +22,7 @@ use crate::InviteView;
 pub struct CreateInvite {
     invites: Invites,
     users: Users,
-    seal: Seal,
+    fingerprinter: Fingerprinter,
 }
 
 /// The invitation to create.
@@ -47,7 +47,7 @@ pub struct CreatedInvite {
     pub token: String,
 }
 
-impl Form for NewInvite {
+impl Input for NewInvite {
     const OPTIONAL: bool = true;
 
     fn read(fields: &mut Fields) -> Option<Self> {
@@ -67,21 +67,21 @@ impl Endpoint for CreateInvite {
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let (database, config) = (platform.database()?, &platform.config);
         let (invites, users) = (Invites::new(database.clone(), config)?, Users::new(database, config)?);
-        Ok(Self { invites, users, seal: Seal::new(platform)? })
+        Ok(Self { invites, users, fingerprinter: Fingerprinter::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<CreatedInvite>, Problem> {
         let NewInvite { email, roles } = request.body;
         let (invite, token) = Invite::new(email.as_ref(), roles.unwrap_or_default().into_vec(), Some(&request.caller.user_id), request.now);
         let names: Vec<_> = invite.roles.iter().map(|role| role.as_str()).collect();
-        let note = Note::default().resource("invite", &invite.id).detail("roles", names);
+        let details = AuditDetails::default().resource("invite", &invite.id).detail("roles", names);
         // The audit log outlives the invitation, so it has no address in clear.
-        let note = match &email {
-            Some(email) => note.identifier(&self.seal.identifier(&email.folded()).await?),
-            None => note,
+        let details = match &email {
+            Some(email) => details.identifier(&self.fingerprinter.identifier(&email.folded()).await?),
+            None => details,
         };
         let (create, id) = (self.invites.create(&invite)?, invite.id.clone());
-        let plan = Plan::reply(CreatedInvite { invite: invite.into(), token }).note(note).write(create).creates(id);
+        let plan = Plan::reply(CreatedInvite { invite: invite.into(), token }).details(details).write(create).creates(id);
         Ok(plan.write_or(self.users.on_word_of(&request.caller.user_id, AdminsChange::Stay), Problem::no_longer_admin()))
     }
 

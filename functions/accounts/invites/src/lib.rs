@@ -3,7 +3,7 @@
 
 mod create;
 
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::clock::{Timestamp, rfc3339};
 use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
@@ -79,9 +79,9 @@ impl Endpoint for ListInvites {
         let after = self.cursors.open::<String>(paging, user_id, request.call).await?;
         let (invites, more) = self.invites.list(after.as_deref(), paging.limit, request.now).await?;
         let last = invites.last().filter(|_| more).map(|invite| invite.id.clone());
-        let note = Note::default().detail("limit", paging.limit).detail("rows", invites.len());
+        let details = AuditDetails::default().detail("limit", paging.limit).detail("rows", invites.len());
         let items = invites.into_iter().map(InviteView::from).collect();
-        Ok(Plan::reply(self.cursors.page(items, last, user_id, request.call).await?).note(note))
+        Ok(Plan::reply(self.cursors.page(items, last, user_id, request.call).await?).details(details))
     }
 }
 

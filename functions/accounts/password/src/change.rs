@@ -3,7 +3,7 @@
 use platform::config::ConfigError;
 use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
@@ -12,7 +12,7 @@ use tally_accounts::domain::Password;
 use tally_accounts::sessions::Confirmed;
 use utoipa::ToSchema;
 
-use crate::set::{Change, Setter, Warrant, judge, new_password};
+use crate::set::{Authority, Change, Setter, judge, new_password};
 
 /// The endpoint.
 pub struct ChangePassword {
@@ -30,7 +30,7 @@ pub struct PasswordChange {
     pub new_password: Password,
 }
 
-impl Form for PasswordChange {
+impl Input for PasswordChange {
     fn read(fields: &mut Fields) -> Option<Self> {
         let current_password = fields.required("current_password");
         let new_password = new_password(fields);
@@ -56,7 +56,7 @@ impl Endpoint for ChangePassword {
         // event.
         judge(&new_password, &request.caller.username)?;
         let (user, confirmed) = Confirmed::ask(&self.setter.users, self.setter.hasher, request.caller, current_password).await?;
-        let change = Change { warrant: Warrant::Session(confirmed), new_password, context: request.context.clone(), now: request.now };
+        let change = Change { authority: Authority::Session(confirmed), new_password, context: request.context.clone(), now: request.now };
         self.setter.set(user, change).await
     }
 }

@@ -2,7 +2,7 @@
 
 use platform::config::ConfigError;
 use platform::http::{Endpoint, Request};
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
@@ -11,7 +11,7 @@ use tally_accounts::domain::{Password, Purpose};
 use tally_accounts::store::MailTokens;
 use utoipa::ToSchema;
 
-use crate::set::{Change, Setter, Warrant, judge, new_password};
+use crate::set::{Authority, Change, Setter, judge, new_password};
 
 /// The endpoint.
 pub struct ResetPassword {
@@ -30,7 +30,7 @@ pub struct PasswordReset {
     pub new_password: Password,
 }
 
-impl Form for PasswordReset {
+impl Input for PasswordReset {
     fn read(fields: &mut Fields) -> Option<Self> {
         let token = fields.required("token");
         let new_password = new_password(fields);
@@ -55,7 +55,7 @@ impl Endpoint for ResetPassword {
         let token = self.tokens.find(Purpose::PasswordReset, &token, request.now).await?.ok_or_else(Problem::invalid_mail_token)?;
         let user = self.setter.users.get(&token.user_id).await?.ok_or_else(Problem::invalid_mail_token)?;
         judge(&new_password, &user.username)?;
-        let change = Change { warrant: Warrant::Mail(token), new_password, context: request.context.clone(), now: request.now };
+        let change = Change { authority: Authority::Mail(token), new_password, context: request.context.clone(), now: request.now };
         // Only a holder of a valid token causes the work of hashing.
         self.setter.set(user, change).await
     }

@@ -2,7 +2,7 @@
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use platform::audit::{Actor, Note};
+use platform::audit::{Actor, AuditDetails};
 use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::context::Context;
@@ -11,8 +11,8 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::store::{User, Users};
-use tally_accounts::domain::{Hasher, Letter, Notice, Password, Purpose};
-use tally_accounts::mail::Postbox;
+use tally_accounts::domain::{EmailKind, Hasher, Notice, Password, Purpose};
+use tally_accounts::mail::EmailOutbox;
 use tally_accounts::sessions::{Confirmed, Ending};
 use tally_accounts::store::{MailToken, MailTokens};
 
@@ -23,11 +23,11 @@ pub struct Setter {
     pub hasher: Hasher,
     tokens: MailTokens,
     ending: Ending,
-    postbox: Postbox,
+    outbox: EmailOutbox,
 }
 
 /// The authority to set an account's password.
-pub enum Warrant {
+pub enum Authority {
     /// A token that was mailed.
     Mail(MailToken),
     /// A session in which the caller gave the current password. That session goes on.
@@ -36,7 +36,7 @@ pub enum Warrant {
 
 /// The password to set, and the authority for it.
 pub struct Change {
-    pub warrant: Warrant,
+    pub authority: Authority,
     pub new_password: Password,
     pub context: Context,
     pub now: Timestamp,
@@ -57,8 +57,8 @@ pub fn judge(new_password: &Password, username: &str) -> Result<(), Problem> {
     objection.map_or(Ok(()), |objection| Err(Problem::invalid_field("new_password", objection)))
 }
 
-impl Warrant {
-    /// The warrant for the account as it stands, if it is one. A token is refused if its address is no longer the account's.
+impl Authority {
+    /// The authority for the account as it stands, if it is one. A token is refused if its address is no longer the account's.
     async fn still(self, user: &User) -> Result<Self, Problem> {
         match self {
             Self::Mail(token) if user.is_active && user.email == token.email => Ok(Self::Mail(token)),
@@ -83,54 +83,54 @@ impl Setter {
             tokens: MailTokens::new(platform.database()?, &platform.config)?,
             hasher: Hasher::from_config(&platform.config)?,
             ending: Ending::new(platform)?,
-            postbox: Postbox::new(platform)?,
+            outbox: EmailOutbox::new(platform)?,
         })
     }
 
     /// Sets a password that the account may have, invalidates any mailed token for a password and ends the account's other sessions. A
     /// mailed token ends its API keys too.
     pub async fn set(&self, user: User, change: Change) -> Result<Plan<()>, Problem> {
-        let Change { warrant, new_password, context, now } = change;
-        let warrant = warrant.still(&user).await?;
+        let Change { authority, new_password, context, now } = change;
+        let authority = authority.still(&user).await?;
         let hash = self.hasher.hash(&new_password).await?;
-        self.clone().plan(user, warrant, hash, context, now).await
+        self.clone().plan(user, authority, hash, context, now).await
     }
 
     /// Boxed, because it calls this function again if a session begins meanwhile. That session ends as well.
     fn plan(
         self,
         user: User,
-        warrant: Warrant,
+        authority: Authority,
         hash: String,
         context: Context,
         now: Timestamp,
     ) -> BoxFuture<'static, Result<Plan<()>, Problem>> {
         async move {
-            let warrant = warrant.still(&user).await?;
-            let kept = warrant.session_id().map(str::to_owned);
+            let authority = authority.still(&user).await?;
+            let kept = authority.session_id().map(str::to_owned);
             let ended: Vec<_> = user.sessions.keys().filter(|id| Some(*id) != kept.as_ref()).cloned().collect();
             let actor = Actor { session_id: kept.clone(), ..Actor::user(&user.id, &user.username) };
-            let note = Note::default().actor(actor).resource("user", &user.id).detail("ended_sessions", ended.clone());
-            let token = match &warrant {
-                Warrant::Mail(token) => self.tokens.spend(Purpose::PasswordReset, token, now),
-                Warrant::Session(_) => self.tokens.forget(Purpose::PasswordReset, &user.id),
+            let details = AuditDetails::default().actor(actor).resource("user", &user.id).detail("ended_sessions", ended.clone());
+            let token = match &authority {
+                Authority::Mail(token) => self.tokens.spend(Purpose::PasswordReset, token, now),
+                Authority::Session(_) => self.tokens.forget(Purpose::PasswordReset, &user.id),
             };
-            let (note, notice) = match &warrant {
-                Warrant::Mail(_) => {
-                    (note.detail("ended_api_keys", user.api_keys.keys().cloned().collect::<Vec<_>>()), Notice::PasswordReset)
+            let (details, notice) = match &authority {
+                Authority::Mail(_) => {
+                    (details.detail("ended_api_keys", user.api_keys.keys().cloned().collect::<Vec<_>>()), Notice::PasswordReset)
                 }
-                Warrant::Session(_) => (note, Notice::PasswordChanged),
+                Authority::Session(_) => (details, Notice::PasswordChanged),
             };
-            let plan = Plan::reply(()).note(note).write_or(token, Problem::invalid_mail_token());
+            let plan = Plan::reply(()).details(details).write_or(token, Problem::invalid_mail_token());
             let plan = self.ending.add(plan, &ended).await?;
-            let plan = self.postbox.add(plan, Letter::notice(notice, &user), &context, now)?;
+            let plan = self.outbox.add(plan, EmailKind::notice(notice, &user), &context, now)?;
             let set = self.users.set_password(&user, &hash, kept.as_deref());
-            Ok(plan.write_or_replan(
+            Ok(plan.write_or_retry(
                 set,
                 Box::new(move |found| {
                     async move {
                         let user = found.map(|item| self.users.read(item)).transpose()?.ok_or_else(Problem::invalid_token)?;
-                        self.plan(user, warrant, hash, context, now).await
+                        self.plan(user, authority, hash, context, now).await
                     }
                     .boxed()
                 }),

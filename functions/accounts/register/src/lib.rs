@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 
 use futures_util::FutureExt as _;
-use platform::audit::{Actor, Note};
+use platform::audit::{Actor, AuditDetails};
 use platform::config::{ConfigError, invalid};
 use platform::domain::{Email, FullName, Roles, Username};
 use platform::http::{Created, Endpoint, Request};
 use platform::ids;
-use platform::input::{Fields, Form};
-use platform::plan::{Plan, Replan, Reply};
+use platform::input::{Fields, Input};
+use platform::plan::{Plan, Reply, Retry};
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
-use platform::request::Call;
+use platform::request::HttpCall;
 use platform::routes::{self, Route};
 use platform::store::{Account, User, Users};
 use serde::Serialize;
-use tally_accounts::domain::{Hasher, Letter, Password};
-use tally_accounts::mail::Postbox;
+use tally_accounts::domain::{EmailKind, Hasher, Password};
+use tally_accounts::mail::EmailOutbox;
 use tally_accounts::store::{Invite, Invites};
 use utoipa::ToSchema;
 
@@ -30,7 +30,7 @@ pub struct RegisterUser {
     invites: Invites,
     hasher: Hasher,
     admission: Admission,
-    postbox: Postbox,
+    outbox: EmailOutbox,
     /// The setting `EMAIL_VERIFICATION`.
     verifies: bool,
 }
@@ -68,7 +68,7 @@ pub struct Registered {
     pub user: Account,
 }
 
-impl Form for Registration {
+impl Input for Registration {
     fn read(fields: &mut Fields) -> Option<Self> {
         let username: Option<Username> = fields.required("username");
         let email = fields.required("email");
@@ -92,20 +92,20 @@ fn uninvited() -> Problem {
 
 /// The refusal of an invitation, with its event. The token may be stolen, so an auditor may ask later whether it was tried.
 fn refuse(problem: Problem, invite_id: Option<&str>, username: &Username) -> Plan<Created<Registered>> {
-    let note = Note::default().failed(true).detail("username", username.to_string());
-    Plan::refuse(problem).note(invite_id.into_iter().fold(note, |note, id| note.resource("invite", id)))
+    let details = AuditDetails::default().failed(true).detail("username", username.to_string());
+    Plan::refuse(problem).details(invite_id.into_iter().fold(details, |details, id| details.resource("invite", id)))
 }
 
 /// The same refusal if the invitation has been used or revoked meanwhile.
-fn overtaken(invite: &Invite, username: &Username) -> Replan<Created<Registered>> {
+fn overtaken(invite: &Invite, username: &Username) -> Retry<Created<Registered>> {
     let refusal = refuse(uninvited(), Some(&invite.id), username);
     Box::new(move |_| async { Ok(refusal) }.boxed())
 }
 
 /// The answer if the username or the email is taken. No account was made, so the event names no user.
-fn taken(username: &Username) -> Replan<Created<Registered>> {
-    let note = Note::default().detail("username", username.to_string());
-    Box::new(move |_| async { Ok(Plan::refuse(Problem::account_exists()).note(note)) }.boxed())
+fn taken(username: &Username) -> Retry<Created<Registered>> {
+    let details = AuditDetails::default().detail("username", username.to_string());
+    Box::new(move |_| async { Ok(Plan::refuse(Problem::account_exists()).details(details)) }.boxed())
 }
 
 impl Endpoint for RegisterUser {
@@ -125,10 +125,10 @@ impl Endpoint for RegisterUser {
         };
         let (users, invites) = (Users::new(platform.database()?, &platform.config)?, Invites::new(platform.database()?, &platform.config)?);
         let (hasher, verifies) = (Hasher::from_config(&platform.config)?, platform.config.switch("EMAIL_VERIFICATION")?);
-        Ok(Self { users, invites, hasher, admission, postbox: Postbox::new(platform)?, verifies })
+        Ok(Self { users, invites, hasher, admission, outbox: EmailOutbox::new(platform)?, verifies })
     }
 
-    fn reject_early(&self, call: &Call) -> Option<Problem> {
+    fn reject_early(&self, call: &HttpCall) -> Option<Problem> {
         let may_try = match self.admission {
             Admission::Anyone => true,
             Admission::Invited => call.has_member("invite"),
@@ -165,24 +165,25 @@ impl Endpoint for RegisterUser {
             sessions: BTreeMap::new(),
             api_keys: BTreeMap::new(),
         };
-        let note = Note::default().actor(Actor::user(&user.id, &user.username)).resource("user", &user.id);
-        let note = invite.iter().fold(note, |note, invite| note.detail("invite_id", invite.id.as_str()));
-        let plan = Plan::reply(registered(&user)).note(note).creates(&user.id);
+        let details = AuditDetails::default().actor(Actor::user(&user.id, &user.username)).resource("user", &user.id);
+        let details = invite.iter().fold(details, |details, invite| details.detail("invite_id", invite.id.as_str()));
+        let plan = Plan::reply(registered(&user)).details(details).creates(&user.id);
         let claims = self.users.create(&user, &username, &email)?;
-        let plan = claims.into_iter().fold(plan, |plan, claim| plan.write_or_replan(claim, taken(&username)));
+        let plan = claims.into_iter().fold(plan, |plan, claim| plan.write_or_retry(claim, taken(&username)));
         let plan = invite.iter().fold(plan, |plan, invite| {
-            let plan = plan.write_or_replan(self.invites.spend(invite, request.now), overtaken(invite, &username));
-            plan.write_or_replan(self.users.admit_invited(&user, invite.invited_by.as_deref()), overtaken(invite, &username))
+            let plan = plan.write_or_retry(self.invites.spend(invite, request.now), overtaken(invite, &username));
+            plan.write_or_retry(self.users.admit_invited(&user, invite.invited_by.as_deref()), overtaken(invite, &username))
         });
         if !self.verifies {
             return Ok(plan);
         }
-        self.postbox.add(plan, Letter::EmailVerification { email: user.email, moving_to: None }, request.context, request.now)
+        self.outbox.add(plan, EmailKind::EmailVerification { email: user.email, moving_to: None }, request.context, request.now)
     }
 
     async fn repeat(&self, _: Request<'_, Self>, created: &str) -> Result<Plan<Created<Registered>>, Problem> {
         let user = self.users.get(created).await?.ok_or_else(Problem::not_found)?;
-        let note = Note::default().actor(Actor::user(&user.id, &user.username)).resource("user", &user.id).detail("repeated", true);
-        Ok(Plan::reply(registered(&user)).note(note))
+        let details =
+            AuditDetails::default().actor(Actor::user(&user.id, &user.username)).resource("user", &user.id).detail("repeated", true);
+        Ok(Plan::reply(registered(&user)).details(details))
     }
 }

@@ -1,12 +1,12 @@
 //! `GET /users`: every account, or those whose username or email begins with a text.
 
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
 use platform::domain::Role;
 use platform::http::{Endpoint, Parameters, Request, in_query};
 use platform::identity::Identity;
-use platform::input::{Field, Fields, Form, Raw};
+use platform::input::{Fields, FromField, Input, RawValue};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -47,14 +47,14 @@ pub struct UserFilters {
 /// The text that a username or an email begins with.
 struct Prefix(String);
 
-impl Field for Prefix {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Prefix {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let text = raw.text()?;
         if (1..=254).contains(&text.chars().count()) { Ok(Self(text.to_lowercase())) } else { Err("must be 1 to 254 characters".into()) }
     }
 }
 
-impl Form for UsersQuery {
+impl Input for UsersQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (query, role, is_active) = (fields.optional::<Prefix>("query"), fields.optional("role"), fields.optional("is_active"));
         let paging = Paging::read(fields);
@@ -70,10 +70,10 @@ impl UserFilters {
     }
 
     /// The filters, as a note for the audit log.
-    fn note(&self) -> Note {
-        let note = self.query.iter().fold(Note::default(), |note, query| note.detail("query", query.as_str()));
-        let note = self.role.iter().fold(note, |note, role| note.detail("role", role.as_str()));
-        self.is_active.iter().fold(note, |note, is_active| note.detail("is_active", *is_active))
+    fn details(&self) -> AuditDetails {
+        let details = self.query.iter().fold(AuditDetails::default(), |details, query| details.detail("query", query.as_str()));
+        let details = self.role.iter().fold(details, |details, role| details.detail("role", role.as_str()));
+        self.is_active.iter().fold(details, |details, is_active| details.detail("is_active", *is_active))
     }
 }
 
@@ -99,9 +99,9 @@ impl Endpoint for ListUsers {
         let (UsersQuery { filters, paging }, user_id) = (&request.query, &request.caller.user_id);
         let from = self.cursors.open::<Place>(paging, user_id, request.call).await?;
         let (users, next) = self.users.list(&filters.filter(), from, paging.limit).await?;
-        let note = filters.note().detail("limit", paging.limit).detail("rows", users.len());
+        let details = filters.details().detail("limit", paging.limit).detail("rows", users.len());
         let accounts = users.iter().map(User::account).collect();
-        Ok(Plan::reply(self.cursors.page(accounts, next, user_id, request.call).await?).note(note))
+        Ok(Plan::reply(self.cursors.page(accounts, next, user_id, request.call).await?).details(details))
     }
 }
 

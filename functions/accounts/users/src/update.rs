@@ -2,12 +2,12 @@
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::config::ConfigError;
 use platform::domain::{Role, Roles};
 use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::Identity;
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
@@ -37,7 +37,7 @@ pub struct UserChange {
     pub roles: Option<Roles>,
 }
 
-impl Form for UserChange {
+impl Input for UserChange {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (is_active, roles) = (fields.optional("is_active"), fields.optional("roles"));
         Some(Self { is_active: is_active?, roles: roles? })
@@ -86,15 +86,15 @@ impl UpdateUser {
                 ..before.clone()
             };
             let ended = if after.is_active { Vec::new() } else { before.sessions.keys().cloned().collect() };
-            let note = note(&before, &after);
+            let details = details(&before, &after);
             let mut plan = Plan::reply(after.account());
             // This also applies if the account may sign in again: an older version may have mailed a token while it might not.
             let stays_active = before.is_active && after.is_active;
-            let told = note.clone().detail("ended_sessions", ended.clone());
+            let told = details.clone().detail("ended_sessions", ended.clone());
             if stays_active {
-                plan = plan.note(told);
+                plan = plan.details(told);
             } else {
-                plan = plan.note(told.detail("ended_api_keys", before.api_keys.keys().cloned().collect::<Vec<_>>()));
+                plan = plan.details(told.detail("ended_api_keys", before.api_keys.keys().cloned().collect::<Vec<_>>()));
                 plan = Purpose::ALL.iter().fold(plan, |plan, purpose| plan.write(self.tokens.forget(*purpose, &after.id)));
             }
             let change = match (before.is_admin(), after.is_admin()) {
@@ -103,7 +103,7 @@ impl UpdateUser {
                 _ => AdminsChange::Stay,
             };
             let (admins, by) = (self.users.on_word_of(&admin_id, change), admin_id.clone());
-            let plan = self.ending.add(plan, &ended).await?.write_or_replan(
+            let plan = self.ending.add(plan, &ended).await?.write_or_retry(
                 self.users.entitle(&before, after.is_active, &after.roles)?,
                 Box::new(move |found| {
                     async move {
@@ -114,12 +114,12 @@ impl UpdateUser {
                 }),
             );
             // This comes after the account's own write. If that were stale, this would judge an old state.
-            Ok(plan.write_or_replan(
+            Ok(plan.write_or_retry(
                 admins,
                 Box::new(move |found| {
                     let stays = Users::lists_admin(found.as_ref(), &admin_id);
                     let problem = if stays { Problem::last_admin() } else { Problem::no_longer_admin() };
-                    async { Ok(Plan::refuse(problem).note(note)) }.boxed()
+                    async { Ok(Plan::refuse(problem).details(details)) }.boxed()
                 }),
             ))
         }
@@ -128,14 +128,14 @@ impl UpdateUser {
 }
 
 /// The note of a change, with the values before and after it.
-fn note(before: &User, after: &User) -> Note {
+fn details(before: &User, after: &User) -> AuditDetails {
     let names = |user: &User| user.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>();
-    let mut note = Note::default();
+    let mut details = AuditDetails::default();
     if before.is_active != after.is_active {
-        note = note.detail("was_active", before.is_active).detail("is_active", after.is_active);
+        details = details.detail("was_active", before.is_active).detail("is_active", after.is_active);
     }
     if before.roles != after.roles {
-        note = note.detail("roles_before", names(before)).detail("roles", names(after));
+        details = details.detail("roles_before", names(before)).detail("roles", names(after));
     }
-    note
+    details
 }

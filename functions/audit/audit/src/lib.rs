@@ -12,7 +12,7 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use platform::store::{AuditLog, Found, Span};
+use platform::store::{AuditLog, EventRange, Found};
 
 pub use query::{AuditFilters, AuditQuery};
 
@@ -38,16 +38,16 @@ impl Endpoint for ListAuditEvents {
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Page<Event>>, Problem> {
         let AuditQuery { filters, paging } = &request.query;
-        let span = match self.cursors.open::<Span>(paging, &request.caller.user_id, request.call).await? {
+        let range = match self.cursors.open::<EventRange>(paging, &request.caller.user_id, request.call).await? {
             Some(rest) => rest.kept(request.now),
-            None => Span::between(filters.from, filters.to, request.now),
+            None => EventRange::between(filters.from, filters.to, request.now),
         };
-        let found = match span {
-            Some(span) => self.log.search(&filters.search(&request.caller.user_id), span, paging.limit).await?,
+        let found = match range {
+            Some(range) => self.log.search(&filters.search(&request.caller.user_id), range, paging.limit).await?,
             None => Found { events: Vec::new(), rest: None },
         };
-        let note = filters.note().detail("limit", paging.limit).detail("rows", found.events.len());
+        let details = filters.details().detail("limit", paging.limit).detail("rows", found.events.len());
         let reply = self.cursors.page(found.events, found.rest, &request.caller.user_id, request.call).await?;
-        Ok(Plan::reply(reply).note(note))
+        Ok(Plan::reply(reply).details(details))
     }
 }

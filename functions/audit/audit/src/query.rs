@@ -1,12 +1,12 @@
 //! The query parameters of `GET /audit`.
 
-use platform::audit::{Note, Outcome};
+use platform::audit::{AuditDetails, Outcome};
 use platform::clock::{Timestamp, rfc3339};
 use platform::cursor::Paging;
 use platform::domain::ResourceId;
 use platform::http::{Parameters, in_query};
 use platform::identity::Someone;
-use platform::input::{Field, Fields, Form, Raw};
+use platform::input::{Fields, FromField, Input, RawValue};
 use platform::store::{Order, Search};
 use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, ToSchema};
@@ -86,7 +86,7 @@ impl AuditFilters {
     }
 
     /// The filters, as a note for the audit log itself.
-    pub fn note(&self) -> Note {
+    pub fn details(&self) -> AuditDetails {
         let texts = [
             ("actor", self.actor.as_ref().map(|actor| actor.or("me").to_owned())),
             ("action", self.action.clone().map(|action| action.0)),
@@ -97,7 +97,10 @@ impl AuditFilters {
             ("to", self.to.map(rfc3339)),
             ("order", (self.order == OrderName::Asc).then(|| "asc".to_owned())),
         ];
-        texts.into_iter().filter_map(|(name, text)| Some((name, text?))).fold(Note::default(), |note, (name, text)| note.detail(name, text))
+        texts
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, text?)))
+            .fold(AuditDetails::default(), |details, (name, text)| details.detail(name, text))
     }
 }
 
@@ -111,7 +114,7 @@ impl OutcomeName {
     }
 }
 
-impl Form for AuditQuery {
+impl Input for AuditQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (actor, action, outcome) = (fields.optional("actor"), fields.optional("action"), fields.optional("outcome"));
         let (resource, request_id) = (fields.optional::<Text>("resource"), fields.optional::<Text>("request_id"));
@@ -136,8 +139,8 @@ impl Form for AuditQuery {
     }
 }
 
-impl Field for Action {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Action {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let text = raw.text()?;
         let mut parts = text.strip_suffix('.').unwrap_or(text).split('.');
         let is_word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
@@ -148,8 +151,8 @@ impl Field for Action {
     }
 }
 
-impl Field for OutcomeName {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for OutcomeName {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         match raw.text()? {
             "success" => Ok(Self(Outcome::Success)),
             "failure" => Ok(Self(Outcome::Failure)),
@@ -159,8 +162,8 @@ impl Field for OutcomeName {
     }
 }
 
-impl Field for OrderName {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for OrderName {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         match raw.text()? {
             "asc" => Ok(Self::Asc),
             "desc" => Ok(Self::Desc),
@@ -172,8 +175,8 @@ impl Field for OrderName {
 /// A resource or a request id: any text that one could be.
 struct Text(String);
 
-impl Field for Text {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Text {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let text = raw.text()?;
         if (1..=256).contains(&text.chars().count()) { Ok(Self(text.to_owned())) } else { Err("must be 1 to 256 characters".into()) }
     }

@@ -1,13 +1,13 @@
 //! `POST /api-keys`: makes a key. The answer shows its text only once.
 
 use platform::api_key::ApiKeyText;
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::http::{Endpoint, Request};
 use platform::identity::{Identity, Scope};
 use platform::ids;
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
@@ -56,7 +56,7 @@ pub struct CreatedApiKey {
     pub key: String,
 }
 
-impl Form for NewApiKey {
+impl Input for NewApiKey {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (name, scopes, expires_at) = (fields.required("name"), fields.required("scopes"), fields.required("expires_at"));
         Some(Self { name: name?, scopes: scopes?, expires_at: expires_at? })
@@ -95,12 +95,12 @@ impl CreateApiKey {
     /// The key, which is also put on its owner's list, in the place of expired keys.
     fn plan(self, caller: Identity, key: ApiKey, text: String, expired: &[String], now: Timestamp) -> Result<Plan<CreatedApiKey>, Problem> {
         let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
-        let note = Note::default().resource("api_key", &key.id).detail("name", key.name.as_str()).detail("scopes", scopes);
+        let details = AuditDetails::default().resource("api_key", &key.id).detail("name", key.name.as_str()).detail("scopes", scopes);
         let create = self.keys.create(&key)?;
         let admit = self.users.admit_key(&caller, &key, expired);
         let answer = CreatedApiKey { api_key: key.clone().into(), key: text.clone() };
-        let plan = Plan::reply(answer).note(note.clone()).creates(&key.id).write(create);
-        Ok(plan.write_or_replan(
+        let plan = Plan::reply(answer).details(details.clone()).creates(&key.id).write(create);
+        Ok(plan.write_or_retry(
             admit,
             Box::new(move |found| {
                 Box::pin(async move {
@@ -108,7 +108,7 @@ impl CreateApiKey {
                     let user = user.filter(|user| user.sessions.contains_key(&caller.session_id)).ok_or_else(Problem::invalid_token)?;
                     let expired = user.expired_keys(now);
                     if user.api_keys.len() - expired.len() >= API_KEYS_PER_USER {
-                        return Ok(Plan::refuse(Problem::too_many_api_keys(API_KEYS_PER_USER)).note(note));
+                        return Ok(Plan::refuse(Problem::too_many_api_keys(API_KEYS_PER_USER)).details(details));
                     }
                     self.plan(caller, key, text, &expired, now)
                 })

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use platform::identity::Scope;
-use platform::input::{Field, Raw};
+use platform::input::{FromField, RawValue};
 use serde_json::Value;
 
 /// The name that its owner gives a key: 1 to 100 characters, no control characters.
@@ -12,8 +12,8 @@ pub struct Name(pub String);
 /// One or more scopes, each once.
 pub struct Scopes(pub Vec<Scope>);
 
-impl Field for Name {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Name {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let (text, trimmed) = (raw.text()?, raw.text()?.trim());
         if !(1..=100).contains(&trimmed.chars().count()) || text.chars().any(char::is_control) {
             return Err("must be 1 to 100 characters, none of them a control character".into());
@@ -22,10 +22,10 @@ impl Field for Name {
     }
 }
 
-impl Field for Scopes {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Scopes {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let wrong = || format!("must be a list of one or more of {}", Scope::ALL.map(Scope::as_str).join(", "));
-        let Raw::Json(Value::Array(items)) = raw else { return Err(wrong()) };
+        let RawValue::Json(Value::Array(items)) = raw else { return Err(wrong()) };
         let scope = |item: &Value| Scope::ALL.into_iter().find(|scope| item.as_str() == Some(scope.as_str()));
         let scopes: Option<BTreeSet<_>> = items.iter().map(scope).collect();
         match scopes {
@@ -51,7 +51,7 @@ mod tests {
             (json!("profits:read"), None),
             (json!(["Profits:Read"]), None),
         ] {
-            let found = Scopes::read(&Raw::Json(&value)).ok();
+            let found = Scopes::read(&RawValue::Json(&value)).ok();
             assert_eq!(found.as_ref().map(|scopes| scopes.0.as_slice()), expected, "{value}");
         }
     }
@@ -59,8 +59,8 @@ mod tests {
     #[test]
     fn a_name_is_for_people() {
         for (text, expected) in [("Nightly import", true), (" x ", true), ("", false), ("  ", false), ("a\nb", false)] {
-            assert_eq!(Name::read(&Raw::Text(text)).is_ok(), expected, "{text:?}");
+            assert_eq!(Name::read(&RawValue::Text(text)).is_ok(), expected, "{text:?}");
         }
-        assert!(Name::read(&Raw::Text(&"é".repeat(100))).is_ok() && Name::read(&Raw::Text(&"é".repeat(101))).is_err());
+        assert!(Name::read(&RawValue::Text(&"é".repeat(100))).is_ok() && Name::read(&RawValue::Text(&"é".repeat(101))).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! `POST /auth/introspect`: whether a token is valid now, and its claims (RFC 7662). It is for services that are shown tokens of this API.
 //! They ask with an API key that has the scope `tokens:introspect`.
 
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::config::ConfigError;
 use platform::http::{Endpoint, Request};
 use platform::identity::Principal;
@@ -116,9 +116,9 @@ impl Endpoint for IntrospectToken {
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Introspection>, Problem> {
         let held = self.tokens.find(&request.body, request.now).await?;
-        let note = held.iter().fold(Note::default(), |note, held| note.resource("session", &held.session.id));
+        let details = held.iter().fold(AuditDetails::default(), |details, held| details.resource("session", &held.session.id));
         let answer = held.map(Introspection::from).unwrap_or_default();
-        let note = note.detail("active", answer.active);
-        Ok(Plan::reply(answer).note(note))
+        let details = details.detail("active", answer.active);
+        Ok(Plan::reply(answer).details(details))
     }
 }

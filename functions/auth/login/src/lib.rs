@@ -3,7 +3,7 @@
 use platform::config::ConfigError;
 use platform::domain::Identifier;
 use platform::http::{Endpoint, Request};
-use platform::input::{Fields, Form, Media};
+use platform::input::{Fields, Input, Media};
 use platform::limits::Key;
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -37,7 +37,7 @@ pub struct Credentials {
     pub grant_type: Option<String>,
 }
 
-impl Form for Credentials {
+impl Input for Credentials {
     fn read(fields: &mut Fields) -> Option<Self> {
         let username = fields.required("username");
         let password = fields.required("password");

@@ -2,11 +2,11 @@
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::config::ConfigError;
 use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -33,7 +33,7 @@ pub struct LogoutScope {
     pub all: bool,
 }
 
-impl Form for LogoutScope {
+impl Input for LogoutScope {
     const OPTIONAL: bool = true;
 
     fn read(fields: &mut Fields) -> Option<Self> {
@@ -59,8 +59,8 @@ impl Endpoint for LogoutUser {
             return self.clone().end_all(user).await;
         }
         let forget = self.users.end_session(&caller.user_id, &caller.session_id);
-        let note = Note::default().resource("session", &caller.session_id);
-        Ok(self.ending.add(Plan::reply(()).note(note), &[caller.session_id]).await?.write_or(forget, Problem::invalid_token()))
+        let details = AuditDetails::default().resource("session", &caller.session_id);
+        Ok(self.ending.add(Plan::reply(()).details(details), &[caller.session_id]).await?.write_or(forget, Problem::invalid_token()))
     }
 }
 
@@ -69,10 +69,10 @@ impl LogoutUser {
     fn end_all(self, user: User) -> BoxFuture<'static, Result<Plan<()>, Problem>> {
         async move {
             let ids: Vec<_> = user.sessions.keys().cloned().collect();
-            let plan = Plan::reply(()).note(Note::default().resource("user", &user.id).detail("ended_sessions", ids.clone()));
+            let plan = Plan::reply(()).details(AuditDetails::default().resource("user", &user.id).detail("ended_sessions", ids.clone()));
             let plan = self.ending.add(plan, &ids).await?;
             let forget = self.users.end_all_sessions(&user);
-            Ok(plan.write_or_replan(
+            Ok(plan.write_or_retry(
                 forget,
                 Box::new(move |found| {
                     async move {

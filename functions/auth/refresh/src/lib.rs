@@ -2,7 +2,7 @@
 
 use platform::config::ConfigError;
 use platform::http::{Endpoint, Request};
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::limits::Key;
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -28,7 +28,7 @@ pub struct Spend {
     pub refresh_token: RefreshToken,
 }
 
-impl Form for Spend {
+impl Input for Spend {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { refresh_token: fields.required("refresh_token")? })
     }

@@ -4,7 +4,7 @@
 //! that is no token of a live session gets the same answer, because nothing is left to do.
 
 use futures_util::FutureExt as _;
-use platform::audit::{Actor, Note};
+use platform::audit::{Actor, AuditDetails};
 use platform::config::ConfigError;
 use platform::http::{Endpoint, Request};
 use platform::input::Media;
@@ -45,13 +45,13 @@ impl Endpoint for RevokeToken {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Revoked>, Problem> {
-        let nothing = || Ok(Plan::reply(Revoked {}).note(Note::default().detail("ended", false)));
+        let nothing = || Ok(Plan::reply(Revoked {}).details(AuditDetails::default().detail("ended", false)));
         let Some(Held { session, .. }) = self.tokens.find(&request.body, request.now).await? else { return nothing() };
         let forget = self.users.revoke_session(&session.user_id, &session.id, request.now);
         let actor = Actor { session_id: Some(session.id.clone()), ..Actor::user(&session.user_id, &session.username) };
-        let note = Note::default().actor(actor).resource("session", &session.id).detail("ended", true);
-        let plan = self.ending.add_read(Plan::reply(Revoked {}).note(note), session)?;
+        let details = AuditDetails::default().actor(actor).resource("session", &session.id).detail("ended", true);
+        let plan = self.ending.add_read(Plan::reply(Revoked {}).details(details), session)?;
         // The session ended meanwhile in another way.
-        Ok(plan.write_or_replan(forget, Box::new(move |_| async move { nothing() }.boxed())))
+        Ok(plan.write_or_retry(forget, Box::new(move |_| async move { nothing() }.boxed())))
     }
 }

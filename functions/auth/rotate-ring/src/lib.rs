@@ -13,7 +13,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::clock::{Clock, rfc3339};
 use platform::config::ConfigError;
 use platform::context::Context;
@@ -29,7 +29,7 @@ use serde::Deserialize;
 use tally_accounts::tokens::Lifetimes;
 
 use keys::Keys;
-use vault::{CURRENT, PENDING, Standing, Vault, Version};
+use vault::{CURRENT, PENDING, Vault, Version, VersionStatus};
 
 /// The worker.
 pub struct RotateRing {
@@ -123,8 +123,8 @@ impl Worker for RotateRing {
 
 impl RotateRing {
     async fn step(&self, case: &Case<'_>, token: &str, step: Step) -> Result<(), Problem> {
-        let standing = self.vault.standing(case.arn, token).await?;
-        let is_staged = |stage: &str| standing.stages.iter().any(|found| found == stage);
+        let status = self.vault.status(case.arn, token).await?;
+        let is_staged = |stage: &str| status.stages.iter().any(|found| found == stage);
         if is_staged(CURRENT) {
             // The version is in force already, but the answer to its last step was lost.
             return Ok(());
@@ -133,7 +133,7 @@ impl RotateRing {
             return Err(refused("The rotation is not in progress, or an emergency rotation has ended it."));
         }
         match step {
-            Step::CreateSecret => self.create(case, token, &standing).await,
+            Step::CreateSecret => self.create(case, token, &status).await,
             Step::SetSecret => Ok(()),
             Step::TestSecret => self.test(case, token).await.map(|_| ()),
             Step::FinishSecret => {
@@ -146,14 +146,14 @@ impl RotateRing {
     }
 
     /// Makes the shifted ring, once for each rotation, and not before the last shift has settled.
-    async fn create(&self, case: &Case<'_>, token: &str, standing: &Standing) -> Result<(), Problem> {
+    async fn create(&self, case: &Case<'_>, token: &str, status: &VersionStatus) -> Result<(), Problem> {
         if self.vault.pending(case.arn, token).await?.is_some() {
             return Ok(());
         }
         let current = self.vault.current(case.arn).await?;
         let keys = keys(&current.text)?;
         // A version got its value when its rotation began. The old key went on signing until that rotation ended.
-        let last_shift = standing.rotated_at.map_or(current.created_at, |rotated_at| rotated_at.max(current.created_at));
+        let last_shift = status.rotated_at.map_or(current.created_at, |rotated_at| rotated_at.max(current.created_at));
         let settling = keys.settling(self.lifetimes.key_needed(case.kind));
         let settled_at = last_shift.checked_add(settling).unwrap_or(Timestamp::MAX);
         if self.clock.now() < settled_at {
@@ -199,11 +199,11 @@ impl RotateRing {
             RingKind::Access => "access",
             RingKind::Refresh => "refresh",
         };
-        let note = Note::default().resource("ring", ring).detail("ring", ring).detail("emergency", emergency);
-        let note = note.detail("kids_before", kids(*kind, before)).detail("kids_after", kids(*kind, after));
+        let details = AuditDetails::default().resource("ring", ring).detail("ring", ring).detail("emergency", emergency);
+        let details = details.detail("kids_before", kids(*kind, before)).detail("kids_after", kids(*kind, after));
         let then = || async { change.await.map(|()| None) }.boxed();
         let info = RequestInfo::new(context, self.clock.now(), Some("key.rotated"));
-        self.committer.commit(Ok(Plan::reply(()).note(note).then(Box::new(then))), None, &info).await.map(|_| ())
+        self.committer.commit(Ok(Plan::reply(()).details(details).after_commit(Box::new(then))), None, &info).await.map(|_| ())
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Version {
 }
 
 /// The state of a rotation.
-pub struct Standing {
+pub struct VersionStatus {
     /// The labels of the version that it makes.
     pub stages: Vec<String>,
     /// When Secrets Manager last saw a rotation end.
@@ -40,10 +40,10 @@ impl Vault {
     }
 
     /// The state of the rotation that makes the version `id`.
-    pub async fn standing(&self, arn: &str, id: &str) -> Result<Standing, Problem> {
+    pub async fn status(&self, arn: &str, id: &str) -> Result<VersionStatus, Problem> {
         let found = self.0.describe_secret().secret_id(arn).send().await.map_err(|error| failed(&error))?;
         let stages = found.version_ids_to_stages().and_then(|versions| versions.get(id)).cloned().unwrap_or_default();
-        Ok(Standing { stages, rotated_at: found.last_rotated_date().and_then(time) })
+        Ok(VersionStatus { stages, rotated_at: found.last_rotated_date().and_then(time) })
     }
 
     /// The version in force.

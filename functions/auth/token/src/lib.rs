@@ -5,7 +5,7 @@
 use platform::config::ConfigError;
 use platform::domain::Identifier;
 use platform::http::{Endpoint, Request, Schemas, either};
-use platform::input::{Fields, Form, Media};
+use platform::input::{Fields, Input, Media};
 use platform::limits::Key;
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -75,7 +75,7 @@ impl ToSchema for Grant {
     }
 }
 
-impl Form for Grant {
+impl Input for Grant {
     fn read(fields: &mut Fields) -> Option<Self> {
         let grant_type: String = fields.required("grant_type")?;
         match grant_type.as_str() {

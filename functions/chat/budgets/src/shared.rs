@@ -1,10 +1,10 @@
 //! The code that all endpoints of this function share: how a budget is shown, and how it is set.
 
 use assistant::domain::{Budget, Cost};
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::clock::Timestamp;
 use platform::config::ConfigError;
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -62,7 +62,7 @@ fn monthly_usd() -> Schema {
     forms.description(Some(description)).examples(["50.00"]).build().into()
 }
 
-impl Form for BudgetChange {
+impl Input for BudgetChange {
     fn read(fields: &mut Fields) -> Option<Self> {
         // Null stands for the deployment's setting. A missing field is an error.
         let monthly_usd = if fields.has("monthly_usd") { fields.optional("monthly_usd") } else { fields.required("monthly_usd").map(Some) };
@@ -80,7 +80,7 @@ impl Shared {
     /// Reads a budget.
     pub async fn read(&self, subject: Subject<'_>, now: Timestamp) -> Result<Plan<BudgetView>, Problem> {
         let limit = self.budgets.limit(subject).await?;
-        Ok(Plan::reply(self.view(subject, limit, now).await?).note(note(subject)))
+        Ok(Plan::reply(self.view(subject, limit, now).await?).details(details(subject)))
     }
 
     /// Sets a budget, if the caller is still an administrator.
@@ -92,9 +92,9 @@ impl Shared {
         now: Timestamp,
     ) -> Result<Plan<BudgetView>, Problem> {
         let limit = change.monthly_usd.map(Budget::amount);
-        let note = note(subject).detail("monthly_usd", limit.map_or_else(|| "default".to_owned(), |limit| limit.to_string()));
+        let details = details(subject).detail("monthly_usd", limit.map_or_else(|| "default".to_owned(), |limit| limit.to_string()));
         let plan = Plan::reply(self.view(subject, limit, now).await?);
-        let plan = plan.note(note).write(self.budgets.set_limit(subject, limit));
+        let plan = plan.details(details).write(self.budgets.set_limit(subject, limit));
         Ok(plan.write_or(self.users.on_word_of(admin_id, AdminsChange::Stay), Problem::no_longer_admin()))
     }
 
@@ -110,9 +110,9 @@ impl Shared {
     }
 }
 
-fn note(subject: Subject<'_>) -> Note {
+fn details(subject: Subject<'_>) -> AuditDetails {
     match subject {
-        Subject::User(id) => Note::default().resource("user", id),
-        Subject::Deployment => Note::default().resource("budget", "deployment"),
+        Subject::User(id) => AuditDetails::default().resource("user", id),
+        Subject::Deployment => AuditDetails::default().resource("budget", "deployment"),
     }
 }

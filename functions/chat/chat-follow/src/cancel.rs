@@ -1,10 +1,10 @@
 //! `chat.cancel`.
 
 use futures_util::FutureExt as _;
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::config::ConfigError;
 use platform::domain::ResourceId;
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -40,7 +40,7 @@ impl ServerMessage for Cancelling {
     const TYPE: &'static str = "chat.cancelling";
 }
 
-impl Form for CancelBody {
+impl Input for CancelBody {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { message_id: fields.required("message_id")? })
     }
@@ -57,11 +57,11 @@ impl Action for Cancel {
 
     async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<Cancelling>>, Problem> {
         let id = message.body.message_id.as_str();
-        let note = Note::action("chat.cancelled").resource("message", id);
-        let (drafts, user_id, refused) = (self.drafts.clone(), message.caller.user_id.clone(), note.clone());
+        let details = AuditDetails::action("chat.cancelled").resource("message", id);
+        let (drafts, user_id, refused) = (self.drafts.clone(), message.caller.user_id.clone(), details.clone());
         let cancel = self.drafts.cancel(id, &user_id, message.now);
         let answer = message.id.map(|_| Cancelling { message_id: id.to_owned() });
-        Ok(Plan::reply(answer.clone()).note(note).write_or_replan(
+        Ok(Plan::reply(answer.clone()).details(details).write_or_retry(
             cancel,
             Box::new(move |found| {
                 async move {
@@ -69,8 +69,8 @@ impl Action for Cancel {
                     Ok(match head {
                         // A second cancel changes nothing.
                         Some(head) if head.cancelled_at.is_some() => Plan::reply(answer),
-                        Some(_) => Plan::refuse(Problem::reply_ended()).note(refused),
-                        None => Plan::refuse(Problem::not_found()).note(refused),
+                        Some(_) => Plan::refuse(Problem::reply_ended()).details(refused),
+                        None => Plan::refuse(Problem::not_found()).details(refused),
                     })
                 }
                 .boxed()

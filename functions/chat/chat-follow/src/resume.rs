@@ -3,7 +3,7 @@
 use futures_util::FutureExt as _;
 use platform::config::ConfigError;
 use platform::domain::ResourceId;
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -45,7 +45,7 @@ impl ServerMessage for Resumed {
     const TYPE: &'static str = "chat.resumed";
 }
 
-impl Form for ResumeBody {
+impl Input for ResumeBody {
     fn read(fields: &mut Fields) -> Option<Self> {
         let message_id = fields.required("message_id");
         let after_sequence = fields.required("after_sequence");
@@ -72,6 +72,6 @@ impl Action for Resume {
             replay.send().await;
             Ok(None)
         };
-        Ok(Plan::reply(answer).then(Box::new(|| follow.boxed())))
+        Ok(Plan::reply(answer).after_commit(Box::new(|| follow.boxed())))
     }
 }

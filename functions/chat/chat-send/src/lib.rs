@@ -1,7 +1,7 @@
 //! `chat.send`: asks for a reply, answers `chat.started`, and starts the worker that streams the reply to the connection.
 
 use futures_util::FutureExt as _;
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::config::ConfigError;
 use platform::idempotency::IdempotencyKey;
 use platform::plan::{Plan, Reply};
@@ -57,8 +57,8 @@ impl Action for ChatSend {
             let (reply, plan) = self.replies.ask_again(&reply, message.body.prompt, origin, peer, message.now, started).await?;
             return Ok(self.start(plan, reply, message.connection, message.id));
         }
-        let note = Note::default().resource("message", id).detail("conversation_id", conversation_id).detail("repeated", true);
-        let plan = Plan::reply(started(&reply)).note(note);
+        let details = AuditDetails::default().resource("message", id).detail("conversation_id", conversation_id).detail("repeated", true);
+        let plan = Plan::reply(started(&reply)).details(details);
         let (replies, subscribing) = (self.replies.clone(), self.subscribing.clone());
         let (connection, now) = (message.connection.clone(), message.now);
         let follow = async move {
@@ -73,7 +73,7 @@ impl Action for ChatSend {
             }
             Ok(None)
         };
-        Ok(plan.then(Box::new(|| follow.boxed())))
+        Ok(plan.after_commit(Box::new(|| follow.boxed())))
     }
 }
 
@@ -98,7 +98,7 @@ impl ChatSend {
             }
             Ok(None)
         };
-        plan.then(Box::new(|| start.boxed()))
+        plan.after_commit(Box::new(|| start.boxed()))
     }
 }
 

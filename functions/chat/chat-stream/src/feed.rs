@@ -8,7 +8,7 @@ use platform::clock::Clock;
 use platform::config::ConfigError;
 use platform::domain::Peer;
 use platform::platform::Platform;
-use platform::socket::{Presence, SendError, Sender};
+use platform::socket::{ConnectionAccess, SendError, Sender};
 use tally_chat::store::Subscriber;
 use tally_chat::{ChatDelta, ChatEnd};
 use tokio::sync::watch;
@@ -35,7 +35,7 @@ const LAST_SEND: Duration = Duration::from_secs(5);
 /// Checks connections, and posts to them.
 #[derive(Clone)]
 pub struct Transport {
-    presence: Presence,
+    access: ConnectionAccess,
     sender: Sender,
     clock: Clock,
 }
@@ -77,7 +77,7 @@ impl Transport {
     /// Uses the tables of connections and sessions.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            presence: Presence::new(platform)?,
+            access: ConnectionAccess::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
             clock: platform.clock.clone(),
         })
@@ -198,7 +198,7 @@ impl Channel {
         if progress.is_gone || now.as_millisecond() < progress.admitted_at + BELIEVED_FOR_MS {
             return !progress.is_gone;
         }
-        match self.transport.presence.admit(&self.connection_id, now).await {
+        match self.transport.access.admit(&self.connection_id, now).await {
             Ok(admitted) => {
                 self.progress.send_modify(|progress| match admitted {
                     Some(_) => progress.admitted_at = now.as_millisecond(),

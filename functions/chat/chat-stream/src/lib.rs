@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use assistant::domain::{Cost, PromptName, StopReason};
-use assistant::pricing::Tariff;
+use assistant::pricing::Pricing;
 use assistant::{Event, Fault, Provider, ProviderError, Request, Turn, system_prompt};
 use futures_util::StreamExt as _;
 use futures_util::future::join;
@@ -52,7 +52,7 @@ pub struct ChatStream {
     credentials: Credentials,
     provider: Box<dyn Provider>,
     /// What replies can cost, if they cost anything.
-    tariff: Option<Tariff>,
+    pricing: Option<Pricing>,
     clock: Clock,
 }
 
@@ -79,7 +79,7 @@ impl ChatStream {
             transport: Transport::new(platform)?,
             credentials: Credentials::new(platform)?,
             provider,
-            tariff: Tariff::from_config(&platform.config)?,
+            pricing: Pricing::from_config(&platform.config)?,
             clock: platform.clock.clone(),
         })
     }
@@ -182,7 +182,7 @@ impl ChatStream {
     /// Whether the reply's hold covers what the reply can cost. Another function computed the hold, and may have had other prices.
     fn is_covered(&self, reply: &Message, prompt: PromptName, turns: &[Message]) -> bool {
         let texts = turns.iter().map(|message| message.text.as_str()).chain([system_prompt(prompt)]);
-        let worst = self.tariff.as_ref().map_or(Cost::ZERO, |tariff| tariff.worst(texts));
+        let worst = self.pricing.as_ref().map_or(Cost::ZERO, |pricing| pricing.worst(texts));
         worst <= reply.hold.as_ref().map_or(Cost::ZERO, |hold| hold.cost)
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use assistant::domain::{Cost, StopReason, Usage};
 use futures_util::FutureExt as _;
 use http::{HeaderName, StatusCode, header};
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::clock::{Clock, Timestamp};
 use platform::config::ConfigError;
 use platform::http::{Answer, Endpoint, Header, Output, Rendered, Request, RequestHeader};
@@ -13,7 +13,7 @@ use platform::identity::Principal;
 use platform::plan::{Plan, Reply};
 use platform::platform::Platform;
 use platform::problem::{Code, Problem};
-use platform::request::Call;
+use platform::request::HttpCall;
 use platform::routes::{self, Route};
 use serde::Serialize;
 use tally_chat::domain::MessageStatus;
@@ -134,8 +134,8 @@ impl Endpoint for SendMessage {
         let (conversation_id, id) = created.split_once('/').ok_or_else(Problem::not_found)?;
         let reply = self.history.message(&request.caller.user_id, conversation_id, id).await?.ok_or_else(Problem::not_found)?;
         let patient = !prefers_async(request.call);
-        let note = Note::default().resource("message", id).detail("conversation_id", conversation_id).detail("repeated", true);
-        let plan = |answer| Plan::reply(answer).note(note);
+        let details = AuditDetails::default().resource("message", id).detail("conversation_id", conversation_id).detail("repeated", true);
+        let plan = |answer| Plan::reply(answer).details(details);
         match reply.status {
             MessageStatus::Completed | MessageStatus::Cancelled => Ok(plan(written(reply))),
             MessageStatus::Failed if !may_be_asked_again(&reply) => Err(Problem::of_reply(reply.failure)),
@@ -168,7 +168,7 @@ impl SendMessage {
             }
             if patient { watch(&messages, reply, until).await.map(Some) } else { Ok(None) }
         };
-        plan.then(Box::new(|| follow.boxed()))
+        plan.after_commit(Box::new(|| follow.boxed()))
     }
 }
 
@@ -215,7 +215,7 @@ fn accepted(reply: &Message, patient: bool) -> Reply<ChatAnswer> {
 }
 
 /// Whether the header `Prefer` asks not to wait (RFC 7240). API Gateway joins repeated headers with a comma.
-fn prefers_async(call: &Call) -> bool {
+fn prefers_async(call: &HttpCall) -> bool {
     call.header("prefer").is_some_and(asks_for_async)
 }
 

@@ -1,7 +1,7 @@
 //! `DELETE /conversations/{id}`: the conversation is gone when the answer is sent, and its messages soon after.
 
 use futures_util::FutureExt as _;
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::config::ConfigError;
 use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::Identity;
@@ -10,15 +10,15 @@ use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::worker::Invoker;
-use tally_chat::SweepStart;
-use tally_chat::store::{Conversations, Deleted, Sweeps};
+use tally_chat::PurgeStart;
+use tally_chat::store::{Conversations, Deleted, PurgeJobs};
 
 use crate::PATH;
 
 /// `DELETE /conversations/{id}`.
 pub struct DeleteConversation {
     conversations: Conversations,
-    sweeps: Sweeps,
+    purge_jobs: PurgeJobs,
     worker: Invoker,
 }
 
@@ -34,15 +34,15 @@ impl Endpoint for DeleteConversation {
         let (database, config) = (platform.database()?, &platform.config);
         Ok(Self {
             conversations: Conversations::new(config)?,
-            sweeps: Sweeps::new(database, config)?,
-            worker: Invoker::new(config, "SWEEP_CONVERSATIONS_ARN")?,
+            purge_jobs: PurgeJobs::new(database, config)?,
+            worker: Invoker::new(config, "PURGE_CONVERSATIONS_ARN")?,
         })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
         let (id, user_id) = (&request.call.path_id("id")?, &request.caller.user_id);
         let delete = self.conversations.delete(user_id, id);
-        let (worker, task) = (self.worker.clone(), SweepStart { conversation_id: Some(id.to_string()), user_id: None });
+        let (worker, task) = (self.worker.clone(), PurgeStart { conversation_id: Some(id.to_string()), user_id: None });
         let start = async move {
             // The conversation is gone all the same. The next worker does what this one would have done.
             if let Err(error) = worker.start(&task).await {
@@ -50,7 +50,7 @@ impl Endpoint for DeleteConversation {
             }
             Ok(None)
         };
-        let plan = Plan::reply(()).note(Note::default().resource("conversation", id)).write_or(delete, Problem::not_found());
-        Ok(plan.write(self.sweeps.leave(Deleted::Conversations, id, request.now)?).then(Box::new(|| start.boxed())))
+        let plan = Plan::reply(()).details(AuditDetails::default().resource("conversation", id)).write_or(delete, Problem::not_found());
+        Ok(plan.write(self.purge_jobs.leave(Deleted::Conversations, id, request.now)?).after_commit(Box::new(|| start.boxed())))
     }
 }

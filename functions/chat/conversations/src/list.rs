@@ -4,7 +4,7 @@ use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
 use platform::http::{Endpoint, Parameters, Request, in_query};
 use platform::identity::Principal;
-use platform::input::{Field, Fields, Form, Raw};
+use platform::input::{Fields, FromField, Input, RawValue};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -48,8 +48,8 @@ struct Search {
 /// A piece of text to search for, as typed.
 struct Query(Words);
 
-impl Field for Query {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Query {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let text = raw.text()?;
         if text.trim().is_empty() || text.chars().count() > LONGEST_QUERY {
             return Err("must be 1 to 100 characters, not all of them blank".into());
@@ -58,7 +58,7 @@ impl Field for Query {
     }
 }
 
-impl Form for ConversationsQuery {
+impl Input for ConversationsQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (query, paging) = (fields.optional::<Query>("query"), Paging::read(fields));
         Some(Self { words: query?.map(|query| query.0), paging: paging? })

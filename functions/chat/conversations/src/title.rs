@@ -1,6 +1,6 @@
 //! The title that its owner gives a conversation.
 
-use platform::input::{Field, Raw};
+use platform::input::{FromField, RawValue};
 
 /// Characters that a title may have at most.
 const LONGEST: usize = 100;
@@ -8,8 +8,8 @@ const LONGEST: usize = 100;
 /// 1 to 100 characters on one line, as typed, not all of them blank.
 pub struct Title(pub String);
 
-impl Field for Title {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Title {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let text = raw.text()?;
         // The separators of lines and paragraphs are not control characters, but they break a line all the same.
         let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
@@ -40,7 +40,7 @@ mod tests {
             ("a\u{2028}b", false),
             ("a\u{0}b", false),
         ] {
-            let found = Title::read(&Raw::Text(text)).ok();
+            let found = Title::read(&RawValue::Text(text)).ok();
             assert_eq!(found.map(|title| title.0), expected.then(|| text.to_owned()), "{text:?}");
         }
     }

@@ -3,7 +3,7 @@
 use platform::config::ConfigError;
 use platform::http::{Endpoint, PathParameter, Request};
 use platform::identity::Principal;
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -29,7 +29,7 @@ pub struct ConversationChange {
     pub title: Title,
 }
 
-impl Form for ConversationChange {
+impl Input for ConversationChange {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { title: fields.required("title")? })
     }

@@ -6,7 +6,7 @@ mod query;
 use std::collections::BTreeMap;
 
 use assistant::domain::{Cost, Usage};
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::config::ConfigError;
 use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
@@ -83,8 +83,8 @@ impl Endpoint for ReadUsage {
         let user_id = user_id.as_ref().map_or(request.caller.user_id.as_str(), |user| user.or(&request.caller.user_id));
         let items = grouped(self.log.of_days(user_id, from, to).await?, group_by);
         let (from, to) = (from.to_string(), to.to_string());
-        let note = Note::default().resource("user", user_id).detail("from", from.as_str()).detail("to", to.as_str());
-        Ok(Plan::reply(UsageReport { user_id: user_id.to_owned(), from, to, items }).note(note))
+        let details = AuditDetails::default().resource("user", user_id).detail("from", from.as_str()).detail("to", to.as_str());
+        Ok(Plan::reply(UsageReport { user_id: user_id.to_owned(), from, to, items }).details(details))
     }
 }
 

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use platform::http::{Parameters, in_query};
 use platform::identity::Someone;
-use platform::input::{Field, Fields, Form, Raw};
+use platform::input::{Fields, FromField, Input, RawValue};
 use platform::problem::Problem;
 use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, ToSchema};
@@ -61,7 +61,7 @@ impl Parameters for UsageQuery {
     }
 }
 
-impl Form for UsageQuery {
+impl Input for UsageQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (from, to) = (fields.optional("from"), fields.optional("to"));
         let (group_by, user_id) = (fields.optional("group_by"), fields.optional("user_id"));
@@ -69,8 +69,8 @@ impl Form for UsageQuery {
     }
 }
 
-impl Field for GroupBy {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for GroupBy {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         match raw.text()? {
             "day" => Ok(Self::Day),
             "model" => Ok(Self::Model),

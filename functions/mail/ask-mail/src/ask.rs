@@ -1,24 +1,24 @@
 //! The code that both endpoints share: an address goes in, and the same answer comes out.
 
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::clock::Timestamp;
 use platform::config::ConfigError;
 use platform::context::Context;
 use platform::domain::{Email, Fingerprint};
-use platform::input::{Fields, Form};
+use platform::fingerprinter::Fingerprinter;
+use platform::input::{Fields, Input};
 use platform::limits::Key;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::seal::Seal;
-use tally_accounts::domain::Letter;
-use tally_accounts::mail::{Accepted, Postbox};
+use tally_accounts::domain::EmailKind;
+use tally_accounts::mail::{Accepted, EmailOutbox};
 use utoipa::ToSchema;
 
 /// Asks for mail to an address that may belong to no account.
 pub struct Asker {
-    postbox: Postbox,
-    seal: Seal,
+    outbox: EmailOutbox,
+    fingerprinter: Fingerprinter,
 }
 
 /// The request body.
@@ -29,7 +29,7 @@ pub struct AccountAddress {
     pub email: Email,
 }
 
-impl Form for AccountAddress {
+impl Input for AccountAddress {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { email: fields.required("email")? })
     }
@@ -38,7 +38,7 @@ impl Form for AccountAddress {
 impl Asker {
     /// The parts.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { postbox: Postbox::new(platform)?, seal: Seal::new(platform)? })
+        Ok(Self { outbox: EmailOutbox::new(platform)?, fingerprinter: Fingerprinter::new(platform)? })
     }
 
     /// The key that the limit counts. A failed login is counted and recorded under the same key, so the audit log shows that both concern
@@ -48,7 +48,7 @@ impl Asker {
     }
 
     async fn fingerprint(&self, email: &Email) -> Result<Fingerprint, Problem> {
-        self.seal.identifier(&email.folded()).await
+        self.fingerprinter.identifier(&email.folded()).await
     }
 
     /// The answer, and the letter on its way.
@@ -56,11 +56,11 @@ impl Asker {
         &self,
         email: &Email,
         answer: Accepted,
-        letter: Letter,
+        kind: EmailKind,
         context: &Context,
         now: Timestamp,
     ) -> Result<Plan<Accepted>, Problem> {
-        let plan = Plan::reply(answer).note(Note::default().identifier(&self.fingerprint(email).await?));
-        self.postbox.add(plan, letter, context, now)
+        let plan = Plan::reply(answer).details(AuditDetails::default().identifier(&self.fingerprint(email).await?));
+        self.outbox.add(plan, kind, context, now)
     }
 }

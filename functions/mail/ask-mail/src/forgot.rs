@@ -7,7 +7,7 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use tally_accounts::domain::Letter;
+use tally_accounts::domain::EmailKind;
 use tally_accounts::mail::Accepted;
 
 use crate::ask::{AccountAddress, Asker};
@@ -34,7 +34,7 @@ impl Endpoint for RequestPasswordReset {
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Accepted>, Problem> {
         let email = &request.body.email;
-        let letter = Letter::PasswordReset { email: email.to_string() };
-        self.asker.plan(email, Accepted::RESET, letter, request.context, request.now).await
+        let kind = EmailKind::PasswordReset { email: email.to_string() };
+        self.asker.plan(email, Accepted::RESET, kind, request.context, request.now).await
     }
 }

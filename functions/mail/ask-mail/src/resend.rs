@@ -7,7 +7,7 @@ use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, Route};
-use tally_accounts::domain::Letter;
+use tally_accounts::domain::EmailKind;
 use tally_accounts::mail::Accepted;
 
 use crate::ask::{AccountAddress, Asker};
@@ -34,7 +34,7 @@ impl Endpoint for ResendVerification {
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Accepted>, Problem> {
         let email = &request.body.email;
-        let letter = Letter::EmailVerification { email: email.to_string(), moving_to: None };
-        self.asker.plan(email, Accepted::VERIFICATION, letter, request.context, request.now).await
+        let kind = EmailKind::EmailVerification { email: email.to_string(), moving_to: None };
+        self.asker.plan(email, Accepted::VERIFICATION, kind, request.context, request.now).await
     }
 }

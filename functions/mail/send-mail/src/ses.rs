@@ -6,7 +6,7 @@ use platform::config::{Config, ConfigError};
 use platform::domain::Email;
 use platform::problem::Problem;
 
-use crate::letters::Mail;
+use crate::texts::Mail;
 
 /// A client of SES, and the sender of its mail.
 #[derive(Clone)]

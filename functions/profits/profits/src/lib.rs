@@ -3,11 +3,11 @@
 
 mod sort;
 
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::config::ConfigError;
-use platform::http::{Endpoint, Parameters, Request, Revalidated, in_query, revalidated};
+use platform::http::{Endpoint, Parameters, Request, WithETag, in_query, with_etag};
 use platform::identity::Principal;
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -83,21 +83,21 @@ impl Endpoint for ListProfits {
     type Caller = Principal;
     type Body = ();
     type Query = ProfitsQuery;
-    type Output = Revalidated<ProfitsPage>;
+    type Output = WithETag<ProfitsPage>;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self { profits: Profits::new(platform.database()?, &platform.config)? })
     }
 
-    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Revalidated<ProfitsPage>>, Problem> {
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<WithETag<ProfitsPage>>, Problem> {
         let query = request.query;
         let filter = ProfitFilter { company: query.company.clone(), year: query.year, month: query.month };
         let mut rows = self.profits.matching(&filter).await?;
         query.sort.apply(&mut rows);
-        let note = query.note();
+        let details = query.details();
         let page = paged(rows, query.page, query.size);
-        let note = note.detail("rows", page.items.len());
-        Ok(Plan::reply(revalidated(request.call, page)?).note(note))
+        let details = details.detail("rows", page.items.len());
+        Ok(Plan::reply(with_etag(request.call, page)?).details(details))
     }
 }
 
@@ -107,7 +107,7 @@ impl Parameters for ProfitsQuery {
     }
 }
 
-impl Form for ProfitsQuery {
+impl Input for ProfitsQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (company, year, month) = (fields.optional("company"), fields.optional("year"), fields.optional("month"));
         let (page, size) = (fields.optional::<u64>("page"), fields.optional::<u64>("size"));
@@ -127,11 +127,11 @@ impl Form for ProfitsQuery {
 
 impl ProfitsQuery {
     /// The query, as a note for the audit log.
-    fn note(&self) -> Note {
-        let note = Note::default().detail("page", self.page).detail("size", self.size).detail("sort", self.sort.to_string());
-        let note = self.company.iter().fold(note, |note, company| note.detail("company", company.to_string()));
-        let note = self.year.iter().fold(note, |note, year| note.detail("year", u64::from(*year)));
-        self.month.iter().fold(note, |note, month| note.detail("month", u64::from(*month)))
+    fn details(&self) -> AuditDetails {
+        let details = AuditDetails::default().detail("page", self.page).detail("size", self.size).detail("sort", self.sort.to_string());
+        let details = self.company.iter().fold(details, |details, company| details.detail("company", company.to_string()));
+        let details = self.year.iter().fold(details, |details, year| details.detail("year", u64::from(*year)));
+        self.month.iter().fold(details, |details, month| details.detail("month", u64::from(*month)))
     }
 }
 

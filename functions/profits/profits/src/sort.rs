@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use platform::input::{Field, Raw};
+use platform::input::{FromField, RawValue};
 use tally_data::store::Profit;
 
 /// Any of the fields, each at most once, and each in either direction.
@@ -50,8 +50,8 @@ impl Default for Sort {
     }
 }
 
-impl Field for Sort {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Sort {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let mut terms: Vec<Term> = Vec::new();
         for text in raw.text()?.split(',') {
             let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
@@ -106,7 +106,7 @@ mod tests {
             ("month", "A2022-1 A2023-1 B2022-1 A2022-2 B2023-2"),
         ] {
             let mut sorted = rows.to_vec();
-            let parsed = Sort::read(&Raw::Text(sort)).unwrap();
+            let parsed = Sort::read(&RawValue::Text(sort)).unwrap();
             parsed.apply(&mut sorted);
             let named: Vec<_> = sorted.iter().map(|row| format!("{}{}-{}", row.company, row.year, row.month)).collect();
             assert_eq!(named.join(" "), expected, "{sort}");
@@ -117,8 +117,8 @@ mod tests {
     #[test]
     fn a_sort_names_what_can_be_sorted_by_each_once() {
         for text in ["", "profit", "company,", ",company", "--year", "company,-company", "Company", "company year", "company, year", "-"] {
-            assert!(Sort::read(&Raw::Text(text)).is_err(), "{text:?} was taken");
+            assert!(Sort::read(&RawValue::Text(text)).is_err(), "{text:?} was taken");
         }
-        assert_eq!(Sort::default(), Sort::read(&Raw::Text("company,-year,month")).unwrap());
+        assert_eq!(Sort::default(), Sort::read(&RawValue::Text("company,-year,month")).unwrap());
     }
 }

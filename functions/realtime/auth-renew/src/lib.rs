@@ -3,7 +3,7 @@
 use futures_util::FutureExt as _;
 use platform::clock::rfc3339_ms;
 use platform::config::ConfigError;
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -39,7 +39,7 @@ impl ServerMessage for Renewed {
     const TYPE: &'static str = "auth.renewed";
 }
 
-impl Form for RenewBody {
+impl Input for RenewBody {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { token: fields.required("token")? })
     }
@@ -69,7 +69,7 @@ impl Action for Renew {
             }
             .boxed()
         };
-        Ok(Plan::reply(Some(renewed(claims.exp))).write_or_replan(renew, Box::new(found)))
+        Ok(Plan::reply(Some(renewed(claims.exp))).write_or_retry(renew, Box::new(found)))
     }
 }
 

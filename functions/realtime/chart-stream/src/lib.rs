@@ -11,7 +11,7 @@ use platform::ids;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::runtime::Invocation;
-use platform::socket::{Presence, Sender};
+use platform::socket::{ConnectionAccess, Sender};
 use platform::worker::Worker;
 use tally_data::charts::Subscribed;
 use tally_data::store::{StreamStart, Subscription, Subscriptions};
@@ -23,7 +23,7 @@ pub use messages::{Data, Ended, Reason};
 
 /// The worker.
 pub struct ChartStream {
-    presence: Presence,
+    access: ConnectionAccess,
     subscriptions: Subscriptions,
     sender: Sender,
     clock: Clock,
@@ -35,7 +35,7 @@ impl Worker for ChartStream {
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            presence: Presence::new(platform)?,
+            access: ConnectionAccess::new(platform)?,
             subscriptions: Subscriptions::new(platform.database()?, &platform.config)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
             clock: platform.clock.clone(),
@@ -57,7 +57,7 @@ impl Worker for ChartStream {
             // If the client has gone, the first frame finds out as well.
             tracing::warn!(%error, subscription_id = held.subscription_id, "failed to announce a stream");
         }
-        let stream = Stream::new(&self.presence, &self.subscriptions, &self.sender, &self.clock, start.peer(), held.clone());
+        let stream = Stream::new(&self.access, &self.subscriptions, &self.sender, &self.clock, start.peer(), held.clone());
         let end = stream.run(&invocation).await;
         self.end(start.peer(), &held, end).await
     }

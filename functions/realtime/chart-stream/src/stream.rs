@@ -8,7 +8,7 @@ use platform::clock::Clock;
 use platform::domain::Peer;
 use platform::problem::Problem;
 use platform::runtime::Invocation;
-use platform::socket::{Presence, SendError, Sender};
+use platform::socket::{ConnectionAccess, SendError, Sender};
 use tally_data::store::{Subscription, Subscriptions};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
@@ -37,7 +37,7 @@ pub enum End {
 
 /// A stream that runs.
 pub struct Stream<'a> {
-    presence: &'a Presence,
+    access: &'a ConnectionAccess,
     subscriptions: &'a Subscriptions,
     sender: &'a Sender,
     clock: &'a Clock,
@@ -53,7 +53,7 @@ impl<'a> Stream<'a> {
     /// A stream to a connection that has not been checked yet. A stream that changes its pace begins with the last frame of its former
     /// worker, which may not have sent it. The client may get that frame twice, with the same bytes, rather than not at all.
     pub fn new(
-        presence: &'a Presence,
+        access: &'a ConnectionAccess,
         subscriptions: &'a Subscriptions,
         sender: &'a Sender,
         clock: &'a Clock,
@@ -61,7 +61,7 @@ impl<'a> Stream<'a> {
         held: Subscription,
     ) -> Self {
         let unsent = held.sequence > 0;
-        Self { presence, subscriptions, sender, clock, peer, held, unsent, admitted_at: None }
+        Self { access, subscriptions, sender, clock, peer, held, unsent, admitted_at: None }
     }
 
     /// Sends frames until the stream is over.
@@ -96,9 +96,9 @@ impl<'a> Stream<'a> {
     /// Begins a frame if one is due, or takes the one that could not be sent. It sends the frame if the stream is still the worker's own.
     /// Otherwise the frame would come after those of the next worker.
     async fn go_on(&mut self, due: bool) -> Result<ControlFlow<End>, Problem> {
-        let Self { presence, subscriptions, sender, clock, .. } = *self;
+        let Self { access, subscriptions, sender, clock, .. } = *self;
         if self.admitted_at.is_none_or(|at| at.elapsed() >= BELIEVED_FOR) {
-            if presence.admit(self.peer.connection_id, clock.now()).await?.is_none() {
+            if access.admit(self.peer.connection_id, clock.now()).await?.is_none() {
                 return Ok(ControlFlow::Break(End::Told(Reason::SessionEnded)));
             }
             self.admitted_at = Some(Instant::now());

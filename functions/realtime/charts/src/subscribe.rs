@@ -1,7 +1,7 @@
 //! `charts.subscribe`.
 
 use platform::config::ConfigError;
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -29,7 +29,7 @@ pub struct SubscribeBody {
     pub seq: Option<Seq>,
 }
 
-impl Form for SubscribeBody {
+impl Input for SubscribeBody {
     fn read(fields: &mut Fields) -> Option<Self> {
         let chart_type = fields.required("chart_type");
         let interval_ms = fields.optional("interval_ms");

@@ -2,7 +2,7 @@
 
 use futures_util::FutureExt as _;
 use platform::config::ConfigError;
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -39,7 +39,7 @@ impl ServerMessage for Unsubscribed {
     const TYPE: &'static str = "charts.unsubscribed";
 }
 
-impl Form for UnsubscribeBody {
+impl Input for UnsubscribeBody {
     fn read(fields: &mut Fields) -> Option<Self> {
         let chart_type = fields.required("chart_type");
         let seq = fields.optional("seq");
@@ -72,6 +72,6 @@ impl Action for Unsubscribe {
             }
             .boxed()
         };
-        Ok(Plan::reply(Some(Unsubscribed { chart_type })).write_or_replan(end, Box::new(overtaken)))
+        Ok(Plan::reply(Some(Unsubscribed { chart_type })).write_or_retry(end, Box::new(overtaken)))
     }
 }

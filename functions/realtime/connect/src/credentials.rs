@@ -8,7 +8,7 @@ use platform::gate::bearer;
 use platform::identity::Identity;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::socket::Call;
+use platform::socket::SocketCall;
 use platform::tokens::AccessTokens;
 use tally_accounts::store::Tickets;
 
@@ -53,7 +53,7 @@ impl Credentials {
     }
 
     /// Judges the first credential that was sent.
-    pub async fn judge(&self, call: &Call, now: Timestamp) -> Result<Admission, Problem> {
+    pub async fn judge(&self, call: &SocketCall, now: Timestamp) -> Result<Admission, Problem> {
         match find(call, self.query_token).ok_or_else(Problem::unauthenticated)? {
             Credential::Token(token) => {
                 let (identity, claims) = self.tokens.verify(token).await?;
@@ -68,7 +68,7 @@ impl Credentials {
     }
 }
 
-fn find(call: &Call, query_token: bool) -> Option<Credential<'_>> {
+fn find(call: &SocketCall, query_token: bool) -> Option<Credential<'_>> {
     let ticket = || call.peek_query("ticket").map(Credential::Ticket);
     let header = || call.header(header::AUTHORIZATION).and_then(bearer).map(Credential::Token);
     let protocol = || protocols(call).find_map(|protocol| protocol.strip_prefix(BEARER_PROTOCOL)).map(Credential::Token);
@@ -77,11 +77,11 @@ fn find(call: &Call, query_token: bool) -> Option<Credential<'_>> {
 }
 
 /// Whether the client offers a subprotocol.
-pub fn offers(call: &Call, protocol: &str) -> bool {
+pub fn offers(call: &SocketCall, protocol: &str) -> bool {
     protocols(call).any(|offered| offered == protocol)
 }
 
-fn protocols(call: &Call) -> impl Iterator<Item = &str> {
+fn protocols(call: &SocketCall) -> impl Iterator<Item = &str> {
     let lines = call.headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).into_iter();
     lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).map(str::trim)
 }

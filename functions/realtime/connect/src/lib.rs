@@ -16,7 +16,7 @@ use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
-use platform::socket::{Call, Lifecycle};
+use platform::socket::{Lifecycle, SocketCall};
 use platform::store::{Connection, Session, Sessions};
 use tally_data::charts::{Announce, Charts};
 
@@ -52,7 +52,7 @@ impl Lifecycle for Connect {
         })
     }
 
-    async fn handle(&self, call: &Call) -> Result<Reply<()>, Problem> {
+    async fn handle(&self, call: &SocketCall) -> Result<Reply<()>, Problem> {
         let now = self.clock.now();
         // Only a connection that opens leaves an event of its own, so its note names the action.
         let info = RequestInfo::new(&call.context, now, None);
@@ -65,7 +65,7 @@ impl Lifecycle for Connect {
             }
             Err(problem) => {
                 if let Some(caller) = &caller {
-                    self.limiter.record_failure(&problem, opening::note(&call.connection_id), caller, &info).await;
+                    self.limiter.record_failure(&problem, opening::details(&call.connection_id), caller, &info).await;
                 }
                 Err(problem)
             }
@@ -77,7 +77,7 @@ impl Connect {
     /// Opens a connection, and subscribes to the chart that it asks for.
     async fn open(
         &self,
-        call: &Call,
+        call: &SocketCall,
         admission: Result<Admission, Problem>,
         caller: Option<&Principal>,
         info: &RequestInfo<'_>,
@@ -87,7 +87,7 @@ impl Connect {
         let plan = self.opening.clone().plan(asked.clone(), Some(session), now).await;
         let reply = self.committer.commit(plan, caller, info).await?;
         if let Asked { connection, chart: Some(chart), .. } = asked {
-            let info = RequestInfo { action: routes::CHARTS_SUBSCRIBE.audit, claim: None, ..*info };
+            let info = RequestInfo { action: routes::CHARTS_SUBSCRIBE.audit, fingerprint: None, ..*info };
             let plan = self.charts.subscribe(&connection, chart, None, Announce::Worker, now);
             // The connection has been committed and works without the chart. The client can subscribe to the chart again.
             if let Err(problem) = self.committer.commit(plan, caller, &info).await {
@@ -98,7 +98,7 @@ impl Connect {
     }
 
     /// Checks the origin of a request for a connection, and its credential.
-    async fn admit(&self, call: &Call, now: Timestamp) -> Result<Admission, Problem> {
+    async fn admit(&self, call: &SocketCall, now: Timestamp) -> Result<Admission, Problem> {
         let allowed = |origin: &HeaderValue| self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes());
         if !call.headers.get_all(header::ORIGIN).iter().all(allowed) {
             return Err(Problem::origin_refused());
@@ -109,7 +109,7 @@ impl Connect {
     /// Reads the request and its session, and checks that its user may open one more connection.
     async fn ask(
         &self,
-        call: &Call,
+        call: &SocketCall,
         admission: Admission,
         caller: Option<&Principal>,
         info: &RequestInfo<'_>,
@@ -124,7 +124,7 @@ impl Connect {
         };
         let limits = limits.concat();
         // Both run side by side. An attempt counts even if its session has ended, which harms no other user.
-        let count = self.limiter.count_message(&limits, caller, None, info);
+        let count = self.limiter.limit_message(&limits, caller, None, info);
         let (session, counted) = join(self.sessions.get(&identity.session_id), count).await;
         let session = session?.filter(|session| session.holds(&identity, info.now)).ok_or_else(Problem::invalid_token)?;
         let ConnectQuery { chart } = query?;

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use http::header;
 use jiff::Timestamp;
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::config::ConfigError;
 use platform::database::Write;
 use platform::domain::Peer;
@@ -41,8 +41,8 @@ pub struct Asked {
 }
 
 /// The note of a connection's event.
-pub fn note(connection_id: &str) -> Note {
-    Note::action("ws.connect").resource("connection", connection_id)
+pub fn details(connection_id: &str) -> AuditDetails {
+    AuditDetails::action("ws.connect").resource("connection", connection_id)
 }
 
 impl Opening {
@@ -72,14 +72,14 @@ impl Opening {
                 Some(protocol) => reply.header(header::SEC_WEBSOCKET_PROTOCOL, protocol),
                 None => reply,
             };
-            let note = note(&asked.connection.connection_id);
-            let mut plan = Plan::reply(reply).note(note).write(self.connections.open(&asked.connection)?);
+            let details = details(&asked.connection.connection_id);
+            let mut plan = Plan::reply(reply).details(details).write(self.connections.open(&asked.connection)?);
             if let Some(spend) = &asked.spend {
                 // The refusal is a plan of its own, so that it leaves no event of this connection.
-                plan = plan.write_or_replan(spend.clone(), Box::new(|_| async { Err(Problem::invalid_ticket()) }.boxed()));
+                plan = plan.write_or_retry(spend.clone(), Box::new(|_| async { Err(Problem::invalid_ticket()) }.boxed()));
             }
             let place = self.sessions.take_place(&asked.connection, &ended, now);
-            Ok(plan.write_or_replan(
+            Ok(plan.write_or_retry(
                 place,
                 Box::new(move |found| {
                     async move {

@@ -1,6 +1,6 @@
 //! The query of `$connect`.
 
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use tally_data::domain::{ChartType, Interval};
 
 /// The parameters that a client can send while connecting.
@@ -10,7 +10,7 @@ pub struct ConnectQuery {
     pub chart: Option<(ChartType, Interval)>,
 }
 
-impl Form for ConnectQuery {
+impl Input for ConnectQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         // The caller is known by now. The form only has to know these names.
         let (ticket, token) = (fields.optional::<String>("ticket"), fields.optional::<String>("token"));

@@ -7,7 +7,7 @@ use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
-use platform::socket::{Call, Lifecycle};
+use platform::socket::{Lifecycle, SocketCall};
 use platform::store::{Connections, Sessions};
 use tally_data::store::Subscriptions;
 
@@ -30,7 +30,7 @@ impl Lifecycle for Disconnect {
         })
     }
 
-    async fn handle(&self, call: &Call) -> Result<Reply<()>, Problem> {
+    async fn handle(&self, call: &SocketCall) -> Result<Reply<()>, Problem> {
         let known = self.connections.forget(&call.connection_id).await?;
         self.subscriptions.end_all(&call.connection_id).await?;
         if let Some(connection) = known {

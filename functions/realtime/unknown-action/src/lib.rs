@@ -1,7 +1,7 @@
 //! `$default`: answers messages that no other route takes with our own `unknown_action`, or with what is wrong with them.
 
 use platform::config::ConfigError;
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -14,7 +14,7 @@ pub struct UnknownAction;
 /// Members of an unknown action are neither right nor wrong.
 pub struct Anything;
 
-impl Form for Anything {
+impl Input for Anything {
     fn read(fields: &mut Fields) -> Option<Self> {
         fields.ignore_rest();
         Some(Self)

@@ -8,7 +8,7 @@ use platform::http::{Answer, Output, PlainEndpoint, Rendered};
 use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::request::Call;
+use platform::request::HttpCall;
 use platform::routes::{self, Route};
 
 /// The server's URL in docs/api/openapi.json: that of the local stack. Each deployment replaces it with its own.
@@ -27,7 +27,7 @@ impl PlainEndpoint for ReadOpenApi {
         Ok(Self { config: platform.config.clone() })
     }
 
-    async fn handle(&self, call: &Call) -> Result<Reply<Document>, Problem> {
+    async fn handle(&self, call: &HttpCall) -> Result<Reply<Document>, Problem> {
         let url = call.context.public_url(&self.config);
         let text = include_str!("../../../../docs/api/openapi.json");
         Ok(document(text.replacen(SERVER_URL, &url, 1).into()))
@@ -45,7 +45,7 @@ impl PlainEndpoint for ReadAsyncApi {
         Ok(Self)
     }
 
-    async fn handle(&self, _: &Call) -> Result<Reply<Document>, Problem> {
+    async fn handle(&self, _: &HttpCall) -> Result<Reply<Document>, Problem> {
         Ok(document(include_str!("../../../../docs/api/asyncapi.json").into()))
     }
 }

@@ -6,7 +6,7 @@ use platform::http::PlainEndpoint;
 use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::request::Call;
+use platform::request::HttpCall;
 use platform::routes::{self, Route};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -56,7 +56,7 @@ impl PlainEndpoint for ReadOAuthMetadata {
         Ok(Self { grant_types: ["refresh_token"].into_iter().chain(password).collect(), config })
     }
 
-    async fn handle(&self, call: &Call) -> Result<Reply<AuthorizationServer>, Problem> {
+    async fn handle(&self, call: &HttpCall) -> Result<Reply<AuthorizationServer>, Problem> {
         let url = call.context.public_url(&self.config);
         let server = AuthorizationServer {
             token_endpoint: format!("{url}{}", routes::TOKEN.path),

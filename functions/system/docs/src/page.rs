@@ -8,7 +8,7 @@ use platform::http::{Answer, Output, PathParameter, PlainEndpoint, Rendered};
 use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::request::Call;
+use platform::request::HttpCall;
 use platform::routes::{self, Route};
 use utoipa_swagger_ui::Config;
 
@@ -54,7 +54,7 @@ impl PlainEndpoint for ReadDocs {
         Ok(Self)
     }
 
-    async fn handle(&self, _: &Call) -> Result<Reply<Html>, Problem> {
+    async fn handle(&self, _: &HttpCall) -> Result<Reply<Html>, Problem> {
         Ok(page(PAGE, PAGE_POLICY))
     }
 }
@@ -70,7 +70,7 @@ impl PlainEndpoint for ReadRedoc {
         Ok(Self)
     }
 
-    async fn handle(&self, _: &Call) -> Result<Reply<Html>, Problem> {
+    async fn handle(&self, _: &HttpCall) -> Result<Reply<Html>, Problem> {
         Ok(page(REDOC_PAGE, REDOC_POLICY))
     }
 }
@@ -104,7 +104,7 @@ impl PlainEndpoint for ReadDocsFile {
         Ok(Self)
     }
 
-    async fn handle(&self, call: &Call) -> Result<Reply<File>, Problem> {
+    async fn handle(&self, call: &HttpCall) -> Result<Reply<File>, Problem> {
         let asset = asset(call.path_parameter("file")).ok_or_else(Problem::not_found)?;
         let reply = Reply::new(File(asset.file)).header(header::CACHE_CONTROL, "public, max-age=86400");
         Ok(if asset.gzipped { reply.header(header::CONTENT_ENCODING, "gzip") } else { reply })

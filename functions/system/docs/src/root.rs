@@ -5,7 +5,7 @@ use platform::http::PlainEndpoint;
 use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::request::Call;
+use platform::request::HttpCall;
 use platform::routes::{self, Route};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -47,7 +47,7 @@ impl PlainEndpoint for ReadService {
         Ok(Self { websocket_url: platform.config.require("WEBSOCKET_URL")?.to_owned(), config: platform.config.clone() })
     }
 
-    async fn handle(&self, call: &Call) -> Result<Reply<Service>, Problem> {
+    async fn handle(&self, call: &HttpCall) -> Result<Reply<Service>, Problem> {
         let url = call.context.public_url(&self.config);
         Ok(Reply::new(Service {
             name: "tally",

@@ -5,7 +5,7 @@ use platform::http::{Plain, PlainEndpoint};
 use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::request::Call;
+use platform::request::HttpCall;
 use platform::routes::{self, ROUTES, Route};
 
 /// The endpoints of this function.
@@ -22,7 +22,7 @@ impl PlainEndpoint for Fallback {
         Ok(Self)
     }
 
-    async fn handle(&self, call: &Call) -> Result<Reply<()>, Problem> {
+    async fn handle(&self, call: &HttpCall) -> Result<Reply<()>, Problem> {
         Err(judge(&call.path))
     }
 }

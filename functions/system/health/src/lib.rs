@@ -5,7 +5,7 @@ use platform::http::{Plain, PlainEndpoint};
 use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::request::Call;
+use platform::request::HttpCall;
 use platform::routes::{self, Route};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -35,7 +35,7 @@ impl PlainEndpoint for ReadHealth {
         Ok(Self)
     }
 
-    async fn handle(&self, _: &Call) -> Result<Reply<Alive>, Problem> {
+    async fn handle(&self, _: &HttpCall) -> Result<Reply<Alive>, Problem> {
         Ok(Reply::new(Alive { status: "ok", version: env!("CARGO_PKG_VERSION") }))
     }
 }

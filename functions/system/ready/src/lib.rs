@@ -11,7 +11,7 @@ use platform::limits::Limits;
 use platform::plan::Reply;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::request::Call;
+use platform::request::HttpCall;
 use platform::routes::{self, Route};
 use platform::secrets::Secrets;
 use serde::Serialize;
@@ -110,7 +110,7 @@ impl PlainEndpoint for ReadReadiness {
         })
     }
 
-    async fn handle(&self, _: &Call) -> Result<Reply<Readiness>, Problem> {
+    async fn handle(&self, _: &HttpCall) -> Result<Reply<Readiness>, Problem> {
         // One item says whether the table answers, and what it knows of the assistant.
         let (outage, secret) = (self.outages.current(self.clock.now()), self.secrets.get(&self.secret_arn));
         let ((dynamodb, outage), (secrets, _)) = tokio::join!(check(outage), check(secret));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use platform::audit::{Actor, Note};
+use platform::audit::{Actor, AuditDetails};
 use platform::clock::Timestamp;
 use platform::domain::{Email, Role, Username};
 use platform::ids;
@@ -52,7 +52,7 @@ impl DemoUser {
             api_keys: BTreeMap::new(),
         };
         let actor = Actor::user(&user.id, &user.username);
-        let plan = Plan::reply(()).note(Note::default().actor(actor).resource("user", &user.id).detail("seeded", true));
+        let plan = Plan::reply(()).details(AuditDetails::default().actor(actor).resource("user", &user.id).detail("seeded", true));
         let plan =
             users.create(&user, &username, &email)?.into_iter().fold(plan, |plan, claim| plan.write_or(claim, Problem::account_exists()));
         Ok(if user.is_admin() { plan.write(users.admit_admin(&user.id)) } else { plan })

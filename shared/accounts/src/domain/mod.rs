@@ -1,7 +1,7 @@
 //! Types that parse once at the edge. They do no I/O, and a value that exists is a valid one.
 
-mod letter;
+mod email_kind;
 mod password;
 
-pub use letter::{Letter, Notice, Purpose};
+pub use email_kind::{EmailKind, Notice, Purpose};
 pub use password::{Check, HashError, Hasher, Password, Work};

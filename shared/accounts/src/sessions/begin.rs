@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use platform::audit::{Actor, Note};
+use platform::audit::{Actor, AuditDetails};
 use platform::config::ConfigError;
 use platform::context::Context;
 use platform::ids;
-use platform::plan::{Plan, Replan};
+use platform::plan::{Plan, Retry};
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::store::{Session, Sessions, User, Users};
@@ -43,7 +43,7 @@ impl SignIn {
         stronger_hash: Option<&str>,
         context: &Context,
         now: Timestamp,
-        overtaken: Replan<TokenPair>,
+        overtaken: Retry<TokenPair>,
     ) -> Result<Plan<TokenPair>, Problem> {
         let session_id = ids::new_id(now);
         let identity = user.identity(&session_id);
@@ -63,15 +63,15 @@ impl SignIn {
             pair: claims,
             connections: BTreeMap::new(),
         };
-        let room = user.room(now);
-        let note = Note::default()
+        let sessions_to_evict = user.sessions_to_evict(now);
+        let details = AuditDetails::default()
             .actor(Actor::from(&identity))
             .resource("session", &session_id)
-            .detail("ended_sessions", room.evicted.clone())
+            .detail("ended_sessions", sessions_to_evict.evicted.clone())
             .detail("rehashed", stronger_hash.is_some());
-        let begin_session = self.users.begin_session(user, &session, &room, stronger_hash);
-        let plan = Plan::reply(TokenPair::from(pair)).note(note).write(self.sessions.begin(&session)?);
-        let plan = room.idle.iter().fold(plan, |plan, id| plan.write(self.sessions.end(id)));
-        Ok(self.ending.add(plan, &room.evicted).await?.write_or_replan(begin_session, overtaken))
+        let begin_session = self.users.begin_session(user, &session, &sessions_to_evict, stronger_hash);
+        let plan = Plan::reply(TokenPair::from(pair)).details(details).write(self.sessions.begin(&session)?);
+        let plan = sessions_to_evict.idle.iter().fold(plan, |plan, id| plan.write(self.sessions.end(id)));
+        Ok(self.ending.add(plan, &sessions_to_evict.evicted).await?.write_or_retry(begin_session, overtaken))
     }
 }

@@ -2,23 +2,23 @@
 
 use platform::config::ConfigError;
 use platform::database::{StoreError, Write};
-use platform::plan::{Otherwise, Plan, Rewrite, Then};
+use platform::plan::{AfterCommit, Otherwise, Plan, Rewrite};
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::socket::Hangup;
+use platform::socket::CloseConnections;
 use platform::store::{Session, Sessions};
 
 /// Ends sessions. A separate write removes them from the account, and that write also says what to do if another session has begun.
 #[derive(Debug, Clone)]
 pub struct Ending {
     sessions: Sessions,
-    hangup: Hangup,
+    close_connections: CloseConnections,
 }
 
 impl Ending {
     /// Uses the table of sessions, and `@connections`.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { sessions: Sessions::new(platform.database()?, &platform.config)?, hangup: Hangup::new(platform)? })
+        Ok(Self { sessions: Sessions::new(platform.database()?, &platform.config)?, close_connections: CloseConnections::new(platform)? })
     }
 
     /// Adds the end of these sessions to a plan. After the commit, their connections are closed.
@@ -38,12 +38,12 @@ impl Ending {
     /// is still the same. So a connection that opens meanwhile is closed too.
     pub fn add_read<O>(&self, plan: Plan<O>, session: Session) -> Result<Plan<O>, StoreError> {
         let (write, rewrite, close) = self.clone().end(session)?;
-        Ok(plan.write_or_rewrite(write, rewrite).then(close))
+        Ok(plan.write_or_rewrite(write, rewrite).after_commit(close))
     }
 
-    fn end<O>(self, session: Session) -> Result<(Write, Rewrite<O>, Then<O>), StoreError> {
+    fn end<O>(self, session: Session) -> Result<(Write, Rewrite<O>, AfterCommit<O>), StoreError> {
         let write = self.sessions.end_with(&session)?;
-        let close = self.hangup.clone().after(session.connections.into_keys().collect());
+        let close = self.close_connections.clone().after(session.connections.into_keys().collect());
         let rewrite: Rewrite<O> = Box::new(move |found| {
             let session = self.sessions.read(found.ok_or_else(Problem::conflict)?)?;
             let (write, rewrite, close) = self.end(session)?;

@@ -3,16 +3,16 @@
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use platform::audit::{Actor, Note};
+use platform::audit::{Actor, AuditDetails};
 use platform::config::ConfigError;
 use platform::context::Context;
 use platform::database::Write;
 use platform::domain::{Fingerprint, Identifier};
-use platform::limits::guess_subject;
+use platform::fingerprinter::Fingerprinter;
+use platform::limits::attempt_subject;
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
-use platform::seal::Seal;
 use platform::store::{LimitCounters, User, Users};
 
 use super::SignIn;
@@ -26,7 +26,7 @@ pub struct PasswordLogin {
     hasher: Hasher,
     sign_in: SignIn,
     guesses: LimitCounters,
-    seal: Seal,
+    fingerprinter: Fingerprinter,
     /// The setting `EMAIL_VERIFICATION`.
     verifies: bool,
 }
@@ -60,14 +60,14 @@ impl PasswordLogin {
             hasher: Hasher::from_config(&platform.config)?,
             sign_in: SignIn::new(platform)?,
             guesses: LimitCounters::new(platform.database()?, &platform.config)?,
-            seal: Seal::new(platform)?,
+            fingerprinter: Fingerprinter::new(platform)?,
             verifies: platform.config.switch("EMAIL_VERIFICATION")?,
         })
     }
 
     /// The fingerprint under which attempts for an identifier are counted. A route that takes attempts has to be limited by it.
     pub async fn fingerprint(&self, identifier: &Identifier) -> Result<Fingerprint, Problem> {
-        self.seal.identifier(identifier.as_str()).await
+        self.fingerprinter.identifier(identifier.as_str()).await
     }
 
     /// Plans a session for this user. A wrong password, an unknown user and an inactive account get the same answer, after the same
@@ -123,16 +123,16 @@ impl PasswordLogin {
     /// Clears the failures that are counted for this identifier and address. An attempt is counted before its password is checked, and
     /// this one was no guess.
     async fn forgive(&self, attempt: &Attempt) -> Result<Write, Problem> {
-        let guessed = guess_subject(&attempt.context.address, &self.fingerprint(&attempt.identifier).await?);
+        let guessed = attempt_subject(&attempt.context.address, &self.fingerprint(&attempt.identifier).await?);
         Ok(self.guesses.forgive(&guessed, attempt.now))
     }
 
     async fn refuse(&self, user: Option<User>, attempt: Attempt, problem: Problem) -> Result<Plan<TokenPair>, Problem> {
         let fingerprint = self.fingerprint(&attempt.identifier).await?;
-        let note = Note::default().identifier(&fingerprint);
-        Ok(Plan::refuse(problem).note(match user {
-            Some(user) => note.resource("user", &user.id).actor(Actor::user(&user.id, &user.username)),
-            None => note,
+        let details = AuditDetails::default().identifier(&fingerprint);
+        Ok(Plan::refuse(problem).details(match user {
+            Some(user) => details.resource("user", &user.id).actor(Actor::user(&user.id, &user.username)),
+            None => details,
         }))
     }
 }

@@ -9,10 +9,10 @@ use std::sync::OnceLock;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use platform::audit::{Actor, Note};
+use platform::audit::{Actor, AuditDetails};
 use platform::config::ConfigError;
 use platform::ids;
-use platform::input::{Field, Raw};
+use platform::input::{FromField, RawValue};
 use platform::limits::{Limits, Policy, Quota};
 use platform::plan::Plan;
 use platform::platform::Platform;
@@ -49,15 +49,15 @@ struct Presented {
     session: Option<Session>,
 }
 
-impl Field for RefreshToken {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for RefreshToken {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         Ok(Self { text: String::read(raw)?, presented: OnceLock::new() })
     }
 }
 
 /// The state of a genuine token in its session.
 #[derive(Debug, PartialEq, Eq)]
-enum Standing {
+enum TokenStatus {
     /// The current token: it is exchanged.
     Good,
     /// The previous token, spent just now: the caller gets its successor again.
@@ -68,16 +68,20 @@ enum Standing {
     Over,
 }
 
-fn standing(session: &Session, hash: &str, now: Timestamp) -> Standing {
+fn status(session: &Session, hash: &str, now: Timestamp) -> TokenStatus {
     let is = |other: &str| ids::same(hash, other);
     if !session.is_live(now) {
-        return Standing::Over;
+        return TokenStatus::Over;
     }
     if is(&session.refresh_hash) {
-        return Standing::Good;
+        return TokenStatus::Good;
     }
     let since = session.rotated_at.map_or(i64::MAX, |rotated_at| now.as_millisecond() - rotated_at);
-    if session.previous_hash.as_deref().is_some_and(is) && since < GRACE_MILLISECONDS { Standing::JustSpent } else { Standing::Reused }
+    if session.previous_hash.as_deref().is_some_and(is) && since < GRACE_MILLISECONDS {
+        TokenStatus::JustSpent
+    } else {
+        TokenStatus::Reused
+    }
 }
 
 impl Rotation {
@@ -98,8 +102,8 @@ impl Rotation {
     /// could hide by refreshing often.
     pub async fn counted_for(&self, token: &RefreshToken, now: Timestamp) -> Result<Option<String>, Problem> {
         let Some(Presented { session_id, session }) = self.look_up(token, now).await? else { return Ok(None) };
-        let standing = session.as_ref().map(|session| standing(session, &ids::sha256(&token.text), now));
-        let is_spent = matches!(standing, Some(Standing::JustSpent | Standing::Reused));
+        let status = session.as_ref().map(|session| status(session, &ids::sha256(&token.text), now));
+        let is_spent = matches!(status, Some(TokenStatus::JustSpent | TokenStatus::Reused));
         Ok((!is_spent).then(|| session_id.clone()))
     }
 
@@ -118,7 +122,9 @@ impl Rotation {
     pub async fn spend(&self, token: &RefreshToken, now: Timestamp) -> Result<Plan<TokenPair>, Problem> {
         let presented = self.look_up(token, now).await?.ok_or_else(Problem::invalid_refresh_token)?;
         let Some(session) = presented.session.clone() else {
-            return Ok(Plan::refuse(Problem::invalid_refresh_token()).note(Note::default().resource("session", &presented.session_id)));
+            return Ok(
+                Plan::refuse(Problem::invalid_refresh_token()).details(AuditDetails::default().resource("session", &presented.session_id))
+            );
         };
         self.clone().plan(session, ids::sha256(&token.text), now).await
     }
@@ -126,44 +132,44 @@ impl Rotation {
     /// Reverts the count of a refresh if another one at the same time was faster.
     fn uncount(&self, plan: Plan<TokenPair>, session_id: String, counted_at: Timestamp) -> Plan<TokenPair> {
         let (counters, quota) = (self.counters.clone(), self.quota);
-        let take_back = async move {
-            if let Err(error) = counters.take_back(&Policy::REFRESH, quota, &session_id, counted_at).await {
+        let revert = async move {
+            if let Err(error) = counters.revert(&Policy::REFRESH, quota, &session_id, counted_at).await {
                 tracing::warn!(%error, session_id, "failed to revert the count of a repeated refresh");
             }
             Ok(None)
         };
-        plan.then(Box::new(|| take_back.boxed()))
+        plan.after_commit(Box::new(|| revert.boxed()))
     }
 
     /// Ends a session because there is a copy of its token.
     fn end(&self, session: Session) -> Result<Plan<TokenPair>, Problem> {
-        let note = Note::action("auth.refresh_reuse").actor(actor(&session)).resource("session", &session.id);
+        let details = AuditDetails::action("auth.refresh_reuse").actor(actor(&session)).resource("session", &session.id);
         let forget = self.users.end_session(&session.user_id, &session.id);
-        let plan = self.ending.add_read(Plan::refuse(Problem::invalid_refresh_token()).note(note), session)?;
+        let plan = self.ending.add_read(Plan::refuse(Problem::invalid_refresh_token()).details(details), session)?;
         Ok(plan.write_or(forget, Problem::invalid_refresh_token()))
     }
 
     /// Boxed, because a lost race leads back here.
     fn plan(self, session: Session, hash: String, now: Timestamp) -> BoxFuture<'static, Result<Plan<TokenPair>, Problem>> {
         async move {
-            let note = Note::default().actor(actor(&session)).resource("session", &session.id);
-            match standing(&session, &hash, now) {
-                Standing::Good => self.rotate(session, hash, now, note).await,
-                Standing::JustSpent => {
+            let details = AuditDetails::default().actor(actor(&session)).resource("session", &session.id);
+            match status(&session, &hash, now) {
+                TokenStatus::Good => self.rotate(session, hash, now, details).await,
+                TokenStatus::JustSpent => {
                     let pair = self.tokens.reissue(&session.pair).await?;
-                    Ok(Plan::reply(TokenPair::from(pair)).note(note.detail("repeated", true)))
+                    Ok(Plan::reply(TokenPair::from(pair)).details(details.detail("repeated", true)))
                 }
-                Standing::Reused => self.end(session),
-                Standing::Over => Ok(Plan::refuse(Problem::invalid_refresh_token()).note(note)),
+                TokenStatus::Reused => self.end(session),
+                TokenStatus::Over => Ok(Plan::refuse(Problem::invalid_refresh_token()).details(details)),
             }
         }
         .boxed()
     }
 
-    async fn rotate(self, session: Session, hash: String, now: Timestamp, note: Note) -> Result<Plan<TokenPair>, Problem> {
+    async fn rotate(self, session: Session, hash: String, now: Timestamp, details: AuditDetails) -> Result<Plan<TokenPair>, Problem> {
         // The new access token has the current data of the user, not those of the login.
         let Some(user) = self.users.get(&session.user_id).await?.filter(|user| user.is_active) else {
-            return Ok(Plan::refuse(Problem::invalid_refresh_token()).note(note));
+            return Ok(Plan::refuse(Problem::invalid_refresh_token()).details(details));
         };
         let began_at = Timestamp::from_millisecond(session.began_at).unwrap_or(now);
         let (pair, claims) = self.tokens.issue(&user.identity(&session.id), &user.roles, began_at, now).await?;
@@ -178,7 +184,7 @@ impl Rotation {
         };
         let write = self.sessions.rotate(&next, &hash)?;
         let keep = self.users.keep_session(&next);
-        Ok(Plan::reply(TokenPair::from(pair)).note(note).write_or(keep, Problem::invalid_refresh_token()).write_or_replan(
+        Ok(Plan::reply(TokenPair::from(pair)).details(details).write_or(keep, Problem::invalid_refresh_token()).write_or_retry(
             write,
             Box::new(move |found| {
                 async move {
@@ -187,7 +193,7 @@ impl Rotation {
                             let session = self.sessions.read(item)?;
                             // Uses the winner's time, because this request may have arrived before the rotation.
                             let later = now.max(Timestamp::from_millisecond(session.rotated_at.unwrap_or_default()).unwrap_or(now));
-                            let repeats = standing(&session, &hash, later) == Standing::JustSpent;
+                            let repeats = status(&session, &hash, later) == TokenStatus::JustSpent;
                             let (rotation, session_id) = (self.clone(), session.id.clone());
                             let plan = self.plan(session, hash, later).await?;
                             Ok(if repeats { rotation.uncount(plan, session_id, now) } else { plan })
@@ -234,17 +240,17 @@ mod tests {
             }
         };
         for (hash, milliseconds, expected) in [
-            ("second", 1, Standing::Good),
-            ("first", 0, Standing::JustSpent),
-            ("first", 9_999, Standing::JustSpent),
-            ("first", 10_000, Standing::Reused),
-            ("older", 1, Standing::Reused),
-            ("second", 60_000, Standing::Over),
-            ("first", 60_000, Standing::Over),
+            ("second", 1, TokenStatus::Good),
+            ("first", 0, TokenStatus::JustSpent),
+            ("first", 9_999, TokenStatus::JustSpent),
+            ("first", 10_000, TokenStatus::Reused),
+            ("older", 1, TokenStatus::Reused),
+            ("second", 60_000, TokenStatus::Over),
+            ("first", 60_000, TokenStatus::Over),
         ] {
-            assert_eq!(standing(&session(), hash, at(milliseconds)), expected, "{hash} after {milliseconds} ms");
+            assert_eq!(status(&session(), hash, at(milliseconds)), expected, "{hash} after {milliseconds} ms");
         }
         let fresh = Session { previous_hash: None, rotated_at: None, ..session() };
-        assert_eq!(standing(&fresh, "first", at(0)), Standing::Reused);
+        assert_eq!(status(&fresh, "first", at(0)), TokenStatus::Reused);
     }
 }

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use platform::config::ConfigError;
 use platform::ids;
-use platform::input::{Fields, Form};
+use platform::input::{Fields, Input};
 use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::store::{Session, Sessions};
@@ -19,7 +19,7 @@ pub struct ShownToken {
     pub token: String,
 }
 
-impl Form for ShownToken {
+impl Input for ShownToken {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { token: fields.required("token")? })
     }

@@ -21,7 +21,7 @@ use crate::request::Request;
 const RETRIES: u32 = 2;
 
 /// A call.
-pub(super) struct Call {
+pub(super) struct ModelCall {
     shared: Arc<Shared>,
     request: Request,
     /// Index of the model that is asked.
@@ -43,7 +43,7 @@ pub(super) struct Call {
     is_over: bool,
 }
 
-impl Call {
+impl ModelCall {
     /// A call that has not begun.
     pub fn new(shared: Arc<Shared>, request: Request) -> Self {
         Self {

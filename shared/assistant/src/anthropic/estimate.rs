@@ -39,7 +39,7 @@ impl Estimate {
 #[cfg(test)]
 mod tests {
     use crate::domain::{MessageRole, PromptName, Usage};
-    use crate::pricing::Tariff;
+    use crate::pricing::Pricing;
 
     use super::*;
     use crate::request::Turn;
@@ -68,14 +68,14 @@ mod tests {
     #[test]
     fn what_is_estimated_never_costs_more_than_what_is_held() {
         let settings = [("AI_MODEL", "m"), ("AI_PRICES", "m=3/15/3.75/0.30"), ("AI_MAX_TOKENS", "1000")];
-        let tariff = Tariff::of_anthropic(&settings.into_iter().collect()).unwrap();
+        let pricing = Pricing::of_anthropic(&settings.into_iter().collect()).unwrap();
         for texts in [&[""][..], &["x"], &["1 2 3 4 5", "€", "👩‍👩‍👧"], &["a"; 20], &["利润增长".repeat(10_000).as_str(), "\n"]]
         {
             let turns = texts.iter().map(|text| Turn::text(MessageRole::User, *text)).collect();
             let request = Request { reply_id: "r".into(), prompt: PromptName::Default, turns, tools: Vec::new() };
-            let held = tariff.worst(texts.iter().copied().chain([system_prompt(PromptName::Default)]));
-            let usage = Usage { input_tokens: Estimate::of(&request).tokens(), output_tokens: tariff.max_tokens(), ..Usage::default() };
-            assert!(tariff.cost("m", &usage) <= held, "{texts:?}");
+            let held = pricing.worst(texts.iter().copied().chain([system_prompt(PromptName::Default)]));
+            let usage = Usage { input_tokens: Estimate::of(&request).tokens(), output_tokens: pricing.max_tokens(), ..Usage::default() };
+            assert!(pricing.cost("m", &usage) <= held, "{texts:?}");
         }
     }
 }

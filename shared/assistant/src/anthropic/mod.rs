@@ -25,11 +25,11 @@ use platform::platform::Platform;
 use reqwest::{Client, redirect};
 
 use crate::domain::{Cost, Usage};
-use crate::pricing::Tariff;
+use crate::pricing::Pricing;
 use crate::provider::{Events, Provider};
 use crate::request::Request;
 use crate::store::Outages;
-use call::Call;
+use call::ModelCall;
 use circuit::Circuit;
 use key::Key;
 use settings::Settings;
@@ -37,7 +37,7 @@ use settings::Settings;
 /// The provider.
 pub struct Anthropic {
     shared: Arc<Shared>,
-    tariff: Tariff,
+    pricing: Pricing,
 }
 
 /// The parts that all calls share.
@@ -53,21 +53,21 @@ struct Shared {
 }
 
 impl Anthropic {
-    /// Settings: those of `settings.rs`, those of [`Tariff`], `ANTHROPIC_KEY_ARN` (`key.rs`) and `OUTAGES_TABLE`.
+    /// Settings: those of `settings.rs`, those of [`Pricing`], `ANTHROPIC_KEY_ARN` (`key.rs`) and `OUTAGES_TABLE`.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let settings = Settings::from_config(&platform.config)?;
-        let tariff = Tariff::of_anthropic(&platform.config)?;
+        let pricing = Pricing::of_anthropic(&platform.config)?;
         // Without proxies and redirects: the key goes to the configured URL alone.
         let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().referer(false);
         let client = client.connect_timeout(settings.patience.connect).user_agent(concat!("tally/", env!("CARGO_PKG_VERSION")));
         let client = client.build().map_err(|error| invalid("ANTHROPIC_BASE_URL", settings.url.as_str(), &error.to_string()))?;
         let outages = Outages::new(platform.database()?, &platform.config)?;
-        let count = tariff.models().count();
+        let count = pricing.models().count();
         let circuit = |model| Circuit::new(model, count, outages.clone(), platform.clock.clone());
-        let models = tariff.models().map(|model| (model.to_owned(), circuit(model))).collect();
-        let max_tokens = tariff.max_tokens();
+        let models = pricing.models().map(|model| (model.to_owned(), circuit(model))).collect();
+        let max_tokens = pricing.max_tokens();
         let shared = Shared { client, key: Key::new(platform)?, settings, models, max_tokens, clock: platform.clock.clone() };
-        Ok(Self { shared: Arc::new(shared), tariff })
+        Ok(Self { shared: Arc::new(shared), pricing })
     }
 }
 
@@ -75,7 +75,7 @@ impl Anthropic {
     /// Checks whether [`Self::new`] can read its settings.
     pub(crate) fn check(config: &Config) -> Result<(), ConfigError> {
         Settings::from_config(config)?;
-        Tariff::of_anthropic(config).map(drop)
+        Pricing::of_anthropic(config).map(drop)
     }
 }
 
@@ -85,11 +85,11 @@ impl Provider for Anthropic {
     }
 
     fn call(&self, request: Request) -> Events {
-        let call = Call::new(Arc::clone(&self.shared), request);
+        let call = ModelCall::new(Arc::clone(&self.shared), request);
         stream::unfold(call, |mut call| async move { Some((call.next().await?, call)) }).boxed()
     }
 
     fn cost(&self, model: &str, usage: &Usage) -> Cost {
-        self.tariff.cost(model, usage)
+        self.pricing.cost(model, usage)
     }
 }

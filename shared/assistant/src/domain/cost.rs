@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::AddAssign;
 use std::str::FromStr;
 
-use platform::input::{Field, Raw};
+use platform::input::{FromField, RawValue};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -108,12 +108,12 @@ impl FromStr for Budget {
     }
 }
 
-impl Field for Budget {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Budget {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         match raw {
             // A JSON number is binary: 0.1 + 0.2 has seventeen places in JavaScript. The amount that the caller means has
             // nine at most.
-            Raw::Json(Value::Number(number)) => {
+            RawValue::Json(Value::Number(number)) => {
                 let dollars = number.as_f64().filter(|dollars| (0.0..=f64::from(LARGEST_BUDGET)).contains(dollars)).ok_or(WRONG)?;
                 format!("{:.9}", dollars.abs()).parse().map_err(str::to_owned)
             }
@@ -125,7 +125,7 @@ impl Field for Budget {
 #[cfg(test)]
 mod tests {
     use super::{Budget, Cost};
-    use platform::input::{Field as _, Raw};
+    use platform::input::{FromField as _, RawValue};
     use serde_json::json;
 
     #[test]
@@ -173,7 +173,7 @@ mod tests {
             (json!("$5"), None),
             (json!(true), None),
         ] {
-            let read = Budget::read(&Raw::Json(&sent)).ok();
+            let read = Budget::read(&RawValue::Json(&sent)).ok();
             assert_eq!(read.map(|budget| budget.amount().to_string()).as_deref(), expected, "{sent}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::ops::AddAssign;
 
-use platform::input::{Field, Raw};
+use platform::input::{FromField, RawValue};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -100,8 +100,8 @@ impl StopReason {
     }
 }
 
-impl Field for PromptName {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for PromptName {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         match raw.text()? {
             "default" => Ok(Self::Default),
             _ => Err("must be the name of a prompt: default".into()),
@@ -114,8 +114,8 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn read<T: Field>(value: &Value) -> Option<T> {
-        T::read(&Raw::Json(value)).ok()
+    fn read<T: FromField>(value: &Value) -> Option<T> {
+        T::read(&RawValue::Json(value)).ok()
     }
 
     #[test]

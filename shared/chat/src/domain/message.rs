@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use platform::input::{Field, Raw};
+use platform::input::{FromField, RawValue};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -63,13 +63,13 @@ impl FromStr for MessageText {
     }
 }
 
-impl Field for MessageText {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for MessageText {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         // Not `raw.text()`, which refuses null characters: text that is pasted from elsewhere has such things in it.
         let text = match *raw {
-            Raw::Text(text) => text,
-            Raw::Json(Value::String(text)) => text,
-            Raw::Json(_) => return Err("must be a string".into()),
+            RawValue::Text(text) => text,
+            RawValue::Json(Value::String(text)) => text,
+            RawValue::Json(_) => return Err("must be a string".into()),
         };
         text.parse().map_err(str::to_owned)
     }
@@ -80,8 +80,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read<T: Field>(value: &Value) -> Option<T> {
-        T::read(&Raw::Json(value)).ok()
+    fn read<T: FromField>(value: &Value) -> Option<T> {
+        T::read(&RawValue::Json(value)).ok()
     }
 
     #[test]

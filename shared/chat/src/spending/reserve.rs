@@ -1,7 +1,7 @@
 //! Holds on a user's budget and on the deployment's, before a model is asked.
 
 use assistant::domain::{Budget, Cost};
-use assistant::pricing::{Tariff, tokens_at_most};
+use assistant::pricing::{Pricing, tokens_at_most};
 use jiff::Timestamp;
 use platform::config::{Config, ConfigError, invalid};
 use platform::database::Write;
@@ -14,7 +14,7 @@ use crate::store::{Budgets, Hold, Subject};
 /// Reserves the worst-case cost of calls.
 #[derive(Clone)]
 pub struct Reserve {
-    tariff: Tariff,
+    pricing: Pricing,
     budgets: Budgets,
     defaults: Limits,
 }
@@ -39,9 +39,9 @@ pub struct Limits {
 impl Reserve {
     /// Uses the table that `BUDGETS_TABLE` names; `None` if replies cost nothing.
     pub fn new(platform: &Platform) -> Result<Option<Self>, ConfigError> {
-        let Some(tariff) = Tariff::from_config(&platform.config)? else { return Ok(None) };
+        let Some(pricing) = Pricing::from_config(&platform.config)? else { return Ok(None) };
         let budgets = Budgets::new(platform.database()?, &platform.config)?;
-        Ok(Some(Self { tariff, budgets, defaults: Limits::from_config(&platform.config)? }))
+        Ok(Some(Self { pricing, budgets, defaults: Limits::from_config(&platform.config)? }))
     }
 
     /// The amounts that this user, and all users together, may spend in a month.
@@ -54,7 +54,7 @@ impl Reserve {
     /// The hold for a call with this system prompt and these messages, within these limits.
     pub fn hold(&self, user_id: &str, limits: Limits, prompt: &str, messages: &[&str], now: Timestamp) -> Reserved {
         let tokens = messages.iter().copied().map(tokens_at_most).sum();
-        let hold = Hold { cost: self.tariff.worst(messages.iter().copied().chain([prompt])), month: Hold::month(now), tokens };
+        let hold = Hold { cost: self.pricing.worst(messages.iter().copied().chain([prompt])), month: Hold::month(now), tokens };
         let of_user = self.budgets.reserve(Subject::User(user_id), &hold, limits.user);
         let of_all = self.budgets.reserve(Subject::Deployment, &hold, limits.deployment);
         Reserved { hold, of_user, of_all }

@@ -58,7 +58,7 @@ impl Conversations {
     }
 
     /// Deletes a conversation. The condition fails where this user has none with this id. Its messages are for
-    /// [`super::Sweeps`].
+    /// [`super::PurgeJobs`].
     pub fn delete(&self, user_id: &str, id: &str) -> Write {
         Write::delete_if(&self.table, key2(("user_id", user_id), ("id", id)), "attribute_exists(id)", &Expression::default())
     }

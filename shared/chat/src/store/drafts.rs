@@ -4,7 +4,7 @@
 //! Key: `message_id`, `sequence`. Sequence 0 is the head, see [`Head`](super::Head): whose reply it is, which connections
 //! subscribe to it, whether it is to stop, and how it goes. The other items are its text, see [`Frames`](super::Frames). Index
 //! `unfinished`: `open`, `sweep_at`. It has the heads of replies that have not ended, or whose subscribers have not all been told
-//! of the end. The worker `chat-sweep` reads it, see [`Overdue`](super::Overdue).
+//! of the end. The worker `expire-replies` reads it, see [`Overdue`](super::Overdue).
 
 use platform::config::{Config, ConfigError};
 use platform::database::{Database, Expression, Item, StoreError, n, s, unavailable};

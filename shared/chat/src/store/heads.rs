@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Drafts;
 use super::drafts::{KEPT_SECONDS, key, open};
 
-/// Seconds that a worker has for telling the subscribers how a reply has ended. After that `chat-sweep` tells them.
+/// Seconds that a worker has for telling the subscribers how a reply has ended. After that `expire-replies` tells them.
 const TOLD_WITHIN_SECONDS: i64 = 30;
 
 /// Data of a reply beside its text.
@@ -31,7 +31,7 @@ pub struct Head {
     /// applied none.
     #[serde(rename = "wishes")]
     pub revision: u64,
-    /// Deadline of the worker, seconds since 1970. After it `chat-sweep` takes over: the worker no longer writes the reply,
+    /// Deadline of the worker, seconds since 1970. After it `expire-replies` takes over: the worker no longer writes the reply,
     /// or has not told the subscribers of its end in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep_at: Option<i64>,

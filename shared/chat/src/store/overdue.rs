@@ -1,4 +1,4 @@
-//! The index of [`Drafts`] by the worker's deadline: `chat-sweep` takes a reply over if its worker dies. The index is in
+//! The index of [`Drafts`] by the worker's deadline: `expire-replies` takes a reply over if its worker dies. The index is in
 //! shards, which follow from the replies' ids. So the end of one reply waits for that of few others.
 
 use jiff::Timestamp;
@@ -40,7 +40,7 @@ impl Drafts {
         found.items.unwrap_or_default().into_iter().map(read).collect()
     }
 
-    /// Puts off a reply that `chat-sweep` could not deal with, until `sweep_at`, seconds since 1970. Gives `false` where
+    /// Puts off a reply that `expire-replies` could not deal with, until `sweep_at`, seconds since 1970. Gives `false` where
     /// another worker has dealt with it.
     pub async fn put_off(&self, overdue: &Overdue, sweep_at: i64) -> Result<bool, StoreError> {
         let expression = Expression::default().name("open", "open").value("found", n(overdue.sweep_at)).value("sweep", n(sweep_at));

@@ -1,6 +1,6 @@
 //! Charts: their kinds, and how often a frame of one is sent.
 
-use platform::input::{Field, Raw};
+use platform::input::{FromField, RawValue};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -62,15 +62,15 @@ impl Default for Interval {
     }
 }
 
-impl Field for ChartType {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for ChartType {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let text = raw.text()?;
         Self::ALL.into_iter().find(|chart| chart.as_str() == text).ok_or_else(|| "must be line, pie or bar".into())
     }
 }
 
-impl Field for Interval {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Interval {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         match u64::read(raw)? {
             milliseconds @ 250..=60_000 => Ok(Self(milliseconds)),
             _ => Err("must be 250 to 60000".into()),
@@ -78,8 +78,8 @@ impl Field for Interval {
     }
 }
 
-impl Field for Seq {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Seq {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         match u64::read(raw)? {
             number @ 0..=Self::MAX => Ok(Self(number)),
             _ => Err(format!("must be 0 to {}", Self::MAX)),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use platform::input::{Field, Raw};
+use platform::input::{FromField, RawValue};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -99,8 +99,8 @@ macro_rules! text {
             }
         }
 
-        impl Field for $name {
-            fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        impl FromField for $name {
+            fn read(raw: &RawValue<'_>) -> Result<Self, String> {
                 raw.text()?.parse().map_err(str::to_owned)
             }
         }
@@ -123,8 +123,8 @@ macro_rules! number {
             }
         }
 
-        impl Field for $name {
-            fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        impl FromField for $name {
+            fn read(raw: &RawValue<'_>) -> Result<Self, String> {
                 u64::read(raw)?.try_into().map_err(str::to_owned)
             }
         }
@@ -168,8 +168,8 @@ mod tests {
             ("-1", false, false),
             ("", false, false),
         ] {
-            assert_eq!(Year::read(&Raw::Text(text)).is_ok(), year, "year {text}");
-            assert_eq!(Month::read(&Raw::Text(text)).is_ok(), month, "month {text}");
+            assert_eq!(Year::read(&RawValue::Text(text)).is_ok(), year, "year {text}");
+            assert_eq!(Month::read(&RawValue::Text(text)).is_ok(), month, "month {text}");
         }
     }
 

@@ -7,7 +7,7 @@ use email_address::{EmailAddress, Options};
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::input::{Field, Raw};
+use crate::input::{FromField, RawValue};
 
 /// A username: 3 to 30 of `[A-Za-z0-9_]`, unique without regard to case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,8 +135,8 @@ macro_rules! text {
             }
         }
 
-        impl Field for $name {
-            fn read(raw: &Raw<'_>) -> Result<Self, String> {
+        impl FromField for $name {
+            fn read(raw: &RawValue<'_>) -> Result<Self, String> {
                 raw.text()?.parse().map_err(str::to_owned)
             }
         }

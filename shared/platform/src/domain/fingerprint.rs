@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// HMAC-SHA-256 of a text: the same text can be recognised, and cannot be guessed without the key. Only `Seal` makes one. So
+/// HMAC-SHA-256 of a text: the same text can be recognised, and cannot be guessed without the key. Only `Fingerprinter` makes one. So
 /// neither the text itself nor a hash without a key can stand where a fingerprint is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint(String);

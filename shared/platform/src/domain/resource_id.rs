@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
-use crate::input::{Field, Raw};
+use crate::input::{FromField, RawValue};
 
 /// A UUID in lower case. The caller may write it in any case (RFC 9562 section 4).
 ///
@@ -36,8 +36,8 @@ impl FromStr for ResourceId {
     }
 }
 
-impl Field for ResourceId {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for ResourceId {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         raw.text()?.parse().map_err(|error: NotAnId| error.to_string())
     }
 }

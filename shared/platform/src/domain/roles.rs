@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::input::{Field, Raw};
+use crate::input::{FromField, RawValue};
 
 /// A right of a user beyond their own data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -50,10 +50,10 @@ impl Default for Roles {
     }
 }
 
-impl Field for Roles {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Roles {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let wrong = || "must be a list of user, auditor and admin".to_owned();
-        let Raw::Json(Value::Array(items)) = raw else { return Err(wrong()) };
+        let RawValue::Json(Value::Array(items)) = raw else { return Err(wrong()) };
         let named: Vec<_> = items.iter().map(|item| item.as_str().and_then(role)).collect::<Option<_>>().ok_or_else(wrong)?;
         let mut roles = BTreeSet::new();
         if !named.into_iter().all(|role| roles.insert(role)) {
@@ -64,8 +64,8 @@ impl Field for Roles {
     }
 }
 
-impl Field for Role {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Role {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         role(raw.text()?).ok_or_else(|| "must be user, auditor or admin".into())
     }
 }
@@ -92,7 +92,7 @@ mod tests {
             (json!("admin"), None),
             (json!({"admin": true}), None),
         ] {
-            let found = Roles::read(&Raw::Json(&value)).ok().map(Roles::into_vec);
+            let found = Roles::read(&RawValue::Json(&value)).ok().map(Roles::into_vec);
             assert_eq!(found.as_deref(), expected, "{value}");
         }
     }

@@ -168,7 +168,7 @@ impl Authenticator {
                 let counting = limiter.count_user(&identity.user_id, info);
                 let (holds, call) = join(sessions.holds(&identity, info.now), counting).await;
                 if !holds? {
-                    limiter.take_user_back(call, info).await;
+                    limiter.revert_user(call, info).await;
                     return Err(Refusal { problem: Problem::invalid_token(), principal: Some(identity.into()) });
                 }
                 UserCount::Counted(call)
@@ -188,7 +188,7 @@ impl Authenticator {
         let key = stored.get(&text.id()).await?.filter(|key| key.is_good(&text, now)).ok_or_else(Problem::invalid_api_key)?;
         let (user, call) = join(owners.get(&key.user_id), limiter.count_user(&key.user_id, info)).await;
         let Some(user) = user?.filter(|user| user.is_active && user.api_keys.contains_key(&key.id)) else {
-            limiter.take_user_back(call, info).await;
+            limiter.revert_user(call, info).await;
             return Err(Problem::invalid_api_key().into());
         };
         let credential = Credential::KeyId(key.id.clone());
@@ -197,7 +197,7 @@ impl Authenticator {
             let problem = Problem::forbidden(format!("The API key does not have the scope {scope}."));
             return Err(Refusal { problem, principal: Some(principal) });
         }
-        if let Err(error) = stored.note_use(&key, now).await {
+        if let Err(error) = stored.record_use(&key, now).await {
             tracing::warn!(%error, key_id = key.id, "failed to record the use of an API key");
         }
         Ok(Authenticated { principal, token_exp: None, user: Some(user), call: UserCount::Counted(call) })

@@ -9,17 +9,17 @@ use crate::backoff;
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::database::{CommitError, Database};
-use crate::idempotency::{Claim, IdempotencyKey, Repeats};
+use crate::idempotency::{IdempotencyKey, Repeats, RequestFingerprint};
 use crate::identity::Principal;
-use crate::plan::{Otherwise, Plan, Reply, Then};
+use crate::plan::{AfterCommit, Otherwise, Plan, Reply};
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::request::Call;
+use crate::request::HttpCall;
 use crate::routes::{ActionRoute, Route};
 use crate::store::{AuditLog, Record};
 
 /// Largest number of new attempts at a plan after another request changed an item first.
-const REPLANS: u32 = 8;
+const RETRIES: u32 = 8;
 
 /// Commits the plans of one route or action, or of a worker.
 pub struct Committer {
@@ -32,13 +32,13 @@ pub struct Committer {
     clock: Clock,
 }
 
-/// The claim of an idempotency key, and the result of an earlier request with it.
-pub type Repetition = (Option<Claim>, Option<Record>);
+/// The fingerprint of an idempotency key, and the result of an earlier request with it.
+pub type Repetition = (Option<RequestFingerprint>, Option<Record>);
 
 /// The rest of a plan after its writes have been committed.
 pub struct Committed<O> {
     /// The steps that follow the commit.
-    pub then: Vec<Then<O>>,
+    pub after_commit: Vec<AfterCommit<O>>,
     /// The answer.
     pub reply: Result<Reply<O>, Problem>,
 }
@@ -63,17 +63,17 @@ impl Committer {
         Ok(Self { repeats, ..Self::new(platform)? })
     }
 
-    /// The claim of a request's `Idempotency-Key`, and the result of an earlier request with it, if there was one.
+    /// The fingerprint of a request's `Idempotency-Key`, and the result of an earlier request with it, if there was one.
     pub fn repetition<'a>(
         &'a self,
-        call: &'a Call,
+        call: &'a HttpCall,
         caller: Option<&'a Principal>,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Repetition, Problem>> {
         async move {
             let Some(repeats) = &self.repeats else { return Ok((None, None)) };
-            let Some(claim) = repeats.claim(call, caller).await? else { return Ok((None, None)) };
-            repeats.recognise(claim, now).await
+            let Some(fingerprint) = repeats.fingerprint(call, caller).await? else { return Ok((None, None)) };
+            repeats.recognise(fingerprint, now).await
         }
         .boxed()
     }
@@ -88,8 +88,8 @@ impl Committer {
     ) -> BoxFuture<'a, Result<Repetition, Problem>> {
         async move {
             let Some(repeats) = &self.repeats else { return Ok((None, None)) };
-            let claim = repeats.claim_of(&caller.user_id, action, key, &says).await?;
-            repeats.recognise(claim, now).await
+            let fingerprint = repeats.fingerprint_of(&caller.user_id, action, key, &says).await?;
+            repeats.recognise(fingerprint, now).await
         }
         .boxed()
     }
@@ -101,8 +101,8 @@ impl Committer {
         caller: Option<&Principal>,
         info: &RequestInfo<'_>,
     ) -> Result<Reply<O>, Problem> {
-        let Committed { then, mut reply } = self.write(plan, caller, info).await?;
-        for follow in then {
+        let Committed { after_commit, mut reply } = self.write(plan, caller, info).await?;
+        for follow in after_commit {
             if let Some(better) = follow().await? {
                 reply = Ok(better);
             }
@@ -118,21 +118,23 @@ impl Committer {
         info: &RequestInfo<'_>,
     ) -> Result<Committed<O>, Problem> {
         let mut plan = plan.unwrap_or_else(Plan::refuse);
-        for overtaken in 0..=REPLANS {
+        for overtaken in 0..=RETRIES {
             // The first retry starts from the current item and mostly succeeds. Later retries pause, to give the other requests room.
             if overtaken > 1 {
                 backoff::pause(overtaken).await;
             }
-            let Plan { mut writes, note, created, mut then, reply } = plan;
-            let (kept, outcome) = (note.clone(), note.outcome(reply.as_ref().err()));
+            let Plan { mut writes, details, created, mut after_commit, reply } = plan;
+            let (kept, outcome) = (details.clone(), details.outcome(reply.as_ref().err()));
             let event =
-                outcome.and_then(|outcome| note.event(info.action, outcome, caller, info.context, self.clock.now(), info.latency_ms()));
+                outcome.and_then(|outcome| details.event(info.action, outcome, caller, info.context, self.clock.now(), info.latency_ms()));
             let mut own = 0;
-            if let (Some(repeats), Some(claim), Some(resource), Ok(reply)) = (&self.repeats, &info.claim, created.clone(), &reply) {
+            if let (Some(repeats), Some(fingerprint), Some(resource), Ok(reply)) =
+                (&self.repeats, &info.fingerprint, created.clone(), &reply)
+            {
                 let status = reply.status.map_or(self.success, |status| status.as_u16());
                 // Of two concurrent requests with the same key, the second to commit writes nothing. This write stands first, so that
                 // its refusal wins over any other condition that the first request has made fail.
-                let remember = repeats.remember(claim, status, resource, info.now)?;
+                let remember = repeats.remember(fingerprint, status, resource, info.now)?;
                 writes.insert(0, (remember, Otherwise::Refuse(Problem::request_in_flight())));
                 own = 1;
             }
@@ -155,28 +157,28 @@ impl Committer {
                 (None, false) => self.database.commit(writes.clone()).await,
             };
             match committed {
-                Ok(()) => return Ok(Committed { then, reply }),
+                Ok(()) => return Ok(Committed { after_commit, reply }),
                 Err(CommitError::Store(error)) => return Err(error.into()),
                 Err(CommitError::Condition { position, .. }) if position >= otherwise.len() => return Err(Problem::conflict()),
                 Err(CommitError::Condition { position, old }) => match otherwise.remove(position) {
-                    Otherwise::Refuse(problem) => plan = Plan::refuse(problem).note(kept),
-                    Otherwise::Replan(replan) => {
-                        plan = replan(old).await.unwrap_or_else(Plan::refuse);
-                        plan.note = plan.note.of_path_as(&kept);
+                    Otherwise::Refuse(problem) => plan = Plan::refuse(problem).details(kept),
+                    Otherwise::Retry(retry) => {
+                        plan = retry(old).await.unwrap_or_else(Plan::refuse);
+                        plan.details = plan.details.of_path_as(&kept);
                     }
                     Otherwise::Rewrite(rewrite) => {
                         let (write, next, follow) = rewrite(old)?;
                         writes[position] = write;
                         otherwise.insert(position, next);
-                        then.push(follow);
+                        after_commit.push(follow);
                         // The next round adds the record of the `Idempotency-Key` again, so it is skipped here.
                         let writes = writes.into_iter().zip(otherwise).skip(own).collect();
-                        plan = Plan { writes, note: kept, created, then, reply };
+                        plan = Plan { writes, details: kept, created, after_commit, reply };
                     }
                 },
             }
         }
-        tracing::warn!(action = info.action, attempts = REPLANS + 1, "failed to commit a plan: other requests changed its items first");
+        tracing::warn!(action = info.action, attempts = RETRIES + 1, "failed to commit a plan: other requests changed its items first");
         Err(Problem::unavailable())
     }
 }

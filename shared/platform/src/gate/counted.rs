@@ -1,6 +1,6 @@
 //! A call that counts against a limit.
 
-use crate::limits::{Policy, Quota, Standing};
+use crate::limits::{LimitStatus, Policy, Quota};
 
 /// A call that has been counted for a subject.
 #[derive(Debug, Clone)]
@@ -8,5 +8,5 @@ pub(super) struct Count<'a> {
     pub(super) policy: &'a Policy,
     pub(super) quota: Quota,
     pub(super) subject: String,
-    pub(super) standing: Standing,
+    pub(super) status: LimitStatus,
 }

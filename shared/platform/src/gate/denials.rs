@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use http::StatusCode;
 
 use super::{RateLimiter, RequestInfo};
-use crate::audit::{Note, Outcome};
+use crate::audit::{AuditDetails, Outcome};
 use crate::database::StoreError;
 use crate::identity::Principal;
 use crate::limits::Policy;
@@ -25,8 +25,9 @@ impl RateLimiter {
             if denied && problem.code != Code::Unauthenticated {
                 let subject = caller.map_or(info.context.address.as_str(), |caller| caller.user_id.as_str());
                 let subject = format!("{subject} {} {}", self.route, problem.code);
-                let note = Note::action("access.denied").detail("route", self.route.as_str()).detail("code", problem.code.as_str());
-                self.record_once("denied", &subject, DENIAL_WINDOW_SECONDS, note, Outcome::Denied, caller, info).await;
+                let details =
+                    AuditDetails::action("access.denied").detail("route", self.route.as_str()).detail("code", problem.code.as_str());
+                self.record_once("denied", &subject, DENIAL_WINDOW_SECONDS, details, Outcome::Denied, caller, info).await;
             }
             problem
         }
@@ -39,14 +40,14 @@ impl RateLimiter {
     pub fn record_failure<'a>(
         &'a self,
         problem: &'a Problem,
-        note: Note,
+        details: AuditDetails,
         caller: &'a Principal,
         info: &'a RequestInfo<'a>,
     ) -> BoxFuture<'a, ()> {
         async move {
             let subject = format!("{} {} {}", caller.user_id, self.route, problem.code);
-            let note = note.detail("code", problem.code.as_str());
-            self.record_once("failed", &subject, DENIAL_WINDOW_SECONDS, note, Outcome::Failure, Some(caller), info).await;
+            let details = details.detail("code", problem.code.as_str());
+            self.record_once("failed", &subject, DENIAL_WINDOW_SECONDS, details, Outcome::Failure, Some(caller), info).await;
         }
         .boxed()
     }
@@ -80,13 +81,13 @@ impl RateLimiter {
         name: &str,
         subject: &str,
         window_seconds: i64,
-        note: Note,
+        details: AuditDetails,
         outcome: Outcome,
         caller: Option<&Principal>,
         info: &RequestInfo<'_>,
     ) {
         let told: Result<(), StoreError> = async {
-            let event = note.event(info.action, outcome, caller, info.context, self.clock.now(), info.latency_ms());
+            let event = details.event(info.action, outcome, caller, info.context, self.clock.now(), info.latency_ms());
             let Some(event) = event else { return Ok(()) };
             let denial = Denial { name, subject, route: &self.route, window_seconds };
             match self.counters.first_in_window(denial, &event, info.now).await? {

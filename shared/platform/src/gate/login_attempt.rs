@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use super::counted::Count;
 use crate::database::StoreError;
 use crate::domain::Fingerprint;
-use crate::limits::{Limits, Policy, Quota, bucket_of, guess_subject, standing, used};
-use crate::store::{Guesses, LimitCounters};
+use crate::limits::{Limits, Policy, Quota, attempt_subject, bucket_of, status, used};
+use crate::store::{LimitCounters, LoginAttempts};
 
 /// An attempt for an identifier from an address.
 pub(super) struct LoginAttempt<'a> {
@@ -28,7 +28,7 @@ pub(super) struct CountedAttempt<'a> {
     attempt: LoginAttempt<'a>,
     /// Whether the wait after the earlier failures was over. If not, the attempt was not counted for its address.
     waited: bool,
-    before: Guesses,
+    before: LoginAttempts,
     /// Attempts in the last hour from anywhere, this one included.
     anywhere: u64,
 }
@@ -36,12 +36,12 @@ pub(super) struct CountedAttempt<'a> {
 impl<'a> LoginAttempt<'a> {
     pub(super) fn new(counters: &'a LimitCounters, limits: &Limits, address: &str, identifier: &'a Fingerprint, now: Timestamp) -> Self {
         let (login, lock) = (limits.quota(&Policy::LOGIN), limits.quota(&Policy::LOGIN_LOCK));
-        Self { counters, login, lock, identifier, subject: guess_subject(address, identifier), now }
+        Self { counters, login, lock, identifier, subject: attempt_subject(address, identifier), now }
     }
 
     /// Counts the attempt for its address, and for all addresses together.
     pub(super) async fn count(self) -> Result<CountedAttempt<'a>, StoreError> {
-        let near = self.counters.guess(self.login, self.lock, &self.subject, self.now);
+        let near = self.counters.count_attempt(self.login, self.lock, &self.subject, self.now);
         let anywhere = self.counters.count(&Policy::LOGIN_LOCK, self.lock.anywhere(), self.identifier.as_str(), self.now);
         let ((waited, before), anywhere) = try_join(near, anywhere).await?;
         let anywhere = used(self.lock.anywhere(), &anywhere, self.now);
@@ -63,8 +63,8 @@ impl CountedAttempt<'_> {
             lock.too_early(self.before.failures, self.before.last_at, *now)
         };
         [
-            Count { policy: &Policy::LOGIN, quota: *login, subject: subject.clone(), standing: standing(*login, &windows, *now) },
-            Count { policy: &Policy::LOGIN_LOCK, quota: *lock, subject: subject.clone(), standing: locked },
+            Count { policy: &Policy::LOGIN, quota: *login, subject: subject.clone(), status: status(*login, &windows, *now) },
+            Count { policy: &Policy::LOGIN_LOCK, quota: *lock, subject: subject.clone(), status: locked },
         ]
     }
 
@@ -80,15 +80,15 @@ impl CountedAttempt<'_> {
         }
         let failures = self.anywhere - 1;
         let Err(last_at) = counters.pass(identifier.as_str(), all.wait_after(failures), *now).await? else { return Ok(None) };
-        let standing = all.too_early(failures, last_at, *now);
-        Ok(Some(Count { policy: &Policy::LOGIN_LOCK, quota: *lock, subject: identifier.as_str().to_owned(), standing }))
+        let status = all.too_early(failures, last_at, *now);
+        Ok(Some(Count { policy: &Policy::LOGIN_LOCK, quota: *lock, subject: identifier.as_str().to_owned(), status }))
     }
 
     /// Reverts the counts of the attempt.
-    pub(super) async fn take_back(&self) -> Result<(), StoreError> {
+    pub(super) async fn revert(&self) -> Result<(), StoreError> {
         let LoginAttempt { counters, login, lock, identifier, subject, now } = &self.attempt;
-        let anywhere = counters.take_back(&Policy::LOGIN_LOCK, lock.anywhere(), identifier.as_str(), *now);
-        let near = async { if self.waited { counters.take_guess_back(*login, subject, &self.before, *now).await } else { Ok(()) } };
+        let anywhere = counters.revert(&Policy::LOGIN_LOCK, lock.anywhere(), identifier.as_str(), *now);
+        let near = async { if self.waited { counters.revert_attempt(*login, subject, &self.before, *now).await } else { Ok(()) } };
         try_join(near, anywhere).await.map(|_| ())
     }
 }

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 use crate::clock::millis_since;
 use crate::context::Context;
-use crate::idempotency::Claim;
+use crate::idempotency::RequestFingerprint;
 
 /// One request or message on its way, with the data that its event needs.
 pub struct RequestInfo<'a> {
@@ -33,13 +33,13 @@ pub struct RequestInfo<'a> {
     /// Audit action of its route.
     pub action: Option<&'static str>,
     /// The `Idempotency-Key` under which its resource is remembered.
-    pub claim: Option<Claim>,
+    pub fingerprint: Option<RequestFingerprint>,
 }
 
 impl<'a> RequestInfo<'a> {
     /// A request or message that starts now, without an `Idempotency-Key`.
     pub fn new(context: &'a Context, now: Timestamp, action: Option<&'static str>) -> Self {
-        Self { context, now, since: Instant::now(), action, claim: None }
+        Self { context, now, since: Instant::now(), action, fingerprint: None }
     }
 
     /// Its latency so far.

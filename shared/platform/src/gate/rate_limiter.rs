@@ -10,12 +10,12 @@ use super::RequestInfo;
 use super::authenticator::{Authenticated, UserCount};
 use super::counted::Count;
 use super::login_attempt::{CountedAttempt, LoginAttempt};
-use crate::audit::{Note, Outcome};
+use crate::audit::{AuditDetails, Outcome};
 use crate::clock::Clock;
 use crate::config::ConfigError;
 use crate::database::StoreError;
 use crate::identity::Principal;
-use crate::limits::{Key, Limits, OnStoreFailure, Policy, Quota, Standings, Subject, standing};
+use crate::limits::{Key, LimitStatuses, Limits, OnStoreFailure, Policy, Quota, Subject, status};
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::store::{AuditLog, LimitCounters};
@@ -73,13 +73,13 @@ impl RateLimiter {
 
     /// Counts a request against the policies of its row, and against [`Policy::USER`], which counts every call of a user.
     /// `key` is the subject that only the endpoint can name.
-    pub fn count_request<'a>(
+    pub fn limit_request<'a>(
         &'a self,
         policies: &'a [Policy],
         caller: Option<&'a Authenticated>,
         key: Option<&'a Key>,
         info: &'a RequestInfo<'a>,
-    ) -> BoxFuture<'a, Result<Standings, Refused>> {
+    ) -> BoxFuture<'a, Result<LimitStatuses, Refused>> {
         async move {
             let call = match caller.map(|caller| (&caller.call, &caller.principal)) {
                 Some((UserCount::Counted(call), _)) => call.clone(),
@@ -97,22 +97,22 @@ impl RateLimiter {
     }
 
     /// Reverts the count of a call that turned out not to be the user's.
-    pub(super) async fn take_user_back(&self, call: Option<Count<'static>>, info: &RequestInfo<'_>) {
+    pub(super) async fn revert_user(&self, call: Option<Count<'static>>, info: &RequestInfo<'_>) {
         if let Some(call) = call
-            && let Err(error) = self.counters.take_back(call.policy, call.quota, &call.subject, info.now).await
+            && let Err(error) = self.counters.revert(call.policy, call.quota, &call.subject, info.now).await
         {
             tracing::warn!(%error, route = self.route, "failed to revert the count of a refused call");
         }
     }
 
     /// Counts a message against its policies.
-    pub fn count_message<'a>(
+    pub fn limit_message<'a>(
         &'a self,
         policies: &'a [Policy],
         caller: Option<&'a Principal>,
         connection: Option<&'a str>,
         info: &'a RequestInfo<'a>,
-    ) -> BoxFuture<'a, Result<Standings, Refused>> {
+    ) -> BoxFuture<'a, Result<LimitStatuses, Refused>> {
         async move { self.judge(None, policies, caller, connection, None, info).await }.boxed()
     }
 
@@ -125,7 +125,7 @@ impl RateLimiter {
         connection: Option<&str>,
         key: Option<&Key>,
         info: &RequestInfo<'_>,
-    ) -> Result<Standings, Refused> {
+    ) -> Result<LimitStatuses, Refused> {
         let counters = &self.counters;
         let address = info.context.address.as_str();
         let subject = |policy: &Policy| match policy.subject {
@@ -135,7 +135,7 @@ impl RateLimiter {
             Subject::Session => caller.map(|caller| caller.credential.id().to_owned()),
             Subject::Connection => connection.map(str::to_owned),
             // `LoginAttempt` counts these below, together with the lock.
-            Subject::Guess => None,
+            Subject::LoginAttempt => None,
         };
         let windows = policies.iter().filter_map(|policy| Some((policy, subject(policy)?)));
         let windows = try_join_all(windows.map(|(policy, subject)| self.window(policy, subject, info)));
@@ -150,28 +150,28 @@ impl RateLimiter {
         let mut counts: Vec<&Count> = windows.iter().collect();
         let near = attempt.as_ref().map(CountedAttempt::counts);
         counts.splice(0..0, near.iter().flatten());
-        let mut standings = Standings(counts.iter().map(|count| (count.policy.name, count.quota, count.standing)).collect());
-        counts.retain(|count| !count.standing.allowed);
-        let refusing = counts.into_iter().max_by_key(|count| count.standing.reset_seconds);
+        let mut statuses = LimitStatuses(counts.iter().map(|count| (count.policy.name, count.quota, count.status)).collect());
+        counts.retain(|count| !count.status.allowed);
+        let refusing = counts.into_iter().max_by_key(|count| count.status.reset_seconds);
         let slowed = match (refusing, &attempt) {
             (None, Some(attempt)) => attempt.slow().await?,
             _ => None,
         };
         if let Some(slowed) = &slowed {
-            standings.replace(slowed.policy, slowed.standing);
+            statuses.replace(slowed.policy, slowed.status);
         }
-        let Some(refusing) = refusing.or(slowed.as_ref()) else { return Ok(standings) };
+        let Some(refusing) = refusing.or(slowed.as_ref()) else { return Ok(statuses) };
 
         // A refused call counts nowhere: neither for the policy that refused it nor for those that allowed it.
-        let windows = try_join_all(windows.iter().map(|count| counters.take_back(count.policy, count.quota, &count.subject, info.now)));
-        let attempt = OptionFuture::from(attempt.as_ref().map(|attempt| attempt.take_back().boxed()));
+        let windows = try_join_all(windows.iter().map(|count| counters.revert(count.policy, count.quota, &count.subject, info.now)));
+        let attempt = OptionFuture::from(attempt.as_ref().map(|attempt| attempt.revert().boxed()));
         if let Err(error) = try_join(windows, async { attempt.await.transpose() }).await {
             tracing::warn!(%error, route = self.route, "failed to revert the counts of a refused call");
         }
         self.record_refusal(refusing, key, caller, info).await;
-        let mut problem = Problem::rate_limited(refusing.standing.reset_seconds);
-        problem.headers.extend(standings.headers());
-        Err(Refused { problem, wait_seconds: refusing.standing.reset_seconds })
+        let mut problem = Problem::rate_limited(refusing.status.reset_seconds);
+        problem.headers.extend(statuses.headers());
+        Err(Refused { problem, wait_seconds: refusing.status.reset_seconds })
     }
 
     /// Counts a call in its window. `None` if the counter cannot be reached and the policy then lets calls through.
@@ -183,7 +183,7 @@ impl RateLimiter {
             OnStoreFailure::Refuse => counted.await,
         };
         match counted {
-            Ok(found) => Ok(Some(Count { policy, quota, subject, standing: standing(quota, &found, info.now) })),
+            Ok(found) => Ok(Some(Count { policy, quota, subject, status: status(quota, &found, info.now) })),
             Err(error) if policy.on_store_failure == OnStoreFailure::Allow => {
                 tracing::error!(%error, policy = policy.name, "failed to count a call; it is let through");
                 Ok(None)
@@ -195,13 +195,14 @@ impl RateLimiter {
     /// Records an event for the first refusal of a subject in a window.
     async fn record_refusal(&self, refusing: &Count<'_>, key: Option<&Key>, caller: Option<&Principal>, info: &RequestInfo<'_>) {
         let Count { policy, quota, subject, .. } = refusing;
-        let note = Note::action(if **policy == Policy::LOGIN_LOCK { "auth.locked" } else { "rate.limited" }).detail("policy", policy.name);
-        let note = match (policy.subject, key) {
-            (Subject::Guess | Subject::Recipient, Some(Key::Named(fingerprint))) => note.identifier(fingerprint),
-            (Subject::SpentSession, Some(Key::Session(id))) => note.resource("session", id),
-            _ => note,
+        let details =
+            AuditDetails::action(if **policy == Policy::LOGIN_LOCK { "auth.locked" } else { "rate.limited" }).detail("policy", policy.name);
+        let details = match (policy.subject, key) {
+            (Subject::LoginAttempt | Subject::Recipient, Some(Key::Named(fingerprint))) => details.identifier(fingerprint),
+            (Subject::SpentSession, Some(Key::Session(id))) => details.resource("session", id),
+            _ => details,
         };
         let window = i64::try_from(quota.window_seconds).unwrap_or(i64::MAX);
-        self.record_once(policy.name, subject, window, note, Outcome::Denied, caller, info).await;
+        self.record_once(policy.name, subject, window, details, Outcome::Denied, caller, info).await;
     }
 }

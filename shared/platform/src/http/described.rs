@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use super::describe::{Parameters, PathParameter};
 use super::endpoint::{Endpoint, Plain, PlainEndpoint};
 use super::respond::Output;
-use crate::input::{Form, Media};
+use crate::input::{Input, Media};
 use crate::problem::Code;
 use crate::routes::Route;
 
@@ -22,7 +22,7 @@ pub trait Described {
     /// Codes of its problems beside those that follow from its row, its path and its body.
     const PROBLEMS: &'static [Code] = &[];
     /// Fields of the body.
-    type Body: Form + ToSchema + 'static;
+    type Body: Input + ToSchema + 'static;
     /// Query parameters.
     type Query: Parameters;
     /// Output of a success.

@@ -11,12 +11,12 @@ use super::respond::Output;
 use crate::config::ConfigError;
 use crate::context::Context;
 use crate::identity::Caller;
-use crate::input::{Form, Media};
+use crate::input::{Input, Media};
 use crate::limits::Key;
 use crate::plan::{Plan, Reply};
 use crate::platform::Platform;
 use crate::problem::{Code, Problem};
-use crate::request::Call;
+use crate::request::HttpCall;
 use crate::routes::Route;
 
 /// One HTTP endpoint that has a caller, a limit or an event: its handler gives a plan.
@@ -36,9 +36,9 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
     /// `Identity` on a protected route, `Principal` on one that takes API keys too, `()` on a public one.
     type Caller: Caller;
     /// Fields of the body.
-    type Body: Form + ToSchema + 'static;
+    type Body: Input + ToSchema + 'static;
     /// Query parameters.
-    type Query: Form + Parameters;
+    type Query: Input + Parameters;
     /// Output of a success.
     type Output: Output;
 
@@ -46,7 +46,7 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
     fn new(platform: &Platform) -> Result<Self, ConfigError>;
 
     /// A problem that comes before any other check, for example that registration is closed.
-    fn reject_early(&self, _call: &Call) -> Option<Problem> {
+    fn reject_early(&self, _call: &HttpCall) -> Option<Problem> {
         None
     }
 
@@ -60,7 +60,7 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
         Self::ROUTE
     }
 
-    /// The subject of limits that count a `Guess`, `Recipient` or `SpentSession`; `None` leaves such limits out.
+    /// The subject of limits that count a `LoginAttempt`, `Recipient` or `SpentSession`; `None` leaves such limits out.
     fn limit_key(&self, _request: &Request<Self>) -> impl Future<Output = Result<Option<Key>, Problem>> + Send {
         async { Ok(None) }
     }
@@ -96,7 +96,7 @@ pub trait PlainEndpoint: Sized + Send + Sync + 'static {
     fn new(platform: &Platform) -> Result<Self, ConfigError>;
 
     /// Answers a request.
-    fn handle(&self, call: &Call) -> impl Future<Output = Result<Reply<Self::Output>, Problem>> + Send;
+    fn handle(&self, call: &HttpCall) -> impl Future<Output = Result<Reply<Self::Output>, Problem>> + Send;
 }
 
 /// Marks a plain endpoint, or a list of them.
@@ -119,7 +119,7 @@ pub struct Request<'a, E: Endpoint> {
     /// When it arrived.
     pub now: Timestamp,
     /// The request as it came, for headers and path parameters.
-    pub call: &'a Call,
+    pub call: &'a HttpCall,
 }
 
 /// The endpoints of a function, which it lists once: for the process that serves them and for the API's documents.

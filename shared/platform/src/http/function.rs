@@ -13,11 +13,11 @@ use crate::config::ConfigError;
 use crate::failure::{Error, failure};
 use crate::identity::Caller as _;
 use crate::platform::Platform;
-use crate::request::Call;
+use crate::request::HttpCall;
 use crate::routes::{Access, Route, Session};
 use crate::runtime::{self, Invocation};
 
-type Answer = Box<dyn Fn(Call, Invocation) -> BoxFuture<'static, ApiGatewayV2httpResponse>>;
+type Answer = Box<dyn Fn(HttpCall, Invocation) -> BoxFuture<'static, ApiGatewayV2httpResponse>>;
 
 /// Routes and their endpoints, made once per process.
 pub struct HttpFunction {
@@ -34,7 +34,7 @@ impl HttpFunction {
     fn run(self) -> LocalBoxFuture<'static, Result<(), Error>> {
         let Self { platform, answers } = self;
         let handler = move |event: ApiGatewayV2httpRequest, invocation| {
-            let call = Call::from(event);
+            let call = HttpCall::from(event);
             if let Some(answer) = answers.get(&call.route_key) {
                 return answer(call, invocation).map(Ok).boxed();
             }

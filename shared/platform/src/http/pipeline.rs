@@ -12,11 +12,11 @@ use crate::clock::{Clock, millis_since};
 use crate::config::ConfigError;
 use crate::gate::{Authenticated, Authenticator, Committer, RateLimiter, RequestInfo};
 use crate::identity::{Caller as _, Someone};
-use crate::input::Form as _;
+use crate::input::Input as _;
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::request::Call;
+use crate::request::HttpCall;
 use crate::routes::{Access, Route};
 use crate::runtime::Invocation;
 
@@ -48,13 +48,13 @@ impl<E: Endpoint> Pipeline<E> {
 
     /// Answers a request: correlation, authentication, authorisation, parsing, limits, the work, the commit, headers,
     /// in the contract's order of checks.
-    pub async fn answer(&self, call: &Call, invocation: &Invocation) -> ApiGatewayV2httpResponse {
+    pub async fn answer(&self, call: &HttpCall, invocation: &Invocation) -> ApiGatewayV2httpResponse {
         let since = Instant::now();
         let result = invocation.bound(RESPONSE, self.process(call, since)).await;
         respond(&E::ROUTE, call, since, result)
     }
 
-    async fn process(&self, call: &Call, since: Instant) -> Result<ApiGatewayV2httpResponse, Problem> {
+    async fn process(&self, call: &HttpCall, since: Instant) -> Result<ApiGatewayV2httpResponse, Problem> {
         let (route, endpoint) = (E::ROUTE, &self.endpoint);
         let info = RequestInfo { since, ..RequestInfo::new(&call.context, self.clock.now(), route.audit) };
 
@@ -91,35 +91,35 @@ impl<E: Endpoint> Pipeline<E> {
         let info = RequestInfo { action: row.audit.filter(|_| !me), ..info };
         let key = if row.limits.is_empty() { None } else { endpoint.limit_key(&request).await? };
         let in_its_words = |problem: Problem| if is_form { problem.for_form() } else { problem };
-        let counting = self.limiter.count_request(row.limits, authenticated, key.as_ref(), &info);
-        let (standings, claim, earlier, plan) = if authenticated.is_some_and(Authenticated::is_uncounted) {
+        let counting = self.limiter.limit_request(row.limits, authenticated, key.as_ref(), &info);
+        let (statuses, fingerprint, earlier, plan) = if authenticated.is_some_and(Authenticated::is_uncounted) {
             // Nothing has been read yet, so the call is counted beside the work. The work has no effect before the commit.
-            let (standings, plan) = join(counting, endpoint.handle(request)).await;
-            (standings?, None, None, plan)
+            let (statuses, plan) = join(counting, endpoint.handle(request)).await;
+            (statuses?, None, None, plan)
         } else {
-            let standings = counting.await?;
-            let (claim, earlier) = self.committer.repetition(call, principal, info.now).await?;
+            let statuses = counting.await?;
+            let (fingerprint, earlier) = self.committer.repetition(call, principal, info.now).await?;
             let plan = match &earlier {
                 Some(earlier) => endpoint.repeat(request, &earlier.resource).await,
                 None => endpoint.handle(request).await,
             };
-            (standings, claim, earlier, plan)
+            (statuses, fingerprint, earlier, plan)
         };
         let mut plan = plan.unwrap_or_else(Plan::refuse);
-        plan.note = plan.note.of_path(route.resource_of(call));
-        let info = RequestInfo { claim, ..info };
+        plan.details = plan.details.of_path(route.resource_of(call));
+        let info = RequestInfo { fingerprint, ..info };
         let mut reply = self.committer.commit(Ok(plan), principal, &info).await.map_err(in_its_words)?;
         if let Some(earlier) = earlier {
             reply.status = reply.status.or(StatusCode::from_u16(earlier.status).ok());
         }
-        reply.headers.extend(standings.headers());
+        reply.headers.extend(statuses.headers());
         respond::success(&route, call, reply)
     }
 }
 
 /// Answers a request to a plain endpoint. A problem of the endpoint comes before a fault of the query string, because `$default`
 /// answers 404 to any query.
-pub(super) async fn answer_plain<E: PlainEndpoint>(endpoint: &E, call: &Call, invocation: &Invocation) -> ApiGatewayV2httpResponse {
+pub(super) async fn answer_plain<E: PlainEndpoint>(endpoint: &E, call: &HttpCall, invocation: &Invocation) -> ApiGatewayV2httpResponse {
     let since = Instant::now();
     let process = async {
         let reply = endpoint.handle(call).await?;
@@ -130,7 +130,7 @@ pub(super) async fn answer_plain<E: PlainEndpoint>(endpoint: &E, call: &Call, in
 }
 
 /// The response of a request, which is logged here.
-fn respond(route: &Route, call: &Call, since: Instant, result: Result<ApiGatewayV2httpResponse, Problem>) -> ApiGatewayV2httpResponse {
+fn respond(route: &Route, call: &HttpCall, since: Instant, result: Result<ApiGatewayV2httpResponse, Problem>) -> ApiGatewayV2httpResponse {
     let response = result.unwrap_or_else(|problem| respond::failure(call, problem));
     tracing::info!(
         request_id = call.context.request_id,
@@ -143,7 +143,7 @@ fn respond(route: &Route, call: &Call, since: Instant, result: Result<ApiGateway
 }
 
 /// Whether a request is for the caller's own data.
-fn is_of(call: &Call, access: Access, user_id: &str) -> bool {
+fn is_of(call: &HttpCall, access: Access, user_id: &str) -> bool {
     let Access::RoleOrMe { parameter, unless_given, .. } = access else { return false };
     call.peek(parameter).map_or(unless_given, |whose| whose.parse::<Someone>().is_ok_and(|whose| whose.or(user_id) == user_id))
 }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::describe::{Answer, Header};
 use crate::plan::Reply;
 use crate::problem::Problem;
-use crate::request::Call;
+use crate::request::HttpCall;
 use crate::routes::Route;
 
 /// Content-Security-Policy of answers that are data.
@@ -67,7 +67,7 @@ impl Rendered {
 }
 
 /// The response of a request that succeeded.
-pub(super) fn success<O: Output>(route: &Route, call: &Call, reply: Reply<O>) -> Result<ApiGatewayV2httpResponse, Problem> {
+pub(super) fn success<O: Output>(route: &Route, call: &HttpCall, reply: Reply<O>) -> Result<ApiGatewayV2httpResponse, Problem> {
     let status = reply.status.unwrap_or_else(|| StatusCode::from_u16(route.success).unwrap_or(StatusCode::OK));
     let mut headers = common_headers(call);
     // RFC 9110: neither has content.
@@ -83,14 +83,14 @@ pub(super) fn success<O: Output>(route: &Route, call: &Call, reply: Reply<O>) ->
 }
 
 /// The response of a request that failed.
-pub(super) fn failure(call: &Call, problem: Problem) -> ApiGatewayV2httpResponse {
+pub(super) fn failure(call: &HttpCall, problem: Problem) -> ApiGatewayV2httpResponse {
     let mut headers = common_headers(call);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     let body = serde_json::to_vec(&problem.body(&call.path, &call.context.request_id)).unwrap_or_default();
     response(problem.status, with(headers, problem.headers), Some(body))
 }
 
-fn common_headers(call: &Call) -> HeaderMap {
+fn common_headers(call: &HttpCall) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(10);
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),

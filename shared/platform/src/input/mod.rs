@@ -23,7 +23,7 @@ pub enum Media {
 }
 
 /// Input of an endpoint: a body or a query string, read field by field.
-pub trait Form: Sized + Send {
+pub trait Input: Sized + Send {
     /// Whether a missing body counts as an empty object.
     const OPTIONAL: bool = false;
 
@@ -32,7 +32,7 @@ pub trait Form: Sized + Send {
 }
 
 /// No input: every field or parameter is unknown.
-impl Form for () {
+impl Input for () {
     const OPTIONAL: bool = true;
 
     fn read(_: &mut Fields) -> Option<Self> {
@@ -41,7 +41,7 @@ impl Form for () {
 }
 
 /// A value as it was sent: typed in JSON, text in forms and query strings.
-pub enum Raw<'a> {
+pub enum RawValue<'a> {
     /// A member of a JSON object.
     Json(&'a Value),
     /// A form field or query parameter.
@@ -49,61 +49,61 @@ pub enum Raw<'a> {
 }
 
 /// A type that one field can hold. The error is a phrase that continues "the field …".
-pub trait Field: Sized {
+pub trait FromField: Sized {
     /// Reads the value.
-    fn read(raw: &Raw<'_>) -> Result<Self, String>;
+    fn read(raw: &RawValue<'_>) -> Result<Self, String>;
 }
 
-impl<'a> Raw<'a> {
+impl<'a> RawValue<'a> {
     /// The text of a string.
     pub fn text(&self) -> Result<&'a str, String> {
         let text: &'a str = match *self {
-            Raw::Text(text) => text,
-            Raw::Json(Value::String(text)) => text,
-            Raw::Json(_) => return Err("must be a string".into()),
+            RawValue::Text(text) => text,
+            RawValue::Json(Value::String(text)) => text,
+            RawValue::Json(_) => return Err("must be a string".into()),
         };
         if text.contains('\0') { Err("must not contain a null character".into()) } else { Ok(text) }
     }
 }
 
-impl Field for String {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for String {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         raw.text().map(str::to_owned)
     }
 }
 
-impl Field for u64 {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for u64 {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let number = match raw {
-            Raw::Json(value) => value.as_u64(),
+            RawValue::Json(value) => value.as_u64(),
             // `parse` alone would take "+5".
-            Raw::Text(text) => text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten(),
+            RawValue::Text(text) => text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten(),
         };
         number.ok_or_else(|| "must be a whole number".into())
     }
 }
 
-impl Field for Timestamp {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Timestamp {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         // A `+` that was not percent-encoded has become a space. The error gives a hint about it.
         parse_rfc3339(raw.text()?).ok_or_else(|| "must be an RFC 3339 time like 2026-01-31T09:30:00Z (in a URL, + is %2B)".into())
     }
 }
 
-impl Field for Date {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Date {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let text = raw.text()?;
         let is_day = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
         text.parse().ok().filter(|_| is_day).ok_or_else(|| "must be a day like 2026-01-31".into())
     }
 }
 
-impl Field for bool {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for bool {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         match raw {
-            Raw::Json(Value::Bool(value)) => Ok(*value),
-            Raw::Text("true") => Ok(true),
-            Raw::Text("false") => Ok(false),
+            RawValue::Json(Value::Bool(value)) => Ok(*value),
+            RawValue::Text("true") => Ok(true),
+            RawValue::Text("false") => Ok(false),
             _ => Err("must be true or false".into()),
         }
     }
@@ -192,7 +192,7 @@ impl Fields {
     }
 
     /// A field that must be there.
-    pub fn required<T: Field>(&mut self, name: &str) -> Option<T> {
+    pub fn required<T: FromField>(&mut self, name: &str) -> Option<T> {
         if self.values.get(name).is_none_or(Value::is_null) {
             self.values.remove(name);
             if !self.errors.iter().any(|error| error.names(name)) {
@@ -205,14 +205,14 @@ impl Fields {
 
     /// A field that may be absent or null: `Some(None)` then, `None` if it is there but wrong.
     #[allow(clippy::option_option, reason = "absent and wrong are two things, and both have to be told from a value")]
-    pub fn optional<T: Field>(&mut self, name: &str) -> Option<Option<T>> {
+    pub fn optional<T: FromField>(&mut self, name: &str) -> Option<Option<T>> {
         let value = match self.values.remove(name) {
             None | Some(Value::Null) => return Some(None),
             Some(value) => value,
         };
         let raw = match (&value, self.source) {
-            (Value::String(text), Source::Form | Source::Query) => Raw::Text(text),
-            _ => Raw::Json(&value),
+            (Value::String(text), Source::Form | Source::Query) => RawValue::Text(text),
+            _ => RawValue::Json(&value),
         };
         match T::read(&raw) {
             Ok(value) => Some(Some(value)),
@@ -225,7 +225,7 @@ impl Fields {
 
     /// The same, but blank text counts as null, because forms send it for an empty field.
     #[allow(clippy::option_option, reason = "as above")]
-    pub fn optional_text<T: Field>(&mut self, name: &str) -> Option<Option<T>> {
+    pub fn optional_text<T: FromField>(&mut self, name: &str) -> Option<Option<T>> {
         if self.values.get(name).and_then(Value::as_str).is_some_and(|text| text.trim().is_empty()) {
             self.values.remove(name);
         }
@@ -258,7 +258,7 @@ impl Fields {
     }
 
     /// Reads all fields. Gives `T`, or a 422 with every fault, unknown fields included.
-    pub fn read<T: Form>(mut self) -> Result<T, Problem> {
+    pub fn read<T: Input>(mut self) -> Result<T, Problem> {
         let form = T::read(&mut self);
         if self.source != Source::Form {
             let unknown: Vec<_> = self.values.keys().cloned().collect();
@@ -306,7 +306,7 @@ mod tests {
         count: Option<u64>,
     }
 
-    impl Form for Sample {
+    impl Input for Sample {
         fn read(fields: &mut Fields) -> Option<Self> {
             let name = fields.required("name");
             let count = fields.optional("count");

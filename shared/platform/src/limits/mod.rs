@@ -1,11 +1,11 @@
 //! Rate limits: named policies, sliding windows, and the headers that tell a client where it stands.
 
-mod lock;
+mod lockout;
 mod policy;
 mod window;
 
 pub use policy::{Limits, OnStoreFailure, Policy, Quota, Subject};
-pub use window::{Standing, bucket_of, buckets_to_keep, standing, used};
+pub use window::{LimitStatus, bucket_of, buckets_to_keep, status, used};
 
 use http::{HeaderName, HeaderValue};
 
@@ -13,13 +13,13 @@ use crate::domain::Fingerprint;
 
 /// The standings of a caller with every policy that applied to it.
 #[derive(Debug, Default)]
-pub struct Standings(pub Vec<(&'static str, Quota, Standing)>);
+pub struct LimitStatuses(pub Vec<(&'static str, Quota, LimitStatus)>);
 
-impl Standings {
+impl LimitStatuses {
     /// Replaces the caller's standing with a policy.
-    pub fn replace(&mut self, policy: &Policy, standing: Standing) {
+    pub fn replace(&mut self, policy: &Policy, status: LimitStatus) {
         for (_, _, stood) in self.0.iter_mut().filter(|(name, ..)| *name == policy.name) {
-            *stood = standing;
+            *stood = status;
         }
     }
 
@@ -29,7 +29,7 @@ impl Standings {
             return Vec::new();
         }
         let policy = self.0.iter().map(|(name, quota, _)| format!("\"{name}\";q={};w={}", quota.limit, quota.window_seconds));
-        let limit = self.0.iter().map(|(name, _, standing)| format!("\"{name}\";r={};t={}", standing.remaining, standing.reset_seconds));
+        let limit = self.0.iter().map(|(name, _, status)| format!("\"{name}\";r={};t={}", status.remaining, status.reset_seconds));
         [("ratelimit-policy", policy.collect::<Vec<_>>()), ("ratelimit", limit.collect())]
             .into_iter()
             .filter_map(|(name, items)| Some((HeaderName::from_static(name), HeaderValue::from_str(&items.join(", ")).ok()?)))
@@ -57,6 +57,6 @@ impl Key {
 }
 
 /// The subject for which attempts to sign in are counted: an identifier from an address.
-pub fn guess_subject(address: &str, identifier: &Fingerprint) -> String {
+pub fn attempt_subject(address: &str, identifier: &Fingerprint) -> String {
     format!("{address} {}", identifier.as_str())
 }

@@ -32,7 +32,7 @@ pub enum Subject {
     Address,
     /// The identifier whose password is tried. The endpoint names its fingerprint. It is counted from the client's address, and
     /// for a lock also from anywhere. See `gate::login_attempt`.
-    Guess,
+    LoginAttempt,
     /// The recipient of a mail. The endpoint names their fingerprint.
     Recipient,
     /// The session whose refresh token is spent, which the endpoint names.
@@ -62,12 +62,12 @@ impl Policy {
     /// `register`: 5 an hour from an address.
     pub const REGISTER: Self = Self::new("register", 5, 3600, Subject::Address, OnStoreFailure::Refuse);
     /// `login`: 10 in 15 minutes for an identifier from an address.
-    pub const LOGIN: Self = Self::new("login", 10, 900, Subject::Guess, OnStoreFailure::Refuse);
+    pub const LOGIN: Self = Self::new("login", 10, 900, Subject::LoginAttempt, OnStoreFailure::Refuse);
     /// `login_address`: 100 in 15 minutes from an address.
     pub const LOGIN_ADDRESS: Self = Self::new("login_address", 100, 900, Subject::Address, OnStoreFailure::Refuse);
     /// `login_lock`: 5 failures in a row for an identifier from an address are free; then a minute's wait, doubling to an hour.
     /// Ten times as many attempts in an hour from anywhere are slowed likewise.
-    pub const LOGIN_LOCK: Self = Self::new("login_lock", 5, 60, Subject::Guess, OnStoreFailure::Refuse);
+    pub const LOGIN_LOCK: Self = Self::new("login_lock", 5, 60, Subject::LoginAttempt, OnStoreFailure::Refuse);
     /// `refresh`: 20 an hour for a session.
     pub const REFRESH: Self = Self::new("refresh", 20, 3600, Subject::SpentSession, OnStoreFailure::Refuse);
     /// `refresh_address`: 600 an hour from an address.

@@ -12,7 +12,7 @@ const BUCKETS: i64 = 12;
 
 /// The standing of a subject after a call has been counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct LimitStatus {
     /// Whether the call is within the quota.
     pub allowed: bool,
     /// Calls left now.
@@ -50,7 +50,7 @@ fn live(quota: Quota, counters: &BTreeMap<i64, u64>, now: Timestamp) -> Range<'_
 }
 
 /// Judges the counters of a subject, which include the current call.
-pub fn standing(quota: Quota, counters: &BTreeMap<i64, u64>, now: Timestamp) -> Standing {
+pub fn status(quota: Quota, counters: &BTreeMap<i64, u64>, now: Timestamp) -> LimitStatus {
     let used = used(quota, counters, now);
     let allowed = used <= quota.limit;
     // Refused: the other calls over the quota must leave, and one more to make room. Allowed: the reset is when the first call leaves.
@@ -65,7 +65,7 @@ pub fn standing(quota: Quota, counters: &BTreeMap<i64, u64>, now: Timestamp) -> 
         .map_or_else(|| bucket_of(quota, now), |(number, _)| *number);
     let free_at = (leaves + BUCKETS + 1) * bucket_milliseconds(quota);
     let wait = u64::try_from(free_at - now.as_millisecond()).unwrap_or(0).div_ceil(1000);
-    Standing { allowed, remaining: quota.limit.saturating_sub(used), reset_seconds: wait.max(1) }
+    LimitStatus { allowed, remaining: quota.limit.saturating_sub(used), reset_seconds: wait.max(1) }
 }
 
 #[cfg(test)]
@@ -79,13 +79,13 @@ mod tests {
     }
 
     /// Counts calls at these seconds as the store does, without keeping a refused one. Gives the standing of the last one.
-    fn after(calls: &[i64]) -> Standing {
+    fn after(calls: &[i64]) -> LimitStatus {
         let mut counters = BTreeMap::new();
         let mut last = None;
         for seconds in calls {
             let bucket = bucket_of(QUOTA, at(*seconds));
             *counters.entry(bucket).or_default() += 1;
-            let found = standing(QUOTA, &counters, at(*seconds));
+            let found = status(QUOTA, &counters, at(*seconds));
             if !found.allowed {
                 *counters.entry(bucket).or_default() -= 1;
             }
@@ -108,7 +108,7 @@ mod tests {
             (&[0, 30, 31, 66], true, 0, 29),
             (&[0, 30, 31, 66, 67], false, 0, 28),
         ] {
-            assert_eq!(after(calls), Standing { allowed, remaining, reset_seconds }, "{calls:?}");
+            assert_eq!(after(calls), LimitStatus { allowed, remaining, reset_seconds }, "{calls:?}");
         }
     }
 

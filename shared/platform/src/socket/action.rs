@@ -9,7 +9,7 @@ use crate::config::ConfigError;
 use crate::context::Context;
 use crate::idempotency::IdempotencyKey;
 use crate::identity::Identity;
-use crate::input::Form;
+use crate::input::Input;
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::Problem;
@@ -22,7 +22,7 @@ pub trait Action: Sized + Send + Sync + 'static {
     const ROUTE: ActionRoute;
 
     /// Members of the message beside `action` and `id`.
-    type Body: Form;
+    type Body: Input;
     /// Output of a success.
     type Output: ServerMessage;
 

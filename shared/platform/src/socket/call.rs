@@ -5,11 +5,11 @@ use http::{HeaderMap, header};
 
 use crate::context::{Context, client_address};
 use crate::domain::Peer;
-use crate::input::{Field, Fields, Raw, object};
+use crate::input::{Fields, FromField, RawValue, object};
 use crate::problem::Problem;
 
 /// One event: a message, or the beginning or end of a connection. Not yet trusted in any way.
-pub struct Call {
+pub struct SocketCall {
     /// `$connect`, `ping`, `$default`.
     pub route_key: String,
     /// Whether it is a message. The route key does not tell, because a message may name `$connect` as its action.
@@ -26,9 +26,9 @@ pub struct Call {
     body: String,
 }
 
-crate::opaque!(Call);
+crate::opaque!(SocketCall);
 
-impl From<ApiGatewayWebsocketProxyRequest> for Call {
+impl From<ApiGatewayWebsocketProxyRequest> for SocketCall {
     fn from(event: ApiGatewayWebsocketProxyRequest) -> Self {
         let about = event.request_context;
         let headers = if event.multi_value_headers.is_empty() { event.headers } else { event.multi_value_headers };
@@ -58,14 +58,14 @@ impl From<ApiGatewayWebsocketProxyRequest> for Call {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageId(pub(super) String);
 
-impl Field for MessageId {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for MessageId {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let text = raw.text()?;
         if text.chars().count() > 128 { Err("must be at most 128 characters".into()) } else { Ok(Self(text.to_owned())) }
     }
 }
 
-impl Call {
+impl SocketCall {
     /// The connection that a message came over.
     pub fn peer(&self) -> Peer<'_> {
         Peer::open(&self.connection_id)
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn call(body: &str) -> Call {
+    fn call(body: &str) -> SocketCall {
         let event = json!({
             "headers": null,
             "requestContext": {

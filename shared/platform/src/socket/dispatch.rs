@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use futures_util::future::join;
 
 use super::action::{Action, Message};
-use super::call::{Call, MessageId};
+use super::call::{MessageId, SocketCall};
+use super::connection_access::ConnectionAccess;
 use super::floods::{Floods, Refusal};
 use super::frame::{ErrorMessage, ServerMessage};
-use super::presence::Presence;
 use super::sender::Sender;
 use crate::clock::{Clock, millis_since};
 use crate::config::ConfigError;
@@ -36,7 +36,7 @@ pub(super) struct Dispatch {
     limiter: RateLimiter,
     committer: Committer,
     floods: Floods,
-    presence: Presence,
+    access: ConnectionAccess,
     sender: Sender,
     clock: Clock,
 }
@@ -60,7 +60,7 @@ impl Dispatch {
             limiter: RateLimiter::new(platform, route.action.to_owned())?,
             committer: Committer::for_action(platform, route)?,
             floods: Floods::default(),
-            presence: Presence::new(platform)?,
+            access: ConnectionAccess::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
             clock: platform.clock.clone(),
         })
@@ -70,7 +70,7 @@ impl Dispatch {
     /// the commit, the answer.
     ///
     /// Unlike a mistyped request, a mistyped message counts, because nothing else slows a connection.
-    pub(super) async fn dispatch<A: Action>(&self, action: &A, call: &Call, invocation: &Invocation) {
+    pub(super) async fn dispatch<A: Action>(&self, action: &A, call: &SocketCall, invocation: &Invocation) {
         let since = Instant::now();
         let message = call.message();
         let id = message.as_ref().ok().and_then(|(id, _)| id.clone());
@@ -95,7 +95,7 @@ impl Dispatch {
     async fn process<A: Action>(
         &self,
         action: &A,
-        call: &Call,
+        call: &SocketCall,
         id: Option<&str>,
         fields: Result<crate::input::Fields, Problem>,
         since: Instant,
@@ -106,14 +106,14 @@ impl Dispatch {
             return Err(self.refuse_again(&call.connection_id, refusal).await);
         }
         let over = || Failure { problem: Problem::invalid_token(), over: true };
-        let connection = self.presence.find(&call.connection_id, now).await?.ok_or_else(over)?;
+        let connection = self.access.find(&call.connection_id, now).await?.ok_or_else(over)?;
         let context = Context { user_agent: connection.user_agent.clone(), ..call.context.clone() };
         let info = RequestInfo { since, ..RequestInfo::new(&context, now, route.audit) };
         let caller = &connection.identity;
         let principal = Principal::from(caller.clone());
-        let count = async |limits| self.limiter.count_message(limits, Some(&principal), Some(&call.connection_id), &info).await;
+        let count = async |limits| self.limiter.limit_message(limits, Some(&principal), Some(&call.connection_id), &info).await;
         // The two run side by side. A message of an ended session is then counted too, which does no harm.
-        let (holds, counted) = join(self.presence.holds(&connection, now), count(EVERY_MESSAGE)).await;
+        let (holds, counted) = join(self.access.holds(&connection, now), count(EVERY_MESSAGE)).await;
         if !holds? {
             return Err(over());
         }
@@ -124,11 +124,11 @@ impl Dispatch {
         let body = fields?.read::<A::Body>()?;
         count(route.limits).await?;
 
-        let (claim, earlier) = match A::repetition(&body) {
+        let (fingerprint, earlier) = match A::repetition(&body) {
             Some(repetition) => self.committer.repetition_of(route.action, &principal, repetition, now).await?,
             None => (None, None),
         };
-        let info = RequestInfo { claim, ..info };
+        let info = RequestInfo { fingerprint, ..info };
         let message = Message { caller, body, id, connection: &connection, context: &context, now };
         let plan = match earlier {
             Some(earlier) => action.repeat(message, &earlier.resource).await,
@@ -138,12 +138,12 @@ impl Dispatch {
             Ok(plan) => Ok(plan),
             Err(problem) => Err(self.limiter.deny(problem, Some(&principal), &info).await),
         };
-        let Committed { then, reply } = self.committer.write(plan, Some(&principal), &info).await?;
+        let Committed { after_commit, reply } = self.committer.write(plan, Some(&principal), &info).await?;
         // The answer goes out before the steps that follow, so that a worker's first message comes after it.
         if let Ok(Reply { output: Some(output), .. }) = &reply {
             self.post(call, id, output).await;
         }
-        for follow in then {
+        for follow in after_commit {
             if let Some(Reply { output: Some(output), .. }) = follow().await? {
                 self.post(call, id, &output).await;
             }
@@ -162,7 +162,7 @@ impl Dispatch {
     }
 
     /// Posts a message. The client may have gone meanwhile, or be unreachable. The function does not fail for that.
-    async fn post<M: ServerMessage>(&self, call: &Call, id: Option<&str>, message: &M) {
+    async fn post<M: ServerMessage>(&self, call: &SocketCall, id: Option<&str>, message: &M) {
         if let Err(error) = self.sender.post(call.peer(), id, message).await {
             tracing::warn!(%error, connection_id = call.connection_id, kind = M::TYPE, "failed to post a message to a connection");
         }

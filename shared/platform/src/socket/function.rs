@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, LocalBoxFuture, ready};
 
 use super::action::Action;
-use super::call::Call;
+use super::call::SocketCall;
 use super::dispatch::Dispatch;
 use super::lifecycle::{self, Lifecycle};
 use crate::config::ConfigError;
@@ -16,7 +16,7 @@ use crate::failure::{Error, failure};
 use crate::platform::Platform;
 use crate::runtime::{self, Invocation};
 
-type Answer = Box<dyn Fn(Arc<Call>, Invocation) -> BoxFuture<'static, ApiGatewayProxyResponse>>;
+type Answer = Box<dyn Fn(Arc<SocketCall>, Invocation) -> BoxFuture<'static, ApiGatewayProxyResponse>>;
 
 /// Routes and their actions, made once per process.
 pub struct SocketFunction {
@@ -61,7 +61,7 @@ impl SocketFunction {
     pub fn run(self) -> LocalBoxFuture<'static, Result<(), Error>> {
         let Self { platform, answers } = self;
         let handler = move |event: ApiGatewayWebsocketProxyRequest, invocation| {
-            let call = Arc::new(Call::from(event));
+            let call = Arc::new(SocketCall::from(event));
             if let Some(answer) = answers.get(&(call.route_key.as_str(), call.is_message)) {
                 return answer(Arc::clone(&call), invocation).map(Ok).boxed();
             }

@@ -7,7 +7,7 @@ use aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use aws_lambda_events::encodings::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::call::Call;
+use super::call::SocketCall;
 use crate::clock::millis_since;
 use crate::config::ConfigError;
 use crate::plan::Reply;
@@ -28,11 +28,11 @@ pub trait Lifecycle: Sized + Send + Sync + 'static {
     fn new(platform: &Platform) -> Result<Self, ConfigError>;
 
     /// Does the work. The reply's headers go into the handshake; a problem refuses it.
-    fn handle(&self, call: &Call) -> impl Future<Output = Result<Reply<()>, Problem>> + Send;
+    fn handle(&self, call: &SocketCall) -> impl Future<Output = Result<Reply<()>, Problem>> + Send;
 }
 
 /// Answers API Gateway.
-pub(super) async fn answer<L: Lifecycle>(lifecycle: &L, call: &Call, invocation: &Invocation) -> ApiGatewayProxyResponse {
+pub(super) async fn answer<L: Lifecycle>(lifecycle: &L, call: &SocketCall, invocation: &Invocation) -> ApiGatewayProxyResponse {
     let since = Instant::now();
     let response = match invocation.bound(RESPONSE, lifecycle.handle(call)).await {
         Ok(reply) => response(StatusCode::OK, reply.headers, None),

@@ -2,20 +2,20 @@
 
 mod action;
 mod call;
+mod close_connections;
+mod connection_access;
 mod dispatch;
 mod floods;
 mod frame;
 mod function;
-mod hangup;
 mod lifecycle;
-mod presence;
 mod sender;
 
 pub use action::{Action, Message};
-pub use call::{Call, MessageId};
+pub use call::{MessageId, SocketCall};
+pub use close_connections::CloseConnections;
+pub use connection_access::ConnectionAccess;
 pub use frame::{ErrorMessage, ServerMessage};
 pub use function::SocketFunction;
-pub use hangup::Hangup;
 pub use lifecycle::Lifecycle;
-pub use presence::Presence;
 pub use sender::{SendError, Sender};

@@ -183,7 +183,7 @@ impl ApiKeys {
     }
 
     /// Notes that a key was used, at most once an hour.
-    pub async fn note_use(&self, api_key: &ApiKey, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn record_use(&self, api_key: &ApiKey, now: Timestamp) -> Result<(), StoreError> {
         let now = now.as_millisecond();
         if api_key.last_used_at.is_some_and(|last| now - last < NOTED_EVERY) {
             return Ok(());

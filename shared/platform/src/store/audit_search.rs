@@ -8,14 +8,14 @@
 //! place is read comes with the next walk. The index lags the table by up to a second.)
 //!
 //! A page costs one round of 8 queries, or one query for an actor. With a selective filter it can take up to [`ROUNDS`]
-//! rounds, each of which looks at some 800 events. Then the page comes back short, with the rest of the span. Rounds over
+//! rounds, each of which looks at some 800 events. Then the page comes back short, with the rest of the range. Rounds over
 //! empty months take in twice as many months each time, so that 400 empty days cost four rounds.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
 
 use super::audit::{AuditLog, SHARDS, Stored};
-use super::span::{Order, Span, number, text};
+use super::event_range::{EventRange, Order, number, text};
 use crate::audit::{Event, Outcome};
 use crate::database::{Expression, StoreError, query, read, s};
 
@@ -51,14 +51,14 @@ pub struct Found {
     /// The events, in the order asked for.
     pub events: Vec<Event>,
     /// The rest of the span; there may be no more events in it.
-    pub rest: Option<Span>,
+    pub rest: Option<EventRange>,
 }
 
 /// Result of one round.
 struct Round {
     events: Vec<Event>,
     is_empty: bool,
-    rest: Option<Span>,
+    rest: Option<EventRange>,
 }
 
 /// Result of one query.
@@ -71,8 +71,8 @@ struct Answer {
 
 impl AuditLog {
     /// The next events of a span, at most `limit`.
-    pub async fn search(&self, search: &Search, span: Span, limit: usize) -> Result<Found, StoreError> {
-        let (mut events, mut rest, mut months) = (Vec::new(), Some(span), 1);
+    pub async fn search(&self, search: &Search, range: EventRange, limit: usize) -> Result<Found, StoreError> {
+        let (mut events, mut rest, mut months) = (Vec::new(), Some(range), 1);
         for _ in 0..ROUNDS {
             // One more than the limit tells whether this is the last page.
             let Some(left) = rest.filter(|_| events.len() <= limit) else { break };
@@ -83,13 +83,13 @@ impl AuditLog {
         }
         if events.len() > limit {
             events.truncate(limit);
-            rest = events.last().and_then(|event| span.beyond(number(&event.id), search.order));
+            rest = events.last().and_then(|event| range.beyond(number(&event.id), search.order));
         }
         Ok(Found { events, rest })
     }
 
-    async fn round(&self, search: &Search, span: Span, months: i32, limit: usize) -> Result<Round, StoreError> {
-        let window = if search.actor.is_some() { span } else { span.window(months, search.order) };
+    async fn round(&self, search: &Search, range: EventRange, months: i32, limit: usize) -> Result<Round, StoreError> {
+        let window = if search.actor.is_some() { range } else { range.window(months, search.order) };
         let answers = if let Some(actor) = &search.actor {
             let look_at = if search.is_selective() { FILTERED_AT_ONCE * usize::from(SHARDS) } else { limit + 1 };
             vec![self.range(search, "actor_id", actor.clone(), window, look_at).await?]
@@ -101,8 +101,8 @@ impl AuditLog {
         };
         let cuts = answers.iter().filter_map(|answer| answer.cut);
         let (reached, complete) = match search.order {
-            Order::Ascending => cuts.min().map_or((window.last, window), |cut| (cut, Span { last: cut, ..window })),
-            Order::Descending => cuts.max().map_or((window.first, window), |cut| (cut, Span { first: cut, ..window })),
+            Order::Ascending => cuts.min().map_or((window.last, window), |cut| (cut, EventRange { last: cut, ..window })),
+            Order::Descending => cuts.max().map_or((window.first, window), |cut| (cut, EventRange { first: cut, ..window })),
         };
         let is_empty = answers.iter().all(|answer| answer.looked_at == 0);
         let found = answers.into_iter().flat_map(|answer| answer.events);
@@ -111,11 +111,11 @@ impl AuditLog {
             Order::Ascending => a.id.cmp(&b.id),
             Order::Descending => b.id.cmp(&a.id),
         });
-        Ok(Round { events, is_empty, rest: span.beyond(reached, search.order) })
+        Ok(Round { events, is_empty, rest: range.beyond(reached, search.order) })
     }
 
     /// The matching events of one shard or actor, among the first `look_at` of them.
-    async fn range(&self, search: &Search, key: &str, value: String, window: Span, look_at: usize) -> Result<Answer, StoreError> {
+    async fn range(&self, search: &Search, key: &str, value: String, window: EventRange, look_at: usize) -> Result<Answer, StoreError> {
         let expression = Expression::default()
             .name("key", key)
             .name("id", "id")

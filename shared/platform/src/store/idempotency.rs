@@ -20,7 +20,8 @@ pub struct Remembered {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// HMAC of caller, route and `Idempotency-Key`.
-    pub claim: String,
+    #[serde(rename = "claim")]
+    pub fingerprint: String,
     /// HMAC of the body.
     pub body: String,
     /// HTTP status.
@@ -37,13 +38,13 @@ impl Remembered {
         Ok(Self { database, table: config.require("IDEMPOTENCY_TABLE")?.to_owned() })
     }
 
-    /// The result of an earlier request with this claim.
-    pub async fn get(&self, claim: &str, now: Timestamp) -> Result<Option<Record>, StoreError> {
-        let record: Option<Record> = self.database.get(&self.table, key("claim", claim), true).await?;
+    /// The result of an earlier request with this fingerprint.
+    pub async fn get(&self, fingerprint: &str, now: Timestamp) -> Result<Option<Record>, StoreError> {
+        let record: Option<Record> = self.database.get(&self.table, key("claim", fingerprint), true).await?;
         Ok(record.filter(|record| now.as_second() < record.expires_at))
     }
 
-    /// Remembers a request. The condition fails where another with this claim is remembered, unless that one created
+    /// Remembers a request. The condition fails where another with this fingerprint is remembered, unless that one created
     /// `replaces`.
     pub fn remember(&self, record: &Record, replaces: Option<&str>, now: Timestamp) -> Result<Write, StoreError> {
         let expression = Expression::default().name("resource", "resource").value("now", n(now.as_second()));

@@ -52,7 +52,7 @@ impl LimitCounters {
     /// Reverts the count of a refused call, so that asking again does not lengthen the wait. It is tried once: a call that
     /// stays counted costs a caller some waiting. A count that is reverted twice would give them another call. Only a
     /// collision is tried again, because it has reverted nothing.
-    pub async fn take_back(&self, policy: &Policy, quota: Quota, subject: &str, counted_at: Timestamp) -> Result<(), StoreError> {
+    pub async fn revert(&self, policy: &Policy, quota: Quota, subject: &str, counted_at: Timestamp) -> Result<(), StoreError> {
         let bucket = format!("b{}", bucket_of(quota, counted_at));
         let expression = Expression::default().value("minus", n(-1)).value("one", n(1));
         let request = self

@@ -19,7 +19,7 @@ pub const SESSION_ATTRIBUTES: &[&str] = &["key", "sessions", "version", "is_acti
 
 /// Sessions that make room for a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Room {
+pub struct SessionsToEvict {
     /// Live sessions that end: the oldest beyond the limit.
     pub evicted: Vec<String>,
     /// Sessions that have run out by themselves.
@@ -28,18 +28,18 @@ pub struct Room {
 
 impl User {
     /// Which sessions make room when another begins.
-    pub fn room(&self, now: Timestamp) -> Room {
+    pub fn sessions_to_evict(&self, now: Timestamp) -> SessionsToEvict {
         let (live, idle): (Vec<_>, Vec<_>) = self.sessions.iter().partition(|(_, expires_at)| now.as_second() < **expires_at);
         let surplus = (live.len() + 1).saturating_sub(SESSIONS_PER_USER);
         let id = |(id, _): (&String, &i64)| id.clone();
-        Room { evicted: live.into_iter().take(surplus).map(id).collect(), idle: idle.into_iter().map(id).collect() }
+        SessionsToEvict { evicted: live.into_iter().take(surplus).map(id).collect(), idle: idle.into_iter().map(id).collect() }
     }
 }
 
 impl Users {
     /// Adds a session and drops those that make room for it, if the account is still as it was when the password was checked.
     /// A stronger hash, if there is one, replaces the account's.
-    pub fn begin_session(&self, user: &User, session: &Session, room: &Room, stronger_hash: Option<&str>) -> Write {
+    pub fn begin_session(&self, user: &User, session: &Session, sessions_to_evict: &SessionsToEvict, stronger_hash: Option<&str>) -> Write {
         let mut expression = Expression::default()
             .name("sessions", "sessions")
             .name("new", &session.id)
@@ -53,7 +53,7 @@ impl Users {
             update.push_str(", password_hash = :hash");
             expression = expression.value("hash", s(hash));
         }
-        for (position, id) in room.evicted.iter().chain(&room.idle).enumerate() {
+        for (position, id) in sessions_to_evict.evicted.iter().chain(&sessions_to_evict.idle).enumerate() {
             let _ = write!(update, "{} #sessions.#old{position}", if position == 0 { " REMOVE" } else { "," });
             expression = expression.name(&format!("old{position}"), id);
         }
@@ -193,7 +193,7 @@ mod tests {
         for write in ends.iter().chain([&users.keep_session(&session)]) {
             assert!(attributes(write).is_subset(&allowed), "{write:?}");
         }
-        let with_hash = |hash| attributes(&users.begin_session(&user, &session, &user.room(now), hash));
+        let with_hash = |hash| attributes(&users.begin_session(&user, &session, &user.sessions_to_evict(now), hash));
         assert!(with_hash(None).is_subset(&allowed));
         let beyond: Vec<_> = with_hash(Some("hash")).difference(&allowed).cloned().collect();
         assert_eq!(beyond, ["password_hash"]);
@@ -213,7 +213,7 @@ mod tests {
         ] {
             let user = user(sessions);
             let owned = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
-            assert_eq!(user.room(now), Room { evicted: owned(evicted), idle: owned(idle) }, "{sessions:?}");
+            assert_eq!(user.sessions_to_evict(now), SessionsToEvict { evicted: owned(evicted), idle: owned(idle) }, "{sessions:?}");
         }
     }
 }

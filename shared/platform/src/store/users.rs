@@ -2,7 +2,7 @@
 //!
 //! Key: `key`, one of `user#<id>` (the account), `name#<lower-case username>` and `email#<lower-case email>` (claims), and
 //! `admins` (see `admins.rs`). A claim holds the id of its account and makes the username or email unique. Index `claims`:
-//! `kind` (`name` or `email`), `key`. It lists the accounts in the order of either (see `directory.rs`).
+//! `kind` (`name` or `email`), `key`. It lists the accounts in the order of either (see `user_search.rs`).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -89,7 +89,7 @@ pub struct Account {
 
 /// A claim on a username or an email as it is written.
 #[derive(Serialize)]
-struct Claim<'a> {
+struct UniqueName<'a> {
     key: String,
     kind: &'static str,
     user_id: &'a str,
@@ -103,7 +103,7 @@ struct Holder {
 
 /// A kind of text that only one account can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum ClaimKind {
+pub(super) enum NameKind {
     Name,
     Email,
 }
@@ -116,7 +116,7 @@ pub(super) struct Stored {
     pub(super) user: User,
 }
 
-impl ClaimKind {
+impl NameKind {
     /// The kind as the index has it.
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -177,7 +177,7 @@ impl Users {
     pub fn find<'a>(&'a self, identifier: &'a str) -> BoxFuture<'a, Result<Option<User>, StoreError>> {
         async move {
             let identifier = identifier.to_lowercase();
-            let kind = if identifier.contains('@') { ClaimKind::Email } else { ClaimKind::Name };
+            let kind = if identifier.contains('@') { NameKind::Email } else { NameKind::Name };
             let mut holder = self.holder(kind, &identifier).await?;
             if let Some(earlier) = identifier.parse::<Email>().ok().and_then(|email| email.folded_unicode()) {
                 let earlier = self.holder(kind, &earlier).await?;
@@ -188,13 +188,13 @@ impl Users {
         .boxed()
     }
 
-    async fn holder(&self, kind: ClaimKind, folded: &str) -> Result<Option<Holder>, StoreError> {
+    async fn holder(&self, kind: NameKind, folded: &str) -> Result<Option<Holder>, StoreError> {
         self.database.get(&self.table, key("key", &kind.key(folded)), true).await
     }
 
     /// A new account and its claims on username and email; each write's condition fails where one of them is taken.
     pub fn create(&self, user: &User, username: &Username, email: &Email) -> Result<Vec<Write>, StoreError> {
-        let mut writes = vec![self.claim(ClaimKind::Name, &username.folded(), &user.id)?];
+        let mut writes = vec![self.claim(NameKind::Name, &username.folded(), &user.id)?];
         writes.extend(self.claim_email(email, &user.id, None)?);
         writes.push(self.put_new(item(Stored { key: account_key(&user.id), user: user.clone() })?));
         Ok(writes)
@@ -203,9 +203,9 @@ impl Users {
     /// A claim on an address, unless another account has it, in this form or its earlier one. `given_up` is the claim that
     /// the account gives up in the same transaction.
     pub(super) fn claim_email(&self, email: &Email, user_id: &str, given_up: Option<&str>) -> Result<Vec<Write>, StoreError> {
-        let mut writes = vec![self.claim(ClaimKind::Email, &email.folded(), user_id)?];
+        let mut writes = vec![self.claim(NameKind::Email, &email.folded(), user_id)?];
         if let Some(earlier) = email.folded_unicode().filter(|earlier| Some(earlier.as_str()) != given_up) {
-            let earlier = key("key", &ClaimKind::Email.key(&earlier));
+            let earlier = key("key", &NameKind::Email.key(&earlier));
             let is_free = Expression::default().name("key", "key");
             writes.push(Write::check(&self.table, earlier, "attribute_not_exists(#key)", &is_free));
         }
@@ -213,8 +213,8 @@ impl Users {
     }
 
     /// A claim on a text in its folded form, if no account has it.
-    fn claim(&self, kind: ClaimKind, folded: &str, user_id: &str) -> Result<Write, StoreError> {
-        Ok(self.put_new(item(Claim { key: kind.key(folded), kind: kind.as_str(), user_id })?))
+    fn claim(&self, kind: NameKind, folded: &str, user_id: &str) -> Result<Write, StoreError> {
+        Ok(self.put_new(item(UniqueName { key: kind.key(folded), kind: kind.as_str(), user_id })?))
     }
 
     fn put_new(&self, item: Item) -> Write {

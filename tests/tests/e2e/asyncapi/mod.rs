@@ -6,7 +6,7 @@ use std::fs;
 
 use platform::routes::ACTIONS;
 use serde_json::{Value, json};
-use tally_tests::{Socket, World, asyncapi, root};
+use tally_tests::{Socket, TestStack, asyncapi, root};
 
 use crate::chat::{FAST, SLOW, text};
 use crate::rules::files;
@@ -107,9 +107,9 @@ fn an_id_is_promised_where_it_is_echoed_and_nowhere_else() {
 
 #[tokio::test]
 async fn what_the_document_refuses_is_what_the_server_refuses() {
-    let world = World::with(&FAST).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&FAST).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let id = "019a0000-0000-7000-8000-000000000001";
     for (message, is_right) in [
         (json!({"action": "ping"}), true),
@@ -196,9 +196,9 @@ async fn every_example_is_taken_and_every_type_of_message_comes() {
         message[name_of] = value.clone();
         message
     };
-    let world = World::with(&[SLOW[0], SLOW[1], ("ChartStreamSeconds", "10")]).await;
-    let caller = world.someone().await;
-    let socket = world.connect_with(&caller, "?chart_type=bar&interval_ms=60000").await;
+    let stack = TestStack::with(&[SLOW[0], SLOW[1], ("ChartStreamSeconds", "10")]).await;
+    let caller = stack.someone().await;
+    let socket = stack.connect_with(&caller, "?chart_type=bar&interval_ms=60000").await;
     let mut client = Listener { socket, heard: BTreeSet::new() };
     client.hear("charts.data").await;
 
@@ -219,11 +219,11 @@ async fn every_example_is_taken_and_every_type_of_message_comes() {
     client.hear("charts.ended").await;
 
     let nowhere = "arn:aws:lambda:us-east-1:123456789012:function:Nowhere";
-    let world = World::of(|options| {
+    let stack = TestStack::of(|options| {
         options.environment.insert("CHAT_STREAM_ARN".into(), nowhere.into());
     });
-    let world = world.await;
-    client.socket = world.connect(&world.someone().await).await;
+    let stack = stack.await;
+    client.socket = stack.connect(&stack.someone().await).await;
     client.ask(&example("chat.send", "id", &json!("1")), "chat.failed").await;
 
     let types: BTreeSet<_> = names(&document).into_iter().filter(|name| !actions().contains(name)).map(str::to_owned).collect();

@@ -15,7 +15,7 @@ use tally_local::aws::{Aws, AwsSettings, Credentials, State};
 use tally_local::lambda::{Invoke, InvokeError};
 use tally_local::template::model::Table;
 use tally_local::{StackOptions, template};
-use tally_tests::World;
+use tally_tests::TestStack;
 use tally_tests::messages_api::{Answer, MessagesApi, reply};
 use tokio::net::TcpListener;
 
@@ -128,9 +128,9 @@ async fn a_circuit_opens_after_failures_in_a_row_and_closes_by_a_trial() {
     assert_eq!(fail("c", 300).await, 1);
 }
 
-async fn readiness(world: &World) -> (Value, Value) {
+async fn readiness(stack: &TestStack) -> (Value, Value) {
     // Accounts and data answer, in any state of the assistant.
-    let ready = world.get("/ready", None).await.expect(200).clone();
+    let ready = stack.get("/ready", None).await.expect(200).clone();
     (ready["status"].clone(), ready["checks"]["assistant"]["status"].clone())
 }
 
@@ -143,16 +143,16 @@ async fn readiness_says_that_a_model_is_not_asked_and_that_none_is() {
         if overloaded { Answer::error(529, "overloaded_error").header("retry-after-ms", "1") } else { Answer::stream(reply(&["Well"])) }
     });
     let api = api.await;
-    let world = claude::world(&api, &[]).await;
-    let caller = world.someone().await;
-    assert_eq!(readiness(&world).await, ("ok".into(), "ok".into()));
+    let stack = claude::stack(&api, &[]).await;
+    let caller = stack.someone().await;
+    assert_eq!(readiness(&stack).await, ("ok".into(), "ok".into()));
     for (fails, status, assistant) in [(false, 200, "degraded"), (true, 503, "failing")] {
         second_fails.store(fails, Ordering::Relaxed);
         let mut asked = 0;
-        while readiness(&world).await != ("degraded".into(), assistant.into()) {
+        while readiness(&stack).await != ("degraded".into(), assistant.into()) {
             asked += 1;
             assert!(asked < 50, "{assistant}");
-            world.post("/chat", Some(&caller), &json!({"message": "How are you?"})).await.expect(status);
+            stack.post("/chat", Some(&caller), &json!({"message": "How are you?"})).await.expect(status);
         }
     }
 }
@@ -166,18 +166,18 @@ async fn readiness_says_that_the_key_is_refused_until_a_model_answers() {
         if is_refused { Answer::error(401, "authentication_error") } else { Answer::stream(reply(&["Well"])) }
     });
     let api = api.await;
-    let world = claude::world(&api, &[]).await;
-    let caller = world.someone().await;
-    let ask = async || world.post("/chat", Some(&caller), &json!({"message": "How are you?"})).await;
-    assert_eq!(readiness(&world).await, ("ok".into(), "ok".into()));
+    let stack = claude::stack(&api, &[]).await;
+    let caller = stack.someone().await;
+    let ask = async || stack.post("/chat", Some(&caller), &json!({"message": "How are you?"})).await;
+    assert_eq!(readiness(&stack).await, ("ok".into(), "ok".into()));
     // The number does not matter: this is no outage, which another attempt could overcome.
     for _ in 0..=THRESHOLD {
         ask().await.problem(502, "provider_rejected");
-        assert_eq!(readiness(&world).await, ("degraded".into(), "failing".into()));
+        assert_eq!(readiness(&stack).await, ("degraded".into(), "failing".into()));
     }
     is_refused.store(false, Ordering::Relaxed);
     ask().await.expect(200);
-    assert_eq!(readiness(&world).await, ("ok".into(), "ok".into()));
+    assert_eq!(readiness(&stack).await, ("ok".into(), "ok".into()));
 }
 
 #[tokio::test]
@@ -204,26 +204,26 @@ async fn a_key_that_was_refused_is_forgotten_after_five_minutes() {
 async fn calls_that_hang_in_many_workers_open_the_circuit_of_all() {
     const CALLS: usize = 40;
     let api = MessagesApi::with(vec![Answer::silence()]).await;
-    let world = claude::world_of(&api, |options| {
+    let stack = claude::world_of(&api, |options| {
         options.processes.per_function = 32;
         options.sets.retain(|(name, _)| name != "AiFallbackModel");
         options.sets.push(("AiFirstTokenMilliseconds".into(), "5000".into()));
     });
-    let world = world.await;
-    let caller = world.someone().await;
+    let stack = stack.await;
+    let caller = stack.someone().await;
     let question = json!({"message": "Anyone?"});
     let mut asked = Vec::new();
     for _ in 0..CALLS {
-        asked.push(ask_async(&world, &caller, &question).await.expect(202));
+        asked.push(ask_async(&stack, &caller, &question).await.expect(202));
     }
     for asked in &asked {
-        let end = poll(&world, &caller, &path_of(asked)).await.pop().unwrap();
+        let end = poll(&stack, &caller, &path_of(asked)).await.pop().unwrap();
         assert_eq!(end["status"], "failed");
     }
-    assert_eq!(readiness(&world).await, ("degraded".into(), "failing".into()));
+    assert_eq!(readiness(&stack).await, ("degraded".into(), "failing".into()));
     // A worker on its own would have asked three times.
     let before = api.asked().len();
     assert!(before <= CALLS, "{before}");
-    world.post("/chat", Some(&caller), &question).await.problem(503, "unavailable");
+    stack.post("/chat", Some(&caller), &question).await.problem(503, "unavailable");
     assert_eq!(api.asked().len(), before, "nobody waits for what does not answer");
 }

@@ -26,10 +26,10 @@ const INVOCATION: u128 = 200;
 #[tokio::test]
 async fn a_million_replies_take_tens_of_posts_and_writes_each_and_75_dollars_of_posts_and_lambda() {
     let api = MessagesApi::with(vec![Answer::stream(reply(&[" token"; TOKENS])).paced(PACE)]).await;
-    let world = claude::world(&api, &[("AiIdleMilliseconds", "60000")]).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
-    world.stack.calls().clear();
+    let stack = claude::stack(&api, &[("AiIdleMilliseconds", "60000")]).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
+    stack.local.calls().clear();
     let begun = Instant::now();
     socket.send(&json!({"action": "chat.send", "message": "How did Alpha do?"})).await;
     loop {
@@ -42,7 +42,7 @@ async fn a_million_replies_take_tens_of_posts_and_writes_each_and_75_dollars_of_
     }
     // On a slow machine the reply takes longer, with more posts and more writes.
     let took = begun.elapsed().as_millis();
-    let calls = world.stack.calls().snapshot();
+    let calls = stack.local.calls().snapshot();
     let posts = calls.iter().filter(|call| call.service == Service::Connections).count() as u128;
     let is_write = |operation: &str| !matches!(operation, "GetItem" | "BatchGetItem" | "Query");
     let writes = calls.iter().filter(|call| call.service == Service::DynamoDb && is_write(&call.operation));
@@ -52,7 +52,7 @@ async fn a_million_replies_take_tens_of_posts_and_writes_each_and_75_dollars_of_
     // Frames and the draft's head every 350 ms and at the start; three limits, question, acquisition, end, and that it was told.
     assert!(writes.len() as u128 <= 2 * (took / 350 + 2) + 7, "{} writes in {took} ms: {writes:#?}", writes.len());
 
-    let memory = |id: &str| u128::from(world.stack.deployment().functions.iter().find(|function| function.id == id).unwrap().memory_mb);
+    let memory = |id: &str| u128::from(stack.local.deployment().functions.iter().find(|function| function.id == id).unwrap().memory_mb);
     let gb_ms = (memory("ChatStreamFunction") * WORKER_MS + memory("ChatSendFunction") * SEND_MS) / 1_024;
     let messages = 1 + posts * WORKER_MS / took.max(WORKER_MS);
     let cost = messages * MESSAGE + gb_ms * GB_SECOND / 1_000 + 2 * INVOCATION;

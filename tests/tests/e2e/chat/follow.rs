@@ -7,7 +7,7 @@ use platform::clock::{Clock, Timestamp};
 use serde_json::{Value, json};
 use tally_chat::store::{Drafts, Frames, Head, SubscribersAtEnd};
 use tally_local::aws::Failure;
-use tally_tests::{Caller, Socket, World};
+use tally_tests::{Caller, Socket, TestStack};
 
 use super::sweep::{drafts, grow_old, sweep};
 use super::{FAST, SLOW, ask_async, own_events, path_of, poll, text, words};
@@ -51,15 +51,15 @@ async fn head(drafts: &Drafts, started: &Value) -> Head {
     drafts.head(text(&started["message_id"])).await.unwrap().unwrap()
 }
 
-async fn stored(world: &World, caller: &Caller, started: &Value) -> Value {
-    poll(world, caller, &path_of(started)).await.pop().unwrap()
+async fn stored(stack: &TestStack, caller: &Caller, started: &Value) -> Value {
+    poll(stack, caller, &path_of(started)).await.pop().unwrap()
 }
 
 #[tokio::test]
 async fn a_reply_stops_at_once_and_keeps_what_was_written() {
-    let world = World::with(&[FAST[0], ("LoremWordMilliseconds", "250")]).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&[FAST[0], ("LoremWordMilliseconds", "250")]).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let started = start(&mut socket, "Stop me").await;
     let (mut said, last, _) = hear(&mut socket, 0, 2).await;
     cancel(&mut socket, &started).await;
@@ -69,7 +69,7 @@ async fn a_reply_stops_at_once_and_keeps_what_was_written() {
     let end = end.unwrap();
     assert_eq!((text(&end["type"]), text(&end["stop_reason"])), ("chat.completed", "cancelled"));
 
-    let message = stored(&world, &caller, &started).await;
+    let message = stored(&stack, &caller, &started).await;
     assert_eq!(
         (text(&message["status"]), text(&message["stop_reason"]), text(&message["text"])),
         ("cancelled", "cancelled", said.as_str())
@@ -82,13 +82,13 @@ async fn a_reply_stops_at_once_and_keeps_what_was_written() {
     cancel(&mut socket, &started).await;
     let again = socket.ask_amid(&json!({"action": "ping"}), &["chat.cancelling"]).await;
     assert_eq!(text(&again["type"]), "pong");
-    let events = own_events(&world, &caller, "chat.").await;
+    let events = own_events(&stack, &caller, "chat.").await;
     let actions: Vec<_> = events.iter().map(|event| (text(&event["action"]), text(&event["outcome"]))).collect();
     assert_eq!(actions, [("chat.requested", "success"), ("chat.cancelled", "success"), ("chat.message", "success")]);
 
     // The model gets the text so far, and six words that say that the user stopped it.
     let next = json!({"message": "Go on", "conversation_id": started["conversation_id"]});
-    let mut quick = world.connect(&caller).await;
+    let mut quick = stack.connect(&caller).await;
     let next =
         quick.ask(&json!({"action": "chat.send", "message": "Go on", "conversation_id": next["conversation_id"]}), "chat.started").await;
     // Wait for a frame, because a reply that is stopped before the model is asked has no input tokens.
@@ -100,12 +100,12 @@ async fn a_reply_stops_at_once_and_keeps_what_was_written() {
 
 #[tokio::test]
 async fn what_cannot_be_stopped_or_resumed_is_said() {
-    let world = World::with(&FAST).await;
-    let (caller, other) = (world.someone().await, world.someone().await);
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&FAST).await;
+    let (caller, other) = (stack.someone().await, stack.someone().await);
+    let mut socket = stack.connect(&caller).await;
     let started = start(&mut socket, "Mine").await;
     hear(&mut socket, 0, u64::MAX).await;
-    let mut intruder = world.connect(&other).await;
+    let mut intruder = stack.connect(&other).await;
     for action in ["chat.cancel", "chat.resume"] {
         let ask = |id: &Value| json!({"action": action, "message_id": id, "after_sequence": 0});
         let ask = |id: &Value| {
@@ -123,21 +123,21 @@ async fn what_cannot_be_stopped_or_resumed_is_said() {
     }
     let ended = socket.ask(&json!({"action": "chat.cancel", "message_id": started["message_id"]}), "error").await;
     assert_eq!(text(&ended["code"]), "conflict");
-    let failures = own_events(&world, &other, "chat.cancelled").await;
+    let failures = own_events(&stack, &other, "chat.cancelled").await;
     assert_eq!(failures.iter().map(|event| text(&event["outcome"])).collect::<Vec<_>>(), ["failure"]);
 }
 
 #[tokio::test]
 async fn whoever_comes_back_after_any_frame_has_the_whole_text() {
-    let world = &World::with(&BRISK).await;
+    let stack = &TestStack::with(&BRISK).await;
     // Twelve clients, each cut off after a different number of frames. The last one is cut off when the reply has ended.
     join_all((0..12).map(|frames| async move {
-        let caller = &world.someone().await;
-        let mut socket = world.connect(caller).await;
+        let caller = &stack.someone().await;
+        let mut socket = stack.connect(caller).await;
         let started = start(&mut socket, "Tell me").await;
         let (mut said, last, ended) = hear(&mut socket, 0, if frames == 11 { u64::MAX } else { frames }).await;
         socket.close().await;
-        let mut again = world.connect(caller).await;
+        let mut again = stack.connect(caller).await;
         resume(&mut again, &started, last).await;
         let (rest, _, end) = hear(&mut again, last, u64::MAX).await;
         said.push_str(&rest);
@@ -146,19 +146,19 @@ async fn whoever_comes_back_after_any_frame_has_the_whole_text() {
         if let Some(ended) = ended {
             assert_eq!((ended, rest.as_str()), (end, ""));
         }
-        assert_eq!(text(&stored(world, caller, &started).await["text"]), said);
+        assert_eq!(text(&stored(stack, caller, &started).await["text"]), said);
     }))
     .await;
 }
 
 #[tokio::test]
 async fn a_second_device_hears_all_of_a_reply_and_the_first_goes_on() {
-    let world = World::with(&SLOW).await;
-    let caller = world.someone().await;
-    let mut first = world.connect(&caller).await;
+    let stack = TestStack::with(&SLOW).await;
+    let caller = stack.someone().await;
+    let mut first = stack.connect(&caller).await;
     let started = start(&mut first, "Both of us").await;
     let (before, last, _) = hear(&mut first, 0, 3).await;
-    let mut second = world.connect(&world.login(&caller.username, "Correct-Horse-9").await).await;
+    let mut second = stack.connect(&stack.login(&caller.username, "Correct-Horse-9").await).await;
     resume(&mut second, &started, 0).await;
     let ((rest, _, end), (all, _, same_end)) = tokio::join!(hear(&mut first, last, u64::MAX), hear(&mut second, 0, u64::MAX));
     assert_eq!((before + &rest, end), (all.clone(), same_end));
@@ -173,29 +173,29 @@ async fn a_second_device_hears_all_of_a_reply_and_the_first_goes_on() {
 
 #[tokio::test]
 async fn a_reply_that_was_asked_for_over_http_can_be_heard() {
-    let world = World::with(&SLOW).await;
-    let caller = world.someone().await;
-    let answer = super::ask_async(&world, &caller, &json!({"message": "Later"})).await.expect(202);
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&SLOW).await;
+    let caller = stack.someone().await;
+    let answer = super::ask_async(&stack, &caller, &json!({"message": "Later"})).await.expect(202);
+    let mut socket = stack.connect(&caller).await;
     resume(&mut socket, &answer, 0).await;
     let (said, _, end) = hear(&mut socket, 0, u64::MAX).await;
     assert_eq!(text(&end.unwrap()["type"]), "chat.completed");
-    assert_eq!(text(&stored(&world, &caller, &answer).await["text"]), said);
+    assert_eq!(text(&stored(&stack, &caller, &answer).await["text"]), said);
 }
 
 #[tokio::test]
 async fn a_resume_whose_answer_was_lost_joins_once() {
-    let world = World::with(&SLOW).await;
-    let caller = world.someone().await;
-    let asked = ask_async(&world, &caller, &json!({"message": "Once"})).await.expect(202);
-    let drafts = drafts(&world);
+    let stack = TestStack::with(&SLOW).await;
+    let caller = stack.someone().await;
+    let asked = ask_async(&stack, &caller, &json!({"message": "Once"})).await.expect(202);
+    let drafts = drafts(&stack);
     // Wait for the worker's first write and kill it. After that only this test writes to the draft.
     while head(&drafts, &asked).await.spent.is_none() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    world.stack.functions().kill("ChatStreamFunction").unwrap();
-    let mut socket = world.connect(&caller).await;
-    world.fail("DraftsTable", Some("UpdateItem"), Failure::AnswerLost, 1);
+    stack.local.functions().kill("ChatStreamFunction").unwrap();
+    let mut socket = stack.connect(&caller).await;
+    stack.fail("DraftsTable", Some("UpdateItem"), Failure::AnswerLost, 1);
     resume(&mut socket, &asked, 0).await;
     while head(&drafts, &asked).await.subscribers.is_empty() {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -205,19 +205,19 @@ async fn a_resume_whose_answer_was_lost_joins_once() {
     let head = head(&drafts, &asked).await;
     let joined: Vec<_> = head.subscribers.values().map(|subscriber| subscriber.joined).collect();
     assert_eq!((head.revision, joined), (2, vec![2]));
-    grow_old(&world, &asked["message_id"], 1).await;
-    sweep(&world).await;
+    grow_old(&stack, &asked["message_id"], 1).await;
+    sweep(&stack).await;
     assert_eq!(text(&socket.expect("chat.failed").await["message_id"]), text(&asked["message_id"]));
 }
 
 #[tokio::test]
 async fn what_is_no_longer_whole_is_not_resumed() {
-    let world = World::with(&BRISK).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&BRISK).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let started = start(&mut socket, "Whole").await;
     let (said, _, _) = hear(&mut socket, 0, u64::MAX).await;
-    let drafts = drafts(&world);
+    let drafts = drafts(&stack);
     // The first item gets too few frames, so the others follow after a gap.
     let frames = drafts.frames(text(&started["message_id"])).await.unwrap();
     assert!(frames.len() > 3 && frames.concat() == said, "{frames:?}");
@@ -232,31 +232,31 @@ async fn what_is_no_longer_whole_is_not_resumed() {
 
 #[tokio::test]
 async fn a_reply_that_ended_longer_than_a_day_ago_is_not_resumed() {
-    let world = World::with(&SLOW).await;
-    let caller = world.someone().await;
-    let (asked, drafts) = (ask_async(&world, &caller, &json!({"message": "Old"})).await.expect(202), drafts(&world));
+    let stack = TestStack::with(&SLOW).await;
+    let caller = stack.someone().await;
+    let (asked, drafts) = (ask_async(&stack, &caller, &json!({"message": "Old"})).await.expect(202), drafts(&stack));
     while head(&drafts, &asked).await.spent.is_none() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    world.stack.functions().kill("ChatStreamFunction").unwrap();
+    stack.local.functions().kill("ChatStreamFunction").unwrap();
     let long_ago = Timestamp::from_second(Clock::System.now().as_second() - 86_401).unwrap();
     let head = head(&drafts, &asked).await;
     let end = drafts.end(&head.message_id, head.revision, &SubscribersAtEnd::default(), None, long_ago).unwrap();
-    world.platform("ChatSweepFunction").database().unwrap().commit(vec![end]).await.unwrap();
+    stack.platform("ExpireRepliesFunction").database().unwrap().commit(vec![end]).await.unwrap();
     // By now some of the frames may have been deleted, and some not.
-    let mut socket = world.connect(&caller).await;
+    let mut socket = stack.connect(&caller).await;
     resume(&mut socket, &asked, 0).await;
     assert_eq!(text(&socket.expect("error").await["code"]), "not_found");
 }
 
 #[tokio::test]
 async fn a_reply_of_a_deleted_conversation_goes_on_for_its_subscribers_and_takes_no_new_ones() {
-    let world = World::with(&ENDLESS).await;
-    let caller = world.someone().await;
-    let (mut first, mut second) = (world.connect(&caller).await, world.connect(&caller).await);
+    let stack = TestStack::with(&ENDLESS).await;
+    let caller = stack.someone().await;
+    let (mut first, mut second) = (stack.connect(&caller).await, stack.connect(&caller).await);
     let started = start(&mut first, "Here").await;
     let (_, last, _) = hear(&mut first, 0, 1).await;
-    world.delete(&format!("/conversations/{}", text(&started["conversation_id"])), Some(&caller)).await.expect(204);
+    stack.delete(&format!("/conversations/{}", text(&started["conversation_id"])), Some(&caller)).await.expect(204);
     resume(&mut second, &started, 0).await;
     assert_eq!(text(&second.expect("error").await["code"]), "not_found");
     cancel(&mut first, &started).await;
@@ -268,15 +268,15 @@ async fn a_reply_of_a_deleted_conversation_goes_on_for_its_subscribers_and_takes
 
 #[tokio::test]
 async fn an_eleventh_subscriber_evicts_the_first_which_is_told_unless_another_has_gone() {
-    let world = World::with(&ENDLESS).await;
-    let caller = world.someone().await;
+    let stack = TestStack::with(&ENDLESS).await;
+    let caller = stack.someone().await;
     // Sessions for as many connections as a user can have.
     let mut sessions = vec![caller.clone()];
     for _ in 0..2 {
-        sessions.push(world.login(&caller.username, "Correct-Horse-9").await);
+        sessions.push(stack.login(&caller.username, "Correct-Horse-9").await);
     }
-    let mut first = world.connect(&caller).await;
-    let (started, drafts) = (start(&mut first, "All of us").await, drafts(&world));
+    let mut first = stack.connect(&caller).await;
+    let (started, drafts) = (start(&mut first, "All of us").await, drafts(&stack));
     let subscribers = async |number: usize| {
         while head(&drafts, &started).await.subscribers.len() != number {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -284,7 +284,7 @@ async fn an_eleventh_subscriber_evicts_the_first_which_is_told_unless_another_ha
     };
     let mut others = Vec::new();
     for number in 2..=10 {
-        let mut other = world.connect(&sessions[number % 3]).await;
+        let mut other = stack.connect(&sessions[number % 3]).await;
         resume(&mut other, &started, 0).await;
         subscribers(number).await;
         others.push(other);
@@ -294,7 +294,7 @@ async fn an_eleventh_subscriber_evicts_the_first_which_is_told_unless_another_ha
     subscribers(9).await;
     let joiner = async || {
         let revision = head(&drafts, &started).await.revision;
-        let mut joiner = world.connect(&sessions[2]).await;
+        let mut joiner = stack.connect(&sessions[2]).await;
         resume(&mut joiner, &started, 0).await;
         while head(&drafts, &started).await.revision == revision {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -317,9 +317,9 @@ async fn an_eleventh_subscriber_evicts_the_first_which_is_told_unless_another_ha
 
 #[tokio::test]
 async fn resumes_are_limited_by_user() {
-    let world = World::with(&[("RateLimits", "chat_resume=2/1h,*=100000/1m"), FAST[1]]).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&[("RateLimits", "chat_resume=2/1h,*=100000/1m"), FAST[1]]).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let started = start(&mut socket, "Again").await;
     hear(&mut socket, 0, u64::MAX).await;
     for _ in 0..2 {

@@ -34,17 +34,17 @@ async fn fifty_replies_at_once_come_whole_and_in_order_each_to_whom_it_is_for() 
         Answer::stream(frames).held_at(3 + PARTS.0, &held).paced(Duration::from_millis(20))
     });
     let api = api.await;
-    let world = claude::world_of(&api, |options| {
+    let stack = claude::world_of(&api, |options| {
         options.processes.per_function = MANY;
         options.sets.extend(["AiFirstTokenMilliseconds", "AiIdleMilliseconds"].map(|name| (name.to_owned(), "300000".to_owned())));
     });
-    let world = &world.await;
+    let stack = &stack.await;
     let mut chats = Vec::new();
     for _ in 0..MANY / 10 {
-        let caller = world.someone().await;
-        for caller in [world.login(&caller.username, "Correct-Horse-9").await, caller] {
+        let caller = stack.someone().await;
+        for caller in [stack.login(&caller.username, "Correct-Horse-9").await, caller] {
             for _ in 0..5 {
-                let (message, mut socket) = (format!("chat-{}", chats.len()), world.connect(&caller).await);
+                let (message, mut socket) = (format!("chat-{}", chats.len()), stack.connect(&caller).await);
                 let started = socket.ask(&json!({"action": "chat.send", "message": message}), "chat.started").await;
                 chats.push((message, caller.clone(), socket, started));
             }
@@ -69,7 +69,7 @@ async fn fifty_replies_at_once_come_whole_and_in_order_each_to_whom_it_is_for() 
             }
         };
         assert_eq!((text(&end["type"]), heard.as_str()), ("chat.completed", parts(&message).concat().as_str()));
-        let stored = poll(world, &caller, &path_of(&started)).await.pop().unwrap();
+        let stored = poll(stack, &caller, &path_of(&started)).await.pop().unwrap();
         assert_eq!((text(&stored["status"]), text(&stored["text"])), ("completed", heard.as_str()));
     }))
     .await;

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tally_chat::ReplyStart;
-use tally_tests::{Answer, Caller, World};
+use tally_tests::{Answer, Caller, TestStack};
 
 use ::http::Method;
 
@@ -44,16 +44,16 @@ pub fn path_of(answer: &Value) -> String {
     format!("/conversations/{}/messages/{}", text(&answer["conversation_id"]), text(&answer["message_id"]))
 }
 
-pub async fn ask_async(world: &World, caller: &Caller, body: &Value) -> Answer {
-    let request = world.request(Method::POST, "/chat").bearer_auth(&caller.access).header("prefer", "respond-async");
-    world.send(request.json(body)).await
+pub async fn ask_async(stack: &TestStack, caller: &Caller, body: &Value) -> Answer {
+    let request = stack.request(Method::POST, "/chat").bearer_auth(&caller.access).header("prefer", "respond-async");
+    stack.send(request.json(body)).await
 }
 
 /// Polls a reply until it has ended. Returns every state that was seen, the end last.
-pub async fn poll(world: &World, caller: &Caller, path: &str) -> Vec<Value> {
+pub async fn poll(stack: &TestStack, caller: &Caller, path: &str) -> Vec<Value> {
     let mut seen = Vec::new();
     for _ in 0..400 {
-        let message = world.get(path, Some(caller)).await.expect(200);
+        let message = stack.get(path, Some(caller)).await.expect(200);
         let ended = !matches!(text(&message["status"]), "pending" | "streaming");
         seen.push(message);
         if ended {
@@ -65,8 +65,8 @@ pub async fn poll(world: &World, caller: &Caller, path: &str) -> Vec<Value> {
 }
 
 /// Events of an action or prefix by this caller, oldest first.
-pub async fn own_events(world: &World, caller: &Caller, action: &str) -> Vec<Value> {
-    let page = world.get(&format!("/audit?actor=me&action={action}&order=asc&limit=100"), Some(caller)).await.expect(200);
+pub async fn own_events(stack: &TestStack, caller: &Caller, action: &str) -> Vec<Value> {
+    let page = stack.get(&format!("/audit?actor=me&action={action}&order=asc&limit=100"), Some(caller)).await.expect(200);
     page["items"].as_array().unwrap().clone()
 }
 

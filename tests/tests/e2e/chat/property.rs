@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tally_tests::messages_api::{Answer, MessagesApi, reply};
-use tally_tests::{Caller, Socket, World};
+use tally_tests::{Caller, Socket, TestStack};
 
 use super::{claude, path_of, poll, text};
 
@@ -50,9 +50,9 @@ fn pieces(name: &str) -> Vec<String> {
 }
 
 /// Opens a connection as soon as there is room for one.
-async fn connect(world: &World, caller: &Caller) -> Socket {
+async fn connect(stack: &TestStack, caller: &Caller) -> Socket {
     loop {
-        match world.handshake("", &[("authorization", &format!("Bearer {}", caller.access))]).await {
+        match stack.handshake("", &[("authorization", &format!("Bearer {}", caller.access))]).await {
             Ok(socket) => return socket,
             // The end of an earlier connection may not have been noticed yet.
             Err(refused) => assert_eq!(refused.status, 429, "{refused:?}"),
@@ -78,12 +78,12 @@ async fn whoever_is_cut_off_after_any_frame_of_any_text_has_it_byte_for_byte() {
         Answer::stream(reply(&pieces)).paced(pace)
     });
     let api = api.await;
-    let world = &claude::world(&api, &[("AiIdleMilliseconds", "60000")]).await;
+    let stack = &claude::stack(&api, &[("AiIdleMilliseconds", "60000")]).await;
     // One client resumes after each frame, another after every few. The latter's next frame begins in the middle of one stored item.
     let clients = texts.iter().flat_map(|(name, pieces)| [1, 3].map(|frames| (name, pieces.concat(), frames)));
     join_all(clients.map(|(name, expected, frames)| async move {
-        let caller = &world.someone().await;
-        let mut socket = connect(world, caller).await;
+        let caller = &stack.someone().await;
+        let mut socket = connect(stack, caller).await;
         let started = socket.ask(&json!({"action": "chat.send", "message": name}), "chat.started").await;
         let (mut heard, mut last) = (String::new(), 0);
         let end = loop {
@@ -96,7 +96,7 @@ async fn whoever_is_cut_off_after_any_frame_of_any_text_has_it_byte_for_byte() {
             heard.push_str(text(&message["text"]));
             if last % frames == 0 {
                 socket.close().await;
-                socket = connect(world, caller).await;
+                socket = connect(stack, caller).await;
                 let resume = json!({"action": "chat.resume", "message_id": started["message_id"], "after_sequence": last});
                 socket.send(&resume).await;
             }
@@ -104,7 +104,7 @@ async fn whoever_is_cut_off_after_any_frame_of_any_text_has_it_byte_for_byte() {
         assert_eq!(text(&end["type"]), "chat.completed", "{name}");
         assert!(last >= 12, "{name} came in {last} frames");
         assert!(heard == expected, "{name}: other text was heard than was said");
-        let stored = poll(world, caller, &path_of(&started)).await.pop().unwrap();
+        let stored = poll(stack, caller, &path_of(&started)).await.pop().unwrap();
         assert!(text(&stored["text"]) == heard, "{name}: other text is stored than was heard");
     }))
     .await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tally_tests::messages_api::{Answer, Asked, MessagesApi, event, reply, reply_of};
 
-use super::claude::{listen, world};
+use super::claude::{listen, stack};
 use super::{path_of, poll, text};
 
 /// The conversation as a request shows it: each message's author and text.
@@ -28,13 +28,13 @@ async fn a_refused_turn_is_not_shown_again_and_a_stopped_reply_says_so() {
         _ => Answer::stream(reply(&["Well"])),
     });
     let api = api.await;
-    let world = world(&api, &[("AiIdleMilliseconds", "60000")]).await;
-    let caller = world.someone().await;
-    let first = world.post("/chat", Some(&caller), &json!({"message": "hello"})).await.expect(200);
-    let refused = world.post("/chat", Some(&caller), &in_conversation("bad", &first)).await.expect(200);
+    let stack = stack(&api, &[("AiIdleMilliseconds", "60000")]).await;
+    let caller = stack.someone().await;
+    let first = stack.post("/chat", Some(&caller), &json!({"message": "hello"})).await.expect(200);
+    let refused = stack.post("/chat", Some(&caller), &in_conversation("bad", &first)).await.expect(200);
     assert_eq!((text(&refused["stop_reason"]), text(&refused["reply"])), ("refusal", "I had begun"));
 
-    let mut socket = world.connect(&caller).await;
+    let mut socket = stack.connect(&caller).await;
     let mut send = in_conversation("stop", &first);
     send["action"] = "chat.send".into();
     let started = socket.ask(&send, "chat.started").await;
@@ -44,7 +44,7 @@ async fn a_refused_turn_is_not_shown_again_and_a_stopped_reply_says_so() {
     assert_eq!(text(&end["stop_reason"]), "cancelled");
 
     // The cost is estimated from the same texts. Otherwise the worker would not ask.
-    world.post("/chat", Some(&caller), &in_conversation("and now", &first)).await.expect(200);
+    stack.post("/chat", Some(&caller), &in_conversation("and now", &first)).await.expect(200);
     let expected = [
         ("user", "hello"),
         ("assistant", "Well"),
@@ -55,7 +55,7 @@ async fn a_refused_turn_is_not_shown_again_and_a_stopped_reply_says_so() {
     assert_eq!(shown(api.asked().last().unwrap()), pairs(&expected));
     // The owner sees all of it.
     let path = format!("/conversations/{}", text(&first["conversation_id"]));
-    assert_eq!(world.get(&path, Some(&caller)).await.expect(200)["messages"]["items"].as_array().unwrap().len(), 8);
+    assert_eq!(stack.get(&path, Some(&caller)).await.expect(200)["messages"]["items"].as_array().unwrap().len(), 8);
 }
 
 #[tokio::test]
@@ -75,10 +75,10 @@ async fn a_final_failure_is_told_the_same_on_every_way_and_leaves_the_conversati
         _ => Answer::stream(reply(&["Well"])),
     });
     let api = api.await;
-    let world = world(&api, &[]).await;
-    let caller = world.someone().await;
-    let first = world.post("/chat", Some(&caller), &json!({"message": "hello"})).await.expect(200);
-    let mut socket = world.connect(&caller).await;
+    let stack = stack(&api, &[]).await;
+    let caller = stack.someone().await;
+    let first = stack.post("/chat", Some(&caller), &json!({"message": "hello"})).await.expect(200);
+    let mut socket = stack.connect(&caller).await;
     for (message, written, status, code) in [
         ("long", "", 422, "context_too_long"),
         ("longer", "", 422, "context_too_long"),
@@ -95,15 +95,15 @@ async fn a_final_failure_is_told_the_same_on_every_way_and_leaves_the_conversati
         assert_eq!((text(&live["type"]), text(&live["code"]), heard.as_str()), ("chat.failed", code, written), "{message}: {live}");
         socket.send(&json!({"action": "chat.resume", "message_id": started["message_id"], "after_sequence": 0})).await;
         assert_eq!(listen(&mut socket).await, (heard, live.clone()), "{message}");
-        let polled = poll(&world, &caller, &path_of(&started)).await.pop().unwrap();
+        let polled = poll(&stack, &caller, &path_of(&started)).await.pop().unwrap();
         assert_eq!(polled["error"], json!({"code": code, "detail": live["detail"]}), "{message}");
 
-        let answer = world.post("/chat", Some(&caller), &in_conversation(message, &first)).await;
+        let answer = stack.post("/chat", Some(&caller), &in_conversation(message, &first)).await;
         assert_eq!((answer.problem(status, code)["detail"].clone(), answer.header("retry-after")), (live["detail"].clone(), ""));
-        world.post("/chat", Some(&caller), &in_conversation("short", &first)).await.expect(200);
+        stack.post("/chat", Some(&caller), &in_conversation("short", &first)).await.expect(200);
         assert!(shown(api.asked().last().unwrap()).iter().all(|(_, said)| said != message), "{message}");
     }
-    let events = super::own_events(&world, &caller, "chat.message").await;
+    let events = super::own_events(&stack, &caller, "chat.message").await;
     assert!(events.iter().any(|event| event["outcome"] == "failure" && event["detail"]["code"] == "content_refused"), "{events:?}");
 }
 
@@ -115,12 +115,12 @@ async fn a_history_that_is_too_long_is_shortened_by_whole_turns() {
         if messages > 3 { Answer::error(413, "request_too_large") } else { Answer::stream(reply(&["Well"])) }
     });
     let api = api.await;
-    let world = world(&api, &[]).await;
-    let caller = world.someone().await;
-    let first = world.post("/chat", Some(&caller), &json!({"message": "turn 0"})).await.expect(200);
+    let stack = stack(&api, &[]).await;
+    let caller = stack.someone().await;
+    let first = stack.post("/chat", Some(&caller), &json!({"message": "turn 0"})).await.expect(200);
     for turn in 1..6 {
         let message = format!("turn {turn}");
-        world.post("/chat", Some(&caller), &in_conversation(&message, &first)).await.expect(200);
+        stack.post("/chat", Some(&caller), &in_conversation(&message, &first)).await.expect(200);
         let (before, asked) = (format!("turn {}", turn - 1), shown(api.asked().last().unwrap()));
         let three = pairs(&[("user", &before), ("assistant", "Well"), ("user", &message)]);
         assert!(asked == three || asked == pairs(&[("user", &message)]), "{asked:?}");

@@ -8,10 +8,10 @@ use futures_util::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
 use tally_tests::messages_api::{Answer, MessagesApi, reply};
-use tally_tests::{Caller, World};
+use tally_tests::{Caller, TestStack};
 use tokio::sync::Barrier;
 
-use super::claude::{listen, world};
+use super::claude::{listen, stack};
 use super::{FAST, SLOW, text};
 
 /// A server that is overloaded while the flag is set. It refuses the message "long".
@@ -26,16 +26,16 @@ async fn flaky() -> (MessagesApi, Arc<AtomicBool>) {
     (api.await, is_down)
 }
 
-async fn ask(world: &World, caller: &Caller, message: &str) -> tally_tests::Answer {
-    let request = world.request(Method::POST, "/chat").header("idempotency-key", message).bearer_auth(&caller.access);
-    world.send(request.json(&json!({"message": message}))).await
+async fn ask(stack: &TestStack, caller: &Caller, message: &str) -> tally_tests::Answer {
+    let request = stack.request(Method::POST, "/chat").header("idempotency-key", message).bearer_auth(&caller.access);
+    stack.send(request.json(&json!({"message": message}))).await
 }
 
 /// The messages of the caller's only conversation, newest first, as roles and states.
-async fn said(world: &World, caller: &Caller) -> Vec<(String, String)> {
-    let list = world.get("/conversations", Some(caller)).await.expect(200);
+async fn said(stack: &TestStack, caller: &Caller) -> Vec<(String, String)> {
+    let list = stack.get("/conversations", Some(caller)).await.expect(200);
     let [conversation] = list["items"].as_array().unwrap().as_slice() else { panic!("{list}") };
-    let read = world.get(&format!("/conversations/{}", text(&conversation["id"])), Some(caller)).await.expect(200);
+    let read = stack.get(&format!("/conversations/{}", text(&conversation["id"])), Some(caller)).await.expect(200);
     let items = read["messages"]["items"].as_array().unwrap().iter();
     items.map(|message| (text(&message["role"]).to_owned(), text(&message["status"]).to_owned())).collect()
 }
@@ -47,21 +47,21 @@ fn states(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 #[tokio::test]
 async fn an_outage_is_not_kept_under_a_key_and_a_reply_is() {
     let (api, is_down) = flaky().await;
-    let world = world(&api, &[]).await;
-    let caller = world.someone().await;
+    let stack = stack(&api, &[]).await;
+    let caller = stack.someone().await;
     for _ in 0..2 {
-        let failed = ask(&world, &caller, "pay").await;
+        let failed = ask(&stack, &caller, "pay").await;
         failed.problem(503, "unavailable");
         assert_eq!(failed.header("retry-after"), "1");
     }
     is_down.store(false, Ordering::Relaxed);
-    let whole = ask(&world, &caller, "pay").await.expect(200);
+    let whole = ask(&stack, &caller, "pay").await.expect(200);
     let asked = api.asked();
     assert_eq!(asked.last().unwrap().body["messages"].as_array().unwrap().len(), 1, "it was said once");
-    assert_eq!(ask(&world, &caller, "pay").await.expect(200), whole);
+    assert_eq!(ask(&stack, &caller, "pay").await.expect(200), whole);
     assert_eq!(api.asked().len(), asked.len());
     let failed = ("assistant", "failed");
-    assert_eq!(said(&world, &caller).await, states(&[("assistant", "completed"), failed, failed, ("user", "completed")]));
+    assert_eq!(said(&stack, &caller).await, states(&[("assistant", "completed"), failed, failed, ("user", "completed")]));
 }
 
 #[tokio::test]
@@ -69,15 +69,15 @@ async fn a_repeat_is_answered_202_while_the_reply_is_written_and_200_once_it_is_
     let barrier = Arc::new(Barrier::new(2));
     let frames = reply(&["Well", ", yes"]);
     let api = MessagesApi::with(vec![Answer::stream(frames.clone()).held_at(frames.len() - 2, &barrier)]).await;
-    let world = world(&api, &[("AiIdleMilliseconds", "600000")]).await;
-    let caller = world.someone().await;
+    let stack = stack(&api, &[("AiIdleMilliseconds", "600000")]).await;
+    let caller = stack.someone().await;
     let send = async |prefer: &str| {
-        let request = world.request(Method::POST, "/chat").header("idempotency-key", "k").header("prefer", prefer);
-        world.send(request.bearer_auth(&caller.access).json(&json!({"message": "Is it so?"}))).await
+        let request = stack.request(Method::POST, "/chat").header("idempotency-key", "k").header("prefer", prefer);
+        stack.send(request.bearer_auth(&caller.access).json(&json!({"message": "Is it so?"}))).await
     };
     let first = send("respond-async").await;
     let accepted = first.expect(202);
-    while world.get(&super::path_of(&accepted), Some(&caller)).await.expect(200)["text"] == "" {}
+    while stack.get(&super::path_of(&accepted), Some(&caller)).await.expect(200)["text"] == "" {}
     for _ in 0..2 {
         let again = send("respond-async").await;
         let (body, header) = (again.expect(202), |name| (again.header(name).to_owned(), first.header(name).to_owned()));
@@ -100,13 +100,13 @@ async fn a_repeat_is_answered_202_while_the_reply_is_written_and_200_once_it_is_
 #[tokio::test]
 async fn a_final_refusal_is_kept_under_a_key() {
     let (api, _) = flaky().await;
-    let world = world(&api, &[]).await;
-    let caller = world.someone().await;
+    let stack = stack(&api, &[]).await;
+    let caller = stack.someone().await;
     for _ in 0..3 {
-        ask(&world, &caller, "long").await.problem(422, "context_too_long");
+        ask(&stack, &caller, "long").await.problem(422, "context_too_long");
     }
     assert_eq!(api.asked().len(), 1);
-    let mut socket = world.connect(&caller).await;
+    let mut socket = stack.connect(&caller).await;
     let send = json!({"action": "chat.send", "message": "long", "idempotency_key": "long"});
     let mut ids = BTreeSet::new();
     for _ in 0..2 {
@@ -120,11 +120,11 @@ async fn a_final_refusal_is_kept_under_a_key() {
 #[tokio::test]
 async fn of_many_who_try_again_at_once_one_asks() {
     let (api, is_down) = flaky().await;
-    let world = world(&api, &[]).await;
-    let caller = world.someone().await;
-    ask(&world, &caller, "pay").await.problem(503, "unavailable");
+    let stack = stack(&api, &[]).await;
+    let caller = stack.someone().await;
+    ask(&stack, &caller, "pay").await.problem(503, "unavailable");
     is_down.store(false, Ordering::Relaxed);
-    let answers = join_all((0..8).map(|_| ask(&world, &caller, "pay"))).await;
+    let answers = join_all((0..8).map(|_| ask(&stack, &caller, "pay"))).await;
     let mut replies = BTreeSet::new();
     for answer in &answers {
         match answer.status {
@@ -132,29 +132,29 @@ async fn of_many_who_try_again_at_once_one_asks() {
             _ => drop(answer.problem(409, "request_in_flight")),
         }
     }
-    let whole = ask(&world, &caller, "pay").await.expect(200);
+    let whole = ask(&stack, &caller, "pay").await.expect(200);
     assert!(replies.is_empty() || replies == BTreeSet::from([text(&whole["message_id"]).to_owned()]), "{replies:?}");
-    assert_eq!(said(&world, &caller).await, states(&[("assistant", "completed"), ("assistant", "failed"), ("user", "completed")]));
+    assert_eq!(said(&stack, &caller).await, states(&[("assistant", "completed"), ("assistant", "failed"), ("user", "completed")]));
 }
 
 #[tokio::test]
 async fn a_message_that_is_sent_again_is_heard_and_not_billed_again() {
-    let world = World::with(&FAST).await;
-    let caller = world.someone().await;
+    let stack = TestStack::with(&FAST).await;
+    let caller = stack.someone().await;
     let send = json!({"action": "chat.send", "message": "Hello", "idempotency_key": "k-1", "id": "1"});
     let mut heard: Vec<(Value, String, Value)> = Vec::new();
     for connection in 0..3 {
         // The client's `id` of a message is not part of the question.
         let send = json!({"action": "chat.send", "message": "Hello", "idempotency_key": "k-1", "id": connection.to_string()});
-        let mut socket = world.connect(&caller).await;
+        let mut socket = stack.connect(&caller).await;
         let started = socket.ask(&send, "chat.started").await;
         let (text, end) = listen(&mut socket).await;
         heard.push((started["message_id"].clone(), text, end));
     }
     assert!(heard.iter().all(|each| *each == heard[0]), "{heard:?}");
-    assert_eq!(said(&world, &caller).await, states(&[("assistant", "completed"), ("user", "completed")]));
+    assert_eq!(said(&stack, &caller).await, states(&[("assistant", "completed"), ("user", "completed")]));
 
-    let mut socket = world.connect(&caller).await;
+    let mut socket = stack.connect(&caller).await;
     for (change, code) in [
         (json!({"message": "Something else"}), "idempotency_key_reused"),
         (json!({"idempotency_key": ""}), "validation_failed"),
@@ -166,31 +166,31 @@ async fn a_message_that_is_sent_again_is_heard_and_not_billed_again() {
         assert_eq!(text(&socket.ask(&send, "error").await["code"]), code, "{change}");
     }
     // The same key of another user is a different key.
-    let other = world.someone().await;
-    let mut socket = world.connect(&other).await;
+    let other = stack.someone().await;
+    let mut socket = stack.connect(&other).await;
     assert_ne!(socket.ask(&send, "chat.started").await["message_id"], heard[0].0);
 }
 
 #[tokio::test]
 async fn a_message_that_is_sent_again_while_its_reply_is_written_hears_all_of_it() {
-    let world = World::with(&SLOW).await;
-    let caller = world.someone().await;
+    let stack = TestStack::with(&SLOW).await;
+    let caller = stack.someone().await;
     let send = json!({"action": "chat.send", "message": "Hello", "idempotency_key": "k"});
-    let (mut first, mut second) = (world.connect(&caller).await, world.connect(&caller).await);
+    let (mut first, mut second) = (stack.connect(&caller).await, stack.connect(&caller).await);
     let started = first.ask(&send, "chat.started").await;
     first.expect("chat.delta").await;
     assert_eq!(second.ask(&send, "chat.started").await["message_id"], started["message_id"]);
     let (heard, end) = listen(&mut second).await;
-    let stored = world.get(&super::path_of(&started), Some(&caller)).await.expect(200);
+    let stored = stack.get(&super::path_of(&started), Some(&caller)).await.expect(200);
     assert_eq!((text(&end["type"]), heard.as_str()), ("chat.completed", text(&stored["text"])));
 }
 
 #[tokio::test]
 async fn a_message_whose_reply_met_an_outage_is_asked_again_in_its_conversation() {
     let (api, is_down) = flaky().await;
-    let world = world(&api, &[]).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = stack(&api, &[]).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let send = json!({"action": "chat.send", "message": "pay", "idempotency_key": "k"});
     let first = socket.ask(&send, "chat.started").await;
     assert_eq!(text(&listen(&mut socket).await.1["code"]), "unavailable");
@@ -199,5 +199,5 @@ async fn a_message_whose_reply_met_an_outage_is_asked_again_in_its_conversation(
     assert_eq!(second["conversation_id"], first["conversation_id"]);
     assert_ne!(second["message_id"], first["message_id"]);
     assert_eq!(text(&listen(&mut socket).await.1["type"]), "chat.completed");
-    assert_eq!(said(&world, &caller).await, states(&[("assistant", "completed"), ("assistant", "failed"), ("user", "completed")]));
+    assert_eq!(said(&stack, &caller).await, states(&[("assistant", "completed"), ("assistant", "failed"), ("user", "completed")]));
 }

@@ -6,7 +6,7 @@ use platform::store::{Session, Sessions};
 use serde_json::{Value, json};
 use tally_chat::domain::MessageStatus;
 use tally_local::aws::{Failure, Fault};
-use tally_tests::{Socket, World};
+use tally_tests::{Socket, TestStack};
 
 use super::{FAST, SLOW, own_events, path_of, poll, text, words};
 
@@ -35,9 +35,9 @@ async fn listen(socket: &mut Socket, started: &Value) -> Heard {
 
 #[tokio::test]
 async fn a_reply_is_streamed_to_the_connection_that_asked() {
-    let world = World::with(&SLOW).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&SLOW).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let started = socket.ask(&json!({"action": "chat.send", "id": "mine", "message": "Tell me more"}), "chat.started").await;
     assert_eq!(started["id"], "mine");
     assert_eq!(started.as_object().unwrap().len(), 4, "{started}");
@@ -52,9 +52,9 @@ async fn a_reply_is_streamed_to_the_connection_that_asked() {
     });
     assert_eq!(heard.end, expected);
 
-    let stored = world.get(&path_of(&started), Some(&caller)).await.expect(200);
+    let stored = stack.get(&path_of(&started), Some(&caller)).await.expect(200);
     assert_eq!((text(&stored["status"]), text(&stored["text"])), ("completed", heard.text.as_str()));
-    let events = own_events(&world, &caller, "chat.").await;
+    let events = own_events(&stack, &caller, "chat.").await;
     let actions: Vec<_> = events.iter().map(|event| (text(&event["action"]), text(&event["outcome"]))).collect();
     assert_eq!(actions, [("chat.requested", "success"), ("chat.message", "success")]);
     assert_eq!(events[0]["request_id"], events[1]["request_id"]);
@@ -62,15 +62,15 @@ async fn a_reply_is_streamed_to_the_connection_that_asked() {
 
 #[tokio::test]
 async fn a_conversation_goes_on_over_either_way() {
-    let world = World::with(&FAST).await;
-    let (caller, other) = (world.someone().await, world.someone().await);
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&FAST).await;
+    let (caller, other) = (stack.someone().await, stack.someone().await);
+    let mut socket = stack.connect(&caller).await;
     let first = socket.ask(&json!({"action": "chat.send", "message": "one"}), "chat.started").await;
     let heard = listen(&mut socket, &first).await;
     let said = 1 + heard.text.split_whitespace().count() as u64;
 
     let next = json!({"message": "two", "conversation_id": first["conversation_id"]});
-    let answer = world.post("/chat", Some(&caller), &next).await.expect(200);
+    let answer = stack.post("/chat", Some(&caller), &next).await.expect(200);
     assert_eq!(answer["usage"]["input_tokens"], said + 1);
     let said = said + 1 + words(&answer["reply"]);
 
@@ -79,16 +79,16 @@ async fn a_conversation_goes_on_over_either_way() {
     assert_eq!(third["conversation_id"], first["conversation_id"]);
     assert_eq!(listen(&mut socket, &third).await.end["usage"]["input_tokens"], said + 1);
 
-    let mut intruder = world.connect(&other).await;
+    let mut intruder = stack.connect(&other).await;
     let error = intruder.ask(&next, "error").await;
     assert_eq!(error["code"], "not_found");
 }
 
 #[tokio::test]
 async fn replies_to_one_connection_are_told_apart() {
-    let world = World::with(&SLOW).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&SLOW).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     for id in ["a", "b"] {
         socket.send(&json!({"action": "chat.send", "id": id, "message": "Hello"})).await;
     }
@@ -115,9 +115,9 @@ async fn replies_to_one_connection_are_told_apart() {
 
 #[tokio::test]
 async fn a_message_that_is_wrong_or_too_much_is_an_error_and_the_connection_stays() {
-    let world = World::with(&[("RateLimits", "chat_session=2/1h,*=100000/1m"), FAST[1]]).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&[("RateLimits", "chat_session=2/1h,*=100000/1m"), FAST[1]]).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let wrong = json!({"action": "chat.send", "id": "1", "message": "", "conversation_id": 7, "prompt": "no", "more": true});
     let error = socket.ask(&wrong, "error").await;
     assert_eq!((text(&error["code"]), text(&error["id"])), ("validation_failed", "1"));
@@ -130,35 +130,35 @@ async fn a_message_that_is_wrong_or_too_much_is_an_error_and_the_connection_stay
     let error = socket.ask(&json!({"action": "chat.send", "message": "Hi"}), "error").await;
     assert_eq!(error["code"], "rate_limited");
     // The limit applies to both ways together.
-    world.post("/chat", Some(&caller), &json!({"message": "Hi"})).await.problem(429, "rate_limited");
+    stack.post("/chat", Some(&caller), &json!({"message": "Hi"})).await.problem(429, "rate_limited");
     socket.ask(&json!({"action": "ping"}), "pong").await;
 }
 
 #[tokio::test]
 async fn a_reply_goes_on_when_its_listener_has_gone() {
-    let world = World::with(&SLOW).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&SLOW).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let started = socket.ask(&json!({"action": "chat.send", "message": "Bye"}), "chat.started").await;
     socket.expect("chat.delta").await;
     socket.close().await;
-    let end = poll(&world, &caller, &path_of(&started)).await.pop().unwrap();
+    let end = poll(&stack, &caller, &path_of(&started)).await.pop().unwrap();
     assert_eq!((text(&end["status"]), text(&end["stop_reason"])), ("completed", "end_turn"));
     assert!((50..=120).contains(&words(&end["text"])), "{end}");
 }
 
 #[tokio::test]
 async fn a_session_that_has_ended_hears_no_more_of_its_reply() {
-    let world = World::with(&[FAST[0], ("LoremWordMilliseconds", "250")]).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&[FAST[0], ("LoremWordMilliseconds", "250")]).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let started = socket.ask(&json!({"action": "chat.send", "message": "Go on"}), "chat.started").await;
     socket.expect("chat.delta").await;
     // The session ends but its connection stays open, as when a logout dies after its commit.
-    let platform = world.platform("SessionsFunction");
+    let platform = stack.platform("SessionsFunction");
     let (database, now) = (platform.database().unwrap(), platform.clock.now().as_second());
     let sessions = Sessions::new(database.clone(), &platform.config).unwrap();
-    let list = world.get("/auth/sessions", Some(&caller)).await.expect(200);
+    let list = stack.get("/auth/sessions", Some(&caller)).await.expect(200);
     let session = sessions.get(text(&list["items"][0]["id"])).await.unwrap().unwrap();
     let hash = session.refresh_hash.clone();
     database.commit(vec![sessions.rotate(&Session { expires_at: now, ..session }, &hash).unwrap()]).await.unwrap();
@@ -174,37 +174,37 @@ async fn a_session_that_has_ended_hears_no_more_of_its_reply() {
         assert!(since.elapsed() < Duration::from_secs(9), "it hears the reply to its end");
     }
     // The reply stops as if its user had cancelled it.
-    let again = world.login(&caller.username, "Correct-Horse-9").await;
-    let end = poll(&world, &again, &path_of(&started)).await.pop().unwrap();
+    let again = stack.login(&caller.username, "Correct-Horse-9").await;
+    let end = poll(&stack, &again, &path_of(&started)).await.pop().unwrap();
     assert_eq!(text(&end["status"]), "cancelled");
 }
 
 #[tokio::test]
 async fn a_worker_that_cannot_be_started_is_told_of() {
     let nowhere = "arn:aws:lambda:us-east-1:123456789012:function:Nowhere";
-    let world = World::of(|options| {
+    let stack = TestStack::of(|options| {
         options.environment.insert("CHAT_STREAM_ARN".into(), nowhere.into());
     });
-    let world = world.await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = stack.await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let started = socket.ask(&json!({"action": "chat.send", "id": "1", "message": "Anyone?"}), "chat.started").await;
     let heard = listen(&mut socket, &started).await;
     assert_eq!((heard.deltas, text(&heard.end["type"]), text(&heard.end["code"])), (0, "chat.failed", "unavailable"));
     assert_eq!(heard.end["id"], "1");
-    let stored = world.get(&path_of(&started), Some(&caller)).await.expect(200);
+    let stored = stack.get(&path_of(&started), Some(&caller)).await.expect(200);
     assert_eq!(stored["status"], MessageStatus::Failed.as_str());
 }
 
 #[tokio::test]
 async fn a_reply_whose_end_cannot_be_stored_is_not_said_to_be_complete() {
-    let world = World::with(&SLOW).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&SLOW).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     socket.ask(&json!({"action": "chat.send", "message": "Hi"}), "chat.started").await;
     socket.expect("chat.delta").await;
-    let worker = world.stack.deployment().functions.iter().find(|function| function.id == "ChatStreamFunction").unwrap();
-    world.stack.aws().fail(Fault {
+    let worker = stack.local.deployment().functions.iter().find(|function| function.id == "ChatStreamFunction").unwrap();
+    stack.local.aws().fail(Fault {
         operation: Some("TransactWriteItems".into()),
         table: Some(worker.environment["MESSAGES_TABLE"].clone()),
         failure: Failure::Internal,
@@ -217,21 +217,21 @@ async fn a_reply_whose_end_cannot_be_stored_is_not_said_to_be_complete() {
         }
     };
     assert_eq!((text(&end["type"]), text(&end["code"])), ("chat.failed", "unavailable"));
-    assert!(own_events(&world, &caller, "chat.message").await.is_empty());
+    assert!(own_events(&stack, &caller, "chat.message").await.is_empty());
 }
 
 #[tokio::test]
 async fn a_reply_is_whole_although_answers_of_the_store_are_lost() {
-    let world = World::with(&SLOW).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&SLOW).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let started = socket.ask(&json!({"action": "chat.send", "message": "Hi"}), "chat.started").await;
     // The answers to every write of frames are lost, and those to all three tries of the first write of the end.
-    world.fail("DraftsTable", Some("PutItem"), Failure::AnswerLost, usize::MAX);
-    world.fail("MessagesTable", Some("TransactWriteItems"), Failure::AnswerLost, 3);
+    stack.fail("DraftsTable", Some("PutItem"), Failure::AnswerLost, usize::MAX);
+    stack.fail("MessagesTable", Some("TransactWriteItems"), Failure::AnswerLost, 3);
     let heard = listen(&mut socket, &started).await;
     assert_eq!(text(&heard.end["type"]), "chat.completed");
-    let stored = world.get(&path_of(&started), Some(&caller)).await.expect(200);
+    let stored = stack.get(&path_of(&started), Some(&caller)).await.expect(200);
     assert_eq!((text(&stored["status"]), text(&stored["text"])), ("completed", heard.text.as_str()));
-    assert_eq!(own_events(&world, &caller, "chat.message").await.len(), 1);
+    assert_eq!(own_events(&stack, &caller, "chat.message").await.len(), 1);
 }

@@ -9,17 +9,17 @@ use serde_json::{Value, json};
 use tally_chat::Credentials;
 use tally_local::aws::Failure;
 use tally_tests::messages_api::{Answer, MessagesApi, reply};
-use tally_tests::{Caller, World};
+use tally_tests::{Caller, TestStack};
 
 use super::{FAST, ask_async, claude, path_of, text};
 use crate::api_keys::new_key;
 use crate::users::user_id;
 
 /// Waits for the event of a reply's end.
-async fn end_of(world: &World, auditor: &Caller, asked: &Value) -> Value {
+async fn end_of(stack: &TestStack, auditor: &Caller, asked: &Value) -> Value {
     let resource = format!("message:{}", text(&asked["message_id"]));
     loop {
-        let events = world.events(auditor, "chat.message").await;
+        let events = stack.events(auditor, "chat.message").await;
         if let Some(ended) = events.into_iter().find(|event| event["resource"] == resource) {
             return ended;
         }
@@ -29,32 +29,32 @@ async fn end_of(world: &World, auditor: &Caller, asked: &Value) -> Value {
 #[tokio::test]
 async fn a_reply_stops_when_its_conversation_its_account_or_its_session_ends() {
     let api = MessagesApi::with(vec![Answer::stream(reply(&["Some", " words"])).up_to(5).then_silence()]).await;
-    let world = claude::world(&api, &[("AiIdleMilliseconds", "600000")]).await;
+    let stack = claude::stack(&api, &[("AiIdleMilliseconds", "600000")]).await;
     for (number, way) in ["conversation", "account", "session", "deactivation"].into_iter().enumerate() {
-        let caller = world.someone().await;
+        let caller = stack.someone().await;
         // An administrator has at most three sessions, so each round uses a new one.
-        let (id, admin) = (user_id(&world, &caller.username).await, world.admin().await);
-        let asked = ask_async(&world, &caller, &json!({"message": "At length"})).await.expect(202);
+        let (id, admin) = (user_id(&stack, &caller.username).await, stack.admin().await);
+        let asked = ask_async(&stack, &caller, &json!({"message": "At length"})).await.expect(202);
         // Wait until some text has been stored.
-        while world.get(&path_of(&asked), Some(&caller)).await.expect(200)["text"] == "" {}
+        while stack.get(&path_of(&asked), Some(&caller)).await.expect(200)["text"] == "" {}
         match way {
             "conversation" => {
-                world.delete(&format!("/conversations/{}", text(&asked["conversation_id"])), Some(&caller)).await.expect(204);
+                stack.delete(&format!("/conversations/{}", text(&asked["conversation_id"])), Some(&caller)).await.expect(204);
             }
             "account" => {
                 let password = json!({"current_password": "Correct-Horse-9"});
-                world.call(Method::DELETE, "/auth/me", &caller, &password).await.expect(204);
+                stack.call(Method::DELETE, "/auth/me", &caller, &password).await.expect(204);
             }
             "session" => {
-                world.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
+                stack.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
             }
             _ => {
-                world.call(Method::PATCH, &format!("/users/{id}"), &admin, &json!({"is_active": false})).await.expect(200);
+                stack.call(Method::PATCH, &format!("/users/{id}"), &admin, &json!({"is_active": false})).await.expect(200);
             }
         }
         api.hung_up(number + 1).await;
         // The reply is settled, and recorded as cancelled.
-        let ended = end_of(&world, &admin, &asked).await;
+        let ended = end_of(&stack, &admin, &asked).await;
         let detail = &ended["detail"];
         assert_eq!(
             (text(&ended["outcome"]), text(&detail["status"]), text(&detail["stop_reason"])),
@@ -63,7 +63,7 @@ async fn a_reply_stops_when_its_conversation_its_account_or_its_session_ends() {
         );
         assert_eq!(detail["input_tokens"], 25, "{way}: {ended}");
         if way != "account" {
-            let budget = world.get(&format!("/users/{id}/budget"), Some(&admin)).await.expect(200);
+            let budget = stack.get(&format!("/users/{id}/budget"), Some(&admin)).await.expect(200);
             assert_eq!((&budget["spent_usd"], text(&budget["held_usd"])), (&detail["cost_usd"], "0.00"), "{way}");
         }
     }
@@ -73,30 +73,30 @@ async fn a_reply_stops_when_its_conversation_its_account_or_its_session_ends() {
 #[tokio::test]
 async fn a_reply_stops_when_the_api_key_ends_with_which_it_was_asked_for() {
     let api = MessagesApi::with(vec![Answer::stream(reply(&["Some", " words"])).up_to(5).then_silence()]).await;
-    let world = claude::world(&api, &[("AiIdleMilliseconds", "600000")]).await;
+    let stack = claude::stack(&api, &[("AiIdleMilliseconds", "600000")]).await;
     for (number, way) in ["deletion", "reset", "deactivation"].into_iter().enumerate() {
-        let owner = world.someone().await;
-        let (id, admin) = (user_id(&world, &owner.username).await, world.admin().await);
-        let key = world.post("/api-keys", Some(&owner), &new_key(&["chat:write"], Duration::from_hours(1))).await.expect(201);
-        let request = world.request(Method::POST, "/chat").header("x-api-key", text(&key["key"])).header("prefer", "respond-async");
-        let asked = world.send(request.json(&json!({"message": "At length"}))).await.expect(202);
+        let owner = stack.someone().await;
+        let (id, admin) = (user_id(&stack, &owner.username).await, stack.admin().await);
+        let key = stack.post("/api-keys", Some(&owner), &new_key(&["chat:write"], Duration::from_hours(1))).await.expect(201);
+        let request = stack.request(Method::POST, "/chat").header("x-api-key", text(&key["key"])).header("prefer", "respond-async");
+        let asked = stack.send(request.json(&json!({"message": "At length"}))).await.expect(202);
         // The owner's session shows that the reply has begun.
-        while world.get(&path_of(&asked), Some(&owner)).await.expect(200)["text"] == "" {}
+        while stack.get(&path_of(&asked), Some(&owner)).await.expect(200)["text"] == "" {}
         match way {
             "deletion" => {
-                world.delete(&format!("/api-keys/{}", text(&key["id"])), Some(&owner)).await.expect(204);
+                stack.delete(&format!("/api-keys/{}", text(&key["id"])), Some(&owner)).await.expect(204);
             }
             "reset" => {
-                let token = world.mailed_token("/auth/password/forgot", &format!("{}@example.com", owner.username)).await;
+                let token = stack.mailed_token("/auth/password/forgot", &format!("{}@example.com", owner.username)).await;
                 let reset = json!({"token": token, "new_password": "Another-Horse-9"});
-                world.post("/auth/password/reset", None, &reset).await.expect(204);
+                stack.post("/auth/password/reset", None, &reset).await.expect(204);
             }
             _ => {
-                world.call(Method::PATCH, &format!("/users/{id}"), &admin, &json!({"is_active": false})).await.expect(200);
+                stack.call(Method::PATCH, &format!("/users/{id}"), &admin, &json!({"is_active": false})).await.expect(200);
             }
         }
         api.hung_up(number + 1).await;
-        let ended = end_of(&world, &admin, &asked).await;
+        let ended = end_of(&stack, &admin, &asked).await;
         assert_eq!((text(&ended["outcome"]), text(&ended["detail"]["status"])), ("success", "cancelled"), "{way}");
         assert_eq!((&ended["actor"]["key_id"], &ended["detail"]["input_tokens"]), (&key["id"], &json!(25)), "{way}: {ended}");
     }
@@ -104,11 +104,11 @@ async fn a_reply_stops_when_the_api_key_ends_with_which_it_was_asked_for() {
 
 #[tokio::test]
 async fn a_key_is_good_until_it_expires_and_for_its_owner_alone() {
-    let world = World::with(&FAST).await;
-    let owner = world.someone().await;
-    let id = user_id(&world, &owner.username).await;
-    let key = world.post("/api-keys", Some(&owner), &new_key(&["chat:write"], Duration::from_hours(1))).await.expect(201);
-    let platform = world.platform("ChatStreamFunction");
+    let stack = TestStack::with(&FAST).await;
+    let owner = stack.someone().await;
+    let id = user_id(&stack, &owner.username).await;
+    let key = stack.post("/api-keys", Some(&owner), &new_key(&["chat:write"], Duration::from_hours(1))).await.expect(201);
+    let platform = stack.platform("ChatStreamFunction");
     let credentials = Credentials::new(&platform).unwrap();
     let are_good = async |user_id: &str, key_id: &str, at| {
         let credential = Credential::KeyId(key_id.to_owned());
@@ -120,17 +120,17 @@ async fn a_key_is_good_until_it_expires_and_for_its_owner_alone() {
     let just_before = Timestamp::from_millisecond(expires_at.as_millisecond() - 1).unwrap();
     assert!(are_good(&id, key_id, now).await && are_good(&id, key_id, just_before).await);
     assert!(!are_good(&id, key_id, expires_at).await);
-    assert!(!are_good(&user_id(&world, "demo").await, key_id, now).await);
+    assert!(!are_good(&user_id(&stack, "demo").await, key_id, now).await);
     assert!(!are_good("019a0000-0000-7000-8000-000000000000", key_id, now).await);
     assert!(!are_good(&id, "019a0000-0000-7000-8000-000000000000", now).await);
 }
 
 #[tokio::test]
 async fn a_hiccup_of_the_store_while_a_reply_is_acquired_costs_a_moment() {
-    let world = World::with(&FAST).await;
-    let caller = world.someone().await;
+    let stack = TestStack::with(&FAST).await;
+    let caller = stack.someone().await;
     // The client makes three requests for each attempt.
-    world.fail("MessagesTable", Some("UpdateItem"), Failure::Internal, 12);
-    let answer = world.post("/chat", Some(&caller), &json!({"message": "Still there?"})).await.expect(200);
+    stack.fail("MessagesTable", Some("UpdateItem"), Failure::Internal, 12);
+    let answer = stack.post("/chat", Some(&caller), &json!({"message": "Still there?"})).await.expect(200);
     assert_eq!(answer["stop_reason"], "end_turn");
 }

@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt as _};
 use serde_json::Value;
 use tally_chat::ReplyStart;
 use tally_chat::store::{Joined, Messages};
-use tally_tests::World;
+use tally_tests::TestStack;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -100,10 +100,10 @@ impl Provider for Endless {
 
 #[tokio::test]
 async fn a_connection_that_stalls_holds_up_no_other_and_no_cancel() {
-    let world = World::with(&FAST).await;
+    let stack = TestStack::with(&FAST).await;
     let (url, log) = connections().await;
-    let platform = platform_of(&world, &[("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &url)]);
-    let (drafts, reply) = (drafts(&world), pending(&platform, "At length", None).await);
+    let platform = platform_of(&stack, &[("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &url)]);
+    let (drafts, reply) = (drafts(&stack), pending(&platform, "At length", None).await);
     // The connection that asked stalls. Another one subscribes too.
     let stored = drafts.head(&reply.id).await.unwrap().unwrap();
     assert_eq!(drafts.join(stored, "c-2=", 0).await.unwrap(), Joined::Live);

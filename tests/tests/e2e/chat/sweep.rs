@@ -11,27 +11,27 @@ use tally_chat::store::{Drafts, Head, Message, Messages, Overdue, Spent};
 use tally_chat::{Ending, Endings};
 use tally_local::aws::Failure;
 use tally_tests::messages_api::{Answer, MessagesApi};
-use tally_tests::{Caller, World};
+use tally_tests::{Caller, TestStack};
 
 use super::{FAST, SLOW, ask_async, claude, own_events, path_of, text};
 
 /// Makes a reply overdue, with this many output tokens spent.
-pub async fn grow_old(world: &World, message_id: &Value, output_tokens: u64) {
+pub async fn grow_old(stack: &TestStack, message_id: &Value, output_tokens: u64) {
     let usage = Usage { output_tokens, ..Usage::default() };
     let spent = Spent { model: "lorem".into(), usage, cost_usd: Cost::default() };
-    assert!(drafts(world).checkpoint(text(message_id), &spent, in_seconds(-1).as_second(), &[]).await.unwrap().is_some());
+    assert!(drafts(stack).checkpoint(text(message_id), &spent, in_seconds(-1).as_second(), &[]).await.unwrap().is_some());
 }
 
 /// If a reply has ended and a subscriber has yet to be told, makes its sweep due. Returns whether that is so.
-pub async fn is_to_be_told(world: &World, message_id: &Value) -> bool {
-    let found = waiting(world, in_seconds(3_600)).await;
+pub async fn is_to_be_told(stack: &TestStack, message_id: &Value) -> bool {
+    let found = waiting(stack, in_seconds(3_600)).await;
     let Some(found) = found.into_iter().find(|found| found.message_id == text(message_id)) else { return false };
-    drafts(world).put_off(&found, in_seconds(-1).as_second()).await.unwrap()
+    drafts(stack).put_off(&found, in_seconds(-1).as_second()).await.unwrap()
 }
 
 /// Replies whose sweep is due before this time.
-async fn waiting(world: &World, before: Timestamp) -> Vec<Overdue> {
-    let (drafts, mut waiting) = (drafts(world), Vec::new());
+async fn waiting(stack: &TestStack, before: Timestamp) -> Vec<Overdue> {
+    let (drafts, mut waiting) = (drafts(stack), Vec::new());
     for shard in 0..Drafts::SHARDS {
         let mut after = None;
         loop {
@@ -44,8 +44,8 @@ async fn waiting(world: &World, before: Timestamp) -> Vec<Overdue> {
     waiting
 }
 
-pub fn drafts(world: &World) -> Drafts {
-    let platform = world.platform("ChatSweepFunction");
+pub fn drafts(stack: &TestStack) -> Drafts {
+    let platform = stack.platform("ExpireRepliesFunction");
     Drafts::new(platform.database().unwrap(), &platform.config).unwrap()
 }
 
@@ -53,32 +53,32 @@ fn in_seconds(seconds: i64) -> Timestamp {
     Timestamp::from_second(Clock::System.now().as_second() + seconds).unwrap()
 }
 
-pub async fn sweep(world: &World) {
-    world.stack.invoke("ChatSweepFunction", "{}").await.unwrap();
+pub async fn sweep(stack: &TestStack) {
+    stack.local.invoke("ExpireRepliesFunction", "{}").await.unwrap();
 }
 
-async fn read(world: &World, caller: &Caller, started: &Value) -> Value {
-    world.get(&path_of(started), Some(caller)).await.expect(200)
+async fn read(stack: &TestStack, caller: &Caller, started: &Value) -> Value {
+    stack.get(&path_of(started), Some(caller)).await.expect(200)
 }
 
 #[tokio::test]
 async fn a_reply_whose_worker_died_ends_as_failed_with_what_there_was() {
-    let world = World::with(&SLOW).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&SLOW).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let started = socket.ask(&json!({"action": "chat.send", "message": "Until death"}), "chat.started").await;
     let mut said = String::new();
     while said.split_whitespace().count() < 20 {
         said.push_str(text(&socket.expect("chat.delta").await["text"]));
     }
-    world.stack.functions().kill("ChatStreamFunction").unwrap();
+    stack.local.functions().kill("ChatStreamFunction").unwrap();
 
     // The reply stays as long as its time has not come, because a worker may be writing it.
-    sweep(&world).await;
-    assert_eq!(read(&world, &caller, &started).await["status"], "streaming");
-    grow_old(&world, &started["message_id"], 17).await;
+    sweep(&stack).await;
+    assert_eq!(read(&stack, &caller, &started).await["status"], "streaming");
+    grow_old(&stack, &started["message_id"], 17).await;
     for _ in 0..2 {
-        sweep(&world).await;
+        sweep(&stack).await;
     }
     let failed = loop {
         let message = socket.next().await.unwrap();
@@ -89,11 +89,11 @@ async fn a_reply_whose_worker_died_ends_as_failed_with_what_there_was() {
     };
     assert_eq!((text(&failed["type"]), text(&failed["code"])), ("chat.failed", "unavailable"));
     assert_eq!(failed["message_id"], started["message_id"]);
-    let message = read(&world, &caller, &started).await;
+    let message = read(&stack, &caller, &started).await;
     assert_eq!((text(&message["status"]), &message["usage"]["output_tokens"]), ("failed", &json!(17)));
     let kept = text(&message["text"]);
     assert!(!kept.is_empty() && said.starts_with(kept), "{kept:?} of {said:?}");
-    let events = own_events(&world, &caller, "chat.message").await;
+    let events = own_events(&stack, &caller, "chat.message").await;
     let [event] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!((text(&event["outcome"]), text(&event["detail"]["model"])), ("failure", "lorem"));
 
@@ -111,46 +111,46 @@ async fn a_reply_whose_worker_died_ends_as_failed_with_what_there_was() {
 }
 
 /// Asks for a reply whose worker dies before it acquires it.
-async fn ask_in_vain(world: &World, caller: &Caller) -> Value {
-    world.fail("MessagesTable", Some("UpdateItem"), Failure::HeldBefore, 1);
-    let asked = ask_async(world, caller, &json!({"message": "Anyone?"})).await.expect(202);
-    world.stack.aws().held().await;
-    world.stack.functions().kill("ChatStreamFunction").unwrap();
+async fn ask_in_vain(stack: &TestStack, caller: &Caller) -> Value {
+    stack.fail("MessagesTable", Some("UpdateItem"), Failure::HeldBefore, 1);
+    let asked = ask_async(stack, caller, &json!({"message": "Anyone?"})).await.expect(202);
+    stack.local.aws().held().await;
+    stack.local.functions().kill("ChatStreamFunction").unwrap();
     asked
 }
 
 #[tokio::test]
 async fn a_reply_that_nobody_began_ends_as_failed() {
-    let world = World::with(&FAST).await;
-    let caller = world.someone().await;
-    let asked = ask_in_vain(&world, &caller).await;
-    sweep(&world).await;
-    assert_eq!(read(&world, &caller, &asked).await["status"], "pending");
-    grow_old(&world, &asked["message_id"], 0).await;
-    sweep(&world).await;
-    let message = read(&world, &caller, &asked).await;
+    let stack = TestStack::with(&FAST).await;
+    let caller = stack.someone().await;
+    let asked = ask_in_vain(&stack, &caller).await;
+    sweep(&stack).await;
+    assert_eq!(read(&stack, &caller, &asked).await["status"], "pending");
+    grow_old(&stack, &asked["message_id"], 0).await;
+    sweep(&stack).await;
+    let message = read(&stack, &caller, &asked).await;
     assert_eq!((text(&message["status"]), text(&message["text"])), ("failed", ""));
     // A worker that starts late finds the reply ended.
     let start = serde_json::to_vec(&super::start_of(&asked)).unwrap();
-    world.stack.invoke("ChatStreamFunction", start).await.unwrap();
-    assert_eq!(read(&world, &caller, &asked).await, message);
-    assert_eq!(own_events(&world, &caller, "chat.message").await.len(), 1);
+    stack.local.invoke("ChatStreamFunction", start).await.unwrap();
+    assert_eq!(read(&stack, &caller, &asked).await, message);
+    assert_eq!(own_events(&stack, &caller, "chat.message").await.len(), 1);
 }
 
 #[tokio::test]
 async fn a_reply_that_was_to_stop_ends_as_cancelled_though_its_worker_died() {
-    let world = World::with(&SLOW).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&SLOW).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let started = socket.ask(&json!({"action": "chat.send", "message": "Until death"}), "chat.started").await;
     socket.expect("chat.delta").await;
-    world.stack.functions().kill("ChatStreamFunction").unwrap();
+    stack.local.functions().kill("ChatStreamFunction").unwrap();
     socket.send(&json!({"action": "chat.cancel", "message_id": started["message_id"]})).await;
-    while drafts(&world).head(text(&started["message_id"])).await.unwrap().unwrap().cancelled_at.is_none() {
+    while drafts(&stack).head(text(&started["message_id"])).await.unwrap().unwrap().cancelled_at.is_none() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    grow_old(&world, &started["message_id"], 5).await;
-    sweep(&world).await;
+    grow_old(&stack, &started["message_id"], 5).await;
+    sweep(&stack).await;
     let end = loop {
         let message = socket.next().await.unwrap();
         if message["type"] != "chat.delta" {
@@ -158,17 +158,17 @@ async fn a_reply_that_was_to_stop_ends_as_cancelled_though_its_worker_died() {
         }
     };
     assert_eq!((text(&end["type"]), text(&end["stop_reason"])), ("chat.completed", "cancelled"));
-    assert_eq!(read(&world, &caller, &started).await["status"], "cancelled");
+    assert_eq!(read(&stack, &caller, &started).await["status"], "cancelled");
 }
 
 #[tokio::test]
 async fn a_worker_that_lives_says_so_and_one_that_was_declared_dead_stops() {
     let api = MessagesApi::with(vec![Answer::silence()]).await;
-    let world = claude::world(&api, &[("AiFirstTokenMilliseconds", "600000")]).await;
-    let caller = world.someone().await;
-    let asked = ask_async(&world, &caller, &json!({"message": "Think"})).await.expect(202);
+    let stack = claude::stack(&api, &[("AiFirstTokenMilliseconds", "600000")]).await;
+    let caller = stack.someone().await;
+    let asked = ask_async(&stack, &caller, &json!({"message": "Think"})).await.expect(202);
     api.was_asked(1).await;
-    let (drafts, id) = (drafts(&world), text(&asked["message_id"]));
+    let (drafts, id) = (drafts(&stack), text(&asked["message_id"]));
     let alive_until = async || drafts.head(id).await.unwrap().unwrap().sweep_at.unwrap();
     // The worker renews this time. It must be well within 90 s, because the sweep runs once a minute.
     let first = alive_until().await;
@@ -176,61 +176,61 @@ async fn a_worker_that_lives_says_so_and_one_that_was_declared_dead_stops() {
     while alive_until().await == first {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    sweep(&world).await;
-    assert_eq!(read(&world, &caller, &asked).await["status"], "streaming");
+    sweep(&stack).await;
+    assert_eq!(read(&stack, &caller, &asked).await["status"], "streaming");
 
     // Simulate a store that has not answered the worker for as long. Then the sweep ends the reply.
     let spent = drafts.head(id).await.unwrap().unwrap().spent.unwrap();
     drafts.checkpoint(id, &spent, in_seconds(-1).as_second(), &[]).await.unwrap().unwrap();
-    sweep(&world).await;
-    let failed = read(&world, &caller, &asked).await;
+    sweep(&stack).await;
+    let failed = read(&stack, &caller, &asked).await;
     assert_eq!((text(&failed["status"]), &failed["cost_usd"]), ("failed", &json!(spent.cost_usd.to_string())));
     api.hung_up(1).await;
-    assert_eq!(read(&world, &caller, &asked).await, failed);
-    assert_eq!(own_events(&world, &caller, "chat.message").await.len(), 1);
+    assert_eq!(read(&stack, &caller, &asked).await, failed);
+    assert_eq!(own_events(&stack, &caller, "chat.message").await.len(), 1);
 }
 
 #[tokio::test]
 async fn a_call_whose_worker_dies_as_it_is_sent_is_billed() {
     let api = MessagesApi::with(vec![Answer::silence()]).await;
-    let world = claude::world(&api, &[]).await;
-    let caller = world.someone().await;
-    let asked = ask_async(&world, &caller, &json!({"message": "A".repeat(9_000)})).await.expect(202);
+    let stack = claude::stack(&api, &[]).await;
+    let caller = stack.someone().await;
+    let asked = ask_async(&stack, &caller, &json!({"message": "A".repeat(9_000)})).await.expect(202);
     api.was_asked(1).await;
-    world.stack.functions().kill("ChatStreamFunction").unwrap();
-    let (drafts, id) = (drafts(&world), text(&asked["message_id"]));
+    stack.local.functions().kill("ChatStreamFunction").unwrap();
+    let (drafts, id) = (drafts(&stack), text(&asked["message_id"]));
     let spent = drafts.head(id).await.unwrap().unwrap().spent.expect("it stands there before the call is sent");
     drafts.checkpoint(id, &spent, in_seconds(-1).as_second(), &[]).await.unwrap().unwrap();
-    sweep(&world).await;
-    let failed = read(&world, &caller, &asked).await;
+    sweep(&stack).await;
+    let failed = read(&stack, &caller, &asked).await;
     // Two tokens for three bytes, and a few for the prompt.
     let tokens = failed["usage"]["input_tokens"].as_u64().unwrap();
     assert!((6_001..8_000).contains(&tokens), "{failed}");
-    let budget = world.get("/users/me/budget", Some(&caller)).await.expect(200);
+    let budget = stack.get("/users/me/budget", Some(&caller)).await.expect(200);
     assert_eq!((&budget["spent_usd"], text(&budget["held_usd"])), (&failed["cost_usd"], "0.00"));
 }
 
 #[tokio::test]
 async fn an_end_that_everyone_was_told_is_not_told_again() {
-    let world = World::with(&FAST).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&FAST).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let started = socket.ask(&json!({"action": "chat.send", "message": "Once"}), "chat.started").await;
     while socket.next().await.unwrap()["type"] == "chat.delta" {}
     // The worker is about to note that all have been told.
-    while !waiting(&world, in_seconds(3_600)).await.is_empty() {
+    while !waiting(&stack, in_seconds(3_600)).await.is_empty() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert!(!is_to_be_told(&world, &started["message_id"]).await);
-    sweep(&world).await;
+    assert!(!is_to_be_told(&stack, &started["message_id"]).await);
+    sweep(&stack).await;
     socket.ask(&json!({"action": "ping"}), "pong").await;
 }
 
 #[tokio::test]
 async fn replies_that_cannot_be_ended_keep_no_other_waiting() {
-    let world = World::with(&FAST).await;
-    let caller = world.someone().await;
-    let platform = world.platform("ChatSweepFunction");
+    let stack = TestStack::with(&FAST).await;
+    let caller = stack.someone().await;
+    let platform = stack.platform("ExpireRepliesFunction");
     let messages = Messages::new(platform.database().unwrap(), &platform.config).unwrap();
     // Make a hundred such replies that no user has asked for. They are older than the one that can be ended.
     let made_at = in_seconds(-600);
@@ -265,31 +265,31 @@ async fn replies_that_cannot_be_ended_keep_no_other_waiting() {
             hold: None,
             origin: None,
         };
-        let writes = vec![messages.add(&orphan).unwrap(), drafts(&world).begin(&head).unwrap()];
+        let writes = vec![messages.add(&orphan).unwrap(), drafts(&stack).begin(&head).unwrap()];
         platform.database().unwrap().commit(writes).await.unwrap();
     }
-    let asked = ask_in_vain(&world, &caller).await;
-    grow_old(&world, &asked["message_id"], 0).await;
+    let asked = ask_in_vain(&stack, &caller).await;
+    grow_old(&stack, &asked["message_id"], 0).await;
 
     // The sweep reports that it could not do everything.
-    let failed = world.stack.invoke("ChatSweepFunction", "{}").await.unwrap_err();
+    let failed = stack.local.invoke("ExpireRepliesFunction", "{}").await.unwrap_err();
     assert!(failed.to_string().contains("internal_error"), "{failed}");
-    assert_eq!(read(&world, &caller, &asked).await["status"], "failed");
+    assert_eq!(read(&stack, &caller, &asked).await["status"], "failed");
     // They are put off for as long as they are old.
-    assert_eq!(waiting(&world, in_seconds(0)).await, []);
-    assert_eq!(waiting(&world, in_seconds(500)).await, []);
-    assert_eq!(waiting(&world, in_seconds(3_700)).await.len(), 100);
-    sweep(&world).await;
+    assert_eq!(waiting(&stack, in_seconds(0)).await, []);
+    assert_eq!(waiting(&stack, in_seconds(500)).await, []);
+    assert_eq!(waiting(&stack, in_seconds(3_700)).await.len(), 100);
+    sweep(&stack).await;
 }
 
 #[tokio::test]
 async fn a_reply_that_is_taken_up_after_all_is_not_ended_as_overdue() {
-    let world = World::with(&SLOW).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&SLOW).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let started = socket.ask(&json!({"action": "chat.send", "message": "Still there"}), "chat.started").await;
     socket.expect("chat.delta").await;
-    let platform = world.platform("ChatSweepFunction");
+    let platform = stack.platform("ExpireRepliesFunction");
     let (drafts, messages) = (
         Drafts::new(platform.database().unwrap(), &platform.config).unwrap(),
         Messages::new(platform.database().unwrap(), &platform.config).unwrap(),

@@ -22,7 +22,7 @@ use platform::store::{User, Users};
 use serde_json::{Value, json};
 use tally_chat::store::{Budgets, Hold, Message, Messages, Origin, Spending, Subject};
 use tally_chat::{ChatRequest, Replies, ReplyStart};
-use tally_tests::World;
+use tally_tests::TestStack;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
@@ -30,26 +30,26 @@ use super::{FAST, SLOW, ask_async, own_events, path_of, poll, start_of, text, wo
 
 #[tokio::test]
 async fn a_worker_that_is_started_again_writes_nothing_more() {
-    let world = World::with(&SLOW).await;
-    let caller = world.someone().await;
-    let answer = ask_async(&world, &caller, &json!({"message": "Once"})).await.expect(202);
+    let stack = TestStack::with(&SLOW).await;
+    let caller = stack.someone().await;
+    let answer = ask_async(&stack, &caller, &json!({"message": "Once"})).await.expect(202);
     let start = serde_json::to_vec(&start_of(&answer)).unwrap();
     // Start it three times during the writing, and once more after the end.
-    for result in join_all((0..3).map(|_| world.stack.invoke("ChatStreamFunction", start.clone()))).await {
+    for result in join_all((0..3).map(|_| stack.local.invoke("ChatStreamFunction", start.clone()))).await {
         result.unwrap();
     }
-    let end = poll(&world, &caller, &path_of(&answer)).await.pop().unwrap();
-    world.stack.invoke("ChatStreamFunction", start).await.unwrap();
-    assert_eq!(world.get(&path_of(&answer), Some(&caller)).await.expect(200), end);
-    assert_eq!(own_events(&world, &caller, "chat.message").await.len(), 1);
+    let end = poll(&stack, &caller, &path_of(&answer)).await.pop().unwrap();
+    stack.local.invoke("ChatStreamFunction", start).await.unwrap();
+    assert_eq!(stack.get(&path_of(&answer), Some(&caller)).await.expect(200), end);
+    assert_eq!(own_events(&stack, &caller, "chat.message").await.len(), 1);
 }
 
 #[tokio::test]
 async fn a_reply_ends_before_its_worker_does() {
     // The worker keeps 15 s of the 17 for storing the reply.
-    let world = World::with(&[("LoremWordMilliseconds", "200"), ("ChatReplySeconds", "17")]).await;
-    let caller = world.someone().await;
-    let answer = world.post("/chat", Some(&caller), &json!({"message": "At length"})).await.expect(200);
+    let stack = TestStack::with(&[("LoremWordMilliseconds", "200"), ("ChatReplySeconds", "17")]).await;
+    let caller = stack.someone().await;
+    let answer = stack.post("/chat", Some(&caller), &json!({"message": "At length"})).await.expect(200);
     assert_eq!(answer["stop_reason"], "deadline");
     let written = words(&answer["reply"]);
     assert!((1..50).contains(&written), "{answer}");
@@ -59,19 +59,19 @@ async fn a_reply_ends_before_its_worker_does() {
 #[tokio::test]
 async fn a_worker_that_cannot_be_started_fails_the_reply() {
     let nowhere = "arn:aws:lambda:us-east-1:123456789012:function:Nowhere";
-    let world = World::of(|options| {
+    let stack = TestStack::of(|options| {
         options.environment.insert("CHAT_STREAM_ARN".into(), nowhere.into());
     });
-    let world = world.await;
-    let caller = world.someone().await;
-    world.post("/chat", Some(&caller), &json!({"message": "Anyone?"})).await.problem(503, "unavailable");
-    let events = own_events(&world, &caller, "chat.").await;
+    let stack = stack.await;
+    let caller = stack.someone().await;
+    stack.post("/chat", Some(&caller), &json!({"message": "Anyone?"})).await.problem(503, "unavailable");
+    let events = own_events(&stack, &caller, "chat.").await;
     let [requested, ended] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!((text(&requested["action"]), text(&requested["outcome"])), ("chat.requested", "success"));
     assert_eq!((text(&ended["action"]), text(&ended["outcome"])), ("chat.message", "failure"));
     let id = text(&ended["resource"]).strip_prefix("message:").unwrap();
     let path = format!("/conversations/{}/messages/{id}", text(&ended["detail"]["conversation_id"]));
-    let message = world.get(&path, Some(&caller)).await.expect(200);
+    let message = stack.get(&path, Some(&caller)).await.expect(200);
     assert_eq!((text(&message["status"]), text(&message["text"])), ("failed", ""));
 }
 
@@ -98,10 +98,10 @@ impl Provider for Scripted {
 }
 
 /// The platform of functions, on this stack's tables, with settings of the test.
-pub fn platform_of(world: &World, own: &[(&str, &str)]) -> Platform {
-    let functions = world.stack.deployment().functions.iter();
+pub fn platform_of(stack: &TestStack, own: &[(&str, &str)]) -> Platform {
+    let functions = stack.local.deployment().functions.iter();
     let chat = functions.filter(|function| function.id.starts_with("Chat"));
-    let settings = chat.flat_map(|function| world.stack.environment(function));
+    let settings = chat.flat_map(|function| stack.local.environment(function));
     let own = own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Platform::new(settings.chain(own).collect::<Config>(), Clock::System)
 }
@@ -162,8 +162,8 @@ async fn write_within(platform: &Platform, provider: impl Provider + 'static, re
 
 #[tokio::test]
 async fn a_reply_keeps_what_was_written_however_it_ends() {
-    let world = World::with(&FAST).await;
-    let platform = platform_of(&world, &[]);
+    let stack = TestStack::with(&FAST).await;
+    let platform = platform_of(&stack, &[]);
     let messages = Messages::new(platform.database().unwrap(), &platform.config).unwrap();
     let say = |text: &str| Ok(Event::Text(text.into()));
     let used = |output_tokens| Ok(Event::Usage(Usage { input_tokens: 1, output_tokens, ..Usage::default() }));
@@ -213,8 +213,8 @@ impl Provider for Seen {
 
 #[tokio::test]
 async fn the_model_sees_20_messages_whatever_was_lost_between_them() {
-    let world = World::with(&FAST).await;
-    let (platform, seen) = (platform_of(&world, &[]), Seen::default());
+    let stack = TestStack::with(&FAST).await;
+    let (platform, seen) = (platform_of(&stack, &[]), Seen::default());
     let mut last = None;
     for number in 1..=25 {
         let reply = pending(&platform, &number.to_string(), last.as_ref()).await;
@@ -227,8 +227,8 @@ async fn the_model_sees_20_messages_whatever_was_lost_between_them() {
 
 #[tokio::test]
 async fn a_reply_answers_its_message_and_not_one_that_came_meanwhile() {
-    let world = World::with(&FAST).await;
-    let (platform, seen) = (platform_of(&world, &[]), Seen::default());
+    let stack = TestStack::with(&FAST).await;
+    let (platform, seen) = (platform_of(&stack, &[]), Seen::default());
     let first = pending(&platform, "First", None).await;
     let second = pending(&platform, "Second", Some(&first)).await;
     for (reply, expected) in [(&first, &["First"][..]), (&second, &["First", "Second"])] {
@@ -239,10 +239,10 @@ async fn a_reply_answers_its_message_and_not_one_that_came_meanwhile() {
 
 #[tokio::test]
 async fn what_is_not_held_is_not_asked_for() {
-    let world = World::with(&FAST).await;
+    let stack = TestStack::with(&FAST).await;
     let prices = |prices| [("AI_PROVIDER", "anthropic"), ("AI_MODEL", "m"), ("AI_PRICES", prices)];
-    let free = platform_of(&world, &[]);
-    let (cheap, dear) = (platform_of(&world, &prices("m=1/1/1/1")), platform_of(&world, &prices("m=1/2/1/1")));
+    let free = platform_of(&stack, &[]);
+    let (cheap, dear) = (platform_of(&stack, &prices("m=1/1/1/1")), platform_of(&stack, &prices("m=1/2/1/1")));
     let messages = Messages::new(free.database().unwrap(), &free.config).unwrap();
     // When settings change, the functions are replaced one after the other.
     for (asks, writes, covered) in
@@ -300,8 +300,8 @@ async fn connections(statuses: &'static [u16]) -> (String, Arc<Mutex<Vec<Value>>
 
 #[tokio::test]
 async fn nobody_waits_for_a_reply_of_which_something_was_lost() {
-    let world = World::with(&FAST).await;
-    let drafts = super::sweep::drafts(&world);
+    let stack = TestStack::with(&FAST).await;
+    let drafts = super::sweep::drafts(&stack);
     let (a, b) = ("chat.delta a", "chat.delta bc");
     let (completed, failed) = ("chat.completed", "chat.failed unavailable");
     for (statuses, expected) in [
@@ -318,7 +318,7 @@ async fn nobody_waits_for_a_reply_of_which_something_was_lost() {
         (&[0, 200], &[a, failed]),
     ] {
         let (url, posted) = connections(statuses).await;
-        let platform = platform_of(&world, &[("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &url)]);
+        let platform = platform_of(&stack, &[("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &url)]);
         let reply = pending(&platform, "Hi", None).await;
         let say = |text: &str| Ok(Event::Text(text.into()));
         let script = vec![say("a"), say("b"), say("c"), Ok(Event::Stop(StopReason::EndTurn))];
@@ -344,8 +344,8 @@ async fn nobody_waits_for_a_reply_of_which_something_was_lost() {
 
 #[tokio::test]
 async fn a_text_is_cut_where_it_would_not_fit_into_a_message() {
-    let world = World::with(&FAST).await;
-    let platform = platform_of(&world, &[]);
+    let stack = TestStack::with(&FAST).await;
+    let platform = platform_of(&stack, &[]);
     let messages = Messages::new(platform.database().unwrap(), &platform.config).unwrap();
     let say = |text: String| Ok(Event::Text(text));
     let end = |script: Vec<Result<Event, ProviderError>>| async {
@@ -366,12 +366,12 @@ async fn a_text_is_cut_where_it_would_not_fit_into_a_message() {
 
 #[tokio::test]
 async fn while_nothing_is_written_a_reply_is_looked_at_and_not_stored() {
-    let world = World::with(&FAST).await;
-    let platform = platform_of(&world, &[]);
-    let (drafts, reply) = (super::sweep::drafts(&world), pending(&platform, "Think", None).await);
-    world.stack.calls().clear();
+    let stack = TestStack::with(&FAST).await;
+    let platform = platform_of(&stack, &[]);
+    let (drafts, reply) = (super::sweep::drafts(&stack), pending(&platform, "Think", None).await);
+    stack.local.calls().clear();
     let calls = |operation: &str| {
-        let calls = world.stack.calls().snapshot();
+        let calls = stack.local.calls().snapshot();
         calls.iter().filter(|call| call.operation == operation && call.targets.concat().contains("Drafts")).count()
     };
     let stop = async {
@@ -380,7 +380,7 @@ async fn while_nothing_is_written_a_reply_is_looked_at_and_not_stored() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         // One write at first, one after usage, and one when its subscriber was found gone.
-        assert!(calls("UpdateItem") <= 3, "{:?}", world.stack.calls().snapshot());
+        assert!(calls("UpdateItem") <= 3, "{:?}", stack.local.calls().snapshot());
         let cancel = drafts.cancel(&reply.id, "u-1", platform.clock.now());
         platform.database().unwrap().commit(vec![cancel]).await.unwrap();
     };

@@ -1,16 +1,16 @@
 //! `GET /conversations/{id}/export`.
 
 use serde_json::{Value, json};
-use tally_tests::{Answer, Caller, World};
+use tally_tests::{Answer, Caller, TestStack};
 
 use super::{Shelf, rename, say, walk};
 use crate::chat::{FAST, own_events, text};
 
 /// Every part of an export, by following its links.
-async fn parts(world: &World, caller: &Caller, path: &str) -> Vec<Answer> {
+async fn parts(stack: &TestStack, caller: &Caller, path: &str) -> Vec<Answer> {
     let (mut parts, mut path) = (Vec::new(), path.to_owned());
     loop {
-        let answer = world.get(&path, Some(caller)).await;
+        let answer = stack.get(&path, Some(caller)).await;
         assert_eq!(answer.status, 200, "{}", answer.path);
         let next = answer.header("link").strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).map(str::to_owned);
         parts.push(answer);
@@ -21,26 +21,26 @@ async fn parts(world: &World, caller: &Caller, path: &str) -> Vec<Answer> {
 
 #[tokio::test]
 async fn a_conversation_is_exported_as_it_was_said() {
-    let world = World::with(&FAST).await;
-    let (caller, other) = (world.someone().await, world.someone().await);
+    let stack = TestStack::with(&FAST).await;
+    let (caller, other) = (stack.someone().await, stack.someone().await);
     let hostile = "```\n# Not a heading\n</details>\n[x]: javascript:y\n\n---\n    & <b>\"quoted\"</b> 👩‍👩‍👧";
-    let reply = say(&world, &caller, hostile, None).await;
+    let reply = say(&stack, &caller, hostile, None).await;
     let id = text(&reply["conversation_id"]);
-    say(&world, &caller, "And then?", Some(id)).await;
-    rename(&world, &caller, id, &json!({"title": "../../etc/\"passwd\" # <x>"})).await.expect(200);
+    say(&stack, &caller, "And then?", Some(id)).await;
+    rename(&stack, &caller, id, &json!({"title": "../../etc/\"passwd\" # <x>"})).await.expect(200);
     let path = format!("/conversations/{id}/export");
 
-    let json = world.get(&path, Some(&caller)).await;
+    let json = stack.get(&path, Some(&caller)).await;
     let export = json.expect(200);
     assert_eq!(json.header("content-disposition"), format!("attachment; filename=\"conversation-{id}.json\""));
-    let (mut messages, _) = walk(&world, &caller, &format!("/conversations/{id}"), "/messages").await;
+    let (mut messages, _) = walk(&stack, &caller, &format!("/conversations/{id}"), "/messages").await;
     messages.reverse();
     assert_eq!(export["messages"], Value::Array(messages));
     assert_eq!(text(&export["messages"][0]["text"]), hostile);
     assert_eq!((&export["part"], &export["next_cursor"], json.header("link")), (&json!(1), &Value::Null, ""));
     assert_eq!((text(&export["id"]), text(&export["title"])), (id, "../../etc/\"passwd\" # <x>"));
 
-    let markdown = world.get(&format!("{path}?format=markdown"), Some(&caller)).await;
+    let markdown = stack.get(&format!("{path}?format=markdown"), Some(&caller)).await;
     assert_eq!((markdown.status, markdown.header("content-type")), (200, "text/markdown; charset=utf-8"));
     assert_eq!(markdown.header("content-disposition"), format!("attachment; filename=\"conversation-{id}.md\""));
     let lines: Vec<_> = markdown.text.lines().collect();
@@ -53,9 +53,9 @@ async fn a_conversation_is_exported_as_it_was_said() {
     let disarmed = hostile.replace('<', "\\<");
     assert!(disarmed.lines().eq(quoted.iter().map(|line| line.strip_prefix("> ").unwrap_or(""))), "{quoted:?}");
 
-    world.get(&format!("{path}?format=pdf&limit=5"), Some(&caller)).await.invalid(&["format", "limit"]);
-    world.get(&path, Some(&other)).await.problem(404, "not_found");
-    let events = own_events(&world, &caller, "conversation.exported").await;
+    stack.get(&format!("{path}?format=pdf&limit=5"), Some(&caller)).await.invalid(&["format", "limit"]);
+    stack.get(&path, Some(&other)).await.problem(404, "not_found");
+    let events = own_events(&stack, &caller, "conversation.exported").await;
     let details: Vec<_> = events.iter().map(|event| (text(&event["outcome"]), &event["detail"])).collect();
     let detail = |format: &str| json!({"format": format, "part": 1, "messages": 4});
     assert_eq!(details, [("success", &detail("json")), ("success", &detail("markdown"))]);
@@ -64,14 +64,14 @@ async fn a_conversation_is_exported_as_it_was_said() {
 
 #[tokio::test]
 async fn a_conversation_too_long_for_one_answer_comes_whole_in_parts() {
-    let world = World::with(&FAST).await;
-    let caller = world.someone().await;
-    let shelf = Shelf::of(&world, &caller).await;
+    let stack = TestStack::with(&FAST).await;
+    let caller = stack.someone().await;
+    let shelf = Shelf::of(&stack, &caller).await;
     let id = shelf.fill(1).await.remove(0);
     // The most expensive texts: each of their characters becomes four in an answer of Lambda.
     let said = shelf.say(&id, (0..200).map(|_| "\"\\".repeat(5_000))).await;
     for (format, extension) in [("json", "json"), ("markdown", "md")] {
-        let parts = parts(&world, &caller, &format!("/conversations/{id}/export?format={format}")).await;
+        let parts = parts(&stack, &caller, &format!("/conversations/{id}/export?format={format}")).await;
         assert!(parts.len() >= 2, "{} parts", parts.len());
         let mut found = Vec::new();
         for (number, part) in (1..).zip(&parts) {

@@ -15,8 +15,8 @@ use platform::database::{Database, Write};
 use platform::ids;
 use serde_json::{Value, json};
 use tally_chat::domain::MessageStatus;
-use tally_chat::store::{Conversation, Conversations, Deleted, Drafts, First, History, Message, Messages, Sweeps};
-use tally_tests::{Answer, Caller, World, id};
+use tally_chat::store::{Conversation, Conversations, Deleted, Drafts, First, History, Message, Messages, PurgeJobs};
+use tally_tests::{Answer, Caller, TestStack, id};
 
 use crate::chat::text;
 
@@ -32,24 +32,24 @@ struct Shelf {
     conversations: Conversations,
     messages: Messages,
     history: History,
-    sweeps: Sweeps,
+    sweeps: PurgeJobs,
     drafts: Drafts,
     user_id: String,
 }
 
 impl Shelf {
     /// The shelf of a user.
-    async fn of(world: &World, caller: &Caller) -> Self {
-        let platform = world.platform("ConversationsFunction");
+    async fn of(stack: &TestStack, caller: &Caller) -> Self {
+        let platform = stack.platform("ConversationsFunction");
         let database = platform.database().unwrap();
         Self {
             conversations: Conversations::new(&platform.config).unwrap(),
             messages: Messages::new(database.clone(), &platform.config).unwrap(),
             history: History::new(database.clone(), &platform.config).unwrap(),
-            sweeps: Sweeps::new(database.clone(), &platform.config).unwrap(),
+            sweeps: PurgeJobs::new(database.clone(), &platform.config).unwrap(),
             drafts: Drafts::new(database.clone(), &platform.config).unwrap(),
             database,
-            user_id: id(&world.get("/auth/me", Some(caller)).await.expect(200)["user"]),
+            user_id: id(&stack.get("/auth/me", Some(caller)).await.expect(200)["user"]),
         }
     }
 
@@ -123,20 +123,20 @@ impl Shelf {
 }
 
 /// Sends a message in a conversation or a new one, waits for the reply and returns the answer.
-async fn say(world: &World, caller: &Caller, message: &str, conversation: Option<&str>) -> Value {
-    world.post("/chat", Some(caller), &json!({"message": message, "conversation_id": conversation})).await.expect(200)
+async fn say(stack: &TestStack, caller: &Caller, message: &str, conversation: Option<&str>) -> Value {
+    stack.post("/chat", Some(caller), &json!({"message": message, "conversation_id": conversation})).await.expect(200)
 }
 
-async fn rename(world: &World, caller: &Caller, conversation_id: &str, change: &Value) -> Answer {
-    let request = world.request(Method::PATCH, &format!("/conversations/{conversation_id}"));
-    world.send(request.bearer_auth(&caller.access).json(change)).await
+async fn rename(stack: &TestStack, caller: &Caller, conversation_id: &str, change: &Value) -> Answer {
+    let request = stack.request(Method::PATCH, &format!("/conversations/{conversation_id}"));
+    stack.send(request.bearer_auth(&caller.access).json(change)).await
 }
 
 /// Reads every page from a path on, by the links. `items` is their place in an answer. Returns the items and the number of pages.
-async fn walk(world: &World, caller: &Caller, path: &str, items: &str) -> (Vec<Value>, usize) {
+async fn walk(stack: &TestStack, caller: &Caller, path: &str, items: &str) -> (Vec<Value>, usize) {
     let (mut found, mut pages, mut path) = (Vec::new(), 0, path.to_owned());
     loop {
-        let answer = world.get(&path, Some(caller)).await;
+        let answer = stack.get(&path, Some(caller)).await;
         let page = answer.expect(200).pointer(items).unwrap().clone();
         found.extend(page["items"].as_array().unwrap().iter().cloned());
         pages += 1;

@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 use tally_local::aws::Failure;
-use tally_tests::{Socket, World};
+use tally_tests::{Socket, TestStack};
 
 use super::{MOMENTS, TRANSACT, events};
 use crate::chat::{FAST, SLOW, ask_async, path_of, poll, text};
 
 /// Sends a message and kills its function at the next transaction on `table`. API Gateway then sends an error.
-async fn cut(world: &World, socket: &mut Socket, moment: Failure, (function, table): (&str, &str), message: &Value) {
-    world.fail(table, Some(TRANSACT), moment, 1);
+async fn cut(stack: &TestStack, socket: &mut Socket, moment: Failure, (function, table): (&str, &str), message: &Value) {
+    stack.fail(table, Some(TRANSACT), moment, 1);
     socket.send(message).await;
-    world.stack.aws().held().await;
-    world.stack.functions().kill(function).unwrap();
+    stack.local.aws().held().await;
+    stack.local.functions().kill(function).unwrap();
     // Skip other messages on this connection.
     loop {
         let frame = socket.next().await.expect("the connection stays");
@@ -25,11 +25,11 @@ async fn cut(world: &World, socket: &mut Socket, moment: Failure, (function, tab
 #[tokio::test]
 async fn a_newer_token_that_is_cut_can_be_sent_again() {
     for moment in MOMENTS {
-        let world = World::start().await;
-        let caller = world.someone().await;
-        let mut socket = world.connect(&caller).await;
+        let stack = TestStack::start().await;
+        let caller = stack.someone().await;
+        let mut socket = stack.connect(&caller).await;
         let renew = json!({"action": "auth.renew", "token": caller.access});
-        cut(&world, &mut socket, moment, ("AuthRenewFunction", "ConnectionsTable"), &renew).await;
+        cut(&stack, &mut socket, moment, ("AuthRenewFunction", "ConnectionsTable"), &renew).await;
         socket.ask(&renew, "auth.renewed").await;
     }
 }
@@ -37,19 +37,19 @@ async fn a_newer_token_that_is_cut_can_be_sent_again() {
 #[tokio::test]
 async fn a_subscription_that_is_cut_streams_when_it_is_asked_for_again_and_so_ends() {
     for moment in MOMENTS {
-        let world = World::start().await;
-        let caller = world.someone().await;
-        let mut socket = world.connect(&caller).await;
+        let stack = TestStack::start().await;
+        let caller = stack.someone().await;
+        let mut socket = stack.connect(&caller).await;
         let subscribe = json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 250});
-        cut(&world, &mut socket, moment, ("ChartsFunction", "SubscriptionsTable"), &subscribe).await;
+        cut(&stack, &mut socket, moment, ("ChartsFunction", "SubscriptionsTable"), &subscribe).await;
         let committed = usize::from(moment == Failure::HeldAfter);
-        assert_eq!(events(&world, "charts.subscribe", "success").await, committed, "{moment:?}");
+        assert_eq!(events(&stack, "charts.subscribe", "success").await, committed, "{moment:?}");
         socket.ask(&subscribe, "charts.subscribed").await;
         assert_eq!(socket.expect("charts.data").await["sequence"], 1);
-        assert_eq!(events(&world, "charts.subscribe", "success").await, 1 + committed);
+        assert_eq!(events(&stack, "charts.subscribe", "success").await, 1 + committed);
 
         let unsubscribe = json!({"action": "charts.unsubscribe", "chart_type": "bar"});
-        cut(&world, &mut socket, moment, ("ChartsFunction", "SubscriptionsTable"), &unsubscribe).await;
+        cut(&stack, &mut socket, moment, ("ChartsFunction", "SubscriptionsTable"), &unsubscribe).await;
         let amid = socket.ask_amid(&unsubscribe, &["charts.data"]).await;
         assert_eq!(amid["type"], "charts.unsubscribed");
     }
@@ -58,19 +58,19 @@ async fn a_subscription_that_is_cut_streams_when_it_is_asked_for_again_and_so_en
 #[tokio::test]
 async fn a_connection_that_is_cut_as_it_subscribes_can_be_opened_again() {
     for moment in MOMENTS {
-        let world = World::start().await;
-        let caller = world.someone().await;
+        let stack = TestStack::start().await;
+        let caller = stack.someone().await;
         let bearer = format!("Bearer {}", caller.access);
         let credentials = [("authorization", bearer.as_str())];
         let query = "?chart_type=bar&interval_ms=250";
-        world.fail("SubscriptionsTable", Some(TRANSACT), moment, 1);
+        stack.fail("SubscriptionsTable", Some(TRANSACT), moment, 1);
         let kill = async {
-            world.stack.aws().held().await;
-            world.stack.functions().kill("ConnectFunction").unwrap();
+            stack.local.aws().held().await;
+            stack.local.functions().kill("ConnectFunction").unwrap();
         };
-        let (refused, ()) = futures_util::join!(world.handshake(query, &credentials), kill);
+        let (refused, ()) = futures_util::join!(stack.handshake(query, &credentials), kill);
         assert!(refused.err().is_some_and(|refused| refused.status >= 500), "{moment:?}");
-        let mut socket = world.connect_with(&caller, query).await;
+        let mut socket = stack.connect_with(&caller, query).await;
         socket.expect("charts.subscribed").await;
         assert_eq!(socket.expect("charts.data").await["sequence"], 1);
     }
@@ -79,15 +79,15 @@ async fn a_connection_that_is_cut_as_it_subscribes_can_be_opened_again() {
 #[tokio::test]
 async fn a_stream_whose_worker_is_cut_begins_anew_when_it_is_asked_for_again() {
     for moment in MOMENTS {
-        let world = World::start().await;
-        let caller = world.someone().await;
-        let mut socket = world.connect(&caller).await;
+        let stack = TestStack::start().await;
+        let caller = stack.someone().await;
+        let mut socket = stack.connect(&caller).await;
         let subscribe = json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 250});
         // The fault strikes the claim of the worker that would stream.
-        world.fail("SubscriptionsTable", Some("UpdateItem"), moment, 1);
+        stack.fail("SubscriptionsTable", Some("UpdateItem"), moment, 1);
         socket.ask(&subscribe, "charts.subscribed").await;
-        world.stack.aws().held().await;
-        world.stack.functions().kill("ChartStreamFunction").unwrap();
+        stack.local.aws().held().await;
+        stack.local.functions().kill("ChartStreamFunction").unwrap();
         socket.ask(&subscribe, "charts.subscribed").await;
         assert_eq!(socket.expect("charts.data").await["sequence"], 1, "{moment:?}");
     }
@@ -96,18 +96,18 @@ async fn a_stream_whose_worker_is_cut_begins_anew_when_it_is_asked_for_again() {
 #[tokio::test]
 async fn a_question_over_a_connection_that_is_cut_is_not_there_or_ends_as_failed() {
     for moment in MOMENTS {
-        let world = World::with(&SLOW).await;
-        let caller = world.someone().await;
-        let mut socket = world.connect(&caller).await;
+        let stack = TestStack::with(&SLOW).await;
+        let caller = stack.someone().await;
+        let mut socket = stack.connect(&caller).await;
         let ask = json!({"action": "chat.send", "message": "Hello"});
-        cut(&world, &mut socket, moment, ("ChatSendFunction", "DraftsTable"), &ask).await;
-        let asked = world.events(&world.admin().await, "chat.requested").await;
+        cut(&stack, &mut socket, moment, ("ChatSendFunction", "DraftsTable"), &ask).await;
+        let asked = stack.events(&stack.admin().await, "chat.requested").await;
         assert_eq!(asked.len(), usize::from(moment == Failure::HeldAfter), "{moment:?}");
         if let Some(event) = asked.first() {
             // No worker writes the reply. The sweep ends it and tells the client that asked.
             let id = json!(text(&event["resource"]).strip_prefix("message:").unwrap());
-            crate::chat::sweep::grow_old(&world, &id, 0).await;
-            crate::chat::sweep::sweep(&world).await;
+            crate::chat::sweep::grow_old(&stack, &id, 0).await;
+            crate::chat::sweep::sweep(&stack).await;
             let failed = socket.expect("chat.failed").await;
             assert_eq!((&failed["message_id"], text(&failed["code"])), (&id, "unavailable"));
         }
@@ -118,11 +118,11 @@ async fn a_question_over_a_connection_that_is_cut_is_not_there_or_ends_as_failed
 #[tokio::test]
 async fn a_question_with_a_key_that_is_cut_is_answered_when_it_is_sent_again() {
     for moment in MOMENTS {
-        let world = World::with(&FAST).await;
-        let caller = world.someone().await;
-        let mut socket = world.connect(&caller).await;
+        let stack = TestStack::with(&FAST).await;
+        let caller = stack.someone().await;
+        let mut socket = stack.connect(&caller).await;
         let ask = json!({"action": "chat.send", "message": "Hello", "idempotency_key": "k"});
-        cut(&world, &mut socket, moment, ("ChatSendFunction", "DraftsTable"), &ask).await;
+        cut(&stack, &mut socket, moment, ("ChatSendFunction", "DraftsTable"), &ask).await;
         let started = socket.ask(&ask, "chat.started").await;
         let end = loop {
             let frame = socket.next().await.expect("the connection stays");
@@ -131,64 +131,64 @@ async fn a_question_with_a_key_that_is_cut_is_answered_when_it_is_sent_again() {
             }
         };
         assert_eq!((text(&end["type"]), &end["message_id"]), ("chat.completed", &started["message_id"]));
-        assert_eq!(world.events(&world.admin().await, "chat.message").await.len(), 1, "one reply was written, {moment:?}");
+        assert_eq!(stack.events(&stack.admin().await, "chat.message").await.len(), 1, "one reply was written, {moment:?}");
     }
 }
 
 #[tokio::test]
 async fn a_command_that_a_reply_stops_is_applied_or_can_be_sent_again() {
     for moment in MOMENTS {
-        let world = World::with(&[SLOW[0], ("LoremWordMilliseconds", "250")]).await;
-        let caller = world.someone().await;
-        let mut socket = world.connect(&caller).await;
+        let stack = TestStack::with(&[SLOW[0], ("LoremWordMilliseconds", "250")]).await;
+        let caller = stack.someone().await;
+        let mut socket = stack.connect(&caller).await;
         let started = socket.ask(&json!({"action": "chat.send", "message": "Stop"}), "chat.started").await;
         let cancel = json!({"action": "chat.cancel", "message_id": started["message_id"]});
-        cut(&world, &mut socket, moment, ("ChatFollowFunction", "DraftsTable"), &cancel).await;
+        cut(&stack, &mut socket, moment, ("ChatFollowFunction", "DraftsTable"), &cancel).await;
         if moment == Failure::HeldBefore {
-            assert_eq!(events(&world, "chat.cancelled", "success").await, 0);
+            assert_eq!(events(&stack, "chat.cancelled", "success").await, 0);
             socket.send(&cancel).await;
         }
-        let end = poll(&world, &caller, &path_of(&started)).await.pop().unwrap();
+        let end = poll(&stack, &caller, &path_of(&started)).await.pop().unwrap();
         assert_eq!(text(&end["status"]), "cancelled", "{moment:?}");
-        assert_eq!(events(&world, "chat.cancelled", "success").await, 1);
+        assert_eq!(events(&stack, "chat.cancelled", "success").await, 1);
     }
 }
 
 #[tokio::test]
 async fn a_reply_whose_end_is_cut_is_whole_or_ends_as_failed_with_what_was_stored() {
     for moment in MOMENTS {
-        let world = World::with(&SLOW).await;
-        let caller = world.someone().await;
-        let asked = ask_async(&world, &caller, &json!({"message": "Hello"})).await.expect(202);
-        world.fail("MessagesTable", Some(TRANSACT), moment, 1);
-        world.stack.aws().held().await;
-        world.stack.functions().kill("ChatStreamFunction").unwrap();
+        let stack = TestStack::with(&SLOW).await;
+        let caller = stack.someone().await;
+        let asked = ask_async(&stack, &caller, &json!({"message": "Hello"})).await.expect(202);
+        stack.fail("MessagesTable", Some(TRANSACT), moment, 1);
+        stack.local.aws().held().await;
+        stack.local.functions().kill("ChatStreamFunction").unwrap();
         let committed = moment == Failure::HeldAfter;
-        let message = world.get(&path_of(&asked), Some(&caller)).await.expect(200);
+        let message = stack.get(&path_of(&asked), Some(&caller)).await.expect(200);
         assert_eq!(text(&message["status"]), if committed { "completed" } else { "streaming" });
         if !committed {
-            crate::chat::sweep::grow_old(&world, &asked["message_id"], 5).await;
-            crate::chat::sweep::sweep(&world).await;
-            let failed = world.get(&path_of(&asked), Some(&caller)).await.expect(200);
+            crate::chat::sweep::grow_old(&stack, &asked["message_id"], 5).await;
+            crate::chat::sweep::sweep(&stack).await;
+            let failed = stack.get(&path_of(&asked), Some(&caller)).await.expect(200);
             // All but the last frames had been stored.
             assert_eq!((text(&failed["status"]), &failed["text"]), ("failed", &message["text"]));
             assert!(text(&failed["text"]).split_whitespace().count() > 20, "{failed}");
         }
-        assert_eq!(world.events(&world.admin().await, "chat.message").await.len(), 1, "{moment:?}");
+        assert_eq!(stack.events(&stack.admin().await, "chat.message").await.len(), 1, "{moment:?}");
     }
 }
 
 #[tokio::test]
 async fn an_end_that_is_cut_before_anyone_was_told_is_told_by_the_sweep() {
-    let world = World::with(&SLOW).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&SLOW).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let started = socket.ask(&json!({"action": "chat.send", "message": "Hello"}), "chat.started").await;
-    world.fail("MessagesTable", Some(TRANSACT), Failure::HeldAfter, 1);
-    world.stack.aws().held().await;
-    world.stack.functions().kill("ChatStreamFunction").unwrap();
-    assert!(crate::chat::sweep::is_to_be_told(&world, &started["message_id"]).await);
-    crate::chat::sweep::sweep(&world).await;
+    stack.fail("MessagesTable", Some(TRANSACT), Failure::HeldAfter, 1);
+    stack.local.aws().held().await;
+    stack.local.functions().kill("ChatStreamFunction").unwrap();
+    assert!(crate::chat::sweep::is_to_be_told(&stack, &started["message_id"]).await);
+    crate::chat::sweep::sweep(&stack).await;
     let mut heard = String::new();
     let end = loop {
         let message = socket.next().await.unwrap();
@@ -197,12 +197,12 @@ async fn an_end_that_is_cut_before_anyone_was_told_is_told_by_the_sweep() {
         }
         heard.push_str(text(&message["text"]));
     };
-    let stored = world.get(&path_of(&started), Some(&caller)).await.expect(200);
+    let stored = stack.get(&path_of(&started), Some(&caller)).await.expect(200);
     assert_eq!((text(&stored["status"]), text(&stored["text"])), ("completed", heard.as_str()));
     let told = [&end["type"], &end["message_id"], &end["stop_reason"], &end["usage"]];
     assert_eq!(told, [&json!("chat.completed"), &started["message_id"], &stored["stop_reason"], &stored["usage"]]);
     // The client is told once.
-    assert!(!crate::chat::sweep::is_to_be_told(&world, &started["message_id"]).await);
-    crate::chat::sweep::sweep(&world).await;
+    assert!(!crate::chat::sweep::is_to_be_told(&stack, &started["message_id"]).await);
+    crate::chat::sweep::sweep(&stack).await;
     socket.ask(&json!({"action": "ping"}), "pong").await;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
-use tally_tests::{Answer, Caller, World};
+use tally_tests::{Answer, Caller, TestStack};
 
 use super::{refresh_token, worthless};
 use crate::api_keys::new_key;
@@ -12,14 +12,14 @@ use crate::tokens::forger::part;
 use crate::users::user_id;
 
 /// A key of this owner with these scopes.
-async fn key(world: &World, owner: &Caller, scopes: &[&str]) -> Value {
-    world.post("/api-keys", Some(owner), &new_key(scopes, Duration::from_hours(1))).await.expect(201)
+async fn key(stack: &TestStack, owner: &Caller, scopes: &[&str]) -> Value {
+    stack.post("/api-keys", Some(owner), &new_key(scopes, Duration::from_hours(1))).await.expect(201)
 }
 
 /// The answer about a token to a service with this key.
-async fn ask(world: &World, key: &Value, token: &str) -> Answer {
-    let request = world.request(Method::POST, "/auth/introspect").header("x-api-key", key["key"].as_str().unwrap());
-    world.send(request.form(&[("token", token), ("token_type_hint", "access_token")])).await
+async fn ask(stack: &TestStack, key: &Value, token: &str) -> Answer {
+    let request = stack.request(Method::POST, "/auth/introspect").header("x-api-key", key["key"].as_str().unwrap());
+    stack.send(request.form(&[("token", token), ("token_type_hint", "access_token")])).await
 }
 
 /// The whole answer about an invalid token.
@@ -29,10 +29,10 @@ fn not_good() -> Value {
 
 #[tokio::test]
 async fn a_good_token_is_shown_for_what_it_is() {
-    let world = World::start().await;
-    let (admin, caller) = (world.admin().await, world.demo().await);
-    let key = key(&world, &admin, &["tokens:introspect"]).await;
-    let answer = ask(&world, &key, &caller.access).await;
+    let stack = TestStack::start().await;
+    let (admin, caller) = (stack.admin().await, stack.demo().await);
+    let key = key(&stack, &admin, &["tokens:introspect"]).await;
+    let answer = ask(&stack, &key, &caller.access).await;
     let access = answer.expect(200);
     assert_eq!(answer.header("cache-control"), "no-store");
     let claims = part(&caller.access, 1);
@@ -42,78 +42,78 @@ async fn a_good_token_is_shown_for_what_it_is() {
     }
     assert_eq!(access, expected);
     // The hint was wrong.
-    let refresh = ask(&world, &key, &caller.refresh).await.expect(200);
+    let refresh = ask(&stack, &key, &caller.refresh).await.expect(200);
     assert_eq!((&refresh["active"], &refresh["token_use"], &refresh["token_type"]), (&json!(true), &json!("refresh"), &Value::Null));
     assert_eq!((&refresh["sub"], &refresh["sid"], &refresh["aud"]), (&access["sub"], &access["sid"], &json!("tally-refresh")));
     let claims = part(&caller.refresh, 1);
     assert_eq!(refresh["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 86_400, "unused, it idles out with its session");
-    let event = world.events(&admin, "auth.token_introspected").await.pop().unwrap();
+    let event = stack.events(&admin, "auth.token_introspected").await.pop().unwrap();
     assert_eq!((&event["actor"]["key_id"], &event["detail"]), (&key["id"], &json!({"active": true})));
     assert_eq!(event["resource"], json!(format!("session:{}", access["sid"].as_str().unwrap())));
 }
 
 #[tokio::test]
 async fn of_a_token_that_is_not_good_it_says_only_that() {
-    let world = World::start().await;
-    let (admin, caller) = (world.admin().await, world.demo().await);
-    let key = key(&world, &admin, &["tokens:introspect"]).await;
-    let mut tokens = worthless(&world, &caller).await;
+    let stack = TestStack::start().await;
+    let (admin, caller) = (stack.admin().await, stack.demo().await);
+    let key = key(&stack, &admin, &["tokens:introspect"]).await;
+    let mut tokens = worthless(&stack, &caller).await;
     tokens.push(("the key itself", key["key"].as_str().unwrap().to_owned()));
     for (what, token) in &tokens {
-        assert_eq!(ask(&world, &key, token).await.expect(200), not_good(), "{what}");
+        assert_eq!(ask(&stack, &key, token).await.expect(200), not_good(), "{what}");
     }
-    let events = world.events(&admin, "auth.token_introspected").await;
+    let events = stack.events(&admin, "auth.token_introspected").await;
     assert_eq!(events.len(), tokens.len());
     for event in &events {
         assert_eq!((&event["detail"], &event["outcome"]), (&json!({"active": false}), &json!("success")));
         assert!(!tokens.iter().any(|(_, token)| token.len() > 8 && event.to_string().contains(token)), "{event}");
     }
-    let nothing = world.request(Method::POST, "/auth/introspect").header("x-api-key", key["key"].as_str().unwrap());
-    world.send(nothing.form(&[("token_type_hint", "access_token")])).await.problem(400, "invalid_request");
+    let nothing = stack.request(Method::POST, "/auth/introspect").header("x-api-key", key["key"].as_str().unwrap());
+    stack.send(nothing.form(&[("token_type_hint", "access_token")])).await.problem(400, "invalid_request");
 }
 
 #[tokio::test]
 async fn a_token_is_as_good_as_its_session() {
-    let world = World::start().await;
-    let (admin, caller) = (world.admin().await, world.demo().await);
-    let key = key(&world, &admin, &["tokens:introspect"]).await;
-    let next = world.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.expect(200);
-    assert_eq!(ask(&world, &key, &caller.refresh).await.expect(200), not_good(), "it has been spent");
+    let stack = TestStack::start().await;
+    let (admin, caller) = (stack.admin().await, stack.demo().await);
+    let key = key(&stack, &admin, &["tokens:introspect"]).await;
+    let next = stack.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.expect(200);
+    assert_eq!(ask(&stack, &key, &caller.refresh).await.expect(200), not_good(), "it has been spent");
     for token in [&caller.access, next["access_token"].as_str().unwrap(), refresh_token(&next)] {
-        assert_eq!(ask(&world, &key, token).await.expect(200)["active"], true);
+        assert_eq!(ask(&stack, &key, token).await.expect(200)["active"], true);
     }
-    world.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
+    stack.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
     for token in [&caller.access, next["access_token"].as_str().unwrap(), refresh_token(&next)] {
-        assert_eq!(ask(&world, &key, token).await.expect(200), not_good());
+        assert_eq!(ask(&stack, &key, token).await.expect(200), not_good());
     }
 
-    let caller = world.demo().await;
-    let account = format!("/users/{}", user_id(&world, "demo").await);
-    let deactivate = world.request(Method::PATCH, &account).bearer_auth(&admin.access).json(&json!({"is_active": false}));
-    world.send(deactivate).await.expect(200);
+    let caller = stack.demo().await;
+    let account = format!("/users/{}", user_id(&stack, "demo").await);
+    let deactivate = stack.request(Method::PATCH, &account).bearer_auth(&admin.access).json(&json!({"is_active": false}));
+    stack.send(deactivate).await.expect(200);
     for token in [&caller.access, &caller.refresh] {
-        assert_eq!(ask(&world, &key, token).await.expect(200), not_good());
+        assert_eq!(ask(&stack, &key, token).await.expect(200), not_good());
     }
 }
 
 #[tokio::test]
 async fn only_a_key_with_the_scope_may_ask() {
-    let world = World::start().await;
-    let (admin, caller) = (world.admin().await, world.demo().await);
-    let good = key(&world, &admin, &["tokens:introspect"]).await;
-    let other = key(&world, &admin, &["profits:read", "chat:write", "audit:read"]).await;
-    ask(&world, &other, &caller.access).await.problem(403, "forbidden");
+    let stack = TestStack::start().await;
+    let (admin, caller) = (stack.admin().await, stack.demo().await);
+    let good = key(&stack, &admin, &["tokens:introspect"]).await;
+    let other = key(&stack, &admin, &["profits:read", "chat:write", "audit:read"]).await;
+    ask(&stack, &other, &caller.access).await.problem(403, "forbidden");
     let altered = json!({"key": format!("{}x", good["key"].as_str().unwrap())});
-    ask(&world, &altered, &caller.access).await.problem(401, "invalid_token");
-    let form = |request: reqwest::RequestBuilder| world.send(request.form(&[("token", &caller.access)]));
-    let request = || world.request(Method::POST, "/auth/introspect");
+    ask(&stack, &altered, &caller.access).await.problem(401, "invalid_token");
+    let form = |request: reqwest::RequestBuilder| stack.send(request.form(&[("token", &caller.access)]));
+    let request = || stack.request(Method::POST, "/auth/introspect");
     form(request()).await.problem(401, "unauthenticated");
     // A user, with any role, is no service. Neither is a client by HTTP Basic.
     form(request().bearer_auth(&admin.access)).await.problem(403, "forbidden");
     form(request().basic_auth("excel", Some("secret"))).await.problem(401, "unauthenticated");
     let both = request().bearer_auth(&admin.access).header("x-api-key", good["key"].as_str().unwrap());
     form(both).await.problem(400, "malformed_request");
-    assert_eq!(world.events(&admin, "auth.token_introspected").await, Vec::<Value>::new());
-    world.delete(&format!("/api-keys/{}", good["id"].as_str().unwrap()), Some(&admin)).await.expect(204);
-    ask(&world, &good, &caller.access).await.problem(401, "invalid_token");
+    assert_eq!(stack.events(&admin, "auth.token_introspected").await, Vec::<Value>::new());
+    stack.delete(&format!("/api-keys/{}", good["id"].as_str().unwrap()), Some(&admin)).await.expect(204);
+    ask(&stack, &good, &caller.access).await.problem(401, "invalid_token");
 }

@@ -6,19 +6,19 @@ mod revocation;
 
 use http::Method;
 use serde_json::{Value, json};
-use tally_tests::{Answer, Caller, World};
+use tally_tests::{Answer, Caller, TestStack};
 
 use crate::tokens::forger::{Forger, part};
 use crate::tokens::with;
 
 /// Posts a form without credentials.
-async fn form(world: &World, path: &str, fields: &[(&str, &str)]) -> Answer {
-    world.send(world.request(Method::POST, path).form(fields)).await
+async fn form(stack: &TestStack, path: &str, fields: &[(&str, &str)]) -> Answer {
+    stack.send(stack.request(Method::POST, path).form(fields)).await
 }
 
 /// The answer of the token endpoint to a password.
-async fn password_grant(world: &World, username: &str, password: &str) -> Answer {
-    form(world, "/auth/token", &[("grant_type", "password"), ("username", username), ("password", password)]).await
+async fn password_grant(stack: &TestStack, username: &str, password: &str) -> Answer {
+    form(stack, "/auth/token", &[("grant_type", "password"), ("username", username), ("password", password)]).await
 }
 
 /// The refresh token of an answer.
@@ -27,14 +27,14 @@ fn refresh_token(answer: &Value) -> &str {
 }
 
 /// Texts that are no token of a live session, though most are signed with the right key for this caller.
-async fn worthless(world: &World, caller: &Caller) -> Vec<(&'static str, String)> {
-    let access_key = Forger::access(&world.secret("AccessRing").await["current"]);
-    let refresh_key = Forger::refresh(&world.secret("RefreshRing").await["current"]);
+async fn worthless(stack: &TestStack, caller: &Caller) -> Vec<(&'static str, String)> {
+    let access_key = Forger::access(&stack.secret("AccessRing").await["current"]);
+    let refresh_key = Forger::refresh(&stack.secret("RefreshRing").await["current"]);
     let (access, refresh) = (part(&caller.access, 1), part(&caller.refresh, 1));
-    let other = world.someone().await;
+    let other = stack.someone().await;
     let now = access["iat"].as_i64().unwrap();
     let expired = json!({"iat": now - 1000, "exp": now - 40});
-    let ticket = world.post("/auth/ws-ticket", Some(&other), &json!({})).await.expect(201);
+    let ticket = stack.post("/auth/ws-ticket", Some(&other), &json!({})).await.expect(201);
     vec![
         ("a letter", "x".into()),
         ("letters of others", "é\u{202e}' OR '1'='1".into()),
@@ -57,9 +57,9 @@ async fn worthless(world: &World, caller: &Caller) -> Vec<(&'static str, String)
 
 #[tokio::test]
 async fn the_metadata_names_what_there_is_and_no_more() {
-    let world = World::with(&[("PasswordGrant", "off")]).await;
-    let url = world.stack.url();
-    let metadata = world.get("/.well-known/oauth-authorization-server", None).await.expect(200);
+    let stack = TestStack::with(&[("PasswordGrant", "off")]).await;
+    let url = stack.local.url();
+    let metadata = stack.get("/.well-known/oauth-authorization-server", None).await.expect(200);
     let expected = json!({
         "issuer": url,
         "token_endpoint": format!("{url}/auth/token"),
@@ -72,43 +72,43 @@ async fn the_metadata_names_what_there_is_and_no_more() {
         "service_documentation": format!("{url}/docs"),
     });
     assert_eq!(metadata, expected);
-    let on = World::start().await.get("/.well-known/oauth-authorization-server", None).await.expect(200);
+    let on = TestStack::start().await.get("/.well-known/oauth-authorization-server", None).await.expect(200);
     assert_eq!(on["grant_types_supported"], json!(["refresh_token", "password"]));
 }
 
 #[tokio::test]
 async fn a_refresh_grant_rotates_as_a_refresh_does() {
-    let world = World::start().await;
-    let caller = world.demo().await;
-    let spend = async |token: &str| form(&world, "/auth/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await;
+    let stack = TestStack::start().await;
+    let caller = stack.demo().await;
+    let spend = async |token: &str| form(&stack, "/auth/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await;
     let answer = spend(&caller.refresh).await;
     let second = answer.expect(200);
     assert_eq!(answer.header("cache-control"), "no-store");
     assert_eq!((&second["token_type"], &second["expires_in"]), (&json!("bearer"), &json!(900)));
     // Both endpoints serve the same session: the predecessor gets the same successor here too.
-    assert_eq!(world.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.expect(200), second);
-    let third = world.post("/auth/refresh", None, &json!({"refresh_token": refresh_token(&second)})).await.expect(200);
+    assert_eq!(stack.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.expect(200), second);
+    let third = stack.post("/auth/refresh", None, &json!({"refresh_token": refresh_token(&second)})).await.expect(200);
     // A token that is spent for good ends the session.
     spend(&caller.refresh).await.problem(400, "invalid_grant");
     spend(refresh_token(&third)).await.problem(400, "invalid_grant");
-    let admin = world.admin().await;
-    assert_eq!(world.events(&admin, "auth.refresh_reuse").await.len(), 1);
+    let admin = stack.admin().await;
+    assert_eq!(stack.events(&admin, "auth.refresh_reuse").await.len(), 1);
 }
 
 #[tokio::test]
 async fn what_a_client_sends_beside_its_grant_is_let_be() {
-    let world = World::start().await;
-    let caller = world.demo().await;
+    let stack = TestStack::start().await;
+    let caller = stack.demo().await;
     let fields = [("grant_type", "refresh_token"), ("refresh_token", &caller.refresh), ("client_id", "excel"), ("scope", "a b"), ("x", "")];
     // Libraries send a public client's id by HTTP Basic, with an empty secret.
-    let request = world.request(Method::POST, "/auth/token").basic_auth("excel", Some("")).form(&fields);
-    world.send(request).await.expect(200);
+    let request = stack.request(Method::POST, "/auth/token").basic_auth("excel", Some("")).form(&fields);
+    stack.send(request).await.expect(200);
 }
 
 #[tokio::test]
 async fn what_is_wrong_is_said_in_the_words_of_the_rfc() {
-    let world = World::start().await;
-    let caller = world.demo().await;
+    let stack = TestStack::start().await;
+    let caller = stack.demo().await;
     for (fields, error) in [
         (&[][..], "invalid_request"),
         (&[("grant_type", "refresh_token")], "invalid_request"),
@@ -118,14 +118,14 @@ async fn what_is_wrong_is_said_in_the_words_of_the_rfc() {
         (&[("grant_type", "client_credentials")], "unsupported_grant_type"),
         (&[("grant_type", "Refresh_Token"), ("refresh_token", &caller.refresh)], "unsupported_grant_type"),
     ] {
-        let problem = form(&world, "/auth/token", fields).await.problem(400, error);
+        let problem = form(&stack, "/auth/token", fields).await.problem(400, error);
         assert_eq!(problem["error"], error);
         assert_eq!(problem["error_description"], problem["detail"]);
     }
-    let not_a_form = world.post("/auth/token", None, &json!({"grant_type": "refresh_token", "refresh_token": caller.refresh})).await;
+    let not_a_form = stack.post("/auth/token", None, &json!({"grant_type": "refresh_token", "refresh_token": caller.refresh})).await;
     not_a_form.problem(415, "unsupported_media_type");
-    let not_text = world.request(Method::POST, "/auth/token").header("content-type", "application/x-www-form-urlencoded").body(vec![0xff]);
-    world.send(not_text).await.problem(400, "invalid_request");
+    let not_text = stack.request(Method::POST, "/auth/token").header("content-type", "application/x-www-form-urlencoded").body(vec![0xff]);
+    stack.send(not_text).await.problem(400, "invalid_request");
     // None of these requests has spent the token.
-    form(&world, "/auth/token", &[("grant_type", "refresh_token"), ("refresh_token", &caller.refresh)]).await.expect(200);
+    form(&stack, "/auth/token", &[("grant_type", "refresh_token"), ("refresh_token", &caller.refresh)]).await.expect(200);
 }

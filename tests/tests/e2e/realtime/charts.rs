@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tally_local::aws::Failure;
-use tally_tests::{Socket, World};
+use tally_tests::{Socket, TestStack};
 
 use super::assert_alive;
 
@@ -23,9 +23,9 @@ async fn frames(socket: &mut Socket, subscription: &Value, first: u64, count: u6
 
 #[tokio::test]
 async fn a_chart_streams_at_its_pace_until_it_is_unsubscribed_from() {
-    let world = World::start().await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::start().await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let subscribe = |interval_ms: u64| json!({"action": "charts.subscribe", "id": "s", "chart_type": "line", "interval_ms": interval_ms});
     let subscribed = socket.ask(&subscribe(500), "charts.subscribed").await;
     let id = subscribed["subscription_id"].clone();
@@ -84,9 +84,9 @@ async fn a_chart_streams_at_its_pace_until_it_is_unsubscribed_from() {
 
 #[tokio::test]
 async fn a_connection_has_a_stream_of_each_chart() {
-    let world = World::start().await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::start().await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     for chart_type in ["line", "pie", "bar"] {
         let subscribe = json!({"action": "charts.subscribe", "chart_type": chart_type, "interval_ms": 300});
         socket.ask_amid(&subscribe, &["charts.data"]).await;
@@ -112,9 +112,9 @@ async fn a_connection_has_a_stream_of_each_chart() {
 
 #[tokio::test]
 async fn a_stream_that_has_to_end_says_so_and_can_be_begun_again() {
-    let world = World::with(&[("ChartStreamSeconds", "10"), ("RateLimits", "*=100000/1m")]).await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::with(&[("ChartStreamSeconds", "10"), ("RateLimits", "*=100000/1m")]).await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let subscribe = |seq: u64| json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 60000, "seq": seq});
     let subscribed = socket.ask(&subscribe(2), "charts.subscribed").await;
     frames(&mut socket, &subscribed, 1, 1).await;
@@ -129,21 +129,21 @@ async fn a_stream_that_has_to_end_says_so_and_can_be_begun_again() {
 
 #[tokio::test]
 async fn a_start_that_is_delivered_twice_starts_one_stream() {
-    let world = World::start().await;
-    let (caller, auditor) = (world.someone().await, world.admin().await);
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::start().await;
+    let (caller, auditor) = (stack.someone().await, stack.admin().await);
+    let mut socket = stack.connect(&caller).await;
     let subscribe = json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 500});
     let subscribed = socket.ask(&subscribe, "charts.subscribed").await;
     frames(&mut socket, &subscribed, 1, 1).await;
 
-    let connected = &world.events(&auditor, "ws.connect").await[0];
+    let connected = &stack.events(&auditor, "ws.connect").await[0];
     let connection_id = connected["resource"].as_str().unwrap().strip_prefix("connection:").unwrap();
     let start = json!({
         "connection_id": connection_id, "connected_at": 0, "chart_type": "bar", "subscription_id": subscribed["subscription_id"],
         "generation": 1, "announce": true
     });
     // A worker that finds its stream claimed ends at once.
-    let second = tokio::time::timeout(Duration::from_secs(10), world.stack.invoke("ChartStreamFunction", start.to_string()));
+    let second = tokio::time::timeout(Duration::from_secs(10), stack.local.invoke("ChartStreamFunction", start.to_string()));
     assert_eq!(second.await.unwrap().unwrap(), "null");
     let since = Instant::now();
     frames(&mut socket, &subscribed, 2, 4).await;
@@ -152,10 +152,10 @@ async fn a_start_that_is_delivered_twice_starts_one_stream() {
 
 #[tokio::test]
 async fn a_claim_whose_answer_was_lost_is_made_again() {
-    let world = World::start().await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
-    world.fail("SubscriptionsTable", Some("UpdateItem"), Failure::AnswerLost, 1);
+    let stack = TestStack::start().await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
+    stack.fail("SubscriptionsTable", Some("UpdateItem"), Failure::AnswerLost, 1);
     let subscribe = json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 250});
     let subscribed = socket.ask(&subscribe, "charts.subscribed").await;
     frames(&mut socket, &subscribed, 1, 2).await;
@@ -163,13 +163,13 @@ async fn a_claim_whose_answer_was_lost_is_made_again() {
 
 #[tokio::test]
 async fn a_stream_whose_store_does_not_answer_says_so() {
-    let world = World::start().await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::start().await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let subscribe = json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 250});
     let subscribed = socket.ask(&subscribe, "charts.subscribed").await;
     frames(&mut socket, &subscribed, 1, 1).await;
-    world.fail("SubscriptionsTable", None, Failure::Internal, usize::MAX);
+    stack.fail("SubscriptionsTable", None, Failure::Internal, usize::MAX);
     let ended = loop {
         let message = socket.next().await.unwrap();
         if message["type"] != "charts.data" {
@@ -181,23 +181,23 @@ async fn a_stream_whose_store_does_not_answer_says_so() {
 
 #[tokio::test]
 async fn a_connection_opens_without_the_worker_of_its_chart_and_a_worker_does_not_outlive_its_stream() {
-    let world = World::of(|options| {
+    let stack = TestStack::of(|options| {
         options.environment.insert("CHART_STREAM_ARN".into(), "arn:aws:lambda:us-east-1:123456789012:function:Nowhere".into());
     });
-    let world = world.await;
-    let (caller, auditor) = (world.someone().await, world.admin().await);
-    let mut socket = world.connect_with(&caller, "?chart_type=bar&interval_ms=60000").await;
+    let stack = stack.await;
+    let (caller, auditor) = (stack.someone().await, stack.admin().await);
+    let mut socket = stack.connect_with(&caller, "?chart_type=bar&interval_ms=60000").await;
     assert_alive(&mut socket).await;
 
     // Start the worker by hand.
-    let subscribed = world.events(&auditor, "charts.subscribe").await[0]["resource"].clone();
-    let connected = world.events(&auditor, "ws.connect").await[0]["resource"].clone();
+    let subscribed = stack.events(&auditor, "charts.subscribe").await[0]["resource"].clone();
+    let connected = stack.events(&auditor, "ws.connect").await[0]["resource"].clone();
     let id = |resource: &Value| resource.as_str().unwrap().split_once(':').unwrap().1.to_owned();
     let start = json!({
         "connection_id": id(&connected), "connected_at": 0, "chart_type": "bar", "subscription_id": id(&subscribed), "generation": 1,
         "announce": true
     });
-    let worker = world.stack.invoke("ChartStreamFunction", start.to_string());
+    let worker = stack.local.invoke("ChartStreamFunction", start.to_string());
     let client = async {
         let subscribed = socket.expect("charts.subscribed").await;
         frames(&mut socket, &subscribed, 1, 1).await;
@@ -214,9 +214,9 @@ async fn a_connection_opens_without_the_worker_of_its_chart_and_a_worker_does_no
 
 #[tokio::test]
 async fn a_connection_can_subscribe_while_it_opens() {
-    let world = World::start().await;
-    let caller = world.someone().await;
-    let mut socket = world.connect_with(&caller, "?chart_type=bar&interval_ms=250").await;
+    let stack = TestStack::start().await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect_with(&caller, "?chart_type=bar&interval_ms=250").await;
     let subscribed = socket.expect("charts.subscribed").await;
     assert_eq!((&subscribed["chart_type"], &subscribed["interval_ms"]), (&json!("bar"), &json!(250)));
     frames(&mut socket, &subscribed, 1, 4).await;
@@ -224,9 +224,9 @@ async fn a_connection_can_subscribe_while_it_opens() {
 
 #[tokio::test]
 async fn a_stream_ends_with_its_connection() {
-    let world = World::start().await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::start().await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let subscribe = json!({"action": "charts.subscribe", "chart_type": "pie", "interval_ms": 250});
     let subscribed = socket.ask(&subscribe, "charts.subscribed").await;
     frames(&mut socket, &subscribed, 1, 2).await;
@@ -235,9 +235,9 @@ async fn a_stream_ends_with_its_connection() {
     // Once a whole second has passed without a frame, no new frame begins.
     let deadline = Instant::now() + Duration::from_secs(15);
     loop {
-        world.stack.calls().clear();
+        stack.local.calls().clear();
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let calls = world.stack.calls().snapshot();
+        let calls = stack.local.calls().snapshot();
         if !calls.iter().any(|call| call.operation == "UpdateItem" || call.operation == "PostToConnection") {
             break;
         }
@@ -247,11 +247,11 @@ async fn a_stream_ends_with_its_connection() {
 
 #[tokio::test]
 async fn a_stream_ends_with_its_session() {
-    let world = World::start().await;
-    let caller = world.someone().await;
-    let mut socket = world.connect_with(&caller, "?chart_type=line&interval_ms=250").await;
+    let stack = TestStack::start().await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect_with(&caller, "?chart_type=line&interval_ms=250").await;
     socket.expect("charts.subscribed").await;
-    world.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
+    stack.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
     let deadline = Instant::now() + Duration::from_secs(20);
     while let Some(message) = socket.next().await {
         assert!(Instant::now() < deadline, "the stream goes on");

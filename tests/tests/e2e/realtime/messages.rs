@@ -1,15 +1,15 @@
 //! Checks that apply to every message.
 
 use serde_json::{Value, json};
-use tally_tests::World;
+use tally_tests::TestStack;
 
 use super::assert_alive;
 
 #[tokio::test]
 async fn a_message_that_cannot_be_taken_is_told_so_and_the_connection_stays() {
-    let world = World::start().await;
-    let caller = world.someone().await;
-    let mut socket = world.connect(&caller).await;
+    let stack = TestStack::start().await;
+    let caller = stack.someone().await;
+    let mut socket = stack.connect(&caller).await;
     let long = format!(r#"{{"action":"ping","id":"{}"}}"#, "x".repeat(129));
     for (text, code, id, pointers) in [
         ("nonsense", "malformed_json", Value::Null, &[][..]),
@@ -44,9 +44,9 @@ async fn a_message_that_cannot_be_taken_is_told_so_and_the_connection_stays() {
 
 #[tokio::test]
 async fn messages_are_limited_per_connection_whatever_is_in_them() {
-    let world = World::with(&[("RateLimits", "ws_messages=4/1m,*=100000/1m")]).await;
-    let caller = world.someone().await;
-    let (mut busy, mut other) = (world.connect(&caller).await, world.connect(&caller).await);
+    let stack = TestStack::with(&[("RateLimits", "ws_messages=4/1m,*=100000/1m")]).await;
+    let caller = stack.someone().await;
+    let (mut busy, mut other) = (stack.connect(&caller).await, stack.connect(&caller).await);
     assert_alive(&mut busy).await;
     for text in ["nonsense", r#"{"action":"nonsense"}"#, r#"{"action":"charts.subscribe"}"#] {
         busy.send_text(text).await;
@@ -60,23 +60,23 @@ async fn messages_are_limited_per_connection_whatever_is_in_them() {
 #[tokio::test]
 async fn a_connection_that_floods_is_refused_without_the_store_and_closed_in_the_end() {
     // Each function has one process, so every message reaches the process that remembers the refusal.
-    let world = World::of(|options| {
+    let stack = TestStack::of(|options| {
         options.sets = vec![("RateLimits".into(), "ws_messages=3/1h,*=100000/1m".into())];
         options.processes.per_function = 1;
     });
-    let world = world.await;
-    let (caller, auditor) = (world.someone().await, world.admin().await);
-    let (mut flood, mut other) = (world.connect(&caller).await, world.connect(&caller).await);
+    let stack = stack.await;
+    let (caller, auditor) = (stack.someone().await, stack.admin().await);
+    let (mut flood, mut other) = (stack.connect(&caller).await, stack.connect(&caller).await);
     let ping = json!({"action": "ping", "id": "p"});
     for _ in 0..3 {
         flood.ask(&ping, "pong").await;
     }
     // The first refusal is counted, reverted and reported. Later ones need no call, except one count for every three.
-    let (_, calls) = world.round_trips(flood.ask(&ping, "error")).await;
+    let (_, calls) = stack.round_trips(flood.ask(&ping, "error")).await;
     assert!(calls.len() > 3, "{calls:?}");
     for batch in 1..=10 {
         for number in 1..=3 {
-            let (refused, calls) = world.round_trips(flood.ask(&ping, "error")).await;
+            let (refused, calls) = stack.round_trips(flood.ask(&ping, "error")).await;
             assert_eq!((&refused["code"], &refused["id"]), (&json!("rate_limited"), &json!("p")));
             assert_eq!(calls.len(), usize::from(number == 3), "{batch}: {calls:?}");
         }
@@ -85,15 +85,15 @@ async fn a_connection_that_floods_is_refused_without_the_store_and_closed_in_the
     assert_eq!(flood.next().await, None);
     assert_alive(&mut other).await;
     // The user is not locked out, and the audit log has one event about it.
-    assert_alive(&mut world.connect(&caller).await).await;
-    assert_eq!(world.events(&auditor, "rate.limited").await.len(), 1);
+    assert_alive(&mut stack.connect(&caller).await).await;
+    assert_eq!(stack.events(&auditor, "rate.limited").await.len(), 1);
 }
 
 #[tokio::test]
 async fn a_connection_that_floods_several_processes_is_closed_as_well() {
-    let world = World::with(&[("RateLimits", "ws_messages=4/1h,*=100000/1m")]).await;
-    let caller = world.someone().await;
-    let mut flood = world.connect(&caller).await;
+    let stack = TestStack::with(&[("RateLimits", "ws_messages=4/1h,*=100000/1m")]).await;
+    let caller = stack.someone().await;
+    let mut flood = stack.connect(&caller).await;
     // Send them at once, so that many processes refuse them. Each of the three actions is also a function of its own.
     let messages = [json!({"action": "ping"}), json!({"action": "charts.subscribe", "chart_type": "pie"}), json!({"action": "nonsense"})];
     let mut refused = 0;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tally_tests::{Socket, World};
+use tally_tests::{Socket, TestStack};
 
 fn subscribe(interval_ms: u64, seq: Option<u64>) -> Value {
     json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": interval_ms, "seq": seq})
@@ -37,8 +37,8 @@ async fn assert_silent(socket: &mut Socket) {
 
 #[tokio::test]
 async fn a_message_that_comes_after_a_newer_one_changes_nothing() {
-    let world = World::start().await;
-    let mut socket = world.connect(&world.someone().await).await;
+    let stack = TestStack::start().await;
+    let mut socket = stack.connect(&stack.someone().await).await;
     for (message, expected) in [
         (subscribe(60_000, Some(5)), "charts.subscribed"),
         // The same message again, as after a lost answer.
@@ -63,14 +63,14 @@ async fn a_message_that_comes_after_a_newer_one_changes_nothing() {
     // Each chart and each connection has numbers of its own.
     let line = json!({"action": "charts.subscribe", "chart_type": "line", "interval_ms": 60_000, "seq": 0});
     socket.ask(&line, "charts.subscribed").await;
-    let mut other = world.connect(&world.someone().await).await;
+    let mut other = stack.connect(&stack.someone().await).await;
     other.ask(&subscribe(60_000, Some(0)), "charts.subscribed").await;
 }
 
 #[tokio::test]
 async fn numbers_are_whole_and_javascript_holds_them() {
-    let world = World::start().await;
-    let mut socket = world.connect(&world.someone().await).await;
+    let stack = TestStack::start().await;
+    let mut socket = stack.connect(&stack.someone().await).await;
     for seq in [json!(-1), json!(1.5), json!("1"), json!(1_u64 << 53), json!([1])] {
         for action in ["charts.subscribe", "charts.unsubscribe"] {
             let message = json!({"action": action, "chart_type": "bar", "seq": seq});
@@ -82,9 +82,9 @@ async fn numbers_are_whole_and_javascript_holds_them() {
 
 #[tokio::test]
 async fn of_a_subscribe_and_an_unsubscribe_in_one_go_the_last_one_counts() {
-    let world = &World::start().await;
+    let stack = &TestStack::start().await;
     join_all((0..10).map(|_| async move {
-        let mut socket = world.connect(&world.someone().await).await;
+        let mut socket = stack.connect(&stack.someone().await).await;
         // Do not wait for answers, so that the messages are concurrent invocations.
         for round in 0..3 {
             socket.send(&subscribe(250, Some(2 * round + 1))).await;
@@ -101,9 +101,9 @@ async fn of_a_subscribe_and_an_unsubscribe_in_one_go_the_last_one_counts() {
 
 #[tokio::test]
 async fn of_three_paces_in_one_go_the_last_one_counts() {
-    let world = &World::start().await;
+    let stack = &TestStack::start().await;
     join_all((0..10).map(|_| async move {
-        let mut socket = world.connect(&world.someone().await).await;
+        let mut socket = stack.connect(&stack.someone().await).await;
         for (seq, interval_ms) in [(1, 60_000), (2, 30_000), (3, 250)] {
             socket.send(&subscribe(interval_ms, Some(seq))).await;
         }

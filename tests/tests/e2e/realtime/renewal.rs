@@ -2,7 +2,7 @@
 
 use platform::store::{Connection, Connections};
 use serde_json::{Value, json};
-use tally_tests::{Caller, World};
+use tally_tests::{Caller, TestStack};
 
 use super::assert_alive;
 use crate::tokens::forger::part;
@@ -14,10 +14,10 @@ struct Known {
 }
 
 impl Known {
-    async fn last(world: &World, auditor: &Caller) -> Self {
-        let platform = world.platform("ConnectFunction");
+    async fn last(stack: &TestStack, auditor: &Caller) -> Self {
+        let platform = stack.platform("ConnectFunction");
         let connections = Connections::new(platform.database().unwrap(), &platform.config).unwrap();
-        let events = world.events(auditor, "ws.connect").await;
+        let events = stack.events(auditor, "ws.connect").await;
         let resource = events.last().unwrap()["resource"].as_str().unwrap();
         Self { connections, id: resource.strip_prefix("connection:").unwrap().to_owned() }
     }
@@ -27,8 +27,8 @@ impl Known {
     }
 
     /// Gives the connection a token that expired this many seconds ago.
-    async fn expire(&self, world: &World, seconds_ago: i64) {
-        let platform = world.platform("ConnectFunction");
+    async fn expire(&self, stack: &TestStack, seconds_ago: i64) {
+        let platform = stack.platform("ConnectFunction");
         let connection = self.connections.forget(&self.id).await.unwrap().unwrap();
         let expired = Connection { token_exp: platform.clock.now().as_second() - seconds_ago, ..connection };
         platform.database().unwrap().commit(vec![self.connections.open(&expired).unwrap()]).await.unwrap();
@@ -45,15 +45,15 @@ fn expiry(token: &str) -> i64 {
 
 #[tokio::test]
 async fn a_connection_lives_on_by_a_newer_token() {
-    let world = World::start().await;
-    let (caller, auditor) = (world.someone().await, world.admin().await);
-    let mut socket = world.connect(&caller).await;
-    let known = Known::last(&world, &auditor).await;
+    let stack = TestStack::start().await;
+    let (caller, auditor) = (stack.someone().await, stack.admin().await);
+    let mut socket = stack.connect(&caller).await;
+    let known = Known::last(&stack, &auditor).await;
     assert_eq!(known.token_exp().await, expiry(&caller.access));
 
-    known.expire(&world, 3_000).await;
+    known.expire(&stack, 3_000).await;
     assert_alive(&mut socket).await;
-    let pair = world.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.expect(200);
+    let pair = stack.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.expect(200);
     let newer = pair["access_token"].as_str().unwrap();
     let renewed = socket.ask(&renew(newer), "auth.renewed").await;
     let expires_at: platform::clock::Timestamp = renewed["expires_at"].as_str().unwrap().parse().unwrap();
@@ -61,28 +61,28 @@ async fn a_connection_lives_on_by_a_newer_token() {
     assert_eq!(known.token_exp().await, expiry(newer));
 
     // A token with an earlier expiry shortens nothing, and the answer has the expiry that applies.
-    prolong(&world, &known, expiry(newer) + 60).await;
+    prolong(&stack, &known, expiry(newer) + 60).await;
     let kept = socket.ask(&renew(&caller.access), "auth.renewed").await;
     let expires_at: platform::clock::Timestamp = kept["expires_at"].as_str().unwrap().parse().unwrap();
     assert_eq!(expires_at.as_second(), expiry(newer) + 60);
 }
 
 /// Gives a connection a token with this expiry.
-async fn prolong(world: &World, known: &Known, token_exp: i64) {
+async fn prolong(stack: &TestStack, known: &Known, token_exp: i64) {
     let renew = known.connections.renew(&known.id, token_exp);
-    world.platform("ConnectFunction").database().unwrap().commit(vec![renew]).await.unwrap();
+    stack.platform("ConnectFunction").database().unwrap().commit(vec![renew]).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_token_of_someone_or_somewhere_else_renews_nothing_and_the_connection_stays() {
-    let world = World::start().await;
-    let (caller, auditor) = (world.someone().await, world.admin().await);
-    let mut socket = world.connect(&caller).await;
-    let known = Known::last(&world, &auditor).await;
+    let stack = TestStack::start().await;
+    let (caller, auditor) = (stack.someone().await, stack.admin().await);
+    let mut socket = stack.connect(&caller).await;
+    let known = Known::last(&stack, &auditor).await;
     let before = known.token_exp().await;
-    let elsewhere = world.login(&caller.username, "Correct-Horse-9").await;
-    let stranger = world.someone().await;
-    let pair = world.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.expect(200);
+    let elsewhere = stack.login(&caller.username, "Correct-Horse-9").await;
+    let stranger = stack.someone().await;
+    let pair = stack.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.expect(200);
     for token in ["nonsense", pair["refresh_token"].as_str().unwrap(), &elsewhere.access, &stranger.access] {
         let error = socket.ask(&renew(token), "error").await;
         assert_eq!((&error["code"], &error["id"]), (&json!("invalid_token"), &json!("r")), "{error}");
@@ -93,20 +93,20 @@ async fn a_token_of_someone_or_somewhere_else_renews_nothing_and_the_connection_
     assert_alive(&mut socket).await;
     assert_eq!(known.token_exp().await, before);
 
-    let events = world.events(&auditor, "access.denied").await;
+    let events = stack.events(&auditor, "access.denied").await;
     assert_eq!(events.len(), 1, "once for a user and window");
     assert_eq!((&events[0]["detail"]["route"], &events[0]["actor"]["username"]), (&json!("auth.renew"), &json!(caller.username)));
 }
 
 #[tokio::test]
 async fn a_connection_is_closed_an_hour_after_its_token_expired() {
-    let world = World::start().await;
-    let (caller, auditor) = (world.someone().await, world.admin().await);
+    let stack = TestStack::start().await;
+    let (caller, auditor) = (stack.someone().await, stack.admin().await);
     // By now a newer token is too late as well.
     for message in [json!({"action": "ping"}), renew(&caller.access)] {
-        let mut socket = world.connect(&caller).await;
-        let known = Known::last(&world, &auditor).await;
-        known.expire(&world, 3_600).await;
+        let mut socket = stack.connect(&caller).await;
+        let known = Known::last(&stack, &auditor).await;
+        known.expire(&stack, 3_600).await;
         let error = socket.ask(&message, "error").await;
         assert_eq!(error["code"], "invalid_token");
         assert_eq!(socket.next().await, None, "{message}");
@@ -115,11 +115,11 @@ async fn a_connection_is_closed_an_hour_after_its_token_expired() {
 
 #[tokio::test]
 async fn a_connection_that_only_listens_is_closed_as_well() {
-    let world = World::start().await;
-    let (caller, auditor) = (world.someone().await, world.admin().await);
-    let mut socket = world.connect_with(&caller, "?chart_type=line&interval_ms=250").await;
+    let stack = TestStack::start().await;
+    let (caller, auditor) = (stack.someone().await, stack.admin().await);
+    let mut socket = stack.connect_with(&caller, "?chart_type=line&interval_ms=250").await;
     socket.expect("charts.subscribed").await;
-    Known::last(&world, &auditor).await.expire(&world, 3_600).await;
+    Known::last(&stack, &auditor).await.expire(&stack, 3_600).await;
     let ended = loop {
         let message = socket.next().await.unwrap();
         if message["type"] != "charts.data" {

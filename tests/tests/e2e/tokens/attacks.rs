@@ -3,7 +3,7 @@
 
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
-use tally_tests::World;
+use tally_tests::TestStack;
 
 use super::forger::{Forger, encode, part, signed};
 use super::{me, refresh, with};
@@ -21,33 +21,33 @@ type Row = (String, String);
 
 #[tokio::test]
 async fn every_token_that_is_none_of_ours_is_refused_alike() {
-    let world = World::start().await;
-    let caller = world.demo().await;
-    let (access_ring, refresh_ring) = (world.secret("AccessRing").await, world.secret("RefreshRing").await);
+    let stack = TestStack::start().await;
+    let caller = stack.demo().await;
+    let (access_ring, refresh_ring) = (stack.secret("AccessRing").await, stack.secret("RefreshRing").await);
     let (access, renewal) = (Forger::access(&access_ring["current"]), Forger::refresh(&refresh_ring["current"]));
     let (token, other_token, text) = (&caller.access, &caller.refresh, &access_ring["current"]);
     let rows = Loot { token, other_token, text, own: access.clone(), other: renewal.clone() }.rows();
     assert!(rows.len() > 100, "{}", rows.len());
     for (what, token) in rows {
-        let answer = me(&world, &token).await;
+        let answer = me(&stack, &token).await;
         assert_eq!(answer.status, 401, "{what}: {answer:?}");
         answer.problem(401, "invalid_token");
         assert_eq!(answer.header("www-authenticate"), "Bearer error=\"invalid_token\"", "{what}");
     }
     let (token, other_token, text) = (&caller.refresh, &caller.access, &refresh_ring["current"]);
     for (what, token) in (Loot { token, other_token, text, own: renewal.clone(), other: access.clone() }).rows() {
-        let answer = refresh(&world, &token).await;
+        let answer = refresh(&stack, &token).await;
         assert_eq!(answer.status, 401, "{what}: {answer:?}");
         answer.problem(401, "invalid_refresh_token");
     }
-    let nothing = world.get("/auth/me", None).await;
+    let nothing = stack.get("/auth/me", None).await;
     nothing.problem(401, "unauthenticated");
     assert_eq!(nothing.header("www-authenticate"), "Bearer");
 
     // A forged token that follows the rules is accepted, and none of the attacks has harmed the session.
-    me(&world, &access.token(&part(&caller.access, 1))).await.expect(200);
-    assert_eq!(world.events(&world.admin().await, "auth.refresh_reuse").await, Vec::<Value>::new());
-    refresh(&world, &caller.refresh).await.expect(200);
+    me(&stack, &access.token(&part(&caller.access, 1))).await.expect(200);
+    assert_eq!(stack.events(&stack.admin().await, "auth.refresh_reuse").await, Vec::<Value>::new());
+    refresh(&stack, &caller.refresh).await.expect(200);
 }
 
 impl Loot<'_> {

@@ -6,17 +6,17 @@ mod rotation;
 mod warm;
 
 use serde_json::{Value, json};
-use tally_tests::{Answer, Caller, World};
+use tally_tests::{Answer, Caller, TestStack};
 
 use forger::{Forger, part};
 
-async fn me(world: &World, access: &str) -> Answer {
+async fn me(stack: &TestStack, access: &str) -> Answer {
     let caller = Caller { username: String::new(), access: access.to_owned(), refresh: String::new() };
-    world.get("/auth/me", Some(&caller)).await
+    stack.get("/auth/me", Some(&caller)).await
 }
 
-async fn refresh(world: &World, token: &str) -> Answer {
-    world.post("/auth/refresh", None, &json!({"refresh_token": token})).await
+async fn refresh(stack: &TestStack, token: &str) -> Answer {
+    stack.post("/auth/refresh", None, &json!({"refresh_token": token})).await
 }
 
 /// These claims, with others replacing some of them.
@@ -28,8 +28,8 @@ pub fn with(claims: &Value, others: Value) -> Value {
 
 #[tokio::test]
 async fn claims_say_what_the_contract_says() {
-    let world = World::start().await;
-    let caller = world.demo().await;
+    let stack = TestStack::start().await;
+    let caller = stack.demo().await;
     let (access, refresh) = (part(&caller.access, 1), part(&caller.refresh, 1));
     assert_eq!((&access["aud"], &access["type"], &access["username"]), (&json!("tally-api"), &json!("access"), &json!("demo")));
     assert_eq!((&refresh["aud"], &refresh["type"]), (&json!("tally-refresh"), &json!("refresh")));
@@ -37,16 +37,16 @@ async fn claims_say_what_the_contract_says() {
     assert_eq!(refresh["exp"].as_i64().unwrap() - refresh["iat"].as_i64().unwrap(), 7 * 86_400);
     assert_eq!(access["sid"], refresh["sid"]);
     // The keys are those of the rings, derived as the contract says.
-    let (access_ring, refresh_ring) = (world.secret("AccessRing").await, world.secret("RefreshRing").await);
+    let (access_ring, refresh_ring) = (stack.secret("AccessRing").await, stack.secret("RefreshRing").await);
     assert_eq!(part(&caller.access, 0), Forger::access(&access_ring["current"]).header());
     assert_eq!(part(&caller.refresh, 0), Forger::refresh(&refresh_ring["current"]).header());
 }
 
 #[tokio::test]
 async fn a_token_is_good_within_its_times_and_the_leeway() {
-    let world = World::start().await;
-    let caller = world.demo().await;
-    let forger = Forger::access(&world.secret("AccessRing").await["current"]);
+    let stack = TestStack::start().await;
+    let caller = stack.demo().await;
+    let forger = Forger::access(&stack.secret("AccessRing").await["current"]);
     let genuine = part(&caller.access, 1);
     let now = genuine["iat"].as_i64().unwrap();
     // Unit tests beside the code check the limits to the second, with a clock that stands still.
@@ -57,7 +57,7 @@ async fn a_token_is_good_within_its_times_and_the_leeway() {
         (now - 900, now - 31, 401),
         (now + 3600, now + 4500, 401),
     ] {
-        let answer = me(&world, &forger.token(&with(&genuine, json!({"iat": iat, "exp": exp})))).await;
+        let answer = me(&stack, &forger.token(&with(&genuine, json!({"iat": iat, "exp": exp})))).await;
         assert_eq!(answer.status, status, "{} to {}: {answer:?}", iat - now, exp - now);
     }
 }

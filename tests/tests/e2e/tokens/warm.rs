@@ -10,23 +10,23 @@ use platform::platform::Platform;
 use platform::tokens::{LiveRing, Ring, RingKind};
 use serde_json::json;
 use tally_local::aws::Service;
-use tally_tests::World;
+use tally_tests::TestStack;
 
 use super::forger::{Forger, part};
 use super::{me, with};
 
 /// Number of reads of a secret since the last call of this function.
-fn reads(world: &World) -> usize {
-    let calls = world.stack.calls().snapshot();
-    world.stack.calls().clear();
+fn reads(stack: &TestStack) -> usize {
+    let calls = stack.local.calls().snapshot();
+    stack.local.calls().clear();
     calls.iter().filter(|call| call.service == Service::SecretsManager && call.operation == "GetSecretValue").count()
 }
 
 /// A ring of the stack in the form that functions use, and its clock in milliseconds.
-fn live_ring(world: &World) -> (LiveRing, Arc<AtomicI64>) {
-    let function = world.stack.deployment().functions.iter().find(|function| function.binary == "me").unwrap();
+fn live_ring(stack: &TestStack) -> (LiveRing, Arc<AtomicI64>) {
+    let function = stack.local.deployment().functions.iter().find(|function| function.binary == "me").unwrap();
     let clock = Arc::new(AtomicI64::new(1_800_000_000_000));
-    let platform = Platform::new(Config::from_iter(world.stack.environment(function)), Clock::Manual(clock.clone()));
+    let platform = Platform::new(Config::from_iter(stack.local.environment(function)), Clock::Manual(clock.clone()));
     (LiveRing::new(RingKind::Access, &platform).unwrap(), clock)
 }
 
@@ -36,42 +36,42 @@ fn knows(ring: &Ring, forger: &Forger) -> bool {
 
 #[tokio::test]
 async fn a_warm_function_takes_the_tokens_of_a_ring_that_it_has_never_seen() {
-    let world = World::start().await;
-    let caller = world.demo().await;
-    me(&world, &caller.access).await.expect(200);
-    world.secrets_manager("RotateSecret", "AccessRing", json!({})).await.unwrap();
-    reads(&world);
-    let ring = world.secret("AccessRing").await;
+    let stack = TestStack::start().await;
+    let caller = stack.demo().await;
+    me(&stack, &caller.access).await.expect(200);
+    stack.secrets_manager("RotateSecret", "AccessRing", json!({})).await.unwrap();
+    reads(&stack);
+    let ring = stack.secret("AccessRing").await;
     for name in ["current", "next", "previous"] {
         let token = Forger::access(&ring[name]).token(&part(&caller.access, 1));
-        me(&world, &token).await.expect(200);
+        me(&stack, &token).await.expect(200);
     }
     // One read is the test's own, and an unknown key caused the other.
-    assert_eq!(reads(&world), 2);
+    assert_eq!(reads(&stack), 2);
 }
 
 #[tokio::test]
 async fn made_up_key_ids_do_not_make_a_function_ask_again_and_again() {
-    let world = World::start().await;
-    let caller = world.demo().await;
-    let forger = Forger::access(&world.secret("AccessRing").await["current"]);
-    me(&world, &caller.access).await.expect(200);
-    reads(&world);
+    let stack = TestStack::start().await;
+    let caller = stack.demo().await;
+    let forger = Forger::access(&stack.secret("AccessRing").await["current"]);
+    me(&stack, &caller.access).await.expect(200);
+    reads(&stack);
     for number in 0..30 {
         let header = with(&forger.header(), json!({"kid": format!("unknown{number}")}));
         let token = forger.sign(header.to_string(), part(&caller.access, 1).to_string());
-        me(&world, &token).await.problem(401, "invalid_token");
+        me(&stack, &token).await.problem(401, "invalid_token");
     }
-    assert_eq!(reads(&world), 1);
-    me(&world, &caller.access).await.expect(200);
-    assert_eq!(reads(&world), 0);
+    assert_eq!(reads(&stack), 1);
+    me(&stack, &caller.access).await.expect(200);
+    assert_eq!(reads(&stack), 0);
 }
 
 #[tokio::test]
 async fn a_ring_is_read_every_five_minutes_and_for_an_unknown_key_once_a_minute() {
-    let world = World::start().await;
-    let (ring, clock) = live_ring(&world);
-    reads(&world);
+    let stack = TestStack::start().await;
+    let (ring, clock) = live_ring(&stack);
+    reads(&stack);
     for (what, seconds, kid, expected) in [
         ("the first use", 0, None, 1),
         ("a moment later", 1, None, 0),
@@ -89,20 +89,20 @@ async fn a_ring_is_read_every_five_minutes_and_for_an_unknown_key_once_a_minute(
             None => ring.get().await.unwrap(),
             Some(kid) => ring.with_key(kid).await.unwrap(),
         };
-        assert_eq!(reads(&world), expected, "{what}");
+        assert_eq!(reads(&stack), expected, "{what}");
     }
 }
 
 #[tokio::test]
 async fn of_many_who_meet_an_unknown_key_at_once_one_asks_and_all_get_the_new_ring() {
-    let world = World::start().await;
-    let (ring, _) = live_ring(&world);
+    let stack = TestStack::start().await;
+    let (ring, _) = live_ring(&stack);
     ring.get().await.unwrap();
-    world.secrets_manager("RotateSecret", "AccessRing", json!({})).await.unwrap();
-    let forger = Forger::access(&world.secret("AccessRing").await["current"]);
-    reads(&world);
+    stack.secrets_manager("RotateSecret", "AccessRing", json!({})).await.unwrap();
+    let forger = Forger::access(&stack.secret("AccessRing").await["current"]);
+    reads(&stack);
     let found = join_all((0..20).map(|_| ring.with_key(&forger.kid))).await;
-    assert_eq!(reads(&world), 1);
+    assert_eq!(reads(&stack), 1);
     for found in found {
         assert!(knows(&found.unwrap(), &forger));
     }

@@ -7,14 +7,14 @@
 pub(crate) mod markdown;
 
 use http::header;
-use platform::audit::Note;
+use platform::audit::AuditDetails;
 use platform::clock::rfc3339;
 use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
 use platform::database::StoreError;
 use platform::http::{Answer, Endpoint, Header, Output, Parameters, PathParameter, Rendered, Request, in_query};
 use platform::identity::Identity;
-use platform::input::{Field, Fields, Form, Raw};
+use platform::input::{Fields, FromField, Input, RawValue};
 use platform::plan::Plan;
 use platform::platform::Platform;
 use platform::problem::Problem;
@@ -107,8 +107,8 @@ impl Format {
     }
 }
 
-impl Field for Format {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Format {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let text = raw.text()?;
         let found = [Self::Json, Self::Markdown].into_iter().find(|format| format.name() == text);
         found.ok_or_else(|| "must be json or markdown".into())
@@ -121,7 +121,7 @@ impl Parameters for ExportQuery {
     }
 }
 
-impl Form for ExportQuery {
+impl Input for ExportQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (format, cursor) = (fields.optional("format"), fields.optional("cursor"));
         Some(Self { format: format?.unwrap_or_default(), cursor: cursor? })
@@ -169,8 +169,8 @@ impl Endpoint for ExportConversation {
         let part = from.as_ref().map_or(1, |from| from.part);
         let (messages, more) = self.part(id, from.map(|from| from.after)).await?;
 
-        let note = Note::default().resource("conversation", id).detail("format", format.name());
-        let note = note.detail("part", part).detail("messages", messages.len());
+        let details = AuditDetails::default().resource("conversation", id).detail("format", format.name());
+        let details = details.detail("part", part).detail("messages", messages.len());
         let next = messages.last().filter(|_| more).map(|last| Position { part: part + 1, after: last.id.clone() });
         let name = if part == 1 && !more { String::new() } else { format!("-part-{part}") };
         // The name has the id and not the title, so it is a valid file name everywhere.
@@ -181,7 +181,7 @@ impl Endpoint for ExportConversation {
             let messages = items.into_iter().map(MessageView::from).collect();
             File { format, export: ExportedConversation { conversation, exported_at, part, messages, next_cursor } }
         });
-        Ok(Plan::reply(file.header(header::CONTENT_DISPOSITION, &disposition)).note(note))
+        Ok(Plan::reply(file.header(header::CONTENT_DISPOSITION, &disposition)).details(details))
     }
 }
 

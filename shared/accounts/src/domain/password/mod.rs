@@ -11,7 +11,7 @@ pub use hasher::{Check, Hasher};
 pub use stored::Work;
 
 use platform::domain::Username;
-use platform::input::{Field, Raw};
+use platform::input::{FromField, RawValue};
 use unicode_normalization::UnicodeNormalization as _;
 
 /// A password. It is never printed.
@@ -26,8 +26,8 @@ pub struct Password {
 platform::opaque!(Password);
 
 /// Any text up to 1,024 characters can be tried as a password; only a new one has to follow the rules.
-impl Field for Password {
-    fn read(raw: &Raw<'_>) -> Result<Self, String> {
+impl FromField for Password {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let text = raw.text()?;
         if text.chars().count() > 1024 {
             return Err("must be at most 1,024 characters".into());
@@ -93,8 +93,8 @@ mod tests {
 
     #[test]
     fn an_attempt_is_any_text_of_a_bearable_length() {
-        assert!(Password::read(&Raw::Text("")).is_ok());
-        assert!(Password::read(&Raw::Text(&"é".repeat(1024))).is_ok());
-        assert!(Password::read(&Raw::Text(&"é".repeat(1025))).is_err());
+        assert!(Password::read(&RawValue::Text("")).is_ok());
+        assert!(Password::read(&RawValue::Text(&"é".repeat(1024))).is_ok());
+        assert!(Password::read(&RawValue::Text(&"é".repeat(1025))).is_err());
     }
 }

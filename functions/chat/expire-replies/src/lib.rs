@@ -27,7 +27,7 @@ const ONE: Duration = Duration::from_secs(10);
 const LONGEST_WAIT_SECONDS: i64 = 3_600;
 
 /// The worker. Two of them at once, or one that dies, do no harm: a conditional write ends a reply, together with its event.
-pub struct ChatSweep {
+pub struct ExpireReplies {
     drafts: Drafts,
     messages: Messages,
     endings: Endings,
@@ -35,7 +35,7 @@ pub struct ChatSweep {
     clock: Clock,
 }
 
-impl Worker for ChatSweep {
+impl Worker for ExpireReplies {
     type Payload = IgnoredAny;
     type Output = ();
 
@@ -55,7 +55,7 @@ impl Worker for ChatSweep {
     }
 }
 
-impl ChatSweep {
+impl ExpireReplies {
     /// Handles the overdue replies of a shard, one after the other, for as long as there is time.
     async fn sweep_shard(&self, shard: u8, invocation: &Invocation) -> Result<(), Problem> {
         let (mut after, mut result) = (None, Ok(()));

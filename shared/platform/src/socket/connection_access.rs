@@ -14,12 +14,12 @@ const GRACE_SECONDS: i64 = 3_600;
 
 /// Reads connections.
 #[derive(Debug, Clone)]
-pub struct Presence {
+pub struct ConnectionAccess {
     connections: Connections,
     sessions: Sessions,
 }
 
-impl Presence {
+impl ConnectionAccess {
     /// Uses the tables of connections and sessions.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let (database, config) = (platform.database()?, &platform.config);

@@ -1,5 +1,5 @@
 //! Data that is left of deleted conversations and accounts, and its removal. The caller has found the sweep
-//! ([`super::Sweeps`]), so no user reaches any of this data.
+//! ([`super::PurgeJobs`]), so no user reaches any of this data.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use platform::database::{CommitError, Database, Expression, StoreError, query, r
 use serde::Deserialize;
 
 use super::history::message_key;
-use super::{Conversations, Deleted, Drafts, History, Sweep, Sweeps};
+use super::{Conversations, Deleted, Drafts, History, PurgeJob, PurgeJobs};
 use crate::domain::MessageStatus;
 
 /// Messages deleted in one call: what one `BatchWriteItem` takes.
@@ -19,22 +19,22 @@ const BATCH: i32 = 25;
 
 /// The tables in which data is left.
 #[derive(Debug, Clone)]
-pub struct Remains {
+pub struct Purge {
     database: Database,
     messages: String,
     drafts: Drafts,
     history: History,
     conversations: Conversations,
-    sweeps: Sweeps,
+    jobs: PurgeJobs,
 }
 
 /// Result of one batch of messages.
 #[derive(Debug)]
-pub struct Swept {
+pub struct Purged {
     /// The last message that was looked at; `None` after the last one of all.
     pub last: Option<String>,
     /// How many of them are replies that have not ended. They are asked to stop, and are left, however old they are. Their
-    /// worker or `chat-sweep` ends them, settles what they cost and records it.
+    /// worker or `expire-replies` ends them, settles what they cost and records it.
     pub unfinished: usize,
 }
 
@@ -46,7 +46,7 @@ struct Outline {
     status: MessageStatus,
 }
 
-impl Remains {
+impl Purge {
     /// Uses the tables that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE`, `DRAFTS_TABLE` and `SWEEPS_TABLE` name.
     pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
         Ok(Self {
@@ -54,14 +54,14 @@ impl Remains {
             drafts: Drafts::new(database.clone(), config)?,
             history: History::new(database.clone(), config)?,
             conversations: Conversations::new(config)?,
-            sweeps: Sweeps::new(database.clone(), config)?,
+            jobs: PurgeJobs::new(database.clone(), config)?,
             database,
         })
     }
 
     /// Deletes the next messages of a deleted conversation and the drafts of its replies, oldest first, after the one with
     /// the id `after`. Replies that have not ended are asked to stop.
-    pub async fn delete_messages(&self, conversation_id: &str, after: Option<&str>, now: Timestamp) -> Result<Swept, StoreError> {
+    pub async fn delete_messages(&self, conversation_id: &str, after: Option<&str>, now: Timestamp) -> Result<Purged, StoreError> {
         let expression = Expression::default().name("status", "status").name("role", "role").value("conversation", s(conversation_id));
         let request = self.database.client().query().table_name(&self.messages);
         let page = query(
@@ -85,21 +85,21 @@ impl Remains {
         self.database.delete_all(&self.messages, gone.iter().map(|message| message_key(conversation_id, &message.id)).collect()).await?;
         let cut = page.last_evaluated_key.is_some_and(|key: HashMap<_, _>| !key.is_empty());
         let last = looked_at.last().filter(|_| cut).map(|message| message.id.clone());
-        Ok(Swept { last, unfinished: unfinished.len() })
+        Ok(Purged { last, unfinished: unfinished.len() })
     }
 
     /// Deletes one conversation of a deleted account, and leaves its sweep; `None` where there is none left.
-    pub async fn delete_conversation(&self, user_id: &str, now: Timestamp) -> Result<Option<Sweep>, StoreError> {
+    pub async fn delete_conversation(&self, user_id: &str, now: Timestamp) -> Result<Option<PurgeJob>, StoreError> {
         let (found, _) = self.history.list(user_id, None, 1).await?;
         let Some(conversation) = found.into_iter().next() else { return Ok(None) };
         let delete = self.conversations.delete(user_id, &conversation.id);
-        let leave = self.sweeps.leave(Deleted::Conversations, &conversation.id, now)?;
+        let leave = self.jobs.leave(Deleted::Conversations, &conversation.id, now)?;
         match self.database.commit(vec![delete, leave]).await {
             // Another worker was faster.
             Ok(()) | Err(CommitError::Condition { .. }) => {}
             Err(CommitError::Store(error)) => return Err(error),
         }
-        Ok(Some(Sweep { deleted: Deleted::Conversations, id: conversation.id, deleted_at: now.as_millisecond() }))
+        Ok(Some(PurgeJob { deleted: Deleted::Conversations, id: conversation.id, deleted_at: now.as_millisecond() }))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The table of sweeps: deleted conversations and accounts whose remaining data goes step by step.
 //!
 //! Key: `dataset` (the kind of what was deleted) and `id`. The transaction that deletes leaves a sweep. From then on no
-//! caller reaches the data that is left. That data goes in batches ([`super::Remains`]), and the sweep goes last. A sweep
+//! caller reaches the data that is left. That data goes in batches ([`super::Purge`]), and the job goes last. A job
 //! that is cut short, or that two workers do at once, is simply done again.
 
 use jiff::Timestamp;
@@ -9,12 +9,12 @@ use platform::config::{Config, ConfigError};
 use platform::database::{Database, Expression, Item, StoreError, Write, item, key2, query, read, s};
 use serde::{Deserialize, Serialize};
 
-/// Sweeps that one query finds, at most.
+/// Jobs that one query finds, at most.
 const PAGE: i32 = 25;
 
 /// The table of sweeps.
 #[derive(Debug, Clone)]
-pub struct Sweeps {
+pub struct PurgeJobs {
     database: Database,
     table: String,
 }
@@ -31,7 +31,7 @@ pub enum Deleted {
 
 /// A deleted conversation or account with data that is still there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sweep {
+pub struct PurgeJob {
     /// Its kind.
     #[serde(rename = "dataset")]
     pub deleted: Deleted,
@@ -50,7 +50,7 @@ impl Deleted {
     }
 }
 
-impl Sweeps {
+impl PurgeJobs {
     /// Uses the table that `SWEEPS_TABLE` names.
     pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
         Ok(Self { database, table: config.require("SWEEPS_TABLE")?.to_owned() })
@@ -58,17 +58,17 @@ impl Sweeps {
 
     /// The sweep of a conversation or account that the same transaction deletes.
     pub fn leave(&self, deleted: Deleted, id: &str, now: Timestamp) -> Result<Write, StoreError> {
-        let sweep = Sweep { deleted, id: id.to_owned(), deleted_at: now.as_millisecond() };
-        Ok(Write::put(&self.table, item(sweep)?, "attribute_not_exists(id)", &Expression::default()))
+        let job = PurgeJob { deleted, id: id.to_owned(), deleted_at: now.as_millisecond() };
+        Ok(Write::put(&self.table, item(job)?, "attribute_not_exists(id)", &Expression::default()))
     }
 
     /// The sweep of the conversation or account with this id, if it has not been done.
-    pub async fn find(&self, deleted: Deleted, id: &str) -> Result<Option<Sweep>, StoreError> {
+    pub async fn find(&self, deleted: Deleted, id: &str) -> Result<Option<PurgeJob>, StoreError> {
         self.database.get(&self.table, key(deleted, id), true).await
     }
 
     /// Some of the sweeps that have not been done, after the one with the id `after`; none where there are no more.
-    pub async fn outstanding(&self, deleted: Deleted, after: Option<&str>) -> Result<Vec<Sweep>, StoreError> {
+    pub async fn outstanding(&self, deleted: Deleted, after: Option<&str>) -> Result<Vec<PurgeJob>, StoreError> {
         let expression = Expression::default().name("dataset", "dataset").value("dataset", s(deleted.as_str()));
         let request = self.database.client().query().table_name(&self.table).key_condition_expression("#dataset = :dataset");
         let page = query(
@@ -83,8 +83,8 @@ impl Sweeps {
     }
 
     /// Deletes a sweep that is done. Another worker may have deleted it already.
-    pub async fn done(&self, sweep: &Sweep) -> Result<(), StoreError> {
-        self.database.delete_all(&self.table, vec![key(sweep.deleted, &sweep.id)]).await
+    pub async fn done(&self, job: &PurgeJob) -> Result<(), StoreError> {
+        self.database.delete_all(&self.table, vec![key(job.deleted, &job.id)]).await
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::users::{ClaimKind, Stored, account_key};
+use super::users::{NameKind, Stored, account_key};
 use super::{User, Users};
 use crate::database::{Expression, Item, StoreError, key, key2, query, read, s};
 use crate::domain::Role;
@@ -34,7 +34,7 @@ pub struct AccountFilter {
 /// Where a list of accounts goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    kind: ClaimKind,
+    kind: NameKind,
     /// Key of the last claim that has been looked at.
     after: Option<String>,
 }
@@ -111,24 +111,24 @@ impl AccountFilter {
     /// Where a list begins: with the emails, if the prefix has a character that no username can have.
     fn start(&self) -> Place {
         let is_name = |prefix: &String| prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        let kind = if self.prefix.as_ref().is_none_or(is_name) { ClaimKind::Name } else { ClaimKind::Email };
+        let kind = if self.prefix.as_ref().is_none_or(is_name) { NameKind::Name } else { NameKind::Email };
         Place { kind, after: None }
     }
 
     /// Where the list goes on after the last claim of a kind.
-    fn after(&self, kind: ClaimKind) -> Option<Place> {
-        (kind == ClaimKind::Name && self.prefix.is_some()).then_some(Place { kind: ClaimKind::Email, after: None })
+    fn after(&self, kind: NameKind) -> Option<Place> {
+        (kind == NameKind::Name && self.prefix.is_some()).then_some(Place { kind: NameKind::Email, after: None })
     }
 
     /// Whether the filter may leave out many of the accounts that are looked at.
-    fn leaves_out(&self, kind: ClaimKind) -> bool {
-        self.role.is_some() || self.is_active.is_some() || kind == ClaimKind::Email
+    fn leaves_out(&self, kind: NameKind) -> bool {
+        self.role.is_some() || self.is_active.is_some() || kind == NameKind::Email
     }
 
-    fn wants(&self, user: &User, kind: ClaimKind) -> bool {
+    fn wants(&self, user: &User, kind: NameKind) -> bool {
         // These accounts have been listed by their usernames.
         let is_listed =
-            kind == ClaimKind::Email && self.prefix.as_ref().is_some_and(|prefix| user.username.to_lowercase().starts_with(prefix));
+            kind == NameKind::Email && self.prefix.as_ref().is_some_and(|prefix| user.username.to_lowercase().starts_with(prefix));
         !is_listed
             && self.role.is_none_or(|role| user.roles.contains(&role))
             && self.is_active.is_none_or(|active| active == user.is_active)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::users::{ClaimKind, account_key};
+use super::users::{NameKind, account_key};
 use super::{User, Users};
 use crate::database::{Expression, StoreError, Write, key, n, s};
 use crate::domain::{Email, FullName};
@@ -50,7 +50,7 @@ impl Users {
         if before == email.folded() {
             return Ok(vec![account]);
         }
-        let drop = Write::delete(&self.table, key("key", &ClaimKind::Email.key(&before)));
+        let drop = Write::delete(&self.table, key("key", &NameKind::Email.key(&before)));
         Ok([vec![account], self.claim_email(email, &user.id, Some(&before))?, vec![drop]].concat())
     }
 
@@ -72,11 +72,11 @@ impl Users {
     pub fn remove(&self, user: &User) -> [Write; 3] {
         let expression = Expression::default().name("version", "version").value("version", n(user.version));
         let account = key("key", &account_key(&user.id));
-        let claim = |kind: ClaimKind, text: &str| Write::delete(&self.table, key("key", &kind.key(&text.to_lowercase())));
+        let claim = |kind: NameKind, text: &str| Write::delete(&self.table, key("key", &kind.key(&text.to_lowercase())));
         [
             Write::delete_if(&self.table, account, "#version = :version", &expression),
-            claim(ClaimKind::Name, &user.username),
-            claim(ClaimKind::Email, &user.email),
+            claim(NameKind::Name, &user.username),
+            claim(NameKind::Email, &user.email),
         ]
     }
 

@@ -10,7 +10,7 @@ use super::audit::RETENTION_SECONDS;
 
 /// A stretch of the audit log that is left to be read. Both ends are ids, as numbers, and belong to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Span {
+pub struct EventRange {
     pub(super) first: u128,
     pub(super) last: u128,
 }
@@ -25,7 +25,7 @@ pub enum Order {
     Descending,
 }
 
-impl Span {
+impl EventRange {
     /// The events from `from`, inclusive, to `to`, exclusive, that are kept and that are there `now`. `None` if there can be
     /// none.
     pub fn between(from: Option<Timestamp>, to: Option<Timestamp>, now: Timestamp) -> Option<Self> {
@@ -134,8 +134,8 @@ mod tests {
             (None, Some("2999-01-01T00:00:00Z"), "2026-11-20T12:00:00Z", true),
             (None, Some("2999-01-01T00:00:00Z"), "2026-11-20T12:00:01Z", false),
         ] {
-            let span = Span::between(from.map(at), to.map(at), now).unwrap();
-            assert_eq!(span.holds(id_at(event)), expected, "{from:?} {to:?} {event}");
+            let range = EventRange::between(from.map(at), to.map(at), now).unwrap();
+            assert_eq!(range.holds(id_at(event)), expected, "{from:?} {to:?} {event}");
         }
         for (from, to) in [
             (Some("2026-11-20T12:00:00.001Z"), None),
@@ -144,13 +144,13 @@ mod tests {
             (None, Some("1970-01-01T00:00:00Z")),
             (None, Some("1900-01-01T00:00:00Z")),
         ] {
-            assert_eq!(Span::between(from.map(at), to.map(at), now), None, "{from:?} {to:?}");
+            assert_eq!(EventRange::between(from.map(at), to.map(at), now), None, "{from:?} {to:?}");
         }
     }
 
     #[test]
     fn windows_cover_a_span_month_by_month_without_gap_or_overlap() {
-        let span = Span { first: id_at("2025-11-30T23:59:59.999Z"), last: id_at("2026-03-01T00:00:00Z") };
+        let range = EventRange { first: id_at("2025-11-30T23:59:59.999Z"), last: id_at("2026-03-01T00:00:00Z") };
         for (order, months, expected) in [
             (Order::Descending, 1, "2026-03 | 2026-02 | 2026-01 | 2025-12 | 2025-11"),
             (Order::Descending, 2, "2026-02 2026-03 | 2025-12 2026-01 | 2025-11"),
@@ -158,7 +158,7 @@ mod tests {
             (Order::Ascending, 1, "2025-11 | 2025-12 | 2026-01 | 2026-02 | 2026-03"),
             (Order::Ascending, 2, "2025-11 2025-12 | 2026-01 2026-02 | 2026-03"),
         ] {
-            let (mut rest, mut windows) = (Some(span), Vec::new());
+            let (mut rest, mut windows) = (Some(range), Vec::new());
             while let Some(left) = rest {
                 let window = left.window(months, order);
                 rest = left.beyond(if order == Order::Ascending { window.last } else { window.first }, order);
@@ -167,14 +167,14 @@ mod tests {
             let named: Vec<_> = windows.iter().map(|window| window.months().join(" ")).collect();
             assert_eq!(named.join(" | "), expected, "{order:?} {months}");
             windows.sort_by_key(|window| window.first);
-            assert_eq!((windows[0].first, windows[windows.len() - 1].last), (span.first, span.last));
+            assert_eq!((windows[0].first, windows[windows.len() - 1].last), (range.first, range.last));
             assert!(windows.windows(2).all(|pair| pair[0].last + 1 == pair[1].first), "{order:?} {months}");
         }
     }
 
     #[test]
     fn a_span_survives_its_cursor() {
-        let span = Span { first: 1, last: u128::MAX };
-        assert_eq!(serde_json::from_slice::<Span>(&serde_json::to_vec(&span).unwrap()).unwrap(), span);
+        let range = EventRange { first: 1, last: u128::MAX };
+        assert_eq!(serde_json::from_slice::<EventRange>(&serde_json::to_vec(&range).unwrap()).unwrap(), range);
     }
 }

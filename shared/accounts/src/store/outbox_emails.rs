@@ -1,7 +1,7 @@
-//! The table of errands (queued mails): mail that has been asked for and not been sent.
+//! The table of queued mails: mail that has been asked for and not been sent.
 //!
-//! Key: `id`. The transaction that makes a mail due leaves its errand, and the one worker that sends the mail takes the
-//! errand. The worker deletes it when SES has the mail. If an errand was taken and is still there, its mail was not sent, as
+//! Key: `id`. The transaction that makes a mail due leaves its queued mail, and the one worker that sends the mail takes the
+//! queued mail. The worker deletes it when SES has the mail. If a queued mail was taken and is still there, its mail was not sent, as
 //! far as is known.
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -11,22 +11,23 @@ use platform::context::Context;
 use platform::database::{Database, Expression, StoreError, Write, item, key};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Letter;
+use crate::domain::EmailKind;
 
-/// The errands' table.
+/// The table of queued mails.
 #[derive(Debug, Clone)]
-pub struct Errands {
+pub struct OutboxEmails {
     database: Database,
     table: String,
 }
 
 /// One mail to be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Errand {
+pub struct OutboxEmail {
     /// UUIDv7.
     pub id: String,
     /// The mail, and its recipient.
-    pub letter: Letter,
+    #[serde(rename = "letter")]
+    pub kind: EmailKind,
     /// The context in which it was asked for: its events say so.
     pub context: Context,
     /// Seconds since 1970 when it was asked for.
@@ -38,37 +39,37 @@ pub struct Errand {
     pub taken: bool,
 }
 
-impl Errands {
+impl OutboxEmails {
     /// Uses the table that `ERRANDS_TABLE` names.
     pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
         Ok(Self { database, table: config.require("ERRANDS_TABLE")?.to_owned() })
     }
 
-    /// A new errand.
-    pub fn leave(&self, errand: &Errand) -> Result<Write, StoreError> {
-        Ok(Write::put(&self.table, item(errand)?, "attribute_not_exists(id)", &Expression::default()))
+    /// A new queued mail.
+    pub fn leave(&self, queued: &OutboxEmail) -> Result<Write, StoreError> {
+        Ok(Write::put(&self.table, item(queued)?, "attribute_not_exists(id)", &Expression::default()))
     }
 
-    /// The errand with this id, if it is there and has not expired.
-    pub async fn find(&self, id: &str, now: Timestamp) -> Result<Option<Errand>, StoreError> {
-        let errand: Option<Errand> = self.database.get(&self.table, key("id", id), true).await?;
-        Ok(errand.filter(|errand| now.as_second() < errand.expires_at))
+    /// The queued mail with this id, if it is there and has not expired.
+    pub async fn find(&self, id: &str, now: Timestamp) -> Result<Option<OutboxEmail>, StoreError> {
+        let queued: Option<OutboxEmail> = self.database.get(&self.table, key("id", id), true).await?;
+        Ok(queued.filter(|queued| now.as_second() < queued.expires_at))
     }
 
-    /// Takes an errand, if no worker has.
+    /// Takes a queued mail, if no worker has.
     pub fn take(&self, id: &str) -> Write {
         let expression = Expression::default().value("taken", AttributeValue::Bool(true));
         Write::update(&self.table, key("id", id), "SET taken = :taken", "attribute_exists(id) AND attribute_not_exists(taken)", &expression)
     }
 
-    /// Deletes an errand that no worker has taken, because no mail comes of it.
+    /// Deletes a queued mail that no worker has taken, because no mail comes of it.
     pub fn drop(&self, id: &str) -> Write {
         let condition = "attribute_exists(id) AND attribute_not_exists(taken)";
         Write::delete_if(&self.table, key("id", id), condition, &Expression::default())
     }
 
-    /// Deletes an errand whose mail SES has.
+    /// Deletes a queued mail whose mail SES has.
     pub async fn done(&self, id: &str) -> Result<(), StoreError> {
-        self.database.delete::<Errand>(&self.table, key("id", id)).await.map(drop)
+        self.database.delete::<OutboxEmail>(&self.table, key("id", id)).await.map(drop)
     }
 }

@@ -8,12 +8,12 @@ use crate::secrets::Secrets;
 
 /// Makes fingerprints with the secret that `SEAL_SECRET_ARN` names.
 #[derive(Debug, Clone)]
-pub struct Seal {
+pub struct Fingerprinter {
     secrets: Secrets,
     arn: String,
 }
 
-impl Seal {
+impl Fingerprinter {
     /// Reads the settings; no secret is fetched yet.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self { secrets: platform.secrets()?, arn: platform.config.require("SEAL_SECRET_ARN")?.to_owned() })

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Quota, Standing};
+use super::{LimitStatus, Quota};
 
 /// Free attempts of all addresses together within [`HOUR`], as a multiple of the free attempts of one address.
 const ANYWHERE: u64 = 10;
@@ -34,16 +34,16 @@ impl Quota {
     }
 
     /// The standing after so many failures in a row. The current attempt counts as one of them.
-    pub fn after_attempt(self, failures: u64) -> Standing {
+    pub fn after_attempt(self, failures: u64) -> LimitStatus {
         let remaining = self.limit.saturating_sub(failures);
         let next = u64::try_from(self.wait_after(failures.max(self.limit))).unwrap_or(0);
-        Standing { allowed: true, remaining, reset_seconds: next }
+        LimitStatus { allowed: true, remaining, reset_seconds: next }
     }
 
     /// The standing of an attempt that came too early after so many failures in a row, the last at `last_at` (seconds since 1970).
-    pub fn too_early(self, failures: u64, last_at: i64, now: Timestamp) -> Standing {
+    pub fn too_early(self, failures: u64, last_at: i64, now: Timestamp) -> LimitStatus {
         let wait = last_at.saturating_add(self.wait_after(failures)).saturating_sub(now.as_second());
-        Standing { allowed: false, remaining: 0, reset_seconds: u64::try_from(wait).unwrap_or(0).max(1) }
+        LimitStatus { allowed: false, remaining: 0, reset_seconds: u64::try_from(wait).unwrap_or(0).max(1) }
     }
 }
 
@@ -71,11 +71,11 @@ mod tests {
     #[test]
     fn a_client_is_told_how_many_are_left_and_how_long_to_wait() {
         for (failures, remaining, reset_seconds) in [(1, 4, 60), (5, 0, 60), (6, 0, 120), (40, 0, 3600)] {
-            assert_eq!(LOCK.after_attempt(failures), Standing { allowed: true, remaining, reset_seconds }, "{failures}");
+            assert_eq!(LOCK.after_attempt(failures), LimitStatus { allowed: true, remaining, reset_seconds }, "{failures}");
         }
         let now = Timestamp::from_second(1000).unwrap();
         for (failures, last_at, reset_seconds) in [(5, 990, 50), (6, 1000, 120), (5, 940, 1), (5, 0, 1)] {
-            let expected = Standing { allowed: false, remaining: 0, reset_seconds };
+            let expected = LimitStatus { allowed: false, remaining: 0, reset_seconds };
             assert_eq!(LOCK.too_early(failures, last_at, now), expected, "{failures} at {last_at}");
         }
     }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::sender::Sender;
 use crate::config::ConfigError;
-use crate::plan::Then;
+use crate::plan::AfterCommit;
 use crate::platform::Platform;
 
 /// Longest wait of a request that ended a session until its connections are closed.
@@ -16,18 +16,18 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Closes the connections of sessions.
 #[derive(Debug, Clone)]
-pub struct Hangup {
+pub struct CloseConnections {
     sender: Sender,
 }
 
-impl Hangup {
+impl CloseConnections {
     /// Uses `@connections`.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self { sender: Sender::new(&platform.config, platform.clock.clone())? })
     }
 
     /// The step after the commit that ended the sessions of these connections.
-    pub fn after<O>(self, connection_ids: Vec<String>) -> Then<O> {
+    pub fn after<O>(self, connection_ids: Vec<String>) -> AfterCommit<O> {
         Box::new(move || {
             async move {
                 self.close(&connection_ids).await;

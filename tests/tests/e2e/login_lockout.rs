@@ -8,7 +8,7 @@ use platform::limits::{Limits, Policy, Quota};
 use platform::store::LimitCounters;
 use serde_json::{Value, json};
 use tally_local::aws::Failure;
-use tally_tests::{Answer, Client, World};
+use tally_tests::{Answer, Client, TestStack};
 
 const DEMO: &str = "SecureDemo123!";
 
@@ -33,26 +33,26 @@ fn wait(refused: &Answer) -> u64 {
 
 #[tokio::test]
 async fn after_five_failures_in_a_row_even_the_right_password_waits_a_minute() {
-    let world = World::with(&[("RateLimits", LOCKED)]).await;
+    let stack = TestStack::with(&[("RateLimits", LOCKED)]).await;
     // An identifier without an account is treated alike.
     for username in ["demo", "nobody", "nobody@example.com"] {
-        fail(&world, username, 5).await;
-        let first = login(&world, username, DEMO).await;
+        fail(&stack, username, 5).await;
+        let first = login(&stack, username, DEMO).await;
         assert!((58..=60).contains(&wait(&first)), "{first:?}");
         assert!(first.header("ratelimit-policy").starts_with("\"login\";q=100000;w=60, \"login_lock\";q=5;w=60, "), "{first:?}");
         assert!(first.header("ratelimit").contains(&format!("\"login_lock\";r=0;t={}", first.header("retry-after"))), "{first:?}");
         // Another attempt does not lengthen the wait.
-        assert!(wait(&login(&world, &username.to_uppercase(), "wrong").await) <= wait(&first));
+        assert!(wait(&login(&stack, &username.to_uppercase(), "wrong").await) <= wait(&first));
     }
     // Another identifier of the same account, another account and another address are not locked.
-    login(&world, "demo@example.com", DEMO).await.expect(200);
-    let admin = world.admin().await;
-    login(&world.from_address([127, 0, 0, 7]), "demo", DEMO).await.expect(200);
+    login(&stack, "demo@example.com", DEMO).await.expect(200);
+    let admin = stack.admin().await;
+    login(&stack.from_address([127, 0, 0, 7]), "demo", DEMO).await.expect(200);
 
     // One event per identifier and window, with a fingerprint as for failures.
-    let failures = world.events(&admin, "auth.login").await;
+    let failures = stack.events(&admin, "auth.login").await;
     let failed: Vec<&Value> = failures.iter().filter(|event| event["outcome"] == "failure").collect();
-    let locked = world.events(&admin, "auth.locked").await;
+    let locked = stack.events(&admin, "auth.locked").await;
     assert_eq!(locked.len(), 3, "{locked:?}");
     for (event, failed) in locked.iter().zip(failed.chunks(5)) {
         assert_eq!((&event["outcome"], &event["detail"]["policy"]), (&json!("denied"), &json!("login_lock")));
@@ -63,10 +63,10 @@ async fn after_five_failures_in_a_row_even_the_right_password_waits_a_minute() {
 
 #[tokio::test]
 async fn a_success_ends_the_row_of_failures() {
-    let world = World::with(&[("RateLimits", LOCKED)]).await;
+    let stack = TestStack::with(&[("RateLimits", LOCKED)]).await;
     for _ in 0..3 {
-        fail(&world, "demo", 4).await;
-        let answer = login(&world, "demo", DEMO).await;
+        fail(&stack, "demo", 4).await;
+        let answer = login(&stack, "demo", DEMO).await;
         answer.expect(200);
         assert!(answer.header("ratelimit").contains("\"login_lock\";r=0;t=60"), "{answer:?}");
     }
@@ -74,9 +74,9 @@ async fn a_success_ends_the_row_of_failures() {
 
 #[tokio::test]
 async fn of_twenty_guesses_at_once_five_are_looked_at() {
-    let world = World::with(&[("RateLimits", LOCKED)]).await;
+    let stack = TestStack::with(&[("RateLimits", LOCKED)]).await;
     for username in ["demo", "nobody"] {
-        let mut statuses: Vec<_> = join_all((0..20).map(|_| login(&world, username, "wrong"))).await.iter().map(|a| a.status).collect();
+        let mut statuses: Vec<_> = join_all((0..20).map(|_| login(&stack, username, "wrong"))).await.iter().map(|a| a.status).collect();
         statuses.sort_unstable();
         assert_eq!(statuses, [vec![401; 5], vec![429; 15]].concat(), "{username}");
     }
@@ -85,8 +85,8 @@ async fn of_twenty_guesses_at_once_five_are_looked_at() {
 #[tokio::test]
 async fn many_addresses_are_slowed_together_but_for_a_network_that_is_known() {
     // One free failure per address makes ten for all addresses together.
-    let world = World::with(&[("RateLimits", "login_lock=1/1m,*=100000/1m")]).await;
-    let address = |last| world.from_address([127, 0, 1, last]);
+    let stack = TestStack::with(&[("RateLimits", "login_lock=1/1m,*=100000/1m")]).await;
+    let address = |last| stack.from_address([127, 0, 1, last]);
     login(&address(1), "demo", DEMO).await.expect(200);
     for last in 2..=10 {
         fail(&address(last), "demo", 1).await;
@@ -102,7 +102,7 @@ async fn many_addresses_are_slowed_together_but_for_a_network_that_is_known() {
         fail(&address(last), "nobody", 1).await;
     }
     wait(&login(&address(11), "nobody", DEMO).await);
-    let locked = world.events(&world.admin().await, "auth.locked").await;
+    let locked = stack.events(&stack.admin().await, "auth.locked").await;
     assert_eq!(locked.len(), 2, "{locked:?}");
 }
 
@@ -114,8 +114,8 @@ struct Clocked {
 }
 
 impl Clocked {
-    fn of(world: &World) -> Self {
-        let platform = world.platform("LoginFunction");
+    fn of(stack: &TestStack) -> Self {
+        let platform = stack.platform("LoginFunction");
         let limits = Limits::default();
         Self {
             counters: LimitCounters::new(platform.database().unwrap(), &platform.config).unwrap(),
@@ -126,7 +126,7 @@ impl Clocked {
 
     /// Whether an attempt this many seconds after the first is admitted.
     async fn guess(&self, seconds: i64) -> bool {
-        self.counters.guess(self.login, self.lock, "somebody", at(seconds)).await.unwrap().0
+        self.counters.count_attempt(self.login, self.lock, "somebody", at(seconds)).await.unwrap().0
     }
 }
 
@@ -136,8 +136,8 @@ fn at(seconds: i64) -> Timestamp {
 
 #[tokio::test]
 async fn waits_double_to_an_hour_and_early_attempts_change_nothing() {
-    let world = World::start().await;
-    let clocked = Clocked::of(&world);
+    let stack = TestStack::start().await;
+    let clocked = Clocked::of(&stack);
     for second in 0..5 {
         assert!(clocked.guess(second).await);
     }
@@ -150,7 +150,7 @@ async fn waits_double_to_an_hour_and_early_attempts_change_nothing() {
         assert!(clocked.guess(last).await, "after {wait} s");
     }
     let forgiven = clocked.counters.forgive("somebody", at(last));
-    world.platform("LoginFunction").database().unwrap().commit(vec![forgiven]).await.unwrap();
+    stack.platform("LoginFunction").database().unwrap().commit(vec![forgiven]).await.unwrap();
     for second in 1..=5 {
         assert!(clocked.guess(last + second).await);
     }
@@ -159,32 +159,32 @@ async fn waits_double_to_an_hour_and_early_attempts_change_nothing() {
 
 #[tokio::test]
 async fn an_attempt_that_is_refused_for_another_reason_is_as_if_it_had_not_been() {
-    let world = World::start().await;
-    let Clocked { counters, login, lock } = Clocked::of(&world);
-    let guess = async |seconds| counters.guess(login, lock, "somebody", at(seconds)).await.unwrap();
+    let stack = TestStack::start().await;
+    let Clocked { counters, login, lock } = Clocked::of(&stack);
+    let guess = async |seconds| counters.count_attempt(login, lock, "somebody", at(seconds)).await.unwrap();
     for second in 0..5 {
         guess(second).await;
     }
     let (counted, before) = guess(64).await;
     assert!(counted);
-    counters.take_guess_back(login, "somebody", &before, at(64)).await.unwrap();
+    counters.revert_attempt(login, "somebody", &before, at(64)).await.unwrap();
     let (counted, again) = guess(65).await;
     let windows = |windows: &BTreeMap<i64, u64>| windows.values().sum::<u64>();
     assert!(counted);
     assert_eq!((again.failures, again.last_at, windows(&again.windows)), (5, before.last_at, windows(&before.windows)));
     // A success in between has left no count to revert.
     let forgiven = counters.forgive("somebody", at(66));
-    world.platform("LoginFunction").database().unwrap().commit(vec![forgiven]).await.unwrap();
-    counters.take_guess_back(login, "somebody", &again, at(65)).await.unwrap();
+    stack.platform("LoginFunction").database().unwrap().commit(vec![forgiven]).await.unwrap();
+    counters.revert_attempt(login, "somebody", &again, at(65)).await.unwrap();
     let (_, after) = guess(67).await;
     assert_eq!((after.failures, after.last_at), (0, at(65).as_second()));
 }
 
 #[tokio::test]
 async fn an_attempt_that_collides_with_a_login_is_counted_all_the_same() {
-    let world = World::start().await;
-    let clocked = Clocked::of(&world);
-    world.fail("LimitsTable", Some("UpdateItem"), Failure::TransactionConflict, 2);
+    let stack = TestStack::start().await;
+    let clocked = Clocked::of(&stack);
+    stack.fail("LimitsTable", Some("UpdateItem"), Failure::TransactionConflict, 2);
     let mut counted = Vec::new();
     for second in 0..6 {
         counted.push(clocked.guess(second).await);
@@ -194,12 +194,12 @@ async fn an_attempt_that_collides_with_a_login_is_counted_all_the_same() {
 
 #[tokio::test]
 async fn a_network_is_known_for_thirty_days() {
-    let world = World::start().await;
-    let Clocked { counters, login, lock } = Clocked::of(&world);
-    let known = async |seconds| counters.guess(login, lock, "somebody", at(seconds)).await.unwrap().1.known(at(seconds));
+    let stack = TestStack::start().await;
+    let Clocked { counters, login, lock } = Clocked::of(&stack);
+    let known = async |seconds| counters.count_attempt(login, lock, "somebody", at(seconds)).await.unwrap().1.known(at(seconds));
     assert!(!known(0).await);
     let forgiven = counters.forgive("somebody", at(0));
-    world.platform("LoginFunction").database().unwrap().commit(vec![forgiven]).await.unwrap();
+    stack.platform("LoginFunction").database().unwrap().commit(vec![forgiven]).await.unwrap();
     assert!(known(30 * 86_400 - 1).await);
     assert!(!known(30 * 86_400).await);
 }

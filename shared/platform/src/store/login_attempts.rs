@@ -27,7 +27,7 @@ const FAILED_SECONDS: i64 = 2 * 86_400;
 
 /// The state before an attempt, for an identifier from an address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Guesses {
+pub struct LoginAttempts {
     /// Attempts by sub-window of `login`.
     pub windows: BTreeMap<i64, u64>,
     /// Attempts since the last success.
@@ -37,7 +37,7 @@ pub struct Guesses {
     signed_in_at: i64,
 }
 
-impl Guesses {
+impl LoginAttempts {
     /// Whether the identifier has signed in from there within 30 days.
     pub fn known(&self, now: Timestamp) -> bool {
         self.signed_in_at > now.as_second() - KNOWN_SECONDS
@@ -57,7 +57,13 @@ impl Guesses {
 impl LimitCounters {
     /// Counts an attempt, if the wait that the failures before it ask for is over. Otherwise nothing changes. Gives whether
     /// it was counted, and the state before.
-    pub async fn guess(&self, login: Quota, lock: Quota, subject: &str, now: Timestamp) -> Result<(bool, Guesses), StoreError> {
+    pub async fn count_attempt(
+        &self,
+        login: Quota,
+        lock: Quota,
+        subject: &str,
+        now: Timestamp,
+    ) -> Result<(bool, LoginAttempts), StoreError> {
         let (update, expression) = counting(login, now, FAILED_SECONDS - KNOWN_SECONDS);
         let expires = "expires_at = if_not_exists(signed_in_at, :expires) + :known";
         let update = update.replacen("expires_at = :expires", &format!("last_at = :now, {expires}"), 1);
@@ -68,13 +74,13 @@ impl LimitCounters {
         let request = self.request(&Policy::LOGIN, subject, &update, &condition, &expression);
         let request = request.return_values(ReturnValue::AllOld);
         Ok(match attempt(request).await? {
-            Ok(counted) => (true, Guesses::read(counted.attributes.unwrap_or_default())),
-            Err(found) => (false, Guesses::read(found)),
+            Ok(counted) => (true, LoginAttempts::read(counted.attributes.unwrap_or_default())),
+            Err(found) => (false, LoginAttempts::read(found)),
         })
     }
 
     /// Reverts an attempt that was counted at `now` and then refused for another reason, so that it lengthens no wait.
-    pub async fn take_guess_back(&self, login: Quota, subject: &str, before: &Guesses, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn revert_attempt(&self, login: Quota, subject: &str, before: &LoginAttempts, now: Timestamp) -> Result<(), StoreError> {
         let bucket = format!("b{}", bucket_of(login, now));
         let expression = Expression::default().value("minus", n(-1)).value("one", n(1)).value("last", n(before.last_at));
         let update = format!("SET last_at = :last ADD {bucket} :minus, failures :minus");

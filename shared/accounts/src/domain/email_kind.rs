@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// A mail, and the data that tells its recipient.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Letter {
+pub enum EmailKind {
     /// A token that sets a new password, if an account that may sign in has this address.
     PasswordReset {
         /// As it was typed.
@@ -31,7 +31,7 @@ pub enum Letter {
     },
 }
 
-impl Letter {
+impl EmailKind {
     /// A notice to the owner of an account as it is.
     pub fn notice(of: Notice, user: &User) -> Self {
         Self::Notice { of, username: user.username.clone(), email: user.email.clone() }

@@ -9,12 +9,12 @@ use super::respond::{Output, Rendered};
 use crate::ids;
 use crate::plan::Reply;
 use crate::problem::Problem;
-use crate::request::Call;
+use crate::request::HttpCall;
 
 /// An output that a client can ask for again by its `ETag`.
-pub struct Revalidated<T>(T);
+pub struct WithETag<T>(T);
 
-impl<T: Serialize + ToSchema + Send + 'static> Output for Revalidated<T> {
+impl<T: Serialize + ToSchema + Send + 'static> Output for WithETag<T> {
     fn render(self) -> Result<Rendered, serde_json::Error> {
         Rendered::json(&self.0)
     }
@@ -28,7 +28,7 @@ impl<T: Serialize + ToSchema + Send + 'static> Output for Revalidated<T> {
 /// The output with an `ETag` of its content, or a 304 if `If-None-Match` has that tag.
 ///
 /// Only the caller may cache it, and has to revalidate it each time. So each read is authorised and recorded.
-pub fn revalidated<O: Serialize>(call: &Call, output: O) -> Result<Reply<Revalidated<O>>, Problem> {
+pub fn with_etag<O: Serialize>(call: &HttpCall, output: O) -> Result<Reply<WithETag<O>>, Problem> {
     let content = serde_json::to_string(&output).map_err(|error| {
         tracing::error!(%error, route = call.route_key, "failed to serialise an output");
         Problem::internal()
@@ -36,7 +36,7 @@ pub fn revalidated<O: Serialize>(call: &Call, output: O) -> Result<Reply<Revalid
     let tag = format!("\"{}\"", ids::sha256(&content));
     let known = call.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| HeaderValue::to_str(value).ok());
     let status = if known.into_iter().any(|list| lists(list, &tag)) { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
-    Ok(Reply::new(Revalidated(output))
+    Ok(Reply::new(WithETag(output))
         .status(status)
         .header(header::ETAG, &tag)
         .header(header::CACHE_CONTROL, "private, no-cache")

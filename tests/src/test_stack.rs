@@ -18,14 +18,14 @@ pub fn root() -> PathBuf {
 }
 
 /// A separate stack for one test, on a free port, with its state in memory.
-pub struct World {
+pub struct TestStack {
     /// The stack.
-    pub stack: Stack,
+    pub local: Stack,
     client: Client,
 }
 
 /// Gives a world the methods of a client.
-impl Deref for World {
+impl Deref for TestStack {
     type Target = Client;
 
     fn deref(&self) -> &Client {
@@ -47,7 +47,7 @@ pub fn binaries() -> PathBuf {
         .clone()
 }
 
-impl World {
+impl TestStack {
     /// Starts a stack whose limits, lockouts too, do not get in the way.
     pub async fn start() -> Self {
         Self::with(&[("RateLimits", "login_lock=100000/1m,*=100000/1m")]).await
@@ -68,21 +68,21 @@ impl World {
 
     /// Starts a stack with these options. Its binaries must be built.
     pub async fn run(options: StackOptions) -> Self {
-        let stack = Stack::start(options).await.unwrap_or_else(|error| panic!("{error}"));
-        Self { client: Client::new(stack.url()), stack }
+        let local = Stack::start(options).await.unwrap_or_else(|error| panic!("{error}"));
+        Self { client: Client::new(local.url()), local }
     }
 
     /// Builds the platform of a function, by its logical id, in this process: its settings, and with them its tables.
     pub fn platform(&self, function: &str) -> Platform {
-        let functions = &self.stack.deployment().functions;
+        let functions = &self.local.deployment().functions;
         let found = functions.iter().find(|candidate| candidate.id == function);
         let found = found.unwrap_or_else(|| panic!("the template has no {function}"));
-        Platform::new(self.stack.environment(found).into_iter().collect(), Clock::System)
+        Platform::new(self.local.environment(found).into_iter().collect(), Clock::System)
     }
 
     /// Asks a path for a mail to this address, and returns the token in the mail.
     pub async fn mailed_token(&self, path: &str, email: &str) -> String {
-        let number = self.stack.outbox().mails().len();
+        let number = self.local.outbox().mails().len();
         self.post(path, None, &json!({"email": email})).await.expect(202);
         self.token_from(number, email).await
     }
@@ -90,7 +90,7 @@ impl World {
     /// Returns the token of the first mail with one, from this number on. The mail must be addressed to this address.
     pub async fn token_from(&self, mut number: usize, email: &str) -> String {
         loop {
-            let mail = self.stack.outbox().mail(number).await;
+            let mail = self.local.outbox().mail(number).await;
             if let Some(token) = token(&mail) {
                 assert_eq!(mail.to, [email]);
                 return token;
@@ -101,16 +101,16 @@ impl World {
 
     /// Makes the next calls of an operation (any, if it is `None`) fail that touch a table, given by its logical id.
     pub fn fail(&self, table: &str, operation: Option<&str>, failure: Failure, times: usize) {
-        let found = self.stack.deployment().tables.iter().find(|candidate| candidate.id == table);
+        let found = self.local.deployment().tables.iter().find(|candidate| candidate.id == table);
         let name = found.unwrap_or_else(|| panic!("the template has no {table}")).name.clone();
-        self.stack.aws().fail(Fault { operation: operation.map(str::to_owned), table: Some(name), failure, times });
+        self.local.aws().fail(Fault { operation: operation.map(str::to_owned), table: Some(name), failure, times });
     }
 
     /// Runs `work`. Returns its result and the `DynamoDB` round trips that it made.
     pub async fn round_trips<T>(&self, work: impl Future<Output = T>) -> (T, Vec<String>) {
-        self.stack.calls().clear();
+        self.local.calls().clear();
         let result = work.await;
-        let calls = self.stack.calls().snapshot().into_iter();
+        let calls = self.local.calls().snapshot().into_iter();
         let calls = calls.filter(|call| call.service == Service::DynamoDb);
         (result, calls.map(|call| format!("{} {}", call.operation, call.targets.join("+"))).collect())
     }

@@ -10,8 +10,8 @@ use platform::platform::Platform;
 use platform::problem::Problem;
 use platform::runtime::Invocation;
 use platform::worker::Worker;
-use tally_chat::SweepStart;
-use tally_chat::store::{Deleted, Remains, Sweep, Sweeps};
+use tally_chat::PurgeStart;
+use tally_chat::store::{Deleted, Purge, PurgeJob, PurgeJobs};
 
 /// Milliseconds for which a sweep is left to the worker that was started for it. No request lasts as long. So a request that was admitted
 /// before the account was deleted begins no conversation later.
@@ -21,37 +21,41 @@ const LEFT_FOR_MS: i64 = 60_000;
 const MARGIN: Duration = Duration::from_secs(5);
 
 /// The worker.
-pub struct SweepConversations {
-    sweeps: Sweeps,
-    remains: Remains,
+pub struct PurgeConversations {
+    purge_jobs: PurgeJobs,
+    purge: Purge,
     clock: Clock,
 }
 
-impl Worker for SweepConversations {
-    type Payload = SweepStart;
+impl Worker for PurgeConversations {
+    type Payload = PurgeStart;
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let (database, config) = (platform.database()?, &platform.config);
-        Ok(Self { sweeps: Sweeps::new(database.clone(), config)?, remains: Remains::new(database, config)?, clock: platform.clock.clone() })
+        Ok(Self {
+            purge_jobs: PurgeJobs::new(database.clone(), config)?,
+            purge: Purge::new(database, config)?,
+            clock: platform.clock.clone(),
+        })
     }
 
     /// An error makes Lambda start the worker again, and so does the end of its time. It goes on where it stopped.
-    async fn run(&self, start: SweepStart, invocation: Invocation) -> Result<(), Problem> {
+    async fn run(&self, start: PurgeStart, invocation: Invocation) -> Result<(), Problem> {
         for (deleted, id) in [(Deleted::Conversations, start.conversation_id), (Deleted::Users, start.user_id)] {
             if let Some(id) = id
-                && let Some(sweep) = self.sweeps.find(deleted, &id).await?
+                && let Some(job) = self.purge_jobs.find(deleted, &id).await?
             {
-                self.sweep(&sweep, &invocation).await?;
+                self.job(&job, &invocation).await?;
             }
         }
         // Accounts come first, because they leave conversations.
         for deleted in [Deleted::Users, Deleted::Conversations] {
             let mut after = None;
             loop {
-                let outstanding = self.sweeps.outstanding(deleted, after.as_deref()).await?;
-                for sweep in outstanding.iter().filter(|sweep| self.is_left(sweep)) {
-                    self.sweep(sweep, &invocation).await?;
+                let outstanding = self.purge_jobs.outstanding(deleted, after.as_deref()).await?;
+                for job in outstanding.iter().filter(|job| self.is_left(job)) {
+                    self.job(job, &invocation).await?;
                 }
                 let Some(last) = outstanding.into_iter().next_back() else { break };
                 after = Some(last.id);
@@ -61,20 +65,20 @@ impl Worker for SweepConversations {
     }
 }
 
-impl SweepConversations {
-    async fn sweep(&self, sweep: &Sweep, invocation: &Invocation) -> Result<(), Problem> {
-        match sweep.deleted {
-            Deleted::Conversations => self.sweep_conversation(sweep, invocation).await,
-            Deleted::Users => self.sweep_user(sweep, invocation).await,
+impl PurgeConversations {
+    async fn job(&self, job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
+        match job.deleted {
+            Deleted::Conversations => self.sweep_conversation(job, invocation).await,
+            Deleted::Users => self.sweep_user(job, invocation).await,
         }
     }
 
     /// Deletes the messages of a conversation. If a reply has not ended, the worker tells it to stop, and the sweep stays.
-    async fn sweep_conversation(&self, sweep: &Sweep, invocation: &Invocation) -> Result<(), Problem> {
+    async fn sweep_conversation(&self, job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
         let (mut after, mut unfinished) = (None, 0);
         loop {
-            in_time(sweep, invocation)?;
-            let swept = self.remains.delete_messages(&sweep.id, after.as_deref(), self.clock.now()).await?;
+            in_time(job, invocation)?;
+            let swept = self.purge.delete_messages(&job.id, after.as_deref(), self.clock.now()).await?;
             unfinished += swept.unfinished;
             after = swept.last;
             if after.is_none() {
@@ -82,30 +86,30 @@ impl SweepConversations {
             }
         }
         if unfinished > 0 {
-            tracing::info!(conversation_id = sweep.id, unfinished, "some replies have not ended; a later sweep deletes the rest");
+            tracing::info!(conversation_id = job.id, unfinished, "some replies have not ended; a later sweep deletes the rest");
             return Ok(());
         }
-        Ok(self.sweeps.done(sweep).await?)
+        Ok(self.purge_jobs.done(job).await?)
     }
 
     /// Deletes the conversations of an account. The sweep stays while a request may be under way that begins another one.
-    async fn sweep_user(&self, sweep: &Sweep, invocation: &Invocation) -> Result<(), Problem> {
-        let settled = self.is_left(sweep);
-        while let Some(conversation) = self.remains.delete_conversation(&sweep.id, self.clock.now()).await? {
+    async fn sweep_user(&self, job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
+        let settled = self.is_left(job);
+        while let Some(conversation) = self.purge.delete_conversation(&job.id, self.clock.now()).await? {
             self.sweep_conversation(&conversation, invocation).await?;
         }
-        if settled { Ok(self.sweeps.done(sweep).await?) } else { Ok(()) }
+        if settled { Ok(self.purge_jobs.done(job).await?) } else { Ok(()) }
     }
 
     /// Whether the worker that was started for a sweep has had its time.
-    fn is_left(&self, sweep: &Sweep) -> bool {
-        sweep.deleted_at < self.clock.now().as_millisecond() - LEFT_FOR_MS
+    fn is_left(&self, job: &PurgeJob) -> bool {
+        job.deleted_at < self.clock.now().as_millisecond() - LEFT_FOR_MS
     }
 }
 
-fn in_time(sweep: &Sweep, invocation: &Invocation) -> Result<(), Problem> {
+fn in_time(job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
     if invocation.remaining() < MARGIN {
-        tracing::info!(?sweep, "failed to finish a sweep in time");
+        tracing::info!(?job, "failed to finish a sweep in time");
         return Err(Problem::unavailable());
     }
     Ok(())
