@@ -19,7 +19,8 @@ pub struct Answer {
 impl Answer {
     /// Reads a response to the end.
     pub async fn read(path: &str, response: reqwest::Response) -> Self {
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
         Self { status, headers, text: response.text().await.unwrap(), path: path.to_owned() }
     }
 

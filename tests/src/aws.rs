@@ -25,7 +25,8 @@ impl TestStack {
     pub async fn items(&self, table: &str) -> Vec<Value> {
         let found = self.local.deployment().tables.iter().find(|candidate| candidate.id == table);
         let name = &found.unwrap_or_else(|| panic!("the template has no {table}")).name;
-        let (mut items, mut start) = (Vec::new(), Value::Null);
+        let mut items = Vec::new();
+        let mut start = Value::Null;
         loop {
             let mut request = json!({"TableName": name});
             if !start.is_null() {

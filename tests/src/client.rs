@@ -47,7 +47,8 @@ impl Client {
     /// Sends a request. The answer must match the document.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let request = request.build().unwrap();
-        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let method = request.method().clone();
+        let path = request.url().path().to_owned();
         let answer = Answer::read(&path, self.client.execute(request).await.unwrap()).await;
         openapi::verify(method.as_str(), &answer);
         answer
@@ -100,7 +101,8 @@ impl Client {
 
     /// Events of an action (or prefix), oldest first, as the auditor reads them.
     pub async fn events(&self, auditor: &Caller, action: &str) -> Vec<Value> {
-        let (mut events, mut path) = (Vec::new(), format!("/audit?action={action}&order=asc&limit=100"));
+        let mut events = Vec::new();
+        let mut path = format!("/audit?action={action}&order=asc&limit=100");
         loop {
             let page = self.get(&path, Some(auditor)).await.expect(200);
             events.extend(page["items"].as_array().unwrap().iter().cloned());

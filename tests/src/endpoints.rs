@@ -113,7 +113,9 @@ fn add_routes(page: &mut String) {
         write!(page, "\n### {name}\n\n{}\n\n{ROUTES_HEAD}", tag["description"].as_str().unwrap()).unwrap();
         for route in ROUTES.iter().filter(|route| openapi["paths"][route.path][route.method.to_lowercase()]["tags"][0] == name) {
             let scope = code(route.scope.iter().map(|scope| scope.as_str().to_owned()));
-            let (key, callers, limits) = (route.key(), callers(route.access), names(route.limits));
+            let key = route.key();
+            let callers = callers(route.access);
+            let limits = names(route.limits);
             writeln!(page, "| `{key}` | {} | {callers} | {scope} | {limits} |", route.summary).unwrap();
         }
     }

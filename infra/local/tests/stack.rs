@@ -403,7 +403,8 @@ async fn a_worker_that_is_busy_when_the_stack_is_killed_ends_with_its_work() {
     write(directory.path(), &TEMPLATE.replace("Binary: bootstrap", "Binary: examples/bootstrap"));
     let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let tally = Tally::start(directory.path(), port);
-    let (started, go) = (directory.path().join("started"), directory.path().join("go"));
+    let started = directory.path().join("started");
+    let go = directory.path().join("go");
     let task = json!({"do": "wait", "started": started, "file": go});
     let request = tokio::spawn(Client::new().post(format!("http://127.0.0.1:{port}/do")).json(&task).send());
     let pid = appears(&started).await.parse().unwrap();

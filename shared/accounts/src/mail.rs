@@ -70,7 +70,9 @@ impl EmailOutbox {
             return if matches!(kind, EmailKind::Notice { .. }) { Ok(plan) } else { Err(Problem::no_mail()) };
         };
         let asked_at = now.as_second();
-        let (id, context, expires_at) = (ids::new_id(now), context.clone(), asked_at + MAIL_SECONDS);
+        let id = ids::new_id(now);
+        let context = context.clone();
+        let expires_at = asked_at + MAIL_SECONDS;
         let task = Task { email_id: id.clone() };
         let queued = OutboxEmail { id, kind, context, asked_at, expires_at, taken: false };
         Ok(plan.write(self.emails.leave(&queued)?).after_commit(Box::new(move || {

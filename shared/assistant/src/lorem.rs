@@ -54,7 +54,9 @@ impl Provider for Lorem {
         let words = words(self.seed.unwrap_or_else(|| seed_of(&request.reply_id)));
         let input_tokens = request.turns.iter().map(tokens_of).sum();
         let used = move |output_tokens| Ok(Event::Usage(Usage { input_tokens, output_tokens, ..Usage::default() }));
-        let (pause, mut due, mut output_tokens) = (self.pause, Instant::now(), 0);
+        let pause = self.pause;
+        let mut due = Instant::now();
+        let mut output_tokens = 0;
         let written = stream::iter(words)
             .then(move |word| {
                 due += pause;
@@ -155,7 +157,9 @@ mod tests {
     async fn reply(lorem: &Lorem, reply_id: &str, texts: &[&str]) -> (String, Usage, Option<StopReason>) {
         let turns = texts.iter().map(|text| Turn::text(MessageRole::User, *text)).collect();
         let mut events = lorem.call(Request { reply_id: reply_id.to_owned(), prompt: PromptName::Default, turns, tools: Vec::new() });
-        let (mut text, mut usage, mut stop) = (String::new(), Usage::default(), None);
+        let mut text = String::new();
+        let mut usage = Usage::default();
+        let mut stop = None;
         while let Some(event) = events.next().await {
             assert_eq!(stop, None, "nothing comes after the end");
             match event.unwrap() {
@@ -187,7 +191,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_reply_is_drawn_from_its_id_or_from_the_setting() {
-        let (free, fixed) = (lorem(&[("LOREM_WORD_MILLISECONDS", "0")]), lorem(&[("LOREM_WORD_MILLISECONDS", "0"), ("LOREM_SEED", "7")]));
+        let free = lorem(&[("LOREM_WORD_MILLISECONDS", "0")]);
+        let fixed = lorem(&[("LOREM_WORD_MILLISECONDS", "0"), ("LOREM_SEED", "7")]);
         let first = reply(&free, "a", &["Hi"]).await;
         assert_eq!(first, reply(&free, "a", &["Hi"]).await);
         assert_ne!(first.0, reply(&free, "b", &["Hi"]).await.0);

@@ -17,7 +17,8 @@ pub struct Credentials {
 impl Credentials {
     /// Uses the tables that `SESSIONS_TABLE` and `USERS_TABLE` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
+        let database = platform.database()?;
+        let config = &platform.config;
         Ok(Self { sessions: Sessions::new(database.clone(), config)?, users: Users::new(database, config)? })
     }
 

@@ -92,7 +92,8 @@ impl Replies {
         let (conversation_id, converse) = if let Some(id) = request.conversation_id {
             (id.as_str().to_owned(), self.conversations.go_on(user_id, id.as_str(), now))
         } else {
-            let (id, at) = (ids::new_id(now), now.as_millisecond());
+            let id = ids::new_id(now);
+            let at = now.as_millisecond();
             let conversation =
                 Conversation { user_id: user_id.clone(), id: id.clone(), title: title(text), created_at: at, updated_at: at };
             (id, self.conversations.create(&conversation)?)

@@ -59,7 +59,8 @@ impl From<ChatSendRequest> for ChatRequest {
 
 impl Input for ChatSendRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (request, idempotency_key) = (ChatRequest::read(fields), fields.optional("idempotency_key"));
+        let request = ChatRequest::read(fields);
+        let idempotency_key = fields.optional("idempotency_key");
         let ChatRequest { message, conversation_id, prompt } = request?;
         Some(Self { message, conversation_id, prompt, idempotency_key: idempotency_key? })
     }

@@ -52,7 +52,8 @@ impl Subscribing {
     ) -> Result<Option<Replay>, Problem> {
         let is_theirs = |head: &Head| head.user_id == *user_id && !head.has_expired(now);
         let head = self.drafts.head(message_id).await?.filter(is_theirs).ok_or_else(Problem::not_found)?;
-        let (conversation_id, has_ended) = (head.conversation_id.clone(), head.ended_at.is_some());
+        let conversation_id = head.conversation_id.clone();
+        let has_ended = head.ended_at.is_some();
         if !has_ended {
             // The reply of a deleted conversation goes on for its subscribers, but it takes no new ones.
             self.history.conversation(user_id, &conversation_id).await?.ok_or_else(Problem::not_found)?;

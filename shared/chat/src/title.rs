@@ -25,7 +25,8 @@ mod tests {
 
     #[test]
     fn a_title_is_the_first_words_on_one_line() {
-        let (sixty, long) = ("x".repeat(60), "€".repeat(61));
+        let sixty = "x".repeat(60);
+        let long = "€".repeat(61);
         for (text, expected) in [
             ("  Hello\n\tthere  ", "Hello there".to_owned()),
             (sixty.as_str(), sixty.clone()),
@@ -39,7 +40,8 @@ mod tests {
 
     #[test]
     fn a_title_is_cut_between_characters_as_people_see_them() {
-        let (x, family) = ("x".repeat(59), "👨\u{200d}👩\u{200d}👧\u{200d}👦");
+        let x = "x".repeat(59);
+        let family = "👨\u{200d}👩\u{200d}👧\u{200d}👦";
         for (text, expected) in [
             (family.repeat(30), format!("{}…", family.repeat(8))),
             (format!("{x}e\u{301} tail"), format!("{x}…")),

@@ -128,7 +128,8 @@ impl Cursors {
 
 impl Input for Paging {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (limit, cursor) = (fields.optional::<Limit>("limit"), fields.optional("cursor"));
+        let limit = fields.optional::<Limit>("limit");
+        let cursor = fields.optional("cursor");
         Some(Self { limit: limit?.map_or(DEFAULT_LIMIT, |limit| limit.0), cursor: cursor? })
     }
 }

@@ -54,7 +54,8 @@ mod tests {
 
     #[test]
     fn ids_sort_by_the_time_they_were_made_at() {
-        let (early, late) = (Timestamp::from_millisecond(1_000).unwrap(), Timestamp::from_millisecond(1_001).unwrap());
+        let early = Timestamp::from_millisecond(1_000).unwrap();
+        let late = Timestamp::from_millisecond(1_001).unwrap();
         assert!(new_id(early) < new_id(late));
         assert_eq!((made_at(&new_id(late)), made_at("me")), (Some(late), None));
     }

@@ -561,7 +561,8 @@ pub const CHAT_RESUME: ActionRoute =
 
 /// Whether `path` is an instance of a route's path: `/users/42` of `/users/{id}`.
 pub fn matches(route: &Route, path: &str) -> bool {
-    let (mut pattern, mut segments) = (route.path.split('/'), path.split('/'));
+    let mut pattern = route.path.split('/');
+    let mut segments = path.split('/');
     loop {
         match (pattern.next(), segments.next()) {
             (None, None) => return true,

@@ -35,7 +35,8 @@ where
     A: Serialize + 'static,
 {
     async move {
-        let (clock, handler) = (&clock, &handler);
+        let clock = &clock;
+        let handler = &handler;
         lambda_runtime::run(service_fn(async move |event: LambdaEvent<E>| {
             handler(event.payload, Invocation::new(&event.context, clock.clone())).await
         }))

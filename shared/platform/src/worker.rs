@@ -48,7 +48,8 @@ pub async fn run<W: Worker>() -> Result<(), Error> {
         let worker = Arc::clone(&worker);
         async move {
             let payload = serde_json::from_value::<W::Payload>(payload).map_err(|error| failure("invalid_payload", error))?;
-            let (request_id, bounds) = (invocation.request_id.clone(), invocation.clone());
+            let request_id = invocation.request_id.clone();
+            let bounds = invocation.clone();
             let result = bounds.bound(FAILURE, worker.run(payload, invocation)).await;
             tracing::info!(request_id, code = result.as_ref().err().map_or("ok", |problem| problem.code.as_str()), "worked");
             let output = result.map_err(|problem| failure_of(&problem))?;

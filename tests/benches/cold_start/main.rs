@@ -56,7 +56,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let credentials = Credentials::random();
     let environment = aws::environment(listener.local_addr()?, &credentials);
-    let (tables, secrets) = (deployment.tables.clone(), deployment.secrets.clone());
+    let tables = deployment.tables.clone();
+    let secrets = deployment.secrets.clone();
     let settings = AwsSettings { state: State::Memory, tables, secrets, functions: NoWorkers, connections: None };
     let aws = Aws::start(listener, credentials, settings).await?;
 

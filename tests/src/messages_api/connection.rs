@@ -32,7 +32,8 @@ pub(super) async fn serve(stream: TcpStream, state: Arc<State>) {
 }
 
 async fn receive(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Received>> {
-    let (mut line, mut headers) = (String::new(), BTreeMap::new());
+    let mut line = String::new();
+    let mut headers = BTreeMap::new();
     if stream.read_line(&mut line).await? == 0 {
         return Ok(None);
     }

@@ -59,7 +59,9 @@ impl MessagesApi {
     pub async fn start(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (key, asked, hung_up) = (Mutex::new(KEY.to_owned()), watch::Sender::default(), watch::Sender::default());
+        let key = Mutex::new(KEY.to_owned());
+        let asked = watch::Sender::default();
+        let hung_up = watch::Sender::default();
         let state = Arc::new(State { script: Arc::new(script), key, asked, hung_up });
         let served = Arc::clone(&state);
         let serving = tokio::spawn(async move {

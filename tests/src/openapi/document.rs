@@ -76,7 +76,8 @@ impl Document {
         // A form may have members that the server does not know, each once (RFC 6749 section 3.2). JSON may not.
         let in_form = |schema| with_others(schema, json!({"type": "string"}));
         let in_json = |schema| with_others(schema, false.into());
-        let (name, schema) = (E::Body::name(), described(E::Body::schema()));
+        let name = E::Body::name();
+        let schema = described(E::Body::schema());
         let mut content = Map::new();
         if E::MEDIA != Media::Form {
             self.insert(&name, in_json(schema.clone()));

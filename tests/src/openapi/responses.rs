@@ -62,7 +62,8 @@ fn success(described: &Description, answer: &Answer, status: u16) -> Value {
 fn problems(described: &Description) -> BTreeMap<u16, BTreeSet<Code>> {
     let route = &described.route;
     let media = described.body.as_ref().map_or(Media::Json, |body| body.media);
-    let (has_body, is_protected) = (route.method != "GET", route.access != Access::Public);
+    let has_body = route.method != "GET";
+    let is_protected = route.access != Access::Public;
     let stands_on_store = is_protected || !route.limits.is_empty();
     let follow = [
         (Code::MalformedJson, has_body && media != Media::Form),

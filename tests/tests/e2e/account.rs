@@ -82,7 +82,8 @@ async fn another_password_ends_every_other_session_and_this_one_goes_on() {
     let stack = TestStack::start().await;
     let other = stack.someone().await;
     let caller = stack.login(&other.username, PASSWORD).await;
-    let (mut lost, mut kept) = (stack.connect(&other).await, stack.connect(&caller).await);
+    let mut lost = stack.connect(&other).await;
+    let mut kept = stack.connect(&caller).await;
     let token = stack.mailed_token("/auth/password/forgot", &email(&caller)).await;
 
     change_password(&stack, &caller, "Wrong-Horse-9", NEW).await.problem(401, "invalid_credentials");
@@ -205,7 +206,8 @@ async fn what_is_no_change_of_an_account_is_refused_by_field() {
 async fn an_account_moves_to_another_address_and_frees_the_old_one() {
     let stack = TestStack::start().await;
     let caller = stack.someone().await;
-    let (old, new) = (email(&caller), format!("New.{}@example.com", caller.username));
+    let old = email(&caller);
+    let new = format!("New.{}@example.com", caller.username);
     let token = stack.mailed_token("/auth/password/forgot", &old).await;
 
     let wrong = json!({"email": new, "current_password": "Wrong-Horse-9"});
@@ -274,7 +276,8 @@ async fn a_deleted_account_is_gone_and_its_name_and_address_are_free() {
     let other = stack.someone().await;
     let caller = stack.login(&other.username, PASSWORD).await;
     let user_id = id(&me(&stack, &caller).await);
-    let (mut first, mut second) = (stack.connect(&other).await, stack.connect(&caller).await);
+    let mut first = stack.connect(&other).await;
+    let mut second = stack.connect(&caller).await;
     let key = stack.post("/api-keys", Some(&caller), &new_key(&["profits:read"], Duration::from_hours(1))).await.expect(201);
     let by_key = || stack.send(stack.request(Method::GET, "/profits").header("x-api-key", key["key"].as_str().unwrap()));
     by_key().await.expect(200);

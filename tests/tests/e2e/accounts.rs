@@ -198,7 +198,9 @@ async fn logins_at_the_limit_never_leave_four_sessions() {
 #[tokio::test]
 async fn a_logout_ends_one_session_or_all() {
     let stack = TestStack::start().await;
-    let (first, second, third) = (stack.demo().await, stack.demo().await, stack.demo().await);
+    let first = stack.demo().await;
+    let second = stack.demo().await;
+    let third = stack.demo().await;
     assert_eq!(stack.send(stack.request(http::Method::POST, "/auth/logout").bearer_auth(&first.access)).await.expect(204), Value::Null);
     stack.post("/auth/logout", Some(&first), &json!({})).await.problem(401, "invalid_token");
     stack.post("/auth/logout", Some(&second), &json!({"all": true})).await.expect(204);

@@ -65,7 +65,8 @@ async fn a_key_goes_as_far_as_its_owner() {
 #[tokio::test]
 async fn a_key_is_shown_once_listed_used_and_deleted() {
     let stack = TestStack::start().await;
-    let (demo, admin) = (stack.demo().await, stack.admin().await);
+    let demo = stack.demo().await;
+    let admin = stack.admin().await;
     let made = key(&stack, &demo, &["profits:read"]).await;
     assert_eq!(made["last_used_at"], Value::Null);
     let text = made["key"].as_str().unwrap();
@@ -103,7 +104,8 @@ async fn keys_are_listed_page_by_page() {
     for _ in 0..5 {
         made.push(key(&stack, &demo, &["profits:read"]).await["id"].clone());
     }
-    let (mut seen, mut path) = (Vec::new(), "/api-keys?limit=2".to_owned());
+    let mut seen = Vec::new();
+    let mut path = "/api-keys?limit=2".to_owned();
     loop {
         let page = stack.get(&path, Some(&demo)).await.expect(200);
         seen.extend(page["items"].as_array().unwrap().iter().map(|item| item["id"].clone()));

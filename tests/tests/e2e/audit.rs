@@ -60,7 +60,9 @@ fn history() -> Vec<Event> {
 
 /// All pages of a search. Returns the ids and the number of pages.
 async fn walk(stack: &TestStack, caller: &Caller, query: &str) -> (Vec<String>, usize) {
-    let (mut ids, mut pages, mut path) = (Vec::new(), 0, format!("/audit?{query}"));
+    let mut ids = Vec::new();
+    let mut pages = 0;
+    let mut path = format!("/audit?{query}");
     loop {
         let answer = stack.get(&path, Some(caller)).await;
         let page = answer.expect(200);
@@ -121,7 +123,8 @@ async fn events_written_while_a_walk_goes_on_are_not_part_of_it() {
     let admin = stack.admin().await;
     write(&stack, &(0..30).map(|n| event(ANN, "test.read", ago(30 - i64::try_from(n).unwrap()), n)).collect::<Vec<_>>()).await;
     for order in ["asc", "desc"] {
-        let (mut ids, mut path) = (Vec::new(), format!("/audit?order={order}&limit=3"));
+        let mut ids = Vec::new();
+        let mut path = format!("/audit?order={order}&limit=3");
         // Each page leaves an event of its own, and this test writes another. A walk that included them would never end.
         for page in 0.. {
             assert!(page < 100, "the walk does not end");
@@ -147,7 +150,8 @@ async fn events_are_filtered() {
     let history = history();
     write(&stack, &history).await;
     let pick = &history[130];
-    let (time, later) = (&pick.time, rfc3339(ago(34 * DAY_MS)));
+    let time = &pick.time;
+    let later = rfc3339(ago(34 * DAY_MS));
     for (query, wanted) in [
         (
             format!("request_id={}", pick.request_id),
@@ -199,7 +203,8 @@ async fn what_is_past_its_retention_is_not_shown() {
 #[tokio::test]
 async fn auditors_see_all_and_others_only_themselves() {
     let stack = TestStack::start().await;
-    let (demo, admin) = (stack.demo().await, stack.admin().await);
+    let demo = stack.demo().await;
+    let admin = stack.admin().await;
     stack.get("/profits", Some(&demo)).await.expect(200);
     stack.get("/profits", Some(&admin)).await.expect(200);
     for path in ["/audit", "/audit?action=auth.", &format!("/audit?actor={ANN}"), "/audit?actor=", "/audit?nope=1"] {
@@ -232,7 +237,8 @@ async fn auditors_see_all_and_others_only_themselves() {
 #[tokio::test]
 async fn a_cursor_is_good_for_its_caller_and_filters_alone() {
     let stack = TestStack::start().await;
-    let (demo, admin) = (stack.demo().await, stack.admin().await);
+    let demo = stack.demo().await;
+    let admin = stack.admin().await;
     for _ in 0..3 {
         stack.get("/profits", Some(&demo)).await.expect(200);
         stack.get("/profits", Some(&admin)).await.expect(200);

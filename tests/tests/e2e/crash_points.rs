@@ -161,7 +161,8 @@ async fn a_token_whose_giving_up_is_cut_is_given_up_or_can_be() {
 async fn the_end_of_a_session_that_is_cut_is_done_or_can_be_done() {
     for moment in MOMENTS {
         let stack = TestStack::start().await;
-        let (lost, caller) = (stack.demo().await, stack.demo().await);
+        let lost = stack.demo().await;
+        let caller = stack.demo().await;
         let listed = stack.get("/auth/sessions", Some(&caller)).await.expect(200);
         let path = format!("/auth/sessions/{}", listed["items"][1]["id"].as_str().unwrap());
         let end = || stack.request(Method::DELETE, &path).bearer_auth(&caller.access);

@@ -53,7 +53,8 @@ async fn of_twenty_at_once_with_one_key_one_creates() {
 #[tokio::test]
 async fn a_key_belongs_to_its_caller_and_route() {
     let stack = TestStack::with(&FAST).await;
-    let (demo, admin) = (stack.demo().await, stack.admin().await);
+    let demo = stack.demo().await;
+    let admin = stack.admin().await;
     let body = json!({"message": "Hello"});
     let first = post(&stack, "/chat", Some(&demo), &body, "k").await.expect(200);
     assert_eq!(post(&stack, "/chat", Some(&demo), &body, "k").await.expect(200), first);

@@ -11,7 +11,8 @@ async fn an_id_in_capitals_is_the_same_id_in_paths_queries_bodies_and_messages()
     let stack = TestStack::with(&FAST).await;
     let caller = stack.someone().await;
     let first = stack.post("/chat", Some(&caller), &json!({"message": "x"})).await.expect(200);
-    let (conversation, message) = (first["conversation_id"].as_str().unwrap(), first["message_id"].as_str().unwrap());
+    let conversation = first["conversation_id"].as_str().unwrap();
+    let message = first["message_id"].as_str().unwrap();
     let me = id(&stack.get("/auth/me", Some(&caller)).await.expect(200)["user"]);
     let capitals = conversation.to_uppercase();
 

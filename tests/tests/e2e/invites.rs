@@ -114,7 +114,8 @@ async fn of_twenty_registrations_with_one_invitation_one_succeeds() {
     let stack = closed_world().await;
     let made = invite(&stack, &stack.admin().await, &json!({})).await;
     let answers = (0..20).map(|number| {
-        let (stack, token) = (&stack, &made["token"]);
+        let stack = &stack;
+        let token = &made["token"];
         async move { register(stack, &format!("guest_{number}"), token).await }
     });
     let (made, refused): (Vec<_>, Vec<_>) = join_all(answers).await.into_iter().partition(|answer| answer.status == 201);
@@ -135,7 +136,8 @@ async fn an_invitation_that_was_not_used_is_listed_and_can_be_taken_back() {
         made.push(invite(&stack, &admin, &json!({"email": format!("guest_{number}@example.com")})).await);
     }
     register(&stack, "guest_4", &made[4]["token"]).await.expect(201);
-    let (mut listed, mut cursor) = (Vec::new(), String::new());
+    let mut listed = Vec::new();
+    let mut cursor = String::new();
     loop {
         let page = stack.get(&format!("/users/invites?limit=3{cursor}"), Some(&admin)).await.expect(200);
         listed.extend(page["items"].as_array().unwrap().iter().cloned());
@@ -168,7 +170,8 @@ async fn an_invitation_ends_after_a_week() {
     let invites = Invites::new(database.clone(), &platform.config).unwrap();
     let week = Duration::from_hours(7 * 24);
     let made_at = platform::clock::parse_rfc3339(made["created_at"].as_str().unwrap()).unwrap();
-    let (last, over) = (made_at + week - Duration::from_secs(1), made_at + week);
+    let last = made_at + week - Duration::from_secs(1);
+    let over = made_at + week;
     assert!(invites.find(token, over).await.unwrap().is_none());
     assert!(invites.list(None, 20, over).await.unwrap().0.is_empty());
     let invite = invites.find(token, last).await.unwrap().unwrap();
@@ -181,10 +184,12 @@ async fn an_invitation_ends_after_a_week() {
 #[tokio::test]
 async fn an_invitation_is_as_good_as_whoever_gave_it() {
     let stack = closed_world().await;
-    let (admin, demo) = (stack.admin().await, stack.demo().await);
+    let admin = stack.admin().await;
+    let demo = stack.demo().await;
     let demo_id = user_id(&stack, "demo").await;
     patch(&stack, &admin, &demo_id, &json!({"roles": ["admin"]})).await.expect(200);
-    let (plain, heir) = (invite(&stack, &demo, &json!({})).await, invite(&stack, &demo, &json!({"roles": ["admin"]})).await);
+    let plain = invite(&stack, &demo, &json!({})).await;
+    let heir = invite(&stack, &demo, &json!({"roles": ["admin"]})).await;
     patch(&stack, &admin, &demo_id, &json!({"roles": []})).await.expect(200);
     register(&stack, "guest", &plain["token"]).await.invalid(&["/invite"]);
     register(&stack, "heir", &heir["token"]).await.invalid(&["/invite"]);

@@ -89,7 +89,8 @@ fn word(text: &str) -> &str {
 fn modules_use_those_above_them_alone() {
     let mut wrong = Vec::new();
     for (name, order) in ORDER {
-        let (source, mut known) = (root().join("shared").join(name).join("src"), BTreeSet::new());
+        let source = root().join("shared").join(name).join("src");
+        let mut known = BTreeSet::new();
         for file in files(&source, ".rs") {
             let relative = file.strip_prefix(&source).unwrap().with_extension("");
             let module = relative.iter().next().unwrap().to_str().unwrap();

@@ -19,7 +19,8 @@ async fn a_user_is_limited_whatever_they_ask_for_and_whatever_they_show() {
     ];
     for (method, path) in routes {
         let stack = TestStack::with(&[("RateLimits", "user=2/1h,*=100000/1m")]).await;
-        let (admin, demo) = (stack.admin().await, stack.demo().await);
+        let admin = stack.admin().await;
+        let demo = stack.demo().await;
         let call =
             async |caller: &Caller| stack.send(stack.request(method.parse::<Method>().unwrap(), path).bearer_auth(&caller.access)).await;
         for _ in 0..2 {
@@ -54,7 +55,8 @@ async fn a_key_counts_for_its_owner() {
 #[tokio::test]
 async fn a_token_of_a_session_that_has_ended_counts_for_nobody() {
     let stack = TestStack::with(&[("RateLimits", "user=3/1h,*=100000/1m")]).await;
-    let (ended, caller) = (stack.demo().await, stack.demo().await);
+    let ended = stack.demo().await;
+    let caller = stack.demo().await;
     stack.post("/auth/logout", Some(&ended), &json!({})).await.expect(204);
     for _ in 0..5 {
         stack.get("/auth/sessions", Some(&ended)).await.problem(401, "invalid_token");

@@ -65,7 +65,8 @@ async fn whether_an_address_belongs_to_someone_does_not_show() {
     let stack = TestStack::start().await;
     let caller = stack.someone().await;
     let ask = async |email: &str| stack.post(FORGOT, None, &json!({"email": email})).await;
-    let (nobody, somebody) = (ask("nobody@example.com").await, ask(&email(&caller).to_uppercase()).await);
+    let nobody = ask("nobody@example.com").await;
+    let somebody = ask(&email(&caller).to_uppercase()).await;
     let content = |answer: &Answer| (answer.expect(202), answer.headers.keys().cloned().collect::<Vec<_>>());
     assert_eq!(content(&nobody), content(&somebody));
     // The only mail goes to the address as it was registered.
@@ -230,7 +231,8 @@ async fn an_errand_is_run_once_and_in_time_and_never_after_a_newer_one() {
     let now = Clock::System.now();
     // Many workers run each queued mail (a queued mail) at once.
     let run = async |seconds_ago: i64, good_for: i64| {
-        let (email_id, asked_at) = (ids::new_id(now), now.as_second() - seconds_ago);
+        let email_id = ids::new_id(now);
+        let asked_at = now.as_second() - seconds_ago;
         let kind = EmailKind::PasswordReset { email: email(&caller) };
         let expires_at = asked_at + good_for;
         let queued = OutboxEmail { id: email_id.clone(), kind, context: Context::default(), asked_at, expires_at, taken: false };

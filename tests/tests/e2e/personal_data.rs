@@ -50,7 +50,9 @@ async fn an_address_stands_where_it_is_needed_and_nowhere_else() {
     // The limits are so low that each one refuses, and leaves its event.
     let limits = "register=3/1h,login=3/15m,login_lock=2/1m,mail=2/1h,mail_address=9/1h,*=100000/1m";
     let stack = TestStack::with(&[("RateLimits", limits), ("EmailVerification", "off")]).await;
-    let (stranger, holder, invited) = ("Hunted.Stranger@Mail.Example", "Hunted.Holder@Mail.Example", "Hunted.Invited@Mail.Example");
+    let stranger = "Hunted.Stranger@Mail.Example";
+    let holder = "Hunted.Holder@Mail.Example";
+    let invited = "Hunted.Invited@Mail.Example";
     let registration = |username: &str, email: &str| json!({"username": username, "email": email, "password": PASSWORD});
     stack.post("/auth/register", None, &registration("holder", holder)).await.expect(201);
     let admin = stack.admin().await;

@@ -135,7 +135,8 @@ async fn what_is_wrong_with_a_query_is_named() {
 #[tokio::test]
 async fn an_answer_that_the_client_has_is_a_304_and_leaves_its_event() {
     let stack = TestStack::start().await;
-    let (demo, admin) = (stack.demo().await, stack.admin().await);
+    let demo = stack.demo().await;
+    let admin = stack.admin().await;
     let ask = async |query: &str, if_none_match: &str| -> Answer {
         let request = stack.request(Method::GET, &format!("/profits{query}")).bearer_auth(&demo.access);
         stack.send(request.header("if-none-match", if_none_match)).await

@@ -124,7 +124,8 @@ async fn accounts_ask_no_more_than_they_must() {
 #[tokio::test]
 async fn oauth_clients_and_services_ask_no_more_than_they_must() {
     let stack = TestStack::start().await;
-    let (admin, caller) = (stack.admin().await, stack.demo().await);
+    let admin = stack.admin().await;
+    let caller = stack.demo().await;
     let new = new_key(&["tokens:introspect"], Duration::from_hours(1));
     let key = stack.post("/api-keys", Some(&admin), &new).await.expect(201)["key"].as_str().unwrap().to_owned();
     let service = Caller { access: key, ..admin };
@@ -190,7 +191,8 @@ async fn verifying_asks_no_more_than_it_must() {
 async fn owners_ask_no_more_than_they_must() {
     let stack = TestStack::start().await;
     let caller = stack.someone().await;
-    let (admitted, user) = (["GetItem Sessions", "UpdateItem Limits", "UpdateItem Limits"], ["GetItem Users"]);
+    let admitted = ["GetItem Sessions", "UpdateItem Limits", "UpdateItem Limits"];
+    let user = ["GetItem Users"];
     // For each but the first, the owner gets a mail, which is the last step.
     let check = async |number: usize, route: &str, body: Value, writes: &[&str]| {
         let (method, path) = route.split_once(' ').unwrap();
@@ -228,7 +230,8 @@ async fn owners_ask_no_more_than_they_must() {
 #[tokio::test]
 async fn administrators_ask_no_more_than_they_must() {
     let stack = TestStack::start().await;
-    let (admin, demo) = (stack.admin().await, stack.demo().await);
+    let admin = stack.admin().await;
+    let demo = stack.demo().await;
     let demo = stack.get("/auth/me", Some(&demo)).await.json()["user"]["id"].as_str().unwrap().to_owned();
     // Check the session, count the user's call, and read the user's current roles.
     let admitted = ["GetItem Sessions", "UpdateItem Limits", "GetItem Users"];
@@ -274,7 +277,8 @@ async fn a_reply_asks_no_more_than_it_must() {
     let first = check(&stack, ("POST /chat", Some(&caller), Some(json!({"message": "Hello"}))), chat).await.json();
     let more = json!({"message": "Go on", "conversation_id": first["conversation_id"]});
     check(&stack, ("POST /chat", Some(&caller), Some(more)), chat).await;
-    let (conversation, message) = (first["conversation_id"].as_str().unwrap(), first["message_id"].as_str().unwrap());
+    let conversation = first["conversation_id"].as_str().unwrap();
+    let message = first["message_id"].as_str().unwrap();
     let route = format!("GET /conversations/{conversation}/messages/{message}");
     let read: &[&[&str]] = &[&SIGNED_IN, &["GetItem Conversations", "GetItem Messages"]];
     check(&stack, (&route, Some(&caller), None), read).await;

@@ -46,10 +46,12 @@ async fn a_user_sees_where_they_are_signed_in() {
 #[tokio::test]
 async fn a_session_that_has_run_out_is_no_more() {
     let stack = TestStack::start().await;
-    let (idle, caller) = (stack.demo().await, stack.demo().await);
+    let idle = stack.demo().await;
+    let caller = stack.demo().await;
     let idle_id = current(&stack, &idle).await;
     let platform = stack.platform("SessionsFunction");
-    let (database, now) = (platform.database().unwrap(), platform.clock.now().as_second());
+    let database = platform.database().unwrap();
+    let now = platform.clock.now().as_second();
     let sessions = Sessions::new(database.clone(), &platform.config).unwrap();
     let session = sessions.get(&idle_id).await.unwrap().unwrap();
     let hash = session.refresh_hash.clone();
@@ -64,8 +66,11 @@ async fn a_session_that_has_run_out_is_no_more() {
 #[tokio::test]
 async fn a_session_is_ended_once_with_its_connections() {
     let stack = TestStack::start().await;
-    let (lost, caller, auditor) = (stack.demo().await, stack.demo().await, stack.admin().await);
-    let (mut open, mut kept) = (stack.connect(&lost).await, stack.connect(&caller).await);
+    let lost = stack.demo().await;
+    let caller = stack.demo().await;
+    let auditor = stack.admin().await;
+    let mut open = stack.connect(&lost).await;
+    let mut kept = stack.connect(&caller).await;
     let lost_id = current(&stack, &lost).await;
     let path = format!("/auth/sessions/{lost_id}");
 
@@ -93,7 +98,8 @@ async fn a_session_is_ended_once_with_its_connections() {
 #[tokio::test]
 async fn nobody_ends_anothers_session_or_learns_that_it_is_there() {
     let stack = TestStack::start().await;
-    let (victim, stranger) = (stack.someone().await, stack.demo().await);
+    let victim = stack.someone().await;
+    let stranger = stack.demo().await;
     let theirs = format!("/auth/sessions/{}", current(&stack, &victim).await);
     let unknown = "/auth/sessions/019a0000-0000-7000-8000-000000000000";
     let attempt = async |path: &str| {

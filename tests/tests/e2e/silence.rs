@@ -55,7 +55,8 @@ async fn every_worker_fails_by_itself_where_the_database_is_silent() {
     // The times are the shortest that the template allows.
     let stack = TestStack::with(&[("ChatReplySeconds", "16"), ("ChartStreamSeconds", "10")]).await;
     let deployment = stack.local.deployment();
-    let (http, socket) = (deployment.http_api.as_ref().unwrap(), deployment.websocket_api.as_ref().unwrap());
+    let http = deployment.http_api.as_ref().unwrap();
+    let socket = deployment.websocket_api.as_ref().unwrap();
     let answering: BTreeSet<_> = http.routes.iter().map(|route| &route.function).chain(socket.routes.values()).collect();
     let workers = deployment.functions.iter().map(|function| &function.id).filter(|id| !answering.contains(id));
     let payloads = payloads();

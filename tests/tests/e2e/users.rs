@@ -44,7 +44,8 @@ async fn register(stack: &TestStack, username: &str, email: &str) -> String {
 
 /// Usernames of a list, page after page.
 async fn walk(stack: &TestStack, caller: &Caller, filters: &str, limit: usize) -> Vec<String> {
-    let (mut names, mut cursor) = (Vec::new(), String::new());
+    let mut names = Vec::new();
+    let mut cursor = String::new();
     loop {
         let page = stack.get(&format!("/users?{filters}&limit={limit}{cursor}"), Some(caller)).await;
         let body = page.expect(200);
@@ -102,7 +103,8 @@ async fn the_last_of_many_accounts_is_found() {
     let database = platform.database().unwrap();
     let users = Users::new(database.clone(), &platform.config).unwrap();
     let account = |number: usize| {
-        let (username, email) = (format!("row_{number:04}"), format!("many{number:04}@example.com"));
+        let username = format!("row_{number:04}");
+        let email = format!("many{number:04}@example.com");
         let user = User {
             id: platform::ids::new_id(platform.clock.now()),
             unverified_email: None,
@@ -160,7 +162,8 @@ async fn a_cursor_is_for_its_list_and_caller() {
 #[tokio::test]
 async fn an_account_is_read_and_changed() {
     let stack = TestStack::start().await;
-    let (admin, demo) = (stack.admin().await, stack.demo().await);
+    let admin = stack.admin().await;
+    let demo = stack.demo().await;
     let user = stack.get("/auth/me", Some(&demo)).await.expect(200)["user"].clone();
     let path = format!("/users/{}", id(&user));
     assert_eq!(stack.get(&path, Some(&admin)).await.expect(200), user);
@@ -197,7 +200,8 @@ async fn an_account_is_read_and_changed() {
 #[tokio::test]
 async fn a_deactivated_account_is_out_at_once() {
     let stack = TestStack::start().await;
-    let (admin, caller) = (stack.admin().await, stack.someone().await);
+    let admin = stack.admin().await;
+    let caller = stack.someone().await;
     let user_id = user_id(&stack, &caller.username).await;
     let mut socket = stack.connect(&caller).await;
     let key = stack.post("/api-keys", Some(&caller), &new_key(&["profits:read"], Duration::from_hours(1))).await.expect(201);
@@ -252,7 +256,8 @@ async fn what_is_not_found_is_in_the_trail_by_its_id() {
 #[tokio::test]
 async fn a_deactivation_that_races_logins_leaves_no_live_session() {
     let stack = TestStack::start().await;
-    let (admin, caller) = (stack.admin().await, stack.someone().await);
+    let admin = stack.admin().await;
+    let caller = stack.someone().await;
     let user_id = user_id(&stack, &caller.username).await;
     let credentials = json!({"username": caller.username, "password": PASSWORD});
     for _ in 0..10 {
@@ -277,7 +282,8 @@ async fn a_deactivation_that_races_logins_leaves_no_live_session() {
 async fn the_last_administrator_stays() {
     let stack = TestStack::start().await;
     let admin = stack.admin().await;
-    let (own, demo) = (user_id(&stack, "admin").await, user_id(&stack, "demo").await);
+    let own = user_id(&stack, "admin").await;
+    let demo = user_id(&stack, "demo").await;
     let lose = [json!({"roles": ["user"]}), json!({"is_active": false}), json!({"roles": [], "is_active": false})];
     for change in &lose {
         patch(&stack, &admin, &own, change).await.problem(409, "last_admin");
@@ -330,7 +336,8 @@ async fn of_two_administrators_who_demote_each_other_one_is_left() {
 #[tokio::test]
 async fn what_an_administrator_asked_for_is_not_done_once_they_are_none() {
     let stack = TestStack::start().await;
-    let (admin, demo) = (stack.admin().await, user_id(&stack, "demo").await);
+    let admin = stack.admin().await;
+    let demo = user_id(&stack, "demo").await;
     patch(&stack, &admin, &demo, &json!({"roles": ["admin"]})).await.expect(200);
     let someone = stack.someone().await;
     let target = user_id(&stack, &someone.username).await;
@@ -346,7 +353,8 @@ async fn what_an_administrator_asked_for_is_not_done_once_they_are_none() {
     // Each request was admitted when its caller was an administrator. It is committed when the caller is one no more.
     let mut plans = Vec::new();
     for change in [json!({"is_active": false}), json!({"roles": ["admin"]}), json!({"roles": ["auditor"]})] {
-        let (body, caller) = (Fields::json(change.as_object().unwrap().clone()).read().unwrap(), caller.clone());
+        let body = Fields::json(change.as_object().unwrap().clone()).read().unwrap();
+        let caller = caller.clone();
         let context = &call.context;
         let request = Request { caller, token_exp: None, body, query: (), is_form: false, context, now, call: &call };
         plans.push(endpoint.handle(request).await);
@@ -364,7 +372,8 @@ async fn what_an_administrator_asked_for_is_not_done_once_they_are_none() {
 #[tokio::test]
 async fn what_an_administrator_sets_is_not_set_once_they_are_none() {
     let stack = TestStack::start().await;
-    let (admin, demo) = (stack.admin().await, user_id(&stack, "demo").await);
+    let admin = stack.admin().await;
+    let demo = user_id(&stack, "demo").await;
     let caller = stack.demo().await;
     let invite = id(&stack.post("/users/invites", Some(&admin), &json!({})).await.expect(201));
     for (method, path, table) in [

@@ -195,7 +195,8 @@ async fn a_move_that_is_overtaken_or_given_up_is_not_made() {
 #[tokio::test]
 async fn a_mailbox_gets_no_more_mail_however_it_is_asked_for_and_spelled() {
     let stack = TestStack::with(&[("EmailVerification", "on"), ("RateLimits", "mail=3/1h,*=100000/1m")]).await;
-    let ((one, _), (other, _)) = (resident(&stack, "uma").await, resident(&stack, "vera").await);
+    let (one, _) = resident(&stack, "uma").await;
+    let (other, _) = resident(&stack, "vera").await;
     let number = stack.local.outbox().mails().len();
     relocate(&stack, &one, "Target@bücher.example").await.expect(202);
     relocate(&stack, &other, "target@BÜCHER.example").await.expect(202);

@@ -90,7 +90,8 @@ impl DeleteMe {
             let plan = self.ending.add(plan, &ended).await?;
             let plan = self.outbox.add(plan, EmailKind::notice(Notice::AccountDeleted, &user), &context, now)?;
             let plan = self.sweep(plan.write(self.purge_jobs.leave(Deleted::Users, &user.id, now)?), &user.id);
-            let (is_admin, dismiss) = (user.is_admin(), users.dismiss_admin(&user.id));
+            let is_admin = user.is_admin();
+            let dismiss = users.dismiss_admin(&user.id);
             let plan = plan.write_or_retry(
                 account,
                 Box::new(move |found| {
@@ -109,7 +110,8 @@ impl DeleteMe {
 
     /// Adds a worker that deletes the account's conversations.
     fn sweep(&self, plan: Plan<()>, user_id: &str) -> Plan<()> {
-        let (worker, task) = (self.sweeper.clone(), PurgeStart { conversation_id: None, user_id: Some(user_id.to_owned()) });
+        let worker = self.sweeper.clone();
+        let task = PurgeStart { conversation_id: None, user_id: Some(user_id.to_owned()) };
         let start = async move {
             // The account is gone all the same. The next worker does what this one would have done.
             if let Err(error) = worker.start(&task).await {

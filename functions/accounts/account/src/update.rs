@@ -77,15 +77,18 @@ impl Input for NameChange {
 
 impl Input for AddressChange {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (email, current_password) = (fields.required("email"), fields.required("current_password"));
+        let email = fields.required("email");
+        let current_password = fields.required("current_password");
         Some(Self { email: email?, current_password: current_password? })
     }
 }
 
 impl Input for AccountChange {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (names, moves) = (fields.has("full_name"), fields.has("email") || fields.has("current_password"));
-        let (name, address) = (NameChange::read(fields), moves.then(|| AddressChange::read(fields)));
+        let names = fields.has("full_name");
+        let moves = fields.has("email") || fields.has("current_password");
+        let name = NameChange::read(fields);
+        let address = moves.then(|| AddressChange::read(fields));
         match (names, moves) {
             (false, false) => fields.refuse("full_name", "is required, unless email and current_password are sent"),
             (true, true) => fields.refuse("full_name", "must not be sent together with email and current_password: change one at a time"),
@@ -132,7 +135,8 @@ impl Endpoint for UpdateMe {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Changed>, Problem> {
-        let (caller, users) = (request.caller, &self.changer.users);
+        let caller = request.caller;
+        let users = &self.changer.users;
         let AddressChange { email, current_password: password } = match request.body {
             AccountChange::Name(NameChange { full_name }) => {
                 let user = users.get(&caller.user_id).await?.ok_or_else(Problem::invalid_token)?;

@@ -51,7 +51,8 @@ impl Input for NewInvite {
     const OPTIONAL: bool = true;
 
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (email, roles) = (fields.optional("email"), fields.optional("roles"));
+        let email = fields.optional("email");
+        let roles = fields.optional("roles");
         Some(Self { email: email?, roles: roles? })
     }
 }
@@ -65,8 +66,10 @@ impl Endpoint for CreateInvite {
     type Output = CreatedInvite;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
-        let (invites, users) = (Invites::new(database.clone(), config)?, Users::new(database, config)?);
+        let database = platform.database()?;
+        let config = &platform.config;
+        let invites = Invites::new(database.clone(), config)?;
+        let users = Users::new(database, config)?;
         Ok(Self { invites, users, fingerprinter: Fingerprinter::new(platform)? })
     }
 
@@ -80,7 +83,8 @@ impl Endpoint for CreateInvite {
             Some(email) => details.identifier(&self.fingerprinter.identifier(&email.folded()).await?),
             None => details,
         };
-        let (create, id) = (self.invites.create(&invite)?, invite.id.clone());
+        let create = self.invites.create(&invite)?;
+        let id = invite.id.clone();
         let plan = Plan::reply(CreatedInvite { invite: invite.into(), token }).details(details).write(create).creates(id);
         Ok(plan.write_or(self.users.on_word_of(&request.caller.user_id, AdminsChange::Stay), Problem::no_longer_admin()))
     }

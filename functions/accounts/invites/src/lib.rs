@@ -75,7 +75,8 @@ impl Endpoint for ListInvites {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Page<InviteView>>, Problem> {
-        let (paging, user_id) = (&request.query, &request.caller.user_id);
+        let paging = &request.query;
+        let user_id = &request.caller.user_id;
         let after = self.cursors.open::<String>(paging, user_id, request.call).await?;
         let (invites, more) = self.invites.list(after.as_deref(), paging.limit, request.now).await?;
         let last = invites.last().filter(|_| more).map(|invite| invite.id.clone());
@@ -100,7 +101,8 @@ impl Endpoint for RevokeInvite {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
+        let database = platform.database()?;
+        let config = &platform.config;
         Ok(Self { invites: Invites::new(database.clone(), config)?, users: Users::new(database, config)? })
     }
 

@@ -73,7 +73,8 @@ impl Input for Registration {
         let username: Option<Username> = fields.required("username");
         let email = fields.required("email");
         let password: Option<Password> = fields.required("password");
-        let (full_name, invite) = (fields.optional_text("full_name"), fields.optional("invite"));
+        let full_name = fields.optional_text("full_name");
+        let invite = fields.optional("invite");
         if let Some(objection) = password.as_ref().and_then(|password| password.objection(username.as_ref())) {
             fields.refuse("password", objection);
         }
@@ -123,8 +124,10 @@ impl Endpoint for RegisterUser {
             "closed" => Admission::Nobody,
             other => return Err(invalid("REGISTRATION", other, "it must be `open`, `invite` or `closed`")),
         };
-        let (users, invites) = (Users::new(platform.database()?, &platform.config)?, Invites::new(platform.database()?, &platform.config)?);
-        let (hasher, verifies) = (Hasher::from_config(&platform.config)?, platform.config.switch("EMAIL_VERIFICATION")?);
+        let users = Users::new(platform.database()?, &platform.config)?;
+        let invites = Invites::new(platform.database()?, &platform.config)?;
+        let hasher = Hasher::from_config(&platform.config)?;
+        let verifies = platform.config.switch("EMAIL_VERIFICATION")?;
         Ok(Self { users, invites, hasher, admission, outbox: EmailOutbox::new(platform)?, verifies })
     }
 

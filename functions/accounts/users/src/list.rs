@@ -56,7 +56,9 @@ impl FromField for Prefix {
 
 impl Input for UsersQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (query, role, is_active) = (fields.optional::<Prefix>("query"), fields.optional("role"), fields.optional("is_active"));
+        let query = fields.optional::<Prefix>("query");
+        let role = fields.optional("role");
+        let is_active = fields.optional("is_active");
         let paging = Paging::read(fields);
         let filters = UserFilters { query: query?.map(|prefix| prefix.0), role: role?, is_active: is_active? };
         Some(Self { filters, paging: paging? })

@@ -39,7 +39,8 @@ pub struct UserChange {
 
 impl Input for UserChange {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (is_active, roles) = (fields.optional("is_active"), fields.optional("roles"));
+        let is_active = fields.optional("is_active");
+        let roles = fields.optional("roles");
         Some(Self { is_active: is_active?, roles: roles? })
     }
 }
@@ -54,8 +55,10 @@ impl Endpoint for UpdateUser {
     type Output = Account;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
-        let (users, tokens) = (Users::new(database.clone(), config)?, MailTokens::new(database, config)?);
+        let database = platform.database()?;
+        let config = &platform.config;
+        let users = Users::new(database.clone(), config)?;
+        let tokens = MailTokens::new(database, config)?;
         Ok(Self { users, tokens, ending: Ending::new(platform)? })
     }
 
@@ -102,7 +105,8 @@ impl UpdateUser {
                 (true, false) => AdminsChange::Dismiss(&after.id),
                 _ => AdminsChange::Stay,
             };
-            let (admins, by) = (self.users.on_word_of(&admin_id, change), admin_id.clone());
+            let admins = self.users.on_word_of(&admin_id, change);
+            let by = admin_id.clone();
             let plan = self.ending.add(plan, &ended).await?.write_or_retry(
                 self.users.entitle(&before, after.is_active, &after.roles)?,
                 Box::new(move |found| {

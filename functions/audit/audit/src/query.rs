@@ -116,10 +116,15 @@ impl OutcomeName {
 
 impl Input for AuditQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (actor, action, outcome) = (fields.optional("actor"), fields.optional("action"), fields.optional("outcome"));
-        let (resource, request_id) = (fields.optional::<Text>("resource"), fields.optional::<Text>("request_id"));
-        let (from, to) = (fields.optional::<Timestamp>("from"), fields.optional::<Timestamp>("to"));
-        let (order, paging) = (fields.optional("order"), Paging::read(fields));
+        let actor = fields.optional("actor");
+        let action = fields.optional("action");
+        let outcome = fields.optional("outcome");
+        let resource = fields.optional::<Text>("resource");
+        let request_id = fields.optional::<Text>("request_id");
+        let from = fields.optional::<Timestamp>("from");
+        let to = fields.optional::<Timestamp>("to");
+        let order = fields.optional("order");
+        let paging = Paging::read(fields);
         if let (Some(Some(from)), Some(Some(to))) = (from, to)
             && from >= to
         {

@@ -30,7 +30,8 @@ impl Worker for TellDenials {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
+        let database = platform.database()?;
+        let config = &platform.config;
         Ok(Self {
             counters: LimitCounters::new(database.clone(), config)?,
             log: AuditLog::new(database.clone(), config)?,

@@ -58,7 +58,9 @@ pub struct CreatedApiKey {
 
 impl Input for NewApiKey {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (name, scopes, expires_at) = (fields.required("name"), fields.required("scopes"), fields.required("expires_at"));
+        let name = fields.required("name");
+        let scopes = fields.required("scopes");
+        let expires_at = fields.required("expires_at");
         Some(Self { name: name?, scopes: scopes?, expires_at: expires_at? })
     }
 }
@@ -72,7 +74,8 @@ impl Endpoint for CreateApiKey {
     type Output = CreatedApiKey;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
+        let database = platform.database()?;
+        let config = &platform.config;
         Ok(Self { keys: ApiKeys::new(database.clone(), config)?, users: Users::new(database, config)? })
     }
 

@@ -14,7 +14,8 @@ pub struct Scopes(pub Vec<Scope>);
 
 impl FromField for Name {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
-        let (text, trimmed) = (raw.text()?, raw.text()?.trim());
+        let text = raw.text()?;
+        let trimmed = raw.text()?.trim();
         if !(1..=100).contains(&trimmed.chars().count()) || text.chars().any(char::is_control) {
             return Err("must be 1 to 100 characters, none of them a control character".into());
         }

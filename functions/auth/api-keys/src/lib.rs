@@ -73,8 +73,10 @@ impl Endpoint for ListApiKeys {
     type Output = Page<ApiKeyView>;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
-        let (keys, users) = (ApiKeys::new(database.clone(), config)?, Users::new(database, config)?);
+        let database = platform.database()?;
+        let config = &platform.config;
+        let keys = ApiKeys::new(database.clone(), config)?;
+        let users = Users::new(database, config)?;
         Ok(Self { keys, users, cursors: Cursors::new(platform)? })
     }
 
@@ -106,7 +108,8 @@ impl Endpoint for DeleteApiKey {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
+        let database = platform.database()?;
+        let config = &platform.config;
         Ok(Self { keys: ApiKeys::new(database.clone(), config)?, users: Users::new(database, config)? })
     }
 

@@ -75,7 +75,9 @@ impl From<Held> for Introspection {
         if !is_good {
             return Self::default();
         }
-        let (sub, username, sid) = (Some(session.user_id), Some(session.username), Some(session.id));
+        let sub = Some(session.user_id);
+        let username = Some(session.username);
+        let sid = Some(session.id);
         let of_session = Self { active: true, sub, username, sid, ..Self::default() };
         match claims {
             Genuine::Access(claims) => Self {

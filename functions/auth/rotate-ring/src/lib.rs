@@ -108,7 +108,8 @@ impl Worker for RotateRing {
             Payload::Emergency { ring, .. } => kind == ring,
         });
         let (kind, arn) = ring.ok_or_else(|| refused("The secret is not a key ring of this deployment."))?;
-        let (address, user_agent) = ("internal".into(), "rotate-ring".into());
+        let address = "internal".into();
+        let user_agent = "rotate-ring".into();
         let context = Context { request_id: invocation.request_id, address, user_agent, ..Context::default() };
         let case = Case { kind: *kind, arn, context };
         match payload {
@@ -138,7 +139,8 @@ impl RotateRing {
             Step::TestSecret => self.test(case, token).await.map(|_| ()),
             Step::FinishSecret => {
                 let (current, pending) = self.test(case, token).await?;
-                let (vault, arn) = (Arc::clone(&self.vault), case.arn.to_owned());
+                let vault = Arc::clone(&self.vault);
+                let arn = case.arn.to_owned();
                 let promote = async move { vault.promote(&arn, &current.id, &pending.id).await };
                 self.commit(case, &current.text, &pending.text, false, promote.boxed()).await
             }
@@ -179,7 +181,9 @@ impl RotateRing {
     async fn replace(&self, case: &Case<'_>) -> Result<(), Problem> {
         let current = self.vault.current(case.arn).await?;
         let fresh = Keys::fresh().to_text();
-        let (vault, arn, text) = (Arc::clone(&self.vault), case.arn.to_owned(), fresh.clone());
+        let vault = Arc::clone(&self.vault);
+        let arn = case.arn.to_owned();
+        let text = fresh.clone();
         let replace = async move { vault.replace(&arn, text).await };
         self.commit(case, &current.text, &fresh, true, replace.boxed()).await
     }

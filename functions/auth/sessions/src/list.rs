@@ -54,7 +54,8 @@ impl Endpoint for ListSessions {
     type Output = SessionsView;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
+        let database = platform.database()?;
+        let config = &platform.config;
         Ok(Self { users: Users::new(database.clone(), config)?, sessions: Sessions::new(database, config)? })
     }
 

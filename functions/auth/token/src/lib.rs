@@ -81,7 +81,8 @@ impl Input for Grant {
         match grant_type.as_str() {
             "refresh_token" => Some(Self::Refresh(Box::new(RefreshGrant { grant_type, refresh_token: fields.required("refresh_token")? }))),
             "password" => {
-                let (username, password) = (fields.required("username"), fields.required("password"));
+                let username = fields.required("username");
+                let password = fields.required("password");
                 Some(Self::Password(PasswordGrant { grant_type, username: username?, password: password? }))
             }
             _ => Some(Self::Unknown),

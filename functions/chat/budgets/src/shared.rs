@@ -72,8 +72,10 @@ impl Input for BudgetChange {
 
 impl Shared {
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
-        let (budgets, users) = (Budgets::new(database.clone(), config)?, Users::new(database, config)?);
+        let database = platform.database()?;
+        let config = &platform.config;
+        let budgets = Budgets::new(database.clone(), config)?;
+        let users = Users::new(database, config)?;
         Ok(Self { budgets, users, defaults: Limits::from_config(&platform.config)? })
     }
 

@@ -58,7 +58,9 @@ impl Action for Cancel {
     async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<Cancelling>>, Problem> {
         let id = message.body.message_id.as_str();
         let details = AuditDetails::action("chat.cancelled").resource("message", id);
-        let (drafts, user_id, refused) = (self.drafts.clone(), message.caller.user_id.clone(), details.clone());
+        let drafts = self.drafts.clone();
+        let user_id = message.caller.user_id.clone();
+        let refused = details.clone();
         let cancel = self.drafts.cancel(id, &user_id, message.now);
         let answer = message.id.map(|_| Cancelling { message_id: id.to_owned() });
         Ok(Plan::reply(answer.clone()).details(details).write_or_retry(

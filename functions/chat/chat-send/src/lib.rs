@@ -37,7 +37,8 @@ impl Action for ChatSend {
     }
 
     async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<ChatStarted>>, Problem> {
-        let (origin, peer) = (origin(&message), Some(message.connection.peer()));
+        let origin = origin(&message);
+        let peer = Some(message.connection.peer());
         let (reply, plan) = self.replies.ask(message.body.into(), origin, peer, message.now, started).await?;
         Ok(self.start(plan, reply, message.connection, message.id))
     }
@@ -53,14 +54,17 @@ impl Action for ChatSend {
         let user_id = message.caller.user_id.clone();
         let reply = self.history.message(&user_id, conversation_id, id).await?.ok_or_else(Problem::not_found)?;
         if may_be_asked_again(&reply) {
-            let (origin, peer) = (origin(&message), Some(message.connection.peer()));
+            let origin = origin(&message);
+            let peer = Some(message.connection.peer());
             let (reply, plan) = self.replies.ask_again(&reply, message.body.prompt, origin, peer, message.now, started).await?;
             return Ok(self.start(plan, reply, message.connection, message.id));
         }
         let details = AuditDetails::default().resource("message", id).detail("conversation_id", conversation_id).detail("repeated", true);
         let plan = Plan::reply(started(&reply)).details(details);
-        let (replies, subscribing) = (self.replies.clone(), self.subscribing.clone());
-        let (connection, now) = (message.connection.clone(), message.now);
+        let replies = self.replies.clone();
+        let subscribing = self.subscribing.clone();
+        let connection = message.connection.clone();
+        let now = message.now;
         let follow = async move {
             // A function that died left the reply pending. If no worker can be started, the reply ends, and the client is told.
             if reply.status == MessageStatus::Pending
@@ -87,7 +91,9 @@ impl ChatSend {
         id: Option<&str>,
     ) -> Plan<Option<ChatStarted>> {
         let plan = plan.creates(format!("{}/{}", reply.conversation_id, reply.id));
-        let (replies, sender, id) = (self.replies.clone(), self.sender.clone(), id.map(str::to_owned));
+        let replies = self.replies.clone();
+        let sender = self.sender.clone();
+        let id = id.map(str::to_owned);
         let connection = connection.clone();
         let start = async move {
             if let Err(problem) = replies.start(&reply).await {

@@ -121,7 +121,8 @@ mod tests {
     #[test]
     fn a_frame_holds_whole_characters_and_loses_none() {
         for text in ["", "short", &"x".repeat(FRAME_BYTES), &"€".repeat(5_000), &format!("x{}", "👩‍👩‍👧".repeat(2_000))] {
-            let (mut rest, mut sizes) = (text, Vec::new());
+            let mut rest = text;
+            let mut sizes = Vec::new();
             while !rest.is_empty() {
                 let frame = first_frame(rest);
                 sizes.push(frame.len());

@@ -87,8 +87,11 @@ impl<'a> Checkpoints<'a> {
     pub async fn save(&mut self, reply: &Message, spent: Spent, buffer: &mut Buffer, subscribers: &mut Subscribers<'_>) -> Command {
         let began = Instant::now();
         self.next_checkpoint = began + CHECKPOINT_INTERVAL;
-        let (drafts, credentials, now) = (self.drafts, self.credentials, self.clock.now());
-        let (unsaved, gone) = (buffer.unsaved(&reply.id), subscribers.gone());
+        let drafts = self.drafts;
+        let credentials = self.credentials;
+        let now = self.clock.now();
+        let unsaved = buffer.unsaved(&reply.id);
+        let gone = subscribers.gone();
         let save = async {
             match &unsaved {
                 Some(frames) => drafts.save(frames, now).await,

@@ -37,7 +37,8 @@ impl<'a> Draft<'a> {
         clock: &'a Clock,
     ) -> Self {
         let now = Instant::now();
-        let (model, usage) = (provider.model().to_owned(), Usage::default());
+        let model = provider.model().to_owned();
+        let usage = Usage::default();
         let spent = Spent { model: model.clone(), usage, cost_usd: provider.cost(&model, &usage) };
         Self {
             provider,
@@ -84,7 +85,8 @@ impl<'a> Draft<'a> {
 
     /// Stores what is new, says that the worker is alive, and applies the commands of other functions.
     pub async fn checkpoint(&mut self) -> Command {
-        let (model, usage) = (self.model.clone(), self.usage);
+        let model = self.model.clone();
+        let usage = self.usage;
         let spent = Spent { cost_usd: self.provider.cost(&model, &usage), model, usage };
         self.checkpoints.save(&self.reply, spent, &mut self.buffer, &mut self.subscribers).await
     }

@@ -194,7 +194,8 @@ impl Channel {
 
     /// Whether the connection may be sent text. Its session may have ended since it joined.
     async fn is_admitted(&self) -> bool {
-        let (now, progress) = (self.transport.clock.now(), *self.progress.borrow());
+        let now = self.transport.clock.now();
+        let progress = *self.progress.borrow();
         if progress.is_gone || now.as_millisecond() < progress.admitted_at + BELIEVED_FOR_MS {
             return !progress.is_gone;
         }

@@ -103,7 +103,8 @@ impl ChatStream {
     /// Acquires a reply that no worker writes yet. If the store does not answer, the worker asks again for some seconds. A reply that no
     /// worker acquires stays silent until the sweep ends it.
     async fn acquire(&self, start: &ReplyStart) -> Result<Option<Message>, Problem> {
-        let (token, began) = (ids::new_secret::<16>(), Instant::now());
+        let token = ids::new_secret::<16>();
+        let began = Instant::now();
         loop {
             match self.messages.acquire(&start.conversation_id, &start.message_id, &token).await {
                 Err(error) if began.elapsed() < ACQUIRE_WITHIN => {
@@ -125,7 +126,8 @@ impl ChatStream {
             return Ok(end);
         }
         let Ok(turns) = turns else { return Ok(Some(StopReason::Deadline)) };
-        let (prompt, turns) = (PromptName::Default, turns?);
+        let prompt = PromptName::Default;
+        let turns = turns?;
         if !self.is_covered(&reply, prompt, &turns) {
             tracing::error!(message_id = reply.id, "the reply can cost more than its reservation: its request came under other settings");
             return Err(Problem::unavailable());
@@ -190,7 +192,8 @@ impl ChatStream {
     /// meanwhile are applied first. So a reply that was to stop has stopped, even if no text was left to write.
     async fn end(&self, mut draft: Draft<'_>, written: Result<StopReason, Problem>) -> Result<(), Problem> {
         draft.finish().await;
-        let (mut written, mut attempts) = (written, 0);
+        let mut written = written;
+        let mut attempts = 0;
         let cost_usd = self.provider.cost(&draft.model, &draft.usage);
         loop {
             let (status, stop_reason) = match &written {
@@ -200,8 +203,11 @@ impl ChatStream {
             };
             let failure = written.as_ref().err().map(|problem| problem.code);
             let reply = Message { stop_reason, failure, cost_usd: Some(cost_usd), ..draft.ended(status) };
-            let (from, unsaved) = (MessageStatus::Streaming, draft.unsaved());
-            let (model, revision, subscribers) = (Some(draft.model.as_str()), draft.revision(), draft.subscribers_at_end());
+            let from = MessageStatus::Streaming;
+            let unsaved = draft.unsaved();
+            let model = Some(draft.model.as_str());
+            let revision = draft.revision();
+            let subscribers = draft.subscribers_at_end();
             let has_subscribers = subscribers.any;
             let ending = Ending { reply: &reply, from, model, revision, overdue: None, subscribers, frames: unsaved.as_ref() };
             match (self.endings.end(&ending).await, written) {

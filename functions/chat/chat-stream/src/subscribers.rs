@@ -73,7 +73,8 @@ impl<'a> Subscribers<'a> {
 
     /// Sends each connection the rest of `frames` frames, and then how the reply ended. Returns whether all of them have been told.
     pub async fn send_end(&mut self, frames: usize, end: &ChatEnd, reply: &Message) -> bool {
-        let (feeds, evictions) = (&self.feeds, &mut self.evictions);
+        let feeds = &self.feeds;
+        let evictions = &mut self.evictions;
         let incomplete = match end {
             ChatEnd::Completed(_) => ChatEnd::Failed(ChatFailed::incomplete(reply)),
             ChatEnd::Failed(_) => end.clone(),

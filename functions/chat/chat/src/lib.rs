@@ -161,7 +161,8 @@ impl SendMessage {
         // API Gateway counts from the request's arrival; so does the wait.
         let passed = self.clock.now().duration_since(arrived).try_into().unwrap_or_default();
         let until = Instant::now() + self.wait.saturating_sub(passed);
-        let (replies, messages) = (self.replies.clone(), self.messages.clone());
+        let replies = self.replies.clone();
+        let messages = self.messages.clone();
         let follow = async move {
             if reply.status == MessageStatus::Pending {
                 replies.start(&reply).await?;
@@ -207,7 +208,8 @@ fn written(reply: Message) -> Reply<ChatAnswer> {
 }
 
 fn accepted(reply: &Message, patient: bool) -> Reply<ChatAnswer> {
-    let (conversation_id, message_id) = (reply.conversation_id.clone(), reply.id.clone());
+    let conversation_id = reply.conversation_id.clone();
+    let message_id = reply.id.clone();
     let path = format!("/conversations/{conversation_id}/messages/{message_id}");
     let answer = ChatAnswer::Accepted(AcceptedReply { conversation_id, message_id, status: reply.status });
     let reply = Reply::new(answer).status(StatusCode::ACCEPTED).location(&path).header(header::RETRY_AFTER, "1");

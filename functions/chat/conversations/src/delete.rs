@@ -31,7 +31,8 @@ impl Endpoint for DeleteConversation {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
+        let database = platform.database()?;
+        let config = &platform.config;
         Ok(Self {
             conversations: Conversations::new(config)?,
             purge_jobs: PurgeJobs::new(database, config)?,
@@ -40,9 +41,11 @@ impl Endpoint for DeleteConversation {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
-        let (id, user_id) = (&request.call.path_id("id")?, &request.caller.user_id);
+        let id = &request.call.path_id("id")?;
+        let user_id = &request.caller.user_id;
         let delete = self.conversations.delete(user_id, id);
-        let (worker, task) = (self.worker.clone(), PurgeStart { conversation_id: Some(id.to_string()), user_id: None });
+        let worker = self.worker.clone();
+        let task = PurgeStart { conversation_id: Some(id.to_string()), user_id: None };
         let start = async move {
             // The conversation is gone all the same. The next worker does what this one would have done.
             if let Err(error) = worker.start(&task).await {

@@ -129,12 +129,14 @@ impl Endpoint for ReadMessage {
     type Output = MessageView;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
+        let database = platform.database()?;
+        let config = &platform.config;
         Ok(Self { history: History::new(database.clone(), config)?, drafts: Drafts::new(database, config)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<MessageView>, Problem> {
-        let (conversation_id, id) = (request.call.path_id("id")?, request.call.path_id("message_id")?);
+        let conversation_id = request.call.path_id("id")?;
+        let id = request.call.path_id("message_id")?;
         let mut message = self.history.message(&request.caller.user_id, &conversation_id, &id).await?.ok_or_else(Problem::not_found)?;
         if message.status == MessageStatus::Streaming {
             message.text = self.drafts.text(&id).await?;

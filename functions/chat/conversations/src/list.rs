@@ -60,7 +60,8 @@ impl FromField for Query {
 
 impl Input for ConversationsQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (query, paging) = (fields.optional::<Query>("query"), Paging::read(fields));
+        let query = fields.optional::<Query>("query");
+        let paging = Paging::read(fields);
         Some(Self { words: query?.map(|query| query.0), paging: paging? })
     }
 }

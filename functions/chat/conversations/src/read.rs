@@ -41,7 +41,8 @@ impl Endpoint for ReadConversation {
     type Output = ConversationWithMessages;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
+        let database = platform.database()?;
+        let config = &platform.config;
         Ok(Self {
             history: History::new(database.clone(), config)?,
             drafts: Drafts::new(database, config)?,
@@ -50,7 +51,8 @@ impl Endpoint for ReadConversation {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ConversationWithMessages>, Problem> {
-        let (id, user_id) = (&request.call.path_id("id")?, &request.caller.user_id);
+        let id = &request.call.path_id("id")?;
+        let user_id = &request.caller.user_id;
         let before = self.cursors.open::<String>(&request.query, user_id, request.call).await?;
         // This comes first, so that no messages of another user are read.
         let conversation = self.history.conversation(user_id, id).await?.ok_or_else(Problem::not_found)?.into();

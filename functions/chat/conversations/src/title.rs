@@ -26,7 +26,8 @@ mod tests {
 
     #[test]
     fn a_title_is_one_line_as_typed() {
-        let (longest, longer) = ("€".repeat(100), "€".repeat(101));
+        let longest = "€".repeat(100);
+        let longer = "€".repeat(101);
         for (text, expected) in [
             ("Alpha & <Beta>", true),
             (" e\u{301} 👩‍👩‍👧 ", true),

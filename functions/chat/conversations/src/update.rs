@@ -44,7 +44,8 @@ impl Endpoint for UpdateConversation {
     type Output = ConversationView;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
+        let database = platform.database()?;
+        let config = &platform.config;
         Ok(Self { history: History::new(database, config)?, conversations: Conversations::new(config)? })
     }
 

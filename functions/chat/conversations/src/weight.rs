@@ -15,7 +15,8 @@ pub fn of(message: &Message) -> usize {
 
 /// Leaves out the last messages of a page that is too long for an answer. Returns whether it left out any.
 pub fn cut(page: &mut Vec<Message>) -> bool {
-    let (mut bytes, before) = (0, page.len());
+    let mut bytes = 0;
+    let before = page.len();
     let fits = page.iter().take_while(|message| {
         bytes += of(message);
         bytes <= ANSWER_BYTES

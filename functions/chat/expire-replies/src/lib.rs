@@ -58,7 +58,8 @@ impl Worker for ExpireReplies {
 impl ExpireReplies {
     /// Handles the overdue replies of a shard, one after the other, for as long as there is time.
     async fn sweep_shard(&self, shard: u8, invocation: &Invocation) -> Result<(), Problem> {
-        let (mut after, mut result) = (None, Ok(()));
+        let mut after = None;
+        let mut result = Ok(());
         loop {
             let page = self.drafts.overdue(shard, self.clock.now(), after.as_ref()).await?;
             for overdue in &page {
@@ -107,7 +108,8 @@ impl ExpireReplies {
 
     /// Ends a reply as failed, or as cancelled if it was to stop. Returns `None` if another function has ended it, or goes on with it.
     async fn end(&self, head: &Head, reply: Message) -> Result<Option<Message>, Problem> {
-        let (from, spent) = (reply.status, head.spent.as_ref());
+        let from = reply.status;
+        let spent = head.spent.as_ref();
         let (status, stop_reason, failure) = match head.cancelled_at {
             Some(_) => (MessageStatus::Cancelled, Some(StopReason::Cancelled), None),
             None => (MessageStatus::Failed, None, Some(Code::Unavailable)),
@@ -122,14 +124,17 @@ impl ExpireReplies {
             ..reply
         };
         let model = spent.map(|spent| spent.model.as_str());
-        let (revision, overdue, subscribers) = (head.revision, head.sweep_at, head.subscribers_at_end());
+        let revision = head.revision;
+        let overdue = head.sweep_at;
+        let subscribers = head.subscribers_at_end();
         let ending = Ending { reply: &ended, from, model, revision, overdue, subscribers, frames: None };
         Ok(self.endings.end_anyway(ending).await?.then_some(ended))
     }
 
     /// Tells each subscriber how a reply has ended.
     async fn tell(&self, head: &Head, reply: &Message) {
-        let (end, incomplete) = (ChatEnd::of(reply), ChatEnd::Failed(ChatFailed::incomplete(reply)));
+        let end = ChatEnd::of(reply);
+        let incomplete = ChatEnd::Failed(ChatFailed::incomplete(reply));
         join_all(head.subscribers.keys().map(async |id| {
             let end = if head.missed.contains(id) { &incomplete } else { &end };
             if let Err(error) = end.post(&self.sender, Peer::open(id)).await {

@@ -32,7 +32,8 @@ impl Worker for PurgeConversations {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
+        let database = platform.database()?;
+        let config = &platform.config;
         Ok(Self {
             purge_jobs: PurgeJobs::new(database.clone(), config)?,
             purge: Purge::new(database, config)?,
@@ -75,7 +76,8 @@ impl PurgeConversations {
 
     /// Deletes the messages of a conversation. If a reply has not ended, the worker tells it to stop, and the sweep stays.
     async fn sweep_conversation(&self, job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
-        let (mut after, mut unfinished) = (None, 0);
+        let mut after = None;
+        let mut unfinished = 0;
         loop {
             in_time(job, invocation)?;
             let swept = self.purge.delete_messages(&job.id, after.as_deref(), self.clock.now()).await?;

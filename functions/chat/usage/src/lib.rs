@@ -82,7 +82,8 @@ impl Endpoint for ReadUsage {
         let (from, to) = request.query.days(request.now)?;
         let user_id = user_id.as_ref().map_or(request.caller.user_id.as_str(), |user| user.or(&request.caller.user_id));
         let items = grouped(self.log.of_days(user_id, from, to).await?, group_by);
-        let (from, to) = (from.to_string(), to.to_string());
+        let from = from.to_string();
+        let to = to.to_string();
         let details = AuditDetails::default().resource("user", user_id).detail("from", from.as_str()).detail("to", to.as_str());
         Ok(Plan::reply(UsageReport { user_id: user_id.to_owned(), from, to, items }).details(details))
     }

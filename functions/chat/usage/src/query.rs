@@ -63,8 +63,10 @@ impl Parameters for UsageQuery {
 
 impl Input for UsageQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (from, to) = (fields.optional("from"), fields.optional("to"));
-        let (group_by, user_id) = (fields.optional("group_by"), fields.optional("user_id"));
+        let from = fields.optional("from");
+        let to = fields.optional("to");
+        let group_by = fields.optional("group_by");
+        let user_id = fields.optional("user_id");
         Some(Self { from: from?, to: to?, group_by: group_by?.unwrap_or_default(), user_id: user_id? })
     }
 }

@@ -4,8 +4,8 @@
 //! after that, the invocation fails. Lambda starts the worker again for the same queued mail. That run fails too, because the queued mail was taken
 //! and is still there. So the queued mail's id ends in the failure queue, where operators see it.
 
-mod texts;
 mod ses;
+mod texts;
 
 use platform::audit::AuditDetails;
 use platform::clock::Clock;
@@ -23,8 +23,8 @@ use tally_accounts::domain::{EmailKind, Purpose};
 use tally_accounts::mail::Task;
 use tally_accounts::store::{MailToken, MailTokens, OutboxEmail, OutboxEmails};
 
-use texts::{App, Mail};
 use ses::Ses;
+use texts::{App, Mail};
 
 /// The worker.
 pub struct SendMail {
@@ -42,7 +42,8 @@ impl Worker for SendMail {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (config, database) = (&platform.config, platform.database()?);
+        let config = &platform.config;
+        let database = platform.database()?;
         let domain = config.require("MAIL_DOMAIN")?;
         let from = format!("no-reply@{domain}").parse().map_err(|_| invalid("MAIL_DOMAIN", domain, "it must be a domain name"))?;
         Ok(Self {
@@ -127,7 +128,9 @@ impl SendMail {
     }
 
     fn send(&self, plan: Plan<()>, email_id: &str, to: Email, mail: Mail) -> Plan<()> {
-        let (ses, emails, email_id) = (self.ses.clone(), self.emails.clone(), email_id.to_owned());
+        let ses = self.ses.clone();
+        let emails = self.emails.clone();
+        let email_id = email_id.to_owned();
         let send = async move {
             ses.send(to, mail).await?;
             if let Err(error) = emails.done(&email_id).await {

@@ -109,10 +109,14 @@ impl Parameters for ProfitsQuery {
 
 impl Input for ProfitsQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (company, year, month) = (fields.optional("company"), fields.optional("year"), fields.optional("month"));
-        let (page, size) = (fields.optional::<u64>("page"), fields.optional::<u64>("size"));
+        let company = fields.optional("company");
+        let year = fields.optional("year");
+        let month = fields.optional("month");
+        let page = fields.optional::<u64>("page");
+        let size = fields.optional::<u64>("size");
         let sort = fields.optional("sort");
-        let (page, size) = (page?.unwrap_or(1), size?.unwrap_or(DEFAULT_SIZE));
+        let page = page?.unwrap_or(1);
+        let size = size?.unwrap_or(DEFAULT_SIZE);
         if page == 0 {
             fields.refuse("page", "must be 1 or more");
         }

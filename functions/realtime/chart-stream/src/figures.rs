@@ -77,7 +77,8 @@ pub fn figures(chart_type: ChartType, sequence: u64, subscription_id: &str) -> F
 /// A point of a curve: straight lines between turns that hashes choose, plus a small deviation.
 fn cents(seed: u64, curve: u64, at: u64) -> u32 {
     let turn = |number: u64| pick(seed, curve, number, SPAN);
-    let (number, step) = (at / u64::from(TURN), u32::try_from(at % u64::from(TURN)).unwrap_or(0));
+    let number = at / u64::from(TURN);
+    let step = u32::try_from(at % u64::from(TURN)).unwrap_or(0);
     let on_curve = turn(number) / TURN * (TURN - step) + turn(number + 1) / TURN * step;
     // Another range of curves, so that the deviation does not depend on the turns.
     let beside = pick(seed, curve + 100, at, 2 * STRAY);

@@ -48,7 +48,8 @@ pub fn details(connection_id: &str) -> AuditDetails {
 impl Opening {
     /// Uses the tables of sessions and connections, and `@connections`.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
+        let database = platform.database()?;
+        let config = &platform.config;
         Ok(Self {
             sessions: Sessions::new(database.clone(), config)?,
             connections: Connections::new(database, config)?,

@@ -13,7 +13,8 @@ pub struct ConnectQuery {
 impl Input for ConnectQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         // The caller is known by now. The form only has to know these names.
-        let (ticket, token) = (fields.optional::<String>("ticket"), fields.optional::<String>("token"));
+        let ticket = fields.optional::<String>("ticket");
+        let token = fields.optional::<String>("token");
         let chart_type = fields.optional("chart_type");
         let interval = fields.optional("interval_ms");
         let (_, _, chart_type, interval) = (ticket?, token?, chart_type?, interval?);

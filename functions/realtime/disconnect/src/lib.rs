@@ -22,7 +22,8 @@ impl Lifecycle for Disconnect {
     const ROUTE: ActionRoute = routes::DISCONNECT;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
+        let database = platform.database()?;
+        let config = &platform.config;
         Ok(Self {
             sessions: Sessions::new(database.clone(), config)?,
             connections: Connections::new(database.clone(), config)?,

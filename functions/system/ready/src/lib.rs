@@ -112,7 +112,8 @@ impl PlainEndpoint for ReadReadiness {
 
     async fn handle(&self, _: &HttpCall) -> Result<Reply<Readiness>, Problem> {
         // One item says whether the table answers, and what it knows of the assistant.
-        let (outage, secret) = (self.outages.current(self.clock.now()), self.secrets.get(&self.secret_arn));
+        let outage = self.outages.current(self.clock.now());
+        let secret = self.secrets.get(&self.secret_arn);
         let ((dynamodb, outage), (secrets, _)) = tokio::join!(check(outage), check(secret));
         let assistant = outage.map(Assistant::from);
         let all_else = [self.settings, secrets.status].iter().all(|status| *status == Status::Ok);

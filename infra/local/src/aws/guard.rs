@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn credentials_are_long_never_repeat_and_do_not_show_in_logs() {
-        let (one, other) = (Credentials::random(), Credentials::random());
+        let one = Credentials::random();
+        let other = Credentials::random();
         assert_eq!(one.access_key_id.len(), 32);
         assert_ne!(one.access_key_id, other.access_key_id);
         assert!(!format!("{one:?}").contains(&one.access_key_id));

@@ -88,7 +88,8 @@ impl Aws {
         let opened = spawn_blocking(move || open(state, &tables, secrets, rotating)).await;
         let (directory, dynamodb, secrets, outbox) = opened.unwrap_or_else(|panic| Err(AwsError::Database(panic.to_string())))?;
 
-        let (calls, dynamodb) = (CallLog::default(), Arc::new(dynamodb));
+        let calls = CallLog::default();
+        let dynamodb = Arc::new(dynamodb);
         let endpoints = Arc::new(Endpoints {
             guard,
             calls: calls.clone(),

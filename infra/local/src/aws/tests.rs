@@ -60,7 +60,8 @@ impl Stack {
     async fn start(state: State) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (credentials, functions) = (Credentials::random(), StandIn::default());
+        let credentials = Credentials::random();
+        let functions = StandIn::default();
         let settings = AwsSettings {
             state,
             tables: vec![Table {
@@ -92,7 +93,8 @@ impl Stack {
     /// An SDK client built from the environment that a function gets.
     fn dynamodb(&self) -> Client {
         let variables = environment(self.address, &self.credentials);
-        let (id, secret) = (&variables["AWS_ACCESS_KEY_ID"], &variables["AWS_SECRET_ACCESS_KEY"]);
+        let id = &variables["AWS_ACCESS_KEY_ID"];
+        let secret = &variables["AWS_SECRET_ACCESS_KEY"];
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(variables["AWS_REGION"].clone()))

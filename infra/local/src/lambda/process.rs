@@ -112,7 +112,8 @@ async fn watch(process: String, mut child: Child, readers: JoinSet<Option<String
 /// Copies a process's output to the log. Returns the last line of stderr, where `main` says why it ends.
 async fn copy_lines(output: impl AsyncRead + Unpin, stream: Stream, log: Arc<FunctionLog>, shown: bool) -> Option<String> {
     let mut output = BufReader::new(output);
-    let (mut line, mut last) = (Vec::new(), None);
+    let mut line = Vec::new();
+    let mut last = None;
     // Read bytes, not text: a function may write output that is not UTF-8, and must not be stopped by it.
     while output.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
         let text = String::from_utf8_lossy(&line);

@@ -169,7 +169,8 @@ fn rule(entry: Map) -> Result<Rule, TemplateError> {
 }
 
 fn assertion(node: Node) -> Result<(Node, String), TemplateError> {
-    let (mut condition, mut description) = (None, String::new());
+    let mut condition = None;
+    let mut description = String::new();
     for (key, value) in map(node)? {
         match key.as_str() {
             "Assert" => condition = Some(value),

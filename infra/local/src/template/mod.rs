@@ -99,7 +99,8 @@ fn deployment(document: &Document, given: BTreeMap<String, String>, url: &str) -
     resolver.check_rules()?;
     let mut deployment = Deployment::default();
     let mut gateway = Gateway::default();
-    let (mut routes, mut rotations) = (Vec::new(), Vec::new());
+    let mut routes = Vec::new();
+    let mut rotations = Vec::new();
     for resource in &document.resources {
         add(resource, &resolver, &mut deployment, &mut gateway, &mut routes, &mut rotations)
             .map_err(|error| error.within(format!("Resources.{}", resource.id)))?;

@@ -99,7 +99,8 @@ pub(super) fn function(resource: &Resource, resolver: &Resolver) -> Result<(Func
     let properties: FunctionProperties =
         read(resolver.map(&resource.properties).map_err(|error| error.within("Properties"))?, FUNCTION_WITHOUT_LOCAL_EFFECT)
             .map_err(|error| error.within("Properties"))?;
-    let (mut routes, mut schedules) = (Vec::new(), Vec::new());
+    let mut routes = Vec::new();
+    let mut schedules = Vec::new();
     for (name, event) in properties.events {
         let read = match event.r#type.as_str() {
             "HttpApi" => route(&resource.id, event.properties).map(|route| routes.push(route)),

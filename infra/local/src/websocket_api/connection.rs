@@ -68,8 +68,10 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(server: &Server, mut connec
 /// Invokes the function for a message. The next message does not wait for this one's answer.
 fn hand_over(server: &Server, connection: &Registered, message: &str, in_flight: &mut JoinSet<()>) {
     connection.touch();
-    let (session, outgoing) = (connection.session.clone(), connection.outgoing.clone());
-    let (functions, route) = (server.functions.clone(), server.routes.of(message));
+    let session = connection.session.clone();
+    let outgoing = connection.outgoing.clone();
+    let functions = server.functions.clone();
+    let route = server.routes.of(message);
     let request_id = random_id();
     let event = route.as_ref().map(|route| session.message(&route.key, &request_id, message));
     let mut handling = Box::pin(async move {

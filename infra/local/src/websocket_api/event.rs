@@ -169,7 +169,8 @@ mod tests {
 
     #[test]
     fn ids_look_like_api_gateways_and_do_not_repeat() {
-        let (one, other) = (random_id(), random_id());
+        let one = random_id();
+        let other = random_id();
         assert!(one.len() == 16 && one.ends_with('='), "{one}");
         assert_ne!(one, other);
     }

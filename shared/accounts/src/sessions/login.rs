@@ -93,7 +93,9 @@ impl PasswordLogin {
                     Ok(self.refuse(Some(user), attempt, Problem::email_unverified()).await?.write(forgive))
                 }
                 (Some(user), Some(proof)) if user.is_active => {
-                    let (stronger, context, now) = (proof.stronger.clone(), attempt.context.clone(), attempt.now);
+                    let stronger = proof.stronger.clone();
+                    let context = attempt.context.clone();
+                    let now = attempt.now;
                     let forgive = self.forgive(&attempt).await?;
                     let sign_in = self.sign_in.clone();
                     let overtaken = Box::new(move |found: Option<_>| {

@@ -131,7 +131,8 @@ impl Rotation {
 
     /// Reverts the count of a refresh if another one at the same time was faster.
     fn uncount(&self, plan: Plan<TokenPair>, session_id: String, counted_at: Timestamp) -> Plan<TokenPair> {
-        let (counters, quota) = (self.counters.clone(), self.quota);
+        let counters = self.counters.clone();
+        let quota = self.quota;
         let revert = async move {
             if let Err(error) = counters.revert(&Policy::REFRESH, quota, &session_id, counted_at).await {
                 tracing::warn!(%error, session_id, "failed to revert the count of a repeated refresh");
@@ -194,7 +195,8 @@ impl Rotation {
                             // Uses the winner's time, because this request may have arrived before the rotation.
                             let later = now.max(Timestamp::from_millisecond(session.rotated_at.unwrap_or_default()).unwrap_or(now));
                             let repeats = status(&session, &hash, later) == TokenStatus::JustSpent;
-                            let (rotation, session_id) = (self.clone(), session.id.clone());
+                            let rotation = self.clone();
+                            let session_id = session.id.clone();
                             let plan = self.plan(session, hash, later).await?;
                             Ok(if repeats { rotation.uncount(plan, session_id, now) } else { plan })
                         }

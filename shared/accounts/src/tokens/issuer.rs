@@ -117,7 +117,8 @@ impl TokenIssuer {
         began_at: Timestamp,
         now: Timestamp,
     ) -> Result<(Pair, PairClaims), Problem> {
-        let (access_ring, refresh_ring) = (self.access_ring.get().await?, self.refresh_ring.get().await?);
+        let access_ring = self.access_ring.get().await?;
+        let refresh_ring = self.refresh_ring.get().await?;
         let iat = now.as_second();
         let session_end = began_at.as_second() + seconds(self.lifetimes.session);
         let access = AccessClaims {

@@ -149,7 +149,8 @@ mod tests {
 
     /// The events that these stand for, and whether the last one was an error.
     fn told(events: &[Value]) -> (Vec<Event>, bool) {
-        let (mut reply, mut told) = (Reply::new(4_096), Vec::new());
+        let mut reply = Reply::new(4_096);
+        let mut told = Vec::new();
         for event in events {
             let taken = StreamEvent::read(event["type"].as_str(), Some(&event.to_string()));
             match taken.and_then(|event| event.map_or_else(|| Ok(Vec::new()), |event| reply.take(event))) {

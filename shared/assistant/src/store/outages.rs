@@ -110,7 +110,8 @@ impl Outages {
 
     /// Counts a failure of a model, one of so many. Gives how often it has failed without a success.
     pub async fn failed(&self, model: &str, models: usize, now: Timestamp) -> Result<u64, StoreError> {
-        let (name, now) = (attribute(model), now.as_millisecond());
+        let name = attribute(model);
+        let now = now.as_millisecond();
         let expression = Expression::default()
             .name("model", &name)
             .value("models", n(models))

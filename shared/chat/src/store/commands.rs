@@ -82,7 +82,8 @@ impl Drafts {
     pub async fn stop(&self, message_id: &str, now: Timestamp) -> Result<(), StoreError> {
         let expression = Expression::default().value("now", n(now.as_millisecond())).value("one", n(1));
         let condition = "attribute_exists(message_id) AND attribute_not_exists(cancelled_at) AND attribute_not_exists(ended_at)";
-        let (id, update) = (key(message_id, 0), "SET cancelled_at = :now ADD wishes :one");
+        let id = key(message_id, 0);
+        let update = "SET cancelled_at = :now ADD wishes :one";
         let _: Option<IgnoredAny> = self.database.update_if(&self.table, id, update, condition, &expression).await?;
         Ok(())
     }

@@ -78,7 +78,9 @@ impl History {
     ) -> Result<(Vec<Conversation>, Option<SearchPlace>), StoreError> {
         let mut place = from.unwrap_or_default();
         let (conversations, more) = self.list(user_id, place.after.as_ref(), CONVERSATIONS).await?;
-        let (mut left, room, within) = (conversations.len(), Room(AtomicU32::new(READ_UNITS)), place.within.clone());
+        let mut left = conversations.len();
+        let room = Room(AtomicU32::new(READ_UNITS));
+        let within = place.within.clone();
         let looks = stream::iter(conversations).enumerate().map(|(number, conversation)| {
             // The conversation at which the last page was cut short goes on from its message. If that one has moved since,
             // another is in its place and is looked at from its end.
@@ -86,7 +88,8 @@ impl History {
             let room = &room;
             async move { self.look(&conversation, words, before, room, number == 0).await.map(|look| (conversation, look)) }
         });
-        let (mut looks, mut found) = (std::pin::pin!(looks.buffered(SIDE_BY_SIDE)), Vec::new());
+        let mut looks = std::pin::pin!(looks.buffered(SIDE_BY_SIDE));
+        let mut found = Vec::new();
         while let Some(look) = looks.next().await {
             let (conversation, look) = look?;
             if let Look::Cut(message) = look {
@@ -118,7 +121,8 @@ impl History {
         if before.is_none() && words.are_in(&conversation.title) {
             return Ok(Look::Found);
         }
-        let (mut before, mut may_read) = (before, is_first || !room.is_used_up());
+        let mut before = before;
+        let mut may_read = is_first || !room.is_used_up();
         while may_read {
             let (said, last) = self.said_by_user(&conversation.id, before.as_deref(), room).await?;
             if said.iter().any(|said| words.are_in(&said.text)) {

@@ -156,7 +156,8 @@ impl Messages {
             .value("pending", status(MessageStatus::Pending))
             .value("streaming", status(MessageStatus::Streaming))
             .value("token", s(token));
-        let (update, condition) = ("SET #status = :streaming, claim = :token", "#status = :pending OR claim = :token");
+        let update = "SET #status = :streaming, claim = :token";
+        let condition = "#status = :pending OR claim = :token";
         self.database.update_if(&self.table, key(conversation_id, id), update, condition, &expression).await
     }
 

@@ -96,7 +96,9 @@ impl Database {
     /// Reads the items of these keys, at most a hundred, as they are now. Keys without an item are left out, and the items
     /// come in any order.
     pub async fn get_all<T: DeserializeOwned>(&self, table: &str, keys: Vec<Item>) -> Result<Vec<T>, StoreError> {
-        let (mut found, mut keys, mut attempt) = (Vec::new(), keys, 1);
+        let mut found = Vec::new();
+        let mut keys = keys;
+        let mut attempt = 1;
         while !keys.is_empty() {
             let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().map_err(unavailable)?;
             let answer = get_batch(self.client.batch_get_item().request_items(table, wanted)).await?;

@@ -108,6 +108,7 @@ impl Claims for RefreshClaims {
 }
 
 fn within(issued_at: i64, expires_at: i64, now: Timestamp) -> bool {
-    let (now, leeway) = (now.as_second(), LEEWAY.as_secs().cast_signed());
+    let now = now.as_second();
+    let leeway = LEEWAY.as_secs().cast_signed();
     issued_at <= now.saturating_add(leeway) && now < expires_at.saturating_add(leeway)
 }

@@ -124,7 +124,8 @@ impl Committer {
                 backoff::pause(overtaken).await;
             }
             let Plan { mut writes, details, created, mut after_commit, reply } = plan;
-            let (kept, outcome) = (details.clone(), details.outcome(reply.as_ref().err()));
+            let kept = details.clone();
+            let outcome = details.outcome(reply.as_ref().err());
             let event =
                 outcome.and_then(|outcome| details.event(info.action, outcome, caller, info.context, self.clock.now(), info.latency_ms()));
             let mut own = 0;

@@ -35,7 +35,8 @@ pub(super) struct CountedAttempt<'a> {
 
 impl<'a> LoginAttempt<'a> {
     pub(super) fn new(counters: &'a LimitCounters, limits: &Limits, address: &str, identifier: &'a Fingerprint, now: Timestamp) -> Self {
-        let (login, lock) = (limits.quota(&Policy::LOGIN), limits.quota(&Policy::LOGIN_LOCK));
+        let login = limits.quota(&Policy::LOGIN);
+        let lock = limits.quota(&Policy::LOGIN_LOCK);
         Self { counters, login, lock, identifier, subject: attempt_subject(address, identifier), now }
     }
 

@@ -55,7 +55,8 @@ impl<E: Endpoint> Pipeline<E> {
     }
 
     async fn process(&self, call: &HttpCall, since: Instant) -> Result<ApiGatewayV2httpResponse, Problem> {
-        let (route, endpoint) = (E::ROUTE, &self.endpoint);
+        let route = E::ROUTE;
+        let endpoint = &self.endpoint;
         let info = RequestInfo { since, ..RequestInfo::new(&call.context, self.clock.now(), route.audit) };
 
         if let Some(problem) = endpoint.reject_early(call) {

@@ -22,7 +22,8 @@ pub struct ConnectionAccess {
 impl ConnectionAccess {
     /// Uses the tables of connections and sessions.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
+        let database = platform.database()?;
+        let config = &platform.config;
         Ok(Self { connections: Connections::new(database.clone(), config)?, sessions: Sessions::new(database, config)? })
     }
 

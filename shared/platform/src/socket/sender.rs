@@ -77,7 +77,8 @@ impl Sender {
 
     fn send<'a>(&'a self, peer: Peer<'a>, frame: Blob) -> BoxFuture<'a, Result<(), SendError>> {
         async move {
-            let (mut pause, mut attempt) = (FIRST_PAUSE, 1);
+            let mut pause = FIRST_PAUSE;
+            let mut attempt = 1;
             loop {
                 let request = self.client.post_to_connection().connection_id(peer.connection_id).data(frame.clone());
                 let once = Builder::new().retry_config(RetryConfig::disabled());

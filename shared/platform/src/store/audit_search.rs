@@ -72,7 +72,9 @@ struct Answer {
 impl AuditLog {
     /// The next events of a span, at most `limit`.
     pub async fn search(&self, search: &Search, range: EventRange, limit: usize) -> Result<Found, StoreError> {
-        let (mut events, mut rest, mut months) = (Vec::new(), Some(range), 1);
+        let mut events = Vec::new();
+        let mut rest = Some(range);
+        let mut months = 1;
         for _ in 0..ROUNDS {
             // One more than the limit tells whether this is the last page.
             let Some(left) = rest.filter(|_| events.len() <= limit) else { break };

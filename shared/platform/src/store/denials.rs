@@ -80,7 +80,8 @@ impl LimitCounters {
     /// Further ones are only counted. If the answer to the first is lost, the request that is sent again finds the window
     /// told. Then that window's event is missing, and its count is in the next window's event.
     pub async fn first_in_window(&self, denial: Denial<'_>, event: &Event, now: Timestamp) -> Result<Option<Untold>, StoreError> {
-        let (subject, (window, ends_at)) = (denial.key(), denial.window(now));
+        let subject = denial.key();
+        let (window, ends_at) = denial.window(now);
         let request = self.database.client().update_item().table_name(&self.table).set_key(Some(key("subject", &subject)));
         let told = serde_json::to_string(event).unwrap_or_default();
         let expression = Expression::default().name("window", "window").value("window", n(window)).value("zero", n(0));
@@ -103,7 +104,8 @@ impl LimitCounters {
 
     /// Adds denials to those that have not been told, and gives how many there are then.
     pub async fn add_untold(&self, denial: Denial<'_>, count: u64, now: Timestamp) -> Result<u64, StoreError> {
-        let (subject, ends_at) = (denial.key(), denial.window(now).1);
+        let subject = denial.key();
+        let ends_at = denial.window(now).1;
         let expression = Expression::default().value("count", n(count)).value("route", AttributeValue::Ss(vec![denial.route.to_owned()]));
         let expression =
             expression.value("shard", s(shard_of(&subject))).value("at", n(ends_at)).value("expires", n(ends_at + KEPT_SECONDS));

@@ -66,7 +66,8 @@ impl EventRange {
 
     /// The months that it touches, as the shards name them.
     pub(super) fn months(self) -> Vec<String> {
-        let (first, last) = (month_of(self.first), month_of(self.last));
+        let first = month_of(self.first);
+        let last = month_of(self.last);
         first
             .series(Calendar::new().months(1))
             .take_while(|month| *month <= last)
@@ -158,7 +159,8 @@ mod tests {
             (Order::Ascending, 1, "2025-11 | 2025-12 | 2026-01 | 2026-02 | 2026-03"),
             (Order::Ascending, 2, "2025-11 2025-12 | 2026-01 2026-02 | 2026-03"),
         ] {
-            let (mut rest, mut windows) = (Some(range), Vec::new());
+            let mut rest = Some(range);
+            let mut windows = Vec::new();
             while let Some(left) = rest {
                 let window = left.window(months, order);
                 rest = left.beyond(if order == Order::Ascending { window.last } else { window.first }, order);

@@ -51,7 +51,8 @@ impl Users {
     /// With a prefix, the accounts whose username begins with it come first, by username. Those whose email alone begins with
     /// it follow, by email.
     pub async fn list(&self, filter: &AccountFilter, from: Option<Place>, limit: usize) -> Result<(Vec<User>, Option<Place>), StoreError> {
-        let (mut found, mut next) = (Vec::new(), from.or(Some(filter.start())));
+        let mut found = Vec::new();
+        let mut next = from.or(Some(filter.start()));
         for _ in 0..ROUNDS {
             // One more than the limit tells whether this is the last page.
             let Some(place) = next.take_if(|_| found.len() <= limit) else { break };

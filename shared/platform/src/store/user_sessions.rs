@@ -181,7 +181,8 @@ mod tests {
 
     #[test]
     fn sessions_touch_no_more_of_an_account_than_their_functions_may() {
-        let (user, now) = (user(&[("a", 1), ("b", 900), ("c", 900), ("d", 900)]), Timestamp::from_second(100).unwrap());
+        let user = user(&[("a", 1), ("b", 900), ("c", 900), ("d", 900)]);
+        let now = Timestamp::from_second(100).unwrap();
         let config: Config =
             [("USERS_TABLE", "users"), ("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")]
                 .into_iter()

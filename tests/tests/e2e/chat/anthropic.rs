@@ -54,7 +54,10 @@ struct Heard {
 }
 
 async fn hear(provider: &Anthropic) -> Heard {
-    let (mut text, mut usage, mut models, mut end) = (String::new(), Usage::default(), Vec::new(), None);
+    let mut text = String::new();
+    let mut usage = Usage::default();
+    let mut models = Vec::new();
+    let mut end = None;
     let mut events = provider.call(request());
     while let Some(event) = events.next().await {
         assert!(end.is_none(), "nothing comes after the end: {event:?}");

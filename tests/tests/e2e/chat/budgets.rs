@@ -88,7 +88,9 @@ fn rfc3339_now() -> String {
 async fn what_a_budget_does_not_cover_is_not_asked_for() {
     let api = MessagesApi::with(vec![Answer::stream(reply(&["Some"])).up_to(4).then_silence()]).await;
     let stack = stack(&api, &[("AiIdleMilliseconds", "600000"), ("DeploymentMonthlyBudgetUsd", "1")]).await;
-    let (admin, caller, other) = (stack.admin().await, stack.someone().await, stack.someone().await);
+    let admin = stack.admin().await;
+    let caller = stack.someone().await;
+    let other = stack.someone().await;
     let id = user_id(&stack, &caller.username).await;
     let hold = worst(&stack, "Hi").await;
     let one = Cost::from_nanos(hold.nanos());
@@ -165,7 +167,8 @@ async fn what_is_stopped_before_the_provider_has_counted_is_paid_as_reckoned() {
 #[tokio::test]
 async fn administrators_say_what_users_may_spend() {
     let stack = TestStack::start().await;
-    let (admin, caller) = (stack.admin().await, stack.someone().await);
+    let admin = stack.admin().await;
+    let caller = stack.someone().await;
     let id = user_id(&stack, &caller.username).await;
     let path = format!("/users/{id}/budget");
     let set = set_budget(&stack, &admin, &id, &json!("50")).await;
@@ -194,7 +197,8 @@ async fn administrators_say_what_users_may_spend() {
     }
 
     let of = |action: &'static str| {
-        let (stack, admin) = (&stack, &admin);
+        let stack = &stack;
+        let admin = &admin;
         async move { stack.events(admin, action).await.into_iter().filter(|event| event["outcome"] == "success").collect::<Vec<_>>() }
     };
     let sets: Vec<_> = of("budget.set").await.iter().map(|event| event["detail"]["monthly_usd"].clone()).collect();
@@ -213,7 +217,8 @@ async fn usage_is_added_up_by_day_and_by_model() {
     });
     let api = api.await;
     let stack = stack(&api, &[]).await;
-    let (admin, caller) = (stack.admin().await, stack.someone().await);
+    let admin = stack.admin().await;
+    let caller = stack.someone().await;
     let mut costs = Vec::new();
     for message in ["Once", "Twice", "Fall back"] {
         costs.push(stack.post("/chat", Some(&caller), &json!({"message": message})).await.expect(200)["cost_usd"].clone());
@@ -266,7 +271,8 @@ async fn grow_old(stack: &TestStack, message_id: &str) {
 async fn of_200_sends_at_once_as_many_go_through_as_the_budget_covers_and_each_is_billed_once() {
     let api = MessagesApi::with(vec![Answer::stream(reply(&["Some", " words"])).up_to(5).then_silence()]).await;
     let stack = stack(&api, &[("AiIdleMilliseconds", "600000")]).await;
-    let (admin, caller) = (stack.admin().await, stack.someone().await);
+    let admin = stack.admin().await;
+    let caller = stack.someone().await;
     let hold = worst(&stack, "At once").await;
     api.was_asked(1).await;
     let id = user_id(&stack, &caller.username).await;
@@ -343,7 +349,8 @@ async fn two_hundred_users_at_once_share_the_budget_of_the_deployment() {
     let api = MessagesApi::with(vec![Answer::silence()]).await;
     let stack = stack(&api, &[("DeploymentMonthlyBudgetUsd", "5")]).await;
     let platform = stack.platform("ChatFunction");
-    let (replies, committer) = (Replies::new(&platform).unwrap(), Committer::new(&platform).unwrap());
+    let replies = Replies::new(&platform).unwrap();
+    let committer = Committer::new(&platform).unwrap();
     // Simulate DynamoDB's answer to very many transactions on one item.
     stack.fail("BudgetsTable", Some("TransactWriteItems"), Failure::TransactionConflict, 800);
     let asked = join_all((0..200).map(|number| ask(&replies, &committer, &platform, number))).await;

@@ -102,7 +102,8 @@ async fn a_circuit_opens_after_failures_in_a_row_and_closes_by_a_trial() {
     }
     assert!(admits("a", 0).await);
     fail("a", 0).await;
-    let (open, last) = (OPEN_MS / 1_000, OPEN_MS / 1_000 - 1);
+    let open = OPEN_MS / 1_000;
+    let last = OPEN_MS / 1_000 - 1;
     assert!(!admits("a", 0).await && !admits("a", last).await && admits("b", 0).await, "one for each model");
     assert_eq!((circuits.outage(at(last)).await, circuits.outage(at(open)).await), (Some(false), None));
     for _ in 0..THRESHOLD {

@@ -32,7 +32,8 @@ async fn cancel(socket: &mut Socket, started: &Value) {
 
 /// Hears a reply from the frame after `after` to its end, or until `most` frames have come. Returns the text, the last frame, the end.
 async fn hear(socket: &mut Socket, after: u64, most: u64) -> (String, u64, Option<Value>) {
-    let (mut heard, mut last) = (String::new(), after);
+    let mut heard = String::new();
+    let mut last = after;
     while last < after.saturating_add(most) {
         let message = socket.next().await.expect("the connection stays");
         match text(&message["type"]) {
@@ -101,7 +102,8 @@ async fn a_reply_stops_at_once_and_keeps_what_was_written() {
 #[tokio::test]
 async fn what_cannot_be_stopped_or_resumed_is_said() {
     let stack = TestStack::with(&FAST).await;
-    let (caller, other) = (stack.someone().await, stack.someone().await);
+    let caller = stack.someone().await;
+    let other = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
     let started = start(&mut socket, "Mine").await;
     hear(&mut socket, 0, u64::MAX).await;
@@ -234,7 +236,8 @@ async fn what_is_no_longer_whole_is_not_resumed() {
 async fn a_reply_that_ended_longer_than_a_day_ago_is_not_resumed() {
     let stack = TestStack::with(&SLOW).await;
     let caller = stack.someone().await;
-    let (asked, drafts) = (ask_async(&stack, &caller, &json!({"message": "Old"})).await.expect(202), drafts(&stack));
+    let asked = ask_async(&stack, &caller, &json!({"message": "Old"})).await.expect(202);
+    let drafts = drafts(&stack);
     while head(&drafts, &asked).await.spent.is_none() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -253,7 +256,8 @@ async fn a_reply_that_ended_longer_than_a_day_ago_is_not_resumed() {
 async fn a_reply_of_a_deleted_conversation_goes_on_for_its_subscribers_and_takes_no_new_ones() {
     let stack = TestStack::with(&ENDLESS).await;
     let caller = stack.someone().await;
-    let (mut first, mut second) = (stack.connect(&caller).await, stack.connect(&caller).await);
+    let mut first = stack.connect(&caller).await;
+    let mut second = stack.connect(&caller).await;
     let started = start(&mut first, "Here").await;
     let (_, last, _) = hear(&mut first, 0, 1).await;
     stack.delete(&format!("/conversations/{}", text(&started["conversation_id"])), Some(&caller)).await.expect(204);
@@ -276,7 +280,8 @@ async fn an_eleventh_subscriber_evicts_the_first_which_is_told_unless_another_ha
         sessions.push(stack.login(&caller.username, "Correct-Horse-9").await);
     }
     let mut first = stack.connect(&caller).await;
-    let (started, drafts) = (start(&mut first, "All of us").await, drafts(&stack));
+    let started = start(&mut first, "All of us").await;
+    let drafts = drafts(&stack);
     let subscribers = async |number: usize| {
         while head(&drafts, &started).await.subscribers.len() != number {
             tokio::time::sleep(Duration::from_millis(20)).await;

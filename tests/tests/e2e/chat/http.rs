@@ -64,7 +64,8 @@ async fn a_conversation_goes_on_and_the_model_sees_its_last_20_messages() {
 #[tokio::test]
 async fn what_is_someone_elses_is_not_there() {
     let stack = TestStack::with(&FAST).await;
-    let (caller, other) = (stack.someone().await, stack.someone().await);
+    let caller = stack.someone().await;
+    let other = stack.someone().await;
     let answer = stack.post("/chat", Some(&caller), &json!({"message": "Mine"})).await.expect(200);
     let intruding = json!({"message": "Yours?", "conversation_id": answer["conversation_id"]});
     stack.post("/chat", Some(&other), &intruding).await.problem(404, "not_found");
@@ -73,7 +74,8 @@ async fn what_is_someone_elses_is_not_there() {
         let body = json!({"message": "Anyone?", "conversation_id": unknown});
         stack.post("/chat", Some(&caller), &body).await.problem(404, "not_found");
     }
-    let (conversation, message) = (text(&answer["conversation_id"]), text(&answer["message_id"]));
+    let conversation = text(&answer["conversation_id"]);
+    let message = text(&answer["message_id"]);
     for path in [
         format!("/conversations/{conversation}/messages/{conversation}"),
         format!("/conversations/{message}/messages/{message}"),

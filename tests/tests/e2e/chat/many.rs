@@ -44,7 +44,8 @@ async fn fifty_replies_at_once_come_whole_and_in_order_each_to_whom_it_is_for() 
         let caller = stack.someone().await;
         for caller in [stack.login(&caller.username, "Correct-Horse-9").await, caller] {
             for _ in 0..5 {
-                let (message, mut socket) = (format!("chat-{}", chats.len()), stack.connect(&caller).await);
+                let message = format!("chat-{}", chats.len());
+                let mut socket = stack.connect(&caller).await;
                 let started = socket.ask(&json!({"action": "chat.send", "message": message}), "chat.started").await;
                 chats.push((message, caller.clone(), socket, started));
             }
@@ -53,7 +54,8 @@ async fn fifty_replies_at_once_come_whole_and_in_order_each_to_whom_it_is_for() 
     assert_eq!(chats.iter().map(|(.., started)| text(&started["message_id"])).collect::<BTreeSet<_>>().len(), MANY);
     let barrier = &barrier;
     join_all(chats.into_iter().map(|(message, caller, mut socket, started)| async move {
-        let (mut heard, mut deltas) = (String::new(), 0);
+        let mut heard = String::new();
+        let mut deltas = 0;
         let end = loop {
             let next = socket.next_within(Duration::from_mins(2)).await.unwrap_or_else(|_| panic!("{message} goes no further"));
             let next = next.expect("the connection stays");

@@ -37,9 +37,11 @@ fn pieces(name: &str) -> Vec<String> {
         state ^= state << 17;
         usize::try_from(state % below as u64).unwrap()
     };
-    let (mut pieces, mut bytes) = (Vec::new(), 0);
+    let mut pieces = Vec::new();
+    let mut bytes = 0;
     while bytes < REPLY_BYTES {
-        let (mut piece, end) = (String::new(), if size == REPLY_BYTES { size } else { 1 + draw(2 * size) });
+        let mut piece = String::new();
+        let end = if size == REPLY_BYTES { size } else { 1 + draw(2 * size) };
         while piece.len() < end {
             piece.push_str(parts[draw(parts.len())]);
         }
@@ -85,7 +87,8 @@ async fn whoever_is_cut_off_after_any_frame_of_any_text_has_it_byte_for_byte() {
         let caller = &stack.someone().await;
         let mut socket = connect(stack, caller).await;
         let started = socket.ask(&json!({"action": "chat.send", "message": name}), "chat.started").await;
-        let (mut heard, mut last) = (String::new(), 0);
+        let mut heard = String::new();
+        let mut last = 0;
         let end = loop {
             let message = next(&mut socket).await;
             if message["type"] != "chat.delta" {

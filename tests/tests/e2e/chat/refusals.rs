@@ -121,7 +121,8 @@ async fn a_history_that_is_too_long_is_shortened_by_whole_turns() {
     for turn in 1..6 {
         let message = format!("turn {turn}");
         stack.post("/chat", Some(&caller), &in_conversation(&message, &first)).await.expect(200);
-        let (before, asked) = (format!("turn {}", turn - 1), shown(api.asked().last().unwrap()));
+        let before = format!("turn {}", turn - 1);
+        let asked = shown(api.asked().last().unwrap());
         let three = pairs(&[("user", &before), ("assistant", "Well"), ("user", &message)]);
         assert!(asked == three || asked == pairs(&[("user", &message)]), "{asked:?}");
     }

@@ -80,7 +80,8 @@ async fn a_repeat_is_answered_202_while_the_reply_is_written_and_200_once_it_is_
     while stack.get(&super::path_of(&accepted), Some(&caller)).await.expect(200)["text"] == "" {}
     for _ in 0..2 {
         let again = send("respond-async").await;
-        let (body, header) = (again.expect(202), |name| (again.header(name).to_owned(), first.header(name).to_owned()));
+        let body = again.expect(202);
+        let header = |name| (again.header(name).to_owned(), first.header(name).to_owned());
         assert_eq!((&body["message_id"], &body["status"]), (&accepted["message_id"], &json!("streaming")));
         for name in ["location", "retry-after", "preference-applied"] {
             let (again, first) = header(name);
@@ -176,7 +177,8 @@ async fn a_message_that_is_sent_again_while_its_reply_is_written_hears_all_of_it
     let stack = TestStack::with(&SLOW).await;
     let caller = stack.someone().await;
     let send = json!({"action": "chat.send", "message": "Hello", "idempotency_key": "k"});
-    let (mut first, mut second) = (stack.connect(&caller).await, stack.connect(&caller).await);
+    let mut first = stack.connect(&caller).await;
+    let mut second = stack.connect(&caller).await;
     let started = first.ask(&send, "chat.started").await;
     first.expect("chat.delta").await;
     assert_eq!(second.ask(&send, "chat.started").await["message_id"], started["message_id"]);

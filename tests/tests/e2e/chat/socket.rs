@@ -19,7 +19,8 @@ struct Heard {
 
 /// Hears a reply to its end. Deltas must be numbered from 1 without a gap.
 async fn listen(socket: &mut Socket, started: &Value) -> Heard {
-    let (mut heard, mut deltas) = (String::new(), 0);
+    let mut heard = String::new();
+    let mut deltas = 0;
     loop {
         let message = socket.next().await.expect("the connection stays");
         assert_eq!(message["message_id"], started["message_id"], "{message}");
@@ -63,7 +64,8 @@ async fn a_reply_is_streamed_to_the_connection_that_asked() {
 #[tokio::test]
 async fn a_conversation_goes_on_over_either_way() {
     let stack = TestStack::with(&FAST).await;
-    let (caller, other) = (stack.someone().await, stack.someone().await);
+    let caller = stack.someone().await;
+    let other = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
     let first = socket.ask(&json!({"action": "chat.send", "message": "one"}), "chat.started").await;
     let heard = listen(&mut socket, &first).await;
@@ -156,7 +158,8 @@ async fn a_session_that_has_ended_hears_no_more_of_its_reply() {
     socket.expect("chat.delta").await;
     // The session ends but its connection stays open, as when a logout dies after its commit.
     let platform = stack.platform("SessionsFunction");
-    let (database, now) = (platform.database().unwrap(), platform.clock.now().as_second());
+    let database = platform.database().unwrap();
+    let now = platform.clock.now().as_second();
     let sessions = Sessions::new(database.clone(), &platform.config).unwrap();
     let list = stack.get("/auth/sessions", Some(&caller)).await.expect(200);
     let session = sessions.get(text(&list["items"][0]["id"])).await.unwrap().unwrap();

@@ -33,7 +33,8 @@ async fn a_reply_stops_when_its_conversation_its_account_or_its_session_ends() {
     for (number, way) in ["conversation", "account", "session", "deactivation"].into_iter().enumerate() {
         let caller = stack.someone().await;
         // An administrator has at most three sessions, so each round uses a new one.
-        let (id, admin) = (user_id(&stack, &caller.username).await, stack.admin().await);
+        let id = user_id(&stack, &caller.username).await;
+        let admin = stack.admin().await;
         let asked = ask_async(&stack, &caller, &json!({"message": "At length"})).await.expect(202);
         // Wait until some text has been stored.
         while stack.get(&path_of(&asked), Some(&caller)).await.expect(200)["text"] == "" {}
@@ -76,7 +77,8 @@ async fn a_reply_stops_when_the_api_key_ends_with_which_it_was_asked_for() {
     let stack = claude::stack(&api, &[("AiIdleMilliseconds", "600000")]).await;
     for (number, way) in ["deletion", "reset", "deactivation"].into_iter().enumerate() {
         let owner = stack.someone().await;
-        let (id, admin) = (user_id(&stack, &owner.username).await, stack.admin().await);
+        let id = user_id(&stack, &owner.username).await;
+        let admin = stack.admin().await;
         let key = stack.post("/api-keys", Some(&owner), &new_key(&["chat:write"], Duration::from_hours(1))).await.expect(201);
         let request = stack.request(Method::POST, "/chat").header("x-api-key", text(&key["key"])).header("prefer", "respond-async");
         let asked = stack.send(request.json(&json!({"message": "At length"}))).await.expect(202);
@@ -115,7 +117,8 @@ async fn a_key_is_good_until_it_expires_and_for_its_owner_alone() {
         let caller = Principal { user_id: user_id.to_owned(), username: owner.username.clone(), credential };
         credentials.are_good(&caller, at).await.unwrap()
     };
-    let (key_id, now) = (text(&key["id"]), platform.clock.now());
+    let key_id = text(&key["id"]);
+    let now = platform.clock.now();
     let expires_at: Timestamp = text(&key["expires_at"]).parse().unwrap();
     let just_before = Timestamp::from_millisecond(expires_at.as_millisecond() - 1).unwrap();
     assert!(are_good(&id, key_id, now).await && are_good(&id, key_id, just_before).await);

@@ -48,7 +48,9 @@ async fn connections() -> (String, Log) {
 
 async fn serve(stream: TcpStream, log: Log) {
     let mut stream = BufReader::new(stream);
-    let (mut request, mut line, mut length) = (String::new(), String::new(), 0);
+    let mut request = String::new();
+    let mut line = String::new();
+    let mut length = 0;
     stream.read_line(&mut request).await.unwrap();
     while stream.read_line(&mut line).await.unwrap() > 2 {
         if let Some(("content-length", value)) = line.to_lowercase().trim().split_once(": ") {
@@ -103,7 +105,8 @@ async fn a_connection_that_stalls_holds_up_no_other_and_no_cancel() {
     let stack = TestStack::with(&FAST).await;
     let (url, log) = connections().await;
     let platform = platform_of(&stack, &[("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI", &url)]);
-    let (drafts, reply) = (drafts(&stack), pending(&platform, "At length", None).await);
+    let drafts = drafts(&stack);
+    let reply = pending(&platform, "At length", None).await;
     // The connection that asked stalls. Another one subscribes too.
     let stored = drafts.head(&reply.id).await.unwrap().unwrap();
     assert_eq!(drafts.join(stored, "c-2=", 0).await.unwrap(), Joined::Live);
@@ -135,7 +138,8 @@ async fn a_connection_that_stalls_holds_up_no_other_and_no_cancel() {
     // The figures depend on this machine and its load. `--nocapture` shows them.
     println!("the longest gap was {gap:?}; the call ended {:?} after the cancel", stopped_at.saturating_duration_since(cancelled_at));
     // The other connection receives all of it in order, and its end. The stalled one is stored as having missed a part.
-    let (to_both, text) = (messages(&seen), Messages::new(platform.database().unwrap(), &platform.config).unwrap());
+    let to_both = messages(&seen);
+    let text = Messages::new(platform.database().unwrap(), &platform.config).unwrap();
     let text = text.get(&reply.conversation_id, &reply.id).await.unwrap().unwrap().text;
     let (end, deltas) = to_both.split_last().unwrap();
     let said: String = deltas.iter().map(|delta| delta["text"].as_str().unwrap()).collect();

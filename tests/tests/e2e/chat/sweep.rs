@@ -31,7 +31,8 @@ pub async fn is_to_be_told(stack: &TestStack, message_id: &Value) -> bool {
 
 /// Replies whose sweep is due before this time.
 async fn waiting(stack: &TestStack, before: Timestamp) -> Vec<Overdue> {
-    let (drafts, mut waiting) = (drafts(stack), Vec::new());
+    let drafts = drafts(stack);
+    let mut waiting = Vec::new();
     for shard in 0..Drafts::SHARDS {
         let mut after = None;
         loop {
@@ -168,7 +169,8 @@ async fn a_worker_that_lives_says_so_and_one_that_was_declared_dead_stops() {
     let caller = stack.someone().await;
     let asked = ask_async(&stack, &caller, &json!({"message": "Think"})).await.expect(202);
     api.was_asked(1).await;
-    let (drafts, id) = (drafts(&stack), text(&asked["message_id"]));
+    let drafts = drafts(&stack);
+    let id = text(&asked["message_id"]);
     let alive_until = async || drafts.head(id).await.unwrap().unwrap().sweep_at.unwrap();
     // The worker renews this time. It must be well within 90 s, because the sweep runs once a minute.
     let first = alive_until().await;
@@ -198,7 +200,8 @@ async fn a_call_whose_worker_dies_as_it_is_sent_is_billed() {
     let asked = ask_async(&stack, &caller, &json!({"message": "A".repeat(9_000)})).await.expect(202);
     api.was_asked(1).await;
     stack.local.functions().kill("ChatStreamFunction").unwrap();
-    let (drafts, id) = (drafts(&stack), text(&asked["message_id"]));
+    let drafts = drafts(&stack);
+    let id = text(&asked["message_id"]);
     let spent = drafts.head(id).await.unwrap().unwrap().spent.expect("it stands there before the call is sent");
     drafts.checkpoint(id, &spent, in_seconds(-1).as_second(), &[]).await.unwrap().unwrap();
     sweep(&stack).await;
@@ -235,7 +238,8 @@ async fn replies_that_cannot_be_ended_keep_no_other_waiting() {
     // Make a hundred such replies that no user has asked for. They are older than the one that can be ended.
     let made_at = in_seconds(-600);
     for _ in 0..100 {
-        let (conversation_id, id) = (ids::new_id(made_at), ids::new_id(made_at));
+        let conversation_id = ids::new_id(made_at);
+        let id = ids::new_id(made_at);
         let head = Head {
             message_id: id.clone(),
             user_id: "u-1".into(),
@@ -290,16 +294,16 @@ async fn a_reply_that_is_taken_up_after_all_is_not_ended_as_overdue() {
     let started = socket.ask(&json!({"action": "chat.send", "message": "Still there"}), "chat.started").await;
     socket.expect("chat.delta").await;
     let platform = stack.platform("ExpireRepliesFunction");
-    let (drafts, messages) = (
-        Drafts::new(platform.database().unwrap(), &platform.config).unwrap(),
-        Messages::new(platform.database().unwrap(), &platform.config).unwrap(),
-    );
+    let drafts = Drafts::new(platform.database().unwrap(), &platform.config).unwrap();
+    let messages = Messages::new(platform.database().unwrap(), &platform.config).unwrap();
     let head = drafts.head(text(&started["message_id"])).await.unwrap().unwrap();
     let reply = messages.get(text(&started["conversation_id"]), &head.message_id).await.unwrap().unwrap();
     let failed = Message { status: MessageStatus::Failed, ..reply };
     // This is the state as a sweep saw it before the worker acquired the reply.
     let overdue = head.sweep_at.map(|sweep_at| sweep_at - 1);
-    let (from, revision, subscribers) = (MessageStatus::Streaming, head.revision, head.subscribers_at_end());
+    let from = MessageStatus::Streaming;
+    let revision = head.revision;
+    let subscribers = head.subscribers_at_end();
     let ending = Ending { reply: &failed, from, model: None, revision, overdue, subscribers, frames: None };
     assert!(!Endings::new(&platform).unwrap().end_anyway(ending).await.unwrap());
     let end = loop {

@@ -168,7 +168,8 @@ async fn a_reply_keeps_what_was_written_however_it_ends() {
     let say = |text: &str| Ok(Event::Text(text.into()));
     let used = |output_tokens| Ok(Event::Usage(Usage { input_tokens: 1, output_tokens, ..Usage::default() }));
     let failed = |fault| Err(ProviderError::new(fault, "as the script says"));
-    let (stop, model) = (|| Ok(Event::Stop(StopReason::EndTurn)), |name: &str| Ok(Event::Model(name.into())));
+    let stop = || Ok(Event::Stop(StopReason::EndTurn));
+    let model = |name: &str| Ok(Event::Model(name.into()));
     for (script, expected) in [
         (vec![used(0), say("a"), say("b"), used(2), stop()], ("completed", Some("end_turn"), "ab", "0.000000002")),
         (vec![model("dear"), say("a"), used(2), stop()], ("completed", Some("end_turn"), "a", "0.00000002")),
@@ -214,7 +215,8 @@ impl Provider for Seen {
 #[tokio::test]
 async fn the_model_sees_20_messages_whatever_was_lost_between_them() {
     let stack = TestStack::with(&FAST).await;
-    let (platform, seen) = (platform_of(&stack, &[]), Seen::default());
+    let platform = platform_of(&stack, &[]);
+    let seen = Seen::default();
     let mut last = None;
     for number in 1..=25 {
         let reply = pending(&platform, &number.to_string(), last.as_ref()).await;
@@ -228,7 +230,8 @@ async fn the_model_sees_20_messages_whatever_was_lost_between_them() {
 #[tokio::test]
 async fn a_reply_answers_its_message_and_not_one_that_came_meanwhile() {
     let stack = TestStack::with(&FAST).await;
-    let (platform, seen) = (platform_of(&stack, &[]), Seen::default());
+    let platform = platform_of(&stack, &[]);
+    let seen = Seen::default();
     let first = pending(&platform, "First", None).await;
     let second = pending(&platform, "Second", Some(&first)).await;
     for (reply, expected) in [(&first, &["First"][..]), (&second, &["First", "Second"])] {
@@ -242,13 +245,15 @@ async fn what_is_not_held_is_not_asked_for() {
     let stack = TestStack::with(&FAST).await;
     let prices = |prices| [("AI_PROVIDER", "anthropic"), ("AI_MODEL", "m"), ("AI_PRICES", prices)];
     let free = platform_of(&stack, &[]);
-    let (cheap, dear) = (platform_of(&stack, &prices("m=1/1/1/1")), platform_of(&stack, &prices("m=1/2/1/1")));
+    let cheap = platform_of(&stack, &prices("m=1/1/1/1"));
+    let dear = platform_of(&stack, &prices("m=1/2/1/1"));
     let messages = Messages::new(free.database().unwrap(), &free.config).unwrap();
     // When settings change, the functions are replaced one after the other.
     for (asks, writes, covered) in
         [(&free, &cheap, false), (&cheap, &dear, false), (&cheap, &cheap, true), (&dear, &cheap, true), (&cheap, &free, true)]
     {
-        let (reply, seen) = (pending(asks, "How much?", None).await, Seen::default());
+        let reply = pending(asks, "How much?", None).await;
+        let seen = Seen::default();
         write(writes, seen.clone(), &reply).await;
         assert_eq!(!seen.0.lock().unwrap().is_empty(), covered);
         let end = messages.get(&reply.conversation_id, &reply.id).await.unwrap().unwrap();
@@ -270,7 +275,8 @@ async fn connections(statuses: &'static [u16]) -> (String, Arc<Mutex<Vec<Value>>
         let mut unanswered = Vec::new();
         loop {
             let mut stream = BufReader::new(listener.accept().await.unwrap().0);
-            let (mut line, mut length) = (String::new(), 0);
+            let mut line = String::new();
+            let mut length = 0;
             while stream.read_line(&mut line).await.unwrap() > 2 {
                 if let Some(("content-length", value)) = line.to_lowercase().trim().split_once(": ") {
                     length = value.parse().unwrap();
@@ -302,8 +308,10 @@ async fn connections(statuses: &'static [u16]) -> (String, Arc<Mutex<Vec<Value>>
 async fn nobody_waits_for_a_reply_of_which_something_was_lost() {
     let stack = TestStack::with(&FAST).await;
     let drafts = super::sweep::drafts(&stack);
-    let (a, b) = ("chat.delta a", "chat.delta bc");
-    let (completed, failed) = ("chat.completed", "chat.failed unavailable");
+    let a = "chat.delta a";
+    let b = "chat.delta bc";
+    let completed = "chat.completed";
+    let failed = "chat.failed unavailable";
     for (statuses, expected) in [
         (&[200][..], &[a, b, completed][..]),
         (&[200, 429, 200], &[a, b, b, completed]),
@@ -368,7 +376,8 @@ async fn a_text_is_cut_where_it_would_not_fit_into_a_message() {
 async fn while_nothing_is_written_a_reply_is_looked_at_and_not_stored() {
     let stack = TestStack::with(&FAST).await;
     let platform = platform_of(&stack, &[]);
-    let (drafts, reply) = (super::sweep::drafts(&stack), pending(&platform, "Think", None).await);
+    let drafts = super::sweep::drafts(&stack);
+    let reply = pending(&platform, "Think", None).await;
     stack.local.calls().clear();
     let calls = |operation: &str| {
         let calls = stack.local.calls().snapshot();

@@ -37,7 +37,8 @@ async fn is_gone(stack: &TestStack, caller: &Caller, reply: &Value) {
 #[tokio::test]
 async fn a_deleted_conversation_is_gone_at_once_and_its_messages_soon_after() {
     let stack = TestStack::with(&FAST).await;
-    let (caller, other) = (stack.someone().await, stack.someone().await);
+    let caller = stack.someone().await;
+    let other = stack.someone().await;
     let shelf = Shelf::of(&stack, &caller).await;
     let kept = say(&stack, &caller, "Kept", None).await;
     let deleted = say(&stack, &caller, "A secret", None).await;
@@ -199,8 +200,10 @@ async fn a_reply_that_has_not_ended_is_left_however_old_it_is() {
 async fn an_account_that_goes_takes_its_conversations_along() {
     for moment in [Failure::HeldBefore, Failure::HeldAfter] {
         let stack = TestStack::with(&FAST).await;
-        let (caller, other) = (stack.someone().await, stack.someone().await);
-        let (shelf, others) = (Shelf::of(&stack, &caller).await, Shelf::of(&stack, &other).await);
+        let caller = stack.someone().await;
+        let other = stack.someone().await;
+        let shelf = Shelf::of(&stack, &caller).await;
+        let others = Shelf::of(&stack, &other).await;
         let ids = shelf.fill(12).await;
         for id in &ids {
             shelf.say(id, ["one".to_owned(), "two".to_owned()]).await;

@@ -8,7 +8,8 @@ use crate::chat::{FAST, own_events, text};
 
 /// Every part of an export, by following its links.
 async fn parts(stack: &TestStack, caller: &Caller, path: &str) -> Vec<Answer> {
-    let (mut parts, mut path) = (Vec::new(), path.to_owned());
+    let mut parts = Vec::new();
+    let mut path = path.to_owned();
     loop {
         let answer = stack.get(&path, Some(caller)).await;
         assert_eq!(answer.status, 200, "{}", answer.path);
@@ -22,7 +23,8 @@ async fn parts(stack: &TestStack, caller: &Caller, path: &str) -> Vec<Answer> {
 #[tokio::test]
 async fn a_conversation_is_exported_as_it_was_said() {
     let stack = TestStack::with(&FAST).await;
-    let (caller, other) = (stack.someone().await, stack.someone().await);
+    let caller = stack.someone().await;
+    let other = stack.someone().await;
     let hostile = "```\n# Not a heading\n</details>\n[x]: javascript:y\n\n---\n    & <b>\"quoted\"</b> 👩‍👩‍👧";
     let reply = say(&stack, &caller, hostile, None).await;
     let id = text(&reply["conversation_id"]);

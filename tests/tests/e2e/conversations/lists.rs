@@ -9,7 +9,8 @@ use crate::chat::{FAST, text};
 #[tokio::test]
 async fn the_conversation_in_which_something_was_said_last_comes_first() {
     let stack = TestStack::with(&FAST).await;
-    let (caller, other) = (stack.someone().await, stack.someone().await);
+    let caller = stack.someone().await;
+    let other = stack.someone().await;
     let mut ids = Vec::new();
     for message in ["one", "two", "three"] {
         ids.push(text(&say(&stack, &caller, message, None).await["conversation_id"]).to_owned());
@@ -41,7 +42,8 @@ async fn the_conversation_in_which_something_was_said_last_comes_first() {
 #[tokio::test]
 async fn ten_thousand_conversations_are_walked_through_without_gap_or_repetition() {
     let stack = TestStack::with(&FAST).await;
-    let (caller, other) = (stack.someone().await, stack.someone().await);
+    let caller = stack.someone().await;
+    let other = stack.someone().await;
     let ids = Shelf::of(&stack, &caller).await.fill(10_000).await;
     let (found, pages) = walk(&stack, &caller, "/conversations?limit=100", "").await;
     assert_eq!(pages, 100);

@@ -134,7 +134,9 @@ async fn rename(stack: &TestStack, caller: &Caller, conversation_id: &str, chang
 
 /// Reads every page from a path on, by the links. `items` is their place in an answer. Returns the items and the number of pages.
 async fn walk(stack: &TestStack, caller: &Caller, path: &str, items: &str) -> (Vec<Value>, usize) {
-    let (mut found, mut pages, mut path) = (Vec::new(), 0, path.to_owned());
+    let mut found = Vec::new();
+    let mut pages = 0;
+    let mut path = path.to_owned();
     loop {
         let answer = stack.get(&path, Some(caller)).await;
         let page = answer.expect(200).pointer(items).unwrap().clone();

@@ -79,7 +79,9 @@ async fn a_title_is_kept_as_typed_or_refused() {
 #[tokio::test]
 async fn a_conversation_that_is_not_ones_own_is_not_there() {
     let stack = TestStack::with(&FAST).await;
-    let (caller, other, admin) = (stack.someone().await, stack.someone().await, stack.admin().await);
+    let caller = stack.someone().await;
+    let other = stack.someone().await;
+    let admin = stack.admin().await;
     let reply = say(&stack, &caller, "Mine", None).await;
     let id = text(&reply["conversation_id"]);
     let strangers = ["019a0000-0000-7000-8000-000000000000", "7f0c1d8e-3f63-4a3c-9d0e-5f1b9a3a7c11", "me", "019a"];
@@ -124,9 +126,11 @@ async fn a_service_reads_its_owners_conversations_with_the_scope_for_it() {
 async fn what_someone_else_said_is_not_read_before_the_404() {
     let api = MessagesApi::with(vec![messages_api::Answer::stream(reply(&["Well"]))]).await;
     let stack = crate::chat::claude::stack(&api, &[]).await;
-    let (caller, other) = (stack.someone().await, stack.someone().await);
+    let caller = stack.someone().await;
+    let other = stack.someone().await;
     let asked = say(&stack, &caller, "Mine alone", None).await;
-    let (path, more) = (path_of(&asked), json!({"message": "And?", "conversation_id": asked["conversation_id"]}));
+    let path = path_of(&asked);
+    let more = json!({"message": "And?", "conversation_id": asked["conversation_id"]});
     let conversation = path.split("/messages").next().unwrap();
     for (method, path, body) in
         [(Method::GET, conversation, None), (Method::GET, path.as_str(), None), (Method::POST, "/chat", Some(&more))]

@@ -19,7 +19,8 @@ async fn search(stack: &TestStack, caller: &Caller, query: &str, limit: usize) -
 #[tokio::test]
 async fn a_search_finds_what_the_user_said_and_nothing_else() {
     let stack = TestStack::with(&FAST).await;
-    let (caller, other) = (stack.someone().await, stack.someone().await);
+    let caller = stack.someone().await;
+    let other = stack.someone().await;
     let first = say(&stack, &caller, "How did Alpha do?", None).await;
     say(&stack, &caller, "100% of <b>Größe</b> a_b", None).await;
     let third = say(&stack, &caller, "Nothing of note", None).await;
@@ -27,7 +28,9 @@ async fn a_search_finds_what_the_user_said_and_nothing_else() {
     say(&stack, &other, "Alpha is mine", None).await;
     rename(&stack, &caller, text(&first["conversation_id"]), &json!({"title": "Quarterly"})).await.expect(200);
 
-    let (one, two, three) = ("Quarterly", "100% of <b>Größe</b> a_b", "Nothing of note");
+    let one = "Quarterly";
+    let two = "100% of <b>Größe</b> a_b";
+    let three = "Nothing of note";
     for (query, expected) in [
         // Matches in a title, in a message, in any case, anywhere in a word.
         ("quarter", &[one][..]),

@@ -46,7 +46,8 @@ async fn an_invitation_is_made_used_or_taken_back_whole_or_not_at_all() {
 async fn a_change_of_an_account_is_made_whole_or_not_at_all() {
     for moment in MOMENTS {
         let stack = TestStack::start().await;
-        let (admin, caller) = (stack.admin().await, stack.someone().await);
+        let admin = stack.admin().await;
+        let caller = stack.someone().await;
         let target = user_id(&stack, &caller.username).await;
         let change = json!({"is_active": false});
         let request = stack.request(Method::PATCH, &format!("/users/{target}")).bearer_auth(&admin.access).json(&change);
@@ -63,7 +64,8 @@ async fn a_change_of_an_account_is_made_whole_or_not_at_all() {
 async fn a_budget_whose_change_is_cut_is_as_before_or_as_asked_for() {
     for moment in MOMENTS {
         let stack = TestStack::start().await;
-        let (admin, caller) = (stack.admin().await, stack.someone().await);
+        let admin = stack.admin().await;
+        let caller = stack.someone().await;
         let path = format!("/users/{}/budget", user_id(&stack, &caller.username).await);
         let change = json!({"monthly_usd": "1.50"});
         let request = stack.request(Method::PUT, &path).bearer_auth(&admin.access).json(&change);
@@ -81,7 +83,8 @@ async fn a_budget_whose_change_is_cut_is_as_before_or_as_asked_for() {
 async fn all_sessions_end_or_none() {
     for moment in MOMENTS {
         let stack = TestStack::start().await;
-        let (other, caller) = (stack.demo().await, stack.demo().await);
+        let other = stack.demo().await;
+        let caller = stack.demo().await;
         let logout = post(&stack, "/auth/logout", Some(&caller), &json!({"all": true}));
         cut(&stack, moment, ("LogoutFunction", TRANSACT, "SessionsTable"), logout).await;
         if moment == Failure::HeldBefore {

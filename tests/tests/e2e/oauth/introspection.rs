@@ -30,7 +30,8 @@ fn not_good() -> Value {
 #[tokio::test]
 async fn a_good_token_is_shown_for_what_it_is() {
     let stack = TestStack::start().await;
-    let (admin, caller) = (stack.admin().await, stack.demo().await);
+    let admin = stack.admin().await;
+    let caller = stack.demo().await;
     let key = key(&stack, &admin, &["tokens:introspect"]).await;
     let answer = ask(&stack, &key, &caller.access).await;
     let access = answer.expect(200);
@@ -55,7 +56,8 @@ async fn a_good_token_is_shown_for_what_it_is() {
 #[tokio::test]
 async fn of_a_token_that_is_not_good_it_says_only_that() {
     let stack = TestStack::start().await;
-    let (admin, caller) = (stack.admin().await, stack.demo().await);
+    let admin = stack.admin().await;
+    let caller = stack.demo().await;
     let key = key(&stack, &admin, &["tokens:introspect"]).await;
     let mut tokens = worthless(&stack, &caller).await;
     tokens.push(("the key itself", key["key"].as_str().unwrap().to_owned()));
@@ -75,7 +77,8 @@ async fn of_a_token_that_is_not_good_it_says_only_that() {
 #[tokio::test]
 async fn a_token_is_as_good_as_its_session() {
     let stack = TestStack::start().await;
-    let (admin, caller) = (stack.admin().await, stack.demo().await);
+    let admin = stack.admin().await;
+    let caller = stack.demo().await;
     let key = key(&stack, &admin, &["tokens:introspect"]).await;
     let next = stack.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.expect(200);
     assert_eq!(ask(&stack, &key, &caller.refresh).await.expect(200), not_good(), "it has been spent");
@@ -99,7 +102,8 @@ async fn a_token_is_as_good_as_its_session() {
 #[tokio::test]
 async fn only_a_key_with_the_scope_may_ask() {
     let stack = TestStack::start().await;
-    let (admin, caller) = (stack.admin().await, stack.demo().await);
+    let admin = stack.admin().await;
+    let caller = stack.demo().await;
     let good = key(&stack, &admin, &["tokens:introspect"]).await;
     let other = key(&stack, &admin, &["profits:read", "chat:write", "audit:read"]).await;
     ask(&stack, &other, &caller.access).await.problem(403, "forbidden");

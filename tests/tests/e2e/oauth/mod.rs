@@ -30,7 +30,8 @@ fn refresh_token(answer: &Value) -> &str {
 async fn worthless(stack: &TestStack, caller: &Caller) -> Vec<(&'static str, String)> {
     let access_key = Forger::access(&stack.secret("AccessRing").await["current"]);
     let refresh_key = Forger::refresh(&stack.secret("RefreshRing").await["current"]);
-    let (access, refresh) = (part(&caller.access, 1), part(&caller.refresh, 1));
+    let access = part(&caller.access, 1);
+    let refresh = part(&caller.refresh, 1);
     let other = stack.someone().await;
     let now = access["iat"].as_i64().unwrap();
     let expired = json!({"iat": now - 1000, "exp": now - 40});

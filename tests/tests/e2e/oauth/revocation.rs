@@ -34,7 +34,8 @@ async fn a_token_that_is_given_up_ends_its_session_and_connections() {
 #[tokio::test]
 async fn what_is_no_good_token_is_given_up_all_the_same_and_ends_nothing() {
     let stack = TestStack::start().await;
-    let (admin, caller) = (stack.admin().await, stack.demo().await);
+    let admin = stack.admin().await;
+    let caller = stack.demo().await;
     let ended = stack.demo().await;
     form(&stack, "/auth/revoke", &[("token", &ended.access)]).await.expect(200);
     let before = stack.events(&admin, "auth.token_revoked").await.len();

@@ -130,7 +130,8 @@ async fn a_stream_that_has_to_end_says_so_and_can_be_begun_again() {
 #[tokio::test]
 async fn a_start_that_is_delivered_twice_starts_one_stream() {
     let stack = TestStack::start().await;
-    let (caller, auditor) = (stack.someone().await, stack.admin().await);
+    let caller = stack.someone().await;
+    let auditor = stack.admin().await;
     let mut socket = stack.connect(&caller).await;
     let subscribe = json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 500});
     let subscribed = socket.ask(&subscribe, "charts.subscribed").await;
@@ -185,7 +186,8 @@ async fn a_connection_opens_without_the_worker_of_its_chart_and_a_worker_does_no
         options.environment.insert("CHART_STREAM_ARN".into(), "arn:aws:lambda:us-east-1:123456789012:function:Nowhere".into());
     });
     let stack = stack.await;
-    let (caller, auditor) = (stack.someone().await, stack.admin().await);
+    let caller = stack.someone().await;
+    let auditor = stack.admin().await;
     let mut socket = stack.connect_with(&caller, "?chart_type=bar&interval_ms=60000").await;
     assert_alive(&mut socket).await;
 

@@ -15,7 +15,8 @@ use super::{assert_alive, ticket};
 async fn connect_at_once(stack: &TestStack, caller: &Caller, count: usize) -> (Vec<Socket>, usize) {
     let bearer = format!("Bearer {}", caller.access);
     let credentials = [("authorization", bearer.as_str())];
-    let (mut opened, mut refused) = (Vec::new(), 0);
+    let mut opened = Vec::new();
+    let mut refused = 0;
     for result in join_all((0..count).map(|_| stack.handshake("", &credentials))).await {
         match result {
             Ok(socket) => opened.push(socket),
@@ -51,7 +52,8 @@ async fn only_session(stack: &TestStack, caller: &Caller) -> (Sessions, Session)
 #[tokio::test]
 async fn of_many_connections_of_a_session_five_open_and_one_that_ends_makes_room() {
     let stack = TestStack::start().await;
-    let (caller, auditor) = (stack.someone().await, stack.admin().await);
+    let caller = stack.someone().await;
+    let auditor = stack.admin().await;
     let (mut opened, refused) = connect_at_once(&stack, &caller, 12).await;
     assert_eq!((opened.len(), refused), (5, 7));
     for socket in &mut opened {
@@ -167,7 +169,8 @@ async fn a_connection_has_one_stream_of_each_chart_however_often_it_asks_at_once
         let chart_type = ["line", "pie", "bar"][number % 3];
         socket.send(&json!({"action": "charts.subscribe", "chart_type": chart_type, "interval_ms": 60000})).await;
     }
-    let (mut answers, mut streams) = (0, BTreeSet::new());
+    let mut answers = 0;
+    let mut streams = BTreeSet::new();
     while answers < 15 {
         let message = socket.next().await.unwrap();
         match message["type"].as_str().unwrap() {
@@ -202,7 +205,9 @@ async fn of_many_messages_at_once_no_more_are_taken_than_may_be() {
 #[tokio::test]
 async fn a_user_opens_no_more_connections_than_they_may_whatever_becomes_of_them() {
     let stack = TestStack::with(&[("RateLimits", "ws_connect=3/1h,*=100000/1m")]).await;
-    let (caller, other, auditor) = (stack.someone().await, stack.someone().await, stack.admin().await);
+    let caller = stack.someone().await;
+    let other = stack.someone().await;
+    let auditor = stack.admin().await;
     let bearer = format!("Bearer {}", caller.access);
     let credentials = [("authorization", bearer.as_str())];
     // An invalid handshake does not count.
@@ -231,7 +236,8 @@ async fn a_user_opens_no_more_connections_than_they_may_whatever_becomes_of_them
 #[tokio::test]
 async fn a_user_subscribes_no_more_often_than_they_may_over_any_connection() {
     let stack = TestStack::with(&[("RateLimits", "charts_subscribe=2/1h,*=100000/1m")]).await;
-    let (caller, other) = (stack.someone().await, stack.someone().await);
+    let caller = stack.someone().await;
+    let other = stack.someone().await;
     let mut socket = stack.connect_with(&caller, "?chart_type=bar&interval_ms=60000").await;
     socket.expect("charts.subscribed").await;
     let subscribe = json!({"action": "charts.subscribe", "id": "s", "chart_type": "pie", "interval_ms": 60000});
@@ -255,7 +261,8 @@ async fn no_more_charts_stream_at_once_than_are_reserved() {
     let stack = TestStack::with(&[("ChartStreamConcurrency", "1"), ("RateLimits", "*=100000/1m")]).await;
     let caller = stack.someone().await;
     let subscribe = json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 60000});
-    let (mut first, mut second) = (stack.connect(&caller).await, stack.connect(&caller).await);
+    let mut first = stack.connect(&caller).await;
+    let mut second = stack.connect(&caller).await;
     first.ask(&subscribe, "charts.subscribed").await;
     first.expect("charts.data").await;
     second.ask(&subscribe, "charts.subscribed").await;

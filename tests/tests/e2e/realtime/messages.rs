@@ -46,7 +46,8 @@ async fn a_message_that_cannot_be_taken_is_told_so_and_the_connection_stays() {
 async fn messages_are_limited_per_connection_whatever_is_in_them() {
     let stack = TestStack::with(&[("RateLimits", "ws_messages=4/1m,*=100000/1m")]).await;
     let caller = stack.someone().await;
-    let (mut busy, mut other) = (stack.connect(&caller).await, stack.connect(&caller).await);
+    let mut busy = stack.connect(&caller).await;
+    let mut other = stack.connect(&caller).await;
     assert_alive(&mut busy).await;
     for text in ["nonsense", r#"{"action":"nonsense"}"#, r#"{"action":"charts.subscribe"}"#] {
         busy.send_text(text).await;
@@ -65,8 +66,10 @@ async fn a_connection_that_floods_is_refused_without_the_store_and_closed_in_the
         options.processes.per_function = 1;
     });
     let stack = stack.await;
-    let (caller, auditor) = (stack.someone().await, stack.admin().await);
-    let (mut flood, mut other) = (stack.connect(&caller).await, stack.connect(&caller).await);
+    let caller = stack.someone().await;
+    let auditor = stack.admin().await;
+    let mut flood = stack.connect(&caller).await;
+    let mut other = stack.connect(&caller).await;
     let ping = json!({"action": "ping", "id": "p"});
     for _ in 0..3 {
         flood.ask(&ping, "pong").await;

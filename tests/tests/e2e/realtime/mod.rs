@@ -28,7 +28,8 @@ pub async fn assert_alive(socket: &mut Socket) {
 #[tokio::test]
 async fn connections_tickets_and_subscriptions_leave_their_events() {
     let stack = TestStack::start().await;
-    let (caller, auditor) = (stack.someone().await, stack.admin().await);
+    let caller = stack.someone().await;
+    let auditor = stack.admin().await;
     let query = format!("?ticket={}&chart_type=line", ticket(&stack, &caller).await);
     let mut socket = stack.handshake(&query, &[]).await.unwrap_or_else(|refused| panic!("{refused:?}"));
     socket.expect("charts.subscribed").await;

@@ -46,7 +46,8 @@ fn expiry(token: &str) -> i64 {
 #[tokio::test]
 async fn a_connection_lives_on_by_a_newer_token() {
     let stack = TestStack::start().await;
-    let (caller, auditor) = (stack.someone().await, stack.admin().await);
+    let caller = stack.someone().await;
+    let auditor = stack.admin().await;
     let mut socket = stack.connect(&caller).await;
     let known = Known::last(&stack, &auditor).await;
     assert_eq!(known.token_exp().await, expiry(&caller.access));
@@ -76,7 +77,8 @@ async fn prolong(stack: &TestStack, known: &Known, token_exp: i64) {
 #[tokio::test]
 async fn a_token_of_someone_or_somewhere_else_renews_nothing_and_the_connection_stays() {
     let stack = TestStack::start().await;
-    let (caller, auditor) = (stack.someone().await, stack.admin().await);
+    let caller = stack.someone().await;
+    let auditor = stack.admin().await;
     let mut socket = stack.connect(&caller).await;
     let known = Known::last(&stack, &auditor).await;
     let before = known.token_exp().await;
@@ -101,7 +103,8 @@ async fn a_token_of_someone_or_somewhere_else_renews_nothing_and_the_connection_
 #[tokio::test]
 async fn a_connection_is_closed_an_hour_after_its_token_expired() {
     let stack = TestStack::start().await;
-    let (caller, auditor) = (stack.someone().await, stack.admin().await);
+    let caller = stack.someone().await;
+    let auditor = stack.admin().await;
     // By now a newer token is too late as well.
     for message in [json!({"action": "ping"}), renew(&caller.access)] {
         let mut socket = stack.connect(&caller).await;
@@ -116,7 +119,8 @@ async fn a_connection_is_closed_an_hour_after_its_token_expired() {
 #[tokio::test]
 async fn a_connection_that_only_listens_is_closed_as_well() {
     let stack = TestStack::start().await;
-    let (caller, auditor) = (stack.someone().await, stack.admin().await);
+    let caller = stack.someone().await;
+    let auditor = stack.admin().await;
     let mut socket = stack.connect_with(&caller, "?chart_type=line&interval_ms=250").await;
     socket.expect("charts.subscribed").await;
     Known::last(&stack, &auditor).await.expire(&stack, 3_600).await;

@@ -23,9 +23,13 @@ type Row = (String, String);
 async fn every_token_that_is_none_of_ours_is_refused_alike() {
     let stack = TestStack::start().await;
     let caller = stack.demo().await;
-    let (access_ring, refresh_ring) = (stack.secret("AccessRing").await, stack.secret("RefreshRing").await);
-    let (access, renewal) = (Forger::access(&access_ring["current"]), Forger::refresh(&refresh_ring["current"]));
-    let (token, other_token, text) = (&caller.access, &caller.refresh, &access_ring["current"]);
+    let access_ring = stack.secret("AccessRing").await;
+    let refresh_ring = stack.secret("RefreshRing").await;
+    let access = Forger::access(&access_ring["current"]);
+    let renewal = Forger::refresh(&refresh_ring["current"]);
+    let token = &caller.access;
+    let other_token = &caller.refresh;
+    let text = &access_ring["current"];
     let rows = Loot { token, other_token, text, own: access.clone(), other: renewal.clone() }.rows();
     assert!(rows.len() > 100, "{}", rows.len());
     for (what, token) in rows {
@@ -34,7 +38,9 @@ async fn every_token_that_is_none_of_ours_is_refused_alike() {
         answer.problem(401, "invalid_token");
         assert_eq!(answer.header("www-authenticate"), "Bearer error=\"invalid_token\"", "{what}");
     }
-    let (token, other_token, text) = (&caller.refresh, &caller.access, &refresh_ring["current"]);
+    let token = &caller.refresh;
+    let other_token = &caller.access;
+    let text = &refresh_ring["current"];
     for (what, token) in (Loot { token, other_token, text, own: renewal.clone(), other: access.clone() }).rows() {
         let answer = refresh(&stack, &token).await;
         assert_eq!(answer.status, 401, "{what}: {answer:?}");
@@ -88,7 +94,8 @@ impl Loot<'_> {
     fn headers(&self) -> Vec<Row> {
         let mut rows = Vec::new();
         let typ = self.own.header()["typ"].as_str().unwrap().to_owned();
-        let (upper, media_type) = (typ.to_uppercase(), format!("application/{typ}"));
+        let upper = typ.to_uppercase();
+        let media_type = format!("application/{typ}");
         for typ in [json!("JWT"), self.other.header()["typ"].clone(), json!(upper), json!(media_type), json!(""), Value::Null, json!(1)] {
             rows.push((format!("typ {typ}"), self.header(json!({"typ": typ}))));
         }
@@ -249,7 +256,8 @@ impl Loot<'_> {
     }
 
     fn keys(&self) -> Vec<Row> {
-        let (header, claims) = (self.own.header().to_string(), self.genuine().to_string());
+        let header = self.own.header().to_string();
+        let claims = self.genuine().to_string();
         let signed = |key: &[u8]| signed(hmac::HMAC_SHA256, key, &header, &claims);
         let rows = [
             ("the token of the other kind", self.other_token.to_owned()),

@@ -30,14 +30,16 @@ pub fn with(claims: &Value, others: Value) -> Value {
 async fn claims_say_what_the_contract_says() {
     let stack = TestStack::start().await;
     let caller = stack.demo().await;
-    let (access, refresh) = (part(&caller.access, 1), part(&caller.refresh, 1));
+    let access = part(&caller.access, 1);
+    let refresh = part(&caller.refresh, 1);
     assert_eq!((&access["aud"], &access["type"], &access["username"]), (&json!("tally-api"), &json!("access"), &json!("demo")));
     assert_eq!((&refresh["aud"], &refresh["type"]), (&json!("tally-refresh"), &json!("refresh")));
     assert_eq!(access["exp"].as_i64().unwrap() - access["iat"].as_i64().unwrap(), 900);
     assert_eq!(refresh["exp"].as_i64().unwrap() - refresh["iat"].as_i64().unwrap(), 7 * 86_400);
     assert_eq!(access["sid"], refresh["sid"]);
     // The keys are those of the rings, derived as the contract says.
-    let (access_ring, refresh_ring) = (stack.secret("AccessRing").await, stack.secret("RefreshRing").await);
+    let access_ring = stack.secret("AccessRing").await;
+    let refresh_ring = stack.secret("RefreshRing").await;
     assert_eq!(part(&caller.access, 0), Forger::access(&access_ring["current"]).header());
     assert_eq!(part(&caller.refresh, 0), Forger::refresh(&refresh_ring["current"]).header());
 }

@@ -145,14 +145,16 @@ async fn a_rotation_that_fails_after_its_event_is_recorded_again_when_it_is_done
 #[tokio::test]
 async fn an_emergency_replaces_every_key_and_what_was_signed_dies() {
     let stack = TestStack::start().await;
-    let (caller, admin) = (stack.demo().await, stack.admin().await);
+    let caller = stack.demo().await;
+    let admin = stack.admin().await;
     me(&stack, &caller.access).await.expect(200);
     let mut found = Vec::new();
     for (kind, ring) in RINGS {
         let before = stack.secret(ring).await;
         invoke(&stack, json!({"emergency": true, "ring": kind})).await.unwrap();
         let after = stack.secret(ring).await;
-        let (old, new) = (kids(kind, &before), kids(kind, &after));
+        let old = kids(kind, &before);
+        let new = kids(kind, &after);
         assert_eq!((new.len(), after.get("previous")), (2, None));
         assert!(new.iter().all(|kid| !old.contains(kid)), "{old:?} {new:?}");
         found.push(json!({"ring": kind, "emergency": true, "kids_before": old, "kids_after": new}));
@@ -198,7 +200,8 @@ async fn a_rotation_under_way_does_not_bring_back_what_an_emergency_has_replaced
 async fn what_is_no_rotation_of_a_ring_is_refused() {
     let stack = TestStack::start().await;
     let before = (stack.secret("AccessRing").await, stack.secret("SealSecret").await);
-    let (ring, fingerprinter) = (stack.secret_arn("AccessRing"), stack.secret_arn("SealSecret"));
+    let ring = stack.secret_arn("AccessRing");
+    let fingerprinter = stack.secret_arn("SealSecret");
     for payload in [
         json!({"SecretId": fingerprinter, "ClientRequestToken": "t", "Step": "createSecret"}),
         json!({"SecretId": ring, "ClientRequestToken": "t", "Step": "createSecret"}),

@@ -52,7 +52,8 @@ pub fn quote(text: &str) -> String {
 /// A text in which no HTML, autolink or image begins. Each `<` and each `![` has a backslash, unless it has one already. In code the
 /// backslash shows. The JSON export has every text as it is.
 fn disarm(text: &str) -> String {
-    let (mut out, mut is_escaped) = (String::with_capacity(text.len()), false);
+    let mut out = String::with_capacity(text.len());
+    let mut is_escaped = false;
     for (at, c) in text.char_indices() {
         let begins = c == '<' || text[at..].starts_with("![");
         if begins && !is_escaped {

@@ -123,7 +123,8 @@ impl Parameters for ExportQuery {
 
 impl Input for ExportQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (format, cursor) = (fields.optional("format"), fields.optional("cursor"));
+        let format = fields.optional("format");
+        let cursor = fields.optional("cursor");
         Some(Self { format: format?.unwrap_or_default(), cursor: cursor? })
     }
 }
@@ -153,7 +154,8 @@ impl Endpoint for ExportConversation {
     type Output = File;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let (database, config) = (platform.database()?, &platform.config);
+        let database = platform.database()?;
+        let config = &platform.config;
         Ok(Self {
             history: History::new(database.clone(), config)?,
             drafts: Drafts::new(database, config)?,
@@ -177,7 +179,8 @@ impl Endpoint for ExportConversation {
         let disposition = format!("attachment; filename=\"conversation-{id}{name}.{}\"", format.extension());
         let page = self.cursors.page(messages, next, user_id, request.call).await?;
         let file = page.map(|Page { items, next_cursor }| {
-            let (conversation, exported_at) = (conversation.into(), rfc3339(request.now));
+            let conversation = conversation.into();
+            let exported_at = rfc3339(request.now);
             let messages = items.into_iter().map(MessageView::from).collect();
             File { format, export: ExportedConversation { conversation, exported_at, part, messages, next_cursor } }
         });
@@ -188,7 +191,9 @@ impl Endpoint for ExportConversation {
 impl ExportConversation {
     /// The messages of the part that begins behind a message, and whether another part follows.
     async fn part(&self, conversation_id: &str, after: Option<String>) -> Result<(Vec<Message>, bool), StoreError> {
-        let (mut part, mut bytes, mut after) = (Vec::new(), 0, after);
+        let mut part = Vec::new();
+        let mut bytes = 0;
+        let mut after = after;
         loop {
             let (mut messages, more) = self.history.messages(conversation_id, First::Oldest, after.as_deref(), AT_ONCE).await?;
             let more = fill_in(&self.drafts, &mut messages).await? || more;

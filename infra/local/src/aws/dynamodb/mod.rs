@@ -65,7 +65,8 @@ impl DynamoDb {
             Some(Strike::HoldBefore) => return self.hold().await,
             _ => {}
         }
-        let (database, operation) = (self.database.clone(), operation.to_owned());
+        let database = self.database.clone();
+        let operation = operation.to_owned();
         // The database blocks its caller: for a commit, until the data is on disk.
         let result = spawn_blocking(move || operations::run(&database, &operation, &body)).await;
         match strike {

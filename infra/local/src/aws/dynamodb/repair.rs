@@ -34,7 +34,8 @@ fn is_half_made(database: &Database, table: &Table, existing: &TableMetadata) ->
     };
     let Ok(items) = scan(None) else { return Ok(true) };
     let kept = |definitions: Option<&str>| serde_json::from_str::<Value>(definitions.unwrap_or("[]")).unwrap_or_default();
-    let (global, local) = (kept(existing.gsi_definitions.as_deref()), kept(existing.lsi_definitions.as_deref()));
+    let global = kept(existing.gsi_definitions.as_deref());
+    let local = kept(existing.lsi_definitions.as_deref());
     let missing = elements(&global).chain(elements(&local)).find_map(|index| scan(Some(text(&index["IndexName"]))).err());
     match missing {
         None => Ok(false),

@@ -37,7 +37,8 @@ fn added_indexes(table: &Table, existing: &TableMetadata) -> Result<Vec<Value>, 
     let changed = |what: &str| AwsError::TableChanged { table: table.name.clone(), what: what.to_owned() };
     let parse = |text: Option<&str>| serde_json::from_str(text.unwrap_or("null")).unwrap_or(Value::Null);
     let kept_attributes = parse(Some(&existing.attribute_definitions));
-    let (wanted, attributes) = (&table.create, &table.create["AttributeDefinitions"]);
+    let wanted = &table.create;
+    let attributes = &table.create["AttributeDefinitions"];
 
     if keys(&wanted["KeySchema"], attributes) != keys(&parse(Some(&existing.key_schema)), &kept_attributes) {
         return Err(changed("key schema"));

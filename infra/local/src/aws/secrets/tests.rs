@@ -70,7 +70,8 @@ async fn a_secret_is_found_by_name_and_by_arn_id_and_label() {
     assert_eq!(content["purpose"], "tests");
     assert!(generated.len() == 64 && generated.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{generated}");
 
-    let (not_found, parameter) = (Err("ResourceNotFoundException"), Err("InvalidParameterException"));
+    let not_found = Err("ResourceNotFoundException");
+    let parameter = Err("InvalidParameterException");
     for (request, expected) in [
         (json!({ "SecretId": arn }), Ok(())),
         (json!({ "SecretId": arn, "VersionStage": "AWSCURRENT" }), Ok(())),

@@ -112,7 +112,8 @@ async fn a_client_that_does_not_read_is_given_up_and_holds_nobody_else_up() {
 async fn functions_reach_a_connection_by_http_until_it_is_gone() {
     let mut api = Api::start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (address, credentials) = (listener.local_addr().unwrap(), Credentials::random());
+    let address = listener.local_addr().unwrap();
+    let credentials = Credentials::random();
     let authorization = format!("AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/execute-api/aws4_request", credentials.access_key_id);
     let (events, _) = mpsc::unbounded_channel();
     let settings = AwsSettings {

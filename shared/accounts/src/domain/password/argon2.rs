@@ -31,7 +31,8 @@ impl From<HashError> for Problem {
 
 /// The hash of a new password, as a PHC string.
 pub(super) fn hash(password: &Password) -> Result<String, HashError> {
-    let (params, salt) = (Params::DEFAULT, ids::random::<16>());
+    let params = Params::DEFAULT;
+    let salt = ids::random::<16>();
     let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
     fill(&Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone()), password, &salt, &mut output)?;
     let hash = PasswordHash {

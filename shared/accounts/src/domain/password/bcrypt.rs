@@ -124,7 +124,8 @@ mod tests {
     #[test]
     fn ours_and_plain_ones_are_not_taken_for_each_other() {
         let password = Password::new("Correct-Horse-9");
-        let (ours, digest) = (Bcrypt::hash(&password).to_string(), String::from_utf8(digest(&password)).unwrap());
+        let ours = Bcrypt::hash(&password).to_string();
+        let digest = String::from_utf8(digest(&password)).unwrap();
         let plain = ours.strip_prefix(TAG).unwrap();
         assert!(!Bcrypt::parse(&ours).unwrap().matches(&Password::new(&digest)));
         assert!(!Bcrypt::parse(plain).unwrap().matches(&password));

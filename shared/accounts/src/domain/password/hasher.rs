@@ -52,7 +52,8 @@ impl Hasher {
     /// account whose hash is what the setting asks for. A hash of another kind takes what that kind takes, until the
     /// account's next login replaces it.
     pub async fn check(self, password: &Password, stored: Option<&str>) -> Result<Check, HashError> {
-        let (password, stored) = (password.clone(), stored.map(str::to_owned));
+        let password = password.clone();
+        let stored = stored.map(str::to_owned);
         let check = off_thread(move || {
             let found = stored.and_then(|text| {
                 let found = Stored::parse(&text);
@@ -121,7 +122,8 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_of_a_long_password_is_cut() {
-        let (long, longer) = ("aB3$5678".repeat(16), format!("{}x", "aB3$5678".repeat(16)));
+        let long = "aB3$5678".repeat(16);
+        let longer = format!("{}x", "aB3$5678".repeat(16));
         for hasher in [Hasher::Argon2id, Hasher::Bcrypt] {
             let hash = hasher.hash(&Password::new(&long)).await.unwrap();
             assert!(hasher.check(&Password::new(&long), Some(&hash)).await.unwrap().matches);
@@ -132,7 +134,8 @@ mod tests {
     #[tokio::test]
     async fn as_much_is_computed_for_nobody_as_for_somebody() {
         for (hasher, work) in [(Hasher::Argon2id, ARGON2ID), (Hasher::Bcrypt, BCRYPT)] {
-            let (right, wrong) = (Password::new("Correct-Horse-9"), Password::new("Wrong-Horse-9"));
+            let right = Password::new("Correct-Horse-9");
+            let wrong = Password::new("Wrong-Horse-9");
             let hash = hasher.hash(&right).await.unwrap();
             for (password, stored, matches) in [
                 (&right, Some(hash.as_str()), true),
