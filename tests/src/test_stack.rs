@@ -4,8 +4,8 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use platform::Platform;
 use platform::clock::Clock;
-use platform::platform::Platform;
 use serde_json::json;
 use tally_local::aws::{Failure, Fault, Mail, Service};
 use tally_local::{Stack, StackOptions, builder, template};

@@ -5,15 +5,10 @@
 //! and the same work whether or not an address belongs to an account. The payload has neither address nor token. If a queued mail is lost
 //! on its way, the user who waits for the mail asks again.
 
-use futures_util::FutureExt as _;
 use jiff::Timestamp;
-use platform::config::ConfigError;
 use platform::context::Context;
-use platform::ids;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::worker::Invoker;
+use platform::{ConfigError, Plan, Platform, Problem, ids};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -59,14 +54,14 @@ impl EmailOutbox {
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let config = &platform.config;
         let worker = config.get("MAIL_DOMAIN").map(|_| Invoker::new(config, "SEND_MAIL_ARN")).transpose()?;
-        Ok(Self { emails: OutboxEmails::new(platform.database()?, config)?, worker })
+        Ok(Self { emails: OutboxEmails::new(platform)?, worker })
     }
 
-    /// Adds a letter to a plan: its queued mail, and the start of the worker after the commit. If the worker cannot be started, the answer
-    /// stays the same. If the deployment sends no mail, a notice is left out, and a letter that a client waits for is refused. The
+    /// Adds a mail to a plan: the queued mail, and the start of the worker after the commit. If the worker cannot be started, the answer
+    /// stays the same. If the deployment sends no mail, a notice is left out, and a mail that a client waits for is refused. The
     /// refusal depends on the deployment alone, so it tells nothing about an address.
     pub fn add<O>(&self, plan: Plan<O>, kind: EmailKind, context: &Context, now: Timestamp) -> Result<Plan<O>, Problem> {
-        let Some(worker) = self.worker.clone() else {
+        let Some(worker) = &self.worker else {
             return if matches!(kind, EmailKind::Notice { .. }) { Ok(plan) } else { Err(Problem::no_mail()) };
         };
         let asked_at = now.as_second();
@@ -75,14 +70,6 @@ impl EmailOutbox {
         let expires_at = asked_at + MAIL_SECONDS;
         let task = Task { email_id: id.clone() };
         let queued = OutboxEmail { id, kind, context, asked_at, expires_at, taken: false };
-        Ok(plan.write(self.emails.leave(&queued)?).after_commit(Box::new(move || {
-            async move {
-                if let Err(error) = worker.start(&task).await {
-                    tracing::error!(%error, email_id = task.email_id, "failed to start the worker that sends a mail");
-                }
-                Ok(None)
-            }
-            .boxed()
-        })))
+        Ok(plan.write(self.emails.leave(&queued)?).after_commit(worker.start_after_commit(&task)))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use platform::problem::Problem;
+use platform::Problem;
 
 /// A call that has failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

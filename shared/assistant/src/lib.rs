@@ -25,8 +25,8 @@ pub use provider::{Event, Events, Provider};
 pub use request::{Content, Request, Turn};
 pub use tool::{Tool, ToolResult, ToolUse};
 
-use platform::config::{Config, ConfigError, invalid};
-use platform::platform::Platform;
+use platform::config::{Config, invalid};
+use platform::{ConfigError, Platform};
 
 /// The provider that `AI_PROVIDER` names (default `lorem`).
 pub fn provider(platform: &Platform) -> Result<Box<dyn Provider>, ConfigError> {
@@ -48,8 +48,8 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::provider;
+    use platform::Platform;
     use platform::clock::Clock;
-    use platform::platform::Platform;
 
     #[test]
     fn a_provider_is_chosen_by_its_name() {

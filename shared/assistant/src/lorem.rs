@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use platform::config::{Config, ConfigError, invalid};
+use platform::ConfigError;
+use platform::config::{Config, invalid};
 use tokio::time::{Instant, sleep_until};
 
 use crate::domain::{Cost, StopReason, Usage};

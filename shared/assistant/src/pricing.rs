@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use platform::config::{Config, ConfigError, invalid};
+use platform::ConfigError;
+use platform::config::{Config, invalid};
 use rust_decimal::Decimal;
 
 use crate::domain::{Cost, Usage};

@@ -1,11 +1,10 @@
 //! Checks whether the credential of the caller who asked for a reply is still valid.
 
 use jiff::Timestamp;
-use platform::config::ConfigError;
 use platform::database::StoreError;
 use platform::identity::{Caller as _, Identity, Principal};
-use platform::platform::Platform;
 use platform::store::{Sessions, Users};
+use platform::{ConfigError, Platform};
 
 /// Reads sessions and API keys. The worker of a reply calls it, and stops writing when the credential has ended.
 #[derive(Debug, Clone)]
@@ -17,9 +16,7 @@ pub struct Credentials {
 impl Credentials {
     /// Uses the tables that `SESSIONS_TABLE` and `USERS_TABLE` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
-        let config = &platform.config;
-        Ok(Self { sessions: Sessions::new(database.clone(), config)?, users: Users::new(database, config)? })
+        Ok(Self { sessions: Sessions::new(platform)?, users: Users::new(platform)? })
     }
 
     /// Whether a caller's session is valid, or their API key has neither ended nor expired.

@@ -6,12 +6,9 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use platform::audit::AuditDetails;
 use platform::clock::Clock;
-use platform::config::ConfigError;
 use platform::database::Item;
 use platform::gate::{Committer, RequestInfo};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::{ConfigError, Plan, Platform, Problem};
 
 use crate::domain::MessageStatus;
 use crate::spending::Settle;
@@ -61,8 +58,8 @@ impl Endings {
     /// Uses the tables that `MESSAGES_TABLE`, `DRAFTS_TABLE`, `BUDGETS_TABLE`, `USAGE_TABLE` and `AUDIT_TABLE` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            messages: Messages::new(platform.database()?, &platform.config)?,
-            drafts: Drafts::new(platform.database()?, &platform.config)?,
+            messages: Messages::new(platform)?,
+            drafts: Drafts::new(platform)?,
             settle: Settle::new(platform)?,
             // The function that took the request has checked the caller.
             committer: Arc::new(Committer::new(platform)?),

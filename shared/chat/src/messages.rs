@@ -2,8 +2,9 @@
 //! `chat.failed`.
 
 use assistant::domain::{Cost, StopReason, Usage};
+use platform::Problem;
 use platform::domain::Peer;
-use platform::problem::{Code, Problem};
+use platform::problem::Code;
 use platform::socket::{SendError, Sender, ServerMessage};
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -8,14 +8,11 @@ use assistant::system_prompt;
 use futures_util::future::try_join;
 use jiff::Timestamp;
 use platform::audit::AuditDetails;
-use platform::config::ConfigError;
 use platform::database::Write;
 use platform::domain::Peer;
-use platform::ids;
-use platform::plan::{Plan, Reply};
-use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::plan::Reply;
 use platform::worker::Invoker;
+use platform::{ConfigError, Plan, Platform, Problem, ids};
 use serde::{Deserialize, Serialize};
 
 use super::ending::{Ending, Endings};
@@ -65,10 +62,10 @@ impl Replies {
     /// Uses the tables and the worker that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE`, `DRAFTS_TABLE` and `CHAT_STREAM_ARN` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            conversations: Conversations::new(&platform.config)?,
-            messages: Messages::new(platform.database()?, &platform.config)?,
-            drafts: Drafts::new(platform.database()?, &platform.config)?,
-            history: History::new(platform.database()?, &platform.config)?,
+            conversations: Conversations::new(platform)?,
+            messages: Messages::new(platform)?,
+            drafts: Drafts::new(platform)?,
+            history: History::new(platform)?,
             reserve: Reserve::new(platform)?,
             worker: Invoker::new(&platform.config, "CHAT_STREAM_ARN")?,
             endings: Endings::new(platform)?,

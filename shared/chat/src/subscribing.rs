@@ -2,12 +2,10 @@
 //! it is replayed.
 
 use jiff::Timestamp;
-use platform::config::ConfigError;
 use platform::domain::Peer;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::socket::{SendError, Sender};
 use platform::store::Connection;
+use platform::{ConfigError, Platform, Problem};
 
 use super::messages::{ChatDelta, ChatEnd, ChatFailed};
 use crate::store::{Drafts, Head, History, Joined, Message};
@@ -33,8 +31,8 @@ impl Subscribing {
     /// Uses the tables that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE` and `DRAFTS_TABLE` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            drafts: Drafts::new(platform.database()?, &platform.config)?,
-            history: History::new(platform.database()?, &platform.config)?,
+            drafts: Drafts::new(platform)?,
+            history: History::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
         })
     }

@@ -3,14 +3,10 @@
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use platform::audit::AuditDetails;
-use platform::config::ConfigError;
-use platform::ids;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::socket::ServerMessage;
 use platform::store::Connection;
 use platform::worker::Invoker;
+use platform::{ConfigError, Plan, Platform, Problem, ids};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -63,10 +59,7 @@ impl From<&Subscription> for Subscribed {
 impl Charts {
     /// Uses the tables and the worker that `SUBSCRIPTIONS_TABLE` and `CHART_STREAM_ARN` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self {
-            subscriptions: Subscriptions::new(platform.database()?, &platform.config)?,
-            stream: Invoker::new(&platform.config, "CHART_STREAM_ARN")?,
-        })
+        Ok(Self { subscriptions: Subscriptions::new(platform)?, stream: Invoker::new(&platform.config, "CHART_STREAM_ARN")? })
     }
 
     /// Subscribes a connection to a chart, or changes the interval if it has subscribed before. Either way a new worker starts, and a

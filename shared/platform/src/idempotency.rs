@@ -43,7 +43,7 @@ pub struct RequestFingerprint {
 impl Repeats {
     /// Uses the secret and the table that `SEAL_SECRET_ARN` and `IDEMPOTENCY_TABLE` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { fingerprinter: Fingerprinter::new(platform)?, remembered: Remembered::new(platform.database()?, &platform.config)? })
+        Ok(Self { fingerprinter: Fingerprinter::new(platform)?, remembered: Remembered::new(platform)? })
     }
 
     /// The fingerprint of a request that has the header. It belongs to the caller, or without a signed-in caller to the client's address.

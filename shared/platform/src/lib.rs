@@ -58,4 +58,10 @@ pub mod store;
 pub mod tokens;
 pub mod worker;
 
+// What nearly every handler names.
+pub use config::ConfigError;
 pub use failure::Error;
+pub use http::{Endpoint, Request};
+pub use plan::Plan;
+pub use platform::Platform;
+pub use problem::Problem;

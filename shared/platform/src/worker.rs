@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::aws::{Service, sdk_config};
 use crate::config::{Config, ConfigError};
 use crate::failure::{Error, failure, failure_of};
+use crate::plan::AfterCommit;
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::runtime::{self, Handler, Invocation};
@@ -83,6 +84,27 @@ impl Invoker {
     pub async fn start(&self, payload: &impl Serialize) -> Result<(), StartError> {
         let payload = serde_json::to_vec(payload).map_err(|error| StartError(error.to_string()))?;
         self.invoke(Blob::new(payload)).await
+    }
+
+    /// A step after a commit that starts it. If it cannot be started, the log says so and the answer stays the same: what the commit
+    /// has written tells a later worker of the work.
+    pub fn start_after_commit<O>(&self, payload: &impl Serialize) -> AfterCommit<O> {
+        let invoker = self.clone();
+        let payload = serde_json::to_string(payload);
+        Box::new(move || {
+            async move {
+                let started = match &payload {
+                    Ok(payload) => invoker.invoke(Blob::new(payload.as_str())).await,
+                    Err(error) => Err(StartError(error.to_string())),
+                };
+                if let Err(error) = started {
+                    let payload = payload.unwrap_or_default();
+                    tracing::error!(%error, function = invoker.function_arn, payload, "failed to start a worker after a commit");
+                }
+                Ok(None)
+            }
+            .boxed()
+        })
     }
 
     fn invoke(&self, payload: Blob) -> BoxFuture<'_, Result<(), StartError>> {

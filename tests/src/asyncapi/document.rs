@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
+use platform::Problem;
 use platform::input::Input;
-use platform::problem::Problem;
 use platform::routes::{ACTIONS, ActionRoute};
 use platform::socket::{Action, ErrorMessage, ServerMessage};
 use serde_json::{Map, Value, json};

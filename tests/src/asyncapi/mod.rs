@@ -6,7 +6,7 @@ mod document;
 mod schema;
 
 use assistant::domain::{StopReason, Usage};
-use platform::problem::Problem;
+use platform::Problem;
 use platform::socket::ErrorMessage;
 use serde_json::{Value, json};
 use tally_chat::{ChatCompleted, ChatDelta, ChatFailed, ChatStarted};

@@ -4,7 +4,8 @@ use std::any::{TypeId, type_name};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use platform::http::{Described, Endpoint, Output as _, Parameters as _, Plain, PlainEndpoint, Schemas, Visitor};
+use platform::Endpoint;
+use platform::http::{Described, Output as _, Parameters as _, Plain, PlainEndpoint, Schemas, Visitor};
 use platform::input::{Input as _, Media};
 use platform::problem::ProblemBody;
 use platform::routes::ROUTES;

@@ -65,8 +65,8 @@ async fn a_session_that_goes_on_meanwhile_keeps_its_new_expiry_with_another_pass
     let caller = stack.someone().await;
     let platform = stack.platform("PasswordFunction");
     let database = platform.database().unwrap();
-    let users = Users::new(database.clone(), &platform.config).unwrap();
-    let sessions = Sessions::new(database.clone(), &platform.config).unwrap();
+    let users = Users::new(&platform).unwrap();
+    let sessions = Sessions::new(&platform).unwrap();
     let user = users.find(&caller.username).await.unwrap().unwrap();
     let (id, expires_at) = user.sessions.first_key_value().unwrap();
     // A session is extended between the read and the write of the password.

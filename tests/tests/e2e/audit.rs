@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use platform::Platform;
 use platform::audit::{AuditDetails, Event, Outcome};
 use platform::clock::{Clock, Timestamp, rfc3339};
 use platform::config::Config;
 use platform::context::Context;
 use platform::identity::Identity;
-use platform::platform::Platform;
 use platform::store::AuditLog;
 use serde_json::{Value, json};
 use tally_tests::{Caller, TestStack, id};
@@ -44,7 +44,7 @@ async fn write(stack: &TestStack, events: &[Event]) {
     let config: Config = stack.local.environment(function).into_iter().collect();
     let platform = Platform::new(config, Clock::System);
     let database = platform.database().unwrap();
-    let log = AuditLog::new(database.clone(), &platform.config).unwrap();
+    let log = AuditLog::new(&platform).unwrap();
     for part in events.chunks(100) {
         database.commit(part.iter().map(|event| log.append(event.clone()).unwrap()).collect()).await.unwrap();
     }

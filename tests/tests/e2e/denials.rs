@@ -11,7 +11,7 @@ use tally_tests::TestStack;
 /// The counters, as a function of the stack uses them.
 fn counters(stack: &TestStack) -> LimitCounters {
     let platform = stack.platform("TellDenialsFunction");
-    LimitCounters::new(platform.database().unwrap(), &platform.config).unwrap()
+    LimitCounters::new(&platform).unwrap()
 }
 
 /// The event of a denial.

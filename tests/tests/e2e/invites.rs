@@ -167,7 +167,7 @@ async fn an_invitation_ends_after_a_week() {
     let token = made["token"].as_str().unwrap();
     let platform = stack.platform("RegisterFunction");
     let database = platform.database().unwrap();
-    let invites = Invites::new(database.clone(), &platform.config).unwrap();
+    let invites = Invites::new(&platform).unwrap();
     let week = Duration::from_hours(7 * 24);
     let made_at = platform::clock::parse_rfc3339(made["created_at"].as_str().unwrap()).unwrap();
     let last = made_at + week - Duration::from_secs(1);

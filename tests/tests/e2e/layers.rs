@@ -1,4 +1,4 @@
-//! The order of modules and files: each uses only those below it.
+//! The order of modules and files: each module uses only those above it in the list, and no files use each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -33,13 +33,13 @@ const ORDER: &[(&str, &[&str])] = &[
             "aws",
             "secrets",
             "database",
+            "platform",
             "store",
             "plan",
-            "platform",
             "runtime",
             "worker",
             "tokens",
-            "seal",
+            "fingerprinter",
             "causes",
             // The path of a request or message.
             "request",

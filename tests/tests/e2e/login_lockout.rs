@@ -118,7 +118,7 @@ impl Clocked {
         let platform = stack.platform("LoginFunction");
         let limits = Limits::default();
         Self {
-            counters: LimitCounters::new(platform.database().unwrap(), &platform.config).unwrap(),
+            counters: LimitCounters::new(&platform).unwrap(),
             login: limits.quota(&Policy::LOGIN),
             lock: limits.quota(&Policy::LOGIN_LOCK),
         }

@@ -108,7 +108,7 @@ async fn a_token_is_good_for_half_an_hour() {
     let caller = stack.someone().await;
     let token = stack.mailed_token(FORGOT, &email(&caller)).await;
     let platform = stack.platform("PasswordFunction");
-    let tokens = MailTokens::new(platform.database().unwrap(), &platform.config).unwrap();
+    let tokens = MailTokens::new(&platform).unwrap();
     let expires_at = tokens.find(Purpose::PasswordReset, &token, Clock::System.now()).await.unwrap().unwrap().expires_at;
     assert!((1790..=1800).contains(&(expires_at - Clock::System.now().as_second())), "{expires_at}");
     for (second, good) in [(expires_at - 1, true), (expires_at, false)] {
@@ -180,7 +180,7 @@ async fn a_mail_that_ses_refuses_fails_at_every_attempt() {
     stack.mailed_token(FORGOT, &email(&caller)).await;
     let outbox = stack.local.outbox().mail(0).await.file.parent().unwrap().to_owned();
     let platform = stack.platform("PasswordFunction");
-    let emails = OutboxEmails::new(platform.database().unwrap(), &platform.config).unwrap();
+    let emails = OutboxEmails::new(&platform).unwrap();
     let asked_at = Clock::System.now().as_second();
     let texts = [
         EmailKind::PasswordReset { email: email(&caller) },
@@ -222,14 +222,14 @@ async fn where_no_mail_is_sent_who_asks_for_it_is_told() {
 }
 
 #[tokio::test]
-async fn an_errand_is_run_once_and_in_time_and_never_after_a_newer_one() {
+async fn a_queued_mail_is_sent_once_and_in_time_and_never_after_a_newer_one() {
     let stack = TestStack::start().await;
     let caller = stack.someone().await;
     let platform = stack.platform("PasswordFunction");
     let database = platform.database().unwrap();
-    let emails = OutboxEmails::new(database.clone(), &platform.config).unwrap();
+    let emails = OutboxEmails::new(&platform).unwrap();
     let now = Clock::System.now();
-    // Many workers run each queued mail (a queued mail) at once.
+    // Many workers run each queued mail at once.
     let run = async |seconds_ago: i64, good_for: i64| {
         let email_id = ids::new_id(now);
         let asked_at = now.as_second() - seconds_ago;
@@ -237,7 +237,7 @@ async fn an_errand_is_run_once_and_in_time_and_never_after_a_newer_one() {
         let expires_at = asked_at + good_for;
         let queued = OutboxEmail { id: email_id.clone(), kind, context: Context::default(), asked_at, expires_at, taken: false };
         database.commit(vec![emails.leave(&queued).unwrap()]).await.unwrap();
-        let task = json!({"email_id": email_id}).to_string();
+        let task = json!({"errand_id": email_id}).to_string();
         for result in join_all((0..5).map(async |_| stack.local.invoke("SendMailFunction", task.clone()).await)).await {
             result.unwrap();
         }

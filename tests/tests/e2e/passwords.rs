@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::join_all;
 use platform::context::Context;
 use platform::domain::{Email, Role, Username};
-use platform::ids;
-use platform::platform::Platform;
 use platform::store::{User, Users};
+use platform::{Platform, ids};
 use serde_json::json;
 use tally_accounts::domain::{Hasher, Password};
 use tally_accounts::sessions::{Attempt, PasswordLogin};
@@ -34,7 +33,7 @@ struct Accounts {
 impl Accounts {
     fn of(stack: &TestStack) -> Self {
         let platform = stack.platform("LoginFunction");
-        Self { users: Users::new(platform.database().unwrap(), &platform.config).unwrap(), platform }
+        Self { users: Users::new(&platform).unwrap(), platform }
     }
 
     async fn import(&self, name: &str, hash: &str, is_active: bool) {

@@ -52,7 +52,7 @@ async fn a_session_that_has_run_out_is_no_more() {
     let platform = stack.platform("SessionsFunction");
     let database = platform.database().unwrap();
     let now = platform.clock.now().as_second();
-    let sessions = Sessions::new(database.clone(), &platform.config).unwrap();
+    let sessions = Sessions::new(&platform).unwrap();
     let session = sessions.get(&idle_id).await.unwrap().unwrap();
     let hash = session.refresh_hash.clone();
     let run_out = sessions.rotate(&Session { expires_at: now, ..session }, &hash).unwrap();

@@ -9,12 +9,11 @@ use http::Method;
 use platform::clock::Clock;
 use platform::domain::Role;
 use platform::gate::{Committer, RequestInfo};
-use platform::http::{Endpoint as _, Request};
 use platform::identity::Identity;
 use platform::input::Fields;
 use platform::request::HttpCall;
 use platform::store::{AccountFilter, User, Users};
-use platform::{ids, routes};
+use platform::{Endpoint as _, Request, ids, routes};
 use serde_json::{Value, json};
 use tally_local::aws::Failure;
 use tally_tests::{Answer, Caller, TestStack, id};
@@ -101,7 +100,7 @@ async fn the_last_of_many_accounts_is_found() {
     let admin = stack.admin().await;
     let platform = stack.platform("UsersFunction");
     let database = platform.database().unwrap();
-    let users = Users::new(database.clone(), &platform.config).unwrap();
+    let users = Users::new(&platform).unwrap();
     let account = |number: usize| {
         let username = format!("row_{number:04}");
         let email = format!("many{number:04}@example.com");

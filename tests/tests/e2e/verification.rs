@@ -59,8 +59,8 @@ pub async fn token_of_an_account(stack: &TestStack) -> String {
     let caller = stack.someone().await;
     let platform = stack.platform("AccountFunction");
     let database = platform.database().unwrap();
-    let users = Users::new(database.clone(), &platform.config).unwrap();
-    let tokens = MailTokens::new(database.clone(), &platform.config).unwrap();
+    let users = Users::new(&platform).unwrap();
+    let tokens = MailTokens::new(&platform).unwrap();
     let user: User = users.get(&id(&me(stack, &caller).await)).await.unwrap().unwrap();
     let email: Email = user.email.parse().unwrap();
     let token = format!("{}.{}", user.id, ids::new_secret::<32>());

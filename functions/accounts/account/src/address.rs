@@ -7,13 +7,11 @@ use futures_util::future::BoxFuture;
 use http::StatusCode;
 use platform::audit::{Actor, AuditDetails};
 use platform::clock::Timestamp;
-use platform::config::ConfigError;
 use platform::context::Context;
 use platform::domain::Email;
-use platform::plan::{Plan, Reply};
-use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::plan::Reply;
 use platform::store::{User, Users};
+use platform::{ConfigError, Plan, Platform, Problem};
 use tally_accounts::domain::{EmailKind, Hasher, Notice, Purpose};
 use tally_accounts::mail::EmailOutbox;
 use tally_accounts::sessions::Confirmed;
@@ -76,9 +74,9 @@ impl EmailChanger {
     /// The parts.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            users: Users::new(platform.database()?, &platform.config)?,
+            users: Users::new(platform)?,
             hasher: Hasher::from_config(&platform.config)?,
-            tokens: MailTokens::new(platform.database()?, &platform.config)?,
+            tokens: MailTokens::new(platform)?,
             outbox: EmailOutbox::new(platform)?,
             verifies: platform.config.switch("EMAIL_VERIFICATION")?,
         })

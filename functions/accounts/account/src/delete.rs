@@ -5,17 +5,14 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use platform::audit::AuditDetails;
 use platform::clock::Timestamp;
-use platform::config::ConfigError;
 use platform::context::Context;
-use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
 use platform::input::{Fields, Input};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::{Code, Problem};
+use platform::problem::Code;
 use platform::routes::{self, Route};
 use platform::store::{User, Users};
 use platform::worker::Invoker;
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_accounts::domain::{EmailKind, Hasher, Notice, Password, Purpose};
 use tally_accounts::mail::EmailOutbox;
 use tally_accounts::sessions::{Confirmed, Ending};
@@ -33,7 +30,7 @@ pub struct DeleteMe {
     ending: Ending,
     outbox: EmailOutbox,
     purge_jobs: PurgeJobs,
-    sweeper: Invoker,
+    purger: Invoker,
 }
 
 /// The request body.
@@ -60,13 +57,13 @@ impl Endpoint for DeleteMe {
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            users: Users::new(platform.database()?, &platform.config)?,
+            users: Users::new(platform)?,
             hasher: Hasher::from_config(&platform.config)?,
-            tokens: MailTokens::new(platform.database()?, &platform.config)?,
+            tokens: MailTokens::new(platform)?,
             ending: Ending::new(platform)?,
             outbox: EmailOutbox::new(platform)?,
-            purge_jobs: PurgeJobs::new(platform.database()?, &platform.config)?,
-            sweeper: Invoker::new(&platform.config, "PURGE_CONVERSATIONS_ARN")?,
+            purge_jobs: PurgeJobs::new(platform)?,
+            purger: Invoker::new(&platform.config, "PURGE_CONVERSATIONS_ARN")?,
         })
     }
 
@@ -89,7 +86,7 @@ impl DeleteMe {
             let plan = Purpose::ALL.iter().fold(plan, |plan, purpose| plan.write(self.tokens.forget(*purpose, &user.id)));
             let plan = self.ending.add(plan, &ended).await?;
             let plan = self.outbox.add(plan, EmailKind::notice(Notice::AccountDeleted, &user), &context, now)?;
-            let plan = self.sweep(plan.write(self.purge_jobs.leave(Deleted::Users, &user.id, now)?), &user.id);
+            let plan = self.purge(plan.write(self.purge_jobs.leave(Deleted::Users, &user.id, now)?), &user.id);
             let is_admin = user.is_admin();
             let dismiss = users.dismiss_admin(&user.id);
             let plan = plan.write_or_retry(
@@ -109,16 +106,9 @@ impl DeleteMe {
     }
 
     /// Adds a worker that deletes the account's conversations.
-    fn sweep(&self, plan: Plan<()>, user_id: &str) -> Plan<()> {
-        let worker = self.sweeper.clone();
+    fn purge(&self, plan: Plan<()>, user_id: &str) -> Plan<()> {
+        // If the worker cannot be started, the account is gone all the same. The next worker does what this one would have done.
         let task = PurgeStart { conversation_id: None, user_id: Some(user_id.to_owned()) };
-        let start = async move {
-            // The account is gone all the same. The next worker does what this one would have done.
-            if let Err(error) = worker.start(&task).await {
-                tracing::warn!(%error, user_id = task.user_id, "failed to start a sweep; a later one does its work");
-            }
-            Ok(None)
-        };
-        plan.after_commit(Box::new(|| start.boxed()))
+        plan.after_commit(self.purger.start_after_commit(&task))
     }
 }

@@ -1,18 +1,16 @@
 //! `PATCH /auth/me`: changes the name, or changes the address if the caller sends the password.
 
 use platform::audit::AuditDetails;
-use platform::config::ConfigError;
 use platform::domain::{Email, FullName};
 use platform::fingerprinter::Fingerprinter;
-use platform::http::{Endpoint, Request, Schemas, either};
+use platform::http::{Schemas, either};
 use platform::identity::Identity;
 use platform::input::{Fields, Input};
 use platform::limits::{Key, Policy};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::{Code, Problem};
+use platform::problem::Code;
 use platform::routes::{self, Route};
 use platform::store::User;
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_accounts::domain::Password;
 use tally_accounts::sessions::Confirmed;
 use utoipa::openapi::{RefOr, Schema};

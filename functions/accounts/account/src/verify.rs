@@ -1,13 +1,10 @@
 //! `POST /auth/email/verify`: a mailed token proves that an address is the owner's. It is the address of a new account, which can sign in
 //! then, or the one that an account is to move to.
 
-use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
 use platform::input::{Fields, Input};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::{Code, Problem};
+use platform::problem::Code;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_accounts::domain::Purpose;
 use utoipa::ToSchema;
 

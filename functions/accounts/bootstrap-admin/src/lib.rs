@@ -6,16 +6,13 @@
 
 use platform::audit::AuditDetails;
 use platform::clock::Clock;
-use platform::config::ConfigError;
 use platform::context::Context;
 use platform::domain::{Email, Role};
 use platform::gate::{Committer, RequestInfo};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::runtime::Invocation;
 use platform::store::{User, Users};
 use platform::worker::Worker;
+use platform::{ConfigError, Plan, Platform, Problem};
 use serde::{Deserialize, Serialize};
 use tally_accounts::store::{Invite, Invites};
 
@@ -52,10 +49,9 @@ impl Worker for BootstrapAdmin {
     type Output = Outcome;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
         Ok(Self {
-            users: Users::new(database.clone(), &platform.config)?,
-            invites: Invites::new(database, &platform.config)?,
+            users: Users::new(platform)?,
+            invites: Invites::new(platform)?,
             committer: Committer::new(platform)?,
             clock: platform.clock.clone(),
         })

@@ -1,17 +1,14 @@
 //! `POST /users/invites`: makes an invitation. The answer shows its token only once.
 
 use platform::audit::AuditDetails;
-use platform::config::ConfigError;
 use platform::domain::{Email, Role, Roles};
 use platform::fingerprinter::Fingerprinter;
-use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
 use platform::input::{Fields, Input};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::{Code, Problem};
+use platform::problem::Code;
 use platform::routes::{self, Route};
 use platform::store::{AdminsChange, Users};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
 use tally_accounts::store::{Invite, Invites};
 use utoipa::ToSchema;
@@ -66,10 +63,8 @@ impl Endpoint for CreateInvite {
     type Output = CreatedInvite;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
-        let config = &platform.config;
-        let invites = Invites::new(database.clone(), config)?;
-        let users = Users::new(database, config)?;
+        let invites = Invites::new(platform)?;
+        let users = Users::new(platform)?;
         Ok(Self { invites, users, fingerprinter: Fingerprinter::new(platform)? })
     }
 

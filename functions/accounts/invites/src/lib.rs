@@ -5,16 +5,13 @@ mod create;
 
 use platform::audit::AuditDetails;
 use platform::clock::{Timestamp, rfc3339};
-use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
 use platform::domain::Role;
-use platform::http::{Endpoint, PathParameter, Request};
+use platform::http::PathParameter;
 use platform::identity::Identity;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::store::{AdminsChange, Users};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
 use tally_accounts::store::{Invite, Invites};
 use utoipa::ToSchema;
@@ -71,7 +68,7 @@ impl Endpoint for ListInvites {
     type Output = Page<InviteView>;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { invites: Invites::new(platform.database()?, &platform.config)?, cursors: Cursors::new(platform)? })
+        Ok(Self { invites: Invites::new(platform)?, cursors: Cursors::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Page<InviteView>>, Problem> {
@@ -101,9 +98,7 @@ impl Endpoint for RevokeInvite {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
-        let config = &platform.config;
-        Ok(Self { invites: Invites::new(database.clone(), config)?, users: Users::new(database, config)? })
+        Ok(Self { invites: Invites::new(platform)?, users: Users::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {

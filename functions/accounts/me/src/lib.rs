@@ -1,13 +1,9 @@
 //! `GET /auth/me`: the account that the token belongs to.
 
-use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::store::{Account, Users};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -34,7 +30,7 @@ impl Endpoint for ReadMe {
     type Output = Myself;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { users: Users::new(platform.database()?, &platform.config)? })
+        Ok(Self { users: Users::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Myself>, Problem> {

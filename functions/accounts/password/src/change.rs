@@ -1,13 +1,10 @@
 //! `POST /auth/password`: replaces the current password. This session goes on, and every other one ends.
 
-use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
 use platform::input::{Fields, Input};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::{Code, Problem};
+use platform::problem::Code;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_accounts::domain::Password;
 use tally_accounts::sessions::Confirmed;
 use utoipa::ToSchema;

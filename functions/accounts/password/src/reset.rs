@@ -1,12 +1,9 @@
 //! `POST /auth/password/reset`: sets a new password for a mailed token. Every session and API key of the account ends.
 
-use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
 use platform::input::{Fields, Input};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::{Code, Problem};
+use platform::problem::Code;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_accounts::domain::{Password, Purpose};
 use tally_accounts::store::MailTokens;
 use utoipa::ToSchema;
@@ -47,7 +44,7 @@ impl Endpoint for ResetPassword {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { setter: Setter::new(platform)?, tokens: MailTokens::new(platform.database()?, &platform.config)? })
+        Ok(Self { setter: Setter::new(platform)?, tokens: MailTokens::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {

@@ -4,13 +4,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use platform::audit::{Actor, AuditDetails};
 use platform::clock::Timestamp;
-use platform::config::ConfigError;
 use platform::context::Context;
 use platform::input::Fields;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::store::{User, Users};
+use platform::{ConfigError, Plan, Platform, Problem};
 use tally_accounts::domain::{EmailKind, Hasher, Notice, Password, Purpose};
 use tally_accounts::mail::EmailOutbox;
 use tally_accounts::sessions::{Confirmed, Ending};
@@ -79,8 +76,8 @@ impl Setter {
     /// The parts.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            users: Users::new(platform.database()?, &platform.config)?,
-            tokens: MailTokens::new(platform.database()?, &platform.config)?,
+            users: Users::new(platform)?,
+            tokens: MailTokens::new(platform)?,
             hasher: Hasher::from_config(&platform.config)?,
             ending: Ending::new(platform)?,
             outbox: EmailOutbox::new(platform)?,

@@ -4,17 +4,16 @@ use std::collections::BTreeMap;
 
 use futures_util::FutureExt as _;
 use platform::audit::{Actor, AuditDetails};
-use platform::config::{ConfigError, invalid};
+use platform::config::invalid;
 use platform::domain::{Email, FullName, Roles, Username};
-use platform::http::{Created, Endpoint, Request};
-use platform::ids;
+use platform::http::Created;
 use platform::input::{Fields, Input};
-use platform::plan::{Plan, Reply, Retry};
-use platform::platform::Platform;
-use platform::problem::{Code, Problem};
+use platform::plan::{Reply, Retry};
+use platform::problem::Code;
 use platform::request::HttpCall;
 use platform::routes::{self, Route};
 use platform::store::{Account, User, Users};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request, ids};
 use serde::Serialize;
 use tally_accounts::domain::{EmailKind, Hasher, Password};
 use tally_accounts::mail::EmailOutbox;
@@ -124,8 +123,8 @@ impl Endpoint for RegisterUser {
             "closed" => Admission::Nobody,
             other => return Err(invalid("REGISTRATION", other, "it must be `open`, `invite` or `closed`")),
         };
-        let users = Users::new(platform.database()?, &platform.config)?;
-        let invites = Invites::new(platform.database()?, &platform.config)?;
+        let users = Users::new(platform)?;
+        let invites = Invites::new(platform)?;
         let hasher = Hasher::from_config(&platform.config)?;
         let verifies = platform.config.switch("EMAIL_VERIFICATION")?;
         Ok(Self { users, invites, hasher, admission, outbox: EmailOutbox::new(platform)?, verifies })

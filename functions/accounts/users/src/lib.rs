@@ -3,14 +3,11 @@
 mod list;
 mod update;
 
-use platform::config::ConfigError;
-use platform::http::{Endpoint, PathParameter, Request};
+use platform::http::PathParameter;
 use platform::identity::Identity;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::store::{Account, Users};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 
 pub use list::{ListUsers, UserFilters, UsersQuery};
 pub use update::{UpdateUser, UserChange};
@@ -32,7 +29,7 @@ impl Endpoint for ReadUser {
     type Output = Account;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { users: Users::new(platform.database()?, &platform.config)? })
+        Ok(Self { users: Users::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Account>, Problem> {

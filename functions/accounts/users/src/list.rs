@@ -1,17 +1,14 @@
 //! `GET /users`: every account, or those whose username or email begins with a text.
 
 use platform::audit::AuditDetails;
-use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
 use platform::domain::Role;
-use platform::http::{Endpoint, Parameters, Request, in_query};
+use platform::http::{Parameters, in_query};
 use platform::identity::Identity;
 use platform::input::{Fields, FromField, Input, RawValue};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::store::{Account, AccountFilter, Place, User, Users};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use utoipa::IntoParams;
 use utoipa::openapi::path::Parameter;
 
@@ -94,7 +91,7 @@ impl Endpoint for ListUsers {
     type Output = Page<Account>;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { users: Users::new(platform.database()?, &platform.config)?, cursors: Cursors::new(platform)? })
+        Ok(Self { users: Users::new(platform)?, cursors: Cursors::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Page<Account>>, Problem> {

@@ -3,16 +3,14 @@
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use platform::audit::AuditDetails;
-use platform::config::ConfigError;
 use platform::domain::{Role, Roles};
-use platform::http::{Endpoint, PathParameter, Request};
+use platform::http::PathParameter;
 use platform::identity::Identity;
 use platform::input::{Fields, Input};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::{Code, Problem};
+use platform::problem::Code;
 use platform::routes::{self, Route};
 use platform::store::{Account, AdminsChange, User, Users};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_accounts::domain::Purpose;
 use tally_accounts::sessions::Ending;
 use tally_accounts::store::MailTokens;
@@ -55,10 +53,8 @@ impl Endpoint for UpdateUser {
     type Output = Account;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
-        let config = &platform.config;
-        let users = Users::new(database.clone(), config)?;
-        let tokens = MailTokens::new(database, config)?;
+        let users = Users::new(platform)?;
+        let tokens = MailTokens::new(platform)?;
         Ok(Self { users, tokens, ending: Ending::new(platform)? })
     }
 

@@ -4,15 +4,11 @@
 mod query;
 
 use platform::audit::Event;
-use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page};
-use platform::http::{Endpoint, Request};
 use platform::identity::Principal;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::store::{AuditLog, EventRange, Found};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 
 pub use query::{AuditFilters, AuditQuery};
 
@@ -33,7 +29,7 @@ impl Endpoint for ListAuditEvents {
     type Output = Page<Event>;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { log: AuditLog::new(platform.database()?, &platform.config)?, cursors: Cursors::new(platform)? })
+        Ok(Self { log: AuditLog::new(platform)?, cursors: Cursors::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Page<Event>>, Problem> {

@@ -5,13 +5,11 @@
 use std::time::Duration;
 
 use platform::clock::Clock;
-use platform::config::ConfigError;
 use platform::database::{CommitError, Database};
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::runtime::Invocation;
 use platform::store::{AuditLog, LimitCounters, UntoldPlace};
 use platform::worker::Worker;
+use platform::{ConfigError, Platform, Problem};
 use serde::de::IgnoredAny;
 
 /// Time before the end of the invocation in which nothing more is begun.
@@ -31,13 +29,7 @@ impl Worker for TellDenials {
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let database = platform.database()?;
-        let config = &platform.config;
-        Ok(Self {
-            counters: LimitCounters::new(database.clone(), config)?,
-            log: AuditLog::new(database.clone(), config)?,
-            database,
-            clock: platform.clock.clone(),
-        })
+        Ok(Self { counters: LimitCounters::new(platform)?, log: AuditLog::new(platform)?, database, clock: platform.clock.clone() })
     }
 
     /// A denial that cannot be reported waits for the next invocation, and delays no other.

@@ -3,16 +3,12 @@
 use platform::api_key::ApiKeyText;
 use platform::audit::AuditDetails;
 use platform::clock::Timestamp;
-use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
 use platform::identity::{Identity, Scope};
-use platform::ids;
 use platform::input::{Fields, Input};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::{Code, Problem};
+use platform::problem::Code;
 use platform::routes::{self, Route};
 use platform::store::{API_KEYS_PER_USER, ApiKey, ApiKeys, Users};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request, ids};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -74,9 +70,7 @@ impl Endpoint for CreateApiKey {
     type Output = CreatedApiKey;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
-        let config = &platform.config;
-        Ok(Self { keys: ApiKeys::new(database.clone(), config)?, users: Users::new(database, config)? })
+        Ok(Self { keys: ApiKeys::new(platform)?, users: Users::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<CreatedApiKey>, Problem> {

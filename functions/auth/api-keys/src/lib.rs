@@ -4,15 +4,12 @@ mod create;
 mod fields;
 
 use platform::clock::{Timestamp, rfc3339};
-use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
-use platform::http::{Endpoint, PathParameter, Request};
+use platform::http::PathParameter;
 use platform::identity::{Identity, Scope};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::store::{ApiKey, ApiKeys, Users};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -73,10 +70,8 @@ impl Endpoint for ListApiKeys {
     type Output = Page<ApiKeyView>;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
-        let config = &platform.config;
-        let keys = ApiKeys::new(database.clone(), config)?;
-        let users = Users::new(database, config)?;
+        let keys = ApiKeys::new(platform)?;
+        let users = Users::new(platform)?;
         Ok(Self { keys, users, cursors: Cursors::new(platform)? })
     }
 
@@ -108,9 +103,7 @@ impl Endpoint for DeleteApiKey {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
-        let config = &platform.config;
-        Ok(Self { keys: ApiKeys::new(database.clone(), config)?, users: Users::new(database, config)? })
+        Ok(Self { keys: ApiKeys::new(platform)?, users: Users::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {

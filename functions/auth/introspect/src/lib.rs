@@ -2,14 +2,10 @@
 //! They ask with an API key that has the scope `tokens:introspect`.
 
 use platform::audit::AuditDetails;
-use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
 use platform::identity::Principal;
 use platform::input::Media;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
 use tally_accounts::sessions::{Held, ShownToken, ShownTokens};
 use tally_accounts::tokens::Genuine;

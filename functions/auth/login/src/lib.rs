@@ -1,14 +1,11 @@
 //! `POST /auth/login`: begins a session and answers with its first pair of tokens.
 
-use platform::config::ConfigError;
 use platform::domain::Identifier;
-use platform::http::{Endpoint, Request};
 use platform::input::{Fields, Input, Media};
 use platform::limits::Key;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::{Code, Problem};
+use platform::problem::Code;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_accounts::domain::Password;
 use tally_accounts::sessions::{Attempt, PasswordLogin};
 use tally_accounts::tokens::TokenPair;

@@ -3,15 +3,11 @@
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use platform::audit::AuditDetails;
-use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
 use platform::input::{Fields, Input};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::store::{User, Users};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_accounts::sessions::Ending;
 use utoipa::ToSchema;
 
@@ -49,7 +45,7 @@ impl Endpoint for LogoutUser {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { users: Users::new(platform.database()?, &platform.config)?, ending: Ending::new(platform)? })
+        Ok(Self { users: Users::new(platform)?, ending: Ending::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {

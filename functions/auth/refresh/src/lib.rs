@@ -1,13 +1,10 @@
 //! `POST /auth/refresh`: exchanges a refresh token for a new pair. The exchange spends the token.
 
-use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
 use platform::input::{Fields, Input};
 use platform::limits::Key;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::{Code, Problem};
+use platform::problem::Code;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_accounts::sessions::{RefreshToken, Rotation};
 use tally_accounts::tokens::TokenPair;
 use utoipa::ToSchema;

@@ -5,14 +5,10 @@
 
 use futures_util::FutureExt as _;
 use platform::audit::{Actor, AuditDetails};
-use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
 use platform::input::Media;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::store::Users;
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
 use tally_accounts::sessions::{Ending, Held, ShownToken, ShownTokens};
 use utoipa::ToSchema;
@@ -40,7 +36,7 @@ impl Endpoint for RevokeToken {
     type Output = Revoked;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let users = Users::new(platform.database()?, &platform.config)?;
+        let users = Users::new(platform)?;
         Ok(Self { tokens: ShownTokens::new(platform)?, users, ending: Ending::new(platform)? })
     }
 

@@ -15,16 +15,13 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use platform::audit::AuditDetails;
 use platform::clock::{Clock, rfc3339};
-use platform::config::ConfigError;
 use platform::context::Context;
 use platform::gate::{Committer, RequestInfo};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::runtime::Invocation;
 use platform::secrets::Secret;
 use platform::tokens::{Ring, RingKind};
 use platform::worker::Worker;
+use platform::{ConfigError, Plan, Platform, Problem};
 use serde::Deserialize;
 use tally_accounts::tokens::Lifetimes;
 

@@ -7,8 +7,8 @@ use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
 use aws_sdk_secretsmanager::primitives::DateTime;
 use jiff::Timestamp;
 use platform::aws::{Service, describe, sdk_config};
-use platform::config::{Config, ConfigError};
-use platform::problem::Problem;
+use platform::config::Config;
+use platform::{ConfigError, Problem};
 
 /// The label of the version in force.
 pub const CURRENT: &str = "AWSCURRENT";

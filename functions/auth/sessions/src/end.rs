@@ -1,13 +1,10 @@
 //! `DELETE /auth/sessions/{id}`.
 
-use platform::config::ConfigError;
-use platform::http::{Endpoint, PathParameter, Request};
+use platform::http::PathParameter;
 use platform::identity::Identity;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::store::Users;
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_accounts::sessions::Ending;
 
 /// The endpoint. Callers may end their current session too, which is a logout.
@@ -25,7 +22,7 @@ impl Endpoint for EndSession {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { users: Users::new(platform.database()?, &platform.config)?, ending: Ending::new(platform)? })
+        Ok(Self { users: Users::new(platform)?, ending: Ending::new(platform)? })
     }
 
     /// The caller's account lists the caller's sessions. So another user's session and one that never existed fail the same condition.

@@ -1,14 +1,10 @@
 //! `GET /auth/sessions`.
 
 use platform::clock::rfc3339_ms;
-use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::store::{Session, Sessions, Users};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -54,9 +50,7 @@ impl Endpoint for ListSessions {
     type Output = SessionsView;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
-        let config = &platform.config;
-        Ok(Self { users: Users::new(database.clone(), config)?, sessions: Sessions::new(database, config)? })
+        Ok(Self { users: Users::new(platform)?, sessions: Sessions::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<SessionsView>, Problem> {

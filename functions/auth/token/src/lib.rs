@@ -2,15 +2,13 @@
 //! /auth/refresh` does and, if `PASSWORD_GRANT` is on, what `POST /auth/login` does. Its clients send a form and expect the RFC's words.
 //! They are public clients, so the endpoint ignores all client authentication (`client_id`, HTTP Basic).
 
-use platform::config::ConfigError;
 use platform::domain::Identifier;
-use platform::http::{Endpoint, Request, Schemas, either};
+use platform::http::{Schemas, either};
 use platform::input::{Fields, Input, Media};
 use platform::limits::Key;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::{Code, Problem};
+use platform::problem::Code;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_accounts::domain::Password;
 use tally_accounts::sessions::{Attempt, PasswordLogin, RefreshToken, Rotation};
 use tally_accounts::tokens::TokenPair;

@@ -1,13 +1,8 @@
 //! `POST /auth/ws-ticket`: lets a browser open a WebSocket without putting its token into a URL.
 
-use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
-use platform::ids;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request, ids};
 use serde::Serialize;
 use tally_accounts::store::{Ticket, Tickets};
 use utoipa::ToSchema;
@@ -42,7 +37,7 @@ impl Endpoint for CreateTicket {
     type Output = IssuedTicket;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { tickets: Tickets::new(platform.database()?, &platform.config)? })
+        Ok(Self { tickets: Tickets::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<IssuedTicket>, Problem> {

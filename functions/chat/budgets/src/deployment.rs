@@ -1,12 +1,8 @@
 //! `GET|PUT /budget`: the budget of all users together.
 
-use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_chat::store::Subject;
 
 use crate::shared::{BudgetChange, BudgetView, Shared};

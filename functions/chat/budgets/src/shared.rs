@@ -3,12 +3,9 @@
 use assistant::domain::{Budget, Cost};
 use platform::audit::AuditDetails;
 use platform::clock::Timestamp;
-use platform::config::ConfigError;
 use platform::input::{Fields, Input};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::store::{AdminsChange, Users};
+use platform::{ConfigError, Plan, Platform, Problem};
 use serde::Serialize;
 use tally_chat::spending::Limits;
 use tally_chat::store::{Budgets, Hold, Spending, Subject};
@@ -72,10 +69,8 @@ impl Input for BudgetChange {
 
 impl Shared {
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
-        let config = &platform.config;
-        let budgets = Budgets::new(database.clone(), config)?;
-        let users = Users::new(database, config)?;
+        let budgets = Budgets::new(platform)?;
+        let users = Users::new(platform)?;
         Ok(Self { budgets, users, defaults: Limits::from_config(&platform.config)? })
     }
 

@@ -1,13 +1,10 @@
 //! `GET|PUT /users/{id}/budget`: the budget of a user.
 
-use platform::config::ConfigError;
-use platform::http::{Endpoint, PathParameter, Request};
+use platform::http::PathParameter;
 use platform::identity::{Identity, Someone};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::store::Users;
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_chat::store::Subject;
 
 use crate::shared::{BudgetChange, BudgetView, Shared};

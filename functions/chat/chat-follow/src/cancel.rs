@@ -2,14 +2,11 @@
 
 use futures_util::FutureExt as _;
 use platform::audit::AuditDetails;
-use platform::config::ConfigError;
 use platform::domain::ResourceId;
 use platform::input::{Fields, Input};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message, ServerMessage};
+use platform::{ConfigError, Plan, Platform, Problem};
 use serde::Serialize;
 use tally_chat::store::Drafts;
 use utoipa::ToSchema;
@@ -52,7 +49,7 @@ impl Action for Cancel {
     type Output = Cancelling;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { drafts: Drafts::new(platform.database()?, &platform.config)? })
+        Ok(Self { drafts: Drafts::new(platform)? })
     }
 
     async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<Cancelling>>, Problem> {

@@ -1,14 +1,11 @@
 //! `chat.resume`.
 
 use futures_util::FutureExt as _;
-use platform::config::ConfigError;
 use platform::domain::ResourceId;
 use platform::input::{Fields, Input};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message, ServerMessage};
+use platform::{ConfigError, Plan, Platform, Problem};
 use serde::Serialize;
 use tally_chat::Subscribing;
 use utoipa::ToSchema;

@@ -2,14 +2,12 @@
 
 use futures_util::FutureExt as _;
 use platform::audit::AuditDetails;
-use platform::config::ConfigError;
 use platform::idempotency::IdempotencyKey;
-use platform::plan::{Plan, Reply};
-use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::plan::Reply;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message, Sender};
 use platform::store::Connection;
+use platform::{ConfigError, Plan, Platform, Problem};
 use tally_chat::domain::MessageStatus;
 use tally_chat::store::{self, History, Origin};
 use tally_chat::{ChatFailed, ChatSendRequest, ChatStarted, Replies, Subscribing, may_be_asked_again};
@@ -30,7 +28,7 @@ impl Action for ChatSend {
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             replies: Replies::new(platform)?,
-            history: History::new(platform.database()?, &platform.config)?,
+            history: History::new(platform)?,
             subscribing: Subscribing::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
         })

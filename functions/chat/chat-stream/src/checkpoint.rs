@@ -15,7 +15,7 @@ use crate::subscribers::Subscribers;
 /// second.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(350);
 
-/// Seconds for which a worker counts as alive after it has said so. The sweep runs once a minute, so subscribers learn of a worker's death
+/// Seconds for which a worker counts as alive after it has said so. `expire-replies` runs once a minute, so subscribers learn of a worker's death
 /// within 90 s.
 const ALIVE_SECONDS: i64 = 25;
 

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform::clock::Clock;
-use platform::config::ConfigError;
 use platform::domain::Peer;
-use platform::platform::Platform;
 use platform::socket::{ConnectionAccess, SendError, Sender};
+use platform::{ConfigError, Platform};
 use tally_chat::store::Subscriber;
 use tally_chat::{ChatDelta, ChatEnd};
 use tokio::sync::watch;

@@ -16,12 +16,9 @@ use assistant::{Event, Fault, Provider, ProviderError, Request, Turn, system_pro
 use futures_util::StreamExt as _;
 use futures_util::future::join;
 use platform::clock::Clock;
-use platform::config::ConfigError;
-use platform::ids;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::runtime::Invocation;
 use platform::worker::Worker;
+use platform::{ConfigError, Platform, Problem, ids};
 use tally_chat::domain::MessageStatus;
 use tally_chat::store::{Drafts, Message, Messages};
 use tally_chat::{ChatCompleted, ChatEnd, ChatFailed, Credentials, Ended, Ending, Endings, REMEMBERED, ReplyStart, remembered, within};
@@ -73,8 +70,8 @@ impl ChatStream {
     /// A worker whose replies `provider` writes.
     pub fn with_provider(platform: &Platform, provider: Box<dyn Provider>) -> Result<Self, ConfigError> {
         Ok(Self {
-            messages: Messages::new(platform.database()?, &platform.config)?,
-            drafts: Drafts::new(platform.database()?, &platform.config)?,
+            messages: Messages::new(platform)?,
+            drafts: Drafts::new(platform)?,
             endings: Endings::new(platform)?,
             transport: Transport::new(platform)?,
             credentials: Credentials::new(platform)?,
@@ -101,7 +98,7 @@ impl ChatStream {
     }
 
     /// Acquires a reply that no worker writes yet. If the store does not answer, the worker asks again for some seconds. A reply that no
-    /// worker acquires stays silent until the sweep ends it.
+    /// worker acquires stays silent until `expire-replies` ends it.
     async fn acquire(&self, start: &ReplyStart) -> Result<Option<Message>, Problem> {
         let token = ids::new_secret::<16>();
         let began = Instant::now();
@@ -129,7 +126,7 @@ impl ChatStream {
         let prompt = PromptName::Default;
         let turns = turns?;
         if !self.is_covered(&reply, prompt, &turns) {
-            tracing::error!(message_id = reply.id, "the reply can cost more than its reservation: its request came under other settings");
+            tracing::error!(message_id = reply.id, "the reply can cost more than its reservation: it was reserved under other prices");
             return Err(Problem::unavailable());
         }
         let turns = turns.into_iter().map(|message| Turn::text(message.role, message.text)).collect();
@@ -233,7 +230,7 @@ impl ChatStream {
                         Err(problem) => ChatEnd::Failed(ChatFailed::new(&reply.id, &problem)),
                     };
                     let told = draft.send_end(&end).await;
-                    // The sweep tells each connection that has not been told.
+                    // `expire-replies` tells each connection that has not been told.
                     if has_subscribers
                         && told
                         && let Err(error) = self.drafts.close(&reply.id, self.clock.now()).await

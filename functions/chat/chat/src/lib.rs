@@ -7,14 +7,13 @@ use futures_util::FutureExt as _;
 use http::{HeaderName, StatusCode, header};
 use platform::audit::AuditDetails;
 use platform::clock::{Clock, Timestamp};
-use platform::config::ConfigError;
-use platform::http::{Answer, Endpoint, Header, Output, Rendered, Request, RequestHeader};
+use platform::http::{Answer, Header, Output, Rendered, RequestHeader};
 use platform::identity::Principal;
-use platform::plan::{Plan, Reply};
-use platform::platform::Platform;
-use platform::problem::{Code, Problem};
+use platform::plan::Reply;
+use platform::problem::Code;
 use platform::request::HttpCall;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
 use tally_chat::domain::MessageStatus;
 use tally_chat::store::{History, Message, Messages, Origin};
@@ -112,8 +111,8 @@ impl Endpoint for SendMessage {
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             replies: Replies::new(platform)?,
-            messages: Messages::new(platform.database()?, &platform.config)?,
-            history: History::new(platform.database()?, &platform.config)?,
+            messages: Messages::new(platform)?,
+            history: History::new(platform)?,
             wait: platform.config.seconds("CHAT_WAIT_SECONDS", WAIT_SECONDS)?,
             clock: platform.clock.clone(),
         })

@@ -1,15 +1,11 @@
 //! `DELETE /conversations/{id}`: the conversation is gone when the answer is sent, and its messages soon after.
 
-use futures_util::FutureExt as _;
 use platform::audit::AuditDetails;
-use platform::config::ConfigError;
-use platform::http::{Endpoint, PathParameter, Request};
+use platform::http::PathParameter;
 use platform::identity::Identity;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
 use platform::worker::Invoker;
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_chat::PurgeStart;
 use tally_chat::store::{Conversations, Deleted, PurgeJobs};
 
@@ -31,11 +27,10 @@ impl Endpoint for DeleteConversation {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
         let config = &platform.config;
         Ok(Self {
-            conversations: Conversations::new(config)?,
-            purge_jobs: PurgeJobs::new(database, config)?,
+            conversations: Conversations::new(platform)?,
+            purge_jobs: PurgeJobs::new(platform)?,
             worker: Invoker::new(config, "PURGE_CONVERSATIONS_ARN")?,
         })
     }
@@ -44,16 +39,10 @@ impl Endpoint for DeleteConversation {
         let id = &request.call.path_id("id")?;
         let user_id = &request.caller.user_id;
         let delete = self.conversations.delete(user_id, id);
-        let worker = self.worker.clone();
+        // If the worker cannot be started, the conversation is gone all the same. The next worker does what this one would have done.
         let task = PurgeStart { conversation_id: Some(id.to_string()), user_id: None };
-        let start = async move {
-            // The conversation is gone all the same. The next worker does what this one would have done.
-            if let Err(error) = worker.start(&task).await {
-                tracing::warn!(%error, conversation_id = task.conversation_id, "failed to start a sweep; a later one does its work");
-            }
-            Ok(None)
-        };
+        let start = self.worker.start_after_commit(&task);
         let plan = Plan::reply(()).details(AuditDetails::default().resource("conversation", id)).write_or(delete, Problem::not_found());
-        Ok(plan.write(self.purge_jobs.leave(Deleted::Conversations, id, request.now)?).after_commit(Box::new(|| start.boxed())))
+        Ok(plan.write(self.purge_jobs.leave(Deleted::Conversations, id, request.now)?).after_commit(start))
     }
 }

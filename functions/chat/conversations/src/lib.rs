@@ -11,14 +11,12 @@ mod weight;
 
 use assistant::domain::{Cost, MessageRole, StopReason, Usage};
 use platform::clock::rfc3339_ms;
-use platform::config::ConfigError;
 use platform::database::StoreError;
-use platform::http::{Endpoint, PathParameter, Request};
+use platform::http::PathParameter;
 use platform::identity::Principal;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::{Code, Problem};
+use platform::problem::Code;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
 use tally_chat::domain::MessageStatus;
 use tally_chat::store::{Conversation, Drafts, History, Message};
@@ -129,9 +127,7 @@ impl Endpoint for ReadMessage {
     type Output = MessageView;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
-        let config = &platform.config;
-        Ok(Self { history: History::new(database.clone(), config)?, drafts: Drafts::new(database, config)? })
+        Ok(Self { history: History::new(platform)?, drafts: Drafts::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<MessageView>, Problem> {

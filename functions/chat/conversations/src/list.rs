@@ -1,14 +1,11 @@
 //! `GET /conversations`: all conversations of the caller, or those in which the searched words occur.
 
-use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
-use platform::http::{Endpoint, Parameters, Request, in_query};
+use platform::http::{Parameters, in_query};
 use platform::identity::Principal;
 use platform::input::{Fields, FromField, Input, RawValue};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_chat::store::{Conversation, History, Words};
 use utoipa::IntoParams;
 use utoipa::openapi::path::Parameter;
@@ -81,7 +78,7 @@ impl Endpoint for ListConversations {
     type Output = Page<ConversationView>;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { history: History::new(platform.database()?, &platform.config)?, cursors: Cursors::new(platform)? })
+        Ok(Self { history: History::new(platform)?, cursors: Cursors::new(platform)? })
     }
 
     /// A list reads one page. A search reads much more, so it has a limit.

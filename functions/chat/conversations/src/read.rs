@@ -1,13 +1,10 @@
 //! `GET /conversations/{id}`.
 
-use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
-use platform::http::{Endpoint, PathParameter, Request};
+use platform::http::PathParameter;
 use platform::identity::Principal;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
 use tally_chat::store::{Drafts, First, History};
 use utoipa::{PartialSchema as _, ToSchema};
@@ -41,13 +38,7 @@ impl Endpoint for ReadConversation {
     type Output = ConversationWithMessages;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
-        let config = &platform.config;
-        Ok(Self {
-            history: History::new(database.clone(), config)?,
-            drafts: Drafts::new(database, config)?,
-            cursors: Cursors::new(platform)?,
-        })
+        Ok(Self { history: History::new(platform)?, drafts: Drafts::new(platform)?, cursors: Cursors::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ConversationWithMessages>, Problem> {

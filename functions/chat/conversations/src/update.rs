@@ -1,13 +1,10 @@
 //! `PATCH /conversations/{id}`.
 
-use platform::config::ConfigError;
-use platform::http::{Endpoint, PathParameter, Request};
+use platform::http::PathParameter;
 use platform::identity::Principal;
 use platform::input::{Fields, Input};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_chat::store::{Conversation, Conversations, History};
 use utoipa::ToSchema;
 
@@ -44,9 +41,7 @@ impl Endpoint for UpdateConversation {
     type Output = ConversationView;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
-        let config = &platform.config;
-        Ok(Self { history: History::new(database, config)?, conversations: Conversations::new(config)? })
+        Ok(Self { history: History::new(platform)?, conversations: Conversations::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ConversationView>, Problem> {

@@ -6,14 +6,12 @@ use std::time::Duration;
 use assistant::domain::StopReason;
 use futures_util::future::join_all;
 use platform::clock::Clock;
-use platform::config::ConfigError;
 use platform::domain::Peer;
-use platform::ids;
-use platform::platform::Platform;
-use platform::problem::{Code, Problem};
+use platform::problem::Code;
 use platform::runtime::Invocation;
 use platform::socket::Sender;
 use platform::worker::Worker;
+use platform::{ConfigError, Platform, Problem, ids};
 use serde::de::IgnoredAny;
 use tally_chat::domain::MessageStatus;
 use tally_chat::store::{Drafts, Head, Message, Messages, Overdue};
@@ -41,8 +39,8 @@ impl Worker for ExpireReplies {
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            drafts: Drafts::new(platform.database()?, &platform.config)?,
-            messages: Messages::new(platform.database()?, &platform.config)?,
+            drafts: Drafts::new(platform)?,
+            messages: Messages::new(platform)?,
             endings: Endings::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
             clock: platform.clock.clone(),
@@ -64,11 +62,11 @@ impl ExpireReplies {
             let page = self.drafts.overdue(shard, self.clock.now(), after.as_ref()).await?;
             for overdue in &page {
                 if invocation.remaining() < ONE {
-                    tracing::warn!(shard, "failed to sweep all overdue replies in time");
+                    tracing::warn!(shard, "failed to end all overdue replies in time");
                     return result;
                 }
-                let swept = timeout(ONE, self.sweep(&overdue.message_id)).await;
-                if let Err(problem) = swept.unwrap_or_else(|_| Err(Problem::unavailable())) {
+                let ended = timeout(ONE, self.expire(&overdue.message_id)).await;
+                if let Err(problem) = ended.unwrap_or_else(|_| Err(Problem::unavailable())) {
                     tracing::error!(message_id = overdue.message_id, code = %problem.code, "failed to end an overdue reply");
                     self.put_off(overdue).await;
                     result = Err(problem);
@@ -89,7 +87,7 @@ impl ExpireReplies {
     }
 
     /// Ends a reply, unless it has ended, and tells its subscribers how it ended.
-    async fn sweep(&self, message_id: &str) -> Result<(), Problem> {
+    async fn expire(&self, message_id: &str) -> Result<(), Problem> {
         // The index may be behind: a worker may have begun the reply meanwhile, or told all subscribers.
         let now = self.clock.now();
         let overdue = |head: &Head| head.sweep_at.is_some_and(|sweep_at| sweep_at < now.as_second());

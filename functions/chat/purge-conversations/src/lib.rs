@@ -5,15 +5,13 @@
 use std::time::Duration;
 
 use platform::clock::Clock;
-use platform::config::ConfigError;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::runtime::Invocation;
 use platform::worker::Worker;
+use platform::{ConfigError, Platform, Problem};
 use tally_chat::PurgeStart;
 use tally_chat::store::{Deleted, Purge, PurgeJob, PurgeJobs};
 
-/// Milliseconds for which a sweep is left to the worker that was started for it. No request lasts as long. So a request that was admitted
+/// Milliseconds for which a purge job is left to the worker that was started for it. No request lasts as long. So a request that was admitted
 /// before the account was deleted begins no conversation later.
 const LEFT_FOR_MS: i64 = 60_000;
 
@@ -32,13 +30,7 @@ impl Worker for PurgeConversations {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
-        let config = &platform.config;
-        Ok(Self {
-            purge_jobs: PurgeJobs::new(database.clone(), config)?,
-            purge: Purge::new(database, config)?,
-            clock: platform.clock.clone(),
-        })
+        Ok(Self { purge_jobs: PurgeJobs::new(platform)?, purge: Purge::new(platform)?, clock: platform.clock.clone() })
     }
 
     /// An error makes Lambda start the worker again, and so does the end of its time. It goes on where it stopped.
@@ -74,7 +66,7 @@ impl PurgeConversations {
         }
     }
 
-    /// Deletes the messages of a conversation. If a reply has not ended, the worker tells it to stop, and the sweep stays.
+    /// Deletes the messages of a conversation. If a reply has not ended, the worker tells it to stop, and the purge job stays.
     async fn sweep_conversation(&self, job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
         let mut after = None;
         let mut unfinished = 0;
@@ -88,13 +80,13 @@ impl PurgeConversations {
             }
         }
         if unfinished > 0 {
-            tracing::info!(conversation_id = job.id, unfinished, "some replies have not ended; a later sweep deletes the rest");
+            tracing::info!(conversation_id = job.id, unfinished, "some replies have not ended; a later run deletes the rest");
             return Ok(());
         }
         Ok(self.purge_jobs.done(job).await?)
     }
 
-    /// Deletes the conversations of an account. The sweep stays while a request may be under way that begins another one.
+    /// Deletes the conversations of an account. The purge job stays while a request may be under way that begins another one.
     async fn sweep_user(&self, job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
         let settled = self.is_left(job);
         while let Some(conversation) = self.purge.delete_conversation(&job.id, self.clock.now()).await? {
@@ -103,7 +95,7 @@ impl PurgeConversations {
         if settled { Ok(self.purge_jobs.done(job).await?) } else { Ok(()) }
     }
 
-    /// Whether the worker that was started for a sweep has had its time.
+    /// Whether the worker that was started for a purge job has had its time.
     fn is_left(&self, job: &PurgeJob) -> bool {
         job.deleted_at < self.clock.now().as_millisecond() - LEFT_FOR_MS
     }
@@ -111,7 +103,7 @@ impl PurgeConversations {
 
 fn in_time(job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
     if invocation.remaining() < MARGIN {
-        tracing::info!(?job, "failed to finish a sweep in time");
+        tracing::info!(?job, "failed to finish a purge job in time");
         return Err(Problem::unavailable());
     }
     Ok(())

@@ -7,13 +7,9 @@ use std::collections::BTreeMap;
 
 use assistant::domain::{Cost, Usage};
 use platform::audit::AuditDetails;
-use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
 use platform::identity::Identity;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
 use tally_chat::store::{DailyUsage, UsageLog};
 use utoipa::ToSchema;
@@ -74,7 +70,7 @@ impl Endpoint for ReadUsage {
     type Output = UsageReport;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { log: UsageLog::new(platform.database()?, &platform.config)? })
+        Ok(Self { log: UsageLog::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<UsageReport>, Problem> {

@@ -3,10 +3,10 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
+use platform::Problem;
 use platform::http::{Parameters, in_query};
 use platform::identity::Someone;
 use platform::input::{Fields, FromField, Input, RawValue};
-use platform::problem::Problem;
 use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, ToSchema};
 

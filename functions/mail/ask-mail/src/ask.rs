@@ -2,15 +2,12 @@
 
 use platform::audit::AuditDetails;
 use platform::clock::Timestamp;
-use platform::config::ConfigError;
 use platform::context::Context;
 use platform::domain::{Email, Fingerprint};
 use platform::fingerprinter::Fingerprinter;
 use platform::input::{Fields, Input};
 use platform::limits::Key;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::{ConfigError, Plan, Platform, Problem};
 use tally_accounts::domain::EmailKind;
 use tally_accounts::mail::{Accepted, EmailOutbox};
 use utoipa::ToSchema;
@@ -51,7 +48,7 @@ impl Asker {
         self.fingerprinter.identifier(&email.folded()).await
     }
 
-    /// The answer, and the letter on its way.
+    /// The answer, and the mail on its way.
     pub async fn plan(
         &self,
         email: &Email,

@@ -1,12 +1,8 @@
 //! `POST /auth/email/resend`: mails another token that verifies an address, if an account waits for that.
 
-use platform::config::ConfigError;
-use platform::http::{Endpoint, Request};
 use platform::limits::Key;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_accounts::domain::EmailKind;
 use tally_accounts::mail::Accepted;
 

@@ -9,16 +9,14 @@ mod texts;
 
 use platform::audit::AuditDetails;
 use platform::clock::Clock;
-use platform::config::{ConfigError, invalid};
+use platform::config::invalid;
 use platform::domain::Email;
 use platform::gate::{Committer, RequestInfo};
-use platform::ids;
-use platform::plan::{Plan, Retry};
-use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::plan::Retry;
 use platform::runtime::Invocation;
 use platform::store::{User, Users};
 use platform::worker::Worker;
+use platform::{ConfigError, Plan, Platform, Problem, ids};
 use tally_accounts::domain::{EmailKind, Purpose};
 use tally_accounts::mail::Task;
 use tally_accounts::store::{MailToken, MailTokens, OutboxEmail, OutboxEmails};
@@ -43,13 +41,12 @@ impl Worker for SendMail {
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let config = &platform.config;
-        let database = platform.database()?;
         let domain = config.require("MAIL_DOMAIN")?;
         let from = format!("no-reply@{domain}").parse().map_err(|_| invalid("MAIL_DOMAIN", domain, "it must be a domain name"))?;
         Ok(Self {
-            emails: OutboxEmails::new(database.clone(), config)?,
-            tokens: MailTokens::new(database.clone(), config)?,
-            users: Users::new(database, config)?,
+            emails: OutboxEmails::new(platform)?,
+            tokens: MailTokens::new(platform)?,
+            users: Users::new(platform)?,
             committer: Committer::new(platform)?,
             ses: Ses::new(config, &from)?,
             app: App::new(config),
@@ -84,7 +81,7 @@ impl SendMail {
             EmailKind::EmailVerification { email, moving_to } => {
                 let Some(user) = self.owner(email).await? else { return dropped() };
                 let Some(unverified) = &user.unverified_email else { return dropped() };
-                // The mail counted for this address. If the account waits for another address by now, that address has a letter of its own.
+                // The mail counted for this address. If the account waits for another address by now, that address has a mail of its own.
                 if unverified != moving_to.as_ref().unwrap_or(&user.email) {
                     return dropped();
                 }

@@ -2,9 +2,9 @@
 
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
 use platform::aws::{Service, describe, sdk_config};
-use platform::config::{Config, ConfigError};
+use platform::config::Config;
 use platform::domain::Email;
-use platform::problem::Problem;
+use platform::{ConfigError, Problem};
 
 use crate::texts::Mail;
 

@@ -4,14 +4,11 @@
 mod sort;
 
 use platform::audit::AuditDetails;
-use platform::config::ConfigError;
-use platform::http::{Endpoint, Parameters, Request, WithETag, in_query, with_etag};
+use platform::http::{Parameters, WithETag, in_query, with_etag};
 use platform::identity::Principal;
 use platform::input::{Fields, Input};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
 use tally_data::domain::{Company, Month, Year};
 use tally_data::store::{Profit, ProfitFilter, Profits};
@@ -86,7 +83,7 @@ impl Endpoint for ListProfits {
     type Output = WithETag<ProfitsPage>;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { profits: Profits::new(platform.database()?, &platform.config)? })
+        Ok(Self { profits: Profits::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<WithETag<ProfitsPage>>, Problem> {

@@ -2,15 +2,12 @@
 
 use futures_util::FutureExt as _;
 use platform::clock::rfc3339_ms;
-use platform::config::ConfigError;
 use platform::input::{Fields, Input};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message, ServerMessage};
 use platform::store::Connections;
 use platform::tokens::AccessTokens;
+use platform::{ConfigError, Plan, Platform, Problem};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -51,7 +48,7 @@ impl Action for Renew {
     type Output = Renewed;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { tokens: AccessTokens::new(platform)?, connections: Connections::new(platform.database()?, &platform.config)? })
+        Ok(Self { tokens: AccessTokens::new(platform)?, connections: Connections::new(platform)? })
     }
 
     async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<Renewed>>, Problem> {

@@ -5,14 +5,11 @@ mod messages;
 mod stream;
 
 use platform::clock::Clock;
-use platform::config::ConfigError;
 use platform::domain::Peer;
-use platform::ids;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::runtime::Invocation;
 use platform::socket::{ConnectionAccess, Sender};
 use platform::worker::Worker;
+use platform::{ConfigError, Platform, Problem, ids};
 use tally_data::charts::Subscribed;
 use tally_data::store::{StreamStart, Subscription, Subscriptions};
 
@@ -36,7 +33,7 @@ impl Worker for ChartStream {
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             access: ConnectionAccess::new(platform)?,
-            subscriptions: Subscriptions::new(platform.database()?, &platform.config)?,
+            subscriptions: Subscriptions::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
             clock: platform.clock.clone(),
         })

@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 use std::pin::pin;
 use std::time::Duration;
 
+use platform::Problem;
 use platform::clock::Clock;
 use platform::domain::Peer;
-use platform::problem::Problem;
 use platform::runtime::Invocation;
 use platform::socket::{ConnectionAccess, SendError, Sender};
 use tally_data::store::{Subscription, Subscriptions};

@@ -1,12 +1,9 @@
 //! `charts.subscribe`.
 
-use platform::config::ConfigError;
 use platform::input::{Fields, Input};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message};
+use platform::{ConfigError, Plan, Platform, Problem};
 use tally_data::charts::{Announce, Charts, Subscribed};
 use tally_data::domain::{ChartType, Interval, Seq};
 use utoipa::ToSchema;

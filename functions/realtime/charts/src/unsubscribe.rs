@@ -1,13 +1,10 @@
 //! `charts.unsubscribe`.
 
 use futures_util::FutureExt as _;
-use platform::config::ConfigError;
 use platform::input::{Fields, Input};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message, ServerMessage};
+use platform::{ConfigError, Plan, Platform, Problem};
 use serde::Serialize;
 use tally_data::domain::{ChartType, Seq};
 use tally_data::store::{SubscriptionState, Subscriptions};
@@ -53,7 +50,7 @@ impl Action for Unsubscribe {
     type Output = Unsubscribed;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { subscriptions: Subscriptions::new(platform.database()?, &platform.config)? })
+        Ok(Self { subscriptions: Subscriptions::new(platform)? })
     }
 
     async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<Unsubscribed>>, Problem> {

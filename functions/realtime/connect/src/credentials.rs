@@ -2,14 +2,12 @@
 
 use http::header;
 use jiff::Timestamp;
-use platform::config::ConfigError;
 use platform::database::Write;
 use platform::gate::bearer;
 use platform::identity::Identity;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::socket::SocketCall;
 use platform::tokens::AccessTokens;
+use platform::{ConfigError, Platform, Problem};
 use tally_accounts::store::Tickets;
 
 /// The subprotocol that is spoken.
@@ -47,7 +45,7 @@ impl Credentials {
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             tokens: AccessTokens::new(platform)?,
-            tickets: Tickets::new(platform.database()?, &platform.config)?,
+            tickets: Tickets::new(platform)?,
             query_token: platform.config.switch("WS_QUERY_TOKEN")?,
         })
     }

@@ -8,16 +8,14 @@ use futures_util::future::join;
 use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use platform::clock::Clock;
-use platform::config::ConfigError;
 use platform::gate::{Committer, RateLimiter, RequestInfo};
 use platform::identity::Principal;
 use platform::limits::Policy;
 use platform::plan::Reply;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Lifecycle, SocketCall};
 use platform::store::{Connection, Session, Sessions};
+use platform::{ConfigError, Platform, Problem};
 use tally_data::charts::{Announce, Charts};
 
 use crate::credentials::{Admission, Credentials, PROTOCOL, offers};
@@ -44,7 +42,7 @@ impl Lifecycle for Connect {
             limiter: RateLimiter::new(platform, Self::ROUTE.action.to_owned())?,
             committer: Committer::for_action(platform, &Self::ROUTE)?,
             credentials: Credentials::new(platform)?,
-            sessions: Sessions::new(platform.database()?, &platform.config)?,
+            sessions: Sessions::new(platform)?,
             opening: Opening::new(platform)?,
             charts: Charts::new(platform)?,
             origins: platform.config.require("CORS_ORIGINS")?.split(',').map(|origin| origin.trim().to_owned()).collect(),

@@ -9,14 +9,12 @@ use futures_util::future::{BoxFuture, join_all};
 use http::header;
 use jiff::Timestamp;
 use platform::audit::AuditDetails;
-use platform::config::ConfigError;
 use platform::database::Write;
 use platform::domain::Peer;
-use platform::plan::{Plan, Reply};
-use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::plan::Reply;
 use platform::socket::Sender;
 use platform::store::{CONNECTIONS_PER_SESSION, Connection, Connections, Session, Sessions};
+use platform::{ConfigError, Plan, Platform, Problem};
 use tally_data::domain::{ChartType, Interval};
 
 /// Opens connections.
@@ -48,11 +46,10 @@ pub fn details(connection_id: &str) -> AuditDetails {
 impl Opening {
     /// Uses the tables of sessions and connections, and `@connections`.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
         let config = &platform.config;
         Ok(Self {
-            sessions: Sessions::new(database.clone(), config)?,
-            connections: Connections::new(database, config)?,
+            sessions: Sessions::new(platform)?,
+            connections: Connections::new(platform)?,
             sender: Sender::new(config, platform.clock.clone())?,
         })
     }

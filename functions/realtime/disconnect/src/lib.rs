@@ -2,13 +2,11 @@
 //! when they find them gone. API Gateway calls this function when it can. The connections that it misses expire. If a session has no place
 //! left, `$connect` checks its places before it refuses a client.
 
-use platform::config::ConfigError;
 use platform::plan::Reply;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Lifecycle, SocketCall};
 use platform::store::{Connections, Sessions};
+use platform::{ConfigError, Platform, Problem};
 use tally_data::store::Subscriptions;
 
 /// The end of a connection.
@@ -22,12 +20,10 @@ impl Lifecycle for Disconnect {
     const ROUTE: ActionRoute = routes::DISCONNECT;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
-        let config = &platform.config;
         Ok(Self {
-            sessions: Sessions::new(database.clone(), config)?,
-            connections: Connections::new(database.clone(), config)?,
-            subscriptions: Subscriptions::new(database, config)?,
+            sessions: Sessions::new(platform)?,
+            connections: Connections::new(platform)?,
+            subscriptions: Subscriptions::new(platform)?,
         })
     }
 

@@ -1,11 +1,8 @@
 //! `ping`: keeps a connection from idling out, and tells the client that it works both ways.
 
-use platform::config::ConfigError;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message, ServerMessage};
+use platform::{ConfigError, Plan, Platform, Problem};
 use serde::Serialize;
 use utoipa::ToSchema;
 

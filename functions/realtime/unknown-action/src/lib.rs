@@ -1,12 +1,9 @@
 //! `$default`: answers messages that no other route takes with our own `unknown_action`, or with what is wrong with them.
 
-use platform::config::ConfigError;
 use platform::input::{Fields, Input};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message};
+use platform::{ConfigError, Plan, Platform, Problem};
 
 /// The action.
 pub struct UnknownAction;

@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 
 use http::header;
-use platform::config::{Config, ConfigError};
+use platform::config::Config;
 use platform::http::{Answer, Output, PlainEndpoint, Rendered};
 use platform::plan::Reply;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::request::HttpCall;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Platform, Problem};
 
 /// The server's URL in docs/api/openapi.json: that of the local stack. Each deployment replaces it with its own.
 pub const SERVER_URL: &str = "http://127.0.0.1:8787";

@@ -1,13 +1,12 @@
 //! `GET /.well-known/oauth-authorization-server`: the metadata of this server for OAuth 2.0 clients (RFC 8414).
 
 use http::header;
-use platform::config::{Config, ConfigError};
+use platform::config::Config;
 use platform::http::PlainEndpoint;
 use platform::plan::Reply;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::request::HttpCall;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Platform, Problem};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use http::header;
-use platform::config::ConfigError;
 use platform::http::{Answer, Output, PathParameter, PlainEndpoint, Rendered};
 use platform::plan::Reply;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::request::HttpCall;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Platform, Problem};
 use utoipa_swagger_ui::Config;
 
 /// Swagger UI. The links of a page are relative, so that it works under any base path.

@@ -1,12 +1,11 @@
 //! `GET /`.
 
-use platform::config::{Config, ConfigError};
+use platform::config::Config;
 use platform::http::PlainEndpoint;
 use platform::plan::Reply;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::request::HttpCall;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Platform, Problem};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -1,12 +1,10 @@
 //! `$default`: answers requests that no other route takes with our own 405 (the path exists) or 404.
 
-use platform::config::ConfigError;
 use platform::http::{Plain, PlainEndpoint};
 use platform::plan::Reply;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::request::HttpCall;
 use platform::routes::{self, ROUTES, Route};
+use platform::{ConfigError, Platform, Problem};
 
 /// The endpoints of this function.
 pub type Endpoints = Plain<(Fallback,)>;

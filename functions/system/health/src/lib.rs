@@ -1,12 +1,10 @@
 //! `GET /health`: the function is alive. It calls no other service, so it says nothing about anything but itself.
 
-use platform::config::ConfigError;
 use platform::http::{Plain, PlainEndpoint};
 use platform::plan::Reply;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::request::HttpCall;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Platform, Problem};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -5,15 +5,14 @@ use std::time::{Duration, Instant};
 use assistant::store::{Outage, Outages};
 use http::StatusCode;
 use platform::clock::{Clock, millis_since};
-use platform::config::{Config, ConfigError};
+use platform::config::Config;
 use platform::http::{Plain, PlainEndpoint};
 use platform::limits::Limits;
 use platform::plan::Reply;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::request::HttpCall;
 use platform::routes::{self, Route};
 use platform::secrets::Secrets;
+use platform::{ConfigError, Platform, Problem};
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -102,7 +101,7 @@ impl PlainEndpoint for ReadReadiness {
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            outages: Outages::new(platform.database()?, &platform.config)?,
+            outages: Outages::new(platform)?,
             secrets: platform.secrets()?,
             secret_arn: platform.config.require("SEAL_SECRET_ARN")?.to_owned(),
             settings: settings(&platform.config),

@@ -7,14 +7,13 @@ mod users;
 use std::collections::HashMap;
 
 use platform::clock::Clock;
-use platform::config::ConfigError;
 use platform::context::Context;
 use platform::gate::{Committer, RequestInfo};
-use platform::platform::Platform;
-use platform::problem::{Code, Problem};
+use platform::problem::Code;
 use platform::runtime::Invocation;
 use platform::store::Users;
 use platform::worker::Worker;
+use platform::{ConfigError, Platform, Problem};
 use tally_accounts::domain::Hasher;
 use tally_data::store::Profits;
 
@@ -34,10 +33,9 @@ impl Worker for Seed {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
         Ok(Self {
-            users: Users::new(database.clone(), &platform.config)?,
-            profits: Profits::new(database, &platform.config)?,
+            users: Users::new(platform)?,
+            profits: Profits::new(platform)?,
             committer: Committer::new(platform)?,
             clock: platform.clock.clone(),
             hasher: Hasher::from_config(&platform.config)?,

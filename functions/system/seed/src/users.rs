@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use platform::audit::{Actor, AuditDetails};
 use platform::clock::Timestamp;
 use platform::domain::{Email, Role, Username};
-use platform::ids;
-use platform::plan::Plan;
-use platform::problem::Problem;
 use platform::store::{User, Users};
+use platform::{Plan, Problem, ids};
 use tally_accounts::domain::{Hasher, Password};
 
 /// A user whose password anyone may know.

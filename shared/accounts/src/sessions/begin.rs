@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use platform::audit::{Actor, AuditDetails};
-use platform::config::ConfigError;
 use platform::context::Context;
-use platform::ids;
-use platform::plan::{Plan, Retry};
-use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::plan::Retry;
 use platform::store::{Session, Sessions, User, Users};
+use platform::{ConfigError, Plan, Platform, Problem, ids};
 
 use super::Ending;
 use crate::tokens::{TokenIssuer, TokenPair};
@@ -28,8 +25,8 @@ impl SignIn {
     /// Builds its parts from the platform.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            users: Users::new(platform.database()?, &platform.config)?,
-            sessions: Sessions::new(platform.database()?, &platform.config)?,
+            users: Users::new(platform)?,
+            sessions: Sessions::new(platform)?,
             tokens: TokenIssuer::new(platform)?,
             ending: Ending::new(platform)?,
         })

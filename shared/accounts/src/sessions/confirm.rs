@@ -1,7 +1,7 @@
 //! Asks a signed-in caller for their password once more. So a person who finds a device unlocked cannot take over the account.
 
+use platform::Problem;
 use platform::identity::Identity;
-use platform::problem::Problem;
 use platform::store::{User, Users};
 
 use crate::domain::{Hasher, Password};

@@ -1,12 +1,10 @@
 //! Ends sessions in the same plan as other writes, and closes their connections after the commit.
 
-use platform::config::ConfigError;
 use platform::database::{StoreError, Write};
-use platform::plan::{AfterCommit, Otherwise, Plan, Rewrite};
-use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::plan::{AfterCommit, Otherwise, Rewrite};
 use platform::socket::CloseConnections;
 use platform::store::{Session, Sessions};
+use platform::{ConfigError, Plan, Platform, Problem};
 
 /// Ends sessions. A separate write removes them from the account, and that write also says what to do if another session has begun.
 #[derive(Debug, Clone)]
@@ -18,7 +16,7 @@ pub struct Ending {
 impl Ending {
     /// Uses the table of sessions, and `@connections`.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { sessions: Sessions::new(platform.database()?, &platform.config)?, close_connections: CloseConnections::new(platform)? })
+        Ok(Self { sessions: Sessions::new(platform)?, close_connections: CloseConnections::new(platform)? })
     }
 
     /// Adds the end of these sessions to a plan. After the commit, their connections are closed.

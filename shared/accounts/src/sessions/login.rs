@@ -4,16 +4,13 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use platform::audit::{Actor, AuditDetails};
-use platform::config::ConfigError;
 use platform::context::Context;
 use platform::database::Write;
 use platform::domain::{Fingerprint, Identifier};
 use platform::fingerprinter::Fingerprinter;
 use platform::limits::attempt_subject;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::store::{LimitCounters, User, Users};
+use platform::{ConfigError, Plan, Platform, Problem};
 
 use super::SignIn;
 use crate::domain::{Hasher, Password};
@@ -56,10 +53,10 @@ impl PasswordLogin {
     /// Builds its parts from the platform.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            users: Users::new(platform.database()?, &platform.config)?,
+            users: Users::new(platform)?,
             hasher: Hasher::from_config(&platform.config)?,
             sign_in: SignIn::new(platform)?,
-            guesses: LimitCounters::new(platform.database()?, &platform.config)?,
+            guesses: LimitCounters::new(platform)?,
             fingerprinter: Fingerprinter::new(platform)?,
             verifies: platform.config.switch("EMAIL_VERIFICATION")?,
         })

@@ -10,14 +10,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use platform::audit::{Actor, AuditDetails};
-use platform::config::ConfigError;
-use platform::ids;
 use platform::input::{FromField, RawValue};
 use platform::limits::{Limits, Policy, Quota};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::store::{LimitCounters, Session, Sessions, Users};
+use platform::{ConfigError, Plan, Platform, Problem, ids};
 
 use super::Ending;
 use crate::tokens::{TokenIssuer, TokenPair};
@@ -88,11 +84,11 @@ impl Rotation {
     /// Builds its parts from the platform.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            users: Users::new(platform.database()?, &platform.config)?,
-            sessions: Sessions::new(platform.database()?, &platform.config)?,
+            users: Users::new(platform)?,
+            sessions: Sessions::new(platform)?,
             tokens: TokenIssuer::new(platform)?,
             ending: Ending::new(platform)?,
-            counters: LimitCounters::new(platform.database()?, &platform.config)?,
+            counters: LimitCounters::new(platform)?,
             quota: Limits::from_config(&platform.config)?.quota(&Policy::REFRESH),
         })
     }

@@ -2,12 +2,9 @@
 //! are still valid in it.
 
 use jiff::Timestamp;
-use platform::config::ConfigError;
-use platform::ids;
 use platform::input::{Fields, Input};
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::store::{Session, Sessions};
+use platform::{ConfigError, Platform, Problem, ids};
 use utoipa::ToSchema;
 
 use crate::tokens::{Genuine, TokenReader};
@@ -45,7 +42,7 @@ pub struct Held {
 impl ShownTokens {
     /// Builds its parts from the platform.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { tokens: TokenReader::new(platform)?, sessions: Sessions::new(platform.database()?, &platform.config)? })
+        Ok(Self { tokens: TokenReader::new(platform)?, sessions: Sessions::new(platform)? })
     }
 
     /// The token with its session; `None` if it is not ours, has expired, or its session has ended.

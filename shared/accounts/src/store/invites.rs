@@ -5,10 +5,9 @@
 //! which the table keeps only the SHA-256. The transaction that makes the account deletes the item, and so uses the token up.
 
 use jiff::Timestamp;
-use platform::config::{Config, ConfigError};
 use platform::database::{Database, Expression, Item, StoreError, Write, item, key2, n, query, read, s};
 use platform::domain::{Email, ResourceId, Role};
-use platform::ids;
+use platform::{ConfigError, Platform, ids};
 use serde::{Deserialize, Serialize};
 
 /// The one item collection.
@@ -90,8 +89,8 @@ impl Invite {
 
 impl Invites {
     /// Uses the table that `INVITES_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("INVITES_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("INVITES_TABLE")?.to_owned() })
     }
 
     /// A new invitation.

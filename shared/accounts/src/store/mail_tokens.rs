@@ -5,10 +5,9 @@
 //! uses it up.
 
 use jiff::Timestamp;
-use platform::config::{Config, ConfigError};
 use platform::database::{Database, Expression, StoreError, Write, item, key, n, s};
 use platform::domain::ResourceId;
-use platform::ids;
+use platform::{ConfigError, Platform, ids};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Purpose;
@@ -44,8 +43,8 @@ struct Stored {
 
 impl MailTokens {
     /// Uses the table that `MAIL_TOKENS_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("MAIL_TOKENS_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("MAIL_TOKENS_TABLE")?.to_owned() })
     }
 
     /// A new token in place of an older one; the condition fails where a newer request has been answered already.

@@ -6,9 +6,9 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
-use platform::config::{Config, ConfigError};
 use platform::context::Context;
 use platform::database::{Database, Expression, StoreError, Write, item, key};
+use platform::{ConfigError, Platform};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::EmailKind;
@@ -41,8 +41,8 @@ pub struct OutboxEmail {
 
 impl OutboxEmails {
     /// Uses the table that `ERRANDS_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("ERRANDS_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("ERRANDS_TABLE")?.to_owned() })
     }
 
     /// A new queued mail.

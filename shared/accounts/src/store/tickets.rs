@@ -4,10 +4,9 @@
 //! up.
 
 use jiff::Timestamp;
-use platform::config::{Config, ConfigError};
 use platform::database::{Database, Expression, StoreError, Write, item, key, n};
 use platform::identity::Identity;
-use platform::ids;
+use platform::{ConfigError, Platform, ids};
 use serde::{Deserialize, Serialize};
 
 /// The tickets' table.
@@ -35,8 +34,8 @@ platform::opaque!(Ticket);
 
 impl Tickets {
     /// Uses the table that `TICKETS_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("TICKETS_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("TICKETS_TABLE")?.to_owned() })
     }
 
     /// A new ticket.

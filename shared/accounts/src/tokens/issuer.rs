@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use platform::config::{Config, ConfigError};
+use platform::config::Config;
 use platform::domain::{AccessClaims, Claims, LEEWAY, PairClaims, RefreshClaims, Role, TokenError};
 use platform::identity::Identity;
-use platform::ids;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::secrets::BELIEVED_FOR;
 use platform::tokens::{LiveRing, Ring, RingKind, issuer};
+use platform::{ConfigError, Platform, Problem, ids};
 use serde::Serialize;
 use utoipa::ToSchema;
 

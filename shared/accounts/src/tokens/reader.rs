@@ -1,11 +1,9 @@
 //! Reads tokens of an unknown kind.
 
 use jiff::Timestamp;
-use platform::config::ConfigError;
 use platform::domain::{AccessClaims, RefreshClaims};
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::tokens::{LiveRing, RingKind, issuer};
+use platform::{ConfigError, Platform, Problem};
 
 /// Reads tokens of either kind.
 #[derive(Debug, Clone)]

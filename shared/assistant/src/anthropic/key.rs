@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use platform::config::ConfigError;
-use platform::platform::Platform;
 use platform::secrets::{Secret, SecretError, Secrets};
+use platform::{ConfigError, Platform};
 use reqwest::header::HeaderValue;
 
 use crate::error::{Fault, ProviderError};

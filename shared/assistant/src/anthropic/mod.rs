@@ -20,8 +20,8 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 use platform::clock::Clock;
-use platform::config::{Config, ConfigError, invalid};
-use platform::platform::Platform;
+use platform::config::{Config, invalid};
+use platform::{ConfigError, Platform};
 use reqwest::{Client, redirect};
 
 use crate::domain::{Cost, Usage};
@@ -61,7 +61,7 @@ impl Anthropic {
         let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().referer(false);
         let client = client.connect_timeout(settings.patience.connect).user_agent(concat!("tally/", env!("CARGO_PKG_VERSION")));
         let client = client.build().map_err(|error| invalid("ANTHROPIC_BASE_URL", settings.url.as_str(), &error.to_string()))?;
-        let outages = Outages::new(platform.database()?, &platform.config)?;
+        let outages = Outages::new(platform)?;
         let count = pricing.models().count();
         let circuit = |model| Circuit::new(model, count, outages.clone(), platform.clock.clone());
         let models = pricing.models().map(|model| (model.to_owned(), circuit(model))).collect();

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use platform::config::{Config, ConfigError, invalid};
+use platform::ConfigError;
+use platform::config::{Config, invalid};
 use reqwest::Url;
 
 /// The default of `ANTHROPIC_BASE_URL`: the provider itself.

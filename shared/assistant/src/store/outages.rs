@@ -11,9 +11,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use platform::backoff;
-use platform::config::{Config, ConfigError};
 use platform::database::{Database, Expression, Item, StoreError, key, n, value};
+use platform::{ConfigError, Platform, backoff};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
@@ -82,8 +81,8 @@ impl Count {
 
 impl Outages {
     /// Uses the table that `OUTAGES_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("OUTAGES_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("OUTAGES_TABLE")?.to_owned() })
     }
 
     /// The assistant's outage, if there is one.

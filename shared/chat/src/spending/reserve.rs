@@ -3,11 +3,9 @@
 use assistant::domain::{Budget, Cost};
 use assistant::pricing::{Pricing, tokens_at_most};
 use jiff::Timestamp;
-use platform::config::{Config, ConfigError, invalid};
+use platform::config::{Config, invalid};
 use platform::database::Write;
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::{ConfigError, Plan, Platform, Problem};
 
 use crate::store::{Budgets, Hold, Subject};
 
@@ -40,7 +38,7 @@ impl Reserve {
     /// Uses the table that `BUDGETS_TABLE` names; `None` if replies cost nothing.
     pub fn new(platform: &Platform) -> Result<Option<Self>, ConfigError> {
         let Some(pricing) = Pricing::from_config(&platform.config)? else { return Ok(None) };
-        let budgets = Budgets::new(platform.database()?, &platform.config)?;
+        let budgets = Budgets::new(platform)?;
         Ok(Some(Self { pricing, budgets, defaults: Limits::from_config(&platform.config)? }))
     }
 

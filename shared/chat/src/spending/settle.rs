@@ -1,9 +1,7 @@
 //! Writes the cost of a reply when it ends: in the budgets, in place of its hold, and in the usage of its user.
 
 use assistant::domain::Usage;
-use platform::config::ConfigError;
-use platform::plan::Plan;
-use platform::platform::Platform;
+use platform::{ConfigError, Plan, Platform};
 
 use crate::store::{Budgets, Message, Subject, UsageLog};
 
@@ -17,10 +15,7 @@ pub struct Settle {
 impl Settle {
     /// Uses the tables that `BUDGETS_TABLE` and `USAGE_TABLE` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self {
-            budgets: Budgets::new(platform.database()?, &platform.config)?,
-            usage: UsageLog::new(platform.database()?, &platform.config)?,
-        })
+        Ok(Self { budgets: Budgets::new(platform)?, usage: UsageLog::new(platform)? })
     }
 
     /// Adds the cost of a reply to the plan that ends it. A reply that used no tokens is no usage: no model was asked, or none

@@ -9,8 +9,8 @@
 use assistant::domain::Cost;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use platform::config::{Config, ConfigError};
 use platform::database::{Database, Expression, Item, StoreError, Write, key2, n};
+use platform::{ConfigError, Platform};
 use serde::{Deserialize, Serialize};
 
 /// The budgets' table.
@@ -85,8 +85,8 @@ impl Subject<'_> {
 
 impl Budgets {
     /// Uses the table that `BUDGETS_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("BUDGETS_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("BUDGETS_TABLE")?.to_owned() })
     }
 
     /// The limit for a month, where an administrator has set one.

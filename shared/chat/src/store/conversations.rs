@@ -10,8 +10,8 @@
 //! that exists.
 
 use jiff::Timestamp;
-use platform::config::{Config, ConfigError};
 use platform::database::{Expression, StoreError, Write, item, key2, n, s};
+use platform::{ConfigError, Platform};
 use serde::{Deserialize, Serialize};
 
 /// The conversations' table.
@@ -37,8 +37,8 @@ pub struct Conversation {
 
 impl Conversations {
     /// Uses the table that `CONVERSATIONS_TABLE` names.
-    pub fn new(config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { table: config.require("CONVERSATIONS_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { table: platform.config.require("CONVERSATIONS_TABLE")?.to_owned() })
     }
 
     /// A new conversation.

@@ -6,8 +6,8 @@
 //! `unfinished`: `open`, `sweep_at`. It has the heads of replies that have not ended, or whose subscribers have not all been told
 //! of the end. The worker `expire-replies` reads it, see [`Overdue`](super::Overdue).
 
-use platform::config::{Config, ConfigError};
 use platform::database::{Database, Expression, Item, StoreError, n, s, unavailable};
+use platform::{ConfigError, Platform};
 
 /// Seconds for which a reply can be resumed after it has ended.
 pub(super) const KEPT_SECONDS: i64 = 86_400;
@@ -27,8 +27,8 @@ impl Drafts {
     pub const SHARDS: u8 = 8;
 
     /// Uses the table that `DRAFTS_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("DRAFTS_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("DRAFTS_TABLE")?.to_owned() })
     }
 
     /// The items of a reply from the sequence `from` on, in order, as they are now. With `attributes`, only those are read.

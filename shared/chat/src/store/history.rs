@@ -3,8 +3,8 @@
 //! A conversation is only ever looked for under its owner, and its messages only together with it. So another user's is not
 //! found. Neither is a deleted one, however much of it still waits to be swept.
 
-use platform::config::{Config, ConfigError};
 use platform::database::{Database, Expression, Item, StoreError, key2, n, query, read, s};
+use platform::{ConfigError, Platform};
 use serde::{Deserialize, Serialize};
 
 use super::{Conversation, Message};
@@ -35,9 +35,9 @@ pub enum First {
 
 impl History {
     /// Uses the tables that `CONVERSATIONS_TABLE` and `MESSAGES_TABLE` name.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        let table = |name: &str| config.require(name).map(str::to_owned);
-        Ok(Self { database, conversations: table("CONVERSATIONS_TABLE")?, messages: table("MESSAGES_TABLE")? })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let table = |name: &str| platform.config.require(name).map(str::to_owned);
+        Ok(Self { database: platform.database()?, conversations: table("CONVERSATIONS_TABLE")?, messages: table("MESSAGES_TABLE")? })
     }
 
     /// A user's conversation as it is now.

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 
 use assistant::domain::{Cost, MessageRole, StopReason, Usage};
 use aws_sdk_dynamodb::types::AttributeValue;
-use platform::config::{Config, ConfigError};
 use platform::context::Context;
 use platform::database::{Database, Expression, StoreError, Write, item, key2, read, s, unavailable};
 use platform::identity::Principal;
 use platform::problem::Code;
+use platform::{ConfigError, Platform};
 use serde::{Deserialize, Serialize};
 
 use super::budgets::Hold;
@@ -86,8 +86,8 @@ impl Message {
 
 impl Messages {
     /// Uses the table that `MESSAGES_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("MESSAGES_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("MESSAGES_TABLE")?.to_owned() })
     }
 
     /// The message as it is now.

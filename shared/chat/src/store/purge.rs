@@ -1,4 +1,4 @@
-//! Data that is left of deleted conversations and accounts, and its removal. The caller has found the sweep
+//! Data that is left of deleted conversations and accounts, and its removal. The caller has found the purge job
 //! ([`super::PurgeJobs`]), so no user reaches any of this data.
 
 use std::collections::HashMap;
@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use assistant::domain::MessageRole;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
-use platform::config::{Config, ConfigError};
 use platform::database::{CommitError, Database, Expression, StoreError, query, read, s};
+use platform::{ConfigError, Platform};
 use serde::Deserialize;
 
 use super::history::message_key;
@@ -48,14 +48,14 @@ struct Outline {
 
 impl Purge {
     /// Uses the tables that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE`, `DRAFTS_TABLE` and `SWEEPS_TABLE` name.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
-            messages: config.require("MESSAGES_TABLE")?.to_owned(),
-            drafts: Drafts::new(database.clone(), config)?,
-            history: History::new(database.clone(), config)?,
-            conversations: Conversations::new(config)?,
-            jobs: PurgeJobs::new(database.clone(), config)?,
-            database,
+            messages: platform.config.require("MESSAGES_TABLE")?.to_owned(),
+            drafts: Drafts::new(platform)?,
+            history: History::new(platform)?,
+            conversations: Conversations::new(platform)?,
+            jobs: PurgeJobs::new(platform)?,
+            database: platform.database()?,
         })
     }
 
@@ -88,7 +88,7 @@ impl Purge {
         Ok(Purged { last, unfinished: unfinished.len() })
     }
 
-    /// Deletes one conversation of a deleted account, and leaves its sweep; `None` where there is none left.
+    /// Deletes one conversation of a deleted account, and leaves its purge job; `None` where there is none left.
     pub async fn delete_conversation(&self, user_id: &str, now: Timestamp) -> Result<Option<PurgeJob>, StoreError> {
         let (found, _) = self.history.list(user_id, None, 1).await?;
         let Some(conversation) = found.into_iter().next() else { return Ok(None) };

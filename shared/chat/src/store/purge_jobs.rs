@@ -1,25 +1,25 @@
-//! The table of sweeps: deleted conversations and accounts whose remaining data goes step by step.
+//! The table of purge jobs: deleted conversations and accounts whose remaining data goes step by step.
 //!
-//! Key: `dataset` (the kind of what was deleted) and `id`. The transaction that deletes leaves a sweep. From then on no
+//! Key: `dataset` (the kind of what was deleted) and `id`. The transaction that deletes leaves a purge job. From then on no
 //! caller reaches the data that is left. That data goes in batches ([`super::Purge`]), and the job goes last. A job
 //! that is cut short, or that two workers do at once, is simply done again.
 
 use jiff::Timestamp;
-use platform::config::{Config, ConfigError};
 use platform::database::{Database, Expression, Item, StoreError, Write, item, key2, query, read, s};
+use platform::{ConfigError, Platform};
 use serde::{Deserialize, Serialize};
 
 /// Jobs that one query finds, at most.
 const PAGE: i32 = 25;
 
-/// The table of sweeps.
+/// The table of purge jobs.
 #[derive(Debug, Clone)]
 pub struct PurgeJobs {
     database: Database,
     table: String,
 }
 
-/// The kind of what was deleted. Each kind is an item collection: sweeps are done soon after they are left, so there are few.
+/// The kind of what was deleted. Each kind is an item collection: purge jobs are done soon after they are left, so there are few.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Deleted {
@@ -52,22 +52,22 @@ impl Deleted {
 
 impl PurgeJobs {
     /// Uses the table that `SWEEPS_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("SWEEPS_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("SWEEPS_TABLE")?.to_owned() })
     }
 
-    /// The sweep of a conversation or account that the same transaction deletes.
+    /// The purge job of a conversation or account that the same transaction deletes.
     pub fn leave(&self, deleted: Deleted, id: &str, now: Timestamp) -> Result<Write, StoreError> {
         let job = PurgeJob { deleted, id: id.to_owned(), deleted_at: now.as_millisecond() };
         Ok(Write::put(&self.table, item(job)?, "attribute_not_exists(id)", &Expression::default()))
     }
 
-    /// The sweep of the conversation or account with this id, if it has not been done.
+    /// The purge job of the conversation or account with this id, if it has not been done.
     pub async fn find(&self, deleted: Deleted, id: &str) -> Result<Option<PurgeJob>, StoreError> {
         self.database.get(&self.table, key(deleted, id), true).await
     }
 
-    /// Some of the sweeps that have not been done, after the one with the id `after`; none where there are no more.
+    /// Some of the purge jobs that have not been done, after the one with the id `after`; none where there are no more.
     pub async fn outstanding(&self, deleted: Deleted, after: Option<&str>) -> Result<Vec<PurgeJob>, StoreError> {
         let expression = Expression::default().name("dataset", "dataset").value("dataset", s(deleted.as_str()));
         let request = self.database.client().query().table_name(&self.table).key_condition_expression("#dataset = :dataset");
@@ -82,7 +82,7 @@ impl PurgeJobs {
         page.items.unwrap_or_default().into_iter().map(read).collect()
     }
 
-    /// Deletes a sweep that is done. Another worker may have deleted it already.
+    /// Deletes a purge job that is done. Another worker may have deleted it already.
     pub async fn done(&self, job: &PurgeJob) -> Result<(), StoreError> {
         self.database.delete_all(&self.table, vec![key(job.deleted, &job.id)]).await
     }

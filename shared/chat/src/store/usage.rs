@@ -7,8 +7,8 @@ use assistant::domain::{Cost, Usage};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use platform::config::{Config, ConfigError};
 use platform::database::{Database, Expression, StoreError, Write, key2, n, read, s, unavailable};
+use platform::{ConfigError, Platform};
 use serde::Deserialize;
 
 /// The usage's table.
@@ -44,8 +44,8 @@ struct Stored {
 
 impl UsageLog {
     /// Uses the table that `USAGE_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("USAGE_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("USAGE_TABLE")?.to_owned() })
     }
 
     /// Adds a reply that was asked for at this time, in milliseconds since 1970.

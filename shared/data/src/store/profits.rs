@@ -8,8 +8,8 @@
 //! partition's 1,000 writes a second bound an import. Where that is too slow, the collection is to be split by year.
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use platform::config::{Config, ConfigError};
 use platform::database::{Database, Expression, StoreError, item, n, read, s, unavailable};
+use platform::{ConfigError, Platform};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -63,8 +63,8 @@ struct Stored {
 
 impl Profits {
     /// Uses the table that `PROFITS_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("PROFITS_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("PROFITS_TABLE")?.to_owned() })
     }
 
     /// The rows that match, in order of company, year and month.

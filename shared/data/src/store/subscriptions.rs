@@ -11,9 +11,9 @@
 
 use jiff::Timestamp;
 use platform::clock::rfc3339;
-use platform::config::{Config, ConfigError};
 use platform::database::{Database, Expression, Item, StoreError, Write, key2, n, query, read, s};
 use platform::domain::Peer;
+use platform::{ConfigError, Platform};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
@@ -77,8 +77,8 @@ impl StreamStart {
 
 impl Subscriptions {
     /// Uses the table that `SUBSCRIPTIONS_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("SUBSCRIPTIONS_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("SUBSCRIPTIONS_TABLE")?.to_owned() })
     }
 
     /// A new subscription. The condition fails where the connection has one to this chart, or has sent a newer message about

@@ -41,7 +41,7 @@ impl Email {
     }
 
     /// The folded form with the domain in Unicode, where that differs. Before domains were kept in A-labels, accounts claimed
-    /// their address in this form, and they keep that claim.
+    /// their address in this form, and they keep that unique name.
     pub fn folded_unicode(&self) -> Option<String> {
         let folded = self.folded();
         let (local, domain) = folded.rsplit_once('@')?;

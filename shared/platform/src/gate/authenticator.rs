@@ -4,7 +4,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join};
 use http::{HeaderMap, header};
 
-use super::counted::Count;
+use super::authenticated::{Authenticated, UserCount};
 use super::{RateLimiter, RequestInfo};
 use crate::api_key::ApiKeyText;
 use crate::config::ConfigError;
@@ -13,7 +13,7 @@ use crate::identity::{Credential, Principal, Scope};
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::routes::{Access, Route, Session};
-use crate::store::{ApiKeys, Sessions, User, Users};
+use crate::store::{ApiKeys, Sessions, Users};
 use crate::tokens::AccessTokens;
 
 /// Authenticates the callers of a protected route, and checks that their roles allow the call.
@@ -44,35 +44,6 @@ struct Roles {
     users: Users,
 }
 
-/// An authenticated caller.
-#[derive(Debug, Clone)]
-pub struct Authenticated {
-    /// Who it is.
-    pub principal: Principal,
-    /// When their access token expires, in seconds since 1970; a key has none.
-    pub token_exp: Option<i64>,
-    /// Their current account, if authentication had to read it.
-    user: Option<User>,
-    /// How their call has been counted.
-    pub(super) call: UserCount,
-}
-
-/// How a call has been counted by the policy `user`.
-#[derive(Debug, Clone)]
-pub(super) enum UserCount {
-    /// The call was counted beside the first read; `None` if the counter did not answer.
-    Counted(Option<Count<'static>>),
-    /// The call has not been counted, because nothing has been read yet.
-    NotYet,
-}
-
-impl Authenticated {
-    /// Whether the call has still to be counted, beside the work.
-    pub fn is_uncounted(&self) -> bool {
-        matches!(self.call, UserCount::NotYet)
-    }
-}
-
 /// The problem that keeps a caller out, and the caller if known.
 struct Refusal {
     problem: Problem,
@@ -88,10 +59,9 @@ impl<E: Into<Problem>> From<E> for Refusal {
 impl Authenticator {
     /// Makes the parts that a protected route needs.
     pub fn new(platform: &Platform, route: &Route) -> Result<Self, ConfigError> {
-        let config = &platform.config;
-        let users = || Users::new(platform.database()?, config);
+        let users = || Users::new(platform);
         let sessions = || match route.session {
-            Session::Reread => Sessions::new(platform.database()?, config).map(Some),
+            Session::Reread => Sessions::new(platform).map(Some),
             Session::Trusted => Ok(None),
         };
         let tokens = match route.access {
@@ -99,7 +69,7 @@ impl Authenticator {
             _ => Some(Tokens { access: AccessTokens::new(platform)?, sessions: sessions()? }),
         };
         let keys = match route.scope {
-            Some(scope) => Some(Keys { stored: ApiKeys::new(platform.database()?, config)?, owners: users()?, scope }),
+            Some(scope) => Some(Keys { stored: ApiKeys::new(platform)?, owners: users()?, scope }),
             None => None,
         };
         let roles = match route.access {
@@ -156,7 +126,7 @@ impl Authenticator {
         .boxed()
     }
 
-    /// Authenticates a user in a session. Where the route reads the session, the tokens of an ended one are refused.
+    /// Verifies an access token. A route that reads the session on every call also requires that it is live.
     async fn by_token(&self, authorization: Option<&str>, limiter: &RateLimiter, info: &RequestInfo<'_>) -> Result<Authenticated, Refusal> {
         let Some(token) = authorization.and_then(bearer) else { return Err(Problem::unauthenticated().into()) };
         let Some(Tokens { access, sessions }) = &self.tokens else {

@@ -23,7 +23,7 @@ const RETRIES: u32 = 8;
 
 /// Commits the plans of one route or action, or of a worker.
 pub struct Committer {
-    /// The route's own status of success.
+    /// Status of a success whose reply has none of its own.
     success: u16,
     /// Where the route honours an `Idempotency-Key`.
     repeats: Option<Repeats>,
@@ -35,7 +35,7 @@ pub struct Committer {
 /// The fingerprint of an idempotency key, and the result of an earlier request with it.
 pub type Repetition = (Option<RequestFingerprint>, Option<Record>);
 
-/// The rest of a plan after its writes have been committed.
+/// The result of [`Committer::write`]: the steps that are still to run, and the answer.
 pub struct Committed<O> {
     /// The steps that follow the commit.
     pub after_commit: Vec<AfterCommit<O>>,
@@ -47,7 +47,7 @@ impl Committer {
     /// Makes the parts for workers, and for other functions that no client calls.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let database = platform.database()?;
-        let log = AuditLog::new(database.clone(), &platform.config)?;
+        let log = AuditLog::new(platform)?;
         Ok(Self { success: 200, repeats: None, log, database, clock: platform.clock.clone() })
     }
 
@@ -78,7 +78,7 @@ impl Committer {
         .boxed()
     }
 
-    /// The same for a message of an action: its `idempotency_key`, and the rest of its content as text.
+    /// The fingerprint of a message with this `idempotency_key` and content, and the result of an earlier message with it.
     pub fn repetition_of<'a>(
         &'a self,
         action: &'a str,
@@ -160,6 +160,7 @@ impl Committer {
             match committed {
                 Ok(()) => return Ok(Committed { after_commit, reply }),
                 Err(CommitError::Store(error)) => return Err(error.into()),
+                // The event comes last. Its id is new, so its condition does not fail.
                 Err(CommitError::Condition { position, .. }) if position >= otherwise.len() => return Err(Problem::conflict()),
                 Err(CommitError::Condition { position, old }) => match otherwise.remove(position) {
                     Otherwise::Refuse(problem) => plan = Plan::refuse(problem).details(kept),
@@ -172,7 +173,7 @@ impl Committer {
                         writes[position] = write;
                         otherwise.insert(position, next);
                         after_commit.push(follow);
-                        // The next round adds the record of the `Idempotency-Key` again, so it is skipped here.
+                        // The next round inserts the record of the `Idempotency-Key` again, so this one is dropped.
                         let writes = writes.into_iter().zip(otherwise).skip(own).collect();
                         plan = Plan { writes, details: kept, created, after_commit, reply };
                     }

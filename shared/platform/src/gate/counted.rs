@@ -1,4 +1,4 @@
-//! A call that counts against a limit.
+//! The count of a call against one policy.
 
 use crate::limits::{LimitStatus, Policy, Quota};
 

@@ -1,4 +1,4 @@
-//! Audit events of denials: one per subject, kind of denial and window, with a count.
+//! Audit events of denials: one per subject, route, code and window, with a count.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -52,7 +52,7 @@ impl RateLimiter {
         .boxed()
     }
 
-    /// Adds refusals that this process answered without the store to those that no event has counted yet.
+    /// Adds messages that this process refused from memory to the shared count of refusals that no event reports yet.
     ///
     /// Gives the sum over all processes; `None` if the counter cannot be reached.
     pub fn add_refusals<'a>(&'a self, policy: &'a Policy, subject: &'a str, count: u64) -> BoxFuture<'a, Option<u64>> {

@@ -1,7 +1,7 @@
 //! Counts attempts to sign in before any work is done for them.
 //!
-//! After too many failures for an identifier from one address, the next attempt from there has to wait. Too many attempts from all
-//! addresses together have to wait likewise. Networks from which the identifier has signed in lately are exempt from this second wait.
+//! After too many failures for an identifier from one address, the next attempts from there are refused until a wait is over. Too many
+//! attempts from all addresses together are refused likewise. Networks from which the identifier has signed in lately are exempt from this second wait.
 
 use futures_util::future::try_join;
 use jiff::Timestamp;
@@ -51,7 +51,7 @@ impl<'a> LoginAttempt<'a> {
 }
 
 impl CountedAttempt<'_> {
-    /// The standings of its address with `login` and with `login_lock`.
+    /// The limit statuses of its address with `login` and with `login_lock`.
     pub(super) fn counts(&self) -> [Count<'static>; 2] {
         let LoginAttempt { login, lock, subject, now, .. } = &self.attempt;
         let mut windows = self.before.windows.clone();
@@ -71,7 +71,7 @@ impl CountedAttempt<'_> {
 
     /// Slows attempts down after too many from all addresses together.
     ///
-    /// One attempt passes per wait. Attempts from known networks are not slowed. Gives the standing of a refused attempt.
+    /// One attempt passes per wait. Attempts from known networks are not slowed. Gives the count of a refused attempt.
     pub(super) async fn slow(&self) -> Result<Option<Count<'static>>, StoreError> {
         let LoginAttempt { counters, lock, identifier, now, .. } = &self.attempt;
         // The last free attempt goes through `pass` too: it sets the time from which the first wait counts.

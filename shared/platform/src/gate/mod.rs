@@ -1,8 +1,10 @@
 //! The steps that requests and messages share: authentication, authorisation, rate limits, and the commit with its event.
 //!
-//! A request of a protected route passes an [`Authenticator`], a [`RateLimiter`] and a [`Committer`]; one of a public route and a message
-//! the last two; the work of a worker the last one.
+//! - A request of a protected route passes an [`Authenticator`], a [`RateLimiter`] and a [`Committer`].
+//! - A request of a public route, a WebSocket message and `$connect` pass a [`RateLimiter`] and a [`Committer`].
+//! - A worker commits its plans by a [`Committer`].
 
+mod authenticated;
 mod authenticator;
 mod committer;
 mod counted;
@@ -10,7 +12,8 @@ mod denials;
 mod login_attempt;
 mod rate_limiter;
 
-pub use authenticator::{Authenticated, Authenticator, bearer};
+pub use authenticated::Authenticated;
+pub use authenticator::{Authenticator, bearer};
 pub use committer::{Committed, Committer, Repetition};
 pub use rate_limiter::{RateLimiter, Refused};
 
@@ -22,7 +25,7 @@ use crate::clock::millis_since;
 use crate::context::Context;
 use crate::idempotency::RequestFingerprint;
 
-/// One request or message on its way, with the data that its event needs.
+/// What the audit event of a request, a message or the work of a worker needs to know of it.
 pub struct RequestInfo<'a> {
     /// Where it came from.
     pub context: &'a Context,
@@ -32,7 +35,7 @@ pub struct RequestInfo<'a> {
     pub since: Instant,
     /// Audit action of its route.
     pub action: Option<&'static str>,
-    /// The `Idempotency-Key` under which its resource is remembered.
+    /// Fingerprint of its `Idempotency-Key` and body, under which its resource is remembered.
     pub fingerprint: Option<RequestFingerprint>,
 }
 

@@ -7,7 +7,7 @@ use futures_util::future::{BoxFuture, OptionFuture, try_join, try_join_all};
 use tokio::time::timeout;
 
 use super::RequestInfo;
-use super::authenticator::{Authenticated, UserCount};
+use super::authenticated::{Authenticated, UserCount};
 use super::counted::Count;
 use super::login_attempt::{CountedAttempt, LoginAttempt};
 use crate::audit::{AuditDetails, Outcome};
@@ -60,8 +60,8 @@ impl RateLimiter {
         Ok(Self {
             route,
             limits: Limits::from_config(config)?,
-            counters: LimitCounters::new(platform.database()?, config)?,
-            log: AuditLog::new(platform.database()?, config)?,
+            counters: LimitCounters::new(platform)?,
+            log: AuditLog::new(platform)?,
             clock: platform.clock.clone(),
         })
     }
@@ -72,7 +72,7 @@ impl RateLimiter {
     }
 
     /// Counts a request against the policies of its row, and against [`Policy::USER`], which counts every call of a user.
-    /// `key` is the subject that only the endpoint can name.
+    /// `key` is a subject that the endpoint computes: a login identifier, a recipient of mail, or the session of a refresh token.
     pub fn limit_request<'a>(
         &'a self,
         policies: &'a [Policy],
@@ -96,7 +96,7 @@ impl RateLimiter {
         self.window(&Policy::USER, user_id.to_owned(), info).await.ok().flatten()
     }
 
-    /// Reverts the count of a call that turned out not to be the user's.
+    /// Reverts the count of a call whose authentication failed.
     pub(super) async fn revert_user(&self, call: Option<Count<'static>>, info: &RequestInfo<'_>) {
         if let Some(call) = call
             && let Err(error) = self.counters.revert(call.policy, call.quota, &call.subject, info.now).await
@@ -105,7 +105,7 @@ impl RateLimiter {
         }
     }
 
-    /// Counts a message against its policies.
+    /// Counts a message, or `$connect`, against its policies.
     pub fn limit_message<'a>(
         &'a self,
         policies: &'a [Policy],
@@ -116,7 +116,7 @@ impl RateLimiter {
         async move { self.judge(None, policies, caller, connection, None, info).await }.boxed()
     }
 
-    /// Counts a call against its policies. `call` is its count against [`Policy::USER`], if there is one already.
+    /// Counts a call against its policies. `call` is its count against [`Policy::USER`], if authentication has made it.
     async fn judge(
         &self,
         call: Option<Count<'static>>,

@@ -1,4 +1,5 @@
-//! The single path that every request takes. A handler cannot forget a step, because it calls none.
+//! The path of a request from the event to the response. A handler cannot forget a step, because it calls none. Requests to plain
+//! endpoints take a short path of their own.
 
 use std::time::{Duration, Instant};
 
@@ -20,8 +21,8 @@ use crate::request::HttpCall;
 use crate::routes::{Access, Route};
 use crate::runtime::Invocation;
 
-/// Time reserved for the answer if the work takes too long.
-const RESPONSE: Duration = Duration::from_millis(500);
+/// Time kept free before the deadline, in which the function answers 503.
+const ANSWER_RESERVE: Duration = Duration::from_millis(500);
 
 /// An endpoint, and the steps that its requests pass through.
 pub struct Pipeline<E> {
@@ -46,12 +47,12 @@ impl<E: Endpoint> Pipeline<E> {
         })
     }
 
-    /// Answers a request: correlation, authentication, authorisation, parsing, limits, the work, the commit, headers,
-    /// in the contract's order of checks.
+    /// Answers a request, in the contract's order of checks: early rejection, authentication, authorisation, parsing, limits, an earlier
+    /// request with the same `Idempotency-Key`, the work, the commit, headers.
     pub async fn answer(&self, call: &HttpCall, invocation: &Invocation) -> ApiGatewayV2httpResponse {
         let since = Instant::now();
-        let result = invocation.bound(RESPONSE, self.process(call, since)).await;
-        respond(&E::ROUTE, call, since, result)
+        let result = invocation.bound(ANSWER_RESERVE, self.process(call, since)).await;
+        log_and_respond(&E::ROUTE, call, since, result)
     }
 
     async fn process(&self, call: &HttpCall, since: Instant) -> Result<ApiGatewayV2httpResponse, Problem> {
@@ -67,7 +68,7 @@ impl<E: Endpoint> Pipeline<E> {
             None => None,
         };
         let authenticated = authenticated.as_ref();
-        let me = authenticated.is_some_and(|caller| is_of(call, route.access, &caller.principal.user_id));
+        let me = authenticated.is_some_and(|caller| concerns_caller(call, route.access, &caller.principal.user_id));
         if let (Some(authenticator), Some(caller)) = (&self.authenticator, authenticated) {
             authenticator.authorize(caller, me, &self.limiter, &info).await?;
         }
@@ -88,13 +89,14 @@ impl<E: Endpoint> Pipeline<E> {
         let request = Request { caller, token_exp, body, query, is_form, context: &call.context, now: info.now, call };
 
         let row = endpoint.row(&request);
-        // A request for the caller's own data leaves no event, because it concerns only the caller.
+        // On a route for a role or for oneself, callers who ask for their own data leave no event.
         let info = RequestInfo { action: row.audit.filter(|_| !me), ..info };
         let key = if row.limits.is_empty() { None } else { endpoint.limit_key(&request).await? };
-        let in_its_words = |problem: Problem| if is_form { problem.for_form() } else { problem };
+        let as_oauth_error = |problem: Problem| if is_form { problem.for_form() } else { problem };
         let counting = self.limiter.limit_request(row.limits, authenticated, key.as_ref(), &info);
         let (statuses, fingerprint, earlier, plan) = if authenticated.is_some_and(Authenticated::is_uncounted) {
-            // Nothing has been read yet, so the call is counted beside the work. The work has no effect before the commit.
+            // The route trusts the token, so no read has hidden the time of the count yet. The call is counted while the handler works,
+            // which has no effect before the commit.
             let (statuses, plan) = join(counting, endpoint.handle(request)).await;
             (statuses?, None, None, plan)
         } else {
@@ -109,7 +111,7 @@ impl<E: Endpoint> Pipeline<E> {
         let mut plan = plan.unwrap_or_else(Plan::refuse);
         plan.details = plan.details.of_path(route.resource_of(call));
         let info = RequestInfo { fingerprint, ..info };
-        let mut reply = self.committer.commit(Ok(plan), principal, &info).await.map_err(in_its_words)?;
+        let mut reply = self.committer.commit(Ok(plan), principal, &info).await.map_err(as_oauth_error)?;
         if let Some(earlier) = earlier {
             reply.status = reply.status.or(StatusCode::from_u16(earlier.status).ok());
         }
@@ -118,8 +120,7 @@ impl<E: Endpoint> Pipeline<E> {
     }
 }
 
-/// Answers a request to a plain endpoint. A problem of the endpoint comes before a fault of the query string, because `$default`
-/// answers 404 to any query.
+/// Answers a request to a plain endpoint. The endpoint runs before the query is checked, so that an unknown path is a 404 with any query.
 pub(super) async fn answer_plain<E: PlainEndpoint>(endpoint: &E, call: &HttpCall, invocation: &Invocation) -> ApiGatewayV2httpResponse {
     let since = Instant::now();
     let process = async {
@@ -127,11 +128,16 @@ pub(super) async fn answer_plain<E: PlainEndpoint>(endpoint: &E, call: &HttpCall
         call.query::<()>()?;
         respond::success(&E::ROUTE, call, reply)
     };
-    respond(&E::ROUTE, call, since, invocation.bound(RESPONSE, process).await)
+    log_and_respond(&E::ROUTE, call, since, invocation.bound(ANSWER_RESERVE, process).await)
 }
 
-/// The response of a request, which is logged here.
-fn respond(route: &Route, call: &HttpCall, since: Instant, result: Result<ApiGatewayV2httpResponse, Problem>) -> ApiGatewayV2httpResponse {
+/// Makes the response of a request, and logs it.
+fn log_and_respond(
+    route: &Route,
+    call: &HttpCall,
+    since: Instant,
+    result: Result<ApiGatewayV2httpResponse, Problem>,
+) -> ApiGatewayV2httpResponse {
     let response = result.unwrap_or_else(|problem| respond::failure(call, problem));
     tracing::info!(
         request_id = call.context.request_id,
@@ -143,8 +149,8 @@ fn respond(route: &Route, call: &HttpCall, since: Instant, result: Result<ApiGat
     response
 }
 
-/// Whether a request is for the caller's own data.
-fn is_of(call: &HttpCall, access: Access, user_id: &str) -> bool {
+/// Whether a request is for the caller's own data. A parameter names the user by an id or `me`; some routes mean the caller without it.
+fn concerns_caller(call: &HttpCall, access: Access, user_id: &str) -> bool {
     let Access::RoleOrMe { parameter, unless_given, .. } = access else { return false };
     call.peek(parameter).map_or(unless_given, |whose| whose.parse::<Someone>().is_ok_and(|whose| whose.or(user_id) == user_id))
 }

@@ -22,9 +22,7 @@ pub struct ConnectionAccess {
 impl ConnectionAccess {
     /// Uses the tables of connections and sessions.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
-        let config = &platform.config;
-        Ok(Self { connections: Connections::new(database.clone(), config)?, sessions: Sessions::new(database, config)? })
+        Ok(Self { connections: Connections::new(platform)?, sessions: Sessions::new(platform)? })
     }
 
     /// The connection, if its session is valid and the token it came with has not been expired for too long.

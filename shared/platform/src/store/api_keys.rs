@@ -15,10 +15,11 @@ use serde::{Deserialize, Serialize};
 use super::users::account_key;
 use super::{User, Users};
 use crate::api_key::ApiKeyText;
-use crate::config::{Config, ConfigError};
+use crate::config::ConfigError;
 use crate::database::{Database, Expression, StoreError, Write, get, item, key, n, query, read, s};
 use crate::identity::{Identity, Scope};
 use crate::ids;
+use crate::platform::Platform;
 
 /// Keys that a user may have at a time.
 pub const API_KEYS_PER_USER: usize = 25;
@@ -146,8 +147,8 @@ impl Users {
 
 impl ApiKeys {
     /// Uses the table that `API_KEYS_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("API_KEYS_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("API_KEYS_TABLE")?.to_owned() })
     }
 
     /// The key with this id, as it is now.

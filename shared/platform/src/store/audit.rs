@@ -6,8 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Event;
-use crate::config::{Config, ConfigError};
+use crate::config::ConfigError;
 use crate::database::{Database, Expression, StoreError, Write, item};
+use crate::platform::Platform;
 
 /// Shards of a month: each takes 1,000 writes a second.
 pub const SHARDS: u8 = 8;
@@ -35,8 +36,8 @@ pub(super) struct Stored {
 
 impl AuditLog {
     /// Uses the table that `AUDIT_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("AUDIT_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("AUDIT_TABLE")?.to_owned() })
     }
 
     /// The event as part of a plan's transaction. Events are only ever added.

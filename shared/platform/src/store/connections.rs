@@ -4,10 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, ConfigError};
+use crate::config::ConfigError;
 use crate::database::{Database, Expression, Item, StoreError, Write, item, key, n, read};
 use crate::domain::Peer;
 use crate::identity::Identity;
+use crate::platform::Platform;
 
 /// Seconds that an item is kept: API Gateway ends a connection after two hours.
 const KEPT_SECONDS: i64 = 2 * 3_600 + 600;
@@ -53,8 +54,8 @@ impl Connection {
 
 impl Connections {
     /// Uses the table that `CONNECTIONS_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("CONNECTIONS_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("CONNECTIONS_TABLE")?.to_owned() })
     }
 
     /// The connection, as it is now.

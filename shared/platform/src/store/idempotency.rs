@@ -6,8 +6,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, ConfigError};
+use crate::config::ConfigError;
 use crate::database::{Database, Expression, StoreError, Write, item, key, n, s};
+use crate::platform::Platform;
 
 /// The records' table.
 #[derive(Debug, Clone)]
@@ -34,8 +35,8 @@ pub struct Record {
 
 impl Remembered {
     /// Uses the table that `IDEMPOTENCY_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("IDEMPOTENCY_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("IDEMPOTENCY_TABLE")?.to_owned() })
     }
 
     /// The result of an earlier request with this fingerprint.

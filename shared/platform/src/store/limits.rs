@@ -14,10 +14,11 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::Timestamp;
 
-use crate::config::{Config, ConfigError};
+use crate::config::ConfigError;
 use crate::database::{ATTEMPTS, Database, Expression, Item, StoreError, key, n, resend, unavailable};
 use crate::ids;
 use crate::limits::{Policy, Quota, bucket_of, buckets_to_keep};
+use crate::platform::Platform;
 
 /// Sub-windows removed in one update. After a longer silence the others go with the item's time to live.
 const FORGOTTEN_AT_ONCE: i64 = 13;
@@ -31,8 +32,8 @@ pub struct LimitCounters {
 
 impl LimitCounters {
     /// Uses the table that `LIMITS_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("LIMITS_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("LIMITS_TABLE")?.to_owned() })
     }
 
     /// Counts a call and gives the counters by sub-window, this call included.

@@ -10,10 +10,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Connection;
-use crate::config::{Config, ConfigError};
+use crate::config::ConfigError;
 use crate::database::{Database, Expression, Item, StoreError, Write, item, key, n, read, s, value};
 use crate::domain::PairClaims;
 use crate::identity::Identity;
+use crate::platform::Platform;
 
 /// WebSocket connections that a session may have open.
 pub const CONNECTIONS_PER_SESSION: usize = 5;
@@ -74,8 +75,8 @@ impl Session {
 
 impl Sessions {
     /// Uses the table that `SESSIONS_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("SESSIONS_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("SESSIONS_TABLE")?.to_owned() })
     }
 
     /// The session with this id, as it is now.

@@ -41,8 +41,8 @@ impl Users {
     }
 
     /// Another address, or the same, which is verified, if nothing that a login notices has changed. First comes the
-    /// account's own write, then the claim on the address, whose condition fails where it is taken. The end of the claim
-    /// before comes last. No claims change where the two addresses differ in case alone.
+    /// account's own write, then the unique name for the address, whose condition fails where it is taken. The end of the unique name
+    /// before comes last. No unique names change where the two addresses differ in case alone.
     pub fn move_email(&self, user: &User, email: &Email) -> Result<Vec<Write>, StoreError> {
         let expression = Expression::default().value("email", s(email.to_string()));
         let account = self.update_version(user, ", email = :email", " REMOVE unverified_email", expression);
@@ -55,7 +55,7 @@ impl Users {
     }
 
     /// Notes an address that the account is to move to once it is verified, if nothing that a login notices has changed.
-    /// Another account's claim on the address is looked for only when its mailbox has answered: before, the answer would tell
+    /// Another account that holds the address is looked for only when its mailbox has answered: before, the answer would tell
     /// a stranger.
     pub fn await_email(&self, user: &User, email: &Email) -> Write {
         let expression = Expression::default().value("email", s(email.to_string()));
@@ -67,7 +67,7 @@ impl Users {
         self.update_version(user, "", " REMOVE unverified_email", Expression::default())
     }
 
-    /// Removes an account and its claims, if nothing that a login notices has changed. Where it is an administrator's,
+    /// Removes an account and its unique names, if nothing that a login notices has changed. Where it is an administrator's,
     /// [`Users::dismiss_admin`] goes with these writes.
     pub fn remove(&self, user: &User) -> [Write; 3] {
         let expression = Expression::default().name("version", "version").value("version", n(user.version));

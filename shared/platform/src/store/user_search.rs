@@ -1,7 +1,7 @@
 //! The directory of accounts: all of them by username, or those whose username or email begins with a text.
 //!
 //! The index `claims` gives the order, and a batch of consistent reads gives the accounts as they are now. The index may lag,
-//! so an account is found a moment after it was made. Each kind of claim is one partition of the index, which takes 1,000 new
+//! so an account is found a moment after it was made. Each kind of unique name is one partition of the index, which takes 1,000 new
 //! or renamed accounts a second. However many accounts there are, a page reads only those that it shows, and with a filter at
 //! most [`ROUNDS`] batches.
 
@@ -35,11 +35,11 @@ pub struct AccountFilter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     kind: NameKind,
-    /// Key of the last claim that has been looked at.
+    /// Key of the last unique name that has been looked at.
     after: Option<String>,
 }
 
-/// A claim as the index has it.
+/// A unique name as the index has it.
 #[derive(Deserialize)]
 struct Listed {
     key: String,
@@ -73,7 +73,7 @@ impl Users {
         Ok((found.into_iter().map(|(.., user)| user).collect(), next))
     }
 
-    /// The next claims of a kind, and whether they are the last.
+    /// The next unique names of a kind, and whether they are the last.
     async fn claims(&self, filter: &AccountFilter, place: &Place, look_at: usize) -> Result<(Vec<Listed>, bool), StoreError> {
         let kind = place.kind;
         let expression = Expression::default().name("kind", "kind").value("kind", s(kind.as_str()));
@@ -116,7 +116,7 @@ impl AccountFilter {
         Place { kind, after: None }
     }
 
-    /// Where the list goes on after the last claim of a kind.
+    /// Where the list goes on after the last unique name of a kind.
     fn after(&self, kind: NameKind) -> Option<Place> {
         (kind == NameKind::Name && self.prefix.is_some()).then_some(Place { kind: NameKind::Email, after: None })
     }

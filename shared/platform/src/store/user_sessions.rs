@@ -133,9 +133,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::clock::Clock;
     use crate::config::Config;
-    use crate::database::Database;
     use crate::domain::Role;
+    use crate::platform::Platform;
 
     fn user(sessions: &[(&str, i64)]) -> User {
         User {
@@ -187,7 +188,7 @@ mod tests {
             [("USERS_TABLE", "users"), ("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")]
                 .into_iter()
                 .collect();
-        let users = Users::new(Database::new(&config).unwrap(), &config).unwrap();
+        let users = Users::new(&Platform::new(config, Clock::System)).unwrap();
         let allowed: BTreeSet<String> = SESSION_ATTRIBUTES.iter().map(|&name| name.to_owned()).collect();
         let session = session();
         let ends = [users.end_session("u", "s"), users.revoke_session("u", "s", now), users.end_all_sessions(&user)];

@@ -1,7 +1,7 @@
 //! The table of users.
 //!
-//! Key: `key`, one of `user#<id>` (the account), `name#<lower-case username>` and `email#<lower-case email>` (claims), and
-//! `admins` (see `admins.rs`). A claim holds the id of its account and makes the username or email unique. Index `claims`:
+//! Key: `key`, one of `user#<id>` (the account), `name#<lower-case username>` and `email#<lower-case email>` (unique names), and
+//! `admins` (see `admins.rs`). A unique name holds the id of its account and makes the username or email unique. Index `claims`:
 //! `kind` (`name` or `email`), `key`. It lists the accounts in the order of either (see `user_search.rs`).
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::clock::rfc3339_ms;
-use crate::config::{Config, ConfigError};
+use crate::config::ConfigError;
 use crate::database::{Database, Expression, Item, StoreError, Write, item, key, n};
 use crate::domain::{Email, Role, Username};
 use crate::identity::Identity;
+use crate::platform::Platform;
 
 /// The users' table.
 #[derive(Debug, Clone)]
@@ -87,7 +88,7 @@ pub struct Account {
     pub roles: Vec<Role>,
 }
 
-/// A claim on a username or an email as it is written.
+/// A unique name: a username or an email, as it is written.
 #[derive(Serialize)]
 struct UniqueName<'a> {
     key: String,
@@ -95,7 +96,7 @@ struct UniqueName<'a> {
     user_id: &'a str,
 }
 
-/// The part of a claim that is read.
+/// The part of a unique name that is read.
 #[derive(Deserialize)]
 struct Holder {
     user_id: String,
@@ -125,7 +126,7 @@ impl NameKind {
         }
     }
 
-    /// Key of the claim on a text in its folded form.
+    /// Key of the unique name for a text in its folded form.
     pub(super) fn key(self, folded: &str) -> String {
         format!("{}#{folded}", self.as_str())
     }
@@ -159,8 +160,8 @@ impl User {
 
 impl Users {
     /// Uses the table that `USERS_TABLE` names.
-    pub fn new(database: Database, config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self { database, table: config.require("USERS_TABLE")?.to_owned() })
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { database: platform.database()?, table: platform.config.require("USERS_TABLE")?.to_owned() })
     }
 
     /// The user with this id, as they are now.
@@ -192,7 +193,7 @@ impl Users {
         self.database.get(&self.table, key("key", &kind.key(folded)), true).await
     }
 
-    /// A new account and its claims on username and email; each write's condition fails where one of them is taken.
+    /// A new account and its unique names (username and email); each write's condition fails where one of them is taken.
     pub fn create(&self, user: &User, username: &Username, email: &Email) -> Result<Vec<Write>, StoreError> {
         let mut writes = vec![self.claim(NameKind::Name, &username.folded(), &user.id)?];
         writes.extend(self.claim_email(email, &user.id, None)?);
@@ -200,7 +201,7 @@ impl Users {
         Ok(writes)
     }
 
-    /// A claim on an address, unless another account has it, in this form or its earlier one. `given_up` is the claim that
+    /// A unique name for an address, unless another account has it, in this form or its earlier one. `given_up` is the unique name that
     /// the account gives up in the same transaction.
     pub(super) fn claim_email(&self, email: &Email, user_id: &str, given_up: Option<&str>) -> Result<Vec<Write>, StoreError> {
         let mut writes = vec![self.claim(NameKind::Email, &email.folded(), user_id)?];
@@ -212,7 +213,7 @@ impl Users {
         Ok(writes)
     }
 
-    /// A claim on a text in its folded form, if no account has it.
+    /// A unique name for a text in its folded form, if no account has it.
     fn claim(&self, kind: NameKind, folded: &str, user_id: &str) -> Result<Write, StoreError> {
         Ok(self.put_new(item(UniqueName { key: kind.key(folded), kind: kind.as_str(), user_id })?))
     }

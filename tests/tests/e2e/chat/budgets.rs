@@ -8,8 +8,7 @@ use platform::gate::{Committer, RequestInfo};
 use platform::identity::Identity;
 use platform::input::Fields;
 use platform::plan::Reply;
-use platform::platform::Platform;
-use platform::problem::Problem;
+use platform::{Platform, Problem};
 use serde_json::{Value, json};
 use tally_chat::store::{Budgets, Drafts, Hold, Origin, Spending, Subject};
 use tally_chat::{ChatRequest, Replies};
@@ -259,10 +258,10 @@ async fn usage_is_added_up_by_day_and_by_model() {
     usage("?from=2026-01-02&to=2026-01-01", &caller).await.invalid(&["from"]);
 }
 
-/// Makes a draft overdue, as the sweep finds the draft of a dead worker.
+/// Makes a draft overdue, as `expire-replies` finds the draft of a dead worker.
 async fn grow_old(stack: &TestStack, message_id: &str) {
     let platform = stack.platform("ExpireRepliesFunction");
-    let drafts = Drafts::new(platform.database().unwrap(), &platform.config).unwrap();
+    let drafts = Drafts::new(&platform).unwrap();
     let spent = drafts.head(message_id).await.unwrap().unwrap().spent.expect("its worker has begun");
     drafts.checkpoint(message_id, &spent, platform.clock.now().as_second() - 1, &[]).await.unwrap().expect("it has not ended");
 }
@@ -360,7 +359,7 @@ async fn two_hundred_users_at_once_share_the_budget_of_the_deployment() {
         "{:?}",
         refused.map(|problem| problem.code).collect::<Vec<_>>()
     );
-    let budgets = Budgets::new(platform.database().unwrap(), &platform.config).unwrap();
+    let budgets = Budgets::new(&platform).unwrap();
     let month = Hold::month(platform.clock.now());
     let Spending { spent, held } = budgets.spending(Subject::Deployment, &month).await.unwrap();
     let one = budgets.spending(Subject::User("u-0"), &month).await.unwrap().held.nanos();

@@ -7,9 +7,9 @@ use assistant::store::{OPEN_MS, Outages, THRESHOLD};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
+use platform::Platform;
 use platform::clock::{Clock, Timestamp};
 use platform::config::Config;
-use platform::platform::Platform;
 use serde_json::{Value, json};
 use tally_local::aws::{Aws, AwsSettings, Credentials, State};
 use tally_local::lambda::{Invoke, InvokeError};
@@ -81,7 +81,7 @@ impl Circuits {
 
     fn outages(&self) -> Outages {
         let platform = self.platform(&[]);
-        Outages::new(platform.database().unwrap(), &platform.config).unwrap()
+        Outages::new(&platform).unwrap()
     }
 }
 

@@ -160,7 +160,7 @@ async fn a_session_that_has_ended_hears_no_more_of_its_reply() {
     let platform = stack.platform("SessionsFunction");
     let database = platform.database().unwrap();
     let now = platform.clock.now().as_second();
-    let sessions = Sessions::new(database.clone(), &platform.config).unwrap();
+    let sessions = Sessions::new(&platform).unwrap();
     let list = stack.get("/auth/sessions", Some(&caller)).await.expect(200);
     let session = sessions.get(text(&list["items"][0]["id"])).await.unwrap().unwrap();
     let hash = session.refresh_hash.clone();

@@ -139,7 +139,7 @@ async fn a_connection_that_stalls_holds_up_no_other_and_no_cancel() {
     println!("the longest gap was {gap:?}; the call ended {:?} after the cancel", stopped_at.saturating_duration_since(cancelled_at));
     // The other connection receives all of it in order, and its end. The stalled one is stored as having missed a part.
     let to_both = messages(&seen);
-    let text = Messages::new(platform.database().unwrap(), &platform.config).unwrap();
+    let text = Messages::new(&platform).unwrap();
     let text = text.get(&reply.conversation_id, &reply.id).await.unwrap().unwrap().text;
     let (end, deltas) = to_both.split_last().unwrap();
     let said: String = deltas.iter().map(|delta| delta["text"].as_str().unwrap()).collect();

@@ -47,7 +47,7 @@ async fn waiting(stack: &TestStack, before: Timestamp) -> Vec<Overdue> {
 
 pub fn drafts(stack: &TestStack) -> Drafts {
     let platform = stack.platform("ExpireRepliesFunction");
-    Drafts::new(platform.database().unwrap(), &platform.config).unwrap()
+    Drafts::new(&platform).unwrap()
 }
 
 fn in_seconds(seconds: i64) -> Timestamp {
@@ -234,7 +234,7 @@ async fn replies_that_cannot_be_ended_keep_no_other_waiting() {
     let stack = TestStack::with(&FAST).await;
     let caller = stack.someone().await;
     let platform = stack.platform("ExpireRepliesFunction");
-    let messages = Messages::new(platform.database().unwrap(), &platform.config).unwrap();
+    let messages = Messages::new(&platform).unwrap();
     // Make a hundred such replies that no user has asked for. They are older than the one that can be ended.
     let made_at = in_seconds(-600);
     for _ in 0..100 {
@@ -294,8 +294,8 @@ async fn a_reply_that_is_taken_up_after_all_is_not_ended_as_overdue() {
     let started = socket.ask(&json!({"action": "chat.send", "message": "Still there"}), "chat.started").await;
     socket.expect("chat.delta").await;
     let platform = stack.platform("ExpireRepliesFunction");
-    let drafts = Drafts::new(platform.database().unwrap(), &platform.config).unwrap();
-    let messages = Messages::new(platform.database().unwrap(), &platform.config).unwrap();
+    let drafts = Drafts::new(&platform).unwrap();
+    let messages = Messages::new(&platform).unwrap();
     let head = drafts.head(text(&started["message_id"])).await.unwrap().unwrap();
     let reply = messages.get(text(&started["conversation_id"]), &head.message_id).await.unwrap().unwrap();
     let failed = Message { status: MessageStatus::Failed, ..reply };

@@ -9,6 +9,7 @@ use assistant::{Content, Event, Events, Fault, Provider, ProviderError, Request}
 use chat_stream::ChatStream;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
+use platform::Platform;
 use platform::clock::Clock;
 use platform::config::Config;
 use platform::context::Context;
@@ -17,7 +18,6 @@ use platform::gate::{Committer, RequestInfo};
 use platform::identity::{Credential, Principal};
 use platform::input::Fields;
 use platform::plan::Reply;
-use platform::platform::Platform;
 use platform::store::{User, Users};
 use serde_json::{Value, json};
 use tally_chat::store::{Budgets, Hold, Message, Messages, Origin, Spending, Subject};
@@ -108,7 +108,7 @@ pub fn platform_of(stack: &TestStack, own: &[(&str, &str)]) -> Platform {
 
 /// Makes the account of a caller with an API key, if it does not exist.
 async fn keep_key(platform: &Platform, caller: &Principal) {
-    let users = Users::new(platform.database().unwrap(), &platform.config).unwrap();
+    let users = Users::new(platform).unwrap();
     if users.get(&caller.user_id).await.unwrap().is_some() {
         return;
     }
@@ -164,7 +164,7 @@ async fn write_within(platform: &Platform, provider: impl Provider + 'static, re
 async fn a_reply_keeps_what_was_written_however_it_ends() {
     let stack = TestStack::with(&FAST).await;
     let platform = platform_of(&stack, &[]);
-    let messages = Messages::new(platform.database().unwrap(), &platform.config).unwrap();
+    let messages = Messages::new(&platform).unwrap();
     let say = |text: &str| Ok(Event::Text(text.into()));
     let used = |output_tokens| Ok(Event::Usage(Usage { input_tokens: 1, output_tokens, ..Usage::default() }));
     let failed = |fault| Err(ProviderError::new(fault, "as the script says"));
@@ -247,7 +247,7 @@ async fn what_is_not_held_is_not_asked_for() {
     let free = platform_of(&stack, &[]);
     let cheap = platform_of(&stack, &prices("m=1/1/1/1"));
     let dear = platform_of(&stack, &prices("m=1/2/1/1"));
-    let messages = Messages::new(free.database().unwrap(), &free.config).unwrap();
+    let messages = Messages::new(&free).unwrap();
     // When settings change, the functions are replaced one after the other.
     for (asks, writes, covered) in
         [(&free, &cheap, false), (&cheap, &dear, false), (&cheap, &cheap, true), (&dear, &cheap, true), (&cheap, &free, true)]
@@ -259,7 +259,7 @@ async fn what_is_not_held_is_not_asked_for() {
         let end = messages.get(&reply.conversation_id, &reply.id).await.unwrap().unwrap();
         assert_eq!(end.status.as_str(), "failed");
     }
-    let budgets = Budgets::new(free.database().unwrap(), &free.config).unwrap();
+    let budgets = Budgets::new(&free).unwrap();
     let spending = budgets.spending(Subject::User("u-1"), &Hold::month(free.clock.now())).await.unwrap();
     assert_eq!(spending, Spending::default());
 }
@@ -339,7 +339,7 @@ async fn nobody_waits_for_a_reply_of_which_something_was_lost() {
         });
         let shown: Vec<String> = shown.collect();
         assert_eq!(shown, expected, "{statuses:?}");
-        // If no message gets through, the sweep tells the client later. It also says that part of the reply is missing.
+        // If no message gets through, `expire-replies` tells the client later. It also says that part of the reply is missing.
         let head = drafts.head(&reply.id).await.unwrap().unwrap();
         assert_eq!(head.sweep_at.is_some(), statuses == [500], "{statuses:?}");
         assert!(head.missed.contains("c-1=") || !shown.contains(&failed.to_owned()), "{statuses:?}");
@@ -354,7 +354,7 @@ async fn nobody_waits_for_a_reply_of_which_something_was_lost() {
 async fn a_text_is_cut_where_it_would_not_fit_into_a_message() {
     let stack = TestStack::with(&FAST).await;
     let platform = platform_of(&stack, &[]);
-    let messages = Messages::new(platform.database().unwrap(), &platform.config).unwrap();
+    let messages = Messages::new(&platform).unwrap();
     let say = |text: String| Ok(Event::Text(text));
     let end = |script: Vec<Result<Event, ProviderError>>| async {
         let reply = pending(&platform, "At length", None).await;
@@ -396,7 +396,7 @@ async fn while_nothing_is_written_a_reply_is_looked_at_and_not_stored() {
     let used = Event::Usage(Usage { input_tokens: 1, ..Usage::default() });
     let write = write(&platform, Scripted(vec![Ok(used), Ok(Event::Text("a".into()))]), &reply);
     tokio::join!(write, stop);
-    let messages = Messages::new(platform.database().unwrap(), &platform.config).unwrap();
+    let messages = Messages::new(&platform).unwrap();
     let end = messages.get(&reply.conversation_id, &reply.id).await.unwrap().unwrap();
     assert_eq!((end.status.as_str(), end.text.as_str()), ("cancelled", "a"));
 }

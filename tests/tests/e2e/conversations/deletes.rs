@@ -1,4 +1,4 @@
-//! `DELETE /conversations/{id}`, and the worker that then sweeps up.
+//! `DELETE /conversations/{id}`, and the worker that then deletes the data.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::{LONG_AGO_MS, Shelf, rename, say, titles, walk};
 use crate::chat::{FAST, SLOW, ask_async, own_events, path_of, text};
 
 /// Runs the worker to its end.
-async fn sweep(stack: &TestStack, start: &Value) {
+async fn purge(stack: &TestStack, start: &Value) {
     stack.local.invoke("PurgeConversationsFunction", start.to_string().into_bytes()).await.unwrap();
 }
 
@@ -101,7 +101,7 @@ async fn a_reply_that_is_being_written_ends_and_brings_nothing_back() {
     };
     assert_eq!((text(&end["type"]), &end["message_id"]), ("chat.completed", &started["message_id"]));
     is_gone(&stack, &caller, &started).await;
-    sweep(&stack, &json!({"conversation_id": id})).await;
+    purge(&stack, &json!({"conversation_id": id})).await;
     shelf.swept(id).await;
     is_gone(&stack, &caller, &started).await;
 }
@@ -122,9 +122,9 @@ async fn a_sweep_goes_on_where_it_was_cut_and_may_be_done_twice() {
         assert_eq!(left, if moment == Failure::HeldBefore { 120 } else { 95 });
 
         let start = json!({"conversation_id": id});
-        join_all((0..2).map(|_| sweep(&stack, &start))).await;
+        join_all((0..2).map(|_| purge(&stack, &start))).await;
         shelf.swept(&id).await;
-        sweep(&stack, &start).await;
+        purge(&stack, &start).await;
     }
 }
 
@@ -139,16 +139,16 @@ async fn what_an_earlier_worker_left_is_swept_by_the_next_and_nothing_else() {
     for id in &left {
         shelf.say(id, ["one".to_owned(), "two".to_owned()]).await;
         let then = Timestamp::from_millisecond(LONG_AGO_MS).unwrap();
-        shelf.commit(vec![shelf.sweeps.leave(Deleted::Conversations, id, then).unwrap()]).await;
+        shelf.commit(vec![shelf.purge_jobs.leave(Deleted::Conversations, id, then).unwrap()]).await;
     }
     // A conversation that has not been deleted is not swept, even if a request names it.
-    sweep(&stack, &json!({"conversation_id": alive["conversation_id"]})).await;
+    purge(&stack, &json!({"conversation_id": alive["conversation_id"]})).await;
     for id in &left {
         shelf.swept(id).await;
     }
     stack.get(&path_of(&alive), Some(&caller)).await.expect(200);
     // This is the input of a schedule.
-    sweep(&stack, &json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})).await;
+    purge(&stack, &json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})).await;
 }
 
 #[tokio::test]
@@ -164,9 +164,9 @@ async fn a_worker_that_cannot_be_started_keeps_nobody_from_deleting() {
     stack.delete(&format!("/conversations/{id}"), Some(&caller)).await.expect(204);
     is_gone(&stack, &caller, &reply).await;
     let shelf = Shelf::of(&stack, &caller).await;
-    assert!(shelf.sweeps.find(Deleted::Conversations, id).await.unwrap().is_some());
+    assert!(shelf.purge_jobs.find(Deleted::Conversations, id).await.unwrap().is_some());
     delete_account(&stack, &caller).await;
-    assert!(shelf.sweeps.find(Deleted::Users, &shelf.user_id).await.unwrap().is_some());
+    assert!(shelf.purge_jobs.find(Deleted::Users, &shelf.user_id).await.unwrap().is_some());
 }
 
 async fn delete_account(stack: &TestStack, caller: &Caller) {
@@ -185,14 +185,14 @@ async fn a_reply_that_has_not_ended_is_left_however_old_it_is() {
     let unended = Message { status: MessageStatus::Streaming, ..completed.clone() };
     shelf.commit(vec![shelf.messages.end(&unended, MessageStatus::Completed).unwrap()]).await;
     let then = Timestamp::from_millisecond(LONG_AGO_MS).unwrap();
-    shelf.commit(vec![shelf.sweeps.leave(Deleted::Conversations, &id, then).unwrap()]).await;
+    shelf.commit(vec![shelf.purge_jobs.leave(Deleted::Conversations, &id, then).unwrap()]).await;
     for _ in 0..2 {
-        sweep(&stack, &json!({})).await;
+        purge(&stack, &json!({})).await;
         assert_eq!(shelf.messages_of(&id).await, 1);
-        assert!(shelf.sweeps.find(Deleted::Conversations, &id).await.unwrap().is_some());
+        assert!(shelf.purge_jobs.find(Deleted::Conversations, &id).await.unwrap().is_some());
     }
     shelf.commit(vec![shelf.messages.end(&completed, MessageStatus::Streaming).unwrap()]).await;
-    sweep(&stack, &json!({})).await;
+    purge(&stack, &json!({})).await;
     shelf.swept(&id).await;
 }
 
@@ -217,21 +217,21 @@ async fn an_account_that_goes_takes_its_conversations_along() {
         stack.local.aws().held().await;
         stack.local.functions().kill("PurgeConversationsFunction").unwrap();
         let start = json!({"user_id": shelf.user_id});
-        join_all((0..2).map(|_| sweep(&stack, &start))).await;
+        join_all((0..2).map(|_| purge(&stack, &start))).await;
         assert!(shelf.history.list(&shelf.user_id, None, 1).await.unwrap().0.is_empty());
         // Finish the work of the dead worker, which would otherwise be done an hour later.
         for id in &ids {
-            if let Some(left) = shelf.sweeps.find(Deleted::Conversations, id).await.unwrap() {
-                sweep(&stack, &json!({"conversation_id": left.id})).await;
+            if let Some(left) = shelf.purge_jobs.find(Deleted::Conversations, id).await.unwrap() {
+                purge(&stack, &json!({"conversation_id": left.id})).await;
             }
             shelf.swept(id).await;
         }
         assert_eq!((others.history.list(&others.user_id, None, 5).await.unwrap().0.len(), others.messages_of(&kept[0]).await), (2, 1));
 
         // An earlier request that was admitted may still begin a conversation. The sweep's item stays for that.
-        assert!(shelf.sweeps.find(Deleted::Users, &shelf.user_id).await.unwrap().is_some());
+        assert!(shelf.purge_jobs.find(Deleted::Users, &shelf.user_id).await.unwrap().is_some());
         shelf.fill(1).await;
-        sweep(&stack, &start).await;
+        purge(&stack, &start).await;
         assert!(shelf.history.list(&shelf.user_id, None, 1).await.unwrap().0.is_empty());
     }
 }
@@ -242,12 +242,12 @@ async fn an_account_that_went_long_ago_is_done_with() {
     let shelf = Shelf::of(&stack, &stack.someone().await).await;
     let ids = shelf.fill(3).await;
     let then = Timestamp::from_millisecond(LONG_AGO_MS).unwrap();
-    shelf.commit(vec![shelf.sweeps.leave(Deleted::Users, &shelf.user_id, then).unwrap()]).await;
+    shelf.commit(vec![shelf.purge_jobs.leave(Deleted::Users, &shelf.user_id, then).unwrap()]).await;
     // This is the input of a schedule.
-    sweep(&stack, &json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})).await;
+    purge(&stack, &json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})).await;
     for id in &ids {
         shelf.swept(id).await;
     }
     assert!(shelf.history.list(&shelf.user_id, None, 1).await.unwrap().0.is_empty());
-    assert_eq!(shelf.sweeps.find(Deleted::Users, &shelf.user_id).await.unwrap(), None);
+    assert_eq!(shelf.purge_jobs.find(Deleted::Users, &shelf.user_id).await.unwrap(), None);
 }

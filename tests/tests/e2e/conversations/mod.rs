@@ -32,7 +32,7 @@ struct Shelf {
     conversations: Conversations,
     messages: Messages,
     history: History,
-    sweeps: PurgeJobs,
+    purge_jobs: PurgeJobs,
     drafts: Drafts,
     user_id: String,
 }
@@ -43,11 +43,11 @@ impl Shelf {
         let platform = stack.platform("ConversationsFunction");
         let database = platform.database().unwrap();
         Self {
-            conversations: Conversations::new(&platform.config).unwrap(),
-            messages: Messages::new(database.clone(), &platform.config).unwrap(),
-            history: History::new(database.clone(), &platform.config).unwrap(),
-            sweeps: PurgeJobs::new(database.clone(), &platform.config).unwrap(),
-            drafts: Drafts::new(database.clone(), &platform.config).unwrap(),
+            conversations: Conversations::new(&platform).unwrap(),
+            messages: Messages::new(&platform).unwrap(),
+            history: History::new(&platform).unwrap(),
+            purge_jobs: PurgeJobs::new(&platform).unwrap(),
+            drafts: Drafts::new(&platform).unwrap(),
             database,
             user_id: id(&stack.get("/auth/me", Some(caller)).await.expect(200)["user"]),
         }
@@ -107,7 +107,7 @@ impl Shelf {
 
     /// Waits until a deleted conversation has been swept.
     async fn swept(&self, conversation_id: &str) {
-        while self.sweeps.find(Deleted::Conversations, conversation_id).await.unwrap().is_some() {
+        while self.purge_jobs.find(Deleted::Conversations, conversation_id).await.unwrap().is_some() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         assert_eq!(self.messages_of(conversation_id).await, 0);

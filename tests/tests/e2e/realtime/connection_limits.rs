@@ -44,7 +44,7 @@ async fn connect_soon(stack: &TestStack, caller: &Caller) -> Socket {
 async fn only_session(stack: &TestStack, caller: &Caller) -> (Sessions, Session) {
     let listed = stack.get("/auth/sessions", Some(caller)).await.expect(200);
     let platform = stack.platform("ConnectFunction");
-    let sessions = Sessions::new(platform.database().unwrap(), &platform.config).unwrap();
+    let sessions = Sessions::new(&platform).unwrap();
     let session = sessions.get(listed["items"][0]["id"].as_str().unwrap()).await.unwrap().unwrap();
     (sessions, session)
 }

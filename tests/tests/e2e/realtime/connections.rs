@@ -174,7 +174,7 @@ async fn a_connection_that_ends_amid_collisions_gives_its_place_back() {
     }
     drop(socket);
     let platform = stack.platform("DisconnectFunction");
-    let sessions = Sessions::new(platform.database().unwrap(), &platform.config).unwrap();
+    let sessions = Sessions::new(&platform).unwrap();
     let listed = stack.get("/auth/sessions", Some(&caller)).await.expect(200);
     let id = listed["items"][0]["id"].as_str().unwrap();
     while !sessions.get(id).await.unwrap().unwrap().connections.is_empty() {
@@ -192,8 +192,8 @@ async fn a_connection_that_was_not_closed_is_refused_at_its_next_message() {
     let connects = stack.events(&stack.admin().await, "ws.connect").await;
     let id = connects[0]["resource"].as_str().unwrap().strip_prefix("connection:").unwrap();
     let platform = stack.platform("DisconnectFunction");
-    let connections = Connections::new(platform.database().unwrap(), &platform.config).unwrap();
-    let sessions = Sessions::new(platform.database().unwrap(), &platform.config).unwrap();
+    let connections = Connections::new(&platform).unwrap();
+    let sessions = Sessions::new(&platform).unwrap();
     sessions.leave_place(&connections.get(id).await.unwrap().unwrap()).await.unwrap();
     stack.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
     socket.send(&json!({"action": "ping"})).await;

@@ -16,7 +16,7 @@ struct Known {
 impl Known {
     async fn last(stack: &TestStack, auditor: &Caller) -> Self {
         let platform = stack.platform("ConnectFunction");
-        let connections = Connections::new(platform.database().unwrap(), &platform.config).unwrap();
+        let connections = Connections::new(&platform).unwrap();
         let events = stack.events(auditor, "ws.connect").await;
         let resource = events.last().unwrap()["resource"].as_str().unwrap();
         Self { connections, id: resource.strip_prefix("connection:").unwrap().to_owned() }

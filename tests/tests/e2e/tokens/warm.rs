@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_util::future::join_all;
+use platform::Platform;
 use platform::clock::Clock;
 use platform::config::Config;
-use platform::platform::Platform;
 use platform::tokens::{LiveRing, Ring, RingKind};
 use serde_json::json;
 use tally_local::aws::Service;

@@ -9,16 +9,13 @@ pub(crate) mod markdown;
 use http::header;
 use platform::audit::AuditDetails;
 use platform::clock::rfc3339;
-use platform::config::ConfigError;
 use platform::cursor::{Cursors, Page, Paging};
 use platform::database::StoreError;
-use platform::http::{Answer, Endpoint, Header, Output, Parameters, PathParameter, Rendered, Request, in_query};
+use platform::http::{Answer, Header, Output, Parameters, PathParameter, Rendered, in_query};
 use platform::identity::Identity;
 use platform::input::{Fields, FromField, Input, RawValue};
-use platform::plan::Plan;
-use platform::platform::Platform;
-use platform::problem::Problem;
 use platform::routes::{self, Route};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::{Deserialize, Serialize};
 use tally_chat::store::{Drafts, First, History, Message};
 use utoipa::openapi::path::Parameter;
@@ -154,13 +151,7 @@ impl Endpoint for ExportConversation {
     type Output = File;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let database = platform.database()?;
-        let config = &platform.config;
-        Ok(Self {
-            history: History::new(database.clone(), config)?,
-            drafts: Drafts::new(database, config)?,
-            cursors: Cursors::new(platform)?,
-        })
+        Ok(Self { history: History::new(platform)?, drafts: Drafts::new(platform)?, cursors: Cursors::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<File>, Problem> {

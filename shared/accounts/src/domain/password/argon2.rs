@@ -5,8 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ::argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use ::argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use platform::ids;
-use platform::problem::Problem;
+use platform::{Problem, ids};
 use zeroize::Zeroize as _;
 
 use super::Password;

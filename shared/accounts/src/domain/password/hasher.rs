@@ -1,6 +1,7 @@
 //! The hash of new passwords, and the check of a given password against a stored hash of any kind.
 
-use platform::config::{Config, ConfigError, invalid};
+use platform::ConfigError;
+use platform::config::{Config, invalid};
 
 use super::Password;
 use super::argon2::{self, HashError};

@@ -1,0 +1,34 @@
+//! An authenticated caller, and how far their call has been counted.
+
+use super::counted::Count;
+use crate::identity::Principal;
+use crate::store::User;
+
+/// An authenticated caller.
+#[derive(Debug, Clone)]
+pub struct Authenticated {
+    /// Who it is.
+    pub principal: Principal,
+    /// When their access token expires, in seconds since 1970; a key has none.
+    pub token_exp: Option<i64>,
+    /// Their current account, which authentication by an API key has read.
+    pub(super) user: Option<User>,
+    /// How their call has been counted.
+    pub(super) call: UserCount,
+}
+
+/// How a call has been counted by the policy `user`.
+#[derive(Debug, Clone)]
+pub(super) enum UserCount {
+    /// The call was counted while the session or account was read; `None` if the counter failed and let it through.
+    Counted(Option<Count<'static>>),
+    /// The route trusts the token, so nothing was read. The limiter counts the call later.
+    NotYet,
+}
+
+impl Authenticated {
+    /// Whether the call has still to be counted.
+    pub fn is_uncounted(&self) -> bool {
+        matches!(self.call, UserCount::NotYet)
+    }
+}
