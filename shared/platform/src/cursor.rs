@@ -111,7 +111,7 @@ impl Cursors {
     ) -> Result<Reply<Page<T>>, Problem> {
         let Some(next) = next else { return Ok(Reply::new(Page { items, next_cursor: None })) };
         let plain = serde_json::to_vec(&next).map_err(|_| Problem::internal())?;
-        let cursor = self.key().await?.fingerprinter(&binding(user_id, call), plain)?;
+        let cursor = self.key().await?.seal(&binding(user_id, call), plain)?;
         let link = format!("<{}>; rel=\"next\"", next_page(call, &cursor));
         Ok(Reply::new(Page { items, next_cursor: Some(cursor) }).header(header::LINK, &link))
     }
@@ -161,7 +161,7 @@ impl CursorKey {
     }
 
     /// Nonce, ciphertext and tag as URL-safe text.
-    fn fingerprinter(&self, binding: &str, mut plain: Vec<u8>) -> Result<String, Problem> {
+    fn seal(&self, binding: &str, mut plain: Vec<u8>) -> Result<String, Problem> {
         let nonce = self.0.seal_in_place_append_tag(Aad::from(binding), &mut plain).map_err(|_| Problem::internal())?;
         Ok(URL_SAFE_NO_PAD.encode([&nonce.as_ref()[..], &plain].concat()))
     }
@@ -199,22 +199,25 @@ fn next_page(call: &HttpCall, cursor: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+    use lambda_http::request::from_str;
+    use serde_json::json;
 
     fn call(path: &str, query: &str) -> HttpCall {
-        let mut event = ApiGatewayV2httpRequest::default();
-        event.route_key = Some(format!("GET {path}"));
-        event.raw_path = Some(path.to_owned());
-        event.raw_query_string = Some(query.to_owned());
-        HttpCall::from(event)
+        let route_key = format!("GET {path}");
+        let http = json!({"method": "GET", "path": path});
+        let event = json!({
+            "rawPath": path, "rawQueryString": query, "headers": {}, "isBase64Encoded": false,
+            "requestContext": {"routeKey": route_key, "http": http},
+        });
+        HttpCall::from(from_str(&event.to_string()).unwrap())
     }
 
     #[test]
     fn a_cursor_opens_for_its_caller_route_and_filters_alone() {
         let key = CursorKey::derive("text of the secret").unwrap();
         let bound = binding("a", &call("/audit", "actor=me&action=chat.&limit=5"));
-        let cursor = key.fingerprinter(&bound, b"position".to_vec()).unwrap();
-        assert_ne!(cursor, key.fingerprinter(&bound, b"position".to_vec()).unwrap(), "the nonce is random");
+        let cursor = key.seal(&bound, b"position".to_vec()).unwrap();
+        assert_ne!(cursor, key.seal(&bound, b"position".to_vec()).unwrap(), "the nonce is random");
         for (user, path, query, opens) in [
             ("a", "/audit", "actor=me&action=chat.&limit=5", true),
             ("a", "/audit", "cursor=x&limit=50&action=%63hat.&actor=me", true),
@@ -233,7 +236,7 @@ mod tests {
     #[test]
     fn an_altered_cursor_does_not_open() {
         let key = CursorKey::derive("text of the secret").unwrap();
-        let cursor = key.fingerprinter("b", b"position".to_vec()).unwrap();
+        let cursor = key.seal("b", b"position".to_vec()).unwrap();
         for at in 0..cursor.len() {
             let other = if &cursor[at..=at] == "A" { "B" } else { "A" };
             let altered = format!("{}{other}{}", &cursor[..at], &cursor[at + 1..]);

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
+use aws_lambda_events::query_map::QueryMap;
 use http::{HeaderMap, Method, header};
+use lambda_http::RequestExt as _;
+use lambda_http::request::RequestContext;
 use serde::de::IgnoredAny;
 
 use crate::context::{Context, client_address};
@@ -34,39 +35,39 @@ pub struct HttpCall {
     query: String,
     path_parameters: HashMap<String, String>,
     body: Vec<u8>,
-    undecodable: bool,
 }
 
 crate::opaque!(HttpCall);
 
-impl From<ApiGatewayV2httpRequest> for HttpCall {
-    fn from(event: ApiGatewayV2httpRequest) -> Self {
-        let http = event.request_context.http;
-        let text = event.body.unwrap_or_default();
-        // A body that is flagged as base64 but does not decode has no length to check. Parsing refuses it.
-        let (body, undecodable) = if event.is_base64_encoded {
-            STANDARD.decode(&text).map_or((Vec::new(), true), |body| (body, false))
-        } else {
-            (text.into_bytes(), false)
+impl From<lambda_http::Request> for HttpCall {
+    fn from(request: lambda_http::Request) -> Self {
+        let event = match request.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(event)) => event.clone(),
+            // Other events do not parse: `lambda_http` has no other feature here.
+            _ => ApiGatewayV2httpRequestContext::default(),
         };
-        let host = event.request_context.domain_name.unwrap_or_default();
-        let own_id = event.headers.get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| is_request_id(id));
+        let path = request.raw_http_path().to_owned();
+        let named = request.path_parameters_ref().into_iter().flat_map(QueryMap::iter);
+        let path_parameters = named.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let (head, body) = request.into_parts();
+        let headers = head.headers;
+        let own_id = headers.get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| is_request_id(id));
         let context = Context {
-            request_id: own_id.map(str::to_owned).or(event.request_context.request_id).unwrap_or_default(),
-            address: client_address(http.source_ip.as_deref().unwrap_or_default()),
-            user_agent: event.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default().chars().take(256).collect(),
-            base_url: format!("https://{host}"),
+            request_id: own_id.map(str::to_owned).or(event.request_id).unwrap_or_default(),
+            address: client_address(event.http.source_ip.as_deref().unwrap_or_default()),
+            user_agent: headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default().chars().take(256).collect(),
+            base_url: format!("https://{}", event.domain_name.unwrap_or_default()),
         };
         Self {
             route_key: event.route_key.unwrap_or_default(),
-            method: http.method,
-            path: event.raw_path.unwrap_or_default(),
-            headers: event.headers,
+            method: head.method,
+            path,
+            headers,
             context,
-            query: event.raw_query_string.unwrap_or_default(),
-            path_parameters: event.path_parameters,
-            body,
-            undecodable,
+            // Exact unless the decoded path holds `?` or `#`. Such a path names no resource: see `HttpFunction`.
+            query: head.uri.query().unwrap_or_default().to_owned(),
+            path_parameters,
+            body: body.to_vec(),
         }
     }
 }
@@ -126,7 +127,7 @@ impl HttpCall {
             return Ok((Fields::json(serde_json::Map::new()), false));
         }
         // An empty body has no type, so neither header is checked.
-        if self.body.is_empty() && !self.undecodable {
+        if self.body.is_empty() {
             let nothing = (Fields::json(serde_json::Map::new()), false);
             return match media {
                 Media::Form => Ok((Fields::form(""), true)),
@@ -145,9 +146,6 @@ impl HttpCall {
             (_, Media::Form) => return Err(Problem::unsupported_media_type(format!("Send the body as Content-Type: {FORM}."))),
             _ => return Err(Problem::unsupported_media_type("Send the body as Content-Type: application/json.")),
         };
-        if self.undecodable {
-            return Err(Problem::malformed_request("The server cannot decode the body."));
-        }
         let text = match std::str::from_utf8(&self.body) {
             Ok(text) if form => return Ok((Fields::form(text), true)),
             Ok(text) => text,

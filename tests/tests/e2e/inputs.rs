@@ -1,5 +1,8 @@
 //! Answers of every endpoint to invalid input, in the contract's order of checks.
 
+use std::fs;
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Map, Value, json};
 use tally_tests::TestStack;
@@ -24,6 +27,46 @@ async fn a_path_or_method_that_is_not_there_is_ours_to_answer() {
     assert_eq!((head.status, head.header("allow")), (405, "GET"));
     // The same holds with a query or a body that no route accepts.
     stack.get("/nope?x=%zz", None).await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_path_with_an_encoded_question_mark_or_hash_names_no_resource() {
+    let stack = TestStack::start().await;
+    // API Gateway decodes the path. What follows the sign is neither a query nor a fragment.
+    for path in ["/docs/page.css%3Fx=1", "/docs/page.css%23", "/nope%3Fx", "/health%3F"] {
+        let answer = stack.get(path, None).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (404, &json!("not_found")), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_is_no_request_fails_and_the_log_says_where() {
+    let stack = TestStack::start().await;
+    let event = |host: &str, query: &str, body: &str| {
+        let context = json!({"routeKey": "GET /health", "http": {"method": "GET", "path": "/health"}, "requestId": "r"});
+        json!({
+            "version": "2.0", "routeKey": "GET /health", "rawPath": "/health", "rawQueryString": query,
+            "headers": {"host": host}, "requestContext": context, "isBase64Encoded": true, "body": body,
+        })
+    };
+    let invoke = async |event: Value| stack.local.invoke("HealthFunction", event.to_string()).await;
+    let answer = invoke(event("localhost", "", "")).await.unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&answer).unwrap()["statusCode"], 200);
+    // API Gateway sends none of these. A function that gets one fails, and the client is answered 500.
+    let log = stack.local.logs().join("HealthFunction.log");
+    for (wrong, event) in [
+        ("an odd host", event("a b", "", "")),
+        ("a query with a space", event("localhost", "a b", "")),
+        ("a query with a quotation mark", event("localhost", "a=\"b\"", "")),
+        ("a body that is not base64", event("localhost", "", "!")),
+    ] {
+        let before = fs::read_to_string(&log).unwrap_or_default().matches("panicked at").count();
+        assert!(invoke(event).await.is_err(), "{wrong}");
+        while fs::read_to_string(&log).unwrap_or_default().matches("panicked at").count() == before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    invoke(event("localhost", "", "")).await.unwrap();
 }
 
 #[tokio::test]

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use futures_util::future::{join, join_all};
 use http::Method;
 use platform::clock::Clock;
@@ -346,7 +345,7 @@ async fn what_an_administrator_asked_for_is_not_done_once_they_are_none() {
     let committer = Committer::for_route(&platform, &routes::USER_UPDATE).unwrap();
     let event =
         json!({"requestContext": {"http": {"method": "PATCH"}}, "headers": {}, "pathParameters": {"id": target}, "isBase64Encoded": false});
-    let call = HttpCall::from(serde_json::from_value::<ApiGatewayV2httpRequest>(event).unwrap());
+    let call = HttpCall::from(lambda_http::request::from_str(&event.to_string()).unwrap());
     let now = platform.clock.now();
     let caller = Identity { user_id: demo.clone(), username: "demo".into(), session_id: "s".into() };
     // Each request was admitted when its caller was an administrator. It is committed when the caller is one no more.

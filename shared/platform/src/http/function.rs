@@ -3,21 +3,25 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, LocalBoxFuture, ready};
+use http::Response;
+use lambda_http::{Body, RequestExt as _, service_fn};
+use lambda_runtime::Diagnostic;
 
 use super::endpoint::{Endpoint, Endpoints, PlainEndpoint, Visitor};
 use super::pipeline::{Pipeline, answer_plain};
+use super::respond;
 use crate::config::ConfigError;
 use crate::failure::{Error, failure};
 use crate::identity::Caller as _;
 use crate::platform::Platform;
+use crate::problem::Problem;
 use crate::request::HttpCall;
 use crate::routes::{Access, Route, Session};
 use crate::runtime::{self, Invocation};
 
-type Answer = Box<dyn Fn(HttpCall, Invocation) -> BoxFuture<'static, ApiGatewayV2httpResponse>>;
+type Answer = Box<dyn Fn(HttpCall, Invocation) -> BoxFuture<'static, Response<Body>>>;
 
 /// Routes and their endpoints, made once per process.
 pub struct HttpFunction {
@@ -31,19 +35,38 @@ impl HttpFunction {
         E::visit(Self { platform: runtime::start(), answers: HashMap::new() })?.run().await
     }
 
+    /// Serves invocations until Lambda ends the process. Boxed, so that the runtime's code is compiled here, once for all functions.
     fn run(self) -> LocalBoxFuture<'static, Result<(), Error>> {
-        let Self { platform, answers } = self;
-        let handler = move |event: ApiGatewayV2httpRequest, invocation| {
-            let call = HttpCall::from(event);
-            if let Some(answer) = answers.get(&call.route_key) {
-                return answer(call, invocation).map(Ok).boxed();
-            }
-            let route = &call.route_key;
-            let message = format!("this function has no endpoint for {route:?}: compare template.yaml with the route table");
-            ready(Err(failure("unknown_route", message))).boxed()
-        };
-        runtime::serve(platform.clock.clone(), Box::new(handler))
+        async move {
+            let Self { platform, answers } = self;
+            lambda_http::run(service_fn(move |request: lambda_http::Request| {
+                let lambda = request.lambda_context();
+                let invocation = Invocation::new(&lambda, platform.clock.clone());
+                answer(&answers, HttpCall::from(request), invocation)
+            }))
+            .await?;
+            Ok(())
+        }
+        .boxed_local()
     }
+}
+
+/// Answers a request by the endpoint of its route.
+fn answer(
+    answers: &HashMap<String, Answer>,
+    call: HttpCall,
+    invocation: Invocation,
+) -> BoxFuture<'static, Result<Response<Body>, Diagnostic>> {
+    // API Gateway decodes the path. `lambda_http` then reads the rest of such a path as a query or a fragment.
+    if call.path.contains(['?', '#']) {
+        return ready(Ok(respond::failure(&call, Problem::not_found()))).boxed();
+    }
+    if let Some(answer) = answers.get(&call.route_key) {
+        return answer(call, invocation).map(Ok).boxed();
+    }
+    let route = &call.route_key;
+    let message = format!("this function has no endpoint for {route:?}: compare template.yaml with the route table");
+    ready(Err(failure("unknown_route", message))).boxed()
 }
 
 impl Visitor for HttpFunction {

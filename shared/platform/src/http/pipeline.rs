@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use futures_util::future::join;
-use http::StatusCode;
+use http::{Response, StatusCode};
+use lambda_http::Body;
 
 use super::endpoint::{Endpoint, PlainEndpoint, Request};
 use super::respond;
@@ -49,13 +49,13 @@ impl<E: Endpoint> Pipeline<E> {
 
     /// Answers a request, in the contract's order of checks: early rejection, authentication, authorisation, parsing, limits, an earlier
     /// request with the same `Idempotency-Key`, the work, the commit, headers.
-    pub async fn answer(&self, call: &HttpCall, invocation: &Invocation) -> ApiGatewayV2httpResponse {
+    pub async fn answer(&self, call: &HttpCall, invocation: &Invocation) -> Response<Body> {
         let since = Instant::now();
         let result = invocation.bound(ANSWER_RESERVE, self.process(call, since)).await;
         log_and_respond(&E::ROUTE, call, since, result)
     }
 
-    async fn process(&self, call: &HttpCall, since: Instant) -> Result<ApiGatewayV2httpResponse, Problem> {
+    async fn process(&self, call: &HttpCall, since: Instant) -> Result<Response<Body>, Problem> {
         let route = E::ROUTE;
         let endpoint = &self.endpoint;
         let info = RequestInfo { since, ..RequestInfo::new(&call.context, self.clock.now(), route.audit) };
@@ -121,7 +121,7 @@ impl<E: Endpoint> Pipeline<E> {
 }
 
 /// Answers a request to a plain endpoint. The endpoint runs before the query is checked, so that an unknown path is a 404 with any query.
-pub(super) async fn answer_plain<E: PlainEndpoint>(endpoint: &E, call: &HttpCall, invocation: &Invocation) -> ApiGatewayV2httpResponse {
+pub(super) async fn answer_plain<E: PlainEndpoint>(endpoint: &E, call: &HttpCall, invocation: &Invocation) -> Response<Body> {
     let since = Instant::now();
     let process = async {
         let reply = endpoint.handle(call).await?;
@@ -132,17 +132,12 @@ pub(super) async fn answer_plain<E: PlainEndpoint>(endpoint: &E, call: &HttpCall
 }
 
 /// Makes the response of a request, and logs it.
-fn log_and_respond(
-    route: &Route,
-    call: &HttpCall,
-    since: Instant,
-    result: Result<ApiGatewayV2httpResponse, Problem>,
-) -> ApiGatewayV2httpResponse {
+fn log_and_respond(route: &Route, call: &HttpCall, since: Instant, result: Result<Response<Body>, Problem>) -> Response<Body> {
     let response = result.unwrap_or_else(|problem| respond::failure(call, problem));
     tracing::info!(
         request_id = call.context.request_id,
         route = route.key(),
-        status = response.status_code,
+        status = response.status().as_u16(),
         latency_ms = millis_since(since),
         "answered"
     );

@@ -2,9 +2,8 @@
 
 use std::any::TypeId;
 
-use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
-use aws_lambda_events::encodings::Body;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use lambda_http::Body;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -67,7 +66,7 @@ impl Rendered {
 }
 
 /// The response of a request that succeeded.
-pub(super) fn success<O: Output>(route: &Route, call: &HttpCall, reply: Reply<O>) -> Result<ApiGatewayV2httpResponse, Problem> {
+pub(super) fn success<O: Output>(route: &Route, call: &HttpCall, reply: Reply<O>) -> Result<Response<Body>, Problem> {
     let status = reply.status.unwrap_or_else(|| StatusCode::from_u16(route.success).unwrap_or(StatusCode::OK));
     let mut headers = common_headers(call);
     // RFC 9110: neither has content.
@@ -83,7 +82,7 @@ pub(super) fn success<O: Output>(route: &Route, call: &HttpCall, reply: Reply<O>
 }
 
 /// The response of a request that failed.
-pub(super) fn failure(call: &HttpCall, problem: Problem) -> ApiGatewayV2httpResponse {
+pub(super) fn failure(call: &HttpCall, problem: Problem) -> Response<Body> {
     let mut headers = common_headers(call);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     let body = serde_json::to_vec(&problem.body(&call.path, &call.context.request_id)).unwrap_or_default();
@@ -114,15 +113,14 @@ fn with(mut headers: HeaderMap, own: Vec<(HeaderName, HeaderValue)>) -> HeaderMa
     headers
 }
 
-fn response(status: StatusCode, headers: HeaderMap, body: Option<Vec<u8>>) -> ApiGatewayV2httpResponse {
-    let mut response = ApiGatewayV2httpResponse::default();
-    response.status_code = i64::from(status.as_u16());
-    response.headers = headers;
+fn response(status: StatusCode, headers: HeaderMap, body: Option<Vec<u8>>) -> Response<Body> {
     // UTF-8 is sent as text, any other body (an image) as base64.
-    response.body = body.map(|body| match String::from_utf8(body) {
+    let body = body.map(|body| match String::from_utf8(body) {
         Ok(text) => Body::Text(text),
         Err(error) => Body::Binary(error.into_bytes()),
     });
-    response.is_base64_encoded = matches!(response.body, Some(Body::Binary(_)));
+    let mut response = Response::new(body.unwrap_or(Body::Empty));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
     response
 }
