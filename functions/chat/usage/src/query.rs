@@ -45,7 +45,7 @@ pub enum GroupBy {
 impl UsageQuery {
     /// The days that are asked for.
     pub fn days(&self, now: Timestamp) -> Result<(Date, Date), Problem> {
-        let to = self.to.unwrap_or_else(|| now.to_zoned(TimeZone::UTC).date());
+        let to = self.to.unwrap_or_else(|| now.to_zoned_datetime(TimeZone::UTC).date());
         let from = self.from.unwrap_or_else(|| to.first_of_month());
         match to.checked_sub((MOST_DAYS - 1).days()) {
             _ if from > to => Err(Problem::invalid_parameter("from", "must not be after `to`")),

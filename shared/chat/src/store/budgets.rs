@@ -64,7 +64,7 @@ struct Used {
 impl Hold {
     /// The month (UTC) in which a call is paid.
     pub fn month(now: Timestamp) -> String {
-        now.to_zoned(TimeZone::UTC).strftime("%Y-%m").to_string()
+        now.to_zoned_datetime(TimeZone::UTC).strftime("%Y-%m").to_string()
     }
 }
 

@@ -50,7 +50,7 @@ impl UsageLog {
 
     /// Adds a reply that was asked for at this time, in milliseconds since 1970.
     pub fn add(&self, user_id: &str, asked_at: i64, model: &str, tokens: &Usage, cost: Cost) -> Write {
-        let day = Timestamp::from_millisecond(asked_at).unwrap_or_default().to_zoned(TimeZone::UTC).date();
+        let day = Timestamp::from_millisecond(asked_at).unwrap_or_default().to_zoned_datetime(TimeZone::UTC).date();
         let expression = Expression::default()
             .value("one", n(1))
             .value("input", n(tokens.input_tokens))

@@ -56,7 +56,7 @@ impl EventRange {
     pub(super) fn window(self, months: i32, order: Order) -> Self {
         let first_id_in = |month: Date, offset: i32| {
             let month = month.saturating_add(Calendar::new().months(offset));
-            month.to_zoned(TimeZone::UTC).map_or(0, |zoned| first_id_from(zoned.timestamp()))
+            month.to_zoned_datetime(TimeZone::UTC).map_or(0, |zoned| first_id_from(zoned.timestamp()))
         };
         match order {
             Order::Ascending => Self { last: self.last.min(first_id_in(month_of(self.first), months).saturating_sub(1)), ..self },
@@ -92,7 +92,7 @@ fn first_id_from(time: Timestamp) -> u128 {
 /// The first day of an id's month.
 fn month_of(id: u128) -> Date {
     let milliseconds = i64::try_from(id >> MILLISECOND_BITS).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX).to_zoned(TimeZone::UTC).date().first_of_month()
+    Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX).to_zoned_datetime(TimeZone::UTC).date().first_of_month()
 }
 
 /// Ids as numbers have the same order as ids as text.

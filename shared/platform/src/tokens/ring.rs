@@ -102,8 +102,8 @@ impl Key {
         secret.expand(&[kind.purpose()], HKDF_SHA256).and_then(|key| key.fill(&mut bytes)).map_err(|_| RingError)?;
         Ok(Self {
             kid: ids::sha256(&URL_SAFE_NO_PAD.encode(bytes))[..16].to_owned(),
-            signs: EncodingKey::from_secret(&bytes),
-            verifies: DecodingKey::from_secret(&bytes),
+            signs: EncodingKey::from_secret(&bytes).map_err(|_| RingError)?,
+            verifies: DecodingKey::from_secret(&bytes).map_err(|_| RingError)?,
         })
     }
 }
