@@ -1,8 +1,8 @@
-//! Measures the time from `chat.send` to the first words of a reply, without the model's time: `cargo bench -p tally-tests --bench
-//! first_delta`. docs/PERFORMANCE.md has the results.
+//! Measures the time from `chat.send` to the first words of a reply, without the model's time:
+//! `cargo bench -p tally-tests --bench first_delta`. docs/PERFORMANCE.md has the results.
 //!
-//! One client of the local stack sends messages. All is warm, the functions are release binaries, and the model takes no time. With
-//! `--profile dev` the bench runs the binaries of `cargo run`.
+//! One client of the local stack sends messages. All is warm, the functions are release binaries,
+//! and the model takes no time. With `--profile dev` the bench runs the binaries of `cargo run`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -19,9 +19,16 @@ const WARM: usize = 20;
 
 #[tokio::main]
 async fn main() {
-    let mut options = StackOptions::new(root().join("template.yaml"), builder::binaries_directory().unwrap());
-    options.only = Some(["seed", "login", "connect", "disconnect", "chat-send", "chat-stream"].map(str::to_owned).into());
-    options.sets = [("RateLimits", "*=1000000/1m"), ("LoremWordMilliseconds", "0")].map(|(name, value)| (name.into(), value.into())).into();
+    let mut options =
+        StackOptions::new(root().join("template.yaml"), builder::binaries_directory().unwrap());
+    options.only = Some(
+        ["seed", "login", "connect", "disconnect", "chat-send", "chat-stream"]
+            .map(str::to_owned)
+            .into(),
+    );
+    options.sets = [("RateLimits", "*=1000000/1m"), ("LoremWordMilliseconds", "0")]
+        .map(|(name, value)| (name.into(), value.into()))
+        .into();
     options.build().unwrap();
     let stack = TestStack::run(options).await;
     let mut socket = stack.connect(&stack.demo().await).await;
@@ -36,22 +43,32 @@ async fn main() {
         }
     }
     println!("{ROUNDS} messages, milliseconds from chat.send, median and 95th percentile");
-    for (name, mut times) in ["chat.started", "first chat.delta", "chat.completed"].into_iter().zip(found) {
+    for (name, mut times) in
+        ["chat.started", "first chat.delta", "chat.completed"].into_iter().zip(found)
+    {
         times.sort_unstable();
-        println!("{name:<16} {:>8.1} {:>8.1}", milliseconds(times[ROUNDS / 2]), milliseconds(times[ROUNDS * 95 / 100]));
+        println!(
+            "{name:<16} {:>8.1} {:>8.1}",
+            milliseconds(times[ROUNDS / 2]),
+            milliseconds(times[ROUNDS * 95 / 100])
+        );
     }
     println!("calls of the last one:");
     for call in stack.local.calls().snapshot() {
-        let targets = if call.service == Service::DynamoDb { call.targets.join(" ") } else { String::new() };
+        let targets =
+            if call.service == Service::DynamoDb { call.targets.join(" ") } else { String::new() };
         println!("  {} {targets}", call.operation);
     }
     stack.local.shutdown().await;
 }
 
-/// Sends a message and reads its reply. Returns the times until it is accepted, until its first words, and until its end.
+/// Sends a message and reads its reply. Returns the times until it is accepted, until its first
+/// words, and until its end.
 async fn send(socket: &mut Socket) -> [Duration; 3] {
     let begun = Instant::now();
-    socket.ask(&json!({"action": "chat.send", "message": "How did Alpha do?"}), "chat.started").await;
+    socket
+        .ask(&json!({"action": "chat.send", "message": "How did Alpha do?"}), "chat.started")
+        .await;
     let started = begun.elapsed();
     socket.expect("chat.delta").await;
     let first = begun.elapsed();

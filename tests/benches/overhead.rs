@@ -1,5 +1,5 @@
-//! Measures the cost of our own code per request, without any network call: `cargo bench -p tally-tests --bench overhead`.
-//! docs/PERFORMANCE.md has the results.
+//! Measures the cost of our own code per request, without any network call: `cargo bench -p
+//! tally-tests --bench overhead`. docs/PERFORMANCE.md has the results.
 
 #![allow(clippy::unwrap_used)]
 
@@ -46,8 +46,14 @@ fn answer_around_an_empty_handler(bencher: Bencher) {
     let pipeline = Pipeline::<Empty>::new(&bench.platform).unwrap();
     let event = serde_json::json!({
         "version": "2.0", "routeKey": "GET /auth/me", "rawPath": "/auth/me", "rawQueryString": "",
-        "headers": {"authorization": format!("Bearer {}", bench.token()), "user-agent": "bench", "accept": "application/json"},
-        "requestContext": {"requestId": "1", "routeKey": "GET /auth/me", "http": {"method": "GET", "path": "/auth/me", "sourceIp": "192.0.2.1"}},
+        "headers": {
+            "authorization": format!("Bearer {}", bench.token()), "user-agent": "bench",
+            "accept": "application/json",
+        },
+        "requestContext": {
+            "requestId": "1", "routeKey": "GET /auth/me",
+            "http": {"method": "GET", "path": "/auth/me", "sourceIp": "192.0.2.1"},
+        },
         "isBase64Encoded": false,
     })
     .to_string();
@@ -63,14 +69,17 @@ fn answer_around_an_empty_handler(bencher: Bencher) {
     });
 }
 
-/// Checks a password against its hash on a full CPU: the largest cost of a login, and of a guess at a password.
+/// Checks a password against its hash on a full CPU: the largest cost of a login, and of a guess at
+/// a password.
 #[divan::bench(args = ["argon2id", "bcrypt"], sample_count = 20, sample_size = 1)]
 fn check_a_password(bencher: Bencher, hasher: &str) {
     let runtime = Runtime::new().unwrap();
     let password = Password::new("Correct-Horse-9");
     let hasher = if hasher == "bcrypt" { Hasher::Bcrypt } else { Hasher::Argon2id };
     let hash = runtime.block_on(hasher.hash(&password)).unwrap();
-    bencher.bench_local(|| assert!(runtime.block_on(hasher.check(&password, Some(&hash))).unwrap().matches));
+    bencher.bench_local(|| {
+        assert!(runtime.block_on(hasher.check(&password, Some(&hash))).unwrap().matches);
+    });
 }
 
 /// Answers as `GET /auth/me` does, without a read.
@@ -92,7 +101,8 @@ impl Endpoint for Empty {
     }
 }
 
-/// The settings of a function, and the secrets of the local stack. They are read once, before the measurement.
+/// The settings of a function, and the secrets of the local stack. They are read once, before the
+/// measurement.
 struct Bench {
     runtime: Runtime,
     platform: Platform,
@@ -101,7 +111,11 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let (platform, aws) = runtime.block_on(async {
             let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
             let options = StackOptions::new(root.join("template.yaml"), root.join("target"));
@@ -109,7 +123,8 @@ impl Bench {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let credentials = Credentials::random();
             let environment = aws::environment(listener.local_addr().unwrap(), &credentials);
-            let login = deployment.functions.iter().find(|function| function.binary == "login").unwrap();
+            let login =
+                deployment.functions.iter().find(|function| function.binary == "login").unwrap();
             let config = login.environment.clone().into_iter().chain(environment).collect();
             let settings = AwsSettings {
                 state: State::Memory,
@@ -118,17 +133,24 @@ impl Bench {
                 functions: NoFunctions,
                 connections: None,
             };
-            (Platform::new(config, Clock::System), Aws::start(listener, credentials, settings).await.unwrap())
+            (
+                Platform::new(config, Clock::System),
+                Aws::start(listener, credentials, settings).await.unwrap(),
+            )
         });
         Self { runtime, platform, _aws: aws }
     }
 
     fn token(&self) -> String {
         let now = self.platform.clock.now();
-        let identity =
-            Identity { user_id: platform::ids::new_id(now), username: "demo".to_owned(), session_id: platform::ids::new_id(now) };
+        let identity = Identity {
+            user_id: platform::ids::new_id(now),
+            username: "demo".to_owned(),
+            session_id: platform::ids::new_id(now),
+        };
         let issuer = TokenIssuer::new(&self.platform).unwrap();
-        let (pair, _) = self.runtime.block_on(issuer.issue(&identity, &[Role::User], now, now)).unwrap();
+        let (pair, _) =
+            self.runtime.block_on(issuer.issue(&identity, &[Role::User], now, now)).unwrap();
         pair.access_token
     }
 }
@@ -136,7 +158,11 @@ impl Bench {
 struct NoFunctions;
 
 impl Invoke for NoFunctions {
-    fn invoke<'a>(&'a self, function: &'a str, _: Bytes) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
+    fn invoke<'a>(
+        &'a self,
+        function: &'a str,
+        _: Bytes,
+    ) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
         Box::pin(async { Err(InvokeError::Unknown(function.to_owned())) })
     }
 

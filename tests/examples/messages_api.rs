@@ -1,5 +1,6 @@
-//! The stand-in for the Messages API by itself, for `.ci/check-anthropic-sdk`. It prints its URL and its key and serves until it is
-//! ended. What it answers goes by the model that it is asked for.
+//! The stand-in for the Messages API by itself, for `.ci/check-anthropic-sdk`. It prints its URL
+//! and its key and serves until it is ended. What it answers goes by the model that it is asked
+//! for.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,7 +12,11 @@ async fn main() {
     let limited = AtomicBool::new(false);
     let api = MessagesApi::start(move |asked| {
         let text = ["Good", " mörning", ", 👩‍👩‍👧."];
-        let failure = || event(&json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}));
+        let failure = || {
+            event(&json!({
+                "type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"},
+            }))
+        };
         match asked.body["model"].as_str().unwrap_or_default() {
             "bytes" => Answer::stream(reply(&text)).in_pieces_of(1),
             "refusal" => Answer::stream(reply_of(&["No"], "refusal")),

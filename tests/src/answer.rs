@@ -35,7 +35,8 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Fails unless the answer has this status. Returns its JSON (`null` if its content type is not `application/json`).
+    /// Fails unless the answer has this status. Returns its JSON (`null` if its content type is not
+    /// `application/json`).
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
@@ -64,20 +65,26 @@ impl Answer {
         body
     }
 
-    /// Fails unless the answer is a 422 that names exactly these fields (`/username`) or parameters (`page`).
+    /// Fails unless the answer is a 422 that names exactly these fields (`/username`) or parameters
+    /// (`page`).
     #[track_caller]
     pub fn invalid(&self, fields: &[&str]) {
         let body = self.problem(422, "validation_failed");
         let errors = body["errors"].as_array().unwrap();
-        let found: Vec<_> = errors.iter().map(|error| error["pointer"].as_str().or(error["parameter"].as_str()).unwrap()).collect();
+        let found: Vec<_> = errors
+            .iter()
+            .map(|error| error["pointer"].as_str().or(error["parameter"].as_str()).unwrap())
+            .collect();
         assert_eq!(found, fields, "{self:?}");
     }
 
     #[track_caller]
     fn common_headers(&self) {
-        for (name, expected) in
-            [("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer"), ("strict-transport-security", "max-age=")]
-        {
+        for (name, expected) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("strict-transport-security", "max-age="),
+        ] {
             assert!(self.header(name).starts_with(expected), "{name} of {self:?}");
         }
         for name in ["x-request-id", "cache-control", "content-security-policy"] {

@@ -7,12 +7,25 @@ use crate::TestStack;
 
 impl TestStack {
     /// Calls a service by its `X-Amz-Target`. The error is the message of the refusal.
-    pub(crate) async fn aws(&self, service: &str, target: &str, request: &Value) -> Result<Value, String> {
+    pub(crate) async fn aws(
+        &self,
+        service: &str,
+        target: &str,
+        request: &Value,
+    ) -> Result<Value, String> {
         let environment = self.local.environment(&self.local.deployment().functions[0]);
-        let credential = format!("{}/20260101/us-east-1/{service}/aws4_request", environment["AWS_ACCESS_KEY_ID"]);
+        let credential = format!(
+            "{}/20260101/us-east-1/{service}/aws4_request",
+            environment["AWS_ACCESS_KEY_ID"]
+        );
         let answer = reqwest::Client::new()
             .request(Method::POST, &environment["AWS_ENDPOINT_URL"])
-            .header("authorization", format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"))
+            .header(
+                "authorization",
+                format!(
+                    "AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0"
+                ),
+            )
             .header("x-amz-target", target)
             .json(request);
         let answer = answer.send().await.unwrap();
@@ -45,7 +58,9 @@ impl TestStack {
     pub async fn all_items(&self) -> Vec<(&str, Value)> {
         let mut all = Vec::new();
         for table in &self.local.deployment().tables {
-            all.extend(self.items(&table.id).await.into_iter().map(|item| (table.id.as_str(), item)));
+            all.extend(
+                self.items(&table.id).await.into_iter().map(|item| (table.id.as_str(), item)),
+            );
         }
         all
     }

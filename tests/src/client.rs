@@ -35,7 +35,8 @@ impl Client {
     /// A client that sends its requests from this address of the loopback range.
     #[must_use]
     pub fn from_address(&self, address: [u8; 4]) -> Self {
-        let client = reqwest::Client::builder().local_address(IpAddr::from(address)).build().unwrap();
+        let client =
+            reqwest::Client::builder().local_address(IpAddr::from(address)).build().unwrap();
         Self { url: self.url.clone(), client }
     }
 
@@ -76,8 +77,15 @@ impl Client {
 
     /// Signs in.
     pub async fn login(&self, username: &str, password: &str) -> Caller {
-        let pair = self.post("/auth/login", None, &json!({"username": username, "password": password})).await.expect(200);
-        Caller { username: username.to_owned(), access: text(&pair["access_token"]), refresh: text(&pair["refresh_token"]) }
+        let pair = self
+            .post("/auth/login", None, &json!({"username": username, "password": password}))
+            .await
+            .expect(200);
+        Caller {
+            username: username.to_owned(),
+            access: text(&pair["access_token"]),
+            refresh: text(&pair["refresh_token"]),
+        }
     }
 
     /// The seeded user.
@@ -94,7 +102,10 @@ impl Client {
     pub async fn someone(&self) -> Caller {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let username = format!("someone_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let body = json!({"username": username, "email": format!("{username}@example.com"), "password": "Correct-Horse-9"});
+        let body = json!({
+            "username": username, "email": format!("{username}@example.com"),
+            "password": "Correct-Horse-9",
+        });
         self.post("/auth/register", None, &body).await.expect(201);
         self.login(&username, "Correct-Horse-9").await
     }
@@ -113,7 +124,10 @@ impl Client {
 }
 
 /// Adds a caller's `Authorization` header.
-fn authorized(request: reqwest::RequestBuilder, caller: Option<&Caller>) -> reqwest::RequestBuilder {
+fn authorized(
+    request: reqwest::RequestBuilder,
+    caller: Option<&Caller>,
+) -> reqwest::RequestBuilder {
     match caller {
         Some(caller) => request.bearer_auth(&caller.access),
         None => request,

@@ -101,8 +101,15 @@ pub fn document() -> String {
 /// The routes and actions that honour a key.
 fn add_idempotent(page: &mut String) {
     let routes = ROUTES.iter().filter(|route| route.idempotent).map(|route| route.key());
-    let actions = ACTIONS.iter().filter(|route| route.idempotent).map(|route| route.action.to_owned());
-    writeln!(page, "- These honour an `Idempotency-Key`: {}. {} takes it as `idempotency_key`.", code(routes), code(actions)).unwrap();
+    let actions =
+        ACTIONS.iter().filter(|route| route.idempotent).map(|route| route.action.to_owned());
+    writeln!(
+        page,
+        "- These honour an `Idempotency-Key`: {}. {} takes it as `idempotency_key`.",
+        code(routes),
+        code(actions)
+    )
+    .unwrap();
 }
 
 /// A table for each heading of the OpenAPI document.
@@ -110,13 +117,17 @@ fn add_routes(page: &mut String) {
     let openapi = openapi::document();
     for tag in openapi["tags"].as_array().unwrap() {
         let name = tag["name"].as_str().unwrap();
-        write!(page, "\n### {name}\n\n{}\n\n{ROUTES_HEAD}", tag["description"].as_str().unwrap()).unwrap();
-        for route in ROUTES.iter().filter(|route| openapi["paths"][route.path][route.method.to_lowercase()]["tags"][0] == name) {
+        write!(page, "\n### {name}\n\n{}\n\n{ROUTES_HEAD}", tag["description"].as_str().unwrap())
+            .unwrap();
+        for route in ROUTES.iter().filter(|route| {
+            openapi["paths"][route.path][route.method.to_lowercase()]["tags"][0] == name
+        }) {
             let scope = code(route.scope.iter().map(|scope| scope.as_str().to_owned()));
             let key = route.key();
             let callers = callers(route.access);
             let limits = names(route.limits);
-            writeln!(page, "| `{key}` | {} | {callers} | {scope} | {limits} |", route.summary).unwrap();
+            writeln!(page, "| `{key}` | {} | {callers} | {scope} | {limits} |", route.summary)
+                .unwrap();
         }
     }
 }
@@ -125,7 +136,14 @@ fn add_actions(page: &mut String) {
     let asyncapi = asyncapi::document();
     for route in ACTIONS {
         let answers = answers(&asyncapi["operations"][route.action]);
-        writeln!(page, "| `{}` | {} | {answers} | {} |", route.action, route.summary, names(route.limits)).unwrap();
+        writeln!(
+            page,
+            "| `{}` | {} | {answers} | {} |",
+            route.action,
+            route.summary,
+            names(route.limits)
+        )
+        .unwrap();
     }
 }
 
@@ -137,23 +155,37 @@ fn add_limits(page: &mut String) {
             3600 => format!("{} an hour", quota.limit),
             seconds => format!("{} in {} minutes", quota.limit, seconds / 60),
         };
-        let calls = if policy.name == "login_lock" { format!("{} failures in a row", quota.limit) } else { calls };
+        let calls = if policy.name == "login_lock" {
+            format!("{} failures in a row", quota.limit)
+        } else {
+            calls
+        };
         let on_failure = match policy.on_store_failure {
             OnStoreFailure::Refuse => "503",
             OnStoreFailure::Allow => "the call goes on",
         };
-        writeln!(page, "| `{}` | {calls} | {} | {on_failure} |", policy.name, subject(policy.subject)).unwrap();
+        writeln!(
+            page,
+            "| `{}` | {calls} | {} | {on_failure} |",
+            policy.name,
+            subject(policy.subject)
+        )
+        .unwrap();
     }
 }
 
 fn callers(access: Access) -> String {
-    let named = |roles: &[Role]| roles.iter().map(|role| format!("`{}`", role.as_str())).collect::<Vec<_>>().join(" or ");
+    let named = |roles: &[Role]| {
+        roles.iter().map(|role| format!("`{}`", role.as_str())).collect::<Vec<_>>().join(" or ")
+    };
     match access {
         Access::Public => "anyone".to_owned(),
         Access::SignedIn => "signed-in users".to_owned(),
         Access::Role(roles) => named(roles),
         Access::Key => "API keys".to_owned(),
-        Access::RoleOrMe { roles, .. } => format!("{}; signed-in users about themselves", named(roles)),
+        Access::RoleOrMe { roles, .. } => {
+            format!("{}; signed-in users about themselves", named(roles))
+        }
     }
 }
 
@@ -171,8 +203,14 @@ fn subject(subject: Subject) -> &'static str {
 
 /// The messages that answer an action, without `error`.
 fn answers(operation: &Value) -> String {
-    let references = operation["reply"]["messages"].as_array().into_iter().flatten().filter_map(|message| message["$ref"].as_str());
-    let names = references.filter_map(|reference| reference.rsplit('/').next()).filter(|name| *name != "error");
+    let references = operation["reply"]["messages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|message| message["$ref"].as_str());
+    let names = references
+        .filter_map(|reference| reference.rsplit('/').next())
+        .filter(|name| *name != "error");
     code(names.map(str::to_owned))
 }
 

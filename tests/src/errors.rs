@@ -22,7 +22,14 @@ A client treats them as it treats the code of the same status.
 pub fn document() -> String {
     let mut page = INTRODUCTION.to_owned();
     for code in Code::ALL {
-        writeln!(page, "| {} | `{code}` | {} | {} |", code.status().as_u16(), code.meaning(), code.advice()).unwrap();
+        writeln!(
+            page,
+            "| {} | `{code}` | {} | {} |",
+            code.status().as_u16(),
+            code.meaning(),
+            code.advice()
+        )
+        .unwrap();
     }
     page
 }

@@ -5,8 +5,14 @@ use serde_json::{Value, json};
 use crate::TestStack;
 
 impl TestStack {
-    /// Makes a call about the secret with this logical id, with further members. The error is the message of the refusal.
-    pub async fn secrets_manager(&self, operation: &str, secret: &str, members: Value) -> Result<Value, String> {
+    /// Makes a call about the secret with this logical id, with further members. The error is the
+    /// message of the refusal.
+    pub async fn secrets_manager(
+        &self,
+        operation: &str,
+        secret: &str,
+        members: Value,
+    ) -> Result<Value, String> {
         let mut request = json!({"SecretId": self.secret_arn(secret)});
         let Value::Object(members) = members else { panic!("{members} are no members") };
         request.as_object_mut().unwrap().extend(members);

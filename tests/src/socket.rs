@@ -34,8 +34,14 @@ pub struct Refused {
 
 impl TestStack {
     /// Opens a connection with this query and these headers.
-    pub async fn handshake(&self, query: &str, headers: &[(&'static str, &str)]) -> Result<Socket, Refused> {
-        let mut request = format!("{}{query}", self.local.websocket_url().unwrap()).into_client_request().unwrap();
+    pub async fn handshake(
+        &self,
+        query: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Socket, Refused> {
+        let mut request = format!("{}{query}", self.local.websocket_url().unwrap())
+            .into_client_request()
+            .unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
@@ -43,7 +49,10 @@ impl TestStack {
             Ok((stream, response)) => Ok(Socket { stream, headers: response.headers().clone() }),
             Err(tungstenite::Error::Http(response)) => {
                 let body = response.body().as_deref().unwrap_or_default();
-                Err(Refused { status: response.status().as_u16(), body: serde_json::from_slice(body).unwrap_or_default() })
+                Err(Refused {
+                    status: response.status().as_u16(),
+                    body: serde_json::from_slice(body).unwrap_or_default(),
+                })
             }
             Err(error) => panic!("{error}"),
         }
@@ -57,7 +66,9 @@ impl TestStack {
     /// Opens a connection for a caller with this query.
     pub async fn connect_with(&self, caller: &Caller, query: &str) -> Socket {
         let authorization = format!("Bearer {}", caller.access);
-        self.handshake(query, &[("authorization", &authorization)]).await.unwrap_or_else(|refused| panic!("{refused:?}"))
+        self.handshake(query, &[("authorization", &authorization)])
+            .await
+            .unwrap_or_else(|refused| panic!("{refused:?}"))
     }
 }
 
@@ -67,7 +78,8 @@ impl Socket {
         self.send_text(&message.to_string()).await;
     }
 
-    /// Sends a message over a connection that may have been closed. Returns whether it could be sent.
+    /// Sends a message over a connection that may have been closed. Returns whether it could be
+    /// sent.
     pub async fn try_send(&mut self, message: &Value) -> bool {
         self.stream.send(Message::text(message.to_string())).await.is_ok()
     }
@@ -77,7 +89,8 @@ impl Socket {
         self.stream.send(Message::text(text)).await.unwrap();
     }
 
-    /// The next message, which must match the AsyncAPI document. `None` if the connection has been closed instead.
+    /// The next message, which must match the AsyncAPI document. `None` if the connection has been
+    /// closed instead.
     pub async fn next(&mut self) -> Option<Value> {
         self.next_within(PATIENCE).await.unwrap_or_else(|_| panic!("nothing came for {PATIENCE:?}"))
     }
@@ -111,7 +124,8 @@ impl Socket {
     pub fn expect(&mut self, kind: &str) -> impl Future<Output = Value> {
         let caller = std::panic::Location::caller();
         async move {
-            let message = self.next().await.unwrap_or_else(|| panic!("closed instead of {kind} at {caller}"));
+            let message =
+                self.next().await.unwrap_or_else(|| panic!("closed instead of {kind} at {caller}"));
             assert_eq!(message["type"], kind, "{message} at {caller}");
             message
         }

@@ -55,7 +55,13 @@ impl TestStack {
 
     /// Starts a stack with these parameters.
     pub async fn with(sets: &[(&str, &str)]) -> Self {
-        Self::of(|options| options.sets = sets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()).await
+        Self::of(|options| {
+            options.sets = sets
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
+        })
+        .await
     }
 
     /// Starts a stack with options that the test changes.
@@ -72,7 +78,8 @@ impl TestStack {
         Self { client: Client::new(local.url()), local }
     }
 
-    /// Builds the platform of a function, by its logical id, in this process: its settings, and with them its tables.
+    /// Builds the platform of a function, by its logical id, in this process: its settings, and
+    /// with them its tables.
     pub fn platform(&self, function: &str) -> Platform {
         let functions = &self.local.deployment().functions;
         let found = functions.iter().find(|candidate| candidate.id == function);
@@ -87,7 +94,8 @@ impl TestStack {
         self.token_from(number, email).await
     }
 
-    /// Returns the token of the first mail with one, from this number on. The mail must be addressed to this address.
+    /// Returns the token of the first mail with one, from this number on. The mail must be
+    /// addressed to this address.
     pub async fn token_from(&self, mut number: usize, email: &str) -> String {
         loop {
             let mail = self.local.outbox().mail(number).await;
@@ -99,11 +107,17 @@ impl TestStack {
         }
     }
 
-    /// Makes the next calls of an operation (any, if it is `None`) fail that touch a table, given by its logical id.
+    /// Makes the next calls of an operation (any, if it is `None`) fail that touch a table, given
+    /// by its logical id.
     pub fn fail(&self, table: &str, operation: Option<&str>, failure: Failure, times: usize) {
         let found = self.local.deployment().tables.iter().find(|candidate| candidate.id == table);
         let name = found.unwrap_or_else(|| panic!("the template has no {table}")).name.clone();
-        self.local.aws().fail(Fault { operation: operation.map(str::to_owned), table: Some(name), failure, times });
+        self.local.aws().fail(Fault {
+            operation: operation.map(str::to_owned),
+            table: Some(name),
+            failure,
+            times,
+        });
     }
 
     /// Runs `work`. Returns its result and the `DynamoDB` round trips that it made.
@@ -112,7 +126,10 @@ impl TestStack {
         let result = work.await;
         let calls = self.local.calls().snapshot().into_iter();
         let calls = calls.filter(|call| call.service == Service::DynamoDb);
-        (result, calls.map(|call| format!("{} {}", call.operation, call.targets.join("+"))).collect())
+        (
+            result,
+            calls.map(|call| format!("{} {}", call.operation, call.targets.join("+"))).collect(),
+        )
     }
 }
 

@@ -1,6 +1,10 @@
-//! A function for the local stack's own tests. It does what its event asks for, `{"do": "echo", …}`, also inside an HTTP event's body.
+//! A function for the local stack's own tests. It does what its event asks for, `{"do": "echo",
+//! …}`, also inside an HTTP event's body.
 
-#![allow(clippy::disallowed_methods, reason = "there is no platform here to read clock and environment")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "there is no platform here to read clock and environment"
+)]
 
 use std::io::Write;
 use std::process::{Command, exit};
@@ -25,7 +29,10 @@ async fn main() -> Result<(), Error> {
 
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let LambdaEvent { payload, context } = event;
-    let task = payload.get("body").and_then(Value::as_str).and_then(|body| serde_json::from_str::<Value>(body).ok());
+    let task = payload
+        .get("body")
+        .and_then(Value::as_str)
+        .and_then(|body| serde_json::from_str::<Value>(body).ok());
     let task = task.as_ref().unwrap_or(&payload);
     let text = |key: &str| task.get(key).and_then(Value::as_str).unwrap_or_default();
     if payload.pointer("/requestContext/eventType").is_some_and(|kind| kind == "CONNECT") {
@@ -34,7 +41,8 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     match text("do") {
         "answer" => Ok(task["answer"].clone()),
         "append" => {
-            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(text("file"))?;
+            let mut file =
+                std::fs::OpenOptions::new().create(true).append(true).open(text("file"))?;
             file.write_all(text("text").as_bytes())?;
             Ok(Value::Null)
         }

@@ -1,6 +1,9 @@
 //! Builds the functions' binaries with cargo.
 
-#![expect(clippy::disallowed_methods, reason = "the rule that one module reads the environment is the functions'")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the rule that one module reads the environment is the functions'"
+)]
 
 use std::collections::BTreeSet;
 use std::env;
@@ -11,9 +14,11 @@ use std::process::{Command, ExitStatus};
 
 use crate::template::model::Deployment;
 
-/// Variables that `cargo run` and `cargo test` set for the programs they run. A cargo started from there must not see them. Otherwise build
-/// scripts that watch them would run again, and their dependents would be rebuilt.
-const OF_THE_RUNNING_PACKAGE: &[&str] = &["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_PACKAGE"];
+/// Variables that `cargo run` and `cargo test` set for the programs they run. A cargo started from
+/// there must not see them. Otherwise build scripts that watch them would run again, and their
+/// dependents would be rebuilt.
+const OF_THE_RUNNING_PACKAGE: &[&str] =
+    &["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_PACKAGE"];
 
 /// Why the functions could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -40,20 +45,31 @@ pub fn binaries_directory() -> Result<PathBuf, BuildError> {
     Ok(directory)
 }
 
-/// Builds the binaries of all functions of `deployment` in the workspace at `root` into `binaries`. Cargo's own output passes through.
+/// Builds the binaries of all functions of `deployment` in the workspace at `root` into `binaries`.
+/// Cargo's own output passes through.
 pub fn build(deployment: &Deployment, root: &Path, binaries: &Path) -> Result<(), BuildError> {
-    build_binaries(deployment.functions.iter().map(|function| function.binary.as_str()), root, binaries)
+    build_binaries(
+        deployment.functions.iter().map(|function| function.binary.as_str()),
+        root,
+        binaries,
+    )
 }
 
-/// Builds binaries of the workspace at `root` by their names into `binaries`. Cargo's own output passes through.
-pub fn build_binaries<'n>(names: impl IntoIterator<Item = &'n str>, root: &Path, binaries: &Path) -> Result<(), BuildError> {
+/// Builds binaries of the workspace at `root` by their names into `binaries`. Cargo's own output
+/// passes through.
+pub fn build_binaries<'n>(
+    names: impl IntoIterator<Item = &'n str>,
+    root: &Path,
+    binaries: &Path,
+) -> Result<(), BuildError> {
     let names: BTreeSet<&str> = names.into_iter().collect();
     if names.is_empty() {
         return Ok(());
     }
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
-    // Build the whole workspace, though only these binaries of it. Then dependencies get the same features as in `cargo run` and `cargo
-    // test --workspace`, and cargo does not build the AWS SDK a second time.
+    // Build the whole workspace, though only these binaries of it. Then dependencies get the same
+    // features as in `cargo run` and `cargo test --workspace`, and cargo does not build the AWS SDK
+    // a second time.
     cargo.arg("build").arg("--workspace").arg("--manifest-path").arg(root.join("Cargo.toml"));
     // `target/debug` is the profile `dev` in `target`.
     match (binaries.parent(), binaries.file_name()) {

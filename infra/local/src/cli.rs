@@ -1,6 +1,9 @@
 //! The command line.
 
-#![expect(clippy::disallowed_methods, reason = "the rule that one module reads the environment is the functions'")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the rule that one module reads the environment is the functions'"
+)]
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -25,7 +28,8 @@ pub(crate) struct Cli {
     /// Port of the HTTP and WebSocket APIs; 0 takes a free one
     #[arg(long, default_value_t = 8787)]
     port: u16,
-    /// Another name by which clients reach that port, beside localhost, 127.0.0.1 and `[::1]`; can be repeated
+    /// Another name by which clients reach that port, beside localhost, 127.0.0.1 and `[::1]`; can
+    /// be repeated
     #[arg(long = "host", value_name = "NAME[:PORT]")]
     hosts: Vec<String>,
     /// The template [default: template.yaml here or in the nearest directory above]
@@ -47,7 +51,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Prints the variables with which a function runs against the running stack, as NAME=value lines
+    /// Prints the variables with which a function runs against the running stack, as NAME=value
+    /// lines
     Env {
         /// Logical id of the function in the template
         function: String,
@@ -59,13 +64,20 @@ impl Cli {
     pub(crate) fn template(&self) -> Result<PathBuf, String> {
         if let Some(template) = &self.template {
             // Make it absolute, because the command also looks for files beside it.
-            return std::path::absolute(template).map_err(|error| format!("{}: {error}", template.display()));
+            return std::path::absolute(template)
+                .map_err(|error| format!("{}: {error}", template.display()));
         }
         // `cargo run` sets the package's directory, in any working directory.
-        let starts = [env::current_dir().ok(), env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from)];
-        let found = starts.iter().flatten().flat_map(|start| start.ancestors()).map(|directory| directory.join("template.yaml"));
+        let starts =
+            [env::current_dir().ok(), env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from)];
+        let found = starts
+            .iter()
+            .flatten()
+            .flat_map(|start| start.ancestors())
+            .map(|directory| directory.join("template.yaml"));
         found.into_iter().find(|path| path.is_file()).ok_or_else(|| {
-            "there is no template.yaml here or in a directory above: start this inside the project, or name the file with --template"
+            "there is no template.yaml here or in a directory above: start this inside the \
+             project, or name the file with --template"
                 .to_owned()
         })
     }
@@ -76,7 +88,11 @@ impl Cli {
     }
 
     pub(crate) fn stack_options(&self, template: PathBuf) -> Result<StackOptions, BuildError> {
-        let state = if self.memory { State::Memory } else { State::Directory(self.state_directory(&template)) };
+        let state = if self.memory {
+            State::Memory
+        } else {
+            State::Directory(self.state_directory(&template))
+        };
         let mut options = StackOptions::new(template, builder::binaries_directory()?);
         options.config_env.clone_from(&self.config_env);
         options.sets.clone_from(&self.sets);
@@ -107,7 +123,10 @@ mod tests {
     #[test]
     fn values_may_hold_equals_signs() {
         let cli = Cli::parse_from(["tally", "--set", "RateLimits=login=1/1m", "--set", "A="]);
-        assert_eq!(cli.sets, [("RateLimits".to_owned(), "login=1/1m".to_owned()), ("A".to_owned(), String::new())]);
+        assert_eq!(
+            cli.sets,
+            [("RateLimits".to_owned(), "login=1/1m".to_owned()), ("A".to_owned(), String::new())]
+        );
     }
 
     #[test]

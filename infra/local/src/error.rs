@@ -26,7 +26,10 @@ pub enum StackError {
     #[error(transparent)]
     Template(#[from] TemplateError),
     /// A binary is missing.
-    #[error("the binary of {function} is missing at {path}: build it with `cargo build --bin {binary}`, or leave --no-build away")]
+    #[error(
+        "the binary of {function} is missing at {path}: build it with `cargo build --bin \
+         {binary}`, or leave --no-build away"
+    )]
     MissingBinary {
         /// Logical id.
         function: String,

@@ -13,7 +13,8 @@
 //! open_files      the limit of open files, raised
 //! ```
 //!
-//! `main.rs` turns it into the command `tally`. Each test starts a [`Stack`] of its own, on a free port.
+//! `main.rs` turns it into the command `tally`. Each test starts a [`Stack`] of its own, on a free
+//! port.
 
 pub mod aws;
 pub mod builder;

@@ -57,7 +57,8 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
         stack = Stack::start(options) => stack?,
         () = &mut end => return Ok(()),
     };
-    let environment_file = state.map(|directory| EnvironmentFile::write(&stack, &directory)).transpose()?;
+    let environment_file =
+        state.map(|directory| EnvironmentFile::write(&stack, &directory)).transpose()?;
     announce(&stack);
     tokio::select! {
         () = tell_of_mail(stack.outbox()) => {}
@@ -87,7 +88,12 @@ fn announce(stack: &Stack) {
 async fn tell_of_mail(outbox: &Outbox) {
     for number in 0.. {
         let mail = outbox.mail(number).await;
-        say(&format!("Mail to {}: \"{}\" in {}", mail.to.join(", "), mail.subject, mail.file.display()));
+        say(&format!(
+            "Mail to {}: \"{}\" in {}",
+            mail.to.join(", "),
+            mail.subject,
+            mail.file.display()
+        ));
     }
 }
 

@@ -28,7 +28,8 @@ pub struct StackOptions {
     pub port: Option<u16>,
     /// Names by which clients reach the port, beside `localhost` and this machine's addresses.
     pub hosts: Vec<String>,
-    /// Whether the stack starts each function once, which takes some seconds in all, and fails if one can't start with its settings.
+    /// Whether the stack starts each function once, which takes some seconds in all, and fails if
+    /// one can't start with its settings.
     pub tries_functions: bool,
     /// Directory of the functions' binaries.
     pub binaries: PathBuf,
@@ -43,7 +44,8 @@ pub struct StackOptions {
 }
 
 impl StackOptions {
-    /// Options for a test: state in memory, a free port, and the environment `local` of the samconfig.toml beside the template.
+    /// Options for a test: state in memory, a free port, and the environment `local` of the
+    /// samconfig.toml beside the template.
     pub fn new(template: impl Into<PathBuf>, binaries: impl Into<PathBuf>) -> StackOptions {
         let template = template.into();
         StackOptions {
@@ -63,7 +65,8 @@ impl StackOptions {
         }
     }
 
-    /// Builds the binaries that the template names, in the workspace at the template's directory. Cargo's output passes through.
+    /// Builds the binaries that the template names, in the workspace at the template's directory.
+    /// Cargo's output passes through.
     pub fn build(&self) -> Result<(), StackError> {
         // The set of binaries does not depend on the URL.
         let deployment = self.deployment("http://127.0.0.1")?;

@@ -16,7 +16,8 @@ pub(crate) struct Schedules {
 }
 
 impl Schedules {
-    /// Invokes every scheduled function at its interval. The first invocation comes after one interval.
+    /// Invokes every scheduled function at its interval. The first invocation comes after one
+    /// interval.
     pub(crate) fn start(functions: &[Function], invoker: &Functions) -> Schedules {
         let mut tasks = JoinSet::new();
         for function in functions {
@@ -33,7 +34,9 @@ async fn run(function: String, every: Duration, invoker: Functions) {
     clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         clock.tick().await;
-        let event = json!({"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}});
+        let event = json!({
+            "version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {},
+        });
         if let Err(error) = invoker.invoke(&function, Bytes::from(event.to_string())).await {
             tracing::warn!(%error, function, "failed to invoke a function on schedule");
         }

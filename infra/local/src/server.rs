@@ -1,4 +1,5 @@
-//! An HTTP/1.1 server on a listener. It accepts connections, hands requests to one handler, and leaves no connections behind at its end.
+//! An HTTP/1.1 server on a listener. It accepts connections, hands requests to one handler, and
+//! leaves no connections behind at its end.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -19,7 +20,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 /// How long requests in progress may take after the server has been asked to end.
 const GRACE: Duration = Duration::from_secs(1);
-/// If accepting fails (no file descriptor is left, for example), trying again at once would only burn time.
+/// If accepting fails (no file descriptor is left, for example), trying again at once would only
+/// burn time.
 const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(100);
 
 /// A running server. Dropping it breaks off its connections.
@@ -38,7 +40,8 @@ impl Drop for AbortOnDrop {
 }
 
 impl Server {
-    /// Starts a server that answers requests at `listener` with `handler`. The handler may upgrade connections.
+    /// Starts a server that answers requests at `listener` with `handler`. The handler may upgrade
+    /// connections.
     pub(crate) fn start<H, F>(listener: TcpListener, handler: H) -> Server
     where
         H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
@@ -68,7 +71,8 @@ where
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(connection(stream, peer, Arc::clone(&handler), stopped.clone()));
+                    let handler = Arc::clone(&handler);
+                    connections.spawn(connection(stream, peer, handler, stopped.clone()));
                 }
                 Err(error) => {
                     tracing::warn!("failed to accept a connection: {error}");
@@ -81,8 +85,12 @@ where
     let _ = tokio::time::timeout(GRACE, connections.join_all()).await;
 }
 
-async fn connection<H, F>(stream: TcpStream, peer: SocketAddr, handler: Arc<H>, mut stopped: watch::Receiver<()>)
-where
+async fn connection<H, F>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    handler: Arc<H>,
+    mut stopped: watch::Receiver<()>,
+) where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
@@ -92,7 +100,10 @@ where
         let answer = handler(request, peer);
         async move { Ok::<_, Infallible>(answer.await) }
     });
-    let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     let mut connection = pin!(connection);
     let end = tokio::select! {
         end = &mut connection => end,

@@ -22,7 +22,8 @@ use crate::template;
 use crate::template::model::{Deployment, Function};
 use crate::websocket_api::WebSocketServer;
 
-/// A running stack. End it with [`Stack::shutdown`]. Dropping it ends it too, but does not wait for the end.
+/// A running stack. End it with [`Stack::shutdown`]. Dropping it ends it too, but does not wait for
+/// the end.
 pub struct Stack {
     deployment: Deployment,
     url: String,
@@ -38,29 +39,38 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Starts all parts. When this returns, the stack answers requests and its start functions have run.
+    /// Starts all parts. When this returns, the stack answers requests and its start functions have
+    /// run.
     pub async fn start(options: StackOptions) -> Result<Stack, StackError> {
         let (listener, url) = listen(options.port).await?;
         let deployment = options.deployment(&url)?;
         for function in &deployment.functions {
             let path = options.binaries.join(&function.binary);
             if !path.is_file() {
-                return Err(StackError::MissingBinary { function: function.id.clone(), path, binary: function.binary.clone() });
+                return Err(StackError::MissingBinary {
+                    function: function.id.clone(),
+                    path,
+                    binary: function.binary.clone(),
+                });
             }
         }
         let port = listener.local_addr().map_err(machine("the port has no address"))?.port();
         let hosts = front::hosts(port, &options.hosts);
         let (logs, temporary) = log_directory(&options.state)?;
 
-        let aws_listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(machine("no port is free for the AWS endpoints"))?;
-        let aws_address = aws_listener.local_addr().map_err(machine("the AWS endpoints have no address"))?;
+        let aws_listener = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .map_err(machine("no port is free for the AWS endpoints"))?;
+        let aws_address =
+            aws_listener.local_addr().map_err(machine("the AWS endpoints have no address"))?;
         let credentials = Credentials::random();
         let mut function_environment = options.environment;
         function_environment.extend(aws::environment(aws_address, &credentials));
         if let Some(api) = &deployment.websocket_api {
             // The address of a WebSocket API includes its stage, here as on AWS.
             let endpoint = format!("http://{aws_address}/{}", api.stage);
-            function_environment.insert("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI".to_owned(), endpoint);
+            function_environment
+                .insert("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI".to_owned(), endpoint);
         }
 
         let functions = Functions::start(FunctionsSettings {
@@ -73,7 +83,10 @@ impl Stack {
         .await
         .map_err(machine("the functions can't be run"))?;
 
-        let websocket = deployment.websocket_api.clone().map(|api| WebSocketServer::new(api, functions.clone(), options.websocket));
+        let websocket = deployment
+            .websocket_api
+            .clone()
+            .map(|api| WebSocketServer::new(api, functions.clone(), options.websocket));
         let settings = AwsSettings {
             state: options.state,
             tables: deployment.tables.clone(),
@@ -85,16 +98,33 @@ impl Stack {
         let front = Front {
             hosts,
             // Without an HTTP API there are no routes, so every path answers that it is not found.
-            http: HttpApiServer::new(deployment.http_api.clone().unwrap_or_default(), functions.clone()),
-            websocket: deployment.websocket_api.as_ref().map(|api| api.stage.clone()).zip(websocket.clone()),
+            http: HttpApiServer::new(
+                deployment.http_api.clone().unwrap_or_default(),
+                functions.clone(),
+            ),
+            websocket: deployment
+                .websocket_api
+                .as_ref()
+                .map(|api| api.stage.clone())
+                .zip(websocket.clone()),
         };
         let front = Server::start(listener, move |request, peer| {
             let front = front.clone();
             async move { front.serve(request, peer).await }
         });
         let schedules = Schedules::start(&deployment.functions, &functions);
-        let stack =
-            Stack { deployment, url, functions, function_environment, front, websocket, schedules, aws, logs, _temporary: temporary };
+        let stack = Stack {
+            deployment,
+            url,
+            functions,
+            function_environment,
+            front,
+            websocket,
+            schedules,
+            aws,
+            logs,
+            _temporary: temporary,
+        };
         let tried = if options.tries_functions { stack.try_functions().await } else { Ok(()) };
         let ready = match tried {
             Ok(()) => stack.invoke_start_functions().await,
@@ -131,7 +161,11 @@ impl Stack {
     }
 
     /// Invokes a function by its logical id.
-    pub async fn invoke(&self, function: &str, payload: impl Into<Bytes>) -> Result<Bytes, InvokeError> {
+    pub async fn invoke(
+        &self,
+        function: &str,
+        payload: impl Into<Bytes>,
+    ) -> Result<Bytes, InvokeError> {
         self.functions.invoke(function, payload.into()).await
     }
 
@@ -155,7 +189,8 @@ impl Stack {
         &self.logs
     }
 
-    /// The variables with which a function runs against this stack from outside, for example under `cargo lambda watch`.
+    /// The variables with which a function runs against this stack from outside, for example under
+    /// `cargo lambda watch`.
     pub fn environment(&self, function: &Function) -> BTreeMap<String, String> {
         let mut variables = function.environment.clone();
         variables.extend(self.function_environment.clone());
@@ -173,18 +208,24 @@ impl Stack {
         self.aws.shutdown().await;
     }
 
-    /// Starts each function once, to find functions that can't use their settings. On AWS, the first caller would find them.
+    /// Starts each function once, to find functions that can't use their settings. On AWS, the
+    /// first caller would find them.
     async fn try_functions(&self) -> Result<(), StackError> {
         let at_once = std::thread::available_parallelism().map_or(2, usize::from);
         let functions = self.deployment.functions.iter();
-        let trials = functions.map(|function| async { (function.id.clone(), self.functions.try_start(&function.id).await) });
+        let trials = functions.map(|function| async {
+            (function.id.clone(), self.functions.try_start(&function.id).await)
+        });
         let mut failures: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut trials = futures_util::stream::iter(trials).buffer_unordered(at_once);
         while let Some((function, outcome)) = trials.next().await {
             match outcome {
                 Ok(()) => {}
                 Err(InvokeError::Crashed { last_words: Some(words), .. }) => {
-                    failures.entry(words.trim_start_matches("Error: ").to_owned()).or_default().push(function);
+                    failures
+                        .entry(words.trim_start_matches("Error: ").to_owned())
+                        .or_default()
+                        .push(function);
                 }
                 Err(error) => failures.entry(error.to_string()).or_default().push(function),
             }
@@ -192,12 +233,20 @@ impl Stack {
         if failures.is_empty() {
             return Ok(());
         }
-        Err(StackError::Settings(failures.into_iter().map(|(reason, functions)| cannot_start(&reason, functions)).collect()))
+        Err(StackError::Settings(
+            failures
+                .into_iter()
+                .map(|(reason, functions)| cannot_start(&reason, functions))
+                .collect(),
+        ))
     }
 
     async fn invoke_start_functions(&self) -> Result<(), StackError> {
         for function in &self.deployment.invoke_on_start {
-            self.invoke(function, "{}").await.map_err(|source| StackError::InvokeOnStart { function: function.clone(), source })?;
+            self.invoke(function, "{}").await.map_err(|source| StackError::InvokeOnStart {
+                function: function.clone(),
+                source,
+            })?;
         }
         Ok(())
     }
@@ -214,21 +263,27 @@ fn cannot_start(reason: &str, mut functions: Vec<String>) -> String {
 
 /// Opens the port and returns the URL that clients reach it by.
 async fn listen(port: Option<u16>) -> Result<(TcpListener, String), StackError> {
-    let listener = TcpListener::bind(("127.0.0.1", port.unwrap_or(0))).await.map_err(|error| match (error.kind(), port) {
-        (io::ErrorKind::AddrInUse, Some(port)) => StackError::PortInUse(port),
-        _ => machine("the port can't be opened")(error),
-    })?;
+    let listener =
+        TcpListener::bind(("127.0.0.1", port.unwrap_or(0))).await.map_err(|error| {
+            match (error.kind(), port) {
+                (io::ErrorKind::AddrInUse, Some(port)) => StackError::PortInUse(port),
+                _ => machine("the port can't be opened")(error),
+            }
+        })?;
     let address: SocketAddr = listener.local_addr().map_err(machine("the port has no address"))?;
     Ok((listener, format!("http://{address}")))
 }
 
-/// The directory of logs. It is beside the tables, or, if those are in memory, it is deleted with the stack.
+/// The directory of logs. It is beside the tables, or, if those are in memory, it is deleted with
+/// the stack.
 fn log_directory(state: &State) -> Result<(PathBuf, Option<TempDir>), StackError> {
     match state {
         State::Directory(directory) => Ok((aws::log_directory(directory)?, None)),
         State::Memory => {
-            let directory =
-                tempfile::Builder::new().prefix("tally-logs-").tempdir().map_err(machine("the directory of the logs can't be created"))?;
+            let directory = tempfile::Builder::new()
+                .prefix("tally-logs-")
+                .tempdir()
+                .map_err(machine("the directory of the logs can't be created"))?;
             Ok((directory.path().to_owned(), Some(directory)))
         }
     }

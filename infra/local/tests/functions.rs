@@ -91,7 +91,8 @@ async fn invocations_at_the_same_time_have_processes_of_their_own_up_to_the_limi
         std::fs::write(&file, "").unwrap();
     };
     let (outcomes, ()) = tokio::join!(all, release);
-    let pids: BTreeSet<u64> = outcomes.into_iter().map(|pid| pid.unwrap().as_u64().unwrap()).collect();
+    let pids: BTreeSet<u64> =
+        outcomes.into_iter().map(|pid| pid.unwrap().as_u64().unwrap()).collect();
     assert_eq!(pids.len(), 3);
 }
 
@@ -115,7 +116,10 @@ async fn errors_of_the_function_reach_the_caller_and_the_process_goes_on() {
     match setup.invoke(json!({"do": "fail", "message": "no such thing"})).await {
         Err(InvokeError::Unhandled { message, payload, .. }) => {
             assert_eq!(message, "no such thing");
-            assert_eq!(serde_json::from_slice::<Value>(&payload).unwrap()["errorMessage"], "no such thing");
+            assert_eq!(
+                serde_json::from_slice::<Value>(&payload).unwrap()["errorMessage"],
+                "no such thing"
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -150,7 +154,9 @@ async fn a_function_that_takes_too_long_is_killed_with_what_it_has_started() {
 
 #[tokio::test]
 async fn a_function_that_cannot_start_fails_each_invocation_once() {
-    for (on_start, expected) in [("exit", "exit status: 3"), ("hang", "asked for no invocation within 500ms")] {
+    for (on_start, expected) in
+        [("exit", "exit status: 3"), ("hang", "asked for no invocation within 500ms")]
+    {
         let setup = start(|function, limits| {
             function.environment.insert("ON_START".to_owned(), on_start.to_owned());
             limits.start = Duration::from_millis(500);
@@ -174,12 +180,20 @@ async fn a_missing_binary_is_named() {
 #[tokio::test]
 async fn what_cannot_be_invoked_is_refused() {
     let setup = start(|_, _| {}).await;
-    assert!(matches!(setup.functions.invoke("Other", Bytes::new()).await, Err(InvokeError::Unknown(name)) if name == "Other"));
-    assert!(matches!(setup.functions.invoke_async("Other", Bytes::new()), Err(InvokeError::Unknown(_))));
+    assert!(matches!(
+        setup.functions.invoke("Other", Bytes::new()).await,
+        Err(InvokeError::Unknown(name)) if name == "Other"
+    ));
+    assert!(matches!(
+        setup.functions.invoke_async("Other", Bytes::new()),
+        Err(InvokeError::Unknown(_))
+    ));
     let large = Bytes::from(vec![b' '; 6 * 1024 * 1024 + 1]);
     assert!(matches!(setup.functions.invoke("Tested", large).await, Err(InvokeError::TooLarge)));
     match setup.invoke(json!({"do": "large"})).await {
-        Err(InvokeError::Unhandled { error_type, .. }) => assert_eq!(error_type, "Function.ResponseSizeTooLarge"),
+        Err(InvokeError::Unhandled { error_type, .. }) => {
+            assert_eq!(error_type, "Function.ResponseSizeTooLarge");
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -220,7 +234,10 @@ async fn what_a_function_writes_is_in_its_log() {
     // At shutdown, the output of an ended process is read to its end.
     setup.functions.shutdown().await;
     let log = setup.log();
-    assert!(log.contains("to stdout\n") && log.contains("to stderr, \u{fffd} not UTF-8\n"), "{log}");
+    assert!(
+        log.contains("to stdout\n") && log.contains("to stderr, \u{fffd} not UTF-8\n"),
+        "{log}"
+    );
 }
 
 #[tokio::test]

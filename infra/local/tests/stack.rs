@@ -56,7 +56,11 @@ Resources:
 
 fn write(directory: &Path, template: &str) -> StackOptions {
     std::fs::write(directory.join("template.yaml"), template).unwrap();
-    std::fs::write(directory.join("samconfig.toml"), "[local.deploy.parameters]\nparameter_overrides = ['Level=middle']\n").unwrap();
+    std::fs::write(
+        directory.join("samconfig.toml"),
+        "[local.deploy.parameters]\nparameter_overrides = ['Level=middle']\n",
+    )
+    .unwrap();
     StackOptions::new(directory.join("template.yaml"), binaries())
 }
 
@@ -79,7 +83,12 @@ async fn check_gateway_error(response: Response, status: u16, message: &str) {
 #[tokio::test]
 async fn a_request_becomes_an_event_and_the_result_an_answer() {
     let stack = start().await;
-    let response = Client::new().get(format!("{}/things/a%20b?x=1&x=2", stack.url())).header("X-A", "1").send().await.unwrap();
+    let response = Client::new()
+        .get(format!("{}/things/a%20b?x=1&x=2", stack.url()))
+        .header("X-A", "1")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.status(), 200);
     let id = response.headers()["apigw-requestid"].clone();
     let event = response.json::<Value>().await.unwrap()["event"].clone();
@@ -89,22 +98,40 @@ async fn a_request_becomes_an_event_and_the_result_an_answer() {
     assert_eq!(event["headers"]["x-a"], "1");
     assert_eq!(event["requestContext"]["http"]["sourceIp"], "127.0.0.1");
     assert_eq!(event["requestContext"]["requestId"], id.to_str().unwrap());
-    assert_eq!(format!("http://{}", event["requestContext"]["domainName"].as_str().unwrap()), stack.url());
+    assert_eq!(
+        format!("http://{}", event["requestContext"]["domainName"].as_str().unwrap()),
+        stack.url()
+    );
 
-    let answer = json!({"statusCode": 418, "headers": {"x-b": "2"}, "cookies": ["c=1"], "body": "aGk=", "isBase64Encoded": true});
+    let answer = json!({
+        "statusCode": 418, "headers": {"x-b": "2"}, "cookies": ["c=1"], "body": "aGk=",
+        "isBase64Encoded": true,
+    });
     let response = post(&stack, "/do", &json!({"do": "answer", "answer": answer})).await;
     assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
-    assert_eq!((&response.headers()["x-b"], &response.headers()["set-cookie"]), (&"2".parse().unwrap(), &"c=1".parse().unwrap()));
+    assert_eq!(
+        (&response.headers()["x-b"], &response.headers()["set-cookie"]),
+        (&"2".parse().unwrap(), &"c=1".parse().unwrap())
+    );
     assert_eq!(response.text().await.unwrap(), "hi");
 }
 
 #[tokio::test]
 async fn what_has_no_route_reaches_default() {
     let stack = start().await;
-    for (method, path) in [("GET", "/do"), ("DELETE", "/x/y"), ("OPTIONS", "/do"), ("POST", "/do/")] {
-        let response = Client::new().request(method.parse().unwrap(), format!("{}{path}", stack.url())).send().await.unwrap();
+    for (method, path) in [("GET", "/do"), ("DELETE", "/x/y"), ("OPTIONS", "/do"), ("POST", "/do/")]
+    {
+        let response = Client::new()
+            .request(method.parse().unwrap(), format!("{}{path}", stack.url()))
+            .send()
+            .await
+            .unwrap();
         let event = response.json::<Value>().await.unwrap()["event"].clone();
-        assert_eq!((&event["routeKey"], &event["rawPath"]), (&json!("$default"), &json!(path)), "{method}");
+        assert_eq!(
+            (&event["routeKey"], &event["rawPath"]),
+            (&json!("$default"), &json!(path)),
+            "{method}"
+        );
     }
     let response = Client::new().head(format!("{}/do", stack.url())).send().await.unwrap();
     assert_eq!(response.status(), 200);
@@ -114,11 +141,30 @@ async fn what_has_no_route_reaches_default() {
 #[tokio::test]
 async fn api_gateway_answers_for_functions_that_fail() {
     let stack = start().await;
-    check_gateway_error(post(&stack, "/do", &json!({"do": "crash"})).await, 500, "Internal Server Error").await;
-    check_gateway_error(post(&stack, "/do", &json!({"do": "fail", "message": "x"})).await, 500, "Internal Server Error").await;
-    check_gateway_error(post(&stack, "/do", &json!({"do": "large"})).await, 500, "Internal Server Error").await;
-    check_gateway_error(post(&stack, "/do", &json!({"do": "answer", "answer": {"statusCode": 0}})).await, 500, "Internal Server Error")
-        .await;
+    check_gateway_error(
+        post(&stack, "/do", &json!({"do": "crash"})).await,
+        500,
+        "Internal Server Error",
+    )
+    .await;
+    check_gateway_error(
+        post(&stack, "/do", &json!({"do": "fail", "message": "x"})).await,
+        500,
+        "Internal Server Error",
+    )
+    .await;
+    check_gateway_error(
+        post(&stack, "/do", &json!({"do": "large"})).await,
+        500,
+        "Internal Server Error",
+    )
+    .await;
+    check_gateway_error(
+        post(&stack, "/do", &json!({"do": "answer", "answer": {"statusCode": 0}})).await,
+        500,
+        "Internal Server Error",
+    )
+    .await;
     let never = json!({"do": "wait", "file": "/nowhere"});
     check_gateway_error(post(&stack, "/hurry", &never).await, 503, "Service Unavailable").await;
     check_gateway_error(post(&stack, "/any", &never).await, 503, "Service Unavailable").await;
@@ -129,7 +175,10 @@ async fn bodies_over_the_limits_are_refused() {
     let stack = start().await;
     for megabytes in [7, 11] {
         let body = vec![b'a'; megabytes * 1024 * 1024];
-        let request = Client::new().post(format!("{}/do", stack.url())).header("content-type", "text/plain").body(body);
+        let request = Client::new()
+            .post(format!("{}/do", stack.url()))
+            .header("content-type", "text/plain")
+            .body(body);
         check_gateway_error(request.send().await.unwrap(), 413, "Request Entity Too Large").await;
     }
 }
@@ -137,7 +186,10 @@ async fn bodies_over_the_limits_are_refused() {
 #[tokio::test]
 async fn without_routes_nothing_is_found() {
     let directory = TempDir::new().unwrap();
-    let stack = Stack::start(write(directory.path(), "Parameters: {Level: {Type: String}}\nResources: {}")).await.unwrap();
+    let stack =
+        Stack::start(write(directory.path(), "Parameters: {Level: {Type: String}}\nResources: {}"))
+            .await
+            .unwrap();
     check_gateway_error(post(&stack, "/", &json!({})).await, 404, "Not Found").await;
 }
 
@@ -145,15 +197,31 @@ async fn without_routes_nothing_is_found() {
 async fn cors_is_done_by_the_api() {
     let stack = start().await;
     let request = |method: &str, origin: &'static str| {
-        Client::new().request(method.parse().unwrap(), format!("{}/do", stack.url())).header("origin", origin)
+        Client::new()
+            .request(method.parse().unwrap(), format!("{}/do", stack.url()))
+            .header("origin", origin)
     };
-    for (origin, expected) in [("https://a.example", Some("https://a.example")), ("https://b.example", None)] {
-        let allowed =
-            |response: &Response| response.headers().get("access-control-allow-origin").map(|value| value.to_str().unwrap().to_owned());
-        let preflight = request("OPTIONS", origin).header("access-control-request-method", "POST").send().await.unwrap();
+    for (origin, expected) in
+        [("https://a.example", Some("https://a.example")), ("https://b.example", None)]
+    {
+        let allowed = |response: &Response| {
+            response
+                .headers()
+                .get("access-control-allow-origin")
+                .map(|value| value.to_str().unwrap().to_owned())
+        };
+        let preflight = request("OPTIONS", origin)
+            .header("access-control-request-method", "POST")
+            .send()
+            .await
+            .unwrap();
         assert_eq!((preflight.status().as_u16(), allowed(&preflight).as_deref()), (204, expected));
         let answer = json!({"statusCode": 200, "headers": {"access-control-allow-origin": "*"}});
-        let actual = request("POST", origin).json(&json!({"do": "answer", "answer": answer})).send().await.unwrap();
+        let actual = request("POST", origin)
+            .json(&json!({"do": "answer", "answer": answer}))
+            .send()
+            .await
+            .unwrap();
         assert_eq!((actual.status().as_u16(), allowed(&actual).as_deref()), (200, expected));
     }
 }
@@ -162,14 +230,24 @@ async fn cors_is_done_by_the_api() {
 async fn functions_have_their_parameters_and_find_the_aws_endpoints() {
     let stack = start().await;
     let variables: BTreeMap<String, String> =
-        serde_json::from_slice(&stack.invoke("Tasks", r#"{"do": "environment"}"#).await.unwrap()).unwrap();
+        serde_json::from_slice(&stack.invoke("Tasks", r#"{"do": "environment"}"#).await.unwrap())
+            .unwrap();
     assert_eq!(variables["PUBLIC_URL"], stack.url());
     assert_eq!(variables["LEVEL"], "middle");
     assert_eq!(variables["ITEMS"], "tally-local-Items");
-    // From outside, the same function runs with the same variables, except those that Lambda itself sets.
-    let function = stack.deployment().functions.iter().find(|function| function.id == "Tasks").unwrap();
+    // From outside, the same function runs with the same variables, except those that Lambda itself
+    // sets.
+    let function =
+        stack.deployment().functions.iter().find(|function| function.id == "Tasks").unwrap();
     let outside = stack.environment(function);
-    for name in ["ITEMS", "LEVEL", "PUBLIC_URL", "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+    for name in [
+        "ITEMS",
+        "LEVEL",
+        "PUBLIC_URL",
+        "AWS_ENDPOINT_URL",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    ] {
         assert_eq!(outside.get(name), variables.get(name), "{name}");
     }
     assert!(!outside.contains_key("AWS_LAMBDA_RUNTIME_API"));
@@ -178,8 +256,10 @@ async fn functions_have_their_parameters_and_find_the_aws_endpoints() {
 #[tokio::test]
 async fn a_stack_is_ready_only_after_its_start_functions_and_fails_with_them() {
     let directory = TempDir::new().unwrap();
-    let template =
-        TEMPLATE.replace("Parameters:", "Metadata: {LocalStack: {InvokeOnStart: [Tasks], Welcome: ['at ${Url}/x']}}\nParameters:");
+    let template = TEMPLATE.replace(
+        "Parameters:",
+        "Metadata: {LocalStack: {InvokeOnStart: [Tasks], Welcome: ['at ${Url}/x']}}\nParameters:",
+    );
     let options = write(directory.path(), &template);
     let stack = Stack::start(options.clone()).await.unwrap();
     assert_eq!(stack.deployment().welcome, [format!("at {}/x", stack.url())]);
@@ -188,38 +268,69 @@ async fn a_stack_is_ready_only_after_its_start_functions_and_fails_with_them() {
     let mut options = options;
     options.environment.insert("ON_START".to_owned(), "exit".to_owned());
     let error = Stack::start(options).await.err().unwrap().to_string();
-    assert!(error.starts_with("Tasks, which the template invokes at the start: ") && error.contains("exit status: 3"), "{error}");
+    assert!(
+        error.starts_with("Tasks, which the template invokes at the start: ")
+            && error.contains("exit status: 3"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn what_keeps_a_stack_from_starting_is_said() {
     let directory = TempDir::new().unwrap();
     let options = write(directory.path(), TEMPLATE);
-    let error = |options: StackOptions| async { Stack::start(options).await.err().unwrap().to_string() };
+    let error =
+        |options: StackOptions| async { Stack::start(options).await.err().unwrap().to_string() };
 
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
     let text = error(StackOptions { port: Some(port), ..options.clone() }).await;
-    assert_eq!(text, format!("another process listens on port {port}: end it, or choose another port with --port"));
+    assert_eq!(
+        text,
+        format!(
+            "another process listens on port {port}: end it, or choose another port with --port"
+        )
+    );
 
-    let text = error(StackOptions { binaries: directory.path().to_owned(), ..options.clone() }).await;
-    assert!(text.starts_with("the binary of Tasks is missing at ") && text.contains("cargo build --bin bootstrap"), "{text}");
+    let text =
+        error(StackOptions { binaries: directory.path().to_owned(), ..options.clone() }).await;
+    assert!(
+        text.starts_with("the binary of Tasks is missing at ")
+            && text.contains("cargo build --bin bootstrap"),
+        "{text}"
+    );
 
-    let text = error(StackOptions { sets: vec![("Levle".to_owned(), "x".to_owned())], ..options.clone() }).await;
-    assert!(text.ends_with("there is no parameter `Levle`: did you mean `Level`? There are: Level, PublicUrl"), "{text}");
+    let text =
+        error(StackOptions { sets: vec![("Levle".to_owned(), "x".to_owned())], ..options.clone() })
+            .await;
+    assert!(
+        text.ends_with(
+            "there is no parameter `Levle`: did you mean `Level`? There are: Level, PublicUrl"
+        ),
+        "{text}"
+    );
 
     let text = error(StackOptions { config_env: "prod".to_owned(), ..options.clone() }).await;
-    assert!(text.ends_with("samconfig.toml: there is no environment `prod`; there are: local"), "{text}");
+    assert!(
+        text.ends_with("samconfig.toml: there is no environment `prod`; there are: local"),
+        "{text}"
+    );
 
-    for (path, named) in [("template.yaml", "template.yaml"), ("template.yaml/below", "template.yaml/below")] {
+    for (path, named) in
+        [("template.yaml", "template.yaml"), ("template.yaml/below", "template.yaml/below")]
+    {
         let state = State::Directory(directory.path().join(path));
         let text = error(StackOptions { state, ..options.clone() }).await;
         let expected = format!("{named} can't be used (");
-        assert!(text.contains(&expected) && text.contains("ot a directory") && text.contains("--state"), "{text}");
+        assert!(
+            text.contains(&expected) && text.contains("ot a directory") && text.contains("--state"),
+            "{text}"
+        );
     }
 
     let state = State::Directory(directory.path().join("state"));
-    let running = Stack::start(StackOptions { state: state.clone(), ..options.clone() }).await.unwrap();
+    let running =
+        Stack::start(StackOptions { state: state.clone(), ..options.clone() }).await.unwrap();
     let text = error(StackOptions { state: state.clone(), ..options.clone() }).await;
     assert!(text.starts_with("another local stack is using "), "{text}");
     running.shutdown().await;
@@ -241,15 +352,21 @@ async fn the_stages_path_is_the_websocket_apis() {
       IntegrationType: AWS_PROXY
       IntegrationUri: !Sub arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Tasks.Arn}/invocations
 "#;
-    let stack = Stack::start(write(directory.path(), &(TEMPLATE.to_owned() + websocket))).await.unwrap();
+    let stack =
+        Stack::start(write(directory.path(), &(TEMPLATE.to_owned() + websocket))).await.unwrap();
     let url = stack.websocket_url().unwrap();
     assert_eq!(url, stack.url().replace("http", "ws") + "/live");
     let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
     let file = directory.path().join("letters");
-    socket.send(json!({"do": "append", "file": file, "text": "a"}).to_string().into()).await.unwrap();
+    socket
+        .send(json!({"do": "append", "file": file, "text": "a"}).to_string().into())
+        .await
+        .unwrap();
     assert_eq!(appears(&file).await, "a");
     stack.shutdown().await;
-    assert!(socket.next().await.is_none_or(|message| message.is_err() || message.unwrap().is_close()));
+    assert!(
+        socket.next().await.is_none_or(|message| message.is_err() || message.unwrap().is_close())
+    );
 }
 
 #[tokio::test]
@@ -281,10 +398,26 @@ async fn another_host_is_not_answered_for() {
             ("localhost".to_owned(), true),
         ] {
             let request = Client::new().get(format!("{}{path}", stack.url())).header("host", &host);
-            let upgrade = [("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "13")];
-            let request = upgrade.iter().filter(|_| path == "/live").fold(request, |request, (name, value)| request.header(*name, *value));
-            let response = request.header("sec-websocket-key", "AQIDBAUGBwgJCgsMDQ4PEA==").send().await.unwrap();
-            assert_eq!(response.status() == StatusCode::MISDIRECTED_REQUEST, misdirected, "{path} of {host}: {}", response.status());
+            let upgrade = [
+                ("connection", "upgrade"),
+                ("upgrade", "websocket"),
+                ("sec-websocket-version", "13"),
+            ];
+            let request = upgrade
+                .iter()
+                .filter(|_| path == "/live")
+                .fold(request, |request, (name, value)| request.header(*name, *value));
+            let response = request
+                .header("sec-websocket-key", "AQIDBAUGBwgJCgsMDQ4PEA==")
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(
+                response.status() == StatusCode::MISDIRECTED_REQUEST,
+                misdirected,
+                "{path} of {host}: {}",
+                response.status()
+            );
         }
     }
 }
@@ -304,7 +437,12 @@ impl Tally {
     }
 
     fn of(command: &mut Command, directory: &Path) -> Tally {
-        let mut child = command.current_dir(directory).env_remove("CARGO_MANIFEST_DIR").stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .current_dir(directory)
+            .env_remove("CARGO_MANIFEST_DIR")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.contains("ready"), "{line}");
@@ -312,7 +450,9 @@ impl Tally {
     }
 
     fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args([name, &self.0.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill").args([name, &self.0.id().to_string()]).status().unwrap().success()
+        );
     }
 }
 
@@ -332,7 +472,12 @@ async fn however_the_command_ends_its_functions_end_and_it_can_start_again() {
     let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     for (signal, success) in [("-KILL", false), ("-TERM", true), ("-INT", true), ("-HUP", true)] {
         let mut tally = Tally::start(directory.path(), port);
-        let idle = Client::new().post(format!("http://127.0.0.1:{port}/do")).json(&json!({"do": "pid"})).send().await.unwrap();
+        let idle = Client::new()
+            .post(format!("http://127.0.0.1:{port}/do"))
+            .json(&json!({"do": "pid"}))
+            .send()
+            .await
+            .unwrap();
         let pid = idle.json::<u64>().await.unwrap();
         tally.signal(signal);
         assert_eq!(tally.0.wait().unwrap().success(), success, "{signal}");
@@ -346,11 +491,24 @@ fn the_limit_of_open_files_is_raised_to_the_hard_one() {
     let directory = TempDir::new().unwrap();
     write(directory.path(), &TEMPLATE.replace("Binary: bootstrap", "Binary: examples/bootstrap"));
     let tally = Tally::of(
-        Command::new("sh").args(["-c", "ulimit -Sn 256 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tally"), "--no-build", "--port", "0"]),
+        Command::new("sh").args([
+            "-c",
+            "ulimit -Sn 256 && exec \"$0\" \"$@\"",
+            env!("CARGO_BIN_EXE_tally"),
+            "--no-build",
+            "--port",
+            "0",
+        ]),
         directory.path(),
     );
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", tally.0.id())).unwrap();
-    let open_files: Vec<_> = limits.lines().find(|line| line.starts_with("Max open files")).unwrap().split_whitespace().skip(3).collect();
+    let open_files: Vec<_> = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .unwrap()
+        .split_whitespace()
+        .skip(3)
+        .collect();
     assert_eq!(open_files[0], open_files[1], "{limits}");
 }
 
@@ -359,17 +517,26 @@ fn a_first_start_that_is_killed_at_any_moment_can_be_made_again() {
     binaries();
     let table = |number: usize| {
         format!(
-            "  Table{number}:\n    Type: AWS::DynamoDB::Table\n    Properties:\n      BillingMode: PAY_PER_REQUEST\n      \
-             AttributeDefinitions: [{{AttributeName: id, AttributeType: S}}, {{AttributeName: at, AttributeType: S}}]\n      \
-             KeySchema: [{{AttributeName: id, KeyType: HASH}}]\n      GlobalSecondaryIndexes:\n        \
-             - {{IndexName: by_time, KeySchema: [{{AttributeName: at, KeyType: HASH}}], Projection: {{ProjectionType: ALL}}}}\n"
+            "  Table{number}:\n    Type: AWS::DynamoDB::Table\n    Properties:\n      BillingMode: \
+             PAY_PER_REQUEST\n      \
+             AttributeDefinitions: [{{AttributeName: id, AttributeType: S}}, {{AttributeName: at, \
+             AttributeType: S}}]\n      \
+             KeySchema: [{{AttributeName: id, KeyType: HASH}}]\n      \
+             GlobalSecondaryIndexes:\n        \
+             - {{IndexName: by_time, KeySchema: [{{AttributeName: at, KeyType: HASH}}], \
+             Projection: {{ProjectionType: ALL}}}}\n"
         )
     };
-    let template = TEMPLATE.replace("Binary: bootstrap", "Binary: examples/bootstrap") + &(0..20).map(table).collect::<String>();
+    let template = TEMPLATE.replace("Binary: bootstrap", "Binary: examples/bootstrap")
+        + &(0..20).map(table).collect::<String>();
     for milliseconds in (0..120).step_by(6) {
         let directory = TempDir::new().unwrap();
         write(directory.path(), &template);
-        let mut killed = Tally::command().args(["--no-build", "--port", "0"]).current_dir(directory.path()).spawn().unwrap();
+        let mut killed = Tally::command()
+            .args(["--no-build", "--port", "0"])
+            .current_dir(directory.path())
+            .spawn()
+            .unwrap();
         std::thread::sleep(std::time::Duration::from_millis(milliseconds));
         killed.kill().unwrap();
         killed.wait().unwrap();
@@ -383,17 +550,33 @@ async fn the_variables_of_a_function_are_printed_while_the_stack_runs() {
     let directory = TempDir::new().unwrap();
     write(directory.path(), &TEMPLATE.replace("Binary: bootstrap", "Binary: examples/bootstrap"));
     let variables = |function: &str| {
-        let output = Command::new(env!("CARGO_BIN_EXE_tally")).current_dir(directory.path()).args(["env", function]).output().unwrap();
-        (output.status.success(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
+        let output = Command::new(env!("CARGO_BIN_EXE_tally"))
+            .current_dir(directory.path())
+            .args(["env", function])
+            .output()
+            .unwrap();
+        (
+            output.status.success(),
+            String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap(),
+        )
     };
     let tally = Tally::start(directory.path(), 0);
     let (success, printed) = variables("Tasks");
-    assert!(success && printed.contains("LEVEL=middle\n") && printed.contains("AWS_ENDPOINT_URL=http://127.0.0.1:"), "{printed}");
-    let expected = "error: there is no function `Taks`: did you mean `Tasks`? There are: Fallback, Tasks\n";
+    assert!(
+        success
+            && printed.contains("LEVEL=middle\n")
+            && printed.contains("AWS_ENDPOINT_URL=http://127.0.0.1:"),
+        "{printed}"
+    );
+    let expected =
+        "error: there is no function `Taks`: did you mean `Tasks`? There are: Fallback, Tasks\n";
     assert_eq!(variables("Taks"), (false, expected.to_owned()));
     drop(tally);
     let (success, printed) = variables("Tasks");
-    assert!(!success && printed.contains("no stack is running with the state directory"), "{printed}");
+    assert!(
+        !success && printed.contains("no stack is running with the state directory"),
+        "{printed}"
+    );
 }
 
 #[tokio::test]
@@ -406,7 +589,8 @@ async fn a_worker_that_is_busy_when_the_stack_is_killed_ends_with_its_work() {
     let started = directory.path().join("started");
     let go = directory.path().join("go");
     let task = json!({"do": "wait", "started": started, "file": go});
-    let request = tokio::spawn(Client::new().post(format!("http://127.0.0.1:{port}/do")).json(&task).send());
+    let request =
+        tokio::spawn(Client::new().post(format!("http://127.0.0.1:{port}/do")).json(&task).send());
     let pid = appears(&started).await.parse().unwrap();
     tally.signal("-KILL");
     assert!(request.await.unwrap().is_err());

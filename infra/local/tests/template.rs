@@ -141,8 +141,13 @@ fn load(template: &str, sets: &[(&str, &str)]) -> Result<Deployment, String> {
 #[test]
 fn functions_have_what_globals_parameters_and_resources_give_them() {
     let deployment = load(TEMPLATE, &[]).unwrap();
-    let [login, worker, fallback] = deployment.functions.as_slice() else { panic!("{deployment:?}") };
-    assert_eq!((login.id.as_str(), login.binary.as_str(), login.memory_mb, login.timeout), ("Login", "login", 256, Duration::from_secs(9)));
+    let [login, worker, fallback] = deployment.functions.as_slice() else {
+        panic!("{deployment:?}")
+    };
+    assert_eq!(
+        (login.id.as_str(), login.binary.as_str(), login.memory_mb, login.timeout),
+        ("Login", "login", 256, Duration::from_secs(9))
+    );
     assert_eq!((worker.memory_mb, worker.timeout), (128, Duration::from_mins(15)));
     assert_eq!(fallback.environment, [("STAGE".to_owned(), "dev".to_owned())].into());
     let worker_arn = "arn:aws:lambda:us-east-1:000000000000:function:Worker";
@@ -167,10 +172,19 @@ fn functions_have_what_globals_parameters_and_resources_give_them() {
 
 #[test]
 fn functions_are_invoked_as_often_as_their_schedules_say() {
-    for (rate, seconds) in [("rate(1 minute)", 60), ("rate(5 minutes)", 300), ("rate(1 hour)", 3_600), ("rate(2 days)", 172_800)] {
-        let schedule = format!("Clock: {{Type: Schedule, Properties: {{Schedule: {rate}}}}}, Default: {{Type: HttpApi");
-        let deployment = load(&TEMPLATE.replace("Default: {Type: HttpApi", &schedule), &[]).unwrap();
-        let fallback = deployment.functions.iter().find(|function| function.id == "Fallback").unwrap();
+    for (rate, seconds) in [
+        ("rate(1 minute)", 60),
+        ("rate(5 minutes)", 300),
+        ("rate(1 hour)", 3_600),
+        ("rate(2 days)", 172_800),
+    ] {
+        let schedule = format!(
+            "Clock: {{Type: Schedule, Properties: {{Schedule: {rate}}}}}, Default: {{Type: HttpApi"
+        );
+        let deployment =
+            load(&TEMPLATE.replace("Default: {Type: HttpApi", &schedule), &[]).unwrap();
+        let fallback =
+            deployment.functions.iter().find(|function| function.id == "Fallback").unwrap();
         assert_eq!(fallback.schedules, [Duration::from_secs(seconds)], "{rate}");
     }
 }
@@ -179,13 +193,29 @@ fn functions_are_invoked_as_often_as_their_schedules_say() {
 fn apis_have_their_routes() {
     let deployment = load(TEMPLATE, &[]).unwrap();
     let api = deployment.http_api.unwrap();
-    let routes: Vec<_> =
-        api.routes.iter().map(|route| (route.route_key.as_str(), route.function.as_str(), route.timeout.as_secs())).collect();
-    assert_eq!(routes, [("ANY /x/{all+}", "Login", 5), ("POST /auth/login", "Login", 30), ("$default", "Fallback", 30)]);
+    let routes: Vec<_> = api
+        .routes
+        .iter()
+        .map(|route| (route.route_key.as_str(), route.function.as_str(), route.timeout.as_secs()))
+        .collect();
+    assert_eq!(
+        routes,
+        [
+            ("ANY /x/{all+}", "Login", 5),
+            ("POST /auth/login", "Login", 30),
+            ("$default", "Fallback", 30)
+        ]
+    );
     let cors = api.cors.unwrap();
-    assert_eq!((cors.allow_origins, cors.max_age_seconds), (vec!["https://a".to_owned(), "https://b".to_owned()], Some(60)));
+    assert_eq!(
+        (cors.allow_origins, cors.max_age_seconds),
+        (vec!["https://a".to_owned(), "https://b".to_owned()], Some(60))
+    );
     let socket = deployment.websocket_api.unwrap();
-    assert_eq!((socket.id.as_str(), socket.stage.as_str(), socket.selection.as_str()), ("Socket", "live", "$request.body.action"));
+    assert_eq!(
+        (socket.id.as_str(), socket.stage.as_str(), socket.selection.as_str()),
+        ("Socket", "live", "$request.body.action")
+    );
     assert_eq!(socket.routes, [("$connect".to_owned(), "Worker".to_owned())].into());
 }
 
@@ -193,7 +223,10 @@ fn apis_have_their_routes() {
 fn tables_and_secrets_are_described_as_their_services_want_them() {
     let deployment = load(TEMPLATE, &[]).unwrap();
     let [users] = deployment.tables.as_slice() else { panic!("{deployment:?}") };
-    assert_eq!((users.name.as_str(), users.ttl_attribute.as_deref()), ("tally-local-Users", Some("expires")));
+    assert_eq!(
+        (users.name.as_str(), users.ttl_attribute.as_deref()),
+        ("tally-local-Users", Some("expires"))
+    );
     assert_eq!(
         users.create,
         json!({
@@ -205,18 +238,26 @@ fn tables_and_secrets_are_described_as_their_services_want_them() {
         })
     );
     let [ring] = deployment.secrets.as_slice() else { panic!("{deployment:?}") };
-    assert_eq!(ring.rotated_by.as_deref(), Some("arn:aws:lambda:us-east-1:000000000000:function:Worker"));
+    assert_eq!(
+        ring.rotated_by.as_deref(),
+        Some("arn:aws:lambda:us-east-1:000000000000:function:Worker")
+    );
     assert_eq!((ring.name.as_str(), ring.key.as_str(), ring.length), ("tally/dev", "current", 64));
     assert_eq!(json!(ring.template), json!({"a": 1}));
 }
 
 #[test]
 fn conditions_decide_what_there_is() {
-    let tables = |sets: &[(&str, &str)]| load(TEMPLATE, sets).unwrap().tables.into_iter().map(|table| table.name).collect::<Vec<_>>();
+    let tables = |sets: &[(&str, &str)]| {
+        load(TEMPLATE, sets).unwrap().tables.into_iter().map(|table| table.name).collect::<Vec<_>>()
+    };
     assert_eq!(tables(&[("Prefix", "p")]), ["tally-local-Users", "p-dev"]);
     assert_eq!(tables(&[("Stage", "prod")]), ["tally-local-Users", "-prod"]);
     let prod = load(TEMPLATE, &[("Stage", "prod")]).unwrap();
-    assert_eq!((prod.outputs["OnlyProd"].as_str(), prod.functions[0].environment["PROD"].as_str()), ("x", "yes"));
+    assert_eq!(
+        (prod.outputs["OnlyProd"].as_str(), prod.functions[0].environment["PROD"].as_str()),
+        ("x", "yes")
+    );
     assert_eq!(prod.functions[0].memory_mb, 512);
     let dev = load(TEMPLATE, &[]).unwrap();
     assert_eq!(dev.outputs.keys().collect::<Vec<_>>(), ["Url"]);
@@ -240,17 +281,31 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
     check_error(
         "USERS: !Ref Users",
         "USERS: !Ref User",
-        "Resources.Login.Properties.Environment.Variables.USERS.Ref: there is no parameter and no resource `User`",
+        "Resources.Login.Properties.Environment.Variables.USERS.Ref: there is no parameter and no \
+         resource `User`",
     );
-    check_error("USERS: !Ref Users", "USERS: !Ref Named", "`Named` is left out by its condition `Either`");
+    check_error(
+        "USERS: !Ref Users",
+        "USERS: !Ref Named",
+        "`Named` is left out by its condition `Either`",
+    );
     check_error(
         "USERS: !Ref Users",
         "USERS: !ImportValue x",
         "USERS.Fn::ImportValue: the local stack does not know this intrinsic function",
     );
-    check_error("USERS: !Ref Users", "USERS: !GetAtt Users.Size", "the local stack does not know the attribute `Size` of Users");
-    // On AWS, an alias goes on calling a version with the old parameter values after an update. The local stack has no aliases.
-    check_error("Timeout: 900", "Timeout: 900, AutoPublishAlias: live", "Resources.Worker.Properties.AutoPublishAlias: unknown field");
+    check_error(
+        "USERS: !Ref Users",
+        "USERS: !GetAtt Users.Size",
+        "the local stack does not know the attribute `Size` of Users",
+    );
+    // On AWS, an alias goes on calling a version with the old parameter values after an update. The
+    // local stack has no aliases.
+    check_error(
+        "Timeout: 900",
+        "Timeout: 900, AutoPublishAlias: live",
+        "Resources.Worker.Properties.AutoPublishAlias: unknown field",
+    );
     check_error(
         "AWS::Logs::LogGroup",
         "AWS::Logs::LogGruop",
@@ -263,10 +318,15 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
     );
     check_error(
         "  ConnectIntegration:",
-        "  Again: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Socket, RouteKey: $connect, Target: !Sub 'integrations/${ConnectIntegration}'}}\n  ConnectIntegration:",
+        "  Again: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Socket, RouteKey: \
+         $connect, Target: !Sub 'integrations/${ConnectIntegration}'}}\n  ConnectIntegration:",
         "Resources.Again.Properties.RouteKey: Worker has the route $connect already",
     );
-    check_error("USERS: !Ref Users", "USERS: !FindInMap [Sizes, test, Memory]", "there is no Mappings.Sizes.test.Memory");
+    check_error(
+        "USERS: !Ref Users",
+        "USERS: !FindInMap [Sizes, test, Memory]",
+        "there is no Mappings.Sizes.test.Memory",
+    );
     check_error("USERS: !Ref Users", "USERS: !Select [3, [a]]", "the list has 1 items, none at 3");
     check_error("USERS: !Ref Users", "USERS: !Sub '${Users'", "lacks a closing brace");
     check_error(
@@ -275,7 +335,11 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
         "Resources.Login.Properties.Environment.Variables.USERS: this must be a text or a number",
     );
     check_error("USERS: !Ref Users", "USERS: !If [Nope, 1, 2]", "there is no condition `Nope`");
-    check_error("Timeout: 900", "Timeout: long", "Resources.Worker.Properties.Timeout: `long`: invalid digit");
+    check_error(
+        "Timeout: 900",
+        "Timeout: long",
+        "Resources.Worker.Properties.Timeout: `long`: invalid digit",
+    );
     check_error(
         "Timeout: 900",
         "Timeuot: 900",
@@ -286,12 +350,27 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
         "Method: post",
         "Resources.Login.Properties.Events.Login.Properties.Method: a method needs a path",
     );
-    check_error("Default: {Type: HttpApi", "Default: {Type: SQS", "the local stack does not know events of the type `SQS`");
+    check_error(
+        "Default: {Type: HttpApi",
+        "Default: {Type: SQS",
+        "the local stack does not know events of the type `SQS`",
+    );
     for rate in ["cron(0 * * * ? *)", "rate(0 minutes)", "rate(1 week)", "rate(1)"] {
-        let schedule = format!("Clock: {{Type: Schedule, Properties: {{Schedule: {rate:?}}}}}, Default: {{Type: HttpApi");
-        check_error("Default: {Type: HttpApi", &schedule, "Events.Clock.Properties.Schedule: the local stack knows rates only");
+        let schedule = format!(
+            "Clock: {{Type: Schedule, Properties: {{Schedule: {rate:?}}}}}, Default: {{Type: \
+             HttpApi"
+        );
+        check_error(
+            "Default: {Type: HttpApi",
+            &schedule,
+            "Events.Clock.Properties.Schedule: the local stack knows rates only",
+        );
     }
-    check_error("ApiId: !Ref Api, Path", "ApiId: !Ref Queue, Path", "names `Queue`, which is not an HTTP API of this template");
+    check_error(
+        "ApiId: !Ref Api, Path",
+        "ApiId: !Ref Queue, Path",
+        "names `Queue`, which is not an HTTP API of this template",
+    );
     check_error(
         "Metadata: {BuildProperties: {Binary: worker}}",
         "DependsOn: Logs",
@@ -315,7 +394,8 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
     check_error(
         "SecretStringTemplate: '{\"a\": 1}'",
         "SecretStringTemplate: '['",
-        "Resources.Ring.Properties.GenerateSecretString.SecretStringTemplate: this is not a JSON object",
+        "Resources.Ring.Properties.GenerateSecretString.SecretStringTemplate: this is not a JSON \
+         object",
     );
     check_error(
         "SecretId: !Ref Ring",
@@ -330,35 +410,49 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
     check_error(
         "DependsOn: [ConnectRoute]",
         "DependsOn: [SocketStage]",
-        "Resources: CloudFormation would refuse this circular dependency: SocketStage -> SocketDeployment -> SocketStage",
+        "Resources: CloudFormation would refuse this circular dependency: SocketStage -> \
+         SocketDeployment -> SocketStage",
     );
 }
 
 #[test]
 fn rules_hold_or_say_what_is_wrong() {
-    let rules = "Rules:\n  ProdHasPrefix:\n    RuleCondition: !Equals [!Ref Stage, prod]\n    Assertions:\n      \
-                 - {Assert: !Not [!Equals [!Ref Prefix, '']], AssertDescription: Stage=prod needs Prefix}\n      \
-                 - {Assert: !Or [!Equals [!Ref Seconds, '9'], !Equals [!Ref Seconds, '8']], AssertDescription: Seconds is 8 or 9}\n";
+    let rules = "Rules:\n  ProdHasPrefix:\n    RuleCondition: !Equals [!Ref Stage, prod]\n    \
+                 Assertions:\n      \
+                 - {Assert: !Not [!Equals [!Ref Prefix, '']], AssertDescription: Stage=prod needs \
+                 Prefix}\n      \
+                 - {Assert: !Or [!Equals [!Ref Seconds, '9'], !Equals [!Ref Seconds, '8']], \
+                 AssertDescription: Seconds is 8 or 9}\n";
     let template = TEMPLATE.replace("Mappings:", &(rules.to_owned() + "Mappings:"));
     for (sets, expected) in [
         (&[][..], None),
         (&[("Stage", "prod")], Some("Rules.ProdHasPrefix: Stage=prod needs Prefix")),
         (&[("Stage", "prod"), ("Prefix", "p")], None),
-        (&[("Stage", "prod"), ("Prefix", "p"), ("Seconds", "7")], Some("Rules.ProdHasPrefix: Seconds is 8 or 9")),
+        (
+            &[("Stage", "prod"), ("Prefix", "p"), ("Seconds", "7")],
+            Some("Rules.ProdHasPrefix: Seconds is 8 or 9"),
+        ),
         (&[("Seconds", "7")], None),
     ] {
         assert_eq!(load(&template, sets).err().as_deref(), expected, "{sets:?}");
     }
     let unknown = template.replace("!Or [", "!Contains [");
     let error = load(&unknown, &[("Stage", "prod")]).unwrap_err();
-    assert!(error.contains("Rules.ProdHasPrefix: the local stack does not know `Fn::Contains` in a condition"), "{error}");
+    assert!(
+        error.contains(
+            "Rules.ProdHasPrefix: the local stack does not know `Fn::Contains` in a condition"
+        ),
+        "{error}"
+    );
 }
 
 #[test]
 fn the_projects_own_template_can_be_brought_up_in_every_environment() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(PathBuf::from).unwrap();
     let samconfig = std::fs::read_to_string(root.join("samconfig.toml")).unwrap();
-    let environments = samconfig.lines().filter_map(|line| line.strip_prefix('[')?.strip_suffix(".deploy.parameters]"));
+    let environments = samconfig
+        .lines()
+        .filter_map(|line| line.strip_prefix('[')?.strip_suffix(".deploy.parameters]"));
     for environment in environments.filter(|environment| *environment != "default") {
         let source = Source {
             template: root.join("template.yaml"),

@@ -1,4 +1,5 @@
-//! What the functions for accounts share: sessions, passwords, invitations, mail and the tokens of a session.
+//! What the functions for accounts share: sessions, passwords, invitations, mail and the tokens of
+//! a session.
 //!
 //! - [`sessions`]: how a session begins, is refreshed and ends; [`tokens`]: its tokens
 //! - [`mail`]: requests to the worker that sends mail

@@ -57,7 +57,10 @@ impl ProviderError {
 impl Fault {
     /// Whether the provider is at fault, and not the request or the key.
     pub(crate) fn is_outage(self) -> bool {
-        matches!(self, Self::Overloaded | Self::TimedOut | Self::Unreachable | Self::Failing | Self::Broken)
+        matches!(
+            self,
+            Self::Overloaded | Self::TimedOut | Self::Unreachable | Self::Failing | Self::Broken
+        )
     }
 }
 
@@ -89,7 +92,9 @@ impl From<ProviderError> for Problem {
             Fault::ContextTooLong => Problem::context_too_long(),
             Fault::ContentRefused => Problem::content_refused(),
             // The operator has to fix these: another attempt does not help.
-            Fault::KeyRefused | Fault::UnknownModel | Fault::RequestRefused => Problem::provider_rejected(),
+            Fault::KeyRefused | Fault::UnknownModel | Fault::RequestRefused => {
+                Problem::provider_rejected()
+            }
             _ => Problem::unavailable(),
         }
     }

@@ -1,6 +1,8 @@
-//! The models that write replies, behind one trait. The crate `tally-chat` stands on it, and knows no provider.
+//! The models that write replies, behind one trait. The crate `tally-chat` stands on it, and knows
+//! no provider.
 //!
-//! - [`Provider`]: one streaming call to any model; [`provider`] chooses by the setting `AI_PROVIDER`
+//! - [`Provider`]: one streaming call to any model; [`provider`] chooses by the setting
+//!   `AI_PROVIDER`
 //! - [`Anthropic`]: Claude, by the Messages API
 //! - [`Lorem`]: the provider that needs no account and costs nothing
 //! - [`pricing`]: the cost of a call, and its worst case
@@ -53,8 +55,10 @@ mod tests {
 
     #[test]
     fn a_provider_is_chosen_by_its_name() {
-        for (name, known) in [("lorem", true), ("", true), ("Lorem", false), ("anthropic ", false)] {
-            let platform = Platform::new([("AI_PROVIDER", name)].into_iter().collect(), Clock::System);
+        for (name, known) in [("lorem", true), ("", true), ("Lorem", false), ("anthropic ", false)]
+        {
+            let platform =
+                Platform::new([("AI_PROVIDER", name)].into_iter().collect(), Clock::System);
             assert_eq!(provider(&platform).is_ok(), known, "{name:?}");
         }
     }

@@ -1,5 +1,6 @@
-//! `lorem`: 50 to 120 words of lorem ipsum, word by word. It needs no account, costs nothing, and writes the same reply for the same
-//! seed. So all code around a model can be built and tested without one.
+//! `lorem`: 50 to 120 words of lorem ipsum, word by word. It needs no account, costs nothing, and
+//! writes the same reply for the same seed. So all code around a model can be built and tested
+//! without one.
 
 use std::time::Duration;
 
@@ -18,12 +19,14 @@ const WORD_MILLISECONDS: u64 = 25;
 /// The first words of every reply; the rest is drawn at random.
 const OPENING: [&str; 5] = ["Lorem", "ipsum", "dolor", "sit", "amet,"];
 
-const WORDS: &str = "ad adipiscing aliqua aliquip anim aute cillum commodo consectetur consequat culpa cupidatat deserunt \
-    do dolore duis ea eiusmod elit enim esse est eu ex excepteur exercitation fugiat id in incididunt \
-    irure labore laboris magna minim mollit nisi nostrud nulla occaecat officia pariatur proident quis \
+const WORDS: &str = "ad adipiscing aliqua aliquip anim aute cillum commodo consectetur consequat \
+    culpa cupidatat deserunt do dolore duis ea eiusmod elit enim esse est eu ex excepteur \
+    exercitation fugiat id in incididunt irure labore laboris magna minim mollit nisi nostrud \
+    nulla occaecat officia pariatur proident quis \
     sunt tempor ullamco veniam";
 
-/// The provider. A token of its model is a word, delimited by white space, in its input and in its output.
+/// The provider. A token of its model is a word, delimited by white space, in its input and in its
+/// output.
 #[derive(Debug, Clone)]
 pub struct Lorem {
     pause: Duration,
@@ -31,14 +34,18 @@ pub struct Lorem {
 }
 
 impl Lorem {
-    /// Settings: `LOREM_WORD_MILLISECONDS` between two words (default 25; 0 means no pause), and `LOREM_SEED`, a whole number that
-    /// makes every reply the same. Without it, each reply is drawn from its own id.
+    /// Settings: `LOREM_WORD_MILLISECONDS` between two words (default 25; 0 means no pause), and
+    /// `LOREM_SEED`, a whole number that makes every reply the same. Without it, each reply is
+    /// drawn from its own id.
     pub fn from_config(config: &Config) -> Result<Self, ConfigError> {
         let number = |name| {
-            let parse = |text: &str| text.parse().map_err(|_| invalid(name, text, "it must be a whole number"));
+            let parse = |text: &str| {
+                text.parse().map_err(|_| invalid(name, text, "it must be a whole number"))
+            };
             config.get(name).map(parse).transpose()
         };
-        let pause = Duration::from_millis(number("LOREM_WORD_MILLISECONDS")?.unwrap_or(WORD_MILLISECONDS));
+        let pause =
+            Duration::from_millis(number("LOREM_WORD_MILLISECONDS")?.unwrap_or(WORD_MILLISECONDS));
         Ok(Self { pause, seed: number("LOREM_SEED")? })
     }
 }
@@ -54,7 +61,9 @@ impl Provider for Lorem {
     fn call(&self, request: Request) -> Events {
         let words = words(self.seed.unwrap_or_else(|| seed_of(&request.reply_id)));
         let input_tokens = request.turns.iter().map(tokens_of).sum();
-        let used = move |output_tokens| Ok(Event::Usage(Usage { input_tokens, output_tokens, ..Usage::default() }));
+        let used = move |output_tokens| {
+            Ok(Event::Usage(Usage { input_tokens, output_tokens, ..Usage::default() }))
+        };
         let pause = self.pause;
         let mut due = Instant::now();
         let mut output_tokens = 0;
@@ -63,8 +72,9 @@ impl Provider for Lorem {
                 due += pause;
                 let due = due;
                 async move {
-                    // The sleep ends at an absolute instant, so the time that a reader takes does not shift the pace. Without a pause
-                    // there is nothing to sleep for, and a sleep would round up to the millisecond of the timer.
+                    // The sleep ends at an absolute instant, so the time that a reader takes does
+                    // not shift the pace. Without a pause there is nothing to sleep for, and a
+                    // sleep would round up to the millisecond of the timer.
                     if !pause.is_zero() {
                         sleep_until(due).await;
                     }
@@ -76,7 +86,10 @@ impl Provider for Lorem {
                 stream::iter([Ok(Event::Text(word)), used(output_tokens)])
             });
         let stop = stream::iter([Ok(Event::Stop(StopReason::EndTurn))]);
-        stream::iter([Ok(Event::Model(MODEL.to_owned())), used(0)]).chain(written).chain(stop).boxed()
+        stream::iter([Ok(Event::Model(MODEL.to_owned())), used(0)])
+            .chain(written)
+            .chain(stop)
+            .boxed()
     }
 
     fn cost(&self, _: &str, _: &Usage) -> Cost {
@@ -86,7 +99,10 @@ impl Provider for Lorem {
 
 /// Words in the text of a turn.
 fn tokens_of(turn: &Turn) -> u64 {
-    let texts = turn.content.iter().map(|content| if let Content::Text(text) = content { text } else { "" });
+    let texts = turn
+        .content
+        .iter()
+        .map(|content| if let Content::Text(text) = content { text } else { "" });
     texts.map(tokens).sum()
 }
 
@@ -95,7 +111,8 @@ fn tokens(text: &str) -> u64 {
     text.split_whitespace().count() as u64
 }
 
-/// The words of a reply, each with the white space before it. They form sentences of 4 to 13 words, with a comma now and then.
+/// The words of a reply, each with the white space before it. They form sentences of 4 to 13 words,
+/// with a comma now and then.
 fn words(seed: u64) -> Vec<String> {
     let vocabulary: Vec<_> = WORDS.split(' ').collect();
     let mut draw = SplitMix(seed);
@@ -104,13 +121,18 @@ fn words(seed: u64) -> Vec<String> {
     let mut begins = false;
     (0..length)
         .map(|position| {
-            let word = OPENING.get(position).copied().unwrap_or_else(|| vocabulary[draw.below(vocabulary.len())]);
+            let word = OPENING
+                .get(position)
+                .copied()
+                .unwrap_or_else(|| vocabulary[draw.below(vocabulary.len())]);
             let word = if begins { capitalised(word) } else { word.to_owned() };
             left_in_sentence -= 1;
             let ends = left_in_sentence == 0 || position + 1 == length;
             let mark = match () {
                 () if ends => ".",
-                () if position >= OPENING.len() && left_in_sentence > 1 && draw.below(8) == 0 => ",",
+                () if position >= OPENING.len() && left_in_sentence > 1 && draw.below(8) == 0 => {
+                    ","
+                }
                 () => "",
             };
             if ends {
@@ -127,9 +149,12 @@ fn capitalised(word: &str) -> String {
     first.to_ascii_uppercase() + rest
 }
 
-/// A seed from an id. FNV-1a gives the same seed on every machine and in every version of the standard library.
+/// A seed from an id. FNV-1a gives the same seed on every machine and in every version of the
+/// standard library.
 fn seed_of(id: &str) -> u64 {
-    id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// The generator `SplitMix64`: small, and good enough for words.
@@ -155,9 +180,18 @@ mod tests {
         Lorem::from_config(&settings.iter().copied().collect()).unwrap()
     }
 
-    async fn reply(lorem: &Lorem, reply_id: &str, texts: &[&str]) -> (String, Usage, Option<StopReason>) {
+    async fn reply(
+        lorem: &Lorem,
+        reply_id: &str,
+        texts: &[&str],
+    ) -> (String, Usage, Option<StopReason>) {
         let turns = texts.iter().map(|text| Turn::text(MessageRole::User, *text)).collect();
-        let mut events = lorem.call(Request { reply_id: reply_id.to_owned(), prompt: PromptName::Default, turns, tools: Vec::new() });
+        let mut events = lorem.call(Request {
+            reply_id: reply_id.to_owned(),
+            prompt: PromptName::Default,
+            turns,
+            tools: Vec::new(),
+        });
         let mut text = String::new();
         let mut usage = Usage::default();
         let mut stop = None;
@@ -182,9 +216,16 @@ mod tests {
             let count = text.split(' ').count();
             lengths.insert(count);
             assert!((50..=120).contains(&count), "{seed}: {count}");
-            assert!(text.starts_with("Lorem ipsum dolor sit amet, ") && text.ends_with('.'), "{text}");
+            assert!(
+                text.starts_with("Lorem ipsum dolor sit amet, ") && text.ends_with('.'),
+                "{text}"
+            );
             for sentence in text.trim_end_matches('.').split(". ") {
-                assert!(sentence.starts_with(|c: char| c.is_ascii_uppercase()) && !sentence.ends_with(','), "{text}");
+                assert!(
+                    sentence.starts_with(|c: char| c.is_ascii_uppercase())
+                        && !sentence.ends_with(','),
+                    "{text}"
+                );
             }
         }
         assert_eq!(lengths.len(), 71, "every length comes up");
@@ -202,7 +243,12 @@ mod tests {
 
     #[tokio::test]
     async fn tokens_are_the_words_that_were_read_and_written() {
-        let (text, usage, stop) = reply(&lorem(&[("LOREM_WORD_MILLISECONDS", "0")]), "a", &["How much\n was it?", "", "And now?"]).await;
+        let (text, usage, stop) = reply(
+            &lorem(&[("LOREM_WORD_MILLISECONDS", "0")]),
+            "a",
+            &["How much\n was it?", "", "And now?"],
+        )
+        .await;
         let output_tokens = text.split_whitespace().count() as u64;
         assert_eq!(usage, Usage { input_tokens: 6, output_tokens, ..Usage::default() });
         assert_eq!(stop, Some(StopReason::EndTurn));
@@ -220,7 +266,10 @@ mod tests {
     fn a_setting_that_is_no_number_stops_the_function() {
         for name in ["LOREM_WORD_MILLISECONDS", "LOREM_SEED"] {
             for value in ["fast", "-1", "1.5"] {
-                assert!(Lorem::from_config(&[(name, value)].into_iter().collect()).is_err(), "{name}={value}");
+                assert!(
+                    Lorem::from_config(&[(name, value)].into_iter().collect()).is_err(),
+                    "{name}={value}"
+                );
             }
         }
     }

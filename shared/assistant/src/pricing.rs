@@ -18,8 +18,8 @@ const MAX_TOKENS: u64 = 4_096;
 /// Name of the setting with the prices.
 const PRICES: &str = "AI_PRICES";
 
-/// Tokens that a request takes in addition to its texts, and those that each of its messages takes. Both are more than the framing of
-/// any model.
+/// Tokens that a request takes in addition to its texts, and those that each of its messages takes.
+/// Both are more than the framing of any model.
 const REQUEST_TOKENS: u64 = 64;
 const MESSAGE_TOKENS: u64 = 16;
 
@@ -49,21 +49,33 @@ impl Pricing {
         }
     }
 
-    /// The prices of the provider `anthropic`. `AI_MODEL` and `AI_FALLBACK_MODEL` are asked in this order, for `AI_MAX_TOKENS` at most
-    /// (default 4096). `AI_PRICES` has `model=input/output/cache write/cache read` for each of them, with a comma between two, in US
-    /// dollars for a million tokens. Every model needs a price, because without one it would be free.
+    /// The prices of the provider `anthropic`. `AI_MODEL` and `AI_FALLBACK_MODEL` are asked in this
+    /// order, for `AI_MAX_TOKENS` at most (default 4096). `AI_PRICES` has `model=input/output/cache
+    /// write/cache read` for each of them, with a comma between two, in US dollars for a million
+    /// tokens. Every model needs a price, because without one it would be free.
     pub fn of_anthropic(config: &Config) -> Result<Self, ConfigError> {
         let text = config.get(PRICES).unwrap_or_default();
         let wrong = |expected: &str| invalid(PRICES, text, expected);
         let prices: Option<BTreeMap<_, _>> = text.split(',').map(entry).collect();
-        let prices =
-            prices.ok_or_else(|| wrong("it must be like `model=3/15/3.75/0.30`, input, output, cache write and read, commas between"))?;
-        let models = [config.get("AI_MODEL").or(Some(MODEL)), config.get("AI_FALLBACK_MODEL")].into_iter().flatten();
+        let prices = prices.ok_or_else(|| {
+            wrong(
+                "it must be like `model=3/15/3.75/0.30`, input, output, \
+                cache write and read, commas between",
+            )
+        })?;
+        let models = [config.get("AI_MODEL").or(Some(MODEL)), config.get("AI_FALLBACK_MODEL")]
+            .into_iter()
+            .flatten();
         let offer = |model: &str| {
-            let price = prices.get(model).ok_or_else(|| wrong(&format!("it must have the prices of {model}")))?;
+            let price = prices
+                .get(model)
+                .ok_or_else(|| wrong(&format!("it must have the prices of {model}")))?;
             Ok((model.to_owned(), *price))
         };
-        Ok(Self { offers: models.map(offer).collect::<Result<_, ConfigError>>()?, max_tokens: config.count("AI_MAX_TOKENS", MAX_TOKENS)? })
+        Ok(Self {
+            offers: models.map(offer).collect::<Result<_, ConfigError>>()?,
+            max_tokens: config.count("AI_MAX_TOKENS", MAX_TOKENS)?,
+        })
     }
 
     /// The models, in the order in which they are asked; there is at least one.
@@ -82,11 +94,15 @@ impl Pricing {
         price.map_or(Cost::ZERO, |price| price.of(usage))
     }
 
-    /// The worst-case cost of a call with these texts, the system prompt among them, with any of the models. The provider may write all
-    /// of the input to its cache.
+    /// The worst-case cost of a call with these texts, the system prompt among them, with any of
+    /// the models. The provider may write all of the input to its cache.
     pub fn worst<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Cost {
         let input = texts.into_iter().map(tokens_at_most).sum::<u64>() + REQUEST_TOKENS;
-        self.offers.iter().map(|(_, price)| price.worst(input, self.max_tokens)).max().unwrap_or_default()
+        self.offers
+            .iter()
+            .map(|(_, price)| price.worst(input, self.max_tokens))
+            .max()
+            .unwrap_or_default()
     }
 }
 
@@ -108,7 +124,10 @@ impl Price {
             (usage.cache_write_tokens, self.cache_write),
             (usage.cache_read_tokens, self.cache_read),
         ];
-        Cost::new(parts.into_iter().map(|(tokens, price)| Decimal::from(tokens) * price).sum::<Decimal>() / Decimal::from(1_000_000))
+        Cost::new(
+            parts.into_iter().map(|(tokens, price)| Decimal::from(tokens) * price).sum::<Decimal>()
+                / Decimal::from(1_000_000),
+        )
     }
 
     fn worst(&self, input_tokens: u64, output_tokens: u64) -> Cost {
@@ -121,9 +140,14 @@ impl FromStr for Price {
     type Err = rust_decimal::Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let prices = text.split('/').map(|price| price.trim().parse::<Decimal>()).collect::<Result<Vec<_>, _>>()?;
+        let prices = text
+            .split('/')
+            .map(|price| price.trim().parse::<Decimal>())
+            .collect::<Result<Vec<_>, _>>()?;
         match prices[..] {
-            [input, output, cache_write, cache_read] if prices.iter().all(|price| !price.is_sign_negative()) => {
+            [input, output, cache_write, cache_read]
+                if prices.iter().all(|price| !price.is_sign_negative()) =>
+            {
                 Ok(Self { input, output, cache_write, cache_read })
             }
             _ => Err(rust_decimal::Error::ErrorString("four prices".to_owned())),
@@ -138,10 +162,17 @@ mod tests {
     const BOTH: [(&str, &str); 2] = [("AI_MODEL", "a"), ("AI_FALLBACK_MODEL", "b")];
 
     fn pricing(prices: &str) -> Result<Pricing, ConfigError> {
-        Pricing::of_anthropic(&BOTH.into_iter().chain([(PRICES, prices), ("AI_MAX_TOKENS", "1000")]).collect())
+        Pricing::of_anthropic(
+            &BOTH.into_iter().chain([(PRICES, prices), ("AI_MAX_TOKENS", "1000")]).collect(),
+        )
     }
 
-    fn usage(input_tokens: u64, output_tokens: u64, cache_write_tokens: u64, cache_read_tokens: u64) -> Usage {
+    fn usage(
+        input_tokens: u64,
+        output_tokens: u64,
+        cache_write_tokens: u64,
+        cache_read_tokens: u64,
+    ) -> Usage {
         Usage { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens }
     }
 
@@ -168,7 +199,9 @@ mod tests {
         let input = 10 + 2 + 9 + 3 * 16 + 64;
         let worst = pricing.worst(texts);
         assert_eq!(worst, pricing.cost("a", &usage(0, 1_000, input, 0)));
-        for used in [usage(input, 1_000, 0, 0), usage(0, 1_000, 0, input), usage(21, 1_000, input - 21, 0)] {
+        for used in
+            [usage(input, 1_000, 0, 0), usage(0, 1_000, 0, input), usage(21, 1_000, input - 21, 0)]
+        {
             assert!(["a", "b"].iter().all(|model| pricing.cost(model, &used) <= worst), "{used:?}");
         }
     }
@@ -182,16 +215,23 @@ mod tests {
             (&[("AI_MODEL", "a"), ("AI_FALLBACK_MODEL", "b")], &["a", "b"]),
             (&[("AI_FALLBACK_MODEL", "b")], &[MODEL, "b"]),
         ] {
-            let pricing = Pricing::of_anthropic(&own.iter().copied().chain([prices]).collect()).unwrap();
+            let pricing =
+                Pricing::of_anthropic(&own.iter().copied().chain([prices]).collect()).unwrap();
             assert_eq!(pricing.models().collect::<Vec<_>>(), expected);
         }
     }
 
     #[test]
     fn prices_are_stated_for_every_model_or_the_function_stops() {
-        for text in
-            ["", "a=1/1/1/1", "a=1/1/1/1,b=1/1/1", "a=1/1/1/1,b=1/1/1/-1", "a=1/1/1/1,b=1/1/1/x", "a=1/1/1/1,b", "a=1/1/1/1,b=1/1/1/1/1"]
-        {
+        for text in [
+            "",
+            "a=1/1/1/1",
+            "a=1/1/1/1,b=1/1/1",
+            "a=1/1/1/1,b=1/1/1/-1",
+            "a=1/1/1/1,b=1/1/1/x",
+            "a=1/1/1/1,b",
+            "a=1/1/1/1,b=1/1/1/1/1",
+        ] {
             assert!(pricing(text).is_err(), "{text}");
         }
     }
@@ -199,7 +239,10 @@ mod tests {
     #[test]
     fn what_is_free_has_no_tariff() {
         for (provider, has) in [("", false), ("lorem", false), ("anthropic", true)] {
-            let config = BOTH.into_iter().chain([("AI_PROVIDER", provider), (PRICES, "a=1/1/1/1,b=1/1/1/1")]).collect();
+            let config = BOTH
+                .into_iter()
+                .chain([("AI_PROVIDER", provider), (PRICES, "a=1/1/1/1,b=1/1/1/1")])
+                .collect();
             assert_eq!(Pricing::from_config(&config).unwrap().is_some(), has, "{provider}");
         }
     }

@@ -37,11 +37,13 @@ pub enum Content {
 }
 
 impl Request {
-    /// Leaves out the older half of the turns before the last one of the user, in whole turns. The rest begins with a turn of the user.
-    /// Returns whether there was anything to leave out.
+    /// Leaves out the older half of the turns before the last one of the user, in whole turns. The
+    /// rest begins with a turn of the user. Returns whether there was anything to leave out.
     pub fn shorten(&mut self) -> bool {
         let last = self.turns.iter().rposition(Turn::is_said_by_user).unwrap_or(0);
-        let begins = (last.div_ceil(2)..last).find(|&index| self.turns[index].is_said_by_user()).unwrap_or(last);
+        let begins = (last.div_ceil(2)..last)
+            .find(|&index| self.turns[index].is_said_by_user())
+            .unwrap_or(last);
         self.turns.drain(..begins);
         begins > 0
     }
@@ -50,7 +52,8 @@ impl Request {
 impl Turn {
     /// Whether the user wrote this turn. The result of a tool belongs to the turn before.
     fn is_said_by_user(&self) -> bool {
-        self.role == MessageRole::User && self.content.iter().any(|content| matches!(content, Content::Text(_)))
+        self.role == MessageRole::User
+            && self.content.iter().any(|content| matches!(content, Content::Text(_)))
     }
 
     /// A turn of text alone.
@@ -66,9 +69,22 @@ mod tests {
 
     #[test]
     fn a_conversation_is_shortened_by_whole_turns_until_the_last_one_is_left() {
-        let turns = [(User, "a"), (Assistant, "b"), (User, "c"), (Assistant, "d"), (User, "e"), (Assistant, "f"), (User, "g")];
+        let turns = [
+            (User, "a"),
+            (Assistant, "b"),
+            (User, "c"),
+            (Assistant, "d"),
+            (User, "e"),
+            (Assistant, "f"),
+            (User, "g"),
+        ];
         let turns = turns.map(|(role, text)| Turn::text(role, text)).to_vec();
-        let mut request = Request { reply_id: "r".into(), prompt: PromptName::Default, turns: turns.clone(), tools: Vec::new() };
+        let mut request = Request {
+            reply_id: "r".into(),
+            prompt: PromptName::Default,
+            turns: turns.clone(),
+            tools: Vec::new(),
+        };
         for left in [3, 1] {
             assert!(request.shorten());
             assert_eq!(request.turns, turns[turns.len() - left..]);

@@ -6,7 +6,8 @@ use platform::identity::{Caller as _, Identity, Principal};
 use platform::store::{Sessions, Users};
 use platform::{ConfigError, Platform};
 
-/// Reads sessions and API keys. The worker of a reply calls it, and stops writing when the credential has ended.
+/// Reads sessions and API keys. The worker of a reply calls it, and stops writing when the
+/// credential has ended.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     sessions: Sessions,

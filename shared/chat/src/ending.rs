@@ -32,10 +32,11 @@ pub struct Ending<'a> {
     pub from: MessageStatus,
     /// Model that was asked, if one was.
     pub model: Option<&'a str>,
-    /// Revision of the draft's head up to which the worker has applied the commands of other functions. See [`Drafts`].
+    /// Revision of the draft's head up to which the worker has applied the commands of other
+    /// functions. See [`Drafts`].
     pub revision: u64,
-    /// The missed deadline of the worker, in seconds since 1970. It is set if the reply ends only because of that deadline. The reply
-    /// does not end if a worker has set another deadline since.
+    /// The missed deadline of the worker, in seconds since 1970. It is set if the reply ends only
+    /// because of that deadline. The reply does not end if a worker has set another deadline since.
     pub overdue: Option<i64>,
     /// The subscribers to tell that the reply has ended.
     pub subscribers: SubscribersAtEnd,
@@ -50,12 +51,14 @@ pub enum Ended {
     Stored,
     /// Another function has ended the reply: nothing was written.
     Overtaken,
-    /// Other functions have added commands to the head of the reply: nothing was written. This is the head now.
+    /// Other functions have added commands to the head of the reply: nothing was written. This is
+    /// the head now.
     Changed(Box<Head>),
 }
 
 impl Endings {
-    /// Uses the tables that `MESSAGES_TABLE`, `DRAFTS_TABLE`, `BUDGETS_TABLE`, `USAGE_TABLE` and `AUDIT_TABLE` name.
+    /// Uses the tables that `MESSAGES_TABLE`, `DRAFTS_TABLE`, `BUDGETS_TABLE`, `USAGE_TABLE` and
+    /// `AUDIT_TABLE` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             messages: Messages::new(platform)?,
@@ -67,11 +70,15 @@ impl Endings {
         })
     }
 
-    /// Stores a reply in its final state with its cost and its event. The event has no text, of neither the prompt nor the reply.
+    /// Stores a reply in its final state with its cost and its event. The event has no text, of
+    /// neither the prompt nor the reply.
     pub async fn end(&self, ending: &Ending<'_>) -> Result<Ended, Problem> {
         let Ending { reply, from, model, revision, overdue, subscribers, frames } = ending;
         let origin = reply.origin.as_ref().ok_or_else(|| {
-            tracing::error!(message_id = reply.id, "failed to end a reply: the stored message has no origin, so it is not a reply");
+            tracing::error!(
+                message_id = reply.id,
+                "failed to end a reply: the stored message has no origin, so it is not a reply"
+            );
             Problem::internal()
         })?;
         let now = self.clock.now();
@@ -81,14 +88,19 @@ impl Endings {
             let head = found.map(|item| drafts.read(item)).transpose();
             async move {
                 let head = head?.filter(|head| head.ended_at.is_none());
-                Ok(Plan::reply(head.map_or(Ended::Overtaken, |head| Ended::Changed(Box::new(head)))))
+                Ok(Plan::reply(
+                    head.map_or(Ended::Overtaken, |head| Ended::Changed(Box::new(head))),
+                ))
             }
             .boxed()
         });
         let plan = Plan::reply(Ended::Stored)
             .details(details(reply, *model).failed(reply.status == MessageStatus::Failed))
             .write_or_retry(self.messages.end(reply, *from)?, overtaken())
-            .write_or_retry(self.drafts.end(&reply.id, *revision, subscribers, *overdue, now)?, again);
+            .write_or_retry(
+                self.drafts.end(&reply.id, *revision, subscribers, *overdue, now)?,
+                again,
+            );
         let plan = match frames {
             Some(frames) => plan.write_or_retry(self.drafts.last(frames, now)?, overtaken()),
             None => plan,
@@ -101,15 +113,22 @@ impl Endings {
         Ok(self.committer.commit(Ok(plan), Some(&origin.caller), &info).await?.into_output())
     }
 
-    /// Ends a reply even if other functions have commands for it. Returns whether this call ended it. A reply that is no longer overdue
-    /// goes on.
+    /// Ends a reply even if other functions have commands for it. Returns whether this call ended
+    /// it. A reply that is no longer overdue goes on.
     pub async fn end_anyway(&self, mut ending: Ending<'_>) -> Result<bool, Problem> {
         loop {
             match self.end(&ending).await? {
                 Ended::Stored => return Ok(true),
                 Ended::Overtaken => return Ok(false),
-                Ended::Changed(head) if ending.overdue.is_some() && head.sweep_at != ending.overdue => return Ok(false),
-                Ended::Changed(head) => (ending.revision, ending.subscribers) = (head.revision, head.subscribers_at_end()),
+                Ended::Changed(head)
+                    if ending.overdue.is_some() && head.sweep_at != ending.overdue =>
+                {
+                    return Ok(false);
+                }
+                Ended::Changed(head) => {
+                    (ending.revision, ending.subscribers) =
+                        (head.revision, head.subscribers_at_end());
+                }
             }
         }
     }
@@ -121,9 +140,18 @@ fn details(reply: &Message, model: Option<&str>) -> AuditDetails {
         .detail("conversation_id", reply.conversation_id.as_str())
         .detail("status", reply.status.as_str());
     let details = model.into_iter().fold(details, |details, model| details.detail("model", model));
-    let details = reply.stop_reason.into_iter().fold(details, |details, reason| details.detail("stop_reason", reason.as_str()));
-    let details = reply.failure.into_iter().fold(details, |details, failure| details.detail("code", failure.as_str()));
-    let details = reply.cost_usd.into_iter().fold(details, |details, cost| details.detail("cost_usd", cost.to_string()));
+    let details = reply
+        .stop_reason
+        .into_iter()
+        .fold(details, |details, reason| details.detail("stop_reason", reason.as_str()));
+    let details = reply
+        .failure
+        .into_iter()
+        .fold(details, |details, failure| details.detail("code", failure.as_str()));
+    let details = reply
+        .cost_usd
+        .into_iter()
+        .fold(details, |details, cost| details.detail("cost_usd", cost.to_string()));
     reply.usage.into_iter().fold(details, |details, usage| {
         details
             .detail("input_tokens", usage.input_tokens)

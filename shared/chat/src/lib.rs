@@ -1,5 +1,6 @@
-//! Chat: how a reply is asked for, how it ends, and which messages about it go over a WebSocket. The functions that start replies and
-//! the worker that writes them share this crate. The crate `assistant` talks to the models.
+//! Chat: how a reply is asked for, how it ends, and which messages about it go over a WebSocket.
+//! The functions that start replies and the worker that writes them share this crate. The crate
+//! `assistant` talks to the models.
 //!
 //! - [`spending`]: the cost of replies, and budgets
 //! - [`store`]: the tables of this area; [`domain`]: its types that parse once at the edge

@@ -9,9 +9,14 @@ use crate::store::{Message, Messages};
 /// Messages of a conversation that a model is shown at most, the one that it answers included.
 pub const REMEMBERED: u16 = 20;
 
-/// The last messages of a conversation up to one, oldest first, as a model is shown them. The worst-case cost of a reply is computed
-/// from the same messages.
-pub async fn remembered(messages: &Messages, conversation_id: &str, until: &str, limit: u16) -> Result<Vec<Message>, StoreError> {
+/// The last messages of a conversation up to one, oldest first, as a model is shown them. The
+/// worst-case cost of a reply is computed from the same messages.
+pub async fn remembered(
+    messages: &Messages,
+    conversation_id: &str,
+    until: &str,
+    limit: u16,
+) -> Result<Vec<Message>, StoreError> {
     let mut said = messages.said_until(conversation_id, until, limit).await?;
     for stopped in said.iter_mut().filter(|message| message.status == MessageStatus::Cancelled) {
         mark_stopped(&mut stopped.text);

@@ -1,5 +1,5 @@
-//! The messages about a reply that the server sends over a WebSocket: `chat.started`, `chat.delta`…, then `chat.completed` or
-//! `chat.failed`.
+//! The messages about a reply that the server sends over a WebSocket: `chat.started`,
+//! `chat.delta`…, then `chat.completed` or `chat.failed`.
 
 use assistant::domain::{Cost, StopReason, Usage};
 use platform::Problem;
@@ -79,12 +79,14 @@ impl ChatEnd {
     /// The end of a reply as it is stored.
     pub fn of(reply: &Message) -> Self {
         match (reply.status, reply.stop_reason) {
-            (MessageStatus::Completed | MessageStatus::Cancelled, Some(stop_reason)) => Self::Completed(ChatCompleted {
-                message_id: reply.id.clone(),
-                stop_reason,
-                usage: reply.usage.unwrap_or_default(),
-                cost_usd: reply.cost_usd.unwrap_or_default(),
-            }),
+            (MessageStatus::Completed | MessageStatus::Cancelled, Some(stop_reason)) => {
+                Self::Completed(ChatCompleted {
+                    message_id: reply.id.clone(),
+                    stop_reason,
+                    usage: reply.usage.unwrap_or_default(),
+                    cost_usd: reply.cost_usd.unwrap_or_default(),
+                })
+            }
             _ => Self::Failed(ChatFailed::new(&reply.id, &Problem::of_reply(reply.failure))),
         }
     }
@@ -101,13 +103,20 @@ impl ChatEnd {
 impl ChatFailed {
     /// The message for a problem.
     pub fn new(message_id: &str, problem: &Problem) -> Self {
-        Self { message_id: message_id.to_owned(), code: problem.code.as_str(), detail: problem.detail.clone() }
+        Self {
+            message_id: message_id.to_owned(),
+            code: problem.code.as_str(),
+            detail: problem.detail.clone(),
+        }
     }
 
     /// The message for a reply that is whole, but could not be sent in full.
     pub fn incomplete(reply: &Message) -> Self {
         let Message { conversation_id, id, .. } = reply;
-        let detail = format!("The server could not send the whole reply. Read it at /conversations/{conversation_id}/messages/{id}.");
+        let detail = format!(
+            "The server could not send the whole reply. Read it at \
+             /conversations/{conversation_id}/messages/{id}."
+        );
         Self { message_id: id.clone(), code: Code::Unavailable.as_str(), detail }
     }
 }

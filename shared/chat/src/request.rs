@@ -17,7 +17,10 @@ pub struct ChatRequest {
         example = "How did Alpha do in 2023?")]
     pub message: MessageText,
     /// The conversation that the message continues. Without it, a new one begins.
-    #[schema(value_type = Option<String>, format = "uuid", example = "019a0000-0000-7000-8000-000000000000")]
+    #[schema(
+        value_type = Option<String>, format = "uuid",
+        example = "019a0000-0000-7000-8000-000000000000"
+    )]
     pub conversation_id: Option<ResourceId>,
     /// Name of the server's prompt.
     #[schema(value_type = Option<String>, pattern = "^default$", example = "default")]
@@ -32,28 +35,43 @@ pub struct ChatSendRequest {
         example = "How did Alpha do in 2023?")]
     pub message: MessageText,
     /// The conversation that the message continues. Without it, a new one begins.
-    #[schema(value_type = Option<String>, format = "uuid", example = "019a0000-0000-7000-8000-000000000000")]
+    #[schema(
+        value_type = Option<String>, format = "uuid",
+        example = "019a0000-0000-7000-8000-000000000000"
+    )]
     pub conversation_id: Option<ResourceId>,
     /// Name of the server's prompt.
     #[schema(value_type = Option<String>, example = "default")]
     pub prompt: Option<PromptName>,
-    /// 1 to 128 printable ASCII characters that you choose for this message. Within 24 hours, a message of the same user with the same key
-    /// asks for no second reply. The server answers it like the first one. Keys of `POST /chat` are separate.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, example = "8e03978e-40d5-43dd-bc93-6894a57f9324")]
+    /// 1 to 128 printable ASCII characters that you choose for this message. Within 24 hours, a
+    /// message of the same user with the same key asks for no second reply. The server answers it
+    /// like the first one. Keys of `POST /chat` are separate.
+    #[schema(
+        value_type = Option<String>, min_length = 1, max_length = 128,
+        example = "8e03978e-40d5-43dd-bc93-6894a57f9324"
+    )]
     pub idempotency_key: Option<IdempotencyKey>,
 }
 
 impl ChatSendRequest {
     /// All its fields except the key, as text, to recognise a repeated message.
     pub fn says(&self) -> String {
-        json!([self.message.as_str(), self.conversation_id.as_ref().map(ResourceId::as_str), self.prompt.map(PromptName::as_str)])
-            .to_string()
+        json!([
+            self.message.as_str(),
+            self.conversation_id.as_ref().map(ResourceId::as_str),
+            self.prompt.map(PromptName::as_str)
+        ])
+        .to_string()
     }
 }
 
 impl From<ChatSendRequest> for ChatRequest {
     fn from(request: ChatSendRequest) -> Self {
-        Self { message: request.message, conversation_id: request.conversation_id, prompt: request.prompt }
+        Self {
+            message: request.message,
+            conversation_id: request.conversation_id,
+            prompt: request.prompt,
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Subscribes a connection to a reply that has been asked for before. While the reply is written, its worker sends it. After its end,
-//! it is replayed.
+//! Subscribes a connection to a reply that has been asked for before. While the reply is written,
+//! its worker sends it. After its end, it is replayed.
 
 use jiff::Timestamp;
 use platform::domain::Peer;
@@ -37,9 +37,9 @@ impl Subscribing {
         })
     }
 
-    /// Subscribes a connection to a user's reply, from the frame after `after` on. The worker of the reply sends the frames. If the
-    /// reply has ended, the caller has to send the [`Replay`] that this returns. If the user has no such reply, or no longer, that is a
-    /// 404.
+    /// Subscribes a connection to a user's reply, from the frame after `after` on. The worker of
+    /// the reply sends the frames. If the reply has ended, the caller has to send the [`Replay`]
+    /// that this returns. If the user has no such reply, or no longer, that is a 404.
     pub async fn subscribe(
         &self,
         user_id: &str,
@@ -49,42 +49,68 @@ impl Subscribing {
         now: Timestamp,
     ) -> Result<Option<Replay>, Problem> {
         let is_theirs = |head: &Head| head.user_id == *user_id && !head.has_expired(now);
-        let head = self.drafts.head(message_id).await?.filter(is_theirs).ok_or_else(Problem::not_found)?;
+        let head =
+            self.drafts.head(message_id).await?.filter(is_theirs).ok_or_else(Problem::not_found)?;
         let conversation_id = head.conversation_id.clone();
         let has_ended = head.ended_at.is_some();
         if !has_ended {
-            // The reply of a deleted conversation goes on for its subscribers, but it takes no new ones.
-            self.history.conversation(user_id, &conversation_id).await?.ok_or_else(Problem::not_found)?;
+            // The reply of a deleted conversation goes on for its subscribers, but it takes no new
+            // ones.
+            self.history
+                .conversation(user_id, &conversation_id)
+                .await?
+                .ok_or_else(Problem::not_found)?;
             if self.drafts.join(head, &connection.connection_id, after).await? == Joined::Live {
                 return Ok(None);
             }
         }
-        let reply = self.history.message(user_id, &conversation_id, message_id).await?.ok_or_else(Problem::not_found)?;
+        let reply = self
+            .history
+            .message(user_id, &conversation_id, message_id)
+            .await?
+            .ok_or_else(Problem::not_found)?;
         let frames = self.drafts.frames(&reply.id).await?;
-        Ok(Some(Replay { sender: self.sender.clone(), connection: connection.clone(), reply, frames, after }))
+        Ok(Some(Replay {
+            sender: self.sender.clone(),
+            connection: connection.clone(),
+            reply,
+            frames,
+            after,
+        }))
     }
 }
 
 impl Replay {
-    /// Sends the frames that the connection has missed, and how the reply ended. If a frame may not have arrived, no further frame is
-    /// sent: the client can resume from there. If a part of the text is missing, no text is sent at all, because a client would take it
-    /// for the whole reply.
+    /// Sends the frames that the connection has missed, and how the reply ended. If a frame may not
+    /// have arrived, no further frame is sent: the client can resume from there. If a part of the
+    /// text is missing, no text is sent at all, because a client would take it for the whole reply.
     pub async fn send(self) {
         let Self { sender, connection, reply, frames, after } = self;
         let peer: Peer<'_> = connection.peer();
         let send = async {
             if frames.concat() != reply.text {
-                tracing::error!(message_id = reply.id, "failed to replay a reply: its frames do not make up its text");
+                tracing::error!(
+                    message_id = reply.id,
+                    "failed to replay a reply: its frames do not make up its text"
+                );
                 return sender.post(peer, None, &ChatFailed::incomplete(&reply)).await;
             }
             for (sequence, text) in (1..).zip(frames).filter(|(sequence, _)| *sequence > after) {
-                sender.post(peer, None, &ChatDelta { message_id: reply.id.clone(), sequence, text }).await?;
+                sender
+                    .post(peer, None, &ChatDelta { message_id: reply.id.clone(), sequence, text })
+                    .await?;
             }
             ChatEnd::of(&reply).post(&sender, peer).await
         };
         if let Err(error) = send.await {
-            tracing::info!(%error, message_id = reply.id, connection_id = peer.connection_id, "failed to send the rest of a reply");
-            // The client must not wait for the rest. If the connection has ended, there is no client.
+            tracing::info!(
+                %error,
+                message_id = reply.id,
+                connection_id = peer.connection_id,
+                "failed to send the rest of a reply"
+            );
+            // The client must not wait for the rest. If the connection has ended, there is no
+            // client.
             if !matches!(error, SendError::Gone) {
                 sender.post(peer, None, &ChatFailed::incomplete(&reply)).await.ok();
             }

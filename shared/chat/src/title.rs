@@ -5,8 +5,8 @@ use unicode_segmentation::UnicodeSegmentation as _;
 /// Characters of a title at most: code points, as in the titles that owners give.
 const LONGEST: usize = 60;
 
-/// The first words of a text, on one line. It is cut between two words, or else between two user-perceived characters (grapheme
-/// clusters, UAX #29).
+/// The first words of a text, on one line. It is cut between two words, or else between two
+/// user-perceived characters (grapheme clusters, UAX #29).
 pub fn title(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let Some((limit, _)) = line.char_indices().nth(LONGEST) else { return line };
@@ -15,7 +15,11 @@ pub fn title(text: &str) -> String {
     let cut = ends.take_while(|end| *end <= limit).last().unwrap_or(limit);
     let kept = &line[..cut];
     // Whole words, unless the first one is longer than a title.
-    let whole = if line[cut..].starts_with(' ') { kept } else { kept.rsplit_once(' ').map_or(kept, |(words, _)| words) };
+    let whole = if line[cut..].starts_with(' ') {
+        kept
+    } else {
+        kept.rsplit_once(' ').map_or(kept, |(words, _)| words)
+    };
     format!("{whole}…")
 }
 

@@ -1,4 +1,5 @@
-//! Chart subscriptions. `charts.subscribe`, a `$connect` that subscribes at once, and the streaming worker share this code.
+//! Chart subscriptions. `charts.subscribe`, a `$connect` that subscribes at once, and the streaming
+//! worker share this code.
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
@@ -59,12 +60,16 @@ impl From<&Subscription> for Subscribed {
 impl Charts {
     /// Uses the tables and the worker that `SUBSCRIPTIONS_TABLE` and `CHART_STREAM_ARN` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { subscriptions: Subscriptions::new(platform)?, stream: Invoker::new(&platform.config, "CHART_STREAM_ARN")? })
+        Ok(Self {
+            subscriptions: Subscriptions::new(platform)?,
+            stream: Invoker::new(&platform.config, "CHART_STREAM_ARN")?,
+        })
     }
 
-    /// Subscribes a connection to a chart, or changes the interval if it has subscribed before. Either way a new worker starts, and a
-    /// worker that streams already stops before its next frame. `seq` is the client's number of its message. A message that is older
-    /// than one that has been processed is refused.
+    /// Subscribes a connection to a chart, or changes the interval if it has subscribed before.
+    /// Either way a new worker starts, and a worker that streams already stops before its next
+    /// frame. `seq` is the client's number of its message. A message that is older than one that
+    /// has been processed is refused.
     pub fn subscribe(
         &self,
         connection: &Connection,
@@ -87,7 +92,8 @@ impl Charts {
         self.clone().plan(connection.connected_at, subscription, None, announce)
     }
 
-    /// Writes the subscription in place of the one that was `found`. If the stored one has changed by then, it plans again from that.
+    /// Writes the subscription in place of the one that was `found`. If the stored one has changed
+    /// by then, it plans again from that.
     #[allow(clippy::unnecessary_wraps, reason = "a plan that is made again may fail")]
     fn plan(
         self,
@@ -99,7 +105,8 @@ impl Charts {
         let write = match found {
             None => self.subscriptions.begin(&subscription),
             Some(found) => {
-                let write = self.subscriptions.change(&found, subscription.interval_ms, subscription.seq);
+                let write =
+                    self.subscriptions.change(&found, subscription.interval_ms, subscription.seq);
                 subscription.subscription_id = found.subscription_id;
                 subscription.generation = found.generation + 1;
                 write
@@ -122,12 +129,19 @@ impl Charts {
         let retry = move |old| {
             async move {
                 let found = Option::map(old, |item| self.subscriptions.read(item)).transpose()?;
-                if let Some(newest) =
-                    found.as_ref().and_then(SubscriptionState::seq).filter(|newest| subscription.seq.is_some_and(|seq| seq < *newest))
+                if let Some(newest) = found
+                    .as_ref()
+                    .and_then(SubscriptionState::seq)
+                    .filter(|newest| subscription.seq.is_some_and(|seq| seq < *newest))
                 {
                     return Err(Problem::overtaken(newest.number()));
                 }
-                self.plan(connected_at, subscription, found.and_then(SubscriptionState::subscription), announce)
+                self.plan(
+                    connected_at,
+                    subscription,
+                    found.and_then(SubscriptionState::subscription),
+                    announce,
+                )
             }
             .boxed()
         };
@@ -138,6 +152,9 @@ impl Charts {
             }
             .boxed()
         };
-        Ok(Plan::reply(Some(subscribed)).write_or_retry(write, Box::new(retry)).details(details).after_commit(Box::new(then)))
+        Ok(Plan::reply(Some(subscribed))
+            .write_or_retry(write, Box::new(retry))
+            .details(details)
+            .after_commit(Box::new(then)))
     }
 }

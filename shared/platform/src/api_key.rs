@@ -1,7 +1,9 @@
-//! The text of an API key: `tly_<id>_<secret><checksum>`, all of it lower-case hexadecimal after the prefix.
+//! The text of an API key: `tly_<id>_<secret><checksum>`, all of it lower-case hexadecimal after
+//! the prefix.
 //!
-//! The prefix and the fixed form (`tly_[0-9a-f]{32}_[0-9a-f]{56}`) let secret scanners find a leaked key. With the checksum, scanners
-//! and our code recognise a real key without asking a table.
+//! The prefix and the fixed form (`tly_[0-9a-f]{32}_[0-9a-f]{56}`) let secret scanners find a
+//! leaked key. With the checksum, scanners and our code recognise a real key without asking a
+//! table.
 
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -54,8 +56,11 @@ impl FromStr for ApiKeyText {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (id, tail) = text.strip_prefix("tly_").and_then(|rest| rest.split_once('_')).ok_or(())?;
-        let is_hex = |part: &str, length: usize| part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let (id, tail) =
+            text.strip_prefix("tly_").and_then(|rest| rest.split_once('_')).ok_or(())?;
+        let is_hex = |part: &str, length: usize| {
+            part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        };
         if !is_hex(id, 32) || !is_hex(tail, TAIL) {
             return Err(());
         }
@@ -100,7 +105,16 @@ mod tests {
             let altered = format!("{}{other}{}", &text[..at], &text[at + 1..]);
             assert!(altered.parse::<ApiKeyText>().is_err(), "character {at}");
         }
-        for wrong in ["", "tly_", "tly__", &text[1..], &text[..92], &format!("{text}0"), &text.to_uppercase(), &text.replace("tly", "sk")] {
+        for wrong in [
+            "",
+            "tly_",
+            "tly__",
+            &text[1..],
+            &text[..92],
+            &format!("{text}0"),
+            &text.to_uppercase(),
+            &text.replace("tly", "sk"),
+        ] {
             assert!(wrong.parse::<ApiKeyText>().is_err(), "{wrong}");
         }
     }

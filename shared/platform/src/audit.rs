@@ -15,7 +15,8 @@ use crate::identity::{Credential, Identity, Principal};
 use crate::ids;
 use crate::problem::Problem;
 
-/// Version of the event's shape, so that an event can be verified by the rules it was written under.
+/// Version of the event's shape, so that an event can be verified by the rules it was written
+/// under.
 const VERSION: u32 = 1;
 
 /// One entry of the audit log. It has no member for a raw body: each detail has its own name.
@@ -121,7 +122,8 @@ impl AuditDetails {
         self
     }
 
-    /// The resource that the path of the request names. The event names it if the note names no resource.
+    /// The resource that the path of the request names. The event names it if the note names no
+    /// resource.
     #[must_use]
     pub(crate) fn of_path(mut self, resource: Option<String>) -> Self {
         self.of_path = resource;
@@ -134,15 +136,16 @@ impl AuditDetails {
         self.of_path(earlier.of_path.clone())
     }
 
-    /// One more detail: text, a number, a Boolean or a list of them. Whole numbers beyond 2^53 go in as text (RFC 8785).
+    /// One more detail: text, a number, a Boolean or a list of them. Whole numbers beyond 2^53 go
+    /// in as text (RFC 8785).
     #[must_use]
     pub fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.detail.insert(name.to_owned(), value.into());
         self
     }
 
-    /// The identifier that the caller gave, as a fingerprint. It may belong to no account. The fingerprint lets you recognise it, but
-    /// not read it.
+    /// The identifier that the caller gave, as a fingerprint. It may belong to no account. The
+    /// fingerprint lets you recognise it, but not read it.
     #[must_use]
     pub fn identifier(self, fingerprint: &Fingerprint) -> Self {
         self.detail("identifier_hmac", fingerprint.as_str())
@@ -155,7 +158,8 @@ impl AuditDetails {
         self
     }
 
-    /// The outcome of the event of an answer. Invalid input (422) is not an attempt at anything, unless the note is marked as failed.
+    /// The outcome of the event of an answer. Invalid input (422) is not an attempt at anything,
+    /// unless the note is marked as failed.
     pub fn outcome(&self, problem: Option<&Problem>) -> Option<Outcome> {
         match problem.map(|problem| problem.status) {
             None if self.failed => Some(Outcome::Failure),
@@ -197,8 +201,8 @@ impl AuditDetails {
 }
 
 impl Event {
-    /// Adds how many denials the event stands for. `routes` are the routes of the denials that no event has counted yet, if there are
-    /// any.
+    /// Adds how many denials the event stands for. `routes` are the routes of the denials that no
+    /// event has counted yet, if there are any.
     #[must_use]
     pub fn counting(mut self, count: u64, routes: Vec<String>) -> Self {
         self.detail.insert("count".to_owned(), count.into());
@@ -228,13 +232,21 @@ impl Event {
 impl Actor {
     /// A user who is known although not signed in.
     pub fn user(user_id: &str, username: &str) -> Self {
-        Self { user_id: user_id.to_owned(), username: username.to_owned(), session_id: None, key_id: None }
+        Self {
+            user_id: user_id.to_owned(),
+            username: username.to_owned(),
+            session_id: None,
+            key_id: None,
+        }
     }
 }
 
 impl From<&Identity> for Actor {
     fn from(identity: &Identity) -> Self {
-        Self { session_id: Some(identity.session_id.clone()), ..Self::user(&identity.user_id, &identity.username) }
+        Self {
+            session_id: Some(identity.session_id.clone()),
+            ..Self::user(&identity.user_id, &identity.username)
+        }
     }
 }
 
@@ -253,10 +265,17 @@ mod tests {
     use super::*;
 
     fn sample() -> Event {
-        let context =
-            Context { request_id: "r-1".into(), address: "203.0.113.7".into(), user_agent: "test/1".into(), base_url: String::new() };
+        let context = Context {
+            request_id: "r-1".into(),
+            address: "203.0.113.7".into(),
+            user_agent: "test/1".into(),
+            base_url: String::new(),
+        };
         let now = Timestamp::from_millisecond(1_800_000_000_123).unwrap();
-        let details = AuditDetails::default().resource("user", "u-1").detail("rows", 12).detail("sort", vec!["company", "-year"]);
+        let details = AuditDetails::default()
+            .resource("user", "u-1")
+            .detail("rows", 12)
+            .detail("sort", vec!["company", "-year"]);
         details.event(Some("profits.read"), Outcome::Success, None, &context, now, 7).unwrap()
     }
 
@@ -285,7 +304,8 @@ mod tests {
     #[test]
     fn a_hash_does_not_depend_on_how_the_event_was_stored() {
         let event = sample();
-        let stored: BTreeMap<String, Value> = serde_json::from_str(&serde_json::to_string(&event).unwrap()).unwrap();
+        let stored: BTreeMap<String, Value> =
+            serde_json::from_str(&serde_json::to_string(&event).unwrap()).unwrap();
         let read: Event = serde_json::from_value(serde_json::to_value(stored).unwrap()).unwrap();
         assert_eq!(read.fingerprint(), event.hash);
     }
@@ -293,6 +313,10 @@ mod tests {
     #[test]
     fn an_action_that_is_not_audited_leaves_no_event() {
         let now = Timestamp::UNIX_EPOCH;
-        assert!(AuditDetails::default().event(None, Outcome::Success, None, &Context::default(), now, 0).is_none());
+        assert!(
+            AuditDetails::default()
+                .event(None, Outcome::Success, None, &Context::default(), now, 0)
+                .is_none()
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The parts of AWS clients, given explicitly. The SDK's default chain would read files, probe the network and parse the system's
-//! certificates before the first request.
+//! The parts of AWS clients, given explicitly. The SDK's default chain would read files, probe the
+//! network and parse the system's certificates before the first request.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -11,33 +11,40 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
-use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpConnector, http_client_fn,
+};
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use aws_types::sdk_config::{RetryConfig, SharedHttpClient, TimeoutConfig};
 
 use crate::config::{Config, ConfigError};
 
-/// The certificate authorities of AWS's own endpoints (Amazon Trust Services). Parsing all certificates of the system would cost more
-/// than the rest of a cold start.
+/// The certificate authorities of AWS's own endpoints (Amazon Trust Services). Parsing all
+/// certificates of the system would cost more than the rest of a cold start.
 const AMAZON_ROOTS: &str = include_str!("../amazon-roots.pem");
 
 /// The longest time to connect to a service.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The HTTPS client of the whole process: one TLS set-up, made while the function starts, and one connection pool. The SDK's own client
-/// would set TLS up for each client, throw that away, and do it again in the first request.
+/// The HTTPS client of the whole process: one TLS set-up, made while the function starts, and one
+/// connection pool. The SDK's own client would set TLS up for each client, throw that away, and do
+/// it again in the first request.
 static HTTPS: LazyLock<SharedHttpClient> = LazyLock::new(|| {
     let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
     let connector = Connector::builder()
-        .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build())
+        .connector_settings(
+            HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build(),
+        )
         .sleep_impl(TokioSleep::new())
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-    let connector = SharedHttpConnector::new(match TlsContext::builder().with_trust_store(roots).build() {
-        Ok(context) => connector.tls_context(context).build(),
-        // The roots are compiled in, so this does not happen. If it did, the system's own roots would do.
-        Err(_) => connector.build(),
-    });
+    let connector =
+        SharedHttpConnector::new(match TlsContext::builder().with_trust_store(roots).build() {
+            Ok(context) => connector.tls_context(context).build(),
+            // The roots are compiled in, so this does not happen. If it did, the system's own roots
+            // would do.
+            Err(_) => connector.build(),
+        });
     http_client_fn(move |_, _| connector.clone())
 });
 
@@ -57,7 +64,8 @@ pub enum Service {
 }
 
 impl Service {
-    /// The SDKs' own variable for another endpoint. Clients made from parts do not read it themselves.
+    /// The SDKs' own variable for another endpoint. Clients made from parts do not read it
+    /// themselves.
     fn endpoint_variable(self) -> &'static str {
         match self {
             Service::DynamoDb => "AWS_ENDPOINT_URL_DYNAMODB",
@@ -69,7 +77,8 @@ impl Service {
     }
 }
 
-/// The SDK configuration for one service: region, the environment's credentials, one HTTP client, an endpoint if one is set.
+/// The SDK configuration for one service: region, the environment's credentials, one HTTP client,
+/// an endpoint if one is set.
 pub fn sdk_config(config: &Config, service: Service) -> Result<SdkConfig, ConfigError> {
     let credentials = Credentials::new(
         config.require("AWS_ACCESS_KEY_ID")?,
@@ -80,7 +89,8 @@ pub fn sdk_config(config: &Config, service: Service) -> Result<SdkConfig, Config
     );
     let endpoint = match (config.get(service.endpoint_variable()), service) {
         (Some(url), _) => Some(url),
-        // A WebSocket API has its own address, with its stage. A URL for all services does not replace it.
+        // A WebSocket API has its own address, with its stage. A URL for all services does not
+        // replace it.
         (None, Service::Connections) => Some(config.require("CONNECTIONS_ENDPOINT")?),
         (None, _) => config.get("AWS_ENDPOINT_URL"),
     };
@@ -94,7 +104,11 @@ pub fn sdk_config(config: &Config, service: Service) -> Result<SdkConfig, Config
         .region(Region::new(config.require("AWS_REGION")?.to_owned()))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(http_client(endpoint))
-        .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(3)
+                .with_initial_backoff(Duration::from_millis(50)),
+        )
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .timeout_config(timeouts);
     Ok(match endpoint {
@@ -103,8 +117,9 @@ pub fn sdk_config(config: &Config, service: Service) -> Result<SdkConfig, Config
     })
 }
 
-/// The text for the log about a failed call: the chain of causes, each in its own words. The SDK's `DisplayErrorContext` would add
-/// their `Debug` forms. Those can contain the bytes of a response, such as those of a secret or an item.
+/// The text for the log about a failed call: the chain of causes, each in its own words. The SDK's
+/// `DisplayErrorContext` would add their `Debug` forms. Those can contain the bytes of a response,
+/// such as those of a secret or an item.
 pub fn describe(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
@@ -139,7 +154,11 @@ mod tests {
                 ("CONNECTIONS_ENDPOINT", "https://api.execute-api.example.com/live"),
             ];
             let config: Config = settings.into_iter().chain(more).collect();
-            assert_eq!(sdk_config(&config, service).unwrap().endpoint_url(), Some(expected), "{service:?}");
+            assert_eq!(
+                sdk_config(&config, service).unwrap().endpoint_url(),
+                Some(expected),
+                "{service:?}"
+            );
         }
     }
 }

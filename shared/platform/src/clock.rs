@@ -20,7 +20,8 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// The time now, to the millisecond. With finer digits, a stored time would differ from the one in an answer.
+    /// The time now, to the millisecond. With finer digits, a stored time would differ from the one
+    /// in an answer.
     #[allow(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn now(&self) -> Timestamp {
         let milliseconds = match self {
@@ -49,19 +50,26 @@ pub fn rfc3339_ms(milliseconds: i64) -> String {
 /// Reads an RFC 3339 time, with any offset, and no similar format.
 pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     let (date_time, rest) = text.split_at_checked("2026-01-31T09:30:00".len())?;
-    let shape = date_time.bytes().map(|b| if b.is_ascii_digit() { b'0' } else { b.to_ascii_uppercase() });
+    let shape =
+        date_time.bytes().map(|b| if b.is_ascii_digit() { b'0' } else { b.to_ascii_uppercase() });
     let rest = match rest.strip_prefix('.') {
-        Some(fraction) if fraction.starts_with(|c: char| c.is_ascii_digit()) => fraction.trim_start_matches(|c: char| c.is_ascii_digit()),
+        Some(fraction) if fraction.starts_with(|c: char| c.is_ascii_digit()) => {
+            fraction.trim_start_matches(|c: char| c.is_ascii_digit())
+        }
         Some(_) => return None,
         None => rest,
     };
     let is_offset = match rest.as_bytes() {
         [b'Z' | b'z'] => true,
-        [b'+' | b'-', hours @ .., b':', m1, m2] => hours.len() == 2 && [hours, &[*m1, *m2]].concat().iter().all(u8::is_ascii_digit),
+        [b'+' | b'-', hours @ .., b':', m1, m2] => {
+            hours.len() == 2 && [hours, &[*m1, *m2]].concat().iter().all(u8::is_ascii_digit)
+        }
         _ => false,
     };
-    let local: DateTime = date_time.parse().ok().filter(|_| is_offset && shape.eq("0000-00-00T00:00:00".bytes()))?;
-    // Arithmetic with the last day of the year 9999 is not possible, but clients often use it for "for ever".
+    let local: DateTime =
+        date_time.parse().ok().filter(|_| is_offset && shape.eq("0000-00-00T00:00:00".bytes()))?;
+    // Arithmetic with the last day of the year 9999 is not possible, but clients often use it for
+    // "for ever".
     text.parse().ok().or_else(|| (local.year() == 9999).then_some(Timestamp::MAX))
 }
 

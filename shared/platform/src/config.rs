@@ -1,4 +1,5 @@
-//! Settings: the one place that reads environment variables. Every setting is a parameter of template.yaml.
+//! Settings: the one place that reads environment variables. Every setting is a parameter of
+//! template.yaml.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +19,10 @@ pub enum ConfigError {
     #[error("the environment variable {0} is not set: give it to this function in template.yaml")]
     Missing(String),
     /// The variable's text does not parse.
-    #[error("the parameter {} has the value {value:?} (environment variable {name}): {expected}", parameter(name))]
+    #[error(
+        "the parameter {} has the value {value:?} (environment variable {name}): {expected}",
+        parameter(name)
+    )]
     Invalid {
         /// Name of the variable.
         name: String,
@@ -33,7 +37,11 @@ impl Config {
     /// Reads the process's environment.
     #[allow(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn from_env() -> Self {
-        Self { variables: std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect() }
+        Self {
+            variables: std::env::vars_os()
+                .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+                .collect(),
+        }
     }
 
     /// The value of a variable. A variable with an empty value counts as unset.
@@ -58,7 +66,11 @@ impl Config {
     /// A whole number above zero, or `default`.
     pub fn count(&self, name: &str, default: u64) -> Result<u64, ConfigError> {
         let Some(value) = self.get(name) else { return Ok(default) };
-        value.parse().ok().filter(|number| *number > 0).ok_or_else(|| invalid(name, value, "it must be a whole number above zero"))
+        value
+            .parse()
+            .ok()
+            .filter(|number| *number > 0)
+            .ok_or_else(|| invalid(name, value, "it must be a whole number above zero"))
     }
 
     /// A whole number of seconds above zero, or `default`.
@@ -81,7 +93,11 @@ fn parameter(variable: &str) -> String {
 
 /// An error that names the parameter, its variable, the value and the expected form.
 pub fn invalid(name: &str, value: &str, expected: &str) -> ConfigError {
-    ConfigError::Invalid { name: name.to_owned(), value: value.to_owned(), expected: expected.to_owned() }
+    ConfigError::Invalid {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        expected: expected.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -92,8 +108,8 @@ mod tests {
     fn a_refused_value_is_named_with_its_parameter_and_variable() {
         let config: Config = [("AI_MAX_TOKENS", "many")].into_iter().collect();
         let text = config.count("AI_MAX_TOKENS", 1).unwrap_err().to_string();
-        let expected =
-            "the parameter AiMaxTokens has the value \"many\" (environment variable AI_MAX_TOKENS): it must be a whole number above zero";
+        let expected = "the parameter AiMaxTokens has the value \"many\" (environment variable \
+                        AI_MAX_TOKENS): it must be a whole number above zero";
         assert_eq!(text, expected);
     }
 }

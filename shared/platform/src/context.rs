@@ -1,4 +1,5 @@
-//! The origin of a request or message and its correlation id, for the audit log and the rate limits.
+//! The origin of a request or message and its correlation id, for the audit log and the rate
+//! limits.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +12,8 @@ use crate::config::Config;
 pub struct Context {
     /// Correlation id, in the answer, the logs and the audit log.
     pub request_id: String,
-    /// The client's address as API Gateway saw it. An IPv6 address is cut to its /64, because a client can choose the rest.
+    /// The client's address as API Gateway saw it. An IPv6 address is cut to its /64, because a
+    /// client can choose the rest.
     pub address: String,
     /// The client's `User-Agent`, at most 256 characters.
     pub user_agent: String,
@@ -20,9 +22,12 @@ pub struct Context {
 }
 
 impl Context {
-    /// URL at which clients reach the HTTP API, without a trailing slash: the setting `PUBLIC_URL`, or else the URL of the request.
+    /// URL at which clients reach the HTTP API, without a trailing slash: the setting `PUBLIC_URL`,
+    /// or else the URL of the request.
     pub fn public_url(&self, config: &Config) -> String {
-        config.get("PUBLIC_URL").map_or_else(|| self.base_url.clone(), |url| url.trim_end_matches('/').to_owned())
+        config
+            .get("PUBLIC_URL")
+            .map_or_else(|| self.base_url.clone(), |url| url.trim_end_matches('/').to_owned())
     }
 }
 
@@ -41,7 +46,8 @@ pub fn client_address(source: &str) -> String {
     }
 }
 
-/// The IPv4 address in an address of NAT64's well-known prefix (RFC 6052). Otherwise all of IPv4 would share its /64.
+/// The IPv4 address in an address of NAT64's well-known prefix (RFC 6052). Otherwise all of IPv4
+/// would share its /64.
 fn nat64(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [0x64, 0xff9b, 0, 0, 0, 0, high, low] = address.segments() else { return None };
     Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))

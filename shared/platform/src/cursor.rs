@@ -1,7 +1,9 @@
-//! Lists in pages. An opaque cursor marks where a list continues, and works only for one caller and one list.
+//! Lists in pages. An opaque cursor marks where a list continues, and works only for one caller and
+//! one list.
 //!
-//! A cursor is AES-256-GCM (NIST SP 800-38D) under a random nonce. The caller, the route and the filters are its associated data. So
-//! the cursor of another caller or another list does not open, just like an altered one. When the secret is rotated, lists begin anew.
+//! A cursor is AES-256-GCM (NIST SP 800-38D) under a random nonce. The caller, the route and the
+//! filters are its associated data. So the cursor of another caller or another list does not open,
+//! just like an altered one. When the secret is rotated, lists begin anew.
 
 use std::borrow::Cow;
 
@@ -31,8 +33,10 @@ use crate::secrets::Secrets;
 /// Items of a page if the caller gives no limit.
 const DEFAULT_LIMIT: usize = 20;
 
-/// Characters that are not percent-encoded in a URL: the unreserved characters of RFC 3986, and the path's slashes.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+/// Characters that are not percent-encoded in a URL: the unreserved characters of RFC 3986, and the
+/// path's slashes.
+const ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// Seals and opens the cursors of a list.
 #[derive(Debug, Clone)]
@@ -64,12 +68,19 @@ impl<T: ToSchema> ToSchema for Page<T> {
 
 impl<T: ToSchema> PartialSchema for Page<T> {
     fn schema() -> RefOr<Schema> {
-        let items = ArrayBuilder::new().items(Ref::from_schema_name(T::name())).description(Some("The items."));
+        let items = ArrayBuilder::new()
+            .items(Ref::from_schema_name(T::name()))
+            .description(Some("The items."));
         let cursor = SchemaType::from_iter([Type::String, Type::Null]);
-        let cursor =
-            ObjectBuilder::new().schema_type(cursor).description(Some("Value of `cursor` for the next page, or null on the last page."));
+        let cursor = ObjectBuilder::new()
+            .schema_type(cursor)
+            .description(Some("Value of `cursor` for the next page, or null on the last page."));
         let page = ObjectBuilder::new().description(Some("One page of a list."));
-        page.property("items", items).property("next_cursor", cursor).required("items").required("next_cursor").into()
+        page.property("items", items)
+            .property("next_cursor", cursor)
+            .required("items")
+            .required("next_cursor")
+            .into()
     }
 }
 
@@ -90,18 +101,36 @@ struct Limit(usize);
 impl Cursors {
     /// Uses the secret that `SEAL_SECRET_ARN` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { secrets: platform.secrets()?, secret_arn: platform.config.require("SEAL_SECRET_ARN")?.to_owned() })
+        Ok(Self {
+            secrets: platform.secrets()?,
+            secret_arn: platform.config.require("SEAL_SECRET_ARN")?.to_owned(),
+        })
     }
 
     /// The position where the list continues; `None` on its first page.
-    pub async fn open<P: DeserializeOwned>(&self, paging: &Paging, user_id: &str, call: &HttpCall) -> Result<Option<P>, Problem> {
+    pub async fn open<P: DeserializeOwned>(
+        &self,
+        paging: &Paging,
+        user_id: &str,
+        call: &HttpCall,
+    ) -> Result<Option<P>, Problem> {
         let Some(cursor) = &paging.cursor else { return Ok(None) };
-        let position = self.key().await?.open(&binding(user_id, call), cursor).and_then(|plain| serde_json::from_slice(&plain).ok());
-        let refused = || Problem::invalid_parameter("cursor", "is not a cursor of this list: send `next_cursor` with the same filters");
+        let position = self
+            .key()
+            .await?
+            .open(&binding(user_id, call), cursor)
+            .and_then(|plain| serde_json::from_slice(&plain).ok());
+        let refused = || {
+            Problem::invalid_parameter(
+                "cursor",
+                "is not a cursor of this list: send `next_cursor` with the same filters",
+            )
+        };
         position.map(Some).ok_or_else(refused)
     }
 
-    /// The answer with one page, and its `Link` to the next page (RFC 8288) if the list continues at `next`.
+    /// The answer with one page, and its `Link` to the next page (RFC 8288) if the list continues
+    /// at `next`.
     pub async fn page<T, P: Serialize>(
         &self,
         items: Vec<T>,
@@ -156,13 +185,19 @@ impl CursorKey {
     /// Derives the key from the secret's text, for this purpose alone (HKDF-SHA-256, RFC 5869).
     fn derive(text: &str) -> Result<Self, aws_lc_rs::error::Unspecified> {
         let mut key = [0; 32];
-        Salt::new(HKDF_SHA256, b"").extract(text.as_bytes()).expand(&[b"tally cursor"], &AES_256_GCM)?.fill(&mut key)?;
+        Salt::new(HKDF_SHA256, b"")
+            .extract(text.as_bytes())
+            .expand(&[b"tally cursor"], &AES_256_GCM)?
+            .fill(&mut key)?;
         Ok(Self(RandomizedNonceKey::new(&AES_256_GCM, &key)?))
     }
 
     /// Nonce, ciphertext and tag as URL-safe text.
     fn seal(&self, binding: &str, mut plain: Vec<u8>) -> Result<String, Problem> {
-        let nonce = self.0.seal_in_place_append_tag(Aad::from(binding), &mut plain).map_err(|_| Problem::internal())?;
+        let nonce = self
+            .0
+            .seal_in_place_append_tag(Aad::from(binding), &mut plain)
+            .map_err(|_| Problem::internal())?;
         Ok(URL_SAFE_NO_PAD.encode([&nonce.as_ref()[..], &plain].concat()))
     }
 
@@ -174,8 +209,8 @@ impl CursorKey {
     }
 }
 
-/// The data that a cursor is bound to: the caller, the route and the filters. The encoding and the order of the filters and the case of
-/// ids do not matter.
+/// The data that a cursor is bound to: the caller, the route and the filters. The encoding and the
+/// order of the filters and the case of ids do not matter.
 fn binding(user_id: &str, call: &HttpCall) -> String {
     let id = |text: &str| text.parse::<ResourceId>().map_or_else(|_| text.to_owned(), String::from);
     let filters = call.parameters().filter(|(name, _)| name != "cursor" && name != "limit");
@@ -228,7 +263,11 @@ mod tests {
             ("a", "/audit", "actor=me&action=auth.", false),
         ] {
             let opened = key.open(&binding(user, &call(path, query)), &cursor);
-            assert_eq!(opened.as_deref(), opens.then_some(&b"position"[..]), "{user} {path}?{query}");
+            assert_eq!(
+                opened.as_deref(),
+                opens.then_some(&b"position"[..]),
+                "{user} {path}?{query}"
+            );
         }
         assert!(CursorKey::derive("another text").unwrap().open(&bound, &cursor).is_none());
     }
@@ -252,7 +291,10 @@ mod tests {
         for (query, expected) in [
             ("", "/audit?cursor=new"),
             ("limit=5&cursor=old&action=chat.", "/audit?limit=5&action=chat.&cursor=new"),
-            ("from=2026-01-01T00:00:00%2B01:00", "/audit?from=2026-01-01T00%3A00%3A00%2B01%3A00&cursor=new"),
+            (
+                "from=2026-01-01T00:00:00%2B01:00",
+                "/audit?from=2026-01-01T00%3A00%3A00%2B01%3A00&cursor=new",
+            ),
             ("resource=a>\"b+c", "/audit?resource=a%3E%22b%20c&cursor=new"),
         ] {
             assert_eq!(next_page(&call("/audit", query), "new"), expected);
@@ -261,8 +303,18 @@ mod tests {
 
     #[test]
     fn a_limit_is_1_to_100_and_20_unless_said() {
-        for (query, limit) in [("", Some(20)), ("limit=1", Some(1)), ("limit=100", Some(100)), ("limit=0", None), ("limit=101", None)] {
-            assert_eq!(call("/", query).query::<Paging>().ok().map(|paging| paging.limit), limit, "{query}");
+        for (query, limit) in [
+            ("", Some(20)),
+            ("limit=1", Some(1)),
+            ("limit=100", Some(100)),
+            ("limit=0", None),
+            ("limit=101", None),
+        ] {
+            assert_eq!(
+                call("/", query).query::<Paging>().ok().map(|paging| paging.limit),
+                limit,
+                "{query}"
+            );
         }
     }
 }

@@ -22,14 +22,16 @@ impl From<lambda_runtime::Error> for Error {
     }
 }
 
-/// Prints a sentence, because `main` prints its error by `Debug`. Operators see only that line of a function that does not start.
+/// Prints a sentence, because `main` prints its error by `Debug`. Operators see only that line of a
+/// function that does not start.
 impl fmt::Debug for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
 }
 
-/// An error of an invocation. Alarms and dead letters tell failures apart by `error_type`, which is Lambda's `errorType`.
+/// An error of an invocation. Alarms and dead letters tell failures apart by `error_type`, which is
+/// Lambda's `errorType`.
 pub(crate) fn failure(error_type: &str, message: impl fmt::Display) -> Diagnostic {
     Diagnostic { error_type: error_type.to_owned(), error_message: message.to_string() }
 }

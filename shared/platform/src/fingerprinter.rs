@@ -1,4 +1,5 @@
-//! Fingerprints of texts that must not be stored as they are, under a key that only this deployment has.
+//! Fingerprints of texts that must not be stored as they are, under a key that only this deployment
+//! has.
 
 use crate::config::ConfigError;
 use crate::domain::Fingerprint;
@@ -16,7 +17,10 @@ pub struct Fingerprinter {
 impl Fingerprinter {
     /// Reads the settings; no secret is fetched yet.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { secrets: platform.secrets()?, arn: platform.config.require("SEAL_SECRET_ARN")?.to_owned() })
+        Ok(Self {
+            secrets: platform.secrets()?,
+            arn: platform.config.require("SEAL_SECRET_ARN")?.to_owned(),
+        })
     }
 
     /// The fingerprint of a text. `purpose` keeps the fingerprints of different things apart.
@@ -26,8 +30,9 @@ impl Fingerprinter {
         Ok(Fingerprint::new(key.as_bytes(), purpose, text))
     }
 
-    /// The fingerprint of an identifier that a user typed, in the form in which identifiers are compared. The text may be a password in
-    /// the wrong field. So it is stored to be recognised, not to be read.
+    /// The fingerprint of an identifier that a user typed, in the form in which identifiers are
+    /// compared. The text may be a password in the wrong field. So it is stored to be recognised,
+    /// not to be read.
     pub async fn identifier(&self, folded: &str) -> Result<Fingerprint, Problem> {
         self.fingerprint("login identifier", folded).await
     }

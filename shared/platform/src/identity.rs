@@ -55,7 +55,11 @@ impl Credential {
 
 impl From<Identity> for Principal {
     fn from(identity: Identity) -> Self {
-        Self { user_id: identity.user_id, username: identity.username, credential: Credential::SessionId(identity.session_id) }
+        Self {
+            user_id: identity.user_id,
+            username: identity.username,
+            credential: Credential::SessionId(identity.session_id),
+        }
     }
 }
 
@@ -78,7 +82,8 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 4] = [Self::ProfitsRead, Self::ChatWrite, Self::AuditRead, Self::TokensIntrospect];
+    pub const ALL: [Self; 4] =
+        [Self::ProfitsRead, Self::ChatWrite, Self::AuditRead, Self::TokensIntrospect];
 
     /// The scope as text.
     pub const fn as_str(self) -> &'static str {
@@ -129,7 +134,9 @@ impl FromStr for Someone {
 
 impl PartialSchema for Someone {
     fn schema() -> RefOr<Schema> {
-        let id = ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::Custom("uuid".into())));
+        let id = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::Custom("uuid".into())));
         let me = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["me"]));
         RefOr::T(Schema::AnyOf(AnyOfBuilder::new().item(id).item(me).build()))
     }
@@ -143,8 +150,8 @@ impl FromField for Someone {
     }
 }
 
-/// The kind of caller that an endpoint takes: any caller (`()`), a user in a session ([`Identity`]), or a user or an API key
-/// ([`Principal`]).
+/// The kind of caller that an endpoint takes: any caller (`()`), a user in a session
+/// ([`Identity`]), or a user or an API key ([`Principal`]).
 pub trait Caller: Sized + Send {
     /// Whether a route has to be protected to have such a caller.
     const SIGNED_IN: bool;
@@ -172,7 +179,11 @@ impl Caller for Identity {
     fn from_principal(principal: Option<&Principal>) -> Option<Self> {
         let Principal { user_id, username, credential } = principal?;
         let Credential::SessionId(session_id) = credential else { return None };
-        Some(Self { user_id: user_id.clone(), username: username.clone(), session_id: session_id.clone() })
+        Some(Self {
+            user_id: user_id.clone(),
+            username: username.clone(),
+            session_id: session_id.clone(),
+        })
     }
 }
 

@@ -43,7 +43,8 @@ pub fn sha256(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()))
 }
 
-/// Whether two secrets or their hashes are the same. The time that it takes does not tell where they differ.
+/// Whether two secrets or their hashes are the same. The time that it takes does not tell where
+/// they differ.
 pub fn same(a: &str, b: &str) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a.as_bytes(), b.as_bytes()).is_ok()
 }

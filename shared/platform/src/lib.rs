@@ -1,19 +1,23 @@
-//! The code that the functions of every area share. The crates of the areas (`accounts`, `chat`, `data`, `assistant`) stand on it.
+//! The code that the functions of every area share. The crates of the areas (`accounts`, `chat`,
+//! `data`, `assistant`) stand on it.
 //!
-//! - [`routes`]: the API as data; [`request`]: an HTTP request as it arrives; [`http`]: how every HTTP request is handled; [`gate`]:
-//!   the steps that requests and messages share
-//! - [`socket`]: how every WebSocket message is handled, and how messages reach a client; [`worker`]: background work; [`runtime`]: the
-//!   loop of every function
-//! - [`plan`]: the value that a handler returns instead of writing; [`idempotency`]: repeated requests; [`problem`]: every error that a
-//!   caller can see
+//! - [`routes`]: the API as data; [`request`]: an HTTP request as it arrives; [`http`]: how every
+//!   HTTP request is handled; [`gate`]: the steps that requests and messages share
+//! - [`socket`]: how every WebSocket message is handled, and how messages reach a client;
+//!   [`worker`]: background work; [`runtime`]: the loop of every function
+//! - [`plan`]: the value that a handler returns instead of writing; [`idempotency`]: repeated
+//!   requests; [`problem`]: every error that a caller can see
 //! - [`identity`], [`tokens`], [`api_key`], [`secrets`]: authentication; [`limits`]: rate limits
 //! - [`cursor`]: lists in pages
-//! - [`audit`]: events of the audit log; [`database`]: the way to DynamoDB; [`store`]: the tables that every area uses
-//! - [`input`]: reads a client's input field by field; [`domain`]: types that parse once at the edge
-//! - [`platform`], [`config`], [`clock`], [`aws`], [`ids`], [`logging`]: the base of all other modules
+//! - [`audit`]: events of the audit log; [`database`]: the way to DynamoDB; [`store`]: the tables
+//!   that every area uses
+//! - [`input`]: reads a client's input field by field; [`domain`]: types that parse once at the
+//!   edge
+//! - [`platform`], [`config`], [`clock`], [`aws`], [`ids`], [`logging`]: the base of all other
+//!   modules
 
-/// Gives types that hold a secret a `Debug` that prints only the type's name. So a secret never reaches the log, however deep it is
-/// nested.
+/// Gives types that hold a secret a `Debug` that prints only the type's name. So a secret never
+/// reaches the log, however deep it is nested.
 #[macro_export]
 macro_rules! opaque {
     ($($name:ident),*) => {$(

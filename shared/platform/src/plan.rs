@@ -1,4 +1,5 @@
-//! Plans. A handler returns one instead of writing: the writes, the event, the steps after the commit, and the answer.
+//! Plans. A handler returns one instead of writing: the writes, the event, the steps after the
+//! commit, and the answer.
 
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -29,13 +30,16 @@ pub enum Otherwise<O> {
 /// Replaces a write whose condition failed, from the item that failed it.
 ///
 /// Gives the new write, the reaction if it fails too, and one more step after the commit.
-pub type Rewrite<O> = Box<dyn FnOnce(Option<Item>) -> Result<(Write, Otherwise<O>, AfterCommit<O>), Problem> + Send>;
+pub type Rewrite<O> =
+    Box<dyn FnOnce(Option<Item>) -> Result<(Write, Otherwise<O>, AfterCommit<O>), Problem> + Send>;
 
 /// Makes a new plan from the item that failed a condition (`None`: there is no such item).
-pub type Retry<O> = Box<dyn FnOnce(Option<Item>) -> BoxFuture<'static, Result<Plan<O>, Problem>> + Send>;
+pub type Retry<O> =
+    Box<dyn FnOnce(Option<Item>) -> BoxFuture<'static, Result<Plan<O>, Problem>> + Send>;
 
 /// A step after the commit. It may replace the answer, and is idempotent.
-pub type AfterCommit<O> = Box<dyn FnOnce() -> BoxFuture<'static, Result<Option<Reply<O>>, Problem>> + Send>;
+pub type AfterCommit<O> =
+    Box<dyn FnOnce() -> BoxFuture<'static, Result<Option<Reply<O>>, Problem>> + Send>;
 
 /// An answer: the output, and a status and headers where they differ from the route's own.
 #[derive(Debug)]
@@ -48,12 +52,24 @@ pub struct Reply<O> {
 impl<O> Plan<O> {
     /// A plan that answers with this, and so far writes nothing.
     pub fn reply(reply: impl Into<Reply<O>>) -> Self {
-        Self { writes: Vec::new(), details: AuditDetails::default(), created: None, after_commit: Vec::new(), reply: Ok(reply.into()) }
+        Self {
+            writes: Vec::new(),
+            details: AuditDetails::default(),
+            created: None,
+            after_commit: Vec::new(),
+            reply: Ok(reply.into()),
+        }
     }
 
     /// A plan that refuses. It may still write: a reused token ends its session.
     pub fn refuse(problem: Problem) -> Self {
-        Self { writes: Vec::new(), details: AuditDetails::default(), created: None, after_commit: Vec::new(), reply: Err(problem) }
+        Self {
+            writes: Vec::new(),
+            details: AuditDetails::default(),
+            created: None,
+            after_commit: Vec::new(),
+            reply: Err(problem),
+        }
     }
 
     /// Adds a write. If its condition fails, the request is answered with `problem`.
@@ -77,7 +93,8 @@ impl<O> Plan<O> {
         self
     }
 
-    /// Adds a write whose condition, if it has one, fails only in unexpected cases. They are answered 409.
+    /// Adds a write whose condition, if it has one, fails only in unexpected cases. They are
+    /// answered 409.
     #[must_use]
     pub fn write(self, write: Write) -> Self {
         self.write_or(write, Problem::conflict())
@@ -90,7 +107,8 @@ impl<O> Plan<O> {
         self
     }
 
-    /// Sets the id of the created resource. A repeated request with the same `Idempotency-Key` is answered with that resource.
+    /// Sets the id of the created resource. A repeated request with the same `Idempotency-Key` is
+    /// answered with that resource.
     #[must_use]
     pub fn creates(mut self, id: impl Into<String>) -> Self {
         self.created = Some(id.into());

@@ -1,4 +1,5 @@
-//! The shared parts of every function: settings, the clock, and clients. A client is made once per process, at its first use.
+//! The shared parts of every function: settings, the clock, and clients. A client is made once per
+//! process, at its first use.
 
 use std::sync::OnceLock;
 

@@ -48,14 +48,24 @@ impl From<lambda_http::Request> for HttpCall {
         };
         let path = request.raw_http_path().to_owned();
         let named = request.path_parameters_ref().into_iter().flat_map(QueryMap::iter);
-        let path_parameters = named.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let path_parameters =
+            named.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let (head, body) = request.into_parts();
         let headers = head.headers;
-        let own_id = headers.get("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| is_request_id(id));
+        let own_id = headers
+            .get("x-request-id")
+            .and_then(|id| id.to_str().ok())
+            .filter(|id| is_request_id(id));
         let context = Context {
             request_id: own_id.map(str::to_owned).or(event.request_id).unwrap_or_default(),
             address: client_address(event.http.source_ip.as_deref().unwrap_or_default()),
-            user_agent: headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default().chars().take(256).collect(),
+            user_agent: headers
+                .get(header::USER_AGENT)
+                .and_then(|v| v.to_str().ok())
+                .unwrap_or_default()
+                .chars()
+                .take(256)
+                .collect(),
             base_url: format!("https://{}", event.domain_name.unwrap_or_default()),
         };
         Self {
@@ -64,7 +74,8 @@ impl From<lambda_http::Request> for HttpCall {
             path,
             headers,
             context,
-            // Exact unless the decoded path holds `?` or `#`. Such a path names no resource: see `HttpFunction`.
+            // Exact unless the decoded path holds `?` or `#`. Such a path names no resource: see
+            // `HttpFunction`.
             query: head.uri.query().unwrap_or_default().to_owned(),
             path_parameters,
             body: body.to_vec(),
@@ -93,22 +104,29 @@ impl HttpCall {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// One parameter of the path or the query before validation, because the access check comes before it.
+    /// One parameter of the path or the query before validation, because the access check comes
+    /// before it.
     pub fn peek(&self, name: &str) -> Option<String> {
         let of_query = || self.parameters().find(|(key, _)| key == name).map(|(_, value)| value);
         self.path_parameters.get(name).cloned().or_else(of_query)
     }
 
-    /// Whether the body is a JSON object with this member, before validation, for the same reason. It keeps no value.
+    /// Whether the body is a JSON object with this member, before validation, for the same reason.
+    /// It keeps no value.
     #[allow(clippy::zero_sized_map_values, reason = "the values of a JSON object are skipped")]
     pub fn has_member(&self, name: &str) -> bool {
         let object = || serde_json::from_slice::<HashMap<String, IgnoredAny>>(&self.body);
         self.body.len() <= BODY_LIMIT && object().is_ok_and(|object| object.contains_key(name))
     }
 
-    /// The query parameters, decoded. One that does not decode is left out, because validation refuses it.
+    /// The query parameters, decoded. One that does not decode is left out, because validation
+    /// refuses it.
     pub fn parameters(&self) -> impl Iterator<Item = (String, String)> {
-        let pairs = self.query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let pairs = self
+            .query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         pairs.filter_map(|(name, value)| Some((percent_decode(name)?, percent_decode(value)?)))
     }
 
@@ -117,8 +135,8 @@ impl HttpCall {
         Fields::query(&self.query).read()
     }
 
-    /// Checks size, media type and syntax of the body, in the contract's order (413, 415, 400), and gives its fields.
-    /// The flag beside them says whether it is a form.
+    /// Checks size, media type and syntax of the body, in the contract's order (413, 415, 400), and
+    /// gives its fields. The flag beside them says whether it is a form.
     pub fn body_fields(&self, media: Media, optional: bool) -> Result<(Fields, bool), Problem> {
         if self.body.len() > BODY_LIMIT {
             return Err(Problem::body_too_large());
@@ -135,21 +153,37 @@ impl HttpCall {
                 _ => Err(Problem::malformed_json("The body is empty; send a JSON object.")),
             };
         }
-        if self.header(header::CONTENT_ENCODING).is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-            return Err(Problem::unsupported_media_type("Send the body without a Content-Encoding."));
+        if self
+            .header(header::CONTENT_ENCODING)
+            .is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"))
+        {
+            return Err(Problem::unsupported_media_type(
+                "Send the body without a Content-Encoding.",
+            ));
         }
-        let media_type =
-            self.header(header::CONTENT_TYPE).map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+        let media_type = self
+            .header(header::CONTENT_TYPE)
+            .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
         let form = match (media_type.as_deref(), media) {
             (Some("application/json"), Media::Json | Media::JsonOrForm) => false,
             (Some(FORM), Media::Form | Media::JsonOrForm) => true,
-            (_, Media::Form) => return Err(Problem::unsupported_media_type(format!("Send the body as Content-Type: {FORM}."))),
-            _ => return Err(Problem::unsupported_media_type("Send the body as Content-Type: application/json.")),
+            (_, Media::Form) => {
+                return Err(Problem::unsupported_media_type(format!(
+                    "Send the body as Content-Type: {FORM}."
+                )));
+            }
+            _ => {
+                return Err(Problem::unsupported_media_type(
+                    "Send the body as Content-Type: application/json.",
+                ));
+            }
         };
         let text = match std::str::from_utf8(&self.body) {
             Ok(text) if form => return Ok((Fields::form(text), true)),
             Ok(text) => text,
-            Err(_) if form => return Err(Problem::oauth(Code::InvalidRequest, "The body must be UTF-8.")),
+            Err(_) if form => {
+                return Err(Problem::oauth(Code::InvalidRequest, "The body must be UTF-8."));
+            }
             Err(_) => return Err(Problem::malformed_json("The body must be UTF-8.")),
         };
         Ok((Fields::json(object("body", text)?), false))
@@ -158,5 +192,6 @@ impl HttpCall {
 
 /// Whether a client's own request id is kept: 1 to 128 of `[A-Za-z0-9._-]`.
 fn is_request_id(id: &str) -> bool {
-    (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    (1..=128).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }

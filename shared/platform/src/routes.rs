@@ -1,5 +1,6 @@
-//! The API as data: every HTTP route and every WebSocket action, who may call it, its limits and its audit action.
-//! The documents, the fallback's 405 and the coverage tests walk these tables; template.yaml has one event per row.
+//! The API as data: every HTTP route and every WebSocket action, who may call it, its limits and
+//! its audit action. The documents, the fallback's 405 and the coverage tests walk these tables;
+//! template.yaml has one event per row.
 
 use crate::domain::{ResourceId, Role};
 use crate::identity::Scope;
@@ -29,7 +30,8 @@ pub struct Route {
     pub success: u16,
     /// Audit action written for each call, if any.
     pub audit: Option<&'static str>,
-    /// Kind of the resource that the last path parameter identifies. An event names this resource, unless it names another.
+    /// Kind of the resource that the last path parameter identifies. An event names this resource,
+    /// unless it names another.
     pub resource: Option<&'static str>,
     /// One line for the documentation.
     pub summary: &'static str,
@@ -50,7 +52,8 @@ pub enum Access {
     RoleOrMe {
         /// The roles, of which one is enough.
         roles: &'static [Role],
-        /// Path or query parameter with the user. A caller without these roles sends `me` or their own id.
+        /// Path or query parameter with the user. A caller without these roles sends `me` or their
+        /// own id.
         parameter: &'static str,
         /// Whether a call without the parameter asks about the caller.
         unless_given: bool,
@@ -67,7 +70,12 @@ pub enum Session {
 }
 
 impl Route {
-    const fn new(function: &'static str, method: &'static str, path: &'static str, summary: &'static str) -> Self {
+    const fn new(
+        function: &'static str,
+        method: &'static str,
+        path: &'static str,
+        summary: &'static str,
+    ) -> Self {
         Self {
             function,
             method,
@@ -134,18 +142,31 @@ impl Route {
 
     /// The resource that a call names in its path, `user:<id>`.
     pub fn resource_of(&self, call: &HttpCall) -> Option<String> {
-        let parameter = self.path.split('/').rev().find_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))?;
-        Some(format!("{}:{}", self.resource?, call.path_parameter(parameter).parse::<ResourceId>().ok()?))
+        let parameter = self
+            .path
+            .split('/')
+            .rev()
+            .find_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))?;
+        Some(format!(
+            "{}:{}",
+            self.resource?,
+            call.path_parameter(parameter).parse::<ResourceId>().ok()?
+        ))
     }
 
     /// The route key of API Gateway: `POST /auth/login`.
     pub fn key(&self) -> String {
-        if self.path.is_empty() { self.method.to_owned() } else { format!("{} {}", self.method, self.path) }
+        if self.path.is_empty() {
+            self.method.to_owned()
+        } else {
+            format!("{} {}", self.method, self.path)
+        }
     }
 }
 
-/// One route of the WebSocket API: an action that a message names, or `$connect`, `$disconnect`, `$default`.
-/// Every caller of an action has a connection. The call reads the session of that connection again.
+/// One route of the WebSocket API: an action that a message names, or `$connect`, `$disconnect`,
+/// `$default`. Every caller of an action has a connection. The call reads the session of that
+/// connection again.
 #[derive(Debug, Clone)]
 pub struct ActionRoute {
     /// Binary that answers the route. Its crate has the same name.
@@ -154,8 +175,9 @@ pub struct ActionRoute {
     pub action: &'static str,
     /// Whether an `idempotency_key` is honoured.
     pub idempotent: bool,
-    /// Limits beside `ws_messages`, against which every message counts. Messages that passed validation count against each of them.
-    /// For `$connect`, connections whose caller and query are valid count.
+    /// Limits beside `ws_messages`, against which every message counts. Messages that passed
+    /// validation count against each of them. For `$connect`, connections whose caller and query
+    /// are valid count.
     pub limits: &'static [Policy],
     /// Audit action written for each message, if any.
     pub audit: Option<&'static str>,
@@ -242,33 +264,58 @@ pub const ROUTES: &[&Route] = &[
 ];
 
 /// Whether the function runs. It calls no other service.
-pub const HEALTH: Route = Route::new("health", "GET", "/health", "Check that the API runs; calls no other service").public();
+pub const HEALTH: Route =
+    Route::new("health", "GET", "/health", "Check that the API runs; calls no other service")
+        .public();
 
 /// The URLs of the documentation and of the other APIs.
-pub const ROOT: Route = Route::new("docs", "GET", "/", "Read the URLs of the documentation and the other APIs").public();
+pub const ROOT: Route =
+    Route::new("docs", "GET", "/", "Read the URLs of the documentation and the other APIs")
+        .public();
 
 /// Whether the dependencies of the API answer.
-pub const READY: Route = Route::new("ready", "GET", "/ready", "Check that the database, the secrets and the assistant answer").public();
+pub const READY: Route = Route::new(
+    "ready",
+    "GET",
+    "/ready",
+    "Check that the database, the secrets and the assistant answer",
+)
+.public();
 
 /// The OpenAPI document.
-pub const OPENAPI: Route = Route::new("docs", "GET", "/openapi.json", "Read this document (OpenAPI 3.1)").public();
+pub const OPENAPI: Route =
+    Route::new("docs", "GET", "/openapi.json", "Read this document (OpenAPI 3.1)").public();
 
 /// The AsyncAPI document.
-pub const ASYNCAPI: Route =
-    Route::new("docs", "GET", "/asyncapi.json", "Read the document of the WebSocket messages (AsyncAPI 3)").public();
+pub const ASYNCAPI: Route = Route::new(
+    "docs",
+    "GET",
+    "/asyncapi.json",
+    "Read the document of the WebSocket messages (AsyncAPI 3)",
+)
+.public();
 
 /// The documentation as an interactive page.
-pub const DOCS: Route = Route::new("docs", "GET", "/docs", "Open the interactive documentation (Swagger UI)").public();
+pub const DOCS: Route =
+    Route::new("docs", "GET", "/docs", "Open the interactive documentation (Swagger UI)").public();
 
 /// The documentation as one page to read.
-pub const REDOC: Route = Route::new("docs", "GET", "/redoc", "Open the documentation as one page to read (ReDoc)").public();
+pub const REDOC: Route =
+    Route::new("docs", "GET", "/redoc", "Open the documentation as one page to read (ReDoc)")
+        .public();
 
 /// A file of these pages.
-pub const DOCS_ASSET: Route = Route::new("docs", "GET", "/docs/{file}", "Download a file of a documentation page").public();
+pub const DOCS_ASSET: Route =
+    Route::new("docs", "GET", "/docs/{file}", "Download a file of a documentation page").public();
 
 /// The metadata of this server for OAuth 2.0 clients.
-pub const OAUTH_METADATA: Route =
-    Route::new("docs", "GET", "/.well-known/oauth-authorization-server", "Read the metadata for OAuth 2.0 clients (RFC 8414)").public();
+pub const OAUTH_METADATA: Route = Route::new(
+    "docs",
+    "GET",
+    "/.well-known/oauth-authorization-server",
+    "Read the metadata for OAuth 2.0 clients (RFC 8414)",
+)
+.public();
 
 /// A new account.
 pub const REGISTER: Route = Route::new("register", "POST", "/auth/register", "Register an account")
@@ -285,220 +332,343 @@ pub const LOGIN: Route = Route::new("login", "POST", "/auth/login", "Sign in wit
     .audited("auth.login");
 
 /// The next pair of tokens.
-pub const REFRESH: Route = Route::new("refresh", "POST", "/auth/refresh", "Exchange a refresh token for a new pair")
-    .public()
-    .limited(&[Policy::REFRESH, Policy::REFRESH_ADDRESS])
-    .audited("auth.refresh");
+pub const REFRESH: Route =
+    Route::new("refresh", "POST", "/auth/refresh", "Exchange a refresh token for a new pair")
+        .public()
+        .limited(&[Policy::REFRESH, Policy::REFRESH_ADDRESS])
+        .audited("auth.refresh");
 
-/// Both for clients that know OAuth 2.0, and nothing else of this API. A grant has the limits of the route that does the same.
-pub const TOKEN: Route = Route::new("token", "POST", "/auth/token", "Get a pair of tokens (OAuth 2.0 token endpoint, RFC 6749)")
-    .public()
-    .limited(&[Policy::REFRESH, Policy::REFRESH_ADDRESS, Policy::LOGIN, Policy::LOGIN_ADDRESS, Policy::LOGIN_LOCK])
-    .audited("auth.refresh");
+/// Both for clients that know OAuth 2.0, and nothing else of this API. A grant has the limits of
+/// the route that does the same.
+pub const TOKEN: Route = Route::new(
+    "token",
+    "POST",
+    "/auth/token",
+    "Get a pair of tokens (OAuth 2.0 token endpoint, RFC 6749)",
+)
+.public()
+.limited(&[
+    Policy::REFRESH,
+    Policy::REFRESH_ADDRESS,
+    Policy::LOGIN,
+    Policy::LOGIN_ADDRESS,
+    Policy::LOGIN_LOCK,
+])
+.audited("auth.refresh");
 
 /// The end of a token, and of its session.
-pub const REVOKE: Route = Route::new("revoke", "POST", "/auth/revoke", "Revoke a token and end its session (RFC 7009)")
-    .public()
-    .limited(&[Policy::REVOKE_ADDRESS])
-    .audited("auth.token_revoked");
+pub const REVOKE: Route =
+    Route::new("revoke", "POST", "/auth/revoke", "Revoke a token and end its session (RFC 7009)")
+        .public()
+        .limited(&[Policy::REVOKE_ADDRESS])
+        .audited("auth.token_revoked");
 
 /// Whether a token is valid.
-pub const INTROSPECT: Route =
-    Route::new("introspect", "POST", "/auth/introspect", "Check that a token is valid, and read its claims (RFC 7662)")
-        .for_keys(Scope::TokensIntrospect)
-        .audited("auth.token_introspected");
+pub const INTROSPECT: Route = Route::new(
+    "introspect",
+    "POST",
+    "/auth/introspect",
+    "Check that a token is valid, and read its claims (RFC 7662)",
+)
+.for_keys(Scope::TokensIntrospect)
+.audited("auth.token_introspected");
 
 /// The end of a session, or of all.
 pub const LOGOUT: Route =
-    Route::new("logout", "POST", "/auth/logout", "End this session, or all of your sessions").status(204).audited("auth.logout");
+    Route::new("logout", "POST", "/auth/logout", "End this session, or all of your sessions")
+        .status(204)
+        .audited("auth.logout");
 
 /// The caller's own account.
 pub const ME: Route = Route::new("me", "GET", "/auth/me", "Read your account").trusting();
 
 /// The caller's changes to their account.
-pub const ME_UPDATE: Route = Route::new("account", "PATCH", "/auth/me", "Change your name, or your address with the password")
-    .limited(&[Policy::ACCOUNT])
-    .audited("account.updated");
+pub const ME_UPDATE: Route = Route::new(
+    "account",
+    "PATCH",
+    "/auth/me",
+    "Change your name, or your address with the password",
+)
+.limited(&[Policy::ACCOUNT])
+.audited("account.updated");
 
 /// The end of the caller's own account.
-pub const ME_DELETE: Route =
-    Route::new("account", "DELETE", "/auth/me", "Delete your account").limited(&[Policy::ACCOUNT]).status(204).audited("account.deleted");
-
-/// The caller's sessions.
-pub const SESSIONS: Route = Route::new("sessions", "GET", "/auth/sessions", "List your sessions, the newest first");
-
-/// The end of one of the caller's sessions.
-pub const END_SESSION: Route = Route::new("sessions", "DELETE", "/auth/sessions/{id}", "End one of your sessions")
-    .status(204)
-    .audited("auth.session_ended")
-    .of("session");
-
-/// Another password in place of the current one.
-pub const PASSWORD_CHANGE: Route = Route::new("password", "POST", "/auth/password", "Change your password, and end every other session")
+pub const ME_DELETE: Route = Route::new("account", "DELETE", "/auth/me", "Delete your account")
     .limited(&[Policy::ACCOUNT])
     .status(204)
-    .audited("auth.password_changed");
+    .audited("account.deleted");
+
+/// The caller's sessions.
+pub const SESSIONS: Route =
+    Route::new("sessions", "GET", "/auth/sessions", "List your sessions, the newest first");
+
+/// The end of one of the caller's sessions.
+pub const END_SESSION: Route =
+    Route::new("sessions", "DELETE", "/auth/sessions/{id}", "End one of your sessions")
+        .status(204)
+        .audited("auth.session_ended")
+        .of("session");
+
+/// Another password in place of the current one.
+pub const PASSWORD_CHANGE: Route = Route::new(
+    "password",
+    "POST",
+    "/auth/password",
+    "Change your password, and end every other session",
+)
+.limited(&[Policy::ACCOUNT])
+.status(204)
+.audited("auth.password_changed");
 
 /// A mail with a token for a new password.
-pub const PASSWORD_FORGOT: Route =
-    Route::new("ask-mail", "POST", "/auth/password/forgot", "Ask for a mail with a token for a new password")
-        .public()
-        .limited(&[Policy::MAIL, Policy::MAIL_ADDRESS])
-        .status(202)
-        .audited("auth.password_forgot");
+pub const PASSWORD_FORGOT: Route = Route::new(
+    "ask-mail",
+    "POST",
+    "/auth/password/forgot",
+    "Ask for a mail with a token for a new password",
+)
+.public()
+.limited(&[Policy::MAIL, Policy::MAIL_ADDRESS])
+.status(202)
+.audited("auth.password_forgot");
 
 /// A new password for a mailed token.
-pub const PASSWORD_RESET: Route =
-    Route::new("password", "POST", "/auth/password/reset", "Set a new password with a mailed token, and end all sessions and API keys")
-        .public()
-        .limited(&[Policy::MAIL_TOKEN])
-        .status(204)
-        .audited("auth.password_reset");
+pub const PASSWORD_RESET: Route = Route::new(
+    "password",
+    "POST",
+    "/auth/password/reset",
+    "Set a new password with a mailed token, and end all sessions and API keys",
+)
+.public()
+.limited(&[Policy::MAIL_TOKEN])
+.status(204)
+.audited("auth.password_reset");
 
 /// The proof of an address by a mailed token.
-pub const EMAIL_VERIFY: Route = Route::new("account", "POST", "/auth/email/verify", "Verify an address with a mailed token")
-    .public()
-    .limited(&[Policy::MAIL_TOKEN])
-    .audited("auth.email_verified");
+pub const EMAIL_VERIFY: Route =
+    Route::new("account", "POST", "/auth/email/verify", "Verify an address with a mailed token")
+        .public()
+        .limited(&[Policy::MAIL_TOKEN])
+        .audited("auth.email_verified");
 
 /// Another mail with a token that verifies an address.
-pub const EMAIL_RESEND: Route =
-    Route::new("ask-mail", "POST", "/auth/email/resend", "Ask for another mail with a token that verifies an address")
-        .public()
-        .limited(&[Policy::MAIL, Policy::MAIL_ADDRESS])
-        .status(202)
-        .audited("auth.email_resend");
+pub const EMAIL_RESEND: Route = Route::new(
+    "ask-mail",
+    "POST",
+    "/auth/email/resend",
+    "Ask for another mail with a token that verifies an address",
+)
+.public()
+.limited(&[Policy::MAIL, Policy::MAIL_ADDRESS])
+.status(202)
+.audited("auth.email_resend");
 
 /// A ticket for one WebSocket connection.
-pub const WS_TICKET: Route = Route::new("ws-ticket", "POST", "/auth/ws-ticket", "Get a ticket for one WebSocket connection")
-    .limited(&[Policy::WS_TICKET])
-    .status(201)
-    .audited("auth.ws_ticket");
+pub const WS_TICKET: Route =
+    Route::new("ws-ticket", "POST", "/auth/ws-ticket", "Get a ticket for one WebSocket connection")
+        .limited(&[Policy::WS_TICKET])
+        .status(201)
+        .audited("auth.ws_ticket");
 
 /// A new API key.
 pub const API_KEYS_CREATE: Route =
-    Route::new("api-keys", "POST", "/api-keys", "Create an API key for a service").idempotent().status(201).audited("apikey.created");
+    Route::new("api-keys", "POST", "/api-keys", "Create an API key for a service")
+        .idempotent()
+        .status(201)
+        .audited("apikey.created");
 
 /// The caller's API keys.
 pub const API_KEYS: Route = Route::new("api-keys", "GET", "/api-keys", "List your API keys");
 
 /// The end of an API key.
 pub const API_KEYS_DELETE: Route =
-    Route::new("api-keys", "DELETE", "/api-keys/{id}", "Revoke an API key").status(204).audited("apikey.deleted").of("api_key");
+    Route::new("api-keys", "DELETE", "/api-keys/{id}", "Revoke an API key")
+        .status(204)
+        .audited("apikey.deleted")
+        .of("api_key");
 
 /// All accounts.
 pub const USERS: Route =
-    Route::new("users", "GET", "/users", "List all accounts, or find some by username or email").role(&[Role::Admin]).audited("users.read");
+    Route::new("users", "GET", "/users", "List all accounts, or find some by username or email")
+        .role(&[Role::Admin])
+        .audited("users.read");
 
 /// One account.
-pub const USER: Route = Route::new("users", "GET", "/users/{id}", "Read an account").role(&[Role::Admin]).audited("users.read").of("user");
-
-/// Whether an account may sign in, and its roles.
-pub const USER_UPDATE: Route = Route::new("users", "PATCH", "/users/{id}", "Activate or deactivate an account, or change its roles")
+pub const USER: Route = Route::new("users", "GET", "/users/{id}", "Read an account")
     .role(&[Role::Admin])
-    .audited("user.updated")
+    .audited("users.read")
     .of("user");
 
+/// Whether an account may sign in, and its roles.
+pub const USER_UPDATE: Route = Route::new(
+    "users",
+    "PATCH",
+    "/users/{id}",
+    "Activate or deactivate an account, or change its roles",
+)
+.role(&[Role::Admin])
+.audited("user.updated")
+.of("user");
+
 /// A new invitation.
-pub const INVITE_CREATE: Route = Route::new("invites", "POST", "/users/invites", "Invite a person to register")
-    .role(&[Role::Admin])
-    .idempotent()
-    .status(201)
-    .audited("user.invited");
+pub const INVITE_CREATE: Route =
+    Route::new("invites", "POST", "/users/invites", "Invite a person to register")
+        .role(&[Role::Admin])
+        .idempotent()
+        .status(201)
+        .audited("user.invited");
 
 /// The valid invitations.
 pub const INVITES: Route =
-    Route::new("invites", "GET", "/users/invites", "List the valid invitations").role(&[Role::Admin]).audited("users.read");
+    Route::new("invites", "GET", "/users/invites", "List the valid invitations")
+        .role(&[Role::Admin])
+        .audited("users.read");
 
 /// The end of an invitation.
-pub const INVITE_REVOKE: Route = Route::new("invites", "DELETE", "/users/invites/{id}", "Revoke an invitation")
-    .role(&[Role::Admin])
-    .status(204)
-    .audited("invite.revoked")
-    .of("invite");
+pub const INVITE_REVOKE: Route =
+    Route::new("invites", "DELETE", "/users/invites/{id}", "Revoke an invitation")
+        .role(&[Role::Admin])
+        .status(204)
+        .audited("invite.revoked")
+        .of("invite");
 
 /// Profits by company and month.
-pub const PROFITS: Route = Route::new("profits", "GET", "/profits", "List profits by company and month, filtered and sorted")
-    .trusting()
-    .scoped(Scope::ProfitsRead)
-    .audited("profits.read");
+pub const PROFITS: Route = Route::new(
+    "profits",
+    "GET",
+    "/profits",
+    "List profits by company and month, filtered and sorted",
+)
+.trusting()
+.scoped(Scope::ProfitsRead)
+.audited("profits.read");
 
 /// The audit log.
-pub const AUDIT: Route = Route::new("audit", "GET", "/audit", "Search the audit log; every user may search their own events")
-    .role_or_me(&[Role::Auditor, Role::Admin], "actor")
-    .scoped(Scope::AuditRead)
-    .limited(&[Policy::AUDIT])
-    .audited("audit.read");
+pub const AUDIT: Route = Route::new(
+    "audit",
+    "GET",
+    "/audit",
+    "Search the audit log; every user may search their own events",
+)
+.role_or_me(&[Role::Auditor, Role::Admin], "actor")
+.scoped(Scope::AuditRead)
+.limited(&[Policy::AUDIT])
+.audited("audit.read");
 
 /// A reply of the assistant. The call waits for it.
-pub const CHAT: Route = Route::new("chat", "POST", "/chat", "Ask the assistant, and wait for its reply")
-    .scoped(Scope::ChatWrite)
-    .idempotent()
-    .limited(&[Policy::CHAT_USER, Policy::CHAT_SESSION])
-    .audited("chat.requested");
+pub const CHAT: Route =
+    Route::new("chat", "POST", "/chat", "Ask the assistant, and wait for its reply")
+        .scoped(Scope::ChatWrite)
+        .idempotent()
+        .limited(&[Policy::CHAT_USER, Policy::CHAT_SESSION])
+        .audited("chat.requested");
 
 /// The caller's conversations.
-pub const CONVERSATIONS: Route =
-    Route::new("conversations", "GET", "/conversations", "List or search your conversations, the one with the newest message first")
-        .scoped(Scope::ChatWrite)
-        .limited(&[Policy::SEARCH]);
+pub const CONVERSATIONS: Route = Route::new(
+    "conversations",
+    "GET",
+    "/conversations",
+    "List or search your conversations, the one with the newest message first",
+)
+.scoped(Scope::ChatWrite)
+.limited(&[Policy::SEARCH]);
 
 /// One of the caller's conversations.
-pub const CONVERSATION: Route =
-    Route::new("conversations", "GET", "/conversations/{id}", "Read a conversation with its messages, the newest first")
-        .scoped(Scope::ChatWrite)
-        .of("conversation");
+pub const CONVERSATION: Route = Route::new(
+    "conversations",
+    "GET",
+    "/conversations/{id}",
+    "Read a conversation with its messages, the newest first",
+)
+.scoped(Scope::ChatWrite)
+.of("conversation");
 
 /// Another title.
-pub const CONVERSATION_UPDATE: Route = Route::new("conversations", "PATCH", "/conversations/{id}", "Give a conversation another title")
-    .scoped(Scope::ChatWrite)
-    .of("conversation");
+pub const CONVERSATION_UPDATE: Route = Route::new(
+    "conversations",
+    "PATCH",
+    "/conversations/{id}",
+    "Give a conversation another title",
+)
+.scoped(Scope::ChatWrite)
+.of("conversation");
 
 /// The end of a conversation. An API key cannot delete one, so a leaked key destroys no messages.
-pub const CONVERSATION_DELETE: Route = Route::new("conversations", "DELETE", "/conversations/{id}", "Delete a conversation")
-    .status(204)
-    .audited("conversation.deleted")
-    .of("conversation");
-
-/// A conversation as a file, for its owner alone.
-pub const CONVERSATION_EXPORT: Route =
-    Route::new("conversations", "GET", "/conversations/{id}/export", "Export a conversation as a JSON or Markdown file")
-        .limited(&[Policy::SEARCH])
-        .audited("conversation.exported")
+pub const CONVERSATION_DELETE: Route =
+    Route::new("conversations", "DELETE", "/conversations/{id}", "Delete a conversation")
+        .status(204)
+        .audited("conversation.deleted")
         .of("conversation");
 
+/// A conversation as a file, for its owner alone.
+pub const CONVERSATION_EXPORT: Route = Route::new(
+    "conversations",
+    "GET",
+    "/conversations/{id}/export",
+    "Export a conversation as a JSON or Markdown file",
+)
+.limited(&[Policy::SEARCH])
+.audited("conversation.exported")
+.of("conversation");
+
 /// One message of a conversation of the caller, also while a worker writes it.
-pub const CONVERSATION_MESSAGE: Route =
-    Route::new("conversations", "GET", "/conversations/{id}/messages/{message_id}", "Read one message of a conversation")
-        .scoped(Scope::ChatWrite)
-        .of("message");
+pub const CONVERSATION_MESSAGE: Route = Route::new(
+    "conversations",
+    "GET",
+    "/conversations/{id}/messages/{message_id}",
+    "Read one message of a conversation",
+)
+.scoped(Scope::ChatWrite)
+.of("message");
 
 /// The tokens and costs of replies.
-pub const USAGE: Route = Route::new("usage", "GET", "/usage", "Read the tokens and costs of your replies, or of another user's")
-    .role_or_mine(&[Role::Admin], "user_id")
-    .audited("usage.read");
+pub const USAGE: Route = Route::new(
+    "usage",
+    "GET",
+    "/usage",
+    "Read the tokens and costs of your replies, or of another user's",
+)
+.role_or_mine(&[Role::Admin], "user_id")
+.audited("usage.read");
 
 /// The budget of a user.
-pub const BUDGET: Route = Route::new("budgets", "GET", "/users/{id}/budget", "Read a user's monthly budget and spending")
-    .role_or_me(&[Role::Admin], "id")
-    .audited("usage.read")
-    .of("user");
+pub const BUDGET: Route =
+    Route::new("budgets", "GET", "/users/{id}/budget", "Read a user's monthly budget and spending")
+        .role_or_me(&[Role::Admin], "id")
+        .audited("usage.read")
+        .of("user");
 
 /// Another budget.
 pub const BUDGET_SET: Route =
-    Route::new("budgets", "PUT", "/users/{id}/budget", "Set a user's monthly budget").role(&[Role::Admin]).audited("budget.set").of("user");
+    Route::new("budgets", "PUT", "/users/{id}/budget", "Set a user's monthly budget")
+        .role(&[Role::Admin])
+        .audited("budget.set")
+        .of("user");
 
 /// The budget of all users together.
-pub const DEPLOYMENT_BUDGET: Route = Route::new("budgets", "GET", "/budget", "Read the monthly budget and spending of all users together")
-    .role(&[Role::Admin])
-    .audited("usage.read");
+pub const DEPLOYMENT_BUDGET: Route = Route::new(
+    "budgets",
+    "GET",
+    "/budget",
+    "Read the monthly budget and spending of all users together",
+)
+.role(&[Role::Admin])
+.audited("usage.read");
 
 /// Another budget for all users together.
 pub const DEPLOYMENT_BUDGET_SET: Route =
-    Route::new("budgets", "PUT", "/budget", "Set the monthly budget of all users together").role(&[Role::Admin]).audited("budget.set");
+    Route::new("budgets", "PUT", "/budget", "Set the monthly budget of all users together")
+        .role(&[Role::Admin])
+        .audited("budget.set");
 
 /// The route for requests that no other route takes. It answers with our own 404 and 405.
-pub const FALLBACK: Route = Route::new("fallback", "$default", "", "Answer 404 or 405 to requests that no other route takes").public();
+pub const FALLBACK: Route = Route::new(
+    "fallback",
+    "$default",
+    "",
+    "Answer 404 or 405 to requests that no other route takes",
+)
+.public();
 
 /// Every route of the WebSocket API.
 pub const ACTIONS: &[&ActionRoute] = &[
@@ -519,45 +689,70 @@ pub const ACTIONS: &[&ActionRoute] = &[
 
 /// Opens a connection.
 pub const CONNECT: ActionRoute =
-    ActionRoute::new("connect", "$connect", "Opens a connection for a session").limited(&[Policy::WS_CONNECT]).audited("ws.connect");
+    ActionRoute::new("connect", "$connect", "Opens a connection for a session")
+        .limited(&[Policy::WS_CONNECT])
+        .audited("ws.connect");
 
 /// Forgets a connection that has ended.
-pub const DISCONNECT: ActionRoute = ActionRoute::new("disconnect", "$disconnect", "Forgets a connection and its subscriptions");
+pub const DISCONNECT: ActionRoute =
+    ActionRoute::new("disconnect", "$disconnect", "Forgets a connection and its subscriptions");
 
 /// Keeps API Gateway from closing an idle connection.
-pub const PING: ActionRoute = ActionRoute::new("ping", "ping", "Answers `pong`, and keeps API Gateway from closing an idle connection");
+pub const PING: ActionRoute = ActionRoute::new(
+    "ping",
+    "ping",
+    "Answers `pong`, and keeps API Gateway from closing an idle connection",
+);
 
 /// Extends a connection by a newer token.
-pub const AUTH_RENEW: ActionRoute =
-    ActionRoute::new("auth-renew", "auth.renew", "Extends the connection by a newer access token of its session");
+pub const AUTH_RENEW: ActionRoute = ActionRoute::new(
+    "auth-renew",
+    "auth.renew",
+    "Extends the connection by a newer access token of its session",
+);
 
 /// Messages whose action no other route takes.
-pub const UNKNOWN_ACTION: ActionRoute =
-    ActionRoute::new("unknown-action", "$default", "Answers `unknown_action` to a message that no other route takes");
+pub const UNKNOWN_ACTION: ActionRoute = ActionRoute::new(
+    "unknown-action",
+    "$default",
+    "Answers `unknown_action` to a message that no other route takes",
+);
 
 /// Starts a stream of chart frames, or changes its pace.
-pub const CHARTS_SUBSCRIBE: ActionRoute =
-    ActionRoute::new("charts", "charts.subscribe", "Streams frames of a chart, or changes their pace")
-        .limited(&[Policy::CHARTS_SUBSCRIBE])
-        .audited("charts.subscribe");
+pub const CHARTS_SUBSCRIBE: ActionRoute = ActionRoute::new(
+    "charts",
+    "charts.subscribe",
+    "Streams frames of a chart, or changes their pace",
+)
+.limited(&[Policy::CHARTS_SUBSCRIBE])
+.audited("charts.subscribe");
 
 /// Ends a stream of chart frames.
-pub const CHARTS_UNSUBSCRIBE: ActionRoute = ActionRoute::new("charts", "charts.unsubscribe", "Ends the stream of a chart");
+pub const CHARTS_UNSUBSCRIBE: ActionRoute =
+    ActionRoute::new("charts", "charts.unsubscribe", "Ends the stream of a chart");
 
 /// A reply of the assistant, streamed.
-pub const CHAT_SEND: ActionRoute = ActionRoute::new("chat-send", "chat.send", "Asks the assistant, and streams its reply")
-    .idempotent()
-    .limited(&[Policy::CHAT_USER, Policy::CHAT_SESSION])
-    .audited("chat.requested");
+pub const CHAT_SEND: ActionRoute =
+    ActionRoute::new("chat-send", "chat.send", "Asks the assistant, and streams its reply")
+        .idempotent()
+        .limited(&[Policy::CHAT_USER, Policy::CHAT_SESSION])
+        .audited("chat.requested");
 
-/// The end of a reply that a worker still writes. The first message that stops it leaves an event, and so does each that cannot.
-pub const CHAT_CANCEL: ActionRoute =
-    ActionRoute::new("chat-follow", "chat.cancel", "Stops a reply that is still being written, and keeps the text so far");
+/// The end of a reply that a worker still writes. The first message that stops it leaves an event,
+/// and so does each that cannot.
+pub const CHAT_CANCEL: ActionRoute = ActionRoute::new(
+    "chat-follow",
+    "chat.cancel",
+    "Stops a reply that is still being written, and keeps the text so far",
+);
 
 /// The rest of a reply, from the last delta that the client has.
-pub const CHAT_RESUME: ActionRoute =
-    ActionRoute::new("chat-follow", "chat.resume", "Sends the deltas of a reply that the client has missed, and the further ones")
-        .limited(&[Policy::CHAT_RESUME]);
+pub const CHAT_RESUME: ActionRoute = ActionRoute::new(
+    "chat-follow",
+    "chat.resume",
+    "Sends the deltas of a reply that the client has missed, and the further ones",
+)
+.limited(&[Policy::CHAT_RESUME]);
 
 /// Whether `path` is an instance of a route's path: `/users/42` of `/users/{id}`.
 pub fn matches(route: &Route, path: &str) -> bool {
@@ -566,7 +761,8 @@ pub fn matches(route: &Route, path: &str) -> bool {
     loop {
         match (pattern.next(), segments.next()) {
             (None, None) => return true,
-            (Some(want), Some(have)) if want == have || (want.starts_with('{') && !have.is_empty()) => {}
+            (Some(want), Some(have))
+                if want == have || (want.starts_with('{') && !have.is_empty()) => {}
             _ => return false,
         }
     }

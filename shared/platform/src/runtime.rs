@@ -20,7 +20,8 @@ use crate::platform::Platform;
 use crate::problem::Problem;
 
 /// Handles the events of a function.
-pub(crate) type Handler<E, A> = Box<dyn Fn(E, Invocation) -> BoxFuture<'static, Result<A, Diagnostic>>>;
+pub(crate) type Handler<E, A> =
+    Box<dyn Fn(E, Invocation) -> BoxFuture<'static, Result<A, Diagnostic>>>;
 
 /// A platform with the process's environment and clock. The process logs from here on.
 pub(crate) fn start() -> Platform {
@@ -28,8 +29,12 @@ pub(crate) fn start() -> Platform {
     Platform::new(Config::from_env(), Clock::System)
 }
 
-/// Serves invocations until Lambda ends the process. Boxed, so that the runtime's code is compiled here, once for all functions.
-pub(crate) fn serve<E, A>(clock: Clock, handler: Handler<E, A>) -> LocalBoxFuture<'static, Result<(), Error>>
+/// Serves invocations until Lambda ends the process. Boxed, so that the runtime's code is compiled
+/// here, once for all functions.
+pub(crate) fn serve<E, A>(
+    clock: Clock,
+    handler: Handler<E, A>,
+) -> LocalBoxFuture<'static, Result<(), Error>>
 where
     E: DeserializeOwned + 'static,
     A: Serialize + 'static,
@@ -59,21 +64,38 @@ pub struct Invocation {
 impl Invocation {
     /// The invocation of this Lambda context.
     pub fn new(context: &lambda_runtime::Context, clock: Clock) -> Self {
-        let deadline = i64::try_from(context.deadline).ok().and_then(|deadline| Timestamp::from_millisecond(deadline).ok());
-        Self { request_id: context.request_id.clone(), deadline: deadline.unwrap_or(Timestamp::UNIX_EPOCH), clock }
+        let deadline = i64::try_from(context.deadline)
+            .ok()
+            .and_then(|deadline| Timestamp::from_millisecond(deadline).ok());
+        Self {
+            request_id: context.request_id.clone(),
+            deadline: deadline.unwrap_or(Timestamp::UNIX_EPOCH),
+            clock,
+        }
     }
 
-    /// Does the work of the invocation, and ends it with a problem if it panics, or if only `kept` is left until the deadline.
+    /// Does the work of the invocation, and ends it with a problem if it panics, or if only `kept`
+    /// is left until the deadline.
     ///
-    /// The caller then gets our 503 instead of Lambda's error for a function that it had to end. A timeout of each single call
-    /// would not do: none fits every function, and several calls may hang one after the other.
-    pub(crate) async fn bound<T, E: From<Problem>>(&self, kept: Duration, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-        match timeout(self.remaining().saturating_sub(kept), AssertUnwindSafe(work).catch_unwind()).await {
+    /// The caller then gets our 503 instead of Lambda's error for a function that it had to end. A
+    /// timeout of each single call would not do: none fits every function, and several calls may
+    /// hang one after the other.
+    pub(crate) async fn bound<T, E: From<Problem>>(
+        &self,
+        kept: Duration,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        match timeout(self.remaining().saturating_sub(kept), AssertUnwindSafe(work).catch_unwind())
+            .await
+        {
             Ok(Ok(result)) => result,
             // The panic hook has logged where.
             Ok(Err(_)) => Err(Problem::internal().into()),
             Err(_) => {
-                tracing::error!(request_id = self.request_id, "failed to finish before the deadline of the invocation");
+                tracing::error!(
+                    request_id = self.request_id,
+                    "failed to finish before the deadline of the invocation"
+                );
                 Err(Problem::unavailable().into())
             }
         }

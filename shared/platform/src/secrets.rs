@@ -1,4 +1,5 @@
-//! Secrets from Secrets Manager. They are cached for at most five minutes, so that a rotation reaches warm functions.
+//! Secrets from Secrets Manager. They are cached for at most five minutes, so that a rotation
+//! reaches warm functions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ pub const BELIEVED_FOR: Duration = Duration::from_mins(5);
 /// A cached secret that is still fresh is read again at most this often.
 const REREAD_EVERY: Duration = Duration::from_mins(1);
 
-/// Characters that a member has at least. A shorter one, or one left empty by mistake, is a key that can be guessed.
+/// Characters that a member has at least. A shorter one, or one left empty by mistake, is a key
+/// that can be guessed.
 const SHORTEST: usize = 64;
 
 /// A secret could not be read. The log has the reason.
@@ -55,7 +57,10 @@ impl Secret {
     pub fn get(&self, name: &str) -> Option<&str> {
         let member = self.0.get(name).map(String::as_str)?;
         if member.len() < SHORTEST {
-            tracing::error!(name, "a member of a secret is too short to be a key: it counts as absent");
+            tracing::error!(
+                name,
+                "a member of a secret is too short to be a key: it counts as absent"
+            );
             return None;
         }
         Some(member)
@@ -72,7 +77,8 @@ crate::opaque!(Secret);
 impl Secrets {
     /// Makes the client; nothing is sent yet.
     pub fn new(config: &Config, clock: Clock) -> Result<Self, ConfigError> {
-        let client = aws_sdk_secretsmanager::Client::new(&sdk_config(config, Service::SecretsManager)?);
+        let client =
+            aws_sdk_secretsmanager::Client::new(&sdk_config(config, Service::SecretsManager)?);
         Ok(Self { client, clock, cache: Arc::default() })
     }
 
@@ -81,34 +87,52 @@ impl Secrets {
         let now = self.clock.now();
         let mut cache = self.cache.lock().await;
         match cache.get(arn) {
-            Some(kept) if is_within(BELIEVED_FOR, kept.read_at, now) => Ok(Arc::clone(&kept.secret)),
+            Some(kept) if is_within(BELIEVED_FOR, kept.read_at, now) => {
+                Ok(Arc::clone(&kept.secret))
+            }
             _ => self.read(arn, &mut cache, now).await,
         }
     }
 
-    /// Reads the secret with this ARN anew, for a caller who misses something in the cached one. If a caller did so within the last
-    /// minute, even in vain, it returns the cached one.
+    /// Reads the secret with this ARN anew, for a caller who misses something in the cached one. If
+    /// a caller did so within the last minute, even in vain, it returns the cached one.
     pub async fn reread(&self, arn: &str) -> Result<Arc<Secret>, SecretError> {
         let now = self.clock.now();
-        // The cache stays locked while the secret is read. A caller who comes meanwhile waits, and gets the new secret.
+        // The cache stays locked while the secret is read. A caller who comes meanwhile waits, and
+        // gets the new secret.
         let mut cache = self.cache.lock().await;
         match cache.get_mut(arn) {
-            Some(Kept { secret, doubted_at: Some(at), .. }) if is_within(REREAD_EVERY, *at, now) => return Ok(Arc::clone(secret)),
+            Some(Kept { secret, doubted_at: Some(at), .. })
+                if is_within(REREAD_EVERY, *at, now) =>
+            {
+                return Ok(Arc::clone(secret));
+            }
             Some(kept) => kept.doubted_at = Some(now),
             None => {}
         }
         self.read(arn, &mut cache, now).await
     }
 
-    fn read<'a>(&'a self, arn: &'a str, cache: &'a mut Cache, now: Timestamp) -> BoxFuture<'a, Result<Arc<Secret>, SecretError>> {
+    fn read<'a>(
+        &'a self,
+        arn: &'a str,
+        cache: &'a mut Cache,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Arc<Secret>, SecretError>> {
         async move {
             let answer = self.client.get_secret_value().secret_id(arn).send().await;
             let answer = answer.map_err(|error| SecretError(describe(&error)))?;
             // The parser's own message would quote the secret.
             let secret = serde_json::from_str(answer.secret_string().unwrap_or_default());
-            let secret: Arc<Secret> = Arc::new(secret.map_err(|_| SecretError(format!("{arn} is not a JSON object of strings")))?);
+            let secret: Arc<Secret> = Arc::new(
+                secret
+                    .map_err(|_| SecretError(format!("{arn} is not a JSON object of strings")))?,
+            );
             let doubted_at = cache.get(arn).and_then(|kept| kept.doubted_at);
-            cache.insert(arn.to_owned(), Kept { secret: Arc::clone(&secret), read_at: now, doubted_at });
+            cache.insert(
+                arn.to_owned(),
+                Kept { secret: Arc::clone(&secret), read_at: now, doubted_at },
+            );
             Ok(secret)
         }
         .boxed()

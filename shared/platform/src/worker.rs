@@ -1,4 +1,5 @@
-//! Background work: functions that another function starts. They go on after that function has answered.
+//! Background work: functions that another function starts. They go on after that function has
+//! answered.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -23,8 +24,9 @@ use crate::runtime::{self, Handler, Invocation};
 
 /// A worker.
 ///
-/// One invocation may start it twice, so it claims its item by a conditional write before any other work. It commits plans
-/// through [`crate::gate::Committer::commit`] as requests do, with the identity and context that its item carries.
+/// One invocation may start it twice, so it claims its item by a conditional write before any other
+/// work. It commits plans through [`crate::gate::Committer::commit`] as requests do, with the
+/// identity and context that its item carries.
 pub trait Worker: Sized + Send + Sync + 'static {
     /// Its input: ids, never a token or text.
     type Payload: DeserializeOwned + Send;
@@ -35,7 +37,11 @@ pub trait Worker: Sized + Send + Sync + 'static {
     fn new(platform: &Platform) -> Result<Self, ConfigError>;
 
     /// Does the work. An error counts as a failed invocation of the function.
-    fn run(&self, payload: Self::Payload, invocation: Invocation) -> impl Future<Output = Result<Self::Output, Problem>> + Send;
+    fn run(
+        &self,
+        payload: Self::Payload,
+        invocation: Invocation,
+    ) -> impl Future<Output = Result<Self::Output, Problem>> + Send;
 }
 
 /// Time reserved for reporting a worker's failure if the work takes too long.
@@ -48,11 +54,16 @@ pub async fn run<W: Worker>() -> Result<(), Error> {
     let handler: Handler<Value, Value> = Box::new(move |payload, invocation| {
         let worker = Arc::clone(&worker);
         async move {
-            let payload = serde_json::from_value::<W::Payload>(payload).map_err(|error| failure("invalid_payload", error))?;
+            let payload = serde_json::from_value::<W::Payload>(payload)
+                .map_err(|error| failure("invalid_payload", error))?;
             let request_id = invocation.request_id.clone();
             let bounds = invocation.clone();
             let result = bounds.bound(FAILURE, worker.run(payload, invocation)).await;
-            tracing::info!(request_id, code = result.as_ref().err().map_or("ok", |problem| problem.code.as_str()), "worked");
+            tracing::info!(
+                request_id,
+                code = result.as_ref().err().map_or("ok", |problem| problem.code.as_str()),
+                "worked"
+            );
             let output = result.map_err(|problem| failure_of(&problem))?;
             serde_json::to_value(output).map_err(|error| failure("invalid_output", error))
         }
@@ -86,8 +97,8 @@ impl Invoker {
         self.invoke(Blob::new(payload)).await
     }
 
-    /// A step after a commit that starts it. If it cannot be started, the log says so and the answer stays the same: what the commit
-    /// has written tells a later worker of the work.
+    /// A step after a commit that starts it. If it cannot be started, the log says so and the
+    /// answer stays the same: what the commit has written tells a later worker of the work.
     pub fn start_after_commit<O>(&self, payload: &impl Serialize) -> AfterCommit<O> {
         let invoker = self.clone();
         let payload = serde_json::to_string(payload);
@@ -99,7 +110,12 @@ impl Invoker {
                 };
                 if let Err(error) = started {
                     let payload = payload.unwrap_or_default();
-                    tracing::error!(%error, function = invoker.function_arn, payload, "failed to start a worker after a commit");
+                    tracing::error!(
+                        %error,
+                        function = invoker.function_arn,
+                        payload,
+                        "failed to start a worker after a commit"
+                    );
                 }
                 Ok(None)
             }
@@ -109,8 +125,16 @@ impl Invoker {
 
     fn invoke(&self, payload: Blob) -> BoxFuture<'_, Result<(), StartError>> {
         async move {
-            let request = self.client.invoke().function_name(&self.function_arn).invocation_type(InvocationType::Event);
-            request.payload(payload).send().await.map_err(|error| StartError(DisplayErrorContext(error).to_string()))?;
+            let request = self
+                .client
+                .invoke()
+                .function_name(&self.function_arn)
+                .invocation_type(InvocationType::Event);
+            request
+                .payload(payload)
+                .send()
+                .await
+                .map_err(|error| StartError(DisplayErrorContext(error).to_string()))?;
             Ok(())
         }
         .boxed()

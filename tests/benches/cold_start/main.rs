@@ -1,8 +1,9 @@
-//! Measures how fast functions start and answer: `cargo bench -p tally-tests --bench cold_start`, or with names of functions after `--`.
+//! Measures how fast functions start and answer: `cargo bench -p tally-tests --bench cold_start`,
+//! or with names of functions after `--`.
 //!
-//! It starts the release binaries as Lambda does, with the environment of template.yaml, against the local stack's DynamoDB and Secrets
-//! Manager. It prints medians of many starts. Functions take turns, so that other load on the machine affects all alike.
-//! docs/PERFORMANCE.md has the results.
+//! It starts the release binaries as Lambda does, with the environment of template.yaml, against
+//! the local stack's DynamoDB and Secrets Manager. It prints medians of many starts. Functions take
+//! turns, so that other load on the machine affects all alike. docs/PERFORMANCE.md has the results.
 
 mod process;
 
@@ -46,25 +47,37 @@ struct Found {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default();
+    let root =
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default();
     let binaries = builder::binaries_directory()?;
     let mut options = StackOptions::new(root.join("template.yaml"), &binaries);
     options.sets = vec![("RateLimits".to_owned(), "*=1000000/1m".to_owned())];
     let deployment = template::load(&options.source("http://127.0.0.1"))?;
-    builder::build(&only(&deployment, &["seed", "health", "me", "login", "profits", "chat"]), &root, &binaries)?;
+    builder::build(
+        &only(&deployment, &["seed", "health", "me", "login", "profits", "chat"]),
+        &root,
+        &binaries,
+    )?;
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let credentials = Credentials::random();
     let environment = aws::environment(listener.local_addr()?, &credentials);
     let tables = deployment.tables.clone();
     let secrets = deployment.secrets.clone();
-    let settings = AwsSettings { state: State::Memory, tables, secrets, functions: NoWorkers, connections: None };
+    let settings = AwsSettings {
+        state: State::Memory,
+        tables,
+        secrets,
+        functions: NoWorkers,
+        connections: None,
+    };
     let aws = Aws::start(listener, credentials, settings).await?;
 
     let bench = Bench { binaries, deployment, environment };
     let mut subjects = bench.subjects().await?;
     // `cargo bench` adds arguments that start with dashes.
-    let wanted: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let wanted: Vec<_> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     subjects.retain(|subject| wanted.is_empty() || wanted.contains(&subject.function.binary));
     for _ in 0..ROUNDS {
         for subject in &mut subjects {
@@ -87,28 +100,46 @@ impl Bench {
     async fn subjects(&self) -> Result<Vec<Subject>, Box<dyn Error>> {
         self.start("seed").await?.invoke("{}").await?;
         let login = |username: &str, password: &str| {
-            event("POST /auth/login", "", None, &json!({"username": username, "password": password}).to_string())
+            event(
+                "POST /auth/login",
+                "",
+                None,
+                &json!({"username": username, "password": password}).to_string(),
+            )
         };
-        let (answer, _) = self.start("login").await?.invoke(&login("demo", "SecureDemo123!")).await?;
+        let (answer, _) =
+            self.start("login").await?.invoke(&login("demo", "SecureDemo123!")).await?;
         let pair: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default())?;
         let token = pair["access_token"].as_str();
         let subject = |binary: &str, event: String, status| {
-            Ok::<_, Box<dyn Error>>(Subject { function: self.function(binary)?.clone(), event, status, found: Found::default() })
+            Ok::<_, Box<dyn Error>>(Subject {
+                function: self.function(binary)?.clone(),
+                event,
+                status,
+                found: Found::default(),
+            })
         };
         Ok(vec![
             subject("health", event("GET /health", "", None, ""), 200)?,
             subject("me", event("GET /auth/me", "", token, ""), 200)?,
-            // Use another user: the fourth session would end the first one, and the other requests go on using its token.
+            // Use another user: the fourth session would end the first one, and the other requests
+            // go on using its token.
             subject("login", login("admin", "SecureAdmin123!"), 200)?,
             subject("profits", event("GET /profits", "company=Alpha&year=2023", token, ""), 200)?,
-            subject("chat", event("POST /chat", "", token, r#"{"message": "Which month was best?"}"#), 202)?,
+            subject(
+                "chat",
+                event("POST /chat", "", token, r#"{"message": "Which month was best?"}"#),
+                202,
+            )?,
         ])
     }
 
-    /// Makes one start with the SDK's clients as they are on AWS, which reaches no server, and one that answers.
+    /// Makes one start with the SDK's clients as they are on AWS, which reaches no server, and one
+    /// that answers.
     async fn measure(&self, subject: &mut Subject) -> Result<(), Box<dyn Error>> {
         let Subject { function, event, status, found } = subject;
-        let on_aws = self.environment.iter().filter(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
+        let on_aws =
+            self.environment.iter().filter(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
         let on_aws = on_aws.map(|(name, value)| (name.clone(), value.clone())).collect();
         let process = Process::start(&self.binaries, function, &on_aws).await?;
         found.init_tls.push(process.init);
@@ -130,7 +161,9 @@ impl Bench {
     /// Prints the table of docs/PERFORMANCE.md.
     fn print(&self, subjects: &mut [Subject]) -> Result<(), Box<dyn Error>> {
         println!("Medians of {ROUNDS} starts with {WARM} warm invocations each:\n");
-        println!("| function | size | init | init without TLS | first invocation | warm | peak memory |");
+        println!(
+            "| function | size | init | init without TLS | first invocation | warm | peak memory |"
+        );
         println!("|---|---|---|---|---|---|---|");
         for Subject { function, found, .. } in subjects {
             let size = std::fs::metadata(self.binaries.join(&function.binary))?.len() / 1000;
@@ -162,7 +195,11 @@ impl Bench {
 struct NoWorkers;
 
 impl Invoke for NoWorkers {
-    fn invoke<'a>(&'a self, function: &'a str, _: Bytes) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
+    fn invoke<'a>(
+        &'a self,
+        function: &'a str,
+        _: Bytes,
+    ) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
         Box::pin(async { Err(InvokeError::Unknown(function.to_owned())) })
     }
 
@@ -192,7 +229,10 @@ fn event(route: &str, query: &str, token: Option<&str>, body: &str) -> String {
             "apiId": "api",
             "domainName": "api.example.com",
             "domainPrefix": "api",
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7", "userAgent": "benchmark"},
+            "http": {
+                "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7",
+                "userAgent": "benchmark",
+            },
             "requestId": "benchmark",
             "routeKey": route,
             "stage": "$default",

@@ -1,4 +1,5 @@
-//! A process of a function, and the Lambda Runtime API for it. This API implements only the parts that one well-behaved process needs.
+//! A process of a function, and the Lambda Runtime API for it. This API implements only the parts
+//! that one well-behaved process needs.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
@@ -30,7 +31,11 @@ pub struct Process {
 
 impl Process {
     /// Starts a function's binary and waits until it asks for its first invocation.
-    pub async fn start(binaries: &Path, function: &Function, environment: &BTreeMap<String, String>) -> Result<Self, Box<dyn Error>> {
+    pub async fn start(
+        binaries: &Path,
+        function: &Function,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Self, Box<dyn Error>> {
         let runtime_api = TcpListener::bind("127.0.0.1:0").await?;
         let mut command = Command::new(binaries.join(&function.binary));
         command
@@ -51,20 +56,33 @@ impl Process {
         let mut child = command.spawn().map_err(|error| format!("{}: {error}", function.binary))?;
         let connection = tokio::select! {
             accepted = timeout(PATIENCE, runtime_api.accept()) => accepted??.0,
-            ended = child.wait() => return Err(format!("{} ended at its start: {}", function.binary, ended?).into()),
+            ended = child.wait() => return Err(format!("{} ended at its start: \
+                {}", function.binary, ended?).into()),
         };
         connection.set_nodelay(true)?;
-        let mut process = Self { init: Duration::ZERO, child, runtime_api, connection: BufStream::new(connection) };
+        let mut process = Self {
+            init: Duration::ZERO,
+            child,
+            runtime_api,
+            connection: BufStream::new(connection),
+        };
         let (next, _) = process.request().await?;
         process.init = started.elapsed();
-        if next.starts_with("GET ") { Ok(process) } else { Err(format!("{} began with {next}", function.binary).into()) }
+        if next.starts_with("GET ") {
+            Ok(process)
+        } else {
+            Err(format!("{} began with {next}", function.binary).into())
+        }
     }
 
-    /// Invokes the function. Returns its answer, and the time from the event's last byte to the answer's.
+    /// Invokes the function. Returns its answer, and the time from the event's last byte to the
+    /// answer's.
     pub async fn invoke(&mut self, event: &str) -> Result<(Value, Duration), Box<dyn Error>> {
         let head = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nLambda-Runtime-Aws-Request-Id: 1\r\n\
-             Lambda-Runtime-Deadline-Ms: 4102444800000\r\nLambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:0:function:f\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \
+             {}\r\nLambda-Runtime-Aws-Request-Id: 1\r\n\
+             Lambda-Runtime-Deadline-Ms: 4102444800000\r\nLambda-Runtime-Invoked-Function-Arn: \
+             arn:aws:lambda:us-east-1:0:function:f\r\n\r\n",
             event.len()
         );
         self.connection.write_all(head.as_bytes()).await?;
@@ -85,10 +103,17 @@ impl Process {
     /// The process's peak resident memory in KiB. Only Linux reports it.
     pub fn peak_kib(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
-        status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().trim_end_matches(" kB").parse().ok()
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .ok()
     }
 
-    /// Ends the process and waits until it is gone, so that its end does not slow down the next one's start.
+    /// Ends the process and waits until it is gone, so that its end does not slow down the next
+    /// one's start.
     pub async fn end(mut self) -> io::Result<()> {
         self.child.kill().await
     }
@@ -99,7 +124,8 @@ impl Process {
             match timeout(PATIENCE, read(&mut self.connection)).await? {
                 // The process may close an old connection and open a new one.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    self.connection = BufStream::new(timeout(PATIENCE, self.runtime_api.accept()).await??.0);
+                    self.connection =
+                        BufStream::new(timeout(PATIENCE, self.runtime_api.accept()).await??.0);
                 }
                 request => return Ok(request?),
             }
@@ -119,7 +145,10 @@ async fn read(connection: &mut BufStream<TcpStream>) -> io::Result<(String, Vec<
             line => head.push(line.to_owned()),
         }
     }
-    let length = head.iter().filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let length = head
+        .iter()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     let mut body = vec![0; length.and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(0)];
     connection.read_exact(&mut body).await?;
     Ok((head.swap_remove(0), body))

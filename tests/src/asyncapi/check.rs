@@ -15,7 +15,10 @@ static MESSAGES: LazyLock<HashMap<String, Validator>> = LazyLock::new(|| {
     let messages = components["messages"].as_object().unwrap().keys();
     let schema = |name: &String| {
         let reference = json!({"$ref": format!("#/components/messages/{name}/payload")});
-        json!({"$schema": "http://json-schema.org/draft-07/schema#", "allOf": [reference], "components": components})
+        json!({
+            "$schema": "http://json-schema.org/draft-07/schema#", "allOf": [reference],
+            "components": components,
+        })
     };
     messages.map(|name| (name.clone(), jsonschema::validator_for(&schema(name)).unwrap())).collect()
 });
@@ -25,7 +28,8 @@ pub fn validator(name: &str) -> &'static Validator {
     MESSAGES.get(name).unwrap_or_else(|| panic!("docs/api/asyncapi.json has no {name}"))
 }
 
-/// Fails unless a message of the server matches the document. API Gateway's own messages have no `type`.
+/// Fails unless a message of the server matches the document. API Gateway's own messages have no
+/// `type`.
 #[track_caller]
 pub fn verify(message: &Value) {
     let Some(kind) = message.get("type") else { return };

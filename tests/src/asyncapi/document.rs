@@ -51,12 +51,18 @@ fn common_errors() -> [Problem; 6] {
 }
 
 impl Document {
-    /// Describes a message of the server by an example. Describe the actions first, because only a message that answers an action has an
-    /// `id`.
+    /// Describes a message of the server by an example. Describe the actions first, because only a
+    /// message that answers an action has an `id`.
     pub fn message<M: ServerMessage + ToSchema>(&mut self, example: &M) {
-        let echoes = M::TYPE == ErrorMessage::TYPE || self.operations.values().any(|operation| operation.answers.first() == Some(&M::TYPE));
-        let id = json!({"type": "string", "maxLength": 128, "description": "The `id` of the client's message that this one answers."});
-        let payload = enveloped(schema::<M>(&mut self.schemas), ("type", M::TYPE), echoes.then_some(id));
+        let echoes = M::TYPE == ErrorMessage::TYPE
+            || self
+                .operations
+                .values()
+                .any(|operation| operation.answers.first() == Some(&M::TYPE));
+        let id = json!({"type": "string", "maxLength": 128, "description": "The `id` of the \
+            client's message that this one answers."});
+        let payload =
+            enveloped(schema::<M>(&mut self.schemas), ("type", M::TYPE), echoes.then_some(id));
         let mut example = serde_json::to_value(example).unwrap();
         example["type"] = M::TYPE.into();
         self.add(M::TYPE, echoes, payload, &example);
@@ -75,7 +81,10 @@ impl Document {
             "examples": [{"payload": example}],
         });
         if echoes {
-            message["correlationId"] = json!({"location": "$message.payload#/id", "description": "The client's own id for its message."});
+            message["correlationId"] = json!({
+                "location": "$message.payload#/id",
+                "description": "The client's own id for its message.",
+            });
         }
         self.messages.insert(name.into(), message);
     }
@@ -85,8 +94,14 @@ impl Document {
         let ActionRoute { action, summary, .. } = A::ROUTE;
         example["action"] = action.into();
         example["id"] = "1".into();
-        self.add(action, true, closed(json!({"type": "object", "description": summary}), action), &example);
-        let operation = Operation { route: A::ROUTE, answers: Vec::new(), codes: Vec::new(), note: "" };
+        self.add(
+            action,
+            true,
+            closed(json!({"type": "object", "description": summary}), action),
+            &example,
+        );
+        let operation =
+            Operation { route: A::ROUTE, answers: Vec::new(), codes: Vec::new(), note: "" };
         self.operations.insert(action, operation);
         Entry { document: self, action: PhantomData }
     }
@@ -97,13 +112,19 @@ impl Document {
         let code = &mut self.schemas[&schema_name(ErrorMessage::TYPE)]["properties"]["code"];
         code["enum"] = codes.keys().copied().collect();
         code["title"] = "ErrorCode".into();
-        let codes: Vec<_> = codes.iter().map(|(code, detail)| format!("- `{code}`: {detail}")).collect();
-        self.messages[ErrorMessage::TYPE]["description"] = format!("Its codes:\n\n{}", codes.join("\n")).into();
-        let (client, server): (Vec<_>, Vec<_>) =
-            self.messages.keys().map(String::as_str).partition(|name| self.operations.contains_key(name));
-        for (name, description, members) in
-            [("ClientMessage", "Any message of a client.", client), ("ServerMessage", "Any message of the server.", server)]
-        {
+        let codes: Vec<_> =
+            codes.iter().map(|(code, detail)| format!("- `{code}`: {detail}")).collect();
+        self.messages[ErrorMessage::TYPE]["description"] =
+            format!("Its codes:\n\n{}", codes.join("\n")).into();
+        let (client, server): (Vec<_>, Vec<_>) = self
+            .messages
+            .keys()
+            .map(String::as_str)
+            .partition(|name| self.operations.contains_key(name));
+        for (name, description, members) in [
+            ("ClientMessage", "Any message of a client.", client),
+            ("ServerMessage", "Any message of the server.", server),
+        ] {
             let members: Vec<_> = members.into_iter().map(reference).collect();
             self.schemas.insert(name.into(), json!({"description": description, "oneOf": members}));
         }
@@ -116,13 +137,25 @@ impl Document {
         let mut operations = Map::new();
         // API Gateway's own routes are not messages. The channel and the errors describe them.
         for route in ACTIONS.iter().filter(|route| !route.action.starts_with('$')) {
-            let operation = self.operations.get(route.action).unwrap_or_else(|| panic!("{} is not described here", route.action));
+            let operation = self
+                .operations
+                .get(route.action)
+                .unwrap_or_else(|| panic!("{} is not described here", route.action));
             operations.insert(route.action.into(), operation.described());
         }
         operations.insert("charts.stream".into(), connected());
-        let messages: Map<_, _> = self.messages.keys().map(|name| (name.clone(), named("components/messages", name))).collect();
+        let messages: Map<_, _> = self
+            .messages
+            .keys()
+            .map(|name| (name.clone(), named("components/messages", name)))
+            .collect();
         let schemes = security_schemes();
-        let security: Vec<_> = schemes.as_object().unwrap().keys().map(|name| named("components/securitySchemes", name)).collect();
+        let security: Vec<_> = schemes
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(|name| named("components/securitySchemes", name))
+            .collect();
         json!({
             "asyncapi": "3.0.0",
             "info": {
@@ -136,8 +169,10 @@ impl Document {
                 "deployment": {
                     "host": "{host}",
                     "protocol": "wss",
-                    "description": "`websocket_url` of `GET /` has the whole URL. The URL of a local stack begins with `ws://`.",
-                    "variables": {"host": {"description": "Host of the WebSocket API.", "examples": ["ws.example.com"]}},
+                    "description": "`websocket_url` of `GET /` has the whole URL. The URL of a \
+                                    local stack begins with `ws://`.",
+                    "variables": {"host": {"description": "Host of the WebSocket \
+                        API.", "examples": ["ws.example.com"]}},
                     "security": security,
                 },
             },
@@ -150,14 +185,20 @@ impl Document {
                 "bindings": {"ws": self.handshake()},
             }},
             "operations": operations,
-            "components": {"messages": self.messages, "schemas": self.schemas, "securitySchemes": schemes},
+            "components": {
+                "messages": self.messages, "schemas": self.schemas, "securitySchemes": schemes,
+            },
         })
     }
 
     /// Every error code, each with a sentence that describes it.
     fn codes(&self) -> BTreeMap<&'static str, String> {
         let own = self.errors.iter().cloned().chain([Problem::unknown_action()]);
-        common_errors().into_iter().chain(own).map(|problem| (problem.code.as_str(), problem.detail)).collect()
+        common_errors()
+            .into_iter()
+            .chain(own)
+            .map(|problem| (problem.code.as_str(), problem.detail))
+            .collect()
     }
 
     /// The request that opens a connection.
@@ -166,17 +207,21 @@ impl Document {
         json!({
             "method": "GET",
             "query": {"type": "object", "additionalProperties": false, "properties": {
-                "ticket": {"type": "string", "description": "Ticket of `POST /auth/ws-ticket`. It is valid once, for a minute."},
-                "token": {"type": "string", "description": "An access token, if the deployment accepts one in the URL."},
+                "ticket": {"type": "string", "description": "Ticket of `POST /auth/ws-ticket`. It \
+                    is valid once, for a minute."},
+                "token": {"type": "string", "description": "An access token, if the deployment \
+                    accepts one in the URL."},
                 "chart_type": subscribe["chart_type"],
                 "interval_ms": subscribe["interval_ms"],
             }},
             "headers": {"type": "object", "properties": {
                 "Authorization": {"type": "string", "description": "`Bearer` and an access token."},
-                "Origin": {"type": "string", "description": "Origin of a page. It must be on the deployment's allow-list."},
+                "Origin": {"type": "string", "description": "Origin of a page. It must be on the \
+                    deployment's allow-list."},
                 "Sec-WebSocket-Protocol": {
                     "type": "string",
-                    "description": "`tally.v1` and `bearer.<access token>`. It is for browsers, because they can set no other header.",
+                    "description": "`tally.v1` and `bearer.<access token>`. It is for browsers, \
+                                    because they can set no other header.",
                 },
             }},
             "bindingVersion": "0.1.0",
@@ -230,9 +275,17 @@ impl<A: Action> Entry<'_, A> {
 impl Operation {
     fn described(&self) -> Value {
         let ActionRoute { action, summary, limits, .. } = &self.route;
-        let list = |names: Vec<&str>| names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let list = |names: Vec<&str>| {
+            names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        };
         let limits = list(limits.iter().map(|policy| policy.name).chain(["ws_messages"]).collect());
-        let codes = list(common_errors().iter().map(|problem| problem.code.as_str()).chain(self.codes.iter().copied()).collect());
+        let codes = list(
+            common_errors()
+                .iter()
+                .map(|problem| problem.code.as_str())
+                .chain(self.codes.iter().copied())
+                .collect(),
+        );
         let description = format!("{}\n\nLimits: {limits}. Codes of errors: {codes}.", self.note);
         json!({
             "action": "receive",
@@ -251,7 +304,8 @@ impl Operation {
 
 /// The stream that a connection begins with, if its URL asks for one.
 fn connected() -> Value {
-    let messages = [tally_data::charts::Subscribed::TYPE, chart_stream::Data::TYPE, chart_stream::Ended::TYPE];
+    let messages =
+        [tally_data::charts::Subscribed::TYPE, chart_stream::Data::TYPE, chart_stream::Ended::TYPE];
     json!({
         "action": "send",
         "channel": {"$ref": "#/channels/live"},
@@ -278,7 +332,10 @@ fn reference(message: &str) -> Value {
 
 /// The schema of a client's message. It allows no unknown members, because the server refuses them.
 fn closed(body: Value, action: &str) -> Value {
-    let id = json!({"type": ["string", "null"], "maxLength": 128, "description": "Your own id for the message. Its answer echoes it."});
+    let id = json!({
+        "type": ["string", "null"], "maxLength": 128,
+        "description": "Your own id for the message. Its answer echoes it.",
+    });
     let mut payload = enveloped(body, ("action", action), Some(id));
     payload["additionalProperties"] = false.into();
     payload
@@ -286,40 +343,57 @@ fn closed(body: Value, action: &str) -> Value {
 
 fn security_schemes() -> Value {
     json!({
-        "ticket": {"type": "httpApiKey", "in": "query", "name": "ticket", "description": "Ticket of `POST /auth/ws-ticket`, valid once"},
-        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "Access token of `POST /auth/login`"},
+        "ticket": {
+            "type": "httpApiKey", "in": "query", "name": "ticket",
+            "description": "Ticket of `POST /auth/ws-ticket`, valid once",
+        },
+        "bearer": {
+            "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+            "description": "Access token of `POST /auth/login`",
+        },
         "subprotocol": {
             "type": "httpApiKey", "in": "header", "name": "Sec-WebSocket-Protocol",
             "description": "`tally.v1, bearer.<access token>`; the answer selects `tally.v1`",
         },
         "token": {
             "type": "httpApiKey", "in": "query", "name": "token",
-            "description": "Access token in the URL, for experiments, if the deployment accepts it there",
+            "description": "Access token in the URL, for experiments, if the deployment accepts \
+                            it there",
         },
     })
 }
 
-const DESCRIPTION: &str = "The WebSocket API of a finance team's AI assistant. A message is a JSON object: a client's has an `action` \
-    and perhaps an `id`, a server's has a `type`, and an answer echoes that `id`. Frames of a stream and the end of a reply have no \
-    `id`: they name their `subscription_id` or `message_id`. The server answers a wrong, unknown or excessive message with `error`, and \
+const DESCRIPTION: &str = "The WebSocket API of a finance team's AI assistant. A message is a JSON \
+    object: a client's has an `action` and perhaps an `id`, a server's has a `type`, and an answer \
+    echoes that `id`. Frames of a stream and the end of a reply have no `id`: they name their \
+    `subscription_id` or `message_id`. The server answers a wrong, unknown or excessive message \
+    with `error`, and \
     the connection stays open.\n\n\
-    **Order.** API Gateway delivers each message by itself, so a message can overtake the one before it. Wait for the answer before you \
-    send the next message about the same chart or reply. Or number the messages about a chart by `seq`: the one with the highest number \
-    counts. If a message arrives after a higher number, the server answers with an `error` with the code `conflict`, and the message \
-    changes nothing. Keep one counter for a connection, and raise it for each message. Send it with all messages about a chart, or with \
+    **Order.** API Gateway delivers each message by itself, so a message can overtake the one \
+    before it. Wait for the answer before you send the next message about the same chart or reply. \
+    Or number the messages about a chart by `seq`: the one with the highest number counts. If a \
+    message arrives after a higher number, the server answers with an `error` with the code \
+    `conflict`, and the message changes nothing. Keep one counter for a connection, and raise it \
+    for each message. Send it with all messages about a chart, or with \
     none.\n\n\
-    **Limits.** If `ws_messages` refuses a message, wait for as long as the error says. The server closes a connection once it has \
+    **Limits.** If `ws_messages` refuses a message, wait for as long as the error says. The server \
+    closes a connection once it has \
     refused ten times as many of its messages as the limit allows.\n\n\
-    The API only grows: new versions add messages and members, and never change or remove them. Ignore messages and members that you do \
+    The API only grows: new versions add messages and members, and never change or remove them. \
+    Ignore messages and members that you do \
     not know.";
 
-const CHANNEL: &str = "Open a connection with one of the credentials: a ticket, the header, the subprotocol, or the token in the URL. If \
-    you send several, the first in this order counts. The server refuses a connection without a valid credential with 401. It refuses a \
-    page of an origin that is not on the allow-list with 403, and a wrong query with 422. It refuses the sixth connection of a session \
+const CHANNEL: &str = "Open a connection with one of the credentials: a ticket, the header, the \
+    subprotocol, or the token in the URL. If you send several, the first in this order counts. The \
+    server refuses a connection without a valid credential with 401. It refuses a page of an \
+    origin that is not on the allow-list with 403, and a wrong query with 422. It refuses the \
+    sixth connection of a session \
     with 429. `chart_type` and `interval_ms` subscribe to a chart at once.\n\n\
-    The connection ends with its session. It also ends an hour after the token of the connection (or of its ticket) has expired, unless \
-    you send `auth.renew`. API Gateway ends an idle connection after ten minutes, so send `ping` every five. It ends every connection \
+    The connection ends with its session. It also ends an hour after the token of the connection \
+    (or of its ticket) has expired, unless you send `auth.renew`. API Gateway ends an idle \
+    connection after ten minutes, so send `ping` every five. It ends every connection \
     after two hours: open another, and send `chat.resume`.\n\n\
-    Frames are text. A client's frame of more than 32 KB ends the connection with 1009: send long messages by `POST /chat`. A binary \
-    frame ends it with 1003. The server's frames stay under 32 KB. API Gateway's own frames have no `type`: \
+    Frames are text. A client's frame of more than 32 KB ends the connection with 1009: send long \
+    messages by `POST /chat`. A binary frame ends it with 1003. The server's frames stay under 32 \
+    KB. API Gateway's own frames have no `type`: \
     `{\"message\", \"connectionId\", \"requestId\"}`.";

@@ -1,5 +1,5 @@
-//! The AsyncAPI document. Its operations come from the table of actions, its messages from the types. This module adds the order in which
-//! messages follow one another, and an example of each.
+//! The AsyncAPI document. Its operations come from the table of actions, its messages from the
+//! types. This module adds the order in which messages follow one another, and an example of each.
 
 mod check;
 mod document;
@@ -38,14 +38,18 @@ pub fn document() -> Value {
         .then::<chart_stream::Ended>()
         .fails(Problem::overtaken(2))
         .note(
-            "Frames follow until you unsubscribe, or until the server ends the stream. A connection has one stream of each chart at most.",
+            "Frames follow until you unsubscribe, or until the server ends the stream. A \
+             connection has one stream of each chart at most.",
         );
     document
         .action::<charts::Unsubscribe>(json!({"chart_type": "line", "seq": 2}))
         .body::<charts::UnsubscribeBody>()
         .answer::<charts::Unsubscribed>()
         .fails(Problem::overtaken(3))
-        .note("The action is idempotent. Frames that are on their way may arrive before the answer, and none after it.");
+        .note(
+            "The action is idempotent. Frames that are on their way may arrive before the \
+               answer, and none after it.",
+        );
     document
         .action::<chat_send::ChatSend>(json!({"message": "How did Alpha do in 2023?"}))
         .body::<tally_chat::ChatSendRequest>()
@@ -58,10 +62,13 @@ pub fn document() -> Value {
         .fails(Problem::idempotency_key_reused())
         .fails(Problem::request_in_flight())
         .note(
-            "Deltas follow, and one `chat.completed` or `chat.failed` at the end. If you do not know whether a message arrived, send it \
-             again with the same `idempotency_key`, over any connection of the same user. The server answers a repeat with the first \
-             message's `chat.started`, its deltas from sequence 1 on, and its end. It repeats a final refusal (`context_too_long`, \
-             `content_refused`) too. After any other failure the repeat asks for another reply, which has its own `message_id`.",
+            "Deltas follow, and one `chat.completed` or `chat.failed` at the end. If you do not \
+             know whether a message arrived, send it again with the same `idempotency_key`, over \
+             any connection of the same user. The server answers a repeat with the first message's \
+             `chat.started`, its deltas from sequence 1 on, and its end. It repeats a final \
+             refusal (`context_too_long`, `content_refused`) too. After any other failure the \
+             repeat asks for another reply, \
+             which has its own `message_id`.",
         );
     document
         .action::<chat_follow::Cancel>(json!({"message_id": REPLY}))
@@ -71,8 +78,9 @@ pub fn document() -> Value {
         .fails(Problem::not_found())
         .fails(Problem::reply_ended())
         .note(
-            "`chat.cancelling` echoes the `id`. A message without an `id` has no answer. Within half a second the reply ends for every \
-             subscriber, by `chat.completed` with `stop_reason: \"cancelled\"`. That message may arrive before `chat.cancelling`. The \
+            "`chat.cancelling` echoes the `id`. A message without an `id` has no answer. Within \
+             half a second the reply ends for every subscriber, by `chat.completed` with \
+             `stop_reason: \"cancelled\"`. That message may arrive before `chat.cancelling`. The \
              action is idempotent.",
         );
     document
@@ -84,8 +92,9 @@ pub fn document() -> Value {
         .then::<ChatFailed>()
         .fails(Problem::not_found())
         .note(
-            "`chat.resumed` echoes the `id`. A message without an `id` has no answer. The deltas after `after_sequence` follow, and then \
-             the rest as the worker writes it. You can resume a reply for a day, over any connection of the same user. The first delta \
+            "`chat.resumed` echoes the `id`. A message without an `id` has no answer. The deltas \
+             after `after_sequence` follow, and then the rest as the worker writes it. You can \
+             resume a reply for a day, over any connection of the same user. The first delta \
              may arrive before `chat.resumed`.",
         );
     messages(&mut document);
@@ -94,13 +103,20 @@ pub fn document() -> Value {
 
 /// Adds the messages of the server, with an example of each.
 fn messages(document: &mut Document) {
-    document.message(&ErrorMessage::new(Problem::invalid_field("chart_type", "must be line, pie or bar"), REQUEST));
+    document.message(&ErrorMessage::new(
+        Problem::invalid_field("chart_type", "must be line, pie or bar"),
+        REQUEST,
+    ));
     document.message(&ping::Pong {});
     document.message(&auth_renew::Renewed { expires_at: "2026-01-31T09:45:00.000Z".into() });
 
     let subscription_id = || SUBSCRIPTION.to_owned();
     let point = chart_stream::Point { label: "Jan", value: 123_456.78 };
-    document.message(&Subscribed { subscription_id: subscription_id(), chart_type: ChartType::Line, interval_ms: 500 });
+    document.message(&Subscribed {
+        subscription_id: subscription_id(),
+        chart_type: ChartType::Line,
+        interval_ms: 500,
+    });
     document.message(&chart_stream::Data {
         subscription_id: subscription_id(),
         chart_type: ChartType::Line,
@@ -109,14 +125,22 @@ fn messages(document: &mut Document) {
         points: Some(vec![point]),
         slices: None,
     });
-    document.message(&chart_stream::Ended { subscription_id: subscription_id(), reason: chart_stream::Reason::Deadline });
+    document.message(&chart_stream::Ended {
+        subscription_id: subscription_id(),
+        reason: chart_stream::Reason::Deadline,
+    });
     document.message(&charts::Unsubscribed { chart_type: ChartType::Line });
 
     let message_id = || REPLY.to_owned();
-    document.message(&ChatStarted { message_id: message_id(), conversation_id: CONVERSATION.into() });
+    document
+        .message(&ChatStarted { message_id: message_id(), conversation_id: CONVERSATION.into() });
     document.message(&chat_follow::Cancelling { message_id: message_id() });
     document.message(&chat_follow::Resumed { message_id: message_id(), after_sequence: 7 });
-    document.message(&ChatDelta { message_id: message_id(), sequence: 1, text: "Lorem ipsum".into() });
+    document.message(&ChatDelta {
+        message_id: message_id(),
+        sequence: 1,
+        text: "Lorem ipsum".into(),
+    });
     document.message(&ChatCompleted {
         message_id: message_id(),
         stop_reason: StopReason::EndTurn,

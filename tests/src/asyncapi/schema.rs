@@ -1,4 +1,5 @@
-//! Schemas of the types in AsyncAPI's dialect: JSON Schema draft 7. The schemas of OpenAPI 3.1 use the dialect 2020-12.
+//! Schemas of the types in AsyncAPI's dialect: JSON Schema draft 7. The schemas of OpenAPI 3.1 use
+//! the dialect 2020-12.
 
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -8,28 +9,38 @@ use utoipa::openapi::{RefOr, Schema};
 pub fn schema<T: ToSchema>(others: &mut Map<String, Value>) -> Value {
     let mut named: Vec<(String, RefOr<Schema>)> = Vec::new();
     T::schemas(&mut named);
-    others.extend(named.into_iter().map(|(name, schema)| (name, draft7(serde_json::to_value(schema).unwrap()))));
+    others.extend(
+        named
+            .into_iter()
+            .map(|(name, schema)| (name, draft7(serde_json::to_value(schema).unwrap()))),
+    );
     draft7(serde_json::to_value(T::schema()).unwrap())
 }
 
-/// The schema of an object as a message. It adds the member that names the message's type, and the client's id where there is one.
+/// The schema of an object as a message. It adds the member that names the message's type, and the
+/// client's id where there is one.
 pub fn enveloped(mut schema: Value, (member, name): (&str, &str), id: Option<Value>) -> Value {
     let own = schema["properties"].as_object().cloned().unwrap_or_default();
     let id = id.map(|id| ("id".to_owned(), id));
-    let envelope = std::iter::once((member.to_owned(), json!({"type": "string", "const": name}))).chain(id);
+    let envelope =
+        std::iter::once((member.to_owned(), json!({"type": "string", "const": name}))).chain(id);
     schema["properties"] = envelope.chain(own).collect();
     let own = schema["required"].as_array().cloned().unwrap_or_default();
     schema["required"] = std::iter::once(json!(member)).chain(own).collect();
     schema
 }
 
-/// Translates a schema to draft 7. That dialect has only `examples`, and ignores every member beside a `$ref`.
+/// Translates a schema to draft 7. That dialect has only `examples`, and ignores every member
+/// beside a `$ref`.
 fn draft7(schema: Value) -> Value {
     match schema {
         Value::Object(members) => {
-            let mut members: Map<_, _> = members.into_iter().map(|(name, value)| (name, draft7(value))).collect();
+            let mut members: Map<_, _> =
+                members.into_iter().map(|(name, value)| (name, draft7(value))).collect();
             // A property may be called `example` too. Its schema is an object.
-            if let Some(example) = members.get("example").filter(|example| !example.is_object()).cloned() {
+            if let Some(example) =
+                members.get("example").filter(|example| !example.is_object()).cloned()
+            {
                 members.remove("example");
                 members.insert("examples".into(), json!([example]));
             }

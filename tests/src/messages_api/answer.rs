@@ -36,7 +36,8 @@ pub(super) enum End {
 impl Answer {
     /// A stream of these frames. Each frame is a piece of its own.
     pub fn stream<F: Into<Vec<u8>>>(frames: impl IntoIterator<Item = F>) -> Self {
-        let headers = vec![("content-type".to_owned(), "text/event-stream; charset=utf-8".to_owned())];
+        let headers =
+            vec![("content-type".to_owned(), "text/event-stream; charset=utf-8".to_owned())];
         let pieces = frames.into_iter().map(Into::into).collect();
         Self { status: 200, headers, pieces, pace: Duration::ZERO, held: None, end: End::Whole }
     }
@@ -49,13 +50,27 @@ impl Answer {
     /// An error of this type with this message.
     pub fn error_saying(status: u16, kind: &str, message: &str) -> Self {
         let error = json!({"type": kind, "message": message});
-        Self::body(status, "application/json", &json!({"type": "error", "error": error, "request_id": "req_1"}).to_string())
+        Self::body(
+            status,
+            "application/json",
+            &json!({"type": "error", "error": error, "request_id": "req_1"}).to_string(),
+        )
     }
 
     /// Any body.
     pub fn body(status: u16, kind: &str, body: &str) -> Self {
-        let headers = vec![("content-type".to_owned(), kind.to_owned()), ("request-id".to_owned(), "req_1".to_owned())];
-        Self { status, headers, pieces: vec![body.into()], pace: Duration::ZERO, held: None, end: End::Whole }
+        let headers = vec![
+            ("content-type".to_owned(), kind.to_owned()),
+            ("request-id".to_owned(), "req_1".to_owned()),
+        ];
+        Self {
+            status,
+            headers,
+            pieces: vec![body.into()],
+            pace: Duration::ZERO,
+            held: None,
+            end: End::Whole,
+        }
     }
 
     /// No answer at all, on an open connection.

@@ -46,21 +46,30 @@ async fn receive(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Receive
             headers.insert(name.to_ascii_lowercase(), value.to_owned());
         }
     }
-    let mut body = vec![0; headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0)];
+    let mut body =
+        vec![0; headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0)];
     stream.read_exact(&mut body).await?;
     Ok(Some(Received { line, headers, body }))
 }
 
 /// Sends an answer. Returns whether the connection can be used again.
-async fn send(stream: &mut BufReader<TcpStream>, answer: Answer, state: &State) -> io::Result<bool> {
+async fn send(
+    stream: &mut BufReader<TcpStream>,
+    answer: Answer,
+    state: &State,
+) -> io::Result<bool> {
     let Answer { status, headers, pieces, pace, held, end } = answer;
     match end {
         End::Headless { reset: true } => return reset(stream),
         End::Headless { reset: false } => return silence(stream, state).await,
         _ => {}
     }
-    let headers: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let head = format!("HTTP/1.1 {status} Status\r\ntransfer-encoding: chunked\r\n{}\r\n", headers.concat());
+    let headers: Vec<_> =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head = format!(
+        "HTTP/1.1 {status} Status\r\ntransfer-encoding: chunked\r\n{}\r\n",
+        headers.concat()
+    );
     stream.write_all(head.as_bytes()).await?;
     let mut due = Instant::now();
     for (number, piece) in pieces.iter().enumerate().filter(|(_, piece)| !piece.is_empty()) {
@@ -82,7 +91,8 @@ async fn send(stream: &mut BufReader<TcpStream>, answer: Answer, state: &State) 
         End::Whole => stream.write_all(b"0\r\n\r\n").await.map(|()| true),
         End::Hang => silence(stream, state).await,
         End::Reset | End::Headless { .. } => {
-            // The client must receive the bytes that were sent. A reset without a pause would overtake them.
+            // The client must receive the bytes that were sent. A reset without a pause would
+            // overtake them.
             sleep(Duration::from_millis(50)).await;
             reset(stream)
         }
@@ -119,7 +129,9 @@ impl State {
         if received.header("authorization") != format!("Bearer {key}") {
             return Answer::error(401, "authentication_error");
         }
-        if received.header("anthropic-version") != "2026-10-21" || received.header("content-type") != "application/json" || !is_valid(&body)
+        if received.header("anthropic-version") != "2026-10-21"
+            || received.header("content-type") != "application/json"
+            || !is_valid(&body)
         {
             return Answer::error(400, "invalid_request_error");
         }
@@ -138,18 +150,23 @@ impl Received {
     }
 }
 
-/// Whether the API would accept the request: a user begins, no text is blank, and the answer is a stream.
+/// Whether the API would accept the request: a user begins, no text is blank, and the answer is a
+/// stream.
 fn is_valid(body: &Value) -> bool {
     let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
     let is_said = |text: &Value| text.as_str().is_some_and(|text| !text.trim().is_empty());
     let are_blocks = |content: &Value| {
         let blocks = content.as_array().filter(|blocks| !blocks.is_empty());
-        blocks.is_some_and(|blocks| blocks.iter().all(|block| block["type"] != "text" || is_said(&block["text"])))
+        blocks.is_some_and(|blocks| {
+            blocks.iter().all(|block| block["type"] != "text" || is_said(&block["text"]))
+        })
     };
     body["stream"] == true
         && body["model"].is_string()
         && body["max_tokens"].as_u64().is_some_and(|tokens| tokens > 0)
         && (body["system"].is_null() || is_said(&body["system"]) || are_blocks(&body["system"]))
         && messages.first().is_some_and(|message| message["role"] == "user")
-        && messages.iter().all(|message| is_said(&message["content"]) || are_blocks(&message["content"]))
+        && messages
+            .iter()
+            .all(|message| is_said(&message["content"]) || are_blocks(&message["content"]))
 }

@@ -1,5 +1,6 @@
-//! A stand-in for the Anthropic Messages API: a server on loopback. It checks requests as the real one does, gives the answers that a test
-//! chooses, and counts clients that hang up. `.ci/check-anthropic-sdk` checks it against the provider's own SDK.
+//! A stand-in for the Anthropic Messages API: a server on loopback. It checks requests as the real
+//! one does, gives the answers that a test chooses, and counts clients that hang up.
+//! `.ci/check-anthropic-sdk` checks it against the provider's own SDK.
 
 mod answer;
 mod connection;

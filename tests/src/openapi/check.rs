@@ -15,7 +15,8 @@ use crate::Answer;
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
 
 /// The validators of bodies, by the place of their schema.
-static VALIDATORS: LazyLock<Mutex<HashMap<String, &'static Validator>>> = LazyLock::new(Mutex::default);
+static VALIDATORS: LazyLock<Mutex<HashMap<String, &'static Validator>>> =
+    LazyLock::new(Mutex::default);
 
 /// Fails unless the document has the answer to a request: its status, media type, headers and body.
 #[track_caller]
@@ -47,17 +48,29 @@ fn of_operation(route: &Route, answer: &Answer) {
     let operation = &DOCUMENT["paths"][route.path][route.method.to_lowercase()];
     let status = answer.status.to_string();
     let found = &operation["responses"][&status];
-    assert!(found.is_object(), "docs/api/openapi.json has no {status} of {}: {answer:?}", route.key());
+    assert!(
+        found.is_object(),
+        "docs/api/openapi.json has no {status} of {}: {answer:?}",
+        route.key()
+    );
     let (place, response) = match found["$ref"].as_str() {
-        Some(reference) => (reference.to_owned(), DOCUMENT.pointer(reference.trim_start_matches('#')).unwrap()),
+        Some(reference) => {
+            (reference.to_owned(), DOCUMENT.pointer(reference.trim_start_matches('#')).unwrap())
+        }
         None => (format!("{} {status}", route.key()), found),
     };
     for (name, _) in HEADERS {
-        let undeclared = answer.headers.contains_key(*name) && response["headers"].get(*name).is_none();
-        assert!(!undeclared, "docs/api/openapi.json has no header {name} of {status} of {}: {answer:?}", route.key());
+        let undeclared =
+            answer.headers.contains_key(*name) && response["headers"].get(*name).is_none();
+        assert!(
+            !undeclared,
+            "docs/api/openapi.json has no header {name} of {status} of {}: {answer:?}",
+            route.key()
+        );
     }
     let media_type = answer.header("content-type").split(';').next().unwrap();
-    let Some(content) = response["content"].as_object().filter(|content| !content.is_empty()) else {
+    let Some(content) = response["content"].as_object().filter(|content| !content.is_empty())
+    else {
         assert!(
             answer.text.is_empty() && media_type.is_empty(),
             "docs/api/openapi.json has no body of {status} of {}: {answer:?}",
@@ -66,8 +79,12 @@ fn of_operation(route: &Route, answer: &Answer) {
         return;
     };
     let described = content.get(media_type);
-    let described =
-        described.unwrap_or_else(|| panic!("docs/api/openapi.json has no {media_type} of {status} of {}: {answer:?}", route.key()));
+    let described = described.unwrap_or_else(|| {
+        panic!(
+            "docs/api/openapi.json has no {media_type} of {status} of {}: {answer:?}",
+            route.key()
+        )
+    });
     if media_type.ends_with("json") {
         assert_valid(&format!("{place} {media_type}"), &described["schema"], answer);
     }
@@ -75,15 +92,24 @@ fn of_operation(route: &Route, answer: &Answer) {
 
 #[track_caller]
 fn assert_valid(place: &str, schema: &Value, answer: &Answer) {
-    let validator = *VALIDATORS.lock().unwrap_or_else(std::sync::PoisonError::into_inner).entry(place.to_owned()).or_insert_with(|| {
-        let schema = json!({
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "allOf": [schema],
-            "components": {"schemas": DOCUMENT["components"]["schemas"]},
+    let validator = *VALIDATORS
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .entry(place.to_owned())
+        .or_insert_with(|| {
+            let schema = json!({
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "allOf": [schema],
+                "components": {"schemas": DOCUMENT["components"]["schemas"]},
+            });
+            Box::leak(Box::new(
+                jsonschema::options().should_validate_formats(true).build(&schema).unwrap(),
+            ))
         });
-        Box::leak(Box::new(jsonschema::options().should_validate_formats(true).build(&schema).unwrap()))
-    });
     if let Err(error) = validator.validate(&answer.json()) {
-        panic!("not as docs/api/openapi.json has it: {error} at {}: {answer:?}", error.instance_path());
+        panic!(
+            "not as docs/api/openapi.json has it: {error} at {}: {answer:?}",
+            error.instance_path()
+        );
     }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use platform::Endpoint;
-use platform::http::{Described, Output as _, Parameters as _, Plain, PlainEndpoint, Schemas, Visitor};
+use platform::http::{
+    Described, Output as _, Parameters as _, Plain, PlainEndpoint, Schemas, Visitor,
+};
 use platform::input::{Input as _, Media};
 use platform::problem::ProblemBody;
 use platform::routes::ROUTES;
@@ -59,13 +61,19 @@ impl Document {
             route: E::ROUTE,
             name,
             path: E::PATH,
-            query: E::Query::parameters().into_iter().map(|found| parameter(serde_json::to_value(found).unwrap())).collect(),
+            query: E::Query::parameters()
+                .into_iter()
+                .map(|found| parameter(serde_json::to_value(found).unwrap()))
+                .collect(),
             body: takes_body.then(|| self.body::<E>()),
             statuses: E::STATUSES,
             problems: E::PROBLEMS,
             answers,
         };
-        let mut operation = operation::operation(&described, self.tags.last().expect("a function belongs under a tag"));
+        let mut operation = operation::operation(
+            &described,
+            self.tags.last().expect("a function belongs under a tag"),
+        );
         operation["responses"] = responses::responses(&described, &mut self.responses);
         let earlier = self.operations.insert(described.route.key(), operation);
         assert!(earlier.is_none(), "{} is described twice", described.route.key());
@@ -74,7 +82,8 @@ impl Document {
 
     fn body<E: Described>(&mut self) -> Body {
         let described = |schema: RefOr<Schema>| sent(normal(serde_json::to_value(schema).unwrap()));
-        // A form may have members that the server does not know, each once (RFC 6749 section 3.2). JSON may not.
+        // A form may have members that the server does not know, each once (RFC 6749 section 3.2).
+        // JSON may not.
         let in_form = |schema| with_others(schema, json!({"type": "string"}));
         let in_json = |schema| with_others(schema, false.into());
         let name = E::Body::name();
@@ -87,13 +96,19 @@ impl Document {
         if E::MEDIA != Media::Json {
             let name = format!("{name}Form");
             self.insert(&name, in_form(schema));
-            content.insert("application/x-www-form-urlencoded".into(), json!({"schema": reference(&name)}));
+            content.insert(
+                "application/x-www-form-urlencoded".into(),
+                json!({"schema": reference(&name)}),
+            );
         }
         let mut parts = Schemas::new();
         E::Body::schemas(&mut parts);
         for (part, schema) in parts.into_iter().filter(|(part, _)| *part != name) {
             let schema = described(schema);
-            self.insert(&part, if E::MEDIA == Media::Form { in_form(schema) } else { in_json(schema) });
+            self.insert(
+                &part,
+                if E::MEDIA == Media::Form { in_form(schema) } else { in_json(schema) },
+            );
         }
         Body { media: E::MEDIA, required: !E::Body::OPTIONAL, content: content.into() }
     }
@@ -107,7 +122,10 @@ impl Document {
     /// Adds a schema. A name stands for one schema only.
     fn insert(&mut self, name: &str, schema: Value) {
         if let Some(other) = self.schemas.insert(name.to_owned(), schema) {
-            assert_eq!(other, self.schemas[name], "two schemas are called {name}: name one by #[schema(as = ...)]");
+            assert_eq!(
+                other, self.schemas[name],
+                "two schemas are called {name}: name one by #[schema(as = ...)]"
+            );
         }
     }
 
@@ -120,8 +138,10 @@ impl Document {
         let mut paths = Map::new();
         for route in ROUTES {
             let operation = self.operations.remove(&route.key());
-            let operation = operation.unwrap_or_else(|| panic!("{} is not described: list its endpoint", route.key()));
-            paths.entry(route.path).or_insert_with(|| json!({}))[route.method.to_lowercase()] = operation;
+            let operation = operation
+                .unwrap_or_else(|| panic!("{} is not described: list its endpoint", route.key()));
+            paths.entry(route.path).or_insert_with(|| json!({}))[route.method.to_lowercase()] =
+                operation;
         }
         let examples = responses::examples(&self.responses);
         json!({
@@ -143,14 +163,21 @@ impl Document {
                 "examples": examples,
                 "headers": responses::headers(),
                 "securitySchemes": {
-                    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "Access token of `POST /auth/login`"},
-                    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "Key of `POST /api-keys`, for services"},
+                    "bearer": {
+                        "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                        "description": "Access token of `POST /auth/login`",
+                    },
+                    "apiKey": {
+                        "type": "apiKey", "in": "header", "name": "X-API-Key",
+                        "description": "Key of `POST /api-keys`, for services",
+                    },
                 },
             },
         })
     }
 }
 
-const DESCRIPTION: &str = "Backend of a finance team's AI assistant. Errors are RFC 9457 problems with a stable `code`; docs/api/errors.md \
-    says what each code means. The API only grows: fields and routes are added, never changed or removed. asyncapi.json describes the \
+const DESCRIPTION: &str = "Backend of a finance team's AI assistant. Errors are RFC 9457 problems \
+    with a stable `code`; docs/api/errors.md says what each code means. The API only grows: fields \
+    and routes are added, never changed or removed. asyncapi.json describes the \
     messages of the WebSocket.";

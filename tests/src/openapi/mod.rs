@@ -1,5 +1,5 @@
-//! The OpenAPI document. Each endpoint describes itself, and its row of the route table adds the rest. This module groups the functions, in
-//! the order in which a client uses them.
+//! The OpenAPI document. Each endpoint describes itself, and its row of the route table adds the
+//! rest. This module groups the functions, in the order in which a client uses them.
 
 mod check;
 mod document;
@@ -25,15 +25,19 @@ macro_rules! group {
 /// The whole document.
 pub fn document() -> Value {
     let document = Document::default();
-    group!(document, "account", "Register, confirm an address, and manage your own account.", register account me password ask_mail);
-    group!(document, "session", "Sign in, stay signed in, and sign out.", login refresh logout sessions ws_ticket);
+    group!(document, "account", "Register, confirm an address, and manage your own \
+                                 account.", register account me password ask_mail);
+    group!(document, "session", "Sign in, stay signed in, and sign \
+                                 out.", login refresh logout sessions ws_ticket);
     group!(document, "profits", "Read profits by company and month.", profits);
     group!(document, "chat", "Ask the assistant, and read your conversations.", chat conversations);
     group!(document, "usage", "Read the tokens, costs and budgets of replies.", usage budgets);
     group!(document, "api-keys", "Let a service call the API for you.", api_keys);
-    group!(document, "users", "Manage accounts and invitations, as an administrator.", users invites);
+    group!(document, "users", "Manage accounts and invitations, as an \
+                               administrator.", users invites);
     group!(document, "audit", "Search the audit log.", audit);
     group!(document, "oauth", "Use the API as an OAuth 2.0 client.", token revoke introspect);
-    group!(document, "service", "Check that the service works, and read its documents.", health ready docs);
+    group!(document, "service", "Check that the service works, and read its \
+                                 documents.", health ready docs);
     document.finish()
 }

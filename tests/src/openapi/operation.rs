@@ -48,21 +48,28 @@ pub fn operation(described: &Description, tag: &Value) -> Value {
 
 /// Describes which callers may use the route, and how often.
 fn description(route: &Route) -> String {
-    let roles = |roles: &[Role]| roles.iter().map(|role| format!("`{}`", role.as_str())).collect::<Vec<_>>().join(" or ");
+    let roles = |roles: &[Role]| {
+        roles.iter().map(|role| format!("`{}`", role.as_str())).collect::<Vec<_>>().join(" or ")
+    };
     let mut description = match route.access {
         Access::Public => "Anyone may call this.".to_owned(),
         Access::SignedIn => "Any signed-in user may call this.".to_owned(),
         Access::Role(named) => format!("Users with the role {} may call this.", roles(named)),
         Access::Key => "Services with an API key may call this.".to_owned(),
         Access::RoleOrMe { roles: named, .. } => {
-            format!("Users with the role {} may call this. Any signed-in user may call it about themselves.", roles(named))
+            format!(
+                "Users with the role {} may call this. Any signed-in user may call it about \
+                 themselves.",
+                roles(named)
+            )
         }
     };
     if let Some(scope) = route.scope {
         description.extend([" An API key needs the scope `", scope.as_str(), "`."]);
     }
     if !route.limits.is_empty() {
-        let limits: Vec<_> = route.limits.iter().map(|policy| format!("`{}`", policy.name)).collect();
+        let limits: Vec<_> =
+            route.limits.iter().map(|policy| format!("`{}`", policy.name)).collect();
         description.extend([" Limits: ", &limits.join(", "), "."]);
     }
     description
@@ -70,31 +77,48 @@ fn description(route: &Route) -> String {
 
 fn security(described: &Description) -> Value {
     let route = &described.route;
-    let bearer = (!matches!(route.access, Access::Public | Access::Key)).then(|| json!({"bearer": []}));
+    let bearer =
+        (!matches!(route.access, Access::Public | Access::Key)).then(|| json!({"bearer": []}));
     let key = route.scope.map(|scope| json!({"apiKey": [scope.as_str()]}));
     bearer.into_iter().chain(key).collect()
 }
 
 fn parameters(described: &Description) -> Vec<Value> {
     let route = &described.route;
-    let names: Vec<_> = route.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')).collect();
+    let names: Vec<_> = route
+        .path
+        .split('/')
+        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+        .collect();
     let described_names: Vec<_> = described.path.iter().map(|parameter| parameter.name).collect();
-    assert_eq!(names, described_names, "{} has to describe the parameters of its path", route.key());
+    assert_eq!(
+        names,
+        described_names,
+        "{} has to describe the parameters of its path",
+        route.key()
+    );
     let path = described.path.iter().map(|parameter| {
         let schema = match parameter.kind {
             PathKind::Id => json!({"type": "string", "format": "uuid"}),
             PathKind::IdOrMe => json!(Someone::schema()),
             PathKind::OneOf(texts) => json!({"type": "string", "enum": texts}),
         };
-        json!({"name": parameter.name, "in": "path", "required": true, "description": parameter.description, "schema": schema})
+        json!({
+            "name": parameter.name, "in": "path", "required": true,
+            "description": parameter.description, "schema": schema,
+        })
     });
-    let asked = described.answers.iter().filter_map(|answer| answer.asked_by).map(|header| match header {
+    let asked = described.answers.iter().filter_map(|answer| answer.asked_by);
+    let asked = asked.map(|header| match header {
         RequestHeader::IfNoneMatch => json!({
-            "name": "If-None-Match", "in": "header", "required": false, "schema": {"type": "string"},
-            "description": "The `ETag` of an earlier answer. If the answer is still the same, the status is 304.",
+            "name": "If-None-Match", "in": "header", "required": false,
+            "schema": {"type": "string"},
+            "description": "The `ETag` of an earlier answer. If the answer is still the same, the \
+                            status is 304.",
         }),
         RequestHeader::Prefer => json!({
-            "name": "Prefer", "in": "header", "required": false, "schema": {"type": "string"}, "example": "respond-async",
+            "name": "Prefer", "in": "header", "required": false, "schema": {"type": "string"},
+            "example": "respond-async",
             "description": "`respond-async` (RFC 7240) asks for a 202 at once.",
         }),
     });
@@ -102,8 +126,10 @@ fn parameters(described: &Description) -> Vec<Value> {
         json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
             "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
-            "description": "1 to 128 printable ASCII characters. Within 24 hours the same request with the same key creates nothing again. \
-                            The answer has what the first request created. An answer of 429 or 5xx frees the key.",
+            "description": "1 to 128 printable ASCII characters. Within 24 hours the same request \
+                            with the same key creates nothing again. The answer has what the first \
+                            request created. An answer of 429 or 5xx \
+                            frees the key.",
         })
     });
     path.chain(described.query.iter().cloned()).chain(asked).chain(key).collect()

@@ -1,4 +1,5 @@
-//! Answers: the output describes those of success. Problems follow from the row, path and body, or the endpoint names them.
+//! Answers: the output describes those of success. Problems follow from the row, path and body, or
+//! the endpoint names them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +32,8 @@ pub fn responses(described: &Description, shared: &mut Map<String, Value>) -> Va
         let name = codes.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(".");
         let name = if codes.is_empty() { format!("gateway.{status}") } else { name };
         shared.entry(name.clone()).or_insert_with(|| problem(status, &codes));
-        responses.insert(status.to_string(), json!({"$ref": format!("#/components/responses/{name}")}));
+        responses
+            .insert(status.to_string(), json!({"$ref": format!("#/components/responses/{name}")}));
     }
     Value::Object(responses)
 }
@@ -46,7 +48,11 @@ fn success(described: &Description, answer: &Answer, status: u16) -> Value {
         headers.extend(["RateLimit", "RateLimit-Policy"]);
     }
     let mut response = json!({"description": reason(status), "headers": named(&headers)});
-    let content: Map<_, _> = answer.contents.iter().map(|(media, schema)| ((*media).to_owned(), json!({"schema": schema}))).collect();
+    let content: Map<_, _> = answer
+        .contents
+        .iter()
+        .map(|(media, schema)| ((*media).to_owned(), json!({"schema": schema})))
+        .collect();
     if !content.is_empty() {
         response["content"] = content.into();
     }
@@ -82,8 +88,13 @@ fn problems(described: &Description) -> BTreeMap<u16, BTreeSet<Code>> {
         (Code::InternalError, true),
         (Code::Unavailable, stands_on_store),
     ];
-    let codes = follow.into_iter().filter(|(_, follows)| *follows).map(|(code, _)| code).chain(described.problems.iter().copied());
-    let mut problems: BTreeMap<_, BTreeSet<_>> = OF_GATEWAY.into_iter().map(|status| (status, BTreeSet::new())).collect();
+    let codes = follow
+        .into_iter()
+        .filter(|(_, follows)| *follows)
+        .map(|(code, _)| code)
+        .chain(described.problems.iter().copied());
+    let mut problems: BTreeMap<_, BTreeSet<_>> =
+        OF_GATEWAY.into_iter().map(|status| (status, BTreeSet::new())).collect();
     for code in codes {
         problems.entry(code.status().as_u16()).or_default().insert(code);
     }
@@ -100,10 +111,18 @@ fn problem(status: u16, codes: &BTreeSet<Code>) -> Value {
     let mut content = Map::new();
     if !codes.is_empty() {
         let texts: Vec<_> = codes.iter().map(|code| code.as_str()).collect();
-        let narrowed = json!({"type": "object", "required": ["code"], "properties": {"code": {"type": "string", "enum": texts}}});
-        let examples: Map<_, _> =
-            texts.iter().map(|text| ((*text).to_owned(), json!({"$ref": format!("#/components/examples/{text}")}))).collect();
-        let problem = json!({"schema": {"allOf": [reference("Problem"), narrowed]}, "examples": examples});
+        let narrowed = json!({
+            "type": "object", "required": ["code"],
+            "properties": {"code": {"type": "string", "enum": texts}},
+        });
+        let examples: Map<_, _> = texts
+            .iter()
+            .map(|text| {
+                ((*text).to_owned(), json!({"$ref": format!("#/components/examples/{text}")}))
+            })
+            .collect();
+        let problem =
+            json!({"schema": {"allOf": [reference("Problem"), narrowed]}, "examples": examples});
         content.insert("application/problem+json".into(), problem);
     }
     if OF_GATEWAY.contains(&status) {
@@ -116,13 +135,18 @@ fn problem(status: u16, codes: &BTreeSet<Code>) -> Value {
         429 => headers.extend(["Retry-After", "RateLimit", "RateLimit-Policy"]),
         _ => {}
     }
-    let meanings: Vec<_> = codes.iter().map(|code| format!("`{code}`: {}", code.meaning())).collect();
-    let description = if meanings.is_empty() { reason(status).to_owned() } else { meanings.join("\n\n") };
+    let meanings: Vec<_> =
+        codes.iter().map(|code| format!("`{code}`: {}", code.meaning())).collect();
+    let description =
+        if meanings.is_empty() { reason(status).to_owned() } else { meanings.join("\n\n") };
     json!({"description": description, "headers": named(&headers), "content": content})
 }
 
 fn named(headers: &[&str]) -> Value {
-    headers.iter().map(|name| ((*name).to_owned(), json!({"$ref": format!("#/components/headers/{name}")}))).collect()
+    headers
+        .iter()
+        .map(|name| ((*name).to_owned(), json!({"$ref": format!("#/components/headers/{name}")})))
+        .collect()
 }
 
 fn name(header: Header) -> &'static str {
@@ -143,7 +167,8 @@ fn reason(status: u16) -> &'static str {
 pub fn gateway_error() -> Value {
     json!({
         "type": "object",
-        "description": "An answer of API Gateway itself: for a throttled or too large request, and for a function that crashed or timed \
+        "description": "An answer of API Gateway itself: for a throttled or too large request, and \
+                        for a function that crashed or timed \
                         out.",
         "properties": {"message": {"type": "string", "examples": ["Internal Server Error"]}},
         "required": ["message"],
@@ -159,7 +184,8 @@ pub fn examples(shared: &Map<String, Value>) -> Value {
     let example = |code: &Code| {
         let status = code.status();
         let mut value = json!({
-            "type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16(), "detail": code.meaning(),
+            "type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16(),
+            "detail": code.meaning(),
             "instance": "/path", "code": code.as_str(), "request_id": "c2VydmVyLWlk=",
         });
         match code {
@@ -177,8 +203,9 @@ pub fn examples(shared: &Map<String, Value>) -> Value {
 
 /// Headers of answers, by their name.
 pub fn headers() -> Value {
-    let header =
-        |(name, description): &(&str, &str)| ((*name).to_owned(), json!({"description": description, "schema": {"type": "string"}}));
+    let header = |(name, description): &(&str, &str)| {
+        ((*name).to_owned(), json!({"description": description, "schema": {"type": "string"}}))
+    };
     HEADERS.iter().map(header).collect()
 }
 
@@ -189,7 +216,10 @@ pub const HEADERS: &[(&str, &str)] = &[
     ("Link", "Leads to the next page, with `rel=\"next\"` (RFC 8288)."),
     ("Location", "Path of the resource."),
     ("Preference-Applied", "The preference that the answer follows (RFC 7240)."),
-    ("RateLimit", "Calls that are left of each limit, and the seconds until the limit is full again."),
+    (
+        "RateLimit",
+        "Calls that are left of each limit, and the seconds until the limit is full again.",
+    ),
     ("RateLimit-Policy", "Each limit that applies, with its window in seconds."),
     ("Retry-After", "Seconds to wait before a repeat."),
     ("WWW-Authenticate", "How to authenticate (RFC 6750)."),

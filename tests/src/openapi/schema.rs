@@ -7,22 +7,28 @@ pub fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
-/// Replaces `example` by `examples`, because OpenAPI 3.1 deprecates the former. It also makes an enum with a default a single schema.
+/// Replaces `example` by `examples`, because OpenAPI 3.1 deprecates the former. It also makes an
+/// enum with a default a single schema.
 pub fn normal(schema: Value) -> Value {
     match schema {
         Value::Object(members) => {
-            let mut members: Map<_, _> = members.into_iter().map(|(name, value)| (name, normal(value))).collect();
-            let is_schema = ["type", "$ref", "allOf", "oneOf", "anyOf"].iter().any(|word| members.contains_key(*word));
+            let mut members: Map<_, _> =
+                members.into_iter().map(|(name, value)| (name, normal(value))).collect();
+            let is_schema = ["type", "$ref", "allOf", "oneOf", "anyOf"]
+                .iter()
+                .any(|word| members.contains_key(*word));
             if is_schema && let Some(example) = members.remove("example") {
                 members.insert("examples".into(), json!([example]));
             }
-            // utoipa writes an enum with a default as `allOf` the enum and an object with that default.
+            // utoipa writes an enum with a default as `allOf` the enum and an object with that
+            // default.
             let parts = members.get("allOf").and_then(Value::as_array);
             if let Some([Value::Object(choice), Value::Object(default)]) = parts.map(Vec::as_slice)
                 && choice.contains_key("enum")
                 && let Some(default) = default.get("default")
             {
-                let merged = choice.clone().into_iter().chain([("default".to_owned(), default.clone())]);
+                let merged =
+                    choice.clone().into_iter().chain([("default".to_owned(), default.clone())]);
                 return Value::Object(merged.collect());
             }
             Value::Object(members)
@@ -32,10 +38,12 @@ pub fn normal(schema: Value) -> Value {
     }
 }
 
-/// The schema of data that a client sends. Its strings have no null character, which the server refuses in any field.
+/// The schema of data that a client sends. Its strings have no null character, which the server
+/// refuses in any field.
 pub fn sent(schema: Value) -> Value {
     let mut schema = schema;
-    let is_text = schema["type"] == "string" || schema["type"].as_array().is_some_and(|types| types.contains(&"string".into()));
+    let is_text = schema["type"] == "string"
+        || schema["type"].as_array().is_some_and(|types| types.contains(&"string".into()));
     let free = ["enum", "pattern"].iter().all(|word| schema.get(word).is_none());
     let plain = schema.get("format").is_none_or(|format| format == "password");
     if is_text && free && plain {
@@ -55,7 +63,9 @@ pub fn parameter(parameter: Value) -> Value {
         let types: Vec<_> = types.iter().filter(|name| *name != "null").cloned().collect();
         schema["type"] = types.into_iter().next().unwrap();
     }
-    let other = schema["oneOf"].as_array().and_then(|parts| parts.iter().find(|part| part["type"] != "null").cloned());
+    let other = schema["oneOf"]
+        .as_array()
+        .and_then(|parts| parts.iter().find(|part| part["type"] != "null").cloned());
     if let Some(Value::Object(other)) = other {
         let members = schema.as_object_mut().unwrap();
         members.remove("oneOf");

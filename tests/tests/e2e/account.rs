@@ -16,7 +16,13 @@ const PASSWORD: &str = "Correct-Horse-9";
 const NEW: &str = "Another-Horse-9";
 
 async fn change_password(stack: &TestStack, caller: &Caller, current: &str, new: &str) -> Answer {
-    stack.post("/auth/password", Some(caller), &json!({"current_password": current, "new_password": new})).await
+    stack
+        .post(
+            "/auth/password",
+            Some(caller),
+            &json!({"current_password": current, "new_password": new}),
+        )
+        .await
 }
 
 async fn update(stack: &TestStack, caller: &Caller, change: &Value) -> Answer {
@@ -40,7 +46,13 @@ async fn refresh(stack: &TestStack, caller: &Caller) -> Answer {
 }
 
 async fn register(stack: &TestStack, username: &str, email: &str) -> Answer {
-    stack.post("/auth/register", None, &json!({"username": username, "email": email, "password": PASSWORD})).await
+    stack
+        .post(
+            "/auth/register",
+            None,
+            &json!({"username": username, "email": email, "password": PASSWORD}),
+        )
+        .await
 }
 
 /// The caller's account.
@@ -71,10 +83,16 @@ async fn a_session_that_goes_on_meanwhile_keeps_its_new_expiry_with_another_pass
     let (id, expires_at) = user.sessions.first_key_value().unwrap();
     // A session is extended between the read and the write of the password.
     let session = sessions.get(id).await.unwrap().unwrap();
-    database.commit(vec![users.keep_session(&Session { expires_at: expires_at + 60, ..session })]).await.unwrap();
+    database
+        .commit(vec![users.keep_session(&Session { expires_at: expires_at + 60, ..session })])
+        .await
+        .unwrap();
     database.commit(vec![users.set_password(&user, "hash", Some(id))]).await.unwrap();
     let after = users.get(&user.id).await.unwrap().unwrap();
-    assert_eq!((after.sessions.get(id), after.password_hash.as_str()), (Some(&(expires_at + 60)), "hash"));
+    assert_eq!(
+        (after.sessions.get(id), after.password_hash.as_str()),
+        (Some(&(expires_at + 60)), "hash")
+    );
 }
 
 #[tokio::test]
@@ -86,9 +104,13 @@ async fn another_password_ends_every_other_session_and_this_one_goes_on() {
     let mut kept = stack.connect(&caller).await;
     let token = stack.mailed_token("/auth/password/forgot", &email(&caller)).await;
 
-    change_password(&stack, &caller, "Wrong-Horse-9", NEW).await.problem(401, "invalid_credentials");
+    change_password(&stack, &caller, "Wrong-Horse-9", NEW)
+        .await
+        .problem(401, "invalid_credentials");
     change_password(&stack, &caller, PASSWORD, "weak").await.invalid(&["/new_password"]);
-    change_password(&stack, &caller, PASSWORD, &format!("{}-A9", caller.username)).await.invalid(&["/new_password"]);
+    change_password(&stack, &caller, PASSWORD, &format!("{}-A9", caller.username))
+        .await
+        .invalid(&["/new_password"]);
     assert_alive(&mut lost).await;
     change_password(&stack, &caller, PASSWORD, NEW).await.expect(204);
 
@@ -103,12 +125,18 @@ async fn another_password_ends_every_other_session_and_this_one_goes_on() {
     stack.post("/auth/password/reset", None, &stale).await.problem(401, "invalid_token");
 
     let notice = stack.local.outbox().mail(1).await;
-    assert_eq!((notice.to, notice.subject.as_str()), (vec![email(&caller)], "Your Tally password was changed"));
+    assert_eq!(
+        (notice.to, notice.subject.as_str()),
+        (vec![email(&caller)], "Your Tally password was changed")
+    );
     let events = stack.events(&stack.admin().await, "auth.password_changed").await;
     let [refused, changed] = &events[..] else { panic!("{events:?}") };
     assert_eq!((&refused["outcome"], &changed["outcome"]), (&json!("failure"), &json!("success")));
     assert_eq!(changed["detail"]["ended_sessions"].as_array().unwrap().len(), 1);
-    assert_eq!((&changed["actor"]["username"], &refused["actor"]["username"]), (&json!(caller.username), &json!(caller.username)));
+    assert_eq!(
+        (&changed["actor"]["username"], &refused["actor"]["username"]),
+        (&json!(caller.username), &json!(caller.username))
+    );
     assert!(changed["actor"]["session_id"].is_string());
     assert!(!events.iter().any(|event| event.to_string().contains("Horse")), "{events:?}");
 }
@@ -118,8 +146,12 @@ async fn of_many_who_change_a_password_at_once_one_succeeds() {
     let stack = TestStack::start().await;
     let caller = stack.someone().await;
     let new = |number: usize| format!("Another-Horse-{number}");
-    let answers = join_all((0..20).map(async |number| (number, change_password(&stack, &caller, PASSWORD, &new(number)).await))).await;
-    let (changed, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(_, answer)| answer.status == 204);
+    let answers = join_all((0..20).map(async |number| {
+        (number, change_password(&stack, &caller, PASSWORD, &new(number)).await)
+    }))
+    .await;
+    let (changed, refused): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|(_, answer)| answer.status == 204);
     assert_eq!((changed.len(), refused.len()), (1, 19));
     for (_, answer) in refused {
         answer.problem(401, "invalid_credentials");
@@ -162,8 +194,14 @@ async fn a_name_is_set_and_taken_away() {
     }
     assert_eq!(outcomes(&stack, "account.updated").await, ["success"; 4]);
     // An empty field has the same meaning at registration.
-    let body = json!({"username": "nameless", "email": "nameless@example.com", "password": PASSWORD, "full_name": ""});
-    assert_eq!(stack.post("/auth/register", None, &body).await.expect(201)["user"]["full_name"], json!(null));
+    let body = json!({
+        "username": "nameless", "email": "nameless@example.com", "password": PASSWORD,
+        "full_name": "",
+    });
+    assert_eq!(
+        stack.post("/auth/register", None, &body).await.expect(201)["user"]["full_name"],
+        json!(null)
+    );
 }
 
 #[tokio::test]
@@ -181,12 +219,28 @@ async fn what_is_no_change_of_an_account_is_refused_by_field() {
         (json!({"email": "new@example.com"}), &["/current_password"]),
         (json!({"email": null, "current_password": PASSWORD}), &["/email"]),
         (json!({"current_password": PASSWORD}), &["/email"]),
-        (json!({"email": "new@example.com\r\nBcc: all@example.com", "current_password": PASSWORD}), &["/email"]),
-        (json!({"email": "email#new@example", "current_password": [PASSWORD]}), &["/email", "/current_password"]),
+        (
+            json!({"email": "new@example.com\r\nBcc: \
+                             all@example.com", "current_password": PASSWORD}),
+            &["/email"],
+        ),
+        (
+            json!({"email": "email#new@example", "current_password": [PASSWORD]}),
+            &["/email", "/current_password"],
+        ),
         (json!({"email": "new@example.com", "current_password": long}), &["/current_password"]),
-        (json!({"full_name": "Anna", "email": "new@example.com", "current_password": PASSWORD}), &["/full_name"]),
-        (json!({"full_name": "Anna", "roles": ["admin"], "is_active": true}), &["/is_active", "/roles"]),
-        (json!({"full_name": "Anna", "version": 1, "username": "admin"}), &["/username", "/version"]),
+        (
+            json!({"full_name": "Anna", "email": "new@example.com", "current_password": PASSWORD}),
+            &["/full_name"],
+        ),
+        (
+            json!({"full_name": "Anna", "roles": ["admin"], "is_active": true}),
+            &["/is_active", "/roles"],
+        ),
+        (
+            json!({"full_name": "Anna", "version": 1, "username": "admin"}),
+            &["/username", "/version"],
+        ),
     ] {
         update(&stack, &caller, &change).await.invalid(faults);
     }
@@ -196,7 +250,9 @@ async fn what_is_no_change_of_an_account_is_refused_by_field() {
     };
     deletion("", "application/json").await.problem(400, "malformed_json");
     deletion("{", "application/json").await.problem(400, "malformed_json");
-    deletion("current_password=x", "application/x-www-form-urlencoded").await.problem(415, "unsupported_media_type");
+    deletion("current_password=x", "application/x-www-form-urlencoded")
+        .await
+        .problem(415, "unsupported_media_type");
     deletion("{}", "application/json").await.invalid(&["/current_password"]);
     deletion(r#"{"current_password": "x", "id": "y"}"#, "application/json").await.invalid(&["/id"]);
     assert_eq!(me(&stack, &caller).await, before);
@@ -226,12 +282,18 @@ async fn an_account_moves_to_another_address_and_frees_the_old_one() {
     register(&stack, "heir", &old).await.expect(201);
     register(&stack, "late", &new.to_lowercase()).await.problem(409, "account_exists");
     // The same address in another case is no change.
-    assert_eq!(relocate(&stack, &caller, &new.to_lowercase()).await.expect(200)["user"]["email"], new.to_lowercase());
+    assert_eq!(
+        relocate(&stack, &caller, &new.to_lowercase()).await.expect(200)["user"]["email"],
+        new.to_lowercase()
+    );
     register(&stack, "late", &new).await.problem(409, "account_exists");
 
     let notice = stack.local.outbox().mail(1).await;
     assert_eq!((notice.to, notice.subject.as_str()), (vec![old], "Your Tally address was changed"));
-    assert_eq!(outcomes(&stack, "auth.email_changed").await, ["failure", "failure", "success", "success"]);
+    assert_eq!(
+        outcomes(&stack, "auth.email_changed").await,
+        ["failure", "failure", "success", "success"]
+    );
     assert_eq!(outcomes(&stack, "account.updated").await, [] as [Value; 0]);
 }
 
@@ -242,7 +304,8 @@ async fn of_twenty_who_want_one_address_one_gets_it() {
     for _ in 0..20 {
         callers.push(stack.someone().await);
     }
-    let answers = join_all(callers.iter().map(|caller| relocate(&stack, caller, "wanted@example.com"))).await;
+    let answers =
+        join_all(callers.iter().map(|caller| relocate(&stack, caller, "wanted@example.com"))).await;
     let statuses = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
     assert_eq!((statuses(200), statuses(409)), (1, 19), "{answers:?}");
     for (caller, answer) in callers.iter().zip(&answers) {
@@ -259,7 +322,9 @@ async fn an_account_that_moves_to_many_addresses_at_once_holds_one() {
     let stack = TestStack::start().await;
     let caller = stack.someone().await;
     let address = |number: usize| format!("place{number}@example.com");
-    let answers = join_all((0..5).map(async |number| relocate(&stack, &caller, &address(number)).await)).await;
+    let answers =
+        join_all((0..5).map(async |number| relocate(&stack, &caller, &address(number)).await))
+            .await;
     for answer in answers {
         answer.expect(200);
     }
@@ -278,8 +343,17 @@ async fn a_deleted_account_is_gone_and_its_name_and_address_are_free() {
     let user_id = id(&me(&stack, &caller).await);
     let mut first = stack.connect(&other).await;
     let mut second = stack.connect(&caller).await;
-    let key = stack.post("/api-keys", Some(&caller), &new_key(&["profits:read"], Duration::from_hours(1))).await.expect(201);
-    let by_key = || stack.send(stack.request(Method::GET, "/profits").header("x-api-key", key["key"].as_str().unwrap()));
+    let key = stack
+        .post("/api-keys", Some(&caller), &new_key(&["profits:read"], Duration::from_hours(1)))
+        .await
+        .expect(201);
+    let by_key = || {
+        stack.send(
+            stack
+                .request(Method::GET, "/profits")
+                .header("x-api-key", key["key"].as_str().unwrap()),
+        )
+    };
     by_key().await.expect(200);
     let token = stack.mailed_token("/auth/password/forgot", &email(&caller)).await;
 
@@ -301,12 +375,18 @@ async fn a_deleted_account_is_gone_and_its_name_and_address_are_free() {
     let heir = register(&stack, &caller.username, &email(&caller)).await.expect(201);
     assert_ne!(id(&heir["user"]), user_id);
     let notice = stack.local.outbox().mail(1).await;
-    assert_eq!((notice.to, notice.subject.as_str()), (vec![email(&caller)], "Your Tally account was deleted"));
+    assert_eq!(
+        (notice.to, notice.subject.as_str()),
+        (vec![email(&caller)], "Your Tally account was deleted")
+    );
     // The audit log keeps the events, under an id that no account has any more.
     let admin = stack.admin().await;
     let events = stack.events(&admin, "account.deleted").await;
     let deleted = events.iter().find(|event| event["outcome"] == "success").unwrap();
-    assert_eq!((&deleted["resource"], &deleted["actor"]["user_id"]), (&json!(format!("user:{user_id}")), &json!(user_id)));
+    assert_eq!(
+        (&deleted["resource"], &deleted["actor"]["user_id"]),
+        (&json!(format!("user:{user_id}")), &json!(user_id))
+    );
     assert_eq!(deleted["detail"]["ended_sessions"].as_array().unwrap().len(), 2);
     stack.get(&format!("/users/{user_id}"), Some(&admin)).await.problem(404, "not_found");
 }
@@ -320,18 +400,32 @@ async fn the_last_administrator_stays_also_when_two_go_at_once() {
     let mut pair = Vec::new();
     for _ in 0..2 {
         let caller = stack.someone().await;
-        patch(&stack, &admin, &id(&me(&stack, &caller).await), &json!({"roles": ["admin"]})).await.expect(200);
+        patch(&stack, &admin, &id(&me(&stack, &caller).await), &json!({"roles": ["admin"]}))
+            .await
+            .expect(200);
         pair.push(caller);
     }
     let admin_id = id(&me(&stack, &admin).await);
     patch(&stack, &pair[0], &admin_id, &json!({"roles": ["auditor"]})).await.expect(200);
 
-    let answers = join(delete(&stack, &pair[0], PASSWORD), delete(&stack, &pair[1], PASSWORD)).await;
-    let (gone, stays) = if answers.0.status == 204 { (answers.0, (&pair[1], answers.1)) } else { (answers.1, (&pair[0], answers.0)) };
+    let answers =
+        join(delete(&stack, &pair[0], PASSWORD), delete(&stack, &pair[1], PASSWORD)).await;
+    let (gone, stays) = if answers.0.status == 204 {
+        (answers.0, (&pair[1], answers.1))
+    } else {
+        (answers.1, (&pair[0], answers.0))
+    };
     gone.expect(204);
     stays.1.problem(409, "last_admin");
     stack.get("/users", Some(stays.0)).await.expect(200);
-    assert_eq!(outcomes(&stack, "account.deleted").await.iter().filter(|outcome| **outcome == "success").count(), 1);
+    assert_eq!(
+        outcomes(&stack, "account.deleted")
+            .await
+            .iter()
+            .filter(|outcome| **outcome == "success")
+            .count(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -351,5 +445,7 @@ async fn guesses_at_the_current_password_are_counted_together_wherever_they_are_
         answer.problem(429, "rate_limited");
     }
     // Another user has a separate count of guesses.
-    change_password(&stack, &stack.someone().await, wrong, NEW).await.problem(401, "invalid_credentials");
+    change_password(&stack, &stack.someone().await, wrong, NEW)
+        .await
+        .problem(401, "invalid_credentials");
 }

@@ -13,7 +13,10 @@ use tally_tests::{Answer, Caller, TestStack};
 
 /// The body of a request for a new key.
 pub fn new_key(scopes: &[&str], lasts: Duration) -> Value {
-    json!({"name": "Nightly import", "scopes": scopes, "expires_at": rfc3339(Clock::System.now() + lasts)})
+    json!({
+        "name": "Nightly import", "scopes": scopes,
+        "expires_at": rfc3339(Clock::System.now() + lasts),
+    })
 }
 
 const DAY: Duration = Duration::from_hours(24);
@@ -37,9 +40,19 @@ async fn a_key_does_what_its_scope_says_and_nothing_else() {
         let key = key(&stack, &admin, &[scope]).await;
         for route in ROUTES.iter().filter(|route| route.access != Access::Public) {
             let path = route.path.replace("{id}", "019a0000-0000-7000-8000-000000000000");
-            let answer = call(&stack, route.method, &path.replace("{message_id}", "019a0000-0000-7000-8000-000000000000"), &key).await;
+            let answer = call(
+                &stack,
+                route.method,
+                &path.replace("{message_id}", "019a0000-0000-7000-8000-000000000000"),
+                &key,
+            )
+            .await;
             if route.scope.is_some_and(|needed| needed.as_str() == scope) {
-                assert!(![401, 403].contains(&answer.status), "{scope} {}: {answer:?}", route.key());
+                assert!(
+                    ![401, 403].contains(&answer.status),
+                    "{scope} {}: {answer:?}",
+                    route.key()
+                );
             } else {
                 answer.problem(403, "forbidden");
             }
@@ -58,7 +71,10 @@ async fn a_key_goes_as_far_as_its_owner() {
 
     let admin = stack.admin().await;
     let read = stack.events(&admin, "profits.read").await.pop().unwrap();
-    assert_eq!((&read["actor"]["key_id"], &read["actor"]["username"]), (&key["id"], &json!("demo")));
+    assert_eq!(
+        (&read["actor"]["key_id"], &read["actor"]["username"]),
+        (&key["id"], &json!("demo"))
+    );
     assert_eq!(read["actor"]["session_id"], Value::Null);
 }
 
@@ -82,18 +98,31 @@ async fn a_key_is_shown_once_listed_used_and_deleted() {
 
     // Another user's key is not found.
     let path = format!("/api-keys/{}", made["id"].as_str().unwrap());
-    stack.send(stack.request(Method::DELETE, &path).bearer_auth(&admin.access)).await.problem(404, "not_found");
+    stack
+        .send(stack.request(Method::DELETE, &path).bearer_auth(&admin.access))
+        .await
+        .problem(404, "not_found");
     let delete = || stack.send(stack.request(Method::DELETE, &path).bearer_auth(&demo.access));
     delete().await.expect(204);
     delete().await.problem(404, "not_found");
     call(&stack, "GET", "/profits", &made).await.problem(401, "invalid_token");
 
     let events = stack.events(&admin, "apikey.").await;
-    let actions: Vec<_> = events.iter().map(|event| (event["action"].as_str().unwrap(), event["outcome"].as_str().unwrap())).collect();
-    let expected =
-        [("apikey.created", "success"), ("apikey.deleted", "failure"), ("apikey.deleted", "success"), ("apikey.deleted", "failure")];
+    let actions: Vec<_> = events
+        .iter()
+        .map(|event| (event["action"].as_str().unwrap(), event["outcome"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("apikey.created", "success"),
+        ("apikey.deleted", "failure"),
+        ("apikey.deleted", "success"),
+        ("apikey.deleted", "failure"),
+    ];
     assert_eq!(actions, expected);
-    assert!(!events.iter().any(|event| event.to_string().contains(&text[37..])), "an event holds a key");
+    assert!(
+        !events.iter().any(|event| event.to_string().contains(&text[37..])),
+        "an event holds a key"
+    );
 }
 
 #[tokio::test]
@@ -127,7 +156,8 @@ async fn a_key_that_is_not_good_is_refused() {
     for wrong in ["", "tly_", "nonsense", &text[..92], &mixed, &text.to_uppercase()] {
         call(&stack, "GET", "/profits", &json!({"key": wrong})).await.problem(401, "invalid_token");
     }
-    let both = stack.request(Method::GET, "/profits").bearer_auth(&demo.access).header("x-api-key", text);
+    let both =
+        stack.request(Method::GET, "/profits").bearer_auth(&demo.access).header("x-api-key", text);
     stack.send(both).await.problem(400, "malformed_request");
     for (change, pointer) in [
         (json!({"scopes": []}), "/scopes"),
@@ -139,7 +169,8 @@ async fn a_key_that_is_not_good_is_refused() {
     ] {
         let mut body = new_key(&["profits:read"], DAY);
         body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        let refused = stack.post("/api-keys", Some(&demo), &body).await.problem(422, "validation_failed");
+        let refused =
+            stack.post("/api-keys", Some(&demo), &body).await.problem(422, "validation_failed");
         assert_eq!(refused["errors"][0]["pointer"], pointer, "{refused}");
     }
 }
@@ -148,7 +179,10 @@ async fn a_key_that_is_not_good_is_refused() {
 async fn a_key_ends_at_its_time() {
     let stack = TestStack::start().await;
     let demo = stack.demo().await;
-    let short = stack.post("/api-keys", Some(&demo), &new_key(&["profits:read"], Duration::from_secs(2))).await.expect(201);
+    let short = stack
+        .post("/api-keys", Some(&demo), &new_key(&["profits:read"], Duration::from_secs(2)))
+        .await
+        .expect(201);
     call(&stack, "GET", "/profits", &short).await.expect(200);
     let expires_at = platform::clock::parse_rfc3339(short["expires_at"].as_str().unwrap()).unwrap();
     while Clock::System.now() < expires_at {
@@ -161,7 +195,9 @@ async fn a_key_ends_at_its_time() {
 async fn an_account_has_as_many_keys_as_it_may_and_an_ended_one_makes_room() {
     let stack = TestStack::start().await;
     let demo = stack.demo().await;
-    let create = async |lasts: Duration| stack.post("/api-keys", Some(&demo), &new_key(&["profits:read"], lasts)).await;
+    let create = async |lasts: Duration| {
+        stack.post("/api-keys", Some(&demo), &new_key(&["profits:read"], lasts)).await
+    };
     let short = create(Duration::from_secs(2)).await.expect(201);
     let mut answers = join_all((0..30).map(|_| create(DAY))).await;
     answers.sort_by_key(|answer| answer.status);
@@ -176,7 +212,10 @@ async fn an_account_has_as_many_keys_as_it_may_and_an_ended_one_makes_room() {
     }
     create(DAY).await.expect(201);
     create(DAY).await.problem(409, "too_many_api_keys");
-    stack.delete(&format!("/api-keys/{}", made["id"].as_str().unwrap()), Some(&demo)).await.expect(204);
+    stack
+        .delete(&format!("/api-keys/{}", made["id"].as_str().unwrap()), Some(&demo))
+        .await
+        .expect(204);
     create(DAY).await.expect(201);
     create(DAY).await.problem(409, "too_many_api_keys");
 }
@@ -190,13 +229,17 @@ async fn a_key_ends_with_a_password_that_is_reset_and_not_with_one_that_its_owne
     stack.post("/auth/password", Some(&caller), &change).await.expect(204);
     call(&stack, "GET", "/profits", &before).await.expect(200);
 
-    let token = stack.mailed_token("/auth/password/forgot", &format!("{}@example.com", caller.username)).await;
+    let token = stack
+        .mailed_token("/auth/password/forgot", &format!("{}@example.com", caller.username))
+        .await;
     let reset = json!({"token": token, "new_password": "Third-Horse-9"});
     stack.post("/auth/password/reset", None, &reset).await.expect(204);
     call(&stack, "GET", "/profits", &before).await.problem(401, "invalid_token");
     let caller = stack.login(&caller.username, "Third-Horse-9").await;
     assert_eq!(stack.get("/api-keys", Some(&caller)).await.expect(200)["items"], json!([]));
-    call(&stack, "GET", "/profits", &key(&stack, &caller, &["profits:read"]).await).await.expect(200);
+    call(&stack, "GET", "/profits", &key(&stack, &caller, &["profits:read"]).await)
+        .await
+        .expect(200);
     let event = stack.events(&stack.admin().await, "auth.password_reset").await.pop().unwrap();
     assert_eq!(event["detail"]["ended_api_keys"], json!([before["id"]]));
 }

@@ -1,5 +1,5 @@
-//! Walks the route table. Every row must have its case here. A row that is not public answers 401, one for a role 403, a limited one 429,
-//! and an audited one leaves its event.
+//! Walks the route table. Every row must have its case here. A row that is not public answers 401,
+//! one for a role 403, a limited one 429, and an audited one leaves its event.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,49 +19,75 @@ const HOUR: Duration = Duration::from_hours(1);
 const FORMS: [&str; 3] = ["/auth/token", "/auth/revoke", "/auth/introspect"];
 
 /// A request that succeeds, for each row.
+#[allow(clippy::too_many_lines, reason = "one arm for each route")]
 async fn succeed(stack: &TestStack, route: &Route, caller: Option<&Caller>) -> Answer {
     let method: Method = route.method.parse().unwrap();
     let (path, body) = match route.key().as_str() {
         "GET /docs/{file}" => ("/docs/initializer.js".to_owned(), None),
         "POST /auth/register" => {
-            let body = json!({"username": "coverage", "email": "coverage@example.com", "password": "Correct-Horse-9"});
+            let body = json!({
+                "username": "coverage", "email": "coverage@example.com",
+                "password": "Correct-Horse-9",
+            });
             ("/auth/register".to_owned(), Some(body))
         }
-        "POST /auth/login" => ("/auth/login".to_owned(), Some(json!({"username": "demo", "password": "SecureDemo123!"}))),
+        "POST /auth/login" => (
+            "/auth/login".to_owned(),
+            Some(json!({"username": "demo", "password": "SecureDemo123!"})),
+        ),
         "POST /auth/refresh" => {
             let refresh_token = stack.demo().await.refresh;
             ("/auth/refresh".to_owned(), Some(json!({"refresh_token": refresh_token})))
         }
         "POST /auth/token" => {
             let refresh_token = stack.demo().await.refresh;
-            ("/auth/token".to_owned(), Some(json!({"grant_type": "refresh_token", "refresh_token": refresh_token})))
+            (
+                "/auth/token".to_owned(),
+                Some(json!({"grant_type": "refresh_token", "refresh_token": refresh_token})),
+            )
         }
-        "POST /auth/revoke" | "POST /auth/introspect" => (route.path.to_owned(), Some(json!({"token": stack.demo().await.access}))),
+        "POST /auth/revoke" | "POST /auth/introspect" => {
+            (route.path.to_owned(), Some(json!({"token": stack.demo().await.access})))
+        }
         "POST /auth/logout" => ("/auth/logout".to_owned(), None),
         "DELETE /auth/sessions/{id}" => {
             let sessions = stack.get("/auth/sessions", caller).await.json();
             (format!("/auth/sessions/{}", id(&sessions["items"][0])), None)
         }
         "PATCH /auth/me" => {
-            // Send the account's present address. Then the password is required too, and attempts at it are limited.
+            // Send the account's present address. Then the password is required too, and attempts
+            // at it are limited.
             let email = format!("{}@example.com", caller.unwrap().username);
-            ("/auth/me".to_owned(), Some(json!({"email": email, "current_password": "Correct-Horse-9"})))
+            (
+                "/auth/me".to_owned(),
+                Some(json!({"email": email, "current_password": "Correct-Horse-9"})),
+            )
         }
-        "DELETE /auth/me" => ("/auth/me".to_owned(), Some(json!({"current_password": "Correct-Horse-9"}))),
+        "DELETE /auth/me" => {
+            ("/auth/me".to_owned(), Some(json!({"current_password": "Correct-Horse-9"})))
+        }
         "POST /auth/password" => {
-            let body = json!({"current_password": "Correct-Horse-9", "new_password": "Another-Horse-9"});
+            let body =
+                json!({"current_password": "Correct-Horse-9", "new_password": "Another-Horse-9"});
             ("/auth/password".to_owned(), Some(body))
         }
-        "POST /auth/password/forgot" => ("/auth/password/forgot".to_owned(), Some(json!({"email": "demo@example.com"}))),
+        "POST /auth/password/forgot" => {
+            ("/auth/password/forgot".to_owned(), Some(json!({"email": "demo@example.com"})))
+        }
         "POST /auth/password/reset" => {
             let token = stack.mailed_token("/auth/password/forgot", "demo@example.com").await;
-            ("/auth/password/reset".to_owned(), Some(json!({"token": token, "new_password": "Another-Horse-9"})))
+            (
+                "/auth/password/reset".to_owned(),
+                Some(json!({"token": token, "new_password": "Another-Horse-9"})),
+            )
         }
         "POST /auth/email/verify" => {
             let token = crate::verification::token_of_an_account(stack).await;
             ("/auth/email/verify".to_owned(), Some(json!({"token": token})))
         }
-        "POST /auth/email/resend" => ("/auth/email/resend".to_owned(), Some(json!({"email": "demo@example.com"}))),
+        "POST /auth/email/resend" => {
+            ("/auth/email/resend".to_owned(), Some(json!({"email": "demo@example.com"})))
+        }
         "POST /chat" => ("/chat".to_owned(), Some(json!({"message": "Hello"}))),
         "GET /conversations/{id}/messages/{message_id}" => {
             let reply = stack.post("/chat", caller, &json!({"message": "Hello"})).await.expect(200);
@@ -80,30 +106,53 @@ async fn succeed(stack: &TestStack, route: &Route, caller: Option<&Caller>) -> A
         }
         "POST /api-keys" => ("/api-keys".to_owned(), Some(new_key(&["profits:read"], HOUR))),
         "DELETE /api-keys/{id}" => {
-            let key = stack.post("/api-keys", caller, &new_key(&["profits:read"], HOUR)).await.expect(201);
+            let key = stack
+                .post("/api-keys", caller, &new_key(&["profits:read"], HOUR))
+                .await
+                .expect(201);
             (format!("/api-keys/{}", key["id"].as_str().unwrap()), None)
         }
         "GET /users" => ("/users?query=demo".to_owned(), None),
         "GET /users/{id}" => (format!("/users/{}", user_id(stack, "demo").await), None),
-        "PATCH /users/{id}" => (format!("/users/{}", user_id(stack, "demo").await), Some(json!({"roles": ["auditor"]}))),
-        "POST /users/invites" => ("/users/invites".to_owned(), Some(json!({"email": "invited@example.com"}))),
+        "PATCH /users/{id}" => (
+            format!("/users/{}", user_id(stack, "demo").await),
+            Some(json!({"roles": ["auditor"]})),
+        ),
+        "POST /users/invites" => {
+            ("/users/invites".to_owned(), Some(json!({"email": "invited@example.com"})))
+        }
         "DELETE /users/invites/{id}" => {
             let invite = stack.post("/users/invites", caller, &json!({})).await.expect(201);
             (format!("/users/invites/{}", invite["id"].as_str().unwrap()), None)
         }
         // These requests need no parameters.
-        plain if plain == "POST /auth/ws-ticket" || (plain.starts_with("GET ") && !plain.contains('{')) => (route.path.to_owned(), None),
+        plain
+            if plain == "POST /auth/ws-ticket"
+                || (plain.starts_with("GET ") && !plain.contains('{')) =>
+        {
+            (route.path.to_owned(), None)
+        }
         other => panic!("{other} has no case: add a request that succeeds"),
     };
     stack.send(request(stack, method, &path, caller, body.as_ref())).await
 }
 
 /// A request in the format of its path, by a user or a service.
-pub fn request(stack: &TestStack, method: Method, path: &str, caller: Option<&Caller>, body: Option<&Value>) -> reqwest::RequestBuilder {
+pub fn request(
+    stack: &TestStack,
+    method: Method,
+    path: &str,
+    caller: Option<&Caller>,
+    body: Option<&Value>,
+) -> reqwest::RequestBuilder {
     let mut request = stack.request(method, path);
     if let Some(caller) = caller {
         let is_key = caller.access.starts_with("tly_");
-        request = if is_key { request.header("x-api-key", &caller.access) } else { request.bearer_auth(&caller.access) };
+        request = if is_key {
+            request.header("x-api-key", &caller.access)
+        } else {
+            request.bearer_auth(&caller.access)
+        };
     }
     match body {
         Some(body) if FORMS.contains(&path) => request.form(body),
@@ -112,13 +161,17 @@ pub fn request(stack: &TestStack, method: Method, path: &str, caller: Option<&Ca
     }
 }
 
-/// A caller that may use a row. `None` for a public row. If the row changes the account, no other test step uses that account.
+/// A caller that may use a row. `None` for a public row. If the row changes the account, no other
+/// test step uses that account.
 async fn caller_of(stack: &TestStack, route: &Route) -> Option<Caller> {
     match (route.access, route.function) {
         (Access::Public, _) => None,
         (Access::Key, _) => {
             let admin = stack.admin().await;
-            let key = stack.post("/api-keys", Some(&admin), &new_key(&[route.scope.unwrap().as_str()], HOUR)).await.expect(201);
+            let key = stack
+                .post("/api-keys", Some(&admin), &new_key(&[route.scope.unwrap().as_str()], HOUR))
+                .await
+                .expect(201);
             Some(Caller { access: key["key"].as_str().unwrap().to_owned(), ..admin })
         }
         (_, "account" | "password") => Some(stack.someone().await),
@@ -131,7 +184,9 @@ fn sample_path(route: &Route) -> String {
     route
         .path
         .split('/')
-        .map(|segment| if segment.starts_with('{') { "019a0000-0000-7000-8000-000000000000" } else { segment })
+        .map(|segment| {
+            if segment.starts_with('{') { "019a0000-0000-7000-8000-000000000000" } else { segment }
+        })
         .collect::<Vec<_>>()
         .join("/")
 }
@@ -146,7 +201,11 @@ async fn every_row_succeeds_as_it_says_and_leaves_its_event() {
         if let Some(action) = route.audit {
             let auditor = stack.admin().await;
             let events = stack.events(&auditor, action).await;
-            assert!(events.iter().any(|event| event["request_id"] == answer.header("x-request-id")), "{} left no {action}", route.key());
+            assert!(
+                events.iter().any(|event| event["request_id"] == answer.header("x-request-id")),
+                "{} left no {action}",
+                route.key()
+            );
         }
     }
 }
@@ -156,16 +215,26 @@ async fn every_row_that_is_not_public_asks_for_a_token() {
     let stack = TestStack::start().await;
     for route in ROUTES.iter().filter(|route| route.access != Access::Public) {
         let path = sample_path(route);
-        stack.send(request(&stack, route.method.parse().unwrap(), &path, None, None)).await.problem(401, "unauthenticated");
+        stack
+            .send(request(&stack, route.method.parse().unwrap(), &path, None, None))
+            .await
+            .problem(401, "unauthenticated");
         let access = if route.access == Access::Key { "tly_not_a_key" } else { "not.a.token" };
-        let stranger = Caller { username: String::new(), access: access.into(), refresh: String::new() };
-        let answer = stack.send(request(&stack, route.method.parse().unwrap(), &path, Some(&stranger), None)).await;
+        let stranger =
+            Caller { username: String::new(), access: access.into(), refresh: String::new() };
+        let answer = stack
+            .send(request(&stack, route.method.parse().unwrap(), &path, Some(&stranger), None))
+            .await;
         answer.problem(401, "invalid_token");
     }
     let auditor = stack.admin().await;
     // A call without credentials is no attempt, so it leaves no event.
-    let codes: BTreeSet<_> =
-        stack.events(&auditor, "access.denied").await.iter().map(|event| event["detail"]["code"].to_string()).collect();
+    let codes: BTreeSet<_> = stack
+        .events(&auditor, "access.denied")
+        .await
+        .iter()
+        .map(|event| event["detail"]["code"].to_string())
+        .collect();
     assert_eq!(codes, BTreeSet::from(["\"invalid_token\"".to_owned()]));
 }
 
@@ -173,13 +242,23 @@ async fn every_row_that_is_not_public_asks_for_a_token() {
 async fn every_row_for_a_role_refuses_those_without_it() {
     let stack = TestStack::start().await;
     let demo = stack.demo().await;
-    for route in ROUTES.iter().filter(|route| matches!(route.access, Access::Role(_) | Access::RoleOrMe { .. })) {
+    for route in ROUTES
+        .iter()
+        .filter(|route| matches!(route.access, Access::Role(_) | Access::RoleOrMe { .. }))
+    {
         let mut path = sample_path(route);
         if let Access::RoleOrMe { parameter, unless_given: true, .. } = route.access {
             // The percent-encoded name is the same parameter.
-            path = format!("{path}?%{:02x}{}=019a0000-0000-7000-8000-000000000000", parameter.as_bytes()[0], &parameter[1..]);
+            path = format!(
+                "{path}?%{:02x}{}=019a0000-0000-7000-8000-000000000000",
+                parameter.as_bytes()[0],
+                &parameter[1..]
+            );
         }
-        stack.send(request(&stack, route.method.parse().unwrap(), &path, Some(&demo), None)).await.problem(403, "forbidden");
+        stack
+            .send(request(&stack, route.method.parse().unwrap(), &path, Some(&demo), None))
+            .await
+            .problem(403, "forbidden");
     }
 }
 
@@ -187,12 +266,20 @@ async fn every_row_for_a_role_refuses_those_without_it() {
 async fn every_limited_row_refuses_what_is_too_much() {
     for route in ROUTES.iter().filter(|route| !route.limits.is_empty()) {
         for policy in route.limits {
-            let stack = TestStack::with(&[("RateLimits", &format!("{}=1/1h,*=100000/1m", policy.name))]).await;
+            let stack =
+                TestStack::with(&[("RateLimits", &format!("{}=1/1h,*=100000/1m", policy.name))])
+                    .await;
             let caller = caller_of(&stack, route).await;
-            // A deleted account can't make a second request. So another row with the same limit goes first.
+            // A deleted account can't make a second request. So another row with the same limit
+            // goes first.
             let before = if route.key() == "DELETE /auth/me" { &routes::ME_UPDATE } else { route };
             let first = succeed_under(&stack, before, policy, caller.as_ref()).await;
-            assert!(first.header("ratelimit-policy").contains(policy.name), "{} of {}: {first:?}", policy.name, route.key());
+            assert!(
+                first.header("ratelimit-policy").contains(policy.name),
+                "{} of {}: {first:?}",
+                policy.name,
+                route.key()
+            );
             if *policy == Policy::LOGIN_LOCK {
                 // Only failures count.
                 let body = json!({"username": "demo", "password": "wrong"});
@@ -205,21 +292,44 @@ async fn every_limited_row_refuses_what_is_too_much() {
     }
 }
 
-/// A request that succeeds and counts under this policy of the row. At the token endpoint each grant has its own policy.
-async fn succeed_under(stack: &TestStack, route: &Route, policy: &Policy, caller: Option<&Caller>) -> Answer {
+/// A request that succeeds and counts under this policy of the row. At the token endpoint each
+/// grant has its own policy.
+async fn succeed_under(
+    stack: &TestStack,
+    route: &Route,
+    policy: &Policy,
+    caller: Option<&Caller>,
+) -> Answer {
     if route.path == "/auth/token" && LOGIN.limits.contains(policy) {
-        let grant = json!({"grant_type": "password", "username": "demo", "password": "SecureDemo123!"});
+        let grant =
+            json!({"grant_type": "password", "username": "demo", "password": "SecureDemo123!"});
         return stack.send(request(stack, Method::POST, route.path, None, Some(&grant))).await;
     }
     succeed(stack, route, caller).await
 }
 
 /// The same subject's next request. For a refresh it uses the token from the first answer.
-async fn spend_again(stack: &TestStack, route: &Route, policy: &Policy, caller: Option<&Caller>, first: &Answer) -> Answer {
+async fn spend_again(
+    stack: &TestStack,
+    route: &Route,
+    policy: &Policy,
+    caller: Option<&Caller>,
+    first: &Answer,
+) -> Answer {
     match route.key().as_str() {
-        "POST /auth/refresh" => stack.post("/auth/refresh", None, &json!({"refresh_token": first.json()["refresh_token"]})).await,
+        "POST /auth/refresh" => {
+            stack
+                .post(
+                    "/auth/refresh",
+                    None,
+                    &json!({"refresh_token": first.json()["refresh_token"]}),
+                )
+                .await
+        }
         "POST /auth/token" if !LOGIN.limits.contains(policy) => {
-            let next = json!({"grant_type": "refresh_token", "refresh_token": first.json()["refresh_token"]});
+            let next = json!({
+                "grant_type": "refresh_token", "refresh_token": first.json()["refresh_token"],
+            });
             stack.send(request(stack, Method::POST, route.path, None, Some(&next))).await
         }
         _ => succeed_under(stack, route, policy, caller).await,
@@ -232,9 +342,14 @@ async fn the_template_and_the_route_table_are_the_same_list() {
     let api = stack.local.deployment().http_api.clone().unwrap();
     let binary = |function: &str| {
         let functions = &stack.local.deployment().functions;
-        functions.iter().find(|candidate| candidate.id == function).map(|found| found.binary.clone()).unwrap()
+        functions
+            .iter()
+            .find(|candidate| candidate.id == function)
+            .map(|found| found.binary.clone())
+            .unwrap()
     };
-    let described: BTreeSet<_> = api.routes.iter().map(|route| (route.route_key.clone(), binary(&route.function))).collect();
+    let described: BTreeSet<_> =
+        api.routes.iter().map(|route| (route.route_key.clone(), binary(&route.function))).collect();
     assert_eq!(described.len(), api.routes.len(), "a route stands twice in the template");
     let ours = ROUTES.iter().copied().chain([&platform::routes::FALLBACK]);
     let ours: BTreeSet<_> = ours.map(|route| (route.key(), route.function.to_owned())).collect();
@@ -243,6 +358,7 @@ async fn the_template_and_the_route_table_are_the_same_list() {
 
 #[test]
 fn the_template_has_no_reference_cycle() {
-    let references = tally_local::template::references(&tally_tests::root().join("template.yaml")).unwrap();
+    let references =
+        tally_local::template::references(&tally_tests::root().join("template.yaml")).unwrap();
     assert_eq!(tally_local::template::cycle(&references), None);
 }

@@ -1,5 +1,5 @@
-//! Kills a function just before a write and right after it. Nothing is half-written, and a client without an answer gets its result by a
-//! retry. `docs/crashes.md` lists the state after each kill.
+//! Kills a function just before a write and right after it. Nothing is half-written, and a client
+//! without an answer gets its result by a retry. `docs/crashes.md` lists the state after each kill.
 
 mod administration;
 mod counts;
@@ -18,18 +18,33 @@ const MOMENTS: [Failure; 2] = [Failure::HeldBefore, Failure::HeldAfter];
 
 const TRANSACT: &str = "TransactWriteItems";
 
-/// Sends a request and kills its function at the next call of `operation` on `table`. API Gateway then answers in its place.
-async fn cut(stack: &TestStack, moment: Failure, (function, operation, table): (&str, &str, &str), request: reqwest::RequestBuilder) {
+/// Sends a request and kills its function at the next call of `operation` on `table`. API Gateway
+/// then answers in its place.
+async fn cut(
+    stack: &TestStack,
+    moment: Failure,
+    (function, operation, table): (&str, &str, &str),
+    request: reqwest::RequestBuilder,
+) {
     stack.fail(table, Some(operation), moment, 1);
     let kill = async {
         stack.local.aws().held().await;
         stack.local.functions().kill(function).unwrap();
     };
     let (answer, ()) = futures_util::join!(stack.send(request), kill);
-    assert_eq!((answer.status, answer.text.as_str()), (500, r#"{"message":"Internal Server Error"}"#), "{function}");
+    assert_eq!(
+        (answer.status, answer.text.as_str()),
+        (500, r#"{"message":"Internal Server Error"}"#),
+        "{function}"
+    );
 }
 
-fn post(stack: &TestStack, path: &str, caller: Option<&Caller>, body: &Value) -> reqwest::RequestBuilder {
+fn post(
+    stack: &TestStack,
+    path: &str,
+    caller: Option<&Caller>,
+    body: &Value,
+) -> reqwest::RequestBuilder {
     let request = stack.request(Method::POST, path).json(body).header("idempotency-key", "k");
     caller.into_iter().fold(request, |request, caller| request.bearer_auth(&caller.access))
 }
@@ -49,11 +64,22 @@ async fn sessions(stack: &TestStack, caller: &Caller) -> usize {
 async fn an_account_is_there_with_its_event_or_not_at_all() {
     for moment in MOMENTS {
         let stack = TestStack::start().await;
-        let body = json!({"username": "cut", "email": "cut@example.com", "password": "Correct-Horse-9"});
+        let body =
+            json!({"username": "cut", "email": "cut@example.com", "password": "Correct-Horse-9"});
         let before = events(&stack, "auth.register", "success").await;
-        cut(&stack, moment, ("RegisterFunction", TRANSACT, "UsersTable"), post(&stack, "/auth/register", None, &body)).await;
+        cut(
+            &stack,
+            moment,
+            ("RegisterFunction", TRANSACT, "UsersTable"),
+            post(&stack, "/auth/register", None, &body),
+        )
+        .await;
         let committed = usize::from(moment == Failure::HeldAfter);
-        assert_eq!(events(&stack, "auth.register", "success").await, before + committed, "{moment:?}");
+        assert_eq!(
+            events(&stack, "auth.register", "success").await,
+            before + committed,
+            "{moment:?}"
+        );
         // The client retries with its key. In either case it has one account.
         let user = stack.send(post(&stack, "/auth/register", None, &body)).await.expect(201);
         let caller = stack.login("cut", "Correct-Horse-9").await;
@@ -77,7 +103,10 @@ async fn a_login_that_is_cut_leaves_a_whole_session_or_none_and_never_a_fourth()
             }
         }
         let again = stack.login(&caller.username, "Correct-Horse-9").await;
-        assert_eq!(sessions(&stack, &again).await, if moment == Failure::HeldBefore { 2 } else { 3 });
+        assert_eq!(
+            sessions(&stack, &again).await,
+            if moment == Failure::HeldBefore { 2 } else { 3 }
+        );
     }
 }
 
@@ -87,11 +116,21 @@ async fn a_refresh_that_is_cut_costs_nobody_their_session() {
         let stack = TestStack::start().await;
         let caller = stack.someone().await;
         let spend = json!({"refresh_token": caller.refresh});
-        cut(&stack, moment, ("RefreshFunction", TRANSACT, "SessionsTable"), post(&stack, "/auth/refresh", None, &spend)).await;
-        // Before: the token is valid. After: it gets the successor that was never delivered, and the same one again.
+        cut(
+            &stack,
+            moment,
+            ("RefreshFunction", TRANSACT, "SessionsTable"),
+            post(&stack, "/auth/refresh", None, &spend),
+        )
+        .await;
+        // Before: the token is valid. After: it gets the successor that was never delivered, and
+        // the same one again.
         let pair = stack.post("/auth/refresh", None, &spend).await.expect(200);
         assert_eq!(stack.post("/auth/refresh", None, &spend).await.expect(200), pair, "{moment:?}");
-        stack.post("/auth/refresh", None, &json!({"refresh_token": pair["refresh_token"]})).await.expect(200);
+        stack
+            .post("/auth/refresh", None, &json!({"refresh_token": pair["refresh_token"]}))
+            .await
+            .expect(200);
         // From here on, a use of the old token counts as a theft.
         stack.post("/auth/refresh", None, &spend).await.problem(401, "invalid_refresh_token");
     }
@@ -104,11 +143,24 @@ async fn a_reused_token_ends_its_session_however_often_the_end_is_cut() {
         let caller = stack.someone().await;
         let spent = json!({"refresh_token": caller.refresh});
         let pair = stack.post("/auth/refresh", None, &spent).await.expect(200);
-        let good = stack.post("/auth/refresh", None, &json!({"refresh_token": pair["refresh_token"]})).await.expect(200);
-        cut(&stack, moment, ("RefreshFunction", TRANSACT, "SessionsTable"), post(&stack, "/auth/refresh", None, &spent)).await;
-        // Before: the session lives until the spent token is used again. After: it has ended, with its event.
+        let good = stack
+            .post("/auth/refresh", None, &json!({"refresh_token": pair["refresh_token"]}))
+            .await
+            .expect(200);
+        cut(
+            &stack,
+            moment,
+            ("RefreshFunction", TRANSACT, "SessionsTable"),
+            post(&stack, "/auth/refresh", None, &spent),
+        )
+        .await;
+        // Before: the session lives until the spent token is used again. After: it has ended, with
+        // its event.
         stack.post("/auth/refresh", None, &spent).await.problem(401, "invalid_refresh_token");
-        stack.post("/auth/refresh", None, &json!({"refresh_token": good["refresh_token"]})).await.problem(401, "invalid_refresh_token");
+        stack
+            .post("/auth/refresh", None, &json!({"refresh_token": good["refresh_token"]}))
+            .await
+            .problem(401, "invalid_refresh_token");
         assert_eq!(events(&stack, "auth.refresh_reuse", "failure").await, 1, "{moment:?}");
     }
 }
@@ -119,12 +171,19 @@ async fn a_logout_that_is_cut_is_done_or_can_be_done() {
         let stack = TestStack::start().await;
         let caller = stack.someone().await;
         let mut socket = stack.connect(&caller).await;
-        cut(&stack, moment, ("LogoutFunction", TRANSACT, "SessionsTable"), post(&stack, "/auth/logout", Some(&caller), &json!({}))).await;
+        cut(
+            &stack,
+            moment,
+            ("LogoutFunction", TRANSACT, "SessionsTable"),
+            post(&stack, "/auth/logout", Some(&caller), &json!({})),
+        )
+        .await;
         if moment == Failure::HeldBefore {
             socket.ask(&json!({"action": "ping"}), "pong").await;
             stack.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
         } else {
-            // The killed function could not close the connection. The first message finds that the session has ended.
+            // The killed function could not close the connection. The first message finds that the
+            // session has ended.
             socket.send(&json!({"action": "ping"})).await;
             assert_eq!(socket.expect("error").await["code"], "invalid_token");
         }
@@ -139,21 +198,31 @@ async fn a_token_whose_giving_up_is_cut_is_given_up_or_can_be() {
         let stack = TestStack::start().await;
         let caller = stack.someone().await;
         let mut socket = stack.connect(&caller).await;
-        let revoke = || stack.request(Method::POST, "/auth/revoke").form(&[("token", &caller.refresh)]);
+        let revoke =
+            || stack.request(Method::POST, "/auth/revoke").form(&[("token", &caller.refresh)]);
         cut(&stack, moment, ("RevokeFunction", TRANSACT, "SessionsTable"), revoke()).await;
-        // Before: the token is valid. After: it is not, and a second revocation gets the same answer.
+        // Before: the token is valid. After: it is not, and a second revocation gets the same
+        // answer.
         let committed = usize::from(moment == Failure::HeldAfter);
         assert_eq!(events(&stack, "auth.token_revoked", "success").await, committed, "{moment:?}");
         stack.send(revoke()).await.expect(200);
         let ended = stack.events(&stack.admin().await, "auth.token_revoked").await;
-        assert_eq!(ended.iter().filter(|event| event["detail"]["ended"] == true).count(), 1, "{moment:?}");
+        assert_eq!(
+            ended.iter().filter(|event| event["detail"]["ended"] == true).count(),
+            1,
+            "{moment:?}"
+        );
         if moment == Failure::HeldAfter {
-            // The killed function could not close the connection. The first message finds that the session has ended.
+            // The killed function could not close the connection. The first message finds that the
+            // session has ended.
             socket.send(&json!({"action": "ping"})).await;
             assert_eq!(socket.expect("error").await["code"], "invalid_token");
         }
         assert_eq!(socket.next().await, None, "{moment:?}");
-        stack.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.problem(401, "invalid_refresh_token");
+        stack
+            .post("/auth/refresh", None, &json!({"refresh_token": caller.refresh}))
+            .await
+            .problem(401, "invalid_refresh_token");
     }
 }
 
@@ -171,7 +240,10 @@ async fn the_end_of_a_session_that_is_cut_is_done_or_can_be_done() {
         assert_eq!(sessions(&stack, &caller).await, if committed { 1 } else { 2 });
         assert_eq!(stack.send(end()).await.status, if committed { 404 } else { 204 });
         assert_eq!(events(&stack, "auth.session_ended", "success").await, 1, "{moment:?}");
-        stack.post("/auth/refresh", None, &json!({"refresh_token": lost.refresh})).await.problem(401, "invalid_refresh_token");
+        stack
+            .post("/auth/refresh", None, &json!({"refresh_token": lost.refresh}))
+            .await
+            .problem(401, "invalid_refresh_token");
     }
 }
 
@@ -246,7 +318,8 @@ async fn a_question_that_is_cut_is_answered_when_it_is_asked_again() {
         let stack = TestStack::with(&FAST).await;
         let caller = stack.someone().await;
         let ask = || post(&stack, "/chat", Some(&caller), &json!({"message": "Hello"}));
-        // The kill comes after the commit and before the start of the worker. Without a retry the reply would never be written.
+        // The kill comes after the commit and before the start of the worker. Without a retry the
+        // reply would never be written.
         cut(&stack, moment, ("ChatFunction", TRANSACT, "MessagesTable"), ask()).await;
         let reply = stack.send(ask()).await.expect(200);
         assert_eq!(stack.send(ask()).await.expect(200), reply, "{moment:?}");
@@ -264,37 +337,65 @@ async fn what_owners_change_is_changed_whole_or_not_at_all_and_can_be_done_again
         let other = stack.someone().await;
         let caller = stack.login(&other.username, OLD).await;
         let committed = moment == Failure::HeldAfter;
-        let call = |method: Method, path: &str, body: Value| stack.request(method, path).bearer_auth(&caller.access).json(&body);
-        let account = async || stack.get("/auth/me", Some(&caller)).await.expect(200)["user"].clone();
+        let call = |method: Method, path: &str, body: Value| {
+            stack.request(method, path).bearer_auth(&caller.access).json(&body)
+        };
+        let account =
+            async || stack.get("/auth/me", Some(&caller)).await.expect(200)["user"].clone();
 
         let name = || call(Method::PATCH, "/auth/me", json!({"full_name": "Anna"}));
         cut(&stack, moment, ("AccountFunction", TRANSACT, "UsersTable"), name()).await;
         assert_eq!(account().await["full_name"] == "Anna", committed, "{moment:?}");
         stack.send(name()).await.expect(200);
 
-        let relocate = || call(Method::PATCH, "/auth/me", json!({"email": "moved@example.com", "current_password": OLD}));
+        let relocate = || {
+            call(
+                Method::PATCH,
+                "/auth/me",
+                json!({"email": "moved@example.com", "current_password": OLD}),
+            )
+        };
         cut(&stack, moment, ("AccountFunction", TRANSACT, "UsersTable"), relocate()).await;
         assert_eq!(account().await["email"] == "moved@example.com", committed, "{moment:?}");
         assert_eq!(events(&stack, "auth.email_changed", "success").await, usize::from(committed));
         stack.send(relocate()).await.expect(200);
         // In either case the old address is free and the new one is taken.
         let claim = async |username: &str, email: &str| {
-            stack.post("/auth/register", None, &json!({"username": username, "email": email, "password": OLD})).await
+            stack
+                .post(
+                    "/auth/register",
+                    None,
+                    &json!({"username": username, "email": email, "password": OLD}),
+                )
+                .await
         };
         claim("heir", &format!("{}@example.com", caller.username)).await.expect(201);
         claim("late", "moved@example.com").await.problem(409, "account_exists");
 
-        let change = || call(Method::POST, "/auth/password", json!({"current_password": OLD, "new_password": NEW}));
+        let change = || {
+            call(
+                Method::POST,
+                "/auth/password",
+                json!({"current_password": OLD, "new_password": NEW}),
+            )
+        };
         cut(&stack, moment, ("PasswordFunction", TRANSACT, "UsersTable"), change()).await;
         // The change ends the other session.
         assert_eq!(sessions(&stack, &caller).await, if committed { 1 } else { 2 }, "{moment:?}");
         assert_eq!(stack.send(change()).await.status, if committed { 401 } else { 204 });
         assert_eq!(events(&stack, "auth.password_changed", "success").await, 1);
-        stack.post("/auth/refresh", None, &json!({"refresh_token": other.refresh})).await.problem(401, "invalid_refresh_token");
+        stack
+            .post("/auth/refresh", None, &json!({"refresh_token": other.refresh}))
+            .await
+            .problem(401, "invalid_refresh_token");
 
         let delete = || call(Method::DELETE, "/auth/me", json!({"current_password": NEW}));
         cut(&stack, moment, ("AccountFunction", TRANSACT, "UsersTable"), delete()).await;
-        assert_eq!(stack.send(delete()).await.status, if committed { 401 } else { 204 }, "{moment:?}");
+        assert_eq!(
+            stack.send(delete()).await.status,
+            if committed { 401 } else { 204 },
+            "{moment:?}"
+        );
         assert_eq!(events(&stack, "account.deleted", "success").await, 1);
         claim(&caller.username, "moved@example.com").await.expect(201);
     }
@@ -312,13 +413,27 @@ async fn a_forgotten_password_that_is_cut_can_be_asked_for_and_set_again() {
         assert_eq!(stack.local.outbox().mails().len(), 0);
         let token = stack.mailed_token("/auth/password/forgot", &email).await;
 
-        let reset = || post(&stack, "/auth/password/reset", None, &json!({"token": token, "new_password": "Another-Horse-9"}));
+        let reset = || {
+            post(
+                &stack,
+                "/auth/password/reset",
+                None,
+                &json!({"token": token, "new_password": "Another-Horse-9"}),
+            )
+        };
         cut(&stack, moment, ("PasswordFunction", TRANSACT, "UsersTable"), reset()).await;
         // Before: the token is still valid. After: it has been used.
-        assert_eq!(stack.send(reset()).await.status, if moment == Failure::HeldBefore { 204 } else { 401 }, "{moment:?}");
+        assert_eq!(
+            stack.send(reset()).await.status,
+            if moment == Failure::HeldBefore { 204 } else { 401 },
+            "{moment:?}"
+        );
         assert_eq!(events(&stack, "auth.password_reset", "success").await, 1);
         stack.login(&caller.username, "Another-Horse-9").await;
-        stack.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.problem(401, "invalid_refresh_token");
+        stack
+            .post("/auth/refresh", None, &json!({"refresh_token": caller.refresh}))
+            .await
+            .problem(401, "invalid_refresh_token");
     }
 }
 
@@ -336,16 +451,28 @@ async fn a_mail_whose_worker_is_cut_goes_out_once_or_is_asked_for_again() {
         let token = stack.mailed_token("/auth/password/forgot", &email).await;
         let reset = json!({"token": token, "new_password": "Another-Horse-9"});
         stack.post("/auth/password/reset", None, &reset).await.expect(204);
-        assert_eq!(events(&stack, "auth.token_mailed", "success").await, if moment == Failure::HeldBefore { 1 } else { 2 }, "{moment:?}");
+        assert_eq!(
+            events(&stack, "auth.token_mailed", "success").await,
+            if moment == Failure::HeldBefore { 1 } else { 2 },
+            "{moment:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn an_address_whose_proof_is_cut_is_verified_or_can_be() {
     for moment in MOMENTS {
-        let stack = TestStack::with(&[("EmailVerification", "on"), ("RateLimits", "*=100000/1m")]).await;
-        let body = json!({"username": "cut", "email": "cut@example.com", "password": "Correct-Horse-9"});
-        cut(&stack, moment, ("RegisterFunction", TRANSACT, "UsersTable"), post(&stack, "/auth/register", None, &body)).await;
+        let stack =
+            TestStack::with(&[("EmailVerification", "on"), ("RateLimits", "*=100000/1m")]).await;
+        let body =
+            json!({"username": "cut", "email": "cut@example.com", "password": "Correct-Horse-9"});
+        cut(
+            &stack,
+            moment,
+            ("RegisterFunction", TRANSACT, "UsersTable"),
+            post(&stack, "/auth/register", None, &body),
+        )
+        .await;
         stack.send(post(&stack, "/auth/register", None, &body)).await.expect(201);
         // If the registration was cut after its commit, the client has to ask for the mail.
         let token = if moment == Failure::HeldAfter {
@@ -355,7 +482,11 @@ async fn an_address_whose_proof_is_cut_is_verified_or_can_be() {
         };
         let verify = || post(&stack, "/auth/email/verify", None, &json!({"token": token}));
         cut(&stack, moment, ("AccountFunction", TRANSACT, "UsersTable"), verify()).await;
-        assert_eq!(stack.send(verify()).await.status, if moment == Failure::HeldBefore { 200 } else { 401 }, "{moment:?}");
+        assert_eq!(
+            stack.send(verify()).await.status,
+            if moment == Failure::HeldBefore { 200 } else { 401 },
+            "{moment:?}"
+        );
         assert_eq!(events(&stack, "auth.email_verified", "success").await, 1);
         let caller = stack.login("cut", "Correct-Horse-9").await;
 
@@ -364,7 +495,9 @@ async fn an_address_whose_proof_is_cut_is_verified_or_can_be() {
             stack.request(Method::PATCH, "/auth/me").bearer_auth(&caller.access).json(&body)
         };
         cut(&stack, moment, ("AccountFunction", TRANSACT, "UsersTable"), relocate()).await;
-        let waits = stack.get("/auth/me", Some(&caller)).await.expect(200)["user"].get("unverified_email").is_some();
+        let waits = stack.get("/auth/me", Some(&caller)).await.expect(200)["user"]
+            .get("unverified_email")
+            .is_some();
         assert_eq!(waits, moment == Failure::HeldAfter);
         stack.send(relocate()).await.expect(202);
         let token = stack.token_from(1, "moved@example.com").await;
@@ -377,13 +510,19 @@ async fn a_conversation_whose_deletion_is_cut_is_there_or_gone_for_good() {
     for moment in MOMENTS {
         let stack = TestStack::with(&FAST).await;
         let caller = stack.someone().await;
-        let reply = stack.post("/chat", Some(&caller), &json!({"message": "Hello"})).await.expect(200);
+        let reply =
+            stack.post("/chat", Some(&caller), &json!({"message": "Hello"})).await.expect(200);
         let path = format!("/conversations/{}", reply["conversation_id"].as_str().unwrap());
         let delete = || stack.request(Method::DELETE, &path).bearer_auth(&caller.access);
-        cut(&stack, moment, ("ConversationsFunction", TRANSACT, "ConversationsTable"), delete()).await;
-        // After: no worker was started, yet the messages can't be reached. See `conversations::deletes`.
+        cut(&stack, moment, ("ConversationsFunction", TRANSACT, "ConversationsTable"), delete())
+            .await;
+        // After: no worker was started, yet the messages can't be reached. See
+        // `conversations::deletes`.
         let committed = moment == Failure::HeldAfter;
-        assert_eq!(stack.get(&crate::chat::path_of(&reply), Some(&caller)).await.status, if committed { 404 } else { 200 });
+        assert_eq!(
+            stack.get(&crate::chat::path_of(&reply), Some(&caller)).await.status,
+            if committed { 404 } else { 200 }
+        );
         assert_eq!(stack.send(delete()).await.status, if committed { 404 } else { 204 });
         assert_eq!(events(&stack, "conversation.deleted", "success").await, 1, "{moment:?}");
     }

@@ -1,5 +1,5 @@
-//! Kills the whole stack at any moment. Every result that a client was told is there afterwards, with its event. There is no event without
-//! its result.
+//! Kills the whole stack at any moment. Every result that a client was told is there afterwards,
+//! with its event. There is no event without its result.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -68,16 +68,27 @@ struct Attempt {
 }
 
 impl Attempt {
-    /// Registers an account and signs in, unless the stack is killed first. Every answer is counted.
+    /// Registers an account and signs in, unless the stack is killed first. Every answer is
+    /// counted.
     async fn make(client: &Client, username: String, answers: &mpsc::UnboundedSender<()>) -> Self {
         let mut attempt = Self { username, registered: None, signed_in: None };
         let username = &attempt.username;
-        let body = json!({"username": username, "email": format!("{username}@example.com"), "password": PASSWORD});
-        let Some(answer) = post(client, "/auth/register", &format!("register-{username}"), &body, 201).await else { return attempt };
+        let body = json!({
+            "username": username, "email": format!("{username}@example.com"), "password": PASSWORD,
+        });
+        let Some(answer) =
+            post(client, "/auth/register", &format!("register-{username}"), &body, 201).await
+        else {
+            return attempt;
+        };
         let _ = answers.send(());
         attempt.registered = Some(answer["user"]["id"].as_str().unwrap().to_owned());
         let body = json!({"username": username, "password": PASSWORD});
-        let Some(answer) = post(client, "/auth/login", &format!("login-{username}"), &body, 200).await else { return attempt };
+        let Some(answer) =
+            post(client, "/auth/login", &format!("login-{username}"), &body, 200).await
+        else {
+            return attempt;
+        };
         let _ = answers.send(());
         attempt.signed_in = Some(answer["refresh_token"].as_str().unwrap().to_owned());
         attempt
@@ -85,8 +96,20 @@ impl Attempt {
 }
 
 /// An answer, if one arrives. It must have this status.
-async fn post(client: &Client, path: &str, request_id: &str, body: &Value, status: u16) -> Option<Value> {
-    let response = client.request(Method::POST, path).header("x-request-id", request_id).json(body).send().await.ok()?;
+async fn post(
+    client: &Client,
+    path: &str,
+    request_id: &str,
+    body: &Value,
+    status: u16,
+) -> Option<Value> {
+    let response = client
+        .request(Method::POST, path)
+        .header("x-request-id", request_id)
+        .json(body)
+        .send()
+        .await
+        .ok()?;
     let found = response.status().as_u16();
     let text = response.text().await.ok()?;
     assert_eq!(found, status, "{path}: {text}");
@@ -95,7 +118,11 @@ async fn post(client: &Client, path: &str, request_id: &str, body: &Value, statu
 
 /// Ids of the requests that left a success event of an action.
 async fn succeeded(client: &Client, auditor: &Caller, action: &str) -> BTreeSet<String> {
-    let events = client.events(auditor, action).await.into_iter().filter(|event| event["outcome"] == "success");
+    let events = client
+        .events(auditor, action)
+        .await
+        .into_iter()
+        .filter(|event| event["outcome"] == "success");
     events.map(|event| event["request_id"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -107,7 +134,9 @@ async fn check(client: &Client, attempts: &[Attempt]) {
     let checks = attempts.iter().map(async |attempt| {
         let username = &attempt.username;
         let has_event = registrations.contains(&format!("register-{username}"));
-        let answer = client.post("/auth/login", None, &json!({"username": username, "password": PASSWORD})).await;
+        let answer = client
+            .post("/auth/login", None, &json!({"username": username, "password": PASSWORD}))
+            .await;
         // An account and its event exist together or not at all, whether or not the answer arrived.
         assert_eq!(answer.status, if has_event { 200 } else { 401 }, "{username}: {answer:?}");
         if let Some(id) = &attempt.registered {
@@ -117,7 +146,10 @@ async fn check(client: &Client, attempts: &[Attempt]) {
             assert_eq!(client.get("/auth/me", Some(&caller)).await.expect(200)["user"]["id"], *id);
         }
         if let Some(token) = &attempt.signed_in {
-            assert!(logins.contains(&format!("login-{username}")), "{username} was told that it has signed in, and there is no event");
+            assert!(
+                logins.contains(&format!("login-{username}")),
+                "{username} was told that it has signed in, and there is no event"
+            );
             client.post("/auth/refresh", None, &json!({"refresh_token": token})).await.expect(200);
         }
     });
@@ -133,17 +165,23 @@ async fn what_was_answered_outlives_a_kill_at_any_moment() {
     let client = Client::new(&format!("http://127.0.0.1:{port}"));
     let mut attempts = Vec::new();
     for kill in 0..KILLS {
-        // The port and the directory are free without any cleanup: no process of the last stack is left.
+        // The port and the directory are free without any cleanup: no process of the last stack is
+        // left.
         let tally = Tally::start(state.path(), port);
         check(&client, attempts.last().map_or(&[], Vec::as_slice)).await;
         // Each kill comes a little later, so that it cuts another step.
-        attempts.push(work_until_killed(&client, tally, &format!("kill{kill}"), 2 * kill + 1).await);
+        attempts
+            .push(work_until_killed(&client, tally, &format!("kill{kill}"), 2 * kill + 1).await);
     }
     let _tally = Tally::start(state.path(), port);
     check(&client, &attempts[KILLS - 1]).await;
     let mut attempts: Vec<_> = attempts.into_iter().flatten().collect();
     let told = attempts.iter().filter(|attempt| attempt.registered.is_some()).count();
-    assert!(told >= KILLS && told < attempts.len(), "{told} of {} registrations were answered", attempts.len());
+    assert!(
+        told >= KILLS && told < attempts.len(),
+        "{told} of {} registrations were answered",
+        attempts.len()
+    );
     // The checks have spent their tokens.
     for attempt in &mut attempts {
         attempt.signed_in = None;
@@ -152,13 +190,20 @@ async fn what_was_answered_outlives_a_kill_at_any_moment() {
 }
 
 /// Runs clients until the stack is killed, which happens after this many answers.
-async fn work_until_killed(client: &Client, tally: Tally, name: &str, answers: usize) -> Vec<Attempt> {
+async fn work_until_killed(
+    client: &Client,
+    tally: Tally,
+    name: &str,
+    answers: usize,
+) -> Vec<Attempt> {
     let (answer, mut answered) = mpsc::unbounded_channel();
     let work = join_all((0..CLIENTS).map(async |number| {
         let mut made: Vec<Attempt> = Vec::new();
         // A client stops after the first attempt that is cut short.
         while made.last().is_none_or(|attempt| attempt.signed_in.is_some()) {
-            made.push(Attempt::make(client, format!("{name}_{number}_{}", made.len()), &answer).await);
+            made.push(
+                Attempt::make(client, format!("{name}_{number}_{}", made.len()), &answer).await,
+            );
         }
         made
     }));

@@ -7,7 +7,10 @@ use tally_tests::{TestStack, asyncapi, endpoints, errors, openapi, root};
 
 /// The committed file must equal the code's present output. `UPDATE_DOCUMENTS=1` writes it instead.
 #[track_caller]
-#[allow(clippy::disallowed_methods, reason = "a switch of the test run, not a setting of the product")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a switch of the test run, not a setting of the product"
+)]
 fn check(name: &str, document: &str) {
     let path = root().join("docs/api").join(name);
     if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
@@ -61,11 +64,21 @@ fn each_operation_is_called_by_a_verb_and_a_noun_of_its_own() {
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
             let id = operation["operationId"].as_str().unwrap();
-            let (verb, noun) = id.split_at(id.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(id.len()));
+            let (verb, noun) =
+                id.split_at(id.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(id.len()));
             let (_, verbs) = VERBS.iter().find(|(name, _)| name == method).unwrap();
-            assert!(verbs.contains(&verb), "{method} {path}: {id} does not begin with one of {verbs:?}");
-            assert!(noun.starts_with(|c: char| c.is_ascii_uppercase()), "{method} {path}: {id} has no noun");
-            assert!(noun.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{method} {path}: {id} is not in lower camel case");
+            assert!(
+                verbs.contains(&verb),
+                "{method} {path}: {id} does not begin with one of {verbs:?}"
+            );
+            assert!(
+                noun.starts_with(|c: char| c.is_ascii_uppercase()),
+                "{method} {path}: {id} has no noun"
+            );
+            assert!(
+                noun.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+                "{method} {path}: {id} is not in lower camel case"
+            );
             assert!(ids.insert(id), "two operations are called {id}");
         }
     }
@@ -111,7 +124,10 @@ async fn the_documentation_is_served_from_the_function_itself() {
 async fn readiness_says_what_does_not_answer() {
     let stack = TestStack::start().await;
     let ready = stack.get("/ready", None).await.expect(200);
-    assert_eq!((&ready["status"], &ready["checks"]["dynamodb"]["status"]), (&"ok".into(), &"ok".into()));
+    assert_eq!(
+        (&ready["status"], &ready["checks"]["dynamodb"]["status"]),
+        (&"ok".into(), &"ok".into())
+    );
     assert!(ready["checks"]["secrets"]["latency_ms"].is_u64());
     stack.local.aws().fail(tally_local::aws::Fault {
         operation: Some("GetItem".into()),
@@ -120,6 +136,9 @@ async fn readiness_says_what_does_not_answer() {
         times: 3,
     });
     let failing = stack.get("/ready", None).await.expect(503);
-    assert_eq!((&failing["status"], &failing["checks"]["dynamodb"]["status"]), (&"failing".into(), &"failing".into()));
+    assert_eq!(
+        (&failing["status"], &failing["checks"]["dynamodb"]["status"]),
+        (&"failing".into(), &"failing".into())
+    );
     assert_eq!(failing["checks"]["secrets"]["status"], "ok");
 }

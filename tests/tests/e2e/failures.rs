@@ -1,4 +1,5 @@
-//! Parts that fail. A refused request has no effect, other requests go on, and no effect happens twice.
+//! Parts that fail. A refused request has no effect, other requests go on, and no effect happens
+//! twice.
 
 use std::time::Duration;
 
@@ -88,15 +89,27 @@ async fn what_cannot_be_recorded_does_not_happen() {
         stack.get("/profits", Some(&caller)).await,
         chat(&stack, &caller).await,
     ];
-    let connection = stack.handshake("", &[("authorization", &format!("Bearer {}", caller.access))]).await.err().unwrap();
-    assert_eq!((connection.status, &connection.body["code"]), (503, &"unavailable".into()), "{connection:?}");
+    let connection = stack
+        .handshake("", &[("authorization", &format!("Bearer {}", caller.access))])
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(
+        (connection.status, &connection.body["code"]),
+        (503, &"unavailable".into()),
+        "{connection:?}"
+    );
 
     stack.local.aws().recover();
     let auditor = stack.admin().await;
     for answer in &refused {
         answer.problem(503, "unavailable");
         let path = format!("/audit?request_id={}", answer.header("x-request-id"));
-        assert_eq!(stack.get(&path, Some(&auditor)).await.expect(200)["items"], json!([]), "{answer:?}");
+        assert_eq!(
+            stack.get(&path, Some(&auditor)).await.expect(200)["items"],
+            json!([]),
+            "{answer:?}"
+        );
     }
     // The account was not made. The oldest session, the token and the last session are still valid.
     register(&stack, "unrecorded").await.expect(201);
@@ -108,7 +121,8 @@ async fn what_cannot_be_recorded_does_not_happen() {
 
 #[tokio::test]
 async fn a_denial_keeps_its_status_when_it_cannot_be_recorded() {
-    let stack = TestStack::with(&[("RateLimits", "login=2/1h,login_lock=100000/1m,*=100000/1m")]).await;
+    let stack =
+        TestStack::with(&[("RateLimits", "login=2/1h,login_lock=100000/1m,*=100000/1m")]).await;
     let caller = stack.demo().await;
     stack.fail("AuditTable", None, Failure::Internal, FOR_EVER);
     stack.get("/audit", Some(&caller)).await.problem(403, "forbidden");
@@ -124,17 +138,21 @@ async fn a_denial_keeps_its_status_when_it_cannot_be_recorded() {
 async fn a_transaction_that_collides_is_tried_again() {
     for times in [1, 11] {
         let stack = TestStack::with(&FAST).await;
-        let collide = |table| stack.fail(table, Some("TransactWriteItems"), Failure::TransactionConflict, times);
+        let collide = |table| {
+            stack.fail(table, Some("TransactWriteItems"), Failure::TransactionConflict, times);
+        };
         collide("UsersTable");
         let colliding = register(&stack, "patient").await;
         colliding.expect(201);
         assert_eq!(left(&stack, "auth.register", &colliding).await, 1);
-        let earlier = [login(&stack, "patient", PASSWORD).await, login(&stack, "patient", PASSWORD).await];
+        let earlier =
+            [login(&stack, "patient", PASSWORD).await, login(&stack, "patient", PASSWORD).await];
         collide("SessionsTable");
         let colliding = login(&stack, "patient", PASSWORD).await;
         let token = colliding.expect(200)["refresh_token"].clone();
         assert_eq!(left(&stack, "auth.login", &colliding).await, 1);
-        // The login made one session, not one for each attempt: the first of the three allowed ones is still there.
+        // The login made one session, not one for each attempt: the first of the three allowed ones
+        // is still there.
         refresh(&stack, &earlier[0].expect(200)["refresh_token"]).await.expect(200);
         collide("SessionsTable");
         let colliding = refresh(&stack, &token).await;
@@ -147,7 +165,8 @@ async fn a_transaction_that_collides_is_tried_again() {
 async fn a_write_that_collides_with_a_transaction_is_tried_again() {
     let stack = TestStack::with(&FAST).await;
     let caller = stack.someone().await;
-    let collide = |table, operation| stack.fail(table, Some(operation), Failure::TransactionConflict, 4);
+    let collide =
+        |table, operation| stack.fail(table, Some(operation), Failure::TransactionConflict, 4);
     // A request needs its counter, and a read needs its event. So both are retried.
     collide("LimitsTable", "UpdateItem");
     register(&stack, "counted").await.expect(201);
@@ -168,7 +187,9 @@ async fn a_transaction_that_goes_on_colliding_is_given_up_with_nothing_written()
         chat(&stack, &caller).await,
     ];
     stack.local.aws().recover();
-    for (answer, action) in answers.iter().zip(["auth.register", "auth.login", "auth.refresh", "chat.requested"]) {
+    for (answer, action) in
+        answers.iter().zip(["auth.register", "auth.login", "auth.refresh", "chat.requested"])
+    {
         answer.problem(503, "unavailable");
         assert_eq!(left(&stack, action, answer).await, 0, "{action}");
     }
@@ -188,9 +209,13 @@ async fn where_the_database_is_silent_a_function_says_so_before_it_is_ended() {
             "POST /auth/register" => registration("silent"),
             "POST /auth/login" => json!({"username": "demo", "password": "SecureDemo123!"}),
             "POST /auth/refresh" => json!({"refresh_token": caller.refresh}),
-            "POST /auth/token" => json!({"grant_type": "refresh_token", "refresh_token": caller.refresh}),
+            "POST /auth/token" => {
+                json!({"grant_type": "refresh_token", "refresh_token": caller.refresh})
+            }
             "POST /auth/revoke" => json!({"token": caller.access}),
-            "POST /auth/password/forgot" | "POST /auth/email/resend" => json!({"email": "demo@example.com"}),
+            "POST /auth/password/forgot" | "POST /auth/email/resend" => {
+                json!({"email": "demo@example.com"})
+            }
             "POST /auth/password/reset" => json!({"token": token, "new_password": PASSWORD}),
             "POST /auth/email/verify" => json!({"token": token}),
             // The caller is checked before the body.
@@ -198,24 +223,54 @@ async fn where_the_database_is_silent_a_function_says_so_before_it_is_ended() {
             _ => return None,
         })
     };
-    stack.local.aws().fail(Fault { operation: None, table: None, failure: Failure::HeldBefore, times: FOR_EVER });
-    let asked = ROUTES.iter().filter(|route| route.access != Access::Key).filter_map(|route| Some((*route, sent(route)?)));
+    stack.local.aws().fail(Fault {
+        operation: None,
+        table: None,
+        failure: Failure::HeldBefore,
+        times: FOR_EVER,
+    });
+    let asked = ROUTES
+        .iter()
+        .filter(|route| route.access != Access::Key)
+        .filter_map(|route| Some((*route, sent(route)?)));
     let answers = stream::iter(asked).map(async |(route, body)| {
-        let path = route.path.split('/').map(|part| if part.starts_with('{') { "019a0000-0000-7000-8000-000000000000" } else { part });
+        let path = route.path.split('/').map(|part| {
+            if part.starts_with('{') { "019a0000-0000-7000-8000-000000000000" } else { part }
+        });
         let path = path.collect::<Vec<_>>().join("/");
         let known = (route.access != Access::Public).then_some(&caller);
         let body = Some(body).filter(|_| route.method != "GET");
-        (route, stack.send(coverage::request(&stack, route.method.parse().unwrap(), &path, known, body.as_ref())).await)
+        (
+            route,
+            stack
+                .send(coverage::request(
+                    &stack,
+                    route.method.parse().unwrap(),
+                    &path,
+                    known,
+                    body.as_ref(),
+                ))
+                .await,
+        )
     });
     let answers: Vec<_> = answers.buffer_unordered(8).collect().await;
     assert!(answers.len() > 30, "{}", answers.len());
     for (route, answer) in answers {
-        assert_eq!((answer.status, &answer.json()["code"]), (503, &json!("unavailable")), "{}: {answer:?}", route.key());
+        assert_eq!(
+            (answer.status, &answer.json()["code"]),
+            (503, &json!("unavailable")),
+            "{}: {answer:?}",
+            route.key()
+        );
     }
     // A message needs its connection, and the connection's session.
     socket.send(&json!({"action": "ping", "id": "7"})).await;
     let error = socket.next_within(Duration::from_mins(1)).await.unwrap().unwrap();
-    assert_eq!((&error["type"], &error["code"], &error["id"]), (&json!("error"), &json!("unavailable"), &json!("7")), "{error}");
+    assert_eq!(
+        (&error["type"], &error["code"], &error["id"]),
+        (&json!("error"), &json!("unavailable"), &json!("7")),
+        "{error}"
+    );
     stack.local.aws().recover();
     socket.ask(&json!({"action": "ping"}), "pong").await;
 }
@@ -229,7 +284,8 @@ async fn a_commit_whose_answer_was_lost_is_not_made_again() {
     let answer = register(&stack, "unheard").await;
     answer.expect(201);
     assert_eq!(left(&stack, "auth.register", &answer).await, 1);
-    let earlier = [login(&stack, "unheard", PASSWORD).await, login(&stack, "unheard", PASSWORD).await];
+    let earlier =
+        [login(&stack, "unheard", PASSWORD).await, login(&stack, "unheard", PASSWORD).await];
     lose("SessionsTable");
     let answer = login(&stack, "unheard", PASSWORD).await;
     let token = answer.expect(200)["refresh_token"].clone();

@@ -12,13 +12,26 @@ use tally_tests::{Answer, Caller, TestStack};
 use crate::api_keys::new_key;
 use crate::chat::FAST;
 
-async fn post(stack: &TestStack, path: &str, caller: Option<&Caller>, body: &Value, key: &str) -> Answer {
+async fn post(
+    stack: &TestStack,
+    path: &str,
+    caller: Option<&Caller>,
+    body: &Value,
+    key: &str,
+) -> Answer {
     let request = stack.request(Method::POST, path).header("idempotency-key", key).json(body);
-    stack.send(caller.into_iter().fold(request, |request, caller| request.bearer_auth(&caller.access))).await
+    stack
+        .send(
+            caller.into_iter().fold(request, |request, caller| request.bearer_auth(&caller.access)),
+        )
+        .await
 }
 
 fn registration(username: &str) -> Value {
-    json!({"username": username, "email": format!("{username}@example.com"), "password": "Correct-Horse-9"})
+    json!({
+        "username": username, "email": format!("{username}@example.com"),
+        "password": "Correct-Horse-9",
+    })
 }
 
 #[tokio::test]
@@ -30,7 +43,9 @@ async fn a_registration_that_is_sent_again_is_answered_with_the_same_account() {
     // Without the key, it counts as a second account with the same name.
     stack.post("/auth/register", None, &body).await.problem(409, "account_exists");
     post(&stack, "/auth/register", None, &body, "k-2").await.problem(409, "account_exists");
-    post(&stack, "/auth/register", None, &registration("another"), "k-1").await.problem(422, "idempotency_key_reused");
+    post(&stack, "/auth/register", None, &registration("another"), "k-1")
+        .await
+        .problem(422, "idempotency_key_reused");
     // Failures are not remembered.
     post(&stack, "/auth/register", None, &registration("another"), "k-2").await.expect(201);
 }
@@ -40,8 +55,11 @@ async fn of_twenty_at_once_with_one_key_one_creates() {
     let stack = TestStack::start().await;
     let body = registration("twenty");
     let answers = join_all((0..20).map(|_| post(&stack, "/auth/register", None, &body, "k"))).await;
-    let ids: BTreeSet<_> =
-        answers.iter().filter(|answer| answer.status == 201).map(|answer| answer.json()["user"]["id"].to_string()).collect();
+    let ids: BTreeSet<_> = answers
+        .iter()
+        .filter(|answer| answer.status == 201)
+        .map(|answer| answer.json()["user"]["id"].to_string())
+        .collect();
     assert_eq!(ids.len(), 1);
     for answer in answers.iter().filter(|answer| answer.status != 201) {
         let code = answer.json()["code"].as_str().unwrap().to_owned();
@@ -69,7 +87,10 @@ async fn a_reply_that_is_asked_for_again_is_not_written_again() {
     let stack = TestStack::start().await;
     let demo = stack.demo().await;
     let ask = || async {
-        let request = stack.request(Method::POST, "/chat").header("idempotency-key", "k").header("prefer", "respond-async");
+        let request = stack
+            .request(Method::POST, "/chat")
+            .header("idempotency-key", "k")
+            .header("prefer", "respond-async");
         stack.send(request.bearer_auth(&demo.access).json(&json!({"message": "Hello"}))).await
     };
     let first = ask().await;
@@ -77,7 +98,8 @@ async fn a_reply_that_is_asked_for_again_is_not_written_again() {
     let again = ask().await;
     assert_eq!(again.json()["message_id"], first.0["message_id"], "{again:?}");
     // This request waits for the reply.
-    let whole = post(&stack, "/chat", Some(&demo), &json!({"message": "Hello"}), "k").await.expect(200);
+    let whole =
+        post(&stack, "/chat", Some(&demo), &json!({"message": "Hello"}), "k").await.expect(200);
     let message = stack.get(&first.1, Some(&demo)).await.expect(200);
     assert_eq!((&whole["reply"], &message["status"]), (&message["text"], &json!("completed")));
 }
@@ -89,7 +111,10 @@ async fn a_secret_is_not_shown_again() {
     let body = new_key(&["profits:read"], Duration::from_hours(1));
     post(&stack, "/api-keys", Some(&demo), &body, "k").await.expect(201);
     post(&stack, "/api-keys", Some(&demo), &body, "k").await.problem(409, "secret_already_shown");
-    assert_eq!(stack.get("/api-keys", Some(&demo)).await.expect(200)["items"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        stack.get("/api-keys", Some(&demo)).await.expect(200)["items"].as_array().unwrap().len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -113,6 +138,8 @@ async fn a_commit_whose_answer_was_lost_is_found_again() {
 async fn a_key_that_is_none_is_a_400() {
     let stack = TestStack::start().await;
     for key in ["", &"x".repeat(129), "a\tb"] {
-        post(&stack, "/auth/register", None, &registration("nokey"), key).await.problem(400, "malformed_request");
+        post(&stack, "/auth/register", None, &registration("nokey"), key)
+            .await
+            .problem(400, "malformed_request");
     }
 }

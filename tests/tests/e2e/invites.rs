@@ -1,4 +1,5 @@
-//! Invitations. Each is valid once, for the person it names, and only while it and the rights of its sender last.
+//! Invitations. Each is valid once, for the person it names, and only while it and the rights of
+//! its sender last.
 
 use std::time::Duration;
 
@@ -16,7 +17,10 @@ async fn closed_world() -> TestStack {
 }
 
 fn registration(username: &str) -> Value {
-    json!({"username": username, "email": format!("{username}@example.com"), "password": "Correct-Horse-9"})
+    json!({
+        "username": username, "email": format!("{username}@example.com"),
+        "password": "Correct-Horse-9",
+    })
 }
 
 async fn register(stack: &TestStack, username: &str, token: &Value) -> Answer {
@@ -30,7 +34,13 @@ async fn invite(stack: &TestStack, admin: &Caller, body: &Value) -> Value {
 }
 
 async fn revoke(stack: &TestStack, admin: &Caller, id: &str) -> Answer {
-    stack.send(stack.request(Method::DELETE, &format!("/users/invites/{id}")).bearer_auth(&admin.access)).await
+    stack
+        .send(
+            stack
+                .request(Method::DELETE, &format!("/users/invites/{id}"))
+                .bearer_auth(&admin.access),
+        )
+        .await
 }
 
 #[tokio::test]
@@ -44,7 +54,10 @@ async fn an_invitation_lets_one_in_with_its_roles() {
     register(&stack, "stranger", &Value::Null).await.problem(403, "registration_closed");
     let made = stack.post("/users/invites", Some(&admin), &json!({"roles": ["auditor"]})).await;
     let made_json = made.expect(201);
-    assert_eq!((&made_json["roles"], &made_json["email"]), (&json!(["user", "auditor"]), &Value::Null));
+    assert_eq!(
+        (&made_json["roles"], &made_json["email"]),
+        (&json!(["user", "auditor"]), &Value::Null)
+    );
     let token = &made_json["token"];
     let user = register(&stack, "guest", token).await;
     assert_eq!(user.expect(201)["user"]["roles"], json!(["user", "auditor"]));
@@ -57,7 +70,10 @@ async fn an_invitation_lets_one_in_with_its_roles() {
     let events = stack.events(&admin, "auth.register").await;
     let [.., registered, refused] = &events[..] else { panic!("{events:?}") };
     assert_eq!(registered["detail"]["invite_id"], made_json["id"]);
-    assert_eq!((&refused["outcome"], &refused["resource"]), (&json!("failure"), &invited["resource"]));
+    assert_eq!(
+        (&refused["outcome"], &refused["resource"]),
+        (&json!("failure"), &invited["resource"])
+    );
     let secret = token.as_str().unwrap().split_once('.').unwrap().1;
     assert!(!format!("{:?}", stack.events(&admin, "user.").await).contains(secret));
 }
@@ -65,7 +81,8 @@ async fn an_invitation_lets_one_in_with_its_roles() {
 #[tokio::test]
 async fn what_is_no_invitation_lets_nobody_in() {
     for registration in ["invite", "open"] {
-        let stack = TestStack::with(&[("Registration", registration), ("RateLimits", "*=100000/1m")]).await;
+        let stack =
+            TestStack::with(&[("Registration", registration), ("RateLimits", "*=100000/1m")]).await;
         let admin = stack.admin().await;
         let good = invite(&stack, &admin, &json!({})).await["token"].as_str().unwrap().to_owned();
         let (id, secret) = good.split_once('.').unwrap();
@@ -105,7 +122,10 @@ async fn an_invitation_to_an_address_is_for_that_address() {
         .map(|event| (&event["detail"]["username"], &event["resource"]))
         .collect();
     let invite = json!(format!("invite:{}", id(&made)));
-    assert_eq!(told, [(&json!("thief"), &invite), (&json!("later"), &invite), (&json!("fool"), &Value::Null)]);
+    assert_eq!(
+        told,
+        [(&json!("thief"), &invite), (&json!("later"), &invite), (&json!("fool"), &Value::Null)]
+    );
     assert!(!format!("{events:?}").contains(made["token"].as_str().unwrap()));
 }
 
@@ -118,7 +138,8 @@ async fn of_twenty_registrations_with_one_invitation_one_succeeds() {
         let token = &made["token"];
         async move { register(stack, &format!("guest_{number}"), token).await }
     });
-    let (made, refused): (Vec<_>, Vec<_>) = join_all(answers).await.into_iter().partition(|answer| answer.status == 201);
+    let (made, refused): (Vec<_>, Vec<_>) =
+        join_all(answers).await.into_iter().partition(|answer| answer.status == 201);
     assert_eq!(made.len(), 1);
     for answer in refused {
         answer.invalid(&["/invite"]);
@@ -133,13 +154,16 @@ async fn an_invitation_that_was_not_used_is_listed_and_can_be_taken_back() {
     let admin = stack.admin().await;
     let mut made = Vec::new();
     for number in 0..5 {
-        made.push(invite(&stack, &admin, &json!({"email": format!("guest_{number}@example.com")})).await);
+        made.push(
+            invite(&stack, &admin, &json!({"email": format!("guest_{number}@example.com")})).await,
+        );
     }
     register(&stack, "guest_4", &made[4]["token"]).await.expect(201);
     let mut listed = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = stack.get(&format!("/users/invites?limit=3{cursor}"), Some(&admin)).await.expect(200);
+        let page =
+            stack.get(&format!("/users/invites?limit=3{cursor}"), Some(&admin)).await.expect(200);
         listed.extend(page["items"].as_array().unwrap().iter().cloned());
         let Some(next) = page["next_cursor"].as_str() else { break };
         cursor = format!("&cursor={next}");
@@ -152,7 +176,9 @@ async fn an_invitation_that_was_not_used_is_listed_and_can_be_taken_back() {
 
     revoke(&stack, &admin, &id(&made[0])).await.expect(204);
     register(&stack, "guest_0", &made[0]["token"]).await.invalid(&["/invite"]);
-    for gone in [id(&made[0]), id(&made[4]), "019a0000-0000-7000-8000-000000000000".into(), "x".into()] {
+    for gone in
+        [id(&made[0]), id(&made[4]), "019a0000-0000-7000-8000-000000000000".into(), "x".into()]
+    {
         revoke(&stack, &admin, &gone).await.problem(404, "not_found");
     }
     let event = &stack.events(&admin, "invite.revoked").await[0];
@@ -203,7 +229,9 @@ async fn an_invitation_is_as_good_as_whoever_gave_it() {
     let heir = stack.login("heir", "Correct-Horse-9").await;
     let listed = stack.get("/users?role=admin", Some(&heir)).await.expect(200);
     assert_eq!(listed["items"][0]["username"], "heir");
-    patch(&stack, &heir, &id(&listed["items"][0]), &json!({"is_active": false})).await.problem(409, "last_admin");
+    patch(&stack, &heir, &id(&listed["items"][0]), &json!({"is_active": false}))
+        .await
+        .problem(409, "last_admin");
 }
 
 #[tokio::test]
@@ -212,7 +240,9 @@ async fn the_token_of_an_invitation_is_shown_once() {
     let admin = stack.admin().await;
     let post = || {
         let request = stack.request(Method::POST, "/users/invites").bearer_auth(&admin.access);
-        stack.send(request.header("idempotency-key", "k").json(&json!({"email": "guest@example.com"})))
+        stack.send(
+            request.header("idempotency-key", "k").json(&json!({"email": "guest@example.com"})),
+        )
     };
     let made = post().await.expect(201);
     post().await.problem(409, "secret_already_shown");
@@ -235,10 +265,19 @@ async fn an_invitation_names_roles_and_an_address_that_there_are() {
 
 #[tokio::test]
 async fn the_first_administrator_of_a_closed_deployment_is_invited() {
-    let stack = TestStack::with(&[("Registration", "invite"), ("SeedDemoUsers", "off"), ("RateLimits", "*=100000/1m")]).await;
+    let stack = TestStack::with(&[
+        ("Registration", "invite"),
+        ("SeedDemoUsers", "off"),
+        ("RateLimits", "*=100000/1m"),
+    ])
+    .await;
     let mut tokens = Vec::new();
     for email in ["first@example.com", "second@example.com"] {
-        let answer = stack.local.invoke("BootstrapAdminFunction", json!({"email": email}).to_string()).await.unwrap();
+        let answer = stack
+            .local
+            .invoke("BootstrapAdminFunction", json!({"email": email}).to_string())
+            .await
+            .unwrap();
         tokens.push(serde_json::from_slice::<Value>(&answer).unwrap()["invite"].clone());
     }
     let user = register(&stack, "first", &tokens[0]).await.expect(201);
@@ -247,5 +286,7 @@ async fn the_first_administrator_of_a_closed_deployment_is_invited() {
     register(&stack, "second", &tokens[1]).await.invalid(&["/invite"]);
     let first = stack.login("first", "Correct-Horse-9").await;
     assert_eq!(stack.events(&first, "admin.bootstrapped").await.len(), 2);
-    patch(&stack, &first, &id(&user["user"]), &json!({"roles": []})).await.problem(409, "last_admin");
+    patch(&stack, &first, &id(&user["user"]), &json!({"roles": []}))
+        .await
+        .problem(409, "last_admin");
 }

@@ -10,7 +10,8 @@ use crate::api_keys::new_key;
 
 #[tokio::test]
 async fn a_user_is_limited_whatever_they_ask_for_and_whatever_they_show() {
-    // One row trusts the token, one reads the session, one needs a role, and one leaves an event of a failure.
+    // One row trusts the token, one reads the session, one needs a role, and one leaves an event of
+    // a failure.
     let routes = [
         ("GET", "/auth/me"),
         ("GET", "/auth/sessions"),
@@ -21,8 +22,15 @@ async fn a_user_is_limited_whatever_they_ask_for_and_whatever_they_show() {
         let stack = TestStack::with(&[("RateLimits", "user=2/1h,*=100000/1m")]).await;
         let admin = stack.admin().await;
         let demo = stack.demo().await;
-        let call =
-            async |caller: &Caller| stack.send(stack.request(method.parse::<Method>().unwrap(), path).bearer_auth(&caller.access)).await;
+        let call = async |caller: &Caller| {
+            stack
+                .send(
+                    stack
+                        .request(method.parse::<Method>().unwrap(), path)
+                        .bearer_auth(&caller.access),
+                )
+                .await
+        };
         for _ in 0..2 {
             assert_ne!(call(&admin).await.status, 429, "{path}");
         }
@@ -31,7 +39,10 @@ async fn a_user_is_limited_whatever_they_ask_for_and_whatever_they_show() {
         for caller in [&admin, &again] {
             let refused = call(caller).await;
             refused.problem(429, "rate_limited");
-            assert!(refused.header("ratelimit-policy").contains("\"user\";q=2;w=3600"), "{refused:?}");
+            assert!(
+                refused.header("ratelimit-policy").contains("\"user\";q=2;w=3600"),
+                "{refused:?}"
+            );
         }
         assert_ne!(call(&demo).await.status, 429, "{path}");
     }
@@ -41,12 +52,26 @@ async fn a_user_is_limited_whatever_they_ask_for_and_whatever_they_show() {
 async fn a_key_counts_for_its_owner() {
     let stack = TestStack::with(&[("RateLimits", "user=3/1h,*=100000/1m")]).await;
     let demo = stack.demo().await;
-    let key = stack.post("/api-keys", Some(&demo), &new_key(&["profits:read"], Duration::from_hours(1))).await.expect(201);
-    let read = async || stack.send(stack.request(Method::GET, "/profits").header("x-api-key", key["key"].as_str().unwrap())).await;
+    let key = stack
+        .post("/api-keys", Some(&demo), &new_key(&["profits:read"], Duration::from_hours(1)))
+        .await
+        .expect(201);
+    let read = async || {
+        stack
+            .send(
+                stack
+                    .request(Method::GET, "/profits")
+                    .header("x-api-key", key["key"].as_str().unwrap()),
+            )
+            .await
+    };
     for left in [1, 0] {
         let answer = read().await;
         answer.expect(200);
-        assert!(answer.header("ratelimit").starts_with(&format!("\"user\";r={left};")), "{answer:?}");
+        assert!(
+            answer.header("ratelimit").starts_with(&format!("\"user\";r={left};")),
+            "{answer:?}"
+        );
     }
     read().await.problem(429, "rate_limited");
     stack.get("/profits", Some(&demo)).await.problem(429, "rate_limited");
@@ -69,7 +94,11 @@ async fn a_token_of_a_session_that_has_ended_counts_for_nobody() {
 
 #[tokio::test]
 async fn a_search_counts_and_a_list_does_not() {
-    let stack = TestStack::with(&[("RateLimits", "search=1/1h,*=100000/1m"), ("LoremWordMilliseconds", "0")]).await;
+    let stack = TestStack::with(&[
+        ("RateLimits", "search=1/1h,*=100000/1m"),
+        ("LoremWordMilliseconds", "0"),
+    ])
+    .await;
     let caller = stack.someone().await;
     let reply = stack.post("/chat", Some(&caller), &json!({"message": "Hello"})).await.expect(200);
     stack.get("/conversations?query=hello", Some(&caller)).await.expect(200);
@@ -82,7 +111,9 @@ async fn a_search_counts_and_a_list_does_not() {
 #[tokio::test]
 async fn a_limit_for_all_others_lifts_no_lockout() {
     let stack = TestStack::with(&[("RateLimits", "*=100000/1m")]).await;
-    let login = async || stack.post("/auth/login", None, &json!({"username": "demo", "password": "wrong"})).await;
+    let login = async || {
+        stack.post("/auth/login", None, &json!({"username": "demo", "password": "wrong"})).await
+    };
     for _ in 0..5 {
         login().await.problem(401, "invalid_credentials");
     }

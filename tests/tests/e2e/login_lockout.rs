@@ -1,4 +1,5 @@
-//! Password guessing. After too many failures an identifier must wait, for any caller and any number of concurrent attempts.
+//! Password guessing. After too many failures an identifier must wait, for any caller and any
+//! number of concurrent attempts.
 
 use std::collections::BTreeMap;
 
@@ -39,8 +40,18 @@ async fn after_five_failures_in_a_row_even_the_right_password_waits_a_minute() {
         fail(&stack, username, 5).await;
         let first = login(&stack, username, DEMO).await;
         assert!((58..=60).contains(&wait(&first)), "{first:?}");
-        assert!(first.header("ratelimit-policy").starts_with("\"login\";q=100000;w=60, \"login_lock\";q=5;w=60, "), "{first:?}");
-        assert!(first.header("ratelimit").contains(&format!("\"login_lock\";r=0;t={}", first.header("retry-after"))), "{first:?}");
+        assert!(
+            first
+                .header("ratelimit-policy")
+                .starts_with("\"login\";q=100000;w=60, \"login_lock\";q=5;w=60, "),
+            "{first:?}"
+        );
+        assert!(
+            first
+                .header("ratelimit")
+                .contains(&format!("\"login_lock\";r=0;t={}", first.header("retry-after"))),
+            "{first:?}"
+        );
         // Another attempt does not lengthen the wait.
         assert!(wait(&login(&stack, &username.to_uppercase(), "wrong").await) <= wait(&first));
     }
@@ -51,13 +62,20 @@ async fn after_five_failures_in_a_row_even_the_right_password_waits_a_minute() {
 
     // One event per identifier and window, with a fingerprint as for failures.
     let failures = stack.events(&admin, "auth.login").await;
-    let failed: Vec<&Value> = failures.iter().filter(|event| event["outcome"] == "failure").collect();
+    let failed: Vec<&Value> =
+        failures.iter().filter(|event| event["outcome"] == "failure").collect();
     let locked = stack.events(&admin, "auth.locked").await;
     assert_eq!(locked.len(), 3, "{locked:?}");
     for (event, failed) in locked.iter().zip(failed.chunks(5)) {
-        assert_eq!((&event["outcome"], &event["detail"]["policy"]), (&json!("denied"), &json!("login_lock")));
+        assert_eq!(
+            (&event["outcome"], &event["detail"]["policy"]),
+            (&json!("denied"), &json!("login_lock"))
+        );
         assert_eq!(event["detail"]["identifier_hmac"], failed[0]["detail"]["identifier_hmac"]);
-        assert!(!event.to_string().contains("demo") && !event.to_string().contains("nobody"), "{event}");
+        assert!(
+            !event.to_string().contains("demo") && !event.to_string().contains("nobody"),
+            "{event}"
+        );
     }
 }
 
@@ -76,7 +94,11 @@ async fn a_success_ends_the_row_of_failures() {
 async fn of_twenty_guesses_at_once_five_are_looked_at() {
     let stack = TestStack::with(&[("RateLimits", LOCKED)]).await;
     for username in ["demo", "nobody"] {
-        let mut statuses: Vec<_> = join_all((0..20).map(|_| login(&stack, username, "wrong"))).await.iter().map(|a| a.status).collect();
+        let mut statuses: Vec<_> = join_all((0..20).map(|_| login(&stack, username, "wrong")))
+            .await
+            .iter()
+            .map(|a| a.status)
+            .collect();
         statuses.sort_unstable();
         assert_eq!(statuses, [vec![401; 5], vec![429; 15]].concat(), "{username}");
     }
@@ -161,7 +183,8 @@ async fn waits_double_to_an_hour_and_early_attempts_change_nothing() {
 async fn an_attempt_that_is_refused_for_another_reason_is_as_if_it_had_not_been() {
     let stack = TestStack::start().await;
     let Clocked { counters, login, lock } = Clocked::of(&stack);
-    let guess = async |seconds| counters.count_attempt(login, lock, "somebody", at(seconds)).await.unwrap();
+    let guess =
+        async |seconds| counters.count_attempt(login, lock, "somebody", at(seconds)).await.unwrap();
     for second in 0..5 {
         guess(second).await;
     }
@@ -171,7 +194,10 @@ async fn an_attempt_that_is_refused_for_another_reason_is_as_if_it_had_not_been(
     let (counted, again) = guess(65).await;
     let windows = |windows: &BTreeMap<i64, u64>| windows.values().sum::<u64>();
     assert!(counted);
-    assert_eq!((again.failures, again.last_at, windows(&again.windows)), (5, before.last_at, windows(&before.windows)));
+    assert_eq!(
+        (again.failures, again.last_at, windows(&again.windows)),
+        (5, before.last_at, windows(&before.windows))
+    );
     // A success in between has left no count to revert.
     let forgiven = counters.forgive("somebody", at(66));
     stack.platform("LoginFunction").database().unwrap().commit(vec![forgiven]).await.unwrap();
@@ -196,7 +222,14 @@ async fn an_attempt_that_collides_with_a_login_is_counted_all_the_same() {
 async fn a_network_is_known_for_thirty_days() {
     let stack = TestStack::start().await;
     let Clocked { counters, login, lock } = Clocked::of(&stack);
-    let known = async |seconds| counters.count_attempt(login, lock, "somebody", at(seconds)).await.unwrap().1.known(at(seconds));
+    let known = async |seconds| {
+        counters
+            .count_attempt(login, lock, "somebody", at(seconds))
+            .await
+            .unwrap()
+            .1
+            .known(at(seconds))
+    };
     assert!(!known(0).await);
     let forgiven = counters.forgive("somebody", at(0));
     stack.platform("LoginFunction").database().unwrap().commit(vec![forgiven]).await.unwrap();

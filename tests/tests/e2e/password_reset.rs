@@ -16,7 +16,9 @@ const NEW: &str = "Another-Horse-9";
 const FORGOT: &str = "/auth/password/forgot";
 
 async fn reset(stack: &TestStack, token: &str, new_password: &str) -> Answer {
-    stack.post("/auth/password/reset", None, &json!({"token": token, "new_password": new_password})).await
+    stack
+        .post("/auth/password/reset", None, &json!({"token": token, "new_password": new_password}))
+        .await
 }
 
 async fn login(stack: &TestStack, username: &str, password: &str) -> Answer {
@@ -31,7 +33,12 @@ fn email(caller: &Caller) -> String {
 /// Number of successes of an action about this user.
 async fn successes(stack: &TestStack, action: &str, user_id: &str) -> usize {
     let events = stack.events(&stack.admin().await, action).await;
-    events.iter().filter(|event| event["outcome"] == "success" && event["resource"] == format!("user:{user_id}")).count()
+    events
+        .iter()
+        .filter(|event| {
+            event["outcome"] == "success" && event["resource"] == format!("user:{user_id}")
+        })
+        .count()
 }
 
 #[tokio::test]
@@ -50,14 +57,20 @@ async fn a_forgotten_password_is_set_anew_once_and_every_session_ends() {
 
     login(&stack, &caller.username, OLD).await.problem(401, "invalid_credentials");
     login(&stack, &caller.username, NEW).await.expect(200);
-    stack.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.problem(401, "invalid_refresh_token");
+    stack
+        .post("/auth/refresh", None, &json!({"refresh_token": caller.refresh}))
+        .await
+        .problem(401, "invalid_refresh_token");
     stack.post("/auth/ws-ticket", Some(&caller), &json!({})).await.problem(401, "invalid_token");
     assert_eq!(socket.next().await, None);
     assert_eq!(successes(&stack, "auth.token_mailed", &user_id).await, 1);
     assert_eq!(successes(&stack, "auth.password_reset", &user_id).await, 1);
     // The owner gets a notice.
     let notice = stack.local.outbox().mail(1).await;
-    assert_eq!((notice.to, notice.subject.as_str()), (vec![email(&caller)], "Your Tally password was changed"));
+    assert_eq!(
+        (notice.to, notice.subject.as_str()),
+        (vec![email(&caller)], "Your Tally password was changed")
+    );
 }
 
 #[tokio::test]
@@ -67,13 +80,23 @@ async fn whether_an_address_belongs_to_someone_does_not_show() {
     let ask = async |email: &str| stack.post(FORGOT, None, &json!({"email": email})).await;
     let nobody = ask("nobody@example.com").await;
     let somebody = ask(&email(&caller).to_uppercase()).await;
-    let content = |answer: &Answer| (answer.expect(202), answer.headers.keys().cloned().collect::<Vec<_>>());
+    let content =
+        |answer: &Answer| (answer.expect(202), answer.headers.keys().cloned().collect::<Vec<_>>());
     assert_eq!(content(&nobody), content(&somebody));
     // The only mail goes to the address as it was registered.
     assert_eq!(stack.local.outbox().mail(0).await.to, [email(&caller)]);
     let events = stack.events(&stack.admin().await, "auth.password_forgot").await;
-    let told: Vec<_> = events.iter().map(|event| (event["actor"].clone(), event["resource"].clone(), event["outcome"].clone())).collect();
-    assert_eq!(told, [(Value::Null, Value::Null, json!("success")), (Value::Null, Value::Null, json!("success"))]);
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| (event["actor"].clone(), event["resource"].clone(), event["outcome"].clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Value::Null, Value::Null, json!("success")),
+            (Value::Null, Value::Null, json!("success"))
+        ]
+    );
     assert_ne!(events[0]["detail"]["identifier_hmac"], events[1]["detail"]["identifier_hmac"]);
     assert!(!events.iter().any(|event| event.to_string().contains("example.com")), "{events:?}");
 }
@@ -83,8 +106,12 @@ async fn of_many_who_use_a_token_at_once_one_succeeds() {
     let stack = TestStack::start().await;
     let caller = stack.someone().await;
     let token = stack.mailed_token(FORGOT, &email(&caller)).await;
-    let answers = join_all((0..20).map(async |number| (number, reset(&stack, &token, &format!("Another-Horse-{number}")).await))).await;
-    let (set, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(_, answer)| answer.status == 204);
+    let answers = join_all((0..20).map(async |number| {
+        (number, reset(&stack, &token, &format!("Another-Horse-{number}")).await)
+    }))
+    .await;
+    let (set, refused): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|(_, answer)| answer.status == 204);
     assert_eq!((set.len(), refused.len()), (1, 19));
     for (_, answer) in refused {
         answer.problem(401, "invalid_token");
@@ -109,11 +136,23 @@ async fn a_token_is_good_for_half_an_hour() {
     let token = stack.mailed_token(FORGOT, &email(&caller)).await;
     let platform = stack.platform("PasswordFunction");
     let tokens = MailTokens::new(&platform).unwrap();
-    let expires_at = tokens.find(Purpose::PasswordReset, &token, Clock::System.now()).await.unwrap().unwrap().expires_at;
-    assert!((1790..=1800).contains(&(expires_at - Clock::System.now().as_second())), "{expires_at}");
+    let expires_at = tokens
+        .find(Purpose::PasswordReset, &token, Clock::System.now())
+        .await
+        .unwrap()
+        .unwrap()
+        .expires_at;
+    assert!(
+        (1790..=1800).contains(&(expires_at - Clock::System.now().as_second())),
+        "{expires_at}"
+    );
     for (second, good) in [(expires_at - 1, true), (expires_at, false)] {
         let then = Timestamp::from_second(second).unwrap();
-        assert_eq!(tokens.find(Purpose::PasswordReset, &token, then).await.unwrap().is_some(), good, "{second}");
+        assert_eq!(
+            tokens.find(Purpose::PasswordReset, &token, then).await.unwrap().is_some(),
+            good,
+            "{second}"
+        );
     }
 }
 
@@ -144,7 +183,8 @@ async fn what_is_no_token_of_ours_is_refused() {
 async fn a_token_is_in_the_mail_alone() {
     let stack = TestStack::start().await;
     let caller = stack.someone().await;
-    let secret = stack.mailed_token(FORGOT, &email(&caller)).await.split_once('.').unwrap().1.to_owned();
+    let secret =
+        stack.mailed_token(FORGOT, &email(&caller)).await.split_once('.').unwrap().1.to_owned();
     let mail = stack.local.outbox().mail(0).await;
     // The link has the token in its fragment, which goes to no server and into no `Referer`.
     assert!(mail.text.contains("http://localhost:3000/password-reset#token="), "{mail:?}");
@@ -184,16 +224,28 @@ async fn a_mail_that_ses_refuses_fails_at_every_attempt() {
     let asked_at = Clock::System.now().as_second();
     let texts = [
         EmailKind::PasswordReset { email: email(&caller) },
-        EmailKind::Notice { of: Notice::PasswordChanged, username: "x".into(), email: email(&caller) },
+        EmailKind::Notice {
+            of: Notice::PasswordChanged,
+            username: "x".into(),
+            email: email(&caller),
+        },
     ];
     for kind in texts {
         fs::remove_dir_all(&outbox).unwrap();
         let id = ids::new_id(Clock::System.now());
-        let queued = OutboxEmail { id: id.clone(), kind, context: Context::default(), asked_at, expires_at: asked_at + 60, taken: false };
+        let queued = OutboxEmail {
+            id: id.clone(),
+            kind,
+            context: Context::default(),
+            asked_at,
+            expires_at: asked_at + 60,
+            taken: false,
+        };
         platform.database().unwrap().commit(vec![emails.leave(&queued).unwrap()]).await.unwrap();
         let task = json!({"email_id": id}).to_string();
         let attempt = async || stack.local.invoke("SendMailFunction", task.clone()).await.map(drop);
-        // Lambda makes three attempts and then puts the task into the failure queue. The mail may have gone out, so it is not sent again.
+        // Lambda makes three attempts and then puts the task into the failure queue. The mail may
+        // have gone out, so it is not sent again.
         attempt().await.unwrap_err();
         fs::create_dir(&outbox).unwrap();
         attempt().await.unwrap_err();
@@ -210,13 +262,17 @@ async fn where_no_mail_is_sent_who_asks_for_it_is_told() {
         for email in [email(&caller), "nobody@example.com".to_owned()] {
             let refused = stack.post(path, None, &json!({"email": email})).await;
             let problem = refused.problem(503, "unavailable");
-            assert_eq!(problem["detail"], "This deployment sends no mail. Ask an administrator instead.");
+            assert_eq!(
+                problem["detail"],
+                "This deployment sends no mail. Ask an administrator instead."
+            );
             assert_eq!(refused.headers.get("retry-after"), None);
         }
     }
     // No notice is sent, but the password is changed.
     let change = json!({"current_password": OLD, "new_password": NEW});
-    let (answer, calls) = stack.round_trips(stack.post("/auth/password", Some(&caller), &change)).await;
+    let (answer, calls) =
+        stack.round_trips(stack.post("/auth/password", Some(&caller), &change)).await;
     answer.expect(204);
     assert!(!calls.iter().any(|call| call.contains("Errands")), "{calls:?}");
 }
@@ -235,10 +291,21 @@ async fn a_queued_mail_is_sent_once_and_in_time_and_never_after_a_newer_one() {
         let asked_at = now.as_second() - seconds_ago;
         let kind = EmailKind::PasswordReset { email: email(&caller) };
         let expires_at = asked_at + good_for;
-        let queued = OutboxEmail { id: email_id.clone(), kind, context: Context::default(), asked_at, expires_at, taken: false };
+        let queued = OutboxEmail {
+            id: email_id.clone(),
+            kind,
+            context: Context::default(),
+            asked_at,
+            expires_at,
+            taken: false,
+        };
         database.commit(vec![emails.leave(&queued).unwrap()]).await.unwrap();
         let task = json!({"errand_id": email_id}).to_string();
-        for result in join_all((0..5).map(async |_| stack.local.invoke("SendMailFunction", task.clone()).await)).await {
+        for result in join_all(
+            (0..5).map(async |_| stack.local.invoke("SendMailFunction", task.clone()).await),
+        )
+        .await
+        {
             result.unwrap();
         }
         stack.local.outbox().mails().len()

@@ -1,4 +1,5 @@
-//! Password hashes: equal work for all refused logins, and stronger hashes that replace weaker ones.
+//! Password hashes: equal work for all refused logins, and stronger hashes that replace weaker
+//! ones.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -17,12 +18,16 @@ use tracing_subscriber::filter::LevelFilter;
 const PASSWORD: &str = "Correct-Horse-9";
 
 /// Hashes of `password`, made by Argon2's reference implementation.
-const WEAK_ARGON2ID: &str = "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc";
-const ARGON2I: &str = "$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$wWKIMhR9lyDFvRz9YTZweHKfbftvj+qf+YFY4NeBbtA";
-const STRONG_ARGON2ID: &str = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+const WEAK_ARGON2ID: &str =
+    "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc";
+const ARGON2I: &str =
+    "$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$wWKIMhR9lyDFvRz9YTZweHKfbftvj+qf+YFY4NeBbtA";
+const STRONG_ARGON2ID: &str =
+    "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
 
 /// Prefixes of the hashes, by setting.
-const OURS: [(&str, &str); 2] = [("argon2id", "$argon2id$v=19$m=19456,t=2,p=1$"), ("bcrypt", "$bcrypt-hmac-sha384$2b$12$")];
+const OURS: [(&str, &str); 2] =
+    [("argon2id", "$argon2id$v=19$m=19456,t=2,p=1$"), ("bcrypt", "$bcrypt-hmac-sha384$2b$12$")];
 
 /// Accounts as an operator may have imported them.
 struct Accounts {
@@ -37,7 +42,8 @@ impl Accounts {
     }
 
     async fn import(&self, name: &str, hash: &str, is_active: bool) {
-        let (username, email): (Username, Email) = (name.parse().unwrap(), format!("{name}@example.com").parse().unwrap());
+        let (username, email): (Username, Email) =
+            (name.parse().unwrap(), format!("{name}@example.com").parse().unwrap());
         let now = self.platform.clock.now();
         let user = User {
             id: ids::new_id(now),
@@ -69,7 +75,11 @@ async fn login(stack: &TestStack, username: &str, password: &str) -> Answer {
 #[tokio::test]
 async fn a_login_replaces_a_hash_that_is_weaker_than_the_setting() {
     for (setting, ours) in OURS {
-        let stack = TestStack::with(&[("PasswordHasher", setting), ("RateLimits", "login_lock=100000/1m,*=100000/1m")]).await;
+        let stack = TestStack::with(&[
+            ("PasswordHasher", setting),
+            ("RateLimits", "login_lock=100000/1m,*=100000/1m"),
+        ])
+        .await;
         let accounts = Accounts::of(&stack);
         let (other, weak): (_, &[_]) = if setting == "argon2id" {
             (Hasher::Bcrypt, &[("weak", WEAK_ARGON2ID), ("variant", ARGON2I)])
@@ -94,7 +104,11 @@ async fn a_login_replaces_a_hash_that_is_weaker_than_the_setting() {
 #[tokio::test]
 async fn a_stronger_hash_stays_and_new_ones_are_what_the_setting_says() {
     for (setting, ours) in OURS {
-        let stack = TestStack::with(&[("PasswordHasher", setting), ("RateLimits", "login_lock=100000/1m,*=100000/1m")]).await;
+        let stack = TestStack::with(&[
+            ("PasswordHasher", setting),
+            ("RateLimits", "login_lock=100000/1m,*=100000/1m"),
+        ])
+        .await;
         let accounts = Accounts::of(&stack);
         let body = json!({"username": "fresh", "email": "fresh@example.com", "password": PASSWORD});
         stack.post("/auth/register", None, &body).await.expect(201);
@@ -143,7 +157,13 @@ async fn everyone_who_is_refused_costs_the_same() {
     let hash = Hasher::Argon2id.hash(&Password::new(PASSWORD)).await.unwrap();
     accounts.import("active", &hash, true).await;
     accounts.import("inactive", &hash, false).await;
-    let wrong = [("active", "wrong"), ("inactive", "wrong"), ("inactive", PASSWORD), ("nobody", PASSWORD), ("nobody@example.com", "wrong")];
+    let wrong = [
+        ("active", "wrong"),
+        ("inactive", "wrong"),
+        ("inactive", PASSWORD),
+        ("nobody", PASSWORD),
+        ("nobody@example.com", "wrong"),
+    ];
 
     // Collect the calls to the tables, and the answer without its id.
     let mut seen = Vec::new();
@@ -152,7 +172,12 @@ async fn everyone_who_is_refused_costs_the_same() {
         let problem = answer.problem(401, "invalid_credentials");
         let mut headers: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
         headers.sort();
-        seen.push((calls, problem["detail"].clone(), headers, answer.header("ratelimit-policy").to_owned()));
+        seen.push((
+            calls,
+            problem["detail"].clone(),
+            headers,
+            answer.header("ratelimit-policy").to_owned(),
+        ));
     }
     assert_eq!(seen, vec![seen[0].clone(); wrong.len()]);
 
@@ -160,8 +185,11 @@ async fn everyone_who_is_refused_costs_the_same() {
     let attempt = async |username: &str, password: &str| {
         let log = Log::default();
         let writer = log.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_max_level(LevelFilter::DEBUG).without_time().with_writer(move || writer.clone()).finish();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(LevelFilter::DEBUG)
+            .without_time()
+            .with_writer(move || writer.clone())
+            .finish();
         let _recording = tracing::subscriber::set_default(subscriber);
         let attempt = Attempt {
             identifier: username.parse().unwrap(),
@@ -171,10 +199,16 @@ async fn everyone_who_is_refused_costs_the_same() {
         };
         PasswordLogin::new(&accounts.platform).unwrap().plan(attempt).await.unwrap();
         let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        text.lines().filter(|line| line.contains("a password was checked")).map(str::to_owned).collect::<Vec<_>>()
+        text.lines()
+            .filter(|line| line.contains("a password was checked"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     let expected = attempt("active", PASSWORD).await;
-    assert!(expected.len() == 1 && expected[0].contains("memory_kib: 19456, passes: 2, lanes: 1"), "{expected:?}");
+    assert!(
+        expected.len() == 1 && expected[0].contains("memory_kib: 19456, passes: 2, lanes: 1"),
+        "{expected:?}"
+    );
     for (username, password) in wrong {
         assert_eq!(attempt(username, password).await, expected, "{username} with {password}");
     }

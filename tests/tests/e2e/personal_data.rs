@@ -16,17 +16,24 @@ use crate::api_keys::new_key;
 
 const PASSWORD: &str = "Correct-Horse-9";
 
-/// Spellings of an address and its hashes without a key. A reader of a table could recognise the address by them.
+/// Spellings of an address and its hashes without a key. A reader of a table could recognise the
+/// address by them.
 fn traces(local: &str, address: &str) -> Vec<String> {
     let folded = address.to_lowercase();
     let hashed = [address, &folded].into_iter().flat_map(|address| {
-        [address.to_owned(), format!("127.0.0.1 {address}"), format!("email#{address}"), format!("mail#{address}")].into_iter().flat_map(
-            |text| {
-                let hash = digest(&SHA256, text.as_bytes());
-                let hex = hash.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-                [hex, STANDARD.encode(hash), URL_SAFE_NO_PAD.encode(hash)]
-            },
-        )
+        [
+            address.to_owned(),
+            format!("127.0.0.1 {address}"),
+            format!("email#{address}"),
+            format!("mail#{address}"),
+        ]
+        .into_iter()
+        .flat_map(|text| {
+            let hash = digest(&SHA256, text.as_bytes());
+            let hex =
+                hash.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+            [hex, STANDARD.encode(hash), URL_SAFE_NO_PAD.encode(hash)]
+        })
     });
     let hashed: Vec<_> = hashed.map(|hash: String| hash.to_lowercase()).collect();
     [local.to_lowercase()].into_iter().chain(hashed).collect()
@@ -42,31 +49,48 @@ fn holders<'a>(items: &[(&'a str, Value)], texts: &[String]) -> BTreeSet<&'a str
 }
 
 async fn sign_in(stack: &TestStack, identifier: &str, password: &str) -> u16 {
-    stack.post("/auth/login", None, &json!({"username": identifier, "password": password})).await.status
+    stack
+        .post("/auth/login", None, &json!({"username": identifier, "password": password}))
+        .await
+        .status
 }
 
 #[tokio::test]
 async fn an_address_stands_where_it_is_needed_and_nowhere_else() {
     // The limits are so low that each one refuses, and leaves its event.
-    let limits = "register=3/1h,login=3/15m,login_lock=2/1m,mail=2/1h,mail_address=9/1h,*=100000/1m";
+    let limits =
+        "register=3/1h,login=3/15m,login_lock=2/1m,mail=2/1h,mail_address=9/1h,*=100000/1m";
     let stack = TestStack::with(&[("RateLimits", limits), ("EmailVerification", "off")]).await;
     let stranger = "Hunted.Stranger@Mail.Example";
     let holder = "Hunted.Holder@Mail.Example";
     let invited = "Hunted.Invited@Mail.Example";
-    let registration = |username: &str, email: &str| json!({"username": username, "email": email, "password": PASSWORD});
+    let registration = |username: &str, email: &str| {
+        json!({
+            "username": username, "email": email, "password": PASSWORD,
+        })
+    };
     stack.post("/auth/register", None, &registration("holder", holder)).await.expect(201);
     let admin = stack.admin().await;
     stack.post("/users/invites", Some(&admin), &json!({"email": invited})).await.expect(201);
-    // Three refusals: the address is taken, the invitation is not valid, and there were too many requests.
-    stack.post("/auth/register", None, &registration("other", &holder.to_lowercase())).await.problem(409, "account_exists");
+    // Three refusals: the address is taken, the invitation is not valid, and there were too many
+    // requests.
+    stack
+        .post("/auth/register", None, &registration("other", &holder.to_lowercase()))
+        .await
+        .problem(409, "account_exists");
     let mut uninvited = registration("third", stranger);
     uninvited["invite"] = json!("nonsense");
     stack.post("/auth/register", None, &uninvited).await.problem(422, "validation_failed");
-    stack.post("/auth/register", None, &registration("fourth", stranger)).await.problem(429, "rate_limited");
+    stack
+        .post("/auth/register", None, &registration("fourth", stranger))
+        .await
+        .problem(429, "rate_limited");
     for address in [stranger, holder, invited] {
         let tries = async |number: usize| {
-            let form = [("grant_type", "password"), ("username", address), ("password", "Wrong-Horse-9")];
-            let by_form = stack.send(stack.request(Method::POST, "/auth/token").form(&form)).await.status;
+            let form =
+                [("grant_type", "password"), ("username", address), ("password", "Wrong-Horse-9")];
+            let by_form =
+                stack.send(stack.request(Method::POST, "/auth/token").form(&form)).await.status;
             (sign_in(&stack, address, &format!("Wrong-Horse-{number}")).await, by_form)
         };
         let mut statuses = Vec::new();
@@ -80,7 +104,10 @@ async fn an_address_stands_where_it_is_needed_and_nowhere_else() {
                 stack.post(path, None, &json!({"email": address})).await;
             }
         }
-        stack.post("/auth/password/forgot", None, &json!({"email": address})).await.problem(429, "rate_limited");
+        stack
+            .post("/auth/password/forgot", None, &json!({"email": address}))
+            .await
+            .problem(429, "rate_limited");
     }
     // Another user changes to the address and back.
     let mover = stack.demo().await;
@@ -93,27 +120,42 @@ async fn an_address_stands_where_it_is_needed_and_nowhere_else() {
     let items = stack.all_items().await;
     let found = |local, address| holders(&items, &traces(local, address));
     assert_eq!(found("hunted.stranger", stranger), BTreeSet::new());
-    // The account with its claim, the mailed token (valid for this address only), and the invitation.
+    // The account with its claim, the mailed token (valid for this address only), and the
+    // invitation.
     assert_eq!(found("hunted.holder", holder), ["MailTokensTable", "UsersTable"].into());
     assert_eq!(found("hunted.invited", invited), ["InvitesTable"].into());
-    // The audit log still identifies the person: the invitation and the login attempts have the same fingerprint.
+    // The audit log still identifies the person: the invitation and the login attempts have the
+    // same fingerprint.
     let invitation = stack.events(&admin, "user.invited").await.remove(0);
     let attempts = stack.events(&admin, "auth.login").await;
     let fingerprint = &invitation["detail"]["identifier_hmac"];
-    assert!(attempts.iter().any(|attempt| fingerprint.is_string() && attempt["detail"]["identifier_hmac"] == *fingerprint), "{attempts:?}");
+    assert!(
+        attempts.iter().any(|attempt| fingerprint.is_string()
+            && attempt["detail"]["identifier_hmac"] == *fingerprint),
+        "{attempts:?}"
+    );
     let refused = stack.events(&admin, "rate.limited").await;
-    let policies: BTreeSet<_> = refused.iter().map(|event| event["detail"]["policy"].as_str().unwrap()).collect();
+    let policies: BTreeSet<_> =
+        refused.iter().map(|event| event["detail"]["policy"].as_str().unwrap()).collect();
     assert!(policies.is_superset(&["mail", "register"].into()), "{policies:?}");
     assert!(!stack.events(&admin, "auth.locked").await.is_empty());
     for entry in fs::read_dir(stack.local.logs()).unwrap() {
         let path = entry.unwrap().path();
-        assert!(!fs::read_to_string(&path).unwrap().to_lowercase().contains("hunted"), "{}", path.display());
+        assert!(
+            !fs::read_to_string(&path).unwrap().to_lowercase().contains("hunted"),
+            "{}",
+            path.display()
+        );
     }
 }
 
 /// Seconds until an item expires, by the attribute with this name.
 fn lasts(item: &Value, attribute: &str) -> i64 {
-    let expires_at: i64 = item[attribute]["N"].as_str().unwrap_or_else(|| panic!("{item} does not expire")).parse().unwrap();
+    let expires_at: i64 = item[attribute]["N"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{item} does not expire"))
+        .parse()
+        .unwrap();
     expires_at - Clock::System.now().as_second()
 }
 
@@ -121,9 +163,23 @@ fn lasts(item: &Value, attribute: &str) -> i64 {
 async fn what_a_deleted_account_leaves_says_nothing_of_it_or_expires_in_two_days() {
     const SAID: &str = "Quarterly secret";
     const DAY: i64 = 86_400;
-    let stack = TestStack::with(&[("LoremWordMilliseconds", "0"), ("RateLimits", "audit=1/24h,*=100000/1m")]).await;
-    let registration = json!({"username": "gone_soon", "email": "gone.soon@mail.example", "password": PASSWORD, "full_name": "Gonda Soon"});
-    let made = stack.send(stack.request(Method::POST, "/auth/register").header("idempotency-key", "k").json(&registration)).await;
+    let stack = TestStack::with(&[
+        ("LoremWordMilliseconds", "0"),
+        ("RateLimits", "audit=1/24h,*=100000/1m"),
+    ])
+    .await;
+    let registration = json!({
+        "username": "gone_soon", "email": "gone.soon@mail.example", "password": PASSWORD,
+        "full_name": "Gonda Soon",
+    });
+    let made = stack
+        .send(
+            stack
+                .request(Method::POST, "/auth/register")
+                .header("idempotency-key", "k")
+                .json(&registration),
+        )
+        .await;
     let user_id = made.expect(201)["user"]["id"].as_str().unwrap().to_owned();
     let caller = stack.login("gone_soon", PASSWORD).await;
     // The first of these denials and refusals has its own event. The others are counted.
@@ -131,13 +187,22 @@ async fn what_a_deleted_account_leaves_says_nothing_of_it_or_expires_in_two_days
         stack.get("/users", Some(&caller)).await.problem(403, "forbidden");
         stack.get("/audit?actor=me", Some(&caller)).await;
     }
-    stack.post("/auth/password/forgot", None, &json!({"email": "gone.soon@mail.example"})).await.expect(202);
-    let ask = stack.request(Method::POST, "/chat").header("idempotency-key", "k").bearer_auth(&caller.access);
+    stack
+        .post("/auth/password/forgot", None, &json!({"email": "gone.soon@mail.example"}))
+        .await
+        .expect(202);
+    let ask = stack
+        .request(Method::POST, "/chat")
+        .header("idempotency-key", "k")
+        .bearer_auth(&caller.access);
     stack.send(ask.json(&json!({"message": SAID}))).await.expect(200);
     let mut socket = stack.connect(&caller).await;
     socket.send(&json!({"action": "chat.send", "message": SAID, "idempotency_key": "k"})).await;
     while socket.next().await.unwrap()["type"] != "chat.completed" {}
-    stack.post("/api-keys", Some(&caller), &new_key(&["chat:write"], Duration::from_hours(24))).await.expect(201);
+    stack
+        .post("/api-keys", Some(&caller), &new_key(&["chat:write"], Duration::from_hours(24)))
+        .await
+        .expect(201);
 
     let password = json!({"current_password": PASSWORD});
     stack.call(Method::DELETE, "/auth/me", &caller, &password).await.expect(204);
@@ -146,16 +211,34 @@ async fn what_a_deleted_account_leaves_says_nothing_of_it_or_expires_in_two_days
     // Wait, because the deletion's worker, `$disconnect` and the last mail come after the answer.
     let items = loop {
         let items = stack.all_items().await;
-        let swept = ["ConversationsTable", "MessagesTable", "DraftsTable", "ConnectionsTable", "ErrandsTable"];
-        if holders(&items, &personal).union(&holders(&items, &named)).all(|table| !swept.contains(table)) {
+        let swept = [
+            "ConversationsTable",
+            "MessagesTable",
+            "DraftsTable",
+            "ConnectionsTable",
+            "ErrandsTable",
+        ];
+        if holders(&items, &personal)
+            .union(&holders(&items, &named))
+            .all(|table| !swept.contains(table))
+        {
             break items;
         }
     };
-    // The audit log keeps users' actions for 400 days. A denial's event stays beside its count until both have been reported.
+    // The audit log keeps users' actions for 400 days. A denial's event stays beside its count
+    // until both have been reported.
     assert_eq!(holders(&items, &personal), ["AuditTable", "LimitsTable"].into());
-    let of = |table: &'static str| items.iter().filter(move |(found, _)| *found == table).map(|(_, item)| item);
-    let told: Vec<_> = of("LimitsTable").filter(|item| !holders(&[("", (*item).clone())], &personal).is_empty()).collect();
-    assert!(told.len() >= 2 && told.iter().all(|item| item["subject"]["S"].as_str().unwrap().starts_with("told#")), "{told:?}");
+    let of = |table: &'static str| {
+        items.iter().filter(move |(found, _)| *found == table).map(|(_, item)| item)
+    };
+    let told: Vec<_> = of("LimitsTable")
+        .filter(|item| !holders(&[("", (*item).clone())], &personal).is_empty())
+        .collect();
+    assert!(
+        told.len() >= 2
+            && told.iter().all(|item| item["subject"]["S"].as_str().unwrap().starts_with("told#")),
+        "{told:?}"
+    );
     assert!(told.iter().all(|item| lasts(item, "expires_at") <= 2 * DAY), "{told:?}");
     // The records of requests contain only ids and HMACs.
     let remembered: Vec<_> = of("IdempotencyTable").collect();
@@ -165,11 +248,21 @@ async fn what_a_deleted_account_leaves_says_nothing_of_it_or_expires_in_two_days
         assert_eq!(members, ["claim", "body", "status", "resource", "expires_at"].into());
         assert!(lasts(record, "expires_at") <= DAY, "{record}");
     }
-    // The id alone remains in the use of budgets, the API key, and the account's end, which is swept later.
+    // The id alone remains in the use of budgets, the API key, and the account's end, which is
+    // swept later.
     let by_id = holders(&items, &named);
     assert!(
         by_id.is_subset(
-            &["ApiKeysTable", "AuditTable", "BudgetsTable", "IdempotencyTable", "LimitsTable", "SweepsTable", "UsageTable"].into()
+            &[
+                "ApiKeysTable",
+                "AuditTable",
+                "BudgetsTable",
+                "IdempotencyTable",
+                "LimitsTable",
+                "SweepsTable",
+                "UsageTable"
+            ]
+            .into()
         ),
         "{by_id:?}"
     );

@@ -8,7 +8,14 @@ use tally_tests::{Answer, Caller, TestStack};
 
 /// The rows of an answer as `Alpha 2023-01`.
 fn named(page: &Value) -> Vec<String> {
-    let name = |row: &Value| format!("{} {}-{:02}", row["company"].as_str().unwrap(), row["year"], row["month"].as_u64().unwrap());
+    let name = |row: &Value| {
+        format!(
+            "{} {}-{:02}",
+            row["company"].as_str().unwrap(),
+            row["year"],
+            row["month"].as_u64().unwrap()
+        )
+    };
     page["items"].as_array().unwrap().iter().map(name).collect()
 }
 
@@ -23,20 +30,33 @@ async fn there_are_120_rows_of_five_companies_in_two_years() {
     let mut rows = Vec::new();
     for page in 1..=6 {
         let found = get(&stack, &demo, &format!("?page={page}")).await;
-        assert_eq!((&found["page"], &found["size"], &found["total"], &found["pages"]), (&json!(page), &json!(20), &json!(120), &json!(6)));
+        assert_eq!(
+            (&found["page"], &found["size"], &found["total"], &found["pages"]),
+            (&json!(page), &json!(20), &json!(120), &json!(6))
+        );
         rows.extend(found["items"].as_array().unwrap().clone());
     }
-    let keys: BTreeSet<_> = rows.iter().map(|row| format!("{} {} {}", row["company"], row["year"], row["month"])).collect();
+    let keys: BTreeSet<_> = rows
+        .iter()
+        .map(|row| format!("{} {} {}", row["company"], row["year"], row["month"]))
+        .collect();
     assert_eq!((rows.len(), keys.len()), (120, 120));
     for row in &rows {
         let profit = row["profit"].as_str().unwrap();
         let (whole, cents) = profit.split_once('.').unwrap();
         let whole: u32 = whole.parse().unwrap();
         assert!(cents.len() == 2 && (50_000..=250_000).contains(&whole), "{row}");
-        assert!((2022..=2023).contains(&row["year"].as_u64().unwrap()) && (1..=12).contains(&row["month"].as_u64().unwrap()), "{row}");
+        assert!(
+            (2022..=2023).contains(&row["year"].as_u64().unwrap())
+                && (1..=12).contains(&row["month"].as_u64().unwrap()),
+            "{row}"
+        );
     }
     let past = get(&stack, &demo, "?page=7").await;
-    assert_eq!((&past["items"], &past["total"], &past["page"]), (&json!([]), &json!(120), &json!(7)));
+    assert_eq!(
+        (&past["items"], &past["total"], &past["page"]),
+        (&json!([]), &json!(120), &json!(7))
+    );
 }
 
 #[tokio::test]
@@ -47,8 +67,14 @@ async fn seeding_again_changes_nothing() {
     stack.local.invoke("SeedFunction", "{}").await.unwrap();
     assert_eq!(get(&stack, &demo, "?size=100").await, before);
     // The figures are the same on every machine.
-    assert_eq!(get(&stack, &demo, "?company=Alpha&year=2022&month=1").await["items"][0]["profit"], "72379.76");
-    assert_eq!(get(&stack, &demo, "?company=Epsilon&year=2023&month=12").await["items"][0]["profit"], "106094.06");
+    assert_eq!(
+        get(&stack, &demo, "?company=Alpha&year=2022&month=1").await["items"][0]["profit"],
+        "72379.76"
+    );
+    assert_eq!(
+        get(&stack, &demo, "?company=Epsilon&year=2023&month=12").await["items"][0]["profit"],
+        "106094.06"
+    );
 }
 
 #[tokio::test]
@@ -70,9 +96,15 @@ async fn rows_are_filtered() {
         ("?year=1900", 0),
     ] {
         let found = get(&stack, &demo, &format!("{query}&size=100")).await;
-        assert_eq!((found["items"].as_array().unwrap().len(), &found["total"]), (total, &json!(total)), "{query}");
+        assert_eq!(
+            (found["items"].as_array().unwrap().len(), &found["total"]),
+            (total, &json!(total)),
+            "{query}"
+        );
         for row in found["items"].as_array().unwrap() {
-            for (name, value) in [("company", json!("Beta")), ("year", json!(2022)), ("month", json!(7))] {
+            for (name, value) in
+                [("company", json!("Beta")), ("year", json!(2022)), ("month", json!(7))]
+            {
                 assert!(!query.contains(name) || row[name] == value, "{query}: {row}");
             }
         }
@@ -98,7 +130,9 @@ async fn rows_are_sorted_by_any_fields_in_any_order() {
     let whole = named(&get(&stack, &demo, "?size=100&sort=-month,company").await);
     let mut pages = Vec::new();
     for page in 1..=10 {
-        pages.extend(named(&get(&stack, &demo, &format!("?size=10&page={page}&sort=-month,company")).await));
+        pages.extend(named(
+            &get(&stack, &demo, &format!("?size=10&page={page}&sort=-month,company")).await,
+        ));
     }
     assert_eq!(pages, whole);
 }
@@ -129,7 +163,10 @@ async fn what_is_wrong_with_a_query_is_named() {
         stack.get(&format!("/profits?{query}"), Some(&demo)).await.invalid(parameters);
     }
     let refused = stack.get("/profits?sort=profit", Some(&demo)).await.json();
-    assert!(refused["errors"][0]["detail"].as_str().unwrap().contains("company, year and month"), "{refused}");
+    assert!(
+        refused["errors"][0]["detail"].as_str().unwrap().contains("company, year and month"),
+        "{refused}"
+    );
 }
 
 #[tokio::test]
@@ -138,23 +175,41 @@ async fn an_answer_that_the_client_has_is_a_304_and_leaves_its_event() {
     let demo = stack.demo().await;
     let admin = stack.admin().await;
     let ask = async |query: &str, if_none_match: &str| -> Answer {
-        let request = stack.request(Method::GET, &format!("/profits{query}")).bearer_auth(&demo.access);
+        let request =
+            stack.request(Method::GET, &format!("/profits{query}")).bearer_auth(&demo.access);
         stack.send(request.header("if-none-match", if_none_match)).await
     };
     let answer = stack.get("/profits?company=Alpha", Some(&demo)).await;
     answer.expect(200);
     let tag = answer.header("etag").to_owned();
     assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() > 10, "{tag}");
-    for list in [tag.clone(), format!("W/{tag}"), "*".into(), format!("\"other\", {tag}"), format!("W/\"a,b\",W/{tag}")] {
+    for list in [
+        tag.clone(),
+        format!("W/{tag}"),
+        "*".into(),
+        format!("\"other\", {tag}"),
+        format!("W/\"a,b\",W/{tag}"),
+    ] {
         let known = ask("?company=Alpha", &list).await;
         known.expect(304);
-        assert_eq!((known.text.as_str(), known.header("etag"), known.header("content-type")), ("", tag.as_str(), ""), "{list}");
-        assert_eq!((known.header("cache-control"), known.header("vary")), ("private, no-cache", "Authorization, Accept"));
+        assert_eq!(
+            (known.text.as_str(), known.header("etag"), known.header("content-type")),
+            ("", tag.as_str(), ""),
+            "{list}"
+        );
+        assert_eq!(
+            (known.header("cache-control"), known.header("vary")),
+            ("private, no-cache", "Authorization, Accept")
+        );
     }
     for list in ["\"other\"", "W/\"other\"", "", tag.trim_matches('"')] {
         let fresh = ask("?company=Alpha", list).await;
         fresh.expect(200);
-        assert_eq!((fresh.header("etag"), fresh.header("cache-control")), (tag.as_str(), "private, no-cache"), "{list}");
+        assert_eq!(
+            (fresh.header("etag"), fresh.header("cache-control")),
+            (tag.as_str(), "private, no-cache"),
+            "{list}"
+        );
         assert_eq!(fresh.header("vary"), "Authorization, Accept");
     }
     ask("?company=Beta", &tag).await.expect(200);
@@ -162,8 +217,17 @@ async fn an_answer_that_the_client_has_is_a_304_and_leaves_its_event() {
 
     let events = stack.events(&admin, "profits.read").await;
     assert_eq!(events.len(), 12);
-    assert!(events.iter().all(|event| event["outcome"] == "success" && event["actor"]["username"] == "demo"));
-    assert_eq!(events[1]["detail"], json!({"company": "Alpha", "page": 1, "size": 20, "sort": "company,-year,month", "rows": 20}));
+    assert!(
+        events
+            .iter()
+            .all(|event| event["outcome"] == "success" && event["actor"]["username"] == "demo")
+    );
+    assert_eq!(
+        events[1]["detail"],
+        json!({
+            "company": "Alpha", "page": 1, "size": 20, "sort": "company,-year,month", "rows": 20,
+        })
+    );
 }
 
 #[tokio::test]

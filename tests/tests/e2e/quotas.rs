@@ -1,5 +1,5 @@
-//! Quotas of AWS that the template nears as it grows: the resources of a stack, and the environment of a function. Nothing else would
-//! notice before a deployment is refused.
+//! Quotas of AWS that the template nears as it grows: the resources of a stack, and the environment
+//! of a function. Nothing else would notice before a deployment is refused.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,8 @@ const UNCOUNTED: [&str; 3] = ["AutoPublishAlias", "Domain", "FunctionUrlConfig"]
 /// How many resources SAM's transform makes of one:
 ///
 /// - of a function two, itself and its role, which has the policies; and besides
-///   - for an `HttpApi` event one, the API's permission to invoke the function (the route is part of the API);
+///   - for an `HttpApi` event one, the API's permission to invoke the function (the route is part
+///     of the API);
 ///   - for a `Schedule` event two, the rule and its permission;
 ///   - for `EventInvokeConfig` one (its queue is a resource of the template's own);
 /// - of the HTTP API two, itself and its stage;
@@ -32,11 +33,16 @@ fn made_of(id: &str, resource: &Value) -> usize {
         return 1;
     }
     for property in UNCOUNTED {
-        assert_eq!(properties[property], Value::Null, "count what SAM makes of the {property} of {id}");
+        assert_eq!(
+            properties[property],
+            Value::Null,
+            "count what SAM makes of the {property} of {id}"
+        );
     }
     match kind {
         "AWS::Serverless::Function" => {
-            let events = properties["Events"].as_object().into_iter().flat_map(|events| events.values());
+            let events =
+                properties["Events"].as_object().into_iter().flat_map(|events| events.values());
             let sources = events.map(|event| match event["Type"].as_str().unwrap() {
                 "HttpApi" => 1_usize,
                 "Schedule" => 2,
@@ -53,7 +59,11 @@ fn made_of(id: &str, resource: &Value) -> usize {
 fn the_stack_has_room_for_more_resources() {
     let resources = template::resources(&root().join("template.yaml")).unwrap();
     let made: usize = resources.iter().map(|(id, resource)| made_of(id, resource)).sum();
-    assert!(made <= RESOURCES, "the stack has {made} resources after SAM's transform: split it before CloudFormation's 500 are reached");
+    assert!(
+        made <= RESOURCES,
+        "the stack has {made} resources after SAM's transform: split it before CloudFormation's \
+         500 are reached"
+    );
 }
 
 /// The name of the stack. CloudFormation would take 128 characters.
@@ -78,7 +88,8 @@ fn arn(service: &str, rest: &str) -> String {
     format!("arn:{PARTITION}:{service}:{REGION}:{ACCOUNT}:{rest}")
 }
 
-/// The template, and of each variable the longest value that it can have. Values are taken to be ASCII.
+/// The template, and of each variable the longest value that it can have. Values are taken to be
+/// ASCII.
 struct Longest {
     resources: Map<String, Value>,
     parameters: BTreeMap<String, Option<usize>>,
@@ -94,7 +105,9 @@ impl Longest {
             None => value.to_string(),
             Some(("Ref", Value::String(name))) => self.reference(name),
             Some(("Fn::Sub", Value::String(pattern))) => self.substituted(pattern),
-            Some(("Fn::GetAtt", parts)) => self.attribute(parts[0].as_str().unwrap(), parts[1].as_str().unwrap()),
+            Some(("Fn::GetAtt", parts)) => {
+                self.attribute(parts[0].as_str().unwrap(), parts[1].as_str().unwrap())
+            }
             Some(("Fn::Join", parts)) if parts[1]["Ref"] == "CorsOrigins" => "o".repeat(ORIGINS),
             Some(_) => panic!("how long can {value} be?"),
         }
@@ -105,7 +118,10 @@ impl Longest {
         let mut text = parts.next().unwrap_or_default().to_owned();
         for part in parts {
             let (name, rest) = part.split_once('}').unwrap();
-            text += &name.split_once('.').map_or_else(|| self.reference(name), |(id, attribute)| self.attribute(id, attribute));
+            text += &name.split_once('.').map_or_else(
+                || self.reference(name),
+                |(id, attribute)| self.attribute(id, attribute),
+            );
             text += rest;
         }
         text
@@ -113,7 +129,9 @@ impl Longest {
 
     fn reference(&self, name: &str) -> String {
         if let Some(longest) = self.parameters.get(name) {
-            let longest = longest.unwrap_or_else(|| panic!("{name} is part of an environment: give it a MaxLength or a MaxValue"));
+            let longest = longest.unwrap_or_else(|| {
+                panic!("{name} is part of an environment: give it a MaxLength or a MaxValue")
+            });
             return "p".repeat(longest);
         }
         match (name, self.kind(name)) {
@@ -124,18 +142,27 @@ impl Longest {
             ("AWS::StackName", _) => STACK.to_owned(),
             (_, "AWS::DynamoDB::Table") => named(name),
             // Secrets Manager adds a hyphen and six characters.
-            (_, "AWS::SecretsManager::Secret") => arn("secretsmanager", &format!("secret:{}-123456", named(name))),
+            (_, "AWS::SecretsManager::Secret") => {
+                arn("secretsmanager", &format!("secret:{}-123456", named(name)))
+            }
             (_, "AWS::ApiGatewayV2::Api") => API.to_owned(),
-            (_, "AWS::ApiGatewayV2::Stage") => self.resources[name]["Properties"]["StageName"].as_str().unwrap().to_owned(),
+            (_, "AWS::ApiGatewayV2::Stage") => {
+                self.resources[name]["Properties"]["StageName"].as_str().unwrap().to_owned()
+            }
             (_, kind) => panic!("how long can the Ref of {name} be, which is {kind:?}?"),
         }
     }
 
     fn attribute(&self, id: &str, attribute: &str) -> String {
         match (self.kind(id), attribute) {
-            // Lambda takes 64 characters for a function's name, so CloudFormation cuts those that it makes.
-            ("AWS::Serverless::Function", "Arn") => arn("lambda", &format!("function:{}", "f".repeat(64))),
-            ("AWS::ApiGatewayV2::Api", "ApiEndpoint") => format!("wss://{API}.execute-api.{REGION}.{URL_SUFFIX}"),
+            // Lambda takes 64 characters for a function's name, so CloudFormation cuts those that
+            // it makes.
+            ("AWS::Serverless::Function", "Arn") => {
+                arn("lambda", &format!("function:{}", "f".repeat(64)))
+            }
+            ("AWS::ApiGatewayV2::Api", "ApiEndpoint") => {
+                format!("wss://{API}.execute-api.{REGION}.{URL_SUFFIX}")
+            }
             (kind, _) => panic!("how long can the {attribute} of {id} be, which is {kind:?}?"),
         }
     }
@@ -149,12 +176,27 @@ impl Longest {
 #[test]
 fn every_environment_has_room_for_more_variables() {
     let path = root().join("template.yaml");
-    let longest = Longest { resources: template::resources(&path).unwrap(), parameters: template::longest_values(&path).unwrap() };
-    for (id, function) in longest.resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function") {
+    let longest = Longest {
+        resources: template::resources(&path).unwrap(),
+        parameters: template::longest_values(&path).unwrap(),
+    };
+    for (id, function) in longest
+        .resources
+        .iter()
+        .filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function")
+    {
         let variables = function["Properties"]["Environment"]["Variables"].as_object().unwrap();
-        let variables: Map<_, _> = variables.iter().map(|(name, value)| (name.clone(), Value::from(longest.value(value)))).collect();
-        // Lambda's refusal quotes the text that it has measured: the names and values as one JSON object.
+        let variables: Map<_, _> = variables
+            .iter()
+            .map(|(name, value)| (name.clone(), Value::from(longest.value(value))))
+            .collect();
+        // Lambda's refusal quotes the text that it has measured: the names and values as one JSON
+        // object.
         let size = Value::from(variables).to_string().len();
-        assert!(size <= ENVIRONMENT, "the variables of {id} can have {size} bytes: {ENVIRONMENT} is our limit, 4096 is Lambda's");
+        assert!(
+            size <= ENVIRONMENT,
+            "the variables of {id} can have {size} bytes: {ENVIRONMENT} is our limit, 4096 is \
+             Lambda's"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Reused refresh tokens. A reuse means that a copy exists, and no limit and no timing prevents its detection.
+//! Reused refresh tokens. A reuse means that a copy exists, and no limit and no timing prevents its
+//! detection.
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use crate::coverage;
 use crate::tokens::forger::part;
 
 /// The endpoints for refresh tokens, and their answers to an invalid one.
-const ENDPOINTS: [(&str, u16, &str); 2] = [("/auth/refresh", 401, "invalid_refresh_token"), ("/auth/token", 400, "invalid_grant")];
+const ENDPOINTS: [(&str, u16, &str); 2] =
+    [("/auth/refresh", 401, "invalid_refresh_token"), ("/auth/token", 400, "invalid_grant")];
 
 async fn spend(stack: &TestStack, path: &str, token: &str) -> Answer {
     let body = match path {
@@ -46,8 +48,8 @@ async fn a_thief_who_uses_the_limit_up_is_seen_all_the_same() {
         let caller = stack.someone().await;
         let second = next(&spend(&stack, path, &caller.refresh).await);
         let third = next(&spend(&stack, path, &second).await);
-        // The good token has to wait but stays valid. Its predecessor gets it again each time: six tabs that refresh at once do not use up
-        // the session's limit.
+        // The good token has to wait but stays valid. Its predecessor gets it again each time: six
+        // tabs that refresh at once do not use up the session's limit.
         spend(&stack, path, &third).await.problem(429, "rate_limited");
         for _ in 0..5 {
             assert_eq!(next(&spend(&stack, path, &second).await), third);
@@ -63,16 +65,22 @@ async fn a_thief_who_uses_the_limit_up_is_seen_all_the_same() {
 
 #[tokio::test]
 async fn an_address_from_which_there_is_too_much_is_not_looked_after() {
-    for limits in ["refresh_address=2/1h,*=100000/1m", "refresh_address=2/1h,refresh=2/1h,*=100000/1m"] {
+    for limits in
+        ["refresh_address=2/1h,*=100000/1m", "refresh_address=2/1h,refresh=2/1h,*=100000/1m"]
+    {
         let stack = TestStack::with(&[("RateLimits", limits)]).await;
         let caller = stack.someone().await;
         let second = next(&spend(&stack, "/auth/refresh", &caller.refresh).await);
         next(&spend(&stack, "/auth/refresh", &second).await);
-        let (answer, calls) = stack.round_trips(spend(&stack, "/auth/refresh", &caller.refresh)).await;
+        let (answer, calls) =
+            stack.round_trips(spend(&stack, "/auth/refresh", &caller.refresh)).await;
         answer.problem(429, "rate_limited");
         // The session is read to find out which limit the token counts for. No other step follows.
         let sessions: Vec<_> = calls.iter().filter(|call| call.contains("Sessions")).collect();
-        assert!(sessions.iter().all(|call| call.starts_with("GetItem")) && sessions.len() == 1, "{calls:?}");
+        assert!(
+            sessions.iter().all(|call| call.starts_with("GetItem")) && sessions.len() == 1,
+            "{calls:?}"
+        );
         assert_signed_in(&stack, &caller).await;
         assert_eq!(noticed(&stack).await, 0, "{limits}");
     }
@@ -99,9 +107,14 @@ async fn a_token_that_was_spent_days_ago_ends_the_session_that_lives_by_its_succ
         let caller = stack.someone().await;
         let claims = part(&caller.refresh, 1);
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let identity = Identity { user_id: text(&claims["sub"]), username: caller.username.clone(), session_id: text(&claims["sid"]) };
+        let identity = Identity {
+            user_id: text(&claims["sub"]),
+            username: caller.username.clone(),
+            session_id: text(&claims["sid"]),
+        };
         // Make a token of the same session, as if the session had begun six days ago.
-        let began_at = Timestamp::from_second(claims["iat"].as_i64().unwrap()).unwrap() - Duration::from_hours(6 * 24);
+        let began_at = Timestamp::from_second(claims["iat"].as_i64().unwrap()).unwrap()
+            - Duration::from_hours(6 * 24);
         let issuer = TokenIssuer::new(&stack.platform("RefreshFunction")).unwrap();
         let (pair, _) = issuer.issue(&identity, &[Role::User], began_at, began_at).await.unwrap();
 

@@ -1,5 +1,5 @@
-//! The DynamoDB calls of each endpoint, one by one. A further call makes every request slower and more expensive. So it must be a decision,
-//! not an accident.
+//! The DynamoDB calls of each endpoint, one by one. A further call makes every request slower and
+//! more expensive. So it must be a decision, not an accident.
 
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ const SIGNED_IN: [&str; 2] = ["GetItem Sessions", "UpdateItem Limits"];
 /// Counts against two limits, side by side.
 const TWO_LIMITS: [&str; 2] = ["UpdateItem Limits"; 2];
 
-/// Counts an attempt to sign in: for the identifier from the address, for the identifier from anywhere, and for the address.
+/// Counts an attempt to sign in: for the identifier from the address, for the identifier from
+/// anywhere, and for the address.
 const GUESS: [&str; 3] = ["UpdateItem Limits"; 3];
 
 /// Finds a user by name or email, then reads the user.
@@ -28,17 +29,24 @@ const FIND_USER: [&str; 2] = ["GetItem Users"; 2];
 /// Sends a notice to an owner by mail.
 const NOTICE: [&str; 2] = ["GetItem Errands", "TransactWriteItems Errands"];
 
-/// Fails unless a request succeeds and makes exactly these calls, group after group. The calls of a group come in any order.
-async fn check(stack: &TestStack, request: (&str, Option<&Caller>, Option<Value>), expected: &[&[&'static str]]) -> Answer {
+/// Fails unless a request succeeds and makes exactly these calls, group after group. The calls of a
+/// group come in any order.
+async fn check(
+    stack: &TestStack,
+    request: (&str, Option<&Caller>, Option<Value>),
+    expected: &[&[&'static str]],
+) -> Answer {
     let (route, caller, body) = request;
     let (method, path) = route.split_once(' ').unwrap();
-    let request = coverage::request(stack, method.parse::<Method>().unwrap(), path, caller, body.as_ref());
+    let request =
+        coverage::request(stack, method.parse::<Method>().unwrap(), path, caller, body.as_ref());
     let (answer, calls) = stack.round_trips(stack.send(request)).await;
     assert!(answer.status < 300, "{answer:?}");
     let mut calls = short(&calls);
     if path == "/chat" {
-        // The function polls until the worker has written the reply. From its read of the conversation on, the worker polls whether it must
-        // stop, and by then there may be text to store.
+        // The function polls until the worker has written the reply. From its read of the
+        // conversation on, the worker polls whether it must stop, and by then there may be text to
+        // store.
         calls.retain(|call| call != "GetItem Messages" && !call.ends_with(" Drafts"));
     }
     let mut rest = calls.as_mut_slice();
@@ -64,8 +72,9 @@ async fn check(stack: &TestStack, request: (&str, Option<&Caller>, Option<Value>
     answer
 }
 
-/// Shortens calls to the tables' names in the template, without their common ending. The deletion of an errand (a queued mail) is left out.
-/// It follows its mail at any later time, and these tests wait only for the mail.
+/// Shortens calls to the tables' names in the template, without their common ending. The deletion
+/// of an errand (a queued mail) is left out. It follows its mail at any later time, and these tests
+/// wait only for the mail.
 fn short(calls: &[String]) -> Vec<String> {
     let calls = calls.iter().map(|call| call.replace("tally-local-", "").replace("Table", ""));
     calls.filter(|call| call != "DeleteItem Errands").collect()
@@ -74,8 +83,15 @@ fn short(calls: &[String]) -> Vec<String> {
 #[tokio::test]
 async fn what_needs_no_table_asks_none() {
     let stack = TestStack::start().await;
-    for route in ["GET /", "GET /health", "GET /docs", "GET /redoc", "GET /docs/initializer.js", "GET /openapi.json", "GET /asyncapi.json"]
-    {
+    for route in [
+        "GET /",
+        "GET /health",
+        "GET /docs",
+        "GET /redoc",
+        "GET /docs/initializer.js",
+        "GET /openapi.json",
+        "GET /asyncapi.json",
+    ] {
         check(&stack, (route, None, None), &[]).await;
     }
 }
@@ -83,7 +99,8 @@ async fn what_needs_no_table_asks_none() {
 #[tokio::test]
 async fn accounts_ask_no_more_than_they_must() {
     let stack = TestStack::start().await;
-    let new = json!({"username": "frugal", "email": "frugal@example.com", "password": "Correct-Horse-9"});
+    let new =
+        json!({"username": "frugal", "email": "frugal@example.com", "password": "Correct-Horse-9"});
     let register: &[&[&str]] = &[&["UpdateItem Limits", "TransactWriteItems Users+Audit"]];
     check(&stack, ("POST /auth/register", None, Some(new)), register).await;
 
@@ -101,14 +118,26 @@ async fn accounts_ask_no_more_than_they_must() {
     let spend = json!({"refresh_token": caller.refresh});
     // The session is read first, because it tells which limit the token counts for.
     let rotate = ["GetItem Users", "TransactWriteItems Users+Sessions+Audit"];
-    check(&stack, ("POST /auth/refresh", None, Some(spend.clone())), &[&["GetItem Sessions"], &TWO_LIMITS, &rotate]).await;
+    check(
+        &stack,
+        ("POST /auth/refresh", None, Some(spend.clone())),
+        &[&["GetItem Sessions"], &TWO_LIMITS, &rotate],
+    )
+    .await;
     // This is the other browser tab. It counts for the address only.
     let again = ["GetItem Sessions", "UpdateItem Limits", "PutItem Audit"];
     check(&stack, ("POST /auth/refresh", None, Some(spend)), &[&again]).await;
 
-    check(&stack, ("GET /auth/me", Some(&caller), None), &[&["GetItem Users", "UpdateItem Limits"]]).await;
+    check(
+        &stack,
+        ("GET /auth/me", Some(&caller), None),
+        &[&["GetItem Users", "UpdateItem Limits"]],
+    )
+    .await;
     let list = ["GetItem Users", "BatchGetItem Sessions"];
-    let sessions = check(&stack, ("GET /auth/sessions", Some(&caller), None), &[&SIGNED_IN, &list]).await.json();
+    let sessions = check(&stack, ("GET /auth/sessions", Some(&caller), None), &[&SIGNED_IN, &list])
+        .await
+        .json();
     let ticket = ["UpdateItem Limits", "TransactWriteItems Tickets+Audit"];
     check(&stack, ("POST /auth/ws-ticket", Some(&caller), None), &[&SIGNED_IN, &ticket]).await;
     let end = ["BatchGetItem Sessions", "TransactWriteItems Sessions+Users+Audit"];
@@ -127,7 +156,10 @@ async fn oauth_clients_and_services_ask_no_more_than_they_must() {
     let admin = stack.admin().await;
     let caller = stack.demo().await;
     let new = new_key(&["tokens:introspect"], Duration::from_hours(1));
-    let key = stack.post("/api-keys", Some(&admin), &new).await.expect(201)["key"].as_str().unwrap().to_owned();
+    let key = stack.post("/api-keys", Some(&admin), &new).await.expect(201)["key"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let service = Caller { access: key, ..admin };
     let shown = Some(json!({"token": caller.access}));
     let known: [&[&str]; 2] = [&["GetItem ApiKeys"], &["GetItem Users", "UpdateItem Limits"]];
@@ -135,11 +167,21 @@ async fn oauth_clients_and_services_ask_no_more_than_they_must() {
     // The first use of a key in an hour is recorded.
     let first: &[&[&str]] = &[known[0], known[1], &["UpdateItem ApiKeys"], &look];
     check(&stack, ("POST /auth/introspect", Some(&service), shown.clone()), first).await;
-    check(&stack, ("POST /auth/introspect", Some(&service), shown.clone()), &[known[0], known[1], &look]).await;
+    check(
+        &stack,
+        ("POST /auth/introspect", Some(&service), shown.clone()),
+        &[known[0], known[1], &look],
+    )
+    .await;
 
     let spend = json!({"grant_type": "refresh_token", "refresh_token": caller.refresh});
     let rotate = ["GetItem Users", "TransactWriteItems Users+Sessions+Audit"];
-    check(&stack, ("POST /auth/token", None, Some(spend)), &[&["GetItem Sessions"], &TWO_LIMITS, &rotate]).await;
+    check(
+        &stack,
+        ("POST /auth/token", None, Some(spend)),
+        &[&["GetItem Sessions"], &TWO_LIMITS, &rotate],
+    )
+    .await;
     let login = json!({"grant_type": "password", "username": "demo", "password": "SecureDemo123!"});
     let begin = ["TransactWriteItems Sessions+Users+Limits+Audit"];
     check(&stack, ("POST /auth/token", None, Some(login)), &[&GUESS, &FIND_USER, &begin]).await;
@@ -153,9 +195,18 @@ async fn mail_asks_no_more_than_it_must() {
     let stack = TestStack::start().await;
     let caller = stack.someone().await;
     let email = format!("{}@example.com", caller.username);
-    let (token, calls) = stack.round_trips(stack.mailed_token("/auth/password/forgot", &email)).await;
-    let worker = ["GetItem Errands", "GetItem Users", "GetItem Users", "TransactWriteItems Errands+MailTokens+Users+Audit"];
-    assert_eq!(short(&calls), [TWO_LIMITS.as_slice(), &["TransactWriteItems Errands+Audit"], &worker].concat());
+    let (token, calls) =
+        stack.round_trips(stack.mailed_token("/auth/password/forgot", &email)).await;
+    let worker = [
+        "GetItem Errands",
+        "GetItem Users",
+        "GetItem Users",
+        "TransactWriteItems Errands+MailTokens+Users+Audit",
+    ];
+    assert_eq!(
+        short(&calls),
+        [TWO_LIMITS.as_slice(), &["TransactWriteItems Errands+Audit"], &worker].concat()
+    );
 
     let (_, calls) = stack
         .round_trips(async {
@@ -165,26 +216,41 @@ async fn mail_asks_no_more_than_it_must() {
         })
         .await;
     let set = "TransactWriteItems MailTokens+Sessions+Errands+Users+Audit";
-    let request = ["UpdateItem Limits", "GetItem MailTokens", "GetItem Users", "BatchGetItem Sessions", set];
+    let request =
+        ["UpdateItem Limits", "GetItem MailTokens", "GetItem Users", "BatchGetItem Sessions", set];
     // The worker for the mail starts last.
     assert_eq!(short(&calls), [request.as_slice(), &NOTICE].concat());
 }
 
 #[tokio::test]
 async fn verifying_asks_no_more_than_it_must() {
-    let stack = TestStack::with(&[("EmailVerification", "on"), ("RateLimits", "*=100000/1m")]).await;
+    let stack =
+        TestStack::with(&[("EmailVerification", "on"), ("RateLimits", "*=100000/1m")]).await;
     let (token, calls) = stack
         .round_trips(async {
-            let body = json!({"username": "frugal", "email": "frugal@example.com", "password": "Correct-Horse-9"});
+            let body = json!({
+                "username": "frugal", "email": "frugal@example.com", "password": "Correct-Horse-9",
+            });
             stack.post("/auth/register", None, &body).await.expect(201);
             stack.token_from(0, "frugal@example.com").await
         })
         .await;
     let register = ["UpdateItem Limits", "TransactWriteItems Users+Errands+Audit"];
-    let worker = ["GetItem Errands", "GetItem Users", "GetItem Users", "TransactWriteItems Errands+MailTokens+Users+Audit"];
+    let worker = [
+        "GetItem Errands",
+        "GetItem Users",
+        "GetItem Users",
+        "TransactWriteItems Errands+MailTokens+Users+Audit",
+    ];
     assert_eq!(short(&calls), [&register[..], &worker].concat());
-    let verify = ["UpdateItem Limits", "GetItem MailTokens", "GetItem Users", "TransactWriteItems MailTokens+Users+Audit"];
-    check(&stack, ("POST /auth/email/verify", None, Some(json!({"token": token}))), &[&verify]).await;
+    let verify = [
+        "UpdateItem Limits",
+        "GetItem MailTokens",
+        "GetItem Users",
+        "TransactWriteItems MailTokens+Users+Audit",
+    ];
+    check(&stack, ("POST /auth/email/verify", None, Some(json!({"token": token}))), &[&verify])
+        .await;
 }
 
 #[tokio::test]
@@ -223,7 +289,10 @@ async fn owners_ask_no_more_than_they_must() {
     let body = json!({"current_password": "Correct-Horse-9", "new_password": "Another-Horse-9"});
     check(2, "POST /auth/password", body, &write).await;
     let body = json!({"current_password": "Another-Horse-9"});
-    let write = ["BatchGetItem Sessions", "TransactWriteItems Users+MailTokens+Sessions+Errands+Sweeps+Audit"];
+    let write = [
+        "BatchGetItem Sessions",
+        "TransactWriteItems Users+MailTokens+Sessions+Errands+Sweeps+Audit",
+    ];
     check(3, "DELETE /auth/me", body, &write).await;
 }
 
@@ -232,7 +301,8 @@ async fn administrators_ask_no_more_than_they_must() {
     let stack = TestStack::start().await;
     let admin = stack.admin().await;
     let demo = stack.demo().await;
-    let demo = stack.get("/auth/me", Some(&demo)).await.json()["user"]["id"].as_str().unwrap().to_owned();
+    let demo =
+        stack.get("/auth/me", Some(&demo)).await.json()["user"]["id"].as_str().unwrap().to_owned();
     // Check the session, count the user's call, and read the user's current roles.
     let admitted = ["GetItem Sessions", "UpdateItem Limits", "GetItem Users"];
     let page = ["Query Users", "BatchGetItem Users", "PutItem Audit"];
@@ -241,18 +311,42 @@ async fn administrators_ask_no_more_than_they_must() {
     let found: &[&[&str]] = &[&admitted, &["Query Users", "BatchGetItem Users"], &page];
     check(&stack, ("GET /users?query=demo", Some(&admin), None), found).await;
     let one = format!("/users/{demo}");
-    check(&stack, (&format!("GET {one}"), Some(&admin), None), &[&admitted, &["GetItem Users", "PutItem Audit"]]).await;
+    check(
+        &stack,
+        (&format!("GET {one}"), Some(&admin), None),
+        &[&admitted, &["GetItem Users", "PutItem Audit"]],
+    )
+    .await;
     let change: &[&[&str]] = &[&admitted, &["GetItem Users", "TransactWriteItems Users+Audit"]];
-    check(&stack, (&format!("PATCH {one}"), Some(&admin), Some(json!({"roles": ["admin"]}))), change).await;
-    let end: &[&[&str]] =
-        &[&admitted, &["GetItem Users"], &["BatchGetItem Sessions"], &["TransactWriteItems MailTokens+Sessions+Users+Audit"]];
-    check(&stack, (&format!("PATCH {one}"), Some(&admin), Some(json!({"is_active": false}))), end).await;
+    check(
+        &stack,
+        (&format!("PATCH {one}"), Some(&admin), Some(json!({"roles": ["admin"]}))),
+        change,
+    )
+    .await;
+    let end: &[&[&str]] = &[
+        &admitted,
+        &["GetItem Users"],
+        &["BatchGetItem Sessions"],
+        &["TransactWriteItems MailTokens+Sessions+Users+Audit"],
+    ];
+    check(&stack, (&format!("PATCH {one}"), Some(&admin), Some(json!({"is_active": false}))), end)
+        .await;
 
     let invite: &[&[&str]] = &[&admitted, &["TransactWriteItems Invites+Users+Audit"]];
     let made = check(&stack, ("POST /users/invites", Some(&admin), Some(json!({}))), invite).await;
-    check(&stack, ("GET /users/invites", Some(&admin), None), &[&admitted, &["Query Invites", "PutItem Audit"]]).await;
-    let new = json!({"username": "guest", "email": "guest@example.com", "password": "Correct-Horse-9", "invite": made.json()["token"]});
-    let register = ["UpdateItem Limits", "GetItem Invites", "TransactWriteItems Users+Invites+Audit"];
+    check(
+        &stack,
+        ("GET /users/invites", Some(&admin), None),
+        &[&admitted, &["Query Invites", "PutItem Audit"]],
+    )
+    .await;
+    let new = json!({
+        "username": "guest", "email": "guest@example.com", "password": "Correct-Horse-9",
+        "invite": made.json()["token"],
+    });
+    let register =
+        ["UpdateItem Limits", "GetItem Invites", "TransactWriteItems Users+Invites+Audit"];
     check(&stack, ("POST /auth/register", None, Some(new)), &[&register]).await;
 }
 
@@ -260,10 +354,26 @@ async fn administrators_ask_no_more_than_they_must() {
 async fn reads_ask_no_more_than_they_must() {
     let stack = TestStack::start().await;
     let admin = stack.admin().await;
-    check(&stack, ("GET /profits", Some(&admin), None), &[&["Query Profits", "UpdateItem Limits"], &["PutItem Audit"]]).await;
-    check(&stack, ("GET /audit?actor=me", Some(&admin), None), &[&SIGNED_IN, &["UpdateItem Limits", "Query Audit"]]).await;
-    // One query for each shard of this month. If a page is not full, the walk goes on to earlier months.
-    let page: &[&[&str]] = &[&SIGNED_IN, &["GetItem Users", "UpdateItem Limits"], &["Query Audit"; 8], &["PutItem Audit"]];
+    check(
+        &stack,
+        ("GET /profits", Some(&admin), None),
+        &[&["Query Profits", "UpdateItem Limits"], &["PutItem Audit"]],
+    )
+    .await;
+    check(
+        &stack,
+        ("GET /audit?actor=me", Some(&admin), None),
+        &[&SIGNED_IN, &["UpdateItem Limits", "Query Audit"]],
+    )
+    .await;
+    // One query for each shard of this month. If a page is not full, the walk goes on to earlier
+    // months.
+    let page: &[&[&str]] = &[
+        &SIGNED_IN,
+        &["GetItem Users", "UpdateItem Limits"],
+        &["Query Audit"; 8],
+        &["PutItem Audit"],
+    ];
     check(&stack, ("GET /audit?limit=1", Some(&admin), None), page).await;
 }
 
@@ -272,9 +382,13 @@ async fn a_reply_asks_no_more_than_it_must() {
     let stack = TestStack::with(&FAST).await;
     let caller = stack.someone().await;
     let ask = ["TransactWriteItems Conversations+Messages+Drafts+Audit"];
-    let write = ["UpdateItem Messages", "Query Messages", "TransactWriteItems Messages+Drafts+Usage+Audit"];
+    let write =
+        ["UpdateItem Messages", "Query Messages", "TransactWriteItems Messages+Drafts+Usage+Audit"];
     let chat: &[&[&str]] = &[&SIGNED_IN, &TWO_LIMITS, &ask, &write];
-    let first = check(&stack, ("POST /chat", Some(&caller), Some(json!({"message": "Hello"}))), chat).await.json();
+    let first =
+        check(&stack, ("POST /chat", Some(&caller), Some(json!({"message": "Hello"}))), chat)
+            .await
+            .json();
     let more = json!({"message": "Go on", "conversation_id": first["conversation_id"]});
     check(&stack, ("POST /chat", Some(&caller), Some(more)), chat).await;
     let conversation = first["conversation_id"].as_str().unwrap();
@@ -283,18 +397,35 @@ async fn a_reply_asks_no_more_than_it_must() {
     let read: &[&[&str]] = &[&SIGNED_IN, &["GetItem Conversations", "GetItem Messages"]];
     check(&stack, (&route, Some(&caller), None), read).await;
 
-    check(&stack, ("GET /conversations", Some(&caller), None), &[&SIGNED_IN, &["Query Conversations"]]).await;
+    check(
+        &stack,
+        ("GET /conversations", Some(&caller), None),
+        &[&SIGNED_IN, &["Query Conversations"]],
+    )
+    .await;
     let one = format!("/conversations/{conversation}");
     let read: &[&[&str]] = &[&SIGNED_IN, &["GetItem Conversations", "Query Messages"]];
     check(&stack, (&format!("GET {one}"), Some(&caller), None), read).await;
     // A search looks into each conversation whose title does not match.
-    let search: &[&[&str]] = &[&SIGNED_IN, &["UpdateItem Limits"], &["Query Conversations"], &["Query Messages"]];
+    let search: &[&[&str]] =
+        &[&SIGNED_IN, &["UpdateItem Limits"], &["Query Conversations"], &["Query Messages"]];
     check(&stack, ("GET /conversations?query=go%20on", Some(&caller), None), search).await;
     check(&stack, ("GET /conversations?query=hello", Some(&caller), None), &search[..3]).await;
     let export = ["UpdateItem Limits", "GetItem Conversations", "Query Messages", "PutItem Audit"];
-    check(&stack, (&format!("GET {one}/export?format=markdown"), Some(&caller), None), &[&SIGNED_IN, &export]).await;
-    let rename: &[&[&str]] = &[&SIGNED_IN, &["GetItem Conversations", "TransactWriteItems Conversations"]];
-    check(&stack, (&format!("PATCH {one}"), Some(&caller), Some(json!({"title": "Greetings"}))), rename).await;
+    check(
+        &stack,
+        (&format!("GET {one}/export?format=markdown"), Some(&caller), None),
+        &[&SIGNED_IN, &export],
+    )
+    .await;
+    let rename: &[&[&str]] =
+        &[&SIGNED_IN, &["GetItem Conversations", "TransactWriteItems Conversations"]];
+    check(
+        &stack,
+        (&format!("PATCH {one}"), Some(&caller), Some(json!({"title": "Greetings"}))),
+        rename,
+    )
+    .await;
     let delete: &[&[&str]] = &[&SIGNED_IN, &["TransactWriteItems Conversations+Sweeps+Audit"]];
     check(&stack, (&format!("DELETE {one}"), Some(&caller), None), delete).await;
 }
@@ -307,11 +438,19 @@ async fn a_reply_that_costs_something_asks_no_more_than_it_must() {
     let ask = ["TransactWriteItems Conversations+Messages+Drafts+Budgets+Audit"];
     // The circuit is checked before the call and after it.
     let circuit = ["GetItem Outages"; 2];
-    let write = ["UpdateItem Messages", "Query Messages", "TransactWriteItems Messages+Drafts+Budgets+Usage+Audit"];
+    let write = [
+        "UpdateItem Messages",
+        "Query Messages",
+        "TransactWriteItems Messages+Drafts+Budgets+Usage+Audit",
+    ];
     let write = [&circuit[..], &write].concat();
     let first: &[&[&str]] = &[&SIGNED_IN, &TWO_LIMITS, &["BatchGetItem Budgets"], &ask, &write];
-    let answer = check(&stack, ("POST /chat", Some(&caller), Some(json!({"message": "Hello"}))), first).await.json();
-    // The conversation's owner is read together with the budget, and the earlier messages only after that.
+    let answer =
+        check(&stack, ("POST /chat", Some(&caller), Some(json!({"message": "Hello"}))), first)
+            .await
+            .json();
+    // The conversation's owner is read together with the budget, and the earlier messages only
+    // after that.
     let before = ["BatchGetItem Budgets", "GetItem Conversations", "Query Messages"];
     let next: &[&[&str]] = &[&SIGNED_IN, &TWO_LIMITS, &before, &ask, &write];
     let more = json!({"message": "Go on", "conversation_id": answer["conversation_id"]});
@@ -336,11 +475,22 @@ async fn a_connection_asks_no_more_than_it_must() {
     };
     let (mut socket, calls) = stack.round_trips(stack.connect(&caller)).await;
     // The session is read and the opened connections are counted side by side.
-    check(calls, &["GetItem Sessions", "UpdateItem Limits", "TransactWriteItems Connections+Sessions+Audit"]);
+    check(
+        calls,
+        &["GetItem Sessions", "UpdateItem Limits", "TransactWriteItems Connections+Sessions+Audit"],
+    );
     let query = format!("?ticket={}", crate::realtime::ticket(&stack, &caller).await);
     let (by_ticket, calls) = stack.round_trips(stack.handshake(&query, &[])).await;
     assert!(by_ticket.is_ok());
-    check(calls, &["GetItem Tickets", "GetItem Sessions", "UpdateItem Limits", "TransactWriteItems Connections+Tickets+Sessions+Audit"]);
+    check(
+        calls,
+        &[
+            "GetItem Tickets",
+            "GetItem Sessions",
+            "UpdateItem Limits",
+            "TransactWriteItems Connections+Tickets+Sessions+Audit",
+        ],
+    );
 
     // Every message reads its connection and, side by side, reads its session and is counted.
     let every = ["GetItem Connections", "GetItem Sessions", "UpdateItem Limits"];
@@ -353,7 +503,11 @@ async fn a_connection_asks_no_more_than_it_must() {
     let (_, mut calls) = stack.round_trips(socket.ask(&send, "chat.started")).await;
     // Later calls are the worker's, which may have begun.
     calls.truncate(6);
-    check(calls, &[&every[..], &TWO_LIMITS, &["TransactWriteItems Conversations+Messages+Drafts+Audit"]].concat());
+    check(
+        calls,
+        &[&every[..], &TWO_LIMITS, &["TransactWriteItems Conversations+Messages+Drafts+Audit"]]
+            .concat(),
+    );
 }
 
 #[tokio::test]

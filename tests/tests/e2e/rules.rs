@@ -1,4 +1,5 @@
-//! Project rules that no lint checks: dependencies between packages, and the settings and permissions of functions in template.yaml.
+//! Project rules that no lint checks: dependencies between packages, and the settings and
+//! permissions of functions in template.yaml.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,25 +15,39 @@ pub fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let found = entries.filter(|path| !path.ends_with("target")).flat_map(|path| {
         let is_wanted = path.to_str().unwrap().ends_with(ending);
-        if path.is_dir() { files(&path, ending) } else { is_wanted.then_some(path).into_iter().collect() }
+        if path.is_dir() {
+            files(&path, ending)
+        } else {
+            is_wanted.then_some(path).into_iter().collect()
+        }
     });
     found.collect()
 }
 
 /// The manifests of packages under a directory of the workspace, by the packages' names.
 fn manifests(directory: &str) -> BTreeMap<String, toml::Table> {
-    let manifests = files(&root().join(directory), "/Cargo.toml").into_iter().map(|path| fs::read_to_string(path).unwrap());
+    let manifests = files(&root().join(directory), "/Cargo.toml")
+        .into_iter()
+        .map(|path| fs::read_to_string(path).unwrap());
     let manifests = manifests.map(|text| text.parse::<toml::Table>().unwrap());
-    manifests.map(|manifest| (manifest["package"]["name"].as_str().unwrap().to_owned(), manifest)).collect()
+    manifests
+        .map(|manifest| (manifest["package"]["name"].as_str().unwrap().to_owned(), manifest))
+        .collect()
 }
 
 /// The packages of the workspace that a package depends on, in its tests too.
 fn dependencies(manifest: &toml::Table) -> BTreeSet<String> {
-    let ours: BTreeSet<_> =
-        ["functions", "shared", "infra", "tests"].iter().flat_map(|directory| manifests(directory).into_keys()).collect();
-    let tables = ["dependencies", "dev-dependencies", "build-dependencies"].iter().filter_map(|table| manifest.get(*table)?.as_table());
+    let ours: BTreeSet<_> = ["functions", "shared", "infra", "tests"]
+        .iter()
+        .flat_map(|directory| manifests(directory).into_keys())
+        .collect();
+    let tables = ["dependencies", "dev-dependencies", "build-dependencies"]
+        .iter()
+        .filter_map(|table| manifest.get(*table)?.as_table());
     // A dependency may have another name in the code.
-    let names = tables.flatten().map(|(name, value)| value.get("package").and_then(toml::Value::as_str).unwrap_or(name));
+    let names = tables
+        .flatten()
+        .map(|(name, value)| value.get("package").and_then(toml::Value::as_str).unwrap_or(name));
     names.map(str::to_owned).filter(|name| ours.contains(name)).collect()
 }
 
@@ -47,7 +62,8 @@ fn list(value: &Value) -> Vec<&Value> {
     value.as_array().map_or_else(|| vec![value], |items| items.iter().collect())
 }
 
-/// The statements of a function's policies. They are written out, because others could change what a ready-made policy allows.
+/// The statements of a function's policies. They are written out, because others could change what
+/// a ready-made policy allows.
 fn statements(function: &Value) -> Vec<&Value> {
     let policies = &function["Properties"]["Policies"];
     let policies = if policies.is_null() { Vec::new() } else { list(policies) };
@@ -59,7 +75,11 @@ fn permissions(function: &Value) -> Vec<(&str, &Value)> {
     let mut permissions = Vec::new();
     for statement in statements(function) {
         for action in list(&statement["Action"]) {
-            permissions.extend(list(&statement["Resource"]).into_iter().map(|resource| (action.as_str().unwrap(), resource)));
+            permissions.extend(
+                list(&statement["Resource"])
+                    .into_iter()
+                    .map(|resource| (action.as_str().unwrap(), resource)),
+            );
         }
     }
     permissions
@@ -83,7 +103,10 @@ fn is_store(path: &Path) -> bool {
 
 /// The Rust files of functions and of what they share.
 fn sources() -> Vec<PathBuf> {
-    ["functions", "shared"].iter().flat_map(|directory| files(&root().join(directory), ".rs")).collect()
+    ["functions", "shared"]
+        .iter()
+        .flat_map(|directory| files(&root().join(directory), ".rs"))
+        .collect()
 }
 
 #[test]
@@ -97,7 +120,8 @@ fn stores_alone_know_the_database() {
         }
         assert!(!text.contains("aws_sdk_dynamodb"), "{} names the SDK", path.display());
         for names in text.split("database::").skip(1).filter_map(|rest| rest.split(';').next()) {
-            let names: BTreeSet<_> = names.trim_matches(['{', '}']).split(',').map(str::trim).collect();
+            let names: BTreeSet<_> =
+                names.trim_matches(['{', '}']).split(',').map(str::trim).collect();
             assert!(names.is_subset(&types), "{} uses {names:?}", path.display());
         }
     }
@@ -105,14 +129,22 @@ fn stores_alone_know_the_database() {
 
 #[test]
 fn one_place_writes_so_that_what_collides_is_tried_again() {
-    for path in sources().into_iter().filter(|path| is_store(path) && !path.ends_with("database/mod.rs")) {
+    for path in
+        sources().into_iter().filter(|path| is_store(path) && !path.ends_with("database/mod.rs"))
+    {
         let text = fs::read_to_string(&path).unwrap();
-        for write in [".put_item()", ".delete_item()", ".transact_write_items()", ".batch_write_item()"] {
+        for write in
+            [".put_item()", ".delete_item()", ".transact_write_items()", ".batch_write_item()"]
+        {
             assert!(!text.contains(write), "{} calls {write}", path.display());
         }
         // The file sends its updates by `resend`, or by `attempt`, which uses `resend`.
         let goes_by = text.contains("resend(") || text.contains("attempt(");
-        assert!(!text.contains(".update_item()") || goes_by, "{} updates by itself", path.display());
+        assert!(
+            !text.contains(".update_item()") || goes_by,
+            "{} updates by itself",
+            path.display()
+        );
     }
 }
 
@@ -120,16 +152,25 @@ fn one_place_writes_so_that_what_collides_is_tried_again() {
 fn no_secret_is_printed() {
     for path in sources() {
         let text = fs::read_to_string(&path).unwrap();
-        for (derived, item) in text.split("#[derive(").skip(1).filter_map(|part| part.split_once(")]")) {
-            let head = item.lines().find(|line| !line.is_empty() && !line.starts_with("#[")).unwrap_or_default();
+        for (derived, item) in
+            text.split("#[derive(").skip(1).filter_map(|part| part.split_once(")]"))
+        {
+            let head = item
+                .lines()
+                .find(|line| !line.is_empty() && !line.starts_with("#["))
+                .unwrap_or_default();
             if !derived.contains("Debug") || !head.contains("struct ") || !head.ends_with('{') {
                 continue;
             }
             let fields = item.split_once("\n}").map_or("", |(fields, _)| fields);
-            let mut fields = fields.lines().filter_map(|line| line.trim().trim_start_matches("pub ").split_once(": "));
+            let mut fields = fields
+                .lines()
+                .filter_map(|line| line.trim().trim_start_matches("pub ").split_once(": "));
             let secret = fields.find(|(name, of)| {
-                let ends = ["_hash", "password", "access_token", "refresh_token", "ticket", "secret"];
-                let is_named_so = ends.iter().any(|end| name.ends_with(end)) || ["token", "key"].contains(name);
+                let ends =
+                    ["_hash", "password", "access_token", "refresh_token", "ticket", "secret"];
+                let is_named_so =
+                    ends.iter().any(|end| name.ends_with(end)) || ["token", "key"].contains(name);
                 // A type of the project has its own `Debug` implementation.
                 is_named_so && ["str", "String", "u8"].iter().any(|plain| of.contains(plain))
             });
@@ -140,9 +181,12 @@ fn no_secret_is_printed() {
 
 #[test]
 fn one_place_each_reads_the_environment_and_the_clock() {
-    let excused = ["shared/platform/src/clock.rs", "shared/platform/src/config.rs"].map(|path| root().join(path));
-    let excusing: BTreeSet<_> =
-        sources().into_iter().filter(|path| fs::read_to_string(path).unwrap().contains("disallowed_methods")).collect();
+    let excused = ["shared/platform/src/clock.rs", "shared/platform/src/config.rs"]
+        .map(|path| root().join(path));
+    let excusing: BTreeSet<_> = sources()
+        .into_iter()
+        .filter(|path| fs::read_to_string(path).unwrap().contains("disallowed_methods"))
+        .collect();
     assert_eq!(excusing, BTreeSet::from(excused));
 }
 
@@ -151,7 +195,11 @@ fn functions_know_what_is_shared_and_not_each_other() {
     let shared = manifests("shared");
     let areas: BTreeSet<_> = shared.keys().cloned().collect();
     for (name, manifest) in manifests("functions") {
-        assert!(dependencies(&manifest).is_subset(&areas), "{name} depends on {:?}", dependencies(&manifest));
+        assert!(
+            dependencies(&manifest).is_subset(&areas),
+            "{name} depends on {:?}",
+            dependencies(&manifest)
+        );
     }
     // Each area stands on the platform. Chat knows the assistant, which knows no other area.
     let order = [
@@ -172,14 +220,19 @@ fn functions_know_what_is_shared_and_not_each_other() {
 #[test]
 fn every_function_is_a_crate_and_every_crate_a_function() {
     let (functions, _) = template();
-    let binary = |function: &Value| function["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap().to_owned();
+    let binary = |function: &Value| {
+        function["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap().to_owned()
+    };
     let deployed: Vec<_> = functions.values().map(binary).collect();
     let crates: Vec<_> = manifests("functions").into_keys().collect();
     assert_eq!(BTreeSet::from_iter(&deployed), BTreeSet::from_iter(&crates));
     assert_eq!(deployed.len(), crates.len(), "a crate is deployed twice");
     for (id, function) in &functions {
         // `ws-ticket` is the binary of WsTicketFunction.
-        let words = binary(function).split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<String>();
+        let words = binary(function)
+            .split('-')
+            .map(|word| word[..1].to_uppercase() + &word[1..])
+            .collect::<String>();
         assert_eq!(*id, format!("{words}Function"));
         assert_eq!(function["Metadata"]["BuildMethod"], "rust-cargolambda", "{id}");
     }
@@ -189,8 +242,12 @@ fn every_function_is_a_crate_and_every_crate_a_function() {
 fn every_function_ends_before_its_caller_gives_up() {
     for (id, function) in template().0 {
         let timeout = &function["Properties"]["Timeout"];
-        let events = function["Properties"]["Events"].as_object().into_iter().flat_map(|events| events.values());
-        // A worker's time is a parameter within Lambda's limit. No client waits for a worker or for a scheduled function.
+        let events = function["Properties"]["Events"]
+            .as_object()
+            .into_iter()
+            .flat_map(|events| events.values());
+        // A worker's time is a parameter within Lambda's limit. No client waits for a worker or for
+        // a scheduled function.
         let ends = if events.clone().any(|event| event["Type"] != "Schedule") {
             timeout.as_u64().is_some_and(|seconds| seconds < 30)
         } else {
@@ -205,40 +262,67 @@ fn whoever_hears_that_a_refresh_hung_can_ask_again_within_its_grace() {
     let functions = template().0;
     for id in ["RefreshFunction", "TokenFunction"] {
         let timeout = functions[id]["Properties"]["Timeout"].as_u64();
-        assert!(timeout.is_some_and(|seconds| seconds <= 5), "{id} has the Timeout {timeout:?}; the grace is ten seconds");
+        assert!(
+            timeout.is_some_and(|seconds| seconds <= 5),
+            "{id} has the Timeout {timeout:?}; the grace is ten seconds"
+        );
     }
 }
 
 #[test]
 fn what_strangers_may_start_at_will_reads_no_accounts_and_no_keys_of_tokens() {
     let (functions, _) = template();
-    let read: BTreeSet<_> = permissions(&functions["ReadyFunction"]).into_iter().map(|(_, resource)| subject(resource)).collect();
+    let read: BTreeSet<_> = permissions(&functions["ReadyFunction"])
+        .into_iter()
+        .map(|(_, resource)| subject(resource))
+        .collect();
     assert_eq!(read, ["OutagesTable", "SealSecret"].map(str::to_owned).into());
 }
 
 #[test]
 fn every_function_logs_to_one_group_whose_lines_go_in_time() {
     let (functions, others) = template();
-    for (id, group) in others.iter().filter(|(_, resource)| resource["Type"] == "AWS::Logs::LogGroup") {
-        assert_eq!(group["Properties"]["RetentionInDays"], json!({"Ref": "LogRetentionDays"}), "{id}");
+    for (id, group) in
+        others.iter().filter(|(_, resource)| resource["Type"] == "AWS::Logs::LogGroup")
+    {
+        assert_eq!(
+            group["Properties"]["RetentionInDays"],
+            json!({"Ref": "LogRetentionDays"}),
+            "{id}"
+        );
     }
-    // A function must refer to the log group, and not the other way round. Otherwise, if it is invoked while the deployment still runs,
-    // Lambda would make a group of its own that keeps its logs for ever.
+    // A function must refer to the log group, and not the other way round. Otherwise, if it is
+    // invoked while the deployment still runs, Lambda would make a group of its own that keeps its
+    // logs for ever.
     for (id, function) in &functions {
-        assert_eq!(function["Properties"]["LoggingConfig"]["LogGroup"], json!({"Ref": "FunctionLogs"}), "{id}");
+        assert_eq!(
+            function["Properties"]["LoggingConfig"]["LogGroup"],
+            json!({"Ref": "FunctionLogs"}),
+            "{id}"
+        );
     }
-    assert_eq!(others["FunctionLogs"]["Properties"]["LogGroupName"], json!({"Fn::Sub": "/aws/lambda/${AWS::StackName}"}));
+    assert_eq!(
+        others["FunctionLogs"]["Properties"]["LogGroupName"],
+        json!({"Fn::Sub": "/aws/lambda/${AWS::StackName}"})
+    );
 }
 
 #[test]
 fn tables_that_outlive_the_stack_refuse_to_be_deleted() {
     let text = fs::read_to_string(root().join("template.yaml")).unwrap();
     let kept = text.matches("    DeletionPolicy: RetainExceptOnCreate\n").count();
-    let protected: Vec<_> =
-        template().1.into_iter().filter(|(_, resource)| !resource["Properties"]["DeletionProtectionEnabled"].is_null()).collect();
+    let protected: Vec<_> = template()
+        .1
+        .into_iter()
+        .filter(|(_, resource)| !resource["Properties"]["DeletionProtectionEnabled"].is_null())
+        .collect();
     assert_eq!(protected.len(), kept);
     for (id, table) in protected {
-        assert_eq!(table["Properties"]["DeletionProtectionEnabled"], json!({"Ref": "DeletionProtection"}), "{id}");
+        assert_eq!(
+            table["Properties"]["DeletionProtectionEnabled"],
+            json!({"Ref": "DeletionProtection"}),
+            "{id}"
+        );
     }
 }
 
@@ -246,16 +330,23 @@ fn tables_that_outlive_the_stack_refuse_to_be_deleted() {
 fn mail_comes_from_the_one_address_that_is_told() {
     let (functions, _) = template();
     for (id, function) in &functions {
-        for statement in statements(function).into_iter().filter(|statement| list(&statement["Action"]).contains(&&json!("ses:SendEmail")))
+        for statement in statements(function)
+            .into_iter()
+            .filter(|statement| list(&statement["Action"]).contains(&&json!("ses:SendEmail")))
         {
             let from = json!({"Fn::Sub": "no-reply@${MailDomain}"});
             assert_eq!(statement["Condition"]["StringEquals"]["ses:FromAddress"], from, "{id}");
-            assert_eq!(function["Properties"]["Environment"]["Variables"]["MAIL_DOMAIN"], json!({"Ref": "MailDomain"}), "{id}");
+            assert_eq!(
+                function["Properties"]["Environment"]["Variables"]["MAIL_DOMAIN"],
+                json!({"Ref": "MailDomain"}),
+                "{id}"
+            );
         }
     }
 }
 
-/// Functions that change only the sessions of an account may write nothing else: no role, no address, no claim, no administrators.
+/// Functions that change only the sessions of an account may write nothing else: no role, no
+/// address, no claim, no administrators.
 #[test]
 fn functions_for_sessions_may_write_no_roles() {
     let (functions, _) = template();
@@ -268,11 +359,16 @@ fn functions_for_sessions_may_write_no_roles() {
         ("SessionsFunction", false),
     ] {
         let writes = statements(&functions[id]).into_iter().filter(|statement| {
-            let names_users = list(&statement["Resource"]).iter().any(|resource| subject(resource) == "UsersTable");
-            names_users && list(&statement["Action"]).iter().any(|action| *action != "dynamodb:GetItem")
+            let names_users = list(&statement["Resource"])
+                .iter()
+                .any(|resource| subject(resource) == "UsersTable");
+            names_users
+                && list(&statement["Action"]).iter().any(|action| *action != "dynamodb:GetItem")
         });
         let writes: Vec<_> = writes.collect();
-        let [write] = writes[..] else { panic!("{id} has {} statements that write accounts", writes.len()) };
+        let [write] = writes[..] else {
+            panic!("{id} has {} statements that write accounts", writes.len())
+        };
         assert_eq!(write["Action"], json!(["dynamodb:UpdateItem"]), "{id}");
         let hash: &[_] = if with_hash { &["password_hash"] } else { &[] };
         let attributes: Vec<_> = SESSION_ATTRIBUTES.iter().chain(hash).collect();
@@ -284,13 +380,14 @@ fn functions_for_sessions_may_write_no_roles() {
     }
 }
 
-/// The worker talks to the outside. Of an account it needs to know only whether an API key is valid.
+/// The worker talks to the outside. Of an account it needs to know only whether an API key is
+/// valid.
 #[test]
 fn the_worker_of_a_reply_reads_no_more_of_an_account_than_it_asks() {
     let (functions, _) = template();
-    let reads = statements(&functions["ChatStreamFunction"])
-        .into_iter()
-        .filter(|statement| list(&statement["Resource"]).iter().any(|resource| subject(resource) == "UsersTable"));
+    let reads = statements(&functions["ChatStreamFunction"]).into_iter().filter(|statement| {
+        list(&statement["Resource"]).iter().any(|resource| subject(resource) == "UsersTable")
+    });
     let [read] = reads.collect::<Vec<_>>()[..] else { panic!("several statements name accounts") };
     assert_eq!(read["Action"], json!(["dynamodb:GetItem"]));
     let attributes: Vec<_> = ["key"].into_iter().chain(KEY_CHECK_ATTRIBUTES).collect();
@@ -302,7 +399,8 @@ fn the_worker_of_a_reply_reads_no_more_of_an_account_than_it_asks() {
     assert_eq!(read["Condition"], expected);
 }
 
-/// SAM names a version by a hash of the code and the unresolved variables. So an alias would keep old values of parameters after an update.
+/// SAM names a version by a hash of the code and the unresolved variables. So an alias would keep
+/// old values of parameters after an update.
 #[test]
 fn every_function_is_invoked_as_it_is_now() {
     for (id, function) in template().0 {
@@ -313,10 +411,15 @@ fn every_function_is_invoked_as_it_is_now() {
 /// The messages about a setting name its parameter by this rule.
 #[test]
 fn a_variable_is_called_like_its_parameter() {
-    let parameter = |name: &str| name.split('_').map(|word| word[..1].to_owned() + &word[1..].to_lowercase()).collect::<String>();
+    let parameter = |name: &str| {
+        name.split('_')
+            .map(|word| word[..1].to_owned() + &word[1..].to_lowercase())
+            .collect::<String>()
+    };
     let (functions, others) = template();
     for (id, function) in &functions {
-        for (name, value) in function["Properties"]["Environment"]["Variables"].as_object().unwrap() {
+        for (name, value) in function["Properties"]["Environment"]["Variables"].as_object().unwrap()
+        {
             let reference = value["Ref"].as_str().or(value["Fn::Join"][1]["Ref"].as_str());
             if let Some(reference) = reference.filter(|name| !others.contains_key(*name)) {
                 assert_eq!(parameter(name), reference, "{id}");
@@ -332,16 +435,23 @@ fn the_template_knows_every_policy() {
     let (_, parameter) = template.split_once("\n  RateLimits:").unwrap();
     let (_, pattern) = parameter.split_once("AllowedPattern: \" *((").unwrap();
     let known: BTreeSet<_> = pattern.split_once(")=").unwrap().0.split('|').collect();
-    let policies: BTreeSet<_> = Policy::ALL.iter().map(|policy| policy.name).chain(["[*]"]).collect();
+    let policies: BTreeSet<_> =
+        Policy::ALL.iter().map(|policy| policy.name).chain(["[*]"]).collect();
     let unknown: Vec<_> = policies.difference(&known).collect();
-    assert!(unknown.is_empty(), "add {unknown:?} to the AllowedPattern of RateLimits in template.yaml");
+    assert!(
+        unknown.is_empty(),
+        "add {unknown:?} to the AllowedPattern of RateLimits in template.yaml"
+    );
 }
 
 #[test]
 fn policies_name_what_they_allow() {
     for (id, function) in template().0 {
         for statement in statements(&function) {
-            assert!(statement["Action"].is_array() || statement["Action"].is_string(), "{id} has a policy that is not written out");
+            assert!(
+                statement["Action"].is_array() || statement["Action"].is_string(),
+                "{id} has a policy that is not written out"
+            );
             assert_eq!(statement["Effect"], "Allow", "{id}");
         }
         for (action, resource) in permissions(&function) {
@@ -349,7 +459,11 @@ fn policies_name_what_they_allow() {
             assert_ne!(action, "dynamodb:Scan", "{id}");
             // Connections come and go. All other resources are known at the deployment.
             let text = resource.to_string();
-            let text = if action == "execute-api:ManageConnections" { text.replace("/@connections/*", "") } else { text };
+            let text = if action == "execute-api:ManageConnections" {
+                text.replace("/@connections/*", "")
+            } else {
+                text
+            };
             assert!(!text.contains('*'), "{id} may {action} on {resource}");
         }
         // Roles that are made elsewhere, and SAM's policy templates, can't be checked here.
@@ -364,9 +478,18 @@ fn a_function_may_use_what_it_is_told_of_and_nothing_else() {
     for (id, function) in &functions {
         let settings = function["Properties"]["Environment"]["Variables"].as_object().unwrap();
         let told = |ending: &str, kind: &str| -> BTreeSet<_> {
-            let is_kind = |name: &String| functions.get(name).or(others.get(name)).is_some_and(|resource| resource["Type"] == kind);
+            let is_kind = |name: &String| {
+                functions
+                    .get(name)
+                    .or(others.get(name))
+                    .is_some_and(|resource| resource["Type"] == kind)
+            };
             let settings = settings.iter().filter(|(name, _)| name.ends_with(ending));
-            settings.filter(|(_, value)| value.is_object()).map(|(_, value)| subject(value)).filter(is_kind).collect()
+            settings
+                .filter(|(_, value)| value.is_object())
+                .map(|(_, value)| subject(value))
+                .filter(is_kind)
+                .collect()
         };
         let allowed = |service: &str| -> BTreeSet<_> {
             permissions(function)
@@ -376,9 +499,18 @@ fn a_function_may_use_what_it_is_told_of_and_nothing_else() {
                 .collect()
         };
         assert_eq!(told("_TABLE", "AWS::DynamoDB::Table"), allowed("dynamodb:"), "tables of {id}");
-        assert_eq!(told("_ARN", "AWS::SecretsManager::Secret"), allowed("secretsmanager:"), "secrets of {id}");
-        assert_eq!(told("_ARN", "AWS::Serverless::Function"), allowed("lambda:"), "workers of {id}");
-        let posts = permissions(function).iter().any(|(action, _)| action.starts_with("execute-api:"));
+        assert_eq!(
+            told("_ARN", "AWS::SecretsManager::Secret"),
+            allowed("secretsmanager:"),
+            "secrets of {id}"
+        );
+        assert_eq!(
+            told("_ARN", "AWS::Serverless::Function"),
+            allowed("lambda:"),
+            "workers of {id}"
+        );
+        let posts =
+            permissions(function).iter().any(|(action, _)| action.starts_with("execute-api:"));
         assert_eq!(settings.contains_key("CONNECTIONS_ENDPOINT"), posts, "connections of {id}");
         let mails = !allowed("ses:").is_empty() || settings.contains_key("SEND_MAIL_ARN");
         assert_eq!(settings.contains_key("MAIL_DOMAIN"), mails, "mail of {id}");

@@ -25,13 +25,19 @@ async fn a_user_sees_where_they_are_signed_in() {
     let first = stack.someone().await;
     let elsewhere = stack.from_address([127, 0, 0, 7]);
     let login = elsewhere.request(Method::POST, "/auth/login").header("user-agent", "Excel/16");
-    elsewhere.send(login.json(&json!({"username": first.username, "password": PASSWORD}))).await.expect(200);
+    elsewhere
+        .send(login.json(&json!({"username": first.username, "password": PASSWORD})))
+        .await
+        .expect(200);
     stack.demo().await;
 
     let sessions = list(&stack, &first).await;
     let [second, oldest] = &sessions[..] else { panic!("{sessions:?}") };
     assert_eq!((&oldest["address"], &oldest["current"]), (&json!("127.0.0.1"), &json!(true)));
-    assert_eq!((&second["address"], &second["user_agent"], &second["current"]), (&json!("127.0.0.7"), &json!("Excel/16"), &json!(false)));
+    assert_eq!(
+        (&second["address"], &second["user_agent"], &second["current"]),
+        (&json!("127.0.0.7"), &json!("Excel/16"), &json!(false))
+    );
     assert!(second["created_at"].as_str() > oldest["created_at"].as_str());
     assert_eq!(oldest["last_used_at"], oldest["created_at"]);
     assert_eq!(oldest.as_object().unwrap().len(), 6, "{oldest}");
@@ -80,11 +86,15 @@ async fn a_session_is_ended_once_with_its_connections() {
         answer.problem(404, "not_found");
     }
     assert_eq!(open.next().await, None);
-    stack.post("/auth/refresh", None, &json!({"refresh_token": lost.refresh})).await.problem(401, "invalid_refresh_token");
+    stack
+        .post("/auth/refresh", None, &json!({"refresh_token": lost.refresh}))
+        .await
+        .problem(401, "invalid_refresh_token");
     crate::realtime::assert_alive(&mut kept).await;
 
     let events = stack.events(&auditor, "auth.session_ended").await;
-    assert!(events.iter().all(|event| event["resource"] == format!("session:{lost_id}") && event["actor"]["username"] == "demo"));
+    assert!(events.iter().all(|event| event["resource"] == format!("session:{lost_id}")
+        && event["actor"]["username"] == "demo"));
     assert_eq!(events.iter().filter(|event| event["outcome"] == "success").count(), 1);
     assert_eq!(events.iter().filter(|event| event["outcome"] == "failure").count(), 7);
 

@@ -1,5 +1,5 @@
-//! Settings that no pattern of the template can refuse. The stack does not start with them. If one has started all the same, `/ready`
-//! reports them.
+//! Settings that no pattern of the template can refuse. The stack does not start with them. If one
+//! has started all the same, `/ready` reports them.
 
 use tally_local::{Stack, StackError, StackOptions};
 use tally_tests::{TestStack, binaries, root};
@@ -8,7 +8,8 @@ use tally_tests::{TestStack, binaries, root};
 async fn start(sets: &[(&str, &str)]) -> Result<Stack, StackError> {
     let binaries = tokio::task::spawn_blocking(binaries).await.unwrap();
     let mut options = StackOptions::new(root().join("template.yaml"), binaries);
-    options.sets = sets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    options.sets =
+        sets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     options.tries_functions = true;
     Stack::start(options).await
 }
@@ -25,27 +26,53 @@ async fn check(sets: &[(&str, &str)], expected: &[&str]) {
 async fn a_stack_starts_only_with_settings_that_its_functions_can_use() {
     start(&[]).await.unwrap().shutdown().await;
 
-    check(&[("RateLimits", "login=abc")], &["Parameters.RateLimits: `login=abc` is refused: it must be like login=10/15m"]).await;
+    check(
+        &[("RateLimits", "login=abc")],
+        &["Parameters.RateLimits: `login=abc` is refused: it must be like login=10/15m"],
+    )
+    .await;
     check(&[("RateLimits", "logn=1/1m")], &["Parameters.RateLimits: `logn=1/1m` is refused"]).await;
     let anthropic = ("AiProvider", "anthropic");
     check(&[anthropic], &["Rules.PricesOfModels: AiProvider=anthropic needs AiPrices"]).await;
-    check(&[("EmailVerification", "on"), ("MailDomain", "")], &["Rules.MailOfVerification: EmailVerification=on needs MailDomain"]).await;
-    check(&[("ChatReplySeconds", "901")], &["Parameters.ChatReplySeconds: `901` is refused: it must be 900 at most"]).await;
-    check(&[("CorsOrigins", "https://a.example,*")], &["Parameters.CorsOrigins: `*` is refused"]).await;
+    check(
+        &[("EmailVerification", "on"), ("MailDomain", "")],
+        &["Rules.MailOfVerification: EmailVerification=on needs MailDomain"],
+    )
+    .await;
+    check(
+        &[("ChatReplySeconds", "901")],
+        &["Parameters.ChatReplySeconds: `901` is refused: it must be 900 at most"],
+    )
+    .await;
+    check(&[("CorsOrigins", "https://a.example,*")], &["Parameters.CorsOrigins: `*` is refused"])
+        .await;
 
     // The patterns accept a window of more than a day, and a model without a price.
-    let limits = " more can't start: the parameter RateLimits has the value \"login=5/48h\" (environment variable RATE_LIMITS): ";
+    let limits = " more can't start: the parameter RateLimits has the value \"login=5/48h\" \
+                  (environment variable RATE_LIMITS): ";
     check(&[("RateLimits", "login=5/48h")], &[limits]).await;
-    let prices = "the parameter AiPrices has the value \"other=1/2/3/4\" (environment variable AI_PRICES): it must have the prices of ";
+    let prices = "the parameter AiPrices has the value \"other=1/2/3/4\" (environment variable \
+                  AI_PRICES): it must have the prices of ";
     check(&[anthropic, ("AiPrices", "other=1/2/3/4")], &["ChatFunction and ", prices]).await;
 }
 
 #[tokio::test]
 async fn ready_fails_where_a_function_cannot_start() {
-    for (name, value) in [("RATE_LIMITS", "login=abc"), ("RATE_LIMITS", "unknown=1/1m"), ("AI_PROVIDER", "anthropic")] {
-        let stack = TestStack::of(|options| drop(options.environment.insert(name.to_owned(), value.to_owned()))).await;
+    for (name, value) in [
+        ("RATE_LIMITS", "login=abc"),
+        ("RATE_LIMITS", "unknown=1/1m"),
+        ("AI_PROVIDER", "anthropic"),
+    ] {
+        let stack = TestStack::of(|options| {
+            drop(options.environment.insert(name.to_owned(), value.to_owned()));
+        })
+        .await;
         let ready = stack.get("/ready", None).await.expect(503);
-        assert_eq!((&ready["status"], &ready["checks"]["settings"]["status"]), (&"failing".into(), &"failing".into()), "{name}={value}");
+        assert_eq!(
+            (&ready["status"], &ready["checks"]["settings"]["status"]),
+            (&"failing".into(), &"failing".into()),
+            "{name}={value}"
+        );
         assert_eq!(ready["checks"]["dynamodb"]["status"], "ok");
     }
 }

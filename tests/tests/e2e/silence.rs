@@ -1,4 +1,5 @@
-//! A DynamoDB that never answers, with functions that no client waits for. Each one fails by itself, before Lambda ends it.
+//! A DynamoDB that never answers, with functions that no client waits for. Each one fails by
+//! itself, before Lambda ends it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,8 @@ use tally_tests::TestStack;
 use crate::chat::sweep::drafts;
 use crate::chat::worker::{pending, platform_of};
 
-const SILENT: Fault = Fault { operation: None, table: None, failure: Failure::HeldBefore, times: usize::MAX };
+const SILENT: Fault =
+    Fault { operation: None, table: None, failure: Failure::HeldBefore, times: usize::MAX };
 
 const ID: &str = "019a0000-0000-7000-8000-000000000000";
 
@@ -57,14 +59,26 @@ async fn every_worker_fails_by_itself_where_the_database_is_silent() {
     let deployment = stack.local.deployment();
     let http = deployment.http_api.as_ref().unwrap();
     let socket = deployment.websocket_api.as_ref().unwrap();
-    let answering: BTreeSet<_> = http.routes.iter().map(|route| &route.function).chain(socket.routes.values()).collect();
-    let workers = deployment.functions.iter().map(|function| &function.id).filter(|id| !answering.contains(id));
+    let answering: BTreeSet<_> =
+        http.routes.iter().map(|route| &route.function).chain(socket.routes.values()).collect();
+    let workers = deployment
+        .functions
+        .iter()
+        .map(|function| &function.id)
+        .filter(|id| !answering.contains(id));
     let payloads = payloads();
     let known = payloads.keys().copied().collect::<BTreeSet<_>>();
-    assert_eq!(workers.map(String::as_str).collect::<BTreeSet<_>>(), known, "what is a new worker invoked with?");
+    assert_eq!(
+        workers.map(String::as_str).collect::<BTreeSet<_>>(),
+        known,
+        "what is a new worker invoked with?"
+    );
 
     stack.local.aws().fail(SILENT);
-    let errors = join_all(payloads.iter().map(async |(function, payload)| (*function, error_type(&stack, function, payload).await)));
+    let errors =
+        join_all(payloads.iter().map(async |(function, payload)| {
+            (*function, error_type(&stack, function, payload).await)
+        }));
     for (function, error) in errors.await {
         assert_eq!(error, "unavailable", "{function}");
     }
@@ -73,10 +87,12 @@ async fn every_worker_fails_by_itself_where_the_database_is_silent() {
 #[tokio::test]
 async fn a_worker_fails_by_itself_where_the_database_falls_silent_under_it() {
     // The worker would try to store the end of a reply for longer than the rest of the 17 s.
-    let stack = TestStack::with(&[("LoremWordMilliseconds", "200"), ("ChatReplySeconds", "17")]).await;
+    let stack =
+        TestStack::with(&[("LoremWordMilliseconds", "200"), ("ChatReplySeconds", "17")]).await;
     let platform = platform_of(&stack, &[]);
     let reply = pending(&platform, "At length", None).await;
-    let start = ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
+    let start =
+        ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
     let silence = async {
         while drafts(&stack).text(&reply.id).await.unwrap().is_empty() {}
         stack.local.aws().fail(SILENT);

@@ -25,14 +25,22 @@ const PASSWORD: &str = "Correct-Horse-9";
 /// Id of the account with this name.
 pub async fn user_id(stack: &TestStack, username: &str) -> String {
     let admin = stack.admin().await;
-    let page = stack.get(&format!("/users?query={username}&limit=1"), Some(&admin)).await.expect(200);
+    let page =
+        stack.get(&format!("/users?query={username}&limit=1"), Some(&admin)).await.expect(200);
     assert_eq!(page["items"][0]["username"], username);
     id(&page["items"][0])
 }
 
 /// Changes an account on behalf of a caller.
 pub async fn patch(stack: &TestStack, caller: &Caller, user_id: &str, change: &Value) -> Answer {
-    stack.send(stack.request(Method::PATCH, &format!("/users/{user_id}")).bearer_auth(&caller.access).json(change)).await
+    stack
+        .send(
+            stack
+                .request(Method::PATCH, &format!("/users/{user_id}"))
+                .bearer_auth(&caller.access)
+                .json(change),
+        )
+        .await
 }
 
 async fn register(stack: &TestStack, username: &str, email: &str) -> String {
@@ -45,7 +53,8 @@ async fn walk(stack: &TestStack, caller: &Caller, filters: &str, limit: usize) -
     let mut names = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = stack.get(&format!("/users?{filters}&limit={limit}{cursor}"), Some(caller)).await;
+        let page =
+            stack.get(&format!("/users?{filters}&limit={limit}{cursor}"), Some(caller)).await;
         let body = page.expect(200);
         let items = body["items"].as_array().unwrap();
         assert!(items.len() <= limit);
@@ -60,9 +69,12 @@ async fn walk(stack: &TestStack, caller: &Caller, filters: &str, limit: usize) -
 async fn accounts_are_found_by_what_their_name_or_email_begins_with() {
     let stack = TestStack::start().await;
     let admin = stack.admin().await;
-    for (username, email) in
-        [("Anna", "anna@example.com"), ("annabel", "bel@example.com"), ("berta", "ANNAS.sister@example.com"), ("an_other", "x@example.com")]
-    {
+    for (username, email) in [
+        ("Anna", "anna@example.com"),
+        ("annabel", "bel@example.com"),
+        ("berta", "ANNAS.sister@example.com"),
+        ("an_other", "x@example.com"),
+    ] {
         register(&stack, username, email).await;
     }
     for (filters, expected) in [
@@ -82,7 +94,11 @@ async fn accounts_are_found_by_what_their_name_or_email_begins_with() {
         ("", &["admin", "an_other", "Anna", "annabel", "berta", "demo"]),
     ] {
         for limit in [1, 2, 20] {
-            assert_eq!(walk(&stack, &admin, filters, limit).await, expected, "{filters} by {limit}");
+            assert_eq!(
+                walk(&stack, &admin, filters, limit).await,
+                expected,
+                "{filters} by {limit}"
+            );
         }
     }
     let page = stack.get("/users?query=anna", Some(&admin)).await;
@@ -139,7 +155,9 @@ async fn the_last_of_many_accounts_is_found() {
 async fn a_cursor_is_for_its_list_and_caller() {
     let stack = TestStack::start().await;
     let admin = stack.admin().await;
-    patch(&stack, &admin, &user_id(&stack, "demo").await, &json!({"roles": ["admin"]})).await.expect(200);
+    patch(&stack, &admin, &user_id(&stack, "demo").await, &json!({"roles": ["admin"]}))
+        .await
+        .expect(200);
     let demo = stack.demo().await;
     let page = stack.get("/users?limit=1", Some(&admin)).await.expect(200);
     let cursor = page["next_cursor"].as_str().unwrap();
@@ -176,7 +194,10 @@ async fn an_account_is_read_and_changed() {
 
     let event = &stack.events(&admin, "user.updated").await[0];
     assert_eq!(event["resource"], format!("user:{}", id(&user)));
-    assert_eq!(event["detail"], json!({"roles_before": ["user"], "roles": ["user", "auditor"], "ended_sessions": []}));
+    assert_eq!(
+        event["detail"],
+        json!({"roles_before": ["user"], "roles": ["user", "auditor"], "ended_sessions": []})
+    );
     assert_eq!(event["actor"]["username"], "admin");
 
     for (change, fields) in [
@@ -202,19 +223,48 @@ async fn a_deactivated_account_is_out_at_once() {
     let caller = stack.someone().await;
     let user_id = user_id(&stack, &caller.username).await;
     let mut socket = stack.connect(&caller).await;
-    let key = stack.post("/api-keys", Some(&caller), &new_key(&["profits:read"], Duration::from_hours(1))).await.expect(201);
-    let with_key = || stack.send(stack.request(Method::GET, "/profits").header("x-api-key", key["key"].as_str().unwrap()));
+    let key = stack
+        .post("/api-keys", Some(&caller), &new_key(&["profits:read"], Duration::from_hours(1)))
+        .await
+        .expect(201);
+    let with_key = || {
+        stack.send(
+            stack
+                .request(Method::GET, "/profits")
+                .header("x-api-key", key["key"].as_str().unwrap()),
+        )
+    };
     with_key().await.expect(200);
-    let token = stack.mailed_token("/auth/password/forgot", &format!("{}@example.com", caller.username)).await;
-    assert_eq!(patch(&stack, &admin, &user_id, &json!({"is_active": false})).await.expect(200)["is_active"], false);
+    let token = stack
+        .mailed_token("/auth/password/forgot", &format!("{}@example.com", caller.username))
+        .await;
+    assert_eq!(
+        patch(
+            &stack,
+            &admin,
+            &user_id,
+            &json!({
+                "is_active": false,
+            })
+        )
+        .await
+        .expect(200)["is_active"],
+        false
+    );
     assert_eq!(socket.next().await, None);
     stack.post("/auth/ws-ticket", Some(&caller), &json!({})).await.problem(401, "invalid_token");
     stack.get("/auth/me", Some(&caller)).await.problem(401, "invalid_token");
-    stack.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.problem(401, "invalid_refresh_token");
+    stack
+        .post("/auth/refresh", None, &json!({"refresh_token": caller.refresh}))
+        .await
+        .problem(401, "invalid_refresh_token");
     let credentials = json!({"username": caller.username, "password": PASSWORD});
     stack.post("/auth/login", None, &credentials).await.problem(401, "invalid_credentials");
     let event = stack.events(&admin, "user.updated").await.pop().unwrap();
-    assert_eq!((&event["detail"]["was_active"], &event["detail"]["is_active"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        (&event["detail"]["was_active"], &event["detail"]["is_active"]),
+        (&json!(true), &json!(false))
+    );
     assert_eq!(event["detail"]["ended_sessions"].as_array().unwrap().len(), 1);
     assert_eq!(event["detail"]["ended_api_keys"], json!([key["id"]]));
     // A repeated change has no effect. Sessions, API keys and tokens that have ended stay invalid.
@@ -233,7 +283,10 @@ async fn what_is_not_found_is_in_the_trail_by_its_id() {
     let stack = TestStack::start().await;
     let admin = stack.admin().await;
     let nothing = ids::new_id(Clock::System.now());
-    let with_ids: Vec<_> = routes::ROUTES.iter().filter(|route| route.resource.is_some() && route.audit.is_some()).collect();
+    let with_ids: Vec<_> = routes::ROUTES
+        .iter()
+        .filter(|route| route.resource.is_some() && route.audit.is_some())
+        .collect();
     assert!(with_ids.len() >= 7, "{}", with_ids.len());
     for route in with_ids {
         let path = route.path.replace("{id}", &nothing).replace("{message_id}", &nothing);
@@ -242,12 +295,22 @@ async fn what_is_not_found_is_in_the_trail_by_its_id() {
             "PUT" => json!({"monthly_usd": "5.00"}),
             _ => json!({}),
         };
-        let request = stack.request(route.method.parse().unwrap(), &path).bearer_auth(&admin.access);
-        let request = if route.method == "GET" || route.method == "DELETE" { request } else { request.json(&body) };
+        let request =
+            stack.request(route.method.parse().unwrap(), &path).bearer_auth(&admin.access);
+        let request = if route.method == "GET" || route.method == "DELETE" {
+            request
+        } else {
+            request.json(&body)
+        };
         stack.send(request).await.problem(404, "not_found");
         let event = stack.events(&admin, route.audit.unwrap()).await.pop().unwrap();
         let resource = format!("{}:{nothing}", route.resource.unwrap());
-        assert_eq!((&event["outcome"], &event["resource"]), (&json!("failure"), &json!(resource)), "{}", route.key());
+        assert_eq!(
+            (&event["outcome"], &event["resource"]),
+            (&json!("failure"), &json!(resource)),
+            "{}",
+            route.key()
+        );
     }
 }
 
@@ -260,18 +323,25 @@ async fn a_deactivation_that_races_logins_leaves_no_live_session() {
     let credentials = json!({"username": caller.username, "password": PASSWORD});
     for _ in 0..10 {
         let logins = join_all((0..3).map(|_| stack.post("/auth/login", None, &credentials)));
-        let (deactivated, logins) = join(patch(&stack, &admin, &user_id, &json!({"is_active": false})), logins).await;
+        let (deactivated, logins) =
+            join(patch(&stack, &admin, &user_id, &json!({"is_active": false})), logins).await;
         deactivated.expect(200);
         for login in logins.iter().filter(|login| login.status == 200) {
             let pair = login.json();
-            stack.post("/auth/refresh", None, &json!({"refresh_token": pair["refresh_token"]})).await.problem(401, "invalid_refresh_token");
+            stack
+                .post("/auth/refresh", None, &json!({"refresh_token": pair["refresh_token"]}))
+                .await
+                .problem(401, "invalid_refresh_token");
         }
         patch(&stack, &admin, &user_id, &json!({"is_active": true})).await.expect(200);
         // No ended session becomes valid again.
         for login in logins.iter().filter(|login| login.status == 200) {
             let access = login.json()["access_token"].as_str().unwrap().to_owned();
             let ended = Caller { access, ..caller.clone() };
-            stack.post("/auth/ws-ticket", Some(&ended), &json!({})).await.problem(401, "invalid_token");
+            stack
+                .post("/auth/ws-ticket", Some(&ended), &json!({}))
+                .await
+                .problem(401, "invalid_token");
         }
     }
 }
@@ -282,15 +352,24 @@ async fn the_last_administrator_stays() {
     let admin = stack.admin().await;
     let own = user_id(&stack, "admin").await;
     let demo = user_id(&stack, "demo").await;
-    let lose = [json!({"roles": ["user"]}), json!({"is_active": false}), json!({"roles": [], "is_active": false})];
+    let lose = [
+        json!({"roles": ["user"]}),
+        json!({"is_active": false}),
+        json!({"roles": [], "is_active": false}),
+    ];
     for change in &lose {
         patch(&stack, &admin, &own, change).await.problem(409, "last_admin");
     }
     let event = stack.events(&admin, "user.updated").await.pop().unwrap();
-    assert_eq!((&event["outcome"], &event["resource"]), (&json!("failure"), &json!(format!("user:{own}"))));
+    assert_eq!(
+        (&event["outcome"], &event["resource"]),
+        (&json!("failure"), &json!(format!("user:{own}")))
+    );
     // A change to another set of roles with `admin` in it is allowed.
     patch(&stack, &admin, &own, &json!({"roles": ["admin"]})).await.expect(200);
-    patch(&stack, &admin, &own, &json!({"roles": ["admin", "auditor"], "is_active": true})).await.expect(200);
+    patch(&stack, &admin, &own, &json!({"roles": ["admin", "auditor"], "is_active": true}))
+        .await
+        .expect(200);
     // An administrator who can't sign in does not count, in any order of the changes.
     patch(&stack, &admin, &demo, &json!({"roles": ["admin"]})).await.expect(200);
     patch(&stack, &admin, &demo, &json!({"is_active": false})).await.expect(200);
@@ -315,15 +394,22 @@ async fn of_two_administrators_who_demote_each_other_one_is_left() {
     admins[0] = stack.admin().await;
     patch(&stack, &admins[0], &ids[1], &json!({"roles": ["admin"]})).await.expect(200);
     for round in 0..20 {
-        let change = if round % 2 == 0 { json!({"roles": []}) } else { json!({"roles": ["auditor"]}) };
-        let (one, other) = join(patch(&stack, &admins[0], &ids[1], &change), patch(&stack, &admins[1], &ids[0], &change)).await;
+        let change =
+            if round % 2 == 0 { json!({"roles": []}) } else { json!({"roles": ["auditor"]}) };
+        let (one, other) = join(
+            patch(&stack, &admins[0], &ids[1], &change),
+            patch(&stack, &admins[1], &ids[0], &change),
+        )
+        .await;
         let (winner, refused) = if one.status == 200 { (0, other) } else { (1, one) };
         match refused.status {
             // The request was refused at the start, because it came after the other was done.
             403 => refused.problem(403, "forbidden"),
             _ => refused.problem(409, "last_admin"),
         };
-        patch(&stack, &admins[winner], &ids[1 - winner], &json!({"roles": ["admin"]})).await.expect(200);
+        patch(&stack, &admins[winner], &ids[1 - winner], &json!({"roles": ["admin"]}))
+            .await
+            .expect(200);
         if round % 3 == 0 {
             admins.swap(0, 1);
             ids.swap(0, 1);
@@ -343,24 +429,40 @@ async fn what_an_administrator_asked_for_is_not_done_once_they_are_none() {
     let platform = stack.platform("UsersFunction");
     let endpoint = UpdateUser::new(&platform).unwrap();
     let committer = Committer::for_route(&platform, &routes::USER_UPDATE).unwrap();
-    let event =
-        json!({"requestContext": {"http": {"method": "PATCH"}}, "headers": {}, "pathParameters": {"id": target}, "isBase64Encoded": false});
+    let event = json!({
+        "requestContext": {"http": {"method": "PATCH"}}, "headers": {},
+        "pathParameters": {"id": target}, "isBase64Encoded": false,
+    });
     let call = HttpCall::from(lambda_http::request::from_str(&event.to_string()).unwrap());
     let now = platform.clock.now();
-    let caller = Identity { user_id: demo.clone(), username: "demo".into(), session_id: "s".into() };
-    // Each request was admitted when its caller was an administrator. It is committed when the caller is one no more.
+    let caller =
+        Identity { user_id: demo.clone(), username: "demo".into(), session_id: "s".into() };
+    // Each request was admitted when its caller was an administrator. It is committed when the
+    // caller is one no more.
     let mut plans = Vec::new();
-    for change in [json!({"is_active": false}), json!({"roles": ["admin"]}), json!({"roles": ["auditor"]})] {
+    for change in
+        [json!({"is_active": false}), json!({"roles": ["admin"]}), json!({"roles": ["auditor"]})]
+    {
         let body = Fields::json(change.as_object().unwrap().clone()).read().unwrap();
         let caller = caller.clone();
         let context = &call.context;
-        let request = Request { caller, token_exp: None, body, query: (), is_form: false, context, now, call: &call };
+        let request = Request {
+            caller,
+            token_exp: None,
+            body,
+            query: (),
+            is_form: false,
+            context,
+            now,
+            call: &call,
+        };
         plans.push(endpoint.handle(request).await);
     }
     patch(&stack, &admin, &demo, &json!({"roles": []})).await.expect(200);
     for plan in plans {
         let info = RequestInfo::new(&call.context, now, Some("user.updated"));
-        let refused = committer.commit(plan, Some(&caller.clone().into()), &info).await.unwrap_err();
+        let refused =
+            committer.commit(plan, Some(&caller.clone().into()), &info).await.unwrap_err();
         assert_eq!((refused.status.as_u16(), refused.code.as_str()), (403, "forbidden"));
     }
     let user = stack.get(&format!("/users/{target}"), Some(&admin)).await.expect(200);
@@ -399,7 +501,11 @@ async fn what_an_administrator_sets_is_not_set_once_they_are_none() {
 
 /// The answer of `bootstrap-admin`, or its error.
 async fn bootstrap(stack: &TestStack, candidate: &Value) -> Result<Value, String> {
-    let answer = stack.local.invoke("BootstrapAdminFunction", candidate.to_string()).await.map_err(|error| error.to_string())?;
+    let answer = stack
+        .local
+        .invoke("BootstrapAdminFunction", candidate.to_string())
+        .await
+        .map_err(|error| error.to_string())?;
     Ok(serde_json::from_slice(&answer).unwrap())
 }
 
@@ -409,18 +515,35 @@ async fn the_first_administrator_is_made_of_an_account() {
     let own = register(&stack, "Founder", "founder@example.com").await;
     let caller = stack.login("founder", PASSWORD).await;
     stack.get("/users", Some(&caller)).await.problem(403, "forbidden");
-    assert!(bootstrap(&stack, &json!({"username": "nobody"})).await.unwrap_err().contains("not_found"));
+    assert!(
+        bootstrap(&stack, &json!({"username": "nobody"})).await.unwrap_err().contains("not_found")
+    );
     assert!(bootstrap(&stack, &json!({})).await.is_err());
-    assert_eq!(bootstrap(&stack, &json!({"username": "founder"})).await.unwrap(), json!({"administrator": own}));
+    assert_eq!(
+        bootstrap(&stack, &json!({"username": "founder"})).await.unwrap(),
+        json!({"administrator": own})
+    );
     stack.get("/users", Some(&caller)).await.expect(200);
     register(&stack, "second", "second@example.com").await;
-    for candidate in [json!({"username": "founder"}), json!({"username": "second"}), json!({"email": "third@example.com"})] {
-        assert!(bootstrap(&stack, &candidate).await.unwrap_err().contains("An administrator exists already"));
+    for candidate in [
+        json!({"username": "founder"}),
+        json!({"username": "second"}),
+        json!({"email": "third@example.com"}),
+    ] {
+        assert!(
+            bootstrap(&stack, &candidate)
+                .await
+                .unwrap_err()
+                .contains("An administrator exists already")
+        );
     }
     patch(&stack, &caller, &own, &json!({"roles": []})).await.problem(409, "last_admin");
     let events = stack.events(&caller, "admin.bootstrapped").await;
     assert_eq!(events.iter().filter(|event| event["outcome"] == "success").count(), 1);
-    assert_eq!((&events[0]["resource"], &events[0]["user_agent"]), (&json!(format!("user:{own}")), &json!("bootstrap-admin")));
+    assert_eq!(
+        (&events[0]["resource"], &events[0]["user_agent"]),
+        (&json!(format!("user:{own}")), &json!("bootstrap-admin"))
+    );
 }
 
 #[tokio::test]

@@ -19,7 +19,9 @@ async fn asking() -> TestStack {
 }
 
 async fn register(stack: &TestStack, username: &str) -> Value {
-    let body = json!({"username": username, "email": format!("{username}@example.com"), "password": PASSWORD});
+    let body = json!({
+        "username": username, "email": format!("{username}@example.com"), "password": PASSWORD,
+    });
     stack.post("/auth/register", None, &body).await.expect(201)["user"].clone()
 }
 
@@ -32,7 +34,14 @@ async fn login(stack: &TestStack, identifier: &str, password: &str) -> Answer {
 }
 
 async fn relocate(stack: &TestStack, caller: &Caller, email: &str) -> Answer {
-    stack.call(Method::PATCH, "/auth/me", caller, &json!({"email": email, "current_password": PASSWORD})).await
+    stack
+        .call(
+            Method::PATCH,
+            "/auth/me",
+            caller,
+            &json!({"email": email, "current_password": PASSWORD}),
+        )
+        .await
 }
 
 /// The token in the mail with this number, which must go to this address.
@@ -65,7 +74,12 @@ pub async fn token_of_an_account(stack: &TestStack) -> String {
     let email: Email = user.email.parse().unwrap();
     let token = format!("{}.{}", user.id, ids::new_secret::<32>());
     let expires_at = platform.clock.now().as_second() + 60;
-    let kept = MailToken { user_id: user.id.clone(), email: user.email.clone(), token_hash: ids::sha256(&token), expires_at };
+    let kept = MailToken {
+        user_id: user.id.clone(),
+        email: user.email.clone(),
+        token_hash: ids::sha256(&token),
+        expires_at,
+    };
     let issue = tokens.issue(Purpose::EmailVerification, kept).unwrap();
     database.commit(vec![users.await_email(&user, &email), issue]).await.unwrap();
     token
@@ -75,7 +89,10 @@ pub async fn token_of_an_account(stack: &TestStack) -> String {
 async fn a_new_account_signs_in_once_its_address_is_verified() {
     let stack = asking().await;
     let user = register(&stack, "anna").await;
-    assert_eq!((&user["email"], &user["unverified_email"]), (&json!("anna@example.com"), &json!("anna@example.com")));
+    assert_eq!(
+        (&user["email"], &user["unverified_email"]),
+        (&json!("anna@example.com"), &json!("anna@example.com"))
+    );
     let token = mailed(&stack, 0, "anna@example.com").await;
     let mail = stack.local.outbox().mail(0).await;
     assert_eq!(mail.subject, "Verify your Tally address");
@@ -94,7 +111,10 @@ async fn a_new_account_signs_in_once_its_address_is_verified() {
     assert_eq!(verified["user"].get("unverified_email"), None);
     verify(&stack, &token).await.problem(401, "invalid_token");
     let events = stack.events(&stack.admin().await, "auth.email_verified").await;
-    let told: Vec<_> = events.iter().map(|event| (event["outcome"].clone(), event["actor"]["username"].clone())).collect();
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| (event["outcome"].clone(), event["actor"]["username"].clone()))
+        .collect();
     assert_eq!(told, [(json!("success"), json!("anna")), (json!("failure"), json!(null))]);
     // The owner gets no notice of the verification.
     assert_eq!(stack.local.outbox().mails().len(), 1);
@@ -102,7 +122,11 @@ async fn a_new_account_signs_in_once_its_address_is_verified() {
 
 #[tokio::test]
 async fn the_right_password_of_an_unverified_account_is_no_guess() {
-    let stack = TestStack::with(&[("EmailVerification", "on"), ("RateLimits", "login_lock=2/1h,*=100000/1m")]).await;
+    let stack = TestStack::with(&[
+        ("EmailVerification", "on"),
+        ("RateLimits", "login_lock=2/1h,*=100000/1m"),
+    ])
+    .await;
     register(&stack, "patient").await;
     for _ in 0..6 {
         login(&stack, "patient", PASSWORD).await.problem(403, "email_unverified");
@@ -115,12 +139,16 @@ async fn nothing_is_verified_where_that_is_not_asked_for() {
     assert_eq!(register(&stack, "free").await.get("unverified_email"), None);
     let caller = stack.login("free", PASSWORD).await;
     let moved = relocate(&stack, &caller, "moved@example.com").await.expect(200);
-    assert_eq!((&moved["user"]["email"], moved["user"].get("unverified_email")), (&json!("moved@example.com"), None));
+    assert_eq!(
+        (&moved["user"]["email"], moved["user"].get("unverified_email")),
+        (&json!("moved@example.com"), None)
+    );
     stack.post(RESEND, None, &json!({"email": "moved@example.com"})).await.expect(202);
     // An account that began while the setting was on is admitted as well.
     let token = token_of_an_account(&stack).await;
     let user_id = token.split_once('.').unwrap().0;
-    let found = stack.get(&format!("/users/{user_id}"), Some(&stack.admin().await)).await.expect(200);
+    let found =
+        stack.get(&format!("/users/{user_id}"), Some(&stack.admin().await)).await.expect(200);
     assert_eq!(found["unverified_email"], found["email"]);
     login(&stack, found["username"].as_str().unwrap(), PASSWORD).await.expect(200);
     verify(&stack, &token).await.expect(200);
@@ -150,16 +178,26 @@ async fn an_account_keeps_its_address_until_the_other_one_is_verified() {
     login(&stack, "bert@example.com", PASSWORD).await.expect(200);
 
     let moved = verify(&stack, &token).await.expect(200);
-    assert_eq!((&moved["user"]["email"], moved["user"].get("unverified_email")), (&json!("Bert@new.example.com"), None));
+    assert_eq!(
+        (&moved["user"]["email"], moved["user"].get("unverified_email")),
+        (&json!("Bert@new.example.com"), None)
+    );
     assert_eq!(me(&stack, &caller).await, moved["user"]);
     login(&stack, "bert@new.example.com", PASSWORD).await.expect(200);
     login(&stack, "bert@example.com", PASSWORD).await.problem(401, "invalid_credentials");
     let notice = stack.local.outbox().mail(number + 1).await;
-    assert_eq!((notice.to, notice.subject.as_str()), (vec!["bert@example.com".to_owned()], "Your Tally address was changed"));
+    assert_eq!(
+        (notice.to, notice.subject.as_str()),
+        (vec!["bert@example.com".to_owned()], "Your Tally address was changed")
+    );
     let auditor = stack.admin().await;
     let changed = stack.events(&auditor, "auth.email_changed").await;
-    let told: Vec<_> =
-        changed.iter().map(|event| (event["outcome"].as_str().unwrap(), event["actor"]["username"].as_str().unwrap())).collect();
+    let told: Vec<_> = changed
+        .iter()
+        .map(|event| {
+            (event["outcome"].as_str().unwrap(), event["actor"]["username"].as_str().unwrap())
+        })
+        .collect();
     assert_eq!(told, [("failure", "bert"), ("success", "bert")]);
     // The old address is free.
     let heir = json!({"username": "heir", "email": "bert@example.com", "password": PASSWORD});
@@ -175,14 +213,16 @@ async fn a_move_that_is_overtaken_or_given_up_is_not_made() {
     relocate(&stack, &caller, "second@example.com").await.expect(202);
     let second = mailed(&stack, number + 1, "second@example.com").await;
     verify(&stack, &first).await.problem(401, "invalid_token");
-    // A resend works only by the new address. So a stranger who knows the old one can't have mail sent to the new one.
+    // A resend works only by the new address. So a stranger who knows the old one can't have mail
+    // sent to the new one.
     stack.post(RESEND, None, &json!({"email": "carl@example.com"})).await.expect(202);
     while !stack.items("ErrandsTable").await.is_empty() {}
     assert_eq!(stack.local.outbox().mails().len(), number + 2);
     relocate(&stack, &caller, "second@example.com").await.expect(202);
     let third = mailed(&stack, number + 2, "second@example.com").await;
     verify(&stack, &second).await.problem(401, "invalid_token");
-    // A user may change the password because an attacker asked for the change of address. So the change of address is dropped.
+    // A user may change the password because an attacker asked for the change of address. So the
+    // change of address is dropped.
     let change = json!({"current_password": PASSWORD, "new_password": NEW});
     stack.post("/auth/password", Some(&caller), &change).await.expect(204);
     verify(&stack, &third).await.problem(401, "invalid_token");
@@ -194,13 +234,18 @@ async fn a_move_that_is_overtaken_or_given_up_is_not_made() {
 
 #[tokio::test]
 async fn a_mailbox_gets_no_more_mail_however_it_is_asked_for_and_spelled() {
-    let stack = TestStack::with(&[("EmailVerification", "on"), ("RateLimits", "mail=3/1h,*=100000/1m")]).await;
+    let stack =
+        TestStack::with(&[("EmailVerification", "on"), ("RateLimits", "mail=3/1h,*=100000/1m")])
+            .await;
     let (one, _) = resident(&stack, "uma").await;
     let (other, _) = resident(&stack, "vera").await;
     let number = stack.local.outbox().mails().len();
     relocate(&stack, &one, "Target@bücher.example").await.expect(202);
     relocate(&stack, &other, "target@BÜCHER.example").await.expect(202);
-    stack.post("/auth/password/forgot", None, &json!({"email": "TARGET@xn--bcher-kva.example"})).await.expect(202);
+    stack
+        .post("/auth/password/forgot", None, &json!({"email": "TARGET@xn--bcher-kva.example"}))
+        .await
+        .expect(202);
     for spelled in ["target@bücher.example", "tArget@XN--BCHER-KVA.example"] {
         for path in ["/auth/password/forgot", RESEND] {
             let refused = stack.post(path, None, &json!({"email": spelled})).await;
@@ -211,15 +256,26 @@ async fn a_mailbox_gets_no_more_mail_however_it_is_asked_for_and_spelled() {
     }
     // Both accounts ask for mail to their own addresses.
     for name in ["uma", "vera"] {
-        stack.post(RESEND, None, &json!({"email": format!("{name}@example.com")})).await.expect(202);
+        stack
+            .post(RESEND, None, &json!({"email": format!("{name}@example.com")}))
+            .await
+            .expect(202);
     }
     while !stack.items("ErrandsTable").await.is_empty() {}
     let mails = stack.local.outbox().mails();
     assert_eq!(mails.len(), number + 2, "{mails:?}");
-    assert!(mails[number..].iter().all(|mail| mail.to[0].to_lowercase() == "target@xn--bcher-kva.example"), "{mails:?}");
+    assert!(
+        mails[number..]
+            .iter()
+            .all(|mail| mail.to[0].to_lowercase() == "target@xn--bcher-kva.example"),
+        "{mails:?}"
+    );
     // The audit log records it, without the address.
     let refused = stack.events(&stack.admin().await, "rate.limited").await;
-    assert!(!refused.is_empty() && refused.iter().all(|event| event["detail"]["policy"] == "mail"), "{refused:?}");
+    assert!(
+        !refused.is_empty() && refused.iter().all(|event| event["detail"]["policy"] == "mail"),
+        "{refused:?}"
+    );
     assert!(!format!("{refused:?}").to_lowercase().contains("target@"), "{refused:?}");
 }
 
@@ -239,8 +295,12 @@ async fn the_address_that_an_account_has_changes_nothing_and_gives_up_another() 
     login(&stack, "fred", PASSWORD).await.expect(200);
     // The only mail is the one for the change of address.
     assert_eq!(stack.local.outbox().mails().len(), number + 1);
-    let changed: Vec<_> =
-        stack.events(&stack.admin().await, "account.updated").await.iter().map(|event| event["detail"]["changed"].clone()).collect();
+    let changed: Vec<_> = stack
+        .events(&stack.admin().await, "account.updated")
+        .await
+        .iter()
+        .map(|event| event["detail"]["changed"].clone())
+        .collect();
     assert_eq!(changed, [json!([]), json!(["unverified_email"]), json!(["unverified_email"])]);
 }
 
@@ -304,10 +364,19 @@ async fn a_token_is_good_for_its_purpose_alone() {
     let crossed = json!({"token": verification, "new_password": NEW});
     stack.post("/auth/password/reset", None, &crossed).await.problem(401, "invalid_token");
     let (user_id, secret) = verification.split_once('.').unwrap();
-    for wrong in [String::new(), ".".to_owned(), format!("{user_id}."), format!("x#{user_id}.{secret}"), "x".repeat(100_000)] {
+    for wrong in [
+        String::new(),
+        ".".to_owned(),
+        format!("{user_id}."),
+        format!("x#{user_id}.{secret}"),
+        "x".repeat(100_000),
+    ] {
         verify(&stack, &wrong).await.problem(401, "invalid_token");
     }
-    stack.post("/auth/email/verify", None, &json!({"token": 1, "email": "x"})).await.invalid(&["/token", "/email"]);
+    stack
+        .post("/auth/email/verify", None, &json!({"token": 1, "email": "x"}))
+        .await
+        .invalid(&["/token", "/email"]);
     verify(&stack, &verification).await.expect(200);
 }
 

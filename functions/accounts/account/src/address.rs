@@ -1,6 +1,7 @@
-//! Gives an account another address: at once, or, where addresses are verified, once this one is verified. The old address is told, and a
-//! token that was mailed to it opens nothing any more. If the account has the address already, nothing changes, except that it gives up
-//! another address that it waits for.
+//! Gives an account another address: at once, or, where addresses are verified, once this one is
+//! verified. The old address is told, and a token that was mailed to it opens nothing any more. If
+//! the account has the address already, nothing changes, except that it gives up another address
+//! that it waits for.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -60,11 +61,16 @@ enum Step {
 }
 
 impl Authority {
-    /// The authority for the account as it stands, if it is one. A token can verify only the address that the account waits for now.
+    /// The authority for the account as it stands, if it is one. A token can verify only the
+    /// address that the account waits for now.
     async fn still(self, user: &User) -> Result<Self, Problem> {
         match self {
             Self::Session(confirmed) => Ok(Self::Session(confirmed.still(user).await?)),
-            Self::Mail(token) if user.is_active && user.unverified_email.as_ref() == Some(&token.email) => Ok(Self::Mail(token)),
+            Self::Mail(token)
+                if user.is_active && user.unverified_email.as_ref() == Some(&token.email) =>
+            {
+                Ok(Self::Mail(token))
+            }
             Self::Mail(_) => Err(Problem::invalid_mail_token()),
         }
     }
@@ -87,8 +93,13 @@ impl EmailChanger {
         self.verifies
     }
 
-    /// The claims, the account and the mail, all or nothing. Boxed, because it calls this function again if the account changes meanwhile.
-    pub fn plan(self, user: User, to: EmailChange) -> BoxFuture<'static, Result<Plan<Changed>, Problem>> {
+    /// The claims, the account and the mail, all or nothing. Boxed, because it calls this function
+    /// again if the account changes meanwhile.
+    pub fn plan(
+        self,
+        user: User,
+        to: EmailChange,
+    ) -> BoxFuture<'static, Result<Plan<Changed>, Problem>> {
         async move {
             let step = self.step(&user, &to);
             let details = step.details(&user, &to);
@@ -101,22 +112,35 @@ impl EmailChanger {
                 Step::Stay => (Plan::reply(Changed { user: user.account() }), Vec::new()),
                 Step::GiveUp => {
                     let after = User { unverified_email: None, ..user.clone() };
-                    (Plan::reply(Changed { user: after.account() }), vec![self.users.keep_email(&user)])
+                    (
+                        Plan::reply(Changed { user: after.account() }),
+                        vec![self.users.keep_email(&user)],
+                    )
                 }
-                Step::Wait => (self.wait(&user, &to)?, vec![self.users.await_email(&user, &to.email)]),
-                Step::Relocate => (self.relocate(&user, &to)?, self.users.move_email(&user, &to.email)?),
+                Step::Wait => {
+                    (self.wait(&user, &to)?, vec![self.users.await_email(&user, &to.email)])
+                }
+                Step::Relocate => {
+                    (self.relocate(&user, &to)?, self.users.move_email(&user, &to.email)?)
+                }
             };
             let mut overtaken = Some(move |found: Option<_>| {
                 async move {
-                    let user = found.map(|item| self.users.read(item)).transpose()?.ok_or_else(Problem::invalid_token)?;
+                    let user = found
+                        .map(|item| self.users.read(item))
+                        .transpose()?
+                        .ok_or_else(Problem::invalid_token)?;
                     self.plan(user, to).await
                 }
                 .boxed()
             });
-            // The account's own write comes first. If its state were stale, the account itself might have the address already.
-            Ok(writes.into_iter().fold(plan.details(details), |plan, write| match overtaken.take() {
-                Some(overtaken) => plan.write_or_retry(write, Box::new(overtaken)),
-                None => plan.write_or(write, Problem::account_exists()),
+            // The account's own write comes first. If its state were stale, the account itself
+            // might have the address already.
+            Ok(writes.into_iter().fold(plan.details(details), |plan, write| {
+                match overtaken.take() {
+                    Some(overtaken) => plan.write_or_retry(write, Box::new(overtaken)),
+                    None => plan.write_or(write, Problem::account_exists()),
+                }
             }))
         }
         .boxed()
@@ -136,20 +160,26 @@ impl EmailChanger {
     /// The plan for an account that waits for another address. It sends a mail there.
     fn wait(&self, user: &User, to: &EmailChange) -> Result<Plan<Changed>, Problem> {
         let after = User { unverified_email: Some(to.email.to_string()), ..user.clone() };
-        let plan = Plan::reply(Reply::new(Changed { user: after.account() }).status(StatusCode::ACCEPTED));
-        let kind = EmailKind::EmailVerification { email: user.email.clone(), moving_to: Some(to.email.to_string()) };
+        let plan =
+            Plan::reply(Reply::new(Changed { user: after.account() }).status(StatusCode::ACCEPTED));
+        let kind = EmailKind::EmailVerification {
+            email: user.email.clone(),
+            moving_to: Some(to.email.to_string()),
+        };
         self.outbox.add(plan, kind, &to.context, to.now)
     }
 
-    /// The plan for an account that gets another address. It uses up the token and tells the old address.
+    /// The plan for an account that gets another address. It uses up the token and tells the old
+    /// address.
     fn relocate(&self, user: &User, to: &EmailChange) -> Result<Plan<Changed>, Problem> {
         let after = User { email: to.email.to_string(), unverified_email: None, ..user.clone() };
         let plan = Plan::reply(Changed { user: after.account() });
         let plan = match &to.authority {
             Authority::Session(_) => plan,
-            Authority::Mail(token) => {
-                plan.write_or(self.tokens.spend(Purpose::EmailVerification, token, to.now), Problem::invalid_mail_token())
-            }
+            Authority::Mail(token) => plan.write_or(
+                self.tokens.spend(Purpose::EmailVerification, token, to.now),
+                Problem::invalid_mail_token(),
+            ),
         };
         if after.email == user.email {
             return Ok(plan);
@@ -163,8 +193,12 @@ impl Step {
     fn details(self, user: &User, to: &EmailChange) -> AuditDetails {
         let details = match (self, &to.authority) {
             (Self::Stay, _) => AuditDetails::default().detail("changed", Vec::<&str>::new()),
-            (Self::GiveUp | Self::Wait, _) => AuditDetails::default().detail("changed", vec!["unverified_email"]),
-            (Self::Relocate, Authority::Mail(token)) if token.email == user.email => AuditDetails::action("auth.email_verified"),
+            (Self::GiveUp | Self::Wait, _) => {
+                AuditDetails::default().detail("changed", vec!["unverified_email"])
+            }
+            (Self::Relocate, Authority::Mail(token)) if token.email == user.email => {
+                AuditDetails::action("auth.email_verified")
+            }
             (Self::Relocate, _) => AuditDetails::action("auth.email_changed"),
         };
         let details = details.resource("user", &user.id);

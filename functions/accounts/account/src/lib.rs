@@ -1,4 +1,5 @@
-//! The changes that owners make to their account: another name, another address, the proof of an address, and its deletion.
+//! The changes that owners make to their account: another name, another address, the proof of an
+//! address, and its deletion.
 
 mod address;
 mod delete;

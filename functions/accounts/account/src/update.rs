@@ -37,20 +37,26 @@ pub enum AccountChange {
 #[derive(ToSchema)]
 pub struct NameChange {
     /// Name for people. Null or blank text removes it.
-    #[schema(value_type = Option<String>, required, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$", example = "Anna Berg")]
+    #[schema(
+        value_type = Option<String>, required, max_length = 100,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$", example = "Anna Berg"
+    )]
     pub full_name: Option<FullName>,
 }
 
 /// A change of the address.
 #[derive(ToSchema)]
 pub struct AddressChange {
-    /// The new address. It needs the current password. If the deployment verifies addresses, the answer is 202, and the server mails a
-    /// token to the new address. The account keeps its current address until a client sends that token. The current address itself changes
-    /// nothing, and cancels an earlier change that still waits for its token.
+    /// The new address. It needs the current password. If the deployment verifies addresses, the
+    /// answer is 202, and the server mails a token to the new address. The account keeps its
+    /// current address until a client sends that token. The current address itself changes nothing,
+    /// and cancels an earlier change that still waits for its token.
     #[schema(value_type = String, format = "email", max_length = 254, example = "anna@example.com")]
     pub email: Email,
     /// The current password.
-    #[schema(value_type = String, format = "password", max_length = 1024, example = "Correct-Horse-9")]
+    #[schema(
+        value_type = String, format = "password", max_length = 1024, example = "Correct-Horse-9"
+    )]
     pub current_password: Password,
 }
 
@@ -88,8 +94,12 @@ impl Input for AccountChange {
         let name = NameChange::read(fields);
         let address = moves.then(|| AddressChange::read(fields));
         match (names, moves) {
-            (false, false) => fields.refuse("full_name", "is required, unless email and current_password are sent"),
-            (true, true) => fields.refuse("full_name", "must not be sent together with email and current_password: change one at a time"),
+            (false, false) => fields
+                .refuse("full_name", "is required, unless email and current_password are sent"),
+            (true, true) => fields.refuse(
+                "full_name",
+                "must not be sent together with email and current_password: change one at a time",
+            ),
             _ => {}
         }
         match address {
@@ -109,14 +119,19 @@ impl Endpoint for UpdateMe {
     type Output = Changed;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { changer: EmailChanger::new(platform)?, fingerprinter: Fingerprinter::new(platform)? })
+        Ok(Self {
+            changer: EmailChanger::new(platform)?,
+            fingerprinter: Fingerprinter::new(platform)?,
+        })
     }
 
-    /// A name takes no password, so it uses up nothing of the limit on attempts at one. An address that has to be verified is sent a mail,
-    /// which counts for its recipient.
+    /// A name takes no password, so it uses up nothing of the limit on attempts at one. An address
+    /// that has to be verified is sent a mail, which counts for its recipient.
     fn row(&self, request: &Request<'_, Self>) -> Route {
         let limits: &[Policy] = match request.body {
-            AccountChange::Address(_) if self.changer.verifies() => &[Policy::ACCOUNT, Policy::MAIL],
+            AccountChange::Address(_) if self.changer.verifies() => {
+                &[Policy::ACCOUNT, Policy::MAIL]
+            }
             AccountChange::Address(_) => Self::ROUTE.limits,
             AccountChange::Name(_) => &[],
         };
@@ -139,18 +154,29 @@ impl Endpoint for UpdateMe {
             AccountChange::Name(NameChange { full_name }) => {
                 let user = users.get(&caller.user_id).await?.ok_or_else(Problem::invalid_token)?;
                 let after = User { full_name: full_name.as_ref().map(ToString::to_string), ..user };
-                let details = AuditDetails::default().resource("user", &after.id).detail("changed", vec!["full_name"]);
+                let details = AuditDetails::default()
+                    .resource("user", &after.id)
+                    .detail("changed", vec!["full_name"]);
                 let plan = Plan::reply(Changed { user: after.account() }).details(details);
-                return Ok(plan.write_or(users.set_full_name(&after.id, full_name.as_ref()), Problem::invalid_token()));
+                return Ok(plan.write_or(
+                    users.set_full_name(&after.id, full_name.as_ref()),
+                    Problem::invalid_token(),
+                ));
             }
             AccountChange::Address(change) => change,
         };
         let failed = AuditDetails::action("auth.email_changed").resource("user", &caller.user_id);
-        let (user, confirmed) = match Confirmed::ask(users, self.changer.hasher, caller, password).await {
-            Ok(confirmed) => confirmed,
-            Err(problem) => return Ok(Plan::refuse(problem).details(failed)),
+        let (user, confirmed) =
+            match Confirmed::ask(users, self.changer.hasher, caller, password).await {
+                Ok(confirmed) => confirmed,
+                Err(problem) => return Ok(Plan::refuse(problem).details(failed)),
+            };
+        let to = EmailChange {
+            authority: Authority::Session(confirmed),
+            email,
+            context: request.context.clone(),
+            now: request.now,
         };
-        let to = EmailChange { authority: Authority::Session(confirmed), email, context: request.context.clone(), now: request.now };
         self.changer.clone().plan(user, to).await
     }
 }

@@ -1,5 +1,5 @@
-//! `POST /auth/email/verify`: a mailed token proves that an address is the owner's. It is the address of a new account, which can sign in
-//! then, or the one that an account is to move to.
+//! `POST /auth/email/verify`: a mailed token proves that an address is the owner's. It is the
+//! address of a new account, which can sign in then, or the one that an account is to move to.
 
 use platform::input::{Fields, Input};
 use platform::problem::Code;
@@ -20,7 +20,9 @@ pub struct VerifyEmail {
 #[derive(ToSchema)]
 pub struct EmailVerification {
     /// The token that was mailed.
-    #[schema(example = "019a0000-0000-7000-8000-000000000000.Zk1uV0ZQd2Y3c3VtbWVyLW9mLTIwMjYtaXMtd2FybQ")]
+    #[schema(
+        example = "019a0000-0000-7000-8000-000000000000.Zk1uV0ZQd2Y3c3VtbWVyLW9mLTIwMjYtaXMtd2FybQ"
+    )]
     pub token: String,
 }
 
@@ -43,11 +45,25 @@ impl Endpoint for VerifyEmail {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Changed>, Problem> {
-        let found = self.changer.tokens.find(Purpose::EmailVerification, &request.body.token, request.now).await?;
+        let found = self
+            .changer
+            .tokens
+            .find(Purpose::EmailVerification, &request.body.token, request.now)
+            .await?;
         let token = found.ok_or_else(Problem::invalid_mail_token)?;
-        let user = self.changer.users.get(&token.user_id).await?.ok_or_else(Problem::invalid_mail_token)?;
+        let user = self
+            .changer
+            .users
+            .get(&token.user_id)
+            .await?
+            .ok_or_else(Problem::invalid_mail_token)?;
         let email = token.email.parse().map_err(|_| Problem::invalid_mail_token())?;
-        let to = EmailChange { authority: Authority::Mail(token), email, context: request.context.clone(), now: request.now };
+        let to = EmailChange {
+            authority: Authority::Mail(token),
+            email,
+            context: request.context.clone(),
+            now: request.now,
+        };
         self.changer.clone().plan(user, to).await
     }
 }

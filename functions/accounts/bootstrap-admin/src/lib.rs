@@ -1,8 +1,8 @@
 //! Makes the first administrator. Ops invoke this function once, by hand, as long as there is none.
 //!
-//! If the account exists, the function makes it an administrator. If no account has that email, the answer is an invitation to register as
-//! the first administrator. A deployment that admits only invited users begins this way. So no user's password passes through the hands of
-//! ops.
+//! If the account exists, the function makes it an administrator. If no account has that email, the
+//! answer is an invitation to register as the first administrator. A deployment that admits only
+//! invited users begins this way. So no user's password passes through the hands of ops.
 
 use platform::audit::AuditDetails;
 use platform::clock::Clock;
@@ -40,7 +40,8 @@ pub enum Candidate {
 pub enum Outcome {
     /// Id of the account, which is an administrator now.
     Administrator(String),
-    /// Token of the invitation, which is valid for seven days and as long as there is no administrator.
+    /// Token of the invitation, which is valid for seven days and as long as there is no
+    /// administrator.
     Invite(String),
 }
 
@@ -64,7 +65,9 @@ impl Worker for BootstrapAdmin {
             (None, Candidate::Email(email)) => self.invite(email)?,
             (None, Candidate::Username(_)) => {
                 return Err(Problem {
-                    detail: "No account has this username. Send `email` instead, and the answer is an invitation.".into(),
+                    detail: "No account has this username. Send `email` instead, and the answer \
+                             is an invitation."
+                        .into(),
                     ..Problem::not_found()
                 });
             }
@@ -92,19 +95,29 @@ impl BootstrapAdmin {
         roles.push(Role::Admin);
         roles.sort_unstable();
         roles.dedup();
-        let plan = Plan::reply(Outcome::Administrator(user.id.clone())).details(AuditDetails::default().resource("user", &user.id));
-        Ok(plan.write_or(self.users.admit_first_admin(&user.id), there_is_one()).write(self.users.entitle(user, true, &roles)?))
+        let plan = Plan::reply(Outcome::Administrator(user.id.clone()))
+            .details(AuditDetails::default().resource("user", &user.id));
+        Ok(plan
+            .write_or(self.users.admit_first_admin(&user.id), there_is_one())
+            .write(self.users.entitle(user, true, &roles)?))
     }
 
     fn invite(&self, email: &str) -> Result<Plan<Outcome>, Problem> {
-        let email: Email = email.parse().map_err(|detail: &str| Problem::invalid_field("email", detail))?;
-        let (invite, token) = Invite::new(Some(&email), vec![Role::User, Role::Admin], None, self.clock.now());
+        let email: Email =
+            email.parse().map_err(|detail: &str| Problem::invalid_field("email", detail))?;
+        let (invite, token) =
+            Invite::new(Some(&email), vec![Role::User, Role::Admin], None, self.clock.now());
         let details = AuditDetails::default().resource("invite", &invite.id);
-        let plan = Plan::reply(Outcome::Invite(token)).details(details).write(self.invites.create(&invite)?);
+        let plan = Plan::reply(Outcome::Invite(token))
+            .details(details)
+            .write(self.invites.create(&invite)?);
         Ok(plan.write_or(self.users.must_have_no_admin(), there_is_one()))
     }
 }
 
 fn there_is_one() -> Problem {
-    Problem { detail: "An administrator exists already, and can give other accounts the role.".into(), ..Problem::conflict() }
+    Problem {
+        detail: "An administrator exists already, and can give other accounts the role.".into(),
+        ..Problem::conflict()
+    }
 }

@@ -26,7 +26,10 @@ pub struct CreateInvite {
 #[derive(ToSchema)]
 pub struct NewInvite {
     /// The only address that may register. Without it, any person who has the token may register.
-    #[schema(value_type = Option<String>, format = "email", max_length = 254, example = "anna@example.com")]
+    #[schema(
+        value_type = Option<String>, format = "email", max_length = 254,
+        example = "anna@example.com"
+    )]
     pub email: Option<Email>,
     /// Roles of the new account. Every account has `user`, so you may leave it out.
     #[schema(value_type = Option<BTreeSet<Role>>, example = json!(["user", "auditor"]))]
@@ -39,7 +42,8 @@ pub struct CreatedInvite {
     /// The invitation as it is listed.
     #[serde(flatten)]
     pub invite: InviteView,
-    /// The token, which goes into `POST /auth/register` as `invite`. The server does not store it, so it cannot show it again.
+    /// The token, which goes into `POST /auth/register` as `invite`. The server does not store it,
+    /// so it cannot show it again.
     #[schema(example = "019a0000-0000-7000-8000-000000000000.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
     pub token: String,
 }
@@ -70,18 +74,31 @@ impl Endpoint for CreateInvite {
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<CreatedInvite>, Problem> {
         let NewInvite { email, roles } = request.body;
-        let (invite, token) = Invite::new(email.as_ref(), roles.unwrap_or_default().into_vec(), Some(&request.caller.user_id), request.now);
+        let (invite, token) = Invite::new(
+            email.as_ref(),
+            roles.unwrap_or_default().into_vec(),
+            Some(&request.caller.user_id),
+            request.now,
+        );
         let names: Vec<_> = invite.roles.iter().map(|role| role.as_str()).collect();
         let details = AuditDetails::default().resource("invite", &invite.id).detail("roles", names);
         // The audit log outlives the invitation, so it has no address in clear.
         let details = match &email {
-            Some(email) => details.identifier(&self.fingerprinter.identifier(&email.folded()).await?),
+            Some(email) => {
+                details.identifier(&self.fingerprinter.identifier(&email.folded()).await?)
+            }
             None => details,
         };
         let create = self.invites.create(&invite)?;
         let id = invite.id.clone();
-        let plan = Plan::reply(CreatedInvite { invite: invite.into(), token }).details(details).write(create).creates(id);
-        Ok(plan.write_or(self.users.on_word_of(&request.caller.user_id, AdminsChange::Stay), Problem::no_longer_admin()))
+        let plan = Plan::reply(CreatedInvite { invite: invite.into(), token })
+            .details(details)
+            .write(create)
+            .creates(id);
+        Ok(plan.write_or(
+            self.users.on_word_of(&request.caller.user_id, AdminsChange::Stay),
+            Problem::no_longer_admin(),
+        ))
     }
 
     async fn repeat(&self, _: Request<'_, Self>, _: &str) -> Result<Plan<CreatedInvite>, Problem> {

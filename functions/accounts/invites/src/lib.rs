@@ -1,5 +1,6 @@
-//! `POST|GET /users/invites`, `DELETE /users/invites/{id}`: invitations to register, where registration is by invitation. An invitation is
-//! valid once, for seven days, and as long as the user who made it is an administrator.
+//! `POST|GET /users/invites`, `DELETE /users/invites/{id}`: invitations to register, where
+//! registration is by invitation. An invitation is valid once, for seven days, and as long as the
+//! user who made it is an administrator.
 
 mod create;
 
@@ -75,11 +76,14 @@ impl Endpoint for ListInvites {
         let paging = &request.query;
         let user_id = &request.caller.user_id;
         let after = self.cursors.open::<String>(paging, user_id, request.call).await?;
-        let (invites, more) = self.invites.list(after.as_deref(), paging.limit, request.now).await?;
+        let (invites, more) =
+            self.invites.list(after.as_deref(), paging.limit, request.now).await?;
         let last = invites.last().filter(|_| more).map(|invite| invite.id.clone());
-        let details = AuditDetails::default().detail("limit", paging.limit).detail("rows", invites.len());
+        let details =
+            AuditDetails::default().detail("limit", paging.limit).detail("rows", invites.len());
         let items = invites.into_iter().map(InviteView::from).collect();
-        Ok(Plan::reply(self.cursors.page(items, last, user_id, request.call).await?).details(details))
+        Ok(Plan::reply(self.cursors.page(items, last, user_id, request.call).await?)
+            .details(details))
     }
 }
 
@@ -105,6 +109,9 @@ impl Endpoint for RevokeInvite {
         let id = &request.call.path_id("id")?;
         let revoke = self.invites.revoke(id);
         let plan = Plan::reply(()).write_or(revoke, Problem::not_found());
-        Ok(plan.write_or(self.users.on_word_of(&request.caller.user_id, AdminsChange::Stay), Problem::no_longer_admin()))
+        Ok(plan.write_or(
+            self.users.on_word_of(&request.caller.user_id, AdminsChange::Stay),
+            Problem::no_longer_admin(),
+        ))
     }
 }

@@ -1,4 +1,5 @@
-//! `POST /auth/password`: replaces the current password. This session goes on, and every other one ends.
+//! `POST /auth/password`: replaces the current password. This session goes on, and every other one
+//! ends.
 
 use platform::identity::Identity;
 use platform::input::{Fields, Input};
@@ -20,10 +21,16 @@ pub struct ChangePassword {
 #[derive(ToSchema)]
 pub struct PasswordChange {
     /// The current password.
-    #[schema(value_type = String, format = "password", max_length = 1024, example = "Correct-Horse-9")]
+    #[schema(
+        value_type = String, format = "password", max_length = 1024, example = "Correct-Horse-9"
+    )]
     pub current_password: Password,
-    /// 8 to 128 characters with a lower-case and an upper-case letter, a digit and a special character.
-    #[schema(value_type = String, format = "password", min_length = 8, max_length = 128, example = "Another-Horse-9")]
+    /// 8 to 128 characters with a lower-case and an upper-case letter, a digit and a special
+    /// character.
+    #[schema(
+        value_type = String, format = "password", min_length = 8, max_length = 128,
+        example = "Another-Horse-9"
+    )]
     pub new_password: Password,
 }
 
@@ -49,11 +56,22 @@ impl Endpoint for ChangePassword {
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
         let PasswordChange { current_password, new_password } = request.body;
-        // This comes before the check of the current password. A later refusal would tell that the current password is right, and leave no
-        // event.
+        // This comes before the check of the current password. A later refusal would tell that the
+        // current password is right, and leave no event.
         judge(&new_password, &request.caller.username)?;
-        let (user, confirmed) = Confirmed::ask(&self.setter.users, self.setter.hasher, request.caller, current_password).await?;
-        let change = Change { authority: Authority::Session(confirmed), new_password, context: request.context.clone(), now: request.now };
+        let (user, confirmed) = Confirmed::ask(
+            &self.setter.users,
+            self.setter.hasher,
+            request.caller,
+            current_password,
+        )
+        .await?;
+        let change = Change {
+            authority: Authority::Session(confirmed),
+            new_password,
+            context: request.context.clone(),
+            now: request.now,
+        };
         self.setter.set(user, change).await
     }
 }

@@ -1,4 +1,5 @@
-//! Another password for an account, for a user who knows the old one or receives the account's mail.
+//! Another password for an account, for a user who knows the old one or receives the account's
+//! mail.
 
 mod change;
 mod reset;

@@ -55,10 +55,13 @@ pub fn judge(new_password: &Password, username: &str) -> Result<(), Problem> {
 }
 
 impl Authority {
-    /// The authority for the account as it stands, if it is one. A token is refused if its address is no longer the account's.
+    /// The authority for the account as it stands, if it is one. A token is refused if its address
+    /// is no longer the account's.
     async fn still(self, user: &User) -> Result<Self, Problem> {
         match self {
-            Self::Mail(token) if user.is_active && user.email == token.email => Ok(Self::Mail(token)),
+            Self::Mail(token) if user.is_active && user.email == token.email => {
+                Ok(Self::Mail(token))
+            }
             Self::Mail(_) => Err(Problem::invalid_mail_token()),
             Self::Session(confirmed) => Ok(Self::Session(confirmed.still(user).await?)),
         }
@@ -84,8 +87,8 @@ impl Setter {
         })
     }
 
-    /// Sets a password that the account may have, invalidates any mailed token for a password and ends the account's other sessions. A
-    /// mailed token ends its API keys too.
+    /// Sets a password that the account may have, invalidates any mailed token for a password and
+    /// ends the account's other sessions. A mailed token ends its API keys too.
     pub async fn set(&self, user: User, change: Change) -> Result<Plan<()>, Problem> {
         let Change { authority, new_password, context, now } = change;
         let authority = authority.still(&user).await?;
@@ -93,7 +96,8 @@ impl Setter {
         self.clone().plan(user, authority, hash, context, now).await
     }
 
-    /// Boxed, because it calls this function again if a session begins meanwhile. That session ends as well.
+    /// Boxed, because it calls this function again if a session begins meanwhile. That session ends
+    /// as well.
     fn plan(
         self,
         user: User,
@@ -105,20 +109,29 @@ impl Setter {
         async move {
             let authority = authority.still(&user).await?;
             let kept = authority.session_id().map(str::to_owned);
-            let ended: Vec<_> = user.sessions.keys().filter(|id| Some(*id) != kept.as_ref()).cloned().collect();
+            let ended: Vec<_> =
+                user.sessions.keys().filter(|id| Some(*id) != kept.as_ref()).cloned().collect();
             let actor = Actor { session_id: kept.clone(), ..Actor::user(&user.id, &user.username) };
-            let details = AuditDetails::default().actor(actor).resource("user", &user.id).detail("ended_sessions", ended.clone());
+            let details = AuditDetails::default()
+                .actor(actor)
+                .resource("user", &user.id)
+                .detail("ended_sessions", ended.clone());
             let token = match &authority {
                 Authority::Mail(token) => self.tokens.spend(Purpose::PasswordReset, token, now),
                 Authority::Session(_) => self.tokens.forget(Purpose::PasswordReset, &user.id),
             };
             let (details, notice) = match &authority {
-                Authority::Mail(_) => {
-                    (details.detail("ended_api_keys", user.api_keys.keys().cloned().collect::<Vec<_>>()), Notice::PasswordReset)
-                }
+                Authority::Mail(_) => (
+                    details.detail(
+                        "ended_api_keys",
+                        user.api_keys.keys().cloned().collect::<Vec<_>>(),
+                    ),
+                    Notice::PasswordReset,
+                ),
                 Authority::Session(_) => (details, Notice::PasswordChanged),
             };
-            let plan = Plan::reply(()).details(details).write_or(token, Problem::invalid_mail_token());
+            let plan =
+                Plan::reply(()).details(details).write_or(token, Problem::invalid_mail_token());
             let plan = self.ending.add(plan, &ended).await?;
             let plan = self.outbox.add(plan, EmailKind::notice(notice, &user), &context, now)?;
             let set = self.users.set_password(&user, &hash, kept.as_deref());
@@ -126,7 +139,10 @@ impl Setter {
                 set,
                 Box::new(move |found| {
                     async move {
-                        let user = found.map(|item| self.users.read(item)).transpose()?.ok_or_else(Problem::invalid_token)?;
+                        let user = found
+                            .map(|item| self.users.read(item))
+                            .transpose()?
+                            .ok_or_else(Problem::invalid_token)?;
                         self.plan(user, authority, hash, context, now).await
                     }
                     .boxed()

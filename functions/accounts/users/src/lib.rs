@@ -33,7 +33,8 @@ impl Endpoint for ReadUser {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Account>, Problem> {
-        let user = self.users.get(&request.call.path_id("id")?).await?.ok_or_else(Problem::not_found)?;
+        let user =
+            self.users.get(&request.call.path_id("id")?).await?.ok_or_else(Problem::not_found)?;
         Ok(Plan::reply(user.account()))
     }
 }

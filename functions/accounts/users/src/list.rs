@@ -31,7 +31,8 @@ pub struct UsersQuery {
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct UserFilters {
-    /// Beginning of the username or the email, in any case. Accounts whose username matches come first.
+    /// Beginning of the username or the email, in any case. Accounts whose username matches come
+    /// first.
     #[param(min_length = 1, max_length = 254, example = "ann")]
     pub query: Option<String>,
     /// Only accounts with this role.
@@ -47,7 +48,11 @@ struct Prefix(String);
 impl FromField for Prefix {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let text = raw.text()?;
-        if (1..=254).contains(&text.chars().count()) { Ok(Self(text.to_lowercase())) } else { Err("must be 1 to 254 characters".into()) }
+        if (1..=254).contains(&text.chars().count()) {
+            Ok(Self(text.to_lowercase()))
+        } else {
+            Err("must be 1 to 254 characters".into())
+        }
     }
 }
 
@@ -57,7 +62,11 @@ impl Input for UsersQuery {
         let role = fields.optional("role");
         let is_active = fields.optional("is_active");
         let paging = Paging::read(fields);
-        let filters = UserFilters { query: query?.map(|prefix| prefix.0), role: role?, is_active: is_active? };
+        let filters = UserFilters {
+            query: query?.map(|prefix| prefix.0),
+            role: role?,
+            is_active: is_active?,
+        };
         Some(Self { filters, paging: paging? })
     }
 }
@@ -70,9 +79,14 @@ impl UserFilters {
 
     /// The filters, as a note for the audit log.
     fn details(&self) -> AuditDetails {
-        let details = self.query.iter().fold(AuditDetails::default(), |details, query| details.detail("query", query.as_str()));
-        let details = self.role.iter().fold(details, |details, role| details.detail("role", role.as_str()));
-        self.is_active.iter().fold(details, |details, is_active| details.detail("is_active", *is_active))
+        let details = self.query.iter().fold(AuditDetails::default(), |details, query| {
+            details.detail("query", query.as_str())
+        });
+        let details =
+            self.role.iter().fold(details, |details, role| details.detail("role", role.as_str()));
+        self.is_active
+            .iter()
+            .fold(details, |details, is_active| details.detail("is_active", *is_active))
     }
 }
 
@@ -100,7 +114,8 @@ impl Endpoint for ListUsers {
         let (users, next) = self.users.list(&filters.filter(), from, paging.limit).await?;
         let details = filters.details().detail("limit", paging.limit).detail("rows", users.len());
         let accounts = users.iter().map(User::account).collect();
-        Ok(Plan::reply(self.cursors.page(accounts, next, user_id, request.call).await?).details(details))
+        Ok(Plan::reply(self.cursors.page(accounts, next, user_id, request.call).await?)
+            .details(details))
     }
 }
 
@@ -116,11 +131,18 @@ mod tests {
             ("query=&role=root&is_active=1", &["query", "role", "is_active"]),
             ("role=Admin&limit=101&page=1", &["role", "limit", "page"]),
         ] {
-            let errors = Fields::query(query).read::<UsersQuery>().err().map(|problem| problem.errors).unwrap_or_default();
+            let errors = Fields::query(query)
+                .read::<UsersQuery>()
+                .err()
+                .map(|problem| problem.errors)
+                .unwrap_or_default();
             let refused: Vec<_> = errors.into_iter().filter_map(|error| error.parameter).collect();
             assert_eq!(refused, expected, "{query}");
         }
         let query = Fields::query("query=Ann%40X&role=user").read::<UsersQuery>().unwrap();
-        assert_eq!(query.filters.filter(), AccountFilter { prefix: Some("ann@x".into()), role: Some(Role::User), is_active: None });
+        assert_eq!(
+            query.filters.filter(),
+            AccountFilter { prefix: Some("ann@x".into()), role: Some(Role::User), is_active: None }
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `PATCH /users/{id}`: sets whether a user may sign in, and the user's roles. The last administrator stays one.
+//! `PATCH /users/{id}`: sets whether a user may sign in, and the user's roles. The last
+//! administrator stays one.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -27,8 +28,8 @@ pub struct UpdateUser {
 /// The changes of an account. A field that you leave out keeps its value.
 #[derive(ToSchema)]
 pub struct UserChange {
-    /// Whether the account may sign in. If you set it to false, the account's sessions, API keys and mailed tokens end at once. None of
-    /// them becomes valid again with the account.
+    /// Whether the account may sign in. If you set it to false, the account's sessions, API keys
+    /// and mailed tokens end at once. None of them becomes valid again with the account.
     pub is_active: Option<bool>,
     /// All roles of the account from now on. Every account has `user`, so you may leave it out.
     #[schema(value_type = Option<BTreeSet<Role>>, example = json!(["user", "auditor"]))]
@@ -62,15 +63,20 @@ impl Endpoint for UpdateUser {
         let id = &request.call.path_id("id")?;
         let UserChange { is_active, roles } = request.body;
         match self.users.get(id).await? {
-            Some(user) => self.clone().plan(request.caller.user_id, user, is_active, roles.map(Roles::into_vec)).await,
+            Some(user) => {
+                self.clone()
+                    .plan(request.caller.user_id, user, is_active, roles.map(Roles::into_vec))
+                    .await
+            }
             None => Err(Problem::not_found()),
         }
     }
 }
 
 impl UpdateUser {
-    /// The change. If the account may no longer sign in, its sessions, API keys and mailed tokens end with it. If the account changes
-    /// meanwhile, by a login for example, a new plan is made from its new state.
+    /// The change. If the account may no longer sign in, its sessions, API keys and mailed tokens
+    /// end with it. If the account changes meanwhile, by a login for example, a new plan is made
+    /// from its new state.
     fn plan(
         self,
         admin_id: String,
@@ -84,17 +90,28 @@ impl UpdateUser {
                 roles: roles.clone().unwrap_or_else(|| before.roles.clone()),
                 ..before.clone()
             };
-            let ended = if after.is_active { Vec::new() } else { before.sessions.keys().cloned().collect() };
+            let ended = if after.is_active {
+                Vec::new()
+            } else {
+                before.sessions.keys().cloned().collect()
+            };
             let details = details(&before, &after);
             let mut plan = Plan::reply(after.account());
-            // This also applies if the account may sign in again: an older version may have mailed a token while it might not.
+            // This also applies if the account may sign in again: an older version may have mailed
+            // a token while it might not.
             let stays_active = before.is_active && after.is_active;
             let told = details.clone().detail("ended_sessions", ended.clone());
             if stays_active {
                 plan = plan.details(told);
             } else {
-                plan = plan.details(told.detail("ended_api_keys", before.api_keys.keys().cloned().collect::<Vec<_>>()));
-                plan = Purpose::ALL.iter().fold(plan, |plan, purpose| plan.write(self.tokens.forget(*purpose, &after.id)));
+                plan =
+                    plan.details(told.detail(
+                        "ended_api_keys",
+                        before.api_keys.keys().cloned().collect::<Vec<_>>(),
+                    ));
+                plan = Purpose::ALL.iter().fold(plan, |plan, purpose| {
+                    plan.write(self.tokens.forget(*purpose, &after.id))
+                });
             }
             let change = match (before.is_admin(), after.is_admin()) {
                 (false, true) => AdminsChange::Admit(&after.id),
@@ -113,12 +130,14 @@ impl UpdateUser {
                     .boxed()
                 }),
             );
-            // This comes after the account's own write. If that were stale, this would judge an old state.
+            // This comes after the account's own write. If that were stale, this would judge an old
+            // state.
             Ok(plan.write_or_retry(
                 admins,
                 Box::new(move |found| {
                     let stays = Users::lists_admin(found.as_ref(), &admin_id);
-                    let problem = if stays { Problem::last_admin() } else { Problem::no_longer_admin() };
+                    let problem =
+                        if stays { Problem::last_admin() } else { Problem::no_longer_admin() };
                     async { Ok(Plan::refuse(problem).details(details)) }.boxed()
                 }),
             ))
@@ -132,7 +151,8 @@ fn details(before: &User, after: &User) -> AuditDetails {
     let names = |user: &User| user.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>();
     let mut details = AuditDetails::default();
     if before.is_active != after.is_active {
-        details = details.detail("was_active", before.is_active).detail("is_active", after.is_active);
+        details =
+            details.detail("was_active", before.is_active).detail("is_active", after.is_active);
     }
     if before.roles != after.roles {
         details = details.detail("roles_before", names(before)).detail("roles", names(after));

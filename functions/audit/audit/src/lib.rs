@@ -1,5 +1,6 @@
-//! `GET /audit`: searches the audit log, newest first unless asked otherwise. Auditors and administrators see all of it. All users see
-//! their own events with `actor=me`, which leaves no event.
+//! `GET /audit`: searches the audit log, newest first unless asked otherwise. Auditors and
+//! administrators see all of it. All users see their own events with `actor=me`, which leaves no
+//! event.
 
 mod query;
 
@@ -34,16 +35,28 @@ impl Endpoint for ListAuditEvents {
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Page<Event>>, Problem> {
         let AuditQuery { filters, paging } = &request.query;
-        let range = match self.cursors.open::<EventRange>(paging, &request.caller.user_id, request.call).await? {
+        let range = match self
+            .cursors
+            .open::<EventRange>(paging, &request.caller.user_id, request.call)
+            .await?
+        {
             Some(rest) => rest.kept(request.now),
             None => EventRange::between(filters.from, filters.to, request.now),
         };
         let found = match range {
-            Some(range) => self.log.search(&filters.search(&request.caller.user_id), range, paging.limit).await?,
+            Some(range) => {
+                self.log
+                    .search(&filters.search(&request.caller.user_id), range, paging.limit)
+                    .await?
+            }
             None => Found { events: Vec::new(), rest: None },
         };
-        let details = filters.details().detail("limit", paging.limit).detail("rows", found.events.len());
-        let reply = self.cursors.page(found.events, found.rest, &request.caller.user_id, request.call).await?;
+        let details =
+            filters.details().detail("limit", paging.limit).detail("rows", found.events.len());
+        let reply = self
+            .cursors
+            .page(found.events, found.rest, &request.caller.user_id, request.call)
+            .await?;
         Ok(Plan::reply(reply).details(details))
     }
 }

@@ -28,13 +28,20 @@ pub struct AuditFilters {
     #[param(inline, example = "me")]
     pub actor: Option<Someone>,
     /// A whole action, or a prefix that ends with a dot.
-    #[param(value_type = Option<String>, max_length = 100, pattern = r"^[a-z_]+\.([a-z_]+\.)*[a-z_]*$", example = "auth.")]
+    #[param(
+        value_type = Option<String>, max_length = 100, pattern = r"^[a-z_]+\.([a-z_]+\.)*[a-z_]*$",
+        example = "auth."
+    )]
     pub action: Option<Action>,
     /// How it ended.
     #[param(inline, value_type = Option<Outcome>, example = "denied")]
     pub outcome: Option<OutcomeName>,
     /// Resource of the action: a kind and an id.
-    #[param(min_length = 1, max_length = 256, example = "user:019ab9a0-0000-7000-8000-000000000000")]
+    #[param(
+        min_length = 1,
+        max_length = 256,
+        example = "user:019ab9a0-0000-7000-8000-000000000000"
+    )]
     pub resource: Option<String>,
     /// Correlation id of the request.
     #[param(min_length = 1, max_length = 256)]
@@ -148,11 +155,14 @@ impl FromField for Action {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let text = raw.text()?;
         let mut parts = text.strip_suffix('.').unwrap_or(text).split('.');
-        let is_word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let is_word = |part: &str| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        };
         if text.len() <= 100 && text.contains('.') && parts.all(is_word) {
             return Ok(Self(text.to_owned()));
         }
-        Err("must be an action like `auth.login`, or a prefix that ends with a dot, like `auth.`".into())
+        Err("must be an action like `auth.login`, or a prefix that ends with a dot, like `auth.`"
+            .into())
     }
 }
 
@@ -183,7 +193,11 @@ struct Text(String);
 impl FromField for Text {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let text = raw.text()?;
-        if (1..=256).contains(&text.chars().count()) { Ok(Self(text.to_owned())) } else { Err("must be 1 to 256 characters".into()) }
+        if (1..=256).contains(&text.chars().count()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("must be 1 to 256 characters".into())
+        }
     }
 }
 
@@ -211,7 +225,10 @@ mod tests {
         for (query, expected) in [
             ("", &[][..]),
             ("actor=me&action=chat.&outcome=denied&order=asc&limit=5", &[]),
-            ("actor=019ab9a0-0000-7000-8000-000000000000&action=auth.login&resource=user:1&request_id=r", &[]),
+            (
+                "actor=019ab9a0-0000-7000-8000-000000000000&action=auth.login&resource=user:1&request_id=r",
+                &[],
+            ),
             ("from=2026-01-31T00:00:00Z&to=2026-01-31T00:00:00.001Z", &[]),
             ("from=2026-01-31T00:00:00Z&to=2026-01-31T00:00:00Z", &["to"]),
             ("from=2026-01-31T01:00:00%2B02:00&to=2026-01-30T22:59:59Z", &["to"]),
@@ -228,7 +245,11 @@ mod tests {
             ("resource=&request_id=", &["resource", "request_id"]),
             ("page=1", &["page"]),
         ] {
-            let errors = Fields::query(query).read::<AuditQuery>().err().map(|problem| problem.errors).unwrap_or_default();
+            let errors = Fields::query(query)
+                .read::<AuditQuery>()
+                .err()
+                .map(|problem| problem.errors)
+                .unwrap_or_default();
             let refused: Vec<_> = errors.into_iter().filter_map(|error| error.parameter).collect();
             assert_eq!(refused, expected, "{query}");
         }

@@ -47,8 +47,11 @@ pub struct CreatedApiKey {
     /// The key as it is listed.
     #[serde(flatten)]
     pub api_key: ApiKeyView,
-    /// The key, which the service sends as `X-API-Key`. The server does not store it, so it cannot show it again.
-    #[schema(example = "tly_019a0000000070008000000000000000_00000000000000000000000000000000000000000000000000000000")]
+    /// The key, which the service sends as `X-API-Key`. The server does not store it, so it cannot
+    /// show it again.
+    #[schema(
+        example = "tly_019a0000000070008000000000000000_00000000000000000000000000000000000000000000000000000000"
+    )]
     pub key: String,
 }
 
@@ -74,9 +77,13 @@ impl Endpoint for CreateApiKey {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<CreatedApiKey>, Problem> {
-        let (NewApiKey { name: Name(name), scopes: Scopes(scopes), expires_at }, now) = (request.body, request.now);
+        let (NewApiKey { name: Name(name), scopes: Scopes(scopes), expires_at }, now) =
+            (request.body, request.now);
         if !(1..=LONGEST_SECONDS).contains(&(expires_at.as_second() - now.as_second())) {
-            return Err(Problem::invalid_field("expires_at", "must be in the future, and at most 365 days away"));
+            return Err(Problem::invalid_field(
+                "expires_at",
+                "must be in the future, and at most 365 days away",
+            ));
         }
         let text = ApiKeyText::new(ids::new_uuid(now));
         let key = ApiKey::new(&text, &request.caller.user_id, name, scopes, expires_at, now);
@@ -90,9 +97,19 @@ impl Endpoint for CreateApiKey {
 
 impl CreateApiKey {
     /// The key, which is also put on its owner's list, in the place of expired keys.
-    fn plan(self, caller: Identity, key: ApiKey, text: String, expired: &[String], now: Timestamp) -> Result<Plan<CreatedApiKey>, Problem> {
+    fn plan(
+        self,
+        caller: Identity,
+        key: ApiKey,
+        text: String,
+        expired: &[String],
+        now: Timestamp,
+    ) -> Result<Plan<CreatedApiKey>, Problem> {
         let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
-        let details = AuditDetails::default().resource("api_key", &key.id).detail("name", key.name.as_str()).detail("scopes", scopes);
+        let details = AuditDetails::default()
+            .resource("api_key", &key.id)
+            .detail("name", key.name.as_str())
+            .detail("scopes", scopes);
         let create = self.keys.create(&key)?;
         let admit = self.users.admit_key(&caller, &key, expired);
         let answer = CreatedApiKey { api_key: key.clone().into(), key: text.clone() };
@@ -102,10 +119,13 @@ impl CreateApiKey {
             Box::new(move |found| {
                 Box::pin(async move {
                     let user = found.map(|item| self.users.read(item)).transpose()?;
-                    let user = user.filter(|user| user.sessions.contains_key(&caller.session_id)).ok_or_else(Problem::invalid_token)?;
+                    let user = user
+                        .filter(|user| user.sessions.contains_key(&caller.session_id))
+                        .ok_or_else(Problem::invalid_token)?;
                     let expired = user.expired_keys(now);
                     if user.api_keys.len() - expired.len() >= API_KEYS_PER_USER {
-                        return Ok(Plan::refuse(Problem::too_many_api_keys(API_KEYS_PER_USER)).details(details));
+                        return Ok(Plan::refuse(Problem::too_many_api_keys(API_KEYS_PER_USER))
+                            .details(details));
                     }
                     self.plan(caller, key, text, &expired, now)
                 })

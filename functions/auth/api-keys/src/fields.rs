@@ -25,9 +25,13 @@ impl FromField for Name {
 
 impl FromField for Scopes {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
-        let wrong = || format!("must be a list of one or more of {}", Scope::ALL.map(Scope::as_str).join(", "));
+        let wrong = || {
+            format!("must be a list of one or more of {}", Scope::ALL.map(Scope::as_str).join(", "))
+        };
         let RawValue::Json(Value::Array(items)) = raw else { return Err(wrong()) };
-        let scope = |item: &Value| Scope::ALL.into_iter().find(|scope| item.as_str() == Some(scope.as_str()));
+        let scope = |item: &Value| {
+            Scope::ALL.into_iter().find(|scope| item.as_str() == Some(scope.as_str()))
+        };
         let scopes: Option<BTreeSet<_>> = items.iter().map(scope).collect();
         match scopes {
             Some(scopes) if !scopes.is_empty() => Ok(Self(scopes.into_iter().collect())),
@@ -45,7 +49,10 @@ mod tests {
     fn scopes_are_known_and_each_counts_once() {
         for (value, expected) in [
             (json!(["profits:read"]), Some(&[Scope::ProfitsRead][..])),
-            (json!(["audit:read", "profits:read", "audit:read"]), Some(&[Scope::ProfitsRead, Scope::AuditRead])),
+            (
+                json!(["audit:read", "profits:read", "audit:read"]),
+                Some(&[Scope::ProfitsRead, Scope::AuditRead]),
+            ),
             (json!([]), None),
             (json!(["users:write"]), None),
             (json!(["profits:read", 7]), None),
@@ -59,9 +66,14 @@ mod tests {
 
     #[test]
     fn a_name_is_for_people() {
-        for (text, expected) in [("Nightly import", true), (" x ", true), ("", false), ("  ", false), ("a\nb", false)] {
+        for (text, expected) in
+            [("Nightly import", true), (" x ", true), ("", false), ("  ", false), ("a\nb", false)]
+        {
             assert_eq!(Name::read(&RawValue::Text(text)).is_ok(), expected, "{text:?}");
         }
-        assert!(Name::read(&RawValue::Text(&"é".repeat(100))).is_ok() && Name::read(&RawValue::Text(&"é".repeat(101))).is_err());
+        assert!(
+            Name::read(&RawValue::Text(&"é".repeat(100))).is_ok()
+                && Name::read(&RawValue::Text(&"é".repeat(101))).is_err()
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `POST|GET /api-keys`, `DELETE /api-keys/{id}`: keys with which services call the API for their owner.
+//! `POST|GET /api-keys`, `DELETE /api-keys/{id}`: keys with which services call the API for their
+//! owner.
 
 mod create;
 mod fields;
@@ -43,7 +44,9 @@ pub struct ApiKeyView {
 
 impl From<ApiKey> for ApiKeyView {
     fn from(key: ApiKey) -> Self {
-        let time = |milliseconds| rfc3339(Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH));
+        let time = |milliseconds| {
+            rfc3339(Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH))
+        };
         Self {
             id: key.id,
             name: key.name,
@@ -78,11 +81,13 @@ impl Endpoint for ListApiKeys {
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Page<ApiKeyView>>, Problem> {
         let user_id = &request.caller.user_id;
         let after = self.cursors.open::<String>(&request.query, user_id, request.call).await?;
-        let (keys, more) = self.keys.of_user(user_id, after.as_deref(), request.query.limit).await?;
+        let (keys, more) =
+            self.keys.of_user(user_id, after.as_deref(), request.query.limit).await?;
         let last = keys.last().filter(|_| more).map(|key| key.id.clone());
         let user = self.users.get(user_id).await?.ok_or_else(Problem::invalid_token)?;
         // The list leaves out a key that a reset of the password has ended, like a deleted one.
-        let ended = |key: &ApiKey| !key.has_expired(request.now) && !user.api_keys.contains_key(&key.id);
+        let ended =
+            |key: &ApiKey| !key.has_expired(request.now) && !user.api_keys.contains_key(&key.id);
         let items = keys.into_iter().filter(|key| !ended(key)).map(ApiKeyView::from).collect();
         Ok(Plan::reply(self.cursors.page(items, last, user_id, request.call).await?))
     }

@@ -1,5 +1,6 @@
-//! `POST /auth/introspect`: whether a token is valid now, and its claims (RFC 7662). It is for services that are shown tokens of this API.
-//! They ask with an API key that has the scope `tokens:introspect`.
+//! `POST /auth/introspect`: whether a token is valid now, and its claims (RFC 7662). It is for
+//! services that are shown tokens of this API. They ask with an API key that has the scope
+//! `tokens:introspect`.
 
 use platform::audit::AuditDetails;
 use platform::identity::Principal;
@@ -22,7 +23,8 @@ pub struct IntrospectToken {
 /// The answer. For a token that is not valid it has only `active`.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Introspection {
-    /// Whether the token is genuine, has not expired, has not been spent, and its session has not ended.
+    /// Whether the token is genuine, has not expired, has not been spent, and its session has not
+    /// ended.
     pub active: bool,
     /// `access` or `refresh`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,7 +116,9 @@ impl Endpoint for IntrospectToken {
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Introspection>, Problem> {
         let held = self.tokens.find(&request.body, request.now).await?;
-        let details = held.iter().fold(AuditDetails::default(), |details, held| details.resource("session", &held.session.id));
+        let details = held.iter().fold(AuditDetails::default(), |details, held| {
+            details.resource("session", &held.session.id)
+        });
         let answer = held.map(Introspection::from).unwrap_or_default();
         let details = details.detail("active", answer.active);
         Ok(Plan::reply(answer).details(details))

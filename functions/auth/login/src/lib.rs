@@ -24,10 +24,15 @@ pub struct LoginUser {
 #[derive(ToSchema)]
 pub struct Credentials {
     /// Username or email, in any case.
-    #[schema(value_type = String, min_length = 1, max_length = 254, pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$", example = "demo")]
+    #[schema(
+        value_type = String, min_length = 1, max_length = 254,
+        pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$", example = "demo"
+    )]
     pub username: Identifier,
     /// The password.
-    #[schema(value_type = String, format = "password", max_length = 1024, example = "SecureDemo123!")]
+    #[schema(
+        value_type = String, format = "password", max_length = 1024, example = "SecureDemo123!"
+    )]
     pub password: Password,
     /// On the form: `password`, if it is sent.
     #[schema(ignore)]
@@ -46,14 +51,22 @@ impl Input for Credentials {
 impl Endpoint for LoginUser {
     const ROUTE: Route = routes::LOGIN;
     const MEDIA: Media = Media::JsonOrForm;
-    const PROBLEMS: &'static [Code] = &[Code::InvalidCredentials, Code::EmailUnverified, Code::InvalidGrant, Code::UnsupportedGrantType];
+    const PROBLEMS: &'static [Code] = &[
+        Code::InvalidCredentials,
+        Code::EmailUnverified,
+        Code::InvalidGrant,
+        Code::UnsupportedGrantType,
+    ];
     type Caller = ();
     type Body = Credentials;
     type Query = ();
     type Output = TokenPair;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { login: PasswordLogin::new(platform)?, password_grant: platform.config.switch("PASSWORD_GRANT")? })
+        Ok(Self {
+            login: PasswordLogin::new(platform)?,
+            password_grant: platform.config.switch("PASSWORD_GRANT")?,
+        })
     }
 
     fn media(&self) -> Media {
@@ -67,7 +80,10 @@ impl Endpoint for LoginUser {
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<TokenPair>, Problem> {
         let Credentials { username, password, grant_type } = request.body;
         if grant_type.is_some_and(|grant| grant != "password") {
-            return Err(Problem::oauth(Code::UnsupportedGrantType, "The parameter grant_type must be `password`."));
+            return Err(Problem::oauth(
+                Code::UnsupportedGrantType,
+                "The parameter grant_type must be `password`.",
+            ));
         }
         let context = request.context.clone();
         self.login.plan(Attempt { identifier: username, password, context, now: request.now }).await

@@ -56,16 +56,25 @@ impl Endpoint for LogoutUser {
         }
         let forget = self.users.end_session(&caller.user_id, &caller.session_id);
         let details = AuditDetails::default().resource("session", &caller.session_id);
-        Ok(self.ending.add(Plan::reply(()).details(details), &[caller.session_id]).await?.write_or(forget, Problem::invalid_token()))
+        Ok(self
+            .ending
+            .add(Plan::reply(()).details(details), &[caller.session_id])
+            .await?
+            .write_or(forget, Problem::invalid_token()))
     }
 }
 
 impl LogoutUser {
-    /// Ends every session of the account. If another begins meanwhile, a new plan ends that one too.
+    /// Ends every session of the account. If another begins meanwhile, a new plan ends that one
+    /// too.
     fn end_all(self, user: User) -> BoxFuture<'static, Result<Plan<()>, Problem>> {
         async move {
             let ids: Vec<_> = user.sessions.keys().cloned().collect();
-            let plan = Plan::reply(()).details(AuditDetails::default().resource("user", &user.id).detail("ended_sessions", ids.clone()));
+            let plan = Plan::reply(()).details(
+                AuditDetails::default()
+                    .resource("user", &user.id)
+                    .detail("ended_sessions", ids.clone()),
+            );
             let plan = self.ending.add(plan, &ids).await?;
             let forget = self.users.end_all_sessions(&user);
             Ok(plan.write_or_retry(

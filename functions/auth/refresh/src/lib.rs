@@ -44,7 +44,11 @@ impl Endpoint for RefreshTokens {
     }
 
     async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<Key>, Problem> {
-        Ok(self.rotation.counted_for(&request.body.refresh_token, request.now).await?.map(Key::Session))
+        Ok(self
+            .rotation
+            .counted_for(&request.body.refresh_token, request.now)
+            .await?
+            .map(Key::Session))
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<TokenPair>, Problem> {

@@ -1,7 +1,9 @@
-//! `POST /auth/revoke`: revokes a token (RFC 7009) and its session, because all tokens of one grant end together.
+//! `POST /auth/revoke`: revokes a token (RFC 7009) and its session, because all tokens of one grant
+//! end together.
 //!
-//! Any holder of a token may revoke it. A refresh token that has been spent ends its session too, as it does if it is spent again. A text
-//! that is no token of a live session gets the same answer, because nothing is left to do.
+//! Any holder of a token may revoke it. A refresh token that has been spent ends its session too,
+//! as it does if it is spent again. A text that is no token of a live session gets the same answer,
+//! because nothing is left to do.
 
 use futures_util::FutureExt as _;
 use platform::audit::{Actor, AuditDetails};
@@ -41,11 +43,20 @@ impl Endpoint for RevokeToken {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Revoked>, Problem> {
-        let nothing = || Ok(Plan::reply(Revoked {}).details(AuditDetails::default().detail("ended", false)));
-        let Some(Held { session, .. }) = self.tokens.find(&request.body, request.now).await? else { return nothing() };
+        let nothing =
+            || Ok(Plan::reply(Revoked {}).details(AuditDetails::default().detail("ended", false)));
+        let Some(Held { session, .. }) = self.tokens.find(&request.body, request.now).await? else {
+            return nothing();
+        };
         let forget = self.users.revoke_session(&session.user_id, &session.id, request.now);
-        let actor = Actor { session_id: Some(session.id.clone()), ..Actor::user(&session.user_id, &session.username) };
-        let details = AuditDetails::default().actor(actor).resource("session", &session.id).detail("ended", true);
+        let actor = Actor {
+            session_id: Some(session.id.clone()),
+            ..Actor::user(&session.user_id, &session.username)
+        };
+        let details = AuditDetails::default()
+            .actor(actor)
+            .resource("session", &session.id)
+            .detail("ended", true);
         let plan = self.ending.add_read(Plan::reply(Revoked {}).details(details), session)?;
         // The session ended meanwhile in another way.
         Ok(plan.write_or_retry(forget, Box::new(move |_| async move { nothing() }.boxed())))

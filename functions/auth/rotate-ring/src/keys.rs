@@ -23,7 +23,11 @@ impl Keys {
     /// The usable keys of a secret; `None` if no key of it signs.
     pub fn of(secret: &Secret) -> Option<Self> {
         let member = |name| secret.get(name).map(str::to_owned);
-        Some(Self { current: member("current")?, next: member("next"), previous: member("previous") })
+        Some(Self {
+            current: member("current")?,
+            next: member("next"),
+            previous: member("previous"),
+        })
     }
 
     /// A ring without any of the earlier keys.
@@ -31,22 +35,34 @@ impl Keys {
         Self { current: fresh_key(), next: Some(fresh_key()), previous: None }
     }
 
-    /// The ring shifted by one: next -> current -> previous. Only a ring that has never been rotated has no next key.
+    /// The ring shifted by one: next -> current -> previous. Only a ring that has never been
+    /// rotated has no next key.
     #[must_use]
     pub fn shifted(self) -> Self {
-        Self { current: self.next.unwrap_or_else(fresh_key), next: Some(fresh_key()), previous: Some(self.current) }
+        Self {
+            current: self.next.unwrap_or_else(fresh_key),
+            next: Some(fresh_key()),
+            previous: Some(self.current),
+        }
     }
 
     /// Whether this ring is `before` shifted by one, with a next key that was not in it.
     pub fn follow(&self, before: &Self) -> bool {
         let was_there = |key: &str| before.all().any(|known| ids::same(known, key));
         self.previous.as_deref().is_some_and(|previous| ids::same(previous, &before.current))
-            && before.next.as_deref().map_or(!was_there(&self.current), |next| ids::same(next, &self.current))
-            && self.next.as_deref().is_some_and(|next| !was_there(next) && !ids::same(next, &self.current))
+            && before
+                .next
+                .as_deref()
+                .map_or(!was_there(&self.current), |next| ids::same(next, &self.current))
+            && self
+                .next
+                .as_deref()
+                .is_some_and(|next| !was_there(next) && !ids::same(next, &self.current))
     }
 
-    /// How long the next shift has to wait after the last one. A shift drops `previous`, whose tokens are valid for `needed` after it
-    /// stopped signing. It also lets `next` sign, which functions that read the ring earlier may not know yet.
+    /// How long the next shift has to wait after the last one. A shift drops `previous`, whose
+    /// tokens are valid for `needed` after it stopped signing. It also lets `next` sign, which
+    /// functions that read the ring earlier may not know yet.
     pub fn settling(&self, needed: Duration) -> Duration {
         match (&self.next, &self.previous) {
             (_, Some(_)) => needed,
@@ -61,7 +77,10 @@ impl Keys {
     }
 
     fn all(&self) -> impl Iterator<Item = &str> {
-        [Some(&self.current), self.next.as_ref(), self.previous.as_ref()].into_iter().flatten().map(String::as_str)
+        [Some(&self.current), self.next.as_ref(), self.previous.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
     }
 }
 
@@ -115,7 +134,10 @@ mod tests {
         ] {
             assert!(!after.follow(&before), "{what}");
         }
-        assert!(!keys("a", Some("b"), Some("a")).follow(&keys("a", None, None)), "the same key goes on signing");
+        assert!(
+            !keys("a", Some("b"), Some("a")).follow(&keys("a", None, None)),
+            "the same key goes on signing"
+        );
     }
 
     #[test]
@@ -134,13 +156,19 @@ mod tests {
 
     #[test]
     fn a_secret_gives_back_the_keys_that_were_written() {
-        let read = |text: &str| serde_json::from_str(text).ok().and_then(|secret| Keys::of(&secret));
+        let read =
+            |text: &str| serde_json::from_str(text).ok().and_then(|secret| Keys::of(&secret));
         let ring = keys("b", Some("c"), Some("a"));
         assert_eq!(read(&ring.to_text()).unwrap().to_text(), ring.to_text());
         // An unusable member that was left behind is no key, because a shift would make it sign.
-        let ring = read(&json!({"current": key("a"), "next": "", "previous": "short"}).to_string()).unwrap();
+        let ring = read(&json!({"current": key("a"), "next": "", "previous": "short"}).to_string())
+            .unwrap();
         assert_eq!(ring.to_text(), keys("a", None, None).to_text());
-        for text in [json!({}).to_string(), json!({"current": "short"}).to_string(), json!({"next": key("a")}).to_string()] {
+        for text in [
+            json!({}).to_string(),
+            json!({"current": "short"}).to_string(),
+            json!({"next": key("a")}).to_string(),
+        ] {
             assert!(read(&text).is_none(), "{text}");
         }
     }

@@ -1,8 +1,8 @@
-//! Rotates a key ring. Secrets Manager asks for the shift next -> current -> previous in four steps. In an emergency, one call replaces
-//! every key.
+//! Rotates a key ring. Secrets Manager asks for the shift next -> current -> previous in four
+//! steps. In an emergency, one call replaces every key.
 //!
-//! Each step may be repeated and may be the last one for a while. The version that a rotation makes is stored under the rotation's token.
-//! It is in force from the last step on, or not at all.
+//! Each step may be repeated and may be the last one for a while. The version that a rotation makes
+//! is stored under the rotation's token. It is in force from the last step on, or not at all.
 //! <https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html>
 
 mod keys;
@@ -54,7 +54,8 @@ pub enum Payload {
         #[serde(rename = "Step")]
         step: Step,
     },
-    /// A caller that may invoke the function replaces every key of a ring, because others know one of them.
+    /// A caller that may invoke the function replaces every key of a ring, because others know one
+    /// of them.
     Emergency {
         /// Always `true`: a caller that signs all users out has to say so in full.
         emergency: bool,
@@ -104,17 +105,24 @@ impl Worker for RotateRing {
             Payload::Step { secret_arn, .. } => arn == secret_arn,
             Payload::Emergency { ring, .. } => kind == ring,
         });
-        let (kind, arn) = ring.ok_or_else(|| refused("The secret is not a key ring of this deployment."))?;
+        let (kind, arn) =
+            ring.ok_or_else(|| refused("The secret is not a key ring of this deployment."))?;
         let address = "internal".into();
         let user_agent = "rotate-ring".into();
-        let context = Context { request_id: invocation.request_id, address, user_agent, ..Context::default() };
+        let context = Context {
+            request_id: invocation.request_id,
+            address,
+            user_agent,
+            ..Context::default()
+        };
         let case = Case { kind: *kind, arn, context };
         match payload {
             Payload::Step { token, step, .. } => self.step(&case, &token, step).await,
             Payload::Emergency { emergency: true, .. } => self.replace(&case).await,
-            Payload::Emergency { .. } => {
-                Err(refused("`emergency` must be true. For a planned rotation, call RotateSecret of Secrets Manager."))
-            }
+            Payload::Emergency { .. } => Err(refused(
+                "`emergency` must be true. For a planned rotation, call RotateSecret of Secrets \
+                 Manager.",
+            )),
         }
     }
 }
@@ -128,7 +136,9 @@ impl RotateRing {
             return Ok(());
         }
         if !is_staged(PENDING) {
-            return Err(refused("The rotation is not in progress, or an emergency rotation has ended it."));
+            return Err(refused(
+                "The rotation is not in progress, or an emergency rotation has ended it.",
+            ));
         }
         match step {
             Step::CreateSecret => self.create(case, token, &status).await,
@@ -145,14 +155,22 @@ impl RotateRing {
     }
 
     /// Makes the shifted ring, once for each rotation, and not before the last shift has settled.
-    async fn create(&self, case: &Case<'_>, token: &str, status: &VersionStatus) -> Result<(), Problem> {
+    async fn create(
+        &self,
+        case: &Case<'_>,
+        token: &str,
+        status: &VersionStatus,
+    ) -> Result<(), Problem> {
         if self.vault.pending(case.arn, token).await?.is_some() {
             return Ok(());
         }
         let current = self.vault.current(case.arn).await?;
         let keys = keys(&current.text)?;
-        // A version got its value when its rotation began. The old key went on signing until that rotation ended.
-        let last_shift = status.rotated_at.map_or(current.created_at, |rotated_at| rotated_at.max(current.created_at));
+        // A version got its value when its rotation began. The old key went on signing until that
+        // rotation ended.
+        let last_shift = status
+            .rotated_at
+            .map_or(current.created_at, |rotated_at| rotated_at.max(current.created_at));
         let settling = keys.settling(self.lifetimes.key_needed(case.kind));
         let settled_at = last_shift.checked_add(settling).unwrap_or(Timestamp::MAX);
         if self.clock.now() < settled_at {
@@ -161,12 +179,15 @@ impl RotateRing {
         self.vault.prepare(case.arn, token, keys.shifted().to_text()).await
     }
 
-    /// The ring in force and the pending ring, which must follow from it. An emergency may have replaced the ring that the pending one was
-    /// made from.
+    /// The ring in force and the pending ring, which must follow from it. An emergency may have
+    /// replaced the ring that the pending one was made from.
     async fn test(&self, case: &Case<'_>, token: &str) -> Result<(Version, Version), Problem> {
         let current = self.vault.current(case.arn).await?;
-        let pending =
-            self.vault.pending(case.arn, token).await?.ok_or_else(|| refused("The rotation has not created its pending ring yet."))?;
+        let pending = self
+            .vault
+            .pending(case.arn, token)
+            .await?
+            .ok_or_else(|| refused("The rotation has not created its pending ring yet."))?;
         if keys(&pending.text)?.follow(&keys(&current.text)?) {
             Ok((current, pending))
         } else {
@@ -174,7 +195,8 @@ impl RotateRing {
         }
     }
 
-    /// Replaces every key. Only one call to Secrets Manager can fail, so the ring is the old one or the new one.
+    /// Replaces every key. Only one call to Secrets Manager can fail, so the ring is the old one or
+    /// the new one.
     async fn replace(&self, case: &Case<'_>) -> Result<(), Problem> {
         let current = self.vault.current(case.arn).await?;
         let fresh = Keys::fresh().to_text();
@@ -185,8 +207,9 @@ impl RotateRing {
         self.commit(case, &current.text, &fresh, true, replace.boxed()).await
     }
 
-    /// Writes the event, then puts the ring in force. So a change that cannot be recorded is not made. If a change fails after its event,
-    /// the caller tries again, which leaves a second event.
+    /// Writes the event, then puts the ring in force. So a change that cannot be recorded is not
+    /// made. If a change fails after its event, the caller tries again, which leaves a second
+    /// event.
     async fn commit(
         &self,
         case: &Case<'_>,
@@ -200,17 +223,27 @@ impl RotateRing {
             RingKind::Access => "access",
             RingKind::Refresh => "refresh",
         };
-        let details = AuditDetails::default().resource("ring", ring).detail("ring", ring).detail("emergency", emergency);
-        let details = details.detail("kids_before", kids(*kind, before)).detail("kids_after", kids(*kind, after));
+        let details = AuditDetails::default()
+            .resource("ring", ring)
+            .detail("ring", ring)
+            .detail("emergency", emergency);
+        let details = details
+            .detail("kids_before", kids(*kind, before))
+            .detail("kids_after", kids(*kind, after));
         let then = || async { change.await.map(|()| None) }.boxed();
         let info = RequestInfo::new(context, self.clock.now(), Some("key.rotated"));
-        self.committer.commit(Ok(Plan::reply(()).details(details).after_commit(Box::new(then))), None, &info).await.map(|_| ())
+        self.committer
+            .commit(Ok(Plan::reply(()).details(details).after_commit(Box::new(then))), None, &info)
+            .await
+            .map(|_| ())
     }
 }
 
 fn keys(text: &str) -> Result<Keys, Problem> {
     let secret: Option<Secret> = serde_json::from_str(text).ok();
-    secret.and_then(|secret| Keys::of(&secret)).ok_or_else(|| refused("The ring has no usable key. An emergency rotation replaces it."))
+    secret
+        .and_then(|secret| Keys::of(&secret))
+        .ok_or_else(|| refused("The ring has no usable key. An emergency rotation replaces it."))
 }
 
 /// The key ids of a ring, as far as it can be used. The first one is the id of the key that signs.
@@ -222,7 +255,8 @@ fn kids(kind: RingKind, text: &str) -> Vec<String> {
 
 fn too_early(settled_at: Timestamp) -> Problem {
     refused(&format!(
-        "Tokens that the oldest key of the ring has signed are valid until {}. An emergency rotation ends them before that.",
+        "Tokens that the oldest key of the ring has signed are valid until {}. An emergency \
+         rotation ends them before that.",
         rfc3339(settled_at)
     ))
 }

@@ -41,34 +41,61 @@ impl Vault {
 
     /// The state of the rotation that makes the version `id`.
     pub async fn status(&self, arn: &str, id: &str) -> Result<VersionStatus, Problem> {
-        let found = self.0.describe_secret().secret_id(arn).send().await.map_err(|error| failed(&error))?;
-        let stages = found.version_ids_to_stages().and_then(|versions| versions.get(id)).cloned().unwrap_or_default();
+        let found =
+            self.0.describe_secret().secret_id(arn).send().await.map_err(|error| failed(&error))?;
+        let stages = found
+            .version_ids_to_stages()
+            .and_then(|versions| versions.get(id))
+            .cloned()
+            .unwrap_or_default();
         Ok(VersionStatus { stages, rotated_at: found.last_rotated_date().and_then(time) })
     }
 
     /// The version in force.
     pub async fn current(&self, arn: &str) -> Result<Version, Problem> {
-        let found = self.read(self.0.get_secret_value().secret_id(arn).version_stage(CURRENT)).await?;
-        found.ok_or_else(|| failed(&std::io::Error::other("the secret has no version with the label AWSCURRENT")))
+        let found =
+            self.read(self.0.get_secret_value().secret_id(arn).version_stage(CURRENT)).await?;
+        found.ok_or_else(|| {
+            failed(&std::io::Error::other("the secret has no version with the label AWSCURRENT"))
+        })
     }
 
     /// The version that a rotation makes; `None` until it has a value.
     pub async fn pending(&self, arn: &str, id: &str) -> Result<Option<Version>, Problem> {
-        self.read(self.0.get_secret_value().secret_id(arn).version_id(id).version_stage(PENDING)).await
+        self.read(self.0.get_secret_value().secret_id(arn).version_id(id).version_stage(PENDING))
+            .await
     }
 
     /// Gives the version that a rotation makes its value. A value that it has already stays.
     pub async fn prepare(&self, arn: &str, id: &str, text: String) -> Result<(), Problem> {
-        let put = self.0.put_secret_value().secret_id(arn).client_request_token(id).version_stages(PENDING).secret_string(text);
+        let put = self
+            .0
+            .put_secret_value()
+            .secret_id(arn)
+            .client_request_token(id)
+            .version_stages(PENDING)
+            .secret_string(text);
         match put.send().await {
-            Err(error) if error.as_service_error().is_some_and(PutSecretValueError::is_resource_exists_exception) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutSecretValueError::is_resource_exists_exception) =>
+            {
+                Ok(())
+            }
             put => put.map(|_| ()).map_err(|error| failed(&error)),
         }
     }
 
     /// Puts a new version in force at once, which ends a rotation that is under way.
     pub async fn replace(&self, arn: &str, text: String) -> Result<(), Problem> {
-        let put = self.0.put_secret_value().secret_id(arn).version_stages(CURRENT).version_stages(PENDING).secret_string(text);
+        let put = self
+            .0
+            .put_secret_value()
+            .secret_id(arn)
+            .version_stages(CURRENT)
+            .version_stages(PENDING)
+            .secret_string(text);
         put.send().await.map(|_| ()).map_err(|error| failed(&error))
     }
 
@@ -82,12 +109,21 @@ impl Vault {
     async fn read(&self, request: GetSecretValueFluentBuilder) -> Result<Option<Version>, Problem> {
         let found = match request.send().await {
             Ok(found) => found,
-            Err(error) if error.as_service_error().is_some_and(GetSecretValueError::is_resource_not_found_exception) => return Ok(None),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(GetSecretValueError::is_resource_not_found_exception) =>
+            {
+                return Ok(None);
+            }
             Err(error) => return Err(failed(&error)),
         };
-        let version = (found.version_id, found.created_date.as_ref().and_then(time), found.secret_string);
+        let version =
+            (found.version_id, found.created_date.as_ref().and_then(time), found.secret_string);
         let (Some(id), Some(created_at), Some(text)) = version else {
-            return Err(failed(&std::io::Error::other("a version of the secret lacks its id, its creation time or its text")));
+            return Err(failed(&std::io::Error::other(
+                "a version of the secret lacks its id, its creation time or its text",
+            )));
         };
         Ok(Some(Version { id, created_at, text }))
     }

@@ -25,10 +25,15 @@ impl Endpoint for EndSession {
         Ok(Self { users: Users::new(platform)?, ending: Ending::new(platform)? })
     }
 
-    /// The caller's account lists the caller's sessions. So another user's session and one that never existed fail the same condition.
+    /// The caller's account lists the caller's sessions. So another user's session and one that
+    /// never existed fail the same condition.
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
         let id = &request.call.path_id("id")?;
         let forget = self.users.revoke_session(&request.caller.user_id, id, request.now);
-        Ok(self.ending.add(Plan::reply(()), &[id.to_string()]).await?.write_or(forget, Problem::not_found()))
+        Ok(self
+            .ending
+            .add(Plan::reply(()), &[id.to_string()])
+            .await?
+            .write_or(forget, Problem::not_found()))
     }
 }

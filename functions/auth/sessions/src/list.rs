@@ -17,7 +17,8 @@ pub struct ListSessions {
 /// The caller's sessions.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SessionsView {
-    /// Sessions that have not ended, the newest first. A user has at most three, so there is one page.
+    /// Sessions that have not ended, the newest first. A user has at most three, so there is one
+    /// page.
     pub items: Vec<SessionView>,
 }
 
@@ -54,7 +55,8 @@ impl Endpoint for ListSessions {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<SessionsView>, Problem> {
-        let user = self.users.get(&request.caller.user_id).await?.ok_or_else(Problem::invalid_token)?;
+        let user =
+            self.users.get(&request.caller.user_id).await?.ok_or_else(Problem::invalid_token)?;
         let mut sessions = self.sessions.get_all(user.sessions.keys()).await?;
         sessions.retain(|session| session.is_live(request.now));
         // Ids are UUIDv7: they sort by when the sessions began.

@@ -41,7 +41,8 @@ impl Endpoint for CreateTicket {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<IssuedTicket>, Problem> {
-        // A connection lasts as long as the token behind it, so the ticket has to record when that token expires.
+        // A connection lasts as long as the token behind it, so the ticket has to record when that
+        // token expires.
         let token_exp = request.token_exp.ok_or_else(Problem::unauthenticated)?;
         let ticket = ids::new_secret::<32>();
         let write = self.tickets.issue(&Ticket {

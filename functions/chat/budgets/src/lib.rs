@@ -1,5 +1,6 @@
-//! `GET|PUT /users/{id}/budget` and `/budget`: what replies may cost in a month, and what they have cost. The first is the budget of a
-//! user, the second that of all users together. Administrators set budgets, and all users can read their own.
+//! `GET|PUT /users/{id}/budget` and `/budget`: what replies may cost in a month, and what they have
+//! cost. The first is the budget of a user, the second that of all users together. Administrators
+//! set budgets, and all users can read their own.
 
 mod deployment;
 mod shared;

@@ -45,24 +45,36 @@ pub struct BudgetView {
 /// The budget from now on, this month included.
 #[derive(ToSchema)]
 pub struct BudgetChange {
-    /// US dollars a month, 0 to 1,000,000, with at most nine places after the point; null for the deployment's setting.
+    /// US dollars a month, 0 to 1,000,000, with at most nine places after the point; null for the
+    /// deployment's setting.
     #[schema(schema_with = monthly_usd, required)]
     pub monthly_usd: Option<Budget>,
 }
 
 /// The schema of an amount: text, a number that is exact in as many places, or null.
 fn monthly_usd() -> Schema {
-    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^([0-9]{1,6}(\.[0-9]{1,9})?|1000000(\.0{1,9})?)$"));
-    let number = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0)).maximum(Some(1_000_000));
-    let forms = OneOfBuilder::new().item(text).item(number).item(ObjectBuilder::new().schema_type(Type::Null));
-    let description = "US dollars a month, 0 to 1,000,000, with at most nine places after the point; null for the deployment's setting.";
+    let text = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(r"^([0-9]{1,6}(\.[0-9]{1,9})?|1000000(\.0{1,9})?)$"));
+    let number =
+        ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0)).maximum(Some(1_000_000));
+    let forms = OneOfBuilder::new()
+        .item(text)
+        .item(number)
+        .item(ObjectBuilder::new().schema_type(Type::Null));
+    let description = "US dollars a month, 0 to 1,000,000, with at most nine places after the \
+                       point; null for the deployment's setting.";
     forms.description(Some(description)).examples(["50.00"]).build().into()
 }
 
 impl Input for BudgetChange {
     fn read(fields: &mut Fields) -> Option<Self> {
         // Null stands for the deployment's setting. A missing field is an error.
-        let monthly_usd = if fields.has("monthly_usd") { fields.optional("monthly_usd") } else { fields.required("monthly_usd").map(Some) };
+        let monthly_usd = if fields.has("monthly_usd") {
+            fields.optional("monthly_usd")
+        } else {
+            fields.required("monthly_usd").map(Some)
+        };
         Some(Self { monthly_usd: monthly_usd? })
     }
 }
@@ -75,7 +87,11 @@ impl Shared {
     }
 
     /// Reads a budget.
-    pub async fn read(&self, subject: Subject<'_>, now: Timestamp) -> Result<Plan<BudgetView>, Problem> {
+    pub async fn read(
+        &self,
+        subject: Subject<'_>,
+        now: Timestamp,
+    ) -> Result<Plan<BudgetView>, Problem> {
         let limit = self.budgets.limit(subject).await?;
         Ok(Plan::reply(self.view(subject, limit, now).await?).details(details(subject)))
     }
@@ -89,13 +105,24 @@ impl Shared {
         now: Timestamp,
     ) -> Result<Plan<BudgetView>, Problem> {
         let limit = change.monthly_usd.map(Budget::amount);
-        let details = details(subject).detail("monthly_usd", limit.map_or_else(|| "default".to_owned(), |limit| limit.to_string()));
+        let details = details(subject).detail(
+            "monthly_usd",
+            limit.map_or_else(|| "default".to_owned(), |limit| limit.to_string()),
+        );
         let plan = Plan::reply(self.view(subject, limit, now).await?);
         let plan = plan.details(details).write(self.budgets.set_limit(subject, limit));
-        Ok(plan.write_or(self.users.on_word_of(admin_id, AdminsChange::Stay), Problem::no_longer_admin()))
+        Ok(plan.write_or(
+            self.users.on_word_of(admin_id, AdminsChange::Stay),
+            Problem::no_longer_admin(),
+        ))
     }
 
-    async fn view(&self, subject: Subject<'_>, limit: Option<Cost>, now: Timestamp) -> Result<BudgetView, Problem> {
+    async fn view(
+        &self,
+        subject: Subject<'_>,
+        limit: Option<Cost>,
+        now: Timestamp,
+    ) -> Result<BudgetView, Problem> {
         let month = Hold::month(now);
         let Spending { spent, held } = self.budgets.spending(subject, &month).await?;
         let (user_id, default) = match subject {
@@ -103,7 +130,14 @@ impl Shared {
             Subject::Deployment => (None, self.defaults.deployment),
         };
         let monthly_usd = limit.unwrap_or(default);
-        Ok(BudgetView { user_id, month, monthly_usd, is_default: limit.is_none(), spent_usd: spent, held_usd: held })
+        Ok(BudgetView {
+            user_id,
+            month,
+            monthly_usd,
+            is_default: limit.is_none(),
+            spent_usd: spent,
+            held_usd: held,
+        })
     }
 }
 

@@ -17,7 +17,8 @@ pub struct SetBudget(Shared);
 
 impl Endpoint for ReadBudget {
     const ROUTE: Route = routes::BUDGET;
-    const PATH: &'static [PathParameter] = &[PathParameter::id_or_me("id", "Id of the user, or `me`.")];
+    const PATH: &'static [PathParameter] =
+        &[PathParameter::id_or_me("id", "Id of the user, or `me`.")];
     type Caller = Identity;
     type Body = ();
     type Query = ();
@@ -28,14 +29,16 @@ impl Endpoint for ReadBudget {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<BudgetView>, Problem> {
-        let user_id = named(&self.0.users, request.call.path_parameter("id"), &request.caller).await?;
+        let user_id =
+            named(&self.0.users, request.call.path_parameter("id"), &request.caller).await?;
         self.0.read(Subject::User(&user_id), request.now).await
     }
 }
 
 impl Endpoint for SetBudget {
     const ROUTE: Route = routes::BUDGET_SET;
-    const PATH: &'static [PathParameter] = &[PathParameter::id_or_me("id", "Id of the user, or `me`.")];
+    const PATH: &'static [PathParameter] =
+        &[PathParameter::id_or_me("id", "Id of the user, or `me`.")];
     type Caller = Identity;
     type Body = BudgetChange;
     type Query = ();
@@ -46,8 +49,11 @@ impl Endpoint for SetBudget {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<BudgetView>, Problem> {
-        let user_id = named(&self.0.users, request.call.path_parameter("id"), &request.caller).await?;
-        self.0.set(Subject::User(&user_id), request.body, &request.caller.user_id, request.now).await
+        let user_id =
+            named(&self.0.users, request.call.path_parameter("id"), &request.caller).await?;
+        self.0
+            .set(Subject::User(&user_id), request.body, &request.caller.user_id, request.now)
+            .await
     }
 }
 

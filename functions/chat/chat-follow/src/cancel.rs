@@ -11,8 +11,9 @@ use serde::Serialize;
 use tally_chat::store::Drafts;
 use utoipa::ToSchema;
 
-/// The action. The worker stops within half a second and keeps the text that it has written. It sends `chat.completed` with `stop_reason:
-/// "cancelled"` to each connection that receives the reply.
+/// The action. The worker stops within half a second and keeps the text that it has written. It
+/// sends `chat.completed` with `stop_reason: "cancelled"` to each connection that receives the
+/// reply.
 pub struct Cancel {
     drafts: Drafts,
 }
@@ -21,7 +22,9 @@ pub struct Cancel {
 #[derive(Debug, ToSchema)]
 pub struct CancelBody {
     /// Id of the reply, as `chat.started` or `POST /chat` gave it.
-    #[schema(value_type = String, format = "uuid", example = "019a0000-0000-7000-8000-000000000000")]
+    #[schema(
+        value_type = String, format = "uuid", example = "019a0000-0000-7000-8000-000000000000"
+    )]
     pub message_id: ResourceId,
 }
 
@@ -52,7 +55,10 @@ impl Action for Cancel {
         Ok(Self { drafts: Drafts::new(platform)? })
     }
 
-    async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<Cancelling>>, Problem> {
+    async fn handle(
+        &self,
+        message: Message<'_, Self>,
+    ) -> Result<Plan<Option<Cancelling>>, Problem> {
         let id = message.body.message_id.as_str();
         let details = AuditDetails::action("chat.cancelled").resource("message", id);
         let drafts = self.drafts.clone();
@@ -64,7 +70,10 @@ impl Action for Cancel {
             cancel,
             Box::new(move |found| {
                 async move {
-                    let head = found.map(|item| drafts.read(item)).transpose()?.filter(|head| head.user_id == user_id);
+                    let head = found
+                        .map(|item| drafts.read(item))
+                        .transpose()?
+                        .filter(|head| head.user_id == user_id);
                     Ok(match head {
                         // A second cancel changes nothing.
                         Some(head) if head.cancelled_at.is_some() => Plan::reply(answer),

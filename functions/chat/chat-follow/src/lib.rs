@@ -1,4 +1,5 @@
-//! `chat.cancel` and `chat.resume`: stop a reply that is being written, or send one from where a client has left it.
+//! `chat.cancel` and `chat.resume`: stop a reply that is being written, or send one from where a
+//! client has left it.
 
 mod cancel;
 mod resume;

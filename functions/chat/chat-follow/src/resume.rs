@@ -10,8 +10,9 @@ use serde::Serialize;
 use tally_chat::Subscribing;
 use utoipa::ToSchema;
 
-/// The action. It brings the reply's own messages, from the one after `after_sequence` on. While the reply is being written, its worker
-/// sends them, as it does to the client that asked for the reply. If the reply has ended, this function sends them.
+/// The action. It brings the reply's own messages, from the one after `after_sequence` on. While
+/// the reply is being written, its worker sends them, as it does to the client that asked for the
+/// reply. If the reply has ended, this function sends them.
 pub struct Resume {
     subscribing: Subscribing,
 }
@@ -20,7 +21,9 @@ pub struct Resume {
 #[derive(Debug, ToSchema)]
 pub struct ResumeBody {
     /// Id of the reply, as `chat.started` or `POST /chat` gave it.
-    #[schema(value_type = String, format = "uuid", example = "019a0000-0000-7000-8000-000000000000")]
+    #[schema(
+        value_type = String, format = "uuid", example = "019a0000-0000-7000-8000-000000000000"
+    )]
     pub message_id: ResourceId,
     /// `sequence` of the last delta that the client has, or 0 for the whole reply.
     #[schema(minimum = 0, example = 7)]
@@ -61,9 +64,17 @@ impl Action for Resume {
 
     async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<Resumed>>, Problem> {
         let ResumeBody { message_id, after_sequence } = message.body;
-        let answer = message.id.map(|_| Resumed { message_id: message_id.as_str().to_owned(), after_sequence });
+        let answer = message
+            .id
+            .map(|_| Resumed { message_id: message_id.as_str().to_owned(), after_sequence });
         let user_id = &message.caller.user_id;
-        let subscribed = self.subscribing.subscribe(user_id, message_id.as_str(), message.connection, after_sequence, message.now);
+        let subscribed = self.subscribing.subscribe(
+            user_id,
+            message_id.as_str(),
+            message.connection,
+            after_sequence,
+            message.now,
+        );
         let Some(replay) = subscribed.await? else { return Ok(Plan::reply(answer)) };
         let follow = async move {
             replay.send().await;

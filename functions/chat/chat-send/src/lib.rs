@@ -1,4 +1,5 @@
-//! `chat.send`: asks for a reply, answers `chat.started`, and starts the worker that streams the reply to the connection.
+//! `chat.send`: asks for a reply, answers `chat.started`, and starts the worker that streams the
+//! reply to the connection.
 
 use futures_util::FutureExt as _;
 use platform::audit::AuditDetails;
@@ -10,7 +11,9 @@ use platform::store::Connection;
 use platform::{ConfigError, Plan, Platform, Problem};
 use tally_chat::domain::MessageStatus;
 use tally_chat::store::{self, History, Origin};
-use tally_chat::{ChatFailed, ChatSendRequest, ChatStarted, Replies, Subscribing, may_be_asked_again};
+use tally_chat::{
+    ChatFailed, ChatSendRequest, ChatStarted, Replies, Subscribing, may_be_asked_again,
+};
 
 /// The action.
 pub struct ChatSend {
@@ -34,10 +37,14 @@ impl Action for ChatSend {
         })
     }
 
-    async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<ChatStarted>>, Problem> {
+    async fn handle(
+        &self,
+        message: Message<'_, Self>,
+    ) -> Result<Plan<Option<ChatStarted>>, Problem> {
         let origin = origin(&message);
         let peer = Some(message.connection.peer());
-        let (reply, plan) = self.replies.ask(message.body.into(), origin, peer, message.now, started).await?;
+        let (reply, plan) =
+            self.replies.ask(message.body.into(), origin, peer, message.now, started).await?;
         Ok(self.start(plan, reply, message.connection, message.id))
     }
 
@@ -45,32 +52,53 @@ impl Action for ChatSend {
         Some((body.idempotency_key.as_ref()?, body.says()))
     }
 
-    /// Answers `chat.started` of the first message, and sends its reply from the first delta on. If the reply failed for a passing reason,
-    /// the function asks for it again under the same key.
-    async fn repeat(&self, message: Message<'_, Self>, created: &str) -> Result<Plan<Option<ChatStarted>>, Problem> {
+    /// Answers `chat.started` of the first message, and sends its reply from the first delta on. If
+    /// the reply failed for a passing reason, the function asks for it again under the same key.
+    async fn repeat(
+        &self,
+        message: Message<'_, Self>,
+        created: &str,
+    ) -> Result<Plan<Option<ChatStarted>>, Problem> {
         let (conversation_id, id) = created.split_once('/').ok_or_else(Problem::not_found)?;
         let user_id = message.caller.user_id.clone();
-        let reply = self.history.message(&user_id, conversation_id, id).await?.ok_or_else(Problem::not_found)?;
+        let reply = self
+            .history
+            .message(&user_id, conversation_id, id)
+            .await?
+            .ok_or_else(Problem::not_found)?;
         if may_be_asked_again(&reply) {
             let origin = origin(&message);
             let peer = Some(message.connection.peer());
-            let (reply, plan) = self.replies.ask_again(&reply, message.body.prompt, origin, peer, message.now, started).await?;
+            let (reply, plan) = self
+                .replies
+                .ask_again(&reply, message.body.prompt, origin, peer, message.now, started)
+                .await?;
             return Ok(self.start(plan, reply, message.connection, message.id));
         }
-        let details = AuditDetails::default().resource("message", id).detail("conversation_id", conversation_id).detail("repeated", true);
+        let details = AuditDetails::default()
+            .resource("message", id)
+            .detail("conversation_id", conversation_id)
+            .detail("repeated", true);
         let plan = Plan::reply(started(&reply)).details(details);
         let replies = self.replies.clone();
         let subscribing = self.subscribing.clone();
         let connection = message.connection.clone();
         let now = message.now;
         let follow = async move {
-            // A function that died left the reply pending. If no worker can be started, the reply ends, and the client is told.
+            // A function that died left the reply pending. If no worker can be started, the reply
+            // ends, and the client is told.
             if reply.status == MessageStatus::Pending
                 && let Err(problem) = replies.start(&reply).await
             {
-                tracing::warn!(message_id = reply.id, code = %problem.code, "failed to start a worker for a repeated request");
+                tracing::warn!(
+                    message_id = reply.id,
+                    code = %problem.code,
+                    "failed to start a worker for a repeated request"
+                );
             }
-            if let Some(replay) = subscribing.subscribe(&user_id, &reply.id, &connection, 0, now).await? {
+            if let Some(replay) =
+                subscribing.subscribe(&user_id, &reply.id, &connection, 0, now).await?
+            {
                 replay.send().await;
             }
             Ok(None)
@@ -97,7 +125,12 @@ impl ChatSend {
             if let Err(problem) = replies.start(&reply).await {
                 let failed = ChatFailed::new(&reply.id, &problem);
                 if let Err(error) = sender.post(connection.peer(), id.as_deref(), &failed).await {
-                    tracing::warn!(%error, message_id = reply.id, connection_id = connection.connection_id, "failed to post chat.failed");
+                    tracing::warn!(
+                        %error,
+                        message_id = reply.id,
+                        connection_id = connection.connection_id,
+                        "failed to post chat.failed"
+                    );
                 }
             }
             Ok(None)
@@ -111,5 +144,8 @@ fn origin(message: &Message<'_, ChatSend>) -> Origin {
 }
 
 fn started(reply: &store::Message) -> Reply<Option<ChatStarted>> {
-    Reply::new(Some(ChatStarted { message_id: reply.id.clone(), conversation_id: reply.conversation_id.clone() }))
+    Reply::new(Some(ChatStarted {
+        message_id: reply.id.clone(),
+        conversation_id: reply.conversation_id.clone(),
+    }))
 }

@@ -1,4 +1,5 @@
-//! The text of a reply: the part that is in no frame yet, the frames, and how many of them have been saved.
+//! The text of a reply: the part that is in no frame yet, the frames, and how many of them have
+//! been saved.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +11,16 @@ use tokio::time::Instant;
 /// Time between two frames: a reader sees text flow, and a frame holds more than a word.
 const FRAME_INTERVAL: Duration = Duration::from_millis(150);
 
-/// Bytes of text in a reply. A DynamoDB item holds 400 KB, and the other fields of the message need room too.
+/// Bytes of text in a reply. A DynamoDB item holds 400 KB, and the other fields of the message need
+/// room too.
 const REPLY_BYTES: usize = 350_000;
 
-/// Bytes of text in one frame. JSON writes a byte as six at worst, and a frame has to stay under 32 KB.
+/// Bytes of text in one frame. JSON writes a byte as six at worst, and a frame has to stay under 32
+/// KB.
 const FRAME_BYTES: usize = 4 * 1024;
 
-/// The frames of a reply up to now. They are the queue of every feed, which takes the next frame when the one before has arrived.
+/// The frames of a reply up to now. They are the queue of every feed, which takes the next frame
+/// when the one before has arrived.
 pub type FrameLog = Vec<Arc<str>>;
 
 /// The text of a reply.
@@ -35,7 +39,13 @@ pub struct Buffer {
 impl Buffer {
     /// No text. The first frame is due at `now`.
     pub fn new(now: Instant) -> Self {
-        Self { unframed: String::new(), length: 0, frames: watch::Sender::default(), saved: 0, next_frame: now }
+        Self {
+            unframed: String::new(),
+            length: 0,
+            frames: watch::Sender::default(),
+            saved: 0,
+            next_frame: now,
+        }
     }
 
     /// Adds text, or as much of it as a reply can hold. Returns whether all of it fits.
@@ -46,8 +56,8 @@ impl Buffer {
         fits.len() == text.len()
     }
 
-    /// When the next frame is due; `None` without text. A frame that is not full can wait (`waits`) for the next checkpoint: then that is
-    /// `None` too.
+    /// When the next frame is due; `None` without text. A frame that is not full can wait (`waits`)
+    /// for the next checkpoint: then that is `None` too.
     pub fn due(&self, waits: bool) -> Option<Instant> {
         match self.unframed.len() {
             0 => None,
@@ -98,7 +108,8 @@ impl Buffer {
 
     /// Frames that are not saved yet.
     pub fn unsaved(&self, message_id: &str) -> Option<Frames> {
-        let frames: Vec<_> = self.frames.borrow()[self.saved..].iter().map(ToString::to_string).collect();
+        let frames: Vec<_> =
+            self.frames.borrow()[self.saved..].iter().map(ToString::to_string).collect();
         let sequence = self.saved as u64 + 1;
         (!frames.is_empty()).then(|| Frames { message_id: message_id.to_owned(), sequence, frames })
     }
@@ -120,7 +131,13 @@ mod tests {
 
     #[test]
     fn a_frame_holds_whole_characters_and_loses_none() {
-        for text in ["", "short", &"x".repeat(FRAME_BYTES), &"€".repeat(5_000), &format!("x{}", "👩‍👩‍👧".repeat(2_000))] {
+        for text in [
+            "",
+            "short",
+            &"x".repeat(FRAME_BYTES),
+            &"€".repeat(5_000),
+            &format!("x{}", "👩‍👩‍👧".repeat(2_000)),
+        ] {
             let mut rest = text;
             let mut sizes = Vec::new();
             while !rest.is_empty() {

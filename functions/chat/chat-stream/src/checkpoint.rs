@@ -11,16 +11,16 @@ use tokio::time::Instant;
 use crate::buffer::Buffer;
 use crate::subscribers::Subscribers;
 
-/// Time between two checkpoints. Each stores new frames and reads the commands of other functions. So a cancelled reply stops within half a
-/// second.
+/// Time between two checkpoints. Each stores new frames and reads the commands of other functions.
+/// So a cancelled reply stops within half a second.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(350);
 
-/// Seconds for which a worker counts as alive after it has said so. `expire-replies` runs once a minute, so subscribers learn of a worker's death
-/// within 90 s.
+/// Seconds for which a worker counts as alive after it has said so. `expire-replies` runs once a
+/// minute, so subscribers learn of a worker's death within 90 s.
 const ALIVE_SECONDS: i64 = 25;
 
-/// Time after which a worker says again that it is alive, if it has nothing else to store. A store that does not answer for the rest of
-/// [`ALIVE_SECONDS`] ends no reply.
+/// Time after which a worker says again that it is alive, if it has nothing else to store. A store
+/// that does not answer for the rest of [`ALIVE_SECONDS`] ends no reply.
 const ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Time between two checks that the session or API key that asked for the reply is still valid.
@@ -52,8 +52,15 @@ pub struct Checkpoints<'a> {
 }
 
 impl<'a> Checkpoints<'a> {
-    /// The first one is due at `now`. `spent` is taken as stored, because nothing has been used yet.
-    pub fn new(drafts: &'a Drafts, credentials: &'a Credentials, clock: &'a Clock, spent: Spent, now: Instant) -> Self {
+    /// The first one is due at `now`. `spent` is taken as stored, because nothing has been used
+    /// yet.
+    pub fn new(
+        drafts: &'a Drafts,
+        credentials: &'a Credentials,
+        clock: &'a Clock,
+        spent: Spent,
+        now: Instant,
+    ) -> Self {
         Self {
             drafts,
             credentials,
@@ -82,9 +89,16 @@ impl<'a> Checkpoints<'a> {
         &self.last_saved
     }
 
-    /// Stores what is new, says that the worker is alive, and applies the commands of other functions. If the store does not answer, the
-    /// reply goes on, because the next attempt may succeed.
-    pub async fn save(&mut self, reply: &Message, spent: Spent, buffer: &mut Buffer, subscribers: &mut Subscribers<'_>) -> Command {
+    /// Stores what is new, says that the worker is alive, and applies the commands of other
+    /// functions. If the store does not answer, the reply goes on, because the next attempt may
+    /// succeed.
+    pub async fn save(
+        &mut self,
+        reply: &Message,
+        spent: Spent,
+        buffer: &mut Buffer,
+        subscribers: &mut Subscribers<'_>,
+    ) -> Command {
         let began = Instant::now();
         self.next_checkpoint = began + CHECKPOINT_INTERVAL;
         let drafts = self.drafts;
@@ -118,11 +132,19 @@ impl<'a> Checkpoints<'a> {
         match saved {
             Ok(()) => buffer.mark_saved(unsaved.map_or(0, |unsaved| unsaved.frames.len())),
             Err(error) => {
-                tracing::warn!(%error, message_id = reply.id, "failed to save frames; clients that join or poll see less text");
+                tracing::warn!(
+                    %error,
+                    message_id = reply.id,
+                    "failed to save frames; clients that join or poll see less text"
+                );
             }
         }
         let is_entitled = is_entitled.unwrap_or_else(|error| {
-            tracing::warn!(%error, message_id = reply.id, "failed to check the session or API key; the reply goes on");
+            tracing::warn!(
+                %error,
+                message_id = reply.id,
+                "failed to check the session or API key; the reply goes on"
+            );
             true
         });
         if asks_credential {
@@ -138,14 +160,24 @@ impl<'a> Checkpoints<'a> {
             }
             Ok(None) => Command::Abandon,
             Err(error) => {
-                tracing::warn!(%error, message_id = reply.id, "failed to reach a draft; no client can join or stop its reply for now");
+                tracing::warn!(
+                    %error,
+                    message_id = reply.id,
+                    "failed to reach a draft; no client can join or stop its reply for now"
+                );
                 if is_entitled { Command::Continue } else { Command::Stop }
             }
         }
     }
 
     /// Applies the commands of other functions, and takes over the revision of the head.
-    pub fn apply_commands(&mut self, head: Head, reply: &Message, buffer: &Buffer, subscribers: &mut Subscribers<'_>) -> Command {
+    pub fn apply_commands(
+        &mut self,
+        head: Head,
+        reply: &Message,
+        buffer: &Buffer,
+        subscribers: &mut Subscribers<'_>,
+    ) -> Command {
         self.revision = head.revision;
         subscribers.update(head.subscribers, reply, buffer);
         if head.cancelled_at.is_some() { Command::Stop } else { Command::Continue }

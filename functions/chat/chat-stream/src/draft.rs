@@ -61,8 +61,8 @@ impl<'a> Draft<'a> {
         self.buffer.push(text)
     }
 
-    /// Whether the worker is about to send a call that the store does not know of. If it died right after that, the call would stay
-    /// unbilled.
+    /// Whether the worker is about to send a call that the store does not know of. If it died right
+    /// after that, the call would stay unbilled.
     pub fn is_unbilled(&self) -> bool {
         self.checkpoints.last_saved().usage == Usage::default() && self.usage != Usage::default()
     }
@@ -83,7 +83,8 @@ impl<'a> Draft<'a> {
         if is_checkpoint { self.checkpoint().await } else { Command::Continue }
     }
 
-    /// Stores what is new, says that the worker is alive, and applies the commands of other functions.
+    /// Stores what is new, says that the worker is alive, and applies the commands of other
+    /// functions.
     pub async fn checkpoint(&mut self) -> Command {
         let model = self.model.clone();
         let usage = self.usage;
@@ -106,7 +107,8 @@ impl<'a> Draft<'a> {
         self.buffer.unsaved(&self.reply.id)
     }
 
-    /// Cuts what is left, and waits for a moment until all subscribers have it. It does not wait for a connection that stalls.
+    /// Cuts what is left, and waits for a moment until all subscribers have it. It does not wait
+    /// for a connection that stalls.
     pub async fn finish(&mut self) {
         self.buffer.cut();
         self.subscribers.catch_up(self.buffer.frame_count()).await;
@@ -122,7 +124,8 @@ impl<'a> Draft<'a> {
         self.subscribers.at_end(self.buffer.frame_count())
     }
 
-    /// Sends each connection the rest of the text, and then how the reply ended. Returns whether all of them have been told.
+    /// Sends each connection the rest of the text, and then how the reply ended. Returns whether
+    /// all of them have been told.
     pub async fn send_end(&mut self, end: &ChatEnd) -> bool {
         self.subscribers.send_end(self.buffer.frame_count(), end, &self.reply).await
     }

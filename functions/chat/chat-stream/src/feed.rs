@@ -1,5 +1,5 @@
-//! The feed of one subscriber. It has a task of its own that posts to the connection. So a connection that stalls delays neither the others
-//! nor a cancel.
+//! The feed of one subscriber. It has a task of its own that posts to the connection. So a
+//! connection that stalls delays neither the others nor a cancel.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,8 @@ use crate::buffer::FrameLog;
 /// Milliseconds for which a connection counts as allowed, after it has joined and after each check.
 const BELIEVED_FOR_MS: i64 = 5_000;
 
-/// Attempts to tell a connection how the reply ended. A second copy does no harm, but without any copy the client keeps waiting.
+/// Attempts to tell a connection how the reply ended. A second copy does no harm, but without any
+/// copy the client keeps waiting.
 const END_ATTEMPTS: u32 = 3;
 
 /// Time between two attempts.
@@ -61,8 +62,8 @@ struct Channel {
 struct Progress {
     /// Frames that it has been sent.
     sent: usize,
-    /// Whether it is sent no more text. Where a frame may not have arrived, a gap would be worse than an end: the client can join again, or
-    /// read the reply.
+    /// Whether it is sent no more text. Where a frame may not have arrived, a gap would be worse
+    /// than an end: the client can join again, or read the reply.
     is_over: bool,
     /// Whether the connection or its session has ended.
     is_gone: bool,
@@ -84,7 +85,8 @@ impl Transport {
 }
 
 impl SubscriberFeed {
-    /// The feed of a connection that has just joined and has `sent` frames already. Its task begins.
+    /// The feed of a connection that has just joined and has `sent` frames already. Its task
+    /// begins.
     pub fn new(
         id: &str,
         subscriber: Subscriber,
@@ -94,7 +96,8 @@ impl SubscriberFeed {
         frames: watch::Receiver<FrameLog>,
     ) -> Self {
         let admitted_at = transport.clock.now().as_millisecond();
-        let progress = Progress { sent, is_over: false, is_gone: false, admitted_at, sent_at: None };
+        let progress =
+            Progress { sent, is_over: false, is_gone: false, admitted_at, sent_at: None };
         let channel = Channel {
             connection_id: id.to_owned(),
             message_id: message_id.to_owned(),
@@ -138,8 +141,8 @@ impl SubscriberFeed {
         self.channel.post_end(&incomplete).await.ok();
     }
 
-    /// Sends the rest of the frames. Then tells the connection how the reply ended, or that it has not received all of it. Returns whether
-    /// nothing is left to send.
+    /// Sends the rest of the frames. Then tells the connection how the reply ended, or that it has
+    /// not received all of it. Returns whether nothing is left to send.
     pub async fn send_end(&self, frames: usize, end: &ChatEnd, incomplete: &ChatEnd) -> bool {
         timeout(LAST_SEND, self.catch_up(frames)).await.ok();
         self.task.abort();
@@ -176,9 +179,13 @@ impl Channel {
     async fn follow(self, mut log: watch::Receiver<FrameLog>) {
         loop {
             let sent = self.progress.borrow().sent;
-            let next = log.wait_for(|frames| frames.len() > sent).await.map(|frames| frames[sent].to_string());
+            let next = log
+                .wait_for(|frames| frames.len() > sent)
+                .await
+                .map(|frames| frames[sent].to_string());
             let Ok(text) = next else { return };
-            let delta = ChatDelta { message_id: self.message_id.clone(), sequence: sent as u64 + 1, text };
+            let delta =
+                ChatDelta { message_id: self.message_id.clone(), sequence: sent as u64 + 1, text };
             let has_arrived = self.is_admitted().await && self.send(&delta).await;
             self.progress.send_modify(|progress| {
                 progress.sent_at = None;
@@ -207,7 +214,11 @@ impl Channel {
                 !self.progress.borrow().is_gone
             }
             Err(error) => {
-                tracing::warn!(%error, connection_id = self.connection_id, "failed to check a connection; the reply goes on without it");
+                tracing::warn!(
+                    %error,
+                    connection_id = self.connection_id,
+                    "failed to check a connection; the reply goes on without it"
+                );
                 false
             }
         }
@@ -218,15 +229,27 @@ impl Channel {
         self.progress.send_modify(|progress| progress.sent_at = Some(Instant::now()));
         let sent = self.transport.sender.post(Peer::open(&self.connection_id), None, delta).await;
         if let Err(error) = &sent {
-            tracing::info!(%error, message_id = delta.message_id, connection_id = self.connection_id, "failed to send a delta");
-            self.progress.send_modify(|progress| progress.is_gone |= matches!(error, SendError::Gone));
+            tracing::info!(
+                %error,
+                message_id = delta.message_id,
+                connection_id = self.connection_id,
+                "failed to send a delta"
+            );
+            self.progress
+                .send_modify(|progress| progress.is_gone |= matches!(error, SendError::Gone));
         }
         sent.is_ok()
     }
 
     async fn post_end(&self, end: &ChatEnd) -> Result<(), SendError> {
-        end.post(&self.transport.sender, Peer::open(&self.connection_id)).await.inspect_err(|error| {
-            tracing::info!(%error, connection_id = self.connection_id, "failed to tell a connection how a reply ended");
-        })
+        end.post(&self.transport.sender, Peer::open(&self.connection_id)).await.inspect_err(
+            |error| {
+                tracing::info!(
+                    %error,
+                    connection_id = self.connection_id,
+                    "failed to tell a connection how a reply ended"
+                );
+            },
+        )
     }
 }

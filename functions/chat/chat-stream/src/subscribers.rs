@@ -12,7 +12,8 @@ use tokio::time::timeout;
 use crate::buffer::Buffer;
 use crate::feed::{SubscriberFeed, Transport};
 
-/// Time for which the end of a reply waits for connections that are behind. After that the worker sends each one the rest separately.
+/// Time for which the end of a reply waits for connections that are behind. After that the worker
+/// sends each one the rest separately.
 const TOGETHER: Duration = Duration::from_millis(500);
 
 /// The subscribers of a reply.
@@ -30,16 +31,28 @@ impl<'a> Subscribers<'a> {
         Self { transport, feeds: BTreeMap::new(), evictions: JoinSet::new() }
     }
 
-    /// Takes over the subscribers that the head of the draft has. A connection that has joined is sent what it lacks. A connection that was
-    /// evicted is told.
-    pub fn update(&mut self, current: BTreeMap<String, Subscriber>, reply: &Message, buffer: &Buffer) {
+    /// Takes over the subscribers that the head of the draft has. A connection that has joined is
+    /// sent what it lacks. A connection that was evicted is told.
+    pub fn update(
+        &mut self,
+        current: BTreeMap<String, Subscriber>,
+        reply: &Message,
+        buffer: &Buffer,
+    ) {
         let frames = buffer.frame_count();
         let mut known = std::mem::take(&mut self.feeds);
         for (id, subscriber) in current {
             let feed = known.remove(&id).filter(|feed| feed.subscriber == subscriber);
             let feed = feed.unwrap_or_else(|| {
                 let sent = usize::try_from(subscriber.after).unwrap_or(usize::MAX).min(frames);
-                SubscriberFeed::new(&id, subscriber, sent, self.transport.clone(), &reply.id, buffer.follow())
+                SubscriberFeed::new(
+                    &id,
+                    subscriber,
+                    sent,
+                    self.transport.clone(),
+                    &reply.id,
+                    buffer.follow(),
+                )
             });
             self.feeds.insert(id, feed);
         }
@@ -53,12 +66,14 @@ impl<'a> Subscribers<'a> {
         self.feeds.iter().filter(|(_, feed)| feed.is_gone()).map(|(id, _)| id.clone()).collect()
     }
 
-    /// Whether all subscribers still wait for the last one of `frames` frames. Where posts are slow, the worker sends fewer frames.
+    /// Whether all subscribers still wait for the last one of `frames` frames. Where posts are
+    /// slow, the worker sends fewer frames.
     pub fn are_behind(&self, frames: usize) -> bool {
         !self.feeds.is_empty() && self.feeds.values().all(|feed| feed.lacks(frames))
     }
 
-    /// Waits for a moment until all subscribers have been sent `frames` frames. It does not wait for a connection that stalls.
+    /// Waits for a moment until all subscribers have been sent `frames` frames. It does not wait
+    /// for a connection that stalls.
     pub async fn catch_up(&self, frames: usize) {
         let behind = self.feeds.values().filter(|feed| !feed.is_stalled());
         timeout(TOGETHER, join_all(behind.map(|feed| feed.catch_up(frames)))).await.ok();
@@ -67,11 +82,13 @@ impl<'a> Subscribers<'a> {
     /// The subscribers that have to be told that the reply has ended with `frames` frames.
     pub fn at_end(&self, frames: usize) -> SubscribersAtEnd {
         let present = || self.feeds.iter().filter(|(_, feed)| !feed.is_gone());
-        let missed = present().filter(|(_, feed)| feed.sent() < frames).map(|(id, _)| id.clone()).collect();
+        let missed =
+            present().filter(|(_, feed)| feed.sent() < frames).map(|(id, _)| id.clone()).collect();
         SubscribersAtEnd { any: present().next().is_some(), missed }
     }
 
-    /// Sends each connection the rest of `frames` frames, and then how the reply ended. Returns whether all of them have been told.
+    /// Sends each connection the rest of `frames` frames, and then how the reply ended. Returns
+    /// whether all of them have been told.
     pub async fn send_end(&mut self, frames: usize, end: &ChatEnd, reply: &Message) -> bool {
         let feeds = &self.feeds;
         let evictions = &mut self.evictions;

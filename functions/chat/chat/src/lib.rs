@@ -1,4 +1,5 @@
-//! `POST /chat`: asks for a reply, starts the worker that writes it, and waits for it as long as an HTTP request can.
+//! `POST /chat`: asks for a reply, starts the worker that writes it, and waits for it as long as an
+//! HTTP request can.
 
 use std::time::Duration;
 
@@ -27,7 +28,8 @@ pub type Endpoints = (SendMessage,);
 /// Seconds that a caller waits if `CHAT_WAIT_SECONDS` is not set. API Gateway gives up after 30.
 const WAIT_SECONDS: u64 = 25;
 
-/// First pause before the function looks at the reply. Each pause is half as long again as the one before, up to the longest.
+/// First pause before the function looks at the reply. Each pause is half as long again as the one
+/// before, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
@@ -93,16 +95,26 @@ impl Output for ChatAnswer {
     }
 
     fn describe() -> Vec<Answer> {
-        let accepted = Answer::json::<AcceptedReply>().status(StatusCode::ACCEPTED).asked_by(RequestHeader::Prefer);
-        let accepted = accepted.header(Header::Location).header(Header::RetryAfter).header(Header::PreferenceApplied);
+        let accepted = Answer::json::<AcceptedReply>()
+            .status(StatusCode::ACCEPTED)
+            .asked_by(RequestHeader::Prefer);
+        let accepted = accepted
+            .header(Header::Location)
+            .header(Header::RetryAfter)
+            .header(Header::PreferenceApplied);
         vec![Answer::json::<WrittenReply>(), accepted]
     }
 }
 
 impl Endpoint for SendMessage {
     const ROUTE: Route = routes::CHAT;
-    const PROBLEMS: &'static [Code] =
-        &[Code::BudgetExceeded, Code::NotFound, Code::ContextTooLong, Code::ContentRefused, Code::ProviderRejected];
+    const PROBLEMS: &'static [Code] = &[
+        Code::BudgetExceeded,
+        Code::NotFound,
+        Code::ContextTooLong,
+        Code::ContentRefused,
+        Code::ProviderRejected,
+    ];
     type Caller = Principal;
     type Body = ChatRequest;
     type Query = ();
@@ -121,27 +133,51 @@ impl Endpoint for SendMessage {
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ChatAnswer>, Problem> {
         let patient = !prefers_async(request.call);
         let origin = Origin { caller: request.caller, context: request.context.clone() };
-        let (reply, plan) = self.replies.ask(request.body, origin, None, request.now, |reply| accepted(reply, patient)).await?;
+        let (reply, plan) = self
+            .replies
+            .ask(request.body, origin, None, request.now, |reply| accepted(reply, patient))
+            .await?;
         let plan = plan.creates(format!("{}/{}", reply.conversation_id, reply.id));
         Ok(self.start_and_watch(plan, reply, patient, request.now))
     }
 
-    /// Answers with the reply as it is by now, or 404 if its conversation has been deleted. If a function died before it had started the
-    /// worker, the reply is still pending, and this one starts a worker. A second worker for the same reply finds that out by itself. A
-    /// reply that failed for a passing reason has freed its key: the function asks for another one under the same key.
-    async fn repeat(&self, request: Request<'_, Self>, created: &str) -> Result<Plan<ChatAnswer>, Problem> {
+    /// Answers with the reply as it is by now, or 404 if its conversation has been deleted. If a
+    /// function died before it had started the worker, the reply is still pending, and this one
+    /// starts a worker. A second worker for the same reply finds that out by itself. A reply that
+    /// failed for a passing reason has freed its key: the function asks for another one under the
+    /// same key.
+    async fn repeat(
+        &self,
+        request: Request<'_, Self>,
+        created: &str,
+    ) -> Result<Plan<ChatAnswer>, Problem> {
         let (conversation_id, id) = created.split_once('/').ok_or_else(Problem::not_found)?;
-        let reply = self.history.message(&request.caller.user_id, conversation_id, id).await?.ok_or_else(Problem::not_found)?;
+        let reply = self
+            .history
+            .message(&request.caller.user_id, conversation_id, id)
+            .await?
+            .ok_or_else(Problem::not_found)?;
         let patient = !prefers_async(request.call);
-        let details = AuditDetails::default().resource("message", id).detail("conversation_id", conversation_id).detail("repeated", true);
+        let details = AuditDetails::default()
+            .resource("message", id)
+            .detail("conversation_id", conversation_id)
+            .detail("repeated", true);
         let plan = |answer| Plan::reply(answer).details(details);
         match reply.status {
             MessageStatus::Completed | MessageStatus::Cancelled => Ok(plan(written(reply))),
-            MessageStatus::Failed if !may_be_asked_again(&reply) => Err(Problem::of_reply(reply.failure)),
+            MessageStatus::Failed if !may_be_asked_again(&reply) => {
+                Err(Problem::of_reply(reply.failure))
+            }
             MessageStatus::Failed => {
                 let origin = Origin { caller: request.caller, context: request.context.clone() };
-                let asked =
-                    self.replies.ask_again(&reply, request.body.prompt, origin, None, request.now, |reply| accepted(reply, patient));
+                let asked = self.replies.ask_again(
+                    &reply,
+                    request.body.prompt,
+                    origin,
+                    None,
+                    request.now,
+                    |reply| accepted(reply, patient),
+                );
                 let (reply, plan) = asked.await?;
                 let plan = plan.creates(format!("{}/{}", reply.conversation_id, reply.id));
                 Ok(self.start_and_watch(plan, reply, patient, request.now))
@@ -155,8 +191,15 @@ impl Endpoint for SendMessage {
 }
 
 impl SendMessage {
-    /// Starts the worker of a reply that has none, after the commit. Waits for the reply if the caller does.
-    fn start_and_watch(&self, plan: Plan<ChatAnswer>, reply: Message, patient: bool, arrived: Timestamp) -> Plan<ChatAnswer> {
+    /// Starts the worker of a reply that has none, after the commit. Waits for the reply if the
+    /// caller does.
+    fn start_and_watch(
+        &self,
+        plan: Plan<ChatAnswer>,
+        reply: Message,
+        patient: bool,
+        arrived: Timestamp,
+    ) -> Plan<ChatAnswer> {
         // API Gateway counts from the request's arrival; so does the wait.
         let passed = self.clock.now().duration_since(arrived).try_into().unwrap_or_default();
         let until = Instant::now() + self.wait.saturating_sub(passed);
@@ -173,7 +216,11 @@ impl SendMessage {
 }
 
 /// Looks at a reply until it has ended or time is up.
-async fn watch(messages: &Messages, mut reply: Message, until: Instant) -> Result<Reply<ChatAnswer>, Problem> {
+async fn watch(
+    messages: &Messages,
+    mut reply: Message,
+    until: Instant,
+) -> Result<Reply<ChatAnswer>, Problem> {
     let mut pause = FIRST_PAUSE;
     while Instant::now() + pause < until {
         sleep(pause).await;
@@ -181,7 +228,9 @@ async fn watch(messages: &Messages, mut reply: Message, until: Instant) -> Resul
         match timeout_at(until, messages.get(&reply.conversation_id, &reply.id)).await {
             Ok(Ok(Some(found))) => reply = found,
             // The worker writes the reply all the same. The caller learns where it will be.
-            Ok(Err(error)) => tracing::warn!(%error, message_id = reply.id, "failed to poll a reply"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, message_id = reply.id, "failed to poll a reply");
+            }
             Ok(Ok(None)) | Err(_) => {}
         }
         match reply.status {
@@ -210,12 +259,21 @@ fn accepted(reply: &Message, patient: bool) -> Reply<ChatAnswer> {
     let conversation_id = reply.conversation_id.clone();
     let message_id = reply.id.clone();
     let path = format!("/conversations/{conversation_id}/messages/{message_id}");
-    let answer = ChatAnswer::Accepted(AcceptedReply { conversation_id, message_id, status: reply.status });
-    let reply = Reply::new(answer).status(StatusCode::ACCEPTED).location(&path).header(header::RETRY_AFTER, "1");
-    if patient { reply } else { reply.header(HeaderName::from_static("preference-applied"), "respond-async") }
+    let answer =
+        ChatAnswer::Accepted(AcceptedReply { conversation_id, message_id, status: reply.status });
+    let reply = Reply::new(answer)
+        .status(StatusCode::ACCEPTED)
+        .location(&path)
+        .header(header::RETRY_AFTER, "1");
+    if patient {
+        reply
+    } else {
+        reply.header(HeaderName::from_static("preference-applied"), "respond-async")
+    }
 }
 
-/// Whether the header `Prefer` asks not to wait (RFC 7240). API Gateway joins repeated headers with a comma.
+/// Whether the header `Prefer` asks not to wait (RFC 7240). API Gateway joins repeated headers with
+/// a comma.
 fn prefers_async(call: &HttpCall) -> bool {
     call.header("prefer").is_some_and(asks_for_async)
 }

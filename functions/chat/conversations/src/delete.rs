@@ -1,4 +1,5 @@
-//! `DELETE /conversations/{id}`: the conversation is gone when the answer is sent, and its messages soon after.
+//! `DELETE /conversations/{id}`: the conversation is gone when the answer is sent, and its messages
+//! soon after.
 
 use platform::audit::AuditDetails;
 use platform::http::PathParameter;
@@ -39,10 +40,15 @@ impl Endpoint for DeleteConversation {
         let id = &request.call.path_id("id")?;
         let user_id = &request.caller.user_id;
         let delete = self.conversations.delete(user_id, id);
-        // If the worker cannot be started, the conversation is gone all the same. The next worker does what this one would have done.
+        // If the worker cannot be started, the conversation is gone all the same. The next worker
+        // does what this one would have done.
         let task = PurgeStart { conversation_id: Some(id.to_string()), user_id: None };
         let start = self.worker.start_after_commit(&task);
-        let plan = Plan::reply(()).details(AuditDetails::default().resource("conversation", id)).write_or(delete, Problem::not_found());
-        Ok(plan.write(self.purge_jobs.leave(Deleted::Conversations, id, request.now)?).after_commit(start))
+        let plan = Plan::reply(())
+            .details(AuditDetails::default().resource("conversation", id))
+            .write_or(delete, Problem::not_found());
+        Ok(plan
+            .write(self.purge_jobs.leave(Deleted::Conversations, id, request.now)?)
+            .after_commit(start))
     }
 }

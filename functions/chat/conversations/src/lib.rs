@@ -29,7 +29,14 @@ pub use read::{ConversationWithMessages, ReadConversation};
 pub use update::{ConversationChange, UpdateConversation};
 
 /// The endpoints of this function.
-pub type Endpoints = (ListConversations, ReadConversation, UpdateConversation, DeleteConversation, ExportConversation, ReadMessage);
+pub type Endpoints = (
+    ListConversations,
+    ReadConversation,
+    UpdateConversation,
+    DeleteConversation,
+    ExportConversation,
+    ReadMessage,
+);
 
 /// A conversation as its owner sees it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -120,7 +127,8 @@ pub struct MessageError {
 
 impl Endpoint for ReadMessage {
     const ROUTE: Route = routes::CONVERSATION_MESSAGE;
-    const PATH: &'static [PathParameter] = &[PATH[0], PathParameter::id("message_id", "Id of the message.")];
+    const PATH: &'static [PathParameter] =
+        &[PATH[0], PathParameter::id("message_id", "Id of the message.")];
     type Caller = Principal;
     type Body = ();
     type Query = ();
@@ -133,7 +141,11 @@ impl Endpoint for ReadMessage {
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<MessageView>, Problem> {
         let conversation_id = request.call.path_id("id")?;
         let id = request.call.path_id("message_id")?;
-        let mut message = self.history.message(&request.caller.user_id, &conversation_id, &id).await?.ok_or_else(Problem::not_found)?;
+        let mut message = self
+            .history
+            .message(&request.caller.user_id, &conversation_id, &id)
+            .await?
+            .ok_or_else(Problem::not_found)?;
         if message.status == MessageStatus::Streaming {
             message.text = self.drafts.text(&id).await?;
         }
@@ -144,8 +156,8 @@ impl Endpoint for ReadMessage {
 /// Bytes of text that replies in progress may add to a page, unless one alone has more.
 const WRITTEN_BYTES: usize = 300_000;
 
-/// Fills in the text so far of messages that are being written. If that makes the page too long, the page loses its last messages. Returns
-/// whether it has lost any.
+/// Fills in the text so far of messages that are being written. If that makes the page too long,
+/// the page loses its last messages. Returns whether it has lost any.
 async fn fill_in(drafts: &Drafts, page: &mut Vec<Message>) -> Result<bool, StoreError> {
     let mut bytes = 0;
     for index in 0..page.len() {
@@ -164,7 +176,8 @@ async fn fill_in(drafts: &Drafts, page: &mut Vec<Message>) -> Result<bool, Store
 
 impl From<Message> for MessageView {
     fn from(message: Message) -> Self {
-        let error = (message.status == MessageStatus::Failed).then(|| Problem::of_reply(message.failure));
+        let error =
+            (message.status == MessageStatus::Failed).then(|| Problem::of_reply(message.failure));
         Self {
             error: error.map(|problem| MessageError { code: problem.code, detail: problem.detail }),
             id: message.id,

@@ -1,4 +1,5 @@
-//! `GET /conversations`: all conversations of the caller, or those in which the searched words occur.
+//! `GET /conversations`: all conversations of the caller, or those in which the searched words
+//! occur.
 
 use platform::cursor::{Cursors, Page, Paging};
 use platform::http::{Parameters, in_query};
@@ -34,10 +35,17 @@ pub struct ConversationsQuery {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Search {
-    /// Only conversations that have this text in their title or in one of your messages, in any case and any Unicode normal form. The
-    /// server does not search the assistant's replies. The search goes back to the first conversation. A page covers 200 conversations or
-    /// some 4 MB of messages, so it may be short, even empty. The search has ended only if `next_cursor` is null.
-    #[param(min_length = 1, max_length = 100, pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$", example = "alpha")]
+    /// Only conversations that have this text in their title or in one of your messages, in any
+    /// case and any Unicode normal form. The server does not search the assistant's replies. The
+    /// search goes back to the first conversation. A page covers 200 conversations or some 4 MB of
+    /// messages, so it may be short, even empty. The search has ended only if `next_cursor` is
+    /// null.
+    #[param(
+        min_length = 1,
+        max_length = 100,
+        pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$",
+        example = "alpha"
+    )]
     #[allow(dead_code, reason = "it is here to be described")]
     query: Option<String>,
 }
@@ -83,12 +91,21 @@ impl Endpoint for ListConversations {
 
     /// A list reads one page. A search reads much more, so it has a limit.
     fn row(&self, request: &Request<'_, Self>) -> Route {
-        if request.query.words.is_some() { Self::ROUTE } else { Route { limits: &[], ..Self::ROUTE } }
+        if request.query.words.is_some() {
+            Self::ROUTE
+        } else {
+            Route { limits: &[], ..Self::ROUTE }
+        }
     }
 
-    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Page<ConversationView>>, Problem> {
-        let (ConversationsQuery { words, paging }, user_id) = (&request.query, &request.caller.user_id);
-        let view = |found: Vec<Conversation>| found.into_iter().map(ConversationView::from).collect();
+    async fn handle(
+        &self,
+        request: Request<'_, Self>,
+    ) -> Result<Plan<Page<ConversationView>>, Problem> {
+        let (ConversationsQuery { words, paging }, user_id) =
+            (&request.query, &request.caller.user_id);
+        let view =
+            |found: Vec<Conversation>| found.into_iter().map(ConversationView::from).collect();
         let page = if let Some(words) = words {
             let from = self.cursors.open(paging, user_id, request.call).await?;
             let (found, next) = self.history.search(user_id, words, from, paging.limit).await?;

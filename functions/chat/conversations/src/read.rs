@@ -24,7 +24,8 @@ pub struct ConversationWithMessages {
     /// The conversation as it is listed.
     #[serde(flatten)]
     pub conversation: ConversationView,
-    /// Its messages, the newest first; further pages go back in time. A page of very long messages is shorter than its limit.
+    /// Its messages, the newest first; further pages go back in time. A page of very long messages
+    /// is shorter than its limit.
     #[schema(schema_with = Page::<MessageView>::schema)]
     pub messages: Page<MessageView>,
 }
@@ -38,16 +39,27 @@ impl Endpoint for ReadConversation {
     type Output = ConversationWithMessages;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { history: History::new(platform)?, drafts: Drafts::new(platform)?, cursors: Cursors::new(platform)? })
+        Ok(Self {
+            history: History::new(platform)?,
+            drafts: Drafts::new(platform)?,
+            cursors: Cursors::new(platform)?,
+        })
     }
 
-    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ConversationWithMessages>, Problem> {
+    async fn handle(
+        &self,
+        request: Request<'_, Self>,
+    ) -> Result<Plan<ConversationWithMessages>, Problem> {
         let id = &request.call.path_id("id")?;
         let user_id = &request.caller.user_id;
         let before = self.cursors.open::<String>(&request.query, user_id, request.call).await?;
         // This comes first, so that no messages of another user are read.
-        let conversation = self.history.conversation(user_id, id).await?.ok_or_else(Problem::not_found)?.into();
-        let (mut messages, more) = self.history.messages(id, First::Newest, before.as_deref(), request.query.limit).await?;
+        let conversation =
+            self.history.conversation(user_id, id).await?.ok_or_else(Problem::not_found)?.into();
+        let (mut messages, more) = self
+            .history
+            .messages(id, First::Newest, before.as_deref(), request.query.limit)
+            .await?;
         let more = fill_in(&self.drafts, &mut messages).await? || more;
         let more = weight::cut(&mut messages) || more;
         let next = messages.last().filter(|_| more).map(|message| message.id.clone());

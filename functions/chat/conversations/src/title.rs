@@ -11,10 +11,16 @@ pub struct Title(pub String);
 impl FromField for Title {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let text = raw.text()?;
-        // The separators of lines and paragraphs are not control characters, but they break a line all the same.
+        // The separators of lines and paragraphs are not control characters, but they break a line
+        // all the same.
         let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-        if !(1..=LONGEST).contains(&text.chars().count()) || text.trim().is_empty() || text.chars().any(breaks) {
-            return Err("must be 1 to 100 characters on one line, none of them a control character".into());
+        if !(1..=LONGEST).contains(&text.chars().count())
+            || text.trim().is_empty()
+            || text.chars().any(breaks)
+        {
+            return Err(
+                "must be 1 to 100 characters on one line, none of them a control character".into(),
+            );
         }
         Ok(Self(text.to_owned()))
     }

@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 use crate::title::Title;
 use crate::{ConversationView, PATH};
 
-/// `PATCH /conversations/{id}`. The conversation keeps its place in the list, because nothing has been said.
+/// `PATCH /conversations/{id}`. The conversation keeps its place in the list, because nothing has
+/// been said.
 pub struct UpdateConversation {
     history: History,
     conversations: Conversations,
@@ -45,8 +46,10 @@ impl Endpoint for UpdateConversation {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ConversationView>, Problem> {
-        let (id, user_id, Title(title)) = (&request.call.path_id("id")?, &request.caller.user_id, request.body.title);
-        let before = self.history.conversation(user_id, id).await?.ok_or_else(Problem::not_found)?;
+        let (id, user_id, Title(title)) =
+            (&request.call.path_id("id")?, &request.caller.user_id, request.body.title);
+        let before =
+            self.history.conversation(user_id, id).await?.ok_or_else(Problem::not_found)?;
         let rename = self.conversations.rename(user_id, id, &title);
         let after = ConversationView::from(Conversation { title, ..before });
         Ok(Plan::reply(after).write_or(rename, Problem::not_found()))

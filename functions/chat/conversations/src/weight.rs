@@ -1,4 +1,5 @@
-//! Counts the bytes of messages in the answer of a function. An answer can have 6 MB, and its body is counted as a JSON string.
+//! Counts the bytes of messages in the answer of a function. An answer can have 6 MB, and its body
+//! is counted as a JSON string.
 
 use tally_chat::store::Message;
 
@@ -13,7 +14,8 @@ pub fn of(message: &Message) -> usize {
     of_text(&message.text) + ENVELOPE_BYTES
 }
 
-/// Leaves out the last messages of a page that is too long for an answer. Returns whether it left out any.
+/// Leaves out the last messages of a page that is too long for an answer. Returns whether it left
+/// out any.
 pub fn cut(page: &mut Vec<Message>) -> bool {
     let mut bytes = 0;
     let before = page.len();
@@ -26,8 +28,8 @@ pub fn cut(page: &mut Vec<Message>) -> bool {
     page.len() < before
 }
 
-/// JSON escapes a character, and escapes it again where the answer is a JSON string. Markdown escapes some characters, and begins each line
-/// with a mark.
+/// JSON escapes a character, and escapes it again where the answer is a JSON string. Markdown
+/// escapes some characters, and begins each line with a mark.
 fn of_text(text: &str) -> usize {
     let weight = |byte| match byte {
         b'"' | b'\\' => 4,
@@ -46,12 +48,25 @@ mod tests {
 
     #[test]
     fn a_text_weighs_no_less_than_it_is_in_an_answer() {
-        for text in ["", "plain", "a\"b\\c", "\n\n\n", "\t\u{1}\u{7f}", "é€👩‍👩‍👧\u{2028}", "> # ```\n", "<<![![!", "\\<\\![\\\\<"]
-        {
+        for text in [
+            "",
+            "plain",
+            "a\"b\\c",
+            "\n\n\n",
+            "\t\u{1}\u{7f}",
+            "é€👩‍👩‍👧\u{2028}",
+            "> # ```\n",
+            "<<![![!",
+            "\\<\\![\\\\<",
+        ] {
             let as_json = serde_json::to_string(&serde_json::to_string(text).unwrap()).unwrap();
             let as_markdown = json!(markdown::quote(text)).to_string();
-            // The envelope includes the quotation marks around the text and the end of the last line.
-            assert!(of_text(text) + 8 >= as_json.len() && of_text(text) + 8 >= as_markdown.len(), "{text:?}");
+            // The envelope includes the quotation marks around the text and the end of the last
+            // line.
+            assert!(
+                of_text(text) + 8 >= as_json.len() && of_text(text) + 8 >= as_markdown.len(),
+                "{text:?}"
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
-//! The scheduled worker that ends replies which no worker writes any more, because their worker died or was never started. It also tells
-//! subscribers of an end that they have not been told of. The text that a reply has is kept, and so is its usage.
+//! The scheduled worker that ends replies which no worker writes any more, because their worker
+//! died or was never started. It also tells subscribers of an end that they have not been told of.
+//! The text that a reply has is kept, and so is its usage.
 
 use std::time::Duration;
 
@@ -21,10 +22,12 @@ use tokio::time::timeout;
 /// Time for one reply. The worker begins no reply when less time is left.
 const ONE: Duration = Duration::from_secs(10);
 
-/// A reply that cannot be ended is put off for as long as it is old, and for this many seconds at most.
+/// A reply that cannot be ended is put off for as long as it is old, and for this many seconds at
+/// most.
 const LONGEST_WAIT_SECONDS: i64 = 3_600;
 
-/// The worker. Two of them at once, or one that dies, do no harm: a conditional write ends a reply, together with its event.
+/// The worker. Two of them at once, or one that dies, do no harm: a conditional write ends a reply,
+/// together with its event.
 pub struct ExpireReplies {
     drafts: Drafts,
     messages: Messages,
@@ -48,7 +51,8 @@ impl Worker for ExpireReplies {
     }
 
     async fn run(&self, _: IgnoredAny, invocation: Invocation) -> Result<(), Problem> {
-        let shards = join_all((0..Drafts::SHARDS).map(|shard| self.sweep_shard(shard, &invocation))).await;
+        let shards =
+            join_all((0..Drafts::SHARDS).map(|shard| self.sweep_shard(shard, &invocation))).await;
         shards.into_iter().collect()
     }
 }
@@ -67,7 +71,11 @@ impl ExpireReplies {
                 }
                 let ended = timeout(ONE, self.expire(&overdue.message_id)).await;
                 if let Err(problem) = ended.unwrap_or_else(|_| Err(Problem::unavailable())) {
-                    tracing::error!(message_id = overdue.message_id, code = %problem.code, "failed to end an overdue reply");
+                    tracing::error!(
+                        message_id = overdue.message_id,
+                        code = %problem.code,
+                        "failed to end an overdue reply"
+                    );
                     self.put_off(overdue).await;
                     result = Err(problem);
                 }
@@ -80,18 +88,29 @@ impl ExpireReplies {
     /// Puts off a reply that cannot be ended, so that it does not delay others each time.
     async fn put_off(&self, overdue: &Overdue) {
         let now = self.clock.now().as_second();
-        let age = ids::made_at(&overdue.message_id).map_or(LONGEST_WAIT_SECONDS, |made_at| now - made_at.as_second());
-        if let Err(error) = self.drafts.put_off(overdue, now + age.clamp(0, LONGEST_WAIT_SECONDS)).await {
-            tracing::warn!(%error, message_id = overdue.message_id, "failed to put off an overdue reply");
+        let age = ids::made_at(&overdue.message_id)
+            .map_or(LONGEST_WAIT_SECONDS, |made_at| now - made_at.as_second());
+        if let Err(error) =
+            self.drafts.put_off(overdue, now + age.clamp(0, LONGEST_WAIT_SECONDS)).await
+        {
+            tracing::warn!(
+                %error,
+                message_id = overdue.message_id,
+                "failed to put off an overdue reply"
+            );
         }
     }
 
     /// Ends a reply, unless it has ended, and tells its subscribers how it ended.
     async fn expire(&self, message_id: &str) -> Result<(), Problem> {
-        // The index may be behind: a worker may have begun the reply meanwhile, or told all subscribers.
+        // The index may be behind: a worker may have begun the reply meanwhile, or told all
+        // subscribers.
         let now = self.clock.now();
-        let overdue = |head: &Head| head.sweep_at.is_some_and(|sweep_at| sweep_at < now.as_second());
-        let Some(mut head) = self.drafts.head(message_id).await?.filter(overdue) else { return Ok(()) };
+        let overdue =
+            |head: &Head| head.sweep_at.is_some_and(|sweep_at| sweep_at < now.as_second());
+        let Some(mut head) = self.drafts.head(message_id).await?.filter(overdue) else {
+            return Ok(());
+        };
         let Some(mut reply) = self.messages.get(&head.conversation_id, message_id).await? else {
             return Ok(self.drafts.close(message_id, now).await?);
         };
@@ -104,7 +123,8 @@ impl ExpireReplies {
         Ok(self.drafts.close(message_id, now).await?)
     }
 
-    /// Ends a reply as failed, or as cancelled if it was to stop. Returns `None` if another function has ended it, or goes on with it.
+    /// Ends a reply as failed, or as cancelled if it was to stop. Returns `None` if another
+    /// function has ended it, or goes on with it.
     async fn end(&self, head: &Head, reply: Message) -> Result<Option<Message>, Problem> {
         let from = reply.status;
         let spent = head.spent.as_ref();
@@ -125,7 +145,8 @@ impl ExpireReplies {
         let revision = head.revision;
         let overdue = head.sweep_at;
         let subscribers = head.subscribers_at_end();
-        let ending = Ending { reply: &ended, from, model, revision, overdue, subscribers, frames: None };
+        let ending =
+            Ending { reply: &ended, from, model, revision, overdue, subscribers, frames: None };
         Ok(self.endings.end_anyway(ending).await?.then_some(ended))
     }
 
@@ -136,7 +157,12 @@ impl ExpireReplies {
         join_all(head.subscribers.keys().map(async |id| {
             let end = if head.missed.contains(id) { &incomplete } else { &end };
             if let Err(error) = end.post(&self.sender, Peer::open(id)).await {
-                tracing::info!(%error, message_id = reply.id, connection_id = id, "failed to tell a connection how a reply ended");
+                tracing::info!(
+                    %error,
+                    message_id = reply.id,
+                    connection_id = id,
+                    "failed to tell a connection how a reply ended"
+                );
             }
         }))
         .await;

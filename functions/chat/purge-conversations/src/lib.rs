@@ -1,6 +1,7 @@
-//! The worker that deletes what deleted conversations and accounts leave. It handles the one that it is started for, and those whose own
-//! worker was not started or did not finish. You can start it at any time, as often as you like. Without an id, started by hand or by a
-//! schedule, it handles what is left.
+//! The worker that deletes what deleted conversations and accounts leave. It handles the one that
+//! it is started for, and those whose own worker was not started or did not finish. You can start
+//! it at any time, as often as you like. Without an id, started by hand or by a schedule, it
+//! handles what is left.
 
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use platform::{ConfigError, Platform, Problem};
 use tally_chat::PurgeStart;
 use tally_chat::store::{Deleted, Purge, PurgeJob, PurgeJobs};
 
-/// Milliseconds for which a purge job is left to the worker that was started for it. No request lasts as long. So a request that was admitted
-/// before the account was deleted begins no conversation later.
+/// Milliseconds for which a purge job is left to the worker that was started for it. No request
+/// lasts as long. So a request that was admitted before the account was deleted begins no
+/// conversation later.
 const LEFT_FOR_MS: i64 = 60_000;
 
 /// Time before the end of the invocation in which no batch is begun.
@@ -30,12 +32,19 @@ impl Worker for PurgeConversations {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { purge_jobs: PurgeJobs::new(platform)?, purge: Purge::new(platform)?, clock: platform.clock.clone() })
+        Ok(Self {
+            purge_jobs: PurgeJobs::new(platform)?,
+            purge: Purge::new(platform)?,
+            clock: platform.clock.clone(),
+        })
     }
 
-    /// An error makes Lambda start the worker again, and so does the end of its time. It goes on where it stopped.
+    /// An error makes Lambda start the worker again, and so does the end of its time. It goes on
+    /// where it stopped.
     async fn run(&self, start: PurgeStart, invocation: Invocation) -> Result<(), Problem> {
-        for (deleted, id) in [(Deleted::Conversations, start.conversation_id), (Deleted::Users, start.user_id)] {
+        for (deleted, id) in
+            [(Deleted::Conversations, start.conversation_id), (Deleted::Users, start.user_id)]
+        {
             if let Some(id) = id
                 && let Some(job) = self.purge_jobs.find(deleted, &id).await?
             {
@@ -66,13 +75,19 @@ impl PurgeConversations {
         }
     }
 
-    /// Deletes the messages of a conversation. If a reply has not ended, the worker tells it to stop, and the purge job stays.
-    async fn sweep_conversation(&self, job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
+    /// Deletes the messages of a conversation. If a reply has not ended, the worker tells it to
+    /// stop, and the purge job stays.
+    async fn sweep_conversation(
+        &self,
+        job: &PurgeJob,
+        invocation: &Invocation,
+    ) -> Result<(), Problem> {
         let mut after = None;
         let mut unfinished = 0;
         loop {
             in_time(job, invocation)?;
-            let swept = self.purge.delete_messages(&job.id, after.as_deref(), self.clock.now()).await?;
+            let swept =
+                self.purge.delete_messages(&job.id, after.as_deref(), self.clock.now()).await?;
             unfinished += swept.unfinished;
             after = swept.last;
             if after.is_none() {
@@ -80,16 +95,23 @@ impl PurgeConversations {
             }
         }
         if unfinished > 0 {
-            tracing::info!(conversation_id = job.id, unfinished, "some replies have not ended; a later run deletes the rest");
+            tracing::info!(
+                conversation_id = job.id,
+                unfinished,
+                "some replies have not ended; a later run deletes the rest"
+            );
             return Ok(());
         }
         Ok(self.purge_jobs.done(job).await?)
     }
 
-    /// Deletes the conversations of an account. The purge job stays while a request may be under way that begins another one.
+    /// Deletes the conversations of an account. The purge job stays while a request may be under
+    /// way that begins another one.
     async fn sweep_user(&self, job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
         let settled = self.is_left(job);
-        while let Some(conversation) = self.purge.delete_conversation(&job.id, self.clock.now()).await? {
+        while let Some(conversation) =
+            self.purge.delete_conversation(&job.id, self.clock.now()).await?
+        {
             self.sweep_conversation(&conversation, invocation).await?;
         }
         if settled { Ok(self.purge_jobs.done(job).await?) } else { Ok(()) }

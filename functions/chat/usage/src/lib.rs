@@ -1,5 +1,5 @@
-//! `GET /usage`: what a user's replies have used, by day or by model. Callers who read their own usage leave no event. Administrators can
-//! read the usage of any user.
+//! `GET /usage`: what a user's replies have used, by day or by model. Callers who read their own
+//! usage leave no event. Administrators can read the usage of any user.
 
 mod query;
 
@@ -76,12 +76,18 @@ impl Endpoint for ReadUsage {
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<UsageReport>, Problem> {
         let UsageQuery { group_by, ref user_id, .. } = request.query;
         let (from, to) = request.query.days(request.now)?;
-        let user_id = user_id.as_ref().map_or(request.caller.user_id.as_str(), |user| user.or(&request.caller.user_id));
+        let user_id = user_id
+            .as_ref()
+            .map_or(request.caller.user_id.as_str(), |user| user.or(&request.caller.user_id));
         let items = grouped(self.log.of_days(user_id, from, to).await?, group_by);
         let from = from.to_string();
         let to = to.to_string();
-        let details = AuditDetails::default().resource("user", user_id).detail("from", from.as_str()).detail("to", to.as_str());
-        Ok(Plan::reply(UsageReport { user_id: user_id.to_owned(), from, to, items }).details(details))
+        let details = AuditDetails::default()
+            .resource("user", user_id)
+            .detail("from", from.as_str())
+            .detail("to", to.as_str());
+        Ok(Plan::reply(UsageReport { user_id: user_id.to_owned(), from, to, items })
+            .details(details))
     }
 }
 
@@ -110,7 +116,12 @@ mod tests {
 
     #[test]
     fn what_belongs_together_is_added_up() {
-        let tokens = |input_tokens, output_tokens| Usage { input_tokens, output_tokens, cache_read_tokens: 1, cache_write_tokens: 2 };
+        let tokens = |input_tokens, output_tokens| Usage {
+            input_tokens,
+            output_tokens,
+            cache_read_tokens: 1,
+            cache_write_tokens: 2,
+        };
         let of = |day: &str, model: &str, requests, tokens, nanos| DailyUsage {
             day: day.parse().unwrap(),
             model: model.into(),

@@ -49,7 +49,10 @@ impl UsageQuery {
         let from = self.from.unwrap_or_else(|| to.first_of_month());
         match to.checked_sub((MOST_DAYS - 1).days()) {
             _ if from > to => Err(Problem::invalid_parameter("from", "must not be after `to`")),
-            Ok(first) if from < first => Err(Problem::invalid_parameter("from", "must be at most 366 days before the end of `to`")),
+            Ok(first) if from < first => Err(Problem::invalid_parameter(
+                "from",
+                "must be at most 366 days before the end of `to`",
+            )),
             _ => Ok((from, to)),
         }
     }
@@ -67,7 +70,12 @@ impl Input for UsageQuery {
         let to = fields.optional("to");
         let group_by = fields.optional("group_by");
         let user_id = fields.optional("user_id");
-        Some(Self { from: from?, to: to?, group_by: group_by?.unwrap_or_default(), user_id: user_id? })
+        Some(Self {
+            from: from?,
+            to: to?,
+            group_by: group_by?.unwrap_or_default(),
+            user_id: user_id?,
+        })
     }
 }
 
@@ -99,9 +107,14 @@ mod tests {
             (Some("-009999-01-01"), Some("9999-12-31"), None),
         ] {
             let day = |text: Option<&str>| text.map(|text| text.parse().unwrap());
-            let query = UsageQuery { from: day(from), to: day(to), group_by: GroupBy::Day, user_id: None };
+            let query =
+                UsageQuery { from: day(from), to: day(to), group_by: GroupBy::Day, user_id: None };
             let days = query.days(now).ok().map(|(from, to)| (from.to_string(), to.to_string()));
-            assert_eq!(days, expected.map(|(from, to)| (from.to_owned(), to.to_owned())), "{from:?} {to:?}");
+            assert_eq!(
+                days,
+                expected.map(|(from, to)| (from.to_owned(), to.to_owned())),
+                "{from:?} {to:?}"
+            );
         }
     }
 }

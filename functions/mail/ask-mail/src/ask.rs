@@ -35,11 +35,14 @@ impl Input for AccountAddress {
 impl Asker {
     /// The parts.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { outbox: EmailOutbox::new(platform)?, fingerprinter: Fingerprinter::new(platform)? })
+        Ok(Self {
+            outbox: EmailOutbox::new(platform)?,
+            fingerprinter: Fingerprinter::new(platform)?,
+        })
     }
 
-    /// The key that the limit counts. A failed login is counted and recorded under the same key, so the audit log shows that both concern
-    /// one address.
+    /// The key that the limit counts. A failed login is counted and recorded under the same key, so
+    /// the audit log shows that both concern one address.
     pub async fn key(&self, email: &Email) -> Result<Option<Key>, Problem> {
         Ok(Some(Key::Named(self.fingerprint(email).await?)))
     }
@@ -57,7 +60,8 @@ impl Asker {
         context: &Context,
         now: Timestamp,
     ) -> Result<Plan<Accepted>, Problem> {
-        let plan = Plan::reply(answer).details(AuditDetails::default().identifier(&self.fingerprint(email).await?));
+        let plan = Plan::reply(answer)
+            .details(AuditDetails::default().identifier(&self.fingerprint(email).await?));
         self.outbox.add(plan, kind, context, now)
     }
 }

@@ -1,4 +1,5 @@
-//! `POST /auth/password/forgot`: mails a token for a new password, if the address belongs to an account.
+//! `POST /auth/password/forgot`: mails a token for a new password, if the address belongs to an
+//! account.
 
 use platform::limits::Key;
 use platform::routes::{self, Route};

@@ -1,5 +1,5 @@
-//! Mail that any caller who knows an address may ask for. This function cannot read any account. So neither the answer nor the time it
-//! takes shows whether the address belongs to one.
+//! Mail that any caller who knows an address may ask for. This function cannot read any account. So
+//! neither the answer nor the time it takes shows whether the address belongs to one.
 
 mod ask;
 mod forgot;

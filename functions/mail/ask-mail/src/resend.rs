@@ -1,4 +1,5 @@
-//! `POST /auth/email/resend`: mails another token that verifies an address, if an account waits for that.
+//! `POST /auth/email/resend`: mails another token that verifies an address, if an account waits for
+//! that.
 
 use platform::limits::Key;
 use platform::routes::{self, Route};

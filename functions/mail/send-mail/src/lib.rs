@@ -1,8 +1,11 @@
-//! The worker that sends mail. It takes a queued mail, makes the token that the mail carries, and hands the mail to SES.
+//! The worker that sends mail. It takes a queued mail, makes the token that the mail carries, and
+//! hands the mail to SES.
 //!
-//! Each queued mail is sent at most once, because the transaction that takes it also makes its token. If SES refuses the mail or does not answer
-//! after that, the invocation fails. Lambda starts the worker again for the same queued mail. That run fails too, because the queued mail was taken
-//! and is still there. So the queued mail's id ends in the failure queue, where operators see it.
+//! Each queued mail is sent at most once, because the transaction that takes it also makes its
+//! token. If SES refuses the mail or does not answer after that, the invocation fails. Lambda
+//! starts the worker again for the same queued mail. That run fails too, because the queued mail
+//! was taken and is still there. So the queued mail's id ends in the failure queue, where operators
+//! see it.
 
 mod ses;
 mod texts;
@@ -42,7 +45,9 @@ impl Worker for SendMail {
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let config = &platform.config;
         let domain = config.require("MAIL_DOMAIN")?;
-        let from = format!("no-reply@{domain}").parse().map_err(|_| invalid("MAIL_DOMAIN", domain, "it must be a domain name"))?;
+        let from = format!("no-reply@{domain}")
+            .parse()
+            .map_err(|_| invalid("MAIL_DOMAIN", domain, "it must be a domain name"))?;
         Ok(Self {
             emails: OutboxEmails::new(platform)?,
             tokens: MailTokens::new(platform)?,
@@ -59,7 +64,10 @@ impl Worker for SendMail {
         // A queued mail that is not there has been run.
         let Some(queued) = self.emails.find(&task.email_id, now).await? else { return Ok(()) };
         if queued.taken {
-            tracing::error!(email_id = queued.id, "failed to send a mail: an earlier run took its queued mail");
+            tracing::error!(
+                email_id = queued.id,
+                "failed to send a mail: an earlier run took its queued mail"
+            );
             return Err(Problem::unavailable());
         }
         let info = RequestInfo::new(&queued.context, now, None);
@@ -68,31 +76,42 @@ impl Worker for SendMail {
 }
 
 impl SendMail {
-    /// Takes the queued mail, makes the token and sends the mail. If no mail comes of a queued mail, the queued mail is dropped.
+    /// Takes the queued mail, makes the token and sends the mail. If no mail comes of a queued
+    /// mail, the queued mail is dropped.
     async fn plan(&self, queued: &OutboxEmail) -> Result<Plan<()>, Problem> {
-        let dropped = || Ok(Plan::reply(()).write_or_retry(self.emails.drop(&queued.id), nothing()));
+        let dropped =
+            || Ok(Plan::reply(()).write_or_retry(self.emails.drop(&queued.id), nothing()));
         let plan = Plan::reply(()).write_or_retry(self.emails.take(&queued.id), nothing());
         let (plan, mail) = match &queued.kind {
             EmailKind::PasswordReset { email } => {
                 let Some(user) = self.owner(email).await? else { return dropped() };
-                let (token, plan) = self.issue(plan, &user, &user.email, Purpose::PasswordReset, queued)?;
+                let (token, plan) =
+                    self.issue(plan, &user, &user.email, Purpose::PasswordReset, queued)?;
                 (plan, texts::password_reset(&self.app, &user, &token))
             }
             EmailKind::EmailVerification { email, moving_to } => {
                 let Some(user) = self.owner(email).await? else { return dropped() };
                 let Some(unverified) = &user.unverified_email else { return dropped() };
-                // The mail counted for this address. If the account waits for another address by now, that address has a mail of its own.
+                // The mail counted for this address. If the account waits for another address by
+                // now, that address has a mail of its own.
                 if unverified != moving_to.as_ref().unwrap_or(&user.email) {
                     return dropped();
                 }
-                let (token, plan) = self.issue(plan, &user, unverified, Purpose::EmailVerification, queued)?;
+                let (token, plan) =
+                    self.issue(plan, &user, unverified, Purpose::EmailVerification, queued)?;
                 (plan, texts::email_verification(&self.app, &user.username, unverified, &token))
             }
-            EmailKind::Notice { of, username, email } => (plan, texts::notice(*of, username, email)),
+            EmailKind::Notice { of, username, email } => {
+                (plan, texts::notice(*of, username, email))
+            }
         };
-        // Some addresses are older than today's rules of `Email`. SES takes none of them, or the mail would go to a look-alike.
+        // Some addresses are older than today's rules of `Email`. SES takes none of them, or the
+        // mail would go to a look-alike.
         let Ok(to) = mail.to.parse() else {
-            tracing::warn!(email_id = queued.id, "failed to send a mail: the address of the account is not valid");
+            tracing::warn!(
+                email_id = queued.id,
+                "failed to send a mail: the address of the account is not valid"
+            );
             return dropped();
         };
         Ok(self.send(plan, &queued.id, to, mail))
@@ -118,9 +137,13 @@ impl SendMail {
             token_hash: ids::sha256(&token),
             expires_at: queued.asked_at + purpose.lifetime_seconds(),
         };
-        let details = AuditDetails::action("auth.token_mailed").resource("user", &user.id).detail("purpose", purpose.name());
-        let plan = plan.details(details).write_or_retry(self.tokens.issue(purpose, kept)?, nothing());
-        // An account that is deactivated meanwhile gets no token, because the token would become valid again with the account.
+        let details = AuditDetails::action("auth.token_mailed")
+            .resource("user", &user.id)
+            .detail("purpose", purpose.name());
+        let plan =
+            plan.details(details).write_or_retry(self.tokens.issue(purpose, kept)?, nothing());
+        // An account that is deactivated meanwhile gets no token, because the token would become
+        // valid again with the account.
         Ok((token, plan.write_or_retry(self.users.must_be_active(&user.id), nothing())))
     }
 
@@ -132,7 +155,11 @@ impl SendMail {
             ses.send(to, mail).await?;
             if let Err(error) = emails.done(&email_id).await {
                 // The mail is sent, so nothing has to be done again. The queued mail expires.
-                tracing::warn!(%error, email_id, "failed to delete the queued mail of a mail that was sent; the queued mail expires");
+                tracing::warn!(
+                    %error,
+                    email_id,
+                    "failed to delete the queued mail of a mail that was sent; the queued mail expires"
+                );
             }
             Ok(None)
         };

@@ -18,17 +18,27 @@ pub struct Ses {
 impl Ses {
     /// Nothing is sent yet.
     pub fn new(config: &Config, from: &Email) -> Result<Self, ConfigError> {
-        Ok(Self { client: aws_sdk_sesv2::Client::new(&sdk_config(config, Service::Mail)?), from: format!("Tally <{from}>") })
+        Ok(Self {
+            client: aws_sdk_sesv2::Client::new(&sdk_config(config, Service::Mail)?),
+            from: format!("Tally <{from}>"),
+        })
     }
 
     /// Hands one mail over, as plain text.
     pub async fn send(&self, to: Email, mail: Mail) -> Result<(), Problem> {
-        let text = |text: &str| Content::builder().data(text).charset("UTF-8").build().map_err(|error| failed(&error));
+        let text = |text: &str| {
+            Content::builder().data(text).charset("UTF-8").build().map_err(|error| failed(&error))
+        };
         let body = Body::builder().text(text(&mail.text)?).build();
         let message = Message::builder().subject(text(mail.subject)?).body(body).build();
         let request = self.client.send_email().from_email_address(&self.from);
-        let request = request.destination(Destination::builder().to_addresses(to.to_string()).build());
-        request.content(EmailContent::builder().simple(message).build()).send().await.map_err(|error| failed(&error))?;
+        let request =
+            request.destination(Destination::builder().to_addresses(to.to_string()).build());
+        request
+            .content(EmailContent::builder().simple(message).build())
+            .send()
+            .await
+            .map_err(|error| failed(&error))?;
         Ok(())
     }
 }

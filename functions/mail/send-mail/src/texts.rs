@@ -1,5 +1,6 @@
-//! The texts of our mail. The username is the only text in them that users have chosen, and it can contain no link. Otherwise an attacker
-//! could register an account with another person's address, and make us send that person any text.
+//! The texts of our mail. The username is the only text in them that users have chosen, and it can
+//! contain no link. Otherwise an attacker could register an account with another person's address,
+//! and make us send that person any text.
 
 use platform::config::Config;
 use platform::store::User;
@@ -24,9 +25,14 @@ impl App {
         Self(config.get("APP_URL").map(|url| url.trim_end_matches('/').to_owned()))
     }
 
-    /// How to use a token. A link has the token in its fragment, which a browser sends to no server and puts into no `Referer`.
+    /// How to use a token. A link has the token in its fragment, which a browser sends to no server
+    /// and puts into no `Referer`.
     fn how(&self, path: &str, token: &str, api: &str) -> String {
-        let link = self.0.as_ref().map(|url| format!("open this link:\n\n{url}/{path}#token={token}\n\nor, if you use the API itself, "));
+        let link = self.0.as_ref().map(|url| {
+            format!(
+                "open this link:\n\n{url}/{path}#token={token}\n\nor, if you use the API itself, "
+            )
+        });
         format!("{}send this token to {api}:\n\n{token}\n\n", link.unwrap_or_default())
     }
 }
@@ -39,7 +45,8 @@ pub fn password_reset(app: &App, user: &User, token: &str) -> Mail {
         subject: "Reset your Tally password",
         text: format!(
             "Hello {},\n\nsomeone, most likely you, asked for a new password. To set one, {how}\
-             It works once, within 30 minutes, and only until you ask for another one. Every session and every API key of your\n\
+             It works once, within 30 minutes, and only until you ask for another one. Every \
+             session and every API key of your\n\
              account ends with the old password.\n\
              If it was not you, there is nothing to do: your password is still the same.\n",
             user.username
@@ -54,7 +61,8 @@ pub fn email_verification(app: &App, username: &str, email: &str, token: &str) -
         to: email.to_owned(),
         subject: "Verify your Tally address",
         text: format!(
-            "Hello {username},\n\nthe account {username} is to have this address. If it is yours, {how}\
+            "Hello {username},\n\nthe account {username} is to have this address. If it is yours, \
+             {how}\
              It works once, within 24 hours, and only until you ask for another one.\n\
              If the account is not yours, do nothing.\n"
         ),
@@ -71,7 +79,8 @@ pub fn notice(of: Notice, username: &str, email: &str) -> Mail {
         ),
         Notice::PasswordReset => (
             "Your Tally password was changed",
-            "a new password was set for your account with a token that we had mailed. Every session and every API key has ended",
+            "a new password was set for your account with a token that we had mailed. Every \
+             session and every API key has ended",
             "ask for a new password at once, and tell your administrator",
         ),
         Notice::EmailChanged => (
@@ -79,7 +88,15 @@ pub fn notice(of: Notice, username: &str, email: &str) -> Mail {
             "your account has another address now. This is the last mail to this one",
             "tell your administrator at once",
         ),
-        Notice::AccountDeleted => ("Your Tally account was deleted", "your account was deleted", "tell your administrator at once"),
+        Notice::AccountDeleted => (
+            "Your Tally account was deleted",
+            "your account was deleted",
+            "tell your administrator at once",
+        ),
     };
-    Mail { to: email.to_owned(), subject, text: format!("Hello {username},\n\n{what}.\nIf it was not you, {otherwise}.\n") }
+    Mail {
+        to: email.to_owned(),
+        subject,
+        text: format!("Hello {username},\n\n{what}.\nIf it was not you, {otherwise}.\n"),
+    }
 }

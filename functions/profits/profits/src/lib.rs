@@ -1,5 +1,5 @@
-//! `GET /profits`: profits by company and month, filtered, sorted and in numbered pages. A warm call costs one read and the event, because
-//! the token is trusted for its lifetime.
+//! `GET /profits`: profits by company and month, filtered, sorted and in numbered pages. A warm
+//! call costs one read and the event, because the token is trusted for its lifetime.
 
 mod sort;
 
@@ -36,7 +36,10 @@ pub struct ListProfits {
 #[into_params(parameter_in = Query)]
 pub struct ProfitsQuery {
     /// Only this company, by its exact name.
-    #[param(value_type = Option<String>, min_length = 1, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$", example = "Alpha")]
+    #[param(
+        value_type = Option<String>, min_length = 1, max_length = 100,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$", example = "Alpha"
+    )]
     pub company: Option<Company>,
     /// Only this year.
     #[param(value_type = Option<u16>, minimum = 1900, maximum = 2999, example = 2023)]
@@ -50,7 +53,8 @@ pub struct ProfitsQuery {
     /// Rows of a page.
     #[param(required = false, minimum = 1, maximum = 100, default = 20)]
     pub size: u64,
-    /// Fields to sort by, the first one first, each with a `-` in front for descending order: `company`, `year`, `month`.
+    /// Fields to sort by, the first one first, each with a `-` in front for descending order:
+    /// `company`, `year`, `month`.
     #[param(value_type = String, required = false, default = "company,-year,month", example = "company,-year,month",
         pattern = r"^-?(company(,-?(year(,-?(month))?|month(,-?(year))?))?|year(,-?(company(,-?(month))?|month(,-?(company))?))?|month(,-?(company(,-?(year))?|year(,-?(company))?))?)$")]
     pub sort: Sort,
@@ -86,9 +90,13 @@ impl Endpoint for ListProfits {
         Ok(Self { profits: Profits::new(platform)? })
     }
 
-    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<WithETag<ProfitsPage>>, Problem> {
+    async fn handle(
+        &self,
+        request: Request<'_, Self>,
+    ) -> Result<Plan<WithETag<ProfitsPage>>, Problem> {
         let query = request.query;
-        let filter = ProfitFilter { company: query.company.clone(), year: query.year, month: query.month };
+        let filter =
+            ProfitFilter { company: query.company.clone(), year: query.year, month: query.month };
         let mut rows = self.profits.matching(&filter).await?;
         query.sort.apply(&mut rows);
         let details = query.details();
@@ -120,18 +128,37 @@ impl Input for ProfitsQuery {
         if !(1..=100).contains(&size) {
             fields.refuse("size", "must be 1 to 100");
         } else if page.saturating_mul(size) > REACH {
-            fields.refuse("page", "is too large: page times size must be at most 10,000, so use filters");
+            fields.refuse(
+                "page",
+                "is too large: page times size must be at most 10,000, so use filters",
+            );
         }
-        Some(Self { company: company?, year: year?, month: month?, page, size, sort: sort?.unwrap_or_default() })
+        Some(Self {
+            company: company?,
+            year: year?,
+            month: month?,
+            page,
+            size,
+            sort: sort?.unwrap_or_default(),
+        })
     }
 }
 
 impl ProfitsQuery {
     /// The query, as a note for the audit log.
     fn details(&self) -> AuditDetails {
-        let details = AuditDetails::default().detail("page", self.page).detail("size", self.size).detail("sort", self.sort.to_string());
-        let details = self.company.iter().fold(details, |details, company| details.detail("company", company.to_string()));
-        let details = self.year.iter().fold(details, |details, year| details.detail("year", u64::from(*year)));
+        let details = AuditDetails::default()
+            .detail("page", self.page)
+            .detail("size", self.size)
+            .detail("sort", self.sort.to_string());
+        let details = self
+            .company
+            .iter()
+            .fold(details, |details, company| details.detail("company", company.to_string()));
+        let details = self
+            .year
+            .iter()
+            .fold(details, |details, year| details.detail("year", u64::from(*year)));
         self.month.iter().fold(details, |details, month| details.detail("month", u64::from(*month)))
     }
 }
@@ -140,7 +167,8 @@ impl ProfitsQuery {
 fn paged(rows: Vec<Profit>, page: u64, size: u64) -> ProfitsPage {
     let total = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     let skipped = usize::try_from((page - 1) * size).unwrap_or(usize::MAX);
-    let items = rows.into_iter().skip(skipped).take(usize::try_from(size).unwrap_or(usize::MAX)).collect();
+    let items =
+        rows.into_iter().skip(skipped).take(usize::try_from(size).unwrap_or(usize::MAX)).collect();
     ProfitsPage { items, page, size, total, pages: total.div_ceil(size) }
 }
 
@@ -157,12 +185,24 @@ mod tests {
             month: 1.try_into().unwrap(),
             profit: Money::from_cents(cents),
         };
-        for (rows, page, size, first, items, pages) in
-            [(0, 1, 20, None, 0, 0), (5, 1, 2, Some(0), 2, 3), (5, 3, 2, Some(4), 1, 3), (5, 4, 2, None, 0, 3), (4, 2, 2, Some(2), 2, 2)]
-        {
+        for (rows, page, size, first, items, pages) in [
+            (0, 1, 20, None, 0, 0),
+            (5, 1, 2, Some(0), 2, 3),
+            (5, 3, 2, Some(4), 1, 3),
+            (5, 4, 2, None, 0, 3),
+            (4, 2, 2, Some(2), 2, 2),
+        ] {
             let found = paged((0..rows).map(row).collect(), page, size);
-            assert_eq!(found.items.first().map(|row| row.profit), first.map(Money::from_cents), "page {page}");
-            assert_eq!((found.items.len(), found.total, found.pages), (items, u64::try_from(rows).unwrap(), pages), "page {page}");
+            assert_eq!(
+                found.items.first().map(|row| row.profit),
+                first.map(Money::from_cents),
+                "page {page}"
+            );
+            assert_eq!(
+                (found.items.len(), found.total, found.pages),
+                (items, u64::try_from(rows).unwrap(), pages),
+                "page {page}"
+            );
         }
     }
 
@@ -183,7 +223,11 @@ mod tests {
             ("sort=profit", &["sort"]),
             ("page=0&size=0&limit=5", &["page", "size", "limit"]),
         ] {
-            let errors = Fields::query(query).read::<ProfitsQuery>().err().map(|problem| problem.errors).unwrap_or_default();
+            let errors = Fields::query(query)
+                .read::<ProfitsQuery>()
+                .err()
+                .map(|problem| problem.errors)
+                .unwrap_or_default();
             let refused: Vec<_> = errors.into_iter().filter_map(|error| error.parameter).collect();
             assert_eq!(refused, expected, "{query}");
         }

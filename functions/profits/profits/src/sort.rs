@@ -24,10 +24,16 @@ enum Column {
 }
 
 impl Sort {
-    /// Sorts the rows, which come in order of company, year and month. The sort is stable, so the fields that are not named keep that
-    /// order.
+    /// Sorts the rows, which come in order of company, year and month. The sort is stable, so the
+    /// fields that are not named keep that order.
     pub fn apply(&self, rows: &mut [Profit]) {
-        rows.sort_by(|a, b| self.0.iter().map(|term| term.compare(a, b)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal));
+        rows.sort_by(|a, b| {
+            self.0
+                .iter()
+                .map(|term| term.compare(a, b))
+                .find(|order| order.is_ne())
+                .unwrap_or(Ordering::Equal)
+        });
     }
 }
 
@@ -46,7 +52,11 @@ impl Term {
 impl Default for Sort {
     fn default() -> Self {
         let term = |column, descending| Term { column, descending };
-        Self(vec![term(Column::Company, false), term(Column::Year, true), term(Column::Month, false)])
+        Self(vec![
+            term(Column::Company, false),
+            term(Column::Year, true),
+            term(Column::Month, false),
+        ])
     }
 }
 
@@ -54,12 +64,17 @@ impl FromField for Sort {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let mut terms: Vec<Term> = Vec::new();
         for text in raw.text()?.split(',') {
-            let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
+            let (name, descending) =
+                text.strip_prefix('-').map_or((text, false), |name| (name, true));
             let column = match name {
                 "company" => Column::Company,
                 "year" => Column::Year,
                 "month" => Column::Month,
-                _ => return Err("must be any of company, year and month, separated by commas, each with a `-` for descending order".into()),
+                _ => {
+                    return Err("must be any of company, year and month, separated by commas, \
+                                 each with a `-` for descending order"
+                        .into());
+                }
             };
             if terms.iter().any(|term| term.column == column) {
                 return Err(format!("names {name} twice"));
@@ -78,7 +93,12 @@ impl fmt::Display for Sort {
                 Column::Year => "year",
                 Column::Month => "month",
             };
-            write!(f, "{}{}{name}", if position > 0 { "," } else { "" }, if term.descending { "-" } else { "" })?;
+            write!(
+                f,
+                "{}{}{name}",
+                if position > 0 { "," } else { "" },
+                if term.descending { "-" } else { "" }
+            )?;
         }
         Ok(())
     }
@@ -97,7 +117,13 @@ mod tests {
             month: month.try_into().unwrap(),
             profit: Money::from_cents(0),
         };
-        let rows = [row("A", 2022, 1), row("A", 2022, 2), row("A", 2023, 1), row("B", 2022, 1), row("B", 2023, 2)];
+        let rows = [
+            row("A", 2022, 1),
+            row("A", 2022, 2),
+            row("A", 2023, 1),
+            row("B", 2022, 1),
+            row("B", 2023, 2),
+        ];
         for (sort, expected) in [
             ("company", "A2022-1 A2022-2 A2023-1 B2022-1 B2023-2"),
             ("-company", "B2022-1 B2023-2 A2022-1 A2022-2 A2023-1"),
@@ -108,7 +134,10 @@ mod tests {
             let mut sorted = rows.to_vec();
             let parsed = Sort::read(&RawValue::Text(sort)).unwrap();
             parsed.apply(&mut sorted);
-            let named: Vec<_> = sorted.iter().map(|row| format!("{}{}-{}", row.company, row.year, row.month)).collect();
+            let named: Vec<_> = sorted
+                .iter()
+                .map(|row| format!("{}{}-{}", row.company, row.year, row.month))
+                .collect();
             assert_eq!(named.join(" "), expected, "{sort}");
             assert_eq!(parsed.to_string(), sort);
         }
@@ -116,7 +145,18 @@ mod tests {
 
     #[test]
     fn a_sort_names_what_can_be_sorted_by_each_once() {
-        for text in ["", "profit", "company,", ",company", "--year", "company,-company", "Company", "company year", "company, year", "-"] {
+        for text in [
+            "",
+            "profit",
+            "company,",
+            ",company",
+            "--year",
+            "company,-company",
+            "Company",
+            "company year",
+            "company, year",
+            "-",
+        ] {
             assert!(Sort::read(&RawValue::Text(text)).is_err(), "{text:?} was taken");
         }
         assert_eq!(Sort::default(), Sort::read(&RawValue::Text("company,-year,month")).unwrap());

@@ -1,4 +1,5 @@
-//! `auth.renew`: gives a connection a newer token. Otherwise it ends an hour after the token that it came with has expired.
+//! `auth.renew`: gives a connection a newer token. Otherwise it ends an hour after the token that
+//! it came with has expired.
 
 use futures_util::FutureExt as _;
 use platform::clock::rfc3339_ms;
@@ -53,8 +54,11 @@ impl Action for Renew {
 
     async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<Renewed>>, Problem> {
         let (identity, claims) = self.tokens.verify(&message.body.token).await?;
-        // The owner of a connection does not change, because it may be subscribed to the owner's data.
-        if identity.user_id != message.caller.user_id || identity.session_id != message.caller.session_id {
+        // The owner of a connection does not change, because it may be subscribed to the owner's
+        // data.
+        if identity.user_id != message.caller.user_id
+            || identity.session_id != message.caller.session_id
+        {
             return Err(Problem::invalid_token());
         }
         let renew = self.connections.renew(&message.connection.connection_id, claims.exp);

@@ -1,12 +1,13 @@
-//! The figures of a frame. They depend only on the chart, the number of the frame and the subscription. They are computed in whole numbers,
-//! so that every machine makes the same bytes.
+//! The figures of a frame. They depend only on the chart, the number of the frame and the
+//! subscription. They are computed in whole numbers, so that every machine makes the same bytes.
 
 use serde::Serialize;
 use tally_data::domain::ChartType;
 use utoipa::ToSchema;
 
 const COMPANIES: [&str; 5] = ["Alpha", "Beta", "Gamma", "Delta", "Epsilon"];
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Smallest figure in cents.
 const LOWEST: u32 = 5_000_000;
@@ -59,16 +60,30 @@ pub fn figures(chart_type: ChartType, sequence: u64, subscription_id: &str) -> F
     let company = |curve: u64| cents(seed, curve, sequence);
     match chart_type {
         ChartType::Line => {
-            let month = |at: u64| (MONTHS[usize::try_from(at % 12).unwrap_or(0)], cents(seed, 0, at));
-            Figures::Points((sequence..sequence + 12).map(month).map(|(label, cents)| Point { label, value: units(cents) }).collect())
+            let month =
+                |at: u64| (MONTHS[usize::try_from(at % 12).unwrap_or(0)], cents(seed, 0, at));
+            Figures::Points(
+                (sequence..sequence + 12)
+                    .map(month)
+                    .map(|(label, cents)| Point { label, value: units(cents) })
+                    .collect(),
+            )
         }
-        ChartType::Bar => {
-            Figures::Points((1..).zip(COMPANIES).map(|(curve, label)| Point { label, value: units(company(curve)) }).collect())
-        }
+        ChartType::Bar => Figures::Points(
+            (1..)
+                .zip(COMPANIES)
+                .map(|(curve, label)| Point { label, value: units(company(curve)) })
+                .collect(),
+        ),
         ChartType::Pie => {
-            let parts: Vec<_> = (1..).zip(COMPANIES).map(|(curve, label)| (label, company(curve))).collect();
+            let parts: Vec<_> =
+                (1..).zip(COMPANIES).map(|(curve, label)| (label, company(curve))).collect();
             let shares = shares(&parts.iter().map(|(_, cents)| *cents).collect::<Vec<_>>());
-            let slice = |((label, cents), share)| Slice { label, value: units(cents), percent: units(share) };
+            let slice = |((label, cents), share)| Slice {
+                label,
+                value: units(cents),
+                percent: units(share),
+            };
             Figures::Slices(parts.into_iter().zip(shares).map(slice).collect())
         }
     }
@@ -85,7 +100,8 @@ fn cents(seed: u64, curve: u64, at: u64) -> u32 {
     LOWEST + (on_curve + beside).saturating_sub(STRAY).min(SPAN)
 }
 
-/// Each part's share of the whole in hundredths of a percent. The remainder goes to the parts that lost most by rounding.
+/// Each part's share of the whole in hundredths of a percent. The remainder goes to the parts that
+/// lost most by rounding.
 fn shares(parts: &[u32]) -> Vec<u32> {
     let total = parts.iter().map(|part| u64::from(*part)).sum::<u64>().max(1);
     let exact: Vec<_> = parts.iter().map(|part| u64::from(*part) * WHOLE).collect();
@@ -106,12 +122,16 @@ fn units(hundredths: u32) -> f64 {
 
 /// FNV-1a.
 fn seed(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// A number below `bound`, mixed as `SplitMix64` mixes.
 fn pick(seed: u64, curve: u64, number: u64, bound: u32) -> u32 {
-    let mut hash = seed ^ curve.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number.wrapping_mul(0xd1b5_4a32_d192_ed03);
+    let mut hash = seed
+        ^ curve.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        ^ number.wrapping_mul(0xd1b5_4a32_d192_ed03);
     for factor in [0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb] {
         hash = (hash ^ (hash >> 29)).wrapping_mul(factor);
     }
@@ -131,7 +151,9 @@ mod tests {
             assert_ne!(figures(chart_type, 7, ID), figures(chart_type, 8, ID));
             assert_ne!(figures(chart_type, 7, ID), figures(chart_type, 7, "another"));
         }
-        let Figures::Points(points) = figures(ChartType::Bar, 1, ID) else { panic!("bars are points") };
+        let Figures::Points(points) = figures(ChartType::Bar, 1, ID) else {
+            panic!("bars are points")
+        };
         let bytes = serde_json::to_string(&points).unwrap();
         // Every version has to make these bytes.
         let expected = r#"[{"label":"Alpha","value":162957.81},{"label":"Beta","value":132390.11},{"label":"Gamma","value":219451.44},{"label":"Delta","value":91770.26},{"label":"Epsilon","value":207916.74}]"#;
@@ -168,7 +190,9 @@ mod tests {
             assert_eq!(shares(parts), expected, "{parts:?}");
         }
         for sequence in 1..500 {
-            let Figures::Slices(slices) = figures(ChartType::Pie, sequence, ID) else { panic!("a pie has slices") };
+            let Figures::Slices(slices) = figures(ChartType::Pie, sequence, ID) else {
+                panic!("a pie has slices")
+            };
             let sum: f64 = slices.iter().map(|slice| slice.percent).sum();
             assert!((sum - 100.0).abs() < 1e-9, "{sum}");
         }

@@ -1,4 +1,5 @@
-//! The worker behind a chart subscription. It sends frames, evenly spaced, until the client or the service ends the stream.
+//! The worker behind a chart subscription. It sends frames, evenly spaced, until the client or the
+//! service ends the stream.
 
 mod figures;
 mod messages;
@@ -52,9 +53,20 @@ impl Worker for ChartStream {
             && let Err(error) = self.sender.post(start.peer(), None, &Subscribed::from(&held)).await
         {
             // If the client has gone, the first frame finds out as well.
-            tracing::warn!(%error, subscription_id = held.subscription_id, "failed to announce a stream");
+            tracing::warn!(
+                %error,
+                subscription_id = held.subscription_id,
+                "failed to announce a stream"
+            );
         }
-        let stream = Stream::new(&self.access, &self.subscriptions, &self.sender, &self.clock, start.peer(), held.clone());
+        let stream = Stream::new(
+            &self.access,
+            &self.subscriptions,
+            &self.sender,
+            &self.clock,
+            start.peer(),
+            held.clone(),
+        );
         let end = stream.run(&invocation).await;
         self.end(start.peer(), &held, end).await
     }
@@ -68,7 +80,8 @@ impl ChartStream {
             return Ok(());
         }
         let given_up = self.subscriptions.give_up(held).await;
-        // If the store does not answer, the client is told all the same, because no worker streams any more.
+        // If the store does not answer, the client is told all the same, because no worker streams
+        // any more.
         if let End::Told(reason) = end
             && !matches!(given_up, Ok(false))
         {
@@ -79,10 +92,22 @@ impl ChartStream {
 
     /// Tells a client that its stream is over. Closes the connection if its session has ended.
     async fn tell(&self, peer: Peer<'_>, subscription_id: &str, reason: Reason) {
-        let told = self.sender.post(peer, None, &Ended { subscription_id: subscription_id.to_owned(), reason }).await;
-        let closed = if reason == Reason::SessionEnded { self.sender.close(peer.connection_id).await } else { Ok(()) };
+        let told = self
+            .sender
+            .post(peer, None, &Ended { subscription_id: subscription_id.to_owned(), reason })
+            .await;
+        let closed = if reason == Reason::SessionEnded {
+            self.sender.close(peer.connection_id).await
+        } else {
+            Ok(())
+        };
         if let Err(error) = told.and(closed) {
-            tracing::info!(%error, subscription_id, connection_id = peer.connection_id, "failed to tell a client that its stream ended");
+            tracing::info!(
+                %error,
+                subscription_id,
+                connection_id = peer.connection_id,
+                "failed to tell a client that its stream ended"
+            );
         }
     }
 }

@@ -64,7 +64,8 @@ impl ServerMessage for Ended {
 /// The current frame of a subscription. Every worker makes the same one.
 impl From<&Subscription> for Data {
     fn from(held: &Subscription) -> Self {
-        let (points, slices) = match figures(held.chart_type, held.sequence, &held.subscription_id) {
+        let (points, slices) = match figures(held.chart_type, held.sequence, &held.subscription_id)
+        {
             Figures::Points(points) => (Some(points), None),
             Figures::Slices(slices) => (None, Some(slices)),
         };

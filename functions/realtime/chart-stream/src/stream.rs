@@ -17,8 +17,9 @@ use crate::messages::{Data, Reason};
 /// The stream ends itself this long before Lambda ends the worker.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// How long the worker relies on a check that the connection is allowed and the stream is still its own. A stream of four frames a second
-/// need not check as often. A stream of one frame a minute has to check in between, so that its worker does not outlive it for long.
+/// How long the worker relies on a check that the connection is allowed and the stream is still its
+/// own. A stream of four frames a second need not check as often. A stream of one frame a minute
+/// has to check in between, so that its worker does not outlive it for long.
 const BELIEVED_FOR: Duration = Duration::from_secs(5);
 
 /// Failures in a row after which a stream ends.
@@ -50,8 +51,9 @@ pub struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    /// A stream to a connection that has not been checked yet. A stream that changes its pace begins with the last frame of its former
-    /// worker, which may not have sent it. The client may get that frame twice, with the same bytes, rather than not at all.
+    /// A stream to a connection that has not been checked yet. A stream that changes its pace
+    /// begins with the last frame of its former worker, which may not have sent it. The client may
+    /// get that frame twice, with the same bytes, rather than not at all.
     pub fn new(
         access: &'a ConnectionAccess,
         subscriptions: &'a Subscriptions,
@@ -66,8 +68,8 @@ impl<'a> Stream<'a> {
 
     /// Sends frames until the stream is over.
     pub async fn run(mut self, invocation: &Invocation) -> End {
-        // The first frame goes at once. If a former worker may be sending it too, the next frame waits for a whole period. So the former
-        // worker's frame arrives before it.
+        // The first frame goes at once. If a former worker may be sending it too, the next frame
+        // waits for a whole period. So the former worker's frame arrives before it.
         let mut ticks = interval(Duration::from_millis(self.held.interval_ms));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut deadline = pin!(sleep(invocation.remaining().saturating_sub(MARGIN)));
@@ -84,7 +86,12 @@ impl<'a> Stream<'a> {
                 Ok(ControlFlow::Continue(())) => failures = 0,
                 Err(problem) => {
                     failures += 1;
-                    tracing::warn!(code = %problem.code, failures, subscription_id = self.held.subscription_id, "failed to send a frame");
+                    tracing::warn!(
+                        code = %problem.code,
+                        failures,
+                        subscription_id = self.held.subscription_id,
+                        "failed to send a frame"
+                    );
                     if failures == FAILURES {
                         return End::Told(Reason::Unavailable);
                     }
@@ -93,8 +100,9 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Begins a frame if one is due, or takes the one that could not be sent. It sends the frame if the stream is still the worker's own.
-    /// Otherwise the frame would come after those of the next worker.
+    /// Begins a frame if one is due, or takes the one that could not be sent. It sends the frame if
+    /// the stream is still the worker's own. Otherwise the frame would come after those of the next
+    /// worker.
     async fn go_on(&mut self, due: bool) -> Result<ControlFlow<End>, Problem> {
         let Self { access, subscriptions, sender, clock, .. } = *self;
         if self.admitted_at.is_none_or(|at| at.elapsed() >= BELIEVED_FOR) {
@@ -121,7 +129,12 @@ impl<'a> Stream<'a> {
             }
             Err(SendError::Gone) => Ok(ControlFlow::Break(End::Gone)),
             Err(error) => {
-                tracing::warn!(%error, subscription_id = self.held.subscription_id, sequence = self.held.sequence, "failed to post");
+                tracing::warn!(
+                    %error,
+                    subscription_id = self.held.subscription_id,
+                    sequence = self.held.sequence,
+                    "failed to post"
+                );
                 Err(Problem::unavailable())
             }
         }

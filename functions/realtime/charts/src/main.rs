@@ -2,5 +2,9 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), platform::Error> {
-    platform::socket::SocketFunction::new().action::<charts::Subscribe>()?.action::<charts::Unsubscribe>()?.run().await
+    platform::socket::SocketFunction::new()
+        .action::<charts::Subscribe>()?
+        .action::<charts::Unsubscribe>()?
+        .run()
+        .await
 }

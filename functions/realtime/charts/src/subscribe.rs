@@ -21,7 +21,8 @@ pub struct SubscribeBody {
     /// Milliseconds between frames.
     #[schema(value_type = Option<u64>, minimum = 250, maximum = 60000, default = 2000)]
     pub interval_ms: Interval,
-    /// Your own number of this message. A connection's messages about a chart take effect in the order of these numbers.
+    /// Your own number of this message. A connection's messages about a chart take effect in the
+    /// order of these numbers.
     #[schema(value_type = Option<u64>, minimum = 0, maximum = 9_007_199_254_740_991_u64)]
     pub seq: Option<Seq>,
 }
@@ -31,7 +32,11 @@ impl Input for SubscribeBody {
         let chart_type = fields.required("chart_type");
         let interval_ms = fields.optional("interval_ms");
         let seq = fields.optional("seq");
-        Some(Self { chart_type: chart_type?, interval_ms: interval_ms?.unwrap_or_default(), seq: seq? })
+        Some(Self {
+            chart_type: chart_type?,
+            interval_ms: interval_ms?.unwrap_or_default(),
+            seq: seq?,
+        })
     }
 }
 
@@ -44,8 +49,17 @@ impl Action for Subscribe {
         Ok(Self { charts: Charts::new(platform)? })
     }
 
-    async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<Subscribed>>, Problem> {
+    async fn handle(
+        &self,
+        message: Message<'_, Self>,
+    ) -> Result<Plan<Option<Subscribed>>, Problem> {
         let SubscribeBody { chart_type, interval_ms, seq } = message.body;
-        self.charts.subscribe(message.connection, (chart_type, interval_ms), seq, Announce::Answer, message.now)
+        self.charts.subscribe(
+            message.connection,
+            (chart_type, interval_ms),
+            seq,
+            Announce::Answer,
+            message.now,
+        )
     }
 }

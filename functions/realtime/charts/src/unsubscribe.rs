@@ -20,7 +20,8 @@ pub struct Unsubscribe {
 pub struct UnsubscribeBody {
     /// Chart.
     pub chart_type: ChartType,
-    /// Your own number of this message. A connection's messages about a chart take effect in the order of these numbers.
+    /// Your own number of this message. A connection's messages about a chart take effect in the
+    /// order of these numbers.
     #[schema(value_type = Option<u64>, minimum = 0, maximum = 9_007_199_254_740_991_u64)]
     pub seq: Option<Seq>,
 }
@@ -53,10 +54,18 @@ impl Action for Unsubscribe {
         Ok(Self { subscriptions: Subscriptions::new(platform)? })
     }
 
-    async fn handle(&self, message: Message<'_, Self>) -> Result<Plan<Option<Unsubscribed>>, Problem> {
+    async fn handle(
+        &self,
+        message: Message<'_, Self>,
+    ) -> Result<Plan<Option<Unsubscribed>>, Problem> {
         let UnsubscribeBody { chart_type, seq } = message.body;
         let connection = message.connection;
-        let end = self.subscriptions.end(&connection.connection_id, chart_type, seq, connection.expires_at);
+        let end = self.subscriptions.end(
+            &connection.connection_id,
+            chart_type,
+            seq,
+            connection.expires_at,
+        );
         let subscriptions = self.subscriptions.clone();
         // Only a newer message makes the condition fail.
         let overtaken = move |found: Option<_>| {

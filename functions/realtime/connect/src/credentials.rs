@@ -1,4 +1,5 @@
-//! Identifies the caller of `$connect` by a ticket, or by an access token in one of the places where a client can put one.
+//! Identifies the caller of `$connect` by a ticket, or by an access token in one of the places
+//! where a client can put one.
 
 use http::header;
 use jiff::Timestamp;
@@ -13,7 +14,8 @@ use tally_accounts::store::Tickets;
 /// The subprotocol that is spoken.
 pub const PROTOCOL: &str = "tally.v1";
 
-/// Prefix of a subprotocol that carries a token and is not a real one: browsers can send a token in no other header.
+/// Prefix of a subprotocol that carries a token and is not a real one: browsers can send a token in
+/// no other header.
 const BEARER_PROTOCOL: &str = "bearer.";
 
 /// Identifies the caller that opens a connection.
@@ -23,11 +25,13 @@ pub struct Credentials {
     query_token: bool,
 }
 
-/// The caller that may open a connection, according to the credential. The session is read after that.
+/// The caller that may open a connection, according to the credential. The session is read after
+/// that.
 pub struct Admission {
     /// The caller.
     pub identity: Identity,
-    /// When the token expires, seconds since 1970. For a ticket, this is the expiry of the token that asked for it.
+    /// When the token expires, seconds since 1970. For a ticket, this is the expiry of the token
+    /// that asked for it.
     pub token_exp: i64,
     /// The write that uses the ticket up, if one was sent.
     pub spend: Option<Write>,
@@ -58,9 +62,14 @@ impl Credentials {
                 Ok(Admission { identity, token_exp: claims.exp, spend: None })
             }
             Credential::Ticket(ticket) => {
-                let ticket = self.tickets.find(ticket).await?.ok_or_else(Problem::invalid_ticket)?;
+                let ticket =
+                    self.tickets.find(ticket).await?.ok_or_else(Problem::invalid_ticket)?;
                 let spend = self.tickets.spend(&ticket, now);
-                Ok(Admission { identity: ticket.identity, token_exp: ticket.token_exp, spend: Some(spend) })
+                Ok(Admission {
+                    identity: ticket.identity,
+                    token_exp: ticket.token_exp,
+                    spend: Some(spend),
+                })
             }
         }
     }
@@ -69,7 +78,11 @@ impl Credentials {
 fn find(call: &SocketCall, query_token: bool) -> Option<Credential<'_>> {
     let ticket = || call.peek_query("ticket").map(Credential::Ticket);
     let header = || call.header(header::AUTHORIZATION).and_then(bearer).map(Credential::Token);
-    let protocol = || protocols(call).find_map(|protocol| protocol.strip_prefix(BEARER_PROTOCOL)).map(Credential::Token);
+    let protocol = || {
+        protocols(call)
+            .find_map(|protocol| protocol.strip_prefix(BEARER_PROTOCOL))
+            .map(Credential::Token)
+    };
     let query = || call.peek_query("token").filter(|_| query_token).map(Credential::Token);
     ticket().or_else(header).or_else(protocol).or_else(query)
 }

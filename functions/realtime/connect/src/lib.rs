@@ -45,7 +45,12 @@ impl Lifecycle for Connect {
             sessions: Sessions::new(platform)?,
             opening: Opening::new(platform)?,
             charts: Charts::new(platform)?,
-            origins: platform.config.require("CORS_ORIGINS")?.split(',').map(|origin| origin.trim().to_owned()).collect(),
+            origins: platform
+                .config
+                .require("CORS_ORIGINS")?
+                .split(',')
+                .map(|origin| origin.trim().to_owned())
+                .collect(),
             clock: platform.clock.clone(),
         })
     }
@@ -55,15 +60,25 @@ impl Lifecycle for Connect {
         // Only a connection that opens leaves an event of its own, so its note names the action.
         let info = RequestInfo::new(&call.context, now, None);
         let admission = self.admit(call, now).await;
-        let caller = admission.as_ref().ok().map(|admission| Principal::from(admission.identity.clone()));
+        let caller =
+            admission.as_ref().ok().map(|admission| Principal::from(admission.identity.clone()));
         match self.open(call, admission, caller.as_ref(), &info).await {
             Ok(reply) => Ok(reply),
-            Err(problem) if matches!(problem.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+            Err(problem)
+                if matches!(problem.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) =>
+            {
                 Err(self.limiter.deny(problem, caller.as_ref(), &info).await)
             }
             Err(problem) => {
                 if let Some(caller) = &caller {
-                    self.limiter.record_failure(&problem, opening::details(&call.connection_id), caller, &info).await;
+                    self.limiter
+                        .record_failure(
+                            &problem,
+                            opening::details(&call.connection_id),
+                            caller,
+                            &info,
+                        )
+                        .await;
                 }
                 Err(problem)
             }
@@ -85,11 +100,17 @@ impl Connect {
         let plan = self.opening.clone().plan(asked.clone(), Some(session), now).await;
         let reply = self.committer.commit(plan, caller, info).await?;
         if let Asked { connection, chart: Some(chart), .. } = asked {
-            let info = RequestInfo { action: routes::CHARTS_SUBSCRIBE.audit, fingerprint: None, ..*info };
+            let info =
+                RequestInfo { action: routes::CHARTS_SUBSCRIBE.audit, fingerprint: None, ..*info };
             let plan = self.charts.subscribe(&connection, chart, None, Announce::Worker, now);
-            // The connection has been committed and works without the chart. The client can subscribe to the chart again.
+            // The connection has been committed and works without the chart. The client can
+            // subscribe to the chart again.
             if let Err(problem) = self.committer.commit(plan, caller, &info).await {
-                tracing::error!(code = %problem.code, connection_id = connection.connection_id, "failed to subscribe to a chart");
+                tracing::error!(
+                    code = %problem.code,
+                    connection_id = connection.connection_id,
+                    "failed to subscribe to a chart"
+                );
             }
         }
         Ok(reply)
@@ -97,7 +118,9 @@ impl Connect {
 
     /// Checks the origin of a request for a connection, and its credential.
     async fn admit(&self, call: &SocketCall, now: Timestamp) -> Result<Admission, Problem> {
-        let allowed = |origin: &HeaderValue| self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes());
+        let allowed = |origin: &HeaderValue| {
+            self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
+        };
         if !call.headers.get_all(header::ORIGIN).iter().all(allowed) {
             return Err(Problem::origin_refused());
         }
@@ -115,16 +138,21 @@ impl Connect {
         let Admission { identity, token_exp, spend } = admission;
         let query = call.query().read::<ConnectQuery>();
         let limits: &[&[Policy]] = match &query {
-            Ok(ConnectQuery { chart: Some(_) }) => &[Self::ROUTE.limits, routes::CHARTS_SUBSCRIBE.limits],
+            Ok(ConnectQuery { chart: Some(_) }) => {
+                &[Self::ROUTE.limits, routes::CHARTS_SUBSCRIBE.limits]
+            }
             Ok(ConnectQuery { chart: None }) => &[Self::ROUTE.limits],
             // An invalid request counts against no limit.
             Err(_) => &[],
         };
         let limits = limits.concat();
-        // Both run side by side. An attempt counts even if its session has ended, which harms no other user.
+        // Both run side by side. An attempt counts even if its session has ended, which harms no
+        // other user.
         let count = self.limiter.limit_message(&limits, caller, None, info);
         let (session, counted) = join(self.sessions.get(&identity.session_id), count).await;
-        let session = session?.filter(|session| session.holds(&identity, info.now)).ok_or_else(Problem::invalid_token)?;
+        let session = session?
+            .filter(|session| session.holds(&identity, info.now))
+            .ok_or_else(Problem::invalid_token)?;
         let ConnectQuery { chart } = query?;
         counted?;
         let connection = Connection {

@@ -1,8 +1,8 @@
 //! Opens a connection, which takes one of the places that its session has.
 //!
-//! The session's item lists its connections, so their number is a condition of the write that opens one more. `$disconnect` takes a
-//! connection off the list, but API Gateway does not promise to call it. If the list is full, the function asks `@connections` which of
-//! them are still there.
+//! The session's item lists its connections, so their number is a condition of the write that opens
+//! one more. `$disconnect` takes a connection off the list, but API Gateway does not promise to
+//! call it. If the list is full, the function asks `@connections` which of them are still there.
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
@@ -54,11 +54,18 @@ impl Opening {
         })
     }
 
-    /// The connection and its place, if its session is valid and has a place left. The future is boxed, because it calls this function
-    /// again if the session has changed since it was read.
-    pub fn plan(self, asked: Asked, session: Option<Session>, now: Timestamp) -> BoxFuture<'static, Result<Plan<()>, Problem>> {
+    /// The connection and its place, if its session is valid and has a place left. The future is
+    /// boxed, because it calls this function again if the session has changed since it was read.
+    pub fn plan(
+        self,
+        asked: Asked,
+        session: Option<Session>,
+        now: Timestamp,
+    ) -> BoxFuture<'static, Result<Plan<()>, Problem>> {
         async move {
-            let Some(session) = session.filter(|session| session.holds(&asked.connection.identity, now)) else {
+            let Some(session) =
+                session.filter(|session| session.holds(&asked.connection.identity, now))
+            else {
                 return Err(Problem::invalid_token());
             };
             let ended = self.ended(&session, now).await;
@@ -71,10 +78,15 @@ impl Opening {
                 None => reply,
             };
             let details = details(&asked.connection.connection_id);
-            let mut plan = Plan::reply(reply).details(details).write(self.connections.open(&asked.connection)?);
+            let mut plan = Plan::reply(reply)
+                .details(details)
+                .write(self.connections.open(&asked.connection)?);
             if let Some(spend) = &asked.spend {
                 // The refusal is a plan of its own, so that it leaves no event of this connection.
-                plan = plan.write_or_retry(spend.clone(), Box::new(|_| async { Err(Problem::invalid_ticket()) }.boxed()));
+                plan = plan.write_or_retry(
+                    spend.clone(),
+                    Box::new(|_| async { Err(Problem::invalid_ticket()) }.boxed()),
+                );
             }
             let place = self.sessions.take_place(&asked.connection, &ended, now);
             Ok(plan.write_or_retry(
@@ -91,11 +103,16 @@ impl Opening {
         .boxed()
     }
 
-    /// Connections of a session that have ended but still take a place. These are the ones that are older than a connection can be. If that
-    /// does not make room, those that `@connections` does not know are added.
+    /// Connections of a session that have ended but still take a place. These are the ones that are
+    /// older than a connection can be. If that does not make room, those that `@connections` does
+    /// not know are added.
     async fn ended(&self, session: &Session, now: Timestamp) -> Vec<String> {
-        let listed = session.connections.iter().map(|(id, opened)| Peer { connection_id: id, connected_at: *opened });
-        let (outlived, rest): (Vec<_>, Vec<_>) = listed.partition(|peer| Connection::expiry(peer.connected_at) <= now.as_second());
+        let listed = session
+            .connections
+            .iter()
+            .map(|(id, opened)| Peer { connection_id: id, connected_at: *opened });
+        let (outlived, rest): (Vec<_>, Vec<_>) =
+            listed.partition(|peer| Connection::expiry(peer.connected_at) <= now.as_second());
         let mut ended = outlived;
         if rest.len() >= CONNECTIONS_PER_SESSION {
             let open = join_all(rest.iter().map(|peer| self.sender.is_open(*peer))).await;
@@ -104,7 +121,11 @@ impl Opening {
                     Ok(true) => {}
                     Ok(false) => ended.push(peer),
                     Err(error) => {
-                        tracing::warn!(%error, connection_id = peer.connection_id, "failed to check a connection; it keeps its place");
+                        tracing::warn!(
+                            %error,
+                            connection_id = peer.connection_id,
+                            "failed to check a connection; it keeps its place"
+                        );
                     }
                 }
             }

@@ -21,7 +21,10 @@ impl Input for ConnectQuery {
         if chart_type.is_none() && interval.is_some() {
             fields.refuse("interval_ms", "is allowed only together with chart_type");
         }
-        Some(Self { chart: chart_type.map(|chart_type: ChartType| (chart_type, interval.unwrap_or_default())) })
+        Some(Self {
+            chart: chart_type
+                .map(|chart_type: ChartType| (chart_type, interval.unwrap_or_default())),
+        })
     }
 }
 
@@ -31,8 +34,16 @@ mod tests {
 
     #[test]
     fn a_connection_can_subscribe_to_a_chart_at_once() {
-        let interval = |text: &str| Fields::query(&format!("chart_type=pie&interval_ms={text}")).read::<ConnectQuery>();
-        assert_eq!(interval("250").unwrap().chart.map(|(chart, interval)| (chart, interval.milliseconds())), Some((ChartType::Pie, 250)));
+        let interval = |text: &str| {
+            Fields::query(&format!("chart_type=pie&interval_ms={text}")).read::<ConnectQuery>()
+        };
+        assert_eq!(
+            interval("250")
+                .unwrap()
+                .chart
+                .map(|(chart, interval)| (chart, interval.milliseconds())),
+            Some((ChartType::Pie, 250))
+        );
         for (query, expected) in [
             ("", Ok(None)),
             ("ticket=a", Ok(None)),
@@ -46,7 +57,11 @@ mod tests {
         ] {
             let found = Fields::query(query).read::<ConnectQuery>().map(|query| query.chart);
             let found = found.map_err(|problem| problem.errors[0].parameter.clone().unwrap());
-            assert_eq!(found.as_ref().map_err(String::as_str), expected.as_ref().map_err(|name| *name), "{query}");
+            assert_eq!(
+                found.as_ref().map_err(String::as_str),
+                expected.as_ref().map_err(|name| *name),
+                "{query}"
+            );
         }
     }
 }

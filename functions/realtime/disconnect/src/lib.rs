@@ -1,6 +1,7 @@
-//! `$disconnect`: deletes a connection that has ended and its subscriptions, and frees its place. The workers of these subscriptions stop
-//! when they find them gone. API Gateway calls this function when it can. The connections that it misses expire. If a session has no place
-//! left, `$connect` checks its places before it refuses a client.
+//! `$disconnect`: deletes a connection that has ended and its subscriptions, and frees its place.
+//! The workers of these subscriptions stop when they find them gone. API Gateway calls this
+//! function when it can. The connections that it misses expire. If a session has no place left,
+//! `$connect` checks its places before it refuses a client.
 
 use platform::plan::Reply;
 use platform::routes::{self, ActionRoute};

@@ -1,4 +1,5 @@
-//! `$default`: answers messages that no other route takes with our own `unknown_action`, or with what is wrong with them.
+//! `$default`: answers messages that no other route takes with our own `unknown_action`, or with
+//! what is wrong with them.
 
 use platform::input::{Fields, Input};
 use platform::routes::{self, ActionRoute};

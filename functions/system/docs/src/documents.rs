@@ -1,4 +1,5 @@
-//! `GET /openapi.json` and `GET /asyncapi.json`. Both are made from the tables of routes and the types, and tests keep them up to date.
+//! `GET /openapi.json` and `GET /asyncapi.json`. Both are made from the tables of routes and the
+//! types, and tests keep them up to date.
 
 use std::borrow::Cow;
 
@@ -10,7 +11,8 @@ use platform::request::HttpCall;
 use platform::routes::{self, Route};
 use platform::{ConfigError, Platform, Problem};
 
-/// The server's URL in docs/api/openapi.json: that of the local stack. Each deployment replaces it with its own.
+/// The server's URL in docs/api/openapi.json: that of the local stack. Each deployment replaces it
+/// with its own.
 pub const SERVER_URL: &str = "http://127.0.0.1:8787";
 
 /// `GET /openapi.json`.

@@ -1,4 +1,5 @@
-//! `GET /` and the documentation. Every file of it is inside the binary, so the page loads nothing from other servers.
+//! `GET /` and the documentation. Every file of it is inside the binary, so the page loads nothing
+//! from other servers.
 
 mod documents;
 mod metadata;
@@ -13,4 +14,12 @@ pub use page::{ReadDocs, ReadDocsFile, ReadRedoc};
 pub use root::{ReadService, Service};
 
 /// The endpoints of this function.
-pub type Endpoints = Plain<(ReadService, ReadOpenApi, ReadAsyncApi, ReadDocs, ReadRedoc, ReadDocsFile, ReadOAuthMetadata)>;
+pub type Endpoints = Plain<(
+    ReadService,
+    ReadOpenApi,
+    ReadAsyncApi,
+    ReadDocs,
+    ReadRedoc,
+    ReadDocsFile,
+    ReadOAuthMetadata,
+)>;

@@ -1,4 +1,5 @@
-//! `GET /.well-known/oauth-authorization-server`: the metadata of this server for OAuth 2.0 clients (RFC 8414).
+//! `GET /.well-known/oauth-authorization-server`: the metadata of this server for OAuth 2.0 clients
+//! (RFC 8414).
 
 use http::header;
 use platform::config::Config;
@@ -19,8 +20,8 @@ pub struct ReadOAuthMetadata {
 /// Metadata of this server. It has no authorization endpoint, so it has no response types.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AuthorizationServer {
-    /// URL of this server. RFC 8414 requires the URL under which the client found this document. The claim `iss` of tokens is the setting
-    /// `ISSUER`.
+    /// URL of this server. RFC 8414 requires the URL under which the client found this document.
+    /// The claim `iss` of tokens is the setting `ISSUER`.
     #[schema(example = "https://api.example.com")]
     pub issuer: String,
     /// Endpoint that issues tokens.
@@ -29,7 +30,8 @@ pub struct AuthorizationServer {
     /// Endpoint that revokes tokens (RFC 7009).
     #[schema(example = "https://api.example.com/auth/revoke")]
     pub revocation_endpoint: String,
-    /// Endpoint at which services check a token (RFC 7662). It needs an API key, for which RFC 8414 has no name.
+    /// Endpoint at which services check a token (RFC 7662). It needs an API key, for which RFC 8414
+    /// has no name.
     #[schema(example = "https://api.example.com/auth/introspect")]
     pub introspection_endpoint: String,
     /// `refresh_token`, and `password` if the deployment accepts it.

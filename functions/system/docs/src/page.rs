@@ -16,16 +16,21 @@ const PAGE: &str = include_str!("page.html");
 /// `ReDoc`.
 const REDOC_PAGE: &str = include_str!("redoc.html");
 
-/// `redoc.standalone.js` of the npm package `redoc` (MIT), compressed by gzip: 0.3 MB instead of 1.1.
+/// `redoc.standalone.js` of the npm package `redoc` (MIT), compressed by gzip: 0.3 MB instead of
+/// 1.1.
 const REDOC: &[u8] = include_bytes!("../vendor/redoc.standalone.js.gz");
 
-/// Allows scripts, styles and requests of this origin alone. Both pages style elements inline and draw `data:` images.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
-                           font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Allows scripts, styles and requests of this origin alone. Both pages style elements inline and
+/// draw `data:` images.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' \
+                           'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src \
+                           'self'; base-uri 'none'; form-action \
+                           'none'; frame-ancestors 'none'";
 
 /// `ReDoc` also searches in a worker that it makes itself.
-const REDOC_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
-                            font-src 'self'; connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; \
+const REDOC_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' \
+                            'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src \
+                            'self'; worker-src blob:; base-uri 'none'; form-action 'none'; \
                             frame-ancestors 'none'";
 
 /// A page for people.
@@ -74,7 +79,9 @@ impl PlainEndpoint for ReadRedoc {
 }
 
 fn page(html: &'static str, policy: &str) -> Reply<Html> {
-    Reply::new(Html(html)).header(header::CONTENT_SECURITY_POLICY, policy).header(header::CACHE_CONTROL, "public, max-age=300")
+    Reply::new(Html(html))
+        .header(header::CONTENT_SECURITY_POLICY, policy)
+        .header(header::CACHE_CONTROL, "public, max-age=300")
 }
 
 /// `GET /docs/{file}`.
@@ -95,7 +102,8 @@ impl Output for File {
 
 impl PlainEndpoint for ReadDocsFile {
     const ROUTE: Route = routes::DOCS_ASSET;
-    const PATH: &'static [PathParameter] = &[PathParameter::one_of("file", "Name of the file.", FILES)];
+    const PATH: &'static [PathParameter] =
+        &[PathParameter::one_of("file", "Name of the file.", FILES)];
     type Output = File;
 
     fn new(_: &Platform) -> Result<Self, ConfigError> {
@@ -104,7 +112,8 @@ impl PlainEndpoint for ReadDocsFile {
 
     async fn handle(&self, call: &HttpCall) -> Result<Reply<File>, Problem> {
         let asset = asset(call.path_parameter("file")).ok_or_else(Problem::not_found)?;
-        let reply = Reply::new(File(asset.file)).header(header::CACHE_CONTROL, "public, max-age=86400");
+        let reply =
+            Reply::new(File(asset.file)).header(header::CACHE_CONTROL, "public, max-age=86400");
         Ok(if asset.gzipped { reply.header(header::CONTENT_ENCODING, "gzip") } else { reply })
     }
 }
@@ -133,7 +142,9 @@ struct Found {
 fn asset(file: &str) -> Option<Found> {
     const SCRIPT: &str = "text/javascript; charset=utf-8";
     const STYLE: &str = "text/css; charset=utf-8";
-    let found = |content_type, body: &[u8], gzipped| Some(Found { file: Rendered { content_type, body: body.into() }, gzipped });
+    let found = |content_type, body: &[u8], gzipped| {
+        Some(Found { file: Rendered { content_type, body: body.into() }, gzipped })
+    };
     let ours = |content_type, text: &str| found(content_type, text.as_bytes(), false);
     match file {
         "page.css" => ours(STYLE, include_str!("page.css")),
@@ -183,7 +194,8 @@ mod tests {
         for page in [PAGE, REDOC_PAGE] {
             assert!(page.split("<script").skip(1).all(|tag| tag.starts_with(" src=\"docs/")));
             assert!(!page.contains("//"));
-            let ours = named(page).filter(|file| !file.starts_with("swagger-ui") && *file != "redoc.standalone.js");
+            let ours = named(page)
+                .filter(|file| !file.starts_with("swagger-ui") && *file != "redoc.standalone.js");
             for file in ours.filter(|file| *file != "favicon-32x32.png") {
                 let text = String::from_utf8(asset(file).unwrap().file.body).unwrap();
                 assert!(!text.contains("http:") && !text.contains("https:"), "{file}");

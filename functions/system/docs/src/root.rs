@@ -43,7 +43,10 @@ impl PlainEndpoint for ReadService {
     type Output = Service;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { websocket_url: platform.config.require("WEBSOCKET_URL")?.to_owned(), config: platform.config.clone() })
+        Ok(Self {
+            websocket_url: platform.config.require("WEBSOCKET_URL")?.to_owned(),
+            config: platform.config.clone(),
+        })
     }
 
     async fn handle(&self, call: &HttpCall) -> Result<Reply<Service>, Problem> {

@@ -1,4 +1,5 @@
-//! `$default`: answers requests that no other route takes with our own 405 (the path exists) or 404.
+//! `$default`: answers requests that no other route takes with our own 405 (the path exists) or
+//! 404.
 
 use platform::http::{Plain, PlainEndpoint};
 use platform::plan::Reply;
@@ -27,8 +28,16 @@ impl PlainEndpoint for Fallback {
 
 /// 405 with the methods that the path has, or 404.
 fn judge(path: &str) -> Problem {
-    let methods: Vec<_> = ROUTES.iter().filter(|route| routes::matches(route, path)).map(|route| route.method).collect();
-    if methods.is_empty() { Problem::not_found() } else { Problem::method_not_allowed(&methods.join(", ")) }
+    let methods: Vec<_> = ROUTES
+        .iter()
+        .filter(|route| routes::matches(route, path))
+        .map(|route| route.method)
+        .collect();
+    if methods.is_empty() {
+        Problem::not_found()
+    } else {
+        Problem::method_not_allowed(&methods.join(", "))
+    }
 }
 
 #[cfg(test)]
@@ -37,7 +46,9 @@ mod tests {
 
     #[test]
     fn a_known_path_is_405_and_any_other_404() {
-        for (path, status) in [("/health", 405), ("/health/", 404), ("/", 405), ("/nope", 404), ("", 404)] {
+        for (path, status) in
+            [("/health", 405), ("/health/", 404), ("/", 405), ("/nope", 404), ("", 404)]
+        {
             assert_eq!(judge(path).status.as_u16(), status, "{path}");
         }
     }

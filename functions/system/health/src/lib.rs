@@ -1,4 +1,5 @@
-//! `GET /health`: the function is alive. It calls no other service, so it says nothing about anything but itself.
+//! `GET /health`: the function is alive. It calls no other service, so it says nothing about
+//! anything but itself.
 
 use platform::http::{Plain, PlainEndpoint};
 use platform::plan::Reply;

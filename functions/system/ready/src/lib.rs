@@ -20,7 +20,8 @@ use utoipa::ToSchema;
 /// The endpoints of this function.
 pub type Endpoints = Plain<(ReadReadiness,)>;
 
-/// How long a part may take to answer. A client that asks for readiness does not wait for long either.
+/// How long a part may take to answer. A client that asks for readiness does not wait for long
+/// either.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The endpoint.
@@ -35,8 +36,9 @@ pub struct ReadReadiness {
 /// The answer: 200 if every part answers, or every part except the assistant. Otherwise 503.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
-    /// `failing` if `settings`, `dynamodb` or `secrets` is `failing`. `degraded` if only the assistant is not `ok`: accounts and data still
-    /// answer. The status code stays 200 then, because a load balancer that goes by it would cut them off too.
+    /// `failing` if `settings`, `dynamodb` or `secrets` is `failing`. `degraded` if only the
+    /// assistant is not `ok`: accounts and data still answer. The status code stays 200 then,
+    /// because a load balancer that goes by it would cut them off too.
     pub status: Status,
     /// Each part.
     pub checks: Checks,
@@ -74,11 +76,13 @@ pub struct Check {
     pub latency_ms: u64,
 }
 
-/// State of the models that write replies, by the outcome of the last replies. This check asks no model.
+/// State of the models that write replies, by the outcome of the last replies. This check asks no
+/// model.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Assistant {
-    /// `failing` while the server asks no model because of repeated failures, if the provider has refused the key, or if there is no key.
-    /// `degraded` while another model answers in place of one that the server does not ask.
+    /// `failing` while the server asks no model because of repeated failures, if the provider has
+    /// refused the key, or if there is no key. `degraded` while another model answers in place of
+    /// one that the server does not ask.
     pub status: Status,
 }
 
@@ -117,39 +121,53 @@ impl PlainEndpoint for ReadReadiness {
         let assistant = outage.map(Assistant::from);
         let all_else = [self.settings, secrets.status].iter().all(|status| *status == Status::Ok);
         let (status, code) = match &assistant {
-            Some(assistant) if all_else && assistant.status == Status::Ok => (Status::Ok, StatusCode::OK),
+            Some(assistant) if all_else && assistant.status == Status::Ok => {
+                (Status::Ok, StatusCode::OK)
+            }
             Some(_) if all_else => (Status::Degraded, StatusCode::OK),
             _ => (Status::Failing, StatusCode::SERVICE_UNAVAILABLE),
         };
-        let checks = Checks { settings: Settings { status: self.settings }, dynamodb, secrets, assistant };
+        let checks =
+            Checks { settings: Settings { status: self.settings }, dynamodb, secrets, assistant };
         Ok(Reply::new(Readiness { status, checks }).status(code))
     }
 }
 
 impl From<Option<Outage>> for Assistant {
     fn from(outage: Option<Outage>) -> Self {
-        let status = outage.map_or(Status::Ok, |outage| if outage.is_total { Status::Failing } else { Status::Degraded });
+        let status = outage.map_or(Status::Ok, |outage| {
+            if outage.is_total { Status::Failing } else { Status::Degraded }
+        });
         Self { status }
     }
 }
 
-/// Whether other functions can start with the deployment's settings, according to their own parsers. This function starts all the same,
-/// because it has to report it.
+/// Whether other functions can start with the deployment's settings, according to their own
+/// parsers. This function starts all the same, because it has to report it.
 fn settings(config: &Config) -> Status {
     let parsed = [Limits::from_config(config).map(drop), assistant::check(config)];
-    let refused =
-        parsed.into_iter().filter_map(Result::err).inspect(|error| tracing::error!(%error, "a setting keeps a function from starting"));
+    let refused = parsed
+        .into_iter()
+        .filter_map(Result::err)
+        .inspect(|error| tracing::error!(%error, "a setting keeps a function from starting"));
     if refused.count() == 0 { Status::Ok } else { Status::Failing }
 }
 
 /// The state of a part, and its answer.
-async fn check<T, E: std::fmt::Display>(part: impl Future<Output = Result<T, E>>) -> (Check, Option<T>) {
+async fn check<T, E: std::fmt::Display>(
+    part: impl Future<Output = Result<T, E>>,
+) -> (Check, Option<T>) {
     let since = Instant::now();
     let answer = match timeout(PATIENCE, part).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(late) => Err(late.to_string()),
     };
-    let answer = answer.inspect_err(|error| tracing::error!(error, "failed to check a part of the service")).ok();
+    let answer = answer
+        .inspect_err(|error| tracing::error!(error, "failed to check a part of the service"))
+        .ok();
     let latency_ms = millis_since(since);
-    (Check { status: if answer.is_some() { Status::Ok } else { Status::Failing }, latency_ms }, answer)
+    (
+        Check { status: if answer.is_some() { Status::Ok } else { Status::Failing }, latency_ms },
+        answer,
+    )
 }

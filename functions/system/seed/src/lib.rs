@@ -1,5 +1,6 @@
-//! Fills a new deployment with the sample profits. If `SEED_DEMO_USERS` is on, it adds two users to try the deployment with. It runs at
-//! every local start, and ops run it on demand. Running it again changes nothing.
+//! Fills a new deployment with the sample profits. If `SEED_DEMO_USERS` is on, it adds two users to
+//! try the deployment with. It runs at every local start, and ops run it on demand. Running it
+//! again changes nothing.
 
 mod profits;
 mod users;
@@ -46,12 +47,18 @@ impl Worker for Seed {
     async fn run(&self, _: Self::Payload, invocation: Invocation) -> Result<(), Problem> {
         let added = self.profits.add_missing(profits::rows()).await?;
         tracing::info!(added, "added profits");
-        let context =
-            Context { request_id: invocation.request_id, address: "internal".into(), user_agent: "seed".into(), ..Context::default() };
+        let context = Context {
+            request_id: invocation.request_id,
+            address: "internal".into(),
+            user_agent: "seed".into(),
+            ..Context::default()
+        };
         for demo in users::DEMO.iter().filter(|_| self.demo_users) {
             let info = RequestInfo::new(&context, self.clock.now(), Some(demo.action));
             // An account that has the name or the address keeps it.
-            if self.users.find(demo.username).await?.is_some() || self.users.find(demo.email).await?.is_some() {
+            if self.users.find(demo.username).await?.is_some()
+                || self.users.find(demo.email).await?.is_some()
+            {
                 continue;
             }
             let plan = demo.plan(&self.users, self.hasher, info.now).await;

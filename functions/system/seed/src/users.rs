@@ -1,4 +1,5 @@
-//! Two users to try a deployment with. Their passwords are public, so never create them where real data is.
+//! Two users to try a deployment with. Their passwords are public, so never create them where real
+//! data is.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,13 @@ pub struct DemoUser {
 }
 
 pub const DEMO: &[DemoUser] = &[
-    DemoUser { username: "demo", email: "demo@example.com", password: "SecureDemo123!", roles: &[Role::User], action: "auth.register" },
+    DemoUser {
+        username: "demo",
+        email: "demo@example.com",
+        password: "SecureDemo123!",
+        roles: &[Role::User],
+        action: "auth.register",
+    },
     DemoUser {
         username: "admin",
         email: "admin@example.com",
@@ -32,9 +39,15 @@ pub const DEMO: &[DemoUser] = &[
 
 impl DemoUser {
     /// The account, its claims and its event. Refused if another call has created it meanwhile.
-    pub async fn plan(&self, users: &Users, hasher: Hasher, now: Timestamp) -> Result<Plan<()>, Problem> {
+    pub async fn plan(
+        &self,
+        users: &Users,
+        hasher: Hasher,
+        now: Timestamp,
+    ) -> Result<Plan<()>, Problem> {
         let internal = |_| Problem::internal();
-        let (username, email): (Username, Email) = (self.username.parse().map_err(internal)?, self.email.parse().map_err(internal)?);
+        let (username, email): (Username, Email) =
+            (self.username.parse().map_err(internal)?, self.email.parse().map_err(internal)?);
         let user = User {
             id: ids::new_id(now),
             username: username.to_string(),
@@ -50,9 +63,13 @@ impl DemoUser {
             api_keys: BTreeMap::new(),
         };
         let actor = Actor::user(&user.id, &user.username);
-        let plan = Plan::reply(()).details(AuditDetails::default().actor(actor).resource("user", &user.id).detail("seeded", true));
-        let plan =
-            users.create(&user, &username, &email)?.into_iter().fold(plan, |plan, claim| plan.write_or(claim, Problem::account_exists()));
+        let plan = Plan::reply(()).details(
+            AuditDetails::default().actor(actor).resource("user", &user.id).detail("seeded", true),
+        );
+        let plan = users
+            .create(&user, &username, &email)?
+            .into_iter()
+            .fold(plan, |plan, claim| plan.write_or(claim, Problem::account_exists()));
         Ok(if user.is_admin() { plan.write(users.admit_admin(&user.id)) } else { plan })
     }
 }

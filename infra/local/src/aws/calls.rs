@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Maximum number of calls in the log. Older ones are dropped.
 const CAPACITY: usize = 10_000;
 
-/// Every AWS call since the start or the last [`CallLog::clear`], oldest first, at most the last 10,000.
+/// Every AWS call since the start or the last [`CallLog::clear`], oldest first, at most the last
+/// 10,000.
 #[derive(Debug, Clone, Default)]
 pub struct CallLog(Arc<Mutex<VecDeque<Call>>>);
 
@@ -17,7 +18,8 @@ pub struct Call {
     pub service: Service,
     /// The operation as AWS names it, `PutItem`, `GetSecretValue`, `Invoke`, `PostToConnection`.
     pub operation: String,
-    /// The targets of the call: table names (each once, in the request's order), a secret, a function, a connection id or recipients.
+    /// The targets of the call: table names (each once, in the request's order), a secret, a
+    /// function, a connection id or recipients.
     pub targets: Vec<String>,
 }
 

@@ -1,4 +1,5 @@
-//! The directory in which a stack keeps its tables, secrets and mail, locked for as long as the stack runs.
+//! The directory in which a stack keeps its tables, secrets and mail, locked for as long as the
+//! stack runs.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -6,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::AwsError;
 
-/// An open state directory. The database does not notice a second process on its file and would serve it stale metadata. So the directory
-/// is locked until this is dropped.
+/// An open state directory. The database does not notice a second process on its file and would
+/// serve it stale metadata. So the directory is locked until this is dropped.
 #[derive(Debug)]
 pub(super) struct StateDirectory {
     path: PathBuf,
@@ -27,7 +28,8 @@ impl StateDirectory {
         }
     }
 
-    /// Path of the database's file. `SQLite` keeps the permissions of an existing file, also for the logs that it puts beside it.
+    /// Path of the database's file. `SQLite` keeps the permissions of an existing file, also for
+    /// the logs that it puts beside it.
     pub(super) fn database(&self) -> Result<PathBuf, AwsError> {
         let path = self.path.join("dynamodb.sqlite");
         open_private_file(&path).map_err(unusable(&path))?;
@@ -45,7 +47,8 @@ impl StateDirectory {
     }
 }
 
-/// The directory of logs in the state directory `path`. Both are created if missing, because logs are written before the tables are opened.
+/// The directory of logs in the state directory `path`. Both are created if missing, because logs
+/// are written before the tables are opened.
 pub(crate) fn log_directory(path: &Path) -> Result<PathBuf, AwsError> {
     let logs = path.join("logs");
     for directory in [path, &logs] {
@@ -59,12 +62,17 @@ pub(super) fn unusable(path: &Path) -> impl FnOnce(io::Error) -> AwsError + use<
     |source| AwsError::Directory { path: path.to_owned(), source }
 }
 
-/// Creates a directory for its owner alone. An existing one keeps its permissions, because it may contain files of other programs.
+/// Creates a directory for its owner alone. An existing one keeps its permissions, because it may
+/// contain files of other programs.
 pub(super) fn create_private_directory(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    if path.ancestors().find(|ancestor| ancestor.exists()).is_some_and(|ancestor| !ancestor.is_dir()) {
+    if path
+        .ancestors()
+        .find(|ancestor| ancestor.exists())
+        .is_some_and(|ancestor| !ancestor.is_dir())
+    {
         return Err(io::ErrorKind::NotADirectory.into());
     }
     if let Some(parent) = path.parent() {
@@ -93,7 +101,10 @@ mod tests {
         let path = parent.path().join("nested/state");
         let first = StateDirectory::open(path.clone()).unwrap();
         let refusal = StateDirectory::open(path.clone()).unwrap_err().to_string();
-        assert!(refusal.contains("another local stack is using") && refusal.contains("--state"), "{refusal}");
+        assert!(
+            refusal.contains("another local stack is using") && refusal.contains("--state"),
+            "{refusal}"
+        );
         drop(first);
         StateDirectory::open(path).unwrap();
     }
@@ -107,7 +118,12 @@ mod tests {
         let directory = StateDirectory::open(path.clone()).unwrap();
         let database = directory.database().unwrap();
         for (path, mode) in [(path.clone(), 0o700), (path.join("lock"), 0o600), (database, 0o600)] {
-            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
+            assert_eq!(
+                fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+                mode,
+                "{}",
+                path.display()
+            );
         }
     }
 }

@@ -40,9 +40,19 @@ impl Endpoints {
         let body = match Limited::new(body, BODY_LIMIT).collect().await {
             Ok(body) => body.to_bytes(),
             Err(reason) if reason.is::<LengthLimitError>() => {
-                return error(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", "the request is over 16 MB");
+                return error(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "RequestTooLargeException",
+                    "the request is over 16 MB",
+                );
             }
-            Err(reason) => return error(StatusCode::BAD_REQUEST, "SerializationException", &reason.to_string()),
+            Err(reason) => {
+                return error(
+                    StatusCode::BAD_REQUEST,
+                    "SerializationException",
+                    &reason.to_string(),
+                );
+            }
         };
         let target = request.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
         if let Some((service, operation)) = target.and_then(|target| target.split_once('.')) {
@@ -50,23 +60,39 @@ impl Endpoints {
                 "DynamoDB_20120810" | "DynamoDBStreams_20120810" => {
                     return self.dynamodb.answer(operation, body, &self.calls).await;
                 }
-                "secretsmanager" => return self.secrets.answer(operation, &body, &self.calls).await,
+                "secretsmanager" => {
+                    return self.secrets.answer(operation, &body, &self.calls).await;
+                }
                 _ => {}
             }
         }
         // Decode each segment by itself: a connection id or an ARN may contain a slash.
-        let segments: Vec<_> = request.uri.path().split('/').map(|segment| percent_decode_str(segment).decode_utf8_lossy()).collect();
+        let segments: Vec<_> = request
+            .uri
+            .path()
+            .split('/')
+            .map(|segment| percent_decode_str(segment).decode_utf8_lossy())
+            .collect();
         match segments.iter().map(AsRef::as_ref).collect::<Vec<_>>()[..] {
             ["", "2015-03-31", "functions", function, "invocations"] => {
-                self.invoke.answer(&request.method, function, &request.headers, body, &self.calls).await
+                self.invoke
+                    .answer(&request.method, function, &request.headers, body, &self.calls)
+                    .await
             }
-            ["", "v2", "email", "outbound-emails"] => self.outbox.answer(&request.method, &body, &self.calls),
-            ["", stage, "@connections", id] => self.connections.answer(&request.method, Some(stage), id, body, &self.calls).await,
-            ["", "@connections", id] => self.connections.answer(&request.method, None, id, body, &self.calls).await,
+            ["", "v2", "email", "outbound-emails"] => {
+                self.outbox.answer(&request.method, &body, &self.calls)
+            }
+            ["", stage, "@connections", id] => {
+                self.connections.answer(&request.method, Some(stage), id, body, &self.calls).await
+            }
+            ["", "@connections", id] => {
+                self.connections.answer(&request.method, None, id, body, &self.calls).await
+            }
             _ => error(
                 StatusCode::NOT_FOUND,
                 "UnknownOperationException",
-                "the local stack serves DynamoDB, Secrets Manager, Lambda's Invoke, SES's SendEmail and @connections",
+                "the local stack serves DynamoDB, Secrets Manager, Lambda's Invoke, SES's \
+                 SendEmail and @connections",
             ),
         }
     }

@@ -14,10 +14,16 @@ pub enum AwsError {
     #[error("the address of the AWS endpoints can't be read: {0}")]
     Listener(#[source] io::Error),
     /// The directory belongs to another stack.
-    #[error("another local stack is using {0}: stop it, or choose another directory with --state, or none with --memory")]
+    #[error(
+        "another local stack is using {0}: stop it, or choose another directory with --state, or \
+         none with --memory"
+    )]
     Locked(PathBuf),
     /// The directory, or a file in it, can't be used.
-    #[error("{path} can't be used ({source}): make it readable and writable, or choose another directory with --state")]
+    #[error(
+        "{path} can't be used ({source}): make it readable and writable, or choose another \
+         directory with --state"
+    )]
     Directory {
         /// The directory or file.
         path: PathBuf,
@@ -25,7 +31,10 @@ pub enum AwsError {
         source: io::Error,
     },
     /// `secrets.json` does not hold secrets.
-    #[error("{path} does not hold secrets ({source}): restore it, or remove the state directory to start afresh")]
+    #[error(
+        "{path} does not hold secrets ({source}): restore it, or remove the state directory to \
+         start afresh"
+    )]
     Secrets {
         /// The file.
         path: PathBuf,
@@ -33,7 +42,10 @@ pub enum AwsError {
         source: serde_json::Error,
     },
     /// The database can't be opened.
-    #[error("the database can't be opened ({0}): remove the state directory, or choose another with --state")]
+    #[error(
+        "the database can't be opened ({0}): remove the state directory, or choose another with \
+         --state"
+    )]
     Database(String),
     /// DynamoDB would not create the template's table.
     #[error("table {table} can't be created or used: {reason}")]
@@ -45,7 +57,8 @@ pub enum AwsError {
     },
     /// The stored table has keys that the template no longer gives it.
     #[error(
-        "table {table} is kept with another {what} than the template gives it: remove the state directory, or choose another with --state"
+        "table {table} is kept with another {what} than the template gives it: remove the state \
+         directory, or choose another with --state"
     )]
     TableChanged {
         /// Table name.

@@ -1,5 +1,5 @@
-//! Admits only the functions of this stack. Its checks refuse a page in a browser, another program of this machine, and a DNS name that
-//! leads to 127.0.0.1.
+//! Admits only the functions of this stack. Its checks refuse a page in a browser, another program
+//! of this machine, and a DNS name that leads to 127.0.0.1.
 
 use std::net::SocketAddr;
 
@@ -25,7 +25,10 @@ impl Credentials {
     /// Makes credentials that can't be guessed.
     pub fn random() -> Self {
         let mut source = rand::rng();
-        Self { access_key_id: Alphanumeric.sample_string(&mut source, 32), secret_access_key: Alphanumeric.sample_string(&mut source, 40) }
+        Self {
+            access_key_id: Alphanumeric.sample_string(&mut source, 32),
+            secret_access_key: Alphanumeric.sample_string(&mut source, 40),
+        }
     }
 }
 
@@ -61,7 +64,10 @@ impl Guard {
             "browsers may not call these endpoints"
         } else if single(headers, HOST).is_none_or(|host| host != self.host) {
             "the Host header is not the address of these endpoints"
-        } else if single(headers, AUTHORIZATION).and_then(access_key_id).is_none_or(|id| !self.knows(id)) {
+        } else if single(headers, AUTHORIZATION)
+            .and_then(access_key_id)
+            .is_none_or(|id| !self.knows(id))
+        {
             "the security token included in the request is invalid"
         } else {
             return None;
@@ -80,10 +86,12 @@ fn single(headers: &HeaderMap, name: hyper::header::HeaderName) -> Option<&str> 
     values.next().is_none().then_some(value)
 }
 
-/// `AKID` of `AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=…`.
+/// `AKID` of `AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/dynamodb/aws4_request,
+/// SignedHeaders=…`.
 fn access_key_id(authorization: &str) -> Option<&str> {
     let parameters = authorization.strip_prefix("AWS4-HMAC-SHA256 ")?;
-    let credential = parameters.split(',').find_map(|parameter| parameter.trim().strip_prefix("Credential="))?;
+    let credential =
+        parameters.split(',').find_map(|parameter| parameter.trim().strip_prefix("Credential="))?;
     Some(credential.split_once('/')?.0)
 }
 
@@ -94,9 +102,13 @@ mod tests {
     const ADDRESS: &str = "127.0.0.1:4000";
 
     fn check(headers: &[(&str, &str)], admitted: bool) {
-        let credentials = Credentials { access_key_id: "AKID".into(), secret_access_key: "secret".into() };
+        let credentials =
+            Credentials { access_key_id: "AKID".into(), secret_access_key: "secret".into() };
         let guard = Guard::at(ADDRESS.parse().unwrap(), credentials).unwrap();
-        let headers: HeaderMap = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect();
         let refusal = guard.refusal(&headers);
         assert_eq!(refusal.is_none(), admitted, "{headers:?}");
         assert!(refusal.is_none_or(|answer| answer.status() == StatusCode::FORBIDDEN));
@@ -104,7 +116,8 @@ mod tests {
 
     #[test]
     fn only_a_request_with_the_credentials_to_the_own_address_and_without_an_origin_is_admitted() {
-        let known = "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0";
+        let known = "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/dynamodb/aws4_request, \
+                     SignedHeaders=host, Signature=0";
         let stranger = known.replace("AKID", "AKIX");
         check(&[("host", ADDRESS), ("authorization", known)], true);
         check(&[("host", ADDRESS), ("authorization", &stranger)], false);
@@ -116,12 +129,17 @@ mod tests {
         check(&[("host", "127.0.0.1:4001"), ("authorization", known)], false);
         check(&[("host", "attacker.example:4000"), ("authorization", known)], false);
         check(&[("host", ADDRESS), ("authorization", known), ("origin", "null")], false);
-        check(&[("host", ADDRESS), ("authorization", known), ("origin", "http://127.0.0.1:4000")], false);
+        check(
+            &[("host", ADDRESS), ("authorization", known), ("origin", "http://127.0.0.1:4000")],
+            false,
+        );
     }
 
     #[test]
     fn an_address_that_others_can_reach_is_refused() {
-        let refusal = Guard::at("0.0.0.0:4000".parse().unwrap(), Credentials::random()).unwrap_err().to_string();
+        let refusal = Guard::at("0.0.0.0:4000".parse().unwrap(), Credentials::random())
+            .unwrap_err()
+            .to_string();
         assert!(refusal.contains("127.0.0.1"), "{refusal}");
     }
 

@@ -28,36 +28,58 @@ impl InvokeApi {
     }
 
     /// Answers `/2015-03-31/functions/{target}/invocations`, `target` being a name or ARN.
-    pub(super) async fn answer(&self, method: &Method, target: &str, headers: &HeaderMap, payload: Bytes, calls: &CallLog) -> Answer {
+    pub(super) async fn answer(
+        &self,
+        method: &Method,
+        target: &str,
+        headers: &HeaderMap,
+        payload: Bytes,
+        calls: &CallLog,
+    ) -> Answer {
         let function = function_id(target);
         calls.record(Service::Lambda, "Invoke", vec![function.to_owned()]);
         if method != Method::POST {
-            return error(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowedException", "Invoke is a POST");
+            return error(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "MethodNotAllowedException",
+                "Invoke is a POST",
+            );
         }
         let payload = if payload.is_empty() { Bytes::from_static(b"{}") } else { payload };
         if let Err(reason) = serde_json::from_slice::<IgnoredAny>(&payload) {
             let message = format!("Could not parse request body into json: {reason}");
             return error(StatusCode::BAD_REQUEST, "InvalidRequestContentException", &message);
         }
-        let kind = headers.get("x-amz-invocation-type").map_or("RequestResponse", |kind| kind.to_str().unwrap_or(""));
+        let kind = headers
+            .get("x-amz-invocation-type")
+            .map_or("RequestResponse", |kind| kind.to_str().unwrap_or(""));
         match kind {
-            "RequestResponse" if payload.len() <= SYNCHRONOUS_LIMIT => invoked(self.functions.invoke(function, payload).await),
-            "Event" if payload.len() <= EVENT_LIMIT => match self.functions.invoke_async(function, payload) {
-                Ok(()) => answer(StatusCode::ACCEPTED, Bytes::new()),
-                Err(error) => refused(&error),
-            },
+            "RequestResponse" if payload.len() <= SYNCHRONOUS_LIMIT => {
+                invoked(self.functions.invoke(function, payload).await)
+            }
+            "Event" if payload.len() <= EVENT_LIMIT => {
+                match self.functions.invoke_async(function, payload) {
+                    Ok(()) => answer(StatusCode::ACCEPTED, Bytes::new()),
+                    Err(error) => refused(&error),
+                }
+            }
             "RequestResponse" | "Event" => error(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "RequestTooLargeException",
                 "Request must be smaller than 6291456 bytes, or 1048576 bytes for an Event",
             ),
-            _ => error(StatusCode::BAD_REQUEST, "InvalidParameterValueException", "X-Amz-Invocation-Type must be RequestResponse or Event"),
+            _ => error(
+                StatusCode::BAD_REQUEST,
+                "InvalidParameterValueException",
+                "X-Amz-Invocation-Type must be RequestResponse or Event",
+            ),
         }
     }
 }
 
 /// The logical id in a function's name or ARN: `Worker`, `000000000000:function:Worker`,
-/// `arn:aws:lambda:us-east-1:000000000000:function:Worker`. A version or an alias remains part of the id, so it matches no function here.
+/// `arn:aws:lambda:us-east-1:000000000000:function:Worker`. A version or an alias remains part of
+/// the id, so it matches no function here.
 pub(super) fn function_id(target: &str) -> &str {
     let name = target.rsplit_once("function:").map_or(target, |(_, name)| name);
     name.strip_suffix(":$LATEST").unwrap_or(name)
@@ -68,11 +90,16 @@ fn invoked(result: Result<Bytes, InvokeError>) -> Answer {
         Ok(payload) => return answer(StatusCode::OK, payload),
         Err(InvokeError::Unhandled { payload, .. }) => payload,
         Err(error @ InvokeError::TimedOut(_)) => function_error("Sandbox.Timedout", &error),
-        Err(error @ (InvokeError::Crashed { .. } | InvokeError::NotStarted(_))) => function_error("Runtime.ExitError", &error),
+        Err(error @ (InvokeError::Crashed { .. } | InvokeError::NotStarted(_))) => {
+            function_error("Runtime.ExitError", &error)
+        }
         Err(error) => return refused(&error),
     };
     let mut answer = answer(StatusCode::OK, payload);
-    answer.headers_mut().insert(HeaderName::from_static("x-amz-function-error"), HeaderValue::from_static("Unhandled"));
+    answer.headers_mut().insert(
+        HeaderName::from_static("x-amz-function-error"),
+        HeaderValue::from_static("Unhandled"),
+    );
     answer
 }
 
@@ -83,7 +110,9 @@ fn function_error(kind: &str, error: &InvokeError) -> Bytes {
 /// The answer to an invocation that never reached a function.
 fn refused(reason: &InvokeError) -> Answer {
     match reason {
-        InvokeError::Unknown(_) => error(StatusCode::NOT_FOUND, "ResourceNotFoundException", &reason.to_string()),
+        InvokeError::Unknown(_) => {
+            error(StatusCode::NOT_FOUND, "ResourceNotFoundException", &reason.to_string())
+        }
         _ => error(StatusCode::SERVICE_UNAVAILABLE, "ServiceException", &reason.to_string()),
     }
 }

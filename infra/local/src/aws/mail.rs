@@ -1,6 +1,10 @@
-//! SES: it sends no mail. Each mail becomes a file that a person can open, and tests can wait for it.
+//! SES: it sends no mail. Each mail becomes a file that a person can open, and tests can wait for
+//! it.
 
-#![expect(clippy::disallowed_methods, reason = "the rule that one module reads the wall clock is the functions'")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the rule that one module reads the wall clock is the functions'"
+)]
 
 use std::fs::OpenOptions;
 use std::future;
@@ -48,7 +52,8 @@ pub struct Mail {
 }
 
 impl Outbox {
-    /// Opens an outbox that keeps mail in `directory`, or without one in a temporary directory. Blocks.
+    /// Opens an outbox that keeps mail in `directory`, or without one in a temporary directory.
+    /// Blocks.
     pub(super) fn open(directory: Option<&Path>) -> Result<Self, AwsError> {
         let temporary = match directory {
             Some(directory) => create_private_directory(directory).map(|()| None),
@@ -78,43 +83,62 @@ impl Outbox {
     /// Answers `POST /v2/email/outbound-emails`.
     pub(super) fn answer(&self, method: &Method, body: &Bytes, calls: &CallLog) -> Answer {
         if method != Method::POST {
-            return error(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowedException", "SendEmail is a POST");
+            return error(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "MethodNotAllowedException",
+                "SendEmail is a POST",
+            );
         }
         let request: SendEmail = match serde_json::from_slice(body) {
             Ok(request) => request,
-            Err(reason) => return refused(&format!("the local SES takes simple mails of plain text alone: {reason}")),
+            Err(reason) => {
+                return refused(&format!(
+                    "the local SES takes simple mails of plain text alone: {reason}"
+                ));
+            }
         };
         calls.record(Service::Mail, "SendEmail", request.destination.to_addresses.clone());
         let Simple { subject, body: Body { text } } = request.content.simple;
         let to = request.destination.to_addresses;
-        if to.is_empty() || [&request.from, &subject.data].into_iter().chain(&to).any(|line| line.is_empty() || line.contains(['\r', '\n']))
+        if to.is_empty()
+            || [&request.from, &subject.data]
+                .into_iter()
+                .chain(&to)
+                .any(|line| line.is_empty() || line.contains(['\r', '\n']))
         {
             return refused("Missing final '@domain', or a line break in a header");
         }
         let id = Uuid::new_v4().to_string();
         let now = Timestamp::now();
-        let file = self.directory.join(format!("{}-{}.eml", now.strftime("%Y%m%dT%H%M%S%3f"), &id[..8]));
+        let file =
+            self.directory.join(format!("{}-{}.eml", now.strftime("%Y%m%dT%H%M%S%3f"), &id[..8]));
         let mail = Mail { from: request.from, to, subject: subject.data, text: text.data, file };
         match mail.keep(&id, now) {
             Ok(()) => {
                 self.mails.send_modify(|mails| mails.push(mail));
                 answer(StatusCode::OK, json!({ "MessageId": id }).to_string())
             }
-            Err(reason) => {
-                error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServiceErrorException", &format!("{}: {reason}", mail.file.display()))
-            }
+            Err(reason) => error(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "InternalServiceErrorException",
+                &format!("{}: {reason}", mail.file.display()),
+            ),
         }
     }
 }
 
 impl Mail {
-    /// Writes the file so that only its owner can read it: a mail may contain a token that lets its reader in.
+    /// Writes the file so that only its owner can read it: a mail may contain a token that lets its
+    /// reader in.
     fn keep(&self, id: &str, now: Timestamp) -> io::Result<()> {
-        let date = rfc2822::DateTimePrinter::new().timestamp_to_string(&now).map_err(io::Error::other)?;
+        let date =
+            rfc2822::DateTimePrinter::new().timestamp_to_string(&now).map_err(io::Error::other)?;
         let Self { from, to, subject, text, .. } = self;
         let message = format!(
-            "Date: {date}\r\nFrom: {from}\r\nTo: {}\r\nSubject: {subject}\r\nMessage-ID: <{id}@tally.local>\r\nMIME-Version: 1.0\r\n\
-             Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{}\r\n",
+            "Date: {date}\r\nFrom: {from}\r\nTo: {}\r\nSubject: {subject}\r\nMessage-ID: \
+             <{id}@tally.local>\r\nMIME-Version: 1.0\r\n\
+             Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: \
+             8bit\r\n\r\n{}\r\n",
             to.join(", "),
             text.lines().collect::<Vec<_>>().join("\r\n"),
         );
@@ -129,7 +153,8 @@ fn refused(message: &str) -> Answer {
     error(StatusCode::BAD_REQUEST, "BadRequestException", message)
 }
 
-/// The supported fields of SES v2's `SendEmail`. A mail with other fields is refused, so that none is lost.
+/// The supported fields of SES v2's `SendEmail`. A mail with other fields is refused, so that none
+/// is lost.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct SendEmail {
@@ -182,7 +207,12 @@ mod tests {
         json!({
             "FromEmailAddress": "Tally <no-reply@example.com>",
             "Destination": { "ToAddresses": ["anna@example.com"] },
-            "Content": { "Simple": { "Subject": { "Data": "Hello" }, "Body": { "Text": { "Data": "Dear Anna,\nhello.\n", "Charset": "UTF-8" } } } },
+            "Content": {
+                "Simple": {
+                    "Subject": { "Data": "Hello" },
+                    "Body": { "Text": { "Data": "Dear Anna,\nhello.\n", "Charset": "UTF-8" } },
+                },
+            },
         })
     }
 
@@ -196,10 +226,15 @@ mod tests {
         let outbox = Outbox::open(Some(&directory.path().join("outbox"))).unwrap();
         assert_eq!(send(&outbox, &request()), StatusCode::OK);
         let mail = outbox.mail(0).await;
-        assert_eq!((mail.to.as_slice(), mail.subject.as_str()), (["anna@example.com".to_owned()].as_slice(), "Hello"));
+        assert_eq!(
+            (mail.to.as_slice(), mail.subject.as_str()),
+            (["anna@example.com".to_owned()].as_slice(), "Hello")
+        );
         let message = fs::read_to_string(&mail.file).unwrap();
         let (headers, text) = message.split_once("\r\n\r\n").unwrap();
-        for header in ["From: Tally <no-reply@example.com>", "To: anna@example.com", "Subject: Hello"] {
+        for header in
+            ["From: Tally <no-reply@example.com>", "To: anna@example.com", "Subject: Hello"]
+        {
             assert!(headers.lines().any(|line| line == header), "{headers}");
         }
         assert_eq!(text, "Dear Anna,\r\nhello.\r\n");

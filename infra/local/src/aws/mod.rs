@@ -1,5 +1,6 @@
-//! The AWS endpoints that the functions call: DynamoDB, Secrets Manager, Lambda's Invoke API, SES and API Gateway's `@connections`. All are
-//! on one loopback listener, and a call needs its random credentials.
+//! The AWS endpoints that the functions call: DynamoDB, Secrets Manager, Lambda's Invoke API, SES
+//! and API Gateway's `@connections`. All are on one loopback listener, and a call needs its random
+//! credentials.
 
 mod answer;
 mod calls;
@@ -44,14 +45,16 @@ pub use self::error::AwsError;
 pub use self::guard::Credentials;
 pub use self::mail::{Mail, Outbox};
 
-/// The running endpoints. Dropping them ends them at once. [`Aws::shutdown`] ends them in good order.
+/// The running endpoints. Dropping them ends them at once. [`Aws::shutdown`] ends them in good
+/// order.
 pub struct Aws {
     calls: CallLog,
     dynamodb: Arc<DynamoDb>,
     outbox: Outbox,
     server: Server,
     sweeper: JoinSet<()>,
-    // The last field: the next stack may have the directory only after the database has been closed.
+    // The last field: the next stack may have the directory only after the database has been
+    // closed.
     _directory: Option<StateDirectory>,
 }
 
@@ -79,14 +82,20 @@ pub struct AwsSettings<F = Functions> {
 }
 
 impl Aws {
-    /// Ensures that the tables and secrets exist, then serves on `listener`, which must be bound to a loopback address.
-    pub async fn start<F: Invoke>(listener: TcpListener, credentials: Credentials, settings: AwsSettings<F>) -> Result<Self, AwsError> {
+    /// Ensures that the tables and secrets exist, then serves on `listener`, which must be bound to
+    /// a loopback address.
+    pub async fn start<F: Invoke>(
+        listener: TcpListener,
+        credentials: Credentials,
+        settings: AwsSettings<F>,
+    ) -> Result<Self, AwsError> {
         let guard = Guard::new(&listener, credentials)?;
         let AwsSettings { state, tables, secrets, functions, connections } = settings;
         let functions: Arc<dyn Invoke> = Arc::new(functions);
         let rotating = Arc::clone(&functions);
         let opened = spawn_blocking(move || open(state, &tables, secrets, rotating)).await;
-        let (directory, dynamodb, secrets, outbox) = opened.unwrap_or_else(|panic| Err(AwsError::Database(panic.to_string())))?;
+        let (directory, dynamodb, secrets, outbox) =
+            opened.unwrap_or_else(|panic| Err(AwsError::Database(panic.to_string())))?;
 
         let calls = CallLog::default();
         let dynamodb = Arc::new(dynamodb);
@@ -142,27 +151,42 @@ impl Aws {
 
 type Opened = (Option<StateDirectory>, DynamoDb, Secrets, Outbox);
 
-fn open(state: State, tables: &[Table], secrets: Vec<Secret>, functions: Arc<dyn Invoke>) -> Result<Opened, AwsError> {
+fn open(
+    state: State,
+    tables: &[Table],
+    secrets: Vec<Secret>,
+    functions: Arc<dyn Invoke>,
+) -> Result<Opened, AwsError> {
     let directory = match state {
         State::Directory(path) => Some(StateDirectory::open(path)?),
         State::Memory => None,
     };
     let file = directory.as_ref().map(StateDirectory::database).transpose()?;
     let dynamodb = DynamoDb::open(file.as_deref(), tables)?;
-    let secrets = Secrets::open(directory.as_ref().map(StateDirectory::secrets).as_deref(), secrets, functions)?;
+    let secrets = Secrets::open(
+        directory.as_ref().map(StateDirectory::secrets).as_deref(),
+        secrets,
+        functions,
+    )?;
     let outbox = Outbox::open(directory.as_ref().map(StateDirectory::outbox).as_deref())?;
     Ok((directory, dynamodb, secrets, outbox))
 }
 
-/// The variables with which an SDK in a function reaches the endpoints at `address`. `AWS_ENDPOINT_URL` also keeps an SDK from calling the
-/// real AWS for a service that is not served here.
+/// The variables with which an SDK in a function reaches the endpoints at `address`.
+/// `AWS_ENDPOINT_URL` also keeps an SDK from calling the real AWS for a service that is not served
+/// here.
 pub fn environment(address: SocketAddr, credentials: &Credentials) -> BTreeMap<String, String> {
-    let endpoints = ["", "_DYNAMODB", "_SECRETS_MANAGER", "_LAMBDA", "_APIGATEWAYMANAGEMENTAPI", "_SESV2"];
-    let endpoints = endpoints.map(|service| (format!("AWS_ENDPOINT_URL{service}"), format!("http://{address}")));
+    let endpoints =
+        ["", "_DYNAMODB", "_SECRETS_MANAGER", "_LAMBDA", "_APIGATEWAYMANAGEMENTAPI", "_SESV2"];
+    let endpoints = endpoints
+        .map(|service| (format!("AWS_ENDPOINT_URL{service}"), format!("http://{address}")));
     let others = [
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", &credentials.access_key_id),
         ("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key),
     ];
-    endpoints.into_iter().chain(others.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
+    endpoints
+        .into_iter()
+        .chain(others.map(|(name, value)| (name.to_owned(), value.to_owned())))
+        .collect()
 }

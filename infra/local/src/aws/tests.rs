@@ -1,4 +1,5 @@
-//! The endpoints as their clients see them: DynamoDB through the real SDK, the other services by their wire format.
+//! The endpoints as their clients see them: DynamoDB through the real SDK, the other services by
+//! their wire format.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -21,12 +22,17 @@ use crate::lambda::InvokeError;
 const TABLE: &str = "tally-local-UsersTable";
 const SECRET: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:tally-local-Ring";
 
-/// Two functions: `Echo` answers with its payload, and `Broken` fails. It records the invocations that are events.
+/// Two functions: `Echo` answers with its payload, and `Broken` fails. It records the invocations
+/// that are events.
 #[derive(Clone, Default)]
 struct StandIn(Arc<Mutex<Vec<Bytes>>>);
 
 impl Invoke for StandIn {
-    fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
+    fn invoke<'a>(
+        &'a self,
+        function: &'a str,
+        payload: Bytes,
+    ) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
         let result = match function {
             "Echo" => Ok(payload),
             "Broken" => Err(InvokeError::Unhandled {
@@ -108,14 +114,22 @@ impl Stack {
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0",
+            "AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/lambda/aws4_request, \
+             SignedHeaders=host, Signature=0",
             self.credentials.access_key_id
         );
-        reqwest::Client::new().request(method, format!("http://{}{path}", self.address)).header("authorization", authorization)
+        reqwest::Client::new()
+            .request(method, format!("http://{}{path}", self.address))
+            .header("authorization", authorization)
     }
 
     fn calls(&self) -> Vec<(Service, String, Vec<String>)> {
-        self.aws.calls().snapshot().into_iter().map(|call| (call.service, call.operation, call.targets)).collect()
+        self.aws
+            .calls()
+            .snapshot()
+            .into_iter()
+            .map(|call| (call.service, call.operation, call.targets))
+            .collect()
     }
 }
 
@@ -124,13 +138,18 @@ fn user(id: &str) -> HashMap<String, AttributeValue> {
 }
 
 fn put(id: &str) -> TransactWriteItem {
-    let put = Put::builder().table_name(TABLE).set_item(Some(user(id))).condition_expression("attribute_not_exists(id)");
+    let put = Put::builder()
+        .table_name(TABLE)
+        .set_item(Some(user(id)))
+        .condition_expression("attribute_not_exists(id)");
     TransactWriteItem::builder().put(put.build().unwrap()).build()
 }
 
 /// The code of each cancellation reason.
 fn reasons(error: &TransactWriteItemsError) -> Vec<&str> {
-    let TransactWriteItemsError::TransactionCanceledException(exception) = error else { panic!("{error:?}") };
+    let TransactWriteItemsError::TransactionCanceledException(exception) = error else {
+        panic!("{error:?}")
+    };
     exception.cancellation_reasons().iter().map(|reason| reason.code().unwrap()).collect()
 }
 
@@ -151,7 +170,8 @@ async fn the_sdk_writes_reads_and_sees_a_condition_that_failed() {
         .unwrap_err()
         .into_service_error();
     assert!(refused.is_conditional_check_failed_exception(), "{refused:?}");
-    let missing = client.describe_table().table_name("tally-local-missing").send().await.unwrap_err();
+    let missing =
+        client.describe_table().table_name("tally-local-missing").send().await.unwrap_err();
     assert!(missing.into_service_error().is_resource_not_found_exception());
 }
 
@@ -161,20 +181,33 @@ async fn a_cancelled_transaction_names_the_reason_of_each_item_and_counts_as_one
     let client = stack.dynamodb();
     client.put_item().table_name(TABLE).set_item(Some(user("2"))).send().await.unwrap();
     stack.aws.calls().clear();
-    let cancelled = client.transact_write_items().transact_items(put("1")).transact_items(put("2")).send().await;
+    let cancelled = client
+        .transact_write_items()
+        .transact_items(put("1"))
+        .transact_items(put("2"))
+        .send()
+        .await;
     let cancelled = cancelled.unwrap_err().into_service_error();
     assert_eq!(reasons(&cancelled), ["None", "ConditionalCheckFailed"]);
-    assert_eq!(stack.calls(), [(Service::DynamoDb, "TransactWriteItems".to_owned(), vec![TABLE.to_owned()])]);
+    assert_eq!(
+        stack.calls(),
+        [(Service::DynamoDb, "TransactWriteItems".to_owned(), vec![TABLE.to_owned()])]
+    );
 }
 
 #[tokio::test]
 async fn an_injected_fault_strikes_the_calls_it_names_as_often_as_it_says() {
     let stack = Stack::start(State::Memory).await;
     let client = stack.dynamodb();
-    let fault =
-        |operation: &str, failure, times| Fault { operation: Some(operation.to_owned()), table: Some(TABLE.to_owned()), failure, times };
+    let fault = |operation: &str, failure, times| Fault {
+        operation: Some(operation.to_owned()),
+        table: Some(TABLE.to_owned()),
+        failure,
+        times,
+    };
     stack.aws.fail(fault("TransactWriteItems", Failure::TransactionConflict, 1));
-    let transact = || client.transact_write_items().transact_items(put("1")).transact_items(put("2")).send();
+    let transact =
+        || client.transact_write_items().transact_items(put("1")).transact_items(put("2")).send();
     let conflict = transact().await.unwrap_err().into_service_error();
     assert_eq!(reasons(&conflict), ["TransactionConflict", "TransactionConflict"]);
     transact().await.unwrap();
@@ -185,10 +218,16 @@ async fn an_injected_fault_strikes_the_calls_it_names_as_often_as_it_says() {
         (Failure::TransactionConflict, "TransactionConflictException"),
     ] {
         stack.aws.fail(fault("GetItem", failure, 1));
-        let error = client.get_item().table_name(TABLE).set_key(Some(user("1"))).send().await.unwrap_err();
+        let error =
+            client.get_item().table_name(TABLE).set_key(Some(user("1"))).send().await.unwrap_err();
         assert_eq!(error.into_service_error().code(), Some(code));
     }
-    let other = Fault { operation: None, table: Some("tally-local-other".into()), failure: Failure::Internal, times: 9 };
+    let other = Fault {
+        operation: None,
+        table: Some("tally-local-other".into()),
+        failure: Failure::Internal,
+        times: 9,
+    };
     stack.aws.fail(other);
     client.get_item().table_name(TABLE).set_key(Some(user("1"))).send().await.unwrap();
 }
@@ -197,13 +236,16 @@ async fn an_injected_fault_strikes_the_calls_it_names_as_often_as_it_says() {
 async fn a_call_whose_answer_is_lost_has_its_effect_and_the_others_have_none() {
     let stack = Stack::start(State::Memory).await;
     let client = stack.dynamodb();
-    for (failure, effect) in [(Failure::Internal, false), (Failure::Throttled, false), (Failure::AnswerLost, true)] {
+    for (failure, effect) in
+        [(Failure::Internal, false), (Failure::Throttled, false), (Failure::AnswerLost, true)]
+    {
         stack.aws.fail(Fault { operation: None, table: None, failure, times: usize::MAX });
         let id = format!("{failure:?}");
         client.put_item().table_name(TABLE).set_item(Some(user(&id))).send().await.unwrap_err();
         client.get_item().table_name(TABLE).set_key(Some(user(&id))).send().await.unwrap_err();
         stack.aws.recover();
-        let found = client.get_item().table_name(TABLE).set_key(Some(user(&id))).send().await.unwrap();
+        let found =
+            client.get_item().table_name(TABLE).set_key(Some(user(&id))).send().await.unwrap();
         assert_eq!(found.item.is_some(), effect, "{failure:?}");
     }
 }
@@ -216,16 +258,24 @@ async fn tables_and_secrets_outlive_the_stack_in_its_directory_which_is_free_aft
     for start in 0..3 {
         let stack = Stack::start(state.clone()).await;
         let client = stack.dynamodb();
-        let got = client.get_item().table_name(TABLE).set_key(Some(user("1"))).send().await.unwrap();
+        let got =
+            client.get_item().table_name(TABLE).set_key(Some(user("1"))).send().await.unwrap();
         assert_eq!(got.item.is_some(), start > 0);
         client.put_item().table_name(TABLE).set_item(Some(user("1"))).send().await.unwrap();
-        let secret = stack.request(Method::POST, "/").header("x-amz-target", "secretsmanager.GetSecretValue");
-        let secret: Value = secret.json(&json!({ "SecretId": SECRET })).send().await.unwrap().json().await.unwrap();
+        let secret = stack
+            .request(Method::POST, "/")
+            .header("x-amz-target", "secretsmanager.GetSecretValue");
+        let secret: Value =
+            secret.json(&json!({ "SecretId": SECRET })).send().await.unwrap().json().await.unwrap();
         secrets.push(secret["SecretString"].clone());
         #[cfg(unix)]
         for file in std::fs::read_dir(parent.path().join("state")).unwrap().map(Result::unwrap) {
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "others may look into {file:?}");
+            assert_eq!(
+                file.metadata().unwrap().permissions().mode() & 0o077,
+                0,
+                "others may look into {file:?}"
+            );
         }
         stack.aws.shutdown().await;
     }
@@ -236,8 +286,13 @@ async fn tables_and_secrets_outlive_the_stack_in_its_directory_which_is_free_aft
 async fn a_stranger_is_refused_before_its_call_is_looked_at() {
     let stack = Stack::start(State::Memory).await;
     let url = format!("http://{}/", stack.address);
-    let call = |request: RequestBuilder| request.header("x-amz-target", "DynamoDB_20120810.ListTables").body("{}").send();
-    assert_eq!(call(reqwest::Client::new().post(&url)).await.unwrap().status(), StatusCode::FORBIDDEN);
+    let call = |request: RequestBuilder| {
+        request.header("x-amz-target", "DynamoDB_20120810.ListTables").body("{}").send()
+    };
+    assert_eq!(
+        call(reqwest::Client::new().post(&url)).await.unwrap().status(),
+        StatusCode::FORBIDDEN
+    );
     let page = stack.request(Method::POST, "/").header("origin", "http://evil.example");
     assert_eq!(call(page).await.unwrap().status(), StatusCode::FORBIDDEN);
     let rebound = stack.request(Method::POST, "/").header("host", "evil.example");
@@ -250,7 +305,10 @@ async fn a_stranger_is_refused_before_its_call_is_looked_at() {
 async fn functions_are_invoked_by_name_or_arn_and_their_errors_are_marked() {
     let stack = Stack::start(State::Memory).await;
     let invoke = |function: &str, body: &'static str| {
-        stack.request(Method::POST, &format!("/2015-03-31/functions/{function}/invocations")).body(body).send()
+        stack
+            .request(Method::POST, &format!("/2015-03-31/functions/{function}/invocations"))
+            .body(body)
+            .send()
     };
     let arn = "arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3AEcho";
     for (function, body, status, error, answer) in [
@@ -258,13 +316,22 @@ async fn functions_are_invoked_by_name_or_arn_and_their_errors_are_marked() {
         (arn, r#"{"a":1}"#, 200, None, json!({ "a": 1 })),
         ("Echo", "", 200, None, json!({})),
         ("Echo", "not json", 400, None, Value::Null),
-        ("Broken", "{}", 200, Some("Unhandled"), json!({ "errorType": "Oops", "errorMessage": "it broke" })),
+        (
+            "Broken",
+            "{}",
+            200,
+            Some("Unhandled"),
+            json!({ "errorType": "Oops", "errorMessage": "it broke" }),
+        ),
         ("Slow", "{}", 200, Some("Unhandled"), Value::Null),
         ("Missing", "{}", 404, None, Value::Null),
     ] {
         let response = invoke(function, body).await.unwrap();
         assert_eq!(response.status().as_u16(), status, "{function}");
-        let marked = response.headers().get("x-amz-function-error").map(|value| value.to_str().unwrap().to_owned());
+        let marked = response
+            .headers()
+            .get("x-amz-function-error")
+            .map(|value| value.to_str().unwrap().to_owned());
         assert_eq!(marked.as_deref(), error, "{function}");
         let payload: Value = response.json().await.unwrap();
         assert!(answer.is_null() || payload == answer, "{function}: {payload}");
@@ -275,9 +342,11 @@ async fn functions_are_invoked_by_name_or_arn_and_their_errors_are_marked() {
 #[tokio::test]
 async fn an_event_is_accepted_at_once_unless_its_function_is_unknown_or_it_is_too_large() {
     let stack = Stack::start(State::Memory).await;
-    for (function, size, status) in
-        [("Echo", 10, StatusCode::ACCEPTED), ("Missing", 10, StatusCode::NOT_FOUND), ("Echo", 1024 * 1024, StatusCode::PAYLOAD_TOO_LARGE)]
-    {
+    for (function, size, status) in [
+        ("Echo", 10, StatusCode::ACCEPTED),
+        ("Missing", 10, StatusCode::NOT_FOUND),
+        ("Echo", 1024 * 1024, StatusCode::PAYLOAD_TOO_LARGE),
+    ] {
         let response = stack
             .request(Method::POST, &format!("/2015-03-31/functions/{function}/invocations"))
             .header("x-amz-invocation-type", "Event")

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -13,7 +14,9 @@ use crate::template::model::Cors;
 /// Whether this is a preflight, which API Gateway answers without any function.
 pub(super) fn is_preflight<B>(request: &Request<B>) -> bool {
     let headers = request.headers();
-    request.method() == Method::OPTIONS && headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+    request.method() == Method::OPTIONS
+        && headers.contains_key(ORIGIN)
+        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// The answer to a preflight. It lists the allowed values, or nothing if the origin is not allowed.
@@ -33,7 +36,8 @@ pub(super) fn preflight(cors: &Cors, origin: Option<&HeaderValue>) -> Response<F
     answer
 }
 
-/// Sets the headers of an actual response. Those of the function are replaced, or removed if the origin is not allowed.
+/// Sets the headers of an actual response. Those of the function are replaced, or removed if the
+/// origin is not allowed.
 pub(super) fn apply(cors: &Cors, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
     for name in [
         ACCESS_CONTROL_ALLOW_CREDENTIALS,
@@ -57,7 +61,10 @@ fn allowed_origin(cors: &Cors, origin: Option<&HeaderValue>) -> Option<HeaderVal
     if cors.allow_origins.iter().any(|allowed| allowed == "*") {
         return Some(HeaderValue::from_static("*"));
     }
-    cors.allow_origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()).then(|| origin.clone())
+    cors.allow_origins
+        .iter()
+        .any(|allowed| allowed.as_bytes() == origin.as_bytes())
+        .then(|| origin.clone())
 }
 
 fn insert_list(headers: &mut HeaderMap, name: HeaderName, items: &[String]) {
@@ -94,7 +101,10 @@ mod tests {
     }
 
     fn listed(headers: &HeaderMap) -> String {
-        let mut lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        let mut lines: Vec<String> = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect();
         lines.sort();
         lines.join("\n")
     }
@@ -110,14 +120,21 @@ mod tests {
         );
         for origin in ["https://b.example", "https://a.example.evil", "https://A.example", "null"] {
             let answer = preflight(&cors(), Some(&HeaderValue::from_static(origin)));
-            assert_eq!((answer.status().as_u16(), listed(answer.headers())), (204, String::new()), "{origin}");
+            assert_eq!(
+                (answer.status().as_u16(), listed(answer.headers())),
+                (204, String::new()),
+                "{origin}"
+            );
         }
     }
 
     #[test]
     fn only_options_that_ask_for_a_method_are_preflights() {
         let request = |method: &str, headers: &[&str]| {
-            let builder = headers.iter().fold(Request::builder().method(method), |builder, name| builder.header(*name, "x"));
+            let builder =
+                headers.iter().fold(Request::builder().method(method), |builder, name| {
+                    builder.header(*name, "x")
+                });
             is_preflight(&builder.body(()).unwrap())
         };
         assert!(request("OPTIONS", &["origin", "access-control-request-method"]));
@@ -130,13 +147,15 @@ mod tests {
     fn cors_headers_of_a_function_are_replaced_or_removed() {
         let function = || {
             HeaderMap::from_iter(
-                [("access-control-allow-origin", "*"), ("etag", "1")].map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap())),
+                [("access-control-allow-origin", "*"), ("etag", "1")]
+                    .map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap())),
             )
         };
         for (origin, expected) in [
             (
                 Some("http://localhost:3000"),
-                "access-control-allow-origin: http://localhost:3000\naccess-control-expose-headers: ETag,Link\netag: 1",
+                "access-control-allow-origin: \
+                 http://localhost:3000\naccess-control-expose-headers: ETag,Link\netag: 1",
             ),
             (Some("http://localhost:3001"), "etag: 1"),
             (None, "etag: 1"),

@@ -2,7 +2,10 @@
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 
-#![expect(clippy::disallowed_methods, reason = "the rule that one module reads the wall clock is the functions'")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the rule that one module reads the wall clock is the functions'"
+)]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -69,7 +72,11 @@ impl EventSource<'_> {
             event["pathParameters"] = json!(self.path_parameters);
         }
         if !body.is_empty() {
-            let text = if is_text(headers.get("content-type")) { std::str::from_utf8(body).ok() } else { None };
+            let text = if is_text(headers.get("content-type")) {
+                std::str::from_utf8(body).ok()
+            } else {
+                None
+            };
             event["isBase64Encoded"] = text.is_none().into();
             event["body"] = text.map_or_else(|| STANDARD.encode(body), str::to_owned).into();
         }
@@ -77,7 +84,8 @@ impl EventSource<'_> {
         event
     }
 
-    /// Names in lower case, values of one name joined by commas, without cookies. API Gateway adds `x-forwarded-…` headers.
+    /// Names in lower case, values of one name joined by commas, without cookies. API Gateway adds
+    /// `x-forwarded-…` headers.
     fn headers(&self, sent: &HeaderMap) -> BTreeMap<String, String> {
         let mut headers: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in sent.iter().filter(|(name, _)| **name != header::COOKIE) {
@@ -88,10 +96,16 @@ impl EventSource<'_> {
                 .or_insert_with(|| value.into_owned());
         }
         let address = self.peer.ip().to_string();
-        let forwarded = headers.get("x-forwarded-for").map_or_else(|| address.clone(), |earlier| format!("{earlier}, {address}"));
+        let forwarded = headers
+            .get("x-forwarded-for")
+            .map_or_else(|| address.clone(), |earlier| format!("{earlier}, {address}"));
         headers.insert("x-forwarded-for".to_owned(), forwarded);
         headers.insert("x-forwarded-proto".to_owned(), "http".to_owned());
-        let port = headers.get("host").and_then(|host| host.rsplit_once(':')).map_or("80", |(_, port)| port).to_owned();
+        let port = headers
+            .get("host")
+            .and_then(|host| host.rsplit_once(':'))
+            .map_or("80", |(_, port)| port)
+            .to_owned();
         headers.insert("x-forwarded-port".to_owned(), port);
         headers
     }
@@ -100,7 +114,10 @@ impl EventSource<'_> {
 /// The pairs `a=1` and `b=2` of every Cookie header.
 fn cookies(headers: &HeaderMap) -> Vec<String> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    all.flat_map(|value| value.split(';')).map(|cookie| cookie.trim().to_owned()).filter(|cookie| !cookie.is_empty()).collect()
+    all.flat_map(|value| value.split(';'))
+        .map(|cookie| cookie.trim().to_owned())
+        .filter(|cookie| !cookie.is_empty())
+        .collect()
 }
 
 /// The decoded parameters. Values of one name are joined by commas.
@@ -115,12 +132,16 @@ fn query_parameters(query: &str) -> BTreeMap<String, String> {
     parameters
 }
 
-/// Whether API Gateway passes on a body of this type as it is. All others arrive in base64, even forms, `application/…+json` and bodies
-/// without a type.
+/// Whether API Gateway passes on a body of this type as it is. All others arrive in base64, even
+/// forms, `application/…+json` and bodies without a type.
 fn is_text(content_type: Option<&String>) -> bool {
     let Some(content_type) = content_type else { return false };
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence.starts_with("text/") || matches!(essence.as_str(), "application/json" | "application/javascript" | "application/xml")
+    essence.starts_with("text/")
+        || matches!(
+            essence.as_str(),
+            "application/json" | "application/javascript" | "application/xml"
+        )
 }
 
 #[cfg(test)]
@@ -155,7 +176,10 @@ mod tests {
         let mut actual = event(request, b"");
         let context = actual["requestContext"].as_object_mut().unwrap();
         let time = context.remove("time").unwrap().as_str().unwrap().to_owned();
-        assert!(jiff::civil::DateTime::strptime("%d/%b/%Y:%H:%M:%S +0000", &time).is_ok(), "{time}");
+        assert!(
+            jiff::civil::DateTime::strptime("%d/%b/%Y:%H:%M:%S +0000", &time).is_ok(),
+            "{time}"
+        );
         assert!(context.remove("timeEpoch").unwrap().is_i64());
         assert_eq!(
             actual,
@@ -180,7 +204,10 @@ mod tests {
                     "apiId": "HttpApi",
                     "domainName": "127.0.0.1:8787",
                     "domainPrefix": "127",
-                    "http": {"method": "GET", "path": "/users/a b", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.7", "userAgent": "curl"},
+                    "http": {
+                        "method": "GET", "path": "/users/a b", "protocol": "HTTP/1.1",
+                        "sourceIp": "192.0.2.7", "userAgent": "curl",
+                    },
                     "requestId": "r-1",
                     "routeKey": "GET /users/{id}",
                     "stage": "$default",
@@ -213,7 +240,10 @@ mod tests {
                 assert_eq!(event["body"], expected);
             }
         }
-        assert_eq!(event(Request::post("/").header("content-type", "image/png"), b"abc")["body"], "YWJj");
+        assert_eq!(
+            event(Request::post("/").header("content-type", "image/png"), b"abc")["body"],
+            "YWJj"
+        );
         assert!(event(Request::post("/"), b"").get("body").is_none());
     }
 }

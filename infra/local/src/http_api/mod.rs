@@ -1,6 +1,8 @@
-//! The HTTP API (API Gateway v2, payload format 2.0): one request in, one invocation, one answer out.
+//! The HTTP API (API Gateway v2, payload format 2.0): one request in, one invocation, one answer
+//! out.
 //!
-//! Some answers are API Gateway's own (preflights, its limits, failed functions). They are given here in the same way and shape.
+//! Some answers are API Gateway's own (preflights, its limits, failed functions). They are given
+//! here in the same way and shape.
 
 mod cors;
 mod event;
@@ -41,7 +43,12 @@ struct Inner {
 
 impl HttpApiServer {
     pub(crate) fn new(api: HttpApi, functions: Functions) -> HttpApiServer {
-        HttpApiServer(Arc::new(Inner { id: api.id, routes: Routes::new(api.routes), cors: api.cors, functions }))
+        HttpApiServer(Arc::new(Inner {
+            id: api.id,
+            routes: Routes::new(api.routes),
+            cors: api.cors,
+            functions,
+        }))
     }
 
     /// Answers one request.
@@ -54,7 +61,8 @@ impl HttpApiServer {
         let mut answer = match &api.cors {
             Some(cors) if cors::is_preflight(&request) => cors::preflight(cors, origin.as_ref()),
             cors => {
-                let mut answer = api.answer(request, peer, &request_id).await.unwrap_or_else(gateway_error);
+                let mut answer =
+                    api.answer(request, peer, &request_id).await.unwrap_or_else(gateway_error);
                 if let Some(cors) = cors {
                     cors::apply(cors, origin.as_ref(), answer.headers_mut());
                 }
@@ -64,32 +72,56 @@ impl HttpApiServer {
         if let Ok(id) = HeaderValue::try_from(request_id) {
             answer.headers_mut().insert("apigw-requestid", id);
         }
-        tracing::info!("{line} -> {} in {} ms", answer.status().as_u16(), began.elapsed().as_millis());
+        tracing::info!(
+            "{line} -> {} in {} ms",
+            answer.status().as_u16(),
+            began.elapsed().as_millis()
+        );
         answer
     }
 }
 
 impl Inner {
     /// The function's answer, or the status that API Gateway sends instead.
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr, request_id: &str) -> Result<Answer, StatusCode> {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        request_id: &str,
+    ) -> Result<Answer, StatusCode> {
         let (head, body) = request.into_parts();
-        let Some(Match { route, path_parameters }) = self.routes.find(&head.method, head.uri.path()) else {
+        let Some(Match { route, path_parameters }) =
+            self.routes.find(&head.method, head.uri.path())
+        else {
             return Err(StatusCode::NOT_FOUND);
         };
         let body = match Limited::new(body, BODY_LIMIT_BYTES).collect().await {
             Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<LengthLimitError>() => return Err(StatusCode::PAYLOAD_TOO_LARGE),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Err(StatusCode::PAYLOAD_TOO_LARGE);
+            }
             Err(_) => return Err(StatusCode::BAD_REQUEST),
         };
-        let source = EventSource { api_id: &self.id, route_key: &route.route_key, path_parameters, request_id, peer };
+        let source = EventSource {
+            api_id: &self.id,
+            route_key: &route.route_key,
+            path_parameters,
+            request_id,
+            peer,
+        };
         let payload = Bytes::from(source.event(&head, &body).to_string());
         match timeout(route.timeout, self.functions.invoke(&route.function, payload)).await {
             Ok(Ok(payload)) => response::from_payload(&payload).map_err(|problem| {
-                tracing::warn!("{} | API Gateway would refuse the answer: {problem}", route.function);
+                tracing::warn!(
+                    "{} | API Gateway would refuse the answer: {problem}",
+                    route.function
+                );
                 StatusCode::INTERNAL_SERVER_ERROR
             }),
             Ok(Err(InvokeError::TooLarge)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
-            Ok(Err(InvokeError::TimedOut(_) | InvokeError::ShuttingDown)) | Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
+            Ok(Err(InvokeError::TimedOut(_) | InvokeError::ShuttingDown)) | Err(_) => {
+                Err(StatusCode::SERVICE_UNAVAILABLE)
+            }
             Ok(Err(_)) => Err(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }

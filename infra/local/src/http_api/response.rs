@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Deserialize;
@@ -30,7 +32,9 @@ struct Structured {
 }
 
 /// Treats `null` as absent.
-fn nullable<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+fn nullable<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
@@ -51,25 +55,37 @@ pub(super) fn from_payload(payload: &[u8]) -> Result<Response<Full<Bytes>>, Stri
 
 fn structured(result: Structured) -> Result<Response<Full<Bytes>>, String> {
     let body = result.body.unwrap_or_default();
-    let body = if result.is_base64_encoded { STANDARD.decode(&body).map_err(|error| format!("body: {error}"))? } else { body.into_bytes() };
+    let body = if result.is_base64_encoded {
+        STANDARD.decode(&body).map_err(|error| format!("body: {error}"))?
+    } else {
+        body.into_bytes()
+    };
     let has_body = !body.is_empty();
     let mut answer = Response::new(Full::new(body.into()));
-    *answer.status_mut() = StatusCode::from_u16(result.status_code).map_err(|error| error.to_string())?;
+    *answer.status_mut() =
+        StatusCode::from_u16(result.status_code).map_err(|error| error.to_string())?;
     let headers = answer.headers_mut();
     let single = result.headers.into_iter().map(|(name, value)| (name, vec![value]));
     // If a name is in both maps, its several values are in the second.
     for (name, values) in single.chain(result.multi_value_headers) {
-        let name = HeaderName::try_from(name.as_str()).map_err(|error| format!("header {name}: {error}"))?;
+        let name = HeaderName::try_from(name.as_str())
+            .map_err(|error| format!("header {name}: {error}"))?;
         if OF_THE_CONNECTION.contains(&name) {
             continue;
         }
         headers.remove(&name);
         for value in values {
-            headers.append(&name, header_value(&value).map_err(|error| format!("header {name}: {error}"))?);
+            headers.append(
+                &name,
+                header_value(&value).map_err(|error| format!("header {name}: {error}"))?,
+            );
         }
     }
     for cookie in result.cookies {
-        headers.append(SET_COOKIE, HeaderValue::try_from(cookie).map_err(|error| format!("cookies: {error}"))?);
+        headers.append(
+            SET_COOKIE,
+            HeaderValue::try_from(cookie).map_err(|error| format!("cookies: {error}"))?,
+        );
     }
     if has_body && !headers.contains_key(CONTENT_TYPE) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=UTF-8"));
@@ -81,7 +97,11 @@ fn header_value(value: &Value) -> Result<HeaderValue, String> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Number(_) | Value::Bool(_) => value.to_string(),
-        other => return Err(format!("a header value must be a string, a number or a Boolean, not {other}")),
+        other => {
+            return Err(format!(
+                "a header value must be a string, a number or a Boolean, not {other}"
+            ));
+        }
     };
     HeaderValue::try_from(text).map_err(|error| error.to_string())
 }
@@ -97,8 +117,11 @@ mod tests {
         match (from_payload(payload.to_string().as_bytes()), expected) {
             (Ok(answer), Ok((status, headers, body))) => {
                 assert_eq!(answer.status(), status, "{payload}");
-                let actual: Vec<String> =
-                    answer.headers().iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+                let actual: Vec<String> = answer
+                    .headers()
+                    .iter()
+                    .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+                    .collect();
                 assert_eq!(actual, headers, "{payload}");
                 let actual = answer.into_body().collect().await.unwrap().to_bytes();
                 assert_eq!(actual, body, "{payload}");
@@ -111,21 +134,39 @@ mod tests {
     #[tokio::test]
     async fn a_result_with_a_status_is_the_answer() {
         check(json!({"statusCode": 204}), Ok((204, &[], ""))).await;
-        check(json!({"statusCode": 200, "body": "hi"}), Ok((200, &["content-type: text/plain;charset=UTF-8"], "hi"))).await;
         check(
-            json!({"statusCode": 200, "body": "aGk=", "isBase64Encoded": true, "headers": {"Content-Type": "text/x"}}),
+            json!({"statusCode": 200, "body": "hi"}),
+            Ok((200, &["content-type: text/plain;charset=UTF-8"], "hi")),
+        )
+        .await;
+        check(
+            json!({
+                "statusCode": 200, "body": "aGk=", "isBase64Encoded": true,
+                "headers": {"Content-Type": "text/x"},
+            }),
             Ok((200, &["content-type: text/x"], "hi")),
         )
         .await;
         check(
-            json!({"statusCode": 201, "headers": {"x-n": 1, "Content-Length": "9", "Connection": "close"}, "body": null}),
+            json!({
+                "statusCode": 201,
+                "headers": {"x-n": 1, "Content-Length": "9", "Connection": "close"}, "body": null,
+            }),
             Ok((201, &["x-n: 1"], "")),
         )
         .await;
-        check(json!({"statusCode": 200, "headers": {"a": "1"}, "multiValueHeaders": {"a": ["1", "2"]}}), Ok((200, &["a: 1", "a: 2"], "")))
-            .await;
         check(
-            json!({"statusCode": 200, "headers": null, "multiValueHeaders": {}, "cookies": ["a=1", "b=2; Secure"]}),
+            json!({
+                "statusCode": 200, "headers": {"a": "1"}, "multiValueHeaders": {"a": ["1", "2"]},
+            }),
+            Ok((200, &["a: 1", "a: 2"], "")),
+        )
+        .await;
+        check(
+            json!({
+                "statusCode": 200, "headers": null, "multiValueHeaders": {},
+                "cookies": ["a=1", "b=2; Secure"],
+            }),
             Ok((200, &["set-cookie: a=1", "set-cookie: b=2; Secure"], "")),
         )
         .await;

@@ -38,10 +38,17 @@ enum Segment {
 
 impl Routes {
     pub(super) fn new(routes: Vec<HttpRoute>) -> Routes {
-        let (default, routes): (Vec<_>, Vec<_>) = routes.into_iter().partition(|route| route.route_key == "$default");
+        let (default, routes): (Vec<_>, Vec<_>) =
+            routes.into_iter().partition(|route| route.route_key == "$default");
         let mut routes: Vec<Route> = routes.into_iter().map(Route::new).collect();
         // A full match comes before a greedy one, a literal before a variable, a method before ANY.
-        routes.sort_by(|a, b| (a.is_greedy(), &a.segments, a.method.is_none()).cmp(&(b.is_greedy(), &b.segments, b.method.is_none())));
+        routes.sort_by(|a, b| {
+            (a.is_greedy(), &a.segments, a.method.is_none()).cmp(&(
+                b.is_greedy(),
+                &b.segments,
+                b.method.is_none(),
+            ))
+        });
         Routes { routes, default: default.into_iter().next() }
     }
 
@@ -53,20 +60,23 @@ impl Routes {
             let path_parameters = if right_method { route.parameters(&segments) } else { None };
             Some(Match { route: &route.target, path_parameters: path_parameters? })
         });
-        special.or_else(|| Some(Match { route: self.default.as_ref()?, path_parameters: BTreeMap::new() }))
+        special.or_else(|| {
+            Some(Match { route: self.default.as_ref()?, path_parameters: BTreeMap::new() })
+        })
     }
 }
 
 impl Route {
     fn new(route: HttpRoute) -> Route {
         let (method, path) = route.route_key.split_once(' ').unwrap_or(("ANY", &route.route_key));
-        let segment = |text: &str| match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
-            Some(name) => match name.strip_suffix('+') {
-                Some(name) => Segment::Greedy(name.to_owned()),
-                None => Segment::Variable(name.to_owned()),
-            },
-            None => Segment::Literal(text.to_owned()),
-        };
+        let segment =
+            |text: &str| match text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+                Some(name) => match name.strip_suffix('+') {
+                    Some(name) => Segment::Greedy(name.to_owned()),
+                    None => Segment::Variable(name.to_owned()),
+                },
+                None => Segment::Literal(text.to_owned()),
+            };
         Route {
             method: (method != "ANY").then(|| method.to_owned()),
             segments: path.strip_prefix('/').unwrap_or(path).split('/').map(segment).collect(),
@@ -80,7 +90,9 @@ impl Route {
 
     /// The values of the variables, if the path matches this route.
     fn parameters(&self, path: &[&str]) -> Option<BTreeMap<String, String>> {
-        if path.len() < self.segments.len() || (path.len() > self.segments.len() && !self.is_greedy()) {
+        if path.len() < self.segments.len()
+            || (path.len() > self.segments.len() && !self.is_greedy())
+        {
             return None;
         }
         let mut parameters = BTreeMap::new();
@@ -113,13 +125,20 @@ mod tests {
     use super::{HttpRoute, Routes};
 
     fn check(keys: &[&str], request: &str, expected: &str) {
-        let routes =
-            keys.iter().map(|key| HttpRoute { route_key: (*key).to_owned(), function: "F".to_owned(), timeout: Duration::from_secs(30) });
+        let routes = keys.iter().map(|key| HttpRoute {
+            route_key: (*key).to_owned(),
+            function: "F".to_owned(),
+            timeout: Duration::from_secs(30),
+        });
         let routes = Routes::new(routes.collect());
         let (method, path) = request.split_once(' ').unwrap();
         let found = routes.find(&Method::from_bytes(method.as_bytes()).unwrap(), path);
         let actual = found.map_or("none".to_owned(), |found| {
-            let parameters: Vec<String> = found.path_parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let parameters: Vec<String> = found
+                .path_parameters
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
             format!("{} {}", found.route.route_key, parameters.join(" ")).trim_end().to_owned()
         });
         assert_eq!(actual, expected, "{request}");
@@ -127,7 +146,14 @@ mod tests {
 
     #[test]
     fn the_most_specific_route_answers() {
-        let routes = ["$default", "ANY /{all+}", "GET /pets/{proxy+}", "GET /pets/dog/{id}", "GET /pets/dog/1", "ANY /pets/dog/{id}"];
+        let routes = [
+            "$default",
+            "ANY /{all+}",
+            "GET /pets/{proxy+}",
+            "GET /pets/dog/{id}",
+            "GET /pets/dog/1",
+            "ANY /pets/dog/{id}",
+        ];
         check(&routes, "GET /pets/dog/1", "GET /pets/dog/1");
         check(&routes, "GET /pets/dog/2", "GET /pets/dog/{id} id=2");
         check(&routes, "POST /pets/dog/2", "ANY /pets/dog/{id} id=2");

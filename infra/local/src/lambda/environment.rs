@@ -1,6 +1,9 @@
 //! The environment variables that a function's process sees.
 
-#![expect(clippy::disallowed_methods, reason = "the rule that one module reads the environment is the functions'")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the rule that one module reads the environment is the functions'"
+)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,11 +14,18 @@ use crate::template::model::Function;
 /// Variables that a function inherits from the environment of the stack.
 const PASSED_ON: &[&str] = &["RUST_BACKTRACE"];
 
-/// All variables but those that differ between the processes of a function: the template's, `extra`, and those that Lambda sets. Lambda's
-/// override the others, because on Lambda their names are reserved.
-pub(super) fn process_environment(function: &Function, extra: &BTreeMap<String, String>, binaries: &Path) -> BTreeMap<String, String> {
+/// All variables but those that differ between the processes of a function: the template's,
+/// `extra`, and those that Lambda sets. Lambda's override the others, because on Lambda their names
+/// are reserved.
+pub(super) fn process_environment(
+    function: &Function,
+    extra: &BTreeMap<String, String>,
+    binaries: &Path,
+) -> BTreeMap<String, String> {
     let mut variables = function.environment.clone();
-    variables.extend(PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))));
+    variables.extend(
+        PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))),
+    );
     variables.extend(extra.clone());
     let memory_mb = function.memory_mb.to_string();
     let log_group = format!("/aws/lambda/{}", function.id);

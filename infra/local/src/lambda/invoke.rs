@@ -9,14 +9,22 @@ use super::{Functions, InvokeError};
 /// Invokes functions by name: the real functions, or a stand-in where a test needs none.
 pub trait Invoke: Send + Sync + 'static {
     /// Invokes a function by its logical id and returns its answer.
-    fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Result<Bytes, InvokeError>>;
+    fn invoke<'a>(
+        &'a self,
+        function: &'a str,
+        payload: Bytes,
+    ) -> BoxFuture<'a, Result<Bytes, InvokeError>>;
 
     /// Queues an invocation of a function by its logical id.
     fn invoke_async(&self, function: &str, payload: Bytes) -> Result<(), InvokeError>;
 }
 
 impl Invoke for Functions {
-    fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
+    fn invoke<'a>(
+        &'a self,
+        function: &'a str,
+        payload: Bytes,
+    ) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
         Functions::invoke(self, function, payload).boxed()
     }
 

@@ -1,4 +1,5 @@
-//! Output of the functions. It goes into one file per function, and on to tracing as events with the level of the line.
+//! Output of the functions. It goes into one file per function, and on to tracing as events with
+//! the level of the line.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -29,7 +30,11 @@ impl FunctionLog {
     /// Opens the log so that only the user can read it: it may contain data that users have sent.
     pub(super) fn open(function: &str, directory: &Path) -> io::Result<FunctionLog> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(file(directory, function))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(file(directory, function))?;
         Ok(FunctionLog { function: function.to_owned(), file })
     }
 
@@ -51,7 +56,8 @@ impl FunctionLog {
     }
 
     fn keep(&self, line: &str) {
-        // Each line is one write in append mode, so that lines of several processes do not mix. A full disk must not stop the function.
+        // Each line is one write in append mode, so that lines of several processes do not mix. A
+        // full disk must not stop the function.
         let _ = (&self.file).write_all(format!("{line}\n").as_bytes());
     }
 
@@ -67,7 +73,8 @@ impl FunctionLog {
     }
 }
 
-/// The level that the line itself states, as JSON or in plain text. Any other line on stderr (a panic, for example) is worth a look.
+/// The level that the line itself states, as JSON or in plain text. Any other line on stderr (a
+/// panic, for example) is worth a look.
 fn level_of(line: &str, stream: Stream) -> Level {
     let stated = match serde_json::from_str::<serde_json::Value>(line) {
         Ok(json) => json.get("level").and_then(|level| level.as_str()?.parse().ok()),

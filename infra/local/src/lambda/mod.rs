@@ -1,8 +1,9 @@
 //! The functions: the emulated Lambda Runtime API, the processes behind it, and their invocation.
 //!
-//! Each function has a `pool` of processes, which run its real binary. A process asks the `runtime_api` for its next invocation and posts
-//! the result there, one at a time, as on Lambda. `process` starts and ends processes, `environment` builds their variables, and `logs`
-//! keeps their output.
+//! Each function has a `pool` of processes, which run its real binary. A process asks the
+//! `runtime_api` for its next invocation and posts the result there, one at a time, as on Lambda.
+//! `process` starts and ends processes, `environment` builds their variables, and `logs` keeps
+//! their output.
 
 mod environment;
 mod invoke;
@@ -52,19 +53,24 @@ pub struct FunctionsSettings {
 pub struct ProcessLimits {
     /// Maximum number of processes of a function at a time. Further invocations wait in line.
     ///
-    /// The bound is per function, not for all together. Otherwise a function that waits for another could take the last process and wait
-    /// for ever. Lambda's own bound is 1,000 for all. 32 is far more than a laptop runs at once, and enough for the tests' races.
+    /// The bound is per function, not for all together. Otherwise a function that waits for another
+    /// could take the last process and wait for ever. Lambda's own bound is 1,000 for all. 32 is
+    /// far more than a laptop runs at once, and enough for the tests' races.
     pub per_function: usize,
     /// The pool ends a process that has been idle for this long.
     pub idle: Duration,
-    /// A process must ask for its first invocation within this time. Lambda gives 10 s. The limit is longer here, because the machine may
-    /// be compiling.
+    /// A process must ask for its first invocation within this time. Lambda gives 10 s. The limit
+    /// is longer here, because the machine may be compiling.
     pub start: Duration,
 }
 
 impl Default for ProcessLimits {
     fn default() -> ProcessLimits {
-        ProcessLimits { per_function: 32, idle: Duration::from_mins(5), start: Duration::from_secs(30) }
+        ProcessLimits {
+            per_function: 32,
+            idle: Duration::from_mins(5),
+            start: Duration::from_secs(30),
+        }
     }
 }
 
@@ -84,7 +90,10 @@ pub enum InvokeError {
     #[error("the function timed out after {0:?}")]
     TimedOut(Duration),
     /// The process ended before it had answered.
-    #[error("the function's process ended ({status}) before it had answered; {}", last_words.as_deref().unwrap_or("its log says why"))]
+    #[error(
+        "the function's process ended ({status}) before it had answered; {}",
+        last_words.as_deref().unwrap_or("its log says why")
+    )]
     Crashed {
         /// Exit status, as `exit status: 1` or `signal: 9 (SIGKILL)`.
         status: String,
@@ -132,16 +141,29 @@ impl Functions {
         let mut pools = BTreeMap::new();
         let mut tasks = Vec::new();
         for function in settings.functions {
-            let launcher = Launcher::new(&function, &settings.binaries, &settings.environment, address, &settings.logs)?;
+            let launcher = Launcher::new(
+                &function,
+                &settings.binaries,
+                &settings.environment,
+                address,
+                &settings.logs,
+            )?;
             let (inbox, messages) = mpsc::unbounded_channel();
             pools.insert(function.id, inbox);
-            let per_function = function.reserved_concurrency.unwrap_or(usize::MAX).min(settings.limits.per_function);
+            let per_function = function
+                .reserved_concurrency
+                .unwrap_or(usize::MAX)
+                .min(settings.limits.per_function);
             let limits = ProcessLimits { per_function, ..settings.limits };
             tasks.push(tokio::spawn(Pool::new(launcher, function.timeout, limits).run(messages)));
         }
         let pools = Arc::new(pools);
         let runtime_api = runtime_api::start(listener, Arc::clone(&pools));
-        Ok(Functions(Arc::new(Inner { pools, tasks: Mutex::new(tasks), _runtime_api: runtime_api })))
+        Ok(Functions(Arc::new(Inner {
+            pools,
+            tasks: Mutex::new(tasks),
+            _runtime_api: runtime_api,
+        })))
     }
 
     /// Invokes a function by logical id and waits for its response payload.
@@ -156,9 +178,11 @@ impl Functions {
         self.queue(function, payload, None)
     }
 
-    /// Starts a process of a function, waits until it asks for an invocation, and ends it. The error says why it could not start.
+    /// Starts a process of a function, waits until it asks for an invocation, and ends it. The
+    /// error says why it could not start.
     pub async fn try_start(&self, function: &str) -> Result<(), InvokeError> {
-        let pool = self.0.pools.get(function).ok_or_else(|| InvokeError::Unknown(function.to_owned()))?;
+        let pool =
+            self.0.pools.get(function).ok_or_else(|| InvokeError::Unknown(function.to_owned()))?;
         let (trial, outcome) = oneshot::channel();
         pool.send(Message::Try(trial)).map_err(|_| InvokeError::ShuttingDown)?;
         outcome.await.unwrap_or(Err(InvokeError::ShuttingDown))
@@ -166,27 +190,41 @@ impl Functions {
 
     /// Kills the processes of a function, busy or idle. The next invocation starts another.
     pub fn kill(&self, function: &str) -> Result<(), InvokeError> {
-        let pool = self.0.pools.get(function).ok_or_else(|| InvokeError::Unknown(function.to_owned()))?;
+        let pool =
+            self.0.pools.get(function).ok_or_else(|| InvokeError::Unknown(function.to_owned()))?;
         pool.send(Message::Kill).map_err(|_| InvokeError::ShuttingDown)
     }
 
-    /// Kills every process and waits until they are gone. Invocations that wait, and later ones, get [`InvokeError::ShuttingDown`].
+    /// Kills every process and waits until they are gone. Invocations that wait, and later ones,
+    /// get [`InvokeError::ShuttingDown`].
     pub async fn shutdown(&self) {
         for pool in self.0.pools.values() {
             let _ = pool.send(Message::Shutdown);
         }
-        let tasks = std::mem::take(&mut *self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let tasks =
+            std::mem::take(&mut *self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {
             let _ = task.await;
         }
     }
 
-    fn queue(&self, function: &str, payload: Bytes, reply: Option<pool::Reply>) -> Result<(), InvokeError> {
-        let pool = self.0.pools.get(function).ok_or_else(|| InvokeError::Unknown(function.to_owned()))?;
+    fn queue(
+        &self,
+        function: &str,
+        payload: Bytes,
+        reply: Option<pool::Reply>,
+    ) -> Result<(), InvokeError> {
+        let pool =
+            self.0.pools.get(function).ok_or_else(|| InvokeError::Unknown(function.to_owned()))?;
         if payload.len() > PAYLOAD_LIMIT_BYTES {
             return Err(InvokeError::TooLarge);
         }
-        let job = Job { request_id: uuid::Uuid::new_v4().to_string(), arn: function_arn(function), payload, reply };
+        let job = Job {
+            request_id: uuid::Uuid::new_v4().to_string(),
+            arn: function_arn(function),
+            payload,
+            reply,
+        };
         pool.send(Message::Invoke(job)).map_err(|_| InvokeError::ShuttingDown)
     }
 }

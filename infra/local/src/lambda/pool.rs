@@ -1,9 +1,13 @@
 //! The processes of one function, and the invocations that wait for a process.
 //!
-//! A pool is one task with an inbox. It handles its events one after the other: an invocation, a process that asks for work, an answer, an
-//! exit, a timer. So no state is shared and there are no races.
+//! A pool is one task with an inbox. It handles its events one after the other: an invocation, a
+//! process that asks for work, an answer, an exit, a timer. So no state is shared and there are no
+//! races.
 
-#![expect(clippy::disallowed_methods, reason = "the rule that one module reads the wall clock is the functions'")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the rule that one module reads the wall clock is the functions'"
+)]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
@@ -22,8 +26,14 @@ pub(super) enum Message {
     Invoke(Job),
     /// A process is ready for an invocation.
     Next { process: String, reply: oneshot::Sender<Invocation> },
-    /// A process has answered an invocation. `accepted` learns whether that invocation was assigned to it.
-    Answer { process: String, request_id: String, outcome: Result<Bytes, InvokeError>, accepted: oneshot::Sender<bool> },
+    /// A process has answered an invocation. `accepted` learns whether that invocation was assigned
+    /// to it.
+    Answer {
+        process: String,
+        request_id: String,
+        outcome: Result<Bytes, InvokeError>,
+        accepted: oneshot::Sender<bool>,
+    },
     /// Start a process to test whether it gets as far as asking for an invocation.
     Try(Trial),
     /// A process failed to initialise.
@@ -83,7 +93,8 @@ enum State {
         next: oneshot::Sender<Invocation>,
         since: Instant,
     },
-    /// The process stays busy after it has answered the job, until it asks for the next one. The time limit applies till then.
+    /// The process stays busy after it has answered the job, until it asks for the next one. The
+    /// time limit applies till then.
     Busy {
         job: Option<Job>,
         until: Instant,
@@ -92,7 +103,14 @@ enum State {
 
 impl Pool {
     pub(super) fn new(launcher: Launcher, timeout: Duration, limits: ProcessLimits) -> Pool {
-        Pool { launcher, timeout, limits, queue: VecDeque::new(), processes: BTreeMap::new(), exits: JoinSet::new() }
+        Pool {
+            launcher,
+            timeout,
+            limits,
+            queue: VecDeque::new(),
+            processes: BTreeMap::new(),
+            exits: JoinSet::new(),
+        }
     }
 
     /// Runs the pool until the stack ends.
@@ -126,9 +144,16 @@ impl Pool {
             Message::Next { process, reply } => {
                 // An unknown process is about to be killed. Its reply is dropped.
                 let Some(known) = self.processes.get_mut(&process) else { return };
-                match std::mem::replace(&mut known.state, State::Idle { next: reply, since: Instant::now() }) {
+                match std::mem::replace(
+                    &mut known.state,
+                    State::Idle { next: reply, since: Instant::now() },
+                ) {
                     State::Busy { job: Some(job), .. } => {
-                        finish(&self.launcher, job, Err(InvokeError::crashed("it asked for its next invocation")));
+                        finish(
+                            &self.launcher,
+                            job,
+                            Err(InvokeError::crashed("it asked for its next invocation")),
+                        );
                     }
                     State::Starting { trial: Some(trial), .. } => {
                         self.processes.remove(&process);
@@ -139,7 +164,9 @@ impl Pool {
             }
             Message::Answer { process, request_id, outcome, accepted } => {
                 let job = match self.processes.get_mut(&process).map(|process| &mut process.state) {
-                    Some(State::Busy { job, .. }) => job.take_if(|job| job.request_id == request_id),
+                    Some(State::Busy { job, .. }) => {
+                        job.take_if(|job| job.request_id == request_id)
+                    }
                     _ => None,
                 };
                 let _ = accepted.send(job.is_some());
@@ -147,11 +174,13 @@ impl Pool {
                     finish(&self.launcher, job, outcome);
                 }
             }
-            Message::InitError { process, error } => match self.processes.remove(&process).map(|process| process.state) {
-                Some(State::Starting { trial, .. }) => self.fail_start(trial, error),
-                Some(_) => self.fail_start(None, error),
-                None => {}
-            },
+            Message::InitError { process, error } => {
+                match self.processes.remove(&process).map(|process| process.state) {
+                    Some(State::Starting { trial, .. }) => self.fail_start(trial, error),
+                    Some(_) => self.fail_start(None, error),
+                    None => {}
+                }
+            }
             Message::Kill => {
                 for process in std::mem::take(&mut self.processes).into_values() {
                     if let State::Busy { job: Some(job), .. } = process.state {
@@ -173,7 +202,8 @@ impl Pool {
                 break;
             }
         }
-        let coming = self.processes.values().filter(|process| process.state.will_ask_soon()).count();
+        let coming =
+            self.processes.values().filter(|process| process.state.will_ask_soon()).count();
         let room = self.limits.per_function.saturating_sub(self.processes.len());
         for _ in 0..self.queue.len().saturating_sub(coming).min(room) {
             self.start_process(None);
@@ -182,14 +212,19 @@ impl Pool {
 
     fn hand_over(&mut self, job: Job) -> Result<(), Job> {
         while let Some(id) = self.latest_idle() {
-            let Some(Process { state: State::Idle { next, .. }, alive }) = self.processes.remove(&id) else { break };
+            let Some(Process { state: State::Idle { next, .. }, alive }) =
+                self.processes.remove(&id)
+            else {
+                break;
+            };
             let invocation = Invocation {
                 request_id: job.request_id.clone(),
                 arn: job.arn.clone(),
                 payload: job.payload.clone(),
                 deadline: SystemTime::now() + self.timeout,
             };
-            // If the process has gone since it asked, it leaves the map. Dropping its entry also ends it.
+            // If the process has gone since it asked, it leaves the map. Dropping its entry also
+            // ends it.
             if next.send(invocation).is_ok() {
                 let state = State::Busy { job: Some(job), until: Instant::now() + self.timeout };
                 self.processes.insert(id, Process { state, alive });
@@ -210,7 +245,8 @@ impl Pool {
 
     fn start_process(&mut self, trial: Option<Trial>) {
         let id = uuid::Uuid::new_v4().simple().to_string();
-        // A trial reports the process's last words to its caller. So the terminal need not show them once for each function.
+        // A trial reports the process's last words to its caller. So the terminal need not show
+        // them once for each function.
         match self.launcher.start(&id, &mut self.exits, trial.is_none()) {
             Ok(alive) => {
                 let state = State::Starting { until: Instant::now() + self.limits.start, trial };
@@ -222,7 +258,9 @@ impl Pool {
 
     fn exited(&mut self, exit: Exit) {
         match self.processes.remove(&exit.process).map(|process| process.state) {
-            Some(State::Busy { job: Some(job), .. }) => finish(&self.launcher, job, Err(exit.error)),
+            Some(State::Busy { job: Some(job), .. }) => {
+                finish(&self.launcher, job, Err(exit.error));
+            }
             Some(State::Starting { trial, .. }) => self.fail_start(trial, exit.error),
             Some(State::Busy { .. } | State::Idle { .. }) | None => {}
         }
@@ -231,11 +269,18 @@ impl Pool {
     /// Ends the processes that have reached their time limit.
     fn expire(&mut self, now: Instant) {
         let idle = self.limits.idle;
-        for (_, process) in self.processes.extract_if(.., |_, process| process.state.deadline(idle) <= now).collect::<Vec<_>>() {
+        for (_, process) in self
+            .processes
+            .extract_if(.., |_, process| process.state.deadline(idle) <= now)
+            .collect::<Vec<_>>()
+        {
             match process.state {
-                State::Busy { job: Some(job), .. } => finish(&self.launcher, job, Err(InvokeError::TimedOut(self.timeout))),
+                State::Busy { job: Some(job), .. } => {
+                    finish(&self.launcher, job, Err(InvokeError::TimedOut(self.timeout)));
+                }
                 State::Starting { trial, .. } => {
-                    let reason = format!("it asked for no invocation within {:?}", self.limits.start);
+                    let reason =
+                        format!("it asked for no invocation within {:?}", self.limits.start);
                     self.fail_start(trial, InvokeError::NotStarted(reason));
                 }
                 State::Busy { .. } | State::Idle { .. } => {}
@@ -244,12 +289,13 @@ impl Pool {
     }
 
     fn next_deadline(&self) -> Instant {
-        let deadlines = self.processes.values().map(|process| process.state.deadline(self.limits.idle));
+        let deadlines =
+            self.processes.values().map(|process| process.state.deadline(self.limits.idle));
         deadlines.min().unwrap_or_else(|| Instant::now() + self.limits.idle)
     }
 
-    /// Fails the trial or the invocation that the process was started for. So a function that can't start fails each invocation once, and
-    /// is not started over and over.
+    /// Fails the trial or the invocation that the process was started for. So a function that can't
+    /// start fails each invocation once, and is not started over and over.
     fn fail_start(&mut self, trial: Option<Trial>, error: InvokeError) {
         if let Some(trial) = trial {
             let _ = trial.send(Err(error));

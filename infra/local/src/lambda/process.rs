@@ -20,7 +20,8 @@ use super::environment::process_environment;
 use super::logs::{FunctionLog, Stream};
 use crate::template::model::Function;
 
-/// How long reading may take after a process has ended. Its output is there already, unless a child of the process keeps the pipe open.
+/// How long reading may take after a process has ended. Its output is there already, unless a child
+/// of the process keeps the pipe open.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Starts the processes of one function.
@@ -59,21 +60,31 @@ impl Launcher {
         })
     }
 
-    /// Starts a process. Its end goes to `exits`. Its output goes to the log, and to the terminal if it is `shown`. Dropping the returned
-    /// sender kills the whole process group.
-    pub(super) fn start(&self, process: &str, exits: &mut JoinSet<Exit>, shown: bool) -> Result<oneshot::Sender<()>, String> {
+    /// Starts a process. Its end goes to `exits`. Its output goes to the log, and to the terminal
+    /// if it is `shown`. Dropping the returned sender kills the whole process group.
+    pub(super) fn start(
+        &self,
+        process: &str,
+        exits: &mut JoinSet<Exit>,
+        shown: bool,
+    ) -> Result<oneshot::Sender<()>, String> {
         let mut child = Command::new(&self.binary)
             .env_clear()
             .envs(&self.environment)
-            // The path tells the processes of a function apart. It must be hard to guess, because any program that knows it can answer for
-            // the function. The URL has a scheme because lambda_runtime takes no path without one.
-            .env("AWS_LAMBDA_RUNTIME_API", format!("http://{}/{}/{process}", self.runtime_api, self.function))
+            // The path tells the processes of a function apart. It must be hard to guess, because
+            // any program that knows it can answer for the function. The URL has a scheme because
+            // lambda_runtime takes no path without one.
+            .env(
+                "AWS_LAMBDA_RUNTIME_API",
+                format!("http://{}/{}/{process}", self.runtime_api, self.function),
+            )
             .env("AWS_LAMBDA_LOG_STREAM_NAME", format!("[$LATEST]{process}"))
             .current_dir(&self.directory)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // The process has its own group: Ctrl-C in the terminal reaches only the stack, which then ends its functions in order.
+            // The process has its own group: Ctrl-C in the terminal reaches only the stack, which
+            // then ends its functions in order.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -92,33 +103,53 @@ impl Launcher {
 }
 
 /// Waits for the end of a process, or kills it when the sender of `dropped` is dropped.
-async fn watch(process: String, mut child: Child, readers: JoinSet<Option<String>>, dropped: oneshot::Receiver<()>) -> Exit {
+async fn watch(
+    process: String,
+    mut child: Child,
+    readers: JoinSet<Option<String>>,
+    dropped: oneshot::Receiver<()>,
+) -> Exit {
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let status = tokio::select! {
         status = child.wait() => status,
         _ = dropped => {
-            // The process may have ended at this very moment. Then there is no group to kill, and the error does not matter.
+            // The process may have ended at this very moment. Then there is no group to kill, and
+            // the error does not matter.
             if let Some(group) = group {
                 let _ = kill_process_group(group, Signal::KILL);
             }
             child.wait().await
         }
     };
-    let last_words = timeout(LAST_WORDS, readers.join_all()).await.unwrap_or_default().into_iter().flatten().next_back();
+    let last_words = timeout(LAST_WORDS, readers.join_all())
+        .await
+        .unwrap_or_default()
+        .into_iter()
+        .flatten()
+        .next_back();
     let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
     Exit { process, error: InvokeError::Crashed { status, last_words } }
 }
 
-/// Copies a process's output to the log. Returns the last line of stderr, where `main` says why it ends.
-async fn copy_lines(output: impl AsyncRead + Unpin, stream: Stream, log: Arc<FunctionLog>, shown: bool) -> Option<String> {
+/// Copies a process's output to the log. Returns the last line of stderr, where `main` says why it
+/// ends.
+async fn copy_lines(
+    output: impl AsyncRead + Unpin,
+    stream: Stream,
+    log: Arc<FunctionLog>,
+    shown: bool,
+) -> Option<String> {
     let mut output = BufReader::new(output);
     let mut line = Vec::new();
     let mut last = None;
-    // Read bytes, not text: a function may write output that is not UTF-8, and must not be stopped by it.
+    // Read bytes, not text: a function may write output that is not UTF-8, and must not be stopped
+    // by it.
     while output.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
         let text = String::from_utf8_lossy(&line);
         log.line(stream, text.trim_end(), shown);
-        last = Some(text.trim_end().to_owned()).filter(|text| stream == Stream::Stderr && !text.is_empty()).or(last);
+        last = Some(text.trim_end().to_owned())
+            .filter(|text| stream == Stream::Stderr && !text.is_empty())
+            .or(last);
         line.clear();
     }
     last

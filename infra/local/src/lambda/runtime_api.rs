@@ -44,12 +44,20 @@ async fn answer(request: Request<Incoming>, pools: &Pools) -> Answer {
                 Err(BodyError::TooLarge) => {
                     let failure = json!({
                         "errorType": "Function.ResponseSizeTooLarge",
-                        "errorMessage": "Response payload size exceeded maximum allowed payload size (6291556 bytes).",
+                        "errorMessage": "Response payload size exceeded maximum allowed payload \
+                            size (6291556 bytes).",
                     });
-                    submit(pool, process, request_id, Err(unhandled(failure.to_string().into()))).await;
-                    return error(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", "the response is larger than 6 MB");
+                    submit(pool, process, request_id, Err(unhandled(failure.to_string().into())))
+                        .await;
+                    return error(
+                        StatusCode::PAYLOAD_TOO_LARGE,
+                        "RequestEntityTooLarge",
+                        "the response is larger than 6 MB",
+                    );
                 }
-                Err(BodyError::Broken) => return error(StatusCode::BAD_REQUEST, "BadRequest", "the body broke off"),
+                Err(BodyError::Broken) => {
+                    return error(StatusCode::BAD_REQUEST, "BadRequest", "the body broke off");
+                }
             };
             submit(pool, process, request_id, outcome).await
         }
@@ -59,7 +67,10 @@ async fn answer(request: Request<Incoming>, pools: &Pools) -> Answer {
         }
         (&Method::POST, ["init", "error"]) => {
             let failure = body(request).await.unwrap_or_default();
-            let _ = pool.send(Message::InitError { process: (*process).to_owned(), error: unhandled(failure) });
+            let _ = pool.send(Message::InitError {
+                process: (*process).to_owned(),
+                error: unhandled(failure),
+            });
             accepted()
         }
         _ => error(StatusCode::NOT_FOUND, "UnknownPath", "there is no such path"),
@@ -72,13 +83,15 @@ async fn next(pool: &mpsc::UnboundedSender<Message>, process: &str) -> Answer {
     let _ = pool.send(Message::Next { process: process.to_owned(), reply });
     match invocation.await {
         Ok(invocation) => invocation_answer(invocation),
-        // The process is being killed. An answer would only make it log an error just before it ends.
+        // The process is being killed. An answer would only make it log an error just before it
+        // ends.
         Err(_) => std::future::pending().await,
     }
 }
 
 fn invocation_answer(invocation: Invocation) -> Answer {
-    let deadline_ms = invocation.deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let deadline_ms =
+        invocation.deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     // The first digits of the root id are the time on AWS. No code here reads them.
     let random = uuid::Uuid::new_v4().simple().to_string();
     let trace_id = format!("Root=1-{}-{};Sampled=0", &random[..8], &random[8..]);
@@ -89,16 +102,31 @@ fn invocation_answer(invocation: Invocation) -> Answer {
         .header("lambda-runtime-invoked-function-arn", invocation.arn)
         .header("lambda-runtime-trace-id", trace_id)
         .body(Full::new(invocation.payload))
-        .unwrap_or_else(|problem| error(StatusCode::INTERNAL_SERVER_ERROR, "Internal", &problem.to_string()))
+        .unwrap_or_else(|problem| {
+            error(StatusCode::INTERNAL_SERVER_ERROR, "Internal", &problem.to_string())
+        })
 }
 
-async fn submit(pool: &mpsc::UnboundedSender<Message>, process: &str, request_id: &str, outcome: Result<Bytes, InvokeError>) -> Answer {
+async fn submit(
+    pool: &mpsc::UnboundedSender<Message>,
+    process: &str,
+    request_id: &str,
+    outcome: Result<Bytes, InvokeError>,
+) -> Answer {
     let (accepted_by_pool, verdict) = oneshot::channel();
-    let _ =
-        pool.send(Message::Answer { process: process.to_owned(), request_id: request_id.to_owned(), outcome, accepted: accepted_by_pool });
+    let _ = pool.send(Message::Answer {
+        process: process.to_owned(),
+        request_id: request_id.to_owned(),
+        outcome,
+        accepted: accepted_by_pool,
+    });
     match verdict.await {
         Ok(true) => accepted(),
-        _ => error(StatusCode::BAD_REQUEST, "InvalidRequestID", "this process has no such invocation"),
+        _ => error(
+            StatusCode::BAD_REQUEST,
+            "InvalidRequestID",
+            "this process has no such invocation",
+        ),
     }
 }
 
@@ -133,6 +161,8 @@ fn error(status: StatusCode, error_type: &str, message: &str) -> Answer {
 fn respond(status: StatusCode, body: &Value) -> Answer {
     let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
     *response.status_mut() = status;
-    response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert("content-type", http::HeaderValue::from_static("application/json"));
     response
 }

@@ -8,8 +8,8 @@ use super::node::{Node, get};
 use super::resolver::Resolver;
 use super::{ACCOUNT, REGION, STACK};
 
-/// Resource types that matter to AWS only: the template can refer to them, and they change nothing here. The list names each type, not its
-/// service, so that a misspelt type is refused.
+/// Resource types that matter to AWS only: the template can refer to them, and they change nothing
+/// here. The list names each type, not its service, so that a misspelt type is refused.
 const WITHOUT_LOCAL_EFFECT: &[&str] = &[
     "AWS::ApiGateway::Account",
     "AWS::ApiGatewayV2::Deployment",
@@ -45,9 +45,10 @@ impl Resolver<'_> {
         let resource = self.existing(name)?;
         match resource.kind.as_str() {
             "AWS::DynamoDB::Table" => self.own_name(resource, "TableName"),
-            "AWS::SecretsManager::Secret" => {
-                Ok(format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{}", self.own_name(resource, "Name")?))
-            }
+            "AWS::SecretsManager::Secret" => Ok(format!(
+                "arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{}",
+                self.own_name(resource, "Name")?
+            )),
             "AWS::ApiGatewayV2::Stage" => self.own_name(resource, "StageName"),
             _ => Ok(name.to_owned()),
         }
@@ -62,38 +63,50 @@ impl Resolver<'_> {
             ("AWS::ApiGatewayV2::Api", "ApiEndpoint") => websocket_url(&self.url),
             ("AWS::Serverless::HttpApi" | "AWS::ApiGatewayV2::Api", "ApiId") => name.to_owned(),
             ("AWS::DynamoDB::Table", "Arn") => table_arn(&self.own_name(resource, "TableName")?),
-            ("AWS::DynamoDB::Table", "StreamArn") => format!("{}/stream/local", table_arn(&self.own_name(resource, "TableName")?)),
+            ("AWS::DynamoDB::Table", "StreamArn") => {
+                format!("{}/stream/local", table_arn(&self.own_name(resource, "TableName")?))
+            }
             ("AWS::SecretsManager::Secret", "Id") => self.physical_id(name)?,
             // For a resource with no local effect, any attribute is a name that stands for it.
-            (kind, "Arn") if !has_local_effect(kind) => format!("arn:aws:local:{REGION}:{ACCOUNT}:{name}"),
+            (kind, "Arn") if !has_local_effect(kind) => {
+                format!("arn:aws:local:{REGION}:{ACCOUNT}:{name}")
+            }
             (kind, _) if !has_local_effect(kind) => format!("{name}.{attribute}"),
             (kind, _) => {
                 return Err(TemplateError::new(format!(
-                    "the local stack does not know the attribute `{attribute}` of {name}, which is {kind}"
+                    "the local stack does not know the attribute `{attribute}` of {name}, which \
+                     is {kind}"
                 )));
             }
         };
         Ok(value.into())
     }
 
-    /// The name that a resource gives itself in `property`, or else a name made from its logical id.
-    pub(super) fn own_name(&self, resource: &Resource, property: &str) -> Result<String, TemplateError> {
+    /// The name that a resource gives itself in `property`, or else a name made from its logical
+    /// id.
+    pub(super) fn own_name(
+        &self,
+        resource: &Resource,
+        property: &str,
+    ) -> Result<String, TemplateError> {
         match get(&resource.properties, property) {
             None | Some(Node::Null) => Ok(format!("{STACK}-{}", resource.id)),
             Some(node) => {
                 let place = format!("Resources.{}.Properties.{property}", resource.id);
-                self.guarded(&place, || self.text(node)).map_err(|error| error.within(place.clone()))
+                self.guarded(&place, || self.text(node))
+                    .map_err(|error| error.within(place.clone()))
             }
         }
     }
 
     fn existing(&self, name: &str) -> Result<&Resource, TemplateError> {
-        let resource =
-            self.document.resource(name).ok_or_else(|| TemplateError::new(format!("there is no parameter and no resource `{name}`")))?;
+        let resource = self.document.resource(name).ok_or_else(|| {
+            TemplateError::new(format!("there is no parameter and no resource `{name}`"))
+        })?;
         match &resource.condition {
-            Some(condition) if !self.condition(condition)? => {
-                Err(TemplateError::new(format!("`{name}` is left out by its condition `{condition}`")))
-            }
+            Some(condition) if !self.condition(condition)? => Err(TemplateError::new(format!(
+                "`{name}` is left out by its condition `{condition}`"
+            ))),
             _ => Ok(resource),
         }
     }

@@ -34,7 +34,8 @@ pub(super) struct Parameter {
     pub value: (Option<f64>, Option<f64>),
 }
 
-/// An entry of `Rules`: assertions about the parameters, which apply where the rule's condition holds.
+/// An entry of `Rules`: assertions about the parameters, which apply where the rule's condition
+/// holds.
 #[derive(Debug, Default)]
 pub(super) struct Rule {
     pub condition: Option<Node>,
@@ -62,16 +63,19 @@ impl Document {
                 "AWSTemplateFormatVersion" | "Description" => Ok(()),
                 "Rules" => entries(node, |_, entry| rule(entry)).map(|all| document.rules = all),
                 "Transform" if node == Node::String("AWS::Serverless-2016-10-31".into()) => Ok(()),
-                "Transform" => Err(TemplateError::new("the local stack knows only the transform AWS::Serverless-2016-10-31")),
+                "Transform" => Err(TemplateError::new(
+                    "the local stack knows only the transform AWS::Serverless-2016-10-31",
+                )),
                 "Metadata" => map(node).map(|map| document.metadata = map),
                 "Globals" => map(node).map(|map| globals = map),
                 "Mappings" => map(node).map(|map| document.mappings = map),
                 "Conditions" => map(node).map(|map| document.conditions = map),
                 "Outputs" => map(node).map(|map| document.outputs = map),
-                "Parameters" => entries(node, |_, entry| parameter(entry)).map(|all| document.parameters = all.into_iter().collect()),
-                "Resources" => {
-                    entries(node, resource).map(|all| document.resources = all.into_iter().map(|(_, resource)| resource).collect())
-                }
+                "Parameters" => entries(node, |_, entry| parameter(entry))
+                    .map(|all| document.parameters = all.into_iter().collect()),
+                "Resources" => entries(node, resource).map(|all| {
+                    document.resources = all.into_iter().map(|(_, resource)| resource).collect();
+                }),
                 _ => Err(TemplateError::new("the local stack does not know this section")),
             };
             read.map_err(|error| error.within(section))?;
@@ -80,7 +84,10 @@ impl Document {
             let place = format!("Globals.{kind}");
             let defaults = map(defaults).map_err(|error| error.within(&place))?;
             if !matches!(kind.as_str(), "Function" | "HttpApi") {
-                return Err(TemplateError::new("the local stack knows globals of Function and HttpApi only").within(place));
+                return Err(TemplateError::new(
+                    "the local stack knows globals of Function and HttpApi only",
+                )
+                .within(place));
             }
             let kind = format!("AWS::Serverless::{kind}");
             for resource in document.resources.iter_mut().filter(|resource| resource.kind == kind) {
@@ -96,7 +103,8 @@ impl Document {
     }
 }
 
-/// Merges by SAM's rule: maps are merged, lists are joined, any other value of the resource replaces the global one.
+/// Merges by SAM's rule: maps are merged, lists are joined, any other value of the resource
+/// replaces the global one.
 fn merge(global: Node, own: Node) -> Node {
     match (global, own) {
         (Node::Map(global), Node::Map(own)) => Node::Map(merge_maps(global, own)),
@@ -111,7 +119,9 @@ fn merge(global: Node, own: Node) -> Node {
 fn merge_maps(mut global: Map, own: Map) -> Map {
     for (key, value) in own {
         match global.iter_mut().find(|(name, _)| *name == key) {
-            Some((_, existing)) => *existing = merge(std::mem::replace(existing, Node::Null), value),
+            Some((_, existing)) => {
+                *existing = merge(std::mem::replace(existing, Node::Null), value);
+            }
             None => global.push((key, value)),
         }
     }
@@ -122,19 +132,26 @@ fn parameter(entry: Map) -> Result<Parameter, TemplateError> {
     let mut parameter = Parameter::default();
     let number = |key: &str, value: &Node| {
         let text = text(value)?;
-        text.parse::<f64>().map(Some).map_err(|_| TemplateError::new(format!("{key} must be a number, not `{text}`")))
+        text.parse::<f64>()
+            .map(Some)
+            .map_err(|_| TemplateError::new(format!("{key} must be a number, not `{text}`")))
     };
     for (key, value) in entry {
         match key.as_str() {
             "Type" => parameter.kind = text(&value)?,
             "Default" => parameter.default = Some(text(&value)?),
             "AllowedValues" => {
-                let Node::List(values) = value else { return Err(TemplateError::new("AllowedValues must be a list")) };
+                let Node::List(values) = value else {
+                    return Err(TemplateError::new("AllowedValues must be a list"));
+                };
                 parameter.allowed = values.iter().map(text).collect::<Result<_, _>>()?;
             }
             "AllowedPattern" => {
                 let pattern = Regex::new(&format!("^(?:{})$", text(&value)?));
-                parameter.pattern = Some(pattern.map_err(|error| TemplateError::new(format!("AllowedPattern: {error}")))?);
+                parameter.pattern = Some(
+                    pattern
+                        .map_err(|error| TemplateError::new(format!("AllowedPattern: {error}")))?,
+                );
             }
             "ConstraintDescription" => parameter.constraint = Some(text(&value)?),
             "MinLength" => parameter.length.0 = number(&key, &value)?,
@@ -142,13 +159,18 @@ fn parameter(entry: Map) -> Result<Parameter, TemplateError> {
             "MinValue" => parameter.value.0 = number(&key, &value)?,
             "MaxValue" => parameter.value.1 = number(&key, &value)?,
             "Description" | "NoEcho" => {}
-            _ => return Err(TemplateError::new(format!("the local stack does not know the key `{key}` of a parameter"))),
+            _ => {
+                return Err(TemplateError::new(format!(
+                    "the local stack does not know the key `{key}` of a parameter"
+                )));
+            }
         }
     }
     match parameter.kind.as_str() {
         "String" | "Number" | "CommaDelimitedList" => Ok(parameter),
         other => Err(TemplateError::new(format!(
-            "the local stack knows parameters of the types String, Number and CommaDelimitedList, not `{other}`"
+            "the local stack knows parameters of the types String, Number and CommaDelimitedList, \
+             not `{other}`"
         ))),
     }
 }
@@ -159,10 +181,15 @@ fn rule(entry: Map) -> Result<Rule, TemplateError> {
         match (key.as_str(), value) {
             ("RuleCondition", condition) => rule.condition = Some(condition),
             ("Assertions", Node::List(assertions)) => {
-                rule.assertions = assertions.into_iter().map(assertion).collect::<Result<_, _>>()?;
+                rule.assertions =
+                    assertions.into_iter().map(assertion).collect::<Result<_, _>>()?;
             }
             ("Assertions", _) => return Err(TemplateError::new("Assertions must be a list")),
-            _ => return Err(TemplateError::new(format!("the local stack does not know the key `{key}` of a rule"))),
+            _ => {
+                return Err(TemplateError::new(format!(
+                    "the local stack does not know the key `{key}` of a rule"
+                )));
+            }
         }
     }
     Ok(rule)
@@ -175,7 +202,11 @@ fn assertion(node: Node) -> Result<(Node, String), TemplateError> {
         match key.as_str() {
             "Assert" => condition = Some(value),
             "AssertDescription" => description = text(&value)?,
-            _ => return Err(TemplateError::new(format!("the local stack does not know the key `{key}` of an assertion"))),
+            _ => {
+                return Err(TemplateError::new(format!(
+                    "the local stack does not know the key `{key}` of an assertion"
+                )));
+            }
         }
     }
     Ok((condition.ok_or_else(|| TemplateError::new("the assertion has no Assert"))?, description))
@@ -187,8 +218,12 @@ fn resource(id: &str, entry: Map) -> Result<Resource, TemplateError> {
         match key.as_str() {
             "Type" => resource.kind = text(&value)?,
             "Condition" => resource.condition = Some(text(&value)?),
-            "Properties" => resource.properties = map(value).map_err(|error| error.within("Properties"))?,
-            "Metadata" => resource.metadata = map(value).map_err(|error| error.within("Metadata"))?,
+            "Properties" => {
+                resource.properties = map(value).map_err(|error| error.within("Properties"))?;
+            }
+            "Metadata" => {
+                resource.metadata = map(value).map_err(|error| error.within("Metadata"))?;
+            }
             "DependsOn" => {
                 resource.depends_on = match value {
                     Node::List(ids) => ids.iter().map(text).collect::<Result<_, _>>()?,
@@ -197,7 +232,11 @@ fn resource(id: &str, entry: Map) -> Result<Resource, TemplateError> {
             }
             // CloudFormation uses these when it changes or deletes a stack.
             "DeletionPolicy" | "UpdateReplacePolicy" | "UpdatePolicy" | "CreationPolicy" => {}
-            _ => return Err(TemplateError::new(format!("the local stack does not know the key `{key}` of a resource"))),
+            _ => {
+                return Err(TemplateError::new(format!(
+                    "the local stack does not know the key `{key}` of a resource"
+                )));
+            }
         }
     }
     if resource.kind.is_empty() {
@@ -206,7 +245,10 @@ fn resource(id: &str, entry: Map) -> Result<Resource, TemplateError> {
     Ok(resource)
 }
 
-fn entries<T>(node: Node, read: impl Fn(&str, Map) -> Result<T, TemplateError>) -> Result<Vec<(String, T)>, TemplateError> {
+fn entries<T>(
+    node: Node,
+    read: impl Fn(&str, Map) -> Result<T, TemplateError>,
+) -> Result<Vec<(String, T)>, TemplateError> {
     map(node)?
         .into_iter()
         .map(|(id, entry)| match map(entry).and_then(|entry| read(&id, entry)) {
@@ -246,12 +288,17 @@ mod tests {
     #[test]
     fn globals_are_merged_as_sam_merges_them() {
         let document = Document::read(
-            "Globals: {Function: {Timeout: 1, MemorySize: 2, Layers: [a], Environment: {Variables: {A: 1, B: 1}}}}\n\
-             Resources:\n  F: {Type: AWS::Serverless::Function, Properties: {Timeout: 9, Layers: [b], Environment: {Variables: {B: 2}}}}\n  \
+            "Globals: {Function: {Timeout: 1, MemorySize: 2, Layers: [a], Environment: {Variables: \
+             {A: 1, B: 1}}}}\n\
+             Resources:\n  F: {Type: AWS::Serverless::Function, Properties: {Timeout: 9, Layers: \
+             [b], Environment: {Variables: {B: 2}}}}\n  \
              T: {Type: AWS::DynamoDB::Table}",
         )
         .unwrap();
-        let merged = super::parse("{Timeout: 9, MemorySize: 2, Layers: [a, b], Environment: {Variables: {A: 1, B: 2}}}").unwrap();
+        let merged = super::parse(
+            "{Timeout: 9, MemorySize: 2, Layers: [a, b], Environment: {Variables: {A: 1, B: 2}}}",
+        )
+        .unwrap();
         assert_eq!(super::map(merged).unwrap(), document.resource("F").unwrap().properties);
         assert!(document.resource("T").unwrap().properties.is_empty());
     }
@@ -259,9 +306,15 @@ mod tests {
     #[test]
     fn what_is_not_known_is_named_with_its_place() {
         check_error("Resource: {}", "Resource: the local stack does not know this section");
-        check_error("Transform: AWS::LanguageExtensions", "Transform: the local stack knows only the transform");
+        check_error(
+            "Transform: AWS::LanguageExtensions",
+            "Transform: the local stack knows only the transform",
+        );
         check_error("Globals: {Api: {}}", "Globals.Api: the local stack knows globals of");
-        check_error("Parameters: {P: {Type: AWS::SSM::Parameter::Name}}", "Parameters.P: the local stack knows parameters of the types");
+        check_error(
+            "Parameters: {P: {Type: AWS::SSM::Parameter::Name}}",
+            "Parameters.P: the local stack knows parameters of the types",
+        );
         check_error(
             "Resources: {R: {Type: A, Connectors: {}}}",
             "Resources.R: the local stack does not know the key `Connectors` of a resource",

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A template or its parameters are not valid. The text names the file, the place in it and the remedy.
+/// A template or its parameters are not valid. The text names the file, the place in it and the
+/// remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct TemplateError {
     file: PathBuf,

@@ -1,8 +1,9 @@
 //! template.yaml and samconfig.toml, resolved into a [`model::Deployment`].
 //!
-//! The text becomes a tree (`node`), and the tree becomes sections (`document`). Then parameters get their values (`parameters`,
-//! `samconfig`), and so do intrinsic functions (`resolver`, `attributes`). At last the resources become the parts that the local stack runs
-//! (`serverless`, `storage`, `gateway`). An unknown name is an error that gives its place. It is never skipped.
+//! The text becomes a tree (`node`), and the tree becomes sections (`document`). Then parameters
+//! get their values (`parameters`, `samconfig`), and so do intrinsic functions (`resolver`,
+//! `attributes`). At last the resources become the parts that the local stack runs (`serverless`,
+//! `storage`, `gateway`). An unknown name is an error that gives its place. It is never skipped.
 
 mod attributes;
 mod document;
@@ -37,7 +38,8 @@ use storage::Rotation;
 pub(crate) const REGION: &str = "us-east-1";
 /// Account of all local resources.
 pub(crate) const ACCOUNT: &str = "000000000000";
-/// Name of the local stack. It is the prefix of the names that the template leaves to CloudFormation.
+/// Name of the local stack. It is the prefix of the names that the template leaves to
+/// CloudFormation.
 pub(crate) const STACK: &str = "tally-local";
 
 /// The template to load, with the values of its parameters.
@@ -70,7 +72,8 @@ pub fn load(source: &Source) -> Result<Deployment, TemplateError> {
         .map_err(|error| error.in_file(&source.template))
 }
 
-/// The references between a template's resources. With [`cycle`], they show what CloudFormation would refuse as a circular dependency.
+/// The references between a template's resources. With [`cycle`], they show what CloudFormation
+/// would refuse as a circular dependency.
 pub fn references(template: &Path) -> Result<References, TemplateError> {
     read_file(template)
         .and_then(|text| Document::read(&text))
@@ -78,24 +81,45 @@ pub fn references(template: &Path) -> Result<References, TemplateError> {
         .map_err(|error| error.in_file(template))
 }
 
-/// The resources of a template by logical id, for rules about the template itself. `Globals` are merged in, and nothing is resolved:
-/// `{Type, Metadata, Properties}` as JSON, intrinsic functions in their long form.
-pub fn resources(template: &Path) -> Result<serde_json::Map<String, serde_json::Value>, TemplateError> {
-    read_file(template).and_then(|text| Document::read(&text)).map(resources::of).map_err(|error| error.in_file(template))
+/// The resources of a template by logical id, for rules about the template itself. `Globals` are
+/// merged in, and nothing is resolved: `{Type, Metadata, Properties}` as JSON, intrinsic functions
+/// in their long form.
+pub fn resources(
+    template: &Path,
+) -> Result<serde_json::Map<String, serde_json::Value>, TemplateError> {
+    read_file(template)
+        .and_then(|text| Document::read(&text))
+        .map(resources::of)
+        .map_err(|error| error.in_file(template))
 }
 
-/// The length of the longest value of each parameter, for rules about the template itself. `None` if the template sets no bound.
+/// The length of the longest value of each parameter, for rules about the template itself. `None`
+/// if the template sets no bound.
 pub fn longest_values(template: &Path) -> Result<BTreeMap<String, Option<usize>>, TemplateError> {
-    let document = read_file(template).and_then(|text| Document::read(&text)).map_err(|error| error.in_file(template))?;
-    Ok(document.parameters.iter().map(|(name, parameter)| (name.clone(), parameters::longest(parameter))).collect())
+    let document = read_file(template)
+        .and_then(|text| Document::read(&text))
+        .map_err(|error| error.in_file(template))?;
+    Ok(document
+        .parameters
+        .iter()
+        .map(|(name, parameter)| (name.clone(), parameters::longest(parameter)))
+        .collect())
 }
 
-fn deployment(document: &Document, given: BTreeMap<String, String>, url: &str) -> Result<Deployment, TemplateError> {
+fn deployment(
+    document: &Document,
+    given: BTreeMap<String, String>,
+    url: &str,
+) -> Result<Deployment, TemplateError> {
     if let Some(circle) = cycle(&references::of(document)?) {
-        return Err(TemplateError::new(format!("CloudFormation would refuse this circular dependency: {}", circle.join(" -> ")))
-            .within("Resources"));
+        return Err(TemplateError::new(format!(
+            "CloudFormation would refuse this circular dependency: {}",
+            circle.join(" -> ")
+        ))
+        .within("Resources"));
     }
-    let resolver = Resolver::new(document, parameters::values(&document.parameters, given, url)?, url);
+    let resolver =
+        Resolver::new(document, parameters::values(&document.parameters, given, url)?, url);
     resolver.check_rules()?;
     let mut deployment = Deployment::default();
     let mut gateway = Gateway::default();
@@ -120,7 +144,8 @@ fn deployment(document: &Document, given: BTreeMap<String, String>, url: &str) -
     for (id, rotation) in rotations {
         let secret = deployment.secrets.iter_mut().find(|secret| secret.arn == rotation.secret_arn);
         let Some(secret) = secret else {
-            return Err(TemplateError::new("this is not a secret of this template").within(format!("Resources.{id}.Properties.SecretId")));
+            return Err(TemplateError::new("this is not a secret of this template")
+                .within(format!("Resources.{id}.Properties.SecretId")));
         };
         secret.rotated_by = Some(rotation.function_arn);
     }
@@ -151,19 +176,27 @@ fn add(
         }
         "AWS::Serverless::HttpApi" => {
             if deployment.http_api.replace(serverless::http_api(resource, resolver)?).is_some() {
-                return Err(TemplateError::new("this is a second HTTP API: the local stack runs one"));
+                return Err(TemplateError::new(
+                    "this is a second HTTP API: the local stack runs one",
+                ));
             }
         }
         "AWS::DynamoDB::Table" => deployment.tables.push(storage::table(resource, resolver)?),
-        "AWS::SecretsManager::Secret" => deployment.secrets.push(storage::secret(resource, resolver)?),
-        "AWS::SecretsManager::RotationSchedule" => rotations.push((resource.id.clone(), storage::rotation(resource, resolver)?)),
+        "AWS::SecretsManager::Secret" => {
+            deployment.secrets.push(storage::secret(resource, resolver)?);
+        }
+        "AWS::SecretsManager::RotationSchedule" => {
+            rotations.push((resource.id.clone(), storage::rotation(resource, resolver)?));
+        }
         kind if !attributes::has_local_effect(kind) => {
             // They have no effect here, but the names they refer to must exist.
             resolver.map(&resource.properties).map_err(|error| error.within("Properties"))?;
         }
         kind => {
             if !gateway.take(resource, resolver)? {
-                return Err(TemplateError::new(format!("the local stack does not know the resource type `{kind}`")));
+                return Err(TemplateError::new(format!(
+                    "the local stack does not know the resource type `{kind}`"
+                )));
             }
         }
     }
@@ -173,31 +206,45 @@ fn add(
 /// Adds a route. CloudFormation refuses a second route with the same key, also on another function.
 fn add_route(api: &mut HttpApi, route: HttpRoute) -> Result<(), TemplateError> {
     if let Some(other) = api.routes.iter().find(|other| other.route_key == route.route_key) {
-        let error = TemplateError::new(format!("{} has the route {} already", other.function, route.route_key));
+        let error = TemplateError::new(format!(
+            "{} has the route {} already",
+            other.function, route.route_key
+        ));
         return Err(error.within(format!("Resources.{}.Properties.Events", route.function)));
     }
     api.routes.push(route);
     Ok(())
 }
 
-fn outputs(document: &Document, resolver: &Resolver) -> Result<BTreeMap<String, String>, TemplateError> {
+fn outputs(
+    document: &Document,
+    resolver: &Resolver,
+) -> Result<BTreeMap<String, String>, TemplateError> {
     let mut outputs = BTreeMap::new();
     for (name, node) in &document.outputs {
-        let Node::Map(output) = node else { return Err(TemplateError::new("this must be a map").within(name)) };
+        let Node::Map(output) = node else {
+            return Err(TemplateError::new("this must be a map").within(name));
+        };
         if let Some(Node::String(condition)) = get(output, "Condition")
             && !resolver.condition(condition)?
         {
             continue;
         }
-        let value = get(output, "Value").ok_or_else(|| TemplateError::new("the output has no Value"));
-        let value = value.and_then(|node| resolver.text(node).map_err(|error| error.within("Value")));
+        let value =
+            get(output, "Value").ok_or_else(|| TemplateError::new("the output has no Value"));
+        let value =
+            value.and_then(|node| resolver.text(node).map_err(|error| error.within("Value")));
         outputs.insert(name.clone(), value.map_err(|error| error.within(name))?);
     }
     Ok(outputs)
 }
 
 /// `Metadata.LocalStack`: extra steps that the stack takes on this machine and AWS does not.
-fn local_metadata(document: &Document, deployment: &mut Deployment, url: &str) -> Result<(), TemplateError> {
+fn local_metadata(
+    document: &Document,
+    deployment: &mut Deployment,
+    url: &str,
+) -> Result<(), TemplateError> {
     let Some(Node::Map(metadata)) = get(&document.metadata, "LocalStack") else { return Ok(()) };
     let websocket = match &deployment.websocket_api {
         Some(api) => format!("{}/{}", websocket_url(url), api.stage),
@@ -205,24 +252,43 @@ fn local_metadata(document: &Document, deployment: &mut Deployment, url: &str) -
     };
     for (key, node) in metadata as &Map {
         let place = format!("Metadata.LocalStack.{key}");
-        let Node::List(items) = node else { return Err(TemplateError::new("this must be a list").within(place)) };
-        let items: Vec<String> = items.iter().map(document::text).collect::<Result<_, _>>().map_err(|error| error.within(&place))?;
+        let Node::List(items) = node else {
+            return Err(TemplateError::new("this must be a list").within(place));
+        };
+        let items: Vec<String> = items
+            .iter()
+            .map(document::text)
+            .collect::<Result<_, _>>()
+            .map_err(|error| error.within(&place))?;
         match key.as_str() {
             "InvokeOnStart" => {
-                if let Some(unknown) = items.iter().find(|id| deployment.functions.iter().all(|function| function.id != **id)) {
-                    return Err(TemplateError::new(format!("there is no function `{unknown}`")).within(place));
+                if let Some(unknown) = items
+                    .iter()
+                    .find(|id| deployment.functions.iter().all(|function| function.id != **id))
+                {
+                    return Err(TemplateError::new(format!("there is no function `{unknown}`"))
+                        .within(place));
                 }
                 deployment.invoke_on_start = items;
             }
             "Welcome" => {
-                deployment.welcome = items.iter().map(|line| line.replace("${Url}", url).replace("${WebSocketUrl}", &websocket)).collect();
+                deployment.welcome = items
+                    .iter()
+                    .map(|line| line.replace("${Url}", url).replace("${WebSocketUrl}", &websocket))
+                    .collect();
             }
-            _ => return Err(TemplateError::new("the local stack knows only InvokeOnStart and Welcome here").within(place)),
+            _ => {
+                return Err(TemplateError::new(
+                    "the local stack knows only InvokeOnStart and Welcome here",
+                )
+                .within(place));
+            }
         }
     }
     Ok(())
 }
 
 fn read_file(path: &Path) -> Result<String, TemplateError> {
-    std::fs::read_to_string(path).map_err(|error| TemplateError::new(format!("the file can't be read: {error}")))
+    std::fs::read_to_string(path)
+        .map_err(|error| TemplateError::new(format!("the file can't be read: {error}")))
 }

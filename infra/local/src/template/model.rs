@@ -1,5 +1,6 @@
-//! The resources of the template, after its parameters, conditions and intrinsic functions have been resolved. All values are plain, and
-//! their names are the usual ones. The rest of the local stack knows only these types.
+//! The resources of the template, after its parameters, conditions and intrinsic functions have
+//! been resolved. All values are plain, and their names are the usual ones. The rest of the local
+//! stack knows only these types.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,16 +23,19 @@ pub struct Deployment {
     /// Logical ids of functions to invoke once, in this order, after every start
     /// (`Metadata.LocalStack.InvokeOnStart` of the template).
     pub invoke_on_start: Vec<String>,
-    /// Lines to print when the stack is ready (`Metadata.LocalStack.Welcome`, with `${Url}` and `${WebSocketUrl}` filled in).
+    /// Lines to print when the stack is ready (`Metadata.LocalStack.Welcome`, with `${Url}` and
+    /// `${WebSocketUrl}` filled in).
     pub welcome: Vec<String>,
 }
 
 /// One Lambda function.
 #[derive(Debug, Clone)]
 pub struct Function {
-    /// Logical id in the template. It is also the function's name and the last part of its local ARN.
+    /// Logical id in the template. It is also the function's name and the last part of its local
+    /// ARN.
     pub id: String,
-    /// Name of the workspace binary that serves as its bootstrap (`Metadata.BuildProperties.Binary`).
+    /// Name of the workspace binary that serves as its bootstrap
+    /// (`Metadata.BuildProperties.Binary`).
     pub binary: String,
     /// Environment variables as the template sets them.
     pub environment: BTreeMap<String, String>,
@@ -52,8 +56,9 @@ pub struct Table {
     pub id: String,
     /// Table name.
     pub name: String,
-    /// The body of a `CreateTable` request (`AttributeDefinitions`, `KeySchema`, `GlobalSecondaryIndexes`, …) in the
-    /// spelling of the DynamoDB API, which is also CloudFormation's.
+    /// The body of a `CreateTable` request (`AttributeDefinitions`, `KeySchema`,
+    /// `GlobalSecondaryIndexes`, …) in the spelling of the DynamoDB API, which is also
+    /// CloudFormation's.
     pub create: serde_json::Value,
     /// Attribute that holds the time to live, if enabled.
     pub ttl_attribute: Option<String>,
@@ -74,7 +79,8 @@ pub struct Secret {
     pub key: String,
     /// Length of the generated string in characters (`PasswordLength`).
     pub length: usize,
-    /// ARN of the function that rotates it (`AWS::SecretsManager::RotationSchedule`), if there is one.
+    /// ARN of the function that rotates it (`AWS::SecretsManager::RotationSchedule`), if there is
+    /// one.
     pub rotated_by: Option<String>,
 }
 
@@ -96,7 +102,8 @@ pub struct HttpRoute {
     pub route_key: String,
     /// Logical id of its function.
     pub function: String,
-    /// How long the API waits for the function before it answers 503 (`TimeoutInMillis`, at most 30 s).
+    /// How long the API waits for the function before it answers 503 (`TimeoutInMillis`, at most 30
+    /// s).
     pub timeout: Duration,
 }
 

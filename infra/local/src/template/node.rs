@@ -1,4 +1,5 @@
-//! A template's text as a tree. The short and long form of an intrinsic function become the same node.
+//! A template's text as a tree. The short and long form of an intrinsic function become the same
+//! node.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
@@ -55,7 +56,12 @@ impl<'t> Reader<'t> {
             Event::Scalar(text, style, 0, tag) => (scalar(&text, style, line)?, tag),
             Event::SequenceStart(0, tag) => (Node::List(self.list()?), tag),
             Event::MappingStart(0, tag) => (fold_long_form(self.map()?), tag),
-            _ => return Err(at_line(line, "CloudFormation does not know YAML anchors and aliases: write the value out")),
+            _ => {
+                return Err(at_line(
+                    line,
+                    "CloudFormation does not know YAML anchors and aliases: write the value out",
+                ));
+            }
         };
         match tag {
             None => Ok(node),
@@ -95,7 +101,8 @@ impl<'t> Reader<'t> {
 
 /// `{Ref: X}` and `{"Fn::Sub": …}` become the same as `!Ref X` and `!Sub …`.
 fn fold_long_form(mut map: Map) -> Node {
-    let is_call = matches!(map.as_slice(), [(name, _)] if name == "Ref" || name.starts_with("Fn::"));
+    let is_call =
+        matches!(map.as_slice(), [(name, _)] if name == "Ref" || name.starts_with("Fn::"));
     match map.pop() {
         Some((name, argument)) if is_call => Node::Call(name, Box::new(argument)),
         last => {
@@ -114,9 +121,12 @@ fn tagged(tag: &Tag, node: Node, line: usize) -> Result<Node, TemplateError> {
     // `!GetAtt A.B` is `Fn::GetAtt: [A, B]`.
     let argument = match node {
         Node::String(path) if name == "Fn::GetAtt" => {
-            let (resource, attribute) = path
-                .split_once('.')
-                .ok_or_else(|| at_line(line, &format!("`!GetAtt {path}` names no attribute: write `Resource.Attribute`")))?;
+            let (resource, attribute) = path.split_once('.').ok_or_else(|| {
+                at_line(
+                    line,
+                    &format!("`!GetAtt {path}` names no attribute: write `Resource.Attribute`"),
+                )
+            })?;
             Node::List(vec![Node::String(resource.to_owned()), Node::String(attribute.to_owned())])
         }
         other => other,
@@ -124,8 +134,9 @@ fn tagged(tag: &Tag, node: Node, line: usize) -> Result<Node, TemplateError> {
     Ok(Node::Call(name, Box::new(argument)))
 }
 
-/// CloudFormation and SAM read YAML 1.1. It differs from YAML 1.2 in places: there, `on` is true and `010` is 8. Such text is refused, so
-/// that a template can't mean one thing here and another on AWS.
+/// CloudFormation and SAM read YAML 1.1. It differs from YAML 1.2 in places: there, `on` is true
+/// and `010` is 8. Such text is refused, so that a template can't mean one thing here and another
+/// on AWS.
 fn scalar(text: &str, style: ScalarStyle, line: usize) -> Result<Node, TemplateError> {
     if style != ScalarStyle::Plain {
         return Ok(Node::String(text.to_owned()));
@@ -136,17 +147,34 @@ fn scalar(text: &str, style: ScalarStyle, line: usize) -> Result<Node, TemplateE
         "" | "~" | "null" | "Null" | "NULL" => Node::Null,
         "true" | "True" | "TRUE" => Node::Bool(true),
         "false" | "False" | "FALSE" => Node::Bool(false),
-        _ if ["on", "off", "yes", "no", "y", "n"].iter().any(|word| text.eq_ignore_ascii_case(word)) => {
+        _ if ["on", "off", "yes", "no", "y", "n"]
+            .iter()
+            .any(|word| text.eq_ignore_ascii_case(word)) =>
+        {
             return Err(at_line(
                 line,
-                &format!("CloudFormation reads `{text}` as a truth value: write \"{text}\" in quotes, or true or false"),
+                &format!(
+                    "CloudFormation reads `{text}` as a truth value: write \"{text}\" in quotes, \
+                     or true or false"
+                ),
             ));
         }
-        _ if digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            return Err(at_line(line, &format!("CloudFormation reads `{text}` as an octal number: write \"{text}\" in quotes")));
+        _ if digits.len() > 1
+            && digits.starts_with('0')
+            && digits.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            return Err(at_line(
+                line,
+                &format!(
+                    "CloudFormation reads `{text}` as an octal number: write \"{text}\" in quotes"
+                ),
+            ));
         }
         _ if !number => Node::String(text.to_owned()),
-        _ => match (text.parse::<i64>(), text.parse::<f64>().ok().and_then(serde_json::Number::from_f64)) {
+        _ => match (
+            text.parse::<i64>(),
+            text.parse::<f64>().ok().and_then(serde_json::Number::from_f64),
+        ) {
             (Ok(integer), _) => Node::Number(integer.into()),
             (_, Some(float)) => Node::Number(float),
             _ => Node::String(text.to_owned()),
@@ -192,14 +220,24 @@ mod tests {
         check("'on'", r#"String("on")"#);
         check("true", "Bool(true)");
         check("", "Null");
-        check("a: on", ": line 1: CloudFormation reads `on` as a truth value: write \"on\" in quotes, or true or false");
-        check("a: 010", ": line 1: CloudFormation reads `010` as an octal number: write \"010\" in quotes");
+        check(
+            "a: on",
+            ": line 1: CloudFormation reads `on` as a truth value: write \"on\" in quotes, or \
+             true or false",
+        );
+        check(
+            "a: 010",
+            ": line 1: CloudFormation reads `010` as an octal number: write \"010\" in quotes",
+        );
     }
 
     #[test]
     fn what_is_ambiguous_is_refused() {
         check("a: 1\na: 2", ": line 2: the key `a` is there twice");
-        check("a: &x 1\nb: *x", ": line 1: CloudFormation does not know YAML anchors and aliases: write the value out");
+        check(
+            "a: &x 1\nb: *x",
+            ": line 1: CloudFormation does not know YAML anchors and aliases: write the value out",
+        );
         check("!GetAtt A", ": line 1: `!GetAtt A` names no attribute: write `Resource.Attribute`");
         assert!(parse("a: [1").unwrap_err().to_string().contains("this is not YAML"));
     }

@@ -9,8 +9,12 @@ use serde_json::{Map, Value};
 
 use super::error::TemplateError;
 
-/// Removes the properties that matter to AWS only, then reads `properties` into `T`, which denies unknown fields.
-pub(super) fn read<T: DeserializeOwned>(mut properties: Map<String, Value>, without_local_effect: &[&str]) -> Result<T, TemplateError> {
+/// Removes the properties that matter to AWS only, then reads `properties` into `T`, which denies
+/// unknown fields.
+pub(super) fn read<T: DeserializeOwned>(
+    mut properties: Map<String, Value>,
+    without_local_effect: &[&str],
+) -> Result<T, TemplateError> {
     properties.retain(|name, _| !without_local_effect.contains(&name.as_str()));
     serde_path_to_error::deserialize(Value::Object(properties)).map_err(|error| {
         let place = error.path().to_string();
@@ -29,7 +33,11 @@ impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for Scalar<T> {
             Value::String(text) => text,
             Value::Number(number) => number.to_string(),
             Value::Bool(truth) => truth.to_string(),
-            other => return Err(D::Error::custom(format!("this must be a text or a number, not {other}"))),
+            other => {
+                return Err(D::Error::custom(format!(
+                    "this must be a text or a number, not {other}"
+                )));
+            }
         };
         text.parse().map(Scalar).map_err(|error| D::Error::custom(format!("`{text}`: {error}")))
     }

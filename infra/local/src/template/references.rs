@@ -16,18 +16,27 @@ pub(super) fn of(document: &Document) -> Result<References, TemplateError> {
     for resource in &document.resources {
         let mut names: Vec<String> = resource.depends_on.clone();
         for (property, node) in &resource.properties {
-            // An event's references belong to its source (the API): SAM writes the function into the API's definition, not the other way
-            // round.
+            // An event's references belong to its source (the API): SAM writes the function into
+            // the API's definition, not the other way round.
             if property == "Events" && resource.kind == "AWS::Serverless::Function" {
-                let is_api = |name: &&str| document.resource(name).is_some_and(|resource| resource.kind == "AWS::Serverless::HttpApi");
+                let is_api = |name: &&str| {
+                    document
+                        .resource(name)
+                        .is_some_and(|resource| resource.kind == "AWS::Serverless::HttpApi")
+                };
                 for api in event_apis(node).filter(is_api) {
                     references.entry(api.to_owned()).or_default().insert(resource.id.clone());
                 }
             } else {
-                collect(node, &mut names).map_err(|error| error.within(format!("Resources.{}.Properties.{property}", resource.id)))?;
+                collect(node, &mut names).map_err(|error| {
+                    error.within(format!("Resources.{}.Properties.{property}", resource.id))
+                })?;
             }
         }
-        let targets = names.iter().map(|name| name.split('.').next().unwrap_or(name)).filter(|name| document.resource(name).is_some());
+        let targets = names
+            .iter()
+            .map(|name| name.split('.').next().unwrap_or(name))
+            .filter(|name| document.resource(name).is_some());
         references.entry(resource.id.clone()).or_default().extend(targets.map(str::to_owned));
     }
     Ok(references)
@@ -35,13 +44,24 @@ pub(super) fn of(document: &Document) -> Result<References, TemplateError> {
 
 /// A cycle among the references, if there is one: `[A, B, A]`. CloudFormation refuses to deploy it.
 pub fn cycle(references: &References) -> Option<Vec<String>> {
-    fn visit<'r>(id: &'r str, references: &'r References, path: &mut Vec<&'r str>, done: &mut BTreeSet<&'r str>) -> bool {
+    fn visit<'r>(
+        id: &'r str,
+        references: &'r References,
+        path: &mut Vec<&'r str>,
+        done: &mut BTreeSet<&'r str>,
+    ) -> bool {
         if done.contains(id) {
             return false;
         }
         let seen = path.contains(&id);
         path.push(id);
-        if seen || references.get(id).into_iter().flatten().any(|target| visit(target, references, path, done)) {
+        if seen
+            || references
+                .get(id)
+                .into_iter()
+                .flatten()
+                .any(|target| visit(target, references, path, done))
+        {
             return true;
         }
         path.pop();
@@ -118,8 +138,12 @@ mod tests {
     fn check(resources: &str, references: &str, expected_cycle: Option<&str>) {
         let template = format!("Resources:\n{resources}");
         let actual = of(&Document::read(&template).unwrap()).unwrap();
-        let listed: Vec<String> =
-            actual.iter().map(|(id, targets)| format!("{id}->{}", targets.iter().cloned().collect::<Vec<_>>().join("+"))).collect();
+        let listed: Vec<String> = actual
+            .iter()
+            .map(|(id, targets)| {
+                format!("{id}->{}", targets.iter().cloned().collect::<Vec<_>>().join("+"))
+            })
+            .collect();
         assert_eq!(listed.join(" "), references);
         assert_eq!(cycle(&actual).map(|ids| ids.join(" ")).as_deref(), expected_cycle);
     }
@@ -127,20 +151,43 @@ mod tests {
     #[test]
     fn every_way_of_referring_counts() {
         check("  A: {Type: X, DependsOn: B}\n  B: {Type: X}", "A->B B->", None);
-        check("  A: {Type: X, Properties: {P: [!Ref B, !Ref Parameter]}}\n  B: {Type: X}", "A->B B->", None);
+        check(
+            "  A: {Type: X, Properties: {P: [!Ref B, !Ref Parameter]}}\n  B: {Type: X}",
+            "A->B B->",
+            None,
+        );
         check("  A: {Type: X, Properties: {P: !GetAtt B.Arn}}\n  B: {Type: X}", "A->B B->", None);
-        check("  A: {Type: X, Properties: {P: !Sub 'a${B.Arn}${AWS::Region}${!C}'}}\n  B: {Type: X}\n  C: {Type: X}", "A->B B-> C->", None);
-        check("  A: {Type: X, Properties: {P: !Sub ['${V}', {V: !Ref B}]}}\n  B: {Type: X}", "A->B B->", None);
-        check("  A: {Type: X, Properties: {P: !If [Never, !Ref B.Alias, 1]}}\n  B: {Type: X}", "A->B B->", None);
+        check(
+            "  A: {Type: X, Properties: {P: !Sub 'a${B.Arn}${AWS::Region}${!C}'}}\n  B: {Type: \
+             X}\n  C: {Type: X}",
+            "A->B B-> C->",
+            None,
+        );
+        check(
+            "  A: {Type: X, Properties: {P: !Sub ['${V}', {V: !Ref B}]}}\n  B: {Type: X}",
+            "A->B B->",
+            None,
+        );
+        check(
+            "  A: {Type: X, Properties: {P: !If [Never, !Ref B.Alias, 1]}}\n  B: {Type: X}",
+            "A->B B->",
+            None,
+        );
     }
 
     #[test]
     fn an_api_refers_to_the_functions_with_an_event_on_it() {
-        let function = "  F: {Type: AWS::Serverless::Function, Properties: {Events: {E: {Type: HttpApi, Properties: {ApiId: !Ref Api}}}";
-        check(&format!("{function}}}}}\n  Api: {{Type: AWS::Serverless::HttpApi}}"), "Api->F F->", None);
+        let function = "  F: {Type: AWS::Serverless::Function, Properties: {Events: {E: {Type: \
+                        HttpApi, Properties: {ApiId: !Ref Api}}}";
+        check(
+            &format!("{function}}}}}\n  Api: {{Type: AWS::Serverless::HttpApi}}"),
+            "Api->F F->",
+            None,
+        );
         check(
             &format!(
-                "{function}, Environment: {{Variables: {{URL: !GetAtt Api.ApiEndpoint}}}}}}}}\n  Api: {{Type: AWS::Serverless::HttpApi}}"
+                "{function}, Environment: {{Variables: {{URL: !GetAtt Api.ApiEndpoint}}}}}}}}\n  \
+                 Api: {{Type: AWS::Serverless::HttpApi}}"
             ),
             "Api->F F->Api",
             Some("Api F Api"),
@@ -149,7 +196,12 @@ mod tests {
 
     #[test]
     fn cycles_are_found_wherever_they_begin() {
-        check("  A: {Type: X, DependsOn: B}\n  B: {Type: X, DependsOn: C}\n  C: {Type: X, DependsOn: B}", "A->B B->C C->B", Some("B C B"));
+        check(
+            "  A: {Type: X, DependsOn: B}\n  B: {Type: X, DependsOn: C}\n  C: {Type: X, \
+             DependsOn: B}",
+            "A->B B->C C->B",
+            Some("B C B"),
+        );
         check("  A: {Type: X, DependsOn: A}", "A->A", Some("A A"));
     }
 }

@@ -25,7 +25,11 @@ pub(super) struct Resolver<'d> {
 type Resolved = Result<Option<Value>, TemplateError>;
 
 impl<'d> Resolver<'d> {
-    pub(super) fn new(document: &'d Document, parameters: BTreeMap<String, Value>, url: &str) -> Resolver<'d> {
+    pub(super) fn new(
+        document: &'d Document,
+        parameters: BTreeMap<String, Value>,
+        url: &str,
+    ) -> Resolver<'d> {
         Resolver { document, parameters, url: url.to_owned(), active: RefCell::default() }
     }
 
@@ -63,10 +67,16 @@ impl<'d> Resolver<'d> {
     }
 
     /// Runs `resolve` for the named thing, unless its resolution is already under way.
-    pub(super) fn guarded<T>(&self, name: &str, resolve: impl FnOnce() -> Result<T, TemplateError>) -> Result<T, TemplateError> {
+    pub(super) fn guarded<T>(
+        &self,
+        name: &str,
+        resolve: impl FnOnce() -> Result<T, TemplateError>,
+    ) -> Result<T, TemplateError> {
         if self.active.borrow().iter().any(|active| active == name) {
             let circle = self.active.borrow().join(" -> ");
-            return Err(TemplateError::new(format!("the value refers to itself: {circle} -> {name}")));
+            return Err(TemplateError::new(format!(
+                "the value refers to itself: {circle} -> {name}"
+            )));
         }
         self.active.borrow_mut().push(name.to_owned());
         let resolved = resolve();
@@ -91,11 +101,15 @@ impl<'d> Resolver<'d> {
             }
             ("Fn::Sub", Node::String(pattern)) => self.substitute(pattern, &Map::new()).map(Some),
             ("Fn::Sub", Node::List(parts)) => match parts.as_slice() {
-                [Node::String(pattern), Node::Map(variables)] => self.substitute(pattern, variables).map(Some),
+                [Node::String(pattern), Node::Map(variables)] => {
+                    self.substitute(pattern, variables).map(Some)
+                }
                 _ => Err(malformed("a text and a map of its variables")),
             },
             ("Fn::If", Node::List(parts)) => match parts.as_slice() {
-                [Node::String(condition), then, otherwise] => self.resolve(if self.condition(condition)? { then } else { otherwise }),
+                [Node::String(condition), then, otherwise] => {
+                    self.resolve(if self.condition(condition)? { then } else { otherwise })
+                }
                 _ => Err(malformed("the name of a condition and two values")),
             },
             ("Fn::FindInMap", Node::List(path)) => self.find_in_map(&self.texts::<3>(path)?),
@@ -114,18 +128,26 @@ impl<'d> Resolver<'d> {
                 [index, Value::Array(items)] => {
                     let index = scalar_text(index)?;
                     let item = index.parse::<usize>().ok().and_then(|index| items.get(index));
-                    item.cloned()
-                        .map(Some)
-                        .ok_or_else(|| TemplateError::new(format!("the list has {} items, none at {index}", items.len())))
+                    item.cloned().map(Some).ok_or_else(|| {
+                        TemplateError::new(format!(
+                            "the list has {} items, none at {index}",
+                            items.len()
+                        ))
+                    })
                 }
                 _ => Err(malformed("an index and a list")),
             },
             ("Fn::Equals" | "Fn::Not" | "Fn::And" | "Fn::Or" | "Condition", _) => {
-                Err(TemplateError::new("this function is for the section Conditions only: name a condition and use Fn::If here"))
+                Err(TemplateError::new(
+                    "this function is for the section Conditions only: name a condition and use \
+                     Fn::If here",
+                ))
             }
-            ("Ref" | "Fn::GetAtt" | "Fn::Sub" | "Fn::If" | "Fn::FindInMap" | "Fn::Join" | "Fn::Split" | "Fn::Select", _) => {
-                Err(TemplateError::new("the argument has another shape than this function takes"))
-            }
+            (
+                "Ref" | "Fn::GetAtt" | "Fn::Sub" | "Fn::If" | "Fn::FindInMap" | "Fn::Join"
+                | "Fn::Split" | "Fn::Select",
+                _,
+            ) => Err(TemplateError::new("the argument has another shape than this function takes")),
             _ => Err(TemplateError::new("the local stack does not know this intrinsic function")),
         }
     }
@@ -141,7 +163,9 @@ impl<'d> Resolver<'d> {
             "AWS::Partition" => "aws".into(),
             "AWS::URLSuffix" => "amazonaws.com".into(),
             "AWS::StackName" => STACK.into(),
-            "AWS::StackId" => format!("arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/local").into(),
+            "AWS::StackId" => {
+                format!("arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/local").into()
+            }
             _ => return self.physical_id(name).map(|id| Some(id.into())),
         }))
     }
@@ -154,8 +178,11 @@ impl<'d> Resolver<'d> {
                 SubPart::Name(name) => {
                     let resolved = match (get(variables, name), name.split_once('.')) {
                         (Some(node), _) => self.text(node),
-                        (None, Some((resource, attribute))) => self.attribute(resource, attribute).and_then(|value| scalar_text(&value)),
-                        _ => self.text(&Node::Call("Ref".into(), Box::new(Node::String(name.into())))),
+                        (None, Some((resource, attribute))) => self
+                            .attribute(resource, attribute)
+                            .and_then(|value| scalar_text(&value)),
+                        _ => self
+                            .text(&Node::Call("Ref".into(), Box::new(Node::String(name.into())))),
                     };
                     text.push_str(&resolved.map_err(|error| error.within(format!("${{{name}}}")))?);
                 }
@@ -183,17 +210,22 @@ impl<'d> Resolver<'d> {
 
     /// Whether the named condition holds.
     pub(super) fn condition(&self, name: &str) -> Result<bool, TemplateError> {
-        let node = get(&self.document.conditions, name).ok_or_else(|| TemplateError::new(format!("there is no condition `{name}`")))?;
-        self.guarded(&format!("Conditions.{name}"), || self.truth(node)).map_err(|error| error.within(format!("condition {name}")))
+        let node = get(&self.document.conditions, name)
+            .ok_or_else(|| TemplateError::new(format!("there is no condition `{name}`")))?;
+        self.guarded(&format!("Conditions.{name}"), || self.truth(node))
+            .map_err(|error| error.within(format!("condition {name}")))
     }
 
     /// Checks the rules of the template. The error is the message of the rule that does not hold.
     pub(super) fn check_rules(&self) -> Result<(), TemplateError> {
         for (name, rule) in &self.document.rules {
-            let applies = rule.condition.as_ref().map_or(Ok(true), |condition| self.truth(condition));
+            let applies =
+                rule.condition.as_ref().map_or(Ok(true), |condition| self.truth(condition));
             let assertions = rule.assertions.iter();
             let broken = applies.and_then(|applies| {
-                let broken = assertions.filter(|_| applies).map(|(assert, said)| Ok((self.truth(assert)?, said)));
+                let broken = assertions
+                    .filter(|_| applies)
+                    .map(|(assert, said)| Ok((self.truth(assert)?, said)));
                 broken.collect::<Result<Vec<_>, TemplateError>>()
             });
             let broken = broken.map_err(|error| error.within(format!("Rules.{name}")))?;
@@ -220,9 +252,15 @@ impl<'d> Resolver<'d> {
                 Ok(left == right)
             }
             ("Fn::Not", Node::List(parts)) if parts.len() == 1 => Ok(!self.truth(&parts[0])?),
-            ("Fn::And", Node::List(parts)) => parts.iter().try_fold(true, |all, part| Ok(all & self.truth(part)?)),
-            ("Fn::Or", Node::List(parts)) => parts.iter().try_fold(false, |any, part| Ok(any | self.truth(part)?)),
-            _ => Err(TemplateError::new(format!("the local stack does not know `{function}` in a condition"))),
+            ("Fn::And", Node::List(parts)) => {
+                parts.iter().try_fold(true, |all, part| Ok(all & self.truth(part)?))
+            }
+            ("Fn::Or", Node::List(parts)) => {
+                parts.iter().try_fold(false, |any, part| Ok(any | self.truth(part)?))
+            }
+            _ => Err(TemplateError::new(format!(
+                "the local stack does not know `{function}` in a condition"
+            ))),
         }
     }
 }
@@ -234,15 +272,20 @@ pub(super) enum SubPart<'p> {
     Name(&'p str),
 }
 
-/// Splits `a${B}c${!D}` into the text `a`, the name `B`, the text `c` and the text `${D}`, because `${!D}` stands for a literal `${D}`.
+/// Splits `a${B}c${!D}` into the text `a`, the name `B`, the text `c` and the text `${D}`, because
+/// `${!D}` stands for a literal `${D}`.
 pub(super) fn sub_parts(pattern: &str) -> Result<Vec<SubPart<'_>>, TemplateError> {
     let mut parts = Vec::new();
     let mut rest = pattern;
     while let Some((before, after)) = rest.split_once("${") {
-        let (name, following) = after.split_once('}').ok_or_else(|| TemplateError::new(format!("`{pattern}` lacks a closing brace")))?;
+        let (name, following) = after
+            .split_once('}')
+            .ok_or_else(|| TemplateError::new(format!("`{pattern}` lacks a closing brace")))?;
         parts.push(SubPart::Text(before));
         match name.strip_prefix('!') {
-            Some(literal) => parts.extend([SubPart::Text("${"), SubPart::Text(literal), SubPart::Text("}")]),
+            Some(literal) => {
+                parts.extend([SubPart::Text("${"), SubPart::Text(literal), SubPart::Text("}")]);
+            }
             None => parts.push(SubPart::Name(name.trim())),
         }
         rest = following;

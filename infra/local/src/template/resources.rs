@@ -7,9 +7,15 @@ use super::node::{Map, Node};
 
 /// By logical id.
 pub(super) fn of(document: Document) -> Object<String, Value> {
-    let resource = |kind, metadata, properties| json!({"Type": kind, "Metadata": object(metadata), "Properties": object(properties)});
+    let resource = |kind, metadata, properties| {
+        json!({
+            "Type": kind, "Metadata": object(metadata), "Properties": object(properties),
+        })
+    };
     let resources = document.resources.into_iter();
-    resources.map(|found| (found.id, resource(found.kind, found.metadata, found.properties))).collect()
+    resources
+        .map(|found| (found.id, resource(found.kind, found.metadata, found.properties)))
+        .collect()
 }
 
 fn object(map: Map) -> Value {

@@ -94,18 +94,27 @@ struct ScheduleEvent {
     schedule: String,
 }
 
-/// Reads a function and the routes that its events make. Each route comes with the API it belongs to.
-pub(super) fn function(resource: &Resource, resolver: &Resolver) -> Result<(Function, Vec<(String, HttpRoute)>), TemplateError> {
-    let properties: FunctionProperties =
-        read(resolver.map(&resource.properties).map_err(|error| error.within("Properties"))?, FUNCTION_WITHOUT_LOCAL_EFFECT)
-            .map_err(|error| error.within("Properties"))?;
+/// Reads a function and the routes that its events make. Each route comes with the API it belongs
+/// to.
+pub(super) fn function(
+    resource: &Resource,
+    resolver: &Resolver,
+) -> Result<(Function, Vec<(String, HttpRoute)>), TemplateError> {
+    let properties: FunctionProperties = read(
+        resolver.map(&resource.properties).map_err(|error| error.within("Properties"))?,
+        FUNCTION_WITHOUT_LOCAL_EFFECT,
+    )
+    .map_err(|error| error.within("Properties"))?;
     let mut routes = Vec::new();
     let mut schedules = Vec::new();
     for (name, event) in properties.events {
         let read = match event.r#type.as_str() {
             "HttpApi" => route(&resource.id, event.properties).map(|route| routes.push(route)),
             "Schedule" => schedule(event.properties).map(|every| schedules.push(every)),
-            other => Err(TemplateError::new(format!("the local stack does not know events of the type `{other}`")).within("Type")),
+            other => Err(TemplateError::new(format!(
+                "the local stack does not know events of the type `{other}`"
+            ))
+            .within("Type")),
         };
         read.map_err(|error| error.within(format!("Properties.Events.{name}")))?;
     }
@@ -113,15 +122,20 @@ pub(super) fn function(resource: &Resource, resolver: &Resolver) -> Result<(Func
         properties.environment.variables.into_iter().map(|(name, value)| (name, value.0)).collect();
     if let Some(logging) = properties.logging_config {
         // Lambda tells a function its logging configuration through these variables.
-        environment.extend(logging.log_format.map(|format| ("AWS_LAMBDA_LOG_FORMAT".to_owned(), format)));
-        environment.extend(logging.application_log_level.map(|level| ("AWS_LAMBDA_LOG_LEVEL".to_owned(), level)));
+        environment
+            .extend(logging.log_format.map(|format| ("AWS_LAMBDA_LOG_FORMAT".to_owned(), format)));
+        environment.extend(
+            logging.application_log_level.map(|level| ("AWS_LAMBDA_LOG_LEVEL".to_owned(), level)),
+        );
     }
     let function = Function {
         id: resource.id.clone(),
         binary: binary(resource, resolver)?,
         environment,
         schedules,
-        timeout: Duration::from_secs(properties.timeout.map_or(DEFAULT_TIMEOUT_SECONDS, |timeout| timeout.0)),
+        timeout: Duration::from_secs(
+            properties.timeout.map_or(DEFAULT_TIMEOUT_SECONDS, |timeout| timeout.0),
+        ),
         memory_mb: properties.memory_size.map_or(DEFAULT_MEMORY_MB, |memory| memory.0),
         reserved_concurrency: properties.reserved_concurrent_executions.map(|reserved| reserved.0),
     };
@@ -131,19 +145,33 @@ pub(super) fn function(resource: &Resource, resolver: &Resolver) -> Result<(Func
 /// `Metadata.BuildProperties.Binary`. cargo-lambda also finds the function's binary by it.
 fn binary(resource: &Resource, resolver: &Resolver) -> Result<String, TemplateError> {
     let metadata = resolver.map(&resource.metadata).map_err(|error| error.within("Metadata"))?;
-    metadata.get("BuildProperties").and_then(|build| build.get("Binary")).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| {
-        TemplateError::new(
-            "name the function's binary here, as in `Metadata: {BuildMethod: rust-cargolambda, BuildProperties: {Binary: health}}`",
-        )
-        .within("Metadata.BuildProperties.Binary")
-    })
+    metadata
+        .get("BuildProperties")
+        .and_then(|build| build.get("Binary"))
+        .and_then(Value::as_str)
+        .map(str::to_owned)
+        .ok_or_else(|| {
+            TemplateError::new(
+                "name the function's binary here, as in `Metadata: {BuildMethod: rust-cargolambda, \
+             BuildProperties: {Binary: health}}`",
+            )
+            .within("Metadata.BuildProperties.Binary")
+        })
 }
 
 /// Reads how often a schedule invokes its function: `rate(5 minutes)`.
 fn schedule(properties: Map<String, Value>) -> Result<Duration, TemplateError> {
-    let event: ScheduleEvent = read(properties, &["Description", "Name"]).map_err(|error| error.within("Properties"))?;
-    let unknown = || TemplateError::new("the local stack knows rates only, as in `rate(5 minutes)`").within("Properties.Schedule");
-    let rate = event.schedule.strip_prefix("rate(").and_then(|rest| rest.strip_suffix(')')).ok_or_else(unknown)?;
+    let event: ScheduleEvent =
+        read(properties, &["Description", "Name"]).map_err(|error| error.within("Properties"))?;
+    let unknown = || {
+        TemplateError::new("the local stack knows rates only, as in `rate(5 minutes)`")
+            .within("Properties.Schedule")
+    };
+    let rate = event
+        .schedule
+        .strip_prefix("rate(")
+        .and_then(|rest| rest.strip_suffix(')'))
+        .ok_or_else(unknown)?;
     let (count, unit) = rate.split_once(' ').ok_or_else(unknown)?;
     let count: u64 = count.parse().map_err(|_| unknown())?;
     let seconds = match unit {
@@ -155,17 +183,28 @@ fn schedule(properties: Map<String, Value>) -> Result<Duration, TemplateError> {
     if count == 0 { Err(unknown()) } else { Ok(Duration::from_secs(count * seconds)) }
 }
 
-fn route(function: &str, properties: Map<String, Value>) -> Result<(String, HttpRoute), TemplateError> {
-    let event: HttpEvent = read(properties, &["RouteSettings"]).map_err(|error| error.within("Properties"))?;
+fn route(
+    function: &str,
+    properties: Map<String, Value>,
+) -> Result<(String, HttpRoute), TemplateError> {
+    let event: HttpEvent =
+        read(properties, &["RouteSettings"]).map_err(|error| error.within("Properties"))?;
     if event.payload_format_version.is_some_and(|version| version.0 != "2.0") {
-        return Err(TemplateError::new("the local stack knows payload format 2.0 only").within("Properties.PayloadFormatVersion"));
+        return Err(TemplateError::new("the local stack knows payload format 2.0 only")
+            .within("Properties.PayloadFormatVersion"));
     }
     let route_key = match (event.method, event.path) {
         (None, None) => "$default".to_owned(),
-        (method, Some(path)) => format!("{} {path}", method.as_deref().unwrap_or("ANY").to_uppercase()),
-        (Some(_), None) => return Err(TemplateError::new("a method needs a path").within("Properties.Method")),
+        (method, Some(path)) => {
+            format!("{} {path}", method.as_deref().unwrap_or("ANY").to_uppercase())
+        }
+        (Some(_), None) => {
+            return Err(TemplateError::new("a method needs a path").within("Properties.Method"));
+        }
     };
-    let timeout = Duration::from_millis(event.timeout_in_millis.map_or(API_TIMEOUT_MS, |timeout| timeout.0.min(API_TIMEOUT_MS)));
+    let timeout = Duration::from_millis(
+        event.timeout_in_millis.map_or(API_TIMEOUT_MS, |timeout| timeout.0.min(API_TIMEOUT_MS)),
+    );
     Ok((event.api_id, HttpRoute { route_key, function: function.to_owned(), timeout }))
 }
 

@@ -70,7 +70,10 @@ pub(super) fn table(resource: &Resource, resolver: &Resolver) -> Result<Table, T
     ] {
         create.extend(value.map(|value| (key.to_owned(), value)));
     }
-    let ttl_attribute = properties.time_to_live_specification.filter(|ttl| ttl.enabled.0).and_then(|ttl| ttl.attribute_name);
+    let ttl_attribute = properties
+        .time_to_live_specification
+        .filter(|ttl| ttl.enabled.0)
+        .and_then(|ttl| ttl.attribute_name);
     Ok(Table { id: resource.id.clone(), name, create: create.into(), ttl_attribute })
 }
 
@@ -90,7 +93,8 @@ struct GenerateSecretString {
     password_length: Option<Scalar<usize>>,
 }
 
-/// Properties that choose the characters of the generated string. They have no effect here: the local string is letters and digits.
+/// Properties that choose the characters of the generated string. They have no effect here: the
+/// local string is letters and digits.
 const CHARACTER_CHOICES: &[&str] = &[
     "ExcludeCharacters",
     "ExcludeLowercase",
@@ -105,15 +109,18 @@ const CHARACTER_CHOICES: &[&str] = &[
 const DEFAULT_PASSWORD_LENGTH: usize = 32;
 
 pub(super) fn secret(resource: &Resource, resolver: &Resolver) -> Result<Secret, TemplateError> {
-    let mut properties = resolver.map(&resource.properties).map_err(|error| error.within("Properties"))?;
+    let mut properties =
+        resolver.map(&resource.properties).map_err(|error| error.within("Properties"))?;
     if let Some(Value::Object(generate)) = properties.get_mut("GenerateSecretString") {
         generate.retain(|name, _| !CHARACTER_CHOICES.contains(&name.as_str()));
     }
     let properties: SecretProperties =
-        read(properties, &["Description", "KmsKeyId", "ReplicaRegions", "Tags"]).map_err(|error| error.within("Properties"))?;
+        read(properties, &["Description", "KmsKeyId", "ReplicaRegions", "Tags"])
+            .map_err(|error| error.within("Properties"))?;
     let generate = properties.generate_secret_string;
     let template = serde_json::from_str(&generate.secret_string_template).map_err(|error| {
-        TemplateError::new(format!("this is not a JSON object: {error}")).within("Properties.GenerateSecretString.SecretStringTemplate")
+        TemplateError::new(format!("this is not a JSON object: {error}"))
+            .within("Properties.GenerateSecretString.SecretStringTemplate")
     })?;
     Ok(Secret {
         id: resource.id.clone(),
@@ -126,7 +133,8 @@ pub(super) fn secret(resource: &Resource, resolver: &Resolver) -> Result<Secret,
     })
 }
 
-/// Connects a secret to the function that rotates it, by their ARNs. AWS also rotates on a schedule. Here a request starts the rotation.
+/// Connects a secret to the function that rotates it, by their ARNs. AWS also rotates on a
+/// schedule. Here a request starts the rotation.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rotation {
@@ -136,7 +144,10 @@ pub(super) struct Rotation {
     pub(super) function_arn: String,
 }
 
-pub(super) fn rotation(resource: &Resource, resolver: &Resolver) -> Result<Rotation, TemplateError> {
+pub(super) fn rotation(
+    resource: &Resource,
+    resolver: &Resolver,
+) -> Result<Rotation, TemplateError> {
     let properties = resolver.map(&resource.properties);
     properties
         .and_then(|properties| read(properties, &["RotateImmediatelyOnUpdate", "RotationRules"]))

@@ -13,11 +13,16 @@ use super::connections::{Outgoing, Registered};
 use super::event::{Session, random_id};
 use super::socket::{End, Progress, Socket};
 
-/// Maximum number of a client's messages that functions handle at a time. API Gateway has no such limit. Here it bounds the memory.
+/// Maximum number of a client's messages that functions handle at a time. API Gateway has no such
+/// limit. Here it bounds the memory.
 const IN_FLIGHT: usize = 128;
 
 /// Runs a connection until it ends, and invokes `$disconnect`.
-pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(server: &Server, connection: Registered, upgraded: io::Result<S>) {
+pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+    server: &Server,
+    connection: Registered,
+    upgraded: io::Result<S>,
+) {
     let session = connection.session.clone();
     let Ok(stream) = upgraded else {
         drop(connection);
@@ -30,7 +35,11 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(server: &Server, conn
 }
 
 /// Carries messages both ways until one side ends the connection.
-async fn converse<S: AsyncRead + AsyncWrite + Unpin>(server: &Server, mut connection: Registered, socket: &mut Socket<S>) -> End {
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    server: &Server,
+    mut connection: Registered,
+    socket: &mut Socket<S>,
+) -> End {
     let limits = server.limits;
     let end_of_life = Instant::now() + limits.lifetime;
     let mut idle_since = Instant::now();
@@ -52,11 +61,15 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(server: &Server, mut connec
                     writing_since = Instant::now();
                     socket.send(message);
                 }
-                Outgoing::Close => break End::by_us(CloseCode::Normal, "Connection Closed Normally"),
+                Outgoing::Close => break End::by_us(CloseCode::Normal, "Connection Closed \
+                    Normally"),
             },
             Some(_) = in_flight.join_next() => {}
-            () = sleep_until(writing_since + limits.stalled), if socket.writing() => break End::lost(),
-            () = sleep_until(end_of_life.min(idle_since + limits.idle)) => break End::by_us(CloseCode::Away, "Going away"),
+            () = sleep_until(writing_since + limits.stalled),
+            if socket.writing() => break End::lost(),
+            () = sleep_until(end_of_life.min(idle_since + limits.idle)) => {
+                break End::by_us(CloseCode::Away, "Going away")
+            },
             _ = stop.wait_for(|stop| *stop) => break End::by_us(CloseCode::Away, "Going away"),
         }
     };
@@ -80,7 +93,12 @@ fn hand_over(server: &Server, connection: &Registered, message: &str, in_flight:
             Some((route, event)) => match functions.invoke(&route.function, event).await {
                 Ok(_) => return,
                 Err(error) => {
-                    tracing::warn!(function = route.function, route = route.key, %error, "failed to handle a WebSocket message");
+                    tracing::warn!(
+                        function = route.function,
+                        route = route.key,
+                        %error,
+                        "failed to handle a WebSocket message"
+                    );
                     "Internal server error"
                 }
             },
@@ -88,7 +106,8 @@ fn hand_over(server: &Server, connection: &Registered, message: &str, in_flight:
         // If the connection has ended, there is no client to tell.
         let _ = outgoing.send(Outgoing::Post(session.error_frame(problem, &request_id))).await;
     });
-    // The first poll queues the invocation at once, so messages reach the functions in the order in which they came.
+    // The first poll queues the invocation at once, so messages reach the functions in the order in
+    // which they came.
     if handling.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
         in_flight.spawn(handling);
     }
@@ -96,7 +115,9 @@ fn hand_over(server: &Server, connection: &Registered, message: &str, in_flight:
 
 async fn tell_disconnect(server: &Server, session: &Session, end: &End) {
     let Some(route) = server.routes.named("$disconnect") else { return };
-    if let Err(error) = server.functions.invoke(&route.function, session.disconnect(end.code, &end.reason)).await {
+    if let Err(error) =
+        server.functions.invoke(&route.function, session.disconnect(end.code, &end.reason)).await
+    {
         tracing::warn!(function = route.function, %error, "failed to invoke $disconnect");
     }
 }

@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 
 use super::event::Session;
 
-/// Maximum number of messages that wait for a client. A function that posts another one waits too. It bounds the cost of a slow client.
+/// Maximum number of messages that wait for a client. A function that posts another one waits too.
+/// It bounds the cost of a slow client.
 const QUEUE_LENGTH: usize = 32;
 
 /// The open connections of a WebSocket API.
@@ -20,7 +21,8 @@ pub struct Connections {
     open: Arc<Mutex<HashMap<String, Entry>>>,
 }
 
-/// The connection has ended, or its `$connect` has not returned yet, or there never was one with this id.
+/// The connection has ended, or its `$connect` has not returned yet, or there never was one with
+/// this id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gone;
 
@@ -83,7 +85,8 @@ impl Connections {
     pub fn status(&self, id: &str) -> Result<ConnectionStatus, Gone> {
         self.with(id, |entry| ConnectionStatus {
             connected_at: entry.session.connected_at,
-            last_active_at: Timestamp::from_millisecond(entry.last_active.load(Ordering::Relaxed)).unwrap_or_default(),
+            last_active_at: Timestamp::from_millisecond(entry.last_active.load(Ordering::Relaxed))
+                .unwrap_or_default(),
             source_ip: entry.session.source_ip.to_string(),
             user_agent: entry.session.user_agent.clone(),
         })
@@ -94,8 +97,15 @@ impl Connections {
         let (outgoing, inbox) = mpsc::channel(QUEUE_LENGTH);
         let last_active = Arc::new(AtomicI64::new(session.connected_at.as_millisecond()));
         let session = Arc::new(session);
-        let entry = Entry { session: session.clone(), outgoing: outgoing.clone(), last_active: last_active.clone() };
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(session.connection_id.clone(), entry);
+        let entry = Entry {
+            session: session.clone(),
+            outgoing: outgoing.clone(),
+            last_active: last_active.clone(),
+        };
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(session.connection_id.clone(), entry);
         Registered { session, inbox, outgoing, last_active, connections: self.clone() }
     }
 
@@ -121,6 +131,10 @@ impl Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.connections.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.session.connection_id);
+        self.connections
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.session.connection_id);
     }
 }

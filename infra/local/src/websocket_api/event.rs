@@ -26,14 +26,23 @@ pub(super) struct Session {
 impl Session {
     /// The event for `$connect`.
     pub(super) fn connect(&self, headers: &HeaderMap, query: &str) -> Bytes {
-        let mut event = json!({ "requestContext": self.context("$connect", "CONNECT", &random_id()), "isBase64Encoded": false });
+        let mut event = json!({
+            "requestContext": self.context("$connect", "CONNECT", &random_id()),
+            "isBase64Encoded": false,
+        });
         let headers = headers.iter().filter(|(name, _)| **name != CONNECTION && **name != UPGRADE);
-        let headers = headers.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())));
+        let headers =
+            headers.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())));
         insert_pairs(&mut event, "headers", "multiValueHeaders", headers);
         if !query.is_empty() {
             let query = form_urlencoded::parse(query.as_bytes()).collect::<Vec<_>>();
             let query = query.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
-            insert_pairs(&mut event, "queryStringParameters", "multiValueQueryStringParameters", query);
+            insert_pairs(
+                &mut event,
+                "queryStringParameters",
+                "multiValueQueryStringParameters",
+                query,
+            );
         }
         event.to_string().into()
     }
@@ -42,7 +51,9 @@ impl Session {
     pub(super) fn message(&self, route_key: &str, request_id: &str, body: &str) -> Bytes {
         let mut context = self.context(route_key, "MESSAGE", request_id);
         context["messageId"] = random_id().into();
-        json!({ "requestContext": context, "body": body, "isBase64Encoded": false }).to_string().into()
+        json!({ "requestContext": context, "body": body, "isBase64Encoded": false })
+            .to_string()
+            .into()
     }
 
     /// The event for `$disconnect`.
@@ -50,7 +61,12 @@ impl Session {
         let mut context = self.context("$disconnect", "DISCONNECT", &random_id());
         context["disconnectStatusCode"] = code.into();
         context["disconnectReason"] = reason.into();
-        let headers = [("Host", self.domain_name.as_str()), ("x-api-key", ""), ("X-Forwarded-For", ""), ("x-restapi", "")];
+        let headers = [
+            ("Host", self.domain_name.as_str()),
+            ("x-api-key", ""),
+            ("X-Forwarded-For", ""),
+            ("x-restapi", ""),
+        ];
         let mut event = json!({ "requestContext": context, "isBase64Encoded": false });
         insert_pairs(&mut event, "headers", "multiValueHeaders", headers.into_iter());
         event.to_string().into()
@@ -58,7 +74,9 @@ impl Session {
 
     /// The frame that API Gateway itself sends to a client whose message could not be handled.
     pub(super) fn error_frame(&self, message: &str, request_id: &str) -> Bytes {
-        json!({ "message": message, "connectionId": self.connection_id, "requestId": request_id }).to_string().into()
+        json!({ "message": message, "connectionId": self.connection_id, "requestId": request_id })
+            .to_string()
+            .into()
     }
 
     fn context(&self, route_key: &str, event_type: &str, request_id: &str) -> Value {
@@ -88,13 +106,22 @@ pub(super) fn random_id() -> String {
     URL_SAFE.encode(bytes)
 }
 
-/// Inserts pairs twice, as API Gateway does for headers and queries: the last value of each name, and all values in their order.
-fn insert_pairs<'a, V: AsRef<str>>(event: &mut Value, single: &str, multiple: &str, pairs: impl Iterator<Item = (&'a str, V)>) {
+/// Inserts pairs twice, as API Gateway does for headers and queries: the last value of each name,
+/// and all values in their order.
+fn insert_pairs<'a, V: AsRef<str>>(
+    event: &mut Value,
+    single: &str,
+    multiple: &str,
+    pairs: impl Iterator<Item = (&'a str, V)>,
+) {
     let mut all: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for (name, value) in pairs {
         all.entry(name).or_default().push(value.as_ref().into());
     }
-    let last: Map<_, _> = all.iter().filter_map(|(name, values)| Some(((*name).to_owned(), values.last()?.clone()))).collect();
+    let last: Map<_, _> = all
+        .iter()
+        .filter_map(|(name, values)| Some(((*name).to_owned(), values.last()?.clone())))
+        .collect();
     event[single] = last.into();
     event[multiple] = json!(all);
 }
@@ -130,13 +157,22 @@ mod tests {
         let event = session().connect(&headers, "ticket=a%2Bb+c&chart=1&chart=2&flag");
         let event: Value = serde_json::from_slice(&event).unwrap();
         assert_eq!(event["headers"], json!({ "sec-websocket-protocol": "bearer.b" }));
-        assert_eq!(event["multiValueHeaders"], json!({ "sec-websocket-protocol": ["tally.v1, bearer.a", "bearer.b"] }));
-        assert_eq!(event["queryStringParameters"], json!({ "ticket": "a+b c", "chart": "2", "flag": "" }));
+        assert_eq!(
+            event["multiValueHeaders"],
+            json!({ "sec-websocket-protocol": ["tally.v1, bearer.a", "bearer.b"] })
+        );
+        assert_eq!(
+            event["queryStringParameters"],
+            json!({ "ticket": "a+b c", "chart": "2", "flag": "" })
+        );
         assert_eq!(event["multiValueQueryStringParameters"]["chart"], json!(["1", "2"]));
         assert_eq!(event["isBase64Encoded"], false);
 
         let without = session().connect(&headers, "");
-        assert_eq!(serde_json::from_slice::<Value>(&without).unwrap().get("queryStringParameters"), None);
+        assert_eq!(
+            serde_json::from_slice::<Value>(&without).unwrap().get("queryStringParameters"),
+            None
+        );
     }
 
     #[test]
@@ -149,9 +185,11 @@ mod tests {
         let disconnect = read(&session().disconnect(1001, "Going away"));
         assert_eq!(disconnect.request_context.disconnect_status_code, Some(1001));
         assert_eq!(disconnect.request_context.disconnect_reason.as_deref(), Some("Going away"));
-        for (event, kind, route) in
-            [(connect, "CONNECT", "$connect"), (message, "MESSAGE", "charts.subscribe"), (disconnect, "DISCONNECT", "$disconnect")]
-        {
+        for (event, kind, route) in [
+            (connect, "CONNECT", "$connect"),
+            (message, "MESSAGE", "charts.subscribe"),
+            (disconnect, "DISCONNECT", "$disconnect"),
+        ] {
             let context = event.request_context;
             assert_eq!(context.event_type.as_deref(), Some(kind));
             assert_eq!(context.route_key.as_deref(), Some(route));

@@ -1,10 +1,14 @@
-//! API Gateway's WebSocket API. It upgrades `/{stage}`, asks `$connect`, hands each message to the function of its route, invokes
-//! `$disconnect`, and keeps AWS's limits.
+//! API Gateway's WebSocket API. It upgrades `/{stage}`, asks `$connect`, hands each message to the
+//! function of its route, invokes `$disconnect`, and keeps AWS's limits.
 //!
-//! `handshake` decides whether a client gets a connection. `connection` runs it until it ends, on a `socket` that reads and writes at once.
-//! `connections` has the open connections for `@connections`. `event` builds the events for the functions.
+//! `handshake` decides whether a client gets a connection. `connection` runs it until it ends, on a
+//! `socket` that reads and writes at once. `connections` has the open connections for
+//! `@connections`. `event` builds the events for the functions.
 
-#![expect(clippy::disallowed_methods, reason = "the rule that one module reads the wall clock is the functions'")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the rule that one module reads the wall clock is the functions'"
+)]
 
 mod connection;
 mod connections;
@@ -48,7 +52,8 @@ pub struct WebSocketLimits {
     pub frame_bytes: usize,
     /// Largest message of a client in bytes.
     pub message_bytes: usize,
-    /// A connection is given up if its client reads nothing of a message for this long. AWS does not document its own limit.
+    /// A connection is given up if its client reads nothing of a message for this long. AWS does
+    /// not document its own limit.
     pub stalled: Duration,
 }
 
@@ -93,16 +98,22 @@ impl WebSocketServer {
         self.0.connections.clone()
     }
 
-    /// Answers one HTTP request whose path begins with the stage: an upgrade, or an error. `host` is the name under which
-    /// clients reach the API, which functions see as `domainName`.
-    pub async fn serve(&self, request: Request<Incoming>, peer: SocketAddr, host: &str) -> Response<Full<Bytes>> {
+    /// Answers one HTTP request whose path begins with the stage: an upgrade, or an error. `host`
+    /// is the name under which clients reach the API, which functions see as `domainName`.
+    pub async fn serve(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        host: &str,
+    ) -> Response<Full<Bytes>> {
         handshake::serve(&self.0, request, peer, host).await
     }
 
     /// Closes every connection, waits until each `$disconnect` is done, and accepts no more.
     pub async fn shutdown(&self) {
         self.0.stop.send_replace(true);
-        let running = std::mem::take(&mut *self.0.running.lock().unwrap_or_else(PoisonError::into_inner));
+        let running =
+            std::mem::take(&mut *self.0.running.lock().unwrap_or_else(PoisonError::into_inner));
         running.join_all().await;
     }
 }

@@ -18,7 +18,8 @@ pub(super) struct Route {
 }
 
 impl Routes {
-    /// `selection` is `$request.body.` and the path of a member of the message, `$request.body.action`.
+    /// `selection` is `$request.body.` and the path of a member of the message,
+    /// `$request.body.action`.
     pub(super) fn new(selection: &str, functions: BTreeMap<String, String>) -> Self {
         let path = selection.strip_prefix("$request.body.").unwrap_or_default();
         Self { selection: path.split('.').map(str::to_owned).collect(), functions }
@@ -55,12 +56,18 @@ mod tests {
     use super::*;
 
     fn routes(selection: &str, keys: &[&str]) -> Routes {
-        Routes::new(selection, keys.iter().map(|key| ((*key).to_owned(), format!("F{key}"))).collect())
+        Routes::new(
+            selection,
+            keys.iter().map(|key| ((*key).to_owned(), format!("F{key}"))).collect(),
+        )
     }
 
     #[test]
     fn a_message_goes_to_the_route_that_its_action_names_and_to_the_default_otherwise() {
-        let routes = routes("$request.body.action", &["$connect", "$disconnect", "$default", "charts.subscribe", "7"]);
+        let routes = routes(
+            "$request.body.action",
+            &["$connect", "$disconnect", "$default", "charts.subscribe", "7"],
+        );
         for (message, key) in [
             (r#"{"action":"charts.subscribe"}"#, "charts.subscribe"),
             (r#"{"action":7}"#, "7"),
@@ -73,7 +80,11 @@ mod tests {
             ("not json", "$default"),
             ("", "$default"),
         ] {
-            assert_eq!(routes.of(message), Some(Route { key: key.into(), function: format!("F{key}") }), "{message}");
+            assert_eq!(
+                routes.of(message),
+                Some(Route { key: key.into(), function: format!("F{key}") }),
+                "{message}"
+            );
         }
     }
 
@@ -84,7 +95,8 @@ mod tests {
 
     #[test]
     fn the_selection_may_reach_into_the_message() {
-        let route = routes("$request.body.message.kind", &["ping"]).of(r#"{"message":{"kind":"ping"}}"#);
+        let route =
+            routes("$request.body.message.kind", &["ping"]).of(r#"{"message":{"kind":"ping"}}"#);
         assert_eq!(route.unwrap().key, "ping");
     }
 }

@@ -1,4 +1,5 @@
-//! A WebSocket that reads and writes at once: it reads a client's messages while a message to the client is still being sent.
+//! A WebSocket that reads and writes at once: it reads a client's messages while a message to the
+//! client is still being sent.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -18,7 +19,8 @@ use super::WebSocketLimits;
 
 /// How long a client may go on sending after the connection has been closed.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
-/// A client that has sent nothing for this long after the closing frame is not in the midst of sending.
+/// A client that has sent nothing for this long after the closing frame is not in the midst of
+/// sending.
 const QUIET: Duration = Duration::from_millis(300);
 
 /// The server's end of a connection.
@@ -57,7 +59,11 @@ impl End {
 
     /// The connection was lost.
     pub(super) fn lost() -> Self {
-        Self { code: CloseCode::Abnormal.into(), reason: "Connection Closed Abnormally".to_owned(), by_us: false }
+        Self {
+            code: CloseCode::Abnormal.into(),
+            reason: "Connection Closed Abnormally".to_owned(),
+            by_us: false,
+        }
     }
 
     fn by_client(frame: Option<CloseFrame>) -> Self {
@@ -77,7 +83,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             .write_buffer_size(0)
             .max_frame_size(Some(limits.frame_bytes))
             .max_message_size(Some(limits.message_bytes));
-        Self { stream: WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await, writing: false }
+        Self {
+            stream: WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await,
+            writing: false,
+        }
     }
 
     /// Whether a message is still being written.
@@ -85,10 +94,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.writing
     }
 
-    /// Sends a message. [`Progress::Written`] reports that it has been written. Only then may the caller send the next one.
+    /// Sends a message. [`Progress::Written`] reports that it has been written. Only then may the
+    /// caller send the next one.
     pub(super) fn send(&mut self, message: Bytes) {
         // Bytes that are not UTF-8 can't be a text message.
-        let message = Utf8Bytes::try_from(message.clone()).map_or(Message::Binary(message), Message::Text);
+        let message =
+            Utf8Bytes::try_from(message.clone()).map_or(Message::Binary(message), Message::Text);
         self.writing = true;
         // The next read reports the error again, and ends the connection.
         if let Err(error) = self.stream.start_send_unpin(message) {
@@ -96,7 +107,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// Waits for the next event. Without `reading`, it does not read from the client. It is cancel-safe: no event is lost.
+    /// Waits for the next event. Without `reading`, it does not read from the client. It is
+    /// cancel-safe: no event is lost.
     pub(super) async fn progress(&mut self, reading: bool) -> Progress {
         poll_fn(|context| self.poll_progress(context, reading)).await
     }
@@ -131,7 +143,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     pub(super) async fn close(mut self, end: &End) {
         let farewell = async {
             if end.by_us {
-                let frame = CloseFrame { code: end.code.into(), reason: end.reason.as_str().into() };
+                let frame =
+                    CloseFrame { code: end.code.into(), reason: end.reason.as_str().into() };
                 self.stream.send(Message::Close(Some(frame))).await?;
             } else {
                 // The answer to the client's closing frame may still be unsent.
@@ -139,12 +152,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             }
             let stream = self.stream.get_mut();
             stream.shutdown().await?;
-            // If the stream were dropped while the client is still sending, the client's system would discard the closing frame unread.
+            // If the stream were dropped while the client is still sending, the client's system
+            // would discard the closing frame unread.
             while matches!(timeout(QUIET, stream.read(&mut [0; 4096])).await, Ok(Ok(1..))) {}
             Ok::<_, Error>(())
         };
         if !matches!(timeout(CLOSE_GRACE, farewell).await, Ok(Ok(()))) {
-            tracing::debug!(code = end.code, "failed to tell a client that its connection is closed");
+            tracing::debug!(
+                code = end.code,
+                "failed to tell a client that its connection is closed"
+            );
         }
     }
 }

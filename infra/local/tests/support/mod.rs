@@ -7,27 +7,41 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-/// Directory of `examples/bootstrap`, which is built if missing: cargo builds examples for a whole test run, but not for a single test.
+/// Directory of `examples/bootstrap`, which is built if missing: cargo builds examples for a whole
+/// test run, but not for a single test.
 pub fn binaries() -> &'static Path {
     static BINARIES: OnceLock<PathBuf> = OnceLock::new();
     BINARIES.get_or_init(|| {
         let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", env!("CARGO_PKG_NAME"), "--example", "bootstrap"])
+            .args([
+                "build",
+                "--quiet",
+                "--package",
+                env!("CARGO_PKG_NAME"),
+                "--example",
+                "bootstrap",
+            ])
             .status()
             .expect("cargo runs");
         assert!(status.success());
-        tally_local::builder::binaries_directory().expect("the directory of this test").join("examples")
+        tally_local::builder::binaries_directory()
+            .expect("the directory of this test")
+            .join("examples")
     })
 }
 
 /// Waits until a process is gone, or dead and not yet collected.
 pub async fn gone(pid: u64) {
     let dead = async {
-        while std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+        while std::fs::read_to_string(format!("/proc/{pid}/stat"))
+            .is_ok_and(|stat| !stat.contains(") Z "))
+        {
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(Duration::from_secs(10), dead).await.unwrap_or_else(|_| panic!("process {pid} is still there"));
+    timeout(Duration::from_secs(10), dead)
+        .await
+        .unwrap_or_else(|_| panic!("process {pid} is still there"));
 }
 
 /// Waits until a file exists, and reads it.
@@ -40,5 +54,7 @@ pub async fn appears(file: &Path) -> String {
             }
         }
     };
-    timeout(Duration::from_secs(10), there).await.unwrap_or_else(|_| panic!("{} does not appear", file.display()))
+    timeout(Duration::from_secs(10), there)
+        .await
+        .unwrap_or_else(|_| panic!("{} does not appear", file.display()))
 }

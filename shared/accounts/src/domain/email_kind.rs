@@ -77,7 +77,8 @@ impl Purpose {
     pub fn lifetime_seconds(self) -> i64 {
         match self {
             Purpose::PasswordReset => 30 * 60,
-            // This token is good for nothing else, and waits in a mailbox that its owner may not read at once.
+            // This token is good for nothing else, and waits in a mailbox that its owner may not
+            // read at once.
             Purpose::EmailVerification => 24 * 3600,
         }
     }

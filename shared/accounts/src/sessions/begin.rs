@@ -1,4 +1,5 @@
-//! Begins a session for a user whose password has been checked, if the account has not changed since.
+//! Begins a session for a user whose password has been checked, if the account has not changed
+//! since.
 
 use std::collections::BTreeMap;
 
@@ -32,8 +33,9 @@ impl SignIn {
         })
     }
 
-    /// Plans the session, the end of the sessions that it evicts, and the tokens. `stronger_hash` replaces the password hash. If
-    /// another change of the account was faster, `overtaken` makes a new plan from the account as it stands.
+    /// Plans the session, the end of the sessions that it evicts, and the tokens. `stronger_hash`
+    /// replaces the password hash. If another change of the account was faster, `overtaken` makes a
+    /// new plan from the account as it stands.
     pub async fn plan(
         &self,
         user: &User,
@@ -66,9 +68,17 @@ impl SignIn {
             .resource("session", &session_id)
             .detail("ended_sessions", sessions_to_evict.evicted.clone())
             .detail("rehashed", stronger_hash.is_some());
-        let begin_session = self.users.begin_session(user, &session, &sessions_to_evict, stronger_hash);
-        let plan = Plan::reply(TokenPair::from(pair)).details(details).write(self.sessions.begin(&session)?);
-        let plan = sessions_to_evict.idle.iter().fold(plan, |plan, id| plan.write(self.sessions.end(id)));
-        Ok(self.ending.add(plan, &sessions_to_evict.evicted).await?.write_or_retry(begin_session, overtaken))
+        let begin_session =
+            self.users.begin_session(user, &session, &sessions_to_evict, stronger_hash);
+        let plan = Plan::reply(TokenPair::from(pair))
+            .details(details)
+            .write(self.sessions.begin(&session)?);
+        let plan =
+            sessions_to_evict.idle.iter().fold(plan, |plan, id| plan.write(self.sessions.end(id)));
+        Ok(self
+            .ending
+            .add(plan, &sessions_to_evict.evicted)
+            .await?
+            .write_or_retry(begin_session, overtaken))
     }
 }

@@ -1,4 +1,5 @@
-//! Asks a signed-in caller for their password once more. So a person who finds a device unlocked cannot take over the account.
+//! Asks a signed-in caller for their password once more. So a person who finds a device unlocked
+//! cannot take over the account.
 
 use platform::Problem;
 use platform::identity::Identity;
@@ -18,21 +19,30 @@ pub struct Confirmed {
 }
 
 impl Confirmed {
-    /// Checks the current password of the caller. The route has to limit how often that is tried. Returns the account as it is.
-    pub async fn ask(users: &Users, hasher: Hasher, caller: Identity, current_password: Password) -> Result<(User, Self), Problem> {
+    /// Checks the current password of the caller. The route has to limit how often that is tried.
+    /// Returns the account as it is.
+    pub async fn ask(
+        users: &Users,
+        hasher: Hasher,
+        caller: Identity,
+        current_password: Password,
+    ) -> Result<(User, Self), Problem> {
         let user = users.get(&caller.user_id).await?.ok_or_else(Problem::invalid_token)?;
-        let confirmed = Self { caller, password: current_password, hasher, proven: None }.still(&user).await?;
+        let confirmed =
+            Self { caller, password: current_password, hasher, proven: None }.still(&user).await?;
         Ok((user, confirmed))
     }
 
-    /// Repeats the check for an account that may have changed meanwhile: its session goes on, and the password is right. The password
-    /// is hashed again only if the stored hash is another one. That may be a stronger hash of the same password.
+    /// Repeats the check for an account that may have changed meanwhile: its session goes on, and
+    /// the password is right. The password is hashed again only if the stored hash is another one.
+    /// That may be a stronger hash of the same password.
     pub async fn still(self, user: &User) -> Result<Self, Problem> {
         if !user.is_active || !user.sessions.contains_key(&self.caller.session_id) {
             return Err(Problem::invalid_token());
         }
         let is_proven = self.proven.as_ref() == Some(&user.password_hash);
-        if is_proven || self.hasher.check(&self.password, Some(&user.password_hash)).await?.matches {
+        if is_proven || self.hasher.check(&self.password, Some(&user.password_hash)).await?.matches
+        {
             Ok(Self { proven: Some(user.password_hash.clone()), ..self })
         } else {
             Err(Problem::wrong_password())

@@ -6,7 +6,8 @@ use platform::socket::CloseConnections;
 use platform::store::{Session, Sessions};
 use platform::{ConfigError, Plan, Platform, Problem};
 
-/// Ends sessions. A separate write removes them from the account, and that write also says what to do if another session has begun.
+/// Ends sessions. A separate write removes them from the account, and that write also says what to
+/// do if another session has begun.
 #[derive(Debug, Clone)]
 pub struct Ending {
     sessions: Sessions,
@@ -16,24 +17,35 @@ pub struct Ending {
 impl Ending {
     /// Uses the table of sessions, and `@connections`.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { sessions: Sessions::new(platform)?, close_connections: CloseConnections::new(platform)? })
+        Ok(Self {
+            sessions: Sessions::new(platform)?,
+            close_connections: CloseConnections::new(platform)?,
+        })
     }
 
     /// Adds the end of these sessions to a plan. After the commit, their connections are closed.
-    pub async fn add<O>(&self, plan: Plan<O>, session_ids: &[String]) -> Result<Plan<O>, StoreError> {
+    pub async fn add<O>(
+        &self,
+        plan: Plan<O>,
+        session_ids: &[String],
+    ) -> Result<Plan<O>, StoreError> {
         if session_ids.is_empty() {
             return Ok(plan);
         }
         let mut found = self.sessions.get_all(session_ids.iter()).await?;
-        session_ids.iter().try_fold(plan, |plan, id| match found.iter().position(|session| session.id == *id) {
-            Some(position) => self.add_read(plan, found.swap_remove(position)),
-            // The delete is written all the same. So response times do not tell whether a session of another user exists.
-            None => Ok(plan.write(self.sessions.end(id))),
+        session_ids.iter().try_fold(plan, |plan, id| {
+            match found.iter().position(|session| session.id == *id) {
+                Some(position) => self.add_read(plan, found.swap_remove(position)),
+                // The delete is written all the same. So response times do not tell whether a
+                // session of another user exists.
+                None => Ok(plan.write(self.sessions.end(id))),
+            }
         })
     }
 
-    /// The same for a session whose item the caller has just read. The item lists its connections, and the commit checks that the list
-    /// is still the same. So a connection that opens meanwhile is closed too.
+    /// The same for a session whose item the caller has just read. The item lists its connections,
+    /// and the commit checks that the list is still the same. So a connection that opens meanwhile
+    /// is closed too.
     pub fn add_read<O>(&self, plan: Plan<O>, session: Session) -> Result<Plan<O>, StoreError> {
         let (write, rewrite, close) = self.clone().end(session)?;
         Ok(plan.write_or_rewrite(write, rewrite).after_commit(close))

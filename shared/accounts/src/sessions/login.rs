@@ -62,21 +62,28 @@ impl PasswordLogin {
         })
     }
 
-    /// The fingerprint under which attempts for an identifier are counted. A route that takes attempts has to be limited by it.
+    /// The fingerprint under which attempts for an identifier are counted. A route that takes
+    /// attempts has to be limited by it.
     pub async fn fingerprint(&self, identifier: &Identifier) -> Result<Fingerprint, Problem> {
         self.fingerprinter.identifier(identifier.as_str()).await
     }
 
-    /// Plans a session for this user. A wrong password, an unknown user and an inactive account get the same answer, after the same
-    /// work.
+    /// Plans a session for this user. A wrong password, an unknown user and an inactive account get
+    /// the same answer, after the same work.
     pub async fn plan(&self, attempt: Attempt) -> Result<Plan<TokenPair>, Problem> {
         let user = self.users.find(attempt.identifier.as_str()).await?;
         self.clone().judge(user, attempt, None).await
     }
 
-    /// Boxed, because a lost race leads back here. A password that was proven is hashed again only if the stored hash has changed
-    /// meanwhile. That may be the hash of a new password, or a stronger one of the same password that another login has just made.
-    fn judge(self, user: Option<User>, attempt: Attempt, proof: Option<Proof>) -> BoxFuture<'static, Result<Plan<TokenPair>, Problem>> {
+    /// Boxed, because a lost race leads back here. A password that was proven is hashed again only
+    /// if the stored hash has changed meanwhile. That may be the hash of a new password, or a
+    /// stronger one of the same password that another login has just made.
+    fn judge(
+        self,
+        user: Option<User>,
+        attempt: Attempt,
+        proof: Option<Proof>,
+    ) -> BoxFuture<'static, Result<Plan<TokenPair>, Problem>> {
         async move {
             let hash = user.as_ref().map(|user| user.password_hash.as_str());
             let proof = match proof.filter(|proof| hash == Some(&proof.hash)) {
@@ -85,9 +92,14 @@ impl PasswordLogin {
             };
             match (user, proof) {
                 // Only a caller who knows the password learns this, so the attempt was no guess.
-                (Some(user), Some(_)) if user.is_active && self.verifies && user.is_unverified() => {
+                (Some(user), Some(_))
+                    if user.is_active && self.verifies && user.is_unverified() =>
+                {
                     let forgive = self.forgive(&attempt).await?;
-                    Ok(self.refuse(Some(user), attempt, Problem::email_unverified()).await?.write(forgive))
+                    Ok(self
+                        .refuse(Some(user), attempt, Problem::email_unverified())
+                        .await?
+                        .write(forgive))
                 }
                 (Some(user), Some(proof)) if user.is_active => {
                     let stronger = proof.stronger.clone();
@@ -102,9 +114,13 @@ impl PasswordLogin {
                         }
                         .boxed()
                     });
-                    Ok(sign_in.plan(&user, stronger.as_deref(), &context, now, overtaken).await?.write(forgive))
+                    Ok(sign_in
+                        .plan(&user, stronger.as_deref(), &context, now, overtaken)
+                        .await?
+                        .write(forgive))
                 }
-                // A wrong password, an unknown user and an inactive account get the same answer, after the same work.
+                // A wrong password, an unknown user and an inactive account get the same answer,
+                // after the same work.
                 (user, _) => self.refuse(user, attempt, Problem::invalid_credentials()).await,
             }
         }
@@ -112,25 +128,42 @@ impl PasswordLogin {
     }
 
     /// Returns a proof if this is the password of a user who may sign in.
-    async fn check(&self, password: &Password, user: Option<&User>) -> Result<Option<Proof>, Problem> {
-        let check = self.hasher.check(password, user.map(|user| user.password_hash.as_str())).await?;
-        let Some(user) = user.filter(|user| check.matches && user.is_active) else { return Ok(None) };
+    async fn check(
+        &self,
+        password: &Password,
+        user: Option<&User>,
+    ) -> Result<Option<Proof>, Problem> {
+        let check =
+            self.hasher.check(password, user.map(|user| user.password_hash.as_str())).await?;
+        let Some(user) = user.filter(|user| check.matches && user.is_active) else {
+            return Ok(None);
+        };
         let stronger = if check.outdated { Some(self.hasher.hash(password).await?) } else { None };
         Ok(Some(Proof { hash: user.password_hash.clone(), stronger }))
     }
 
-    /// Clears the failures that are counted for this identifier and address. An attempt is counted before its password is checked, and
-    /// this one was no guess.
+    /// Clears the failures that are counted for this identifier and address. An attempt is counted
+    /// before its password is checked, and this one was no guess.
     async fn forgive(&self, attempt: &Attempt) -> Result<Write, Problem> {
-        let guessed = attempt_subject(&attempt.context.address, &self.fingerprint(&attempt.identifier).await?);
+        let guessed = attempt_subject(
+            &attempt.context.address,
+            &self.fingerprint(&attempt.identifier).await?,
+        );
         Ok(self.guesses.forgive(&guessed, attempt.now))
     }
 
-    async fn refuse(&self, user: Option<User>, attempt: Attempt, problem: Problem) -> Result<Plan<TokenPair>, Problem> {
+    async fn refuse(
+        &self,
+        user: Option<User>,
+        attempt: Attempt,
+        problem: Problem,
+    ) -> Result<Plan<TokenPair>, Problem> {
         let fingerprint = self.fingerprint(&attempt.identifier).await?;
         let details = AuditDetails::default().identifier(&fingerprint);
         Ok(Plan::refuse(problem).details(match user {
-            Some(user) => details.resource("user", &user.id).actor(Actor::user(&user.id, &user.username)),
+            Some(user) => {
+                details.resource("user", &user.id).actor(Actor::user(&user.id, &user.username))
+            }
             None => details,
         }))
     }

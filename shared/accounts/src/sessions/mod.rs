@@ -1,4 +1,5 @@
-//! Sessions: how one begins, is refreshed and ends. Every route that does one of these shares this code.
+//! Sessions: how one begins, is refreshed and ends. Every route that does one of these shares this
+//! code.
 
 mod begin;
 mod confirm;

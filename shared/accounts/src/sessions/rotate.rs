@@ -1,8 +1,9 @@
 //! Refresh tokens: each is exchanged for the next pair of tokens, once.
 //!
-//! Rotation with reuse detection (RFC 9700 section 4.14.2): one conditional write replaces the hash of the current token. The second
-//! request with the same token finds the session rotated. Within ten seconds it gets the pair that the first one got, because two tabs
-//! must not log each other out. Any other spent token ends the session.
+//! Rotation with reuse detection (RFC 9700 section 4.14.2): one conditional write replaces the hash
+//! of the current token. The second request with the same token finds the session rotated. Within
+//! ten seconds it gets the pair that the first one got, because two tabs must not log each other
+//! out. Any other spent token ends the session.
 
 use std::sync::OnceLock;
 
@@ -93,45 +94,75 @@ impl Rotation {
         })
     }
 
-    /// The session whose limit a refresh token counts against; `None` for a token that is not genuine or was spent. Within the grace, a
-    /// spent token gets a pair that was counted already. Later it ends its session, however often that was refreshed. Otherwise a thief
-    /// could hide by refreshing often.
-    pub async fn counted_for(&self, token: &RefreshToken, now: Timestamp) -> Result<Option<String>, Problem> {
-        let Some(Presented { session_id, session }) = self.look_up(token, now).await? else { return Ok(None) };
-        let status = session.as_ref().map(|session| status(session, &ids::sha256(&token.text), now));
+    /// The session whose limit a refresh token counts against; `None` for a token that is not
+    /// genuine or was spent. Within the grace, a spent token gets a pair that was counted already.
+    /// Later it ends its session, however often that was refreshed. Otherwise a thief could hide by
+    /// refreshing often.
+    pub async fn counted_for(
+        &self,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<Option<String>, Problem> {
+        let Some(Presented { session_id, session }) = self.look_up(token, now).await? else {
+            return Ok(None);
+        };
+        let status =
+            session.as_ref().map(|session| status(session, &ids::sha256(&token.text), now));
         let is_spent = matches!(status, Some(TokenStatus::JustSpent | TokenStatus::Reused));
         Ok((!is_spent).then(|| session_id.clone()))
     }
 
-    async fn look_up<'t>(&self, token: &'t RefreshToken, now: Timestamp) -> Result<Option<&'t Presented>, Problem> {
+    async fn look_up<'t>(
+        &self,
+        token: &'t RefreshToken,
+        now: Timestamp,
+    ) -> Result<Option<&'t Presented>, Problem> {
         if let Some(presented) = token.presented.get() {
             return Ok(presented.as_ref());
         }
         let presented = match self.tokens.verify_refresh(&token.text, now).await? {
-            Ok(claims) => Some(Presented { session: self.sessions.get(&claims.sid).await?, session_id: claims.sid }),
+            Ok(claims) => Some(Presented {
+                session: self.sessions.get(&claims.sid).await?,
+                session_id: claims.sid,
+            }),
             Err(_) => None,
         };
         Ok(token.presented.get_or_init(|| presented).as_ref())
     }
 
     /// Plans the next pair for a refresh token, and spends the token.
-    pub async fn spend(&self, token: &RefreshToken, now: Timestamp) -> Result<Plan<TokenPair>, Problem> {
-        let presented = self.look_up(token, now).await?.ok_or_else(Problem::invalid_refresh_token)?;
+    pub async fn spend(
+        &self,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<Plan<TokenPair>, Problem> {
+        let presented =
+            self.look_up(token, now).await?.ok_or_else(Problem::invalid_refresh_token)?;
         let Some(session) = presented.session.clone() else {
-            return Ok(
-                Plan::refuse(Problem::invalid_refresh_token()).details(AuditDetails::default().resource("session", &presented.session_id))
-            );
+            return Ok(Plan::refuse(Problem::invalid_refresh_token())
+                .details(AuditDetails::default().resource("session", &presented.session_id)));
         };
         self.clone().plan(session, ids::sha256(&token.text), now).await
     }
 
     /// Reverts the count of a refresh if another one at the same time was faster.
-    fn uncount(&self, plan: Plan<TokenPair>, session_id: String, counted_at: Timestamp) -> Plan<TokenPair> {
+    fn uncount(
+        &self,
+        plan: Plan<TokenPair>,
+        session_id: String,
+        counted_at: Timestamp,
+    ) -> Plan<TokenPair> {
         let counters = self.counters.clone();
         let quota = self.quota;
         let revert = async move {
-            if let Err(error) = counters.revert(&Policy::REFRESH, quota, &session_id, counted_at).await {
-                tracing::warn!(%error, session_id, "failed to revert the count of a repeated refresh");
+            if let Err(error) =
+                counters.revert(&Policy::REFRESH, quota, &session_id, counted_at).await
+            {
+                tracing::warn!(
+                    %error,
+                    session_id,
+                    "failed to revert the count of a repeated refresh"
+                );
             }
             Ok(None)
         };
@@ -140,16 +171,26 @@ impl Rotation {
 
     /// Ends a session because there is a copy of its token.
     fn end(&self, session: Session) -> Result<Plan<TokenPair>, Problem> {
-        let details = AuditDetails::action("auth.refresh_reuse").actor(actor(&session)).resource("session", &session.id);
+        let details = AuditDetails::action("auth.refresh_reuse")
+            .actor(actor(&session))
+            .resource("session", &session.id);
         let forget = self.users.end_session(&session.user_id, &session.id);
-        let plan = self.ending.add_read(Plan::refuse(Problem::invalid_refresh_token()).details(details), session)?;
+        let plan = self
+            .ending
+            .add_read(Plan::refuse(Problem::invalid_refresh_token()).details(details), session)?;
         Ok(plan.write_or(forget, Problem::invalid_refresh_token()))
     }
 
     /// Boxed, because a lost race leads back here.
-    fn plan(self, session: Session, hash: String, now: Timestamp) -> BoxFuture<'static, Result<Plan<TokenPair>, Problem>> {
+    fn plan(
+        self,
+        session: Session,
+        hash: String,
+        now: Timestamp,
+    ) -> BoxFuture<'static, Result<Plan<TokenPair>, Problem>> {
         async move {
-            let details = AuditDetails::default().actor(actor(&session)).resource("session", &session.id);
+            let details =
+                AuditDetails::default().actor(actor(&session)).resource("session", &session.id);
             match status(&session, &hash, now) {
                 TokenStatus::Good => self.rotate(session, hash, now, details).await,
                 TokenStatus::JustSpent => {
@@ -157,19 +198,29 @@ impl Rotation {
                     Ok(Plan::reply(TokenPair::from(pair)).details(details.detail("repeated", true)))
                 }
                 TokenStatus::Reused => self.end(session),
-                TokenStatus::Over => Ok(Plan::refuse(Problem::invalid_refresh_token()).details(details)),
+                TokenStatus::Over => {
+                    Ok(Plan::refuse(Problem::invalid_refresh_token()).details(details))
+                }
             }
         }
         .boxed()
     }
 
-    async fn rotate(self, session: Session, hash: String, now: Timestamp, details: AuditDetails) -> Result<Plan<TokenPair>, Problem> {
+    async fn rotate(
+        self,
+        session: Session,
+        hash: String,
+        now: Timestamp,
+        details: AuditDetails,
+    ) -> Result<Plan<TokenPair>, Problem> {
         // The new access token has the current data of the user, not those of the login.
-        let Some(user) = self.users.get(&session.user_id).await?.filter(|user| user.is_active) else {
+        let Some(user) = self.users.get(&session.user_id).await?.filter(|user| user.is_active)
+        else {
             return Ok(Plan::refuse(Problem::invalid_refresh_token()).details(details));
         };
         let began_at = Timestamp::from_millisecond(session.began_at).unwrap_or(now);
-        let (pair, claims) = self.tokens.issue(&user.identity(&session.id), &user.roles, began_at, now).await?;
+        let (pair, claims) =
+            self.tokens.issue(&user.identity(&session.id), &user.roles, began_at, now).await?;
         let next = Session {
             last_used_at: now.as_millisecond(),
             expires_at: self.tokens.lifetimes.session_expiry(began_at, now),
@@ -181,32 +232,49 @@ impl Rotation {
         };
         let write = self.sessions.rotate(&next, &hash)?;
         let keep = self.users.keep_session(&next);
-        Ok(Plan::reply(TokenPair::from(pair)).details(details).write_or(keep, Problem::invalid_refresh_token()).write_or_retry(
-            write,
-            Box::new(move |found| {
-                async move {
-                    match found {
-                        Some(item) => {
-                            let session = self.sessions.read(item)?;
-                            // Uses the winner's time, because this request may have arrived before the rotation.
-                            let later = now.max(Timestamp::from_millisecond(session.rotated_at.unwrap_or_default()).unwrap_or(now));
-                            let repeats = status(&session, &hash, later) == TokenStatus::JustSpent;
-                            let rotation = self.clone();
-                            let session_id = session.id.clone();
-                            let plan = self.plan(session, hash, later).await?;
-                            Ok(if repeats { rotation.uncount(plan, session_id, now) } else { plan })
+        Ok(Plan::reply(TokenPair::from(pair))
+            .details(details)
+            .write_or(keep, Problem::invalid_refresh_token())
+            .write_or_retry(
+                write,
+                Box::new(move |found| {
+                    async move {
+                        match found {
+                            Some(item) => {
+                                let session = self.sessions.read(item)?;
+                                // Uses the winner's time, because this request may have arrived
+                                // before the rotation.
+                                let later = now.max(
+                                    Timestamp::from_millisecond(
+                                        session.rotated_at.unwrap_or_default(),
+                                    )
+                                    .unwrap_or(now),
+                                );
+                                let repeats =
+                                    status(&session, &hash, later) == TokenStatus::JustSpent;
+                                let rotation = self.clone();
+                                let session_id = session.id.clone();
+                                let plan = self.plan(session, hash, later).await?;
+                                Ok(if repeats {
+                                    rotation.uncount(plan, session_id, now)
+                                } else {
+                                    plan
+                                })
+                            }
+                            None => Err(Problem::invalid_refresh_token()),
                         }
-                        None => Err(Problem::invalid_refresh_token()),
                     }
-                }
-                .boxed()
-            }),
-        ))
+                    .boxed()
+                }),
+            ))
     }
 }
 
 fn actor(session: &Session) -> Actor {
-    Actor { session_id: Some(session.id.clone()), ..Actor::user(&session.user_id, &session.username) }
+    Actor {
+        session_id: Some(session.id.clone()),
+        ..Actor::user(&session.user_id, &session.username)
+    }
 }
 
 #[cfg(test)]
@@ -246,7 +314,11 @@ mod tests {
             ("second", 60_000, TokenStatus::Over),
             ("first", 60_000, TokenStatus::Over),
         ] {
-            assert_eq!(status(&session(), hash, at(milliseconds)), expected, "{hash} after {milliseconds} ms");
+            assert_eq!(
+                status(&session(), hash, at(milliseconds)),
+                expected,
+                "{hash} after {milliseconds} ms"
+            );
         }
         let fresh = Session { previous_hash: None, rotated_at: None, ..session() };
         assert_eq!(status(&fresh, "first", at(0)), TokenStatus::Reused);

@@ -1,5 +1,5 @@
-//! Tokens that a client sends for introspection (RFC 7662) or revocation (RFC 7009). This code finds their session, and whether they
-//! are still valid in it.
+//! Tokens that a client sends for introspection (RFC 7662) or revocation (RFC 7009). This code
+//! finds their session, and whether they are still valid in it.
 
 use jiff::Timestamp;
 use platform::input::{Fields, Input};
@@ -12,7 +12,8 @@ use crate::tokens::{Genuine, TokenReader};
 /// The request body.
 #[derive(ToSchema)]
 pub struct ShownToken {
-    /// An access or a refresh token. You may send a `token_type_hint` with it, but each token names its own type.
+    /// An access or a refresh token. You may send a `token_type_hint` with it, but each token names
+    /// its own type.
     pub token: String,
 }
 
@@ -49,12 +50,16 @@ impl ShownTokens {
     pub async fn find(&self, shown: &ShownToken, now: Timestamp) -> Result<Option<Held>, Problem> {
         let Some(claims) = self.tokens.read(&shown.token, now).await? else { return Ok(None) };
         let session = self.sessions.get(claims.session_id()).await?;
-        Ok(session.filter(|session| session.is_live(now) && session.user_id == claims.user_id()).map(|session| {
-            let is_good = match &claims {
-                Genuine::Access(_) => true,
-                Genuine::Refresh(_) => ids::same(&ids::sha256(&shown.token), &session.refresh_hash),
-            };
-            Held { claims, session, is_good }
-        }))
+        Ok(session
+            .filter(|session| session.is_live(now) && session.user_id == claims.user_id())
+            .map(|session| {
+                let is_good = match &claims {
+                    Genuine::Access(_) => true,
+                    Genuine::Refresh(_) => {
+                        ids::same(&ids::sha256(&shown.token), &session.refresh_hash)
+                    }
+                };
+                Held { claims, session, is_good }
+            }))
     }
 }

@@ -1,11 +1,14 @@
 //! The table of invitations.
 //!
-//! Key: `dataset` (always `invites`) and `id` (UUIDv7), so that a query gives them in the order in which they were made. They
-//! are few: administrators make them one by one, and none is kept for longer than a week. The token is `<id>.<secret>`, of
-//! which the table keeps only the SHA-256. The transaction that makes the account deletes the item, and so uses the token up.
+//! Key: `dataset` (always `invites`) and `id` (UUIDv7), so that a query gives them in the order in
+//! which they were made. They are few: administrators make them one by one, and none is kept for
+//! longer than a week. The token is `<id>.<secret>`, of which the table keeps only the SHA-256. The
+//! transaction that makes the account deletes the item, and so uses the token up.
 
 use jiff::Timestamp;
-use platform::database::{Database, Expression, Item, StoreError, Write, item, key2, n, query, read, s};
+use platform::database::{
+    Database, Expression, Item, StoreError, Write, item, key2, n, query, read, s,
+};
 use platform::domain::{Email, ResourceId, Role};
 use platform::{ConfigError, Platform, ids};
 use serde::{Deserialize, Serialize};
@@ -33,7 +36,8 @@ pub struct Invite {
     pub email: Option<String>,
     /// Roles of the new account.
     pub roles: Vec<Role>,
-    /// Id of the administrator on whose word it is valid. Without one it is for the first administrator.
+    /// Id of the administrator on whose word it is valid. Without one it is for the first
+    /// administrator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invited_by: Option<String>,
     /// Milliseconds since 1970.
@@ -55,7 +59,12 @@ struct Stored {
 
 impl Invite {
     /// A new invitation and its token, which is not kept.
-    pub fn new(email: Option<&Email>, roles: Vec<Role>, invited_by: Option<&str>, now: Timestamp) -> (Self, String) {
+    pub fn new(
+        email: Option<&Email>,
+        roles: Vec<Role>,
+        invited_by: Option<&str>,
+        now: Timestamp,
+    ) -> (Self, String) {
         let id = ids::new_id(now);
         // 192 bits.
         let token = format!("{id}.{}", ids::new_secret::<24>());
@@ -83,27 +92,40 @@ impl Invite {
 
     /// Whether this address may register with it.
     pub fn is_for(&self, email: &Email) -> bool {
-        self.email.as_ref().is_none_or(|invited| invited.parse::<Email>().is_ok_and(|invited| invited.folded() == email.folded()))
+        self.email.as_ref().is_none_or(|invited| {
+            invited.parse::<Email>().is_ok_and(|invited| invited.folded() == email.folded())
+        })
     }
 }
 
 impl Invites {
     /// Uses the table that `INVITES_TABLE` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { database: platform.database()?, table: platform.config.require("INVITES_TABLE")?.to_owned() })
+        Ok(Self {
+            database: platform.database()?,
+            table: platform.config.require("INVITES_TABLE")?.to_owned(),
+        })
     }
 
     /// A new invitation.
     pub fn create(&self, invite: &Invite) -> Result<Write, StoreError> {
         let stored = Stored { dataset: DATASET.to_owned(), invite: invite.clone() };
-        Ok(Write::put(&self.table, item(stored)?, "attribute_not_exists(id)", &Expression::default()))
+        Ok(Write::put(
+            &self.table,
+            item(stored)?,
+            "attribute_not_exists(id)",
+            &Expression::default(),
+        ))
     }
 
-    /// The invitation of a token, if it is valid. Only [`Invites::spend`] tells whether it still is.
+    /// The invitation of a token, if it is valid. Only [`Invites::spend`] tells whether it still
+    /// is.
     pub async fn find(&self, token: &str, now: Timestamp) -> Result<Option<Invite>, StoreError> {
         let Some(id) = Invite::id_in(token) else { return Ok(None) };
         let stored: Option<Stored> = self.database.get(&self.table, invite_key(&id), true).await?;
-        let is_good = |invite: &Invite| ids::same(&invite.token_hash, &ids::sha256(token)) && invite.is_good(now);
+        let is_good = |invite: &Invite| {
+            ids::same(&invite.token_hash, &ids::sha256(token)) && invite.is_good(now)
+        };
         Ok(stored.map(|stored| stored.invite).filter(is_good))
     }
 
@@ -116,12 +138,24 @@ impl Invites {
 
     /// Revokes an invitation; the condition fails where it is not there.
     pub fn revoke(&self, id: &str) -> Write {
-        Write::delete_if(&self.table, invite_key(id), "attribute_exists(id)", &Expression::default())
+        Write::delete_if(
+            &self.table,
+            invite_key(id),
+            "attribute_exists(id)",
+            &Expression::default(),
+        )
     }
 
-    /// At most `limit` valid invitations, newest first, after the one with the id `after`; whether there are more.
-    pub async fn list(&self, after: Option<&str>, limit: usize, now: Timestamp) -> Result<(Vec<Invite>, bool), StoreError> {
-        let expression = Expression::default().name("dataset", "dataset").value("dataset", s(DATASET));
+    /// At most `limit` valid invitations, newest first, after the one with the id `after`; whether
+    /// there are more.
+    pub async fn list(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<(Vec<Invite>, bool), StoreError> {
+        let expression =
+            Expression::default().name("dataset", "dataset").value("dataset", s(DATASET));
         let answer = query(
             self.database
                 .client()
@@ -138,8 +172,11 @@ impl Invites {
         )
         .await?;
         let items = answer.items.unwrap_or_default().into_iter();
-        let mut invites = items.map(|item| Ok(read::<Stored>(item)?.invite)).collect::<Result<Vec<_>, StoreError>>()?;
-        // All are valid for the same time, so after one that has expired there are only expired ones.
+        let mut invites = items
+            .map(|item| Ok(read::<Stored>(item)?.invite))
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        // All are valid for the same time, so after one that has expired there are only expired
+        // ones.
         invites.truncate(invites.iter().take_while(|invite| invite.is_good(now)).count());
         let more = invites.len() > limit;
         invites.truncate(limit);

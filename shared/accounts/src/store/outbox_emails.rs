@@ -1,8 +1,8 @@
 //! The table of queued mails: mail that has been asked for and not been sent.
 //!
-//! Key: `id`. The transaction that makes a mail due leaves its queued mail, and the one worker that sends the mail takes the
-//! queued mail. The worker deletes it when SES has the mail. If a queued mail was taken and is still there, its mail was not sent, as
-//! far as is known.
+//! Key: `id`. The transaction that makes a mail due leaves its queued mail, and the one worker that
+//! sends the mail takes the queued mail. The worker deletes it when SES has the mail. If a queued
+//! mail was taken and is still there, its mail was not sent, as far as is known.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -42,24 +42,39 @@ pub struct OutboxEmail {
 impl OutboxEmails {
     /// Uses the table that `ERRANDS_TABLE` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { database: platform.database()?, table: platform.config.require("ERRANDS_TABLE")?.to_owned() })
+        Ok(Self {
+            database: platform.database()?,
+            table: platform.config.require("ERRANDS_TABLE")?.to_owned(),
+        })
     }
 
     /// A new queued mail.
     pub fn leave(&self, queued: &OutboxEmail) -> Result<Write, StoreError> {
-        Ok(Write::put(&self.table, item(queued)?, "attribute_not_exists(id)", &Expression::default()))
+        Ok(Write::put(
+            &self.table,
+            item(queued)?,
+            "attribute_not_exists(id)",
+            &Expression::default(),
+        ))
     }
 
     /// The queued mail with this id, if it is there and has not expired.
     pub async fn find(&self, id: &str, now: Timestamp) -> Result<Option<OutboxEmail>, StoreError> {
-        let queued: Option<OutboxEmail> = self.database.get(&self.table, key("id", id), true).await?;
+        let queued: Option<OutboxEmail> =
+            self.database.get(&self.table, key("id", id), true).await?;
         Ok(queued.filter(|queued| now.as_second() < queued.expires_at))
     }
 
     /// Takes a queued mail, if no worker has.
     pub fn take(&self, id: &str) -> Write {
         let expression = Expression::default().value("taken", AttributeValue::Bool(true));
-        Write::update(&self.table, key("id", id), "SET taken = :taken", "attribute_exists(id) AND attribute_not_exists(taken)", &expression)
+        Write::update(
+            &self.table,
+            key("id", id),
+            "SET taken = :taken",
+            "attribute_exists(id) AND attribute_not_exists(taken)",
+            &expression,
+        )
     }
 
     /// Deletes a queued mail that no worker has taken, because no mail comes of it.

@@ -1,7 +1,7 @@
 //! The table of WebSocket tickets.
 //!
-//! Key: `ticket_hash`, SHA-256 of the ticket. The transaction that opens its connection deletes the ticket, and so uses it
-//! up.
+//! Key: `ticket_hash`, SHA-256 of the ticket. The transaction that opens its connection deletes the
+//! ticket, and so uses it up.
 
 use jiff::Timestamp;
 use platform::database::{Database, Expression, StoreError, Write, item, key, n};
@@ -35,12 +35,20 @@ platform::opaque!(Ticket);
 impl Tickets {
     /// Uses the table that `TICKETS_TABLE` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { database: platform.database()?, table: platform.config.require("TICKETS_TABLE")?.to_owned() })
+        Ok(Self {
+            database: platform.database()?,
+            table: platform.config.require("TICKETS_TABLE")?.to_owned(),
+        })
     }
 
     /// A new ticket.
     pub fn issue(&self, ticket: &Ticket) -> Result<Write, StoreError> {
-        Ok(Write::put(&self.table, item(ticket)?, "attribute_not_exists(ticket_hash)", &Expression::default()))
+        Ok(Write::put(
+            &self.table,
+            item(ticket)?,
+            "attribute_not_exists(ticket_hash)",
+            &Expression::default(),
+        ))
     }
 
     /// The record of a ticket. Only [`Tickets::spend`] tells whether it is still valid.
@@ -52,6 +60,11 @@ impl Tickets {
     pub fn spend(&self, ticket: &Ticket, now: Timestamp) -> Write {
         let expression = Expression::default().value("now", n(now.as_second()));
         // The comparison fails as well where there is no item.
-        Write::delete_if(&self.table, key("ticket_hash", &ticket.ticket_hash), "expires_at > :now", &expression)
+        Write::delete_if(
+            &self.table,
+            key("ticket_hash", &ticket.ticket_hash),
+            "expires_at > :now",
+            &expression,
+        )
     }
 }

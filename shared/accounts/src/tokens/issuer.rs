@@ -47,13 +47,16 @@ pub struct Pair {
 platform::opaque!(Pair);
 
 impl Lifetimes {
-    /// The time when a session expires that began and was last used at these times, in seconds since 1970.
+    /// The time when a session expires that began and was last used at these times, in seconds
+    /// since 1970.
     pub fn session_expiry(&self, began_at: Timestamp, last_used_at: Timestamp) -> i64 {
-        (last_used_at.as_second() + seconds(self.idle)).min(began_at.as_second() + seconds(self.session))
+        (last_used_at.as_second() + seconds(self.idle))
+            .min(began_at.as_second() + seconds(self.session))
     }
 
-    /// How long a token may still be valid after its key has left `current`. Functions sign with the key until they read the ring
-    /// again. Then the token lives for its lifetime and the leeway. A refresh token lives as long as its session at most.
+    /// How long a token may still be valid after its key has left `current`. Functions sign with
+    /// the key until they read the ring again. Then the token lives for its lifetime and the
+    /// leeway. A refresh token lives as long as its session at most.
     pub fn key_needed(&self, kind: RingKind) -> Duration {
         let token = match kind {
             RingKind::Access => self.access,
@@ -91,7 +94,12 @@ platform::opaque!(TokenPair);
 
 impl From<Pair> for TokenPair {
     fn from(pair: Pair) -> Self {
-        Self { access_token: pair.access_token, refresh_token: pair.refresh_token, token_type: "bearer", expires_in: pair.expires_in }
+        Self {
+            access_token: pair.access_token,
+            refresh_token: pair.refresh_token,
+            token_type: "bearer",
+            expires_in: pair.expires_in,
+        }
     }
 }
 
@@ -138,8 +146,8 @@ impl TokenIssuer {
             sid: identity.session_id.clone(),
             jti: ids::new_id(now),
             iat,
-            // Not the time when the session idles out, which its item has. A spent token has to be recognised for as long as successors
-            // of it may exist.
+            // Not the time when the session idles out, which its item has. A spent token has to be
+            // recognised for as long as successors of it may exist.
             exp: session_end,
             kind: "refresh".to_owned(),
         };
@@ -161,7 +169,11 @@ impl TokenIssuer {
     }
 
     /// The claims of a refresh token. The outer result is an `Err` only if the ring cannot be read.
-    pub async fn verify_refresh(&self, token: &str, now: Timestamp) -> Result<Result<RefreshClaims, TokenError>, Problem> {
+    pub async fn verify_refresh(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Result<RefreshClaims, TokenError>, Problem> {
         self.refresh_ring.verify(token, &self.issuer, now).await
     }
 }

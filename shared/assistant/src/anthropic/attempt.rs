@@ -29,7 +29,8 @@ const LARGEST_EVENT: usize = 1024 * 1024;
 /// Bytes of an error's body that are read at most.
 const LARGEST_ERROR: usize = 64 * 1024;
 
-/// Time to wait for the end of the body after the end of the reply, so that its connection can be reused.
+/// Time to wait for the end of the body after the end of the reply, so that its connection can be
+/// reused.
 const FAREWELL: Duration = Duration::from_millis(50);
 
 /// The parts that an attempt needs.
@@ -63,21 +64,46 @@ enum BodyError {
 
 impl Attempt {
     /// Sends a request and waits for the head of its answer.
-    pub async fn begin(line: &Line<'_>, authorization: HeaderValue, body: Vec<u8>) -> Result<Self, Failure> {
+    pub async fn begin(
+        line: &Line<'_>,
+        authorization: HeaderValue,
+        body: Vec<u8>,
+    ) -> Result<Self, Failure> {
         let begins_by = Instant::now() + line.patience.first_token;
-        let request = line.client.post(line.url.clone()).header(AUTHORIZATION, authorization).header("anthropic-version", VERSION);
-        let request = request.header(CONTENT_TYPE, "application/json").header(ACCEPT, "text/event-stream").body(body);
-        let response = timeout_at(begins_by, request.send()).await.map_err(|_| silent())?.map_err(Failure::of_transport)?;
+        let request = line
+            .client
+            .post(line.url.clone())
+            .header(AUTHORIZATION, authorization)
+            .header("anthropic-version", VERSION);
+        let request = request
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "text/event-stream")
+            .body(body);
+        let response = timeout_at(begins_by, request.send())
+            .await
+            .map_err(|_| silent())?
+            .map_err(Failure::of_transport)?;
         if response.status() != StatusCode::OK {
             return Err(failure_of(response, line).await);
         }
-        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+            .unwrap_or_default();
         if !kind.to_ascii_lowercase().starts_with("text/event-stream") {
             return Err(Failure::lasting(Fault::Broken, "the answer is not an event stream"));
         }
         let unread = Arc::new(AtomicUsize::new(0));
-        let frames = Box::pin(SseByteStream::new(Box::pin(bytes_of(response, Arc::clone(&unread)))));
-        Ok(Self { frames, unread, reply: Reply::new(line.max_tokens), begins_by, idle: line.patience.idle })
+        let frames =
+            Box::pin(SseByteStream::new(Box::pin(bytes_of(response, Arc::clone(&unread)))));
+        Ok(Self {
+            frames,
+            unread,
+            reply: Reply::new(line.max_tokens),
+            begins_by,
+            idle: line.patience.idle,
+        })
     }
 
     /// The next events: none for a frame that means nothing.
@@ -85,12 +111,15 @@ impl Attempt {
         let told = match self.frame().await {
             Ok(frame) => {
                 let event = StreamEvent::read(frame.event.as_deref(), frame.data.as_deref());
-                event.and_then(|event| event.map_or_else(|| Ok(Vec::new()), |event| self.reply.take(event)))
+                event.and_then(|event| {
+                    event.map_or_else(|| Ok(Vec::new()), |event| self.reply.take(event))
+                })
             }
             Err(failure) => self.reply.cut(failure),
         };
         if self.reply.is_over() {
-            // The reply is complete. If the connection cannot be reused, there is nothing to do about it.
+            // The reply is complete. If the connection cannot be reused, there is nothing to do
+            // about it.
             let _ = timeout(FAREWELL, self.frames.next()).await;
         }
         told.map_err(|mut failure| {
@@ -115,8 +144,13 @@ impl Attempt {
                 Ok(error) => error.into(),
                 Err(error) => Failure::passing(Fault::Unreachable, error.to_string()),
             }),
-            Some(Err(_)) => Err(Failure::passing(Fault::Broken, "an event of the stream is not UTF-8")),
-            None => Err(Failure::passing(Fault::Broken, "the stream ended before the reply was complete")),
+            Some(Err(_)) => {
+                Err(Failure::passing(Fault::Broken, "an event of the stream is not UTF-8"))
+            }
+            None => Err(Failure::passing(
+                Fault::Broken,
+                "the stream ended before the reply was complete",
+            )),
         }
     }
 }
@@ -130,12 +164,18 @@ impl From<Box<BodyError>> for Failure {
     }
 }
 
-/// The body of an answer, piece by piece. It fails when an event grows beyond a sane size, because the parser has no bound of its own.
-fn bytes_of(response: Response, unread: Arc<AtomicUsize>) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
+/// The body of an answer, piece by piece. It fails when an event grows beyond a sane size, because
+/// the parser has no bound of its own.
+fn bytes_of(
+    response: Response,
+    unread: Arc<AtomicUsize>,
+) -> impl Stream<Item = Result<Bytes, BodyError>> + Send {
     stream::try_unfold(response, move |mut response| {
         let unread = Arc::clone(&unread);
         async move {
-            let Some(piece) = response.chunk().await.map_err(BodyError::Transport)? else { return Ok(None) };
+            let Some(piece) = response.chunk().await.map_err(BodyError::Transport)? else {
+                return Ok(None);
+            };
             if unread.fetch_add(piece.len(), Ordering::Relaxed) + piece.len() > LARGEST_EVENT {
                 return Err(BodyError::TooLarge);
             }
@@ -144,7 +184,8 @@ fn bytes_of(response: Response, unread: Arc<AtomicUsize>) -> impl Stream<Item = 
     })
 }
 
-/// The failure that an answer other than 200 stands for. Its body is a help, and no more: it is read within limits of time and size.
+/// The failure that an answer other than 200 stands for. Its body is a help, and no more: it is
+/// read within limits of time and size.
 async fn failure_of(mut response: Response, line: &Line<'_>) -> Failure {
     let mut body = Vec::new();
     let read = async {

@@ -9,14 +9,25 @@ use crate::request::{Content, Request, Turn};
 use crate::tool::{Tool, ToolResult, ToolUse};
 
 /// The body for one model.
-pub(super) fn body(request: &Request, model: &str, max_tokens: u64) -> Result<Vec<u8>, ProviderError> {
+pub(super) fn body(
+    request: &Request,
+    model: &str,
+    max_tokens: u64,
+) -> Result<Vec<u8>, ProviderError> {
     let messages = messages(&request.turns);
     if messages.is_empty() {
-        return Err(ProviderError::new(Fault::RequestRefused, "the request has no message to answer"));
+        return Err(ProviderError::new(
+            Fault::RequestRefused,
+            "the request has no message to answer",
+        ));
     }
-    let system = [Block::Text { text: system_prompt(request.prompt), cache_control: Some(CacheControl::Ephemeral) }];
+    let system = [Block::Text {
+        text: system_prompt(request.prompt),
+        cache_control: Some(CacheControl::Ephemeral),
+    }];
     let body = Body { model, max_tokens, stream: true, system, messages, tools: &request.tools };
-    serde_json::to_vec(&body).map_err(|error| ProviderError::new(Fault::RequestRefused, error.to_string()))
+    serde_json::to_vec(&body)
+        .map_err(|error| ProviderError::new(Fault::RequestRefused, error.to_string()))
 }
 
 #[derive(Serialize)]
@@ -24,8 +35,8 @@ struct Body<'a> {
     model: &'a str,
     max_tokens: u64,
     stream: bool,
-    /// Marked for the provider's cache, because it is the same in every call. A prompt that is too short for the cache is read as
-    /// usual.
+    /// Marked for the provider's cache, because it is the same in every call. A prompt that is too
+    /// short for the cache is read as usual.
     system: [Block<'a>; 1],
     messages: Vec<Message<'a>>,
     #[serde(skip_serializing_if = "<[Tool]>::is_empty")]
@@ -56,11 +67,17 @@ enum CacheControl {
     Ephemeral,
 }
 
-/// The conversation in the form that the API takes: a user begins, and no text is blank. Our turns may begin with the assistant, and a
-/// reply that was stopped at once is empty.
+/// The conversation in the form that the API takes: a user begins, and no text is blank. Our turns
+/// may begin with the assistant, and a reply that was stopped at once is empty.
 fn messages(turns: &[Turn]) -> Vec<Message<'_>> {
-    let messages = turns.iter().map(|turn| Message { role: turn.role, content: turn.content.iter().filter_map(block).collect() });
-    messages.filter(|message| !message.content.is_empty()).skip_while(|message| message.role == MessageRole::Assistant).collect()
+    let messages = turns.iter().map(|turn| Message {
+        role: turn.role,
+        content: turn.content.iter().filter_map(block).collect(),
+    });
+    messages
+        .filter(|message| !message.content.is_empty())
+        .skip_while(|message| message.role == MessageRole::Assistant)
+        .collect()
 }
 
 fn block(content: &Content) -> Option<Block<'_>> {
@@ -89,14 +106,21 @@ mod tests {
 
     #[test]
     fn a_conversation_is_sent_as_the_api_takes_it() {
-        let text = |role: &str, text: &str| json!({"role": role, "content": [{"type": "text", "text": text}]});
+        let text = |role: &str, text: &str| {
+            json!({
+                "role": role, "content": [{"type": "text", "text": text}],
+            })
+        };
         for (turns, expected) in [
             (vec![(User, "Hi")], vec![text("user", "Hi")]),
             (
                 vec![(Assistant, "a"), (User, "b"), (Assistant, "c"), (User, "d")],
                 vec![text("user", "b"), text("assistant", "c"), text("user", "d")],
             ),
-            (vec![(User, "a"), (Assistant, ""), (Assistant, " \n"), (User, " b ")], vec![text("user", "a"), text("user", " b ")]),
+            (
+                vec![(User, "a"), (Assistant, ""), (Assistant, " \n"), (User, " b ")],
+                vec![text("user", "a"), text("user", " b ")],
+            ),
         ] {
             let turns = turns.into_iter().map(|(role, text)| Turn::text(role, text)).collect();
             assert_eq!(sent(&request(turns, Vec::new())).unwrap()["messages"], json!(expected));
@@ -110,27 +134,51 @@ mod tests {
     fn the_system_prompt_is_marked_for_the_cache() {
         let sent = sent(&request(vec![Turn::text(User, "Hi")], Vec::new())).unwrap();
         let system = &sent["system"][0];
-        assert_eq!((&system["type"], &system["cache_control"]), (&json!("text"), &json!({"type": "ephemeral"})));
+        assert_eq!(
+            (&system["type"], &system["cache_control"]),
+            (&json!("text"), &json!({"type": "ephemeral"}))
+        );
         assert!(system["text"].as_str().unwrap().starts_with("You are "));
-        assert_eq!((&sent["model"], &sent["max_tokens"], &sent["stream"]), (&json!("m"), &json!(7), &json!(true)));
+        assert_eq!(
+            (&sent["model"], &sent["max_tokens"], &sent["stream"]),
+            (&json!("m"), &json!(7), &json!(true))
+        );
         assert_eq!(sent.get("tools"), None);
     }
 
     #[test]
     fn tools_are_offered_used_and_answered() {
-        let tool = Tool { name: "profits".into(), description: "Profits".into(), input_schema: json!({"type": "object"}) };
-        let wanted = ToolUse { id: "t".into(), name: "profits".into(), input: json!({"year": 2023}) };
+        let tool = Tool {
+            name: "profits".into(),
+            description: "Profits".into(),
+            input_schema: json!({"type": "object"}),
+        };
+        let wanted =
+            ToolUse { id: "t".into(), name: "profits".into(), input: json!({"year": 2023}) };
         let result = ToolResult { tool_use_id: "t".into(), content: "12".into(), is_error: false };
         let turns = vec![
             Turn::text(User, "How much?"),
-            Turn { role: Assistant, content: vec![Content::Text("Let me see.".into()), Content::ToolUse(wanted)] },
+            Turn {
+                role: Assistant,
+                content: vec![Content::Text("Let me see.".into()), Content::ToolUse(wanted)],
+            },
             Turn { role: User, content: vec![Content::ToolResult(result)] },
         ];
         let sent = sent(&request(turns, vec![tool])).unwrap();
-        assert_eq!(sent["tools"], json!([{"name": "profits", "description": "Profits", "input_schema": {"type": "object"}}]));
-        let wanted = json!({"type": "tool_use", "id": "t", "name": "profits", "input": {"year": 2023}});
-        assert_eq!(sent["messages"][1]["content"], json!([{"type": "text", "text": "Let me see."}, wanted]));
-        let result = json!({"type": "tool_result", "tool_use_id": "t", "content": "12", "is_error": false});
+        assert_eq!(
+            sent["tools"],
+            json!([
+                {"name": "profits", "description": "Profits", "input_schema": {"type": "object"}},
+            ])
+        );
+        let wanted =
+            json!({"type": "tool_use", "id": "t", "name": "profits", "input": {"year": 2023}});
+        assert_eq!(
+            sent["messages"][1]["content"],
+            json!([{"type": "text", "text": "Let me see."}, wanted])
+        );
+        let result =
+            json!({"type": "tool_result", "tool_use_id": "t", "content": "12", "is_error": false});
         assert_eq!(sent["messages"][2], json!({"role": "user", "content": [result]}));
     }
 }

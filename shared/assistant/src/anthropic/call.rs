@@ -89,7 +89,13 @@ impl ModelCall {
         }
         if let Some((authorization, body)) = self.prepared.take() {
             let Shared { client, settings, clock, max_tokens, .. } = &*self.shared;
-            let line = Line { client, url: &settings.url, patience: settings.patience, clock, max_tokens: *max_tokens };
+            let line = Line {
+                client,
+                url: &settings.url,
+                patience: settings.patience,
+                clock,
+                max_tokens: *max_tokens,
+            };
             self.attempt = Some(Attempt::begin(&line, authorization, body).await?);
             return Ok(());
         }
@@ -107,7 +113,8 @@ impl ModelCall {
             if self.retries == 0 {
                 self.ready.push_back(Event::Model(model.clone()));
             }
-            // If the caller drops the call before the provider has counted, this estimate of the input stands as its usage.
+            // If the caller drops the call before the provider has counted, this estimate of the
+            // input stands as its usage.
             let input_tokens = Estimate::of(&self.request).tokens();
             self.ready.push_back(Event::Usage(Usage { input_tokens, ..Usage::default() }));
             self.prepared = Some((authorization, body));
@@ -134,7 +141,11 @@ impl ModelCall {
                 None => None,
             };
             if self.replacement.is_some() {
-                tracing::warn!(model, %error, "the provider refused the key; the call tries the new key");
+                tracing::warn!(
+                    model,
+                    %error,
+                    "the provider refused the key; the call tries the new key"
+                );
                 // A refused request is not paid.
                 self.ready.push_back(Event::Usage(Usage::default()));
                 return Ok(());
@@ -148,7 +159,13 @@ impl ModelCall {
             // The model answers.
             _ => circuit.succeeded().await,
         }
-        tracing::warn!(model, retries = self.retries, produced = error.produced, %error, "failed to get a reply in one attempt");
+        tracing::warn!(
+            model,
+            retries = self.retries,
+            produced = error.produced,
+            %error,
+            "failed to get a reply in one attempt"
+        );
         if failure.is_paid {
             return Err(failure.error);
         }

@@ -1,5 +1,6 @@
-//! The circuit breaker of a model: a model that has failed often in a row is not asked for a while. All workers share it, see
-//! [`Outages`]. If the store does not answer, the model is asked. A circuit breaker saves waiting, so no call may wait long for it.
+//! The circuit breaker of a model: a model that has failed often in a row is not asked for a while.
+//! All workers share it, see [`Outages`]. If the store does not answer, the model is asked. A
+//! circuit breaker saves waiting, so no call may wait long for it.
 
 use std::time::Duration;
 
@@ -42,7 +43,8 @@ impl Circuit {
 
     /// The model has failed.
     pub async fn failed(&self) {
-        let failures = self.ask(self.outages.failed(&self.model, self.models, self.clock.now())).await;
+        let failures =
+            self.ask(self.outages.failed(&self.model, self.models, self.clock.now())).await;
         if let Some(failures) = failures.filter(|failures| *failures >= THRESHOLD) {
             tracing::warn!(model = self.model, failures, "the circuit is open");
         }

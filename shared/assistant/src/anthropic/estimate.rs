@@ -1,5 +1,6 @@
-//! Estimates the most tokens that a text has in practice, until the provider has counted them. A call that is broken off earlier is
-//! settled by this estimate. It is two tokens for three bytes, which is less than the hold: that is one token for each byte.
+//! Estimates the most tokens that a text has in practice, until the provider has counted them. A
+//! call that is broken off earlier is settled by this estimate. It is two tokens for three bytes,
+//! which is less than the hold: that is one token for each byte.
 
 use crate::prompts::system_prompt;
 use crate::request::{Content, Request};
@@ -67,14 +68,30 @@ mod tests {
 
     #[test]
     fn what_is_estimated_never_costs_more_than_what_is_held() {
-        let settings = [("AI_MODEL", "m"), ("AI_PRICES", "m=3/15/3.75/0.30"), ("AI_MAX_TOKENS", "1000")];
+        let settings =
+            [("AI_MODEL", "m"), ("AI_PRICES", "m=3/15/3.75/0.30"), ("AI_MAX_TOKENS", "1000")];
         let pricing = Pricing::of_anthropic(&settings.into_iter().collect()).unwrap();
-        for texts in [&[""][..], &["x"], &["1 2 3 4 5", "€", "👩‍👩‍👧"], &["a"; 20], &["利润增长".repeat(10_000).as_str(), "\n"]]
-        {
+        for texts in [
+            &[""][..],
+            &["x"],
+            &["1 2 3 4 5", "€", "👩‍👩‍👧"],
+            &["a"; 20],
+            &["利润增长".repeat(10_000).as_str(), "\n"],
+        ] {
             let turns = texts.iter().map(|text| Turn::text(MessageRole::User, *text)).collect();
-            let request = Request { reply_id: "r".into(), prompt: PromptName::Default, turns, tools: Vec::new() };
-            let held = pricing.worst(texts.iter().copied().chain([system_prompt(PromptName::Default)]));
-            let usage = Usage { input_tokens: Estimate::of(&request).tokens(), output_tokens: pricing.max_tokens(), ..Usage::default() };
+            let request = Request {
+                reply_id: "r".into(),
+                prompt: PromptName::Default,
+                turns,
+                tools: Vec::new(),
+            };
+            let held =
+                pricing.worst(texts.iter().copied().chain([system_prompt(PromptName::Default)]));
+            let usage = Usage {
+                input_tokens: Estimate::of(&request).tokens(),
+                output_tokens: pricing.max_tokens(),
+                ..Usage::default()
+            };
             assert!(pricing.cost("m", &usage) <= held, "{texts:?}");
         }
     }

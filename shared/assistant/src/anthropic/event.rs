@@ -1,5 +1,5 @@
-//! The events of a stream as the API sends them, with the fields that are read. Unknown fields and kinds are ignored, so that the
-//! provider may add some.
+//! The events of a stream as the API sends them, with the fields that are read. Unknown fields and
+//! kinds are ignored, so that the provider may add some.
 //!
 //! <https://docs.anthropic.com/en/docs/build-with-claude/streaming>
 
@@ -34,7 +34,8 @@ pub(super) struct MessageHead {
     pub usage: Counted,
 }
 
-/// A part of a reply. The model's thoughts and the output of the provider's own tools are not shown.
+/// A part of a reply. The model's thoughts and the output of the provider's own tools are not
+/// shown.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Block {
@@ -83,8 +84,8 @@ pub(super) struct Counted {
 }
 
 impl StreamEvent {
-    /// The event of a frame; `None` for one that has no data, such as a ping, or that is unknown. As in the provider's own SDK, the
-    /// `event` of the frame says what it is.
+    /// The event of a frame; `None` for one that has no data, such as a ping, or that is unknown.
+    /// As in the provider's own SDK, the `event` of the frame says what it is.
     pub fn read(kind: Option<&str>, data: Option<&str>) -> Result<Option<Self>, Failure> {
         let data = data.unwrap_or_default();
         match kind {
@@ -99,7 +100,10 @@ impl StreamEvent {
             ) => match serde_json::from_str(data) {
                 Ok(event) => Ok(Some(event)),
                 // The parser's message would quote the reply.
-                Err(error) => Err(Failure::passing(Fault::Broken, format!("the event {kind} cannot be read: {:?}", error.classify()))),
+                Err(error) => Err(Failure::passing(
+                    Fault::Broken,
+                    format!("the event {kind} cannot be read: {:?}", error.classify()),
+                )),
             },
             _ => Ok(None),
         }

@@ -12,14 +12,16 @@ use serde::Deserialize;
 
 use crate::error::{Fault, ProviderError};
 
-/// The wait before the first retry. It doubles with each retry. This wait, the longest one and the jitter are those of the provider's
-/// own SDK.
+/// The wait before the first retry. It doubles with each retry. This wait, the longest one and the
+/// jitter are those of the provider's own SDK.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
-/// The longest wait. If the provider asks for a longer one, there is no retry, because an earlier one would go against its wish.
+/// The longest wait. If the provider asks for a longer one, there is no retry, because an earlier
+/// one would go against its wish.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
-/// Phrases, in lower case, in the message for a request that is longer than the model's context window.
+/// Phrases, in lower case, in the message for a request that is longer than the model's context
+/// window.
 const TOO_LONG: &[&str] = &["prompt is too long", "exceed context limit", "context window"];
 
 /// Phrases, in lower case, in the message for a request whose content the provider refuses.
@@ -30,7 +32,8 @@ const FILTERED: &[&str] = &["content filtering policy", "usage policy"];
 pub(super) struct Failure {
     /// The error that is returned if this was the last attempt.
     pub error: ProviderError,
-    /// Whether the provider had counted its input. Then another attempt would be paid for once more.
+    /// Whether the provider had counted its input. Then another attempt would be paid for once
+    /// more.
     pub is_paid: bool,
     retry: Retry,
 }
@@ -43,8 +46,8 @@ enum Retry {
     After(Option<Duration>),
 }
 
-/// The body of an error, in an answer or in the stream. Its `message` may quote the request. The code uses it to tell refusals apart,
-/// and never logs it.
+/// The body of an error, in an answer or in the stream. Its `message` may quote the request. The
+/// code uses it to tell refusals apart, and never logs it.
 #[derive(Deserialize)]
 struct ErrorBody {
     error: ErrorObject,
@@ -95,7 +98,11 @@ impl Failure {
         let retry = if is_passing { Retry::After(wanted(headers, now)) } else { Retry::Never };
         let id = header(headers, "request-id").unwrap_or("-");
         let what = body.map(|body| body.to_string()).unwrap_or_default();
-        Self { error: ProviderError::new(fault, format!("{} {what} (request {id})", status.as_u16())), is_paid: false, retry }
+        Self {
+            error: ProviderError::new(fault, format!("{} {what} (request {id})", status.as_u16())),
+            is_paid: false,
+            retry,
+        }
     }
 
     /// An `error` event in the stream.
@@ -105,11 +112,15 @@ impl Failure {
         };
         let fault = body.error.fault().unwrap_or(Fault::Failing);
         let is_passing = fault.is_outage() || fault == Fault::RateLimited;
-        let detail = format!("an error event: {body} (request {})", body.request_id.as_deref().unwrap_or("-"));
+        let detail = format!(
+            "an error event: {body} (request {})",
+            body.request_id.as_deref().unwrap_or("-")
+        );
         if is_passing { Self::passing(fault, detail) } else { Self::lasting(fault, detail) }
     }
 
-    /// The pause before the next attempt, after so many retries; `None` if another attempt is not worth it.
+    /// The pause before the next attempt, after so many retries; `None` if another attempt is not
+    /// worth it.
     pub fn pause(&self, retries: u32) -> Option<Duration> {
         match self.retry {
             Retry::After(Some(wanted)) => (wanted <= LONGEST_WAIT).then_some(wanted),
@@ -134,13 +145,19 @@ impl From<ProviderError> for Failure {
 impl std::fmt::Display for ErrorBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let code = self.error.details.as_ref().and_then(|details| details.error_code.as_deref());
-        write!(f, "{}{}{}", self.error.r#type, if code.is_some() { "/" } else { "" }, code.unwrap_or_default())
+        write!(
+            f,
+            "{}{}{}",
+            self.error.r#type,
+            if code.is_some() { "/" } else { "" },
+            code.unwrap_or_default()
+        )
     }
 }
 
 impl ErrorObject {
-    /// The fault. A request that is too long, or whose content is refused, has the same type as every other wrong one. Only the message
-    /// tells them apart.
+    /// The fault. A request that is too long, or whose content is refused, has the same type as
+    /// every other wrong one. Only the message tells them apart.
     fn fault(&self) -> Option<Fault> {
         let fault = fault_of_type(&self.r#type)?;
         let message = self.message.to_ascii_lowercase();
@@ -182,7 +199,8 @@ fn fault_of_status(status: StatusCode) -> Fault {
     }
 }
 
-/// The pause that the provider asks for: `retry-after-ms`, or `retry-after` in seconds or as a date.
+/// The pause that the provider asks for: `retry-after-ms`, or `retry-after` in seconds or as a
+/// date.
 fn wanted(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let number = |name, unit: f64| {
         let seconds = header(headers, name)?.parse::<f64>().ok()? / unit;
@@ -192,7 +210,8 @@ fn wanted(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
         let at = rfc2822::parse(header(headers, "retry-after")?).ok()?;
         at.timestamp().duration_since(now).try_into().ok()
     };
-    let wanted = number("retry-after-ms", 1_000.0).or_else(|| number("retry-after", 1.0)).or_else(date)?;
+    let wanted =
+        number("retry-after-ms", 1_000.0).or_else(|| number("retry-after", 1.0)).or_else(date)?;
     (wanted > Duration::ZERO).then_some(wanted)
 }
 
@@ -212,14 +231,21 @@ mod tests {
     use serde_json::json;
 
     fn failure(status: u16, headers: &[(&'static str, &str)], body: &str) -> Failure {
-        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect();
         let now = "2026-11-21T12:00:00Z".parse().unwrap();
         Failure::of_status(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), now)
     }
 
     #[test]
     fn an_answer_is_told_by_its_type_and_else_by_its_status() {
-        let typed = |kind: &str| format!(r#"{{"type":"error","error":{{"type":"{kind}","message":"secret words"}},"request_id":"req_1"}}"#);
+        let typed = |kind: &str| {
+            format!(
+                r#"{{"type":"error","error":{{"type":"{kind}","message":"secret words"}},"request_id":"req_1"}}"#
+            )
+        };
         for (status, body, fault, is_passing) in [
             (400, typed("invalid_request_error"), Fault::RequestRefused, false),
             (401, typed("authentication_error"), Fault::KeyRefused, false),
@@ -242,9 +268,18 @@ mod tests {
             (204, String::new(), Fault::Broken, false),
         ] {
             let failure = failure(status, &[("request-id", "req_1")], &body);
-            assert_eq!((failure.error.fault, failure.pause(0).is_some()), (fault, is_passing), "{status} {body}");
+            assert_eq!(
+                (failure.error.fault, failure.pause(0).is_some()),
+                (fault, is_passing),
+                "{status} {body}"
+            );
             let said = failure.error.to_string();
-            assert!(said.contains("req_1") && said.contains(&status.to_string()) && !said.contains("secret"), "{said}");
+            assert!(
+                said.contains("req_1")
+                    && said.contains(&status.to_string())
+                    && !said.contains("secret"),
+                "{said}"
+            );
         }
     }
 
@@ -253,18 +288,26 @@ mod tests {
         for (message, fault) in [
             ("prompt is too long: 208310 tokens > 200000 maximum", Fault::ContextTooLong),
             (
-                "input length and `max_tokens` exceed context limit: 199211 + 20000 > 200000, decrease input length or `max_tokens`",
+                "input length and `max_tokens` exceed context limit: 199211 + 20000 > 200000, \
+                 decrease input length or `max_tokens`",
                 Fault::ContextTooLong,
             ),
             ("Output blocked by content filtering policy", Fault::ContentRefused),
             ("messages: at least one message is required", Fault::RequestRefused),
             ("", Fault::RequestRefused),
         ] {
-            let body =
-                json!({"type": "error", "error": {"details": null, "type": "invalid_request_error", "message": message}}).to_string();
+            let body = json!({
+                "type": "error",
+                "error": {"details": null, "type": "invalid_request_error", "message": message},
+            })
+            .to_string();
             for failure in [failure(400, &[], &body), Failure::of_event(&body)] {
                 assert_eq!((failure.error.fault, failure.pause(0)), (fault, None), "{message}");
-                assert!(message.is_empty() || !failure.error.to_string().contains(message), "{}", failure.error);
+                assert!(
+                    message.is_empty() || !failure.error.to_string().contains(message),
+                    "{}",
+                    failure.error
+                );
             }
         }
     }
@@ -287,7 +330,12 @@ mod tests {
             assert_eq!(wait(headers), expected, "{headers:?}");
         }
         // No usable time: our own pause.
-        for headers in [&[][..], &[("retry-after", "0")], &[("retry-after", "-3")], &[("retry-after", "Sat, 21 Nov 2026 11:00:00 GMT")]] {
+        for headers in [
+            &[][..],
+            &[("retry-after", "0")],
+            &[("retry-after", "-3")],
+            &[("retry-after", "Sat, 21 Nov 2026 11:00:00 GMT")],
+        ] {
             assert!(wait(headers).is_some_and(|wait| (375..=500).contains(&wait)), "{headers:?}");
         }
         assert!(failure(400, &[("x-should-retry", "true")], "").pause(0).is_some());
@@ -295,9 +343,15 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_bound_and_are_jittered() {
-        for (retries, random, expected) in
-            [(0, 0, 500), (1, 0, 1_000), (2, 0, 2_000), (4, 0, 8_000), (30, 0, 8_000), (0, u16::MAX, 375), (4, u16::MAX, 6_000)]
-        {
+        for (retries, random, expected) in [
+            (0, 0, 500),
+            (1, 0, 1_000),
+            (2, 0, 2_000),
+            (4, 0, 8_000),
+            (30, 0, 8_000),
+            (0, u16::MAX, 375),
+            (4, u16::MAX, 6_000),
+        ] {
             assert_eq!(backoff(retries, random).as_millis(), expected, "{retries} {random}");
         }
     }
@@ -305,14 +359,30 @@ mod tests {
     #[test]
     fn an_error_in_the_stream_is_told_by_its_type() {
         for (data, fault, is_passing) in [
-            (r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#, Fault::Overloaded, true),
+            (
+                r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
+                Fault::Overloaded,
+                true,
+            ),
             (r#"{"type":"error","error":{"type":"rate_limit_error"}}"#, Fault::RateLimited, true),
-            (r#"{"type":"error","error":{"type":"invalid_request_error"}}"#, Fault::RequestRefused, false),
-            (r#"{"type":"error","error":{"type":"a_new_error","details":{"error_code":"x"}}}"#, Fault::Failing, true),
+            (
+                r#"{"type":"error","error":{"type":"invalid_request_error"}}"#,
+                Fault::RequestRefused,
+                false,
+            ),
+            (
+                r#"{"type":"error","error":{"type":"a_new_error","details":{"error_code":"x"}}}"#,
+                Fault::Failing,
+                true,
+            ),
             ("oops", Fault::Failing, true),
         ] {
             let failure = Failure::of_event(data);
-            assert_eq!((failure.error.fault, failure.pause(0).is_some()), (fault, is_passing), "{data}");
+            assert_eq!(
+                (failure.error.fault, failure.pause(0).is_some()),
+                (fault, is_passing),
+                "{data}"
+            );
         }
     }
 }

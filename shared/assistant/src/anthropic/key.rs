@@ -1,4 +1,5 @@
-//! The provider's key. Operators put it into Secrets Manager. When they replace it, the code reads the new one.
+//! The provider's key. Operators put it into Secrets Manager. When they replace it, the code reads
+//! the new one.
 
 use std::fmt;
 
@@ -20,7 +21,10 @@ pub(super) struct Key {
 impl Key {
     /// The key in the secret that `ANTHROPIC_KEY_ARN` names; nothing is fetched yet.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { arn: platform.config.require("ANTHROPIC_KEY_ARN")?.to_owned(), secrets: platform.secrets()? })
+        Ok(Self {
+            arn: platform.config.require("ANTHROPIC_KEY_ARN")?.to_owned(),
+            secrets: platform.secrets()?,
+        })
     }
 
     /// The header `Authorization`, from a secret at most five minutes old.
@@ -28,7 +32,8 @@ impl Key {
         self.header(self.secrets.get(&self.arn).await.as_deref())
     }
 
-    /// The header from the secret as it is now, for a caller whose key has been refused; `None` if the key is still the same.
+    /// The header from the secret as it is now, for a caller whose key has been refused; `None` if
+    /// the key is still the same.
     pub async fn replacement(&self, refused: &HeaderValue) -> Option<HeaderValue> {
         let header = self.header(self.secrets.reread(&self.arn).await.as_deref()).ok()?;
         (header != refused).then_some(header)
@@ -38,12 +43,19 @@ impl Key {
         let wrong = |why: String| ProviderError::new(Fault::NoKey, why);
         let secret = secret.map_err(|error| wrong(error.to_string()))?;
         let key = secret.issued(MEMBER).filter(|key| !key.is_empty());
-        let key = key.ok_or_else(|| wrong(format!("the secret {} has no member `{MEMBER}` with the provider's key", self.arn)))?;
+        let key = key.ok_or_else(|| {
+            wrong(format!(
+                "the secret {} has no member `{MEMBER}` with the provider's key",
+                self.arn
+            ))
+        })?;
         let is_printable = key.bytes().all(|byte| byte.is_ascii_graphic());
-        let header = is_printable.then(|| HeaderValue::from_str(&format!("Bearer {key}")).ok()).flatten();
+        let header =
+            is_printable.then(|| HeaderValue::from_str(&format!("Bearer {key}")).ok()).flatten();
         let mut header = header.ok_or_else(|| {
             wrong(format!(
-                "the member `{MEMBER}` of the secret {} has a space, a line break or another character that no key has",
+                "the member `{MEMBER}` of the secret {} has a space, a line break or another \
+                 character that no key has",
                 self.arn
             ))
         })?;

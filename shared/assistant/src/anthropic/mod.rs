@@ -1,9 +1,12 @@
-//! `anthropic`: Claude, by the Messages API with server-sent events, in the same way as the provider's own SDK for Python.
+//! `anthropic`: Claude, by the Messages API with server-sent events, in the same way as the
+//! provider's own SDK for Python.
 //!
-//! - `settings`: the configuration; `key`: the key in Secrets Manager; `circuit`: when a model is not asked
-//! - `call`: attempts until one begins to write: retries, the other model, another key; `failure`: the meaning of a failed attempt
-//! - `attempt`: one request and its stream; `body`: the request body; `event`, `reply`: the parsed events of the answer; `estimate`:
-//!   the usage until the provider has counted it
+//! - `settings`: the configuration; `key`: the key in Secrets Manager; `circuit`: when a model is
+//!   not asked
+//! - `call`: attempts until one begins to write: retries, the other model, another key; `failure`:
+//!   the meaning of a failed attempt
+//! - `attempt`: one request and its stream; `body`: the request body; `event`, `reply`: the parsed
+//!   events of the answer; `estimate`: the usage until the provider has counted it
 
 mod attempt;
 mod body;
@@ -45,7 +48,8 @@ struct Shared {
     client: Client,
     key: Key,
     settings: Settings,
-    /// The models in the order in which they are asked, each with its circuit; there is at least one.
+    /// The models in the order in which they are asked, each with its circuit; there is at least
+    /// one.
     models: Vec<(String, Circuit)>,
     /// Tokens of one reply at most.
     max_tokens: u64,
@@ -53,20 +57,32 @@ struct Shared {
 }
 
 impl Anthropic {
-    /// Settings: those of `settings.rs`, those of [`Pricing`], `ANTHROPIC_KEY_ARN` (`key.rs`) and `OUTAGES_TABLE`.
+    /// Settings: those of `settings.rs`, those of [`Pricing`], `ANTHROPIC_KEY_ARN` (`key.rs`) and
+    /// `OUTAGES_TABLE`.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let settings = Settings::from_config(&platform.config)?;
         let pricing = Pricing::of_anthropic(&platform.config)?;
         // Without proxies and redirects: the key goes to the configured URL alone.
         let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().referer(false);
-        let client = client.connect_timeout(settings.patience.connect).user_agent(concat!("tally/", env!("CARGO_PKG_VERSION")));
-        let client = client.build().map_err(|error| invalid("ANTHROPIC_BASE_URL", settings.url.as_str(), &error.to_string()))?;
+        let client = client
+            .connect_timeout(settings.patience.connect)
+            .user_agent(concat!("tally/", env!("CARGO_PKG_VERSION")));
+        let client = client.build().map_err(|error| {
+            invalid("ANTHROPIC_BASE_URL", settings.url.as_str(), &error.to_string())
+        })?;
         let outages = Outages::new(platform)?;
         let count = pricing.models().count();
         let circuit = |model| Circuit::new(model, count, outages.clone(), platform.clock.clone());
         let models = pricing.models().map(|model| (model.to_owned(), circuit(model))).collect();
         let max_tokens = pricing.max_tokens();
-        let shared = Shared { client, key: Key::new(platform)?, settings, models, max_tokens, clock: platform.clock.clone() };
+        let shared = Shared {
+            client,
+            key: Key::new(platform)?,
+            settings,
+            models,
+            max_tokens,
+            clock: platform.clock.clone(),
+        };
         Ok(Self { shared: Arc::new(shared), pricing })
     }
 }

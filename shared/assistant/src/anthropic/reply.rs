@@ -24,7 +24,8 @@ pub(super) struct Reply {
     /// Estimate of the model's output, thoughts included.
     written: Estimate,
     stop: Option<StopReason>,
-    /// Uses of tools whose input is still being written, by the index of their part: id, name, JSON.
+    /// Uses of tools whose input is still being written, by the index of their part: id, name,
+    /// JSON.
     tools: BTreeMap<u64, (String, String, String)>,
 }
 
@@ -43,7 +44,8 @@ impl Reply {
         }
     }
 
-    /// Whether the provider has counted the input, which has to be paid for. From then on there is no retry.
+    /// Whether the provider has counted the input, which has to be paid for. From then on there is
+    /// no retry.
     pub fn is_paid(&self) -> bool {
         self.is_started
     }
@@ -61,7 +63,9 @@ impl Reply {
     /// Takes the next event of the stream, and returns the events that it stands for.
     pub fn take(&mut self, event: StreamEvent) -> Result<Vec<Event>, Failure> {
         if self.is_started == matches!(event, StreamEvent::MessageStart { .. }) {
-            return Err(broken("the stream has no message_start at its beginning, or a second one"));
+            return Err(broken(
+                "the stream has no message_start at its beginning, or a second one",
+            ));
         }
         Ok(match event {
             StreamEvent::MessageStart { message } => {
@@ -69,7 +73,10 @@ impl Reply {
                 message.usage.count_in(&mut self.usage);
                 vec![Event::Usage(self.usage)]
             }
-            StreamEvent::ContentBlockStart { index, content_block: Block::ToolUse { id, name } } => {
+            StreamEvent::ContentBlockStart {
+                index,
+                content_block: Block::ToolUse { id, name },
+            } => {
                 self.tools.insert(index, (id, name, String::new()));
                 self.wrote("")
             }
@@ -82,10 +89,14 @@ impl Reply {
                 }
                 used
             }
-            StreamEvent::ContentBlockDelta { delta: Delta::Thinking { thinking }, .. } => self.wrote(&thinking),
+            StreamEvent::ContentBlockDelta { delta: Delta::Thinking { thinking }, .. } => {
+                self.wrote(&thinking)
+            }
             StreamEvent::ContentBlockDelta { delta: Delta::Unknown, .. } => self.wrote(""),
             StreamEvent::ContentBlockStop { index } => match self.tools.remove(&index) {
-                Some((id, name, json)) => vec![Event::ToolUse(ToolUse { id, name, input: input(&json)? })],
+                Some((id, name, json)) => {
+                    vec![Event::ToolUse(ToolUse { id, name, input: input(&json)? })]
+                }
                 None => Vec::new(),
             },
             StreamEvent::MessageDelta { delta, usage } => {
@@ -94,11 +105,13 @@ impl Reply {
                 vec![Event::Usage(self.usage)]
             }
             StreamEvent::MessageStop => self.end(self.stop.unwrap_or(StopReason::EndTurn)),
-            StreamEvent::ContentBlockStart { content_block: Block::Unknown, .. } | StreamEvent::Unknown => Vec::new(),
+            StreamEvent::ContentBlockStart { content_block: Block::Unknown, .. }
+            | StreamEvent::Unknown => Vec::new(),
         })
     }
 
-    /// Handles a stream that has ended or gone silent. Once the provider has sent the stop reason, nothing more can be missing.
+    /// Handles a stream that has ended or gone silent. Once the provider has sent the stop reason,
+    /// nothing more can be missing.
     pub fn cut(&mut self, failure: Failure) -> Result<Vec<Event>, Failure> {
         self.stop.map(|reason| self.end(reason)).ok_or(failure)
     }
@@ -116,8 +129,8 @@ impl Reply {
         std::iter::once(Event::Text(text)).chain(used).collect()
     }
 
-    /// Estimates the tokens that the model has written. The provider counts only once, at the end. A call that breaks off before that
-    /// has used about this much.
+    /// Estimates the tokens that the model has written. The provider counts only once, at the end.
+    /// A call that breaks off before that has used about this much.
     fn wrote(&mut self, text: &str) -> Vec<Event> {
         self.has_begun = true;
         self.written.add(text);
@@ -153,7 +166,9 @@ mod tests {
         let mut told = Vec::new();
         for event in events {
             let taken = StreamEvent::read(event["type"].as_str(), Some(&event.to_string()));
-            match taken.and_then(|event| event.map_or_else(|| Ok(Vec::new()), |event| reply.take(event))) {
+            match taken
+                .and_then(|event| event.map_or_else(|| Ok(Vec::new()), |event| reply.take(event)))
+            {
                 Ok(more) => told.extend(more),
                 Err(_) => return (told, true),
             }
@@ -163,7 +178,8 @@ mod tests {
 
     fn start() -> Value {
         json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant", "content": [], "model": "m",
-            "stop_reason": null, "usage": {"input_tokens": 10, "output_tokens": 1, "cache_read_input_tokens": 3,
+            "stop_reason": null,
+            "usage": {"input_tokens": 10, "output_tokens": 1, "cache_read_input_tokens": 3,
                 "cache_creation_input_tokens": null, "service_tier": "standard"}}})
     }
 
@@ -171,16 +187,27 @@ mod tests {
         json!({"type": "content_block_delta", "index": 0, "delta": delta})
     }
 
-    fn used(input_tokens: u64, output_tokens: u64, cache_read_tokens: u64, cache_write_tokens: u64) -> Event {
+    fn used(
+        input_tokens: u64,
+        output_tokens: u64,
+        cache_read_tokens: u64,
+        cache_write_tokens: u64,
+    ) -> Event {
         Event::Usage(Usage { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens })
     }
 
     #[test]
     fn usage_is_cumulative_and_what_is_left_out_stays() {
-        let end =
-            json!({"type": "message_delta", "delta": {"stop_reason": "max_tokens"}, "usage": {"output_tokens": 2, "input_tokens": null}});
-        let (told, failed) =
-            told(&[start(), delta(&json!({"type": "text_delta", "text": "Four words of it."})), end, json!({"type": "message_stop"})]);
+        let end = json!({
+            "type": "message_delta", "delta": {"stop_reason": "max_tokens"},
+            "usage": {"output_tokens": 2, "input_tokens": null},
+        });
+        let (told, failed) = told(&[
+            start(),
+            delta(&json!({"type": "text_delta", "text": "Four words of it."})),
+            end,
+            json!({"type": "message_stop"}),
+        ]);
         // 17 bytes are estimated as 12 tokens, until the provider counts 2.
         let expected = [
             used(10, 1, 3, 0),
@@ -194,14 +221,38 @@ mod tests {
 
     #[test]
     fn a_tool_is_used_when_its_input_is_whole() {
-        let block = |index: u64, id: &str| json!({"type": "content_block_start", "index": index, "content_block": {"type": "tool_use", "id": id, "name": "profits", "input": {}}});
-        let piece = |index: u64, piece: &str| json!({"type": "content_block_delta", "index": index, "delta": {"type": "input_json_delta", "partial_json": piece}});
+        let block = |index: u64, id: &str| {
+            json!({
+                "type": "content_block_start", "index": index,
+                "content_block": {"type": "tool_use", "id": id, "name": "profits", "input": {}},
+            })
+        };
+        let piece = |index: u64, piece: &str| {
+            json!({
+                "type": "content_block_delta", "index": index,
+                "delta": {"type": "input_json_delta", "partial_json": piece},
+            })
+        };
         let stop = |index: u64| json!({"type": "content_block_stop", "index": index});
-        let (events, failed) =
-            told(&[start(), block(0, "a"), piece(0, ""), block(1, "b"), piece(0, "{\"year\": 20"), piece(0, "23}"), stop(0), stop(1)]);
-        let wanted: Vec<_> = events.into_iter().filter(|event| matches!(event, Event::ToolUse(_))).collect();
-        let tool = |id: &str, input| Event::ToolUse(ToolUse { id: id.into(), name: "profits".into(), input });
-        assert_eq!((wanted, failed), (vec![tool("a", json!({"year": 2023})), tool("b", json!({}))], false));
+        let (events, failed) = told(&[
+            start(),
+            block(0, "a"),
+            piece(0, ""),
+            block(1, "b"),
+            piece(0, "{\"year\": 20"),
+            piece(0, "23}"),
+            stop(0),
+            stop(1),
+        ]);
+        let wanted: Vec<_> =
+            events.into_iter().filter(|event| matches!(event, Event::ToolUse(_))).collect();
+        let tool = |id: &str, input| {
+            Event::ToolUse(ToolUse { id: id.into(), name: "profits".into(), input })
+        };
+        assert_eq!(
+            (wanted, failed),
+            (vec![tool("a", json!({"year": 2023})), tool("b", json!({}))], false)
+        );
         assert!(told(&[start(), block(0, "a"), piece(0, "{\"year\": "), stop(0)]).1);
     }
 
@@ -210,9 +261,18 @@ mod tests {
         let unknown = [
             json!({"type": "ping"}),
             json!({"type": "a_new_event", "index": "?"}),
-            json!({"type": "content_block_start", "index": 0, "content_block": {"type": "a_new_block", "content": [1]}}),
-            json!({"type": "content_block_start", "index": 0, "content_block": {"type": "redacted_thinking", "data": "x"}}),
-            json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "", "citations": null}}),
+            json!({
+                "type": "content_block_start", "index": 0,
+                "content_block": {"type": "a_new_block", "content": [1]},
+            }),
+            json!({
+                "type": "content_block_start", "index": 0,
+                "content_block": {"type": "redacted_thinking", "data": "x"},
+            }),
+            json!({
+                "type": "content_block_start", "index": 0,
+                "content_block": {"type": "text", "text": "", "citations": null},
+            }),
             delta(&json!({"type": "a_new_delta", "more": {}})),
             delta(&json!({"type": "signature_delta", "signature": "x"})),
             delta(&json!({"type": "citations_delta", "citation": {}})),
@@ -220,13 +280,20 @@ mod tests {
             json!({"type": "content_block_stop", "index": 9, "more": 1}),
         ];
         for event in unknown {
-            assert_eq!(told(&[start(), event.clone()]), (vec![used(10, 1, 3, 0)], false), "{event}");
+            assert_eq!(
+                told(&[start(), event.clone()]),
+                (vec![used(10, 1, 3, 0)], false),
+                "{event}"
+            );
         }
     }
 
     #[test]
     fn thoughts_are_paid_but_not_shown() {
-        let (told, _) = told(&[start(), delta(&json!({"type": "thinking_delta", "thinking": "Let me see, now"}))]);
+        let (told, _) = told(&[
+            start(),
+            delta(&json!({"type": "thinking_delta", "thinking": "Let me see, now"})),
+        ]);
         assert_eq!(told, [used(10, 1, 3, 0), used(10, 10, 3, 0)]);
     }
 
@@ -240,8 +307,16 @@ mod tests {
             &[json!({"type": "message_start"})],
             &[start(), json!({"type": "content_block_delta", "index": 0})],
             &[start(), delta(&json!({"type": "text_delta"}))],
-            &[start(), json!({"type": "message_delta", "delta": {}, "usage": {"output_tokens": "2"}})],
-            &[start(), json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})],
+            &[
+                start(),
+                json!({"type": "message_delta", "delta": {}, "usage": {"output_tokens": "2"}}),
+            ],
+            &[
+                start(),
+                json!({
+                    "type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"},
+                }),
+            ],
         ] {
             assert!(told(events).1, "{events:?}");
         }

@@ -21,9 +21,11 @@ pub(super) struct Settings {
 /// Time limits of a call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// `AI_CONNECT_MILLISECONDS`: until a connection is established, TLS included (default 5 s, as in the provider's own SDK).
+    /// `AI_CONNECT_MILLISECONDS`: until a connection is established, TLS included (default 5 s, as
+    /// in the provider's own SDK).
     pub connect: Duration,
-    /// `AI_FIRST_TOKEN_MILLISECONDS`: from the request to the first word or thought; pings do not count (default 60 s).
+    /// `AI_FIRST_TOKEN_MILLISECONDS`: from the request to the first word or thought; pings do not
+    /// count (default 60 s).
     pub first_token: Duration,
     /// `AI_IDLE_MILLISECONDS`: between two events after that; pings count (default 30 s).
     pub idle: Duration,
@@ -44,18 +46,23 @@ impl Settings {
     }
 }
 
-/// The URL of the Messages API. The conversation and the key travel there, so plain HTTP is allowed to this machine alone.
+/// The URL of the Messages API. The conversation and the key travel there, so plain HTTP is allowed
+/// to this machine alone.
 fn messages_url(base: &str) -> Result<Url, ConfigError> {
     let wrong = || {
         invalid(
             "ANTHROPIC_BASE_URL",
             base,
-            "it must be an https URL, or an http one of a loopback address, without user, query and fragment",
+            "it must be an https URL, or an http one of a loopback address, without user, query \
+             and fragment",
         )
     };
     let mut url = Url::parse(base).map_err(|_| wrong())?;
     let is_loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    let is_plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
     match url.scheme() {
         "https" if is_plain => {}
         "http" if is_plain && is_loopback => {}
@@ -77,7 +84,10 @@ mod tests {
     fn calls_go_to_the_provider_or_to_this_machine() {
         for (base, expected) in [
             ("", Some("https://api.anthropic.com/v1/messages")),
-            ("https://gateway.example.com/claude/", Some("https://gateway.example.com/claude/v1/messages")),
+            (
+                "https://gateway.example.com/claude/",
+                Some("https://gateway.example.com/claude/v1/messages"),
+            ),
             ("http://127.0.0.1:8080", Some("http://127.0.0.1:8080/v1/messages")),
             ("http://localhost", Some("http://localhost/v1/messages")),
             ("http://[::1]:1", Some("http://[::1]:1/v1/messages")),
@@ -90,13 +100,21 @@ mod tests {
             ("file:///etc/passwd", None),
             ("api.anthropic.com", None),
         ] {
-            assert_eq!(settings(&[("ANTHROPIC_BASE_URL", base)]).map(|settings| settings.url.to_string()).as_deref(), expected, "{base}");
+            assert_eq!(
+                settings(&[("ANTHROPIC_BASE_URL", base)])
+                    .map(|settings| settings.url.to_string())
+                    .as_deref(),
+                expected,
+                "{base}"
+            );
         }
     }
 
     #[test]
     fn a_number_that_is_none_stops_the_function() {
-        for name in ["AI_CONNECT_MILLISECONDS", "AI_FIRST_TOKEN_MILLISECONDS", "AI_IDLE_MILLISECONDS"] {
+        for name in
+            ["AI_CONNECT_MILLISECONDS", "AI_FIRST_TOKEN_MILLISECONDS", "AI_IDLE_MILLISECONDS"]
+        {
             for value in ["0", "-1", "1.5", "soon"] {
                 assert!(settings(&[(name, value)]).is_none(), "{name}={value}");
             }

@@ -9,7 +9,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Fewest and most places of a cost after the point: a token can cost less than a millionth of a dollar.
+/// Fewest and most places of a cost after the point: a token can cost less than a millionth of a
+/// dollar.
 const PLACES: std::ops::RangeInclusive<u32> = 2..=9;
 
 /// The largest budget, in US dollars.
@@ -102,7 +103,9 @@ impl FromStr for Budget {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let is_plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-        let amount = Decimal::from_str_exact(text).ok().filter(|amount| is_plain && amount.scale() <= *PLACES.end());
+        let amount = Decimal::from_str_exact(text)
+            .ok()
+            .filter(|amount| is_plain && amount.scale() <= *PLACES.end());
         let amount = amount.filter(|amount| *amount <= Decimal::from(LARGEST_BUDGET));
         amount.map(|amount| Self(Cost::new(amount))).ok_or(WRONG)
     }
@@ -111,10 +114,13 @@ impl FromStr for Budget {
 impl FromField for Budget {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         match raw {
-            // A JSON number is binary: 0.1 + 0.2 has seventeen places in JavaScript. The amount that the caller means has
-            // nine at most.
+            // A JSON number is binary: 0.1 + 0.2 has seventeen places in JavaScript. The amount
+            // that the caller means has nine at most.
             RawValue::Json(Value::Number(number)) => {
-                let dollars = number.as_f64().filter(|dollars| (0.0..=f64::from(LARGEST_BUDGET)).contains(dollars)).ok_or(WRONG)?;
+                let dollars = number
+                    .as_f64()
+                    .filter(|dollars| (0.0..=f64::from(LARGEST_BUDGET)).contains(dollars))
+                    .ok_or(WRONG)?;
                 format!("{:.9}", dollars.abs()).parse().map_err(str::to_owned)
             }
             _ => raw.text()?.parse().map_err(str::to_owned),
@@ -174,13 +180,23 @@ mod tests {
             (json!(true), None),
         ] {
             let read = Budget::read(&RawValue::Json(&sent)).ok();
-            assert_eq!(read.map(|budget| budget.amount().to_string()).as_deref(), expected, "{sent}");
+            assert_eq!(
+                read.map(|budget| budget.amount().to_string()).as_deref(),
+                expected,
+                "{sent}"
+            );
         }
     }
 
     #[test]
     fn a_cost_is_a_whole_number_of_nano_dollars() {
-        for (amount, nanos) in [("0", 0), ("0.000000001", 1), ("-0.02", -20_000_000), ("20", 20_000_000_000), ("0.10", 100_000_000)] {
+        for (amount, nanos) in [
+            ("0", 0),
+            ("0.000000001", 1),
+            ("-0.02", -20_000_000),
+            ("20", 20_000_000_000),
+            ("0.10", 100_000_000),
+        ] {
             let cost: Cost = amount.parse().unwrap();
             assert_eq!((cost.nanos(), Cost::from_nanos(nanos)), (nanos, cost), "{amount}");
         }

@@ -126,8 +126,21 @@ mod tests {
 
     #[test]
     fn a_reason_is_stored_and_sent_by_the_same_word() {
-        use StopReason::{Cancelled, Deadline, EndTurn, MaxTokens, ModelContextWindowExceeded, PauseTurn, Refusal, StopSequence, ToolUse};
-        for reason in [EndTurn, MaxTokens, StopSequence, ToolUse, PauseTurn, Refusal, ModelContextWindowExceeded, Deadline, Cancelled] {
+        use StopReason::{
+            Cancelled, Deadline, EndTurn, MaxTokens, ModelContextWindowExceeded, PauseTurn,
+            Refusal, StopSequence, ToolUse,
+        };
+        for reason in [
+            EndTurn,
+            MaxTokens,
+            StopSequence,
+            ToolUse,
+            PauseTurn,
+            Refusal,
+            ModelContextWindowExceeded,
+            Deadline,
+            Cancelled,
+        ] {
             assert_eq!(json!(reason), reason.as_str());
         }
     }

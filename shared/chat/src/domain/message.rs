@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 /// Characters that a message may have at most.
 const LONGEST_MESSAGE: usize = 10_000;
 
-/// A user's message to a model: 1 to 10,000 characters as typed, without control characters other than newline and tab.
+/// A user's message to a model: 1 to 10,000 characters as typed, without control characters other
+/// than newline and tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageText(String);
 
@@ -54,7 +55,8 @@ impl FromStr for MessageText {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let kept: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+        let kept: String =
+            text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
         match kept.chars().count() {
             _ if kept.trim().is_empty() => Err("must not be empty"),
             1..=LONGEST_MESSAGE => Ok(Self(kept)),
@@ -65,7 +67,8 @@ impl FromStr for MessageText {
 
 impl FromField for MessageText {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
-        // Not `raw.text()`, which refuses null characters: text that is pasted from elsewhere has such things in it.
+        // Not `raw.text()`, which refuses null characters: text that is pasted from elsewhere has
+        // such things in it.
         let text = match *raw {
             RawValue::Text(text) => text,
             RawValue::Json(Value::String(text)) => text,
@@ -102,7 +105,11 @@ mod tests {
             (json!(7), None),
             (json!(["Hello"]), None),
         ] {
-            assert_eq!(read::<MessageText>(&sent).as_ref().map(MessageText::as_str), kept, "{sent}");
+            assert_eq!(
+                read::<MessageText>(&sent).as_ref().map(MessageText::as_str),
+                kept,
+                "{sent}"
+            );
         }
     }
 

@@ -50,9 +50,20 @@ impl Reserve {
     }
 
     /// The hold for a call with this system prompt and these messages, within these limits.
-    pub fn hold(&self, user_id: &str, limits: Limits, prompt: &str, messages: &[&str], now: Timestamp) -> Reserved {
+    pub fn hold(
+        &self,
+        user_id: &str,
+        limits: Limits,
+        prompt: &str,
+        messages: &[&str],
+        now: Timestamp,
+    ) -> Reserved {
         let tokens = messages.iter().copied().map(tokens_at_most).sum();
-        let hold = Hold { cost: self.pricing.worst(messages.iter().copied().chain([prompt])), month: Hold::month(now), tokens };
+        let hold = Hold {
+            cost: self.pricing.worst(messages.iter().copied().chain([prompt])),
+            month: Hold::month(now),
+            tokens,
+        };
         let of_user = self.budgets.reserve(Subject::User(user_id), &hold, limits.user);
         let of_all = self.budgets.reserve(Subject::Deployment, &hold, limits.deployment);
         Reserved { hold, of_user, of_all }
@@ -60,7 +71,8 @@ impl Reserve {
 }
 
 impl Reserved {
-    /// Adds the hold to the plan that asks for the reply. If a budget does not have as much left, that is a 402.
+    /// Adds the hold to the plan that asks for the reply. If a budget does not have as much left,
+    /// that is a 402.
     pub fn add_to<O>(self, plan: Plan<O>) -> Plan<O> {
         let plan = plan.write_or(self.of_user, Problem::budget_exceeded("Your budget"));
         plan.write_or(self.of_all, Problem::budget_exceeded("The budget of this deployment"))
@@ -68,14 +80,17 @@ impl Reserved {
 }
 
 impl Limits {
-    /// The settings `USER_MONTHLY_BUDGET_USD` and `DEPLOYMENT_MONTHLY_BUDGET_USD`. They apply unless an administrator has set other
-    /// limits.
+    /// The settings `USER_MONTHLY_BUDGET_USD` and `DEPLOYMENT_MONTHLY_BUDGET_USD`. They apply
+    /// unless an administrator has set other limits.
     pub fn from_config(config: &Config) -> Result<Self, ConfigError> {
         let dollars = |name| {
             let text = config.require(name)?;
             text.parse().map(Budget::amount).map_err(|expected| invalid(name, text, expected))
         };
-        Ok(Self { user: dollars("USER_MONTHLY_BUDGET_USD")?, deployment: dollars("DEPLOYMENT_MONTHLY_BUDGET_USD")? })
+        Ok(Self {
+            user: dollars("USER_MONTHLY_BUDGET_USD")?,
+            deployment: dollars("DEPLOYMENT_MONTHLY_BUDGET_USD")?,
+        })
     }
 }
 
@@ -85,8 +100,19 @@ mod tests {
 
     #[test]
     fn a_budget_is_an_amount_or_the_function_stops() {
-        for (text, good) in [("20", true), ("0", true), ("0.005", true), ("", false), ("-1", false), ("20 USD", false), ("1e3", false)] {
-            let config = [("USER_MONTHLY_BUDGET_USD", text), ("DEPLOYMENT_MONTHLY_BUDGET_USD", "500")].into_iter().collect();
+        for (text, good) in [
+            ("20", true),
+            ("0", true),
+            ("0.005", true),
+            ("", false),
+            ("-1", false),
+            ("20 USD", false),
+            ("1e3", false),
+        ] {
+            let config =
+                [("USER_MONTHLY_BUDGET_USD", text), ("DEPLOYMENT_MONTHLY_BUDGET_USD", "500")]
+                    .into_iter()
+                    .collect();
             assert_eq!(Limits::from_config(&config).is_ok(), good, "{text:?}");
         }
     }

@@ -1,4 +1,5 @@
-//! Writes the cost of a reply when it ends: in the budgets, in place of its hold, and in the usage of its user.
+//! Writes the cost of a reply when it ends: in the budgets, in place of its hold, and in the usage
+//! of its user.
 
 use assistant::domain::Usage;
 use platform::{ConfigError, Plan, Platform};
@@ -18,8 +19,8 @@ impl Settle {
         Ok(Self { budgets: Budgets::new(platform)?, usage: UsageLog::new(platform)? })
     }
 
-    /// Adds the cost of a reply to the plan that ends it. A reply that used no tokens is no usage: no model was asked, or none
-    /// answered.
+    /// Adds the cost of a reply to the plan that ends it. A reply that used no tokens is no usage:
+    /// no model was asked, or none answered.
     pub fn add_to<O>(&self, mut plan: Plan<O>, reply: &Message, model: Option<&str>) -> Plan<O> {
         let cost = reply.cost_usd.unwrap_or_default();
         if let Some(hold) = &reply.hold {
@@ -29,7 +30,9 @@ impl Settle {
         }
         let taken = reply.usage.filter(|usage| *usage != Usage::default());
         match (model, taken) {
-            (Some(model), Some(usage)) => plan.write(self.usage.add(&reply.user_id, reply.created_at, model, &usage, cost)),
+            (Some(model), Some(usage)) => {
+                plan.write(self.usage.add(&reply.user_id, reply.created_at, model, &usage, cost))
+            }
             _ => plan,
         }
     }

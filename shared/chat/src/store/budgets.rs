@@ -1,10 +1,12 @@
 //! The table of budgets.
 //!
-//! Key: `subject` (`user#<id>` or `deployment`), `period`. The item of the period `limit` has the amount that an
-//! administrator has set, as `monthly`. The item of a month (UTC), such as `2026-11`, has as `used` the amount that was spent
-//! or is held in it. `held` is the part that is held. Amounts are whole nano-dollars.
+//! Key: `subject` (`user#<id>` or `deployment`), `period`. The item of the period `limit` has the
+//! amount that an administrator has set, as `monthly`. The item of a month (UTC), such as
+//! `2026-11`, has as `used` the amount that was spent or is held in it. `held` is the part that is
+//! held. Amounts are whole nano-dollars.
 //!
-//! A condition cannot add, so `used` is one number: a hold is written only where `used` leaves room for it.
+//! A condition cannot add, so `used` is one number: a hold is written only where `used` leaves room
+//! for it.
 
 use assistant::domain::Cost;
 use jiff::Timestamp;
@@ -86,20 +88,30 @@ impl Subject<'_> {
 impl Budgets {
     /// Uses the table that `BUDGETS_TABLE` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { database: platform.database()?, table: platform.config.require("BUDGETS_TABLE")?.to_owned() })
+        Ok(Self {
+            database: platform.database()?,
+            table: platform.config.require("BUDGETS_TABLE")?.to_owned(),
+        })
     }
 
     /// The limit for a month, where an administrator has set one.
     pub async fn limit(&self, subject: Subject<'_>) -> Result<Option<Cost>, StoreError> {
-        let limit: Option<Limit> = self.database.get(&self.table, key(subject, LIMIT), true).await?;
+        let limit: Option<Limit> =
+            self.database.get(&self.table, key(subject, LIMIT), true).await?;
         Ok(limit.as_ref().map(Limit::amount))
     }
 
-    /// The limits for a month of a user and of all users together, where an administrator has set them.
+    /// The limits for a month of a user and of all users together, where an administrator has set
+    /// them.
     pub async fn limits(&self, user_id: &str) -> Result<[Option<Cost>; 2], StoreError> {
         let subjects = [Subject::User(user_id), Subject::Deployment];
-        let found: Vec<Limit> = self.database.get_all(&self.table, subjects.map(|subject| key(subject, LIMIT)).into()).await?;
-        Ok(subjects.map(|subject| found.iter().find(|limit| limit.subject == subject.name()).map(Limit::amount)))
+        let found: Vec<Limit> = self
+            .database
+            .get_all(&self.table, subjects.map(|subject| key(subject, LIMIT)).into())
+            .await?;
+        Ok(subjects.map(|subject| {
+            found.iter().find(|limit| limit.subject == subject.name()).map(Limit::amount)
+        }))
     }
 
     /// Sets the limit for a month. `None` leaves it to the deployment's setting again.
@@ -115,26 +127,51 @@ impl Budgets {
     }
 
     /// Spending of a subject in a month.
-    pub async fn spending(&self, subject: Subject<'_>, month: &str) -> Result<Spending, StoreError> {
+    pub async fn spending(
+        &self,
+        subject: Subject<'_>,
+        month: &str,
+    ) -> Result<Spending, StoreError> {
         let used: Option<Used> = self.database.get(&self.table, key(subject, month), true).await?;
-        let spending = |Used { used, held }| Spending { spent: Cost::from_nanos(used - held), held: Cost::from_nanos(held) };
+        let spending = |Used { used, held }| Spending {
+            spent: Cost::from_nanos(used - held),
+            held: Cost::from_nanos(held),
+        };
         Ok(used.map(spending).unwrap_or_default())
     }
 
-    /// Holds the amount that a reply can cost. The condition fails where the limit does not leave as much.
+    /// Holds the amount that a reply can cost. The condition fails where the limit does not leave
+    /// as much.
     pub fn reserve(&self, subject: Subject<'_>, hold: &Hold, limit: Cost) -> Write {
         let left = limit.nanos() - hold.cost.nanos();
-        let expression = Expression::default().value("hold", n(hold.cost.nanos())).value("left", n(left)).value("nothing", n(0));
+        let expression = Expression::default()
+            .value("hold", n(hold.cost.nanos()))
+            .value("left", n(left))
+            .value("nothing", n(0));
         // Nothing is used where there is no item yet.
         let condition = "used <= :left OR (attribute_not_exists(used) AND :nothing <= :left)";
-        Write::update(&self.table, key(subject, &hold.month), "ADD used :hold, held :hold", condition, &expression)
+        Write::update(
+            &self.table,
+            key(subject, &hold.month),
+            "ADD used :hold, held :hold",
+            condition,
+            &expression,
+        )
     }
 
     /// Replaces a hold by what the reply has cost.
     pub fn settle(&self, subject: Subject<'_>, hold: &Hold, cost: Cost) -> Write {
         let released = hold.cost.nanos();
-        let expression = Expression::default().value("more", n(cost.nanos() - released)).value("released", n(-released));
-        Write::update(&self.table, key(subject, &hold.month), "ADD used :more, held :released", None, &expression)
+        let expression = Expression::default()
+            .value("more", n(cost.nanos() - released))
+            .value("released", n(-released));
+        Write::update(
+            &self.table,
+            key(subject, &hold.month),
+            "ADD used :more, held :released",
+            None,
+            &expression,
+        )
     }
 }
 

@@ -1,8 +1,10 @@
-//! The commands that other functions write to the head of a draft: a connection joins the reply, or the reply is to stop.
+//! The commands that other functions write to the head of a draft: a connection joins the reply, or
+//! the reply is to stop.
 //!
-//! Each command raises the revision of the head (`wishes`). The worker reads the head as it goes and applies the commands. The
-//! end is written only over the revision that the worker has seen. So every connection that joins a reply is told of its end, and
-//! no reply that was to stop is complete. A head expires only once its reply has ended, because the function that ends the reply
+//! Each command raises the revision of the head (`wishes`). The worker reads the head as it goes
+//! and applies the commands. The end is written only over the revision that the worker has seen. So
+//! every connection that joins a reply is told of its end, and no reply that was to stop is
+//! complete. A head expires only once its reply has ended, because the function that ends the reply
 //! needs it until then.
 
 use jiff::Timestamp;
@@ -29,11 +31,18 @@ pub enum Joined {
 }
 
 impl Drafts {
-    /// Subscribes a connection to a reply whose head has just been read, from the frame after `after` on.
-    pub async fn join(&self, mut head: Head, connection_id: &str, after: u64) -> Result<Joined, StoreError> {
+    /// Subscribes a connection to a reply whose head has just been read, from the frame after
+    /// `after` on.
+    pub async fn join(
+        &self,
+        mut head: Head,
+        connection_id: &str,
+        after: u64,
+    ) -> Result<Joined, StoreError> {
         let mut asked = None;
         for attempt in 1..=JOIN_ATTEMPTS {
-            // The write was done and only its answer was lost: the worker sends the reply, or has sent it.
+            // The write was done and only its answer was lost: the worker sends the reply, or has
+            // sent it.
             if asked.is_some() && head.subscribers.get(connection_id) == asked.as_ref() {
                 return Ok(Joined::Live);
             }
@@ -53,44 +62,64 @@ impl Drafts {
             }
             let condition = "wishes = :revision AND attribute_not_exists(ended_at)";
             let id = key(&head.message_id, 0);
-            let joined: Option<Head> = self.database.update_if(&self.table, id, &update, condition, &expression).await?;
+            let joined: Option<Head> =
+                self.database.update_if(&self.table, id, &update, condition, &expression).await?;
             if joined.is_some() {
                 return Ok(Joined::Live);
             }
             asked = Some(subscriber);
-            // The reply has ended, or another function has written a command: try again with the head as it is then.
+            // The reply has ended, or another function has written a command: try again with the
+            // head as it is then.
             backoff::pause(attempt).await;
-            head = self.head(&head.message_id).await?.ok_or_else(|| StoreError::Unavailable("a draft has gone".to_owned()))?;
+            head = self
+                .head(&head.message_id)
+                .await?
+                .ok_or_else(|| StoreError::Unavailable("a draft has gone".to_owned()))?;
         }
-        Err(StoreError::Unavailable("other functions write commands to a reply all the time".to_owned()))
+        Err(StoreError::Unavailable(
+            "other functions write commands to a reply all the time".to_owned(),
+        ))
     }
 
-    /// Asks a reply to stop. The condition fails where it has ended, where it was to stop already, and where it is not this
-    /// user's.
+    /// Asks a reply to stop. The condition fails where it has ended, where it was to stop already,
+    /// and where it is not this user's.
     pub fn cancel(&self, message_id: &str, user_id: &str, now: Timestamp) -> Write {
-        let expression = Expression::default().value("now", n(now.as_millisecond())).value("user", s(user_id)).value("one", n(1));
+        let expression = Expression::default()
+            .value("now", n(now.as_millisecond()))
+            .value("user", s(user_id))
+            .value("one", n(1));
         Write::update(
             &self.table,
             key(message_id, 0),
             "SET cancelled_at = :now ADD wishes :one",
-            "user_id = :user AND attribute_not_exists(cancelled_at) AND attribute_not_exists(ended_at)",
+            "user_id = :user AND attribute_not_exists(cancelled_at) AND \
+             attribute_not_exists(ended_at)",
             &expression,
         )
     }
 
-    /// Asks a reply to stop because its conversation is gone. Nothing happens where it has ended, or was to stop already.
+    /// Asks a reply to stop because its conversation is gone. Nothing happens where it has ended,
+    /// or was to stop already.
     pub async fn stop(&self, message_id: &str, now: Timestamp) -> Result<(), StoreError> {
-        let expression = Expression::default().value("now", n(now.as_millisecond())).value("one", n(1));
-        let condition = "attribute_exists(message_id) AND attribute_not_exists(cancelled_at) AND attribute_not_exists(ended_at)";
+        let expression =
+            Expression::default().value("now", n(now.as_millisecond())).value("one", n(1));
+        let condition = "attribute_exists(message_id) AND attribute_not_exists(cancelled_at) AND \
+                         attribute_not_exists(ended_at)";
         let id = key(message_id, 0);
         let update = "SET cancelled_at = :now ADD wishes :one";
-        let _: Option<IgnoredAny> = self.database.update_if(&self.table, id, update, condition, &expression).await?;
+        let _: Option<IgnoredAny> =
+            self.database.update_if(&self.table, id, update, condition, &expression).await?;
         Ok(())
     }
 }
 
 /// The subscriber that a connection evicts, if the reply has as many as it may.
 fn evicted<'a>(head: &'a Head, connection_id: &str) -> Option<&'a str> {
-    let full = head.subscribers.len() >= MAX_SUBSCRIBERS && !head.subscribers.contains_key(connection_id);
-    head.subscribers.iter().min_by_key(|(_, subscriber)| subscriber.joined).filter(|_| full).map(|(id, _)| id.as_str())
+    let full =
+        head.subscribers.len() >= MAX_SUBSCRIBERS && !head.subscribers.contains_key(connection_id);
+    head.subscribers
+        .iter()
+        .min_by_key(|(_, subscriber)| subscriber.joined)
+        .filter(|_| full)
+        .map(|(id, _)| id.as_str())
 }

@@ -1,8 +1,9 @@
 //! Search in a user's conversations: their titles and the user's own messages, all the way back.
 //!
-//! There is no index of words. The search takes the conversations in the order of their list. It looks at each title, then at
-//! the user's messages, the newest first, until one matches. One page may read only so much. Where it reaches that limit, it
-//! comes back short, even empty, with the place at which the next page goes on. Only a page without such a place is the end.
+//! There is no index of words. The search takes the conversations in the order of their list. It
+//! looks at each title, then at the user's messages, the newest first, until one matches. One page
+//! may read only so much. Where it reaches that limit, it comes back short, even empty, with the
+//! place at which the next page goes on. Only a page without such a place is the end.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -35,7 +36,8 @@ pub struct Words(String);
 pub struct SearchPlace {
     /// The last conversation that has been looked at to its end.
     after: Option<Place>,
-    /// The conversation after it, where the look at it was cut short, and the last of its messages that has been looked at.
+    /// The conversation after it, where the look at it was cut short, and the last of its messages
+    /// that has been looked at.
     within: Option<(String, String)>,
 }
 
@@ -43,7 +45,8 @@ pub struct SearchPlace {
 enum Look {
     Found,
     Nothing,
-    /// The page had no room for more. The search has looked at the conversation up to this message, if any.
+    /// The page had no room for more. The search has looked at the conversation up to this message,
+    /// if any.
     Cut(Option<String>),
 }
 
@@ -56,7 +59,8 @@ struct Said {
 }
 
 impl Words {
-    /// Words that match text which looks the same: both are compared after full case folding, in Unicode's form NFKC.
+    /// Words that match text which looks the same: both are compared after full case folding, in
+    /// Unicode's form NFKC.
     pub fn new(text: &str) -> Self {
         Self(fold(text))
     }
@@ -67,8 +71,8 @@ impl Words {
 }
 
 impl History {
-    /// The user's next conversations with these words in the title or in a message of the user's, at most `limit`. Gives also
-    /// where the search goes on, if it does.
+    /// The user's next conversations with these words in the title or in a message of the user's,
+    /// at most `limit`. Gives also where the search goes on, if it does.
     pub async fn search(
         &self,
         user_id: &str,
@@ -82,11 +86,16 @@ impl History {
         let room = Room(AtomicU32::new(READ_UNITS));
         let within = place.within.clone();
         let looks = stream::iter(conversations).enumerate().map(|(number, conversation)| {
-            // The conversation at which the last page was cut short goes on from its message. If that one has moved since,
-            // another is in its place and is looked at from its end.
-            let before = within.clone().filter(|(id, _)| *id == conversation.id).map(|(_, message)| message);
+            // The conversation at which the last page was cut short goes on from its message. If
+            // that one has moved since, another is in its place and is looked at from its end.
+            let before =
+                within.clone().filter(|(id, _)| *id == conversation.id).map(|(_, message)| message);
             let room = &room;
-            async move { self.look(&conversation, words, before, room, number == 0).await.map(|look| (conversation, look)) }
+            async move {
+                self.look(&conversation, words, before, room, number == 0)
+                    .await
+                    .map(|look| (conversation, look))
+            }
         });
         let mut looks = std::pin::pin!(looks.buffered(SIDE_BY_SIDE));
         let mut found = Vec::new();
@@ -108,8 +117,8 @@ impl History {
         Ok((found, (more || left > 0).then_some(place)))
     }
 
-    /// Looks at a conversation, from its title on, or beyond the message `before`. The first one of a page is looked at even
-    /// without room, so that every page makes progress.
+    /// Looks at a conversation, from its title on, or beyond the message `before`. The first one of
+    /// a page is looked at even without room, so that every page makes progress.
     async fn look(
         &self,
         conversation: &Conversation,
@@ -136,8 +145,8 @@ impl History {
         Ok(Look::Cut(before))
     }
 
-    /// The user's messages in 1 MB of a conversation, the newest first. Gives also the message at which it stopped, if there
-    /// are more.
+    /// The user's messages in 1 MB of a conversation, the newest first. Gives also the message at
+    /// which it stopped, if there are more.
     async fn said_by_user(
         &self,
         conversation_id: &str,
@@ -166,8 +175,12 @@ impl History {
         )
         .await?;
         room.take(answer.consumed_capacity.and_then(|capacity| capacity.capacity_units));
-        let last = answer.last_evaluated_key.as_ref().and_then(|key: &Item| key.get("id")?.as_s().ok().cloned());
-        let said = answer.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
+        let last = answer
+            .last_evaluated_key
+            .as_ref()
+            .and_then(|key: &Item| key.get("id")?.as_s().ok().cloned());
+        let said =
+            answer.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
         Ok((said, last))
     }
 }
@@ -178,15 +191,19 @@ impl Room {
     }
 
     /// A query that does not report its cost counts as the most expensive one.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a query takes between half a unit and 256")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a query takes between half a unit and 256"
+    )]
     fn take(&self, units: Option<f64>) {
         let units = units.map_or(256, |units| units.ceil() as u32);
         self.0.update(Ordering::Relaxed, Ordering::Relaxed, |left| left.saturating_sub(units));
     }
 }
 
-/// The form in which two texts are compared. Most texts are plain ASCII, or in form NFKC already, and to see that costs far
-/// less than to make the form.
+/// The form in which two texts are compared. Most texts are plain ASCII, or in form NFKC already,
+/// and to see that costs far less than to make the form.
 fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();

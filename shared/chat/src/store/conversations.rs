@@ -1,13 +1,15 @@
 //! The table of conversations.
 //!
-//! Key: `user_id`, `id` (UUIDv7). A conversation is only ever looked for under its owner, so another user's is not found.
+//! Key: `user_id`, `id` (UUIDv7). A conversation is only ever looked for under its owner, so
+//! another user's is not found.
 //!
-//! The local index `by_last_message` has them in the order of `updated_at`. It is local because a local index can be read
-//! consistently. So a conversation is in the list as soon as it has begun, and out of it as soon as it has been deleted. A
-//! global index could promise that only by reading every item again. In both kinds of index each message costs two writes:
-//! one for the entry that goes and one for the entry that comes. A local index has two more costs. It limits one user's
-//! conversations to 10 GB: at well under 1 KB for both copies of one, that is ten million. And it cannot be added to a table
-//! that exists.
+//! The local index `by_last_message` has them in the order of `updated_at`. It is local because a
+//! local index can be read consistently. So a conversation is in the list as soon as it has begun,
+//! and out of it as soon as it has been deleted. A global index could promise that only by reading
+//! every item again. In both kinds of index each message costs two writes: one for the entry that
+//! goes and one for the entry that comes. A local index has two more costs. It limits one user's
+//! conversations to 10 GB: at well under 1 KB for both copies of one, that is ten million. And it
+//! cannot be added to a table that exists.
 
 use jiff::Timestamp;
 use platform::database::{Expression, StoreError, Write, item, key2, n, s};
@@ -43,7 +45,12 @@ impl Conversations {
 
     /// A new conversation.
     pub fn create(&self, conversation: &Conversation) -> Result<Write, StoreError> {
-        Ok(Write::put(&self.table, item(conversation)?, "attribute_not_exists(id)", &Expression::default()))
+        Ok(Write::put(
+            &self.table,
+            item(conversation)?,
+            "attribute_not_exists(id)",
+            &Expression::default(),
+        ))
     }
 
     /// Another title for a conversation. The condition fails where this user has none with this id.
@@ -57,13 +64,19 @@ impl Conversations {
         )
     }
 
-    /// Deletes a conversation. The condition fails where this user has none with this id. Its messages are for
-    /// [`super::PurgeJobs`].
+    /// Deletes a conversation. The condition fails where this user has none with this id. Its
+    /// messages are for [`super::PurgeJobs`].
     pub fn delete(&self, user_id: &str, id: &str) -> Write {
-        Write::delete_if(&self.table, key2(("user_id", user_id), ("id", id)), "attribute_exists(id)", &Expression::default())
+        Write::delete_if(
+            &self.table,
+            key2(("user_id", user_id), ("id", id)),
+            "attribute_exists(id)",
+            &Expression::default(),
+        )
     }
 
-    /// Notes that a conversation goes on. The condition fails where this user has none with this id.
+    /// Notes that a conversation goes on. The condition fails where this user has none with this
+    /// id.
     pub fn go_on(&self, user_id: &str, id: &str, now: Timestamp) -> Write {
         Write::update(
             &self.table,

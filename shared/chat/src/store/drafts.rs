@@ -1,10 +1,11 @@
-//! The table of drafts: replies while a worker writes them, and for a day after. So a user can stop a reply, and a connection
-//! can subscribe to it.
+//! The table of drafts: replies while a worker writes them, and for a day after. So a user can stop
+//! a reply, and a connection can subscribe to it.
 //!
-//! Key: `message_id`, `sequence`. Sequence 0 is the head, see [`Head`](super::Head): whose reply it is, which connections
-//! subscribe to it, whether it is to stop, and how it goes. The other items are its text, see [`Frames`](super::Frames). Index
-//! `unfinished`: `open`, `sweep_at`. It has the heads of replies that have not ended, or whose subscribers have not all been told
-//! of the end. The worker `expire-replies` reads it, see [`Overdue`](super::Overdue).
+//! Key: `message_id`, `sequence`. Sequence 0 is the head, see [`Head`](super::Head): whose reply it
+//! is, which connections subscribe to it, whether it is to stop, and how it goes. The other items
+//! are its text, see [`Frames`](super::Frames). Index `unfinished`: `open`, `sweep_at`. It has the
+//! heads of replies that have not ended, or whose subscribers have not all been told of the end.
+//! The worker `expire-replies` reads it, see [`Overdue`](super::Overdue).
 
 use platform::database::{Database, Expression, Item, StoreError, n, s, unavailable};
 use platform::{ConfigError, Platform};
@@ -28,12 +29,24 @@ impl Drafts {
 
     /// Uses the table that `DRAFTS_TABLE` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { database: platform.database()?, table: platform.config.require("DRAFTS_TABLE")?.to_owned() })
+        Ok(Self {
+            database: platform.database()?,
+            table: platform.config.require("DRAFTS_TABLE")?.to_owned(),
+        })
     }
 
-    /// The items of a reply from the sequence `from` on, in order, as they are now. With `attributes`, only those are read.
-    pub(super) async fn items(&self, message_id: &str, from: u64, attributes: Option<&str>) -> Result<Vec<Item>, StoreError> {
-        let expression = Expression::default().name("sequence", "sequence").value("message", s(message_id)).value("from", n(from));
+    /// The items of a reply from the sequence `from` on, in order, as they are now. With
+    /// `attributes`, only those are read.
+    pub(super) async fn items(
+        &self,
+        message_id: &str,
+        from: u64,
+        attributes: Option<&str>,
+    ) -> Result<Vec<Item>, StoreError> {
+        let expression = Expression::default()
+            .name("sequence", "sequence")
+            .value("message", s(message_id))
+            .value("from", n(from));
         let mut pages = self
             .database
             .client()
@@ -85,8 +98,10 @@ mod tests {
 
     #[test]
     fn every_reply_is_in_one_of_the_shards_and_every_shard_has_some() {
-        let used: BTreeSet<_> =
-            "0123456789abcdef".chars().map(|digit| open(&format!("019a0000-0000-7000-8000-00000000000{digit}"))).collect();
+        let used: BTreeSet<_> = "0123456789abcdef"
+            .chars()
+            .map(|digit| open(&format!("019a0000-0000-7000-8000-00000000000{digit}")))
+            .collect();
         assert_eq!(used, (0..Drafts::SHARDS).map(shard_name).collect());
     }
 }

@@ -1,5 +1,6 @@
-//! The text of replies in the table of [`Drafts`], in frames as they were sent. Each item holds the frames since the item
-//! before. Its sequence is the number of its first frame; the first of all is 1.
+//! The text of replies in the table of [`Drafts`], in frames as they were sent. Each item holds the
+//! frames since the item before. Its sequence is the number of its first frame; the first of all is
+//! 1.
 
 use jiff::Timestamp;
 use platform::database::{Expression, Item, StoreError, Write, item, n, read};
@@ -8,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::Drafts;
 use super::drafts::KEPT_SECONDS;
 
-/// Seconds for which frames are kept. They are stored before their reply ends, and must not go before its head.
+/// Seconds for which frames are kept. They are stored before their reply ends, and must not go
+/// before its head.
 const FRAMES_KEPT_SECONDS: i64 = 2 * KEPT_SECONDS;
 
 /// Frames of a reply, one after the other.
@@ -28,9 +30,11 @@ impl Drafts {
         self.database.put(&self.table, stored(frames, now)?).await
     }
 
-    /// Frames that are stored together with the end. A write whose answer was lost may have stored some of them already.
+    /// Frames that are stored together with the end. A write whose answer was lost may have stored
+    /// some of them already.
     pub fn last(&self, frames: &Frames, now: Timestamp) -> Result<Write, StoreError> {
-        let expression = Expression::default().name("frames", "frames").value("count", n(frames.frames.len()));
+        let expression =
+            Expression::default().name("frames", "frames").value("count", n(frames.frames.len()));
         let condition = "attribute_not_exists(message_id) OR size(#frames) <= :count";
         Ok(Write::put(&self.table, stored(frames, now)?, condition, &expression))
     }
@@ -41,7 +45,11 @@ impl Drafts {
         for found in self.items(message_id, 1, None).await? {
             let Frames { sequence, frames, .. } = read(found)?;
             if sequence != all.len() as u64 + 1 {
-                tracing::warn!(message_id, sequence, "failed to read all frames of a reply: some are missing before this sequence");
+                tracing::warn!(
+                    message_id,
+                    sequence,
+                    "failed to read all frames of a reply: some are missing before this sequence"
+                );
                 break;
             }
             all.extend(frames);

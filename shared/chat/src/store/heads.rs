@@ -1,5 +1,6 @@
-//! The head of a draft: the data of a reply beside its text. The worker of the reply writes it, and each function that ends the
-//! reply. Other functions add commands to it, see [`Joined`](super::Joined).
+//! The head of a draft: the data of a reply beside its text. The worker of the reply writes it, and
+//! each function that ends the reply. Other functions add commands to it, see
+//! [`Joined`](super::Joined).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::Drafts;
 use super::drafts::{KEPT_SECONDS, key, open};
 
-/// Seconds that a worker has for telling the subscribers how a reply has ended. After that `expire-replies` tells them.
+/// Seconds that a worker has for telling the subscribers how a reply has ended. After that
+/// `expire-replies` tells them.
 const TOLD_WITHIN_SECONDS: i64 = 30;
 
 /// Data of a reply beside its text.
@@ -27,12 +29,12 @@ pub struct Head {
     /// Connections that receive it, by their ids.
     #[serde(rename = "listeners")]
     pub subscribers: BTreeMap<String, Subscriber>,
-    /// Number of commands for the reply. It begins with 1, the command to write the reply: a worker that has read no command has
-    /// applied none.
+    /// Number of commands for the reply. It begins with 1, the command to write the reply: a worker
+    /// that has read no command has applied none.
     #[serde(rename = "wishes")]
     pub revision: u64,
-    /// Deadline of the worker, seconds since 1970. After it `expire-replies` takes over: the worker no longer writes the reply,
-    /// or has not told the subscribers of its end in time.
+    /// Deadline of the worker, seconds since 1970. After it `expire-replies` takes over: the worker
+    /// no longer writes the reply, or has not told the subscribers of its end in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep_at: Option<i64>,
     /// Tokens and cost up to now.
@@ -68,7 +70,8 @@ pub struct Spent {
 pub struct Subscriber {
     /// Number of frames that it has.
     pub after: u64,
-    /// Revision of the head by which it joined: a connection that joins again is another subscriber.
+    /// Revision of the head by which it joined: a connection that joins again is another
+    /// subscriber.
     pub joined: u64,
 }
 
@@ -91,7 +94,8 @@ struct Stored<'a> {
 }
 
 impl Head {
-    /// Whether the reply can no longer be resumed, although not all of it may have been deleted yet.
+    /// Whether the reply can no longer be resumed, although not all of it may have been deleted
+    /// yet.
     pub fn has_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|expires_at| expires_at <= now.as_second())
     }
@@ -106,7 +110,12 @@ impl Drafts {
     /// A reply that has been asked for.
     pub fn begin(&self, head: &Head) -> Result<Write, StoreError> {
         let stored = Stored { head, sequence: 0, open: open(&head.message_id) };
-        Ok(Write::put(&self.table, item(stored)?, "attribute_not_exists(message_id)", &Expression::default()))
+        Ok(Write::put(
+            &self.table,
+            item(stored)?,
+            "attribute_not_exists(message_id)",
+            &Expression::default(),
+        ))
     }
 
     /// The head of a reply as it is now.
@@ -114,21 +123,34 @@ impl Drafts {
         self.database.get(&self.table, key(message_id, 0), true).await
     }
 
-    /// Stores how a reply goes and the worker's next deadline, in seconds since 1970. Removes the subscribers in `gone`. Gives
-    /// the head as it is then; `None` where the reply has ended.
-    pub async fn checkpoint(&self, message_id: &str, spent: &Spent, sweep_at: i64, gone: &[String]) -> Result<Option<Head>, StoreError> {
-        let mut expression = Expression::default().value("spent", value(spent)?).value("sweep", n(sweep_at));
+    /// Stores how a reply goes and the worker's next deadline, in seconds since 1970. Removes the
+    /// subscribers in `gone`. Gives the head as it is then; `None` where the reply has ended.
+    pub async fn checkpoint(
+        &self,
+        message_id: &str,
+        spent: &Spent,
+        sweep_at: i64,
+        gone: &[String],
+    ) -> Result<Option<Head>, StoreError> {
+        let mut expression =
+            Expression::default().value("spent", value(spent)?).value("sweep", n(sweep_at));
         let mut update = "SET spent = :spent, sweep_at = :sweep".to_owned();
         for (number, connection_id) in gone.iter().enumerate() {
-            let _ = write!(update, "{} listeners.#gone{number}", if number == 0 { " REMOVE" } else { "," });
+            let _ = write!(
+                update,
+                "{} listeners.#gone{number}",
+                if number == 0 { " REMOVE" } else { "," }
+            );
             expression = expression.name(&format!("gone{number}"), connection_id);
         }
         let condition = "attribute_exists(message_id) AND attribute_not_exists(ended_at)";
-        self.database.update_if(&self.table, key(message_id, 0), &update, condition, &expression).await
+        self.database
+            .update_if(&self.table, key(message_id, 0), &update, condition, &expression)
+            .await
     }
 
-    /// Ends a reply. It stays open while subscribers have to be told. The condition fails where the reply had ended, or where
-    /// other functions have written commands since `revision`.
+    /// Ends a reply. It stays open while subscribers have to be told. The condition fails where the
+    /// reply had ended, or where other functions have written commands since `revision`.
     pub fn end(
         &self,
         message_id: &str,
@@ -142,11 +164,18 @@ impl Drafts {
             .value("revision", n(revision))
             .value("expires", n(now.as_second() + KEPT_SECONDS));
         let (update, expression) = if subscribers.any {
-            let expression =
-                expression.value("sweep", n(now.as_second() + TOLD_WITHIN_SECONDS)).value("missed", value(&subscribers.missed)?);
-            ("SET ended_at = :now, expires_at = :expires, sweep_at = :sweep, missed = :missed", expression)
+            let expression = expression
+                .value("sweep", n(now.as_second() + TOLD_WITHIN_SECONDS))
+                .value("missed", value(&subscribers.missed)?);
+            (
+                "SET ended_at = :now, expires_at = :expires, sweep_at = :sweep, missed = :missed",
+                expression,
+            )
         } else {
-            ("SET ended_at = :now, expires_at = :expires REMOVE #open, sweep_at", expression.name("open", "open"))
+            (
+                "SET ended_at = :now, expires_at = :expires REMOVE #open, sweep_at",
+                expression.name("open", "open"),
+            )
         };
         let mut condition = "wishes = :revision AND attribute_not_exists(ended_at)".to_owned();
         let expression = match overdue {

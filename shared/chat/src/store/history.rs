@@ -1,7 +1,8 @@
 //! Reading back a user's conversations, and the messages in them.
 //!
-//! A conversation is only ever looked for under its owner, and its messages only together with it. So another user's is not
-//! found. Neither is a deleted one, however much of it still waits to be swept.
+//! A conversation is only ever looked for under its owner, and its messages only together with it.
+//! So another user's is not found. Neither is a deleted one, however much of it still waits to be
+//! swept.
 
 use platform::database::{Database, Expression, Item, StoreError, key2, n, query, read, s};
 use platform::{ConfigError, Platform};
@@ -37,16 +38,29 @@ impl History {
     /// Uses the tables that `CONVERSATIONS_TABLE` and `MESSAGES_TABLE` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let table = |name: &str| platform.config.require(name).map(str::to_owned);
-        Ok(Self { database: platform.database()?, conversations: table("CONVERSATIONS_TABLE")?, messages: table("MESSAGES_TABLE")? })
+        Ok(Self {
+            database: platform.database()?,
+            conversations: table("CONVERSATIONS_TABLE")?,
+            messages: table("MESSAGES_TABLE")?,
+        })
     }
 
     /// A user's conversation as it is now.
-    pub async fn conversation(&self, user_id: &str, id: &str) -> Result<Option<Conversation>, StoreError> {
+    pub async fn conversation(
+        &self,
+        user_id: &str,
+        id: &str,
+    ) -> Result<Option<Conversation>, StoreError> {
         self.database.get(&self.conversations, key2(("user_id", user_id), ("id", id)), true).await
     }
 
     /// A message of a user's conversation as it is now.
-    pub async fn message(&self, user_id: &str, conversation_id: &str, id: &str) -> Result<Option<Message>, StoreError> {
+    pub async fn message(
+        &self,
+        user_id: &str,
+        conversation_id: &str,
+        id: &str,
+    ) -> Result<Option<Message>, StoreError> {
         // The conversation first, so that another user's message is not read.
         if self.conversation(user_id, conversation_id).await?.is_none() {
             return Ok(None);
@@ -54,15 +68,26 @@ impl History {
         self.database.get(&self.messages, message_key(conversation_id, id), true).await
     }
 
-    /// At most `limit` of a user's conversations after a place, the one with the newest message first; whether there are more.
-    pub async fn list(&self, user_id: &str, after: Option<&Place>, limit: usize) -> Result<(Vec<Conversation>, bool), StoreError> {
+    /// At most `limit` of a user's conversations after a place, the one with the newest message
+    /// first; whether there are more.
+    pub async fn list(
+        &self,
+        user_id: &str,
+        after: Option<&Place>,
+        limit: usize,
+    ) -> Result<(Vec<Conversation>, bool), StoreError> {
         let start = after.map(|place| {
             let mut key = key2(("user_id", user_id), ("id", &place.id));
             key.insert("updated_at".to_owned(), n(place.updated_at));
             key
         });
         let expression = Expression::default().value("user", s(user_id));
-        let request = self.database.client().query().table_name(&self.conversations).index_name("by_last_message");
+        let request = self
+            .database
+            .client()
+            .query()
+            .table_name(&self.conversations)
+            .index_name("by_last_message");
         let page = query(
             request
                 .key_condition_expression("user_id = :user")
@@ -74,15 +99,16 @@ impl History {
                 .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX)),
         )
         .await?;
-        let mut found = page.items.unwrap_or_default().into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let mut found =
+            page.items.unwrap_or_default().into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let more = found.len() > limit;
         found.truncate(limit);
         Ok((found, more))
     }
 
-    /// At most `limit` messages of a conversation, from one end or beyond the message with the id `beyond`; whether there are
-    /// more. The caller has found the conversation under its owner. One call reads at most 1 MB, so a page of very long
-    /// messages is shorter than its limit.
+    /// At most `limit` messages of a conversation, from one end or beyond the message with the id
+    /// `beyond`; whether there are more. The caller has found the conversation under its owner. One
+    /// call reads at most 1 MB, so a page of very long messages is shorter than its limit.
     pub async fn messages(
         &self,
         conversation_id: &str,
@@ -105,7 +131,8 @@ impl History {
         )
         .await?;
         let cut = page.last_evaluated_key.is_some_and(|key: Item| !key.is_empty());
-        let mut found = page.items.unwrap_or_default().into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let mut found =
+            page.items.unwrap_or_default().into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let more = cut || found.len() > limit;
         found.truncate(limit);
         Ok((found, more))

@@ -1,14 +1,17 @@
 //! The table of messages.
 //!
-//! Key: `conversation_id`, `id` (UUIDv7, so in order of time). Conditional writes move a reply from `pending` over
-//! `streaming` to one of the ends. So one worker writes it once, even if other workers are told to.
+//! Key: `conversation_id`, `id` (UUIDv7, so in order of time). Conditional writes move a reply from
+//! `pending` over `streaming` to one of the ends. So one worker writes it once, even if other
+//! workers are told to.
 
 use std::collections::BTreeSet;
 
 use assistant::domain::{Cost, MessageRole, StopReason, Usage};
 use aws_sdk_dynamodb::types::AttributeValue;
 use platform::context::Context;
-use platform::database::{Database, Expression, StoreError, Write, item, key2, read, s, unavailable};
+use platform::database::{
+    Database, Expression, StoreError, Write, item, key2, read, s, unavailable,
+};
 use platform::identity::Principal;
 use platform::problem::Code;
 use platform::{ConfigError, Platform};
@@ -24,8 +27,8 @@ pub struct Messages {
     table: String,
 }
 
-/// One message. A user's text is at most 40 KB of UTF-8, and an assistant's is as long as a model may write. So an item stays
-/// far below DynamoDB's 400 KB.
+/// One message. A user's text is at most 40 KB of UTF-8, and an assistant's is as long as a model
+/// may write. So an item stays far below DynamoDB's 400 KB.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Conversation that it belongs to.
@@ -65,7 +68,8 @@ pub struct Message {
     pub origin: Option<Origin>,
 }
 
-/// The part of a request that the worker needs to write the reply. The worker's own payload has only ids.
+/// The part of a request that the worker needs to write the reply. The worker's own payload has
+/// only ids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// Who asked.
@@ -80,25 +84,38 @@ const LASTING: [Code; 3] = [Code::ContextTooLong, Code::ContentRefused, Code::Pr
 impl Message {
     /// Whether this is a reply that the model, or its provider, refused to write.
     fn is_refused(&self) -> bool {
-        self.stop_reason == Some(StopReason::Refusal) || self.failure.is_some_and(|failure| LASTING.contains(&failure))
+        self.stop_reason == Some(StopReason::Refusal)
+            || self.failure.is_some_and(|failure| LASTING.contains(&failure))
     }
 }
 
 impl Messages {
     /// Uses the table that `MESSAGES_TABLE` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { database: platform.database()?, table: platform.config.require("MESSAGES_TABLE")?.to_owned() })
+        Ok(Self {
+            database: platform.database()?,
+            table: platform.config.require("MESSAGES_TABLE")?.to_owned(),
+        })
     }
 
     /// The message as it is now.
-    pub async fn get(&self, conversation_id: &str, id: &str) -> Result<Option<Message>, StoreError> {
+    pub async fn get(
+        &self,
+        conversation_id: &str,
+        id: &str,
+    ) -> Result<Option<Message>, StoreError> {
         self.database.get(&self.table, key(conversation_id, id), true).await
     }
 
-    /// The last messages of a conversation up to a message, oldest first. They are at most `limit` that are whole and have a
-    /// text, or were stopped by their user. A refused reply is left out with the message that it answers, because the model
-    /// would refuse it again.
-    pub async fn said_until(&self, conversation_id: &str, id: &str, limit: u16) -> Result<Vec<Message>, StoreError> {
+    /// The last messages of a conversation up to a message, oldest first. They are at most `limit`
+    /// that are whole and have a text, or were stopped by their user. A refused reply is left out
+    /// with the message that it answers, because the model would refuse it again.
+    pub async fn said_until(
+        &self,
+        conversation_id: &str,
+        id: &str,
+        limit: u16,
+    ) -> Result<Vec<Message>, StoreError> {
         let expression = Expression::default()
             .name("status", "status")
             .name("text", "text")
@@ -108,8 +125,9 @@ impl Messages {
             .value("cancelled", status(MessageStatus::Cancelled))
             .value("nothing", s(""))
             .value("refusal", s(StopReason::Refusal.as_str()));
-        let expression =
-            LASTING.iter().enumerate().fold(expression, |all, (number, code)| all.value(&format!("lasting{number}"), s(code.as_str())));
+        let expression = LASTING.iter().enumerate().fold(expression, |all, (number, code)| {
+            all.value(&format!("lasting{number}"), s(code.as_str()))
+        });
         let mut pages = self
             .database
             .client()
@@ -117,7 +135,8 @@ impl Messages {
             .table_name(&self.table)
             .key_condition_expression("conversation_id = :conversation AND id <= :id")
             .filter_expression(
-                "#status = :cancelled OR (#status = :completed AND #text <> :nothing) OR stop_reason = :refusal \
+                "#status = :cancelled OR (#status = :completed AND #text <> :nothing) OR \
+                 stop_reason = :refusal \
                  OR failure IN (:lasting0, :lasting1, :lasting2)",
             )
             .set_expression_attribute_names(expression.names())
@@ -145,12 +164,23 @@ impl Messages {
 
     /// A new message.
     pub fn add(&self, message: &Message) -> Result<Write, StoreError> {
-        Ok(Write::put(&self.table, item(message)?, "attribute_not_exists(id)", &Expression::default()))
+        Ok(Write::put(
+            &self.table,
+            item(message)?,
+            "attribute_not_exists(id)",
+            &Expression::default(),
+        ))
     }
 
-    /// Acquires a reply that no worker writes yet; `None` where one does, or did. `token` is the worker's own random text, with
-    /// which it can repeat a request whose answer was lost. It is stored as `claim`.
-    pub async fn acquire(&self, conversation_id: &str, id: &str, token: &str) -> Result<Option<Message>, StoreError> {
+    /// Acquires a reply that no worker writes yet; `None` where one does, or did. `token` is the
+    /// worker's own random text, with which it can repeat a request whose answer was lost. It is
+    /// stored as `claim`.
+    pub async fn acquire(
+        &self,
+        conversation_id: &str,
+        id: &str,
+        token: &str,
+    ) -> Result<Option<Message>, StoreError> {
         let expression = Expression::default()
             .name("status", "status")
             .value("pending", status(MessageStatus::Pending))
@@ -158,7 +188,9 @@ impl Messages {
             .value("token", s(token));
         let update = "SET #status = :streaming, claim = :token";
         let condition = "#status = :pending OR claim = :token";
-        self.database.update_if(&self.table, key(conversation_id, id), update, condition, &expression).await
+        self.database
+            .update_if(&self.table, key(conversation_id, id), update, condition, &expression)
+            .await
     }
 
     /// The reply with its end. The condition fails where its status is no longer `from`.

@@ -1,4 +1,5 @@
-//! The tables of this area: one file each, with its key shape, item conversion and queries. Nothing else here uses the DynamoDB SDK.
+//! The tables of this area: one file each, with its key shape, item conversion and queries. Nothing
+//! else here uses the DynamoDB SDK.
 
 mod budgets;
 mod commands;

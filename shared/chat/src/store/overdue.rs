@@ -1,5 +1,6 @@
-//! The index of [`Drafts`] by the worker's deadline: `expire-replies` takes a reply over if its worker dies. The index is in
-//! shards, which follow from the replies' ids. So the end of one reply waits for that of few others.
+//! The index of [`Drafts`] by the worker's deadline: `expire-replies` takes a reply over if its
+//! worker dies. The index is in shards, which follow from the replies' ids. So the end of one reply
+//! waits for that of few others.
 
 use jiff::Timestamp;
 use platform::database::{Expression, StoreError, item, n, query, read, s};
@@ -23,11 +24,21 @@ pub struct Overdue {
 }
 
 impl Drafts {
-    /// Some of the replies of a shard whose deadline passed before `now`, after one of them, the oldest first; none where
-    /// there are no more. The newest may be missing, and some that have been dealt with may be there.
-    pub async fn overdue(&self, shard: u8, now: Timestamp, after: Option<&Overdue>) -> Result<Vec<Overdue>, StoreError> {
-        let expression = Expression::default().name("open", "open").value("open", s(shard_name(shard))).value("now", n(now.as_second()));
-        let request = self.database.client().query().table_name(&self.table).index_name("unfinished");
+    /// Some of the replies of a shard whose deadline passed before `now`, after one of them, the
+    /// oldest first; none where there are no more. The newest may be missing, and some that have
+    /// been dealt with may be there.
+    pub async fn overdue(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        after: Option<&Overdue>,
+    ) -> Result<Vec<Overdue>, StoreError> {
+        let expression = Expression::default()
+            .name("open", "open")
+            .value("open", s(shard_name(shard)))
+            .value("now", n(now.as_second()));
+        let request =
+            self.database.client().query().table_name(&self.table).index_name("unfinished");
         let found = query(
             request
                 .key_condition_expression("#open = :open AND sweep_at < :now")
@@ -40,22 +51,39 @@ impl Drafts {
         found.items.unwrap_or_default().into_iter().map(read).collect()
     }
 
-    /// Puts off a reply that `expire-replies` could not deal with, until `sweep_at`, seconds since 1970. Gives `false` where
-    /// another worker has dealt with it.
+    /// Puts off a reply that `expire-replies` could not deal with, until `sweep_at`, seconds since
+    /// 1970. Gives `false` where another worker has dealt with it.
     pub async fn put_off(&self, overdue: &Overdue, sweep_at: i64) -> Result<bool, StoreError> {
-        let expression = Expression::default().name("open", "open").value("found", n(overdue.sweep_at)).value("sweep", n(sweep_at));
+        let expression = Expression::default()
+            .name("open", "open")
+            .value("found", n(overdue.sweep_at))
+            .value("sweep", n(sweep_at));
         let condition = "attribute_exists(#open) AND sweep_at = :found";
         let id = key(&overdue.message_id, 0);
-        let waits: Option<IgnoredAny> = self.database.update_if(&self.table, id, "SET sweep_at = :sweep", condition, &expression).await?;
+        let waits: Option<IgnoredAny> = self
+            .database
+            .update_if(&self.table, id, "SET sweep_at = :sweep", condition, &expression)
+            .await?;
         Ok(waits.is_some())
     }
 
-    /// Takes a reply out of the index: it has ended and its subscribers have been told, or its message is not there any more.
+    /// Takes a reply out of the index: it has ended and its subscribers have been told, or its
+    /// message is not there any more.
     pub async fn close(&self, message_id: &str, now: Timestamp) -> Result<(), StoreError> {
-        let expression = Expression::default().name("open", "open").value("expires", n(now.as_second() + KEPT_SECONDS));
+        let expression = Expression::default()
+            .name("open", "open")
+            .value("expires", n(now.as_second() + KEPT_SECONDS));
         let update = "SET expires_at = if_not_exists(expires_at, :expires) REMOVE #open, sweep_at";
-        let _: Option<IgnoredAny> =
-            self.database.update_if(&self.table, key(message_id, 0), update, "attribute_exists(message_id)", &expression).await?;
+        let _: Option<IgnoredAny> = self
+            .database
+            .update_if(
+                &self.table,
+                key(message_id, 0),
+                update,
+                "attribute_exists(message_id)",
+                &expression,
+            )
+            .await?;
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
-//! Data that is left of deleted conversations and accounts, and its removal. The caller has found the purge job
-//! ([`super::PurgeJobs`]), so no user reaches any of this data.
+//! Data that is left of deleted conversations and accounts, and its removal. The caller has found
+//! the purge job ([`super::PurgeJobs`]), so no user reaches any of this data.
 
 use std::collections::HashMap;
 
@@ -33,8 +33,9 @@ pub struct Purge {
 pub struct Purged {
     /// The last message that was looked at; `None` after the last one of all.
     pub last: Option<String>,
-    /// How many of them are replies that have not ended. They are asked to stop, and are left, however old they are. Their
-    /// worker or `expire-replies` ends them, settles what they cost and records it.
+    /// How many of them are replies that have not ended. They are asked to stop, and are left,
+    /// however old they are. Their worker or `expire-replies` ends them, settles what they cost and
+    /// records it.
     pub unfinished: usize,
 }
 
@@ -47,7 +48,8 @@ struct Outline {
 }
 
 impl Purge {
-    /// Uses the tables that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE`, `DRAFTS_TABLE` and `SWEEPS_TABLE` name.
+    /// Uses the tables that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE`, `DRAFTS_TABLE` and
+    /// `SWEEPS_TABLE` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             messages: platform.config.require("MESSAGES_TABLE")?.to_owned(),
@@ -59,10 +61,18 @@ impl Purge {
         })
     }
 
-    /// Deletes the next messages of a deleted conversation and the drafts of its replies, oldest first, after the one with
-    /// the id `after`. Replies that have not ended are asked to stop.
-    pub async fn delete_messages(&self, conversation_id: &str, after: Option<&str>, now: Timestamp) -> Result<Purged, StoreError> {
-        let expression = Expression::default().name("status", "status").name("role", "role").value("conversation", s(conversation_id));
+    /// Deletes the next messages of a deleted conversation and the drafts of its replies, oldest
+    /// first, after the one with the id `after`. Replies that have not ended are asked to stop.
+    pub async fn delete_messages(
+        &self,
+        conversation_id: &str,
+        after: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Purged, StoreError> {
+        let expression = Expression::default()
+            .name("status", "status")
+            .name("role", "role")
+            .value("conversation", s(conversation_id));
         let request = self.database.client().query().table_name(&self.messages);
         let page = query(
             request
@@ -75,21 +85,37 @@ impl Purge {
                 .limit(BATCH),
         )
         .await?;
-        let looked_at = page.items.unwrap_or_default().into_iter().map(read).collect::<Result<Vec<Outline>, _>>()?;
+        let looked_at = page
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(read)
+            .collect::<Result<Vec<Outline>, _>>()?;
         // No condition is needed: a message that has ended does not begin again.
-        let (gone, unfinished): (Vec<_>, Vec<_>) = looked_at.iter().partition(|message| message.has_ended());
+        let (gone, unfinished): (Vec<_>, Vec<_>) =
+            looked_at.iter().partition(|message| message.has_ended());
         try_join_all(unfinished.iter().map(|reply| self.drafts.stop(&reply.id, now))).await?;
         // Drafts first: they are found by their messages.
         let replies = gone.iter().filter(|message| message.role == MessageRole::Assistant);
         try_join_all(replies.map(|reply| self.drafts.delete(&reply.id))).await?;
-        self.database.delete_all(&self.messages, gone.iter().map(|message| message_key(conversation_id, &message.id)).collect()).await?;
+        self.database
+            .delete_all(
+                &self.messages,
+                gone.iter().map(|message| message_key(conversation_id, &message.id)).collect(),
+            )
+            .await?;
         let cut = page.last_evaluated_key.is_some_and(|key: HashMap<_, _>| !key.is_empty());
         let last = looked_at.last().filter(|_| cut).map(|message| message.id.clone());
         Ok(Purged { last, unfinished: unfinished.len() })
     }
 
-    /// Deletes one conversation of a deleted account, and leaves its purge job; `None` where there is none left.
-    pub async fn delete_conversation(&self, user_id: &str, now: Timestamp) -> Result<Option<PurgeJob>, StoreError> {
+    /// Deletes one conversation of a deleted account, and leaves its purge job; `None` where there
+    /// is none left.
+    pub async fn delete_conversation(
+        &self,
+        user_id: &str,
+        now: Timestamp,
+    ) -> Result<Option<PurgeJob>, StoreError> {
         let (found, _) = self.history.list(user_id, None, 1).await?;
         let Some(conversation) = found.into_iter().next() else { return Ok(None) };
         let delete = self.conversations.delete(user_id, &conversation.id);
@@ -99,7 +125,11 @@ impl Purge {
             Ok(()) | Err(CommitError::Condition { .. }) => {}
             Err(CommitError::Store(error)) => return Err(error),
         }
-        Ok(Some(PurgeJob { deleted: Deleted::Conversations, id: conversation.id, deleted_at: now.as_millisecond() }))
+        Ok(Some(PurgeJob {
+            deleted: Deleted::Conversations,
+            id: conversation.id,
+            deleted_at: now.as_millisecond(),
+        }))
     }
 }
 

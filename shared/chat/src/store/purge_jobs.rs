@@ -1,11 +1,15 @@
-//! The table of purge jobs: deleted conversations and accounts whose remaining data goes step by step.
+//! The table of purge jobs: deleted conversations and accounts whose remaining data goes step by
+//! step.
 //!
-//! Key: `dataset` (the kind of what was deleted) and `id`. The transaction that deletes leaves a purge job. From then on no
-//! caller reaches the data that is left. That data goes in batches ([`super::Purge`]), and the job goes last. A job
-//! that is cut short, or that two workers do at once, is simply done again.
+//! Key: `dataset` (the kind of what was deleted) and `id`. The transaction that deletes leaves a
+//! purge job. From then on no caller reaches the data that is left. That data goes in batches
+//! ([`super::Purge`]), and the job goes last. A job that is cut short, or that two workers do at
+//! once, is simply done again.
 
 use jiff::Timestamp;
-use platform::database::{Database, Expression, Item, StoreError, Write, item, key2, query, read, s};
+use platform::database::{
+    Database, Expression, Item, StoreError, Write, item, key2, query, read, s,
+};
 use platform::{ConfigError, Platform};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +23,8 @@ pub struct PurgeJobs {
     table: String,
 }
 
-/// The kind of what was deleted. Each kind is an item collection: purge jobs are done soon after they are left, so there are few.
+/// The kind of what was deleted. Each kind is an item collection: purge jobs are done soon after
+/// they are left, so there are few.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Deleted {
@@ -53,7 +58,10 @@ impl Deleted {
 impl PurgeJobs {
     /// Uses the table that `SWEEPS_TABLE` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { database: platform.database()?, table: platform.config.require("SWEEPS_TABLE")?.to_owned() })
+        Ok(Self {
+            database: platform.database()?,
+            table: platform.config.require("SWEEPS_TABLE")?.to_owned(),
+        })
     }
 
     /// The purge job of a conversation or account that the same transaction deletes.
@@ -67,10 +75,21 @@ impl PurgeJobs {
         self.database.get(&self.table, key(deleted, id), true).await
     }
 
-    /// Some of the purge jobs that have not been done, after the one with the id `after`; none where there are no more.
-    pub async fn outstanding(&self, deleted: Deleted, after: Option<&str>) -> Result<Vec<PurgeJob>, StoreError> {
-        let expression = Expression::default().name("dataset", "dataset").value("dataset", s(deleted.as_str()));
-        let request = self.database.client().query().table_name(&self.table).key_condition_expression("#dataset = :dataset");
+    /// Some of the purge jobs that have not been done, after the one with the id `after`; none
+    /// where there are no more.
+    pub async fn outstanding(
+        &self,
+        deleted: Deleted,
+        after: Option<&str>,
+    ) -> Result<Vec<PurgeJob>, StoreError> {
+        let expression =
+            Expression::default().name("dataset", "dataset").value("dataset", s(deleted.as_str()));
+        let request = self
+            .database
+            .client()
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#dataset = :dataset");
         let page = query(
             request
                 .set_expression_attribute_names(expression.names())

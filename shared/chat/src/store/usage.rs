@@ -1,7 +1,8 @@
 //! The table of usage: tokens and cost of users' replies.
 //!
-//! Key: `user_id`, `day_model` (`2026-11-21#<model>`: the day, UTC, on which replies were asked for, and the model that was asked).
-//! Attributes: the number of replies, their tokens, and their cost in whole nano-dollars.
+//! Key: `user_id`, `day_model` (`2026-11-21#<model>`: the day, UTC, on which replies were asked
+//! for, and the model that was asked). Attributes: the number of replies, their tokens, and their
+//! cost in whole nano-dollars.
 
 use assistant::domain::{Cost, Usage};
 use jiff::Timestamp;
@@ -45,12 +46,25 @@ struct Stored {
 impl UsageLog {
     /// Uses the table that `USAGE_TABLE` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { database: platform.database()?, table: platform.config.require("USAGE_TABLE")?.to_owned() })
+        Ok(Self {
+            database: platform.database()?,
+            table: platform.config.require("USAGE_TABLE")?.to_owned(),
+        })
     }
 
     /// Adds a reply that was asked for at this time, in milliseconds since 1970.
-    pub fn add(&self, user_id: &str, asked_at: i64, model: &str, tokens: &Usage, cost: Cost) -> Write {
-        let day = Timestamp::from_millisecond(asked_at).unwrap_or_default().to_zoned_datetime(TimeZone::UTC).date();
+    pub fn add(
+        &self,
+        user_id: &str,
+        asked_at: i64,
+        model: &str,
+        tokens: &Usage,
+        cost: Cost,
+    ) -> Write {
+        let day = Timestamp::from_millisecond(asked_at)
+            .unwrap_or_default()
+            .to_zoned_datetime(TimeZone::UTC)
+            .date();
         let expression = Expression::default()
             .value("one", n(1))
             .value("input", n(tokens.input_tokens))
@@ -58,16 +72,30 @@ impl UsageLog {
             .value("read", n(tokens.cache_read_tokens))
             .value("write", n(tokens.cache_write_tokens))
             .value("cost", n(cost.nanos()));
-        let update = "ADD requests :one, input_tokens :input, output_tokens :output, cache_read_tokens :read, \
+        let update = "ADD requests :one, input_tokens :input, output_tokens :output, \
+                      cache_read_tokens :read, \
                       cache_write_tokens :write, cost_nanos :cost";
-        Write::update(&self.table, key2(("user_id", user_id), ("day_model", &format!("{day}#{model}"))), update, None, &expression)
+        Write::update(
+            &self.table,
+            key2(("user_id", user_id), ("day_model", &format!("{day}#{model}"))),
+            update,
+            None,
+            &expression,
+        )
     }
 
     /// Usage of a user from one day to another, both included, by day and model.
-    pub async fn of_days(&self, user_id: &str, from: Date, to: Date) -> Result<Vec<DailyUsage>, StoreError> {
+    pub async fn of_days(
+        &self,
+        user_id: &str,
+        from: Date,
+        to: Date,
+    ) -> Result<Vec<DailyUsage>, StoreError> {
         // `$` comes after `#`, so this bound is after each model of the last day.
-        let expression =
-            Expression::default().value("user", s(user_id)).value("from", s(from.to_string())).value("to", s(format!("{to}$")));
+        let expression = Expression::default()
+            .value("user", s(user_id))
+            .value("from", s(from.to_string()))
+            .value("to", s(format!("{to}$")));
         let mut pages = self
             .database
             .client()
@@ -89,5 +117,11 @@ impl UsageLog {
 
 fn daily(Stored { day_model, requests, tokens, cost_nanos }: Stored) -> Option<DailyUsage> {
     let (day, model) = day_model.split_once('#')?;
-    Some(DailyUsage { day: day.parse().ok()?, model: model.to_owned(), requests, tokens, cost: Cost::from_nanos(cost_nanos) })
+    Some(DailyUsage {
+        day: day.parse().ok()?,
+        model: model.to_owned(),
+        requests,
+        tokens,
+        cost: Cost::from_nanos(cost_nanos),
+    })
 }

@@ -65,7 +65,10 @@ impl Default for Interval {
 impl FromField for ChartType {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let text = raw.text()?;
-        Self::ALL.into_iter().find(|chart| chart.as_str() == text).ok_or_else(|| "must be line, pie or bar".into())
+        Self::ALL
+            .into_iter()
+            .find(|chart| chart.as_str() == text)
+            .ok_or_else(|| "must be line, pie or bar".into())
     }
 }
 

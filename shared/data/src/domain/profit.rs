@@ -8,7 +8,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// An amount with two decimal places, exact. In JSON it is a string, because a JSON number would become a float.
+/// An amount with two decimal places, exact. In JSON it is a string, because a JSON number would
+/// become a float.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, pattern = r"^-?\d+\.\d{2}$", example = "123456.78")]
@@ -44,8 +45,13 @@ impl FromStr for Money {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        let plain = text.strip_prefix('-').unwrap_or(text).split_once('.').is_some_and(|(whole, places)| digits(whole) && digits(places));
-        let decimal = Decimal::from_str_exact(text).ok().filter(|decimal| plain && decimal.scale() == 2);
+        let plain = text
+            .strip_prefix('-')
+            .unwrap_or(text)
+            .split_once('.')
+            .is_some_and(|(whole, places)| digits(whole) && digits(places));
+        let decimal =
+            Decimal::from_str_exact(text).ok().filter(|decimal| plain && decimal.scale() == 2);
         decimal.map(Self).ok_or("must be an amount with two decimal places, like 123456.78")
     }
 }
@@ -57,7 +63,11 @@ impl FromStr for Company {
         if !(1..=100).contains(&text.chars().count()) {
             return Err("must be 1 to 100 characters");
         }
-        if text.chars().any(char::is_control) { Err("must not contain control characters") } else { Ok(Self(text.to_owned())) }
+        if text.chars().any(char::is_control) {
+            Err("must not contain control characters")
+        } else {
+            Ok(Self(text.to_owned()))
+        }
     }
 }
 
@@ -65,7 +75,11 @@ impl TryFrom<u64> for Year {
     type Error = &'static str;
 
     fn try_from(number: u64) -> Result<Self, Self::Error> {
-        u16::try_from(number).ok().filter(|year| (1900..=2999).contains(year)).map(Self).ok_or("must be 1900 to 2999")
+        u16::try_from(number)
+            .ok()
+            .filter(|year| (1900..=2999).contains(year))
+            .map(Self)
+            .ok_or("must be 1900 to 2999")
     }
 }
 
@@ -73,7 +87,11 @@ impl TryFrom<u64> for Month {
     type Error = &'static str;
 
     fn try_from(number: u64) -> Result<Self, Self::Error> {
-        u8::try_from(number).ok().filter(|month| (1..=12).contains(month)).map(Self).ok_or("must be 1 to 12")
+        u8::try_from(number)
+            .ok()
+            .filter(|month| (1..=12).contains(month))
+            .map(Self)
+            .ok_or("must be 1 to 12")
     }
 }
 
@@ -138,13 +156,22 @@ mod tests {
 
     #[test]
     fn money_keeps_its_two_places() {
-        for (cents, text) in [(0, "0.00"), (5, "0.05"), (12_345_670, "123456.70"), (-150, "-1.50"), (i64::MAX, "92233720368547758.07")] {
+        for (cents, text) in [
+            (0, "0.00"),
+            (5, "0.05"),
+            (12_345_670, "123456.70"),
+            (-150, "-1.50"),
+            (i64::MAX, "92233720368547758.07"),
+        ] {
             let money = Money::from_cents(cents);
             assert_eq!(money.to_string(), text);
             assert_eq!(text.parse(), Ok(money));
             assert_eq!(serde_json::to_value(money).unwrap(), text);
         }
-        for text in ["", "1", "1.5", "1.505", ".50", "1.", "1_0.00", "+1.00", "1e2", "1,000.00", " 1.00", "NaN", "--1.00"] {
+        for text in [
+            "", "1", "1.5", "1.505", ".50", "1.", "1_0.00", "+1.00", "1e2", "1,000.00", " 1.00",
+            "NaN", "--1.00",
+        ] {
             assert!(text.parse::<Money>().is_err(), "{text:?} was taken");
         }
         assert!(format!("{}.00", "9".repeat(40)).parse::<Money>().is_err());
@@ -175,7 +202,9 @@ mod tests {
 
     #[test]
     fn companies_have_names() {
-        for (text, expected) in [("Alpha", true), ("Ä & Co. #1", true), ("", false), ("a\tb", false)] {
+        for (text, expected) in
+            [("Alpha", true), ("Ä & Co. #1", true), ("", false), ("a\tb", false)]
+        {
             assert_eq!(text.parse::<Company>().is_ok(), expected, "{text:?}");
         }
         assert!("x".repeat(101).parse::<Company>().is_err());

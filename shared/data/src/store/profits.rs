@@ -1,11 +1,13 @@
 //! The table of profits.
 //!
-//! Key: `dataset` (always `profits`) and `row` (`<company>#<yyyy>-<mm>`). All rows are one item collection, because every
-//! question is asked of all companies or of one. The key condition narrows by company, then year, then month, and a filter
-//! does the rest. A list that can be sorted by any column and counts its pages needs every matching row anyway. So all of
-//! them are read, and sorted in memory. At some 150 bytes a row one read takes 1 MB, or 7,000 rows (an organisation of 50
-//! companies in ten years has 6,000). Beyond that each further 7,000 rows cost one more read, one after the other. A
-//! partition's 1,000 writes a second bound an import. Where that is too slow, the collection is to be split by year.
+//! Key: `dataset` (always `profits`) and `row` (`<company>#<yyyy>-<mm>`). All rows are one item
+//! collection, because every question is asked of all companies or of one. The key condition
+//! narrows by company, then year, then month, and a filter does the rest. A list that can be sorted
+//! by any column and counts its pages needs every matching row anyway. So all of them are read, and
+//! sorted in memory. At some 150 bytes a row one read takes 1 MB, or 7,000 rows (an organisation of
+//! 50 companies in ten years has 6,000). Beyond that each further 7,000 rows cost one more read,
+//! one after the other. A partition's 1,000 writes a second bound an import. Where that is too
+//! slow, the collection is to be split by year.
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use platform::database::{Database, Expression, StoreError, item, n, read, s, unavailable};
@@ -64,12 +66,16 @@ struct Stored {
 impl Profits {
     /// Uses the table that `PROFITS_TABLE` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { database: platform.database()?, table: platform.config.require("PROFITS_TABLE")?.to_owned() })
+        Ok(Self {
+            database: platform.database()?,
+            table: platform.config.require("PROFITS_TABLE")?.to_owned(),
+        })
     }
 
     /// The rows that match, in order of company, year and month.
     pub async fn matching(&self, filter: &ProfitFilter) -> Result<Vec<Profit>, StoreError> {
-        let mut expression = Expression::default().name("dataset", "dataset").value("dataset", s(DATASET));
+        let mut expression =
+            Expression::default().name("dataset", "dataset").value("dataset", s(DATASET));
         let mut key_condition = "#dataset = :dataset".to_owned();
         if let Some(prefix) = filter.row_prefix() {
             expression = expression.name("row", "row").value("prefix", s(prefix));
@@ -102,8 +108,8 @@ impl Profits {
         items.into_iter().map(|item| Ok(read::<Stored>(item)?.profit)).collect()
     }
 
-    /// Adds the rows that are not there yet and leaves the others as they are, so that it can be repeated. Gives how many
-    /// were new.
+    /// Adds the rows that are not there yet and leaves the others as they are, so that it can be
+    /// repeated. Gives how many were new.
     pub async fn add_missing(&self, rows: Vec<Profit>) -> Result<usize, StoreError> {
         let added = stream::iter(rows).map(|row| self.add(row)).buffer_unordered(WRITES_AT_ONCE);
         added.try_fold(0, async |total, added| Ok(total + usize::from(added))).await
@@ -142,7 +148,12 @@ mod tests {
             month: 4.try_into().unwrap(),
             profit: Money::from_cents(12_345_670),
         };
-        let stored = item(Stored { dataset: DATASET.into(), row: "Alpha#2023-04".into(), profit: profit.clone() }).unwrap();
+        let stored = item(Stored {
+            dataset: DATASET.into(),
+            row: "Alpha#2023-04".into(),
+            profit: profit.clone(),
+        })
+        .unwrap();
         assert_eq!((&stored["year"], &stored["profit"]), (&n(2023), &s("123456.70")));
         assert_eq!(read::<Stored>(stored).unwrap().profit, profit);
     }

@@ -1,8 +1,8 @@
-//! The one way to DynamoDB: single-item reads and writes, queries, and the transaction that commits a plan. Only the stores of each area
-//! use this module (`store/` of each crate in `shared/`).
+//! The one way to DynamoDB: single-item reads and writes, queries, and the transaction that commits
+//! a plan. Only the stores of each area use this module (`store/` of each crate in `shared/`).
 //!
-//! Calls return boxed futures. So the compiler makes the SDK's code of such a call once, here. For an `async fn` it makes
-//! that code anew in each function that awaits it.
+//! Calls return boxed futures. So the compiler makes the SDK's code of such a call once, here. For
+//! an `async fn` it makes that code anew in each function that awaits it.
 
 mod resend;
 mod write;
@@ -22,7 +22,9 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
-use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, KeysAndAttributes, ReturnValue, WriteRequest};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, DeleteRequest, KeysAndAttributes, ReturnValue, WriteRequest,
+};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -68,12 +70,14 @@ pub struct Database {
     client: aws_sdk_dynamodb::Client,
 }
 
-/// Attempts at a transaction that collides with another. Every reply writes the budget of the deployment when it is asked for
-/// and when it ends. The pauses take three seconds in all on average. With them two hundred such transactions at the same
-/// moment come through one after another.
+/// Attempts at a transaction that collides with another. Every reply writes the budget of the
+/// deployment when it is asked for and when it ends. The pauses take three seconds in all on
+/// average. With them two hundred such transactions at the same moment come through one after
+/// another.
 const COMMIT_ATTEMPTS: u32 = 12;
 
-/// Attempts at a write that collides with a transaction, and at a batch of which DynamoDB leaves a part over.
+/// Attempts at a write that collides with a transaction, and at a batch of which DynamoDB leaves a
+/// part over.
 pub const ATTEMPTS: u32 = 5;
 
 impl Database {
@@ -88,29 +92,52 @@ impl Database {
     }
 
     /// Reads one item by its key.
-    pub async fn get<T: DeserializeOwned>(&self, table: &str, key: Item, consistent: bool) -> Result<Option<T>, StoreError> {
-        let request = self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(consistent);
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        table: &str,
+        key: Item,
+        consistent: bool,
+    ) -> Result<Option<T>, StoreError> {
+        let request =
+            self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(consistent);
         get(request).await?.map(read).transpose()
     }
 
-    /// Reads the items of these keys, at most a hundred, as they are now. Keys without an item are left out, and the items
-    /// come in any order.
-    pub async fn get_all<T: DeserializeOwned>(&self, table: &str, keys: Vec<Item>) -> Result<Vec<T>, StoreError> {
+    /// Reads the items of these keys, at most a hundred, as they are now. Keys without an item are
+    /// left out, and the items come in any order.
+    pub async fn get_all<T: DeserializeOwned>(
+        &self,
+        table: &str,
+        keys: Vec<Item>,
+    ) -> Result<Vec<T>, StoreError> {
         let mut found = Vec::new();
         let mut keys = keys;
         let mut attempt = 1;
         while !keys.is_empty() {
-            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().map_err(unavailable)?;
-            let answer = get_batch(self.client.batch_get_item().request_items(table, wanted)).await?;
-            let items = answer.responses.and_then(|mut tables| tables.remove(table)).unwrap_or_default();
+            let wanted = KeysAndAttributes::builder()
+                .set_keys(Some(keys))
+                .consistent_read(true)
+                .build()
+                .map_err(unavailable)?;
+            let answer =
+                get_batch(self.client.batch_get_item().request_items(table, wanted)).await?;
+            let items =
+                answer.responses.and_then(|mut tables| tables.remove(table)).unwrap_or_default();
             for item in items {
                 found.push(read(item)?);
             }
-            // DynamoDB leaves a part over if it is too much at once, or too large: the next call reads the rest.
-            keys = answer.unprocessed_keys.and_then(|mut tables| tables.remove(table)).map_or_else(Vec::new, |rest| rest.keys);
+            // DynamoDB leaves a part over if it is too much at once, or too large: the next call
+            // reads the rest.
+            keys = answer
+                .unprocessed_keys
+                .and_then(|mut tables| tables.remove(table))
+                .map_or_else(Vec::new, |rest| rest.keys);
             if !keys.is_empty() {
                 if attempt == ATTEMPTS {
-                    return Err(StoreError::Unavailable(format!("{} keys were not read", keys.len())));
+                    return Err(StoreError::Unavailable(format!(
+                        "{} keys were not read",
+                        keys.len()
+                    )));
                 }
                 backoff::pause(attempt).await;
                 attempt += 1;
@@ -149,12 +176,22 @@ impl Database {
     }
 
     /// Deletes one item, if it is there, and gives it.
-    pub async fn delete<T: DeserializeOwned>(&self, table: &str, key: Item) -> Result<Option<T>, StoreError> {
-        let request = self.client.delete_item().table_name(table).set_key(Some(key)).return_values(ReturnValue::AllOld);
+    pub async fn delete<T: DeserializeOwned>(
+        &self,
+        table: &str,
+        key: Item,
+    ) -> Result<Option<T>, StoreError> {
+        let request = self
+            .client
+            .delete_item()
+            .table_name(table)
+            .set_key(Some(key))
+            .return_values(ReturnValue::AllOld);
         delete(request).await?.map(read).transpose()
     }
 
-    /// Updates one item if a condition holds, and gives it as it is then; `None` where the condition does not hold.
+    /// Updates one item if a condition holds, and gives it as it is then; `None` where the
+    /// condition does not hold.
     pub async fn update_if<T: DeserializeOwned>(
         &self,
         table: &str,
@@ -177,18 +214,39 @@ impl Database {
     }
 
     /// Deletes the items of these keys, at most 25, as far as they are there.
-    pub fn delete_all<'a>(&'a self, table: &'a str, keys: Vec<Item>) -> BoxFuture<'a, Result<(), StoreError>> {
+    pub fn delete_all<'a>(
+        &'a self,
+        table: &'a str,
+        keys: Vec<Item>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
-            let delete = |key| DeleteRequest::builder().set_key(Some(key)).build().map_err(unavailable);
-            let request = |key| Ok::<_, StoreError>(WriteRequest::builder().delete_request(delete(key)?).build());
-            let (mut rest, mut attempt) = (keys.into_iter().map(request).collect::<Result<Vec<_>, _>>()?, 1);
+            let delete =
+                |key| DeleteRequest::builder().set_key(Some(key)).build().map_err(unavailable);
+            let request = |key| {
+                Ok::<_, StoreError>(WriteRequest::builder().delete_request(delete(key)?).build())
+            };
+            let (mut rest, mut attempt) =
+                (keys.into_iter().map(request).collect::<Result<Vec<_>, _>>()?, 1);
             while !rest.is_empty() {
-                let answer = self.client.batch_write_item().request_items(table, rest).send().await.map_err(unavailable)?;
-                // DynamoDB leaves a part over if it is too much at once: the next call deletes the rest.
-                rest = answer.unprocessed_items.and_then(|mut tables| tables.remove(table)).unwrap_or_default();
+                let answer = self
+                    .client
+                    .batch_write_item()
+                    .request_items(table, rest)
+                    .send()
+                    .await
+                    .map_err(unavailable)?;
+                // DynamoDB leaves a part over if it is too much at once: the next call deletes the
+                // rest.
+                rest = answer
+                    .unprocessed_items
+                    .and_then(|mut tables| tables.remove(table))
+                    .unwrap_or_default();
                 if !rest.is_empty() {
                     if attempt == ATTEMPTS {
-                        return Err(StoreError::Unavailable(format!("{} items were not deleted", rest.len())));
+                        return Err(StoreError::Unavailable(format!(
+                            "{} items were not deleted",
+                            rest.len()
+                        )));
                     }
                     backoff::pause(attempt).await;
                     attempt += 1;
@@ -203,9 +261,14 @@ impl Database {
     pub fn commit(&self, writes: Vec<Write>) -> BoxFuture<'_, Result<(), CommitError>> {
         async move {
             let writes: Vec<_> = writes.into_iter().map(|write| write.0).collect();
-            // All attempts have one token: if an answer is lost on its way, the next attempt does not commit again.
+            // All attempts have one token: if an answer is lost on its way, the next attempt does
+            // not commit again.
             let token = ids::new_secret::<16>();
-            let request = self.client.transact_write_items().client_request_token(token).set_transact_items(Some(writes));
+            let request = self
+                .client
+                .transact_write_items()
+                .client_request_token(token)
+                .set_transact_items(Some(writes));
             resend(COMMIT_ATTEMPTS, || request.clone().send()).await.map(drop).map_err(refused)
         }
         .boxed()
@@ -218,7 +281,9 @@ pub fn get(request: GetItemFluentBuilder) -> BoxFuture<'static, Result<Option<It
 }
 
 /// Reads items, as many as DynamoDB gives at once.
-fn get_batch(request: BatchGetItemFluentBuilder) -> BoxFuture<'static, Result<BatchGetItemOutput, StoreError>> {
+fn get_batch(
+    request: BatchGetItemFluentBuilder,
+) -> BoxFuture<'static, Result<BatchGetItemOutput, StoreError>> {
     async move { request.send().await.map_err(unavailable) }.boxed()
 }
 
@@ -228,25 +293,46 @@ pub fn query(request: QueryFluentBuilder) -> BoxFuture<'static, Result<QueryOutp
 }
 
 /// Deletes an item, and gives the attributes that the request asks for.
-fn delete(request: DeleteItemFluentBuilder) -> BoxFuture<'static, Result<Option<Item>, StoreError>> {
-    async move { Ok(resend(ATTEMPTS, || request.clone().send()).await.map_err(unavailable)?.attributes) }.boxed()
+fn delete(
+    request: DeleteItemFluentBuilder,
+) -> BoxFuture<'static, Result<Option<Item>, StoreError>> {
+    async move {
+        let deleted = resend(ATTEMPTS, || request.clone().send()).await.map_err(unavailable)?;
+        Ok(deleted.attributes)
+    }
+    .boxed()
 }
 
-/// Reads why a transaction was not committed: the position of a condition that did not hold, if there is one.
+/// Reads why a transaction was not committed: the position of a condition that did not hold, if
+/// there is one.
 fn refused(error: SdkError<TransactWriteItemsError>) -> CommitError {
-    if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
+    if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+        error.as_service_error()
+    {
         let reasons = cancelled.cancellation_reasons();
-        if let Some(position) = reasons.iter().position(|reason| reason.code() == Some("ConditionalCheckFailed")) {
+        if let Some(position) =
+            reasons.iter().position(|reason| reason.code() == Some("ConditionalCheckFailed"))
+        {
             return CommitError::Condition { position, old: reasons[position].item.clone() };
         }
-        let codes: Vec<_> = reasons.iter().filter_map(|reason| reason.code()).filter(|code| *code != "None").collect();
-        return StoreError::Unavailable(format!("the transaction was cancelled: {}", codes.join(", "))).into();
+        let codes: Vec<_> = reasons
+            .iter()
+            .filter_map(|reason| reason.code())
+            .filter(|code| *code != "None")
+            .collect();
+        return StoreError::Unavailable(format!(
+            "the transaction was cancelled: {}",
+            codes.join(", ")
+        ))
+        .into();
     }
     unavailable(error).into()
 }
 
 /// Whether the condition of a write held.
-fn met<T, E: ProvideErrorMetadata + std::error::Error + 'static>(written: Result<T, SdkError<E>>) -> Result<bool, StoreError> {
+fn met<T, E: ProvideErrorMetadata + std::error::Error + 'static>(
+    written: Result<T, SdkError<E>>,
+) -> Result<bool, StoreError> {
     match written {
         Ok(_) => Ok(true),
         Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
@@ -254,13 +340,18 @@ fn met<T, E: ProvideErrorMetadata + std::error::Error + 'static>(written: Result
     }
 }
 
-/// Sends a conditional update. Where the condition fails, gives the item that it found, if the request asks for it.
-pub fn attempt(request: UpdateItemFluentBuilder) -> BoxFuture<'static, Result<Result<UpdateItemOutput, Item>, StoreError>> {
+/// Sends a conditional update. Where the condition fails, gives the item that it found, if the
+/// request asks for it.
+pub fn attempt(
+    request: UpdateItemFluentBuilder,
+) -> BoxFuture<'static, Result<Result<UpdateItemOutput, Item>, StoreError>> {
     async move {
         match resend(ATTEMPTS, || request.clone().send()).await {
             Ok(updated) => Ok(Ok(updated)),
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(Err(failed.item.clone().unwrap_or_default())),
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(Err(failed.item.clone().unwrap_or_default()))
+                }
                 _ => Err(unavailable(error)),
             },
         }
@@ -295,7 +386,10 @@ pub fn key(name: &str, value: &str) -> Item {
 
 /// A key of two string attributes.
 pub fn key2(partition: (&str, &str), sort: (&str, &str)) -> Item {
-    [partition, sort].into_iter().map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned()))).collect()
+    [partition, sort]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
+        .collect()
 }
 
 /// A string value.

@@ -8,16 +8,21 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 
 use crate::backoff;
 
-/// Sends a write, and sends it again after a growing pause while it collides with a transaction on the same item. Every write
-/// of one item and every transaction goes through here: while a transaction holds an item, DynamoDB refuses other writes to
-/// it.
-pub async fn resend<T, E: Collision, F>(attempts: u32, send: impl Fn() -> F) -> Result<T, SdkError<E>>
+/// Sends a write, and sends it again after a growing pause while it collides with a transaction on
+/// the same item. Every write of one item and every transaction goes through here: while a
+/// transaction holds an item, DynamoDB refuses other writes to it.
+pub async fn resend<T, E: Collision, F>(
+    attempts: u32,
+    send: impl Fn() -> F,
+) -> Result<T, SdkError<E>>
 where
     F: Future<Output = Result<T, SdkError<E>>>,
 {
     for attempt in 1..attempts {
         match Box::pin(send()).await {
-            Err(SdkError::ServiceError(error)) if error.err().is_collision() => backoff::pause(attempt).await,
+            Err(SdkError::ServiceError(error)) if error.err().is_collision() => {
+                backoff::pause(attempt).await;
+            }
             result => return result,
         }
     }
@@ -55,9 +60,18 @@ impl Collision for TransactWriteItemsError {
             Self::TransactionInProgressException(_) => return true,
             _ => return false,
         };
-        let mut codes =
-            cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).filter(|code| *code != "None").peekable();
-        let transient = |code: &str| matches!(code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded");
+        let mut codes = cancelled
+            .cancellation_reasons()
+            .iter()
+            .filter_map(|reason| reason.code())
+            .filter(|code| *code != "None")
+            .peekable();
+        let transient = |code: &str| {
+            matches!(
+                code,
+                "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"
+            )
+        };
         codes.peek().is_some() && codes.all(transient)
     }
 }

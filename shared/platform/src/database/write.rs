@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
 };
 
 use super::Item;
@@ -73,7 +74,13 @@ impl Write {
     }
 
     /// Updates an item, under a condition if there is one.
-    pub fn update<'a>(table: &str, key: Item, update: &str, condition: impl Into<Option<&'a str>>, expression: &Expression) -> Self {
+    pub fn update<'a>(
+        table: &str,
+        key: Item,
+        update: &str,
+        condition: impl Into<Option<&'a str>>,
+        expression: &Expression,
+    ) -> Self {
         let update = Update::builder()
             .table_name(table)
             .set_key(Some(key))

@@ -13,13 +13,13 @@ use crate::input::{FromField, RawValue};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Username(String);
 
-/// An email address that SES can send to, unique without regard to case. The local part is ASCII (RFC 5321), and the domain
-/// name is kept in lower-case A-labels (RFC 5890).
+/// An email address that SES can send to, unique without regard to case. The local part is ASCII
+/// (RFC 5321), and the domain name is kept in lower-case A-labels (RFC 5890).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Email(String);
 
-/// The username or email with which a user signs in: 1 to 254 characters, without regard to case. The error does not say
-/// whether it could be a username.
+/// The username or email with which a user signs in: 1 to 254 characters, without regard to case.
+/// The error does not say whether it could be a username.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identifier(String);
 
@@ -40,8 +40,8 @@ impl Email {
         self.0.to_ascii_lowercase()
     }
 
-    /// The folded form with the domain in Unicode, where that differs. Before domains were kept in A-labels, accounts claimed
-    /// their address in this form, and they keep that unique name.
+    /// The folded form with the domain in Unicode, where that differs. Before domains were kept in
+    /// A-labels, accounts claimed their address in this form, and they keep that unique name.
     pub fn folded_unicode(&self) -> Option<String> {
         let folded = self.folded();
         let (local, domain) = folded.rsplit_once('@')?;
@@ -50,17 +50,28 @@ impl Email {
     }
 }
 
-/// A domain name in lower-case A-labels (UTS #46). A name that the mapping changes in more than case is refused, because it
-/// only looks like the name that it becomes.
+/// A domain name in lower-case A-labels (UTS #46). A name that the mapping changes in more than
+/// case is refused, because it only looks like the name that it becomes.
 fn ascii_domain(domain: &str) -> Option<String> {
-    let ascii = Uts46::new().to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify).ok()?;
+    let ascii = Uts46::new()
+        .to_ascii(
+            domain.as_bytes(),
+            AsciiDenyList::STD3,
+            Hyphens::CheckFirstLast,
+            DnsLength::Verify,
+        )
+        .ok()?;
     // U+212A KELVIN SIGN has the lower case `k`, so that the normal form is compared first.
-    let is_kept = || domain.nfkc().eq(domain.chars()) && unicode_domain(&ascii) == domain.to_lowercase();
+    let is_kept =
+        || domain.nfkc().eq(domain.chars()) && unicode_domain(&ascii) == domain.to_lowercase();
     (domain.is_ascii() || is_kept()).then(|| ascii.into_owned())
 }
 
 fn unicode_domain(ascii: &str) -> String {
-    Uts46::new().to_unicode(ascii.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast).0.into_owned()
+    Uts46::new()
+        .to_unicode(ascii.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast)
+        .0
+        .into_owned()
 }
 
 impl Identifier {
@@ -88,13 +99,18 @@ impl FromStr for Email {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const WRONG: &str = "must be an email address like name@example.com, with ASCII characters alone before the @";
+        const WRONG: &str = "must be an email address like name@example.com, with ASCII \
+                             characters alone before the @";
         // A domain name has at most 253 characters of at most four bytes.
-        let parts = text.rsplit_once('@').filter(|(local, _)| local.is_ascii() && text.len() <= 1024);
+        let parts =
+            text.rsplit_once('@').filter(|(local, _)| local.is_ascii() && text.len() <= 1024);
         let (local, domain) = parts.ok_or(WRONG)?;
         let address = format!("{local}@{}", ascii_domain(domain).ok_or(WRONG)?);
-        let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
-        let valid = address.len() <= 254 && !local.contains(['"', ' ']) && EmailAddress::parse_with_options(&address, options).is_ok();
+        let options =
+            Options::default().with_required_tld().without_domain_literal().without_display_text();
+        let valid = address.len() <= 254
+            && !local.contains(['"', ' '])
+            && EmailAddress::parse_with_options(&address, options).is_ok();
         if valid { Ok(Self(address)) } else { Err(WRONG) }
     }
 }
@@ -107,8 +123,13 @@ impl FromStr for Identifier {
         if !(1..=254).contains(&trimmed.chars().count()) {
             return Err("must be 1 to 254 characters");
         }
-        // A text that is no address by today's rules may be the username, or the address from earlier, of an account.
-        Ok(Self(trimmed.parse::<Email>().map_or_else(|_| trimmed.to_lowercase(), |email| email.folded())))
+        // A text that is no address by today's rules may be the username, or the address from
+        // earlier, of an account.
+        Ok(Self(
+            trimmed
+                .parse::<Email>()
+                .map_or_else(|_| trimmed.to_lowercase(), |email| email.folded()),
+        ))
     }
 }
 
@@ -160,7 +181,10 @@ mod tests {
 
     #[test]
     fn usernames_are_plain() {
-        check::<Username>(&["abc", "A_1", &"a".repeat(30)], &["", "ab", &"a".repeat(31), "a b", "ab-c", "äbc", "a@b", "abc\n"]);
+        check::<Username>(
+            &["abc", "A_1", &"a".repeat(30)],
+            &["", "ab", &"a".repeat(31), "a b", "ab-c", "äbc", "a@b", "abc\n"],
+        );
     }
 
     #[test]
@@ -199,8 +223,8 @@ mod tests {
             &[],
             &[
                 "müller@example.com",
-                // Each only looks like another: U+212A KELVIN SIGN, full-width letters, an umlaut in two characters, a soft hyphen,
-                // an ideographic full stop.
+                // Each only looks like another: U+212A KELVIN SIGN, full-width letters, an umlaut
+                // in two characters, a soft hyphen, an ideographic full stop.
                 "\u{212a}im@example.com",
                 "kim@\u{212a}iwi.example",
                 "kim@ｋiwi.example",
@@ -218,12 +242,21 @@ mod tests {
             ("anna@xn--bcher-kva.example", Some("anna@bücher.example"))
         );
         assert_eq!("anna@example.com".parse::<Email>().unwrap().folded_unicode(), None);
-        assert_eq!("ANNA@Bücher.example".parse::<Identifier>().unwrap().as_str(), "anna@xn--bcher-kva.example");
-        assert_eq!("Müller@Example.com".parse::<Identifier>().unwrap().as_str(), "müller@example.com");
+        assert_eq!(
+            "ANNA@Bücher.example".parse::<Identifier>().unwrap().as_str(),
+            "anna@xn--bcher-kva.example"
+        );
+        assert_eq!(
+            "Müller@Example.com".parse::<Identifier>().unwrap().as_str(),
+            "müller@example.com"
+        );
     }
 
     #[test]
     fn full_names_are_for_people() {
-        check::<FullName>(&["Ann", "Åsa Öberg", "李小龍", " trimmed "], &["", "   ", "a\nb", &"a".repeat(101)]);
+        check::<FullName>(
+            &["Ann", "Åsa Öberg", "李小龍", " trimmed "],
+            &["", "   ", "a\nb", &"a".repeat(101)],
+        );
     }
 }

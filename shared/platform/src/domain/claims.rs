@@ -75,8 +75,8 @@ pub struct RefreshClaims {
     pub kind: String,
 }
 
-/// The claims of a pair of tokens, and the keys that signed them. A session keeps these, never the tokens: signing them again
-/// gives the same bytes.
+/// The claims of a pair of tokens, and the keys that signed them. A session keeps these, never the
+/// tokens: signing them again gives the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairClaims {
     /// The claims of the access token.
@@ -94,7 +94,10 @@ impl Claims for AccessClaims {
     const AUDIENCE: &'static str = "tally-api";
 
     fn hold(&self, issuer: &str, now: Timestamp) -> bool {
-        self.iss == issuer && self.aud == Self::AUDIENCE && self.kind == "access" && within(self.iat, self.exp, now)
+        self.iss == issuer
+            && self.aud == Self::AUDIENCE
+            && self.kind == "access"
+            && within(self.iat, self.exp, now)
     }
 }
 
@@ -103,7 +106,10 @@ impl Claims for RefreshClaims {
     const AUDIENCE: &'static str = "tally-refresh";
 
     fn hold(&self, issuer: &str, now: Timestamp) -> bool {
-        self.iss == issuer && self.aud == Self::AUDIENCE && self.kind == "refresh" && within(self.iat, self.exp, now)
+        self.iss == issuer
+            && self.aud == Self::AUDIENCE
+            && self.kind == "refresh"
+            && within(self.iat, self.exp, now)
     }
 }
 

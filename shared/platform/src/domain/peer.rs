@@ -10,7 +10,8 @@ pub struct Peer<'a> {
 }
 
 impl<'a> Peer<'a> {
-    /// A connection that a message has come over. It is open, so that 410 means its end from the first moment on.
+    /// A connection that a message has come over. It is open, so that 410 means its end from the
+    /// first moment on.
     pub fn open(connection_id: &'a str) -> Self {
         Self { connection_id, connected_at: 0 }
     }

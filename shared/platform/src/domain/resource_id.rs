@@ -1,4 +1,5 @@
-//! The id of a resource as a caller names it: in a path, a query string, a body or a WebSocket message.
+//! The id of a resource as a caller names it: in a path, a query string, a body or a WebSocket
+//! message.
 
 use std::fmt;
 use std::ops::Deref;
@@ -30,7 +31,8 @@ impl FromStr for ResourceId {
     type Err = NotAnId;
 
     fn from_str(text: &str) -> Result<Self, NotAnId> {
-        // The crate also reads forms without hyphens, in braces and as URNs; those have other lengths.
+        // The crate also reads forms without hyphens, in braces and as URNs; those have other
+        // lengths.
         let id = Uuid::try_parse(text).ok().filter(|_| text.len() == 36).ok_or(NotAnId)?;
         Ok(Self(id.to_string()))
     }
@@ -72,9 +74,13 @@ mod tests {
         for text in [id, &id.to_uppercase(), "019AB9a0-0000-7000-8000-00000000c0dE"] {
             assert_eq!(text.parse::<ResourceId>().as_deref(), Ok(id), "{text}");
         }
-        for other in
-            ["", "me", "019ab9a00000700080000000 0000c0de", "019ab9a0000070008000000000000000", "{019ab9a0-0000-7000-8000-00000000c0de}"]
-        {
+        for other in [
+            "",
+            "me",
+            "019ab9a00000700080000000 0000c0de",
+            "019ab9a0000070008000000000000000",
+            "{019ab9a0-0000-7000-8000-00000000c0de}",
+        ] {
             assert_eq!(other.parse::<ResourceId>(), Err(NotAnId), "{other}");
         }
     }

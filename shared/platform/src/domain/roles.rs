@@ -31,8 +31,8 @@ impl Role {
     }
 }
 
-/// Roles of an account, each once and in a fixed order. `user` is among them even if it was not named, because every account
-/// has it.
+/// Roles of an account, each once and in a fixed order. `user` is among them even if it was not
+/// named, because every account has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roles(Vec<Role>);
 
@@ -54,7 +54,11 @@ impl FromField for Roles {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let wrong = || "must be a list of user, auditor and admin".to_owned();
         let RawValue::Json(Value::Array(items)) = raw else { return Err(wrong()) };
-        let named: Vec<_> = items.iter().map(|item| item.as_str().and_then(role)).collect::<Option<_>>().ok_or_else(wrong)?;
+        let named: Vec<_> = items
+            .iter()
+            .map(|item| item.as_str().and_then(role))
+            .collect::<Option<_>>()
+            .ok_or_else(wrong)?;
         let mut roles = BTreeSet::new();
         if !named.into_iter().all(|role| roles.insert(role)) {
             return Err("must name each role once".into());

@@ -20,7 +20,8 @@ pub struct Authenticated {
 /// How a call has been counted by the policy `user`.
 #[derive(Debug, Clone)]
 pub(super) enum UserCount {
-    /// The call was counted while the session or account was read; `None` if the counter failed and let it through.
+    /// The call was counted while the session or account was read; `None` if the counter failed and
+    /// let it through.
     Counted(Option<Count<'static>>),
     /// The route trusts the token, so nothing was read. The limiter counts the call later.
     NotYet,

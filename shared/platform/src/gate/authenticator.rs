@@ -73,7 +73,9 @@ impl Authenticator {
             None => None,
         };
         let roles = match route.access {
-            Access::Role(any_of) | Access::RoleOrMe { roles: any_of, .. } => Some(Roles { any_of, users: users()? }),
+            Access::Role(any_of) | Access::RoleOrMe { roles: any_of, .. } => {
+                Some(Roles { any_of, users: users()? })
+            }
             _ => None,
         };
         Ok(Self { tokens, keys, roles })
@@ -87,21 +89,29 @@ impl Authenticator {
         info: &'a RequestInfo<'a>,
     ) -> BoxFuture<'a, Result<Authenticated, Problem>> {
         async move {
-            let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-            let authenticated = match (header(header::AUTHORIZATION.as_str()), header("x-api-key")) {
-                (Some(_), Some(_)) => Err(Problem::malformed_request("Send either Authorization or X-API-Key, not both.").into()),
+            let header =
+                |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+            let authenticated = match (header(header::AUTHORIZATION.as_str()), header("x-api-key"))
+            {
+                (Some(_), Some(_)) => Err(Problem::malformed_request(
+                    "Send either Authorization or X-API-Key, not both.",
+                )
+                .into()),
                 (_, Some(text)) => self.by_key(text, limiter, info).await,
                 (authorization, None) => self.by_token(authorization, limiter, info).await,
             };
             match authenticated {
                 Ok(authenticated) => Ok(authenticated),
-                Err(Refusal { problem, principal }) => Err(limiter.deny(problem, principal.as_ref(), info).await),
+                Err(Refusal { problem, principal }) => {
+                    Err(limiter.deny(problem, principal.as_ref(), info).await)
+                }
             }
         }
         .boxed()
     }
 
-    /// Checks that the caller's current roles allow the call. `me` says that the call is about the caller, who needs no role then.
+    /// Checks that the caller's current roles allow the call. `me` says that the call is about the
+    /// caller, who needs no role then.
     pub fn authorize<'a>(
         &'a self,
         caller: &'a Authenticated,
@@ -110,7 +120,9 @@ impl Authenticator {
         info: &'a RequestInfo<'a>,
     ) -> BoxFuture<'a, Result<(), Problem>> {
         async move {
-            let Some(Roles { any_of, users }) = self.roles.as_ref().filter(|_| !me) else { return Ok(()) };
+            let Some(Roles { any_of, users }) = self.roles.as_ref().filter(|_| !me) else {
+                return Ok(());
+            };
             let Authenticated { principal, user, .. } = caller;
             let user = match user {
                 Some(user) => Some(user.clone()),
@@ -126,11 +138,22 @@ impl Authenticator {
         .boxed()
     }
 
-    /// Verifies an access token. A route that reads the session on every call also requires that it is live.
-    async fn by_token(&self, authorization: Option<&str>, limiter: &RateLimiter, info: &RequestInfo<'_>) -> Result<Authenticated, Refusal> {
-        let Some(token) = authorization.and_then(bearer) else { return Err(Problem::unauthenticated().into()) };
+    /// Verifies an access token. A route that reads the session on every call also requires that it
+    /// is live.
+    async fn by_token(
+        &self,
+        authorization: Option<&str>,
+        limiter: &RateLimiter,
+        info: &RequestInfo<'_>,
+    ) -> Result<Authenticated, Refusal> {
+        let Some(token) = authorization.and_then(bearer) else {
+            return Err(Problem::unauthenticated().into());
+        };
         let Some(Tokens { access, sessions }) = &self.tokens else {
-            return Err(Problem::forbidden("This route accepts only an API key: send it as X-API-Key.").into());
+            return Err(Problem::forbidden(
+                "This route accepts only an API key: send it as X-API-Key.",
+            )
+            .into());
         };
         let (identity, claims) = access.verify(token).await?;
         let call = match sessions {
@@ -139,38 +162,67 @@ impl Authenticator {
                 let (holds, call) = join(sessions.holds(&identity, info.now), counting).await;
                 if !holds? {
                     limiter.revert_user(call, info).await;
-                    return Err(Refusal { problem: Problem::invalid_token(), principal: Some(identity.into()) });
+                    return Err(Refusal {
+                        problem: Problem::invalid_token(),
+                        principal: Some(identity.into()),
+                    });
                 }
                 UserCount::Counted(call)
             }
             None => UserCount::NotYet,
         };
-        Ok(Authenticated { principal: identity.into(), token_exp: Some(claims.exp), user: None, call })
+        Ok(Authenticated {
+            principal: identity.into(),
+            token_exp: Some(claims.exp),
+            user: None,
+            call,
+        })
     }
 
-    /// Authenticates a service by an API key. The key's scopes and its owner's current account decide about the call.
-    async fn by_key(&self, text: &str, limiter: &RateLimiter, info: &RequestInfo<'_>) -> Result<Authenticated, Refusal> {
+    /// Authenticates a service by an API key. The key's scopes and its owner's current account
+    /// decide about the call.
+    async fn by_key(
+        &self,
+        text: &str,
+        limiter: &RateLimiter,
+        info: &RequestInfo<'_>,
+    ) -> Result<Authenticated, Refusal> {
         let Some(Keys { stored, owners, scope }) = &self.keys else {
-            return Err(Problem::forbidden("This route accepts no API key: send an access token.").into());
+            return Err(
+                Problem::forbidden("This route accepts no API key: send an access token.").into()
+            );
         };
         let text: ApiKeyText = text.parse().map_err(|()| Problem::invalid_api_key())?;
         let now = info.now;
-        let key = stored.get(&text.id()).await?.filter(|key| key.is_good(&text, now)).ok_or_else(Problem::invalid_api_key)?;
-        let (user, call) = join(owners.get(&key.user_id), limiter.count_user(&key.user_id, info)).await;
-        let Some(user) = user?.filter(|user| user.is_active && user.api_keys.contains_key(&key.id)) else {
+        let key = stored
+            .get(&text.id())
+            .await?
+            .filter(|key| key.is_good(&text, now))
+            .ok_or_else(Problem::invalid_api_key)?;
+        let (user, call) =
+            join(owners.get(&key.user_id), limiter.count_user(&key.user_id, info)).await;
+        let Some(user) = user?.filter(|user| user.is_active && user.api_keys.contains_key(&key.id))
+        else {
             limiter.revert_user(call, info).await;
             return Err(Problem::invalid_api_key().into());
         };
         let credential = Credential::KeyId(key.id.clone());
-        let principal = Principal { user_id: user.id.clone(), username: user.username.clone(), credential };
+        let principal =
+            Principal { user_id: user.id.clone(), username: user.username.clone(), credential };
         if !key.scopes.contains(scope) {
-            let problem = Problem::forbidden(format!("The API key does not have the scope {scope}."));
+            let problem =
+                Problem::forbidden(format!("The API key does not have the scope {scope}."));
             return Err(Refusal { problem, principal: Some(principal) });
         }
         if let Err(error) = stored.record_use(&key, now).await {
             tracing::warn!(%error, key_id = key.id, "failed to record the use of an API key");
         }
-        Ok(Authenticated { principal, token_exp: None, user: Some(user), call: UserCount::Counted(call) })
+        Ok(Authenticated {
+            principal,
+            token_exp: None,
+            user: Some(user),
+            call: UserCount::Counted(call),
+        })
     }
 }
 

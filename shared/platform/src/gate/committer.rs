@@ -63,7 +63,8 @@ impl Committer {
         Ok(Self { repeats, ..Self::new(platform)? })
     }
 
-    /// The fingerprint of a request's `Idempotency-Key`, and the result of an earlier request with it, if there was one.
+    /// The fingerprint of a request's `Idempotency-Key`, and the result of an earlier request with
+    /// it, if there was one.
     pub fn repetition<'a>(
         &'a self,
         call: &'a HttpCall,
@@ -72,13 +73,16 @@ impl Committer {
     ) -> BoxFuture<'a, Result<Repetition, Problem>> {
         async move {
             let Some(repeats) = &self.repeats else { return Ok((None, None)) };
-            let Some(fingerprint) = repeats.fingerprint(call, caller).await? else { return Ok((None, None)) };
+            let Some(fingerprint) = repeats.fingerprint(call, caller).await? else {
+                return Ok((None, None));
+            };
             repeats.recognise(fingerprint, now).await
         }
         .boxed()
     }
 
-    /// The fingerprint of a message with this `idempotency_key` and content, and the result of an earlier message with it.
+    /// The fingerprint of a message with this `idempotency_key` and content, and the result of an
+    /// earlier message with it.
     pub fn repetition_of<'a>(
         &'a self,
         action: &'a str,
@@ -94,7 +98,8 @@ impl Committer {
         .boxed()
     }
 
-    /// Carries a plan out: the writes and the event in one transaction, then the steps that follow the commit.
+    /// Carries a plan out: the writes and the event in one transaction, then the steps that follow
+    /// the commit.
     pub async fn commit<O>(
         &self,
         plan: Result<Plan<O>, Problem>,
@@ -119,22 +124,32 @@ impl Committer {
     ) -> Result<Committed<O>, Problem> {
         let mut plan = plan.unwrap_or_else(Plan::refuse);
         for overtaken in 0..=RETRIES {
-            // The first retry starts from the current item and mostly succeeds. Later retries pause, to give the other requests room.
+            // The first retry starts from the current item and mostly succeeds. Later retries
+            // pause, to give the other requests room.
             if overtaken > 1 {
                 backoff::pause(overtaken).await;
             }
             let Plan { mut writes, details, created, mut after_commit, reply } = plan;
             let kept = details.clone();
             let outcome = details.outcome(reply.as_ref().err());
-            let event =
-                outcome.and_then(|outcome| details.event(info.action, outcome, caller, info.context, self.clock.now(), info.latency_ms()));
+            let event = outcome.and_then(|outcome| {
+                details.event(
+                    info.action,
+                    outcome,
+                    caller,
+                    info.context,
+                    self.clock.now(),
+                    info.latency_ms(),
+                )
+            });
             let mut own = 0;
             if let (Some(repeats), Some(fingerprint), Some(resource), Ok(reply)) =
                 (&self.repeats, &info.fingerprint, created.clone(), &reply)
             {
                 let status = reply.status.map_or(self.success, |status| status.as_u16());
-                // Of two concurrent requests with the same key, the second to commit writes nothing. This write stands first, so that
-                // its refusal wins over any other condition that the first request has made fail.
+                // Of two concurrent requests with the same key, the second to commit writes
+                // nothing. This write stands first, so that its refusal wins over any other
+                // condition that the first request has made fail.
                 let remember = repeats.remember(fingerprint, status, resource, info.now)?;
                 writes.insert(0, (remember, Otherwise::Refuse(Problem::request_in_flight())));
                 own = 1;
@@ -143,15 +158,21 @@ impl Committer {
             let committed = match (event, writes.is_empty()) {
                 (None, true) => Ok(()),
                 (Some(event), true) => match (self.log.record(event).await, &reply) {
-                    // A refusal that writes nothing keeps its status even if its event cannot be written.
+                    // A refusal that writes nothing keeps its status even if its event cannot be
+                    // written.
                     (Err(error), Err(problem)) => {
-                        tracing::error!(%error, code = %problem.code, "failed to record the event of a refusal");
+                        tracing::error!(
+                            %error,
+                            code = %problem.code,
+                            "failed to record the event of a refusal"
+                        );
                         Ok(())
                     }
                     (recorded, _) => recorded.map_err(CommitError::from),
                 },
                 (Some(event), false) => {
-                    // The event is last, so that the position of a failed condition is the position of its write.
+                    // The event is last, so that the position of a failed condition is the position
+                    // of its write.
                     let append = self.log.append(event)?;
                     self.database.commit(writes.iter().cloned().chain([append]).collect()).await
                 }
@@ -161,7 +182,9 @@ impl Committer {
                 Ok(()) => return Ok(Committed { after_commit, reply }),
                 Err(CommitError::Store(error)) => return Err(error.into()),
                 // The event comes last. Its id is new, so its condition does not fail.
-                Err(CommitError::Condition { position, .. }) if position >= otherwise.len() => return Err(Problem::conflict()),
+                Err(CommitError::Condition { position, .. }) if position >= otherwise.len() => {
+                    return Err(Problem::conflict());
+                }
                 Err(CommitError::Condition { position, old }) => match otherwise.remove(position) {
                     Otherwise::Refuse(problem) => plan = Plan::refuse(problem).details(kept),
                     Otherwise::Retry(retry) => {
@@ -173,14 +196,19 @@ impl Committer {
                         writes[position] = write;
                         otherwise.insert(position, next);
                         after_commit.push(follow);
-                        // The next round inserts the record of the `Idempotency-Key` again, so this one is dropped.
+                        // The next round inserts the record of the `Idempotency-Key` again, so this
+                        // one is dropped.
                         let writes = writes.into_iter().zip(otherwise).skip(own).collect();
                         plan = Plan { writes, details: kept, created, after_commit, reply };
                     }
                 },
             }
         }
-        tracing::warn!(action = info.action, attempts = RETRIES + 1, "failed to commit a plan: other requests changed its items first");
+        tracing::warn!(
+            action = info.action,
+            attempts = RETRIES + 1,
+            "failed to commit a plan: other requests changed its items first"
+        );
         Err(Problem::unavailable())
     }
 }

@@ -16,18 +16,35 @@ use crate::store::Denial;
 const DENIAL_WINDOW_SECONDS: i64 = 300;
 
 impl RateLimiter {
-    /// Records `access.denied` for a 401 or 403, once per subject, route and code in a window. Gives the problem back.
+    /// Records `access.denied` for a 401 or 403, once per subject, route and code in a window.
+    /// Gives the problem back.
     ///
     /// A call without any credential was no attempt, so it leaves no event.
-    pub fn deny<'a>(&'a self, problem: Problem, caller: Option<&'a Principal>, info: &'a RequestInfo<'a>) -> BoxFuture<'a, Problem> {
+    pub fn deny<'a>(
+        &'a self,
+        problem: Problem,
+        caller: Option<&'a Principal>,
+        info: &'a RequestInfo<'a>,
+    ) -> BoxFuture<'a, Problem> {
         async move {
             let denied = matches!(problem.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
             if denied && problem.code != Code::Unauthenticated {
-                let subject = caller.map_or(info.context.address.as_str(), |caller| caller.user_id.as_str());
+                let subject =
+                    caller.map_or(info.context.address.as_str(), |caller| caller.user_id.as_str());
                 let subject = format!("{subject} {} {}", self.route, problem.code);
-                let details =
-                    AuditDetails::action("access.denied").detail("route", self.route.as_str()).detail("code", problem.code.as_str());
-                self.record_once("denied", &subject, DENIAL_WINDOW_SECONDS, details, Outcome::Denied, caller, info).await;
+                let details = AuditDetails::action("access.denied")
+                    .detail("route", self.route.as_str())
+                    .detail("code", problem.code.as_str());
+                self.record_once(
+                    "denied",
+                    &subject,
+                    DENIAL_WINDOW_SECONDS,
+                    details,
+                    Outcome::Denied,
+                    caller,
+                    info,
+                )
+                .await;
             }
             problem
         }
@@ -47,22 +64,43 @@ impl RateLimiter {
         async move {
             let subject = format!("{} {} {}", caller.user_id, self.route, problem.code);
             let details = details.detail("code", problem.code.as_str());
-            self.record_once("failed", &subject, DENIAL_WINDOW_SECONDS, details, Outcome::Failure, Some(caller), info).await;
+            self.record_once(
+                "failed",
+                &subject,
+                DENIAL_WINDOW_SECONDS,
+                details,
+                Outcome::Failure,
+                Some(caller),
+                info,
+            )
+            .await;
         }
         .boxed()
     }
 
-    /// Adds messages that this process refused from memory to the shared count of refusals that no event reports yet.
+    /// Adds messages that this process refused from memory to the shared count of refusals that no
+    /// event reports yet.
     ///
     /// Gives the sum over all processes; `None` if the counter cannot be reached.
-    pub fn add_refusals<'a>(&'a self, policy: &'a Policy, subject: &'a str, count: u64) -> BoxFuture<'a, Option<u64>> {
+    pub fn add_refusals<'a>(
+        &'a self,
+        policy: &'a Policy,
+        subject: &'a str,
+        count: u64,
+    ) -> BoxFuture<'a, Option<u64>> {
         async move {
-            let window_seconds = i64::try_from(self.limits.quota(policy).window_seconds).unwrap_or(i64::MAX);
+            let window_seconds =
+                i64::try_from(self.limits.quota(policy).window_seconds).unwrap_or(i64::MAX);
             let denial = Denial { name: policy.name, subject, route: &self.route, window_seconds };
             match self.counters.add_untold(denial, count, self.clock.now()).await {
                 Ok(untold) => Some(untold),
                 Err(error) => {
-                    tracing::error!(%error, policy = policy.name, count, "failed to count refusals");
+                    tracing::error!(
+                        %error,
+                        policy = policy.name,
+                        count,
+                        "failed to count refusals"
+                    );
                     None
                 }
             }
@@ -72,9 +110,10 @@ impl RateLimiter {
 
     /// Records an event for the first denial in a window.
     ///
-    /// The event says how many denials there were since the last event, and at which routes. Later denials in the window are
-    /// only counted. The first event of the next window reports them, or the worker `tell-denials` does. A denial stands even
-    /// if its event cannot be written: then the log has it.
+    /// The event says how many denials there were since the last event, and at which routes. Later
+    /// denials in the window are only counted. The first event of the next window reports them, or
+    /// the worker `tell-denials` does. A denial stands even if its event cannot be written: then
+    /// the log has it.
     #[allow(clippy::too_many_arguments, reason = "all of them are the event")]
     pub(super) async fn record_once(
         &self,
@@ -87,17 +126,31 @@ impl RateLimiter {
         info: &RequestInfo<'_>,
     ) {
         let told: Result<(), StoreError> = async {
-            let event = details.event(info.action, outcome, caller, info.context, self.clock.now(), info.latency_ms());
+            let event = details.event(
+                info.action,
+                outcome,
+                caller,
+                info.context,
+                self.clock.now(),
+                info.latency_ms(),
+            );
             let Some(event) = event else { return Ok(()) };
             let denial = Denial { name, subject, route: &self.route, window_seconds };
             match self.counters.first_in_window(denial, &event, info.now).await? {
-                Some(untold) => self.log.record(event.counting(untold.count + 1, untold.routes)).await,
+                Some(untold) => {
+                    self.log.record(event.counting(untold.count + 1, untold.routes)).await
+                }
                 None => Ok(()),
             }
         }
         .await;
         if let Err(error) = told {
-            tracing::error!(%error, name, route = self.route, "failed to record the event of a denial");
+            tracing::error!(
+                %error,
+                name,
+                route = self.route,
+                "failed to record the event of a denial"
+            );
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Counts attempts to sign in before any work is done for them.
 //!
-//! After too many failures for an identifier from one address, the next attempts from there are refused until a wait is over. Too many
-//! attempts from all addresses together are refused likewise. Networks from which the identifier has signed in lately are exempt from this second wait.
+//! After too many failures for an identifier from one address, the next attempts from there are
+//! refused until a wait is over. Too many attempts from all addresses together are refused
+//! likewise. Networks from which the identifier has signed in lately are exempt from this second
+//! wait.
 
 use futures_util::future::try_join;
 use jiff::Timestamp;
@@ -26,7 +28,8 @@ pub(super) struct LoginAttempt<'a> {
 /// An attempt that has been counted.
 pub(super) struct CountedAttempt<'a> {
     attempt: LoginAttempt<'a>,
-    /// Whether the wait after the earlier failures was over. If not, the attempt was not counted for its address.
+    /// Whether the wait after the earlier failures was over. If not, the attempt was not counted
+    /// for its address.
     waited: bool,
     before: LoginAttempts,
     /// Attempts in the last hour from anywhere, this one included.
@@ -34,16 +37,34 @@ pub(super) struct CountedAttempt<'a> {
 }
 
 impl<'a> LoginAttempt<'a> {
-    pub(super) fn new(counters: &'a LimitCounters, limits: &Limits, address: &str, identifier: &'a Fingerprint, now: Timestamp) -> Self {
+    pub(super) fn new(
+        counters: &'a LimitCounters,
+        limits: &Limits,
+        address: &str,
+        identifier: &'a Fingerprint,
+        now: Timestamp,
+    ) -> Self {
         let login = limits.quota(&Policy::LOGIN);
         let lock = limits.quota(&Policy::LOGIN_LOCK);
-        Self { counters, login, lock, identifier, subject: attempt_subject(address, identifier), now }
+        Self {
+            counters,
+            login,
+            lock,
+            identifier,
+            subject: attempt_subject(address, identifier),
+            now,
+        }
     }
 
     /// Counts the attempt for its address, and for all addresses together.
     pub(super) async fn count(self) -> Result<CountedAttempt<'a>, StoreError> {
         let near = self.counters.count_attempt(self.login, self.lock, &self.subject, self.now);
-        let anywhere = self.counters.count(&Policy::LOGIN_LOCK, self.lock.anywhere(), self.identifier.as_str(), self.now);
+        let anywhere = self.counters.count(
+            &Policy::LOGIN_LOCK,
+            self.lock.anywhere(),
+            self.identifier.as_str(),
+            self.now,
+        );
         let ((waited, before), anywhere) = try_join(near, anywhere).await?;
         let anywhere = used(self.lock.anywhere(), &anywhere, self.now);
         Ok(CountedAttempt { attempt: self, waited, before, anywhere })
@@ -64,32 +85,60 @@ impl CountedAttempt<'_> {
             lock.too_early(self.before.failures, self.before.last_at, *now)
         };
         [
-            Count { policy: &Policy::LOGIN, quota: *login, subject: subject.clone(), status: status(*login, &windows, *now) },
-            Count { policy: &Policy::LOGIN_LOCK, quota: *lock, subject: subject.clone(), status: locked },
+            Count {
+                policy: &Policy::LOGIN,
+                quota: *login,
+                subject: subject.clone(),
+                status: status(*login, &windows, *now),
+            },
+            Count {
+                policy: &Policy::LOGIN_LOCK,
+                quota: *lock,
+                subject: subject.clone(),
+                status: locked,
+            },
         ]
     }
 
     /// Slows attempts down after too many from all addresses together.
     ///
-    /// One attempt passes per wait. Attempts from known networks are not slowed. Gives the count of a refused attempt.
+    /// One attempt passes per wait. Attempts from known networks are not slowed. Gives the count of
+    /// a refused attempt.
     pub(super) async fn slow(&self) -> Result<Option<Count<'static>>, StoreError> {
         let LoginAttempt { counters, lock, identifier, now, .. } = &self.attempt;
-        // The last free attempt goes through `pass` too: it sets the time from which the first wait counts.
+        // The last free attempt goes through `pass` too: it sets the time from which the first wait
+        // counts.
         let all = Quota { window_seconds: lock.window_seconds, ..lock.anywhere() };
         if self.anywhere < all.limit || self.before.known(*now) {
             return Ok(None);
         }
         let failures = self.anywhere - 1;
-        let Err(last_at) = counters.pass(identifier.as_str(), all.wait_after(failures), *now).await? else { return Ok(None) };
+        let Err(last_at) =
+            counters.pass(identifier.as_str(), all.wait_after(failures), *now).await?
+        else {
+            return Ok(None);
+        };
         let status = all.too_early(failures, last_at, *now);
-        Ok(Some(Count { policy: &Policy::LOGIN_LOCK, quota: *lock, subject: identifier.as_str().to_owned(), status }))
+        Ok(Some(Count {
+            policy: &Policy::LOGIN_LOCK,
+            quota: *lock,
+            subject: identifier.as_str().to_owned(),
+            status,
+        }))
     }
 
     /// Reverts the counts of the attempt.
     pub(super) async fn revert(&self) -> Result<(), StoreError> {
         let LoginAttempt { counters, login, lock, identifier, subject, now } = &self.attempt;
-        let anywhere = counters.revert(&Policy::LOGIN_LOCK, lock.anywhere(), identifier.as_str(), *now);
-        let near = async { if self.waited { counters.revert_attempt(*login, subject, &self.before, *now).await } else { Ok(()) } };
+        let anywhere =
+            counters.revert(&Policy::LOGIN_LOCK, lock.anywhere(), identifier.as_str(), *now);
+        let near = async {
+            if self.waited {
+                counters.revert_attempt(*login, subject, &self.before, *now).await
+            } else {
+                Ok(())
+            }
+        };
         try_join(near, anywhere).await.map(|_| ())
     }
 }

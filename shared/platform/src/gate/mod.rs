@@ -1,7 +1,10 @@
-//! The steps that requests and messages share: authentication, authorisation, rate limits, and the commit with its event.
+//! The steps that requests and messages share: authentication, authorisation, rate limits, and the
+//! commit with its event.
 //!
-//! - A request of a protected route passes an [`Authenticator`], a [`RateLimiter`] and a [`Committer`].
-//! - A request of a public route, a WebSocket message and `$connect` pass a [`RateLimiter`] and a [`Committer`].
+//! - A request of a protected route passes an [`Authenticator`], a [`RateLimiter`] and a
+//!   [`Committer`].
+//! - A request of a public route, a WebSocket message and `$connect` pass a [`RateLimiter`] and a
+//!   [`Committer`].
 //! - A worker commits its plans by a [`Committer`].
 
 mod authenticated;

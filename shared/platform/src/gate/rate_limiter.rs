@@ -71,8 +71,9 @@ impl RateLimiter {
         self.limits.quota(policy)
     }
 
-    /// Counts a request against the policies of its row, and against [`Policy::USER`], which counts every call of a user.
-    /// `key` is a subject that the endpoint computes: a login identifier, a recipient of mail, or the session of a refresh token.
+    /// Counts a request against the policies of its row, and against [`Policy::USER`], which counts
+    /// every call of a user. `key` is a subject that the endpoint computes: a login identifier, a
+    /// recipient of mail, or the session of a refresh token.
     pub fn limit_request<'a>(
         &'a self,
         policies: &'a [Policy],
@@ -86,22 +87,33 @@ impl RateLimiter {
                 Some((UserCount::NotYet, caller)) => self.count_user(&caller.user_id, info).await,
                 None => None,
             };
-            self.judge(call, policies, caller.map(|caller| &caller.principal), None, key, info).await
+            self.judge(call, policies, caller.map(|caller| &caller.principal), None, key, info)
+                .await
         }
         .boxed()
     }
 
-    /// Counts a call of a user against [`Policy::USER`], which counts every call; `None` if that fails.
-    pub(super) async fn count_user(&self, user_id: &str, info: &RequestInfo<'_>) -> Option<Count<'static>> {
+    /// Counts a call of a user against [`Policy::USER`], which counts every call; `None` if that
+    /// fails.
+    pub(super) async fn count_user(
+        &self,
+        user_id: &str,
+        info: &RequestInfo<'_>,
+    ) -> Option<Count<'static>> {
         self.window(&Policy::USER, user_id.to_owned(), info).await.ok().flatten()
     }
 
     /// Reverts the count of a call whose authentication failed.
     pub(super) async fn revert_user(&self, call: Option<Count<'static>>, info: &RequestInfo<'_>) {
         if let Some(call) = call
-            && let Err(error) = self.counters.revert(call.policy, call.quota, &call.subject, info.now).await
+            && let Err(error) =
+                self.counters.revert(call.policy, call.quota, &call.subject, info.now).await
         {
-            tracing::warn!(%error, route = self.route, "failed to revert the count of a refused call");
+            tracing::warn!(
+                %error,
+                route = self.route,
+                "failed to revert the count of a refused call"
+            );
         }
     }
 
@@ -116,7 +128,8 @@ impl RateLimiter {
         async move { self.judge(None, policies, caller, connection, None, info).await }.boxed()
     }
 
-    /// Counts a call against its policies. `call` is its count against [`Policy::USER`], if authentication has made it.
+    /// Counts a call against its policies. `call` is its count against [`Policy::USER`], if
+    /// authentication has made it.
     async fn judge(
         &self,
         call: Option<Count<'static>>,
@@ -138,19 +151,27 @@ impl RateLimiter {
             Subject::LoginAttempt => None,
         };
         let windows = policies.iter().filter_map(|policy| Some((policy, subject(policy)?)));
-        let windows = try_join_all(windows.map(|(policy, subject)| self.window(policy, subject, info)));
+        let windows =
+            try_join_all(windows.map(|(policy, subject)| self.window(policy, subject, info)));
         let attempt = match key {
-            Some(Key::Named(identifier)) if policies.contains(&Policy::LOGIN_LOCK) => Some(identifier),
+            Some(Key::Named(identifier)) if policies.contains(&Policy::LOGIN_LOCK) => {
+                Some(identifier)
+            }
             _ => None,
         };
-        let attempt = attempt.map(|identifier| LoginAttempt::new(counters, &self.limits, address, identifier, info.now).count().boxed());
-        let (windows, attempt) = try_join(windows, async { OptionFuture::from(attempt).await.transpose() }).await?;
+        let attempt = attempt.map(|identifier| {
+            LoginAttempt::new(counters, &self.limits, address, identifier, info.now).count().boxed()
+        });
+        let (windows, attempt) =
+            try_join(windows, async { OptionFuture::from(attempt).await.transpose() }).await?;
         let windows: Vec<_> = call.into_iter().chain(windows.into_iter().flatten()).collect();
 
         let mut counts: Vec<&Count> = windows.iter().collect();
         let near = attempt.as_ref().map(CountedAttempt::counts);
         counts.splice(0..0, near.iter().flatten());
-        let mut statuses = LimitStatuses(counts.iter().map(|count| (count.policy.name, count.quota, count.status)).collect());
+        let mut statuses = LimitStatuses(
+            counts.iter().map(|count| (count.policy.name, count.quota, count.status)).collect(),
+        );
         counts.retain(|count| !count.status.allowed);
         let refusing = counts.into_iter().max_by_key(|count| count.status.reset_seconds);
         let slowed = match (refusing, &attempt) {
@@ -162,11 +183,20 @@ impl RateLimiter {
         }
         let Some(refusing) = refusing.or(slowed.as_ref()) else { return Ok(statuses) };
 
-        // A refused call counts nowhere: neither for the policy that refused it nor for those that allowed it.
-        let windows = try_join_all(windows.iter().map(|count| counters.revert(count.policy, count.quota, &count.subject, info.now)));
+        // A refused call counts nowhere: neither for the policy that refused it nor for those that
+        // allowed it.
+        let windows = try_join_all(
+            windows
+                .iter()
+                .map(|count| counters.revert(count.policy, count.quota, &count.subject, info.now)),
+        );
         let attempt = OptionFuture::from(attempt.as_ref().map(|attempt| attempt.revert().boxed()));
         if let Err(error) = try_join(windows, async { attempt.await.transpose() }).await {
-            tracing::warn!(%error, route = self.route, "failed to revert the counts of a refused call");
+            tracing::warn!(
+                %error,
+                route = self.route,
+                "failed to revert the counts of a refused call"
+            );
         }
         self.record_refusal(refusing, key, caller, info).await;
         let mut problem = Problem::rate_limited(refusing.status.reset_seconds);
@@ -174,18 +204,32 @@ impl RateLimiter {
         Err(Refused { problem, wait_seconds: refusing.status.reset_seconds })
     }
 
-    /// Counts a call in its window. `None` if the counter cannot be reached and the policy then lets calls through.
-    async fn window<'p>(&self, policy: &'p Policy, subject: String, info: &RequestInfo<'_>) -> Result<Option<Count<'p>>, StoreError> {
+    /// Counts a call in its window. `None` if the counter cannot be reached and the policy then
+    /// lets calls through.
+    async fn window<'p>(
+        &self,
+        policy: &'p Policy,
+        subject: String,
+        info: &RequestInfo<'_>,
+    ) -> Result<Option<Count<'p>>, StoreError> {
         let quota = self.limits.quota(policy);
         let counted = self.counters.count(policy, quota, &subject, info.now);
         let counted = match policy.on_store_failure {
-            OnStoreFailure::Allow => timeout(PATIENCE, counted).await.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer".into()))),
+            OnStoreFailure::Allow => timeout(PATIENCE, counted)
+                .await
+                .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer".into()))),
             OnStoreFailure::Refuse => counted.await,
         };
         match counted {
-            Ok(found) => Ok(Some(Count { policy, quota, subject, status: status(quota, &found, info.now) })),
+            Ok(found) => {
+                Ok(Some(Count { policy, quota, subject, status: status(quota, &found, info.now) }))
+            }
             Err(error) if policy.on_store_failure == OnStoreFailure::Allow => {
-                tracing::error!(%error, policy = policy.name, "failed to count a call; it is let through");
+                tracing::error!(
+                    %error,
+                    policy = policy.name,
+                    "failed to count a call; it is let through"
+                );
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -193,16 +237,29 @@ impl RateLimiter {
     }
 
     /// Records an event for the first refusal of a subject in a window.
-    async fn record_refusal(&self, refusing: &Count<'_>, key: Option<&Key>, caller: Option<&Principal>, info: &RequestInfo<'_>) {
+    async fn record_refusal(
+        &self,
+        refusing: &Count<'_>,
+        key: Option<&Key>,
+        caller: Option<&Principal>,
+        info: &RequestInfo<'_>,
+    ) {
         let Count { policy, quota, subject, .. } = refusing;
-        let details =
-            AuditDetails::action(if **policy == Policy::LOGIN_LOCK { "auth.locked" } else { "rate.limited" }).detail("policy", policy.name);
+        let details = AuditDetails::action(if **policy == Policy::LOGIN_LOCK {
+            "auth.locked"
+        } else {
+            "rate.limited"
+        })
+        .detail("policy", policy.name);
         let details = match (policy.subject, key) {
-            (Subject::LoginAttempt | Subject::Recipient, Some(Key::Named(fingerprint))) => details.identifier(fingerprint),
+            (Subject::LoginAttempt | Subject::Recipient, Some(Key::Named(fingerprint))) => {
+                details.identifier(fingerprint)
+            }
             (Subject::SpentSession, Some(Key::Session(id))) => details.resource("session", id),
             _ => details,
         };
         let window = i64::try_from(quota.window_seconds).unwrap_or(i64::MAX);
-        self.record_once(policy.name, subject, window, details, Outcome::Denied, caller, info).await;
+        self.record_once(policy.name, subject, window, details, Outcome::Denied, caller, info)
+            .await;
     }
 }

@@ -1,4 +1,5 @@
-//! Descriptions of endpoints. The API's documents are generated from them; no Lambda function calls them.
+//! Descriptions of endpoints. The API's documents are generated from them; no Lambda function calls
+//! them.
 
 use http::StatusCode;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -27,7 +28,9 @@ pub fn in_query<T: IntoParams>() -> Vec<Parameter> {
 
 /// The schema of a body that has one of two forms.
 pub fn either<A: ToSchema, B: ToSchema>() -> RefOr<Schema> {
-    let forms = OneOfBuilder::new().item(Ref::from_schema_name(A::name())).item(Ref::from_schema_name(B::name()));
+    let forms = OneOfBuilder::new()
+        .item(Ref::from_schema_name(A::name()))
+        .item(Ref::from_schema_name(B::name()));
     RefOr::T(Schema::OneOf(forms.build()))
 }
 
@@ -65,7 +68,11 @@ impl PathParameter {
     }
 
     /// One of these texts.
-    pub const fn one_of(name: &'static str, description: &'static str, texts: &'static [&'static str]) -> Self {
+    pub const fn one_of(
+        name: &'static str,
+        description: &'static str,
+        texts: &'static [&'static str],
+    ) -> Self {
         Self { name, description, kind: PathKind::OneOf(texts) }
     }
 }
@@ -116,7 +123,9 @@ impl Answer {
     pub fn json<T: ToSchema>() -> Self {
         let mut schemas = vec![(T::name().into_owned(), T::schema())];
         T::schemas(&mut schemas);
-        let is_page = schemas.iter().any(|(_, schema)| matches!(schema, RefOr::T(schema) if has_cursor(schema)));
+        let is_page = schemas
+            .iter()
+            .any(|(_, schema)| matches!(schema, RefOr::T(schema) if has_cursor(schema)));
         let schema = RefOr::Ref(Ref::from_schema_name(T::name()));
         Self { contents: vec![("application/json", schema)], schemas, is_page, ..Self::default() }
     }
@@ -163,7 +172,9 @@ impl Answer {
 fn has_cursor(schema: &Schema) -> bool {
     let inner = |part: &RefOr<Schema>| matches!(part, RefOr::T(schema) if has_cursor(schema));
     match schema {
-        Schema::Object(object) => object.properties.contains_key("next_cursor") || object.properties.values().any(inner),
+        Schema::Object(object) => {
+            object.properties.contains_key("next_cursor") || object.properties.values().any(inner)
+        }
         Schema::AllOf(parts) => parts.items.iter().any(inner),
         _ => false,
     }

@@ -33,7 +33,8 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
     /// Codes of its problems beside those that follow from its row, its path and its body.
     const PROBLEMS: &'static [Code] = &[];
 
-    /// `Identity` on a protected route, `Principal` on one that takes API keys too, `()` on a public one.
+    /// `Identity` on a protected route, `Principal` on one that takes API keys too, `()` on a
+    /// public one.
     type Caller: Caller;
     /// Fields of the body.
     type Body: Input + ToSchema + 'static;
@@ -55,31 +56,44 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
         Self::MEDIA
     }
 
-    /// The row whose limits and audit event apply to a request: its own, unless it does the work of another endpoint.
+    /// The row whose limits and audit event apply to a request: its own, unless it does the work of
+    /// another endpoint.
     fn row(&self, _request: &Request<Self>) -> Route {
         Self::ROUTE
     }
 
-    /// The subject of limits that count a `LoginAttempt`, `Recipient` or `SpentSession`; `None` leaves such limits out.
-    fn limit_key(&self, _request: &Request<Self>) -> impl Future<Output = Result<Option<Key>, Problem>> + Send {
+    /// The subject of limits that count a `LoginAttempt`, `Recipient` or `SpentSession`; `None`
+    /// leaves such limits out.
+    fn limit_key(
+        &self,
+        _request: &Request<Self>,
+    ) -> impl Future<Output = Result<Option<Key>, Problem>> + Send {
         async { Ok(None) }
     }
 
     /// Does the work, but writes nothing itself: the plan holds the writes.
     ///
     /// An error answers with the problem, and is audited as a failure if the route is audited.
-    fn handle(&self, request: Request<Self>) -> impl Future<Output = Result<Plan<Self::Output>, Problem>> + Send;
+    fn handle(
+        &self,
+        request: Request<Self>,
+    ) -> impl Future<Output = Result<Plan<Self::Output>, Problem>> + Send;
 
-    /// Answers a repeated request on an idempotent route, with the current state of the resource that the first one created.
+    /// Answers a repeated request on an idempotent route, with the current state of the resource
+    /// that the first one created.
     ///
     /// A plan without a status gets the status of the first answer.
-    fn repeat(&self, _request: Request<Self>, _created: &str) -> impl Future<Output = Result<Plan<Self::Output>, Problem>> + Send {
+    fn repeat(
+        &self,
+        _request: Request<Self>,
+        _created: &str,
+    ) -> impl Future<Output = Result<Plan<Self::Output>, Problem>> + Send {
         async { Err(Problem::internal()) }
     }
 }
 
-/// One HTTP endpoint that anyone may call, without limits and events, such as `GET /health`. It writes nothing: its handler gives a
-/// reply, and no plan.
+/// One HTTP endpoint that anyone may call, without limits and events, such as `GET /health`. It
+/// writes nothing: its handler gives a reply, and no plan.
 pub trait PlainEndpoint: Sized + Send + Sync + 'static {
     /// Its row of the route table.
     const ROUTE: Route;
@@ -96,7 +110,10 @@ pub trait PlainEndpoint: Sized + Send + Sync + 'static {
     fn new(platform: &Platform) -> Result<Self, ConfigError>;
 
     /// Answers a request.
-    fn handle(&self, call: &HttpCall) -> impl Future<Output = Result<Reply<Self::Output>, Problem>> + Send;
+    fn handle(
+        &self,
+        call: &HttpCall,
+    ) -> impl Future<Output = Result<Reply<Self::Output>, Problem>> + Send;
 }
 
 /// Marks a plain endpoint, or a list of them.
@@ -122,7 +139,8 @@ pub struct Request<'a, E: Endpoint> {
     pub call: &'a HttpCall,
 }
 
-/// The endpoints of a function, which it lists once: for the process that serves them and for the API's documents.
+/// The endpoints of a function, which it lists once: for the process that serves them and for the
+/// API's documents.
 pub trait Endpoints {
     /// Shows each of them to a visitor.
     fn visit<V: Visitor>(visitor: V) -> Result<V, V::Error>;

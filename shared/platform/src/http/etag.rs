@@ -1,4 +1,5 @@
-//! Validators (RFC 9110 section 8.8): an answer that the client has already is a 304 without content.
+//! Validators (RFC 9110 section 8.8): an answer that the client has already is a 304 without
+//! content.
 
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -20,22 +21,32 @@ impl<T: Serialize + ToSchema + Send + 'static> Output for WithETag<T> {
     }
 
     fn describe() -> Vec<Answer> {
-        let unchanged = Answer::default().status(StatusCode::NOT_MODIFIED).asked_by(RequestHeader::IfNoneMatch);
+        let unchanged =
+            Answer::default().status(StatusCode::NOT_MODIFIED).asked_by(RequestHeader::IfNoneMatch);
         vec![Answer::json::<T>().header(Header::ETag), unchanged.header(Header::ETag)]
     }
 }
 
 /// The output with an `ETag` of its content, or a 304 if `If-None-Match` has that tag.
 ///
-/// Only the caller may cache it, and has to revalidate it each time. So each read is authorised and recorded.
+/// Only the caller may cache it, and has to revalidate it each time. So each read is authorised and
+/// recorded.
 pub fn with_etag<O: Serialize>(call: &HttpCall, output: O) -> Result<Reply<WithETag<O>>, Problem> {
     let content = serde_json::to_string(&output).map_err(|error| {
         tracing::error!(%error, route = call.route_key, "failed to serialise an output");
         Problem::internal()
     })?;
     let tag = format!("\"{}\"", ids::sha256(&content));
-    let known = call.headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| HeaderValue::to_str(value).ok());
-    let status = if known.into_iter().any(|list| lists(list, &tag)) { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+    let known = call
+        .headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| HeaderValue::to_str(value).ok());
+    let status = if known.into_iter().any(|list| lists(list, &tag)) {
+        StatusCode::NOT_MODIFIED
+    } else {
+        StatusCode::OK
+    };
     Ok(Reply::new(WithETag(output))
         .status(status)
         .header(header::ETAG, &tag)
@@ -43,8 +54,8 @@ pub fn with_etag<O: Serialize>(call: &HttpCall, output: O) -> Result<Reply<WithE
         .header(header::VARY, "Authorization, Accept"))
 }
 
-/// Whether an `If-None-Match` is `*` or has the tag in its list, by the weak comparison that the header asks for.
-/// Our tags contain no comma, so a comma inside another server's tag does no harm.
+/// Whether an `If-None-Match` is `*` or has the tag in its list, by the weak comparison that the
+/// header asks for. Our tags contain no comma, so a comma inside another server's tag does no harm.
 fn lists(list: &str, tag: &str) -> bool {
     list.trim() == "*" || list.split(',').any(|entry| entry.trim().trim_start_matches("W/") == tag)
 }

@@ -35,7 +35,8 @@ impl HttpFunction {
         E::visit(Self { platform: runtime::start(), answers: HashMap::new() })?.run().await
     }
 
-    /// Serves invocations until Lambda ends the process. Boxed, so that the runtime's code is compiled here, once for all functions.
+    /// Serves invocations until Lambda ends the process. Boxed, so that the runtime's code is
+    /// compiled here, once for all functions.
     fn run(self) -> LocalBoxFuture<'static, Result<(), Error>> {
         async move {
             let Self { platform, answers } = self;
@@ -57,7 +58,8 @@ fn answer(
     call: HttpCall,
     invocation: Invocation,
 ) -> BoxFuture<'static, Result<Response<Body>, Diagnostic>> {
-    // API Gateway decodes the path. `lambda_http` then reads the rest of such a path as a query or a fragment.
+    // API Gateway decodes the path. `lambda_http` then reads the rest of such a path as a query or
+    // a fragment.
     if call.path.contains(['?', '#']) {
         return ready(Ok(respond::failure(&call, Problem::not_found()))).boxed();
     }
@@ -65,7 +67,9 @@ fn answer(
         return answer(call, invocation).map(Ok).boxed();
     }
     let route = &call.route_key;
-    let message = format!("this function has no endpoint for {route:?}: compare template.yaml with the route table");
+    let message = format!(
+        "this function has no endpoint for {route:?}: compare template.yaml with the route table"
+    );
     ready(Err(failure("unknown_route", message))).boxed()
 }
 
@@ -74,10 +78,23 @@ impl Visitor for HttpFunction {
 
     /// Adds an endpoint under its route key.
     fn endpoint<E: Endpoint>(mut self) -> Result<Self, ConfigError> {
-        const { assert!(E::Caller::SIGNED_IN != matches!(E::ROUTE.access, Access::Public), "Caller and the route's access do not fit") };
-        const { assert!(E::Caller::BY_KEY == E::ROUTE.scope.is_some(), "a route with a scope has a Principal for a caller, and no other has") };
         const {
-            assert!(!matches!(E::ROUTE.session, Session::Trusted) || !E::ROUTE.idempotent, "a call counted beside its work is not kept");
+            assert!(
+                E::Caller::SIGNED_IN != matches!(E::ROUTE.access, Access::Public),
+                "Caller and the route's access do not fit"
+            );
+        };
+        const {
+            assert!(
+                E::Caller::BY_KEY == E::ROUTE.scope.is_some(),
+                "a route with a scope has a Principal for a caller, and no other has"
+            );
+        };
+        const {
+            assert!(
+                !matches!(E::ROUTE.session, Session::Trusted) || !E::ROUTE.idempotent,
+                "a call counted beside its work is not kept"
+            );
         };
         let pipeline = Arc::new(Pipeline::<E>::new(&self.platform)?);
         let answer: Answer = Box::new(move |call, invocation| {
@@ -90,7 +107,12 @@ impl Visitor for HttpFunction {
 
     /// Adds a plain endpoint under its route key.
     fn plain<E: PlainEndpoint>(mut self) -> Result<Self, ConfigError> {
-        const { assert!(is_plain(&E::ROUTE), "a route with a caller, a limit, an event or an `Idempotency-Key` is no plain one") };
+        const {
+            assert!(
+                is_plain(&E::ROUTE),
+                "a route with a caller, a limit, an event or an `Idempotency-Key` is no plain one"
+            );
+        };
         let endpoint = Arc::new(E::new(&self.platform)?);
         let answer: Answer = Box::new(move |call, invocation| {
             let endpoint = Arc::clone(&endpoint);
@@ -102,5 +124,8 @@ impl Visitor for HttpFunction {
 }
 
 const fn is_plain(route: &Route) -> bool {
-    matches!(route.access, Access::Public) && route.limits.is_empty() && route.audit.is_none() && !route.idempotent
+    matches!(route.access, Access::Public)
+        && route.limits.is_empty()
+        && route.audit.is_none()
+        && !route.idempotent
 }

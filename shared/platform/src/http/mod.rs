@@ -8,7 +8,9 @@ mod function;
 mod pipeline;
 mod respond;
 
-pub use describe::{Answer, Header, Parameters, PathKind, PathParameter, RequestHeader, Schemas, either, in_query};
+pub use describe::{
+    Answer, Header, Parameters, PathKind, PathParameter, RequestHeader, Schemas, either, in_query,
+};
 pub use described::Described;
 pub use endpoint::{Endpoint, Endpoints, Plain, PlainEndpoint, Request, Visitor};
 pub use etag::{WithETag, with_etag};

@@ -1,5 +1,5 @@
-//! The path of a request from the event to the response. A handler cannot forget a step, because it calls none. Requests to plain
-//! endpoints take a short path of their own.
+//! The path of a request from the event to the response. A handler cannot forget a step, because it
+//! calls none. Requests to plain endpoints take a short path of their own.
 
 use std::time::{Duration, Instant};
 
@@ -40,15 +40,18 @@ impl<E: Endpoint> Pipeline<E> {
         let is_protected = E::ROUTE.access != Access::Public;
         Ok(Self {
             endpoint: E::new(platform)?,
-            authenticator: is_protected.then(|| Authenticator::new(platform, &E::ROUTE)).transpose()?,
+            authenticator: is_protected
+                .then(|| Authenticator::new(platform, &E::ROUTE))
+                .transpose()?,
             limiter: RateLimiter::new(platform, E::ROUTE.key())?,
             committer: Committer::for_route(platform, &E::ROUTE)?,
             clock: platform.clock.clone(),
         })
     }
 
-    /// Answers a request, in the contract's order of checks: early rejection, authentication, authorisation, parsing, limits, an earlier
-    /// request with the same `Idempotency-Key`, the work, the commit, headers.
+    /// Answers a request, in the contract's order of checks: early rejection, authentication,
+    /// authorisation, parsing, limits, an earlier request with the same `Idempotency-Key`, the
+    /// work, the commit, headers.
     pub async fn answer(&self, call: &HttpCall, invocation: &Invocation) -> Response<Body> {
         let since = Instant::now();
         let result = invocation.bound(ANSWER_RESERVE, self.process(call, since)).await;
@@ -58,17 +61,21 @@ impl<E: Endpoint> Pipeline<E> {
     async fn process(&self, call: &HttpCall, since: Instant) -> Result<Response<Body>, Problem> {
         let route = E::ROUTE;
         let endpoint = &self.endpoint;
-        let info = RequestInfo { since, ..RequestInfo::new(&call.context, self.clock.now(), route.audit) };
+        let info =
+            RequestInfo { since, ..RequestInfo::new(&call.context, self.clock.now(), route.audit) };
 
         if let Some(problem) = endpoint.reject_early(call) {
             return Err(self.limiter.deny(problem, None, &info).await);
         }
         let authenticated = match &self.authenticator {
-            Some(authenticator) => Some(authenticator.authenticate(&call.headers, &self.limiter, &info).await?),
+            Some(authenticator) => {
+                Some(authenticator.authenticate(&call.headers, &self.limiter, &info).await?)
+            }
             None => None,
         };
         let authenticated = authenticated.as_ref();
-        let me = authenticated.is_some_and(|caller| concerns_caller(call, route.access, &caller.principal.user_id));
+        let me = authenticated
+            .is_some_and(|caller| concerns_caller(call, route.access, &caller.principal.user_id));
         if let (Some(authenticator), Some(caller)) = (&self.authenticator, authenticated) {
             authenticator.authorize(caller, me, &self.limiter, &info).await?;
         }
@@ -86,7 +93,16 @@ impl<E: Endpoint> Pipeline<E> {
             (Err(problem), _) | (_, Err(problem)) => return Err(problem),
         };
         let token_exp = authenticated.and_then(|caller| caller.token_exp);
-        let request = Request { caller, token_exp, body, query, is_form, context: &call.context, now: info.now, call };
+        let request = Request {
+            caller,
+            token_exp,
+            body,
+            query,
+            is_form,
+            context: &call.context,
+            now: info.now,
+            call,
+        };
 
         let row = endpoint.row(&request);
         // On a route for a role or for oneself, callers who ask for their own data leave no event.
@@ -94,24 +110,27 @@ impl<E: Endpoint> Pipeline<E> {
         let key = if row.limits.is_empty() { None } else { endpoint.limit_key(&request).await? };
         let as_oauth_error = |problem: Problem| if is_form { problem.for_form() } else { problem };
         let counting = self.limiter.limit_request(row.limits, authenticated, key.as_ref(), &info);
-        let (statuses, fingerprint, earlier, plan) = if authenticated.is_some_and(Authenticated::is_uncounted) {
-            // The route trusts the token, so no read has hidden the time of the count yet. The call is counted while the handler works,
-            // which has no effect before the commit.
-            let (statuses, plan) = join(counting, endpoint.handle(request)).await;
-            (statuses?, None, None, plan)
-        } else {
-            let statuses = counting.await?;
-            let (fingerprint, earlier) = self.committer.repetition(call, principal, info.now).await?;
-            let plan = match &earlier {
-                Some(earlier) => endpoint.repeat(request, &earlier.resource).await,
-                None => endpoint.handle(request).await,
+        let (statuses, fingerprint, earlier, plan) =
+            if authenticated.is_some_and(Authenticated::is_uncounted) {
+                // The route trusts the token, so no read has hidden the time of the count yet. The
+                // call is counted while the handler works, which has no effect before the commit.
+                let (statuses, plan) = join(counting, endpoint.handle(request)).await;
+                (statuses?, None, None, plan)
+            } else {
+                let statuses = counting.await?;
+                let (fingerprint, earlier) =
+                    self.committer.repetition(call, principal, info.now).await?;
+                let plan = match &earlier {
+                    Some(earlier) => endpoint.repeat(request, &earlier.resource).await,
+                    None => endpoint.handle(request).await,
+                };
+                (statuses, fingerprint, earlier, plan)
             };
-            (statuses, fingerprint, earlier, plan)
-        };
         let mut plan = plan.unwrap_or_else(Plan::refuse);
         plan.details = plan.details.of_path(route.resource_of(call));
         let info = RequestInfo { fingerprint, ..info };
-        let mut reply = self.committer.commit(Ok(plan), principal, &info).await.map_err(as_oauth_error)?;
+        let mut reply =
+            self.committer.commit(Ok(plan), principal, &info).await.map_err(as_oauth_error)?;
         if let Some(earlier) = earlier {
             reply.status = reply.status.or(StatusCode::from_u16(earlier.status).ok());
         }
@@ -120,8 +139,13 @@ impl<E: Endpoint> Pipeline<E> {
     }
 }
 
-/// Answers a request to a plain endpoint. The endpoint runs before the query is checked, so that an unknown path is a 404 with any query.
-pub(super) async fn answer_plain<E: PlainEndpoint>(endpoint: &E, call: &HttpCall, invocation: &Invocation) -> Response<Body> {
+/// Answers a request to a plain endpoint. The endpoint runs before the query is checked, so that an
+/// unknown path is a 404 with any query.
+pub(super) async fn answer_plain<E: PlainEndpoint>(
+    endpoint: &E,
+    call: &HttpCall,
+    invocation: &Invocation,
+) -> Response<Body> {
     let since = Instant::now();
     let process = async {
         let reply = endpoint.handle(call).await?;
@@ -132,7 +156,12 @@ pub(super) async fn answer_plain<E: PlainEndpoint>(endpoint: &E, call: &HttpCall
 }
 
 /// Makes the response of a request, and logs it.
-fn log_and_respond(route: &Route, call: &HttpCall, since: Instant, result: Result<Response<Body>, Problem>) -> Response<Body> {
+fn log_and_respond(
+    route: &Route,
+    call: &HttpCall,
+    since: Instant,
+    result: Result<Response<Body>, Problem>,
+) -> Response<Body> {
     let response = result.unwrap_or_else(|problem| respond::failure(call, problem));
     tracing::info!(
         request_id = call.context.request_id,
@@ -144,8 +173,11 @@ fn log_and_respond(route: &Route, call: &HttpCall, since: Instant, result: Resul
     response
 }
 
-/// Whether a request is for the caller's own data. A parameter names the user by an id or `me`; some routes mean the caller without it.
+/// Whether a request is for the caller's own data. A parameter names the user by an id or `me`;
+/// some routes mean the caller without it.
 fn concerns_caller(call: &HttpCall, access: Access, user_id: &str) -> bool {
     let Access::RoleOrMe { parameter, unless_given, .. } = access else { return false };
-    call.peek(parameter).map_or(unless_given, |whose| whose.parse::<Someone>().is_ok_and(|whose| whose.or(user_id) == user_id))
+    call.peek(parameter).map_or(unless_given, |whose| {
+        whose.parse::<Someone>().is_ok_and(|whose| whose.or(user_id) == user_id)
+    })
 }

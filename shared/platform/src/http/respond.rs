@@ -1,4 +1,5 @@
-//! Turns outputs and problems into the responses that API Gateway expects, with the headers that every answer has.
+//! Turns outputs and problems into the responses that API Gateway expects, with the headers that
+//! every answer has.
 
 use std::any::TypeId;
 
@@ -66,8 +67,14 @@ impl Rendered {
 }
 
 /// The response of a request that succeeded.
-pub(super) fn success<O: Output>(route: &Route, call: &HttpCall, reply: Reply<O>) -> Result<Response<Body>, Problem> {
-    let status = reply.status.unwrap_or_else(|| StatusCode::from_u16(route.success).unwrap_or(StatusCode::OK));
+pub(super) fn success<O: Output>(
+    route: &Route,
+    call: &HttpCall,
+    reply: Reply<O>,
+) -> Result<Response<Body>, Problem> {
+    let status = reply
+        .status
+        .unwrap_or_else(|| StatusCode::from_u16(route.success).unwrap_or(StatusCode::OK));
     let mut headers = common_headers(call);
     // RFC 9110: neither has content.
     if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
@@ -85,7 +92,8 @@ pub(super) fn success<O: Output>(route: &Route, call: &HttpCall, reply: Reply<O>
 pub(super) fn failure(call: &HttpCall, problem: Problem) -> Response<Body> {
     let mut headers = common_headers(call);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    let body = serde_json::to_vec(&problem.body(&call.path, &call.context.request_id)).unwrap_or_default();
+    let body =
+        serde_json::to_vec(&problem.body(&call.path, &call.context.request_id)).unwrap_or_default();
     response(problem.status, with(headers, problem.headers), Some(body))
 }
 

@@ -1,7 +1,7 @@
 //! Reads a client's JSON once, into the members of its object.
 //!
-//! A member name that comes twice in one object is refused, because RFC 8259 section 4 leaves its meaning to the reader. A proxy or
-//! a log that takes the other value would see another request.
+//! A member name that comes twice in one object is refused, because RFC 8259 section 4 leaves its
+//! meaning to the reader. A proxy or a log that takes the other value would see another request.
 
 use std::fmt;
 
@@ -14,16 +14,24 @@ use crate::problem::Problem;
 /// Characters of a member's name that an answer repeats.
 const NAME_CHARACTERS: usize = 100;
 
-/// The members of the JSON object in `text`. `what` names the text in a problem, for example `body`.
+/// The members of the JSON object in `text`. `what` names the text in a problem, for example
+/// `body`.
 pub(crate) fn object(what: &str, text: &str) -> Result<Map<String, Value>, Problem> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let read = Strict.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    let read =
+        Strict.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     match read {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(Problem::malformed_json(format!("The {what} must be a JSON object."))),
         // `Strict` has only one fault of this kind: a name that comes twice.
-        Err(error) if error.classify() == Category::Data => Err(Problem::malformed_json(format!("In the {what} {error}."))),
-        Err(error) => Err(Problem::malformed_json(format!("The {what} is not JSON (line {}, column {}).", error.line(), error.column()))),
+        Err(error) if error.classify() == Category::Data => {
+            Err(Problem::malformed_json(format!("In the {what} {error}.")))
+        }
+        Err(error) => Err(Problem::malformed_json(format!(
+            "The {what} is not JSON (line {}, column {}).",
+            error.line(),
+            error.column()
+        ))),
     }
 }
 
@@ -86,7 +94,9 @@ impl<'de> Visitor<'de> for Strict {
         while let Some(name) = members.next_key::<String>()? {
             if read.contains_key(&name) {
                 let shown: String = name.chars().take(NAME_CHARACTERS).collect();
-                return Err(A::Error::custom(format!("the member {shown:?} comes twice in one object")));
+                return Err(A::Error::custom(format!(
+                    "the member {shown:?} comes twice in one object"
+                )));
             }
             read.insert(name, members.next_value_seed(Strict)?);
         }
@@ -122,18 +132,37 @@ mod tests {
             ("{\"a\":1,}", "The body is not JSON (line 1, column 8)."),
             (r#"{"a":"\ud800"}"#, "The body is not JSON (line 1, column 13)."),
             (deep.as_str(), "The body is not JSON (line 1, column 132)."),
-            (r#"{"a":1,"a":1}"#, r#"In the body the member "a" comes twice in one object at line 1 column 10."#),
-            (r#"{"a":1,"\u0061":2}"#, r#"In the body the member "a" comes twice in one object at line 1 column 15."#),
-            (r#"{"b":[{"c":{"a":null,"a":{}}}]}"#, r#"In the body the member "a" comes twice in one object at line 1 column 24."#),
+            (
+                r#"{"a":1,"a":1}"#,
+                r#"In the body the member "a" comes twice in one object at line 1 column 10."#,
+            ),
+            (
+                r#"{"a":1,"\u0061":2}"#,
+                r#"In the body the member "a" comes twice in one object at line 1 column 15."#,
+            ),
+            (
+                r#"{"b":[{"c":{"a":null,"a":{}}}]}"#,
+                r#"In the body the member "a" comes twice in one object at line 1 column 24."#,
+            ),
             // A syntax error after it is not reached.
-            (r#"{"a":1,"a":}"#, r#"In the body the member "a" comes twice in one object at line 1 column 10."#),
+            (
+                r#"{"a":1,"a":}"#,
+                r#"In the body the member "a" comes twice in one object at line 1 column 10."#,
+            ),
             (
                 &format!("{{\"{long}\":1,\"{long}\":1}}"),
-                &format!(r#"In the body the member "{}" comes twice in one object at line 1 column 210."#, &long[1..]),
+                &format!(
+                    r#"In the body the member "{}" comes twice in one object at line 1 column 210."#,
+                    &long[1..]
+                ),
             ),
         ] {
             let problem = object("body", text).unwrap_err();
-            assert_eq!((problem.code.as_str(), problem.detail.as_str()), ("malformed_json", expected), "{text}");
+            assert_eq!(
+                (problem.code.as_str(), problem.detail.as_str()),
+                ("malformed_json", expected),
+                "{text}"
+            );
         }
     }
 }

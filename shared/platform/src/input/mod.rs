@@ -1,5 +1,5 @@
-//! Reads the fields of a JSON body, a form or a query string into typed values. It collects every fault on the way, so that
-//! a person who mistyped three fields learns of all three.
+//! Reads the fields of a JSON body, a form or a query string into typed values. It collects every
+//! fault on the way, so that a person who mistyped three fields learns of all three.
 
 mod json;
 
@@ -77,7 +77,9 @@ impl FromField for u64 {
         let number = match raw {
             RawValue::Json(value) => value.as_u64(),
             // `parse` alone would take "+5".
-            RawValue::Text(text) => text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten(),
+            RawValue::Text(text) => {
+                text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+            }
         };
         number.ok_or_else(|| "must be a whole number".into())
     }
@@ -86,7 +88,9 @@ impl FromField for u64 {
 impl FromField for Timestamp {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         // A `+` that was not percent-encoded has become a space. The error gives a hint about it.
-        parse_rfc3339(raw.text()?).ok_or_else(|| "must be an RFC 3339 time like 2026-01-31T09:30:00Z (in a URL, + is %2B)".into())
+        parse_rfc3339(raw.text()?).ok_or_else(|| {
+            "must be an RFC 3339 time like 2026-01-31T09:30:00Z (in a URL, + is %2B)".into()
+        })
     }
 }
 
@@ -116,7 +120,8 @@ enum Source {
     Query,
 }
 
-/// Largest number of faults that an answer names: enough for each of our forms, and few enough for a WebSocket frame (32 KB).
+/// Largest number of faults that an answer names: enough for each of our forms, and few enough for
+/// a WebSocket frame (32 KB).
 const NAMED_FAULTS: usize = 20;
 
 /// Largest number of characters of a field's name that an answer repeats. Our names are shorter.
@@ -138,7 +143,8 @@ impl Fields {
         Self { values, ..Self::none(Source::Json) }
     }
 
-    /// An `application/x-www-form-urlencoded` body; unknown fields are tolerated (RFC 6749 section 3.2).
+    /// An `application/x-www-form-urlencoded` body; unknown fields are tolerated (RFC 6749 section
+    /// 3.2).
     pub fn form(text: &str) -> Self {
         Self::pairs(text, Source::Form)
     }
@@ -167,7 +173,9 @@ impl Fields {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             match (percent_decode(name), percent_decode(value)) {
                 (Some(name), Some(value)) => fields.add(name, value),
-                (name, _) => fields.refuse(name.as_deref().unwrap_or(pair), "must be percent-encoded UTF-8"),
+                (name, _) => {
+                    fields.refuse(name.as_deref().unwrap_or(pair), "must be percent-encoded UTF-8");
+                }
             }
         }
         fields
@@ -204,7 +212,10 @@ impl Fields {
     }
 
     /// A field that may be absent or null: `Some(None)` then, `None` if it is there but wrong.
-    #[allow(clippy::option_option, reason = "absent and wrong are two things, and both have to be told from a value")]
+    #[allow(
+        clippy::option_option,
+        reason = "absent and wrong are two things, and both have to be told from a value"
+    )]
     pub fn optional<T: FromField>(&mut self, name: &str) -> Option<Option<T>> {
         let value = match self.values.remove(name) {
             None | Some(Value::Null) => return Some(None),
@@ -226,7 +237,8 @@ impl Fields {
     /// The same, but blank text counts as null, because forms send it for an empty field.
     #[allow(clippy::option_option, reason = "as above")]
     pub fn optional_text<T: FromField>(&mut self, name: &str) -> Option<Option<T>> {
-        if self.values.get(name).and_then(Value::as_str).is_some_and(|text| text.trim().is_empty()) {
+        if self.values.get(name).and_then(Value::as_str).is_some_and(|text| text.trim().is_empty())
+        {
             self.values.remove(name);
         }
         self.optional(name)
@@ -252,7 +264,9 @@ impl Fields {
         let (pointer, parameter) = match self.source {
             Source::Query => (None, Some(name)),
             // RFC 6901 escapes.
-            Source::Json | Source::Form => (Some(format!("/{}", name.replace('~', "~0").replace('/', "~1"))), None),
+            Source::Json | Source::Form => {
+                (Some(format!("/{}", name.replace('~', "~0").replace('/', "~1"))), None)
+            }
         };
         self.errors.push(FieldError { pointer, parameter, detail: detail.to_owned() });
     }
@@ -269,14 +283,19 @@ impl Fields {
         if self.unnamed > 0 {
             // RFC 6901: the empty pointer means the whole document.
             let pointer = (self.source != Source::Query).then(String::new);
-            self.errors.push(FieldError { pointer, parameter: None, detail: format!("has {} more faults", self.unnamed) });
+            self.errors.push(FieldError {
+                pointer,
+                parameter: None,
+                detail: format!("has {} more faults", self.unnamed),
+            });
         }
         match form {
             Some(form) if self.errors.is_empty() => Ok(form),
             // RFC 6749 section 5.2 has its own error code for this.
-            _ if self.source == Source::Form => {
-                Err(Problem { errors: self.errors, ..Problem::oauth(Code::InvalidRequest, "A parameter is missing or not valid.") })
-            }
+            _ if self.source == Source::Form => Err(Problem {
+                errors: self.errors,
+                ..Problem::oauth(Code::InvalidRequest, "A parameter is missing or not valid.")
+            }),
             _ => Err(Problem::validation_failed(self.errors)),
         }
     }
@@ -284,15 +303,24 @@ impl Fields {
 
 impl FieldError {
     fn names(&self, name: &str) -> bool {
-        self.parameter.as_deref() == Some(name) || self.pointer.as_deref().and_then(|p| p.strip_prefix('/')) == Some(name)
+        self.parameter.as_deref() == Some(name)
+            || self.pointer.as_deref().and_then(|p| p.strip_prefix('/')) == Some(name)
     }
 }
 
 /// Decodes `%xx` and `+`; `None` if an escape is incomplete or the bytes are not UTF-8.
 pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
-    let complete = spaced.split('%').skip(1).all(|rest| rest.len() >= 2 && rest.bytes().take(2).all(|b| b.is_ascii_hexdigit()));
-    complete.then(|| percent_encoding::percent_decode_str(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned))?
+    let complete = spaced
+        .split('%')
+        .skip(1)
+        .all(|rest| rest.len() >= 2 && rest.bytes().take(2).all(|b| b.is_ascii_hexdigit()));
+    complete.then(|| {
+        percent_encoding::percent_decode_str(&spaced)
+            .decode_utf8()
+            .ok()
+            .map(std::borrow::Cow::into_owned)
+    })?
 }
 
 #[cfg(test)]
@@ -319,12 +347,17 @@ mod tests {
 
     #[track_caller]
     fn check(fields: Fields, expected: Expected<'_>) {
-        let found = fields
-            .read::<Sample>()
-            .map_err(|problem| problem.errors.into_iter().map(|e| (e.pointer.or(e.parameter).unwrap(), e.detail)).collect::<Vec<_>>());
-        let expected = expected
-            .map(|(name, count)| Sample { name: name.into(), count })
-            .map_err(|errors| errors.iter().map(|(at, detail)| ((*at).to_owned(), (*detail).to_owned())).collect());
+        let found = fields.read::<Sample>().map_err(|problem| {
+            problem
+                .errors
+                .into_iter()
+                .map(|e| (e.pointer.or(e.parameter).unwrap(), e.detail))
+                .collect::<Vec<_>>()
+        });
+        let expected =
+            expected.map(|(name, count)| Sample { name: name.into(), count }).map_err(|errors| {
+                errors.iter().map(|(at, detail)| ((*at).to_owned(), (*detail).to_owned())).collect()
+            });
         assert_eq!(found, expected);
     }
 
@@ -341,28 +374,53 @@ mod tests {
         check(object(json!({"name": "a", "count": null})), Ok(("a", None)));
         check(object(json!({})), Err(&[("/name", "is required")]));
         check(object(json!({"name": null})), Err(&[("/name", "is required")]));
-        check(object(json!({"name": 1, "count": "3"})), Err(&[("/name", "must be a string"), ("/count", "must be a whole number")]));
-        check(object(json!({"name": "a", "a/b~c": 1})), Err(&[("/a~1b~0c", "is unknown: leave it out")]));
-        check(object(json!({"name": "a\u{0}b"})), Err(&[("/name", "must not contain a null character")]));
-        check(object(json!({"name": "a", "count": -1})), Err(&[("/count", "must be a whole number")]));
-        check(object(json!({"name": "a", "count": 1.5})), Err(&[("/count", "must be a whole number")]));
+        check(
+            object(json!({"name": 1, "count": "3"})),
+            Err(&[("/name", "must be a string"), ("/count", "must be a whole number")]),
+        );
+        check(
+            object(json!({"name": "a", "a/b~c": 1})),
+            Err(&[("/a~1b~0c", "is unknown: leave it out")]),
+        );
+        check(
+            object(json!({"name": "a\u{0}b"})),
+            Err(&[("/name", "must not contain a null character")]),
+        );
+        check(
+            object(json!({"name": "a", "count": -1})),
+            Err(&[("/count", "must be a whole number")]),
+        );
+        check(
+            object(json!({"name": "a", "count": 1.5})),
+            Err(&[("/count", "must be a whole number")]),
+        );
     }
 
     #[test]
     fn a_great_many_faults_are_counted_and_a_long_name_is_cut() {
         // Control characters grow most when they are escaped in JSON.
         let name = |number: usize| format!("{number:03}{}", "\u{1}".repeat(1000));
-        let values = (0..500).map(|number| (name(number), json!(1))).chain([("name".to_owned(), json!("a"))]).collect();
+        let values = (0..500)
+            .map(|number| (name(number), json!(1)))
+            .chain([("name".to_owned(), json!("a"))])
+            .collect();
         let problem = Fields::json(values).read::<Sample>().unwrap_err();
         assert_eq!(problem.errors.len(), 21);
         assert_eq!(problem.errors[0].pointer, Some(format!("/000{}…", "\u{1}".repeat(97))));
-        let more = FieldError { pointer: Some(String::new()), parameter: None, detail: "has 480 more faults".into() };
+        let more = FieldError {
+            pointer: Some(String::new()),
+            parameter: None,
+            detail: "has 480 more faults".into(),
+        };
         assert_eq!(problem.errors[20], more);
         let length = serde_json::to_vec(&problem.errors).unwrap().len();
         assert!(length < 24 * 1024, "{length}");
 
         let query: Vec<_> = (0..30).map(|number| format!("{number}=1")).collect();
-        let errors = Fields::query(&format!("name=a&{}", query.join("&"))).read::<Sample>().unwrap_err().errors;
+        let errors = Fields::query(&format!("name=a&{}", query.join("&")))
+            .read::<Sample>()
+            .unwrap_err()
+            .errors;
         assert_eq!((errors.len(), errors[20].detail.as_str()), (21, "has 10 more faults"));
     }
 

@@ -1,4 +1,5 @@
-//! Rate limits: named policies, sliding windows, and the headers that tell a client where it stands.
+//! Rate limits: named policies, sliding windows, and the headers that tell a client where it
+//! stands.
 
 mod lockout;
 mod policy;
@@ -23,16 +24,26 @@ impl LimitStatuses {
         }
     }
 
-    /// The IETF fields `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers), if any policy applied.
+    /// The IETF fields `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers),
+    /// if any policy applied.
     pub fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         if self.0.is_empty() {
             return Vec::new();
         }
-        let policy = self.0.iter().map(|(name, quota, _)| format!("\"{name}\";q={};w={}", quota.limit, quota.window_seconds));
-        let limit = self.0.iter().map(|(name, _, status)| format!("\"{name}\";r={};t={}", status.remaining, status.reset_seconds));
+        let policy = self.0.iter().map(|(name, quota, _)| {
+            format!("\"{name}\";q={};w={}", quota.limit, quota.window_seconds)
+        });
+        let limit = self.0.iter().map(|(name, _, status)| {
+            format!("\"{name}\";r={};t={}", status.remaining, status.reset_seconds)
+        });
         [("ratelimit-policy", policy.collect::<Vec<_>>()), ("ratelimit", limit.collect())]
             .into_iter()
-            .filter_map(|(name, items)| Some((HeaderName::from_static(name), HeaderValue::from_str(&items.join(", ")).ok()?)))
+            .filter_map(|(name, items)| {
+                Some((
+                    HeaderName::from_static(name),
+                    HeaderValue::from_str(&items.join(", ")).ok()?,
+                ))
+            })
             .collect()
     }
 }

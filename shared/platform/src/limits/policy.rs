@@ -30,8 +30,8 @@ pub struct Quota {
 pub enum Subject {
     /// The client's address.
     Address,
-    /// The identifier whose password is tried. The endpoint names its fingerprint. It is counted from the client's address, and
-    /// for a lock also from anywhere. See `gate::login_attempt`.
+    /// The identifier whose password is tried. The endpoint names its fingerprint. It is counted
+    /// from the client's address, and for a lock also from anywhere. See `gate::login_attempt`.
     LoginAttempt,
     /// The recipient of a mail. The endpoint names their fingerprint.
     Recipient,
@@ -55,53 +55,77 @@ pub enum OnStoreFailure {
 }
 
 impl Policy {
-    const fn new(name: &'static str, limit: u64, window_seconds: u64, subject: Subject, on_store_failure: OnStoreFailure) -> Self {
+    const fn new(
+        name: &'static str,
+        limit: u64,
+        window_seconds: u64,
+        subject: Subject,
+        on_store_failure: OnStoreFailure,
+    ) -> Self {
         Self { name, subject, on_store_failure, quota: Quota { limit, window_seconds } }
     }
 
     /// `register`: 5 an hour from an address.
-    pub const REGISTER: Self = Self::new("register", 5, 3600, Subject::Address, OnStoreFailure::Refuse);
+    pub const REGISTER: Self =
+        Self::new("register", 5, 3600, Subject::Address, OnStoreFailure::Refuse);
     /// `login`: 10 in 15 minutes for an identifier from an address.
-    pub const LOGIN: Self = Self::new("login", 10, 900, Subject::LoginAttempt, OnStoreFailure::Refuse);
+    pub const LOGIN: Self =
+        Self::new("login", 10, 900, Subject::LoginAttempt, OnStoreFailure::Refuse);
     /// `login_address`: 100 in 15 minutes from an address.
-    pub const LOGIN_ADDRESS: Self = Self::new("login_address", 100, 900, Subject::Address, OnStoreFailure::Refuse);
-    /// `login_lock`: 5 failures in a row for an identifier from an address are free; then a minute's wait, doubling to an hour.
-    /// Ten times as many attempts in an hour from anywhere are slowed likewise.
-    pub const LOGIN_LOCK: Self = Self::new("login_lock", 5, 60, Subject::LoginAttempt, OnStoreFailure::Refuse);
+    pub const LOGIN_ADDRESS: Self =
+        Self::new("login_address", 100, 900, Subject::Address, OnStoreFailure::Refuse);
+    /// `login_lock`: 5 failures in a row for an identifier from an address are free; then a
+    /// minute's wait, doubling to an hour. Ten times as many attempts in an hour from anywhere are
+    /// slowed likewise.
+    pub const LOGIN_LOCK: Self =
+        Self::new("login_lock", 5, 60, Subject::LoginAttempt, OnStoreFailure::Refuse);
     /// `refresh`: 20 an hour for a session.
-    pub const REFRESH: Self = Self::new("refresh", 20, 3600, Subject::SpentSession, OnStoreFailure::Refuse);
+    pub const REFRESH: Self =
+        Self::new("refresh", 20, 3600, Subject::SpentSession, OnStoreFailure::Refuse);
     /// `refresh_address`: 600 an hour from an address.
-    pub const REFRESH_ADDRESS: Self = Self::new("refresh_address", 600, 3600, Subject::Address, OnStoreFailure::Refuse);
+    pub const REFRESH_ADDRESS: Self =
+        Self::new("refresh_address", 600, 3600, Subject::Address, OnStoreFailure::Refuse);
     /// `account`: 10 an hour by a user, who gives the current password in most of these calls.
     pub const ACCOUNT: Self = Self::new("account", 10, 3600, Subject::User, OnStoreFailure::Refuse);
     /// `mail`: 3 an hour to an address.
     pub const MAIL: Self = Self::new("mail", 3, 3600, Subject::Recipient, OnStoreFailure::Refuse);
     /// `mail_address`: 20 an hour asked for from an address.
-    pub const MAIL_ADDRESS: Self = Self::new("mail_address", 20, 3600, Subject::Address, OnStoreFailure::Refuse);
+    pub const MAIL_ADDRESS: Self =
+        Self::new("mail_address", 20, 3600, Subject::Address, OnStoreFailure::Refuse);
     /// `mail_token`: 20 in 15 minutes tried from an address.
-    pub const MAIL_TOKEN: Self = Self::new("mail_token", 20, 900, Subject::Address, OnStoreFailure::Refuse);
+    pub const MAIL_TOKEN: Self =
+        Self::new("mail_token", 20, 900, Subject::Address, OnStoreFailure::Refuse);
     /// `revoke_address`: 600 an hour from an address.
-    pub const REVOKE_ADDRESS: Self = Self::new("revoke_address", 600, 3600, Subject::Address, OnStoreFailure::Allow);
+    pub const REVOKE_ADDRESS: Self =
+        Self::new("revoke_address", 600, 3600, Subject::Address, OnStoreFailure::Allow);
     /// `chat_user`: 30 a minute for a user.
-    pub const CHAT_USER: Self = Self::new("chat_user", 30, 60, Subject::User, OnStoreFailure::Allow);
+    pub const CHAT_USER: Self =
+        Self::new("chat_user", 30, 60, Subject::User, OnStoreFailure::Allow);
     /// `chat_session`: 10 a minute for a session.
-    pub const CHAT_SESSION: Self = Self::new("chat_session", 10, 60, Subject::Session, OnStoreFailure::Allow);
+    pub const CHAT_SESSION: Self =
+        Self::new("chat_session", 10, 60, Subject::Session, OnStoreFailure::Allow);
     /// `chat_resume`: 60 a minute for a user; each may be answered with a whole reply.
-    pub const CHAT_RESUME: Self = Self::new("chat_resume", 60, 60, Subject::User, OnStoreFailure::Allow);
+    pub const CHAT_RESUME: Self =
+        Self::new("chat_resume", 60, 60, Subject::User, OnStoreFailure::Allow);
     /// `ws_ticket`: 60 a minute for a user.
-    pub const WS_TICKET: Self = Self::new("ws_ticket", 60, 60, Subject::User, OnStoreFailure::Allow);
+    pub const WS_TICKET: Self =
+        Self::new("ws_ticket", 60, 60, Subject::User, OnStoreFailure::Allow);
     /// `audit`: 60 a minute for a user, whose searches read a great deal.
     pub const AUDIT: Self = Self::new("audit", 60, 60, Subject::User, OnStoreFailure::Allow);
-    /// `user`: 600 a minute by a user, with a session or an API key. Every call counts, independent of its content.
+    /// `user`: 600 a minute by a user, with a session or an API key. Every call counts, independent
+    /// of its content.
     pub const USER: Self = Self::new("user", 600, 60, Subject::User, OnStoreFailure::Allow);
     /// `search`: 60 a minute by a user, whose searches and exports read a great deal.
     pub const SEARCH: Self = Self::new("search", 60, 60, Subject::User, OnStoreFailure::Allow);
     /// `ws_messages`: 60 a minute on a connection.
-    pub const WS_MESSAGES: Self = Self::new("ws_messages", 60, 60, Subject::Connection, OnStoreFailure::Allow);
+    pub const WS_MESSAGES: Self =
+        Self::new("ws_messages", 60, 60, Subject::Connection, OnStoreFailure::Allow);
     /// `ws_connect`: 30 a minute for a user.
-    pub const WS_CONNECT: Self = Self::new("ws_connect", 30, 60, Subject::User, OnStoreFailure::Allow);
+    pub const WS_CONNECT: Self =
+        Self::new("ws_connect", 30, 60, Subject::User, OnStoreFailure::Allow);
     /// `charts_subscribe`: 60 a minute for a user; each starts a worker.
-    pub const CHARTS_SUBSCRIBE: Self = Self::new("charts_subscribe", 60, 60, Subject::User, OnStoreFailure::Allow);
+    pub const CHARTS_SUBSCRIBE: Self =
+        Self::new("charts_subscribe", 60, 60, Subject::User, OnStoreFailure::Allow);
 
     /// Every policy.
     pub const ALL: &[Self] = &[
@@ -136,14 +160,17 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Reads `RATE_LIMITS`: `login=10/15m,register=5/1h,*=100000/1m`. There `*` stands for all others except
-    /// [`Policy::LOGIN_LOCK`]: only its own name lifts a lockout, so that none is lifted by accident.
+    /// Reads `RATE_LIMITS`: `login=10/15m,register=5/1h,*=100000/1m`. There `*` stands for all
+    /// others except [`Policy::LOGIN_LOCK`]: only its own name lifts a lockout, so that none is
+    /// lifted by accident.
     pub fn from_config(config: &Config) -> Result<Self, ConfigError> {
         const NAME: &str = "RATE_LIMITS";
         let mut overrides = HashMap::new();
         let text = config.get(NAME).unwrap_or_default();
         for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
-            let parsed = entry.split_once('=').and_then(|(name, quota)| Some((name.trim(), parse_quota(quota.trim())?)));
+            let parsed = entry
+                .split_once('=')
+                .and_then(|(name, quota)| Some((name.trim(), parse_quota(quota.trim())?)));
             let Some((name, quota)) = parsed else {
                 return Err(invalid(NAME, text, &format!("{entry:?} must look like login=10/15m")));
             };
@@ -171,7 +198,10 @@ fn parse_quota(text: &str) -> Option<Quota> {
         "h" => 3600,
         _ => return None,
     };
-    let quota = Quota { limit: limit.parse().ok()?, window_seconds: count.parse::<u64>().ok()?.checked_mul(unit_seconds)? };
+    let quota = Quota {
+        limit: limit.parse().ok()?,
+        window_seconds: count.parse::<u64>().ok()?.checked_mul(unit_seconds)?,
+    };
     (quota.limit > 0 && (1..=86_400).contains(&quota.window_seconds)).then_some(quota)
 }
 
@@ -195,9 +225,18 @@ mod tests {
         ] {
             assert_eq!(read(text).unwrap().quota(&policy), expected, "{text} for {}", policy.name);
         }
-        for text in
-            ["login", "login=", "login=x/1m", "login=1/1d", "login=1/", "login=0/1m", "login=1/0s", "logn=1/1m", "login=1/48h", "login=1/é"]
-        {
+        for text in [
+            "login",
+            "login=",
+            "login=x/1m",
+            "login=1/1d",
+            "login=1/",
+            "login=0/1m",
+            "login=1/0s",
+            "logn=1/1m",
+            "login=1/48h",
+            "login=1/é",
+        ] {
             assert!(read(text).is_err(), "{text} was taken");
         }
     }

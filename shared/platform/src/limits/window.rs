@@ -1,4 +1,5 @@
-//! The arithmetic of a sliding window: counters per sub-window, numbered from 1970, summed over the window.
+//! The arithmetic of a sliding window: counters per sub-window, numbered from 1970, summed over the
+//! window.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Range;
@@ -17,7 +18,8 @@ pub struct LimitStatus {
     pub allowed: bool,
     /// Calls left now.
     pub remaining: u64,
-    /// Seconds until a call is allowed (if it was refused) or until the oldest counted call is forgotten.
+    /// Seconds until a call is allowed (if it was refused) or until the oldest counted call is
+    /// forgotten.
     pub reset_seconds: u64,
 }
 
@@ -33,8 +35,8 @@ pub fn bucket_of(quota: Quota, now: Timestamp) -> i64 {
 
 /// First sub-window that still counts at `bucket`.
 ///
-/// The oldest counts in full although part of it has left the window. So a caller may wait a twelfth of the window longer,
-/// but never gets more than the quota in any window.
+/// The oldest counts in full although part of it has left the window. So a caller may wait a
+/// twelfth of the window longer, but never gets more than the quota in any window.
 pub fn buckets_to_keep(bucket: i64) -> i64 {
     bucket - BUCKETS
 }
@@ -53,7 +55,8 @@ fn live(quota: Quota, counters: &BTreeMap<i64, u64>, now: Timestamp) -> Range<'_
 pub fn status(quota: Quota, counters: &BTreeMap<i64, u64>, now: Timestamp) -> LimitStatus {
     let used = used(quota, counters, now);
     let allowed = used <= quota.limit;
-    // Refused: the other calls over the quota must leave, and one more to make room. Allowed: the reset is when the first call leaves.
+    // Refused: the other calls over the quota must leave, and one more to make room. Allowed: the
+    // reset is when the first call leaves.
     let must_leave = if allowed { 1 } else { (used - 1).saturating_sub(quota.limit) + 1 };
     let mut left = 0;
     let leaves = live(quota, counters, now)
@@ -78,7 +81,8 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + seconds).unwrap()
     }
 
-    /// Counts calls at these seconds as the store does, without keeping a refused one. Gives the standing of the last one.
+    /// Counts calls at these seconds as the store does, without keeping a refused one. Gives the
+    /// standing of the last one.
     fn after(calls: &[i64]) -> LimitStatus {
         let mut counters = BTreeMap::new();
         let mut last = None;
@@ -108,7 +112,11 @@ mod tests {
             (&[0, 30, 31, 66], true, 0, 29),
             (&[0, 30, 31, 66, 67], false, 0, 28),
         ] {
-            assert_eq!(after(calls), LimitStatus { allowed, remaining, reset_seconds }, "{calls:?}");
+            assert_eq!(
+                after(calls),
+                LimitStatus { allowed, remaining, reset_seconds },
+                "{calls:?}"
+            );
         }
     }
 
@@ -118,7 +126,10 @@ mod tests {
             let refused = after(&[start, start + 7, start + 9, start + 11]);
             assert!(!refused.allowed);
             let back = start + 11 + i64::try_from(refused.reset_seconds).unwrap();
-            assert!(after(&[start, start + 7, start + 9, start + 11, back]).allowed, "from {start}");
+            assert!(
+                after(&[start, start + 7, start + 9, start + 11, back]).allowed,
+                "from {start}"
+            );
         }
     }
 }

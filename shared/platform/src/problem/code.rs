@@ -1,5 +1,5 @@
-//! Every code of the API: its status, what it means, and what a client does. docs/api/errors.md and the API's documents
-//! are generated from this table.
+//! Every code of the API: its status, what it means, and what a client does. docs/api/errors.md and
+//! the API's documents are generated from this table.
 
 use std::fmt;
 
@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 /// Makes the enum and its columns from one row for each code.
 macro_rules! codes {
     ($($variant:ident, $text:literal, $status:ident, $meaning:literal, $advice:literal;)*) => {
-        /// Stable code of a problem, for programs. docs/api/errors.md says what each code means and what a client does.
+        /// Stable code of a problem, for programs. docs/api/errors.md says what each code means and
+        /// what a client does.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
         #[schema(as = ProblemCode)]
         pub enum Code {
@@ -47,33 +48,47 @@ macro_rules! codes {
 
 codes! {
     MalformedJson, "malformed_json", BAD_REQUEST,
-        "The body is empty, is not JSON, is not a JSON object, or names a member twice in one object.", "Fix the client; do not repeat the request.";
+        "The body is empty, is not JSON, is not a JSON object, or names a member twice in one \
+         object.", "Fix the client; do not repeat the request.";
     MalformedRequest, "malformed_request", BAD_REQUEST,
-        "The request cannot be understood: it carries two credentials, or its body cannot be decoded.", "Fix the client; do not repeat the request.";
+        "The request cannot be understood: it carries two credentials, or its body cannot be \
+         decoded.", "Fix the client; do not repeat the request.";
     InvalidRequest, "invalid_request", BAD_REQUEST,
-        "A parameter of an OAuth 2.0 form is missing or not valid.", "Fix the parameters that `errors` names.";
+        "A parameter of an OAuth 2.0 form is missing or not \
+         valid.", "Fix the parameters that `errors` names.";
     InvalidGrant, "invalid_grant", BAD_REQUEST,
-        "The password or the refresh token of an OAuth 2.0 form is not valid.", "Ask the user to sign in again.";
+        "The password or the refresh token of an OAuth 2.0 form is not \
+         valid.", "Ask the user to sign in again.";
     UnsupportedGrantType, "unsupported_grant_type", BAD_REQUEST,
-        "This endpoint does not take the grant type.", "Use a grant type that `/.well-known/oauth-authorization-server` lists.";
+        "This endpoint does not take the grant type.", "Use a grant type that \
+            `/.well-known/oauth-authorization-server` lists.";
     Unauthenticated, "unauthenticated", UNAUTHORIZED,
-        "The request carries no credential.", "Sign in, and send the access token as `Authorization: Bearer <token>`.";
+        "The request carries no credential.", "Sign in, and send the access token as \
+            `Authorization: Bearer <token>`.";
     InvalidToken, "invalid_token", UNAUTHORIZED,
-        "The token or API key is not valid, has expired or was revoked, or its session has ended.", "Refresh the access token once; if that fails, ask the user to sign in again.";
+        "The token or API key is not valid, has expired or was revoked, or its session has \
+         ended.", "Refresh the access token once; if that fails, ask the user to sign in again.";
     InvalidRefreshToken, "invalid_refresh_token", UNAUTHORIZED,
-        "The refresh token is not valid, was used before, or its session has ended.", "Ask the user to sign in again.";
+        "The refresh token is not valid, was used before, or its session has \
+         ended.", "Ask the user to sign in again.";
     InvalidCredentials, "invalid_credentials", UNAUTHORIZED,
-        "The username or the password is not right, or the account is not active.", "Ask the user to type both again.";
+        "The username or the password is not right, or the account is not \
+         active.", "Ask the user to type both again.";
     BudgetExceeded, "budget_exceeded", PAYMENT_REQUIRED,
-        "The budget for this month does not cover what this reply can cost.", "Tell the user; an administrator can raise the budget.";
+        "The budget for this month does not cover what this reply can \
+         cost.", "Tell the user; an administrator can raise the budget.";
     Forbidden, "forbidden", FORBIDDEN,
-        "The caller is known, but lacks the role or the scope.", "Do not repeat the request; an administrator can give the right.";
+        "The caller is known, but lacks the role or the scope.", "Do not repeat the request; an \
+            administrator can give the right.";
     EmailUnverified, "email_unverified", FORBIDDEN,
-        "The account's address has not been verified.", "Ask for the mailed token, and post it to `/auth/email/verify`.";
+        "The account's address has not been verified.", "Ask for the mailed token, and post it to \
+            `/auth/email/verify`.";
     RegistrationClosed, "registration_closed", FORBIDDEN,
-        "Registration is closed, or needs an invitation.", "Ask an administrator for an invitation or an account.";
+        "Registration is closed, or needs an invitation.", "Ask an administrator for an \
+            invitation or an account.";
     OriginRefused, "origin_refused", FORBIDDEN,
-        "Pages of this origin may not connect.", "Ask the operator to add the origin to the allow-list.";
+        "Pages of this origin may not connect.", "Ask the operator to add the origin to the \
+            allow-list.";
     NotFound, "not_found", NOT_FOUND,
         "There is no such resource, or it belongs to another user.", "Do not repeat the request.";
     UnknownAction, "unknown_action", NOT_FOUND,
@@ -81,37 +96,48 @@ codes! {
     MethodNotAllowed, "method_not_allowed", METHOD_NOT_ALLOWED,
         "The path does not allow this method.", "Use a method that the header `Allow` lists.";
     AccountExists, "account_exists", CONFLICT,
-        "An account with this username or email exists.", "Ask the user for another username and email, or to sign in.";
+        "An account with this username or email exists.", "Ask the user for another username and \
+            email, or to sign in.";
     LastAdmin, "last_admin", CONFLICT,
-        "The account is the last active administrator.", "Give another account the role `admin` first.";
+        "The account is the last active \
+         administrator.", "Give another account the role `admin` first.";
     TooManyApiKeys, "too_many_api_keys", CONFLICT,
         "The account has reached its limit of API keys.", "Delete an API key first.";
     Conflict, "conflict", CONFLICT,
-        "The resource was changed at the same time, or its state does not allow this.", "Read the resource again, then decide.";
+        "The resource was changed at the same time, or its state does not allow \
+         this.", "Read the resource again, then decide.";
     RequestInFlight, "request_in_flight", CONFLICT,
-        "The server is still answering a request with this `Idempotency-Key`.", "Repeat the same request after `Retry-After` seconds.";
+        "The server is still answering a request with this \
+         `Idempotency-Key`.", "Repeat the same request after `Retry-After` seconds.";
     SecretAlreadyShown, "secret_already_shown", CONFLICT,
         "An earlier request with this `Idempotency-Key` created the resource, and its answer had the secret.", "If that answer was lost, delete the resource and create another under a new key.";
     BodyTooLarge, "body_too_large", PAYLOAD_TOO_LARGE,
         "The body is larger than 1 MiB.", "Send a smaller body.";
     UnsupportedMediaType, "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE,
-        "The body has a `Content-Type` or a `Content-Encoding` that this endpoint does not take.", "Send the media type that the endpoint documents, without an encoding.";
+        "The body has a `Content-Type` or a `Content-Encoding` that this endpoint does not \
+         take.", "Send the media type that the endpoint documents, without an encoding.";
     ValidationFailed, "validation_failed", UNPROCESSABLE_ENTITY,
-        "Some fields or parameters are not valid.", "Show the user what `errors` says of each field.";
+        "Some fields or parameters are not valid.", "Show the user what `errors` says of each \
+            field.";
     IdempotencyKeyReused, "idempotency_key_reused", UNPROCESSABLE_ENTITY,
         "This `Idempotency-Key` was sent with another body.", "Use a new key for a new request.";
     ContextTooLong, "context_too_long", UNPROCESSABLE_ENTITY,
-        "The message is too long for the model, even without the conversation before it.", "Send a shorter message.";
+        "The message is too long for the model, even without the conversation before \
+         it.", "Send a shorter message.";
     ContentRefused, "content_refused", UNPROCESSABLE_ENTITY,
-        "The model's provider refuses to answer this content.", "Ask the user to word the message differently.";
+        "The model's provider refuses to answer this \
+         content.", "Ask the user to word the message differently.";
     RateLimited, "rate_limited", TOO_MANY_REQUESTS,
-        "The caller has sent too many requests, or has too many connections open.", "Wait `Retry-After` seconds, then repeat the request.";
+        "The caller has sent too many requests, or has too many connections \
+         open.", "Wait `Retry-After` seconds, then repeat the request.";
     InternalError, "internal_error", INTERNAL_SERVER_ERROR,
         "The server has a fault.", "Report the `request_id` to the operator; a repeat may succeed.";
     ProviderRejected, "provider_rejected", BAD_GATEWAY,
-        "The model's provider refuses the server's request, and a repeat would be refused too.", "Report the `request_id` to the operator; do not repeat the request.";
+        "The model's provider refuses the server's request, and a repeat would be refused \
+         too.", "Report the `request_id` to the operator; do not repeat the request.";
     Unavailable, "unavailable", SERVICE_UNAVAILABLE,
-        "A part of the service does not answer.", "Repeat the request after `Retry-After` seconds, and wait longer each time.";
+        "A part of the service does not answer.", "Repeat the request after `Retry-After` \
+            seconds, and wait longer each time.";
 }
 
 impl fmt::Display for Code {
@@ -129,7 +155,11 @@ impl Serialize for Code {
 impl<'de> Deserialize<'de> for Code {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::ALL.iter().find(|code| code.as_str() == text).copied().ok_or_else(|| D::Error::custom("unknown problem code"))
+        Self::ALL
+            .iter()
+            .find(|code| code.as_str() == text)
+            .copied()
+            .ok_or_else(|| D::Error::custom("unknown problem code"))
     }
 }
 

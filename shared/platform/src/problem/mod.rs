@@ -1,4 +1,5 @@
-//! The one place that maps an error to an HTTP status: RFC 9457 problems with the codes of `code.rs`.
+//! The one place that maps an error to an HTTP status: RFC 9457 problems with the codes of
+//! `code.rs`.
 
 mod code;
 
@@ -81,7 +82,14 @@ pub struct ProblemBody<'a> {
 impl Problem {
     /// A problem with this code and sentence.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { status: code.status(), code, detail: detail.into(), errors: Vec::new(), headers: Vec::new(), oauth_error: None }
+        Self {
+            status: code.status(),
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            headers: Vec::new(),
+            oauth_error: None,
+        }
     }
 
     /// Adds a header.
@@ -124,64 +132,90 @@ impl Problem {
         Self { oauth_error: Some(code.as_str()), ..Self::new(code, detail) }
     }
 
-    /// The same for an OAuth 2.0 client, which posted a form: a refused credential becomes `invalid_grant`.
+    /// The same for an OAuth 2.0 client, which posted a form: a refused credential becomes
+    /// `invalid_grant`.
     #[must_use]
     pub fn for_form(self) -> Self {
         match self.code {
-            Code::InvalidCredentials | Code::EmailUnverified | Code::InvalidRefreshToken => Self::oauth(Code::InvalidGrant, self.detail),
+            Code::InvalidCredentials | Code::EmailUnverified | Code::InvalidRefreshToken => {
+                Self::oauth(Code::InvalidGrant, self.detail)
+            }
             _ => self,
         }
     }
 
     /// 401: the request has no credential.
     pub fn unauthenticated() -> Self {
-        Self::new(Code::Unauthenticated, "Sign in first: send an access token as `Authorization: Bearer <token>`.")
-            .with_header(header::WWW_AUTHENTICATE, "Bearer")
+        Self::new(
+            Code::Unauthenticated,
+            "Sign in first: send an access token as `Authorization: Bearer <token>`.",
+        )
+        .with_header(header::WWW_AUTHENTICATE, "Bearer")
     }
 
     /// 401: the access token is not, or no longer, valid (RFC 6750 section 3.1).
     pub fn invalid_token() -> Self {
-        Self::new(Code::InvalidToken, "The access token is not valid, has expired, or its session has ended.")
-            .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+        Self::new(
+            Code::InvalidToken,
+            "The access token is not valid, has expired, or its session has ended.",
+        )
+        .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
     }
 
     /// 401: the API key is not, or no longer, valid.
     pub fn invalid_api_key() -> Self {
-        let detail = "The API key is not valid, has expired or was revoked, or its owner's account is not active.".to_owned();
+        let detail = "The API key is not valid, has expired or was revoked, or its owner's \
+                      account is not active."
+            .to_owned();
         Self { detail, ..Self::invalid_token() }
     }
 
     /// 401: the WebSocket ticket is not, or no longer, valid.
     pub fn invalid_ticket() -> Self {
-        let detail = "The ticket is not valid, has expired, was used before, or its session has ended.".to_owned();
+        let detail =
+            "The ticket is not valid, has expired, was used before, or its session has ended."
+                .to_owned();
         Self { detail, ..Self::invalid_token() }
     }
 
     /// 401: the mailed token is not, or no longer, valid.
     pub fn invalid_mail_token() -> Self {
-        let detail = "The token is not valid, has expired, was used before, or a newer one was mailed. Ask for another mail.".to_owned();
+        let detail = "The token is not valid, has expired, was used before, or a newer one was \
+                      mailed. Ask for another mail."
+            .to_owned();
         Self { detail, ..Self::invalid_token() }
     }
 
     /// 401: the refresh token is not, or no longer, valid.
     pub fn invalid_refresh_token() -> Self {
-        Self::new(Code::InvalidRefreshToken, "The refresh token is not valid, was used before, or its session has ended. Sign in again.")
-            .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+        Self::new(
+            Code::InvalidRefreshToken,
+            "The refresh token is not valid, was used before, or \
+            its session has ended. Sign in again.",
+        )
+        .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
     }
 
     /// 401: one answer for an unknown user, a wrong password and an inactive account.
     pub fn invalid_credentials() -> Self {
-        Self::new(Code::InvalidCredentials, "The username or the password is not right.").with_header(header::WWW_AUTHENTICATE, "Bearer")
+        Self::new(Code::InvalidCredentials, "The username or the password is not right.")
+            .with_header(header::WWW_AUTHENTICATE, "Bearer")
     }
 
     /// 401: the signed-in caller gave a wrong password.
     pub fn wrong_password() -> Self {
-        Self { detail: "The current password is not right.".to_owned(), ..Self::invalid_credentials() }
+        Self {
+            detail: "The current password is not right.".to_owned(),
+            ..Self::invalid_credentials()
+        }
     }
 
     /// 402: the reply can cost more than a budget has left this month.
     pub fn budget_exceeded(whose: &str) -> Self {
-        let detail = format!("{whose} for this month does not cover what this reply can cost. Replies in progress reserve part of it.");
+        let detail = format!(
+            "{whose} for this month does not cover what this reply can cost. Replies in progress \
+             reserve part of it."
+        );
         Self::new(Code::BudgetExceeded, detail)
     }
 
@@ -197,18 +231,25 @@ impl Problem {
 
     /// 403: the password is right, but the account's address has yet to be verified.
     pub fn email_unverified() -> Self {
-        let detail = "Verify your email address first: use the token that was mailed to it, or ask for another by POST /auth/email/resend.";
+        let detail = "Verify your email address first: use the token that was mailed to it, or \
+                      ask for another by POST /auth/email/resend.";
         Self::new(Code::EmailUnverified, detail)
     }
 
     /// 403: registration is closed.
     pub fn registration_closed() -> Self {
-        Self::new(Code::RegistrationClosed, "Registration is closed. Ask an administrator for an account.")
+        Self::new(
+            Code::RegistrationClosed,
+            "Registration is closed. Ask an administrator for an account.",
+        )
     }
 
     /// 403: a WebSocket from a page that is not on the allow-list.
     pub fn origin_refused() -> Self {
-        Self::new(Code::OriginRefused, "The header Origin must name an origin on the allow-list of this deployment.")
+        Self::new(
+            Code::OriginRefused,
+            "The header Origin must name an origin on the allow-list of this deployment.",
+        )
     }
 
     /// 404: there is no such resource, or it belongs to another user.
@@ -223,7 +264,8 @@ impl Problem {
 
     /// 405 with the methods that the path does answer.
     pub fn method_not_allowed(allow: &str) -> Self {
-        Self::new(Code::MethodNotAllowed, format!("The path allows {allow}.")).with_header(header::ALLOW, allow)
+        Self::new(Code::MethodNotAllowed, format!("The path allows {allow}."))
+            .with_header(header::ALLOW, allow)
     }
 
     /// 409: the username or the email is taken. The answer does not say which.
@@ -233,23 +275,37 @@ impl Problem {
 
     /// 409: the account is the only administrator that is left.
     pub fn last_admin() -> Self {
-        Self::new(Code::LastAdmin, "The account is the last active administrator. Give another account the role `admin` first.")
+        Self::new(
+            Code::LastAdmin,
+            "The account is the last active administrator. Give another account the role `admin` \
+             first.",
+        )
     }
 
-    /// 409: the account has reached its limit of API keys. One that is deleted or expires makes room.
+    /// 409: the account has reached its limit of API keys. One that is deleted or expires makes
+    /// room.
     pub fn too_many_api_keys(limit: usize) -> Self {
-        let detail = format!("This account has {limit} API keys, and may have no more. Delete one first.");
+        let detail =
+            format!("This account has {limit} API keys, and may have no more. Delete one first.");
         Self::new(Code::TooManyApiKeys, detail)
     }
 
     /// 409: another request changed the same item at the same time.
     pub fn conflict() -> Self {
-        Self::new(Code::Conflict, "Another request changed the resource at the same time. Read it again and retry.")
+        Self::new(
+            Code::Conflict,
+            "Another request changed the resource at the same time. Read it again and retry.",
+        )
     }
 
     /// 409: the client has sent a newer message about the same thing, which has taken effect.
     pub fn overtaken(newest: u64) -> Self {
-        Self::new(Code::Conflict, format!("A newer message, with seq {newest}, has taken effect. This one changes nothing."))
+        Self::new(
+            Code::Conflict,
+            format!(
+                "A newer message, with seq {newest}, has taken effect. This one changes nothing."
+            ),
+        )
     }
 
     /// 409: a reply can no longer be stopped.
@@ -259,14 +315,17 @@ impl Problem {
 
     /// 409: another request with the same `Idempotency-Key` has not ended yet.
     pub fn request_in_flight() -> Self {
-        Self::new(Code::RequestInFlight, "A request with this Idempotency-Key is being answered. Send it again soon.")
-            .with_header(header::RETRY_AFTER, "1")
+        Self::new(
+            Code::RequestInFlight,
+            "A request with this Idempotency-Key is being answered. Send it again soon.",
+        )
+        .with_header(header::RETRY_AFTER, "1")
     }
 
     /// 409: the created resource holds a secret, which is shown only once.
     pub fn secret_already_shown() -> Self {
-        let detail =
-            "An earlier request with this Idempotency-Key created the resource. Its answer had the secret. Create another under a new key.";
+        let detail = "An earlier request with this Idempotency-Key created the resource. Its \
+                      answer had the secret. Create another under a new key.";
         Self::new(Code::SecretAlreadyShown, detail)
     }
 
@@ -282,56 +341,86 @@ impl Problem {
 
     /// 422 with the faults of each field.
     pub fn validation_failed(errors: Vec<FieldError>) -> Self {
-        let problem = Self::new(Code::ValidationFailed, "Some fields or parameters are not valid. `errors` names them.");
+        let problem = Self::new(
+            Code::ValidationFailed,
+            "Some fields or parameters are not valid. `errors` names them.",
+        );
         Self { errors, ..problem }
     }
 
     /// 422: the `Idempotency-Key` belongs to another request.
     pub fn idempotency_key_reused() -> Self {
-        let detail = "This Idempotency-Key was sent with another body. Use a new key for a new request.";
+        let detail =
+            "This Idempotency-Key was sent with another body. Use a new key for a new request.";
         Self::new(Code::IdempotencyKeyReused, detail)
     }
 
     /// 422 for one field of the body.
     pub fn invalid_field(field: &str, detail: impl Into<String>) -> Self {
-        Self::validation_failed(vec![FieldError { pointer: Some(format!("/{field}")), parameter: None, detail: detail.into() }])
+        Self::validation_failed(vec![FieldError {
+            pointer: Some(format!("/{field}")),
+            parameter: None,
+            detail: detail.into(),
+        }])
     }
 
     /// 422 for one query parameter.
     pub fn invalid_parameter(parameter: &str, detail: impl Into<String>) -> Self {
-        Self::validation_failed(vec![FieldError { pointer: None, parameter: Some(parameter.to_owned()), detail: detail.into() }])
+        Self::validation_failed(vec![FieldError {
+            pointer: None,
+            parameter: Some(parameter.to_owned()),
+            detail: detail.into(),
+        }])
     }
 
     /// 422: not even the last message alone fits into the model's context window.
     pub fn context_too_long() -> Self {
-        Self::new(Code::ContextTooLong, "The message is too long for the model. Send a shorter one.")
+        Self::new(
+            Code::ContextTooLong,
+            "The message is too long for the model. Send a shorter one.",
+        )
     }
 
     /// 422: the provider's filter stopped the reply.
     pub fn content_refused() -> Self {
-        Self::new(Code::ContentRefused, "The model's provider refuses to answer this content. Word the message differently.")
+        Self::new(
+            Code::ContentRefused,
+            "The model's provider refuses to answer this content. Word the message differently.",
+        )
     }
 
     /// 429; the limiter adds `Retry-After` and the `RateLimit` fields.
     pub fn rate_limited(retry_after_seconds: u64) -> Self {
-        Self::new(Code::RateLimited, format!("Too many requests. Try again in {retry_after_seconds} s."))
-            .with_header(header::RETRY_AFTER, &retry_after_seconds.to_string())
+        Self::new(
+            Code::RateLimited,
+            format!("Too many requests. Try again in {retry_after_seconds} s."),
+        )
+        .with_header(header::RETRY_AFTER, &retry_after_seconds.to_string())
     }
 
-    /// 429: the session has reached its limit of open connections. One that ends makes room at once.
+    /// 429: the session has reached its limit of open connections. One that ends makes room at
+    /// once.
     pub fn too_many_connections(limit: usize) -> Self {
-        let detail = format!("This session has {limit} connections open, and may have no more. Close one first.");
+        let detail = format!(
+            "This session has {limit} connections open, and may have no more. Close one first."
+        );
         Self::new(Code::RateLimited, detail)
     }
 
     /// 500: a bug or a panic. Only the log says what happened.
     pub fn internal() -> Self {
-        Self::new(Code::InternalError, "The server has a fault. Its log has the cause under the request id.")
+        Self::new(
+            Code::InternalError,
+            "The server has a fault. Its log has the cause under the request id.",
+        )
     }
 
     /// 502: the provider refuses what this deployment sends, until its operator changes a setting.
     pub fn provider_rejected() -> Self {
-        Self::new(Code::ProviderRejected, "The model's provider refuses the server's request. The operator has to fix the cause.")
+        Self::new(
+            Code::ProviderRejected,
+            "The model's provider refuses the server's request. The operator has to fix the cause.",
+        )
     }
 
     /// The problem of a failed reply, by the code that is stored with it.
@@ -352,6 +441,7 @@ impl Problem {
 
     /// 503: a part that this needs does not answer now.
     pub fn unavailable() -> Self {
-        Self::new(Code::Unavailable, "A part of the service does not answer. Try again soon.").with_header(header::RETRY_AFTER, "1")
+        Self::new(Code::Unavailable, "A part of the service does not answer. Try again soon.")
+            .with_header(header::RETRY_AFTER, "1")
     }
 }

@@ -31,16 +31,22 @@ pub trait Action: Sized + Send + Sync + 'static {
 
     /// Does the work, but writes nothing itself: the plan holds the writes.
     ///
-    /// The answer, if there is one, is posted after the commit and before the steps that follow it. So a worker's first message
-    /// comes after the answer. An error is posted, and is audited as a failure if the route is audited.
-    fn handle(&self, message: Message<'_, Self>) -> impl Future<Output = Result<Plan<Option<Self::Output>>, Problem>> + Send;
+    /// The answer, if there is one, is posted after the commit and before the steps that follow it.
+    /// So a worker's first message comes after the answer. An error is posted, and is audited as a
+    /// failure if the route is audited.
+    fn handle(
+        &self,
+        message: Message<'_, Self>,
+    ) -> impl Future<Output = Result<Plan<Option<Self::Output>>, Problem>> + Send;
 
-    /// On an idempotent route, the key of a message that has one, and the rest of its content as text.
+    /// On an idempotent route, the key of a message that has one, and the rest of its content as
+    /// text.
     fn repetition(_body: &Self::Body) -> Option<(&IdempotencyKey, String)> {
         None
     }
 
-    /// Answers a repeated message on an idempotent route, with the current state of the resource that the first one created.
+    /// Answers a repeated message on an idempotent route, with the current state of the resource
+    /// that the first one created.
     fn repeat(
         &self,
         _message: Message<'_, Self>,

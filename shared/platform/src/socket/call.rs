@@ -12,7 +12,8 @@ use crate::problem::Problem;
 pub struct SocketCall {
     /// `$connect`, `ping`, `$default`.
     pub route_key: String,
-    /// Whether it is a message. The route key does not tell, because a message may name `$connect` as its action.
+    /// Whether it is a message. The route key does not tell, because a message may name `$connect`
+    /// as its action.
     pub is_message: bool,
     /// API Gateway's id of the connection.
     pub connection_id: String,
@@ -31,10 +32,17 @@ crate::opaque!(SocketCall);
 impl From<ApiGatewayWebsocketProxyRequest> for SocketCall {
     fn from(event: ApiGatewayWebsocketProxyRequest) -> Self {
         let about = event.request_context;
-        let headers = if event.multi_value_headers.is_empty() { event.headers } else { event.multi_value_headers };
+        let headers = if event.multi_value_headers.is_empty() {
+            event.headers
+        } else {
+            event.multi_value_headers
+        };
         let query = &event.multi_value_query_string_parameters;
         let query = if query.is_empty() { &event.query_string_parameters } else { query };
-        let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let user_agent = headers
+            .get(header::USER_AGENT)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         let context = Context {
             request_id: about.request_id.unwrap_or_default(),
             address: client_address(about.identity.source_ip.as_deref().unwrap_or_default()),
@@ -61,7 +69,11 @@ pub struct MessageId(pub(super) String);
 impl FromField for MessageId {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let text = raw.text()?;
-        if text.chars().count() > 128 { Err("must be at most 128 characters".into()) } else { Ok(Self(text.to_owned())) }
+        if text.chars().count() > 128 {
+            Err("must be at most 128 characters".into())
+        } else {
+            Ok(Self(text.to_owned()))
+        }
     }
 }
 
@@ -86,10 +98,12 @@ impl SocketCall {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Reads the parts that every message has. Gives the client's id, and the members that belong to the action.
+    /// Reads the parts that every message has. Gives the client's id, and the members that belong
+    /// to the action.
     pub(super) fn message(&self) -> Result<(Option<MessageId>, Fields), Problem> {
         let mut fields = Fields::json(object("message", &self.body)?);
-        // API Gateway has already chosen the route by `action`, so this only reports a missing or mistyped one.
+        // API Gateway has already chosen the route by `action`, so this only reports a missing or
+        // mistyped one.
         fields.required::<String>("action");
         let id = fields.optional("id").flatten();
         Ok((id, fields))
@@ -105,7 +119,8 @@ mod tests {
         let event = json!({
             "headers": null,
             "requestContext": {
-                "routeKey": "ping", "eventType": "MESSAGE", "connectionId": "c-1=", "connectedAt": 1_800_000_000_000_i64,
+                "routeKey": "ping", "eventType": "MESSAGE", "connectionId": "c-1=",
+                "connectedAt": 1_800_000_000_000_i64,
                 "requestTimeEpoch": 1_800_000_000_001_i64, "requestId": "r-1", "identity": {"sourceIp": "2001:db8::1"}
             },
             "body": body, "isBase64Encoded": false
@@ -126,24 +141,43 @@ mod tests {
             (r#"{"action":7}"#.to_owned(), Err("validation_failed /action")),
             (r#"{"action":"ping","more":1}"#.to_owned(), Err("validation_failed /more")),
             (r#"{"action":"ping","action":"ping"}"#.to_owned(), Err("malformed_json")),
-            (r#"{"action":"ping","id":"7","more":[{"a":1,"a":2}]}"#.to_owned(), Err("malformed_json")),
+            (
+                r#"{"action":"ping","id":"7","more":[{"a":1,"a":2}]}"#.to_owned(),
+                Err("malformed_json"),
+            ),
             ("[]".to_owned(), Err("malformed_json")),
             ("ping".to_owned(), Err("malformed_json")),
             (String::new(), Err("malformed_json")),
         ] {
-            let found = call(&body).message().and_then(|(id, fields)| fields.read::<()>().map(|()| id.map(|id| id.0)));
+            let found = call(&body)
+                .message()
+                .and_then(|(id, fields)| fields.read::<()>().map(|()| id.map(|id| id.0)));
             let found = found.map_err(|problem| {
                 let pointer = problem.errors.first().and_then(|error| error.pointer.clone());
-                [Some(problem.code.to_string()), pointer].into_iter().flatten().collect::<Vec<_>>().join(" ")
+                [Some(problem.code.to_string()), pointer]
+                    .into_iter()
+                    .flatten()
+                    .collect::<Vec<_>>()
+                    .join(" ")
             });
-            assert_eq!(found.as_ref().map(Option::as_deref).map_err(String::as_str), expected, "{body}");
+            assert_eq!(
+                found.as_ref().map(Option::as_deref).map_err(String::as_str),
+                expected,
+                "{body}"
+            );
         }
     }
 
     #[test]
     fn an_event_is_put_in_our_own_words() {
         let call = call("{}");
-        assert_eq!((call.route_key.as_str(), call.is_message, call.connected_at), ("ping", true, 1_800_000_000_000));
-        assert_eq!((call.context.request_id.as_str(), call.context.address.as_str()), ("r-1", "2001:db8::/64"));
+        assert_eq!(
+            (call.route_key.as_str(), call.is_message, call.connected_at),
+            ("ping", true, 1_800_000_000_000)
+        );
+        assert_eq!(
+            (call.context.request_id.as_str(), call.context.address.as_str()),
+            ("r-1", "2001:db8::/64")
+        );
     }
 }

@@ -37,14 +37,19 @@ impl CloseConnections {
         })
     }
 
-    /// Closes these connections. It cannot fail the request that ended their sessions, nor keep it waiting.
+    /// Closes these connections. It cannot fail the request that ended their sessions, nor keep it
+    /// waiting.
     ///
-    /// A connection that it misses has its next message refused, and within seconds gets no further frame. The checks before
-    /// both read the session.
+    /// A connection that it misses has its next message refused, and within seconds gets no further
+    /// frame. The checks before both read the session.
     async fn close(&self, connection_ids: &[String]) {
         let closed = join_all(connection_ids.iter().map(|id| async move {
             if let Err(error) = self.sender.close(id).await {
-                tracing::warn!(%error, connection_id = id, "failed to close a connection whose session has ended");
+                tracing::warn!(
+                    %error,
+                    connection_id = id,
+                    "failed to close a connection whose session has ended"
+                );
             }
         }));
         if timeout(PATIENCE, closed).await.is_err() {

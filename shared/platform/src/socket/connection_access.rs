@@ -25,14 +25,24 @@ impl ConnectionAccess {
         Ok(Self { connections: Connections::new(platform)?, sessions: Sessions::new(platform)? })
     }
 
-    /// The connection, if its session is valid and the token it came with has not been expired for too long.
-    pub async fn admit(&self, connection_id: &str, now: Timestamp) -> Result<Option<Connection>, StoreError> {
+    /// The connection, if its session is valid and the token it came with has not been expired for
+    /// too long.
+    pub async fn admit(
+        &self,
+        connection_id: &str,
+        now: Timestamp,
+    ) -> Result<Option<Connection>, StoreError> {
         let Some(connection) = self.find(connection_id, now).await? else { return Ok(None) };
         Ok(self.holds(&connection, now).await?.then_some(connection))
     }
 
-    /// The connection, if the token it came with has not been expired for too long. The session is not checked.
-    pub(super) fn find<'a>(&'a self, connection_id: &'a str, now: Timestamp) -> BoxFuture<'a, Result<Option<Connection>, StoreError>> {
+    /// The connection, if the token it came with has not been expired for too long. The session is
+    /// not checked.
+    pub(super) fn find<'a>(
+        &'a self,
+        connection_id: &'a str,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<Connection>, StoreError>> {
         async move {
             let connection = self.connections.get(connection_id).await?;
             Ok(connection.filter(|connection| is_current(connection.token_exp, now)))
@@ -41,7 +51,11 @@ impl ConnectionAccess {
     }
 
     /// Whether the session of a connection is valid.
-    pub(super) fn holds<'a>(&'a self, connection: &'a Connection, now: Timestamp) -> BoxFuture<'a, Result<bool, StoreError>> {
+    pub(super) fn holds<'a>(
+        &'a self,
+        connection: &'a Connection,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
         async move { self.sessions.holds(&connection.identity, now).await }.boxed()
     }
 }
@@ -56,7 +70,9 @@ mod tests {
 
     #[test]
     fn a_connection_outlives_its_token_by_an_hour() {
-        for (now, expected) in [(0, true), (1_000, true), (4_599, true), (4_600, false), (9_000, false)] {
+        for (now, expected) in
+            [(0, true), (1_000, true), (4_599, true), (4_600, false), (9_000, false)]
+        {
             assert_eq!(is_current(1_000, Timestamp::from_second(now).unwrap()), expected, "{now}");
         }
     }

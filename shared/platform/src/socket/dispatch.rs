@@ -25,7 +25,8 @@ use crate::runtime::Invocation;
 /// The policies that every message counts against, independent of its content.
 const EVERY_MESSAGE: &[Policy] = &[Policy::WS_MESSAGES];
 
-/// Refused messages after which a connection is closed, as a multiple of the quota of [`Policy::WS_MESSAGES`].
+/// Refused messages after which a connection is closed, as a multiple of the quota of
+/// [`Policy::WS_MESSAGES`].
 const CLOSED_AT: u64 = 10;
 
 /// Time reserved for posting an error if the work takes too long.
@@ -41,7 +42,8 @@ pub(super) struct Dispatch {
     clock: Clock,
 }
 
-/// The problem that a message failed with, and whether its connection is over. If so, the connection is closed.
+/// The problem that a message failed with, and whether its connection is over. If so, the
+/// connection is closed.
 struct Failure {
     problem: Problem,
     over: bool,
@@ -66,16 +68,24 @@ impl Dispatch {
         })
     }
 
-    /// Dispatches a message: floods, connection and session, limits of every message, parsing, limits of the action, the work,
-    /// the commit, the answer.
+    /// Dispatches a message: floods, connection and session, limits of every message, parsing,
+    /// limits of the action, the work, the commit, the answer.
     ///
-    /// Unlike a mistyped request, a mistyped message counts, because nothing else slows a connection.
-    pub(super) async fn dispatch<A: Action>(&self, action: &A, call: &SocketCall, invocation: &Invocation) {
+    /// Unlike a mistyped request, a mistyped message counts, because nothing else slows a
+    /// connection.
+    pub(super) async fn dispatch<A: Action>(
+        &self,
+        action: &A,
+        call: &SocketCall,
+        invocation: &Invocation,
+    ) {
         let since = Instant::now();
         let message = call.message();
         let id = message.as_ref().ok().and_then(|(id, _)| id.clone());
         let id = id.as_ref().map(|MessageId(id)| id.as_str());
-        let result = invocation.bound(FRAME, self.process(action, call, id, message.map(|(_, fields)| fields), since)).await;
+        let result = invocation
+            .bound(FRAME, self.process(action, call, id, message.map(|(_, fields)| fields), since))
+            .await;
         tracing::info!(
             request_id = call.context.request_id,
             route = A::ROUTE.action,
@@ -87,7 +97,11 @@ impl Dispatch {
         if let Err(Failure { problem, over }) = result {
             self.post(call, id, &ErrorMessage::new(problem, &call.context.request_id)).await;
             if over && let Err(error) = self.sender.close(&call.connection_id).await {
-                tracing::warn!(%error, connection_id = call.connection_id, "failed to close a connection that is over");
+                tracing::warn!(
+                    %error,
+                    connection_id = call.connection_id,
+                    "failed to close a connection that is over"
+                );
             }
         }
     }
@@ -102,7 +116,11 @@ impl Dispatch {
     ) -> Result<(), Failure> {
         let route = A::ROUTE;
         let now = self.clock.now();
-        if let Some(refusal) = self.floods.refuse(&call.connection_id, now, self.limiter.quota(&Policy::WS_MESSAGES).limit) {
+        if let Some(refusal) = self.floods.refuse(
+            &call.connection_id,
+            now,
+            self.limiter.quota(&Policy::WS_MESSAGES).limit,
+        ) {
             return Err(self.refuse_again(&call.connection_id, refusal).await);
         }
         let over = || Failure { problem: Problem::invalid_token(), over: true };
@@ -111,9 +129,15 @@ impl Dispatch {
         let info = RequestInfo { since, ..RequestInfo::new(&context, now, route.audit) };
         let caller = &connection.identity;
         let principal = Principal::from(caller.clone());
-        let count = async |limits| self.limiter.limit_message(limits, Some(&principal), Some(&call.connection_id), &info).await;
-        // The two run side by side. A message of an ended session is then counted too, which does no harm.
-        let (holds, counted) = join(self.access.holds(&connection, now), count(EVERY_MESSAGE)).await;
+        let count = async |limits| {
+            self.limiter
+                .limit_message(limits, Some(&principal), Some(&call.connection_id), &info)
+                .await
+        };
+        // The two run side by side. A message of an ended session is then counted too, which does
+        // no harm.
+        let (holds, counted) =
+            join(self.access.holds(&connection, now), count(EVERY_MESSAGE)).await;
         if !holds? {
             return Err(over());
         }
@@ -125,7 +149,9 @@ impl Dispatch {
         count(route.limits).await?;
 
         let (fingerprint, earlier) = match A::repetition(&body) {
-            Some(repetition) => self.committer.repetition_of(route.action, &principal, repetition, now).await?,
+            Some(repetition) => {
+                self.committer.repetition_of(route.action, &principal, repetition, now).await?
+            }
             None => (None, None),
         };
         let info = RequestInfo { fingerprint, ..info };
@@ -138,8 +164,10 @@ impl Dispatch {
             Ok(plan) => Ok(plan),
             Err(problem) => Err(self.limiter.deny(problem, Some(&principal), &info).await),
         };
-        let Committed { after_commit, reply } = self.committer.write(plan, Some(&principal), &info).await?;
-        // The answer goes out before the steps that follow, so that a worker's first message comes after it.
+        let Committed { after_commit, reply } =
+            self.committer.write(plan, Some(&principal), &info).await?;
+        // The answer goes out before the steps that follow, so that a worker's first message comes
+        // after it.
         if let Ok(Reply { output: Some(output), .. }) = &reply {
             self.post(call, id, output).await;
         }
@@ -151,20 +179,36 @@ impl Dispatch {
         Ok(reply.map(drop)?)
     }
 
-    /// Refuses a message of a connection that has been refused before. After too many refusals the connection is over.
-    async fn refuse_again(&self, connection_id: &str, Refusal { wait_seconds, tell }: Refusal) -> Failure {
+    /// Refuses a message of a connection that has been refused before. After too many refusals the
+    /// connection is over.
+    async fn refuse_again(
+        &self,
+        connection_id: &str,
+        Refusal { wait_seconds, tell }: Refusal,
+    ) -> Failure {
         let refused = match tell {
-            Some(count) => self.limiter.add_refusals(&Policy::WS_MESSAGES, connection_id, count).await,
+            Some(count) => {
+                self.limiter.add_refusals(&Policy::WS_MESSAGES, connection_id, count).await
+            }
             None => None,
         };
         let enough = CLOSED_AT.saturating_mul(self.limiter.quota(&Policy::WS_MESSAGES).limit);
-        Failure { problem: Problem::rate_limited(wait_seconds), over: refused.is_some_and(|refused| refused >= enough) }
+        Failure {
+            problem: Problem::rate_limited(wait_seconds),
+            over: refused.is_some_and(|refused| refused >= enough),
+        }
     }
 
-    /// Posts a message. The client may have gone meanwhile, or be unreachable. The function does not fail for that.
+    /// Posts a message. The client may have gone meanwhile, or be unreachable. The function does
+    /// not fail for that.
     async fn post<M: ServerMessage>(&self, call: &SocketCall, id: Option<&str>, message: &M) {
         if let Err(error) = self.sender.post(call.peer(), id, message).await {
-            tracing::warn!(%error, connection_id = call.connection_id, kind = M::TYPE, "failed to post a message to a connection");
+            tracing::warn!(
+                %error,
+                connection_id = call.connection_id,
+                kind = M::TYPE,
+                "failed to post a message to a connection"
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Connections that send too much. A process remembers each one that it has refused, and refuses it again without asking
-//! the store. Several processes may serve a connection, so each of them reports its number of refusals to the store from time to time.
+//! Connections that send too much. A process remembers each one that it has refused, and refuses it
+//! again without asking the store. Several processes may serve a connection, so each of them
+//! reports its number of refusals to the store from time to time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -33,27 +34,37 @@ pub(super) struct Refusal {
 }
 
 impl Floods {
-    /// Refuses a message of a connection that has to wait. One report to the store is due for every `batch` messages.
-    pub(super) fn refuse(&self, connection_id: &str, now: Timestamp, batch: u64) -> Option<Refusal> {
+    /// Refuses a message of a connection that has to wait. One report to the store is due for every
+    /// `batch` messages.
+    pub(super) fn refuse(
+        &self,
+        connection_id: &str,
+        now: Timestamp,
+        batch: u64,
+    ) -> Option<Refusal> {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let flood = connections.get_mut(connection_id)?;
-        let wait = u64::try_from(flood.until - now.as_millisecond()).ok().filter(|wait| *wait > 0)?;
+        let wait =
+            u64::try_from(flood.until - now.as_millisecond()).ok().filter(|wait| *wait > 0)?;
         flood.untold += 1;
         let tell = (flood.untold >= batch).then(|| std::mem::take(&mut flood.untold));
         Some(Refusal { wait_seconds: wait.div_ceil(1_000), tell })
     }
 
-    /// Remembers that a connection has to wait. If there is no room, it evicts the connection with the shortest wait.
-    /// The next message of that connection asks the store.
+    /// Remembers that a connection has to wait. If there is no room, it evicts the connection with
+    /// the shortest wait. The next message of that connection asks the store.
     pub(super) fn remember(&self, connection_id: &str, now: Timestamp, wait_seconds: u64) {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = now.as_millisecond().saturating_add(i64::try_from(wait_seconds).unwrap_or(i64::MAX).saturating_mul(1_000));
+        let until = now
+            .as_millisecond()
+            .saturating_add(i64::try_from(wait_seconds).unwrap_or(i64::MAX).saturating_mul(1_000));
         if let Some(flood) = connections.get_mut(connection_id) {
             flood.until = until;
             return;
         }
         if connections.len() >= REMEMBERED {
-            let first = connections.iter().min_by_key(|(_, flood)| flood.until).map(|(id, _)| id.clone());
+            let first =
+                connections.iter().min_by_key(|(_, flood)| flood.until).map(|(id, _)| id.clone());
             first.and_then(|id| connections.remove(&id));
         }
         connections.insert(connection_id.to_owned(), Flood { until, untold: 0 });
@@ -73,8 +84,19 @@ mod tests {
         let floods = Floods::default();
         assert_eq!(floods.refuse("a", at(0), 10), None);
         floods.remember("a", at(0), 3);
-        for (now, expected) in [(0, Some(3)), (1, Some(3)), (1_000, Some(2)), (2_999, Some(1)), (3_000, None), (9_000, None)] {
-            assert_eq!(floods.refuse("a", at(now), 10).map(|refusal| refusal.wait_seconds), expected, "{now}");
+        for (now, expected) in [
+            (0, Some(3)),
+            (1, Some(3)),
+            (1_000, Some(2)),
+            (2_999, Some(1)),
+            (3_000, None),
+            (9_000, None),
+        ] {
+            assert_eq!(
+                floods.refuse("a", at(now), 10).map(|refusal| refusal.wait_seconds),
+                expected,
+                "{now}"
+            );
         }
         assert_eq!(floods.refuse("b", at(0), 10), None);
     }

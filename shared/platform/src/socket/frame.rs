@@ -1,4 +1,5 @@
-//! Messages from the server: one JSON object per frame, with a `type`, and the `id` of the message it answers.
+//! Messages from the server: one JSON object per frame, with a `type`, and the `id` of the message
+//! it answers.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -35,7 +36,12 @@ pub struct ErrorMessage {
 impl ErrorMessage {
     /// The message that tells of a problem.
     pub fn new(problem: Problem, request_id: &str) -> Self {
-        Self { code: problem.code.as_str(), detail: problem.detail, errors: problem.errors, request_id: request_id.to_owned() }
+        Self {
+            code: problem.code.as_str(),
+            detail: problem.detail,
+            errors: problem.errors,
+            request_id: request_id.to_owned(),
+        }
     }
 }
 
@@ -44,7 +50,10 @@ impl ServerMessage for ErrorMessage {
 }
 
 /// The frame of a message.
-pub(super) fn frame<M: ServerMessage>(id: Option<&str>, message: &M) -> Result<Vec<u8>, serde_json::Error> {
+pub(super) fn frame<M: ServerMessage>(
+    id: Option<&str>,
+    message: &M,
+) -> Result<Vec<u8>, serde_json::Error> {
     #[derive(Serialize)]
     struct Frame<'a, M> {
         #[serde(rename = "type")]
@@ -74,6 +83,9 @@ mod tests {
 
         let error = ErrorMessage::new(Problem::unknown_action(), "r-1");
         let text = String::from_utf8(frame(Some("7"), &error).unwrap()).unwrap();
-        assert_eq!(text, r#"{"type":"error","id":"7","code":"unknown_action","detail":"No action has this name.","request_id":"r-1"}"#);
+        assert_eq!(
+            text,
+            r#"{"type":"error","id":"7","code":"unknown_action","detail":"No action has this name.","request_id":"r-1"}"#
+        );
     }
 }

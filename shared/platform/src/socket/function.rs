@@ -16,7 +16,8 @@ use crate::failure::{Error, failure};
 use crate::platform::Platform;
 use crate::runtime::{self, Invocation};
 
-type Answer = Box<dyn Fn(Arc<SocketCall>, Invocation) -> BoxFuture<'static, ApiGatewayProxyResponse>>;
+type Answer =
+    Box<dyn Fn(Arc<SocketCall>, Invocation) -> BoxFuture<'static, ApiGatewayProxyResponse>>;
 
 /// Routes and their actions, made once per process.
 pub struct SocketFunction {
@@ -66,7 +67,10 @@ impl SocketFunction {
                 return answer(Arc::clone(&call), invocation).map(Ok).boxed();
             }
             let route = &call.route_key;
-            let message = format!("this function has nothing for {route:?}: compare template.yaml with the route table");
+            let message = format!(
+                "this function has nothing for {route:?}: compare template.yaml with the route \
+                 table"
+            );
             ready(Err(failure("unknown_route", message))).boxed()
         };
         runtime::serve(platform.clock.clone(), Box::new(handler))

@@ -1,4 +1,5 @@
-//! The beginning and the end of a connection, which API Gateway treats as requests: `$connect` can be refused.
+//! The beginning and the end of a connection, which API Gateway treats as requests: `$connect` can
+//! be refused.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -32,14 +33,21 @@ pub trait Lifecycle: Sized + Send + Sync + 'static {
 }
 
 /// Answers API Gateway.
-pub(super) async fn answer<L: Lifecycle>(lifecycle: &L, call: &SocketCall, invocation: &Invocation) -> ApiGatewayProxyResponse {
+pub(super) async fn answer<L: Lifecycle>(
+    lifecycle: &L,
+    call: &SocketCall,
+    invocation: &Invocation,
+) -> ApiGatewayProxyResponse {
     let since = Instant::now();
     let response = match invocation.bound(RESPONSE, lifecycle.handle(call)).await {
         Ok(reply) => response(StatusCode::OK, reply.headers, None),
         Err(problem) => {
-            let body = serde_json::to_string(&problem.body(&call.route_key, &call.context.request_id)).unwrap_or_default();
+            let body =
+                serde_json::to_string(&problem.body(&call.route_key, &call.context.request_id))
+                    .unwrap_or_default();
             let mut headers = problem.headers;
-            headers.push((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
+            headers
+                .push((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
             response(problem.status, headers, Some(Body::Text(body)))
         }
     };
@@ -59,7 +67,11 @@ pub(super) fn dispatched() -> ApiGatewayProxyResponse {
     response(StatusCode::OK, Vec::new(), None)
 }
 
-fn response(status: StatusCode, headers: Vec<(HeaderName, HeaderValue)>, body: Option<Body>) -> ApiGatewayProxyResponse {
+fn response(
+    status: StatusCode,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Option<Body>,
+) -> ApiGatewayProxyResponse {
     let mut response = ApiGatewayProxyResponse::default();
     response.status_code = i64::from(status.as_u16());
     response.headers = HeaderMap::from_iter(headers);

@@ -1,7 +1,9 @@
-//! Posts messages to WebSocket connections, and closes connections, by API Gateway's `@connections`.
+//! Posts messages to WebSocket connections, and closes connections, by API Gateway's
+//! `@connections`.
 //!
-//! The sender retries a post only if it was certainly not taken. So no message comes twice, and none comes after a later one.
-//! A post that failed otherwise may have arrived. The caller decides how to go on after it.
+//! The sender retries a post only if it was certainly not taken. So no message comes twice, and
+//! none comes after a later one. A post that failed otherwise may have arrived. The caller decides
+//! how to go on after it.
 
 use std::error::Error;
 use std::io;
@@ -27,7 +29,8 @@ use crate::domain::Peer;
 /// Largest frame in bytes that API Gateway takes.
 const FRAME_LIMIT: usize = 32 * 1024;
 
-/// First milliseconds of a connection, in which 410 means "not yet": its `$connect` may not have returned.
+/// First milliseconds of a connection, in which 410 means "not yet": its `$connect` may not have
+/// returned.
 const OPENING_MS: i64 = 5_000;
 
 /// Longest time in milliseconds that API Gateway waits for `$connect`.
@@ -36,7 +39,8 @@ const CONNECTING_MS: i64 = 30_000;
 /// First pause before a retry. Each further pause doubles, up to eight times the first.
 const FIRST_PAUSE: Duration = Duration::from_millis(40);
 
-/// Attempts at a post that is not taken, in about a second. Either the connection has more than it can carry, or nothing answers.
+/// Attempts at a post that is not taken, in about a second. Either the connection has more than it
+/// can carry, or nothing answers.
 const ATTEMPTS: u32 = 6;
 
 /// A client of `@connections`.
@@ -61,13 +65,20 @@ pub enum SendError {
 }
 
 impl Sender {
-    /// Uses the endpoint that `CONNECTIONS_ENDPOINT` names: the WebSocket API's URL with its stage, as `https`.
+    /// Uses the endpoint that `CONNECTIONS_ENDPOINT` names: the WebSocket API's URL with its stage,
+    /// as `https`.
     pub fn new(config: &Config, clock: Clock) -> Result<Self, ConfigError> {
         Ok(Self { client: Client::new(&sdk_config(config, Service::Connections)?), clock })
     }
 
-    /// Posts a message. `id` is that of the client's message that it answers. It waits for a connection that may just be opening.
-    pub async fn post<M: ServerMessage>(&self, peer: Peer<'_>, id: Option<&str>, message: &M) -> Result<(), SendError> {
+    /// Posts a message. `id` is that of the client's message that it answers. It waits for a
+    /// connection that may just be opening.
+    pub async fn post<M: ServerMessage>(
+        &self,
+        peer: Peer<'_>,
+        id: Option<&str>,
+        message: &M,
+    ) -> Result<(), SendError> {
         let frame = frame(id, message).map_err(|error| SendError::Frame(error.to_string()))?;
         if frame.len() > FRAME_LIMIT {
             return Err(SendError::Frame(format!("{} of {} bytes", M::TYPE, frame.len())));
@@ -80,9 +91,15 @@ impl Sender {
             let mut pause = FIRST_PAUSE;
             let mut attempt = 1;
             loop {
-                let request = self.client.post_to_connection().connection_id(peer.connection_id).data(frame.clone());
+                let request = self
+                    .client
+                    .post_to_connection()
+                    .connection_id(peer.connection_id)
+                    .data(frame.clone());
                 let once = Builder::new().retry_config(RetryConfig::disabled());
-                let Err(error) = request.customize().config_override(once).send().await else { return Ok(()) };
+                let Err(error) = request.customize().config_override(once).send().await else {
+                    return Ok(());
+                };
                 if error.as_service_error().is_some_and(PostToConnectionError::is_gone_exception) {
                     if self.clock.now().as_millisecond() >= peer.connected_at + OPENING_MS {
                         return Err(SendError::Gone);
@@ -108,7 +125,13 @@ impl Sender {
             }
             match self.client.get_connection().connection_id(peer.connection_id).send().await {
                 Ok(_) => Ok(true),
-                Err(error) if error.as_service_error().is_some_and(GetConnectionError::is_gone_exception) => Ok(false),
+                Err(error)
+                    if error
+                        .as_service_error()
+                        .is_some_and(GetConnectionError::is_gone_exception) =>
+                {
+                    Ok(false)
+                }
                 Err(error) => Err(SendError::Unavailable(DisplayErrorContext(error).to_string())),
             }
         }
@@ -119,7 +142,11 @@ impl Sender {
     pub fn close<'a>(&'a self, connection_id: &'a str) -> BoxFuture<'a, Result<(), SendError>> {
         async move {
             match self.client.delete_connection().connection_id(connection_id).send().await {
-                Err(error) if !error.as_service_error().is_some_and(DeleteConnectionError::is_gone_exception) => {
+                Err(error)
+                    if !error
+                        .as_service_error()
+                        .is_some_and(DeleteConnectionError::is_gone_exception) =>
+                {
                     Err(SendError::Unavailable(DisplayErrorContext(error).to_string()))
                 }
                 _ => Ok(()),
@@ -129,7 +156,8 @@ impl Sender {
     }
 }
 
-/// Whether a post certainly had no effect: API Gateway throttled it, or the client could not connect to send it.
+/// Whether a post certainly had no effect: API Gateway throttled it, or the client could not
+/// connect to send it.
 fn was_not_taken(error: &SdkError<PostToConnectionError>) -> bool {
     match error {
         SdkError::ServiceError(service) => service.err().is_limit_exceeded_exception(),
@@ -156,8 +184,8 @@ mod tests {
     use crate::problem::Problem;
     use crate::socket::ErrorMessage;
 
-    /// A stand-in for `@connections` on the wire. It answers these statuses in turn, the last one for ever.
-    /// Gives a client of it and the count of its requests.
+    /// A stand-in for `@connections` on the wire. It answers these statuses in turn, the last one
+    /// for ever. Gives a client of it and the count of its requests.
     async fn stand_in(statuses: &'static [&str], now: i64) -> (Sender, Arc<AtomicUsize>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}/live", listener.local_addr().unwrap());
@@ -168,8 +196,10 @@ mod tests {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut request = vec![0; 64 * 1024];
                 assert!(stream.read(&mut request).await.unwrap() > 0);
-                let status = statuses[counted.fetch_add(1, Ordering::Relaxed).min(statuses.len() - 1)];
-                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let status =
+                    statuses[counted.fetch_add(1, Ordering::Relaxed).min(statuses.len() - 1)];
+                let answer =
+                    format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
         });
@@ -195,12 +225,18 @@ mod tests {
         ] {
             let (sender, count) = stand_in(statuses, 1_000_000 + age).await;
             let peer = Peer { connection_id: "c-1=", connected_at: 1_000_000 };
-            let result = sender.post(peer, None, &ErrorMessage::new(Problem::unknown_action(), "r-1")).await;
-            assert!(if sent { result.is_ok() } else { matches!(result, Err(SendError::Gone)) }, "{statuses:?} {age}: {result:?}");
+            let result =
+                sender.post(peer, None, &ErrorMessage::new(Problem::unknown_action(), "r-1")).await;
+            assert!(
+                if sent { result.is_ok() } else { matches!(result, Err(SendError::Gone)) },
+                "{statuses:?} {age}: {result:?}"
+            );
             assert_eq!(count.load(Ordering::Relaxed), requests, "{statuses:?} {age}");
         }
         let (sender, count) = stand_in(&[GONE], 1_000_000).await;
-        let result = sender.post(Peer::open("c-1="), None, &ErrorMessage::new(Problem::unknown_action(), "r-1")).await;
+        let result = sender
+            .post(Peer::open("c-1="), None, &ErrorMessage::new(Problem::unknown_action(), "r-1"))
+            .await;
         assert!(matches!(result, Err(SendError::Gone)), "{result:?}");
         assert_eq!(count.load(Ordering::Relaxed), 1, "who has spoken is not waited for");
     }
@@ -216,8 +252,16 @@ mod tests {
         ] {
             let (sender, count) = stand_in(statuses, 0).await;
             let peer = Peer::open("c-1=");
-            let result = sender.post(peer, None, &ErrorMessage::new(Problem::unknown_action(), "r-1")).await;
-            assert!(if sent { result.is_ok() } else { matches!(result, Err(SendError::Unavailable(_))) }, "{statuses:?}: {result:?}");
+            let result =
+                sender.post(peer, None, &ErrorMessage::new(Problem::unknown_action(), "r-1")).await;
+            assert!(
+                if sent {
+                    result.is_ok()
+                } else {
+                    matches!(result, Err(SendError::Unavailable(_)))
+                },
+                "{statuses:?}: {result:?}"
+            );
             assert_eq!(count.load(Ordering::Relaxed), requests, "{statuses:?}");
         }
     }
@@ -226,13 +270,22 @@ mod tests {
     async fn a_post_that_finds_nobody_is_tried_again() {
         let (sender, count) = stand_in(&["200 OK"], 0).await;
         let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let config = sender.client.config().to_builder().endpoint_url(format!("http://{closed}/live")).build();
+        let config = sender
+            .client
+            .config()
+            .to_builder()
+            .endpoint_url(format!("http://{closed}/live"))
+            .build();
         let nobody = Sender { client: Client::from_conf(config), ..sender };
         let message = ErrorMessage::new(Problem::unknown_action(), "r-1");
         let since = std::time::Instant::now();
         let result = nobody.post(Peer::open("c-1="), None, &message).await;
         assert!(matches!(result, Err(SendError::Unavailable(_))), "{result:?}");
-        assert!(since.elapsed() > Duration::from_millis(900), "given up after {:?}", since.elapsed());
+        assert!(
+            since.elapsed() > Duration::from_millis(900),
+            "given up after {:?}",
+            since.elapsed()
+        );
         assert_eq!(count.load(Ordering::Relaxed), 0);
     }
 

@@ -1,8 +1,9 @@
-//! The set of administrators: one item of the users' table, `admins`, with the ids of all accounts that are active and have
-//! the role.
+//! The set of administrators: one item of the users' table, `admins`, with the ids of all accounts
+//! that are active and have the role.
 //!
-//! A write that makes an account an administrator, or ends that, changes this set in its own transaction. So the condition of
-//! one write keeps the last administrator, and no function has to count accounts.
+//! A write that makes an account an administrator, or ends that, changes this set in its own
+//! transaction. So the condition of one write keeps the last administrator, and no function has to
+//! count accounts.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -22,7 +23,8 @@ pub enum AdminsChange<'a> {
 }
 
 impl User {
-    /// Whether the account is one of the administrators. An account that cannot sign in is none, even with the role.
+    /// Whether the account is one of the administrators. An account that cannot sign in is none,
+    /// even with the role.
     pub fn is_admin(&self) -> bool {
         self.is_active && self.roles.contains(&Role::Admin)
     }
@@ -34,28 +36,37 @@ impl Users {
         self.change_admins("ADD #ids :id", None, &ids(user_id))
     }
 
-    /// Checks the inviter of a new account, who must still be an administrator. If there is no inviter, there must be no
-    /// administrator yet. A new account with the role is added to the set.
+    /// Checks the inviter of a new account, who must still be an administrator. If there is no
+    /// inviter, there must be no administrator yet. A new account with the role is added to the
+    /// set.
     pub fn admit_invited(&self, user: &User, invited_by: Option<&str>) -> Write {
         match invited_by {
             None if user.is_admin() => self.admit_first_admin(&user.id),
             None => self.must_have_no_admin(),
-            Some(admin_id) if user.is_admin() => self.on_word_of(admin_id, AdminsChange::Admit(&user.id)),
+            Some(admin_id) if user.is_admin() => {
+                self.on_word_of(admin_id, AdminsChange::Admit(&user.id))
+            }
             Some(admin_id) => self.on_word_of(admin_id, AdminsChange::Stay),
         }
     }
 
-    /// Changes the set on an administrator's word. The condition fails where they are no longer one, or where the last one
-    /// would go: see [`Users::lists_admin`].
+    /// Changes the set on an administrator's word. The condition fails where they are no longer
+    /// one, or where the last one would go: see [`Users::lists_admin`].
     pub fn on_word_of(&self, admin_id: &str, change: AdminsChange<'_>) -> Write {
         let condition = "contains(#ids, :admin)";
         let by = |expression: Expression| expression.value("admin", s(admin_id));
         match change {
             AdminsChange::Stay => self.check_admins(condition, &by(names())),
-            AdminsChange::Admit(user_id) => self.change_admins("ADD #ids :id", condition, &by(ids(user_id))),
+            AdminsChange::Admit(user_id) => {
+                self.change_admins("ADD #ids :id", condition, &by(ids(user_id)))
+            }
             AdminsChange::Dismiss(user_id) => {
                 let condition = format!("{condition} AND size(#ids) > :one");
-                self.change_admins("DELETE #ids :id", condition.as_str(), &by(ids(user_id)).value("one", n(1)))
+                self.change_admins(
+                    "DELETE #ids :id",
+                    condition.as_str(),
+                    &by(ids(user_id)).value("one", n(1)),
+                )
             }
         }
     }
@@ -85,7 +96,12 @@ impl Users {
         Write::check(&self.table, key("key", ADMINS), condition, expression)
     }
 
-    fn change_admins<'a>(&self, update: &str, condition: impl Into<Option<&'a str>>, expression: &Expression) -> Write {
+    fn change_admins<'a>(
+        &self,
+        update: &str,
+        condition: impl Into<Option<&'a str>>,
+        expression: &Expression,
+    ) -> Write {
         Write::update(&self.table, key("key", ADMINS), update, condition, expression)
     }
 }

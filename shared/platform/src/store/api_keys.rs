@@ -1,9 +1,11 @@
 //! The table of API keys.
 //!
-//! Key: `id`. The index `by_owner` lists a user's keys in the order in which they were made; it may lag.
+//! Key: `id`. The index `by_owner` lists a user's keys in the order in which they were made; it may
+//! lag.
 //!
-//! The account has a list of its keys too. So the write that adds a key can have their number as its condition, and a
-//! password reset can end them all. A key is valid as long as it is on that list.
+//! The account has a list of its keys too. So the write that adds a key can have their number as
+//! its condition, and a password reset can end them all. A key is valid as long as it is on that
+//! list.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -30,8 +32,8 @@ const NOTED_EVERY: i64 = 3_600_000;
 /// Seconds for which a key that has expired is still listed.
 const KEPT_SECONDS: i64 = 30 * 86_400;
 
-/// Attributes of an account that tell whether a key of it is valid. A function that checks only this may read no others, see
-/// `dynamodb:Attributes` in template.yaml.
+/// Attributes of an account that tell whether a key of it is valid. A function that checks only
+/// this may read no others, see `dynamodb:Attributes` in template.yaml.
 pub const KEY_CHECK_ATTRIBUTES: [&str; 2] = ["is_active", "api_keys"];
 
 /// The keys' table.
@@ -56,7 +58,8 @@ pub struct ApiKey {
     pub created_at: i64,
     /// Milliseconds since 1970 when it expires: from then on it is refused.
     pub expires_at: i64,
-    /// Milliseconds since 1970 of the last use that was noted, at most an hour before the last use of all.
+    /// Milliseconds since 1970 of the last use that was noted, at most an hour before the last use
+    /// of all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<i64>,
     /// SHA-256 of the text that its holder has.
@@ -69,7 +72,14 @@ crate::opaque!(ApiKey);
 
 impl ApiKey {
     /// A key with this text.
-    pub fn new(text: &ApiKeyText, user_id: &str, name: String, scopes: Vec<Scope>, expires_at: Timestamp, now: Timestamp) -> Self {
+    pub fn new(
+        text: &ApiKeyText,
+        user_id: &str,
+        name: String,
+        scopes: Vec<Scope>,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Self {
         Self {
             id: text.id(),
             user_id: user_id.to_owned(),
@@ -104,13 +114,17 @@ struct KeyOwner {
 impl User {
     /// Keys on the account's list that have expired.
     pub fn expired_keys(&self, now: Timestamp) -> Vec<String> {
-        self.api_keys.iter().filter(|(_, expires_at)| **expires_at <= now.as_millisecond()).map(|(id, _)| id.clone()).collect()
+        self.api_keys
+            .iter()
+            .filter(|(_, expires_at)| **expires_at <= now.as_millisecond())
+            .map(|(id, _)| id.clone())
+            .collect()
     }
 }
 
 impl Users {
-    /// Puts a key on its owner's list, if they are still signed in and the list has a place. Takes expired keys off. See
-    /// [`Users::read`].
+    /// Puts a key on its owner's list, if they are still signed in and the list has a place. Takes
+    /// expired keys off. See [`Users::read`].
     pub fn admit_key(&self, owner: &Identity, api_key: &ApiKey, expired: &[String]) -> Write {
         let mut expression = Expression::default()
             .name("keys", "api_keys")
@@ -120,35 +134,70 @@ impl Users {
             .value("expires", n(api_key.expires_at))
             .value("places", n(API_KEYS_PER_USER + expired.len()));
         let mut update = "SET #keys.#new = :expires".to_owned();
-        let mut condition = "attribute_exists(#sessions.#session) AND size(#keys) < :places".to_owned();
+        let mut condition =
+            "attribute_exists(#sessions.#session) AND size(#keys) < :places".to_owned();
         for (position, id) in expired.iter().enumerate() {
-            let _ = write!(update, "{} #keys.#old{position}", if position == 0 { " REMOVE" } else { "," });
+            let _ = write!(
+                update,
+                "{} #keys.#old{position}",
+                if position == 0 { " REMOVE" } else { "," }
+            );
             let _ = write!(condition, " AND attribute_exists(#keys.#old{position})");
             expression = expression.name(&format!("old{position}"), id);
         }
-        Write::update(&self.table, key("key", &account_key(&owner.user_id)), &update, condition.as_str(), &expression)
+        Write::update(
+            &self.table,
+            key("key", &account_key(&owner.user_id)),
+            &update,
+            condition.as_str(),
+            &expression,
+        )
     }
 
-    /// Whether a user has a key that has neither ended nor expired. Nothing else of the account is read.
-    pub async fn has_key(&self, user_id: &str, id: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let request = self.database.client().get_item().table_name(&self.table).set_key(Some(key("key", &account_key(user_id))));
-        let found = get(request.projection_expression(KEY_CHECK_ATTRIBUTES.join(", ")).consistent_read(true)).await?;
+    /// Whether a user has a key that has neither ended nor expired. Nothing else of the account is
+    /// read.
+    pub async fn has_key(
+        &self,
+        user_id: &str,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let request = self
+            .database
+            .client()
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key("key", &account_key(user_id))));
+        let found = get(request
+            .projection_expression(KEY_CHECK_ATTRIBUTES.join(", "))
+            .consistent_read(true))
+        .await?;
         let owner: Option<KeyOwner> = found.map(read).transpose()?;
-        let expires_at = owner.filter(|owner| owner.is_active).and_then(|owner| owner.api_keys.get(id).copied());
+        let expires_at =
+            owner.filter(|owner| owner.is_active).and_then(|owner| owner.api_keys.get(id).copied());
         Ok(expires_at.is_some_and(|expires_at| now.as_millisecond() < expires_at))
     }
 
     /// Takes a key off its owner's list, if it is there.
     pub fn dismiss_key(&self, user_id: &str, id: &str) -> Write {
         let expression = Expression::default().name("keys", "api_keys").name("id", id);
-        Write::update(&self.table, key("key", &account_key(user_id)), "REMOVE #keys.#id", "attribute_exists(#keys)", &expression)
+        Write::update(
+            &self.table,
+            key("key", &account_key(user_id)),
+            "REMOVE #keys.#id",
+            "attribute_exists(#keys)",
+            &expression,
+        )
     }
 }
 
 impl ApiKeys {
     /// Uses the table that `API_KEYS_TABLE` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { database: platform.database()?, table: platform.config.require("API_KEYS_TABLE")?.to_owned() })
+        Ok(Self {
+            database: platform.database()?,
+            table: platform.config.require("API_KEYS_TABLE")?.to_owned(),
+        })
     }
 
     /// The key with this id, as it is now.
@@ -158,17 +207,34 @@ impl ApiKeys {
 
     /// A new key.
     pub fn create(&self, api_key: &ApiKey) -> Result<Write, StoreError> {
-        Ok(Write::put(&self.table, item(api_key)?, "attribute_not_exists(id)", &Expression::default()))
+        Ok(Write::put(
+            &self.table,
+            item(api_key)?,
+            "attribute_not_exists(id)",
+            &Expression::default(),
+        ))
     }
 
     /// Deletes a key, if it is this user's.
     pub fn delete(&self, id: &str, user_id: &str) -> Write {
-        Write::delete_if(&self.table, key("id", id), "user_id = :user", &Expression::default().value("user", s(user_id)))
+        Write::delete_if(
+            &self.table,
+            key("id", id),
+            "user_id = :user",
+            &Expression::default().value("user", s(user_id)),
+        )
     }
 
     /// Keys of a user, oldest first, after the one with the id `after`; whether there are more.
-    pub async fn of_user(&self, user_id: &str, after: Option<&str>, limit: usize) -> Result<(Vec<ApiKey>, bool), StoreError> {
-        let start = after.map(|id| HashMap::from([("id".to_owned(), s(id)), ("user_id".to_owned(), s(user_id))]));
+    pub async fn of_user(
+        &self,
+        user_id: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<ApiKey>, bool), StoreError> {
+        let start = after.map(|id| {
+            HashMap::from([("id".to_owned(), s(id)), ("user_id".to_owned(), s(user_id))])
+        });
         let request = self.database.client().query().table_name(&self.table).index_name("by_owner");
         let expression = Expression::default().value("user", s(user_id));
         let page = query(
@@ -179,8 +245,13 @@ impl ApiKeys {
                 .limit(i32::try_from(limit).unwrap_or(i32::MAX)),
         )
         .await?;
-        let keys = page.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
-        Ok((keys, page.last_evaluated_key.is_some_and(|key: HashMap<String, AttributeValue>| !key.is_empty())))
+        let keys =
+            page.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok((
+            keys,
+            page.last_evaluated_key
+                .is_some_and(|key: HashMap<String, AttributeValue>| !key.is_empty()),
+        ))
     }
 
     /// Notes that a key was used, at most once an hour.
@@ -192,7 +263,15 @@ impl ApiKeys {
         let expression = Expression::default().value("now", n(now));
         // A key that has been deleted meanwhile must not come back.
         let update = "SET last_used_at = :now";
-        self.database.update_if::<ApiKey>(&self.table, key("id", &api_key.id), update, "attribute_exists(id)", &expression).await?;
+        self.database
+            .update_if::<ApiKey>(
+                &self.table,
+                key("id", &api_key.id),
+                update,
+                "attribute_exists(id)",
+                &expression,
+            )
+            .await?;
         Ok(())
     }
 }

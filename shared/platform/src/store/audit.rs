@@ -1,7 +1,8 @@
 //! The table of audit events.
 //!
-//! Key: `shard` (`2026-11#3`: month and one of eight, so that writes spread), `id` (UUIDv7, in order of time).
-//! Index `by_actor`: `actor_id`, `id`. Both the shard and the month follow from the id, so an event is found by its id.
+//! Key: `shard` (`2026-11#3`: month and one of eight, so that writes spread), `id` (UUIDv7, in
+//! order of time). Index `by_actor`: `actor_id`, `id`. Both the shard and the month follow from the
+//! id, so an event is found by its id.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,12 +38,20 @@ pub(super) struct Stored {
 impl AuditLog {
     /// Uses the table that `AUDIT_TABLE` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { database: platform.database()?, table: platform.config.require("AUDIT_TABLE")?.to_owned() })
+        Ok(Self {
+            database: platform.database()?,
+            table: platform.config.require("AUDIT_TABLE")?.to_owned(),
+        })
     }
 
     /// The event as part of a plan's transaction. Events are only ever added.
     pub fn append(&self, event: Event) -> Result<Write, StoreError> {
-        Ok(Write::put(&self.table, item(Stored::from(event))?, "attribute_not_exists(id)", &Expression::default()))
+        Ok(Write::put(
+            &self.table,
+            item(Stored::from(event))?,
+            "attribute_not_exists(id)",
+            &Expression::default(),
+        ))
     }
 
     /// Stores the event by itself.
@@ -53,7 +62,10 @@ impl AuditLog {
 
 impl From<Event> for Stored {
     fn from(event: Event) -> Self {
-        let expires_at = event.time.parse::<jiff::Timestamp>().map_or(0, |time| time.as_second() + RETENTION_SECONDS);
+        let expires_at = event
+            .time
+            .parse::<jiff::Timestamp>()
+            .map_or(0, |time| time.as_second() + RETENTION_SECONDS);
         Self {
             shard: format!("{}#{}", &event.time[..7], shard_of(&event.id)),
             actor_id: event.actor.as_ref().map(|actor| actor.user_id.clone()),
@@ -65,5 +77,8 @@ impl From<Event> for Stored {
 
 /// The shard of an id: its last hexadecimal digit, which is random.
 fn shard_of(id: &str) -> u8 {
-    id.bytes().last().and_then(|digit| char::from(digit).to_digit(16)).map_or(0, |digit| u8::try_from(digit).unwrap_or(0) % SHARDS)
+    id.bytes()
+        .last()
+        .and_then(|digit| char::from(digit).to_digit(16))
+        .map_or(0, |digit| u8::try_from(digit).unwrap_or(0) % SHARDS)
 }

@@ -1,15 +1,18 @@
 //! Searches of the audit log, in order of time, a page at a time.
 //!
-//! An actor's events are one range of the index `by_actor`. Otherwise the search reads the shards of a month side by side, in
-//! rounds. Each shard's answer is complete up to the point where it was cut off. So the events up to the nearest of these
-//! cuts are complete, and the next round begins there. From round to round, and from page to page, the search carries only
-//! the span of ids that is left. The first page sets the ends of the span: events that are written later are not part of the
-//! walk. So in neither order an event is missed or comes twice. (An event that is being written at the very moment when its
-//! place is read comes with the next walk. The index lags the table by up to a second.)
+//! An actor's events are one range of the index `by_actor`. Otherwise the search reads the shards
+//! of a month side by side, in rounds. Each shard's answer is complete up to the point where it was
+//! cut off. So the events up to the nearest of these cuts are complete, and the next round begins
+//! there. From round to round, and from page to page, the search carries only the span of ids that
+//! is left. The first page sets the ends of the span: events that are written later are not part of
+//! the walk. So in neither order an event is missed or comes twice. (An event that is being written
+//! at the very moment when its place is read comes with the next walk. The index lags the table by
+//! up to a second.)
 //!
-//! A page costs one round of 8 queries, or one query for an actor. With a selective filter it can take up to [`ROUNDS`]
-//! rounds, each of which looks at some 800 events. Then the page comes back short, with the rest of the range. Rounds over
-//! empty months take in twice as many months each time, so that 400 empty days cost four rounds.
+//! A page costs one round of 8 queries, or one query for an actor. With a selective filter it can
+//! take up to [`ROUNDS`] rounds, each of which looks at some 800 events. Then the page comes back
+//! short, with the rest of the range. Rounds over empty months take in twice as many months each
+//! time, so that 400 empty days cost four rounds.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
@@ -71,7 +74,12 @@ struct Answer {
 
 impl AuditLog {
     /// The next events of a span, at most `limit`.
-    pub async fn search(&self, search: &Search, range: EventRange, limit: usize) -> Result<Found, StoreError> {
+    pub async fn search(
+        &self,
+        search: &Search,
+        range: EventRange,
+        limit: usize,
+    ) -> Result<Found, StoreError> {
         let mut events = Vec::new();
         let mut rest = Some(range);
         let mut months = 1;
@@ -90,21 +98,40 @@ impl AuditLog {
         Ok(Found { events, rest })
     }
 
-    async fn round(&self, search: &Search, range: EventRange, months: i32, limit: usize) -> Result<Round, StoreError> {
-        let window = if search.actor.is_some() { range } else { range.window(months, search.order) };
+    async fn round(
+        &self,
+        search: &Search,
+        range: EventRange,
+        months: i32,
+        limit: usize,
+    ) -> Result<Round, StoreError> {
+        let window =
+            if search.actor.is_some() { range } else { range.window(months, search.order) };
         let answers = if let Some(actor) = &search.actor {
-            let look_at = if search.is_selective() { FILTERED_AT_ONCE * usize::from(SHARDS) } else { limit + 1 };
+            let look_at = if search.is_selective() {
+                FILTERED_AT_ONCE * usize::from(SHARDS)
+            } else {
+                limit + 1
+            };
             vec![self.range(search, "actor_id", actor.clone(), window, look_at).await?]
         } else {
             // Without a filter, each shard is expected to have an eighth of the page.
             let look_at = if search.is_selective() { FILTERED_AT_ONCE } else { limit / 4 + 8 };
-            let shards = window.months().into_iter().flat_map(|month| (0..SHARDS).map(move |shard| format!("{month}#{shard}")));
-            try_join_all(shards.map(|shard| self.range(search, "shard", shard, window, look_at))).await?
+            let shards = window
+                .months()
+                .into_iter()
+                .flat_map(|month| (0..SHARDS).map(move |shard| format!("{month}#{shard}")));
+            try_join_all(shards.map(|shard| self.range(search, "shard", shard, window, look_at)))
+                .await?
         };
         let cuts = answers.iter().filter_map(|answer| answer.cut);
         let (reached, complete) = match search.order {
-            Order::Ascending => cuts.min().map_or((window.last, window), |cut| (cut, EventRange { last: cut, ..window })),
-            Order::Descending => cuts.max().map_or((window.first, window), |cut| (cut, EventRange { first: cut, ..window })),
+            Order::Ascending => cuts
+                .min()
+                .map_or((window.last, window), |cut| (cut, EventRange { last: cut, ..window })),
+            Order::Descending => cuts
+                .max()
+                .map_or((window.first, window), |cut| (cut, EventRange { first: cut, ..window })),
         };
         let is_empty = answers.iter().all(|answer| answer.looked_at == 0);
         let found = answers.into_iter().flat_map(|answer| answer.events);
@@ -117,7 +144,14 @@ impl AuditLog {
     }
 
     /// The matching events of one shard or actor, among the first `look_at` of them.
-    async fn range(&self, search: &Search, key: &str, value: String, window: EventRange, look_at: usize) -> Result<Answer, StoreError> {
+    async fn range(
+        &self,
+        search: &Search,
+        key: &str,
+        value: String,
+        window: EventRange,
+        look_at: usize,
+    ) -> Result<Answer, StoreError> {
         let expression = Expression::default()
             .name("key", key)
             .name("id", "id")
@@ -131,8 +165,8 @@ impl AuditLog {
                 .query()
                 .table_name(&self.table)
                 .set_index_name(search.actor.as_ref().map(|_| "by_actor".to_owned()))
-                // An index cannot be read consistently. The table can, so that the search finds an event as soon as it is
-                // there.
+                // An index cannot be read consistently. The table can, so that the search finds an
+                // event as soon as it is there.
                 .consistent_read(search.actor.is_none())
                 .key_condition_expression("#key = :key AND #id BETWEEN :first AND :last")
                 .set_filter_expression(filter)
@@ -142,9 +176,15 @@ impl AuditLog {
                 .limit(i32::try_from(look_at).unwrap_or(i32::MAX)),
         )
         .await?;
-        let cut = answer.last_evaluated_key.as_ref().and_then(|key| Some(number(key.get("id")?.as_s().ok()?)));
+        let cut = answer
+            .last_evaluated_key
+            .as_ref()
+            .and_then(|key| Some(number(key.get("id")?.as_s().ok()?)));
         let items = answer.items.unwrap_or_default();
-        let events = items.into_iter().map(|item| Ok(read::<Stored>(item)?.event)).collect::<Result<_, StoreError>>()?;
+        let events = items
+            .into_iter()
+            .map(|item| Ok(read::<Stored>(item)?.event))
+            .collect::<Result<_, StoreError>>()?;
         Ok(Answer { events, looked_at: answer.scanned_count, cut })
     }
 }
@@ -152,12 +192,17 @@ impl AuditLog {
 impl Search {
     /// Whether it may leave out events that it looks at.
     fn is_selective(&self) -> bool {
-        self.action.is_some() || self.outcome.is_some() || self.resource.is_some() || self.request_id.is_some()
+        self.action.is_some()
+            || self.outcome.is_some()
+            || self.resource.is_some()
+            || self.request_id.is_some()
     }
 
     /// The filter expression, if there is one, with its names and values.
     fn filter(&self, mut expression: Expression) -> (Option<String>, Expression) {
-        let outcome = self.outcome.and_then(|outcome| serde_dynamo::to_attribute_value::<_, AttributeValue>(outcome).ok());
+        let outcome = self.outcome.and_then(|outcome| {
+            serde_dynamo::to_attribute_value::<_, AttributeValue>(outcome).ok()
+        });
         let values = [
             ("action", self.action.clone().map(s)),
             ("outcome", outcome),

@@ -46,7 +46,8 @@ impl Connection {
         Peer::open(&self.connection_id)
     }
 
-    /// Expiry of everything that belongs to a connection that began at this time, seconds since 1970.
+    /// Expiry of everything that belongs to a connection that began at this time, seconds since
+    /// 1970.
     pub fn expiry(connected_at: i64) -> i64 {
         connected_at.div_euclid(1000) + KEPT_SECONDS
     }
@@ -55,7 +56,10 @@ impl Connection {
 impl Connections {
     /// Uses the table that `CONNECTIONS_TABLE` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { database: platform.database()?, table: platform.config.require("CONNECTIONS_TABLE")?.to_owned() })
+        Ok(Self {
+            database: platform.database()?,
+            table: platform.config.require("CONNECTIONS_TABLE")?.to_owned(),
+        })
     }
 
     /// The connection, as it is now.
@@ -65,14 +69,26 @@ impl Connections {
 
     /// A new connection.
     pub fn open(&self, connection: &Connection) -> Result<Write, StoreError> {
-        Ok(Write::put(&self.table, item(connection)?, "attribute_not_exists(connection_id)", &Expression::default()))
+        Ok(Write::put(
+            &self.table,
+            item(connection)?,
+            "attribute_not_exists(connection_id)",
+            &Expression::default(),
+        ))
     }
 
-    /// Gives a connection the expiry of a new token, which must be no earlier than the one it has. See [`Connections::read`].
+    /// Gives a connection the expiry of a new token, which must be no earlier than the one it has.
+    /// See [`Connections::read`].
     pub fn renew(&self, connection_id: &str, token_exp: i64) -> Write {
         let expression = Expression::default().value("exp", n(token_exp));
         // The comparison fails as well where there is no item.
-        Write::update(&self.table, key("connection_id", connection_id), "SET token_exp = :exp", "token_exp <= :exp", &expression)
+        Write::update(
+            &self.table,
+            key("connection_id", connection_id),
+            "SET token_exp = :exp",
+            "token_exp <= :exp",
+            &expression,
+        )
     }
 
     /// The connection that the failed condition of [`Connections::renew`] found.

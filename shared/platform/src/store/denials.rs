@@ -1,9 +1,10 @@
 //! Denials in the limits' table. Each kind of denial leaves one event in a window.
 //!
-//! Key: `subject` (`told#`, the kind and a hash of who was denied what). Attributes: `window` is the number of the last
-//! window that left an event, and `told` is that event. `untold` says how many denials followed it, and `routes` where they
-//! were. While there are any, the item is in the index `untold` by `untold_shard` and `untold_at`, the end of the window.
-//! From then on the worker `tell-denials` reports them, unless the first denial of a later window has.
+//! Key: `subject` (`told#`, the kind and a hash of who was denied what). Attributes: `window` is
+//! the number of the last window that left an event, and `told` is that event. `untold` says how
+//! many denials followed it, and `routes` where they were. While there are any, the item is in the
+//! index `untold` by `untold_shard` and `untold_at`, the end of the window. From then on the worker
+//! `tell-denials` reports them, unless the first denial of a later window has.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::Timestamp;
@@ -11,7 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::limits::{LimitCounters, number};
 use crate::audit::Event;
-use crate::database::{ATTEMPTS, Expression, StoreError, Write, attempt, item, key, n, query, read, resend, s, unavailable};
+use crate::database::{
+    ATTEMPTS, Expression, StoreError, Write, attempt, item, key, n, query, read, resend, s,
+    unavailable,
+};
 use crate::ids;
 
 /// Items of the index that one query finds, at most.
@@ -76,26 +80,43 @@ impl LimitCounters {
     /// Number of shards of the index.
     pub const SHARDS: u8 = 8;
 
-    /// Notes a denial. For the first in a window, of which `event` is to tell, gives those before it that were not told.
-    /// Further ones are only counted. If the answer to the first is lost, the request that is sent again finds the window
-    /// told. Then that window's event is missing, and its count is in the next window's event.
-    pub async fn first_in_window(&self, denial: Denial<'_>, event: &Event, now: Timestamp) -> Result<Option<Untold>, StoreError> {
+    /// Notes a denial. For the first in a window, of which `event` is to tell, gives those before
+    /// it that were not told. Further ones are only counted. If the answer to the first is lost,
+    /// the request that is sent again finds the window told. Then that window's event is missing,
+    /// and its count is in the next window's event.
+    pub async fn first_in_window(
+        &self,
+        denial: Denial<'_>,
+        event: &Event,
+        now: Timestamp,
+    ) -> Result<Option<Untold>, StoreError> {
         let subject = denial.key();
         let (window, ends_at) = denial.window(now);
-        let request = self.database.client().update_item().table_name(&self.table).set_key(Some(key("subject", &subject)));
+        let request = self
+            .database
+            .client()
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key("subject", &subject)));
         let told = serde_json::to_string(event).unwrap_or_default();
-        let expression = Expression::default().name("window", "window").value("window", n(window)).value("zero", n(0));
-        let expression = expression.value("told", s(told)).value("expires", n(ends_at + KEPT_SECONDS));
+        let expression = Expression::default()
+            .name("window", "window")
+            .value("window", n(window))
+            .value("zero", n(0));
+        let expression =
+            expression.value("told", s(told)).value("expires", n(ends_at + KEPT_SECONDS));
         let first = request
             .update_expression(
-                "SET #window = :window, untold = :zero, told = :told, expires_at = :expires REMOVE routes, untold_shard, untold_at",
+                "SET #window = :window, untold = :zero, told = :told, expires_at = :expires \
+                 REMOVE routes, untold_shard, untold_at",
             )
             .condition_expression("attribute_not_exists(#window) OR #window < :window")
             .set_expression_attribute_names(expression.names())
             .set_expression_attribute_values(expression.values())
             .return_values(ReturnValue::AllOld);
         if let Ok(before) = attempt(first).await? {
-            let Stored { untold, routes, .. } = before.attributes.map(read).transpose()?.unwrap_or_default();
+            let Stored { untold, routes, .. } =
+                before.attributes.map(read).transpose()?.unwrap_or_default();
             return Ok(Some(Untold { count: untold, routes }));
         }
         self.add_untold(denial, 1, now).await?;
@@ -103,25 +124,49 @@ impl LimitCounters {
     }
 
     /// Adds denials to those that have not been told, and gives how many there are then.
-    pub async fn add_untold(&self, denial: Denial<'_>, count: u64, now: Timestamp) -> Result<u64, StoreError> {
+    pub async fn add_untold(
+        &self,
+        denial: Denial<'_>,
+        count: u64,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
         let subject = denial.key();
         let ends_at = denial.window(now).1;
-        let expression = Expression::default().value("count", n(count)).value("route", AttributeValue::Ss(vec![denial.route.to_owned()]));
-        let expression =
-            expression.value("shard", s(shard_of(&subject))).value("at", n(ends_at)).value("expires", n(ends_at + KEPT_SECONDS));
-        let request = self.database.client().update_item().table_name(&self.table).set_key(Some(key("subject", &subject)));
+        let expression = Expression::default()
+            .value("count", n(count))
+            .value("route", AttributeValue::Ss(vec![denial.route.to_owned()]));
+        let expression = expression
+            .value("shard", s(shard_of(&subject)))
+            .value("at", n(ends_at))
+            .value("expires", n(ends_at + KEPT_SECONDS));
+        let request = self
+            .database
+            .client()
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key("subject", &subject)));
         let request = request
-            .update_expression("SET untold_shard = :shard, untold_at = :at, expires_at = :expires ADD untold :count, routes :route")
+            .update_expression(
+                "SET untold_shard = :shard, untold_at = :at, expires_at = :expires \
+                                ADD untold :count, routes :route",
+            )
             .set_expression_attribute_values(expression.values())
             .return_values(ReturnValue::UpdatedNew);
         let answer = resend(ATTEMPTS, || request.clone().send()).await.map_err(unavailable)?;
         Ok(answer.attributes.and_then(|item| number(item.get("untold")?)).unwrap_or(count))
     }
 
-    /// Some of the items of a shard whose window ended before `now` with untold denials, after one of them; none where there
-    /// are no more. Some that have been told may be there.
-    pub async fn untold(&self, shard: u8, now: Timestamp, after: Option<&UntoldPlace>) -> Result<Vec<UntoldPlace>, StoreError> {
-        let expression = Expression::default().value("shard", s(shard_name(shard))).value("now", n(now.as_second()));
+    /// Some of the items of a shard whose window ended before `now` with untold denials, after one
+    /// of them; none where there are no more. Some that have been told may be there.
+    pub async fn untold(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        after: Option<&UntoldPlace>,
+    ) -> Result<Vec<UntoldPlace>, StoreError> {
+        let expression = Expression::default()
+            .value("shard", s(shard_name(shard)))
+            .value("now", n(now.as_second()));
         let request = self.database.client().query().table_name(&self.table).index_name("untold");
         let found = query(
             request
@@ -134,17 +179,34 @@ impl LimitCounters {
         found.items.unwrap_or_default().into_iter().map(read).collect()
     }
 
-    /// The write that takes the count of an item, if it stays as it is, and the event that tells it. `None` where it has been
-    /// told.
-    pub async fn take_untold(&self, place: &UntoldPlace, now: Timestamp) -> Result<Option<(Write, Event)>, StoreError> {
-        let found: Option<Stored> = self.database.get(&self.table, key("subject", &place.subject), true).await?;
-        let Some(Stored { window, told, untold, routes }) = found.filter(|found| found.untold > 0) else { return Ok(None) };
+    /// The write that takes the count of an item, if it stays as it is, and the event that tells
+    /// it. `None` where it has been told.
+    pub async fn take_untold(
+        &self,
+        place: &UntoldPlace,
+        now: Timestamp,
+    ) -> Result<Option<(Write, Event)>, StoreError> {
+        let found: Option<Stored> =
+            self.database.get(&self.table, key("subject", &place.subject), true).await?;
+        let Some(Stored { window, told, untold, routes }) = found.filter(|found| found.untold > 0)
+        else {
+            return Ok(None);
+        };
         let Ok(told) = serde_json::from_str::<Event>(&told) else { return Ok(None) };
-        let expression = Expression::default().name("window", "window").value("window", n(window)).value("zero", n(0));
+        let expression = Expression::default()
+            .name("window", "window")
+            .value("window", n(window))
+            .value("zero", n(0));
         let expression = expression.value("found", n(untold));
         let update = "SET untold = :zero REMOVE routes, untold_shard, untold_at";
         let condition = "untold = :found AND #window = :window";
-        let take = Write::update(&self.table, key("subject", &place.subject), update, condition, &expression);
+        let take = Write::update(
+            &self.table,
+            key("subject", &place.subject),
+            update,
+            condition,
+            &expression,
+        );
         Ok(Some((take, told.again(untold, routes, now))))
     }
 }

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::audit::RETENTION_SECONDS;
 
-/// A stretch of the audit log that is left to be read. Both ends are ids, as numbers, and belong to it.
+/// A stretch of the audit log that is left to be read. Both ends are ids, as numbers, and belong to
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRange {
     pub(super) first: u128,
@@ -26,8 +27,8 @@ pub enum Order {
 }
 
 impl EventRange {
-    /// The events from `from`, inclusive, to `to`, exclusive, that are kept and that are there `now`. `None` if there can be
-    /// none.
+    /// The events from `from`, inclusive, to `to`, exclusive, that are kept and that are there
+    /// `now`. `None` if there can be none.
     pub fn between(from: Option<Timestamp>, to: Option<Timestamp>, now: Timestamp) -> Option<Self> {
         let first = from.map_or(0, first_id_from);
         let after_now = first_id_from(now) + (1 << MILLISECOND_BITS);
@@ -56,11 +57,18 @@ impl EventRange {
     pub(super) fn window(self, months: i32, order: Order) -> Self {
         let first_id_in = |month: Date, offset: i32| {
             let month = month.saturating_add(Calendar::new().months(offset));
-            month.to_zoned_datetime(TimeZone::UTC).map_or(0, |zoned| first_id_from(zoned.timestamp()))
+            month
+                .to_zoned_datetime(TimeZone::UTC)
+                .map_or(0, |zoned| first_id_from(zoned.timestamp()))
         };
         match order {
-            Order::Ascending => Self { last: self.last.min(first_id_in(month_of(self.first), months).saturating_sub(1)), ..self },
-            Order::Descending => Self { first: self.first.max(first_id_in(month_of(self.last), 1 - months)), ..self },
+            Order::Ascending => Self {
+                last: self.last.min(first_id_in(month_of(self.first), months).saturating_sub(1)),
+                ..self
+            },
+            Order::Descending => {
+                Self { first: self.first.max(first_id_in(month_of(self.last), 1 - months)), ..self }
+            }
         }
     }
 
@@ -83,7 +91,8 @@ impl EventRange {
 /// Bits of a UUIDv7 after its milliseconds.
 const MILLISECOND_BITS: u32 = 80;
 
-/// Where the ids of events at or after a time begin. Events have whole milliseconds, so a fraction belongs to the next.
+/// Where the ids of events at or after a time begin. Events have whole milliseconds, so a fraction
+/// belongs to the next.
 fn first_id_from(time: Timestamp) -> u128 {
     let milliseconds = time.as_nanosecond().max(0).unsigned_abs().div_ceil(1_000_000);
     milliseconds << MILLISECOND_BITS
@@ -92,7 +101,11 @@ fn first_id_from(time: Timestamp) -> u128 {
 /// The first day of an id's month.
 fn month_of(id: u128) -> Date {
     let milliseconds = i64::try_from(id >> MILLISECOND_BITS).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX).to_zoned_datetime(TimeZone::UTC).date().first_of_month()
+    Timestamp::from_millisecond(milliseconds)
+        .unwrap_or(Timestamp::MAX)
+        .to_zoned_datetime(TimeZone::UTC)
+        .date()
+        .first_of_month()
 }
 
 /// Ids as numbers have the same order as ids as text.
@@ -151,7 +164,10 @@ mod tests {
 
     #[test]
     fn windows_cover_a_span_month_by_month_without_gap_or_overlap() {
-        let range = EventRange { first: id_at("2025-11-30T23:59:59.999Z"), last: id_at("2026-03-01T00:00:00Z") };
+        let range = EventRange {
+            first: id_at("2025-11-30T23:59:59.999Z"),
+            last: id_at("2026-03-01T00:00:00Z"),
+        };
         for (order, months, expected) in [
             (Order::Descending, 1, "2026-03 | 2026-02 | 2026-01 | 2025-12 | 2025-11"),
             (Order::Descending, 2, "2026-02 2026-03 | 2025-12 2026-01 | 2025-11"),
@@ -163,20 +179,32 @@ mod tests {
             let mut windows = Vec::new();
             while let Some(left) = rest {
                 let window = left.window(months, order);
-                rest = left.beyond(if order == Order::Ascending { window.last } else { window.first }, order);
+                rest = left.beyond(
+                    if order == Order::Ascending { window.last } else { window.first },
+                    order,
+                );
                 windows.push(window);
             }
             let named: Vec<_> = windows.iter().map(|window| window.months().join(" ")).collect();
             assert_eq!(named.join(" | "), expected, "{order:?} {months}");
             windows.sort_by_key(|window| window.first);
-            assert_eq!((windows[0].first, windows[windows.len() - 1].last), (range.first, range.last));
-            assert!(windows.windows(2).all(|pair| pair[0].last + 1 == pair[1].first), "{order:?} {months}");
+            assert_eq!(
+                (windows[0].first, windows[windows.len() - 1].last),
+                (range.first, range.last)
+            );
+            assert!(
+                windows.windows(2).all(|pair| pair[0].last + 1 == pair[1].first),
+                "{order:?} {months}"
+            );
         }
     }
 
     #[test]
     fn a_span_survives_its_cursor() {
         let range = EventRange { first: 1, last: u128::MAX };
-        assert_eq!(serde_json::from_slice::<EventRange>(&serde_json::to_vec(&range).unwrap()).unwrap(), range);
+        assert_eq!(
+            serde_json::from_slice::<EventRange>(&serde_json::to_vec(&range).unwrap()).unwrap(),
+            range
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! The table of requests that are remembered by their `Idempotency-Key`.
 //!
-//! Key: `claim`, an HMAC of whose request it was, its method and route and the key. The transaction that creates the resource
-//! writes the record. So there is no resource without its record and no record without its resource.
+//! Key: `claim`, an HMAC of whose request it was, its method and route and the key. The transaction
+//! that creates the resource writes the record. So there is no resource without its record and no
+//! record without its resource.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -36,22 +37,37 @@ pub struct Record {
 impl Remembered {
     /// Uses the table that `IDEMPOTENCY_TABLE` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { database: platform.database()?, table: platform.config.require("IDEMPOTENCY_TABLE")?.to_owned() })
+        Ok(Self {
+            database: platform.database()?,
+            table: platform.config.require("IDEMPOTENCY_TABLE")?.to_owned(),
+        })
     }
 
     /// The result of an earlier request with this fingerprint.
-    pub async fn get(&self, fingerprint: &str, now: Timestamp) -> Result<Option<Record>, StoreError> {
-        let record: Option<Record> = self.database.get(&self.table, key("claim", fingerprint), true).await?;
+    pub async fn get(
+        &self,
+        fingerprint: &str,
+        now: Timestamp,
+    ) -> Result<Option<Record>, StoreError> {
+        let record: Option<Record> =
+            self.database.get(&self.table, key("claim", fingerprint), true).await?;
         Ok(record.filter(|record| now.as_second() < record.expires_at))
     }
 
-    /// Remembers a request. The condition fails where another with this fingerprint is remembered, unless that one created
-    /// `replaces`.
-    pub fn remember(&self, record: &Record, replaces: Option<&str>, now: Timestamp) -> Result<Write, StoreError> {
-        let expression = Expression::default().name("resource", "resource").value("now", n(now.as_second()));
+    /// Remembers a request. The condition fails where another with this fingerprint is remembered,
+    /// unless that one created `replaces`.
+    pub fn remember(
+        &self,
+        record: &Record,
+        replaces: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Write, StoreError> {
+        let expression =
+            Expression::default().name("resource", "resource").value("now", n(now.as_second()));
         // Each created resource has an id, so the empty text replaces none.
         let expression = expression.value("replaced", s(replaces.unwrap_or_default()));
-        let condition = "attribute_not_exists(claim) OR expires_at <= :now OR #resource = :replaced";
+        let condition =
+            "attribute_not_exists(claim) OR expires_at <= :now OR #resource = :replaced";
         Ok(Write::put(&self.table, item(record)?, condition, &expression))
     }
 }

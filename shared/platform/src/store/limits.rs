@@ -1,8 +1,8 @@
 //! The table of rate-limit counters.
 //!
-//! Key: `subject` (policy and a hash of whose calls they are). Attributes `b<number>`: calls in that sub-window. One update
-//! counts a call, forgets sub-windows that are over, and answers with the counters that stand. Attempts to sign in: see
-//! `guesses.rs`; denials: `denials.rs`.
+//! Key: `subject` (policy and a hash of whose calls they are). Attributes `b<number>`: calls in
+//! that sub-window. One update counts a call, forgets sub-windows that are over, and answers with
+//! the counters that stand. Attempts to sign in: see `guesses.rs`; denials: `denials.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,12 +15,15 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::Timestamp;
 
 use crate::config::ConfigError;
-use crate::database::{ATTEMPTS, Database, Expression, Item, StoreError, key, n, resend, unavailable};
+use crate::database::{
+    ATTEMPTS, Database, Expression, Item, StoreError, key, n, resend, unavailable,
+};
 use crate::ids;
 use crate::limits::{Policy, Quota, bucket_of, buckets_to_keep};
 use crate::platform::Platform;
 
-/// Sub-windows removed in one update. After a longer silence the others go with the item's time to live.
+/// Sub-windows removed in one update. After a longer silence the others go with the item's time to
+/// live.
 const FORGOTTEN_AT_ONCE: i64 = 13;
 
 /// The counters' table.
@@ -33,11 +36,20 @@ pub struct LimitCounters {
 impl LimitCounters {
     /// Uses the table that `LIMITS_TABLE` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { database: platform.database()?, table: platform.config.require("LIMITS_TABLE")?.to_owned() })
+        Ok(Self {
+            database: platform.database()?,
+            table: platform.config.require("LIMITS_TABLE")?.to_owned(),
+        })
     }
 
     /// Counts a call and gives the counters by sub-window, this call included.
-    pub async fn count(&self, policy: &Policy, quota: Quota, subject: &str, now: Timestamp) -> Result<BTreeMap<i64, u64>, StoreError> {
+    pub async fn count(
+        &self,
+        policy: &Policy,
+        quota: Quota,
+        subject: &str,
+        now: Timestamp,
+    ) -> Result<BTreeMap<i64, u64>, StoreError> {
         let kept = 2 * i64::try_from(quota.window_seconds).unwrap_or(86_400) + 60;
         let (update, expression) = counting(quota, now, kept);
         let request = self.database.client().update_item().table_name(&self.table);
@@ -50,10 +62,17 @@ impl LimitCounters {
         Ok(counters(answer.attributes.unwrap_or_default()))
     }
 
-    /// Reverts the count of a refused call, so that asking again does not lengthen the wait. It is tried once: a call that
-    /// stays counted costs a caller some waiting. A count that is reverted twice would give them another call. Only a
-    /// collision is tried again, because it has reverted nothing.
-    pub async fn revert(&self, policy: &Policy, quota: Quota, subject: &str, counted_at: Timestamp) -> Result<(), StoreError> {
+    /// Reverts the count of a refused call, so that asking again does not lengthen the wait. It is
+    /// tried once: a call that stays counted costs a caller some waiting. A count that is reverted
+    /// twice would give them another call. Only a collision is tried again, because it has reverted
+    /// nothing.
+    pub async fn revert(
+        &self,
+        policy: &Policy,
+        quota: Quota,
+        subject: &str,
+        counted_at: Timestamp,
+    ) -> Result<(), StoreError> {
         let bucket = format!("b{}", bucket_of(quota, counted_at));
         let expression = Expression::default().value("minus", n(-1)).value("one", n(1));
         let request = self
@@ -67,9 +86,14 @@ impl LimitCounters {
             .condition_expression(format!("{bucket} >= :one"))
             .set_expression_attribute_values(expression.values());
         let once = || Builder::new().retry_config(RetryConfig::disabled());
-        let taken_back = resend(ATTEMPTS, || request.clone().customize().config_override(once()).send()).await;
+        let taken_back =
+            resend(ATTEMPTS, || request.clone().customize().config_override(once()).send()).await;
         match taken_back {
-            Err(error) if !error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
+            Err(error)
+                if !error
+                    .as_service_error()
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
                 Err(unavailable(error))
             }
             _ => Ok(()),
@@ -77,7 +101,8 @@ impl LimitCounters {
     }
 }
 
-/// The update that counts a call, forgets sub-windows that are over, and keeps the item for so many seconds.
+/// The update that counts a call, forgets sub-windows that are over, and keeps the item for so many
+/// seconds.
 pub(super) fn counting(quota: Quota, now: Timestamp, kept: i64) -> (String, Expression) {
     let bucket = bucket_of(quota, now);
     let oldest = buckets_to_keep(bucket);
@@ -91,7 +116,9 @@ pub(super) fn counting(quota: Quota, now: Timestamp, kept: i64) -> (String, Expr
 
 /// The counters of an item, by sub-window.
 pub(super) fn counters(item: Item) -> BTreeMap<i64, u64> {
-    item.into_iter().filter_map(|(name, value)| Some((name.strip_prefix('b')?.parse().ok()?, number(&value)?))).collect()
+    item.into_iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix('b')?.parse().ok()?, number(&value)?)))
+        .collect()
 }
 
 /// A number as it is stored.

@@ -1,5 +1,6 @@
-//! The tables that requests of every area use: one file each, with its key shape, item conversion and queries. The other tables belong to
-//! the crates of their areas. A table belongs to one crate, so one crate knows the form of its items.
+//! The tables that requests of every area use: one file each, with its key shape, item conversion
+//! and queries. The other tables belong to the crates of their areas. A table belongs to one crate,
+//! so one crate knows the form of its items.
 
 mod admins;
 mod api_keys;

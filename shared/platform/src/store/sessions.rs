@@ -1,7 +1,7 @@
 //! The table of sessions.
 //!
-//! Key: `id`. A session that has ended is not in the table. One that has run out may still be there, so each reader compares
-//! its times.
+//! Key: `id`. A session that has ended is not in the table. One that has run out may still be
+//! there, so each reader compares its times.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Connection;
 use crate::config::ConfigError;
-use crate::database::{Database, Expression, Item, StoreError, Write, item, key, n, read, s, value};
+use crate::database::{
+    Database, Expression, Item, StoreError, Write, item, key, n, read, s, value,
+};
 use crate::domain::PairClaims;
 use crate::identity::Identity;
 use crate::platform::Platform;
@@ -39,7 +41,8 @@ pub struct Session {
     pub began_at: i64,
     /// Milliseconds since 1970 of the login or last refresh.
     pub last_used_at: i64,
-    /// Seconds since 1970 when it runs out unused, at the latest when it ends for good. Also its time to live.
+    /// Seconds since 1970 when it runs out unused, at the latest when it ends for good. Also its
+    /// time to live.
     pub expires_at: i64,
     /// Client's address at the login.
     pub address: String,
@@ -55,7 +58,8 @@ pub struct Session {
     pub rotated_at: Option<i64>,
     /// Claims of the pair that is valid now. They are signed again for a caller within the grace.
     pub pair: PairClaims,
-    /// WebSocket connections, and when each opened, in milliseconds since 1970. Some of them may have ended unnoticed.
+    /// WebSocket connections, and when each opened, in milliseconds since 1970. Some of them may
+    /// have ended unnoticed.
     pub connections: BTreeMap<String, i64>,
 }
 
@@ -76,7 +80,10 @@ impl Session {
 impl Sessions {
     /// Uses the table that `SESSIONS_TABLE` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { database: platform.database()?, table: platform.config.require("SESSIONS_TABLE")?.to_owned() })
+        Ok(Self {
+            database: platform.database()?,
+            table: platform.config.require("SESSIONS_TABLE")?.to_owned(),
+        })
     }
 
     /// The session with this id, as it is now.
@@ -85,7 +92,10 @@ impl Sessions {
     }
 
     /// The sessions with these ids, at most a hundred. Those that are not there are left out.
-    pub async fn get_all<'a>(&self, ids: impl Iterator<Item = &'a String>) -> Result<Vec<Session>, StoreError> {
+    pub async fn get_all<'a>(
+        &self,
+        ids: impl Iterator<Item = &'a String>,
+    ) -> Result<Vec<Session>, StoreError> {
         self.database.get_all(&self.table, ids.map(|id| key("id", id)).collect()).await
     }
 
@@ -95,8 +105,8 @@ impl Sessions {
         Ok(session.is_some_and(|session| session.holds(caller, now)))
     }
 
-    /// Gives a connection a place in its session, if the session is live and has a place. Frees the places of connections
-    /// that have ended. See [`Sessions::read`].
+    /// Gives a connection a place in its session, if the session is live and has a place. Frees the
+    /// places of connections that have ended. See [`Sessions::read`].
     pub fn take_place(&self, connection: &Connection, ended: &[String], now: Timestamp) -> Write {
         let mut expression = Expression::default()
             .name("connections", "connections")
@@ -108,30 +118,55 @@ impl Sessions {
         // The comparisons fail as well where there is no item.
         let mut condition = "expires_at > :now AND size(#connections) < :places".to_owned();
         for (position, id) in ended.iter().enumerate() {
-            let _ = write!(update, "{} #connections.#old{position}", if position == 0 { " REMOVE" } else { "," });
+            let _ = write!(
+                update,
+                "{} #connections.#old{position}",
+                if position == 0 { " REMOVE" } else { "," }
+            );
             let _ = write!(condition, " AND attribute_exists(#connections.#old{position})");
             expression = expression.name(&format!("old{position}"), id);
         }
-        Write::update(&self.table, key("id", &connection.identity.session_id), &update, condition.as_str(), &expression)
+        Write::update(
+            &self.table,
+            key("id", &connection.identity.session_id),
+            &update,
+            condition.as_str(),
+            &expression,
+        )
     }
 
     /// Frees the place of a connection that has ended, if its session has not.
     pub async fn leave_place(&self, connection: &Connection) -> Result<(), StoreError> {
-        let expression = Expression::default().name("connections", "connections").name("old", &connection.connection_id);
+        let expression = Expression::default()
+            .name("connections", "connections")
+            .name("old", &connection.connection_id);
         let key = key("id", &connection.identity.session_id);
-        let left: Option<Session> =
-            self.database.update_if(&self.table, key, "REMOVE #connections.#old", "attribute_exists(id)", &expression).await?;
+        let left: Option<Session> = self
+            .database
+            .update_if(
+                &self.table,
+                key,
+                "REMOVE #connections.#old",
+                "attribute_exists(id)",
+                &expression,
+            )
+            .await?;
         drop(left);
         Ok(())
     }
 
     /// A new session.
     pub fn begin(&self, session: &Session) -> Result<Write, StoreError> {
-        Ok(Write::put(&self.table, item(session)?, "attribute_not_exists(id)", &Expression::default()))
+        Ok(Write::put(
+            &self.table,
+            item(session)?,
+            "attribute_not_exists(id)",
+            &Expression::default(),
+        ))
     }
 
-    /// Gives a session its next pair, if the refresh token with this hash is still the valid one. Other changes to the
-    /// session are kept.
+    /// Gives a session its next pair, if the refresh token with this hash is still the valid one.
+    /// Other changes to the session are kept.
     pub fn rotate(&self, session: &Session, spent_hash: &str) -> Result<Write, StoreError> {
         let expression = Expression::default()
             .value("used", n(session.last_used_at))
@@ -141,9 +176,16 @@ impl Sessions {
             .value("rotated", value(session.rotated_at)?)
             .value("pair", value(&session.pair)?)
             .value("spent", s(spent_hash));
-        let update = "SET last_used_at = :used, expires_at = :expires, refresh_hash = :hash, previous_hash = :previous, \
+        let update = "SET last_used_at = :used, expires_at = :expires, refresh_hash = :hash, \
+                      previous_hash = :previous, \
                       rotated_at = :rotated, pair = :pair";
-        Ok(Write::update(&self.table, key("id", &session.id), update, "refresh_hash = :spent", &expression))
+        Ok(Write::update(
+            &self.table,
+            key("id", &session.id),
+            update,
+            "refresh_hash = :spent",
+            &expression,
+        ))
     }
 
     /// Ends a session.
@@ -151,9 +193,12 @@ impl Sessions {
         Write::delete(&self.table, key("id", id))
     }
 
-    /// Ends a session, if it is there. The condition fails where its connections are no longer these. See [`Sessions::read`].
+    /// Ends a session, if it is there. The condition fails where its connections are no longer
+    /// these. See [`Sessions::read`].
     pub fn end_with(&self, session: &Session) -> Result<Write, StoreError> {
-        let expression = Expression::default().name("connections", "connections").value("listed", value(&session.connections)?);
+        let expression = Expression::default()
+            .name("connections", "connections")
+            .value("listed", value(&session.connections)?);
         let condition = "attribute_not_exists(id) OR #connections = :listed";
         Ok(Write::delete_if(&self.table, key("id", &session.id), condition, &expression))
     }

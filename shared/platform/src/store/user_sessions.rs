@@ -13,8 +13,9 @@ use crate::database::{Expression, Write, key, n, s};
 /// Live sessions a user can have; the oldest ends when another begins.
 const SESSIONS_PER_USER: usize = 3;
 
-/// Attributes of an account that the functions for sessions read and write when a session begins, goes on or ends. Their
-/// policies allow no others (`dynamodb:Attributes` in template.yaml). A login may write `password_hash` too.
+/// Attributes of an account that the functions for sessions read and write when a session begins,
+/// goes on or ends. Their policies allow no others (`dynamodb:Attributes` in template.yaml). A
+/// login may write `password_hash` too.
 pub const SESSION_ATTRIBUTES: &[&str] = &["key", "sessions", "version", "is_active"];
 
 /// Sessions that make room for a new one.
@@ -29,17 +30,27 @@ pub struct SessionsToEvict {
 impl User {
     /// Which sessions make room when another begins.
     pub fn sessions_to_evict(&self, now: Timestamp) -> SessionsToEvict {
-        let (live, idle): (Vec<_>, Vec<_>) = self.sessions.iter().partition(|(_, expires_at)| now.as_second() < **expires_at);
+        let (live, idle): (Vec<_>, Vec<_>) =
+            self.sessions.iter().partition(|(_, expires_at)| now.as_second() < **expires_at);
         let surplus = (live.len() + 1).saturating_sub(SESSIONS_PER_USER);
         let id = |(id, _): (&String, &i64)| id.clone();
-        SessionsToEvict { evicted: live.into_iter().take(surplus).map(id).collect(), idle: idle.into_iter().map(id).collect() }
+        SessionsToEvict {
+            evicted: live.into_iter().take(surplus).map(id).collect(),
+            idle: idle.into_iter().map(id).collect(),
+        }
     }
 }
 
 impl Users {
-    /// Adds a session and drops those that make room for it, if the account is still as it was when the password was checked.
-    /// A stronger hash, if there is one, replaces the account's.
-    pub fn begin_session(&self, user: &User, session: &Session, sessions_to_evict: &SessionsToEvict, stronger_hash: Option<&str>) -> Write {
+    /// Adds a session and drops those that make room for it, if the account is still as it was when
+    /// the password was checked. A stronger hash, if there is one, replaces the account's.
+    pub fn begin_session(
+        &self,
+        user: &User,
+        session: &Session,
+        sessions_to_evict: &SessionsToEvict,
+        stronger_hash: Option<&str>,
+    ) -> Write {
         let mut expression = Expression::default()
             .name("sessions", "sessions")
             .name("new", &session.id)
@@ -53,12 +64,24 @@ impl Users {
             update.push_str(", password_hash = :hash");
             expression = expression.value("hash", s(hash));
         }
-        for (position, id) in sessions_to_evict.evicted.iter().chain(&sessions_to_evict.idle).enumerate() {
-            let _ = write!(update, "{} #sessions.#old{position}", if position == 0 { " REMOVE" } else { "," });
+        for (position, id) in
+            sessions_to_evict.evicted.iter().chain(&sessions_to_evict.idle).enumerate()
+        {
+            let _ = write!(
+                update,
+                "{} #sessions.#old{position}",
+                if position == 0 { " REMOVE" } else { "," }
+            );
             expression = expression.name(&format!("old{position}"), id);
         }
         let condition = "#version = :version AND is_active = :active";
-        Write::update(&self.table, key("key", &account_key(&user.id)), &update, condition, &expression)
+        Write::update(
+            &self.table,
+            key("key", &account_key(&user.id)),
+            &update,
+            condition,
+            &expression,
+        )
     }
 
     /// Notes the new expiry of a session, if it has not ended and the account is active.
@@ -77,7 +100,8 @@ impl Users {
         )
     }
 
-    /// Forgets a session that has ended. Where a login has forgotten it already, the list stays as it is.
+    /// Forgets a session that has ended. Where a login has forgotten it already, the list stays as
+    /// it is.
     pub fn end_session(&self, user_id: &str, session_id: &str) -> Write {
         let expression = Expression::default()
             .name("sessions", "sessions")
@@ -122,7 +146,13 @@ impl Users {
             .value("version", n(user.version))
             .value("next", n(user.version + 1));
         let update = "SET #sessions = :none, #version = :next";
-        Write::update(&self.table, key("key", &account_key(&user.id)), update, "#version = :version", &expression)
+        Write::update(
+            &self.table,
+            key("key", &account_key(&user.id)),
+            update,
+            "#version = :version",
+            &expression,
+        )
     }
 }
 
@@ -150,18 +180,24 @@ mod tests {
             roles: vec![Role::User],
             password_hash: String::new(),
             version: 1,
-            sessions: sessions.iter().map(|(id, expires_at)| ((*id).to_owned(), *expires_at)).collect(),
+            sessions: sessions
+                .iter()
+                .map(|(id, expires_at)| ((*id).to_owned(), *expires_at))
+                .collect(),
             api_keys: BTreeMap::new(),
         }
     }
 
     fn session() -> Session {
         let claims = json!({
-            "iss": "i", "aud": "a", "sub": "u", "sid": "s", "jti": "j", "iat": 0, "exp": 1, "type": "t", "username": "u", "roles": [],
+            "iss": "i", "aud": "a", "sub": "u", "sid": "s", "jti": "j", "iat": 0, "exp": 1,
+            "type": "t", "username": "u", "roles": [],
         });
-        let pair = json!({"access": claims, "access_kid": "k", "refresh": claims, "refresh_kid": "k"});
+        let pair =
+            json!({"access": claims, "access_kid": "k", "refresh": claims, "refresh_kid": "k"});
         let session = json!({
-            "id": "s", "user_id": "u", "username": "u", "began_at": 0, "last_used_at": 0, "expires_at": 900, "address": "192.0.2.1",
+            "id": "s", "user_id": "u", "username": "u", "began_at": 0, "last_used_at": 0,
+            "expires_at": 900, "address": "192.0.2.1",
             "user_agent": "", "refresh_hash": "", "pair": pair, "connections": {},
         });
         serde_json::from_value(session).unwrap()
@@ -171,11 +207,21 @@ mod tests {
     fn attributes(write: &Write) -> BTreeSet<String> {
         let update = write.0.update().unwrap();
         let names = update.expression_attribute_names().cloned().unwrap_or_default();
-        let text = format!("{} {}", update.update_expression(), update.condition_expression().unwrap_or_default());
-        let is_word = |character: char| character.is_ascii_alphanumeric() || "_#:.".contains(character);
-        let words = text.split(|character| !is_word(character)).filter_map(|word| word.split('.').next());
-        let is_name = |word: &&str| word.starts_with('#') || word.starts_with(|first: char| first.is_ascii_lowercase());
-        let words = words.filter(is_name).filter(|word| !matches!(*word, "attribute_exists" | "attribute_not_exists"));
+        let text = format!(
+            "{} {}",
+            update.update_expression(),
+            update.condition_expression().unwrap_or_default()
+        );
+        let is_word =
+            |character: char| character.is_ascii_alphanumeric() || "_#:.".contains(character);
+        let words =
+            text.split(|character| !is_word(character)).filter_map(|word| word.split('.').next());
+        let is_name = |word: &&str| {
+            word.starts_with('#') || word.starts_with(|first: char| first.is_ascii_lowercase())
+        };
+        let words = words
+            .filter(is_name)
+            .filter(|word| !matches!(*word, "attribute_exists" | "attribute_not_exists"));
         let attributes = words.map(|word| names.get(word).map_or(word, String::as_str).to_owned());
         attributes.chain(update.key().keys().cloned()).collect()
     }
@@ -184,18 +230,29 @@ mod tests {
     fn sessions_touch_no_more_of_an_account_than_their_functions_may() {
         let user = user(&[("a", 1), ("b", 900), ("c", 900), ("d", 900)]);
         let now = Timestamp::from_second(100).unwrap();
-        let config: Config =
-            [("USERS_TABLE", "users"), ("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")]
-                .into_iter()
-                .collect();
+        let config: Config = [
+            ("USERS_TABLE", "users"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "key"),
+        ]
+        .into_iter()
+        .collect();
         let users = Users::new(&Platform::new(config, Clock::System)).unwrap();
-        let allowed: BTreeSet<String> = SESSION_ATTRIBUTES.iter().map(|&name| name.to_owned()).collect();
+        let allowed: BTreeSet<String> =
+            SESSION_ATTRIBUTES.iter().map(|&name| name.to_owned()).collect();
         let session = session();
-        let ends = [users.end_session("u", "s"), users.revoke_session("u", "s", now), users.end_all_sessions(&user)];
+        let ends = [
+            users.end_session("u", "s"),
+            users.revoke_session("u", "s", now),
+            users.end_all_sessions(&user),
+        ];
         for write in ends.iter().chain([&users.keep_session(&session)]) {
             assert!(attributes(write).is_subset(&allowed), "{write:?}");
         }
-        let with_hash = |hash| attributes(&users.begin_session(&user, &session, &user.sessions_to_evict(now), hash));
+        let with_hash = |hash| {
+            attributes(&users.begin_session(&user, &session, &user.sessions_to_evict(now), hash))
+        };
         assert!(with_hash(None).is_subset(&allowed));
         let beyond: Vec<_> = with_hash(Some("hash")).difference(&allowed).cloned().collect();
         assert_eq!(beyond, ["password_hash"]);
@@ -215,7 +272,11 @@ mod tests {
         ] {
             let user = user(sessions);
             let owned = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
-            assert_eq!(user.sessions_to_evict(now), SessionsToEvict { evicted: owned(evicted), idle: owned(idle) }, "{sessions:?}");
+            assert_eq!(
+                user.sessions_to_evict(now),
+                SessionsToEvict { evicted: owned(evicted), idle: owned(idle) },
+                "{sessions:?}"
+            );
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The table of users.
 //!
-//! Key: `key`, one of `user#<id>` (the account), `name#<lower-case username>` and `email#<lower-case email>` (unique names), and
-//! `admins` (see `admins.rs`). A unique name holds the id of its account and makes the username or email unique. Index `claims`:
-//! `kind` (`name` or `email`), `key`. It lists the accounts in the order of either (see `user_search.rs`).
+//! Key: `key`, one of `user#<id>` (the account), `name#<lower-case username>` and
+//! `email#<lower-case email>` (unique names), and `admins` (see `admins.rs`). A unique name holds
+//! the id of its account and makes the username or email unique. Index `claims`: `kind` (`name` or
+//! `email`), `key`. It lists the accounts in the order of either (see `user_search.rs`).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -35,7 +36,8 @@ pub struct User {
     pub username: String,
     /// In the form of `domain::Email`. Accounts from before that form have it as it was typed.
     pub email: String,
-    /// An address that its owner has yet to verify: that of a new account, or the one that the account is to move to.
+    /// An address that its owner has yet to verify: that of a new account, or the one that the
+    /// account is to move to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unverified_email: Option<String>,
     /// Name for people.
@@ -49,11 +51,14 @@ pub struct User {
     pub roles: Vec<Role>,
     /// As `domain::Hasher` made it, or as it was imported.
     pub password_hash: String,
-    /// Counts the changes that a login has to notice: a login is conditioned on the version that it checked.
+    /// Counts the changes that a login has to notice: a login is conditioned on the version that it
+    /// checked.
     pub version: u64,
-    /// Sessions and when each runs out, in seconds since 1970. Their ids (UUIDv7) tell which is the oldest.
+    /// Sessions and when each runs out, in seconds since 1970. Their ids (UUIDv7) tell which is the
+    /// oldest.
     pub sessions: BTreeMap<String, i64>,
-    /// API keys and when each expires, in milliseconds since 1970. A key that is not listed here is not valid.
+    /// API keys and when each expires, in milliseconds since 1970. A key that is not listed here is
+    /// not valid.
     pub api_keys: BTreeMap<String, i64>,
 }
 
@@ -71,8 +76,8 @@ pub struct Account {
     /// Unique without regard to case, or null if the account has none.
     #[schema(value_type = Option<String>, required, format = "email", example = "demo@example.com")]
     pub email: String,
-    /// An address that the owner has yet to verify: the address of a new account, or the next address of the account. Left out if there is
-    /// none.
+    /// An address that the owner has yet to verify: the address of a new account, or the next
+    /// address of the account. Left out if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub unverified_email: Option<String>,
@@ -147,40 +152,55 @@ impl User {
         }
     }
 
-    /// Whether the account's owner has yet to verify its address. Accounts that are older than this check need none.
+    /// Whether the account's owner has yet to verify its address. Accounts that are older than this
+    /// check need none.
     pub fn is_unverified(&self) -> bool {
         self.unverified_email.as_ref() == Some(&self.email)
     }
 
     /// The user in one of their sessions.
     pub fn identity(&self, session_id: &str) -> Identity {
-        Identity { user_id: self.id.clone(), username: self.username.clone(), session_id: session_id.to_owned() }
+        Identity {
+            user_id: self.id.clone(),
+            username: self.username.clone(),
+            session_id: session_id.to_owned(),
+        }
     }
 }
 
 impl Users {
     /// Uses the table that `USERS_TABLE` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { database: platform.database()?, table: platform.config.require("USERS_TABLE")?.to_owned() })
+        Ok(Self {
+            database: platform.database()?,
+            table: platform.config.require("USERS_TABLE")?.to_owned(),
+        })
     }
 
     /// The user with this id, as they are now.
     pub fn get<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<User>, StoreError>> {
         async move {
-            let stored: Option<Stored> = self.database.get(&self.table, key("key", &account_key(id)), true).await?;
+            let stored: Option<Stored> =
+                self.database.get(&self.table, key("key", &account_key(id)), true).await?;
             Ok(stored.map(|stored| stored.user))
         }
         .boxed()
     }
 
-    /// The user with this username or email, in any case. An unknown one costs as many reads, so the time does not tell
-    /// whether it exists. There are two reads, or three for an address whose domain has another form in Unicode.
-    pub fn find<'a>(&'a self, identifier: &'a str) -> BoxFuture<'a, Result<Option<User>, StoreError>> {
+    /// The user with this username or email, in any case. An unknown one costs as many reads, so
+    /// the time does not tell whether it exists. There are two reads, or three for an address whose
+    /// domain has another form in Unicode.
+    pub fn find<'a>(
+        &'a self,
+        identifier: &'a str,
+    ) -> BoxFuture<'a, Result<Option<User>, StoreError>> {
         async move {
             let identifier = identifier.to_lowercase();
             let kind = if identifier.contains('@') { NameKind::Email } else { NameKind::Name };
             let mut holder = self.holder(kind, &identifier).await?;
-            if let Some(earlier) = identifier.parse::<Email>().ok().and_then(|email| email.folded_unicode()) {
+            if let Some(earlier) =
+                identifier.parse::<Email>().ok().and_then(|email| email.folded_unicode())
+            {
                 let earlier = self.holder(kind, &earlier).await?;
                 holder = holder.or(earlier);
             }
@@ -193,19 +213,32 @@ impl Users {
         self.database.get(&self.table, key("key", &kind.key(folded)), true).await
     }
 
-    /// A new account and its unique names (username and email); each write's condition fails where one of them is taken.
-    pub fn create(&self, user: &User, username: &Username, email: &Email) -> Result<Vec<Write>, StoreError> {
+    /// A new account and its unique names (username and email); each write's condition fails where
+    /// one of them is taken.
+    pub fn create(
+        &self,
+        user: &User,
+        username: &Username,
+        email: &Email,
+    ) -> Result<Vec<Write>, StoreError> {
         let mut writes = vec![self.claim(NameKind::Name, &username.folded(), &user.id)?];
         writes.extend(self.claim_email(email, &user.id, None)?);
         writes.push(self.put_new(item(Stored { key: account_key(&user.id), user: user.clone() })?));
         Ok(writes)
     }
 
-    /// A unique name for an address, unless another account has it, in this form or its earlier one. `given_up` is the unique name that
-    /// the account gives up in the same transaction.
-    pub(super) fn claim_email(&self, email: &Email, user_id: &str, given_up: Option<&str>) -> Result<Vec<Write>, StoreError> {
+    /// A unique name for an address, unless another account has it, in this form or its earlier
+    /// one. `given_up` is the unique name that the account gives up in the same transaction.
+    pub(super) fn claim_email(
+        &self,
+        email: &Email,
+        user_id: &str,
+        given_up: Option<&str>,
+    ) -> Result<Vec<Write>, StoreError> {
         let mut writes = vec![self.claim(NameKind::Email, &email.folded(), user_id)?];
-        if let Some(earlier) = email.folded_unicode().filter(|earlier| Some(earlier.as_str()) != given_up) {
+        if let Some(earlier) =
+            email.folded_unicode().filter(|earlier| Some(earlier.as_str()) != given_up)
+        {
             let earlier = key("key", &NameKind::Email.key(&earlier));
             let is_free = Expression::default().name("key", "key");
             writes.push(Write::check(&self.table, earlier, "attribute_not_exists(#key)", &is_free));
@@ -219,13 +252,24 @@ impl Users {
     }
 
     fn put_new(&self, item: Item) -> Write {
-        Write::put(&self.table, item, "attribute_not_exists(#key)", &Expression::default().name("key", "key"))
+        Write::put(
+            &self.table,
+            item,
+            "attribute_not_exists(#key)",
+            &Expression::default().name("key", "key"),
+        )
     }
 
-    /// Sets whether an account may sign in and which roles it has, if nothing that a login notices has changed meanwhile. An
-    /// account that stops or starts being active has neither session nor API key afterwards. Where the set of administrators
-    /// changes too, [`Users::on_word_of`] goes with this write.
-    pub fn entitle(&self, user: &User, is_active: bool, roles: &[Role]) -> Result<Write, StoreError> {
+    /// Sets whether an account may sign in and which roles it has, if nothing that a login notices
+    /// has changed meanwhile. An account that stops or starts being active has neither session nor
+    /// API key afterwards. Where the set of administrators changes too, [`Users::on_word_of`] goes
+    /// with this write.
+    pub fn entitle(
+        &self,
+        user: &User,
+        is_active: bool,
+        roles: &[Role],
+    ) -> Result<Write, StoreError> {
         let expression = Expression::default()
             .name("roles", "roles")
             .name("version", "version")
@@ -237,16 +281,29 @@ impl Users {
         let (update, expression) = if user.is_active && is_active {
             (update.to_owned(), expression)
         } else {
-            let expression = expression.name("sessions", "sessions").value("none", AttributeValue::M(HashMap::new()));
+            let expression = expression
+                .name("sessions", "sessions")
+                .value("none", AttributeValue::M(HashMap::new()));
             (format!("{update}, #sessions = :none, api_keys = :none"), expression)
         };
-        Ok(Write::update(&self.table, key("key", &account_key(&user.id)), &update, "#version = :version", &expression))
+        Ok(Write::update(
+            &self.table,
+            key("key", &account_key(&user.id)),
+            &update,
+            "#version = :version",
+            &expression,
+        ))
     }
 
     /// Requires that an account is active when the other writes are committed.
     pub fn must_be_active(&self, user_id: &str) -> Write {
         let expression = Expression::default().value("active", AttributeValue::Bool(true));
-        Write::check(&self.table, key("key", &account_key(user_id)), "is_active = :active", &expression)
+        Write::check(
+            &self.table,
+            key("key", &account_key(user_id)),
+            "is_active = :active",
+            &expression,
+        )
     }
 
     /// The account that a failed condition on its version found.

@@ -12,7 +12,8 @@ use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::secrets::{Secret, Secrets};
 
-/// The ring of one kind of token as it stands now. Its keys are derived once for each read of the secret.
+/// The ring of one kind of token as it stands now. Its keys are derived once for each read of the
+/// secret.
 #[derive(Clone)]
 pub struct LiveRing {
     kind: RingKind,
@@ -36,8 +37,9 @@ impl LiveRing {
         self.ring_of(self.secrets.get(&self.arn).await?)
     }
 
-    /// The ring with the key `kid`. If the key is missing, the secret may have been rotated and is read again, at most once a minute.
-    /// The limit exists because a caller can make up key ids, which must not cost more than that.
+    /// The ring with the key `kid`. If the key is missing, the secret may have been rotated and is
+    /// read again, at most once a minute. The limit exists because a caller can make up key ids,
+    /// which must not cost more than that.
     pub async fn with_key(&self, kid: &str) -> Result<Arc<Ring>, Problem> {
         let ring = self.get().await?;
         if ring.kids().any(|known| known == kid) {
@@ -47,7 +49,12 @@ impl LiveRing {
     }
 
     /// The claims of a token. The outer result is an `Err` only if the ring cannot be read.
-    pub async fn verify<C: Claims>(&self, token: &str, issuer: &str, now: Timestamp) -> Result<Result<C, TokenError>, Problem> {
+    pub async fn verify<C: Claims>(
+        &self,
+        token: &str,
+        issuer: &str,
+        now: Timestamp,
+    ) -> Result<Result<C, TokenError>, Problem> {
         let Ok(token) = Unverified::parse(token) else { return Ok(Err(TokenError)) };
         Ok(self.with_key(&token.kid).await?.verify(&token, issuer, now))
     }

@@ -1,4 +1,5 @@
-//! A token as it arrives: text that is not trusted yet. Only its header is read, to find the key that it claims.
+//! A token as it arrives: text that is not trusted yet. Only its header is read, to find the key
+//! that it claims.
 
 use std::marker::PhantomData;
 
@@ -11,7 +12,8 @@ use crate::domain::{Claims, TokenError};
 /// Longest token that is read, in bytes.
 const TOKEN_LIMIT: usize = 4096;
 
-/// A token of the kind `C` by its shape: JWS compact serialization (RFC 7515 section 7.1) with the header that we write.
+/// A token of the kind `C` by its shape: JWS compact serialization (RFC 7515 section 7.1) with the
+/// header that we write.
 pub struct Unverified<'t, C> {
     /// The key it claims to be signed with.
     pub kid: String,
@@ -23,9 +25,9 @@ pub struct Unverified<'t, C> {
     kind: PhantomData<C>,
 }
 
-/// The members of a header: all of them are required, and no other is allowed. A token with any other member (`crit`, `jku`, `jwk`,
-/// `b64`), or with one twice, is none of ours. Our tokens do not write their members with escapes either, and borrowed text refuses
-/// escapes.
+/// The members of a header: all of them are required, and no other is allowed. A token with any
+/// other member (`crit`, `jku`, `jwk`, `b64`), or with one twice, is none of ours. Our tokens do
+/// not write their members with escapes either, and borrowed text refuses escapes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header<'h> {
@@ -35,7 +37,8 @@ struct Header<'h> {
 }
 
 impl<'t, C: Claims> Unverified<'t, C> {
-    /// Splits a token into its parts. A token of another algorithm or type (RFC 8725 sections 3.1 and 3.11) is refused.
+    /// Splits a token into its parts. A token of another algorithm or type (RFC 8725 sections 3.1
+    /// and 3.11) is refused.
     pub fn parse(token: &'t str) -> Result<Self, TokenError> {
         if token.len() > TOKEN_LIMIT {
             return Err(TokenError);

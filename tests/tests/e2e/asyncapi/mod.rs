@@ -1,5 +1,5 @@
-//! The AsyncAPI document is valid and complete, and clients and server follow it. In addition, `Socket` checks every message of any test
-//! against it.
+//! The AsyncAPI document is valid and complete, and clients and server follow it. In addition,
+//! `Socket` checks every message of any test against it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,8 @@ use tally_tests::{Socket, TestStack, asyncapi, root};
 use crate::chat::{FAST, SLOW, text};
 use crate::rules::files;
 
-/// AsyncAPI's own schema: `schemas/3.0.0.json` of the npm package `@asyncapi/specs` 6.11.1 (Apache-2.0) without its white space.
+/// AsyncAPI's own schema: `schemas/3.0.0.json` of the npm package `@asyncapi/specs` 6.11.1
+/// (Apache-2.0) without its white space.
 const SCHEMA: &str = include_str!("schema-3.0.0.json");
 
 /// The example of a message.
@@ -33,10 +34,18 @@ fn actions() -> BTreeSet<&'static str> {
 fn the_document_is_valid() {
     let schema = jsonschema::validator_for(&serde_json::from_str(SCHEMA).unwrap()).unwrap();
     let mut document = asyncapi::document();
-    let faults: Vec<_> = schema.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    let faults: Vec<_> = schema
+        .iter_errors(&document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
     assert!(faults.is_empty(), "{faults:#?}");
     for name in ["ClientMessage", "ServerMessage"] {
-        assert!(document["components"]["schemas"][name]["oneOf"].as_array().is_some_and(|members| members.len() > 5), "{name}");
+        assert!(
+            document["components"]["schemas"][name]["oneOf"]
+                .as_array()
+                .is_some_and(|members| members.len() > 5),
+            "{name}"
+        );
     }
     for (pointer, wrong) in [
         ("/asyncapi", json!("3")),
@@ -59,7 +68,9 @@ fn every_reference_leads_somewhere() {
             assert!(document.pointer(pointer).is_some(), "{reference}");
         }
         let items = value.as_array().into_iter().flatten();
-        items.chain(value.as_object().into_iter().flat_map(|members| members.values())).for_each(|item| check(document, item));
+        items
+            .chain(value.as_object().into_iter().flat_map(|members| members.values()))
+            .for_each(|item| check(document, item));
     }
     let document = asyncapi::document();
     check(&document, &document);
@@ -67,9 +78,13 @@ fn every_reference_leads_somewhere() {
 
 #[test]
 fn every_action_and_every_type_of_message_is_in_it() {
-    let sources = ["functions", "shared"].iter().flat_map(|directory| files(&root().join(directory), ".rs"));
+    let sources =
+        ["functions", "shared"].iter().flat_map(|directory| files(&root().join(directory), ".rs"));
     let sources = sources.map(|path| fs::read_to_string(path).unwrap()).collect::<String>();
-    let types = sources.split("impl ServerMessage for ").skip(1).map(|rest| rest.split('"').nth(1).unwrap());
+    let types = sources
+        .split("impl ServerMessage for ")
+        .skip(1)
+        .map(|rest| rest.split('"').nth(1).unwrap());
     // `none` is the type of an output that is never sent.
     let expected: BTreeSet<_> = types.filter(|kind| *kind != "none").chain(actions()).collect();
     assert_eq!(names(&asyncapi::document()), expected);
@@ -84,7 +99,8 @@ fn examples_are_as_their_schemas_have_them() {
         assert!(validator.is_valid(&example), "{name}: {:?}", validator.validate(&example));
         let kind = if actions().contains(name) { "action" } else { "type" };
         assert_eq!(example[kind], name);
-        // Check that the schema refuses another type. A schema that accepts anything would match all of them.
+        // Check that the schema refuses another type. A schema that accepts anything would match
+        // all of them.
         example[kind] = "another".into();
         assert!(!validator.is_valid(&example), "{name}");
     }
@@ -94,8 +110,10 @@ fn examples_are_as_their_schemas_have_them() {
 fn an_id_is_promised_where_it_is_echoed_and_nowhere_else() {
     let document = asyncapi::document();
     let operations = document["operations"].as_object().unwrap().values();
-    let answers = operations.filter_map(|operation| operation["reply"]["messages"][0]["$ref"].as_str());
-    let echoes: BTreeSet<_> = answers.map(|answer| answer.rsplit('/').next().unwrap()).chain(["error"]).collect();
+    let answers =
+        operations.filter_map(|operation| operation["reply"]["messages"][0]["$ref"].as_str());
+    let echoes: BTreeSet<_> =
+        answers.map(|answer| answer.rsplit('/').next().unwrap()).chain(["error"]).collect();
     for name in names(&document) {
         let mut message = example(&document, name);
         let is_promised = document["components"]["messages"][name].get("correlationId").is_some();
@@ -132,13 +150,29 @@ async fn what_the_document_refuses_is_what_the_server_refuses() {
         (json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": "500"}), false),
         (json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": null}), true),
         (json!({"action": "charts.subscribe", "chart_type": "bar", "seq": null}), true),
-        (json!({"action": "charts.subscribe", "chart_type": "bar", "seq": 9_007_199_254_740_991_u64}), true),
-        (json!({"action": "charts.subscribe", "chart_type": "bar", "seq": 9_007_199_254_740_992_u64}), false),
+        (
+            json!({
+                "action": "charts.subscribe", "chart_type": "bar", "seq": 9_007_199_254_740_991_u64,
+            }),
+            true,
+        ),
+        (
+            json!({
+                "action": "charts.subscribe", "chart_type": "bar", "seq": 9_007_199_254_740_992_u64,
+            }),
+            false,
+        ),
         (json!({"action": "charts.unsubscribe", "chart_type": "bar", "seq": -1}), false),
         (json!({"action": "chat.send", "message": ""}), false),
         (json!({"action": "chat.send", "message": "€".repeat(10_000)}), true),
         (json!({"action": "chat.send", "message": "€".repeat(10_001)}), false),
-        (json!({"action": "chat.send", "message": "Hello", "conversation_id": null, "prompt": "default"}), true),
+        (
+            json!({
+                "action": "chat.send", "message": "Hello", "conversation_id": null,
+                "prompt": "default",
+            }),
+            true,
+        ),
         (json!({"action": "chat.send", "message": "Hello", "conversation_id": id}), true),
         (json!({"action": "chat.send", "message": "Hello", "conversation_id": 7}), false),
         (json!({"action": "chat.send", "message": "Hello", "prompt": ["default"]}), false),
@@ -151,8 +185,13 @@ async fn what_the_document_refuses_is_what_the_server_refuses() {
     ] {
         let described = asyncapi::validator(text(&message["action"])).is_valid(&message);
         // Answers to other messages arrive meanwhile.
-        let answer = socket.ask_amid(&message, &["charts.data", "chat.delta", "chat.completed"]).await;
-        assert_eq!((described, answer["code"] != "validation_failed"), (is_right, is_right), "{message}: {answer}");
+        let answer =
+            socket.ask_amid(&message, &["charts.data", "chat.delta", "chat.completed"]).await;
+        assert_eq!(
+            (described, answer["code"] != "validation_failed"),
+            (is_right, is_right),
+            "{message}: {answer}"
+        );
     }
 }
 
@@ -208,7 +247,9 @@ async fn every_example_is_taken_and_every_type_of_message_comes() {
     client.ask(&example("charts.unsubscribe", "id", &json!("1")), "charts.unsubscribed").await;
     client.ask(&json!({"action": "charts.publish"}), "error").await;
 
-    let reply = client.ask(&example("chat.send", "id", &json!("1")), "chat.started").await["message_id"].clone();
+    let reply =
+        client.ask(&example("chat.send", "id", &json!("1")), "chat.started").await["message_id"]
+            .clone();
     client.hear("chat.delta").await;
     for (action, kind) in [("chat.resume", "chat.resumed"), ("chat.cancel", "chat.cancelling")] {
         let answer = client.ask(&example(action, "message_id", &reply), kind).await;
@@ -226,6 +267,10 @@ async fn every_example_is_taken_and_every_type_of_message_comes() {
     client.socket = stack.connect(&stack.someone().await).await;
     client.ask(&example("chat.send", "id", &json!("1")), "chat.failed").await;
 
-    let types: BTreeSet<_> = names(&document).into_iter().filter(|name| !actions().contains(name)).map(str::to_owned).collect();
+    let types: BTreeSet<_> = names(&document)
+        .into_iter()
+        .filter(|name| !actions().contains(name))
+        .map(str::to_owned)
+        .collect();
     assert_eq!(client.heard, types);
 }

@@ -85,33 +85,41 @@ enum Expected {
 }
 use Expected::{Nothing, Part, Whole};
 
-/// Runs each case against a server that gives the case's answers in turn and repeats the last one. Checks the outcome and how often the
-/// server was asked.
+/// Runs each case against a server that gives the case's answers in turn and repeats the last one.
+/// Checks the outcome and how often the server was asked.
 async fn check(cases: Vec<(&str, Vec<Answer>, Expected, usize)>) {
     // Start the circuits before the first call is timed.
     let circuits = join_all(cases.iter().map(|_| Circuits::start())).await;
-    join_all(cases.into_iter().zip(circuits).map(async |((name, answers, expected, requests), circuits)| {
-        let api = MessagesApi::with(answers).await;
-        // The patience is short where no answer is expected, and long elsewhere, so that a slow machine does not fail the test.
-        let is_silent = matches!(expected, Nothing(Fault::TimedOut) | Part(Fault::TimedOut, _)) || name.contains("silence");
-        let patience = if is_silent { "1000" } else { "20000" };
-        let provider = provider(&api, &circuits, &[("AI_FIRST_TOKEN_MILLISECONDS", patience), ("AI_IDLE_MILLISECONDS", patience)]);
-        let heard = hear(&provider).await;
-        let found = match &heard.end {
-            Ok(reason) => {
-                assert_eq!(heard.text, whole(), "{name}");
-                Whole(reason.as_str())
-            }
-            Err(error) if error.produced => Part(error.fault, heard.text.clone()),
-            Err(error) => {
-                assert_eq!(heard.text, "", "{name}: {error}");
-                Nothing(error.fault)
-            }
-        };
-        assert_eq!((found, api.asked().len()), (expected, requests), "{name}: {:?}", heard.end);
-        let said = format!("{:?}", heard.end);
-        assert!(!said.contains("sk-ant"), "{said}");
-    }))
+    join_all(cases.into_iter().zip(circuits).map(
+        async |((name, answers, expected, requests), circuits)| {
+            let api = MessagesApi::with(answers).await;
+            // The patience is short where no answer is expected, and long elsewhere, so that a slow
+            // machine does not fail the test.
+            let is_silent = matches!(expected, Nothing(Fault::TimedOut) | Part(Fault::TimedOut, _))
+                || name.contains("silence");
+            let patience = if is_silent { "1000" } else { "20000" };
+            let provider = provider(
+                &api,
+                &circuits,
+                &[("AI_FIRST_TOKEN_MILLISECONDS", patience), ("AI_IDLE_MILLISECONDS", patience)],
+            );
+            let heard = hear(&provider).await;
+            let found = match &heard.end {
+                Ok(reason) => {
+                    assert_eq!(heard.text, whole(), "{name}");
+                    Whole(reason.as_str())
+                }
+                Err(error) if error.produced => Part(error.fault, heard.text.clone()),
+                Err(error) => {
+                    assert_eq!(heard.text, "", "{name}: {error}");
+                    Nothing(error.fault)
+                }
+            };
+            assert_eq!((found, api.asked().len()), (expected, requests), "{name}: {:?}", heard.end);
+            let said = format!("{:?}", heard.end);
+            assert!(!said.contains("sk-ant"), "{said}");
+        },
+    ))
     .await;
 }
 
@@ -120,8 +128,13 @@ async fn a_reply_is_whole_however_it_is_cut_up() {
     let text = reply(&PARTS).concat();
     let lines = |ending: &str| Answer::stream([text.replace('\n', ending)]);
     let new = event(&json!({"type": "a_new_event", "more": [1]}));
-    let new_delta = event(&json!({"type": "content_block_delta", "index": 0, "delta": {"type": "a_new_delta", "more": "x"}}));
-    let amid = |frame: &str| Answer::stream(reply(&PARTS).into_iter().flat_map(|each| [each, frame.to_owned()]));
+    let new_delta = event(&json!({
+        "type": "content_block_delta", "index": 0,
+        "delta": {"type": "a_new_delta", "more": "x"},
+    }));
+    let amid = |frame: &str| {
+        Answer::stream(reply(&PARTS).into_iter().flat_map(|each| [each, frame.to_owned()]))
+    };
     let mut cases = vec![
         ("as it comes", vec![good()], Whole("end_turn"), 1),
         ("CRLF", vec![lines("\r\n").in_pieces_of(7)], Whole("end_turn"), 1),
@@ -133,10 +146,25 @@ async fn a_reply_is_whole_however_it_is_cut_up() {
             Whole("end_turn"),
             1,
         ),
-        ("unknown events", vec![Answer::stream(reply(&PARTS).into_iter().flat_map(|each| [each, new.clone()]))], Whole("end_turn"), 1),
-        ("no final blank line", vec![Answer::stream([text.trim_end().to_owned()])], Whole("end_turn"), 1),
+        (
+            "unknown events",
+            vec![Answer::stream(reply(&PARTS).into_iter().flat_map(|each| [each, new.clone()]))],
+            Whole("end_turn"),
+            1,
+        ),
+        (
+            "no final blank line",
+            vec![Answer::stream([text.trim_end().to_owned()])],
+            Whole("end_turn"),
+            1,
+        ),
         ("no message_stop", vec![good().up_to(3 + PARTS.len() + 2)], Whole("end_turn"), 1),
-        ("silence instead of message_stop", vec![good().up_to(3 + PARTS.len() + 2).then_silence()], Whole("end_turn"), 1),
+        (
+            "silence instead of message_stop",
+            vec![good().up_to(3 + PARTS.len() + 2).then_silence()],
+            Whole("end_turn"),
+            1,
+        ),
     ];
     for bytes in [1, 2, 3, 5, 17, 64, 1_000_000] {
         cases.push(("pieces of any size", vec![good().in_pieces_of(bytes)], Whole("end_turn"), 1));
@@ -144,16 +172,34 @@ async fn a_reply_is_whole_however_it_is_cut_up() {
     let mut frames = reply(&PARTS);
     frames.insert(5, new_delta);
     cases.push(("unknown deltas", vec![Answer::stream(frames)], Whole("end_turn"), 1));
-    for reason in ["max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal", "model_context_window_exceeded"] {
-        cases.push(("stop reasons", vec![Answer::stream(reply_of(&PARTS, reason))], Whole(reason), 1));
+    for reason in [
+        "max_tokens",
+        "stop_sequence",
+        "tool_use",
+        "pause_turn",
+        "refusal",
+        "model_context_window_exceeded",
+    ] {
+        cases.push((
+            "stop reasons",
+            vec![Answer::stream(reply_of(&PARTS, reason))],
+            Whole(reason),
+            1,
+        ));
     }
     check(cases).await;
 }
 
 #[tokio::test]
 async fn what_fails_before_it_is_paid_is_tried_again() {
-    let overloaded = || event(&json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}));
-    let began = |frames: usize, next: &str| Answer::stream(reply(&PARTS).into_iter().take(frames).chain([next.to_owned()]));
+    let overloaded = || {
+        event(&json!({
+            "type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"},
+        }))
+    };
+    let began = |frames: usize, next: &str| {
+        Answer::stream(reply(&PARTS).into_iter().take(frames).chain([next.to_owned()]))
+    };
     let garbage = "event: content_block_delta\ndata: {\"type\": oops\n\n";
     let mut cases = vec![
         ("a reset", vec![Answer::reset(), good()], Whole("end_turn"), 2),
@@ -161,19 +207,49 @@ async fn what_fails_before_it_is_paid_is_tried_again() {
         ("an error event", vec![began(0, &overloaded()), good()], Whole("end_turn"), 2),
         ("garbage", vec![began(0, garbage), good()], Whole("end_turn"), 2),
         // The provider has counted the input by now, so a second try would be paid twice.
-        ("silence after the head", vec![good().up_to(3).then_silence(), good()], Nothing(Fault::TimedOut), 1),
-        ("a reset after the head", vec![good().up_to(2).then_reset(), good()], Nothing(Fault::Unreachable), 1),
-        ("an error event after the head", vec![began(2, &overloaded()), good()], Nothing(Fault::Overloaded), 1),
+        (
+            "silence after the head",
+            vec![good().up_to(3).then_silence(), good()],
+            Nothing(Fault::TimedOut),
+            1,
+        ),
+        (
+            "a reset after the head",
+            vec![good().up_to(2).then_reset(), good()],
+            Nothing(Fault::Unreachable),
+            1,
+        ),
+        (
+            "an error event after the head",
+            vec![began(2, &overloaded()), good()],
+            Nothing(Fault::Overloaded),
+            1,
+        ),
         ("garbage after the head", vec![began(2, garbage), good()], Nothing(Fault::Broken), 1),
-        ("two failures", vec![brief(529, "overloaded_error"), brief(500, "api_error"), good()], Whole("end_turn"), 3),
+        (
+            "two failures",
+            vec![brief(529, "overloaded_error"), brief(500, "api_error"), good()],
+            Whole("end_turn"),
+            3,
+        ),
         (
             "retry-after in seconds",
             vec![Answer::error(429, "rate_limit_error").header("retry-after", "0.01"), good()],
             Whole("end_turn"),
             2,
         ),
-        ("told to", vec![brief(400, "invalid_request_error").header("x-should-retry", "true"), good()], Whole("end_turn"), 2),
-        ("a proxy", vec![Answer::body(502, "text/html", "<html>Bad gateway</html>"), good()], Whole("end_turn"), 2),
+        (
+            "told to",
+            vec![brief(400, "invalid_request_error").header("x-should-retry", "true"), good()],
+            Whole("end_turn"),
+            2,
+        ),
+        (
+            "a proxy",
+            vec![Answer::body(502, "text/html", "<html>Bad gateway</html>"), good()],
+            Whole("end_turn"),
+            2,
+        ),
     ];
     for (status, kind) in [
         (408, "timeout_error"),
@@ -192,7 +268,11 @@ async fn what_fails_before_it_is_paid_is_tried_again() {
 #[tokio::test]
 async fn what_cannot_be_mended_is_one_clear_error() {
     let refused = |status, kind| vec![Answer::error(status, kind)];
-    let filtered = vec![Answer::error_saying(400, "invalid_request_error", "Output blocked by content filtering policy")];
+    let filtered = vec![Answer::error_saying(
+        400,
+        "invalid_request_error",
+        "Output blocked by content filtering policy",
+    )];
     let headless = |kind: &str, body: &str| vec![Answer::body(200, kind, body)];
     let huge = format!("event: content_block_delta\ndata: {}\n\n", "x".repeat(3 << 20));
     check(vec![
@@ -202,21 +282,61 @@ async fn what_cannot_be_mended_is_one_clear_error() {
         ("no such model", refused(404, "not_found_error"), Nothing(Fault::UnknownModel), 1),
         ("too large", refused(413, "request_too_large"), Nothing(Fault::ContextTooLong), 1),
         ("filtered", filtered, Nothing(Fault::ContentRefused), 1),
-        ("told not to", vec![brief(529, "overloaded_error").header("x-should-retry", "false")], Nothing(Fault::Overloaded), 1),
-        ("too long a wait", vec![Answer::error(429, "rate_limit_error").header("retry-after", "60")], Nothing(Fault::RateLimited), 1),
+        (
+            "told not to",
+            vec![brief(529, "overloaded_error").header("x-should-retry", "false")],
+            Nothing(Fault::Overloaded),
+            1,
+        ),
+        (
+            "too long a wait",
+            vec![Answer::error(429, "rate_limit_error").header("retry-after", "60")],
+            Nothing(Fault::RateLimited),
+            1,
+        ),
         ("always overloaded", vec![brief(529, "overloaded_error")], Nothing(Fault::Overloaded), 3),
         ("always failing", vec![brief(500, "api_error")], Nothing(Fault::Failing), 3),
         ("always silent", vec![Answer::silence()], Nothing(Fault::TimedOut), 3),
         ("always reset", vec![Answer::reset()], Nothing(Fault::Unreachable), 3),
         // The redirect leads to the same server, which would accept the request.
-        ("a redirect", vec![Answer::body(307, "text/plain", "").header("location", "/v1/messages"), good()], Nothing(Fault::Broken), 1),
+        (
+            "a redirect",
+            vec![Answer::body(307, "text/plain", "").header("location", "/v1/messages"), good()],
+            Nothing(Fault::Broken),
+            1,
+        ),
         ("no stream", headless("text/html", "<html>Hello</html>"), Nothing(Fault::Broken), 1),
-        ("JSON", headless("application/json", "{\"type\": \"message\"}"), Nothing(Fault::Broken), 1),
-        ("a stream of something else", headless("text/event-stream", "<html>\n\nHello\n\n</html>"), Nothing(Fault::Broken), 3),
+        (
+            "JSON",
+            headless("application/json", "{\"type\": \"message\"}"),
+            Nothing(Fault::Broken),
+            1,
+        ),
+        (
+            "a stream of something else",
+            headless("text/event-stream", "<html>\n\nHello\n\n</html>"),
+            Nothing(Fault::Broken),
+            3,
+        ),
         ("an empty stream", vec![good().up_to(0)], Nothing(Fault::Broken), 3),
-        ("the middle", vec![Answer::stream(reply(&PARTS).into_iter().skip(1))], Nothing(Fault::Broken), 3),
-        ("a line without end", vec![Answer::stream([huge.clone()]).in_pieces_of(64 << 10)], Nothing(Fault::Broken), 1),
-        ("no UTF-8", vec![Answer::stream([&b"event: message_start\ndata: \xff\n\n"[..]])], Nothing(Fault::Broken), 3),
+        (
+            "the middle",
+            vec![Answer::stream(reply(&PARTS).into_iter().skip(1))],
+            Nothing(Fault::Broken),
+            3,
+        ),
+        (
+            "a line without end",
+            vec![Answer::stream([huge.clone()]).in_pieces_of(64 << 10)],
+            Nothing(Fault::Broken),
+            1,
+        ),
+        (
+            "no UTF-8",
+            vec![Answer::stream([&b"event: message_start\ndata: \xff\n\n"[..]])],
+            Nothing(Fault::Broken),
+            3,
+        ),
     ])
     .await;
 }
@@ -225,9 +345,13 @@ async fn what_cannot_be_mended_is_one_clear_error() {
 async fn what_breaks_after_the_first_word_is_not_tried_again() {
     let said = |parts: usize| PARTS[..parts].concat();
     let frame = |event: &str| event.to_owned();
-    let overloaded = event(&json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}));
+    let overloaded = event(
+        &json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
+    );
     let garbage = frame("event: content_block_delta\ndata: {\"type\": oops\n\n");
-    let began = |parts: usize, next: String| vec![Answer::stream(reply(&PARTS).into_iter().take(3 + parts).chain([next])), good()];
+    let began = |parts: usize, next: String| {
+        vec![Answer::stream(reply(&PARTS).into_iter().take(3 + parts).chain([next])), good()]
+    };
     check(vec![
         ("an error event", began(1, overloaded), Part(Fault::Overloaded, said(1)), 1),
         ("garbage", began(2, garbage), Part(Fault::Broken, said(2)), 1),
@@ -235,12 +359,25 @@ async fn what_breaks_after_the_first_word_is_not_tried_again() {
         ("a cut", vec![good().up_to(3 + 3), good()], Part(Fault::Broken, said(3)), 1),
         (
             "a cut in a character",
-            vec![Answer::stream([reply(&PARTS)[..4].concat().as_bytes(), b"event: content_block_delta\ndata: \xf0\x9f"])],
+            vec![Answer::stream([
+                reply(&PARTS)[..4].concat().as_bytes(),
+                b"event: content_block_delta\ndata: \xf0\x9f",
+            ])],
             Part(Fault::Broken, said(1)),
             1,
         ),
-        ("silence", vec![good().up_to(3 + 2).then_silence(), good()], Part(Fault::TimedOut, said(2)), 1),
-        ("a reset", vec![good().up_to(3 + 2).then_reset(), good()], Part(Fault::Unreachable, said(2)), 1),
+        (
+            "silence",
+            vec![good().up_to(3 + 2).then_silence(), good()],
+            Part(Fault::TimedOut, said(2)),
+            1,
+        ),
+        (
+            "a reset",
+            vec![good().up_to(3 + 2).then_reset(), good()],
+            Part(Fault::Unreachable, said(2)),
+            1,
+        ),
     ])
     .await;
 }
@@ -250,7 +387,12 @@ async fn what_was_used_is_known_while_it_is_used() {
     let api = MessagesApi::with(vec![good(), good().up_to(3 + 2), good().up_to(1)]).await;
     let circuits = Circuits::start().await;
     let provider = provider(&api, &circuits, &[]);
-    let usage = |output_tokens| Usage { input_tokens: 25, output_tokens, cache_read_tokens: 7, cache_write_tokens: 5 };
+    let usage = |output_tokens| Usage {
+        input_tokens: 25,
+        output_tokens,
+        cache_read_tokens: 7,
+        cache_write_tokens: 5,
+    };
     let heard = hear(&provider).await;
     assert_eq!((heard.usage, heard.models), (usage(5), vec!["first".to_owned()]));
     // 25 x 5 + 5 x 25 + 7 x 0.5 + 5 x 6.25 dollars for a million.
@@ -259,11 +401,20 @@ async fn what_was_used_is_known_while_it_is_used() {
     assert_eq!(hear(&provider).await.usage, usage(12));
     let mut events = provider.call(request());
     assert_eq!(events.next().await, Some(Ok(Event::Model("first".into()))));
-    let reckoned = (2 * (system_prompt(PromptName::Default).len() + "How did Alpha do?".len())).div_ceil(3) as u64;
+    let reckoned = (2 * (system_prompt(PromptName::Default).len() + "How did Alpha do?".len()))
+        .div_ceil(3) as u64;
     let sent = Usage { input_tokens: reckoned, ..Usage::default() };
-    assert_eq!(events.next().await, Some(Ok(Event::Usage(sent))), "what is sent is reckoned before it is");
+    assert_eq!(
+        events.next().await,
+        Some(Ok(Event::Usage(sent))),
+        "what is sent is reckoned before it is"
+    );
     assert_eq!(api.asked().len(), 2);
-    assert_eq!(events.next().await, Some(Ok(Event::Usage(usage(1)))), "what was read is known before anything is said");
+    assert_eq!(
+        events.next().await,
+        Some(Ok(Event::Usage(usage(1)))),
+        "what was read is known before anything is said"
+    );
     // A request that was not accepted costs nothing.
     let failing = MessagesApi::with(vec![brief(500, "api_error")]).await;
     assert_eq!(hear(&self::provider(&failing, &circuits, &[])).await.usage, Usage::default());
@@ -271,17 +422,28 @@ async fn what_was_used_is_known_while_it_is_used() {
 
 #[tokio::test]
 async fn a_tool_is_asked_for_with_its_whole_input() {
-    let api = MessagesApi::with(vec![Answer::stream(tool("profits", &json!({"company": "Älpha"}))).in_pieces_of(3)]).await;
+    let api = MessagesApi::with(vec![
+        Answer::stream(tool("profits", &json!({"company": "Älpha"}))).in_pieces_of(3),
+    ])
+    .await;
     let circuits = Circuits::start().await;
-    let events: Vec<_> = provider(&api, &circuits, &[]).call(request()).map(Result::unwrap).collect().await;
-    let tools: Vec<_> = events.iter().filter_map(|event| if let Event::ToolUse(tool) = event { Some(tool) } else { None }).collect();
-    assert_eq!((tools.len(), tools[0].name.as_str(), &tools[0].input), (1, "profits", &json!({"company": "Älpha"})));
+    let events: Vec<_> =
+        provider(&api, &circuits, &[]).call(request()).map(Result::unwrap).collect().await;
+    let tools: Vec<_> = events
+        .iter()
+        .filter_map(|event| if let Event::ToolUse(tool) = event { Some(tool) } else { None })
+        .collect();
+    assert_eq!(
+        (tools.len(), tools[0].name.as_str(), &tools[0].input),
+        (1, "profits", &json!({"company": "Älpha"}))
+    );
     assert_eq!(events.last(), Some(&Event::Stop(StopReason::ToolUse)));
 }
 
 #[tokio::test]
 async fn whoever_stops_listening_stops_the_call() {
-    let hanging = [good().up_to(3 + 1).then_silence(), good().up_to(1).then_silence(), Answer::silence()];
+    let hanging =
+        [good().up_to(3 + 1).then_silence(), good().up_to(1).then_silence(), Answer::silence()];
     let api = MessagesApi::with(hanging.to_vec()).await;
     let provider = provider(&api, &Circuits::start().await, &[]);
     for (number, until) in ["text", "usage", "nothing"].into_iter().enumerate() {
@@ -296,7 +458,8 @@ async fn whoever_stops_listening_stops_the_call() {
             }
         };
         if until == "nothing" {
-            futures_util::future::select(Box::pin(reached), Box::pin(api.was_asked(number + 1))).await;
+            futures_util::future::select(Box::pin(reached), Box::pin(api.was_asked(number + 1)))
+                .await;
         } else {
             reached.await;
         }
@@ -308,8 +471,14 @@ async fn whoever_stops_listening_stops_the_call() {
 
 #[tokio::test]
 async fn another_model_answers_where_the_first_one_cannot() {
-    for (first, requests) in [(brief(529, "overloaded_error"), 3), (Answer::error(404, "not_found_error"), 1)] {
-        let api = MessagesApi::start(move |asked| if asked.body["model"] == "first" { first.clone() } else { good() }).await;
+    for (first, requests) in
+        [(brief(529, "overloaded_error"), 3), (Answer::error(404, "not_found_error"), 1)]
+    {
+        let api =
+            MessagesApi::start(
+                move |asked| if asked.body["model"] == "first" { first.clone() } else { good() },
+            )
+            .await;
         let circuits = Circuits::start().await;
         let provider = provider(&api, &circuits, &[("AI_FALLBACK_MODEL", "second")]);
         let heard = hear(&provider).await;
@@ -321,8 +490,10 @@ async fn another_model_answers_where_the_first_one_cannot() {
         assert_eq!(provider.cost("second", &heard.usage).to_string(), "0.00005695");
     }
     // Other failures do not lead to the second model, and neither does a failure in the middle.
-    for (answer, fault) in [(brief(500, "api_error"), Fault::Failing), (Answer::error(400, "invalid_request_error"), Fault::RequestRefused)]
-    {
+    for (answer, fault) in [
+        (brief(500, "api_error"), Fault::Failing),
+        (Answer::error(400, "invalid_request_error"), Fault::RequestRefused),
+    ] {
         let api = MessagesApi::with(vec![answer]).await;
         let circuits = Circuits::start().await;
         let heard = hear(&provider(&api, &circuits, &[("AI_FALLBACK_MODEL", "second")])).await;
@@ -333,7 +504,10 @@ async fn another_model_answers_where_the_first_one_cannot() {
 
 #[tokio::test]
 async fn who_fails_all_the_time_is_not_asked_for_a_while() {
-    let api = MessagesApi::start(|asked| if asked.body["model"] == "first" { brief(529, "overloaded_error") } else { good() }).await;
+    let api = MessagesApi::start(|asked| {
+        if asked.body["model"] == "first" { brief(529, "overloaded_error") } else { good() }
+    })
+    .await;
     let circuits = Circuits::start().await;
     let alone = provider(&api, &circuits, &[]);
     assert_eq!(circuits.outage(Clock::System.now()).await, None);
@@ -352,7 +526,11 @@ async fn who_fails_all_the_time_is_not_asked_for_a_while() {
     for expected in [3 + 1, 2 + 1, 1] {
         let before = api.asked().len();
         assert_eq!(hear(&provider).await.end, Ok(StopReason::EndTurn));
-        assert_eq!(api.asked().len() - before, expected, "the other model is asked at once in the end");
+        assert_eq!(
+            api.asked().len() - before,
+            expected,
+            "the other model is asked at once in the end"
+        );
     }
     assert_eq!(circuits.outage(Clock::System.now()).await, Some(false));
 }
@@ -376,12 +554,20 @@ async fn a_key_that_was_replaced_is_followed_and_one_that_is_refused_is_told_of(
     // Gateways issue short keys. A key that no header can carry counts as none.
     api.change_key("sk-1");
     assert_eq!(hear(&self::provider(&api, &circuits, &[])).await.end, Ok(StopReason::EndTurn));
-    for (key, why) in
-        [("", "no member `api_key`"), ("sk-ant 1", "a space"), ("sk-ant-1\n", "a line break"), ("sk-ant-é", "another character")]
-    {
+    for (key, why) in [
+        ("", "no member `api_key`"),
+        ("sk-ant 1", "a space"),
+        ("sk-ant-1\n", "a line break"),
+        ("sk-ant-é", "another character"),
+    ] {
         api.change_key(key);
         let error = hear(&self::provider(&api, &circuits, &[])).await.end.unwrap_err();
         assert_eq!(error.fault, Fault::NoKey);
-        assert!(error.detail.contains(why) && error.detail.contains("arn:key") && !error.detail.contains("sk-ant"), "{error}");
+        assert!(
+            error.detail.contains(why)
+                && error.detail.contains("arn:key")
+                && !error.detail.contains("sk-ant"),
+            "{error}"
+        );
     }
 }

@@ -31,7 +31,11 @@ pub(super) struct Circuits {
 struct NoFunctions;
 
 impl Invoke for NoFunctions {
-    fn invoke<'a>(&'a self, function: &'a str, _: Bytes) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
+    fn invoke<'a>(
+        &'a self,
+        function: &'a str,
+        _: Bytes,
+    ) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
         async { Err(InvokeError::Unknown(function.to_owned())) }.boxed()
     }
 
@@ -50,7 +54,8 @@ impl Circuits {
             tables.into_iter().find(|table| table.id == "OutagesTable").unwrap()
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (url, credentials) = (format!("http://{}", listener.local_addr().unwrap()), Credentials::random());
+        let (url, credentials) =
+            (format!("http://{}", listener.local_addr().unwrap()), Credentials::random());
         let settings = [
             ("AWS_REGION", "us-east-1".to_owned()),
             ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
@@ -104,14 +109,21 @@ async fn a_circuit_opens_after_failures_in_a_row_and_closes_by_a_trial() {
     fail("a", 0).await;
     let open = OPEN_MS / 1_000;
     let last = OPEN_MS / 1_000 - 1;
-    assert!(!admits("a", 0).await && !admits("a", last).await && admits("b", 0).await, "one for each model");
-    assert_eq!((circuits.outage(at(last)).await, circuits.outage(at(open)).await), (Some(false), None));
+    assert!(
+        !admits("a", 0).await && !admits("a", last).await && admits("b", 0).await,
+        "one for each model"
+    );
+    assert_eq!(
+        (circuits.outage(at(last)).await, circuits.outage(at(open)).await),
+        (Some(false), None)
+    );
     for _ in 0..THRESHOLD {
         fail("b", 0).await;
     }
     assert_eq!(circuits.outage(at(last)).await, Some(true));
 
-    // When the circuit's time is over, one of all that come tries. If it gives up, another one tries later.
+    // When the circuit's time is over, one of all that come tries. If it gives up, another one
+    // tries later.
     for trial in [open, 2 * open] {
         let tries = join_all((0..10).map(|_| admits("a", trial))).await;
         assert_eq!(tries.iter().filter(|tries| **tries).count(), 1);
@@ -124,7 +136,10 @@ async fn a_circuit_opens_after_failures_in_a_row_and_closes_by_a_trial() {
     assert_eq!(fail("a", 3 * open + last).await, 1, "what was before is forgotten");
 
     // Failures of long ago are forgotten as well.
-    assert!(join_all((0..20).map(|_| fail("c", 0))).await.contains(&20), "each of those that come at once is counted");
+    assert!(
+        join_all((0..20).map(|_| fail("c", 0))).await.contains(&20),
+        "each of those that come at once is counted"
+    );
     assert!(admits("c", 300).await);
     assert_eq!(fail("c", 300).await, 1);
 }
@@ -141,7 +156,11 @@ async fn readiness_says_that_a_model_is_not_asked_and_that_none_is() {
     let fails = Arc::clone(&second_fails);
     let api = MessagesApi::start(move |asked| {
         let overloaded = asked.body["model"] == "first" || fails.load(Ordering::Relaxed);
-        if overloaded { Answer::error(529, "overloaded_error").header("retry-after-ms", "1") } else { Answer::stream(reply(&["Well"])) }
+        if overloaded {
+            Answer::error(529, "overloaded_error").header("retry-after-ms", "1")
+        } else {
+            Answer::stream(reply(&["Well"]))
+        }
     });
     let api = api.await;
     let stack = claude::stack(&api, &[]).await;
@@ -153,7 +172,10 @@ async fn readiness_says_that_a_model_is_not_asked_and_that_none_is() {
         while readiness(&stack).await != ("degraded".into(), assistant.into()) {
             asked += 1;
             assert!(asked < 50, "{assistant}");
-            stack.post("/chat", Some(&caller), &json!({"message": "How are you?"})).await.expect(status);
+            stack
+                .post("/chat", Some(&caller), &json!({"message": "How are you?"}))
+                .await
+                .expect(status);
         }
     }
 }
@@ -164,12 +186,17 @@ async fn readiness_says_that_the_key_is_refused_until_a_model_answers() {
     let refused = Arc::clone(&is_refused);
     let api = MessagesApi::start(move |_| {
         let is_refused = refused.load(Ordering::Relaxed);
-        if is_refused { Answer::error(401, "authentication_error") } else { Answer::stream(reply(&["Well"])) }
+        if is_refused {
+            Answer::error(401, "authentication_error")
+        } else {
+            Answer::stream(reply(&["Well"]))
+        }
     });
     let api = api.await;
     let stack = claude::stack(&api, &[]).await;
     let caller = stack.someone().await;
-    let ask = async || stack.post("/chat", Some(&caller), &json!({"message": "How are you?"})).await;
+    let ask =
+        async || stack.post("/chat", Some(&caller), &json!({"message": "How are you?"})).await;
     assert_eq!(readiness(&stack).await, ("ok".into(), "ok".into()));
     // The number does not matter: this is no outage, which another attempt could overcome.
     for _ in 0..=THRESHOLD {
@@ -188,7 +215,10 @@ async fn a_key_that_was_refused_is_forgotten_after_five_minutes() {
     let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
     outages.key_refused(2, at(0)).await.unwrap();
     outages.key_refused(2, at(0)).await.unwrap();
-    assert_eq!((circuits.outage(at(299)).await, circuits.outage(at(300)).await), (Some(true), None));
+    assert_eq!(
+        (circuits.outage(at(299)).await, circuits.outage(at(300)).await),
+        (Some(true), None)
+    );
     assert!(outages.admits("a", at(0)).await.unwrap());
     for _ in 0..THRESHOLD {
         outages.failed("a", 2, at(300)).await.unwrap();

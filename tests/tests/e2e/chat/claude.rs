@@ -13,12 +13,18 @@ const PARTS: [&str; 3] = ["Alpha", " made €12", " in 2023."];
 
 /// A stack that uses this server as its assistant, with the server's key and these settings.
 pub async fn stack(api: &MessagesApi, own: &[(&str, &str)]) -> TestStack {
-    let own = own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>();
+    let own = own
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect::<Vec<_>>();
     world_of(api, |options| options.sets.extend(own)).await
 }
 
 /// The same, with these options of the stack.
-pub(super) async fn world_of(api: &MessagesApi, change: impl FnOnce(&mut StackOptions)) -> TestStack {
+pub(super) async fn world_of(
+    api: &MessagesApi,
+    change: impl FnOnce(&mut StackOptions),
+) -> TestStack {
     let sets = [
         ("RateLimits", "*=100000/1m"),
         ("AiProvider", "anthropic"),
@@ -29,32 +35,58 @@ pub(super) async fn world_of(api: &MessagesApi, change: impl FnOnce(&mut StackOp
         ("AiIdleMilliseconds", "500"),
     ];
     let stack = TestStack::of(|options| {
-        options.sets = sets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        options.sets =
+            sets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         change(options);
     });
     let stack = stack.await;
-    let secret = json!({"SecretString": json!({"api_key": KEY}).to_string(), "ClientRequestToken": "5f3a1c52-8e53-4a5b-9c3e-0d0a5a6f7b10"});
+    let secret = json!({"SecretString": json!({
+        "api_key": KEY,
+    }).to_string(), "ClientRequestToken": "5f3a1c52-8e53-4a5b-9c3e-0d0a5a6f7b10"});
     stack.secrets_manager("PutSecretValue", "AnthropicKey", secret).await.unwrap();
     stack
 }
 
 #[tokio::test]
 async fn a_reply_of_claude_is_billed_by_its_prices_and_audited_with_its_model() {
-    let api = MessagesApi::with(vec![Answer::stream(reply(&PARTS)), Answer::stream(reply_of(&PARTS, "refusal"))]).await;
+    let api = MessagesApi::with(vec![
+        Answer::stream(reply(&PARTS)),
+        Answer::stream(reply_of(&PARTS, "refusal")),
+    ])
+    .await;
     let stack = stack(&api, &[]).await;
     let caller = stack.someone().await;
-    let answer = stack.post("/chat", Some(&caller), &json!({"message": "How did Alpha do?"})).await.expect(200);
-    assert_eq!((text(&answer["reply"]), text(&answer["stop_reason"])), ("Alpha made €12 in 2023.", "end_turn"));
-    let usage = json!({"input_tokens": 25, "output_tokens": 4, "cache_read_tokens": 7, "cache_write_tokens": 5});
+    let answer = stack
+        .post("/chat", Some(&caller), &json!({"message": "How did Alpha do?"}))
+        .await
+        .expect(200);
+    assert_eq!(
+        (text(&answer["reply"]), text(&answer["stop_reason"])),
+        ("Alpha made €12 in 2023.", "end_turn")
+    );
+    let usage = json!({
+        "input_tokens": 25, "output_tokens": 4, "cache_read_tokens": 7, "cache_write_tokens": 5,
+    });
     assert_eq!((&answer["usage"], text(&answer["cost_usd"])), (&usage, "0.00025975"));
     let events = own_events(&stack, &caller, "chat.message").await;
-    assert_eq!((&events[0]["detail"]["model"], &events[0]["detail"]["cost_usd"]), (&json!("first"), &json!("0.00025975")));
+    assert_eq!(
+        (&events[0]["detail"]["model"], &events[0]["detail"]["cost_usd"]),
+        (&json!("first"), &json!("0.00025975"))
+    );
 
     let next = json!({"message": "And Beta?", "conversation_id": answer["conversation_id"]});
-    assert_eq!(stack.post("/chat", Some(&caller), &next).await.expect(200)["stop_reason"], "refusal");
+    assert_eq!(
+        stack.post("/chat", Some(&caller), &next).await.expect(200)["stop_reason"],
+        "refusal"
+    );
     let asked = api.asked();
-    let said = |role: &str, text: &str| json!({"role": role, "content": [{"type": "text", "text": text}]});
-    let expected = [said("user", "How did Alpha do?"), said("assistant", "Alpha made €12 in 2023."), said("user", "And Beta?")];
+    let said =
+        |role: &str, text: &str| json!({"role": role, "content": [{"type": "text", "text": text}]});
+    let expected = [
+        said("user", "How did Alpha do?"),
+        said("assistant", "Alpha made €12 in 2023."),
+        said("user", "And Beta?"),
+    ];
     assert_eq!(asked[1].body["messages"], json!(expected));
     assert_eq!(asked[1].body["system"][0]["cache_control"], json!({"type": "ephemeral"}));
     assert_eq!(asked[1].body["max_tokens"], 4_096);
@@ -62,7 +94,9 @@ async fn a_reply_of_claude_is_billed_by_its_prices_and_audited_with_its_model() 
 
 #[tokio::test]
 async fn whatever_the_provider_does_a_client_hears_the_end_of_it() {
-    let overloaded = event(&json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}));
+    let overloaded = event(
+        &json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
+    );
     let good = || Answer::stream(reply(&PARTS));
     let breaks = Answer::stream(reply(&PARTS).into_iter().take(4).chain([overloaded]));
     let limited = AtomicBool::new(false);
@@ -76,7 +110,9 @@ async fn whatever_the_provider_does_a_client_hears_the_end_of_it() {
             "refuse" => Answer::error(400, "invalid_request_error"),
             "redirect" => Answer::body(302, "text/plain", "").header("location", "/v1/messages"),
             "fall back" if model == "first" => Answer::error(404, "not_found_error"),
-            "limit" if !limited.swap(true, Ordering::Relaxed) => Answer::error(429, "rate_limit_error").header("retry-after-ms", "1"),
+            "limit" if !limited.swap(true, Ordering::Relaxed) => {
+                Answer::error(429, "rate_limit_error").header("retry-after-ms", "1")
+            }
             _ => good().in_pieces_of(2),
         }
     });
@@ -95,10 +131,15 @@ async fn whatever_the_provider_does_a_client_hears_the_end_of_it() {
         ("redirect", "", Some("unavailable"), "first"),
         ("limit", &whole, None, "first"),
     ] {
-        let started = socket.ask(&json!({"action": "chat.send", "message": message}), "chat.started").await;
+        let started =
+            socket.ask(&json!({"action": "chat.send", "message": message}), "chat.started").await;
         let (heard, end) = listen(&mut socket).await;
         let kind = if code.is_some() { "chat.failed" } else { "chat.completed" };
-        assert_eq!((text(&end["type"]), end["code"].as_str(), heard.as_str()), (kind, code, expected), "{message}: {end}");
+        assert_eq!(
+            (text(&end["type"]), end["code"].as_str(), heard.as_str()),
+            (kind, code, expected),
+            "{message}: {end}"
+        );
         let stored = poll(&stack, &caller, &path_of(&started)).await.pop().unwrap();
         assert_eq!(
             (text(&stored["text"]), text(&stored["status"])),
@@ -106,7 +147,11 @@ async fn whatever_the_provider_does_a_client_hears_the_end_of_it() {
             "{message}"
         );
         // Tokens that were read are paid for, even if the reply failed.
-        assert_eq!(stored["cost_usd"] == "0.00", message == "refuse" || message == "redirect", "{message}: {stored}");
+        assert_eq!(
+            stored["cost_usd"] == "0.00",
+            message == "refuse" || message == "redirect",
+            "{message}: {stored}"
+        );
         let events = own_events(&stack, &caller, "chat.message").await;
         assert_eq!(events.last().unwrap()["detail"]["model"], model, "{message}");
     }
@@ -127,13 +172,24 @@ pub(super) async fn listen(socket: &mut tally_tests::Socket) -> (String, Value) 
 #[tokio::test]
 async fn without_a_key_nobody_is_asked_and_users_are_told() {
     let api = MessagesApi::with(vec![Answer::stream(reply(&PARTS))]).await;
-    let sets = [("AiProvider", "anthropic"), ("AnthropicBaseUrl", api.url.as_str()), ("AiModel", "m"), ("AiPrices", "m=1/1/1/1")];
+    let sets = [
+        ("AiProvider", "anthropic"),
+        ("AnthropicBaseUrl", api.url.as_str()),
+        ("AiModel", "m"),
+        ("AiPrices", "m=1/1/1/1"),
+    ];
     let stack = TestStack::with(&sets).await;
     let caller = stack.someone().await;
     assert_eq!(stack.get("/ready", None).await.expect(200)["status"], "ok");
-    stack.post("/chat", Some(&caller), &json!({"message": "Anyone?"})).await.problem(503, "unavailable");
+    stack
+        .post("/chat", Some(&caller), &json!({"message": "Anyone?"}))
+        .await
+        .problem(503, "unavailable");
     assert_eq!(api.asked().len(), 0);
     // Operators see it in the readiness before users complain.
     let ready = stack.get("/ready", None).await.expect(200);
-    assert_eq!((text(&ready["status"]), text(&ready["checks"]["assistant"]["status"])), ("degraded", "failing"));
+    assert_eq!(
+        (text(&ready["status"]), text(&ready["checks"]["assistant"]["status"])),
+        ("degraded", "failing")
+    );
 }

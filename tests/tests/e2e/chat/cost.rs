@@ -1,4 +1,5 @@
-//! The use of API Gateway, Lambda and DynamoDB by one reply. docs/PERFORMANCE.md has the cost of a million replies.
+//! The use of API Gateway, Lambda and DynamoDB by one reply. docs/PERFORMANCE.md has the cost of a
+//! million replies.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,8 @@ const WORKER_MS: u128 = 6_300;
 /// Maximum time of `chat.send`, in milliseconds.
 const SEND_MS: u128 = 100;
 
-/// List prices (us-east-1, arm64) in billionths of a dollar: a message of up to 32 KB either way, a GB-second, an invocation.
+/// List prices (us-east-1, arm64) in billionths of a dollar: a message of up to 32 KB either way, a
+/// GB-second, an invocation.
 const MESSAGE: u128 = 1_000;
 const GB_SECOND: u128 = 13_333;
 const INVOCATION: u128 = 200;
@@ -45,16 +47,40 @@ async fn a_million_replies_take_tens_of_posts_and_writes_each_and_75_dollars_of_
     let calls = stack.local.calls().snapshot();
     let posts = calls.iter().filter(|call| call.service == Service::Connections).count() as u128;
     let is_write = |operation: &str| !matches!(operation, "GetItem" | "BatchGetItem" | "Query");
-    let writes = calls.iter().filter(|call| call.service == Service::DynamoDb && is_write(&call.operation));
-    let writes = writes.map(|call| format!("{} {}", call.operation, call.targets.join("+"))).collect::<Vec<_>>();
+    let writes =
+        calls.iter().filter(|call| call.service == Service::DynamoDb && is_write(&call.operation));
+    let writes = writes
+        .map(|call| format!("{} {}", call.operation, call.targets.join("+")))
+        .collect::<Vec<_>>();
     // A frame every 150 ms, the first, the last, the start and the end.
     assert!(posts <= took / 150 + 4, "{posts} posts in {took} ms");
-    // Frames and the draft's head every 350 ms and at the start; three limits, question, acquisition, end, and that it was told.
-    assert!(writes.len() as u128 <= 2 * (took / 350 + 2) + 7, "{} writes in {took} ms: {writes:#?}", writes.len());
+    // Frames and the draft's head every 350 ms and at the start; three limits, question,
+    // acquisition, end, and that it was told.
+    assert!(
+        writes.len() as u128 <= 2 * (took / 350 + 2) + 7,
+        "{} writes in {took} ms: {writes:#?}",
+        writes.len()
+    );
 
-    let memory = |id: &str| u128::from(stack.local.deployment().functions.iter().find(|function| function.id == id).unwrap().memory_mb);
-    let gb_ms = (memory("ChatStreamFunction") * WORKER_MS + memory("ChatSendFunction") * SEND_MS) / 1_024;
+    let memory = |id: &str| {
+        u128::from(
+            stack
+                .local
+                .deployment()
+                .functions
+                .iter()
+                .find(|function| function.id == id)
+                .unwrap()
+                .memory_mb,
+        )
+    };
+    let gb_ms =
+        (memory("ChatStreamFunction") * WORKER_MS + memory("ChatSendFunction") * SEND_MS) / 1_024;
     let messages = 1 + posts * WORKER_MS / took.max(WORKER_MS);
     let cost = messages * MESSAGE + gb_ms * GB_SECOND / 1_000 + 2 * INVOCATION;
-    assert!(cost <= 75_000, "a million replies of {messages} messages and {gb_ms} GB-ms: {} dollars", cost / 1_000);
+    assert!(
+        cost <= 75_000,
+        "a million replies of {messages} messages and {gb_ms} GB-ms: {} dollars",
+        cost / 1_000
+    );
 }

@@ -1,4 +1,5 @@
-//! `chat.cancel` and `chat.resume`: a client stops a reply, or goes on receiving it from where it left off.
+//! `chat.cancel` and `chat.resume`: a client stops a reply, or goes on receiving it from where it
+//! left off.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use super::sweep::{drafts, grow_old, sweep};
 use super::{FAST, SLOW, ask_async, own_events, path_of, poll, text, words};
 
 /// Replies that outlast every test here.
-const ENDLESS: [(&str, &str); 2] = [("RateLimits", "*=100000/1m"), ("LoremWordMilliseconds", "2000")];
+const ENDLESS: [(&str, &str); 2] =
+    [("RateLimits", "*=100000/1m"), ("LoremWordMilliseconds", "2000")];
 
 /// Replies that take a second or two.
 const BRISK: [(&str, &str); 2] = [("RateLimits", "*=100000/1m"), ("LoremWordMilliseconds", "20")];
@@ -23,14 +25,21 @@ async fn start(socket: &mut Socket, about: &str) -> Value {
 }
 
 async fn resume(socket: &mut Socket, started: &Value, after: u64) {
-    socket.send(&json!({"action": "chat.resume", "message_id": started["message_id"], "after_sequence": after})).await;
+    socket
+        .send(&json!({
+            "action": "chat.resume", "message_id": started["message_id"], "after_sequence": after,
+        }))
+        .await;
 }
 
 async fn cancel(socket: &mut Socket, started: &Value) {
-    socket.send(&json!({"action": "chat.cancel", "id": "c", "message_id": started["message_id"]})).await;
+    socket
+        .send(&json!({"action": "chat.cancel", "id": "c", "message_id": started["message_id"]}))
+        .await;
 }
 
-/// Hears a reply from the frame after `after` to its end, or until `most` frames have come. Returns the text, the last frame, the end.
+/// Hears a reply from the frame after `after` to its end, or until `most` frames have come. Returns
+/// the text, the last frame, the end.
 async fn hear(socket: &mut Socket, after: u64, most: u64) -> (String, u64, Option<Value>) {
     let mut heard = String::new();
     let mut last = after;
@@ -76,7 +85,10 @@ async fn a_reply_stops_at_once_and_keeps_what_was_written() {
         ("cancelled", "cancelled", said.as_str())
     );
     // The bill covers the words that were produced.
-    assert_eq!((&end["usage"], &end["usage"]["output_tokens"]), (&message["usage"], &json!(words(&message["text"]))));
+    assert_eq!(
+        (&end["usage"], &end["usage"]["output_tokens"]),
+        (&message["usage"], &json!(words(&message["text"])))
+    );
     assert!(words(&message["text"]) < 50, "{message}");
 
     // A second cancel has no effect.
@@ -84,15 +96,22 @@ async fn a_reply_stops_at_once_and_keeps_what_was_written() {
     let again = socket.ask_amid(&json!({"action": "ping"}), &["chat.cancelling"]).await;
     assert_eq!(text(&again["type"]), "pong");
     let events = own_events(&stack, &caller, "chat.").await;
-    let actions: Vec<_> = events.iter().map(|event| (text(&event["action"]), text(&event["outcome"]))).collect();
-    assert_eq!(actions, [("chat.requested", "success"), ("chat.cancelled", "success"), ("chat.message", "success")]);
+    let actions: Vec<_> =
+        events.iter().map(|event| (text(&event["action"]), text(&event["outcome"]))).collect();
+    assert_eq!(
+        actions,
+        [("chat.requested", "success"), ("chat.cancelled", "success"), ("chat.message", "success")]
+    );
 
     // The model gets the text so far, and six words that say that the user stopped it.
     let next = json!({"message": "Go on", "conversation_id": started["conversation_id"]});
     let mut quick = stack.connect(&caller).await;
     let next =
-        quick.ask(&json!({"action": "chat.send", "message": "Go on", "conversation_id": next["conversation_id"]}), "chat.started").await;
-    // Wait for a frame, because a reply that is stopped before the model is asked has no input tokens.
+        quick.ask(&json!({
+            "action": "chat.send", "message": "Go on", "conversation_id": next["conversation_id"],
+        }), "chat.started").await;
+    // Wait for a frame, because a reply that is stopped before the model is asked has no input
+    // tokens.
     let (_, last, _) = hear(&mut quick, 0, 1).await;
     cancel(&mut quick, &next).await;
     let (_, _, end) = hear(&mut quick, last, 100).await;
@@ -119,25 +138,35 @@ async fn what_cannot_be_stopped_or_resumed_is_said() {
         };
         let wrong = socket.ask(&ask(&json!("mine")), "error").await;
         assert_eq!(text(&wrong["code"]), "validation_failed");
-        for (socket, id) in [(&mut intruder, &started["message_id"]), (&mut socket, &json!("019a0000-0000-7000-8000-000000000000"))] {
+        for (socket, id) in [
+            (&mut intruder, &started["message_id"]),
+            (&mut socket, &json!("019a0000-0000-7000-8000-000000000000")),
+        ] {
             assert_eq!(text(&socket.ask(&ask(id), "error").await["code"]), "not_found", "{action}");
         }
     }
-    let ended = socket.ask(&json!({"action": "chat.cancel", "message_id": started["message_id"]}), "error").await;
+    let ended = socket
+        .ask(&json!({"action": "chat.cancel", "message_id": started["message_id"]}), "error")
+        .await;
     assert_eq!(text(&ended["code"]), "conflict");
     let failures = own_events(&stack, &other, "chat.cancelled").await;
-    assert_eq!(failures.iter().map(|event| text(&event["outcome"])).collect::<Vec<_>>(), ["failure"]);
+    assert_eq!(
+        failures.iter().map(|event| text(&event["outcome"])).collect::<Vec<_>>(),
+        ["failure"]
+    );
 }
 
 #[tokio::test]
 async fn whoever_comes_back_after_any_frame_has_the_whole_text() {
     let stack = &TestStack::with(&BRISK).await;
-    // Twelve clients, each cut off after a different number of frames. The last one is cut off when the reply has ended.
+    // Twelve clients, each cut off after a different number of frames. The last one is cut off when
+    // the reply has ended.
     join_all((0..12).map(|frames| async move {
         let caller = &stack.someone().await;
         let mut socket = stack.connect(caller).await;
         let started = start(&mut socket, "Tell me").await;
-        let (mut said, last, ended) = hear(&mut socket, 0, if frames == 11 { u64::MAX } else { frames }).await;
+        let (mut said, last, ended) =
+            hear(&mut socket, 0, if frames == 11 { u64::MAX } else { frames }).await;
         socket.close().await;
         let mut again = stack.connect(caller).await;
         resume(&mut again, &started, last).await;
@@ -162,13 +191,18 @@ async fn a_second_device_hears_all_of_a_reply_and_the_first_goes_on() {
     let (before, last, _) = hear(&mut first, 0, 3).await;
     let mut second = stack.connect(&stack.login(&caller.username, "Correct-Horse-9").await).await;
     resume(&mut second, &started, 0).await;
-    let ((rest, _, end), (all, _, same_end)) = tokio::join!(hear(&mut first, last, u64::MAX), hear(&mut second, 0, u64::MAX));
+    let ((rest, _, end), (all, _, same_end)) =
+        tokio::join!(hear(&mut first, last, u64::MAX), hear(&mut second, 0, u64::MAX));
     assert_eq!((before + &rest, end), (all.clone(), same_end));
     // After its end it can be heard again, on any connection, even on one that has heard it.
     for after in [0, 2, 1_000_000] {
         resume(&mut second, &started, after).await;
         let (again, _, end) = hear(&mut second, after, u64::MAX).await;
-        assert!(all.ends_with(&again) && (after > 0 || again == all) && (after < 1_000 || again.is_empty()));
+        assert!(
+            all.ends_with(&again)
+                && (after > 0 || again == all)
+                && (after < 1_000 || again.is_empty())
+        );
         assert_eq!(end.unwrap()["type"], "chat.completed");
     }
 }
@@ -223,7 +257,11 @@ async fn what_is_no_longer_whole_is_not_resumed() {
     // The first item gets too few frames, so the others follow after a gap.
     let frames = drafts.frames(text(&started["message_id"])).await.unwrap();
     assert!(frames.len() > 3 && frames.concat() == said, "{frames:?}");
-    let first = Frames { message_id: text(&started["message_id"]).into(), sequence: 1, frames: frames[..1].to_vec() };
+    let first = Frames {
+        message_id: text(&started["message_id"]).into(),
+        sequence: 1,
+        frames: frames[..1].to_vec(),
+    };
     drafts.save(&first, Clock::System.now()).await.unwrap();
     for after in [0, 1, frames.len() as u64] {
         resume(&mut socket, &started, after).await;
@@ -244,7 +282,9 @@ async fn a_reply_that_ended_longer_than_a_day_ago_is_not_resumed() {
     stack.local.functions().kill("ChatStreamFunction").unwrap();
     let long_ago = Timestamp::from_second(Clock::System.now().as_second() - 86_401).unwrap();
     let head = head(&drafts, &asked).await;
-    let end = drafts.end(&head.message_id, head.revision, &SubscribersAtEnd::default(), None, long_ago).unwrap();
+    let end = drafts
+        .end(&head.message_id, head.revision, &SubscribersAtEnd::default(), None, long_ago)
+        .unwrap();
     stack.platform("ExpireRepliesFunction").database().unwrap().commit(vec![end]).await.unwrap();
     // By now some of the frames may have been deleted, and some not.
     let mut socket = stack.connect(&caller).await;
@@ -260,7 +300,10 @@ async fn a_reply_of_a_deleted_conversation_goes_on_for_its_subscribers_and_takes
     let mut second = stack.connect(&caller).await;
     let started = start(&mut first, "Here").await;
     let (_, last, _) = hear(&mut first, 0, 1).await;
-    stack.delete(&format!("/conversations/{}", text(&started["conversation_id"])), Some(&caller)).await.expect(204);
+    stack
+        .delete(&format!("/conversations/{}", text(&started["conversation_id"])), Some(&caller))
+        .await
+        .expect(204);
     resume(&mut second, &started, 0).await;
     assert_eq!(text(&second.expect("error").await["code"]), "not_found");
     cancel(&mut first, &started).await;
@@ -307,7 +350,9 @@ async fn an_eleventh_subscriber_evicts_the_first_which_is_told_unless_another_ha
         joiner
     };
     others.push(joiner().await);
-    assert!(head(&drafts, &started).await.subscribers.values().any(|subscriber| subscriber.joined == 0));
+    assert!(
+        head(&drafts, &started).await.subscribers.values().any(|subscriber| subscriber.joined == 0)
+    );
     // There is no room now: the connection that joined first is evicted.
     others.push(joiner().await);
     let end = hear(&mut first, 0, u64::MAX).await.2.unwrap();

@@ -24,8 +24,8 @@ fn parts(message: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn fifty_replies_at_once_come_whole_and_in_order_each_to_whom_it_is_for() {
-    // A reply goes on when all the others have got as far and every client has heard its beginning. So all are written at the same time and
-    // come in more than one piece, even on a slow machine.
+    // A reply goes on when all the others have got as far and every client has heard its beginning.
+    // So all are written at the same time and come in more than one piece, even on a slow machine.
     let barrier = Arc::new(Barrier::new(2 * MANY));
     let held = barrier.clone();
     let api = MessagesApi::start(move |asked| {
@@ -36,7 +36,10 @@ async fn fifty_replies_at_once_come_whole_and_in_order_each_to_whom_it_is_for() 
     let api = api.await;
     let stack = claude::world_of(&api, |options| {
         options.processes.per_function = MANY;
-        options.sets.extend(["AiFirstTokenMilliseconds", "AiIdleMilliseconds"].map(|name| (name.to_owned(), "300000".to_owned())));
+        options.sets.extend(
+            ["AiFirstTokenMilliseconds", "AiIdleMilliseconds"]
+                .map(|name| (name.to_owned(), "300000".to_owned())),
+        );
     });
     let stack = &stack.await;
     let mut chats = Vec::new();
@@ -46,18 +49,30 @@ async fn fifty_replies_at_once_come_whole_and_in_order_each_to_whom_it_is_for() 
             for _ in 0..5 {
                 let message = format!("chat-{}", chats.len());
                 let mut socket = stack.connect(&caller).await;
-                let started = socket.ask(&json!({"action": "chat.send", "message": message}), "chat.started").await;
+                let started = socket
+                    .ask(&json!({"action": "chat.send", "message": message}), "chat.started")
+                    .await;
                 chats.push((message, caller.clone(), socket, started));
             }
         }
     }
-    assert_eq!(chats.iter().map(|(.., started)| text(&started["message_id"])).collect::<BTreeSet<_>>().len(), MANY);
+    assert_eq!(
+        chats
+            .iter()
+            .map(|(.., started)| text(&started["message_id"]))
+            .collect::<BTreeSet<_>>()
+            .len(),
+        MANY
+    );
     let barrier = &barrier;
     join_all(chats.into_iter().map(|(message, caller, mut socket, started)| async move {
         let mut heard = String::new();
         let mut deltas = 0;
         let end = loop {
-            let next = socket.next_within(Duration::from_mins(2)).await.unwrap_or_else(|_| panic!("{message} goes no further"));
+            let next = socket
+                .next_within(Duration::from_mins(2))
+                .await
+                .unwrap_or_else(|_| panic!("{message} goes no further"));
             let next = next.expect("the connection stays");
             assert_eq!(next["message_id"], started["message_id"], "{next}");
             if next["type"] != "chat.delta" {
@@ -70,7 +85,10 @@ async fn fifty_replies_at_once_come_whole_and_in_order_each_to_whom_it_is_for() 
                 barrier.wait().await;
             }
         };
-        assert_eq!((text(&end["type"]), heard.as_str()), ("chat.completed", parts(&message).concat().as_str()));
+        assert_eq!(
+            (text(&end["type"]), heard.as_str()),
+            ("chat.completed", parts(&message).concat().as_str())
+        );
         let stored = poll(stack, &caller, &path_of(&started)).await.pop().unwrap();
         assert_eq!((text(&stored["status"]), text(&stored["text"])), ("completed", heard.as_str()));
     }))

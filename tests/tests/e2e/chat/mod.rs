@@ -29,7 +29,8 @@ use ::http::Method;
 pub const FAST: [(&str, &str); 2] = [("RateLimits", "*=100000/1m"), ("LoremWordMilliseconds", "0")];
 
 /// No rate limits, and a reply that takes 2.5 to 6 seconds.
-pub const SLOW: [(&str, &str); 2] = [("RateLimits", "*=100000/1m"), ("LoremWordMilliseconds", "50")];
+pub const SLOW: [(&str, &str); 2] =
+    [("RateLimits", "*=100000/1m"), ("LoremWordMilliseconds", "50")];
 
 pub fn words(text: &Value) -> u64 {
     text.as_str().unwrap().split_whitespace().count() as u64
@@ -41,11 +42,18 @@ pub fn text(value: &Value) -> &str {
 
 /// Path of the reply in an answer of `POST /chat`.
 pub fn path_of(answer: &Value) -> String {
-    format!("/conversations/{}/messages/{}", text(&answer["conversation_id"]), text(&answer["message_id"]))
+    format!(
+        "/conversations/{}/messages/{}",
+        text(&answer["conversation_id"]),
+        text(&answer["message_id"])
+    )
 }
 
 pub async fn ask_async(stack: &TestStack, caller: &Caller, body: &Value) -> Answer {
-    let request = stack.request(Method::POST, "/chat").bearer_auth(&caller.access).header("prefer", "respond-async");
+    let request = stack
+        .request(Method::POST, "/chat")
+        .bearer_auth(&caller.access)
+        .header("prefer", "respond-async");
     stack.send(request.json(body)).await
 }
 
@@ -66,11 +74,17 @@ pub async fn poll(stack: &TestStack, caller: &Caller, path: &str) -> Vec<Value> 
 
 /// Events of an action or prefix by this caller, oldest first.
 pub async fn own_events(stack: &TestStack, caller: &Caller, action: &str) -> Vec<Value> {
-    let page = stack.get(&format!("/audit?actor=me&action={action}&order=asc&limit=100"), Some(caller)).await.expect(200);
+    let page = stack
+        .get(&format!("/audit?actor=me&action={action}&order=asc&limit=100"), Some(caller))
+        .await
+        .expect(200);
     page["items"].as_array().unwrap().clone()
 }
 
 /// The input with which the reply's worker is started.
 pub fn start_of(answer: &Value) -> ReplyStart {
-    ReplyStart { conversation_id: text(&answer["conversation_id"]).into(), message_id: text(&answer["message_id"]).into() }
+    ReplyStart {
+        conversation_id: text(&answer["conversation_id"]).into(),
+        message_id: text(&answer["message_id"]).into(),
+    }
 }

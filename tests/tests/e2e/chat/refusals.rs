@@ -9,7 +9,11 @@ use super::{path_of, poll, text};
 /// The conversation as a request shows it: each message's author and text.
 fn shown(asked: &Asked) -> Vec<(String, String)> {
     let messages = asked.body["messages"].as_array().unwrap().iter();
-    messages.map(|message| (text(&message["role"]).to_owned(), text(&message["content"][0]["text"]).to_owned())).collect()
+    messages
+        .map(|message| {
+            (text(&message["role"]).to_owned(), text(&message["content"][0]["text"]).to_owned())
+        })
+        .collect()
 }
 
 fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -31,8 +35,12 @@ async fn a_refused_turn_is_not_shown_again_and_a_stopped_reply_says_so() {
     let stack = stack(&api, &[("AiIdleMilliseconds", "60000")]).await;
     let caller = stack.someone().await;
     let first = stack.post("/chat", Some(&caller), &json!({"message": "hello"})).await.expect(200);
-    let refused = stack.post("/chat", Some(&caller), &in_conversation("bad", &first)).await.expect(200);
-    assert_eq!((text(&refused["stop_reason"]), text(&refused["reply"])), ("refusal", "I had begun"));
+    let refused =
+        stack.post("/chat", Some(&caller), &in_conversation("bad", &first)).await.expect(200);
+    assert_eq!(
+        (text(&refused["stop_reason"]), text(&refused["reply"])),
+        ("refusal", "I had begun")
+    );
 
     let mut socket = stack.connect(&caller).await;
     let mut send = in_conversation("stop", &first);
@@ -55,18 +63,31 @@ async fn a_refused_turn_is_not_shown_again_and_a_stopped_reply_says_so() {
     assert_eq!(shown(api.asked().last().unwrap()), pairs(&expected));
     // The owner sees all of it.
     let path = format!("/conversations/{}", text(&first["conversation_id"]));
-    assert_eq!(stack.get(&path, Some(&caller)).await.expect(200)["messages"]["items"].as_array().unwrap().len(), 8);
+    assert_eq!(
+        stack.get(&path, Some(&caller)).await.expect(200)["messages"]["items"]
+            .as_array()
+            .unwrap()
+            .len(),
+        8
+    );
 }
 
 #[tokio::test]
 async fn a_final_failure_is_told_the_same_on_every_way_and_leaves_the_conversation_usable() {
     let invalid = |message: &str| Answer::error_saying(400, "invalid_request_error", message);
-    let late =
-        json!({"type": "error", "error": {"type": "invalid_request_error", "message": "Output blocked by content filtering policy"}});
+    let late = json!({
+        "type": "error",
+        "error": {
+            "type": "invalid_request_error",
+            "message": "Output blocked by content filtering policy",
+        },
+    });
     let late = Answer::stream(reply(&["Half", " of it"]).into_iter().take(4).chain([event(&late)]));
     let api = MessagesApi::start(move |asked| match asked.message() {
         "long" => invalid("prompt is too long: 208310 tokens > 200000 maximum"),
-        "longer" => invalid("input length and `max_tokens` exceed context limit: 199211 + 20000 > 200000"),
+        "longer" => {
+            invalid("input length and `max_tokens` exceed context limit: 199211 + 20000 > 200000")
+        }
         "large" => Answer::error(413, "request_too_large"),
         "filter" => invalid("Output blocked by content filtering policy"),
         "filter late" => late.clone(),
@@ -92,19 +113,39 @@ async fn a_final_failure_is_told_the_same_on_every_way_and_leaves_the_conversati
         send["action"] = "chat.send".into();
         let started = socket.ask(&send, "chat.started").await;
         let (heard, live) = listen(&mut socket).await;
-        assert_eq!((text(&live["type"]), text(&live["code"]), heard.as_str()), ("chat.failed", code, written), "{message}: {live}");
-        socket.send(&json!({"action": "chat.resume", "message_id": started["message_id"], "after_sequence": 0})).await;
+        assert_eq!(
+            (text(&live["type"]), text(&live["code"]), heard.as_str()),
+            ("chat.failed", code, written),
+            "{message}: {live}"
+        );
+        socket
+            .send(&json!({
+                "action": "chat.resume", "message_id": started["message_id"], "after_sequence": 0,
+            }))
+            .await;
         assert_eq!(listen(&mut socket).await, (heard, live.clone()), "{message}");
         let polled = poll(&stack, &caller, &path_of(&started)).await.pop().unwrap();
         assert_eq!(polled["error"], json!({"code": code, "detail": live["detail"]}), "{message}");
 
         let answer = stack.post("/chat", Some(&caller), &in_conversation(message, &first)).await;
-        assert_eq!((answer.problem(status, code)["detail"].clone(), answer.header("retry-after")), (live["detail"].clone(), ""));
+        assert_eq!(
+            (answer.problem(status, code)["detail"].clone(), answer.header("retry-after")),
+            (live["detail"].clone(), "")
+        );
         stack.post("/chat", Some(&caller), &in_conversation("short", &first)).await.expect(200);
-        assert!(shown(api.asked().last().unwrap()).iter().all(|(_, said)| said != message), "{message}");
+        assert!(
+            shown(api.asked().last().unwrap()).iter().all(|(_, said)| said != message),
+            "{message}"
+        );
     }
     let events = super::own_events(&stack, &caller, "chat.message").await;
-    assert!(events.iter().any(|event| event["outcome"] == "failure" && event["detail"]["code"] == "content_refused"), "{events:?}");
+    assert!(
+        events
+            .iter()
+            .any(|event| event["outcome"] == "failure"
+                && event["detail"]["code"] == "content_refused"),
+        "{events:?}"
+    );
 }
 
 #[tokio::test]
@@ -112,7 +153,11 @@ async fn a_history_that_is_too_long_is_shortened_by_whole_turns() {
     // A model that accepts at most three messages.
     let api = MessagesApi::start(|asked| {
         let messages = asked.body["messages"].as_array().unwrap().len();
-        if messages > 3 { Answer::error(413, "request_too_large") } else { Answer::stream(reply(&["Well"])) }
+        if messages > 3 {
+            Answer::error(413, "request_too_large")
+        } else {
+            Answer::stream(reply(&["Well"]))
+        }
     });
     let api = api.await;
     let stack = stack(&api, &[]).await;

@@ -19,15 +19,24 @@ async fn flaky() -> (MessagesApi, Arc<AtomicBool>) {
     let is_down = Arc::new(AtomicBool::new(true));
     let down = Arc::clone(&is_down);
     let api = MessagesApi::start(move |asked| match asked.message() {
-        "long" => Answer::error_saying(400, "invalid_request_error", "prompt is too long: 2 tokens > 1 maximum"),
-        _ if down.load(Ordering::Relaxed) => Answer::error(529, "overloaded_error").header("x-should-retry", "false"),
+        "long" => Answer::error_saying(
+            400,
+            "invalid_request_error",
+            "prompt is too long: 2 tokens > 1 maximum",
+        ),
+        _ if down.load(Ordering::Relaxed) => {
+            Answer::error(529, "overloaded_error").header("x-should-retry", "false")
+        }
         _ => Answer::stream(reply(&["Well"])),
     });
     (api.await, is_down)
 }
 
 async fn ask(stack: &TestStack, caller: &Caller, message: &str) -> tally_tests::Answer {
-    let request = stack.request(Method::POST, "/chat").header("idempotency-key", message).bearer_auth(&caller.access);
+    let request = stack
+        .request(Method::POST, "/chat")
+        .header("idempotency-key", message)
+        .bearer_auth(&caller.access);
     stack.send(request.json(&json!({"message": message}))).await
 }
 
@@ -35,9 +44,14 @@ async fn ask(stack: &TestStack, caller: &Caller, message: &str) -> tally_tests::
 async fn said(stack: &TestStack, caller: &Caller) -> Vec<(String, String)> {
     let list = stack.get("/conversations", Some(caller)).await.expect(200);
     let [conversation] = list["items"].as_array().unwrap().as_slice() else { panic!("{list}") };
-    let read = stack.get(&format!("/conversations/{}", text(&conversation["id"])), Some(caller)).await.expect(200);
+    let read = stack
+        .get(&format!("/conversations/{}", text(&conversation["id"])), Some(caller))
+        .await
+        .expect(200);
     let items = read["messages"]["items"].as_array().unwrap().iter();
-    items.map(|message| (text(&message["role"]).to_owned(), text(&message["status"]).to_owned())).collect()
+    items
+        .map(|message| (text(&message["role"]).to_owned(), text(&message["status"]).to_owned()))
+        .collect()
 }
 
 fn states(expected: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -57,22 +71,34 @@ async fn an_outage_is_not_kept_under_a_key_and_a_reply_is() {
     is_down.store(false, Ordering::Relaxed);
     let whole = ask(&stack, &caller, "pay").await.expect(200);
     let asked = api.asked();
-    assert_eq!(asked.last().unwrap().body["messages"].as_array().unwrap().len(), 1, "it was said once");
+    assert_eq!(
+        asked.last().unwrap().body["messages"].as_array().unwrap().len(),
+        1,
+        "it was said once"
+    );
     assert_eq!(ask(&stack, &caller, "pay").await.expect(200), whole);
     assert_eq!(api.asked().len(), asked.len());
     let failed = ("assistant", "failed");
-    assert_eq!(said(&stack, &caller).await, states(&[("assistant", "completed"), failed, failed, ("user", "completed")]));
+    assert_eq!(
+        said(&stack, &caller).await,
+        states(&[("assistant", "completed"), failed, failed, ("user", "completed")])
+    );
 }
 
 #[tokio::test]
 async fn a_repeat_is_answered_202_while_the_reply_is_written_and_200_once_it_is_whole() {
     let barrier = Arc::new(Barrier::new(2));
     let frames = reply(&["Well", ", yes"]);
-    let api = MessagesApi::with(vec![Answer::stream(frames.clone()).held_at(frames.len() - 2, &barrier)]).await;
+    let api =
+        MessagesApi::with(vec![Answer::stream(frames.clone()).held_at(frames.len() - 2, &barrier)])
+            .await;
     let stack = stack(&api, &[("AiIdleMilliseconds", "600000")]).await;
     let caller = stack.someone().await;
     let send = async |prefer: &str| {
-        let request = stack.request(Method::POST, "/chat").header("idempotency-key", "k").header("prefer", prefer);
+        let request = stack
+            .request(Method::POST, "/chat")
+            .header("idempotency-key", "k")
+            .header("prefer", prefer);
         stack.send(request.bearer_auth(&caller.access).json(&json!({"message": "Is it so?"}))).await
     };
     let first = send("respond-async").await;
@@ -82,7 +108,10 @@ async fn a_repeat_is_answered_202_while_the_reply_is_written_and_200_once_it_is_
         let again = send("respond-async").await;
         let body = again.expect(202);
         let header = |name| (again.header(name).to_owned(), first.header(name).to_owned());
-        assert_eq!((&body["message_id"], &body["status"]), (&accepted["message_id"], &json!("streaming")));
+        assert_eq!(
+            (&body["message_id"], &body["status"]),
+            (&accepted["message_id"], &json!("streaming"))
+        );
         for name in ["location", "retry-after", "preference-applied"] {
             let (again, first) = header(name);
             assert_eq!(again, first, "{name}");
@@ -91,7 +120,10 @@ async fn a_repeat_is_answered_202_while_the_reply_is_written_and_200_once_it_is_
     // A request that waits gets the whole reply, and so does every later one.
     let (waited, _) = tokio::join!(send("wait=20"), barrier.wait());
     let whole = waited.expect(200);
-    assert_eq!((&whole["message_id"], text(&whole["reply"])), (&accepted["message_id"], "Well, yes"));
+    assert_eq!(
+        (&whole["message_id"], text(&whole["reply"])),
+        (&accepted["message_id"], "Well, yes")
+    );
     for prefer in ["respond-async", "wait=20"] {
         assert_eq!(send(prefer).await.expect(200), whole, "{prefer}");
     }
@@ -134,26 +166,39 @@ async fn of_many_who_try_again_at_once_one_asks() {
         }
     }
     let whole = ask(&stack, &caller, "pay").await.expect(200);
-    assert!(replies.is_empty() || replies == BTreeSet::from([text(&whole["message_id"]).to_owned()]), "{replies:?}");
-    assert_eq!(said(&stack, &caller).await, states(&[("assistant", "completed"), ("assistant", "failed"), ("user", "completed")]));
+    assert!(
+        replies.is_empty() || replies == BTreeSet::from([text(&whole["message_id"]).to_owned()]),
+        "{replies:?}"
+    );
+    assert_eq!(
+        said(&stack, &caller).await,
+        states(&[("assistant", "completed"), ("assistant", "failed"), ("user", "completed")])
+    );
 }
 
 #[tokio::test]
 async fn a_message_that_is_sent_again_is_heard_and_not_billed_again() {
     let stack = TestStack::with(&FAST).await;
     let caller = stack.someone().await;
-    let send = json!({"action": "chat.send", "message": "Hello", "idempotency_key": "k-1", "id": "1"});
+    let send =
+        json!({"action": "chat.send", "message": "Hello", "idempotency_key": "k-1", "id": "1"});
     let mut heard: Vec<(Value, String, Value)> = Vec::new();
     for connection in 0..3 {
         // The client's `id` of a message is not part of the question.
-        let send = json!({"action": "chat.send", "message": "Hello", "idempotency_key": "k-1", "id": connection.to_string()});
+        let send = json!({
+            "action": "chat.send", "message": "Hello", "idempotency_key": "k-1",
+            "id": connection.to_string(),
+        });
         let mut socket = stack.connect(&caller).await;
         let started = socket.ask(&send, "chat.started").await;
         let (text, end) = listen(&mut socket).await;
         heard.push((started["message_id"].clone(), text, end));
     }
     assert!(heard.iter().all(|each| *each == heard[0]), "{heard:?}");
-    assert_eq!(said(&stack, &caller).await, states(&[("assistant", "completed"), ("user", "completed")]));
+    assert_eq!(
+        said(&stack, &caller).await,
+        states(&[("assistant", "completed"), ("user", "completed")])
+    );
 
     let mut socket = stack.connect(&caller).await;
     for (change, code) in [
@@ -201,5 +246,8 @@ async fn a_message_whose_reply_met_an_outage_is_asked_again_in_its_conversation(
     assert_eq!(second["conversation_id"], first["conversation_id"]);
     assert_ne!(second["message_id"], first["message_id"]);
     assert_eq!(text(&listen(&mut socket).await.1["type"]), "chat.completed");
-    assert_eq!(said(&stack, &caller).await, states(&[("assistant", "completed"), ("assistant", "failed"), ("user", "completed")]));
+    assert_eq!(
+        said(&stack, &caller).await,
+        states(&[("assistant", "completed"), ("assistant", "failed"), ("user", "completed")])
+    );
 }

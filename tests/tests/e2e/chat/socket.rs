@@ -10,7 +10,8 @@ use tally_tests::{Socket, TestStack};
 
 use super::{FAST, SLOW, own_events, path_of, poll, text, words};
 
-/// A reply as a client heard it: its text from the deltas, their number, and the message that ended it.
+/// A reply as a client heard it: its text from the deltas, their number, and the message that ended
+/// it.
 struct Heard {
     text: String,
     deltas: u64,
@@ -39,7 +40,12 @@ async fn a_reply_is_streamed_to_the_connection_that_asked() {
     let stack = TestStack::with(&SLOW).await;
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
-    let started = socket.ask(&json!({"action": "chat.send", "id": "mine", "message": "Tell me more"}), "chat.started").await;
+    let started = socket
+        .ask(
+            &json!({"action": "chat.send", "id": "mine", "message": "Tell me more"}),
+            "chat.started",
+        )
+        .await;
     assert_eq!(started["id"], "mine");
     assert_eq!(started.as_object().unwrap().len(), 4, "{started}");
     let heard = listen(&mut socket, &started).await;
@@ -47,16 +53,22 @@ async fn a_reply_is_streamed_to_the_connection_that_asked() {
     assert!((50..=120).contains(&spoken), "{}", heard.text);
     // Each frame has more than one word, and the reply still comes as a stream.
     assert!((5..spoken).contains(&heard.deltas), "{} frames for {spoken} words", heard.deltas);
-    let usage = json!({"input_tokens": 3, "output_tokens": spoken, "cache_read_tokens": 0, "cache_write_tokens": 0});
+    let usage = json!({
+        "input_tokens": 3, "output_tokens": spoken, "cache_read_tokens": 0, "cache_write_tokens": 0,
+    });
     let expected = json!({
         "type": "chat.completed", "message_id": started["message_id"], "stop_reason": "end_turn", "usage": usage, "cost_usd": "0.00"
     });
     assert_eq!(heard.end, expected);
 
     let stored = stack.get(&path_of(&started), Some(&caller)).await.expect(200);
-    assert_eq!((text(&stored["status"]), text(&stored["text"])), ("completed", heard.text.as_str()));
+    assert_eq!(
+        (text(&stored["status"]), text(&stored["text"])),
+        ("completed", heard.text.as_str())
+    );
     let events = own_events(&stack, &caller, "chat.").await;
-    let actions: Vec<_> = events.iter().map(|event| (text(&event["action"]), text(&event["outcome"]))).collect();
+    let actions: Vec<_> =
+        events.iter().map(|event| (text(&event["action"]), text(&event["outcome"]))).collect();
     assert_eq!(actions, [("chat.requested", "success"), ("chat.message", "success")]);
     assert_eq!(events[0]["request_id"], events[1]["request_id"]);
 }
@@ -76,7 +88,9 @@ async fn a_conversation_goes_on_over_either_way() {
     assert_eq!(answer["usage"]["input_tokens"], said + 1);
     let said = said + 1 + words(&answer["reply"]);
 
-    let next = json!({"action": "chat.send", "message": "three", "conversation_id": first["conversation_id"]});
+    let next = json!({
+        "action": "chat.send", "message": "three", "conversation_id": first["conversation_id"],
+    });
     let third = socket.ask(&next, "chat.started").await;
     assert_eq!(third["conversation_id"], first["conversation_id"]);
     assert_eq!(listen(&mut socket, &third).await.end["usage"]["input_tokens"], said + 1);
@@ -120,19 +134,27 @@ async fn a_message_that_is_wrong_or_too_much_is_an_error_and_the_connection_stay
     let stack = TestStack::with(&[("RateLimits", "chat_session=2/1h,*=100000/1m"), FAST[1]]).await;
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
-    let wrong = json!({"action": "chat.send", "id": "1", "message": "", "conversation_id": 7, "prompt": "no", "more": true});
+    let wrong = json!({
+        "action": "chat.send", "id": "1", "message": "", "conversation_id": 7, "prompt": "no",
+        "more": true,
+    });
     let error = socket.ask(&wrong, "error").await;
     assert_eq!((text(&error["code"]), text(&error["id"])), ("validation_failed", "1"));
-    let pointers: Vec<_> = error["errors"].as_array().unwrap().iter().map(|error| text(&error["pointer"])).collect();
+    let pointers: Vec<_> =
+        error["errors"].as_array().unwrap().iter().map(|error| text(&error["pointer"])).collect();
     assert_eq!(pointers, ["/message", "/conversation_id", "/prompt", "/more"]);
     for _ in 0..2 {
-        let started = socket.ask(&json!({"action": "chat.send", "message": "Hi"}), "chat.started").await;
+        let started =
+            socket.ask(&json!({"action": "chat.send", "message": "Hi"}), "chat.started").await;
         assert_eq!(listen(&mut socket, &started).await.end["type"], "chat.completed");
     }
     let error = socket.ask(&json!({"action": "chat.send", "message": "Hi"}), "error").await;
     assert_eq!(error["code"], "rate_limited");
     // The limit applies to both ways together.
-    stack.post("/chat", Some(&caller), &json!({"message": "Hi"})).await.problem(429, "rate_limited");
+    stack
+        .post("/chat", Some(&caller), &json!({"message": "Hi"}))
+        .await
+        .problem(429, "rate_limited");
     socket.ask(&json!({"action": "ping"}), "pong").await;
 }
 
@@ -141,7 +163,8 @@ async fn a_reply_goes_on_when_its_listener_has_gone() {
     let stack = TestStack::with(&SLOW).await;
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
-    let started = socket.ask(&json!({"action": "chat.send", "message": "Bye"}), "chat.started").await;
+    let started =
+        socket.ask(&json!({"action": "chat.send", "message": "Bye"}), "chat.started").await;
     socket.expect("chat.delta").await;
     socket.close().await;
     let end = poll(&stack, &caller, &path_of(&started)).await.pop().unwrap();
@@ -154,7 +177,8 @@ async fn a_session_that_has_ended_hears_no_more_of_its_reply() {
     let stack = TestStack::with(&[FAST[0], ("LoremWordMilliseconds", "250")]).await;
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
-    let started = socket.ask(&json!({"action": "chat.send", "message": "Go on"}), "chat.started").await;
+    let started =
+        socket.ask(&json!({"action": "chat.send", "message": "Go on"}), "chat.started").await;
     socket.expect("chat.delta").await;
     // The session ends but its connection stays open, as when a logout dies after its commit.
     let platform = stack.platform("SessionsFunction");
@@ -164,7 +188,10 @@ async fn a_session_that_has_ended_hears_no_more_of_its_reply() {
     let list = stack.get("/auth/sessions", Some(&caller)).await.expect(200);
     let session = sessions.get(text(&list["items"][0]["id"])).await.unwrap().unwrap();
     let hash = session.refresh_hash.clone();
-    database.commit(vec![sessions.rotate(&Session { expires_at: now, ..session }, &hash).unwrap()]).await.unwrap();
+    database
+        .commit(vec![sessions.rotate(&Session { expires_at: now, ..session }, &hash).unwrap()])
+        .await
+        .unwrap();
     let since = Instant::now();
     while let Ok(message) = socket.next_within(Duration::from_secs(2)).await {
         let message = message.expect("the connection stays");
@@ -191,9 +218,14 @@ async fn a_worker_that_cannot_be_started_is_told_of() {
     let stack = stack.await;
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
-    let started = socket.ask(&json!({"action": "chat.send", "id": "1", "message": "Anyone?"}), "chat.started").await;
+    let started = socket
+        .ask(&json!({"action": "chat.send", "id": "1", "message": "Anyone?"}), "chat.started")
+        .await;
     let heard = listen(&mut socket, &started).await;
-    assert_eq!((heard.deltas, text(&heard.end["type"]), text(&heard.end["code"])), (0, "chat.failed", "unavailable"));
+    assert_eq!(
+        (heard.deltas, text(&heard.end["type"]), text(&heard.end["code"])),
+        (0, "chat.failed", "unavailable")
+    );
     assert_eq!(heard.end["id"], "1");
     let stored = stack.get(&path_of(&started), Some(&caller)).await.expect(200);
     assert_eq!(stored["status"], MessageStatus::Failed.as_str());
@@ -206,7 +238,13 @@ async fn a_reply_whose_end_cannot_be_stored_is_not_said_to_be_complete() {
     let mut socket = stack.connect(&caller).await;
     socket.ask(&json!({"action": "chat.send", "message": "Hi"}), "chat.started").await;
     socket.expect("chat.delta").await;
-    let worker = stack.local.deployment().functions.iter().find(|function| function.id == "ChatStreamFunction").unwrap();
+    let worker = stack
+        .local
+        .deployment()
+        .functions
+        .iter()
+        .find(|function| function.id == "ChatStreamFunction")
+        .unwrap();
     stack.local.aws().fail(Fault {
         operation: Some("TransactWriteItems".into()),
         table: Some(worker.environment["MESSAGES_TABLE"].clone()),
@@ -228,13 +266,18 @@ async fn a_reply_is_whole_although_answers_of_the_store_are_lost() {
     let stack = TestStack::with(&SLOW).await;
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
-    let started = socket.ask(&json!({"action": "chat.send", "message": "Hi"}), "chat.started").await;
-    // The answers to every write of frames are lost, and those to all three tries of the first write of the end.
+    let started =
+        socket.ask(&json!({"action": "chat.send", "message": "Hi"}), "chat.started").await;
+    // The answers to every write of frames are lost, and those to all three tries of the first
+    // write of the end.
     stack.fail("DraftsTable", Some("PutItem"), Failure::AnswerLost, usize::MAX);
     stack.fail("MessagesTable", Some("TransactWriteItems"), Failure::AnswerLost, 3);
     let heard = listen(&mut socket, &started).await;
     assert_eq!(text(&heard.end["type"]), "chat.completed");
     let stored = stack.get(&path_of(&started), Some(&caller)).await.expect(200);
-    assert_eq!((text(&stored["status"]), text(&stored["text"])), ("completed", heard.text.as_str()));
+    assert_eq!(
+        (text(&stored["status"]), text(&stored["text"])),
+        ("completed", heard.text.as_str())
+    );
     assert_eq!(own_events(&stack, &caller, "chat.message").await.len(), 1);
 }

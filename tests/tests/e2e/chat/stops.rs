@@ -1,4 +1,5 @@
-//! A reply's conversation, account, session or key ends while the reply is written. Its call then stops as after a cancel.
+//! A reply's conversation, account, session or key ends while the reply is written. Its call then
+//! stops as after a cancel.
 
 use std::time::Duration;
 
@@ -28,9 +29,13 @@ async fn end_of(stack: &TestStack, auditor: &Caller, asked: &Value) -> Value {
 
 #[tokio::test]
 async fn a_reply_stops_when_its_conversation_its_account_or_its_session_ends() {
-    let api = MessagesApi::with(vec![Answer::stream(reply(&["Some", " words"])).up_to(5).then_silence()]).await;
+    let api =
+        MessagesApi::with(vec![Answer::stream(reply(&["Some", " words"])).up_to(5).then_silence()])
+            .await;
     let stack = claude::stack(&api, &[("AiIdleMilliseconds", "600000")]).await;
-    for (number, way) in ["conversation", "account", "session", "deactivation"].into_iter().enumerate() {
+    for (number, way) in
+        ["conversation", "account", "session", "deactivation"].into_iter().enumerate()
+    {
         let caller = stack.someone().await;
         // An administrator has at most three sessions, so each round uses a new one.
         let id = user_id(&stack, &caller.username).await;
@@ -40,7 +45,13 @@ async fn a_reply_stops_when_its_conversation_its_account_or_its_session_ends() {
         while stack.get(&path_of(&asked), Some(&caller)).await.expect(200)["text"] == "" {}
         match way {
             "conversation" => {
-                stack.delete(&format!("/conversations/{}", text(&asked["conversation_id"])), Some(&caller)).await.expect(204);
+                stack
+                    .delete(
+                        &format!("/conversations/{}", text(&asked["conversation_id"])),
+                        Some(&caller),
+                    )
+                    .await
+                    .expect(204);
             }
             "account" => {
                 let password = json!({"current_password": "Correct-Horse-9"});
@@ -50,7 +61,15 @@ async fn a_reply_stops_when_its_conversation_its_account_or_its_session_ends() {
                 stack.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
             }
             _ => {
-                stack.call(Method::PATCH, &format!("/users/{id}"), &admin, &json!({"is_active": false})).await.expect(200);
+                stack
+                    .call(
+                        Method::PATCH,
+                        &format!("/users/{id}"),
+                        &admin,
+                        &json!({"is_active": false}),
+                    )
+                    .await
+                    .expect(200);
             }
         }
         api.hung_up(number + 1).await;
@@ -65,7 +84,11 @@ async fn a_reply_stops_when_its_conversation_its_account_or_its_session_ends() {
         assert_eq!(detail["input_tokens"], 25, "{way}: {ended}");
         if way != "account" {
             let budget = stack.get(&format!("/users/{id}/budget"), Some(&admin)).await.expect(200);
-            assert_eq!((&budget["spent_usd"], text(&budget["held_usd"])), (&detail["cost_usd"], "0.00"), "{way}");
+            assert_eq!(
+                (&budget["spent_usd"], text(&budget["held_usd"])),
+                (&detail["cost_usd"], "0.00"),
+                "{way}"
+            );
         }
     }
     assert_eq!(api.asked().len(), 4);
@@ -73,34 +96,66 @@ async fn a_reply_stops_when_its_conversation_its_account_or_its_session_ends() {
 
 #[tokio::test]
 async fn a_reply_stops_when_the_api_key_ends_with_which_it_was_asked_for() {
-    let api = MessagesApi::with(vec![Answer::stream(reply(&["Some", " words"])).up_to(5).then_silence()]).await;
+    let api =
+        MessagesApi::with(vec![Answer::stream(reply(&["Some", " words"])).up_to(5).then_silence()])
+            .await;
     let stack = claude::stack(&api, &[("AiIdleMilliseconds", "600000")]).await;
     for (number, way) in ["deletion", "reset", "deactivation"].into_iter().enumerate() {
         let owner = stack.someone().await;
         let id = user_id(&stack, &owner.username).await;
         let admin = stack.admin().await;
-        let key = stack.post("/api-keys", Some(&owner), &new_key(&["chat:write"], Duration::from_hours(1))).await.expect(201);
-        let request = stack.request(Method::POST, "/chat").header("x-api-key", text(&key["key"])).header("prefer", "respond-async");
+        let key = stack
+            .post("/api-keys", Some(&owner), &new_key(&["chat:write"], Duration::from_hours(1)))
+            .await
+            .expect(201);
+        let request = stack
+            .request(Method::POST, "/chat")
+            .header("x-api-key", text(&key["key"]))
+            .header("prefer", "respond-async");
         let asked = stack.send(request.json(&json!({"message": "At length"}))).await.expect(202);
         // The owner's session shows that the reply has begun.
         while stack.get(&path_of(&asked), Some(&owner)).await.expect(200)["text"] == "" {}
         match way {
             "deletion" => {
-                stack.delete(&format!("/api-keys/{}", text(&key["id"])), Some(&owner)).await.expect(204);
+                stack
+                    .delete(&format!("/api-keys/{}", text(&key["id"])), Some(&owner))
+                    .await
+                    .expect(204);
             }
             "reset" => {
-                let token = stack.mailed_token("/auth/password/forgot", &format!("{}@example.com", owner.username)).await;
+                let token = stack
+                    .mailed_token(
+                        "/auth/password/forgot",
+                        &format!("{}@example.com", owner.username),
+                    )
+                    .await;
                 let reset = json!({"token": token, "new_password": "Another-Horse-9"});
                 stack.post("/auth/password/reset", None, &reset).await.expect(204);
             }
             _ => {
-                stack.call(Method::PATCH, &format!("/users/{id}"), &admin, &json!({"is_active": false})).await.expect(200);
+                stack
+                    .call(
+                        Method::PATCH,
+                        &format!("/users/{id}"),
+                        &admin,
+                        &json!({"is_active": false}),
+                    )
+                    .await
+                    .expect(200);
             }
         }
         api.hung_up(number + 1).await;
         let ended = end_of(&stack, &admin, &asked).await;
-        assert_eq!((text(&ended["outcome"]), text(&ended["detail"]["status"])), ("success", "cancelled"), "{way}");
-        assert_eq!((&ended["actor"]["key_id"], &ended["detail"]["input_tokens"]), (&key["id"], &json!(25)), "{way}: {ended}");
+        assert_eq!(
+            (text(&ended["outcome"]), text(&ended["detail"]["status"])),
+            ("success", "cancelled"),
+            "{way}"
+        );
+        assert_eq!(
+            (&ended["actor"]["key_id"], &ended["detail"]["input_tokens"]),
+            (&key["id"], &json!(25)),
+            "{way}: {ended}"
+        );
     }
 }
 
@@ -109,12 +164,16 @@ async fn a_key_is_good_until_it_expires_and_for_its_owner_alone() {
     let stack = TestStack::with(&FAST).await;
     let owner = stack.someone().await;
     let id = user_id(&stack, &owner.username).await;
-    let key = stack.post("/api-keys", Some(&owner), &new_key(&["chat:write"], Duration::from_hours(1))).await.expect(201);
+    let key = stack
+        .post("/api-keys", Some(&owner), &new_key(&["chat:write"], Duration::from_hours(1)))
+        .await
+        .expect(201);
     let platform = stack.platform("ChatStreamFunction");
     let credentials = Credentials::new(&platform).unwrap();
     let are_good = async |user_id: &str, key_id: &str, at| {
         let credential = Credential::KeyId(key_id.to_owned());
-        let caller = Principal { user_id: user_id.to_owned(), username: owner.username.clone(), credential };
+        let caller =
+            Principal { user_id: user_id.to_owned(), username: owner.username.clone(), credential };
         credentials.are_good(&caller, at).await.unwrap()
     };
     let key_id = text(&key["id"]);
@@ -134,6 +193,7 @@ async fn a_hiccup_of_the_store_while_a_reply_is_acquired_costs_a_moment() {
     let caller = stack.someone().await;
     // The client makes three requests for each attempt.
     stack.fail("MessagesTable", Some("UpdateItem"), Failure::Internal, 12);
-    let answer = stack.post("/chat", Some(&caller), &json!({"message": "Still there?"})).await.expect(200);
+    let answer =
+        stack.post("/chat", Some(&caller), &json!({"message": "Still there?"})).await.expect(200);
     assert_eq!(answer["stop_reason"], "end_turn");
 }

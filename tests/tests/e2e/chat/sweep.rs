@@ -19,13 +19,22 @@ use super::{FAST, SLOW, ask_async, claude, own_events, path_of, text};
 pub async fn grow_old(stack: &TestStack, message_id: &Value, output_tokens: u64) {
     let usage = Usage { output_tokens, ..Usage::default() };
     let spent = Spent { model: "lorem".into(), usage, cost_usd: Cost::default() };
-    assert!(drafts(stack).checkpoint(text(message_id), &spent, in_seconds(-1).as_second(), &[]).await.unwrap().is_some());
+    assert!(
+        drafts(stack)
+            .checkpoint(text(message_id), &spent, in_seconds(-1).as_second(), &[])
+            .await
+            .unwrap()
+            .is_some()
+    );
 }
 
-/// If a reply has ended and a subscriber has yet to be told, makes its sweep due. Returns whether that is so.
+/// If a reply has ended and a subscriber has yet to be told, makes its sweep due. Returns whether
+/// that is so.
 pub async fn is_to_be_told(stack: &TestStack, message_id: &Value) -> bool {
     let found = waiting(stack, in_seconds(3_600)).await;
-    let Some(found) = found.into_iter().find(|found| found.message_id == text(message_id)) else { return false };
+    let Some(found) = found.into_iter().find(|found| found.message_id == text(message_id)) else {
+        return false;
+    };
     drafts(stack).put_off(&found, in_seconds(-1).as_second()).await.unwrap()
 }
 
@@ -67,7 +76,8 @@ async fn a_reply_whose_worker_died_ends_as_failed_with_what_there_was() {
     let stack = TestStack::with(&SLOW).await;
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
-    let started = socket.ask(&json!({"action": "chat.send", "message": "Until death"}), "chat.started").await;
+    let started =
+        socket.ask(&json!({"action": "chat.send", "message": "Until death"}), "chat.started").await;
     let mut said = String::new();
     while said.split_whitespace().count() < 20 {
         said.push_str(text(&socket.expect("chat.delta").await["text"]));
@@ -91,7 +101,10 @@ async fn a_reply_whose_worker_died_ends_as_failed_with_what_there_was() {
     assert_eq!((text(&failed["type"]), text(&failed["code"])), ("chat.failed", "unavailable"));
     assert_eq!(failed["message_id"], started["message_id"]);
     let message = read(&stack, &caller, &started).await;
-    assert_eq!((text(&message["status"]), &message["usage"]["output_tokens"]), ("failed", &json!(17)));
+    assert_eq!(
+        (text(&message["status"]), &message["usage"]["output_tokens"]),
+        ("failed", &json!(17))
+    );
     let kept = text(&message["text"]);
     assert!(!kept.is_empty() && said.starts_with(kept), "{kept:?} of {said:?}");
     let events = own_events(&stack, &caller, "chat.message").await;
@@ -99,7 +112,11 @@ async fn a_reply_whose_worker_died_ends_as_failed_with_what_there_was() {
     assert_eq!((text(&event["outcome"]), text(&event["detail"]["model"])), ("failure", "lorem"));
 
     // A client that comes back later hears the same.
-    socket.send(&json!({"action": "chat.resume", "message_id": started["message_id"], "after_sequence": 0})).await;
+    socket
+        .send(&json!({
+            "action": "chat.resume", "message_id": started["message_id"], "after_sequence": 0,
+        }))
+        .await;
     let mut again = String::new();
     let end = loop {
         let message = socket.next().await.unwrap();
@@ -143,11 +160,19 @@ async fn a_reply_that_was_to_stop_ends_as_cancelled_though_its_worker_died() {
     let stack = TestStack::with(&SLOW).await;
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
-    let started = socket.ask(&json!({"action": "chat.send", "message": "Until death"}), "chat.started").await;
+    let started =
+        socket.ask(&json!({"action": "chat.send", "message": "Until death"}), "chat.started").await;
     socket.expect("chat.delta").await;
     stack.local.functions().kill("ChatStreamFunction").unwrap();
     socket.send(&json!({"action": "chat.cancel", "message_id": started["message_id"]})).await;
-    while drafts(&stack).head(text(&started["message_id"])).await.unwrap().unwrap().cancelled_at.is_none() {
+    while drafts(&stack)
+        .head(text(&started["message_id"]))
+        .await
+        .unwrap()
+        .unwrap()
+        .cancelled_at
+        .is_none()
+    {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     grow_old(&stack, &started["message_id"], 5).await;
@@ -172,7 +197,8 @@ async fn a_worker_that_lives_says_so_and_one_that_was_declared_dead_stops() {
     let drafts = drafts(&stack);
     let id = text(&asked["message_id"]);
     let alive_until = async || drafts.head(id).await.unwrap().unwrap().sweep_at.unwrap();
-    // The worker renews this time. It must be well within 90 s, because the sweep runs once a minute.
+    // The worker renews this time. It must be well within 90 s, because the sweep runs once a
+    // minute.
     let first = alive_until().await;
     assert!(first <= Clock::System.now().as_second() + 25, "{first}");
     while alive_until().await == first {
@@ -186,7 +212,10 @@ async fn a_worker_that_lives_says_so_and_one_that_was_declared_dead_stops() {
     drafts.checkpoint(id, &spent, in_seconds(-1).as_second(), &[]).await.unwrap().unwrap();
     sweep(&stack).await;
     let failed = read(&stack, &caller, &asked).await;
-    assert_eq!((text(&failed["status"]), &failed["cost_usd"]), ("failed", &json!(spent.cost_usd.to_string())));
+    assert_eq!(
+        (text(&failed["status"]), &failed["cost_usd"]),
+        ("failed", &json!(spent.cost_usd.to_string()))
+    );
     api.hung_up(1).await;
     assert_eq!(read(&stack, &caller, &asked).await, failed);
     assert_eq!(own_events(&stack, &caller, "chat.message").await.len(), 1);
@@ -197,12 +226,19 @@ async fn a_call_whose_worker_dies_as_it_is_sent_is_billed() {
     let api = MessagesApi::with(vec![Answer::silence()]).await;
     let stack = claude::stack(&api, &[]).await;
     let caller = stack.someone().await;
-    let asked = ask_async(&stack, &caller, &json!({"message": "A".repeat(9_000)})).await.expect(202);
+    let asked =
+        ask_async(&stack, &caller, &json!({"message": "A".repeat(9_000)})).await.expect(202);
     api.was_asked(1).await;
     stack.local.functions().kill("ChatStreamFunction").unwrap();
     let drafts = drafts(&stack);
     let id = text(&asked["message_id"]);
-    let spent = drafts.head(id).await.unwrap().unwrap().spent.expect("it stands there before the call is sent");
+    let spent = drafts
+        .head(id)
+        .await
+        .unwrap()
+        .unwrap()
+        .spent
+        .expect("it stands there before the call is sent");
     drafts.checkpoint(id, &spent, in_seconds(-1).as_second(), &[]).await.unwrap().unwrap();
     sweep(&stack).await;
     let failed = read(&stack, &caller, &asked).await;
@@ -218,7 +254,8 @@ async fn an_end_that_everyone_was_told_is_not_told_again() {
     let stack = TestStack::with(&FAST).await;
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
-    let started = socket.ask(&json!({"action": "chat.send", "message": "Once"}), "chat.started").await;
+    let started =
+        socket.ask(&json!({"action": "chat.send", "message": "Once"}), "chat.started").await;
     while socket.next().await.unwrap()["type"] == "chat.delta" {}
     // The worker is about to note that all have been told.
     while !waiting(&stack, in_seconds(3_600)).await.is_empty() {
@@ -235,7 +272,8 @@ async fn replies_that_cannot_be_ended_keep_no_other_waiting() {
     let caller = stack.someone().await;
     let platform = stack.platform("ExpireRepliesFunction");
     let messages = Messages::new(&platform).unwrap();
-    // Make a hundred such replies that no user has asked for. They are older than the one that can be ended.
+    // Make a hundred such replies that no user has asked for. They are older than the one that can
+    // be ended.
     let made_at = in_seconds(-600);
     for _ in 0..100 {
         let conversation_id = ids::new_id(made_at);
@@ -291,20 +329,23 @@ async fn a_reply_that_is_taken_up_after_all_is_not_ended_as_overdue() {
     let stack = TestStack::with(&SLOW).await;
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
-    let started = socket.ask(&json!({"action": "chat.send", "message": "Still there"}), "chat.started").await;
+    let started =
+        socket.ask(&json!({"action": "chat.send", "message": "Still there"}), "chat.started").await;
     socket.expect("chat.delta").await;
     let platform = stack.platform("ExpireRepliesFunction");
     let drafts = Drafts::new(&platform).unwrap();
     let messages = Messages::new(&platform).unwrap();
     let head = drafts.head(text(&started["message_id"])).await.unwrap().unwrap();
-    let reply = messages.get(text(&started["conversation_id"]), &head.message_id).await.unwrap().unwrap();
+    let reply =
+        messages.get(text(&started["conversation_id"]), &head.message_id).await.unwrap().unwrap();
     let failed = Message { status: MessageStatus::Failed, ..reply };
     // This is the state as a sweep saw it before the worker acquired the reply.
     let overdue = head.sweep_at.map(|sweep_at| sweep_at - 1);
     let from = MessageStatus::Streaming;
     let revision = head.revision;
     let subscribers = head.subscribers_at_end();
-    let ending = Ending { reply: &failed, from, model: None, revision, overdue, subscribers, frames: None };
+    let ending =
+        Ending { reply: &failed, from, model: None, revision, overdue, subscribers, frames: None };
     assert!(!Endings::new(&platform).unwrap().end_anyway(ending).await.unwrap());
     let end = loop {
         let message = socket.next().await.unwrap();

@@ -35,7 +35,9 @@ async fn a_worker_that_is_started_again_writes_nothing_more() {
     let answer = ask_async(&stack, &caller, &json!({"message": "Once"})).await.expect(202);
     let start = serde_json::to_vec(&start_of(&answer)).unwrap();
     // Start it three times during the writing, and once more after the end.
-    for result in join_all((0..3).map(|_| stack.local.invoke("ChatStreamFunction", start.clone()))).await {
+    for result in
+        join_all((0..3).map(|_| stack.local.invoke("ChatStreamFunction", start.clone()))).await
+    {
         result.unwrap();
     }
     let end = poll(&stack, &caller, &path_of(&answer)).await.pop().unwrap();
@@ -47,9 +49,11 @@ async fn a_worker_that_is_started_again_writes_nothing_more() {
 #[tokio::test]
 async fn a_reply_ends_before_its_worker_does() {
     // The worker keeps 15 s of the 17 for storing the reply.
-    let stack = TestStack::with(&[("LoremWordMilliseconds", "200"), ("ChatReplySeconds", "17")]).await;
+    let stack =
+        TestStack::with(&[("LoremWordMilliseconds", "200"), ("ChatReplySeconds", "17")]).await;
     let caller = stack.someone().await;
-    let answer = stack.post("/chat", Some(&caller), &json!({"message": "At length"})).await.expect(200);
+    let answer =
+        stack.post("/chat", Some(&caller), &json!({"message": "At length"})).await.expect(200);
     assert_eq!(answer["stop_reason"], "deadline");
     let written = words(&answer["reply"]);
     assert!((1..50).contains(&written), "{answer}");
@@ -64,13 +68,20 @@ async fn a_worker_that_cannot_be_started_fails_the_reply() {
     });
     let stack = stack.await;
     let caller = stack.someone().await;
-    stack.post("/chat", Some(&caller), &json!({"message": "Anyone?"})).await.problem(503, "unavailable");
+    stack
+        .post("/chat", Some(&caller), &json!({"message": "Anyone?"}))
+        .await
+        .problem(503, "unavailable");
     let events = own_events(&stack, &caller, "chat.").await;
     let [requested, ended] = events.as_slice() else { panic!("{events:?}") };
-    assert_eq!((text(&requested["action"]), text(&requested["outcome"])), ("chat.requested", "success"));
+    assert_eq!(
+        (text(&requested["action"]), text(&requested["outcome"])),
+        ("chat.requested", "success")
+    );
     assert_eq!((text(&ended["action"]), text(&ended["outcome"])), ("chat.message", "failure"));
     let id = text(&ended["resource"]).strip_prefix("message:").unwrap();
-    let path = format!("/conversations/{}/messages/{id}", text(&ended["detail"]["conversation_id"]));
+    let path =
+        format!("/conversations/{}/messages/{id}", text(&ended["detail"]["conversation_id"]));
     let message = stack.get(&path, Some(&caller)).await.expect(200);
     assert_eq!((text(&message["status"]), text(&message["text"])), ("failed", ""));
 }
@@ -93,7 +104,9 @@ impl Provider for Scripted {
 
     /// A billionth of a dollar per token, or ten for the model `dear`.
     fn cost(&self, model: &str, usage: &Usage) -> Cost {
-        format!("0.{:09}", usage.output_tokens * if model == "dear" { 10 } else { 1 }).parse().unwrap()
+        format!("0.{:09}", usage.output_tokens * if model == "dear" { 10 } else { 1 })
+            .parse()
+            .unwrap()
     }
 }
 
@@ -126,21 +139,34 @@ async fn keep_key(platform: &Platform, caller: &Principal) {
         sessions: BTreeMap::new(),
         api_keys: BTreeMap::from([(caller.credential.id().to_owned(), i64::MAX)]),
     };
-    let writes = users.create(&user, &user.username.parse().unwrap(), &user.email.parse().unwrap()).unwrap();
+    let writes =
+        users.create(&user, &user.username.parse().unwrap(), &user.email.parse().unwrap()).unwrap();
     platform.database().unwrap().commit(writes).await.unwrap();
 }
 
-/// A reply, in a given conversation or a new one, that was asked for over a connection. Its worker has not been started.
+/// A reply, in a given conversation or a new one, that was asked for over a connection. Its worker
+/// has not been started.
 pub async fn pending(platform: &Platform, text: &str, conversation: Option<&Message>) -> Message {
-    // It was asked for with the API key of an account that stays. So the reply is not ended by either.
-    let caller = Principal { user_id: "u-1".into(), username: "someone".into(), credential: Credential::KeyId("k-1".into()) };
+    // It was asked for with the API key of an account that stays. So the reply is not ended by
+    // either.
+    let caller = Principal {
+        user_id: "u-1".into(),
+        username: "someone".into(),
+        credential: Credential::KeyId("k-1".into()),
+    };
     keep_key(platform, &caller).await;
     let subscriber = Peer::open("c-1=");
     let origin = Origin { caller, context: Context::default() };
-    let body = json!({"message": text, "conversation_id": conversation.map(|message| &message.conversation_id)});
+    let body = json!({
+        "message": text, "conversation_id": conversation.map(|message| &message.conversation_id),
+    });
     let request: ChatRequest = Fields::json(body.as_object().unwrap().clone()).read().unwrap();
     let now = platform.clock.now();
-    let (reply, plan) = Replies::new(platform).unwrap().ask(request, origin, Some(subscriber), now, |_| Reply::new(())).await.unwrap();
+    let (reply, plan) = Replies::new(platform)
+        .unwrap()
+        .ask(request, origin, Some(subscriber), now, |_| Reply::new(()))
+        .await
+        .unwrap();
     let committer = Committer::new(platform).unwrap();
     let context = Context::default();
     let info = RequestInfo::new(&context, now, None);
@@ -154,8 +180,14 @@ async fn write(platform: &Platform, provider: impl Provider + 'static, reply: &M
 }
 
 /// Has a provider write a reply within this time.
-async fn write_within(platform: &Platform, provider: impl Provider + 'static, reply: &Message, time: Duration) {
-    let start = ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
+async fn write_within(
+    platform: &Platform,
+    provider: impl Provider + 'static,
+    reply: &Message,
+    time: Duration,
+) {
+    let start =
+        ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
     let worker = ChatStream::with_provider(platform, Box::new(provider)).unwrap();
     worker.write_reply(start, tokio::time::Instant::now() + time).await.unwrap();
 }
@@ -166,18 +198,29 @@ async fn a_reply_keeps_what_was_written_however_it_ends() {
     let platform = platform_of(&stack, &[]);
     let messages = Messages::new(&platform).unwrap();
     let say = |text: &str| Ok(Event::Text(text.into()));
-    let used = |output_tokens| Ok(Event::Usage(Usage { input_tokens: 1, output_tokens, ..Usage::default() }));
+    let used = |output_tokens| {
+        Ok(Event::Usage(Usage { input_tokens: 1, output_tokens, ..Usage::default() }))
+    };
     let failed = |fault| Err(ProviderError::new(fault, "as the script says"));
     let stop = || Ok(Event::Stop(StopReason::EndTurn));
     let model = |name: &str| Ok(Event::Model(name.into()));
     for (script, expected) in [
-        (vec![used(0), say("a"), say("b"), used(2), stop()], ("completed", Some("end_turn"), "ab", "0.000000002")),
-        (vec![model("dear"), say("a"), used(2), stop()], ("completed", Some("end_turn"), "a", "0.00000002")),
+        (
+            vec![used(0), say("a"), say("b"), used(2), stop()],
+            ("completed", Some("end_turn"), "ab", "0.000000002"),
+        ),
+        (
+            vec![model("dear"), say("a"), used(2), stop()],
+            ("completed", Some("end_turn"), "a", "0.00000002"),
+        ),
         (vec![stop()], ("completed", Some("end_turn"), "", "0.00")),
         (vec![], ("failed", None, "", "0.00")),
         (vec![failed(Fault::Overloaded)], ("failed", None, "", "0.00")),
         (vec![failed(Fault::UnknownModel)], ("failed", None, "", "0.00")),
-        (vec![used(0), say("a"), used(1), say("b"), failed(Fault::Unreachable)], ("failed", None, "ab", "0.000000001")),
+        (
+            vec![used(0), say("a"), used(1), say("b"), failed(Fault::Unreachable)],
+            ("failed", None, "ab", "0.000000001"),
+        ),
         (vec![say("a"), used(1)], ("failed", None, "a", "0.000000001")),
         (vec![used(1), say("a")], ("completed", Some("deadline"), "a", "0.000000001")),
     ] {
@@ -188,7 +231,11 @@ async fn a_reply_keeps_what_was_written_however_it_ends() {
         let end = messages.get(&reply.conversation_id, &reply.id).await.unwrap().unwrap();
         let reason = end.stop_reason.map(StopReason::as_str);
         let cost = end.cost_usd.unwrap().to_string();
-        assert_eq!((end.status.as_str(), reason, end.text.as_str(), cost.as_str()), expected, "{script:?}");
+        assert_eq!(
+            (end.status.as_str(), reason, end.text.as_str(), cost.as_str()),
+            expected,
+            "{script:?}"
+        );
     }
 }
 
@@ -202,7 +249,9 @@ impl Provider for Seen {
 
     fn call(&self, request: Request) -> Events {
         let contents = request.turns.into_iter().flat_map(|turn| turn.content);
-        let texts = contents.map(|content| if let Content::Text(text) = content { text } else { panic!("{content:?}") });
+        let texts = contents.map(|content| {
+            if let Content::Text(text) = content { text } else { panic!("{content:?}") }
+        });
         *self.0.lock().unwrap() = texts.collect();
         stream::once(async { Err(ProviderError::new(Fault::Overloaded, "always")) }).boxed()
     }
@@ -221,7 +270,8 @@ async fn the_model_sees_20_messages_whatever_was_lost_between_them() {
     for number in 1..=25 {
         let reply = pending(&platform, &number.to_string(), last.as_ref()).await;
         write(&platform, seen.clone(), &reply).await;
-        let expected: Vec<_> = (1.max(number - 19)..=number).map(|number: i32| number.to_string()).collect();
+        let expected: Vec<_> =
+            (1.max(number - 19)..=number).map(|number: i32| number.to_string()).collect();
         assert_eq!(*seen.0.lock().unwrap(), expected);
         last = Some(reply);
     }
@@ -249,9 +299,13 @@ async fn what_is_not_held_is_not_asked_for() {
     let dear = platform_of(&stack, &prices("m=1/2/1/1"));
     let messages = Messages::new(&free).unwrap();
     // When settings change, the functions are replaced one after the other.
-    for (asks, writes, covered) in
-        [(&free, &cheap, false), (&cheap, &dear, false), (&cheap, &cheap, true), (&dear, &cheap, true), (&cheap, &free, true)]
-    {
+    for (asks, writes, covered) in [
+        (&free, &cheap, false),
+        (&cheap, &dear, false),
+        (&cheap, &cheap, true),
+        (&dear, &cheap, true),
+        (&cheap, &free, true),
+    ] {
         let reply = pending(asks, "How much?", None).await;
         let seen = Seen::default();
         write(writes, seen.clone(), &reply).await;
@@ -260,12 +314,13 @@ async fn what_is_not_held_is_not_asked_for() {
         assert_eq!(end.status.as_str(), "failed");
     }
     let budgets = Budgets::new(&free).unwrap();
-    let spending = budgets.spending(Subject::User("u-1"), &Hold::month(free.clock.now())).await.unwrap();
+    let spending =
+        budgets.spending(Subject::User("u-1"), &Hold::month(free.clock.now())).await.unwrap();
     assert_eq!(spending, Spending::default());
 }
 
-/// A server for `@connections`. It answers with these statuses in turn, and repeats the last one. A status of 0 is never answered.
-/// Returns its URL and the posted messages.
+/// A server for `@connections`. It answers with these statuses in turn, and repeats the last one. A
+/// status of 0 is never answered. Returns its URL and the posted messages.
 async fn connections(statuses: &'static [u16]) -> (String, Arc<Mutex<Vec<Value>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/live", listener.local_addr().unwrap());
@@ -278,7 +333,8 @@ async fn connections(statuses: &'static [u16]) -> (String, Arc<Mutex<Vec<Value>>
             let mut line = String::new();
             let mut length = 0;
             while stream.read_line(&mut line).await.unwrap() > 2 {
-                if let Some(("content-length", value)) = line.to_lowercase().trim().split_once(": ") {
+                if let Some(("content-length", value)) = line.to_lowercase().trim().split_once(": ")
+                {
                     length = value.parse().unwrap();
                 }
                 line.clear();
@@ -296,8 +352,14 @@ async fn connections(statuses: &'static [u16]) -> (String, Arc<Mutex<Vec<Value>>
                 continue;
             }
             let kind = if status == 410 { "GoneException" } else { "LimitExceededException" };
-            let kind = if status == 410 || status == 429 { format!("x-amzn-errortype: {kind}\r\n") } else { String::new() };
-            let answer = format!("HTTP/1.1 {status} Status\r\n{kind}content-length: 0\r\nconnection: close\r\n\r\n");
+            let kind = if status == 410 || status == 429 {
+                format!("x-amzn-errortype: {kind}\r\n")
+            } else {
+                String::new()
+            };
+            let answer = format!(
+                "HTTP/1.1 {status} Status\r\n{kind}content-length: 0\r\nconnection: close\r\n\r\n"
+            );
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
     });
@@ -334,15 +396,22 @@ async fn nobody_waits_for_a_reply_of_which_something_was_lost() {
         write_within(&platform, Scripted(script), &reply, time).await;
         let posted = posted.lock().unwrap().clone();
         let shown = posted.iter().map(|message| {
-            let more = message["text"].as_str().or(message["code"].as_str()).map(|more| format!(" {more}"));
+            let more = message["text"]
+                .as_str()
+                .or(message["code"].as_str())
+                .map(|more| format!(" {more}"));
             format!("{}{}", text(&message["type"]), more.unwrap_or_default())
         });
         let shown: Vec<String> = shown.collect();
         assert_eq!(shown, expected, "{statuses:?}");
-        // If no message gets through, `expire-replies` tells the client later. It also says that part of the reply is missing.
+        // If no message gets through, `expire-replies` tells the client later. It also says that
+        // part of the reply is missing.
         let head = drafts.head(&reply.id).await.unwrap().unwrap();
         assert_eq!(head.sweep_at.is_some(), statuses == [500], "{statuses:?}");
-        assert!(head.missed.contains("c-1=") || !shown.contains(&failed.to_owned()), "{statuses:?}");
+        assert!(
+            head.missed.contains("c-1=") || !shown.contains(&failed.to_owned()),
+            "{statuses:?}"
+        );
         if shown.last().unwrap() == failed {
             let path = format!("/conversations/{}/messages/{}", reply.conversation_id, reply.id);
             assert!(text(&posted.last().unwrap()["detail"]).contains(&path), "{posted:?}");
@@ -368,7 +437,10 @@ async fn a_text_is_cut_where_it_would_not_fit_into_a_message() {
         (vec![say("x".into()), say("€".repeat(150_000)), stop()], 349_999, StopReason::MaxTokens),
     ] {
         let end = end(script).await;
-        assert_eq!((end.text.len(), end.stop_reason, end.status.as_str()), (bytes, Some(reason), "completed"));
+        assert_eq!(
+            (end.text.len(), end.stop_reason, end.status.as_str()),
+            (bytes, Some(reason), "completed")
+        );
     }
 }
 
@@ -381,7 +453,10 @@ async fn while_nothing_is_written_a_reply_is_looked_at_and_not_stored() {
     stack.local.calls().clear();
     let calls = |operation: &str| {
         let calls = stack.local.calls().snapshot();
-        calls.iter().filter(|call| call.operation == operation && call.targets.concat().contains("Drafts")).count()
+        calls
+            .iter()
+            .filter(|call| call.operation == operation && call.targets.concat().contains("Drafts"))
+            .count()
     };
     let stop = async {
         // Wait for enough reads, so that a low number of writes is no accident.

@@ -47,7 +47,11 @@ async fn a_deleted_conversation_is_gone_at_once_and_its_messages_soon_after() {
     // Make a long draft, with more items than one round deletes.
     let first = shelf.drafts.frames(text(&deleted["message_id"])).await.unwrap().len() as u64 + 1;
     for sequence in first..first + 50 {
-        let frames = Frames { message_id: text(&deleted["message_id"]).to_owned(), sequence, frames: vec!["more".to_owned()] };
+        let frames = Frames {
+            message_id: text(&deleted["message_id"]).to_owned(),
+            sequence,
+            frames: vec!["more".to_owned()],
+        };
         shelf.drafts.save(&frames, Clock::System.now()).await.unwrap();
     }
     let path = format!("/conversations/{id}");
@@ -59,7 +63,10 @@ async fn a_deleted_conversation_is_gone_at_once_and_its_messages_soon_after() {
     is_gone(&stack, &caller, &deleted).await;
     shelf.swept(id).await;
     let draft = text(&deleted["message_id"]);
-    assert_eq!((shelf.drafts.head(draft).await.unwrap(), shelf.drafts.frames(draft).await.unwrap().len()), (None, 0));
+    assert_eq!(
+        (shelf.drafts.head(draft).await.unwrap(), shelf.drafts.frames(draft).await.unwrap().len()),
+        (None, 0)
+    );
 
     let (found, _) = walk(&stack, &caller, "/conversations", "").await;
     assert_eq!(titles(&found), ["Kept"]);
@@ -67,7 +74,10 @@ async fn a_deleted_conversation_is_gone_at_once_and_its_messages_soon_after() {
     let events = own_events(&stack, &caller, "conversation.deleted").await;
     let done: Vec<_> = events.iter().filter(|event| event["outcome"] == "success").collect();
     let [event] = done.as_slice() else { panic!("{events:?}") };
-    assert_eq!((text(&event["resource"]), &event["request_id"]), (&*format!("conversation:{id}"), &json!(answer.header("x-request-id"))));
+    assert_eq!(
+        (text(&event["resource"]), &event["request_id"]),
+        (&*format!("conversation:{id}"), &json!(answer.header("x-request-id")))
+    );
     assert!(!event.to_string().contains("secret"), "{event}");
 }
 
@@ -77,9 +87,13 @@ async fn a_reply_that_is_being_written_ends_and_brings_nothing_back() {
     let caller = stack.someone().await;
     let shelf = Shelf::of(&stack, &caller).await;
     let mut socket = stack.connect(&caller).await;
-    let started = socket.ask(&json!({"action": "chat.send", "message": "At length"}), "chat.started").await;
+    let started =
+        socket.ask(&json!({"action": "chat.send", "message": "At length"}), "chat.started").await;
     let ask = || {
-        let request = stack.request(Method::POST, "/chat").bearer_auth(&caller.access).header("prefer", "respond-async");
+        let request = stack
+            .request(Method::POST, "/chat")
+            .bearer_auth(&caller.access)
+            .header("prefer", "respond-async");
         let body = json!({"message": "And again", "conversation_id": started["conversation_id"]});
         stack.send(request.header("idempotency-key", "k").json(&body))
     };
@@ -99,7 +113,10 @@ async fn a_reply_that_is_being_written_ends_and_brings_nothing_back() {
             break message;
         }
     };
-    assert_eq!((text(&end["type"]), &end["message_id"]), ("chat.completed", &started["message_id"]));
+    assert_eq!(
+        (text(&end["type"]), &end["message_id"]),
+        ("chat.completed", &started["message_id"])
+    );
     is_gone(&stack, &caller, &started).await;
     purge(&stack, &json!({"conversation_id": id})).await;
     shelf.swept(id).await;
@@ -148,7 +165,8 @@ async fn what_an_earlier_worker_left_is_swept_by_the_next_and_nothing_else() {
     }
     stack.get(&path_of(&alive), Some(&caller)).await.expect(200);
     // This is the input of a schedule.
-    purge(&stack, &json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})).await;
+    purge(&stack, &json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}))
+        .await;
 }
 
 #[tokio::test]
@@ -170,7 +188,10 @@ async fn a_worker_that_cannot_be_started_keeps_nobody_from_deleting() {
 }
 
 async fn delete_account(stack: &TestStack, caller: &Caller) {
-    stack.call(Method::DELETE, "/auth/me", caller, &json!({"current_password": "Correct-Horse-9"})).await.expect(204);
+    stack
+        .call(Method::DELETE, "/auth/me", caller, &json!({"current_password": "Correct-Horse-9"}))
+        .await
+        .expect(204);
 }
 
 #[tokio::test]
@@ -226,9 +247,16 @@ async fn an_account_that_goes_takes_its_conversations_along() {
             }
             shelf.swept(id).await;
         }
-        assert_eq!((others.history.list(&others.user_id, None, 5).await.unwrap().0.len(), others.messages_of(&kept[0]).await), (2, 1));
+        assert_eq!(
+            (
+                others.history.list(&others.user_id, None, 5).await.unwrap().0.len(),
+                others.messages_of(&kept[0]).await
+            ),
+            (2, 1)
+        );
 
-        // An earlier request that was admitted may still begin a conversation. The sweep's item stays for that.
+        // An earlier request that was admitted may still begin a conversation. The sweep's item
+        // stays for that.
         assert!(shelf.purge_jobs.find(Deleted::Users, &shelf.user_id).await.unwrap().is_some());
         shelf.fill(1).await;
         purge(&stack, &start).await;
@@ -244,7 +272,8 @@ async fn an_account_that_went_long_ago_is_done_with() {
     let then = Timestamp::from_millisecond(LONG_AGO_MS).unwrap();
     shelf.commit(vec![shelf.purge_jobs.leave(Deleted::Users, &shelf.user_id, then).unwrap()]).await;
     // This is the input of a schedule.
-    purge(&stack, &json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})).await;
+    purge(&stack, &json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}))
+        .await;
     for id in &ids {
         shelf.swept(id).await;
     }

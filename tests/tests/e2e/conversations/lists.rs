@@ -29,7 +29,9 @@ async fn the_conversation_in_which_something_was_said_last_comes_first() {
     assert_eq!(found[0]["created_at"], begun["created_at"]);
 
     // A new title is no message, so it does not change the order.
-    let renamed = rename(&stack, &caller, &ids[1], &json!({"title": "<b>Zwei</b> & \"2\""})).await.expect(200);
+    let renamed = rename(&stack, &caller, &ids[1], &json!({"title": "<b>Zwei</b> & \"2\""}))
+        .await
+        .expect(200);
     assert_eq!((&renamed["id"], text(&renamed["title"])), (&json!(ids[1]), "<b>Zwei</b> & \"2\""));
     let (found, _) = walk(&stack, &caller, "/conversations", "").await;
     assert_eq!(titles(&found), ["one", "three", "<b>Zwei</b> & \"2\""]);
@@ -47,21 +49,36 @@ async fn ten_thousand_conversations_are_walked_through_without_gap_or_repetition
     let ids = Shelf::of(&stack, &caller).await.fill(10_000).await;
     let (found, pages) = walk(&stack, &caller, "/conversations?limit=100", "").await;
     assert_eq!(pages, 100);
-    assert!(found.iter().map(|conversation| text(&conversation["id"])).eq(ids.iter().rev().map(String::as_str)));
+    assert!(
+        found
+            .iter()
+            .map(|conversation| text(&conversation["id"]))
+            .eq(ids.iter().rev().map(String::as_str))
+    );
     let last = stack.get(&format!("/conversations/{}", ids[0]), Some(&caller)).await.expect(200);
-    assert_eq!((text(&last["title"]), &last["messages"]), ("Number 0", &json!({"items": [], "next_cursor": null})));
+    assert_eq!(
+        (text(&last["title"]), &last["messages"]),
+        ("Number 0", &json!({"items": [], "next_cursor": null}))
+    );
 
     // A cursor is valid only for its caller and its list.
     let page = stack.get("/conversations?limit=7", Some(&caller)).await.expect(200);
     assert_eq!(page["items"].as_array().unwrap().len(), 7);
     let cursor = text(&page["next_cursor"]);
     stack.get(&format!("/conversations?cursor={cursor}"), Some(&other)).await.invalid(&["cursor"]);
-    stack.get(&format!("/conversations/{}?cursor={cursor}", ids[0]), Some(&caller)).await.invalid(&["cursor"]);
+    stack
+        .get(&format!("/conversations/{}?cursor={cursor}", ids[0]), Some(&caller))
+        .await
+        .invalid(&["cursor"]);
     stack.get("/conversations?limit=0&page=2", Some(&caller)).await.invalid(&["limit", "page"]);
 
-    // A conversation with a new message during a walk moves to the part that is already read. None of the others is missed.
+    // A conversation with a new message during a walk moves to the part that is already read. None
+    // of the others is missed.
     say(&stack, &caller, "again", Some(&ids[0])).await;
-    let next = stack.get(&format!("/conversations?limit=2&cursor={cursor}"), Some(&caller)).await.expect(200);
+    let next = stack
+        .get(&format!("/conversations?limit=2&cursor={cursor}"), Some(&caller))
+        .await
+        .expect(200);
     assert_eq!(titles(next["items"].as_array().unwrap()), ["Number 9992", "Number 9991"]);
     let first = stack.get("/conversations?limit=2", Some(&caller)).await.expect(200);
     assert_eq!(titles(first["items"].as_array().unwrap()), ["Number 0", "Number 9999"]);

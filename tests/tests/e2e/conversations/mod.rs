@@ -15,7 +15,9 @@ use platform::database::{Database, Write};
 use platform::ids;
 use serde_json::{Value, json};
 use tally_chat::domain::MessageStatus;
-use tally_chat::store::{Conversation, Conversations, Deleted, Drafts, First, History, Message, Messages, PurgeJobs};
+use tally_chat::store::{
+    Conversation, Conversations, Deleted, Drafts, First, History, Message, Messages, PurgeJobs,
+};
 use tally_tests::{Answer, Caller, TestStack, id};
 
 use crate::chat::text;
@@ -26,7 +28,8 @@ const AT_ONCE: usize = 100;
 /// Creation time of the first conversation that exists before a test.
 const LONG_AGO_MS: i64 = 1_700_000_000_000;
 
-/// The tables of conversations and messages. A test writes data into them that would take too long to make by requests.
+/// The tables of conversations and messages. A test writes data into them that would take too long
+/// to make by requests.
 struct Shelf {
     database: Database,
     conversations: Conversations,
@@ -53,10 +56,16 @@ impl Shelf {
         }
     }
 
-    /// Adds this many conversations, a second apart, titled by their numbers from 0 on. Returns their ids, oldest first.
+    /// Adds this many conversations, a second apart, titled by their numbers from 0 on. Returns
+    /// their ids, oldest first.
     async fn fill(&self, number: i64) -> Vec<String> {
-        let conversations: Vec<_> = (0..number).map(|number| self.conversation(number, &format!("Number {number}"))).collect();
-        let writes = conversations.iter().map(|conversation| self.conversations.create(conversation).unwrap()).collect();
+        let conversations: Vec<_> = (0..number)
+            .map(|number| self.conversation(number, &format!("Number {number}")))
+            .collect();
+        let writes = conversations
+            .iter()
+            .map(|conversation| self.conversations.create(conversation).unwrap())
+            .collect();
         self.commit(writes).await;
         conversations.into_iter().map(|conversation| conversation.id).collect()
     }
@@ -65,11 +74,21 @@ impl Shelf {
     fn conversation(&self, seconds: i64, title: &str) -> Conversation {
         let at = LONG_AGO_MS + seconds * 1_000;
         let id = ids::new_id(Timestamp::from_millisecond(at).unwrap());
-        Conversation { user_id: self.user_id.clone(), id, title: title.to_owned(), created_at: at, updated_at: at }
+        Conversation {
+            user_id: self.user_id.clone(),
+            id,
+            title: title.to_owned(),
+            created_at: at,
+            updated_at: at,
+        }
     }
 
     /// Messages of a conversation, a millisecond apart, by the user and the assistant in turn.
-    async fn say(&self, conversation_id: &str, texts: impl IntoIterator<Item = String>) -> Vec<String> {
+    async fn say(
+        &self,
+        conversation_id: &str,
+        texts: impl IntoIterator<Item = String>,
+    ) -> Vec<String> {
         let messages = texts.into_iter().zip(0..).map(|(text, number)| {
             let at = LONG_AGO_MS + number;
             Message {
@@ -107,7 +126,8 @@ impl Shelf {
 
     /// Waits until a deleted conversation has been swept.
     async fn swept(&self, conversation_id: &str) {
-        while self.purge_jobs.find(Deleted::Conversations, conversation_id).await.unwrap().is_some() {
+        while self.purge_jobs.find(Deleted::Conversations, conversation_id).await.unwrap().is_some()
+        {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         assert_eq!(self.messages_of(conversation_id).await, 0);
@@ -123,16 +143,30 @@ impl Shelf {
 }
 
 /// Sends a message in a conversation or a new one, waits for the reply and returns the answer.
-async fn say(stack: &TestStack, caller: &Caller, message: &str, conversation: Option<&str>) -> Value {
-    stack.post("/chat", Some(caller), &json!({"message": message, "conversation_id": conversation})).await.expect(200)
+async fn say(
+    stack: &TestStack,
+    caller: &Caller,
+    message: &str,
+    conversation: Option<&str>,
+) -> Value {
+    stack
+        .post("/chat", Some(caller), &json!({"message": message, "conversation_id": conversation}))
+        .await
+        .expect(200)
 }
 
-async fn rename(stack: &TestStack, caller: &Caller, conversation_id: &str, change: &Value) -> Answer {
+async fn rename(
+    stack: &TestStack,
+    caller: &Caller,
+    conversation_id: &str,
+    change: &Value,
+) -> Answer {
     let request = stack.request(Method::PATCH, &format!("/conversations/{conversation_id}"));
     stack.send(request.bearer_auth(&caller.access).json(change)).await
 }
 
-/// Reads every page from a path on, by the links. `items` is their place in an answer. Returns the items and the number of pages.
+/// Reads every page from a path on, by the links. `items` is their place in an answer. Returns the
+/// items and the number of pages.
 async fn walk(stack: &TestStack, caller: &Caller, path: &str, items: &str) -> (Vec<Value>, usize) {
     let mut found = Vec::new();
     let mut pages = 0;
@@ -148,7 +182,10 @@ async fn walk(stack: &TestStack, caller: &Caller, path: &str, items: &str) -> (V
             return (found, pages);
         };
         assert!(link.contains(cursor), "{link}");
-        link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).unwrap().clone_into(&mut path);
+        link.strip_prefix('<')
+            .and_then(|link| link.strip_suffix(">; rel=\"next\""))
+            .unwrap()
+            .clone_into(&mut path);
     }
 }
 

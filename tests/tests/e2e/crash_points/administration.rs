@@ -27,15 +27,27 @@ async fn an_invitation_is_made_used_or_taken_back_whole_or_not_at_all() {
         } else {
             id(&again.expect(201))
         };
-        let revoke = || stack.request(Method::DELETE, &format!("/users/invites/{unseen}")).bearer_auth(&admin.access);
+        let revoke = || {
+            stack
+                .request(Method::DELETE, &format!("/users/invites/{unseen}"))
+                .bearer_auth(&admin.access)
+        };
         cut(&stack, moment, ("InvitesFunction", TRANSACT, "InvitesTable"), revoke()).await;
         assert_eq!(stack.send(revoke()).await.status, if committed { 404 } else { 204 });
 
-        let token = stack.post("/users/invites", Some(&admin), &json!({})).await.expect(201)["token"].clone();
-        let new = |username: &str| json!({"username": username, "email": format!("{username}@example.com"), "password": "Correct-Horse-9", "invite": token});
+        let token =
+            stack.post("/users/invites", Some(&admin), &json!({})).await.expect(201)["token"]
+                .clone();
+        let new = |username: &str| {
+            json!({
+                "username": username, "email": format!("{username}@example.com"),
+                "password": "Correct-Horse-9", "invite": token,
+            })
+        };
         let register = || post(&stack, "/auth/register", None, &new("guest"));
         cut(&stack, moment, ("RegisterFunction", TRANSACT, "InvitesTable"), register()).await;
-        // Before: the invitation is still valid. After: this account has used it. In either case the client gets its account.
+        // Before: the invitation is still valid. After: this account has used it. In either case
+        // the client gets its account.
         assert_eq!(stack.send(register()).await.expect(201)["user"]["username"], "guest");
         stack.post("/auth/register", None, &new("second")).await.invalid(&["/invite"]);
         stack.login("guest", "Correct-Horse-9").await;
@@ -50,11 +62,21 @@ async fn a_change_of_an_account_is_made_whole_or_not_at_all() {
         let caller = stack.someone().await;
         let target = user_id(&stack, &caller.username).await;
         let change = json!({"is_active": false});
-        let request = stack.request(Method::PATCH, &format!("/users/{target}")).bearer_auth(&admin.access).json(&change);
+        let request = stack
+            .request(Method::PATCH, &format!("/users/{target}"))
+            .bearer_auth(&admin.access)
+            .json(&change);
         cut(&stack, moment, ("UsersFunction", TRANSACT, "UsersTable"), request).await;
         let committed = moment == Failure::HeldAfter;
-        assert_eq!(events(&stack, "user.updated", "success").await, usize::from(committed), "{moment:?}");
-        assert_eq!(stack.get("/auth/sessions", Some(&caller)).await.status, if committed { 401 } else { 200 });
+        assert_eq!(
+            events(&stack, "user.updated", "success").await,
+            usize::from(committed),
+            "{moment:?}"
+        );
+        assert_eq!(
+            stack.get("/auth/sessions", Some(&caller)).await.status,
+            if committed { 401 } else { 200 }
+        );
         patch(&stack, &admin, &target, &change).await.expect(200);
         stack.get("/auth/sessions", Some(&caller)).await.problem(401, "invalid_token");
     }
@@ -72,8 +94,15 @@ async fn a_budget_whose_change_is_cut_is_as_before_or_as_asked_for() {
         cut(&stack, moment, ("BudgetsFunction", TRANSACT, "BudgetsTable"), request).await;
         let committed = moment == Failure::HeldAfter;
         let before = stack.get(&path, Some(&caller)).await.expect(200);
-        assert_eq!((&before["is_default"], before["monthly_usd"] == "1.50"), (&json!(!committed), committed));
-        assert_eq!(events(&stack, "budget.set", "success").await, usize::from(committed), "{moment:?}");
+        assert_eq!(
+            (&before["is_default"], before["monthly_usd"] == "1.50"),
+            (&json!(!committed), committed)
+        );
+        assert_eq!(
+            events(&stack, "budget.set", "success").await,
+            usize::from(committed),
+            "{moment:?}"
+        );
         let after = stack.call(Method::PUT, &path, &admin, &change).await.expect(200);
         assert_eq!(stack.get(&path, Some(&caller)).await.expect(200), after);
     }
@@ -114,7 +143,8 @@ async fn a_refresh_grant_that_is_cut_costs_nobody_their_session() {
 #[tokio::test]
 async fn the_first_administrator_is_there_with_the_event_or_not_at_all() {
     for moment in MOMENTS {
-        let stack = TestStack::with(&[("SeedDemoUsers", "off"), ("RateLimits", "*=100000/1m")]).await;
+        let stack =
+            TestStack::with(&[("SeedDemoUsers", "off"), ("RateLimits", "*=100000/1m")]).await;
         let caller = stack.someone().await;
         let candidate = json!({"username": caller.username}).to_string();
         let bootstrap = || stack.local.invoke("BootstrapAdminFunction", candidate.clone());
@@ -126,19 +156,27 @@ async fn the_first_administrator_is_there_with_the_event_or_not_at_all() {
         let (answer, ()) = futures_util::join!(bootstrap(), kill);
         assert!(answer.is_err(), "{moment:?}");
         let committed = moment == Failure::HeldAfter;
-        assert_eq!(stack.get("/users", Some(&caller)).await.status, if committed { 200 } else { 403 });
+        assert_eq!(
+            stack.get("/users", Some(&caller)).await.status,
+            if committed { 200 } else { 403 }
+        );
         // A second call reports that there is one.
         assert_eq!(bootstrap().await.is_err(), committed);
         stack.get("/users", Some(&caller)).await.expect(200);
         let made = stack.events(&caller, "admin.bootstrapped").await;
-        assert_eq!(made.iter().filter(|event| event["outcome"] == "success").count(), 1, "{moment:?}");
+        assert_eq!(
+            made.iter().filter(|event| event["outcome"] == "success").count(),
+            1,
+            "{moment:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn an_invitation_of_the_first_administrator_that_is_cut_is_made_again() {
     for moment in MOMENTS {
-        let stack = TestStack::with(&[("SeedDemoUsers", "off"), ("RateLimits", "*=100000/1m")]).await;
+        let stack =
+            TestStack::with(&[("SeedDemoUsers", "off"), ("RateLimits", "*=100000/1m")]).await;
         let candidate = json!({"email": "first@example.com"}).to_string();
         let bootstrap = || stack.local.invoke("BootstrapAdminFunction", candidate.clone());
         stack.fail("InvitesTable", Some(TRANSACT), moment, 1);
@@ -150,7 +188,10 @@ async fn an_invitation_of_the_first_administrator_that_is_cut_is_made_again() {
         assert!(answer.is_err(), "{moment:?}");
         // The token that was never delivered stays unused. The next one works.
         let answer: Value = serde_json::from_slice(&bootstrap().await.unwrap()).unwrap();
-        let body = json!({"username": "first", "email": "first@example.com", "password": "Correct-Horse-9", "invite": answer["invite"]});
+        let body = json!({
+            "username": "first", "email": "first@example.com", "password": "Correct-Horse-9",
+            "invite": answer["invite"],
+        });
         stack.post("/auth/register", None, &body).await.expect(201);
         let first = stack.login("first", "Correct-Horse-9").await;
         stack.get("/users", Some(&first)).await.expect(200);
@@ -162,11 +203,14 @@ async fn an_invitation_of_the_first_administrator_that_is_cut_is_made_again() {
 #[tokio::test]
 async fn a_mail_that_is_cut_as_it_is_asked_for_again_comes_when_it_is_asked_for_once_more() {
     for moment in MOMENTS {
-        let stack = TestStack::with(&[("EmailVerification", "on"), ("RateLimits", "*=100000/1m")]).await;
-        let body = json!({"username": "slow", "email": "slow@example.com", "password": "Correct-Horse-9"});
+        let stack =
+            TestStack::with(&[("EmailVerification", "on"), ("RateLimits", "*=100000/1m")]).await;
+        let body =
+            json!({"username": "slow", "email": "slow@example.com", "password": "Correct-Horse-9"});
         stack.post("/auth/register", None, &body).await.expect(201);
         stack.token_from(0, "slow@example.com").await;
-        let resend = post(&stack, "/auth/email/resend", None, &json!({"email": "slow@example.com"}));
+        let resend =
+            post(&stack, "/auth/email/resend", None, &json!({"email": "slow@example.com"}));
         cut(&stack, moment, ("AskMailFunction", TRANSACT, "ErrandsTable"), resend).await;
         let token = stack.mailed_token("/auth/email/resend", "slow@example.com").await;
         stack.post("/auth/email/verify", None, &json!({"token": token})).await.expect(200);

@@ -1,4 +1,5 @@
-//! Writes outside transactions: counters, denials, the last use of a key, the event of an emergency, a notice.
+//! Writes outside transactions: counters, denials, the last use of a key, the event of an
+//! emergency, a notice.
 
 use http::Method;
 use serde_json::json;
@@ -15,7 +16,10 @@ async fn a_call_that_is_cut_as_it_is_counted_is_counted_at_most_once() {
     for moment in MOMENTS {
         let stack = TestStack::with(&[("RateLimits", "register=2/1h,*=100000/1m")]).await;
         let register = |name: &str| {
-            let body = json!({"username": name, "email": format!("{name}@example.com"), "password": "Correct-Horse-9"});
+            let body = json!({
+                "username": name, "email": format!("{name}@example.com"),
+                "password": "Correct-Horse-9",
+            });
             post(&stack, "/auth/register", None, &body).header("idempotency-key", name)
         };
         cut(&stack, moment, ("RegisterFunction", UPDATE, "LimitsTable"), register("first")).await;
@@ -23,7 +27,8 @@ async fn a_call_that_is_cut_as_it_is_counted_is_counted_at_most_once() {
         for name in ["second", "third", "fourth"] {
             statuses.push(stack.send(register(name)).await.status);
         }
-        let expected = if moment == Failure::HeldBefore { [201, 201, 429] } else { [201, 429, 429] };
+        let expected =
+            if moment == Failure::HeldBefore { [201, 201, 429] } else { [201, 429, 429] };
         assert_eq!(statuses, expected, "{moment:?}");
     }
 }
@@ -48,7 +53,9 @@ async fn a_key_whose_use_is_cut_is_good_all_the_same() {
         let demo = stack.demo().await;
         let body = new_key(&["profits:read"], std::time::Duration::from_hours(1));
         let key = stack.post("/api-keys", Some(&demo), &body).await.expect(201);
-        let read = || stack.request(Method::GET, "/profits").header("x-api-key", key["key"].as_str().unwrap());
+        let read = || {
+            stack.request(Method::GET, "/profits").header("x-api-key", key["key"].as_str().unwrap())
+        };
         cut(&stack, moment, ("ProfitsFunction", UPDATE, "ApiKeysTable"), read()).await;
         stack.send(read()).await.expect(200);
         let listed = stack.get("/api-keys", Some(&demo)).await.expect(200);
@@ -61,7 +68,12 @@ async fn an_emergency_that_is_cut_at_its_event_is_done_when_it_is_asked_for_agai
     for moment in MOMENTS {
         let stack = TestStack::start().await;
         let demo = stack.demo().await;
-        let emergency = || stack.local.invoke("RotateRingFunction", json!({"emergency": true, "ring": "refresh"}).to_string());
+        let emergency = || {
+            stack.local.invoke(
+                "RotateRingFunction",
+                json!({"emergency": true, "ring": "refresh"}).to_string(),
+            )
+        };
         let before = stack.secret("RefreshRing").await;
         stack.fail("AuditTable", Some("PutItem"), moment, 1);
         let kill = async {

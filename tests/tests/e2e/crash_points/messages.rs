@@ -7,8 +7,15 @@ use tally_tests::{Socket, TestStack};
 use super::{MOMENTS, TRANSACT, events};
 use crate::chat::{FAST, SLOW, ask_async, path_of, poll, text};
 
-/// Sends a message and kills its function at the next transaction on `table`. API Gateway then sends an error.
-async fn cut(stack: &TestStack, socket: &mut Socket, moment: Failure, (function, table): (&str, &str), message: &Value) {
+/// Sends a message and kills its function at the next transaction on `table`. API Gateway then
+/// sends an error.
+async fn cut(
+    stack: &TestStack,
+    socket: &mut Socket,
+    moment: Failure,
+    (function, table): (&str, &str),
+    message: &Value,
+) {
     stack.fail(table, Some(TRANSACT), moment, 1);
     socket.send(message).await;
     stack.local.aws().held().await;
@@ -40,8 +47,10 @@ async fn a_subscription_that_is_cut_streams_when_it_is_asked_for_again_and_so_en
         let stack = TestStack::start().await;
         let caller = stack.someone().await;
         let mut socket = stack.connect(&caller).await;
-        let subscribe = json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 250});
-        cut(&stack, &mut socket, moment, ("ChartsFunction", "SubscriptionsTable"), &subscribe).await;
+        let subscribe =
+            json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 250});
+        cut(&stack, &mut socket, moment, ("ChartsFunction", "SubscriptionsTable"), &subscribe)
+            .await;
         let committed = usize::from(moment == Failure::HeldAfter);
         assert_eq!(events(&stack, "charts.subscribe", "success").await, committed, "{moment:?}");
         socket.ask(&subscribe, "charts.subscribed").await;
@@ -49,7 +58,8 @@ async fn a_subscription_that_is_cut_streams_when_it_is_asked_for_again_and_so_en
         assert_eq!(events(&stack, "charts.subscribe", "success").await, 1 + committed);
 
         let unsubscribe = json!({"action": "charts.unsubscribe", "chart_type": "bar"});
-        cut(&stack, &mut socket, moment, ("ChartsFunction", "SubscriptionsTable"), &unsubscribe).await;
+        cut(&stack, &mut socket, moment, ("ChartsFunction", "SubscriptionsTable"), &unsubscribe)
+            .await;
         let amid = socket.ask_amid(&unsubscribe, &["charts.data"]).await;
         assert_eq!(amid["type"], "charts.unsubscribed");
     }
@@ -82,7 +92,8 @@ async fn a_stream_whose_worker_is_cut_begins_anew_when_it_is_asked_for_again() {
         let stack = TestStack::start().await;
         let caller = stack.someone().await;
         let mut socket = stack.connect(&caller).await;
-        let subscribe = json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 250});
+        let subscribe =
+            json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 250});
         // The fault strikes the claim of the worker that would stream.
         stack.fail("SubscriptionsTable", Some("UpdateItem"), moment, 1);
         socket.ask(&subscribe, "charts.subscribed").await;
@@ -130,8 +141,15 @@ async fn a_question_with_a_key_that_is_cut_is_answered_when_it_is_sent_again() {
                 break frame;
             }
         };
-        assert_eq!((text(&end["type"]), &end["message_id"]), ("chat.completed", &started["message_id"]));
-        assert_eq!(stack.events(&stack.admin().await, "chat.message").await.len(), 1, "one reply was written, {moment:?}");
+        assert_eq!(
+            (text(&end["type"]), &end["message_id"]),
+            ("chat.completed", &started["message_id"])
+        );
+        assert_eq!(
+            stack.events(&stack.admin().await, "chat.message").await.len(),
+            1,
+            "one reply was written, {moment:?}"
+        );
     }
 }
 
@@ -141,7 +159,8 @@ async fn a_command_that_a_reply_stops_is_applied_or_can_be_sent_again() {
         let stack = TestStack::with(&[SLOW[0], ("LoremWordMilliseconds", "250")]).await;
         let caller = stack.someone().await;
         let mut socket = stack.connect(&caller).await;
-        let started = socket.ask(&json!({"action": "chat.send", "message": "Stop"}), "chat.started").await;
+        let started =
+            socket.ask(&json!({"action": "chat.send", "message": "Stop"}), "chat.started").await;
         let cancel = json!({"action": "chat.cancel", "message_id": started["message_id"]});
         cut(&stack, &mut socket, moment, ("ChatFollowFunction", "DraftsTable"), &cancel).await;
         if moment == Failure::HeldBefore {
@@ -183,7 +202,8 @@ async fn an_end_that_is_cut_before_anyone_was_told_is_told_by_the_sweep() {
     let stack = TestStack::with(&SLOW).await;
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
-    let started = socket.ask(&json!({"action": "chat.send", "message": "Hello"}), "chat.started").await;
+    let started =
+        socket.ask(&json!({"action": "chat.send", "message": "Hello"}), "chat.started").await;
     stack.fail("MessagesTable", Some(TRANSACT), Failure::HeldAfter, 1);
     stack.local.aws().held().await;
     stack.local.functions().kill("ChatStreamFunction").unwrap();
@@ -200,7 +220,15 @@ async fn an_end_that_is_cut_before_anyone_was_told_is_told_by_the_sweep() {
     let stored = stack.get(&path_of(&started), Some(&caller)).await.expect(200);
     assert_eq!((text(&stored["status"]), text(&stored["text"])), ("completed", heard.as_str()));
     let told = [&end["type"], &end["message_id"], &end["stop_reason"], &end["usage"]];
-    assert_eq!(told, [&json!("chat.completed"), &started["message_id"], &stored["stop_reason"], &stored["usage"]]);
+    assert_eq!(
+        told,
+        [
+            &json!("chat.completed"),
+            &started["message_id"],
+            &stored["stop_reason"],
+            &stored["usage"]
+        ]
+    );
     // The client is told once.
     assert!(!crate::chat::sweep::is_to_be_told(&stack, &started["message_id"]).await);
     crate::chat::sweep::sweep(&stack).await;

@@ -8,7 +8,8 @@ use tally_tests::{Socket, TestStack};
 
 use super::assert_alive;
 
-/// The next `count` frames. They must belong to this subscription and follow one another without a gap.
+/// The next `count` frames. They must belong to this subscription and follow one another without a
+/// gap.
 async fn frames(socket: &mut Socket, subscription: &Value, first: u64, count: u64) -> Vec<Value> {
     let mut frames = Vec::new();
     for sequence in first..first + count {
@@ -26,12 +27,19 @@ async fn a_chart_streams_at_its_pace_until_it_is_unsubscribed_from() {
     let stack = TestStack::start().await;
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
-    let subscribe = |interval_ms: u64| json!({"action": "charts.subscribe", "id": "s", "chart_type": "line", "interval_ms": interval_ms});
+    let subscribe = |interval_ms: u64| {
+        json!({
+            "action": "charts.subscribe", "id": "s", "chart_type": "line", "interval_ms": interval_ms,
+        })
+    };
     let subscribed = socket.ask(&subscribe(500), "charts.subscribed").await;
     let id = subscribed["subscription_id"].clone();
     assert_eq!(
         subscribed,
-        json!({"type": "charts.subscribed", "id": "s", "subscription_id": id, "chart_type": "line", "interval_ms": 500})
+        json!({
+            "type": "charts.subscribed", "id": "s", "subscription_id": id, "chart_type": "line",
+            "interval_ms": 500,
+        })
     );
 
     frames(&mut socket, &subscribed, 1, 1).await;
@@ -42,7 +50,10 @@ async fn a_chart_streams_at_its_pace_until_it_is_unsubscribed_from() {
     for frame in &ten {
         let points = frame["points"].as_array().unwrap();
         assert_eq!(points.len(), 12);
-        assert!(points.iter().all(|point| point["label"].is_string() && point["value"].is_number()), "{frame}");
+        assert!(
+            points.iter().all(|point| point["label"].is_string() && point["value"].is_number()),
+            "{frame}"
+        );
         assert!(frame["timestamp"].as_str().unwrap().ends_with('Z'));
     }
 
@@ -56,7 +67,10 @@ async fn a_chart_streams_at_its_pace_until_it_is_unsubscribed_from() {
         }
         last = message;
     };
-    assert_eq!((&faster["type"], &faster["subscription_id"], &faster["interval_ms"]), (&json!("charts.subscribed"), &id, &json!(250)));
+    assert_eq!(
+        (&faster["type"], &faster["subscription_id"], &faster["interval_ms"]),
+        (&json!("charts.subscribed"), &id, &json!(250))
+    );
     let mut next = socket.expect("charts.data").await;
     if next["sequence"] != last["sequence"] {
         // The former worker's last frame came after the answer.
@@ -72,11 +86,18 @@ async fn a_chart_streams_at_its_pace_until_it_is_unsubscribed_from() {
 
     let unsubscribe = json!({"action": "charts.unsubscribe", "id": "u", "chart_type": "line"});
     let unsubscribed = socket.ask_amid(&unsubscribe, &["charts.data"]).await;
-    assert_eq!(unsubscribed, json!({"type": "charts.unsubscribed", "id": "u", "chart_type": "line"}));
-    assert!(socket.next_within(Duration::from_millis(800)).await.is_err(), "a frame came after the end");
+    assert_eq!(
+        unsubscribed,
+        json!({"type": "charts.unsubscribed", "id": "u", "chart_type": "line"})
+    );
+    assert!(
+        socket.next_within(Duration::from_millis(800)).await.is_err(),
+        "a frame came after the end"
+    );
     socket.ask(&unsubscribe, "charts.unsubscribed").await;
 
-    // A new subscription is another stream. The workers of the former ones do not take it for theirs.
+    // A new subscription is another stream. The workers of the former ones do not take it for
+    // theirs.
     let again = socket.ask(&subscribe(250), "charts.subscribed").await;
     assert_ne!(again["subscription_id"], id);
     frames(&mut socket, &again, 1, 6).await;
@@ -88,7 +109,8 @@ async fn a_connection_has_a_stream_of_each_chart() {
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
     for chart_type in ["line", "pie", "bar"] {
-        let subscribe = json!({"action": "charts.subscribe", "chart_type": chart_type, "interval_ms": 300});
+        let subscribe =
+            json!({"action": "charts.subscribe", "chart_type": chart_type, "interval_ms": 300});
         socket.ask_amid(&subscribe, &["charts.data"]).await;
     }
     // Some frames have come among the answers. From here on none may be missing.
@@ -103,24 +125,42 @@ async fn a_connection_has_a_stream_of_each_chart() {
         assert!(frame[figures].is_array(), "{frame}");
         seen[chart].push(frame["sequence"].as_u64().unwrap());
         if chart == 1 {
-            let percents = frame["slices"].as_array().unwrap().iter().map(|slice| slice["percent"].as_f64().unwrap());
+            let percents = frame["slices"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|slice| slice["percent"].as_f64().unwrap());
             assert!((percents.sum::<f64>() - 100.0).abs() < 1e-9, "{frame}");
         }
     }
-    assert!(seen.iter().all(|sequences| sequences.windows(2).all(|pair| pair[1] == pair[0] + 1)), "{seen:?}");
+    assert!(
+        seen.iter().all(|sequences| sequences.windows(2).all(|pair| pair[1] == pair[0] + 1)),
+        "{seen:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_stream_that_has_to_end_says_so_and_can_be_begun_again() {
-    let stack = TestStack::with(&[("ChartStreamSeconds", "10"), ("RateLimits", "*=100000/1m")]).await;
+    let stack =
+        TestStack::with(&[("ChartStreamSeconds", "10"), ("RateLimits", "*=100000/1m")]).await;
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
-    let subscribe = |seq: u64| json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": 60000, "seq": seq});
+    let subscribe = |seq: u64| {
+        json!({
+            "action": "charts.subscribe", "chart_type": "bar", "interval_ms": 60000, "seq": seq,
+        })
+    };
     let subscribed = socket.ask(&subscribe(2), "charts.subscribed").await;
     frames(&mut socket, &subscribed, 1, 1).await;
     // This comes long before the next frame.
     let ended = socket.expect("charts.ended").await;
-    assert_eq!(ended, json!({"type": "charts.ended", "subscription_id": subscribed["subscription_id"], "reason": "deadline"}));
+    assert_eq!(
+        ended,
+        json!({
+            "type": "charts.ended", "subscription_id": subscribed["subscription_id"],
+            "reason": "deadline",
+        })
+    );
     // An older message does not restart the stream.
     assert_eq!(socket.ask(&subscribe(1), "error").await["code"], "conflict");
     let again = socket.ask(&subscribe(3), "charts.subscribed").await;
@@ -138,13 +178,18 @@ async fn a_start_that_is_delivered_twice_starts_one_stream() {
     frames(&mut socket, &subscribed, 1, 1).await;
 
     let connected = &stack.events(&auditor, "ws.connect").await[0];
-    let connection_id = connected["resource"].as_str().unwrap().strip_prefix("connection:").unwrap();
+    let connection_id =
+        connected["resource"].as_str().unwrap().strip_prefix("connection:").unwrap();
     let start = json!({
-        "connection_id": connection_id, "connected_at": 0, "chart_type": "bar", "subscription_id": subscribed["subscription_id"],
+        "connection_id": connection_id, "connected_at": 0, "chart_type": "bar",
+        "subscription_id": subscribed["subscription_id"],
         "generation": 1, "announce": true
     });
     // A worker that finds its stream claimed ends at once.
-    let second = tokio::time::timeout(Duration::from_secs(10), stack.local.invoke("ChartStreamFunction", start.to_string()));
+    let second = tokio::time::timeout(
+        Duration::from_secs(10),
+        stack.local.invoke("ChartStreamFunction", start.to_string()),
+    );
     assert_eq!(second.await.unwrap().unwrap(), "null");
     let since = Instant::now();
     frames(&mut socket, &subscribed, 2, 4).await;
@@ -177,13 +222,22 @@ async fn a_stream_whose_store_does_not_answer_says_so() {
             break message;
         }
     };
-    assert_eq!(ended, json!({"type": "charts.ended", "subscription_id": subscribed["subscription_id"], "reason": "unavailable"}));
+    assert_eq!(
+        ended,
+        json!({
+            "type": "charts.ended", "subscription_id": subscribed["subscription_id"],
+            "reason": "unavailable",
+        })
+    );
 }
 
 #[tokio::test]
-async fn a_connection_opens_without_the_worker_of_its_chart_and_a_worker_does_not_outlive_its_stream() {
+async fn a_connection_opens_without_the_worker_of_its_chart_and_no_worker_outlives_its_stream() {
     let stack = TestStack::of(|options| {
-        options.environment.insert("CHART_STREAM_ARN".into(), "arn:aws:lambda:us-east-1:123456789012:function:Nowhere".into());
+        options.environment.insert(
+            "CHART_STREAM_ARN".into(),
+            "arn:aws:lambda:us-east-1:123456789012:function:Nowhere".into(),
+        );
     });
     let stack = stack.await;
     let caller = stack.someone().await;
@@ -196,14 +250,20 @@ async fn a_connection_opens_without_the_worker_of_its_chart_and_a_worker_does_no
     let connected = stack.events(&auditor, "ws.connect").await[0]["resource"].clone();
     let id = |resource: &Value| resource.as_str().unwrap().split_once(':').unwrap().1.to_owned();
     let start = json!({
-        "connection_id": id(&connected), "connected_at": 0, "chart_type": "bar", "subscription_id": id(&subscribed), "generation": 1,
+        "connection_id": id(&connected), "connected_at": 0, "chart_type": "bar",
+        "subscription_id": id(&subscribed), "generation": 1,
         "announce": true
     });
     let worker = stack.local.invoke("ChartStreamFunction", start.to_string());
     let client = async {
         let subscribed = socket.expect("charts.subscribed").await;
         frames(&mut socket, &subscribed, 1, 1).await;
-        socket.ask(&json!({"action": "charts.unsubscribe", "chart_type": "bar"}), "charts.unsubscribed").await;
+        socket
+            .ask(
+                &json!({"action": "charts.unsubscribe", "chart_type": "bar"}),
+                "charts.unsubscribed",
+            )
+            .await;
         Instant::now()
     };
     let (ended, unsubscribed) = futures_util::join!(worker, client);
@@ -220,7 +280,10 @@ async fn a_connection_can_subscribe_while_it_opens() {
     let caller = stack.someone().await;
     let mut socket = stack.connect_with(&caller, "?chart_type=bar&interval_ms=250").await;
     let subscribed = socket.expect("charts.subscribed").await;
-    assert_eq!((&subscribed["chart_type"], &subscribed["interval_ms"]), (&json!("bar"), &json!(250)));
+    assert_eq!(
+        (&subscribed["chart_type"], &subscribed["interval_ms"]),
+        (&json!("bar"), &json!(250))
+    );
     frames(&mut socket, &subscribed, 1, 4).await;
 }
 
@@ -240,7 +303,10 @@ async fn a_stream_ends_with_its_connection() {
         stack.local.calls().clear();
         tokio::time::sleep(Duration::from_secs(1)).await;
         let calls = stack.local.calls().snapshot();
-        if !calls.iter().any(|call| call.operation == "UpdateItem" || call.operation == "PostToConnection") {
+        if !calls
+            .iter()
+            .any(|call| call.operation == "UpdateItem" || call.operation == "PostToConnection")
+        {
             break;
         }
         assert!(Instant::now() < deadline, "the worker goes on: {calls:?}");

@@ -19,12 +19,20 @@ async fn a_connection_opens_by_each_kind_of_credential() {
     for (query, headers, protocol) in [
         (by_ticket.as_str(), vec![], None),
         ("", vec![("authorization", bearer.as_str())], None),
-        ("", vec![("authorization", bearer.as_str()), ("origin", "https://excel.office.com")], None),
+        (
+            "",
+            vec![("authorization", bearer.as_str()), ("origin", "https://excel.office.com")],
+            None,
+        ),
         ("", vec![("sec-websocket-protocol", protocols.as_str())], Some("tally.v1")),
         (by_query.as_str(), vec![], None),
     ] {
-        let mut socket = stack.handshake(query, &headers).await.unwrap_or_else(|refused| panic!("{query} {headers:?}: {refused:?}"));
-        let selected = socket.headers.get("sec-websocket-protocol").map(|value| value.to_str().unwrap());
+        let mut socket = stack
+            .handshake(query, &headers)
+            .await
+            .unwrap_or_else(|refused| panic!("{query} {headers:?}: {refused:?}"));
+        let selected =
+            socket.headers.get("sec-websocket-protocol").map(|value| value.to_str().unwrap());
         assert_eq!(selected, protocol);
         assert_alive(&mut socket).await;
     }
@@ -46,7 +54,12 @@ async fn a_connection_is_refused_with_a_reason() {
         ("?ticket=nonsense", vec![], 401, "invalid_token"),
         // The first credential in the request counts, not the best.
         ("?ticket=nonsense", good.clone(), 401, "invalid_token"),
-        ("", vec![("authorization", bearer.as_str()), ("origin", "https://evil.example")], 403, "origin_refused"),
+        (
+            "",
+            vec![("authorization", bearer.as_str()), ("origin", "https://evil.example")],
+            403,
+            "origin_refused",
+        ),
         ("", vec![("authorization", bearer.as_str()), ("origin", "null")], 403, "origin_refused"),
         ("", vec![("origin", "https://excel.office.com.evil.example")], 403, "origin_refused"),
         ("?chart_type=area", good.clone(), 422, "validation_failed"),
@@ -55,7 +68,11 @@ async fn a_connection_is_refused_with_a_reason() {
         ("?more=1", good.clone(), 422, "validation_failed"),
         ("?chart_type=line&chart_type=line", good.clone(), 422, "validation_failed"),
     ] {
-        let refused = stack.handshake(query, &headers).await.err().unwrap_or_else(|| panic!("{query} {headers:?} was let in"));
+        let refused = stack
+            .handshake(query, &headers)
+            .await
+            .err()
+            .unwrap_or_else(|| panic!("{query} {headers:?} was let in"));
         assert_eq!(refused.status, status, "{query} {headers:?}: {refused:?}");
         assert_eq!(refused.body["code"], code, "{query} {headers:?}: {refused:?}");
     }
@@ -81,7 +98,8 @@ async fn strangers_who_knock_again_and_again_leave_one_event() {
 async fn a_token_in_the_url_is_taken_only_where_it_is_switched_on() {
     let stack = TestStack::with(&[("WsQueryToken", "off")]).await;
     let caller = stack.someone().await;
-    let refused = stack.handshake(&format!("?token={}", caller.access), &[]).await.err().expect("it is off");
+    let refused =
+        stack.handshake(&format!("?token={}", caller.access), &[]).await.err().expect("it is off");
     assert_eq!((refused.status, &refused.body["code"]), (401, &json!("unauthenticated")));
 }
 
@@ -94,7 +112,9 @@ async fn of_twenty_that_use_one_ticket_one_connects() {
     for result in join_all((0..20).map(|_| stack.handshake(&query, &[]))).await {
         match result {
             Ok(socket) => opened.push(socket),
-            Err(refused) => assert_eq!((refused.status, &refused.body["code"]), (401, &json!("invalid_token"))),
+            Err(refused) => {
+                assert_eq!((refused.status, &refused.body["code"]), (401, &json!("invalid_token")));
+            }
         }
     }
     assert_eq!(opened.len(), 1);
@@ -110,7 +130,10 @@ async fn a_session_that_has_ended_is_let_in_no_more_and_is_closed() {
     let query = format!("?ticket={}", ticket(&stack, &caller).await);
     stack.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
 
-    for (query, headers) in [(query.as_str(), vec![]), ("", vec![("authorization", format!("Bearer {}", caller.access))])] {
+    for (query, headers) in [
+        (query.as_str(), vec![]),
+        ("", vec![("authorization", format!("Bearer {}", caller.access))]),
+    ] {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let refused = stack.handshake(query, &headers).await.err().expect("the session has ended");
         assert_eq!((refused.status, &refused.body["code"]), (401, &json!("invalid_token")));
@@ -131,9 +154,18 @@ async fn every_way_for_a_session_to_end_closes_its_connections() {
 
     let robbed = stack.someone().await;
     let mut second = stack.connect(&robbed).await;
-    let next = stack.post("/auth/refresh", None, &json!({"refresh_token": robbed.refresh})).await.expect(200);
-    stack.post("/auth/refresh", None, &json!({"refresh_token": next["refresh_token"]})).await.expect(200);
-    stack.post("/auth/refresh", None, &json!({"refresh_token": robbed.refresh})).await.problem(401, "invalid_refresh_token");
+    let next = stack
+        .post("/auth/refresh", None, &json!({"refresh_token": robbed.refresh}))
+        .await
+        .expect(200);
+    stack
+        .post("/auth/refresh", None, &json!({"refresh_token": next["refresh_token"]}))
+        .await
+        .expect(200);
+    stack
+        .post("/auth/refresh", None, &json!({"refresh_token": robbed.refresh}))
+        .await
+        .problem(401, "invalid_refresh_token");
     assert_eq!(second.next().await, None);
 }
 
@@ -146,7 +178,13 @@ async fn a_session_that_ends_while_a_connection_opens_leaves_none_behind() {
         // Delay the commit, after the session has been read.
         stack.fail("ConnectionsTable", Some("TransactWriteItems"), Failure::TransactionConflict, 4);
         let log_out = async {
-            while !stack.local.calls().snapshot().iter().any(|call| call.operation == "TransactWriteItems") {
+            while !stack
+                .local
+                .calls()
+                .snapshot()
+                .iter()
+                .any(|call| call.operation == "TransactWriteItems")
+            {
                 tokio::task::yield_now().await;
             }
             stack.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
@@ -155,7 +193,9 @@ async fn a_session_that_ends_while_a_connection_opens_leaves_none_behind() {
         let credentials = [("authorization", bearer.as_str())];
         let (opened, ()) = futures_util::join!(stack.handshake("", &credentials), log_out);
         match opened {
-            Err(refused) => assert_eq!((refused.status, &refused.body["code"]), (401, &json!("invalid_token"))),
+            Err(refused) => {
+                assert_eq!((refused.status, &refused.body["code"]), (401, &json!("invalid_token")));
+            }
             // The connection was faster. The logout has found and closed it.
             Ok(mut socket) => assert_eq!(socket.next().await, None),
         }
@@ -166,10 +206,16 @@ async fn a_session_that_ends_while_a_connection_opens_leaves_none_behind() {
 async fn a_connection_that_ends_amid_collisions_gives_its_place_back() {
     let stack = TestStack::start().await;
     let caller = stack.someone().await;
-    let query = format!("?ticket={}&chart_type=line&interval_ms=60000", ticket(&stack, &caller).await);
-    let mut socket = stack.handshake(&query, &[]).await.unwrap_or_else(|refused| panic!("{refused:?}"));
+    let query =
+        format!("?ticket={}&chart_type=line&interval_ms=60000", ticket(&stack, &caller).await);
+    let mut socket =
+        stack.handshake(&query, &[]).await.unwrap_or_else(|refused| panic!("{refused:?}"));
     socket.expect("charts.subscribed").await;
-    for (table, operation) in [("ConnectionsTable", "DeleteItem"), ("SubscriptionsTable", "DeleteItem"), ("SessionsTable", "UpdateItem")] {
+    for (table, operation) in [
+        ("ConnectionsTable", "DeleteItem"),
+        ("SubscriptionsTable", "DeleteItem"),
+        ("SessionsTable", "UpdateItem"),
+    ] {
         stack.fail(table, Some(operation), Failure::TransactionConflict, 3);
     }
     drop(socket);

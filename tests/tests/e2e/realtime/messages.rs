@@ -28,8 +28,18 @@ async fn a_message_that_cannot_be_taken_is_told_so_and_the_connection_stays() {
             Value::Null,
             &["/chart_type", "/interval_ms", "/x"],
         ),
-        (r#"{"action":"charts.subscribe","chart_type":"pie","interval_ms":60001}"#, "validation_failed", Value::Null, &["/interval_ms"]),
-        (r#"{"action":"charts.unsubscribe","chart_type":["pie"]}"#, "validation_failed", Value::Null, &["/chart_type"]),
+        (
+            r#"{"action":"charts.subscribe","chart_type":"pie","interval_ms":60001}"#,
+            "validation_failed",
+            Value::Null,
+            &["/interval_ms"],
+        ),
+        (
+            r#"{"action":"charts.unsubscribe","chart_type":["pie"]}"#,
+            "validation_failed",
+            Value::Null,
+            &["/chart_type"],
+        ),
     ] {
         socket.send_text(text).await;
         let error = socket.expect("error").await;
@@ -60,7 +70,8 @@ async fn messages_are_limited_per_connection_whatever_is_in_them() {
 
 #[tokio::test]
 async fn a_connection_that_floods_is_refused_without_the_store_and_closed_in_the_end() {
-    // Each function has one process, so every message reaches the process that remembers the refusal.
+    // Each function has one process, so every message reaches the process that remembers the
+    // refusal.
     let stack = TestStack::of(|options| {
         options.sets = vec![("RateLimits".into(), "ws_messages=3/1h,*=100000/1m".into())];
         options.processes.per_function = 1;
@@ -74,7 +85,8 @@ async fn a_connection_that_floods_is_refused_without_the_store_and_closed_in_the
     for _ in 0..3 {
         flood.ask(&ping, "pong").await;
     }
-    // The first refusal is counted, reverted and reported. Later ones need no call, except one count for every three.
+    // The first refusal is counted, reverted and reported. Later ones need no call, except one
+    // count for every three.
     let (_, calls) = stack.round_trips(flood.ask(&ping, "error")).await;
     assert!(calls.len() > 3, "{calls:?}");
     for batch in 1..=10 {
@@ -97,8 +109,13 @@ async fn a_connection_that_floods_several_processes_is_closed_as_well() {
     let stack = TestStack::with(&[("RateLimits", "ws_messages=4/1h,*=100000/1m")]).await;
     let caller = stack.someone().await;
     let mut flood = stack.connect(&caller).await;
-    // Send them at once, so that many processes refuse them. Each of the three actions is also a function of its own.
-    let messages = [json!({"action": "ping"}), json!({"action": "charts.subscribe", "chart_type": "pie"}), json!({"action": "nonsense"})];
+    // Send them at once, so that many processes refuse them. Each of the three actions is also a
+    // function of its own.
+    let messages = [
+        json!({"action": "ping"}),
+        json!({"action": "charts.subscribe", "chart_type": "pie"}),
+        json!({"action": "nonsense"}),
+    ];
     let mut refused = 0;
     'open: loop {
         for message in messages.iter().cycle().take(60) {

@@ -31,9 +31,11 @@ async fn connections_tickets_and_subscriptions_leave_their_events() {
     let caller = stack.someone().await;
     let auditor = stack.admin().await;
     let query = format!("?ticket={}&chart_type=line", ticket(&stack, &caller).await);
-    let mut socket = stack.handshake(&query, &[]).await.unwrap_or_else(|refused| panic!("{refused:?}"));
+    let mut socket =
+        stack.handshake(&query, &[]).await.unwrap_or_else(|refused| panic!("{refused:?}"));
     socket.expect("charts.subscribed").await;
-    let subscribe = json!({"action": "charts.subscribe", "chart_type": "pie", "interval_ms": 60000});
+    let subscribe =
+        json!({"action": "charts.subscribe", "chart_type": "pie", "interval_ms": 60000});
     let subscribed = socket.ask_amid(&subscribe, &["charts.data"]).await;
     assert!(stack.handshake(&query, &[]).await.is_err());
     assert!(stack.handshake("", &[("origin", "https://evil.example")]).await.is_err());
@@ -43,23 +45,37 @@ async fn connections_tickets_and_subscriptions_leave_their_events() {
     stack.post("/auth/logout", Some(&caller), &json!({})).await.expect(204);
     assert!(stack.handshake("", &credentials).await.is_err());
 
-    let outcomes =
-        async |action: &str| -> Vec<Value> { stack.events(&auditor, action).await.iter().map(|event| event["outcome"].clone()).collect() };
+    let outcomes = async |action: &str| -> Vec<Value> {
+        stack.events(&auditor, action).await.iter().map(|event| event["outcome"].clone()).collect()
+    };
     assert_eq!(outcomes("auth.ws_ticket").await, ["success"]);
     assert_eq!(outcomes("ws.connect").await, ["success", "failure"]);
     // Each event names the connection and the user that asked for it.
     let connects = stack.events(&auditor, "ws.connect").await;
-    let resources: BTreeSet<_> = connects.iter().map(|event| event["resource"].as_str().unwrap()).collect();
-    assert!(resources.len() == 2 && resources.iter().all(|resource| resource.starts_with("connection:")), "{resources:?}");
-    assert!(connects.iter().all(|event| event["actor"]["username"] == caller.username), "{connects:?}");
-    // For the used ticket and the foreign page, the actor is an address. For the ended session, it is the user.
+    let resources: BTreeSet<_> =
+        connects.iter().map(|event| event["resource"].as_str().unwrap()).collect();
+    assert!(
+        resources.len() == 2
+            && resources.iter().all(|resource| resource.starts_with("connection:")),
+        "{resources:?}"
+    );
+    assert!(
+        connects.iter().all(|event| event["actor"]["username"] == caller.username),
+        "{connects:?}"
+    );
+    // For the used ticket and the foreign page, the actor is an address. For the ended session, it
+    // is the user.
     let denied = stack.events(&auditor, "access.denied").await;
-    let known: Vec<_> = denied.iter().map(|event| event["actor"]["username"] == caller.username).collect();
+    let known: Vec<_> =
+        denied.iter().map(|event| event["actor"]["username"] == caller.username).collect();
     assert_eq!(known, [false, false, true], "{denied:?}");
     assert!(denied.iter().all(|event| event["detail"]["route"] == "$connect"), "{denied:?}");
     let events = stack.events(&auditor, "charts.subscribe").await;
     assert_eq!(events.len(), 2);
-    assert_eq!(events[1]["resource"], format!("subscription:{}", subscribed["subscription_id"].as_str().unwrap()));
+    assert_eq!(
+        events[1]["resource"],
+        format!("subscription:{}", subscribed["subscription_id"].as_str().unwrap())
+    );
     assert_eq!(events[1]["detail"], json!({"chart_type": "pie", "interval_ms": 60000}));
     assert_eq!(events[1]["actor"]["username"], caller.username);
 }
@@ -68,9 +84,17 @@ async fn connections_tickets_and_subscriptions_leave_their_events() {
 async fn the_template_and_the_table_of_actions_are_the_same_list() {
     let stack = TestStack::start().await;
     let deployment = stack.local.deployment();
-    let binary = |id: &String| deployment.functions.iter().find(|function| function.id == *id).map(|function| function.binary.clone());
+    let binary = |id: &String| {
+        deployment
+            .functions
+            .iter()
+            .find(|function| function.id == *id)
+            .map(|function| function.binary.clone())
+    };
     let routes = deployment.websocket_api.as_ref().unwrap().routes.iter();
-    let described: BTreeMap<_, _> = routes.map(|(key, function)| (key.clone(), binary(function).unwrap())).collect();
-    let ours: BTreeMap<_, _> = ACTIONS.iter().map(|route| (route.action.to_owned(), route.function.to_owned())).collect();
+    let described: BTreeMap<_, _> =
+        routes.map(|(key, function)| (key.clone(), binary(function).unwrap())).collect();
+    let ours: BTreeMap<_, _> =
+        ACTIONS.iter().map(|route| (route.action.to_owned(), route.function.to_owned())).collect();
     assert_eq!(described, ours);
 }

@@ -1,4 +1,5 @@
-//! Messages about a chart that overtake one another. API Gateway delivers each by itself, so the client numbers them.
+//! Messages about a chart that overtake one another. API Gateway delivers each by itself, so the
+//! client numbers them.
 
 use std::time::Duration;
 
@@ -7,7 +8,9 @@ use serde_json::{Value, json};
 use tally_tests::{Socket, TestStack};
 
 fn subscribe(interval_ms: u64, seq: Option<u64>) -> Value {
-    json!({"action": "charts.subscribe", "chart_type": "bar", "interval_ms": interval_ms, "seq": seq})
+    json!({
+        "action": "charts.subscribe", "chart_type": "bar", "interval_ms": interval_ms, "seq": seq,
+    })
 }
 
 fn unsubscribe(seq: Option<u64>) -> Value {
@@ -61,7 +64,9 @@ async fn a_message_that_comes_after_a_newer_one_changes_nothing() {
     }
     assert_silent(&mut socket).await;
     // Each chart and each connection has numbers of its own.
-    let line = json!({"action": "charts.subscribe", "chart_type": "line", "interval_ms": 60_000, "seq": 0});
+    let line = json!({
+        "action": "charts.subscribe", "chart_type": "line", "interval_ms": 60_000, "seq": 0,
+    });
     socket.ask(&line, "charts.subscribed").await;
     let mut other = stack.connect(&stack.someone().await).await;
     other.ask(&subscribe(60_000, Some(0)), "charts.subscribed").await;
@@ -75,7 +80,11 @@ async fn numbers_are_whole_and_javascript_holds_them() {
         for action in ["charts.subscribe", "charts.unsubscribe"] {
             let message = json!({"action": action, "chart_type": "bar", "seq": seq});
             let error = socket.ask(&message, "error").await;
-            assert_eq!((&error["code"], &error["errors"][0]["pointer"]), (&json!("validation_failed"), &json!("/seq")), "{message}");
+            assert_eq!(
+                (&error["code"], &error["errors"][0]["pointer"]),
+                (&json!("validation_failed"), &json!("/seq")),
+                "{message}"
+            );
         }
     }
 }
@@ -92,7 +101,10 @@ async fn of_a_subscribe_and_an_unsubscribe_in_one_go_the_last_one_counts() {
         }
         for _ in 0..6 {
             let (kind, answer) = answer(&mut socket).await;
-            assert!(["charts.subscribed", "charts.unsubscribed", "conflict"].contains(&kind.as_str()), "{answer}");
+            assert!(
+                ["charts.subscribed", "charts.unsubscribed", "conflict"].contains(&kind.as_str()),
+                "{answer}"
+            );
         }
         assert_silent(&mut socket).await;
     }))

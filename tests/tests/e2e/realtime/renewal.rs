@@ -30,8 +30,14 @@ impl Known {
     async fn expire(&self, stack: &TestStack, seconds_ago: i64) {
         let platform = stack.platform("ConnectFunction");
         let connection = self.connections.forget(&self.id).await.unwrap().unwrap();
-        let expired = Connection { token_exp: platform.clock.now().as_second() - seconds_ago, ..connection };
-        platform.database().unwrap().commit(vec![self.connections.open(&expired).unwrap()]).await.unwrap();
+        let expired =
+            Connection { token_exp: platform.clock.now().as_second() - seconds_ago, ..connection };
+        platform
+            .database()
+            .unwrap()
+            .commit(vec![self.connections.open(&expired).unwrap()])
+            .await
+            .unwrap();
     }
 }
 
@@ -54,17 +60,22 @@ async fn a_connection_lives_on_by_a_newer_token() {
 
     known.expire(&stack, 3_000).await;
     assert_alive(&mut socket).await;
-    let pair = stack.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.expect(200);
+    let pair = stack
+        .post("/auth/refresh", None, &json!({"refresh_token": caller.refresh}))
+        .await
+        .expect(200);
     let newer = pair["access_token"].as_str().unwrap();
     let renewed = socket.ask(&renew(newer), "auth.renewed").await;
-    let expires_at: platform::clock::Timestamp = renewed["expires_at"].as_str().unwrap().parse().unwrap();
+    let expires_at: platform::clock::Timestamp =
+        renewed["expires_at"].as_str().unwrap().parse().unwrap();
     assert_eq!((expires_at.as_second(), &renewed["id"]), (expiry(newer), &json!("r")));
     assert_eq!(known.token_exp().await, expiry(newer));
 
     // A token with an earlier expiry shortens nothing, and the answer has the expiry that applies.
     prolong(&stack, &known, expiry(newer) + 60).await;
     let kept = socket.ask(&renew(&caller.access), "auth.renewed").await;
-    let expires_at: platform::clock::Timestamp = kept["expires_at"].as_str().unwrap().parse().unwrap();
+    let expires_at: platform::clock::Timestamp =
+        kept["expires_at"].as_str().unwrap().parse().unwrap();
     assert_eq!(expires_at.as_second(), expiry(newer) + 60);
 }
 
@@ -84,20 +95,35 @@ async fn a_token_of_someone_or_somewhere_else_renews_nothing_and_the_connection_
     let before = known.token_exp().await;
     let elsewhere = stack.login(&caller.username, "Correct-Horse-9").await;
     let stranger = stack.someone().await;
-    let pair = stack.post("/auth/refresh", None, &json!({"refresh_token": caller.refresh})).await.expect(200);
-    for token in ["nonsense", pair["refresh_token"].as_str().unwrap(), &elsewhere.access, &stranger.access] {
+    let pair = stack
+        .post("/auth/refresh", None, &json!({"refresh_token": caller.refresh}))
+        .await
+        .expect(200);
+    for token in
+        ["nonsense", pair["refresh_token"].as_str().unwrap(), &elsewhere.access, &stranger.access]
+    {
         let error = socket.ask(&renew(token), "error").await;
-        assert_eq!((&error["code"], &error["id"]), (&json!("invalid_token"), &json!("r")), "{error}");
+        assert_eq!(
+            (&error["code"], &error["id"]),
+            (&json!("invalid_token"), &json!("r")),
+            "{error}"
+        );
         assert!(!error.to_string().contains(token), "{error}");
     }
     let error = socket.ask(&json!({"action": "auth.renew"}), "error").await;
-    assert_eq!((&error["code"], &error["errors"][0]["pointer"]), (&json!("validation_failed"), &json!("/token")));
+    assert_eq!(
+        (&error["code"], &error["errors"][0]["pointer"]),
+        (&json!("validation_failed"), &json!("/token"))
+    );
     assert_alive(&mut socket).await;
     assert_eq!(known.token_exp().await, before);
 
     let events = stack.events(&auditor, "access.denied").await;
     assert_eq!(events.len(), 1, "once for a user and window");
-    assert_eq!((&events[0]["detail"]["route"], &events[0]["actor"]["username"]), (&json!("auth.renew"), &json!(caller.username)));
+    assert_eq!(
+        (&events[0]["detail"]["route"], &events[0]["actor"]["username"]),
+        (&json!("auth.renew"), &json!(caller.username))
+    );
 }
 
 #[tokio::test]
@@ -130,6 +156,9 @@ async fn a_connection_that_only_listens_is_closed_as_well() {
             break message;
         }
     };
-    assert_eq!((&ended["type"], &ended["reason"]), (&json!("charts.ended"), &json!("session_ended")));
+    assert_eq!(
+        (&ended["type"], &ended["reason"]),
+        (&json!("charts.ended"), &json!("session_ended"))
+    );
     assert_eq!(socket.next().await, None);
 }

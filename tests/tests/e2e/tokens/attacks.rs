@@ -1,5 +1,5 @@
-//! The attack table: every token that must be refused. Most are signed with the right key, so that the rule in question refuses them and
-//! not the signature.
+//! The attack table: every token that must be refused. Most are signed with the right key, so that
+//! the rule in question refuses them and not the signature.
 
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
@@ -30,7 +30,8 @@ async fn every_token_that_is_none_of_ours_is_refused_alike() {
     let token = &caller.access;
     let other_token = &caller.refresh;
     let text = &access_ring["current"];
-    let rows = Loot { token, other_token, text, own: access.clone(), other: renewal.clone() }.rows();
+    let rows =
+        Loot { token, other_token, text, own: access.clone(), other: renewal.clone() }.rows();
     assert!(rows.len() > 100, "{}", rows.len());
     for (what, token) in rows {
         let answer = me(&stack, &token).await;
@@ -41,7 +42,9 @@ async fn every_token_that_is_none_of_ours_is_refused_alike() {
     let token = &caller.refresh;
     let other_token = &caller.access;
     let text = &refresh_ring["current"];
-    for (what, token) in (Loot { token, other_token, text, own: renewal.clone(), other: access.clone() }).rows() {
+    for (what, token) in
+        (Loot { token, other_token, text, own: renewal.clone(), other: access.clone() }).rows()
+    {
         let answer = refresh(&stack, &token).await;
         assert_eq!(answer.status, 401, "{what}: {answer:?}");
         answer.problem(401, "invalid_refresh_token");
@@ -50,7 +53,8 @@ async fn every_token_that_is_none_of_ours_is_refused_alike() {
     nothing.problem(401, "unauthenticated");
     assert_eq!(nothing.header("www-authenticate"), "Bearer");
 
-    // A forged token that follows the rules is accepted, and none of the attacks has harmed the session.
+    // A forged token that follows the rules is accepted, and none of the attacks has harmed the
+    // session.
     me(&stack, &access.token(&part(&caller.access, 1))).await.expect(200);
     assert_eq!(stack.events(&stack.admin().await, "auth.refresh_reuse").await, Vec::<Value>::new());
     refresh(&stack, &caller.refresh).await.expect(200);
@@ -65,7 +69,8 @@ impl Loot<'_> {
         part(self.token, 1)
     }
 
-    /// Signs the header correctly after it has changed these members and removed those that are null.
+    /// Signs the header correctly after it has changed these members and removed those that are
+    /// null.
     fn header(&self, others: Value) -> String {
         let mut header = with(&self.own.header(), others);
         header.as_object_mut().unwrap().retain(|_, value| !value.is_null());
@@ -74,10 +79,16 @@ impl Loot<'_> {
 
     fn algorithms(&self) -> Vec<Row> {
         let mut rows = Vec::new();
-        for alg in ["none", "None", "NONE", "nOnE", "hs256", "Hs256", "HS256 ", "", "HS384", "HS512", "RS256", "PS256", "ES256", "EdDSA"] {
+        for alg in [
+            "none", "None", "NONE", "nOnE", "hs256", "Hs256", "HS256 ", "", "HS384", "HS512",
+            "RS256", "PS256", "ES256", "EdDSA",
+        ] {
             let token = self.header(json!({"alg": alg}));
             rows.push((format!("alg {alg:?}, signed as HS256"), token.clone()));
-            rows.push((format!("alg {alg:?}, not signed"), format!("{}.", token.rsplit_once('.').unwrap().0)));
+            rows.push((
+                format!("alg {alg:?}, not signed"),
+                format!("{}.", token.rsplit_once('.').unwrap().0),
+            ));
         }
         for alg in [Value::Null, json!(256), json!(["HS256"]), json!({"HS256": true})] {
             rows.push((format!("alg {alg}"), self.header(json!({"alg": alg}))));
@@ -85,7 +96,10 @@ impl Loot<'_> {
         for (name, algorithm) in [("HS384", hmac::HMAC_SHA384), ("HS512", hmac::HMAC_SHA512)] {
             for alg in [name, "HS256"] {
                 let header = with(&self.own.header(), json!({"alg": alg})).to_string();
-                rows.push((format!("alg {alg}, signed as {name}"), signed(algorithm, &self.own.key, header, self.genuine().to_string())));
+                rows.push((
+                    format!("alg {alg}, signed as {name}"),
+                    signed(algorithm, &self.own.key, header, self.genuine().to_string()),
+                ));
             }
         }
         rows
@@ -96,13 +110,35 @@ impl Loot<'_> {
         let typ = self.own.header()["typ"].as_str().unwrap().to_owned();
         let upper = typ.to_uppercase();
         let media_type = format!("application/{typ}");
-        for typ in [json!("JWT"), self.other.header()["typ"].clone(), json!(upper), json!(media_type), json!(""), Value::Null, json!(1)] {
+        for typ in [
+            json!("JWT"),
+            self.other.header()["typ"].clone(),
+            json!(upper),
+            json!(media_type),
+            json!(""),
+            Value::Null,
+            json!(1),
+        ] {
             rows.push((format!("typ {typ}"), self.header(json!({"typ": typ}))));
         }
         let long = "k".repeat(1000);
-        let kids =
-            ["", "unknown", "../../dev/null", "/proc/self/environ", "' OR '1'='1' --", "x'; DROP TABLE users; --", "${kid}", "\0", &long];
-        for kid in kids.map(Value::from).into_iter().chain([Value::Null, json!(0), json!([self.own.kid]), json!(self.other.kid)]) {
+        let kids = [
+            "",
+            "unknown",
+            "../../dev/null",
+            "/proc/self/environ",
+            "' OR '1'='1' --",
+            "x'; DROP TABLE users; --",
+            "${kid}",
+            "\0",
+            &long,
+        ];
+        for kid in kids.map(Value::from).into_iter().chain([
+            Value::Null,
+            json!(0),
+            json!([self.own.kid]),
+            json!(self.other.kid),
+        ]) {
             rows.push((format!("kid {kid:.40}"), self.header(json!({"kid": kid}))));
         }
         let jwk = json!({"kty": "oct", "k": encode([0; 32]), "kid": self.own.kid});
@@ -146,19 +182,31 @@ impl Loot<'_> {
     fn claims(&self) -> Vec<Row> {
         let genuine = self.genuine();
         let mut rows = Vec::new();
-        let mut signed = |what: String, payload: String| rows.push((what, self.own.sign(self.own.header().to_string(), payload)));
+        let mut signed = |what: String, payload: String| {
+            rows.push((what, self.own.sign(self.own.header().to_string(), payload)));
+        };
         let text = genuine.to_string();
         for (name, value) in genuine.as_object().unwrap() {
             let mut without = genuine.clone();
             without.as_object_mut().unwrap().remove(name);
             signed(format!("without {name}"), without.to_string());
             let wrong = if value.is_number() { json!(value.to_string()) } else { json!(1) };
-            for wrong in [Value::Null, wrong, json!([value]), json!({"value": value}), json!(true)] {
-                signed(format!("{name}: {wrong}"), with(&genuine, json!({name: wrong})).to_string());
+            for wrong in [Value::Null, wrong, json!([value]), json!({"value": value}), json!(true)]
+            {
+                signed(
+                    format!("{name}: {wrong}"),
+                    with(&genuine, json!({name: wrong})).to_string(),
+                );
             }
             for (twice, other) in [("alike", value.clone()), ("in two ways", json!("other"))] {
-                signed(format!("{name} twice, {twice}"), text.replacen('{', &format!("{{\"{name}\":{other},"), 1));
-                signed(format!("{name} twice {twice}, the other last"), text.replace('}', &format!(",\"{name}\":{other}}}")));
+                signed(
+                    format!("{name} twice, {twice}"),
+                    text.replacen('{', &format!("{{\"{name}\":{other},"), 1),
+                );
+                signed(
+                    format!("{name} twice {twice}, the other last"),
+                    text.replace('}', &format!(",\"{name}\":{other}}}")),
+                );
             }
         }
         let now = genuine["iat"].as_i64().unwrap();
@@ -182,8 +230,12 @@ impl Loot<'_> {
         ] {
             signed(others.to_string(), with(&genuine, others.clone()).to_string());
         }
-        for number in ["1e400", "99999999999999999999", "18446744073709551615", "0x7fffffff", "NaN"] {
-            signed(format!("exp {number}"), with(&genuine, json!({"exp": "?"})).to_string().replace("\"?\"", number));
+        for number in ["1e400", "99999999999999999999", "18446744073709551615", "0x7fffffff", "NaN"]
+        {
+            signed(
+                format!("exp {number}"),
+                with(&genuine, json!({"exp": "?"})).to_string().replace("\"?\"", number),
+            );
         }
         for payload in ["", "null", "[]", "{}", "\"token\"", "1"] {
             signed(format!("payload {payload:?}"), payload.to_owned());
@@ -233,7 +285,10 @@ impl Loot<'_> {
             ("bits that say nothing", format!("{}{padded}", &token[..token.len() - 1])),
             ("a character of the payload", format!("{header}.{}.{signature}", flip(payload, 20))),
             ("another token's payload", format!("{header}.{other_payload}.{signature}")),
-            ("another token's signature", format!("{header}.{payload}.{}", self.other_token.rsplit_once('.').unwrap().1)),
+            (
+                "another token's signature",
+                format!("{header}.{payload}.{}", self.other_token.rsplit_once('.').unwrap().1),
+            ),
             ("parts the wrong way round", format!("{payload}.{header}.{signature}")),
             ("a dot at the end", format!("{token}.")),
             ("a dot at the beginning", format!(".{token}")),
@@ -267,7 +322,10 @@ impl Loot<'_> {
                 let header = with(&self.own.header(), json!({"kid": self.other.kid}));
                 self.other.sign(header.to_string(), &claims)
             }),
-            ("the other kind's claims, signed by this ring", self.own.token(&part(self.other_token, 1))),
+            (
+                "the other kind's claims, signed by this ring",
+                self.own.token(&part(self.other_token, 1)),
+            ),
             ("the secret's text for a key", signed(self.text.as_str().unwrap().as_bytes())),
             ("the key id for a key", signed(self.own.kid.as_bytes())),
             ("no key", signed(b"")),

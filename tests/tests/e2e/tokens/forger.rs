@@ -6,7 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-/// One key of a ring. It is derived from its text as the contract says, without the code under test.
+/// One key of a ring. It is derived from its text as the contract says, without the code under
+/// test.
 #[derive(Clone)]
 pub struct Forger {
     pub kid: String,
@@ -50,7 +51,12 @@ impl Forger {
 }
 
 /// Signs header and payload as they are, with this key.
-pub fn signed(algorithm: hmac::Algorithm, key: &[u8], header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
+pub fn signed(
+    algorithm: hmac::Algorithm,
+    key: &[u8],
+    header: impl AsRef<[u8]>,
+    payload: impl AsRef<[u8]>,
+) -> String {
     let message = format!("{}.{}", encode(header), encode(payload));
     let signature = hmac::sign(&hmac::Key::new(algorithm, key), message.as_bytes());
     format!("{message}.{}", encode(signature))
@@ -62,5 +68,6 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
 
 /// The content of a part of a token: 0 is the header, 1 the claims.
 pub fn part(token: &str, part: usize) -> Value {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(part).unwrap()).unwrap()).unwrap()
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(part).unwrap()).unwrap())
+        .unwrap()
 }

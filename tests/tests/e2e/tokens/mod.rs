@@ -11,7 +11,8 @@ use tally_tests::{Answer, Caller, TestStack};
 use forger::{Forger, part};
 
 async fn me(stack: &TestStack, access: &str) -> Answer {
-    let caller = Caller { username: String::new(), access: access.to_owned(), refresh: String::new() };
+    let caller =
+        Caller { username: String::new(), access: access.to_owned(), refresh: String::new() };
     stack.get("/auth/me", Some(&caller)).await
 }
 
@@ -21,7 +22,9 @@ async fn refresh(stack: &TestStack, token: &str) -> Answer {
 
 /// These claims, with others replacing some of them.
 pub fn with(claims: &Value, others: Value) -> Value {
-    let (mut claims, Value::Object(others)) = (claims.clone(), others) else { panic!("these are no members") };
+    let (mut claims, Value::Object(others)) = (claims.clone(), others) else {
+        panic!("these are no members")
+    };
     claims.as_object_mut().unwrap().extend(others);
     claims
 }
@@ -32,7 +35,10 @@ async fn claims_say_what_the_contract_says() {
     let caller = stack.demo().await;
     let access = part(&caller.access, 1);
     let refresh = part(&caller.refresh, 1);
-    assert_eq!((&access["aud"], &access["type"], &access["username"]), (&json!("tally-api"), &json!("access"), &json!("demo")));
+    assert_eq!(
+        (&access["aud"], &access["type"], &access["username"]),
+        (&json!("tally-api"), &json!("access"), &json!("demo"))
+    );
     assert_eq!((&refresh["aud"], &refresh["type"]), (&json!("tally-refresh"), &json!("refresh")));
     assert_eq!(access["exp"].as_i64().unwrap() - access["iat"].as_i64().unwrap(), 900);
     assert_eq!(refresh["exp"].as_i64().unwrap() - refresh["iat"].as_i64().unwrap(), 7 * 86_400);
@@ -59,7 +65,8 @@ async fn a_token_is_good_within_its_times_and_the_leeway() {
         (now - 900, now - 31, 401),
         (now + 3600, now + 4500, 401),
     ] {
-        let answer = me(&stack, &forger.token(&with(&genuine, json!({"iat": iat, "exp": exp})))).await;
+        let answer =
+            me(&stack, &forger.token(&with(&genuine, json!({"iat": iat, "exp": exp})))).await;
         assert_eq!(answer.status, status, "{} to {}: {answer:?}", iat - now, exp - now);
     }
 }

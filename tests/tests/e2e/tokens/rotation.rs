@@ -16,23 +16,42 @@ async fn rotate(stack: &TestStack, ring: &str) -> Result<Value, String> {
 
 /// Invokes the function itself, as Secrets Manager and operators do.
 async fn invoke(stack: &TestStack, payload: Value) -> Result<(), String> {
-    stack.local.invoke("RotateRingFunction", payload.to_string()).await.map(|_| ()).map_err(|error| error.to_string())
+    stack
+        .local
+        .invoke("RotateRingFunction", payload.to_string())
+        .await
+        .map(|_| ())
+        .map_err(|error| error.to_string())
 }
 
 /// Key ids of a ring, the current key's first.
 fn kids(kind: &str, ring: &Value) -> Vec<String> {
-    let forger = |text: &Value| if kind == "access" { Forger::access(text) } else { Forger::refresh(text) };
-    ["current", "next", "previous"].iter().filter_map(|name| ring.get(*name)).map(|text| forger(text).kid).collect()
+    let forger =
+        |text: &Value| if kind == "access" { Forger::access(text) } else { Forger::refresh(text) };
+    ["current", "next", "previous"]
+        .iter()
+        .filter_map(|name| ring.get(*name))
+        .map(|text| forger(text).kid)
+        .collect()
 }
 
-/// A stack with full rings that were made this many seconds ago. The third age is that of the access ring's last rotation.
-async fn with_rings(access_age: i64, refresh_age: i64, rotation_age: Option<i64>) -> (TestStack, tempfile::TempDir) {
+/// A stack with full rings that were made this many seconds ago. The third age is that of the
+/// access ring's last rotation.
+async fn with_rings(
+    access_age: i64,
+    refresh_age: i64,
+    rotation_age: Option<i64>,
+) -> (TestStack, tempfile::TempDir) {
     let state = tempfile::tempdir().unwrap();
     let now = Clock::System.now().as_second();
     let ago = |age| now - age;
     let ring = |age: i64, rotated_at: Option<i64>| {
-        let keys = json!({"current": "b".repeat(64), "next": "c".repeat(64), "previous": "a".repeat(64)}).to_string();
-        let version = json!({"created_at_seconds": ago(age), "stages": ["AWSCURRENT"], "secret_string": keys});
+        let keys =
+            json!({"current": "b".repeat(64), "next": "c".repeat(64), "previous": "a".repeat(64)})
+                .to_string();
+        let version = json!({
+            "created_at_seconds": ago(age), "stages": ["AWSCURRENT"], "secret_string": keys,
+        });
         json!({"versions": {"first": version}, "rotated_at_seconds": rotated_at})
     };
     let secrets = json!({
@@ -40,7 +59,10 @@ async fn with_rings(access_age: i64, refresh_age: i64, rotation_age: Option<i64>
         "tally-local-RefreshRing": ring(refresh_age, None),
     });
     std::fs::write(state.path().join("secrets.json"), secrets.to_string()).unwrap();
-    (TestStack::of(|options| options.state = State::Directory(state.path().to_owned())).await, state)
+    (
+        TestStack::of(|options| options.state = State::Directory(state.path().to_owned())).await,
+        state,
+    )
 }
 
 #[tokio::test]
@@ -57,31 +79,47 @@ async fn a_rotation_shifts_the_ring_leaves_its_event_and_logs_nobody_out() {
             assert_eq!(after[name].as_str().unwrap().len(), 64);
         }
         let events = stack.events(&stack.admin().await, "key.rotated").await;
-        let event = events.iter().find(|event| event["resource"] == format!("ring:{kind}")).unwrap();
+        let event =
+            events.iter().find(|event| event["resource"] == format!("ring:{kind}")).unwrap();
         assert_eq!(event["outcome"], "success");
-        let detail = json!({"ring": kind, "emergency": false, "kids_before": kids(kind, &before), "kids_after": kids(kind, &after)});
+        let detail = json!({
+            "ring": kind, "emergency": false, "kids_before": kids(kind, &before),
+            "kids_after": kids(kind, &after),
+        });
         assert_eq!(event["detail"], detail);
     }
     // Both tokens are signed by keys that no longer sign.
     me(&stack, &caller.access).await.expect(200);
     let pair = refresh(&stack, &caller.refresh).await.expect(200);
     let signed_by = |token: &Value| part(token.as_str().unwrap(), 0)["kid"].clone();
-    assert_eq!(signed_by(&pair["refresh_token"]), kids("refresh", &stack.secret("RefreshRing").await)[0]);
-    assert_eq!(signed_by(&pair["access_token"]), kids("access", &stack.secret("AccessRing").await)[0]);
+    assert_eq!(
+        signed_by(&pair["refresh_token"]),
+        kids("refresh", &stack.secret("RefreshRing").await)[0]
+    );
+    assert_eq!(
+        signed_by(&pair["access_token"]),
+        kids("access", &stack.secret("AccessRing").await)[0]
+    );
     me(&stack, pair["access_token"].as_str().unwrap()).await.expect(200);
 }
 
 #[tokio::test]
 async fn a_shift_that_would_drop_a_key_that_is_needed_is_refused() {
-    // Five minutes of caches, the token's time and the leeway: 1,230 s, and with a session's seven days 605,130 s.
-    for (access_age, refresh_age, rotation_age) in [(1_200, 605_000, None), (2_000_000, 5, Some(1_200))] {
+    // Five minutes of caches, the token's time and the leeway: 1,230 s, and with a session's seven
+    // days 605,130 s.
+    for (access_age, refresh_age, rotation_age) in
+        [(1_200, 605_000, None), (2_000_000, 5, Some(1_200))]
+    {
         let (stack, _state) = with_rings(access_age, refresh_age, rotation_age).await;
         for (_, ring) in RINGS {
             let before = stack.secret(ring).await;
             // The refusal comes the first time and again at a retry.
             for _ in 0..2 {
                 let refusal = rotate(&stack, ring).await.unwrap_err();
-                assert!(refusal.contains("createSecret") && refusal.contains("are valid until"), "{refusal}");
+                assert!(
+                    refusal.contains("createSecret") && refusal.contains("are valid until"),
+                    "{refusal}"
+                );
             }
             assert_eq!(stack.secret(ring).await, before);
         }
@@ -91,7 +129,10 @@ async fn a_shift_that_would_drop_a_key_that_is_needed_is_refused() {
     for (_, ring) in RINGS {
         rotate(&stack, ring).await.unwrap();
         let after = stack.secret(ring).await;
-        assert_eq!((&after["previous"], &after["current"]), (&json!("b".repeat(64)), &json!("c".repeat(64))));
+        assert_eq!(
+            (&after["previous"], &after["current"]),
+            (&json!("b".repeat(64)), &json!("c".repeat(64)))
+        );
         // That was a shift, so another rotation has to wait.
         rotate(&stack, ring).await.unwrap_err();
     }
@@ -102,7 +143,10 @@ async fn a_rotation_that_cannot_be_recorded_waits_and_is_finished_with_the_keys_
     let stack = TestStack::start().await;
     let before = stack.secret("AccessRing").await;
     let pending = async || {
-        let found = stack.secrets_manager("GetSecretValue", "AccessRing", json!({"VersionStage": "AWSPENDING"})).await.unwrap();
+        let found = stack
+            .secrets_manager("GetSecretValue", "AccessRing", json!({"VersionStage": "AWSPENDING"}))
+            .await
+            .unwrap();
         (found["VersionId"].clone(), found["SecretString"].clone())
     };
     stack.fail("AuditTable", None, Failure::Internal, usize::MAX);
@@ -114,12 +158,17 @@ async fn a_rotation_that_cannot_be_recorded_waits_and_is_finished_with_the_keys_
     stack.local.aws().recover();
     let rotated = rotate(&stack, "AccessRing").await.unwrap();
     assert_eq!(rotated["VersionId"], begun.0);
-    assert_eq!(begun.1.as_str().unwrap().parse::<Value>().unwrap(), stack.secret("AccessRing").await);
+    assert_eq!(
+        begun.1.as_str().unwrap().parse::<Value>().unwrap(),
+        stack.secret("AccessRing").await
+    );
     assert_eq!(stack.events(&stack.admin().await, "key.rotated").await.len(), 1);
 
     // After the end, a repeated step has no effect.
     for step in ["createSecret", "setSecret", "testSecret", "finishSecret"] {
-        let event = json!({"SecretId": stack.secret_arn("AccessRing"), "ClientRequestToken": begun.0, "Step": step});
+        let event = json!({
+            "SecretId": stack.secret_arn("AccessRing"), "ClientRequestToken": begun.0, "Step": step,
+        });
         invoke(&stack, event).await.unwrap();
     }
     assert_eq!(pending().await, begun);
@@ -138,7 +187,10 @@ async fn a_rotation_that_fails_after_its_event_is_recorded_again_when_it_is_done
     let events = stack.events(&stack.admin().await, "key.rotated").await;
     assert_eq!(events.len(), 2);
     for event in events {
-        assert_eq!(event["detail"]["kids_after"], json!(kids("access", &stack.secret("AccessRing").await)));
+        assert_eq!(
+            event["detail"]["kids_after"],
+            json!(kids("access", &stack.secret("AccessRing").await))
+        );
     }
 }
 
@@ -159,7 +211,8 @@ async fn an_emergency_replaces_every_key_and_what_was_signed_dies() {
         assert!(new.iter().all(|kid| !old.contains(kid)), "{old:?} {new:?}");
         found.push(json!({"ring": kind, "emergency": true, "kids_before": old, "kids_after": new}));
     }
-    // A warm function learns of it with the first token of the new ring, or else within five minutes.
+    // A warm function learns of it with the first token of the new ring, or else within five
+    // minutes.
     let forger = Forger::access(&stack.secret("AccessRing").await["current"]);
     let again = |access: &str| forger.token(&part(access, 1));
     me(&stack, &again(&caller.access)).await.expect(200);
@@ -177,19 +230,30 @@ async fn a_rotation_under_way_does_not_bring_back_what_an_emergency_has_replaced
     let stack = TestStack::start().await;
     stack.fail("AuditTable", None, Failure::Internal, usize::MAX);
     rotate(&stack, "AccessRing").await.unwrap_err();
-    let pending = stack.secrets_manager("GetSecretValue", "AccessRing", json!({"VersionStage": "AWSPENDING"})).await.unwrap();
+    let pending = stack
+        .secrets_manager("GetSecretValue", "AccessRing", json!({"VersionStage": "AWSPENDING"}))
+        .await
+        .unwrap();
     stack.local.aws().recover();
     invoke(&stack, json!({"emergency": true, "ring": "access"})).await.unwrap();
     let replaced = stack.secret("AccessRing").await;
 
-    let finish = json!({"SecretId": stack.secret_arn("AccessRing"), "ClientRequestToken": pending["VersionId"], "Step": "finishSecret"});
+    let finish = json!({
+        "SecretId": stack.secret_arn("AccessRing"), "ClientRequestToken": pending["VersionId"],
+        "Step": "finishSecret",
+    });
     let refusal = invoke(&stack, finish.clone()).await.unwrap_err();
     assert!(refusal.contains("an emergency rotation has ended it"), "{refusal}");
     // It is refused even if the same value gets the label again.
-    let members = json!({"ClientRequestToken": "late", "SecretString": pending["SecretString"], "VersionStages": ["AWSPENDING"]});
+    let members = json!({
+        "ClientRequestToken": "late", "SecretString": pending["SecretString"],
+        "VersionStages": ["AWSPENDING"],
+    });
     stack.secrets_manager("PutSecretValue", "AccessRing", members).await.unwrap();
     for step in ["testSecret", "finishSecret"] {
-        let event = json!({"SecretId": stack.secret_arn("AccessRing"), "ClientRequestToken": "late", "Step": step});
+        let event = json!({
+            "SecretId": stack.secret_arn("AccessRing"), "ClientRequestToken": "late", "Step": step,
+        });
         let refusal = invoke(&stack, event).await.unwrap_err();
         assert!(refusal.contains("does not follow"), "{refusal}");
     }

@@ -19,14 +19,23 @@ use super::{me, with};
 fn reads(stack: &TestStack) -> usize {
     let calls = stack.local.calls().snapshot();
     stack.local.calls().clear();
-    calls.iter().filter(|call| call.service == Service::SecretsManager && call.operation == "GetSecretValue").count()
+    calls
+        .iter()
+        .filter(|call| {
+            call.service == Service::SecretsManager && call.operation == "GetSecretValue"
+        })
+        .count()
 }
 
 /// A ring of the stack in the form that functions use, and its clock in milliseconds.
 fn live_ring(stack: &TestStack) -> (LiveRing, Arc<AtomicI64>) {
-    let function = stack.local.deployment().functions.iter().find(|function| function.binary == "me").unwrap();
+    let function =
+        stack.local.deployment().functions.iter().find(|function| function.binary == "me").unwrap();
     let clock = Arc::new(AtomicI64::new(1_800_000_000_000));
-    let platform = Platform::new(Config::from_iter(stack.local.environment(function)), Clock::Manual(clock.clone()));
+    let platform = Platform::new(
+        Config::from_iter(stack.local.environment(function)),
+        Clock::Manual(clock.clone()),
+    );
     (LiveRing::new(RingKind::Access, &platform).unwrap(), clock)
 }
 

@@ -1,6 +1,7 @@
-//! A conversation as Markdown. Every message is a block quote, and each of its lines begins with the mark of the quote. So no text in it
-//! can end the quote, close over what follows, or pass for a heading of the document. A message contains no HTML and loads no image,
-//! because a viewer of the file would run the HTML and fetch the image.
+//! A conversation as Markdown. Every message is a block quote, and each of its lines begins with
+//! the mark of the quote. So no text in it can end the quote, close over what follows, or pass for
+//! a heading of the document. A message contains no HTML and loads no image, because a viewer of
+//! the file would run the HTML and fetch the image.
 
 use std::fmt::Write as _;
 
@@ -14,9 +15,17 @@ use crate::MessageView;
 pub fn document(export: &ExportedConversation) -> String {
     let conversation = &export.conversation;
     let mut text = format!("# {}\n\n", escape(&conversation.title));
-    let _ = writeln!(text, "Conversation {}, begun {}, exported {}.", conversation.id, conversation.created_at, export.exported_at);
+    let _ = writeln!(
+        text,
+        "Conversation {}, begun {}, exported {}.",
+        conversation.id, conversation.created_at, export.exported_at
+    );
     if export.part > 1 || export.next_cursor.is_some() {
-        let rest = if export.next_cursor.is_some() { "; more follows in the next one" } else { ", the last one" };
+        let rest = if export.next_cursor.is_some() {
+            "; more follows in the next one"
+        } else {
+            ", the last one"
+        };
         let _ = writeln!(text, "This is part {}{rest}.", export.part);
     }
     for message in &export.messages {
@@ -46,11 +55,14 @@ fn heading(message: &MessageView) -> String {
 /// A text as a block quote. In Markdown, a line feed, a carriage return or both end a line.
 pub fn quote(text: &str) -> String {
     let lines = disarm(text).replace("\r\n", "\n").replace('\r', "\n");
-    lines.split('\n').map(|line| if line.is_empty() { ">\n".to_owned() } else { format!("> {line}\n") }).collect()
+    lines
+        .split('\n')
+        .map(|line| if line.is_empty() { ">\n".to_owned() } else { format!("> {line}\n") })
+        .collect()
 }
 
-/// A text in which no HTML, autolink or image begins. Each `<` and each `![` has a backslash, unless it has one already. In code the
-/// backslash shows. The JSON export has every text as it is.
+/// A text in which no HTML, autolink or image begins. Each `<` and each `![` has a backslash,
+/// unless it has one already. In code the backslash shows. The JSON export has every text as it is.
 fn disarm(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut is_escaped = false;
@@ -67,7 +79,9 @@ fn disarm(text: &str) -> String {
 
 /// A text whose special characters are escaped, for use within a line.
 fn escape(text: &str) -> String {
-    let special = |c| matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '#' | '~' | '$' | '|');
+    let special = |c| {
+        matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '#' | '~' | '$' | '|')
+    };
     text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
@@ -132,15 +146,27 @@ mod tests {
             error: None,
         };
         let at = |time: &str| format!("2026-01-31T{time}.000Z");
-        let conversation =
-            ConversationView { id: "c".into(), title: "A *title*".into(), created_at: at("09:30:00"), updated_at: at("09:30:00") };
+        let conversation = ConversationView {
+            id: "c".into(),
+            title: "A *title*".into(),
+            created_at: at("09:30:00"),
+            updated_at: at("09:30:00"),
+        };
         let said = vec![
             message(MessageRole::User, "Hello\n# there", MessageStatus::Completed),
             message(MessageRole::Assistant, "", MessageStatus::Failed),
         ];
-        let mut export = ExportedConversation { conversation, exported_at: at("10:00:00"), part: 1, messages: said, next_cursor: None };
-        let expected = "# A \\*title\\*\n\nConversation c, begun 2026-01-31T09:30:00.000Z, exported 2026-01-31T10:00:00.000Z.\n\n\
-                        ## You, 2026-01-31T09:30:00.000Z\n\n> Hello\n> # there\n\n## Assistant, 2026-01-31T09:30:00.000Z (failed)\n";
+        let mut export = ExportedConversation {
+            conversation,
+            exported_at: at("10:00:00"),
+            part: 1,
+            messages: said,
+            next_cursor: None,
+        };
+        let expected = "# A \\*title\\*\n\nConversation c, begun 2026-01-31T09:30:00.000Z, \
+                        exported 2026-01-31T10:00:00.000Z.\n\n\
+                        ## You, 2026-01-31T09:30:00.000Z\n\n> Hello\n> # there\n\n## Assistant, \
+                        2026-01-31T09:30:00.000Z (failed)\n";
         assert_eq!(document(&export), expected);
         export.next_cursor = Some("more".into());
         assert!(document(&export).contains("This is part 1; more follows in the next one.\n"));

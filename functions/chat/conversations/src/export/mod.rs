@@ -1,8 +1,9 @@
 //! `GET /conversations/{id}/export`: a whole conversation as a file to keep.
 //!
-//! An answer of a function can have 6 MB, so a longer conversation comes in parts. Each part is a file by itself and has whole messages.
-//! The header `Link` leads to the next part, and so does `next_cursor` in JSON. The last part has the messages that are added while a
-//! client goes from part to part.
+//! An answer of a function can have 6 MB, so a longer conversation comes in parts. Each part is a
+//! file by itself and has whole messages. The header `Link` leads to the next part, and so does
+//! `next_cursor` in JSON. The last part has the messages that are added while a client goes from
+//! part to part.
 
 pub(crate) mod markdown;
 
@@ -128,16 +129,21 @@ impl Input for ExportQuery {
 
 impl Output for File {
     fn describe() -> Vec<Answer> {
-        vec![Answer::json::<ExportedConversation>().or_text("text/markdown").header(Header::ContentDisposition)]
+        vec![
+            Answer::json::<ExportedConversation>()
+                .or_text("text/markdown")
+                .header(Header::ContentDisposition),
+        ]
     }
 
     fn render(self) -> Result<Rendered, serde_json::Error> {
         match self.format {
             Format::Json => Rendered::json(&self.export),
             // RFC 7763.
-            Format::Markdown => {
-                Ok(Rendered { content_type: "text/markdown; charset=utf-8", body: markdown::document(&self.export).into_bytes() })
-            }
+            Format::Markdown => Ok(Rendered {
+                content_type: "text/markdown; charset=utf-8",
+                body: markdown::document(&self.export).into_bytes(),
+            }),
         }
     }
 }
@@ -151,29 +157,49 @@ impl Endpoint for ExportConversation {
     type Output = File;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { history: History::new(platform)?, drafts: Drafts::new(platform)?, cursors: Cursors::new(platform)? })
+        Ok(Self {
+            history: History::new(platform)?,
+            drafts: Drafts::new(platform)?,
+            cursors: Cursors::new(platform)?,
+        })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<File>, Problem> {
-        let (id, user_id, ExportQuery { format, cursor }) = (&request.call.path_id("id")?, &request.caller.user_id, request.query);
+        let (id, user_id, ExportQuery { format, cursor }) =
+            (&request.call.path_id("id")?, &request.caller.user_id, request.query);
         let paging = Paging { limit: AT_ONCE, cursor };
         let from = self.cursors.open::<Position>(&paging, user_id, request.call).await?;
-        let conversation = self.history.conversation(user_id, id).await?.ok_or_else(Problem::not_found)?;
+        let conversation =
+            self.history.conversation(user_id, id).await?.ok_or_else(Problem::not_found)?;
         let part = from.as_ref().map_or(1, |from| from.part);
         let (messages, more) = self.part(id, from.map(|from| from.after)).await?;
 
-        let details = AuditDetails::default().resource("conversation", id).detail("format", format.name());
+        let details =
+            AuditDetails::default().resource("conversation", id).detail("format", format.name());
         let details = details.detail("part", part).detail("messages", messages.len());
-        let next = messages.last().filter(|_| more).map(|last| Position { part: part + 1, after: last.id.clone() });
+        let next = messages
+            .last()
+            .filter(|_| more)
+            .map(|last| Position { part: part + 1, after: last.id.clone() });
         let name = if part == 1 && !more { String::new() } else { format!("-part-{part}") };
         // The name has the id and not the title, so it is a valid file name everywhere.
-        let disposition = format!("attachment; filename=\"conversation-{id}{name}.{}\"", format.extension());
+        let disposition =
+            format!("attachment; filename=\"conversation-{id}{name}.{}\"", format.extension());
         let page = self.cursors.page(messages, next, user_id, request.call).await?;
         let file = page.map(|Page { items, next_cursor }| {
             let conversation = conversation.into();
             let exported_at = rfc3339(request.now);
             let messages = items.into_iter().map(MessageView::from).collect();
-            File { format, export: ExportedConversation { conversation, exported_at, part, messages, next_cursor } }
+            File {
+                format,
+                export: ExportedConversation {
+                    conversation,
+                    exported_at,
+                    part,
+                    messages,
+                    next_cursor,
+                },
+            }
         });
         Ok(Plan::reply(file.header(header::CONTENT_DISPOSITION, &disposition)).details(details))
     }
@@ -181,12 +207,19 @@ impl Endpoint for ExportConversation {
 
 impl ExportConversation {
     /// The messages of the part that begins behind a message, and whether another part follows.
-    async fn part(&self, conversation_id: &str, after: Option<String>) -> Result<(Vec<Message>, bool), StoreError> {
+    async fn part(
+        &self,
+        conversation_id: &str,
+        after: Option<String>,
+    ) -> Result<(Vec<Message>, bool), StoreError> {
         let mut part = Vec::new();
         let mut bytes = 0;
         let mut after = after;
         loop {
-            let (mut messages, more) = self.history.messages(conversation_id, First::Oldest, after.as_deref(), AT_ONCE).await?;
+            let (mut messages, more) = self
+                .history
+                .messages(conversation_id, First::Oldest, after.as_deref(), AT_ONCE)
+                .await?;
             let more = fill_in(&self.drafts, &mut messages).await? || more;
             for message in messages {
                 bytes += weight::of(&message);

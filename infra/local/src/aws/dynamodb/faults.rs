@@ -1,4 +1,5 @@
-//! Failures on demand: answers that DynamoDB may give on AWS and that the embedded database never gives.
+//! Failures on demand: answers that DynamoDB may give on AWS and that the embedded database never
+//! gives.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -31,16 +32,20 @@ pub enum Failure {
     Internal,
     /// 400 `ProvisionedThroughputExceededException`.
     Throttled,
-    /// Another transaction holds an item: 400 `TransactionCanceledException` with `TransactionConflict` for the items of
-    /// the fault's table (all, if it names none), or `TransactionConflictException` where the call is no transaction.
+    /// Another transaction holds an item: 400 `TransactionCanceledException` with
+    /// `TransactionConflict` for the items of the fault's table (all, if it names none), or
+    /// `TransactionConflictException` where the call is no transaction.
     TransactionConflict,
     /// The database reads nothing of a batch, and every key comes back in `UnprocessedKeys`.
     Unprocessed,
-    /// The call is carried out, but its answer does not arrive: 500 `InternalServerError` comes instead.
+    /// The call is carried out, but its answer does not arrive: 500 `InternalServerError` comes
+    /// instead.
     AnswerLost,
-    /// The call is neither carried out nor answered, so a test can kill the caller just before the call takes effect.
+    /// The call is neither carried out nor answered, so a test can kill the caller just before the
+    /// call takes effect.
     HeldBefore,
-    /// The call is carried out but not answered, so a test can kill the caller right after the call has taken effect.
+    /// The call is carried out but not answered, so a test can kill the caller right after the call
+    /// has taken effect.
     HeldAfter,
 }
 
@@ -98,7 +103,10 @@ impl Fault {
             Failure::Throttled => failed(&DynoxideError::ProvisionedThroughputExceededException(
                 "The level of configured provisioned throughput for the table was exceeded".into(),
             )),
-            Failure::Unprocessed => answer(StatusCode::OK, json!({ "Responses": {}, "UnprocessedKeys": touched.batch() }).to_string()),
+            Failure::Unprocessed => answer(
+                StatusCode::OK,
+                json!({ "Responses": {}, "UnprocessedKeys": touched.batch() }).to_string(),
+            ),
             Failure::TransactionConflict => self.conflict(touched),
         }
     }
@@ -107,7 +115,9 @@ impl Fault {
         let reasons: Vec<_> = touched
             .transaction()
             .map(|table| match &self.table {
-                Some(wanted) if wanted != table => CancellationReason { code: "None".into(), ..CancellationReason::default() },
+                Some(wanted) if wanted != table => {
+                    CancellationReason { code: "None".into(), ..CancellationReason::default() }
+                }
                 _ => CancellationReason {
                     code: "TransactionConflict".into(),
                     message: Some("Transaction is ongoing for the item".into()),
@@ -123,7 +133,10 @@ impl Fault {
             );
         }
         let codes: Vec<_> = reasons.iter().map(|reason| reason.code.as_str()).collect();
-        let message = format!("Transaction cancelled, please refer cancellation reasons for specific reasons [{}]", codes.join(", "));
+        let message = format!(
+            "Transaction cancelled, please refer cancellation reasons for specific reasons [{}]",
+            codes.join(", ")
+        );
         failed(&DynoxideError::TransactionCanceledException(message, reasons))
     }
 }

@@ -26,7 +26,8 @@ use self::touched::Touched;
 
 pub use self::faults::{Failure, Fault};
 
-/// How often expired items are deleted. AWS takes up to days. So code must compare the expiry itself, here and on AWS.
+/// How often expired items are deleted. AWS takes up to days. So code must compare the expiry
+/// itself, here and on AWS.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The database and its protocol.
@@ -37,7 +38,8 @@ pub(super) struct DynamoDb {
 }
 
 impl DynamoDb {
-    /// Opens the database of `file`, or one in memory, and brings its tables in line with the template's. Blocks.
+    /// Opens the database of `file`, or one in memory, and brings its tables in line with the
+    /// template's. Blocks.
     pub(super) fn open(file: Option<&Path>, tables: &[Table]) -> Result<Self, AwsError> {
         if let Some(file) = file {
             repair::drop_undescribed_indexes(file, tables)?;
@@ -55,7 +57,8 @@ impl DynamoDb {
         Ok(Self { database, faults: Faults::default(), held: Notify::new() })
     }
 
-    /// Answers one request. A client that awaits each answer before its next request gets its requests carried out in order.
+    /// Answers one request. A client that awaits each answer before its next request gets its
+    /// requests carried out in order.
     pub(super) async fn answer(&self, operation: &str, body: Bytes, calls: &CallLog) -> Answer {
         let touched = Touched::by(&body);
         calls.record(Service::DynamoDb, operation, touched.tables());
@@ -74,7 +77,9 @@ impl DynamoDb {
             Some(Strike::HoldAfter) => return self.hold().await,
             _ => {}
         }
-        match result.unwrap_or_else(|panic| Err(DynoxideError::InternalServerError(panic.to_string()))) {
+        match result
+            .unwrap_or_else(|panic| Err(DynoxideError::InternalServerError(panic.to_string())))
+        {
             Ok(json) => answer(StatusCode::OK, json),
             Err(error) => operations::failed(&error),
         }

@@ -1,5 +1,5 @@
-//! Repairs the tables of a start that was killed while it made them. The database describes a table first and then makes its parts one by
-//! one. An added index it makes before it describes it.
+//! Repairs the tables of a start that was killed while it made them. The database describes a table
+//! first and then makes its parts one by one. An added index it makes before it describes it.
 
 use std::path::Path;
 
@@ -22,9 +22,14 @@ pub(super) fn delete_half_made(database: &Database, table: &Table) -> Result<(),
     }
 }
 
-/// Whether a described table lacks one of its parts. Such a table must be empty, because a write goes to all parts or none. If it has items
-/// all the same, it is damaged in another way, and the function returns an error.
-fn is_half_made(database: &Database, table: &Table, existing: &TableMetadata) -> Result<bool, AwsError> {
+/// Whether a described table lacks one of its parts. Such a table must be empty, because a write
+/// goes to all parts or none. If it has items all the same, it is damaged in another way, and the
+/// function returns an error.
+fn is_half_made(
+    database: &Database,
+    table: &Table,
+    existing: &TableMetadata,
+) -> Result<bool, AwsError> {
     let scan = |index: Option<&str>| {
         let mut request = json!({ "TableName": table.name, "Limit": 1 });
         if let Some(index) = index {
@@ -33,26 +38,40 @@ fn is_half_made(database: &Database, table: &Table, existing: &TableMetadata) ->
         operations::run(database, "Scan", request.to_string().as_bytes())
     };
     let Ok(items) = scan(None) else { return Ok(true) };
-    let kept = |definitions: Option<&str>| serde_json::from_str::<Value>(definitions.unwrap_or("[]")).unwrap_or_default();
+    let kept = |definitions: Option<&str>| {
+        serde_json::from_str::<Value>(definitions.unwrap_or("[]")).unwrap_or_default()
+    };
     let global = kept(existing.gsi_definitions.as_deref());
     let local = kept(existing.lsi_definitions.as_deref());
-    let missing = elements(&global).chain(elements(&local)).find_map(|index| scan(Some(text(&index["IndexName"]))).err());
+    let missing = elements(&global)
+        .chain(elements(&local))
+        .find_map(|index| scan(Some(text(&index["IndexName"]))).err());
     match missing {
         None => Ok(false),
-        Some(_) if serde_json::from_str::<Value>(&items).is_ok_and(|items| items["Count"] == 0) => Ok(true),
+        Some(_) if serde_json::from_str::<Value>(&items).is_ok_and(|items| items["Count"] == 0) => {
+            Ok(true)
+        }
         Some(error) => Err(failed(table, &error)),
     }
 }
 
-/// Removes indexes that were made but never described. Otherwise the database could not make them again.
+/// Removes indexes that were made but never described. Otherwise the database could not make them
+/// again.
 pub(super) fn drop_undescribed_indexes(file: &Path, tables: &[Table]) -> Result<(), AwsError> {
     let unusable = |error: dynoxide::DynoxideError| AwsError::Database(error.to_string());
-    let path = file.to_str().ok_or_else(|| AwsError::Database("its path is not UTF-8".to_owned()))?;
+    let path =
+        file.to_str().ok_or_else(|| AwsError::Database("its path is not UTF-8".to_owned()))?;
     let storage = Storage::new(path).map_err(unusable)?;
     for table in tables {
-        let Some(existing) = storage.get_table_metadata(&table.name).map_err(unusable)? else { continue };
-        let described: Value = serde_json::from_str(existing.gsi_definitions.as_deref().unwrap_or("[]")).unwrap_or_default();
-        for index in elements(&table.create["GlobalSecondaryIndexes"]).map(|index| text(&index["IndexName"])) {
+        let Some(existing) = storage.get_table_metadata(&table.name).map_err(unusable)? else {
+            continue;
+        };
+        let described: Value =
+            serde_json::from_str(existing.gsi_definitions.as_deref().unwrap_or("[]"))
+                .unwrap_or_default();
+        for index in
+            elements(&table.create["GlobalSecondaryIndexes"]).map(|index| text(&index["IndexName"]))
+        {
             if elements(&described).all(|known| known["IndexName"] != index) {
                 storage.drop_gsi_table(&table.name, index).map_err(unusable)?;
             }
@@ -68,21 +87,27 @@ mod tests {
 
     fn table(indexes: &Value) -> Table {
         let mut create = json!({
-            "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "S" }, { "AttributeName": "at", "AttributeType": "N" }],
+            "AttributeDefinitions": [
+                { "AttributeName": "id", "AttributeType": "S" },
+                { "AttributeName": "at", "AttributeType": "N" },
+            ],
             "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
             "BillingMode": "PAY_PER_REQUEST",
         });
         if indexes.as_array().is_some_and(|indexes| !indexes.is_empty()) {
             create["GlobalSecondaryIndexes"] = indexes.clone();
         } else {
-            create["AttributeDefinitions"] = json!([{ "AttributeName": "id", "AttributeType": "S" }]);
+            create["AttributeDefinitions"] =
+                json!([{ "AttributeName": "id", "AttributeType": "S" }]);
         }
         Table { id: "Items".into(), name: "tally-items".into(), create, ttl_attribute: None }
     }
 
     fn index() -> Value {
         let keys = json!([{ "AttributeName": "at", "KeyType": "HASH" }]);
-        json!([{ "IndexName": "by_time", "KeySchema": keys, "Projection": { "ProjectionType": "ALL" } }])
+        json!([
+            { "IndexName": "by_time", "KeySchema": keys, "Projection": { "ProjectionType": "ALL" } },
+        ])
     }
 
     /// Opens a database file as a start does, and tries to use the table.
@@ -91,10 +116,21 @@ mod tests {
         let database = Database::new(file.to_str().unwrap()).unwrap();
         delete_half_made(&database, table)?;
         ensure(&database, table)?;
-        let call = |operation: &str, request: Value| operations::run(&database, operation, request.to_string().as_bytes()).unwrap();
-        call("PutItem", json!({ "TableName": "tally-items", "Item": { "id": { "S": "1" }, "at": { "N": "7" } } }));
+        let call = |operation: &str, request: Value| {
+            operations::run(&database, operation, request.to_string().as_bytes()).unwrap()
+        };
+        call(
+            "PutItem",
+            json!({
+                "TableName": "tally-items", "Item": { "id": { "S": "1" }, "at": { "N": "7" } },
+            }),
+        );
         let found = call("Scan", json!({ "TableName": "tally-items", "IndexName": "by_time" }));
-        Ok(serde_json::from_str::<Value>(&found).unwrap()["Count"].as_u64().unwrap().try_into().unwrap())
+        Ok(serde_json::from_str::<Value>(&found).unwrap()["Count"]
+            .as_u64()
+            .unwrap()
+            .try_into()
+            .unwrap())
     }
 
     /// The state that a start leaves if it is killed after `work`.

@@ -1,4 +1,5 @@
-//! The template's tables: creates the missing ones, and compares the existing ones with the template.
+//! The template's tables: creates the missing ones, and compares the existing ones with the
+//! template.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +11,11 @@ use super::super::error::AwsError;
 use super::operations;
 use crate::template::model::Table;
 
-/// Ensures that the table exists with the template's keys, indexes and time to live. An index that the template adds is built. Any other
-/// change would lose or hide data and is refused.
+/// Ensures that the table exists with the template's keys, indexes and time to live. An index that
+/// the template adds is built. Any other change would lose or hide data and is refused.
 pub(super) fn ensure(database: &Database, table: &Table) -> Result<(), AwsError> {
-    let existing = database.get_table_metadata(&table.name).map_err(|error| failed(table, &error))?;
+    let existing =
+        database.get_table_metadata(&table.name).map_err(|error| failed(table, &error))?;
     let Some(existing) = existing else {
         let mut create = table.create.clone();
         create["TableName"] = json!(table.name);
@@ -34,27 +36,38 @@ pub(super) fn ensure(database: &Database, table: &Table) -> Result<(), AwsError>
 
 /// The global indexes that only the template has.
 fn added_indexes(table: &Table, existing: &TableMetadata) -> Result<Vec<Value>, AwsError> {
-    let changed = |what: &str| AwsError::TableChanged { table: table.name.clone(), what: what.to_owned() };
-    let parse = |text: Option<&str>| serde_json::from_str(text.unwrap_or("null")).unwrap_or(Value::Null);
+    let changed =
+        |what: &str| AwsError::TableChanged { table: table.name.clone(), what: what.to_owned() };
+    let parse =
+        |text: Option<&str>| serde_json::from_str(text.unwrap_or("null")).unwrap_or(Value::Null);
     let kept_attributes = parse(Some(&existing.attribute_definitions));
     let wanted = &table.create;
     let attributes = &table.create["AttributeDefinitions"];
 
-    if keys(&wanted["KeySchema"], attributes) != keys(&parse(Some(&existing.key_schema)), &kept_attributes) {
+    if keys(&wanted["KeySchema"], attributes)
+        != keys(&parse(Some(&existing.key_schema)), &kept_attributes)
+    {
         return Err(changed("key schema"));
     }
     let kept_local = parse(existing.lsi_definitions.as_deref());
-    if indexes(&wanted["LocalSecondaryIndexes"], attributes) != indexes(&kept_local, &kept_attributes) {
+    if indexes(&wanted["LocalSecondaryIndexes"], attributes)
+        != indexes(&kept_local, &kept_attributes)
+    {
         return Err(changed("set of local indexes"));
     }
     let kept_global = parse(existing.gsi_definitions.as_deref());
     let kept = indexes(&kept_global, &kept_attributes);
     let wanted_indexes = indexes(&wanted["GlobalSecondaryIndexes"], attributes);
-    if let Some((name, _)) = kept.iter().find(|(name, index)| wanted_indexes.get(*name) != Some(*index)) {
+    if let Some((name, _)) =
+        kept.iter().find(|(name, index)| wanted_indexes.get(*name) != Some(*index))
+    {
         return Err(changed(&format!("index {name}")));
     }
     let wanted_indexes = elements(&wanted["GlobalSecondaryIndexes"]);
-    Ok(wanted_indexes.filter(|index| !kept.contains_key(text(&index["IndexName"]))).cloned().collect())
+    Ok(wanted_indexes
+        .filter(|index| !kept.contains_key(text(&index["IndexName"])))
+        .cloned()
+        .collect())
 }
 
 /// The properties of each index that can't change, by the index's name.
@@ -62,7 +75,11 @@ fn indexes<'a>(list: &'a Value, attributes: &Value) -> BTreeMap<&'a str, Value> 
     let index = |index: &'a Value| {
         let mut projected: Vec<_> = elements(&index["Projection"]["NonKeyAttributes"]).collect();
         projected.sort_by_key(|name| text(name));
-        let shape = json!([keys(&index["KeySchema"], attributes), index["Projection"]["ProjectionType"], projected]);
+        let shape = json!([
+            keys(&index["KeySchema"], attributes),
+            index["Projection"]["ProjectionType"],
+            projected
+        ]);
         (text(&index["IndexName"]), shape)
     };
     elements(list).map(index).collect()
@@ -86,9 +103,18 @@ pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-fn switch_stream(database: &Database, table: &Table, existing: &TableMetadata) -> Result<(), AwsError> {
+fn switch_stream(
+    database: &Database,
+    table: &Table,
+    existing: &TableMetadata,
+) -> Result<(), AwsError> {
     let switch = |specification: &Value| {
-        run(database, table, "UpdateTable", &json!({ "TableName": table.name, "StreamSpecification": specification }))
+        run(
+            database,
+            table,
+            "UpdateTable",
+            &json!({ "TableName": table.name, "StreamSpecification": specification }),
+        )
     };
     let wanted = &table.create["StreamSpecification"];
     let current = existing.stream_view_type.as_deref().filter(|_| existing.stream_enabled);
@@ -116,8 +142,14 @@ fn switch_ttl(database: &Database, table: &Table, current: Option<String>) -> Re
     table.ttl_attribute.as_deref().map_or(Ok(()), |attribute| switch(attribute, true))
 }
 
-pub(super) fn run(database: &Database, table: &Table, operation: &str, request: &Value) -> Result<(), AwsError> {
-    operations::run(database, operation, request.to_string().as_bytes()).map_err(|error| failed(table, &error))?;
+pub(super) fn run(
+    database: &Database,
+    table: &Table,
+    operation: &str,
+    request: &Value,
+) -> Result<(), AwsError> {
+    operations::run(database, operation, request.to_string().as_bytes())
+        .map_err(|error| failed(table, &error))?;
     Ok(())
 }
 
@@ -168,7 +200,11 @@ mod tests {
     fn an_unchanged_table_keeps_its_items() {
         let database = Database::memory().unwrap();
         ensure(&database, &table(users(), None)).unwrap();
-        call(&database, "PutItem", &json!({ "TableName": "tally-users", "Item": { "id": { "S": "1" } } }));
+        call(
+            &database,
+            "PutItem",
+            &json!({ "TableName": "tally-users", "Item": { "id": { "S": "1" } } }),
+        );
         ensure(&database, &table(users(), None)).unwrap();
         assert_eq!(call(&database, "Scan", &json!({ "TableName": "tally-users" }))["Count"], 1);
     }
@@ -177,7 +213,11 @@ mod tests {
     fn an_added_index_is_built_over_the_items_that_exist() {
         let database = Database::memory().unwrap();
         let without = with(users(), "/GlobalSecondaryIndexes", json!([]));
-        let without = with(without, "/AttributeDefinitions", json!([{ "AttributeName": "id", "AttributeType": "S" }]));
+        let without = with(
+            without,
+            "/AttributeDefinitions",
+            json!([{ "AttributeName": "id", "AttributeType": "S" }]),
+        );
         let mut without = without;
         without.as_object_mut().unwrap().remove("GlobalSecondaryIndexes");
         ensure(&database, &table(without, None)).unwrap();
@@ -206,9 +246,22 @@ mod tests {
         check(with(users(), "/KeySchema/0/AttributeName", json!("email")), "key schema");
         check(with(users(), "/AttributeDefinitions/0/AttributeType", json!("N")), "key schema");
         check(with(users(), "/AttributeDefinitions/1/AttributeType", json!("N")), "index by_email");
-        check(with(users(), "/GlobalSecondaryIndexes/0", index("by_email", "id")), "index by_email");
-        check(with(users(), "/GlobalSecondaryIndexes/0/IndexName", json!("by_mail")), "index by_email");
-        check(with(users(), "/GlobalSecondaryIndexes/0/Projection", json!({ "ProjectionType": "ALL" })), "index by_email");
+        check(
+            with(users(), "/GlobalSecondaryIndexes/0", index("by_email", "id")),
+            "index by_email",
+        );
+        check(
+            with(users(), "/GlobalSecondaryIndexes/0/IndexName", json!("by_mail")),
+            "index by_email",
+        );
+        check(
+            with(
+                users(),
+                "/GlobalSecondaryIndexes/0/Projection",
+                json!({ "ProjectionType": "ALL" }),
+            ),
+            "index by_email",
+        );
     }
 
     #[test]
@@ -216,7 +269,8 @@ mod tests {
         let database = Database::memory().unwrap();
         for attribute in [None, Some("expires_at"), Some("expires_at"), Some("gone_at"), None] {
             ensure(&database, &table(users(), attribute)).unwrap();
-            let answer = call(&database, "DescribeTimeToLive", &json!({ "TableName": "tally-users" }));
+            let answer =
+                call(&database, "DescribeTimeToLive", &json!({ "TableName": "tally-users" }));
             let description = &answer["TimeToLiveDescription"];
             assert_eq!(description["AttributeName"].as_str(), attribute);
             assert_eq!(description["TimeToLiveStatus"] == "ENABLED", attribute.is_some());
@@ -229,18 +283,25 @@ mod tests {
         for view in [None, Some("NEW_IMAGE"), Some("NEW_IMAGE"), Some("NEW_AND_OLD_IMAGES"), None] {
             let mut create = users();
             if let Some(view) = view {
-                create["StreamSpecification"] = json!({ "StreamEnabled": true, "StreamViewType": view });
+                create["StreamSpecification"] =
+                    json!({ "StreamEnabled": true, "StreamViewType": view });
             }
             ensure(&database, &table(create, None)).unwrap();
-            let description = call(&database, "DescribeTable", &json!({ "TableName": "tally-users" }));
-            assert_eq!(description["Table"]["StreamSpecification"]["StreamViewType"].as_str(), view);
+            let description =
+                call(&database, "DescribeTable", &json!({ "TableName": "tally-users" }));
+            assert_eq!(
+                description["Table"]["StreamSpecification"]["StreamViewType"].as_str(),
+                view
+            );
         }
     }
 
     #[test]
     fn a_table_that_dynamodb_would_not_create_is_refused_by_name() {
         let database = Database::memory().unwrap();
-        let refusal = ensure(&database, &table(with(users(), "/KeySchema", json!([])), None)).unwrap_err().to_string();
+        let refusal = ensure(&database, &table(with(users(), "/KeySchema", json!([])), None))
+            .unwrap_err()
+            .to_string();
         assert!(refusal.contains("tally-users can't be created or used"), "{refusal}");
     }
 }

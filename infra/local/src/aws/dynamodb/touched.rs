@@ -46,7 +46,10 @@ impl Touched {
 
     /// The table of each item of a transaction.
     pub(super) fn transaction(&self) -> impl Iterator<Item = &str> {
-        self.transact_items.iter().flat_map(BTreeMap::values).map(|member| member.table_name.as_str())
+        self.transact_items
+            .iter()
+            .flat_map(BTreeMap::values)
+            .map(|member| member.table_name.as_str())
     }
 }
 

@@ -2,7 +2,10 @@
 //!
 //! <https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html#term_version>
 
-#![expect(clippy::disallowed_methods, reason = "the rule that one module reads the wall clock is the functions'")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the rule that one module reads the wall clock is the functions'"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,7 +56,10 @@ impl Versions {
     /// Makes a first version, as the template describes it.
     pub(super) fn generate(secret: &Secret) -> Self {
         let mut content = secret.template.clone();
-        content.insert(secret.key.clone(), Alphanumeric.sample_string(&mut rand::rng(), secret.length).into());
+        content.insert(
+            secret.key.clone(),
+            Alphanumeric.sample_string(&mut rand::rng(), secret.length).into(),
+        );
         let mut versions = Self { versions: BTreeMap::new(), rotated_at_seconds: None };
         versions.insert(&new_id(), Some(Value::Object(content).to_string()), &[CURRENT]);
         versions
@@ -62,11 +68,16 @@ impl Versions {
     /// The version with this id and this label. Without both, the current one.
     pub(super) fn value(&self, id: Option<&str>, stage: Option<&str>) -> Result<Value, Refusal> {
         let stage = stage.or(if id.is_none() { Some(CURRENT) } else { None });
-        let is_it =
-            |found: &str, version: &Version| id.is_none_or(|id| id == found) && stage.is_none_or(|stage| version.stages.contains(stage));
+        let is_it = |found: &str, version: &Version| {
+            id.is_none_or(|id| id == found)
+                && stage.is_none_or(|stage| version.stages.contains(stage))
+        };
         let found = self.versions.iter().find(|(found, version)| is_it(found, version));
-        let found = found.and_then(|(id, version)| Some((id, version, version.secret_string.as_ref()?)));
-        let (id, version, value) = found.ok_or_else(|| Refusal::not_found("Secrets Manager can't find the specified secret value."))?;
+        let found =
+            found.and_then(|(id, version)| Some((id, version, version.secret_string.as_ref()?)));
+        let (id, version, value) = found.ok_or_else(|| {
+            Refusal::not_found("Secrets Manager can't find the specified secret value.")
+        })?;
         Ok(json!({
             "VersionId": id,
             "VersionStages": version.stages,
@@ -78,35 +89,55 @@ impl Versions {
     /// The metadata of the versions, without their values.
     pub(super) fn description(&self) -> Value {
         let stages = self.versions.iter().map(|(id, version)| (id.clone(), json!(version.stages)));
-        json!({"VersionIdsToStages": Value::Object(stages.collect()), "LastRotatedDate": self.rotated_at_seconds})
+        json!({
+            "VersionIdsToStages": Value::Object(stages.collect()),
+            "LastRotatedDate": self.rotated_at_seconds,
+        })
     }
 
-    /// Adds a version, or gives a value to one that a rotation has begun. Repeating a call changes nothing. Another value is refused.
+    /// Adds a version, or gives a value to one that a rotation has begun. Repeating a call changes
+    /// nothing. Another value is refused.
     pub(super) fn put(&mut self, id: &str, value: &str, stages: &[&str]) -> Result<Value, Refusal> {
         match self.versions.get(id).and_then(|version| version.secret_string.as_deref()) {
             Some(known) if known != value => {
-                return Err(Refusal::new("ResourceExistsException", "This version has another value."));
+                return Err(Refusal::new(
+                    "ResourceExistsException",
+                    "This version has another value.",
+                ));
             }
             Some(_) => {}
             None => self.insert(id, Some(value.to_owned()), stages),
         }
-        Ok(json!({"VersionId": id, "VersionStages": self.versions.get(id).map(|version| &version.stages)}))
+        Ok(json!({
+            "VersionId": id,
+            "VersionStages": self.versions.get(id).map(|version| &version.stages),
+        }))
     }
 
     /// Moves a label, if it is at the version that the caller names.
-    pub(super) fn move_stage(&mut self, stage: &str, from: Option<&str>, to: Option<&str>) -> Result<Value, Refusal> {
+    pub(super) fn move_stage(
+        &mut self,
+        stage: &str,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<Value, Refusal> {
         let holder = self.holder(stage);
         if holder.is_some() && holder != from && holder != to {
-            return Err(Refusal::parameter(format!("The staging label {stage} is attached to another version than RemoveFromVersionId.")));
+            return Err(Refusal::parameter(format!(
+                "The staging label {stage} is attached to another version than RemoveFromVersionId."
+            )));
         }
         if to.is_some_and(|to| !self.versions.contains_key(to)) {
-            return Err(Refusal::not_found("Secrets Manager can't find the specified secret version."));
+            return Err(Refusal::not_found(
+                "Secrets Manager can't find the specified secret version.",
+            ));
         }
         self.attach(stage, to);
         Ok(json!({}))
     }
 
-    /// The id of the version for a rotation: a new version without a value, or that of an unfinished rotation.
+    /// The id of the version for a rotation: a new version without a value, or that of an
+    /// unfinished rotation.
     pub(super) fn begin_rotation(&mut self, token: String) -> String {
         match self.holder(PENDING) {
             Some(pending) if self.holder(CURRENT) != Some(pending) => pending.to_owned(),
@@ -123,14 +154,19 @@ impl Versions {
     }
 
     fn insert(&mut self, id: &str, secret_string: Option<String>, stages: &[&str]) {
-        let version = Version { created_at_seconds: Timestamp::now().as_second(), stages: BTreeSet::new(), secret_string };
+        let version = Version {
+            created_at_seconds: Timestamp::now().as_second(),
+            stages: BTreeSet::new(),
+            secret_string,
+        };
         self.versions.insert(id.to_owned(), version);
         for stage in stages {
             self.attach(stage, Some(id));
         }
     }
 
-    /// Attaches a label, which is on one version at most. The version that AWSCURRENT leaves becomes AWSPREVIOUS.
+    /// Attaches a label, which is on one version at most. The version that AWSCURRENT leaves
+    /// becomes AWSPREVIOUS.
     fn attach(&mut self, stage: &str, to: Option<&str>) {
         let left = self.holder(stage).filter(|left| Some(*left) != to).map(str::to_owned);
         for (id, version) in &mut self.versions {
@@ -146,7 +182,10 @@ impl Versions {
     }
 
     fn holder(&self, stage: &str) -> Option<&str> {
-        self.versions.iter().find(|(_, version)| version.stages.contains(stage)).map(|(id, _)| id.as_str())
+        self.versions
+            .iter()
+            .find(|(_, version)| version.stages.contains(stage))
+            .map(|(id, _)| id.as_str())
     }
 }
 
@@ -168,6 +207,9 @@ impl Refusal {
     }
 
     pub(super) fn internal(error: &dyn std::error::Error) -> Self {
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, ..Self::new("InternalServiceError", error.to_string()) }
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            ..Self::new("InternalServiceError", error.to_string())
+        }
     }
 }

@@ -12,7 +12,10 @@ use super::*;
 async fn disconnect_is_told_how_the_client_left() {
     let mut api = Api::start().await;
     let (mut client, id) = api.client().await;
-    client.close(Some(CloseFrame { code: CloseCode::Library(4001), reason: "bye".into() })).await.unwrap();
+    client
+        .close(Some(CloseFrame { code: CloseCode::Library(4001), reason: "bye".into() }))
+        .await
+        .unwrap();
     assert_eq!(api.disconnect().await, (4001, "bye".to_owned()));
     assert_eq!(api.server.connections().post(&id, "late".into()).await, Err(Gone));
     assert_eq!(close_code(&mut client).await, 4001);
@@ -53,7 +56,10 @@ async fn a_message_over_128_kb_is_closed_with_1009_however_small_its_frames() {
     let (mut client, _) = api.client().await;
     for number in 0..5 {
         let code = if number == 0 { Data::Text } else { Data::Continue };
-        client.send(Message::Frame(Frame::message(vec![b'x'; 30 * 1024], OpCode::Data(code), false))).await.unwrap();
+        client
+            .send(Message::Frame(Frame::message(vec![b'x'; 30 * 1024], OpCode::Data(code), false)))
+            .await
+            .unwrap();
     }
     assert_eq!(close_code(&mut client).await, 1009);
 }
@@ -72,9 +78,10 @@ async fn a_client_that_is_still_sending_hears_the_1009() {
 #[tokio::test]
 async fn a_connection_ends_when_it_is_idle_and_when_it_is_old() {
     let soon = Duration::from_millis(100);
-    for limits in
-        [WebSocketLimits { idle: soon, ..WebSocketLimits::default() }, WebSocketLimits { lifetime: soon, ..WebSocketLimits::default() }]
-    {
+    for limits in [
+        WebSocketLimits { idle: soon, ..WebSocketLimits::default() },
+        WebSocketLimits { lifetime: soon, ..WebSocketLimits::default() },
+    ] {
         let mut api = Api::with(limits, |_, _| async { Ok(success()) }).await;
         let (mut client, _) = api.client().await;
         assert_eq!(close_code(&mut client).await, 1001);
@@ -111,6 +118,8 @@ async fn shutdown_closes_every_connection_and_tells_disconnect() {
     assert!(one.next().await.is_none() && other.next().await.is_none());
     shutdown.await.unwrap();
     assert_eq!((api.disconnect().await.0, api.disconnect().await.0), (1001, 1001));
-    let Err(Error::Http(refusal)) = connect_async(api.url()).await else { panic!("a connection after the shutdown") };
+    let Err(Error::Http(refusal)) = connect_async(api.url()).await else {
+        panic!("a connection after the shutdown")
+    };
     assert_eq!(refusal.status(), 503);
 }

@@ -26,7 +26,10 @@ async fn messages_reach_their_functions_in_order_without_waiting_for_one_another
     let (mut client, _) = api.client().await;
     for number in 0..100 {
         let action = if number % 2 == 0 { "charts.subscribe" } else { "ping" };
-        client.send(Message::text(json!({ "action": action, "id": number }).to_string())).await.unwrap();
+        client
+            .send(Message::text(json!({ "action": action, "id": number }).to_string()))
+            .await
+            .unwrap();
     }
     for number in 0..100 {
         let event = api.event("MESSAGE").await;
@@ -39,7 +42,9 @@ async fn messages_reach_their_functions_in_order_without_waiting_for_one_another
 
 #[tokio::test]
 async fn api_gateway_itself_answers_a_message_that_fails_or_has_no_route() {
-    let answer = |function: String, _| async move { if function == "ping" { crash() } else { Ok(success()) } };
+    let answer = |function: String, _| async move {
+        if function == "ping" { crash() } else { Ok(success()) }
+    };
     let mut api = Api::with(WebSocketLimits::default(), answer).await;
     let (mut client, id) = api.client().await;
     for (action, message) in [("ping", "Internal server error"), ("unknown", "Forbidden")] {
@@ -58,10 +63,15 @@ async fn a_message_in_several_frames_arrives_as_one() {
     let (mut client, _) = api.client().await;
     let text = json!({ "action": "ping", "text": "x".repeat(60_000) }).to_string();
     let (first, second) = text.split_at(30_000);
-    for (part, code, last) in
-        [(first, Data::Text, false), (&second[..30_000], Data::Continue, false), (&second[30_000..], Data::Continue, true)]
-    {
-        client.send(Message::Frame(Frame::message(part.to_owned(), OpCode::Data(code), last))).await.unwrap();
+    for (part, code, last) in [
+        (first, Data::Text, false),
+        (&second[..30_000], Data::Continue, false),
+        (&second[30_000..], Data::Continue, true),
+    ] {
+        client
+            .send(Message::Frame(Frame::message(part.to_owned(), OpCode::Data(code), last)))
+            .await
+            .unwrap();
     }
     assert_eq!(api.event("MESSAGE").await["body"], text);
 }
@@ -92,14 +102,17 @@ async fn posts_keep_their_order() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_given_up_and_holds_nobody_else_up() {
-    let limits = WebSocketLimits { stalled: Duration::from_millis(300), ..WebSocketLimits::default() };
+    let limits =
+        WebSocketLimits { stalled: Duration::from_millis(300), ..WebSocketLimits::default() };
     let mut api = Api::with(limits, |_, _| async { Ok(success()) }).await;
     let (_deaf, deaf_id) = api.client().await;
     let (mut client, id) = api.client().await;
     let connections = api.server.connections();
     let flood = {
         let connections = connections.clone();
-        tokio::spawn(async move { while connections.post(&deaf_id, vec![b'x'; 128 * 1024].into()).await.is_ok() {} })
+        tokio::spawn(async move {
+            while connections.post(&deaf_id, vec![b'x'; 128 * 1024].into()).await.is_ok() {}
+        })
     };
     while !flood.is_finished() {
         connections.post(&id, "hello".into()).await.unwrap();
@@ -114,7 +127,10 @@ async fn functions_reach_a_connection_by_http_until_it_is_gone() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let credentials = Credentials::random();
-    let authorization = format!("AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/execute-api/aws4_request", credentials.access_key_id);
+    let authorization = format!(
+        "AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/execute-api/aws4_request",
+        credentials.access_key_id
+    );
     let (events, _) = mpsc::unbounded_channel();
     let settings = AwsSettings {
         state: State::Memory,
@@ -126,7 +142,13 @@ async fn functions_reach_a_connection_by_http_until_it_is_gone() {
     let _aws = Aws::start(listener, credentials, settings).await.unwrap();
     let request = async |method: Method, stage: &str, id: &str, body: Vec<u8>| {
         let url = format!("http://{address}{stage}/@connections/{}", id.replace('=', "%3D"));
-        let response = reqwest::Client::new().request(method, url).header("authorization", &authorization).body(body).send().await.unwrap();
+        let response = reqwest::Client::new()
+            .request(method, url)
+            .header("authorization", &authorization)
+            .body(body)
+            .send()
+            .await
+            .unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     };
     let (mut client, id) = api.client().await;

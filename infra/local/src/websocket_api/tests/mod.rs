@@ -103,7 +103,10 @@ impl Api {
     /// Code and reason of the next event, which must be a DISCONNECT.
     async fn disconnect(&mut self) -> (u64, String) {
         let context = self.event("DISCONNECT").await["requestContext"].take();
-        (context["disconnectStatusCode"].as_u64().unwrap(), context["disconnectReason"].as_str().unwrap().to_owned())
+        (
+            context["disconnectStatusCode"].as_u64().unwrap(),
+            context["disconnectReason"].as_str().unwrap().to_owned(),
+        )
     }
 }
 

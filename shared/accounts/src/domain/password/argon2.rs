@@ -1,4 +1,5 @@
-//! Argon2 in memory that the process keeps. An allocator would give the memory back in part, or keep several such blocks.
+//! Argon2 in memory that the process keeps. An allocator would give the memory back in part, or
+//! keep several such blocks.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,10 +11,12 @@ use zeroize::Zeroize as _;
 
 use super::Password;
 
-/// The blocks of the last hash, wiped. A process serves one request at a time, so no request waits for them.
+/// The blocks of the last hash, wiped. A process serves one request at a time, so no request waits
+/// for them.
 static BLOCKS: Mutex<Vec<Block>> = Mutex::new(Vec::new());
 
-/// Number of blocks that are kept between two hashes: as many as a new hash takes. An imported hash may take more for once.
+/// Number of blocks that are kept between two hashes: as many as a new hash takes. An imported hash
+/// may take more for once.
 const KEPT: usize = Params::DEFAULT_M_COST as usize;
 
 /// Hashing failed, which only a lack of memory does.
@@ -33,7 +36,12 @@ pub(super) fn hash(password: &Password) -> Result<String, HashError> {
     let params = Params::DEFAULT;
     let salt = ids::random::<16>();
     let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
-    fill(&Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone()), password, &salt, &mut output)?;
+    fill(
+        &Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone()),
+        password,
+        &salt,
+        &mut output,
+    )?;
     let hash = PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
@@ -45,7 +53,11 @@ pub(super) fn hash(password: &Password) -> Result<String, HashError> {
 }
 
 /// Whether a hash of any variant of Argon2 is that of a password.
-pub(super) fn matches(hash: &PasswordHash, params: &Params, password: &Password) -> Result<bool, HashError> {
+pub(super) fn matches(
+    hash: &PasswordHash,
+    params: &Params,
+    password: &Password,
+) -> Result<bool, HashError> {
     let (Some(salt), Some(expected), Some(version)) = (&hash.salt, &hash.hash, hash.version) else {
         return Ok(false);
     };
@@ -65,7 +77,12 @@ pub(super) fn is_current(hash: &PasswordHash, params: &Params) -> bool {
 }
 
 /// Computes a hash in the blocks that are kept.
-fn fill(argon2: &Argon2<'_>, password: &Password, salt: &[u8], output: &mut [u8]) -> Result<(), HashError> {
+fn fill(
+    argon2: &Argon2<'_>,
+    password: &Password,
+    salt: &[u8],
+    output: &mut [u8],
+) -> Result<(), HashError> {
     let mut blocks = Wiped(BLOCKS.lock().unwrap_or_else(PoisonError::into_inner));
     let count = argon2.params().block_count();
     let missing = count.saturating_sub(blocks.0.len());
@@ -73,10 +90,18 @@ fn fill(argon2: &Argon2<'_>, password: &Password, salt: &[u8], output: &mut [u8]
     blocks.0.try_reserve_exact(missing).map_err(|_| HashError)?;
     let length = blocks.0.len().max(count);
     blocks.0.resize(length, Block::new());
-    argon2.hash_password_into_with_memory(password.normal.as_bytes(), salt, output, &mut blocks.0[..count]).map_err(|_| HashError)
+    argon2
+        .hash_password_into_with_memory(
+            password.normal.as_bytes(),
+            salt,
+            output,
+            &mut blocks.0[..count],
+        )
+        .map_err(|_| HashError)
 }
 
-/// Blocks that are wiped when their use ends in any way, and then shrunk to the number that is kept.
+/// Blocks that are wiped when their use ends in any way, and then shrunk to the number that is
+/// kept.
 struct Wiped(MutexGuard<'static, Vec<Block>>);
 
 impl Drop for Wiped {
@@ -109,7 +134,10 @@ mod tests {
             assert!(hashed(text), "{text}");
             let blocks = BLOCKS.lock().unwrap();
             assert_eq!((blocks.len(), blocks.capacity()), (KEPT, KEPT), "{text}");
-            assert!(blocks.iter().all(|block| block.as_ref().iter().all(|word| *word == 0)), "{text}");
+            assert!(
+                blocks.iter().all(|block| block.as_ref().iter().all(|word| *word == 0)),
+                "{text}"
+            );
         }
     }
 }

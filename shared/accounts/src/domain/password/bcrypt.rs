@@ -22,11 +22,13 @@ const MOST_COST: u32 = 16;
 /// bcrypt looks at 72 bytes of a password and, in some implementations, not beyond a NUL.
 const LONGEST: usize = 72;
 
-/// The text before `$2b$…` in a hash of ours. Without it a stolen HMAC would do as a password of a plain hash.
+/// The text before `$2b$…` in a hash of ours. Without it a stolen HMAC would do as a password of a
+/// plain hash.
 const TAG: &str = "$bcrypt-hmac-sha384";
 
-/// Key of the HMAC. It is no secret. It keeps our inputs to bcrypt apart from those of other systems. So an attacker who
-/// finds SHA-384 hashes of passwords in another system's breach cannot try them here without cracking them first.
+/// Key of the HMAC. It is no secret. It keeps our inputs to bcrypt apart from those of other
+/// systems. So an attacker who finds SHA-384 hashes of passwords in another system's breach cannot
+/// try them here without cracking them first.
 const CONTEXT: &[u8] = b"tally password, bcrypt input, version 1";
 
 /// Other implementations leave bits in the last characters that mean nothing.
@@ -48,7 +50,8 @@ impl Bcrypt {
         Self { ours: true, cost: COST, salt, output: compute(COST, salt, &digest(password)) }
     }
 
-    /// Reads `$2a$`, `$2b$`, `$2y$` and ours. `$2x$` marks hashes of an implementation with a defect: it is not understood.
+    /// Reads `$2a$`, `$2b$`, `$2y$` and ours. `$2x$` marks hashes of an implementation with a
+    /// defect: it is not understood.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (ours, plain) = text.strip_prefix(TAG).map_or((false, text), |plain| (true, plain));
         let mut parts = plain.split('$');
@@ -57,17 +60,24 @@ impl Bcrypt {
         else {
             return None;
         };
-        let cost = cost.parse().ok().filter(|cost| (4..=MOST_COST).contains(cost) && plain.len() == 60)?;
+        let cost =
+            cost.parse().ok().filter(|cost| (4..=MOST_COST).contains(cost) && plain.len() == 60)?;
         let (salt, output) = rest.split_at_checked(22)?;
         let bytes = |text: &str| LENIENT.decode(text).ok();
-        Some(Self { ours, cost, salt: bytes(salt)?.try_into().ok()?, output: bytes(output)?.try_into().ok()? })
+        Some(Self {
+            ours,
+            cost,
+            salt: bytes(salt)?.try_into().ok()?,
+            output: bytes(output)?.try_into().ok()?,
+        })
     }
 
     /// Whether this is the hash of a password.
     pub(super) fn matches(&self, password: &Password) -> bool {
         let typed = password.typed.as_bytes();
         let key = if self.ours { digest(password) } else { typed.to_vec() };
-        let same = verify_slices_are_equal(&compute(self.cost, self.salt, &key), &self.output).is_ok();
+        let same =
+            verify_slices_are_equal(&compute(self.cost, self.salt, &key), &self.output).is_ok();
         // To bcrypt, `a`, `a NUL a`, `a NUL a NUL a` are one password.
         same && (self.ours || !typed.contains(&0))
     }
@@ -86,7 +96,13 @@ impl Bcrypt {
 impl fmt::Display for Bcrypt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tag = if self.ours { TAG } else { "" };
-        write!(f, "{tag}$2b${:02}${}{}", self.cost, BASE_64.encode(self.salt), BASE_64.encode(self.output))
+        write!(
+            f,
+            "{tag}$2b${:02}${}{}",
+            self.cost,
+            BASE_64.encode(self.salt),
+            BASE_64.encode(self.output)
+        )
     }
 }
 
@@ -100,7 +116,8 @@ fn digest(password: &Password) -> Vec<u8> {
 fn compute(cost: u32, salt: [u8; 16], password: &[u8]) -> [u8; 23] {
     let key: Vec<u8> = password.iter().copied().chain([0]).take(LONGEST).collect();
     let mut output = [0; 23];
-    // The 24th byte is not part of the hash, by a mistake of the first implementation that all others have kept.
+    // The 24th byte is not part of the hash, by a mistake of the first implementation that all
+    // others have kept.
     output.copy_from_slice(&::bcrypt::bcrypt(cost, salt, &key)[..23]);
     output
 }
@@ -118,7 +135,10 @@ mod tests {
         let read = Bcrypt::parse(&text).unwrap();
         assert!(read.ours && read.is_current() && read.to_string() == text, "{text}");
         // Bits that mean nothing: the last character of a salt has two that count.
-        assert_eq!(Bcrypt::parse(&PLAIN.replace("CC.E5", "CC/E5")).unwrap().salt, Bcrypt::parse(PLAIN).unwrap().salt);
+        assert_eq!(
+            Bcrypt::parse(&PLAIN.replace("CC.E5", "CC/E5")).unwrap().salt,
+            Bcrypt::parse(PLAIN).unwrap().salt
+        );
     }
 
     #[test]
@@ -136,7 +156,12 @@ mod tests {
     fn a_plain_hash_is_of_what_was_typed() {
         // "²" is "2" once it is normalised, and the system that made the hash did not.
         let typed = Password::new("U*²");
-        let hash = Bcrypt { ours: false, cost: 4, salt: [7; 16], output: compute(4, [7; 16], "U*²".as_bytes()) };
+        let hash = Bcrypt {
+            ours: false,
+            cost: 4,
+            salt: [7; 16],
+            output: compute(4, [7; 16], "U*²".as_bytes()),
+        };
         assert!(hash.matches(&typed) && !hash.matches(&Password::new("U*2")));
         let hash = Bcrypt::parse(PLAIN).unwrap();
         for text in ["U*U\0U*U", "U*U\0", "U*U\0U*U\0U*U", "\0"] {

@@ -17,7 +17,8 @@ use unicode_normalization::UnicodeNormalization as _;
 /// A password. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password {
-    /// In Unicode normalisation form KC (NIST SP 800-63B section 3.1.1.2): the form that is judged and hashed.
+    /// In Unicode normalisation form KC (NIST SP 800-63B section 3.1.1.2): the form that is judged
+    /// and hashed.
     normal: String,
     /// As it was typed: the form that other systems have hashed.
     typed: String,
@@ -25,7 +26,8 @@ pub struct Password {
 
 platform::opaque!(Password);
 
-/// Any text up to 1,024 characters can be tried as a password; only a new one has to follow the rules.
+/// Any text up to 1,024 characters can be tried as a password; only a new one has to follow the
+/// rules.
 impl FromField for Password {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let text = raw.text()?;
@@ -48,9 +50,13 @@ impl Password {
         if !(8..=128).contains(&text.chars().count()) {
             return Some("must be 8 to 128 characters");
         }
-        let classes: [fn(char) -> bool; 4] = [char::is_lowercase, char::is_uppercase, |c| c.is_numeric(), |c| !c.is_alphanumeric()];
+        let classes: [fn(char) -> bool; 4] =
+            [char::is_lowercase, char::is_uppercase, |c| c.is_numeric(), |c| !c.is_alphanumeric()];
         if !classes.iter().all(|class| text.chars().any(class)) {
-            return Some("must contain a lower-case letter, an upper-case letter, a digit and a special character");
+            return Some(
+                "must contain a lower-case letter, an upper-case letter, a digit and a special \
+                 character",
+            );
         }
         if common::is_common(text) {
             return Some("is one of the passwords that attackers try first; choose another");
@@ -85,7 +91,10 @@ mod tests {
         ] {
             let found = Password::new(text).objection(Some(&username));
             assert_eq!(found.is_some(), objection.is_some(), "{text}: {found:?}");
-            assert!(found.unwrap_or_default().contains(objection.unwrap_or_default()), "{text}: {found:?}");
+            assert!(
+                found.unwrap_or_default().contains(objection.unwrap_or_default()),
+                "{text}: {found:?}"
+            );
         }
         assert_eq!(Password::new(&format!("aB3$5678{}", "é".repeat(120))).objection(None), None);
         assert!(Password::new(&format!("aB3$5678{}", "é".repeat(121))).objection(None).is_some());

@@ -7,7 +7,8 @@ use super::Password;
 use super::argon2::{self, HashError};
 use super::bcrypt::Bcrypt;
 
-/// The most that an imported Argon2 hash may ask for: four seconds of a full CPU, and a fraction of a function's memory.
+/// The most that an imported Argon2 hash may ask for: four seconds of a full CPU, and a fraction of
+/// a function's memory.
 const MOST_MEMORY_KIB: u32 = 256 * 1024;
 const MOST_PASSES: u32 = 16;
 const MOST_LANES: u32 = 16;
@@ -48,11 +49,14 @@ impl Stored {
         let hash = PasswordHash::new(text).ok()?;
         Algorithm::new(hash.algorithm.as_str()).ok()?;
         let params = Params::try_from(&hash).ok()?;
-        let bearable = params.m_cost() <= MOST_MEMORY_KIB && params.t_cost() <= MOST_PASSES && params.p_cost() <= MOST_LANES;
+        let bearable = params.m_cost() <= MOST_MEMORY_KIB
+            && params.t_cost() <= MOST_PASSES
+            && params.p_cost() <= MOST_LANES;
         // Hashes from before Argon2 had a second version do not say that they are of the first.
         let version = hash.version.or(Some(Version::V0x10.into()));
         let hash = Box::new(PasswordHash { version, ..hash });
-        (bearable && hash.salt.is_some() && hash.hash.is_some()).then_some(Self::Argon2 { hash, params })
+        (bearable && hash.salt.is_some() && hash.hash.is_some())
+            .then_some(Self::Argon2 { hash, params })
     }
 
     /// Whether this is the hash of a password.
@@ -66,7 +70,11 @@ impl Stored {
     /// The work of checking a password against it.
     pub(super) fn work(&self) -> Work {
         match self {
-            Self::Argon2 { params, .. } => Work::Argon2 { memory_kib: params.m_cost(), passes: params.t_cost(), lanes: params.p_cost() },
+            Self::Argon2 { params, .. } => Work::Argon2 {
+                memory_kib: params.m_cost(),
+                passes: params.t_cost(),
+                lanes: params.p_cost(),
+            },
             Self::Bcrypt(bcrypt) => Work::Bcrypt { cost: bcrypt.cost() },
         }
     }
