@@ -203,463 +203,415 @@ impl ActionRoute {
     }
 }
 
-/// Every HTTP route except `$default`.
-pub const ROUTES: &[&Route] = &[
+/// Makes a constant of each row, and a table of all of them in this order.
+macro_rules! table {
+    (
+        $(#[$about:meta])* $table:ident: $row:ident;
+        $($(#[$doc:meta])* $name:ident = $value:expr;)*
+    ) => {
+        $($(#[$doc])* pub const $name: $row = $value;)*
+
+        $(#[$about])*
+        pub const $table: &[&$row] = &[$(&$name),*];
+    };
+}
+
+table! {
+    /// Every HTTP route except `$default`.
+    ROUTES: Route;
+
     // System
-    &ROOT,
-    &HEALTH,
-    &READY,
-    &OPENAPI,
-    &ASYNCAPI,
-    &DOCS,
-    &REDOC,
-    &DOCS_ASSET,
-    &OAUTH_METADATA,
+
+    /// The URLs of the documentation and of the other APIs.
+    ROOT = Route::new("docs", "GET", "/", "Read the URLs of the documentation and the other APIs")
+        .public();
+
+    /// Whether the function runs. It calls no other service.
+    HEALTH = Route::new(
+        "health", "GET", "/health",
+        "Check that the API runs; calls no other service",
+    )
+    .public();
+
+    /// Whether the dependencies of the API answer.
+    READY = Route::new(
+        "ready", "GET", "/ready",
+        "Check that the database, the secrets and the assistant answer",
+    )
+    .public();
+
+    /// The OpenAPI document.
+    OPENAPI = Route::new("docs", "GET", "/openapi.json", "Read this document (OpenAPI 3.1)")
+        .public();
+
+    /// The AsyncAPI document.
+    ASYNCAPI = Route::new(
+        "docs", "GET", "/asyncapi.json",
+        "Read the document of the WebSocket messages (AsyncAPI 3)",
+    )
+    .public();
+
+    /// The documentation as an interactive page.
+    DOCS = Route::new("docs", "GET", "/docs", "Open the interactive documentation (Swagger UI)")
+        .public();
+
+    /// The documentation as one page to read.
+    REDOC = Route::new(
+        "docs", "GET", "/redoc",
+        "Open the documentation as one page to read (ReDoc)",
+    )
+    .public();
+
+    /// A file of these pages.
+    DOCS_ASSET = Route::new(
+        "docs", "GET", "/docs/{file}",
+        "Download a file of a documentation page",
+    )
+    .public();
+
+    /// The metadata of this server for OAuth 2.0 clients.
+    OAUTH_METADATA = Route::new(
+        "docs", "GET", "/.well-known/oauth-authorization-server",
+        "Read the metadata for OAuth 2.0 clients (RFC 8414)",
+    )
+    .public();
+
     // Accounts
-    &REGISTER,
-    &LOGIN,
-    &REFRESH,
-    &TOKEN,
-    &REVOKE,
-    &INTROSPECT,
-    &LOGOUT,
-    &ME,
-    &ME_UPDATE,
-    &ME_DELETE,
-    &SESSIONS,
-    &END_SESSION,
-    &PASSWORD_CHANGE,
-    &PASSWORD_FORGOT,
-    &PASSWORD_RESET,
-    &EMAIL_VERIFY,
-    &EMAIL_RESEND,
-    &WS_TICKET,
-    &API_KEYS_CREATE,
-    &API_KEYS,
-    &API_KEYS_DELETE,
-    &USERS,
-    &USER,
-    &USER_UPDATE,
-    &INVITE_CREATE,
-    &INVITES,
-    &INVITE_REVOKE,
-    // Profits
-    &PROFITS,
-    // Chat
-    &CHAT,
-    &CONVERSATIONS,
-    &CONVERSATION,
-    &CONVERSATION_UPDATE,
-    &CONVERSATION_DELETE,
-    &CONVERSATION_EXPORT,
-    &CONVERSATION_MESSAGE,
-    // Usage and budgets
-    &USAGE,
-    &BUDGET,
-    &BUDGET_SET,
-    &DEPLOYMENT_BUDGET,
-    &DEPLOYMENT_BUDGET_SET,
-    // Audit
-    &AUDIT,
-];
 
-/// Whether the function runs. It calls no other service.
-pub const HEALTH: Route =
-    Route::new("health", "GET", "/health", "Check that the API runs; calls no other service")
-        .public();
-
-/// The URLs of the documentation and of the other APIs.
-pub const ROOT: Route =
-    Route::new("docs", "GET", "/", "Read the URLs of the documentation and the other APIs")
-        .public();
-
-/// Whether the dependencies of the API answer.
-pub const READY: Route = Route::new(
-    "ready",
-    "GET",
-    "/ready",
-    "Check that the database, the secrets and the assistant answer",
-)
-.public();
-
-/// The OpenAPI document.
-pub const OPENAPI: Route =
-    Route::new("docs", "GET", "/openapi.json", "Read this document (OpenAPI 3.1)").public();
-
-/// The AsyncAPI document.
-pub const ASYNCAPI: Route = Route::new(
-    "docs",
-    "GET",
-    "/asyncapi.json",
-    "Read the document of the WebSocket messages (AsyncAPI 3)",
-)
-.public();
-
-/// The documentation as an interactive page.
-pub const DOCS: Route =
-    Route::new("docs", "GET", "/docs", "Open the interactive documentation (Swagger UI)").public();
-
-/// The documentation as one page to read.
-pub const REDOC: Route =
-    Route::new("docs", "GET", "/redoc", "Open the documentation as one page to read (ReDoc)")
-        .public();
-
-/// A file of these pages.
-pub const DOCS_ASSET: Route =
-    Route::new("docs", "GET", "/docs/{file}", "Download a file of a documentation page").public();
-
-/// The metadata of this server for OAuth 2.0 clients.
-pub const OAUTH_METADATA: Route = Route::new(
-    "docs",
-    "GET",
-    "/.well-known/oauth-authorization-server",
-    "Read the metadata for OAuth 2.0 clients (RFC 8414)",
-)
-.public();
-
-/// A new account.
-pub const REGISTER: Route = Route::new("register", "POST", "/auth/register", "Register an account")
-    .public()
-    .limited(&[Policy::REGISTER])
-    .idempotent()
-    .status(201)
-    .audited("auth.register");
-
-/// A session and its first pair of tokens.
-pub const LOGIN: Route = Route::new("login", "POST", "/auth/login", "Sign in with a password")
-    .public()
-    .limited(&[Policy::LOGIN, Policy::LOGIN_ADDRESS, Policy::LOGIN_LOCK])
-    .audited("auth.login");
-
-/// The next pair of tokens.
-pub const REFRESH: Route =
-    Route::new("refresh", "POST", "/auth/refresh", "Exchange a refresh token for a new pair")
+    /// A new account.
+    REGISTER = Route::new("register", "POST", "/auth/register", "Register an account")
         .public()
-        .limited(&[Policy::REFRESH, Policy::REFRESH_ADDRESS])
-        .audited("auth.refresh");
+        .limited(&[Policy::REGISTER])
+        .idempotent()
+        .status(201)
+        .audited("auth.register");
 
-/// Both for clients that know OAuth 2.0, and nothing else of this API. A grant has the limits of
-/// the route that does the same.
-pub const TOKEN: Route = Route::new(
-    "token",
-    "POST",
-    "/auth/token",
-    "Get a pair of tokens (OAuth 2.0 token endpoint, RFC 6749)",
-)
-.public()
-.limited(&[
-    Policy::REFRESH,
-    Policy::REFRESH_ADDRESS,
-    Policy::LOGIN,
-    Policy::LOGIN_ADDRESS,
-    Policy::LOGIN_LOCK,
-])
-.audited("auth.refresh");
-
-/// The end of a token, and of its session.
-pub const REVOKE: Route =
-    Route::new("revoke", "POST", "/auth/revoke", "Revoke a token and end its session (RFC 7009)")
+    /// A session and its first pair of tokens.
+    LOGIN = Route::new("login", "POST", "/auth/login", "Sign in with a password")
         .public()
-        .limited(&[Policy::REVOKE_ADDRESS])
-        .audited("auth.token_revoked");
+        .limited(&[Policy::LOGIN, Policy::LOGIN_ADDRESS, Policy::LOGIN_LOCK])
+        .audited("auth.login");
 
-/// Whether a token is valid.
-pub const INTROSPECT: Route = Route::new(
-    "introspect",
-    "POST",
-    "/auth/introspect",
-    "Check that a token is valid, and read its claims (RFC 7662)",
-)
-.for_keys(Scope::TokensIntrospect)
-.audited("auth.token_introspected");
+    /// The next pair of tokens.
+    REFRESH = Route::new(
+        "refresh", "POST", "/auth/refresh",
+        "Exchange a refresh token for a new pair",
+    )
+    .public()
+    .limited(&[Policy::REFRESH, Policy::REFRESH_ADDRESS])
+    .audited("auth.refresh");
 
-/// The end of a session, or of all.
-pub const LOGOUT: Route =
-    Route::new("logout", "POST", "/auth/logout", "End this session, or all of your sessions")
+    /// Both for clients that know OAuth 2.0, and nothing else of this API. A grant has the limits
+    /// of the route that does the same.
+    TOKEN = Route::new(
+        "token", "POST", "/auth/token",
+        "Get a pair of tokens (OAuth 2.0 token endpoint, RFC 6749)",
+    )
+    .public()
+    .limited(&[
+        Policy::REFRESH,
+        Policy::REFRESH_ADDRESS,
+        Policy::LOGIN,
+        Policy::LOGIN_ADDRESS,
+        Policy::LOGIN_LOCK,
+    ])
+    .audited("auth.refresh");
+
+    /// The end of a token, and of its session.
+    REVOKE = Route::new(
+        "revoke", "POST", "/auth/revoke",
+        "Revoke a token and end its session (RFC 7009)",
+    )
+    .public()
+    .limited(&[Policy::REVOKE_ADDRESS])
+    .audited("auth.token_revoked");
+
+    /// Whether a token is valid.
+    INTROSPECT = Route::new(
+        "introspect", "POST", "/auth/introspect",
+        "Check that a token is valid, and read its claims (RFC 7662)",
+    )
+    .for_keys(Scope::TokensIntrospect)
+    .audited("auth.token_introspected");
+
+    /// The end of a session, or of all.
+    LOGOUT = Route::new(
+        "logout", "POST", "/auth/logout",
+        "End this session, or all of your sessions",
+    )
+    .status(204)
+    .audited("auth.logout");
+
+    /// The caller's own account.
+    ME = Route::new("me", "GET", "/auth/me", "Read your account").trusting();
+
+    /// The caller's changes to their account.
+    ME_UPDATE = Route::new(
+        "account", "PATCH", "/auth/me",
+        "Change your name, or your address with the password",
+    )
+    .limited(&[Policy::ACCOUNT])
+    .audited("account.updated");
+
+    /// The end of the caller's own account.
+    ME_DELETE = Route::new("account", "DELETE", "/auth/me", "Delete your account")
+        .limited(&[Policy::ACCOUNT])
         .status(204)
-        .audited("auth.logout");
+        .audited("account.deleted");
 
-/// The caller's own account.
-pub const ME: Route = Route::new("me", "GET", "/auth/me", "Read your account").trusting();
+    /// The caller's sessions.
+    SESSIONS = Route::new(
+        "sessions", "GET", "/auth/sessions",
+        "List your sessions, the newest first",
+    );
 
-/// The caller's changes to their account.
-pub const ME_UPDATE: Route = Route::new(
-    "account",
-    "PATCH",
-    "/auth/me",
-    "Change your name, or your address with the password",
-)
-.limited(&[Policy::ACCOUNT])
-.audited("account.updated");
+    /// The end of one of the caller's sessions.
+    END_SESSION = Route::new(
+        "sessions", "DELETE", "/auth/sessions/{id}",
+        "End one of your sessions",
+    )
+    .status(204)
+    .audited("auth.session_ended")
+    .of("session");
 
-/// The end of the caller's own account.
-pub const ME_DELETE: Route = Route::new("account", "DELETE", "/auth/me", "Delete your account")
+    /// Another password in place of the current one.
+    PASSWORD_CHANGE = Route::new(
+        "password", "POST", "/auth/password",
+        "Change your password, and end every other session",
+    )
     .limited(&[Policy::ACCOUNT])
     .status(204)
-    .audited("account.deleted");
+    .audited("auth.password_changed");
 
-/// The caller's sessions.
-pub const SESSIONS: Route =
-    Route::new("sessions", "GET", "/auth/sessions", "List your sessions, the newest first");
+    /// A mail with a token for a new password.
+    PASSWORD_FORGOT = Route::new(
+        "ask-mail", "POST", "/auth/password/forgot",
+        "Ask for a mail with a token for a new password",
+    )
+    .public()
+    .limited(&[Policy::MAIL, Policy::MAIL_ADDRESS])
+    .status(202)
+    .audited("auth.password_forgot");
 
-/// The end of one of the caller's sessions.
-pub const END_SESSION: Route =
-    Route::new("sessions", "DELETE", "/auth/sessions/{id}", "End one of your sessions")
-        .status(204)
-        .audited("auth.session_ended")
-        .of("session");
+    /// A new password for a mailed token.
+    PASSWORD_RESET = Route::new(
+        "password", "POST", "/auth/password/reset",
+        "Set a new password with a mailed token, and end all sessions and API keys",
+    )
+    .public()
+    .limited(&[Policy::MAIL_TOKEN])
+    .status(204)
+    .audited("auth.password_reset");
 
-/// Another password in place of the current one.
-pub const PASSWORD_CHANGE: Route = Route::new(
-    "password",
-    "POST",
-    "/auth/password",
-    "Change your password, and end every other session",
-)
-.limited(&[Policy::ACCOUNT])
-.status(204)
-.audited("auth.password_changed");
+    /// The proof of an address by a mailed token.
+    EMAIL_VERIFY = Route::new(
+        "account", "POST", "/auth/email/verify",
+        "Verify an address with a mailed token",
+    )
+    .public()
+    .limited(&[Policy::MAIL_TOKEN])
+    .audited("auth.email_verified");
 
-/// A mail with a token for a new password.
-pub const PASSWORD_FORGOT: Route = Route::new(
-    "ask-mail",
-    "POST",
-    "/auth/password/forgot",
-    "Ask for a mail with a token for a new password",
-)
-.public()
-.limited(&[Policy::MAIL, Policy::MAIL_ADDRESS])
-.status(202)
-.audited("auth.password_forgot");
+    /// Another mail with a token that verifies an address.
+    EMAIL_RESEND = Route::new(
+        "ask-mail", "POST", "/auth/email/resend",
+        "Ask for another mail with a token that verifies an address",
+    )
+    .public()
+    .limited(&[Policy::MAIL, Policy::MAIL_ADDRESS])
+    .status(202)
+    .audited("auth.email_resend");
 
-/// A new password for a mailed token.
-pub const PASSWORD_RESET: Route = Route::new(
-    "password",
-    "POST",
-    "/auth/password/reset",
-    "Set a new password with a mailed token, and end all sessions and API keys",
-)
-.public()
-.limited(&[Policy::MAIL_TOKEN])
-.status(204)
-.audited("auth.password_reset");
+    /// A ticket for one WebSocket connection.
+    WS_TICKET = Route::new(
+        "ws-ticket", "POST", "/auth/ws-ticket",
+        "Get a ticket for one WebSocket connection",
+    )
+    .limited(&[Policy::WS_TICKET])
+    .status(201)
+    .audited("auth.ws_ticket");
 
-/// The proof of an address by a mailed token.
-pub const EMAIL_VERIFY: Route =
-    Route::new("account", "POST", "/auth/email/verify", "Verify an address with a mailed token")
-        .public()
-        .limited(&[Policy::MAIL_TOKEN])
-        .audited("auth.email_verified");
-
-/// Another mail with a token that verifies an address.
-pub const EMAIL_RESEND: Route = Route::new(
-    "ask-mail",
-    "POST",
-    "/auth/email/resend",
-    "Ask for another mail with a token that verifies an address",
-)
-.public()
-.limited(&[Policy::MAIL, Policy::MAIL_ADDRESS])
-.status(202)
-.audited("auth.email_resend");
-
-/// A ticket for one WebSocket connection.
-pub const WS_TICKET: Route =
-    Route::new("ws-ticket", "POST", "/auth/ws-ticket", "Get a ticket for one WebSocket connection")
-        .limited(&[Policy::WS_TICKET])
-        .status(201)
-        .audited("auth.ws_ticket");
-
-/// A new API key.
-pub const API_KEYS_CREATE: Route =
-    Route::new("api-keys", "POST", "/api-keys", "Create an API key for a service")
+    /// A new API key.
+    API_KEYS_CREATE = Route::new("api-keys", "POST", "/api-keys", "Create an API key for a service")
         .idempotent()
         .status(201)
         .audited("apikey.created");
 
-/// The caller's API keys.
-pub const API_KEYS: Route = Route::new("api-keys", "GET", "/api-keys", "List your API keys");
+    /// The caller's API keys.
+    API_KEYS = Route::new("api-keys", "GET", "/api-keys", "List your API keys");
 
-/// The end of an API key.
-pub const API_KEYS_DELETE: Route =
-    Route::new("api-keys", "DELETE", "/api-keys/{id}", "Revoke an API key")
+    /// The end of an API key.
+    API_KEYS_DELETE = Route::new("api-keys", "DELETE", "/api-keys/{id}", "Revoke an API key")
         .status(204)
         .audited("apikey.deleted")
         .of("api_key");
 
-/// All accounts.
-pub const USERS: Route =
-    Route::new("users", "GET", "/users", "List all accounts, or find some by username or email")
-        .role(&[Role::Admin])
-        .audited("users.read");
-
-/// One account.
-pub const USER: Route = Route::new("users", "GET", "/users/{id}", "Read an account")
+    /// All accounts.
+    USERS = Route::new(
+        "users", "GET", "/users",
+        "List all accounts, or find some by username or email",
+    )
     .role(&[Role::Admin])
-    .audited("users.read")
+    .audited("users.read");
+
+    /// One account.
+    USER = Route::new("users", "GET", "/users/{id}", "Read an account")
+        .role(&[Role::Admin])
+        .audited("users.read")
+        .of("user");
+
+    /// Whether an account may sign in, and its roles.
+    USER_UPDATE = Route::new(
+        "users", "PATCH", "/users/{id}",
+        "Activate or deactivate an account, or change its roles",
+    )
+    .role(&[Role::Admin])
+    .audited("user.updated")
     .of("user");
 
-/// Whether an account may sign in, and its roles.
-pub const USER_UPDATE: Route = Route::new(
-    "users",
-    "PATCH",
-    "/users/{id}",
-    "Activate or deactivate an account, or change its roles",
-)
-.role(&[Role::Admin])
-.audited("user.updated")
-.of("user");
-
-/// A new invitation.
-pub const INVITE_CREATE: Route =
-    Route::new("invites", "POST", "/users/invites", "Invite a person to register")
+    /// A new invitation.
+    INVITE_CREATE = Route::new("invites", "POST", "/users/invites", "Invite a person to register")
         .role(&[Role::Admin])
         .idempotent()
         .status(201)
         .audited("user.invited");
 
-/// The valid invitations.
-pub const INVITES: Route =
-    Route::new("invites", "GET", "/users/invites", "List the valid invitations")
+    /// The valid invitations.
+    INVITES = Route::new("invites", "GET", "/users/invites", "List the valid invitations")
         .role(&[Role::Admin])
         .audited("users.read");
 
-/// The end of an invitation.
-pub const INVITE_REVOKE: Route =
-    Route::new("invites", "DELETE", "/users/invites/{id}", "Revoke an invitation")
+    /// The end of an invitation.
+    INVITE_REVOKE = Route::new("invites", "DELETE", "/users/invites/{id}", "Revoke an invitation")
         .role(&[Role::Admin])
         .status(204)
         .audited("invite.revoked")
         .of("invite");
 
-/// Profits by company and month.
-pub const PROFITS: Route = Route::new(
-    "profits",
-    "GET",
-    "/profits",
-    "List profits by company and month, filtered and sorted",
-)
-.trusting()
-.scoped(Scope::ProfitsRead)
-.audited("profits.read");
+    // Profits
 
-/// The audit log.
-pub const AUDIT: Route = Route::new(
-    "audit",
-    "GET",
-    "/audit",
-    "Search the audit log; every user may search their own events",
-)
-.role_or_me(&[Role::Auditor, Role::Admin], "actor")
-.scoped(Scope::AuditRead)
-.limited(&[Policy::AUDIT])
-.audited("audit.read");
+    /// Profits by company and month.
+    PROFITS = Route::new(
+        "profits", "GET", "/profits",
+        "List profits by company and month, filtered and sorted",
+    )
+    .trusting()
+    .scoped(Scope::ProfitsRead)
+    .audited("profits.read");
 
-/// A reply of the assistant. The call waits for it.
-pub const CHAT: Route =
-    Route::new("chat", "POST", "/chat", "Ask the assistant, and wait for its reply")
+    // Chat
+
+    /// A reply of the assistant. The call waits for it.
+    CHAT = Route::new("chat", "POST", "/chat", "Ask the assistant, and wait for its reply")
         .scoped(Scope::ChatWrite)
         .idempotent()
         .limited(&[Policy::CHAT_USER, Policy::CHAT_SESSION])
         .audited("chat.requested");
 
-/// The caller's conversations.
-pub const CONVERSATIONS: Route = Route::new(
-    "conversations",
-    "GET",
-    "/conversations",
-    "List or search your conversations, the one with the newest message first",
-)
-.scoped(Scope::ChatWrite)
-.limited(&[Policy::SEARCH]);
+    /// The caller's conversations.
+    CONVERSATIONS = Route::new(
+        "conversations", "GET", "/conversations",
+        "List or search your conversations, the one with the newest message first",
+    )
+    .scoped(Scope::ChatWrite)
+    .limited(&[Policy::SEARCH]);
 
-/// One of the caller's conversations.
-pub const CONVERSATION: Route = Route::new(
-    "conversations",
-    "GET",
-    "/conversations/{id}",
-    "Read a conversation with its messages, the newest first",
-)
-.scoped(Scope::ChatWrite)
-.of("conversation");
+    /// One of the caller's conversations.
+    CONVERSATION = Route::new(
+        "conversations", "GET", "/conversations/{id}",
+        "Read a conversation with its messages, the newest first",
+    )
+    .scoped(Scope::ChatWrite)
+    .of("conversation");
 
-/// Another title.
-pub const CONVERSATION_UPDATE: Route = Route::new(
-    "conversations",
-    "PATCH",
-    "/conversations/{id}",
-    "Give a conversation another title",
-)
-.scoped(Scope::ChatWrite)
-.of("conversation");
+    /// Another title.
+    CONVERSATION_UPDATE = Route::new(
+        "conversations", "PATCH", "/conversations/{id}",
+        "Give a conversation another title",
+    )
+    .scoped(Scope::ChatWrite)
+    .of("conversation");
 
-/// The end of a conversation. An API key cannot delete one, so a leaked key destroys no messages.
-pub const CONVERSATION_DELETE: Route =
-    Route::new("conversations", "DELETE", "/conversations/{id}", "Delete a conversation")
-        .status(204)
-        .audited("conversation.deleted")
-        .of("conversation");
+    /// The end of a conversation. An API key cannot delete one, so a leaked key destroys no
+    /// messages.
+    CONVERSATION_DELETE = Route::new(
+        "conversations", "DELETE", "/conversations/{id}",
+        "Delete a conversation",
+    )
+    .status(204)
+    .audited("conversation.deleted")
+    .of("conversation");
 
-/// A conversation as a file, for its owner alone.
-pub const CONVERSATION_EXPORT: Route = Route::new(
-    "conversations",
-    "GET",
-    "/conversations/{id}/export",
-    "Export a conversation as a JSON or Markdown file",
-)
-.limited(&[Policy::SEARCH])
-.audited("conversation.exported")
-.of("conversation");
+    /// A conversation as a file, for its owner alone.
+    CONVERSATION_EXPORT = Route::new(
+        "conversations", "GET", "/conversations/{id}/export",
+        "Export a conversation as a JSON or Markdown file",
+    )
+    .limited(&[Policy::SEARCH])
+    .audited("conversation.exported")
+    .of("conversation");
 
-/// One message of a conversation of the caller, also while a worker writes it.
-pub const CONVERSATION_MESSAGE: Route = Route::new(
-    "conversations",
-    "GET",
-    "/conversations/{id}/messages/{message_id}",
-    "Read one message of a conversation",
-)
-.scoped(Scope::ChatWrite)
-.of("message");
+    /// One message of a conversation of the caller, also while a worker writes it.
+    CONVERSATION_MESSAGE = Route::new(
+        "conversations", "GET", "/conversations/{id}/messages/{message_id}",
+        "Read one message of a conversation",
+    )
+    .scoped(Scope::ChatWrite)
+    .of("message");
 
-/// The tokens and costs of replies.
-pub const USAGE: Route = Route::new(
-    "usage",
-    "GET",
-    "/usage",
-    "Read the tokens and costs of your replies, or of another user's",
-)
-.role_or_mine(&[Role::Admin], "user_id")
-.audited("usage.read");
+    // Usage and budgets
 
-/// The budget of a user.
-pub const BUDGET: Route =
-    Route::new("budgets", "GET", "/users/{id}/budget", "Read a user's monthly budget and spending")
-        .role_or_me(&[Role::Admin], "id")
-        .audited("usage.read")
-        .of("user");
+    /// The tokens and costs of replies.
+    USAGE = Route::new(
+        "usage", "GET", "/usage",
+        "Read the tokens and costs of your replies, or of another user's",
+    )
+    .role_or_mine(&[Role::Admin], "user_id")
+    .audited("usage.read");
 
-/// Another budget.
-pub const BUDGET_SET: Route =
-    Route::new("budgets", "PUT", "/users/{id}/budget", "Set a user's monthly budget")
+    /// The budget of a user.
+    BUDGET = Route::new(
+        "budgets", "GET", "/users/{id}/budget",
+        "Read a user's monthly budget and spending",
+    )
+    .role_or_me(&[Role::Admin], "id")
+    .audited("usage.read")
+    .of("user");
+
+    /// Another budget.
+    BUDGET_SET = Route::new("budgets", "PUT", "/users/{id}/budget", "Set a user's monthly budget")
         .role(&[Role::Admin])
         .audited("budget.set")
         .of("user");
 
-/// The budget of all users together.
-pub const DEPLOYMENT_BUDGET: Route = Route::new(
-    "budgets",
-    "GET",
-    "/budget",
-    "Read the monthly budget and spending of all users together",
-)
-.role(&[Role::Admin])
-.audited("usage.read");
+    /// The budget of all users together.
+    DEPLOYMENT_BUDGET = Route::new(
+        "budgets", "GET", "/budget",
+        "Read the monthly budget and spending of all users together",
+    )
+    .role(&[Role::Admin])
+    .audited("usage.read");
 
-/// Another budget for all users together.
-pub const DEPLOYMENT_BUDGET_SET: Route =
-    Route::new("budgets", "PUT", "/budget", "Set the monthly budget of all users together")
-        .role(&[Role::Admin])
-        .audited("budget.set");
+    /// Another budget for all users together.
+    DEPLOYMENT_BUDGET_SET = Route::new(
+        "budgets", "PUT", "/budget",
+        "Set the monthly budget of all users together",
+    )
+    .role(&[Role::Admin])
+    .audited("budget.set");
+
+    // Audit
+
+    /// The audit log.
+    AUDIT = Route::new(
+        "audit", "GET", "/audit",
+        "Search the audit log; every user may search their own events",
+    )
+    .role_or_me(&[Role::Auditor, Role::Admin], "actor")
+    .scoped(Scope::AuditRead)
+    .limited(&[Policy::AUDIT])
+    .audited("audit.read");
+}
 
 /// The route for requests that no other route takes. It answers with our own 404 and 405.
 pub const FALLBACK: Route = Route::new(
@@ -670,89 +622,82 @@ pub const FALLBACK: Route = Route::new(
 )
 .public();
 
-/// Every route of the WebSocket API.
-pub const ACTIONS: &[&ActionRoute] = &[
-    // Connections
-    &CONNECT,
-    &DISCONNECT,
-    &PING,
-    &AUTH_RENEW,
-    &UNKNOWN_ACTION,
-    // Charts
-    &CHARTS_SUBSCRIBE,
-    &CHARTS_UNSUBSCRIBE,
-    // Chat
-    &CHAT_SEND,
-    &CHAT_CANCEL,
-    &CHAT_RESUME,
-];
+table! {
+    /// Every route of the WebSocket API.
+    ACTIONS: ActionRoute;
 
-/// Opens a connection.
-pub const CONNECT: ActionRoute =
-    ActionRoute::new("connect", "$connect", "Opens a connection for a session")
+    // Connections
+
+    /// Opens a connection.
+    CONNECT = ActionRoute::new("connect", "$connect", "Opens a connection for a session")
         .limited(&[Policy::WS_CONNECT])
         .audited("ws.connect");
 
-/// Forgets a connection that has ended.
-pub const DISCONNECT: ActionRoute =
-    ActionRoute::new("disconnect", "$disconnect", "Forgets a connection and its subscriptions");
+    /// Forgets a connection that has ended.
+    DISCONNECT = ActionRoute::new(
+        "disconnect", "$disconnect",
+        "Forgets a connection and its subscriptions",
+    );
 
-/// Keeps API Gateway from closing an idle connection.
-pub const PING: ActionRoute = ActionRoute::new(
-    "ping",
-    "ping",
-    "Answers `pong`, and keeps API Gateway from closing an idle connection",
-);
+    /// Keeps API Gateway from closing an idle connection.
+    PING = ActionRoute::new(
+        "ping", "ping",
+        "Answers `pong`, and keeps API Gateway from closing an idle connection",
+    );
 
-/// Extends a connection by a newer token.
-pub const AUTH_RENEW: ActionRoute = ActionRoute::new(
-    "auth-renew",
-    "auth.renew",
-    "Extends the connection by a newer access token of its session",
-);
+    /// Extends a connection by a newer token.
+    AUTH_RENEW = ActionRoute::new(
+        "auth-renew", "auth.renew",
+        "Extends the connection by a newer access token of its session",
+    );
 
-/// Messages whose action no other route takes.
-pub const UNKNOWN_ACTION: ActionRoute = ActionRoute::new(
-    "unknown-action",
-    "$default",
-    "Answers `unknown_action` to a message that no other route takes",
-);
+    /// Messages whose action no other route takes.
+    UNKNOWN_ACTION = ActionRoute::new(
+        "unknown-action", "$default",
+        "Answers `unknown_action` to a message that no other route takes",
+    );
 
-/// Starts a stream of chart frames, or changes its pace.
-pub const CHARTS_SUBSCRIBE: ActionRoute = ActionRoute::new(
-    "charts",
-    "charts.subscribe",
-    "Streams frames of a chart, or changes their pace",
-)
-.limited(&[Policy::CHARTS_SUBSCRIBE])
-.audited("charts.subscribe");
+    // Charts
 
-/// Ends a stream of chart frames.
-pub const CHARTS_UNSUBSCRIBE: ActionRoute =
-    ActionRoute::new("charts", "charts.unsubscribe", "Ends the stream of a chart");
+    /// Starts a stream of chart frames, or changes its pace.
+    CHARTS_SUBSCRIBE = ActionRoute::new(
+        "charts", "charts.subscribe",
+        "Streams frames of a chart, or changes their pace",
+    )
+    .limited(&[Policy::CHARTS_SUBSCRIBE])
+    .audited("charts.subscribe");
 
-/// A reply of the assistant, streamed.
-pub const CHAT_SEND: ActionRoute =
-    ActionRoute::new("chat-send", "chat.send", "Asks the assistant, and streams its reply")
-        .idempotent()
-        .limited(&[Policy::CHAT_USER, Policy::CHAT_SESSION])
-        .audited("chat.requested");
+    /// Ends a stream of chart frames.
+    CHARTS_UNSUBSCRIBE = ActionRoute::new(
+        "charts", "charts.unsubscribe",
+        "Ends the stream of a chart",
+    );
 
-/// The end of a reply that a worker still writes. The first message that stops it leaves an event,
-/// and so does each that cannot.
-pub const CHAT_CANCEL: ActionRoute = ActionRoute::new(
-    "chat-follow",
-    "chat.cancel",
-    "Stops a reply that is still being written, and keeps the text so far",
-);
+    // Chat
 
-/// The rest of a reply, from the last delta that the client has.
-pub const CHAT_RESUME: ActionRoute = ActionRoute::new(
-    "chat-follow",
-    "chat.resume",
-    "Sends the deltas of a reply that the client has missed, and the further ones",
-)
-.limited(&[Policy::CHAT_RESUME]);
+    /// A reply of the assistant, streamed.
+    CHAT_SEND = ActionRoute::new(
+        "chat-send", "chat.send",
+        "Asks the assistant, and streams its reply",
+    )
+    .idempotent()
+    .limited(&[Policy::CHAT_USER, Policy::CHAT_SESSION])
+    .audited("chat.requested");
+
+    /// The end of a reply that a worker still writes. The first message that stops it leaves an
+    /// event, and so does each that cannot.
+    CHAT_CANCEL = ActionRoute::new(
+        "chat-follow", "chat.cancel",
+        "Stops a reply that is still being written, and keeps the text so far",
+    );
+
+    /// The rest of a reply, from the last delta that the client has.
+    CHAT_RESUME = ActionRoute::new(
+        "chat-follow", "chat.resume",
+        "Sends the deltas of a reply that the client has missed, and the further ones",
+    )
+    .limited(&[Policy::CHAT_RESUME]);
+}
 
 /// Whether `path` is an instance of a route's path: `/users/42` of `/users/{id}`.
 pub fn matches(route: &Route, path: &str) -> bool {
