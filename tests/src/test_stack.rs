@@ -24,7 +24,7 @@ pub struct TestStack {
     client: Client,
 }
 
-/// Gives a world the methods of a client.
+/// Gives a stack the methods of a client.
 impl Deref for TestStack {
     type Target = Client;
 

@@ -23,7 +23,8 @@ const MAIL_SECONDS: i64 = 3600;
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Task {
     /// Id of the queued mail.
-    #[serde(rename = "errand_id")]
+    // The name before.
+    #[serde(alias = "errand_id")]
     pub email_id: String,
 }
 

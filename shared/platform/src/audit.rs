@@ -122,7 +122,7 @@ impl AuditDetails {
         self
     }
 
-    /// The resource that the path of the request names. The event names it if the note names no
+    /// The resource that the path of the request names. The event names it if the details name no
     /// resource.
     #[must_use]
     pub(crate) fn of_path(mut self, resource: Option<String>) -> Self {
@@ -130,7 +130,7 @@ impl AuditDetails {
         self
     }
 
-    /// Takes over the path resource of an earlier note of the same request.
+    /// Takes over the path resource of earlier details of the same request.
     #[must_use]
     pub(crate) fn of_path_as(self, earlier: &Self) -> Self {
         self.of_path(earlier.of_path.clone())
@@ -159,7 +159,7 @@ impl AuditDetails {
     }
 
     /// The outcome of the event of an answer. Invalid input (422) is not an attempt at anything,
-    /// unless the note is marked as failed.
+    /// unless the details are marked as failed.
     pub fn outcome(&self, problem: Option<&Problem>) -> Option<Outcome> {
         match problem.map(|problem| problem.status) {
             None if self.failed => Some(Outcome::Failure),
@@ -170,7 +170,7 @@ impl AuditDetails {
         }
     }
 
-    /// The event itself; `None` if neither the note nor the route names an action.
+    /// The event itself; `None` if neither the details nor the route name an action.
     pub fn event(
         self,
         route_action: Option<&str>,

@@ -98,7 +98,7 @@ impl Invoker {
     }
 
     /// A step after a commit that starts it. If it cannot be started, the log says so and the
-    /// answer stays the same: what the commit has written tells a later worker of the work.
+    /// answer stays the same. A purge is done by a later run then; for a mail the user asks again.
     pub fn start_after_commit<O>(&self, payload: &impl Serialize) -> AfterCommit<O> {
         let invoker = self.clone();
         let payload = serde_json::to_string(payload);

@@ -61,6 +61,7 @@ async fn an_event_that_is_no_request_fails_and_the_log_says_where() {
         ("an odd host", event("a b", "", "")),
         ("a query with a space", event("localhost", "a b", "")),
         ("a query with a quotation mark", event("localhost", "a=\"b\"", "")),
+        ("a query with an angle bracket", event("localhost", "a=<b", "")),
         ("a body that is not base64", event("localhost", "", "!")),
     ] {
         let before = fs::read_to_string(&log).unwrap_or_default().matches("panicked at").count();

@@ -77,7 +77,7 @@ impl UserFilters {
         AccountFilter { prefix: self.query.clone(), role: self.role, is_active: self.is_active }
     }
 
-    /// The filters, as a note for the audit log.
+    /// The filters, as details for the audit log.
     fn details(&self) -> AuditDetails {
         let details = self.query.iter().fold(AuditDetails::default(), |details, query| {
             details.detail("query", query.as_str())

@@ -146,7 +146,7 @@ impl UpdateUser {
     }
 }
 
-/// The note of a change, with the values before and after it.
+/// The details of a change, with the values before and after it.
 fn details(before: &User, after: &User) -> AuditDetails {
     let names = |user: &User| user.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>();
     let mut details = AuditDetails::default();

@@ -92,7 +92,7 @@ impl AuditFilters {
         }
     }
 
-    /// The filters, as a note for the audit log itself.
+    /// The filters, as details for the audit log itself.
     pub fn details(&self) -> AuditDetails {
         let texts = [
             ("actor", self.actor.as_ref().map(|actor| actor.or("me").to_owned())),

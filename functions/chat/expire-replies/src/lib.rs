@@ -52,14 +52,14 @@ impl Worker for ExpireReplies {
 
     async fn run(&self, _: IgnoredAny, invocation: Invocation) -> Result<(), Problem> {
         let shards =
-            join_all((0..Drafts::SHARDS).map(|shard| self.sweep_shard(shard, &invocation))).await;
+            join_all((0..Drafts::SHARDS).map(|shard| self.expire_shard(shard, &invocation))).await;
         shards.into_iter().collect()
     }
 }
 
 impl ExpireReplies {
     /// Handles the overdue replies of a shard, one after the other, for as long as there is time.
-    async fn sweep_shard(&self, shard: u8, invocation: &Invocation) -> Result<(), Problem> {
+    async fn expire_shard(&self, shard: u8, invocation: &Invocation) -> Result<(), Problem> {
         let mut after = None;
         let mut result = Ok(());
         loop {

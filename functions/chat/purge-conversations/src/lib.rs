@@ -48,7 +48,7 @@ impl Worker for PurgeConversations {
             if let Some(id) = id
                 && let Some(job) = self.purge_jobs.find(deleted, &id).await?
             {
-                self.job(&job, &invocation).await?;
+                self.run_job(&job, &invocation).await?;
             }
         }
         // Accounts come first, because they leave conversations.
@@ -57,7 +57,7 @@ impl Worker for PurgeConversations {
             loop {
                 let outstanding = self.purge_jobs.outstanding(deleted, after.as_deref()).await?;
                 for job in outstanding.iter().filter(|job| self.is_left(job)) {
-                    self.job(job, &invocation).await?;
+                    self.run_job(job, &invocation).await?;
                 }
                 let Some(last) = outstanding.into_iter().next_back() else { break };
                 after = Some(last.id);
@@ -68,16 +68,16 @@ impl Worker for PurgeConversations {
 }
 
 impl PurgeConversations {
-    async fn job(&self, job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
+    async fn run_job(&self, job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
         match job.deleted {
-            Deleted::Conversations => self.sweep_conversation(job, invocation).await,
-            Deleted::Users => self.sweep_user(job, invocation).await,
+            Deleted::Conversations => self.purge_conversation(job, invocation).await,
+            Deleted::Users => self.purge_user(job, invocation).await,
         }
     }
 
     /// Deletes the messages of a conversation. If a reply has not ended, the worker tells it to
     /// stop, and the purge job stays.
-    async fn sweep_conversation(
+    async fn purge_conversation(
         &self,
         job: &PurgeJob,
         invocation: &Invocation,
@@ -86,10 +86,10 @@ impl PurgeConversations {
         let mut unfinished = 0;
         loop {
             in_time(job, invocation)?;
-            let swept =
+            let purged =
                 self.purge.delete_messages(&job.id, after.as_deref(), self.clock.now()).await?;
-            unfinished += swept.unfinished;
-            after = swept.last;
+            unfinished += purged.unfinished;
+            after = purged.last;
             if after.is_none() {
                 break;
             }
@@ -107,12 +107,12 @@ impl PurgeConversations {
 
     /// Deletes the conversations of an account. The purge job stays while a request may be under
     /// way that begins another one.
-    async fn sweep_user(&self, job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
+    async fn purge_user(&self, job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
         let settled = self.is_left(job);
         while let Some(conversation) =
             self.purge.delete_conversation(&job.id, self.clock.now()).await?
         {
-            self.sweep_conversation(&conversation, invocation).await?;
+            self.purge_conversation(&conversation, invocation).await?;
         }
         if settled { Ok(self.purge_jobs.done(job).await?) } else { Ok(()) }
     }

@@ -158,7 +158,7 @@ impl SendMail {
                 tracing::warn!(
                     %error,
                     email_id,
-                    "failed to delete the queued mail of a mail that was sent; the queued mail expires"
+                    "failed to delete a queued mail after it was sent; it expires"
                 );
             }
             Ok(None)

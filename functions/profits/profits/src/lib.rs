@@ -145,7 +145,7 @@ impl Input for ProfitsQuery {
 }
 
 impl ProfitsQuery {
-    /// The query, as a note for the audit log.
+    /// The query, as details for the audit log.
     fn details(&self) -> AuditDetails {
         let details = AuditDetails::default()
             .detail("page", self.page)

@@ -133,7 +133,7 @@ impl<'a> Stream<'a> {
                     %error,
                     subscription_id = self.held.subscription_id,
                     sequence = self.held.sequence,
-                    "failed to post"
+                    "failed to post a frame to a connection"
                 );
                 Err(Problem::unavailable())
             }

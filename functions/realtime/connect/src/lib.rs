@@ -57,7 +57,7 @@ impl Lifecycle for Connect {
 
     async fn handle(&self, call: &SocketCall) -> Result<Reply<()>, Problem> {
         let now = self.clock.now();
-        // Only a connection that opens leaves an event of its own, so its note names the action.
+        // Only a connection that opens leaves an event of its own, so its details name the action.
         let info = RequestInfo::new(&call.context, now, None);
         let admission = self.admit(call, now).await;
         let caller =

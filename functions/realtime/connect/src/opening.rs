@@ -38,7 +38,7 @@ pub struct Asked {
     pub chart: Option<(ChartType, Interval)>,
 }
 
-/// The note of a connection's event.
+/// The details of a connection's event.
 pub fn details(connection_id: &str) -> AuditDetails {
     AuditDetails::action("ws.connect").resource("connection", connection_id)
 }

@@ -34,7 +34,7 @@ fn judge(path: &str) -> Problem {
         .map(|route| route.method)
         .collect();
     if methods.is_empty() {
-        Problem::not_found()
+        Problem::no_route()
     } else {
         Problem::method_not_allowed(&methods.join(", "))
     }

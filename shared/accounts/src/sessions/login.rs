@@ -22,7 +22,7 @@ pub struct PasswordLogin {
     users: Users,
     hasher: Hasher,
     sign_in: SignIn,
-    guesses: LimitCounters,
+    counters: LimitCounters,
     fingerprinter: Fingerprinter,
     /// The setting `EMAIL_VERIFICATION`.
     verifies: bool,
@@ -56,7 +56,7 @@ impl PasswordLogin {
             users: Users::new(platform)?,
             hasher: Hasher::from_config(&platform.config)?,
             sign_in: SignIn::new(platform)?,
-            guesses: LimitCounters::new(platform)?,
+            counters: LimitCounters::new(platform)?,
             fingerprinter: Fingerprinter::new(platform)?,
             verifies: platform.config.switch("EMAIL_VERIFICATION")?,
         })
@@ -145,11 +145,11 @@ impl PasswordLogin {
     /// Clears the failures that are counted for this identifier and address. An attempt is counted
     /// before its password is checked, and this one was no guess.
     async fn forgive(&self, attempt: &Attempt) -> Result<Write, Problem> {
-        let guessed = attempt_subject(
+        let subject = attempt_subject(
             &attempt.context.address,
             &self.fingerprint(&attempt.identifier).await?,
         );
-        Ok(self.guesses.forgive(&guessed, attempt.now))
+        Ok(self.counters.forgive(&subject, attempt.now))
     }
 
     async fn refuse(

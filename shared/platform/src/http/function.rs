@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, LocalBoxFuture, ready};
@@ -10,8 +11,7 @@ use lambda_http::{Body, RequestExt as _, service_fn};
 use lambda_runtime::Diagnostic;
 
 use super::endpoint::{Endpoint, Endpoints, PlainEndpoint, Visitor};
-use super::pipeline::{Pipeline, answer_plain};
-use super::respond;
+use super::pipeline::{Pipeline, answer_plain, log_and_respond};
 use crate::config::ConfigError;
 use crate::failure::{Error, failure};
 use crate::identity::Caller as _;
@@ -61,7 +61,9 @@ fn answer(
     // API Gateway decodes the path. `lambda_http` then reads the rest of such a path as a query or
     // a fragment.
     if call.path.contains(['?', '#']) {
-        return ready(Ok(respond::failure(&call, Problem::not_found()))).boxed();
+        let result = Err(Problem::no_route());
+        let response = log_and_respond(&call.route_key, &call, Instant::now(), result);
+        return ready(Ok(response)).boxed();
     }
     if let Some(answer) = answers.get(&call.route_key) {
         return answer(call, invocation).map(Ok).boxed();

@@ -13,7 +13,7 @@ use crate::clock::{Clock, millis_since};
 use crate::config::ConfigError;
 use crate::gate::{Authenticated, Authenticator, Committer, RateLimiter, RequestInfo};
 use crate::identity::{Caller as _, Someone};
-use crate::input::Input as _;
+use crate::input::{Input as _, Media};
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::Problem;
@@ -55,7 +55,7 @@ impl<E: Endpoint> Pipeline<E> {
     pub async fn answer(&self, call: &HttpCall, invocation: &Invocation) -> Response<Body> {
         let since = Instant::now();
         let result = invocation.bound(ANSWER_RESERVE, self.process(call, since)).await;
-        log_and_respond(&E::ROUTE, call, since, result)
+        log_and_respond(&E::ROUTE.key(), call, since, result)
     }
 
     async fn process(&self, call: &HttpCall, since: Instant) -> Result<Response<Body>, Problem> {
@@ -139,8 +139,7 @@ impl<E: Endpoint> Pipeline<E> {
     }
 }
 
-/// Answers a request to a plain endpoint. The endpoint runs before the query is checked, so that an
-/// unknown path is a 404 with any query.
+/// Answers a request to a plain endpoint. `$default` answers 404 with any query and body.
 pub(super) async fn answer_plain<E: PlainEndpoint>(
     endpoint: &E,
     call: &HttpCall,
@@ -148,16 +147,19 @@ pub(super) async fn answer_plain<E: PlainEndpoint>(
 ) -> Response<Body> {
     let since = Instant::now();
     let process = async {
+        if !E::ROUTE.path.is_empty() {
+            call.body_fields(Media::Json, true)?;
+            call.query::<()>()?;
+        }
         let reply = endpoint.handle(call).await?;
-        call.query::<()>()?;
         respond::success(&E::ROUTE, call, reply)
     };
-    log_and_respond(&E::ROUTE, call, since, invocation.bound(ANSWER_RESERVE, process).await)
+    log_and_respond(&E::ROUTE.key(), call, since, invocation.bound(ANSWER_RESERVE, process).await)
 }
 
 /// Makes the response of a request, and logs it.
-fn log_and_respond(
-    route: &Route,
+pub(super) fn log_and_respond(
+    route: &str,
     call: &HttpCall,
     since: Instant,
     result: Result<Response<Body>, Problem>,
@@ -165,7 +167,7 @@ fn log_and_respond(
     let response = result.unwrap_or_else(|problem| respond::failure(call, problem));
     tracing::info!(
         request_id = call.context.request_id,
-        route = route.key(),
+        route,
         status = response.status().as_u16(),
         latency_ms = millis_since(since),
         "answered"

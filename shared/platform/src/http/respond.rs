@@ -121,13 +121,9 @@ fn with(mut headers: HeaderMap, own: Vec<(HeaderName, HeaderValue)>) -> HeaderMa
     headers
 }
 
+/// A response. `lambda_http` sends text and JSON as text, any other body (an image) in base64.
 fn response(status: StatusCode, headers: HeaderMap, body: Option<Vec<u8>>) -> Response<Body> {
-    // UTF-8 is sent as text, any other body (an image) as base64.
-    let body = body.map(|body| match String::from_utf8(body) {
-        Ok(text) => Body::Text(text),
-        Err(error) => Body::Binary(error.into_bytes()),
-    });
-    let mut response = Response::new(body.unwrap_or(Body::Empty));
+    let mut response = Response::new(body.map_or(Body::Empty, Body::Binary));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

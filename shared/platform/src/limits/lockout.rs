@@ -40,14 +40,14 @@ impl Quota {
         steps.take_while(move |(_, wait)| std::mem::replace(&mut longest, *wait) < *wait)
     }
 
-    /// The standing after so many failures in a row. The current attempt counts as one of them.
+    /// The status after so many failures in a row. The current attempt counts as one of them.
     pub fn after_attempt(self, failures: u64) -> LimitStatus {
         let remaining = self.limit.saturating_sub(failures);
         let next = u64::try_from(self.wait_after(failures.max(self.limit))).unwrap_or(0);
         LimitStatus { allowed: true, remaining, reset_seconds: next }
     }
 
-    /// The standing of an attempt that came too early after so many failures in a row, the last at
+    /// The status of an attempt that came too early after so many failures in a row, the last at
     /// `last_at` (seconds since 1970).
     pub fn too_early(self, failures: u64, last_at: i64, now: Timestamp) -> LimitStatus {
         let wait =

@@ -12,12 +12,12 @@ use http::{HeaderName, HeaderValue};
 
 use crate::domain::Fingerprint;
 
-/// The standings of a caller with every policy that applied to it.
+/// The statuses of a caller with every policy that applied to it.
 #[derive(Debug, Default)]
 pub struct LimitStatuses(pub Vec<(&'static str, Quota, LimitStatus)>);
 
 impl LimitStatuses {
-    /// Replaces the caller's standing with a policy.
+    /// Replaces the caller's status with a policy.
     pub fn replace(&mut self, policy: &Policy, status: LimitStatus) {
         for (_, _, stood) in self.0.iter_mut().filter(|(name, ..)| *name == policy.name) {
             *stood = status;

@@ -11,7 +11,7 @@ use super::Quota;
 /// Sub-windows of a window. More of them let a caller back sooner and make larger items.
 const BUCKETS: i64 = 12;
 
-/// The standing of a subject after a call has been counted.
+/// The status of a subject after a call has been counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitStatus {
     /// Whether the call is within the quota.
@@ -82,7 +82,7 @@ mod tests {
     }
 
     /// Counts calls at these seconds as the store does, without keeping a refused one. Gives the
-    /// standing of the last one.
+    /// status of the last one.
     fn after(calls: &[i64]) -> LimitStatus {
         let mut counters = BTreeMap::new();
         let mut last = None;

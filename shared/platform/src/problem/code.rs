@@ -51,8 +51,8 @@ codes! {
         "The body is empty, is not JSON, is not a JSON object, or names a member twice in one \
          object.", "Fix the client; do not repeat the request.";
     MalformedRequest, "malformed_request", BAD_REQUEST,
-        "The request cannot be understood: it carries two credentials, or its body cannot be \
-         decoded.", "Fix the client; do not repeat the request.";
+        "The request cannot be understood: it carries two credentials, or an `Idempotency-Key` \
+         that is not valid.", "Fix the client; do not repeat the request.";
     InvalidRequest, "invalid_request", BAD_REQUEST,
         "A parameter of an OAuth 2.0 form is missing or not \
          valid.", "Fix the parameters that `errors` names.";

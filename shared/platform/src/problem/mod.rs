@@ -257,6 +257,11 @@ impl Problem {
         Self::new(Code::NotFound, "The resource does not exist, or it belongs to another user.")
     }
 
+    /// 404 for a path that no route has.
+    pub fn no_route() -> Self {
+        Self { detail: "No route has this path.".into(), ..Self::not_found() }
+    }
+
     /// The 404 of WebSocket messages: no such action.
     pub fn unknown_action() -> Self {
         Self::new(Code::UnknownAction, "No action has this name.")

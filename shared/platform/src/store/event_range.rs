@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_holds_its_first_moment_and_not_its_last() {
+    fn a_range_holds_its_first_moment_and_not_its_last() {
         let now = at("2026-11-20T12:00:00Z");
         for (from, to, event, expected) in [
             (None, None, "2026-11-20T12:00:00Z", true),
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_cover_a_span_month_by_month_without_gap_or_overlap() {
+    fn windows_cover_a_range_month_by_month_without_gap_or_overlap() {
         let range = EventRange {
             first: id_at("2025-11-30T23:59:59.999Z"),
             last: id_at("2026-03-01T00:00:00Z"),
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_survives_its_cursor() {
+    fn a_range_survives_its_cursor() {
         let range = EventRange { first: 1, last: u128::MAX };
         assert_eq!(
             serde_json::from_slice::<EventRange>(&serde_json::to_vec(&range).unwrap()).unwrap(),

@@ -2,7 +2,7 @@
 //!
 //! Key: `subject` (policy and a hash of whose calls they are). Attributes `b<number>`: calls in
 //! that sub-window. One update counts a call, forgets sub-windows that are over, and answers with
-//! the counters that stand. Attempts to sign in: see `guesses.rs`; denials: `denials.rs`.
+//! the counters that stand. Attempts to sign in: see `login_attempts.rs`; denials: `denials.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

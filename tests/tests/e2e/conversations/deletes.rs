@@ -61,7 +61,7 @@ async fn a_deleted_conversation_is_gone_at_once_and_its_messages_soon_after() {
     let answer = stack.delete(&path, Some(&caller)).await;
     answer.expect(204);
     is_gone(&stack, &caller, &deleted).await;
-    shelf.swept(id).await;
+    shelf.purged(id).await;
     let draft = text(&deleted["message_id"]);
     assert_eq!(
         (shelf.drafts.head(draft).await.unwrap(), shelf.drafts.frames(draft).await.unwrap().len()),
@@ -119,7 +119,7 @@ async fn a_reply_that_is_being_written_ends_and_brings_nothing_back() {
     );
     is_gone(&stack, &caller, &started).await;
     purge(&stack, &json!({"conversation_id": id})).await;
-    shelf.swept(id).await;
+    shelf.purged(id).await;
     is_gone(&stack, &caller, &started).await;
 }
 
@@ -140,7 +140,7 @@ async fn a_sweep_goes_on_where_it_was_cut_and_may_be_done_twice() {
 
         let start = json!({"conversation_id": id});
         join_all((0..2).map(|_| purge(&stack, &start))).await;
-        shelf.swept(&id).await;
+        shelf.purged(&id).await;
         purge(&stack, &start).await;
     }
 }
@@ -158,10 +158,10 @@ async fn what_an_earlier_worker_left_is_swept_by_the_next_and_nothing_else() {
         let then = Timestamp::from_millisecond(LONG_AGO_MS).unwrap();
         shelf.commit(vec![shelf.purge_jobs.leave(Deleted::Conversations, id, then).unwrap()]).await;
     }
-    // A conversation that has not been deleted is not swept, even if a request names it.
+    // A conversation that has not been deleted is not purged, even if a request names it.
     purge(&stack, &json!({"conversation_id": alive["conversation_id"]})).await;
     for id in &left {
-        shelf.swept(id).await;
+        shelf.purged(id).await;
     }
     stack.get(&path_of(&alive), Some(&caller)).await.expect(200);
     // This is the input of a schedule.
@@ -214,7 +214,7 @@ async fn a_reply_that_has_not_ended_is_left_however_old_it_is() {
     }
     shelf.commit(vec![shelf.messages.end(&completed, MessageStatus::Streaming).unwrap()]).await;
     purge(&stack, &json!({})).await;
-    shelf.swept(&id).await;
+    shelf.purged(&id).await;
 }
 
 #[tokio::test]
@@ -245,7 +245,7 @@ async fn an_account_that_goes_takes_its_conversations_along() {
             if let Some(left) = shelf.purge_jobs.find(Deleted::Conversations, id).await.unwrap() {
                 purge(&stack, &json!({"conversation_id": left.id})).await;
             }
-            shelf.swept(id).await;
+            shelf.purged(id).await;
         }
         assert_eq!(
             (
@@ -275,7 +275,7 @@ async fn an_account_that_went_long_ago_is_done_with() {
     purge(&stack, &json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}))
         .await;
     for id in &ids {
-        shelf.swept(id).await;
+        shelf.purged(id).await;
     }
     assert!(shelf.history.list(&shelf.user_id, None, 1).await.unwrap().0.is_empty());
     assert_eq!(shelf.purge_jobs.find(Deleted::Users, &shelf.user_id).await.unwrap(), None);

@@ -124,8 +124,8 @@ impl Shelf {
         self.history.messages(conversation_id, First::Oldest, None, 1_000).await.unwrap().0.len()
     }
 
-    /// Waits until a deleted conversation has been swept.
-    async fn swept(&self, conversation_id: &str) {
+    /// Waits until a deleted conversation has been purged.
+    async fn purged(&self, conversation_id: &str) {
         while self.purge_jobs.find(Deleted::Conversations, conversation_id).await.unwrap().is_some()
         {
             tokio::time::sleep(Duration::from_millis(20)).await;

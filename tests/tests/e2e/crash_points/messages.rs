@@ -154,7 +154,7 @@ async fn a_question_with_a_key_that_is_cut_is_answered_when_it_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_command_that_a_reply_stops_is_applied_or_can_be_sent_again() {
+async fn a_command_to_stop_a_reply_is_applied_or_can_be_sent_again() {
     for moment in MOMENTS {
         let stack = TestStack::with(&[SLOW[0], ("LoremWordMilliseconds", "250")]).await;
         let caller = stack.someone().await;

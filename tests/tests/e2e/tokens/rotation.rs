@@ -265,9 +265,9 @@ async fn what_is_no_rotation_of_a_ring_is_refused() {
     let stack = TestStack::start().await;
     let before = (stack.secret("AccessRing").await, stack.secret("SealSecret").await);
     let ring = stack.secret_arn("AccessRing");
-    let fingerprinter = stack.secret_arn("SealSecret");
+    let seal_secret = stack.secret_arn("SealSecret");
     for payload in [
-        json!({"SecretId": fingerprinter, "ClientRequestToken": "t", "Step": "createSecret"}),
+        json!({"SecretId": seal_secret, "ClientRequestToken": "t", "Step": "createSecret"}),
         json!({"SecretId": ring, "ClientRequestToken": "t", "Step": "createSecret"}),
         json!({"SecretId": ring, "ClientRequestToken": "t", "Step": "finishSecret"}),
         json!({"SecretId": ring, "ClientRequestToken": "t", "Step": "dropSecret"}),
