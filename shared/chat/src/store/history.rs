@@ -2,7 +2,7 @@
 //!
 //! A conversation is only ever looked for under its owner, and its messages only together with it.
 //! So another user's is not found. Neither is a deleted one, however much of it still waits to be
-//! swept.
+//! purged.
 
 use platform::database::{Database, Expression, Item, StoreError, key2, n, query, read, s};
 use platform::{ConfigError, Platform};

@@ -146,7 +146,7 @@ async fn a_sweep_goes_on_where_it_was_cut_and_may_be_done_twice() {
 }
 
 #[tokio::test]
-async fn what_an_earlier_worker_left_is_swept_by_the_next_and_nothing_else() {
+async fn what_an_earlier_worker_left_is_purged_by_the_next_and_nothing_else() {
     let stack = TestStack::with(&FAST).await;
     let caller = stack.someone().await;
     let shelf = Shelf::of(&stack, &caller).await;
