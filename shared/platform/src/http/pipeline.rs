@@ -18,7 +18,7 @@ use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::request::HttpCall;
-use crate::routes::{Access, Route};
+use crate::routes::Access;
 use crate::runtime::Invocation;
 
 /// Time kept free before the deadline, in which the function answers 503.
