@@ -1,21 +1,34 @@
-//! The code that both endpoints share: an address goes in, and the same answer comes out.
+//! The endpoint, the same for each mail: an address goes in, and the same answer comes out.
+
+use std::marker::PhantomData;
 
 use platform::audit::AuditDetails;
-use platform::clock::Timestamp;
-use platform::context::Context;
 use platform::domain::{Email, Fingerprint};
 use platform::fingerprinter::Fingerprinter;
 use platform::input::{Fields, Input};
 use platform::limits::Key;
-use platform::{ConfigError, Plan, Platform, Problem};
+use platform::routes::Route;
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_accounts::domain::EmailKind;
 use tally_accounts::mail::{Accepted, EmailOutbox};
 use utoipa::ToSchema;
 
+/// A mail that a caller may ask for. The name of its type is the `operationId` in OpenAPI.
+pub trait Mail: Send + Sync + 'static {
+    /// The row of the route table that asks for it.
+    const ROUTE: Route;
+    /// The answer to any address.
+    const ANSWER: Accepted;
+
+    /// The mail to an address.
+    fn kind(email: String) -> EmailKind;
+}
+
 /// Asks for mail to an address that may belong to no account.
-pub struct Asker {
+pub struct Ask<M> {
     outbox: EmailOutbox,
     fingerprinter: Fingerprinter,
+    mail: PhantomData<M>,
 }
 
 /// The request body.
@@ -32,36 +45,37 @@ impl Input for AccountAddress {
     }
 }
 
-impl Asker {
-    /// The parts.
-    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self {
-            outbox: EmailOutbox::new(platform)?,
-            fingerprinter: Fingerprinter::new(platform)?,
-        })
-    }
-
-    /// The key that the limit counts. A failed login is counted and recorded under the same key, so
-    /// the audit log shows that both concern one address.
-    pub async fn key(&self, email: &Email) -> Result<Option<Key>, Problem> {
-        Ok(Some(Key::Named(self.fingerprint(email).await?)))
-    }
-
+impl<M> Ask<M> {
     async fn fingerprint(&self, email: &Email) -> Result<Fingerprint, Problem> {
         self.fingerprinter.identifier(&email.folded()).await
     }
+}
 
-    /// The answer, and the mail on its way.
-    pub async fn plan(
-        &self,
-        email: &Email,
-        answer: Accepted,
-        kind: EmailKind,
-        context: &Context,
-        now: Timestamp,
-    ) -> Result<Plan<Accepted>, Problem> {
-        let plan = Plan::reply(answer)
+impl<M: Mail> Endpoint for Ask<M> {
+    const ROUTE: Route = M::ROUTE;
+    type Caller = ();
+    type Body = AccountAddress;
+    type Query = ();
+    type Output = Accepted;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            outbox: EmailOutbox::new(platform)?,
+            fingerprinter: Fingerprinter::new(platform)?,
+            mail: PhantomData,
+        })
+    }
+
+    // A failed login is counted and recorded under the same key, so the audit log shows that both
+    // concern one address.
+    async fn limit_key(&self, request: &Request<'_, Self>) -> Result<Option<Key>, Problem> {
+        Ok(Some(Key::Named(self.fingerprint(&request.body.email).await?)))
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Accepted>, Problem> {
+        let email = &request.body.email;
+        let plan = Plan::reply(M::ANSWER)
             .details(AuditDetails::default().identifier(&self.fingerprint(email).await?));
-        self.outbox.add(plan, kind, context, now)
+        self.outbox.add(plan, M::kind(email.to_string()), request.context, request.now)
     }
 }

@@ -2,12 +2,10 @@
 //! neither the answer nor the time it takes shows whether the address belongs to one.
 
 mod ask;
-mod forgot;
-mod resend;
+mod mails;
 
-pub use ask::AccountAddress;
-pub use forgot::RequestPasswordReset;
-pub use resend::ResendVerification;
+pub use ask::{AccountAddress, Ask, Mail};
+pub use mails::{RequestPasswordReset, ResendVerification};
 
 /// The endpoints of this function.
-pub type Endpoints = (RequestPasswordReset, ResendVerification);
+pub type Endpoints = (Ask<RequestPasswordReset>, Ask<ResendVerification>);
