@@ -41,16 +41,16 @@ crate::opaque!(HttpCall);
 
 impl From<lambda_http::Request> for HttpCall {
     fn from(request: lambda_http::Request) -> Self {
-        let event = match request.request_context_ref() {
-            Some(RequestContext::ApiGatewayV2(event)) => event.clone(),
-            // Other events do not parse: `lambda_http` has no other feature here.
-            _ => ApiGatewayV2httpRequestContext::default(),
-        };
         let path = request.raw_http_path().to_owned();
         let named = request.path_parameters_ref().into_iter().flat_map(QueryMap::iter);
         let path_parameters =
             named.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        let event = match head.extensions.remove() {
+            Some(RequestContext::ApiGatewayV2(event)) => event,
+            // Other events do not parse: `lambda_http` has no other feature here.
+            _ => ApiGatewayV2httpRequestContext::default(),
+        };
         let headers = head.headers;
         let own_id = headers
             .get("x-request-id")
