@@ -8,6 +8,10 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 
 use crate::backoff;
 
+/// Attempts at a write that collides with a transaction, and at a batch of which DynamoDB leaves a
+/// part over.
+pub const ATTEMPTS: u32 = 5;
+
 /// Sends a write, and sends it again after a growing pause while it collides with a transaction on
 /// the same item. Every write of one item and every transaction goes through here: while a
 /// transaction holds an item, DynamoDB refuses other writes to it.

@@ -1,0 +1,128 @@
+//! The problems of credentials, rights and accounts.
+
+use http::header;
+
+use super::{Code, Problem};
+
+impl Problem {
+    /// 401: the request has no credential.
+    pub fn unauthenticated() -> Self {
+        Self::new(
+            Code::Unauthenticated,
+            "Sign in first: send an access token as `Authorization: Bearer <token>`.",
+        )
+        .with_header(header::WWW_AUTHENTICATE, "Bearer")
+    }
+
+    /// 401: the access token is not, or no longer, valid (RFC 6750 section 3.1).
+    pub fn invalid_token() -> Self {
+        Self::new(
+            Code::InvalidToken,
+            "The access token is not valid, has expired, or its session has ended.",
+        )
+        .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+    }
+
+    /// 401: the API key is not, or no longer, valid.
+    pub fn invalid_api_key() -> Self {
+        let detail = "The API key is not valid, has expired or was revoked, or its owner's \
+                      account is not active."
+            .to_owned();
+        Self { detail, ..Self::invalid_token() }
+    }
+
+    /// 401: the WebSocket ticket is not, or no longer, valid.
+    pub fn invalid_ticket() -> Self {
+        let detail =
+            "The ticket is not valid, has expired, was used before, or its session has ended."
+                .to_owned();
+        Self { detail, ..Self::invalid_token() }
+    }
+
+    /// 401: the mailed token is not, or no longer, valid.
+    pub fn invalid_mail_token() -> Self {
+        let detail = "The token is not valid, has expired, was used before, or a newer one was \
+                      mailed. Ask for another mail."
+            .to_owned();
+        Self { detail, ..Self::invalid_token() }
+    }
+
+    /// 401: the refresh token is not, or no longer, valid.
+    pub fn invalid_refresh_token() -> Self {
+        Self::new(
+            Code::InvalidRefreshToken,
+            "The refresh token is not valid, was used before, or \
+            its session has ended. Sign in again.",
+        )
+        .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+    }
+
+    /// 401: one answer for an unknown user, a wrong password and an inactive account.
+    pub fn invalid_credentials() -> Self {
+        Self::new(Code::InvalidCredentials, "The username or the password is not right.")
+            .with_header(header::WWW_AUTHENTICATE, "Bearer")
+    }
+
+    /// 401: the signed-in caller gave a wrong password.
+    pub fn wrong_password() -> Self {
+        Self {
+            detail: "The current password is not right.".to_owned(),
+            ..Self::invalid_credentials()
+        }
+    }
+
+    /// 403: a known caller without the right.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(Code::Forbidden, detail)
+    }
+
+    /// 403: the caller was an administrator at the check, and is none at the commit.
+    pub fn no_longer_admin() -> Self {
+        Self::forbidden("You are no longer an administrator.")
+    }
+
+    /// 403: the password is right, but the account's address has yet to be verified.
+    pub fn email_unverified() -> Self {
+        let detail = "Verify your email address first: use the token that was mailed to it, or \
+                      ask for another by POST /auth/email/resend.";
+        Self::new(Code::EmailUnverified, detail)
+    }
+
+    /// 403: registration is closed.
+    pub fn registration_closed() -> Self {
+        Self::new(
+            Code::RegistrationClosed,
+            "Registration is closed. Ask an administrator for an account.",
+        )
+    }
+
+    /// 403: a WebSocket from a page that is not on the allow-list.
+    pub fn origin_refused() -> Self {
+        Self::new(
+            Code::OriginRefused,
+            "The header Origin must name an origin on the allow-list of this deployment.",
+        )
+    }
+
+    /// 409: the username or the email is taken. The answer does not say which.
+    pub fn account_exists() -> Self {
+        Self::new(Code::AccountExists, "An account with this username or email exists.")
+    }
+
+    /// 409: the account is the only administrator that is left.
+    pub fn last_admin() -> Self {
+        Self::new(
+            Code::LastAdmin,
+            "The account is the last active administrator. Give another account the role `admin` \
+             first.",
+        )
+    }
+
+    /// 409: the account has reached its limit of API keys. One that is deleted or expires makes
+    /// room.
+    pub fn too_many_api_keys(limit: usize) -> Self {
+        let detail =
+            format!("This account has {limit} API keys, and may have no more. Delete one first.");
+        Self::new(Code::TooManyApiKeys, detail)
+    }
+}

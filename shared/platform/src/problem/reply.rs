@@ -1,0 +1,54 @@
+//! The problems of a model's replies.
+
+use super::{Code, Problem};
+
+impl Problem {
+    /// 402: the reply can cost more than a budget has left this month.
+    pub fn budget_exceeded(whose: &str) -> Self {
+        let detail = format!(
+            "{whose} for this month does not cover what this reply can cost. Replies in progress \
+             reserve part of it."
+        );
+        Self::new(Code::BudgetExceeded, detail)
+    }
+
+    /// 409: a reply can no longer be stopped.
+    pub fn reply_ended() -> Self {
+        Self::new(Code::Conflict, "The reply has ended.")
+    }
+
+    /// 422: not even the last message alone fits into the model's context window.
+    pub fn context_too_long() -> Self {
+        Self::new(
+            Code::ContextTooLong,
+            "The message is too long for the model. Send a shorter one.",
+        )
+    }
+
+    /// 422: the provider's filter stopped the reply.
+    pub fn content_refused() -> Self {
+        Self::new(
+            Code::ContentRefused,
+            "The model's provider refuses to answer this content. Word the message differently.",
+        )
+    }
+
+    /// 502: the provider refuses what this deployment sends, until its operator changes a setting.
+    pub fn provider_rejected() -> Self {
+        Self::new(
+            Code::ProviderRejected,
+            "The model's provider refuses the server's request. The operator has to fix the cause.",
+        )
+    }
+
+    /// The problem of a failed reply, by the code that is stored with it.
+    pub fn of_reply(failure: Option<Code>) -> Self {
+        match failure {
+            Some(Code::ContextTooLong) => Self::context_too_long(),
+            Some(Code::ContentRefused) => Self::content_refused(),
+            Some(Code::ProviderRejected) => Self::provider_rejected(),
+            Some(Code::InternalError) => Self::internal(),
+            _ => Self::unavailable(),
+        }
+    }
+}
