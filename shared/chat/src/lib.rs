@@ -8,21 +8,25 @@
 mod credentials;
 pub mod domain;
 mod ending;
+mod holds;
 mod memory;
 mod messages;
 mod purge_start;
 mod replies;
+mod reply_start;
 mod request;
 pub mod spending;
 pub mod store;
 mod subscribing;
 mod title;
+mod turn;
 
 pub use credentials::Credentials;
 pub use ending::{Ended, Ending, Endings};
 pub use memory::{REMEMBERED, remembered, within};
 pub use messages::{ChatCompleted, ChatDelta, ChatEnd, ChatFailed, ChatStarted};
 pub use purge_start::PurgeStart;
-pub use replies::{Replies, ReplyStart, may_be_asked_again};
+pub use replies::{Replies, may_be_asked_again};
+pub use reply_start::ReplyStart;
 pub use request::{ChatRequest, ChatSendRequest};
 pub use subscribing::{Replay, Subscribing};

@@ -4,26 +4,20 @@
 use std::collections::BTreeSet;
 
 use assistant::domain::{MessageRole, PromptName};
-use assistant::system_prompt;
-use futures_util::future::try_join;
 use jiff::Timestamp;
 use platform::audit::AuditDetails;
-use platform::database::Write;
 use platform::domain::Peer;
 use platform::plan::Reply;
-use platform::worker::Invoker;
 use platform::{ConfigError, Plan, Platform, Problem, ids};
-use serde::{Deserialize, Serialize};
 
-use super::ending::{Ending, Endings};
-use super::memory::{REMEMBERED, remembered};
+use super::holds::Holds;
+use super::reply_start::Starter;
 use super::request::ChatRequest;
 use super::title::title;
+use super::turn::{Turn, message};
 use crate::domain::MessageStatus;
-use crate::spending::{Reserve, Reserved};
 use crate::store::{
-    Conversation, Conversations, Drafts, Head, History, Message, Messages, Origin, Subscriber,
-    SubscribersAtEnd,
+    Conversation, Conversations, Drafts, Head, Message, Messages, Origin, Subscriber,
 };
 
 /// Seconds in which a worker has to begin a reply. Lambda tries for sixty seconds to start it.
@@ -35,31 +29,8 @@ pub struct Replies {
     conversations: Conversations,
     messages: Messages,
     drafts: Drafts,
-    history: History,
-    /// Reserves the cost of replies. Absent where they cost nothing.
-    reserve: Option<Reserve>,
-    worker: Invoker,
-    endings: Endings,
-}
-
-/// The payload that starts the worker.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReplyStart {
-    /// Conversation.
-    pub conversation_id: String,
-    /// The reply to write.
-    pub message_id: String,
-}
-
-/// A user's message to be answered, with the writes that store it. The write of the conversation
-/// comes first.
-struct Turn {
-    said: Message,
-    writes: Vec<Write>,
-    /// Whether it is not stored yet.
-    is_new: bool,
-    /// Whether its conversation has begun before.
-    goes_on: bool,
+    holds: Holds,
+    starter: Starter,
 }
 
 impl Replies {
@@ -70,10 +41,8 @@ impl Replies {
             conversations: Conversations::new(platform)?,
             messages: Messages::new(platform)?,
             drafts: Drafts::new(platform)?,
-            history: History::new(platform)?,
-            reserve: Reserve::new(platform)?,
-            worker: Invoker::new(&platform.config, "CHAT_STREAM_ARN")?,
-            endings: Endings::new(platform)?,
+            holds: Holds::new(platform)?,
+            starter: Starter::new(platform)?,
         })
     }
 
@@ -156,12 +125,7 @@ impl Replies {
         );
         reply.status = MessageStatus::Pending;
         reply.answers = Some(said.id.clone());
-        let reserved = match &self.reserve {
-            Some(reserve) => {
-                Some(self.reserve(reserve, &turn, prompt.unwrap_or_default(), later).await?)
-            }
-            None => None,
-        };
+        let reserved = self.holds.reserve(&turn, prompt.unwrap_or_default(), later).await?;
         reply.hold = reserved.as_ref().map(|reserved| reserved.hold.clone());
 
         let subscriber =
@@ -203,69 +167,9 @@ impl Replies {
         Ok((reply, plan))
     }
 
-    /// Reserves the worst-case cost of the reply to a message. It is reserved before the model is
-    /// asked, and the model is shown only the messages that the reservation covers.
-    async fn reserve(
-        &self,
-        reserve: &Reserve,
-        turn: &Turn,
-        prompt: PromptName,
-        now: Timestamp,
-    ) -> Result<Reserved, Problem> {
-        let Turn { said, .. } = turn;
-        let owned = async {
-            // First check that the conversation is the caller's: another user's messages are not
-            // read.
-            if turn.goes_on {
-                self.history
-                    .conversation(&said.user_id, &said.conversation_id)
-                    .await?
-                    .ok_or_else(Problem::not_found)?;
-            }
-            Ok(())
-        };
-        let ((), limits) = try_join(owned, reserve.limits(&said.user_id)).await?;
-        let mut shown = if turn.goes_on {
-            remembered(
-                &self.messages,
-                &said.conversation_id,
-                &said.id,
-                REMEMBERED - u16::from(turn.is_new),
-            )
-            .await?
-        } else {
-            Vec::new()
-        };
-        if turn.is_new {
-            shown.push(said.clone());
-        }
-        let texts: Vec<_> = shown.iter().map(|message| message.text.as_str()).collect();
-        Ok(reserve.hold(&said.user_id, limits, system_prompt(prompt), &texts, now))
-    }
-
     /// Starts the worker that writes a reply. If that fails, the reply ends as failed.
     pub async fn start(&self, reply: &Message) -> Result<(), Problem> {
-        let start = ReplyStart {
-            conversation_id: reply.conversation_id.clone(),
-            message_id: reply.id.clone(),
-        };
-        let Err(error) = self.worker.start(&start).await else { return Ok(()) };
-        let problem = Problem::from(error);
-        let failed =
-            Message { status: MessageStatus::Failed, failure: Some(problem.code), ..reply.clone() };
-        // There are no subscribers to tell, because this function itself answers the caller. If the
-        // reply is no longer pending, only the answer of Lambda was lost: a worker is writing the
-        // reply.
-        let ending = Ending {
-            reply: &failed,
-            from: MessageStatus::Pending,
-            model: None,
-            revision: 1,
-            overdue: None,
-            subscribers: SubscribersAtEnd::default(),
-            frames: None,
-        };
-        if self.endings.end_anyway(ending).await? { Err(problem) } else { Ok(()) }
+        self.starter.start(reply).await
     }
 }
 
@@ -274,30 +178,4 @@ impl Replies {
 pub fn may_be_asked_again(reply: &Message) -> bool {
     reply.status == MessageStatus::Failed
         && Problem::of_reply(reply.failure).status.is_server_error()
-}
-
-/// A completed message.
-fn message(
-    conversation_id: String,
-    user_id: &str,
-    role: MessageRole,
-    text: &str,
-    at: Timestamp,
-) -> Message {
-    Message {
-        conversation_id,
-        id: ids::new_id(at),
-        user_id: user_id.to_owned(),
-        role,
-        text: text.to_owned(),
-        status: MessageStatus::Completed,
-        created_at: at.as_millisecond(),
-        answers: None,
-        stop_reason: None,
-        usage: None,
-        cost_usd: None,
-        failure: None,
-        hold: None,
-        origin: None,
-    }
 }

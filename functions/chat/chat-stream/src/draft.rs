@@ -1,7 +1,7 @@
 //! A reply while it is written. It joins the text, the subscribers and the checkpoints.
 
 use assistant::Provider;
-use assistant::domain::Usage;
+use assistant::domain::{Cost, Usage};
 use platform::clock::Clock;
 use tally_chat::domain::MessageStatus;
 use tally_chat::store::{Drafts, Frames, Head, Message, Spent, SubscribersAtEnd};
@@ -61,6 +61,11 @@ impl<'a> Draft<'a> {
         self.buffer.push(text)
     }
 
+    /// The cost of what the reply has used up to now.
+    pub fn cost(&self) -> Cost {
+        self.provider.cost(&self.model, &self.usage)
+    }
+
     /// Whether the worker is about to send a call that the store does not know of. If it died right
     /// after that, the call would stay unbilled.
     pub fn is_unbilled(&self) -> bool {
@@ -86,9 +91,7 @@ impl<'a> Draft<'a> {
     /// Stores what is new, says that the worker is alive, and applies the commands of other
     /// functions.
     pub async fn checkpoint(&mut self) -> Command {
-        let model = self.model.clone();
-        let usage = self.usage;
-        let spent = Spent { cost_usd: self.provider.cost(&model, &usage), model, usage };
+        let spent = Spent { model: self.model.clone(), usage: self.usage, cost_usd: self.cost() };
         self.checkpoints.save(&self.reply, spent, &mut self.buffer, &mut self.subscribers).await
     }
 

@@ -2,7 +2,10 @@
 //! else here uses the DynamoDB SDK.
 
 mod profits;
+mod streaming;
+mod subscription;
 mod subscriptions;
 
 pub use profits::{Profit, ProfitFilter, Profits};
-pub use subscriptions::{StreamStart, Subscription, SubscriptionState, Subscriptions};
+pub use subscription::{StreamStart, Subscription, SubscriptionState};
+pub use subscriptions::Subscriptions;

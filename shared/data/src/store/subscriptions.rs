@@ -9,73 +9,21 @@
 //! newest message that was processed. A subscription that ends leaves its item without a
 //! `subscription_id`. That item keeps `seq` until the connection's expiry, so an older message that
 //! arrives later cannot begin the stream again.
+//!
+//! The requests of a worker are in `streaming.rs`.
 
-use jiff::Timestamp;
-use platform::clock::rfc3339;
 use platform::database::{Database, Expression, Item, StoreError, Write, key2, n, query, read, s};
-use platform::domain::Peer;
 use platform::{ConfigError, Platform};
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
 
+use super::subscription::{Subscription, SubscriptionState};
 use crate::domain::{ChartType, Seq};
 
 /// The subscriptions' table.
 #[derive(Debug, Clone)]
 pub struct Subscriptions {
-    database: Database,
-    table: String,
-}
-
-/// One subscription.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subscription {
-    /// API Gateway's id of the connection.
-    pub connection_id: String,
-    /// Chart.
-    pub chart_type: ChartType,
-    /// UUIDv7.
-    pub subscription_id: String,
-    /// Milliseconds between frames.
-    pub interval_ms: u64,
-    /// Which worker streams it.
-    pub generation: u64,
-    /// Number of the last frame that was begun; zero before the first.
-    pub sequence: u64,
-    /// When that frame was begun, RFC 3339: a worker that takes the stream over can make the same
-    /// frame again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub framed_at: Option<String>,
-    /// Number of the client's newest message about this chart, where it numbers them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub seq: Option<Seq>,
-    /// Time to live, seconds since 1970.
-    pub expires_at: i64,
-}
-
-/// The payload that starts the worker.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StreamStart {
-    /// API Gateway's id of the connection.
-    pub connection_id: String,
-    /// When the connection opened, milliseconds since 1970.
-    pub connected_at: i64,
-    /// Chart.
-    pub chart_type: ChartType,
-    /// The subscription to claim.
-    pub subscription_id: String,
-    /// The generation in which to claim it.
-    pub generation: u64,
-    /// Whether the worker has to announce the stream, because the function that started it could
-    /// not.
-    pub announce: bool,
-}
-
-impl StreamStart {
-    /// The connection, as a sender has to know it.
-    pub fn peer(&self) -> Peer<'_> {
-        Peer { connection_id: &self.connection_id, connected_at: self.connected_at }
-    }
+    pub(super) database: Database,
+    pub(super) table: String,
 }
 
 impl Subscriptions {
@@ -154,85 +102,6 @@ impl Subscriptions {
         )
     }
 
-    /// Makes a worker the one that streams a subscription, and moves the generation on to the
-    /// worker's own. `None`: another worker has claimed it, or it has changed or ended. `claim` is
-    /// the worker's own random text, with which it can repeat a claim whose answer was lost.
-    pub async fn claim(
-        &self,
-        start: &StreamStart,
-        claim: &str,
-    ) -> Result<Option<Subscription>, StoreError> {
-        let expression = as_held(&start.subscription_id, start.generation)
-            .value("next", n(start.generation + 1))
-            .value("claim", s(claim));
-        let key = subscription_key(&start.connection_id, start.chart_type);
-        let condition = "subscription_id = :subscription AND (generation = :generation OR \
-                         (generation = :next AND claim = :claim))";
-        self.database
-            .update_if(
-                &self.table,
-                key,
-                "SET generation = :next, claim = :claim",
-                condition,
-                &expression,
-            )
-            .await
-    }
-
-    /// Whether a worker still holds its stream.
-    pub async fn is_held(&self, held: &Subscription) -> Result<bool, StoreError> {
-        let key = subscription_key(&held.connection_id, held.chart_type);
-        let found: Option<SubscriptionState> = self.database.get(&self.table, key, true).await?;
-        let is_held = |found: Subscription| {
-            found.subscription_id == held.subscription_id && found.generation == held.generation
-        };
-        Ok(found.and_then(SubscriptionState::subscription).is_some_and(is_held))
-    }
-
-    /// Begins the next frame of a worker's stream. `None`: the stream is not the worker's any more.
-    /// The number is set, not added to. So the worker can repeat a request whose answer was lost,
-    /// and no number is missing.
-    pub async fn advance(
-        &self,
-        held: &Subscription,
-        now: Timestamp,
-    ) -> Result<Option<Subscription>, StoreError> {
-        let expression = as_held(&held.subscription_id, held.generation)
-            .name("sequence", "sequence")
-            .value("next", n(held.sequence + 1))
-            .value("at", s(rfc3339(now)))
-            .value("now", n(now.as_second()));
-        let key = subscription_key(&held.connection_id, held.chart_type);
-        let condition = format!("{AS_HELD} AND #sequence <= :next AND expires_at > :now");
-        self.database
-            .update_if(
-                &self.table,
-                key,
-                "SET framed_at = :at, #sequence = :next",
-                &condition,
-                &expression,
-            )
-            .await
-    }
-
-    /// Ends a worker's own subscription. `false`: it is another worker's by now, or the connection
-    /// has been forgotten. One that has ended counts as the worker's own: the worker may have ended
-    /// it by a request whose answer was lost.
-    pub async fn give_up(&self, held: &Subscription) -> Result<bool, StoreError> {
-        let key = subscription_key(&held.connection_id, held.chart_type);
-        let condition = format!(
-            "attribute_exists(connection_id) AND (attribute_not_exists(subscription_id) OR \
-             ({AS_HELD}))"
-        );
-        let expression =
-            as_held(&held.subscription_id, held.generation).name("sequence", "sequence");
-        let ended: Option<SubscriptionState> = self
-            .database
-            .update_if(&self.table, key, END.trim_start(), &condition, &expression)
-            .await?;
-        Ok(ended.is_some())
-    }
-
     /// Ends every subscription of a connection. There is one per chart at most, so one page holds
     /// them.
     pub async fn end_all(&self, connection_id: &str) -> Result<(), StoreError> {
@@ -255,49 +124,19 @@ impl Subscriptions {
     }
 }
 
-/// State of an item that was found.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum SubscriptionState {
-    /// A subscription.
-    Live(Subscription),
-    /// The rest of a subscription that has ended.
-    Ended {
-        /// Number of the client's newest message about this chart, where it numbers them.
-        seq: Option<Seq>,
-    },
-}
-
-impl SubscriptionState {
-    /// Number of the client's newest message about this chart, where it numbers them.
-    pub fn seq(&self) -> Option<Seq> {
-        match self {
-            Self::Live(subscription) => subscription.seq,
-            Self::Ended { seq } => *seq,
-        }
-    }
-
-    /// The subscription, if it has not ended.
-    pub fn subscription(self) -> Option<Subscription> {
-        match self {
-            Self::Live(subscription) => Some(subscription),
-            Self::Ended { .. } => None,
-        }
-    }
-}
-
 /// Removes all that makes an item a subscription.
-const END: &str = " REMOVE subscription_id, interval_ms, generation, #sequence, framed_at, claim";
+pub(super) const END: &str =
+    " REMOVE subscription_id, interval_ms, generation, #sequence, framed_at, claim";
 
-const AS_HELD: &str = "subscription_id = :subscription AND generation = :generation";
+pub(super) const AS_HELD: &str = "subscription_id = :subscription AND generation = :generation";
 
-fn as_held(subscription_id: &str, generation: u64) -> Expression {
+pub(super) fn as_held(subscription_id: &str, generation: u64) -> Expression {
     Expression::default()
         .value("subscription", s(subscription_id))
         .value("generation", n(generation))
 }
 
-fn subscription_key(connection_id: &str, chart_type: ChartType) -> Item {
+pub(super) fn subscription_key(connection_id: &str, chart_type: ChartType) -> Item {
     key2(("connection_id", connection_id), ("chart_type", chart_type.as_str()))
 }
 

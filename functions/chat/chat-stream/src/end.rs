@@ -1,0 +1,141 @@
+//! Stores the end of a reply, and tells the subscribers.
+
+use std::time::Duration;
+
+use assistant::domain::StopReason;
+use platform::clock::Clock;
+use platform::{ConfigError, Platform, Problem};
+use tally_chat::domain::MessageStatus;
+use tally_chat::store::{Drafts, Message, Messages};
+use tally_chat::{ChatCompleted, ChatEnd, ChatFailed, Ended, Ending, Endings};
+use tokio::time::sleep;
+
+use crate::checkpoint::Command;
+use crate::draft::Draft;
+
+/// How often the worker stores the end again if the store does not answer, and the time between two
+/// attempts.
+const END_ATTEMPTS: u32 = 2;
+const END_PAUSE: Duration = Duration::from_secs(1);
+
+/// Ends replies that the worker has written.
+pub struct ReplyEnds {
+    messages: Messages,
+    drafts: Drafts,
+    endings: Endings,
+    clock: Clock,
+}
+
+impl ReplyEnds {
+    /// Uses the tables of messages, drafts and [`Endings`].
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            messages: Messages::new(platform)?,
+            drafts: Drafts::new(platform)?,
+            endings: Endings::new(platform)?,
+            clock: platform.clock.clone(),
+        })
+    }
+
+    /// Stores how the reply ended, and then tells each connection, after the rest of the text.
+    /// Commands of other functions that arrive meanwhile are applied first. So a reply that was to
+    /// stop has stopped, even if no text was left to write.
+    pub async fn end(
+        &self,
+        mut draft: Draft<'_>,
+        written: Result<StopReason, Problem>,
+    ) -> Result<(), Problem> {
+        draft.finish().await;
+        let mut written = written;
+        let mut attempts = 0;
+        let cost_usd = draft.cost();
+        loop {
+            let (status, stop_reason) = match &written {
+                Ok(StopReason::Cancelled) => {
+                    (MessageStatus::Cancelled, Some(StopReason::Cancelled))
+                }
+                Ok(reason) => (MessageStatus::Completed, Some(*reason)),
+                Err(_) => (MessageStatus::Failed, None),
+            };
+            let failure = written.as_ref().err().map(|problem| problem.code);
+            let reply =
+                Message { stop_reason, failure, cost_usd: Some(cost_usd), ..draft.ended(status) };
+            let from = MessageStatus::Streaming;
+            let unsaved = draft.unsaved();
+            let model = Some(draft.model.as_str());
+            let revision = draft.revision();
+            let subscribers = draft.subscribers_at_end();
+            let has_subscribers = subscribers.any;
+            let ending = Ending {
+                reply: &reply,
+                from,
+                model,
+                revision,
+                overdue: None,
+                subscribers,
+                frames: unsaved.as_ref(),
+            };
+            match (self.endings.end(&ending).await, written) {
+                // An earlier attempt whose answer was lost may have stored the end.
+                (Ok(Ended::Overtaken), _)
+                    if attempts == 0 || !self.has_ended_as(&reply).await? =>
+                {
+                    return Ok(());
+                }
+                (Ok(Ended::Changed(head)), before) => {
+                    let stopped = draft.apply_commands(*head) == Command::Stop;
+                    draft.finish().await;
+                    written =
+                        if stopped && before.is_ok() { Ok(StopReason::Cancelled) } else { before };
+                }
+                (Err(problem), before) if attempts < END_ATTEMPTS => {
+                    tracing::warn!(
+                        message_id = reply.id,
+                        code = %problem.code,
+                        "failed to store the end of a reply; it is tried again"
+                    );
+                    attempts += 1;
+                    written = before;
+                    sleep(END_PAUSE).await;
+                }
+                (Ok(Ended::Stored | Ended::Overtaken), written) => {
+                    let end = match written {
+                        Ok(stop_reason) => {
+                            let message_id = reply.id.clone();
+                            ChatEnd::Completed(ChatCompleted {
+                                message_id,
+                                stop_reason,
+                                usage: draft.usage,
+                                cost_usd,
+                            })
+                        }
+                        Err(problem) => ChatEnd::Failed(ChatFailed::new(&reply.id, &problem)),
+                    };
+                    let told = draft.send_end(&end).await;
+                    // `expire-replies` tells each connection that has not been told.
+                    if has_subscribers
+                        && told
+                        && let Err(error) = self.drafts.close(&reply.id, self.clock.now()).await
+                    {
+                        tracing::warn!(
+                            %error,
+                            message_id = reply.id,
+                            "failed to close a draft; each subscriber is told of the end twice"
+                        );
+                    }
+                    return Ok(());
+                }
+                (Err(problem), _) => {
+                    draft.send_end(&ChatEnd::Failed(ChatFailed::new(&reply.id, &problem))).await;
+                    return Err(problem);
+                }
+            }
+        }
+    }
+
+    /// Whether a reply has ended with this status and text.
+    async fn has_ended_as(&self, ended: &Message) -> Result<bool, Problem> {
+        let found = self.messages.get(&ended.conversation_id, &ended.id).await?;
+        Ok(found.is_some_and(|found| found.status == ended.status && found.text == ended.text))
+    }
+}

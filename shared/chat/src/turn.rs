@@ -1,0 +1,48 @@
+//! A turn of a conversation: a user's message that a reply is to answer.
+
+use assistant::domain::MessageRole;
+use jiff::Timestamp;
+use platform::database::Write;
+use platform::ids;
+
+use crate::domain::MessageStatus;
+use crate::store::Message;
+
+/// A user's message to be answered, with the writes that store it. The write of the conversation
+/// comes first.
+pub struct Turn {
+    /// The message.
+    pub said: Message,
+    /// The writes that store it.
+    pub writes: Vec<Write>,
+    /// Whether it is not stored yet.
+    pub is_new: bool,
+    /// Whether its conversation has begun before.
+    pub goes_on: bool,
+}
+
+/// A completed message.
+pub fn message(
+    conversation_id: String,
+    user_id: &str,
+    role: MessageRole,
+    text: &str,
+    at: Timestamp,
+) -> Message {
+    Message {
+        conversation_id,
+        id: ids::new_id(at),
+        user_id: user_id.to_owned(),
+        role,
+        text: text.to_owned(),
+        status: MessageStatus::Completed,
+        created_at: at.as_millisecond(),
+        answers: None,
+        stop_reason: None,
+        usage: None,
+        cost_usd: None,
+        failure: None,
+        hold: None,
+        origin: None,
+    }
+}
