@@ -1,16 +1,18 @@
 //! The functions: the emulated Lambda Runtime API, the processes behind it, and their invocation.
 //!
-//! Each function has a `pool` of processes, which run its real binary. A process asks the
-//! `runtime_api` for its next invocation and posts the result there, one at a time, as on Lambda.
-//! `process` starts and ends processes, `environment` builds their variables, and `logs` keeps
-//! their output.
+//! Each function has a `pool` of processes, which run its real binary. It gets its `message`s one
+//! at a time, and knows the `state` of each process. A process asks the `runtime_api` for its next
+//! invocation and posts the result there, one at a time, as on Lambda. `process` starts and ends
+//! processes, `environment` builds their variables, and `logs` keeps their output.
 
 mod environment;
 mod invoke;
 pub mod logs;
+mod message;
 mod pool;
 mod process;
 mod runtime_api;
+mod state;
 
 pub use invoke::Invoke;
 
@@ -27,7 +29,8 @@ use tokio::task::JoinHandle;
 use crate::server::Server;
 use crate::template::function_arn;
 use crate::template::model::Function;
-use pool::{Job, Message, Pool};
+use message::{Job, Message, Reply};
+use pool::Pool;
 use process::Launcher;
 
 /// The running functions.
@@ -212,7 +215,7 @@ impl Functions {
         &self,
         function: &str,
         payload: Bytes,
-        reply: Option<pool::Reply>,
+        reply: Option<Reply>,
     ) -> Result<(), InvokeError> {
         let pool =
             self.0.pools.get(function).ok_or_else(|| InvokeError::Unknown(function.to_owned()))?;

@@ -13,60 +13,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::message::{Invocation, Job, Message, Trial};
 use super::process::{Exit, Launcher};
+use super::state::{Process, State};
 use super::{InvokeError, ProcessLimits};
-
-/// A message to a pool.
-pub(super) enum Message {
-    /// A caller invokes the function.
-    Invoke(Job),
-    /// A process is ready for an invocation.
-    Next { process: String, reply: oneshot::Sender<Invocation> },
-    /// A process has answered an invocation. `accepted` learns whether that invocation was assigned
-    /// to it.
-    Answer {
-        process: String,
-        request_id: String,
-        outcome: Result<Bytes, InvokeError>,
-        accepted: oneshot::Sender<bool>,
-    },
-    /// Start a process to test whether it gets as far as asking for an invocation.
-    Try(Trial),
-    /// A process failed to initialise.
-    InitError { process: String, error: InvokeError },
-    /// Kill all processes without waiting for their invocations.
-    Kill,
-    /// End all processes, and the pool.
-    Shutdown,
-}
-
-/// An invocation that waits or runs.
-pub(super) struct Job {
-    pub request_id: String,
-    /// The ARN that the caller used.
-    pub arn: String,
-    pub payload: Bytes,
-    /// `None` for an asynchronous invocation.
-    pub reply: Option<Reply>,
-}
-
-/// Receives the outcome of a trial start.
-pub(super) type Trial = oneshot::Sender<Result<(), InvokeError>>;
-
-pub(super) type Reply = oneshot::Sender<Result<Bytes, InvokeError>>;
-
-/// An invocation as a process receives it.
-#[derive(Debug)]
-pub(super) struct Invocation {
-    pub request_id: String,
-    pub arn: String,
-    pub payload: Bytes,
-    pub deadline: SystemTime,
-}
 
 pub(super) struct Pool {
     launcher: Launcher,
@@ -75,30 +29,6 @@ pub(super) struct Pool {
     queue: VecDeque<Job>,
     processes: BTreeMap<String, Process>,
     exits: JoinSet<Exit>,
-}
-
-struct Process {
-    state: State,
-    /// Dropping it kills the process.
-    alive: oneshot::Sender<()>,
-}
-
-enum State {
-    Starting {
-        until: Instant,
-        /// The trial that waits for this start. `None` if the start is for an invocation.
-        trial: Option<Trial>,
-    },
-    Idle {
-        next: oneshot::Sender<Invocation>,
-        since: Instant,
-    },
-    /// The process stays busy after it has answered the job, until it asks for the next one. The
-    /// time limit applies till then.
-    Busy {
-        job: Option<Job>,
-        until: Instant,
-    },
 }
 
 impl Pool {
@@ -301,20 +231,6 @@ impl Pool {
             let _ = trial.send(Err(error));
         } else if let Some(job) = self.queue.pop_front() {
             finish(&self.launcher, job, Err(error));
-        }
-    }
-}
-
-impl State {
-    /// Whether the process is about to ask for an invocation. Then the pool need not start another.
-    fn will_ask_soon(&self) -> bool {
-        matches!(self, State::Starting { trial: None, .. } | State::Busy { job: None, .. })
-    }
-
-    fn deadline(&self, idle: Duration) -> Instant {
-        match self {
-            State::Starting { until, .. } | State::Busy { until, .. } => *until,
-            State::Idle { since, .. } => *since + idle,
         }
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use super::pool::{Invocation, Message};
+use super::message::{Invocation, Message};
 use super::{InvokeError, PAYLOAD_LIMIT_BYTES, Pools};
 use crate::server::Server;
 
