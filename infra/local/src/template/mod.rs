@@ -2,10 +2,12 @@
 //!
 //! The text becomes a tree (`node`), and the tree becomes sections (`document`). Then parameters
 //! get their values (`parameters`, `samconfig`), and so do intrinsic functions (`resolver`,
-//! `attributes`). At last the resources become the parts that the local stack runs (`serverless`,
-//! `storage`, `gateway`). An unknown name is an error that gives its place. It is never skipped.
+//! `conditions`, `attributes`). At last the resources become the parts that the local stack runs
+//! (`serverless`, `storage`, `gateway`). An unknown name is an error that gives its place. It is
+//! never skipped.
 
 mod attributes;
+mod conditions;
 mod document;
 mod error;
 mod gateway;
@@ -19,6 +21,7 @@ mod resources;
 mod samconfig;
 mod serverless;
 mod storage;
+mod substitution;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::document::Document;
 use super::error::TemplateError;
 use super::node::{Node, get};
-use super::resolver::{SubPart, sub_parts};
+use super::substitution::{SubPart, sub_parts};
 
 /// Maps the logical id of a resource to the ids of the resources it refers to.
 pub type References = BTreeMap<String, BTreeSet<String>>;

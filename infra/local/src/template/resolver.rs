@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Number, Value};
 
-use super::document::{Document, text};
+use super::document::Document;
 use super::error::TemplateError;
 use super::node::{Map, Node, get};
+use super::substitution::{SubPart, sub_parts};
 use super::{ACCOUNT, REGION, STACK};
 
 /// Resolves values of one document.
@@ -203,95 +204,13 @@ impl<'d> Resolver<'d> {
     }
 
     /// Resolves a list of exactly `N` texts.
-    fn texts<const N: usize>(&self, nodes: &[Node]) -> Result<[String; N], TemplateError> {
+    pub(super) fn texts<const N: usize>(
+        &self,
+        nodes: &[Node],
+    ) -> Result<[String; N], TemplateError> {
         let texts = nodes.iter().map(|node| self.text(node)).collect::<Result<Vec<_>, _>>()?;
         texts.try_into().map_err(|_| malformed(&format!("a list of {N} texts")))
     }
-
-    /// Whether the named condition holds.
-    pub(super) fn condition(&self, name: &str) -> Result<bool, TemplateError> {
-        let node = get(&self.document.conditions, name)
-            .ok_or_else(|| TemplateError::new(format!("there is no condition `{name}`")))?;
-        self.guarded(&format!("Conditions.{name}"), || self.truth(node))
-            .map_err(|error| error.within(format!("condition {name}")))
-    }
-
-    /// Checks the rules of the template. The error is the message of the rule that does not hold.
-    pub(super) fn check_rules(&self) -> Result<(), TemplateError> {
-        for (name, rule) in &self.document.rules {
-            let applies =
-                rule.condition.as_ref().map_or(Ok(true), |condition| self.truth(condition));
-            let assertions = rule.assertions.iter();
-            let broken = applies.and_then(|applies| {
-                let broken = assertions
-                    .filter(|_| applies)
-                    .map(|(assert, said)| Ok((self.truth(assert)?, said)));
-                broken.collect::<Result<Vec<_>, TemplateError>>()
-            });
-            let broken = broken.map_err(|error| error.within(format!("Rules.{name}")))?;
-            if let Some((_, said)) = broken.into_iter().find(|(holds, _)| !holds) {
-                return Err(TemplateError::new(said.clone()).within(format!("Rules.{name}")));
-            }
-        }
-        Ok(())
-    }
-
-    fn truth(&self, node: &Node) -> Result<bool, TemplateError> {
-        let (function, argument) = match node {
-            Node::Call(function, argument) => (function.as_str(), &**argument),
-            Node::Map(map) => match map.as_slice() {
-                [(key, name)] if key == "Condition" => ("Condition", name),
-                _ => return Err(malformed("a condition")),
-            },
-            _ => return Err(malformed("a condition")),
-        };
-        match (function, argument) {
-            ("Condition", name) => self.condition(&text(name)?),
-            ("Fn::Equals", Node::List(parts)) => {
-                let [left, right] = self.texts(parts)?;
-                Ok(left == right)
-            }
-            ("Fn::Not", Node::List(parts)) if parts.len() == 1 => Ok(!self.truth(&parts[0])?),
-            ("Fn::And", Node::List(parts)) => {
-                parts.iter().try_fold(true, |all, part| Ok(all & self.truth(part)?))
-            }
-            ("Fn::Or", Node::List(parts)) => {
-                parts.iter().try_fold(false, |any, part| Ok(any | self.truth(part)?))
-            }
-            _ => Err(TemplateError::new(format!(
-                "the local stack does not know `{function}` in a condition"
-            ))),
-        }
-    }
-}
-
-/// A piece of the pattern of `Fn::Sub`.
-#[derive(Debug, PartialEq)]
-pub(super) enum SubPart<'p> {
-    Text(&'p str),
-    Name(&'p str),
-}
-
-/// Splits `a${B}c${!D}` into the text `a`, the name `B`, the text `c` and the text `${D}`, because
-/// `${!D}` stands for a literal `${D}`.
-pub(super) fn sub_parts(pattern: &str) -> Result<Vec<SubPart<'_>>, TemplateError> {
-    let mut parts = Vec::new();
-    let mut rest = pattern;
-    while let Some((before, after)) = rest.split_once("${") {
-        let (name, following) = after
-            .split_once('}')
-            .ok_or_else(|| TemplateError::new(format!("`{pattern}` lacks a closing brace")))?;
-        parts.push(SubPart::Text(before));
-        match name.strip_prefix('!') {
-            Some(literal) => {
-                parts.extend([SubPart::Text("${"), SubPart::Text(literal), SubPart::Text("}")]);
-            }
-            None => parts.push(SubPart::Name(name.trim())),
-        }
-        rest = following;
-    }
-    parts.push(SubPart::Text(rest));
-    Ok(parts)
 }
 
 fn scalar_text(value: &Value) -> Result<String, TemplateError> {
@@ -303,6 +222,6 @@ fn scalar_text(value: &Value) -> Result<String, TemplateError> {
     }
 }
 
-fn malformed(expected: &str) -> TemplateError {
+pub(super) fn malformed(expected: &str) -> TemplateError {
     TemplateError::new(format!("this must be {expected}"))
 }
