@@ -10,7 +10,10 @@ use platform::socket::{Action, ErrorMessage, ServerMessage};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::schema::{enveloped, schema};
+use super::connection::{handshake, security_schemes};
+use super::operation::{Operation, common_errors, connected};
+use super::schema::{closed, enveloped, reference, schema, schema_name};
+use super::texts::{CHANNEL, DESCRIPTION};
 
 /// The document under construction.
 #[derive(Default)]
@@ -22,32 +25,10 @@ pub struct Document {
     errors: Vec<Problem>,
 }
 
-/// The description of one action, from its types.
-struct Operation {
-    route: ActionRoute,
-    /// Types of the messages that answer it, in the order in which they arrive.
-    answers: Vec<&'static str>,
-    /// Codes of errors that not every action has.
-    codes: Vec<&'static str>,
-    note: &'static str,
-}
-
 /// One action that is being added to the document.
 pub struct Entry<'a, A> {
     document: &'a mut Document,
     action: PhantomData<A>,
-}
-
-/// The errors that can answer any message.
-fn common_errors() -> [Problem; 6] {
-    [
-        Problem::malformed_json("The message must be a JSON object."),
-        Problem::validation_failed(Vec::new()),
-        Problem::invalid_token(),
-        Problem::rate_limited(1),
-        Problem::internal(),
-        Problem::unavailable(),
-    ]
 }
 
 impl Document {
@@ -171,8 +152,10 @@ impl Document {
                     "protocol": "wss",
                     "description": "`websocket_url` of `GET /` has the whole URL. The URL of a \
                                     local stack begins with `ws://`.",
-                    "variables": {"host": {"description": "Host of the WebSocket \
-                        API.", "examples": ["ws.example.com"]}},
+                    "variables": {"host": {
+                        "description": "Host of the WebSocket API.",
+                        "examples": ["ws.example.com"],
+                    }},
                     "security": security,
                 },
             },
@@ -182,7 +165,7 @@ impl Document {
                 "description": CHANNEL,
                 "servers": [named("servers", "deployment")],
                 "messages": messages,
-                "bindings": {"ws": self.handshake()},
+                "bindings": {"ws": handshake(&self.schemas)},
             }},
             "operations": operations,
             "components": {
@@ -199,33 +182,6 @@ impl Document {
             .chain(own)
             .map(|problem| (problem.code.as_str(), problem.detail))
             .collect()
-    }
-
-    /// The request that opens a connection.
-    fn handshake(&self) -> Value {
-        let subscribe = &self.schemas[&schema_name(charts::Subscribe::ROUTE.action)]["properties"];
-        json!({
-            "method": "GET",
-            "query": {"type": "object", "additionalProperties": false, "properties": {
-                "ticket": {"type": "string", "description": "Ticket of `POST /auth/ws-ticket`. It \
-                    is valid once, for a minute."},
-                "token": {"type": "string", "description": "An access token, if the deployment \
-                    accepts one in the URL."},
-                "chart_type": subscribe["chart_type"],
-                "interval_ms": subscribe["interval_ms"],
-            }},
-            "headers": {"type": "object", "properties": {
-                "Authorization": {"type": "string", "description": "`Bearer` and an access token."},
-                "Origin": {"type": "string", "description": "Origin of a page. It must be on the \
-                    deployment's allow-list."},
-                "Sec-WebSocket-Protocol": {
-                    "type": "string",
-                    "description": "`tally.v1` and `bearer.<access token>`. It is for browsers, \
-                                    because they can set no other header.",
-                },
-            }},
-            "bindingVersion": "0.1.0",
-        })
     }
 }
 
@@ -271,129 +227,3 @@ impl<A: Action> Entry<'_, A> {
         self.operation().note = note;
     }
 }
-
-impl Operation {
-    fn described(&self) -> Value {
-        let ActionRoute { action, summary, limits, .. } = &self.route;
-        let list = |names: Vec<&str>| {
-            names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-        };
-        let limits = list(limits.iter().map(|policy| policy.name).chain(["ws_messages"]).collect());
-        let codes = list(
-            common_errors()
-                .iter()
-                .map(|problem| problem.code.as_str())
-                .chain(self.codes.iter().copied())
-                .collect(),
-        );
-        let description = format!("{}\n\nLimits: {limits}. Codes of errors: {codes}.", self.note);
-        json!({
-            "action": "receive",
-            "channel": {"$ref": "#/channels/live"},
-            "title": action,
-            "summary": summary,
-            "description": description.trim_start(),
-            "messages": of_channel(&[action]),
-            "reply": {
-                "channel": {"$ref": "#/channels/live"},
-                "messages": of_channel(&[&self.answers[..], &[ErrorMessage::TYPE]].concat()),
-            },
-        })
-    }
-}
-
-/// The stream that a connection begins with, if its URL asks for one.
-fn connected() -> Value {
-    let messages =
-        [tally_data::charts::Subscribed::TYPE, chart_stream::Data::TYPE, chart_stream::Ended::TYPE];
-    json!({
-        "action": "send",
-        "channel": {"$ref": "#/channels/live"},
-        "title": "charts.stream",
-        "summary": "Streams frames of the chart that the URL of the connection names",
-        "messages": of_channel(&messages),
-    })
-}
-
-fn of_channel(names: &[&str]) -> Value {
-    names.iter().map(|name| json!({"$ref": format!("#/channels/live/messages/{name}")})).collect()
-}
-
-/// The name of a message's schema: `ChartsSubscribeMessage` of `charts.subscribe`.
-fn schema_name(message: &str) -> String {
-    let capitalised = |part: &str| part[..1].to_uppercase() + &part[1..];
-    message.split('.').map(capitalised).chain(["Message".to_owned()]).collect()
-}
-
-/// A message's schema.
-fn reference(message: &str) -> Value {
-    json!({"$ref": format!("#/components/schemas/{}", schema_name(message))})
-}
-
-/// The schema of a client's message. It allows no unknown members, because the server refuses them.
-fn closed(body: Value, action: &str) -> Value {
-    let id = json!({
-        "type": ["string", "null"], "maxLength": 128,
-        "description": "Your own id for the message. Its answer echoes it.",
-    });
-    let mut payload = enveloped(body, ("action", action), Some(id));
-    payload["additionalProperties"] = false.into();
-    payload
-}
-
-fn security_schemes() -> Value {
-    json!({
-        "ticket": {
-            "type": "httpApiKey", "in": "query", "name": "ticket",
-            "description": "Ticket of `POST /auth/ws-ticket`, valid once",
-        },
-        "bearer": {
-            "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-            "description": "Access token of `POST /auth/login`",
-        },
-        "subprotocol": {
-            "type": "httpApiKey", "in": "header", "name": "Sec-WebSocket-Protocol",
-            "description": "`tally.v1, bearer.<access token>`; the answer selects `tally.v1`",
-        },
-        "token": {
-            "type": "httpApiKey", "in": "query", "name": "token",
-            "description": "Access token in the URL, for experiments, if the deployment accepts \
-                            it there",
-        },
-    })
-}
-
-const DESCRIPTION: &str = "The WebSocket API of a finance team's AI assistant. A message is a JSON \
-    object: a client's has an `action` and perhaps an `id`, a server's has a `type`, and an answer \
-    echoes that `id`. Frames of a stream and the end of a reply have no `id`: they name their \
-    `subscription_id` or `message_id`. The server answers a wrong, unknown or excessive message \
-    with `error`, and \
-    the connection stays open.\n\n\
-    **Order.** API Gateway delivers each message by itself, so a message can overtake the one \
-    before it. Wait for the answer before you send the next message about the same chart or reply. \
-    Or number the messages about a chart by `seq`: the one with the highest number counts. If a \
-    message arrives after a higher number, the server answers with an `error` with the code \
-    `conflict`, and the message changes nothing. Keep one counter for a connection, and raise it \
-    for each message. Send it with all messages about a chart, or with \
-    none.\n\n\
-    **Limits.** If `ws_messages` refuses a message, wait for as long as the error says. The server \
-    closes a connection once it has \
-    refused ten times as many of its messages as the limit allows.\n\n\
-    The API only grows: new versions add messages and members, and never change or remove them. \
-    Ignore messages and members that you do \
-    not know.";
-
-const CHANNEL: &str = "Open a connection with one of the credentials: a ticket, the header, the \
-    subprotocol, or the token in the URL. If you send several, the first in this order counts. The \
-    server refuses a connection without a valid credential with 401. It refuses a page of an \
-    origin that is not on the allow-list with 403, and a wrong query with 422. It refuses the \
-    sixth connection of a session \
-    with 429. `chart_type` and `interval_ms` subscribe to a chart at once.\n\n\
-    The connection ends with its session. It also ends an hour after the token of the connection \
-    (or of its ticket) has expired, unless you send `auth.renew`. API Gateway ends an idle \
-    connection after ten minutes, so send `ping` every five. It ends every connection \
-    after two hours: open another, and send `chat.resume`.\n\n\
-    Frames are text. A client's frame of more than 32 KB ends the connection with 1009: send long \
-    messages by `POST /chat`. A binary frame ends it with 1003. The server's frames stay under 32 \
-    KB. API Gateway's own frames have no `type`: \
-    `{\"message\", \"connectionId\", \"requestId\"}`.";

@@ -2,8 +2,11 @@
 //! types. This module adds the order in which messages follow one another, and an example of each.
 
 mod check;
+mod connection;
 mod document;
+mod operation;
 mod schema;
+mod texts;
 
 use assistant::domain::{StopReason, Usage};
 use platform::Problem;

@@ -30,6 +30,28 @@ pub fn enveloped(mut schema: Value, (member, name): (&str, &str), id: Option<Val
     schema
 }
 
+/// The name of a message's schema: `ChartsSubscribeMessage` of `charts.subscribe`.
+pub fn schema_name(message: &str) -> String {
+    let capitalised = |part: &str| part[..1].to_uppercase() + &part[1..];
+    message.split('.').map(capitalised).chain(["Message".to_owned()]).collect()
+}
+
+/// A message's schema.
+pub fn reference(message: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{}", schema_name(message))})
+}
+
+/// The schema of a client's message. It allows no unknown members, because the server refuses them.
+pub fn closed(body: Value, action: &str) -> Value {
+    let id = json!({
+        "type": ["string", "null"], "maxLength": 128,
+        "description": "Your own id for the message. Its answer echoes it.",
+    });
+    let mut payload = enveloped(body, ("action", action), Some(id));
+    payload["additionalProperties"] = false.into();
+    payload
+}
+
 /// Translates a schema to draft 7. That dialect has only `examples`, and ignores every member
 /// beside a `$ref`.
 fn draft7(schema: Value) -> Value {
