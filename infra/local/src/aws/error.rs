@@ -30,14 +30,16 @@ pub enum AwsError {
         /// The system's error.
         source: io::Error,
     },
-    /// `secrets.json` does not hold secrets.
+    /// A file of the state directory has another content than it must.
     #[error(
-        "{path} does not hold secrets ({source}): restore it, or remove the state directory to \
+        "{path} does not hold {holds} ({source}): restore it, or remove the state directory to \
          start afresh"
     )]
-    Secrets {
+    Content {
         /// The file.
         path: PathBuf,
+        /// The content that it must have: `secrets`.
+        holds: &'static str,
         /// The error in its content.
         source: serde_json::Error,
     },

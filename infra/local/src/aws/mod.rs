@@ -11,6 +11,7 @@ mod endpoints;
 mod error;
 mod guard;
 mod invoke_api;
+mod json_file;
 mod mail;
 mod secrets;
 #[cfg(test)]

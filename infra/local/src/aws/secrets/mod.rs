@@ -1,10 +1,9 @@
 //! Secrets Manager: the template's secrets. The first start generates them. After that they are
 //! served, changed and rotated.
 //!
-//! `versions` is one secret with its versions and staging labels. `file` is the file that stores
-//! them.
+//! `versions` is one secret with its versions and staging labels. The file `secrets.json` stores
+//! them under the secrets' names.
 
-mod file;
 #[cfg(test)]
 mod tests;
 mod versions;
@@ -23,6 +22,7 @@ use super::calls::{CallLog, Service};
 use super::directory::unusable;
 use super::error::AwsError;
 use super::invoke_api::function_id;
+use super::json_file;
 use crate::lambda::Invoke;
 use crate::template::model::Secret;
 use versions::{CURRENT, Refusal, Versions};
@@ -46,13 +46,14 @@ impl Secrets {
         secrets: Vec<Secret>,
         functions: Arc<dyn Invoke>,
     ) -> Result<Self, AwsError> {
-        let mut kept = file.map_or_else(|| Ok(BTreeMap::new()), file::read)?;
+        let mut kept =
+            file.map_or_else(|| Ok(BTreeMap::new()), |path| json_file::read(path, "secrets"))?;
         let known = kept.len();
         for secret in &secrets {
             kept.entry(secret.name.clone()).or_insert_with(|| Versions::generate(secret));
         }
         if let Some(path) = file.filter(|_| kept.len() > known) {
-            file::write(path, &kept).map_err(unusable(path))?;
+            json_file::write(path, &kept).map_err(unusable(path))?;
         }
         Ok(Self {
             described: secrets,
@@ -182,7 +183,7 @@ impl Secrets {
             .get_mut(&secret.name)
             .map_or_else(|| Err(Refusal::not_found("the secret has no versions")), work)?;
         if let Some(path) = &self.file {
-            file::write(path, &changed)
+            json_file::write(path, &changed)
                 .map_err(|error| Refusal::internal(&unusable(path)(error)))?;
         }
         *kept = changed;
