@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
-use tally_local::template::model::Deployment;
+use tally_local::template::model::{Deployment, KeySpec};
 use tally_local::template::{self, Source, TemplateError};
 use tempfile::TempDir;
 
@@ -65,6 +65,17 @@ Resources:
   RingRotation:
     Type: AWS::SecretsManager::RotationSchedule
     Properties: {SecretId: !Ref Ring, RotationLambdaARN: !GetAtt Worker.Arn, RotationRules: {AutomaticallyAfterDays: 30}}
+  UserKeysAlias: {Type: AWS::KMS::Alias, Properties: {AliasName: !Sub "alias/users/${Stage}", TargetKeyId: !Ref UserKeys}}
+  LogAlias: {Type: AWS::KMS::Alias, Properties: {AliasName: alias/log, TargetKeyId: !GetAtt LogKey.Arn}}
+  ProdAlias: {Type: AWS::KMS::Alias, Condition: IsProd, Properties: {AliasName: alias/prod, TargetKeyId: !Ref LogKey}}
+  UserKeys:
+    Type: AWS::KMS::Key
+    Properties:
+      EnableKeyRotation: true
+      KeyPolicy: {Version: "2012-10-17", Statement: [{Effect: Allow, Action: "kms:*", Resource: "*"}]}
+  LogKey:
+    Type: AWS::KMS::Key
+    Properties: {KeySpec: ECC_NIST_EDWARDS25519, KeyUsage: SIGN_VERIFY, Enabled: !If [IsProd, true, false]}
   Login:
     Type: AWS::Serverless::Function
     Metadata: {BuildMethod: rust-cargolambda, BuildProperties: {Binary: login}}
@@ -119,6 +130,10 @@ Resources:
 Outputs:
   Url: {Value: !Sub "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}
   OnlyProd: {Condition: IsProd, Value: x}
+  UserKeysId: {Value: !Ref UserKeys}
+  UserKeysArn: {Value: !GetAtt UserKeys.Arn}
+  LogKeyId: {Value: !GetAtt LogKey.KeyId}
+  LogAliasName: {Value: !Ref LogAlias}
 "#;
 
 fn load(template: &str, sets: &[(&str, &str)]) -> Result<Deployment, String> {
@@ -247,6 +262,29 @@ fn tables_and_secrets_are_described_as_their_services_want_them() {
 }
 
 #[test]
+fn keys_have_ids_that_stay_and_the_aliases_that_name_them() {
+    let deployment = load(TEMPLATE, &[]).unwrap();
+    let [users, log] = deployment.keys.as_slice() else { panic!("{deployment:?}") };
+    assert_eq!((users.spec, users.enabled), (KeySpec::Symmetric, true));
+    assert_eq!((log.spec, log.enabled), (KeySpec::Ed25519, false));
+    assert_eq!(
+        (&users.aliases[..], &log.aliases[..]),
+        (&["alias/users/dev".to_owned()][..], &["alias/log".to_owned()][..],)
+    );
+    assert_eq!(users.arn, format!("arn:aws:kms:us-east-1:000000000000:key/{}", users.key_id));
+    assert_ne!(users.key_id, log.key_id);
+    let output = |name: &str| deployment.outputs[name].clone();
+    assert_eq!(
+        [output("UserKeysId"), output("UserKeysArn"), output("LogKeyId"), output("LogAliasName")],
+        [users.key_id.clone(), users.arn.clone(), log.key_id.clone(), "alias/log".to_owned()]
+    );
+    let prod = load(TEMPLATE, &[("Stage", "prod")]).unwrap();
+    assert_eq!(prod.keys[1].key_id, log.key_id);
+    assert_eq!(prod.keys[1].aliases, ["alias/log", "alias/prod"]);
+    assert!(prod.keys[1].enabled);
+}
+
+#[test]
 fn conditions_decide_what_there_is() {
     let tables = |sets: &[(&str, &str)]| {
         load(TEMPLATE, sets).unwrap().tables.into_iter().map(|table| table.name).collect::<Vec<_>>()
@@ -260,7 +298,7 @@ fn conditions_decide_what_there_is() {
     );
     assert_eq!(prod.functions[0].memory_mb, 512);
     let dev = load(TEMPLATE, &[]).unwrap();
-    assert_eq!(dev.outputs.keys().collect::<Vec<_>>(), ["Url"]);
+    assert!(dev.outputs.contains_key("Url") && !dev.outputs.contains_key("OnlyProd"));
 }
 
 /// Changes one piece of the template, and checks the error.
@@ -402,6 +440,42 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
         "SecretId: !Ref Users",
         "Resources.RingRotation.Properties.SecretId: this is not a secret of this template",
     );
+    for (from, to, expected) in [
+        (
+            "KeySpec: ECC_NIST_EDWARDS25519",
+            "KeySpec: RSA_2048",
+            "Resources.LogKey.Properties.KeySpec: unknown variant `RSA_2048`, expected \
+             `SYMMETRIC_DEFAULT` or `ECC_NIST_EDWARDS25519`",
+        ),
+        (
+            "KeyUsage: SIGN_VERIFY, ",
+            "",
+            "Resources.LogKey.Properties.KeyUsage: a key of the KeySpec ECC_NIST_EDWARDS25519 has \
+             the KeyUsage SIGN_VERIFY, not ENCRYPT_DECRYPT",
+        ),
+        (
+            "EnableKeyRotation: true",
+            "Origin: EXTERNAL",
+            "Resources.UserKeys.Properties.Origin: unknown field `Origin`",
+        ),
+        (
+            "AliasName: alias/log",
+            "AliasName: alias/aws/log",
+            "Resources.LogAlias.Properties.AliasName: `alias/aws/log` must be `alias/`",
+        ),
+        (
+            "AliasName: alias/log",
+            "AliasName: alias/users/dev",
+            "Resources.LogAlias.Properties.AliasName: another key has the alias `alias/users/dev`",
+        ),
+        (
+            "TargetKeyId: !Ref UserKeys",
+            "TargetKeyId: !Ref Users",
+            "Resources.UserKeysAlias.Properties.TargetKeyId: `tally-local-Users` is not a key",
+        ),
+    ] {
+        check_error(from, to, expected);
+    }
     check_error(
         "Outputs:",
         "Metadata: {LocalStack: {InvokeOnStart: [Seed]}}\nOutputs:",

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::document::Resource;
 use super::error::TemplateError;
+use super::keys::{key_arn, key_id};
 use super::node::{Node, get};
 use super::resolver::Resolver;
 use super::{ACCOUNT, REGION, STACK};
@@ -19,8 +20,6 @@ const WITHOUT_LOCAL_EFFECT: &[&str] = &[
     "AWS::IAM::ManagedPolicy",
     "AWS::IAM::Role",
     "AWS::IAM::RolePolicy",
-    "AWS::KMS::Alias",
-    "AWS::KMS::Key",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
@@ -50,6 +49,8 @@ impl Resolver<'_> {
                 self.own_name(resource, "Name")?
             )),
             "AWS::ApiGatewayV2::Stage" => self.own_name(resource, "StageName"),
+            "AWS::KMS::Key" => Ok(key_id(name)),
+            "AWS::KMS::Alias" => self.own_name(resource, "AliasName"),
             _ => Ok(name.to_owned()),
         }
     }
@@ -67,6 +68,8 @@ impl Resolver<'_> {
                 format!("{}/stream/local", table_arn(&self.own_name(resource, "TableName")?))
             }
             ("AWS::SecretsManager::Secret", "Id") => self.physical_id(name)?,
+            ("AWS::KMS::Key", "Arn") => key_arn(&key_id(name)),
+            ("AWS::KMS::Key", "KeyId") => key_id(name),
             // For a resource with no local effect, any attribute is a name that stands for it.
             (kind, "Arn") if !has_local_effect(kind) => {
                 format!("arn:aws:local:{REGION}:{ACCOUNT}:{name}")

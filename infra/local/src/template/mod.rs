@@ -3,14 +3,15 @@
 //! The text becomes a tree (`node`), and the tree becomes sections (`document`). Then parameters
 //! get their values (`parameters`, `samconfig`), and so do intrinsic functions (`resolver`,
 //! `conditions`, `attributes`). At last the resources become the parts that the local stack runs
-//! (`serverless`, `storage`, `gateway`). An unknown name is an error that gives its place. It is
-//! never skipped.
+//! (`serverless`, `storage`, `keys`, `gateway`). An unknown name is an error that gives its place.
+//! It is never skipped.
 
 mod attributes;
 mod conditions;
 mod document;
 mod error;
 mod gateway;
+mod keys;
 pub mod model;
 mod node;
 mod parameters;
@@ -152,6 +153,7 @@ fn deployment(
         };
         secret.rotated_by = Some(rotation.function_arn);
     }
+    keys::add_aliases(document, &resolver, &mut deployment.keys)?;
     deployment.websocket_api = gateway.finish()?;
     deployment.outputs = outputs(document, &resolver).map_err(|error| error.within("Outputs"))?;
     local_metadata(document, &mut deployment, url)?;
@@ -191,6 +193,8 @@ fn add(
         "AWS::SecretsManager::RotationSchedule" => {
             rotations.push((resource.id.clone(), storage::rotation(resource, resolver)?));
         }
+        "AWS::KMS::Key" => deployment.keys.push(keys::key(resource, resolver)?),
+        "AWS::KMS::Alias" => {} // Its key may come later, so `deployment` reads it at the end.
         kind if !attributes::has_local_effect(kind) => {
             // They have no effect here, but the names they refer to must exist.
             resolver.map(&resource.properties).map_err(|error| error.within("Properties"))?;

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Everything of a template that runs on this machine.
 #[derive(Debug, Clone, Default)]
 pub struct Deployment {
@@ -14,6 +16,8 @@ pub struct Deployment {
     pub tables: Vec<Table>,
     /// The Secrets Manager secrets.
     pub secrets: Vec<Secret>,
+    /// The KMS keys.
+    pub keys: Vec<Key>,
     /// The HTTP API, if there is one.
     pub http_api: Option<HttpApi>,
     /// The WebSocket API, if there is one.
@@ -82,6 +86,53 @@ pub struct Secret {
     /// ARN of the function that rotates it (`AWS::SecretsManager::RotationSchedule`), if there is
     /// one.
     pub rotated_by: Option<String>,
+}
+
+/// One KMS key.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// Logical id in the template.
+    pub id: String,
+    /// Local key id, the value of `Ref`: a UUID that follows from the logical id.
+    pub key_id: String,
+    /// Local ARN.
+    pub arn: String,
+    /// The kind of the key.
+    pub spec: KeySpec,
+    /// Whether the key can be used.
+    pub enabled: bool,
+    /// Names of the key, `alias/…`.
+    pub aliases: Vec<String>,
+}
+
+/// `KeySpec` of a KMS key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeySpec {
+    /// AES-256-GCM.
+    #[default]
+    #[serde(rename = "SYMMETRIC_DEFAULT")]
+    Symmetric,
+    /// Ed25519.
+    #[serde(rename = "ECC_NIST_EDWARDS25519")]
+    Ed25519,
+}
+
+impl KeySpec {
+    /// The name that AWS gives it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Symmetric => "SYMMETRIC_DEFAULT",
+            Self::Ed25519 => "ECC_NIST_EDWARDS25519",
+        }
+    }
+
+    /// `KeyUsage` of its keys.
+    pub fn usage(self) -> &'static str {
+        match self {
+            Self::Symmetric => "ENCRYPT_DECRYPT",
+            Self::Ed25519 => "SIGN_VERIFY",
+        }
+    }
 }
 
 /// The HTTP API (API Gateway v2, payload format 2.0).
