@@ -130,6 +130,7 @@ impl Bench {
                 state: State::Memory,
                 tables: deployment.tables,
                 secrets: deployment.secrets,
+                keys: deployment.keys,
                 functions: NoFunctions,
                 connections: None,
             };

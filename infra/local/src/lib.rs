@@ -3,7 +3,7 @@
 //! ```text
 //! template/       template.yaml and samconfig.toml -> model::Deployment; the rest knows only that
 //! lambda/         the functions: Runtime API, processes, invocation
-//! aws/            the AWS endpoints that functions call: DynamoDB, Secrets Manager, Lambda Invoke, SES, @connections
+//! aws/            the AWS endpoints that functions call: DynamoDB, Secrets Manager, KMS, Lambda Invoke, SES, @connections
 //! http_api/       the HTTP API: requests -> events, results -> answers
 //! websocket_api/  the WebSocket API
 //! front           the one port of both APIs

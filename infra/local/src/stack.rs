@@ -91,6 +91,7 @@ impl Stack {
             state: options.state,
             tables: deployment.tables.clone(),
             secrets: deployment.secrets.clone(),
+            keys: deployment.keys.clone(),
             functions: functions.clone(),
             connections: websocket.as_ref().map(WebSocketServer::connections),
         };

@@ -68,6 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         state: State::Memory,
         tables,
         secrets,
+        keys: deployment.keys.clone(),
         functions: NoWorkers,
         connections: None,
     };

@@ -19,7 +19,7 @@ pub struct Call {
     /// The operation as AWS names it, `PutItem`, `GetSecretValue`, `Invoke`, `PostToConnection`.
     pub operation: String,
     /// The targets of the call: table names (each once, in the request's order), a secret, a
-    /// function, a connection id or recipients.
+    /// function, a connection id, recipients or a key id.
     pub targets: Vec<String>,
 }
 
@@ -36,6 +36,8 @@ pub enum Service {
     Connections,
     /// SES.
     Mail,
+    /// KMS.
+    Kms,
 }
 
 impl CallLog {

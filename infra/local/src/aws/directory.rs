@@ -1,5 +1,5 @@
-//! The directory in which a stack keeps its tables, secrets and mail, locked for as long as the
-//! stack runs.
+//! The directory in which a stack keeps its tables, secrets, keys and mail, locked for as long as
+//! the stack runs.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -39,6 +39,11 @@ impl StateDirectory {
     /// Path of the secrets' file.
     pub(super) fn secrets(&self) -> PathBuf {
         self.path.join("secrets.json")
+    }
+
+    /// Path of the KMS keys' file.
+    pub(super) fn keys(&self) -> PathBuf {
+        self.path.join("kms.json")
     }
 
     /// The directory of mail.

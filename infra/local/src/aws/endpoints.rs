@@ -13,6 +13,7 @@ use super::connections_api::ConnectionsApi;
 use super::dynamodb::DynamoDb;
 use super::guard::Guard;
 use super::invoke_api::InvokeApi;
+use super::kms::Kms;
 use super::mail::Outbox;
 use super::secrets::Secrets;
 
@@ -25,6 +26,7 @@ pub(super) struct Endpoints {
     pub(super) calls: CallLog,
     pub(super) dynamodb: Arc<DynamoDb>,
     pub(super) secrets: Secrets,
+    pub(super) kms: Kms,
     pub(super) outbox: Outbox,
     pub(super) invoke: InvokeApi,
     pub(super) connections: ConnectionsApi,
@@ -63,6 +65,7 @@ impl Endpoints {
                 "secretsmanager" => {
                     return self.secrets.answer(operation, &body, &self.calls).await;
                 }
+                "TrentService" => return self.kms.answer(operation, &body, &self.calls),
                 _ => {}
             }
         }
@@ -91,7 +94,7 @@ impl Endpoints {
             _ => error(
                 StatusCode::NOT_FOUND,
                 "UnknownOperationException",
-                "the local stack serves DynamoDB, Secrets Manager, Lambda's Invoke, SES's \
+                "the local stack serves DynamoDB, Secrets Manager, KMS, Lambda's Invoke, SES's \
                  SendEmail and @connections",
             ),
         }

@@ -43,6 +43,17 @@ pub enum AwsError {
         /// The error in its content.
         source: serde_json::Error,
     },
+    /// A KMS key can't be used.
+    #[error(
+        "the KMS key {key} can't be used ({reason}): remove the state directory, or choose another \
+         with --state"
+    )]
+    Key {
+        /// Logical id of the key.
+        key: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The database can't be opened.
     #[error(
         "the database can't be opened ({0}): remove the state directory, or choose another with \

@@ -1,6 +1,6 @@
-//! The AWS endpoints that the functions call: DynamoDB, Secrets Manager, Lambda's Invoke API, SES
-//! and API Gateway's `@connections`. All are on one loopback listener, and a call needs its random
-//! credentials.
+//! The AWS endpoints that the functions call: DynamoDB, Secrets Manager, KMS, Lambda's Invoke API,
+//! SES and API Gateway's `@connections`. All are on one loopback listener, and a call needs its
+//! random credentials.
 
 mod answer;
 mod calls;
@@ -12,6 +12,7 @@ mod error;
 mod guard;
 mod invoke_api;
 mod json_file;
+mod kms;
 mod mail;
 mod secrets;
 #[cfg(test)]
@@ -27,7 +28,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::lambda::{Functions, Invoke};
 use crate::server::Server;
-use crate::template::model::{Secret, Table};
+use crate::template::model::{Key, Secret, Table};
 use crate::websocket_api::Connections;
 
 use self::connections_api::ConnectionsApi;
@@ -36,6 +37,7 @@ use self::dynamodb::DynamoDb;
 use self::endpoints::Endpoints;
 use self::guard::Guard;
 use self::invoke_api::InvokeApi;
+use self::kms::Kms;
 use self::secrets::Secrets;
 
 pub(crate) use self::directory::log_directory;
@@ -59,7 +61,7 @@ pub struct Aws {
     _directory: Option<StateDirectory>,
 }
 
-/// Where tables, secrets and mail are kept.
+/// Where tables, secrets, keys and mail are kept.
 #[derive(Debug, Clone)]
 pub enum State {
     /// In this directory, which is created if missing and belongs to one stack at a time.
@@ -70,12 +72,14 @@ pub enum State {
 
 /// Settings of the endpoints.
 pub struct AwsSettings<F = Functions> {
-    /// Where tables, secrets and mail are kept.
+    /// Where tables, secrets, keys and mail are kept.
     pub state: State,
     /// The tables of the template.
     pub tables: Vec<Table>,
     /// The secrets of the template.
     pub secrets: Vec<Secret>,
+    /// The KMS keys of the template.
+    pub keys: Vec<Key>,
     /// Runs the functions, for Lambda's Invoke API and for the rotation of secrets.
     pub functions: F,
     /// The connections that `@connections` reaches, if there is a WebSocket API.
@@ -83,19 +87,19 @@ pub struct AwsSettings<F = Functions> {
 }
 
 impl Aws {
-    /// Ensures that the tables and secrets exist, then serves on `listener`, which must be bound to
-    /// a loopback address.
+    /// Ensures that the tables, secrets and keys exist, then serves on `listener`, which must be
+    /// bound to a loopback address.
     pub async fn start<F: Invoke>(
         listener: TcpListener,
         credentials: Credentials,
         settings: AwsSettings<F>,
     ) -> Result<Self, AwsError> {
         let guard = Guard::new(&listener, credentials)?;
-        let AwsSettings { state, tables, secrets, functions, connections } = settings;
+        let AwsSettings { state, tables, secrets, keys, functions, connections } = settings;
         let functions: Arc<dyn Invoke> = Arc::new(functions);
         let rotating = Arc::clone(&functions);
-        let opened = spawn_blocking(move || open(state, &tables, secrets, rotating)).await;
-        let (directory, dynamodb, secrets, outbox) =
+        let opened = spawn_blocking(move || open(state, &tables, secrets, keys, rotating)).await;
+        let (directory, dynamodb, secrets, kms, outbox) =
             opened.unwrap_or_else(|panic| Err(AwsError::Database(panic.to_string())))?;
 
         let calls = CallLog::default();
@@ -105,6 +109,7 @@ impl Aws {
             calls: calls.clone(),
             dynamodb: dynamodb.clone(),
             secrets,
+            kms,
             outbox: outbox.clone(),
             invoke: InvokeApi::new(functions),
             connections: ConnectionsApi::new(connections),
@@ -150,12 +155,13 @@ impl Aws {
     }
 }
 
-type Opened = (Option<StateDirectory>, DynamoDb, Secrets, Outbox);
+type Opened = (Option<StateDirectory>, DynamoDb, Secrets, Kms, Outbox);
 
 fn open(
     state: State,
     tables: &[Table],
     secrets: Vec<Secret>,
+    keys: Vec<Key>,
     functions: Arc<dyn Invoke>,
 ) -> Result<Opened, AwsError> {
     let directory = match state {
@@ -169,16 +175,24 @@ fn open(
         secrets,
         functions,
     )?;
+    let kms = Kms::open(directory.as_ref().map(StateDirectory::keys).as_deref(), keys)?;
     let outbox = Outbox::open(directory.as_ref().map(StateDirectory::outbox).as_deref())?;
-    Ok((directory, dynamodb, secrets, outbox))
+    Ok((directory, dynamodb, secrets, kms, outbox))
 }
 
 /// The variables with which an SDK in a function reaches the endpoints at `address`.
 /// `AWS_ENDPOINT_URL` also keeps an SDK from calling the real AWS for a service that is not served
 /// here.
 pub fn environment(address: SocketAddr, credentials: &Credentials) -> BTreeMap<String, String> {
-    let endpoints =
-        ["", "_DYNAMODB", "_SECRETS_MANAGER", "_LAMBDA", "_APIGATEWAYMANAGEMENTAPI", "_SESV2"];
+    let endpoints = [
+        "",
+        "_DYNAMODB",
+        "_SECRETS_MANAGER",
+        "_KMS",
+        "_LAMBDA",
+        "_APIGATEWAYMANAGEMENTAPI",
+        "_SESV2",
+    ];
     let endpoints = endpoints
         .map(|service| (format!("AWS_ENDPOINT_URL{service}"), format!("http://{address}")));
     let others = [

@@ -55,15 +55,19 @@ impl Invoke for StandIn {
     }
 }
 
-struct Stack {
-    aws: Aws,
-    address: SocketAddr,
-    credentials: Credentials,
+pub(super) struct Stack {
+    pub(super) aws: Aws,
+    pub(super) address: SocketAddr,
+    pub(super) credentials: Credentials,
     functions: StandIn,
 }
 
 impl Stack {
     async fn start(state: State) -> Self {
+        Self::start_with(state, Vec::new()).await
+    }
+
+    pub(super) async fn start_with(state: State, keys: Vec<Key>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let credentials = Credentials::random();
@@ -89,6 +93,7 @@ impl Stack {
                 length: 64,
                 rotated_by: None,
             }],
+            keys,
             functions: functions.clone(),
             connections: None,
         };
@@ -123,7 +128,7 @@ impl Stack {
             .header("authorization", authorization)
     }
 
-    fn calls(&self) -> Vec<(Service, String, Vec<String>)> {
+    pub(super) fn calls(&self) -> Vec<(Service, String, Vec<String>)> {
         self.aws
             .calls()
             .snapshot()

@@ -67,6 +67,7 @@ impl Circuits {
             state: State::Memory,
             tables: vec![table.clone()],
             secrets: Vec::new(),
+            keys: Vec::new(),
             functions: NoFunctions,
             connections: None,
         };

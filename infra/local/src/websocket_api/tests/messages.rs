@@ -136,6 +136,7 @@ async fn functions_reach_a_connection_by_http_until_it_is_gone() {
         state: State::Memory,
         tables: Vec::new(),
         secrets: Vec::new(),
+        keys: Vec::new(),
         functions: StandIn { events, answer: |_, _| async { Ok(success()) } },
         connections: Some(api.server.connections()),
     };
