@@ -113,8 +113,9 @@ impl TestStack {
         let found = self.local.deployment().tables.iter().find(|candidate| candidate.id == table);
         let name = found.unwrap_or_else(|| panic!("the template has no {table}")).name.clone();
         self.local.aws().fail(Fault {
+            service: Service::DynamoDb,
             operation: operation.map(str::to_owned),
-            table: Some(name),
+            target: Some(name),
             failure,
             times,
         });

@@ -130,8 +130,9 @@ async fn readiness_says_what_does_not_answer() {
     );
     assert!(ready["checks"]["secrets"]["latency_ms"].is_u64());
     stack.local.aws().fail(tally_local::aws::Fault {
+        service: tally_local::aws::Service::DynamoDb,
         operation: Some("GetItem".into()),
-        table: None,
+        target: None,
         failure: tally_local::aws::Failure::Internal,
         times: 3,
     });

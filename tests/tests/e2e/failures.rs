@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt as _};
 use platform::routes::{Access, ROUTES, Route};
 use serde_json::{Value, json};
-use tally_local::aws::{Failure, Fault};
+use tally_local::aws::{Failure, Fault, Service};
 use tally_tests::{Answer, Caller, TestStack};
 
 use crate::chat::FAST;
@@ -224,8 +224,9 @@ async fn where_the_database_is_silent_a_function_says_so_before_it_is_ended() {
         })
     };
     stack.local.aws().fail(Fault {
+        service: Service::DynamoDb,
         operation: None,
-        table: None,
+        target: None,
         failure: Failure::HeldBefore,
         times: FOR_EVER,
     });

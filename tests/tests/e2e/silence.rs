@@ -8,15 +8,20 @@ use serde_json::{Value, json};
 use tally_chat::ReplyStart;
 use tally_data::domain::ChartType;
 use tally_data::store::StreamStart;
-use tally_local::aws::{Failure, Fault};
+use tally_local::aws::{Failure, Fault, Service};
 use tally_local::lambda::InvokeError;
 use tally_tests::TestStack;
 
 use crate::chat::sweep::drafts;
 use crate::chat::worker::{pending, platform_of};
 
-const SILENT: Fault =
-    Fault { operation: None, table: None, failure: Failure::HeldBefore, times: usize::MAX };
+const SILENT: Fault = Fault {
+    service: Service::DynamoDb,
+    operation: None,
+    target: None,
+    failure: Failure::HeldBefore,
+    times: usize::MAX,
+};
 
 const ID: &str = "019a0000-0000-7000-8000-000000000000";
 

@@ -9,6 +9,7 @@ mod directory;
 mod dynamodb;
 mod endpoints;
 mod error;
+mod faults;
 mod guard;
 mod invoke_api;
 mod json_file;
@@ -35,6 +36,7 @@ use self::connections_api::ConnectionsApi;
 use self::directory::StateDirectory;
 use self::dynamodb::DynamoDb;
 use self::endpoints::Endpoints;
+use self::faults::Faults;
 use self::guard::Guard;
 use self::invoke_api::InvokeApi;
 use self::kms::Kms;
@@ -43,8 +45,8 @@ use self::secrets::Secrets;
 pub(crate) use self::directory::log_directory;
 
 pub use self::calls::{Call, CallLog, Service};
-pub use self::dynamodb::{Failure, Fault};
 pub use self::error::AwsError;
+pub use self::faults::{Failure, Fault};
 pub use self::guard::Credentials;
 pub use self::mail::{Mail, Outbox};
 
@@ -52,7 +54,7 @@ pub use self::mail::{Mail, Outbox};
 /// order.
 pub struct Aws {
     calls: CallLog,
-    dynamodb: Arc<DynamoDb>,
+    faults: Arc<Faults>,
     outbox: Outbox,
     server: Server,
     sweeper: JoinSet<()>,
@@ -98,8 +100,11 @@ impl Aws {
         let AwsSettings { state, tables, secrets, keys, functions, connections } = settings;
         let functions: Arc<dyn Invoke> = Arc::new(functions);
         let rotating = Arc::clone(&functions);
-        let opened = spawn_blocking(move || open(state, &tables, secrets, keys, rotating)).await;
-        let (directory, dynamodb, secrets, kms, outbox) =
+        let faults = Arc::new(Faults::default());
+        let striking = Arc::clone(&faults);
+        let described = Described { tables, secrets, keys };
+        let opened = spawn_blocking(move || open(state, described, rotating, striking)).await;
+        let Opened { directory, dynamodb, secrets, kms, outbox } =
             opened.unwrap_or_else(|panic| Err(AwsError::Database(panic.to_string())))?;
 
         let calls = CallLog::default();
@@ -119,8 +124,8 @@ impl Aws {
             async move { endpoints.answer(request).await }
         });
         let mut sweeper = JoinSet::new();
-        sweeper.spawn(dynamodb.clone().sweep());
-        Ok(Self { calls, dynamodb, outbox, server, sweeper, _directory: directory })
+        sweeper.spawn(dynamodb.sweep());
+        Ok(Self { calls, faults, outbox, server, sweeper, _directory: directory })
     }
 
     /// Every AWS call since the start.
@@ -133,19 +138,19 @@ impl Aws {
         &self.outbox
     }
 
-    /// Makes the next matching DynamoDB calls fail.
+    /// Makes the next matching calls fail.
     pub fn fail(&self, fault: Fault) {
-        self.dynamodb.fail(fault);
+        self.faults.add(fault);
     }
 
     /// Waits until a fault holds a call.
     pub async fn held(&self) {
-        self.dynamodb.held().await;
+        self.faults.held().await;
     }
 
     /// Removes the faults that have not struck yet.
     pub fn recover(&self) {
-        self.dynamodb.recover();
+        self.faults.clear();
     }
 
     /// Gives the calls under way a moment to end, then releases the state directory.
@@ -155,29 +160,42 @@ impl Aws {
     }
 }
 
-type Opened = (Option<StateDirectory>, DynamoDb, Secrets, Kms, Outbox);
+/// What the template describes of the services' state.
+struct Described {
+    tables: Vec<Table>,
+    secrets: Vec<Secret>,
+    keys: Vec<Key>,
+}
+
+/// The services with their state.
+struct Opened {
+    directory: Option<StateDirectory>,
+    dynamodb: DynamoDb,
+    secrets: Secrets,
+    kms: Kms,
+    outbox: Outbox,
+}
 
 fn open(
     state: State,
-    tables: &[Table],
-    secrets: Vec<Secret>,
-    keys: Vec<Key>,
+    described: Described,
     functions: Arc<dyn Invoke>,
+    faults: Arc<Faults>,
 ) -> Result<Opened, AwsError> {
     let directory = match state {
         State::Directory(path) => Some(StateDirectory::open(path)?),
         State::Memory => None,
     };
-    let file = directory.as_ref().map(StateDirectory::database).transpose()?;
-    let dynamodb = DynamoDb::open(file.as_deref(), tables)?;
-    let secrets = Secrets::open(
-        directory.as_ref().map(StateDirectory::secrets).as_deref(),
-        secrets,
-        functions,
-    )?;
-    let kms = Kms::open(directory.as_ref().map(StateDirectory::keys).as_deref(), keys)?;
-    let outbox = Outbox::open(directory.as_ref().map(StateDirectory::outbox).as_deref())?;
-    Ok((directory, dynamodb, secrets, kms, outbox))
+    let kept = directory.as_ref();
+    let Described { tables, secrets, keys } = described;
+    let database = kept.map(StateDirectory::database).transpose()?;
+    Ok(Opened {
+        dynamodb: DynamoDb::open(database.as_deref(), &tables, faults)?,
+        secrets: Secrets::open(kept.map(StateDirectory::secrets).as_deref(), secrets, functions)?,
+        kms: Kms::open(kept.map(StateDirectory::keys).as_deref(), keys)?,
+        outbox: Outbox::open(kept.map(StateDirectory::outbox).as_deref())?,
+        directory,
+    })
 }
 
 /// The variables with which an SDK in a function reaches the endpoints at `address`.

@@ -205,8 +205,9 @@ async fn an_injected_fault_strikes_the_calls_it_names_as_often_as_it_says() {
     let stack = Stack::start(State::Memory).await;
     let client = stack.dynamodb();
     let fault = |operation: &str, failure, times| Fault {
+        service: Service::DynamoDb,
         operation: Some(operation.to_owned()),
-        table: Some(TABLE.to_owned()),
+        target: Some(TABLE.to_owned()),
         failure,
         times,
     };
@@ -228,8 +229,9 @@ async fn an_injected_fault_strikes_the_calls_it_names_as_often_as_it_says() {
         assert_eq!(error.into_service_error().code(), Some(code));
     }
     let other = Fault {
+        service: Service::DynamoDb,
         operation: None,
-        table: Some("tally-local-other".into()),
+        target: Some("tally-local-other".into()),
         failure: Failure::Internal,
         times: 9,
     };
@@ -244,7 +246,13 @@ async fn a_call_whose_answer_is_lost_has_its_effect_and_the_others_have_none() {
     for (failure, effect) in
         [(Failure::Internal, false), (Failure::Throttled, false), (Failure::AnswerLost, true)]
     {
-        stack.aws.fail(Fault { operation: None, table: None, failure, times: usize::MAX });
+        stack.aws.fail(Fault {
+            service: Service::DynamoDb,
+            operation: None,
+            target: None,
+            failure,
+            times: usize::MAX,
+        });
         let id = format!("{failure:?}");
         client.put_item().table_name(TABLE).set_item(Some(user(&id))).send().await.unwrap_err();
         client.get_item().table_name(TABLE).set_key(Some(user(&id))).send().await.unwrap_err();

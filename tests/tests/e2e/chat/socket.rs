@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use platform::store::{Session, Sessions};
 use serde_json::{Value, json};
 use tally_chat::domain::MessageStatus;
-use tally_local::aws::{Failure, Fault};
+use tally_local::aws::{Failure, Fault, Service};
 use tally_tests::{Socket, TestStack};
 
 use super::{FAST, SLOW, own_events, path_of, poll, text, words};
@@ -246,8 +246,9 @@ async fn a_reply_whose_end_cannot_be_stored_is_not_said_to_be_complete() {
         .find(|function| function.id == "ChatStreamFunction")
         .unwrap();
     stack.local.aws().fail(Fault {
+        service: Service::DynamoDb,
         operation: Some("TransactWriteItems".into()),
-        table: Some(worker.environment["MESSAGES_TABLE"].clone()),
+        target: Some(worker.environment["MESSAGES_TABLE"].clone()),
         failure: Failure::Internal,
         times: usize::MAX,
     });

@@ -13,18 +13,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use dynoxide::{Database, DynoxideError};
 use hyper::StatusCode;
-use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
 use super::answer::{Answer, answer};
 use super::calls::{CallLog, Service};
 use super::error::AwsError;
+use super::faults::Faults;
 use crate::template::model::Table;
 
-use self::faults::{Faults, Strike};
 use self::touched::Touched;
-
-pub use self::faults::{Failure, Fault};
 
 /// How often expired items are deleted. AWS takes up to days. So code must compare the expiry
 /// itself, here and on AWS.
@@ -33,14 +30,17 @@ const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 /// The database and its protocol.
 pub(super) struct DynamoDb {
     database: Database,
-    faults: Faults,
-    held: Notify,
+    faults: Arc<Faults>,
 }
 
 impl DynamoDb {
     /// Opens the database of `file`, or one in memory, and brings its tables in line with the
     /// template's. Blocks.
-    pub(super) fn open(file: Option<&Path>, tables: &[Table]) -> Result<Self, AwsError> {
+    pub(super) fn open(
+        file: Option<&Path>,
+        tables: &[Table],
+        faults: Arc<Faults>,
+    ) -> Result<Self, AwsError> {
         if let Some(file) = file {
             repair::drop_undescribed_indexes(file, tables)?;
         }
@@ -54,7 +54,7 @@ impl DynamoDb {
             repair::delete_half_made(&database, table)?;
             tables::ensure(&database, table)?;
         }
-        Ok(Self { database, faults: Faults::default(), held: Notify::new() })
+        Ok(Self { database, faults })
     }
 
     /// Answers one request. A client that awaits each answer before its next request gets its
@@ -62,20 +62,18 @@ impl DynamoDb {
     pub(super) async fn answer(&self, operation: &str, body: Bytes, calls: &CallLog) -> Answer {
         let touched = Touched::by(&body);
         calls.record(Service::DynamoDb, operation, touched.tables());
-        let strike = self.faults.strike(operation, &touched);
-        match strike {
-            Some(Strike::Instead(failure)) => return failure,
-            Some(Strike::HoldBefore) => return self.hold().await,
-            _ => {}
+        let struck = self.faults.strike(Service::DynamoDb, operation, |table| {
+            touched.tables().iter().any(|touched| touched == table)
+        });
+        if let Some(fault) = struck.as_ref().filter(|fault| !fault.failure.has_effect()) {
+            return self.faults.end(fault.failure, || faults::answer_of(fault, &touched)).await;
         }
         let database = self.database.clone();
         let operation = operation.to_owned();
         // The database blocks its caller: for a commit, until the data is on disk.
         let result = spawn_blocking(move || operations::run(&database, &operation, &body)).await;
-        match strike {
-            Some(Strike::Afterwards(failure)) => return failure,
-            Some(Strike::HoldAfter) => return self.hold().await,
-            _ => {}
+        if let Some(fault) = &struck {
+            return self.faults.end(fault.failure, || faults::answer_of(fault, &touched)).await;
         }
         match result
             .unwrap_or_else(|panic| Err(DynoxideError::InternalServerError(panic.to_string())))
@@ -83,27 +81,6 @@ impl DynamoDb {
             Ok(json) => answer(StatusCode::OK, json),
             Err(error) => operations::failed(&error),
         }
-    }
-
-    /// Makes the next matching calls fail.
-    pub(super) fn fail(&self, fault: Fault) {
-        self.faults.add(fault);
-    }
-
-    /// Waits until a call is held. Each held call ends one such wait.
-    pub(super) async fn held(&self) {
-        self.held.notified().await;
-    }
-
-    /// Reports that a call is held, and holds it until its caller has gone.
-    async fn hold(&self) -> Answer {
-        self.held.notify_one();
-        std::future::pending().await
-    }
-
-    /// Removes the faults that have not struck yet.
-    pub(super) fn recover(&self) {
-        self.faults.clear();
     }
 
     /// Deletes expired items at every interval, for ever.
