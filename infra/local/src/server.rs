@@ -2,14 +2,14 @@
 //! leaves no connections behind at its end.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -42,10 +42,11 @@ impl Drop for AbortOnDrop {
 impl Server {
     /// Starts a server that answers requests at `listener` with `handler`. The handler may upgrade
     /// connections.
-    pub(crate) fn start<H, F>(listener: TcpListener, handler: H) -> Server
+    pub(crate) fn start<H, F, B>(listener: TcpListener, handler: H) -> Server
     where
         H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
-        F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
     {
         let (running, stopped) = watch::channel(());
         let task = AbortOnDrop(tokio::spawn(accept(listener, Arc::new(handler), stopped)));
@@ -59,10 +60,11 @@ impl Server {
     }
 }
 
-async fn accept<H, F>(listener: TcpListener, handler: Arc<H>, mut stopped: watch::Receiver<()>)
+async fn accept<H, F, B>(listener: TcpListener, handler: Arc<H>, mut stopped: watch::Receiver<()>)
 where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
-    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     let mut connections = JoinSet::new();
     loop {
@@ -85,14 +87,15 @@ where
     let _ = tokio::time::timeout(GRACE, connections.join_all()).await;
 }
 
-async fn connection<H, F>(
+async fn connection<H, F, B>(
     stream: TcpStream,
     peer: SocketAddr,
     handler: Arc<H>,
     mut stopped: watch::Receiver<()>,
 ) where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
-    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     // Answers are written in one piece, so Nagle's algorithm would only delay them.
     let _ = stream.set_nodelay(true);
