@@ -1,8 +1,8 @@
 //! The table of audit events.
 //!
-//! Key: `shard` (`2026-11#3`: month and one of eight, so that writes spread), `id` (UUIDv7, in
-//! order of time). Index `by_actor`: `actor_id`, `id`. Both the shard and the month follow from the
-//! id, so an event is found by its id.
+//! Key: `shard` (a number from 0 to 7, so that writes spread), `id` (UUIDv7, in order of time).
+//! Index `by_actor`: `actor_id`, `id`. The shard follows from the id, so an event is found by its
+//! id.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::config::ConfigError;
 use crate::database::{Database, Expression, StoreError, Write, item};
 use crate::platform::Platform;
 
-/// Shards of a month: each takes 1,000 writes a second.
+/// Shards of the table: each takes 1,000 writes a second.
 pub const SHARDS: u8 = 8;
 
 /// Seconds that an event is kept: 400 days.
@@ -27,7 +27,7 @@ pub struct AuditLog {
 /// An event as it is stored.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Stored {
-    shard: String,
+    shard: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     actor_id: Option<String>,
     expires_at: i64,
@@ -67,7 +67,7 @@ impl From<Event> for Stored {
             .parse::<jiff::Timestamp>()
             .map_or(0, |time| time.as_second() + RETENTION_SECONDS);
         Self {
-            shard: format!("{}#{}", &event.time[..7], shard_of(&event.id)),
+            shard: shard_of(&event.id),
             actor_id: event.actor.as_ref().map(|actor| actor.user_id.clone()),
             expires_at,
             event,

@@ -1,18 +1,18 @@
 //! Searches of the audit log, in order of time, a page at a time.
 //!
 //! An actor's events are one range of the index `by_actor`. Otherwise the search reads the shards
-//! of a month side by side, in rounds. Each shard's answer is complete up to the point where it was
-//! cut off. So the events up to the nearest of these cuts are complete, and the next round begins
-//! there. From round to round, and from page to page, the search carries only the span of ids that
-//! is left. The first page sets the ends of the span: events that are written later are not part of
+//! side by side, in rounds. Each shard's answer is complete up to the point where it was cut off.
+//! So the events up to the nearest of these cuts are complete, and the next round begins there.
+//! From round to round, and from page to page, the search carries only the span of ids that is
+//! left. The first page sets the ends of the span: events that are written later are not part of
 //! the walk. So in neither order an event is missed or comes twice. (An event that is being written
 //! at the very moment when its place is read comes with the next walk. The index lags the table by
 //! up to a second.)
 //!
-//! A page costs one round of 8 queries, or one query for an actor. With a selective filter it can
-//! take up to [`ROUNDS`] rounds, each of which looks at some 800 events. Then the page comes back
-//! short, with the rest of the range. Rounds over empty months take in twice as many months each
-//! time, so that 400 empty days cost four rounds.
+//! A round looks at a number of events that follows from the limit alone. So a page costs the same
+//! however many events the log holds: one round of 8 queries, or one query for an actor. With a
+//! selective filter it can take up to [`ROUNDS`] rounds. Then the page comes back short, with the
+//! rest of the range.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
@@ -20,16 +20,13 @@ use futures_util::future::try_join_all;
 use super::audit::{AuditLog, SHARDS, Stored};
 use super::event_range::{EventRange, Order, number, text};
 use crate::audit::{Event, Outcome};
-use crate::database::{Expression, StoreError, query, read, s};
+use crate::database::{Expression, StoreError, n, query, read, s};
 
 /// Rounds of queries for one page at most.
 const ROUNDS: u32 = 12;
 
-/// Months that one round takes in at most.
-const MONTHS_AT_ONCE: i32 = 8;
-
-/// Events that each shard looks at in a round when a filter may leave most of them out.
-const FILTERED_AT_ONCE: usize = 100;
+/// Events that a round looks at if a filter may leave most of them out.
+const FILTERED_AT_ONCE: usize = 800;
 
 /// Criteria of a search: an event must meet all that are given.
 #[derive(Debug, Clone, Default)]
@@ -60,14 +57,12 @@ pub struct Found {
 /// Result of one round.
 struct Round {
     events: Vec<Event>,
-    is_empty: bool,
     rest: Option<EventRange>,
 }
 
 /// Result of one query.
 struct Answer {
     events: Vec<Event>,
-    looked_at: i32,
     /// The id up to which the query has looked, if the rest of its range was cut off.
     cut: Option<u128>,
 }
@@ -80,14 +75,13 @@ impl AuditLog {
         range: EventRange,
         limit: usize,
     ) -> Result<Found, StoreError> {
+        // One more than the limit tells whether this is the last page.
+        let look_at = search.look_at(limit + 1);
         let mut events = Vec::new();
         let mut rest = Some(range);
-        let mut months = 1;
         for _ in 0..ROUNDS {
-            // One more than the limit tells whether this is the last page.
             let Some(left) = rest.filter(|_| events.len() <= limit) else { break };
-            let round = self.round(search, left, months, limit).await?;
-            months = if round.is_empty { (months * 2).min(MONTHS_AT_ONCE) } else { 1 };
+            let round = self.round(search, left, look_at).await?;
             events.extend(round.events);
             rest = round.rest;
         }
@@ -102,62 +96,46 @@ impl AuditLog {
         &self,
         search: &Search,
         range: EventRange,
-        months: i32,
-        limit: usize,
+        look_at: usize,
     ) -> Result<Round, StoreError> {
-        let window =
-            if search.actor.is_some() { range } else { range.window(months, search.order) };
         let answers = if let Some(actor) = &search.actor {
-            let look_at = if search.is_selective() {
-                FILTERED_AT_ONCE * usize::from(SHARDS)
-            } else {
-                limit + 1
-            };
-            vec![self.range(search, "actor_id", actor.clone(), window, look_at).await?]
+            vec![self.part(search, ("actor_id", s(actor)), range, look_at).await?]
         } else {
-            // Without a filter, each shard is expected to have an eighth of the page.
-            let look_at = if search.is_selective() { FILTERED_AT_ONCE } else { limit / 4 + 8 };
-            let shards = window
-                .months()
-                .into_iter()
-                .flat_map(|month| (0..SHARDS).map(move |shard| format!("{month}#{shard}")));
-            try_join_all(shards.map(|shard| self.range(search, "shard", shard, window, look_at)))
-                .await?
+            let shards = (0..SHARDS).map(|shard| ("shard", n(shard)));
+            try_join_all(shards.map(|shard| self.part(search, shard, range, look_at))).await?
         };
         let cuts = answers.iter().filter_map(|answer| answer.cut);
-        let (reached, complete) = match search.order {
-            Order::Ascending => cuts
-                .min()
-                .map_or((window.last, window), |cut| (cut, EventRange { last: cut, ..window })),
-            Order::Descending => cuts
-                .max()
-                .map_or((window.first, window), |cut| (cut, EventRange { first: cut, ..window })),
+        let reached = match search.order {
+            Order::Ascending => cuts.min().unwrap_or(range.last),
+            Order::Descending => cuts.max().unwrap_or(range.first),
         };
-        let is_empty = answers.iter().all(|answer| answer.looked_at == 0);
+        let is_complete = |event: &Event| match search.order {
+            Order::Ascending => number(&event.id) <= reached,
+            Order::Descending => number(&event.id) >= reached,
+        };
         let found = answers.into_iter().flat_map(|answer| answer.events);
-        let mut events: Vec<_> = found.filter(|event| complete.holds(number(&event.id))).collect();
+        let mut events: Vec<_> = found.filter(is_complete).collect();
         events.sort_unstable_by(|a, b| match search.order {
             Order::Ascending => a.id.cmp(&b.id),
             Order::Descending => b.id.cmp(&a.id),
         });
-        Ok(Round { events, is_empty, rest: range.beyond(reached, search.order) })
+        Ok(Round { events, rest: range.beyond(reached, search.order) })
     }
 
     /// The matching events of one shard or actor, among the first `look_at` of them.
-    async fn range(
+    async fn part(
         &self,
         search: &Search,
-        key: &str,
-        value: String,
-        window: EventRange,
+        (key, value): (&str, AttributeValue),
+        range: EventRange,
         look_at: usize,
     ) -> Result<Answer, StoreError> {
         let expression = Expression::default()
             .name("key", key)
             .name("id", "id")
-            .value("key", s(value))
-            .value("first", s(text(window.first)))
-            .value("last", s(text(window.last)));
+            .value("key", value)
+            .value("first", s(text(range.first)))
+            .value("last", s(text(range.last)));
         let (filter, expression) = search.filter(expression);
         let answer = query(
             self.database
@@ -185,11 +163,18 @@ impl AuditLog {
             .into_iter()
             .map(|item| Ok(read::<Stored>(item)?.event))
             .collect::<Result<_, StoreError>>()?;
-        Ok(Answer { events, looked_at: answer.scanned_count, cut })
+        Ok(Answer { events, cut })
     }
 }
 
 impl Search {
+    /// Events that each query of a round looks at, so that one round has the first `wanted` events.
+    fn look_at(&self, wanted: usize) -> usize {
+        let (queries, share) =
+            if self.actor.is_some() { (1, wanted) } else { (usize::from(SHARDS), share(wanted)) };
+        if self.is_selective() { share.max(FILTERED_AT_ONCE / queries) } else { share }
+    }
+
     /// Whether it may leave out events that it looks at.
     fn is_selective(&self) -> bool {
         self.action.is_some()
@@ -219,5 +204,38 @@ impl Search {
             });
         }
         ((!clauses.is_empty()).then(|| clauses.join(" AND ")), expression)
+    }
+}
+
+/// Events that each shard looks at, so that the shards together have the first `wanted`: an eighth
+/// of them and five standard deviations. Of 100,000 pages one needs a second round.
+fn share(wanted: usize) -> usize {
+    let mean = wanted.div_ceil(usize::from(SHARDS));
+    wanted.min(mean + 5 * mean.isqrt() + 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_looks_at_what_the_limit_says() {
+        let all = Search::default();
+        let denied = Search { outcome: Some(Outcome::Denied), ..all.clone() };
+        let actors = Search { actor: Some("u-1".into()), ..all.clone() };
+        let actors_denied = Search { actor: Some("u-1".into()), ..denied.clone() };
+        for (search, wanted, expected) in [
+            (&all, 2, 2),
+            (&all, 21, 12),
+            (&all, 51, 21),
+            (&all, 101, 32),
+            (&denied, 21, 100),
+            (&denied, 101, 100),
+            (&actors, 21, 21),
+            (&actors, 101, 101),
+            (&actors_denied, 21, 800),
+        ] {
+            assert_eq!(search.look_at(wanted), expected, "{search:?} {wanted}");
+        }
     }
 }

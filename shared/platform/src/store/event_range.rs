@@ -1,8 +1,6 @@
 //! Stretches of the audit log by the ids of their events: pure arithmetic.
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use jiff::{Span as Calendar, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -53,38 +51,14 @@ impl EventRange {
         }
     }
 
-    /// The part of it in the first so many months of the order.
-    pub(super) fn window(self, months: i32, order: Order) -> Self {
-        let first_id_in = |month: Date, offset: i32| {
-            let month = month.saturating_add(Calendar::new().months(offset));
-            month
-                .to_zoned_datetime(TimeZone::UTC)
-                .map_or(0, |zoned| first_id_from(zoned.timestamp()))
+    /// The time of the last event that a search has looked at, if this is the rest of its range.
+    pub fn reached(self, order: Order) -> Timestamp {
+        let id = match order {
+            Order::Ascending => self.first.saturating_sub(1),
+            Order::Descending => self.last.saturating_add(1),
         };
-        match order {
-            Order::Ascending => Self {
-                last: self.last.min(first_id_in(month_of(self.first), months).saturating_sub(1)),
-                ..self
-            },
-            Order::Descending => {
-                Self { first: self.first.max(first_id_in(month_of(self.last), 1 - months)), ..self }
-            }
-        }
-    }
-
-    /// The months that it touches, as the shards name them.
-    pub(super) fn months(self) -> Vec<String> {
-        let first = month_of(self.first);
-        let last = month_of(self.last);
-        first
-            .series(Calendar::new().months(1))
-            .take_while(|month| *month <= last)
-            .map(|month| month.strftime("%Y-%m").to_string())
-            .collect()
-    }
-
-    pub(super) fn holds(self, id: u128) -> bool {
-        (self.first..=self.last).contains(&id)
+        let milliseconds = i64::try_from(id >> MILLISECOND_BITS).unwrap_or(i64::MAX);
+        Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -96,16 +70,6 @@ const MILLISECOND_BITS: u32 = 80;
 fn first_id_from(time: Timestamp) -> u128 {
     let milliseconds = time.as_nanosecond().max(0).unsigned_abs().div_ceil(1_000_000);
     milliseconds << MILLISECOND_BITS
-}
-
-/// The first day of an id's month.
-fn month_of(id: u128) -> Date {
-    let milliseconds = i64::try_from(id >> MILLISECOND_BITS).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(milliseconds)
-        .unwrap_or(Timestamp::MAX)
-        .to_zoned_datetime(TimeZone::UTC)
-        .date()
-        .first_of_month()
 }
 
 /// Ids as numbers have the same order as ids as text.
@@ -149,7 +113,8 @@ mod tests {
             (None, Some("2999-01-01T00:00:00Z"), "2026-11-20T12:00:01Z", false),
         ] {
             let range = EventRange::between(from.map(at), to.map(at), now).unwrap();
-            assert_eq!(range.holds(id_at(event)), expected, "{from:?} {to:?} {event}");
+            let holds = (range.first..=range.last).contains(&id_at(event));
+            assert_eq!(holds, expected, "{from:?} {to:?} {event}");
         }
         for (from, to) in [
             (Some("2026-11-20T12:00:00.001Z"), None),
@@ -163,39 +128,26 @@ mod tests {
     }
 
     #[test]
-    fn windows_cover_a_range_month_by_month_without_gap_or_overlap() {
-        let range = EventRange {
-            first: id_at("2025-11-30T23:59:59.999Z"),
-            last: id_at("2026-03-01T00:00:00Z"),
-        };
-        for (order, months, expected) in [
-            (Order::Descending, 1, "2026-03 | 2026-02 | 2026-01 | 2025-12 | 2025-11"),
-            (Order::Descending, 2, "2026-02 2026-03 | 2025-12 2026-01 | 2025-11"),
-            (Order::Descending, 8, "2025-11 2025-12 2026-01 2026-02 2026-03"),
-            (Order::Ascending, 1, "2025-11 | 2025-12 | 2026-01 | 2026-02 | 2026-03"),
-            (Order::Ascending, 2, "2025-11 2025-12 | 2026-01 2026-02 | 2026-03"),
+    fn a_rest_begins_behind_what_was_reached_and_tells_its_time() {
+        let [first, reached, last] =
+            ["2026-01-01T00:00:00Z", "2026-02-03T04:05:06.789Z", "2026-03-01T00:00:00Z"];
+        let range = EventRange { first: id_at(first), last: id_at(last) };
+        let id = id_at(reached);
+        for (order, expected) in [
+            (Order::Ascending, EventRange { first: id + 1, ..range }),
+            (Order::Descending, EventRange { last: id - 1, ..range }),
         ] {
-            let mut rest = Some(range);
-            let mut windows = Vec::new();
-            while let Some(left) = rest {
-                let window = left.window(months, order);
-                rest = left.beyond(
-                    if order == Order::Ascending { window.last } else { window.first },
-                    order,
-                );
-                windows.push(window);
+            let rest = range.beyond(id, order).unwrap();
+            assert_eq!((rest, rest.reached(order)), (expected, at(reached)), "{order:?}");
+        }
+        assert_eq!(range.beyond(range.last, Order::Ascending), None);
+        assert_eq!(range.beyond(range.first, Order::Descending), None);
+        // The first and the last id of a millisecond have its time too.
+        let whole = EventRange { first: 0, last: u128::MAX };
+        for id in [first_id_from(at(reached)), first_id_from(at(reached)) + (1 << 80) - 1] {
+            for order in [Order::Ascending, Order::Descending] {
+                assert_eq!(whole.beyond(id, order).unwrap().reached(order), at(reached));
             }
-            let named: Vec<_> = windows.iter().map(|window| window.months().join(" ")).collect();
-            assert_eq!(named.join(" | "), expected, "{order:?} {months}");
-            windows.sort_by_key(|window| window.first);
-            assert_eq!(
-                (windows[0].first, windows[windows.len() - 1].last),
-                (range.first, range.last)
-            );
-            assert!(
-                windows.windows(2).all(|pair| pair[0].last + 1 == pair[1].first),
-                "{order:?} {months}"
-            );
         }
     }
 
