@@ -33,17 +33,32 @@ impl Context {
 
 /// Normalises API Gateway's `sourceIp`.
 pub fn client_address(source: &str) -> String {
-    match source.parse() {
-        Ok(IpAddr::V6(address)) => {
-            if let Some(embedded) = address.to_ipv4_mapped().or_else(|| nat64(address)) {
-                return embedded.to_string();
-            }
-            let [a, b, c, d, ..] = address.segments();
-            format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        Ok(IpAddr::V4(address)) => address.to_string(),
-        Err(_) => "unknown".to_owned(),
+    source.parse::<IpAddr>().map_or_else(|_| "unknown".to_owned(), form_of)
+}
+
+/// The same form of an address that a caller names: any address, or a /64 as this form has it.
+/// `None` if the text is neither.
+pub fn named_address(text: &str) -> Option<String> {
+    match text.strip_suffix("/64") {
+        Some(network) => network.parse::<Ipv6Addr>().ok().map(network_of),
+        None => text.parse::<IpAddr>().ok().map(form_of),
     }
+}
+
+/// The part of an address that its client cannot choose.
+fn form_of(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => match address.to_ipv4_mapped().or_else(|| nat64(address)) {
+            Some(embedded) => embedded.to_string(),
+            None => network_of(address),
+        },
+    }
+}
+
+fn network_of(address: Ipv6Addr) -> String {
+    let [a, b, c, d, ..] = address.segments();
+    format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
 }
 
 /// The IPv4 address in an address of NAT64's well-known prefix (RFC 6052). Otherwise all of IPv4
@@ -55,7 +70,7 @@ fn nat64(address: Ipv6Addr) -> Option<Ipv4Addr> {
 
 #[cfg(test)]
 mod tests {
-    use super::client_address;
+    use super::{client_address, named_address};
 
     #[test]
     fn an_address_is_the_part_that_a_client_cannot_choose() {
@@ -67,10 +82,17 @@ mod tests {
             ("64:ff9b::c000:201", "192.0.2.1"),
             ("64:ff9b:0:0:1::cb00:7107", "64:ff9b::/64"),
             ("64:ff9b:1::cb00:7107", "64:ff9b:1::/64"),
-            ("", "unknown"),
-            ("evil, 10.0.0.1", "unknown"),
         ] {
             assert_eq!(client_address(source), expected, "{source}");
+            // A caller may name it in full, or in this form.
+            for named in [source, expected] {
+                assert_eq!(named_address(named).as_deref(), Some(expected), "{named}");
+            }
+        }
+        for text in ["", "evil, 10.0.0.1", "10.0.0", "10.0.0.1/64", "fe80::1%eth0", "::/48", "::/"]
+        {
+            assert_eq!(client_address(text), "unknown", "{text}");
+            assert_eq!(named_address(text), None, "{text}");
         }
     }
 }

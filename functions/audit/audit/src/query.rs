@@ -2,6 +2,7 @@
 
 use platform::audit::{AuditDetails, Outcome};
 use platform::clock::{Timestamp, rfc3339};
+use platform::context::named_address;
 use platform::cursor::Paging;
 use platform::domain::ResourceId;
 use platform::http::{Parameters, in_query};
@@ -9,7 +10,9 @@ use platform::identity::Someone;
 use platform::input::{Fields, FromField, Input, RawValue};
 use platform::store::{Order, Search};
 use utoipa::openapi::path::Parameter;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 /// The query parameters.
 #[derive(Debug)]
@@ -46,6 +49,10 @@ pub struct AuditFilters {
     /// Correlation id of the request.
     #[param(min_length = 1, max_length = 256)]
     pub request_id: Option<String>,
+    /// The client's address. An IPv6 address finds the events of its /64, because events hold no
+    /// more of it.
+    #[param(inline, example = "203.0.113.7")]
+    pub ip: Option<Address>,
     /// Start of the time range, which includes it. RFC 3339.
     #[param(value_type = Option<String>, format = DateTime, example = "2026-01-31T00:00:00Z")]
     pub from: Option<Timestamp>,
@@ -60,6 +67,10 @@ pub struct AuditFilters {
 /// A whole action, or a prefix that ends with a dot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action(String);
+
+/// A client's address as events have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address(String);
 
 /// An outcome by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +96,7 @@ impl AuditFilters {
             outcome: self.outcome.map(|outcome| outcome.0),
             resource: self.resource.clone(),
             request_id: self.request_id.clone(),
+            ip: self.ip.clone().map(|address| address.0),
             order: match self.order {
                 OrderName::Asc => Order::Ascending,
                 OrderName::Desc => Order::Descending,
@@ -100,6 +112,7 @@ impl AuditFilters {
             ("outcome", self.outcome.map(|outcome| outcome.name().to_owned())),
             ("resource", self.resource.clone()),
             ("request_id", self.request_id.clone()),
+            ("ip", self.ip.clone().map(|address| address.0)),
             ("from", self.from.map(rfc3339)),
             ("to", self.to.map(rfc3339)),
             ("order", (self.order == OrderName::Asc).then(|| "asc".to_owned())),
@@ -128,6 +141,7 @@ impl Input for AuditQuery {
         let outcome = fields.optional("outcome");
         let resource = fields.optional::<Text>("resource");
         let request_id = fields.optional::<Text>("request_id");
+        let ip = fields.optional("ip");
         let from = fields.optional::<Timestamp>("from");
         let to = fields.optional::<Timestamp>("to");
         let order = fields.optional("order");
@@ -143,6 +157,7 @@ impl Input for AuditQuery {
             outcome: outcome?,
             resource: resource?.map(|text| in_lower_case(text.0)),
             request_id: request_id?.map(|text| text.0),
+            ip: ip?,
             from: from?,
             to: to?,
             order: order?.unwrap_or_default(),
@@ -165,6 +180,25 @@ impl FromField for Action {
             .into())
     }
 }
+
+impl FromField for Address {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
+        named_address(raw.text()?).map(Self).ok_or_else(|| "must be an IPv4 or IPv6 address".into())
+    }
+}
+
+impl PartialSchema for Address {
+    fn schema() -> RefOr<Schema> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let address = |format: &str| text().format(Some(SchemaFormat::Custom(format.to_owned())));
+        // As events have it.
+        let network = text().pattern(Some("^([0-9a-f]{1,4}:){1,4}:/64$"));
+        let forms = AnyOfBuilder::new().item(address("ipv4")).item(address("ipv6")).item(network);
+        RefOr::T(Schema::AnyOf(forms.build()))
+    }
+}
+
+impl ToSchema for Address {}
 
 impl FromField for OutcomeName {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
@@ -243,6 +277,11 @@ mod tests {
             ("action=auth.*", &["action"]),
             ("outcome=Success&order=up&limit=0", &["outcome", "order", "limit"]),
             ("resource=&request_id=", &["resource", "request_id"]),
+            ("ip=203.0.113.7", &[]),
+            ("ip=2001:db8:1:2:3::4", &[]),
+            ("ip=2001:db8:1:2::/64", &[]),
+            ("ip=203.0.113&outcome=no", &["outcome", "ip"]),
+            ("ip=", &["ip"]),
             ("page=1", &["page"]),
         ] {
             let errors = Fields::query(query)
@@ -256,9 +295,11 @@ mod tests {
     }
 
     #[test]
-    fn me_is_the_caller() {
-        let query: AuditQuery = Fields::query("actor=me&order=asc").read().unwrap();
+    fn me_is_the_caller_and_an_address_has_the_form_of_events() {
+        let query: AuditQuery =
+            Fields::query("actor=me&order=asc&ip=2001:DB8:1:2::7").read().unwrap();
         let search = query.filters.search("u-1");
         assert_eq!((search.actor.as_deref(), search.order), (Some("u-1"), Order::Ascending));
+        assert_eq!(search.ip.as_deref(), Some("2001:db8:1:2::/64"));
     }
 }

@@ -41,6 +41,8 @@ pub struct Search {
     pub resource: Option<String>,
     /// Correlation id.
     pub request_id: Option<String>,
+    /// The client's address as events have it.
+    pub ip: Option<String>,
     /// Which end comes first.
     pub order: Order,
 }
@@ -181,6 +183,7 @@ impl Search {
             || self.outcome.is_some()
             || self.resource.is_some()
             || self.request_id.is_some()
+            || self.ip.is_some()
     }
 
     /// The filter expression, if there is one, with its names and values.
@@ -193,6 +196,7 @@ impl Search {
             ("outcome", outcome),
             ("resource", self.resource.clone().map(s)),
             ("request_id", self.request_id.clone().map(s)),
+            ("ip", self.ip.clone().map(s)),
         ];
         let is_prefix = self.action.as_ref().is_some_and(|action| action.ends_with('.'));
         let mut clauses = Vec::new();
