@@ -130,9 +130,11 @@ impl HttpCall {
         pairs.filter_map(|(name, value)| Some((percent_decode(name)?, percent_decode(value)?)))
     }
 
-    /// Reads the query string.
+    /// Reads the query string, together with the header `Accept`.
     pub fn query<T: Input>(&self) -> Result<T, Problem> {
-        Fields::query(&self.query).read()
+        let accept = self.headers.get_all(header::ACCEPT).iter();
+        let accept: Vec<_> = accept.filter_map(|value| value.to_str().ok()).collect();
+        Fields::query(&self.query).accepting(accept.join(",")).read()
     }
 
     /// Checks size, media type and syntax of the body, in the contract's order (413, 415, 400), and

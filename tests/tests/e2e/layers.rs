@@ -23,6 +23,7 @@ const ORDER: &[(&str, &[&str])] = &[
             "clock",
             "context",
             "api_key",
+            "csv",
             // Refusals of requests, and the meaning of fields.
             "problem",
             "failure",

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{FromField, RawValue};
+use super::{FromField, RawValue, accept};
 use crate::problem::{Code, FieldError, Problem};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,10 @@ const NAME_CHARACTERS: usize = 100;
 #[derive(Debug)]
 pub struct Fields {
     values: Map<String, Value>,
+    /// The request's `Accept`.
+    accept: String,
+    /// Set if the client accepts no form of the answer.
+    not_acceptable: Option<Problem>,
     errors: Vec<FieldError>,
     /// Number of further faults, which no answer names.
     unnamed: usize,
@@ -56,7 +60,20 @@ impl Fields {
     }
 
     fn none(source: Source) -> Self {
-        Self { values: Map::new(), errors: Vec::new(), unnamed: 0, source }
+        Self {
+            values: Map::new(),
+            accept: String::new(),
+            not_acceptable: None,
+            errors: Vec::new(),
+            unnamed: 0,
+            source,
+        }
+    }
+
+    /// Sets the request's `Accept`, by which an input may depend on the form of the answer.
+    #[must_use]
+    pub fn accepting(self, accept: String) -> Self {
+        Self { accept, ..self }
     }
 
     fn pairs(text: &str, source: Source) -> Self {
@@ -84,6 +101,17 @@ impl Fields {
         } else {
             self.values.insert(name, Value::String(value));
         }
+    }
+
+    /// The form of the answer that the client prefers. Each offer is a media type and the form that
+    /// it stands for, the usual one first. If the client accepts none, the request is answered 406.
+    pub fn accepted<T: Copy>(&mut self, offers: &[(&str, T)]) -> Option<T> {
+        let preferred = accept::preferred(&self.accept, offers);
+        if preferred.is_none() {
+            let media_types: Vec<_> = offers.iter().map(|(media_type, _)| *media_type).collect();
+            self.not_acceptable = Some(Problem::not_acceptable(&media_types));
+        }
+        preferred
     }
 
     /// Whether a field was sent, even as null. Some fields give null a meaning of its own.
@@ -164,7 +192,11 @@ impl Fields {
     }
 
     /// Ends the reading of `form`. Gives it, or a 422 with every fault, unknown fields included.
+    /// A 406 comes before it, because faults may depend on the form of the answer.
     pub(super) fn end<T>(mut self, form: Option<T>) -> Result<T, Problem> {
+        if let Some(problem) = self.not_acceptable.take() {
+            return Err(problem);
+        }
         if self.source != Source::Form {
             let unknown: Vec<_> = self.values.keys().cloned().collect();
             for name in unknown {

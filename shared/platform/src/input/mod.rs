@@ -1,6 +1,7 @@
 //! Reads the fields of a JSON body, a form or a query string into typed values. It collects every
 //! fault on the way, so that a person who mistyped three fields learns of all three.
 
+mod accept;
 mod endpoint_input;
 mod fields;
 mod json;

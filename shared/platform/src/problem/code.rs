@@ -95,6 +95,9 @@ codes! {
         "No WebSocket action has this name.", "Fix the client; do not repeat the message.";
     MethodNotAllowed, "method_not_allowed", METHOD_NOT_ALLOWED,
         "The path does not allow this method.", "Use a method that the header `Allow` lists.";
+    NotAcceptable, "not_acceptable", NOT_ACCEPTABLE,
+        "The header `Accept` names no media type that the answer can have.", "Send a media type \
+            that the endpoint documents, or leave the header out.";
     AccountExists, "account_exists", CONFLICT,
         "An account with this username or email exists.", "Ask the user for another username and \
             email, or to sign in.";

@@ -36,6 +36,12 @@ impl Problem {
             .with_header(header::ALLOW, allow)
     }
 
+    /// 406: the client accepts none of the media types that the answer can have.
+    pub fn not_acceptable(media_types: &[&str]) -> Self {
+        let detail = format!("The answer can be {}. Accept one of them.", media_types.join(", "));
+        Self::new(Code::NotAcceptable, detail)
+    }
+
     /// 409: another request changed the same item at the same time.
     pub fn conflict() -> Self {
         Self::new(
