@@ -44,6 +44,8 @@ MEANINGS = {
     # Times that have to fit the clock, and parameters that have to fit one another.
     ("POST /api-keys", "/expires_at"): ("must be in the future, and at most 365 days away",),
     ("GET /audit", "to"): ("must be after `from`",),
+    # Exports take more events.
+    ("GET /audit", "limit"): ("must be 1 to 100",),
     ("GET /usage", "from"): ("must not be after `to`", "must be at most 366 days before the end of `to`"),
     ("GET /profits", "page"): ("is too large: page times size must be at most 10,000, so use filters",),
 }

@@ -91,6 +91,17 @@ pub enum Outcome {
     Denied,
 }
 
+impl Outcome {
+    /// The name that events have.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Denied => "denied",
+        }
+    }
+}
+
 /// Data that a handler adds to the event of its action.
 #[derive(Debug, Clone, Default)]
 pub struct AuditDetails {

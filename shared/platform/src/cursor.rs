@@ -23,7 +23,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use crate::config::ConfigError;
 use crate::domain::ResourceId;
 use crate::http::{Parameters, Schemas, in_query};
-use crate::input::{Fields, FromField, Input, RawValue};
+use crate::input::{Fields, Input};
 use crate::plan::Reply;
 use crate::platform::Platform;
 use crate::problem::Problem;
@@ -32,6 +32,9 @@ use crate::secrets::Secrets;
 
 /// Items of a page if the caller gives no limit.
 const DEFAULT_LIMIT: usize = 20;
+
+/// The most items that the caller may ask for.
+const LARGEST_LIMIT: usize = 100;
 
 /// Characters that are not percent-encoded in a URL: the unreserved characters of RFC 3986, and the
 /// path's slashes.
@@ -95,9 +98,6 @@ pub struct Paging {
     pub cursor: Option<String>,
 }
 
-/// The most items that a page may have.
-struct Limit(usize);
-
 impl Cursors {
     /// Uses the secret that `SEAL_SECRET_ARN` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
@@ -155,26 +155,30 @@ impl Cursors {
     }
 }
 
+impl Paging {
+    /// Reads the parameters of a list whose pages have at most `largest` items, and `default` items
+    /// if the caller gives no limit.
+    pub fn within(fields: &mut Fields, default: usize, largest: usize) -> Option<Self> {
+        let limit = fields.optional::<u64>("limit");
+        let cursor = fields.optional("cursor");
+        let limit = limit?.map_or(default, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        if !(1..=largest).contains(&limit) {
+            fields.refuse("limit", &format!("must be 1 to {largest}"));
+            return None;
+        }
+        Some(Self { limit, cursor: cursor? })
+    }
+}
+
 impl Input for Paging {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let limit = fields.optional::<Limit>("limit");
-        let cursor = fields.optional("cursor");
-        Some(Self { limit: limit?.map_or(DEFAULT_LIMIT, |limit| limit.0), cursor: cursor? })
+        Self::within(fields, DEFAULT_LIMIT, LARGEST_LIMIT)
     }
 }
 
 impl Parameters for Paging {
     fn parameters() -> Vec<Parameter> {
         in_query::<Self>()
-    }
-}
-
-impl FromField for Limit {
-    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
-        match u64::read(raw)? {
-            limit @ 1..=100 => Ok(Self(usize::try_from(limit).unwrap_or(DEFAULT_LIMIT))),
-            _ => Err("must be 1 to 100".into()),
-        }
     }
 }
 
@@ -309,6 +313,8 @@ mod tests {
             ("limit=100", Some(100)),
             ("limit=0", None),
             ("limit=101", None),
+            ("limit=18446744073709551615", None),
+            ("limit=1.5", None),
         ] {
             assert_eq!(
                 call("/", query).query::<Paging>().ok().map(|paging| paging.limit),

@@ -605,7 +605,7 @@ table! {
     /// The audit log.
     AUDIT = Route::new(
         "audit", "GET", "/audit",
-        "Search the audit log; every user may search their own events",
+        "Search or export the audit log; every user may search their own events",
     )
     .role_or_me(&[Role::Auditor, Role::Admin], "actor")
     .scoped(Scope::AuditRead)

@@ -85,7 +85,7 @@ fn of_operation(route: &Route, answer: &Answer) {
             route.key()
         )
     });
-    if media_type.ends_with("json") {
+    if media_type == "application/json" || media_type.ends_with("+json") {
         assert_valid(&format!("{place} {media_type}"), &described["schema"], answer);
     }
 }

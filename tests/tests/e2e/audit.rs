@@ -15,19 +15,23 @@ use tally_tests::{Caller, TestStack, id};
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
+/// The addresses of events.
+const V4: &str = "203.0.113.7";
+const V6: &str = "2001:db8:1:2::/64";
+
 /// Two users that only the audit log knows.
-const ANN: &str = "019a0000-0000-7000-8000-00000000000a";
+pub const ANN: &str = "019a0000-0000-7000-8000-00000000000a";
 const BOB: &str = "019a0000-0000-7000-8000-00000000000b";
 
 fn now() -> Timestamp {
     Clock::System.now()
 }
 
-fn ago(milliseconds: i64) -> Timestamp {
+pub fn ago(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(now().as_millisecond() - milliseconds).unwrap()
 }
 
-fn event(user_id: &str, action: &'static str, time: Timestamp, number: usize) -> Event {
+pub fn event(user_id: &str, action: &'static str, time: Timestamp, number: usize) -> Event {
     let identity = Identity {
         user_id: user_id.into(),
         username: "written".into(),
@@ -36,7 +40,7 @@ fn event(user_id: &str, action: &'static str, time: Timestamp, number: usize) ->
     let outcome = if number.is_multiple_of(3) { Outcome::Denied } else { Outcome::Success };
     let context = Context {
         request_id: format!("r-{number}"),
-        address: "203.0.113.7".into(),
+        address: if number.is_multiple_of(5) { V6 } else { V4 }.into(),
         ..Context::default()
     };
     AuditDetails::action(action)
@@ -46,7 +50,7 @@ fn event(user_id: &str, action: &'static str, time: Timestamp, number: usize) ->
 }
 
 /// Writes events as the functions do, with any time.
-async fn write(stack: &TestStack, events: &[Event]) {
+pub async fn write(stack: &TestStack, events: &[Event]) {
     let function = stack
         .local
         .deployment()
@@ -163,6 +167,7 @@ async fn walks_in_both_orders_give_every_event_once() {
     }
     let newest = stack.get(&format!("/audit?to={before_now}"), Some(&admin)).await.expect(200);
     assert_eq!(newest["items"].as_array().unwrap().len(), 20);
+    assert_eq!(newest["looked_back_to"], Value::Null);
 }
 
 #[tokio::test]
@@ -223,6 +228,18 @@ async fn events_are_filtered() {
         ("action=test.read".into(), Box::new(|event| event.action == "test.read")),
         ("action=other.".into(), Box::new(|event| event.action == "other.read")),
         ("action=test.rea".into(), Box::new(|_| false)),
+        (format!("ip={V4}"), Box::new(|event| event.ip == V4)),
+        (
+            format!("ip=::ffff:{V4}&action=test.read"),
+            Box::new(|e| e.ip == V4 && e.action == "test.read"),
+        ),
+        // Another address of the same /64, and the /64 itself.
+        ("ip=2001:DB8:1:2:3:4:5:6".into(), Box::new(|event| event.ip == V6)),
+        (
+            format!("actor={ANN}&ip={V6}"),
+            Box::new(|e| e.ip == V6 && e.actor.as_ref().unwrap().user_id == ANN),
+        ),
+        ("ip=2001:db8:1:3::1".into(), Box::new(|_| false)),
         ("outcome=failure&action=test.".into(), Box::new(|_| false)),
         (
             format!("from={time}&to={later}"),
@@ -388,6 +405,8 @@ async fn what_is_wrong_with_a_query_is_named() {
         ("actor=ann", &["actor"][..]),
         ("action=auth", &["action"]),
         ("outcome=maybe", &["outcome"]),
+        ("ip=localhost", &["ip"]),
+        ("ip=203.0.113.7/64&limit=0", &["ip", "limit"]),
         ("from=yesterday", &["from"]),
         ("from=2026-01-01T00:00:00+01:00", &["from"]),
         ("from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", &["to"]),
@@ -432,23 +451,49 @@ async fn a_page_costs_one_round_of_queries() {
 }
 
 #[tokio::test]
-async fn a_search_for_what_is_rare_comes_back_short_and_goes_on() {
+async fn a_search_for_what_is_rare_comes_back_short_and_says_how_far_it_has_looked() {
     let stack = TestStack::start().await;
     let admin = stack.admin().await;
     let mut events: Vec<_> = (0..12_000)
         .map(|n| event(ANN, "test.read", ago(40 * DAY_MS + i64::try_from(n).unwrap()), n))
         .collect();
-    events.push(event(BOB, "test.rare", ago(41 * DAY_MS), 0));
+    let rare = [39 * DAY_MS, 40 * DAY_MS + 6_000, 41 * DAY_MS];
+    let rare: Vec<_> = rare.map(|offset| event(ANN, "test.rare", ago(offset), 0)).into();
+    events.extend_from_slice(&rare);
     write(&stack, &events).await;
-    let page = stack.get("/audit?action=test.rare", Some(&admin)).await.expect(200);
-    assert_eq!(page["items"], json!([]));
-    assert!(page["next_cursor"].is_string(), "{page}");
-    let (found, pages) = walk(&stack, &admin, "action=test.rare").await;
-    assert_eq!((found.len(), pages), (1, 2));
-    assert_eq!(
-        walk(&stack, &admin, &format!("actor={ANN}&action=test.rare")).await.0,
-        Vec::<String>::new()
-    );
+    let queries = ["action=test.rare", &format!("actor={ANN}&action=test.rare")]
+        .map(|query| ["desc", "asc"].map(|order| (order, format!("{query}&order={order}"))));
+    for (order, query) in queries.as_flattened() {
+        let is_before = |time: &str, other: &str| {
+            if *order == "asc" { time < other } else { time > other }
+        };
+        let mut found = Vec::new();
+        let mut pages = 0;
+        let mut path = format!("/audit?{query}");
+        loop {
+            let page = stack.get(&path, Some(&admin)).await.expect(200);
+            pages += 1;
+            found.extend(page["items"].as_array().unwrap().iter().map(id));
+            let Some(cursor) = page["next_cursor"].as_str() else {
+                assert_eq!(page["looked_back_to"], Value::Null, "{query}");
+                break;
+            };
+            let reached = page["looked_back_to"].as_str().unwrap();
+            let looked_at = events.iter().filter(|event| is_before(&event.time, reached)).count();
+            assert!((5_000..=9_600).contains(&looked_at), "{query} {reached}: {looked_at}");
+            // The search has found every event before this time, and none behind it.
+            for event in rare.iter().filter(|event| event.time != reached) {
+                let is_found = found.contains(&event.id);
+                assert_eq!(
+                    is_found,
+                    is_before(&event.time, reached),
+                    "{query} {reached} {event:?}"
+                );
+            }
+            path = format!("/audit?{query}&cursor={cursor}");
+        }
+        assert_eq!((found.len(), pages), (rare.len(), 2), "{query}");
+    }
 }
 
 #[tokio::test]

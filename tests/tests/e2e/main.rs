@@ -7,6 +7,7 @@ mod accounts;
 mod api_keys;
 mod asyncapi;
 mod audit;
+mod audit_exports;
 mod chat;
 mod conversations;
 mod coverage;

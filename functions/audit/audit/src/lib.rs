@@ -1,16 +1,19 @@
-//! `GET /audit`: searches the audit log, newest first unless asked otherwise. Auditors and
-//! administrators see all of it. All users see their own events with `actor=me`, which leaves no
-//! event.
+//! `GET /audit`: searches the audit log, newest first unless asked otherwise, or exports it.
+//! Auditors and administrators see all of it. All users see their own events with `actor=me`, which
+//! leaves no event.
 
+mod answer;
 mod query;
 
-use platform::audit::Event;
-use platform::cursor::{Cursors, Page};
+use platform::clock::rfc3339;
+use platform::cursor::{Cursors, Page, Paging};
 use platform::identity::Principal;
+use platform::problem::Code;
 use platform::routes::{self, Route};
 use platform::store::{AuditLog, EventRange, Found};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 
+pub use answer::{AuditPage, Form, Listing};
 pub use query::{AuditFilters, AuditQuery};
 
 /// The endpoints of this function.
@@ -24,39 +27,50 @@ pub struct ListAuditEvents {
 
 impl Endpoint for ListAuditEvents {
     const ROUTE: Route = routes::AUDIT;
+    const PROBLEMS: &'static [Code] = &[Code::NotAcceptable];
     type Caller = Principal;
     type Body = ();
     type Query = AuditQuery;
-    type Output = Page<Event>;
+    type Output = Listing;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self { log: AuditLog::new(platform)?, cursors: Cursors::new(platform)? })
     }
 
-    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Page<Event>>, Problem> {
-        let AuditQuery { filters, paging } = &request.query;
-        let range = match self
-            .cursors
-            .open::<EventRange>(paging, &request.caller.user_id, request.call)
-            .await?
-        {
+    /// An export leaves an event of its own.
+    fn row(&self, request: &Request<'_, Self>) -> Route {
+        let export = request.query.form.export();
+        let audit = export.map_or(Self::ROUTE.audit, |_| Some("audit.exported"));
+        Route { audit, ..Self::ROUTE }
+    }
+
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Listing>, Problem> {
+        let (caller_id, call) = (&request.caller.user_id, request.call);
+        let AuditQuery { filters, limit, cursor, form } = request.query;
+        let paging = Paging { limit, cursor };
+        let range = match self.cursors.open::<EventRange>(&paging, caller_id, call).await? {
             Some(rest) => rest.kept(request.now),
             None => EventRange::between(filters.from, filters.to, request.now),
         };
-        let found = match range {
+        let search = filters.search(caller_id);
+        let Found { events, rest } = match range {
             Some(range) => {
-                self.log
-                    .search(&filters.search(&request.caller.user_id), range, paging.limit)
-                    .await?
+                self.log.search(&search, range, limit, |event| form.weigh(event)).await?
             }
             None => Found { events: Vec::new(), rest: None },
         };
-        let details =
-            filters.details().detail("limit", paging.limit).detail("rows", found.events.len());
-        let reply = self
-            .cursors
-            .page(found.events, found.rest, &request.caller.user_id, request.call)
-            .await?;
+        let details = filters.details().detail("limit", limit).detail("rows", events.len());
+        let details = match form.export() {
+            Some(format) => details.detail("format", format),
+            None => details,
+        };
+        let stopped = rest.filter(|_| events.len() < limit);
+        let looked_back_to = stopped.map(|rest| rfc3339(rest.reached(search.order)));
+        let reply = self.cursors.page(events, rest, caller_id, call).await?;
+        let reply = reply.map(|Page { items, next_cursor }| Listing {
+            form,
+            page: AuditPage { items, next_cursor, looked_back_to },
+        });
         Ok(Plan::reply(reply).details(details))
     }
 }

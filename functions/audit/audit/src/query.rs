@@ -14,13 +14,28 @@ use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-/// The query parameters.
-#[derive(Debug)]
+use crate::answer::Form;
+
+/// The most events of one export.
+const LARGEST_EXPORT: usize = 5_000;
+
+/// The query parameters, and the form of the answer.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct AuditQuery {
     /// Which events are wanted.
+    #[param(ignore)]
     pub filters: AuditFilters,
-    /// Which page of them.
-    pub paging: Paging,
+    /// Largest number of events. A page in JSON has at most 100, and 20 unless you say otherwise.
+    /// An export has at most 5,000, and as many unless you say otherwise.
+    #[param(required = false, minimum = 1, maximum = 5_000)]
+    pub limit: usize,
+    /// `next_cursor` of the previous page, as the header `Link` has it too. Send the same filters
+    /// with it.
+    pub cursor: Option<String>,
+    /// The form of the answer.
+    #[param(ignore)]
+    pub form: Form,
 }
 
 /// The filter: events that match every given parameter.
@@ -109,7 +124,7 @@ impl AuditFilters {
         let texts = [
             ("actor", self.actor.as_ref().map(|actor| actor.or("me").to_owned())),
             ("action", self.action.clone().map(|action| action.0)),
-            ("outcome", self.outcome.map(|outcome| outcome.name().to_owned())),
+            ("outcome", self.outcome.map(|outcome| outcome.0.name().to_owned())),
             ("resource", self.resource.clone()),
             ("request_id", self.request_id.clone()),
             ("ip", self.ip.clone().map(|address| address.0)),
@@ -124,16 +139,6 @@ impl AuditFilters {
     }
 }
 
-impl OutcomeName {
-    fn name(self) -> &'static str {
-        match self.0 {
-            Outcome::Success => "success",
-            Outcome::Failure => "failure",
-            Outcome::Denied => "denied",
-        }
-    }
-}
-
 impl Input for AuditQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let actor = fields.optional("actor");
@@ -145,7 +150,11 @@ impl Input for AuditQuery {
         let from = fields.optional::<Timestamp>("from");
         let to = fields.optional::<Timestamp>("to");
         let order = fields.optional("order");
-        let paging = Paging::read(fields);
+        let form = fields.accepted(Form::OFFERS)?;
+        let paging = match form {
+            Form::Page => Paging::read(fields),
+            Form::Csv | Form::Ndjson => Paging::within(fields, LARGEST_EXPORT, LARGEST_EXPORT),
+        };
         if let (Some(Some(from)), Some(Some(to))) = (from, to)
             && from >= to
         {
@@ -162,7 +171,8 @@ impl Input for AuditQuery {
             to: to?,
             order: order?.unwrap_or_default(),
         };
-        Some(Self { filters, paging: paging? })
+        let Paging { limit, cursor } = paging?;
+        Some(Self { filters, limit, cursor, form })
     }
 }
 
@@ -202,12 +212,10 @@ impl ToSchema for Address {}
 
 impl FromField for OutcomeName {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
-        match raw.text()? {
-            "success" => Ok(Self(Outcome::Success)),
-            "failure" => Ok(Self(Outcome::Failure)),
-            "denied" => Ok(Self(Outcome::Denied)),
-            _ => Err("must be success, failure or denied".into()),
-        }
+        let text = raw.text()?;
+        let outcomes = [Outcome::Success, Outcome::Failure, Outcome::Denied];
+        let found = outcomes.into_iter().find(|outcome| outcome.name() == text);
+        found.map(Self).ok_or_else(|| "must be success, failure or denied".into())
     }
 }
 
@@ -243,10 +251,9 @@ fn in_lower_case(resource: String) -> String {
     }
 }
 
-/// The parameters of the filters, and those of every list.
 impl Parameters for AuditQuery {
     fn parameters() -> Vec<Parameter> {
-        [in_query::<AuditFilters>(), Paging::parameters()].concat()
+        [in_query::<AuditFilters>(), in_query::<Self>()].concat()
     }
 }
 
@@ -283,6 +290,8 @@ mod tests {
             ("ip=203.0.113&outcome=no", &["outcome", "ip"]),
             ("ip=", &["ip"]),
             ("page=1", &["page"]),
+            ("limit=100", &[]),
+            ("limit=101&order=up", &["order", "limit"]),
         ] {
             let errors = Fields::query(query)
                 .read::<AuditQuery>()
@@ -291,6 +300,27 @@ mod tests {
                 .unwrap_or_default();
             let refused: Vec<_> = errors.into_iter().filter_map(|error| error.parameter).collect();
             assert_eq!(refused, expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn the_form_of_the_answer_says_how_many_events_it_can_have() {
+        for (accept, query, expected) in [
+            ("", "", Ok((Form::Page, 20))),
+            ("application/json", "limit=100", Ok((Form::Page, 100))),
+            ("text/csv", "", Ok((Form::Csv, 5_000))),
+            ("application/x-ndjson", "limit=5000", Ok((Form::Ndjson, 5_000))),
+            ("text/csv", "limit=1", Ok((Form::Csv, 1))),
+            ("text/csv", "limit=5001", Err("validation_failed")),
+            ("text/csv", "limit=0", Err("validation_failed")),
+            ("application/json", "limit=101", Err("validation_failed")),
+            ("application/x-ndjson;profile=other", "", Err("not_acceptable")),
+            ("application/xml", "limit=0&order=up", Err("not_acceptable")),
+        ] {
+            let read = Fields::query(query).accepting(accept.to_owned()).read::<AuditQuery>();
+            let found = read.map(|query| (query.form, query.limit));
+            let found = found.map_err(|problem| problem.code.as_str());
+            assert_eq!(found, expected, "{accept} {query}");
         }
     }
 

@@ -148,6 +148,14 @@ impl Answer {
         self
     }
 
+    /// The same, also as lines of another media type, with a description of them.
+    #[must_use]
+    pub fn or_lines(mut self, media_type: &'static str, description: &str) -> Self {
+        let lines = ObjectBuilder::new().schema_type(Type::String).description(Some(description));
+        self.contents.push((media_type, lines.into()));
+        self
+    }
+
     /// The same with a header.
     #[must_use]
     pub fn header(mut self, header: Header) -> Self {

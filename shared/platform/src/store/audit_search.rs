@@ -12,7 +12,7 @@
 //! A round looks at a number of events that follows from the limit alone. So a page costs the same
 //! however many events the log holds: one round of 8 queries, or one query for an actor. With a
 //! selective filter it can take up to [`ROUNDS`] rounds. Then the page comes back short, with the
-//! rest of the range.
+//! rest of the range. So does a page of events that are too large for one answer.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
@@ -27,6 +27,9 @@ const ROUNDS: u32 = 12;
 
 /// Events that a round looks at if a filter may leave most of them out.
 const FILTERED_AT_ONCE: usize = 800;
+
+/// Bytes of events on one page, at most: an answer of a function can have 6 MB.
+const PAGE_BYTES: usize = 4_000_000;
 
 /// Criteria of a search: an event must meet all that are given.
 #[derive(Debug, Clone, Default)]
@@ -70,26 +73,33 @@ struct Answer {
 }
 
 impl AuditLog {
-    /// The next events of a span, at most `limit`.
+    /// The next events of a span: at most `limit`, and no more than fit into an answer. `weigh`
+    /// gives the bytes of an event there.
     pub async fn search(
         &self,
         search: &Search,
         range: EventRange,
         limit: usize,
+        weigh: impl Fn(&Event) -> usize,
     ) -> Result<Found, StoreError> {
         // One more than the limit tells whether this is the last page.
         let look_at = search.look_at(limit + 1);
-        let mut events = Vec::new();
+        let mut events: Vec<Event> = Vec::new();
+        let mut bytes = 0;
         let mut rest = Some(range);
         for _ in 0..ROUNDS {
-            let Some(left) = rest.filter(|_| events.len() <= limit) else { break };
+            let Some(left) = rest else { break };
             let round = self.round(search, left, look_at).await?;
-            events.extend(round.events);
             rest = round.rest;
-        }
-        if events.len() > limit {
-            events.truncate(limit);
-            rest = events.last().and_then(|event| range.beyond(number(&event.id), search.order));
+            for event in round.events {
+                bytes += weigh(&event);
+                let is_full = events.len() == limit || bytes > PAGE_BYTES;
+                if let Some(last) = events.last().filter(|_| is_full) {
+                    let rest = range.beyond(number(&last.id), search.order);
+                    return Ok(Found { events, rest });
+                }
+                events.push(event);
+            }
         }
         Ok(Found { events, rest })
     }
@@ -233,8 +243,10 @@ mod tests {
             (&all, 21, 12),
             (&all, 51, 21),
             (&all, 101, 32),
+            (&all, 5001, 755),
             (&denied, 21, 100),
             (&denied, 101, 100),
+            (&denied, 5001, 755),
             (&actors, 21, 21),
             (&actors, 101, 101),
             (&actors_denied, 21, 800),
