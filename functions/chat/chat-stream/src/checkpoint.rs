@@ -1,7 +1,5 @@
 //! Saves a draft from time to time, and applies the commands that its head carries.
 
-use std::time::Duration;
-
 use futures_util::future::join3;
 use platform::clock::Clock;
 use tally_chat::Credentials;
@@ -9,22 +7,8 @@ use tally_chat::store::{Drafts, Head, Message, Spent};
 use tokio::time::Instant;
 
 use crate::buffer::Buffer;
+use crate::schedule::{ALIVE_SECONDS, Schedule, Tasks};
 use crate::subscribers::Subscribers;
-
-/// Time between two checkpoints. Each stores new frames and reads the commands of other functions.
-/// So a cancelled reply stops within half a second.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(350);
-
-/// Seconds for which a worker counts as alive after it has said so. `expire-replies` runs once a
-/// minute, so subscribers learn of a worker's death within 90 s.
-const ALIVE_SECONDS: i64 = 25;
-
-/// Time after which a worker says again that it is alive, if it has nothing else to store. A store
-/// that does not answer for the rest of [`ALIVE_SECONDS`] ends no reply.
-const ALIVE_INTERVAL: Duration = Duration::from_secs(10);
-
-/// Time between two checks that the session or API key that asked for the reply is still valid.
-const CREDENTIAL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The commands that other functions have for the worker of a reply, taken together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,9 +30,7 @@ pub struct Checkpoints<'a> {
     revision: u64,
     /// Model, usage and cost as they were last stored.
     last_saved: Spent,
-    next_checkpoint: Instant,
-    next_alive: Instant,
-    next_credential: Instant,
+    schedule: Schedule,
 }
 
 impl<'a> Checkpoints<'a> {
@@ -67,16 +49,13 @@ impl<'a> Checkpoints<'a> {
             clock,
             revision: 0,
             last_saved: spent,
-            next_checkpoint: now,
-            // The first checkpoint only reads.
-            next_alive: now + CHECKPOINT_INTERVAL,
-            next_credential: now + CREDENTIAL_INTERVAL,
+            schedule: Schedule::new(now),
         }
     }
 
     /// When the next one is due.
     pub fn due(&self) -> Instant {
-        self.next_checkpoint
+        self.schedule.due()
     }
 
     /// Revision of the head up to which the commands of other functions have been applied.
@@ -100,7 +79,7 @@ impl<'a> Checkpoints<'a> {
         subscribers: &mut Subscribers<'_>,
     ) -> Command {
         let began = Instant::now();
-        self.next_checkpoint = began + CHECKPOINT_INTERVAL;
+        let tasks = self.schedule.tasks(began);
         let drafts = self.drafts;
         let credentials = self.credentials;
         let now = self.clock.now();
@@ -113,7 +92,7 @@ impl<'a> Checkpoints<'a> {
             }
         };
         // A read costs half as much as a write, and a model may think for long.
-        let writes = self.last_saved != spent || !gone.is_empty() || self.next_alive <= began;
+        let writes = self.last_saved != spent || !gone.is_empty() || tasks.say_alive;
         let look = async {
             if writes {
                 drafts.checkpoint(&reply.id, &spent, now.as_second() + ALIVE_SECONDS, &gone).await
@@ -121,14 +100,17 @@ impl<'a> Checkpoints<'a> {
                 Ok(drafts.head(&reply.id).await?.filter(|head| head.ended_at.is_none()))
             }
         };
-        let asks_credential = self.next_credential <= began;
         let credential = async {
             match &reply.origin {
-                Some(origin) if asks_credential => credentials.are_good(&origin.caller, now).await,
+                Some(origin) if tasks.check_credential => {
+                    credentials.are_good(&origin.caller, now).await
+                }
                 _ => Ok(true),
             }
         };
         let (saved, found, is_entitled) = join3(save, look, credential).await;
+        let say_alive = writes && matches!(found, Ok(Some(_)));
+        self.schedule.end(began, Instant::now(), Tasks { say_alive, ..tasks });
         match saved {
             Ok(()) => buffer.mark_saved(unsaved.map_or(0, |unsaved| unsaved.frames.len())),
             Err(error) => {
@@ -147,13 +129,10 @@ impl<'a> Checkpoints<'a> {
             );
             true
         });
-        if asks_credential {
-            self.next_credential = began + CREDENTIAL_INTERVAL;
-        }
         match found {
             Ok(Some(head)) => {
                 if writes {
-                    (self.last_saved, self.next_alive) = (spent, began + ALIVE_INTERVAL);
+                    self.last_saved = spent;
                 }
                 let command = self.apply_commands(head, reply, buffer, subscribers);
                 if is_entitled { command } else { Command::Stop }

@@ -8,6 +8,7 @@ mod draft;
 mod end;
 mod feed;
 mod input;
+mod schedule;
 mod subscribers;
 
 use std::time::Duration;
