@@ -22,7 +22,8 @@ pub struct Fault {
     pub times: usize,
 }
 
-/// How a call fails. The call has no effect, unless a variant says otherwise.
+/// How a call fails. The call has no effect, unless a variant says otherwise. Of several faults
+/// that match a call, the one that was injected first strikes, until its number of calls is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
     /// 500 `InternalServerError`; S3: 500 `InternalError`.
@@ -46,6 +47,9 @@ pub enum Failure {
     /// The call is carried out but not answered, so a test can kill the caller right after the call
     /// has taken effect.
     HeldAfter,
+    /// The call is carried out and answered. So a test can choose the call at which the next fault
+    /// strikes.
+    Passed,
 }
 
 impl Failure {
@@ -88,7 +92,7 @@ impl Faults {
                 && fault.target.as_ref().is_none_or(|wanted| touches(wanted))
         })?;
         fault.times -= 1;
-        Some(fault.clone())
+        (fault.failure != Failure::Passed).then(|| fault.clone())
     }
 
     /// Ends a call that `failure` has struck: by `answer`, or never.

@@ -237,6 +237,15 @@ async fn an_injected_fault_strikes_the_calls_it_names_as_often_as_it_says() {
     };
     stack.aws.fail(other);
     client.get_item().table_name(TABLE).set_key(Some(user("1"))).send().await.unwrap();
+
+    stack.aws.fail(fault("GetItem", Failure::Passed, 2));
+    stack.aws.fail(fault("GetItem", Failure::Internal, 1));
+    let mut answers = Vec::new();
+    for _ in 0..4 {
+        let got = client.get_item().table_name(TABLE).set_key(Some(user("1"))).send().await;
+        answers.push(got.is_ok());
+    }
+    assert_eq!(answers, [true, true, false, true]);
 }
 
 #[tokio::test]

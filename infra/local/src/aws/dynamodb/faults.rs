@@ -13,7 +13,11 @@ use super::touched::Touched;
 /// The answer of a call that has been struck, and that touches these tables and items.
 pub(super) fn answer_of(fault: &Fault, touched: &Touched) -> Answer {
     match fault.failure {
-        Failure::Internal | Failure::AnswerLost | Failure::HeldBefore | Failure::HeldAfter => {
+        Failure::Internal
+        | Failure::AnswerLost
+        | Failure::HeldBefore
+        | Failure::HeldAfter
+        | Failure::Passed => {
             failed(&DynoxideError::InternalServerError("Internal server error".into()))
         }
         Failure::Throttled => failed(&DynoxideError::ProvisionedThroughputExceededException(
