@@ -28,6 +28,14 @@ pub(super) enum UserCount {
 }
 
 impl Authenticated {
+    /// The count of the call, if it has been made.
+    pub(super) fn count(&self) -> Option<&Count<'static>> {
+        match &self.call {
+            UserCount::Counted(count) => count.as_ref(),
+            UserCount::NotYet => None,
+        }
+    }
+
     /// Whether the call has still to be counted.
     pub fn is_uncounted(&self) -> bool {
         matches!(self.call, UserCount::NotYet)

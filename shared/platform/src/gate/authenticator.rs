@@ -126,7 +126,13 @@ impl Authenticator {
             let Authenticated { principal, user, .. } = caller;
             let user = match user {
                 Some(user) => Some(user.clone()),
-                None => users.get(&principal.user_id).await?.filter(|user| user.is_active),
+                None => {
+                    let user = users.get(&principal.user_id).await;
+                    if user.is_err() {
+                        limiter.revert_user(caller.count(), info).await;
+                    }
+                    user?.filter(|user| user.is_active)
+                }
             };
             if user.is_some_and(|user| any_of.iter().any(|role| user.roles.contains(role))) {
                 return Ok(());
@@ -160,8 +166,10 @@ impl Authenticator {
             Some(sessions) => {
                 let counting = limiter.count_user(&identity.user_id, info);
                 let (holds, call) = join(sessions.holds(&identity, info.now), counting).await;
+                if !matches!(holds, Ok(true)) {
+                    limiter.revert_user(call.as_ref(), info).await;
+                }
                 if !holds? {
-                    limiter.revert_user(call, info).await;
                     return Err(Refusal {
                         problem: Problem::invalid_token(),
                         principal: Some(identity.into()),
@@ -201,11 +209,12 @@ impl Authenticator {
             .ok_or_else(Problem::invalid_api_key)?;
         let (user, call) =
             join(owners.get(&key.user_id), limiter.count_user(&key.user_id, info)).await;
-        let Some(user) = user?.filter(|user| user.is_active && user.api_keys.contains_key(&key.id))
-        else {
-            limiter.revert_user(call, info).await;
-            return Err(Problem::invalid_api_key().into());
-        };
+        let user = user
+            .map(|user| user.filter(|user| user.is_active && user.api_keys.contains_key(&key.id)));
+        if !matches!(user, Ok(Some(_))) {
+            limiter.revert_user(call.as_ref(), info).await;
+        }
+        let user = user?.ok_or_else(Problem::invalid_api_key)?;
         let credential = Credential::KeyId(key.id.clone());
         let principal =
             Principal { user_id: user.id.clone(), username: user.username.clone(), credential };

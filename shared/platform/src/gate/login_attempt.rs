@@ -5,10 +5,10 @@
 //! likewise. Networks from which the identifier has signed in lately are exempt from this second
 //! wait.
 
-use futures_util::future::try_join;
+use futures_util::future::join;
 use jiff::Timestamp;
 
-use super::counted::Count;
+use super::counted::{Count, log_failed_revert};
 use crate::database::StoreError;
 use crate::domain::Fingerprint;
 use crate::limits::{Limits, Policy, Quota, attempt_subject, bucket_of, status, used};
@@ -56,7 +56,8 @@ impl<'a> LoginAttempt<'a> {
         }
     }
 
-    /// Counts the attempt for its address, and for all addresses together.
+    /// Counts the attempt for its address, and for all addresses together. If one of the two counts
+    /// fails, the other is reverted.
     pub(super) async fn count(self) -> Result<CountedAttempt<'a>, StoreError> {
         let near = self.counters.count_attempt(self.login, self.lock, &self.subject, self.now);
         let anywhere = self.counters.count(
@@ -65,9 +66,42 @@ impl<'a> LoginAttempt<'a> {
             self.identifier.as_str(),
             self.now,
         );
-        let ((waited, before), anywhere) = try_join(near, anywhere).await?;
-        let anywhere = used(self.lock.anywhere(), &anywhere, self.now);
-        Ok(CountedAttempt { attempt: self, waited, before, anywhere })
+        let counted = join(near, anywhere).await;
+        match counted {
+            (Ok((waited, before)), Ok(anywhere)) => {
+                let anywhere = used(self.lock.anywhere(), &anywhere, self.now);
+                Ok(CountedAttempt { attempt: self, waited, before, anywhere })
+            }
+            (Ok((waited, before)), Err(error)) => {
+                self.revert(waited.then_some(&before), false).await;
+                Err(error)
+            }
+            (Err(error), anywhere) => {
+                self.revert(None, anywhere.is_ok()).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Reverts the counts that were made, at the same time: that for the address, from the state
+    /// `before` it, and that for all addresses together (`anywhere`).
+    async fn revert(&self, before: Option<&LoginAttempts>, anywhere: bool) {
+        let Self { counters, login, lock, identifier, subject, now } = self;
+        let near = async {
+            if let Some(before) = before {
+                let reverted = counters.revert_attempt(*login, subject, before, *now).await;
+                log_failed_revert(&Policy::LOGIN, reverted);
+            }
+        };
+        let all = async {
+            if anywhere {
+                let quota = lock.anywhere();
+                let reverted =
+                    counters.revert(&Policy::LOGIN_LOCK, quota, identifier.as_str(), *now).await;
+                log_failed_revert(&Policy::LOGIN_LOCK, reverted);
+            }
+        };
+        join(near, all).await;
     }
 }
 
@@ -128,17 +162,7 @@ impl CountedAttempt<'_> {
     }
 
     /// Reverts the counts of the attempt.
-    pub(super) async fn revert(&self) -> Result<(), StoreError> {
-        let LoginAttempt { counters, login, lock, identifier, subject, now } = &self.attempt;
-        let anywhere =
-            counters.revert(&Policy::LOGIN_LOCK, lock.anywhere(), identifier.as_str(), *now);
-        let near = async {
-            if self.waited {
-                counters.revert_attempt(*login, subject, &self.before, *now).await
-            } else {
-                Ok(())
-            }
-        };
-        try_join(near, anywhere).await.map(|_| ())
+    pub(super) async fn revert(&self) {
+        self.attempt.revert(self.waited.then_some(&self.before), true).await;
     }
 }

@@ -11,6 +11,7 @@ mod authenticated;
 mod authenticator;
 mod committer;
 mod counted;
+mod counts;
 mod denials;
 mod login_attempt;
 mod rate_limiter;

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, OptionFuture, try_join, try_join_all};
+use futures_util::future::{BoxFuture, OptionFuture, join, join_all};
 use tokio::time::timeout;
 
 use super::RequestInfo;
 use super::authenticated::{Authenticated, UserCount};
 use super::counted::Count;
-use super::login_attempt::{CountedAttempt, LoginAttempt};
+use super::counts::Counts;
+use super::login_attempt::LoginAttempt;
 use crate::audit::{AuditDetails, Outcome};
 use crate::clock::Clock;
 use crate::config::ConfigError;
@@ -103,17 +104,11 @@ impl RateLimiter {
         self.window(&Policy::USER, user_id.to_owned(), info).await.ok().flatten()
     }
 
-    /// Reverts the count of a call whose authentication failed.
-    pub(super) async fn revert_user(&self, call: Option<Count<'static>>, info: &RequestInfo<'_>) {
-        if let Some(call) = call
-            && let Err(error) =
-                self.counters.revert(call.policy, call.quota, &call.subject, info.now).await
-        {
-            tracing::warn!(
-                %error,
-                route = self.route,
-                "failed to revert the count of a refused call"
-            );
+    /// Reverts the count of a call whose caller could not be authenticated, or whose roles could
+    /// not be read.
+    pub(super) async fn revert_user(&self, call: Option<&Count<'_>>, info: &RequestInfo<'_>) {
+        if let Some(call) = call {
+            call.revert(&self.counters, info.now).await;
         }
     }
 
@@ -128,8 +123,9 @@ impl RateLimiter {
         async move { self.judge(None, policies, caller, connection, None, info).await }.boxed()
     }
 
-    /// Counts a call against its policies. `call` is its count against [`Policy::USER`], if
-    /// authentication has made it.
+    /// Counts a call against its policies. `call` is its count against [`Policy::USER`], if that
+    /// has been made. A call that is not admitted counts nowhere: neither for the policy that
+    /// refused it or could not count it, nor for those that allowed it.
     async fn judge(
         &self,
         call: Option<Count<'static>>,
@@ -151,8 +147,7 @@ impl RateLimiter {
             Subject::LoginAttempt => None,
         };
         let windows = policies.iter().filter_map(|policy| Some((policy, subject(policy)?)));
-        let windows =
-            try_join_all(windows.map(|(policy, subject)| self.window(policy, subject, info)));
+        let windows = join_all(windows.map(|(policy, subject)| self.window(policy, subject, info)));
         let attempt = match key {
             Some(Key::Named(identifier)) if policies.contains(&Policy::LOGIN_LOCK) => {
                 Some(identifier)
@@ -162,43 +157,32 @@ impl RateLimiter {
         let attempt = attempt.map(|identifier| {
             LoginAttempt::new(counters, &self.limits, address, identifier, info.now).count().boxed()
         });
-        let (windows, attempt) =
-            try_join(windows, async { OptionFuture::from(attempt).await.transpose() }).await?;
-        let windows: Vec<_> = call.into_iter().chain(windows.into_iter().flatten()).collect();
-
-        let mut counts: Vec<&Count> = windows.iter().collect();
-        let near = attempt.as_ref().map(CountedAttempt::counts);
-        counts.splice(0..0, near.iter().flatten());
-        let mut statuses = LimitStatuses(
-            counts.iter().map(|count| (count.policy.name, count.quota, count.status)).collect(),
-        );
-        counts.retain(|count| !count.status.allowed);
-        let refusing = counts.into_iter().max_by_key(|count| count.status.reset_seconds);
-        let slowed = match (refusing, &attempt) {
-            (None, Some(attempt)) => attempt.slow().await?,
-            _ => None,
+        // Every count is awaited, so that each one that was made can be reverted.
+        let (windows, attempt) = join(windows, OptionFuture::from(attempt)).await;
+        let mut counts = Counts { windows: call.into_iter().collect(), attempt: None };
+        let mut counted = Ok(());
+        for window in windows {
+            match window {
+                Ok(count) => counts.windows.extend(count),
+                Err(error) => counted = counted.and(Err(error)),
+            }
+        }
+        match attempt.transpose() {
+            Ok(attempt) => counts.attempt = attempt,
+            Err(error) => counted = counted.and(Err(error)),
+        }
+        let verdict = match counted {
+            Ok(()) => counts.verdict().await,
+            Err(error) => Err(error),
         };
-        if let Some(slowed) = &slowed {
-            statuses.replace(slowed.policy, slowed.status);
-        }
-        let Some(refusing) = refusing.or(slowed.as_ref()) else { return Ok(statuses) };
-
-        // A refused call counts nowhere: neither for the policy that refused it nor for those that
-        // allowed it.
-        let windows = try_join_all(
-            windows
-                .iter()
-                .map(|count| counters.revert(count.policy, count.quota, &count.subject, info.now)),
-        );
-        let attempt = OptionFuture::from(attempt.as_ref().map(|attempt| attempt.revert().boxed()));
-        if let Err(error) = try_join(windows, async { attempt.await.transpose() }).await {
-            tracing::warn!(
-                %error,
-                route = self.route,
-                "failed to revert the counts of a refused call"
-            );
-        }
-        self.record_refusal(refusing, key, caller, info).await;
+        let refusal = match verdict {
+            Ok((statuses, None)) => return Ok(statuses),
+            Ok((statuses, Some(refusing))) => Ok((statuses, refusing)),
+            Err(error) => Err(error),
+        };
+        counts.revert(counters, info.now).await;
+        let (statuses, refusing) = refusal?;
+        self.record_refusal(&refusing, key, caller, info).await;
         let mut problem = Problem::rate_limited(refusing.status.reset_seconds);
         problem.headers.extend(statuses.headers());
         Err(Refused { problem, wait_seconds: refusing.status.reset_seconds })
