@@ -23,15 +23,15 @@ pub enum Otherwise<O> {
     Refuse(Problem),
     /// Another request was faster: make a new plan from the current item.
     Retry(Retry<O>),
-    /// Another request was faster: replace this write and keep the rest of the plan.
-    Rewrite(Rewrite<O>),
+    /// Another request was faster: replace this write and keep the rest of the plan. The step
+    /// belongs to the write. It runs after a commit that contains the write.
+    Rewrite(Rewrite<O>, AfterCommit<O>),
 }
 
-/// Replaces a write whose condition failed, from the item that failed it.
-///
-/// Gives the new write, the reaction if it fails too, and one more step after the commit.
+/// Replaces a write whose condition failed, from the item that failed it. Gives the new write, and
+/// the reaction if it fails too.
 pub type Rewrite<O> =
-    Box<dyn FnOnce(Option<Item>) -> Result<(Write, Otherwise<O>, AfterCommit<O>), Problem> + Send>;
+    Box<dyn FnOnce(Option<Item>) -> Result<(Write, Otherwise<O>), Problem> + Send>;
 
 /// Makes a new plan from the item that failed a condition (`None`: there is no such item).
 pub type Retry<O> =
@@ -47,6 +47,16 @@ pub struct Reply<O> {
     pub(crate) output: O,
     pub(crate) status: Option<StatusCode>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl<O> Otherwise<O> {
+    /// The step after the commit that belongs to the write.
+    pub(crate) fn step(self) -> Option<AfterCommit<O>> {
+        match self {
+            Self::Rewrite(_, step) => Some(step),
+            Self::Refuse(_) | Self::Retry(_) => None,
+        }
+    }
 }
 
 impl<O> Plan<O> {
@@ -74,22 +84,20 @@ impl<O> Plan<O> {
 
     /// Adds a write. If its condition fails, the request is answered with `problem`.
     #[must_use]
-    pub fn write_or(mut self, write: Write, problem: Problem) -> Self {
-        self.writes.push((write, Otherwise::Refuse(problem)));
-        self
+    pub fn write_or(self, write: Write, problem: Problem) -> Self {
+        self.write_otherwise(write, Otherwise::Refuse(problem))
     }
 
     /// Adds a write. If its condition fails, `retry` makes a new plan from the current item.
     #[must_use]
-    pub fn write_or_retry(mut self, write: Write, retry: Retry<O>) -> Self {
-        self.writes.push((write, Otherwise::Retry(retry)));
-        self
+    pub fn write_or_retry(self, write: Write, retry: Retry<O>) -> Self {
+        self.write_otherwise(write, Otherwise::Retry(retry))
     }
 
-    /// Adds a write. If its condition fails, `rewrite` makes another write from the current item.
+    /// Adds a write, and the reaction if its condition fails.
     #[must_use]
-    pub fn write_or_rewrite(mut self, write: Write, rewrite: Rewrite<O>) -> Self {
-        self.writes.push((write, Otherwise::Rewrite(rewrite)));
+    pub fn write_otherwise(mut self, write: Write, otherwise: Otherwise<O>) -> Self {
+        self.writes.push((write, otherwise));
         self
     }
 

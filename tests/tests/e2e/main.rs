@@ -27,6 +27,7 @@ mod oauth;
 mod password_reset;
 mod passwords;
 mod personal_data;
+mod plans;
 mod profits;
 mod quotas;
 mod realtime;

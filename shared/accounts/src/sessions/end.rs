@@ -1,7 +1,7 @@
 //! Ends sessions in the same plan as other writes, and closes their connections after the commit.
 
 use platform::database::{StoreError, Write};
-use platform::plan::{AfterCommit, Otherwise, Rewrite};
+use platform::plan::{Otherwise, Rewrite};
 use platform::socket::CloseConnections;
 use platform::store::{Session, Sessions};
 use platform::{ConfigError, Plan, Platform, Problem};
@@ -47,18 +47,17 @@ impl Ending {
     /// and the commit checks that the list is still the same. So a connection that opens meanwhile
     /// is closed too.
     pub fn add_read<O>(&self, plan: Plan<O>, session: Session) -> Result<Plan<O>, StoreError> {
-        let (write, rewrite, close) = self.clone().end(session)?;
-        Ok(plan.write_or_rewrite(write, rewrite).after_commit(close))
+        let (write, otherwise) = self.clone().end(session)?;
+        Ok(plan.write_otherwise(write, otherwise))
     }
 
-    fn end<O>(self, session: Session) -> Result<(Write, Rewrite<O>, AfterCommit<O>), StoreError> {
+    fn end<O>(self, session: Session) -> Result<(Write, Otherwise<O>), StoreError> {
         let write = self.sessions.end_with(&session)?;
         let close = self.close_connections.clone().after(session.connections.into_keys().collect());
         let rewrite: Rewrite<O> = Box::new(move |found| {
             let session = self.sessions.read(found.ok_or_else(Problem::conflict)?)?;
-            let (write, rewrite, close) = self.end(session)?;
-            Ok((write, Otherwise::Rewrite(rewrite), close))
+            Ok(self.end(session)?)
         });
-        Ok((write, rewrite, close))
+        Ok((write, Otherwise::Rewrite(rewrite, close)))
     }
 }

@@ -106,13 +106,11 @@ impl Committer {
         caller: Option<&Principal>,
         info: &RequestInfo<'_>,
     ) -> Result<Reply<O>, Problem> {
-        let Committed { after_commit, mut reply } = self.write(plan, caller, info).await?;
-        for follow in after_commit {
-            if let Some(better) = follow().await? {
-                reply = Ok(better);
-            }
+        let Committed { after_commit, reply } = self.write(plan, caller, info).await?;
+        match run_steps(after_commit).await? {
+            Some(better) => Ok(better),
+            None => reply,
         }
-        reply
     }
 
     /// Carries a plan out up to its commit. The caller runs the steps that follow.
@@ -129,7 +127,7 @@ impl Committer {
             if overtaken > 1 {
                 backoff::pause(overtaken).await;
             }
-            let Plan { mut writes, details, created, mut after_commit, reply } = plan;
+            let Plan { mut writes, details, created, after_commit, reply } = plan;
             let kept = details.clone();
             let outcome = details.outcome(reply.as_ref().err());
             let event = outcome.and_then(|outcome| {
@@ -179,7 +177,11 @@ impl Committer {
                 (None, false) => self.database.commit(writes.clone()).await,
             };
             match committed {
-                Ok(()) => return Ok(Committed { after_commit, reply }),
+                Ok(()) => {
+                    let steps = otherwise.into_iter().filter_map(Otherwise::step);
+                    let after_commit = steps.chain(after_commit).collect();
+                    return Ok(Committed { after_commit, reply });
+                }
                 Err(CommitError::Store(error)) => return Err(error.into()),
                 // The event comes last. Its id is new, so its condition does not fail.
                 Err(CommitError::Condition { position, .. }) if position >= otherwise.len() => {
@@ -191,11 +193,11 @@ impl Committer {
                         plan = retry(old).await.unwrap_or_else(Plan::refuse);
                         plan.details = plan.details.of_path_as(&kept);
                     }
-                    Otherwise::Rewrite(rewrite) => {
-                        let (write, next, follow) = rewrite(old)?;
+                    // The step of the replaced write is dropped with it.
+                    Otherwise::Rewrite(rewrite, _) => {
+                        let (write, next) = rewrite(old)?;
                         writes[position] = write;
                         otherwise.insert(position, next);
-                        after_commit.push(follow);
                         // The next round inserts the record of the `Idempotency-Key` again, so this
                         // one is dropped.
                         let writes = writes.into_iter().zip(otherwise).skip(own).collect();
@@ -210,5 +212,65 @@ impl Committer {
             "failed to commit a plan: other requests changed its items first"
         );
         Err(Problem::unavailable())
+    }
+}
+
+/// Runs the steps that follow a commit, one after the other. A step that fails skips no other.
+/// Gives the answer of the last step that has one, or the first failure.
+pub async fn run_steps<O>(steps: Vec<AfterCommit<O>>) -> Result<Option<Reply<O>>, Problem> {
+    let mut answer = Ok(None);
+    for step in steps {
+        match step().await {
+            Ok(None) => {}
+            Ok(better) => answer = answer.map(|_| better),
+            Err(problem) if answer.is_err() => {
+                tracing::error!(
+                    code = %problem.code,
+                    "failed to run a step after a commit; the answer reports an earlier failure"
+                );
+            }
+            Err(problem) => answer = Err(problem),
+        }
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::problem::Code;
+
+    type Outcome = Result<Option<u32>, fn() -> Problem>;
+
+    #[tokio::test]
+    async fn every_step_runs_and_the_first_failure_is_the_answer() {
+        let conflict: Outcome = Err(Problem::conflict);
+        let not_found: Outcome = Err(Problem::not_found);
+        for (outcomes, expected) in [
+            (vec![], Ok(None)),
+            (vec![Ok(None), Ok(Some(1)), Ok(None)], Ok(Some(1))),
+            (vec![Ok(Some(1)), Ok(Some(2))], Ok(Some(2))),
+            (vec![Ok(Some(1)), conflict, Ok(Some(2))], Err(Code::Conflict)),
+            (vec![not_found, Ok(None), conflict, Ok(None)], Err(Code::NotFound)),
+        ] {
+            let ran = Arc::new(AtomicUsize::new(0));
+            let step = |outcome: &Outcome| -> AfterCommit<u32> {
+                let (outcome, ran) = (*outcome, Arc::clone(&ran));
+                Box::new(move || {
+                    async move {
+                        ran.fetch_add(1, Ordering::Relaxed);
+                        outcome.map(|number| number.map(Reply::new)).map_err(|problem| problem())
+                    }
+                    .boxed()
+                })
+            };
+            let answer = run_steps(outcomes.iter().map(step).collect()).await;
+            assert_eq!(ran.load(Ordering::Relaxed), outcomes.len());
+            let answer = answer.map(|reply| reply.map(Reply::into_output));
+            assert_eq!(answer.map_err(|problem| problem.code), expected);
+        }
     }
 }

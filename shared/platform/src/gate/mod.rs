@@ -18,6 +18,7 @@ mod rate_limiter;
 
 pub use authenticated::Authenticated;
 pub use authenticator::{Authenticator, bearer};
+pub(crate) use committer::run_steps;
 pub use committer::{Committed, Committer, Repetition};
 pub use rate_limiter::{RateLimiter, Refused};
 

@@ -13,7 +13,7 @@ use super::sender::Sender;
 use crate::clock::{Clock, millis_since};
 use crate::config::ConfigError;
 use crate::context::Context;
-use crate::gate::{Committed, Committer, RateLimiter, RequestInfo};
+use crate::gate::{Committed, Committer, RateLimiter, RequestInfo, run_steps};
 use crate::identity::Principal;
 use crate::limits::Policy;
 use crate::plan::Reply;
@@ -171,10 +171,8 @@ impl Dispatch {
         if let Ok(Reply { output: Some(output), .. }) = &reply {
             self.post(call, id, output).await;
         }
-        for follow in after_commit {
-            if let Some(Reply { output: Some(output), .. }) = follow().await? {
-                self.post(call, id, &output).await;
-            }
+        if let Some(Reply { output: Some(output), .. }) = run_steps(after_commit).await? {
+            self.post(call, id, &output).await;
         }
         Ok(reply.map(drop)?)
     }

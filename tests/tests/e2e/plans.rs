@@ -1,0 +1,56 @@
+//! Plans of which a write is replaced, because another request was faster.
+
+use std::sync::{Arc, Mutex};
+
+use futures_util::FutureExt as _;
+use platform::Plan;
+use platform::context::Context;
+use platform::database::{Expression, Item, Write, s};
+use platform::gate::{Committer, RequestInfo};
+use platform::plan::{AfterCommit, Otherwise, Rewrite};
+use tally_tests::TestStack;
+
+/// The steps that have run.
+type Ran = Arc<Mutex<Vec<String>>>;
+
+/// A step that notes that it has run.
+fn step(name: &str, ran: &Ran) -> AfterCommit<()> {
+    let (name, ran) = (name.to_owned(), Arc::clone(ran));
+    Box::new(move || {
+        async move {
+            ran.lock().unwrap().push(name);
+            Ok(None)
+        }
+        .boxed()
+    })
+}
+
+fn item() -> Item {
+    [("subject".to_owned(), s("plan"))].into()
+}
+
+/// A write of an item that exists. Only the condition of the third attempt holds.
+fn write(attempt: u32, table: String, ran: Ran) -> (Write, Otherwise<()>) {
+    let condition =
+        if attempt < 3 { "attribute_not_exists(subject)" } else { "attribute_exists(subject)" };
+    let put = Write::put(&table, item(), condition, &Expression::default());
+    let step = step(&format!("write {attempt}"), &ran);
+    let rewrite: Rewrite<()> = Box::new(move |_| Ok(write(attempt + 1, table, ran)));
+    (put, Otherwise::Rewrite(rewrite, step))
+}
+
+#[tokio::test]
+async fn of_a_write_that_was_replaced_twice_the_last_step_alone_runs() {
+    let stack = TestStack::start().await;
+    let platform = stack.platform("LoginFunction");
+    let table = platform.config.require("LIMITS_TABLE").unwrap().to_owned();
+    platform.database().unwrap().put(&table, item()).await.unwrap();
+    let ran = Ran::default();
+    let (write, otherwise) = write(1, table, Arc::clone(&ran));
+    let plan = Plan::reply(()).write_otherwise(write, otherwise).after_commit(step("plan", &ran));
+    let context = Context::default();
+    let info = RequestInfo::new(&context, platform.clock.now(), None);
+    let committer = Committer::new(&platform).unwrap();
+    committer.commit(Ok(plan), None, &info).await.unwrap();
+    assert_eq!(*ran.lock().unwrap(), ["write 3", "plan"]);
+}
