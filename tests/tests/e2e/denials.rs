@@ -1,18 +1,41 @@
 //! Denials in the audit log: one event for the first denial of a subject in a window, and a count
 //! of the rest.
 
+use futures_util::future::join_all;
+use platform::Problem;
 use platform::audit::{AuditDetails, Event, Outcome};
 use platform::clock::{Clock, Timestamp};
 use platform::context::Context;
+use platform::database::Database;
+use platform::gate::{RateLimiter, RequestInfo};
 use platform::limits::{Policy, Quota};
 use platform::store::{Denial, LimitCounters, Untold};
 use serde_json::{Value, json};
+use tally_local::aws::Failure;
 use tally_tests::TestStack;
 
 /// The counters, as a function of the stack uses them.
-fn counters(stack: &TestStack) -> LimitCounters {
-    let platform = stack.platform("TellDenialsFunction");
-    LimitCounters::new(&platform).unwrap()
+struct Counters {
+    counters: LimitCounters,
+    database: Database,
+}
+
+impl Counters {
+    fn of(stack: &TestStack) -> Self {
+        let platform = stack.platform("TellDenialsFunction");
+        Self {
+            counters: LimitCounters::new(&platform).unwrap(),
+            database: platform.database().unwrap(),
+        }
+    }
+
+    /// Counts a denial, or marks its window. Gives the denials that its event would tell then.
+    async fn deny(&self, denial: Denial<'_>, now: Timestamp) -> Option<Untold> {
+        let untold = self.counters.count_denial(denial, now).await.unwrap()?;
+        let mark = self.counters.first_in_window(denial, &untold, &event(now), now);
+        self.database.commit(vec![mark]).await.unwrap();
+        Some(untold)
+    }
 }
 
 /// The event of a denial.
@@ -64,12 +87,9 @@ async fn a_harmless_denial_hides_no_other() {
 #[tokio::test]
 async fn the_next_window_tells_how_many_followed_and_where() {
     let stack = TestStack::start().await;
-    let counters = counters(&stack);
+    let counters = Counters::of(&stack);
     let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
-    let deny = async |seconds, route| {
-        let now = at(seconds);
-        counters.first_in_window(Denial { route, ..PROBE }, &event(now), now).await.unwrap()
-    };
+    let deny = async |seconds, route| counters.deny(Denial { route, ..PROBE }, at(seconds)).await;
     assert_eq!(deny(0, "GET /audit").await, Some(Untold::default()));
     assert_eq!(deny(1, "GET /users").await, None);
     assert_eq!(deny(299, "GET /users").await, None);
@@ -83,27 +103,18 @@ async fn the_next_window_tells_how_many_followed_and_where() {
 #[tokio::test]
 async fn what_no_later_denial_tells_of_the_sweep_does_once() {
     let stack = TestStack::start().await;
-    let counters = counters(&stack);
+    let counters = Counters::of(&stack);
     let tell = || stack.local.invoke("TellDenialsFunction", "{}");
     let now = Clock::System.now();
     let before = Timestamp::from_second(now.as_second() - 600).unwrap();
     for _ in 0..4 {
-        counters.first_in_window(PROBE, &event(before), before).await.unwrap();
+        counters.deny(PROBE, before).await;
     }
     // Add one denial without a second one, and one whose window has not ended.
-    counters
-        .first_in_window(Denial { subject: "once", ..PROBE }, &event(before), before)
-        .await
-        .unwrap();
+    counters.deny(Denial { subject: "once", ..PROBE }, before).await;
     for _ in 0..2 {
-        counters
-            .first_in_window(
-                Denial { subject: "now", window_seconds: 86_400 * 365, ..PROBE },
-                &event(now),
-                now,
-            )
-            .await
-            .unwrap();
+        let denial = Denial { subject: "now", window_seconds: 86_400 * 365, ..PROBE };
+        counters.deny(denial, now).await;
     }
     let (one, other) = futures_util::join!(tell(), tell());
     one.unwrap();
@@ -118,6 +129,60 @@ async fn what_no_later_denial_tells_of_the_sweep_does_once() {
     let event: Event =
         serde_json::from_value(stack.events(&auditor, "access.denied").await.remove(0)).unwrap();
     assert_eq!((event.ip.as_str(), event.fingerprint()), ("203.0.113.7", event.hash.clone()));
+}
+
+#[tokio::test]
+async fn a_denial_whose_event_cannot_be_recorded_is_in_the_next_one() {
+    let stack = TestStack::start().await;
+    let demo = stack.demo().await;
+    let deny = async || stack.get("/audit", Some(&demo)).await.problem(403, "forbidden");
+    stack.fail("AuditTable", Some("TransactWriteItems"), Failure::Internal, usize::MAX);
+    for _ in 0..2 {
+        deny().await;
+    }
+    stack.local.aws().recover();
+    deny().await;
+    let expected =
+        json!({"route": "GET /audit", "code": "forbidden", "count": 3, "routes": ["GET /audit"]});
+    assert_eq!(denied(&stack).await, [expected]);
+}
+
+#[tokio::test]
+async fn a_denial_whose_event_cannot_be_recorded_is_reported_by_the_sweep_at_the_latest() {
+    let stack = TestStack::start().await;
+    let platform = stack.platform("TellDenialsFunction");
+    let limiter = RateLimiter::new(&platform, "GET /audit".into()).unwrap();
+    let before = Timestamp::from_second(Clock::System.now().as_second() - 600).unwrap();
+    let context = Context { address: "203.0.113.7".into(), ..Context::default() };
+    let info = RequestInfo::new(&context, before, None);
+    stack.fail("AuditTable", Some("TransactWriteItems"), Failure::Internal, usize::MAX);
+    limiter.deny(Problem::invalid_token(), None, &info).await;
+    stack.local.aws().recover();
+    for _ in 0..2 {
+        stack.local.invoke("TellDenialsFunction", "{}").await.unwrap();
+    }
+    let expected = json!({
+        "route": "GET /audit", "code": "invalid_token", "count": 1, "routes": ["GET /audit"],
+    });
+    assert_eq!(denied(&stack).await, [expected]);
+}
+
+#[tokio::test]
+async fn of_first_denials_at_once_one_leaves_the_event_and_the_others_are_counted() {
+    let stack = TestStack::start().await;
+    let platform = stack.platform("TellDenialsFunction");
+    let limiter = RateLimiter::new(&platform, "GET /audit".into()).unwrap();
+    let context = Context { address: "203.0.113.7".into(), ..Context::default() };
+    let info = |seconds| {
+        let now = Timestamp::from_second(1_800_000_000 + seconds).unwrap();
+        RequestInfo::new(&context, now, None)
+    };
+    let (first, later) = (info(0), info(300));
+    join_all((0..8).map(|_| limiter.deny(Problem::invalid_token(), None, &first))).await;
+    limiter.deny(Problem::invalid_token(), None, &later).await;
+    let counts: Vec<_> =
+        denied(&stack).await.iter().map(|detail| detail["count"].clone()).collect();
+    assert_eq!(counts, [json!(1), json!(8)]);
 }
 
 #[tokio::test]
@@ -137,7 +202,8 @@ async fn an_address_that_mail_is_asked_for_is_counted_and_told_by_its_fingerprin
     assert!(!format!("{asked:?}{refused:?}").to_lowercase().contains("stranger"), "{refused:?}");
     // No counter is stored under the address itself.
     let quota = Quota { limit: 1, window_seconds: 3600 };
-    let counted = counters(&stack)
+    let counted = Counters::of(&stack)
+        .counters
         .count(&Policy::MAIL, quota, "stranger@example.com", Clock::System.now())
         .await
         .unwrap();

@@ -3,10 +3,11 @@
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::StatusCode;
+use jiff::Timestamp;
 
 use super::{RateLimiter, RequestInfo};
-use crate::audit::{AuditDetails, Outcome};
-use crate::database::StoreError;
+use crate::audit::{AuditDetails, Event, Outcome};
+use crate::database::{CommitError, StoreError};
 use crate::identity::Principal;
 use crate::limits::Policy;
 use crate::problem::{Code, Problem};
@@ -14,6 +15,9 @@ use crate::store::Denial;
 
 /// Window in seconds in which repeated denials of the same subject, route and code share one event.
 const DENIAL_WINDOW_SECONDS: i64 = 300;
+
+/// Attempts at the event of a denial while others change the count that it reports.
+const ATTEMPTS: u32 = 3;
 
 impl RateLimiter {
     /// Records `access.denied` for a 401 or 403, once per subject, route and code in a window.
@@ -112,8 +116,8 @@ impl RateLimiter {
     ///
     /// The event says how many denials there were since the last event, and at which routes. Later
     /// denials in the window are only counted. The first event of the next window reports them, or
-    /// the worker `tell-denials` does. A denial stands even if its event cannot be written: then
-    /// the log has it.
+    /// the worker `tell-denials` does. A denial stands even if its event cannot be written. Then
+    /// the log has it, and the next denial leaves the event.
     #[allow(clippy::too_many_arguments, reason = "all of them are the event")]
     pub(super) async fn record_once(
         &self,
@@ -125,26 +129,17 @@ impl RateLimiter {
         caller: Option<&Principal>,
         info: &RequestInfo<'_>,
     ) {
-        let told: Result<(), StoreError> = async {
-            let event = details.event(
-                info.action,
-                outcome,
-                caller,
-                info.context,
-                self.clock.now(),
-                info.latency_ms(),
-            );
-            let Some(event) = event else { return Ok(()) };
-            let denial = Denial { name, subject, route: &self.route, window_seconds };
-            match self.counters.first_in_window(denial, &event, info.now).await? {
-                Some(untold) => {
-                    self.log.record(event.counting(untold.count + 1, untold.routes)).await
-                }
-                None => Ok(()),
-            }
-        }
-        .await;
-        if let Err(error) = told {
+        let event = details.event(
+            info.action,
+            outcome,
+            caller,
+            info.context,
+            self.clock.now(),
+            info.latency_ms(),
+        );
+        let Some(event) = event else { return };
+        let denial = Denial { name, subject, route: &self.route, window_seconds };
+        if let Err(error) = self.tell(denial, &event, info.now).await {
             tracing::error!(
                 %error,
                 name,
@@ -152,5 +147,34 @@ impl RateLimiter {
                 "failed to record the event of a denial"
             );
         }
+    }
+
+    /// Counts a denial if its window has left an event, and tells it by `event` otherwise. The
+    /// event and the mark of the window are one transaction. So of several first denials at once,
+    /// one leaves the event and the others are counted.
+    async fn tell(
+        &self,
+        denial: Denial<'_>,
+        event: &Event,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut failed = StoreError::Unavailable("others changed its count meanwhile".into());
+        for _ in 0..ATTEMPTS {
+            let Some(untold) = self.counters.count_denial(denial, now).await? else {
+                return Ok(());
+            };
+            let mark = self.counters.first_in_window(denial, &untold, event, now);
+            let told = self.log.append(event.clone().counting(untold.count + 1, untold.routes))?;
+            match self.database.commit(vec![mark, told]).await {
+                Ok(()) => return Ok(()),
+                Err(CommitError::Condition { .. }) => {}
+                Err(CommitError::Store(error)) => {
+                    failed = error;
+                    break;
+                }
+            }
+        }
+        self.counters.add_unrecorded(denial, event, now).await?;
+        Err(failed)
     }
 }

@@ -14,7 +14,7 @@ use super::login_attempt::LoginAttempt;
 use crate::audit::{AuditDetails, Outcome};
 use crate::clock::Clock;
 use crate::config::ConfigError;
-use crate::database::StoreError;
+use crate::database::{Database, StoreError};
 use crate::identity::Principal;
 use crate::limits::{Key, LimitStatuses, Limits, OnStoreFailure, Policy, Quota, Subject, status};
 use crate::platform::Platform;
@@ -31,6 +31,7 @@ pub struct RateLimiter {
     pub(super) limits: Limits,
     pub(super) counters: LimitCounters,
     pub(super) log: AuditLog,
+    pub(super) database: Database,
     pub(super) clock: Clock,
 }
 
@@ -63,6 +64,7 @@ impl RateLimiter {
             limits: Limits::from_config(config)?,
             counters: LimitCounters::new(platform)?,
             log: AuditLog::new(platform)?,
+            database: platform.database()?,
             clock: platform.clock.clone(),
         })
     }

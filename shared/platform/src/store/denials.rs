@@ -1,12 +1,14 @@
 //! Denials in the limits' table. Each kind of denial leaves one event in a window.
 //!
 //! Key: `subject` (`told#`, the kind and a hash of who was denied what). Attributes: `window` is
-//! the number of the last window that left an event, and `told` is that event. `untold` says how
-//! many denials followed it, and `routes` where they were. While there are any, the item is in the
-//! index `untold` by `untold_shard` and `untold_at`, the end of the window. From then on the worker
-//! `tell-denials` reports them, unless the first denial of a later window has.
+//! the number of the last window that left an event, and `told` is that event. Where the event of a
+//! first denial could not be recorded, `window` is 0 and `told` is that event. `untold` says how
+//! many denials are in no event, and `routes` where they were. While there are any, the item is in
+//! the index `untold` by `untold_shard` and `untold_at`, the end of the window. From then on the
+//! worker `tell-denials` reports them, unless the first denial of a later window has.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -80,80 +82,114 @@ impl LimitCounters {
     /// Number of shards of the index.
     pub const SHARDS: u8 = 8;
 
-    /// Notes a denial. For the first in a window, of which `event` is to tell, gives those before
-    /// it that were not told. Further ones are only counted. If the answer to the first is lost,
-    /// the request that is sent again finds the window told. Then that window's event is missing,
-    /// and its count is in the next window's event.
-    pub async fn first_in_window(
+    /// Counts a denial whose window has left an event. If the window has left none, nothing is
+    /// counted. Then the denials that are in no event are given, for the event of this one.
+    pub async fn count_denial(
         &self,
         denial: Denial<'_>,
-        event: &Event,
         now: Timestamp,
     ) -> Result<Option<Untold>, StoreError> {
-        let subject = denial.key();
-        let (window, ends_at) = denial.window(now);
+        let expression =
+            Expression::default().name("window", "window").value("window", n(denial.window(now).0));
         let request = self
-            .database
-            .client()
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key("subject", &subject)));
+            .adding(denial, 1, now, "", expression)
+            .condition_expression("#window >= :window")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let Err(found) = attempt(request).await? else { return Ok(None) };
+        let Stored { untold, routes, .. } = read(found)?;
+        Ok(Some(Untold { count: untold, routes }))
+    }
+
+    /// The write for the transaction of a window's first event. It marks the window, and takes the
+    /// denials that the event tells besides its own (`untold`). Its condition fails if another
+    /// denial was the first, or if the number of the untold ones has changed.
+    pub fn first_in_window(
+        &self,
+        denial: Denial<'_>,
+        untold: &Untold,
+        event: &Event,
+        now: Timestamp,
+    ) -> Write {
+        let (window, ends_at) = denial.window(now);
         let told = serde_json::to_string(event).unwrap_or_default();
         let expression = Expression::default()
             .name("window", "window")
             .value("window", n(window))
             .value("zero", n(0));
-        let expression =
-            expression.value("told", s(told)).value("expires", n(ends_at + KEPT_SECONDS));
-        let first = request
-            .update_expression(
-                "SET #window = :window, untold = :zero, told = :told, expires_at = :expires \
-                 REMOVE routes, untold_shard, untold_at",
-            )
-            .condition_expression("attribute_not_exists(#window) OR #window < :window")
-            .set_expression_attribute_names(expression.names())
-            .set_expression_attribute_values(expression.values())
-            .return_values(ReturnValue::AllOld);
-        if let Ok(before) = attempt(first).await? {
-            let Stored { untold, routes, .. } =
-                before.attributes.map(read).transpose()?.unwrap_or_default();
-            return Ok(Some(Untold { count: untold, routes }));
-        }
-        self.add_untold(denial, 1, now).await?;
-        Ok(None)
+        let expression = expression
+            .value("found", n(untold.count))
+            .value("told", s(told))
+            .value("expires", n(ends_at + KEPT_SECONDS));
+        Write::update(
+            &self.table,
+            key("subject", &denial.key()),
+            "SET #window = :window, untold = :zero, told = :told, expires_at = :expires REMOVE \
+             routes, untold_shard, untold_at",
+            "(attribute_not_exists(#window) OR #window < :window) AND \
+             (attribute_not_exists(untold) OR untold = :found)",
+            &expression,
+        )
     }
 
-    /// Adds denials to those that have not been told, and gives how many there are then.
+    /// Adds a denial whose event could not be recorded to those that are in no event. The next
+    /// event of its subject counts it. If no denial follows, `tell-denials` reports it by `event`.
+    pub async fn add_unrecorded(
+        &self,
+        denial: Denial<'_>,
+        event: &Event,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let told = serde_json::to_string(event).unwrap_or_default();
+        let expression = Expression::default()
+            .name("window", "window")
+            .value("never", n(0))
+            .value("told", s(told));
+        let keep = "#window = if_not_exists(#window, :never), told = if_not_exists(told, :told), ";
+        let request = self.adding(denial, 1, now, keep, expression);
+        resend(ATTEMPTS, || request.clone().send()).await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// Adds denials to those that are in no event, and gives how many there are then.
     pub async fn add_untold(
         &self,
         denial: Denial<'_>,
         count: u64,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let subject = denial.key();
-        let ends_at = denial.window(now).1;
-        let expression = Expression::default()
-            .value("count", n(count))
-            .value("route", AttributeValue::Ss(vec![denial.route.to_owned()]));
-        let expression = expression
-            .value("shard", s(shard_of(&subject)))
-            .value("at", n(ends_at))
-            .value("expires", n(ends_at + KEPT_SECONDS));
         let request = self
-            .database
-            .client()
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key("subject", &subject)));
-        let request = request
-            .update_expression(
-                "SET untold_shard = :shard, untold_at = :at, expires_at = :expires \
-                                ADD untold :count, routes :route",
-            )
-            .set_expression_attribute_values(expression.values())
+            .adding(denial, count, now, "", Expression::default())
             .return_values(ReturnValue::UpdatedNew);
         let answer = resend(ATTEMPTS, || request.clone().send()).await.map_err(unavailable)?;
         Ok(answer.attributes.and_then(|item| number(item.get("untold")?)).unwrap_or(count))
+    }
+
+    /// The update that adds denials to those that are in no event. `set` are further assignments.
+    fn adding(
+        &self,
+        denial: Denial<'_>,
+        count: u64,
+        now: Timestamp,
+        set: &str,
+        expression: Expression,
+    ) -> UpdateItemFluentBuilder {
+        let subject = denial.key();
+        let ends_at = denial.window(now).1;
+        let expression = expression
+            .value("count", n(count))
+            .value("route", AttributeValue::Ss(vec![denial.route.to_owned()]))
+            .value("shard", s(shard_of(&subject)))
+            .value("at", n(ends_at))
+            .value("expires", n(ends_at + KEPT_SECONDS));
+        let request = self.database.client().update_item().table_name(&self.table);
+        request
+            .set_key(Some(key("subject", &subject)))
+            .update_expression(format!(
+                "SET {set}untold_shard = :shard, untold_at = :at, expires_at = :expires ADD \
+                 untold :count, routes :route"
+            ))
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values())
     }
 
     /// Some of the items of a shard whose window ended before `now` with untold denials, after one
