@@ -35,8 +35,8 @@ pub enum Failure {
     /// `TransactionConflictException` where the call is no transaction. S3: another conditional
     /// write holds the key, 409 `ConditionalRequestConflict`.
     TransactionConflict,
-    /// The database reads nothing of a batch, and every key comes back in `UnprocessedKeys`. S3 has
-    /// no such answer and fails as [`Failure::Internal`].
+    /// The database carries out nothing of a batch. All of it comes back in `UnprocessedKeys` or
+    /// `UnprocessedItems`. S3 has no such answer and fails as [`Failure::Internal`].
     Unprocessed,
     /// The call is carried out, but its answer does not arrive. The answer of
     /// [`Failure::Internal`] comes instead.

@@ -56,7 +56,10 @@ impl Database {
         Ok(found)
     }
 
-    /// Deletes the items of these keys, at most 25, as far as they are there.
+    /// Deletes the items of these keys, at most 25, as far as they are there. `BatchWriteItem` has
+    /// no error for a collision with a transaction, so a batch does not go through
+    /// [`super::resend`]. DynamoDB leaves over what it cannot delete, and that is sent again. If
+    /// DynamoDB throttles the whole batch, the SDK sends it again.
     pub fn delete_all<'a>(
         &'a self,
         table: &'a str,

@@ -82,6 +82,22 @@ async fn a_deleted_conversation_is_gone_at_once_and_its_messages_soon_after() {
 }
 
 #[tokio::test]
+async fn a_batch_that_the_database_leaves_over_or_throttles_is_deleted_all_the_same() {
+    let stack = TestStack::with(&FAST).await;
+    let caller = stack.someone().await;
+    let shelf = Shelf::of(&stack, &caller).await;
+    let reply = say(&stack, &caller, "A secret", None).await;
+    let id = text(&reply["conversation_id"]);
+    stack.fail("MessagesTable", Some("BatchWriteItem"), Failure::Unprocessed, 4);
+    stack.fail("DraftsTable", Some("BatchWriteItem"), Failure::Throttled, 2);
+    stack.delete(&format!("/conversations/{id}"), Some(&caller)).await.expect(204);
+    // The local stack does not invoke the worker a second time.
+    shelf.purged(id).await;
+    let head = shelf.drafts.head(text(&reply["message_id"])).await.unwrap();
+    assert!(head.is_none(), "{head:?}");
+}
+
+#[tokio::test]
 async fn a_reply_that_is_being_written_ends_and_brings_nothing_back() {
     let stack = TestStack::with(&SLOW).await;
     let caller = stack.someone().await;

@@ -10,8 +10,9 @@ use super::super::faults::{Failure, Fault};
 use super::operations::failed;
 use super::touched::Touched;
 
-/// The answer of a call that has been struck, and that touches these tables and items.
-pub(super) fn answer_of(fault: &Fault, touched: &Touched) -> Answer {
+/// The answer of a call of `operation` that has been struck, and that touches these tables and
+/// items.
+pub(super) fn answer_of(fault: &Fault, operation: &str, touched: &Touched) -> Answer {
     match fault.failure {
         Failure::Internal
         | Failure::AnswerLost
@@ -23,10 +24,14 @@ pub(super) fn answer_of(fault: &Fault, touched: &Touched) -> Answer {
         Failure::Throttled => failed(&DynoxideError::ProvisionedThroughputExceededException(
             "The level of configured provisioned throughput for the table was exceeded".into(),
         )),
-        Failure::Unprocessed => answer(
-            StatusCode::OK,
-            json!({ "Responses": {}, "UnprocessedKeys": touched.batch() }).to_string(),
-        ),
+        Failure::Unprocessed => {
+            let body = if operation == "BatchWriteItem" {
+                json!({ "UnprocessedItems": touched.batch() })
+            } else {
+                json!({ "Responses": {}, "UnprocessedKeys": touched.batch() })
+            };
+            answer(StatusCode::OK, body.to_string())
+        }
         Failure::TransactionConflict => conflict(fault.target.as_deref(), touched),
     }
 }

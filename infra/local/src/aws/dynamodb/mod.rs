@@ -66,14 +66,20 @@ impl DynamoDb {
             touched.tables().iter().any(|touched| touched == table)
         });
         if let Some(fault) = struck.as_ref().filter(|fault| !fault.failure.has_effect()) {
-            return self.faults.end(fault.failure, || faults::answer_of(fault, &touched)).await;
+            return self
+                .faults
+                .end(fault.failure, || faults::answer_of(fault, operation, &touched))
+                .await;
         }
         let database = self.database.clone();
-        let operation = operation.to_owned();
+        let name = operation.to_owned();
         // The database blocks its caller: for a commit, until the data is on disk.
-        let result = spawn_blocking(move || operations::run(&database, &operation, &body)).await;
+        let result = spawn_blocking(move || operations::run(&database, &name, &body)).await;
         if let Some(fault) = &struck {
-            return self.faults.end(fault.failure, || faults::answer_of(fault, &touched)).await;
+            return self
+                .faults
+                .end(fault.failure, || faults::answer_of(fault, operation, &touched))
+                .await;
         }
         match result
             .unwrap_or_else(|panic| Err(DynoxideError::InternalServerError(panic.to_string())))
