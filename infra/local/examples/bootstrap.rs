@@ -7,6 +7,7 @@
 )]
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Command, exit};
 use std::time::Duration;
 
@@ -22,6 +23,14 @@ async fn main() -> Result<(), Error> {
             exit(1)
         }
         Ok("hang") => std::thread::sleep(Duration::from_hours(1)),
+        Ok("wait") => {
+            // Wait until a file exists, so that a test decides how long the start takes.
+            let directory = PathBuf::from(std::env::var("ON_START_DIRECTORY")?);
+            std::fs::write(directory.join("started"), "now")?;
+            while !directory.join("go").exists() {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
         _ => {}
     }
     lambda_runtime::run(service_fn(handle)).await

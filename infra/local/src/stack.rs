@@ -29,7 +29,8 @@ pub struct Stack {
     url: String,
     functions: Functions,
     function_environment: BTreeMap<String, String>,
-    front: Server,
+    /// `None` until the start functions have run.
+    front: Option<Server>,
     websocket: Option<WebSocketServer>,
     schedules: Schedules,
     aws: Aws,
@@ -39,8 +40,8 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Starts all parts. When this returns, the stack answers requests and its start functions have
-    /// run.
+    /// Starts all parts. The port is taken at once. Requests wait there until the start functions
+    /// have run, and from then on they are answered.
     pub async fn start(options: StackOptions) -> Result<Stack, StackError> {
         let (listener, url) = listen(options.port).await?;
         let deployment = options.deployment(&url)?;
@@ -109,17 +110,13 @@ impl Stack {
                 .map(|api| api.stage.clone())
                 .zip(websocket.clone()),
         };
-        let front = Server::start(listener, move |request, peer| {
-            let front = front.clone();
-            async move { front.serve(request, peer).await }
-        });
         let schedules = Schedules::start(&deployment.functions, &functions);
-        let stack = Stack {
+        let mut stack = Stack {
             deployment,
             url,
             functions,
             function_environment,
-            front,
+            front: None,
             websocket,
             schedules,
             aws,
@@ -132,7 +129,13 @@ impl Stack {
             Err(error) => Err(error),
         };
         match ready {
-            Ok(()) => Ok(stack),
+            Ok(()) => {
+                stack.front = Some(Server::start(listener, move |request, peer| {
+                    let front = front.clone();
+                    async move { front.serve(request, peer).await }
+                }));
+                Ok(stack)
+            }
             Err(error) => {
                 stack.shutdown().await;
                 Err(error)
@@ -200,7 +203,9 @@ impl Stack {
 
     /// Ends the stack: gives requests in progress a moment, kills the functions, closes the tables.
     pub async fn shutdown(self) {
-        self.front.shutdown().await;
+        if let Some(front) = self.front {
+            front.shutdown().await;
+        }
         drop(self.schedules);
         if let Some(websocket) = self.websocket {
             websocket.shutdown().await;

@@ -7,7 +7,9 @@ mod support;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::pin::pin;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Client, Response, StatusCode};
@@ -276,6 +278,33 @@ async fn a_stack_is_ready_only_after_its_start_functions_and_fails_with_them() {
 }
 
 #[tokio::test]
+async fn requests_wait_until_the_start_functions_have_run() {
+    let directory = TempDir::new().unwrap();
+    let template = TEMPLATE
+        .replace("Parameters:", "Metadata: {LocalStack: {InvokeOnStart: [Tasks]}}\nParameters:");
+    let mut options = write(directory.path(), &template);
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    options.port = Some(port);
+    options.environment.insert("ON_START".to_owned(), "wait".to_owned());
+    let path = directory.path().to_str().unwrap().to_owned();
+    options.environment.insert("ON_START_DIRECTORY".to_owned(), path);
+    let client = async {
+        appears(&directory.path().join("started")).await;
+        // The stack refuses this host without a function.
+        let url = format!("http://127.0.0.1:{port}/do");
+        let request = Client::new().get(url).header("host", "attacker.example");
+        let mut answer = pin!(request.send());
+        let early = tokio::time::timeout(Duration::from_millis(300), &mut answer).await;
+        assert!(early.is_err(), "answered before the start functions have run");
+        std::fs::write(directory.path().join("go"), "now").unwrap();
+        answer.await.unwrap().status()
+    };
+    let (stack, status) = tokio::join!(Stack::start(options), client);
+    assert_eq!(status, StatusCode::MISDIRECTED_REQUEST);
+    stack.unwrap().shutdown().await;
+}
+
+#[tokio::test]
 async fn what_keeps_a_stack_from_starting_is_said() {
     let directory = TempDir::new().unwrap();
     let options = write(directory.path(), TEMPLATE);
@@ -537,7 +566,7 @@ fn a_first_start_that_is_killed_at_any_moment_can_be_made_again() {
             .current_dir(directory.path())
             .spawn()
             .unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        std::thread::sleep(Duration::from_millis(milliseconds));
         killed.kill().unwrap();
         killed.wait().unwrap();
         drop(Tally::start(directory.path(), 0));
