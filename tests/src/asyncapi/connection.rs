@@ -11,10 +11,10 @@ pub fn handshake(schemas: &Map<String, Value>) -> Value {
     json!({
         "method": "GET",
         "query": {"type": "object", "additionalProperties": false, "properties": {
-            "ticket": {"type": "string", "description": "Ticket of `POST /auth/ws-ticket`. It \
-                is valid once, for a minute."},
-            "token": {"type": "string", "description": "An access token, if the deployment \
-                accepts one in the URL."},
+            "ticket": {"type": "string", "description": "Ticket of `POST /auth/ws-ticket`. It is \
+                valid once, for a minute."},
+            "token": {"type": "string", "description": "An access token, if the deployment accepts \
+                one in the URL."},
             "chart_type": subscribe["chart_type"],
             "interval_ms": subscribe["interval_ms"],
         }},
@@ -49,8 +49,8 @@ pub fn security_schemes() -> Value {
         },
         "token": {
             "type": "httpApiKey", "in": "query", "name": "token",
-            "description": "Access token in the URL, for experiments, if the deployment accepts \
-                            it there",
+            "description": "Access token in the URL, for experiments, if the deployment accepts it \
+                            there",
         },
     })
 }

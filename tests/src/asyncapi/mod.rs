@@ -50,8 +50,8 @@ pub fn document() -> Value {
         .answer::<charts::Unsubscribed>()
         .fails(Problem::overtaken(3))
         .note(
-            "The action is idempotent. Frames that are on their way may arrive before the \
-               answer, and none after it.",
+            "The action is idempotent. Frames that are on their way may arrive before the answer, \
+             and none after it.",
         );
     document
         .action::<chat_send::ChatSend>(json!({"message": "How did Alpha do in 2023?"}))
@@ -70,8 +70,7 @@ pub fn document() -> Value {
              any connection of the same user. The server answers a repeat with the first message's \
              `chat.started`, its deltas from sequence 1 on, and its end. It repeats a final \
              refusal (`context_too_long`, `content_refused`) too. After any other failure the \
-             repeat asks for another reply, \
-             which has its own `message_id`.",
+             repeat asks for another reply, which has its own `message_id`.",
         );
     document
         .action::<chat_follow::Cancel>(json!({"message_id": REPLY}))
@@ -97,8 +96,8 @@ pub fn document() -> Value {
         .note(
             "`chat.resumed` echoes the `id`. A message without an `id` has no answer. The deltas \
              after `after_sequence` follow, and then the rest as the worker writes it. You can \
-             resume a reply for a day, over any connection of the same user. The first delta \
-             may arrive before `chat.resumed`.",
+             resume a reply for a day, over any connection of the same user. The first delta may \
+             arrive before `chat.resumed`.",
         );
     messages(&mut document);
     document.finish()

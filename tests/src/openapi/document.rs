@@ -179,5 +179,5 @@ impl Document {
 
 const DESCRIPTION: &str = "Backend of a finance team's AI assistant. Errors are RFC 9457 problems \
     with a stable `code`; docs/api/errors.md says what each code means. The API only grows: fields \
-    and routes are added, never changed or removed. asyncapi.json describes the \
-    messages of the WebSocket.";
+    and routes are added, never changed or removed. asyncapi.json describes the messages of the \
+    WebSocket.";

@@ -128,8 +128,7 @@ fn parameters(described: &Description) -> Vec<Value> {
             "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
             "description": "1 to 128 printable ASCII characters. Within 24 hours the same request \
                             with the same key creates nothing again. The answer has what the first \
-                            request created. An answer of 429 or 5xx \
-                            frees the key.",
+                            request created. An answer of 429 or 5xx frees the key.",
         })
     });
     path.chain(described.query.iter().cloned()).chain(asked).chain(key).collect()

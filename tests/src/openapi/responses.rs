@@ -168,8 +168,7 @@ pub fn gateway_error() -> Value {
     json!({
         "type": "object",
         "description": "An answer of API Gateway itself: for a throttled or too large request, and \
-                        for a function that crashed or timed \
-                        out.",
+                        for a function that crashed or timed out.",
         "properties": {"message": {"type": "string", "examples": ["Internal Server Error"]}},
         "required": ["message"],
         "additionalProperties": false,
