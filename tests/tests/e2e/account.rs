@@ -72,7 +72,7 @@ async fn outcomes(stack: &TestStack, action: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_session_that_goes_on_meanwhile_keeps_its_new_expiry_with_another_password() {
+async fn a_session_that_is_extended_during_a_password_change_keeps_its_new_expiry() {
     let stack = TestStack::start().await;
     let caller = stack.someone().await;
     let platform = stack.platform("PasswordFunction");

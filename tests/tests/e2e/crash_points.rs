@@ -111,7 +111,7 @@ async fn a_login_that_is_cut_leaves_a_whole_session_or_none_and_never_a_fourth()
 }
 
 #[tokio::test]
-async fn a_refresh_that_is_cut_costs_nobody_their_session() {
+async fn a_refresh_that_is_cut_ends_no_session() {
     for moment in MOMENTS {
         let stack = TestStack::start().await;
         let caller = stack.someone().await;

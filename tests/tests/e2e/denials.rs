@@ -101,7 +101,7 @@ async fn the_next_window_tells_how_many_followed_and_where() {
 }
 
 #[tokio::test]
-async fn what_no_later_denial_tells_of_the_sweep_does_once() {
+async fn the_sweep_reports_once_the_denials_that_no_later_one_reports() {
     let stack = TestStack::start().await;
     let counters = Counters::of(&stack);
     let tell = || stack.local.invoke("TellDenialsFunction", "{}");
@@ -186,7 +186,7 @@ async fn of_first_denials_at_once_one_leaves_the_event_and_the_others_are_counte
 }
 
 #[tokio::test]
-async fn an_address_that_mail_is_asked_for_is_counted_and_told_by_its_fingerprint() {
+async fn an_address_that_mail_is_asked_for_is_counted_and_recorded_by_its_fingerprint() {
     let stack = TestStack::with(&[("RateLimits", "mail=1/1h,*=100000/1m")]).await;
     let ask = async || {
         stack.post("/auth/password/forgot", None, &json!({"email": "Stranger@Example.com"})).await

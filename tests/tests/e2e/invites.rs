@@ -79,7 +79,7 @@ async fn an_invitation_lets_one_in_with_its_roles() {
 }
 
 #[tokio::test]
-async fn what_is_no_invitation_lets_nobody_in() {
+async fn a_text_that_is_no_invitation_is_refused() {
     for registration in ["invite", "open"] {
         let stack =
             TestStack::with(&[("Registration", registration), ("RateLimits", "*=100000/1m")]).await;
@@ -208,7 +208,7 @@ async fn an_invitation_ends_after_a_week() {
 }
 
 #[tokio::test]
-async fn an_invitation_is_as_good_as_whoever_gave_it() {
+async fn an_invitation_is_valid_while_its_giver_is_an_administrator() {
     let stack = closed_world().await;
     let admin = stack.admin().await;
     let demo = stack.demo().await;

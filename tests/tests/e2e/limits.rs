@@ -88,7 +88,7 @@ async fn a_key_counts_for_its_owner() {
 }
 
 #[tokio::test]
-async fn a_token_of_a_session_that_has_ended_counts_for_nobody() {
+async fn a_call_with_a_token_of_an_ended_session_is_not_counted() {
     let stack = TestStack::with(&[("RateLimits", "user=3/1h,*=100000/1m")]).await;
     let ended = stack.demo().await;
     let caller = stack.demo().await;

@@ -259,7 +259,7 @@ async fn a_mail_that_ses_refuses_fails_at_every_attempt() {
 }
 
 #[tokio::test]
-async fn where_no_mail_is_sent_who_asks_for_it_is_told() {
+async fn a_deployment_that_sends_no_mail_says_so() {
     let stack = TestStack::with(&[("MailDomain", ""), ("RateLimits", "*=100000/1m")]).await;
     let caller = stack.someone().await;
     for path in [FORGOT, "/auth/email/resend"] {

@@ -56,7 +56,7 @@ async fn sign_in(stack: &TestStack, identifier: &str, password: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn an_address_stands_where_it_is_needed_and_nowhere_else() {
+async fn an_email_address_is_stored_where_it_is_needed_and_nowhere_else() {
     // The limits are so low that each one refuses, and leaves its event.
     let limits =
         "register=3/1h,login=3/15m,login_lock=2/1m,mail=2/1h,mail_address=9/1h,*=100000/1m";

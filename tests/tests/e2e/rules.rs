@@ -257,7 +257,7 @@ fn every_function_ends_before_its_caller_gives_up() {
 }
 
 #[test]
-fn whoever_hears_that_a_refresh_hung_can_ask_again_within_its_grace() {
+fn a_refresh_that_times_out_can_be_repeated_within_its_grace() {
     let functions = template().0;
     for id in ["RefreshFunction", "TokenFunction"] {
         let timeout = functions[id]["Properties"]["Timeout"].as_u64();
@@ -326,7 +326,7 @@ fn tables_that_outlive_the_stack_refuse_to_be_deleted() {
 }
 
 #[test]
-fn mail_comes_from_the_one_address_that_is_told() {
+fn mail_comes_from_the_domain_of_the_setting_alone() {
     let (functions, _) = template();
     for (id, function) in &functions {
         for statement in statements(function)
@@ -472,7 +472,7 @@ fn policies_name_what_they_allow() {
 
 /// A function's environment and its policies must name the same tables, secrets and workers.
 #[test]
-fn a_function_may_use_what_it_is_told_of_and_nothing_else() {
+fn a_function_may_use_the_resources_of_its_environment_alone() {
     let (functions, others) = template();
     for (id, function) in &functions {
         let settings = function["Properties"]["Environment"]["Variables"].as_object().unwrap();

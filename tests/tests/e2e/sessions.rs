@@ -106,7 +106,7 @@ async fn a_session_is_ended_once_with_its_connections() {
 }
 
 #[tokio::test]
-async fn nobody_ends_anothers_session_or_learns_that_it_is_there() {
+async fn a_user_can_neither_end_nor_detect_another_users_session() {
     let stack = TestStack::start().await;
     let victim = stack.someone().await;
     let stranger = stack.demo().await;

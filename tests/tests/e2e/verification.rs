@@ -342,7 +342,7 @@ async fn of_many_who_use_a_token_at_once_one_succeeds() {
 }
 
 #[tokio::test]
-async fn whoever_has_the_mailbox_gets_the_account_that_a_stranger_made_with_it() {
+async fn the_owner_of_a_mailbox_gets_the_account_that_a_stranger_made_with_it() {
     let stack = asking().await;
     register(&stack, "squatter").await;
     mailed(&stack, 0, "squatter@example.com").await;

@@ -441,7 +441,7 @@ async fn a_tool_is_asked_for_with_its_whole_input() {
 }
 
 #[tokio::test]
-async fn whoever_stops_listening_stops_the_call() {
+async fn a_dropped_stream_ends_the_call_to_the_model() {
     let hanging =
         [good().up_to(3 + 1).then_silence(), good().up_to(1).then_silence(), Answer::silence()];
     let api = MessagesApi::with(hanging.to_vec()).await;
@@ -536,7 +536,7 @@ async fn who_fails_all_the_time_is_not_asked_for_a_while() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_replaced_is_followed_and_one_that_is_refused_is_told_of() {
+async fn a_replaced_key_is_read_again_and_a_refused_one_is_reported() {
     let api = MessagesApi::with(vec![good()]).await;
     let circuits = Circuits::start().await;
     let provider = provider(&api, &circuits, &[]);

@@ -170,7 +170,7 @@ pub(super) async fn listen(socket: &mut tally_tests::Socket) -> (String, Value) 
 }
 
 #[tokio::test]
-async fn without_a_key_nobody_is_asked_and_users_are_told() {
+async fn without_a_key_no_model_is_asked_and_readiness_is_degraded() {
     let api = MessagesApi::with(vec![Answer::stream(reply(&PARTS))]).await;
     let sets = [
         ("AiProvider", "anthropic"),

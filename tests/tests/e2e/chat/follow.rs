@@ -157,7 +157,7 @@ async fn what_cannot_be_stopped_or_resumed_is_said() {
 }
 
 #[tokio::test]
-async fn whoever_comes_back_after_any_frame_has_the_whole_text() {
+async fn a_client_that_resumes_after_any_frame_has_the_whole_text() {
     let stack = &TestStack::with(&BRISK).await;
     // Twelve clients, each cut off after a different number of frames. The last one is cut off when
     // the reply has ended.
@@ -208,7 +208,7 @@ async fn a_second_device_hears_all_of_a_reply_and_the_first_goes_on() {
 }
 
 #[tokio::test]
-async fn a_reply_that_was_asked_for_over_http_can_be_heard() {
+async fn a_reply_that_was_asked_for_over_http_can_be_resumed() {
     let stack = TestStack::with(&SLOW).await;
     let caller = stack.someone().await;
     let answer = super::ask_async(&stack, &caller, &json!({"message": "Later"})).await.expect(202);
@@ -314,7 +314,7 @@ async fn a_reply_of_a_deleted_conversation_goes_on_for_its_subscribers_and_takes
 }
 
 #[tokio::test]
-async fn an_eleventh_subscriber_evicts_the_first_which_is_told_unless_another_has_gone() {
+async fn an_eleventh_subscriber_evicts_the_first_unless_another_has_disconnected() {
     let stack = TestStack::with(&ENDLESS).await;
     let caller = stack.someone().await;
     // Sessions for as many connections as a user can have.

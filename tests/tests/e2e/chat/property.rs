@@ -81,7 +81,7 @@ async fn next(socket: &mut Socket) -> Value {
 }
 
 #[tokio::test]
-async fn whoever_is_cut_off_after_any_frame_of_any_text_has_it_byte_for_byte() {
+async fn a_client_that_is_cut_off_after_any_frame_of_any_text_has_it_byte_for_byte() {
     let texts: BTreeMap<_, _> = TEXTS.iter().map(|(name, ..)| (*name, pieces(name))).collect();
     let texts = Arc::new(texts);
     let said = Arc::clone(&texts);

@@ -73,7 +73,7 @@ async fn a_refused_turn_is_not_shown_again_and_a_stopped_reply_says_so() {
 }
 
 #[tokio::test]
-async fn a_final_failure_is_told_the_same_on_every_way_and_leaves_the_conversation_usable() {
+async fn a_final_failure_has_one_code_on_every_way_and_leaves_the_conversation_usable() {
     let invalid = |message: &str| Answer::error_saying(400, "invalid_request_error", message);
     let late = json!({
         "type": "error",

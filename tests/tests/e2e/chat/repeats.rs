@@ -177,7 +177,7 @@ async fn of_many_who_try_again_at_once_one_asks() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_sent_again_is_heard_and_not_billed_again() {
+async fn a_message_that_is_sent_again_gets_its_reply_and_is_not_billed_again() {
     let stack = TestStack::with(&FAST).await;
     let caller = stack.someone().await;
     let send =

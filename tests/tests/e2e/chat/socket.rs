@@ -159,7 +159,7 @@ async fn a_message_that_is_wrong_or_too_much_is_an_error_and_the_connection_stay
 }
 
 #[tokio::test]
-async fn a_reply_goes_on_when_its_listener_has_gone() {
+async fn a_reply_goes_on_when_its_subscriber_has_disconnected() {
     let stack = TestStack::with(&SLOW).await;
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
@@ -210,7 +210,7 @@ async fn a_session_that_has_ended_hears_no_more_of_its_reply() {
 }
 
 #[tokio::test]
-async fn a_worker_that_cannot_be_started_is_told_of() {
+async fn a_client_learns_that_a_worker_cannot_be_started() {
     let nowhere = "arn:aws:lambda:us-east-1:123456789012:function:Nowhere";
     let stack = TestStack::of(|options| {
         options.environment.insert("CHAT_STREAM_ARN".into(), nowhere.into());

@@ -30,7 +30,7 @@ pub async fn grow_old(stack: &TestStack, message_id: &Value, output_tokens: u64)
 
 /// If a reply has ended and a subscriber has yet to be told, makes its sweep due. Returns whether
 /// that is so.
-pub async fn is_to_be_told(stack: &TestStack, message_id: &Value) -> bool {
+pub async fn make_sweep_due(stack: &TestStack, message_id: &Value) -> bool {
     let found = waiting(stack, in_seconds(3_600)).await;
     let Some(found) = found.into_iter().find(|found| found.message_id == text(message_id)) else {
         return false;
@@ -138,7 +138,7 @@ async fn ask_in_vain(stack: &TestStack, caller: &Caller) -> Value {
 }
 
 #[tokio::test]
-async fn a_reply_that_nobody_began_ends_as_failed() {
+async fn a_reply_that_no_worker_began_ends_as_failed() {
     let stack = TestStack::with(&FAST).await;
     let caller = stack.someone().await;
     let asked = ask_in_vain(&stack, &caller).await;
@@ -250,7 +250,7 @@ async fn a_call_whose_worker_dies_as_it_is_sent_is_billed() {
 }
 
 #[tokio::test]
-async fn an_end_that_everyone_was_told_is_not_told_again() {
+async fn an_end_that_every_subscriber_got_is_not_sent_again() {
     let stack = TestStack::with(&FAST).await;
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
@@ -261,7 +261,7 @@ async fn an_end_that_everyone_was_told_is_not_told_again() {
     while !waiting(&stack, in_seconds(3_600)).await.is_empty() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert!(!is_to_be_told(&stack, &started["message_id"]).await);
+    assert!(!make_sweep_due(&stack, &started["message_id"]).await);
     sweep(&stack).await;
     socket.ask(&json!({"action": "ping"}), "pong").await;
 }

@@ -367,7 +367,7 @@ async fn connections(statuses: &'static [u16]) -> (String, Arc<Mutex<Vec<Value>>
 }
 
 #[tokio::test]
-async fn nobody_waits_for_a_reply_of_which_something_was_lost() {
+async fn each_subscriber_gets_an_end_even_if_a_frame_was_lost() {
     let stack = TestStack::with(&FAST).await;
     let drafts = super::sweep::drafts(&stack);
     let a = "chat.delta a";

@@ -20,7 +20,7 @@ async fn purge(stack: &TestStack, start: &Value) {
 }
 
 /// Fails unless a deleted conversation leaves no trace in any answer.
-async fn is_gone(stack: &TestStack, caller: &Caller, reply: &Value) {
+async fn assert_deleted(stack: &TestStack, caller: &Caller, reply: &Value) {
     let id = text(&reply["conversation_id"]);
     let path = format!("/conversations/{id}");
     for path in [&path, &path_of(reply)] {
@@ -60,7 +60,7 @@ async fn a_deleted_conversation_is_gone_at_once_and_its_messages_soon_after() {
 
     let answer = stack.delete(&path, Some(&caller)).await;
     answer.expect(204);
-    is_gone(&stack, &caller, &deleted).await;
+    assert_deleted(&stack, &caller, &deleted).await;
     shelf.purged(id).await;
     let draft = text(&deleted["message_id"]);
     assert_eq!(
@@ -116,7 +116,7 @@ async fn a_reply_that_is_being_written_ends_and_brings_nothing_back() {
     ask().await.expect(202);
     let id = text(&started["conversation_id"]);
     stack.delete(&format!("/conversations/{id}"), Some(&caller)).await.expect(204);
-    is_gone(&stack, &caller, &started).await;
+    assert_deleted(&stack, &caller, &started).await;
     ask().await.problem(404, "not_found");
 
     // Both replies are billed and recorded like any other.
@@ -133,10 +133,10 @@ async fn a_reply_that_is_being_written_ends_and_brings_nothing_back() {
         (text(&end["type"]), &end["message_id"]),
         ("chat.completed", &started["message_id"])
     );
-    is_gone(&stack, &caller, &started).await;
+    assert_deleted(&stack, &caller, &started).await;
     purge(&stack, &json!({"conversation_id": id})).await;
     shelf.purged(id).await;
-    is_gone(&stack, &caller, &started).await;
+    assert_deleted(&stack, &caller, &started).await;
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn what_an_earlier_worker_left_is_purged_by_the_next_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_worker_that_cannot_be_started_keeps_nobody_from_deleting() {
+async fn a_conversation_can_be_deleted_although_no_worker_starts() {
     let nowhere = "arn:aws:lambda:us-east-1:123456789012:function:Nowhere";
     let stack = TestStack::of(|options| {
         options.environment.insert("PURGE_CONVERSATIONS_ARN".into(), nowhere.into());
@@ -196,7 +196,7 @@ async fn a_worker_that_cannot_be_started_keeps_nobody_from_deleting() {
     let reply = ask_async(&stack, &caller, &json!({"message": "Hello"})).await.expect(202);
     let id = text(&reply["conversation_id"]);
     stack.delete(&format!("/conversations/{id}"), Some(&caller)).await.expect(204);
-    is_gone(&stack, &caller, &reply).await;
+    assert_deleted(&stack, &caller, &reply).await;
     let shelf = Shelf::of(&stack, &caller).await;
     assert!(shelf.purge_jobs.find(Deleted::Conversations, id).await.unwrap().is_some());
     delete_account(&stack, &caller).await;

@@ -128,7 +128,7 @@ async fn all_sessions_end_or_none() {
 }
 
 #[tokio::test]
-async fn a_refresh_grant_that_is_cut_costs_nobody_their_session() {
+async fn a_refresh_grant_that_is_cut_ends_no_session() {
     for moment in MOMENTS {
         let stack = TestStack::start().await;
         let caller = stack.someone().await;

@@ -198,7 +198,7 @@ async fn a_reply_whose_end_is_cut_is_whole_or_ends_as_failed_with_what_was_store
 }
 
 #[tokio::test]
-async fn an_end_that_is_cut_before_anyone_was_told_is_told_by_the_sweep() {
+async fn an_end_that_is_cut_before_it_was_sent_is_sent_by_the_sweep() {
     let stack = TestStack::with(&SLOW).await;
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
@@ -207,7 +207,7 @@ async fn an_end_that_is_cut_before_anyone_was_told_is_told_by_the_sweep() {
     stack.fail("MessagesTable", Some(TRANSACT), Failure::HeldAfter, 1);
     stack.local.aws().held().await;
     stack.local.functions().kill("ChatStreamFunction").unwrap();
-    assert!(crate::chat::sweep::is_to_be_told(&stack, &started["message_id"]).await);
+    assert!(crate::chat::sweep::make_sweep_due(&stack, &started["message_id"]).await);
     crate::chat::sweep::sweep(&stack).await;
     let mut heard = String::new();
     let end = loop {
@@ -230,7 +230,7 @@ async fn an_end_that_is_cut_before_anyone_was_told_is_told_by_the_sweep() {
         ]
     );
     // The client is told once.
-    assert!(!crate::chat::sweep::is_to_be_told(&stack, &started["message_id"]).await);
+    assert!(!crate::chat::sweep::make_sweep_due(&stack, &started["message_id"]).await);
     crate::chat::sweep::sweep(&stack).await;
     socket.ask(&json!({"action": "ping"}), "pong").await;
 }

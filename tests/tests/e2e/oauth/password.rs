@@ -58,7 +58,7 @@ async fn a_password_grant_signs_in_as_a_login_does() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_get_in_is_told_one_thing() {
+async fn every_failed_password_grant_gets_one_answer() {
     let stack = TestStack::start().await;
     let admin = stack.admin().await;
     let account = format!("/users/{}", user_id(&stack, "demo").await);

@@ -99,7 +99,7 @@ async fn of_many_connections_of_a_session_five_open_and_one_that_ends_makes_room
 }
 
 #[tokio::test]
-async fn connections_that_ended_unheard_keep_nobody_out() {
+async fn connections_that_ended_without_disconnect_give_way() {
     let stack = TestStack::start().await;
     // Seconds since the connections opened, whether there is room, and whether `@connections` is
     // asked for that.

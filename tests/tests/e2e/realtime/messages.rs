@@ -6,7 +6,7 @@ use tally_tests::TestStack;
 use super::assert_alive;
 
 #[tokio::test]
-async fn a_message_that_cannot_be_taken_is_told_so_and_the_connection_stays() {
+async fn an_invalid_message_gets_an_error_and_the_connection_stays() {
     let stack = TestStack::start().await;
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;

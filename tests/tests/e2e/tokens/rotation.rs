@@ -66,7 +66,7 @@ async fn with_rings(
 }
 
 #[tokio::test]
-async fn a_rotation_shifts_the_ring_leaves_its_event_and_logs_nobody_out() {
+async fn a_rotation_shifts_the_ring_leaves_its_event_and_ends_no_session() {
     let stack = TestStack::start().await;
     let caller = stack.demo().await;
     me(&stack, &caller.access).await.expect(200);
