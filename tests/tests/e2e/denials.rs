@@ -173,7 +173,7 @@ async fn of_first_denials_at_once_one_leaves_the_event_and_the_others_are_counte
     let platform = stack.platform("TellDenialsFunction");
     let limiter = RateLimiter::new(&platform, "GET /audit".into()).unwrap();
     let context = Context { address: "203.0.113.7".into(), ..Context::default() };
-    let info = |seconds| {
+    let info = |seconds: i64| {
         let now = Timestamp::from_second(1_800_000_000 + seconds).unwrap();
         RequestInfo::new(&context, now, None)
     };
