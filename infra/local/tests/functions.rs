@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use support::{appears, binaries, gone};
 use tally_local::lambda::{Functions, FunctionsSettings, InvokeError, ProcessLimits, logs};
-use tally_local::template::model::Function;
+use tally_local::template::model::{EventInvoke, Function};
 use tempfile::TempDir;
 
 struct Setup {
@@ -31,6 +31,7 @@ async fn start(change: impl FnOnce(&mut Function, &mut ProcessLimits)) -> Setup 
         timeout: Duration::from_secs(20),
         memory_mb: 128,
         reserved_concurrency: None,
+        event_invoke: EventInvoke::default(),
     };
     let mut limits = ProcessLimits::default();
     change(&mut function, &mut limits);

@@ -16,6 +16,7 @@ Transform: AWS::Serverless-2016-10-31
 Parameters:
   Stage: {Type: String, Default: dev}
   Seconds: {Type: Number, Default: 9}
+  EventAge: {Type: Number, Default: 60}
   Origins: {Type: CommaDelimitedList, Default: "https://a, https://b"}
   Prefix: {Type: String, Default: ""}
 Mappings:
@@ -38,7 +39,9 @@ Resources:
     Type: AWS::Serverless::HttpApi
     Properties: {CorsConfiguration: {AllowOrigins: !Ref Origins, AllowMethods: [GET], AllowHeaders: [A], ExposeHeaders: [B], MaxAge: "60"}}
   Logs: {Type: AWS::Logs::LogGroup, Properties: {RetentionInDays: 30}}
-  Queue: {Type: AWS::SQS::Queue}
+  Queue: {Type: AWS::SQS::Queue, Properties: {MessageRetentionPeriod: "1209600", SqsManagedSseEnabled: true}}
+  QueuePolicy: {Type: AWS::SQS::QueuePolicy, Properties: {Queues: [!Ref Queue], PolicyDocument: {}}}
+  Topic: {Type: AWS::SNS::Topic}
   ProdAlarm: {Type: AWS::CloudWatch::Alarm, Condition: IsProd, Properties: {AlarmActions: [!Ref AWS::NoValue]}}
   Users:
     Type: AWS::DynamoDB::Table
@@ -95,6 +98,8 @@ Resources:
           SMALL: !If [IsSmall, "small", "large"]
           ACCOUNT: !Sub ["${V}/${AWS::AccountId}", {V: !GetAtt Worker.Arn}]
           QUEUE: !GetAtt Queue.Arn
+          QUEUE_URL: !Ref Queue
+          TOPIC: !Ref Topic
       Policies:
         - Statement: [{Effect: Allow, Action: "dynamodb:GetItem", Resource: !GetAtt Users.Arn}]
       Events:
@@ -103,7 +108,14 @@ Resources:
   Worker:
     Type: AWS::Serverless::Function
     Metadata: {BuildProperties: {Binary: worker}}
-    Properties: {Timeout: 900}
+    Properties:
+      Timeout: 900
+      EventInvokeConfig:
+        MaximumRetryAttempts: 0
+        MaximumEventAgeInSeconds: !Ref EventAge
+        DestinationConfig:
+          OnFailure: {Type: SQS, Destination: !GetAtt Queue.Arn}
+          OnSuccess: {Type: SNS, Destination: !Ref Topic}
   Fallback:
     Type: AWS::Serverless::Function
     Metadata: {BuildProperties: {Binary: fallback}}
@@ -179,7 +191,9 @@ fn functions_have_what_globals_parameters_and_resources_give_them() {
             "LITERAL": "${Untouched} dev",
             "SMALL": "small",
             "ACCOUNT": format!("{worker_arn}/000000000000"),
-            "QUEUE": "arn:aws:local:us-east-1:000000000000:Queue",
+            "QUEUE": "arn:aws:sqs:us-east-1:000000000000:tally-local-Queue",
+            "QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/tally-local-Queue",
+            "TOPIC": "arn:aws:sns:us-east-1:000000000000:tally-local-Topic",
             "AWS_LAMBDA_LOG_FORMAT": "JSON",
         })
     );
@@ -285,6 +299,109 @@ fn keys_have_ids_that_stay_and_the_aliases_that_name_them() {
 }
 
 #[test]
+fn queues_have_the_names_times_and_defaults_of_sqs() {
+    let deployment = load(TEMPLATE, &[]).unwrap();
+    let [queue] = deployment.queues.as_slice() else { panic!("{deployment:?}") };
+    assert_eq!(
+        (queue.id.as_str(), queue.name.as_str(), queue.arn.as_str()),
+        ("Queue", "tally-local-Queue", "arn:aws:sqs:us-east-1:000000000000:tally-local-Queue")
+    );
+    let times = [queue.delay, queue.retention, queue.receive_wait, queue.visibility_timeout];
+    assert_eq!(times.map(|time| time.as_secs()), [0, 1_209_600, 0, 30]);
+    assert_eq!(queue.maximum_bytes, 1_048_576);
+}
+
+#[test]
+fn asynchronous_invocations_are_handled_as_the_template_says_or_as_lambda_does() {
+    let deployment = load(TEMPLATE, &[]).unwrap();
+    let [login, worker, _] = deployment.functions.as_slice() else { panic!("{deployment:?}") };
+    let handling = &worker.event_invoke;
+    assert_eq!((handling.retries, handling.maximum_age), (0, Duration::from_mins(1)));
+    assert_eq!(
+        (handling.on_failure.as_deref(), handling.on_success.as_deref()),
+        (
+            Some("arn:aws:sqs:us-east-1:000000000000:tally-local-Queue"),
+            Some("arn:aws:sns:us-east-1:000000000000:tally-local-Topic")
+        )
+    );
+    let handling = &login.event_invoke;
+    assert_eq!((handling.retries, handling.maximum_age), (2, Duration::from_hours(6)));
+    assert_eq!((&handling.on_failure, &handling.on_success), (&None, &None));
+}
+
+#[test]
+fn a_queue_or_destination_that_the_stack_lacks_is_refused() {
+    let failure = "OnFailure: {Type: SQS, Destination: !GetAtt Queue.Arn}";
+    let place = "Resources.Worker.Properties.EventInvokeConfig.DestinationConfig.OnFailure";
+    for (to, expected) in [
+        ("{Type: SQS}", "Destination: name the destination"),
+        (
+            "{Type: S3Bucket, Destination: 'arn:aws:s3:::failures'}",
+            "Type: the local stack has no destinations of the type `S3Bucket`",
+        ),
+        (
+            "{Type: SQS, Destination: !GetAtt Worker.Arn}",
+            "Destination: `arn:aws:lambda:us-east-1:000000000000:function:Worker` is not an ARN \
+             of the type SQS",
+        ),
+        (
+            "{Type: SQS, Destination: 'arn:aws:sqs:us-east-1:000000000000:Elsewhere'}",
+            "Destination: the local stack can't send records to `arn:aws:sqs:",
+        ),
+        (
+            "{Type: Lambda, Destination: 'arn:aws:lambda:us-east-1:000000000000:function:None'}",
+            "Destination: the local stack can't send records to `arn:aws:lambda:",
+        ),
+    ] {
+        check_error(failure, &format!("OnFailure: {to}"), &format!("{place}.{expected}"));
+    }
+    for (from, to, expected) in [
+        (
+            "MaximumRetryAttempts: 0",
+            "MaximumRetryAttempts: 3",
+            "EventInvokeConfig.MaximumRetryAttempts: 3 is not between 0 and 2",
+        ),
+        (
+            "EventAge: {Type: Number, Default: 60}",
+            "EventAge: {Type: Number, Default: 59}",
+            "EventInvokeConfig.MaximumEventAgeInSeconds: 59 is not between 60 and 21600",
+        ),
+        (
+            "Timeout: 900",
+            "Timeout: 900\n      DeadLetterQueue: {Type: SQS, TargetArn: !GetAtt Queue.Arn}",
+            "Resources.Worker.Properties.DeadLetterQueue: unknown field",
+        ),
+        (
+            "MessageRetentionPeriod: \"1209600\"",
+            "MessageRetentionPeriod: 59",
+            "Resources.Queue.Properties.MessageRetentionPeriod: 59 is not between 60 and 1209600",
+        ),
+        (
+            "SqsManagedSseEnabled: true",
+            "FifoQueue: true",
+            "Resources.Queue.Properties.FifoQueue: this is a FIFO queue",
+        ),
+        (
+            "SqsManagedSseEnabled: true",
+            "QueueName: orders.fifo",
+            "Resources.Queue.Properties.FifoQueue: this is a FIFO queue",
+        ),
+        (
+            "SqsManagedSseEnabled: true",
+            "QueueName: ../secrets",
+            "Resources.Queue.Properties.QueueName: a queue's name has 1 to 80 letters",
+        ),
+        (
+            "SqsManagedSseEnabled: true",
+            "RedrivePolicy: {maxReceiveCount: 3}",
+            "Resources.Queue.Properties.RedrivePolicy: unknown field",
+        ),
+    ] {
+        check_error(from, to, expected);
+    }
+}
+
+#[test]
 fn conditions_decide_what_there_is() {
     let tables = |sets: &[(&str, &str)]| {
         load(TEMPLATE, sets).unwrap().tables.into_iter().map(|table| table.name).collect::<Vec<_>>()
@@ -312,8 +429,8 @@ fn check_error(from: &str, to: &str, expected: &str) {
 #[allow(clippy::too_many_lines, reason = "it is one table of cases")]
 fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
     check_error(
-        "AWS::SQS::Queue",
-        "AWS::MSK::Cluster",
+        "AWS::SQS::Queue,",
+        "AWS::MSK::Cluster,",
         "Resources.Queue: the local stack does not know the resource type `AWS::MSK::Cluster`",
     );
     check_error(
@@ -341,7 +458,7 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
     // local stack has no aliases.
     check_error(
         "Timeout: 900",
-        "Timeout: 900, AutoPublishAlias: live",
+        "Timeout: 900\n      AutoPublishAlias: live",
         "Resources.Worker.Properties.AutoPublishAlias: unknown field",
     );
     check_error(
@@ -406,8 +523,8 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
     }
     check_error(
         "ApiId: !Ref Api, Path",
-        "ApiId: !Ref Queue, Path",
-        "names `Queue`, which is not an HTTP API of this template",
+        "ApiId: !Ref Logs, Path",
+        "names `Logs`, which is not an HTTP API of this template",
     );
     check_error(
         "Metadata: {BuildProperties: {Binary: worker}}",

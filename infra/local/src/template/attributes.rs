@@ -20,12 +20,10 @@ const WITHOUT_LOCAL_EFFECT: &[&str] = &[
     "AWS::IAM::ManagedPolicy",
     "AWS::IAM::Role",
     "AWS::IAM::RolePolicy",
-    "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
     "AWS::Logs::MetricFilter",
     "AWS::SNS::Topic",
-    "AWS::SQS::Queue",
     "AWS::SQS::QueuePolicy",
 ];
 
@@ -51,6 +49,15 @@ impl Resolver<'_> {
             "AWS::ApiGatewayV2::Stage" => self.own_name(resource, "StageName"),
             "AWS::KMS::Key" => Ok(key_id(name)),
             "AWS::KMS::Alias" => self.own_name(resource, "AliasName"),
+            // SDKs send requests to their configured endpoint, not to the host of this URL.
+            "AWS::SQS::Queue" => Ok(format!(
+                "https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{}",
+                self.own_name(resource, "QueueName")?
+            )),
+            "AWS::SNS::Topic" => {
+                let name = self.own_name(resource, "TopicName")?;
+                Ok(format!("arn:aws:sns:{REGION}:{ACCOUNT}:{name}"))
+            }
             _ => Ok(name.to_owned()),
         }
     }
@@ -67,9 +74,13 @@ impl Resolver<'_> {
             ("AWS::DynamoDB::Table", "StreamArn") => {
                 format!("{}/stream/local", table_arn(&self.own_name(resource, "TableName")?))
             }
-            ("AWS::SecretsManager::Secret", "Id") => self.physical_id(name)?,
             ("AWS::KMS::Key", "Arn") => key_arn(&key_id(name)),
             ("AWS::KMS::Key", "KeyId") => key_id(name),
+            ("AWS::SecretsManager::Secret", "Id")
+            | ("AWS::SNS::Topic", "TopicArn")
+            | ("AWS::SQS::Queue", "QueueUrl") => self.physical_id(name)?,
+            ("AWS::SQS::Queue", "QueueName") => self.own_name(resource, "QueueName")?,
+            ("AWS::SQS::Queue", "Arn") => queue_arn(&self.own_name(resource, "QueueName")?),
             // For a resource with no local effect, any attribute is a name that stands for it.
             (kind, "Arn") if !has_local_effect(kind) => {
                 format!("arn:aws:local:{REGION}:{ACCOUNT}:{name}")
@@ -122,4 +133,8 @@ pub(crate) fn websocket_url(url: &str) -> String {
 
 fn table_arn(name: &str) -> String {
     format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}")
+}
+
+pub(super) fn queue_arn(name: &str) -> String {
+    format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
 }

@@ -10,6 +10,7 @@ mod attributes;
 mod conditions;
 mod document;
 mod error;
+mod event_invoke;
 mod gateway;
 mod keys;
 pub mod model;
@@ -154,6 +155,7 @@ fn deployment(
         secret.rotated_by = Some(rotation.function_arn);
     }
     keys::add_aliases(document, &resolver, &mut deployment.keys)?;
+    event_invoke::check_destinations(&deployment)?;
     deployment.websocket_api = gateway.finish()?;
     deployment.outputs = outputs(document, &resolver).map_err(|error| error.within("Outputs"))?;
     local_metadata(document, &mut deployment, url)?;
@@ -190,6 +192,7 @@ fn add(
         "AWS::SecretsManager::Secret" => {
             deployment.secrets.push(storage::secret(resource, resolver)?);
         }
+        "AWS::SQS::Queue" => deployment.queues.push(storage::queue(resource, resolver)?),
         "AWS::SecretsManager::RotationSchedule" => {
             rotations.push((resource.id.clone(), storage::rotation(resource, resolver)?));
         }

@@ -18,6 +18,8 @@ pub struct Deployment {
     pub secrets: Vec<Secret>,
     /// The KMS keys.
     pub keys: Vec<Key>,
+    /// The SQS queues.
+    pub queues: Vec<Queue>,
     /// The HTTP API, if there is one.
     pub http_api: Option<HttpApi>,
     /// The WebSocket API, if there is one.
@@ -51,6 +53,33 @@ pub struct Function {
     pub memory_mb: u32,
     /// Maximum number of concurrent invocations, if the template reserves some.
     pub reserved_concurrency: Option<usize>,
+    /// The handling of its asynchronous invocations.
+    pub event_invoke: EventInvoke,
+}
+
+/// The handling of a function's asynchronous invocations (`EventInvokeConfig`). The default is
+/// Lambda's.
+#[derive(Debug, Clone)]
+pub struct EventInvoke {
+    /// Number of attempts after the first, two at most.
+    pub retries: usize,
+    /// An event that has waited for longer is not given to the function.
+    pub maximum_age: Duration,
+    /// ARN of the destination for a record of each success.
+    pub on_success: Option<String>,
+    /// ARN of the destination for a record of each failure.
+    pub on_failure: Option<String>,
+}
+
+impl Default for EventInvoke {
+    fn default() -> EventInvoke {
+        EventInvoke {
+            retries: 2,
+            maximum_age: Duration::from_hours(6),
+            on_success: None,
+            on_failure: None,
+        }
+    }
 }
 
 /// One DynamoDB table.
@@ -133,6 +162,27 @@ impl KeySpec {
             Self::Ed25519 => "SIGN_VERIFY",
         }
     }
+}
+
+/// One SQS queue, a standard one.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    /// Logical id in the template.
+    pub id: String,
+    /// Name, also the last part of its ARN and of its URL.
+    pub name: String,
+    /// Local ARN.
+    pub arn: String,
+    /// A sent message is invisible for this long, unless the sender says otherwise.
+    pub delay: Duration,
+    /// Largest message in bytes.
+    pub maximum_bytes: usize,
+    /// The queue drops a message this long after it was sent.
+    pub retention: Duration,
+    /// A receiver waits for a message for this long, unless it says otherwise.
+    pub receive_wait: Duration,
+    /// A received message is invisible for this long, unless the receiver says otherwise.
+    pub visibility_timeout: Duration,
 }
 
 /// The HTTP API (API Gateway v2, payload format 2.0).

@@ -1,6 +1,7 @@
 //! Properties of a resource as a typed struct. An unknown property is an error.
 
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use serde::Deserialize;
@@ -21,6 +22,21 @@ pub(super) fn read<T: DeserializeOwned>(
         let error = TemplateError::new(error.into_inner().to_string());
         if place == "." { error } else { error.within(place) }
     })
+}
+
+/// The number of a property, or its default. A number out of `bounds` is refused, as AWS does it.
+pub(super) fn number(
+    property: &str,
+    given: Option<Scalar<u64>>,
+    default: u64,
+    bounds: RangeInclusive<u64>,
+) -> Result<u64, TemplateError> {
+    let number = given.map_or(default, |given| given.0);
+    if bounds.contains(&number) {
+        return Ok(number);
+    }
+    let (least, most) = bounds.into_inner();
+    Err(TemplateError::new(format!("{number} is not between {least} and {most}")).within(property))
 }
 
 /// A scalar as CloudFormation takes it: `10`, `"10"` and a parameter that holds `10` are the same.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::document::Resource;
 use super::error::TemplateError;
+use super::event_invoke::EventInvokeConfig;
 use super::model::{Cors, Function, HttpApi, HttpRoute};
 use super::properties::{Scalar, read};
 use super::resolver::Resolver;
@@ -22,10 +23,8 @@ const API_TIMEOUT_MS: u64 = 30_000;
 const FUNCTION_WITHOUT_LOCAL_EFFECT: &[&str] = &[
     "Architectures",
     "CodeUri",
-    "DeadLetterQueue",
     "Description",
     "EphemeralStorage",
-    "EventInvokeConfig",
     "Handler",
     "KmsKeyArn",
     "Layers",
@@ -54,6 +53,8 @@ struct FunctionProperties {
     #[serde(default)]
     events: BTreeMap<String, Event>,
     logging_config: Option<LoggingConfig>,
+    #[serde(default)]
+    event_invoke_config: EventInvokeConfig,
 }
 
 #[derive(Default, Deserialize)]
@@ -128,6 +129,10 @@ pub(super) fn function(
             logging.application_log_level.map(|level| ("AWS_LAMBDA_LOG_LEVEL".to_owned(), level)),
         );
     }
+    let event_invoke = properties
+        .event_invoke_config
+        .read()
+        .map_err(|error| error.within("Properties.EventInvokeConfig"))?;
     let function = Function {
         id: resource.id.clone(),
         binary: binary(resource, resolver)?,
@@ -138,6 +143,7 @@ pub(super) fn function(
         ),
         memory_mb: properties.memory_size.map_or(DEFAULT_MEMORY_MB, |memory| memory.0),
         reserved_concurrency: properties.reserved_concurrent_executions.map(|reserved| reserved.0),
+        event_invoke,
     };
     Ok((function, routes))
 }

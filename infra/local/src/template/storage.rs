@@ -1,12 +1,15 @@
-//! DynamoDB tables and Secrets Manager secrets.
+//! DynamoDB tables, Secrets Manager secrets and SQS queues.
+
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::attributes::queue_arn;
 use super::document::Resource;
 use super::error::TemplateError;
-use super::model::{Secret, Table};
-use super::properties::{Scalar, read};
+use super::model::{Queue, Secret, Table};
+use super::properties::{Scalar, number, read};
 use super::resolver::Resolver;
 
 const TABLE_WITHOUT_LOCAL_EFFECT: &[&str] = &[
@@ -152,4 +155,73 @@ pub(super) fn rotation(
     properties
         .and_then(|properties| read(properties, &["RotateImmediatelyOnUpdate", "RotationRules"]))
         .map_err(|error| error.within("Properties"))
+}
+
+const QUEUE_WITHOUT_LOCAL_EFFECT: &[&str] = &[
+    "KmsDataKeyReusePeriodSeconds",
+    "KmsMasterKeyId",
+    "RedriveAllowPolicy",
+    "SqsManagedSseEnabled",
+    "Tags",
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct QueueProperties {
+    #[serde(rename = "QueueName")]
+    _name: Option<String>,
+    delay_seconds: Option<Scalar<u64>>,
+    fifo_queue: Option<Scalar<bool>>,
+    maximum_message_size: Option<Scalar<u64>>,
+    message_retention_period: Option<Scalar<u64>>,
+    receive_message_wait_time_seconds: Option<Scalar<u64>>,
+    visibility_timeout: Option<Scalar<u64>>,
+}
+
+/// Reads a queue. The defaults and bounds of its numbers are those of SQS.
+pub(super) fn queue(resource: &Resource, resolver: &Resolver) -> Result<Queue, TemplateError> {
+    let name = resolver.own_name(resource, "QueueName")?;
+    let properties = resolver.map(&resource.properties);
+    properties
+        .and_then(|properties| read(properties, QUEUE_WITHOUT_LOCAL_EFFECT))
+        .and_then(|properties| standard_queue(&resource.id, name, properties))
+        .map_err(|error| error.within("Properties"))
+}
+
+fn standard_queue(
+    id: &str,
+    name: String,
+    properties: QueueProperties,
+) -> Result<Queue, TemplateError> {
+    if properties.fifo_queue.is_some_and(|fifo| fifo.0) || name.ends_with(".fifo") {
+        return Err(TemplateError::new(
+            "this is a FIFO queue, and the local stack has standard queues only",
+        )
+        .within("FifoQueue"));
+    }
+    let is_allowed = |letter: u8| letter.is_ascii_alphanumeric() || b"-_".contains(&letter);
+    if name.is_empty() || name.len() > 80 || !name.bytes().all(is_allowed) {
+        return Err(TemplateError::new(
+            "a queue's name has 1 to 80 letters, digits, hyphens and underscores",
+        )
+        .within("QueueName"));
+    }
+    let seconds = |property: &str, given, default, bounds| {
+        number(property, given, default, bounds).map(Duration::from_secs)
+    };
+    let retention = properties.message_retention_period;
+    let wait = properties.receive_message_wait_time_seconds;
+    let visibility = properties.visibility_timeout;
+    let bytes =
+        number("MaximumMessageSize", properties.maximum_message_size, 1_048_576, 1_024..=1_048_576);
+    Ok(Queue {
+        id: id.to_owned(),
+        arn: queue_arn(&name),
+        name,
+        delay: seconds("DelaySeconds", properties.delay_seconds, 0, 0..=900)?,
+        maximum_bytes: usize::try_from(bytes?).unwrap_or(usize::MAX),
+        retention: seconds("MessageRetentionPeriod", retention, 345_600, 60..=1_209_600)?,
+        receive_wait: seconds("ReceiveMessageWaitTimeSeconds", wait, 0, 0..=20)?,
+        visibility_timeout: seconds("VisibilityTimeout", visibility, 30, 0..=43_200)?,
+    })
 }
