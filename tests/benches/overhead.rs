@@ -128,9 +128,7 @@ impl Bench {
             let config = login.environment.clone().into_iter().chain(environment).collect();
             let settings = AwsSettings {
                 state: State::Memory,
-                tables: deployment.tables,
-                secrets: deployment.secrets,
-                keys: deployment.keys,
+                resources: deployment.resources,
                 functions: NoFunctions,
                 connections: None,
             };

@@ -36,7 +36,8 @@ impl TestStack {
 
     /// Every item of the table with this logical id, in DynamoDB's JSON.
     pub async fn items(&self, table: &str) -> Vec<Value> {
-        let found = self.local.deployment().tables.iter().find(|candidate| candidate.id == table);
+        let found =
+            self.local.deployment().resources.tables.iter().find(|candidate| candidate.id == table);
         let name = &found.unwrap_or_else(|| panic!("the template has no {table}")).name;
         let mut items = Vec::new();
         let mut start = Value::Null;
@@ -57,7 +58,7 @@ impl TestStack {
     /// The items of every table, by the tables' logical ids.
     pub async fn all_items(&self) -> Vec<(&str, Value)> {
         let mut all = Vec::new();
-        for table in &self.local.deployment().tables {
+        for table in &self.local.deployment().resources.tables {
             all.extend(
                 self.items(&table.id).await.into_iter().map(|item| (table.id.as_str(), item)),
             );

@@ -27,7 +27,8 @@ impl TestStack {
 
     /// ARN of the secret with this logical id.
     pub fn secret_arn(&self, secret: &str) -> &str {
-        let found = self.local.deployment().secrets.iter().find(|found| found.id == secret);
+        let found =
+            self.local.deployment().resources.secrets.iter().find(|found| found.id == secret);
         &found.unwrap_or_else(|| panic!("the template has no {secret}")).arn
     }
 }

@@ -110,7 +110,8 @@ impl TestStack {
     /// Makes the next calls of an operation (any, if it is `None`) fail that touch a table, given
     /// by its logical id.
     pub fn fail(&self, table: &str, operation: Option<&str>, failure: Failure, times: usize) {
-        let found = self.local.deployment().tables.iter().find(|candidate| candidate.id == table);
+        let found =
+            self.local.deployment().resources.tables.iter().find(|candidate| candidate.id == table);
         let name = found.unwrap_or_else(|| panic!("the template has no {table}")).name.clone();
         self.local.aws().fail(Fault {
             service: Service::DynamoDb,

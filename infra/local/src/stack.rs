@@ -90,9 +90,7 @@ impl Stack {
             .map(|api| WebSocketServer::new(api, functions.clone(), options.websocket));
         let settings = AwsSettings {
             state: options.state,
-            tables: deployment.tables.clone(),
-            secrets: deployment.secrets.clone(),
-            keys: deployment.keys.clone(),
+            resources: deployment.resources.clone(),
             functions: functions.clone(),
             connections: websocket.as_ref().map(WebSocketServer::connections),
         };

@@ -251,7 +251,7 @@ fn apis_have_their_routes() {
 #[test]
 fn tables_and_secrets_are_described_as_their_services_want_them() {
     let deployment = load(TEMPLATE, &[]).unwrap();
-    let [users] = deployment.tables.as_slice() else { panic!("{deployment:?}") };
+    let [users] = deployment.resources.tables.as_slice() else { panic!("{deployment:?}") };
     assert_eq!(
         (users.name.as_str(), users.ttl_attribute.as_deref()),
         ("tally-local-Users", Some("expires"))
@@ -266,7 +266,7 @@ fn tables_and_secrets_are_described_as_their_services_want_them() {
             "StreamSpecification": {"StreamViewType": "NEW_IMAGE", "StreamEnabled": true},
         })
     );
-    let [ring] = deployment.secrets.as_slice() else { panic!("{deployment:?}") };
+    let [ring] = deployment.resources.secrets.as_slice() else { panic!("{deployment:?}") };
     assert_eq!(
         ring.rotated_by.as_deref(),
         Some("arn:aws:lambda:us-east-1:000000000000:function:Worker")
@@ -278,7 +278,7 @@ fn tables_and_secrets_are_described_as_their_services_want_them() {
 #[test]
 fn keys_have_ids_that_stay_and_the_aliases_that_name_them() {
     let deployment = load(TEMPLATE, &[]).unwrap();
-    let [users, log] = deployment.keys.as_slice() else { panic!("{deployment:?}") };
+    let [users, log] = deployment.resources.keys.as_slice() else { panic!("{deployment:?}") };
     assert_eq!((users.spec, users.enabled), (KeySpec::Symmetric, true));
     assert_eq!((log.spec, log.enabled), (KeySpec::Ed25519, false));
     assert_eq!(
@@ -301,7 +301,7 @@ fn keys_have_ids_that_stay_and_the_aliases_that_name_them() {
 #[test]
 fn queues_have_the_names_times_and_defaults_of_sqs() {
     let deployment = load(TEMPLATE, &[]).unwrap();
-    let [queue] = deployment.queues.as_slice() else { panic!("{deployment:?}") };
+    let [queue] = deployment.resources.queues.as_slice() else { panic!("{deployment:?}") };
     assert_eq!(
         (queue.id.as_str(), queue.name.as_str(), queue.arn.as_str()),
         ("Queue", "tally-local-Queue", "arn:aws:sqs:us-east-1:000000000000:tally-local-Queue")

@@ -62,13 +62,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let credentials = Credentials::random();
     let environment = aws::environment(listener.local_addr()?, &credentials);
-    let tables = deployment.tables.clone();
-    let secrets = deployment.secrets.clone();
     let settings = AwsSettings {
         state: State::Memory,
-        tables,
-        secrets,
-        keys: deployment.keys.clone(),
+        resources: deployment.resources.clone(),
         functions: NoWorkers,
         connections: None,
     };

@@ -29,7 +29,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::lambda::{Functions, Invoke};
 use crate::server::Server;
-use crate::template::model::{Key, Secret, Table};
+use crate::template::model::Resources;
 use crate::websocket_api::Connections;
 
 use self::connections_api::ConnectionsApi;
@@ -76,12 +76,8 @@ pub enum State {
 pub struct AwsSettings<F = Functions> {
     /// Where tables, secrets, keys and mail are kept.
     pub state: State,
-    /// The tables of the template.
-    pub tables: Vec<Table>,
-    /// The secrets of the template.
-    pub secrets: Vec<Secret>,
-    /// The KMS keys of the template.
-    pub keys: Vec<Key>,
+    /// The resources of the template that keep state.
+    pub resources: Resources,
     /// Runs the functions, for Lambda's Invoke API and for the rotation of secrets.
     pub functions: F,
     /// The connections that `@connections` reaches, if there is a WebSocket API.
@@ -97,13 +93,12 @@ impl Aws {
         settings: AwsSettings<F>,
     ) -> Result<Self, AwsError> {
         let guard = Guard::new(&listener, credentials)?;
-        let AwsSettings { state, tables, secrets, keys, functions, connections } = settings;
+        let AwsSettings { state, resources, functions, connections } = settings;
         let functions: Arc<dyn Invoke> = Arc::new(functions);
         let rotating = Arc::clone(&functions);
         let faults = Arc::new(Faults::default());
         let striking = Arc::clone(&faults);
-        let described = Described { tables, secrets, keys };
-        let opened = spawn_blocking(move || open(state, described, rotating, striking)).await;
+        let opened = spawn_blocking(move || open(state, resources, rotating, striking)).await;
         let Opened { directory, dynamodb, secrets, kms, outbox } =
             opened.unwrap_or_else(|panic| Err(AwsError::Database(panic.to_string())))?;
 
@@ -160,13 +155,6 @@ impl Aws {
     }
 }
 
-/// What the template describes of the services' state.
-struct Described {
-    tables: Vec<Table>,
-    secrets: Vec<Secret>,
-    keys: Vec<Key>,
-}
-
 /// The services with their state.
 struct Opened {
     directory: Option<StateDirectory>,
@@ -178,7 +166,7 @@ struct Opened {
 
 fn open(
     state: State,
-    described: Described,
+    resources: Resources,
     functions: Arc<dyn Invoke>,
     faults: Arc<Faults>,
 ) -> Result<Opened, AwsError> {
@@ -187,7 +175,7 @@ fn open(
         State::Memory => None,
     };
     let kept = directory.as_ref();
-    let Described { tables, secrets, keys } = described;
+    let Resources { tables, secrets, keys, .. } = resources;
     let database = kept.map(StateDirectory::database).transpose()?;
     Ok(Opened {
         dynamodb: DynamoDb::open(database.as_deref(), &tables, faults)?,

@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::lambda::InvokeError;
+use crate::template::model::{Secret, Table};
 
 const TABLE: &str = "tally-local-UsersTable";
 const SECRET: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:tally-local-Ring";
@@ -64,39 +65,36 @@ pub(super) struct Stack {
 
 impl Stack {
     async fn start(state: State) -> Self {
-        Self::start_with(state, Vec::new()).await
+        Self::start_with(state, Resources::default()).await
     }
 
-    pub(super) async fn start_with(state: State, keys: Vec<Key>) -> Self {
+    /// A stack with these resources, a table and a secret.
+    pub(super) async fn start_with(state: State, mut resources: Resources) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let credentials = Credentials::random();
         let functions = StandIn::default();
-        let settings = AwsSettings {
-            state,
-            tables: vec![Table {
-                id: "UsersTable".into(),
-                name: TABLE.into(),
-                create: json!({
-                    "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "S" }],
-                    "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
-                    "BillingMode": "PAY_PER_REQUEST",
-                }),
-                ttl_attribute: Some("expires_at".into()),
-            }],
-            secrets: vec![Secret {
-                id: "Ring".into(),
-                name: "tally-local-Ring".into(),
-                arn: SECRET.into(),
-                template: serde_json::Map::new(),
-                key: "current".into(),
-                length: 64,
-                rotated_by: None,
-            }],
-            keys,
-            functions: functions.clone(),
-            connections: None,
-        };
+        resources.tables.push(Table {
+            id: "UsersTable".into(),
+            name: TABLE.into(),
+            create: json!({
+                "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "S" }],
+                "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
+                "BillingMode": "PAY_PER_REQUEST",
+            }),
+            ttl_attribute: Some("expires_at".into()),
+        });
+        resources.secrets.push(Secret {
+            id: "Ring".into(),
+            name: "tally-local-Ring".into(),
+            arn: SECRET.into(),
+            template: serde_json::Map::new(),
+            key: "current".into(),
+            length: 64,
+            rotated_by: None,
+        });
+        let settings =
+            AwsSettings { state, resources, functions: functions.clone(), connections: None };
         let aws = Aws::start(listener, credentials.clone(), settings).await.unwrap();
         Self { aws, address, credentials, functions }
     }

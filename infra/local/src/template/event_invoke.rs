@@ -96,7 +96,7 @@ pub(super) fn check_destinations(deployment: &Deployment) -> Result<(), Template
 /// Refuses an ARN to which [`crate::destinations::Destinations`] can't send a record.
 pub(super) fn check_destination(arn: &str, deployment: &Deployment) -> Result<(), TemplateError> {
     let is_known = match service(arn) {
-        "sqs" => deployment.queues.iter().any(|queue| queue.arn == arn),
+        "sqs" => deployment.resources.queues.iter().any(|queue| queue.arn == arn),
         "lambda" => deployment.functions.iter().any(|function| function_arn(&function.id) == arn),
         "sns" => true,
         _ => false,

@@ -147,14 +147,18 @@ fn deployment(
         }
     }
     for (id, rotation) in rotations {
-        let secret = deployment.secrets.iter_mut().find(|secret| secret.arn == rotation.secret_arn);
+        let secret = deployment
+            .resources
+            .secrets
+            .iter_mut()
+            .find(|secret| secret.arn == rotation.secret_arn);
         let Some(secret) = secret else {
             return Err(TemplateError::new("this is not a secret of this template")
                 .within(format!("Resources.{id}.Properties.SecretId")));
         };
         secret.rotated_by = Some(rotation.function_arn);
     }
-    keys::add_aliases(document, &resolver, &mut deployment.keys)?;
+    keys::add_aliases(document, &resolver, &mut deployment.resources.keys)?;
     event_invoke::check_destinations(&deployment)?;
     deployment.websocket_api = gateway.finish()?;
     deployment.outputs = outputs(document, &resolver).map_err(|error| error.within("Outputs"))?;
@@ -188,15 +192,17 @@ fn add(
                 ));
             }
         }
-        "AWS::DynamoDB::Table" => deployment.tables.push(storage::table(resource, resolver)?),
-        "AWS::SecretsManager::Secret" => {
-            deployment.secrets.push(storage::secret(resource, resolver)?);
+        "AWS::DynamoDB::Table" => {
+            deployment.resources.tables.push(storage::table(resource, resolver)?)
         }
-        "AWS::SQS::Queue" => deployment.queues.push(storage::queue(resource, resolver)?),
+        "AWS::SecretsManager::Secret" => {
+            deployment.resources.secrets.push(storage::secret(resource, resolver)?);
+        }
+        "AWS::SQS::Queue" => deployment.resources.queues.push(storage::queue(resource, resolver)?),
         "AWS::SecretsManager::RotationSchedule" => {
             rotations.push((resource.id.clone(), storage::rotation(resource, resolver)?));
         }
-        "AWS::KMS::Key" => deployment.keys.push(keys::key(resource, resolver)?),
+        "AWS::KMS::Key" => deployment.resources.keys.push(keys::key(resource, resolver)?),
         "AWS::KMS::Alias" => {} // Its key may come later, so `deployment` reads it at the end.
         kind if !attributes::has_local_effect(kind) => {
             // They have no effect here, but the names they refer to must exist.

@@ -12,14 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct Deployment {
     /// The Lambda functions, in the template's order.
     pub functions: Vec<Function>,
-    /// The DynamoDB tables.
-    pub tables: Vec<Table>,
-    /// The Secrets Manager secrets.
-    pub secrets: Vec<Secret>,
-    /// The KMS keys.
-    pub keys: Vec<Key>,
-    /// The SQS queues.
-    pub queues: Vec<Queue>,
+    /// The resources that keep state.
+    pub resources: Resources,
     /// The HTTP API, if there is one.
     pub http_api: Option<HttpApi>,
     /// The WebSocket API, if there is one.
@@ -32,6 +26,19 @@ pub struct Deployment {
     /// Lines to print when the stack is ready (`Metadata.LocalStack.Welcome`, with `${Url}` and
     /// `${WebSocketUrl}` filled in).
     pub welcome: Vec<String>,
+}
+
+/// The resources that keep state.
+#[derive(Debug, Clone, Default)]
+pub struct Resources {
+    /// The DynamoDB tables.
+    pub tables: Vec<Table>,
+    /// The Secrets Manager secrets.
+    pub secrets: Vec<Secret>,
+    /// The KMS keys.
+    pub keys: Vec<Key>,
+    /// The SQS queues.
+    pub queues: Vec<Queue>,
 }
 
 /// One Lambda function.

@@ -13,7 +13,7 @@ use platform::config::Config;
 use serde_json::{Value, json};
 use tally_local::aws::{Aws, AwsSettings, Credentials, State};
 use tally_local::lambda::{Invoke, InvokeError};
-use tally_local::template::model::Table;
+use tally_local::template::model::{Resources, Table};
 use tally_local::{StackOptions, template};
 use tally_tests::TestStack;
 use tally_tests::messages_api::{Answer, MessagesApi, reply};
@@ -50,7 +50,8 @@ impl Circuits {
         static TABLE: OnceLock<Table> = OnceLock::new();
         let table = TABLE.get_or_init(|| {
             let options = StackOptions::new(tally_tests::root().join("template.yaml"), "");
-            let tables = template::load(&options.source("http://127.0.0.1:1")).unwrap().tables;
+            let tables =
+                template::load(&options.source("http://127.0.0.1:1")).unwrap().resources.tables;
             tables.into_iter().find(|table| table.id == "OutagesTable").unwrap()
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -65,9 +66,7 @@ impl Circuits {
         ];
         let served = AwsSettings {
             state: State::Memory,
-            tables: vec![table.clone()],
-            secrets: Vec::new(),
-            keys: Vec::new(),
+            resources: Resources { tables: vec![table.clone()], ..Resources::default() },
             functions: NoFunctions,
             connections: None,
         };

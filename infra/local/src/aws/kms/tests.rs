@@ -19,6 +19,7 @@ use super::super::State;
 use super::super::environment;
 use super::super::tests::Stack;
 use super::*;
+use crate::template::model::Resources;
 
 const DATA: &str = "11111111-1111-8111-8111-111111111111";
 const OTHER: &str = "22222222-2222-8222-8222-222222222222";
@@ -28,6 +29,10 @@ const MISSING: &str = "55555555-5555-8555-8555-555555555555";
 
 fn arn(key_id: &str) -> String {
     format!("arn:aws:kms:us-east-1:000000000000:key/{key_id}")
+}
+
+fn resources(keys: Vec<Key>) -> Resources {
+    Resources { keys, ..Resources::default() }
 }
 
 fn keys() -> Vec<Key> {
@@ -65,7 +70,7 @@ fn client(stack: &Stack) -> Client {
 }
 
 async fn start() -> (Stack, Client) {
-    let stack = Stack::start_with(State::Memory, keys()).await;
+    let stack = Stack::start_with(State::Memory, resources(keys())).await;
     let client = client(&stack);
     (stack, client)
 }
@@ -272,11 +277,11 @@ async fn a_key_is_described_also_when_it_is_disabled() {
 async fn keys_are_generated_once_and_kept_in_a_file_for_the_owner_alone() {
     let parent = tempfile::tempdir().unwrap();
     let state = State::Directory(parent.path().join("state"));
-    let stack = Stack::start_with(state.clone(), keys()[..1].to_vec()).await;
+    let stack = Stack::start_with(state.clone(), resources(keys()[..1].to_vec())).await;
     let made = data_key(&client(&stack), "anna").await;
     stack.aws.shutdown().await;
 
-    let stack = Stack::start_with(state, keys()).await;
+    let stack = Stack::start_with(state, resources(keys())).await;
     let client = client(&stack);
     let opened = client.decrypt().ciphertext_blob(blob(made.ciphertext_blob()));
     let opened = opened.encryption_context("user_id", "anna").send().await.unwrap();

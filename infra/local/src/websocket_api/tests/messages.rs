@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::aws::{Aws, AwsSettings, Credentials, State};
+use crate::template::model::Resources;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_reach_their_functions_in_order_without_waiting_for_one_another() {
@@ -134,9 +135,7 @@ async fn functions_reach_a_connection_by_http_until_it_is_gone() {
     let (events, _) = mpsc::unbounded_channel();
     let settings = AwsSettings {
         state: State::Memory,
-        tables: Vec::new(),
-        secrets: Vec::new(),
-        keys: Vec::new(),
+        resources: Resources::default(),
         functions: StandIn { events, answer: |_, _| async { Ok(success()) } },
         connections: Some(api.server.connections()),
     };
