@@ -22,7 +22,7 @@ pub struct StackOptions {
     pub config_env: String,
     /// Parameter values that override those of samconfig.toml.
     pub sets: Vec<(String, String)>,
-    /// Where tables, secrets, mail and logs are kept.
+    /// Where tables, secrets, messages, mail and logs are kept.
     pub state: State,
     /// Port of the HTTP and WebSocket APIs. `None` takes a free one.
     pub port: Option<u16>,
@@ -37,7 +37,7 @@ pub struct StackOptions {
     pub only: Option<Vec<String>>,
     /// Variables that every function gets beside the template's.
     pub environment: BTreeMap<String, String>,
-    /// Bounds on the functions' processes.
+    /// Bounds on the functions' processes and asynchronous invocations.
     pub processes: ProcessLimits,
     /// Bounds on WebSocket connections.
     pub websocket: WebSocketLimits,

@@ -19,7 +19,7 @@ pub struct Call {
     /// The operation as AWS names it, `PutItem`, `GetSecretValue`, `Invoke`, `PostToConnection`.
     pub operation: String,
     /// The targets of the call: table names (each once, in the request's order), a secret, a
-    /// function, a connection id, recipients or a key id.
+    /// queue, a function, a connection id, recipients or a key id.
     pub targets: Vec<String>,
 }
 
@@ -38,6 +38,8 @@ pub enum Service {
     Mail,
     /// KMS.
     Kms,
+    /// SQS.
+    Queues,
 }
 
 impl CallLog {

@@ -46,6 +46,11 @@ impl StateDirectory {
         self.path.join("kms.json")
     }
 
+    /// The directory of the queues' messages.
+    pub(super) fn queues(&self) -> PathBuf {
+        self.path.join("queues")
+    }
+
     /// The directory of mail.
     pub(super) fn outbox(&self) -> PathBuf {
         self.path.join("outbox")

@@ -15,6 +15,7 @@ use super::guard::Guard;
 use super::invoke_api::InvokeApi;
 use super::kms::Kms;
 use super::mail::Outbox;
+use super::queues::Queues;
 use super::secrets::Secrets;
 
 /// Largest request of any service: DynamoDB's.
@@ -27,6 +28,7 @@ pub(super) struct Endpoints {
     pub(super) dynamodb: Arc<DynamoDb>,
     pub(super) secrets: Secrets,
     pub(super) kms: Kms,
+    pub(super) queues: Queues,
     pub(super) outbox: Outbox,
     pub(super) invoke: InvokeApi,
     pub(super) connections: ConnectionsApi,
@@ -66,6 +68,10 @@ impl Endpoints {
                     return self.secrets.answer(operation, &body, &self.calls).await;
                 }
                 "TrentService" => return self.kms.answer(operation, &body, &self.calls),
+                "AmazonSQS" => {
+                    let host = self.guard.host();
+                    return self.queues.answer(host, operation, &body, &self.calls).await;
+                }
                 _ => {}
             }
         }
@@ -94,7 +100,7 @@ impl Endpoints {
             _ => error(
                 StatusCode::NOT_FOUND,
                 "UnknownOperationException",
-                "the local stack serves DynamoDB, Secrets Manager, KMS, Lambda's Invoke, SES's \
+                "the local stack serves DynamoDB, Secrets Manager, KMS, SQS, Lambda's Invoke, SES's \
                  SendEmail and @connections",
             ),
         }

@@ -58,6 +58,11 @@ impl Guard {
         Ok(Self { host: address.to_string(), credentials })
     }
 
+    /// The name of the endpoints, with their port, that every request has in its `Host` header.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Refuses a request with these headers, unless they admit it.
     pub(super) fn refusal(&self, headers: &HeaderMap) -> Option<Answer> {
         let reason = if headers.contains_key(ORIGIN) {

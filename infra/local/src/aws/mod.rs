@@ -1,6 +1,6 @@
-//! The AWS endpoints that the functions call: DynamoDB, Secrets Manager, KMS, Lambda's Invoke API,
-//! SES and API Gateway's `@connections`. All are on one loopback listener, and a call needs its
-//! random credentials.
+//! The AWS endpoints that the functions call: DynamoDB, Secrets Manager, KMS, SQS, Lambda's Invoke
+//! API, SES and API Gateway's `@connections`. All are on one loopback listener, and a call needs
+//! its random credentials.
 
 mod answer;
 mod calls;
@@ -15,6 +15,7 @@ mod invoke_api;
 mod json_file;
 mod kms;
 mod mail;
+mod queues;
 mod secrets;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::lambda::{Functions, Invoke};
 use crate::server::Server;
+use crate::template::REGION;
 use crate::template::model::Resources;
 use crate::websocket_api::Connections;
 
@@ -43,6 +45,7 @@ use self::kms::Kms;
 use self::secrets::Secrets;
 
 pub(crate) use self::directory::log_directory;
+pub(crate) use self::queues::Queues;
 
 pub use self::calls::{Call, CallLog, Service};
 pub use self::error::AwsError;
@@ -56,6 +59,7 @@ pub struct Aws {
     calls: CallLog,
     faults: Arc<Faults>,
     outbox: Outbox,
+    queues: Queues,
     server: Server,
     sweeper: JoinSet<()>,
     // The last field: the next stack may have the directory only after the database has been
@@ -99,7 +103,7 @@ impl Aws {
         let faults = Arc::new(Faults::default());
         let striking = Arc::clone(&faults);
         let opened = spawn_blocking(move || open(state, resources, rotating, striking)).await;
-        let Opened { directory, dynamodb, secrets, kms, outbox } =
+        let Opened { directory, dynamodb, secrets, kms, queues, outbox } =
             opened.unwrap_or_else(|panic| Err(AwsError::Database(panic.to_string())))?;
 
         let calls = CallLog::default();
@@ -110,6 +114,7 @@ impl Aws {
             dynamodb: dynamodb.clone(),
             secrets,
             kms,
+            queues: queues.clone(),
             outbox: outbox.clone(),
             invoke: InvokeApi::new(functions),
             connections: ConnectionsApi::new(connections),
@@ -120,7 +125,7 @@ impl Aws {
         });
         let mut sweeper = JoinSet::new();
         sweeper.spawn(dynamodb.sweep());
-        Ok(Self { calls, faults, outbox, server, sweeper, _directory: directory })
+        Ok(Self { calls, faults, outbox, queues, server, sweeper, _directory: directory })
     }
 
     /// Every AWS call since the start.
@@ -131,6 +136,11 @@ impl Aws {
     /// Every mail since the start.
     pub fn outbox(&self) -> &Outbox {
         &self.outbox
+    }
+
+    /// The queues.
+    pub(crate) fn queues(&self) -> Queues {
+        self.queues.clone()
     }
 
     /// Makes the next matching calls fail.
@@ -161,6 +171,7 @@ struct Opened {
     dynamodb: DynamoDb,
     secrets: Secrets,
     kms: Kms,
+    queues: Queues,
     outbox: Outbox,
 }
 
@@ -175,12 +186,13 @@ fn open(
         State::Memory => None,
     };
     let kept = directory.as_ref();
-    let Resources { tables, secrets, keys, .. } = resources;
+    let Resources { tables, secrets, keys, queues } = resources;
     let database = kept.map(StateDirectory::database).transpose()?;
     Ok(Opened {
         dynamodb: DynamoDb::open(database.as_deref(), &tables, faults)?,
         secrets: Secrets::open(kept.map(StateDirectory::secrets).as_deref(), secrets, functions)?,
         kms: Kms::open(kept.map(StateDirectory::keys).as_deref(), keys)?,
+        queues: Queues::open(kept.map(StateDirectory::queues).as_deref(), queues)?,
         outbox: Outbox::open(kept.map(StateDirectory::outbox).as_deref())?,
         directory,
     })
@@ -195,6 +207,7 @@ pub fn environment(address: SocketAddr, credentials: &Credentials) -> BTreeMap<S
         "_DYNAMODB",
         "_SECRETS_MANAGER",
         "_KMS",
+        "_SQS",
         "_LAMBDA",
         "_APIGATEWAYMANAGEMENTAPI",
         "_SESV2",
@@ -202,7 +215,9 @@ pub fn environment(address: SocketAddr, credentials: &Credentials) -> BTreeMap<S
     let endpoints = endpoints
         .map(|service| (format!("AWS_ENDPOINT_URL{service}"), format!("http://{address}")));
     let others = [
-        ("AWS_REGION", "us-east-1"),
+        ("AWS_REGION", REGION),
+        // boto3 knows the region by this name alone.
+        ("AWS_DEFAULT_REGION", REGION),
         ("AWS_ACCESS_KEY_ID", &credentials.access_key_id),
         ("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key),
     ];
