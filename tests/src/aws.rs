@@ -34,6 +34,21 @@ impl TestStack {
         if succeeded { Ok(body) } else { Err(body["message"].as_str().unwrap().to_owned()) }
     }
 
+    /// Waits for a message in the queue with this logical id, and returns its body.
+    pub async fn record(&self, queue: &str) -> Value {
+        let found = self.local.deployment().queues.iter().find(|candidate| candidate.id == queue);
+        let name = &found.unwrap_or_else(|| panic!("the template has no {queue}")).name;
+        let request = json!({"QueueName": name});
+        let answer = self.aws("sqs", "AmazonSQS.GetQueueUrl", &request).await.unwrap();
+        let request = json!({"QueueUrl": answer["QueueUrl"], "WaitTimeSeconds": 20});
+        loop {
+            let answer = self.aws("sqs", "AmazonSQS.ReceiveMessage", &request).await.unwrap();
+            if let Some(body) = answer["Messages"][0]["Body"].as_str() {
+                return serde_json::from_str(body).unwrap();
+            }
+        }
+    }
+
     /// Every item of the table with this logical id, in DynamoDB's JSON.
     pub async fn items(&self, table: &str) -> Vec<Value> {
         let found =

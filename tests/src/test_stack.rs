@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use platform::Platform;
 use platform::clock::Clock;
@@ -64,10 +65,12 @@ impl TestStack {
         .await
     }
 
-    /// Starts a stack with options that the test changes.
+    /// Starts a stack with options that the test changes. A worker that fails is attempted again
+    /// after an hour, so never during a test, unless the test changes that.
     pub async fn of(change: impl FnOnce(&mut StackOptions)) -> Self {
         let binaries = tokio::task::spawn_blocking(binaries).await.unwrap();
         let mut options = StackOptions::new(root().join("template.yaml"), binaries);
+        options.processes.retry_delays = [Duration::from_hours(1); 2];
         change(&mut options);
         Self::run(options).await
     }

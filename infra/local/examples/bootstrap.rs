@@ -58,6 +58,17 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         "crash" => exit(7),
         "environment" => Ok(std::env::vars().map(|(name, value)| (name, json!(value))).collect()),
         "fail" => Err(text("message").into()),
+        // Fails this many times, and notes the request id of each attempt.
+        "fail_first" => {
+            let mut file =
+                std::fs::OpenOptions::new().create(true).append(true).open(text("file"))?;
+            writeln!(file, "{}", context.request_id)?;
+            let attempts = std::fs::read_to_string(text("file"))?.lines().count();
+            if json!(attempts).as_u64() <= task["times"].as_u64() {
+                return Err(format!("attempt {attempts} fails").into());
+            }
+            Ok(json!(attempts))
+        }
         "hang" => {
             // The child process must end with this one.
             let child = Command::new("sleep").arg("3600").spawn()?;

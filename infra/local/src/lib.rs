@@ -3,7 +3,8 @@
 //! ```text
 //! template/       template.yaml and samconfig.toml -> model::Deployment; the rest knows only that
 //! lambda/         the functions: Runtime API, processes, invocation
-//! aws/            the AWS endpoints that functions call: DynamoDB, Secrets Manager, KMS, Lambda Invoke, SES, @connections
+//! aws/            the AWS endpoints that functions call: DynamoDB, S3, KMS, SQS and others
+//! destinations    records of failures, sent to queues and functions
 //! http_api/       the HTTP API: requests -> events, results -> answers
 //! websocket_api/  the WebSocket API
 //! front           the one port of both APIs
@@ -18,6 +19,7 @@
 
 pub mod aws;
 pub mod builder;
+mod destinations;
 mod error;
 mod front;
 mod http_api;

@@ -78,7 +78,12 @@ fn announce(stack: &Stack) {
     let mut lines = vec!["Tally is ready. Ctrl-C ends it.".to_owned(), String::new()];
     lines.push(format!("  HTTP       {}", stack.url()));
     lines.extend(stack.websocket_url().map(|url| format!("  WebSocket  {url}")));
-    lines.extend([format!("  Logs       {}", stack.logs().display()), String::new()]);
+    lines.push(format!("  Logs       {}", stack.logs().display()));
+    if !stack.deployment().queues.is_empty() {
+        let queues = "failed invocations end here; docs/operations.md says how to read them";
+        lines.push(format!("  Queues     {queues}"));
+    }
+    lines.push(String::new());
     lines.extend(stack.deployment().welcome.iter().map(|line| format!("  {line}")));
     // A reader that closes the pipe after the first line still wants the stack to run.
     let _ = writeln!(io::stdout(), "{}", lines.join("\n"));

@@ -37,7 +37,8 @@ async fn run(function: String, every: Duration, invoker: Functions) {
         let event = json!({
             "version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {},
         });
-        if let Err(error) = invoker.invoke(&function, Bytes::from(event.to_string())).await {
+        // As on AWS, such an event is attempted again if it fails.
+        if let Err(error) = invoker.invoke_async(&function, Bytes::from(event.to_string())) {
             tracing::warn!(%error, function, "failed to invoke a function on schedule");
         }
     }

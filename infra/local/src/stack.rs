@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::aws::{self, Aws, AwsSettings, CallLog, Credentials, Outbox, State};
+use crate::destinations::Destinations;
 use crate::error::StackError;
 use crate::front::{self, Front};
 use crate::http_api::HttpApiServer;
@@ -95,6 +96,7 @@ impl Stack {
             connections: websocket.as_ref().map(WebSocketServer::connections),
         };
         let aws = Aws::start(aws_listener, credentials, settings).await?;
+        functions.send_records_to(Destinations::new(aws.queues(), &functions));
         let front = Front {
             hosts,
             // Without an HTTP API there are no routes, so every path answers that it is not found.

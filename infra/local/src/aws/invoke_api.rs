@@ -6,7 +6,6 @@ use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use serde::de::IgnoredAny;
-use serde_json::json;
 
 use super::answer::{Answer, answer, error};
 use super::calls::{CallLog, Service};
@@ -86,25 +85,17 @@ pub(super) fn function_id(target: &str) -> &str {
 }
 
 fn invoked(result: Result<Bytes, InvokeError>) -> Answer {
-    let payload = match result {
+    let error = match result {
         Ok(payload) => return answer(StatusCode::OK, payload),
-        Err(InvokeError::Unhandled { payload, .. }) => payload,
-        Err(error @ InvokeError::TimedOut(_)) => function_error("Sandbox.Timedout", &error),
-        Err(error @ (InvokeError::Crashed { .. } | InvokeError::NotStarted(_))) => {
-            function_error("Runtime.ExitError", &error)
-        }
-        Err(error) => return refused(&error),
+        Err(error) => error,
     };
+    let Some(payload) = error.payload() else { return refused(&error) };
     let mut answer = answer(StatusCode::OK, payload);
     answer.headers_mut().insert(
         HeaderName::from_static("x-amz-function-error"),
         HeaderValue::from_static("Unhandled"),
     );
     answer
-}
-
-fn function_error(kind: &str, error: &InvokeError) -> Bytes {
-    json!({ "errorType": kind, "errorMessage": error.to_string() }).to_string().into()
 }
 
 /// The answer to an invocation that never reached a function.

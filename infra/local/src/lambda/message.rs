@@ -4,8 +4,10 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::InvokeError;
+use crate::template::function_arn;
 
 /// A message to a pool.
 pub(super) enum Message {
@@ -37,14 +39,31 @@ pub(super) struct Job {
     /// The ARN that the caller used.
     pub arn: String,
     pub payload: Bytes,
-    /// `None` for an asynchronous invocation.
-    pub reply: Option<Reply>,
+    /// When an asynchronous invocation is too old to start. `None` for a synchronous one.
+    pub expires: Option<Instant>,
+    pub reply: Reply,
+}
+
+impl Job {
+    /// An invocation of a function by its logical id, and the receiver of its outcome.
+    pub(super) fn new(
+        function: &str,
+        request_id: String,
+        payload: Bytes,
+        expires: Option<Instant>,
+    ) -> (Job, Answer) {
+        let (reply, answer) = oneshot::channel();
+        (Job { request_id, arn: function_arn(function), payload, expires, reply }, answer)
+    }
 }
 
 /// Receives the outcome of a trial start.
 pub(super) type Trial = oneshot::Sender<Result<(), InvokeError>>;
 
-pub(super) type Reply = oneshot::Sender<Result<Bytes, InvokeError>>;
+type Reply = oneshot::Sender<Result<Bytes, InvokeError>>;
+
+/// Waits for a [`Reply`].
+pub(super) type Answer = oneshot::Receiver<Result<Bytes, InvokeError>>;
 
 /// An invocation as a process receives it.
 #[derive(Debug)]

@@ -125,7 +125,8 @@ impl Pool {
 
     /// Gives waiting jobs to idle processes, and starts processes for those that are left.
     fn dispatch(&mut self) {
-        self.queue.retain(|job| job.reply.as_ref().is_none_or(|reply| !reply.is_closed()));
+        self.queue.retain(|job| !job.reply.is_closed());
+        self.fail_expired(Instant::now());
         while let Some(job) = self.queue.pop_front() {
             if let Err(job) = self.hand_over(job) {
                 self.queue.push_front(job);
@@ -137,6 +138,17 @@ impl Pool {
         let room = self.limits.per_function.saturating_sub(self.processes.len());
         for _ in 0..self.queue.len().saturating_sub(coming).min(room) {
             self.start_process(None);
+        }
+    }
+
+    /// Fails the asynchronous invocations that have waited for too long.
+    fn fail_expired(&mut self, now: Instant) {
+        let (expired, waiting): (VecDeque<Job>, _) = std::mem::take(&mut self.queue)
+            .into_iter()
+            .partition(|job| job.expires.is_some_and(|expires| expires <= now));
+        self.queue = waiting;
+        for job in expired {
+            finish(&self.launcher, job, Err(InvokeError::Expired));
         }
     }
 
@@ -219,8 +231,9 @@ impl Pool {
     }
 
     fn next_deadline(&self) -> Instant {
-        let deadlines =
+        let processes =
             self.processes.values().map(|process| process.state.deadline(self.limits.idle));
+        let deadlines = processes.chain(self.queue.iter().filter_map(|job| job.expires));
         deadlines.min().unwrap_or_else(|| Instant::now() + self.limits.idle)
     }
 
@@ -241,7 +254,5 @@ fn finish(launcher: &Launcher, job: Job, outcome: Result<Bytes, InvokeError>) {
     {
         launcher.log.note(&format!("request {}: {error}", job.request_id));
     }
-    if let Some(reply) = job.reply {
-        let _ = reply.send(outcome);
-    }
+    let _ = job.reply.send(outcome);
 }
