@@ -15,6 +15,7 @@ mod crash_points;
 mod crashes;
 mod denials;
 mod documents;
+mod failed_invocations;
 mod failures;
 mod idempotency;
 mod ids;

@@ -162,6 +162,24 @@ async fn a_sweep_goes_on_where_it_was_cut_and_may_be_done_twice() {
 }
 
 #[tokio::test]
+async fn a_sweep_whose_worker_died_is_finished_by_the_next_attempt() {
+    let stack = TestStack::of(|options| {
+        options.sets = FAST.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        options.processes.retry_delays = [Duration::ZERO; 2];
+    });
+    let stack = stack.await;
+    let caller = stack.someone().await;
+    let shelf = Shelf::of(&stack, &caller).await;
+    let id = shelf.fill(1).await.remove(0);
+    shelf.say(&id, (0..120).map(|number| format!("{number}"))).await;
+    stack.fail("MessagesTable", Some("BatchWriteItem"), Failure::HeldAfter, 1);
+    stack.delete(&format!("/conversations/{id}"), Some(&caller)).await.expect(204);
+    stack.local.aws().held().await;
+    stack.local.functions().kill("PurgeConversationsFunction").unwrap();
+    shelf.purged(&id).await;
+}
+
+#[tokio::test]
 async fn what_an_earlier_worker_left_is_purged_by_the_next_and_nothing_else() {
     let stack = TestStack::with(&FAST).await;
     let caller = stack.someone().await;
