@@ -9,6 +9,7 @@
 //! websocket_api/  the WebSocket API
 //! front           the one port of both APIs
 //! options, stack  all of it, started and ended together
+//! trial           trial starts of the functions
 //! builder         cargo builds the functions' binaries
 //! names           the message for an unknown name
 //! open_files      the limit of open files, raised
@@ -31,6 +32,7 @@ mod schedule;
 mod server;
 mod stack;
 pub mod template;
+mod trial;
 pub mod websocket_api;
 
 pub use error::StackError;

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -21,6 +20,7 @@ use crate::schedule::Schedules;
 use crate::server::Server;
 use crate::template;
 use crate::template::model::{Deployment, Function};
+use crate::trial;
 use crate::websocket_api::WebSocketServer;
 
 /// A running stack. End it with [`Stack::shutdown`]. Dropping it ends it too, but does not wait for
@@ -123,7 +123,11 @@ impl Stack {
             logs,
             _temporary: temporary,
         };
-        let tried = if options.tries_functions { stack.try_functions().await } else { Ok(()) };
+        let tried = if options.tries_functions {
+            trial::try_functions(&stack.deployment, &stack.functions).await
+        } else {
+            Ok(())
+        };
         let ready = match tried {
             Ok(()) => stack.invoke_start_functions().await,
             Err(error) => Err(error),
@@ -214,39 +218,6 @@ impl Stack {
         self.aws.shutdown().await;
     }
 
-    /// Starts each function once, to find functions that can't use their settings. On AWS, the
-    /// first caller would find them.
-    async fn try_functions(&self) -> Result<(), StackError> {
-        let at_once = std::thread::available_parallelism().map_or(2, usize::from);
-        let functions = self.deployment.functions.iter();
-        let trials = functions.map(|function| async {
-            (function.id.clone(), self.functions.try_start(&function.id).await)
-        });
-        let mut failures: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let mut trials = futures_util::stream::iter(trials).buffer_unordered(at_once);
-        while let Some((function, outcome)) = trials.next().await {
-            match outcome {
-                Ok(()) => {}
-                Err(InvokeError::Crashed { last_words: Some(words), .. }) => {
-                    failures
-                        .entry(words.trim_start_matches("Error: ").to_owned())
-                        .or_default()
-                        .push(function);
-                }
-                Err(error) => failures.entry(error.to_string()).or_default().push(function),
-            }
-        }
-        if failures.is_empty() {
-            return Ok(());
-        }
-        Err(StackError::Settings(
-            failures
-                .into_iter()
-                .map(|(reason, functions)| cannot_start(&reason, functions))
-                .collect(),
-        ))
-    }
-
     async fn invoke_start_functions(&self) -> Result<(), StackError> {
         for function in &self.deployment.invoke_on_start {
             self.invoke(function, "{}").await.map_err(|source| StackError::InvokeOnStart {
@@ -256,15 +227,6 @@ impl Stack {
         }
         Ok(())
     }
-}
-
-/// Gives `LoginFunction and 3 more can't start: …`.
-fn cannot_start(reason: &str, mut functions: Vec<String>) -> String {
-    functions.sort();
-    let more = functions.len().saturating_sub(1);
-    let first = functions.first().map(String::as_str).unwrap_or_default();
-    let who = if more == 0 { first.to_owned() } else { format!("{first} and {more} more") };
-    format!("{who} can't start: {reason}")
 }
 
 /// Opens the port and returns the URL that clients reach it by.
