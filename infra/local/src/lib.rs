@@ -10,6 +10,7 @@
 //! front           the one port of both APIs
 //! options, stack  all of it, started and ended together
 //! trial           trial starts of the functions
+//! event_pattern   the language of the filters of streams
 //! builder         cargo builds the functions' binaries
 //! names           the message for an unknown name
 //! open_files      the limit of open files, raised
@@ -22,6 +23,7 @@ pub mod aws;
 pub mod builder;
 mod destinations;
 mod error;
+pub mod event_pattern;
 mod front;
 mod http_api;
 pub mod lambda;
