@@ -25,6 +25,7 @@ async fn start(change: impl FnOnce(&mut Function, &mut ProcessLimits)) -> Setup 
     let directory = TempDir::new().unwrap();
     let mut function = Function {
         schedules: Vec::new(),
+        streams: Vec::new(),
         id: "Tested".to_owned(),
         binary: "bootstrap".to_owned(),
         environment: BTreeMap::from([("OWN".to_owned(), "1".to_owned())]),

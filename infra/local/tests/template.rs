@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
-use tally_local::template::model::{Deployment, KeySpec};
+use tally_local::template::model::{Deployment, KeySpec, StartingPosition};
 use tally_local::template::{self, Source, TemplateError};
 use tempfile::TempDir;
 
@@ -215,6 +215,140 @@ fn functions_are_invoked_as_often_as_their_schedules_say() {
         let fallback =
             deployment.functions.iter().find(|function| function.id == "Fallback").unwrap();
         assert_eq!(fallback.schedules, [Duration::from_secs(seconds)], "{rate}");
+    }
+}
+
+/// Gives the worker a `DynamoDB` event with these properties beside its starting position.
+fn with_stream(properties: &str) -> String {
+    let event =
+        format!("{{Type: DynamoDB, Properties: {{StartingPosition: LATEST, {properties}}}}}");
+    let worker = format!("Properties: {{Timeout: 900, Events: {{Changes: {event}}}}}");
+    TEMPLATE.replace("Properties: {Timeout: 900}", &worker)
+}
+
+#[test]
+fn functions_read_the_streams_of_their_events() {
+    let of_worker = |template: &str| {
+        let mut functions = load(template, &[]).unwrap().functions.into_iter();
+        functions.find(|function| function.id == "Worker").unwrap().streams.remove(0)
+    };
+    let source = of_worker(&with_stream("Stream: !GetAtt Users.StreamArn"));
+    assert_eq!(
+        source.arn,
+        "arn:aws:dynamodb:us-east-1:000000000000:table/tally-local-Users/stream/local"
+    );
+    assert_eq!((source.event.as_str(), source.table.as_str()), ("Changes", "tally-local-Users"));
+    assert_eq!(source.starting_position, StartingPosition::Latest);
+    assert!(source.enabled && source.filters.is_empty() && source.on_failure.is_none());
+    assert!(!source.reports_failures && !source.bisects);
+    assert_eq!((source.batch_size, source.parallel, source.window), (100, 1, Duration::ZERO));
+    assert_eq!((source.retries, source.max_age), (None, None));
+
+    let source = of_worker(&with_stream(
+        "Stream: !Sub '${Users.StreamArn}', BatchSize: 7, MaximumBatchingWindowInSeconds: '5', \
+         FilterCriteria: {Filters: [{Pattern: '{\"eventName\": [\"INSERT\"]}'}]}, \
+         FunctionResponseTypes: [ReportBatchItemFailures], MaximumRetryAttempts: 0, \
+         MaximumRecordAgeInSeconds: 60, BisectBatchOnFunctionError: true, ParallelizationFactor: 10, \
+         Enabled: false, \
+         DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Queue.Arn}}",
+    ));
+    assert!(!source.enabled && source.reports_failures && source.bisects);
+    assert_eq!((source.batch_size, source.parallel), (7, 10));
+    assert_eq!(source.window, Duration::from_secs(5));
+    assert_eq!((source.retries, source.max_age), (Some(0), Some(Duration::from_mins(1))));
+    let [filter] = source.filters.as_slice() else { panic!("{:?}", source.filters) };
+    assert!(filter.matches(&json!({"eventName": "INSERT"})));
+    assert!(source.on_failure.unwrap().ends_with("Queue"));
+}
+
+#[test]
+fn what_is_wrong_with_a_stream_is_named_with_its_place() {
+    let stream = "Stream: !GetAtt Users.StreamArn";
+    let pattern =
+        |text: &str| format!("{stream}, FilterCriteria: {{Filters: [{{Pattern: '{text}'}}]}}");
+    for (properties, expected) in [
+        (format!("{stream}, BatchSize: 10001"), "BatchSize: 10001 is not between 1 and 10000"),
+        (format!("{stream}, BatchSize: 0"), "BatchSize: 0 is not between 1 and 10000"),
+        (
+            format!("{stream}, MaximumBatchingWindowInSeconds: 301"),
+            "MaximumBatchingWindowInSeconds: 301 is not between 0 and 300",
+        ),
+        (
+            format!("{stream}, MaximumRetryAttempts: -2"),
+            "MaximumRetryAttempts: -2 is not between -1 and 10000",
+        ),
+        (
+            format!("{stream}, MaximumRecordAgeInSeconds: 59"),
+            "MaximumRecordAgeInSeconds: this must be -1, or 60 or more",
+        ),
+        (
+            format!("{stream}, ParallelizationFactor: 11"),
+            "ParallelizationFactor: 11 is not between 1 and 10",
+        ),
+        (
+            format!("{stream}, TumblingWindowInSeconds: 5"),
+            "TumblingWindowInSeconds: unknown field `TumblingWindowInSeconds`",
+        ),
+        (
+            format!("{stream}, FunctionResponseTypes: [Other]"),
+            "FunctionResponseTypes[0]: unknown variant `Other`",
+        ),
+        (
+            format!("{stream}, DestinationConfig: {{OnFailure: {{Type: Lambda, Destination: x}}}}"),
+            "DestinationConfig.OnFailure.Type: the local stack has no destinations of the type `Lambda` here",
+        ),
+        (pattern("{}"), "FilterCriteria.Filters.0.Pattern: an object of a pattern needs a field"),
+        (
+            pattern(r#"{"dynamodb": {"Keys": {"id": {"S": [{"wildcard": "a*"}]}}}}"#),
+            "FilterCriteria.Filters.0.Pattern: dynamodb.Keys.id.S: the local stack does not know",
+        ),
+        (
+            pattern(r#"{"eventNmae": ["INSERT"]}"#),
+            "FilterCriteria.Filters.0.Pattern: eventNmae: an event has the fields awsRegion, ",
+        ),
+        (
+            pattern(&format!(r#"{{"eventName": ["{}"]}}"#, "x".repeat(4_096))),
+            "FilterCriteria.Filters.0.Pattern: Lambda takes patterns of at most 4096 characters",
+        ),
+        ("Stream: some".to_owned(), "Stream: `some` is not the stream of a table of this template"),
+        (String::new(), "missing field `Stream`"),
+    ] {
+        let error = load(&with_stream(&properties), &[]).unwrap_err();
+        let place = "Resources.Worker.Properties.Events.Changes.Properties";
+        assert!(error.starts_with(place) && error.contains(expected), "{properties}: {error}");
+    }
+    let position = with_stream(stream).replace("LATEST", "AT_TIMESTAMP");
+    let error = load(&position, &[]).unwrap_err();
+    assert!(error.contains("StartingPosition: unknown variant `AT_TIMESTAMP`"), "{error}");
+
+    let twice = "Timeout: 900, Events: {Again: {Type: DynamoDB, Properties: {StartingPosition: \
+                 LATEST, Stream: !GetAtt Users.StreamArn}}, ";
+    let twice = with_stream(stream).replace("Timeout: 900, Events: {", twice);
+    assert_eq!(
+        load(&twice, &[]).unwrap_err(),
+        "Resources.Worker.Properties.Events.Changes.Properties.Stream: the event Again reads this \
+         stream already"
+    );
+
+    let specification = "StreamSpecification: {StreamViewType: NEW_IMAGE}";
+    for (specified, expected) in [
+        ("", "Users has no stream: give it a StreamSpecification"),
+        (
+            "StreamSpecification: !If [IsProd, {StreamViewType: NEW_IMAGE}, !Ref AWS::NoValue]",
+            "Users has no stream: give it a StreamSpecification",
+        ),
+        (
+            "StreamSpecification: {StreamViewType: ALL}",
+            "Resources.Users.Properties.StreamSpecification.StreamViewType: unknown variant `ALL`",
+        ),
+        (
+            "StreamSpecification: {StreamViewType: KEYS_ONLY}\n      TableName: short",
+            "Resources.Users.Properties.TableName: a table with a stream needs a name of 11",
+        ),
+    ] {
+        let template = with_stream(stream).replace(specification, specified);
+        let error = load(&template, &[]).unwrap_err();
+        assert!(error.contains(expected), "{specified}: {error}");
     }
 }
 

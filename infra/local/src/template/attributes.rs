@@ -27,6 +27,9 @@ const WITHOUT_LOCAL_EFFECT: &[&str] = &[
     "AWS::SQS::QueuePolicy",
 ];
 
+/// Label of every local stream.
+pub(crate) const STREAM_LABEL: &str = "local";
+
 pub(super) fn has_local_effect(kind: &str) -> bool {
     !WITHOUT_LOCAL_EFFECT.contains(&kind)
 }
@@ -71,8 +74,15 @@ impl Resolver<'_> {
             ("AWS::ApiGatewayV2::Api", "ApiEndpoint") => websocket_url(&self.url),
             ("AWS::Serverless::HttpApi" | "AWS::ApiGatewayV2::Api", "ApiId") => name.to_owned(),
             ("AWS::DynamoDB::Table", "Arn") => table_arn(&self.own_name(resource, "TableName")?),
+            ("AWS::DynamoDB::Table", "StreamArn")
+                if get(&resource.properties, "StreamSpecification").is_some() =>
+            {
+                stream_arn(&self.own_name(resource, "TableName")?)
+            }
             ("AWS::DynamoDB::Table", "StreamArn") => {
-                format!("{}/stream/local", table_arn(&self.own_name(resource, "TableName")?))
+                return Err(TemplateError::new(format!(
+                    "{name} has no stream: give it a StreamSpecification"
+                )));
             }
             ("AWS::KMS::Key", "Arn") => key_arn(&key_id(name)),
             ("AWS::KMS::Key", "KeyId") => key_id(name),
@@ -129,6 +139,11 @@ impl Resolver<'_> {
 /// `http://…` as a WebSocket client spells it.
 pub(crate) fn websocket_url(url: &str) -> String {
     url.replacen("http", "ws", 1)
+}
+
+/// The local ARN of a table's stream. On AWS it ends with the time at which the stream was enabled.
+pub(super) fn stream_arn(table: &str) -> String {
+    format!("{}/stream/{STREAM_LABEL}", table_arn(table))
 }
 
 fn table_arn(name: &str) -> String {

@@ -8,6 +8,7 @@
 
 mod attributes;
 mod conditions;
+mod destination;
 mod document;
 mod error;
 mod event_invoke;
@@ -23,6 +24,7 @@ mod resources;
 mod samconfig;
 mod serverless;
 mod storage;
+mod streams;
 mod substitution;
 
 use std::collections::BTreeMap;
@@ -160,6 +162,7 @@ fn deployment(
     }
     keys::add_aliases(document, &resolver, &mut deployment.resources.keys)?;
     event_invoke::check_destinations(&deployment)?;
+    streams::check(&deployment)?;
     deployment.websocket_api = gateway.finish()?;
     deployment.outputs = outputs(document, &resolver).map_err(|error| error.within("Outputs"))?;
     local_metadata(document, &mut deployment, url)?;

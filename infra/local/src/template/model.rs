@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event_pattern::Pattern;
+
 /// Everything of a template that runs on this machine.
 #[derive(Debug, Clone, Default)]
 pub struct Deployment {
@@ -56,6 +58,8 @@ pub struct Function {
     pub timeout: Duration,
     /// Interval of each of its `Schedule` events.
     pub schedules: Vec<Duration>,
+    /// Its `DynamoDB` events.
+    pub streams: Vec<StreamSource>,
     /// Memory size in MB, given to the function as `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`.
     pub memory_mb: u32,
     /// Maximum number of concurrent invocations, if the template reserves some.
@@ -89,6 +93,50 @@ impl Default for EventInvoke {
     }
 }
 
+/// An event source mapping: the stream of a table, whose records invoke a function.
+#[derive(Debug, Clone)]
+pub struct StreamSource {
+    /// Name of the event in the template.
+    pub event: String,
+    /// ARN of the stream.
+    pub arn: String,
+    /// Name of the stream's table.
+    pub table: String,
+    /// The first record of a new mapping.
+    pub starting_position: StartingPosition,
+    /// Whether records are delivered. A mapping that is not enabled keeps its position.
+    pub enabled: bool,
+    /// Maximum number of records in an invocation.
+    pub batch_size: usize,
+    /// How long records are gathered before an invocation (`MaximumBatchingWindowInSeconds`).
+    pub window: Duration,
+    /// A record is delivered if it matches one of these, or if there are none.
+    pub filters: Vec<Pattern>,
+    /// Whether the function's answer names the failed records (`ReportBatchItemFailures`).
+    pub reports_failures: bool,
+    /// How often a failed batch is tried again. `None` has no limit.
+    pub retries: Option<u32>,
+    /// An older record is given up. `None` has no limit.
+    pub max_age: Option<Duration>,
+    /// Whether a failed batch is split in two (`BisectBatchOnFunctionError`).
+    pub bisects: bool,
+    /// Number of batches at a time (`ParallelizationFactor`). The records of one partition key stay
+    /// in order.
+    pub parallel: usize,
+    /// ARN to which records that are given up are reported (`DestinationConfig.OnFailure`).
+    pub on_failure: Option<String>,
+}
+
+/// The first record that a new mapping delivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum StartingPosition {
+    /// The oldest record that the stream still has.
+    TrimHorizon,
+    /// The first one after the mapping has been made.
+    Latest,
+}
+
 /// One DynamoDB table.
 #[derive(Debug, Clone)]
 pub struct Table {
@@ -102,6 +150,13 @@ pub struct Table {
     pub create: serde_json::Value,
     /// Attribute that holds the time to live, if enabled.
     pub ttl_attribute: Option<String>,
+}
+
+impl Table {
+    /// Whether its changes are recorded in a stream.
+    pub fn has_stream(&self) -> bool {
+        self.create["StreamSpecification"].is_object()
+    }
 }
 
 /// One Secrets Manager secret with generated content.

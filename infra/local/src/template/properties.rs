@@ -25,12 +25,12 @@ pub(super) fn read<T: DeserializeOwned>(
 }
 
 /// The number of a property, or its default. A number out of `bounds` is refused, as AWS does it.
-pub(super) fn number(
+pub(super) fn number<T: Copy + PartialOrd + Display>(
     property: &str,
-    given: Option<Scalar<u64>>,
-    default: u64,
-    bounds: RangeInclusive<u64>,
-) -> Result<u64, TemplateError> {
+    given: Option<Scalar<T>>,
+    default: T,
+    bounds: RangeInclusive<T>,
+) -> Result<T, TemplateError> {
     let number = given.map_or(default, |given| given.0);
     if bounds.contains(&number) {
         return Ok(number);

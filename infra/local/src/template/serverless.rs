@@ -12,6 +12,7 @@ use super::event_invoke::EventInvokeConfig;
 use super::model::{Cors, Function, HttpApi, HttpRoute};
 use super::properties::{Scalar, read};
 use super::resolver::Resolver;
+use super::streams;
 
 /// Lambda's default, in seconds.
 const DEFAULT_TIMEOUT_SECONDS: u64 = 3;
@@ -108,10 +109,14 @@ pub(super) fn function(
     .map_err(|error| error.within("Properties"))?;
     let mut routes = Vec::new();
     let mut schedules = Vec::new();
+    let mut sources = Vec::new();
     for (name, event) in properties.events {
         let read = match event.r#type.as_str() {
             "HttpApi" => route(&resource.id, event.properties).map(|route| routes.push(route)),
             "Schedule" => schedule(event.properties).map(|every| schedules.push(every)),
+            "DynamoDB" => {
+                streams::source(&name, event.properties).map(|source| sources.push(source))
+            }
             other => Err(TemplateError::new(format!(
                 "the local stack does not know events of the type `{other}`"
             ))
@@ -138,6 +143,7 @@ pub(super) fn function(
         binary: binary(resource, resolver)?,
         environment,
         schedules,
+        streams: sources,
         timeout: Duration::from_secs(
             properties.timeout.map_or(DEFAULT_TIMEOUT_SECONDS, |timeout| timeout.0),
         ),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::attributes::queue_arn;
@@ -37,9 +37,29 @@ struct TableProperties {
     provisioned_throughput: Option<Value>,
     global_secondary_indexes: Option<Value>,
     local_secondary_indexes: Option<Value>,
-    stream_specification: Option<Map<String, Value>>,
+    stream_specification: Option<StreamSpecification>,
     time_to_live_specification: Option<TimeToLive>,
 }
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "PascalCase")]
+struct StreamSpecification {
+    stream_view_type: StreamViewType,
+    #[serde(rename = "ResourcePolicy")]
+    _resource_policy: Option<Value>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum StreamViewType {
+    KeysOnly,
+    NewImage,
+    OldImage,
+    NewAndOldImages,
+}
+
+/// An SDK refuses the shard id of a local stream whose table has a shorter name.
+const SHORTEST_NAME_WITH_STREAM: usize = 11;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
@@ -59,11 +79,17 @@ pub(super) fn table(resource: &Resource, resolver: &Resolver) -> Result<Table, T
         ("AttributeDefinitions".to_owned(), properties.attribute_definitions),
         ("KeySchema".to_owned(), properties.key_schema),
     ]);
-    let stream = properties.stream_specification.map(|mut stream| {
-        // CloudFormation enables a stream by naming its view. The API needs the switch as well.
-        stream.insert("StreamEnabled".to_owned(), true.into());
-        Value::Object(stream)
-    });
+    if properties.stream_specification.is_some() && name.len() < SHORTEST_NAME_WITH_STREAM {
+        return Err(TemplateError::new(format!(
+            "a table with a stream needs a name of {SHORTEST_NAME_WITH_STREAM} or more characters \
+             on the local stack, and `{name}` is shorter"
+        ))
+        .within("Properties.TableName"));
+    }
+    // CloudFormation enables a stream by naming its view. The API needs the switch as well.
+    let stream = properties
+        .stream_specification
+        .map(|stream| json!({"StreamEnabled": true, "StreamViewType": stream.stream_view_type}));
     for (key, value) in [
         ("BillingMode", properties.billing_mode),
         ("ProvisionedThroughput", properties.provisioned_throughput),
