@@ -30,7 +30,7 @@ mod substitution;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub(crate) use attributes::{function_arn, websocket_url};
+pub(crate) use attributes::{STREAM_LABEL, function_arn, websocket_url};
 pub use error::TemplateError;
 pub use references::{References, cycle};
 

@@ -3,6 +3,7 @@
 mod faults;
 mod operations;
 mod repair;
+mod served;
 mod tables;
 mod touched;
 

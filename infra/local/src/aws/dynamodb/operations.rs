@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::super::answer::{Answer, answer};
+use super::served;
 
 /// Carries out one request and returns the JSON of its answer.
 pub(super) fn run(
@@ -14,7 +15,7 @@ pub(super) fn run(
     operation: &str,
     body: &[u8],
 ) -> Result<String, DynoxideError> {
-    match operation {
+    let answer = match operation {
         "BatchExecuteStatement" => call(body, |request| database.batch_execute_statement(request)),
         "BatchGetItem" => call(body, |request| database.batch_get_item(request)),
         "BatchWriteItem" => call(body, |request| database.batch_write_item(request)),
@@ -27,9 +28,11 @@ pub(super) fn run(
         "ExecuteStatement" => call(body, |request| database.execute_statement(request)),
         "ExecuteTransaction" => call(body, |request| database.execute_transaction(request)),
         "GetItem" => call(body, |request| database.get_item(request)),
-        "GetRecords" => call(body, |request| database.get_records(request)),
+        "GetRecords" => call(body, |request| served::get_records(database, request)),
         "GetShardIterator" => call(body, |request| database.get_shard_iterator(request)),
-        "ListStreams" => call(body, |request| database.list_streams(request)),
+        "ListStreams" => call(body, |request| {
+            database.list_streams(served::list_streams_request(database, request)?)
+        }),
         "ListTables" => call(body, |request| database.list_tables(request)),
         "PutItem" => call(body, |request| database.put_item(request)),
         "Query" => call(body, |request| database.query(request)),
@@ -42,7 +45,8 @@ pub(super) fn run(
         _ => Err(DynoxideError::ValidationException(format!(
             "the local DynamoDB does not know the operation {operation}"
         ))),
-    }
+    };
+    served::corrected(operation, answer?)
 }
 
 /// The answer to a request that the database refuses.
