@@ -45,6 +45,7 @@ use self::kms::Kms;
 use self::secrets::Secrets;
 
 pub(crate) use self::directory::log_directory;
+pub(crate) use self::dynamodb::ChangeLog;
 pub(crate) use self::queues::Queues;
 
 pub use self::calls::{Call, CallLog, Service};
@@ -57,6 +58,7 @@ pub use self::mail::{Mail, Outbox};
 /// order.
 pub struct Aws {
     calls: CallLog,
+    dynamodb: Arc<DynamoDb>,
     faults: Arc<Faults>,
     outbox: Outbox,
     queues: Queues,
@@ -72,7 +74,8 @@ pub struct Aws {
 pub enum State {
     /// In this directory, which is created if missing and belongs to one stack at a time.
     Directory(PathBuf),
-    /// In memory, with mail in a temporary directory. All of it is gone when the stack ends.
+    /// In memory, with mail in a temporary directory. Tables are in one too, if one has a stream.
+    /// All of it is gone when the stack ends.
     Memory,
 }
 
@@ -124,8 +127,8 @@ impl Aws {
             async move { endpoints.answer(request).await }
         });
         let mut sweeper = JoinSet::new();
-        sweeper.spawn(dynamodb.sweep());
-        Ok(Self { calls, faults, outbox, queues, server, sweeper, _directory: directory })
+        sweeper.spawn(dynamodb.clone().sweep());
+        Ok(Self { calls, dynamodb, faults, outbox, queues, server, sweeper, _directory: directory })
     }
 
     /// Every AWS call since the start.
@@ -156,6 +159,16 @@ impl Aws {
     /// Removes the faults that have not struck yet.
     pub fn recover(&self) {
         self.faults.clear();
+    }
+
+    /// Deletes expired items now. The stack also does so every minute.
+    pub async fn expire(&self) {
+        self.dynamodb.expire().await;
+    }
+
+    /// The streams of the tables, if one has a stream or the state is in a directory.
+    pub(crate) fn changes(&self) -> Option<ChangeLog> {
+        self.dynamodb.changes()
     }
 
     /// Gives the calls under way a moment to end, then releases the state directory.

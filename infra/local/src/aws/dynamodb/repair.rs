@@ -115,7 +115,7 @@ mod tests {
         drop_undescribed_indexes(file, std::slice::from_ref(table))?;
         let database = Database::new(file.to_str().unwrap()).unwrap();
         delete_half_made(&database, table)?;
-        ensure(&database, table)?;
+        ensure(&database, None, table)?;
         let call = |operation: &str, request: Value| {
             operations::run(&database, operation, request.to_string().as_bytes()).unwrap()
         };
@@ -148,7 +148,7 @@ mod tests {
         for part in ["table", "index"] {
             let (_directory, file) = killed(|_| {});
             let database = Database::new(file.to_str().unwrap()).unwrap();
-            ensure(&database, &table(&index())).unwrap();
+            ensure(&database, None, &table(&index())).unwrap();
             drop(database);
             let storage = Storage::new(file.to_str().unwrap()).unwrap();
             storage.drop_gsi_table("tally-items", "by_time").unwrap();
@@ -164,7 +164,7 @@ mod tests {
     fn an_index_whose_adding_was_broken_off_is_added() {
         let (_directory, file) = killed(|_| {});
         let database = Database::new(file.to_str().unwrap()).unwrap();
-        ensure(&database, &table(&json!([]))).unwrap();
+        ensure(&database, None, &table(&json!([]))).unwrap();
         drop(database);
         let storage = Storage::new(file.to_str().unwrap()).unwrap();
         storage.create_gsi_table("tally-items", "by_time").unwrap();

@@ -8,12 +8,17 @@ use dynoxide::storage::TableMetadata;
 use serde_json::{Value, json};
 
 use super::super::error::AwsError;
+use super::ledger::Ledger;
 use super::operations;
 use crate::template::model::Table;
 
 /// Ensures that the table exists with the template's keys, indexes and time to live. An index that
 /// the template adds is built. Any other change would lose or hide data and is refused.
-pub(super) fn ensure(database: &Database, table: &Table) -> Result<(), AwsError> {
+pub(super) fn ensure(
+    database: &Database,
+    ledger: Option<&Ledger>,
+    table: &Table,
+) -> Result<(), AwsError> {
     let existing =
         database.get_table_metadata(&table.name).map_err(|error| failed(table, &error))?;
     let Some(existing) = existing else {
@@ -30,7 +35,7 @@ pub(super) fn ensure(database: &Database, table: &Table) -> Result<(), AwsError>
         });
         run(database, table, "UpdateTable", &update)?;
     }
-    switch_stream(database, table, &existing)?;
+    switch_stream(database, ledger, table, &existing)?;
     switch_ttl(database, table, existing.ttl_attribute.filter(|_| existing.ttl_enabled))
 }
 
@@ -105,6 +110,7 @@ pub(super) fn text(value: &Value) -> &str {
 
 fn switch_stream(
     database: &Database,
+    ledger: Option<&Ledger>,
     table: &Table,
     existing: &TableMetadata,
 ) -> Result<(), AwsError> {
@@ -123,6 +129,9 @@ fn switch_stream(
     }
     if current.is_some() {
         switch(&json!({ "StreamEnabled": false }))?;
+        if let Some(ledger) = ledger {
+            ledger.forget_ended_streams().map_err(|error| failed(table, &error))?;
+        }
     }
     if wanted.is_object() { switch(wanted) } else { Ok(()) }
 }
@@ -199,13 +208,13 @@ mod tests {
     #[test]
     fn an_unchanged_table_keeps_its_items() {
         let database = Database::memory().unwrap();
-        ensure(&database, &table(users(), None)).unwrap();
+        ensure(&database, None, &table(users(), None)).unwrap();
         call(
             &database,
             "PutItem",
             &json!({ "TableName": "tally-users", "Item": { "id": { "S": "1" } } }),
         );
-        ensure(&database, &table(users(), None)).unwrap();
+        ensure(&database, None, &table(users(), None)).unwrap();
         assert_eq!(call(&database, "Scan", &json!({ "TableName": "tally-users" }))["Count"], 1);
     }
 
@@ -220,10 +229,10 @@ mod tests {
         );
         let mut without = without;
         without.as_object_mut().unwrap().remove("GlobalSecondaryIndexes");
-        ensure(&database, &table(without, None)).unwrap();
+        ensure(&database, None, &table(without, None)).unwrap();
         let item = json!({ "id": { "S": "1" }, "email": { "S": "a@example.com" } });
         call(&database, "PutItem", &json!({ "TableName": "tally-users", "Item": item }));
-        ensure(&database, &table(users(), None)).unwrap();
+        ensure(&database, None, &table(users(), None)).unwrap();
         let query = json!({
             "TableName": "tally-users",
             "IndexName": "by_email",
@@ -237,8 +246,8 @@ mod tests {
     fn a_changed_table_is_refused_with_what_changed() {
         fn check(create: Value, what: &str) {
             let database = Database::memory().unwrap();
-            ensure(&database, &table(users(), None)).unwrap();
-            let refusal = ensure(&database, &table(create, None)).unwrap_err().to_string();
+            ensure(&database, None, &table(users(), None)).unwrap();
+            let refusal = ensure(&database, None, &table(create, None)).unwrap_err().to_string();
             for part in ["tally-users", what, "--state"] {
                 assert!(refusal.contains(part), "{refusal}");
             }
@@ -268,7 +277,7 @@ mod tests {
     fn time_to_live_follows_the_template() {
         let database = Database::memory().unwrap();
         for attribute in [None, Some("expires_at"), Some("expires_at"), Some("gone_at"), None] {
-            ensure(&database, &table(users(), attribute)).unwrap();
+            ensure(&database, None, &table(users(), attribute)).unwrap();
             let answer =
                 call(&database, "DescribeTimeToLive", &json!({ "TableName": "tally-users" }));
             let description = &answer["TimeToLiveDescription"];
@@ -286,7 +295,7 @@ mod tests {
                 create["StreamSpecification"] =
                     json!({ "StreamEnabled": true, "StreamViewType": view });
             }
-            ensure(&database, &table(create, None)).unwrap();
+            ensure(&database, None, &table(create, None)).unwrap();
             let description =
                 call(&database, "DescribeTable", &json!({ "TableName": "tally-users" }));
             assert_eq!(
@@ -299,7 +308,7 @@ mod tests {
     #[test]
     fn a_table_that_dynamodb_would_not_create_is_refused_by_name() {
         let database = Database::memory().unwrap();
-        let refusal = ensure(&database, &table(with(users(), "/KeySchema", json!([])), None))
+        let refusal = ensure(&database, None, &table(with(users(), "/KeySchema", json!([])), None))
             .unwrap_err()
             .to_string();
         assert!(refusal.contains("tally-users can't be created or used"), "{refusal}");
