@@ -36,8 +36,34 @@ async fn main() -> Result<(), Error> {
     lambda_runtime::run(service_fn(handle)).await
 }
 
+/// Takes a batch of a stream: appends it as a line to the file `BATCHES`, and then does what the
+/// attribute `do` of each new item says.
+fn records(event: &Value) -> Result<Value, Error> {
+    let file = std::env::var("BATCHES")?;
+    let mut batches = std::fs::OpenOptions::new().create(true).append(true).open(&file)?;
+    batches.write_all(format!("{event}\n").as_bytes())?;
+    let mut failures = Vec::new();
+    for record in event["Records"].as_array().into_iter().flatten() {
+        let failure = json!({"itemIdentifier": record["dynamodb"]["SequenceNumber"]});
+        match record["dynamodb"]["NewImage"]["do"]["S"].as_str() {
+            Some("crash") => exit(7),
+            Some("fail") => return Err("the item says so".into()),
+            Some("report") => failures.push(failure),
+            Some("report another") => failures.push(json!({"itemIdentifier": "7"})),
+            Some("wait") if !std::path::Path::new(&format!("{file}.go")).exists() => {
+                failures.push(failure);
+            }
+            _ => {}
+        }
+    }
+    Ok(json!({"batchItemFailures": failures}))
+}
+
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let LambdaEvent { payload, context } = event;
+    if payload.get("Records").is_some() {
+        return records(&payload);
+    }
     let task = payload
         .get("body")
         .and_then(Value::as_str)

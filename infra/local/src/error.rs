@@ -47,6 +47,9 @@ pub enum StackError {
     /// Functions can't start with their settings.
     #[error("{}", .0.join("\n       "))]
     Settings(Vec<String>),
+    /// A function has no enabled `DynamoDB` event.
+    #[error("{0} has no enabled DynamoDB event")]
+    NoStream(String),
     /// A function that the template invokes at the start failed.
     #[error("{function}, which the template invokes at the start: {source}")]
     InvokeOnStart {

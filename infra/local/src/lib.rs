@@ -10,7 +10,10 @@
 //! front           the one port of both APIs
 //! options, stack  all of it, started and ended together
 //! trial           trial starts of the functions
+//! streams/        invokes functions with the records of DynamoDB streams
+//! schedule        invokes functions at intervals
 //! event_pattern   the language of the filters of streams
+//! destinations    reports of what no function has taken
 //! builder         cargo builds the functions' binaries
 //! names           the message for an unknown name
 //! open_files      the limit of open files, raised
@@ -33,6 +36,7 @@ mod options;
 mod schedule;
 mod server;
 mod stack;
+mod streams;
 pub mod template;
 mod trial;
 pub mod websocket_api;
@@ -41,3 +45,4 @@ pub use error::StackError;
 pub use open_files::raise as raise_open_files;
 pub use options::StackOptions;
 pub use stack::Stack;
+pub use streams::{StreamFailure, StreamFault};

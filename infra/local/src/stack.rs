@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tempfile::TempDir;
@@ -18,6 +19,7 @@ use crate::lambda::{Functions, FunctionsSettings, InvokeError};
 use crate::options::StackOptions;
 use crate::schedule::Schedules;
 use crate::server::Server;
+use crate::streams::{StreamFault, Streams};
 use crate::template;
 use crate::template::model::{Deployment, Function};
 use crate::trial;
@@ -34,6 +36,7 @@ pub struct Stack {
     front: Option<Server>,
     websocket: Option<WebSocketServer>,
     schedules: Schedules,
+    streams: Streams,
     aws: Aws,
     logs: PathBuf,
     // The last field: its files are in use until every other part is gone.
@@ -96,7 +99,8 @@ impl Stack {
             connections: websocket.as_ref().map(WebSocketServer::connections),
         };
         let aws = Aws::start(aws_listener, credentials, settings).await?;
-        functions.send_records_to(Destinations::new(aws.queues(), &functions));
+        let destinations = Destinations::new(aws.queues(), &functions);
+        functions.send_records_to(destinations.clone());
         let front = Front {
             hosts,
             // Without an HTTP API there are no routes, so every path answers that it is not found.
@@ -111,6 +115,8 @@ impl Stack {
                 .zip(websocket.clone()),
         };
         let schedules = Schedules::start(&deployment.functions, &functions);
+        let invoked = Arc::new(functions.clone());
+        let streams = Streams::start(&deployment, invoked, aws.changes(), destinations).await?;
         let mut stack = Stack {
             deployment,
             url,
@@ -119,6 +125,7 @@ impl Stack {
             front: None,
             websocket,
             schedules,
+            streams,
             aws,
             logs,
             _temporary: temporary,
@@ -192,6 +199,17 @@ impl Stack {
         self.aws.outbox()
     }
 
+    /// Waits until all records that the tables have left so far in the streams of a function are
+    /// delivered to it or given up.
+    pub async fn drained(&self, function: &str) -> Result<(), StackError> {
+        self.streams.drained(function).await
+    }
+
+    /// Disturbs the next deliveries of streams to a function.
+    pub fn fail_stream(&self, fault: StreamFault) {
+        self.streams.fail(fault);
+    }
+
     /// The directory of the functions' logs, one file per function.
     pub fn logs(&self) -> &Path {
         &self.logs
@@ -211,6 +229,7 @@ impl Stack {
             front.shutdown().await;
         }
         drop(self.schedules);
+        self.streams.shutdown().await;
         if let Some(websocket) = self.websocket {
             websocket.shutdown().await;
         }
