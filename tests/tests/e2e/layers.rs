@@ -91,6 +91,23 @@ const ORDER: &[(&str, &[&str])] = &[
         ],
     ),
     ("data", &["domain", "store", "charts"]),
+    (
+        "transparency",
+        &[
+            "hash",
+            "text",
+            "tile",
+            "bundle",
+            "frontier",
+            "proof",
+            "plan",
+            "edge",
+            "verifier",
+            "note",
+            "checkpoint",
+            "tlog_proof",
+        ],
+    ),
 ];
 
 /// A file without comments and tests.
