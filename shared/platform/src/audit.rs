@@ -1,5 +1,7 @@
 //! The audit log: its events and their fingerprints.
 
+mod texts;
+
 use std::collections::BTreeMap;
 
 use http::StatusCode;
@@ -14,6 +16,8 @@ use crate::domain::Fingerprint;
 use crate::identity::{Credential, Identity, Principal};
 use crate::ids;
 use crate::problem::Problem;
+
+pub use texts::{EventTexts, TextReference};
 
 /// Version of the event's shape, so that an event can be verified by the rules it was written
 /// under.
@@ -55,6 +59,11 @@ pub struct Event {
     /// Further details of this action.
     #[schema(value_type = std::collections::HashMap<String, Value>)]
     pub detail: BTreeMap<String, Value>,
+    /// The texts that belong to the event, encrypted under a key of its actor. Absent if there are
+    /// none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(nullable = false)]
+    pub texts: Vec<TextReference>,
     /// SHA-256 over the RFC 8785 form of all the other fields, URL-safe base64.
     #[serde(default)]
     #[schema(required)]
@@ -110,7 +119,9 @@ pub struct AuditDetails {
     resource: Option<String>,
     of_path: Option<String>,
     detail: BTreeMap<String, Value>,
+    texts: Option<EventTexts>,
     failed: bool,
+    is_silent: bool,
 }
 
 impl AuditDetails {
@@ -155,6 +166,22 @@ impl AuditDetails {
         self
     }
 
+    /// Texts that are stored for this event. The event gets the id to which they are bound, and the
+    /// time of that id. So searches by time, which go by ids, find it at the time that it shows.
+    #[must_use]
+    pub fn texts(mut self, texts: EventTexts) -> Self {
+        self.texts = Some(texts);
+        self
+    }
+
+    /// Leaves no event, because the answer has only data of the caller. This is for routes whose
+    /// parameters do not say whose data it is.
+    #[must_use]
+    pub fn silent(mut self) -> Self {
+        self.is_silent = true;
+        self
+    }
+
     /// The identifier that the caller gave, as a fingerprint. It may belong to no account. The
     /// fingerprint lets you recognise it, but not read it.
     #[must_use]
@@ -181,7 +208,8 @@ impl AuditDetails {
         }
     }
 
-    /// The event itself; `None` if neither the details nor the route name an action.
+    /// The event itself; `None` if neither the details nor the route name an action, or if the
+    /// details want none.
     pub fn event(
         self,
         route_action: Option<&str>,
@@ -191,12 +219,17 @@ impl AuditDetails {
         now: Timestamp,
         latency_ms: u64,
     ) -> Option<Event> {
+        let action = self.action.or(route_action).filter(|_| !self.is_silent)?;
+        let (id, texts) = match self.texts {
+            Some(EventTexts { event_id, texts }) => (event_id, texts),
+            None => (ids::new_id(now), Vec::new()),
+        };
         let event = Event {
             v: VERSION,
-            id: ids::new_id(now),
-            time: rfc3339(now),
+            time: rfc3339(ids::made_at(&id).unwrap_or(now)),
+            id,
             actor: self.actor.or_else(|| caller.map(Actor::from)),
-            action: self.action.or(route_action)?.to_owned(),
+            action: action.to_owned(),
             outcome,
             resource: self.resource.or(self.of_path),
             ip: context.address.clone(),
@@ -204,6 +237,7 @@ impl AuditDetails {
             request_id: context.request_id.clone(),
             latency_ms,
             detail: self.detail,
+            texts,
             hash: String::new(),
         };
         let hash = event.fingerprint();
@@ -275,7 +309,19 @@ impl From<&Principal> for Actor {
 mod tests {
     use super::*;
 
-    fn sample() -> Event {
+    /// A text that was stored a second before the event of [`sample`].
+    fn stored() -> EventTexts {
+        let text = TextReference {
+            name: "prompt".into(),
+            sha256: ids::sha256("ciphertext"),
+            bytes: 10,
+            key_id: "k-1".into(),
+        };
+        let early = Timestamp::from_millisecond(1_800_000_000_123 - 1_000).unwrap();
+        EventTexts { event_id: ids::new_id(early), texts: vec![text] }
+    }
+
+    fn sample(texts: Option<EventTexts>) -> Event {
         let context = Context {
             request_id: "r-1".into(),
             address: "203.0.113.7".into(),
@@ -287,15 +333,15 @@ mod tests {
             .resource("user", "u-1")
             .detail("rows", 12)
             .detail("sort", vec!["company", "-year"]);
+        let details = texts.into_iter().fold(details, AuditDetails::texts);
         details.event(Some("profits.read"), Outcome::Success, None, &context, now, 7).unwrap()
     }
 
     #[test]
     fn a_hash_covers_every_field() {
-        let event = sample();
+        let event = sample(Some(stored()));
         assert_eq!(event.hash, event.fingerprint());
-        assert_eq!(event.time, "2027-01-15T08:00:00.123Z");
-        let edits: [fn(&mut Event); 6] = [
+        let edits: [fn(&mut Event); 10] = [
             |event| event.action.push('x'),
             |event| event.outcome = Outcome::Denied,
             |event| event.latency_ms += 1,
@@ -304,6 +350,10 @@ mod tests {
             |event| {
                 event.detail.insert("rows".into(), 13.into());
             },
+            |event| event.texts[0].sha256.push('x'),
+            |event| event.texts[0].bytes += 1,
+            |event| event.texts[0].key_id.push('x'),
+            |event| event.texts.clear(),
         ];
         for edit in edits {
             let mut edited = event.clone();
@@ -313,8 +363,19 @@ mod tests {
     }
 
     #[test]
+    fn an_event_with_texts_has_the_id_and_the_time_to_which_they_are_bound() {
+        let plain = sample(None);
+        assert_eq!(plain.time, "2027-01-15T08:00:00.123Z");
+        assert!(serde_json::to_value(&plain).unwrap().get("texts").is_none());
+        let texts = stored();
+        let event = sample(Some(texts.clone()));
+        assert_eq!((event.id, event.texts), (texts.event_id, texts.texts));
+        assert_eq!(event.time, "2027-01-15T07:59:59.123Z");
+    }
+
+    #[test]
     fn a_hash_does_not_depend_on_how_the_event_was_stored() {
-        let event = sample();
+        let event = sample(Some(stored()));
         let stored: BTreeMap<String, Value> =
             serde_json::from_str(&serde_json::to_string(&event).unwrap()).unwrap();
         let read: Event = serde_json::from_value(serde_json::to_value(stored).unwrap()).unwrap();
@@ -324,10 +385,13 @@ mod tests {
     #[test]
     fn an_action_that_is_not_audited_leaves_no_event() {
         let now = Timestamp::UNIX_EPOCH;
-        assert!(
-            AuditDetails::default()
-                .event(None, Outcome::Success, None, &Context::default(), now, 0)
-                .is_none()
-        );
+        for (details, action) in [
+            (AuditDetails::default(), None),
+            (AuditDetails::default().silent(), Some("audit.read")),
+            (AuditDetails::action("audit.text_read").silent(), Some("audit.read")),
+        ] {
+            let event = details.event(action, Outcome::Success, None, &Context::default(), now, 0);
+            assert!(event.is_none(), "{action:?}");
+        }
     }
 }

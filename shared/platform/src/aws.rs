@@ -61,6 +61,8 @@ pub enum Service {
     Connections,
     /// SES, version 2.
     Mail,
+    /// KMS.
+    Kms,
 }
 
 impl Service {
@@ -73,6 +75,7 @@ impl Service {
             Service::Lambda => "AWS_ENDPOINT_URL_LAMBDA",
             Service::Connections => "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI",
             Service::Mail => "AWS_ENDPOINT_URL_SESV2",
+            Service::Kms => "AWS_ENDPOINT_URL_KMS",
         }
     }
 }

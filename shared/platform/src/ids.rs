@@ -40,7 +40,12 @@ pub fn new_secret<const N: usize>() -> String {
 
 /// SHA-256 as URL-safe text. Tokens and the subjects of limits are stored in this form.
 pub fn sha256(text: &str) -> String {
-    URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()))
+    sha256_of(text.as_bytes())
+}
+
+/// The same for any bytes.
+pub fn sha256_of(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes))
 }
 
 /// Whether two secrets or their hashes are the same. The time that it takes does not tell where

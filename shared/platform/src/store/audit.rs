@@ -4,11 +4,14 @@
 //! Index `by_actor`: `actor_id`, `id`. The shard follows from the id, so an event is found by its
 //! id.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Event;
+use crate::clock::rfc3339;
 use crate::config::ConfigError;
-use crate::database::{Database, Expression, StoreError, Write, item};
+use crate::database::{Database, Expression, StoreError, Write, item, key2};
+use crate::ids;
 use crate::platform::Platform;
 
 /// Shards of the table: each takes 1,000 writes a second.
@@ -54,6 +57,20 @@ impl AuditLog {
         ))
     }
 
+    /// Time to live of an event of this time, and of its texts, in seconds since 1970.
+    pub fn expires_at(time: Timestamp) -> i64 {
+        time.as_second() + RETENTION_SECONDS
+    }
+
+    /// The event with this id, if it is kept: DynamoDB deletes late.
+    pub async fn get(&self, id: &str, now: Timestamp) -> Result<Option<Event>, StoreError> {
+        let Some(made_at) = ids::made_at(id) else { return Ok(None) };
+        let shard = format!("{}#{}", &rfc3339(made_at)[..7], shard_of(id));
+        let found: Option<Stored> =
+            self.database.get(&self.table, key2(("shard", &shard), ("id", id)), true).await?;
+        Ok(found.filter(|found| now.as_second() < found.expires_at).map(|found| found.event))
+    }
+
     /// Stores the event by itself.
     pub async fn record(&self, event: Event) -> Result<(), StoreError> {
         self.database.put(&self.table, item(Stored::from(event))?).await
@@ -62,10 +79,7 @@ impl AuditLog {
 
 impl From<Event> for Stored {
     fn from(event: Event) -> Self {
-        let expires_at = event
-            .time
-            .parse::<jiff::Timestamp>()
-            .map_or(0, |time| time.as_second() + RETENTION_SECONDS);
+        let expires_at = event.time.parse().map_or(0, AuditLog::expires_at);
         Self {
             shard: shard_of(&event.id),
             actor_id: event.actor.as_ref().map(|actor| actor.user_id.clone()),
