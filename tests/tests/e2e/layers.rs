@@ -70,6 +70,7 @@ const ORDER: &[(&str, &[&str])] = &[
             "anthropic",
         ],
     ),
+    ("texts", &["error", "data_key", "key_cache", "kms", "pieces", "store", "data_keys", "texts"]),
     (
         "chat",
         &[

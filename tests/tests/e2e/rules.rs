@@ -209,6 +209,7 @@ fn functions_know_what_is_shared_and_not_each_other() {
         ("tally-chat", &["tally-assistant", "tally-platform"]),
         ("tally-data", &["tally-platform"]),
         ("tally-transparency", &[]),
+        ("tally-texts", &["tally-platform"]),
     ];
     for (name, expected) in order {
         let expected = expected.iter().map(|&name| name.to_owned()).collect();

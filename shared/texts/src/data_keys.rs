@@ -1,0 +1,98 @@
+//! The data keys of users: where they come from, and the race of two functions for the first one.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use platform::clock::Clock;
+use platform::database::StoreError;
+use platform::{ConfigError, Platform, ids};
+use tokio::sync::Mutex;
+
+use crate::data_key::DataKey;
+use crate::error::TextError;
+use crate::key_cache::KeyCache;
+use crate::kms::Kms;
+use crate::store::{StoredKey, WrappedKeys};
+
+/// The data keys of users, with a cache for the process.
+#[derive(Clone)]
+pub struct DataKeys(Arc<Shared>);
+
+struct Shared {
+    kms: Kms,
+    wrapped: WrappedKeys,
+    /// Locked while a key is read. A caller who comes meanwhile waits, and finds the key.
+    cache: Mutex<KeyCache>,
+    clock: Clock,
+}
+
+impl DataKeys {
+    /// Uses the table that `DATA_KEYS_TABLE` names and the key of KMS that `TEXT_KEY_ARN` names.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self(Arc::new(Shared {
+            kms: Kms::new(platform)?,
+            wrapped: WrappedKeys::new(platform)?,
+            cache: Mutex::default(),
+            clock: platform.clock.clone(),
+        })))
+    }
+
+    /// The key of a user. If there has never been one, it is made. Two functions may make one at
+    /// the same time: the key that is stored first counts, and both get it.
+    pub fn obtain<'a>(
+        &'a self,
+        user_id: &'a str,
+    ) -> BoxFuture<'a, Result<Arc<DataKey>, TextError>> {
+        async move {
+            let Shared { kms, wrapped, cache, clock } = &*self.0;
+            let mut cache = cache.lock().await;
+            let now = clock.now();
+            if let Some(key) = self.known(user_id, &mut cache, now).await? {
+                return Ok(key);
+            }
+            let new = kms.generate(user_id).await?;
+            let key_id = ids::new_id(now);
+            if wrapped.add(user_id, &key_id, new.wrapped, now).await? {
+                return Ok(cache.keep(user_id, DataKey::new(key_id, new.plain), now));
+            }
+            let first = self.known(user_id, &mut cache, now).await?;
+            let gone = || StoreError::Unavailable("a data key has gone".to_owned()).into();
+            first.ok_or_else(gone)
+        }
+        .boxed()
+    }
+
+    /// The key of a user; `None` if there has never been one.
+    pub fn find<'a>(
+        &'a self,
+        user_id: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<DataKey>>, TextError>> {
+        async move {
+            let mut cache = self.0.cache.lock().await;
+            self.known(user_id, &mut cache, self.0.clock.now()).await
+        }
+        .boxed()
+    }
+
+    /// The key of a user from the cache, or from the table and KMS.
+    async fn known(
+        &self,
+        user_id: &str,
+        cache: &mut KeyCache,
+        now: Timestamp,
+    ) -> Result<Option<Arc<DataKey>>, TextError> {
+        if let Some(key) = cache.get(user_id, now) {
+            return Ok(Some(key));
+        }
+        match self.0.wrapped.get(user_id).await? {
+            None => Ok(None),
+            Some(StoredKey::Erased) => Err(TextError::Erased),
+            Some(StoredKey::Wrapped { key_id, wrapped }) => {
+                let plain = self.0.kms.decrypt(user_id, wrapped).await?;
+                Ok(Some(cache.keep(user_id, DataKey::new(key_id, plain), now)))
+            }
+        }
+    }
+}
