@@ -22,7 +22,7 @@ mod tool;
 pub use anthropic::Anthropic;
 pub use error::{Fault, ProviderError};
 pub use lorem::Lorem;
-pub use prompts::system_prompt;
+pub use prompts::{prompt_version, system_prompt};
 pub use provider::{Event, Events, Provider};
 pub use request::{Content, Request, Turn};
 pub use tool::{Tool, ToolResult, ToolUse};

@@ -202,7 +202,9 @@ mod tests {
                 Event::Usage(now) => usage = now,
                 Event::Stop(reason) => stop = Some(reason),
                 Event::Model(model) => assert_eq!(model, lorem.model()),
-                Event::ToolUse(tool) => panic!("{tool:?}"),
+                Event::Shown(_) | Event::ToolUse(_) => {
+                    panic!("it reads every turn, and uses no tool")
+                }
             }
         }
         (text, usage, stop)

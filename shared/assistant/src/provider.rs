@@ -33,6 +33,9 @@ pub enum Event {
     /// this model, whose prices apply to the usage. If the first model fails before it has written
     /// anything, a second one may take its place.
     Model(String),
+    /// The turns of the request that the model is shown, by their indices. It comes before they are
+    /// sent, and a later one replaces it. Without it, the model is shown all of them.
+    Shown(Vec<usize>),
     /// More of the reply.
     Text(String),
     /// A tool that the model wants to use, with its whole input.

@@ -74,7 +74,7 @@ pub async fn compose(
             }
             Some(Ok(Event::Stop(reason))) => return Ok(Some(reason)),
             // The request offers no tools, so the model should ask for none.
-            Some(Ok(Event::ToolUse(_))) => {}
+            Some(Ok(Event::Shown(_) | Event::ToolUse(_))) => {}
             Some(Err(error)) => return Err(error.into()),
             None => {
                 return Err(ProviderError::new(

@@ -67,17 +67,25 @@ enum CacheControl {
     Ephemeral,
 }
 
-/// The conversation in the form that the API takes: a user begins, and no text is blank. Our turns
-/// may begin with the assistant, and a reply that was stopped at once is empty.
+/// The turns that are sent, by their indices. In the form that the API takes, a user begins, and no
+/// text is blank. Our turns may begin with the assistant, and a reply may be blank.
+pub(super) fn sent(turns: &[Turn]) -> impl Iterator<Item = usize> {
+    let is_blank = |turn: &Turn| turn.content.iter().all(|content| block(content).is_none());
+    turns
+        .iter()
+        .enumerate()
+        .filter(move |(_, turn)| !is_blank(turn))
+        .skip_while(|(_, turn)| turn.role == MessageRole::Assistant)
+        .map(|(index, _)| index)
+}
+
 fn messages(turns: &[Turn]) -> Vec<Message<'_>> {
-    let messages = turns.iter().map(|turn| Message {
+    let sent = sent(turns).map(|index| &turns[index]);
+    sent.map(|turn| Message {
         role: turn.role,
         content: turn.content.iter().filter_map(block).collect(),
-    });
-    messages
-        .filter(|message| !message.content.is_empty())
-        .skip_while(|message| message.role == MessageRole::Assistant)
-        .collect()
+    })
+    .collect()
 }
 
 fn block(content: &Content) -> Option<Block<'_>> {

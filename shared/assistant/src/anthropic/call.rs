@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::Shared;
 use super::attempt::{Attempt, Line};
-use super::body::body;
+use super::body::{body, sent};
 use super::estimate::Estimate;
 use super::failure::Failure;
 use crate::domain::Usage;
@@ -24,6 +24,8 @@ const RETRIES: u32 = 2;
 pub(super) struct ModelCall {
     shared: Arc<Shared>,
     request: Request,
+    /// Turns that the request had at first.
+    turns: usize,
     /// Index of the model that is asked.
     model: usize,
     /// Attempts with this model that have failed.
@@ -48,6 +50,7 @@ impl ModelCall {
     pub fn new(shared: Arc<Shared>, request: Request) -> Self {
         Self {
             shared,
+            turns: request.turns.len(),
             request,
             model: 0,
             retries: 0,
@@ -112,6 +115,12 @@ impl ModelCall {
             self.authorization = Some(authorization.clone());
             if self.retries == 0 {
                 self.ready.push_back(Event::Model(model.clone()));
+            }
+            // A request that was too long has lost its first turns.
+            let lost = self.turns - self.request.turns.len();
+            let shown: Vec<_> = sent(&self.request.turns).map(|index| lost + index).collect();
+            if shown.len() < self.turns {
+                self.ready.push_back(Event::Shown(shown));
             }
             // If the caller drops the call before the provider has counted, this estimate of the
             // input stands as its usage.

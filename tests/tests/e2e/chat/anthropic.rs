@@ -66,7 +66,7 @@ async fn hear(provider: &Anthropic) -> Heard {
             Ok(Event::Text(more)) => text.push_str(&more),
             Ok(Event::Usage(now)) => usage = now,
             Ok(Event::Stop(reason)) => end = Some(Ok(reason)),
-            Ok(Event::ToolUse(tool)) => panic!("{tool:?}"),
+            Ok(other @ (Event::Shown(_) | Event::ToolUse(_))) => panic!("{other:?}"),
             Err(error) => end = Some(Err(error)),
         }
     }
