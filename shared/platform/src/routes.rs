@@ -611,6 +611,16 @@ table! {
     .scoped(Scope::AuditRead)
     .limited(&[Policy::AUDIT])
     .audited("audit.read");
+
+    /// One event. Its handler decides who may read it, because only the event says whose it is.
+    AUDIT_EVENT = Route::new(
+        "audit", "GET", "/audit/{id}",
+        "Read one of your events with its texts, or any event as an auditor or administrator",
+    )
+    .scoped(Scope::AuditRead)
+    .limited(&[Policy::AUDIT])
+    .audited("audit.read")
+    .of("event");
 }
 
 /// The route for requests that no other route takes. It answers with our own 404 and 405.

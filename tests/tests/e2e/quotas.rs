@@ -160,6 +160,7 @@ impl Longest {
             ("AWS::Serverless::Function", "Arn") => {
                 arn("lambda", &format!("function:{}", "f".repeat(64)))
             }
+            ("AWS::KMS::Key", "Arn") => arn("kms", &format!("key/{}", "0".repeat(36))),
             ("AWS::ApiGatewayV2::Api", "ApiEndpoint") => {
                 format!("wss://{API}.execute-api.{REGION}.{URL_SUFFIX}")
             }

@@ -1,8 +1,9 @@
-//! `GET /audit`: searches the audit log, newest first unless asked otherwise, or exports it.
-//! Auditors and administrators see all of it. All users see their own events with `actor=me`, which
-//! leaves no event.
+//! `GET /audit` searches the audit log, newest first unless asked otherwise, or exports it.
+//! `GET /audit/{id}` reads one event with its texts. Auditors and administrators see all events. All
+//! users see their own, which leaves no event.
 
 mod answer;
+mod event;
 mod query;
 
 use platform::clock::rfc3339;
@@ -14,12 +15,13 @@ use platform::store::{AuditLog, EventRange, Found};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 
 pub use answer::{AuditPage, Form, Listing};
+pub use event::{EventQuery, EventView, ReadAuditEvent, TextView};
 pub use query::{AuditFilters, AuditQuery};
 
 /// The endpoints of this function.
-pub type Endpoints = (ListAuditEvents,);
+pub type Endpoints = (ListAuditEvents, ReadAuditEvent);
 
-/// The endpoint.
+/// `GET /audit`.
 pub struct ListAuditEvents {
     log: AuditLog,
     cursors: Cursors,

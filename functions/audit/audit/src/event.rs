@@ -1,0 +1,154 @@
+//! `GET /audit/{id}`: one event, and its texts in clear for those who may read them.
+
+use platform::audit::{AuditDetails, Event, TextReference};
+use platform::domain::Role;
+use platform::http::{Parameters, PathParameter, in_query};
+use platform::identity::{Credential, Principal};
+use platform::input::{Fields, Input};
+use platform::routes::{self, Route};
+use platform::store::{AuditLog, Users};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
+use serde::Serialize;
+use texts::{Texts, Unreadable};
+use utoipa::openapi::path::Parameter;
+use utoipa::{IntoParams, ToSchema};
+
+/// `GET /audit/{id}`.
+pub struct ReadAuditEvent {
+    log: AuditLog,
+    users: Users,
+    texts: Texts,
+}
+
+/// The query parameters.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct EventQuery {
+    /// Whether the texts are wanted in clear.
+    #[param(required = false, default = false)]
+    pub texts: bool,
+}
+
+/// An event with its texts.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEventWithTexts)]
+pub struct EventView {
+    /// The event as it is listed. Its hash covers the references to its texts, without `text` and
+    /// `unreadable`.
+    #[serde(flatten)]
+    pub event: Event,
+    /// Its texts. Absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(nullable = false)]
+    pub texts: Vec<TextView>,
+}
+
+/// A text of an event. It is in clear only with `texts=true`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditText)]
+pub struct TextView {
+    /// The reference as the event has it.
+    #[serde(flatten)]
+    pub reference: TextReference,
+    /// The text in clear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub text: Option<String>,
+    /// Why the text cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub unreadable: Option<Unreadable>,
+}
+
+impl Endpoint for ReadAuditEvent {
+    const ROUTE: Route = routes::AUDIT_EVENT;
+    const PATH: &'static [PathParameter] = &[PathParameter::id("id", "Id of the event.")];
+    type Caller = Principal;
+    type Body = ();
+    type Query = EventQuery;
+    type Output = EventView;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            log: AuditLog::new(platform)?,
+            users: Users::new(platform)?,
+            texts: Texts::new(platform)?,
+        })
+    }
+
+    /// Every user reads their own events, which leaves no event. Auditors and administrators read
+    /// all of them. Texts are for the actor and for auditors, in a session: a leaked API key shows
+    /// no text.
+    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<EventView>, Problem> {
+        let id = request.call.path_id("id")?;
+        let caller = &request.caller;
+        let wants_texts = request.query.texts;
+        let refuse =
+            |detail: &str| Ok(Plan::refuse(Problem::forbidden(detail)).details(text_read()));
+        if wants_texts && matches!(caller.credential, Credential::KeyId(_)) {
+            return refuse("The texts of an event are shown in a session, and to no API key.");
+        }
+        let found = self.log.get(&id, request.now).await?;
+        let actor = found.as_ref().and_then(|event| event.actor.as_ref());
+        let is_own = actor.is_some_and(|actor| actor.user_id == caller.user_id);
+        let user = if is_own { None } else { self.users.get(&caller.user_id).await? };
+        let has =
+            |role| user.as_ref().is_some_and(|user| user.is_active && user.roles.contains(&role));
+        let is_auditor = has(Role::Auditor);
+        let event = found
+            .filter(|_| is_own || is_auditor || has(Role::Admin))
+            .ok_or_else(Problem::not_found)?;
+        if wants_texts && !is_own && !is_auditor {
+            return refuse("You need the role auditor for the texts of another user's event.");
+        }
+        if wants_texts {
+            return self.show_texts(event).await;
+        }
+        let details = AuditDetails::default();
+        let details = if is_own { details.silent() } else { details };
+        Ok(Plan::reply(EventView::from(event)).details(details))
+    }
+}
+
+impl ReadAuditEvent {
+    /// The event with its texts in clear.
+    async fn show_texts(&self, event: Event) -> Result<Plan<EventView>, Problem> {
+        let read = self.texts.read(&event).await?;
+        let mut view = EventView::from(event);
+        for (shown, read) in view.texts.iter_mut().zip(read) {
+            match read {
+                Ok(text) => shown.text = Some(text),
+                Err(why) => shown.unreadable = Some(why),
+            }
+        }
+        let names = view.texts.iter().filter(|shown| shown.text.is_some());
+        let names: Vec<_> = names.map(|shown| shown.reference.name.clone()).collect();
+        Ok(Plan::reply(view).details(text_read().detail("texts", names)))
+    }
+}
+
+/// The event of a read of texts. It names the event in the path as its resource.
+fn text_read() -> AuditDetails {
+    AuditDetails::action("audit.text_read")
+}
+
+impl From<Event> for EventView {
+    fn from(mut event: Event) -> Self {
+        let texts = std::mem::take(&mut event.texts).into_iter();
+        let shown = |reference| TextView { reference, text: None, unreadable: None };
+        Self { event, texts: texts.map(shown).collect() }
+    }
+}
+
+impl Input for EventQuery {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let texts = fields.optional("texts");
+        Some(Self { texts: texts?.unwrap_or_default() })
+    }
+}
+
+impl Parameters for EventQuery {
+    fn parameters() -> Vec<Parameter> {
+        in_query::<Self>()
+    }
+}
