@@ -52,6 +52,11 @@ def translate(path, code, websocket_endpoint):
             for event, route in [(event, route) for event, route in events.items() if route["Type"] == "HttpApi"]:
                 del events[event]
                 resources.update(http_route(name, event, route["Properties"]))
+            for policy in properties.get("Policies", []):
+                for statement in policy["Statement"]:
+                    # The emulator does not know the encryption context of a call to KMS.
+                    if any(action.startswith("kms:") for action in statement["Action"]):
+                        del statement["Condition"]
             variables = properties.get("Environment", {}).get("Variables", {})
             if "CONNECTIONS_ENDPOINT" in variables:
                 # AWS's own domain is not the emulator's.

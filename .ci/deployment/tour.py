@@ -284,10 +284,15 @@ def audit(http, access, admin):
     wanted = {"auth.register", "auth.login", "account.updated", "profits.read", "chat.requested", "chat.message", "conversation.exported",
               "auth.ws_ticket", "ws.connect", "charts.subscribe", "apikey.created", "apikey.deleted"}
     assert wanted <= actions, f"no event of {wanted - actions}"
+    # What was asked and written, by the roles of three functions and by KMS.
+    reply = next(event for event in events if event["detail"].get("status") == "completed")
+    texts = http.get(f"/audit/{reply['id']}?texts=true", access).expect(200)["texts"]
+    assert [text["name"] for text in texts] == ["prompt", "reply"] and all(text.get("text") for text in texts), texts
     # An administrator is no auditor, but may read.
     access = http.login(admin.username, admin.password)["access_token"]
     refused = http.get("/audit?action=auth.login&outcome=failure", access).expect(200)["items"]
     assert refused and all(event["outcome"] == "failure" for event in refused), refused
+    assert http.get(f"/audit/{reply['id']}", access).expect(200) == reply
 
 
 def refreshed(http, user):

@@ -36,7 +36,8 @@ impl TestStack {
 
     /// Waits for a message in the queue with this logical id, and returns its body.
     pub async fn record(&self, queue: &str) -> Value {
-        let found = self.local.deployment().queues.iter().find(|candidate| candidate.id == queue);
+        let found =
+            self.local.deployment().resources.queues.iter().find(|candidate| candidate.id == queue);
         let name = &found.unwrap_or_else(|| panic!("the template has no {queue}")).name;
         let request = json!({"QueueName": name});
         let answer = self.aws("sqs", "AmazonSQS.GetQueueUrl", &request).await.unwrap();
@@ -51,9 +52,7 @@ impl TestStack {
 
     /// Every item of the table with this logical id, in DynamoDB's JSON.
     pub async fn items(&self, table: &str) -> Vec<Value> {
-        let found =
-            self.local.deployment().resources.tables.iter().find(|candidate| candidate.id == table);
-        let name = &found.unwrap_or_else(|| panic!("the template has no {table}")).name;
+        let name = self.table_name(table);
         let mut items = Vec::new();
         let mut start = Value::Null;
         loop {
@@ -68,6 +67,25 @@ impl TestStack {
                 return items;
             }
         }
+    }
+
+    /// Puts an item, in DynamoDB's JSON, into the table with this logical id.
+    pub async fn put_item(&self, table: &str, item: &Value) {
+        let request = json!({"TableName": self.table_name(table), "Item": item});
+        self.aws("dynamodb", "DynamoDB_20120810.PutItem", &request).await.unwrap();
+    }
+
+    /// Deletes the item with this key, in DynamoDB's JSON, from the table with this logical id.
+    pub async fn delete_item(&self, table: &str, key: &Value) {
+        let request = json!({"TableName": self.table_name(table), "Key": key});
+        self.aws("dynamodb", "DynamoDB_20120810.DeleteItem", &request).await.unwrap();
+    }
+
+    /// Name of the table with this logical id.
+    fn table_name(&self, table: &str) -> &str {
+        let found =
+            self.local.deployment().resources.tables.iter().find(|candidate| candidate.id == table);
+        &found.unwrap_or_else(|| panic!("the template has no {table}")).name
     }
 
     /// The items of every table, by the tables' logical ids.

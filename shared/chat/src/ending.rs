@@ -1,15 +1,18 @@
-//! Stores the end of a reply once, together with its cost and the event `chat.message`.
+//! Stores the end of a reply once, together with its cost and the event `chat.message`. The texts
+//! of the event are stored just before.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
-use platform::audit::AuditDetails;
+use platform::audit::{AuditDetails, EventTexts};
 use platform::clock::Clock;
 use platform::database::Item;
 use platform::gate::{Committer, RequestInfo};
 use platform::{ConfigError, Plan, Platform, Problem};
+use texts::{TextError, Texts};
 
+use crate::asked::Asked;
 use crate::domain::MessageStatus;
 use crate::spending::Settle;
 use crate::store::{Drafts, Frames, Head, Message, Messages, SubscribersAtEnd};
@@ -32,6 +35,9 @@ pub struct Ending<'a> {
     pub from: MessageStatus,
     /// Model that was asked, if one was.
     pub model: Option<&'a str>,
+    /// What the model was asked, and where that is stored with what it wrote. Absent if no model
+    /// was asked.
+    pub asked: Option<(&'a Asked, &'a Texts)>,
     /// Revision of the draft's head up to which the worker has applied the commands of other
     /// functions. See [`Drafts`].
     pub revision: u64,
@@ -70,10 +76,12 @@ impl Endings {
         })
     }
 
-    /// Stores a reply in its final state with its cost and its event. The event has no text, of
-    /// neither the prompt nor the reply.
+    /// Stores a reply in its final state with its cost and its event. The event has no text, but
+    /// refers to what the model was asked and what it wrote. These are stored first, so that no
+    /// event lacks its texts. Each attempt stores them for an event of its own: see
+    /// [`Texts::store`].
     pub async fn end(&self, ending: &Ending<'_>) -> Result<Ended, Problem> {
-        let Ending { reply, from, model, revision, overdue, subscribers, frames } = ending;
+        let Ending { reply, from, model, asked, revision, overdue, subscribers, frames } = ending;
         let origin = reply.origin.as_ref().ok_or_else(|| {
             tracing::error!(
                 message_id = reply.id,
@@ -81,6 +89,10 @@ impl Endings {
             );
             Problem::internal()
         })?;
+        let texts = match asked {
+            Some((asked, texts)) => store(texts, asked, reply).await?,
+            None => None,
+        };
         let now = self.clock.now();
         let overtaken = || Box::new(|_| async { Ok(Plan::reply(Ended::Overtaken)) }.boxed());
         let drafts = self.drafts.clone();
@@ -94,8 +106,9 @@ impl Endings {
             }
             .boxed()
         });
+        let details = details(reply, *model).failed(reply.status == MessageStatus::Failed);
         let plan = Plan::reply(Ended::Stored)
-            .details(details(reply, *model).failed(reply.status == MessageStatus::Failed))
+            .details(texts.into_iter().fold(details, AuditDetails::texts))
             .write_or_retry(self.messages.end(reply, *from)?, overtaken())
             .write_or_retry(
                 self.drafts.end(&reply.id, *revision, subscribers, *overdue, now)?,
@@ -131,6 +144,22 @@ impl Endings {
                 }
             }
         }
+    }
+}
+
+/// Stores what the model was asked, and what it wrote if it wrote anything. `None` if the key of
+/// the user was erased: then no text of that user is kept, and the reply ends all the same.
+async fn store(
+    texts: &Texts,
+    asked: &Asked,
+    reply: &Message,
+) -> Result<Option<EventTexts>, Problem> {
+    let prompt = serde_json::to_string(asked).map_err(|_| Problem::internal())?;
+    let both = [("prompt", prompt.as_str()), ("reply", reply.text.as_str())];
+    let written = if reply.text.is_empty() { &both[..1] } else { &both[..] };
+    match texts.store(&reply.user_id, written).await {
+        Err(TextError::Erased) => Ok(None),
+        stored => Ok(Some(stored?)),
     }
 }
 

@@ -5,6 +5,7 @@
 //! - [`spending`]: the cost of replies, and budgets
 //! - [`store`]: the tables of this area; [`domain`]: its types that parse once at the edge
 
+mod asked;
 mod credentials;
 pub mod domain;
 mod ending;
@@ -21,6 +22,7 @@ mod subscribing;
 mod title;
 mod turn;
 
+pub use asked::Asked;
 pub use credentials::Credentials;
 pub use ending::{Ended, Ending, Endings};
 pub use memory::{REMEMBERED, remembered, within};

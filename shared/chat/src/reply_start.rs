@@ -15,6 +15,8 @@ pub struct ReplyStart {
     pub conversation_id: String,
     /// The reply to write.
     pub message_id: String,
+    /// Its user. The worker reads the user's data key while it acquires the reply.
+    pub user_id: String,
 }
 
 /// Starts workers.
@@ -38,6 +40,7 @@ impl Starter {
         let start = ReplyStart {
             conversation_id: reply.conversation_id.clone(),
             message_id: reply.id.clone(),
+            user_id: reply.user_id.clone(),
         };
         let Err(error) = self.worker.start(&start).await else { return Ok(()) };
         let problem = Problem::from(error);
@@ -50,6 +53,7 @@ impl Starter {
             reply: &failed,
             from: MessageStatus::Pending,
             model: None,
+            asked: None,
             revision: 1,
             overdue: None,
             subscribers: SubscribersAtEnd::default(),

@@ -1,4 +1,6 @@
-//! Searches of the audit log.
+//! Searches of the audit log, and reads of one event.
+
+mod texts;
 
 use std::collections::BTreeSet;
 
@@ -11,6 +13,8 @@ use platform::identity::Identity;
 use platform::store::AuditLog;
 use serde_json::{Value, json};
 use tally_tests::{Caller, TestStack, id};
+
+pub use self::texts::texts_of;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;

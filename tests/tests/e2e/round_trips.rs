@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 use tally_local::aws::Service;
 use tally_tests::messages_api::{self, MessagesApi, reply};
-use tally_tests::{Answer, Caller, TestStack};
+use tally_tests::{Answer, Caller, TestStack, id};
 
 use crate::api_keys::new_key;
 use crate::chat::FAST;
@@ -46,8 +46,11 @@ async fn check(
     if path == "/chat" {
         // The function polls until the worker has written the reply. From its read of the
         // conversation on, the worker polls whether it must stop, and by then there may be text to
-        // store.
-        calls.retain(|call| call != "GetItem Messages" && !call.ends_with(" Drafts"));
+        // store. A worker reads the user's data key unless its process has it already.
+        let varies = |call: &String| {
+            call == "GetItem Messages" || call == "GetItem DataKeys" || call.ends_with(" Drafts")
+        };
+        calls.retain(|call| !varies(call));
     }
     let mut rest = calls.as_mut_slice();
     for group in expected {
@@ -376,6 +379,13 @@ async fn reads_ask_no_more_than_they_must() {
     for route in ["GET /audit?limit=1", "GET /audit?limit=100", "GET /audit?action=no.such"] {
         check(&stack, (route, Some(&admin), None), page).await;
     }
+    let demo = stack.demo().await;
+    let own = crate::chat::own_events(&stack, &demo, "auth.login").await;
+    let one = format!("GET /audit/{}", id(&own[0]));
+    let found = ["UpdateItem Limits", "GetItem Audit"];
+    check(&stack, (&one, Some(&demo), None), &[&SIGNED_IN, &found]).await;
+    let of_another = ["GetItem Users", "PutItem Audit"];
+    check(&stack, (&one, Some(&admin), None), &[&SIGNED_IN, &found, &of_another]).await;
 }
 
 #[tokio::test]
@@ -383,11 +393,19 @@ async fn a_reply_asks_no_more_than_it_must() {
     let stack = TestStack::with(&FAST).await;
     let caller = stack.someone().await;
     let ask = ["TransactWriteItems Conversations+Messages+Drafts+Audit"];
-    let write =
-        ["UpdateItem Messages", "Query Messages", "TransactWriteItems Messages+Drafts+Usage+Audit"];
+    // The texts of the event are stored side by side, before its transaction.
+    let write = [
+        "UpdateItem Messages",
+        "Query Messages",
+        "PutItem AuditTexts",
+        "PutItem AuditTexts",
+        "TransactWriteItems Messages+Drafts+Usage+Audit",
+    ];
     let chat: &[&[&str]] = &[&SIGNED_IN, &TWO_LIMITS, &ask, &write];
+    // The first reply of a user makes the user's data key.
+    let new: &[&[&str]] = &[&SIGNED_IN, &TWO_LIMITS, &ask, &["PutItem DataKeys"], &write];
     let first =
-        check(&stack, ("POST /chat", Some(&caller), Some(json!({"message": "Hello"}))), chat)
+        check(&stack, ("POST /chat", Some(&caller), Some(json!({"message": "Hello"}))), new)
             .await
             .json();
     let more = json!({"message": "Go on", "conversation_id": first["conversation_id"]});
@@ -429,6 +447,16 @@ async fn a_reply_asks_no_more_than_it_must() {
     .await;
     let delete: &[&[&str]] = &[&SIGNED_IN, &["TransactWriteItems Conversations+Sweeps+Audit"]];
     check(&stack, (&format!("DELETE {one}"), Some(&caller), None), delete).await;
+
+    let ended = crate::chat::own_events(&stack, &caller, "chat.message").await;
+    let event = format!("GET /audit/{}?texts=true", id(&ended[0]));
+    let texts: &[&[&str]] = &[
+        &SIGNED_IN,
+        &["UpdateItem Limits", "GetItem Audit"],
+        &["GetItem DataKeys", "Query AuditTexts"],
+        &["PutItem Audit"],
+    ];
+    check(&stack, (&event, Some(&caller), None), texts).await;
 }
 
 #[tokio::test]
@@ -442,10 +470,14 @@ async fn a_reply_that_costs_something_asks_no_more_than_it_must() {
     let write = [
         "UpdateItem Messages",
         "Query Messages",
+        "PutItem AuditTexts",
+        "PutItem AuditTexts",
         "TransactWriteItems Messages+Drafts+Budgets+Usage+Audit",
     ];
     let write = [&circuit[..], &write].concat();
-    let first: &[&[&str]] = &[&SIGNED_IN, &TWO_LIMITS, &["BatchGetItem Budgets"], &ask, &write];
+    let before = ["BatchGetItem Budgets"];
+    let key = ["PutItem DataKeys"];
+    let first: &[&[&str]] = &[&SIGNED_IN, &TWO_LIMITS, &before, &ask, &key, &write];
     let answer =
         check(&stack, ("POST /chat", Some(&caller), Some(json!({"message": "Hello"}))), first)
             .await

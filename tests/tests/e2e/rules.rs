@@ -200,13 +200,13 @@ fn functions_know_what_is_shared_and_not_each_other() {
             dependencies(&manifest)
         );
     }
-    // Each area stands on the platform. Chat knows the assistant, which knows no other area. The
-    // platform and the transparency log stand on nothing of ours.
+    // Each area stands on the platform. Chat knows the assistant and the texts of events, which
+    // know no other area. The platform and the transparency log stand on nothing of ours.
     let order = [
         ("tally-platform", &[][..]),
         ("tally-accounts", &["tally-platform"]),
         ("tally-assistant", &["tally-platform"]),
-        ("tally-chat", &["tally-assistant", "tally-platform"]),
+        ("tally-chat", &["tally-assistant", "tally-platform", "tally-texts"]),
         ("tally-data", &["tally-platform"]),
         ("tally-transparency", &[]),
         ("tally-texts", &["tally-platform"]),
@@ -401,6 +401,48 @@ fn the_worker_of_a_reply_reads_no_more_of_an_account_than_it_asks() {
     assert_eq!(read["Condition"], expected);
 }
 
+/// A function that writes texts of events can't read them. A function asks KMS for keys of users
+/// alone.
+#[test]
+fn one_function_reads_the_texts_of_events() {
+    let (functions, _) = template();
+    let holders = |actions: &[&str], of: &str| {
+        let holds = |function: &Value| {
+            permissions(function)
+                .iter()
+                .any(|(action, resource)| actions.contains(action) && subject(resource) == of)
+        };
+        let found = functions.iter().filter(|(_, function)| holds(function));
+        found.map(|(id, _)| id.as_str()).collect::<BTreeSet<_>>()
+    };
+    let writers = BTreeSet::from(["ChatStreamFunction", "ExpireRepliesFunction"]);
+    let reader = BTreeSet::from(["AuditFunction"]);
+    let reads = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"];
+    assert_eq!(holders(&reads, "AuditTextsTable"), reader);
+    assert_eq!(holders(&["dynamodb:PutItem"], "AuditTextsTable"), writers);
+    for changes in ["dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"] {
+        for table in ["AuditTextsTable", "DataKeysTable"] {
+            assert_eq!(holders(&[changes], table), BTreeSet::new(), "{changes} {table}");
+        }
+    }
+    assert_eq!(holders(&["dynamodb:PutItem"], "DataKeysTable"), writers);
+    assert_eq!(holders(&["kms:GenerateDataKey"], "TextKey"), writers);
+    assert_eq!(holders(&["kms:Decrypt"], "TextKey"), &writers | &reader);
+    let condition = json!({
+        "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["user_id"]},
+        "Null": {"kms:EncryptionContextKeys": "false"},
+    });
+    for (id, function) in &functions {
+        let is_kms = |action: &&Value| action.as_str().unwrap().starts_with("kms:");
+        for statement in statements(function)
+            .into_iter()
+            .filter(|statement| list(&statement["Action"]).iter().any(is_kms))
+        {
+            assert_eq!(statement["Condition"], condition, "{id}");
+        }
+    }
+}
+
 /// SAM names a version by a hash of the code and the unresolved variables. So an alias would keep
 /// old values of parameters after an update.
 #[test]
@@ -511,6 +553,7 @@ fn a_function_may_use_the_resources_of_its_environment_alone() {
             allowed("lambda:"),
             "workers of {id}"
         );
+        assert_eq!(told("_ARN", "AWS::KMS::Key"), allowed("kms:"), "keys of {id}");
         let posts =
             permissions(function).iter().any(|(action, _)| action.starts_with("execute-api:"));
         assert_eq!(settings.contains_key("CONNECTIONS_ENDPOINT"), posts, "connections of {id}");

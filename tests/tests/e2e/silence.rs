@@ -13,7 +13,7 @@ use tally_local::lambda::InvokeError;
 use tally_tests::TestStack;
 
 use crate::chat::sweep::drafts;
-use crate::chat::worker::{pending, platform_of};
+use crate::chat::worker::{pending, platform_of, start_of_reply};
 
 const SILENT: Fault = Fault {
     service: Service::DynamoDb,
@@ -27,7 +27,8 @@ const ID: &str = "019a0000-0000-7000-8000-000000000000";
 
 /// The input of each worker.
 fn payloads() -> BTreeMap<&'static str, Value> {
-    let reply = ReplyStart { conversation_id: ID.into(), message_id: ID.into() };
+    let reply =
+        ReplyStart { conversation_id: ID.into(), message_id: ID.into(), user_id: ID.into() };
     let stream = StreamStart {
         connection_id: "c-1=".into(),
         connected_at: 0,
@@ -96,13 +97,11 @@ async fn a_worker_fails_by_itself_where_the_database_falls_silent_under_it() {
         TestStack::with(&[("LoremWordMilliseconds", "200"), ("ChatReplySeconds", "17")]).await;
     let platform = platform_of(&stack, &[]);
     let reply = pending(&platform, "At length", None).await;
-    let start =
-        ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
     let silence = async {
         while drafts(&stack).text(&reply.id).await.unwrap().is_empty() {}
         stack.local.aws().fail(SILENT);
     };
-    let payload = serde_json::to_value(start).unwrap();
+    let payload = serde_json::to_value(start_of_reply(&reply)).unwrap();
     let (error, ()) = tokio::join!(error_type(&stack, "ChatStreamFunction", &payload), silence);
     assert_eq!(error, "unavailable");
 }

@@ -5,8 +5,10 @@ use std::ops::ControlFlow;
 use assistant::domain::{PromptName, StopReason};
 use assistant::{Event, Fault, Provider, ProviderError, Request, Turn};
 use futures_util::StreamExt as _;
-use futures_util::future::join;
+use futures_util::future::join3;
 use platform::Problem;
+use tally_chat::Asked;
+use texts::Texts;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -19,17 +21,25 @@ use crate::input::Inputs;
 pub async fn compose(
     provider: &dyn Provider,
     inputs: &Inputs,
+    texts: &Texts,
     draft: &mut Draft<'_>,
     until: Instant,
 ) -> Result<Option<StopReason>, Problem> {
     let reply = draft.reply().clone();
-    // The worker looks for subscribers while it reads the conversation.
-    let (turns, command) =
-        join(timeout_at(until, inputs.turns(&reply)), timeout_at(until, draft.checkpoint())).await;
+    // The worker looks for subscribers, and gets the user's data key, while it reads the
+    // conversation.
+    let (turns, command, key) = join3(
+        timeout_at(until, inputs.turns(&reply)),
+        timeout_at(until, draft.checkpoint()),
+        timeout_at(until, texts.prepare(&reply.user_id)),
+    )
+    .await;
     if let ControlFlow::Break(end) = flow_of(&command) {
         return Ok(end);
     }
-    let Ok(turns) = turns else { return Ok(Some(StopReason::Deadline)) };
+    let (Ok(turns), Ok(key)) = (turns, key) else { return Ok(Some(StopReason::Deadline)) };
+    // Without a key, the audit log could not say what the model was asked. So it is not asked.
+    key?;
     let prompt = PromptName::Default;
     let turns = turns?;
     if !inputs.is_covered(&reply, prompt, &turns) {
@@ -39,6 +49,7 @@ pub async fn compose(
         );
         return Err(Problem::unavailable());
     }
+    let asked = Asked::new(prompt, &turns);
     let turns = turns.into_iter().map(|message| Turn::text(message.role, message.text)).collect();
     let request = Request { reply_id: reply.id, prompt, turns, tools: Vec::new() };
     let mut events = provider.call(request);
@@ -54,7 +65,13 @@ pub async fn compose(
             },
             event = events.next() => event,
         };
+        // A provider says what it is about to send before it sends it. Where it has only an error,
+        // no model was asked.
+        if matches!(event, Some(Ok(_))) {
+            draft.asked.get_or_insert_with(|| asked.clone());
+        }
         match event {
+            Some(Ok(Event::Shown(turns))) => draft.asked = Some(asked.showing(&turns)),
             Some(Ok(Event::Text(text))) => {
                 if !draft.push(&text) {
                     return Ok(Some(StopReason::MaxTokens));
@@ -74,7 +91,7 @@ pub async fn compose(
             }
             Some(Ok(Event::Stop(reason))) => return Ok(Some(reason)),
             // The request offers no tools, so the model should ask for none.
-            Some(Ok(Event::Shown(_) | Event::ToolUse(_))) => {}
+            Some(Ok(Event::ToolUse(_))) => {}
             Some(Err(error)) => return Err(error.into()),
             None => {
                 return Err(ProviderError::new(

@@ -5,7 +5,7 @@ use assistant::domain::{Cost, Usage};
 use platform::clock::Clock;
 use tally_chat::domain::MessageStatus;
 use tally_chat::store::{Drafts, Frames, Head, Message, Spent, SubscribersAtEnd};
-use tally_chat::{ChatEnd, Credentials};
+use tally_chat::{Asked, ChatEnd, Credentials};
 use tokio::time::Instant;
 
 use crate::buffer::Buffer;
@@ -21,6 +21,8 @@ pub struct Draft<'a> {
     pub model: String,
     /// What the reply has used up to now.
     pub usage: Usage,
+    /// What the model was asked, once it was.
+    pub asked: Option<Asked>,
     buffer: Buffer,
     subscribers: Subscribers<'a>,
     checkpoints: Checkpoints<'a>,
@@ -45,6 +47,7 @@ impl<'a> Draft<'a> {
             reply,
             model,
             usage,
+            asked: None,
             buffer: Buffer::new(now),
             subscribers: Subscribers::new(transport),
             checkpoints: Checkpoints::new(drafts, credentials, clock, spent, now),

@@ -8,6 +8,7 @@ use platform::{ConfigError, Platform, Problem};
 use tally_chat::domain::MessageStatus;
 use tally_chat::store::{Drafts, Message, Messages};
 use tally_chat::{ChatCompleted, ChatEnd, ChatFailed, Ended, Ending, Endings};
+use texts::Texts;
 use tokio::time::sleep;
 
 use crate::checkpoint::Command;
@@ -23,16 +24,18 @@ pub struct ReplyEnds {
     messages: Messages,
     drafts: Drafts,
     endings: Endings,
+    texts: Texts,
     clock: Clock,
 }
 
 impl ReplyEnds {
     /// Uses the tables of messages, drafts and [`Endings`].
-    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+    pub fn new(platform: &Platform, texts: Texts) -> Result<Self, ConfigError> {
         Ok(Self {
             messages: Messages::new(platform)?,
             drafts: Drafts::new(platform)?,
             endings: Endings::new(platform)?,
+            texts,
             clock: platform.clock.clone(),
         })
     }
@@ -70,6 +73,7 @@ impl ReplyEnds {
                 reply: &reply,
                 from,
                 model,
+                asked: draft.asked.as_ref().map(|asked| (asked, &self.texts)),
                 revision,
                 overdue: None,
                 subscribers,

@@ -1,5 +1,6 @@
 //! The worker that writes a reply. It acquires the reply, asks the model and sends the text to the
-//! subscribers (the connections that receive the reply). Then it stores the reply with its event.
+//! subscribers (the connections that receive the reply). Then it stores the reply with its event,
+//! and the texts of the event before that.
 
 mod buffer;
 mod checkpoint;
@@ -20,6 +21,7 @@ use platform::worker::Worker;
 use platform::{ConfigError, Platform, Problem, ids};
 use tally_chat::store::{Drafts, Message, Messages};
 use tally_chat::{Credentials, ReplyStart};
+use texts::Texts;
 use tokio::time::{Instant, sleep};
 
 use compose::compose;
@@ -43,6 +45,7 @@ pub struct ChatStream {
     drafts: Drafts,
     inputs: Inputs,
     ends: ReplyEnds,
+    texts: Texts,
     transport: Transport,
     credentials: Credentials,
     provider: Box<dyn Provider>,
@@ -69,11 +72,14 @@ impl ChatStream {
         platform: &Platform,
         provider: Box<dyn Provider>,
     ) -> Result<Self, ConfigError> {
+        // With one cache of data keys for the whole worker.
+        let texts = Texts::new(platform)?;
         Ok(Self {
             messages: Messages::new(platform)?,
             drafts: Drafts::new(platform)?,
             inputs: Inputs::new(platform)?,
-            ends: ReplyEnds::new(platform)?,
+            ends: ReplyEnds::new(platform, texts.clone())?,
+            texts,
             transport: Transport::new(platform)?,
             credentials: Credentials::new(platform)?,
             provider,
@@ -84,6 +90,7 @@ impl ChatStream {
     /// Writes a reply that no worker writes yet. At `until` at the latest, the reply ends with the
     /// text that it has.
     pub async fn write_reply(&self, start: ReplyStart, until: Instant) -> Result<(), Problem> {
+        self.look_ahead(start.user_id.clone());
         let Some(reply) = self.acquire(&start).await? else {
             tracing::info!(
                 message_id = start.message_id,
@@ -91,15 +98,23 @@ impl ChatStream {
             );
             return Ok(());
         };
-        let Self { provider, drafts, credentials, transport, clock, .. } = self;
+        let Self { provider, texts, drafts, credentials, transport, clock, .. } = self;
         let provider = provider.as_ref();
         let mut draft = Draft::new(reply, provider, drafts, credentials, transport, clock);
-        let written = Box::pin(compose(provider, &self.inputs, &mut draft, until)).await;
+        let written = Box::pin(compose(provider, &self.inputs, texts, &mut draft, until)).await;
         match written {
             Ok(None) => Ok(()),
             Ok(Some(stop_reason)) => Box::pin(self.ends.end(draft, Ok(stop_reason))).await,
             Err(problem) => Box::pin(self.ends.end(draft, Err(problem))).await,
         }
+    }
+
+    /// Reads the user's data key while the worker acquires the reply. So the two calls that this
+    /// takes do not delay the reply. If they fail, the worker meets the failure before it asks the
+    /// model.
+    fn look_ahead(&self, user_id: String) {
+        let texts = self.texts.clone();
+        tokio::spawn(async move { texts.prepare(&user_id).await.ok() });
     }
 
     /// Acquires a reply that no worker writes yet. If the store does not answer, the worker asks

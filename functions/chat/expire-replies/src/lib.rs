@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use assistant::domain::StopReason;
+use assistant::domain::{PromptName, StopReason};
 use futures_util::future::join_all;
 use platform::clock::Clock;
 use platform::domain::Peer;
@@ -16,7 +16,8 @@ use platform::{ConfigError, Platform, Problem, ids};
 use serde::de::IgnoredAny;
 use tally_chat::domain::MessageStatus;
 use tally_chat::store::{Drafts, Head, Message, Messages, Overdue};
-use tally_chat::{ChatEnd, ChatFailed, Ending, Endings};
+use tally_chat::{Asked, ChatEnd, ChatFailed, Ending, Endings};
+use texts::Texts;
 use tokio::time::timeout;
 
 /// Time for one reply. The worker begins no reply when less time is left.
@@ -32,6 +33,7 @@ pub struct ExpireReplies {
     drafts: Drafts,
     messages: Messages,
     endings: Endings,
+    texts: Texts,
     sender: Sender,
     clock: Clock,
 }
@@ -45,6 +47,7 @@ impl Worker for ExpireReplies {
             drafts: Drafts::new(platform)?,
             messages: Messages::new(platform)?,
             endings: Endings::new(platform)?,
+            texts: Texts::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
             clock: platform.clock.clone(),
         })
@@ -126,6 +129,7 @@ impl ExpireReplies {
     /// Ends a reply as failed, or as cancelled if it was to stop. Returns `None` if another
     /// function has ended it, or goes on with it.
     async fn end(&self, head: &Head, reply: Message) -> Result<Option<Message>, Problem> {
+        let asked = self.asked(&reply).await?;
         let from = reply.status;
         let spent = head.spent.as_ref();
         let (status, stop_reason, failure) = match head.cancelled_at {
@@ -145,9 +149,23 @@ impl ExpireReplies {
         let revision = head.revision;
         let overdue = head.sweep_at;
         let subscribers = head.subscribers_at_end();
-        let ending =
-            Ending { reply: &ended, from, model, revision, overdue, subscribers, frames: None };
+        let asked = asked.as_ref().map(|asked| (asked, &self.texts));
+        let reply = &ended;
+        let frames = None;
+        let ending = Ending { reply, from, model, asked, revision, overdue, subscribers, frames };
         Ok(self.endings.end_anyway(ending).await?.then_some(ended))
+    }
+
+    /// What the model was asked, as far as it is on record. A worker had begun the reply, so it may
+    /// have asked the model. A reply that no worker has begun has asked none.
+    async fn asked(&self, reply: &Message) -> Result<Option<Asked>, Problem> {
+        let Some(answers) =
+            reply.answers.as_ref().filter(|_| reply.status != MessageStatus::Pending)
+        else {
+            return Ok(None);
+        };
+        let said = self.messages.get(&reply.conversation_id, answers).await?;
+        Ok(Some(Asked::on_record(PromptName::Default, said)))
     }
 
     /// Tells each subscriber how a reply has ended.

@@ -8,10 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Event;
-use crate::clock::rfc3339;
 use crate::config::ConfigError;
-use crate::database::{Database, Expression, StoreError, Write, item, key2};
-use crate::ids;
+use crate::database::{Database, Expression, StoreError, Write, item, n, s};
 use crate::platform::Platform;
 
 /// Shards of the table: each takes 1,000 writes a second.
@@ -64,10 +62,8 @@ impl AuditLog {
 
     /// The event with this id, if it is kept: DynamoDB deletes late.
     pub async fn get(&self, id: &str, now: Timestamp) -> Result<Option<Event>, StoreError> {
-        let Some(made_at) = ids::made_at(id) else { return Ok(None) };
-        let shard = format!("{}#{}", &rfc3339(made_at)[..7], shard_of(id));
-        let found: Option<Stored> =
-            self.database.get(&self.table, key2(("shard", &shard), ("id", id)), true).await?;
+        let key = [("shard".to_owned(), n(shard_of(id))), ("id".to_owned(), s(id))].into();
+        let found: Option<Stored> = self.database.get(&self.table, key, true).await?;
         Ok(found.filter(|found| now.as_second() < found.expires_at).map(|found| found.event))
     }
 

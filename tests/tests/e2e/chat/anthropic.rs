@@ -421,6 +421,26 @@ async fn what_was_used_is_known_while_it_is_used() {
 }
 
 #[tokio::test]
+async fn turns_that_are_left_out_are_told() {
+    let too_long = Answer::error(413, "request_too_large");
+    let api = MessagesApi::with(vec![too_long.clone(), too_long, good()]).await;
+    let circuits = Circuits::start().await;
+    let provider = provider(&api, &circuits, &[]);
+    // The API takes neither a first turn of the assistant nor a blank one.
+    let turns = ["a", "b", "c", " ", "e", "f", "g"].into_iter().enumerate();
+    let role = |index: usize| [MessageRole::Assistant, MessageRole::User][index % 2];
+    let turns = turns.map(|(index, text)| Turn::text(role(index), text));
+    let turns = turns.chain([Turn::text(MessageRole::User, "h")]).collect();
+    let events = provider.call(Request { turns, ..request() }).map(Result::unwrap);
+    let shown = events.filter_map(async |event| match event {
+        Event::Shown(turns) => Some(turns),
+        _ => None,
+    });
+    let shown: Vec<_> = shown.collect().await;
+    assert_eq!(shown, [vec![1, 2, 4, 5, 6, 7], vec![5, 6, 7], vec![7]]);
+}
+
+#[tokio::test]
 async fn a_tool_is_asked_for_with_its_whole_input() {
     let api = MessagesApi::with(vec![
         Answer::stream(tool("profits", &json!({"company": "Älpha"}))).in_pieces_of(3),

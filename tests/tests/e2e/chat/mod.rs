@@ -15,13 +15,14 @@ mod socket;
 mod stops;
 mod subscribers;
 pub mod sweep;
+mod texts;
 pub mod worker;
 
 use std::time::Duration;
 
 use serde_json::Value;
 use tally_chat::ReplyStart;
-use tally_tests::{Answer, Caller, TestStack};
+use tally_tests::{Answer, Caller, TestStack, id};
 
 use ::http::Method;
 
@@ -81,10 +82,12 @@ pub async fn own_events(stack: &TestStack, caller: &Caller, action: &str) -> Vec
     page["items"].as_array().unwrap().clone()
 }
 
-/// The input with which the reply's worker is started.
-pub fn start_of(answer: &Value) -> ReplyStart {
+/// The input with which the worker of a caller's reply is started.
+pub async fn start_of(stack: &TestStack, caller: &Caller, answer: &Value) -> ReplyStart {
+    let me = stack.get("/auth/me", Some(caller)).await.expect(200);
     ReplyStart {
         conversation_id: text(&answer["conversation_id"]).into(),
         message_id: text(&answer["message_id"]).into(),
+        user_id: id(&me["user"]),
     }
 }

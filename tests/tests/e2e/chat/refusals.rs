@@ -5,6 +5,7 @@ use tally_tests::messages_api::{Answer, Asked, MessagesApi, event, reply, reply_
 
 use super::claude::{listen, stack};
 use super::{path_of, poll, text};
+use crate::audit::texts_of;
 
 /// The conversation as a request shows it: each message's author and text.
 fn shown(asked: &Asked) -> Vec<(String, String)> {
@@ -170,5 +171,11 @@ async fn a_history_that_is_too_long_is_shortened_by_whole_turns() {
         let asked = shown(api.asked().last().unwrap());
         let three = pairs(&[("user", &before), ("assistant", "Well"), ("user", &message)]);
         assert!(asked == three || asked == pairs(&[("user", &message)]), "{asked:?}");
+        // The audit log names the messages that were shown at last.
+        let event = super::own_events(&stack, &caller, "chat.message").await.pop().unwrap();
+        let prompt = texts_of(&stack, &caller, &event).await["prompt"].take();
+        let prompt: Value = serde_json::from_str(text(&prompt)).unwrap();
+        assert_eq!(prompt["turn"], message);
+        assert_eq!(prompt["shown"].as_array().unwrap().len(), asked.len() - 1);
     }
 }

@@ -7,7 +7,6 @@ use assistant::{Event, Events, Provider, Request};
 use chat_stream::ChatStream;
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::Value;
-use tally_chat::ReplyStart;
 use tally_chat::store::{Joined, Messages};
 use tally_tests::TestStack;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -17,7 +16,7 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::FAST;
 use super::sweep::drafts;
-use super::worker::{pending, platform_of};
+use super::worker::{pending, platform_of, start_of_reply};
 
 /// The requests to `@connections`, in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,8 +120,7 @@ async fn a_connection_that_stalls_holds_up_no_other_and_no_cancel() {
     let stopped = Arc::new(watch::Sender::default());
     let worker =
         ChatStream::with_provider(&platform, Box::new(Endless(Arc::clone(&stopped)))).unwrap();
-    let start =
-        ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
+    let start = start_of_reply(&reply);
     let writing = Box::pin(worker.write_reply(start, Instant::now() + Duration::from_mins(5)));
     let cancelling = async {
         let mut seen = log.subscribe();

@@ -14,6 +14,7 @@ use tally_tests::messages_api::{Answer, MessagesApi};
 use tally_tests::{Caller, TestStack};
 
 use super::{FAST, SLOW, ask_async, claude, own_events, path_of, text};
+use crate::audit::texts_of;
 
 /// Makes a reply overdue, with this many output tokens spent.
 pub async fn grow_old(stack: &TestStack, message_id: &Value, output_tokens: u64) {
@@ -110,6 +111,10 @@ async fn a_reply_whose_worker_died_ends_as_failed_with_what_there_was() {
     let events = own_events(&stack, &caller, "chat.message").await;
     let [event] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!((text(&event["outcome"]), text(&event["detail"]["model"])), ("failure", "lorem"));
+    // The event has the texts that are on record.
+    let asked = r#"{"prompt":{"name":"default","version":1},"shown":null,"turn":"Until death"}"#;
+    let texts = texts_of(&stack, &caller, event).await;
+    assert_eq!(texts, json!({"prompt": asked, "reply": kept}));
 
     // A client that comes back later hears the same.
     socket
@@ -149,10 +154,13 @@ async fn a_reply_that_no_worker_began_ends_as_failed() {
     let message = read(&stack, &caller, &asked).await;
     assert_eq!((text(&message["status"]), text(&message["text"])), ("failed", ""));
     // A worker that starts late finds the reply ended.
-    let start = serde_json::to_vec(&super::start_of(&asked)).unwrap();
+    let start = super::start_of(&stack, &caller, &asked).await;
+    let start = serde_json::to_vec(&start).unwrap();
     stack.local.invoke("ChatStreamFunction", start).await.unwrap();
     assert_eq!(read(&stack, &caller, &asked).await, message);
-    assert_eq!(own_events(&stack, &caller, "chat.message").await.len(), 1);
+    let events = own_events(&stack, &caller, "chat.message").await;
+    let [event] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(event.get("texts"), None, "no model was asked: {event}");
 }
 
 #[tokio::test]
@@ -344,8 +352,16 @@ async fn a_reply_that_is_taken_up_after_all_is_not_ended_as_overdue() {
     let from = MessageStatus::Streaming;
     let revision = head.revision;
     let subscribers = head.subscribers_at_end();
-    let ending =
-        Ending { reply: &failed, from, model: None, revision, overdue, subscribers, frames: None };
+    let ending = Ending {
+        reply: &failed,
+        from,
+        model: None,
+        asked: None,
+        revision,
+        overdue,
+        subscribers,
+        frames: None,
+    };
     assert!(!Endings::new(&platform).unwrap().end_anyway(ending).await.unwrap());
     let end = loop {
         let message = socket.next().await.unwrap();

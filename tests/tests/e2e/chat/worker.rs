@@ -33,7 +33,8 @@ async fn a_worker_that_is_started_again_writes_nothing_more() {
     let stack = TestStack::with(&SLOW).await;
     let caller = stack.someone().await;
     let answer = ask_async(&stack, &caller, &json!({"message": "Once"})).await.expect(202);
-    let start = serde_json::to_vec(&start_of(&answer)).unwrap();
+    let start = start_of(&stack, &caller, &answer).await;
+    let start = serde_json::to_vec(&start).unwrap();
     // Start it three times during the writing, and once more after the end.
     for result in
         join_all((0..3).map(|_| stack.local.invoke("ChatStreamFunction", start.clone()))).await
@@ -88,7 +89,7 @@ async fn a_worker_that_cannot_be_started_fails_the_reply() {
 
 /// A provider whose calls follow a script.
 #[derive(Clone)]
-struct Scripted(Vec<Result<Event, ProviderError>>);
+pub struct Scripted(pub Vec<Result<Event, ProviderError>>);
 
 impl Provider for Scripted {
     fn model(&self) -> &'static str {
@@ -175,7 +176,7 @@ pub async fn pending(platform: &Platform, text: &str, conversation: Option<&Mess
 }
 
 /// Has a provider write a reply to its end.
-async fn write(platform: &Platform, provider: impl Provider + 'static, reply: &Message) {
+pub async fn write(platform: &Platform, provider: impl Provider + 'static, reply: &Message) {
     write_within(platform, provider, reply, Duration::from_mins(1)).await;
 }
 
@@ -186,10 +187,17 @@ async fn write_within(
     reply: &Message,
     time: Duration,
 ) {
-    let start =
-        ReplyStart { conversation_id: reply.conversation_id.clone(), message_id: reply.id.clone() };
     let worker = ChatStream::with_provider(platform, Box::new(provider)).unwrap();
-    worker.write_reply(start, tokio::time::Instant::now() + time).await.unwrap();
+    worker.write_reply(start_of_reply(reply), tokio::time::Instant::now() + time).await.unwrap();
+}
+
+/// The input with which the worker of this reply is started.
+pub fn start_of_reply(reply: &Message) -> ReplyStart {
+    ReplyStart {
+        conversation_id: reply.conversation_id.clone(),
+        message_id: reply.id.clone(),
+        user_id: reply.user_id.clone(),
+    }
 }
 
 #[tokio::test]
@@ -241,7 +249,8 @@ async fn a_reply_keeps_what_was_written_however_it_ends() {
 
 /// A provider that records its requests and answers nothing.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<String>>>);
+pub struct Seen(pub Arc<Mutex<Vec<String>>>);
+
 impl Provider for Seen {
     fn model(&self) -> &'static str {
         "seen"

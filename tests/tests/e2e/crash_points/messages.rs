@@ -5,7 +5,8 @@ use tally_local::aws::Failure;
 use tally_tests::{Socket, TestStack};
 
 use super::{MOMENTS, TRANSACT, events};
-use crate::chat::{FAST, SLOW, ask_async, path_of, poll, text};
+use crate::audit::texts_of;
+use crate::chat::{FAST, SLOW, ask_async, own_events, path_of, poll, text};
 
 /// Sends a message and kills its function at the next transaction on `table`. API Gateway then
 /// sends an error.
@@ -193,7 +194,38 @@ async fn a_reply_whose_end_is_cut_is_whole_or_ends_as_failed_with_what_was_store
             assert_eq!((text(&failed["status"]), &failed["text"]), ("failed", &message["text"]));
             assert!(text(&failed["text"]).split_whitespace().count() > 20, "{failed}");
         }
-        assert_eq!(stack.events(&stack.admin().await, "chat.message").await.len(), 1, "{moment:?}");
+        let ends = own_events(&stack, &caller, "chat.message").await;
+        let [end] = ends.as_slice() else { panic!("{moment:?}: {ends:?}") };
+        let kept = stack.get(&path_of(&asked), Some(&caller)).await.expect(200);
+        assert_eq!(texts_of(&stack, &caller, end).await["reply"], kept["text"]);
+        // The texts of an end that was not committed stay until they expire.
+        let items = stack.items("AuditTextsTable").await.len();
+        assert_eq!(items, if committed { 2 } else { 4 });
+    }
+}
+
+#[tokio::test]
+async fn a_reply_whose_key_or_texts_are_cut_ends_as_failed_with_texts() {
+    for moment in MOMENTS {
+        for table in ["DataKeysTable", "AuditTextsTable"] {
+            let stack = TestStack::with(&FAST).await;
+            let caller = stack.someone().await;
+            stack.fail(table, Some("PutItem"), moment, 1);
+            let asked = ask_async(&stack, &caller, &json!({"message": "Hello"})).await.expect(202);
+            stack.local.aws().held().await;
+            // The worker makes the key while it acquires the reply.
+            let read = async || stack.get(&path_of(&asked), Some(&caller)).await.expect(200);
+            while read().await["status"] == "pending" {}
+            stack.local.functions().kill("ChatStreamFunction").unwrap();
+            crate::chat::sweep::grow_old(&stack, &asked["message_id"], 0).await;
+            crate::chat::sweep::sweep(&stack).await;
+            assert_eq!(read().await["status"], "failed", "{moment:?} {table}");
+            let ends = own_events(&stack, &caller, "chat.message").await;
+            let [end] = ends.as_slice() else { panic!("{moment:?} {table}: {ends:?}") };
+            let prompt = texts_of(&stack, &caller, end).await["prompt"].take();
+            assert!(text(&prompt).ends_with(r#""shown":null,"turn":"Hello"}"#), "{prompt}");
+            assert_eq!(stack.items("DataKeysTable").await.len(), 1);
+        }
     }
 }
 
