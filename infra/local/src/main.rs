@@ -79,7 +79,7 @@ fn announce(stack: &Stack) {
     lines.push(format!("  HTTP       {}", stack.url()));
     lines.extend(stack.websocket_url().map(|url| format!("  WebSocket  {url}")));
     lines.push(format!("  Logs       {}", stack.logs().display()));
-    if !stack.deployment().queues.is_empty() {
+    if !stack.deployment().resources.queues.is_empty() {
         let queues = "failed invocations end here; docs/operations.md says how to read them";
         lines.push(format!("  Queues     {queues}"));
     }

@@ -149,7 +149,7 @@ async fn first_position(
 }
 
 fn partition_key(deployment: &Deployment, table: &str) -> String {
-    let table = deployment.tables.iter().find(|described| described.name == table);
+    let table = deployment.resources.tables.iter().find(|described| described.name == table);
     let keys = table.and_then(|table| table.create["KeySchema"].as_array()).into_iter().flatten();
     let mut hash = keys.filter(|key| key["KeyType"] == "HASH");
     hash.next().and_then(|key| key["AttributeName"].as_str()).unwrap_or_default().to_owned()
