@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
-use tally_local::template::model::{Deployment, KeySpec, StartingPosition};
+use tally_local::template::model::{
+    DefaultRetention, Deployment, KeySpec, ObjectLock, RetentionMode, StartingPosition,
+};
 use tally_local::template::{self, Source, TemplateError};
 use tempfile::TempDir;
 
@@ -42,6 +44,19 @@ Resources:
   Queue: {Type: AWS::SQS::Queue, Properties: {MessageRetentionPeriod: "1209600", SqsManagedSseEnabled: true}}
   QueuePolicy: {Type: AWS::SQS::QueuePolicy, Properties: {Queues: [!Ref Queue], PolicyDocument: {}}}
   Topic: {Type: AWS::SNS::Topic}
+  AuditArchive:
+    Type: AWS::S3::Bucket
+    DeletionPolicy: Retain
+    Properties:
+      ObjectLockEnabled: true
+      ObjectLockConfiguration: {ObjectLockEnabled: Enabled, Rule: !If [IsSmall, {DefaultRetention: {Mode: GOVERNANCE, Days: !Ref Seconds}}, !Ref AWS::NoValue]}
+      VersioningConfiguration: {Status: Enabled}
+      LifecycleConfiguration: {Rules: [{Status: Enabled, NoncurrentVersionExpiration: {NoncurrentDays: 1}}]}
+      PublicAccessBlockConfiguration: {BlockPublicAcls: true}
+      BucketEncryption: {ServerSideEncryptionConfiguration: []}
+      OwnershipControls: {Rules: [{ObjectOwnership: BucketOwnerEnforced}]}
+  AuditArchivePolicy: {Type: AWS::S3::BucketPolicy, Properties: {Bucket: !Ref AuditArchive, PolicyDocument: {Statement: []}}}
+  Files: {Type: AWS::S3::Bucket, Properties: {BucketName: !Sub "files.${Stage}", CorsConfiguration: {CorsRules: []}}}
   ProdAlarm: {Type: AWS::CloudWatch::Alarm, Condition: IsProd, Properties: {AlarmActions: [!Ref AWS::NoValue]}}
   Users:
     Type: AWS::DynamoDB::Table
@@ -100,6 +115,8 @@ Resources:
           QUEUE: !GetAtt Queue.Arn
           QUEUE_URL: !Ref Queue
           TOPIC: !Ref Topic
+          ARCHIVE: !Ref AuditArchive
+          ARCHIVE_ARN: !GetAtt AuditArchive.Arn
       Policies:
         - Statement: [{Effect: Allow, Action: "dynamodb:GetItem", Resource: !GetAtt Users.Arn}]
       Events:
@@ -194,6 +211,8 @@ fn functions_have_what_globals_parameters_and_resources_give_them() {
             "QUEUE": "arn:aws:sqs:us-east-1:000000000000:tally-local-Queue",
             "QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/tally-local-Queue",
             "TOPIC": "arn:aws:sns:us-east-1:000000000000:tally-local-Topic",
+            "ARCHIVE": "tally-local-auditarchive",
+            "ARCHIVE_ARN": "arn:aws:s3:::tally-local-auditarchive",
             "AWS_LAMBDA_LOG_FORMAT": "JSON",
         })
     );
@@ -427,9 +446,9 @@ fn keys_have_ids_that_stay_and_the_aliases_that_name_them() {
         [users.key_id.clone(), users.arn.clone(), log.key_id.clone(), "alias/log".to_owned()]
     );
     let prod = load(TEMPLATE, &[("Stage", "prod")]).unwrap();
-    assert_eq!(prod.keys[1].key_id, log.key_id);
-    assert_eq!(prod.keys[1].aliases, ["alias/log", "alias/prod"]);
-    assert!(prod.keys[1].enabled);
+    assert_eq!(prod.resources.keys[1].key_id, log.key_id);
+    assert_eq!(prod.resources.keys[1].aliases, ["alias/log", "alias/prod"]);
+    assert!(prod.resources.keys[1].enabled);
 }
 
 #[test]
@@ -533,6 +552,25 @@ fn a_queue_or_destination_that_the_stack_lacks_is_refused() {
     ] {
         check_error(from, to, expected);
     }
+}
+
+#[test]
+fn buckets_have_names_that_s3_takes_their_versions_and_their_locks() {
+    let governance = DefaultRetention { mode: RetentionMode::Governance, days: 9 };
+    for (stage, default_retention) in [("dev", Some(governance)), ("prod", None)] {
+        let deployment = load(TEMPLATE, &[("Stage", stage)]).unwrap();
+        let [archive, files] = deployment.resources.buckets.as_slice() else {
+            panic!("{deployment:?}")
+        };
+        assert_eq!((archive.name.as_str(), archive.versioned), ("tally-local-auditarchive", true));
+        assert_eq!(archive.object_lock, Some(ObjectLock { default_retention }));
+        assert_eq!(files.name, format!("files.{stage}"));
+        assert_eq!((files.versioned, files.object_lock.clone()), (false, None));
+    }
+    let long = "A".repeat(200);
+    let template = TEMPLATE.replace("AuditArchive", &long);
+    let name = &load(&template, &[]).unwrap().resources.buckets[0].name;
+    assert_eq!(*name, format!("tally-local-{}", "a".repeat(51)));
 }
 
 #[test]
@@ -726,6 +764,33 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
         ),
     ] {
         check_error(from, to, expected);
+    }
+    check_error(
+        "BucketName: !Sub \"files.${Stage}\"",
+        "BucketName: Files",
+        "S3 does not take `Files` as the name of the bucket Files: use 3 to 63 of",
+    );
+    check_error(
+        "PublicAccessBlockConfiguration",
+        "NotificationConfiguration",
+        "Resources.AuditArchive.Properties.NotificationConfiguration: unknown field",
+    );
+    check_error(
+        "      ObjectLockEnabled: true\n",
+        "",
+        "Resources.AuditArchive.Properties.ObjectLockConfiguration: the configuration needs",
+    );
+    check_error(
+        "VersioningConfiguration: {Status: Enabled}",
+        "VersioningConfiguration: {Status: Suspended}",
+        "Properties.VersioningConfiguration.Status: a bucket with Object Lock must keep versions",
+    );
+    for (retention, expected) in [
+        ("Mode: GOVERNANCE, Days: 0", "DefaultRetention.Days: this must be 1 to 36500"),
+        ("Mode: GOVERNANCE, Years: 1", "DefaultRetention.Years: unknown field `Years`"),
+        ("Mode: NONE, Days: 1", "DefaultRetention.Mode: unknown variant `NONE`"),
+    ] {
+        check_error("Mode: GOVERNANCE, Days: !Ref Seconds", retention, expected);
     }
     check_error(
         "Outputs:",

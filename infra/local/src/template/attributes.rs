@@ -1,5 +1,6 @@
 //! Values of `Ref` and `Fn::GetAtt` on this machine.
 
+use s3s::path::check_bucket_name;
 use serde_json::Value;
 
 use super::document::Resource;
@@ -8,6 +9,9 @@ use super::keys::{key_arn, key_id};
 use super::node::{Node, get};
 use super::resolver::Resolver;
 use super::{ACCOUNT, REGION, STACK};
+
+/// Length of the longest name of a bucket.
+const LONGEST_BUCKET_NAME: usize = 63;
 
 /// Resource types that matter to AWS only: the template can refer to them, and they change nothing
 /// here. The list names each type, not its service, so that a misspelt type is refused.
@@ -23,6 +27,7 @@ const WITHOUT_LOCAL_EFFECT: &[&str] = &[
     "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
     "AWS::Logs::MetricFilter",
+    "AWS::S3::BucketPolicy",
     "AWS::SNS::Topic",
     "AWS::SQS::QueuePolicy",
 ];
@@ -61,6 +66,7 @@ impl Resolver<'_> {
                 let name = self.own_name(resource, "TopicName")?;
                 Ok(format!("arn:aws:sns:{REGION}:{ACCOUNT}:{name}"))
             }
+            "AWS::S3::Bucket" => self.bucket_name(resource),
             _ => Ok(name.to_owned()),
         }
     }
@@ -91,6 +97,7 @@ impl Resolver<'_> {
             | ("AWS::SQS::Queue", "QueueUrl") => self.physical_id(name)?,
             ("AWS::SQS::Queue", "QueueName") => self.own_name(resource, "QueueName")?,
             ("AWS::SQS::Queue", "Arn") => queue_arn(&self.own_name(resource, "QueueName")?),
+            ("AWS::S3::Bucket", "Arn") => format!("arn:aws:s3:::{}", self.bucket_name(resource)?),
             // For a resource with no local effect, any attribute is a name that stands for it.
             (kind, "Arn") if !has_local_effect(kind) => {
                 format!("arn:aws:local:{REGION}:{ACCOUNT}:{name}")
@@ -121,6 +128,25 @@ impl Resolver<'_> {
                     .map_err(|error| error.within(place.clone()))
             }
         }
+    }
+
+    /// The name of a bucket. S3 takes no capitals, so a name made from a logical id has none.
+    pub(super) fn bucket_name(&self, resource: &Resource) -> Result<String, TemplateError> {
+        let name = self.own_name(resource, "BucketName")?;
+        let name = match get(&resource.properties, "BucketName") {
+            None | Some(Node::Null) => {
+                name.to_lowercase().chars().take(LONGEST_BUCKET_NAME).collect()
+            }
+            Some(_) => name,
+        };
+        if check_bucket_name(&name) {
+            return Ok(name);
+        }
+        Err(TemplateError::new(format!(
+            "S3 does not take `{name}` as the name of the bucket {}: use 3 to 63 of `a-z`, `0-9`, \
+             `-` and `.`, with a letter or a digit at both ends",
+            resource.id
+        )))
     }
 
     fn existing(&self, name: &str) -> Result<&Resource, TemplateError> {

@@ -3,10 +3,11 @@
 //! The text becomes a tree (`node`), and the tree becomes sections (`document`). Then parameters
 //! get their values (`parameters`, `samconfig`), and so do intrinsic functions (`resolver`,
 //! `conditions`, `attributes`). At last the resources become the parts that the local stack runs
-//! (`serverless`, `storage`, `keys`, `gateway`). An unknown name is an error that gives its place.
-//! It is never skipped.
+//! (`serverless`, `storage`, `buckets`, `keys`, `gateway`). An unknown name is an error that gives
+//! its place. It is never skipped.
 
 mod attributes;
+mod buckets;
 mod conditions;
 mod destination;
 mod document;
@@ -197,6 +198,9 @@ fn add(
         }
         "AWS::DynamoDB::Table" => {
             deployment.resources.tables.push(storage::table(resource, resolver)?)
+        }
+        "AWS::S3::Bucket" => {
+            deployment.resources.buckets.push(buckets::bucket(resource, resolver)?);
         }
         "AWS::SecretsManager::Secret" => {
             deployment.resources.secrets.push(storage::secret(resource, resolver)?);

@@ -41,6 +41,8 @@ pub struct Resources {
     pub keys: Vec<Key>,
     /// The SQS queues.
     pub queues: Vec<Queue>,
+    /// The S3 buckets.
+    pub buckets: Vec<Bucket>,
 }
 
 /// One Lambda function.
@@ -245,6 +247,45 @@ pub struct Queue {
     pub receive_wait: Duration,
     /// A received message is invisible for this long, unless the receiver says otherwise.
     pub visibility_timeout: Duration,
+}
+
+/// One S3 bucket.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    /// Logical id in the template.
+    pub id: String,
+    /// Name, also the last part of its ARN.
+    pub name: String,
+    /// Whether it keeps the versions of its objects.
+    pub versioned: bool,
+    /// Its Object Lock, if enabled.
+    pub object_lock: Option<ObjectLock>,
+}
+
+/// The Object Lock of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectLock {
+    /// The retention of objects that are put without one.
+    pub default_retention: Option<DefaultRetention>,
+}
+
+/// A retention from the moment of the put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefaultRetention {
+    /// Its mode.
+    pub mode: RetentionMode,
+    /// Its length in days.
+    pub days: u32,
+}
+
+/// How strictly Object Lock retains an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum RetentionMode {
+    /// A caller with the permission to bypass it may delete the object.
+    Governance,
+    /// No caller may delete the object.
+    Compliance,
 }
 
 /// The HTTP API (API Gateway v2, payload format 2.0).
