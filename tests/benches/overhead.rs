@@ -122,13 +122,14 @@ impl Bench {
             let deployment = template::load(&options.source("http://127.0.0.1")).unwrap();
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let credentials = Credentials::random();
-            let environment = aws::environment(listener.local_addr().unwrap(), &credentials);
+            let environment = aws::environment(listener.local_addr().unwrap(), None, &credentials);
             let login =
                 deployment.functions.iter().find(|function| function.binary == "login").unwrap();
             let config = login.environment.clone().into_iter().chain(environment).collect();
             let settings = AwsSettings {
                 state: State::Memory,
                 resources: deployment.resources,
+                s3: None,
                 functions: NoFunctions,
                 connections: None,
             };

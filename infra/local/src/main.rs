@@ -11,6 +11,9 @@ use tally_local::Stack;
 use tally_local::aws::{Outbox, State};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use cli::{Cli, Command};
 use environment_file::EnvironmentFile;
@@ -26,6 +29,9 @@ async fn main() -> ExitCode {
         .without_time()
         .with_writer(io::stderr)
         .log_internal_errors(false)
+        .finish()
+        // s3s logs each refusal as an error, also a refusal that the function expects.
+        .with(Targets::new().with_default(level).with_target("s3s", LevelFilter::OFF))
         .init();
     match run(&cli).await {
         Ok(()) => ExitCode::SUCCESS,

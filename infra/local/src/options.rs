@@ -22,7 +22,7 @@ pub struct StackOptions {
     pub config_env: String,
     /// Parameter values that override those of samconfig.toml.
     pub sets: Vec<(String, String)>,
-    /// Where tables, secrets, messages, mail and logs are kept.
+    /// Where the state of the services and logs are kept.
     pub state: State,
     /// Port of the HTTP and WebSocket APIs. `None` takes a free one.
     pub port: Option<u16>,

@@ -47,7 +47,8 @@ impl Stack {
     /// Starts all parts. The port is taken at once. Requests wait there until the start functions
     /// have run, and from then on they are answered.
     pub async fn start(options: StackOptions) -> Result<Stack, StackError> {
-        let (listener, url) = listen(options.port).await?;
+        let (listener, address) = listen(options.port).await?;
+        let url = format!("http://{address}");
         let deployment = options.deployment(&url)?;
         for function in &deployment.functions {
             let path = options.binaries.join(&function.binary);
@@ -59,18 +60,14 @@ impl Stack {
                 });
             }
         }
-        let port = listener.local_addr().map_err(machine("the port has no address"))?.port();
-        let hosts = front::hosts(port, &options.hosts);
+        let hosts = front::hosts(address.port(), &options.hosts);
         let (logs, temporary) = log_directory(&options.state)?;
 
-        let aws_listener = TcpListener::bind(("127.0.0.1", 0))
-            .await
-            .map_err(machine("no port is free for the AWS endpoints"))?;
-        let aws_address =
-            aws_listener.local_addr().map_err(machine("the AWS endpoints have no address"))?;
+        let (aws_listener, aws_address) = listen(None).await?;
+        let (s3_listener, s3_address) = listen(None).await?;
         let credentials = Credentials::random();
         let mut function_environment = options.environment;
-        function_environment.extend(aws::environment(aws_address, &credentials));
+        function_environment.extend(aws::environment(aws_address, Some(s3_address), &credentials));
         if let Some(api) = &deployment.websocket_api {
             // The address of a WebSocket API includes its stage, here as on AWS.
             let endpoint = format!("http://{aws_address}/{}", api.stage);
@@ -95,6 +92,7 @@ impl Stack {
         let settings = AwsSettings {
             state: options.state,
             resources: deployment.resources.clone(),
+            s3: Some(s3_listener),
             functions: functions.clone(),
             connections: websocket.as_ref().map(WebSocketServer::connections),
         };
@@ -248,8 +246,8 @@ impl Stack {
     }
 }
 
-/// Opens the port and returns the URL that clients reach it by.
-async fn listen(port: Option<u16>) -> Result<(TcpListener, String), StackError> {
+/// Opens a port of this machine, or any free one.
+async fn listen(port: Option<u16>) -> Result<(TcpListener, SocketAddr), StackError> {
     let listener =
         TcpListener::bind(("127.0.0.1", port.unwrap_or(0))).await.map_err(|error| {
             match (error.kind(), port) {
@@ -257,8 +255,8 @@ async fn listen(port: Option<u16>) -> Result<(TcpListener, String), StackError> 
                 _ => machine("the port can't be opened")(error),
             }
         })?;
-    let address: SocketAddr = listener.local_addr().map_err(machine("the port has no address"))?;
-    Ok((listener, format!("http://{address}")))
+    let address = listener.local_addr().map_err(machine("the port has no address"))?;
+    Ok((listener, address))
 }
 
 /// The directory of logs. It is beside the tables, or, if those are in memory, it is deleted with

@@ -11,6 +11,9 @@ use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use aws_sdk_s3::Client as S3Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
@@ -18,6 +21,7 @@ use support::{appears, binaries, gone};
 use tally_local::aws::State;
 use tally_local::{Stack, StackOptions};
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 const TEMPLATE: &str = r#"
 Transform: AWS::Serverless-2016-10-31
@@ -247,6 +251,7 @@ async fn functions_have_their_parameters_and_find_the_aws_endpoints() {
         "LEVEL",
         "PUBLIC_URL",
         "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
     ] {
@@ -625,4 +630,72 @@ async fn a_worker_that_is_busy_when_the_stack_is_killed_ends_with_its_work() {
     assert!(request.await.unwrap().is_err());
     std::fs::write(go, "").unwrap();
     gone(pid).await;
+}
+
+/// A client with the variables of a function, as `tally env` prints them.
+fn s3_client(directory: &Path) -> S3Client {
+    let output = Command::new(env!("CARGO_BIN_EXE_tally"))
+        .current_dir(directory)
+        .args(["env", "Tasks"])
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let variables: BTreeMap<&str, &str> =
+        printed.lines().map(|line| line.split_once('=').unwrap()).collect();
+    let (id, secret) = (variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"]);
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(variables["AWS_REGION"].to_owned()))
+        .endpoint_url(variables["AWS_ENDPOINT_URL_S3"])
+        .credentials_provider(Credentials::new(id, secret, None, None, "environment"))
+        .retry_config(RetryConfig::disabled())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    S3Client::from_conf(config)
+}
+
+#[tokio::test]
+async fn a_stack_that_is_killed_keeps_the_objects_that_it_has_answered_for() {
+    const BUCKET: &str = "tally-local-archive";
+    binaries();
+    let directory = TempDir::new().unwrap();
+    let template = TEMPLATE.replace("Binary: bootstrap", "Binary: examples/bootstrap")
+        + "  Archive: {Type: AWS::S3::Bucket}\n";
+    write(directory.path(), &template);
+    let tile = |number: u32| number.to_string().repeat(10_000);
+    let mut stored: u32 = 0;
+    for round in 1..=3 {
+        let tally = Tally::start(directory.path(), 0);
+        let client = s3_client(directory.path());
+        let get = async |key: String| {
+            let got = client.get_object().bucket(BUCKET).key(key).send().await.unwrap();
+            String::from_utf8(got.body.collect().await.unwrap().to_vec()).unwrap()
+        };
+        for number in 0..stored {
+            assert!(get(format!("tile/{number}")).await == tile(number), "{number}");
+        }
+        if stored > 0 {
+            let checkpoint: u32 = get("checkpoint".to_owned()).await.parse().unwrap();
+            assert!(checkpoint == stored || checkpoint == stored + 1, "{checkpoint} {stored}");
+        }
+        let (sender, mut answered) = watch::channel(stored);
+        let writing = client.clone();
+        let writer = tokio::spawn(async move {
+            for number in stored.. {
+                let put = writing.put_object().bucket(BUCKET).key(format!("tile/{number}"));
+                let tile = put.body(tile(number).into_bytes().into()).send().await;
+                let put = writing.put_object().bucket(BUCKET).key("checkpoint");
+                let size = (number + 1).to_string();
+                let checkpoint = put.body(size.into_bytes().into()).send().await;
+                if tile.is_err() || checkpoint.is_err() {
+                    break;
+                }
+                sender.send_replace(number + 1);
+            }
+        });
+        answered.wait_for(|stored| *stored >= round * 40).await.unwrap();
+        tally.signal("-KILL");
+        writer.await.unwrap();
+        stored = *answered.borrow();
+    }
 }

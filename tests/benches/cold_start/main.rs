@@ -61,10 +61,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let credentials = Credentials::random();
-    let environment = aws::environment(listener.local_addr()?, &credentials);
+    let environment = aws::environment(listener.local_addr()?, None, &credentials);
     let settings = AwsSettings {
         state: State::Memory,
         resources: deployment.resources.clone(),
+        s3: None,
         functions: NoWorkers,
         connections: None,
     };

@@ -19,7 +19,8 @@ pub struct Call {
     /// The operation as AWS names it, `PutItem`, `GetSecretValue`, `Invoke`, `PostToConnection`.
     pub operation: String,
     /// The targets of the call: table names (each once, in the request's order), a secret, a
-    /// queue, a function, a connection id, recipients or a key id.
+    /// queue, a function, a connection id, recipients, a key id, or a bucket
+    /// and key (`bucket/key`).
     pub targets: Vec<String>,
 }
 
@@ -40,6 +41,8 @@ pub enum Service {
     Kms,
     /// SQS.
     Queues,
+    /// S3.
+    S3,
 }
 
 impl CallLog {

@@ -1,5 +1,4 @@
-//! The directory in which a stack keeps its tables, secrets, keys and mail, locked for as long as
-//! the stack runs.
+//! The directory in which a stack keeps its state, locked for as long as the stack runs.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -49,6 +48,11 @@ impl StateDirectory {
     /// The directory of the queues' messages.
     pub(super) fn queues(&self) -> PathBuf {
         self.path.join("queues")
+    }
+
+    /// The directory of buckets.
+    pub(super) fn buckets(&self) -> PathBuf {
+        self.path.join("s3")
     }
 
     /// The directory of mail.

@@ -101,7 +101,7 @@ impl Endpoints {
                 StatusCode::NOT_FOUND,
                 "UnknownOperationException",
                 "the local stack serves DynamoDB, Secrets Manager, KMS, SQS, Lambda's Invoke, SES's \
-                 SendEmail and @connections",
+                 SendEmail and @connections here, and S3 at AWS_ENDPOINT_URL_S3",
             ),
         }
     }

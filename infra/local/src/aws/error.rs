@@ -54,6 +54,17 @@ pub enum AwsError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A file of a bucket does not hold an object.
+    #[error(
+        "{path} does not hold an object ({source}): restore it, or remove the state directory to \
+         start afresh"
+    )]
+    Object {
+        /// The file.
+        path: PathBuf,
+        /// The error in its content.
+        source: io::Error,
+    },
     /// The database can't be opened.
     #[error(
         "the database can't be opened ({0}): remove the state directory, or choose another with \

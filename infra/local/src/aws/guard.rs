@@ -17,7 +17,7 @@ use super::error::AwsError;
 pub struct Credentials {
     /// A request must name it in its `Authorization` header. So it is a secret here.
     pub access_key_id: String,
-    /// SDKs sign with it. Signatures are not verified.
+    /// SDKs sign with it. Only S3 verifies signatures.
     pub secret_access_key: String,
 }
 
@@ -67,7 +67,7 @@ impl Guard {
     pub(super) fn refusal(&self, headers: &HeaderMap) -> Option<Answer> {
         let reason = if headers.contains_key(ORIGIN) {
             "browsers may not call these endpoints"
-        } else if single(headers, HOST).is_none_or(|host| host != self.host) {
+        } else if !self.is_host_of(headers) {
             "the Host header is not the address of these endpoints"
         } else if single(headers, AUTHORIZATION)
             .and_then(access_key_id)
@@ -78,6 +78,16 @@ impl Guard {
             return None;
         };
         Some(error(StatusCode::FORBIDDEN, "AccessDeniedException", reason))
+    }
+
+    /// Whether the request names this address as its host. A DNS name that leads here does not.
+    pub(super) fn is_host_of(&self, headers: &HeaderMap) -> bool {
+        single(headers, HOST).is_some_and(|host| host == self.host)
+    }
+
+    /// The secret access key to this access key id.
+    pub(super) fn secret_of(&self, access_key_id: &str) -> Option<&str> {
+        self.knows(access_key_id).then_some(self.credentials.secret_access_key.as_str())
     }
 
     fn knows(&self, access_key_id: &str) -> bool {

@@ -1,6 +1,6 @@
 //! The AWS endpoints that the functions call: DynamoDB, Secrets Manager, KMS, SQS, Lambda's Invoke
-//! API, SES and API Gateway's `@connections`. All are on one loopback listener, and a call needs
-//! its random credentials.
+//! API, SES, API Gateway's `@connections` and S3. S3 has a loopback listener of its own, and the
+//! others share one. A call needs their random credentials.
 
 mod answer;
 mod calls;
@@ -16,6 +16,7 @@ mod json_file;
 mod kms;
 mod mail;
 mod queues;
+mod s3;
 mod secrets;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,7 @@ use self::faults::Faults;
 use self::guard::Guard;
 use self::invoke_api::InvokeApi;
 use self::kms::Kms;
+use self::s3::Buckets;
 use self::secrets::Secrets;
 
 pub(crate) use self::directory::log_directory;
@@ -63,28 +65,31 @@ pub struct Aws {
     outbox: Outbox,
     queues: Queues,
     server: Server,
+    s3: Option<Server>,
     sweeper: JoinSet<()>,
     // The last field: the next stack may have the directory only after the database has been
     // closed.
     _directory: Option<StateDirectory>,
 }
 
-/// Where tables, secrets, keys and mail are kept.
+/// Where the state of the services is kept: tables, secrets, keys, objects, messages and mail.
 #[derive(Debug, Clone)]
 pub enum State {
     /// In this directory, which is created if missing and belongs to one stack at a time.
     Directory(PathBuf),
-    /// In memory, with mail in a temporary directory. Tables are in one too, if one has a stream.
-    /// All of it is gone when the stack ends.
+    /// In memory, with mail and objects in temporary directories. Tables are in one too, if one has
+    /// a stream. All of it is gone when the stack ends.
     Memory,
 }
 
 /// Settings of the endpoints.
 pub struct AwsSettings<F = Functions> {
-    /// Where tables, secrets, keys and mail are kept.
+    /// Where their state is kept.
     pub state: State,
     /// The resources of the template that keep state.
     pub resources: Resources,
+    /// The listener of S3, if it is served. It must be bound to a loopback address.
+    pub s3: Option<TcpListener>,
     /// Runs the functions, for Lambda's Invoke API and for the rotation of secrets.
     pub functions: F,
     /// The connections that `@connections` reaches, if there is a WebSocket API.
@@ -99,14 +104,18 @@ impl Aws {
         credentials: Credentials,
         settings: AwsSettings<F>,
     ) -> Result<Self, AwsError> {
-        let guard = Guard::new(&listener, credentials)?;
-        let AwsSettings { state, resources, functions, connections } = settings;
+        let AwsSettings { state, resources, s3, functions, connections } = settings;
+        let guard = Guard::new(&listener, credentials.clone())?;
+        let s3 = match s3 {
+            Some(listener) => Some((Guard::new(&listener, credentials)?, listener)),
+            None => None,
+        };
         let functions: Arc<dyn Invoke> = Arc::new(functions);
         let rotating = Arc::clone(&functions);
         let faults = Arc::new(Faults::default());
         let striking = Arc::clone(&faults);
         let opened = spawn_blocking(move || open(state, resources, rotating, striking)).await;
-        let Opened { directory, dynamodb, secrets, kms, queues, outbox } =
+        let Opened { directory, dynamodb, secrets, kms, queues, buckets, outbox } =
             opened.unwrap_or_else(|panic| Err(AwsError::Database(panic.to_string())))?;
 
         let calls = CallLog::default();
@@ -126,9 +135,22 @@ impl Aws {
             let endpoints = Arc::clone(&endpoints);
             async move { endpoints.answer(request).await }
         });
+        let s3 = s3.map(|(guard, listener)| {
+            s3::serve(listener, guard, buckets, calls.clone(), Arc::clone(&faults))
+        });
         let mut sweeper = JoinSet::new();
         sweeper.spawn(dynamodb.clone().sweep());
-        Ok(Self { calls, dynamodb, faults, outbox, queues, server, sweeper, _directory: directory })
+        Ok(Self {
+            calls,
+            dynamodb,
+            faults,
+            outbox,
+            queues,
+            server,
+            s3,
+            sweeper,
+            _directory: directory,
+        })
     }
 
     /// Every AWS call since the start.
@@ -175,6 +197,9 @@ impl Aws {
     pub async fn shutdown(mut self) {
         self.sweeper.shutdown().await;
         self.server.shutdown().await;
+        if let Some(s3) = self.s3 {
+            s3.shutdown().await;
+        }
     }
 }
 
@@ -185,6 +210,7 @@ struct Opened {
     secrets: Secrets,
     kms: Kms,
     queues: Queues,
+    buckets: Buckets,
     outbox: Outbox,
 }
 
@@ -199,22 +225,27 @@ fn open(
         State::Memory => None,
     };
     let kept = directory.as_ref();
-    let Resources { tables, secrets, keys, queues } = resources;
+    let Resources { tables, secrets, keys, queues, buckets } = resources;
     let database = kept.map(StateDirectory::database).transpose()?;
     Ok(Opened {
         dynamodb: DynamoDb::open(database.as_deref(), &tables, faults)?,
         secrets: Secrets::open(kept.map(StateDirectory::secrets).as_deref(), secrets, functions)?,
         kms: Kms::open(kept.map(StateDirectory::keys).as_deref(), keys)?,
         queues: Queues::open(kept.map(StateDirectory::queues).as_deref(), queues)?,
+        buckets: Buckets::open(kept.map(StateDirectory::buckets).as_deref(), buckets)?,
         outbox: Outbox::open(kept.map(StateDirectory::outbox).as_deref())?,
         directory,
     })
 }
 
-/// The variables with which an SDK in a function reaches the endpoints at `address`.
-/// `AWS_ENDPOINT_URL` also keeps an SDK from calling the real AWS for a service that is not served
-/// here.
-pub fn environment(address: SocketAddr, credentials: &Credentials) -> BTreeMap<String, String> {
+/// The variables with which an SDK in a function reaches the endpoints at `address`, and S3 at its
+/// own. `AWS_ENDPOINT_URL` also keeps an SDK from calling the real AWS for a service that is not
+/// served here.
+pub fn environment(
+    address: SocketAddr,
+    s3: Option<SocketAddr>,
+    credentials: &Credentials,
+) -> BTreeMap<String, String> {
     let endpoints = [
         "",
         "_DYNAMODB",
@@ -225,8 +256,7 @@ pub fn environment(address: SocketAddr, credentials: &Credentials) -> BTreeMap<S
         "_APIGATEWAYMANAGEMENTAPI",
         "_SESV2",
     ];
-    let endpoints = endpoints
-        .map(|service| (format!("AWS_ENDPOINT_URL{service}"), format!("http://{address}")));
+    let endpoints = endpoints.map(|service| (service, address));
     let others = [
         ("AWS_REGION", REGION),
         // boto3 knows the region by this name alone.
@@ -236,6 +266,10 @@ pub fn environment(address: SocketAddr, credentials: &Credentials) -> BTreeMap<S
     ];
     endpoints
         .into_iter()
+        .chain(s3.map(|address| ("_S3", address)))
+        .map(|(service, address)| {
+            (format!("AWS_ENDPOINT_URL{service}"), format!("http://{address}"))
+        })
         .chain(others.map(|(name, value)| (name.to_owned(), value.to_owned())))
         .collect()
 }

@@ -93,15 +93,20 @@ impl Stack {
             length: 64,
             rotated_by: None,
         });
-        let settings =
-            AwsSettings { state, resources, functions: functions.clone(), connections: None };
+        let settings = AwsSettings {
+            state,
+            resources,
+            s3: None,
+            functions: functions.clone(),
+            connections: None,
+        };
         let aws = Aws::start(listener, credentials.clone(), settings).await.unwrap();
         Self { aws, address, credentials, functions }
     }
 
     /// An SDK client built from the environment that a function gets.
     fn dynamodb(&self) -> Client {
-        let variables = environment(self.address, &self.credentials);
+        let variables = environment(self.address, None, &self.credentials);
         let id = &variables["AWS_ACCESS_KEY_ID"];
         let secret = &variables["AWS_SECRET_ACCESS_KEY"];
         let config = aws_sdk_dynamodb::Config::builder()

@@ -67,6 +67,7 @@ impl Circuits {
         let served = AwsSettings {
             state: State::Memory,
             resources: Resources { tables: vec![table.clone()], ..Resources::default() },
+            s3: None,
             functions: NoFunctions,
             connections: None,
         };

@@ -55,7 +55,7 @@ fn keys() -> Vec<Key> {
 
 /// A client built from the environment that a function gets.
 fn client(stack: &Stack) -> Client {
-    let variables = environment(stack.address, &stack.credentials);
+    let variables = environment(stack.address, None, &stack.credentials);
     let id = &variables["AWS_ACCESS_KEY_ID"];
     let secret = &variables["AWS_SECRET_ACCESS_KEY"];
     let config = aws_sdk_kms::Config::builder()

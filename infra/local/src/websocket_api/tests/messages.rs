@@ -136,6 +136,7 @@ async fn functions_reach_a_connection_by_http_until_it_is_gone() {
     let settings = AwsSettings {
         state: State::Memory,
         resources: Resources::default(),
+        s3: None,
         functions: StandIn { events, answer: |_, _| async { Ok(success()) } },
         connections: Some(api.server.connections()),
     };
