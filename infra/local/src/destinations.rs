@@ -45,3 +45,12 @@ impl Destinations {
         functions.invoke_async(function, body.to_string().into()).map_err(|error| error.to_string())
     }
 }
+
+#[cfg(test)]
+impl Default for Destinations {
+    /// Of a stack without queues and functions.
+    fn default() -> Destinations {
+        let queues = Queues::open(None, Vec::new()).unwrap();
+        Destinations { queues, functions: WeakFunctions::default() }
+    }
+}

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "this is a test")]
 
+#[allow(dead_code, reason = "other tests use the rest")]
 mod support;
 
 use std::collections::{BTreeMap, HashMap};

@@ -576,7 +576,13 @@ fn buckets_have_names_that_s3_takes_their_versions_and_their_locks() {
 #[test]
 fn conditions_decide_what_there_is() {
     let tables = |sets: &[(&str, &str)]| {
-        load(TEMPLATE, sets).unwrap().tables.into_iter().map(|table| table.name).collect::<Vec<_>>()
+        load(TEMPLATE, sets)
+            .unwrap()
+            .resources
+            .tables
+            .into_iter()
+            .map(|table| table.name)
+            .collect::<Vec<_>>()
     };
     assert_eq!(tables(&[("Prefix", "p")]), ["tally-local-Users", "p-dev"]);
     assert_eq!(tables(&[("Stage", "prod")]), ["tally-local-Users", "-prod"]);

@@ -244,7 +244,7 @@ impl Functions {
 }
 
 /// The functions, as long as another part of the stack keeps them running.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct WeakFunctions(Weak<Inner>);
 
 impl WeakFunctions {

@@ -8,6 +8,9 @@ use transparency::{
     verify_consistency, verify_inclusion,
 };
 
+use crate::definitions::Definitions;
+use crate::log::Log;
+
 /// The largest log of these tests: three tiles.
 const SIZE: usize = 600;
 

@@ -187,7 +187,7 @@ mod tests {
     fn in_memory() -> DynamoDb {
         let tables =
             [table("tally-local-one", "NEW_IMAGE"), table("tally-local-other", "NEW_IMAGE")];
-        DynamoDb::open(None, &tables).unwrap()
+        DynamoDb::open(None, &tables, Arc::default()).unwrap()
     }
 
     async fn call(dynamodb: &DynamoDb, operation: &str, request: Value) -> Value {
@@ -312,7 +312,7 @@ mod tests {
         let file = directory.path().join("dynamodb.sqlite");
         for (view, left) in [("NEW_IMAGE", 1), ("NEW_IMAGE", 2), ("KEYS_ONLY", 1)] {
             let tables = [table("tally-local-one", view)];
-            let dynamodb = DynamoDb::open(Some(&file), &tables).unwrap();
+            let dynamodb = DynamoDb::open(Some(&file), &tables, Arc::default()).unwrap();
             put(&dynamodb, "tally-local-one", view).await;
             let page = dynamodb.changes().unwrap().read("tally-local-one", 0, 9).await.unwrap();
             assert_eq!(page.records.len(), left, "{view}");
@@ -323,6 +323,6 @@ mod tests {
     fn a_database_without_streams_stays_in_memory() {
         let mut plain = table("tally-local-one", "NEW_IMAGE");
         plain.create.as_object_mut().unwrap().remove("StreamSpecification");
-        assert!(DynamoDb::open(None, &[plain]).unwrap().changes().is_none());
+        assert!(DynamoDb::open(None, &[plain], Arc::default()).unwrap().changes().is_none());
     }
 }

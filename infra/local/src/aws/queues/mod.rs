@@ -35,7 +35,7 @@ pub(crate) struct Queues {
 
 impl Queues {
     /// Opens the queues, each with the messages in its part of `directory`. Blocks.
-    pub(super) fn open(
+    pub(crate) fn open(
         directory: Option<&Path>,
         queues: Vec<model::Queue>,
     ) -> Result<Self, AwsError> {
