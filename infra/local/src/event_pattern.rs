@@ -155,7 +155,9 @@ fn collect_leaves<'v>(value: Option<&'v Value>, leaves: &mut Vec<&'v Value>) {
     match value {
         None | Some(Value::Object(_)) => {}
         Some(Value::Array(items)) => {
-            items.iter().for_each(|item| collect_leaves(Some(item), leaves));
+            for item in items {
+                collect_leaves(Some(item), leaves);
+            }
         }
         Some(leaf) => leaves.push(leaf),
     }
@@ -179,10 +181,10 @@ impl Test {
             return Err(malformed("a test is a value, or an object with one operator"));
         };
         let parsed = match (operator.as_str(), operand) {
-            ("prefix", Value::String(text)) => Some(Self::Prefix(text.clone())),
-            ("suffix", Value::String(text)) => Some(Self::Suffix(text.clone())),
-            ("equals-ignore-case", Value::String(text)) => {
-                Some(Self::EqualsIgnoreCase(text.to_lowercase()))
+            ("prefix", Value::String(prefix)) => Some(Self::Prefix(prefix.clone())),
+            ("suffix", Value::String(suffix)) => Some(Self::Suffix(suffix.clone())),
+            ("equals-ignore-case", Value::String(word)) => {
+                Some(Self::EqualsIgnoreCase(word.to_lowercase()))
             }
             ("exists", Value::Bool(wanted)) => Some(Self::Exists(*wanted)),
             ("anything-but", Value::String(_) | Value::Number(_)) => {

@@ -40,6 +40,7 @@ Resources:
 /// writes its batches into a file of its name in `directory`.
 fn function(function: &str, properties: &str, directory: &Path) -> String {
     let batches = directory.join(function);
+    let batches = batches.display();
     format!(
         "
   {function}:
@@ -47,7 +48,7 @@ fn function(function: &str, properties: &str, directory: &Path) -> String {
     Metadata: {{BuildProperties: {{Binary: bootstrap}}}}
     Properties:
       Timeout: 20
-      Environment: {{Variables: {{BATCHES: {batches:?}}}}}
+      Environment: {{Variables: {{BATCHES: '{batches}'}}}}
       Events:
         Changes:
           Type: DynamoDB
@@ -149,7 +150,7 @@ impl Setup {
                 sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(Duration::from_secs(60), there)
+        timeout(Duration::from_mins(1), there)
             .await
             .unwrap_or_else(|_| panic!("{function} has got {:?}", self.batches(function)));
     }

@@ -8,7 +8,7 @@ use crate::store::Message;
 
 /// What a model was asked.
 ///
-/// It serialises to the text `prompt` of the event, JSON as serde_json writes it. That needs no
+/// It serialises to the text `prompt` of the event, JSON by `serde_json`. That needs no
 /// canonical form, because the hash in the event is over the encrypted text. The earlier messages
 /// are ids: with their texts in each event, a conversation would grow with the square of its turns.
 #[derive(Clone, PartialEq, Eq, Serialize)]

@@ -154,6 +154,8 @@ mod tests {
         (reference(&DataKey::of(1), name, &sealed), pieces.collect())
     }
 
+    type Edit = fn(&mut Pieces);
+
     #[test]
     fn a_text_is_what_was_stored_or_says_why_it_is_not() {
         let (text, whole) = stored(EVENT, "reply", "a");
@@ -163,7 +165,7 @@ mod tests {
         };
         assert_eq!(read(&text, &whole), Ok(400_000));
 
-        let edits: [(&str, fn(&mut Pieces), Unreadable); 6] = [
+        let edits: [(&str, Edit, Unreadable); 6] = [
             ("no first piece", |pieces| drop(pieces.remove("reply#0")), Unreadable::Missing),
             ("no last piece", |pieces| drop(pieces.remove("reply#1")), Unreadable::Missing),
             ("swapped pieces", swap, Unreadable::Altered),

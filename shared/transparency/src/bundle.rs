@@ -72,7 +72,7 @@ pub fn append<E: AsRef<[u8]>>(
         bytes.extend(length.to_be_bytes());
         bytes.extend_from_slice(entry);
         grown += 1;
-        if grown % WIDTH == 0 {
+        if grown.is_multiple_of(WIDTH) {
             let tile = Tile::entries(grown / WIDTH - 1, grown);
             files.extend(tile.map(|tile| File { tile, bytes: mem::take(&mut bytes) }));
         }

@@ -185,14 +185,11 @@ mod tests {
         assert!(matches!(verdict, Verdict::Failure { by_error: true, .. }));
     }
 
-    /// What becomes of records 1 to 4 that have failed `failures` times: the settled ones, the
-    /// batches that are left with their failures, and the ones given up.
-    fn becomes(
-        verdict: &Verdict,
-        failures: u32,
-        retries: Option<u32>,
-        bisects: bool,
-    ) -> (Vec<i64>, Vec<(Vec<i64>, u32)>, Option<Vec<i64>>) {
+    /// Records that are settled, batches that are left with their failures, and records given up.
+    type Fate = (Vec<i64>, Vec<(Vec<i64>, u32)>, Option<Vec<i64>>);
+
+    /// The fate of records 1 to 4 that have failed `failures` times.
+    fn fate(verdict: &Verdict, failures: u32, retries: Option<u32>, bisects: bool) -> Fate {
         let tried = Batch { failures, ..batch(&[1, 2, 3, 4]) };
         let next = verdict.apply(tried, &StreamSource { retries, bisects, ..source() });
         let rest = next.rest.iter().map(|batch| (batch.numbers(), batch.failures)).collect();
@@ -214,7 +211,7 @@ mod tests {
             (&failure, 5, Some(0), true, (vec![], vec![(vec![1, 2], 5), (vec![3, 4], 5)], None)),
             (&Verdict::Partial(3), 5, Some(0), true, (vec![1, 2, 3], vec![(vec![4], 5)], None)),
         ] {
-            assert_eq!(becomes(verdict, failures, retries, bisects), expected, "{verdict:?}");
+            assert_eq!(fate(verdict, failures, retries, bisects), expected, "{verdict:?}");
         }
         // One record can't be split.
         let alone = StreamSource { bisects: true, retries: Some(0), ..source() };

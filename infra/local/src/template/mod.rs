@@ -15,6 +15,7 @@ mod error;
 mod event_invoke;
 mod gateway;
 mod keys;
+mod metadata;
 pub mod model;
 mod node;
 mod parameters;
@@ -38,7 +39,7 @@ pub use references::{References, cycle};
 use document::{Document, Resource};
 use gateway::Gateway;
 use model::{Deployment, HttpApi, HttpRoute};
-use node::{Map, Node, get};
+use node::{Node, get};
 use resolver::Resolver;
 use storage::Rotation;
 
@@ -166,7 +167,7 @@ fn deployment(
     streams::check(&deployment)?;
     deployment.websocket_api = gateway.finish()?;
     deployment.outputs = outputs(document, &resolver).map_err(|error| error.within("Outputs"))?;
-    local_metadata(document, &mut deployment, url)?;
+    metadata::read(document, &mut deployment, url)?;
     Ok(deployment)
 }
 
@@ -197,7 +198,7 @@ fn add(
             }
         }
         "AWS::DynamoDB::Table" => {
-            deployment.resources.tables.push(storage::table(resource, resolver)?)
+            deployment.resources.tables.push(storage::table(resource, resolver)?);
         }
         "AWS::S3::Bucket" => {
             deployment.resources.buckets.push(buckets::bucket(resource, resolver)?);
@@ -260,55 +261,6 @@ fn outputs(
         outputs.insert(name.clone(), value.map_err(|error| error.within(name))?);
     }
     Ok(outputs)
-}
-
-/// `Metadata.LocalStack`: extra steps that the stack takes on this machine and AWS does not.
-fn local_metadata(
-    document: &Document,
-    deployment: &mut Deployment,
-    url: &str,
-) -> Result<(), TemplateError> {
-    let Some(Node::Map(metadata)) = get(&document.metadata, "LocalStack") else { return Ok(()) };
-    let websocket = match &deployment.websocket_api {
-        Some(api) => format!("{}/{}", websocket_url(url), api.stage),
-        None => String::new(),
-    };
-    for (key, node) in metadata as &Map {
-        let place = format!("Metadata.LocalStack.{key}");
-        let Node::List(items) = node else {
-            return Err(TemplateError::new("this must be a list").within(place));
-        };
-        let items: Vec<String> = items
-            .iter()
-            .map(document::text)
-            .collect::<Result<_, _>>()
-            .map_err(|error| error.within(&place))?;
-        match key.as_str() {
-            "InvokeOnStart" => {
-                if let Some(unknown) = items
-                    .iter()
-                    .find(|id| deployment.functions.iter().all(|function| function.id != **id))
-                {
-                    return Err(TemplateError::new(format!("there is no function `{unknown}`"))
-                        .within(place));
-                }
-                deployment.invoke_on_start = items;
-            }
-            "Welcome" => {
-                deployment.welcome = items
-                    .iter()
-                    .map(|line| line.replace("${Url}", url).replace("${WebSocketUrl}", &websocket))
-                    .collect();
-            }
-            _ => {
-                return Err(TemplateError::new(
-                    "the local stack knows only InvokeOnStart and Welcome here",
-                )
-                .within(place));
-            }
-        }
-    }
-    Ok(())
 }
 
 fn read_file(path: &Path) -> Result<String, TemplateError> {

@@ -210,16 +210,17 @@ pub(super) fn queue(resource: &Resource, resolver: &Resolver) -> Result<Queue, T
     let properties = resolver.map(&resource.properties);
     properties
         .and_then(|properties| read(properties, QUEUE_WITHOUT_LOCAL_EFFECT))
-        .and_then(|properties| standard_queue(&resource.id, name, properties))
+        .and_then(|properties| standard_queue(&resource.id, name, &properties))
         .map_err(|error| error.within("Properties"))
 }
 
 fn standard_queue(
     id: &str,
     name: String,
-    properties: QueueProperties,
+    properties: &QueueProperties,
 ) -> Result<Queue, TemplateError> {
-    if properties.fifo_queue.is_some_and(|fifo| fifo.0) || name.ends_with(".fifo") {
+    let named_as_fifo = name.rsplit_once('.').is_some_and(|(_, suffix)| suffix == "fifo");
+    if properties.fifo_queue.is_some_and(|fifo| fifo.0) || named_as_fifo {
         return Err(TemplateError::new(
             "this is a FIFO queue, and the local stack has standard queues only",
         )

@@ -124,15 +124,14 @@ impl Authenticator {
                 return Ok(());
             };
             let Authenticated { principal, user, .. } = caller;
-            let user = match user {
-                Some(user) => Some(user.clone()),
-                None => {
-                    let user = users.get(&principal.user_id).await;
-                    if user.is_err() {
-                        limiter.revert_user(caller.count(), info).await;
-                    }
-                    user?.filter(|user| user.is_active)
+            let user = if let Some(user) = user {
+                Some(user.clone())
+            } else {
+                let user = users.get(&principal.user_id).await;
+                if user.is_err() {
+                    limiter.revert_user(caller.count(), info).await;
                 }
+                user?.filter(|user| user.is_active)
             };
             if user.is_some_and(|user| any_of.iter().any(|role| user.roles.contains(role))) {
                 return Ok(());

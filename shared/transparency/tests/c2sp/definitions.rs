@@ -69,5 +69,5 @@ impl<'l> Definitions<'l> {
 
 /// The largest power of two below `size`.
 fn split(size: usize) -> usize {
-    (1..).map(|bits| 1 << bits).take_while(|power| *power < size).last().unwrap_or(1)
+    (1..usize::BITS).map(|bits| 1 << bits).take_while(|power| *power < size).last().unwrap_or(1)
 }

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use platform::Platform;
 use platform::audit;
 use platform::clock::Clock;
+use platform::problem::Code;
 use platform::store::AuditLog;
 use serde_json::json;
 use tally_chat::store::{Message, Messages};
@@ -51,19 +52,25 @@ fn prompt(shown: &[&str], turn: &str) -> String {
     format!(r#"{{"prompt":{{"name":"default","version":1}},"shown":{shown},"turn":{turn}}}"#)
 }
 
-fn say(text: &str) -> Result<Event, ProviderError> {
+/// What a scripted model gives next.
+type Given = Result<Event, ProviderError>;
+
+#[expect(clippy::unnecessary_wraps, reason = "it is a line of a script")]
+fn say(text: &str) -> Given {
     Ok(Event::Text(text.into()))
 }
 
-fn used(output_tokens: u64) -> Result<Event, ProviderError> {
+#[expect(clippy::unnecessary_wraps, reason = "it is a line of a script")]
+fn used(output_tokens: u64) -> Given {
     Ok(Event::Usage(Usage { input_tokens: 1, output_tokens, ..Usage::default() }))
 }
 
-fn failed(fault: Fault) -> Result<Event, ProviderError> {
+fn failed(fault: Fault) -> Given {
     Err(ProviderError::new(fault, "as the script says"))
 }
 
-fn stop() -> Result<Event, ProviderError> {
+#[expect(clippy::unnecessary_wraps, reason = "it is a line of a script")]
+fn stop() -> Given {
     Ok(Event::Stop(StopReason::EndTurn))
 }
 
@@ -141,7 +148,7 @@ async fn without_a_key_no_model_is_asked() {
         write(&platform, seen.clone(), &reply).await;
         assert!(seen.0.lock().unwrap().is_empty(), "the model was asked");
         let end = end_of(&platform, &reply).await;
-        let failure = end.failure.map(|code| code.as_str());
+        let failure = end.failure.map(Code::as_str);
         assert_eq!((end.status.as_str(), failure), ("failed", Some("unavailable")));
         assert_eq!(texts_of(&stack, &reply.id).await, []);
     };

@@ -129,7 +129,7 @@ mod tests {
         database
     }
 
-    fn put(database: &Database, item: Value) {
+    fn put(database: &Database, item: &Value) {
         call(database, "PutItem", &json!({"TableName": TABLE, "Item": item}));
     }
 
@@ -174,9 +174,9 @@ mod tests {
     fn an_update_that_changes_nothing_leaves_no_record() {
         let database = database("NEW_AND_OLD_IMAGES");
         let item = json!({"id": {"S": "1"}, "tags": {"SS": ["b", "a"]}, "n": {"N": "1.0"}});
-        put(&database, item);
-        put(&database, json!({"id": {"S": "1"}, "tags": {"SS": ["a", "b"]}, "n": {"N": "1"}}));
-        put(&database, json!({"id": {"S": "1"}, "tags": {"SS": ["a", "c"]}, "n": {"N": "1"}}));
+        put(&database, &item);
+        put(&database, &json!({"id": {"S": "1"}, "tags": {"SS": ["a", "b"]}, "n": {"N": "1"}}));
+        put(&database, &json!({"id": {"S": "1"}, "tags": {"SS": ["a", "c"]}, "n": {"N": "1"}}));
         let names: Vec<_> =
             records(&database).into_iter().map(|mut r| r["eventName"].take()).collect();
         assert_eq!(names, ["INSERT", "MODIFY"]);
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn a_deletion_by_time_to_live_has_the_identity_that_sdks_read() {
         let database = database("KEYS_ONLY");
-        put(&database, json!({"id": {"S": "1"}, "expires_at": {"N": "1"}}));
+        put(&database, &json!({"id": {"S": "1"}, "expires_at": {"N": "1"}}));
         assert_eq!(database.sweep_ttl().unwrap(), 1);
         let records = records(&database);
         assert!(records[0].get("userIdentity").is_none(), "{records:?}");

@@ -138,7 +138,7 @@ mod tests {
 
     use super::*;
 
-    fn check<T: DeserializeOwned>(body: Value, expected: Option<&str>) {
+    fn check<T: DeserializeOwned>(body: &Value, expected: Option<&str>) {
         let refusal = read::<T>(body.clone()).err().map(|refusal| refusal.message);
         assert_eq!(refusal.is_some(), expected.is_some(), "{body}: {refusal:?}");
         if let (Some(refusal), Some(expected)) = (refusal, expected) {
@@ -156,11 +156,11 @@ mod tests {
         ] {
             let message = STANDARD.encode(vec![0; length]);
             let body = json!({"KeyId": "k", "Message": message, "SigningAlgorithm": "a"});
-            check::<SignRequest>(body, expected);
+            check::<SignRequest>(&body, expected);
         }
         for text in ["a", "YQ", "YQ=", "YQ==\n", "-_==", " "] {
             check::<EncryptRequest>(
-                json!({"KeyId": "k", "Plaintext": text}),
+                &json!({"KeyId": "k", "Plaintext": text}),
                 Some("Plaintext: this is not Base64"),
             );
         }
@@ -168,23 +168,23 @@ mod tests {
 
     #[test]
     fn parameters_that_are_not_served_are_refused_by_name() {
-        check::<KeyRequest>(json!({"KeyId": "k"}), None);
-        check::<KeyRequest>(json!({}), Some("missing field `KeyId`"));
-        check::<KeyRequest>(Value::Null, Some("null"));
+        check::<KeyRequest>(&json!({"KeyId": "k"}), None);
+        check::<KeyRequest>(&json!({}), Some("missing field `KeyId`"));
+        check::<KeyRequest>(&Value::Null, Some("null"));
         check::<KeyRequest>(
-            json!({"KeyId": "k", "GrantTokens": ["x"]}),
+            &json!({"KeyId": "k", "GrantTokens": ["x"]}),
             Some("unknown field `GrantTokens`"),
         );
         check::<DataKeyRequest>(
-            json!({"KeyId": "k", "KeySpec": "AES_256", "DryRun": true}),
+            &json!({"KeyId": "k", "KeySpec": "AES_256", "DryRun": true}),
             Some("unknown field `DryRun`"),
         );
         check::<DataKeyRequest>(
-            json!({"KeyId": "k", "KeySpec": "AES_192"}),
+            &json!({"KeyId": "k", "KeySpec": "AES_192"}),
             Some("KeySpec: unknown variant `AES_192`"),
         );
         check::<DataKeyRequest>(
-            json!({"KeyId": "k", "EncryptionContext": {"a": 1}}),
+            &json!({"KeyId": "k", "EncryptionContext": {"a": 1}}),
             Some("EncryptionContext.a: invalid type"),
         );
     }

@@ -98,10 +98,11 @@ pub(super) fn read<T: DeserializeOwned>(members: Map<String, Value>) -> Result<T
     })
 }
 
-/// The entries of a batch, each with its id.
-pub(super) fn entries(
-    request: Map<String, Value>,
-) -> Result<Vec<(String, Map<String, Value>)>, Refusal> {
+/// An entry of a batch: its id and its members.
+pub(super) type Entry = (String, Map<String, Value>);
+
+/// The entries of a batch.
+pub(super) fn entries(request: Map<String, Value>) -> Result<Vec<Entry>, Refusal> {
     let Batch { entries } = read(request)?;
     match entries.len() {
         0 => return Err(Refusal::empty_batch()),

@@ -175,7 +175,7 @@ impl Bucket {
         let mut version = index.find(key, version_id)?.clone();
         change(&mut version.content.lock)?;
         self.replace(&version).map_err(internal)?;
-        index.replace(version);
+        index.replace(&version);
         Ok(())
     }
 
@@ -250,10 +250,10 @@ impl Index {
         replaced
     }
 
-    fn replace(&mut self, version: Version) {
+    fn replace(&mut self, version: &Version) {
         let versions = self.keys.get_mut(&version.key).into_iter().flatten();
         for stored in versions.filter(|stored| stored.number == version.number) {
-            stored.clone_from(&version);
+            stored.clone_from(version);
         }
     }
 

@@ -8,10 +8,10 @@ use super::version::Version;
 /// What a read requires of the version, as RFC 9110 (section 13) defines it.
 #[derive(Debug, Default)]
 pub(super) struct ReadCondition {
-    pub(super) if_match: Option<ETagCondition>,
-    pub(super) if_none_match: Option<ETagCondition>,
-    pub(super) if_modified_since: Option<Timestamp>,
-    pub(super) if_unmodified_since: Option<Timestamp>,
+    pub(super) matches: Option<ETagCondition>,
+    pub(super) none_match: Option<ETagCondition>,
+    pub(super) modified_since: Option<Timestamp>,
+    pub(super) unmodified_since: Option<Timestamp>,
 }
 
 impl ReadCondition {
@@ -20,7 +20,7 @@ impl ReadCondition {
             condition.as_etag().is_none_or(|wanted| wanted.value() == version.content.e_tag)
         };
         let was_modified = |since: &Timestamp| version.modified > *since;
-        let holds = match (&self.if_match, &self.if_unmodified_since) {
+        let holds = match (&self.matches, &self.unmodified_since) {
             (Some(condition), _) => is_named(condition),
             (None, Some(since)) => !was_modified(since),
             (None, None) => true,
@@ -28,7 +28,7 @@ impl ReadCondition {
         if !holds {
             return Err(failed_condition());
         }
-        let is_news = match (&self.if_none_match, &self.if_modified_since) {
+        let is_news = match (&self.none_match, &self.modified_since) {
             (Some(condition), _) => !is_named(condition),
             (None, Some(since)) => was_modified(since),
             (None, None) => true,
@@ -136,10 +136,10 @@ mod tests {
             ("\"other\"", None, "\"tag\"", None, failed),
         ] {
             let condition = ReadCondition {
-                if_match: tag(if_match),
-                if_none_match: tag(if_none_match),
-                if_modified_since: modified.map(at),
-                if_unmodified_since: unmodified.map(at),
+                matches: tag(if_match),
+                none_match: tag(if_none_match),
+                modified_since: modified.map(at),
+                unmodified_since: unmodified.map(at),
             };
             let refusal = condition.check(&version()).err();
             assert_eq!(

@@ -161,6 +161,7 @@ mod tests {
         (UNIX_EPOCH + Duration::from_secs(seconds)).into()
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is a cell of a table")]
     fn until(mode: RetentionMode, seconds: u64) -> Option<Retention> {
         Some(Retention { mode, until: at(seconds) })
     }

@@ -17,10 +17,10 @@ pub(super) fn get(
 ) -> Answer<dto::GetObjectOutput> {
     refuse(input.part_number.map(|_| "partNumber"))?;
     let condition = ReadCondition {
-        if_match: input.if_match,
-        if_none_match: input.if_none_match,
-        if_modified_since: input.if_modified_since,
-        if_unmodified_since: input.if_unmodified_since,
+        matches: input.if_match,
+        none_match: input.if_none_match,
+        modified_since: input.if_modified_since,
+        unmodified_since: input.if_unmodified_since,
     };
     let (version, file) = bucket.read(&input.key, input.version_id.as_deref())?;
     condition.check(&version)?;
@@ -48,10 +48,10 @@ pub(super) fn head(
     refuse(input.part_number.map(|_| "partNumber"))?;
     refuse(input.range.map(|_| "Range in HeadObject"))?;
     let condition = ReadCondition {
-        if_match: input.if_match,
-        if_none_match: input.if_none_match,
-        if_modified_since: input.if_modified_since,
-        if_unmodified_since: input.if_unmodified_since,
+        matches: input.if_match,
+        none_match: input.if_none_match,
+        modified_since: input.if_modified_since,
+        unmodified_since: input.if_unmodified_since,
     };
     let version = bucket.find(&input.key, input.version_id.as_deref())?;
     condition.check(&version)?;

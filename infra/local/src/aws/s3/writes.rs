@@ -87,10 +87,10 @@ pub(super) async fn copy(
     };
     let lock = lock.resolve(target.object_lock.as_ref())?;
     let condition = ReadCondition {
-        if_match: input.copy_source_if_match,
-        if_none_match: input.copy_source_if_none_match,
-        if_modified_since: input.copy_source_if_modified_since,
-        if_unmodified_since: input.copy_source_if_unmodified_since,
+        matches: input.copy_source_if_match,
+        none_match: input.copy_source_if_none_match,
+        modified_since: input.copy_source_if_modified_since,
+        unmodified_since: input.copy_source_if_unmodified_since,
     };
     blocking(move || {
         let (version, file) = source.read(&source_key, source_id.as_deref())?;
