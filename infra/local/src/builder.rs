@@ -66,8 +66,22 @@ pub fn build_binaries<'n>(
     if names.is_empty() {
         return Ok(());
     }
+    run_cargo(names.into_iter().flat_map(|name| ["--bin", name]), root, binaries)
+}
+
+/// Builds an example of the workspace at `root` by its name into `examples` below `binaries`.
+/// Cargo's own output passes through.
+pub fn build_example(name: &str, root: &Path, binaries: &Path) -> Result<(), BuildError> {
+    run_cargo(["--example", name], root, binaries)
+}
+
+fn run_cargo<'n>(
+    targets: impl IntoIterator<Item = &'n str>,
+    root: &Path,
+    binaries: &Path,
+) -> Result<(), BuildError> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
-    // Build the whole workspace, though only these binaries of it. Then dependencies get the same
+    // Build the whole workspace, though only these targets of it. Then dependencies get the same
     // features as in `cargo run` and `cargo test --workspace`, and cargo does not build the AWS SDK
     // a second time.
     cargo.arg("build").arg("--workspace").arg("--manifest-path").arg(root.join("Cargo.toml"));
@@ -79,9 +93,7 @@ pub fn build_binaries<'n>(
         }
         _ => return Err(BuildError::NoDirectory(io::ErrorKind::NotFound.into())),
     }
-    for name in names {
-        cargo.args(["--bin", name]);
-    }
+    cargo.args(targets);
     for (name, _) in env::vars_os() {
         if OF_THE_RUNNING_PACKAGE.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
             cargo.env_remove(name);

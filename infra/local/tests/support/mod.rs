@@ -1,10 +1,10 @@
 //! Helpers of the local stack's tests: the function they run, and waits for processes.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use tally_local::builder;
 use tokio::time::{sleep, timeout};
 
 /// Directory of `examples/bootstrap`, which is built if missing: cargo builds examples for a whole
@@ -12,21 +12,10 @@ use tokio::time::{sleep, timeout};
 pub fn binaries() -> &'static Path {
     static BINARIES: OnceLock<PathBuf> = OnceLock::new();
     BINARIES.get_or_init(|| {
-        let status = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--quiet",
-                "--package",
-                env!("CARGO_PKG_NAME"),
-                "--example",
-                "bootstrap",
-            ])
-            .status()
-            .expect("cargo runs");
-        assert!(status.success());
-        tally_local::builder::binaries_directory()
-            .expect("the directory of this test")
-            .join("examples")
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let binaries = builder::binaries_directory().expect("the directory of this test");
+        builder::build_example("bootstrap", &root, &binaries).expect("cargo builds it");
+        binaries.join("examples")
     })
 }
 
