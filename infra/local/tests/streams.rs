@@ -34,6 +34,7 @@ Resources:
       BillingMode: PAY_PER_REQUEST
       StreamSpecification: {StreamViewType: NEW_AND_OLD_IMAGES}
       TimeToLiveSpecification: {AttributeName: expires_at, Enabled: true}
+  GivenUp: {Type: AWS::SQS::Queue}
 ";
 
 /// A function with the name `function`, whose event has these properties beside the stream. It
@@ -158,6 +159,24 @@ impl Setup {
     /// Lets a function take the items that say `wait`.
     fn go(&self, function: &str) {
         std::fs::write(self.directory.join(format!("{function}.go")), "").unwrap();
+    }
+
+    /// The report in the queue of batches that were given up.
+    async fn report(&self) -> Value {
+        let variables = self.stack.environment(&self.stack.deployment().functions[0]);
+        let (id, secret) = (&variables["AWS_ACCESS_KEY_ID"], &variables["AWS_SECRET_ACCESS_KEY"]);
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
+            .region(aws_sdk_sqs::config::Region::new(variables["AWS_REGION"].clone()))
+            .endpoint_url(&variables["AWS_ENDPOINT_URL_SQS"])
+            .credentials_provider(Credentials::new(id, secret, None, None, "environment"))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .build();
+        let client = aws_sdk_sqs::Client::from_conf(config);
+        let url = client.get_queue_url().queue_name("tally-local-GivenUp").send().await.unwrap();
+        let receive = client.receive_message().set_queue_url(url.queue_url).wait_time_seconds(20);
+        let answer = receive.send().await.unwrap();
+        serde_json::from_str(answer.messages()[0].body().unwrap()).unwrap()
     }
 
     fn disturb(&self, failure: StreamFailure) {
@@ -301,12 +320,15 @@ async fn a_batch_that_fails_is_tried_again_and_then_given_up() {
 async fn a_batch_that_fails_is_split_where_that_is_asked_for() {
     let setup = Setup::new(
         "MaximumRetryAttempts: 0\n            BisectBatchOnFunctionError: true\n            \
-         DestinationConfig: {OnFailure: {Destination: 'arn:aws:sqs:us-east-1:000000000000:Lost'}}",
+         DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt GivenUp.Arn}}",
     )
     .await;
     setup.put_together(&[("a", "-"), ("b", "-"), ("c", "fail"), ("d", "-")]).await;
     setup.stack.drained("Seal").await.unwrap();
     assert_eq!(setup.batches("Seal"), ["a b c d", "a b", "c d", "c", "d"]);
+    let report = setup.report().await;
+    assert_eq!(report["requestContext"]["condition"], "RetryAttemptsExhausted");
+    assert_eq!(report["DDBStreamBatchInfo"]["batchSize"], 1);
 }
 
 #[tokio::test]

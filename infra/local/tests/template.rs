@@ -241,8 +241,8 @@ fn functions_are_invoked_as_often_as_their_schedules_say() {
 fn with_stream(properties: &str) -> String {
     let event =
         format!("{{Type: DynamoDB, Properties: {{StartingPosition: LATEST, {properties}}}}}");
-    let worker = format!("Properties: {{Timeout: 900, Events: {{Changes: {event}}}}}");
-    TEMPLATE.replace("Properties: {Timeout: 900}", &worker)
+    let worker = format!("Timeout: 900\n      Events: {{Changes: {event}}}\n");
+    TEMPLATE.replace("Timeout: 900\n", &worker)
 }
 
 #[test]
@@ -340,9 +340,9 @@ fn what_is_wrong_with_a_stream_is_named_with_its_place() {
     let error = load(&position, &[]).unwrap_err();
     assert!(error.contains("StartingPosition: unknown variant `AT_TIMESTAMP`"), "{error}");
 
-    let twice = "Timeout: 900, Events: {Again: {Type: DynamoDB, Properties: {StartingPosition: \
-                 LATEST, Stream: !GetAtt Users.StreamArn}}, ";
-    let twice = with_stream(stream).replace("Timeout: 900, Events: {", twice);
+    let twice = "Events: {Again: {Type: DynamoDB, Properties: {StartingPosition: LATEST, Stream: \
+                 !GetAtt Users.StreamArn}}, Changes: ";
+    let twice = with_stream(stream).replace("Events: {Changes: ", twice);
     assert_eq!(
         load(&twice, &[]).unwrap_err(),
         "Resources.Worker.Properties.Events.Changes.Properties.Stream: the event Again reads this \
@@ -493,8 +493,8 @@ fn a_queue_or_destination_that_the_stack_lacks_is_refused() {
             "Type: the local stack has no destinations of the type `S3Bucket`",
         ),
         (
-            "{Type: SQS, Destination: !GetAtt Worker.Arn}",
-            "Destination: `arn:aws:lambda:us-east-1:000000000000:function:Worker` is not an ARN \
+            "{Type: SQS, Destination: !GetAtt Fallback.Arn}",
+            "Destination: `arn:aws:lambda:us-east-1:000000000000:function:Fallback` is not an ARN \
              of the type SQS",
         ),
         (
@@ -712,7 +712,7 @@ fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
     check_error(
         "IsProd: !Equals [!Ref Stage, prod]",
         "IsProd: !Condition IsSmall",
-        "the value refers to itself: Conditions.IsProd -> Conditions.IsSmall -> Conditions.IsProd",
+        "the value refers to itself: Conditions.IsSmall -> Conditions.IsProd -> Conditions.IsSmall",
     );
     check_error(
         "integrations/${ConnectIntegration}",

@@ -11,7 +11,7 @@ use super::error::AwsError;
 #[derive(Debug)]
 pub(super) struct StateDirectory {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl StateDirectory {
@@ -21,7 +21,7 @@ impl StateDirectory {
         let lock_path = path.join("lock");
         let lock = open_private_file(&lock_path).map_err(unusable(&lock_path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: lock }),
+            Ok(()) => Ok(Self { path, lock }),
             Err(TryLockError::WouldBlock) => Err(AwsError::Locked(path)),
             Err(TryLockError::Error(source)) => Err(unusable(&lock_path)(source)),
         }
@@ -58,6 +58,14 @@ impl StateDirectory {
     /// The directory of mail.
     pub(super) fn outbox(&self) -> PathBuf {
         self.path.join("outbox")
+    }
+}
+
+impl Drop for StateDirectory {
+    /// Unlocks explicitly: closing the file does not while a process that another thread is
+    /// starting has a copy of its descriptor.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
     }
 }
 

@@ -292,7 +292,8 @@ fn sizes_without_sense_are_errors_and_need_no_memory() {
         Plan::consistency(u64::MAX / 2, u64::MAX).unwrap(),
     ] {
         assert!(plan.tiles().len() <= 16, "{:?}", plan.tiles());
-        assert!(plan.hashes(zeros).unwrap().len() <= 64);
+        // RFC 6962: a proof of consistency has at most ceil(log2(n)) + 1 hashes.
+        assert!(plan.hashes(zeros).unwrap().len() <= 65);
     }
     for size in [SIZE_LIMIT + 1, u64::MAX] {
         assert_eq!(Edge::read(size, zeros), Err(TileError::Size(size)));
