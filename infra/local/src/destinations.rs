@@ -1,9 +1,11 @@
 //! Where records of failures and of successes go: a queue or a function of the template.
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use crate::aws::Queues;
-use crate::lambda::{Functions, WeakFunctions};
+use crate::lambda::{Functions, SendRecord, WeakFunctions};
 
 /// Sends records by the ARNs of their destinations, which the template's check has let through.
 #[derive(Clone)]
@@ -43,6 +45,12 @@ impl Destinations {
     fn invoke(&self, function: &str, body: &Value) -> Result<(), String> {
         let functions = self.functions.upgrade().ok_or("the stack has ended")?;
         functions.invoke_async(function, body.to_string().into()).map_err(|error| error.to_string())
+    }
+}
+
+impl SendRecord for Destinations {
+    fn send<'a>(&'a self, arn: &'a str, record: Value) -> BoxFuture<'a, ()> {
+        Destinations::send(self, arn, record).boxed()
     }
 }
 

@@ -4,7 +4,6 @@
 //! template/       template.yaml and samconfig.toml -> model::Deployment; the rest knows only that
 //! lambda/         the functions: Runtime API, processes, invocation
 //! aws/            the AWS endpoints that functions call: DynamoDB, S3, KMS, SQS and others
-//! destinations    records of failures, sent to queues and functions
 //! http_api/       the HTTP API: requests -> events, results -> answers
 //! websocket_api/  the WebSocket API
 //! front           the one port of both APIs
@@ -12,8 +11,8 @@
 //! trial           trial starts of the functions
 //! streams/        invokes functions with the records of DynamoDB streams
 //! schedule        invokes functions at intervals
+//! destinations    sends records of failed events and batches to queues and functions
 //! event_pattern   the language of the filters of streams
-//! destinations    reports of what no function has taken
 //! builder         cargo builds the functions' binaries
 //! names           the message for an unknown name
 //! open_files      the limit of open files, raised

@@ -98,7 +98,7 @@ impl Stack {
         };
         let aws = Aws::start(aws_listener, credentials, settings).await?;
         let destinations = Destinations::new(aws.queues(), &functions);
-        functions.send_records_to(destinations.clone());
+        functions.send_records_to(Arc::new(destinations.clone()));
         let front = Front {
             hosts,
             // Without an HTTP API there are no routes, so every path answers that it is not found.

@@ -1,8 +1,10 @@
-//! The interface for invocations.
+//! The interfaces for invocations, and for the records of asynchronous ones.
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+
+use serde_json::Value;
 
 use super::{Functions, InvokeError};
 
@@ -17,6 +19,12 @@ pub trait Invoke: Send + Sync + 'static {
 
     /// Queues an invocation of a function by its logical id.
     fn invoke_async(&self, function: &str, payload: Bytes) -> Result<(), InvokeError>;
+}
+
+/// Sends the records that asynchronous invocations leave.
+pub(crate) trait SendRecord: Send + Sync {
+    /// Sends a record to the destination with this ARN.
+    fn send<'a>(&'a self, arn: &'a str, record: Value) -> BoxFuture<'a, ()>;
 }
 
 impl Invoke for Functions {

@@ -19,6 +19,7 @@ mod state;
 
 pub use error::InvokeError;
 pub use invoke::Invoke;
+pub(crate) use invoke::SendRecord;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -32,7 +33,6 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::destinations::Destinations;
 use crate::server::Server;
 use crate::template::model::{EventInvoke, Function};
 use event::Event;
@@ -98,7 +98,7 @@ struct Inner {
     limits: ProcessLimits,
     /// The asynchronous invocations under way. Dropping it ends them.
     events: Mutex<JoinSet<()>>,
-    destinations: OnceLock<Destinations>,
+    destinations: OnceLock<Arc<dyn SendRecord>>,
     _runtime_api: Server,
 }
 
@@ -185,7 +185,7 @@ impl Functions {
     }
 
     /// Sends the records of asynchronous invocations to `destinations` from now on.
-    pub(crate) fn send_records_to(&self, destinations: Destinations) {
+    pub(crate) fn send_records_to(&self, destinations: Arc<dyn SendRecord>) {
         // A stack does this once, at its start.
         let _ = self.0.destinations.set(destinations);
     }
