@@ -64,7 +64,8 @@ impl Messages {
         Ok(Self { queue, kept, directory })
     }
 
-    /// Adds a message and returns its id. Without a delay of its own, it has the queue's.
+    /// Adds a message and returns its id. Without a `delay`, it has the queue's. Old messages go
+    /// here too, because a queue may have no receiver.
     pub(super) fn send(
         &mut self,
         body: String,
@@ -78,6 +79,7 @@ impl Messages {
                 self.queue.maximum_bytes
             )));
         }
+        self.drop_old(now_ms)?;
         let id = Uuid::new_v4().to_string();
         let message = Message {
             id: id.clone(),
@@ -236,8 +238,8 @@ fn read(directory: &Path) -> Result<BTreeMap<String, Message>, AwsError> {
         if path.extension().is_some_and(|extension| extension == "json") {
             let key = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             kept.insert(key, json_file::read(&path, "a message")?);
-        } else {
-            // A killed stack has left this temporary file.
+        } else if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".tmp")) {
+            // A killed stack has left this temporary file of `json_file`.
             fs::remove_file(&path).map_err(unusable(&path))?;
         }
     }
@@ -366,6 +368,15 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_without_receivers_drops_old_messages_when_new_ones_come() {
+        let mut messages = open(None);
+        for (at_ms, kept) in [(0, 1), (59_999, 2), (60_000, 2), (119_999, 2), (240_000, 1)] {
+            send(&mut messages, "a", NOW + at_ms);
+            assert_eq!(messages.kept.len(), kept, "{at_ms}");
+        }
+    }
+
+    #[test]
     fn messages_are_found_again_as_they_were_and_what_a_kill_leaves_is_removed() {
         use std::os::unix::fs::PermissionsExt as _;
         let parent = tempfile::tempdir().unwrap();
@@ -378,12 +389,15 @@ mod tests {
         let second = receive(&mut messages, NOW).unwrap();
         messages.delete(&first.handle).unwrap();
         fs::write(directory.join(".tmpHalf"), "{").unwrap();
+        let foreign = directory.join("README");
+        fs::write(&foreign, "not ours").unwrap();
 
         let mut again = open(Some(&directory));
         assert_eq!(again.kept, messages.kept);
         let counts = again.counts(NOW).unwrap();
         assert_eq!(counts, Counts { visible: 1, in_flight: 1, delayed: 0 });
         again.delete(&second.handle).unwrap();
+        fs::remove_file(foreign).unwrap();
         let files: Vec<_> = fs::read_dir(&directory).unwrap().map(Result::unwrap).collect();
         let [file] = files.as_slice() else { panic!("{files:?}") };
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
