@@ -77,6 +77,9 @@ pub(super) fn objects_after<'k>(
 
 /// All versions that come after `version_id` of `key`, or after all of `key` without one. The
 /// newest version of a key comes first. The flag tells whether the version is the latest.
+///
+/// A client may have deleted the version since. Then all versions of `key` come, so that a client
+/// that deletes each page misses none.
 pub(super) fn versions_after<'k>(
     keys: &'k Keys,
     key: &'k str,
@@ -87,7 +90,8 @@ pub(super) fn versions_after<'k>(
         let newest_first = versions.iter().rev().enumerate();
         newest_first.map(move |(age, version)| (key.as_str(), (version, age == 0)))
     });
-    let mut is_seen = version_id.is_none();
+    let versions = keys.get(key).map(Vec::as_slice).unwrap_or_default();
+    let mut is_seen = versions.iter().all(|version| version_id != Some(version.id.as_str()));
     all.filter(move |(other, (version, _))| {
         if *other != key {
             return true;
@@ -201,6 +205,8 @@ mod tests {
             ("", None, &["-3 latest", "2", "1", "4 latest"][..]),
             ("a", Some("-3"), &["2", "1", "4 latest"]),
             ("a", Some("1"), &["4 latest"]),
+            ("a", Some("deleted"), &["-3 latest", "2", "1", "4 latest"]),
+            ("deleted", Some("1"), &[]),
             ("a", None, &["4 latest"]),
             ("b", None, &[]),
         ] {
