@@ -107,8 +107,12 @@ impl Announced {
         let algorithm = self.algorithm.unwrap_or(DEFAULT_ALGORITHM);
         let (sender, chunks) = mpsc::channel(WAITING_CHUNKS);
         let writer = spawn_blocking(move || write(&bucket, chunks, algorithm));
+        let mut left = self.length;
         while let Some(chunk) = body.next().await {
-            if sender.send(chunk.map_err(|error| damaged(&error))?).await.is_err() {
+            let chunk = chunk.map_err(|error| damaged(&error))?;
+            // A chunked body may go on past the length that it has announced.
+            left = left.checked_sub(chunk.len() as u64).ok_or_else(incomplete)?;
+            if sender.send(chunk).await.is_err() {
                 // The writer has failed. Its result tells why.
                 break;
             }
