@@ -158,11 +158,13 @@ pub(super) fn asked_headers(uri: &Uri) -> S3Result<HeaderMap> {
 }
 
 fn header_map<'h>(pairs: impl IntoIterator<Item = (&'h str, String)>) -> S3Result<HeaderMap> {
-    let headers = pairs.into_iter().map(|(name, value)| {
+    let header = |name: &str, value: String| {
         Ok::<_, http::Error>((HeaderName::try_from(name)?, HeaderValue::try_from(value)?))
+    };
+    let headers = pairs.into_iter().map(|(name, value)| {
+        header(name, value).map_err(|error| s3_error!(InvalidArgument, "{name}: {error}"))
     });
-    let headers: Result<HeaderMap, http::Error> = headers.collect();
-    headers.map_err(|error| s3_error!(InvalidArgument, "{error}"))
+    headers.collect()
 }
 
 fn time_text(time: &Timestamp, format: TimestampFormat) -> S3Result<String> {
@@ -216,6 +218,15 @@ mod tests {
                 stored.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             assert_eq!(stored, kept, "{given:?}");
         }
+    }
+
+    #[test]
+    fn a_header_that_a_url_asks_for_can_not_hold_a_line_break_and_is_named() {
+        let uri = |value: &str| format!("/bucket/key?response-content-type={value}");
+        let headers = asked_headers(&uri("text/csv").parse().unwrap()).unwrap();
+        assert_eq!(headers["content-type"], "text/csv");
+        let refusal = asked_headers(&uri("a%0D%0Aset-cookie:b").parse().unwrap()).unwrap_err();
+        assert!(refusal.message().unwrap().starts_with("content-type: "), "{refusal:?}");
     }
 
     #[test]
