@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::Semaphore;
 
 use super::calls::Service;
 
@@ -60,10 +60,17 @@ impl Failure {
 }
 
 /// The faults that have not struck yet, and the calls that they hold.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Faults {
     waiting: Mutex<Vec<Fault>>,
-    held: Notify,
+    /// A permit for each held call that has not ended a wait yet.
+    held: Semaphore,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self { waiting: Mutex::default(), held: Semaphore::new(0) }
+    }
 }
 
 impl Faults {
@@ -98,7 +105,7 @@ impl Faults {
     /// Ends a call that `failure` has struck: by `answer`, or never.
     pub(super) async fn end<T>(&self, failure: Failure, answer: impl FnOnce() -> T) -> T {
         if matches!(failure, Failure::HeldBefore | Failure::HeldAfter) {
-            self.held.notify_one();
+            self.held.add_permits(1);
             // The call ends when its caller has gone.
             std::future::pending::<()>().await;
         }
@@ -107,6 +114,28 @@ impl Faults {
 
     /// Waits until a call is held. Each held call ends one such wait.
     pub(super) async fn held(&self) {
-        self.held.notified().await;
+        // It is never closed.
+        if let Ok(permit) = self.held.acquire().await {
+            permit.forget();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_held_call_ends_one_wait() {
+        let faults = Faults::default();
+        for failure in [Failure::HeldBefore, Failure::HeldAfter] {
+            assert_eq!(faults.end(failure, || ()).now_or_never(), None);
+        }
+        faults.held().await;
+        faults.held().await;
+        assert_eq!(faults.held().now_or_never(), None);
+        assert_eq!(faults.end(Failure::AnswerLost, || 1).now_or_never(), Some(1));
     }
 }
