@@ -19,8 +19,7 @@ pub struct Call {
     /// The operation as AWS names it, `PutItem`, `GetSecretValue`, `Invoke`, `PostToConnection`.
     pub operation: String,
     /// The targets of the call: table names (each once, in the request's order), a secret, a
-    /// queue, a function, a connection id, recipients, a key id, or a bucket
-    /// and key (`bucket/key`).
+    /// queue, a function, a connection id, recipients, a key id, or `bucket/key`.
     pub targets: Vec<String>,
 }
 

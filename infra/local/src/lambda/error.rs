@@ -53,6 +53,7 @@ impl InvokeError {
     pub(super) fn crashed(status: &str) -> Self {
         Self::Crashed { status: status.to_owned(), last_words: None }
     }
+
     /// The error object that a caller on AWS gets as the payload. `None` if no function failed.
     pub(crate) fn payload(&self) -> Option<Bytes> {
         let kind = match self {

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-
 use serde_json::Value;
 
 use super::{Functions, InvokeError};
