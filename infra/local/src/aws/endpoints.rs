@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
 
 use super::answer::{Answer, error};
 use super::calls::CallLog;
@@ -64,13 +66,8 @@ impl Endpoints {
                 "DynamoDB_20120810" | "DynamoDBStreams_20120810" => {
                     return self.dynamodb.answer(operation, body, &self.calls).await;
                 }
-                "secretsmanager" => {
-                    return self.secrets.answer(operation, &body, &self.calls).await;
-                }
-                "TrentService" => return self.kms.answer(operation, &body, &self.calls),
-                "AmazonSQS" => {
-                    let host = self.guard.host();
-                    return self.queues.answer(host, operation, &body, &self.calls).await;
+                "secretsmanager" | "TrentService" | "AmazonSQS" => {
+                    return self.answer_object(service, operation, &body).await;
                 }
                 _ => {}
             }
@@ -103,6 +100,22 @@ impl Endpoints {
                 "the local stack serves DynamoDB, Secrets Manager, KMS, SQS, Lambda's Invoke, SES's \
                  SendEmail and @connections here, and S3 at AWS_ENDPOINT_URL_S3",
             ),
+        }
+    }
+
+    /// Answers a request of a service whose requests are JSON objects.
+    async fn answer_object(&self, service: &str, operation: &str, body: &Bytes) -> Answer {
+        let request: Map<String, Value> = match serde_json::from_slice(body) {
+            Ok(request) => request,
+            Err(reason) => {
+                let message = format!("the body is not a JSON object: {reason}");
+                return error(StatusCode::BAD_REQUEST, "SerializationException", &message);
+            }
+        };
+        match service {
+            "secretsmanager" => self.secrets.answer(operation, &request.into(), &self.calls).await,
+            "TrentService" => self.kms.answer(operation, request.into(), &self.calls),
+            _ => self.queues.answer(self.guard.host(), operation, request, &self.calls).await,
         }
     }
 }

@@ -327,6 +327,21 @@ async fn a_stranger_is_refused_before_its_call_is_looked_at() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_no_json_object_is_refused_by_each_service() {
+    let stack = Stack::start(State::Memory).await;
+    for target in ["secretsmanager.GetSecretValue", "TrentService.Decrypt", "AmazonSQS.ListQueues"]
+    {
+        for body in ["", "{", "[]", "null"] {
+            let call = stack.request(Method::POST, "/").header("x-amz-target", target).body(body);
+            let answer = call.send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{target} {body}");
+            let kind = answer.headers()["x-amzn-errortype"].to_str().unwrap();
+            assert_eq!(kind, "SerializationException", "{target} {body}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn functions_are_invoked_by_name_or_arn_and_their_errors_are_marked() {
     let stack = Stack::start(State::Memory).await;
     let invoke = |function: &str, body: &'static str| {

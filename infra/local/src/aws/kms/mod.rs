@@ -18,7 +18,6 @@ use aws_lc_rs::rand;
 use aws_lc_rs::signature::{ED25519, KeyPair, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -53,8 +52,7 @@ impl Kms {
     }
 
     /// Answers one request.
-    pub(super) fn answer(&self, operation: &str, body: &Bytes, calls: &CallLog) -> Answer {
-        let request: Value = serde_json::from_slice(body).unwrap_or_default();
+    pub(super) fn answer(&self, operation: &str, request: Value, calls: &CallLog) -> Answer {
         calls.record(Service::Kms, operation, self.target(&request).into_iter().collect());
         match self.perform(operation, request) {
             Ok(value) => answer(StatusCode::OK, value.to_string()),

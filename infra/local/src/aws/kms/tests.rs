@@ -12,7 +12,6 @@ use aws_sdk_kms::types::{
     DataKeySpec, EncryptionAlgorithmSpec, KeySpec as SdkKeySpec, KeyState, KeyUsageType,
     MessageType, SigningAlgorithmSpec,
 };
-use bytes::Bytes;
 use http_body_util::BodyExt;
 
 use super::super::State;
@@ -303,8 +302,7 @@ async fn keys_are_generated_once_and_kept_in_a_file_for_the_owner_alone() {
 
 /// Makes a call past the wire.
 async fn ask(kms: &Kms, operation: &str, request: &Value) -> Value {
-    let body = Bytes::from(request.to_string());
-    let answer = kms.answer(operation, &body, &CallLog::default());
+    let answer = kms.answer(operation, request.clone(), &CallLog::default());
     serde_json::from_slice(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap()
 }
 

@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -63,10 +62,9 @@ impl Queues {
         &self,
         host: &str,
         operation: &str,
-        body: &Bytes,
+        request: Map<String, Value>,
         calls: &CallLog,
     ) -> Answer {
-        let request: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
         let url = request.get("QueueUrl").and_then(Value::as_str).and_then(name_in);
         let name = url.or_else(|| request.get("QueueName").and_then(Value::as_str));
         calls.record(Service::Queues, operation, name.map(str::to_owned).into_iter().collect());

@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -64,15 +63,14 @@ impl Secrets {
     }
 
     /// Answers one request.
-    pub(super) async fn answer(&self, operation: &str, body: &Bytes, calls: &CallLog) -> Answer {
-        let request: Value = serde_json::from_slice(body).unwrap_or_default();
+    pub(super) async fn answer(&self, operation: &str, request: &Value, calls: &CallLog) -> Answer {
         let id = request["SecretId"].as_str();
         calls.record(
             Service::SecretsManager,
             operation,
             id.map(str::to_owned).into_iter().collect(),
         );
-        match self.perform(operation, id, &request).await {
+        match self.perform(operation, id, request).await {
             Ok(value) => answer(StatusCode::OK, value.to_string()),
             Err(refusal) => error(refusal.status, refusal.kind, &refusal.message),
         }

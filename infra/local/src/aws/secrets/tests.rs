@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use http_body_util::BodyExt;
 
@@ -62,7 +63,7 @@ fn open(file: Option<&Path>, names: &[&str]) -> Result<Secrets, AwsError> {
 
 /// Makes a call. Returns the answer, or the kind of the error.
 async fn ask(secrets: &Secrets, operation: &str, request: Value) -> Result<Value, String> {
-    let answer = secrets.answer(operation, &request.to_string().into(), &CallLog::default()).await;
+    let answer = secrets.answer(operation, &request, &CallLog::default()).await;
     let (parts, body) = answer.into_parts();
     let body: Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
     if parts.status == StatusCode::OK {
