@@ -15,6 +15,7 @@ mod invoke_api;
 mod json_file;
 mod kms;
 mod mail;
+mod members;
 mod queues;
 mod s3;
 mod secrets;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error};
 use serde_json::Value;
 
+use super::super::members;
 use super::refusal::Refusal;
 
 /// The most bytes of an encryption context, in its canonical form.
@@ -16,8 +17,7 @@ const CONTEXT_LIMIT: usize = 8_192;
 
 /// Reads the body of a request.
 pub(super) fn read<T: DeserializeOwned>(body: Value) -> Result<T, Refusal> {
-    serde_path_to_error::deserialize(body)
-        .map_err(|error| Refusal::validation(format!("{}: {}", error.path(), error.inner())))
+    members::read(body).map_err(Refusal::validation)
 }
 
 #[derive(Deserialize)]

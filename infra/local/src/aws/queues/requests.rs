@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::super::members;
 use super::refusal::Refusal;
 
 /// Largest sum of the bodies in a batch, in bytes.
@@ -93,7 +94,7 @@ struct Batch {
 
 /// Reads a request or an entry. An unknown member is refused, so that none is lost.
 pub(super) fn read<T: DeserializeOwned>(members: Map<String, Value>) -> Result<T, Refusal> {
-    serde_json::from_value(Value::Object(members)).map_err(|error| {
+    members::read(Value::Object(members)).map_err(|error| {
         Refusal::unsupported(format!("the local SQS does not take this request: {error}"))
     })
 }

@@ -1,0 +1,42 @@
+//! The members of a request.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Reads the members of a request into `T`, which denies unknown ones. The error names the member.
+pub(super) fn read<T: DeserializeOwned>(request: Value) -> Result<T, String> {
+    serde_path_to_error::deserialize(request).map_err(|error| {
+        let member = error.path().to_string();
+        let reason = error.into_inner();
+        if member == "." { reason.to_string() } else { format!("{member}: {reason}") }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "PascalCase")]
+    struct Request {
+        limit: u8,
+    }
+
+    #[test]
+    fn an_error_names_the_member() {
+        for (request, expected) in [
+            (json!({"Limit": 1}), None),
+            (json!({}), Some("missing field `Limit`")),
+            (json!({"Limit": "1"}), Some("Limit: invalid type: string \"1\", expected u8")),
+            (json!({"Limit": 1, "Color": 2}), Some("Color: unknown field `Color`")),
+        ] {
+            let error = read::<Request>(request.clone()).err();
+            assert_eq!(error.is_some(), expected.is_some(), "{request}: {error:?}");
+            let error = error.unwrap_or_default();
+            assert!(error.starts_with(expected.unwrap_or_default()), "{request}: {error}");
+        }
+    }
+}
