@@ -604,6 +604,25 @@ fn check_error(from: &str, to: &str, expected: &str) {
 }
 
 #[test]
+fn two_resources_of_one_kind_with_the_same_name_are_refused() {
+    let topic = "  Topic: {Type: AWS::SNS::Topic}\n";
+    for (resource, expected) in [
+        (
+            "Second: {Type: AWS::SQS::Queue, Properties: {QueueName: tally-local-Queue}}",
+            "Resources.Second: the queue Queue has the name `tally-local-Queue` too",
+        ),
+        // A name that is made from a logical id loses its capitals.
+        (
+            "AUDITArchive: {Type: AWS::S3::Bucket}",
+            "Resources.AUDITArchive: the bucket AuditArchive has the name \
+             `tally-local-auditarchive` too",
+        ),
+    ] {
+        check_error(topic, &format!("{topic}  {resource}\n"), expected);
+    }
+}
+
+#[test]
 #[allow(clippy::too_many_lines, reason = "it is one table of cases")]
 fn what_is_not_known_is_an_error_that_names_it_and_its_place() {
     check_error(

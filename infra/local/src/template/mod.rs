@@ -38,7 +38,7 @@ pub use references::{References, cycle};
 
 use document::{Document, Resource};
 use gateway::Gateway;
-use model::{Deployment, HttpApi, HttpRoute};
+use model::{Deployment, HttpApi, HttpRoute, Resources};
 use node::{Node, get};
 use resolver::Resolver;
 use storage::Rotation;
@@ -163,6 +163,7 @@ fn deployment(
         secret.rotated_by = Some(rotation.function_arn);
     }
     keys::add_aliases(document, &resolver, &mut deployment.resources.keys)?;
+    check_names(&deployment.resources)?;
     event_invoke::check_destinations(&deployment)?;
     streams::check(&deployment)?;
     deployment.websocket_api = gateway.finish()?;
@@ -237,6 +238,23 @@ fn add_route(api: &mut HttpApi, route: HttpRoute) -> Result<(), TemplateError> {
         return Err(error.within(format!("Resources.{}.Properties.Events", route.function)));
     }
     api.routes.push(route);
+    Ok(())
+}
+
+/// Refuses two resources of one kind with the same name, as CloudFormation does.
+fn check_names(resources: &Resources) -> Result<(), TemplateError> {
+    let Resources { tables, secrets, queues, buckets, keys: _ } = resources;
+    let named = tables.iter().map(|table| ("table", &table.id, &table.name));
+    let named = named.chain(secrets.iter().map(|secret| ("secret", &secret.id, &secret.name)));
+    let named = named.chain(queues.iter().map(|queue| ("queue", &queue.id, &queue.name)));
+    let named = named.chain(buckets.iter().map(|bucket| ("bucket", &bucket.id, &bucket.name)));
+    let mut taken = BTreeMap::new();
+    for (kind, id, name) in named {
+        if let Some(other) = taken.insert((kind, name), id) {
+            let error = TemplateError::new(format!("the {kind} {other} has the name `{name}` too"));
+            return Err(error.within(format!("Resources.{id}")));
+        }
+    }
     Ok(())
 }
 
