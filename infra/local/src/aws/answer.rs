@@ -23,8 +23,8 @@ pub(super) fn answer(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     answer
 }
 
-/// An error. SDKs read its kind from the body's `__type` (DynamoDB, Secrets Manager) or from the
-/// header (Lambda, `@connections`).
+/// An error. SDKs read its kind from the body's `__type` (DynamoDB, Secrets Manager, KMS, SQS) or
+/// from the header (Lambda, `@connections`).
 pub(super) fn error(status: StatusCode, kind: &'static str, message: &str) -> Answer {
     let mut answer = answer(status, json!({ "__type": kind, "message": message }).to_string());
     answer.headers_mut().insert(ERROR_TYPE, HeaderValue::from_static(kind));

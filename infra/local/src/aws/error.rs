@@ -51,7 +51,7 @@ pub enum AwsError {
     Key {
         /// Logical id of the key.
         key: String,
-        /// What is wrong with it.
+        /// Why: `its material is damaged`.
         reason: &'static str,
     },
     /// A file of a bucket does not hold an object.

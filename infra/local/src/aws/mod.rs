@@ -98,8 +98,8 @@ pub struct AwsSettings<F = Functions> {
 }
 
 impl Aws {
-    /// Ensures that the tables, secrets and keys exist, then serves on `listener`, which must be
-    /// bound to a loopback address.
+    /// Ensures that the tables, secrets, keys, queues and buckets exist, then serves on `listener`,
+    /// which must be bound to a loopback address.
     pub async fn start<F: Invoke>(
         listener: TcpListener,
         credentials: Credentials,

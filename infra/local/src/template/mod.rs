@@ -3,8 +3,8 @@
 //! The text becomes a tree (`node`), and the tree becomes sections (`document`). Then parameters
 //! get their values (`parameters`, `samconfig`), and so do intrinsic functions (`resolver`,
 //! `conditions`, `attributes`). At last the resources become the parts that the local stack runs
-//! (`serverless`, `storage`, `buckets`, `keys`, `gateway`). An unknown name is an error that gives
-//! its place. It is never skipped.
+//! (`serverless`, `streams`, `event_invoke`, `storage`, `buckets`, `keys`, `gateway`). An unknown
+//! name is an error that gives its place. It is never skipped.
 
 mod attributes;
 mod buckets;

@@ -142,7 +142,7 @@ fn filters(filters: &[Filter]) -> Result<Vec<Pattern>, TemplateError> {
 }
 
 /// Checks that each mapping reads the stream of a table of the template and reports to a
-/// destination that is there, and that no function reads one stream twice, which Lambda refuses.
+/// destination that is there. Lambda also refuses a function that reads one stream twice.
 pub(super) fn check(deployment: &Deployment) -> Result<(), TemplateError> {
     for function in &deployment.functions {
         for (index, source) in function.streams.iter().enumerate() {

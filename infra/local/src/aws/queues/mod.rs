@@ -1,7 +1,7 @@
 //! SQS: the queues of the template, served by the JSON protocol.
 //!
-//! `queue` has the operations on a queue, `requests` what they take, `refusal` how they fail, and
-//! `messages` what is in a queue.
+//! `queue` has the operations on a queue, `requests` their parameters, `refusal` their errors, and
+//! `messages` the messages of a queue.
 
 mod messages;
 mod queue;
