@@ -228,3 +228,35 @@ fn incomplete() -> S3Error {
         "You did not provide the number of bytes specified by the Content-Length HTTP header"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use futures_util::stream;
+
+    use super::*;
+    use crate::template::model;
+
+    #[tokio::test]
+    async fn a_body_has_the_length_that_it_has_announced() {
+        let parent = tempfile::tempdir().unwrap();
+        let described = model::Bucket {
+            id: "Bucket".into(),
+            name: "bucket".into(),
+            versioned: false,
+            object_lock: None,
+        };
+        let bucket = Bucket::open(described, parent.path().join("bucket"), false).unwrap();
+        let bucket = Arc::new(bucket);
+        for (length, expected) in
+            [(4, Some("IncompleteBody")), (5, None), (6, Some("IncompleteBody"))]
+        {
+            let pieces = ["he", "llo"].map(|piece| Ok::<_, io::Error>(Bytes::from(piece)));
+            let body = StreamingBlob::wrap(stream::iter(pieces));
+            let announced = Announced::new(&HeaderMap::new(), Some(length)).unwrap();
+            let refusal = announced.receive(Arc::clone(&bucket), body, None).await.err();
+            assert_eq!(refusal.as_ref().map(|error| error.code().as_str()), expected, "{length}");
+        }
+    }
+}
