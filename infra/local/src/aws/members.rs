@@ -27,16 +27,14 @@ mod tests {
 
     #[test]
     fn an_error_names_the_member() {
+        assert_eq!(read(json!({"Limit": 1})), Ok(Request { limit: 1 }));
         for (request, expected) in [
-            (json!({"Limit": 1}), None),
-            (json!({}), Some("missing field `Limit`")),
-            (json!({"Limit": "1"}), Some("Limit: invalid type: string \"1\", expected u8")),
-            (json!({"Limit": 1, "Color": 2}), Some("Color: unknown field `Color`")),
+            (json!({}), "missing field `Limit`"),
+            (json!({"Limit": "1"}), "Limit: invalid type: string \"1\", expected u8"),
+            (json!({"Limit": 1, "Color": 2}), "Color: unknown field `Color`"),
         ] {
-            let error = read::<Request>(request.clone()).err();
-            assert_eq!(error.is_some(), expected.is_some(), "{request}: {error:?}");
-            let error = error.unwrap_or_default();
-            assert!(error.starts_with(expected.unwrap_or_default()), "{request}: {error}");
+            let error = read::<Request>(request).unwrap_err();
+            assert!(error.starts_with(expected), "{error}");
         }
     }
 }
