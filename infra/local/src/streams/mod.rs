@@ -66,11 +66,22 @@ impl Streams {
             .collect();
         let readers = sources.iter().map(|(function, source)| reader(function, source)).collect();
         changes.keep_readers(readers).await.map_err(|error| unreadable(&error))?;
+        let mut enabled = Vec::new();
         for (function, source) in sources.into_iter().filter(|(_, source)| source.enabled) {
             let reader = reader(function, source);
             let position = first_position(&changes, &reader, source)
                 .await
                 .map_err(|error| unreadable(&error))?;
+            enabled.push((position, reader, function, source));
+        }
+        // The lowest position first: each call drops the records that all stored positions have
+        // passed. A mapping begins only when all positions are stored, for the same reason.
+        enabled.sort_by_key(|(position, ..)| *position);
+        for (position, reader, _, source) in &enabled {
+            let stored = changes.store(reader, &source.table, *position).await;
+            stored.map_err(|error| unreadable(&error))?;
+        }
+        for (position, reader, function, source) in enabled {
             let (sender, receiver) = watch::channel(position);
             let wake = changes.subscribe(&source.table);
             let poller = Poller {
@@ -130,22 +141,20 @@ fn reader(function: &Function, source: &StreamSource) -> String {
     format!("{}/{}", function.id, source.table)
 }
 
-/// The position at the start, which is stored. So a mapping that begins with the latest record does
-/// so only once.
+/// The position at the start. The caller stores it. So a mapping that begins with the latest record
+/// does so only once.
 async fn first_position(
     changes: &ChangeLog,
     reader: &str,
     source: &StreamSource,
 ) -> dynoxide::Result<i64> {
     let end = changes.end(&source.table).await?;
-    let position = match changes.position(reader).await? {
+    Ok(match changes.position(reader).await? {
         // The stream may be a new one, whose numbers do not begin after the old ones.
         Some(position) => position.min(end),
         None if source.starting_position == StartingPosition::Latest => end,
         None => 0,
-    };
-    changes.store(reader, &source.table, position).await?;
-    Ok(position)
+    })
 }
 
 fn partition_key(deployment: &Deployment, table: &str) -> String {
