@@ -88,8 +88,8 @@ impl Poller {
         }
     }
 
-    /// Gathers records until the batches are full, or the stream has no more and the window is
-    /// over. The window begins with the first record.
+    /// Gathers records until the batches are full or the window is over, which begins with the
+    /// first record. Without a record, it ends where the stream has no more.
     async fn gather(&self, wake: &Notify) -> dynoxide::Result<Gathered> {
         let source = &self.delivery.source;
         let most = source.batch_size * source.parallel;
@@ -117,14 +117,16 @@ impl Poller {
                 }
             }
             gathered.end = page.end;
-            if has_more {
-                continue;
-            }
             if gathered.changes.is_empty() {
+                if has_more {
+                    continue;
+                }
                 return Ok(gathered);
             }
             let window_end = *window_end.get_or_insert_with(|| Instant::now() + source.window);
-            if timeout_at(window_end, wake.notified()).await.is_err() {
+            // A stream that is written all the time does not make its records wait for longer.
+            let is_over = Instant::now() >= window_end;
+            if is_over || (!has_more && timeout_at(window_end, wake.notified()).await.is_err()) {
                 return Ok(gathered);
             }
         }
