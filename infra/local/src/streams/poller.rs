@@ -175,7 +175,8 @@ impl Poller {
         self.store(&outstanding).await;
     }
 
-    /// Stores the position if it has moved.
+    /// Stores the position if it has moved. If that fails, a later call stores it. There is one
+    /// whenever the stream has no more records.
     async fn store(&self, outstanding: &Outstanding) {
         let position = outstanding.position();
         if position == *self.position.borrow() {
@@ -184,6 +185,7 @@ impl Poller {
         let table = &self.delivery.source.table;
         if let Err(error) = self.changes.store(&self.reader, table, position).await {
             tracing::warn!(%error, reader = self.reader, "failed to store a stream's position");
+            return;
         }
         self.position.send_replace(position);
     }
