@@ -25,7 +25,7 @@ pub struct Verifier {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// A name must not be empty, and must have no space, plus sign or control character.
-    #[error("the name of a key must be at least a letter, without space, `+` or control character")]
+    #[error("the name of a key must not be empty or have a space, `+` or control character")]
     Name,
     /// The text has not the form of a vkey, or the bytes are not a DER public key.
     #[error("this is not a key as `<name>+<8 hexadecimal digits>+<Base64>` or as Ed25519 in DER")]
