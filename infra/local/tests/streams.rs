@@ -130,7 +130,9 @@ impl Setup {
     /// The events that a function has got, oldest first.
     fn events(&self, function: &str) -> Vec<Value> {
         let lines = std::fs::read_to_string(self.directory.join(function)).unwrap_or_default();
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        // The function may be writing the last line.
+        let whole = lines.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The ids of the items in each batch that a function has got.

@@ -28,7 +28,7 @@ pub async fn gone(pid: u64) {
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(Duration::from_secs(10), dead)
+    timeout(Duration::from_mins(1), dead)
         .await
         .unwrap_or_else(|_| panic!("process {pid} is still there"));
 }
@@ -43,7 +43,7 @@ pub async fn appears(file: &Path) -> String {
             }
         }
     };
-    timeout(Duration::from_secs(10), there)
+    timeout(Duration::from_mins(1), there)
         .await
         .unwrap_or_else(|_| panic!("{} does not appear", file.display()))
 }
