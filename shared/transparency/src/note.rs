@@ -29,7 +29,7 @@ pub struct Signature {
     bytes: Vec<u8>,
 }
 
-/// What is wrong with a note.
+/// Why a note, or a signature for it, is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoteError {
     /// It has not the form of a note.

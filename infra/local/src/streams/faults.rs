@@ -24,7 +24,8 @@ pub enum StreamFailure {
     /// The batch is delivered a second time after the function has answered. The second answer
     /// counts.
     Twice,
-    /// The batch is delivered in two invocations at the same time. Both must succeed.
+    /// The batch is delivered in two invocations at the same time. If one of them fails, the batch
+    /// has failed. Otherwise the second answer counts.
     TwiceAtOnce,
 }
 
