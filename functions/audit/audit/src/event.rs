@@ -76,6 +76,12 @@ impl Endpoint for ReadAuditEvent {
         })
     }
 
+    /// A read of texts leaves an event of its own, also if it fails.
+    fn row(&self, request: &Request<'_, Self>) -> Route {
+        let audit = if request.query.texts { Some("audit.text_read") } else { Self::ROUTE.audit };
+        Route { audit, ..Self::ROUTE }
+    }
+
     /// Every user reads their own events, which leaves no event. Auditors and administrators read
     /// all of them. Texts are for the actor and for auditors, in a session: a leaked API key shows
     /// no text.
@@ -83,10 +89,10 @@ impl Endpoint for ReadAuditEvent {
         let id = request.call.path_id("id")?;
         let caller = &request.caller;
         let wants_texts = request.query.texts;
-        let refuse =
-            |detail: &str| Ok(Plan::refuse(Problem::forbidden(detail)).details(text_read()));
         if wants_texts && matches!(caller.credential, Credential::KeyId(_)) {
-            return refuse("The texts of an event are shown in a session, and to no API key.");
+            return Err(Problem::forbidden(
+                "The texts of an event are shown in a session, and to no API key.",
+            ));
         }
         let found = self.log.get(&id, request.now).await?;
         let actor = found.as_ref().and_then(|event| event.actor.as_ref());
@@ -99,7 +105,9 @@ impl Endpoint for ReadAuditEvent {
             .filter(|_| is_own || is_auditor || has(Role::Admin))
             .ok_or_else(Problem::not_found)?;
         if wants_texts && !is_own && !is_auditor {
-            return refuse("You need the role auditor for the texts of another user's event.");
+            return Err(Problem::forbidden(
+                "You need the role auditor for the texts of another user's event.",
+            ));
         }
         if wants_texts {
             return self.show_texts(event).await;
@@ -123,13 +131,8 @@ impl ReadAuditEvent {
         }
         let names = view.texts.iter().filter(|shown| shown.text.is_some());
         let names: Vec<_> = names.map(|shown| shown.reference.name.clone()).collect();
-        Ok(Plan::reply(view).details(text_read().detail("texts", names)))
+        Ok(Plan::reply(view).details(AuditDetails::default().detail("texts", names)))
     }
-}
-
-/// The event of a read of texts. It names the event in the path as its resource.
-fn text_read() -> AuditDetails {
-    AuditDetails::action("audit.text_read")
 }
 
 impl From<Event> for EventView {
