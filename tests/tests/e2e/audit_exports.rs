@@ -98,7 +98,7 @@ async fn an_export_has_the_events_of_a_search_in_parts() {
     assert_eq!(
         nothing(CSV).await,
         "v,id,time,actor_user_id,actor_username,actor_session_id,actor_key_id,action,outcome,\
-         resource,ip,user_agent,request_id,latency_ms,detail,hash\r\n"
+         resource,ip,user_agent,request_id,latency_ms,detail,hash,texts\r\n"
     );
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Columns of an export as CSV. Their names and order stay, and later columns follow behind them.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "v",
     "id",
     "time",
@@ -24,6 +24,7 @@ const COLUMNS: [&str; 16] = [
     "latency_ms",
     "detail",
     "hash",
+    "texts",
 ];
 
 /// The form of an answer, which the caller chooses by `Accept`.
@@ -101,9 +102,9 @@ impl Output for Listing {
     fn describe() -> Vec<Answer> {
         let columns = format!(
             "A line of names, then a line for each event (RFC 4180). The columns are `{}`. \
-             `detail` is JSON. An apostrophe stands before text that a spreadsheet would run as a \
-             formula. Later columns will follow behind these. The header `Link` leads to the \
-             next part.",
+             `detail` and `texts` are JSON. An apostrophe stands before text that a spreadsheet \
+             would run as a formula. Later columns will follow behind these. The header `Link` \
+             leads to the next part.",
             COLUMNS.join(",")
         );
         let lines = "A JSON object (`AuditEvent`) in each line, for an event each. The header \
@@ -139,6 +140,7 @@ fn line(event: &Event) -> String {
         .number(event.latency_ms)
         .text(&json(&event.detail))
         .text(&event.hash)
+        .text(&json(&event.texts))
         .end()
 }
 
@@ -153,7 +155,7 @@ fn json(value: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use platform::audit::{Actor, AuditDetails, Outcome};
+    use platform::audit::{Actor, AuditDetails, Outcome, TextReference};
     use platform::clock::Timestamp;
     use platform::context::Context;
     use serde_json::{Value, json};
@@ -199,7 +201,13 @@ mod tests {
             session_id: Some("s-1".into()),
             key_id: Some("k-1".into()),
         };
-        let event = Event { hash: "=hash".into(), ..event(Some(actor)) };
+        let text = TextReference {
+            name: "prompt".into(),
+            sha256: "s".into(),
+            bytes: 30,
+            key_id: "k-2".into(),
+        };
+        let event = Event { hash: "=hash".into(), texts: vec![text], ..event(Some(actor)) };
         let text = csv(std::slice::from_ref(&event));
         let (names, line) = text.split_once("\r\n").unwrap();
         let cells = cells(line);
@@ -211,12 +219,13 @@ mod tests {
         }
         assert_eq!(members.as_object().unwrap().len(), COLUMNS.len(), "{members}");
         for (name, cell) in names.split(',').zip(cells) {
-            let expected = match &members[name] {
-                Value::String(text) if text.starts_with(['=', '-']) => format!("'{text}"),
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            assert_eq!(cell, expected, "{name}");
+            match &members[name] {
+                Value::String(text) if text.starts_with(['=', '-']) => {
+                    assert_eq!(cell, format!("'{text}"), "{name}");
+                }
+                Value::String(text) => assert_eq!(&cell, text, "{name}"),
+                other => assert_eq!(cell.parse::<Value>().unwrap(), *other, "{name}"),
+            }
         }
     }
 
