@@ -1,6 +1,7 @@
 //! The data keys of users: where they come from, and the race of two functions for the first one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -9,10 +10,11 @@ use platform::clock::Clock;
 use platform::database::StoreError;
 use platform::{ConfigError, Platform, ids};
 use tokio::sync::Mutex;
+use tokio::time::sleep;
 
 use crate::data_key::DataKey;
 use crate::error::TextError;
-use crate::key_cache::KeyCache;
+use crate::key_cache::{KEPT_FOR, KeyCache};
 use crate::kms::Kms;
 use crate::store::{StoredKey, WrappedKeys};
 
@@ -24,7 +26,7 @@ struct Shared {
     kms: Kms,
     wrapped: WrappedKeys,
     /// Locked while a key is read. A caller who comes meanwhile waits, and finds the key.
-    cache: Mutex<KeyCache>,
+    cache: Arc<Mutex<KeyCache>>,
     clock: Clock,
 }
 
@@ -34,7 +36,7 @@ impl DataKeys {
         Ok(Self(Arc::new(Shared {
             kms: Kms::new(platform)?,
             wrapped: WrappedKeys::new(platform)?,
-            cache: Mutex::default(),
+            cache: Arc::default(),
             clock: platform.clock.clone(),
         })))
     }
@@ -55,7 +57,7 @@ impl DataKeys {
             let new = kms.generate(user_id).await?;
             let key_id = ids::new_id(now);
             if wrapped.add(user_id, &key_id, new.wrapped, now).await? {
-                return Ok(cache.keep(user_id, DataKey::new(key_id, new.plain), now));
+                return Ok(self.keep(user_id, DataKey::new(key_id, new.plain), &mut cache, now));
             }
             let first = self.known(user_id, &mut cache, now).await?;
             let gone = || StoreError::Unavailable("a data key has gone".to_owned()).into();
@@ -91,8 +93,48 @@ impl DataKeys {
             Some(StoredKey::Erased) => Err(TextError::Erased),
             Some(StoredKey::Wrapped { key_id, wrapped }) => {
                 let plain = self.0.kms.decrypt(user_id, wrapped).await?;
-                Ok(Some(cache.keep(user_id, DataKey::new(key_id, plain), now)))
+                Ok(Some(self.keep(user_id, DataKey::new(key_id, plain), cache, now)))
             }
+        }
+    }
+
+    /// Keeps a key until it is old.
+    fn keep(
+        &self,
+        user_id: &str,
+        key: DataKey,
+        cache: &mut KeyCache,
+        now: Timestamp,
+    ) -> Arc<DataKey> {
+        let Shared { cache: shared, clock, .. } = &*self.0;
+        tokio::spawn(forget_later(Arc::clone(shared), clock.clone(), KEPT_FOR));
+        cache.keep(user_id, key, now)
+    }
+}
+
+/// Lets go of the keys that are old after `wait`, even if no key is asked for then. A process that
+/// Lambda has frozen does so once it goes on.
+async fn forget_later(cache: Arc<Mutex<KeyCache>>, clock: Clock, wait: Duration) {
+    sleep(wait).await;
+    cache.lock().await.forget_old(clock.now());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_old_key_goes_although_no_key_is_asked_for() {
+        let time = Arc::new(AtomicI64::new(1_800_000_000_000));
+        let clock = Clock::Manual(Arc::clone(&time));
+        let cache = Arc::<Mutex<KeyCache>>::default();
+        let key = cache.lock().await.keep("u-1", DataKey::of(1), clock.now());
+        for (milliseconds, holders) in [(299_999, 2), (1, 1)] {
+            time.fetch_add(milliseconds, Ordering::Relaxed);
+            forget_later(Arc::clone(&cache), clock.clone(), Duration::ZERO).await;
+            assert_eq!(Arc::strong_count(&key), holders, "{milliseconds}");
         }
     }
 }

@@ -9,13 +9,12 @@ use jiff::Timestamp;
 use crate::data_key::DataKey;
 
 /// How long a plain key is used. A warm process still uses a key for so long after it was erased.
-const KEPT_FOR: Duration = Duration::from_mins(5);
+pub const KEPT_FOR: Duration = Duration::from_mins(5);
 
 /// Keys that are kept at most. One more evicts the key that was read first.
 const CAPACITY: usize = 256;
 
-/// Plain keys by their users. An old key goes at the next use of the cache: a process that sleeps
-/// cannot wipe it.
+/// Plain keys by their users.
 #[derive(Default)]
 pub struct KeyCache(HashMap<String, Kept>);
 
@@ -27,8 +26,13 @@ struct Kept {
 impl KeyCache {
     /// The key of a user, if it has been read within the last minutes.
     pub fn get(&mut self, user_id: &str, now: Timestamp) -> Option<Arc<DataKey>> {
-        self.0.retain(|_, kept| now.duration_since(kept.read_at).unsigned_abs() < KEPT_FOR);
+        self.forget_old(now);
         self.0.get(user_id).map(|kept| Arc::clone(&kept.key))
+    }
+
+    /// Lets go of old keys.
+    pub fn forget_old(&mut self, now: Timestamp) {
+        self.0.retain(|_, kept| now.duration_since(kept.read_at).unsigned_abs() < KEPT_FOR);
     }
 
     /// Keeps the key of a user, which was read after `read_at`.
