@@ -74,8 +74,8 @@ impl Kms {
     }
 }
 
-/// The bytes of a key. This wipes the bytes that the SDK has decoded. The SDK's buffer of the answer
-/// is out of reach.
+/// The bytes of a key. This wipes the bytes that the SDK has decoded. The SDK's buffer of the
+/// answer is out of reach.
 fn plain_key(sent: Option<Blob>) -> Option<PlainKey> {
     let mut sent = sent?.into_inner();
     let mut key = Zeroizing::new([0; KEY_BYTES]);
