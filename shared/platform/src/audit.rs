@@ -341,7 +341,13 @@ mod tests {
     fn a_hash_covers_every_field() {
         let event = sample(Some(stored()));
         assert_eq!(event.hash, event.fingerprint());
-        let edits: [fn(&mut Event); 10] = [
+        let edits: [fn(&mut Event); 17] = [
+            |event| event.v += 1,
+            |event| event.id.push('0'),
+            |event| event.time.push('0'),
+            |event| event.actor = Some(Actor::user("u-2", "bob")),
+            |event| event.user_agent.push('x'),
+            |event| event.request_id.push('x'),
             |event| event.action.push('x'),
             |event| event.outcome = Outcome::Denied,
             |event| event.latency_ms += 1,
@@ -350,6 +356,7 @@ mod tests {
             |event| {
                 event.detail.insert("rows".into(), 13.into());
             },
+            |event| event.texts[0].name.push('x'),
             |event| event.texts[0].sha256.push('x'),
             |event| event.texts[0].bytes += 1,
             |event| event.texts[0].key_id.push('x'),

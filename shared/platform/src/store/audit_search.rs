@@ -5,8 +5,9 @@
 //! So the events up to the nearest of these cuts are complete, and the next round begins there.
 //! From round to round, and from page to page, the search carries only the span of ids that is
 //! left. The first page sets the ends of the span: events that are written later are not part of
-//! the walk. So in neither order an event is missed or comes twice. (An event that is being written
-//! at the very moment when its place is read comes with the next walk. The index lags the table by
+//! the walk. So in neither order an event is missed or comes twice. (An event has its id some
+//! milliseconds before it is there, or some seconds if its texts or its transaction are sent again.
+//! If the walk passes its place meanwhile, it comes with the next walk. The index lags the table by
 //! up to a second.)
 //!
 //! A round looks at a number of events that follows from the limit alone. So a page costs the same
