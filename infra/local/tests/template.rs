@@ -614,7 +614,7 @@ fn two_resources_of_one_kind_with_the_same_name_are_refused() {
         // A name that is made from a logical id loses its capitals.
         (
             "AUDITArchive: {Type: AWS::S3::Bucket}",
-            "Resources.AUDITArchive: the bucket AuditArchive has the name \
+            "Resources.AuditArchive: the bucket AUDITArchive has the name \
              `tally-local-auditarchive` too",
         ),
     ] {
