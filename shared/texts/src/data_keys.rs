@@ -1,6 +1,6 @@
 //! The data keys of users: where they come from, and the race of two functions for the first one.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use platform::clock::Clock;
 use platform::database::StoreError;
 use platform::{ConfigError, Platform, ids};
+use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 use crate::data_key::DataKey;
@@ -24,7 +25,7 @@ pub struct DataKeys(Arc<Shared>);
 struct Shared {
     kms: Kms,
     wrapped: WrappedKeys,
-    /// Not locked during a call, so that a slow call for one user holds up no other.
+    /// Locked while a key is read. A caller who comes meanwhile waits, and finds the key.
     cache: Arc<Mutex<KeyCache>>,
     clock: Clock,
 }
@@ -47,17 +48,18 @@ impl DataKeys {
         user_id: &'a str,
     ) -> BoxFuture<'a, Result<Arc<DataKey>, TextError>> {
         async move {
-            let Shared { kms, wrapped, clock, .. } = &*self.0;
+            let Shared { kms, wrapped, cache, clock } = &*self.0;
+            let mut cache = cache.lock().await;
             let now = clock.now();
-            if let Some(key) = self.known(user_id, now).await? {
+            if let Some(key) = self.known(user_id, &mut cache, now).await? {
                 return Ok(key);
             }
             let new = kms.generate(user_id).await?;
             let key_id = ids::new_id(now);
             if wrapped.add(user_id, &key_id, new.wrapped, now).await? {
-                return Ok(self.keep(user_id, DataKey::new(key_id, new.plain), now));
+                return Ok(self.keep(user_id, DataKey::new(key_id, new.plain), &mut cache, now));
             }
-            let first = self.known(user_id, now).await?;
+            let first = self.known(user_id, &mut cache, now).await?;
             let gone = || StoreError::Unavailable("a data key has gone".to_owned()).into();
             first.ok_or_else(gone)
         }
@@ -69,34 +71,44 @@ impl DataKeys {
         &'a self,
         user_id: &'a str,
     ) -> BoxFuture<'a, Result<Option<Arc<DataKey>>, TextError>> {
-        self.known(user_id, self.0.clock.now()).boxed()
+        async move {
+            let mut cache = self.0.cache.lock().await;
+            self.known(user_id, &mut cache, self.0.clock.now()).await
+        }
+        .boxed()
     }
 
     /// The key of a user from the cache, or from the table and KMS.
     async fn known(
         &self,
         user_id: &str,
+        cache: &mut KeyCache,
         now: Timestamp,
     ) -> Result<Option<Arc<DataKey>>, TextError> {
-        let cached = lock(&self.0.cache).get(user_id, now);
-        if cached.is_some() {
-            return Ok(cached);
+        if let Some(key) = cache.get(user_id, now) {
+            return Ok(Some(key));
         }
         match self.0.wrapped.get(user_id).await? {
             None => Ok(None),
             Some(StoredKey::Erased) => Err(TextError::Erased),
             Some(StoredKey::Wrapped { key_id, wrapped }) => {
                 let plain = self.0.kms.decrypt(user_id, wrapped).await?;
-                Ok(Some(self.keep(user_id, DataKey::new(key_id, plain), now)))
+                Ok(Some(self.keep(user_id, DataKey::new(key_id, plain), cache, now)))
             }
         }
     }
 
     /// Keeps a key until it is old.
-    fn keep(&self, user_id: &str, key: DataKey, now: Timestamp) -> Arc<DataKey> {
-        let Shared { cache, clock, .. } = &*self.0;
-        tokio::spawn(forget_later(Arc::clone(cache), clock.clone(), KEPT_FOR));
-        lock(cache).keep(user_id, key, now)
+    fn keep(
+        &self,
+        user_id: &str,
+        key: DataKey,
+        cache: &mut KeyCache,
+        now: Timestamp,
+    ) -> Arc<DataKey> {
+        let Shared { cache: shared, clock, .. } = &*self.0;
+        tokio::spawn(forget_later(Arc::clone(shared), clock.clone(), KEPT_FOR));
+        cache.keep(user_id, key, now)
     }
 }
 
@@ -104,11 +116,7 @@ impl DataKeys {
 /// Lambda has frozen does so once it goes on.
 async fn forget_later(cache: Arc<Mutex<KeyCache>>, clock: Clock, wait: Duration) {
     sleep(wait).await;
-    lock(&cache).forget_old(clock.now());
-}
-
-fn lock(cache: &Mutex<KeyCache>) -> MutexGuard<'_, KeyCache> {
-    cache.lock().unwrap_or_else(PoisonError::into_inner)
+    cache.lock().await.forget_old(clock.now());
 }
 
 #[cfg(test)]
@@ -122,7 +130,7 @@ mod tests {
         let time = Arc::new(AtomicI64::new(1_800_000_000_000));
         let clock = Clock::Manual(Arc::clone(&time));
         let cache = Arc::<Mutex<KeyCache>>::default();
-        let key = lock(&cache).keep("u-1", DataKey::of(1), clock.now());
+        let key = cache.lock().await.keep("u-1", DataKey::of(1), clock.now());
         for (milliseconds, holders) in [(299_999, 2), (1, 1)] {
             time.fetch_add(milliseconds, Ordering::Relaxed);
             forget_later(Arc::clone(&cache), clock.clone(), Duration::ZERO).await;
