@@ -1,5 +1,6 @@
 //! The audit log: its events and their fingerprints.
 
+mod actor;
 mod texts;
 
 use std::collections::BTreeMap;
@@ -13,10 +14,11 @@ use utoipa::ToSchema;
 use crate::clock::rfc3339;
 use crate::context::Context;
 use crate::domain::Fingerprint;
-use crate::identity::{Credential, Identity, Principal};
+use crate::identity::Principal;
 use crate::ids;
 use crate::problem::Problem;
 
+pub use actor::Actor;
 pub use texts::{EventTexts, TextReference};
 
 /// Version of the event's shape, so that an event can be verified by the rules it was written
@@ -68,24 +70,6 @@ pub struct Event {
     #[serde(default)]
     #[schema(required)]
     pub hash: String,
-}
-
-/// The user who acted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Actor {
-    /// User id.
-    #[schema(format = "uuid")]
-    pub user_id: String,
-    /// Username at the time.
-    pub username: String,
-    /// Id of the session, if the user acted in one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(format = "uuid", nullable = false)]
-    pub session_id: Option<String>,
-    /// Id of the API key, if the user acted by one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(format = "uuid", nullable = false)]
-    pub key_id: Option<String>,
 }
 
 /// How an action ended.
@@ -271,37 +255,6 @@ impl Event {
             object.remove("hash");
         }
         ids::sha256(&serde_json_canonicalizer::to_string(&value).unwrap_or_default())
-    }
-}
-
-impl Actor {
-    /// A user who is known although not signed in.
-    pub fn user(user_id: &str, username: &str) -> Self {
-        Self {
-            user_id: user_id.to_owned(),
-            username: username.to_owned(),
-            session_id: None,
-            key_id: None,
-        }
-    }
-}
-
-impl From<&Identity> for Actor {
-    fn from(identity: &Identity) -> Self {
-        Self {
-            session_id: Some(identity.session_id.clone()),
-            ..Self::user(&identity.user_id, &identity.username)
-        }
-    }
-}
-
-impl From<&Principal> for Actor {
-    fn from(principal: &Principal) -> Self {
-        let user = Self::user(&principal.user_id, &principal.username);
-        match &principal.credential {
-            Credential::SessionId(id) => Self { session_id: Some(id.clone()), ..user },
-            Credential::KeyId(id) => Self { key_id: Some(id.clone()), ..user },
-        }
     }
 }
 

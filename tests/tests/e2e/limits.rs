@@ -19,7 +19,7 @@ use crate::api_keys::new_key;
 use crate::coverage::request;
 
 #[tokio::test]
-async fn a_user_is_limited_whatever_they_ask_for_and_whatever_they_show() {
+async fn a_user_is_limited_on_every_route_and_with_every_credential() {
     // One row trusts the token, one reads the session, one needs a role, and one leaves an event of
     // a failure.
     let routes = [

@@ -145,7 +145,7 @@ mod tests {
     const ID: &str = "019bd9c5-3b00-7000-8000-000000000001";
 
     #[test]
-    fn a_frame_is_the_same_whoever_makes_it() {
+    fn a_frame_does_not_depend_on_its_worker() {
         for chart_type in ChartType::ALL {
             assert_eq!(figures(chart_type, 7, ID), figures(chart_type, 7, ID));
             assert_ne!(figures(chart_type, 7, ID), figures(chart_type, 8, ID));

@@ -244,7 +244,7 @@ async fn of_many_messages_at_once_no_more_are_taken_than_may_be() {
 }
 
 #[tokio::test]
-async fn a_user_opens_no_more_connections_than_they_may_whatever_becomes_of_them() {
+async fn a_user_opens_no_more_connections_than_allowed_even_if_some_fail() {
     let stack = TestStack::with(&[("RateLimits", "ws_connect=3/1h,*=100000/1m")]).await;
     let caller = stack.someone().await;
     let other = stack.someone().await;

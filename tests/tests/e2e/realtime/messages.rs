@@ -53,7 +53,7 @@ async fn an_invalid_message_gets_an_error_and_the_connection_stays() {
 }
 
 #[tokio::test]
-async fn messages_are_limited_per_connection_whatever_is_in_them() {
+async fn messages_of_any_content_are_limited_per_connection() {
     let stack = TestStack::with(&[("RateLimits", "ws_messages=4/1m,*=100000/1m")]).await;
     let caller = stack.someone().await;
     let mut busy = stack.connect(&caller).await;

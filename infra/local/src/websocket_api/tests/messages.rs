@@ -102,7 +102,7 @@ async fn posts_keep_their_order() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_is_given_up_and_holds_nobody_else_up() {
+async fn a_client_that_does_not_read_is_disconnected_and_delays_no_other() {
     let limits =
         WebSocketLimits { stalled: Duration::from_millis(300), ..WebSocketLimits::default() };
     let mut api = Api::with(limits, |_, _| async { Ok(success()) }).await;
