@@ -47,6 +47,8 @@ async function tour(): Promise<void> {
   const budget = (await api.setBudget({ ...administrator, path: { id: user.id }, body: { monthly_usd: "5.00" } })).data;
   assert.equal(budget.monthly_usd, "5.00");
   const events = (await api.listAuditEvents({ ...administrator, query: { actor: user.id, order: "asc", limit: 100 } })).data;
+  // Text is what the route answers where `Accept` asks for an export.
+  assert.ok(typeof events !== "string");
   const actions = events.items.map((event) => event.action);
   for (const action of ["auth.login", "profits.read", "chat.requested", "apikey.created"]) assert.ok(actions.includes(action), action);
 

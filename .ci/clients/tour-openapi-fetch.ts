@@ -64,6 +64,8 @@ async function tour(): Promise<void> {
   const budget = { params: { path: { id: user.id } }, body: { monthly_usd: 5 } };
   assert.equal((await ok(administrator.PUT("/users/{id}/budget", budget))).monthly_usd, "5.00");
   const events = await ok(administrator.GET("/audit", { params: { query: { actor: user.id, order: "asc", limit: 100 } } }));
+  // Text is what the route answers where `Accept` asks for an export.
+  assert.ok(typeof events !== "string");
   const actions = events.items.map((event) => event.action);
   for (const action of ["auth.login", "profits.read", "chat.requested", "apikey.created"]) assert.ok(actions.includes(action), action);
 
