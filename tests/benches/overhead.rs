@@ -6,9 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bytes::Bytes;
 use divan::{Bencher, black_box};
-use futures_util::future::BoxFuture;
 use platform::clock::Clock;
 use platform::domain::Role;
 use platform::http::Pipeline;
@@ -21,7 +19,7 @@ use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_accounts::domain::{Hasher, Password};
 use tally_accounts::tokens::TokenIssuer;
 use tally_local::aws::{self, Aws, AwsSettings, Credentials, State};
-use tally_local::lambda::{Invoke, InvokeError};
+use tally_local::lambda::NoFunctions;
 use tally_local::{StackOptions, template};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -152,21 +150,5 @@ impl Bench {
         let (pair, _) =
             self.runtime.block_on(issuer.issue(&identity, &[Role::User], now, now)).unwrap();
         pair.access_token
-    }
-}
-
-struct NoFunctions;
-
-impl Invoke for NoFunctions {
-    fn invoke<'a>(
-        &'a self,
-        function: &'a str,
-        _: Bytes,
-    ) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
-        Box::pin(async { Err(InvokeError::Unknown(function.to_owned())) })
-    }
-
-    fn invoke_async(&self, function: &str, _: Bytes) -> Result<(), InvokeError> {
-        Err(InvokeError::Unknown(function.to_owned()))
     }
 }

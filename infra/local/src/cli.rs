@@ -19,10 +19,12 @@ use tally_local::builder::{self, BuildError};
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Directory for tables, secrets, objects, messages, mail and logs [default: .local beside the template]
+    /// Directory for tables, secrets, objects, messages, mail and logs [default: .local beside the
+    /// template]
     #[arg(long, global = true, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// Keep nothing after this run: tables, secrets, objects and messages are gone when the stack ends
+    /// Keep nothing after this run: tables, secrets, objects and messages are gone when the stack
+    /// ends
     #[arg(long, conflicts_with = "state")]
     memory: bool,
     /// Port of the HTTP and WebSocket APIs; 0 takes a free one

@@ -1,6 +1,6 @@
 //! `GET /audit` searches the audit log, newest first unless asked otherwise, or exports it.
-//! `GET /audit/{id}` reads one event with its texts. Auditors and administrators see all events. All
-//! users see their own, which leaves no event.
+//! `GET /audit/{id}` reads one event with its texts. Auditors and administrators see all events.
+//! All users see their own, which leaves no event.
 
 mod answer;
 mod event;

@@ -97,8 +97,8 @@ impl Endpoints {
             _ => error(
                 StatusCode::NOT_FOUND,
                 "UnknownOperationException",
-                "the local stack serves DynamoDB, Secrets Manager, KMS, SQS, Lambda's Invoke, SES's \
-                 SendEmail and @connections here, and S3 at AWS_ENDPOINT_URL_S3",
+                "the local stack serves DynamoDB, Secrets Manager, KMS, SQS, Lambda's Invoke, \
+                 SES's SendEmail and @connections here, and S3 at AWS_ENDPOINT_URL_S3",
             ),
         }
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use serde_json::Value;
 
 use super::{Functions, InvokeError};
@@ -24,6 +24,24 @@ pub trait Invoke: Send + Sync + 'static {
 pub(crate) trait SendRecord: Send + Sync {
     /// Sends a record to the destination with this ARN.
     fn send<'a>(&'a self, arn: &'a str, record: Value) -> BoxFuture<'a, ()>;
+}
+
+/// No functions at all, for AWS endpoints that are served without a stack.
+#[derive(Debug, Clone, Copy)]
+pub struct NoFunctions;
+
+impl Invoke for NoFunctions {
+    fn invoke<'a>(
+        &'a self,
+        function: &'a str,
+        _payload: Bytes,
+    ) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
+        ready(Err(InvokeError::Unknown(function.to_owned()))).boxed()
+    }
+
+    fn invoke_async(&self, function: &str, _payload: Bytes) -> Result<(), InvokeError> {
+        Err(InvokeError::Unknown(function.to_owned()))
+    }
 }
 
 impl Invoke for Functions {

@@ -18,8 +18,8 @@ mod runtime_api;
 mod state;
 
 pub use error::InvokeError;
-pub use invoke::Invoke;
 pub(crate) use invoke::SendRecord;
+pub use invoke::{Invoke, NoFunctions};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -113,7 +113,14 @@ impl Delivery {
         let (function, table) = (&self.function, &self.source.table);
         let first = batch.changes.first().map(|change| change.sequence_number.as_str());
         let records = batch.changes.len();
-        tracing::warn!(%function, %table, first, records, ?condition, "gave up records of a stream");
+        tracing::warn!(
+            %function,
+            %table,
+            first,
+            records,
+            ?condition,
+            "gave up records of a stream"
+        );
         if let Some(arn) = &self.source.on_failure {
             let now = Timestamp::now();
             let report = report(condition, batch, by_error, function, &self.source, now);

@@ -4,15 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use assistant::store::{OPEN_MS, Outages, THRESHOLD};
-use bytes::Bytes;
-use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::join_all;
 use platform::Platform;
 use platform::clock::{Clock, Timestamp};
 use platform::config::Config;
 use serde_json::{Value, json};
 use tally_local::aws::{Aws, AwsSettings, Credentials, State};
-use tally_local::lambda::{Invoke, InvokeError};
+use tally_local::lambda::NoFunctions;
 use tally_local::template::model::{Resources, Table};
 use tally_local::{StackOptions, template};
 use tally_tests::TestStack;
@@ -25,23 +23,6 @@ use super::{ask_async, claude, path_of, poll};
 pub(super) struct Circuits {
     _aws: Aws,
     settings: [(&'static str, String); 5],
-}
-
-/// A stand-in for functions, where there are none.
-struct NoFunctions;
-
-impl Invoke for NoFunctions {
-    fn invoke<'a>(
-        &'a self,
-        function: &'a str,
-        _: Bytes,
-    ) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
-        async { Err(InvokeError::Unknown(function.to_owned())) }.boxed()
-    }
-
-    fn invoke_async(&self, function: &str, _: Bytes) -> Result<(), InvokeError> {
-        Err(InvokeError::Unknown(function.to_owned()))
-    }
 }
 
 impl Circuits {

@@ -13,12 +13,10 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials as SdkCredentials, Region};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
-use bytes::Bytes;
-use futures_util::future::{BoxFuture, FutureExt, ready};
 use tokio::net::TcpListener;
 
 use crate::aws::{Aws, AwsSettings, Credentials, Service, State, environment};
-use crate::lambda::{Invoke, InvokeError};
+use crate::lambda::NoFunctions;
 use crate::template::model::{Bucket, DefaultRetention, ObjectLock, Resources, RetentionMode};
 
 /// A bucket without versioning.
@@ -29,22 +27,6 @@ const VERSIONED: &str = "tally-local-versioned";
 const LOCKABLE: &str = "tally-local-lockable";
 /// A bucket that retains every object for a day.
 const LOCKED: &str = "tally-local-locked";
-
-struct NoFunctions;
-
-impl Invoke for NoFunctions {
-    fn invoke<'a>(
-        &'a self,
-        function: &'a str,
-        _: Bytes,
-    ) -> BoxFuture<'a, Result<Bytes, InvokeError>> {
-        ready(Err(InvokeError::Unknown(function.to_owned()))).boxed()
-    }
-
-    fn invoke_async(&self, function: &str, _: Bytes) -> Result<(), InvokeError> {
-        Err(InvokeError::Unknown(function.to_owned()))
-    }
-}
 
 /// Running endpoints, with a client of S3.
 struct Served {
