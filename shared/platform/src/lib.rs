@@ -9,8 +9,8 @@
 //!   requests; [`problem`]: every error that a caller can see
 //! - [`identity`], [`tokens`], [`api_key`], [`secrets`]: authentication; [`limits`]: rate limits
 //! - [`cursor`]: lists in pages; [`csv`]: lines of a file for spreadsheets
-//! - [`audit`]: events of the audit log; [`database`]: the way to DynamoDB; [`store`]: the tables
-//!   that every area uses
+//! - [`audit`]: events of the audit log; [`metrics`]: signals for operators; [`database`]: the way
+//!   to DynamoDB; [`store`]: the tables that every area uses
 //! - [`input`]: reads a client's input field by field; [`domain`]: types that parse once at the
 //!   edge
 //! - [`platform`], [`config`], [`clock`], [`aws`], [`ids`], [`logging`]: the base of all other
@@ -51,6 +51,7 @@ pub mod ids;
 pub mod input;
 pub mod limits;
 pub mod logging;
+pub mod metrics;
 pub mod plan;
 pub mod platform;
 pub mod problem;

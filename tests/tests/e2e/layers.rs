@@ -37,6 +37,7 @@ const ORDER: &[(&str, &[&str])] = &[
             "secrets",
             "database",
             "platform",
+            "metrics",
             "store",
             "plan",
             "runtime",

@@ -11,6 +11,7 @@ use crate::config::ConfigError;
 use crate::database::{CommitError, Database};
 use crate::idempotency::{IdempotencyKey, Repeats, RequestFingerprint};
 use crate::identity::Principal;
+use crate::metrics::{Metrics, Signal};
 use crate::plan::{AfterCommit, Otherwise, Plan, Reply};
 use crate::platform::Platform;
 use crate::problem::Problem;
@@ -28,6 +29,7 @@ pub struct Committer {
     /// Where the route honours an `Idempotency-Key`.
     repeats: Option<Repeats>,
     log: AuditLog,
+    metrics: Metrics,
     database: Database,
     clock: Clock,
 }
@@ -48,7 +50,9 @@ impl Committer {
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let database = platform.database()?;
         let log = AuditLog::new(platform)?;
-        Ok(Self { success: 200, repeats: None, log, database, clock: platform.clock.clone() })
+        let metrics = Metrics::new(platform)?;
+        let clock = platform.clock.clone();
+        Ok(Self { success: 200, repeats: None, log, metrics, database, clock })
     }
 
     /// Makes the parts for a route.
@@ -140,6 +144,7 @@ impl Committer {
                     info.latency_ms(),
                 )
             });
+            let signal = event.as_ref().and_then(Signal::of);
             let mut own = 0;
             if let (Some(repeats), Some(fingerprint), Some(resource), Ok(reply)) =
                 (&self.repeats, &info.fingerprint, created.clone(), &reply)
@@ -178,6 +183,9 @@ impl Committer {
             };
             match committed {
                 Ok(()) => {
+                    if let Some((signal, value)) = signal {
+                        self.metrics.emit(signal, value);
+                    }
                     let steps = otherwise.into_iter().filter_map(Otherwise::step);
                     let after_commit = steps.chain(after_commit).collect();
                     return Ok(Committed { after_commit, reply });

@@ -10,6 +10,7 @@ use crate::audit::{AuditDetails, Event, Outcome};
 use crate::database::{CommitError, StoreError};
 use crate::identity::Principal;
 use crate::limits::Policy;
+use crate::metrics::Signal;
 use crate::problem::{Code, Problem};
 use crate::store::Denial;
 
@@ -93,6 +94,7 @@ impl RateLimiter {
         count: u64,
     ) -> BoxFuture<'a, Option<u64>> {
         async move {
+            self.metrics.emit(Signal::LimitsHit, count);
             let window_seconds =
                 i64::try_from(self.limits.quota(policy).window_seconds).unwrap_or(i64::MAX);
             let denial = Denial { name: policy.name, subject, route: &self.route, window_seconds };
@@ -117,7 +119,7 @@ impl RateLimiter {
     /// The event says how many denials there were since the last event, and at which routes. Later
     /// denials in the window are only counted. The first event of the next window reports them, or
     /// the worker `tell-denials` does. A denial stands even if its event cannot be written. Then
-    /// the log has it, and the next denial leaves the event.
+    /// the log has it, and the next denial leaves the event. Each denial is a signal of its own.
     #[allow(clippy::too_many_arguments, reason = "all of them are the event")]
     pub(super) async fn record_once(
         &self,
@@ -138,6 +140,9 @@ impl RateLimiter {
             info.latency_ms(),
         );
         let Some(event) = event else { return };
+        if let Some((signal, value)) = Signal::of(&event) {
+            self.metrics.emit(signal, value);
+        }
         let denial = Denial { name, subject, route: &self.route, window_seconds };
         if let Err(error) = self.tell(denial, &event, info.now).await {
             tracing::error!(

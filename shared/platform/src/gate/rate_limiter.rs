@@ -17,6 +17,7 @@ use crate::config::ConfigError;
 use crate::database::{Database, StoreError};
 use crate::identity::Principal;
 use crate::limits::{Key, LimitStatuses, Limits, OnStoreFailure, Policy, Quota, Subject, status};
+use crate::metrics::Metrics;
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::store::{AuditLog, LimitCounters};
@@ -31,6 +32,7 @@ pub struct RateLimiter {
     pub(super) limits: Limits,
     pub(super) counters: LimitCounters,
     pub(super) log: AuditLog,
+    pub(super) metrics: Metrics,
     pub(super) database: Database,
     pub(super) clock: Clock,
 }
@@ -64,6 +66,7 @@ impl RateLimiter {
             limits: Limits::from_config(config)?,
             counters: LimitCounters::new(platform)?,
             log: AuditLog::new(platform)?,
+            metrics: Metrics::new(platform)?,
             database: platform.database()?,
             clock: platform.clock.clone(),
         })
