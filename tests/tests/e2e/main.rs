@@ -37,6 +37,7 @@ mod round_trips;
 mod rules;
 mod sessions;
 mod settings;
+mod signals;
 mod silence;
 mod tokens;
 mod users;

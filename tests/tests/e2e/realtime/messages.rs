@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tally_tests::TestStack;
 
 use super::assert_alive;
+use crate::signals;
 
 #[tokio::test]
 async fn an_invalid_message_gets_an_error_and_the_connection_stays() {
@@ -102,6 +103,9 @@ async fn a_connection_that_floods_is_refused_without_the_store_and_closed_in_the
     // The user is not locked out, and the audit log has one event about it.
     assert_alive(&mut stack.connect(&caller).await).await;
     assert_eq!(stack.events(&auditor, "rate.limited").await.len(), 1);
+    // Every refusal is a signal: the first one by itself, and the thirty in ten batches.
+    let signals = signals::emitted(&stack, "PingFunction", 11).await;
+    assert_eq!(signals.iter().filter_map(|(_, count)| count.as_u64()).sum::<u64>(), 31);
 }
 
 #[tokio::test]
