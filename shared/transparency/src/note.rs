@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::text::has_control;
-use crate::verifier::{Verifier, is_name};
+use crate::verifier::{Verifier, cosigned, is_name};
 
 /// The most bytes of a note that are read.
 const LENGTH_LIMIT: usize = 1_000_000;
@@ -96,6 +96,28 @@ impl Note {
             bytes: signature.to_vec(),
         });
         Ok(())
+    }
+
+    /// The text that a cosigner signs at this time, in seconds since 1970.
+    pub fn cosigned_text(&self, time: u64) -> String {
+        cosigned(time, &self.text)
+    }
+
+    /// Adds a signature of [`Note::cosigned_text`] by a [`Verifier::cosigner`].
+    pub fn add_cosignature(
+        &mut self,
+        key: &Verifier,
+        time: u64,
+        signature: &[u8],
+    ) -> Result<(), NoteError> {
+        self.add_signature(key, &[&time.to_be_bytes()[..], signature].concat())
+    }
+
+    /// The time that a [`Verifier::cosigner`] has signed with the note, in seconds since 1970.
+    pub fn time(&self, key: &Verifier) -> Option<u64> {
+        let mut signatures = self.signatures.iter().filter(|signature| signature.is_by(key));
+        let signature = signatures.find(|found| key.has_signed(&self.text, &found.bytes))?;
+        key.time_of(&signature.bytes)
     }
 
     /// Verifies every signature by a known key, and ignores the others. Gives the keys that have

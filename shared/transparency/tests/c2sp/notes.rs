@@ -284,3 +284,34 @@ fn what_is_no_proof_is_refused() {
     assert_eq!(TlogProof::parse(b""), Err(TlogProofError::Form));
     assert_eq!(TlogProof::parse(&[0xff; 100]), Err(TlogProofError::Form));
 }
+
+/// Made by `aics-tlog` 0.2.1 for the key of the seed 7.
+#[test]
+fn a_log_states_the_time_of_a_checkpoint_by_a_cosignature() {
+    let text = format!("{ORIGIN}\n1\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n");
+    let expected = format!(
+        "{text}\n— {ORIGIN} UPAvt0O5N/Vtm/I5ubif/wUTcO2WAcWEWKiLiXgwcQeZl9VzrsADTO4HyPqKDl5Ixc3d\
+         UavHRgLS6qcPakXhHUPzYQ8=\n— {ORIGIN} A8zTVwAAAABrSdIA7bUgWoZ3sVAVnCVvEINaUX1IHuhhPF0h\
+         zCAX6v86DRIAYovM85atwXp8thEkMOTu46P3AtWfHG0d7/sNNUiWAA==\n"
+    );
+    let time = 1_800_000_000;
+    let other = pair(ORIGIN, 8);
+    let (pair, key) = pair(ORIGIN, 7);
+    let clock = key.cosigner();
+    let mut made = signed(text, &pair, &key);
+    assert_eq!(made.time(&clock), None);
+    let signature = pair.sign(made.cosigned_text(time).as_bytes());
+    made.add_cosignature(&clock, time, signature.as_ref()).unwrap();
+    assert_eq!(made.to_string(), expected);
+    let read = note(&expected);
+    assert_eq!((read.time(&clock), read.time(&key)), (Some(time), None));
+    assert!(Checkpoint::open(&read, ORIGIN, from_ref(&key)).is_ok());
+    // Another time is another text.
+    let wrong = made.add_cosignature(&clock, time + 1, signature.as_ref());
+    assert_eq!(wrong, Err(NoteError::Signature(ORIGIN.to_owned())));
+    for cut in [&[][..], &[0; 8], &[0xff; 72]] {
+        assert!(made.add_signature(&clock, cut).is_err());
+    }
+    let (_, other) = other;
+    assert_eq!(read.time(&other.cosigner()), None);
+}
