@@ -248,13 +248,31 @@ impl Event {
         Self { id: ids::new_id(now), time: rfc3339(now), ..self }.counting(count, routes)
     }
 
-    /// SHA-256 over the canonical JSON (RFC 8785) of the event without its hash.
+    /// SHA-256 over the [`Event::canonical`] form.
     pub fn fingerprint(&self) -> String {
+        ids::sha256(&self.canonical())
+    }
+
+    /// The canonical JSON (RFC 8785) of the event without its hash. The sealed log has this text.
+    pub fn canonical(&self) -> String {
         let mut value = serde_json::to_value(self).unwrap_or_default();
         if let Some(object) = value.as_object_mut() {
             object.remove("hash");
         }
-        ids::sha256(&serde_json_canonicalizer::to_string(&value).unwrap_or_default())
+        serde_json_canonicalizer::to_string(&value).unwrap_or_default()
+    }
+
+    /// An event that no request has caused, with this id and its time. `cause` stands in the place
+    /// of the request id.
+    pub fn of_system(
+        details: AuditDetails,
+        outcome: Outcome,
+        id: String,
+        cause: String,
+    ) -> Option<Self> {
+        let context = Context { request_id: cause, ..Context::default() };
+        let texts = EventTexts { event_id: id, texts: Vec::new() };
+        details.texts(texts).event(None, outcome, None, &context, Timestamp::UNIX_EPOCH, 0)
     }
 }
 

@@ -63,6 +63,8 @@ pub enum Service {
     Mail,
     /// KMS.
     Kms,
+    /// S3.
+    S3,
 }
 
 impl Service {
@@ -76,6 +78,7 @@ impl Service {
             Service::Connections => "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI",
             Service::Mail => "AWS_ENDPOINT_URL_SESV2",
             Service::Kms => "AWS_ENDPOINT_URL_KMS",
+            Service::S3 => "AWS_ENDPOINT_URL_S3",
         }
     }
 }

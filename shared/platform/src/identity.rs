@@ -187,6 +187,16 @@ impl Caller for Identity {
     }
 }
 
+/// On a route that may be open to anyone, by a setting of the deployment.
+impl Caller for Option<Principal> {
+    const SIGNED_IN: bool = true;
+    const BY_KEY: bool = true;
+
+    fn from_principal(principal: Option<&Principal>) -> Option<Self> {
+        Some(principal.cloned())
+    }
+}
+
 impl Caller for Principal {
     const SIGNED_IN: bool = true;
     const BY_KEY: bool = true;

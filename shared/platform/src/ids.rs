@@ -27,6 +27,15 @@ pub fn new_id(now: Timestamp) -> String {
     new_uuid(now).to_string()
 }
 
+/// The UUIDv7 of this time that follows from `seed`. The same event has the same id each time.
+pub fn derived_id(time: Timestamp, seed: &str) -> String {
+    let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, seed.as_bytes());
+    let mut rest = [0; 10];
+    rest.copy_from_slice(&hash.as_ref()[..10]);
+    uuid::Builder::from_unix_timestamp_millis(milliseconds, &rest).into_uuid().to_string()
+}
+
 /// The creation time of a UUIDv7.
 pub fn made_at(id: &str) -> Option<Timestamp> {
     let (seconds, nanoseconds) = Uuid::try_parse(id).ok()?.get_timestamp()?.to_unix();

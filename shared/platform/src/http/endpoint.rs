@@ -46,6 +46,12 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
     /// Makes the endpoint once per process.
     fn new(platform: &Platform) -> Result<Self, ConfigError>;
 
+    /// Whether this deployment answers anyone, although the row asks for a caller. The row that the
+    /// endpoint gives has no limit of a user then.
+    fn is_open(&self) -> bool {
+        false
+    }
+
     /// A problem that comes before any other check, for example that registration is closed.
     fn reject_early(&self, _call: &HttpCall) -> Option<Problem> {
         None

@@ -27,7 +27,7 @@ const ANSWER_RESERVE: Duration = Duration::from_millis(500);
 /// An endpoint, and the steps that its requests pass through.
 pub struct Pipeline<E> {
     endpoint: E,
-    /// `None` on a public route.
+    /// `None` on a public route, and where the endpoint is open.
     authenticator: Option<Authenticator>,
     limiter: RateLimiter,
     committer: Committer,
@@ -37,9 +37,10 @@ pub struct Pipeline<E> {
 impl<E: Endpoint> Pipeline<E> {
     /// Makes the endpoint, and only the steps that its route needs.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        let is_protected = E::ROUTE.access != Access::Public;
+        let endpoint = E::new(platform)?;
+        let is_protected = E::ROUTE.access != Access::Public && !endpoint.is_open();
         Ok(Self {
-            endpoint: E::new(platform)?,
+            endpoint,
             authenticator: is_protected
                 .then(|| Authenticator::new(platform, &E::ROUTE))
                 .transpose()?,

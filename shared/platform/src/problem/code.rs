@@ -112,6 +112,9 @@ codes! {
     RequestInFlight, "request_in_flight", CONFLICT,
         "The server is still answering a request with this \
          `Idempotency-Key`.", "Repeat the same request after `Retry-After` seconds.";
+    NotSealed, "not_sealed", CONFLICT,
+        "The event is not covered by a checkpoint of the sealed log \
+         yet.", "Repeat the request after the seconds in `Retry-After`.";
     SecretAlreadyShown, "secret_already_shown", CONFLICT,
         "An earlier request with this `Idempotency-Key` created the resource, and its answer had the secret.", "If that answer was lost, delete the resource and create another under a new key.";
     BodyTooLarge, "body_too_large", PAYLOAD_TOO_LARGE,

@@ -20,6 +20,12 @@ impl Problem {
         Self::new(Code::NotFound, "The resource does not exist, or it belongs to another user.")
     }
 
+    /// 409 for an event that no checkpoint covers yet.
+    pub fn not_sealed() -> Self {
+        Self::new(Code::NotSealed, "The event is not covered by a checkpoint yet.")
+            .with_header(header::RETRY_AFTER, "30")
+    }
+
     /// 404 for a path that no route has.
     pub fn no_route() -> Self {
         Self { detail: "No route has this path.".into(), ..Self::not_found() }

@@ -4,12 +4,15 @@
 //! Index `by_actor`: `actor_id`, `id`. The shard follows from the id, so an event is found by its
 //! id.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::audit::Event;
 use crate::config::ConfigError;
-use crate::database::{Database, Expression, StoreError, Write, item, n, s};
+use crate::database::{Database, Expression, Item, StoreError, Write, item, n, s};
 use crate::platform::Platform;
 
 /// Shards of the table: each takes 1,000 writes a second.
@@ -62,9 +65,24 @@ impl AuditLog {
 
     /// The event with this id, if it is kept: DynamoDB deletes late.
     pub async fn get(&self, id: &str, now: Timestamp) -> Result<Option<Event>, StoreError> {
-        let key = [("shard".to_owned(), n(shard_of(id))), ("id".to_owned(), s(id))].into();
-        let found: Option<Stored> = self.database.get(&self.table, key, true).await?;
+        let found: Option<Stored> = self.database.get(&self.table, key_of(id), true).await?;
         Ok(found.filter(|found| now.as_second() < found.expires_at).map(|found| found.event))
+    }
+
+    /// The events with these ids, at most a hundred, as far as they are there.
+    pub async fn get_all(&self, ids: &[&str]) -> Result<HashMap<String, Event>, StoreError> {
+        let keys = ids.iter().map(|id| key_of(id)).collect();
+        let found: Vec<Stored> = self.database.get_all(&self.table, keys).await?;
+        Ok(found.into_iter().map(|found| (found.event.id.clone(), found.event)).collect())
+    }
+
+    /// The event in an image of a record of the table's stream.
+    pub fn event_of(image: Value) -> Result<Event, StoreError> {
+        let malformed = |error: serde_json::Error| {
+            StoreError::Malformed(serde::de::Error::custom(error.to_string()))
+        };
+        let item: serde_dynamo::Item = serde_json::from_value(image).map_err(malformed)?;
+        Ok(serde_dynamo::from_item::<_, Stored>(item)?.event)
     }
 
     /// Stores the event by itself.
@@ -83,6 +101,10 @@ impl From<Event> for Stored {
             event,
         }
     }
+}
+
+fn key_of(id: &str) -> Item {
+    [("shard".to_owned(), n(shard_of(id))), ("id".to_owned(), s(id))].into()
 }
 
 /// The shard of an id: its last hexadecimal digit, which is random.

@@ -42,6 +42,16 @@ impl EventRange {
         (first <= self.last).then_some(Self { first, ..self })
     }
 
+    /// Whether an event comes before it.
+    pub fn begins_after(self, id: &str) -> bool {
+        number(id) < self.first
+    }
+
+    /// Whether an event comes after it.
+    pub fn ends_before(self, id: &str) -> bool {
+        number(id) > self.last
+    }
+
     /// The rest of it once everything up to `reached`, inclusive, has been read.
     pub(super) fn beyond(self, reached: u128, order: Order) -> Option<Self> {
         match order {
