@@ -71,6 +71,22 @@ const ORDER: &[(&str, &[&str])] = &[
             "anthropic",
         ],
     ),
+    (
+        "archive",
+        &[
+            "error",
+            "entry",
+            "store",
+            "files",
+            "signer",
+            "checkpoints",
+            "tip",
+            "finding",
+            "sealer",
+            "archive",
+            "check",
+        ],
+    ),
     ("texts", &["error", "data_key", "key_cache", "kms", "pieces", "store", "data_keys", "texts"]),
     (
         "chat",

@@ -1,0 +1,300 @@
+//! Compares the events of the audit table with the entries of the log, a piece at a time.
+//!
+//! A walk has two parts. The first goes through the log: each bundle leads to the root of the
+//! newest checkpoint, and the table has each of its events unchanged. The second goes through the
+//! table: the log has each of its events. So an event that was deleted, edited or inserted is found
+//! by one part or the other.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use platform::audit::Event;
+use platform::clock::Clock;
+use platform::store::{AuditLog, EventRange, Found, Order, Search};
+use platform::{ConfigError, Platform, ids};
+use serde::{Deserialize, Serialize};
+use transparency::{Plan, Tile, WIDTH, bundle, verify_inclusion};
+
+use crate::archive::Archive;
+use crate::checkpoints::{Published, hashes};
+use crate::entry::leaf;
+use crate::error::ArchiveError;
+use crate::finding::{Finding, Stop, What, damaged, found};
+use crate::store::Placed;
+
+/// Bundles of a piece of the log.
+const BUNDLES: u64 = 2;
+
+/// Events of a piece of the table.
+const EVENTS: usize = 400;
+
+/// Items of one batch.
+const BATCH: usize = 100;
+
+/// An event may wait so long for its checkpoint, and the newest checkpoint is no older.
+const GRACE: Duration = Duration::from_mins(10);
+
+/// Verifies the audit log.
+pub struct Check {
+    archive: Archive,
+    log: AuditLog,
+    clock: Clock,
+}
+
+/// Where a walk goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    /// In the log, at this bundle.
+    Log(u64),
+    /// In the table, at these events.
+    Table(EventRange),
+}
+
+/// The result of a piece.
+#[derive(Debug)]
+pub struct Piece {
+    /// When the newest checkpoint was signed; `None` if there is none.
+    pub sealed_through: Option<Timestamp>,
+    /// Entries or events that were compared.
+    pub events: usize,
+    /// The first one that is wrong.
+    pub first_bad: Option<Finding>,
+    /// Where the walk goes on.
+    pub next: Option<Progress>,
+}
+
+/// A part of a walk that has found nothing wrong.
+type Part = Result<(usize, Option<Progress>), Stop>;
+
+impl Check {
+    /// Uses the tables, bucket and key that the environment names.
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            archive: Archive::new(platform)?,
+            log: AuditLog::new(platform)?,
+            clock: platform.clock.clone(),
+        })
+    }
+
+    /// Verifies the next piece of the events of a range: that at `progress`, or the first one.
+    pub async fn piece(
+        &self,
+        range: EventRange,
+        progress: Option<Progress>,
+    ) -> Result<Piece, ArchiveError> {
+        let now = self.clock.now();
+        let nothing = Piece { sealed_through: None, events: 0, first_bad: None, next: None };
+        let published = match self.archive.checkpoint().await {
+            Ok(Some(published)) => published,
+            Ok(None) => return Ok(nothing),
+            Err(error) if error.is_damage() => {
+                return Ok(Piece { first_bad: Some(damaged(&error)), ..nothing });
+            }
+            Err(error) => return Err(error),
+        };
+        let piece = Piece { sealed_through: Some(published.signed_at), ..nothing };
+        let is_stale = now.duration_since(published.signed_at).unsigned_abs() > GRACE;
+        let part = match progress {
+            _ if is_stale => Err(Stop::Found(Finding { index: None, id: None, what: What::Stale })),
+            Some(Progress::Table(rest)) => self.table(&published, rest, now).await,
+            Some(Progress::Log(bundle)) => self.log(&published, range, bundle, now).await,
+            None => match self.first_bundle(&published, range, now).await {
+                Ok(bundle) => self.log(&published, range, bundle, now).await,
+                Err(stop) => Err(stop),
+            },
+        };
+        match part {
+            Ok((events, next)) => Ok(Piece { events, next, ..piece }),
+            Err(Stop::Found(finding)) => Ok(Piece { first_bad: Some(finding), ..piece }),
+            Err(Stop::Failed(error)) if error.is_damage() => {
+                Ok(Piece { first_bad: Some(damaged(&error)), ..piece })
+            }
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
+    /// The bundle with which the range begins. Bundles that are past their retention have gone.
+    async fn first_bundle(
+        &self,
+        published: &Published,
+        range: EventRange,
+        now: Timestamp,
+    ) -> Result<u64, Stop> {
+        let size = published.checkpoint.size();
+        let (mut low, mut high) = (0, size.div_ceil(WIDTH));
+        let mut is_gone = false;
+        while low < high {
+            let middle = low.midpoint(high);
+            let last = match self.bundle(middle, size).await {
+                Ok(entries) => entries.last().and_then(|text| Some(event(text)?.id)),
+                Err(ArchiveError::Missing(_)) => {
+                    is_gone = true;
+                    None
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if last.is_none_or(|id| range.begins_after(&id)) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let started_at = self.archive.started_at().await?.unwrap_or(now);
+        if is_gone && AuditLog::expires_at(started_at) > now.as_second() {
+            let what = What::Truncated;
+            return Err(Stop::Found(Finding { index: Some(0), id: None, what }));
+        }
+        Ok(low)
+    }
+
+    /// Verifies bundles from this one on.
+    async fn log(
+        &self,
+        published: &Published,
+        range: EventRange,
+        first: u64,
+        now: Timestamp,
+    ) -> Part {
+        let count = published.checkpoint.size().div_ceil(WIDTH);
+        let mut events = 0;
+        for number in first..count.min(first.saturating_add(BUNDLES)) {
+            let entries = self.verified_bundle(published, number).await?;
+            let start = number * WIDTH;
+            let read = |(index, text): (u64, &String)| match event(text) {
+                Some(event) => Ok((index, event)),
+                None => Err(found(index, None, What::Damaged)),
+            };
+            let read: Result<Vec<_>, Stop> = (start..).zip(&entries).map(read).collect();
+            let read = read?;
+            if read.first().is_some_and(|(_, event)| range.ends_before(&event.id)) {
+                return Ok((events, Some(Progress::Table(range))));
+            }
+            for part in read.chunks(BATCH) {
+                self.compare(part, now).await?;
+            }
+            events += read.len();
+        }
+        let next = first.saturating_add(BUNDLES);
+        let next = if next < count { Progress::Log(next) } else { Progress::Table(range) };
+        Ok((events, Some(next)))
+    }
+
+    /// The table has these events of the log, unless they are past their retention.
+    async fn compare(&self, part: &[(u64, Event)], now: Timestamp) -> Result<(), Stop> {
+        let ids: Vec<&str> = part.iter().map(|(_, event)| event.id.as_str()).collect();
+        let kept = self.log.get_all(&ids).await.map_err(ArchiveError::from)?;
+        for (index, sealed) in part {
+            let expires_at = ids::made_at(&sealed.id).map_or(0, AuditLog::expires_at);
+            match kept.get(&sealed.id) {
+                Some(event) if is_unchanged(event, &sealed.canonical()) => {}
+                Some(_) => return Err(found(*index, Some(&sealed.id), What::Edited)),
+                None if expires_at <= now.as_second() => {}
+                None => return Err(found(*index, Some(&sealed.id), What::Deleted)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The log has the events of this range of the table.
+    async fn table(&self, published: &Published, range: EventRange, now: Timestamp) -> Part {
+        let search = Search { order: Order::Ascending, ..Search::default() };
+        let Found { events, rest } =
+            self.log.search(&search, range, EVENTS, |_| 0).await.map_err(ArchiveError::from)?;
+        let mut bundles = BTreeMap::new();
+        for part in events.chunks(BATCH) {
+            let ids: Vec<&str> = part.iter().map(|event| event.id.as_str()).collect();
+            let places = self.archive.sequence.places(&ids).await?;
+            for event in part {
+                let placed = places.get(&event.id);
+                self.find(published, event, placed, &mut bundles, now).await?;
+            }
+        }
+        Ok((events.len(), rest.map(Progress::Table)))
+    }
+
+    /// The log has an event of the table at the place that the sequence gives it.
+    async fn find(
+        &self,
+        published: &Published,
+        event: &Event,
+        placed: Option<&Placed>,
+        bundles: &mut BTreeMap<u64, Vec<String>>,
+        now: Timestamp,
+    ) -> Result<(), Stop> {
+        let size = published.checkpoint.size();
+        let Some(placed) = placed.filter(|placed| placed.index < size) else {
+            let made_at = ids::made_at(&event.id).unwrap_or(Timestamp::UNIX_EPOCH);
+            if now.duration_since(made_at).unsigned_abs() < GRACE {
+                return Ok(());
+            }
+            let index = placed.map(|placed| placed.index);
+            let (id, what) = (Some(event.id.clone()), What::Inserted);
+            return Err(Stop::Found(Finding { index, id, what }));
+        };
+        let number = placed.index / WIDTH;
+        if let Slot::Vacant(vacant) = bundles.entry(number) {
+            vacant.insert(self.bundle(number, size).await?);
+        }
+        let place = usize::try_from(placed.index % WIDTH).unwrap_or_default();
+        let sealed = bundles.get(&number).and_then(|entries| entries.get(place));
+        match sealed {
+            Some(sealed) if is_unchanged(event, sealed) => Ok(()),
+            Some(sealed) if sealed.contains(&event.id) => {
+                Err(found(placed.index, Some(&event.id), What::Edited))
+            }
+            _ => Err(found(placed.index, Some(&event.id), What::Inserted)),
+        }
+    }
+
+    /// The entries of a bundle whose hashes lead to the root of the checkpoint.
+    async fn verified_bundle(
+        &self,
+        published: &Published,
+        number: u64,
+    ) -> Result<Vec<String>, Stop> {
+        let (size, root) = (published.checkpoint.size(), published.checkpoint.root());
+        let start = number * WIDTH;
+        let entries = self.bundle(number, size).await?;
+        // The way from one entry to the root has the hashes of all others of its tile.
+        let lost = || ArchiveError::Missing(format!("tile/0 of entry {start}"));
+        let plan = Plan::inclusion(start, size).map_err(|_| lost())?;
+        let hash_tile = Tile::hashes(0, number, size).ok_or_else(lost)?;
+        let tiles = plan.tiles().into_iter().chain([hash_tile]);
+        let read = self.archive.files.read(tiles).await?;
+        let leaves = read.get(&hash_tile).map(Vec::as_slice).unwrap_or_default();
+        for ((index, text), expected) in (start..).zip(&entries).zip(leaves.chunks(32)) {
+            if leaf(text).as_ref() != expected {
+                return Err(found(index, None, What::Damaged));
+            }
+        }
+        let first = entries.first().map(leaf).ok_or_else(lost)?;
+        verify_inclusion(first, start, size, &hashes(&plan, &read)?, root)
+            .map_err(|_| found(start, None, What::Damaged))?;
+        Ok(entries)
+    }
+
+    /// The entries of a bundle.
+    async fn bundle(&self, number: u64, size: u64) -> Result<Vec<String>, ArchiveError> {
+        let missing = || ArchiveError::Missing(format!("tile/entries of bundle {number}"));
+        let tile = Tile::entries(number, size).ok_or_else(missing)?;
+        let read = self.archive.files.read([tile]).await?;
+        let bytes = read.get(&tile).map(Vec::as_slice).unwrap_or_default();
+        let entries = bundle::read(tile, bytes).map_err(|_| ArchiveError::differs(tile))?;
+        let text = |entry: &[u8]| String::from_utf8(entry.to_vec());
+        let texts: Result<Vec<_>, _> = entries.into_iter().map(text).collect();
+        texts.map_err(|_| ArchiveError::differs(tile))
+    }
+}
+
+/// Whether an event of the table is the one that was sealed, with the hash that belongs to it.
+fn is_unchanged(event: &Event, sealed: &str) -> bool {
+    event.canonical() == sealed && event.hash == ids::sha256(sealed)
+}
+
+/// The event of an entry; its hash is empty.
+fn event(text: &str) -> Option<Event> {
+    serde_json::from_str(text).ok()
+}
