@@ -1,0 +1,135 @@
+//! The worker that seals the audit log. The table's stream invokes it with new events and with
+//! changes of old ones. A schedule invokes it each minute: it publishes a checkpoint though nothing
+//! is new, and looks for events that the stream has lost.
+//!
+//! Several may run at once: the log is the same whichever of them is faster.
+
+mod reconcile;
+mod record;
+
+use std::time::Duration;
+
+use archive::{ArchiveError, Entry, Sealer, chunks};
+use platform::clock::Clock;
+use platform::database::{CommitError, Database};
+use platform::runtime::Invocation;
+use platform::store::AuditLog;
+use platform::worker::Worker;
+use platform::{ConfigError, Platform, Problem};
+use serde::{Deserialize, Serialize};
+
+pub use record::{Meaning, Record};
+
+/// A checkpoint without a new event is published after this time. The schedule comes each minute,
+/// so none is ever five minutes old.
+const RENEWED_AFTER: Duration = Duration::from_mins(4);
+
+/// The worker.
+pub struct AuditSeal {
+    sealer: Sealer,
+    database: Database,
+    log: AuditLog,
+    clock: Clock,
+}
+
+/// Records of the stream, or none where the schedule invokes the worker.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Payload {
+    #[serde(rename = "Records")]
+    records: Vec<Record>,
+    /// Looks for lost events at once, up to the present moment. Operators send it.
+    reconcile: bool,
+}
+
+/// The records from the first of these on are delivered again.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failures {
+    batch_item_failures: Vec<Failure>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Failure {
+    item_identifier: String,
+}
+
+impl Worker for AuditSeal {
+    type Payload = Payload;
+    type Output = Failures;
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            sealer: Sealer::new(platform)?,
+            database: platform.database()?,
+            log: AuditLog::new(platform)?,
+            clock: platform.clock.clone(),
+        })
+    }
+
+    async fn run(&self, payload: Payload, invocation: Invocation) -> Result<Failures, Problem> {
+        let Payload { records, reconcile } = payload;
+        if let Some(first_left) = self.place(&records).await? {
+            let left = Failure { item_identifier: first_left };
+            return Ok(Failures { batch_item_failures: vec![left] });
+        }
+        self.sealer.integrate().await?;
+        if records.is_empty() && self.reconcile(reconcile, &invocation).await? > 0 {
+            self.sealer.integrate().await?;
+        }
+        self.sealer.publish(RENEWED_AFTER).await?;
+        Ok(Failures::default())
+    }
+}
+
+impl AuditSeal {
+    /// Gives the new events of records their places, and records tampering. If that fails after
+    /// some of them, gives the sequence number of the first that is left.
+    async fn place(&self, records: &[Record]) -> Result<Option<String>, Problem> {
+        let mut entries = Vec::new();
+        for record in records {
+            match record.meaning() {
+                Meaning::New(entry) => entries.push(entry),
+                Meaning::Tampered(event) => {
+                    tracing::error!(
+                        resource = event.resource,
+                        detail = %serde_json::Value::from_iter(event.detail.clone()),
+                        "an item of the audit log was changed; the log says so"
+                    );
+                    match self.database.commit(vec![self.log.append(*event)?]).await {
+                        // An earlier delivery of the record has left the same event.
+                        Ok(()) | Err(CommitError::Condition { .. }) => {}
+                        Err(CommitError::Store(error)) => return Err(error.into()),
+                    }
+                }
+                Meaning::Nothing => {}
+            }
+        }
+        let mut is_first = true;
+        for chunk in chunks(entries) {
+            if let Err(error) = self.sealer.append(&chunk).await {
+                let left = first_of(&chunk, records).filter(|_| !is_first);
+                return Self::stopped(error, left);
+            }
+            is_first = false;
+        }
+        Ok(None)
+    }
+
+    /// The invocation fails if no record was done. Then all records are delivered again.
+    fn stopped(error: ArchiveError, left: Option<String>) -> Result<Option<String>, Problem> {
+        if left.is_some() {
+            tracing::warn!(%error, left, "failed to place the rest of a batch");
+            return Ok(left);
+        }
+        Err(error.into())
+    }
+}
+
+/// The sequence number of the record of the first entry of a chunk.
+fn first_of(chunk: &[Entry], records: &[Record]) -> Option<String> {
+    let first = chunk.first()?;
+    let record = records.iter().find(|record| record.event_id() == Some(first.id.as_str()))?;
+    Some(record.sequence_number().to_owned())
+}
