@@ -621,6 +621,43 @@ table! {
     .limited(&[Policy::AUDIT])
     .audited("audit.read")
     .of("event");
+
+    /// The newest checkpoint of the sealed log. It has no data of users, so it leaves no event.
+    AUDIT_CHECKPOINT = Route::new(
+        "audit", "GET", "/audit/checkpoint",
+        "Read the newest signed checkpoint of the sealed audit log",
+    )
+    .scoped(Scope::AuditRead)
+    .limited(&[Policy::AUDIT]);
+
+    /// The keys that sign checkpoints.
+    AUDIT_KEYS = Route::new(
+        "audit", "GET", "/audit/keys",
+        "Read the keys that sign the checkpoints of the sealed audit log",
+    )
+    .scoped(Scope::AuditRead)
+    .limited(&[Policy::AUDIT])
+    .audited("audit.read");
+
+    /// A part of the audit log, compared with the sealed log.
+    AUDIT_VERIFY = Route::new(
+        "audit", "GET", "/audit/verify",
+        "Compare a part of the audit log with the sealed log",
+    )
+    .role(&[Role::Auditor, Role::Admin])
+    .scoped(Scope::AuditRead)
+    .limited(&[Policy::AUDIT])
+    .audited("audit.read");
+
+    /// The proof that the sealed log has an event. Its handler decides who may read it.
+    AUDIT_PROOF = Route::new(
+        "audit", "GET", "/audit/{id}/proof",
+        "Prove that the sealed log has one of your events, or any event as an auditor",
+    )
+    .scoped(Scope::AuditRead)
+    .limited(&[Policy::AUDIT])
+    .audited("audit.read")
+    .of("event");
 }
 
 /// The route for requests that no other route takes. It answers with our own 404 and 405.

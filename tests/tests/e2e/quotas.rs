@@ -21,6 +21,7 @@ const UNCOUNTED: [&str; 3] = ["AutoPublishAlias", "Domain", "FunctionUrlConfig"]
 ///   - for an `HttpApi` event one, the API's permission to invoke the function (the route is part
 ///     of the API);
 ///   - for a `Schedule` event two, the rule and its permission;
+///   - for a `DynamoDB` event one, the event source mapping;
 ///   - for `EventInvokeConfig` one (its queue is a resource of the template's own);
 /// - of the HTTP API two, itself and its stage;
 /// - of any other resource one, itself, even if a condition may leave it out.
@@ -46,6 +47,7 @@ fn made_of(id: &str, resource: &Value) -> usize {
             let sources = events.map(|event| match event["Type"].as_str().unwrap() {
                 "HttpApi" => 1_usize,
                 "Schedule" => 2,
+                "DynamoDB" => 1,
                 other => panic!("count what SAM makes of the {other} event of {id}"),
             });
             2 + sources.sum::<usize>() + usize::from(!properties["EventInvokeConfig"].is_null())
@@ -141,6 +143,8 @@ impl Longest {
             ("AWS::URLSuffix", _) => URL_SUFFIX.to_owned(),
             ("AWS::StackName", _) => STACK.to_owned(),
             (_, "AWS::DynamoDB::Table") => named(name),
+            // S3 takes 63 characters for a bucket's name.
+            (_, "AWS::S3::Bucket") => "b".repeat(63),
             // Secrets Manager adds a hyphen and six characters.
             (_, "AWS::SecretsManager::Secret") => {
                 arn("secretsmanager", &format!("secret:{}-123456", named(name)))

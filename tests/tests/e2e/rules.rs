@@ -205,6 +205,7 @@ fn functions_know_what_is_shared_and_not_each_other() {
     let order = [
         ("tally-platform", &[][..]),
         ("tally-accounts", &["tally-platform"]),
+        ("tally-archive", &["tally-platform", "tally-transparency"]),
         ("tally-assistant", &["tally-platform"]),
         ("tally-chat", &["tally-assistant", "tally-platform", "tally-texts"]),
         ("tally-data", &["tally-platform"]),
@@ -250,7 +251,7 @@ fn every_function_ends_before_its_caller_gives_up() {
             .flat_map(|events| events.values());
         // A worker's time is a parameter within Lambda's limit. No client waits for a worker or for
         // a scheduled function.
-        let ends = if events.clone().any(|event| event["Type"] != "Schedule") {
+        let ends = if events.clone().any(|event| event["Type"] == "HttpApi") {
             timeout.as_u64().is_some_and(|seconds| seconds < 30)
         } else {
             timeout.is_u64() || timeout["Ref"].is_string()
@@ -434,13 +435,43 @@ fn one_function_reads_the_texts_of_events() {
         "Null": {"kms:EncryptionContextKeys": "false"},
     });
     for (id, function) in &functions {
-        let is_kms = |action: &&Value| action.as_str().unwrap().starts_with("kms:");
-        for statement in statements(function)
-            .into_iter()
-            .filter(|statement| list(&statement["Action"]).iter().any(is_kms))
-        {
+        let names_key = |statement: &&Value| {
+            list(&statement["Resource"]).iter().any(|resource| subject(resource) == "TextKey")
+        };
+        for statement in statements(function).into_iter().filter(names_key) {
             assert_eq!(statement["Condition"], condition, "{id}");
         }
+    }
+}
+
+/// Only the sealer writes the files of the log and signs checkpoints.
+#[test]
+fn one_function_writes_and_signs_the_sealed_log() {
+    let (functions, _) = template();
+    let holders = |action: &str, of: &str| {
+        let holds = |function: &Value| {
+            permissions(function)
+                .iter()
+                .any(|(held, resource)| *held == action && subject(resource) == of)
+        };
+        let found = functions.iter().filter(|(_, function)| holds(function));
+        found.map(|(id, _)| id.as_str()).collect::<BTreeSet<_>>()
+    };
+    let sealer = BTreeSet::from(["AuditSealFunction"]);
+    let readers = BTreeSet::from(["AuditFunction", "AuditSealFunction"]);
+    for action in ["s3:PutObject", "s3:PutObjectRetention"] {
+        assert_eq!(holders(action, "AuditArchive"), sealer, "{action}");
+    }
+    assert_eq!(holders("kms:Sign", "AuditSigner"), sealer);
+    assert_eq!(holders("s3:GetObject", "AuditArchive"), readers);
+    for action in ["dynamodb:PutItem", "dynamodb:UpdateItem"] {
+        assert_eq!(holders(action, "AuditSequenceTable"), sealer, "{action}");
+    }
+    for action in ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention"] {
+        assert_eq!(holders(action, "AuditArchive"), BTreeSet::new(), "{action}");
+    }
+    for action in ["dynamodb:DeleteItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"] {
+        assert_eq!(holders(action, "AuditTable"), BTreeSet::new(), "{action}");
     }
 }
 
@@ -503,12 +534,12 @@ fn policies_name_what_they_allow() {
         for (action, resource) in permissions(&function) {
             assert!(!action.contains('*'), "{id} may {action}");
             assert_ne!(action, "dynamodb:Scan", "{id}");
-            // Connections come and go. All other resources are known at the deployment.
+            // Connections and objects come and go. All other resources are known at the deployment.
             let text = resource.to_string();
-            let text = if action == "execute-api:ManageConnections" {
-                text.replace("/@connections/*", "")
-            } else {
-                text
+            let text = match action.split_once(':') {
+                Some(("execute-api", "ManageConnections")) => text.replace("/@connections/*", ""),
+                Some(("s3", _)) => text.replace("}/*", ""),
+                _ => text,
             };
             assert!(!text.contains('*'), "{id} may {action} on {resource}");
         }

@@ -38,6 +38,7 @@ fn payloads() -> BTreeMap<&'static str, Value> {
         announce: false,
     };
     BTreeMap::from([
+        ("AuditSealFunction", json!({})),
         ("BootstrapAdminFunction", json!({"username": "demo"})),
         ("ChartStreamFunction", serde_json::to_value(stream).unwrap()),
         ("ChatStreamFunction", serde_json::to_value(reply).unwrap()),

@@ -1,5 +1,7 @@
 //! `GET /audit/{id}`: one event, and its texts in clear for those who may read them.
 
+use archive::Archive;
+use futures_util::future::join;
 use platform::audit::{AuditDetails, Event, TextReference};
 use platform::domain::Role;
 use platform::http::{Parameters, PathParameter, in_query};
@@ -16,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 /// `GET /audit/{id}`.
 pub struct ReadAuditEvent {
     log: AuditLog,
+    archive: Archive,
     users: Users,
     texts: Texts,
 }
@@ -37,6 +40,10 @@ pub struct EventView {
     /// `unreadable`.
     #[serde(flatten)]
     pub event: Event,
+    /// Number of its entry in the sealed log, from 0. Absent if it has none yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub index: Option<u64>,
     /// Its texts. Absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(nullable = false)]
@@ -71,6 +78,7 @@ impl Endpoint for ReadAuditEvent {
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             log: AuditLog::new(platform)?,
+            archive: Archive::new(platform)?,
             users: Users::new(platform)?,
             texts: Texts::new(platform)?,
         })
@@ -94,7 +102,9 @@ impl Endpoint for ReadAuditEvent {
                 "The texts of an event are shown in a session, and to no API key.",
             ));
         }
-        let found = self.log.get(&id, request.now).await?;
+        let read = join(self.log.get(&id, request.now), self.archive.place(&id)).await;
+        let (found, place) = (read.0?, read.1?);
+        let index = place.map(|placed| placed.index);
         let actor = found.as_ref().and_then(|event| event.actor.as_ref());
         let is_own = actor.is_some_and(|actor| actor.user_id == caller.user_id);
         let user = if is_own { None } else { self.users.get(&caller.user_id).await? };
@@ -110,19 +120,23 @@ impl Endpoint for ReadAuditEvent {
             ));
         }
         if wants_texts {
-            return self.show_texts(event).await;
+            return self.show_texts(event, index).await;
         }
         let details = AuditDetails::default();
         let details = if is_own { details.silent() } else { details };
-        Ok(Plan::reply(EventView::from(event)).details(details))
+        Ok(Plan::reply(EventView::new(event, index)).details(details))
     }
 }
 
 impl ReadAuditEvent {
     /// The event with its texts in clear.
-    async fn show_texts(&self, event: Event) -> Result<Plan<EventView>, Problem> {
+    async fn show_texts(
+        &self,
+        event: Event,
+        index: Option<u64>,
+    ) -> Result<Plan<EventView>, Problem> {
         let read = self.texts.read(&event).await?;
-        let mut view = EventView::from(event);
+        let mut view = EventView::new(event, index);
         for (shown, read) in view.texts.iter_mut().zip(read) {
             match read {
                 Ok(text) => shown.text = Some(text),
@@ -135,11 +149,11 @@ impl ReadAuditEvent {
     }
 }
 
-impl From<Event> for EventView {
-    fn from(mut event: Event) -> Self {
+impl EventView {
+    fn new(mut event: Event, index: Option<u64>) -> Self {
         let texts = std::mem::take(&mut event.texts).into_iter();
         let shown = |reference| TextView { reference, text: None, unreadable: None };
-        Self { event, texts: texts.map(shown).collect() }
+        Self { event, index, texts: texts.map(shown).collect() }
     }
 }
 

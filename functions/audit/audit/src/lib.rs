@@ -1,10 +1,15 @@
 //! `GET /audit` searches the audit log, newest first unless asked otherwise, or exports it.
 //! `GET /audit/{id}` reads one event with its texts. Auditors and administrators see all events.
-//! All users see their own, which leaves no event.
+//! All users see their own, which leaves no event. The other endpoints show the sealed log: its
+//! newest checkpoint, its keys, the proof of an event, and whether the table agrees with it.
 
 mod answer;
+mod checkpoint;
 mod event;
+mod keys;
+mod proof;
 mod query;
+mod verify;
 
 use platform::clock::rfc3339;
 use platform::cursor::{Cursors, Page, Paging};
@@ -15,11 +20,16 @@ use platform::store::{AuditLog, EventRange, Found};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 
 pub use answer::{AuditPage, Form, Listing};
+pub use checkpoint::{CheckpointText, ReadCheckpoint};
 pub use event::{EventQuery, EventView, ReadAuditEvent, TextView};
+pub use keys::{KeyList, KeyView, ListKeys};
+pub use proof::{ProofAnswer, ProofForm, ProofQuery, ProofView, ReadProof};
 pub use query::{AuditFilters, AuditQuery};
+pub use verify::{Verification, VerifyAudit, VerifyQuery};
 
 /// The endpoints of this function.
-pub type Endpoints = (ListAuditEvents, ReadAuditEvent);
+pub type Endpoints =
+    (ListAuditEvents, ReadAuditEvent, ReadCheckpoint, ListKeys, VerifyAudit, ReadProof);
 
 /// `GET /audit`.
 pub struct ListAuditEvents {
