@@ -1,5 +1,8 @@
 //! Searches of the audit log, and reads of one event.
 
+mod sealed_log;
+mod sealing;
+mod tampering;
 mod texts;
 
 use std::collections::BTreeSet;

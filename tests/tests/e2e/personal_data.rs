@@ -226,6 +226,9 @@ async fn what_a_deleted_account_leaves_says_nothing_of_it_or_expires_in_two_days
             break items;
         }
     };
+    // The sequence of the sealed log has events of the audit log, as far as they are sealed.
+    let items: Vec<_> =
+        items.into_iter().filter(|(table, _)| *table != "AuditSequenceTable").collect();
     // The audit log keeps users' actions for 400 days. A denial's event stays beside its count
     // until both have been reported.
     assert_eq!(holders(&items, &personal), ["AuditTable", "LimitsTable"].into());

@@ -269,8 +269,11 @@ async fn a_worker_asks_for_a_users_key_once() {
         worker.write_reply(start_of_reply(&reply), until).await.unwrap();
         let calls = stack.local.calls().snapshot().into_iter();
         let calls: Vec<_> = calls
+            // The sealer of the audit log asks KMS for signatures beside it.
             .filter(|call| {
-                call.service == Service::Kms || call.targets.concat().contains("DataKeys")
+                let is_sealer = ["Sign", "GetPublicKey"].contains(&call.operation.as_str());
+                call.service == Service::Kms && !is_sealer
+                    || call.targets.concat().contains("DataKeys")
             })
             .map(|call| call.operation)
             .collect();

@@ -1,0 +1,114 @@
+//! Changes of the audit table behind the log's back.
+
+use serde_json::{Value, json};
+use tally_local::{StreamFailure, StreamFault};
+use tally_tests::{Caller, TestStack};
+
+use super::sealed_log::SealedLog;
+use super::{ANN, ago, event, write};
+
+const SEALER: &str = "AuditSealFunction";
+
+/// The result of a whole verification: that of its first bad part, or of its last.
+async fn verify(stack: &TestStack, auditor: &Caller) -> Value {
+    let mut path = "/audit/verify".to_owned();
+    loop {
+        let part = stack.get(&path, Some(auditor)).await.expect(200);
+        match part["next_cursor"].as_str() {
+            Some(cursor) if part["ok"] == true => path = format!("/audit/verify?cursor={cursor}"),
+            _ => return part,
+        }
+    }
+}
+
+/// The event of a change, in the order in which they were found.
+async fn told(stack: &TestStack, auditor: &Caller) -> Vec<Value> {
+    stack.local.drained(SEALER).await.unwrap();
+    let mut events = stack.events(auditor, "audit.tampered").await;
+    events.sort_by_key(|event| event["detail"]["change"].to_string());
+    events
+}
+
+/// The item of an event, in DynamoDB's JSON.
+async fn item(stack: &TestStack, id: &str) -> Value {
+    let items = stack.items("AuditTable").await;
+    items.into_iter().find(|item| item["id"]["S"] == id).unwrap()
+}
+
+#[tokio::test]
+async fn an_edited_and_a_deleted_event_are_told_of_and_found() {
+    let stack = TestStack::start().await;
+    let log = SealedLog::of(&stack).await;
+    let auditor = stack.admin().await;
+    let events: Vec<_> = (0..300).map(|number| event(ANN, "test.read", ago(0), number)).collect();
+    write(&stack, &events).await;
+    log.check(&stack).await;
+    let verified = verify(&stack, &auditor).await;
+    assert_eq!((&verified["ok"], &verified["first_bad"]), (&json!(true), &Value::Null));
+    assert!(verified["sealed_through"].is_string());
+
+    let original = item(&stack, &events[7].id).await;
+    let mut edited = original.clone();
+    edited["ip"]["S"] = "192.0.2.1".into();
+    stack.put_item("AuditTable", &edited).await;
+    let found = verify(&stack, &auditor).await;
+    assert_eq!(found["ok"], false);
+    assert_eq!(
+        (&found["first_bad"]["what"], &found["first_bad"]["id"]),
+        (&json!("edited"), &json!(events[7].id))
+    );
+    stack.put_item("AuditTable", &original).await;
+    let key = json!({"shard": original["shard"], "id": original["id"]});
+    stack.delete_item("AuditTable", &key).await;
+    let found = verify(&stack, &auditor).await;
+    assert_eq!(
+        (&found["first_bad"]["what"], &found["first_bad"]["id"]),
+        (&json!("deleted"), &json!(events[7].id))
+    );
+
+    let told = told(&stack, &auditor).await;
+    let changes: Vec<_> = told.iter().map(|event| event["detail"]["change"].clone()).collect();
+    assert_eq!(changes, ["deleted", "edited", "edited"]);
+    for event in &told {
+        assert_eq!(event["resource"], format!("event:{}", events[7].id));
+        assert_eq!(event["outcome"], "failure");
+    }
+    assert_eq!(told[0]["detail"]["hash_before"], original["hash"]["S"]);
+    assert_eq!(told[1]["detail"]["attributes"], json!(["ip"]));
+    // What was told is sealed itself. The log still has the event that was deleted.
+    stack.local.drained(SEALER).await.unwrap();
+    let read = log.read().await;
+    let has =
+        |id: &str| read.entries.iter().any(|entry| entry.contains(&format!("\"id\":\"{id}\"")));
+    assert!(has(&events[7].id));
+    assert!(has(told[0]["id"].as_str().unwrap()));
+}
+
+/// Reconciliation has passed the time of the event already, so only a verification finds it.
+#[tokio::test]
+async fn an_event_that_is_put_into_the_past_is_found() {
+    let stack = TestStack::start().await;
+    let auditor = stack.admin().await;
+    stack.local.drained(SEALER).await.unwrap();
+    stack.seal().await;
+    let failure = StreamFailure::Lost;
+    stack.local.fail_stream(StreamFault { function: SEALER.to_owned(), failure, times: 1 });
+    let inserted = event(ANN, "test.read", ago(20 * 60_000), 0);
+    write(&stack, std::slice::from_ref(&inserted)).await;
+    stack.local.drained(SEALER).await.unwrap();
+    let found = verify(&stack, &auditor).await;
+    assert_eq!(found["ok"], false);
+    assert_eq!(found["first_bad"], json!({"id": inserted.id, "what": "inserted"}));
+}
+
+#[tokio::test]
+async fn an_item_past_its_time_goes_without_a_word() {
+    let stack = TestStack::start().await;
+    let auditor = stack.admin().await;
+    let old = event(ANN, "test.read", ago(401 * super::DAY_MS), 0);
+    write(&stack, std::slice::from_ref(&old)).await;
+    stack.local.aws().expire().await;
+    assert_eq!(told(&stack, &auditor).await, Vec::<Value>::new());
+    let items = stack.items("AuditTable").await;
+    assert!(items.iter().all(|item| item["id"]["S"] != old.id));
+}
