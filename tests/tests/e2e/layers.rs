@@ -232,7 +232,7 @@ fn circle<'a>(
 
 #[test]
 fn no_files_use_each_other() {
-    let manifests = ["shared", "functions", "infra", "tests"]
+    let manifests = ["shared", "functions", "infra", "tests", "tools"]
         .iter()
         .flat_map(|directory| files(&root().join(directory), "/Cargo.toml"));
     for source in manifests.map(|manifest| manifest.with_file_name("src")) {
