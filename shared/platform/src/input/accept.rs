@@ -18,8 +18,8 @@ pub(super) fn preferred<T: Copy>(accept: &str, offers: &[(&str, T)]) -> Option<T
 struct Range<'a> {
     kind: &'a str,
     subtype: &'a str,
-    /// Those that narrow the media type, as `name=value`.
-    parameters: Vec<&'a str>,
+    /// Those that narrow the media type.
+    parameters: Vec<(&'a str, &'a str)>,
     /// Thousandths.
     weight: u16,
 }
@@ -31,13 +31,12 @@ impl<'a> Range<'a> {
         let (kind, subtype) = parts.next()?.split_once('/')?;
         let mut range = Self { kind, subtype, parameters: Vec::new(), weight: 1000 };
         for part in parts.filter(|part| !part.is_empty()) {
-            match part.split_once('=') {
-                Some((name, value)) if name.eq_ignore_ascii_case("q") => {
-                    range.weight = thousandths(value)?;
-                }
+            let (name, value) = parameter(part)?;
+            match name.to_ascii_lowercase().as_str() {
+                "q" => range.weight = thousandths(value)?,
                 // Every answer is UTF-8, so this narrows nothing.
-                Some((name, _)) if name.eq_ignore_ascii_case("charset") => {}
-                _ => range.parameters.push(part),
+                "charset" => {}
+                _ => range.parameters.push((name, value)),
             }
         }
         Some(range)
@@ -47,7 +46,7 @@ impl<'a> Range<'a> {
     fn precision(&self, media_type: &str) -> Option<usize> {
         let mut parts = media_type.split(';').map(str::trim);
         let (kind, subtype) = parts.next()?.split_once('/')?;
-        let own: Vec<_> = parts.collect();
+        let own: Vec<_> = parts.filter_map(parameter).collect();
         let is_kind = self.kind.eq_ignore_ascii_case(kind);
         let precision = match (self.kind, self.subtype) {
             ("*", "*") => 0,
@@ -55,10 +54,19 @@ impl<'a> Range<'a> {
             (_, name) if is_kind && name.eq_ignore_ascii_case(subtype) => 2 + self.parameters.len(),
             _ => return None,
         };
-        let has =
-            |wanted: &&str| own.iter().any(|parameter| parameter.eq_ignore_ascii_case(wanted));
+        let has = |(name, value): &(&str, &str)| {
+            own.iter()
+                .any(|own| own.0.eq_ignore_ascii_case(name) && own.1.eq_ignore_ascii_case(value))
+        };
         self.parameters.iter().all(has).then_some(precision)
     }
+}
+
+/// A parameter of a media type. Its value may stand in quotation marks.
+fn parameter(text: &str) -> Option<(&str, &str)> {
+    let (name, value) = text.split_once('=')?;
+    let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    Some((name, quoted.unwrap_or(value)))
 }
 
 /// The weight of a media type: that of the range that names it most precisely.
@@ -107,7 +115,13 @@ mod tests {
             ("application/x-ndjson", Some("ndjson")),
             ("application/x-ndjson;profile=ocsf", Some("ocsf")),
             ("application/x-ndjson; Profile=OCSF;q=0.2", Some("ocsf")),
+            ("application/x-ndjson; profile=\"ocsf\"; charset=\"UTF-8\"", Some("ocsf")),
             ("application/x-ndjson;profile=other", None),
+            ("application/x-ndjson;profile=\"ocsf", None),
+            ("application/x-ndjson;profile", None),
+            ("application/x-ndjson;profile=", None),
+            ("application/x-ndjson;profile=other, application/x-ndjson;q=0.1", Some("ndjson")),
+            ("application/json;profile=ocsf", None),
             ("text/csv;header=absent", None),
             // What a browser sends.
             ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Some("json")),

@@ -44,7 +44,13 @@ impl Problem {
 
     /// 406: the client accepts none of the media types that the answer can have.
     pub fn not_acceptable(media_types: &[&str]) -> Self {
-        let detail = format!("The answer can be {}. Accept one of them.", media_types.join(", "));
+        let listed = match media_types {
+            [others @ .., last] if !others.is_empty() => {
+                format!("{} or {last}", others.join(", "))
+            }
+            one => one.concat(),
+        };
+        let detail = format!("The answer can be {listed}. Accept one of them.");
         Self::new(Code::NotAcceptable, detail)
     }
 
