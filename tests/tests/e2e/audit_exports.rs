@@ -10,6 +10,7 @@ use crate::audit::{ANN, ago, event, write};
 
 const CSV: &str = "text/csv";
 const NDJSON: &str = "application/x-ndjson";
+const OCSF: &str = "application/x-ndjson; profile=ocsf";
 
 /// Searches the audit log with this `Accept`.
 async fn get(stack: &TestStack, caller: &Caller, path: &str, accept: &str) -> Answer {
@@ -36,11 +37,20 @@ async fn export(stack: &TestStack, caller: &Caller, query: &str, accept: &str) -
     parts
 }
 
+/// The lines of a part in JSON.
+fn objects(part: &Answer) -> Vec<Value> {
+    part.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 /// The ids of the events in a part. The cells before them and they themselves have no comma.
 fn ids(part: &Answer) -> Vec<String> {
     match part.header("content-type") {
         "application/json" => part.json()["items"].as_array().unwrap().iter().map(id).collect(),
-        NDJSON => part.text.lines().map(|line| id(&serde_json::from_str(line).unwrap())).collect(),
+        NDJSON => objects(part).iter().map(id).collect(),
+        OCSF => {
+            let of = |event: &Value| event["metadata"]["uid"].as_str().unwrap().to_owned();
+            objects(part).iter().map(of).collect()
+        }
         _ => {
             let cells =
                 part.text.split_terminator("\r\n").map(|line| line.split(',').nth(1).unwrap());
@@ -70,6 +80,7 @@ async fn an_export_has_the_events_of_a_search_in_parts() {
     for (accept, content_type) in [
         (CSV, "text/csv; charset=utf-8"),
         (NDJSON, NDJSON),
+        (OCSF, OCSF),
         ("text/*;q=0.9", "text/csv; charset=utf-8"),
     ] {
         for (query, parts) in [("", 1), ("&limit=5000", 1), ("&limit=120", 3), ("&limit=125", 2)] {
@@ -95,6 +106,7 @@ async fn an_export_has_the_events_of_a_search_in_parts() {
     let nothing =
         async |accept| export(&stack, &admin, "action=no.such", accept).await.remove(0).text;
     assert_eq!(nothing(NDJSON).await, "");
+    assert_eq!(nothing(OCSF).await, "");
     assert_eq!(
         nothing(CSV).await,
         "v,id,time,actor_user_id,actor_username,actor_session_id,actor_key_id,action,outcome,\
@@ -142,6 +154,7 @@ async fn the_form_is_chosen_by_accept_and_bounds_the_limit() {
         ("*/*", "application/json"),
         ("text/html, */*;q=0.8", "application/json"),
         ("text/csv;q=0.5, application/x-ndjson;q=0.9", NDJSON),
+        ("application/x-ndjson;profile=\"ocsf\", */*;q=0.1", OCSF),
         ("application/json;q=0.1, text/csv", "text/csv; charset=utf-8"),
     ] {
         let answer = get(&stack, &admin, "/audit?limit=1", accept).await;
@@ -151,7 +164,9 @@ async fn the_form_is_chosen_by_accept_and_bounds_the_limit() {
     for accept in ["application/xml", "text/csv;q=0", "application/x-ndjson;profile=unknown"] {
         let problem = get(&stack, &admin, "/audit", accept).await.problem(406, "not_acceptable");
         let detail = problem["detail"].as_str().unwrap();
-        assert!(detail.contains("application/json, text/csv, application/x-ndjson"), "{detail}");
+        let offers = "application/json, text/csv, application/x-ndjson or \
+                      application/x-ndjson; profile=ocsf.";
+        assert!(detail.contains(offers), "{detail}");
     }
     get(&stack, &admin, "/audit?limit=101", "application/json").await.invalid(&["limit"]);
     get(&stack, &admin, "/audit?limit=101", CSV).await.expect(200);
@@ -170,7 +185,7 @@ async fn no_answer_is_larger_than_a_function_may_give() {
     write(&stack, &history).await;
     let expected: Vec<_> = history.iter().map(|event| event.id.clone()).collect();
     for (accept, limit, number) in
-        [(CSV, 5_000, 5), (NDJSON, 5_000, 4), ("application/json", 100, 4)]
+        [(CSV, 5_000, 5), (NDJSON, 5_000, 4), (OCSF, 5_000, 10), ("application/json", 100, 4)]
     {
         let parts = export(&stack, &admin, &format!("action=test.&limit={limit}"), accept).await;
         assert_eq!(parts.iter().flat_map(ids).collect::<Vec<_>>(), expected, "{accept}");

@@ -6,6 +6,11 @@ use platform::http::{Answer, Output, Rendered};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::ocsf;
+
+/// The media type of events in the form of OCSF.
+const OCSF: &str = "application/x-ndjson; profile=ocsf";
+
 /// Columns of an export as CSV. Their names and order stay, and later columns follow behind them.
 const COLUMNS: [&str; 17] = [
     "v",
@@ -36,6 +41,8 @@ pub enum Form {
     Csv,
     /// A JSON object in each line.
     Ndjson,
+    /// An event of OCSF in each line, in JSON.
+    Ocsf,
 }
 
 /// One page of the audit log.
@@ -68,6 +75,7 @@ impl Form {
         ("application/json", Self::Page),
         ("text/csv", Self::Csv),
         ("application/x-ndjson", Self::Ndjson),
+        (OCSF, Self::Ocsf),
     ];
 
     /// The name of an export; `None` for a page.
@@ -76,6 +84,7 @@ impl Form {
             Self::Page => None,
             Self::Csv => Some("csv"),
             Self::Ndjson => Some("ndjson"),
+            Self::Ocsf => Some("ocsf"),
         }
     }
 
@@ -84,6 +93,7 @@ impl Form {
         let text = match self {
             Self::Page | Self::Ndjson => json(event),
             Self::Csv => line(event),
+            Self::Ocsf => json(&ocsf::render(event)),
         };
         json(&text).len()
     }
@@ -94,7 +104,8 @@ impl Output for Listing {
         let (content_type, body) = match self.form {
             Form::Page => return Rendered::json(&self.page),
             Form::Csv => ("text/csv; charset=utf-8", csv(&self.page.items)),
-            Form::Ndjson => ("application/x-ndjson", ndjson(&self.page.items)),
+            Form::Ndjson => ("application/x-ndjson", lines(&self.page.items)),
+            Form::Ocsf => (OCSF, lines(self.page.items.iter().map(ocsf::render))),
         };
         Ok(Rendered { content_type, body: body.into_bytes() })
     }
@@ -107,10 +118,15 @@ impl Output for Listing {
              leads to the next part.",
             COLUMNS.join(",")
         );
-        let lines = "A JSON object (`AuditEvent`) in each line, for an event each. The header \
+        let plain = "A JSON object (`AuditEvent`) in each line, for an event each. The header \
                      `Link` leads to the next part.";
-        let page = Answer::json::<AuditPage>();
-        vec![page.or_lines("text/csv", &columns).or_lines("application/x-ndjson", lines)]
+        let ocsf = "An event of OCSF 1.9.0 (schema.ocsf.io) in each line, in JSON. Its class is \
+                    3001, 3002, 3005, 6003 or 6005, with the profile `record_integrity`, and for \
+                    `chat.*` also `ai_operation`. `raw_data` is the event itself in its RFC 8785 \
+                    form without `hash`, and `raw_data_hash` is that hash. The header `Link` \
+                    leads to the next part.";
+        let page = Answer::json::<AuditPage>().or_lines("text/csv", &columns);
+        vec![page.or_lines("application/x-ndjson", plain).or_lines(OCSF, ocsf)]
     }
 }
 
@@ -144,8 +160,9 @@ fn line(event: &Event) -> String {
         .end()
 }
 
-fn ndjson(events: &[Event]) -> String {
-    events.iter().map(|event| json(event) + "\n").collect()
+/// Values in JSON, each in a line.
+fn lines(values: impl IntoIterator<Item: Serialize>) -> String {
+    values.into_iter().map(|value| json(&value) + "\n").collect()
 }
 
 /// A value as JSON. Events and their texts have no part that is not valid in it.
@@ -252,7 +269,7 @@ mod tests {
     #[test]
     fn ndjson_has_an_event_in_each_line() {
         let events = vec![event(None), event(Some(Actor::user("u-1", "ann")))];
-        let text = ndjson(&events);
+        let text = lines(&events);
         assert!(text.ends_with('\n'));
         let read: Vec<Event> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

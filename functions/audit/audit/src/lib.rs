@@ -7,6 +7,7 @@ mod answer;
 mod checkpoint;
 mod event;
 mod keys;
+mod ocsf;
 mod proof;
 mod query;
 mod verify;

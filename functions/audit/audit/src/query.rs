@@ -153,7 +153,9 @@ impl Input for AuditQuery {
         let form = fields.accepted(Form::OFFERS)?;
         let paging = match form {
             Form::Page => Paging::read(fields),
-            Form::Csv | Form::Ndjson => Paging::within(fields, LARGEST_EXPORT, LARGEST_EXPORT),
+            Form::Csv | Form::Ndjson | Form::Ocsf => {
+                Paging::within(fields, LARGEST_EXPORT, LARGEST_EXPORT)
+            }
         };
         if let (Some(Some(from)), Some(Some(to))) = (from, to)
             && from >= to
@@ -310,6 +312,7 @@ mod tests {
             ("application/json", "limit=100", Ok((Form::Page, 100))),
             ("text/csv", "", Ok((Form::Csv, 5_000))),
             ("application/x-ndjson", "limit=5000", Ok((Form::Ndjson, 5_000))),
+            ("application/x-ndjson;profile=ocsf", "", Ok((Form::Ocsf, 5_000))),
             ("text/csv", "limit=1", Ok((Form::Csv, 1))),
             ("text/csv", "limit=5001", Err("validation_failed")),
             ("text/csv", "limit=0", Err("validation_failed")),
