@@ -208,8 +208,8 @@ impl Check {
             let ids: Vec<&str> = part.iter().map(|event| event.id.as_str()).collect();
             let places = self.archive.sequence.places(&ids).await?;
             for event in part {
-                let placed = places.get(&event.id);
-                self.find(published, event, placed, &mut bundles, now).await?;
+                let place = places.get(&event.id);
+                self.find(published, event, place, &mut bundles, now).await?;
             }
         }
         Ok((events.len(), rest.map(Progress::Table)))

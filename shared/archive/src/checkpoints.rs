@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use transparency::{Checkpoint, Hash, Note, Plan, Tile, TileError, verify_consistency};
 
 use crate::error::ArchiveError;
-use crate::files::{CHECKPOINT, Files};
+use crate::files::{CHECKPOINT, Files, Object};
 use crate::signer::Signer;
 
 /// The newest checkpoint.
@@ -26,7 +26,7 @@ impl Published {
     /// The newest checkpoint of the log, which its key must have signed with a time. `None` if
     /// there is none yet.
     pub async fn read(files: &Files, signer: &Signer) -> Result<Option<Self>, ArchiveError> {
-        let Some((bytes, tag)) = files.checkpoint().await? else { return Ok(None) };
+        let Some(Object { bytes, tag }) = files.checkpoint().await? else { return Ok(None) };
         let keys = signer.keys().await?;
         let differs = || ArchiveError::Differs(CHECKPOINT.to_owned());
         let note = Note::parse(&bytes).map_err(|_| differs())?;

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::operation::put_object::PutObjectError;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
@@ -55,6 +56,13 @@ pub struct Files {
 pub struct Lock {
     mode: ObjectLockMode,
     days: i64,
+}
+
+/// An object that was read.
+#[derive(Debug)]
+pub struct Object {
+    pub bytes: Vec<u8>,
+    pub tag: String,
 }
 
 /// A write of an object.
@@ -112,7 +120,7 @@ impl Files {
     }
 
     /// The newest checkpoint with its tag; `None` if there is none yet.
-    pub async fn checkpoint(&self) -> Result<Option<(Vec<u8>, String)>, ArchiveError> {
+    pub async fn checkpoint(&self) -> Result<Option<Object>, ArchiveError> {
         self.get(CHECKPOINT.to_owned()).await
     }
 
@@ -136,7 +144,7 @@ impl Files {
         // A sealer that died after this write, or another one in the same second, signs the same
         // text, and Ed25519 gives the same signature.
         match self.get(path.clone()).await? {
-            Some((kept, _)) if kept == note.as_bytes() => Ok(()),
+            Some(kept) if kept.bytes == note.as_bytes() => Ok(()),
             _ => Err(ArchiveError::Differs(path)),
         }
     }
@@ -173,8 +181,8 @@ impl Files {
 
     async fn read_one(&self, tile: Tile) -> Result<Vec<u8>, ArchiveError> {
         let path = tile.to_string();
-        let (bytes, _) =
-            self.get(path.clone()).await?.ok_or_else(|| ArchiveError::Missing(path))?;
+        let object = self.get(path.clone()).await?.ok_or(ArchiveError::Missing(path))?;
+        let bytes = object.bytes;
         match tile.kind() {
             Kind::Entries => decompress(&bytes).ok_or_else(|| ArchiveError::differs(tile)),
             Kind::Hashes(_) => Ok(bytes),
@@ -182,13 +190,13 @@ impl Files {
     }
 
     /// An object and its tag; `None` if there is none.
-    fn get(&self, path: String) -> BoxFuture<'_, Result<Option<(Vec<u8>, String)>, ArchiveError>> {
+    fn get(&self, path: String) -> BoxFuture<'_, Result<Option<Object>, ArchiveError>> {
         async move {
             let request = self.client.get_object().bucket(&self.bucket).key(&path);
             let found = match request.send().await {
                 Ok(found) => found,
                 Err(error)
-                    if error.as_service_error().is_some_and(|error| error.is_no_such_key()) =>
+                    if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) =>
                 {
                     return Ok(None);
                 }
@@ -196,7 +204,7 @@ impl Files {
             };
             let tag = found.e_tag.unwrap_or_default();
             let body = found.body.collect().await.map_err(|error| failed(&path, &error))?;
-            Ok(Some((body.to_vec(), tag)))
+            Ok(Some(Object { bytes: body.to_vec(), tag }))
         }
         .boxed()
     }
@@ -289,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_bundle_has_one_compressed_form_and_is_read_again() {
-        for bytes in [&b""[..], b"a", &[0; 100_000]] {
+        for bytes in [&b""[..], b"a", &vec![0; 100_000]] {
             let compressed = compress(bytes);
             assert_eq!(compressed, compress(bytes));
             assert_eq!(decompress(&compressed).as_deref(), Some(bytes));

@@ -16,7 +16,7 @@ use crate::error::ArchiveError;
 pub struct Signer {
     client: aws_sdk_kms::Client,
     /// ARN of the Ed25519 key.
-    signer_arn: String,
+    key_arn: String,
     origin: String,
     keys: OnceCell<Keys>,
 }
@@ -37,7 +37,7 @@ impl Signer {
         let config = &platform.config;
         Ok(Self {
             client: aws_sdk_kms::Client::new(&sdk_config(config, Service::Kms)?),
-            signer_arn: config.require("AUDIT_SIGNER_ARN")?.to_owned(),
+            key_arn: config.require("AUDIT_SIGNER_ARN")?.to_owned(),
             origin: config.require("AUDIT_ORIGIN")?.to_owned(),
             keys: OnceCell::new(),
         })
@@ -68,7 +68,7 @@ impl Signer {
 
     fn signature<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Vec<u8>, ArchiveError>> {
         async move {
-            let request = self.client.sign().key_id(&self.signer_arn);
+            let request = self.client.sign().key_id(&self.key_arn);
             let request = request
                 .message(Blob::new(text))
                 .message_type(MessageType::Raw)
@@ -82,7 +82,7 @@ impl Signer {
 
     fn read_keys(&self) -> BoxFuture<'_, Result<Keys, ArchiveError>> {
         async move {
-            let request = self.client.get_public_key().key_id(&self.signer_arn);
+            let request = self.client.get_public_key().key_id(&self.key_arn);
             let found = request.send().await.map_err(|error| failed(&error))?;
             let der = found.public_key.map(Blob::into_inner).unwrap_or_default();
             let log = Verifier::from_der(&self.origin, &der);

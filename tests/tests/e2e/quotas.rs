@@ -45,9 +45,8 @@ fn made_of(id: &str, resource: &Value) -> usize {
             let events =
                 properties["Events"].as_object().into_iter().flat_map(|events| events.values());
             let sources = events.map(|event| match event["Type"].as_str().unwrap() {
-                "HttpApi" => 1_usize,
+                "HttpApi" | "DynamoDB" => 1_usize,
                 "Schedule" => 2,
-                "DynamoDB" => 1,
                 other => panic!("count what SAM makes of the {other} event of {id}"),
             });
             2 + sources.sum::<usize>() + usize::from(!properties["EventInvokeConfig"].is_null())

@@ -142,7 +142,7 @@ fn watched(alarm: &Value, metric: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_signal_has_an_alarm_and_every_alarm_a_signal_that_functions_emit() {
-    let mut named = Vec::new();
+    let mut watched = Vec::new();
     for (id, alarm) in alarms() {
         assert_eq!(alarm["AlarmActions"], json!([{"Ref": "AlarmTopic"}]), "{id}");
         // A sealer that has died emits nothing.
@@ -151,13 +151,13 @@ fn every_signal_has_an_alarm_and_every_alarm_a_signal_that_functions_emit() {
         if alarm["Namespace"] == NAMESPACE {
             let stack = json!([{"Name": DIMENSION, "Value": {"Ref": "AWS::StackName"}}]);
             assert_eq!(alarm["Dimensions"], stack, "{id}");
-            named.push(text(&alarm["MetricName"]).to_owned());
+            watched.push(text(&alarm["MetricName"]).to_owned());
         }
     }
     let mut names = Signal::ALL.map(Signal::name);
     names.sort_unstable();
-    named.sort_unstable();
-    assert_eq!(named, names);
+    watched.sort_unstable();
+    assert_eq!(watched, names);
 }
 
 #[test]

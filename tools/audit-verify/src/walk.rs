@@ -222,7 +222,9 @@ impl Seen {
         if leaves.len() == hashes.len()
             && let Some(entries) = &mut self.entries
         {
-            leaves.iter().for_each(|leaf| entries.push(*leaf));
+            for leaf in leaves {
+                entries.push(*leaf);
+            }
         } else {
             self.entries = None;
         }

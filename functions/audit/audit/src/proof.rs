@@ -76,12 +76,11 @@ impl Endpoint for ReadProof {
         let id = request.call.path_id("id")?;
         let caller_id = &request.caller.user_id;
         let placed = self.archive.place(&id).await?;
-        let event = match &placed {
-            Some(placed) => sealed_event(&placed.entry)?,
-            None => {
-                let found = self.log.get(&id, request.now).await?;
-                found.ok_or_else(Problem::not_found)?
-            }
+        let event = if let Some(placed) = &placed {
+            sealed_event(&placed.entry)?
+        } else {
+            let found = self.log.get(&id, request.now).await?;
+            found.ok_or_else(Problem::not_found)?
         };
         let is_own = event.actor.as_ref().is_some_and(|actor| actor.user_id == *caller_id);
         if !is_own {

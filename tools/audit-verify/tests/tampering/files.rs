@@ -31,8 +31,10 @@ async fn a_log_of_any_size_is_good() {
     }
 }
 
-/// Changes of entries: the name, the change, and the first bad entry with what is wrong.
-const CHANGES: &[(&str, fn(&Setup), u64, What)] = &[
+/// A change of entries: the name, the change, and the first bad entry with what is wrong.
+type Change = (&'static str, fn(&Setup), u64, What);
+
+const CHANGES: &[Change] = &[
     ("edited", |setup| setup.change_bundle(4, |of| of[210][3] ^= 1), 1_234, What::Edited),
     (
         "two edited",

@@ -141,7 +141,9 @@ fn written(directory: &Path, seed: u8, entries: Vec<Vec<u8>>) -> Log {
 /// Writes entries, hashes and the tiles above them over those of a log, but signs nothing.
 fn rewrite(directory: &Path, entries: &[Vec<u8>]) {
     let mut log = Log::new(directory, 1);
-    entries.iter().for_each(|entry| log.append(entry));
+    for entry in entries {
+        log.append(entry);
+    }
     log.write_tiles();
 }
 
@@ -165,8 +167,8 @@ fn tile_path(index: usize) -> String {
     path("0", index, (SIZE - index * 256).min(256))
 }
 
-fn time(seconds: i64) -> Option<Timestamp> {
-    Some(Timestamp::from_second(seconds).unwrap())
+fn time(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap()
 }
 
 fn expect(name: &str, report: &Report, expected: &[(Option<u64>, What)]) {

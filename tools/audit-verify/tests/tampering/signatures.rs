@@ -98,7 +98,7 @@ async fn an_older_checkpoint_is_published() {
     (5..8).for_each(|number| setup.remove(&kept_path(number)));
     setup.expect("none newer is kept", &[]).await;
     let mut options = setup.options();
-    options.as_of = time(END);
+    options.as_of = Some(time(END));
     expect("stale", &verify(&options).await.unwrap(), &[(None, What::Stale)]);
     options.expected = Some(newest);
     let report = verify(&options).await.unwrap();
@@ -116,7 +116,7 @@ async fn a_checkpoint_is_near_the_time() {
         (START - 601, false),
     ] {
         let mut options = setup.options();
-        options.as_of = time(seconds);
+        options.as_of = Some(time(seconds));
         let report = verify(&options).await.unwrap();
         assert_eq!(report.is_good(), is_fresh, "{seconds}\n{report}");
     }
@@ -135,7 +135,7 @@ async fn a_time_that_the_key_has_not_signed_is_none() {
     }
     setup.expect("without a time to compare with", &[]).await;
     let mut options = setup.options();
-    options.as_of = time(END + 86_400);
+    options.as_of = Some(time(END + 86_400));
     expect("stale", &verify(&options).await.unwrap(), &[(None, What::Stale)]);
 }
 
