@@ -16,6 +16,10 @@ pub(crate) const PUBLISHED: &str = "checkpoint";
 const KEPT: &str = "checkpoints";
 /// The most bytes of a note that are read.
 const NOTE_LIMIT: usize = 1_000_000;
+/// The most signers that a finding names.
+const SIGNERS: usize = 4;
+/// The most characters of a signer's name that a finding shows.
+const NAME_LIMIT: usize = 64;
 /// The form of the time in a name.
 const NAME_TIME: &str = "%Y%m%dT%H%M%SZ";
 
@@ -119,11 +123,17 @@ fn named(known: Known, name: Name) -> Result<Known, Finding> {
     Ok(known)
 }
 
+/// Says who has signed. A name that is not verified may have characters that control a terminal.
 fn resigned(path: &str, note: &Note, key: &Verifier) -> String {
     let signers: Vec<_> = note
         .signatures()
         .iter()
-        .map(|signature| format!("{}+{:08x}", signature.name(), signature.id()))
+        .take(SIGNERS)
+        .map(|signature| {
+            let name = signature.name().chars().take(NAME_LIMIT);
+            let name: String = name.flat_map(char::escape_debug).collect();
+            format!("{name}+{:08x}", signature.id())
+        })
         .collect();
     let (signers, name, id) = (signers.join(", "), key.name(), key.id());
     format!("{path} is signed by {signers}, and not by {name}+{id:08x}")

@@ -12,6 +12,10 @@ use crate::walk::{Difference, Seen};
 /// How old the newest checkpoint may be, in seconds. The log publishes one every five minutes.
 pub(crate) const FRESH: u64 = 600;
 
+/// Tiles that are looked for behind the end of what is left. A checkpoint can claim more tiles than
+/// a program can look for.
+const GAP: u64 = 1_024;
+
 /// A walk through the log of a checkpoint.
 pub(crate) struct Judged<'w> {
     pub files: &'w Files,
@@ -83,10 +87,10 @@ impl Judged<'_> {
         Ok(Some(Finding::at(what, end, text)))
     }
 
-    /// Whether a tile or bundle is there, from this number on.
+    /// Whether one of the next tiles or bundles is there, from this number on.
     async fn goes_on(&self, first: u64) -> Result<bool, Unreadable> {
         let size = self.base.size;
-        for index in first..size.div_ceil(WIDTH) {
+        for index in first..size.div_ceil(WIDTH).min(first + GAP) {
             let tiles = [Tile::hashes(0, index, size), Tile::entries(index, size)];
             for tile in tiles.into_iter().flatten() {
                 if self.files.tile(tile).await?.is_some() {

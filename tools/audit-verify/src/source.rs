@@ -56,7 +56,13 @@ impl Source {
 fn read_file(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, Unreadable> {
     let mut bytes = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
+    let read = fs::metadata(path).and_then(|metadata| {
+        // A pipe would be waited for without end.
+        if !metadata.is_file() {
+            return Err(io::Error::other("it is not a file"));
+        }
+        File::open(path)?.take(most).read_to_end(&mut bytes)
+    });
     match read {
         Ok(_) => Ok(Some(bytes)),
         Err(error) if is_absent(error.kind()) => Ok(None),

@@ -4,7 +4,7 @@ use std::fs;
 
 use audit_verify::{What, verify};
 
-use crate::log::{Log, START, path};
+use crate::log::{Log, START, gzip, path};
 use crate::{SEALED, SIZE, Setup, bundle_path, entries, entry, rewrite, tile_path};
 
 #[tokio::test]
@@ -168,6 +168,23 @@ async fn damaged_bundles() {
     let setup = Setup::new();
     setup.change_file(&bundle_path(4), |bytes| bytes.extend(b"more"));
     setup.expect("longer", &[(None, What::Damaged)]).await;
+    // It has millions of empty entries.
+    let setup = Setup::new();
+    setup.log.write(&bundle_path(4), &gzip(&vec![0; 16_000_000]));
+    setup.expect("empty entries", &[(Some(1_024), What::Edited)]).await;
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_not_read() {
+    let setup = Setup::new();
+    setup.remove(&bundle_path(4));
+    let path = setup.directory.path().join(bundle_path(4));
+    std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+    let unreadable = verify(&setup.options()).await.unwrap_err().to_string();
+    assert!(unreadable.ends_with("tile/entries/004: it is not a file"), "{unreadable}");
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(verify(&setup.options()).await.is_err());
 }
 
 #[tokio::test]

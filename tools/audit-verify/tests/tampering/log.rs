@@ -66,16 +66,21 @@ impl Log {
 
     /// The signed checkpoint of the whole log, with its signed time.
     pub fn checkpoint(&self, time: i64) -> String {
-        let mut note = self.untimed();
+        self.claim(self.leaves.len() as u64, time)
+    }
+
+    /// A signed checkpoint that claims another size.
+    pub fn claim(&self, size: u64, time: i64) -> String {
+        let mut note = self.untimed(size);
         let time = time.try_into().unwrap();
         let signature = self.pair.sign(note.cosigned_text(time).as_bytes());
         note.add_cosignature(&self.key.cosigner(), time, signature.as_ref()).unwrap();
         note.to_string()
     }
 
-    /// The signed checkpoint of the whole log, without a time.
-    fn untimed(&self) -> Note {
-        let (size, root) = (self.leaves.len(), root(&self.leaves));
+    /// A signed checkpoint with the root of the whole log, without a time.
+    fn untimed(&self, size: u64) -> Note {
+        let root = root(&self.leaves);
         let mut note = Note::new(format!("{ORIGIN}\n{size}\n{root}\n")).unwrap();
         let signature = self.pair.sign(note.text().as_bytes());
         note.add_signature(&self.key, signature.as_ref()).unwrap();

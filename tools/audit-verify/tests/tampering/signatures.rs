@@ -44,6 +44,27 @@ async fn another_key_has_signed() {
 }
 
 #[tokio::test]
+async fn a_signer_of_any_name_leaves_the_report_one_short_text() {
+    let setup = Setup::new();
+    let name = format!("a\u{9b}31m{}", "x".repeat(10_000));
+    let note = setup.log.checkpoint(END).replace("— tally.example/audit ", &format!("— {name} "));
+    setup.log.write("checkpoint", note.as_bytes());
+    let report = setup.verify().await;
+    expect("renamed", &report, &[(None, What::Resigned)]);
+    let text = &report.findings[0].text;
+    assert!(text.contains("by a\\u{9b}31mxx") && text.len() < 500, "{text}");
+}
+
+#[tokio::test]
+async fn a_checkpoint_may_claim_a_size_that_no_log_has() {
+    for size in [u64::MAX, 1 << 62, 4_000] {
+        let setup = Setup::new();
+        setup.log.write("checkpoint", setup.log.claim(size, END).as_bytes());
+        setup.expect("claimed", &[(Some(SIZE as u64), What::Truncated)]).await;
+    }
+}
+
+#[tokio::test]
 async fn a_changed_checkpoint_is_forged() {
     let setup = Setup::new();
     setup.change_file("checkpoint", |bytes| {
