@@ -24,6 +24,8 @@ pub(crate) struct Judged<'w> {
     pub seen: &'w Seen,
     /// Days after which a bundle of entries may be gone.
     pub retention_days: u32,
+    /// Entries whose bundles are past that time.
+    pub may_be_gone: u64,
     /// The time to which there must be a checkpoint, in seconds since 1970.
     pub as_of: Option<i64>,
 }
@@ -187,11 +189,8 @@ impl Judged<'_> {
 
     /// The oldest bundles are gone before their time.
     fn head(&self) -> Option<Finding> {
-        let (size, old) = (self.base.size, self.seen.old_through);
         let gone = self.seen.readable_from.unwrap_or(self.seen.hashes.size());
-        // A full bundle goes when its last entry is old enough.
-        let may_be_gone = if old == size { size } else { old - old % WIDTH };
-        let days = self.retention_days;
+        let (may_be_gone, days) = (self.may_be_gone, self.retention_days);
         (gone > may_be_gone).then(|| {
             let last = gone - 1;
             let text = format!(

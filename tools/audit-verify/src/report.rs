@@ -85,7 +85,8 @@ pub struct Report {
     pub kept_checkpoints: u64,
     /// Files among the kept checkpoints that are none by their names. They were not read.
     pub other_files: u64,
-    /// First entry that can be read. The hashes of those before it are verified alone.
+    /// First entry from which on all can be read that should be there. Of those before it, some or
+    /// all are gone, and their hashes are verified alone.
     pub readable_from: Option<u64>,
     /// Whether a time was given to compare the checkpoints with.
     pub freshness_checked: bool,
@@ -179,9 +180,12 @@ impl fmt::Display for Report {
             _ if self.entries == 0 => {}
             Some(0) => writeln!(formatter, "entries: all can be read")?,
             Some(first) => {
-                let gone = first - 1;
+                let last = first - 1;
                 writeln!(formatter, "entries: {first} and later can be read")?;
-                writeln!(formatter, "entries: 0 to {gone} are gone, only their hashes are left")?;
+                writeln!(
+                    formatter,
+                    "entries: some or all of 0 to {last} are gone, only their hashes are left"
+                )?;
             }
             None => writeln!(formatter, "entries: none can be read")?,
         }

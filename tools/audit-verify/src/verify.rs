@@ -2,7 +2,7 @@
 
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
-use transparency::Verifier;
+use transparency::{Verifier, WIDTH};
 use uuid::Uuid;
 
 use crate::checkpoints::{self, Known, Name, shown};
@@ -92,6 +92,12 @@ pub async fn verify(options: &Options) -> Result<Report, Unreadable> {
         }
     };
     describe(&mut report, base);
+    let search = Search {
+        size: base.size,
+        id: options.id.map(|id| id.to_string()),
+        as_of: options.as_of.map(Timestamp::as_second),
+        may_be_gone: may_be_gone(options, files, &names, base).await?,
+    };
     let mut due: Vec<_> = names.into_iter().map(Due::Kept).collect();
     if let Some(known) = expected {
         if known.size > base.size {
@@ -100,8 +106,8 @@ pub async fn verify(options: &Options) -> Result<Report, Unreadable> {
             due.push(Due::Given(Box::new(known)));
         }
     }
-    let search = search(options, base);
-    due.extend(published.clone().map(|known| Due::Given(Box::new(known))));
+    // As they were read: the verdict is about one of them.
+    due.extend(published.iter().chain(&kept).map(|known| Due::Given(Box::new(known.clone()))));
     due.sort_by_key(Due::size);
     let stops = stream::iter(due).map(|due| stop(files, due, key)).buffered(NOTES_AHEAD);
     let mut seen = walk(files, &search, stops).await?;
@@ -113,6 +119,7 @@ pub async fn verify(options: &Options) -> Result<Report, Unreadable> {
         base,
         seen: &seen,
         retention_days: options.retention_days,
+        may_be_gone: search.may_be_gone,
         as_of: search.as_of,
     };
     for finding in judged.findings().await? {
@@ -191,15 +198,27 @@ fn describe(report: &mut Report, base: &Known) {
     report.time = base.time.map(shown);
 }
 
-fn search(options: &Options, base: &Known) -> Search {
-    let as_of = options.as_of.map(Timestamp::as_second);
+/// How many entries may be gone. The largest kept checkpoint that is old enough shows their age. Its
+/// root is compared on the walk, as that of each other.
+async fn may_be_gone(
+    options: &Options,
+    files: &Files,
+    names: &[Name],
+    base: &Known,
+) -> Result<u64, Unreadable> {
     let retention = i64::from(options.retention_days) * DAY;
-    Search {
-        size: base.size,
-        id: options.id.map(|id| id.to_string()),
-        as_of,
-        gone_before: as_of.max(base.time).map(|now| now - retention + SEALING),
+    let Some(now) = options.as_of.map(Timestamp::as_second).max(base.time) else { return Ok(0) };
+    let end = now.saturating_sub(retention).saturating_add(SEALING);
+    for name in names.iter().rev().filter(|name| name.time <= end && name.size <= base.size) {
+        let known = checkpoints::kept(files, *name, &options.key).await?;
+        // A name alone tells no time.
+        if known.is_ok_and(|known| known.time.is_some()) {
+            let size = name.size;
+            // A full bundle goes when its last entry is old enough.
+            return Ok(if size == base.size { size } else { size - size % WIDTH });
+        }
     }
+    Ok(0)
 }
 
 async fn stop(files: &Files, due: Due, key: &Verifier) -> Result<Stop, Unreadable> {

@@ -33,8 +33,8 @@ pub(crate) struct Search {
     pub id: Option<String>,
     /// The time to which the nearest checkpoint is to be found, in seconds since 1970.
     pub as_of: Option<i64>,
-    /// The time before which entries were sealed that may be gone, in seconds since 1970.
-    pub gone_before: Option<i64>,
+    /// Entries whose bundles are past their time. Any of them may be gone.
+    pub may_be_gone: u64,
 }
 
 /// The first place at which the entries are not those of the tiles of level 0.
@@ -66,9 +66,7 @@ pub(crate) struct Seen {
     pub refused: Vec<Finding>,
     /// The time of a checkpoint that is nearest to the wanted one.
     pub nearest: Option<i64>,
-    /// The largest kept checkpoint that is old enough for its entries to be gone.
-    pub old_through: u64,
-    /// The first entry that can be read.
+    /// The first entry from which on all can be read, but for those that are gone too early.
     pub readable_from: Option<u64>,
     /// The end of the last bundle that is there.
     pub readable_to: u64,
@@ -101,7 +99,7 @@ pub(crate) async fn walk(
         let leaves = seen.pair(files, search, tile, hashes, bundle).await?;
         for leaf in &leaves {
             while let Some(stop) = next.take_if(|stop| stop.size <= seen.hashes.size()) {
-                seen.stop(search, stop);
+                seen.stop(search.as_of, stop);
                 next = stops.try_next().await?;
             }
             seen.hashes.push(*leaf);
@@ -119,7 +117,7 @@ pub(crate) async fn walk(
         }
     }
     while let Some(stop) = next {
-        seen.stop(search, stop);
+        seen.stop(search.as_of, stop);
         next = stops.try_next().await?;
     }
     Ok(seen)
@@ -152,6 +150,10 @@ impl Seen {
     ) -> Result<Vec<Hash>, Unreadable> {
         let start = tile.index() * WIDTH;
         let (_, of_entries) = tiles(tile.index(), search.size)?;
+        if bundle.is_none() && start < search.may_be_gone {
+            // The storage deletes old bundles in any order.
+            self.readable_from = None;
+        }
         // Where the first file is missing that should be there, its beginning may still be.
         let mut is_cut = false;
         let bundle = match bundle {
@@ -231,12 +233,12 @@ impl Seen {
     }
 
     /// Takes a checkpoint: one at the size that the walk has reached, or one beyond its end.
-    fn stop(&mut self, search: &Search, stop: Stop) {
+    fn stop(&mut self, as_of: Option<i64>, stop: Stop) {
         let known = match stop.known {
             Ok(known) => known,
             Err(finding) => return self.refuse(finding),
         };
-        if let (Some(time), Some(wanted)) = (known.time, search.as_of)
+        if let (Some(time), Some(wanted)) = (known.time, as_of)
             && self.nearest.is_none_or(|near| time.abs_diff(wanted) < near.abs_diff(wanted))
         {
             self.nearest = Some(time);
@@ -251,10 +253,6 @@ impl Seen {
         self.kept += u64::from(stop.is_kept);
         if self.other.is_none() {
             self.agreed = known.size;
-        }
-        let is_old = known.time.zip(search.gone_before).is_some_and(|(time, end)| time <= end);
-        if is_old && stop.is_kept {
-            self.old_through = known.size;
         }
     }
 
