@@ -44,7 +44,6 @@ type Row = (Class, u32, &'static str, Severity);
 fn known(event: &Event) -> Option<Row> {
     Some(match event.action.as_str() {
         "auth.register" => (AccountChange, 1, "Create", Informational),
-        "auth.locked" => (AccountChange, 9, "Lock", Medium),
         "auth.password_changed" => (AccountChange, 3, "Password Change", Informational),
         "auth.password_reset" => (AccountChange, 4, "Password Reset", Low),
         "auth.password_forgot" => (AccountChange, OTHER, "Password Reset Request", Informational),
@@ -58,6 +57,9 @@ fn known(event: &Event) -> Option<Row> {
         "account.erased" => (AccountChange, OTHER, "Erasure", Medium),
 
         "auth.login" => (Authentication, 1, "Logon", Informational),
+        // An attempt that a lock refused. A change of an account that was not a success would mean
+        // that the lock had failed.
+        "auth.locked" => (Authentication, 1, "Logon", Medium),
         "auth.logout" | "auth.session_ended" | "auth.token_revoked" => {
             (Authentication, 2, "Logoff", Informational)
         }
@@ -88,7 +90,7 @@ fn known(event: &Event) -> Option<Row> {
         "profits.exported" | "audit.exported" => (Datastore, 4, "Query", Low),
         "profits.imported" => (Datastore, 5, "Write", Low),
         "conversation.deleted" => (Datastore, 7, "Delete", Informational),
-        "conversation.exported" | "audit.verified" => (Datastore, 1, "Read", Informational),
+        "conversation.exported" => (Datastore, 1, "Read", Informational),
         "audit.text_read" => (Datastore, 10, "Decrypt", Low),
         "audit.tampered" => (Datastore, OTHER, "Tampering", Critical),
         _ => return None,

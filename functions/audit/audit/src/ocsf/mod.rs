@@ -13,8 +13,8 @@ use class::{Class, Severity};
 use mapping::Mapping;
 use objects::{PRODUCT, object, text, when};
 
-/// Version of the schema. The profile `record_integrity` is new in it.
-const VERSION: &str = "1.9.0";
+/// Version of the schema. The profile `record_integrity` is new in it, and no release has it yet.
+const VERSION: &str = "1.9.0-dev";
 
 /// The event as OCSF has it. It holds the event itself in `raw_data`, byte for byte as the log has
 /// it, and the hash of those bytes. So one line of an export is proven by the log.
