@@ -47,9 +47,11 @@ pub enum Signal {
     LimitsHit,
     /// Cost of replies in US dollars, as it is settled.
     AiSpend,
-    /// Events that are missing from the audit log's table, or were changed there.
+    /// Changes of items of the audit log's table, and deletions before their time. A change counts
+    /// again if the stream delivers it again.
     Tampering,
-    /// Time from an event to the checkpoint that seals it, in milliseconds.
+    /// Time from the oldest event that a run of the sealer has sealed to its checkpoint, in
+    /// milliseconds. It is 0 if no event waited, so a sealer that runs emits a value each minute.
     SealingLag,
 }
 
