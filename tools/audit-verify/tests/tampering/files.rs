@@ -20,7 +20,7 @@ async fn a_log_as_it_was_written_is_good() {
 
 #[tokio::test]
 async fn a_log_of_any_size_is_good() {
-    for size in [0, 1, 2, 255, 256, 257, 512, 700] {
+    for size in [0, 1, 2, 255, 256, 257, 512, 700, 65_536, 65_537] {
         let mut setup = Setup::new();
         fs::remove_dir_all(setup.directory.path().join("tile")).unwrap();
         fs::remove_dir_all(setup.directory.path().join("checkpoints")).unwrap();
