@@ -198,8 +198,8 @@ fn describe(report: &mut Report, base: &Known) {
     report.time = base.time.map(shown);
 }
 
-/// How many entries may be gone. The largest kept checkpoint that is old enough shows their age. Its
-/// root is compared on the walk, as that of each other.
+/// How many entries may be gone. The largest kept checkpoint that is old enough shows their age.
+/// The walk compares its root, as it does for each kept checkpoint.
 async fn may_be_gone(
     options: &Options,
     files: &Files,
