@@ -10,9 +10,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @contextmanager
-def stack(*options):
-    """The HTTP and the WebSocket URL of a stack with its state in memory. It builds the functions where that is still to be done."""
-    command = ["cargo", "run", "--locked", "--quiet", "--", "--memory", "--port", "0", *options]
+def stack(*options, state=None):
+    """The HTTP and the WebSocket URL of a stack with its state in this directory, or in memory. It builds the functions where that is
+    still to be done."""
+    place = ["--state", state] if state else ["--memory"]
+    command = ["cargo", "run", "--locked", "--quiet", "--", *place, "--port", "0", *options]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         urls = {}
@@ -28,3 +30,10 @@ def stack(*options):
         # cargo has become the stack.
         process.terminate()
         process.wait(timeout=30)
+
+
+def environment(state, function):
+    """The variables with which a function runs on the stack that has its state in this directory."""
+    command = [ROOT / "target/debug/tally", "--state", state, "env", function]
+    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return dict(line.split("=", 1) for line in printed.splitlines())
