@@ -167,8 +167,7 @@ impl Check {
                 Some(event) => Ok((index, event)),
                 None => Err(found(index, None, What::Damaged)),
             };
-            let read: Result<Vec<_>, Stop> = (start..).zip(&entries).map(read).collect();
-            let read = read?;
+            let read = (start..).zip(&entries).map(read).collect::<Result<Vec<_>, Stop>>()?;
             if read.first().is_some_and(|(_, event)| range.ends_before(&event.id)) {
                 return Ok((events, Some(Progress::Table(range))));
             }
@@ -257,7 +256,8 @@ impl Check {
     ) -> Result<Vec<String>, Stop> {
         let (size, root) = (published.checkpoint.size(), published.checkpoint.root());
         let start = number * WIDTH;
-        let entries = self.bundle(number, size).await?;
+        let entries =
+            self.bundle(number, size).await.map_err(|error| Stop::from(error).at(start))?;
         // The way from one entry to the root has the hashes of all others of its tile.
         let lost = || ArchiveError::Missing(format!("tile/0 of entry {start}"));
         let plan = Plan::inclusion(start, size).map_err(|_| lost())?;

@@ -55,6 +55,18 @@ impl From<ArchiveError> for Stop {
     }
 }
 
+impl Stop {
+    /// A file that is missing or damaged counts as a difference at its first entry.
+    pub(crate) fn at(self, index: u64) -> Self {
+        match self {
+            Self::Failed(error) if error.is_damage() => {
+                Self::Found(Finding { index: Some(index), ..damaged(&error) })
+            }
+            stop => stop,
+        }
+    }
+}
+
 /// The walk has found a difference at an entry.
 pub(crate) fn found(index: u64, id: Option<&str>, what: What) -> Stop {
     Stop::Found(Finding { index: Some(index), id: id.map(str::to_owned), what })
