@@ -1,10 +1,14 @@
 //! A reader of the sealed log that shares no code with its writer but the mathematics.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io::Read as _;
+use std::path::Path;
 
 use archive::Archive;
-use flate2::read::GzDecoder;
+use aws_sdk_s3::primitives::ByteStream;
+use flate2::Compression;
+use flate2::read::{GzDecoder, GzEncoder};
 use platform::audit::Event;
 use platform::aws::{Service, sdk_config};
 use platform::store::AuditLog;
@@ -13,6 +17,9 @@ use transparency::{Checkpoint, Frontier, Hash, Note, Plan, Verifier, bundle, bun
 
 /// The name of the log in these tests.
 pub const ORIGIN: &str = "tally/audit";
+
+/// Files of a log by their paths. Bundles are decompressed.
+pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// The bucket of a stack.
 pub struct SealedLog {
@@ -103,9 +110,8 @@ impl SealedLog {
         read
     }
 
-    /// All files by their paths. Bundles are decompressed. The newest checkpoint is read first, as
-    /// the sealer may go on meanwhile.
-    async fn files(&self) -> BTreeMap<String, Vec<u8>> {
+    /// All files. The newest checkpoint is read first, as the sealer may go on meanwhile.
+    pub async fn files(&self) -> Files {
         let newest = self.client.get_object().bucket(&self.bucket).key("checkpoint");
         let newest = newest.send().await.unwrap().body.collect().await.unwrap().to_vec();
         let mut files = BTreeMap::new();
@@ -135,12 +141,37 @@ impl SealedLog {
         }
     }
 
+    /// Gives the bucket and a copy of it other files: `to` instead of `from`.
+    pub async fn change(&self, copy: &Path, from: &Files, to: &Files) {
+        for path in from.keys().filter(|path| !to.contains_key(*path)) {
+            self.client.delete_object().bucket(&self.bucket).key(path).send().await.unwrap();
+            fs::remove_file(copy.join(path)).unwrap();
+        }
+        for (path, content) in to.iter().filter(|(path, content)| from.get(*path) != Some(content))
+        {
+            let is_bundle = path.starts_with("tile/entries/");
+            let bytes = if is_bundle { compressed(content) } else { content.clone() };
+            let file = copy.join(path);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, &bytes).unwrap();
+            let put = self.client.put_object().bucket(&self.bucket).key(path);
+            let put = put.set_content_encoding(is_bundle.then(|| "gzip".to_owned()));
+            put.body(ByteStream::from(bytes)).send().await.unwrap();
+        }
+    }
+
     /// A checkpoint, which must be signed with a time.
     fn checkpoint(&self, note: &[u8]) -> Checkpoint {
         let note = Note::parse(note).unwrap();
         assert!(note.time(&self.key.cosigner()).is_some());
         Checkpoint::open(&note, ORIGIN, std::slice::from_ref(&self.key)).unwrap()
     }
+}
+
+fn compressed(content: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    GzEncoder::new(content, Compression::fast()).read_to_end(&mut bytes).unwrap();
+    bytes
 }
 
 /// The events of the table in the form of the log, by their ids.

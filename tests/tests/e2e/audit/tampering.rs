@@ -10,7 +10,7 @@ use super::{ANN, ago, event, write};
 const SEALER: &str = "AuditSealFunction";
 
 /// The result of a whole verification: that of its first bad part, or of its last.
-async fn verify(stack: &TestStack, auditor: &Caller) -> Value {
+pub async fn verify(stack: &TestStack, auditor: &Caller) -> Value {
     let mut path = "/audit/verify".to_owned();
     loop {
         let part = stack.get(&path, Some(auditor)).await.expect(200);
