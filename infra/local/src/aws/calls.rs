@@ -1,6 +1,7 @@
 //! The log of AWS calls. Tests use it to count a request's round trips.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Maximum number of calls in the log. Older ones are dropped.
@@ -50,6 +51,11 @@ impl CallLog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
+    /// Takes the calls so far out of the log.
+    pub fn take(&self) -> Vec<Call> {
+        mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into()
+    }
+
     /// Empties the log.
     pub fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -77,5 +83,7 @@ mod tests {
         let calls = log.snapshot();
         assert_eq!(calls.len(), CAPACITY);
         assert_eq!(calls[0].targets, ["1"]);
+        assert_eq!(log.take(), calls);
+        assert_eq!(log.take(), []);
     }
 }
