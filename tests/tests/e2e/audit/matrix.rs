@@ -279,7 +279,7 @@ impl Sealed {
         let mut items = stack.items("AuditTable").await;
         items.retain(|item| item["actor_id"]["S"] == ANN);
         let places: HashMap<_, _> =
-            (0..).zip(&events).map(|(place, event)| (event.id.as_str(), place)).collect();
+            (0..).zip(&events).map(|(place, event)| (event.id.clone(), place)).collect();
         items.sort_by_key(|item| -> usize { places[item["id"]["S"].as_str().unwrap()] });
         let (log, copy) = (SealedLog::of(&stack).await, TempDir::new().unwrap());
         let key = log.key().clone();

@@ -147,7 +147,7 @@ impl SealedLog {
             self.client.delete_object().bucket(&self.bucket).key(path).send().await.unwrap();
             fs::remove_file(copy.join(path)).unwrap();
         }
-        for (path, content) in to.iter().filter(|(path, content)| from.get(*path) != Some(content))
+        for (path, content) in to.iter().filter(|(path, content)| from.get(*path) != Some(*content))
         {
             let is_bundle = path.starts_with("tile/entries/");
             let bytes = if is_bundle { compressed(content) } else { content.clone() };
