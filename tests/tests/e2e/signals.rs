@@ -84,7 +84,7 @@ async fn failed_logins_denials_refusals_and_reuse_are_signals() {
     let refresh = [once(Signal::LimitsHit), once(Signal::RefreshReuse)];
     assert_eq!(emitted(&stack, "RefreshFunction", 2).await, refresh);
 
-    // No other function emits any, but for the sealer its lag.
+    // No other function emits any.
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(stack.local.logs()).unwrap() {
         let path = entry.unwrap().path();
@@ -92,7 +92,6 @@ async fn failed_logins_denials_refusals_and_reuse_are_signals() {
             *found.entry(signal(&line).0).or_insert(0) += 1;
         }
     }
-    found.remove(Signal::SealingLag.name());
     let expected = [
         (Signal::FailedLogins, 1),
         (Signal::Denials, 2),
@@ -112,34 +111,6 @@ async fn the_cost_of_a_reply_is_a_signal_when_it_is_settled() {
     assert!(cost > 0.0);
     let expected = (Signal::AiSpend.name().to_owned(), json!(cost));
     assert_eq!(emitted(&stack, "ChatStreamFunction", 1).await, [expected]);
-}
-
-#[tokio::test]
-async fn the_sealer_emits_its_lag_and_the_tampering_that_it_finds() {
-    const SEALER: &str = "AuditSealFunction";
-    let stack = TestStack::start().await;
-    stack.demo().await;
-    stack.local.drained(SEALER).await.unwrap();
-    let mut edited = stack.items("AuditTable").await.remove(0);
-    edited["ip"]["S"] = "192.0.2.1".into();
-    stack.put_item("AuditTable", &edited).await;
-    let mut number = 1;
-    let found = loop {
-        let found = emitted(&stack, SEALER, number).await;
-        if found.contains(&once(Signal::Tampering)) {
-            break found;
-        }
-        number = found.len() + 1;
-    };
-    let lags = found.iter().filter(|(name, _)| name == Signal::SealingLag.name());
-    let lags: Vec<_> = lags.map(|(_, lag)| lag.as_u64().unwrap()).collect();
-    assert!(lags.iter().any(|lag| *lag > 0), "{found:?}");
-    // A run without an event emits a value too.
-    stack.local.drained(SEALER).await.unwrap();
-    let before = emitted(&stack, SEALER, 0).await.len();
-    stack.local.invoke(SEALER, "{}".to_owned()).await.unwrap();
-    let after = emitted(&stack, SEALER, before + 1).await;
-    assert!(after[before..].iter().any(|(name, _)| name == Signal::SealingLag.name()), "{after:?}");
 }
 
 /// The properties of the template's alarms, by logical id.

@@ -10,10 +10,8 @@ mod record;
 use std::time::Duration;
 
 use archive::{ArchiveError, Entry, Sealer, chunks};
-use jiff::Timestamp;
 use platform::clock::Clock;
 use platform::database::{CommitError, Database};
-use platform::metrics::{Metrics, Signal};
 use platform::runtime::Invocation;
 use platform::store::AuditLog;
 use platform::worker::Worker;
@@ -31,7 +29,6 @@ pub struct AuditSeal {
     sealer: Sealer,
     database: Database,
     log: AuditLog,
-    metrics: Metrics,
     clock: Clock,
 }
 
@@ -67,7 +64,6 @@ impl Worker for AuditSeal {
             sealer: Sealer::new(platform)?,
             database: platform.database()?,
             log: AuditLog::new(platform)?,
-            metrics: Metrics::new(platform)?,
             clock: platform.clock.clone(),
         })
     }
@@ -79,15 +75,10 @@ impl Worker for AuditSeal {
             return Ok(Failures { batch_item_failures: vec![left] });
         }
         self.sealer.integrate().await?;
-        let mut oldest = records.iter().filter_map(Record::made_at).min();
-        if records.is_empty() {
-            oldest = self.reconcile(reconcile, &invocation).await?;
-            if oldest.is_some() {
-                self.sealer.integrate().await?;
-            }
+        if records.is_empty() && self.reconcile(reconcile, &invocation).await? > 0 {
+            self.sealer.integrate().await?;
         }
         self.sealer.publish(RENEWED_AFTER).await?;
-        self.emit_lag(oldest);
         Ok(Failures::default())
     }
 }
@@ -107,12 +98,8 @@ impl AuditSeal {
                         "an item of the audit log was changed; the log says so"
                     );
                     match self.database.commit(vec![self.log.append(*event)?]).await {
-                        // An earlier delivery of the record has left the same event. That
-                        // delivery may have ended before the signal, so this one emits it too: an
-                        // alarm that comes twice is better than none.
-                        Ok(()) | Err(CommitError::Condition { .. }) => {
-                            self.metrics.emit(Signal::Tampering, 1_u64);
-                        }
+                        // An earlier delivery of the record has left the same event.
+                        Ok(()) | Err(CommitError::Condition { .. }) => {}
                         Err(CommitError::Store(error)) => return Err(error.into()),
                     }
                 }
@@ -128,16 +115,6 @@ impl AuditSeal {
             is_first = false;
         }
         Ok(None)
-    }
-
-    /// Emits the time from the oldest event that this run has sealed. It is 0 if no event waited,
-    /// so that a missing value means a sealer that does not run.
-    fn emit_lag(&self, oldest: Option<Timestamp>) {
-        let now = self.clock.now();
-        let oldest = oldest.unwrap_or(now);
-        // The clock of the function that made the event may be ahead.
-        let lag = (now.as_millisecond() - oldest.as_millisecond()).max(0);
-        self.metrics.emit(Signal::SealingLag, lag);
     }
 
     /// The invocation fails if no record was done. Then all records are delivered again.

@@ -6,7 +6,6 @@ use archive::{CHUNK, Entry};
 use jiff::Timestamp;
 use platform::Problem;
 use platform::audit::Event;
-use platform::ids;
 use platform::runtime::Invocation;
 use platform::store::{EventRange, Found, Order, Search};
 
@@ -25,40 +24,38 @@ const MARGIN: Duration = Duration::from_secs(20);
 const PIECE: usize = 400;
 
 impl AuditSeal {
-    /// Gives places to events that have none, once an hour or `now`. Gives when the oldest of them
-    /// was made; `None` if there were none. A run that ends early goes on with the next invocation.
+    /// Gives places to events that have none, once an hour or `now`. Gives how many there were. A
+    /// run that ends early goes on with the next invocation.
     pub(crate) async fn reconcile(
         &self,
         now: bool,
         invocation: &Invocation,
-    ) -> Result<Option<Timestamp>, Problem> {
+    ) -> Result<usize, Problem> {
         let from = self.sealer.head().await?.reconciled_to;
         let time = self.clock.now();
         let to = if now { time } else { before(time, GRACE) };
         let is_due = from.is_none_or(|from| before(to, INTERVAL) >= from);
         let mut range = EventRange::between(from, None, to).filter(|_| now || is_due);
         let search = Search { order: Order::Ascending, ..Search::default() };
-        let mut oldest = None;
+        let mut sealed = 0;
         while let Some(part) = range {
             if invocation.remaining() < MARGIN {
                 tracing::warn!("failed to reconcile in time; the next invocation does the rest");
-                return Ok(oldest);
+                return Ok(sealed);
             }
             let Found { events, rest } = self.log.search(&search, part, PIECE, |_| 0).await?;
-            let sealed = self.seal_lost(&events).await?;
-            oldest = oldest.or(sealed);
+            sealed += self.seal_lost(&events).await?;
             let reached = rest.map_or(to, |rest| rest.reached(Order::Ascending));
             // An event has its id some time before it is there.
             self.sealer.reconciled(reached.min(before(time, GRACE))).await?;
             range = rest;
         }
-        Ok(oldest)
+        Ok(sealed)
     }
 
-    /// Gives places to those of these events that have none. The events are in the order of their
-    /// times. Gives when the first of those without a place was made.
-    async fn seal_lost(&self, events: &[Event]) -> Result<Option<Timestamp>, Problem> {
-        let mut oldest = None;
+    /// Gives places to those of these events that have none.
+    async fn seal_lost(&self, events: &[Event]) -> Result<usize, Problem> {
+        let mut sealed = 0;
         for part in events.chunks(CHUNK) {
             let ids: Vec<&str> = part.iter().map(|event| event.id.as_str()).collect();
             let lost = self.sealer.without_place(&ids).await?;
@@ -68,10 +65,10 @@ impl AuditSeal {
             for chunk in archive::chunks(entries) {
                 tracing::warn!(events = chunk.len(), first = chunk[0].id, "sealed events late");
                 self.sealer.append(&chunk).await?;
-                oldest = oldest.or_else(|| ids::made_at(&chunk[0].id));
+                sealed += chunk.len();
             }
         }
-        Ok(oldest)
+        Ok(sealed)
     }
 }
 

@@ -76,11 +76,6 @@ impl Record {
         self.dynamodb.keys.get("id")?["S"].as_str()
     }
 
-    /// When the event of a new item was made.
-    pub fn made_at(&self) -> Option<Timestamp> {
-        self.event_id().filter(|_| self.name == Name::Insert).and_then(ids::made_at)
-    }
-
     /// What it means. An item that is no event, or too large for the log, counts as tampered.
     pub fn meaning(&self) -> Meaning {
         let Change { old_image: old, new_image: new, .. } = &self.dynamodb;
@@ -185,16 +180,6 @@ mod tests {
         assert_eq!(text["detail"], json!({"ratio": 0.5, "rows": 2}));
         assert_eq!((text.get("hash"), text.get("shard")), (None, None));
         assert!(entry.text.starts_with("{\"action\":\"a.b\",\"detail\":{\"ratio\":0.5,"));
-    }
-
-    #[test]
-    fn only_a_new_event_waits_for_its_checkpoint() {
-        let (a, none) = (image("a.b"), Value::Null);
-        let made = ids::made_at(ID);
-        assert!(made.is_some());
-        assert_eq!(record("INSERT", &none, &a, None).made_at(), made);
-        assert_eq!(record("MODIFY", &a, &image("a.c"), None).made_at(), None);
-        assert_eq!(record("REMOVE", &a, &none, Some(TTL)).made_at(), None);
     }
 
     #[test]
