@@ -84,7 +84,7 @@ async fn failed_logins_denials_refusals_and_reuse_are_signals() {
     let refresh = [once(Signal::LimitsHit), once(Signal::RefreshReuse)];
     assert_eq!(emitted(&stack, "RefreshFunction", 2).await, refresh);
 
-    // No other function emits any.
+    // No other function emits any, but for the sealer, which emits its lag in each run.
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(stack.local.logs()).unwrap() {
         let path = entry.unwrap().path();
@@ -92,6 +92,7 @@ async fn failed_logins_denials_refusals_and_reuse_are_signals() {
             *found.entry(signal(&line).0).or_insert(0) += 1;
         }
     }
+    found.remove(Signal::SealingLag.name());
     let expected = [
         (Signal::FailedLogins, 1),
         (Signal::Denials, 2),
@@ -111,6 +112,18 @@ async fn the_cost_of_a_reply_is_a_signal_when_it_is_settled() {
     assert!(cost > 0.0);
     let expected = (Signal::AiSpend.name().to_owned(), json!(cost));
     assert_eq!(emitted(&stack, "ChatStreamFunction", 1).await, [expected]);
+}
+
+#[tokio::test]
+async fn each_run_of_the_sealer_emits_its_lag() {
+    let stack = TestStack::start().await;
+    let mut runs = 0;
+    for _ in 0..2 {
+        stack.seal().await;
+        let found = emitted(&stack, "AuditSealFunction", runs + 1).await;
+        assert!(found.iter().all(|(name, lag)| name == "SealingLag" && lag.is_u64()), "{found:?}");
+        runs = found.len();
+    }
 }
 
 /// The properties of the template's alarms, by logical id.

@@ -10,8 +10,10 @@ mod record;
 use std::time::Duration;
 
 use archive::{ArchiveError, Entry, Sealer, chunks};
+use jiff::Timestamp;
 use platform::clock::Clock;
 use platform::database::{CommitError, Database};
+use platform::metrics::{Metrics, Signal};
 use platform::runtime::Invocation;
 use platform::store::AuditLog;
 use platform::worker::Worker;
@@ -29,6 +31,7 @@ pub struct AuditSeal {
     sealer: Sealer,
     database: Database,
     log: AuditLog,
+    metrics: Metrics,
     clock: Clock,
 }
 
@@ -64,6 +67,7 @@ impl Worker for AuditSeal {
             sealer: Sealer::new(platform)?,
             database: platform.database()?,
             log: AuditLog::new(platform)?,
+            metrics: Metrics::new(platform)?,
             clock: platform.clock.clone(),
         })
     }
@@ -74,16 +78,30 @@ impl Worker for AuditSeal {
             let left = Failure { item_identifier: first_left };
             return Ok(Failures { batch_item_failures: vec![left] });
         }
-        self.sealer.integrate().await?;
-        if records.is_empty() && self.reconcile(reconcile, &invocation).await? > 0 {
-            self.sealer.integrate().await?;
+        self.seal(records.iter().filter_map(Record::made_at).min()).await?;
+        // If reconciliation fails, the log has its checkpoint all the same.
+        if records.is_empty()
+            && let Some(oldest) = self.reconcile(reconcile, &invocation).await?
+        {
+            self.seal(Some(oldest)).await?;
         }
-        self.sealer.publish(RENEWED_AFTER).await?;
         Ok(Failures::default())
     }
 }
 
 impl AuditSeal {
+    /// Writes the files and a checkpoint of all that has a place, and emits how long the oldest new
+    /// event has waited for that. Without new events it emits 0, because a sealer that has died
+    /// emits nothing.
+    async fn seal(&self, oldest: Option<Timestamp>) -> Result<(), Problem> {
+        self.sealer.integrate().await?;
+        self.sealer.publish(RENEWED_AFTER).await?;
+        let now = self.clock.now().as_millisecond();
+        let lag = oldest.map_or(0, |oldest| now.saturating_sub(oldest.as_millisecond()).max(0));
+        self.metrics.emit(Signal::SealingLag, lag);
+        Ok(())
+    }
+
     /// Gives the new events of records their places, and records tampering. If that fails after
     /// some of them, gives the sequence number of the first that is left.
     async fn place(&self, records: &[Record]) -> Result<Option<String>, Problem> {
@@ -97,6 +115,10 @@ impl AuditSeal {
                         detail = %serde_json::Value::from_iter(event.detail.clone()),
                         "an item of the audit log was changed; the log says so"
                     );
+                    // Each delivery emits it, as an earlier one may have died before that.
+                    if let Some((signal, value)) = Signal::of(&event) {
+                        self.metrics.emit(signal, value);
+                    }
                     match self.database.commit(vec![self.log.append(*event)?]).await {
                         // An earlier delivery of the record has left the same event.
                         Ok(()) | Err(CommitError::Condition { .. }) => {}

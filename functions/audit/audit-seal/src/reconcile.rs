@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use archive::{CHUNK, Entry};
 use jiff::Timestamp;
-use platform::Problem;
 use platform::audit::Event;
 use platform::runtime::Invocation;
 use platform::store::{EventRange, Found, Order, Search};
+use platform::{Problem, ids};
 
 use crate::AuditSeal;
 
@@ -24,38 +24,40 @@ const MARGIN: Duration = Duration::from_secs(20);
 const PIECE: usize = 400;
 
 impl AuditSeal {
-    /// Gives places to events that have none, once an hour or `now`. Gives how many there were. A
-    /// run that ends early goes on with the next invocation.
+    /// Gives places to events that have none, once an hour or `now`. Gives the time of the oldest of
+    /// them. A later invocation goes on where a run has ended early.
     pub(crate) async fn reconcile(
         &self,
         now: bool,
         invocation: &Invocation,
-    ) -> Result<usize, Problem> {
+    ) -> Result<Option<Timestamp>, Problem> {
         let from = self.sealer.head().await?.reconciled_to;
         let time = self.clock.now();
         let to = if now { time } else { before(time, GRACE) };
         let is_due = from.is_none_or(|from| before(to, INTERVAL) >= from);
         let mut range = EventRange::between(from, None, to).filter(|_| now || is_due);
         let search = Search { order: Order::Ascending, ..Search::default() };
-        let mut sealed = 0;
+        let mut oldest = None;
         while let Some(part) = range {
             if invocation.remaining() < MARGIN {
-                tracing::warn!("failed to reconcile in time; the next invocation does the rest");
-                return Ok(sealed);
+                tracing::warn!("failed to reconcile in time; a later invocation does the rest");
+                break;
             }
             let Found { events, rest } = self.log.search(&search, part, PIECE, |_| 0).await?;
-            sealed += self.seal_lost(&events).await?;
+            // The events come in the order of their times.
+            let first = self.place_lost(&events).await?;
+            oldest = oldest.or(first);
             let reached = rest.map_or(to, |rest| rest.reached(Order::Ascending));
             // An event has its id some time before it is there.
             self.sealer.reconciled(reached.min(before(time, GRACE))).await?;
             range = rest;
         }
-        Ok(sealed)
+        Ok(oldest)
     }
 
-    /// Gives places to those of these events that have none.
-    async fn seal_lost(&self, events: &[Event]) -> Result<usize, Problem> {
-        let mut sealed = 0;
+    /// Gives places to those of these events that have none. Gives the time of the first of them.
+    async fn place_lost(&self, events: &[Event]) -> Result<Option<Timestamp>, Problem> {
+        let mut oldest = None;
         for part in events.chunks(CHUNK) {
             let ids: Vec<&str> = part.iter().map(|event| event.id.as_str()).collect();
             let lost = self.sealer.without_place(&ids).await?;
@@ -63,12 +65,13 @@ impl AuditSeal {
             // An event that the log cannot hold has been told of when it was written.
             let entries = entries.filter_map(|event| Entry::new(event, true).ok());
             for chunk in archive::chunks(entries) {
-                tracing::warn!(events = chunk.len(), first = chunk[0].id, "sealed events late");
+                let first = chunk.first().map(|entry| entry.id.as_str()).unwrap_or_default();
+                tracing::warn!(events = chunk.len(), first, "sealed events late");
                 self.sealer.append(&chunk).await?;
-                sealed += chunk.len();
+                oldest = oldest.or(ids::made_at(first));
             }
         }
-        Ok(sealed)
+        Ok(oldest)
     }
 }
 

@@ -76,6 +76,11 @@ impl Record {
         self.dynamodb.keys.get("id")?["S"].as_str()
     }
 
+    /// When the event was made, if the record brings a new one.
+    pub fn made_at(&self) -> Option<Timestamp> {
+        if self.name == Name::Insert { ids::made_at(self.event_id()?) } else { None }
+    }
+
     /// What it means. An item that is no event, or too large for the log, counts as tampered.
     pub fn meaning(&self) -> Meaning {
         let Change { old_image: old, new_image: new, .. } = &self.dynamodb;

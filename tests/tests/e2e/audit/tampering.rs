@@ -1,11 +1,13 @@
 //! Changes of the audit table behind the log's back.
 
+use platform::metrics::Signal;
 use serde_json::{Value, json};
 use tally_local::{StreamFailure, StreamFault};
 use tally_tests::{Caller, TestStack};
 
 use super::sealed_log::SealedLog;
 use super::{ANN, ago, event, write};
+use crate::signals::emitted;
 
 const SEALER: &str = "AuditSealFunction";
 
@@ -72,6 +74,11 @@ async fn an_edited_and_a_deleted_event_are_told_of_and_found() {
     for event in &told {
         assert_eq!(event["resource"], format!("event:{}", events[7].id));
         assert_eq!(event["outcome"], "failure");
+    }
+    let signal = Signal::Tampering.name();
+    // A line can come after the answer.
+    while emitted(&stack, SEALER, 3).await.iter().filter(|(name, _)| name == signal).count() < 3 {
+        tokio::task::yield_now().await;
     }
     assert_eq!(told[0]["detail"]["hash_before"], original["hash"]["S"]);
     assert_eq!(told[1]["detail"]["attributes"], json!(["ip"]));
