@@ -100,18 +100,21 @@ impl Sealer {
         .boxed()
     }
 
-    /// Publishes a checkpoint of the files, unless the newest one has the same size and is younger
-    /// than `renewed_after`. Gives whether it has published one.
+    /// Publishes a checkpoint of the files, unless the newest one covers what they have at first and
+    /// is younger than `renewed_after`. Gives whether it has published one.
     pub fn publish(&self, renewed_after: Duration) -> BoxFuture<'_, Result<bool, ArchiveError>> {
         async move {
+            let mut needed = None;
             for _ in 0..ATTEMPTS {
                 // The order counts. So the files are never behind a checkpoint that was read.
                 let newest = Published::read(&self.files, &self.signer).await?;
                 let head = self.sequence.head().await?;
                 let now = self.clock.now();
+                // While others append, a sealer that waited for the newest size would never end.
+                let needed = *needed.get_or_insert(head.integrated);
                 if newest.as_ref().is_some_and(|newest| {
                     let age = now.duration_since(newest.signed_at).unsigned_abs();
-                    newest.checkpoint.size() == head.integrated && age < renewed_after
+                    newest.checkpoint.size() >= needed && age < renewed_after
                 }) {
                     return Ok(false);
                 }
