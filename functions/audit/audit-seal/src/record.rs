@@ -13,6 +13,11 @@ use serde_json::{Map, Value};
 /// The service that deletes items past their time to live.
 const TTL: &str = "dynamodb.amazonaws.com";
 
+/// Names of changed attributes that an event has at most, and characters of each. An intruder
+/// chooses them, and the event must fit into an entry of the log.
+const NAMES: usize = 32;
+const NAME_LENGTH: usize = 64;
+
 /// A record of the stream.
 #[derive(Debug, Deserialize)]
 pub struct Record {
@@ -92,7 +97,9 @@ impl Record {
             Name::Modify if old == new => Meaning::Nothing,
             Name::Modify => self.tampered("edited"),
             Name::Remove => match &self.user_identity {
-                Some(identity) if identity.principal_id == TTL => Meaning::Nothing,
+                Some(identity) if identity.principal_id == TTL && self.is_past_retention() => {
+                    Meaning::Nothing
+                }
                 _ => self.tampered("deleted"),
             },
         }
@@ -102,17 +109,22 @@ impl Record {
     fn tampered(&self, change: &str) -> Meaning {
         let Change { old_image: old, new_image: new, .. } = &self.dynamodb;
         let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)));
-        let mut changed: Vec<&str> =
-            names.filter(|name| old.get(*name) != new.get(*name)).map(String::as_str).collect();
+        let mut changed: Vec<String> = names
+            .filter(|name| old.get(*name) != new.get(*name))
+            .map(|name| name.chars().take(NAME_LENGTH).collect())
+            .collect();
         changed.sort_unstable();
+        changed.truncate(NAMES);
         let details = AuditDetails::action("audit.tampered")
             .resource("event", self.event_id().unwrap_or("unknown"))
             .detail("change", change)
-            .detail("attributes", changed.into_iter().take(32).collect::<Vec<_>>());
+            .detail("attributes", changed);
         let details = [("hash_before", old), ("hash_after", new)].into_iter().fold(
             details,
             |details, (name, image)| match image.get("hash").and_then(|hash| hash["S"].as_str()) {
-                Some(hash) => details.detail(name, hash.chars().take(64).collect::<String>()),
+                Some(hash) => {
+                    details.detail(name, hash.chars().take(NAME_LENGTH).collect::<String>())
+                }
                 None => details,
             },
         );
@@ -120,6 +132,14 @@ impl Record {
         let new_id = ids::derived_id(self.written_at(), &seed);
         Event::of_system(details, Outcome::Failure, new_id, self.id.clone())
             .map_or(Meaning::Nothing, |event| Meaning::Tampered(Box::new(event)))
+    }
+
+    /// Whether the event was past its retention at the time of the change. The item's own time to
+    /// live does not count: an intruder can shorten it, or choose another attribute for it.
+    fn is_past_retention(&self) -> bool {
+        let made_at = self.event_id().and_then(ids::made_at);
+        let now = self.written_at().as_second();
+        made_at.is_some_and(|made_at| AuditLog::expires_at(made_at) <= now)
     }
 
     /// The time of the change, to the second.
@@ -225,5 +245,32 @@ mod tests {
             assert_eq!(told().id, event.id);
         }
         assert!(matches!(record("INSERT", &none, &long, None).meaning(), Meaning::Tampered(_)));
+    }
+
+    #[test]
+    fn a_deletion_before_its_time_is_told_even_if_the_service_makes_it() {
+        let a = image("a.b");
+        let made_at = ids::made_at(ID).unwrap();
+        let expires_at = AuditLog::expires_at(made_at);
+        for (seconds, is_told) in [(expires_at - 1, true), (expires_at, false)] {
+            let mut record = record("REMOVE", &a, &Value::Null, Some(TTL));
+            record.dynamodb.approximate_creation_date_time =
+                Duration::from_secs(seconds.unsigned_abs()).as_secs_f64();
+            assert_eq!(matches!(record.meaning(), Meaning::Tampered(_)), is_told, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn the_event_about_a_change_of_any_size_fits_into_the_log() {
+        let mut item = json!({"id": {"S": ID}, "hash": {"S": "h".repeat(400_000)}});
+        for number in 0..40 {
+            item[format!("{number}{}", "\u{1f600}".repeat(2_000))] = json!({"NULL": true});
+        }
+        let Meaning::Tampered(event) = record("INSERT", &Value::Null, &item, None).meaning() else {
+            panic!("it is no event")
+        };
+        assert_eq!(event.detail["attributes"].as_array().unwrap().len(), 32);
+        assert!(event.canonical().len() < 16_000);
+        assert!(Entry::new(&event, false).is_ok());
     }
 }
