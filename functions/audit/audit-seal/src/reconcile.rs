@@ -43,7 +43,8 @@ impl AuditSeal {
                 tracing::warn!("failed to reconcile in time; a later invocation does the rest");
                 break;
             }
-            let Found { events, rest } = self.log.search(&search, part, PIECE, |_| 0).await?;
+            // The stream tells of items that are no events.
+            let Found { events, rest, .. } = self.log.search(&search, part, PIECE, |_| 0).await?;
             // The events come in the order of their times.
             let first = self.place_lost(&events).await?;
             oldest = oldest.or(first);

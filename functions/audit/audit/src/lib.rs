@@ -66,12 +66,17 @@ impl Endpoint for ListAuditEvents {
             None => EventRange::between(filters.from, filters.to, request.now),
         };
         let search = filters.search(caller_id);
-        let Found { events, rest } = match range {
+        let found = match range {
             Some(range) => {
                 self.log.search(&search, range, limit, |event| form.weigh(event)).await?
             }
-            None => Found { events: Vec::new(), rest: None },
+            None => Found::default(),
         };
+        let Found { events, malformed, rest } = found;
+        // An answer that leaves items out would look complete.
+        if !malformed.is_empty() {
+            return Err(Problem::internal());
+        }
         let details = filters.details().detail("limit", limit).detail("rows", events.len());
         let details = match form.export() {
             Some(format) => details.detail("format", format),

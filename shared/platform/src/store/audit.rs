@@ -7,8 +7,10 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::audit::Event;
 use crate::config::ConfigError;
@@ -36,7 +38,15 @@ pub(super) struct Stored {
     actor_id: Option<String>,
     expires_at: i64,
     #[serde(flatten)]
-    pub(super) event: Event,
+    event: Event,
+}
+
+/// An item of the table, which an intruder may have written.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Event(Box<Stored>),
+    Other { id: String },
 }
 
 impl AuditLog {
@@ -69,25 +79,45 @@ impl AuditLog {
         Ok(found.filter(|found| now.as_second() < found.expires_at).map(|found| found.event))
     }
 
-    /// The events with these ids, at most a hundred, as far as they are there.
-    pub async fn get_all(&self, ids: &[&str]) -> Result<HashMap<String, Event>, StoreError> {
+    /// The items with these ids, at most a hundred, as far as they are there. `None` stands for an
+    /// item that is no event.
+    pub async fn get_all(
+        &self,
+        ids: &[&str],
+    ) -> Result<HashMap<String, Option<Event>>, StoreError> {
         let keys = ids.iter().map(|id| key_of(id)).collect();
-        let found: Vec<Stored> = self.database.get_all(&self.table, keys).await?;
-        Ok(found.into_iter().map(|found| (found.event.id.clone(), found.event)).collect())
+        let found: Vec<Written> = self.database.get_all(&self.table, keys).await?;
+        let by_id = |found| match found {
+            Written::Event(stored) => (stored.event.id.clone(), stored.event().ok()),
+            Written::Other { id } => (id, None),
+        };
+        Ok(found.into_iter().map(by_id).collect())
     }
 
     /// The event in an image of a record of the table's stream.
     pub fn event_of(image: Value) -> Result<Event, StoreError> {
-        let malformed = |error: serde_json::Error| {
-            StoreError::Malformed(serde::de::Error::custom(error.to_string()))
-        };
+        let malformed =
+            |error: serde_json::Error| StoreError::Malformed(serde_dynamo::Error::custom(error));
         let item: serde_dynamo::Item = serde_json::from_value(image).map_err(malformed)?;
-        Ok(serde_dynamo::from_item::<_, Stored>(item)?.event)
+        serde_dynamo::from_item::<_, Stored>(item)?.event()
     }
 
     /// Stores the event by itself.
     pub async fn record(&self, event: Event) -> Result<(), StoreError> {
         self.database.put(&self.table, item(Stored::from(event))?).await
+    }
+}
+
+impl Stored {
+    /// The event, if the item stands where the event's id says. A copy elsewhere is no event: a
+    /// search would find it, and a read by the id would not.
+    pub(super) fn event(self) -> Result<Event, StoreError> {
+        let Self { shard, event, .. } = self;
+        let is_id = Uuid::try_parse(&event.id).is_ok_and(|id| id.to_string() == event.id);
+        if is_id && shard == shard_of(&event.id) {
+            return Ok(event);
+        }
+        Err(StoreError::Malformed(serde_dynamo::Error::custom("the key is not that of an event")))
     }
 }
 
@@ -113,4 +143,43 @@ fn shard_of(id: &str) -> u8 {
         .last()
         .and_then(|digit| char::from(digit).to_digit(16))
         .map_or(0, |digit| u8::try_from(digit).unwrap_or(0) % SHARDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_event_stands_where_its_id_says() {
+        const ID: &str = "019a0000-0000-7000-8000-00000000000a";
+        for (id, shard, expected) in [
+            (ID, "2", true),
+            (ID, "3", false),
+            (&ID.to_uppercase(), "2", false),
+            (&ID.replace('-', ""), "2", false),
+            ("019a", "2", false),
+        ] {
+            let image = json!({
+                "shard": {"N": shard}, "id": {"S": id}, "expires_at": {"N": "1"}, "v": {"N": "1"},
+                "time": {"S": "2026-01-31T09:30:00.000Z"}, "action": {"S": "a.b"},
+                "outcome": {"S": "success"}, "ip": {"S": ""}, "user_agent": {"S": ""},
+                "request_id": {"S": "r"}, "latency_ms": {"N": "3"}, "detail": {"M": {}},
+            });
+            assert_eq!(AuditLog::event_of(image.clone()).is_ok(), expected, "{id} {shard}");
+            let item: serde_dynamo::Item = serde_json::from_value(image).unwrap();
+            let written: Written = serde_dynamo::from_item(item).unwrap();
+            assert!(matches!(written, Written::Event(_)), "{id}");
+        }
+        for item in [
+            json!({"shard": {"N": "2"}, "id": {"S": ID}}),
+            json!({"id": {"S": ID}, "v": {"B": "AAAA"}, "detail": {"SS": ["a"]}}),
+        ] {
+            assert!(AuditLog::event_of(item.clone()).is_err(), "{item}");
+            let item: serde_dynamo::Item = serde_json::from_value(item).unwrap();
+            let written: Written = serde_dynamo::from_item(item).unwrap();
+            assert!(matches!(written, Written::Other { id } if id == ID));
+        }
+    }
 }

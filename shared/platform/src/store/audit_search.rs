@@ -52,10 +52,13 @@ pub struct Search {
 }
 
 /// A page of a search.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Found {
     /// The events, in the order asked for.
     pub events: Vec<Event>,
+    /// Ids of items that are no events. Only an intruder writes such items, or a newer version of
+    /// the code.
+    pub malformed: Vec<String>,
     /// The rest of the span; there may be no more events in it.
     pub rest: Option<EventRange>,
 }
@@ -63,12 +66,14 @@ pub struct Found {
 /// Result of one round.
 struct Round {
     events: Vec<Event>,
+    malformed: Vec<String>,
     rest: Option<EventRange>,
 }
 
 /// Result of one query.
 struct Answer {
     events: Vec<Event>,
+    malformed: Vec<String>,
     /// The id up to which the query has looked, if the rest of its range was cut off.
     cut: Option<u128>,
 }
@@ -86,23 +91,25 @@ impl AuditLog {
         // One more than the limit tells whether this is the last page.
         let look_at = search.look_at(limit + 1);
         let mut events: Vec<Event> = Vec::new();
+        let mut malformed = Vec::new();
         let mut bytes = 0;
         let mut rest = Some(range);
         for _ in 0..ROUNDS {
             let Some(left) = rest else { break };
             let round = self.round(search, left, look_at).await?;
             rest = round.rest;
+            malformed.extend(round.malformed);
             for event in round.events {
                 bytes += weigh(&event);
                 let is_full = events.len() == limit || bytes > PAGE_BYTES;
                 if let Some(last) = events.last().filter(|_| is_full) {
                     let rest = range.beyond(number(&last.id), search.order);
-                    return Ok(Found { events, rest });
+                    return Ok(Found { events, malformed, rest });
                 }
                 events.push(event);
             }
         }
-        Ok(Found { events, rest })
+        Ok(Found { events, malformed, rest })
     }
 
     async fn round(
@@ -126,13 +133,17 @@ impl AuditLog {
             Order::Ascending => number(&event.id) <= reached,
             Order::Descending => number(&event.id) >= reached,
         };
-        let found = answers.into_iter().flat_map(|answer| answer.events);
-        let mut events: Vec<_> = found.filter(is_complete).collect();
+        let mut events = Vec::new();
+        let mut malformed = Vec::new();
+        for answer in answers {
+            events.extend(answer.events.into_iter().filter(is_complete));
+            malformed.extend(answer.malformed);
+        }
         events.sort_unstable_by(|a, b| match search.order {
             Order::Ascending => a.id.cmp(&b.id),
             Order::Descending => b.id.cmp(&a.id),
         });
-        Ok(Round { events, rest: range.beyond(reached, search.order) })
+        Ok(Round { events, malformed, rest: range.beyond(reached, search.order) })
     }
 
     /// The matching events of one shard or actor, among the first `look_at` of them.
@@ -170,13 +181,19 @@ impl AuditLog {
         let cut = answer
             .last_evaluated_key
             .as_ref()
-            .and_then(|key| Some(number(key.get("id")?.as_s().ok()?)));
-        let items = answer.items.unwrap_or_default();
-        let events = items
-            .into_iter()
-            .map(|item| Ok(read::<Stored>(item)?.event))
-            .collect::<Result<_, StoreError>>()?;
-        Ok(Answer { events, cut })
+            .and_then(|key| Some(range.up_to(key.get("id")?.as_s().ok()?, search.order)));
+        let (mut events, mut malformed) = (Vec::new(), Vec::new());
+        for item in answer.items.unwrap_or_default() {
+            let id = item.get("id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default();
+            match read::<Stored>(item).and_then(Stored::event) {
+                Ok(event) => events.push(event),
+                Err(error) => {
+                    tracing::error!(%error, id, "failed to read an item of the audit log");
+                    malformed.push(id);
+                }
+            }
+        }
+        Ok(Answer { events, malformed, cut })
     }
 }
 

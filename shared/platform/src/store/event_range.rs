@@ -52,6 +52,22 @@ impl EventRange {
         number(id) > self.last
     }
 
+    /// How far a query has looked whose answer ends with this key. A key that is no id stands
+    /// between two ids.
+    pub(super) fn up_to(self, key: &str, order: Order) -> u128 {
+        let (mut low, mut high) = (self.first, self.last);
+        while low < high {
+            let half = (high - low) / 2;
+            match order {
+                Order::Ascending if text(high - half).as_str() <= key => low = high - half,
+                Order::Ascending => high -= half + 1,
+                Order::Descending if text(low + half).as_str() >= key => high = low + half,
+                Order::Descending => low += half + 1,
+            }
+        }
+        low
+    }
+
     /// The rest of it once everything up to `reached`, inclusive, has been read.
     pub(super) fn beyond(self, reached: u128, order: Order) -> Option<Self> {
         match order {
@@ -159,6 +175,29 @@ mod tests {
                 assert_eq!(whole.beyond(id, order).unwrap().reached(order), at(reached));
             }
         }
+    }
+
+    #[test]
+    fn an_answer_may_end_with_a_key_that_is_no_id() {
+        use Order::{Ascending, Descending};
+        let id = |text: &str| number(text);
+        let [a, b] =
+            ["019a0000-0000-7000-8000-00000000000a", "019a0000-0000-7000-8000-00000000000b"];
+        let range = EventRange { first: id(a) - 9, last: id(b) + 9 };
+        for (key, ascending, descending) in [
+            (a, id(a), id(a)),
+            (&format!("{a}-"), id(a), id(b)),
+            (&text(range.first), range.first, range.first),
+            (&text(range.last), range.last, range.last),
+            (&format!("{}z", text(range.first)), range.first, range.first + 1),
+        ] {
+            let found = [Ascending, Descending].map(|order| range.up_to(key, order));
+            assert_eq!(found, [ascending, descending], "{key}");
+        }
+        // The rest is smaller in any case, so a walk ends.
+        let rest = range
+            .beyond(range.up_to("019a0000-0000-7000-8000-00000000000a-z", Ascending), Ascending);
+        assert_eq!(rest.unwrap().first, id(b));
     }
 
     #[test]
