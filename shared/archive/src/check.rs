@@ -15,11 +15,11 @@ use platform::clock::Clock;
 use platform::store::{AuditLog, EventRange, Found, Order, Search};
 use platform::{ConfigError, Platform, ids};
 use serde::{Deserialize, Serialize};
-use transparency::{Plan, Tile, WIDTH, bundle, verify_inclusion};
+use transparency::WIDTH;
 
 use crate::archive::Archive;
-use crate::checkpoints::{Published, hashes};
-use crate::entry::leaf;
+use crate::bundles;
+use crate::checkpoints::Published;
 use crate::error::ArchiveError;
 use crate::finding::{Finding, Stop, What, damaged, found};
 use crate::store::Placed;
@@ -35,6 +35,9 @@ const BATCH: usize = 100;
 
 /// An event may wait so long for its checkpoint, and the newest checkpoint is no older.
 const GRACE: Duration = Duration::from_mins(10);
+
+/// The newest checkpoint is too old.
+const STALE: Finding = Finding { index: None, id: None, what: What::Stale };
 
 /// Verifies the audit log.
 pub struct Check {
@@ -89,16 +92,19 @@ impl Check {
         let nothing = Piece { sealed_through: None, events: 0, first_bad: None, next: None };
         let published = match self.archive.checkpoint().await {
             Ok(Some(published)) => published,
-            Ok(None) => return Ok(nothing),
+            Ok(None) => {
+                let started_at = self.archive.started_at().await?;
+                let first_bad = started_at.filter(|time| is_past(*time, now)).map(|_| STALE);
+                return Ok(Piece { first_bad, ..nothing });
+            }
             Err(error) if error.is_damage() => {
                 return Ok(Piece { first_bad: Some(damaged(&error)), ..nothing });
             }
             Err(error) => return Err(error),
         };
         let piece = Piece { sealed_through: Some(published.signed_at), ..nothing };
-        let is_stale = now.duration_since(published.signed_at).unsigned_abs() > GRACE;
         let part = match progress {
-            _ if is_stale => Err(Stop::Found(Finding { index: None, id: None, what: What::Stale })),
+            _ if is_past(published.signed_at, now) => Err(Stop::Found(STALE)),
             Some(Progress::Table(rest)) => self.table(&published, rest, now).await,
             Some(Progress::Log(bundle)) => self.log(&published, range, bundle, now).await,
             None => match self.first_bundle(&published, range, now).await {
@@ -116,7 +122,8 @@ impl Check {
         }
     }
 
-    /// The bundle with which the range begins. Bundles that are past their retention have gone.
+    /// The bundle with which the range begins. Bundles that are past their retention have gone. A
+    /// log that is younger than that has all of them.
     async fn first_bundle(
         &self,
         published: &Published,
@@ -124,28 +131,27 @@ impl Check {
         now: Timestamp,
     ) -> Result<u64, Stop> {
         let size = published.checkpoint.size();
+        let started_at = self.archive.started_at().await?.unwrap_or(now);
+        let is_whole = AuditLog::expires_at(started_at) > now.as_second();
         let (mut low, mut high) = (0, size.div_ceil(WIDTH));
-        let mut is_gone = false;
         while low < high {
             let middle = low.midpoint(high);
-            let last = match self.bundle(middle, size).await {
-                Ok(entries) => entries.last().and_then(|text| Some(event(text)?.id)),
-                Err(ArchiveError::Missing(_)) => {
-                    is_gone = true;
-                    None
+            // Reconciliation seals events late, so the last one need not be the newest.
+            let newest = match bundles::read(&self.archive.files, middle, size).await {
+                Ok(entries) => entries.iter().filter_map(|text| Some(event(text)?.id)).max(),
+                Err(ArchiveError::Missing(_)) if !is_whole => {
+                    low = middle + 1;
+                    continue;
                 }
+                // The walk says what is wrong with it, unless there is something before it.
+                Err(error) if error.is_damage() => None,
                 Err(error) => return Err(error.into()),
             };
-            if last.is_none_or(|id| range.begins_after(&id)) {
+            if newest.is_some_and(|id| range.begins_after(&id)) {
                 low = middle + 1;
             } else {
                 high = middle;
             }
-        }
-        let started_at = self.archive.started_at().await?.unwrap_or(now);
-        if is_gone && AuditLog::expires_at(started_at) > now.as_second() {
-            let what = What::Truncated;
-            return Err(Stop::Found(Finding { index: Some(0), id: None, what }));
         }
         Ok(low)
     }
@@ -161,7 +167,7 @@ impl Check {
         let count = published.checkpoint.size().div_ceil(WIDTH);
         let mut events = 0;
         for number in first..count.min(first.saturating_add(BUNDLES)) {
-            let entries = self.verified_bundle(published, number).await?;
+            let entries = bundles::verified(&self.archive.files, published, number).await?;
             let start = number * WIDTH;
             let read = |(index, text): (u64, &String)| match event(text) {
                 Some(event) => Ok((index, event)),
@@ -188,7 +194,7 @@ impl Check {
         for (index, sealed) in part {
             let expires_at = ids::made_at(&sealed.id).map_or(0, AuditLog::expires_at);
             match kept.get(&sealed.id) {
-                Some(event) if is_unchanged(event, &sealed.canonical()) => {}
+                Some(Some(event)) if is_unchanged(event, &sealed.canonical()) => {}
                 Some(_) => return Err(found(*index, Some(&sealed.id), What::Edited)),
                 None if expires_at <= now.as_second() => {}
                 None => return Err(found(*index, Some(&sealed.id), What::Deleted)),
@@ -200,8 +206,13 @@ impl Check {
     /// The log has the events of this range of the table.
     async fn table(&self, published: &Published, range: EventRange, now: Timestamp) -> Part {
         let search = Search { order: Order::Ascending, ..Search::default() };
-        let Found { events, rest } =
+        let Found { events, malformed, rest } =
             self.log.search(&search, range, EVENTS, |_| 0).await.map_err(ArchiveError::from)?;
+        if let Some(id) = malformed.into_iter().next() {
+            // An item that is no event may have any text for an id.
+            let id = Some(id).filter(|id| ids::made_at(id).is_some());
+            return Err(Stop::Found(Finding { index: None, id, what: What::Inserted }));
+        }
         let mut bundles = BTreeMap::new();
         for part in events.chunks(BATCH) {
             let ids: Vec<&str> = part.iter().map(|event| event.id.as_str()).collect();
@@ -226,7 +237,7 @@ impl Check {
         let size = published.checkpoint.size();
         let Some(placed) = placed.filter(|placed| placed.index < size) else {
             let made_at = ids::made_at(&event.id).unwrap_or(Timestamp::UNIX_EPOCH);
-            if now.duration_since(made_at).unsigned_abs() < GRACE {
+            if !is_past(made_at, now) {
                 return Ok(());
             }
             let index = placed.map(|placed| placed.index);
@@ -235,7 +246,7 @@ impl Check {
         };
         let number = placed.index / WIDTH;
         if let Slot::Vacant(vacant) = bundles.entry(number) {
-            vacant.insert(self.bundle(number, size).await?);
+            vacant.insert(bundles::verified(&self.archive.files, published, number).await?);
         }
         let place = usize::try_from(placed.index % WIDTH).unwrap_or_default();
         let sealed = bundles.get(&number).and_then(|entries| entries.get(place));
@@ -247,46 +258,11 @@ impl Check {
             _ => Err(found(placed.index, Some(&event.id), What::Inserted)),
         }
     }
+}
 
-    /// The entries of a bundle whose hashes lead to the root of the checkpoint.
-    async fn verified_bundle(
-        &self,
-        published: &Published,
-        number: u64,
-    ) -> Result<Vec<String>, Stop> {
-        let (size, root) = (published.checkpoint.size(), published.checkpoint.root());
-        let start = number * WIDTH;
-        let entries =
-            self.bundle(number, size).await.map_err(|error| Stop::from(error).at(start))?;
-        // The way from one entry to the root has the hashes of all others of its tile.
-        let lost = || ArchiveError::Missing(format!("tile/0 of entry {start}"));
-        let plan = Plan::inclusion(start, size).map_err(|_| lost())?;
-        let hash_tile = Tile::hashes(0, number, size).ok_or_else(lost)?;
-        let tiles = plan.tiles().into_iter().chain([hash_tile]);
-        let read = self.archive.files.read(tiles).await?;
-        let leaves = read.get(&hash_tile).map(Vec::as_slice).unwrap_or_default();
-        for ((index, text), expected) in (start..).zip(&entries).zip(leaves.chunks(32)) {
-            if leaf(text).as_ref() != expected {
-                return Err(found(index, None, What::Damaged));
-            }
-        }
-        let first = entries.first().map(leaf).ok_or_else(lost)?;
-        verify_inclusion(first, start, size, &hashes(&plan, &read)?, root)
-            .map_err(|_| found(start, None, What::Damaged))?;
-        Ok(entries)
-    }
-
-    /// The entries of a bundle.
-    async fn bundle(&self, number: u64, size: u64) -> Result<Vec<String>, ArchiveError> {
-        let missing = || ArchiveError::Missing(format!("tile/entries of bundle {number}"));
-        let tile = Tile::entries(number, size).ok_or_else(missing)?;
-        let read = self.archive.files.read([tile]).await?;
-        let bytes = read.get(&tile).map(Vec::as_slice).unwrap_or_default();
-        let entries = bundle::read(tile, bytes).map_err(|_| ArchiveError::differs(tile))?;
-        let text = |entry: &[u8]| String::from_utf8(entry.to_vec());
-        let texts: Result<Vec<_>, _> = entries.into_iter().map(text).collect();
-        texts.map_err(|_| ArchiveError::differs(tile))
-    }
+/// Whether a time is more than [`GRACE`] away.
+fn is_past(time: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(time).unsigned_abs() > GRACE
 }
 
 /// Whether an event of the table is the one that was sealed, with the hash that belongs to it.

@@ -43,7 +43,18 @@ impl ArchiveError {
 
     /// Whether the log itself is damaged. A further attempt does not help then.
     pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Missing(_) | Self::Differs(_) | Self::Lost(_))
+        matches!(
+            self,
+            Self::Missing(_)
+                | Self::Differs(_)
+                | Self::Lost(_)
+                | Self::Store(StoreError::Malformed(_))
+        )
+    }
+
+    /// Whether a file is missing whose path begins so.
+    pub(crate) fn is_missing(&self, path: &str) -> bool {
+        matches!(self, Self::Missing(missing) if missing.starts_with(path))
     }
 }
 

@@ -24,7 +24,8 @@ pub struct Finding {
 /// The kind of a difference. `edited`: the table has another event than the log. `deleted`: the
 /// table has lost an event. `inserted`: the log does not have an event of the table. `damaged`: a
 /// file of the log is missing, or does not lead to the checkpoint. `truncated`: the first bundles
-/// have gone before their time. `stale`: the newest checkpoint is older than ten minutes.
+/// have gone before their time. `stale`: the newest checkpoint is missing, or older than ten
+/// minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = AuditFindingKind)]
@@ -39,7 +40,7 @@ pub enum What {
     Damaged,
     /// The first bundles have gone before their time.
     Truncated,
-    /// The newest checkpoint is older than ten minutes.
+    /// The newest checkpoint is missing, or older than ten minutes.
     Stale,
 }
 
@@ -52,18 +53,6 @@ pub(crate) enum Stop {
 impl From<ArchiveError> for Stop {
     fn from(error: ArchiveError) -> Self {
         Self::Failed(error)
-    }
-}
-
-impl Stop {
-    /// A file that is missing or damaged counts as a difference at its first entry.
-    pub(crate) fn at(self, index: u64) -> Self {
-        match self {
-            Self::Failed(error) if error.is_damage() => {
-                Self::Found(Finding { index: Some(index), ..damaged(&error) })
-            }
-            stop => stop,
-        }
     }
 }
 

@@ -11,6 +11,7 @@
 //! - `store`: the table of the sequence; `files`: the bucket; `signer`: the key in KMS
 
 mod archive;
+mod bundles;
 mod check;
 mod checkpoints;
 mod entry;

@@ -31,10 +31,7 @@ pub enum BundleError {
 pub fn read(tile: Tile, mut bytes: &[u8]) -> Result<Vec<&[u8]>, BundleError> {
     let mut entries = Vec::with_capacity(tile.width());
     while !bytes.is_empty() {
-        let cut = BundleError::Cut(entries.len());
-        let (length, rest) = bytes.split_first_chunk::<2>().ok_or(cut)?;
-        let length = usize::from(u16::from_be_bytes(*length));
-        let (entry, rest) = rest.split_at_checked(length).ok_or(cut)?;
+        let (entry, rest) = split_first(bytes).ok_or(BundleError::Cut(entries.len()))?;
         entries.push(entry);
         if entries.len() > tile.width() {
             break;
@@ -46,6 +43,12 @@ pub fn read(tile: Tile, mut bytes: &[u8]) -> Result<Vec<&[u8]>, BundleError> {
     } else {
         Err(BundleError::Count { expected: tile.width() })
     }
+}
+
+/// The first entry of a bundle, and the rest of its bytes. `None` if they end before.
+pub fn split_first(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
 }
 
 /// The files that a log of `size` entries gets with these new ones. `partial` is its last bundle if

@@ -93,6 +93,18 @@ impl SealedLog {
         Read { entries, sizes: kept.into_keys().collect() }
     }
 
+    /// Replaces the first bundle, as an intruder would.
+    pub async fn forge(&self, entries: &[String]) {
+        let mut bundle = Vec::new();
+        for entry in entries {
+            bundle.extend(u16::try_from(entry.len()).unwrap().to_be_bytes());
+            bundle.extend(entry.as_bytes());
+        }
+        let put = self.client.put_object().bucket(&self.bucket).key("tile/entries/000");
+        let put = put.content_encoding("gzip").body(ByteStream::from(compressed(&bundle)));
+        put.send().await.unwrap();
+    }
+
     /// Seals the log of a stack, and verifies that it has each event of the table once.
     pub async fn check(&self, stack: &TestStack) -> Read {
         let before = events(stack).await;

@@ -91,6 +91,65 @@ async fn an_edited_and_a_deleted_event_are_told_of_and_found() {
     assert!(has(told[0]["id"].as_str().unwrap()));
 }
 
+#[tokio::test]
+async fn a_forged_bundle_is_found_at_its_first_bad_entry() {
+    let stack = TestStack::start().await;
+    let log = SealedLog::of(&stack).await;
+    let auditor = stack.admin().await;
+    let events: Vec<_> = (0..300).map(|number| event(ANN, "test.read", ago(0), number)).collect();
+    write(&stack, &events).await;
+    let sealed = log.check(&stack).await.entries[..256].to_vec();
+    let forged = |change: &dyn Fn(&mut Vec<String>)| {
+        let mut entries = sealed.clone();
+        change(&mut entries);
+        entries
+    };
+    for (index, entries) in [
+        (200, forged(&|entries| entries[200].push(' '))),
+        (100, forged(&|entries| drop(entries.remove(100)))),
+        (50, forged(&|entries| entries.insert(50, sealed[49].clone()))),
+        (10, forged(&|entries| entries.swap(10, 20))),
+        (0, forged(&|entries| entries.clear())),
+    ] {
+        log.forge(&entries).await;
+        let found = verify(&stack, &auditor).await;
+        assert_eq!(found["first_bad"], json!({"index": index, "what": "damaged"}));
+    }
+    log.forge(&sealed).await;
+    assert_eq!(verify(&stack, &auditor).await["ok"], true);
+}
+
+#[tokio::test]
+async fn items_that_are_no_events_are_told_of_and_stop_nothing() {
+    let stack = TestStack::start().await;
+    let auditor = stack.admin().await;
+    let own = event(ANN, "test.read", ago(0), 0);
+    write(&stack, std::slice::from_ref(&own)).await;
+    stack.local.drained(SEALER).await.unwrap();
+    // A copy of an event in another shard, and an item without the attributes of an event.
+    let mut copy = item(&stack, &own.id).await;
+    let shard: u8 = copy["shard"]["N"].as_str().unwrap().parse().unwrap();
+    copy["shard"]["N"] = ((shard + 1) % 8).to_string().into();
+    stack.put_item("AuditTable", &copy).await;
+    let other = json!({"shard": {"N": "0"}, "id": {"S": format!("{}-", own.id)}});
+    stack.put_item("AuditTable", &other).await;
+    let told = told(&stack, &auditor).await;
+    let changes: Vec<_> = told.iter().map(|event| event["detail"]["change"].clone()).collect();
+    assert_eq!(changes, ["inserted", "inserted"]);
+    let found = verify(&stack, &auditor).await;
+    assert_eq!((&found["ok"], &found["first_bad"]["what"]), (&json!(false), &json!("inserted")));
+
+    // Reconciliation still finds an event that the stream has lost.
+    let failure = StreamFailure::Lost;
+    stack.local.fail_stream(StreamFault { function: SEALER.to_owned(), failure, times: 1 });
+    let lost = event(ANN, "test.read", ago(0), 1);
+    write(&stack, std::slice::from_ref(&lost)).await;
+    stack.local.drained(SEALER).await.unwrap();
+    stack.seal().await;
+    let places = stack.items("AuditSequenceTable").await;
+    assert!(places.iter().any(|place| place["id"]["S"] == lost.id.as_str()));
+}
+
 /// Reconciliation has passed the time of the event already, so only a verification finds it.
 #[tokio::test]
 async fn an_event_that_is_put_into_the_past_is_found() {
