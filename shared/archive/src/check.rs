@@ -33,7 +33,8 @@ const EVENTS: usize = 400;
 /// Items of one batch.
 const BATCH: usize = 100;
 
-/// An event may wait so long for its checkpoint, and the newest checkpoint is no older.
+/// The longest time that an event waits for its checkpoint, and the age that the newest checkpoint
+/// may have.
 const GRACE: Duration = Duration::from_mins(10);
 
 /// The newest checkpoint is too old.

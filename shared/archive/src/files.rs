@@ -141,16 +141,16 @@ impl Files {
         if self.put(put).await? {
             return Ok(());
         }
-        // A sealer that died after this write, or another one in the same second, signs the same
-        // text, and Ed25519 gives the same signature.
+        // A sealer that died after this write, or another one in the same second, has signed the
+        // same text. Ed25519 gives the same signature for it.
         match self.get(path.clone()).await? {
             Some(kept) if kept.bytes == note.as_bytes() => Ok(()),
             _ => Err(ArchiveError::Differs(path)),
         }
     }
 
-    /// Replaces the newest checkpoint, which has this tag. Gives `false` if there is another one
-    /// meanwhile.
+    /// Replaces the newest checkpoint, which has this tag. Gives `false` if another sealer has
+    /// replaced it meanwhile.
     pub async fn replace_checkpoint(
         &self,
         note: &str,

@@ -6,7 +6,8 @@
 //! `RUST_LOG` hides none.
 //!
 //! - The events of the audit log make most signals: see [`Signal::of`]. The gates that record
-//!   events emit them, and no handler does.
+//!   events emit them, and no handler does. The sealer of the audit log emits its lag, and the
+//!   signals of the events that it records itself.
 //! - The only dimension is the stack. Each combination of values of dimensions costs as much as a
 //!   metric does, so a dimension never has the name, id or address of a user.
 //!

@@ -63,7 +63,7 @@ impl AuditSeal {
             let ids: Vec<&str> = part.iter().map(|event| event.id.as_str()).collect();
             let lost = self.sealer.without_place(&ids).await?;
             let entries = part.iter().filter(|event| lost.contains(&event.id));
-            // An event that the log cannot hold has been told of when it was written.
+            // The stream tells of an event that the log cannot hold.
             let entries = entries.filter_map(|event| Entry::new(event, true).ok());
             for chunk in archive::chunks(entries) {
                 let first = chunk.first().map(|entry| entry.id.as_str()).unwrap_or_default();

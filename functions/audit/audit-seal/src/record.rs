@@ -1,4 +1,4 @@
-//! Records of the audit table's stream, and what each of them means for the log.
+//! Records of the audit table's stream, and the meaning of each of them for the log.
 
 use std::time::Duration;
 
@@ -59,12 +59,12 @@ struct Change {
     new_image: Map<String, Value>,
 }
 
-/// What a record means for the log.
+/// The meaning of a record for the log.
 #[derive(Debug)]
 pub enum Meaning {
     /// An event is new.
     New(Entry),
-    /// An event is not what it was. The event about that is new.
+    /// An item was changed or deleted, or is no event. This new event tells of it.
     Tampered(Box<Event>),
     /// An event is past its time, or nothing has changed.
     Nothing,
@@ -86,7 +86,8 @@ impl Record {
         if self.name == Name::Insert { ids::made_at(self.event_id()?) } else { None }
     }
 
-    /// What it means. An item that is no event, or too large for the log, counts as tampered.
+    /// The meaning of the record. An item that is no event, or too large for the log, counts as
+    /// tampered.
     pub fn meaning(&self) -> Meaning {
         let Change { old_image: old, new_image: new, .. } = &self.dynamodb;
         match self.name {

@@ -34,12 +34,12 @@ pub struct VerifyQuery {
     pub cursor: Option<String>,
 }
 
-/// The result for a part of the range. A walk to the last part goes through the log first and
-/// through the table then, and compares each event with its entry.
+/// The result for a part of the range. The first parts go through the sealed log, and the later
+/// ones through the table. Each compares events with their entries.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditVerification)]
 pub struct Verification {
-    /// Whether all is as it was sealed. True also means that this part is compared, and no more.
+    /// Whether this part is as it was sealed. It says nothing about the parts that follow.
     pub ok: bool,
     /// When the newest checkpoint was signed, RFC 3339 in UTC. Null if there is none yet.
     #[schema(required, format = DateTime)]
