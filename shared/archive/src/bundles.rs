@@ -1,5 +1,7 @@
 //! Entry bundles, as a verification reads them.
 
+use jiff::Timestamp;
+use platform::store::AuditLog;
 use transparency::{Plan, Tile, WIDTH, bundle, verify_inclusion};
 
 use crate::checkpoints::{Published, hashes};
@@ -24,17 +26,38 @@ pub(crate) async fn read(
     texts.map_err(|_| ArchiveError::differs(tile))
 }
 
+/// Whether a bundle is past its retention, and may have gone. The hashes of its entries stay, and
+/// were written with it.
+pub(crate) async fn is_past_retention(
+    files: &Files,
+    number: u64,
+    size: u64,
+    now: Timestamp,
+) -> Result<bool, ArchiveError> {
+    let Some(hash_tile) = Tile::hashes(0, number, size) else { return Ok(false) };
+    match files.written_at(hash_tile).await {
+        Ok(written_at) => Ok(AuditLog::expires_at(written_at) <= now.as_second()),
+        Err(error) if error.is_damage() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// The entries of a bundle, whose hashes lead to the root of the checkpoint. Stops at the first
-/// entry of which that is not so.
+/// entry of which that is not so. A bundle that has gone after its retention has none.
 pub(crate) async fn verified(
     files: &Files,
     published: &Published,
     number: u64,
+    now: Timestamp,
 ) -> Result<Vec<String>, Stop> {
     match verify(files, published, number).await {
         Err(Stop::Failed(error)) if error.is_damage() => {
-            let is_head = number == 0 && error.is_missing("tile/entries/");
-            let what = if is_head { What::Truncated } else { What::Damaged };
+            let is_gone = error.is_missing("tile/entries/");
+            let size = published.checkpoint.size();
+            if is_gone && is_past_retention(files, number, size, now).await? {
+                return Ok(Vec::new());
+            }
+            let what = if is_gone && number == 0 { What::Truncated } else { What::Damaged };
             let index = Some(number * WIDTH);
             Err(Stop::Found(Finding { index, what, ..damaged(&error) }))
         }

@@ -123,8 +123,8 @@ impl Check {
         }
     }
 
-    /// The bundle with which the range begins. Bundles that are past their retention have gone. A
-    /// log that is younger than that has all of them.
+    /// The bundle with which the range begins. Bundles that are past their retention have gone. All
+    /// others are part of the walk, even if they are missing.
     async fn first_bundle(
         &self,
         published: &Published,
@@ -132,18 +132,19 @@ impl Check {
         now: Timestamp,
     ) -> Result<u64, Stop> {
         let size = published.checkpoint.size();
-        let started_at = self.archive.started_at().await?.unwrap_or(now);
-        let is_whole = AuditLog::expires_at(started_at) > now.as_second();
+        let files = &self.archive.files;
         let (mut low, mut high) = (0, size.div_ceil(WIDTH));
         while low < high {
             let middle = low.midpoint(high);
             // Reconciliation seals events late, so the last one need not be the newest.
-            let newest = match bundles::read(&self.archive.files, middle, size).await {
+            let read = bundles::read(files, middle, size).await;
+            let is_missing = matches!(read, Err(ArchiveError::Missing(_)));
+            if is_missing && bundles::is_past_retention(files, middle, size, now).await? {
+                low = middle + 1;
+                continue;
+            }
+            let newest = match read {
                 Ok(entries) => entries.iter().filter_map(|text| Some(event(text)?.id)).max(),
-                Err(ArchiveError::Missing(_)) if !is_whole => {
-                    low = middle + 1;
-                    continue;
-                }
                 // The walk says what is wrong with it, unless there is something before it.
                 Err(error) if error.is_damage() => None,
                 Err(error) => return Err(error.into()),
@@ -168,7 +169,7 @@ impl Check {
         let count = published.checkpoint.size().div_ceil(WIDTH);
         let mut events = 0;
         for number in first..count.min(first.saturating_add(BUNDLES)) {
-            let entries = bundles::verified(&self.archive.files, published, number).await?;
+            let entries = bundles::verified(&self.archive.files, published, number, now).await?;
             let start = number * WIDTH;
             let read = |(index, text): (u64, &String)| match event(text) {
                 Some(event) => Ok((index, event)),
@@ -247,7 +248,7 @@ impl Check {
         };
         let number = placed.index / WIDTH;
         if let Slot::Vacant(vacant) = bundles.entry(number) {
-            vacant.insert(bundles::verified(&self.archive.files, published, number).await?);
+            vacant.insert(bundles::verified(&self.archive.files, published, number, now).await?);
         }
         let place = usize::try_from(placed.index % WIDTH).unwrap_or_default();
         let sealed = bundles.get(&number).and_then(|entries| entries.get(place));

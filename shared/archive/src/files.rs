@@ -10,17 +10,14 @@
 //! No file but `checkpoint` is ever replaced.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::operation::put_object::PutObjectError;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::ObjectLockMode;
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, try_join_all};
 use jiff::Timestamp;
@@ -31,12 +28,10 @@ use platform::{ConfigError, Platform};
 use transparency::{File, Kind, Tile};
 
 use crate::error::ArchiveError;
+use crate::gzip::{compress, decompress};
 
 /// Path of the newest checkpoint.
 pub const CHECKPOINT: &str = "checkpoint";
-
-/// Most bytes of a bundle: 256 entries with their lengths.
-const BUNDLE_LIMIT: u64 = 256 * (2 + 65_535);
 
 /// Attempts at a write that collides with another one of the same key.
 const ATTEMPTS: u32 = 5;
@@ -117,6 +112,26 @@ impl Files {
         let read = |tile| async move { Ok::<_, ArchiveError>((tile, self.read_one(tile).await?)) };
         let read: Vec<_> = tiles.into_iter().map(read).collect();
         Ok(try_join_all(read).await?.into_iter().collect())
+    }
+
+    /// When a tile was written. S3 says it, and no writer can set it.
+    pub fn written_at(&self, tile: Tile) -> BoxFuture<'_, Result<Timestamp, ArchiveError>> {
+        async move {
+            let path = tile.to_string();
+            let request = self.client.head_object().bucket(&self.bucket).key(&path);
+            let found = match request.send().await {
+                Ok(found) => found,
+                Err(error)
+                    if error.as_service_error().is_some_and(HeadObjectError::is_not_found) =>
+                {
+                    return Err(ArchiveError::Missing(path));
+                }
+                Err(error) => return Err(failed(&path, &error)),
+            };
+            let time = found.last_modified.map(|time| Timestamp::from_second(time.secs()));
+            time.and_then(Result::ok).ok_or_else(|| ArchiveError::differs(tile))
+        }
+        .boxed()
     }
 
     /// The newest checkpoint with its tag; `None` if there is none yet.
@@ -273,43 +288,4 @@ fn status(error: &SdkError<PutObjectError>) -> Option<u16> {
 
 fn failed(path: &str, error: &(dyn std::error::Error + 'static)) -> ArchiveError {
     ArchiveError::S3 { path: path.to_owned(), reason: describe(error) }
-}
-
-/// The gzip form. It has no time and no name, so it depends on the content alone.
-fn compress(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    // Writes to memory do not fail.
-    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
-    written.unwrap_or_default()
-}
-
-/// The content of a bundle, if these are its bytes.
-fn decompress(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut content = Vec::new();
-    let mut decoder = GzDecoder::new(bytes).take(BUNDLE_LIMIT + 1);
-    decoder.read_to_end(&mut content).ok()?;
-    (content.len() as u64 <= BUNDLE_LIMIT).then_some(content)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bundle_has_one_compressed_form_and_is_read_again() {
-        for bytes in [&b""[..], b"a", &vec![0; 100_000]] {
-            let compressed = compress(bytes);
-            assert_eq!(compressed, compress(bytes));
-            assert_eq!(decompress(&compressed).as_deref(), Some(bytes));
-            assert_eq!(decompress(&compressed[..compressed.len() - 1]), None);
-        }
-        assert_eq!(decompress(b"not gzip"), None);
-        // A small file cannot fill the memory.
-        let limit = usize::try_from(BUNDLE_LIMIT).unwrap();
-        assert_eq!(
-            decompress(&compress(&vec![0; limit])).map(|content| content.len()),
-            Some(limit)
-        );
-        assert_eq!(decompress(&compress(&vec![0; limit + 1])), None);
-    }
 }

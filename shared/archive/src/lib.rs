@@ -18,6 +18,7 @@ mod entry;
 mod error;
 mod files;
 mod finding;
+mod gzip;
 mod sealer;
 mod signer;
 mod store;

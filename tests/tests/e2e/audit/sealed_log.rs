@@ -93,6 +93,11 @@ impl SealedLog {
         Read { entries, sizes: kept.into_keys().collect() }
     }
 
+    /// Deletes a file, as an intruder would.
+    pub async fn delete(&self, path: &str) {
+        self.client.delete_object().bucket(&self.bucket).key(path).send().await.unwrap();
+    }
+
     /// Replaces the first bundle, as an intruder would.
     pub async fn forge(&self, entries: &[String]) {
         let mut bundle = Vec::new();

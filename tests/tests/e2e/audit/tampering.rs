@@ -92,7 +92,7 @@ async fn an_edited_and_a_deleted_event_are_told_of_and_found() {
 }
 
 #[tokio::test]
-async fn a_forged_bundle_is_found_at_its_first_bad_entry() {
+async fn a_forged_or_missing_bundle_is_found_at_its_first_bad_entry() {
     let stack = TestStack::start().await;
     let log = SealedLog::of(&stack).await;
     let auditor = stack.admin().await;
@@ -115,6 +115,9 @@ async fn a_forged_bundle_is_found_at_its_first_bad_entry() {
         let found = verify(&stack, &auditor).await;
         assert_eq!(found["first_bad"], json!({"index": index, "what": "damaged"}));
     }
+    log.delete("tile/entries/000").await;
+    let found = verify(&stack, &auditor).await;
+    assert_eq!(found["first_bad"], json!({"index": 0, "what": "truncated"}));
     log.forge(&sealed).await;
     assert_eq!(verify(&stack, &auditor).await["ok"], true);
 }
