@@ -76,7 +76,7 @@ async fn verify(files: &Files, published: &Published, number: u64) -> Result<Vec
     let mut tiles = plan.tiles();
     tiles.extend([tile, hash_tile]);
     let read = files.read(tiles).await?;
-    let content = |tile| read.get(&tile).map(Vec::as_slice).unwrap_or_default();
+    let content = |tile: Tile| read.get(&tile).map(Vec::as_slice).unwrap_or_default();
     let entries = entries(content(tile), content(hash_tile))
         .map_err(|place| found(start + place, None, What::Damaged))?;
     let first = entries.first().map(leaf).ok_or_else(lost)?;

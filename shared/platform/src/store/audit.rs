@@ -87,7 +87,7 @@ impl AuditLog {
     ) -> Result<HashMap<String, Option<Event>>, StoreError> {
         let keys = ids.iter().map(|id| key_of(id)).collect();
         let found: Vec<Written> = self.database.get_all(&self.table, keys).await?;
-        let by_id = |found| match found {
+        let by_id = |found: Written| match found {
             Written::Event(stored) => (stored.event.id.clone(), stored.event().ok()),
             Written::Other { id } => (id, None),
         };
