@@ -31,8 +31,9 @@ impl AuditSeal {
         now: bool,
         invocation: &Invocation,
     ) -> Result<Option<Timestamp>, Problem> {
-        let from = self.sealer.head().await?.reconciled_to;
         let time = self.clock.now();
+        // A position in the future is that of a clock that was ahead. It would hide events until then.
+        let from = self.sealer.head().await?.reconciled_to.filter(|from| *from <= time);
         let to = if now { time } else { before(time, GRACE) };
         let is_due = from.is_none_or(|from| before(to, INTERVAL) >= from);
         let mut range = EventRange::between(from, None, to).filter(|_| now || is_due);

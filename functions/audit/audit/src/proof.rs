@@ -9,7 +9,7 @@ use platform::input::{Fields, Input};
 use platform::problem::Code;
 use platform::routes::{self, Route};
 use platform::store::{AuditLog, Users};
-use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
+use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request, ids};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -75,7 +75,10 @@ impl Endpoint for ReadProof {
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ProofAnswer>, Problem> {
         let id = request.call.path_id("id")?;
         let caller_id = &request.caller.user_id;
-        let placed = self.archive.place(&id).await?;
+        // DynamoDB deletes late.
+        let expires_at = ids::made_at(&id).map_or(0, AuditLog::expires_at);
+        let is_kept = request.now.as_second() < expires_at;
+        let placed = self.archive.place(&id).await?.filter(|_| is_kept);
         let event = if let Some(placed) = &placed {
             sealed_event(&placed.entry)?
         } else {

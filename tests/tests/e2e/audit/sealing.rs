@@ -179,6 +179,23 @@ async fn an_event_that_the_stream_has_lost_is_sealed_late() {
 }
 
 #[tokio::test]
+async fn reconciliation_finds_lost_events_in_all_shards_and_pieces() {
+    let stack = TestStack::start().await;
+    let log = SealedLog::of(&stack).await;
+    stack.local.drained(SEALER).await.unwrap();
+    let failure = StreamFailure::Lost;
+    stack.local.fail_stream(StreamFault { function: SEALER.into(), failure, times: 1_000 });
+    let events = some(1_300);
+    write(&stack, &events).await;
+    stack.local.drained(SEALER).await.unwrap();
+    assert_eq!(placed(&stack, &events[0].id).await, None);
+    let read = log.check(&stack).await;
+    assert!(read.entries.len() >= events.len());
+    let item = placed(&stack, &events[1_299].id).await.unwrap();
+    assert_eq!(item["late"]["BOOL"], true);
+}
+
+#[tokio::test]
 async fn sealers_at_once_leave_one_log() {
     let stack = TestStack::start().await;
     let log = SealedLog::of(&stack).await;
