@@ -24,15 +24,15 @@ const MARGIN: Duration = Duration::from_secs(20);
 const PIECE: usize = 400;
 
 impl AuditSeal {
-    /// Gives places to events that have none, once an hour or `now`. Gives the time of the oldest of
-    /// them. A later invocation goes on where a run has ended early.
+    /// Gives places to events that have none, once an hour or `now`. Gives the time of the oldest
+    /// one. A later invocation goes on where a run has ended early.
     pub(crate) async fn reconcile(
         &self,
         now: bool,
         invocation: &Invocation,
     ) -> Result<Option<Timestamp>, Problem> {
         let time = self.clock.now();
-        // A position in the future is that of a clock that was ahead. It would hide events until then.
+        // A clock that was ahead leaves a position in the future. It would hide events until then.
         let from = self.sealer.head().await?.reconciled_to.filter(|from| *from <= time);
         let to = if now { time } else { before(time, GRACE) };
         let is_due = from.is_none_or(|from| before(to, INTERVAL) >= from);

@@ -180,7 +180,7 @@ async fn an_item_past_its_time_goes_without_a_word() {
     assert_eq!(told(&stack, &auditor).await, Vec::<Value>::new());
     let items = stack.items("AuditTable").await;
     assert!(items.iter().all(|item| item["id"]["S"] != old.id));
-    // The sequence keeps the entry for a week, and proves it to no one any more.
+    // The sequence keeps the entry for a week, but the endpoint does not prove it any more.
     let path = format!("/audit/{}/proof", old.id);
     stack.get(&path, Some(&auditor)).await.problem(404, "not_found");
 }
