@@ -100,8 +100,8 @@ impl Sealer {
         .boxed()
     }
 
-    /// Publishes a checkpoint of the files, unless the newest one covers what they have at first and
-    /// is younger than `renewed_after`. Gives whether it has published one.
+    /// Publishes a checkpoint of the files, unless the newest one is younger than `renewed_after`
+    /// and covers all entries that the files have now. Gives whether it has published one.
     pub fn publish(&self, renewed_after: Duration) -> BoxFuture<'_, Result<bool, ArchiveError>> {
         async move {
             let mut needed = None;
