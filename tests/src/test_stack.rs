@@ -54,6 +54,15 @@ impl TestStack {
         Self::with(&[("RateLimits", "login_lock=100000/1m,*=100000/1m")]).await
     }
 
+    /// Starts such a stack whose sealer gathers no events: it seals each one as soon as it can.
+    pub async fn sealing() -> Self {
+        Self::with(&[
+            ("AuditSealSeconds", "0"),
+            ("RateLimits", "login_lock=100000/1m,*=100000/1m"),
+        ])
+        .await
+    }
+
     /// Starts a stack with these parameters.
     pub async fn with(sets: &[(&str, &str)]) -> Self {
         Self::of(|options| {

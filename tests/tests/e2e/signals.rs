@@ -126,6 +126,21 @@ async fn each_run_of_the_sealer_emits_its_lag() {
     }
 }
 
+#[tokio::test]
+async fn a_change_of_an_event_is_a_signal() {
+    const SEALER: &str = "AuditSealFunction";
+    let stack = TestStack::sealing().await;
+    stack.demo().await;
+    stack.local.drained(SEALER).await.unwrap();
+    let mut edited = stack.items("AuditTable").await.remove(0);
+    edited["ip"]["S"] = "192.0.2.1".into();
+    stack.put_item("AuditTable", &edited).await;
+    let mut number = 1;
+    while !emitted(&stack, SEALER, number).await.contains(&once(Signal::Tampering)) {
+        number += 1;
+    }
+}
+
 /// The properties of the template's alarms, by logical id.
 fn alarms() -> BTreeMap<String, Value> {
     resources("AWS::CloudWatch::Alarm")

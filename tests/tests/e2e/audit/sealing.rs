@@ -34,7 +34,7 @@ async fn proof(stack: &TestStack, caller: &Caller, id: &str, accept: &str) -> ta
 
 #[tokio::test]
 async fn an_event_comes_into_the_log_by_the_stream_and_proves_itself() {
-    let stack = TestStack::start().await;
+    let stack = TestStack::sealing().await;
     let log = SealedLog::of(&stack).await;
     let demo = stack.demo().await;
     stack.local.drained(SEALER).await.unwrap();
@@ -90,7 +90,7 @@ async fn a_checkpoint_is_public_where_the_deployment_says_so() {
 
 #[tokio::test]
 async fn a_sealer_killed_at_any_write_leaves_one_log() {
-    let stack = TestStack::start().await;
+    let stack = TestStack::sealing().await;
     let log = SealedLog::of(&stack).await;
     log.check(&stack).await;
     let path = |path: &str| format!("{}/{path}", log.bucket());
@@ -136,7 +136,7 @@ async fn a_sealer_killed_at_any_write_leaves_one_log() {
 #[tokio::test]
 async fn a_disturbed_stream_leaves_one_log() {
     for failure in [StreamFailure::Twice, StreamFailure::TwiceAtOnce, StreamFailure::Late] {
-        let stack = TestStack::start().await;
+        let stack = TestStack::sealing().await;
         let log = SealedLog::of(&stack).await;
         // The events of the start come first.
         stack.local.drained(SEALER).await.unwrap();
@@ -160,7 +160,7 @@ async fn a_disturbed_stream_leaves_one_log() {
 
 #[tokio::test]
 async fn an_event_that_the_stream_has_lost_is_sealed_late() {
-    let stack = TestStack::start().await;
+    let stack = TestStack::sealing().await;
     let log = SealedLog::of(&stack).await;
     stack.local.drained(SEALER).await.unwrap();
     let lost = StreamFailure::Lost;
@@ -180,7 +180,7 @@ async fn an_event_that_the_stream_has_lost_is_sealed_late() {
 
 #[tokio::test]
 async fn reconciliation_finds_lost_events_in_all_shards_and_pieces() {
-    let stack = TestStack::start().await;
+    let stack = TestStack::sealing().await;
     let log = SealedLog::of(&stack).await;
     stack.local.drained(SEALER).await.unwrap();
     let failure = StreamFailure::Lost;
@@ -197,7 +197,7 @@ async fn reconciliation_finds_lost_events_in_all_shards_and_pieces() {
 
 #[tokio::test]
 async fn sealers_at_once_leave_one_log() {
-    let stack = TestStack::start().await;
+    let stack = TestStack::sealing().await;
     let log = SealedLog::of(&stack).await;
     for _ in 0..3 {
         write(&stack, &some(300)).await;

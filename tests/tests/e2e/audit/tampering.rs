@@ -39,7 +39,7 @@ async fn item(stack: &TestStack, id: &str) -> Value {
 
 #[tokio::test]
 async fn an_edited_and_a_deleted_event_are_told_of_and_found() {
-    let stack = TestStack::start().await;
+    let stack = TestStack::sealing().await;
     let log = SealedLog::of(&stack).await;
     let auditor = stack.admin().await;
     let events: Vec<_> = (0..300).map(|number| event(ANN, "test.read", ago(0), number)).collect();
@@ -93,7 +93,7 @@ async fn an_edited_and_a_deleted_event_are_told_of_and_found() {
 
 #[tokio::test]
 async fn a_forged_or_missing_bundle_is_found_at_its_first_bad_entry() {
-    let stack = TestStack::start().await;
+    let stack = TestStack::sealing().await;
     let log = SealedLog::of(&stack).await;
     let auditor = stack.admin().await;
     let events: Vec<_> = (0..300).map(|number| event(ANN, "test.read", ago(0), number)).collect();
@@ -124,7 +124,7 @@ async fn a_forged_or_missing_bundle_is_found_at_its_first_bad_entry() {
 
 #[tokio::test]
 async fn items_that_are_no_events_are_told_of_and_stop_nothing() {
-    let stack = TestStack::start().await;
+    let stack = TestStack::sealing().await;
     let auditor = stack.admin().await;
     let own = event(ANN, "test.read", ago(0), 0);
     write(&stack, std::slice::from_ref(&own)).await;
@@ -156,7 +156,7 @@ async fn items_that_are_no_events_are_told_of_and_stop_nothing() {
 /// Reconciliation has passed the time of the event already, so only a verification finds it.
 #[tokio::test]
 async fn an_event_that_is_put_into_the_past_is_found() {
-    let stack = TestStack::start().await;
+    let stack = TestStack::sealing().await;
     let auditor = stack.admin().await;
     stack.local.drained(SEALER).await.unwrap();
     stack.seal().await;
@@ -172,7 +172,7 @@ async fn an_event_that_is_put_into_the_past_is_found() {
 
 #[tokio::test]
 async fn an_item_past_its_time_goes_without_a_word() {
-    let stack = TestStack::start().await;
+    let stack = TestStack::sealing().await;
     let auditor = stack.admin().await;
     let old = event(ANN, "test.read", ago(401 * super::DAY_MS), 0);
     write(&stack, std::slice::from_ref(&old)).await;
