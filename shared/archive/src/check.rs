@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use platform::audit::Event;
 use platform::clock::Clock;
-use platform::store::{AuditLog, EventRange, Found, Order, Search};
+use platform::store::{AuditLog, EventRange, Found, Order, Retention, Search};
 use platform::{ConfigError, Platform, ids};
 use serde::{Deserialize, Serialize};
 use transparency::WIDTH;
@@ -81,6 +81,11 @@ impl Check {
             log: AuditLog::new(platform)?,
             clock: platform.clock.clone(),
         })
+    }
+
+    /// How long events are kept.
+    pub fn retention(&self) -> Retention {
+        self.log.retention()
     }
 
     /// Verifies the next piece of the events of a range: that at `progress`, or the first one.
@@ -194,7 +199,8 @@ impl Check {
         let ids: Vec<&str> = part.iter().map(|(_, event)| event.id.as_str()).collect();
         let kept = self.log.get_all(&ids).await.map_err(ArchiveError::from)?;
         for (index, sealed) in part {
-            let expires_at = ids::made_at(&sealed.id).map_or(0, AuditLog::expires_at);
+            let made_at = ids::made_at(&sealed.id);
+            let expires_at = made_at.map_or(0, |time| self.log.retention().expires_at(time));
             match kept.get(&sealed.id) {
                 Some(Some(event)) if is_unchanged(event, &sealed.canonical()) => {}
                 Some(_) => return Err(found(*index, Some(&sealed.id), What::Edited)),

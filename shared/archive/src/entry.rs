@@ -1,8 +1,8 @@
 //! An event as the log has it.
 
+use jiff::Timestamp;
 use platform::audit::Event;
 use platform::ids;
-use platform::store::AuditLog;
 use transparency::Hash;
 use transparency::bundle::ENTRY_LIMIT;
 
@@ -13,8 +13,8 @@ pub struct Entry {
     pub id: String,
     /// The RFC 8785 form of the event without its hash. The log has these bytes.
     pub text: String,
-    /// Time to live of the event, in seconds since 1970.
-    pub expires_at: i64,
+    /// Time of the event's id.
+    pub made_at: Timestamp,
     /// Whether reconciliation has found the event, and not the stream.
     pub is_late: bool,
 }
@@ -27,12 +27,12 @@ pub struct NotAnEntry;
 impl Entry {
     /// The entry of an event.
     pub fn new(event: &Event, is_late: bool) -> Result<Self, NotAnEntry> {
-        let time = ids::made_at(&event.id).ok_or(NotAnEntry)?;
+        let made_at = ids::made_at(&event.id).ok_or(NotAnEntry)?;
         let text = event.canonical();
         if text.is_empty() || text.len() > ENTRY_LIMIT {
             return Err(NotAnEntry);
         }
-        Ok(Self { id: event.id.clone(), text, expires_at: AuditLog::expires_at(time), is_late })
+        Ok(Self { id: event.id.clone(), text, made_at, is_late })
     }
 }
 

@@ -24,6 +24,7 @@ use jiff::Timestamp;
 use platform::aws::{Service, describe, sdk_config};
 use platform::backoff;
 use platform::config::invalid;
+use platform::store::Retention;
 use platform::{ConfigError, Platform};
 use transparency::{File, Kind, Tile};
 
@@ -85,8 +86,7 @@ impl Lock {
                 return Err(invalid("AUDIT_LOCK", other, expected));
             }
         };
-        let days = config.count("AUDIT_RETENTION_DAYS", 400)?;
-        Ok(Some(Self { mode, days: i64::try_from(days).unwrap_or(i64::MAX) }))
+        Ok(Some(Self { mode, days: Retention::new(config)?.days() }))
     }
 }
 

@@ -186,7 +186,8 @@ mod tests {
     use super::*;
 
     fn entry(number: usize, bytes: usize) -> Entry {
-        Entry { id: number.to_string(), text: "x".repeat(bytes), expires_at: 0, is_late: false }
+        let (id, text) = (number.to_string(), "x".repeat(bytes));
+        Entry { id, text, made_at: Timestamp::UNIX_EPOCH, is_late: false }
     }
 
     #[test]

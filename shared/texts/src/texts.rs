@@ -4,7 +4,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join, try_join_all};
 use platform::audit::{Event, EventTexts, TextReference};
 use platform::clock::Clock;
-use platform::store::AuditLog;
+use platform::store::Retention;
 use platform::{ConfigError, Platform, ids};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -20,6 +20,7 @@ use crate::store::TextPieces;
 pub struct Texts {
     keys: DataKeys,
     pieces: TextPieces,
+    retention: Retention,
     clock: Clock,
 }
 
@@ -45,6 +46,7 @@ impl Texts {
         Ok(Self {
             keys: DataKeys::new(platform)?,
             pieces: TextPieces::new(platform)?,
+            retention: Retention::new(&platform.config)?,
             clock: platform.clock.clone(),
         })
     }
@@ -70,7 +72,7 @@ impl Texts {
             let key = self.keys.obtain(user_id).await?;
             let now = self.clock.now();
             let event_id = ids::new_id(now);
-            let expires_at = AuditLog::expires_at(now);
+            let expires_at = self.retention.expires_at(now);
             let mut sealed = Vec::new();
             for (name, text) in texts {
                 sealed.push((*name, key.seal(&event_id, name, text)?));

@@ -36,7 +36,8 @@ impl AuditSeal {
         let from = self.sealer.head().await?.reconciled_to.filter(|from| *from <= time);
         let to = if now { time } else { before(time, GRACE) };
         let is_due = from.is_none_or(|from| before(to, INTERVAL) >= from);
-        let mut range = EventRange::between(from, None, to).filter(|_| now || is_due);
+        let retention = self.log.retention();
+        let mut range = EventRange::between(from, None, to, retention).filter(|_| now || is_due);
         let search = Search { order: Order::Ascending, ..Search::default() };
         let mut oldest = None;
         while let Some(part) = range {

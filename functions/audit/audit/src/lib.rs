@@ -61,9 +61,10 @@ impl Endpoint for ListAuditEvents {
         let (caller_id, call) = (&request.caller.user_id, request.call);
         let AuditQuery { filters, limit, cursor, form } = request.query;
         let paging = Paging { limit, cursor };
+        let retention = self.log.retention();
         let range = match self.cursors.open::<EventRange>(&paging, caller_id, call).await? {
-            Some(rest) => rest.kept(request.now),
-            None => EventRange::between(filters.from, filters.to, request.now),
+            Some(rest) => rest.kept(request.now, retention),
+            None => EventRange::between(filters.from, filters.to, request.now, retention),
         };
         let search = filters.search(caller_id);
         let found = match range {

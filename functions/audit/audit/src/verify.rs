@@ -71,7 +71,8 @@ impl Endpoint for VerifyAudit {
         let VerifyQuery { from, to, cursor } = request.query;
         let paging = Paging { limit: 1, cursor };
         let progress = self.cursors.open::<Progress>(&paging, caller_id, call).await?;
-        let piece = match EventRange::between(from, to, request.now) {
+        let retention = self.check.retention();
+        let piece = match EventRange::between(from, to, request.now, retention) {
             Some(range) => self.check.piece(range, progress).await?,
             None => Piece { sealed_through: None, events: 0, first_bad: None, next: None },
         };

@@ -13,6 +13,7 @@ use platform::backoff;
 use platform::database::{
     CommitError, Database, Expression, Item, StoreError, Write, item, key, n, s,
 };
+use platform::store::Retention;
 use platform::{ConfigError, Platform};
 use serde::{Deserialize, Serialize};
 use transparency::Hash;
@@ -34,6 +35,7 @@ const ATTEMPTS: u32 = 20;
 pub struct Sequence {
     database: Database,
     table: String,
+    retention: Retention,
 }
 
 /// How far the log has come.
@@ -89,6 +91,7 @@ impl Sequence {
         Ok(Self {
             database: platform.database()?,
             table: platform.config.require("AUDIT_SEQUENCE_TABLE")?.to_owned(),
+            retention: Retention::new(&platform.config)?,
         })
     }
 
@@ -220,11 +223,12 @@ impl Sequence {
             vec![Write::update(table, key("id", HEAD), update, condition, &expression)];
         let is_new = "attribute_not_exists(id)";
         let kept = now.as_second().saturating_add(KEPT_AT_LEAST);
+        let expires_at = |entry: &&Entry| self.retention.expires_at(entry.made_at);
         let mut put = |item| writes.push(Write::put(table, item, is_new, &Expression::default()));
         put(item(Batch {
             id: batch_id(head.size),
             ids: entries.iter().map(|entry| entry.id.clone()).collect(),
-            expires_at: entries.iter().map(|entry| entry.expires_at).fold(kept, i64::max),
+            expires_at: entries.iter().map(expires_at).fold(kept, i64::max),
         })?);
         for (index, entry) in (head.size..).zip(entries) {
             put(item(Placed {
@@ -232,7 +236,7 @@ impl Sequence {
                 index,
                 entry: entry.text.clone(),
                 late: entry.is_late,
-                expires_at: entry.expires_at.max(kept),
+                expires_at: expires_at(entry).max(kept),
             })?);
         }
         Ok(writes)

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::Retention;
 use crate::audit::Event;
 use crate::config::ConfigError;
 use crate::database::{Database, Expression, Item, StoreError, Write, item, n, s};
@@ -20,14 +21,12 @@ use crate::platform::Platform;
 /// Shards of the table: each takes 1,000 writes a second.
 pub const SHARDS: u8 = 8;
 
-/// Seconds that an event is kept: 400 days.
-pub(super) const RETENTION_SECONDS: i64 = 400 * 86_400;
-
 /// The audit log's table.
 #[derive(Debug, Clone)]
 pub struct AuditLog {
     pub(super) database: Database,
     pub(super) table: String,
+    retention: Retention,
 }
 
 /// An event as it is stored.
@@ -50,11 +49,12 @@ enum Written {
 }
 
 impl AuditLog {
-    /// Uses the table that `AUDIT_TABLE` names.
+    /// Uses the table that `AUDIT_TABLE` names, and `AUDIT_RETENTION_DAYS`.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             database: platform.database()?,
             table: platform.config.require("AUDIT_TABLE")?.to_owned(),
+            retention: Retention::new(&platform.config)?,
         })
     }
 
@@ -62,15 +62,15 @@ impl AuditLog {
     pub fn append(&self, event: Event) -> Result<Write, StoreError> {
         Ok(Write::put(
             &self.table,
-            item(Stored::from(event))?,
+            item(self.stored(event))?,
             "attribute_not_exists(id)",
             &Expression::default(),
         ))
     }
 
-    /// Time to live of an event of this time, and of its texts, in seconds since 1970.
-    pub fn expires_at(time: Timestamp) -> i64 {
-        time.as_second() + RETENTION_SECONDS
+    /// How long events are kept.
+    pub fn retention(&self) -> Retention {
+        self.retention
     }
 
     /// The event with this id, if it is kept: DynamoDB deletes late.
@@ -104,7 +104,19 @@ impl AuditLog {
 
     /// Stores the event by itself.
     pub async fn record(&self, event: Event) -> Result<(), StoreError> {
-        self.database.put(&self.table, item(Stored::from(event))?).await
+        self.database.put(&self.table, item(self.stored(event))?).await
+    }
+
+    /// The item of an event.
+    fn stored(&self, event: Event) -> Stored {
+        let expires_at =
+            event.time.parse::<Timestamp>().map_or(0, |time| self.retention.expires_at(time));
+        Stored {
+            shard: shard_of(&event.id),
+            actor_id: event.actor.as_ref().map(|actor| actor.user_id.clone()),
+            expires_at,
+            event,
+        }
     }
 }
 
@@ -118,18 +130,6 @@ impl Stored {
             return Ok(event);
         }
         Err(StoreError::Malformed(serde_dynamo::Error::custom("the key is not that of an event")))
-    }
-}
-
-impl From<Event> for Stored {
-    fn from(event: Event) -> Self {
-        let expires_at = event.time.parse().map_or(0, AuditLog::expires_at);
-        Self {
-            shard: shard_of(&event.id),
-            actor_id: event.actor.as_ref().map(|actor| actor.user_id.clone()),
-            expires_at,
-            event,
-        }
     }
 }
 

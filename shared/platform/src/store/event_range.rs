@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::audit::RETENTION_SECONDS;
+use super::Retention;
 
 /// A stretch of the audit log that is left to be read. Both ends are ids, as numbers, and belong to
 /// it.
@@ -27,17 +27,21 @@ pub enum Order {
 impl EventRange {
     /// The events from `from`, inclusive, to `to`, exclusive, that are kept and that are there
     /// `now`. `None` if there can be none.
-    pub fn between(from: Option<Timestamp>, to: Option<Timestamp>, now: Timestamp) -> Option<Self> {
+    pub fn between(
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+        now: Timestamp,
+        retention: Retention,
+    ) -> Option<Self> {
         let first = from.map_or(0, first_id_from);
         let after_now = first_id_from(now) + (1 << MILLISECOND_BITS);
         let end = to.map_or(after_now, |to| first_id_from(to).min(after_now));
-        Self { first, last: end.checked_sub(1)? }.kept(now)
+        Self { first, last: end.checked_sub(1)? }.kept(now, retention)
     }
 
     /// The part of it that is not past its retention: DynamoDB deletes late.
-    pub fn kept(self, now: Timestamp) -> Option<Self> {
-        let oldest = now.as_second().saturating_sub(RETENTION_SECONDS);
-        let oldest = Timestamp::from_second(oldest).map_or(0, first_id_from);
+    pub fn kept(self, now: Timestamp, retention: Retention) -> Option<Self> {
+        let oldest = Timestamp::from_second(retention.begins_at(now)).map_or(0, first_id_from);
         let first = self.first.max(oldest);
         (first <= self.last).then_some(Self { first, ..self })
     }
@@ -110,6 +114,7 @@ pub(super) fn text(id: u128) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use crate::ids;
 
     fn at(text: &str) -> Timestamp {
@@ -123,6 +128,7 @@ mod tests {
     #[test]
     fn a_range_holds_its_first_moment_and_not_its_last() {
         let now = at("2026-11-20T12:00:00Z");
+        let retention = Retention::new(&Config::default()).unwrap();
         for (from, to, event, expected) in [
             (None, None, "2026-11-20T12:00:00Z", true),
             (None, None, "2026-11-20T12:00:00.001Z", false),
@@ -138,7 +144,7 @@ mod tests {
             (None, Some("2999-01-01T00:00:00Z"), "2026-11-20T12:00:00Z", true),
             (None, Some("2999-01-01T00:00:00Z"), "2026-11-20T12:00:01Z", false),
         ] {
-            let range = EventRange::between(from.map(at), to.map(at), now).unwrap();
+            let range = EventRange::between(from.map(at), to.map(at), now, retention).unwrap();
             let holds = (range.first..=range.last).contains(&id_at(event));
             assert_eq!(holds, expected, "{from:?} {to:?} {event}");
         }
@@ -149,7 +155,8 @@ mod tests {
             (None, Some("1970-01-01T00:00:00Z")),
             (None, Some("1900-01-01T00:00:00Z")),
         ] {
-            assert_eq!(EventRange::between(from.map(at), to.map(at), now), None, "{from:?} {to:?}");
+            let range = EventRange::between(from.map(at), to.map(at), now, retention);
+            assert_eq!(range, None, "{from:?} {to:?}");
         }
     }
 
