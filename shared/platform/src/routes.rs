@@ -65,9 +65,14 @@ pub enum Access {
 pub enum Session {
     /// Every call reads the session, consistently.
     Reread,
+    /// Every call reads the session, which must have begun within [`RECENT_SECONDS`].
+    Recent,
     /// The call trusts the token for its lifetime, and does not read the session.
     Trusted,
 }
+
+/// Age of a session up to which it is recent, in seconds.
+pub const RECENT_SECONDS: i64 = 300;
 
 impl Route {
     const fn new(
@@ -122,6 +127,10 @@ impl Route {
 
     const fn trusting(self) -> Self {
         Self { session: Session::Trusted, ..self }
+    }
+
+    const fn recent(self) -> Self {
+        Self { session: Session::Recent, ..self }
     }
 
     const fn limited(self, limits: &'static [Policy]) -> Self {
@@ -467,6 +476,34 @@ table! {
     )
     .role(&[Role::Admin])
     .audited("user.updated")
+    .of("user");
+
+    /// The request to erase a user, which a second administrator has to confirm.
+    ERASE = Route::new("erasures", "POST", "/users/{id}/erase", "Ask for the erasure of a user")
+        .role(&[Role::Admin])
+        .recent()
+        .status(202)
+        .audited("account.erase_requested")
+        .of("user");
+
+    /// The confirmation of a second administrator, which begins the erasure.
+    ERASE_CONFIRM = Route::new(
+        "erasures", "POST", "/users/{id}/erase/confirm",
+        "Confirm the erasure of a user as a second administrator",
+    )
+    .role(&[Role::Admin])
+    .recent()
+    .status(202)
+    .audited("account.erase_confirmed")
+    .of("user");
+
+    /// How far an erasure has come.
+    ERASURE = Route::new(
+        "erasures", "GET", "/users/{id}/erase",
+        "Read how far the erasure of a user has come",
+    )
+    .role(&[Role::Admin])
+    .audited("users.read")
     .of("user");
 
     /// A new invitation.

@@ -7,7 +7,7 @@ use http::StatusCode;
 use platform::http::{Answer, Header};
 use platform::input::Media;
 use platform::problem::Code;
-use platform::routes::Access;
+use platform::routes::{Access, Session};
 use serde_json::{Map, Value, json};
 
 use super::operation::Description;
@@ -77,6 +77,7 @@ fn problems(described: &Description) -> BTreeMap<u16, BTreeSet<Code>> {
         (Code::InvalidRequest, has_body && media != Media::Json),
         (Code::Unauthenticated, is_protected),
         (Code::InvalidToken, is_protected),
+        (Code::ReauthenticationRequired, route.session == Session::Recent),
         (Code::Forbidden, is_protected),
         (Code::NotFound, !described.path.is_empty()),
         (Code::RequestInFlight, route.idempotent),

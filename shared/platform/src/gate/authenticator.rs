@@ -3,6 +3,7 @@
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join};
 use http::{HeaderMap, header};
+use jiff::Timestamp;
 
 use super::authenticated::{Authenticated, UserCount};
 use super::{RateLimiter, RequestInfo};
@@ -12,8 +13,8 @@ use crate::domain::Role;
 use crate::identity::{Credential, Principal, Scope};
 use crate::platform::Platform;
 use crate::problem::Problem;
-use crate::routes::{Access, Route, Session};
-use crate::store::{ApiKeys, Sessions, Users};
+use crate::routes::{Access, RECENT_SECONDS, Route, Session};
+use crate::store::{ApiKeys, Session as StoredSession, Sessions, Users};
 use crate::tokens::AccessTokens;
 
 /// Authenticates the callers of a protected route, and checks that their roles allow the call.
@@ -30,6 +31,8 @@ struct Tokens {
     access: AccessTokens,
     /// Where the route reads the session on every call.
     sessions: Option<Sessions>,
+    /// Whether the session must have begun within [`RECENT_SECONDS`].
+    recent: bool,
 }
 
 struct Keys {
@@ -61,12 +64,16 @@ impl Authenticator {
     pub fn new(platform: &Platform, route: &Route) -> Result<Self, ConfigError> {
         let users = || Users::new(platform);
         let sessions = || match route.session {
-            Session::Reread => Sessions::new(platform).map(Some),
+            Session::Reread | Session::Recent => Sessions::new(platform).map(Some),
             Session::Trusted => Ok(None),
         };
         let tokens = match route.access {
             Access::Key => None,
-            _ => Some(Tokens { access: AccessTokens::new(platform)?, sessions: sessions()? }),
+            _ => Some(Tokens {
+                access: AccessTokens::new(platform)?,
+                sessions: sessions()?,
+                recent: route.session == Session::Recent,
+            }),
         };
         let keys = match route.scope {
             Some(scope) => Some(Keys { stored: ApiKeys::new(platform)?, owners: users()?, scope }),
@@ -154,7 +161,7 @@ impl Authenticator {
         let Some(token) = authorization.and_then(bearer) else {
             return Err(Problem::unauthenticated().into());
         };
-        let Some(Tokens { access, sessions }) = &self.tokens else {
+        let Some(Tokens { access, sessions, recent }) = &self.tokens else {
             return Err(Problem::forbidden(
                 "This route accepts only an API key: send it as X-API-Key.",
             )
@@ -164,15 +171,17 @@ impl Authenticator {
         let call = match sessions {
             Some(sessions) => {
                 let counting = limiter.count_user(&identity.user_id, info);
-                let (holds, call) = join(sessions.holds(&identity, info.now), counting).await;
-                if !matches!(holds, Ok(true)) {
+                let (session, call) = join(sessions.of(&identity, info.now), counting).await;
+                let checked = session.map_err(Problem::from).map(|session| match session {
+                    None => Some(Problem::invalid_token()),
+                    Some(session) => (*recent && !is_recent(&session, info.now))
+                        .then(Problem::reauthentication_required),
+                });
+                if !matches!(checked, Ok(None)) {
                     limiter.revert_user(call.as_ref(), info).await;
                 }
-                if !holds? {
-                    return Err(Refusal {
-                        problem: Problem::invalid_token(),
-                        principal: Some(identity.into()),
-                    });
+                if let Some(problem) = checked? {
+                    return Err(Refusal { problem, principal: Some(identity.into()) });
                 }
                 UserCount::Counted(call)
             }
@@ -232,6 +241,11 @@ impl Authenticator {
             call: UserCount::Counted(call),
         })
     }
+}
+
+/// Whether a user has signed in a short time ago. A refresh does not make a session recent.
+fn is_recent(session: &StoredSession, now: Timestamp) -> bool {
+    now.as_millisecond() - session.began_at < RECENT_SECONDS * 1_000
 }
 
 /// The token of an `Authorization: Bearer` header (RFC 6750); the scheme's case does not matter.

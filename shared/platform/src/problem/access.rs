@@ -23,6 +23,18 @@ impl Problem {
         .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
     }
 
+    /// 401: the session began too long ago for this call (RFC 9470 section 3).
+    pub fn reauthentication_required() -> Self {
+        Self::new(
+            Code::ReauthenticationRequired,
+            "You signed in more than five minutes ago. Sign in again for this call.",
+        )
+        .with_header(
+            header::WWW_AUTHENTICATE,
+            "Bearer error=\"insufficient_user_authentication\", max_age=\"300\"",
+        )
+    }
+
     /// 401: the API key is not, or no longer, valid.
     pub fn invalid_api_key() -> Self {
         let detail = "The API key is not valid, has expired or was revoked, or its owner's \

@@ -68,6 +68,9 @@ codes! {
     InvalidToken, "invalid_token", UNAUTHORIZED,
         "The token or API key is not valid, has expired or was revoked, or its session has \
          ended.", "Refresh the access token once; if that fails, ask the user to sign in again.";
+    ReauthenticationRequired, "reauthentication_required", UNAUTHORIZED,
+        "The session began too long ago for this \
+         call.", "Ask the user for the password, sign in anew, and repeat the request.";
     InvalidRefreshToken, "invalid_refresh_token", UNAUTHORIZED,
         "The refresh token is not valid, was used before, or its session has \
          ended.", "Ask the user to sign in again.";

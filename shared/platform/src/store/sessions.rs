@@ -99,10 +99,18 @@ impl Sessions {
         self.database.get_all(&self.table, ids.map(|id| key("id", id)).collect()).await
     }
 
+    /// The session that a caller names, if it is theirs and has not ended.
+    pub async fn of(
+        &self,
+        caller: &Identity,
+        now: Timestamp,
+    ) -> Result<Option<Session>, StoreError> {
+        Ok(self.get(&caller.session_id).await?.filter(|session| session.holds(caller, now)))
+    }
+
     /// Whether the session that a caller names is theirs and has not ended.
     pub async fn holds(&self, caller: &Identity, now: Timestamp) -> Result<bool, StoreError> {
-        let session = self.get(&caller.session_id).await?;
-        Ok(session.is_some_and(|session| session.holds(caller, now)))
+        Ok(self.of(caller, now).await?.is_some())
     }
 
     /// Gives a connection a place in its session, if the session is live and has a place. Frees the
