@@ -66,14 +66,26 @@ impl DataKeys {
         .boxed()
     }
 
-    /// The key of a user; `None` if there has never been one.
+    /// The key of a user as it is now; `None` if there has never been one. The table is read each
+    /// time, so a process that still has the plain key of an erased user does not use it.
     pub fn find<'a>(
         &'a self,
         user_id: &'a str,
     ) -> BoxFuture<'a, Result<Option<Arc<DataKey>>, TextError>> {
         async move {
+            let stored = self.0.wrapped.get(user_id).await?;
             let mut cache = self.0.cache.lock().await;
-            self.known(user_id, &mut cache, self.0.clock.now()).await
+            let now = self.0.clock.now();
+            let kept = match &stored {
+                Some(StoredKey::Wrapped { key_id, .. }) => {
+                    cache.get(user_id, now).filter(|key| key.id() == key_id)
+                }
+                _ => None,
+            };
+            match kept {
+                Some(key) => Ok(Some(key)),
+                None => self.open(user_id, stored, &mut cache, now).await,
+            }
         }
         .boxed()
     }
@@ -88,7 +100,19 @@ impl DataKeys {
         if let Some(key) = cache.get(user_id, now) {
             return Ok(Some(key));
         }
-        match self.0.wrapped.get(user_id).await? {
+        let stored = self.0.wrapped.get(user_id).await?;
+        self.open(user_id, stored, cache, now).await
+    }
+
+    /// The key of a user as it is stored, unwrapped by KMS.
+    async fn open(
+        &self,
+        user_id: &str,
+        stored: Option<StoredKey>,
+        cache: &mut KeyCache,
+        now: Timestamp,
+    ) -> Result<Option<Arc<DataKey>>, TextError> {
+        match stored {
             None => Ok(None),
             Some(StoredKey::Erased) => Err(TextError::Erased),
             Some(StoredKey::Wrapped { key_id, wrapped }) => {

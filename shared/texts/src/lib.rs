@@ -5,7 +5,7 @@
 //! - `data_keys`: the keys of users, which KMS wraps. Once the key of a user is erased, no text of
 //!   that user can be read any more, in no backup either
 //! - `data_key`: the encryption of one text; `pieces`: its items
-//! - `store`: the tables of this area
+//! - [`store`]: the tables of this area; the worker `erase` uses them without the plain keys
 
 mod data_key;
 mod data_keys;
@@ -13,7 +13,7 @@ mod error;
 mod key_cache;
 mod kms;
 mod pieces;
-mod store;
+pub mod store;
 mod texts;
 
 pub use error::TextError;

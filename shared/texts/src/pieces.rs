@@ -10,27 +10,36 @@ pub type Pieces = HashMap<String, Vec<u8>>;
 
 /// The pieces of an encrypted text, each with its sort key: `prompt#0`, `prompt#1`….
 pub fn cut<'a>(name: &'a str, sealed: &'a [u8]) -> impl Iterator<Item = (String, &'a [u8])> {
-    sealed.chunks(PIECE_BYTES).enumerate().map(move |(number, piece)| (key(name, number), piece))
+    (0..).zip(sealed.chunks(PIECE_BYTES)).map(move |(number, piece)| (key(name, number), piece))
+}
+
+/// The sort keys of an encrypted text of this many bytes.
+pub fn keys(name: &str, bytes: u64) -> impl Iterator<Item = String> {
+    (0..count(bytes)).map(move |number| key(name, number))
 }
 
 /// An encrypted text of this many bytes from its pieces. `None` if one of them is missing. The
 /// pieces may have been altered.
 pub fn join(name: &str, bytes: u64, pieces: &Pieces) -> Option<Vec<u8>> {
-    let count = usize::try_from(bytes).ok()?.div_ceil(PIECE_BYTES);
     let mut sealed = Vec::new();
-    for number in 0..count {
-        sealed.extend_from_slice(pieces.get(&key(name, number))?);
+    for key in keys(name, bytes) {
+        sealed.extend_from_slice(pieces.get(&key)?);
     }
     Some(sealed)
 }
 
-fn key(name: &str, number: usize) -> String {
+/// The number of pieces of an encrypted text of this many bytes.
+fn count(bytes: u64) -> u64 {
+    bytes.div_ceil(PIECE_BYTES as u64)
+}
+
+fn key(name: &str, number: u64) -> String {
     format!("{name}#{number}")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{PIECE_BYTES, Pieces, cut, join};
+    use super::{PIECE_BYTES, Pieces, cut, join, keys};
 
     #[test]
     fn a_text_of_any_length_is_joined_as_it_was_cut() {
@@ -48,6 +57,9 @@ mod tests {
                 cut("reply", &sealed).map(|(key, piece)| (key, piece.to_vec())).collect();
             assert_eq!(pieces.len(), count, "{bytes}");
             assert!(pieces.values().all(|piece| (1..=PIECE_BYTES).contains(&piece.len())));
+            assert!(
+                keys("reply", bytes as u64).eq((0..count).map(|number| format!("reply#{number}")))
+            );
             let joined = |pieces: &Pieces| join("reply", bytes as u64, pieces);
             assert_eq!(joined(&pieces).as_ref(), Some(&sealed), "{bytes}");
             // Pieces of other texts, and pieces too many, change nothing.

@@ -5,10 +5,18 @@
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use platform::database::{Database, Expression, Item, StoreError, n, query, s};
+use platform::audit::{Event, TextReference};
+use platform::database::{Database, Expression, Item, StoreError, key2, n, query, s};
 use platform::{ConfigError, Platform};
 
-use crate::pieces::Pieces;
+use crate::pieces::{self, Pieces};
+
+/// Pieces deleted in one call: what one `BatchWriteItem` takes.
+const BATCH: usize = 25;
+
+/// Pieces of a text that are deleted, at most: 350 MB. An event that was tampered with may name any
+/// number of bytes.
+const MOST_PIECES: usize = 1_000;
 
 /// The table of texts.
 #[derive(Debug, Clone)]
@@ -44,6 +52,23 @@ impl TextPieces {
         let condition = "attribute_not_exists(event_id)";
         self.database.put_if(&self.table, item, condition, &Expression::default()).await?;
         Ok(())
+    }
+
+    /// Deletes the pieces of the texts of an event, as far as they are there. The event says which
+    /// there are, so none is read.
+    pub async fn delete(&self, event: &Event) -> Result<(), StoreError> {
+        let keys_of = |text: &TextReference| {
+            pieces::keys(&text.name, text.bytes).take(MOST_PIECES).collect::<Vec<_>>()
+        };
+        let pieces = event.texts.iter().flat_map(keys_of);
+        let mut keys = pieces.map(|piece| key2(("event_id", &event.id), ("piece", &piece)));
+        loop {
+            let batch: Vec<_> = keys.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.database.delete_all(&self.table, batch).await?;
+        }
     }
 
     /// The pieces of the texts of an event as they are now.

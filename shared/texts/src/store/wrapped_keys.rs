@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use platform::database::{Database, Expression, Item, StoreError, get, key, n, s};
 use platform::{ConfigError, Platform};
+use serde::Deserialize;
 
 /// The table of data keys.
 #[derive(Debug, Clone)]
@@ -49,6 +50,25 @@ impl WrappedKeys {
         Ok(get(request).await?.map(stored))
     }
 
+    /// Erases the key of a user, for good. A user who has had none gets none any more. Gives the
+    /// time of the first erasure, in milliseconds since 1970. If a backup has brought the key back
+    /// since, the key goes again.
+    pub async fn erase(&self, user_id: &str, now: Timestamp) -> Result<i64, StoreError> {
+        let key = || key("user_id", user_id);
+        let expression = Expression::default().value("now", n(now.as_millisecond()));
+        let update = "SET erased_at = if_not_exists(erased_at, :now) \
+                      REMOVE key_id, wrapped_key, created_at";
+        let condition = "attribute_not_exists(erased_at) OR attribute_exists(wrapped_key)";
+        let erased: Option<Erased> =
+            self.database.update_if(&self.table, key(), update, condition, &expression).await?;
+        let erased = match erased {
+            Some(erased) => Some(erased),
+            None => self.database.get(&self.table, key(), true).await?,
+        };
+        let gone = || StoreError::Unavailable("the record of an erased key has gone".to_owned());
+        erased.map(|erased| erased.erased_at).ok_or_else(gone)
+    }
+
     /// Stores the first key of a user. Gives `false` where the user has one, or had one.
     pub async fn add(
         &self,
@@ -66,6 +86,12 @@ impl WrappedKeys {
         let condition = "attribute_not_exists(user_id)";
         self.database.put_if(&self.table, item, condition, &Expression::default()).await
     }
+}
+
+/// The record of an erased key.
+#[derive(Deserialize)]
+struct Erased {
+    erased_at: i64,
 }
 
 fn stored(mut item: Item) -> StoredKey {
