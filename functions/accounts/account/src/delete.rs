@@ -106,8 +106,10 @@ impl DeleteMe {
                 &context,
                 now,
             )?;
-            let plan = self
-                .purge(plan.write(self.purge_jobs.leave(Deleted::Users, &user.id, now)?), &user.id);
+            let plan = self.purge(
+                plan.write(self.purge_jobs.leave(Deleted::Users, &user.id, &user.id, now)?),
+                &user.id,
+            );
             let is_admin = user.is_admin();
             let dismiss = users.dismiss_admin(&user.id);
             let plan = plan.write_or_retry(

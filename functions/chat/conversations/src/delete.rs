@@ -48,7 +48,7 @@ impl Endpoint for DeleteConversation {
             .details(AuditDetails::default().resource("conversation", id))
             .write_or(delete, Problem::not_found());
         Ok(plan
-            .write(self.purge_jobs.leave(Deleted::Conversations, id, request.now)?)
+            .write(self.purge_jobs.leave(Deleted::Conversations, id, user_id, request.now)?)
             .after_commit(start))
     }
 }

@@ -126,6 +126,12 @@ impl Budgets {
         }
     }
 
+    /// Deletes the budget of a user, and what it was used for. No reply may hold a part of it.
+    pub async fn forget(&self, user_id: &str) -> Result<(), StoreError> {
+        let subject = Subject::User(user_id).name();
+        self.database.delete_collection(&self.table, ("subject", &subject), "period").await
+    }
+
     /// Spending of a subject in a month.
     pub async fn spending(
         &self,

@@ -119,17 +119,14 @@ impl Purge {
         let (found, _) = self.history.list(user_id, None, 1).await?;
         let Some(conversation) = found.into_iter().next() else { return Ok(None) };
         let delete = self.conversations.delete(user_id, &conversation.id);
-        let leave = self.jobs.leave(Deleted::Conversations, &conversation.id, now)?;
+        let deleted = Deleted::Conversations;
+        let leave = self.jobs.leave(deleted, &conversation.id, user_id, now)?;
         match self.database.commit(vec![delete, leave]).await {
             // Another worker was faster.
             Ok(()) | Err(CommitError::Condition { .. }) => {}
             Err(CommitError::Store(error)) => return Err(error),
         }
-        Ok(Some(PurgeJob {
-            deleted: Deleted::Conversations,
-            id: conversation.id,
-            deleted_at: now.as_millisecond(),
-        }))
+        Ok(Some(PurgeJob::new(deleted, &conversation.id, user_id, now)))
     }
 }
 

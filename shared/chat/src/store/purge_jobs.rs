@@ -42,8 +42,18 @@ pub struct PurgeJob {
     pub deleted: Deleted,
     /// Its id.
     pub id: String,
+    /// Id of its user.
+    pub user_id: String,
     /// Milliseconds since 1970.
     pub deleted_at: i64,
+}
+
+impl PurgeJob {
+    /// A job of this moment.
+    pub(super) fn new(deleted: Deleted, id: &str, user_id: &str, now: Timestamp) -> Self {
+        let (id, user_id) = (id.to_owned(), user_id.to_owned());
+        Self { deleted, id, user_id, deleted_at: now.as_millisecond() }
+    }
 }
 
 impl Deleted {
@@ -65,8 +75,14 @@ impl PurgeJobs {
     }
 
     /// The purge job of a conversation or account that the same transaction deletes.
-    pub fn leave(&self, deleted: Deleted, id: &str, now: Timestamp) -> Result<Write, StoreError> {
-        let job = PurgeJob { deleted, id: id.to_owned(), deleted_at: now.as_millisecond() };
+    pub fn leave(
+        &self,
+        deleted: Deleted,
+        id: &str,
+        user_id: &str,
+        now: Timestamp,
+    ) -> Result<Write, StoreError> {
+        let job = PurgeJob::new(deleted, id, user_id, now);
         Ok(Write::put(&self.table, item(job)?, "attribute_not_exists(id)", &Expression::default()))
     }
 
@@ -95,10 +111,27 @@ impl PurgeJobs {
                 .set_expression_attribute_names(expression.names())
                 .set_expression_attribute_values(expression.values())
                 .set_exclusive_start_key(after.map(|id| key(deleted, id)))
+                .consistent_read(true)
                 .limit(PAGE),
         )
         .await?;
         page.items.unwrap_or_default().into_iter().map(read).collect()
+    }
+
+    /// Whether something of a user has still to be purged: their account, or a conversation.
+    pub async fn has_any(&self, user_id: &str) -> Result<bool, StoreError> {
+        for deleted in [Deleted::Users, Deleted::Conversations] {
+            let mut after = None;
+            loop {
+                let outstanding = self.outstanding(deleted, after.as_deref()).await?;
+                if outstanding.iter().any(|job| job.user_id == user_id) {
+                    return Ok(true);
+                }
+                let Some(last) = outstanding.into_iter().next_back() else { break };
+                after = Some(last.id);
+            }
+        }
+        Ok(false)
     }
 
     /// Deletes a purge job that is done. Another worker may have deleted it already.

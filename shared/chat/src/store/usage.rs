@@ -84,6 +84,11 @@ impl UsageLog {
         )
     }
 
+    /// Deletes the usage of a user.
+    pub async fn forget(&self, user_id: &str) -> Result<(), StoreError> {
+        self.database.delete_collection(&self.table, ("user_id", user_id), "day_model").await
+    }
+
     /// Usage of a user from one day to another, both included, by day and model.
     pub async fn of_days(
         &self,

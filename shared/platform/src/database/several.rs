@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
-use super::{ATTEMPTS, Database, Item, StoreError, read, unavailable};
+use super::{ATTEMPTS, Database, Expression, Item, StoreError, read, s, unavailable};
 use crate::backoff;
 
 impl Database {
@@ -54,6 +54,34 @@ impl Database {
             }
         }
         Ok(found)
+    }
+
+    /// Deletes all items of a partition key, by batches. `sort` is the name of the sort key.
+    pub async fn delete_collection(
+        &self,
+        table: &str,
+        (name, value): (&str, &str),
+        sort: &str,
+    ) -> Result<(), StoreError> {
+        let expression =
+            Expression::default().name("key", name).name("sort", sort).value("key", s(value));
+        let request = self
+            .client()
+            .query()
+            .table_name(table)
+            .key_condition_expression("#key = :key")
+            .projection_expression("#key, #sort")
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values())
+            .consistent_read(true)
+            .limit(BATCH);
+        loop {
+            let keys = query(request.clone()).await?.items.unwrap_or_default();
+            if keys.is_empty() {
+                return Ok(());
+            }
+            self.delete_all(table, keys).await?;
+        }
     }
 
     /// Deletes the items of these keys, at most 25, as far as they are there. `BatchWriteItem` has
@@ -103,6 +131,9 @@ impl Database {
         .boxed()
     }
 }
+
+/// Items that one `BatchWriteItem` takes.
+const BATCH: i32 = 25;
 
 /// Reads items, as many as DynamoDB gives at once.
 fn get_batch(

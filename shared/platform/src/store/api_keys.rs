@@ -254,6 +254,20 @@ impl ApiKeys {
         ))
     }
 
+    /// Deletes all keys of a user. A key that the index does not have yet stays.
+    pub async fn delete_all(&self, user_id: &str) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let (found, more) = self.of_user(user_id, after.as_deref(), API_KEYS_PER_USER).await?;
+            let keys = found.iter().map(|found| key("id", &found.id)).collect();
+            self.database.delete_all(&self.table, keys).await?;
+            after = found.into_iter().next_back().map(|last| last.id);
+            if !more || after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Notes that a key was used, at most once an hour.
     pub async fn record_use(&self, api_key: &ApiKey, now: Timestamp) -> Result<(), StoreError> {
         let now = now.as_millisecond();

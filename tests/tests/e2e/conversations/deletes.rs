@@ -190,7 +190,11 @@ async fn what_an_earlier_worker_left_is_purged_by_the_next_and_nothing_else() {
     for id in &left {
         shelf.say(id, ["one".to_owned(), "two".to_owned()]).await;
         let then = Timestamp::from_millisecond(LONG_AGO_MS).unwrap();
-        shelf.commit(vec![shelf.purge_jobs.leave(Deleted::Conversations, id, then).unwrap()]).await;
+        shelf
+            .commit(vec![
+                shelf.purge_jobs.leave(Deleted::Conversations, id, &shelf.user_id, then).unwrap(),
+            ])
+            .await;
     }
     // A conversation that has not been deleted is not purged, even if a request names it.
     purge(&stack, &json!({"conversation_id": alive["conversation_id"]})).await;
@@ -240,7 +244,11 @@ async fn a_reply_that_has_not_ended_is_left_however_old_it_is() {
     let unended = Message { status: MessageStatus::Streaming, ..completed.clone() };
     shelf.commit(vec![shelf.messages.end(&unended, MessageStatus::Completed).unwrap()]).await;
     let then = Timestamp::from_millisecond(LONG_AGO_MS).unwrap();
-    shelf.commit(vec![shelf.purge_jobs.leave(Deleted::Conversations, &id, then).unwrap()]).await;
+    shelf
+        .commit(vec![
+            shelf.purge_jobs.leave(Deleted::Conversations, &id, &shelf.user_id, then).unwrap(),
+        ])
+        .await;
     for _ in 0..2 {
         purge(&stack, &json!({})).await;
         assert_eq!(shelf.messages_of(&id).await, 1);
@@ -304,7 +312,11 @@ async fn an_account_that_went_long_ago_is_done_with() {
     let shelf = Shelf::of(&stack, &stack.someone().await).await;
     let ids = shelf.fill(3).await;
     let then = Timestamp::from_millisecond(LONG_AGO_MS).unwrap();
-    shelf.commit(vec![shelf.purge_jobs.leave(Deleted::Users, &shelf.user_id, then).unwrap()]).await;
+    shelf
+        .commit(vec![
+            shelf.purge_jobs.leave(Deleted::Users, &shelf.user_id, &shelf.user_id, then).unwrap(),
+        ])
+        .await;
     // This is the input of a schedule.
     purge(&stack, &json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}))
         .await;
