@@ -55,7 +55,7 @@ const ORDER: &[(&str, &[&str])] = &[
             "cursor",
         ],
     ),
-    ("accounts", &["domain", "store", "tokens", "mail", "sessions"]),
+    ("accounts", &["domain", "store", "tokens", "mail", "erase_start", "sessions", "removal"]),
     (
         "assistant",
         &[

@@ -9,15 +9,16 @@ use platform::clock::Timestamp;
 use platform::context::Context;
 use platform::identity::Identity;
 use platform::input::{Fields, Input};
+use platform::plan::Retry;
 use platform::problem::Code;
 use platform::routes::{self, Route};
 use platform::store::{User, Users};
 use platform::worker::Invoker;
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
-use tally_accounts::domain::{EmailKind, Hasher, Notice, Password, Purpose};
+use tally_accounts::Removal;
+use tally_accounts::domain::{EmailKind, Hasher, Notice, Password};
 use tally_accounts::mail::EmailOutbox;
-use tally_accounts::sessions::{Confirmed, Ending};
-use tally_accounts::store::MailTokens;
+use tally_accounts::sessions::Confirmed;
 use tally_chat::PurgeStart;
 use tally_chat::store::{Deleted, PurgeJobs};
 use utoipa::ToSchema;
@@ -27,8 +28,7 @@ use utoipa::ToSchema;
 pub struct DeleteMe {
     users: Users,
     hasher: Hasher,
-    tokens: MailTokens,
-    ending: Ending,
+    removal: Removal,
     outbox: EmailOutbox,
     purge_jobs: PurgeJobs,
     purger: Invoker,
@@ -62,8 +62,7 @@ impl Endpoint for DeleteMe {
         Ok(Self {
             users: Users::new(platform)?,
             hasher: Hasher::from_config(&platform.config)?,
-            tokens: MailTokens::new(platform)?,
-            ending: Ending::new(platform)?,
+            removal: Removal::new(platform)?,
             outbox: EmailOutbox::new(platform)?,
             purge_jobs: PurgeJobs::new(platform)?,
             purger: Invoker::new(&platform.config, "PURGE_CONVERSATIONS_ARN")?,
@@ -90,53 +89,29 @@ impl DeleteMe {
         async move {
             let confirmed = confirmed.still(&user).await?;
             let ended: Vec<_> = user.sessions.keys().cloned().collect();
-            let details = AuditDetails::default()
-                .resource("user", &user.id)
-                .detail("ended_sessions", ended.clone());
-            let [account, name, email] = self.users.remove(&user);
-            let users = self.users.clone();
-            let plan = Plan::reply(()).details(details).write(name).write(email);
-            let plan = Purpose::ALL
-                .iter()
-                .fold(plan, |plan, purpose| plan.write(self.tokens.forget(*purpose, &user.id)));
-            let plan = self.ending.add(plan, &ended).await?;
-            let plan = self.outbox.add(
-                plan,
-                EmailKind::notice(Notice::AccountDeleted, &user),
-                &context,
-                now,
-            )?;
-            let plan = self.purge(
-                plan.write(self.purge_jobs.leave(Deleted::Users, &user.id, &user.id, now)?),
-                &user.id,
-            );
-            let is_admin = user.is_admin();
-            let dismiss = users.dismiss_admin(&user.id);
-            let plan = plan.write_or_retry(
-                account,
-                Box::new(move |found| {
-                    async move {
-                        let user = found
-                            .map(|item| self.users.read(item))
-                            .transpose()?
-                            .ok_or_else(Problem::invalid_token)?;
-                        self.plan(user, confirmed, context, now).await
-                    }
-                    .boxed()
-                }),
-            );
-            // This comes after the account's own write. If that were stale, this would judge an old
-            // state.
-            Ok(if is_admin { plan.write_or(dismiss, Problem::last_admin()) } else { plan })
+            let details =
+                AuditDetails::default().resource("user", &user.id).detail("ended_sessions", ended);
+            let (delete, of_request) = (self.clone(), context.clone());
+            let again: Retry<()> = Box::new(move |found| {
+                async move {
+                    let user = found
+                        .map(|item| delete.users.read(item))
+                        .transpose()?
+                        .ok_or_else(Problem::invalid_token)?;
+                    delete.plan(user, confirmed, of_request, now).await
+                }
+                .boxed()
+            });
+            let plan = Plan::reply(()).details(details);
+            let plan = self.removal.add(plan, &user, again).await?;
+            let notice = EmailKind::notice(Notice::AccountDeleted, &user);
+            let plan = self.outbox.add(plan, notice, &context, now)?;
+            let job = self.purge_jobs.leave(Deleted::Users, &user.id, &user.id, now)?;
+            // If the worker cannot be started, the account is gone all the same. The next worker
+            // does what this one would have done.
+            let task = PurgeStart { conversation_id: None, user_id: Some(user.id) };
+            Ok(plan.write(job).after_commit(self.purger.start_after_commit(&task)))
         }
         .boxed()
-    }
-
-    /// Adds a worker that deletes the account's conversations.
-    fn purge(&self, plan: Plan<()>, user_id: &str) -> Plan<()> {
-        // If the worker cannot be started, the account is gone all the same. The next worker does
-        // what this one would have done.
-        let task = PurgeStart { conversation_id: None, user_id: Some(user_id.to_owned()) };
-        plan.after_commit(self.purger.start_after_commit(&task))
     }
 }
