@@ -34,7 +34,7 @@ pub fn document() -> Value {
     group!(document, "usage", "Read the tokens, costs and budgets of replies.", usage budgets);
     group!(document, "api-keys", "Let a service call the API for you.", api_keys);
     group!(document, "users", "Manage accounts and invitations, as an \
-                               administrator.", users invites);
+                               administrator.", users invites erasures);
     group!(document, "audit", "Search the audit log, and read its events with their texts.", audit);
     group!(document, "oauth", "Use the API as an OAuth 2.0 client.", token revoke introspect);
     group!(document, "service", "Check that the service works, and read its \

@@ -130,6 +130,15 @@ impl Problem {
         )
     }
 
+    /// 409: the erasure of the user has been asked for or confirmed, by another request perhaps.
+    pub fn erasure_exists() -> Self {
+        Self::new(
+            Code::Conflict,
+            "The erasure of this user awaits its confirmation, runs, or is complete. Read it by \
+             GET /users/{id}/erase.",
+        )
+    }
+
     /// 409: the account has reached its limit of API keys. One that is deleted or expires makes
     /// room.
     pub fn too_many_api_keys(limit: usize) -> Self {

@@ -54,6 +54,7 @@ fn known(event: &Event) -> Option<Row> {
         "account.updated" => (AccountChange, OTHER, "Update", Informational),
         "account.deleted" => (AccountChange, 6, "Delete", Low),
         "account.erase_requested" => (AccountChange, OTHER, "Erasure Request", Medium),
+        "account.erase_confirmed" => (AccountChange, OTHER, "Erasure Confirmation", High),
         "account.erased" => (AccountChange, OTHER, "Erasure", Medium),
 
         "auth.login" => (Authentication, 1, "Logon", Informational),

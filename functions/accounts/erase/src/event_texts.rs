@@ -1,0 +1,43 @@
+//! The texts of the events of a user who is erased.
+
+use platform::clock::Timestamp;
+use platform::store::{AuditLog, EventRange, Found, Order, Search};
+use platform::{ConfigError, Platform, Problem};
+use texts::store::TextPieces;
+
+/// Events that are looked at together.
+const PIECE: usize = 400;
+
+/// Deletes the texts of events. The events stay.
+pub struct EventTexts {
+    log: AuditLog,
+    pieces: TextPieces,
+}
+
+impl EventTexts {
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { log: AuditLog::new(platform)?, pieces: TextPieces::new(platform)? })
+    }
+
+    /// The events from a time on, in milliseconds since 1970, or all that are kept.
+    pub fn left(&self, from: Option<i64>, now: Timestamp) -> Option<EventRange> {
+        let from = from.and_then(|from| Timestamp::from_millisecond(from).ok());
+        EventRange::between(from, None, now, self.log.retention())
+    }
+
+    /// Deletes the texts of the first events of a user in this range, and gives the rest of it.
+    /// Texts that belong to no event expire: only a transaction that failed leaves some.
+    pub async fn delete(
+        &self,
+        user_id: &str,
+        range: EventRange,
+    ) -> Result<Option<EventRange>, Problem> {
+        let actor = Some(user_id.to_owned());
+        let search = Search { actor, order: Order::Ascending, ..Search::default() };
+        let Found { events, rest } = self.log.search(&search, range, PIECE, |_| 0).await?;
+        for event in events.iter().filter(|event| !event.texts.is_empty()) {
+            self.pieces.delete(event).await?;
+        }
+        Ok(rest)
+    }
+}

@@ -1,0 +1,197 @@
+//! The worker that destroys the data of a user, after a second administrator has confirmed that.
+//!
+//! It does all that it can in one run, and a schedule starts it again until nothing is left. Each
+//! step changes nothing where it has been done. So a run that is cut, or that two processes do at
+//! once, does no harm.
+//!
+//! 1. It erases the data key. From then on no text of the user can be read.
+//! 2. It deletes the texts of the user's events.
+//! 3. It removes the account with its sessions and mailed tokens, and the API keys.
+//! 4. The worker `purge-conversations` deletes the conversations. This one waits for it.
+//! 5. It waits until no function can have the plain key any more, and repeats the steps before.
+//! 6. It deletes usage and budget, and records the end.
+
+mod account;
+mod event_texts;
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use platform::audit::AuditDetails;
+use platform::clock::{Clock, Timestamp};
+use platform::gate::{Committer, RequestInfo};
+use platform::runtime::Invocation;
+use platform::store::{ApiKeys, Order};
+use platform::worker::{Invoker, Worker};
+use platform::{ConfigError, Plan, Platform, Problem};
+use tally_accounts::EraseStart;
+use tally_accounts::store::{Confirmation, Erasure, Erasures};
+use tally_chat::PurgeStart;
+use tally_chat::store::{Budgets, PurgeJobs, UsageLog};
+use texts::store::WrappedKeys;
+
+use account::Accounts;
+use event_texts::EventTexts;
+
+/// Milliseconds after the erasure of the key in which functions may still write texts: a process
+/// keeps a plain key for five minutes. An event takes some seconds more.
+const SETTLES_FOR_MS: i64 = 10 * 60_000;
+
+/// Time before the end of the invocation in which no further texts are looked for.
+const MARGIN: Duration = Duration::from_secs(20);
+
+/// The worker.
+pub struct Erase {
+    erasures: Erasures,
+    keys: WrappedKeys,
+    texts: EventTexts,
+    accounts: Accounts,
+    api_keys: ApiKeys,
+    purge_jobs: PurgeJobs,
+    purger: Invoker,
+    usage: UsageLog,
+    budgets: Budgets,
+    committer: Committer,
+    clock: Clock,
+}
+
+impl Worker for Erase {
+    type Payload = EraseStart;
+    type Output = ();
+
+    fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self {
+            erasures: Erasures::new(platform)?,
+            keys: WrappedKeys::new(platform)?,
+            texts: EventTexts::new(platform)?,
+            accounts: Accounts::new(platform)?,
+            api_keys: ApiKeys::new(platform)?,
+            purge_jobs: PurgeJobs::new(platform)?,
+            purger: Invoker::new(&platform.config, "PURGE_CONVERSATIONS_ARN")?,
+            usage: UsageLog::new(platform)?,
+            budgets: Budgets::new(platform)?,
+            committer: Committer::new(platform)?,
+            clock: platform.clock.clone(),
+        })
+    }
+
+    /// Handles the user that it is started for, and then the other erasures that run. One that
+    /// fails delays no other.
+    async fn run(&self, start: EraseStart, invocation: Invocation) -> Result<(), Problem> {
+        let mut result = Ok(());
+        if let Some(user_id) = &start.user_id {
+            result = self.try_erase(user_id, &invocation).await;
+        }
+        let mut after = None;
+        loop {
+            let running = self.erasures.running(after.as_deref()).await?;
+            for user_id in running.iter().filter(|id| Some(*id) != start.user_id.as_ref()) {
+                result = self.try_erase(user_id, &invocation).await.and(result);
+            }
+            let Some(last) = running.into_iter().next_back() else { return result };
+            after = Some(last);
+        }
+    }
+}
+
+impl Erase {
+    async fn try_erase(&self, user_id: &str, invocation: &Invocation) -> Result<(), Problem> {
+        let erased = self.erase(user_id, invocation).await;
+        if let Err(problem) = &erased {
+            tracing::error!(
+                user_id,
+                code = %problem.code,
+                "failed to erase a user; the next run goes on"
+            );
+        }
+        erased
+    }
+
+    async fn erase(&self, user_id: &str, invocation: &Invocation) -> Result<(), Problem> {
+        let Some(erasure) = self.erasures.get(user_id).await? else { return Ok(()) };
+        let Some(confirmation) = &erasure.confirmation else { return Ok(()) };
+        let now = self.clock.now();
+        let erased_at = self.keys.erase(user_id, now).await?;
+        self.delete_texts(&erasure, erased_at, invocation).await?;
+        self.remove_account(user_id, confirmation, now).await?;
+        self.api_keys.delete_all(user_id).await?;
+        if self.purge_jobs.has_any(user_id).await? {
+            return self.start_purge(user_id).await;
+        }
+        if now.as_millisecond() < erased_at + SETTLES_FOR_MS {
+            return Ok(());
+        }
+        // The end of a reply changes both. By now every reply of the user has ended.
+        self.usage.forget(user_id).await?;
+        self.budgets.forget(user_id).await?;
+        self.complete(&erasure, confirmation).await
+    }
+
+    /// Deletes the texts of the user's events, and notes how far it has come. It looks again at
+    /// events that could have come since.
+    async fn delete_texts(
+        &self,
+        erasure: &Erasure,
+        erased_at: i64,
+        invocation: &Invocation,
+    ) -> Result<(), Problem> {
+        let now = self.clock.now();
+        let mut from = erasure.texts_deleted_to;
+        let mut rest = self.texts.left(from, now);
+        while let Some(range) = rest {
+            if invocation.remaining() < MARGIN {
+                let user_id = &erasure.user_id;
+                tracing::warn!(user_id, "failed to delete all texts of a user in time");
+                return Err(Problem::unavailable());
+            }
+            rest = self.texts.delete(&erasure.user_id, range).await?;
+            let reached = rest.map_or(now, |rest| rest.reached(Order::Ascending));
+            let deleted_to = reached.as_millisecond().min(erased_at - SETTLES_FOR_MS);
+            if from.is_none_or(|from| from < deleted_to) {
+                self.erasures.note_texts(&erasure.user_id, deleted_to).await?;
+                from = Some(deleted_to);
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove_account(
+        &self,
+        user_id: &str,
+        confirmation: &Confirmation,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
+        let Some(user) = self.accounts.find(user_id).await? else { return Ok(()) };
+        let info = RequestInfo::new(&confirmation.context, now, None);
+        let plan = self.accounts.clone().remove(user, now).await;
+        self.committer.commit(plan, Some(&confirmation.by), &info).await.map(drop)
+    }
+
+    /// Starts the worker that deletes conversations. Its schedule would do so too, an hour later at
+    /// worst.
+    async fn start_purge(&self, user_id: &str) -> Result<(), Problem> {
+        let task = PurgeStart { conversation_id: None, user_id: Some(user_id.to_owned()) };
+        self.purger.start(&task).await.map_err(|error| {
+            tracing::error!(%error, user_id, "failed to start the purge of a user's conversations");
+            Problem::unavailable()
+        })
+    }
+
+    /// Records that the user is erased. Another run may have done so.
+    async fn complete(
+        &self,
+        erasure: &Erasure,
+        confirmation: &Confirmation,
+    ) -> Result<(), Problem> {
+        let now = self.clock.now();
+        let details = AuditDetails::action("account.erased")
+            .resource("user", &erasure.user_id)
+            .detail("requested_by", erasure.requested_by.as_str());
+        let plan = Plan::reply(()).details(details).write_or_retry(
+            self.erasures.complete(&erasure.user_id, now),
+            Box::new(|_| async { Ok(Plan::reply(())) }.boxed()),
+        );
+        let info = RequestInfo::new(&confirmation.context, now, None);
+        self.committer.commit(Ok(plan), Some(&confirmation.by), &info).await.map(drop)
+    }
+}
