@@ -1,5 +1,6 @@
 //! Searches of the audit log, and reads of one event.
 
+pub mod erasure;
 mod matrix;
 mod sealed_log;
 mod sealing;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tally_tests::{Answer, Caller, TestStack, id};
 
 use crate::api_keys::new_key;
+use crate::audit::erasure::{request_erasure, second_admin};
 use crate::users::user_id;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -118,6 +119,16 @@ async fn succeed(stack: &TestStack, route: &Route, caller: Option<&Caller>) -> A
             format!("/users/{}", user_id(stack, "demo").await),
             Some(json!({"roles": ["auditor"]})),
         ),
+        path if path.contains("/users/{id}/erase") => {
+            let user_id = user_id(stack, "demo").await;
+            if route.method == "GET" {
+                request_erasure(stack, caller.unwrap(), &user_id).await.expect(202);
+            } else if path.ends_with("/confirm") {
+                let second = second_admin(stack, caller.unwrap()).await;
+                request_erasure(stack, &second, &user_id).await.expect(202);
+            }
+            (route.path.replace("{id}", &user_id), None)
+        }
         "POST /users/invites" => {
             ("/users/invites".to_owned(), Some(json!({"email": "invited@example.com"})))
         }

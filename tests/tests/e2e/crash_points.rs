@@ -3,6 +3,7 @@
 
 mod administration;
 mod counts;
+mod erasure;
 mod messages;
 
 use http::Method;

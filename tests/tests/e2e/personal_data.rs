@@ -40,7 +40,7 @@ fn traces(local: &str, address: &str) -> Vec<String> {
 }
 
 /// Tables with an item that contains one of these texts, in upper or lower case.
-fn holders<'a>(items: &[(&'a str, Value)], texts: &[String]) -> BTreeSet<&'a str> {
+pub fn holders<'a>(items: &[(&'a str, Value)], texts: &[String]) -> BTreeSet<&'a str> {
     let holds = |item: &Value| {
         let text = item.to_string().to_lowercase();
         texts.iter().any(|wanted| text.contains(wanted))

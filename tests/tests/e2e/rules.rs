@@ -426,10 +426,15 @@ fn one_function_reads_the_texts_of_events() {
     let reads = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"];
     assert_eq!(holders(&reads, "AuditTextsTable"), reader);
     assert_eq!(holders(&["dynamodb:PutItem"], "AuditTextsTable"), writers);
-    for changes in ["dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"] {
-        for table in ["AuditTextsTable", "DataKeysTable"] {
-            assert_eq!(holders(&[changes], table), BTreeSet::new(), "{changes} {table}");
-        }
+    let nobody = BTreeSet::new();
+    let eraser = BTreeSet::from(["EraseFunction"]);
+    for (changes, of_texts, of_keys) in [
+        ("dynamodb:UpdateItem", &nobody, &eraser),
+        ("dynamodb:DeleteItem", &nobody, &nobody),
+        ("dynamodb:BatchWriteItem", &eraser, &nobody),
+    ] {
+        assert_eq!(holders(&[changes], "AuditTextsTable"), *of_texts, "{changes}");
+        assert_eq!(holders(&[changes], "DataKeysTable"), *of_keys, "{changes}");
     }
     assert_eq!(holders(&["dynamodb:PutItem"], "DataKeysTable"), writers);
     assert_eq!(holders(&["kms:GenerateDataKey"], "TextKey"), writers);
@@ -445,6 +450,33 @@ fn one_function_reads_the_texts_of_events() {
         for statement in statements(function).into_iter().filter(names_key) {
             assert_eq!(statement["Condition"], condition, "{id}");
         }
+    }
+}
+
+/// The items of a table that has users for a key, or that an index finds by users, go with the
+/// user. If you add such a table, let `erase` or `purge-conversations` delete its items.
+#[test]
+fn what_is_found_by_a_user_is_purged_or_erased() {
+    let (functions, others) = template();
+    let deletes = ["dynamodb:DeleteItem", "dynamodb:BatchWriteItem"];
+    let emptied: BTreeSet<_> = ["EraseFunction", "PurgeConversationsFunction"]
+        .iter()
+        .flat_map(|id| permissions(&functions[*id]))
+        .filter(|(action, _)| deletes.contains(action))
+        .map(|(_, resource)| subject(resource))
+        .collect();
+    // Their items say that the user was erased. They have ids and times.
+    let kept = ["DataKeysTable", "ErasuresTable"];
+    let is_found_by_user = |table: &Value| {
+        let attributes = list(&table["Properties"]["AttributeDefinitions"]);
+        attributes.iter().any(|attribute| attribute["AttributeName"] == "user_id")
+    };
+    let tables = others.iter().filter(|(_, table)| table["Type"] == "AWS::DynamoDB::Table");
+    let found: Vec<_> = tables.filter(|(_, table)| is_found_by_user(table)).collect();
+    assert!(found.len() > kept.len());
+    for (id, _) in found {
+        let is_kept = kept.contains(&id.as_str());
+        assert_ne!(emptied.contains(id), is_kept, "{id} keeps what belongs to an erased user");
     }
 }
 

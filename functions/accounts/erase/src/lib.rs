@@ -4,12 +4,12 @@
 //! step changes nothing where it has been done. So a run that is cut, or that two processes do at
 //! once, does no harm.
 //!
-//! 1. It erases the data key. From then on no text of the user can be read.
-//! 2. It deletes the texts of the user's events.
-//! 3. It removes the account with its sessions and mailed tokens, and the API keys.
-//! 4. The worker `purge-conversations` deletes the conversations. This one waits for it.
-//! 5. It waits until no function can have the plain key any more, and repeats the steps before.
-//! 6. It deletes usage and budget, and records the end.
+//! 1. It erases the data key. From then on no text of the user's events can be read.
+//! 2. It removes the account with its sessions and mailed tokens, and the API keys.
+//! 3. It starts `purge-conversations`, which stops replies and deletes the conversations.
+//! 4. It deletes the texts of the user's events.
+//! 5. A later run repeats these steps, when the conversations are gone and no function has the
+//!    plain key any more. Then it deletes usage and budget, and records the end.
 
 mod account;
 mod event_texts;
@@ -112,13 +112,15 @@ impl Erase {
         let Some(confirmation) = &erasure.confirmation else { return Ok(()) };
         let now = self.clock.now();
         let erased_at = self.keys.erase(user_id, now).await?;
-        self.delete_texts(&erasure, erased_at, invocation).await?;
         self.remove_account(user_id, confirmation, now).await?;
         self.api_keys.delete_all(user_id).await?;
-        if self.purge_jobs.has_any(user_id).await? {
-            return self.start_purge(user_id).await;
+        let is_purged = !self.purge_jobs.has_any(user_id).await?;
+        if !is_purged {
+            self.start_purge(user_id).await?;
         }
-        if now.as_millisecond() < erased_at + SETTLES_FOR_MS {
+        // This comes after the look at the purge jobs: the end of a reply has texts.
+        self.delete_texts(&erasure, erased_at, invocation).await?;
+        if !is_purged || now.as_millisecond() < erased_at + SETTLES_FOR_MS {
             return Ok(());
         }
         // The end of a reply changes both. By now every reply of the user has ended.

@@ -42,7 +42,8 @@ pub struct PurgeJob {
     pub deleted: Deleted,
     /// Its id.
     pub id: String,
-    /// Id of its user.
+    /// Id of its user. Jobs from before this attribute have none.
+    #[serde(default)]
     pub user_id: String,
     /// Milliseconds since 1970.
     pub deleted_at: i64,
