@@ -63,6 +63,10 @@ async function tour(): Promise<void> {
   const administrator = client(admin.access_token);
   const budget = { params: { path: { id: user.id } }, body: { monthly_usd: 5 } };
   assert.equal((await ok(administrator.PUT("/users/{id}/budget", budget))).monthly_usd, "5.00");
+  const erasure = await ok(administrator.POST("/users/{id}/erase", { params: { path: { id: user.id } } }));
+  assert.equal(erasure.status, "awaiting_confirmation");
+  const alone = await administrator.POST("/users/{id}/erase/confirm", { params: { path: { id: user.id } } });
+  assert.equal(alone.response.status, 403);
   const events = await ok(administrator.GET("/audit", { params: { query: { actor: user.id, order: "asc", limit: 100 } } }));
   // Text is what the route answers where `Accept` asks for an export.
   assert.ok(typeof events !== "string");

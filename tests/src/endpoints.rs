@@ -40,6 +40,7 @@ The tables do not show these facts:
 - `POST /auth/password/forgot` and `POST /auth/email/resend` answer 202, with or without an account. Where `MailDomain` is empty, they
   answer 503.
 - Where `EmailVerification` is on, a new account can sign in after `POST /auth/email/verify`. Another address takes effect then too.
+- `POST /users/{id}/erase` and its confirmation need a session that began within five minutes, and two administrators.
 - A ticket of `POST /auth/ws-ticket` opens one connection within 60 s.
 - `POST /users/invites` and `POST /api-keys` show the token or key once.
 - `POST /chat` waits at most 25 s. After that it answers 202 with the path of the reply.

@@ -32,6 +32,13 @@ impl Accounts {
         Ok(self.users.get(user_id).await?)
     }
 
+    /// Leaves the purge job of an account that has gone, unless it is there.
+    pub fn purge(&self, user_id: &str, now: Timestamp) -> Result<Plan<()>, Problem> {
+        let job = self.purge_jobs.leave(Deleted::Users, user_id, user_id, now)?;
+        let is_there: Retry<()> = Box::new(|_| async { Ok(Plan::reply(())) }.boxed());
+        Ok(Plan::reply(()).write_or_retry(job, is_there))
+    }
+
     /// Removes an account, and leaves its purge job. The user gets no mail, because a queued mail
     /// would keep the address. Boxed, because it calls this function again if the account changes
     /// meanwhile.

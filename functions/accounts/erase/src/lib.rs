@@ -112,7 +112,7 @@ impl Erase {
         let Some(confirmation) = &erasure.confirmation else { return Ok(()) };
         let now = self.clock.now();
         let erased_at = self.keys.erase(user_id, now).await?;
-        self.remove_account(user_id, confirmation, now).await?;
+        self.remove_account(&erasure, confirmation, now).await?;
         self.api_keys.delete_all(user_id).await?;
         let is_purged = !self.purge_jobs.has_any(user_id).await?;
         if !is_purged {
@@ -157,15 +157,21 @@ impl Erase {
         Ok(())
     }
 
+    /// Removes the account. If it has gone before, its conversations are purged all the same: a
+    /// backup may have brought some back.
     async fn remove_account(
         &self,
-        user_id: &str,
+        erasure: &Erasure,
         confirmation: &Confirmation,
         now: Timestamp,
     ) -> Result<(), Problem> {
-        let Some(user) = self.accounts.find(user_id).await? else { return Ok(()) };
+        let is_first_run = erasure.texts_deleted_to.is_none();
+        let plan = match self.accounts.find(&erasure.user_id).await? {
+            Some(user) => self.accounts.clone().remove(user, now).await,
+            None if is_first_run => self.accounts.purge(&erasure.user_id, now),
+            None => return Ok(()),
+        };
         let info = RequestInfo::new(&confirmation.context, now, None);
-        let plan = self.accounts.clone().remove(user, now).await;
         self.committer.commit(plan, Some(&confirmation.by), &info).await.map(drop)
     }
 

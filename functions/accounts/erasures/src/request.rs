@@ -11,7 +11,7 @@ use platform::routes::{self, Route};
 use platform::store::{AdminsChange, Users};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_accounts::store::{Erasure, Erasures};
-use texts::store::{StoredKey, WrappedKeys};
+use texts::store::WrappedKeys;
 
 use crate::PATH;
 use crate::view::ErasureView;
@@ -40,16 +40,18 @@ impl Endpoint for RequestErasure {
         })
     }
 
-    /// A user can be erased while there is an account or a data key. The key outlives the account.
+    /// A user can be erased while there is an account or a data key, which outlives the account.
+    /// The end of the key counts too: a backup may bring data back after an erasure.
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ErasureView>, Problem> {
         let id = request.call.path_id("id")?;
         let (admin_id, now) = (&request.caller.user_id, request.now);
         let (earlier, user, key) =
             try_join3(self.erasures.get(&id), self.users.get(&id), self.keys.get(&id)).await?;
-        if earlier.is_some_and(|earlier| !earlier.has_lapsed(now)) {
+        let is_open = |earlier: Erasure| earlier.completed_at.is_none() && !earlier.has_lapsed(now);
+        if earlier.is_some_and(is_open) {
             return Err(Problem::erasure_exists());
         }
-        if user.is_none() && !matches!(key, Some(StoredKey::Wrapped { .. })) {
+        if user.is_none() && key.is_none() {
             return Err(Problem::not_found());
         }
         let erasure = Erasure::new(&id, admin_id, now);

@@ -102,10 +102,11 @@ impl Erasures {
         self.database.get(&self.table, key("user_id", user_id), true).await
     }
 
-    /// A new request. The condition fails where the user has an erasure that has not lapsed.
+    /// A new request. The condition fails where an erasure of the user awaits its confirmation or
+    /// runs.
     pub fn request(&self, erasure: &Erasure, now: Timestamp) -> Result<Write, StoreError> {
         let expression = Expression::default().value("now", n(now.as_millisecond()));
-        let condition = "attribute_not_exists(user_id) OR \
+        let condition = "attribute_not_exists(user_id) OR attribute_exists(completed_at) OR \
                          (attribute_not_exists(confirmed_at) AND expires_at <= :now)";
         Ok(Write::put(&self.table, item(erasure)?, condition, &expression))
     }

@@ -130,12 +130,12 @@ impl Problem {
         )
     }
 
-    /// 409: the erasure of the user has been asked for or confirmed, by another request perhaps.
+    /// 409: an erasure of the user has been asked for or confirmed, by another request perhaps.
     pub fn erasure_exists() -> Self {
         Self::new(
             Code::Conflict,
-            "The erasure of this user awaits its confirmation, runs, or is complete. Read it by \
-             GET /users/{id}/erase.",
+            "An erasure of this user awaits its confirmation, or has been confirmed. Read it by GET \
+             /users/{id}/erase.",
         )
     }
 

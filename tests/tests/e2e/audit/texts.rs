@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
+use platform::clock::Clock;
 use serde_json::{Map, Value, json};
 use tally_local::aws::Failure;
 use tally_tests::{Caller, TestStack, id};
@@ -366,4 +367,23 @@ async fn texts_that_kms_cannot_open_now_are_unavailable_and_not_altered() {
     let stack = TestStack::of(|options| options.state = state()).await;
     let caller = stack.login(&caller.username, "Correct-Horse-9").await;
     assert_eq!(prompt_of(&texts_of(&stack, &caller, &event).await)["turn"], "Later");
+}
+
+#[tokio::test]
+async fn events_and_texts_are_kept_for_the_days_of_the_setting() {
+    const THREE_DAYS: i64 = 3 * 86_400;
+    let [limits, fast] = FAST;
+    let stack = TestStack::with(&[("AuditRetentionDays", "3"), limits, fast]).await;
+    let caller = stack.someone().await;
+    ask(&stack, &caller, "Three days").await;
+    let now = Clock::System.now().as_second();
+    for table in ["AuditTable", "AuditTextsTable"] {
+        let items = stack.items(table).await;
+        assert!(items.len() >= 2, "{table}");
+        for item in items {
+            let expires_at: i64 = text(&item["expires_at"]["N"]).parse().unwrap();
+            let kept = expires_at - now;
+            assert!(kept <= THREE_DAYS && kept > THREE_DAYS - 3_600, "{table} {kept}");
+        }
+    }
 }

@@ -11,13 +11,7 @@ use super::*;
 const SCHEMA: &str = include_str!("schema.json");
 
 /// Actions of the contract, beside those that the sources name.
-const LATER: [&str; 5] = [
-    "account.erase_requested",
-    "account.erased",
-    "audit.tampered",
-    "profits.exported",
-    "profits.imported",
-];
+const LATER: [&str; 3] = ["audit.tampered", "profits.exported", "profits.imported"];
 
 /// An event of this action with all members and details.
 fn full(action: &str) -> Event {
