@@ -56,11 +56,8 @@ impl TestStack {
 
     /// Starts such a stack whose sealer gathers no events: it seals each one as soon as it can.
     pub async fn sealing() -> Self {
-        Self::with(&[
-            ("AuditSealSeconds", "0"),
-            ("RateLimits", "login_lock=100000/1m,*=100000/1m"),
-        ])
-        .await
+        Self::with(&[("AuditSealSeconds", "0"), ("RateLimits", "login_lock=100000/1m,*=100000/1m")])
+            .await
     }
 
     /// Starts a stack with these parameters.

@@ -1,7 +1,7 @@
 //! Entry bundles, as a verification reads them.
 
 use jiff::Timestamp;
-use platform::store::AuditLog;
+use platform::store::Retention;
 use transparency::{Plan, Tile, WIDTH, bundle, verify_inclusion};
 
 use crate::checkpoints::{Published, hashes};
@@ -32,11 +32,12 @@ pub(crate) async fn is_past_retention(
     files: &Files,
     number: u64,
     size: u64,
+    retention: Retention,
     now: Timestamp,
 ) -> Result<bool, ArchiveError> {
     let Some(hash_tile) = Tile::hashes(0, number, size) else { return Ok(false) };
     match files.written_at(hash_tile).await {
-        Ok(written_at) => Ok(AuditLog::expires_at(written_at) <= now.as_second()),
+        Ok(written_at) => Ok(retention.expires_at(written_at) <= now.as_second()),
         Err(error) if error.is_damage() => Ok(false),
         Err(error) => Err(error),
     }
@@ -48,13 +49,14 @@ pub(crate) async fn verified(
     files: &Files,
     published: &Published,
     number: u64,
+    retention: Retention,
     now: Timestamp,
 ) -> Result<Vec<String>, Stop> {
     match verify(files, published, number).await {
         Err(Stop::Failed(error)) if error.is_damage() => {
             let is_gone = error.is_missing("tile/entries/");
             let size = published.checkpoint.size();
-            if is_gone && is_past_retention(files, number, size, now).await? {
+            if is_gone && is_past_retention(files, number, size, retention, now).await? {
                 return Ok(Vec::new());
             }
             let what = if is_gone && number == 0 { What::Truncated } else { What::Damaged };

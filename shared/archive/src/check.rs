@@ -138,13 +138,15 @@ impl Check {
     ) -> Result<u64, Stop> {
         let size = published.checkpoint.size();
         let files = &self.archive.files;
+        let retention = self.log.retention();
         let (mut low, mut high) = (0, size.div_ceil(WIDTH));
         while low < high {
             let middle = low.midpoint(high);
             // Reconciliation seals events late, so the last one need not be the newest.
             let read = bundles::read(files, middle, size).await;
             let is_missing = matches!(read, Err(ArchiveError::Missing(_)));
-            if is_missing && bundles::is_past_retention(files, middle, size, now).await? {
+            if is_missing && bundles::is_past_retention(files, middle, size, retention, now).await?
+            {
                 low = middle + 1;
                 continue;
             }
@@ -174,7 +176,7 @@ impl Check {
         let count = published.checkpoint.size().div_ceil(WIDTH);
         let mut events = 0;
         for number in first..count.min(first.saturating_add(BUNDLES)) {
-            let entries = bundles::verified(&self.archive.files, published, number, now).await?;
+            let entries = self.bundle(published, number, now).await?;
             let start = number * WIDTH;
             let read = |(index, text): (u64, &String)| match event(text) {
                 Some(event) => Ok((index, event)),
@@ -192,6 +194,17 @@ impl Check {
         let next = first.saturating_add(BUNDLES);
         let next = if next < count { Progress::Log(next) } else { Progress::Table(range) };
         Ok((events, Some(next)))
+    }
+
+    /// The entries of a bundle, none if it has gone after its retention.
+    async fn bundle(
+        &self,
+        published: &Published,
+        number: u64,
+        now: Timestamp,
+    ) -> Result<Vec<String>, Stop> {
+        let retention = self.log.retention();
+        bundles::verified(&self.archive.files, published, number, retention, now).await
     }
 
     /// The table has these events of the log, unless they are past their retention.
@@ -254,7 +267,7 @@ impl Check {
         };
         let number = placed.index / WIDTH;
         if let Slot::Vacant(vacant) = bundles.entry(number) {
-            vacant.insert(bundles::verified(&self.archive.files, published, number, now).await?);
+            vacant.insert(self.bundle(published, number, now).await?);
         }
         let place = usize::try_from(placed.index % WIDTH).unwrap_or_default();
         let sealed = bundles.get(&number).and_then(|entries| entries.get(place));

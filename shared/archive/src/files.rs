@@ -114,6 +114,15 @@ impl Files {
         Ok(try_join_all(read).await?.into_iter().collect())
     }
 
+    /// Writes a tile again as it is, so that its age begins anew.
+    pub async fn renew(&self, tile: Tile) -> Result<(), ArchiveError> {
+        let path = tile.to_string();
+        let found = self.get(path.clone()).await?;
+        let Object { bytes, tag } = found.ok_or_else(|| ArchiveError::Missing(path.clone()))?;
+        self.put(Put { replaces: Some(tag), ..Put::tile(tile, &path, &bytes) }).await?;
+        Ok(())
+    }
+
     /// When a tile was written. S3 says it, and no writer can set it.
     pub fn written_at(&self, tile: Tile) -> BoxFuture<'_, Result<Timestamp, ArchiveError>> {
         async move {
@@ -177,17 +186,8 @@ impl Files {
 
     async fn write_one(&self, file: File) -> Result<(), ArchiveError> {
         let path = file.tile.to_string();
-        let is_bundle = file.tile.kind() == Kind::Entries;
-        let compressed = is_bundle.then(|| compress(&file.bytes));
-        let put = Put {
-            path: &path,
-            bytes: compressed.as_deref().unwrap_or(&file.bytes),
-            media_type: "application/octet-stream",
-            encoding: is_bundle.then_some("gzip"),
-            cache_control: FOR_EVER,
-            retention: None,
-            replaces: None,
-        };
+        let compressed = (file.tile.kind() == Kind::Entries).then(|| compress(&file.bytes));
+        let put = Put::tile(file.tile, &path, compressed.as_deref().unwrap_or(&file.bytes));
         if self.put(put).await? || self.read_one(file.tile).await? == file.bytes {
             return Ok(());
         }
@@ -264,6 +264,19 @@ impl Files {
 }
 
 impl<'a> Put<'a> {
+    /// A tile, or a compressed bundle, under a key that must be free.
+    fn tile(tile: Tile, path: &'a str, bytes: &'a [u8]) -> Self {
+        Self {
+            path,
+            bytes,
+            media_type: "application/octet-stream",
+            encoding: (tile.kind() == Kind::Entries).then_some("gzip"),
+            cache_control: FOR_EVER,
+            retention: None,
+            replaces: None,
+        }
+    }
+
     /// A text under a key that must be free.
     fn text(path: &'a str, text: &'a str, cache_control: &'static str) -> Self {
         Self {

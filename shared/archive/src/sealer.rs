@@ -7,9 +7,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use platform::clock::Clock;
+use platform::store::Retention;
 use platform::{ConfigError, Platform};
 use tokio::sync::Mutex;
-use transparency::Checkpoint;
+use transparency::{Checkpoint, Tile, WIDTH};
 
 use crate::checkpoints::{Published, check_growth, kept_path};
 use crate::entry::Entry;
@@ -136,6 +137,16 @@ impl Sealer {
             Err(ArchiveError::Overtaken)
         }
         .boxed()
+    }
+
+    /// Writes the last bundle again if it has room and half of its retention is over. Otherwise the
+    /// lifecycle rule would delete a bundle whose entries the next one begins with.
+    pub async fn renew_last_bundle(&self, retention: Retention) -> Result<(), ArchiveError> {
+        let size = self.sequence.head().await?.integrated;
+        let Some(last) = Tile::entries(size / WIDTH, size) else { return Ok(()) };
+        let written_at = self.files.written_at(last).await?;
+        let age = self.clock.now().as_second() - written_at.as_second();
+        if age > retention.days() * 86_400 / 2 { self.files.renew(last).await } else { Ok(()) }
     }
 
     /// The end of the log with this head, from memory if this process has left it there.

@@ -107,7 +107,7 @@ impl AuditSeal {
     async fn place(&self, records: &[Record]) -> Result<Option<String>, Problem> {
         let mut entries = Vec::new();
         for record in records {
-            match record.meaning() {
+            match record.meaning(self.log.retention()) {
                 Meaning::New(entry) => entries.push(entry),
                 Meaning::Tampered(event) => {
                     tracing::error!(

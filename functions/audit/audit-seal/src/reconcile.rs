@@ -55,6 +55,9 @@ impl AuditSeal {
             self.sealer.reconciled(reached.min(before(time, GRACE))).await?;
             range = rest;
         }
+        if is_due {
+            self.sealer.renew_last_bundle(retention).await?;
+        }
         Ok(oldest)
     }
 

@@ -6,7 +6,7 @@ use archive::Entry;
 use jiff::Timestamp;
 use platform::audit::{AuditDetails, Event, Outcome};
 use platform::ids;
-use platform::store::AuditLog;
+use platform::store::{AuditLog, Retention};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -88,7 +88,7 @@ impl Record {
 
     /// The meaning of the record. An item that is no event, or too large for the log, counts as
     /// tampered.
-    pub fn meaning(&self) -> Meaning {
+    pub fn meaning(&self, retention: Retention) -> Meaning {
         let Change { old_image: old, new_image: new, .. } = &self.dynamodb;
         match self.name {
             Name::Insert => match read(new).and_then(|event| Entry::new(&event, false).ok()) {
@@ -98,7 +98,7 @@ impl Record {
             Name::Modify if old == new => Meaning::Nothing,
             Name::Modify => self.tampered("edited"),
             Name::Remove => match &self.user_identity {
-                Some(identity) if identity.principal_id == TTL && self.is_past_retention() => {
+                Some(identity) if identity.principal_id == TTL && self.is_past(retention) => {
                     Meaning::Nothing
                 }
                 _ => self.tampered("deleted"),
@@ -137,10 +137,10 @@ impl Record {
 
     /// Whether the event was past its retention at the time of the change. The item's own time to
     /// live does not count: an intruder can shorten it, or choose another attribute for it.
-    fn is_past_retention(&self) -> bool {
+    fn is_past(&self, retention: Retention) -> bool {
         let made_at = self.event_id().and_then(ids::made_at);
         let now = self.written_at().as_second();
-        made_at.is_some_and(|made_at| AuditLog::expires_at(made_at) <= now)
+        made_at.is_some_and(|made_at| retention.expires_at(made_at) <= now)
     }
 
     /// The time of the change, to the second.
@@ -160,6 +160,7 @@ fn read(image: &Map<String, Value>) -> Option<Event> {
 
 #[cfg(test)]
 mod tests {
+    use platform::config::Config;
     use serde_json::json;
 
     use super::*;
@@ -174,6 +175,10 @@ mod tests {
             "request_id": {"S": "r"}, "latency_ms": {"N": "3"},
             "detail": {"M": {"rows": {"N": "2"}, "ratio": {"N": "0.5"}}}, "hash": {"S": action},
         })
+    }
+
+    fn retention() -> Retention {
+        Retention::new(&Config::default()).unwrap()
     }
 
     fn record(name: &str, old: &Value, new: &Value, principal: Option<&str>) -> Record {
@@ -197,7 +202,8 @@ mod tests {
 
     #[test]
     fn a_new_event_becomes_an_entry_without_its_hash() {
-        let Meaning::New(entry) = record("INSERT", &Value::Null, &image("a.b"), None).meaning()
+        let Meaning::New(entry) =
+            record("INSERT", &Value::Null, &image("a.b"), None).meaning(retention())
         else {
             panic!("no entry")
         };
@@ -219,7 +225,7 @@ mod tests {
             ("REMOVE", &a, &none, Some(TTL), None),
             ("INSERT", &none, &json!({"id": {"S": ID}}), None, Some(("inserted", vec!["id"]))),
         ] {
-            let told = match record(name, old, new, principal).meaning() {
+            let told = match record(name, old, new, principal).meaning(retention()) {
                 Meaning::Tampered(event) => Some(event),
                 Meaning::Nothing => None,
                 Meaning::New(entry) => panic!("{entry:?}"),
@@ -232,7 +238,7 @@ mod tests {
             assert_eq!(found, expected, "{name}");
         }
         for principal in [None, Some("AROA:somebody")] {
-            let told = || match record("REMOVE", &a, &none, principal).meaning() {
+            let told = || match record("REMOVE", &a, &none, principal).meaning(retention()) {
                 Meaning::Tampered(event) => event,
                 other => panic!("{other:?}"),
             };
@@ -245,19 +251,26 @@ mod tests {
             assert_eq!(event.hash, event.fingerprint());
             assert_eq!(told().id, event.id);
         }
-        assert!(matches!(record("INSERT", &none, &long, None).meaning(), Meaning::Tampered(_)));
+        assert!(matches!(
+            record("INSERT", &none, &long, None).meaning(retention()),
+            Meaning::Tampered(_)
+        ));
     }
 
     #[test]
     fn a_deletion_before_its_time_is_told_even_if_the_service_makes_it() {
         let a = image("a.b");
         let made_at = ids::made_at(ID).unwrap();
-        let expires_at = AuditLog::expires_at(made_at);
+        let expires_at = retention().expires_at(made_at);
         for (seconds, is_told) in [(expires_at - 1, true), (expires_at, false)] {
             let mut record = record("REMOVE", &a, &Value::Null, Some(TTL));
             record.dynamodb.approximate_creation_date_time =
                 Duration::from_secs(seconds.unsigned_abs()).as_secs_f64();
-            assert_eq!(matches!(record.meaning(), Meaning::Tampered(_)), is_told, "{seconds}");
+            assert_eq!(
+                matches!(record.meaning(retention()), Meaning::Tampered(_)),
+                is_told,
+                "{seconds}"
+            );
         }
     }
 
@@ -267,7 +280,9 @@ mod tests {
         for number in 0..40 {
             item[format!("{number}{}", "\u{1f600}".repeat(2_000))] = json!({"NULL": true});
         }
-        let Meaning::Tampered(event) = record("INSERT", &Value::Null, &item, None).meaning() else {
+        let Meaning::Tampered(event) =
+            record("INSERT", &Value::Null, &item, None).meaning(retention())
+        else {
             panic!("it is no event")
         };
         assert_eq!(event.detail["attributes"].as_array().unwrap().len(), 32);

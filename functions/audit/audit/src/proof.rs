@@ -76,7 +76,7 @@ impl Endpoint for ReadProof {
         let id = request.call.path_id("id")?;
         let caller_id = &request.caller.user_id;
         // DynamoDB deletes late.
-        let expires_at = ids::made_at(&id).map_or(0, AuditLog::expires_at);
+        let expires_at = ids::made_at(&id).map_or(0, |time| self.log.retention().expires_at(time));
         let is_kept = request.now.as_second() < expires_at;
         let placed = self.archive.place(&id).await?.filter(|_| is_kept);
         let event = if let Some(placed) = &placed {

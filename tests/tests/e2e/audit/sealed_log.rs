@@ -52,6 +52,17 @@ impl SealedLog {
         &self.bucket
     }
 
+    /// The most versions that any bundle has.
+    pub async fn bundle_versions(&self) -> usize {
+        let list = self.client.list_object_versions().bucket(&self.bucket);
+        let found = list.prefix("tile/entries/").send().await.unwrap();
+        let mut versions = BTreeMap::new();
+        for version in found.versions() {
+            *versions.entry(version.key().unwrap()).or_default() += 1;
+        }
+        versions.into_values().max().unwrap_or_default()
+    }
+
     /// The key of the log.
     pub fn key(&self) -> &Verifier {
         &self.key

@@ -1,10 +1,15 @@
 //! The sealer under crashes, races and disturbed streams.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
+use archive::Sealer;
 use futures_util::future::join_all;
 use http::Method;
 use platform::audit::Event;
+use platform::clock::Clock;
+use platform::store::Retention;
 use serde_json::{Value, json};
 use tally_local::aws::{Failure, Fault, Service};
 use tally_local::{StreamFailure, StreamFault};
@@ -206,4 +211,21 @@ async fn sealers_at_once_leave_one_log() {
     let read = log.check(&stack).await;
     assert!(read.entries.len() >= 900);
     assert!(read.sizes.len() >= 3, "{:?}", read.sizes);
+}
+
+#[tokio::test]
+async fn the_last_bundle_is_renewed_before_its_retention_is_over() {
+    let stack = TestStack::start().await;
+    let log = SealedLog::of(&stack).await;
+    write(&stack, &some(3)).await;
+    stack.seal().await;
+    let mut platform = stack.platform("AuditFunction");
+    let retention = Retention::new(&platform.config).unwrap();
+    for (days, versions) in [(199, 1), (201, 2)] {
+        let time = Clock::System.now().as_millisecond() + days * 86_400_000;
+        platform.clock = Clock::Manual(Arc::new(AtomicI64::new(time)));
+        Sealer::new(&platform).unwrap().renew_last_bundle(retention).await.unwrap();
+        assert_eq!(log.bundle_versions().await, versions, "{days}");
+    }
+    log.check(&stack).await;
 }
