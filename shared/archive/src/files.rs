@@ -137,8 +137,9 @@ impl Files {
                 }
                 Err(error) => return Err(failed(&path, &error)),
             };
-            let time = found.last_modified.map(|time| Timestamp::from_second(time.secs()));
-            time.and_then(Result::ok).ok_or_else(|| ArchiveError::differs(tile))
+            let seconds = found.last_modified.map(|time| time.secs());
+            let written_at = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+            written_at.ok_or_else(|| ArchiveError::differs(tile))
         }
         .boxed()
     }

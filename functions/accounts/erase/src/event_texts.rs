@@ -34,7 +34,7 @@ impl EventTexts {
     ) -> Result<Option<EventRange>, Problem> {
         let actor = Some(user_id.to_owned());
         let search = Search { actor, order: Order::Ascending, ..Search::default() };
-        let Found { events, rest } = self.log.search(&search, range, PIECE, |_| 0).await?;
+        let Found { events, rest, .. } = self.log.search(&search, range, PIECE, |_| 0).await?;
         for event in events.iter().filter(|event| !event.texts.is_empty()) {
             self.pieces.delete(event).await?;
         }
