@@ -60,7 +60,8 @@ pub(crate) async fn verified(
                 return Ok(Vec::new());
             }
             let what = if is_gone && number == 0 { What::Truncated } else { What::Damaged };
-            let index = Some(number * WIDTH);
+            // A tile of hashes on the way to the root belongs to other entries too.
+            let index = error.is_about("tile/entries/").then_some(number * WIDTH);
             Err(Stop::Found(Finding { index, what, ..damaged(&error) }))
         }
         result => result,

@@ -52,6 +52,11 @@ impl ArchiveError {
         )
     }
 
+    /// Whether a file whose path begins so is missing, or is not what it should be.
+    pub(crate) fn is_about(&self, path: &str) -> bool {
+        matches!(self, Self::Missing(bad) | Self::Differs(bad) if bad.starts_with(path))
+    }
+
     /// Whether a file is missing whose path begins so.
     pub(crate) fn is_missing(&self, path: &str) -> bool {
         matches!(self, Self::Missing(missing) if missing.starts_with(path))

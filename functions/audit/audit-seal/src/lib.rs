@@ -80,10 +80,12 @@ impl Worker for AuditSeal {
         }
         self.seal(records.iter().filter_map(Record::made_at).min()).await?;
         // If reconciliation fails, the log has its checkpoint all the same.
-        if records.is_empty()
-            && let Some(oldest) = self.reconcile(reconcile, &invocation).await?
-        {
-            self.seal(Some(oldest)).await?;
+        if records.is_empty() {
+            let oldest = self.reconcile(reconcile, &invocation).await?;
+            // Another sealer may have given places meanwhile, which it has not published yet.
+            if reconcile || oldest.is_some() {
+                self.seal(oldest).await?;
+            }
         }
         Ok(Failures::default())
     }
