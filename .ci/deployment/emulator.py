@@ -137,7 +137,7 @@ def emulator(scratch):
         "HOME": str(scratch),
         "TMPDIR": str(scratch),
         # Functions inherit these. `AWS_ENDPOINT_URL` would stand for the WebSocket API's endpoint too, which has a path.
-        **{f"AWS_ENDPOINT_URL_{service}": url for service in ("DYNAMODB", "SECRETS_MANAGER", "KMS", "LAMBDA", "SESV2", "SES_V2")},
+        **{f"AWS_ENDPOINT_URL_{service}": url for service in ("DYNAMODB", "SECRETS_MANAGER", "KMS", "S3", "LAMBDA", "SESV2", "SES_V2")},
     }
     log = scratch / "emulator.log"
     with log.open("w") as output:

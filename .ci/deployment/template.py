@@ -45,6 +45,10 @@ def translate(path, code, websocket_endpoint):
     for name, resource in list(resources.items()):
         if resource["Type"] == "AWS::Serverless::HttpApi":
             resources.update(http_api(name, resource["Properties"]))
+        elif resource["Type"] == "AWS::S3::BucketPolicy":
+            # Calls of the emulator have no TLS.
+            document = resource["Properties"]["PolicyDocument"]
+            document["Statement"] = [statement for statement in document["Statement"] if "aws:SecureTransport" not in str(statement.get("Condition"))]
         elif resource["Type"] == "AWS::Serverless::Function":
             properties = resource["Properties"]
             properties["CodeUri"] = code(resource["Metadata"]["BuildProperties"]["Binary"])
@@ -56,7 +60,7 @@ def translate(path, code, websocket_endpoint):
                 for statement in policy["Statement"]:
                     # The emulator does not know the encryption context of a call to KMS.
                     if any(action.startswith("kms:") for action in statement["Action"]):
-                        del statement["Condition"]
+                        statement.pop("Condition", None)
             variables = properties.get("Environment", {}).get("Variables", {})
             if "CONNECTIONS_ENDPOINT" in variables:
                 # AWS's own domain is not the emulator's.

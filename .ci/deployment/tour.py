@@ -288,11 +288,25 @@ def audit(http, access, admin):
     reply = next(event for event in events if event["detail"].get("status") == "completed")
     texts = http.get(f"/audit/{reply['id']}?texts=true", access).expect(200)["texts"]
     assert [text["name"] for text in texts] == ["prompt", "reply"] and all(text.get("text") for text in texts), texts
+    # The stream brings the event to the sealer, and KMS signs a checkpoint that covers it.
+    proof = sealed(http, f"/audit/{reply['id']}/proof", access)
+    assert proof["event"] == reply and proof["checkpoint"], proof
     # An administrator is no auditor, but may read.
     access = http.login(admin.username, admin.password)["access_token"]
     refused = http.get("/audit?action=auth.login&outcome=failure", access).expect(200)["items"]
     assert refused and all(event["outcome"] == "failure" for event in refused), refused
-    assert http.get(f"/audit/{reply['id']}", access).expect(200) == reply
+    assert http.get(f"/audit/{reply['id']}", access).expect(200) == {**reply, "index": proof["index"]}
+    assert http.get("/audit/keys", access).expect(200)["items"]
+    checked = http.get("/audit/verify", access).expect(200)
+    assert checked["ok"] and checked["events"], checked
+
+
+def sealed(http, path, access):
+    """The proof of an event, once it is sealed."""
+    end = time.monotonic() + PATIENCE
+    while (answer := http.get(path, access)).status == 409 and time.monotonic() < end:
+        time.sleep(0.5)
+    return answer.expect(200)
 
 
 def refreshed(http, user):
