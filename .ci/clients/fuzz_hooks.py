@@ -36,6 +36,7 @@ MEANINGS = {
     ("POST /auth/register", "/invite"): ("is not an invitation, has expired, was used before, or was revoked",),
     ("GET /api-keys", "cursor"): (CURSOR,),
     ("GET /audit", "cursor"): (CURSOR,),
+    ("GET /audit/verify", "cursor"): (CURSOR,),
     ("GET /conversations", "cursor"): (CURSOR,),
     ("GET /conversations/{id}", "cursor"): (CURSOR,),
     ("GET /conversations/{id}/export", "cursor"): (CURSOR,),
@@ -44,6 +45,7 @@ MEANINGS = {
     # Times that have to fit the clock, and parameters that have to fit one another.
     ("POST /api-keys", "/expires_at"): ("must be in the future, and at most 365 days away",),
     ("GET /audit", "to"): ("must be after `from`",),
+    ("GET /audit/verify", "to"): ("must be after `from`",),
     # Exports take more events.
     ("GET /audit", "limit"): ("must be 1 to 100",),
     ("GET /usage", "from"): ("must not be after `to`", "must be at most 366 days before the end of `to`"),
