@@ -7,7 +7,8 @@
 //! checkpoints/<size>-<time>   every checkpoint that was published, as 4096-20261129T090000Z
 //! ```
 //!
-//! No file but `checkpoint` is ever replaced.
+//! No content but that of `checkpoint` is ever replaced. The last bundle is written again as it is,
+//! before its retention is over.
 
 use std::collections::BTreeMap;
 

@@ -9,7 +9,8 @@ use crate::files::Files;
 use crate::report::{Finding, What};
 use crate::walk::{Difference, Seen};
 
-/// How old the newest checkpoint may be, in seconds. The log publishes one every five minutes.
+/// How old the newest checkpoint may be, in seconds. The log publishes one at least every
+/// five minutes.
 pub(crate) const FRESH: u64 = 600;
 
 /// Tiles that are looked for behind the end of what is left. A checkpoint can claim more tiles than
