@@ -52,7 +52,7 @@ pub struct Files {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lock {
     mode: ObjectLockMode,
-    days: i64,
+    retention: Retention,
 }
 
 /// An object that was read.
@@ -87,7 +87,7 @@ impl Lock {
                 return Err(invalid("AUDIT_LOCK", other, expected));
             }
         };
-        Ok(Some(Self { mode, days: Retention::new(config)?.days() }))
+        Ok(Some(Self { mode, retention: Retention::new(config)? }))
     }
 }
 
@@ -158,11 +158,8 @@ impl Files {
         lock: Option<&Lock>,
         now: Timestamp,
     ) -> Result<(), ArchiveError> {
-        let retention = lock.map(|lock| {
-            let seconds = lock.days.saturating_mul(86_400);
-            let until = DateTime::from_secs(now.as_second().saturating_add(seconds));
-            (lock.mode.clone(), until)
-        });
+        let retention = lock
+            .map(|lock| (lock.mode.clone(), DateTime::from_secs(lock.retention.expires_at(now))));
         let put = Put { retention, ..Put::text(&path, note, FOR_EVER) };
         if self.put(put).await? {
             return Ok(());
@@ -198,8 +195,8 @@ impl Files {
 
     async fn read_one(&self, tile: Tile) -> Result<Vec<u8>, ArchiveError> {
         let path = tile.to_string();
-        let object = self.get(path.clone()).await?.ok_or(ArchiveError::Missing(path))?;
-        let bytes = object.bytes;
+        let found = self.get(path.clone()).await?;
+        let Object { bytes, .. } = found.ok_or(ArchiveError::Missing(path))?;
         match tile.kind() {
             Kind::Entries => decompress(&bytes).ok_or_else(|| ArchiveError::differs(tile)),
             Kind::Hashes(_) => Ok(bytes),
@@ -246,18 +243,15 @@ impl Files {
     }
 
     fn request(&self, put: &Put<'_>) -> PutObjectFluentBuilder {
+        let (mode, until) = put.retention.clone().unzip();
         let request = self.client.put_object().bucket(&self.bucket).key(put.path);
         let request = request
             .body(ByteStream::from(put.bytes.to_vec()))
             .content_type(put.media_type)
             .cache_control(put.cache_control)
-            .set_content_encoding(put.encoding.map(str::to_owned));
-        let request = match &put.retention {
-            Some((mode, until)) => {
-                request.object_lock_mode(mode.clone()).object_lock_retain_until_date(*until)
-            }
-            None => request,
-        };
+            .set_content_encoding(put.encoding.map(str::to_owned))
+            .set_object_lock_mode(mode)
+            .set_object_lock_retain_until_date(until);
         match &put.replaces {
             Some(tag) => request.if_match(tag),
             None => request.if_none_match("*"),

@@ -146,7 +146,7 @@ impl Sealer {
         let Some(last) = Tile::entries(size / WIDTH, size) else { return Ok(()) };
         let written_at = self.files.written_at(last).await?;
         let age = self.clock.now().as_second() - written_at.as_second();
-        if age > retention.days() * 86_400 / 2 { self.files.renew(last).await } else { Ok(()) }
+        if age > retention.seconds() / 2 { self.files.renew(last).await } else { Ok(()) }
     }
 
     /// The end of the log with this head, from memory if this process has left it there.
