@@ -5,9 +5,7 @@ use std::io::{Read as _, Write as _};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-
-/// Most bytes of a bundle: 256 entries with their lengths.
-const BUNDLE_LIMIT: u64 = 256 * (2 + 65_535);
+use transparency::bundle::BUNDLE_LIMIT;
 
 /// The gzip form. It has no time and no name, so it depends on the content alone.
 pub fn compress(bytes: &[u8]) -> Vec<u8> {
@@ -20,9 +18,9 @@ pub fn compress(bytes: &[u8]) -> Vec<u8> {
 /// The content of a bundle, if these are its bytes.
 pub fn decompress(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut content = Vec::new();
-    let mut decoder = GzDecoder::new(bytes).take(BUNDLE_LIMIT + 1);
+    let mut decoder = GzDecoder::new(bytes).take(BUNDLE_LIMIT as u64 + 1);
     decoder.read_to_end(&mut content).ok()?;
-    (content.len() as u64 <= BUNDLE_LIMIT).then_some(content)
+    (content.len() <= BUNDLE_LIMIT).then_some(content)
 }
 
 #[cfg(test)]
@@ -39,11 +37,10 @@ mod tests {
         }
         assert_eq!(decompress(b"not gzip"), None);
         // A small file cannot fill the memory.
-        let limit = usize::try_from(BUNDLE_LIMIT).unwrap();
         assert_eq!(
-            decompress(&compress(&vec![0; limit])).map(|content| content.len()),
-            Some(limit)
+            decompress(&compress(&vec![0; BUNDLE_LIMIT])).map(|content| content.len()),
+            Some(BUNDLE_LIMIT)
         );
-        assert_eq!(decompress(&compress(&vec![0; limit + 1])), None);
+        assert_eq!(decompress(&compress(&vec![0; BUNDLE_LIMIT + 1])), None);
     }
 }

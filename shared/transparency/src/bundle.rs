@@ -7,6 +7,9 @@ use crate::tile::{File, SIZE_LIMIT, Tile, WIDTH};
 /// The most bytes of an entry.
 pub const ENTRY_LIMIT: usize = u16::MAX as usize;
 
+/// The most bytes of a bundle: 256 entries with their lengths.
+pub const BUNDLE_LIMIT: usize = 256 * (2 + ENTRY_LIMIT);
+
 /// Why bytes are not the bundle that they should be, or can't become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BundleError {

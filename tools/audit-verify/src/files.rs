@@ -4,7 +4,7 @@ use std::io::Read;
 use std::ops::Range;
 
 use flate2::bufread::MultiGzDecoder;
-use transparency::bundle::ENTRY_LIMIT;
+use transparency::bundle::BUNDLE_LIMIT;
 use transparency::{Hash, Kind, Tile, WIDTH};
 
 use crate::error::Unreadable;
@@ -14,8 +14,6 @@ use crate::source::Source;
 pub(crate) const AHEAD: usize = 8;
 /// Length of a hash in bytes.
 const HASH: usize = 32;
-/// The most bytes of a bundle: 256 entries with their lengths.
-const BUNDLE_LIMIT: usize = 256 * (2 + ENTRY_LIMIT);
 /// The most bytes of a packed bundle. Gzip makes a file that can't be packed a little longer.
 const PACKED_LIMIT: usize = BUNDLE_LIMIT + BUNDLE_LIMIT / 256;
 
