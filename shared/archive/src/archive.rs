@@ -22,18 +22,10 @@ pub struct Archive {
 
 /// The state of an event.
 pub enum Seal {
-    /// The log has it, and the newest checkpoint covers it.
-    Sealed(Box<Proof>),
+    /// The log has it, and the newest checkpoint covers it. The proof has the entry as `extra`.
+    Sealed(Box<TlogProof>),
     /// It waits for its place or for a checkpoint.
     Waiting,
-}
-
-/// A proof that the log has an event.
-pub struct Proof {
-    /// The entry: the RFC 8785 form of the event without its hash.
-    pub entry: String,
-    /// Its place, the way to the root, and the checkpoint.
-    pub proof: TlogProof,
 }
 
 impl Archive {
@@ -76,11 +68,13 @@ impl Archive {
             };
             let hashes = hashes(&plan, &self.files.read(plan.tiles()).await?)?;
             let (size, root) = (checkpoint.size(), checkpoint.root());
-            verify_inclusion(leaf(&placed.entry), index, size, &hashes, root)
-                .map_err(|_| ArchiveError::Differs(format!("the entry {index}")))?;
-            let extra = Some(placed.entry.clone().into_bytes());
+            verify_inclusion(leaf(&placed.entry), index, size, &hashes, root).map_err(|_| {
+                let text = format!("entry {index} does not lead to the root of the checkpoint");
+                ArchiveError::Contradiction(text)
+            })?;
+            let extra = Some(placed.entry.into_bytes());
             let proof = TlogProof { extra, index, hashes, checkpoint: published.note };
-            Ok(Seal::Sealed(Box::new(Proof { entry: placed.entry, proof })))
+            Ok(Seal::Sealed(Box::new(proof)))
         }
         .boxed()
     }

@@ -52,7 +52,8 @@ pub async fn check_growth(
     size: u64,
     root: Hash,
 ) -> Result<(), ArchiveError> {
-    let forked = || ArchiveError::Differs(format!("the root at size {size}"));
+    let forked =
+        || ArchiveError::Contradiction(format!("the tiles do not prove the root at size {size}"));
     match old.filter(|old| old.size() > 0) {
         None => {
             let plan = Plan::root(size);
@@ -71,7 +72,7 @@ pub async fn check_growth(
 pub fn hashes(plan: &Plan, read: &BTreeMap<Tile, Vec<u8>>) -> Result<Vec<Hash>, ArchiveError> {
     plan.hashes(|tile| read.get(&tile).ok_or(tile)).map_err(|error| match error {
         TileError::Read(tile) => ArchiveError::Missing(tile.to_string()),
-        other => ArchiveError::Differs(other.to_string()),
+        other => ArchiveError::Contradiction(other.to_string()),
     })
 }
 

@@ -30,6 +30,9 @@ pub enum ArchiveError {
     /// A file is not what the log has at this place.
     #[error("the file {0} is not what the log has there")]
     Differs(String),
+    /// Parts of the log contradict each other.
+    #[error("the log contradicts itself: {0}")]
+    Contradiction(String),
     /// An entry of the sequence has gone before it was written to a bundle.
     #[error("the sequence has no entry {0}")]
     Lost(u64),
@@ -47,6 +50,7 @@ impl ArchiveError {
             self,
             Self::Missing(_)
                 | Self::Differs(_)
+                | Self::Contradiction(_)
                 | Self::Lost(_)
                 | Self::Store(StoreError::Malformed(_))
         )

@@ -24,7 +24,7 @@ mod signer;
 mod store;
 mod tip;
 
-pub use archive::{Archive, Proof, Seal};
+pub use archive::{Archive, Seal};
 pub use check::{Check, Piece, Progress};
 pub use checkpoints::Published;
 pub use entry::{Entry, NotAnEntry};
@@ -32,3 +32,4 @@ pub use error::ArchiveError;
 pub use finding::{Finding, What};
 pub use sealer::{CHUNK, Sealer, chunks};
 pub use store::{Head, Placed};
+pub use transparency::TlogProof;

@@ -90,7 +90,8 @@ impl Sealer {
                 let entries = self.next_entries(&head).await?;
                 let files = tip.append(&entries);
                 // An entry has been bounded before it got its place.
-                let files = files.map_err(|error| ArchiveError::Differs(error.to_string()))?;
+                let files =
+                    files.map_err(|error| ArchiveError::Contradiction(error.to_string()))?;
                 self.files.write(files).await?;
                 // If another sealer has been faster, it has written the same files, or more.
                 if self.sequence.integrated(&head, tip.size(), tip.root()).await? {
@@ -124,7 +125,7 @@ impl Sealer {
                 check_growth(&self.files, old, size, root).await?;
                 let checkpoint = Checkpoint::new(self.signer.origin(), size, root);
                 let checkpoint =
-                    checkpoint.map_err(|error| ArchiveError::Differs(error.to_string()))?;
+                    checkpoint.map_err(|error| ArchiveError::Contradiction(error.to_string()))?;
                 let time = u64::try_from(now.as_second()).unwrap_or(0);
                 let note = self.signer.sign(&checkpoint, time).await?.to_string();
                 let lock = self.lock.as_ref();

@@ -59,9 +59,10 @@ impl Tip {
         read: &BTreeMap<Tile, Vec<u8>>,
     ) -> Result<Self, ArchiveError> {
         let edge = Edge::read(head.integrated, |tile| read.get(&tile).ok_or(tile));
-        let edge = edge.map_err(|error| ArchiveError::Differs(error.to_string()))?;
+        let edge = edge.map_err(|error| ArchiveError::Contradiction(error.to_string()))?;
         if edge.root() != head.root {
-            return Err(ArchiveError::Differs(format!("tile/0 at size {}", head.integrated)));
+            let text = format!("the tiles do not have the root at size {}", head.integrated);
+            return Err(ArchiveError::Contradiction(text));
         }
         let Some(last) = last else { return Ok(Self { edge, partial: Vec::new() }) };
         let partial = read.get(&last).cloned().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! `GET /audit/{id}/proof`: the proof that the sealed log has an event.
 
-use archive::{Archive, Proof, Seal};
+use archive::{Archive, Seal, TlogProof};
 use platform::audit::{AuditDetails, Event};
 use platform::domain::Role;
 use platform::http::{Answer, Output, Parameters, PathParameter, Rendered};
@@ -51,7 +51,7 @@ pub struct ProofView {
 pub struct ProofAnswer {
     form: ProofForm,
     event: Event,
-    proof: Proof,
+    proof: TlogProof,
 }
 
 impl Endpoint for ReadProof {
@@ -80,7 +80,7 @@ impl Endpoint for ReadProof {
         let is_kept = request.now.as_second() < expires_at;
         let placed = self.archive.place(&id).await?.filter(|_| is_kept);
         let event = if let Some(placed) = &placed {
-            sealed_event(&placed.entry)?
+            sealed_event(&id, &placed.entry)?
         } else {
             let found = self.log.get(&id, request.now).await?;
             found.ok_or_else(Problem::not_found)?
@@ -103,9 +103,9 @@ impl Endpoint for ReadProof {
 }
 
 /// The event of an entry, with its hash.
-fn sealed_event(entry: &str) -> Result<Event, Problem> {
+fn sealed_event(id: &str, entry: &str) -> Result<Event, Problem> {
     let event: Event = serde_json::from_str(entry).map_err(|error| {
-        tracing::error!(%error, "failed to read a sealed event");
+        tracing::error!(%error, id, "failed to read a sealed event");
         Problem::internal()
     })?;
     Ok(Event { hash: event.fingerprint(), ..event })
@@ -113,14 +113,14 @@ fn sealed_event(entry: &str) -> Result<Event, Problem> {
 
 impl Output for ProofAnswer {
     fn render(self) -> Result<Rendered, serde_json::Error> {
-        let Proof { proof, .. } = self.proof;
-        match self.form {
+        let Self { form, event, proof } = self;
+        match form {
             ProofForm::Text => Ok(Rendered {
                 content_type: "text/plain; charset=utf-8",
                 body: proof.to_string().into_bytes(),
             }),
             ProofForm::Json => Rendered::json(&ProofView {
-                event: self.event,
+                event,
                 index: proof.index,
                 checkpoint: proof.checkpoint.to_string(),
                 inclusion_proof: proof.hashes.iter().map(ToString::to_string).collect(),

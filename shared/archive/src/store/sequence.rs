@@ -101,7 +101,9 @@ impl Sequence {
             self.database.get(&self.table, key("id", HEAD), true).await?;
         let time = |milliseconds: i64| Timestamp::from_millisecond(milliseconds).ok();
         let root = |stored: &StoredHead| match &stored.root {
-            Some(text) => text.parse().map_err(|_| ArchiveError::Differs(HEAD.to_owned())),
+            Some(text) => text.parse::<Hash>().map_err(|error| {
+                ArchiveError::Contradiction(format!("the root of the head: {error}"))
+            }),
             None => Ok(Hash::EMPTY),
         };
         Ok(Head {
