@@ -81,7 +81,7 @@ pub(crate) async fn list(files: &Files) -> Result<(Vec<Name>, u64), Unreadable> 
         Some(name) => names.push(name),
         None => others += 1,
     };
-    files.list(KEPT, each).await?;
+    files.source.list(KEPT, each).await?;
     names.sort_unstable();
     Ok((names, others))
 }
@@ -91,7 +91,7 @@ pub(crate) async fn published(
     files: &Files,
     key: &Verifier,
 ) -> Result<Option<Result<Known, Finding>>, Unreadable> {
-    let bytes = files.read(PUBLISHED, NOTE_LIMIT).await?;
+    let bytes = files.source.read(PUBLISHED, NOTE_LIMIT).await?;
     Ok(bytes.map(|bytes| open(PUBLISHED, &bytes, key)))
 }
 
@@ -102,7 +102,7 @@ pub(crate) async fn kept(
     key: &Verifier,
 ) -> Result<Result<Known, Finding>, Unreadable> {
     let path = name.to_string();
-    let Some(bytes) = files.read(&path, NOTE_LIMIT).await? else {
+    let Some(bytes) = files.source.read(&path, NOTE_LIMIT).await? else {
         let text = format!("{path} was listed, but is not there");
         return Ok(Err(Finding::new(What::Damaged, text)));
     };

@@ -19,7 +19,7 @@ const PACKED_LIMIT: usize = BUNDLE_LIMIT + BUNDLE_LIMIT / 256;
 
 /// A reader of the files of a log.
 pub(crate) struct Files {
-    source: Source,
+    pub(crate) source: Source,
 }
 
 /// A file as it is stored. It may be longer or shorter than it should be.
@@ -40,28 +40,6 @@ pub(crate) struct Bundle {
 }
 
 impl Files {
-    pub(crate) fn new(source: Source) -> Self {
-        Self { source }
-    }
-
-    /// The file at this path.
-    pub(crate) async fn read(
-        &self,
-        path: &str,
-        limit: usize,
-    ) -> Result<Option<Vec<u8>>, Unreadable> {
-        self.source.read(path, limit).await
-    }
-
-    /// Gives the name of each file in a folder.
-    pub(crate) async fn list(
-        &self,
-        folder: &str,
-        each: impl FnMut(&str),
-    ) -> Result<(), Unreadable> {
-        self.source.list(folder, each).await
-    }
-
     /// A tile or bundle, if it is there.
     pub(crate) async fn tile(&self, tile: Tile) -> Result<Option<Stored>, Unreadable> {
         let full = match tile.kind() {
@@ -73,7 +51,7 @@ impl Files {
                 Kind::Entries => PACKED_LIMIT,
                 Kind::Hashes(_) => form.width() * HASH,
             };
-            if let Some(bytes) = self.read(&form.to_string(), limit).await? {
+            if let Some(bytes) = self.source.read(&form.to_string(), limit).await? {
                 return Ok(Some(Stored { tile, form, bytes }));
             }
         }
@@ -90,7 +68,7 @@ impl Files {
                 Kind::Hashes(level) => Tile::hashes(level, tile.index(), size),
             };
             if let Some(part) = part
-                && let Some(bytes) = self.read(&part.to_string(), PACKED_LIMIT).await?
+                && let Some(bytes) = self.source.read(&part.to_string(), PACKED_LIMIT).await?
             {
                 return Ok(Some(Stored { tile: part, form: part, bytes }));
             }

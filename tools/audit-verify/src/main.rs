@@ -25,7 +25,8 @@ const UNREADABLE: u8 = 2;
 #[derive(Debug, Parser)]
 #[command(name = "audit-verify", version)]
 struct Cli {
-    /// Directory with the log's files, or `s3://BUCKET[/PREFIX]` with credentials in the environment
+    /// Directory with the log's files, or `s3://BUCKET[/PREFIX]` with credentials in the
+    /// environment
     place: String,
     /// Key of the log, from a source that you trust: <name>+<id>+<key>
     #[arg(long)]

@@ -56,7 +56,7 @@ impl Due {
 /// Verifies a log.
 pub async fn verify(options: &Options) -> Result<Report, Unreadable> {
     let Options { place, key, .. } = options;
-    let files = &Files::new(Source::open(place)?);
+    let files = &Files { source: Source::open(place)? };
     let expected = match &options.expected {
         Some(bytes) => Some(expected(bytes, key)?),
         None => None,
