@@ -19,7 +19,9 @@ use platform::store::AuditLog;
 use serde_json::{Value, json};
 use tally_tests::{Caller, TestStack, id};
 
-pub use self::texts::texts_of;
+pub use self::texts::{ask, texts_of};
+
+const SEALER: &str = "AuditSealFunction";
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -56,6 +58,11 @@ pub fn event(user_id: &str, action: &'static str, time: Timestamp, number: usize
         .resource("thing", &number.to_string())
         .event(None, outcome, Some(&identity.into()), &context, time, 0)
         .unwrap()
+}
+
+/// Events of this moment.
+fn new_events(count: usize) -> Vec<Event> {
+    (0..count).map(|number| event(ANN, "test.read", ago(0), number)).collect()
 }
 
 /// Writes events as the functions do, with any time.

@@ -15,13 +15,12 @@ use tally_tests::{Answer, Caller, TestStack, id};
 
 use super::sealed_log::SealedLog;
 use super::tampering::verify;
-use super::write;
+use super::{DAY_MS, ask, write};
 use crate::api_keys::new_key;
-use crate::chat::{FAST, SLOW, own_events, path_of, text};
+use crate::chat::{FAST, SLOW, path_of, text};
 use crate::personal_data::holders;
 
 const PASSWORD: &str = "Correct-Horse-9";
-const DAY_MS: i64 = 86_400_000;
 
 pub async fn request_erasure(stack: &TestStack, admin: &Caller, user_id: &str) -> Answer {
     let request = stack.request(Method::POST, &format!("/users/{user_id}/erase"));
@@ -47,12 +46,6 @@ pub async fn second_admin(stack: &TestStack, admin: &Caller) -> Caller {
     let path = format!("/users/{}", own_id(stack, &second).await);
     stack.call(Method::PATCH, &path, admin, &json!({"roles": ["admin"]})).await.expect(200);
     second
-}
-
-/// Asks the assistant. Returns the answer and the event of the reply's end.
-pub async fn ask(stack: &TestStack, caller: &Caller, message: &str) -> (Value, Value) {
-    let answer = stack.post("/chat", Some(caller), &json!({"message": message})).await.expect(200);
-    (answer, own_events(stack, caller, "chat.message").await.pop().unwrap())
 }
 
 /// The texts of an event as an auditor is shown them.

@@ -20,8 +20,8 @@ use tally_tests::{Caller, TestStack};
 use tempfile::TempDir;
 use transparency::{Checkpoint, Edge, File, Hash, Note, Tile, Verifier, WIDTH, bundle, bundles};
 
-use super::sealed_log::{Files, ORIGIN, SealedLog};
-use super::{ANN, ago, event, tampering, write};
+use super::sealed_log::{Files, ORIGIN, SealedLog, bundle_of};
+use super::{ANN, ago, event, new_events, tampering, write};
 
 /// Age of each checkpoint in minutes. A quarter of the events is new in each.
 const AGES: [i64; 4] = [90, 60, 30, 0];
@@ -272,8 +272,7 @@ impl Sealed {
         })
         .await;
         let auditor = stack.admin().await;
-        let events: Vec<_> =
-            (0..size).map(|number| event(ANN, "test.read", ago(0), number)).collect();
+        let events = new_events(size);
         write(&stack, &events).await;
         seal(&stack, &events).await;
         let mut items = stack.items("AuditTable").await;
@@ -333,11 +332,7 @@ impl Sealed {
         let mut entries = entries.into_iter();
         for (number, tile) in tiles.iter().enumerate() {
             let most = if number + 1 == tiles.len() { usize::MAX } else { tile.width() };
-            let bytes = entries.by_ref().take(most).flat_map(|entry| {
-                let length = u16::try_from(entry.len()).unwrap().to_be_bytes();
-                [&length[..], entry.as_bytes()].concat()
-            });
-            files.insert(tile.to_string(), bytes.collect());
+            files.insert(tile.to_string(), bundle_of(entries.by_ref().take(most)));
         }
     }
 

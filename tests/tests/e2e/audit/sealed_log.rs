@@ -111,11 +111,7 @@ impl SealedLog {
 
     /// Replaces the first bundle, as an intruder would.
     pub async fn forge(&self, entries: &[String]) {
-        let mut bundle = Vec::new();
-        for entry in entries {
-            bundle.extend(u16::try_from(entry.len()).unwrap().to_be_bytes());
-            bundle.extend(entry.as_bytes());
-        }
+        let bundle = bundle_of(entries.iter().cloned());
         let put = self.client.put_object().bucket(&self.bucket).key("tile/entries/000");
         let put = put.content_encoding("gzip").body(ByteStream::from(compressed(&bundle)));
         put.send().await.unwrap();
@@ -194,6 +190,15 @@ impl SealedLog {
         assert!(note.time(&self.key.cosigner()).is_some());
         Checkpoint::open(&note, ORIGIN, std::slice::from_ref(&self.key)).unwrap()
     }
+}
+
+/// A bundle of entries, each with its length before it.
+pub fn bundle_of(entries: impl IntoIterator<Item = String>) -> Vec<u8> {
+    let framed = entries.into_iter().flat_map(|entry| {
+        let length = u16::try_from(entry.len()).unwrap().to_be_bytes();
+        [&length[..], entry.as_bytes()].concat()
+    });
+    framed.collect()
 }
 
 fn compressed(content: &[u8]) -> Vec<u8> {

@@ -18,14 +18,7 @@ use tokio::time::sleep;
 use transparency::{Hash, TlogProof};
 
 use super::sealed_log::{ORIGIN, SealedLog};
-use super::{ANN, ago, event, write};
-
-const SEALER: &str = "AuditSealFunction";
-
-/// New events.
-fn some(count: usize) -> Vec<Event> {
-    (0..count).map(|number| event(ANN, "test.read", ago(0), number)).collect()
-}
+use super::{SEALER, new_events, write};
 
 /// The item of an event in the table of the sequence.
 async fn placed(stack: &TestStack, id: &str) -> Option<Value> {
@@ -124,7 +117,7 @@ async fn a_sealer_killed_at_any_write_leaves_one_log() {
             stack.local.aws().fail(fault(failure, 1));
             // The stream may bring the events before this invocation finds them. Then its sealer is
             // the one that is killed.
-            write(&stack, &some(3)).await;
+            write(&stack, &new_events(3)).await;
             let payload = json!({"reconcile": true}).to_string();
             let kill = async {
                 stack.local.aws().held().await;
@@ -146,13 +139,13 @@ async fn a_disturbed_stream_leaves_one_log() {
         // The events of the start come first.
         stack.local.drained(SEALER).await.unwrap();
         stack.local.fail_stream(StreamFault { function: SEALER.to_owned(), failure, times: 1 });
-        let events = some(120);
+        let events = new_events(120);
         write(&stack, &events).await;
         loop {
             tokio::select! {
                 drained = stack.local.drained(SEALER) => break drained.unwrap(),
                 // A late batch waits for another one.
-                () = sleep(Duration::from_secs(1)) => write(&stack, &some(1)).await,
+                () = sleep(Duration::from_secs(1)) => write(&stack, &new_events(1)).await,
             }
         }
         for event in [&events[0], &events[119]] {
@@ -170,7 +163,7 @@ async fn an_event_that_the_stream_has_lost_is_sealed_late() {
     stack.local.drained(SEALER).await.unwrap();
     let lost = StreamFailure::Lost;
     stack.local.fail_stream(StreamFault { function: SEALER.into(), failure: lost, times: 1 });
-    let events = some(2);
+    let events = new_events(2);
     write(&stack, &events).await;
     stack.local.drained(SEALER).await.unwrap();
     let lost = &events[1].id;
@@ -190,7 +183,7 @@ async fn reconciliation_finds_lost_events_in_all_shards_and_pieces() {
     stack.local.drained(SEALER).await.unwrap();
     let failure = StreamFailure::Lost;
     stack.local.fail_stream(StreamFault { function: SEALER.into(), failure, times: 1_000 });
-    let events = some(1_300);
+    let events = new_events(1_300);
     write(&stack, &events).await;
     stack.local.drained(SEALER).await.unwrap();
     assert_eq!(placed(&stack, &events[0].id).await, None);
@@ -205,7 +198,7 @@ async fn sealers_at_once_leave_one_log() {
     let stack = TestStack::sealing().await;
     let log = SealedLog::of(&stack).await;
     for _ in 0..3 {
-        write(&stack, &some(300)).await;
+        write(&stack, &new_events(300)).await;
         join_all((0..4).map(|_| stack.seal())).await;
     }
     let read = log.check(&stack).await;
@@ -217,7 +210,7 @@ async fn sealers_at_once_leave_one_log() {
 async fn the_last_bundle_is_renewed_before_its_retention_is_over() {
     let stack = TestStack::start().await;
     let log = SealedLog::of(&stack).await;
-    write(&stack, &some(3)).await;
+    write(&stack, &new_events(3)).await;
     stack.seal().await;
     let mut platform = stack.platform("AuditFunction");
     let retention = Retention::new(&platform.config).unwrap();

@@ -6,10 +6,8 @@ use tally_local::{StreamFailure, StreamFault};
 use tally_tests::{Caller, TestStack};
 
 use super::sealed_log::SealedLog;
-use super::{ANN, ago, event, write};
+use super::{ANN, DAY_MS, SEALER, ago, event, new_events, write};
 use crate::signals::emitted;
-
-const SEALER: &str = "AuditSealFunction";
 
 /// The result of a whole verification: that of its first bad part, or of its last.
 pub async fn verify(stack: &TestStack, auditor: &Caller) -> Value {
@@ -23,7 +21,7 @@ pub async fn verify(stack: &TestStack, auditor: &Caller) -> Value {
     }
 }
 
-/// The event of a change, in the order in which they were found.
+/// The events about changes of the table, sorted by the kind of change.
 async fn told(stack: &TestStack, auditor: &Caller) -> Vec<Value> {
     stack.local.drained(SEALER).await.unwrap();
     let mut events = stack.events(auditor, "audit.tampered").await;
@@ -42,7 +40,7 @@ async fn an_edited_and_a_deleted_event_are_told_of_and_found() {
     let stack = TestStack::sealing().await;
     let log = SealedLog::of(&stack).await;
     let auditor = stack.admin().await;
-    let events: Vec<_> = (0..300).map(|number| event(ANN, "test.read", ago(0), number)).collect();
+    let events = new_events(300);
     write(&stack, &events).await;
     log.check(&stack).await;
     let verified = verify(&stack, &auditor).await;
@@ -96,7 +94,7 @@ async fn a_forged_or_missing_bundle_is_found_at_its_first_bad_entry() {
     let stack = TestStack::sealing().await;
     let log = SealedLog::of(&stack).await;
     let auditor = stack.admin().await;
-    let events: Vec<_> = (0..300).map(|number| event(ANN, "test.read", ago(0), number)).collect();
+    let events = new_events(300);
     write(&stack, &events).await;
     let sealed = log.check(&stack).await.entries[..256].to_vec();
     let forged = |change: &dyn Fn(&mut Vec<String>)| {
@@ -171,10 +169,10 @@ async fn an_event_that_is_put_into_the_past_is_found() {
 }
 
 #[tokio::test]
-async fn an_item_past_its_time_goes_without_a_word() {
+async fn an_item_past_its_retention_is_deleted_without_an_event() {
     let stack = TestStack::sealing().await;
     let auditor = stack.admin().await;
-    let old = event(ANN, "test.read", ago(401 * super::DAY_MS), 0);
+    let old = event(ANN, "test.read", ago(401 * DAY_MS), 0);
     write(&stack, std::slice::from_ref(&old)).await;
     stack.local.aws().expire().await;
     assert_eq!(told(&stack, &auditor).await, Vec::<Value>::new());

@@ -37,7 +37,7 @@ fn without_texts(shown: &Value) -> Value {
 }
 
 /// Asks the assistant. Returns the answer and the event of the reply's end.
-async fn ask(stack: &TestStack, caller: &Caller, message: &str) -> (Value, Value) {
+pub async fn ask(stack: &TestStack, caller: &Caller, message: &str) -> (Value, Value) {
     let answer = stack.post("/chat", Some(caller), &json!({"message": message})).await.expect(200);
     let event = own_events(stack, caller, "chat.message").await.pop().unwrap();
     assert_eq!(event["resource"], format!("message:{}", text(&answer["message_id"])));

@@ -14,8 +14,9 @@ use tally_tests::{Caller, TestStack};
 
 use super::{MOMENTS, TRANSACT, cut, events};
 use crate::api_keys::new_key;
+use crate::audit::ask;
 use crate::audit::erasure::{
-    ask, assert_erased, confirm_erasure, done, finish, own_id, request_erasure, second_admin,
+    assert_erased, confirm_erasure, done, finish, own_id, request_erasure, second_admin,
 };
 use crate::chat::FAST;
 
