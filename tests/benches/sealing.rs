@@ -1,5 +1,5 @@
-//! Measures how long an event waits for a checkpoint that covers it, and what an event costs: `cargo
-//! bench -p tally-tests --bench sealing`. docs/PERFORMANCE.md has the results.
+//! Measures how long an event waits for a checkpoint that covers it, and what an event costs:
+//! `cargo bench -p tally-tests --bench sealing`. docs/PERFORMANCE.md has the results.
 //!
 //! Events with two texts are written at a steady rate, as the worker of replies writes them. The
 //! sealer is the release binary, and the stream of the audit table invokes it. The calls are those

@@ -138,8 +138,8 @@ impl TestStack {
         });
     }
 
-    /// Runs `work`. Returns its result and the `DynamoDB` round trips that it made. The sealer of the
-    /// audit log works beside it, so calls to its table are left out.
+    /// Runs `work`. Returns its result and the `DynamoDB` round trips that it made. The sealer of
+    /// the audit log works beside it, so calls to its table are left out.
     pub async fn round_trips<T>(&self, work: impl Future<Output = T>) -> (T, Vec<String>) {
         self.local.calls().clear();
         let result = work.await;

@@ -218,8 +218,8 @@ fn functions_know_what_is_shared_and_not_each_other() {
     }
     assert_eq!(order.len(), areas.len(), "a crate has no place in the order");
     assert_eq!(dependencies(&manifests("infra")["tally-local"]), BTreeSet::new());
-    // The verifier shares no code with what wrote the log, but for the mathematics. Its tests read a
-    // bucket of the local stack.
+    // The verifier shares no code with what wrote the log, but for the mathematics. Its tests read
+    // a bucket of the local stack.
     let verifier = ["tally-local", "tally-transparency"].map(str::to_owned).into();
     assert_eq!(dependencies(&manifests("tools")["audit-verify"]), verifier);
 }

@@ -115,7 +115,7 @@ impl AuditSeal {
                     tracing::error!(
                         resource = event.resource,
                         detail = %serde_json::Value::from_iter(event.detail.clone()),
-                        "an item of the audit log was changed; the log says so"
+                        "an item of the audit log was changed, or is no event"
                     );
                     // Each delivery emits it, as an earlier one may have died before that.
                     if let Some((signal, value)) = Signal::of(&event) {

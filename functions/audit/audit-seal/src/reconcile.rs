@@ -42,7 +42,10 @@ impl AuditSeal {
         let mut oldest = None;
         while let Some(part) = range {
             if invocation.remaining() < MARGIN {
-                tracing::warn!("failed to reconcile in time; a later invocation does the rest");
+                tracing::warn!(
+                    %to,
+                    "failed to reconcile all events to this time; a later invocation goes on"
+                );
                 break;
             }
             // The stream tells of items that are no events.

@@ -122,9 +122,9 @@ impl Output for Listing {
                      `Link` leads to the next part.";
         let ocsf = "An event of OCSF 1.9.0-dev (schema.ocsf.io) in each line, in JSON. Its class \
                     is 3001, 3002, 3005, 6003 or 6005, with the profile `record_integrity`, and \
-                    for `chat.*` also `ai_operation`. `raw_data` is the event itself in its RFC 8785 \
-                    form without `hash`, and `raw_data_hash` is that hash. The header `Link` \
-                    leads to the next part.";
+                    for `chat.*` also `ai_operation`. `raw_data` is the event itself in its RFC \
+                    8785 form without `hash`, and `raw_data_hash` is that hash. The header \
+                    `Link` leads to the next part.";
         let page = Answer::json::<AuditPage>().or_lines("text/csv", &columns);
         vec![page.or_lines("application/x-ndjson", plain).or_lines(OCSF, ocsf)]
     }

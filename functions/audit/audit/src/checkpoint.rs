@@ -54,7 +54,8 @@ impl Output for CheckpointText {
     fn describe() -> Vec<Answer> {
         let note = "A checkpoint (c2sp.org/tlog-checkpoint) as a signed note \
                     (c2sp.org/signed-note). It has two signatures of the log: one of the \
-                    checkpoint, and a cosignature (c2sp.org/tlog-cosignature) that states its time.";
+                    checkpoint, and a cosignature (c2sp.org/tlog-cosignature) that states its \
+                    time.";
         vec![Answer::default().or_lines("text/plain", note)]
     }
 }

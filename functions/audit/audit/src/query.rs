@@ -157,11 +157,7 @@ impl Input for AuditQuery {
                 Paging::within(fields, LARGEST_EXPORT, LARGEST_EXPORT)
             }
         };
-        if let (Some(Some(from)), Some(Some(to))) = (from, to)
-            && from >= to
-        {
-            fields.refuse("to", "must be after `from`");
-        }
+        refuse_empty_range(fields, from.flatten(), to.flatten());
         let filters = AuditFilters {
             actor: actor?,
             action: action?,
@@ -175,6 +171,15 @@ impl Input for AuditQuery {
         };
         let Paging { limit, cursor } = paging?;
         Some(Self { filters, limit, cursor, form })
+    }
+}
+
+/// Refuses a time range that ends before it has begun.
+pub fn refuse_empty_range(fields: &mut Fields, from: Option<Timestamp>, to: Option<Timestamp>) {
+    if let (Some(from), Some(to)) = (from, to)
+        && from >= to
+    {
+        fields.refuse("to", "must be after `from`");
     }
 }
 

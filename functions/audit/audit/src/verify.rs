@@ -14,6 +14,8 @@ use serde::Serialize;
 use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::query::refuse_empty_range;
+
 /// `GET /audit/verify`.
 pub struct VerifyAudit {
     check: Check,
@@ -96,11 +98,7 @@ impl Input for VerifyQuery {
         let from = fields.optional::<Timestamp>("from");
         let to = fields.optional::<Timestamp>("to");
         let cursor = fields.optional("cursor");
-        if let (Some(Some(from)), Some(Some(to))) = (from, to)
-            && from >= to
-        {
-            fields.refuse("to", "must be after `from`");
-        }
+        refuse_empty_range(fields, from.flatten(), to.flatten());
         Some(Self { from: from?, to: to?, cursor: cursor? })
     }
 }

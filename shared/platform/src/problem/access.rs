@@ -134,8 +134,8 @@ impl Problem {
     pub fn erasure_exists() -> Self {
         Self::new(
             Code::Conflict,
-            "An erasure of this user awaits its confirmation, or has been confirmed. Read it by GET \
-             /users/{id}/erase.",
+            "An erasure of this user awaits its confirmation, or has been confirmed. Read it by \
+             GET /users/{id}/erase.",
         )
     }
 

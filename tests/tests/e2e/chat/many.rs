@@ -37,7 +37,8 @@ async fn fifty_replies_at_once_come_whole_and_in_order_each_to_whom_it_is_for() 
     let api = api.await;
     let stack = claude::world_of(&api, |options| {
         options.processes.per_function = MANY;
-        // A slow machine can keep a worker from saying that it is alive. Nothing ends its reply then.
+        // A slow machine can keep a worker from saying that it is alive. Nothing ends its reply
+        // then.
         let deployment = template::load(&options.source("http://127.0.0.1:1")).unwrap();
         let functions = deployment.functions.into_iter().map(|function| function.binary);
         options.only = Some(functions.filter(|binary| binary != "expire-replies").collect());
