@@ -13,7 +13,7 @@ use crate::source::Source;
 /// Files that are read ahead of their use.
 pub(crate) const AHEAD: usize = 8;
 /// Length of a hash in bytes.
-const HASH: usize = 32;
+pub(crate) const HASH: usize = 32;
 /// The most bytes of a packed bundle. Gzip makes a file that can't be packed a little longer.
 const PACKED_LIMIT: usize = BUNDLE_LIMIT + BUNDLE_LIMIT / 256;
 
@@ -42,10 +42,7 @@ pub(crate) struct Bundle {
 impl Files {
     /// A tile or bundle, if it is there.
     pub(crate) async fn tile(&self, tile: Tile) -> Result<Option<Stored>, Unreadable> {
-        let full = match tile.kind() {
-            Kind::Entries => Tile::entries(tile.index(), u64::MAX),
-            Kind::Hashes(level) => Tile::hashes(level, tile.index(), u64::MAX),
-        };
+        let full = resized(tile, u64::MAX);
         for form in [Some(tile), full.filter(|full| *full != tile)].into_iter().flatten() {
             let limit = match tile.kind() {
                 Kind::Entries => PACKED_LIMIT,
@@ -63,17 +60,21 @@ impl Files {
     pub(crate) async fn beginning(&self, tile: Tile) -> Result<Option<Stored>, Unreadable> {
         for width in (1..tile.width() as u64).rev() {
             let size = tile.index() * WIDTH + width;
-            let part = match tile.kind() {
-                Kind::Entries => Tile::entries(tile.index(), size),
-                Kind::Hashes(level) => Tile::hashes(level, tile.index(), size),
-            };
-            if let Some(part) = part
+            if let Some(part) = resized(tile, size)
                 && let Some(bytes) = self.source.read(&part.to_string(), PACKED_LIMIT).await?
             {
                 return Ok(Some(Stored { tile: part, form: part, bytes }));
             }
         }
         Ok(None)
+    }
+}
+
+/// The tile or bundle in a log of another size, if that log has it.
+fn resized(tile: Tile, size: u64) -> Option<Tile> {
+    match tile.kind() {
+        Kind::Entries => Tile::entries(tile.index(), size),
+        Kind::Hashes(level) => Tile::hashes(level, tile.index(), size),
     }
 }
 

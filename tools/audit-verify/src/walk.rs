@@ -13,7 +13,7 @@ use transparency::{Edge, Frontier, Hash, Kind, Tile, WIDTH};
 use crate::checkpoints::Known;
 use crate::error::Unreadable;
 use crate::event;
-use crate::files::{AHEAD, Bundle, Files, Stored};
+use crate::files::{AHEAD, Bundle, Files, HASH, Stored};
 use crate::report::Finding;
 
 /// A checkpoint at the size at which its root is due.
@@ -276,7 +276,7 @@ impl Seen {
         }
         let stored = files.tile(tile).await?.map(Stored::into_hash_bytes).unwrap_or_default();
         if stored != expected {
-            let pairs = stored.chunks(32).zip(expected.chunks(32));
+            let pairs = stored.chunks(HASH).zip(expected.chunks(HASH));
             let same = pairs.take_while(|(stored, expected)| stored == expected).count();
             let height = 8 * u32::from(level);
             // Bytes after the last hash concern the whole tile.
