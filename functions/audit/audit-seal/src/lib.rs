@@ -2,7 +2,7 @@
 //! changes of old ones. A schedule invokes it each minute: it publishes a checkpoint though nothing
 //! is new, and looks for events that the stream has lost.
 //!
-//! Several may run at once: the log is the same whichever of them is faster.
+//! Several may run at once: the log does not depend on which of them is faster.
 
 mod reconcile;
 mod record;

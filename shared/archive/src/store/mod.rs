@@ -1,5 +1,5 @@
 //! The table of this area, with its key shape, item conversion and queries. Nothing else here uses
-//! the DynamoDB SDK.
+//! DynamoDB.
 
 mod sequence;
 

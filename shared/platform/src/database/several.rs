@@ -12,6 +12,9 @@ use serde::de::DeserializeOwned;
 use super::{ATTEMPTS, Database, Expression, Item, StoreError, read, s, unavailable};
 use crate::backoff;
 
+/// Items that one `BatchWriteItem` takes.
+const BATCH: i32 = 25;
+
 impl Database {
     /// Reads the items of these keys, at most a hundred, as they are now. Keys without an item are
     /// left out, and the items come in any order.
@@ -131,9 +134,6 @@ impl Database {
         .boxed()
     }
 }
-
-/// Items that one `BatchWriteItem` takes.
-const BATCH: i32 = 25;
 
 /// Reads items, as many as DynamoDB gives at once.
 fn get_batch(

@@ -226,7 +226,7 @@ async fn two_administrators_erase_a_user_and_leave_no_more_than_events() {
 }
 
 #[tokio::test]
-async fn one_administrator_alone_erases_nobody() {
+async fn one_administrator_alone_erases_no_user() {
     let stack = TestStack::with(&FAST).await;
     let first = stack.admin().await;
     let second = second_admin(&stack, &first).await;
@@ -430,7 +430,7 @@ async fn texts_that_a_warm_process_has_written_late_are_deleted_too() {
 }
 
 #[tokio::test]
-async fn workers_at_once_do_it_once() {
+async fn workers_at_once_erase_a_user_once() {
     let stack = TestStack::with(&FAST).await;
     let first = stack.admin().await;
     let second = second_admin(&stack, &first).await;

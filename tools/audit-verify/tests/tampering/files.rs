@@ -134,7 +134,7 @@ const CHANGES: &[Change] = &[
 ];
 
 #[tokio::test]
-async fn entries_alone() {
+async fn changed_entries_are_found() {
     for (name, change, index, what) in CHANGES {
         let setup = Setup::new();
         change(&setup);
@@ -151,7 +151,7 @@ async fn the_place_of_an_entry_that_moved_is_told() {
 }
 
 #[tokio::test]
-async fn damaged_bundles() {
+async fn damaged_bundles_are_found() {
     // The file ends within an entry.
     let setup = Setup::new();
     setup.change_file(&bundle_path(4), |bytes| bytes.truncate(bytes.len() / 2));
@@ -188,7 +188,7 @@ async fn what_is_no_file_is_not_read() {
 }
 
 #[tokio::test]
-async fn entries_with_their_hashes() {
+async fn entries_changed_with_their_hashes_are_found() {
     // The tile of level 1 still has the hash of the tile of level 0.
     let setup = Setup::new();
     rewrite_entry(&setup, 1_234);
@@ -216,7 +216,7 @@ fn rewrite_entry(setup: &Setup, index: usize) {
 }
 
 #[tokio::test]
-async fn hashes_alone() {
+async fn changed_hashes_are_found() {
     let setup = Setup::new();
     setup.change_file(&tile_path(4), |bytes| bytes[210 * 32] ^= 1);
     setup.expect("level 0", &[(Some(1_234), What::WrongHashes)]).await;
@@ -235,7 +235,7 @@ async fn hashes_alone() {
 }
 
 #[tokio::test]
-async fn the_tail_is_cut() {
+async fn a_tail_that_was_cut_off_is_found() {
     let setup = Setup::new();
     setup.remove_from("entries", 8);
     setup.expect("entries", &[(Some(2_048), What::Truncated)]).await;
@@ -251,7 +251,7 @@ async fn the_tail_is_cut() {
 }
 
 #[tokio::test]
-async fn files_within_are_gone() {
+async fn missing_files_within_are_found() {
     let setup = Setup::new();
     setup.remove(&bundle_path(6));
     setup.expect("a bundle", &[(Some(1_536), What::Deleted)]).await;
