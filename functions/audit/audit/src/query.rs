@@ -174,7 +174,7 @@ impl Input for AuditQuery {
     }
 }
 
-/// Refuses a time range that ends before it has begun.
+/// Refuses a time range whose end is not after its start.
 pub fn refuse_empty_range(fields: &mut Fields, from: Option<Timestamp>, to: Option<Timestamp>) {
     if let (Some(from), Some(to)) = (from, to)
         && from >= to
