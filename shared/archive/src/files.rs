@@ -7,8 +7,7 @@
 //! checkpoints/<size>-<time>   every checkpoint that was published, as 4096-20261129T090000Z
 //! ```
 //!
-//! No content but that of `checkpoint` is ever replaced. The last bundle is written again as it is,
-//! before its retention is over.
+//! Only `checkpoint` gets another content. The last bundle may be written again as it is.
 
 use std::collections::BTreeMap;
 

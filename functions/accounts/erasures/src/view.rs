@@ -15,7 +15,7 @@ const BACKUPS_MS: i64 = 35 * 86_400_000;
 pub enum ErasureStatus {
     /// A second administrator has to confirm it.
     AwaitingConfirmation,
-    /// The data is being destroyed. The texts of the user's events are unreadable within seconds.
+    /// The data is being destroyed. The texts of the user's events are unreadable at once.
     Running,
     /// The data is destroyed, apart from backups.
     Complete,
