@@ -19,10 +19,10 @@ impl EventTexts {
         Ok(Self { log: AuditLog::new(platform)?, pieces: TextPieces::new(platform)? })
     }
 
-    /// The events from a time on, in milliseconds since 1970, or all that are kept.
-    pub fn left(&self, from: Option<i64>, now: Timestamp) -> Option<EventRange> {
-        let from = from.and_then(|from| Timestamp::from_millisecond(from).ok());
-        EventRange::between(from, None, now, self.log.retention())
+    /// The events from a time on, in milliseconds since 1970, or all. An event past its retention
+    /// may still be there, and its texts longer still: they expire by the retention of their time.
+    pub fn left(from: Option<i64>, now: Timestamp) -> Option<EventRange> {
+        EventRange::since(from.and_then(|from| Timestamp::from_millisecond(from).ok()), now)
     }
 
     /// Deletes the texts of the first events of a user in this range, and gives the rest of it.

@@ -139,7 +139,7 @@ impl Erase {
     ) -> Result<(), Problem> {
         let now = self.clock.now();
         let mut from = erasure.texts_deleted_to;
-        let mut rest = self.texts.left(from, now);
+        let mut rest = EventTexts::left(from, now);
         while let Some(range) = rest {
             if invocation.remaining() < MARGIN {
                 let user_id = &erasure.user_id;

@@ -34,9 +34,15 @@ impl EventRange {
         retention: Retention,
     ) -> Option<Self> {
         let first = from.map_or(0, first_id_from);
-        let after_now = first_id_from(now) + (1 << MILLISECOND_BITS);
-        let end = to.map_or(after_now, |to| first_id_from(to).min(after_now));
+        let end = to.map_or(end_of(now), |to| first_id_from(to).min(end_of(now)));
         Self { first, last: end.checked_sub(1)? }.kept(now, retention)
+    }
+
+    /// The events from `from` on, inclusive, that are there `now`, also those past their retention.
+    /// `None` if there can be none.
+    pub fn since(from: Option<Timestamp>, now: Timestamp) -> Option<Self> {
+        let (first, last) = (from.map_or(0, first_id_from), end_of(now) - 1);
+        (first <= last).then_some(Self { first, last })
     }
 
     /// The part of it that is not past its retention: DynamoDB deletes late.
@@ -102,6 +108,11 @@ fn first_id_from(time: Timestamp) -> u128 {
     milliseconds << MILLISECOND_BITS
 }
 
+/// Where the ids of events after this millisecond begin.
+fn end_of(now: Timestamp) -> u128 {
+    first_id_from(now) + (1 << MILLISECOND_BITS)
+}
+
 /// Ids as numbers have the same order as ids as text.
 pub(super) fn number(id: &str) -> u128 {
     Uuid::try_parse(id).map_or(0, |id| id.as_u128())
@@ -158,6 +169,26 @@ mod tests {
             let range = EventRange::between(from.map(at), to.map(at), now, retention);
             assert_eq!(range, None, "{from:?} {to:?}");
         }
+    }
+
+    #[test]
+    fn a_range_since_a_time_holds_events_past_their_retention_too() {
+        let now = at("2026-11-20T12:00:00Z");
+        for (from, event, expected) in [
+            (None, "1970-01-01T00:00:00Z", true),
+            (None, "2025-10-16T11:59:59.999Z", true),
+            (None, "2026-11-20T12:00:00Z", true),
+            (None, "2026-11-20T12:00:00.001Z", false),
+            (Some("2025-01-01T00:00:00Z"), "2025-01-01T00:00:00Z", true),
+            (Some("2025-01-01T00:00:00Z"), "2024-12-31T23:59:59.999Z", false),
+            (Some("2026-11-20T12:00:00Z"), "2026-11-20T12:00:00Z", true),
+        ] {
+            let range = EventRange::since(from.map(at), now).unwrap();
+            let holds = (range.first..=range.last).contains(&id_at(event));
+            assert_eq!(holds, expected, "{from:?} {event}");
+        }
+        // A clock that was set back.
+        assert_eq!(EventRange::since(Some(at("2026-11-20T12:00:00.001Z")), now), None);
     }
 
     #[test]
