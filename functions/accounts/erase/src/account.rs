@@ -39,15 +39,19 @@ impl Accounts {
         Ok(Plan::reply(()).write_or_retry(job, is_there))
     }
 
-    /// Removes an account, and leaves its purge job. The user gets no mail, because a queued mail
-    /// would keep the address. Boxed, because it calls this function again if the account changes
-    /// meanwhile.
+    /// Removes an account, and leaves its purge job. The last administrator stays until there is
+    /// another, and a run that waits for that leaves no event. The user gets no mail, because a
+    /// queued mail would keep the address. Boxed, because it calls this function again if the
+    /// account changes meanwhile.
     pub fn remove(
         self,
         user: User,
         now: Timestamp,
     ) -> BoxFuture<'static, Result<Plan<()>, Problem>> {
         async move {
+            if user.is_admin() && self.users.is_last_admin(&user.id).await? {
+                return Err(Problem::last_admin());
+            }
             let ended: Vec<_> = user.sessions.keys().cloned().collect();
             let details = AuditDetails::action("account.deleted")
                 .resource("user", &user.id)

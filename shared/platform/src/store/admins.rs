@@ -5,10 +5,13 @@
 //! transaction. So the condition of one write keeps the last administrator, and no function has to
 //! count accounts.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Deserialize;
 
 use super::{User, Users};
-use crate::database::{Expression, Item, Write, key, n, s};
+use crate::database::{Expression, Item, StoreError, Write, key, n, s};
 use crate::domain::Role;
 
 /// The effect of an account's change on the set.
@@ -20,6 +23,12 @@ pub enum AdminsChange<'a> {
     Admit(&'a str),
     /// This account is no longer one.
     Dismiss(&'a str),
+}
+
+/// The set as it is stored.
+#[derive(Deserialize)]
+struct Admins {
+    ids: BTreeSet<String>,
 }
 
 impl User {
@@ -80,6 +89,13 @@ impl Users {
     /// Adds the first administrator; the condition fails where there is one.
     pub fn admit_first_admin(&self, user_id: &str) -> Write {
         self.change_admins("ADD #ids :id", "attribute_not_exists(#ids)", &ids(user_id))
+    }
+
+    /// Whether this account is the only administrator, as it is now.
+    pub async fn is_last_admin(&self, user_id: &str) -> Result<bool, StoreError> {
+        let admins: Option<Admins> =
+            self.database.get(&self.table, key("key", ADMINS), true).await?;
+        Ok(admins.is_some_and(|admins| admins.ids.len() == 1 && admins.ids.contains(user_id)))
     }
 
     /// Removes an administrator; the condition fails where that is the last one.

@@ -67,7 +67,8 @@ async fn assert_unreadable(stack: &TestStack, auditor: &Caller, event: &Value) {
     }
 }
 
-async fn start(stack: &TestStack, function: &str, user_id: &str) -> bool {
+/// Runs a worker for a user. Says whether it succeeded.
+pub async fn start(stack: &TestStack, function: &str, user_id: &str) -> bool {
     let payload = json!({"user_id": user_id}).to_string();
     stack.local.invoke(function, payload).await.is_ok()
 }

@@ -16,7 +16,7 @@ use super::{MOMENTS, TRANSACT, cut, events};
 use crate::api_keys::new_key;
 use crate::audit::ask;
 use crate::audit::erasure::{
-    assert_erased, confirm_erasure, done, finish, own_id, request_erasure, second_admin,
+    assert_erased, confirm_erasure, done, finish, own_id, request_erasure, second_admin, start,
 };
 use crate::chat::FAST;
 
@@ -109,4 +109,22 @@ async fn a_request_for_an_erasure_and_its_confirmation_are_there_or_not() {
             assert_eq!(events(&stack, action, "success").await, 1, "{action} {moment:?}");
         }
     }
+}
+
+/// No worker was started after the confirmation, and meanwhile the other administrators have gone.
+#[tokio::test]
+async fn the_last_administrator_is_erased_once_there_is_another() {
+    let stack = TestStack::start().await;
+    let last = stack.admin().await;
+    let user_id = own_id(&stack, &last).await;
+    confirmed(&stack, &user_id).await;
+    for _ in 0..2 {
+        assert!(!start(&stack, "EraseFunction", &user_id).await);
+    }
+    // A run that waits leaves no event.
+    assert_eq!(stack.events(&last, "account.deleted").await.len(), 0);
+    let other = second_admin(&stack, &last).await;
+    finish(&stack, &user_id).await;
+    assert_erased(&stack, &user_id, &[]).await;
+    assert_eq!(done(&stack, &other, "account.deleted", &user_id).await, 1);
 }
