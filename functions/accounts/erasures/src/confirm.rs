@@ -43,8 +43,8 @@ impl Endpoint for ConfirmErasure {
         let id = request.call.path_id("id")?;
         let (admin, now) = (request.caller, request.now);
         let found = self.erasures.get(&id).await?;
-        let erasure = found.filter(|erasure| !erasure.has_lapsed(now));
-        let erasure = erasure.ok_or_else(Problem::not_found)?;
+        let standing = found.and_then(|erasure| erasure.standing(now));
+        let erasure = standing.ok_or_else(Problem::not_found)?;
         if erasure.confirmed_at.is_some() {
             return Err(Problem::erasure_exists());
         }

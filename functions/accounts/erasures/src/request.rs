@@ -47,14 +47,15 @@ impl Endpoint for RequestErasure {
         let (admin_id, now) = (&request.caller.user_id, request.now);
         let (earlier, user, key) =
             try_join3(self.erasures.get(&id), self.users.get(&id), self.keys.get(&id)).await?;
-        let is_open = |earlier: Erasure| earlier.completed_at.is_none() && !earlier.has_lapsed(now);
-        if earlier.is_some_and(is_open) {
+        let earlier = earlier.and_then(|earlier| earlier.standing(now));
+        if earlier.as_ref().is_some_and(|earlier| earlier.completed_at.is_none()) {
             return Err(Problem::erasure_exists());
         }
         if user.is_none() && key.is_none() {
             return Err(Problem::not_found());
         }
-        let erasure = Erasure::new(&id, admin_id, now);
+        let erasure =
+            Erasure { earlier: earlier.map(Box::new), ..Erasure::new(&id, admin_id, now) };
         let details = AuditDetails::default().detail("expires_at", rfc3339_ms(erasure.expires_at));
         Ok(Plan::reply(ErasureView::from(&erasure))
             .details(details)

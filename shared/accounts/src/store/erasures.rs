@@ -50,6 +50,9 @@ pub struct Erasure {
     /// When the last data of the user was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<i64>,
+    /// The erasure before this one, which is complete. It counts if this one lapses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Box<Erasure>>,
 }
 
 /// The second administrator's confirmation. The events of the erasure name it.
@@ -78,12 +81,18 @@ impl Erasure {
             confirmation: None,
             texts_deleted_to: None,
             completed_at: None,
+            earlier: None,
         }
     }
 
-    /// Whether no administrator has confirmed it in time. Then it is as if it had not been asked
-    /// for.
-    pub fn has_lapsed(&self, now: Timestamp) -> bool {
+    /// The erasure that counts. A request that has lapsed is as if it had not been made, so the
+    /// erasure before it counts, if there was one.
+    pub fn standing(self, now: Timestamp) -> Option<Self> {
+        if self.has_lapsed(now) { self.earlier.map(|earlier| *earlier) } else { Some(self) }
+    }
+
+    /// Whether no administrator has confirmed it in time.
+    fn has_lapsed(&self, now: Timestamp) -> bool {
         self.confirmed_at.is_none() && self.expires_at <= now.as_millisecond()
     }
 }
@@ -176,7 +185,7 @@ impl Erasures {
         Write::update(
             &self.table,
             key("user_id", user_id),
-            "SET completed_at = :now REMOVE #open, confirmation, texts_deleted_to",
+            "SET completed_at = :now REMOVE #open, confirmation, texts_deleted_to, earlier",
             "attribute_exists(#open)",
             &expression,
         )
@@ -197,6 +206,11 @@ mod tests {
         for (milliseconds, lapsed) in [(0, false), (86_399_999, false), (86_400_000, true)] {
             assert_eq!(asked.has_lapsed(at(milliseconds)), lapsed, "{milliseconds}");
             assert!(!confirmed.has_lapsed(at(milliseconds)));
+            let standing = asked.clone().standing(at(milliseconds));
+            assert_eq!(standing, (!lapsed).then(|| asked.clone()), "{milliseconds}");
+            let again = Erasure { earlier: Some(Box::new(confirmed.clone())), ..asked.clone() };
+            let expected = if lapsed { confirmed.clone() } else { again.clone() };
+            assert_eq!(again.standing(at(milliseconds)), Some(expected), "{milliseconds}");
         }
     }
 }

@@ -274,15 +274,27 @@ async fn a_request_that_was_not_confirmed_within_a_day_is_as_if_not_made() {
     let left = parse_rfc3339(text(&asked["expires_at"])).unwrap().as_millisecond();
     let left = left - Clock::System.now().as_millisecond();
     assert!(left <= DAY_MS && left > DAY_MS - 600_000, "{left}");
-    let mut item = stack.items("ErasuresTable").await.remove(0);
-    let now = Clock::System.now().as_millisecond();
-    item["expires_at"] = json!({"N": now.to_string()});
-    stack.put_item("ErasuresTable", &item).await;
+    let lapse = async || {
+        let mut item = stack.items("ErasuresTable").await.remove(0);
+        let now = Clock::System.now().as_millisecond();
+        item["expires_at"] = json!({"N": now.to_string()});
+        stack.put_item("ErasuresTable", &item).await;
+    };
+    lapse().await;
     confirm_erasure(&stack, &second, &user_id).await.problem(404, "not_found");
     erasure(&stack, &first, &user_id).await.problem(404, "not_found");
     // The second may ask now, and the first confirms.
     request_erasure(&stack, &second, &user_id).await.expect(202);
     confirm_erasure(&stack, &first, &user_id).await.expect(202);
+    finish(&stack, &user_id).await;
+    let complete = erasure(&stack, &first, &user_id).await.expect(200);
+    // The first erasure stays complete, however often a later request lapses.
+    for _ in 0..2 {
+        request_erasure(&stack, &first, &user_id).await.expect(202);
+        lapse().await;
+        assert_eq!(erasure(&stack, &first, &user_id).await.expect(200), complete);
+        confirm_erasure(&stack, &second, &user_id).await.problem(409, "conflict");
+    }
 }
 
 #[tokio::test]
