@@ -37,6 +37,7 @@ const VERBS: &[(&str, &[&str])] = &[
         "post",
         &[
             "change",
+            "confirm",
             "create",
             "introspect",
             "issue",
