@@ -88,6 +88,8 @@ pub struct Report {
     /// First entry from which on all can be read that should be there. Of those before it, some or
     /// all are gone, and their hashes are verified alone.
     pub readable_from: Option<u64>,
+    /// Entries from `readable_from` on that could not be read.
+    pub unread: u64,
     /// Whether a time was given to compare the checkpoints with.
     pub freshness_checked: bool,
     /// What is wrong, by the first entry that it concerns.
@@ -178,10 +180,20 @@ impl fmt::Display for Report {
         }
         match self.readable_from {
             _ if self.entries == 0 => {}
-            Some(0) => writeln!(formatter, "entries: all can be read")?,
+            Some(0) if self.unread == 0 => writeln!(formatter, "entries: all can be read")?,
+            Some(0) => {
+                let (unread, size) = (self.unread, self.entries);
+                writeln!(formatter, "entries: {unread} of {size} could not be read")?;
+            }
             Some(first) => {
                 let last = first - 1;
-                writeln!(formatter, "entries: {first} and later can be read")?;
+                match self.unread {
+                    0 => writeln!(formatter, "entries: {first} and later can be read")?,
+                    unread => writeln!(
+                        formatter,
+                        "entries: {unread} of entry {first} and later could not be read"
+                    )?,
+                }
                 writeln!(
                     formatter,
                     "entries: some or all of 0 to {last} are gone, only their hashes are left"

@@ -127,6 +127,7 @@ pub async fn verify(options: &Options) -> Result<Report, Unreadable> {
     }
     report.kept_checkpoints = seen.kept;
     report.readable_from = seen.readable_from;
+    report.unread = seen.unread;
     report.freshness_checked = options.as_of.is_some();
     if let Some(id) = options.id {
         event(&mut report, files, base, key, id, &seen).await?;

@@ -68,6 +68,8 @@ pub(crate) struct Seen {
     pub nearest: Option<i64>,
     /// The first entry from which on all can be read, but for those that are gone too early.
     pub readable_from: Option<u64>,
+    /// Entries from `readable_from` on that could not be read.
+    pub unread: u64,
     /// The end of the last bundle that is there.
     pub readable_to: u64,
     /// The first entry that is gone with its whole bundle, after others that are there.
@@ -108,6 +110,7 @@ pub(crate) async fn walk(
             }
         }
         if leaves.len() < tile.width() {
+            seen.unread += search.size - (tile.index() * WIDTH + tile.width() as u64);
             break;
         }
     }
@@ -152,7 +155,7 @@ impl Seen {
         let (_, of_entries) = tiles(tile.index(), search.size)?;
         if bundle.is_none() && start < search.may_be_gone {
             // The storage deletes old bundles in any order.
-            self.readable_from = None;
+            (self.readable_from, self.unread) = (None, 0);
         }
         // Where the first file is missing that should be there, its beginning may still be.
         let mut is_cut = false;
@@ -176,6 +179,10 @@ impl Seen {
             }
             self.readable_from.get_or_insert(start);
             self.readable_to = start + bundle.entries().len() as u64;
+        }
+        if self.readable_from.is_some() {
+            let read = leaves.as_ref().map_or(0, Vec::len);
+            self.unread += tile.width().saturating_sub(read) as u64;
         }
         if is_cut {
             self.gone = Some(start + leaves.as_ref().map_or(0, Vec::len) as u64);

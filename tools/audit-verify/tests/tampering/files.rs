@@ -5,7 +5,7 @@ use std::fs;
 use audit_verify::{What, verify};
 
 use crate::log::{Log, START, gzip, path};
-use crate::{SEALED, SIZE, Setup, bundle_path, entries, entry, rewrite, tile_path};
+use crate::{SEALED, SIZE, Setup, assert_tells, bundle_path, entries, entry, rewrite, tile_path};
 
 #[tokio::test]
 async fn a_log_as_it_was_written_is_good() {
@@ -15,6 +15,7 @@ async fn a_log_as_it_was_written_is_good() {
     assert_eq!(report.entries, SIZE as u64);
     assert_eq!(report.kept_checkpoints, SEALED.len() as u64);
     assert_eq!(report.readable_from, Some(0));
+    assert_tells(&report, "entries: all can be read");
     assert_eq!(report.time.as_deref(), Some("2026-11-29T09:35:00Z"));
 }
 
@@ -255,12 +256,20 @@ async fn missing_files_within_are_found() {
     let setup = Setup::new();
     setup.remove(&bundle_path(6));
     setup.expect("a bundle", &[(Some(1_536), What::Deleted)]).await;
+    assert_tells(&setup.verify().await, "entries: 256 of 3000 could not be read");
     setup.remove(&tile_path(6));
     setup.expect("with its hashes", &[(Some(1_536), What::Deleted)]).await;
+    assert_tells(&setup.verify().await, "entries: 1464 of 3000 could not be read");
     // A partial bundle with 220 entries is left of it.
     let setup = Setup::new();
     setup.remove(&bundle_path(5));
     setup.expect("a beginning is left", &[(Some(1_500), What::Deleted)]).await;
+    assert_tells(&setup.verify().await, "entries: 36 of 3000 could not be read");
+    // The bundle is there, but has no entry.
+    let setup = Setup::new();
+    setup.change_bundle(6, Vec::clear);
+    setup.expect("an empty bundle", &[(Some(1_536), What::Deleted)]).await;
+    assert_tells(&setup.verify().await, "entries: 256 of 3000 could not be read");
 }
 
 #[tokio::test]
@@ -286,6 +295,7 @@ async fn the_oldest_entries_go_in_their_time_and_not_before() {
     let report = setup.verify().await;
     assert!(report.is_good(), "{report}");
     assert_eq!(report.readable_from, Some(1_024));
+    assert_tells(&report, "entries: 1024 and later can be read");
     let mut options = setup.options();
     options.retention_days = 500;
     let report = verify(&options).await.unwrap();

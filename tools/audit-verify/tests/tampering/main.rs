@@ -176,3 +176,9 @@ fn expect(name: &str, report: &Report, expected: &[(Option<u64>, What)]) {
         report.findings.iter().map(|finding| (finding.index, finding.what)).collect();
     assert_eq!(findings, expected, "{name}\n{report}");
 }
+
+/// The report has this line.
+fn assert_tells(report: &Report, line: &str) {
+    let text = report.to_string();
+    assert!(text.lines().any(|told| told == line), "{line}\n{text}");
+}
