@@ -81,7 +81,11 @@ pub struct Report {
     pub root: Option<String>,
     /// Its time, if the key has signed it.
     pub time: Option<String>,
-    /// Kept checkpoints that are signed and that this log continues.
+    /// Kept checkpoints, by their names.
+    pub kept_files: u64,
+    /// Kept checkpoints that the key has signed, and whose content is as their names say.
+    pub kept_valid: u64,
+    /// Valid kept checkpoints whose roots are those of the hashes in the tiles.
     pub kept_checkpoints: u64,
     /// Files among the kept checkpoints that are none by their names. They were not read.
     pub other_files: u64,
@@ -172,8 +176,14 @@ impl fmt::Display for Report {
             Some(time) => writeln!(formatter, "time: {time}")?,
             None => writeln!(formatter, "time: the key has not signed one")?,
         }
-        let kept = self.kept_checkpoints;
-        writeln!(formatter, "kept checkpoints: {kept} are signed, and this log continues them")?;
+        let (files, valid, kept) = (self.kept_files, self.kept_valid, self.kept_checkpoints);
+        let told = match (files, valid) {
+            (0, _) => "there are none".to_owned(),
+            (_, 0) => format!("none of {files} is a valid checkpoint by this key"),
+            _ if kept == files => format!("{kept} are signed, and this log continues them"),
+            _ => format!("{valid} of {files} are valid, and the tiles agree with {kept} of these"),
+        };
+        writeln!(formatter, "kept checkpoints: {told}")?;
         if self.other_files > 0 {
             let files = self.other_files;
             writeln!(formatter, "kept checkpoints: {files} files with other names were not read")?;

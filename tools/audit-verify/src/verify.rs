@@ -63,7 +63,12 @@ pub async fn verify(options: &Options) -> Result<Report, Unreadable> {
     };
     // The kept ones come first. So the published one is not older than they are.
     let (names, other_files) = checkpoints::list(files).await?;
-    let mut report = Report { origin: key.name().to_owned(), other_files, ..Report::default() };
+    let mut report = Report {
+        origin: key.name().to_owned(),
+        kept_files: names.len() as u64,
+        other_files,
+        ..Report::default()
+    };
     let published = match checkpoints::published(files, key).await? {
         Some(Ok(known)) => Some(known),
         Some(Err(finding)) => {
@@ -111,6 +116,8 @@ pub async fn verify(options: &Options) -> Result<Report, Unreadable> {
     due.sort_by_key(Due::size);
     let stops = stream::iter(due).map(|due| stop(files, due, key)).buffered(NOTES_AHEAD);
     let mut seen = walk(files, &search, stops).await?;
+    let refused: u64 = seen.refused.iter().map(|finding| 1 + finding.more).sum();
+    report.kept_valid = report.kept_files.saturating_sub(refused);
     for finding in seen.refused.drain(..) {
         report.add(finding);
     }

@@ -16,6 +16,7 @@ async fn a_log_as_it_was_written_is_good() {
     assert_eq!(report.kept_checkpoints, SEALED.len() as u64);
     assert_eq!(report.readable_from, Some(0));
     assert_tells(&report, "entries: all can be read");
+    assert_tells(&report, "kept checkpoints: 8 are signed, and this log continues them");
     assert_eq!(report.time.as_deref(), Some("2026-11-29T09:35:00Z"));
 }
 
@@ -221,6 +222,8 @@ async fn changed_hashes_are_found() {
     let setup = Setup::new();
     setup.change_file(&tile_path(4), |bytes| bytes[210 * 32] ^= 1);
     setup.expect("level 0", &[(Some(1_234), What::WrongHashes)]).await;
+    let told = "kept checkpoints: 8 of 8 are valid, and the tiles agree with 3 of these";
+    assert_tells(&setup.verify().await, told);
     let setup = Setup::new();
     setup.change_file(&path("1", 0, SIZE / 256), |bytes| bytes[2 * 32] ^= 1);
     setup.expect("level 1", &[(Some(512), What::WrongHashes)]).await;

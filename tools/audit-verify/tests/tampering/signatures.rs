@@ -6,7 +6,7 @@ use audit_verify::{Unreadable, What, verify};
 use tempfile::TempDir;
 
 use crate::log::{Log, START, kept};
-use crate::{END, SEALED, SIZE, Setup, entries, expect, rewrite, time, written};
+use crate::{END, SEALED, SIZE, Setup, assert_tells, entries, expect, rewrite, time, written};
 
 /// A log by the same key that differs from the other in one entry.
 fn fork() -> (TempDir, Log) {
@@ -41,6 +41,10 @@ async fn another_key_has_signed() {
     // Everything.
     written(setup.directory.path(), 2, all);
     setup.expect("all", &[(None, What::Resigned)]).await;
+    let told = "kept checkpoints: none of 8 is a valid checkpoint by this key";
+    assert_tells(&setup.verify().await, told);
+    fs::remove_dir_all(setup.directory.path().join("checkpoints")).unwrap();
+    assert_tells(&setup.verify().await, "kept checkpoints: there are none");
 }
 
 #[tokio::test]
