@@ -35,9 +35,15 @@ pub enum KeyError {
     /// A name must not be empty, and must have no space, plus sign or control character.
     #[error("the name of a key must not be empty or have a space, `+` or control character")]
     Name,
-    /// The text has not the form of a vkey, or the bytes are not a DER public key.
-    #[error("this is not a key as `<name>+<8 hexadecimal digits>+<Base64>` or as Ed25519 in DER")]
+    /// The text has not the form of a vkey.
+    #[error(
+        "this is not `<name>+<id>+<key>`, with an id of 8 lower-case hexadecimal digits, and the \
+         Base64 of a type byte and a key of 32 bytes"
+    )]
     Form,
+    /// The bytes are not a DER public key.
+    #[error("this is not an Ed25519 public key in DER")]
+    Der,
     /// The type byte is that of neither kind of Ed25519 key.
     #[error("the key has the type {0}, not that of Ed25519, which is 1, or 4 for cosignatures")]
     Type(u8),
@@ -54,8 +60,8 @@ impl Verifier {
 
     /// The key with this name and this DER `SubjectPublicKeyInfo`, as KMS gives it.
     pub fn from_der(name: &str, der: &[u8]) -> Result<Self, KeyError> {
-        let bytes = der.strip_prefix(&DER_PREFIX).ok_or(KeyError::Form)?;
-        Self::new(name, bytes.try_into().map_err(|_| KeyError::Form)?)
+        let bytes = der.strip_prefix(&DER_PREFIX).ok_or(KeyError::Der)?;
+        Self::new(name, bytes.try_into().map_err(|_| KeyError::Der)?)
     }
 
     /// The same key as that of a cosigner. A log that cosigns its own checkpoints states their
@@ -172,13 +178,8 @@ mod tests {
         assert_ne!((&cosigner, cosigner.id()), (&key, key.id()));
         let der = [&DER_PREFIX[..], &key.public_key].concat();
         assert_eq!(Verifier::from_der("example.com/foo", &der), Ok(key));
-        for (der, expected) in [
-            (&der[..43], KeyError::Form),
-            (&der[1..], KeyError::Form),
-            (&[&der[..], &[0]].concat(), KeyError::Form),
-            (&[], KeyError::Form),
-        ] {
-            assert_eq!(Verifier::from_der("a", der), Err(expected), "{der:?}");
+        for der in [&der[..43], &der[1..], &[&der[..], &[0]].concat(), &[]] {
+            assert_eq!(Verifier::from_der("a", der), Err(KeyError::Der), "{der:?}");
         }
     }
 
