@@ -18,7 +18,7 @@ const KEPT: &str = "checkpoints";
 const NOTE_LIMIT: usize = 1_000_000;
 /// The most signers that a finding names.
 const SIGNERS: usize = 4;
-/// The most characters of a signer's name that a finding shows.
+/// The most characters that a finding shows of a name that is not verified.
 const NAME_LIMIT: usize = 64;
 /// The form of the time in a name.
 const NAME_TIME: &str = "%Y%m%dT%H%M%SZ";
@@ -63,9 +63,7 @@ pub(crate) fn open(path: &str, bytes: &[u8], key: &Verifier) -> Result<Known, Fi
             let text = format!("{path} is a checkpoint of the log {origin}");
             Err(Finding::new(What::OtherLog, text))
         }
-        Err(CheckpointError::Note(NoteError::Unsigned)) => {
-            Err(Finding::new(What::Resigned, resigned(path, &note, key)))
-        }
+        Err(CheckpointError::Note(NoteError::Unsigned)) => Err(unsigned(path, &note, key)),
         Err(CheckpointError::Note(error)) => {
             let text = format!("{path}: {error}: another key signed it, or its text was changed");
             Err(Finding::new(What::Forged, text))
@@ -123,20 +121,33 @@ fn named(known: Known, name: Name) -> Result<Known, Finding> {
     Ok(known)
 }
 
-/// Says who has signed. A name that is not verified may have characters that control a terminal.
+/// The key has not signed it: it is of another log by its first line, or another key has signed it.
+fn unsigned(path: &str, note: &Note, key: &Verifier) -> Finding {
+    let origin = note.text().lines().next().unwrap_or_default();
+    if origin == key.name() {
+        return Finding::new(What::Resigned, resigned(path, note, key));
+    }
+    let (origin, name) = (printable(origin), key.name());
+    let text =
+        format!("{path} is a checkpoint of the log {origin}, but your key is that of {name}");
+    Finding::new(What::OtherLog, text)
+}
+
+/// Says who has signed.
 fn resigned(path: &str, note: &Note, key: &Verifier) -> String {
     let signers: Vec<_> = note
         .signatures()
         .iter()
         .take(SIGNERS)
-        .map(|signature| {
-            let name = signature.name().chars().take(NAME_LIMIT);
-            let name: String = name.flat_map(char::escape_debug).collect();
-            format!("{name}+{:08x}", signature.id())
-        })
+        .map(|signature| format!("{}+{:08x}", printable(signature.name()), signature.id()))
         .collect();
     let (signers, name, id) = (signers.join(", "), key.name(), key.id());
     format!("{path} is signed by {signers}, and not by {name}+{id:08x}")
+}
+
+/// A name that is not verified. It may be long, or have characters that control a terminal.
+fn printable(name: &str) -> String {
+    name.chars().take(NAME_LIMIT).flat_map(char::escape_debug).collect()
 }
 
 /// A time for the reader.

@@ -28,7 +28,7 @@ pub enum What {
     Resigned,
     /// A checkpoint names the key, but has another signature.
     Forged,
-    /// A checkpoint is signed by the key for another log.
+    /// A checkpoint is one of another log.
     OtherLog,
     /// The name of a kept checkpoint differs from its content.
     Misnamed,

@@ -48,6 +48,27 @@ async fn another_key_has_signed() {
 }
 
 #[tokio::test]
+async fn the_key_is_of_a_log_with_another_name() {
+    let setup = Setup::new();
+    let mut options = setup.options();
+    // The same example as in the specification of signed notes.
+    let key = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
+    options.key = key.parse().unwrap();
+    let report = verify(&options).await.unwrap();
+    expect("another name", &report, &[(None, What::OtherLog)]);
+    let told = "the log tally.example/audit, but your key is that of example.com/foo";
+    assert!(report.findings[0].text.ends_with(told), "{report}");
+    // The text of a checkpoint that nobody verified is short and printable.
+    let note =
+        setup.log.checkpoint(END).replacen("tally", &format!("a\u{9b}{}", "x".repeat(10_000)), 1);
+    setup.log.write("checkpoint", note.as_bytes());
+    let report = verify(&options).await.unwrap();
+    expect("a long name", &report, &[(None, What::OtherLog)]);
+    let text = &report.findings[0].text;
+    assert!(text.contains("a\\u{9b}xx") && text.len() < 500, "{text}");
+}
+
+#[tokio::test]
 async fn a_signer_of_any_name_leaves_the_report_one_short_text() {
     let setup = Setup::new();
     let name = format!("a\u{9b}31m{}", "x".repeat(10_000));
