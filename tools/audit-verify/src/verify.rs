@@ -250,7 +250,10 @@ async fn event(
     seen: &Seen,
 ) -> Result<(), Unreadable> {
     let Some((index, event)) = &seen.event else {
-        let text = format!("no entry that can be read is the event {id}");
+        let text = format!(
+            "no entry that can be read is the event {id}. An event of the last minutes may not be \
+             sealed yet: copy the log later, and search it again"
+        );
         report.add(Finding::new(What::Absent, text));
         return Ok(());
     };

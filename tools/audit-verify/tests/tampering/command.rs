@@ -78,6 +78,8 @@ fn an_event_is_shown_with_a_proof_that_stands_by_itself() {
     }
     let absent = run(&setup, &["--id", &id(3_000)]);
     assert_eq!(absent.status.code(), Some(1), "{absent:?}");
+    let told = lines(&absent).into_iter().find(|line| line.starts_with("bad: absent: "));
+    assert!(told.is_some_and(|line| line.contains("may not be sealed yet")), "{absent:?}");
     // An event that was edited is there, but nothing proves it.
     setup.change_bundle(4, |of| of[210][3] ^= 1);
     let edited = run(&setup, &["--id", &id(1_234), "--json"]);
