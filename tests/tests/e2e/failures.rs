@@ -75,48 +75,50 @@ async fn without_limits_passwords_and_tokens_are_not_tried_and_the_rest_goes_on(
 
 #[tokio::test]
 async fn what_cannot_be_recorded_does_not_happen() {
-    let stack = TestStack::with(&FAST).await;
-    let caller = stack.someone().await;
-    let sessions = [stack.demo().await, stack.demo().await, stack.demo().await];
-    stack.fail("AuditTable", None, Failure::Internal, FOR_EVER);
-    let token: Value = caller.refresh.as_str().into();
-    let refused = [
-        register(&stack, "unrecorded").await,
-        login(&stack, "demo", "SecureDemo123!").await,
-        refresh(&stack, &token).await,
-        stack.post("/auth/ws-ticket", Some(&caller), &json!({})).await,
-        stack.post("/auth/logout", Some(&caller), &json!({})).await,
-        stack.get("/profits", Some(&caller)).await,
-        chat(&stack, &caller).await,
-    ];
-    let connection = stack
-        .handshake("", &[("authorization", &format!("Bearer {}", caller.access))])
-        .await
-        .err()
-        .unwrap();
-    assert_eq!(
-        (connection.status, &connection.body["code"]),
-        (503, &"unavailable".into()),
-        "{connection:?}"
-    );
-
-    stack.local.aws().recover();
-    let auditor = stack.admin().await;
-    for answer in &refused {
-        answer.problem(503, "unavailable");
-        let path = format!("/audit?request_id={}", answer.header("x-request-id"));
+    for failure in [Failure::Internal, Failure::Throttled] {
+        let stack = TestStack::with(&FAST).await;
+        let caller = stack.someone().await;
+        let sessions = [stack.demo().await, stack.demo().await, stack.demo().await];
+        stack.fail("AuditTable", None, failure, FOR_EVER);
+        let token: Value = caller.refresh.as_str().into();
+        let refused = [
+            register(&stack, "unrecorded").await,
+            login(&stack, "demo", "SecureDemo123!").await,
+            refresh(&stack, &token).await,
+            stack.post("/auth/ws-ticket", Some(&caller), &json!({})).await,
+            stack.post("/auth/logout", Some(&caller), &json!({})).await,
+            stack.get("/profits", Some(&caller)).await,
+            chat(&stack, &caller).await,
+        ];
+        let connection = stack
+            .handshake("", &[("authorization", &format!("Bearer {}", caller.access))])
+            .await
+            .err()
+            .unwrap();
         assert_eq!(
-            stack.get(&path, Some(&auditor)).await.expect(200)["items"],
-            json!([]),
-            "{answer:?}"
+            (connection.status, &connection.body["code"]),
+            (503, &"unavailable".into()),
+            "{connection:?}"
         );
+
+        stack.local.aws().recover();
+        let auditor = stack.admin().await;
+        for answer in &refused {
+            answer.problem(503, "unavailable");
+            let path = format!("/audit?request_id={}", answer.header("x-request-id"));
+            assert_eq!(
+                stack.get(&path, Some(&auditor)).await.expect(200)["items"],
+                json!([]),
+                "{answer:?}"
+            );
+        }
+        // The account was not made. The oldest session, the token and the last session are still valid.
+        register(&stack, "unrecorded").await.expect(201);
+        refresh(&stack, &sessions[0].refresh.as_str().into()).await.expect(200);
+        refresh(&stack, &token).await.expect(200);
+        chat(&stack, &caller).await.expect(200);
+        assert_eq!(stack.events(&auditor, "chat.message").await.len(), 1);
     }
-    // The account was not made. The oldest session, the token and the last session are still valid.
-    register(&stack, "unrecorded").await.expect(201);
-    refresh(&stack, &sessions[0].refresh.as_str().into()).await.expect(200);
-    refresh(&stack, &token).await.expect(200);
-    chat(&stack, &caller).await.expect(200);
-    assert_eq!(stack.events(&auditor, "chat.message").await.len(), 1);
 }
 
 #[tokio::test]
