@@ -42,6 +42,7 @@ fn payloads() -> BTreeMap<&'static str, Value> {
         ("BootstrapAdminFunction", json!({"username": "demo"})),
         ("ChartStreamFunction", serde_json::to_value(stream).unwrap()),
         ("ChatStreamFunction", serde_json::to_value(reply).unwrap()),
+        ("EraseFunction", json!({"user_id": ID})),
         ("ExpireRepliesFunction", json!({})),
         ("RotateRingFunction", json!({"emergency": true, "ring": "refresh"})),
         ("SeedFunction", json!({})),
