@@ -42,9 +42,7 @@ impl Endpoint for ConfirmErasure {
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ErasureView>, Problem> {
         let id = request.call.path_id("id")?;
         let (admin, now) = (request.caller, request.now);
-        let found = self.erasures.get(&id).await?;
-        let standing = found.and_then(|erasure| erasure.standing(now));
-        let erasure = standing.ok_or_else(Problem::not_found)?;
+        let erasure = self.erasures.standing(&id, now).await?.ok_or_else(Problem::not_found)?;
         if erasure.confirmed_at.is_some() {
             return Err(Problem::erasure_exists());
         }

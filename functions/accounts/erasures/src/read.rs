@@ -28,9 +28,9 @@ impl Endpoint for ReadErasure {
 
     /// A request that was not confirmed in time is as if it had not been made.
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ErasureView>, Problem> {
-        let found = self.erasures.get(&request.call.path_id("id")?).await?;
-        let standing = found.and_then(|erasure| erasure.standing(request.now));
-        let erasure = standing.ok_or_else(Problem::not_found)?;
+        let id = request.call.path_id("id")?;
+        let erasure = self.erasures.standing(&id, request.now).await?;
+        let erasure = erasure.ok_or_else(Problem::not_found)?;
         Ok(Plan::reply(ErasureView::from(&erasure)))
     }
 }

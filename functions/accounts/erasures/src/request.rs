@@ -46,8 +46,8 @@ impl Endpoint for RequestErasure {
         let id = request.call.path_id("id")?;
         let (admin_id, now) = (&request.caller.user_id, request.now);
         let (earlier, user, key) =
-            try_join3(self.erasures.get(&id), self.users.get(&id), self.keys.get(&id)).await?;
-        let earlier = earlier.and_then(|earlier| earlier.standing(now));
+            try_join3(self.erasures.standing(&id, now), self.users.get(&id), self.keys.get(&id))
+                .await?;
         if earlier.as_ref().is_some_and(|earlier| earlier.completed_at.is_none()) {
             return Err(Problem::erasure_exists());
         }

@@ -87,7 +87,7 @@ impl Erasure {
 
     /// The erasure that counts. A request that has lapsed is as if it had not been made, so the
     /// erasure before it counts, if there was one.
-    pub fn standing(self, now: Timestamp) -> Option<Self> {
+    fn standing(self, now: Timestamp) -> Option<Self> {
         if self.has_lapsed(now) { self.earlier.map(|earlier| *earlier) } else { Some(self) }
     }
 
@@ -109,6 +109,15 @@ impl Erasures {
     /// The erasure of a user, as it is now.
     pub async fn get(&self, user_id: &str) -> Result<Option<Erasure>, StoreError> {
         self.database.get(&self.table, key("user_id", user_id), true).await
+    }
+
+    /// The erasure of a user that counts now.
+    pub async fn standing(
+        &self,
+        user_id: &str,
+        now: Timestamp,
+    ) -> Result<Option<Erasure>, StoreError> {
+        Ok(self.get(user_id).await?.and_then(|erasure| erasure.standing(now)))
     }
 
     /// A new request. The condition fails where an erasure of the user awaits its confirmation or
