@@ -1,0 +1,7 @@
+use cells::grid::Grid;
+
+fn print(grid: Grid) {
+    let _ = grid.cells(grid.area());
+}
+
+fn main() {}
