@@ -18,7 +18,8 @@ impl TestStack {
             "{}/20260101/us-east-1/{service}/aws4_request",
             environment["AWS_ACCESS_KEY_ID"]
         );
-        let answer = reqwest::Client::new()
+        let answer = self
+            .http()
             .request(Method::POST, &environment["AWS_ENDPOINT_URL"])
             .header(
                 "authorization",
@@ -48,6 +49,25 @@ impl TestStack {
                 return serde_json::from_str(body).unwrap();
             }
         }
+    }
+
+    /// Takes all messages that are in the queues now. Returns their bodies.
+    pub async fn queued(&self) -> Vec<String> {
+        let mut bodies = Vec::new();
+        for queue in &self.local.deployment().resources.queues {
+            let request = json!({"QueueName": queue.name});
+            let answer = self.aws("sqs", "AmazonSQS.GetQueueUrl", &request).await.unwrap();
+            let request = json!({"QueueUrl": answer["QueueUrl"], "MaxNumberOfMessages": 10});
+            loop {
+                let answer = self.aws("sqs", "AmazonSQS.ReceiveMessage", &request).await.unwrap();
+                let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
+                if messages.is_empty() {
+                    break;
+                }
+                bodies.extend(messages.iter().map(ToString::to_string));
+            }
+        }
+        bodies
     }
 
     /// Every item of the table with this logical id, in DynamoDB's JSON.

@@ -40,6 +40,12 @@ impl Client {
         Self { url: self.url.clone(), client }
     }
 
+    /// The HTTP client, for requests to other addresses. Another one would read the system's
+    /// certificates again.
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.client
+    }
+
     /// A request that the caller completes and sends.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url))

@@ -94,16 +94,33 @@ impl Pricing {
         price.map_or(Cost::ZERO, |price| price.of(usage))
     }
 
+    /// The cost of so many tokens that the first model reads. It reads none of them from a cache.
+    pub fn of_input(&self, tokens: u64) -> Cost {
+        let usage = Usage { input_tokens: tokens, ..Usage::default() };
+        self.offers.first().map_or(Cost::ZERO, |(_, price)| price.of(&usage))
+    }
+
     /// The worst-case cost of a call with these texts, the system prompt among them, with any of
     /// the models. The provider may write all of the input to its cache.
     pub fn worst<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Cost {
-        let input = texts.into_iter().map(tokens_at_most).sum::<u64>() + REQUEST_TOKENS;
+        self.worst_of(texts.into_iter().map(tokens_at_most).sum())
+    }
+
+    /// The same for texts, given only their tokens: see [`tokens_at_most`].
+    pub fn worst_of(&self, tokens: u64) -> Cost {
+        let input = tokens + REQUEST_TOKENS;
         self.offers
             .iter()
             .map(|(_, price)| price.worst(input, self.max_tokens))
             .max()
             .unwrap_or_default()
     }
+}
+
+/// The tokens that texts of so many bytes have at most in practice, before a provider has counted
+/// them: two for three bytes.
+pub fn tokens_estimated(bytes: u64) -> u64 {
+    (2 * bytes).div_ceil(3)
 }
 
 fn entry(entry: &str) -> Option<(&str, Price)> {
@@ -113,7 +130,12 @@ fn entry(entry: &str) -> Option<(&str, Price)> {
 
 /// The most tokens that a message can have: each token has at least one byte of its text.
 pub fn tokens_at_most(text: &str) -> u64 {
-    text.len() as u64 + MESSAGE_TOKENS
+    tokens_of_bytes(text.len())
+}
+
+/// The most tokens that a message of so many bytes can have.
+pub fn tokens_of_bytes(bytes: usize) -> u64 {
+    bytes as u64 + MESSAGE_TOKENS
 }
 
 impl Price {

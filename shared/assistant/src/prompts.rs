@@ -13,7 +13,7 @@ pub fn system_prompt(name: PromptName) -> &'static str {
 /// another text is another version.
 pub fn prompt_version(name: PromptName) -> u32 {
     match name {
-        PromptName::Default => 1,
+        PromptName::Default => 2,
     }
 }
 
@@ -25,8 +25,10 @@ mod tests {
 
     /// Every version of each prompt, with the hash of its text. Add a row for another text, and
     /// change none.
-    const VERSIONS: [(PromptName, u32, &str); 1] =
-        [(PromptName::Default, 1, "dLc2qAZfzY6Hv5GfYtOdjTIIdGvdSgbGkkEQox1wR_k")];
+    const VERSIONS: [(PromptName, u32, &str); 2] = [
+        (PromptName::Default, 1, "dLc2qAZfzY6Hv5GfYtOdjTIIdGvdSgbGkkEQox1wR_k"),
+        (PromptName::Default, 2, "qYYnfKgBLYYtTrjUCMcU-QG0JtcJk7L_I-pIMP-bbns"),
+    ];
 
     #[test]
     fn another_text_is_another_version() {

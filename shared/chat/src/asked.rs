@@ -4,6 +4,8 @@ use assistant::domain::PromptName;
 use assistant::prompt_version;
 use serde::Serialize;
 
+use crate::domain::ChatContext;
+use crate::excerpts::{Excerpts, SentRange};
 use crate::store::Message;
 
 /// What a model was asked.
@@ -18,9 +20,21 @@ pub struct Asked {
     shown: Option<Vec<String>>,
     /// The message to answer, byte for byte as the model was sent it. `null` if it is gone.
     turn: Option<String>,
+    /// The cells before it. Absent if it has no context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cells: Option<AskedCells>,
 }
 
 platform::opaque!(Asked);
+
+/// Cells that the model gets. Their text is not stored here. A reader of the range can make it
+/// again, and compare its hash.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+struct AskedCells {
+    ranges: Vec<SentRange>,
+    /// SHA-256 of the text, URL-safe base64. `null` if the text is not known.
+    sha256: Option<String>,
+}
 
 /// A system prompt.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -38,12 +52,22 @@ impl Asked {
             prompt: Prompt::from(prompt),
             shown: Some(earlier.collect()),
             turn: last.map(|message| message.text.clone()),
+            cells: None,
         }
+    }
+
+    /// The same with these cells before the last message.
+    #[must_use]
+    pub fn about(self, cells: &Excerpts) -> Self {
+        let cells = AskedCells { ranges: cells.sent().to_vec(), sha256: Some(cells.digest()) };
+        Self { cells: Some(cells), ..self }
     }
 
     /// For a reply whose worker has died. The message that it answers is known, and no more.
     pub fn on_record(prompt: PromptName, said: Option<Message>) -> Self {
-        Self { prompt: Prompt::from(prompt), shown: None, turn: said.map(|message| message.text) }
+        let (turn, context) = said.map(|message| (message.text, message.context)).unzip();
+        let cells = context.flatten().map(AskedCells::on_record);
+        Self { prompt: Prompt::from(prompt), shown: None, turn, cells }
     }
 
     /// The same for a model that is shown only some of the messages, by their indices.
@@ -52,6 +76,17 @@ impl Asked {
         let is_shown = |(index, id): (usize, &String)| turns.contains(&index).then(|| id.clone());
         let shown = self.shown.iter().flatten().enumerate().filter_map(is_shown).collect();
         Self { shown: Some(shown), ..self.clone() }
+    }
+}
+
+impl AskedCells {
+    fn on_record(context: ChatContext) -> Self {
+        let ranges = context.ranges.into_iter().map(|range| SentRange {
+            range_id: range.range_id,
+            address: range.address.map(String::from).unwrap_or_default(),
+            rows: None,
+        });
+        Self { ranges: ranges.collect(), sha256: None }
     }
 }
 
@@ -74,7 +109,7 @@ mod tests {
     fn earlier_messages_are_named_and_the_last_one_is_quoted() {
         let said = ["oldest", "older", " \"€\" \u{1f}\n "]
             .map(|text| message("c".into(), "u", MessageRole::User, text, Timestamp::UNIX_EPOCH));
-        let prompt = json!({"name": "default", "version": 1});
+        let prompt = json!({"name": "default", "version": 2});
         let name = PromptName::Default;
         let all = Asked::new(name, &said);
         let [first, second, last] = &said;
@@ -91,6 +126,18 @@ mod tests {
             let expected = json!({"prompt": prompt, "shown": shown, "turn": turn});
             assert_eq!(json!(asked), expected);
         }
+        let context = json!({"ranges": [{"range_id": "r", "address": "A1:B2"}, {"range_id": "s"}],
+            "include_hidden": false});
+        let about = Message { context: serde_json::from_value(context).unwrap(), ..last.clone() };
+        let ranges = json!([
+            {"range_id": "r", "address": "A1:B2", "rows": null},
+            {"range_id": "s", "address": "", "rows": null},
+        ]);
+        let on_record = json!(Asked::on_record(name, Some(about)));
+        assert_eq!(on_record["cells"], json!({"ranges": ranges, "sha256": null}));
+        let sent = json!(all.clone().about(&Excerpts::default()).showing(&[2]));
+        let empty = platform::ids::sha256("");
+        assert_eq!(sent["cells"], json!({"ranges": [], "sha256": empty}));
         assert!(
             serde_json::to_string(&all).unwrap().starts_with(r#"{"prompt":{"name":"default","#)
         );

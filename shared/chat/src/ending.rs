@@ -10,7 +10,7 @@ use platform::clock::Clock;
 use platform::database::Item;
 use platform::gate::{Committer, RequestInfo};
 use platform::{ConfigError, Plan, Platform, Problem};
-use texts::{TextError, Texts};
+use texts::{SOURCES, TextError, Texts};
 
 use crate::asked::Asked;
 use crate::domain::MessageStatus;
@@ -147,17 +147,25 @@ impl Endings {
     }
 }
 
-/// Stores what the model was asked, and what it wrote if it wrote anything. `None` if the key of
-/// the user was erased: then no text of that user is kept, and the reply ends all the same.
+/// Stores the input of the model, its text if there is any, and their sources as a list in JSON.
+/// `None` if the key of the user was erased: then no text of that user is kept, and the reply ends
+/// all the same.
 async fn store(
     texts: &Texts,
     asked: &Asked,
     reply: &Message,
 ) -> Result<Option<EventTexts>, Problem> {
     let prompt = serde_json::to_string(asked).map_err(|_| Problem::internal())?;
-    let both = [("prompt", prompt.as_str()), ("reply", reply.text.as_str())];
-    let written = if reply.text.is_empty() { &both[..1] } else { &both[..] };
-    match texts.store(&reply.user_id, written).await {
+    let sources =
+        serde_json::to_string(&reply.sources.record()).map_err(|_| Problem::internal())?;
+    let mut all = vec![("prompt", prompt.as_str())];
+    if !reply.text.is_empty() {
+        all.push(("reply", reply.text.as_str()));
+    }
+    if !reply.sources.is_empty() {
+        all.push((SOURCES, sources.as_str()));
+    }
+    match texts.store(&reply.user_id, &all).await {
         Err(TextError::Erased) => Ok(None),
         stored => Ok(Some(stored?)),
     }

@@ -2,6 +2,7 @@
 //! them can cost.
 
 use assistant::domain::PromptName;
+use assistant::pricing::tokens_of_bytes;
 use assistant::system_prompt;
 use futures_util::future::try_join;
 use jiff::Timestamp;
@@ -29,6 +30,11 @@ impl Holds {
             history: History::new(platform)?,
             reserve: Reserve::new(platform)?,
         })
+    }
+
+    /// Whether replies can cost anything.
+    pub fn are_needed(&self) -> bool {
+        self.reserve.is_some()
     }
 
     /// Reserves the worst-case cost of the reply to a message. It is reserved before the model is
@@ -69,6 +75,7 @@ impl Holds {
             shown.push(said.clone());
         }
         let texts: Vec<_> = shown.iter().map(|message| message.text.as_str()).collect();
-        Ok(Some(reserve.hold(&said.user_id, limits, system_prompt(prompt), &texts, now)))
+        let cells = turn.context.as_ref().map_or(0, |context| tokens_of_bytes(context.bytes));
+        Ok(Some(reserve.hold(&said.user_id, limits, system_prompt(prompt), &texts, cells, now)))
     }
 }

@@ -6,13 +6,16 @@
 //! - [`store`]: the tables of this area; [`domain`]: its types that parse once at the edge
 
 mod asked;
+mod context_cells;
 mod credentials;
 pub mod domain;
 mod ending;
+mod excerpts;
 mod holds;
 mod memory;
 mod messages;
 mod purge_start;
+mod reading;
 mod replies;
 mod reply_start;
 mod request;
@@ -23,11 +26,14 @@ mod title;
 mod turn;
 
 pub use asked::Asked;
+pub use context_cells::ContextCells;
 pub use credentials::Credentials;
 pub use ending::{Ended, Ending, Endings};
-pub use memory::{REMEMBERED, remembered, within};
+pub use excerpts::{CELL_BYTES, Excerpts, SentRange};
+pub use memory::{REMEMBERED, for_model, remembered, within};
 pub use messages::{ChatCompleted, ChatDelta, ChatEnd, ChatFailed, ChatStarted};
 pub use purge_start::PurgeStart;
+pub use reading::{Reading, Shown};
 pub use replies::{Replies, may_be_asked_again};
 pub use reply_start::ReplyStart;
 pub use request::{ChatRequest, ChatSendRequest};

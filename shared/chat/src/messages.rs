@@ -50,6 +50,10 @@ pub struct ChatCompleted {
     /// Cost of the reply, in US dollars.
     #[schema(value_type = String, example = "0.00")]
     pub cost_usd: Cost,
+    /// Whether the text is withheld, because it came from cells that you may no longer read. Absent
+    /// if it is not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
 }
 
 /// A reply broke off, or the server could not send all of it. The server keeps the text so far.
@@ -76,8 +80,8 @@ pub enum ChatEnd {
 }
 
 impl ChatEnd {
-    /// The end of a reply as it is stored.
-    pub fn of(reply: &Message) -> Self {
+    /// The end of a reply as it is stored, for a reader from whom its text is withheld or not.
+    pub fn of(reply: &Message, withheld: bool) -> Self {
         match (reply.status, reply.stop_reason) {
             (MessageStatus::Completed | MessageStatus::Cancelled, Some(stop_reason)) => {
                 Self::Completed(ChatCompleted {
@@ -85,7 +89,12 @@ impl ChatEnd {
                     stop_reason,
                     usage: reply.usage.unwrap_or_default(),
                     cost_usd: reply.cost_usd.unwrap_or_default(),
+                    withheld,
                 })
+            }
+            // It is still being written, but not for this reader.
+            (_, _) if withheld && reply.failure.is_none() => {
+                Self::Failed(ChatFailed::new(&reply.id, &Problem::sources_withheld()))
             }
             _ => Self::Failed(ChatFailed::new(&reply.id, &Problem::of_reply(reply.failure))),
         }

@@ -10,12 +10,14 @@ use platform::domain::Peer;
 use platform::plan::Reply;
 use platform::{ConfigError, Plan, Platform, Problem, ids};
 
+use super::context_cells::{CheckedContext, ContextCells};
+use super::excerpts::SentRange;
 use super::holds::Holds;
 use super::reply_start::Starter;
 use super::request::ChatRequest;
 use super::title::title;
 use super::turn::{Turn, message};
-use crate::domain::MessageStatus;
+use crate::domain::{ChatContext, MessageStatus};
 use crate::store::{
     Conversation, Conversations, Drafts, Head, Message, Messages, Origin, Subscriber,
 };
@@ -29,18 +31,20 @@ pub struct Replies {
     conversations: Conversations,
     messages: Messages,
     drafts: Drafts,
+    cells: ContextCells,
     holds: Holds,
     starter: Starter,
 }
 
 impl Replies {
     /// Uses the tables and the worker that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE`, `DRAFTS_TABLE`
-    /// and `CHAT_STREAM_ARN` name.
+    /// and `CHAT_STREAM_ARN` name, and the tables of [`ContextCells`].
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             conversations: Conversations::new(platform)?,
             messages: Messages::new(platform)?,
             drafts: Drafts::new(platform)?,
+            cells: ContextCells::new(platform)?,
             holds: Holds::new(platform)?,
             starter: Starter::new(platform)?,
         })
@@ -49,7 +53,8 @@ impl Replies {
     /// Returns the pending reply and the plan that asks for it. If there is a `connection`, the
     /// reply is sent to it while it is written. The plan answers with `answer`. If the caller does
     /// not have the conversation, that is a 404. If a budget does not cover the reply, that is a
-    /// 402.
+    /// 402. If no cell of a range of the context may be sent, the problem of
+    ///      [`ContextCells::check`] comes before any reservation.
     pub async fn ask<O>(
         &self,
         request: ChatRequest,
@@ -61,23 +66,26 @@ impl Replies {
         let user_id = &origin.caller.user_id;
         let text = request.message.as_str();
         let goes_on = request.conversation_id.is_some();
-        let (conversation_id, converse) = if let Some(id) = request.conversation_id {
-            (id.as_str().to_owned(), self.conversations.go_on(user_id, id.as_str(), now))
+        let conversation_id =
+            request.conversation_id.map_or_else(|| ids::new_id(now), String::from);
+        let mut said = message(conversation_id, user_id, MessageRole::User, text, now);
+        let context = self.checked(request.context.as_ref(), user_id, now).await?;
+        said.context = request.context;
+        said.sources = context.as_ref().map(|context| context.sources.clone()).unwrap_or_default();
+        let converse = if goes_on {
+            self.conversations.go_on(user_id, &said.conversation_id, now)
         } else {
-            let id = ids::new_id(now);
-            let at = now.as_millisecond();
-            let conversation = Conversation {
+            self.conversations.create(&Conversation {
                 user_id: user_id.clone(),
-                id: id.clone(),
+                id: said.conversation_id.clone(),
                 title: title(text),
-                created_at: at,
-                updated_at: at,
-            };
-            (id, self.conversations.create(&conversation)?)
+                created_at: said.created_at,
+                updated_at: said.created_at,
+                sources: said.sources.clone(),
+            })?
         };
-        let said = message(conversation_id, user_id, MessageRole::User, text, now);
-        let turn =
-            Turn { writes: vec![converse, self.messages.add(&said)?], said, is_new: true, goes_on };
+        let writes = vec![converse, self.messages.add(&said)?];
+        let turn = Turn { writes, said, is_new: true, goes_on, context };
         self.begin(turn, request.prompt, origin, connection, now, answer).await
     }
 
@@ -98,10 +106,21 @@ impl Replies {
             .get(&failed.conversation_id, answers)
             .await?
             .ok_or_else(Problem::not_found)?;
-        let converse =
-            self.conversations.go_on(&origin.caller.user_id, &failed.conversation_id, now);
-        let turn = Turn { writes: vec![converse], said, is_new: false, goes_on: true };
+        let user_id = &origin.caller.user_id;
+        let context = self.checked(said.context.as_ref(), user_id, now).await?;
+        let converse = self.conversations.go_on(user_id, &failed.conversation_id, now);
+        let turn = Turn { writes: vec![converse], said, is_new: false, goes_on: true, context };
         self.begin(turn, prompt, origin, connection, now, answer).await
+    }
+
+    async fn checked(
+        &self,
+        context: Option<&ChatContext>,
+        user_id: &str,
+        now: Timestamp,
+    ) -> Result<Option<CheckedContext>, Problem> {
+        let Some(context) = context else { return Ok(None) };
+        self.cells.check(context, user_id, self.holds.are_needed(), now).await.map(Some)
     }
 
     async fn begin<O>(
@@ -125,6 +144,8 @@ impl Replies {
         );
         reply.status = MessageStatus::Pending;
         reply.answers = Some(said.id.clone());
+        // The worker adds the sources of the earlier messages that the model is shown.
+        reply.sources = said.sources.clone();
         let reserved = self.holds.reserve(&turn, prompt.unwrap_or_default(), later).await?;
         reply.hold = reserved.as_ref().map(|reserved| reserved.hold.clone());
 
@@ -152,6 +173,13 @@ impl Replies {
             .hold
             .iter()
             .fold(details, |details, hold| details.detail("hold_usd", hold.cost.to_string()));
+        let details = turn.context.iter().fold(details, |details, context| {
+            let all = |of: fn(&SentRange) -> String| context.ranges.iter().map(of);
+            details
+                .detail("range_ids", all(|range| range.range_id.clone()).collect::<Vec<_>>())
+                .detail("addresses", all(|range| range.address.clone()).collect::<Vec<_>>())
+                .detail("columns", context.columns)
+        });
         reply.origin = Some(origin);
         let mut writes = turn.writes.into_iter();
         let plan = Plan::reply(answer(&reply)).details(details);

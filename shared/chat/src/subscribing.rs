@@ -1,5 +1,6 @@
 //! Subscribes a connection to a reply that has been asked for before. While the reply is written,
-//! its worker sends it. After its end, it is replayed.
+//! its worker sends it. After its end, it is replayed. A reply whose reader may no longer read its
+//! sources is neither sent nor replayed: the connection gets its end alone.
 
 use jiff::Timestamp;
 use platform::domain::Peer;
@@ -8,13 +9,14 @@ use platform::store::Connection;
 use platform::{ConfigError, Platform, Problem};
 
 use super::messages::{ChatDelta, ChatEnd, ChatFailed};
-use crate::store::{Drafts, Head, History, Joined, Message};
+use super::reading::{Reading, Shown};
+use crate::store::{Drafts, Head, Joined, Message};
 
 /// Subscribes connections to replies.
 #[derive(Clone)]
 pub struct Subscribing {
     drafts: Drafts,
-    history: History,
+    reading: Reading,
     sender: Sender,
 }
 
@@ -22,17 +24,17 @@ pub struct Subscribing {
 pub struct Replay {
     sender: Sender,
     connection: Connection,
-    reply: Message,
+    reply: Shown<Message>,
     frames: Vec<String>,
     after: u64,
 }
 
 impl Subscribing {
-    /// Uses the tables that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE` and `DRAFTS_TABLE` name.
+    /// Uses the tables of [`Reading`].
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             drafts: Drafts::new(platform)?,
-            history: History::new(platform)?,
+            reading: Reading::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
         })
     }
@@ -52,24 +54,17 @@ impl Subscribing {
         let head =
             self.drafts.head(message_id).await?.filter(is_theirs).ok_or_else(Problem::not_found)?;
         let conversation_id = head.conversation_id.clone();
-        let has_ended = head.ended_at.is_some();
-        if !has_ended {
-            // The reply of a deleted conversation goes on for its subscribers, but it takes no new
-            // ones.
-            self.history
-                .conversation(user_id, &conversation_id)
-                .await?
-                .ok_or_else(Problem::not_found)?;
+        // The reply of a deleted conversation goes on for its subscribers, but it takes no new
+        // ones.
+        let mut reply = self.reply(user_id, &conversation_id, message_id, now).await?;
+        if head.ended_at.is_none() && !reply.is_withheld() {
             if self.drafts.join(head, &connection.connection_id, after).await? == Joined::Live {
                 return Ok(None);
             }
+            reply = self.reply(user_id, &conversation_id, message_id, now).await?;
         }
-        let reply = self
-            .history
-            .message(user_id, &conversation_id, message_id)
-            .await?
-            .ok_or_else(Problem::not_found)?;
-        let frames = self.drafts.frames(&reply.id).await?;
+        let frames =
+            if reply.is_withheld() { Vec::new() } else { self.drafts.frames(&reply.id).await? };
         Ok(Some(Replay {
             sender: self.sender.clone(),
             connection: connection.clone(),
@@ -77,6 +72,17 @@ impl Subscribing {
             frames,
             after,
         }))
+    }
+
+    async fn reply(
+        &self,
+        user_id: &str,
+        conversation_id: &str,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<Shown<Message>, Problem> {
+        let found = self.reading.message(user_id, conversation_id, id, now).await?;
+        found.ok_or_else(Problem::not_found)
     }
 }
 
@@ -100,7 +106,7 @@ impl Replay {
                     .post(peer, None, &ChatDelta { message_id: reply.id.clone(), sequence, text })
                     .await?;
             }
-            ChatEnd::of(&reply).post(&sender, peer).await
+            ChatEnd::of(&reply, reply.is_withheld()).post(&sender, peer).await
         };
         if let Err(error) = send.await {
             tracing::info!(

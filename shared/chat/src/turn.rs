@@ -4,7 +4,9 @@ use assistant::domain::MessageRole;
 use jiff::Timestamp;
 use platform::database::Write;
 use platform::ids;
+use tally_access::sources::Sources;
 
+use crate::context_cells::CheckedContext;
 use crate::domain::MessageStatus;
 use crate::store::Message;
 
@@ -19,6 +21,8 @@ pub struct Turn {
     pub is_new: bool,
     /// Whether its conversation has begun before.
     pub goes_on: bool,
+    /// Its context, if it has one.
+    pub context: Option<CheckedContext>,
 }
 
 /// A completed message.
@@ -44,5 +48,7 @@ pub fn message(
         failure: None,
         hold: None,
         origin: None,
+        context: None,
+        sources: Sources::default(),
     }
 }

@@ -78,12 +78,24 @@ pub enum Scope {
     /// Check that a token is valid (RFC 7662).
     #[serde(rename = "tokens:introspect")]
     TokensIntrospect,
+    /// Read workbooks and ranges, as far as the owner may.
+    #[serde(rename = "ranges:read")]
+    RangesRead,
+    /// Register workbooks and upload ranges, as far as the owner may.
+    #[serde(rename = "ranges:write")]
+    RangesWrite,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 4] =
-        [Self::ProfitsRead, Self::ChatWrite, Self::AuditRead, Self::TokensIntrospect];
+    pub const ALL: [Self; 6] = [
+        Self::ProfitsRead,
+        Self::ChatWrite,
+        Self::AuditRead,
+        Self::TokensIntrospect,
+        Self::RangesRead,
+        Self::RangesWrite,
+    ];
 
     /// The scope as text.
     pub const fn as_str(self) -> &'static str {
@@ -92,6 +104,8 @@ impl Scope {
             Self::ChatWrite => "chat:write",
             Self::AuditRead => "audit:read",
             Self::TokensIntrospect => "tokens:introspect",
+            Self::RangesRead => "ranges:read",
+            Self::RangesWrite => "ranges:write",
         }
     }
 }

@@ -8,7 +8,7 @@
 //! - [`plan`]: the value that a handler returns instead of writing; [`idempotency`]: repeated
 //!   requests; [`problem`]: every error that a caller can see
 //! - [`identity`], [`tokens`], [`api_key`], [`secrets`]: authentication; [`limits`]: rate limits
-//! - [`cursor`]: lists in pages; [`csv`]: lines of a file for spreadsheets
+//! - [`cursor`]: lists in pages
 //! - [`audit`]: events of the audit log; [`metrics`]: signals for operators; [`database`]: the way
 //!   to DynamoDB; [`store`]: the tables that every area uses
 //! - [`input`]: reads a client's input field by field; [`domain`]: types that parse once at the
@@ -37,7 +37,6 @@ mod causes;
 pub mod clock;
 pub mod config;
 pub mod context;
-pub mod csv;
 pub mod cursor;
 pub mod database;
 pub mod domain;

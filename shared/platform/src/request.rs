@@ -20,6 +20,9 @@ const BODY_LIMIT: usize = 1024 * 1024;
 /// Media type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
 
+/// Media type of comma-separated values.
+const CSV: &str = "text/csv";
+
 /// One request, not yet trusted in any way.
 pub struct HttpCall {
     /// `POST /auth/login`, or `$default`.
@@ -99,6 +102,17 @@ impl HttpCall {
         &self.body
     }
 
+    /// Whether the body is a file of comma-separated values.
+    pub fn is_csv(&self) -> bool {
+        self.media_type().as_deref() == Some(CSV)
+    }
+
+    /// The media type of the body, without its parameters.
+    fn media_type(&self) -> Option<String> {
+        self.header(header::CONTENT_TYPE)
+            .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+    }
+
     /// The first value of a header, if it is text.
     pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
@@ -163,16 +177,22 @@ impl HttpCall {
                 "Send the body without a Content-Encoding.",
             ));
         }
-        let media_type = self
-            .header(header::CONTENT_TYPE)
-            .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+        let media_type = self.media_type();
         let form = match (media_type.as_deref(), media) {
+            (Some("application/json" | CSV), Media::JsonOrCsv) => {
+                return Ok((Fields::json(serde_json::Map::new()), false));
+            }
             (Some("application/json"), Media::Json | Media::JsonOrForm) => false,
             (Some(FORM), Media::Form | Media::JsonOrForm) => true,
             (_, Media::Form) => {
                 return Err(Problem::unsupported_media_type(format!(
                     "Send the body as Content-Type: {FORM}."
                 )));
+            }
+            (_, Media::JsonOrCsv) => {
+                return Err(Problem::unsupported_media_type(
+                    "Send the body as Content-Type: application/json or text/csv.",
+                ));
             }
             _ => {
                 return Err(Problem::unsupported_media_type(

@@ -30,7 +30,7 @@ pub struct Route {
     pub success: u16,
     /// Audit action written for each call, if any.
     pub audit: Option<&'static str>,
-    /// Kind of the resource that the last path parameter identifies. An event names this resource,
+    /// Kind of the resource that the last id in the path identifies. An event names this resource,
     /// unless it names another.
     pub resource: Option<&'static str>,
     /// One line for the documentation.
@@ -155,7 +155,8 @@ impl Route {
             .path
             .split('/')
             .rev()
-            .find_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))?;
+            .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+            .find(|name| name.ends_with("id"))?;
         Some(format!(
             "{}:{}",
             self.resource?,
@@ -535,6 +536,283 @@ table! {
     .trusting()
     .scoped(Scope::ProfitsRead)
     .audited("profits.read");
+
+    // Workbooks
+
+    /// A new workbook.
+    WORKBOOK_CREATE = Route::new("workbooks", "POST", "/workbooks", "Create a workbook")
+        .scoped(Scope::RangesWrite)
+        .idempotent()
+        .status(201)
+        .audited("workbook.created");
+
+    /// The workbooks that the caller may see.
+    WORKBOOKS = Route::new(
+        "workbooks", "GET", "/workbooks",
+        "List the workbooks that you may see, your own first",
+    )
+    .scoped(Scope::RangesRead);
+
+    /// One of them.
+    WORKBOOK = Route::new("workbooks", "GET", "/workbooks/{id}", "Read a workbook")
+        .scoped(Scope::RangesRead)
+        .of("workbook");
+
+    /// Another name, or another way to approve changes.
+    WORKBOOK_UPDATE = Route::new(
+        "workbooks", "PATCH", "/workbooks/{id}",
+        "Rename a workbook, or change who approves its changes",
+    )
+    .audited("workbook.updated")
+    .of("workbook");
+
+    /// The end of a workbook, with its rules.
+    WORKBOOK_DELETE = Route::new(
+        "workbooks", "DELETE", "/workbooks/{id}",
+        "Delete a workbook with its sheets and rules",
+    )
+    .status(204)
+    .audited("workbook.deleted")
+    .of("workbook");
+
+    /// The sheets of a workbook that the caller may see.
+    SHEETS = Route::new(
+        "workbooks", "GET", "/workbooks/{id}/sheets",
+        "List the sheets of a workbook that you may see",
+    )
+    .scoped(Scope::RangesRead)
+    .of("workbook");
+
+    /// A new sheet.
+    SHEET_ADD = Route::new(
+        "workbooks", "POST", "/workbooks/{id}/sheets",
+        "Add a sheet to a workbook",
+    )
+    .scoped(Scope::RangesWrite)
+    .idempotent()
+    .status(201)
+    .audited("workbook.updated")
+    .of("workbook");
+
+    /// The review of a sheet.
+    SHEET_REVIEW = Route::new(
+        "workbooks", "PUT", "/workbooks/{id}/sheets/{sheet_id}",
+        "Map an unreviewed sheet to another sheet, or clear it",
+    )
+    .audited("columns.reviewed")
+    .of("sheet");
+
+    /// The register of a sheet's columns.
+    COLUMNS = Route::new(
+        "workbooks", "GET", "/workbooks/{id}/sheets/{sheet_id}/columns",
+        "Read the columns of a sheet",
+    )
+    .scoped(Scope::RangesRead)
+    .of("sheet");
+
+    /// The register after a review.
+    COLUMNS_SET = Route::new(
+        "workbooks", "PUT", "/workbooks/{id}/sheets/{sheet_id}/columns",
+        "Set the columns of a sheet: map them to those that rules know, or clear them",
+    )
+    .audited("columns.reviewed")
+    .of("sheet");
+
+    /// The actions that a user may take on a workbook, and the reasons. Its handler decides who may
+    /// ask about others.
+    ACCESS_EXPLAIN = Route::new(
+        "access", "GET", "/workbooks/{id}/access",
+        "Explain the rights of a user to a workbook, its sheets and columns",
+    )
+    .audited("access.explained")
+    .of("workbook");
+
+    // Ranges
+
+    /// The upload of a range begins.
+    RANGE_CREATE = Route::new(
+        "ranges", "POST", "/workbooks/{id}/ranges",
+        "Begin the upload of a range of cells",
+    )
+    .scoped(Scope::RangesWrite)
+    .idempotent()
+    .limited(&[Policy::RANGE_UPLOAD])
+    .status(201)
+    .of("workbook");
+
+    /// The ranges of a workbook of which the caller may see a part.
+    RANGES = Route::new(
+        "ranges", "GET", "/workbooks/{id}/ranges",
+        "List the ranges of a workbook that you may see",
+    )
+    .scoped(Scope::RangesRead)
+    .of("workbook");
+
+    /// Cells of a range under upload.
+    RANGE_PART = Route::new(
+        "ranges", "PUT", "/ranges/{id}/parts/{n}",
+        "Send a part of a range, as JSON or CSV",
+    )
+    .scoped(Scope::RangesWrite)
+    .limited(&[Policy::RANGE_UPLOAD])
+    .status(204)
+    .of("range");
+
+    /// The end of an upload. From then on the range never changes.
+    RANGE_COMPLETE = Route::new(
+        "ranges", "POST", "/ranges/{id}/complete",
+        "Complete the upload of a range",
+    )
+    .scoped(Scope::RangesWrite)
+    .limited(&[Policy::RANGE_UPLOAD])
+    .audited("range.uploaded")
+    .of("range");
+
+    /// A range with the profiles of its columns.
+    RANGE = Route::new(
+        "ranges", "GET", "/ranges/{id}",
+        "Read a range: its columns, their types and statistics, and its issues by count",
+    )
+    .scoped(Scope::RangesRead)
+    .audited("range.read")
+    .of("range");
+
+    /// Cells of a range. An export leaves another event.
+    RANGE_CELLS = Route::new(
+        "ranges", "GET", "/ranges/{id}/cells",
+        "Read cells of a range, or export them as CSV",
+    )
+    .scoped(Scope::RangesRead)
+    .audited("range.read")
+    .of("range");
+
+    /// The issues of the cells of a range.
+    RANGE_ISSUES = Route::new(
+        "ranges", "GET", "/ranges/{id}/issues",
+        "List the issues of a range, row by row",
+    )
+    .scoped(Scope::RangesRead)
+    .audited("range.read")
+    .of("range");
+
+    /// The cells of a range that a model would get. No model is asked.
+    RANGE_PREVIEW = Route::new(
+        "ranges", "POST", "/ranges/{id}/preview",
+        "Preview the cells that a model would get, and the cost",
+    )
+    .scoped(Scope::RangesRead)
+    .audited("range.previewed")
+    .of("range");
+
+    /// The end of a range.
+    RANGE_DELETE = Route::new("ranges", "DELETE", "/ranges/{id}", "Delete a range")
+        .scoped(Scope::RangesWrite)
+        .status(204)
+        .audited("range.deleted")
+        .of("range");
+
+    /// Why a cell is withheld. Its handler decides who may ask about others.
+    RANGE_ACCESS = Route::new(
+        "ranges", "GET", "/ranges/{id}/access",
+        "Explain why a cell is withheld from you, or from another user",
+    )
+    .audited("access.explained")
+    .of("range");
+
+    /// The end of what is known about the columns that formulas read.
+    GRAPH_RESET = Route::new(
+        "ranges", "DELETE", "/workbooks/{id}/graph",
+        "Forget the columns that formulas of a workbook read, until they are uploaded again",
+    )
+    .status(204)
+    .audited("graph.reset")
+    .of("workbook");
+
+    // Rules and groups
+
+    /// A change of rules, or its simulation.
+    ACCESS_CHANGES = Route::new(
+        "access", "POST", "/access/changes",
+        "Add and remove rules, or simulate it",
+    )
+    .idempotent()
+    .limited(&[Policy::ACCESS_CHANGE])
+    .audited("access.changed");
+
+    /// The rules of a workbook, or for every workbook.
+    ACCESS_RULES = Route::new(
+        "access", "GET", "/access/rules",
+        "List the rules of a workbook, or those for every workbook",
+    );
+
+    /// One rule.
+    ACCESS_RULE = Route::new("access", "GET", "/access/rules/{id}", "Read a rule").of("rule");
+
+    /// A new group.
+    GROUP_CREATE = Route::new("access", "POST", "/groups", "Create a group of users")
+        .role(&[Role::Admin])
+        .idempotent()
+        .status(201)
+        .audited("group.created");
+
+    /// All groups.
+    GROUPS = Route::new("access", "GET", "/groups", "List the groups")
+        .role(&[Role::Admin])
+        .audited("group.read");
+
+    /// One group.
+    GROUP = Route::new("access", "GET", "/groups/{id}", "Read a group")
+        .role(&[Role::Admin])
+        .audited("group.read")
+        .of("group");
+
+    /// Another name, description or external id.
+    GROUP_UPDATE = Route::new(
+        "access", "PATCH", "/groups/{id}",
+        "Change a group's name, description or external id",
+    )
+    .role(&[Role::Admin])
+    .audited("group.updated")
+    .of("group");
+
+    /// The end of a group that no rule names.
+    GROUP_DELETE = Route::new(
+        "access", "DELETE", "/groups/{id}",
+        "Delete a group that no rule names",
+    )
+    .role(&[Role::Admin])
+    .status(204)
+    .audited("group.deleted")
+    .of("group");
+
+    /// The members of a group.
+    GROUP_MEMBERS = Route::new(
+        "access", "GET", "/groups/{id}/members",
+        "List the members of a group",
+    )
+    .role(&[Role::Admin])
+    .audited("group.read")
+    .of("group");
+
+    /// A new member.
+    MEMBER_ADD = Route::new(
+        "access", "PUT", "/groups/{id}/members/{user_id}",
+        "Add a user to a group",
+    )
+    .role(&[Role::Admin])
+    .status(204)
+    .audited("group.member_added")
+    .of("user");
+
+    /// The end of a membership.
+    MEMBER_REMOVE = Route::new(
+        "access", "DELETE", "/groups/{id}/members/{user_id}",
+        "Remove a user from a group",
+    )
+    .role(&[Role::Admin])
+    .status(204)
+    .audited("group.member_removed")
+    .of("user");
 
     // Chat
 

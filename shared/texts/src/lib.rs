@@ -17,4 +17,4 @@ pub mod store;
 mod texts;
 
 pub use error::TextError;
-pub use texts::{Texts, Unreadable};
+pub use texts::{SOURCES, Texts, Unreadable};

@@ -15,6 +15,10 @@ use crate::error::TextError;
 use crate::pieces::{self, Pieces};
 use crate::store::TextPieces;
 
+/// Name of the text that lists, in JSON, the sources of the other texts of its event. A reader who
+/// may not read all of it is shown no text of the event.
+pub const SOURCES: &str = "sources";
+
 /// The texts of audit events.
 #[derive(Clone)]
 pub struct Texts {

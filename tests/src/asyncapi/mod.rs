@@ -61,6 +61,8 @@ pub fn document() -> Value {
         .then::<ChatCompleted>()
         .then::<ChatFailed>()
         .fails(Problem::not_found())
+        .fails(Problem::not_ready())
+        .fails(Problem::not_granted("ai"))
         .fails(Problem::budget_exceeded("Your budget"))
         .fails(Problem::idempotency_key_reused())
         .fails(Problem::request_in_flight())
@@ -70,7 +72,9 @@ pub fn document() -> Value {
              any connection of the same user. The server answers a repeat with the first message's \
              `chat.started`, its deltas from sequence 1 on, and its end. It repeats a final \
              refusal (`context_too_long`, `content_refused`) too. After any other failure the \
-             repeat asks for another reply, which has its own `message_id`.",
+             repeat asks for another reply, which has its own `message_id`. The cells of a \
+             `context` are read when the model is asked. A reply fails with `forbidden` or \
+             `not_found` if the rules have closed them by then.",
         );
     document
         .action::<chat_follow::Cancel>(json!({"message_id": REPLY}))
@@ -148,6 +152,7 @@ fn messages(document: &mut Document) {
         stop_reason: StopReason::EndTurn,
         usage: Usage { input_tokens: 12, output_tokens: 87, ..Usage::default() },
         cost_usd: "0.0013410".parse().unwrap(),
+        withheld: false,
     });
     document.message(&ChatFailed::new(REPLY, &Problem::unavailable()));
 }

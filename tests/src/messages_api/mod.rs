@@ -29,10 +29,21 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// The user's message.
+    /// The user's message, without the cells before it.
     pub fn message(&self) -> &str {
+        self.last().last().unwrap()["text"].as_str().unwrap()
+    }
+
+    /// The cells before the user's message, if there are any.
+    pub fn cells(&self) -> Option<&str> {
+        let parts = self.last();
+        (parts.len() > 1).then(|| parts[0]["text"].as_str().unwrap())
+    }
+
+    /// The parts of the last message.
+    fn last(&self) -> &[Value] {
         let messages = self.body["messages"].as_array().unwrap();
-        messages.last().unwrap()["content"][0]["text"].as_str().unwrap()
+        messages.last().unwrap()["content"].as_array().unwrap()
     }
 }
 

@@ -93,7 +93,10 @@ impl Document {
             self.insert(&name, in_json(schema.clone()));
             content.insert("application/json".into(), json!({"schema": reference(&name)}));
         }
-        if E::MEDIA != Media::Json {
+        if E::MEDIA == Media::JsonOrCsv {
+            content.insert("text/csv".into(), json!({"schema": {"type": "string"}}));
+        }
+        if matches!(E::MEDIA, Media::Form | Media::JsonOrForm) {
             let name = format!("{name}Form");
             self.insert(&name, in_form(schema));
             content.insert(

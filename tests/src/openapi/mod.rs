@@ -30,6 +30,21 @@ pub fn document() -> Value {
     group!(document, "session", "Sign in, stay signed in, and sign \
                                  out.", login refresh logout sessions ws_ticket);
     group!(document, "profits", "Read profits by company and month.", profits);
+    group!(document, "workbooks", "Register workbooks, their sheets and columns.", workbooks);
+    group!(
+        document,
+        "ranges",
+        "Upload ranges of cells, read what you may of them, and see what a \
+                                model would be sent.",
+        ranges
+    );
+    group!(
+        document,
+        "access",
+        "Decide who may see what: rules, groups, and explanations of \
+                                both.",
+        access
+    );
     group!(document, "chat", "Ask the assistant, and read your conversations.", chat conversations);
     group!(document, "usage", "Read the tokens, costs and budgets of replies.", usage budgets);
     group!(document, "api-keys", "Let a service call the API for you.", api_keys);

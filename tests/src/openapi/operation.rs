@@ -102,6 +102,7 @@ fn parameters(described: &Description) -> Vec<Value> {
             PathKind::Id => json!({"type": "string", "format": "uuid"}),
             PathKind::IdOrMe => json!(Someone::schema()),
             PathKind::OneOf(texts) => json!({"type": "string", "enum": texts}),
+            PathKind::UpTo(most) => json!({"type": "integer", "minimum": 1, "maximum": most}),
         };
         json!({
             "name": parameter.name, "in": "path", "required": true,

@@ -74,7 +74,7 @@ fn problems(described: &Description) -> BTreeMap<u16, BTreeSet<Code>> {
     let follow = [
         (Code::MalformedJson, has_body && media != Media::Form),
         (Code::MalformedRequest, has_body || is_protected),
-        (Code::InvalidRequest, has_body && media != Media::Json),
+        (Code::InvalidRequest, has_body && matches!(media, Media::Form | Media::JsonOrForm)),
         (Code::Unauthenticated, is_protected),
         (Code::InvalidToken, is_protected),
         (Code::ReauthenticationRequired, route.session == Session::Recent),

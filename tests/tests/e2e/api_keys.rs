@@ -39,14 +39,11 @@ async fn a_key_does_what_its_scope_says_and_nothing_else() {
     for scope in Scope::ALL.map(Scope::as_str) {
         let key = key(&stack, &admin, &[scope]).await;
         for route in ROUTES.iter().filter(|route| route.access != Access::Public) {
-            let path = route.path.replace("{id}", "019a0000-0000-7000-8000-000000000000");
-            let answer = call(
-                &stack,
-                route.method,
-                &path.replace("{message_id}", "019a0000-0000-7000-8000-000000000000"),
-                &key,
-            )
-            .await;
+            let parameters = ["{id}", "{message_id}", "{user_id}", "{sheet_id}"];
+            let path = parameters.iter().fold(route.path.replace("{n}", "1"), |path, parameter| {
+                path.replace(parameter, "019a0000-0000-7000-8000-000000000000")
+            });
+            let answer = call(&stack, route.method, &path, &key).await;
             if route.scope.is_some_and(|needed| needed.as_str() == scope) {
                 assert!(
                     ![401, 403].contains(&answer.status),

@@ -10,6 +10,7 @@ use platform::routes::{self, Access, LOGIN, ROUTES, Route};
 use serde_json::{Value, json};
 use tally_tests::{Answer, Caller, TestStack, id};
 
+use crate::access;
 use crate::api_keys::new_key;
 use crate::audit::erasure::{request_erasure, second_admin};
 use crate::users::user_id;
@@ -148,6 +149,38 @@ async fn succeed(stack: &TestStack, route: &Route, caller: Option<&Caller>) -> A
             stack.seal().await;
             (route.path.replace("{id}", event.unwrap()["id"]["S"].as_str().unwrap()), None)
         }
+        "POST /workbooks" => ("/workbooks".to_owned(), Some(json!({"name": "Budget"}))),
+        "POST /groups" => ("/groups".to_owned(), Some(json!({"name": "Controllers"}))),
+        "POST /access/changes" | "GET /access/rules/{id}" => {
+            let book = access::workbook(stack, caller.unwrap()).await;
+            let add = json!({"add": [access::rule(&book, "allow", json!({}))]});
+            if route.method == "POST" {
+                return stack.post(route.path, caller, &add).await;
+            }
+            let changed = stack.post("/access/changes", caller, &add).await.expect(200);
+            (route.path.replace("{id}", &id(&changed["added"][0])), None)
+        }
+        path if path.contains("/groups/{id}") => {
+            let (admin, user) = (caller.unwrap(), user_id(stack, "demo").await);
+            let group = access::group(stack, admin).await;
+            if path.starts_with("DELETE") && path.contains("{user_id}") {
+                access::join(stack, admin, &group, &user).await.expect(204);
+            }
+            let body = (route.method == "PATCH").then(|| json!({"name": "Close"}));
+            (route.path.replace("{id}", &group).replace("{user_id}", &user), body)
+        }
+        path if path.contains("/ranges") => return of_range(stack, route, caller.unwrap()).await,
+        path if path.contains("/workbooks/{id}") => {
+            let (book, sheet, ..) = access::salaries(stack, caller.unwrap()).await;
+            let body = match (route.method, route.path.rsplit('/').next().unwrap()) {
+                ("PATCH", _) => Some(json!({"name": "Budget"})),
+                ("POST", _) => Some(json!({"name": "P&L"})),
+                ("PUT", "columns") => Some(json!({"columns": [], "if_version": 2})),
+                ("PUT", _) => Some(json!({"cleared": true})),
+                _ => None,
+            };
+            (route.path.replace("{id}", &book).replace("{sheet_id}", &sheet), body)
+        }
         // These requests need no parameters.
         plain
             if plain == "POST /auth/ws-ticket"
@@ -158,6 +191,39 @@ async fn succeed(stack: &TestStack, route: &Route, caller: Option<&Caller>) -> A
         other => panic!("{other} has no case: add a request that succeeds"),
     };
     stack.send(request(stack, method, &path, caller, body.as_ref())).await
+}
+
+/// A request for a range, or else the first refusal of what has to come before it.
+async fn of_range(stack: &TestStack, route: &Route, caller: &Caller) -> Answer {
+    let book = access::workbook(stack, caller).await;
+    let ranges = format!("/workbooks/{book}/ranges");
+    if route.path.ends_with("/graph") {
+        return stack.delete(&format!("/workbooks/{book}/graph"), Some(caller)).await;
+    }
+    let head = json!({"sheet": {"name": "P&L"}, "address": "A1:B2"});
+    let part = json!({"address": "A1:B2", "values": 1, "formulas": 1});
+    if route.path.starts_with("/workbooks") && route.method == "GET" {
+        return stack.get(&ranges, Some(caller)).await;
+    }
+    let begun = stack.post(&ranges, Some(caller), &head).await;
+    if begun.status != 201 || route.path.starts_with("/workbooks") {
+        return begun;
+    }
+    let path = route.path.replace("{id}", &id(&begun.json())).replace("{n}", "1");
+    let range = format!("/ranges/{}", id(&begun.json()));
+    let sent = stack.call(Method::PUT, &format!("{range}/parts/1"), caller, &part).await;
+    if sent.status != 204 || route.method == "PUT" {
+        return sent;
+    }
+    let completed = stack.post(&format!("{range}/complete"), Some(caller), &json!({})).await;
+    match path.rsplit('/').next().unwrap() {
+        "complete" => completed,
+        "cells" => stack.get(&format!("{path}?address=A1"), Some(caller)).await,
+        "access" => stack.get(&format!("{path}?cell=A1"), Some(caller)).await,
+        "preview" => stack.post(&path, Some(caller), &json!({"task": "Sum it up."})).await,
+        _ if route.method == "DELETE" => stack.delete(&path, Some(caller)).await,
+        _ => stack.get(&path, Some(caller)).await,
+    }
 }
 
 /// A request in the format of its path, by a user or a service.

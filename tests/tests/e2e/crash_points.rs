@@ -1,10 +1,12 @@
 //! Kills a function just before a write and right after it. Nothing is half-written, and a client
 //! without an answer gets its result by a retry. `docs/crashes.md` lists the state after each kill.
 
+mod access;
 mod administration;
 mod counts;
 mod erasure;
 mod messages;
+mod ranges;
 
 use http::Method;
 use serde_json::{Value, json};

@@ -37,12 +37,14 @@ const VERBS: &[(&str, &[&str])] = &[
         "post",
         &[
             "change",
+            "complete",
             "confirm",
             "create",
             "introspect",
             "issue",
             "login",
             "logout",
+            "preview",
             "refresh",
             "register",
             "request",
@@ -55,7 +57,7 @@ const VERBS: &[(&str, &[&str])] = &[
     ),
     ("put", &["set"]),
     ("patch", &["update"]),
-    ("delete", &["delete", "end", "revoke"]),
+    ("delete", &["delete", "end", "reset", "revoke"]),
 ];
 
 #[test]

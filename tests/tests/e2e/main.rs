@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
 mod account;
 mod accounts;
 mod api_keys;
 mod asyncapi;
 mod audit;
 mod audit_exports;
+mod canary;
 mod chat;
 mod conversations;
 mod coverage;
@@ -31,6 +33,7 @@ mod personal_data;
 mod plans;
 mod profits;
 mod quotas;
+mod ranges;
 mod realtime;
 mod refresh_reuse;
 mod round_trips;

@@ -60,12 +60,18 @@ async fn there_are_120_rows_of_five_companies_in_two_years() {
 }
 
 #[tokio::test]
-async fn seeding_again_changes_nothing() {
+async fn seeding_again_adds_what_is_missing_and_changes_nothing_else() {
     let stack = TestStack::start().await;
     let demo = stack.demo().await;
     let before = get(&stack, &demo, "?size=100").await;
-    stack.local.invoke("SeedFunction", "{}").await.unwrap();
-    assert_eq!(get(&stack, &demo, "?size=100").await, before);
+    let key = |row: &str| json!({"dataset": {"S": "profits"}, "row": {"S": row}});
+    for missing in [&[][..], &["Alpha#2022-02", "Epsilon#2023-12"]] {
+        for row in missing {
+            stack.delete_item("ProfitsTable", &key(row)).await;
+        }
+        stack.local.invoke("SeedFunction", "{}").await.unwrap();
+        assert_eq!(get(&stack, &demo, "?size=100").await, before);
+    }
     // The figures are the same on every machine.
     assert_eq!(
         get(&stack, &demo, "?company=Alpha&year=2022&month=1").await["items"][0]["profit"],
@@ -231,14 +237,17 @@ async fn an_answer_that_the_client_has_is_a_304_and_leaves_its_event() {
 }
 
 #[tokio::test]
-async fn a_warm_read_costs_its_count_one_query_and_the_event() {
+async fn a_warm_read_costs_its_count_two_reads_and_the_event() {
     let stack = TestStack::start().await;
     let demo = stack.demo().await;
     get(&stack, &demo, "").await;
     for query in ["", "?company=Alpha", "?year=2022&month=3&sort=-company"] {
         let (_, calls) = stack.round_trips(get(&stack, &demo, query)).await;
-        let operations: Vec<_> = calls.iter().filter_map(|call| call.split(' ').next()).collect();
-        assert_eq!(operations, ["UpdateItem", "Query", "PutItem"], "{calls:?}");
+        let mut operations: Vec<_> =
+            calls.iter().filter_map(|call| call.split(' ').next()).collect();
+        // The first three are made side by side.
+        operations[..3].sort_unstable();
+        assert_eq!(operations, ["BatchGetItem", "Query", "UpdateItem", "PutItem"], "{calls:?}");
     }
 }
 

@@ -9,9 +9,11 @@ use tally_local::aws::Service;
 use tally_tests::messages_api::{self, MessagesApi, reply};
 use tally_tests::{Answer, Caller, TestStack, id};
 
+use crate::access;
 use crate::api_keys::new_key;
 use crate::chat::FAST;
 use crate::coverage;
+use crate::ranges;
 
 /// Checks the session and, side by side, counts the call.
 const SIGNED_IN: [&str; 2] = ["GetItem Sessions", "UpdateItem Limits"];
@@ -275,9 +277,10 @@ async fn owners_ask_no_more_than_they_must() {
             })
             .await;
         let notice = if number > 0 { NOTICE.as_slice() } else { &[] };
-        // The end of an account starts the sweep of its conversations, which may have begun.
+        // The end of an account starts the sweep of what it leaves, which may have begun.
         let mut calls = short(&calls);
-        calls.retain(|call| !call.ends_with(" Sweeps") && !call.ends_with(" Conversations"));
+        let swept = [" Sweeps", " Conversations", " Groups", " Workbooks", " Ranges"];
+        calls.retain(|call| !swept.iter().any(|table| call.ends_with(table)));
         // A change of the name needs no password and counts only as a call.
         let admitted = if number > 0 { &admitted[..] } else { &admitted[..2] };
         // The session is read and the call is counted side by side.
@@ -297,6 +300,73 @@ async fn owners_ask_no_more_than_they_must() {
         "TransactWriteItems Users+MailTokens+Sessions+Errands+Sweeps+Audit",
     ];
     check(3, "DELETE /auth/me", body, &write).await;
+}
+
+/// One batch reads the data for a decision. A warm process does not read the kept rules and sheets
+/// again.
+#[tokio::test]
+async fn decisions_ask_no_more_than_they_must() {
+    let stack = TestStack::start().await;
+    let (owner, reader) = (stack.someone().await, stack.demo().await);
+    let (book, sheet, ..) = access::salaries(&stack, &owner).await;
+    access::add(&stack, &owner, &[access::rule(&book, "allow", json!({}))]).await.expect(200);
+    let snapshot = ["BatchGetItem Access+Groups+Users+Workbooks"];
+    let (read, list) =
+        (format!("GET /workbooks/{book}"), format!("GET {}", access::register(&book, &sheet)));
+    let cold = ["Query Access", "Query Workbooks"];
+    check(&stack, (&read, Some(&reader), None), &[&SIGNED_IN, &snapshot, &cold]).await;
+    for _ in 0..3 {
+        check(&stack, (&read, Some(&reader), None), &[&SIGNED_IN, &snapshot]).await;
+    }
+    check(&stack, (&list, Some(&reader), None), &[&SIGNED_IN, &snapshot, &cold]).await;
+    check(&stack, (&list, Some(&reader), None), &[&SIGNED_IN, &snapshot]).await;
+    // After a change, the rules are read once more, and the sheets are not.
+    access::add(&stack, &owner, &[access::rule(&book, "allow", json!({}))]).await.expect(200);
+    check(&stack, (&read, Some(&reader), None), &[&SIGNED_IN, &snapshot, &["Query Access"]]).await;
+    let explain = format!("GET /workbooks/{book}/access");
+    let event = ["PutItem Audit"];
+    check(&stack, (&explain, Some(&reader), None), &[&SIGNED_IN, &snapshot, &cold, &event]).await;
+    check(&stack, (&explain, Some(&reader), None), &[&SIGNED_IN, &snapshot, &event]).await;
+    let change = json!({"add": [access::rule(&book, "allow", json!({}))]});
+    let write = ["TransactWriteItems Access+Workbooks+Audit"];
+    let change = ("POST /access/changes", Some(&owner), Some(change));
+    let counted = ["UpdateItem Limits"];
+    check(&stack, change, &[&SIGNED_IN, &counted, &snapshot, &["Query Access"], &write]).await;
+}
+
+/// A read of a range takes its head, the data that decides about it, and its items. One batch reads
+/// the items of a small range.
+#[tokio::test]
+async fn ranges_ask_no_more_than_they_must() {
+    let stack = TestStack::start().await;
+    let (owner, reader) = (stack.someone().await, stack.demo().await);
+    let book = access::workbook(&stack, &owner).await;
+    let ready = ranges::upload(&stack, &owner, &book, ranges::payroll()).await;
+    access::add(&stack, &owner, &[access::rule(&book, "allow", json!({}))]).await.expect(200);
+    let range = format!("/ranges/{}", ready.range);
+    for (path, most) in [
+        (range.clone(), 7),
+        (format!("{range}/cells?address=A1:D3"), 7),
+        (format!("{range}/issues"), 7),
+        (format!("{range}/access?cell=C2"), 7),
+        (format!("/workbooks/{book}/ranges"), 4),
+    ] {
+        // The first read of a process reads the rules, the sheets and the graph too. The stack may
+        // have started another process beside the first one.
+        let mut tries = Vec::new();
+        for _ in 0..4 {
+            let (answer, calls) = stack.round_trips(stack.get(&path, Some(&reader))).await;
+            answer.expect(200);
+            tries.push(short(&calls));
+        }
+        let calls = tries.into_iter().min_by_key(Vec::len).unwrap();
+        let own: Vec<_> = calls.iter().filter(|call| !SIGNED_IN.contains(&call.as_str())).collect();
+        let decided = "BatchGetItem Access+Groups+Users+Workbooks";
+        assert!(own.iter().any(|call| call.starts_with(decided)), "{path}: {calls:?}");
+        assert!(own.len() <= most, "{path}: {calls:?}");
+        let writes = own.iter().filter(|call| call.starts_with("TransactWriteItems")).count();
+        assert_eq!(writes, 0, "{path}: {calls:?}");
+    }
 }
 
 #[tokio::test]
@@ -360,7 +430,11 @@ async fn reads_ask_no_more_than_they_must() {
     check(
         &stack,
         ("GET /profits", Some(&admin), None),
-        &[&["Query Profits", "UpdateItem Limits"], &["PutItem Audit"]],
+        &[
+            &["Query Profits", "BatchGetItem Access+Groups+Users+Workbooks", "UpdateItem Limits"],
+            &["Query Access", "Query Workbooks"],
+            &["PutItem Audit"],
+        ],
     )
     .await;
     check(

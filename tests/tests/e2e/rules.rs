@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use platform::limits::Policy;
-use platform::store::{KEY_CHECK_ATTRIBUTES, SESSION_ATTRIBUTES};
+use platform::store::{KEY_CHECK_ATTRIBUTES, SESSION_ATTRIBUTES, STANDING_ATTRIBUTES};
 use serde_json::{Map, Value, json};
 use tally_tests::root;
 
@@ -200,15 +200,29 @@ fn functions_know_what_is_shared_and_not_each_other() {
             dependencies(&manifest)
         );
     }
-    // Each area stands on the platform. Chat knows the assistant and the texts of events, which
-    // know no other area. The platform and the transparency log stand on nothing of ours.
+    // Each area depends on the platform. Chat knows the assistant and the texts of events, which
+    // know no other area. Access rules decide about cells, and ranges depend on them. The platform,
+    // cells and the transparency log depend on no crate of ours.
     let order = [
         ("tally-platform", &[][..]),
+        ("tally-access", &["tally-cells", "tally-platform"]),
         ("tally-accounts", &["tally-platform"]),
         ("tally-archive", &["tally-platform", "tally-transparency"]),
         ("tally-assistant", &["tally-platform"]),
-        ("tally-chat", &["tally-assistant", "tally-platform", "tally-texts"]),
+        ("tally-cells", &[]),
+        (
+            "tally-chat",
+            &[
+                "tally-access",
+                "tally-assistant",
+                "tally-cells",
+                "tally-platform",
+                "tally-ranges",
+                "tally-texts",
+            ],
+        ),
         ("tally-data", &["tally-platform"]),
+        ("tally-ranges", &["tally-access", "tally-cells", "tally-platform"]),
         ("tally-transparency", &[]),
         ("tally-texts", &["tally-platform"]),
     ];
@@ -222,6 +236,56 @@ fn functions_know_what_is_shared_and_not_each_other() {
     // a bucket of the local stack.
     let verifier = ["tally-local", "tally-transparency"].map(str::to_owned).into();
     assert_eq!(dependencies(&manifests("tools")["audit-verify"]), verifier);
+}
+
+/// The access rules decide which cells are shown. Another verdict would be a way around them.
+#[test]
+fn access_rules_alone_decide_which_cells_are_shown() {
+    let excused = [
+        "shared/access/src",
+        "shared/cells/examples",
+        "shared/cells/src/grid/samples.rs",
+        "shared/ranges/src/tools/tests.rs",
+    ];
+    let excused = excused.map(|path| root().join(path));
+    for path in sources() {
+        let decides = fs::read_to_string(&path).unwrap().contains(" Verdict for ");
+        let is_excused = excused.iter().any(|place| path.starts_with(place));
+        assert!(is_excused || !decides, "{} decides which cells are shown", path.display());
+    }
+}
+
+/// Whether a comment of the code holds an example that rustdoc would run.
+fn has_doctest(code: &str) -> bool {
+    let fences = code.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let comment = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"))?;
+        comment.trim_start().strip_prefix("```")
+    });
+    // Every second fence ends an example.
+    fences.step_by(2).any(|language| language != "text")
+}
+
+/// A library whose manifest says `test = false` or `doctest = false` costs no test program. Cargo
+/// would leave out its tests without a word.
+#[test]
+fn a_library_without_tests_has_none() {
+    let manifests = ["functions", "shared", "infra", "tools"]
+        .iter()
+        .flat_map(|directory| files(&root().join(directory), "/Cargo.toml"));
+    for path in manifests {
+        let manifest: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+        let is_without = |what: &str| {
+            manifest.get("lib").and_then(|lib| lib.get(what)?.as_bool()) == Some(false)
+        };
+        for source in files(&path.with_file_name("src"), ".rs") {
+            let code = fs::read_to_string(&source).unwrap();
+            let has_test = ["#[test]", "#[tokio::test"].iter().any(|test| code.contains(test));
+            assert!(!(is_without("test") && has_test), "{} has tests", source.display());
+            let has_doctest = is_without("doctest") && has_doctest(&code);
+            assert!(!has_doctest, "{} has examples", source.display());
+        }
+    }
 }
 
 #[test]
@@ -388,23 +452,47 @@ fn functions_for_sessions_may_write_no_roles() {
     }
 }
 
-/// The worker talks to the outside. Of an account it needs to know only whether an API key is
-/// valid.
+/// The functions of messages check no account. They read only the attributes on which access rules
+/// depend. The worker also reads whether an API key is valid.
 #[test]
-fn the_worker_of_a_reply_reads_no_more_of_an_account_than_it_asks() {
+fn functions_of_replies_read_no_more_of_an_account_than_they_ask() {
     let (functions, _) = template();
-    let reads = statements(&functions["ChatStreamFunction"]).into_iter().filter(|statement| {
-        list(&statement["Resource"]).iter().any(|resource| subject(resource) == "UsersTable")
-    });
-    let [read] = reads.collect::<Vec<_>>()[..] else { panic!("several statements name accounts") };
-    assert_eq!(read["Action"], json!(["dynamodb:GetItem"]));
-    let attributes: Vec<_> = ["key"].into_iter().chain(KEY_CHECK_ATTRIBUTES).collect();
-    let expected = json!({
-        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["user#*"]},
-        "ForAllValues:StringEquals": {"dynamodb:Attributes": attributes},
-        "StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"},
-    });
-    assert_eq!(read["Condition"], expected);
+    let key = ("dynamodb:GetItem", &KEY_CHECK_ATTRIBUTES[..]);
+    let standing = ("dynamodb:BatchGetItem", &STANDING_ATTRIBUTES[..]);
+    for (id, expected) in [
+        ("ChatStreamFunction", &[key, standing][..]),
+        ("ChatSendFunction", &[standing]),
+        ("ChatFollowFunction", &[standing]),
+    ] {
+        let reads = statements(&functions[id]).into_iter().filter(|statement| {
+            list(&statement["Resource"]).iter().any(|resource| subject(resource) == "UsersTable")
+        });
+        let reads: Vec<_> = reads.collect();
+        assert_eq!(reads.len(), expected.len(), "{id}: {reads:?}");
+        for (read, (action, attributes)) in reads.into_iter().zip(expected) {
+            assert_eq!(read["Action"], json!([action]), "{id}");
+            let attributes: Vec<_> = ["key"].iter().chain(*attributes).collect();
+            let expected = json!({
+                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["user#*"]},
+                "ForAllValues:StringEquals": {"dynamodb:Attributes": attributes},
+                "StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"},
+            });
+            assert_eq!(read["Condition"], expected, "{id} {action}");
+        }
+    }
+}
+
+/// Chat reads the cells of ranges that it knows by their ids. It lists none and changes none.
+#[test]
+fn chat_only_reads_ranges() {
+    for (id, function) in template().0.iter().filter(|(id, _)| id.starts_with("Chat")) {
+        let held = permissions(function).into_iter();
+        let held = held.filter(|(_, resource)| subject(resource) == "RangesTable");
+        let held: BTreeSet<_> = held.map(|(action, _)| action).collect();
+        let reads = id != "ChatFollowFunction";
+        let expected = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"];
+        assert_eq!(held, expected.into_iter().filter(|_| reads).collect(), "{id}");
+    }
 }
 
 /// A function that writes texts of events can't read them. A function asks KMS for keys of users
@@ -508,6 +596,36 @@ fn one_function_writes_and_signs_the_sealed_log() {
     }
     for action in ["dynamodb:DeleteItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"] {
         assert_eq!(holders(action, "AuditTable"), BTreeSet::new(), "{action}");
+    }
+}
+
+/// Rules and groups decide who sees which cells. One function changes them. Besides it, the seed
+/// adds the first rule, and the purge deletes the rules and groups that no request reaches.
+#[test]
+fn one_function_changes_rules_and_groups() {
+    let (functions, _) = template();
+    let holders = |action: &str, of: &str| {
+        let holds = |function: &Value| {
+            permissions(function)
+                .iter()
+                .any(|(held, resource)| *held == action && subject(resource) == of)
+        };
+        let found = functions.iter().filter(|(_, function)| holds(function));
+        found.map(|(id, _)| id.as_str()).collect::<BTreeSet<_>>()
+    };
+    let (access, purge, seed) = ("AccessFunction", "PurgeConversationsFunction", "SeedFunction");
+    for (action, table, expected) in [
+        ("dynamodb:PutItem", "AccessTable", &[access, seed][..]),
+        ("dynamodb:UpdateItem", "AccessTable", &[access, seed]),
+        ("dynamodb:DeleteItem", "AccessTable", &[access, purge]),
+        ("dynamodb:BatchWriteItem", "AccessTable", &[]),
+        ("dynamodb:PutItem", "GroupsTable", &[access]),
+        ("dynamodb:UpdateItem", "GroupsTable", &[access, purge]),
+        ("dynamodb:DeleteItem", "GroupsTable", &[access, purge]),
+        ("dynamodb:BatchWriteItem", "GroupsTable", &[purge]),
+    ] {
+        let expected = expected.iter().copied().collect();
+        assert_eq!(holders(action, table), expected, "{action} {table}");
     }
 }
 

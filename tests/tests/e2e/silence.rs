@@ -100,7 +100,7 @@ async fn a_worker_fails_by_itself_where_the_database_falls_silent_under_it() {
     let platform = platform_of(&stack, &[]);
     let reply = pending(&platform, "At length", None).await;
     let silence = async {
-        while drafts(&stack).text(&reply.id).await.unwrap().is_empty() {}
+        while drafts(&stack).text(&reply.id).await.unwrap().0.is_empty() {}
         stack.local.aws().fail(SILENT);
     };
     let payload = serde_json::to_value(start_of_reply(&reply)).unwrap();

@@ -289,10 +289,21 @@ async fn what_is_not_found_is_in_the_trail_by_its_id() {
         .collect();
     assert!(with_ids.len() >= 7, "{}", with_ids.len());
     for route in with_ids {
-        let path = route.path.replace("{id}", &nothing).replace("{message_id}", &nothing);
-        let body = match route.method {
-            "PATCH" => json!({"is_active": false}),
-            "PUT" => json!({"monthly_usd": "5.00"}),
+        let path = ["{id}", "{message_id}", "{user_id}", "{sheet_id}"]
+            .iter()
+            .fold(route.path.to_owned(), |path, parameter| path.replace(parameter, &nothing));
+        let path = match (route.path.starts_with("/ranges"), path.rsplit('/').next()) {
+            (true, Some("cells")) => format!("{path}?address=A1"),
+            (true, Some("access")) => format!("{path}?cell=A1"),
+            _ => path,
+        };
+        let body = match (route.method, route.path.rsplit('/').next().unwrap()) {
+            ("PATCH", _) if route.path.starts_with("/users") => json!({"is_active": false}),
+            ("PUT", "budget") => json!({"monthly_usd": "5.00"}),
+            ("PUT", "columns") => json!({"columns": [], "if_version": 1}),
+            ("PUT", "{sheet_id}") => json!({"cleared": true}),
+            ("POST", "sheets") => json!({"name": "P&L"}),
+            ("POST", "preview") => json!({"task": "Sum it up."}),
             _ => json!({}),
         };
         let request =

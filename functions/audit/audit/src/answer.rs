@@ -1,7 +1,7 @@
 //! The forms of an answer: a page in JSON, or an export in lines.
 
+use cells::csv::Line;
 use platform::audit::Event;
-use platform::csv::Line;
 use platform::http::{Answer, Output, Rendered};
 use serde::Serialize;
 use utoipa::ToSchema;

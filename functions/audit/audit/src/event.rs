@@ -3,6 +3,7 @@
 use archive::Archive;
 use futures_util::future::join;
 use platform::audit::{AuditDetails, Event, TextReference};
+use platform::clock::Timestamp;
 use platform::domain::Role;
 use platform::http::{Parameters, PathParameter, in_query};
 use platform::identity::{Credential, Principal};
@@ -11,7 +12,9 @@ use platform::routes::{self, Route};
 use platform::store::{AuditLog, Users};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
-use texts::{Texts, Unreadable};
+use tally_access::domain::Action;
+use tally_access::sources::{Readers, Source, Sources};
+use texts::{SOURCES, Texts, Unreadable};
 use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, ToSchema};
 
@@ -21,6 +24,7 @@ pub struct ReadAuditEvent {
     archive: Archive,
     users: Users,
     texts: Texts,
+    readers: Readers,
 }
 
 /// The query parameters.
@@ -57,10 +61,14 @@ pub struct TextView {
     /// The reference as the event has it.
     #[serde(flatten)]
     pub reference: TextReference,
-    /// The text in clear.
+    /// The text in clear. Empty if it is withheld.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub text: Option<String>,
+    /// Whether the text is withheld, because it came from cells that you may not read. Absent if it
+    /// is not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
     /// Why the text cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -81,6 +89,7 @@ impl Endpoint for ReadAuditEvent {
             archive: Archive::new(platform)?,
             users: Users::new(platform)?,
             texts: Texts::new(platform)?,
+            readers: Readers::new(platform)?,
         })
     }
 
@@ -120,7 +129,7 @@ impl Endpoint for ReadAuditEvent {
             ));
         }
         if wants_texts {
-            return self.show_texts(event, index).await;
+            return self.show_texts(event, index, &caller.user_id, request.now).await;
         }
         let details = AuditDetails::default();
         let details = if is_own { details.silent() } else { details };
@@ -129,30 +138,49 @@ impl Endpoint for ReadAuditEvent {
 }
 
 impl ReadAuditEvent {
-    /// The event with its texts in clear.
+    /// The event with its texts in clear, if their reader may read their sources.
     async fn show_texts(
         &self,
         event: Event,
         index: Option<u64>,
+        reader_id: &str,
+        now: Timestamp,
     ) -> Result<Plan<EventView>, Problem> {
         let read = self.texts.read(&event).await?;
         let mut view = EventView::new(event, index);
+        let may_read = match sources(&view.texts, &read) {
+            Some(sources) => {
+                let rights = self.readers.rights(reader_id, &[&sources], now).await?;
+                rights.may(&sources, Action::Read)
+            }
+            None => false,
+        };
         for (shown, read) in view.texts.iter_mut().zip(read) {
             match read {
-                Ok(text) => shown.text = Some(text),
+                Ok(text) if may_read => shown.text = Some(text),
+                Ok(_) => (shown.text, shown.withheld) = (Some(String::new()), true),
                 Err(why) => shown.unreadable = Some(why),
             }
         }
-        let names = view.texts.iter().filter(|shown| shown.text.is_some());
+        let names = view.texts.iter().filter(|shown| shown.text.is_some() && !shown.withheld);
         let names: Vec<_> = names.map(|shown| shown.reference.name.clone()).collect();
         Ok(Plan::reply(view).details(AuditDetails::default().detail("texts", names)))
     }
 }
 
+/// The sources of an event's texts; `None` if they cannot be read.
+fn sources(texts: &[TextView], read: &[Result<String, Unreadable>]) -> Option<Sources> {
+    let mut all = texts.iter().zip(read).filter(|(shown, _)| shown.reference.name == SOURCES);
+    let Some((_, listed)) = all.next() else { return Some(Sources::default()) };
+    let listed: Vec<Source> = serde_json::from_str(listed.as_ref().ok()?).ok()?;
+    Sources::of(&listed)
+}
+
 impl EventView {
     fn new(mut event: Event, index: Option<u64>) -> Self {
         let texts = std::mem::take(&mut event.texts).into_iter();
-        let shown = |reference| TextView { reference, text: None, unreadable: None };
+        let shown =
+            |reference| TextView { reference, text: None, withheld: false, unreadable: None };
         Self { event, index, texts: texts.map(shown).collect() }
     }
 }

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tally_chat::store::Frames;
+use tally_access::sources::Sources;
+use tally_chat::store::{Frames, Message};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -106,12 +107,16 @@ impl Buffer {
         self.frames.borrow().concat()
     }
 
-    /// Frames that are not saved yet.
-    pub fn unsaved(&self, message_id: &str) -> Option<Frames> {
+    /// Frames of a reply that are not saved yet.
+    pub fn unsaved(&self, reply: &Message) -> Option<Frames> {
         let frames: Vec<_> =
             self.frames.borrow()[self.saved..].iter().map(ToString::to_string).collect();
+        if frames.is_empty() {
+            return None;
+        }
+        let sources = if self.saved == 0 { reply.sources.clone() } else { Sources::default() };
         let sequence = self.saved as u64 + 1;
-        (!frames.is_empty()).then(|| Frames { message_id: message_id.to_owned(), sequence, frames })
+        Some(Frames { message_id: reply.id.clone(), sequence, frames, sources })
     }
 
     /// Counts the next `count` frames as saved.

@@ -1,6 +1,6 @@
 //! Saves a draft from time to time, and applies the commands that its head carries.
 
-use futures_util::future::join3;
+use futures_util::future::{join, join3};
 use platform::clock::Clock;
 use tally_chat::Credentials;
 use tally_chat::store::{Drafts, Head, Message, Spent};
@@ -70,7 +70,8 @@ impl<'a> Checkpoints<'a> {
 
     /// Stores what is new, says that the worker is alive, and applies the commands of other
     /// functions. If the store does not answer, the reply goes on, because the next attempt may
-    /// succeed.
+    /// succeed. A failed check of the sources stops the reply too: its reader may have lost the
+    /// right to read them. Then no more text is sent.
     pub async fn save(
         &mut self,
         reply: &Message,
@@ -83,7 +84,7 @@ impl<'a> Checkpoints<'a> {
         let drafts = self.drafts;
         let credentials = self.credentials;
         let now = self.clock.now();
-        let unsaved = buffer.unsaved(&reply.id);
+        let unsaved = buffer.unsaved(reply);
         let gone = subscribers.gone();
         let save = async {
             match &unsaved {
@@ -100,15 +101,16 @@ impl<'a> Checkpoints<'a> {
                 Ok(drafts.head(&reply.id).await?.filter(|head| head.ended_at.is_none()))
             }
         };
-        let credential = async {
+        let entitled = async {
             match &reply.origin {
                 Some(origin) if tasks.check_credential => {
-                    credentials.are_good(&origin.caller, now).await
+                    let credential = credentials.are_good(&origin.caller, now);
+                    join(credential, credentials.may_read(reply, now)).await
                 }
-                _ => Ok(true),
+                _ => (Ok(true), Ok(true)),
             }
         };
-        let (saved, found, is_entitled) = join3(save, look, credential).await;
+        let (saved, found, (is_entitled, may_read)) = join3(save, look, entitled).await;
         let say_alive = writes && matches!(found, Ok(Some(_)));
         self.schedule.end(began, Instant::now(), Tasks { say_alive, ..tasks });
         match saved {
@@ -129,6 +131,18 @@ impl<'a> Checkpoints<'a> {
             );
             true
         });
+        let may_read = may_read.unwrap_or_else(|error| {
+            tracing::warn!(
+                %error,
+                message_id = reply.id,
+                "failed to check who may read what a reply came from; the reply stops"
+            );
+            false
+        });
+        if !may_read {
+            subscribers.withhold();
+        }
+        let is_entitled = is_entitled && may_read;
         match found {
             Ok(Some(head)) => {
                 if writes {

@@ -3,11 +3,10 @@
 use std::ops::ControlFlow;
 
 use assistant::domain::{PromptName, StopReason};
-use assistant::{Event, Fault, Provider, ProviderError, Request, Turn};
+use assistant::{Event, Fault, Provider, ProviderError, Request};
 use futures_util::StreamExt as _;
 use futures_util::future::join3;
 use platform::Problem;
-use tally_chat::Asked;
 use texts::Texts;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -27,9 +26,9 @@ pub async fn compose(
 ) -> Result<Option<StopReason>, Problem> {
     let reply = draft.reply().clone();
     // The worker looks for subscribers, and gets the user's data key, while it reads the
-    // conversation.
-    let (turns, command, key) = join3(
-        timeout_at(until, inputs.turns(&reply)),
+    // conversation and the cells.
+    let (input, command, key) = join3(
+        timeout_at(until, inputs.read(&reply)),
         timeout_at(until, draft.checkpoint()),
         timeout_at(until, texts.prepare(&reply.user_id)),
     )
@@ -37,20 +36,29 @@ pub async fn compose(
     if let ControlFlow::Break(end) = flow_of(&command) {
         return Ok(end);
     }
-    let (Ok(turns), Ok(key)) = (turns, key) else { return Ok(Some(StopReason::Deadline)) };
+    let (Ok(input), Ok(key)) = (input, key) else { return Ok(Some(StopReason::Deadline)) };
     // Without a key, the audit log could not say what the model was asked. So it is not asked.
     key?;
     let prompt = PromptName::Default;
-    let turns = turns?;
-    if !inputs.is_covered(&reply, prompt, &turns) {
+    let input = input?;
+    if !inputs.is_covered(&reply, prompt, &input) {
         tracing::error!(
             message_id = reply.id,
             "the reply can cost more than its reservation: it was reserved under other prices"
         );
         return Err(Problem::unavailable());
     }
-    let asked = Asked::new(prompt, &turns);
-    let turns = turns.into_iter().map(|message| Turn::text(message.role, message.text)).collect();
+    // From here on, only users who may read the sources see the text.
+    if input.sources != reply.sources {
+        let noted = timeout_at(until, inputs.note(&reply, &input.sources)).await;
+        let Ok(noted) = noted else { return Ok(Some(StopReason::Deadline)) };
+        if !noted? {
+            return Ok(None);
+        }
+        draft.comes_from(input.sources.clone());
+    }
+    let asked = input.asked(prompt);
+    let turns = input.into_turns();
     let request = Request { reply_id: reply.id, prompt, turns, tools: Vec::new() };
     let mut events = provider.call(request);
     loop {

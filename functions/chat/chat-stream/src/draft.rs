@@ -3,6 +3,7 @@
 use assistant::Provider;
 use assistant::domain::{Cost, Usage};
 use platform::clock::Clock;
+use tally_access::sources::Sources;
 use tally_chat::domain::MessageStatus;
 use tally_chat::store::{Drafts, Frames, Head, Message, Spent, SubscribersAtEnd};
 use tally_chat::{Asked, ChatEnd, Credentials};
@@ -59,9 +60,19 @@ impl<'a> Draft<'a> {
         &self.reply
     }
 
+    /// Sets the columns that the text comes from.
+    pub fn comes_from(&mut self, sources: Sources) {
+        self.reply.sources = sources;
+    }
+
     /// Adds text, or as much of it as a reply can hold. Returns whether all of it fits.
     pub fn push(&mut self, text: &str) -> bool {
         self.buffer.push(text)
+    }
+
+    /// Whether the reader may no longer read the reply.
+    pub fn is_withheld(&self) -> bool {
+        self.subscribers.is_withheld()
     }
 
     /// The cost of what the reply has used up to now.
@@ -110,7 +121,7 @@ impl<'a> Draft<'a> {
 
     /// Frames that are not saved yet.
     pub fn unsaved(&self) -> Option<Frames> {
-        self.buffer.unsaved(&self.reply.id)
+        self.buffer.unsaved(&self.reply)
     }
 
     /// Cuts what is left, and waits for a moment until all subscribers have it. It does not wait

@@ -111,6 +111,7 @@ impl ReplyEnds {
                                 stop_reason,
                                 usage: draft.usage,
                                 cost_usd,
+                                withheld: draft.is_withheld(),
                             })
                         }
                         Err(problem) => ChatEnd::Failed(ChatFailed::new(&reply.id, &problem)),

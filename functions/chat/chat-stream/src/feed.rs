@@ -134,6 +134,12 @@ impl SubscriberFeed {
         self.channel.progress.subscribe().wait_for(|progress| !progress.lacks(frames)).await.ok();
     }
 
+    /// Sends no more text. A frame that is on its way may still arrive.
+    pub fn stop(&self) {
+        self.task.abort();
+        self.channel.progress.send_modify(|progress| progress.is_over = true);
+    }
+
     /// Tells the connection that it receives no more of the reply, because others do in its place.
     pub async fn evict(self, incomplete: ChatEnd) {
         self.task.abort();

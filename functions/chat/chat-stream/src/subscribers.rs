@@ -23,12 +23,14 @@ pub struct Subscribers<'a> {
     feeds: BTreeMap<String, SubscriberFeed>,
     /// Tasks that tell evicted connections that others receive the reply in their place.
     evictions: JoinSet<()>,
+    /// Whether they get no more text.
+    is_withheld: bool,
 }
 
 impl<'a> Subscribers<'a> {
     /// No subscribers.
     pub fn new(transport: &'a Transport) -> Self {
-        Self { transport, feeds: BTreeMap::new(), evictions: JoinSet::new() }
+        Self { transport, feeds: BTreeMap::new(), evictions: JoinSet::new(), is_withheld: false }
     }
 
     /// Takes over the subscribers that the head of the draft has. A connection that has joined is
@@ -54,11 +56,25 @@ impl<'a> Subscribers<'a> {
                     buffer.follow(),
                 )
             });
+            if self.is_withheld {
+                feed.stop();
+            }
             self.feeds.insert(id, feed);
         }
         for feed in known.into_values().filter(|feed| !feed.is_gone()) {
             self.evictions.spawn(feed.evict(ChatEnd::Failed(ChatFailed::incomplete(reply))));
         }
+    }
+
+    /// Sends no more text to any subscriber, also to those that join later.
+    pub fn withhold(&mut self) {
+        self.is_withheld = true;
+        self.feeds.values().for_each(SubscriberFeed::stop);
+    }
+
+    /// Whether the subscribers get no more text.
+    pub fn is_withheld(&self) -> bool {
+        self.is_withheld
     }
 
     /// The connections that have ended, by their ids.
@@ -93,8 +109,11 @@ impl<'a> Subscribers<'a> {
         let feeds = &self.feeds;
         let evictions = &mut self.evictions;
         let incomplete = match end {
-            ChatEnd::Completed(_) => ChatEnd::Failed(ChatFailed::incomplete(reply)),
-            ChatEnd::Failed(_) => end.clone(),
+            ChatEnd::Completed(completed) if !completed.withheld => {
+                ChatEnd::Failed(ChatFailed::incomplete(reply))
+            }
+            // The rest is not for its reader, or there is none.
+            ChatEnd::Completed(_) | ChatEnd::Failed(_) => end.clone(),
         };
         let tell = join_all(feeds.values().map(|feed| feed.send_end(frames, end, &incomplete)));
         let evict = async { while evictions.join_next().await.is_some() {} };

@@ -1,26 +1,25 @@
 //! `POST /chat`: asks for a reply, starts the worker that writes it, and waits for it as long as an
 //! HTTP request can.
 
+mod answer;
+
 use std::time::Duration;
 
-use assistant::domain::{Cost, StopReason, Usage};
 use futures_util::FutureExt as _;
-use http::{HeaderName, StatusCode, header};
 use platform::audit::AuditDetails;
 use platform::clock::{Clock, Timestamp};
-use platform::http::{Answer, Header, Output, Rendered, RequestHeader};
-use platform::identity::Principal;
-use platform::plan::Reply;
+use platform::identity::{Principal, Scope};
 use platform::problem::Code;
 use platform::request::HttpCall;
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
-use serde::Serialize;
 use tally_chat::domain::MessageStatus;
-use tally_chat::store::{History, Message, Messages, Origin};
-use tally_chat::{ChatRequest, Replies, may_be_asked_again};
+use tally_chat::store::{Message, Messages, Origin};
+use tally_chat::{ChatRequest, Reading, Replies, may_be_asked_again};
 use tokio::time::{Instant, sleep, timeout_at};
-use utoipa::ToSchema;
+
+pub use answer::{AcceptedReply, ChatAnswer, WrittenReply};
+use answer::{accepted, written};
 
 /// The endpoints of this function.
 pub type Endpoints = (SendMessage,);
@@ -37,73 +36,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 pub struct SendMessage {
     replies: Replies,
     messages: Messages,
-    history: History,
+    reading: Reading,
     wait: Duration,
     clock: Clock,
-}
-
-/// The answer.
-#[derive(Debug)]
-pub enum ChatAnswer {
-    /// 200: the reply.
-    Written(WrittenReply),
-    /// 202: the path of the reply.
-    Accepted(AcceptedReply),
-}
-
-/// A complete reply.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct WrittenReply {
-    /// Conversation of the reply: the one in the request, or a new one.
-    #[schema(format = "uuid")]
-    pub conversation_id: String,
-    /// Id of the reply.
-    #[schema(format = "uuid")]
-    pub message_id: String,
-    /// Text of the reply.
-    #[schema(example = "Lorem ipsum dolor sit amet, consectetur adipiscing elit.")]
-    pub reply: String,
-    /// Why it ended.
-    #[schema(required)]
-    pub stop_reason: Option<StopReason>,
-    /// Tokens that the reply took.
-    pub usage: Usage,
-    /// Cost of the reply, in US dollars.
-    #[schema(value_type = String, example = "0.00")]
-    pub cost_usd: Cost,
-}
-
-/// A reply that is still being written. The header `Location` has its path.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct AcceptedReply {
-    /// Conversation of the reply: the one in the request, or a new one.
-    #[schema(format = "uuid")]
-    pub conversation_id: String,
-    /// Id of the reply.
-    #[schema(format = "uuid")]
-    pub message_id: String,
-    /// State of the reply.
-    pub status: MessageStatus,
-}
-
-impl Output for ChatAnswer {
-    fn render(self) -> Result<Rendered, serde_json::Error> {
-        match self {
-            Self::Written(written) => Rendered::json(&written),
-            Self::Accepted(accepted) => Rendered::json(&accepted),
-        }
-    }
-
-    fn describe() -> Vec<Answer> {
-        let accepted = Answer::json::<AcceptedReply>()
-            .status(StatusCode::ACCEPTED)
-            .asked_by(RequestHeader::Prefer);
-        let accepted = accepted
-            .header(Header::Location)
-            .header(Header::RetryAfter)
-            .header(Header::PreferenceApplied);
-        vec![Answer::json::<WrittenReply>(), accepted]
-    }
 }
 
 impl Endpoint for SendMessage {
@@ -111,6 +46,7 @@ impl Endpoint for SendMessage {
     const PROBLEMS: &'static [Code] = &[
         Code::BudgetExceeded,
         Code::NotFound,
+        Code::NotReady,
         Code::ContextTooLong,
         Code::ContentRefused,
         Code::ProviderRejected,
@@ -124,10 +60,16 @@ impl Endpoint for SendMessage {
         Ok(Self {
             replies: Replies::new(platform)?,
             messages: Messages::new(platform)?,
-            history: History::new(platform)?,
+            reading: Reading::new(platform)?,
             wait: platform.config.seconds("CHAT_WAIT_SECONDS", WAIT_SECONDS)?,
             clock: platform.clock.clone(),
         })
+    }
+
+    /// A key that names ranges reads their cells.
+    fn row(&self, request: &Request<'_, Self>) -> Route {
+        let scope = request.body.context.is_some().then_some(Scope::RangesRead);
+        Route { scope: scope.or(Self::ROUTE.scope), ..Self::ROUTE }
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ChatAnswer>, Problem> {
@@ -153,8 +95,8 @@ impl Endpoint for SendMessage {
     ) -> Result<Plan<ChatAnswer>, Problem> {
         let (conversation_id, id) = created.split_once('/').ok_or_else(Problem::not_found)?;
         let reply = self
-            .history
-            .message(&request.caller.user_id, conversation_id, id)
+            .reading
+            .message(&request.caller.user_id, conversation_id, id, request.now)
             .await?
             .ok_or_else(Problem::not_found)?;
         let patient = !prefers_async(request.call);
@@ -163,7 +105,8 @@ impl Endpoint for SendMessage {
             .detail("conversation_id", conversation_id)
             .detail("repeated", true);
         let plan = |answer| Plan::reply(answer).details(details);
-        match reply.status {
+        let status = reply.status;
+        match status {
             MessageStatus::Completed | MessageStatus::Cancelled => Ok(plan(written(reply))),
             MessageStatus::Failed if !may_be_asked_again(&reply) => {
                 Err(Problem::of_reply(reply.failure))
@@ -184,7 +127,7 @@ impl Endpoint for SendMessage {
             }
             MessageStatus::Pending | MessageStatus::Streaming => {
                 let plan = plan(accepted(&reply, patient));
-                Ok(self.start_and_watch(plan, reply, patient, request.now))
+                Ok(self.start_and_watch(plan, reply.into_inner(), patient, request.now))
             }
         }
     }
@@ -204,23 +147,33 @@ impl SendMessage {
         let passed = self.clock.now().duration_since(arrived).try_into().unwrap_or_default();
         let until = Instant::now() + self.wait.saturating_sub(passed);
         let replies = self.replies.clone();
-        let messages = self.messages.clone();
+        let (messages, reading, clock) =
+            (self.messages.clone(), self.reading.clone(), self.clock.clone());
         let follow = async move {
             if reply.status == MessageStatus::Pending {
                 replies.start(&reply).await?;
             }
-            if patient { watch(&messages, reply, until).await.map(Some) } else { Ok(None) }
+            if !patient {
+                return Ok(None);
+            }
+            let reply = watch(&messages, reply, until).await;
+            match reply.status {
+                MessageStatus::Pending | MessageStatus::Streaming => {
+                    Ok(Some(accepted(&reply, true)))
+                }
+                MessageStatus::Completed | MessageStatus::Cancelled => {
+                    let user_id = reply.user_id.clone();
+                    Ok(Some(written(reading.show(&user_id, reply, clock.now()).await?)))
+                }
+                MessageStatus::Failed => Err(Problem::of_reply(reply.failure)),
+            }
         };
         plan.after_commit(Box::new(|| follow.boxed()))
     }
 }
 
-/// Looks at a reply until it has ended or time is up.
-async fn watch(
-    messages: &Messages,
-    mut reply: Message,
-    until: Instant,
-) -> Result<Reply<ChatAnswer>, Problem> {
+/// Looks at a reply until it has ended or time is up. Gives it as it is then.
+async fn watch(messages: &Messages, mut reply: Message, until: Instant) -> Message {
     let mut pause = FIRST_PAUSE;
     while Instant::now() + pause < until {
         sleep(pause).await;
@@ -233,43 +186,11 @@ async fn watch(
             }
             Ok(Ok(None)) | Err(_) => {}
         }
-        match reply.status {
-            MessageStatus::Pending | MessageStatus::Streaming => {}
-            MessageStatus::Completed | MessageStatus::Cancelled => return Ok(written(reply)),
-            MessageStatus::Failed => return Err(Problem::of_reply(reply.failure)),
+        if !matches!(reply.status, MessageStatus::Pending | MessageStatus::Streaming) {
+            break;
         }
     }
-    Ok(accepted(&reply, true))
-}
-
-fn written(reply: Message) -> Reply<ChatAnswer> {
-    Reply::new(ChatAnswer::Written(WrittenReply {
-        conversation_id: reply.conversation_id,
-        message_id: reply.id,
-        reply: reply.text,
-        stop_reason: reply.stop_reason,
-        usage: reply.usage.unwrap_or_default(),
-        cost_usd: reply.cost_usd.unwrap_or_default(),
-    }))
-    // This is 200 even if an earlier request was answered 202.
-    .status(StatusCode::OK)
-}
-
-fn accepted(reply: &Message, patient: bool) -> Reply<ChatAnswer> {
-    let conversation_id = reply.conversation_id.clone();
-    let message_id = reply.id.clone();
-    let path = format!("/conversations/{conversation_id}/messages/{message_id}");
-    let answer =
-        ChatAnswer::Accepted(AcceptedReply { conversation_id, message_id, status: reply.status });
-    let reply = Reply::new(answer)
-        .status(StatusCode::ACCEPTED)
-        .location(&path)
-        .header(header::RETRY_AFTER, "1");
-    if patient {
-        reply
-    } else {
-        reply.header(HeaderName::from_static("preference-applied"), "respond-async")
-    }
+    reply
 }
 
 /// Whether the header `Prefer` asks not to wait (RFC 7240). API Gateway joins repeated headers with

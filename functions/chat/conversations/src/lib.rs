@@ -11,15 +11,16 @@ mod weight;
 
 use assistant::domain::{Cost, MessageRole, StopReason, Usage};
 use platform::clock::rfc3339_ms;
-use platform::database::StoreError;
 use platform::http::PathParameter;
 use platform::identity::Principal;
 use platform::problem::Code;
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
+use tally_access::sources::Source;
 use tally_chat::domain::MessageStatus;
-use tally_chat::store::{Conversation, Drafts, History, Message};
+use tally_chat::store::{Conversation, Message};
+use tally_chat::{Reading, Shown};
 use utoipa::ToSchema;
 
 pub use delete::DeleteConversation;
@@ -45,9 +46,13 @@ pub struct ConversationView {
     /// UUIDv7.
     #[schema(format = "uuid")]
     pub id: String,
-    /// Its first words, or the title that its owner gave it.
+    /// Its first words, or the title that its owner gave it. Empty if it is withheld.
     #[schema(example = "How did Alpha do in 2023?")]
     pub title: String,
+    /// Whether the title is withheld. It has the first words of a message about cells that you may
+    /// no longer read. Absent if it is not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
     /// Time at which it began, RFC 3339 in UTC.
     #[schema(format = DateTime, example = "2026-01-31T09:30:00.000Z")]
     pub created_at: String,
@@ -56,9 +61,12 @@ pub struct ConversationView {
     pub updated_at: String,
 }
 
-impl From<Conversation> for ConversationView {
-    fn from(conversation: Conversation) -> Self {
+impl From<Shown<Conversation>> for ConversationView {
+    fn from(shown: Shown<Conversation>) -> Self {
+        let withheld = shown.is_withheld();
+        let conversation = shown.into_inner();
         Self {
+            withheld,
             id: conversation.id,
             title: conversation.title,
             created_at: rfc3339_ms(conversation.created_at),
@@ -72,8 +80,7 @@ const PATH: &[PathParameter] = &[PathParameter::id("id", "Id of the conversation
 
 /// `GET /conversations/{id}/messages/{message_id}`: one message, also while it is being written.
 pub struct ReadMessage {
-    history: History,
-    drafts: Drafts,
+    reading: Reading,
 }
 
 /// A message as its user sees it.
@@ -88,9 +95,18 @@ pub struct MessageView {
     pub conversation_id: String,
     /// Author of the message.
     pub role: MessageRole,
-    /// The text. While it is being written, this is the part that is stored already.
+    /// The text. While it is being written, this is the part that is stored already. Empty if it
+    /// is withheld.
     #[schema(example = "Lorem ipsum dolor sit amet, consectetur adipiscing elit.")]
     pub text: String,
+    /// Whether the text is withheld, because it came from cells that you may no longer read. Absent
+    /// if it is not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
+    /// The columns that the text came from. Absent if there are none, or if the text is withheld.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(nullable = false)]
+    pub sources: Vec<Source>,
     /// State of the message.
     pub status: MessageStatus,
     /// RFC 3339, UTC.
@@ -135,47 +151,25 @@ impl Endpoint for ReadMessage {
     type Output = MessageView;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { history: History::new(platform)?, drafts: Drafts::new(platform)? })
+        Ok(Self { reading: Reading::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<MessageView>, Problem> {
         let conversation_id = request.call.path_id("id")?;
         let id = request.call.path_id("message_id")?;
-        let mut message = self
-            .history
-            .message(&request.caller.user_id, &conversation_id, &id)
+        let message = self
+            .reading
+            .message_so_far(&request.caller.user_id, &conversation_id, &id, request.now)
             .await?
             .ok_or_else(Problem::not_found)?;
-        if message.status == MessageStatus::Streaming {
-            message.text = self.drafts.text(&id).await?;
-        }
         Ok(Plan::reply(MessageView::from(message)))
     }
 }
 
-/// Bytes of text that replies in progress may add to a page, unless one alone has more.
-const WRITTEN_BYTES: usize = 300_000;
-
-/// Fills in the text so far of messages that are being written. If that makes the page too long,
-/// the page loses its last messages. Returns whether it has lost any.
-async fn fill_in(drafts: &Drafts, page: &mut Vec<Message>) -> Result<bool, StoreError> {
-    let mut bytes = 0;
-    for index in 0..page.len() {
-        if page[index].status == MessageStatus::Streaming {
-            let text = drafts.text(&page[index].id).await?;
-            bytes += text.len();
-            if bytes > WRITTEN_BYTES && index > 0 {
-                page.truncate(index);
-                return Ok(true);
-            }
-            page[index].text = text;
-        }
-    }
-    Ok(false)
-}
-
-impl From<Message> for MessageView {
-    fn from(message: Message) -> Self {
+impl From<Shown<Message>> for MessageView {
+    fn from(shown: Shown<Message>) -> Self {
+        let withheld = shown.is_withheld();
+        let message = shown.into_inner();
         let error =
             (message.status == MessageStatus::Failed).then(|| Problem::of_reply(message.failure));
         Self {
@@ -184,6 +178,8 @@ impl From<Message> for MessageView {
             conversation_id: message.conversation_id,
             role: message.role,
             text: message.text,
+            withheld,
+            sources: message.sources.list(),
             status: message.status,
             created_at: rfc3339_ms(message.created_at),
             stop_reason: message.stop_reason,

@@ -7,7 +7,8 @@ use platform::identity::Principal;
 use platform::input::{Fields, FromField, Input, RawValue};
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
-use tally_chat::store::{Conversation, History, Words};
+use tally_chat::store::{Conversation, Words};
+use tally_chat::{Reading, Shown};
 use utoipa::IntoParams;
 use utoipa::openapi::path::Parameter;
 
@@ -18,7 +19,7 @@ const LONGEST_QUERY: usize = 100;
 
 /// `GET /conversations`.
 pub struct ListConversations {
-    history: History,
+    reading: Reading,
     cursors: Cursors,
 }
 
@@ -37,9 +38,9 @@ pub struct ConversationsQuery {
 struct Search {
     /// Only conversations that have this text in their title or in one of your messages, in any
     /// case and any Unicode normal form. The server does not search the assistant's replies. The
-    /// search goes back to the first conversation. A page covers 200 conversations or some 4 MB of
-    /// messages, so it may be short, even empty. The search has ended only if `next_cursor` is
-    /// null.
+    /// search goes back to the first conversation. Withheld titles and messages do not match. A
+    /// page covers 200 conversations or some 4 MB of messages, so it may be short, even empty. The
+    /// search has ended only if `next_cursor` is null.
     #[param(
         min_length = 1,
         max_length = 100,
@@ -86,7 +87,7 @@ impl Endpoint for ListConversations {
     type Output = Page<ConversationView>;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { history: History::new(platform)?, cursors: Cursors::new(platform)? })
+        Ok(Self { reading: Reading::new(platform)?, cursors: Cursors::new(platform)? })
     }
 
     /// A list reads one page. A search reads much more, so it has a limit.
@@ -102,18 +103,21 @@ impl Endpoint for ListConversations {
         &self,
         request: Request<'_, Self>,
     ) -> Result<Plan<Page<ConversationView>>, Problem> {
-        let (ConversationsQuery { words, paging }, user_id) =
-            (&request.query, &request.caller.user_id);
-        let view =
-            |found: Vec<Conversation>| found.into_iter().map(ConversationView::from).collect();
+        let (ConversationsQuery { words, paging }, user_id, now) =
+            (&request.query, &request.caller.user_id, request.now);
+        let view = |found: Vec<Shown<Conversation>>| {
+            found.into_iter().map(ConversationView::from).collect()
+        };
         let page = if let Some(words) = words {
             let from = self.cursors.open(paging, user_id, request.call).await?;
-            let (found, next) = self.history.search(user_id, words, from, paging.limit).await?;
+            let (found, next) =
+                self.reading.search(user_id, words, from, paging.limit, now).await?;
             self.cursors.page(view(found), next, user_id, request.call).await?
         } else {
             let after = self.cursors.open(paging, user_id, request.call).await?;
-            let (found, more) = self.history.list(user_id, after.as_ref(), paging.limit).await?;
-            let next = found.last().filter(|_| more).map(Conversation::place);
+            let (found, more) =
+                self.reading.list(user_id, after.as_ref(), paging.limit, now).await?;
+            let next = found.last().filter(|_| more).map(|last| last.place());
             self.cursors.page(view(found), next, user_id, request.call).await?
         };
         Ok(Plan::reply(page))

@@ -6,15 +6,15 @@ use platform::identity::Principal;
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
-use tally_chat::store::{Drafts, First, History};
+use tally_chat::Reading;
+use tally_chat::store::First;
 use utoipa::{PartialSchema as _, ToSchema};
 
-use crate::{ConversationView, MessageView, PATH, fill_in, weight};
+use crate::{ConversationView, MessageView, PATH, weight};
 
 /// `GET /conversations/{id}`.
 pub struct ReadConversation {
-    history: History,
-    drafts: Drafts,
+    reading: Reading,
     cursors: Cursors,
 }
 
@@ -39,11 +39,7 @@ impl Endpoint for ReadConversation {
     type Output = ConversationWithMessages;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self {
-            history: History::new(platform)?,
-            drafts: Drafts::new(platform)?,
-            cursors: Cursors::new(platform)?,
-        })
+        Ok(Self { reading: Reading::new(platform)?, cursors: Cursors::new(platform)? })
     }
 
     async fn handle(
@@ -51,16 +47,14 @@ impl Endpoint for ReadConversation {
         request: Request<'_, Self>,
     ) -> Result<Plan<ConversationWithMessages>, Problem> {
         let id = &request.call.path_id("id")?;
-        let user_id = &request.caller.user_id;
+        let (user_id, now) = (&request.caller.user_id, request.now);
         let before = self.cursors.open::<String>(&request.query, user_id, request.call).await?;
         // This comes first, so that no messages of another user are read.
-        let conversation =
-            self.history.conversation(user_id, id).await?.ok_or_else(Problem::not_found)?.into();
-        let (mut messages, more) = self
-            .history
-            .messages(id, First::Newest, before.as_deref(), request.query.limit)
-            .await?;
-        let more = fill_in(&self.drafts, &mut messages).await? || more;
+        let conversation = self.reading.conversation(user_id, id, now).await?;
+        let conversation = conversation.ok_or_else(Problem::not_found)?.into();
+        let (place, limit) = ((user_id.as_str(), id.as_str()), request.query.limit);
+        let (mut messages, more) =
+            self.reading.messages(place, First::Newest, before.as_deref(), limit, now).await?;
         let more = weight::cut(&mut messages) || more;
         let next = messages.last().filter(|_| more).map(|message| message.id.clone());
         let items = messages.into_iter().map(MessageView::from).collect();

@@ -5,7 +5,8 @@ use platform::identity::Principal;
 use platform::input::{Fields, Input};
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
-use tally_chat::store::{Conversation, Conversations, History};
+use tally_chat::Reading;
+use tally_chat::store::Conversations;
 use utoipa::ToSchema;
 
 use crate::title::Title;
@@ -14,7 +15,7 @@ use crate::{ConversationView, PATH};
 /// `PATCH /conversations/{id}`. The conversation keeps its place in the list, because nothing has
 /// been said.
 pub struct UpdateConversation {
-    history: History,
+    reading: Reading,
     conversations: Conversations,
 }
 
@@ -42,16 +43,16 @@ impl Endpoint for UpdateConversation {
     type Output = ConversationView;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { history: History::new(platform)?, conversations: Conversations::new(platform)? })
+        Ok(Self { reading: Reading::new(platform)?, conversations: Conversations::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<ConversationView>, Problem> {
         let (id, user_id, Title(title)) =
             (&request.call.path_id("id")?, &request.caller.user_id, request.body.title);
-        let before =
-            self.history.conversation(user_id, id).await?.ok_or_else(Problem::not_found)?;
+        let before = self.reading.conversation(user_id, id, request.now).await?;
+        let before = ConversationView::from(before.ok_or_else(Problem::not_found)?);
         let rename = self.conversations.rename(user_id, id, &title);
-        let after = ConversationView::from(Conversation { title, ..before });
+        let after = ConversationView { title, withheld: false, ..before };
         Ok(Plan::reply(after).write_or(rename, Problem::not_found()))
     }
 }

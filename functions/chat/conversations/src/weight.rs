@@ -1,6 +1,8 @@
 //! Counts the bytes of messages in the answer of a function. An answer can have 6 MB, and its body
 //! is counted as a JSON string.
 
+use tally_access::sources::Source;
+use tally_chat::Shown;
 use tally_chat::store::Message;
 
 /// Bytes of messages in one answer, at most.
@@ -9,14 +11,20 @@ pub const ANSWER_BYTES: usize = 5 * 1024 * 1024;
 /// Bytes of a message beside its text, at most.
 const ENVELOPE_BYTES: usize = 1_500;
 
+/// Bytes of a source beside its columns, and of one of its columns, at most.
+const SOURCE_BYTES: usize = 200;
+const COLUMN_BYTES: usize = 42;
+
 /// Bytes that a message has at most, as JSON or as Markdown. No message is longer than an answer.
 pub fn of(message: &Message) -> usize {
-    of_text(&message.text) + ENVELOPE_BYTES
+    let of_source = |source: Source| SOURCE_BYTES + COLUMN_BYTES * source.column_ids.len();
+    let sources = message.sources.list().into_iter().map(of_source).sum::<usize>();
+    of_text(&message.text) + sources + ENVELOPE_BYTES
 }
 
 /// Leaves out the last messages of a page that is too long for an answer. Returns whether it left
 /// out any.
-pub fn cut(page: &mut Vec<Message>) -> bool {
+pub fn cut(page: &mut Vec<Shown<Message>>) -> bool {
     let mut bytes = 0;
     let before = page.len();
     let fits = page.iter().take_while(|message| {

@@ -128,7 +128,12 @@ impl ExpireReplies {
 
     /// Ends a reply as failed, or as cancelled if it was to stop. Returns `None` if another
     /// function has ended it, or goes on with it.
-    async fn end(&self, head: &Head, reply: Message) -> Result<Option<Message>, Problem> {
+    async fn end(&self, head: &Head, mut reply: Message) -> Result<Option<Message>, Problem> {
+        let (text, sources) = self.drafts.text(&reply.id).await?;
+        if !text.is_empty() {
+            // The message may have been read before its sources were known.
+            reply.sources = sources;
+        }
         let asked = self.asked(&reply).await?;
         let from = reply.status;
         let spent = head.spent.as_ref();
@@ -137,7 +142,7 @@ impl ExpireReplies {
             None => (MessageStatus::Failed, None, Some(Code::Unavailable)),
         };
         let ended = Message {
-            text: self.drafts.text(&reply.id).await?,
+            text,
             status,
             stop_reason,
             failure,
@@ -170,7 +175,7 @@ impl ExpireReplies {
 
     /// Tells each subscriber how a reply has ended.
     async fn tell(&self, head: &Head, reply: &Message) {
-        let end = ChatEnd::of(reply);
+        let end = ChatEnd::of(reply, false);
         let incomplete = ChatEnd::Failed(ChatFailed::incomplete(reply));
         join_all(head.subscribers.keys().map(async |id| {
             let end = if head.missed.contains(id) { &incomplete } else { &end };

@@ -1,16 +1,19 @@
-//! The worker that deletes what deleted conversations and accounts leave. It handles the one that
-//! it is started for, and those whose own worker was not started or did not finish. You can start
-//! it at any time, as often as you like. Without an id, started by hand or by a schedule, it
-//! handles what is left.
+//! The worker that deletes the remains of deleted conversations, accounts, workbooks and groups. It
+//! handles the one that it is started for, and those whose own worker was not started or did not
+//! finish. You can start it at any time, as often as you like. Without an id, started by hand or by
+//! a schedule, it handles all remains.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use platform::clock::Clock;
 use platform::runtime::Invocation;
 use platform::worker::Worker;
 use platform::{ConfigError, Platform, Problem};
+use tally_access::store::{Leftover, Purge as AccessPurge};
 use tally_chat::PurgeStart;
 use tally_chat::store::{Deleted, Purge, PurgeJob, PurgeJobs};
+use tally_ranges::RangesPurge;
 
 /// Milliseconds for which a purge job is left to the worker that was started for it. No request
 /// lasts as long. So a request that was admitted before the account was deleted begins no
@@ -24,6 +27,8 @@ const MARGIN: Duration = Duration::from_secs(5);
 pub struct PurgeConversations {
     purge_jobs: PurgeJobs,
     purge: Purge,
+    access: AccessPurge,
+    ranges: RangesPurge,
     clock: Clock,
 }
 
@@ -35,6 +40,8 @@ impl Worker for PurgeConversations {
         Ok(Self {
             purge_jobs: PurgeJobs::new(platform)?,
             purge: Purge::new(platform)?,
+            access: AccessPurge::new(platform)?,
+            ranges: RangesPurge::new(platform)?,
             clock: platform.clock.clone(),
         })
     }
@@ -62,6 +69,10 @@ impl Worker for PurgeConversations {
                 let Some(last) = outstanding.into_iter().next_back() else { break };
                 after = Some(last.id);
             }
+        }
+        // Accounts leave workbooks, too.
+        for left in self.access.left().await? {
+            self.purge_leftover(&left, &invocation).await?;
         }
         Ok(())
     }
@@ -105,10 +116,34 @@ impl PurgeConversations {
         Ok(self.purge_jobs.done(job).await?)
     }
 
-    /// Deletes the conversations of an account. The purge job stays while a request may be under
-    /// way that begins another one.
+    /// Deletes the remains of a workbook or a group.
+    async fn purge_leftover(
+        &self,
+        left: &Leftover,
+        invocation: &Invocation,
+    ) -> Result<(), Problem> {
+        in_time(left, invocation)?;
+        if let Leftover::Workbook(id) = left {
+            while self.ranges.step_of_workbook(id).await? {
+                in_time(left, invocation)?;
+            }
+        }
+        while self.access.step_of(left).await? {
+            in_time(left, invocation)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the memberships of an account, and deletes its ranges, workbooks and conversations. The
+    /// purge job stays as long as a request under way may begin another conversation.
     async fn purge_user(&self, job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
         let settled = self.is_left(job);
+        while self.ranges.step_of_account(&job.id).await? {
+            in_time(job, invocation)?;
+        }
+        while self.access.step_of_account(&job.id).await? {
+            in_time(job, invocation)?;
+        }
         while let Some(conversation) =
             self.purge.delete_conversation(&job.id, self.clock.now()).await?
         {
@@ -123,7 +158,7 @@ impl PurgeConversations {
     }
 }
 
-fn in_time(job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
+fn in_time(job: &impl Debug, invocation: &Invocation) -> Result<(), Problem> {
     if invocation.remaining() < MARGIN {
         tracing::info!(?job, "failed to finish a purge job in time");
         return Err(Problem::unavailable());

@@ -1,8 +1,11 @@
-//! `GET /profits`: profits by company and month, filtered, sorted and in numbered pages. A warm
-//! call costs one read and the event, because the token is trusted for its lifetime.
+//! `GET /profits`: profits by company and month, filtered, sorted and in numbered pages. Each
+//! company is a sheet of the workbook of the profits. The caller gets the rows of the sheets that
+//! they may read. A warm call costs two reads, side by side, and the event, because the token is
+//! trusted for its lifetime.
 
 mod sort;
 
+use futures_util::future::try_join;
 use platform::audit::AuditDetails;
 use platform::http::{Parameters, WithETag, in_query, with_etag};
 use platform::identity::Principal;
@@ -10,6 +13,10 @@ use platform::input::{Fields, Input};
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
+use tally_access::Cleared;
+use tally_access::domain::Action;
+use tally_access::profits::{book_id, clear};
+use tally_access::store::Snapshots;
 use tally_data::domain::{Company, Month, Year};
 use tally_data::store::{Profit, ProfitFilter, Profits};
 use utoipa::openapi::path::Parameter;
@@ -29,6 +36,7 @@ const DEFAULT_SIZE: u64 = 20;
 /// The endpoint.
 pub struct ListProfits {
     profits: Profits,
+    snapshots: Snapshots,
 }
 
 /// The query parameters.
@@ -87,7 +95,7 @@ impl Endpoint for ListProfits {
     type Output = WithETag<ProfitsPage>;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { profits: Profits::new(platform)? })
+        Ok(Self { profits: Profits::new(platform)?, snapshots: Snapshots::new(platform)? })
     }
 
     async fn handle(
@@ -97,8 +105,16 @@ impl Endpoint for ListProfits {
         let query = request.query;
         let filter =
             ProfitFilter { company: query.company.clone(), year: query.year, month: query.month };
-        let mut rows = self.profits.matching(&filter).await?;
+        let (book, user_id) = (book_id(), request.caller.user_id.as_str());
+        let (mut rows, snapshot) = try_join(
+            self.profits.matching(&filter),
+            self.snapshots.load(Some(&book), &[user_id], &[]),
+        )
+        .await?;
         query.sort.apply(&mut rows);
+        let decision = snapshot.decision(user_id, request.now);
+        let company = |row: &Profit| row.company.to_string();
+        let rows = clear(rows, &decision, Action::Read, company);
         let details = query.details();
         let page = paged(rows, query.page, query.size);
         let details = details.detail("rows", page.items.len());
@@ -163,8 +179,9 @@ impl ProfitsQuery {
     }
 }
 
-/// One page of the rows.
-fn paged(rows: Vec<Profit>, page: u64, size: u64) -> ProfitsPage {
+/// One page of the rows. Only rows that the caller may have are counted.
+fn paged(rows: Cleared<Vec<Profit>>, page: u64, size: u64) -> ProfitsPage {
+    let rows = rows.into_inner();
     let total = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     let skipped = usize::try_from((page - 1) * size).unwrap_or(usize::MAX);
     let items =
@@ -175,10 +192,17 @@ fn paged(rows: Vec<Profit>, page: u64, size: u64) -> ProfitsPage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use platform::clock::Timestamp;
+    use tally_access::domain::{Book, Standing};
+    use tally_access::{Decision, profits};
     use tally_data::domain::Money;
 
     #[test]
     fn a_page_has_its_rows_and_counts_all() {
+        let now = Timestamp::UNIX_EPOCH;
+        let (sheets, rules) = ([profits::sheet("A")], [profits::open_to_all(now)]);
+        let book = Book { owner_id: None, sheets: &sheets, rules: &rules, every: &[] };
+        let decision = Decision::new(&Standing::default(), book, now);
         let row = |cents| Profit {
             company: "A".parse().unwrap(),
             year: 2022.try_into().unwrap(),
@@ -192,7 +216,9 @@ mod tests {
             (5, 4, 2, None, 0, 3),
             (4, 2, 2, Some(2), 2, 2),
         ] {
-            let found = paged((0..rows).map(row).collect(), page, size);
+            let all = (0..rows).map(row).collect();
+            let company = |row: &Profit| row.company.to_string();
+            let found = paged(clear(all, &decision, Action::Read, company), page, size);
             assert_eq!(
                 found.items.first().map(|row| row.profit),
                 first.map(Money::from_cents),

@@ -1,7 +1,8 @@
-//! Fills a new deployment with the sample profits. If `SEED_DEMO_USERS` is on, it adds two users to
-//! try the deployment with. It runs at every local start, and ops run it on demand. Running it
-//! again changes nothing.
+//! Fills a new deployment with the sample profits, their workbook and its first rule. If
+//! `SEED_DEMO_USERS` is on, it adds two users to try the deployment with. It runs at every local
+//! start, and ops run it on demand. Running it again changes nothing.
 
+mod book;
 mod profits;
 mod users;
 
@@ -15,6 +16,7 @@ use platform::runtime::Invocation;
 use platform::store::Users;
 use platform::worker::Worker;
 use platform::{ConfigError, Platform, Problem};
+use tally_access::store::{Rules, Workbooks};
 use tally_accounts::domain::Hasher;
 use tally_data::store::Profits;
 
@@ -22,6 +24,8 @@ use tally_data::store::Profits;
 pub struct Seed {
     users: Users,
     profits: Profits,
+    rules: Rules,
+    workbooks: Workbooks,
     committer: Committer,
     clock: Clock,
     hasher: Hasher,
@@ -37,6 +41,8 @@ impl Worker for Seed {
         Ok(Self {
             users: Users::new(platform)?,
             profits: Profits::new(platform)?,
+            rules: Rules::new(platform)?,
+            workbooks: Workbooks::new(platform)?,
             committer: Committer::new(platform)?,
             clock: platform.clock.clone(),
             hasher: Hasher::from_config(&platform.config)?,
@@ -53,6 +59,7 @@ impl Worker for Seed {
             user_agent: "seed".into(),
             ..Context::default()
         };
+        self.add_book(&context).await?;
         for demo in users::DEMO.iter().filter(|_| self.demo_users) {
             let info = RequestInfo::new(&context, self.clock.now(), Some(demo.action));
             // An account that has the name or the address keeps it.
@@ -69,5 +76,22 @@ impl Worker for Seed {
             }
         }
         Ok(())
+    }
+}
+
+impl Seed {
+    /// Adds the workbook of the profits with its rule, unless the workbook exists. So a rule that a
+    /// user has removed does not come back.
+    async fn add_book(&self, context: &Context) -> Result<(), Problem> {
+        if self.workbooks.has(&tally_access::profits::book_id()).await? {
+            return Ok(());
+        }
+        let info = RequestInfo::new(context, self.clock.now(), Some("workbook.created"));
+        let plan = book::plan(&self.workbooks, &self.rules, info.now);
+        match self.committer.commit(plan, None, &info).await {
+            // Another call added it meanwhile.
+            Err(problem) if problem.code != Code::Conflict => Err(problem),
+            _ => Ok(()),
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! call that is broken off earlier is settled by this estimate. It is two tokens for three bytes,
 //! which is less than the hold: that is one token for each byte.
 
+use crate::pricing::tokens_estimated;
 use crate::prompts::system_prompt;
 use crate::request::{Content, Request};
 
@@ -33,7 +34,7 @@ impl Estimate {
 
     /// Its tokens.
     pub fn tokens(self) -> u64 {
-        (2 * self.bytes).div_ceil(3)
+        tokens_estimated(self.bytes)
     }
 }
 

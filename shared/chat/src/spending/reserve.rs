@@ -49,18 +49,20 @@ impl Reserve {
         Ok(Limits { user: user.unwrap_or(of_user), deployment: deployment.unwrap_or(of_all) })
     }
 
-    /// The hold for a call with this system prompt and these messages, within these limits.
+    /// The hold for a call with this system prompt, these messages and cells of so many tokens,
+    /// within these limits.
     pub fn hold(
         &self,
         user_id: &str,
         limits: Limits,
         prompt: &str,
         messages: &[&str],
+        cells: u64,
         now: Timestamp,
     ) -> Reserved {
-        let tokens = messages.iter().copied().map(tokens_at_most).sum();
+        let tokens = messages.iter().copied().map(tokens_at_most).sum::<u64>() + cells;
         let hold = Hold {
-            cost: self.pricing.worst(messages.iter().copied().chain([prompt])),
+            cost: self.pricing.worst_of(tokens + tokens_at_most(prompt)),
             month: Hold::month(now),
             tokens,
         };

@@ -1,9 +1,10 @@
 //! Search in a user's conversations: their titles and the user's own messages, all the way back.
 //!
 //! There is no index of words. The search takes the conversations in the order of their list. It
-//! looks at each title, then at the user's messages, the newest first, until one matches. One page
-//! may read only so much. Where it reaches that limit, it comes back short, even empty, with the
-//! place at which the next page goes on. Only a page without such a place is the end.
+//! looks at each title, then at the user's messages, the newest first, until one matches. A title
+//! or message that its reader may no longer read does not match. One page may read only so much.
+//! Where it reaches that limit, it comes back short, even empty, with the place at which the next
+//! page goes on. Only a page without such a place is the end.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,8 +12,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use assistant::domain::MessageRole;
 use futures_util::stream::{self, StreamExt as _};
 use icu_casemap::CaseMapper;
+use jiff::Timestamp;
 use platform::database::{Expression, Item, StoreError, query, read, s, value};
 use serde::{Deserialize, Serialize};
+use tally_access::domain::Action;
+use tally_access::sources::{Readers, Sources};
 use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfkc_quick};
 
 use super::history::{Place, message_key};
@@ -23,6 +27,9 @@ const CONVERSATIONS: usize = 200;
 
 /// Read units that one page takes, about: 4 MB, read consistently.
 const READ_UNITS: u32 = 1_000;
+
+/// Read units that a look-up of sources takes, at most: those of two heads for each workbook.
+const LOOK_UP_UNITS: f64 = 93.0;
 
 /// Conversations that are looked at side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -50,12 +57,24 @@ enum Look {
     Cut(Option<String>),
 }
 
+/// The search of a page: its words, its user, and the read units that are left.
+struct Seeker<'a> {
+    words: &'a Words,
+    user_id: &'a str,
+    readers: &'a Readers,
+    now: Timestamp,
+    room: Room,
+}
+
 /// Read units that are left for a page.
 struct Room(AtomicU32);
 
 #[derive(Deserialize)]
 struct Said {
+    id: String,
     text: String,
+    #[serde(default)]
+    sources: Sources,
 }
 
 impl Words {
@@ -70,6 +89,13 @@ impl Words {
     }
 }
 
+impl SearchPlace {
+    /// The place behind a conversation.
+    pub fn after(conversation: &Conversation) -> Self {
+        Self { after: Some(conversation.place()), within: None }
+    }
+}
+
 impl History {
     /// The user's next conversations with these words in the title or in a message of the user's,
     /// at most `limit`. Gives also where the search goes on, if it does.
@@ -79,20 +105,22 @@ impl History {
         words: &Words,
         from: Option<SearchPlace>,
         limit: usize,
+        (readers, now): (&Readers, Timestamp),
     ) -> Result<(Vec<Conversation>, Option<SearchPlace>), StoreError> {
         let mut place = from.unwrap_or_default();
         let (conversations, more) = self.list(user_id, place.after.as_ref(), CONVERSATIONS).await?;
         let mut left = conversations.len();
         let room = Room(AtomicU32::new(READ_UNITS));
+        let seeker = Seeker { words, user_id, readers, now, room };
         let within = place.within.clone();
         let looks = stream::iter(conversations).enumerate().map(|(number, conversation)| {
             // The conversation at which the last page was cut short goes on from its message. If
             // that one has moved since, another is in its place and is looked at from its end.
             let before =
                 within.clone().filter(|(id, _)| *id == conversation.id).map(|(_, message)| message);
-            let room = &room;
+            let seeker = &seeker;
             async move {
-                self.look(&conversation, words, before, room, number == 0)
+                self.look(&conversation, seeker, before, number == 0)
                     .await
                     .map(|look| (conversation, look))
             }
@@ -106,7 +134,7 @@ impl History {
                 return Ok((found, Some(place)));
             }
             left -= 1;
-            place = SearchPlace { after: Some(conversation.place()), within: None };
+            place = SearchPlace::after(&conversation);
             if matches!(look, Look::Found) {
                 found.push(conversation);
             }
@@ -122,23 +150,24 @@ impl History {
     async fn look(
         &self,
         conversation: &Conversation,
-        words: &Words,
+        seeker: &Seeker<'_>,
         before: Option<String>,
-        room: &Room,
         is_first: bool,
     ) -> Result<Look, StoreError> {
-        if before.is_none() && words.are_in(&conversation.title) {
-            return Ok(Look::Found);
-        }
+        let room = &seeker.room;
         let mut before = before;
         let mut may_read = is_first || !room.is_used_up();
-        while may_read {
-            let (said, last) = self.said_by_user(&conversation.id, before.as_deref(), room).await?;
-            if said.iter().any(|said| words.are_in(&said.text)) {
+        if before.is_none() && seeker.words.are_in(&conversation.title) {
+            let sources = &conversation.sources;
+            if sources.is_empty() || may_read && seeker.may_read(&[sources]).await?.0 {
                 return Ok(Look::Found);
             }
-            if last.is_none() {
-                return Ok(Look::Nothing);
+        }
+        while may_read {
+            let (said, last) = self.said_by_user(&conversation.id, before.as_deref(), room).await?;
+            let look = seeker.look_at(&said).await?;
+            if !matches!(look, Look::Nothing) || last.is_none() {
+                return Ok(look);
             }
             (before, may_read) = (last, !room.is_used_up());
         }
@@ -165,7 +194,7 @@ impl History {
                 .table_name(&self.messages)
                 .key_condition_expression("conversation_id = :conversation")
                 .filter_expression("#role = :user")
-                .projection_expression("#text")
+                .projection_expression("id, #text, sources")
                 .set_expression_attribute_names(expression.names())
                 .set_expression_attribute_values(expression.values())
                 .set_exclusive_start_key(before.map(|id| message_key(conversation_id, id)))
@@ -182,6 +211,41 @@ impl History {
         let said =
             answer.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
         Ok((said, last))
+    }
+}
+
+impl Seeker<'_> {
+    /// Looks at messages, the newest first.
+    async fn look_at(&self, said: &[Said]) -> Result<Look, StoreError> {
+        let matches: Vec<_> = said.iter().filter(|said| self.words.are_in(&said.text)).collect();
+        if matches.iter().any(|said| said.sources.is_empty()) {
+            return Ok(Look::Found);
+        }
+        let mut rest = &matches[..];
+        while !rest.is_empty() {
+            let sources: Vec<_> = rest.iter().map(|said| &said.sources).collect();
+            let (is_readable, count) = self.may_read(&sources).await?;
+            if is_readable {
+                return Ok(Look::Found);
+            }
+            if count < rest.len() && self.room.is_used_up() {
+                return Ok(Look::Cut(Some(rest[count - 1].id.clone())));
+            }
+            rest = &rest[count..];
+        }
+        Ok(Look::Nothing)
+    }
+
+    /// Whether the reader may read all sources of one of these texts, and the number of texts that
+    /// were looked up.
+    async fn may_read(&self, texts: &[&Sources]) -> Result<(bool, usize), StoreError> {
+        let count = Sources::fitting(texts.iter().copied()).max(1);
+        let texts = &texts[..count];
+        if texts.iter().any(|sources| !sources.is_empty()) {
+            self.room.take(Some(LOOK_UP_UNITS));
+        }
+        let rights = self.readers.rights(self.user_id, texts, self.now).await?;
+        Ok((texts.iter().any(|sources| rights.may(sources, Action::Read)), count))
     }
 }
 

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use platform::database::{Expression, StoreError, Write, item, key2, n, s};
 use platform::{ConfigError, Platform};
 use serde::{Deserialize, Serialize};
+use tally_access::sources::Sources;
 
 /// The conversations' table.
 #[derive(Debug, Clone)]
@@ -35,6 +36,9 @@ pub struct Conversation {
     pub created_at: i64,
     /// Milliseconds since 1970 of the last message that was sent.
     pub updated_at: i64,
+    /// The sources of the message whose first words the title is.
+    #[serde(default, skip_serializing_if = "Sources::is_empty")]
+    pub sources: Sources,
 }
 
 impl Conversations {
@@ -53,12 +57,13 @@ impl Conversations {
         ))
     }
 
-    /// Another title for a conversation. The condition fails where this user has none with this id.
+    /// Another title for a conversation, which has no sources. The condition fails where this user
+    /// has none with this id.
     pub fn rename(&self, user_id: &str, id: &str, title: &str) -> Write {
         Write::update(
             &self.table,
             key2(("user_id", user_id), ("id", id)),
-            "SET title = :title",
+            "SET title = :title REMOVE sources",
             "attribute_exists(id)",
             &Expression::default().value("title", s(title)),
         )

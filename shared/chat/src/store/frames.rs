@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use platform::database::{Expression, Item, StoreError, Write, item, n, read};
 use serde::{Deserialize, Serialize};
+use tally_access::sources::Sources;
 
 use super::Drafts;
 use super::drafts::KEPT_SECONDS;
@@ -22,6 +23,10 @@ pub struct Frames {
     pub sequence: u64,
     /// Their texts.
     pub frames: Vec<String>,
+    /// The sources of the reply. The item with the first frame has them. So no function reads the
+    /// text without them.
+    #[serde(default, skip_serializing_if = "Sources::is_empty")]
+    pub sources: Sources,
 }
 
 impl Drafts {
@@ -41,9 +46,19 @@ impl Drafts {
 
     /// The stored frames of a reply, from the first one on, up to one that is missing.
     pub async fn frames(&self, message_id: &str) -> Result<Vec<String>, StoreError> {
-        let mut all = Vec::new();
+        Ok(self.whole(message_id).await?.0)
+    }
+
+    /// The text of a reply as far as it is stored here, and its sources.
+    pub async fn text(&self, message_id: &str) -> Result<(String, Sources), StoreError> {
+        let (frames, sources) = self.whole(message_id).await?;
+        Ok((frames.concat(), sources))
+    }
+
+    async fn whole(&self, message_id: &str) -> Result<(Vec<String>, Sources), StoreError> {
+        let (mut all, mut all_sources) = (Vec::new(), Sources::default());
         for found in self.items(message_id, 1, None).await? {
-            let Frames { sequence, frames, .. } = read(found)?;
+            let Frames { sequence, frames, sources, .. } = read(found)?;
             if sequence != all.len() as u64 + 1 {
                 tracing::warn!(
                     message_id,
@@ -52,14 +67,12 @@ impl Drafts {
                 );
                 break;
             }
+            if sequence == 1 {
+                all_sources = sources;
+            }
             all.extend(frames);
         }
-        Ok(all)
-    }
-
-    /// The text of a reply as far as it is stored here.
-    pub async fn text(&self, message_id: &str) -> Result<String, StoreError> {
-        Ok(self.frames(message_id).await?.concat())
+        Ok((all, all_sources))
     }
 }
 

@@ -4,8 +4,10 @@
 //! So another user's is not found. Neither is a deleted one, however much of it still waits to be
 //! purged.
 
+use aws_sdk_dynamodb::operation::query::QueryOutput;
 use platform::database::{Database, Expression, Item, StoreError, key2, n, query, read, s};
 use platform::{ConfigError, Platform};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Conversation, Message};
@@ -99,11 +101,7 @@ impl History {
                 .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX)),
         )
         .await?;
-        let mut found =
-            page.items.unwrap_or_default().into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let more = found.len() > limit;
-        found.truncate(limit);
-        Ok((found, more))
+        cut(page, limit)
     }
 
     /// At most `limit` messages of a conversation, from one end or beyond the message with the id
@@ -130,13 +128,18 @@ impl History {
                 .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX)),
         )
         .await?;
-        let cut = page.last_evaluated_key.is_some_and(|key: Item| !key.is_empty());
-        let mut found =
-            page.items.unwrap_or_default().into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let more = cut || found.len() > limit;
-        found.truncate(limit);
-        Ok((found, more))
+        cut(page, limit)
     }
+}
+
+/// The first items of a page, and whether there are more. One call reads at most 1 MB.
+fn cut<T: DeserializeOwned>(page: QueryOutput, limit: usize) -> Result<(Vec<T>, bool), StoreError> {
+    let is_cut = page.last_evaluated_key.is_some_and(|key| !key.is_empty());
+    let found = page.items.unwrap_or_default().into_iter().map(read);
+    let mut found = found.collect::<Result<Vec<_>, _>>()?;
+    let more = is_cut || found.len() > limit;
+    found.truncate(limit);
+    Ok((found, more))
 }
 
 impl Conversation {

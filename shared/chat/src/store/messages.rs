@@ -10,15 +10,17 @@ use assistant::domain::{Cost, MessageRole, StopReason, Usage};
 use aws_sdk_dynamodb::types::AttributeValue;
 use platform::context::Context;
 use platform::database::{
-    Database, Expression, StoreError, Write, item, key2, read, s, unavailable,
+    Database, Expression, StoreError, Write, item, key2, read, s, unavailable, value,
 };
 use platform::identity::Principal;
 use platform::problem::Code;
 use platform::{ConfigError, Platform};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use tally_access::sources::Sources;
 
 use super::budgets::Hold;
-use crate::domain::MessageStatus;
+use crate::domain::{ChatContext, MessageStatus};
 
 /// The messages' table.
 #[derive(Debug, Clone)]
@@ -27,8 +29,8 @@ pub struct Messages {
     table: String,
 }
 
-/// One message. A user's text is at most 40 KB of UTF-8, and an assistant's is as long as a model
-/// may write. So an item stays far below DynamoDB's 400 KB.
+/// One message. A user's text is at most 40 KB of UTF-8, an assistant's is at most 350 KB, and the
+/// sources are at most 40 KB. So an item stays below DynamoDB's 400 KB.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Conversation that it belongs to.
@@ -66,6 +68,14 @@ pub struct Message {
     /// Who asked for the reply, and from where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// The cells that a user's message is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<ChatContext>,
+    /// The columns that the message came from. For a user's message these are the columns that its
+    /// context sends, or may send. A reply has those that its model was sent, and the sources of
+    /// the messages that its model was shown.
+    #[serde(default, skip_serializing_if = "Sources::is_empty")]
+    pub sources: Sources,
 }
 
 /// The part of a request that the worker needs to write the reply. The worker's own payload has
@@ -191,6 +201,26 @@ impl Messages {
         self.database
             .update_if(&self.table, key(conversation_id, id), update, condition, &expression)
             .await
+    }
+
+    /// Stores the sources of a reply before there is any text of it. Returns false if no worker
+    /// writes the reply.
+    pub async fn note_sources(
+        &self,
+        conversation_id: &str,
+        id: &str,
+        sources: &Sources,
+    ) -> Result<bool, StoreError> {
+        let expression = Expression::default()
+            .name("status", "status")
+            .value("streaming", status(MessageStatus::Streaming))
+            .value("sources", value(sources)?);
+        let update = "SET sources = :sources";
+        let place = key(conversation_id, id);
+        let condition = "#status = :streaming";
+        let noted: Option<IgnoredAny> =
+            self.database.update_if(&self.table, place, update, condition, &expression).await?;
+        Ok(noted.is_some())
     }
 
     /// The reply with its end. The condition fails where its status is no longer `from`.

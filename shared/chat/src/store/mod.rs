@@ -22,7 +22,7 @@ pub use conversations::{Conversation, Conversations};
 pub use drafts::Drafts;
 pub use frames::Frames;
 pub use heads::{Head, Spent, Subscriber, SubscribersAtEnd};
-pub use history::{First, History};
+pub use history::{First, History, Place};
 pub use messages::{Message, Messages, Origin};
 pub use overdue::Overdue;
 pub use purge::{Purge, Purged};

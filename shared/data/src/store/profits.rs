@@ -10,7 +10,9 @@
 //! slow, the collection is to be split by year.
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use platform::database::{Database, Expression, StoreError, item, n, read, s, unavailable};
+use platform::database::{
+    CommitError, Database, Expression, Item, StoreError, Write, item, n, read, s, unavailable,
+};
 use platform::{ConfigError, Platform};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -20,8 +22,14 @@ use crate::domain::{Company, Money, Month, Year};
 /// The one item collection.
 const DATASET: &str = "profits";
 
-/// Rows that are written at the same time.
+/// The most rows that one transaction adds, which is DynamoDB's limit.
+const ROWS_AT_ONCE: usize = 100;
+
+/// Rows that are written at the same time, each by its own call.
 const WRITES_AT_ONCE: usize = 8;
+
+/// The condition of a row that is not there yet.
+const ABSENT: &str = "attribute_not_exists(#row)";
 
 /// The profits' table.
 #[derive(Debug, Clone)]
@@ -111,17 +119,35 @@ impl Profits {
     /// Adds the rows that are not there yet and leaves the others as they are, so that it can be
     /// repeated. Gives how many were new.
     pub async fn add_missing(&self, rows: Vec<Profit>) -> Result<usize, StoreError> {
-        let added = stream::iter(rows).map(|row| self.add(row)).buffer_unordered(WRITES_AT_ONCE);
-        added.try_fold(0, async |total, added| Ok(total + usize::from(added))).await
+        let items = rows.into_iter().map(item_of).collect::<Result<Vec<_>, _>>()?;
+        let mut added = 0;
+        for items in items.chunks(ROWS_AT_ONCE) {
+            added += self.add(items).await?;
+        }
+        Ok(added)
     }
 
-    /// Adds a row; `false` if there is one for that company and month.
-    async fn add(&self, profit: Profit) -> Result<bool, StoreError> {
-        let row = format!("{}#{}-{:02}", profit.company, profit.year, profit.month);
-        let stored = item(Stored { dataset: DATASET.to_owned(), row, profit })?;
-        let expression = Expression::default().name("row", "row");
-        self.database.put_if(&self.table, stored, "attribute_not_exists(#row)", &expression).await
+    /// Adds rows by one transaction. If one of them is there already, adds the others one by one.
+    async fn add(&self, items: &[Item]) -> Result<usize, StoreError> {
+        let names = Expression::default().name("row", "row");
+        let put = |item: &Item| Write::put(&self.table, item.clone(), ABSENT, &names);
+        match self.database.commit(items.iter().map(put).collect()).await {
+            Ok(()) => Ok(items.len()),
+            Err(CommitError::Store(error)) => Err(error),
+            Err(CommitError::Condition { .. }) => {
+                let added = stream::iter(items.to_vec())
+                    .map(|item| self.database.put_if(&self.table, item, ABSENT, &names))
+                    .buffer_unordered(WRITES_AT_ONCE);
+                added.try_fold(0, async |total, added| Ok(total + usize::from(added))).await
+            }
+        }
     }
+}
+
+/// A row as an item of the table.
+fn item_of(profit: Profit) -> Result<Item, StoreError> {
+    let row = format!("{}#{}-{:02}", profit.company, profit.year, profit.month);
+    item(Stored { dataset: DATASET.to_owned(), row, profit })
 }
 
 impl ProfitFilter {

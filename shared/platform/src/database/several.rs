@@ -1,5 +1,7 @@
 //! Calls for several items: batches by their keys, and pages of queries.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::operation::batch_get_item::builders::BatchGetItemFluentBuilder;
 use aws_sdk_dynamodb::operation::query::QueryOutput;
@@ -23,40 +25,9 @@ impl Database {
         table: &str,
         keys: Vec<Item>,
     ) -> Result<Vec<T>, StoreError> {
-        let mut found = Vec::new();
-        let mut keys = keys;
-        let mut attempt = 1;
-        while !keys.is_empty() {
-            let wanted = KeysAndAttributes::builder()
-                .set_keys(Some(keys))
-                .consistent_read(true)
-                .build()
-                .map_err(unavailable)?;
-            let answer =
-                get_batch(self.client().batch_get_item().request_items(table, wanted)).await?;
-            let items =
-                answer.responses.and_then(|mut tables| tables.remove(table)).unwrap_or_default();
-            for item in items {
-                found.push(read(item)?);
-            }
-            // DynamoDB leaves a part over if it is too much at once, or too large: the next call
-            // reads the rest.
-            keys = answer
-                .unprocessed_keys
-                .and_then(|mut tables| tables.remove(table))
-                .map_or_else(Vec::new, |rest| rest.keys);
-            if !keys.is_empty() {
-                if attempt == ATTEMPTS {
-                    return Err(StoreError::Unavailable(format!(
-                        "{} keys were not read",
-                        keys.len()
-                    )));
-                }
-                backoff::pause(attempt).await;
-                attempt += 1;
-            }
-        }
-        Ok(found)
+        let places = keys.into_iter().map(|key| (table.to_owned(), key)).collect();
+        let items = self.get_each(places).await?.remove(table).unwrap_or_default();
+        items.into_iter().map(read).collect()
     }
 
     /// Deletes all items of a partition key, by batches. `sort` is the name of the sort key.
@@ -85,6 +56,68 @@ impl Database {
             }
             self.delete_all(table, keys).await?;
         }
+    }
+
+    /// Reads items of several tables by one call, at most a hundred, as they are now. Gives those
+    /// of each table, in any order. Keys without an item are left out.
+    pub fn get_each(
+        &self,
+        places: Vec<(String, Item)>,
+    ) -> BoxFuture<'_, Result<HashMap<String, Vec<Item>>, StoreError>> {
+        self.get_each_with(places, ("", &[]))
+    }
+
+    /// The same, but of the items of one table it reads only these attributes.
+    pub fn get_each_with<'a>(
+        &'a self,
+        places: Vec<(String, Item)>,
+        (partly, attributes): (&'a str, &'a [&'a str]),
+    ) -> BoxFuture<'a, Result<HashMap<String, Vec<Item>>, StoreError>> {
+        async move {
+            let mut by_table = HashMap::<_, Vec<_>>::new();
+            for (table, key) in places {
+                by_table.entry(table).or_default().push(key);
+            }
+            let names =
+                attributes.iter().fold(Expression::default(), |names, name| names.name(name, name));
+            let part: Vec<_> = attributes.iter().map(|name| format!("#{name}")).collect();
+            let wanted = |(table, keys): (String, Vec<Item>)| {
+                let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+                let keys = if table == partly {
+                    keys.projection_expression(part.join(", "))
+                        .set_expression_attribute_names(names.names())
+                } else {
+                    keys
+                };
+                Ok::<_, StoreError>((table, keys.build().map_err(unavailable)?))
+            };
+            let mut rest =
+                by_table.into_iter().map(wanted).collect::<Result<HashMap<_, _>, _>>()?;
+            let mut found = HashMap::<String, Vec<Item>>::new();
+            let mut attempt = 1;
+            while !rest.is_empty() {
+                let request = self.client().batch_get_item().set_request_items(Some(rest));
+                let answer = get_batch(request).await?;
+                for (table, items) in answer.responses.unwrap_or_default() {
+                    found.entry(table).or_default().extend(items);
+                }
+                // DynamoDB leaves a part over if it is too much at once: the next call reads the
+                // rest.
+                rest = answer.unprocessed_keys.unwrap_or_default();
+                if !rest.is_empty() {
+                    if attempt == ATTEMPTS {
+                        return Err(StoreError::Unavailable(format!(
+                            "keys of {} tables were not read",
+                            rest.len()
+                        )));
+                    }
+                    backoff::pause(attempt).await;
+                    attempt += 1;
+                }
+            }
+            Ok(found)
+        }
+        .boxed()
     }
 
     /// Deletes the items of these keys, at most 25, as far as they are there. `BatchWriteItem` has

@@ -1,7 +1,8 @@
 //! An authenticated caller, and how far their call has been counted.
 
 use super::counted::Count;
-use crate::identity::Principal;
+use crate::identity::{Principal, Scope};
+use crate::problem::Problem;
 use crate::store::User;
 
 /// An authenticated caller.
@@ -11,6 +12,8 @@ pub struct Authenticated {
     pub principal: Principal,
     /// When their access token expires, in seconds since 1970; a key has none.
     pub token_exp: Option<i64>,
+    /// The scopes of their API key; `None` in a session.
+    pub(super) scopes: Option<Vec<Scope>>,
     /// Their current account, which authentication by an API key has read.
     pub(super) user: Option<User>,
     /// How their call has been counted.
@@ -28,6 +31,14 @@ pub(super) enum UserCount {
 }
 
 impl Authenticated {
+    /// Refuses an API key that does not have a scope.
+    pub fn must_have(&self, scope: Scope) -> Result<(), Problem> {
+        if self.scopes.as_ref().is_none_or(|scopes| scopes.contains(&scope)) {
+            return Ok(());
+        }
+        Err(Problem::forbidden(format!("The API key does not have the scope {scope}.")))
+    }
+
     /// The count of the call, if it has been made.
     pub(super) fn count(&self) -> Option<&Count<'static>> {
         match &self.call {

@@ -190,6 +190,7 @@ impl Authenticator {
         Ok(Authenticated {
             principal: identity.into(),
             token_exp: Some(claims.exp),
+            scopes: None,
             user: None,
             call,
         })
@@ -226,20 +227,20 @@ impl Authenticator {
         let credential = Credential::KeyId(key.id.clone());
         let principal =
             Principal { user_id: user.id.clone(), username: user.username.clone(), credential };
-        if !key.scopes.contains(scope) {
-            let problem =
-                Problem::forbidden(format!("The API key does not have the scope {scope}."));
-            return Err(Refusal { problem, principal: Some(principal) });
+        let authenticated = Authenticated {
+            principal,
+            token_exp: None,
+            scopes: Some(key.scopes.clone()),
+            user: Some(user),
+            call: UserCount::Counted(call),
+        };
+        if let Err(problem) = authenticated.must_have(*scope) {
+            return Err(Refusal { problem, principal: Some(authenticated.principal) });
         }
         if let Err(error) = stored.record_use(&key, now).await {
             tracing::warn!(%error, key_id = key.id, "failed to record the use of an API key");
         }
-        Ok(Authenticated {
-            principal,
-            token_exp: None,
-            user: Some(user),
-            call: UserCount::Counted(call),
-        })
+        Ok(authenticated)
     }
 }
 

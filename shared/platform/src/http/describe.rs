@@ -54,6 +54,8 @@ pub enum PathKind {
     IdOrMe,
     /// One of these texts.
     OneOf(&'static [&'static str]),
+    /// A whole number from 1 to this one.
+    UpTo(u32),
 }
 
 impl PathParameter {
@@ -74,6 +76,11 @@ impl PathParameter {
         texts: &'static [&'static str],
     ) -> Self {
         Self { name, description, kind: PathKind::OneOf(texts) }
+    }
+
+    /// A whole number from 1 on.
+    pub const fn up_to(name: &'static str, description: &'static str, most: u32) -> Self {
+        Self { name, description, kind: PathKind::UpTo(most) }
     }
 }
 

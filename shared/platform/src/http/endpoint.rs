@@ -63,7 +63,7 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
     }
 
     /// The row whose limits and audit event apply to a request: its own, unless it does the work of
-    /// another endpoint.
+    /// another endpoint. An API key needs the scope of this row too.
     fn row(&self, _request: &Request<Self>) -> Route {
         Self::ROUTE
     }
@@ -189,3 +189,7 @@ lists!(A B C D E);
 lists!(A B C D E F);
 lists!(A B C D E F G);
 lists!(A B C D E F G H);
+lists!(A B C D E F G H I);
+lists!(A B C D E F G H I J);
+lists!(A B C D E F G H I J K);
+lists!(A B C D E F G H I J K L);

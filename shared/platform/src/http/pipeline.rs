@@ -106,6 +106,11 @@ impl<E: Endpoint> Pipeline<E> {
         };
 
         let row = endpoint.row(&request);
+        if let (Some(caller), Some(scope)) = (authenticated, row.scope)
+            && let Err(problem) = caller.must_have(scope)
+        {
+            return Err(self.limiter.deny(problem, principal, &info).await);
+        }
         // On a route for a role or for oneself, callers who ask for their own data leave no event.
         let info = RequestInfo { action: row.audit.filter(|_| !me), ..info };
         let key = if row.limits.is_empty() { None } else { endpoint.limit_key(&request).await? };

@@ -12,6 +12,9 @@ pub enum Media {
     Form,
     /// Either.
     JsonOrForm,
+    /// `application/json` or `text/csv`, of which the endpoint reads the bytes itself: the body has
+    /// no fields.
+    JsonOrCsv,
 }
 
 /// Input of an endpoint: a body or a query string, read field by field.

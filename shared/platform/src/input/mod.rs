@@ -4,11 +4,13 @@
 mod accept;
 mod endpoint_input;
 mod fields;
+mod items;
 mod json;
 mod value;
 
 pub use endpoint_input::{Input, Media};
 pub use fields::Fields;
 pub(crate) use fields::percent_decode;
+pub use items::{Inner, Items};
 pub(crate) use json::object;
 pub use value::{FromField, RawValue};

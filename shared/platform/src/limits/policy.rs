@@ -126,6 +126,12 @@ impl Policy {
     /// `charts_subscribe`: 60 a minute for a user; each starts a worker.
     pub const CHARTS_SUBSCRIBE: Self =
         Self::new("charts_subscribe", 60, 60, Subject::User, OnStoreFailure::Allow);
+    /// `access_change`: 60 an hour by a user. Changes and simulations take many decisions.
+    pub const ACCESS_CHANGE: Self =
+        Self::new("access_change", 60, 3600, Subject::User, OnStoreFailure::Allow);
+    /// `range_upload`: 120 a minute by a user. The function parses and stores each part.
+    pub const RANGE_UPLOAD: Self =
+        Self::new("range_upload", 120, 60, Subject::User, OnStoreFailure::Allow);
 
     /// Every policy.
     pub const ALL: &[Self] = &[
@@ -150,6 +156,8 @@ impl Policy {
         Self::WS_MESSAGES,
         Self::WS_CONNECT,
         Self::CHARTS_SUBSCRIBE,
+        Self::ACCESS_CHANGE,
+        Self::RANGE_UPLOAD,
     ];
 }
 

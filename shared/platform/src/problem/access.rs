@@ -146,4 +146,38 @@ impl Problem {
             format!("This account has {limit} API keys, and may have no more. Delete one first.");
         Self::new(Code::TooManyApiKeys, detail)
     }
+
+    /// 403: the caller may see the workbook, but may not do this with it.
+    pub fn not_granted(action: &str) -> Self {
+        Self::forbidden(format!("You need the right `{action}` for this."))
+    }
+
+    /// 409: a rule names the group.
+    pub fn group_in_use() -> Self {
+        Self::new(
+            Code::GroupInUse,
+            "A rule names the group. Remove such rules first: GET /access/rules?subject=group:<id> \
+             lists those of a workbook.",
+        )
+    }
+
+    /// 409: the range has no cells to show before its upload is complete.
+    pub fn not_ready() -> Self {
+        let detail = "The range is still being uploaded. Send its parts, then POST \
+                      /ranges/{id}/complete.";
+        Self::new(Code::NotReady, detail)
+    }
+
+    /// 422: without formulas the server can't tell which cells show denied data.
+    pub fn formulas_required() -> Self {
+        let detail = "A rule denies a part of this workbook. Send `formulas` with the values, and \
+                      `spills` and `pivots` with the range. CSV has no formulas.";
+        Self::new(Code::FormulasRequired, detail)
+    }
+
+    /// 409: `holder` may have no more than `limit` of these parts.
+    pub fn limit_reached(holder: &str, limit: u64, parts: &str) -> Self {
+        let detail = format!("{holder} may have at most {limit} {parts}. Remove one first.");
+        Self::new(Code::LimitReached, detail)
+    }
 }

@@ -109,9 +109,16 @@ codes! {
          administrator.", "Give another account the role `admin` first.";
     TooManyApiKeys, "too_many_api_keys", CONFLICT,
         "The account has reached its limit of API keys.", "Delete an API key first.";
+    GroupInUse, "group_in_use", CONFLICT,
+        "A rule names the group.", "Remove the rules that name the group first.";
+    LimitReached, "limit_reached", CONFLICT,
+        "The resource has as many parts as it may have.", "Remove a part first; `detail` says of \
+            which kind.";
     Conflict, "conflict", CONFLICT,
         "The resource was changed at the same time, or its state does not allow \
          this.", "Read the resource again, then decide.";
+    NotReady, "not_ready", CONFLICT,
+        "The range is still being uploaded.", "Send its parts, then complete it.";
     RequestInFlight, "request_in_flight", CONFLICT,
         "The server is still answering a request with this \
          `Idempotency-Key`.", "Repeat the same request after `Retry-After` seconds.";
@@ -128,6 +135,10 @@ codes! {
     ValidationFailed, "validation_failed", UNPROCESSABLE_ENTITY,
         "Some fields or parameters are not valid.", "Show the user what `errors` says of each \
             field.";
+    FormulasRequired, "formulas_required", UNPROCESSABLE_ENTITY,
+        "A rule denies something in the workbook, and the upload does not say which cells come \
+         from formulas, spills or pivot tables.",
+        "Upload the range again with `spills` and `pivots`, and with `formulas` in every part.";
     IdempotencyKeyReused, "idempotency_key_reused", UNPROCESSABLE_ENTITY,
         "This `Idempotency-Key` was sent with another body.", "Use a new key for a new request.";
     ContextTooLong, "context_too_long", UNPROCESSABLE_ENTITY,

@@ -33,6 +33,11 @@ impl Problem {
         )
     }
 
+    /// 403: the reply came from cells that its reader may no longer read.
+    pub fn sources_withheld() -> Self {
+        Self::forbidden("The reply is about cells of which you may no longer read all.")
+    }
+
     /// 502: the provider refuses what this deployment sends, until its operator changes a setting.
     pub fn provider_rejected() -> Self {
         Self::new(
@@ -41,12 +46,21 @@ impl Problem {
         )
     }
 
+    /// 404: between the question and the reply, a range of its context ended.
+    pub fn range_gone() -> Self {
+        let detail = "A range of the message does not exist any more, or you may not see it any \
+                      more.";
+        Self { detail: detail.to_owned(), ..Self::not_found() }
+    }
+
     /// The problem of a failed reply, by the code that is stored with it.
     pub fn of_reply(failure: Option<Code>) -> Self {
         match failure {
             Some(Code::ContextTooLong) => Self::context_too_long(),
             Some(Code::ContentRefused) => Self::content_refused(),
             Some(Code::ProviderRejected) => Self::provider_rejected(),
+            Some(Code::NotFound) => Self::range_gone(),
+            Some(Code::Forbidden) => Self::not_granted("ai"),
             Some(Code::InternalError) => Self::internal(),
             _ => Self::unavailable(),
         }

@@ -36,4 +36,4 @@ pub use sessions::{CONNECTIONS_PER_SESSION, Session, Sessions};
 pub use user::{Account, User};
 pub use user_search::{AccountFilter, Place};
 pub use user_sessions::{SESSION_ATTRIBUTES, SessionsToEvict};
-pub use users::Users;
+pub use users::{AccountStanding, STANDING_ATTRIBUTES, Users};

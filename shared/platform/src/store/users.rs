@@ -32,6 +32,20 @@ struct Holder {
     user_id: String,
 }
 
+/// Attributes of an account on which access rules depend.
+pub const STANDING_ATTRIBUTES: [&str; 3] = ["id", "is_active", "roles"];
+
+/// The part of an account on which access rules depend.
+#[derive(Debug, Deserialize)]
+pub struct AccountStanding {
+    /// UUIDv7.
+    pub id: String,
+    /// Whether the account may sign in.
+    pub is_active: bool,
+    /// Roles now.
+    pub roles: Vec<Role>,
+}
+
 /// A kind of text that only one account can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum NameKind {
@@ -153,7 +167,17 @@ impl Users {
         )
     }
 
-    /// The account that a failed condition on its version found.
+    /// The name of the table.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// The table and the key of an account, for a batch that reads several tables.
+    pub fn place(&self, id: &str) -> (String, Item) {
+        (self.table.clone(), key("key", &account_key(id)))
+    }
+
+    /// The account of an item that a batch, or a failed condition on its version, has found.
     pub fn read(&self, item: Item) -> Result<User, StoreError> {
         Ok(crate::database::read::<Stored>(item)?.user)
     }

@@ -60,7 +60,7 @@ async fn what_was_asked_and_written_is_read_back_byte_for_byte() {
     assert_eq!(names, ["prompt", "reply"]);
     let texts = texts_of(&stack, &caller, &event).await;
     assert_eq!(texts["reply"], answer["reply"]);
-    let expected = json!({"prompt": {"name": "default", "version": 1}, "shown": [], "turn": said});
+    let expected = json!({"prompt": {"name": "default", "version": 2}, "shown": [], "turn": said});
     assert_eq!(prompt_of(&texts), expected);
     assert_eq!(texts_of(&stack, &auditor, &event).await, texts);
 

@@ -21,10 +21,7 @@ pub async fn stack(api: &MessagesApi, own: &[(&str, &str)]) -> TestStack {
 }
 
 /// The same, with these options of the stack.
-pub(super) async fn world_of(
-    api: &MessagesApi,
-    change: impl FnOnce(&mut StackOptions),
-) -> TestStack {
+pub async fn world_of(api: &MessagesApi, change: impl FnOnce(&mut StackOptions)) -> TestStack {
     let sets = [
         ("RateLimits", "*=100000/1m"),
         ("AiProvider", "anthropic"),
@@ -158,7 +155,7 @@ async fn whatever_the_provider_does_a_client_hears_the_end_of_it() {
 }
 
 /// Hears a reply to its end. Returns its text, and the message that ended it.
-pub(super) async fn listen(socket: &mut tally_tests::Socket) -> (String, Value) {
+pub async fn listen(socket: &mut tally_tests::Socket) -> (String, Value) {
     let mut heard = String::new();
     loop {
         let message = socket.next().await.expect("the connection stays");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use platform::clock::{Clock, Timestamp};
 use serde_json::{Value, json};
+use tally_access::sources::Sources;
 use tally_chat::store::{Drafts, Frames, Head, SubscribersAtEnd};
 use tally_local::aws::Failure;
 use tally_tests::{Caller, Socket, TestStack};
@@ -261,6 +262,7 @@ async fn what_is_no_longer_whole_is_not_resumed() {
         message_id: text(&started["message_id"]).into(),
         sequence: 1,
         frames: frames[..1].to_vec(),
+        sources: Sources::default(),
     };
     drafts.save(&first, Clock::System.now()).await.unwrap();
     for after in [0, 1, frames.len() as u64] {

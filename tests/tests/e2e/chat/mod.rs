@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod budgets;
+mod cells;
 mod circuits;
 pub mod claude;
 mod cost;

@@ -6,6 +6,7 @@ use assistant::domain::{Cost, MessageRole, Usage};
 use platform::clock::{Clock, Timestamp};
 use platform::ids;
 use serde_json::{Value, json};
+use tally_access::sources::Sources;
 use tally_chat::domain::MessageStatus;
 use tally_chat::store::{Drafts, Head, Message, Messages, Overdue, Spent};
 use tally_chat::{Ending, Endings};
@@ -112,7 +113,7 @@ async fn a_reply_whose_worker_died_ends_as_failed_with_what_there_was() {
     let [event] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!((text(&event["outcome"]), text(&event["detail"]["model"])), ("failure", "lorem"));
     // The event has the texts that are on record.
-    let asked = r#"{"prompt":{"name":"default","version":1},"shown":null,"turn":"Until death"}"#;
+    let asked = r#"{"prompt":{"name":"default","version":2},"shown":null,"turn":"Until death"}"#;
     let texts = texts_of(&stack, &caller, event).await;
     assert_eq!(texts, json!({"prompt": asked, "reply": kept}));
 
@@ -314,6 +315,8 @@ async fn replies_that_cannot_be_ended_keep_no_other_waiting() {
             failure: None,
             hold: None,
             origin: None,
+            context: None,
+            sources: Sources::default(),
         };
         let writes = vec![messages.add(&orphan).unwrap(), drafts(&stack).begin(&head).unwrap()];
         platform.database().unwrap().commit(writes).await.unwrap();

@@ -49,7 +49,7 @@ async fn texts_of(stack: &TestStack, message_id: &str) -> Vec<(String, String)> 
 
 fn prompt(shown: &[&str], turn: &str) -> String {
     let (shown, turn) = (json!(shown), json!(turn));
-    format!(r#"{{"prompt":{{"name":"default","version":1}},"shown":{shown},"turn":{turn}}}"#)
+    format!(r#"{{"prompt":{{"name":"default","version":2}},"shown":{shown},"turn":{turn}}}"#)
 }
 
 /// What a scripted model gives next.
@@ -245,7 +245,7 @@ async fn a_reply_ends_only_with_its_texts() {
     assert_eq!(end_of(&platform, &reply).await.status.as_str(), "failed");
     let texts = texts_of(&stack, &reply.id).await;
     let on_record =
-        r#"{"prompt":{"name":"default","version":1},"shown":null,"turn":"In vain"}"#.to_owned();
+        r#"{"prompt":{"name":"default","version":2},"shown":null,"turn":"In vain"}"#.to_owned();
     assert_eq!(texts, [("prompt".to_owned(), on_record)]);
 }
 

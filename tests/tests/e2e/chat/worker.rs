@@ -156,11 +156,16 @@ pub async fn pending(platform: &Platform, text: &str, conversation: Option<&Mess
         credential: Credential::KeyId("k-1".into()),
     };
     keep_key(platform, &caller).await;
-    let subscriber = Peer::open("c-1=");
-    let origin = Origin { caller, context: Context::default() };
     let body = json!({
         "message": text, "conversation_id": conversation.map(|message| &message.conversation_id),
     });
+    pending_of(platform, caller, &body).await
+}
+
+/// The same for any caller and any message.
+pub async fn pending_of(platform: &Platform, caller: Principal, body: &Value) -> Message {
+    let subscriber = Peer::open("c-1=");
+    let origin = Origin { caller, context: Context::default() };
     let request: ChatRequest = Fields::json(body.as_object().unwrap().clone()).read().unwrap();
     let now = platform.clock.now();
     let (reply, plan) = Replies::new(platform)

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use http::Method;
 use platform::clock::{Clock, Timestamp};
 use serde_json::{Value, json};
+use tally_access::sources::Sources;
 use tally_chat::domain::MessageStatus;
 use tally_chat::store::{Deleted, Frames, Message};
 use tally_local::aws::Failure;
@@ -51,6 +52,7 @@ async fn a_deleted_conversation_is_gone_at_once_and_its_messages_soon_after() {
             message_id: text(&deleted["message_id"]).to_owned(),
             sequence,
             frames: vec!["more".to_owned()],
+            sources: Sources::default(),
         };
         shelf.drafts.save(&frames, Clock::System.now()).await.unwrap();
     }

@@ -5,6 +5,7 @@ mod exports;
 mod lists;
 mod reads;
 mod search;
+mod withheld;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use platform::clock::Timestamp;
 use platform::database::{Database, Write};
 use platform::ids;
 use serde_json::{Value, json};
+use tally_access::sources::Sources;
 use tally_chat::domain::MessageStatus;
 use tally_chat::store::{
     Conversation, Conversations, Deleted, Drafts, First, History, Message, Messages, PurgeJobs,
@@ -80,6 +82,7 @@ impl Shelf {
             title: title.to_owned(),
             created_at: at,
             updated_at: at,
+            sources: Sources::default(),
         }
     }
 
@@ -106,6 +109,8 @@ impl Shelf {
                 failure: None,
                 hold: None,
                 origin: None,
+                context: None,
+                sources: Sources::default(),
             }
         });
         let messages: Vec<_> = messages.collect();

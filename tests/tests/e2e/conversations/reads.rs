@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::Method;
 use platform::clock::Clock;
 use serde_json::json;
+use tally_access::sources::Sources;
 use tally_chat::domain::MessageStatus;
 use tally_chat::store::{Frames, Message};
 use tally_tests::messages_api::{self, MessagesApi, reply};
@@ -250,8 +251,12 @@ async fn replies_that_are_being_written_make_no_page_longer_than_a_function_may_
         let streaming =
             Message { status: MessageStatus::Streaming, ..shelf.message(&id, said).await };
         shelf.commit(vec![shelf.messages.end(&streaming, MessageStatus::Completed).unwrap()]).await;
-        let frames =
-            Frames { message_id: said.clone(), sequence: 1, frames: vec!["\"".repeat(350_000)] };
+        let frames = Frames {
+            message_id: said.clone(),
+            sequence: 1,
+            frames: vec!["\"".repeat(350_000)],
+            sources: Sources::default(),
+        };
         shelf.drafts.save(&frames, Clock::System.now()).await.unwrap();
     }
     let (found, pages) =

@@ -70,16 +70,29 @@ fn known(event: &Event) -> Option<Row> {
         "auth.ws_ticket" => (Authentication, OTHER, "WebSocket Ticket", Informational),
 
         "user.updated" => user_update(event),
-        "admin.bootstrapped" => (UserAccess, 1, "Assign Privileges", Medium),
+        "admin.bootstrapped" | "group.member_added" => (UserAccess, 1, "Assign Privileges", Medium),
         "apikey.created" => (UserAccess, 1, "Assign Privileges", Low),
         "apikey.deleted" => (UserAccess, 2, "Revoke Privileges", Informational),
 
-        "user.invited" => (Api, 1, "Create", Low),
+        "group.member_removed" => (UserAccess, 2, "Revoke Privileges", Low),
+        "group.deleted" => (Api, 4, "Delete", Low),
+        "access.changed" => (Api, 3, "Update", Medium),
+        "workbook.updated" => (Api, 3, "Update", Informational),
+        "workbook.deleted" | "graph.reset" => (Datastore, 7, "Delete", Low),
+
+        "user.invited" | "group.created" => (Api, 1, "Create", Low),
         "invite.revoked" => (Api, 4, "Delete", Informational),
-        "budget.set" | "key.rotated" => (Api, 3, "Update", Low),
-        "auth.token_introspected" | "users.read" | "usage.read" => (Api, 2, "Read", Informational),
+        "budget.set" | "key.rotated" | "group.updated" | "columns.reviewed" => {
+            (Api, 3, "Update", Low)
+        }
+        "auth.token_introspected"
+        | "users.read"
+        | "usage.read"
+        | "group.read"
+        | "access.simulated"
+        | "access.explained" => (Api, 2, "Read", Informational),
         "ws.connect" => (Api, OTHER, "Connect", Informational),
-        "chat.requested" => (Api, 1, "Create", Informational),
+        "chat.requested" | "workbook.created" => (Api, 1, "Create", Informational),
         "chat.message" => (Api, OTHER, "Reply", Informational),
         "chat.cancelled" => (Api, OTHER, "Cancel", Informational),
         "access.denied" => (Api, OTHER, "Access Denied", Medium),
@@ -90,8 +103,12 @@ fn known(event: &Event) -> Option<Row> {
         }
         "profits.exported" | "audit.exported" => (Datastore, 4, "Query", Low),
         "profits.imported" => (Datastore, 5, "Write", Low),
-        "conversation.deleted" => (Datastore, 7, "Delete", Informational),
-        "conversation.exported" => (Datastore, 1, "Read", Informational),
+        "range.uploaded" => (Datastore, 5, "Write", Informational),
+        "range.exported" => (Datastore, 1, "Read", Low),
+        "range.deleted" | "conversation.deleted" => (Datastore, 7, "Delete", Informational),
+        "range.read" | "range.previewed" | "conversation.exported" => {
+            (Datastore, 1, "Read", Informational)
+        }
         "audit.text_read" => (Datastore, 10, "Decrypt", Low),
         "audit.tampered" => (Datastore, OTHER, "Tampering", Critical),
         _ => return None,
@@ -126,6 +143,9 @@ pub fn privileges(event: &Event) -> Vec<&str> {
             if added.is_empty() { minus(&before, &after) } else { added }
         }
         "admin.bootstrapped" => vec!["admin"],
+        "group.member_added" | "group.member_removed" => {
+            event.detail.get("group_id").and_then(Value::as_str).into_iter().collect()
+        }
         _ => list(event, "scopes"),
     }
 }

@@ -14,7 +14,8 @@ use crate::MessageView;
 /// The document.
 pub fn document(export: &ExportedConversation) -> String {
     let conversation = &export.conversation;
-    let mut text = format!("# {}\n\n", escape(&conversation.title));
+    let title = if conversation.withheld { "Withheld" } else { conversation.title.as_str() };
+    let mut text = format!("# {}\n\n", escape(title));
     let _ = writeln!(
         text,
         "Conversation {}, begun {}, exported {}.",
@@ -30,7 +31,9 @@ pub fn document(export: &ExportedConversation) -> String {
     }
     for message in &export.messages {
         let _ = write!(text, "\n## {}\n", heading(message));
-        if !message.text.is_empty() {
+        if message.withheld {
+            text.push_str("\nWithheld: it came from cells that you may no longer read.\n");
+        } else if !message.text.is_empty() {
             let _ = write!(text, "\n{}", quote(&message.text));
         }
     }
@@ -138,6 +141,8 @@ mod tests {
             conversation_id: "c".into(),
             role,
             text: text.into(),
+            withheld: false,
+            sources: Vec::new(),
             status,
             created_at: "2026-01-31T09:30:00.000Z".into(),
             stop_reason: None,
@@ -149,6 +154,7 @@ mod tests {
         let conversation = ConversationView {
             id: "c".into(),
             title: "A *title*".into(),
+            withheld: false,
             created_at: at("09:30:00"),
             updated_at: at("09:30:00"),
         };
@@ -172,5 +178,10 @@ mod tests {
         assert!(document(&export).contains("This is part 1; more follows in the next one.\n"));
         (export.part, export.next_cursor) = (2, None);
         assert!(document(&export).contains("This is part 2, the last one.\n"));
+        (export.conversation.withheld, export.messages[0].withheld) = (true, true);
+        export.messages[0].text.clear();
+        let text = document(&export);
+        assert!(text.starts_with("# Withheld\n"));
+        assert!(text.contains("\nWithheld: it came from cells that you may no longer read.\n"));
     }
 }

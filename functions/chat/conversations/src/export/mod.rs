@@ -9,7 +9,7 @@ pub(crate) mod markdown;
 
 use http::header;
 use platform::audit::AuditDetails;
-use platform::clock::rfc3339;
+use platform::clock::{Timestamp, rfc3339};
 use platform::cursor::{Cursors, Page, Paging};
 use platform::database::StoreError;
 use platform::http::{Answer, Header, Output, Parameters, PathParameter, Rendered, in_query};
@@ -18,19 +18,22 @@ use platform::input::{Fields, FromField, Input, RawValue};
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::{Deserialize, Serialize};
-use tally_chat::store::{Drafts, First, History, Message};
+use tally_chat::store::{First, Message};
+use tally_chat::{Reading, Shown};
 use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{ConversationView, MessageView, PATH, fill_in, weight};
+use crate::{ConversationView, MessageView, PATH, weight};
 
 /// Messages that are read at once.
 const AT_ONCE: usize = 100;
 
+/// Reads for one part, at most. Messages about many workbooks take more reads than others.
+const READS: usize = 50;
+
 /// `GET /conversations/{id}/export`.
 pub struct ExportConversation {
-    history: History,
-    drafts: Drafts,
+    reading: Reading,
     cursors: Cursors,
 }
 
@@ -157,11 +160,7 @@ impl Endpoint for ExportConversation {
     type Output = File;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self {
-            history: History::new(platform)?,
-            drafts: Drafts::new(platform)?,
-            cursors: Cursors::new(platform)?,
-        })
+        Ok(Self { reading: Reading::new(platform)?, cursors: Cursors::new(platform)? })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<File>, Problem> {
@@ -169,10 +168,11 @@ impl Endpoint for ExportConversation {
             (&request.call.path_id("id")?, &request.caller.user_id, request.query);
         let paging = Paging { limit: AT_ONCE, cursor };
         let from = self.cursors.open::<Position>(&paging, user_id, request.call).await?;
-        let conversation =
-            self.history.conversation(user_id, id).await?.ok_or_else(Problem::not_found)?;
+        let conversation = self.reading.conversation(user_id, id, request.now).await?;
+        let conversation = conversation.ok_or_else(Problem::not_found)?;
         let part = from.as_ref().map_or(1, |from| from.part);
-        let (messages, more) = self.part(id, from.map(|from| from.after)).await?;
+        let (place, after) = ((user_id.as_str(), id.as_str()), from.map(|from| from.after));
+        let (messages, more) = self.part(place, after, request.now).await?;
 
         let details =
             AuditDetails::default().resource("conversation", id).detail("format", format.name());
@@ -209,18 +209,16 @@ impl ExportConversation {
     /// The messages of the part that begins behind a message, and whether another part follows.
     async fn part(
         &self,
-        conversation_id: &str,
+        place: (&str, &str),
         after: Option<String>,
-    ) -> Result<(Vec<Message>, bool), StoreError> {
+        now: Timestamp,
+    ) -> Result<(Vec<Shown<Message>>, bool), StoreError> {
         let mut part = Vec::new();
         let mut bytes = 0;
         let mut after = after;
-        loop {
-            let (mut messages, more) = self
-                .history
-                .messages(conversation_id, First::Oldest, after.as_deref(), AT_ONCE)
-                .await?;
-            let more = fill_in(&self.drafts, &mut messages).await? || more;
+        for _ in 0..READS {
+            let (messages, more) =
+                self.reading.messages(place, First::Oldest, after.as_deref(), AT_ONCE, now).await?;
             for message in messages {
                 bytes += weight::of(&message);
                 if bytes > weight::ANSWER_BYTES && !part.is_empty() {
@@ -233,5 +231,6 @@ impl ExportConversation {
                 return Ok((part, false));
             }
         }
+        Ok((part, true))
     }
 }

@@ -55,6 +55,7 @@ fn the_rights_of_a_key_are_its_scopes() {
     assert_eq!(privileges(&created), vec!["profits.read", "chat.write"]);
     assert_eq!(privileges(&event("apikey.deleted", &json!({}))), Vec::<&str>::new());
     assert_eq!(privileges(&event("admin.bootstrapped", &json!({}))), vec!["admin"]);
+    assert_eq!(privileges(&event("group.member_added", &json!({"group_id": "g"}))), vec!["g"]);
 }
 
 #[test]
