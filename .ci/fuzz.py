@@ -12,9 +12,9 @@ CHECKS = (
 )
 
 
-def install():
-    """Installs the tools of the documents' checks, and returns the directory of Node.js."""
-    return subprocess.run([CLIENTS / "install"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+def install(packages=CLIENTS):
+    """Installs the tools of the documents' checks, or Node.js and the packages of another directory. Returns the directory of Node.js."""
+    return subprocess.run([CLIENTS / "install", packages], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def fuzz(url, cases, seconds=None):
