@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use platform::audit::Event;
 use platform::clock::Clock;
-use platform::store::{AuditLog, EventRange, Found, Order, Retention, Search};
+use platform::store::{AuditLog, EventRange, Found, Order, Retention, Room, Search};
 use platform::{ConfigError, Platform, ids};
 use serde::{Deserialize, Serialize};
 use transparency::WIDTH;
@@ -227,8 +227,8 @@ impl Check {
     /// The log has the events of this range of the table.
     async fn table(&self, published: &Published, range: EventRange, now: Timestamp) -> Part {
         let search = Search { order: Order::Ascending, ..Search::default() };
-        let Found { events, malformed, rest } =
-            self.log.search(&search, range, EVENTS, |_| 0).await.map_err(ArchiveError::from)?;
+        let found = self.log.search(&search, range, Room::of(EVENTS), |_| 0).await;
+        let Found { events, malformed, rest, .. } = found.map_err(ArchiveError::from)?;
         if let Some(id) = malformed.into_iter().next() {
             // An item that is no event may have any text for an id.
             let id = Some(id).filter(|id| ids::made_at(id).is_some());

@@ -6,6 +6,7 @@
 //! just like an altered one. When the secret is rotated, lists begin anew.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
@@ -15,6 +16,7 @@ use http::header;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use utoipa::openapi::path::Parameter;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
@@ -35,6 +37,12 @@ const DEFAULT_LIMIT: usize = 20;
 
 /// The most items that the caller may ask for.
 const LARGEST_LIMIT: usize = 100;
+
+/// The argument of a tool that has a cursor.
+const CURSOR: &str = "cursor";
+
+/// The fault of a cursor that does not open.
+const REFUSED: &str = "is not a cursor of this list: send `next_cursor` with the same filters";
 
 /// Characters that are not percent-encoded in a URL: the unreserved characters of RFC 3986, and the
 /// path's slashes.
@@ -115,18 +123,42 @@ impl Cursors {
         call: &HttpCall,
     ) -> Result<Option<P>, Problem> {
         let Some(cursor) = &paging.cursor else { return Ok(None) };
-        let position = self
-            .key()
-            .await?
-            .open(&binding(user_id, call), cursor)
-            .and_then(|plain| serde_json::from_slice(&plain).ok());
-        let refused = || {
-            Problem::invalid_parameter(
-                "cursor",
-                "is not a cursor of this list: send `next_cursor` with the same filters",
-            )
-        };
-        position.map(Some).ok_or_else(refused)
+        let position = self.position(cursor, &binding(user_id, call)).await?;
+        position.map(Some).ok_or_else(|| Problem::invalid_parameter("cursor", REFUSED))
+    }
+
+    /// The same for a list that a tool gives. `arguments` are those of the tool.
+    pub async fn open_for_tool<P: DeserializeOwned>(
+        &self,
+        user_id: &str,
+        tool: &str,
+        arguments: &Map<String, Value>,
+    ) -> Result<Option<P>, Problem> {
+        let Some(cursor) = arguments.get(CURSOR).and_then(Value::as_str) else { return Ok(None) };
+        let position = self.position(cursor, &tool_binding(user_id, tool, arguments)).await?;
+        position.map(Some).ok_or_else(|| Problem::invalid_field(CURSOR, REFUSED))
+    }
+
+    /// The cursor by which a tool's list continues at `next`; `None` at the end of the list.
+    pub async fn seal_for_tool<P: Serialize>(
+        &self,
+        next: Option<&P>,
+        user_id: &str,
+        tool: &str,
+        arguments: &Map<String, Value>,
+    ) -> Result<Option<String>, Problem> {
+        let Some(next) = next else { return Ok(None) };
+        let plain = serde_json::to_vec(next).map_err(|_| Problem::internal())?;
+        self.key().await?.seal(&tool_binding(user_id, tool, arguments), plain).map(Some)
+    }
+
+    async fn position<P: DeserializeOwned>(
+        &self,
+        cursor: &str,
+        binding: &str,
+    ) -> Result<Option<P>, Problem> {
+        let plain = self.key().await?.open(binding, cursor);
+        Ok(plain.and_then(|plain| serde_json::from_slice(&plain).ok()))
     }
 
     /// The answer with one page, and its `Link` to the next page (RFC 8288) if the list continues
@@ -224,6 +256,15 @@ fn binding(user_id: &str, call: &HttpCall) -> String {
     serde_json::json!([user_id, call.route_key, path, filters]).to_string()
 }
 
+/// The data that a tool's cursor is bound to: the caller, the tool and the other arguments. A
+/// filter that is null filters nothing.
+fn tool_binding(user_id: &str, tool: &str, arguments: &Map<String, Value>) -> String {
+    let filters = arguments.iter().filter(|(name, _)| *name != CURSOR && *name != "limit");
+    let filters = filters.filter(|(_, value)| !value.is_null());
+    let filters: BTreeMap<_, _> = filters.collect();
+    serde_json::json!([user_id, "tool", tool, filters]).to_string()
+}
+
 /// The URL of the next page: the URL of this page with another cursor.
 fn next_page(call: &HttpCall, cursor: &str) -> String {
     let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
@@ -274,6 +315,30 @@ mod tests {
             );
         }
         assert!(CursorKey::derive("another text").unwrap().open(&bound, &cursor).is_none());
+    }
+
+    #[test]
+    fn a_cursor_of_a_tool_is_bound_to_the_user_the_tool_and_the_filters() {
+        let bound = |user: &str, tool: &str, arguments: &str| {
+            tool_binding(user, tool, &serde_json::from_str(arguments).unwrap())
+        };
+        let filters = r#"{"status": "open", "query": "a"}"#;
+        let first = bound("a", "list_tasks", filters);
+        for (user, tool, arguments, is_same) in [
+            ("a", "list_tasks", r#"{"query": "a", "status": "open"}"#, true),
+            (
+                "a",
+                "list_tasks",
+                r#"{"status": "open", "query": "a", "cursor": "c", "limit": 5, "sort": null}"#,
+                true,
+            ),
+            ("b", "list_tasks", filters, false),
+            ("a", "query_audit", filters, false),
+            ("a", "list_tasks", r#"{"status": "open"}"#, false),
+            ("a", "list_tasks", r#"{"status": "all", "query": "a"}"#, false),
+        ] {
+            assert_eq!(bound(user, tool, arguments) == first, is_same, "{user} {tool} {arguments}");
+        }
     }
 
     #[test]

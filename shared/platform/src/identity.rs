@@ -8,7 +8,7 @@ use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::domain::ResourceId;
+use crate::domain::{ResourceId, Role};
 use crate::input::{FromField, RawValue};
 
 /// A signed-in user.
@@ -84,17 +84,25 @@ pub enum Scope {
     /// Register workbooks and upload ranges, as far as the owner may.
     #[serde(rename = "ranges:write")]
     RangesWrite,
+    /// Read the tasks of the owner.
+    #[serde(rename = "tasks:read")]
+    TasksRead,
+    /// Create, change, complete and delete tasks.
+    #[serde(rename = "tasks:write")]
+    TasksWrite,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::ProfitsRead,
         Self::ChatWrite,
         Self::AuditRead,
         Self::TokensIntrospect,
         Self::RangesRead,
         Self::RangesWrite,
+        Self::TasksRead,
+        Self::TasksWrite,
     ];
 
     /// The scope as text.
@@ -106,7 +114,30 @@ impl Scope {
             Self::TokensIntrospect => "tokens:introspect",
             Self::RangesRead => "ranges:read",
             Self::RangesWrite => "ranges:write",
+            Self::TasksRead => "tasks:read",
+            Self::TasksWrite => "tasks:write",
         }
+    }
+}
+
+/// The rights of a caller at the moment of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// The scopes of the API key; `None` in a session, which has all of them.
+    pub scopes: Option<Vec<Scope>>,
+    /// The current roles of the user.
+    pub roles: Vec<Role>,
+}
+
+impl Authority {
+    /// Whether the caller has a scope.
+    pub fn has_scope(&self, scope: Scope) -> bool {
+        self.scopes.as_ref().is_none_or(|scopes| scopes.contains(&scope))
+    }
+
+    /// Whether the caller has one of these roles. An empty list asks for none.
+    pub fn has_role(&self, any_of: &[Role]) -> bool {
+        any_of.is_empty() || any_of.iter().any(|role| self.roles.contains(role))
     }
 }
 

@@ -8,7 +8,7 @@
 //! - [`plan`]: the value that a handler returns instead of writing; [`idempotency`]: repeated
 //!   requests; [`problem`]: every error that a caller can see
 //! - [`identity`], [`tokens`], [`api_key`], [`secrets`]: authentication; [`limits`]: rate limits
-//! - [`cursor`]: lists in pages
+//! - [`cursor`]: lists in pages; [`audit_reader`]: searches of the audit log by a caller
 //! - [`audit`]: events of the audit log; [`metrics`]: signals for operators; [`database`]: the way
 //!   to DynamoDB; [`store`]: the tables that every area uses
 //! - [`input`]: reads a client's input field by field; [`domain`]: types that parse once at the
@@ -31,6 +31,7 @@ macro_rules! opaque {
 
 pub mod api_key;
 pub mod audit;
+pub mod audit_reader;
 pub mod aws;
 pub mod backoff;
 mod causes;

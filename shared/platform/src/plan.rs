@@ -1,6 +1,7 @@
 //! Plans. A handler returns one instead of writing: the writes, the event, the steps after the
 //! commit, and the answer.
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
@@ -57,6 +58,39 @@ impl<O> Otherwise<O> {
             Self::Refuse(_) | Self::Retry(_) => None,
         }
     }
+}
+
+impl<O: 'static> Otherwise<O> {
+    fn map<P: 'static>(
+        self,
+        make: impl Fn(Reply<O>) -> Reply<P> + Clone + Send + 'static,
+    ) -> Otherwise<P> {
+        match self {
+            Self::Refuse(problem) => Otherwise::Refuse(problem),
+            Self::Retry(retry) => Otherwise::Retry(Box::new(move |item| {
+                let plan = retry(item);
+                async move { Ok(plan.await?.map(make)) }.boxed()
+            })),
+            Self::Rewrite(rewrite, step) => {
+                let step = map_step(step, make.clone());
+                let rewrite: Rewrite<P> = Box::new(move |item| {
+                    let (write, otherwise) = rewrite(item)?;
+                    Ok((write, otherwise.map(make)))
+                });
+                Otherwise::Rewrite(rewrite, step)
+            }
+        }
+    }
+}
+
+fn map_step<O: 'static, P: 'static>(
+    step: AfterCommit<O>,
+    make: impl Fn(Reply<O>) -> Reply<P> + Send + 'static,
+) -> AfterCommit<P> {
+    Box::new(move || {
+        let step = step();
+        async move { Ok(step.await?.map(make)) }.boxed()
+    })
 }
 
 impl<O> Plan<O> {
@@ -123,6 +157,25 @@ impl<O> Plan<O> {
         self
     }
 
+    /// The same plan with its answer converted, also after a retry or a step that replaces it.
+    #[must_use]
+    pub fn map<P>(self, make: impl Fn(Reply<O>) -> Reply<P> + Clone + Send + 'static) -> Plan<P>
+    where
+        O: 'static,
+        P: 'static,
+    {
+        let steps = self.after_commit.into_iter();
+        Plan {
+            writes: (self.writes.into_iter())
+                .map(|(write, otherwise)| (write, otherwise.map(make.clone())))
+                .collect(),
+            details: self.details,
+            created: self.created,
+            after_commit: steps.map(|step| map_step(step, make.clone())).collect(),
+            reply: self.reply.map(make),
+        }
+    }
+
     /// Adds a step after the commit, behind the steps that are already there.
     #[must_use]
     pub fn after_commit(mut self, after_commit: AfterCommit<O>) -> Self {
@@ -156,6 +209,11 @@ impl<O> Reply<O> {
     /// The same answer with its output converted.
     pub fn map<P>(self, make: impl FnOnce(O) -> P) -> Reply<P> {
         Reply { output: make(self.output), status: self.status, headers: self.headers }
+    }
+
+    /// The output.
+    pub fn output(&self) -> &O {
+        &self.output
     }
 
     /// The output alone.

@@ -9,7 +9,7 @@ use crate::database::Database;
 use crate::secrets::Secrets;
 
 /// The parts that endpoints are built from.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Platform {
     /// Settings.
     pub config: Config,

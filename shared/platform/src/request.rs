@@ -165,6 +165,7 @@ impl HttpCall {
             let nothing = (Fields::json(serde_json::Map::new()), false);
             return match media {
                 Media::Form => Ok((Fields::form(""), true)),
+                Media::JsonBytes => Ok((Fields::bytes(Vec::new()), false)),
                 _ if optional => Ok(nothing),
                 _ => Err(Problem::malformed_json("The body is empty; send a JSON object.")),
             };
@@ -181,6 +182,9 @@ impl HttpCall {
         let form = match (media_type.as_deref(), media) {
             (Some("application/json" | CSV), Media::JsonOrCsv) => {
                 return Ok((Fields::json(serde_json::Map::new()), false));
+            }
+            (Some("application/json"), Media::JsonBytes) => {
+                return Ok((Fields::bytes(self.body.clone()), false));
             }
             (Some("application/json"), Media::Json | Media::JsonOrForm) => false,
             (Some(FORM), Media::Form | Media::JsonOrForm) => true,

@@ -20,7 +20,8 @@ pub struct Route {
     pub access: Access,
     /// Whether a call reads the caller's session.
     pub session: Session,
-    /// Scope that an API key needs. A route without a scope takes no API key.
+    /// Scope that an API key needs. A route without a scope takes no API key, unless its access is
+    /// [`Access::AnyKey`].
     pub scope: Option<Scope>,
     /// Whether an `Idempotency-Key` is honoured.
     pub idempotent: bool,
@@ -48,6 +49,9 @@ pub enum Access {
     Role(&'static [Role]),
     /// Only an API key with the route's scope.
     Key,
+    /// Only an API key, with any scopes: each tool asks for its own. The key may also come as a
+    /// bearer token, because some clients of MCP can send no other header.
+    AnyKey,
     /// A user with one of these roles now, or any signed-in user who asks about themselves.
     RoleOrMe {
         /// The roles, of which one is enough.
@@ -117,6 +121,10 @@ impl Route {
         Self { access: Access::Key, scope: Some(scope), ..self }
     }
 
+    const fn for_any_key(self) -> Self {
+        Self { access: Access::AnyKey, ..self }
+    }
+
     const fn scoped(self, scope: Scope) -> Self {
         Self { scope: Some(scope), ..self }
     }
@@ -147,6 +155,11 @@ impl Route {
 
     const fn of(self, resource: &'static str) -> Self {
         Self { resource: Some(resource), ..self }
+    }
+
+    /// Whether an API key may call the route.
+    pub const fn takes_keys(&self) -> bool {
+        self.scope.is_some() || matches!(self.access, Access::AnyKey)
     }
 
     /// The resource that a call names in its path, `user:<id>`.
@@ -537,6 +550,15 @@ table! {
     .scoped(Scope::ProfitsRead)
     .audited("profits.read");
 
+    /// Figures of groups of profits.
+    PROFITS_SUMMARY = Route::new(
+        "profits", "GET", "/profits/summary",
+        "Sum up profits by company, year or month of the year",
+    )
+    .trusting()
+    .scoped(Scope::ProfitsRead)
+    .audited("profits.read");
+
     // Workbooks
 
     /// A new workbook.
@@ -814,6 +836,53 @@ table! {
     .audited("group.member_removed")
     .of("user");
 
+    // Tasks
+
+    /// A new task.
+    TASK_CREATE = Route::new("tasks", "POST", "/tasks", "Create a task")
+        .scoped(Scope::TasksWrite)
+        .idempotent()
+        .limited(&[Policy::TASKS_WRITE])
+        .status(201)
+        .audited("task.created");
+
+    /// The caller's tasks.
+    TASKS = Route::new("tasks", "GET", "/tasks", "List or search your tasks")
+        .scoped(Scope::TasksRead);
+
+    /// One of the caller's tasks.
+    TASK = Route::new("tasks", "GET", "/tasks/{id}", "Read a task")
+        .scoped(Scope::TasksRead)
+        .of("task");
+
+    /// Another title, description or due date.
+    TASK_UPDATE = Route::new(
+        "tasks", "PATCH", "/tasks/{id}",
+        "Change a task's title, description or due date",
+    )
+    .scoped(Scope::TasksWrite)
+    .limited(&[Policy::TASKS_WRITE])
+    .audited("task.updated")
+    .of("task");
+
+    /// The end of a task.
+    TASK_DELETE = Route::new("tasks", "DELETE", "/tasks/{id}", "Delete a task")
+        .scoped(Scope::TasksWrite)
+        .limited(&[Policy::TASKS_WRITE])
+        .status(204)
+        .audited("task.deleted")
+        .of("task");
+
+    /// A task is done.
+    TASK_COMPLETE = Route::new(
+        "tasks", "POST", "/tasks/{id}/complete",
+        "Complete a task; a second call changes nothing",
+    )
+    .scoped(Scope::TasksWrite)
+    .limited(&[Policy::TASKS_WRITE])
+    .audited("task.completed")
+    .of("task");
+
     // Chat
 
     /// A reply of the assistant. The call waits for it.
@@ -831,6 +900,15 @@ table! {
     .scoped(Scope::ChatWrite)
     .limited(&[Policy::SEARCH]);
 
+    /// A conversation without messages.
+    CONVERSATION_CREATE = Route::new(
+        "conversations", "POST", "/conversations",
+        "Begin a conversation before its first message",
+    )
+    .scoped(Scope::ChatWrite)
+    .idempotent()
+    .status(201);
+
     /// One of the caller's conversations.
     CONVERSATION = Route::new(
         "conversations", "GET", "/conversations/{id}",
@@ -839,10 +917,10 @@ table! {
     .scoped(Scope::ChatWrite)
     .of("conversation");
 
-    /// Another title.
+    /// Another title, or another agent.
     CONVERSATION_UPDATE = Route::new(
         "conversations", "PATCH", "/conversations/{id}",
-        "Give a conversation another title",
+        "Give a conversation another title, or another agent",
     )
     .scoped(Scope::ChatWrite)
     .of("conversation");
@@ -866,6 +944,31 @@ table! {
     .audited("conversation.exported")
     .of("conversation");
 
+    /// The working state of a conversation.
+    CONVERSATION_STATE = Route::new(
+        "conversations", "GET", "/conversations/{id}/state",
+        "Read the working state of a conversation",
+    )
+    .scoped(Scope::ChatWrite)
+    .of("conversation");
+
+    /// Other values of the working state.
+    CONVERSATION_STATE_SET = Route::new(
+        "conversations", "PUT", "/conversations/{id}/state",
+        "Set the working state of a conversation, if it is as you know it",
+    )
+    .scoped(Scope::ChatWrite)
+    .of("conversation");
+
+    /// The end of the values of the working state.
+    CONVERSATION_STATE_DELETE = Route::new(
+        "conversations", "DELETE", "/conversations/{id}/state",
+        "Delete the values of the working state of a conversation",
+    )
+    .scoped(Scope::ChatWrite)
+    .status(204)
+    .of("conversation");
+
     /// One message of a conversation of the caller, also while a worker writes it.
     CONVERSATION_MESSAGE = Route::new(
         "conversations", "GET", "/conversations/{id}/messages/{message_id}",
@@ -873,6 +976,35 @@ table! {
     )
     .scoped(Scope::ChatWrite)
     .of("message");
+
+    /// The user's decisions about the calls of tools that a reply waits for. An API key cannot
+    /// decide, so a leaked key confirms nothing.
+    CONFIRMATION = Route::new(
+        "chat", "POST", "/conversations/{id}/messages/{message_id}/confirmations",
+        "Confirm or reject calls of tools, and wait for the rest of the reply",
+    )
+    .of("message");
+
+    // Agents
+
+    /// The agents that the caller may use. Administrators see all.
+    AGENTS = Route::new("agents", "GET", "/agents", "List the agents that you may use, by name")
+        .scoped(Scope::ChatWrite);
+
+    /// One of them.
+    AGENT = Route::new("agents", "GET", "/agents/{name}", "Read an agent")
+        .scoped(Scope::ChatWrite);
+
+    /// A new agent, or another one under its name.
+    AGENT_SET = Route::new("agents", "PUT", "/agents/{name}", "Create or replace an agent")
+        .role(&[Role::Admin])
+        .audited("agent.updated");
+
+    /// The end of an agent.
+    AGENT_DELETE = Route::new("agents", "DELETE", "/agents/{name}", "Delete an agent")
+        .role(&[Role::Admin])
+        .status(204)
+        .audited("agent.deleted");
 
     // Usage and budgets
 
@@ -973,6 +1105,16 @@ table! {
     .limited(&[Policy::AUDIT])
     .audited("audit.read")
     .of("event");
+
+    // MCP
+
+    /// A message of the Model Context Protocol. The tools leave the events.
+    MCP = Route::new(
+        "mcp", "POST", "/mcp",
+        "Send a message of the Model Context Protocol (JSON-RPC)",
+    )
+    .for_any_key()
+    .limited(&[Policy::MCP]);
 }
 
 /// The route for requests that no other route takes. It answers with our own 404 and 405.
@@ -1051,6 +1193,13 @@ table! {
     CHAT_CANCEL = ActionRoute::new(
         "chat-follow", "chat.cancel",
         "Stops a reply that is still being written, and keeps the text so far",
+    );
+
+    /// The user's decisions about the calls of tools that a reply waits for. Decisions that change
+    /// something leave an event, and so does each message that is refused.
+    CHAT_CONFIRM = ActionRoute::new(
+        "chat-follow", "chat.confirm",
+        "Confirms or rejects calls of tools that a reply waits for",
     );
 
     /// The rest of a reply, from the last delta that the client has.

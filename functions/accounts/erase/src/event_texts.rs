@@ -1,7 +1,7 @@
 //! The texts of the events of a user who is erased.
 
 use platform::clock::Timestamp;
-use platform::store::{AuditLog, EventRange, Found, Order, Search};
+use platform::store::{AuditLog, EventRange, Found, Order, Room, Search};
 use platform::{ConfigError, Platform, Problem};
 use texts::store::TextPieces;
 
@@ -34,7 +34,8 @@ impl EventTexts {
     ) -> Result<Option<EventRange>, Problem> {
         let actor = Some(user_id.to_owned());
         let search = Search { actor, order: Order::Ascending, ..Search::default() };
-        let Found { events, rest, .. } = self.log.search(&search, range, PIECE, |_| 0).await?;
+        let found = self.log.search(&search, range, Room::of(PIECE), |_| 0).await?;
+        let Found { events, rest, .. } = found;
         for event in events.iter().filter(|event| !event.texts.is_empty()) {
             self.pieces.delete(event).await?;
         }

@@ -6,7 +6,7 @@ use archive::{CHUNK, Entry};
 use jiff::Timestamp;
 use platform::audit::Event;
 use platform::runtime::Invocation;
-use platform::store::{EventRange, Found, Order, Search};
+use platform::store::{EventRange, Found, Order, Room, Search};
 use platform::{Problem, ids};
 
 use crate::AuditSeal;
@@ -49,7 +49,8 @@ impl AuditSeal {
                 break;
             }
             // The stream tells of items that are no events.
-            let Found { events, rest, .. } = self.log.search(&search, part, PIECE, |_| 0).await?;
+            let found = self.log.search(&search, part, Room::of(PIECE), |_| 0).await?;
+            let Found { events, rest, .. } = found;
             // The events come in the order of their times.
             let first = self.place_lost(&events).await?;
             oldest = oldest.or(first);

@@ -2,9 +2,9 @@
 
 use cells::csv::Line;
 use platform::audit::Event;
+use platform::audit_reader::AuditPage;
 use platform::http::{Answer, Output, Rendered};
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::ocsf;
 
@@ -43,22 +43,6 @@ pub enum Form {
     Ndjson,
     /// An event of OCSF in each line, in JSON.
     Ocsf,
-}
-
-/// One page of the audit log.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct AuditPage {
-    /// The events, in the order asked for.
-    pub items: Vec<Event>,
-    /// Value of `cursor` for the next page, or null on the last page.
-    #[schema(required)]
-    pub next_cursor: Option<String>,
-    /// Time of the last event that the search has looked at, RFC 3339 in UTC. It is present only if
-    /// the search stopped before the page was full, because the work for one page is bounded. The
-    /// next page goes on from there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, format = DateTime, example = "2026-01-31T09:30:00.000Z")]
-    pub looked_back_to: Option<String>,
 }
 
 /// A page in the form that the caller has chosen.

@@ -12,29 +12,33 @@ mod proof;
 mod query;
 mod verify;
 
-use platform::clock::rfc3339;
+use platform::audit::Event;
+use platform::audit_reader::{AuditPage, AuditPart, AuditReader};
 use platform::cursor::{Cursors, Page, Paging};
 use platform::identity::Principal;
 use platform::problem::Code;
 use platform::routes::{self, Route};
-use platform::store::{AuditLog, EventRange, Found};
+use platform::store::Room;
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 
-pub use answer::{AuditPage, Form, Listing};
+pub use answer::{Form, Listing};
 pub use checkpoint::{CheckpointText, ReadCheckpoint};
 pub use event::{EventQuery, EventView, ReadAuditEvent, TextView};
 pub use keys::{KeyList, KeyView, ListKeys};
 pub use proof::{ProofAnswer, ProofForm, ProofQuery, ProofView, ReadProof};
-pub use query::{AuditFilters, AuditQuery};
+pub use query::AuditQuery;
 pub use verify::{Verification, VerifyAudit, VerifyQuery};
 
 /// The endpoints of this function.
 pub type Endpoints =
     (ListAuditEvents, ReadAuditEvent, ReadCheckpoint, ListKeys, VerifyAudit, ReadProof);
 
+/// Bytes of events in one answer, at most: an answer of a function can have 6 MB.
+const ANSWER_BYTES: usize = 4_000_000;
+
 /// `GET /audit`.
 pub struct ListAuditEvents {
-    log: AuditLog,
+    reader: AuditReader,
     cursors: Cursors,
 }
 
@@ -47,7 +51,7 @@ impl Endpoint for ListAuditEvents {
     type Output = Listing;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { log: AuditLog::new(platform)?, cursors: Cursors::new(platform)? })
+        Ok(Self { reader: AuditReader::new(platform)?, cursors: Cursors::new(platform)? })
     }
 
     /// An export leaves an event of its own.
@@ -61,30 +65,17 @@ impl Endpoint for ListAuditEvents {
         let (caller_id, call) = (&request.caller.user_id, request.call);
         let AuditQuery { filters, limit, cursor, form } = request.query;
         let paging = Paging { limit, cursor };
-        let retention = self.log.retention();
-        let range = match self.cursors.open::<EventRange>(&paging, caller_id, call).await? {
-            Some(rest) => rest.kept(request.now, retention),
-            None => EventRange::between(filters.from, filters.to, request.now, retention),
-        };
-        let search = filters.search(caller_id);
-        let found = match range {
-            Some(range) => {
-                self.log.search(&search, range, limit, |event| form.weigh(event)).await?
-            }
-            None => Found::default(),
-        };
-        let Found { events, malformed, rest } = found;
-        // An answer that leaves items out would look complete.
-        if !malformed.is_empty() {
-            return Err(Problem::internal());
-        }
+        let rest = self.cursors.open(&paging, caller_id, call).await?;
+        let room = Room { events: limit, bytes: ANSWER_BYTES };
+        let weigh = |event: &Event| form.weigh(event);
+        let caller = (caller_id.as_str(), request.now);
+        let part = self.reader.read(&filters, rest, (room, weigh), caller).await?;
+        let AuditPart { events, rest, looked_back_to, .. } = part;
         let details = filters.details().detail("limit", limit).detail("rows", events.len());
         let details = match form.export() {
             Some(format) => details.detail("format", format),
             None => details,
         };
-        let stopped = rest.filter(|_| events.len() < limit);
-        let looked_back_to = stopped.map(|rest| rfc3339(rest.reached(search.order)));
         let reply = self.cursors.page(events, rest, caller_id, call).await?;
         let reply = reply.map(|Page { items, next_cursor }| Listing {
             form,

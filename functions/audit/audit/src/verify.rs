@@ -2,6 +2,7 @@
 
 use archive::{Check, Finding, Piece, Progress};
 use platform::audit::AuditDetails;
+use platform::audit_reader::refuse_empty_range;
 use platform::clock::{Timestamp, rfc3339};
 use platform::cursor::{Cursors, Page, Paging};
 use platform::http::{Parameters, in_query};
@@ -13,8 +14,6 @@ use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
 use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, ToSchema};
-
-use crate::query::refuse_empty_range;
 
 /// `GET /audit/verify`.
 pub struct VerifyAudit {

@@ -100,8 +100,9 @@ impl Connect {
         let plan = self.opening.clone().plan(asked.clone(), Some(session), now).await;
         let reply = self.committer.commit(plan, caller, info).await?;
         if let Asked { connection, chart: Some(chart), .. } = asked {
+            let action = routes::CHARTS_SUBSCRIBE.audit;
             let info =
-                RequestInfo { action: routes::CHARTS_SUBSCRIBE.audit, fingerprint: None, ..*info };
+                RequestInfo { since: info.since, ..RequestInfo::new(info.context, now, action) };
             let plan = self.charts.subscribe(&connection, chart, None, Announce::Worker, now);
             // The connection has been committed and works without the chart. The client can
             // subscribe to the chart again.

@@ -6,6 +6,7 @@ mod fingerprint;
 mod peer;
 mod resource_id;
 mod roles;
+mod words;
 
 pub use account::{Email, FullName, Identifier, Username};
 pub use claims::{AccessClaims, Claims, LEEWAY, PairClaims, RefreshClaims, TokenError};
@@ -13,3 +14,4 @@ pub use fingerprint::Fingerprint;
 pub use peer::Peer;
 pub use resource_id::{NotAnId, ResourceId};
 pub use roles::{Role, Roles};
+pub use words::Words;

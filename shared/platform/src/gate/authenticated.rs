@@ -1,7 +1,7 @@
 //! An authenticated caller, and how far their call has been counted.
 
 use super::counted::Count;
-use crate::identity::{Principal, Scope};
+use crate::identity::{Authority, Principal, Scope};
 use crate::problem::Problem;
 use crate::store::User;
 
@@ -37,6 +37,12 @@ impl Authenticated {
             return Ok(());
         }
         Err(Problem::forbidden(format!("The API key does not have the scope {scope}.")))
+    }
+
+    /// The rights of the owner of an API key; `None` in a session, which has read no account.
+    pub fn authority(&self) -> Option<Authority> {
+        let user = self.user.as_ref()?;
+        Some(Authority { scopes: self.scopes.clone(), roles: user.roles.clone() })
     }
 
     /// The count of the call, if it has been made.

@@ -38,8 +38,10 @@ struct Tokens {
 struct Keys {
     stored: ApiKeys,
     owners: Users,
-    /// The scope that a key needs.
-    scope: Scope,
+    /// The scope that a key needs; `None` if any key may call.
+    scope: Option<Scope>,
+    /// Whether a key may come as a bearer token.
+    as_bearer: bool,
 }
 
 struct Roles {
@@ -68,16 +70,22 @@ impl Authenticator {
             Session::Trusted => Ok(None),
         };
         let tokens = match route.access {
-            Access::Key => None,
+            Access::Key | Access::AnyKey => None,
             _ => Some(Tokens {
                 access: AccessTokens::new(platform)?,
                 sessions: sessions()?,
                 recent: route.session == Session::Recent,
             }),
         };
-        let keys = match route.scope {
-            Some(scope) => Some(Keys { stored: ApiKeys::new(platform)?, owners: users()?, scope }),
-            None => None,
+        let keys = if route.takes_keys() {
+            Some(Keys {
+                stored: ApiKeys::new(platform)?,
+                owners: users()?,
+                scope: route.scope,
+                as_bearer: route.access == Access::AnyKey,
+            })
+        } else {
+            None
         };
         let roles = match route.access {
             Access::Role(any_of) | Access::RoleOrMe { roles: any_of, .. } => {
@@ -105,6 +113,12 @@ impl Authenticator {
                 )
                 .into()),
                 (_, Some(text)) => self.by_key(text, limiter, info).await,
+                (authorization, None) if self.keys.as_ref().is_some_and(|keys| keys.as_bearer) => {
+                    match authorization.and_then(bearer) {
+                        Some(text) => self.by_key(text, limiter, info).await,
+                        None => Err(Problem::key_required().into()),
+                    }
+                }
                 (authorization, None) => self.by_token(authorization, limiter, info).await,
             };
             match authenticated {
@@ -204,7 +218,7 @@ impl Authenticator {
         limiter: &RateLimiter,
         info: &RequestInfo<'_>,
     ) -> Result<Authenticated, Refusal> {
-        let Some(Keys { stored, owners, scope }) = &self.keys else {
+        let Some(Keys { stored, owners, scope, .. }) = &self.keys else {
             return Err(
                 Problem::forbidden("This route accepts no API key: send an access token.").into()
             );
@@ -234,7 +248,9 @@ impl Authenticator {
             user: Some(user),
             call: UserCount::Counted(call),
         };
-        if let Err(problem) = authenticated.must_have(*scope) {
+        if let Some(scope) = scope
+            && let Err(problem) = authenticated.must_have(*scope)
+        {
             return Err(Refusal { problem, principal: Some(authenticated.principal) });
         }
         if let Err(error) = stored.record_use(&key, now).await {

@@ -67,6 +67,11 @@ impl Committer {
         Ok(Self { repeats, ..Self::new(platform)? })
     }
 
+    /// Makes the parts for the calls of tools, some of which have an `idempotency_key`.
+    pub fn for_tools(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { repeats: Some(Repeats::new(platform)?), ..Self::new(platform)? })
+    }
+
     /// The fingerprint of a request's `Idempotency-Key`, and the result of an earlier request with
     /// it, if there was one.
     pub fn repetition<'a>(
@@ -85,8 +90,8 @@ impl Committer {
         .boxed()
     }
 
-    /// The fingerprint of a message with this `idempotency_key` and content, and the result of an
-    /// earlier message with it.
+    /// The fingerprint of a message, or a call of a tool, with this `idempotency_key` and content.
+    /// Beside it stands the result of an earlier one with this key.
     pub fn repetition_of<'a>(
         &'a self,
         action: &'a str,
@@ -133,6 +138,11 @@ impl Committer {
             }
             let Plan { mut writes, details, created, after_commit, reply } = plan;
             let kept = details.clone();
+            let details = info
+                .always
+                .details
+                .iter()
+                .fold(details, |details, (name, value)| details.detail(name, value.clone()));
             let outcome = details.outcome(reply.as_ref().err());
             let event = outcome.and_then(|outcome| {
                 details.event(
@@ -146,6 +156,12 @@ impl Committer {
             });
             let signal = event.as_ref().and_then(Signal::of);
             let mut own = 0;
+            if reply.is_ok() {
+                own = info.always.writes.len();
+                let always = info.always.writes.iter().cloned();
+                let always = always.map(|(write, problem)| (write, Otherwise::Refuse(problem)));
+                writes.splice(0..0, always);
+            }
             if let (Some(repeats), Some(fingerprint), Some(resource), Ok(reply)) =
                 (&self.repeats, &info.fingerprint, created.clone(), &reply)
             {
@@ -155,7 +171,7 @@ impl Committer {
                 // condition that the first request has made fail.
                 let remember = repeats.remember(fingerprint, status, resource, info.now)?;
                 writes.insert(0, (remember, Otherwise::Refuse(Problem::request_in_flight())));
-                own = 1;
+                own += 1;
             }
             let (mut writes, mut otherwise): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
             let committed = match (event, writes.is_empty()) {
@@ -206,8 +222,8 @@ impl Committer {
                         let (write, next) = rewrite(old)?;
                         writes[position] = write;
                         otherwise.insert(position, next);
-                        // The next round inserts the record of the `Idempotency-Key` again, so this
-                        // one is dropped.
+                        // The next round inserts the record of the `Idempotency-Key` and the writes
+                        // of every attempt again, so these are dropped.
                         let writes = writes.into_iter().zip(otherwise).skip(own).collect();
                         plan = Plan { writes, details: kept, created, after_commit, reply };
                     }

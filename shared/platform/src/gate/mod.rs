@@ -25,10 +25,13 @@ pub use rate_limiter::{RateLimiter, Refused};
 use std::time::Instant;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::clock::millis_since;
 use crate::context::Context;
+use crate::database::Write;
 use crate::idempotency::RequestFingerprint;
+use crate::problem::Problem;
 
 /// What the audit event of a request, a message or the work of a worker needs to know of it.
 pub struct RequestInfo<'a> {
@@ -42,12 +45,32 @@ pub struct RequestInfo<'a> {
     pub action: Option<&'static str>,
     /// Fingerprint of its `Idempotency-Key` and body, under which its resource is remembered.
     pub fingerprint: Option<RequestFingerprint>,
+    /// What every attempt at the plan adds to it.
+    pub always: Always,
+}
+
+/// What every attempt at a plan adds to it, also if another request changed an item first and the
+/// plan is made anew.
+#[derive(Debug, Default)]
+pub struct Always {
+    /// Writes that every plan without a refusal has, each with the problem for its failed
+    /// condition. They stand before the plan's own, so their refusal wins.
+    pub writes: Vec<(Write, Problem)>,
+    /// Details of the event.
+    pub details: Vec<(&'static str, Value)>,
 }
 
 impl<'a> RequestInfo<'a> {
     /// A request or message that starts now, without an `Idempotency-Key`.
     pub fn new(context: &'a Context, now: Timestamp, action: Option<&'static str>) -> Self {
-        Self { context, now, since: Instant::now(), action, fingerprint: None }
+        Self {
+            context,
+            now,
+            since: Instant::now(),
+            action,
+            fingerprint: None,
+            always: Always::default(),
+        }
     }
 
     /// Its latency so far.

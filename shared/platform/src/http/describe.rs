@@ -4,7 +4,7 @@
 use http::StatusCode;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
-use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::openapi::{Ref, RefOr, Required, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 /// Schemas and their names.
@@ -24,6 +24,36 @@ impl Parameters for () {}
 /// The parameters that a type describes.
 pub fn in_query<T: IntoParams>() -> Vec<Parameter> {
     T::into_params(|| Some(ParameterIn::Query))
+}
+
+/// The schema of an object whose members are these parameters of a query string.
+pub fn object_of(parameters: Vec<Parameter>) -> RefOr<Schema> {
+    let add = |object: ObjectBuilder, parameter: Parameter| {
+        let Parameter { name, description, required, schema, .. } = parameter;
+        let object = match required {
+            Required::True => object.required(name.as_str()),
+            Required::False => object,
+        };
+        let schema = schema.unwrap_or_else(|| RefOr::T(Schema::default()));
+        object.property(name, described_as(schema, description))
+    };
+    parameters.into_iter().fold(ObjectBuilder::new().schema_type(Type::Object), add).into()
+}
+
+/// The schema with this description, if there is one. A parameter says more than its type.
+fn described_as(mut schema: RefOr<Schema>, text: Option<String>) -> RefOr<Schema> {
+    let place = match &mut schema {
+        RefOr::T(Schema::Array(schema)) => Some(&mut schema.description),
+        RefOr::T(Schema::Object(schema)) => Some(&mut schema.description),
+        RefOr::T(Schema::OneOf(schema)) => Some(&mut schema.description),
+        RefOr::T(Schema::AllOf(schema)) => Some(&mut schema.description),
+        RefOr::T(Schema::AnyOf(schema)) => Some(&mut schema.description),
+        _ => None,
+    };
+    if let (Some(place), Some(text)) = (place, text) {
+        *place = Some(text);
+    }
+    schema
 }
 
 /// The schema of a body that has one of two forms.
@@ -56,6 +86,8 @@ pub enum PathKind {
     OneOf(&'static [&'static str]),
     /// A whole number from 1 to this one.
     UpTo(u32),
+    /// A text that matches this pattern.
+    Matching(&'static str),
 }
 
 impl PathParameter {
@@ -81,6 +113,15 @@ impl PathParameter {
     /// A whole number from 1 on.
     pub const fn up_to(name: &'static str, description: &'static str, most: u32) -> Self {
         Self { name, description, kind: PathKind::UpTo(most) }
+    }
+
+    /// A text that matches a pattern.
+    pub const fn matching(
+        name: &'static str,
+        description: &'static str,
+        pattern: &'static str,
+    ) -> Self {
+        Self { name, description, kind: PathKind::Matching(pattern) }
     }
 }
 

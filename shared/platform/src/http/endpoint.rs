@@ -10,7 +10,7 @@ use super::describe::{Parameters, PathParameter};
 use super::respond::Output;
 use crate::config::ConfigError;
 use crate::context::Context;
-use crate::identity::Caller;
+use crate::identity::{Authority, Caller};
 use crate::input::{Input, Media};
 use crate::limits::Key;
 use crate::plan::{Plan, Reply};
@@ -55,6 +55,17 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
     /// A problem that comes before any other check, for example that registration is closed.
     fn reject_early(&self, _call: &HttpCall) -> Option<Problem> {
         None
+    }
+
+    /// A 403 that depends on the headers alone, for example an origin that may not call. It follows
+    /// the checks of the caller.
+    fn forbid(&self, _call: &HttpCall) -> Option<Problem> {
+        None
+    }
+
+    /// A problem of any step as this endpoint answers it, for example with more in its challenge.
+    fn as_answered(&self, problem: Problem) -> Problem {
+        problem
     }
 
     /// Media types that the body may have in this deployment.
@@ -131,6 +142,8 @@ pub struct Request<'a, E: Endpoint> {
     pub caller: E::Caller,
     /// When their access token expires, in seconds since 1970; an API key is no token.
     pub token_exp: Option<i64>,
+    /// The scopes of their API key, and the roles of its owner; `None` in a session.
+    pub authority: Option<Authority>,
     /// The body.
     pub body: E::Body,
     /// The query parameters.

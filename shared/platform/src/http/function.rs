@@ -88,8 +88,8 @@ impl Visitor for HttpFunction {
         };
         const {
             assert!(
-                E::Caller::BY_KEY == E::ROUTE.scope.is_some(),
-                "a route with a scope has a Principal for a caller, and no other has"
+                E::Caller::BY_KEY == E::ROUTE.takes_keys(),
+                "a route that takes API keys has a Principal for a caller, and no other has"
             );
         };
         const {

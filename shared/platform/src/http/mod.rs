@@ -10,10 +10,11 @@ mod respond;
 
 pub use describe::{
     Answer, Header, Parameters, PathKind, PathParameter, RequestHeader, Schemas, either, in_query,
+    object_of,
 };
 pub use described::Described;
 pub use endpoint::{Endpoint, Endpoints, Plain, PlainEndpoint, Request, Visitor};
-pub use etag::{WithETag, with_etag};
+pub use etag::{IfMatch, Versioned, WithETag, unless_known, with_etag, with_version};
 pub use function::HttpFunction;
 pub use pipeline::Pipeline;
 pub use respond::{Created, Output, Rendered};

@@ -51,11 +51,12 @@ impl<E: Endpoint> Pipeline<E> {
     }
 
     /// Answers a request, in the contract's order of checks: early rejection, authentication,
-    /// authorisation, parsing, limits, an earlier request with the same `Idempotency-Key`, the
-    /// work, the commit, headers.
+    /// authorisation, refusals by headers, parsing, limits, an earlier request with the same
+    /// `Idempotency-Key`, the work, the commit, headers.
     pub async fn answer(&self, call: &HttpCall, invocation: &Invocation) -> Response<Body> {
         let since = Instant::now();
         let result = invocation.bound(ANSWER_RESERVE, self.process(call, since)).await;
+        let result = result.map_err(|problem| self.endpoint.as_answered(problem));
         log_and_respond(&E::ROUTE.key(), call, since, result)
     }
 
@@ -81,6 +82,9 @@ impl<E: Endpoint> Pipeline<E> {
             authenticator.authorize(caller, me, &self.limiter, &info).await?;
         }
         let principal = authenticated.map(|caller| &caller.principal);
+        if let Some(problem) = endpoint.forbid(call) {
+            return Err(self.limiter.deny(problem, principal, &info).await);
+        }
         let caller = E::Caller::from_principal(principal).ok_or_else(Problem::unauthenticated)?;
 
         let (fields, is_form) = call.body_fields(endpoint.media(), E::Body::OPTIONAL)?;
@@ -97,6 +101,7 @@ impl<E: Endpoint> Pipeline<E> {
         let request = Request {
             caller,
             token_exp,
+            authority: authenticated.and_then(Authenticated::authority),
             body,
             query,
             is_form,

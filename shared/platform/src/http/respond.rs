@@ -28,7 +28,7 @@ pub trait Output: Send + 'static {
 
 /// A body and its media type.
 pub struct Rendered {
-    /// `Content-Type`.
+    /// `Content-Type`; empty where the answer has no content.
     pub content_type: &'static str,
     /// The bytes.
     pub body: Vec<u8>,
@@ -49,13 +49,13 @@ impl<T: Serialize + ToSchema + Send + 'static> Output for T {
 /// A resource that was created, under a path of its own.
 pub struct Created<T>(pub T);
 
-impl<T: Serialize + ToSchema + Send + 'static> Output for Created<T> {
+impl<T: Output> Output for Created<T> {
     fn render(self) -> Result<Rendered, serde_json::Error> {
-        Rendered::json(&self.0)
+        self.0.render()
     }
 
     fn describe() -> Vec<Answer> {
-        vec![Answer::json::<T>().header(Header::Location)]
+        T::describe().into_iter().map(|answer| answer.header(Header::Location)).collect()
     }
 }
 
@@ -63,6 +63,11 @@ impl Rendered {
     /// A value as JSON.
     pub fn json<T: Serialize>(value: &T) -> Result<Self, serde_json::Error> {
         Ok(Self { content_type: "application/json", body: serde_json::to_vec(value)? })
+    }
+
+    /// No content, for a status that may have some.
+    pub fn nothing() -> Self {
+        Self { content_type: "", body: Vec::new() }
     }
 }
 
@@ -84,6 +89,9 @@ pub(super) fn success<O: Output>(
         tracing::error!(%error, route = route.key(), "failed to serialise an output");
         Problem::internal()
     })?;
+    if rendered.content_type.is_empty() {
+        return Ok(response(status, with(headers, reply.headers), None));
+    }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(rendered.content_type));
     Ok(response(status, with(headers, reply.headers), Some(rendered.body)))
 }

@@ -15,6 +15,9 @@ pub enum Media {
     /// `application/json` or `text/csv`, of which the endpoint reads the bytes itself: the body has
     /// no fields.
     JsonOrCsv,
+    /// `application/json`, of which the endpoint reads the bytes itself ([`Fields::take_bytes`]),
+    /// because faults in it are no problems of ours.
+    JsonBytes,
 }
 
 /// Input of an endpoint: a body or a query string, read field by field.

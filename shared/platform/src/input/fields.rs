@@ -31,12 +31,19 @@ pub struct Fields {
     /// Number of further faults, which no answer names.
     unnamed: usize,
     source: Source,
+    /// A body that the endpoint reads itself.
+    bytes: Vec<u8>,
 }
 
 impl Fields {
     /// The members of a JSON object.
     pub fn json(values: Map<String, Value>) -> Self {
         Self { values, ..Self::none(Source::Json) }
+    }
+
+    /// A body that the endpoint reads itself. It has no fields.
+    pub fn bytes(bytes: Vec<u8>) -> Self {
+        Self { bytes, ..Self::none(Source::Json) }
     }
 
     /// An `application/x-www-form-urlencoded` body; unknown fields are tolerated (RFC 6749 section
@@ -67,7 +74,13 @@ impl Fields {
             errors: Vec::new(),
             unnamed: 0,
             source,
+            bytes: Vec::new(),
         }
+    }
+
+    /// The bytes of a body that the endpoint reads itself.
+    pub fn take_bytes(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
     }
 
     /// Sets the request's `Accept`, by which an input may depend on the form of the answer.

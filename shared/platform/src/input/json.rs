@@ -17,10 +17,7 @@ const NAME_CHARACTERS: usize = 100;
 /// The members of the JSON object in `text`. `what` names the text in a problem, for example
 /// `body`.
 pub(crate) fn object(what: &str, text: &str) -> Result<Map<String, Value>, Problem> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let read =
-        Strict.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
-    match read {
+    match json_value(text.as_bytes()) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(Problem::malformed_json(format!("The {what} must be a JSON object."))),
         // `Strict` has only one fault of this kind: a name that comes twice.
@@ -33,6 +30,14 @@ pub(crate) fn object(what: &str, text: &str) -> Result<Map<String, Value>, Probl
             error.column()
         ))),
     }
+}
+
+/// Any value, for a body that is not one of our forms. A name may come only once in an object.
+pub fn json_value(text: &[u8]) -> Result<Value, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = Strict.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
 }
 
 /// Reads any value. A name may come only once in an object.

@@ -12,5 +12,6 @@ pub use endpoint_input::{Input, Media};
 pub use fields::Fields;
 pub(crate) use fields::percent_decode;
 pub use items::{Inner, Items};
+pub use json::json_value;
 pub(crate) use json::object;
 pub use value::{FromField, RawValue};

@@ -133,6 +133,12 @@ impl Policy {
     pub const RANGE_UPLOAD: Self =
         Self::new("range_upload", 120, 60, Subject::User, OnStoreFailure::Allow);
 
+    /// `tasks_write`: 60 a minute by a user, for calls and tools that change tasks.
+    pub const TASKS_WRITE: Self =
+        Self::new("tasks_write", 60, 60, Subject::User, OnStoreFailure::Allow);
+    /// `mcp`: 120 a minute with an API key.
+    pub const MCP: Self = Self::new("mcp", 120, 60, Subject::Session, OnStoreFailure::Allow);
+
     /// Every policy.
     pub const ALL: &[Self] = &[
         Self::REGISTER,
@@ -158,6 +164,8 @@ impl Policy {
         Self::CHARTS_SUBSCRIBE,
         Self::ACCESS_CHANGE,
         Self::RANGE_UPLOAD,
+        Self::TASKS_WRITE,
+        Self::MCP,
     ];
 }
 

@@ -14,6 +14,15 @@ impl Problem {
         .with_header(header::WWW_AUTHENTICATE, "Bearer")
     }
 
+    /// 401: the route takes an API key in either header, and the request has none.
+    pub fn key_required() -> Self {
+        Self::new(
+            Code::Unauthenticated,
+            "Send an API key as `X-API-Key`, or as `Authorization: Bearer <key>`.",
+        )
+        .with_header(header::WWW_AUTHENTICATE, "Bearer")
+    }
+
     /// 401: the access token is not, or no longer, valid (RFC 6750 section 3.1).
     pub fn invalid_token() -> Self {
         Self::new(
@@ -88,6 +97,32 @@ impl Problem {
         Self::new(Code::Forbidden, detail)
     }
 
+    /// 403: the API key lacks a scope that the tool needs (RFC 6750 section 3.1).
+    pub fn insufficient_scope(scope: &str) -> Self {
+        Self::new(
+            Code::InsufficientScope,
+            format!("The API key does not have the scope {scope}, which the tool needs."),
+        )
+        .with_header(
+            header::WWW_AUTHENTICATE,
+            &format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\""),
+        )
+    }
+
+    /// The same problem with the scopes that the route can use, separated by spaces, in its
+    /// challenge (RFC 6750 section 3). A challenge that names scopes stays.
+    #[must_use]
+    pub fn with_scopes(mut self, scopes: &str) -> Self {
+        let own = self.headers.iter().position(|(name, _)| *name == header::WWW_AUTHENTICATE);
+        let own = own.map(|place| self.headers.remove(place).1);
+        let challenge = match own.as_ref().and_then(|value| value.to_str().ok()) {
+            None | Some("Bearer") => format!("Bearer scope=\"{scopes}\""),
+            Some(named) if named.contains("scope=") => named.to_owned(),
+            Some(other) => format!("{other}, scope=\"{scopes}\""),
+        };
+        self.with_header(header::WWW_AUTHENTICATE, &challenge)
+    }
+
     /// 403: the caller was an administrator at the check, and is none at the commit.
     pub fn no_longer_admin() -> Self {
         Self::forbidden("You are no longer an administrator.")
@@ -108,7 +143,7 @@ impl Problem {
         )
     }
 
-    /// 403: a WebSocket from a page that is not on the allow-list.
+    /// 403: a WebSocket, or a message of MCP, from a page that is not on the allow-list.
     pub fn origin_refused() -> Self {
         Self::new(
             Code::OriginRefused,
@@ -145,6 +180,15 @@ impl Problem {
         let detail =
             format!("This account has {limit} API keys, and may have no more. Delete one first.");
         Self::new(Code::TooManyApiKeys, detail)
+    }
+
+    /// 409: the user has reached the limit of open tasks. One that is completed or deleted makes
+    /// room.
+    pub fn task_limit(limit: u64) -> Self {
+        let detail = format!(
+            "You have {limit} open tasks, and may have no more. Complete or delete one first."
+        );
+        Self::new(Code::TaskLimit, detail)
     }
 
     /// 403: the caller may see the workbook, but may not do this with it.

@@ -83,6 +83,9 @@ codes! {
     Forbidden, "forbidden", FORBIDDEN,
         "The caller is known, but lacks the role or the scope.", "Do not repeat the request; an \
             administrator can give the right.";
+    InsufficientScope, "insufficient_scope", FORBIDDEN,
+        "The API key lacks a scope that the tool needs.", "Use a key with the scopes that `detail` \
+            and `WWW-Authenticate` name.";
     EmailUnverified, "email_unverified", FORBIDDEN,
         "The account's address has not been verified.", "Ask for the mailed token, and post it to \
             `/auth/email/verify`.";
@@ -90,8 +93,8 @@ codes! {
         "Registration is closed, or needs an invitation.", "Ask an administrator for an \
             invitation or an account.";
     OriginRefused, "origin_refused", FORBIDDEN,
-        "Pages of this origin may not connect.", "Ask the operator to add the origin to the \
-            allow-list.";
+        "Pages of this origin may not connect, or send messages of MCP.", "Ask the operator to add \
+            the origin to the allow-list.";
     NotFound, "not_found", NOT_FOUND,
         "There is no such resource, or it belongs to another user.", "Do not repeat the request.";
     UnknownAction, "unknown_action", NOT_FOUND,
@@ -109,6 +112,8 @@ codes! {
          administrator.", "Give another account the role `admin` first.";
     TooManyApiKeys, "too_many_api_keys", CONFLICT,
         "The account has reached its limit of API keys.", "Delete an API key first.";
+    TaskLimit, "task_limit", CONFLICT,
+        "The user has as many open tasks as allowed.", "Complete or delete a task first.";
     GroupInUse, "group_in_use", CONFLICT,
         "A rule names the group.", "Remove the rules that name the group first.";
     LimitReached, "limit_reached", CONFLICT,
@@ -127,6 +132,9 @@ codes! {
          yet.", "Repeat the request after the seconds in `Retry-After`.";
     SecretAlreadyShown, "secret_already_shown", CONFLICT,
         "An earlier request with this `Idempotency-Key` created the resource, and its answer had the secret.", "If that answer was lost, delete the resource and create another under a new key.";
+    PreconditionFailed, "precondition_failed", PRECONDITION_FAILED,
+        "The resource has another version than the header `If-Match` names.", "Read the resource \
+            again, then decide.";
     BodyTooLarge, "body_too_large", PAYLOAD_TOO_LARGE,
         "The body is larger than 1 MiB.", "Send a smaller body.";
     UnsupportedMediaType, "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE,

@@ -12,9 +12,29 @@ impl Problem {
         Self::new(Code::BudgetExceeded, detail)
     }
 
+    /// 402: the agent may spend less on a reply than its first call of the model can cost.
+    pub fn agent_too_frugal() -> Self {
+        let detail = "The agent's `max_cost_usd` does not cover what the first call of the model \
+                      can cost. Send a shorter message or fewer cells, or use another agent.";
+        Self::new(Code::BudgetExceeded, detail)
+    }
+
     /// 409: a reply can no longer be stopped.
     pub fn reply_ended() -> Self {
         Self::new(Code::Conflict, "The reply has ended.")
+    }
+
+    /// 409: a reply does not wait for a decision about this call any more.
+    pub fn not_waiting() -> Self {
+        let detail = "The reply does not wait for this decision any more. Read the reply.";
+        Self::new(Code::Conflict, detail)
+    }
+
+    /// 409: the user has decided about a call in another way before.
+    pub fn decided_otherwise(call_id: &str) -> Self {
+        let detail =
+            format!("Another decision about the call {call_id} came first. Read the reply.");
+        Self::new(Code::Conflict, detail)
     }
 
     /// 422: not even the last message alone fits into the model's context window.

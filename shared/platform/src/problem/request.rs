@@ -88,6 +88,14 @@ impl Problem {
         Self::new(Code::SecretAlreadyShown, detail)
     }
 
+    /// 412: the resource has another version than the caller asked for by `If-Match`.
+    pub fn precondition_failed() -> Self {
+        Self::new(
+            Code::PreconditionFailed,
+            "The resource has changed: If-Match does not have its ETag. Read it again, then decide.",
+        )
+    }
+
     /// 413: the body is over the limit after base64 decoding.
     pub fn body_too_large() -> Self {
         Self::new(Code::BodyTooLarge, "The body must be at most 1 MiB.")

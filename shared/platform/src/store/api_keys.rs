@@ -36,6 +36,9 @@ const KEPT_SECONDS: i64 = 30 * 86_400;
 /// this may read no others, see `dynamodb:Attributes` in template.yaml.
 pub const KEY_CHECK_ATTRIBUTES: [&str; 2] = ["is_active", "api_keys"];
 
+/// Attributes of a key that tell its scopes. A function that checks only this may read no others.
+pub const KEY_SCOPES_ATTRIBUTES: [&str; 3] = ["user_id", "scopes", "expires_at"];
+
 /// The keys' table.
 #[derive(Debug, Clone)]
 pub struct ApiKeys {
@@ -109,6 +112,14 @@ impl ApiKey {
 struct KeyOwner {
     is_active: bool,
     api_keys: BTreeMap<String, i64>,
+}
+
+/// The part of a key that tells its scopes.
+#[derive(Deserialize)]
+struct KeyScopes {
+    user_id: String,
+    scopes: Vec<Scope>,
+    expires_at: i64,
 }
 
 impl User {
@@ -203,6 +214,27 @@ impl ApiKeys {
     /// The key with this id, as it is now.
     pub async fn get(&self, id: &str) -> Result<Option<ApiKey>, StoreError> {
         self.database.get(&self.table, key("id", id), true).await
+    }
+
+    /// The scopes of a user's key; `None` if the user has no such key, or if it has expired. The
+    /// account says whether the key has ended, see [`Users::has_key`]. Nothing else of the key is
+    /// read.
+    pub async fn scopes(
+        &self,
+        id: &str,
+        user_id: &str,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Scope>>, StoreError> {
+        let request =
+            self.database.client().get_item().table_name(&self.table).set_key(Some(key("id", id)));
+        let found = get(request
+            .projection_expression(KEY_SCOPES_ATTRIBUTES.join(", "))
+            .consistent_read(true))
+        .await?;
+        let found: Option<KeyScopes> = found.map(read).transpose()?;
+        let is_good =
+            |key: &KeyScopes| key.user_id == user_id && now.as_millisecond() < key.expires_at;
+        Ok(found.filter(is_good).map(|key| key.scopes))
     }
 
     /// A new key.

@@ -29,9 +29,6 @@ const ROUNDS: u32 = 12;
 /// Events that a round looks at if a filter may leave most of them out.
 const FILTERED_AT_ONCE: usize = 800;
 
-/// Bytes of events on one page, at most: an answer of a function can have 6 MB.
-const PAGE_BYTES: usize = 4_000_000;
-
 /// Criteria of a search: an event must meet all that are given.
 #[derive(Debug, Clone, Default)]
 pub struct Search {
@@ -51,11 +48,22 @@ pub struct Search {
     pub order: Order,
 }
 
+/// The most that a page has. A page has one event at least, if there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Events.
+    pub events: usize,
+    /// Bytes of events, as the caller weighs them.
+    pub bytes: usize,
+}
+
 /// A page of a search.
 #[derive(Debug, Default)]
 pub struct Found {
     /// The events, in the order asked for.
     pub events: Vec<Event>,
+    /// Whether the next event would be too large for the page.
+    pub is_cut: bool,
     /// Ids of items that are no events. Only an intruder writes such items, or a newer version of
     /// the code.
     pub malformed: Vec<String>,
@@ -78,18 +86,25 @@ struct Answer {
     cut: Option<u128>,
 }
 
+impl Room {
+    /// Room for so many events of any size.
+    pub fn of(events: usize) -> Self {
+        Self { events, bytes: usize::MAX }
+    }
+}
+
 impl AuditLog {
-    /// The next events of a span: at most `limit`, and no more than fit into an answer. `weigh`
-    /// gives the bytes of an event there.
+    /// The next events of a span, as many as there is room for. `weigh` gives the bytes of an
+    /// event.
     pub async fn search(
         &self,
         search: &Search,
         range: EventRange,
-        limit: usize,
+        room: Room,
         weigh: impl Fn(&Event) -> usize,
     ) -> Result<Found, StoreError> {
         // One more than the limit tells whether this is the last page.
-        let look_at = search.look_at(limit + 1);
+        let look_at = search.look_at(room.events + 1);
         let mut events: Vec<Event> = Vec::new();
         let mut malformed = Vec::new();
         let mut bytes = 0;
@@ -101,15 +116,16 @@ impl AuditLog {
             malformed.extend(round.malformed);
             for event in round.events {
                 bytes += weigh(&event);
-                let is_full = events.len() == limit || bytes > PAGE_BYTES;
-                if let Some(last) = events.last().filter(|_| is_full) {
+                let is_full = events.len() == room.events;
+                let is_cut = !is_full && bytes > room.bytes;
+                if let Some(last) = events.last().filter(|_| is_full || is_cut) {
                     let rest = range.beyond(number(&last.id), search.order);
-                    return Ok(Found { events, malformed, rest });
+                    return Ok(Found { events, is_cut, malformed, rest });
                 }
                 events.push(event);
             }
         }
-        Ok(Found { events, malformed, rest })
+        Ok(Found { events, is_cut: false, malformed, rest })
     }
 
     async fn round(

@@ -22,9 +22,11 @@ mod user_sessions;
 mod users;
 
 pub use admins::AdminsChange;
-pub use api_keys::{API_KEYS_PER_USER, ApiKey, ApiKeys, KEY_CHECK_ATTRIBUTES};
+pub use api_keys::{
+    API_KEYS_PER_USER, ApiKey, ApiKeys, KEY_CHECK_ATTRIBUTES, KEY_SCOPES_ATTRIBUTES,
+};
 pub use audit::AuditLog;
-pub use audit_search::{Found, Search};
+pub use audit_search::{Found, Room, Search};
 pub use connections::{Connection, Connections};
 pub use denials::{Denial, Untold, UntoldPlace};
 pub use event_range::{EventRange, Order};

@@ -121,6 +121,20 @@ impl Users {
         self.database.get(&self.table, key("key", &kind.key(folded)), true).await
     }
 
+    /// The part of an account on which access rules depend, as it is now. Nothing else is read.
+    pub fn standing<'a>(
+        &'a self,
+        id: &'a str,
+    ) -> BoxFuture<'a, Result<Option<AccountStanding>, StoreError>> {
+        async move {
+            let part = (self.table.as_str(), STANDING_ATTRIBUTES.as_slice());
+            let mut found = self.database.get_each_with(vec![self.place(id)], part).await?;
+            let item = found.remove(&self.table).and_then(|items| items.into_iter().next());
+            item.map(crate::database::read).transpose()
+        }
+        .boxed()
+    }
+
     /// Sets whether an account may sign in and which roles it has, if nothing that a login notices
     /// has changed meanwhile. An account that stops or starts being active has neither session nor
     /// API key afterwards. Where the set of administrators changes too, [`Users::on_word_of`] goes

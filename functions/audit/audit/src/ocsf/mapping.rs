@@ -75,14 +75,15 @@ fn known(event: &Event) -> Option<Row> {
         "apikey.deleted" => (UserAccess, 2, "Revoke Privileges", Informational),
 
         "group.member_removed" => (UserAccess, 2, "Revoke Privileges", Low),
-        "group.deleted" => (Api, 4, "Delete", Low),
+        "group.deleted" | "agent.deleted" => (Api, 4, "Delete", Low),
         "access.changed" => (Api, 3, "Update", Medium),
-        "workbook.updated" => (Api, 3, "Update", Informational),
+        "workbook.updated" | "task.updated" => (Api, 3, "Update", Informational),
+        "task.completed" => (Api, OTHER, "Complete", Informational),
         "workbook.deleted" | "graph.reset" => (Datastore, 7, "Delete", Low),
 
         "user.invited" | "group.created" => (Api, 1, "Create", Low),
         "invite.revoked" => (Api, 4, "Delete", Informational),
-        "budget.set" | "key.rotated" | "group.updated" | "columns.reviewed" => {
+        "budget.set" | "key.rotated" | "group.updated" | "columns.reviewed" | "agent.updated" => {
             (Api, 3, "Update", Low)
         }
         "auth.token_introspected"
@@ -92,9 +93,12 @@ fn known(event: &Event) -> Option<Row> {
         | "access.simulated"
         | "access.explained" => (Api, 2, "Read", Informational),
         "ws.connect" => (Api, OTHER, "Connect", Informational),
-        "chat.requested" | "workbook.created" => (Api, 1, "Create", Informational),
+        "chat.requested" | "workbook.created" | "task.created" => (Api, 1, "Create", Informational),
         "chat.message" => (Api, OTHER, "Reply", Informational),
         "chat.cancelled" => (Api, OTHER, "Cancel", Informational),
+        "tool.called" => (Api, OTHER, "Tool Call", Informational),
+        "tool.confirmed" => (Api, OTHER, "Confirm", Low),
+        "tool.rejected" => (Api, OTHER, "Reject", Informational),
         "access.denied" => (Api, OTHER, "Access Denied", Medium),
         "rate.limited" => (Api, OTHER, "Rate Limit", Low),
 
@@ -105,7 +109,9 @@ fn known(event: &Event) -> Option<Row> {
         "profits.imported" => (Datastore, 5, "Write", Low),
         "range.uploaded" => (Datastore, 5, "Write", Informational),
         "range.exported" => (Datastore, 1, "Read", Low),
-        "range.deleted" | "conversation.deleted" => (Datastore, 7, "Delete", Informational),
+        "range.deleted" | "conversation.deleted" | "task.deleted" => {
+            (Datastore, 7, "Delete", Informational)
+        }
         "range.read" | "range.previewed" | "conversation.exported" => {
             (Datastore, 1, "Read", Informational)
         }
