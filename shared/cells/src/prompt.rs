@@ -181,7 +181,7 @@ fn write_value(text: &mut String, value: Option<&Value>, of: ColumnType) {
 }
 
 /// Writes a text as JSON, without invisible characters. It has no `<`: so it can't close the fence.
-pub(crate) fn write_text(text: &mut String, inner: &str) {
+pub fn write_text(text: &mut String, inner: &str) {
     text.push('"');
     for c in clean(inner).chars() {
         match c {

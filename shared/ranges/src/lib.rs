@@ -1,6 +1,6 @@
 //! Uploaded ranges of cells, and the cells that a caller may have.
 //!
-//! - [`domain`]: the head of a range, and the data of an upload
+//! - [`domain`]: the head of a range, and the data of an upload; [`events`]: details of events
 //! - [`Ranges`]: uploads: `start`, `put_part`, `complete`, `delete`, `list`
 //! - [`Reader`]: the cells of a range for a caller, cleared
 //! - [`RangesPurge`]: removal of the ranges of deleted accounts and workbooks
@@ -14,6 +14,7 @@ mod about;
 mod blob;
 mod complete;
 pub mod domain;
+pub mod events;
 mod profile;
 mod purge;
 mod put_part;

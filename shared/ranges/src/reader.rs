@@ -95,6 +95,52 @@ impl Reader {
         let (pieces, user_id) = (self.pieces.clone(), user_id.to_owned());
         Ok(Opened { pieces, head: head.under(generation), snapshot, nodes, user_id, now })
     }
+
+    /// A workbook with the data that decides about it, or 404 where it does not exist for the user.
+    pub async fn workbook(
+        &self,
+        workbook_id: &str,
+        user_id: &str,
+        now: Timestamp,
+    ) -> Result<Snapshot, Problem> {
+        let snapshot = self.snapshots.load(Some(workbook_id), &[user_id], &[]).await?;
+        let is_seen =
+            snapshot.workbook.is_some() && snapshot.decision(user_id, now).sees_workbook();
+        if is_seen { Ok(snapshot) } else { Err(Problem::not_found()) }
+    }
+
+    /// The complete ranges of a workbook of which the user may do this with a part, as
+    /// [`Reader::open`] gives them. They are among the next `limit` ranges that exist for the user
+    /// before the one with the id `after`, the newest first. The second value says where the list
+    /// goes on.
+    pub async fn list(
+        &self,
+        snapshot: &Snapshot,
+        after: Option<String>,
+        limit: usize,
+        action: Action,
+        (user_id, now): (&str, Timestamp),
+    ) -> Result<(Vec<Opened>, Option<String>), Problem> {
+        let Some(workbook) = &snapshot.workbook else { return Err(Problem::not_found()) };
+        let decision = snapshot.decision(user_id, now);
+        let (mut heads, next) =
+            self.heads.list(&workbook.id, after, limit, now, (&decision, user_id)).await?;
+        heads.retain(|head| head.is_ready() && head.allows(&decision, action));
+        if heads.is_empty() {
+            return Ok((Vec::new(), next));
+        }
+        // A graph that was read earlier could lack the formulas of a range that is complete now.
+        let Graph { nodes, generation } = self.graphs.get(&workbook.id).await?;
+        let opened = heads.into_iter().map(|head| Opened {
+            pieces: self.pieces.clone(),
+            head: head.under(generation),
+            snapshot: snapshot.clone(),
+            nodes: Arc::clone(&nodes),
+            user_id: user_id.to_owned(),
+            now,
+        });
+        Ok((opened.collect(), next))
+    }
 }
 
 impl Opened {

@@ -9,9 +9,9 @@ use platform::plan::Reply;
 use platform::problem::Code;
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
+use tally_ranges::events::of_range;
 use tally_ranges::{Ranges, Reader};
 
-use crate::events::of_range;
 use crate::read::PATH;
 use crate::view::RangeView;
 

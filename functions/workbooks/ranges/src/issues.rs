@@ -14,11 +14,11 @@ use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::{Deserialize, Serialize};
 use tally_access::domain::Action;
 use tally_ranges::Reader;
+use tally_ranges::events::{of_range, withholding};
 use utoipa::openapi::path::Parameter;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::events::{of_range, withholding};
 use crate::read::PATH;
 use crate::weight::LIMIT;
 

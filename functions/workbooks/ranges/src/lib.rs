@@ -12,7 +12,6 @@ mod cells_query;
 mod complete;
 mod create;
 mod delete;
-mod events;
 mod explain;
 mod fields;
 mod issues;

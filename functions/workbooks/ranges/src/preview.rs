@@ -20,9 +20,9 @@ use tally_access::sources::Sources;
 use tally_chat::domain::MessageText;
 use tally_chat::{CELL_BYTES, Excerpts, SentRange};
 use tally_ranges::Reader;
+use tally_ranges::events::{of_range, withholding};
 use utoipa::ToSchema;
 
-use crate::events::{of_range, withholding};
 use crate::money::{Costs, Money, Tokens};
 use crate::read::PATH;
 use crate::view::RangeColumn;

@@ -5,8 +5,8 @@ use platform::identity::Principal;
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_ranges::Reader;
+use tally_ranges::events::{of_range, withholding};
 
-use crate::events::{of_range, withholding};
 use crate::view::RangeView;
 
 /// The parameter of the paths below `/ranges`.

@@ -13,11 +13,11 @@ use platform::problem::Code;
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_access::domain::Action;
+use tally_ranges::events::{of_area, withholding};
 use tally_ranges::{Opened, Reader};
 use utoipa::ToSchema;
 
 use crate::cells_query::{CellsQuery, Form};
-use crate::events::{of_area, withholding};
 use crate::fields::area_within;
 use crate::read::PATH;
 use crate::weight::{LIMIT, must_fit, too_much};

@@ -1,56 +1,17 @@
-//! `GET /workbooks`: the caller's own workbooks, then those that rules about the caller name, then,
-//! under a rule for every workbook, all others. The indexes may lag, so a new workbook is listed a
-//! moment after it was made. A decision by consistent reads leaves out what the caller may not see.
-//! So a page may be short, even empty, before the end.
+//! `GET /workbooks`.
 
-use platform::clock::Timestamp;
 use platform::cursor::{Cursors, Page, Paging};
 use platform::identity::Principal;
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
-use serde::{Deserialize, Serialize};
-use tally_access::domain::{Rule, Standing, Subject};
-use tally_access::store::{Rules, Snapshot, Snapshots, Workbook, Workbooks};
+use tally_access::listing::{WorkbookList, WorkbookPage};
 
 use crate::opened::WorkbookView;
 
-/// Workbooks that one page looks at, at most.
-const LOOKED_AT: usize = 100;
-
-/// Workbooks that are looked at together.
-const BATCH: usize = 25;
-
 /// `GET /workbooks`.
 pub struct ListWorkbooks {
-    snapshots: Snapshots,
-    workbooks: Workbooks,
-    rules: Rules,
+    list: WorkbookList,
     cursors: Cursors,
-}
-
-/// A place in the list: a part of it, and the last workbook that was looked at there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Place {
-    part: Part,
-    after: Option<String>,
-}
-
-/// The parts of the list, in their order.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-enum Part {
-    /// The caller's own workbooks.
-    Own,
-    /// Those that rules about a subject name.
-    Named(String),
-    /// All.
-    All,
-}
-
-/// The data on which the list depends.
-struct View {
-    who: Standing,
-    /// The parts, in order.
-    parts: Vec<Part>,
 }
 
 impl Endpoint for ListWorkbooks {
@@ -61,12 +22,7 @@ impl Endpoint for ListWorkbooks {
     type Output = Page<WorkbookView>;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self {
-            snapshots: Snapshots::new(platform)?,
-            workbooks: Workbooks::new(platform)?,
-            rules: Rules::new(platform)?,
-            cursors: Cursors::new(platform)?,
-        })
+        Ok(Self { list: WorkbookList::new(platform)?, cursors: Cursors::new(platform)? })
     }
 
     async fn handle(
@@ -74,133 +30,10 @@ impl Endpoint for ListWorkbooks {
         request: Request<'_, Self>,
     ) -> Result<Plan<Page<WorkbookView>>, Problem> {
         let (paging, user_id) = (&request.query, &request.caller.user_id);
-        let from = self.cursors.open::<Place>(paging, user_id, request.call).await?;
-        let caller = self.snapshots.load(None, &[user_id], &[]).await?;
-        let view = View::of(&caller, user_id, request.now)?;
-        let mut next = from.or_else(|| view.first());
-        let (mut found, mut looked_at) = (Vec::new(), 0);
-        while let Some(place) =
-            next.take_if(|_| found.len() < paging.limit && looked_at < LOOKED_AT)
-        {
-            let (ids, more) = self.ids(&place, user_id).await?;
-            looked_at += ids.len();
-            let last = ids.last().cloned();
-            let mut reached = None;
-            for book in self.snapshots.load_all(&ids, &caller).await? {
-                let is_shown = view.is_new(&place.part, &book)
-                    && book.decision(user_id, request.now).sees_workbook();
-                let Some(workbook) = book.workbook.filter(|_| is_shown) else { continue };
-                if found.len() == paging.limit {
-                    break;
-                }
-                reached = Some(workbook.id.clone());
-                found.push(WorkbookView::from(workbook));
-            }
-            // A full page goes on behind its last workbook, any other behind all that were looked
-            // at.
-            let is_full = found.len() == paging.limit;
-            let reached = reached.filter(|_| is_full).or_else(|| last.clone());
-            next = match reached {
-                Some(after) if more || is_full && Some(&after) != last.as_ref() => {
-                    Some(Place { after: Some(after), ..place })
-                }
-                _ => view.behind(&place.part),
-            };
-        }
-        Ok(Plan::reply(self.cursors.page(found, next, user_id, request.call).await?))
-    }
-}
-
-impl ListWorkbooks {
-    /// The next ids of a part of the list, each once, and whether there may be more.
-    async fn ids(&self, place: &Place, user_id: &str) -> Result<(Vec<String>, bool), Problem> {
-        let after = place.after.as_deref();
-        let (mut ids, more) = match &place.part {
-            Part::Own => self.workbooks.owned(user_id, after, BATCH).await?,
-            Part::Named(subject) => match subject.parse::<Subject>() {
-                Ok(subject) => self.rules.named(&subject, after, BATCH).await?,
-                Err(_) => (Vec::new(), false),
-            },
-            Part::All => self.workbooks.all(after, BATCH).await?,
-        };
-        ids.dedup();
-        Ok((ids, more))
-    }
-}
-
-impl View {
-    /// The list of a user. It ends with all workbooks if a rule for every one lets the user in.
-    fn of(caller: &Snapshot, user_id: &str, now: Timestamp) -> Result<Self, Problem> {
-        let who = caller.standing(user_id).cloned().ok_or_else(Problem::invalid_token)?;
-        let named = who.subjects().into_iter().map(|subject| Part::Named(subject.to_string()));
-        let lets_in = |rule: &Rule| !rule.denies() && rule.is_live(now) && who.is(&rule.subject);
-        let reads_all = caller.every.iter().any(lets_in);
-        let all = reads_all.then_some(Part::All);
-        let mut parts: Vec<_> = [Part::Own].into_iter().chain(named).chain(all).collect();
-        parts.sort();
-        Ok(Self { who, parts })
-    }
-
-    fn first(&self) -> Option<Place> {
-        self.parts.first().map(|part| Place { part: part.clone(), after: None })
-    }
-
-    /// The next part.
-    fn behind(&self, part: &Part) -> Option<Place> {
-        let next = self.parts.iter().find(|next| *next > part);
-        next.map(|part| Place { part: part.clone(), after: None })
-    }
-
-    /// Whether no earlier part of the list has a workbook.
-    fn is_new(&self, part: &Part, book: &Snapshot) -> bool {
-        let is_own = book.workbook.as_ref().is_some_and(|workbook| self.owns(workbook));
-        let is_named_before = book.rules.iter().any(|rule| {
-            self.who.is(&rule.subject) && Part::Named(rule.subject.to_string()) < *part
-        });
-        *part == Part::Own || !is_own && !is_named_before
-    }
-
-    fn owns(&self, workbook: &Workbook) -> bool {
-        workbook.owner_id.as_ref() == Some(&self.who.user_id)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use platform::domain::Role;
-
-    #[test]
-    fn the_parts_of_a_list_come_in_order() {
-        let who = Standing {
-            user_id: "u".into(),
-            roles: vec![Role::User],
-            groups: ["b".to_owned(), "a".to_owned()].into(),
-        };
-        let named = who.subjects().into_iter().map(|subject| Part::Named(subject.to_string()));
-        let mut parts: Vec<_> = named.chain([Part::All, Part::Own]).collect();
-        parts.sort();
-        let view = View { who, parts };
-        let mut place = view.first();
-        let mut walked = Vec::new();
-        while let Some(Place { part, .. }) = place {
-            place = view.behind(&part);
-            walked.push(part);
-        }
-        let named = |text: &str| Part::Named(text.to_owned());
-        assert_eq!(
-            walked,
-            [
-                Part::Own,
-                named("everyone"),
-                named("group:a"),
-                named("group:b"),
-                named("role:user"),
-                named("user:u"),
-                Part::All,
-            ]
-        );
-        // A part that is no longer one, after a membership has ended, is left behind too.
-        assert_eq!(view.behind(&named("group:aa")).map(|place| place.part), Some(named("group:b")));
+        let from = self.cursors.open(paging, user_id, request.call).await?;
+        let page = self.list.page(user_id, from, paging.limit, request.now).await?;
+        let WorkbookPage { items, next } = page.ok_or_else(Problem::invalid_token)?;
+        let items = items.into_iter().map(|listed| WorkbookView::from(listed.workbook)).collect();
+        Ok(Plan::reply(self.cursors.page(items, next, user_id, request.call).await?))
     }
 }

@@ -1,5 +1,6 @@
 //! The parts of a profit figure: amount, company, year and month.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -38,6 +39,35 @@ impl Money {
     pub fn from_cents(cents: i64) -> Self {
         Self(Decimal::new(cents, 2))
     }
+
+    /// The exact sum. `None` if it has more digits than an amount can have.
+    pub fn sum(amounts: &[Self]) -> Option<Self> {
+        Self::from_total(total(amounts))
+    }
+
+    /// The mean, rounded to two places. A half is rounded to the even neighbour. `None` if there is
+    /// no amount.
+    pub fn mean(amounts: &[Self]) -> Option<Self> {
+        let count = i128::try_from(amounts.len()).ok().filter(|count| *count > 0)?;
+        let total = total(amounts);
+        let (below, rest) = (total.div_euclid(count), total.rem_euclid(count));
+        let rounded = match (2 * rest).cmp(&count) {
+            Ordering::Less => below,
+            Ordering::Equal if below % 2 == 0 => below,
+            Ordering::Equal | Ordering::Greater => below + 1,
+        };
+        Self::from_total(rounded)
+    }
+
+    /// An amount of so many hundredths, if it can hold them.
+    fn from_total(cents: i128) -> Option<Self> {
+        Decimal::try_from_i128_with_scale(cents, 2).ok().map(Self)
+    }
+}
+
+/// The sum in hundredths. An amount has at most 96 bits, so it cannot overflow.
+fn total(amounts: &[Money]) -> i128 {
+    amounts.iter().map(|amount| amount.0.mantissa()).sum()
 }
 
 impl FromStr for Money {
@@ -176,6 +206,34 @@ mod tests {
         }
         assert!(format!("{}.00", "9".repeat(40)).parse::<Money>().is_err());
         assert!(serde_json::from_str::<Money>("1.5").is_err());
+    }
+
+    #[test]
+    fn sums_are_exact_and_means_are_rounded_to_the_even_neighbour() {
+        for (cents, sum, mean) in [
+            (&[][..], Some("0.00"), None),
+            (&[0], Some("0.00"), Some("0.00")),
+            (&[10, 20], Some("0.30"), Some("0.15")),
+            (&[1, 2], Some("0.03"), Some("0.02")),
+            (&[2, 3], Some("0.05"), Some("0.02")),
+            (&[3, 4], Some("0.07"), Some("0.04")),
+            (&[-1, -2], Some("-0.03"), Some("-0.02")),
+            (&[-2, -3], Some("-0.05"), Some("-0.02")),
+            (&[-1, 0], Some("-0.01"), Some("0.00")),
+            (&[1, 1, 2], Some("0.04"), Some("0.01")),
+            (&[1, 2, 2], Some("0.05"), Some("0.02")),
+            (&[-1, -2, -2], Some("-0.05"), Some("-0.02")),
+            (&[i64::MAX, i64::MAX], Some("184467440737095516.14"), Some("92233720368547758.07")),
+            (&[-i64::MAX, i64::MAX - 1], Some("-0.01"), Some("0.00")),
+        ] {
+            let amounts: Vec<_> = cents.iter().copied().map(Money::from_cents).collect();
+            let text = |amount: Option<Money>| amount.map(|amount| amount.to_string());
+            assert_eq!(text(Money::sum(&amounts)).as_deref(), sum, "{cents:?}");
+            assert_eq!(text(Money::mean(&amounts)).as_deref(), mean, "{cents:?}");
+        }
+        let largest: Money = format!("{}.00", "7".repeat(27)).parse().unwrap();
+        assert_eq!(Money::sum(&[largest, largest]), None);
+        assert_eq!(Money::mean(&[largest, largest]), Some(largest));
     }
 
     #[test]

@@ -6,37 +6,43 @@ use std::collections::{BTreeSet, HashMap};
 use cells::names::fold;
 use cells::number::{Number, Sum};
 use cells::value::Value;
-use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use platform::domain::ResourceId;
+use platform::input::{Fields, FromField, Input, Items, RawValue};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::condition::{CONDITIONS, Compiled, Condition, schema};
-use super::view::View;
-use super::{Answer, Range, Tool, column, fenced, object, range_id, shown};
+use super::condition::{CONDITIONS, Compiled, Condition};
+use super::fence::shown;
+use super::view::{ListedColumn, SHORT, View, address_of};
+use super::{Answer, Range};
 
 /// Groups of an answer, at most.
 const GROUPS: usize = 200;
 
 /// The input.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
+#[schema(as = AggregateArguments)]
 pub struct Aggregate {
-    /// The range.
-    pub range_id: String,
+    /// Id of a range, as `list_ranges` gives it.
+    #[schema(value_type = String, format = "uuid")]
+    pub range_id: ResourceId,
     /// The statistic.
     pub function: Function,
-    /// The column, by letter or header.
+    /// The column by its letter, or by its header as `list_ranges` gives it.
+    #[schema(example = "Net amount")]
     pub column: String,
-    /// The column whose values make the groups, by letter or header.
-    #[serde(default)]
+    /// The column whose values make the groups, by its letter or header. Without it, all rows are
+    /// one group.
     pub group_by: Option<String>,
     /// Conditions of which a row has to meet all.
-    #[serde(default)]
+    #[schema(value_type = Option<Vec<Condition>>, max_items = 10)]
     pub r#where: Vec<Condition>,
 }
 
 /// The statistic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = StatisticFunction)]
 pub enum Function {
     /// The sum of the numbers.
     Sum,
@@ -50,6 +56,57 @@ pub enum Function {
     Max,
     /// The middle one of the numbers, or the mean of the two in the middle.
     Median,
+}
+
+/// A statistic of a column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ToolStatistics)]
+pub struct Statistics {
+    /// The sheet and the rectangle of the range.
+    #[schema(example = "'P&L'!A1:F6")]
+    pub range: String,
+    /// The statistic.
+    pub function: Function,
+    /// The column.
+    pub column: ListedColumn,
+    /// The column whose values make the groups, or null.
+    #[schema(required)]
+    pub group_by: Option<ListedColumn>,
+    /// False if the user may not give you some of the cells. The results are of the others alone
+    /// then.
+    pub complete: bool,
+    /// The result of each group, in the order of the groups' first rows. Without groups there is
+    /// one result.
+    pub items: Vec<Statistic>,
+}
+
+/// The result for a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ToolStatistic)]
+pub struct Statistic {
+    /// The value that the rows of the group have in common. Absent without groups.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "Ops")]
+    pub group: Option<String>,
+    /// The result, an exact decimal or a date. Null if no cell has one, or if amounts are in
+    /// several currencies.
+    #[schema(required, example = "12.50")]
+    pub value: Option<String>,
+    /// Number of the cells that the result is of.
+    #[schema(example = 2)]
+    pub cells: u64,
+    /// Number of filled cells to which the function does not apply. Absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub skipped: Option<u64>,
+    /// The currency of the amounts (ISO 4217). Absent if they have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false, example = "EUR")]
+    pub currency: Option<&'static str>,
+    /// The currencies of the amounts, if they are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>, nullable = false)]
+    pub several_currencies: Option<Vec<&'static str>>,
 }
 
 /// The cells of a group.
@@ -67,38 +124,46 @@ struct Group<'a> {
     currencies: BTreeSet<&'static str>,
 }
 
-pub fn tool() -> Tool {
-    Tool {
-        name: "aggregate",
-        description: "Computes an exact statistic of a column, of all rows or of those that meet \
-                      conditions, as a whole or by the values of another column. Use it instead of \
-                      adding up numbers yourself. \"cells\" counts the cells that a result is of, \
-                      \"skipped\" filled cells that are no numbers. \"complete\" is false if the \
-                      user may not give you some of the cells: then say that the result is of the \
-                      others alone.",
-        input_schema: object(
-            &json!({
-                "range_id": range_id(),
-                "function": {
-                    "type": "string", "enum": ["sum", "avg", "count", "min", "max", "median"],
-                },
-                "column": column(),
-                "group_by": column(),
-                "where": schema(),
-            }),
-            &["range_id", "function", "column"],
-        ),
+impl Input for Aggregate {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let range_id = fields.required("range_id");
+        let function = fields.required("function");
+        let column = fields.required("column");
+        let group_by = fields.optional("group_by");
+        let conditions = fields.optional::<Items<Condition>>("where");
+        let conditions = conditions?.map(|Items(list)| list).unwrap_or_default();
+        if conditions.len() > CONDITIONS {
+            fields.refuse("where", &format!("must have at most {CONDITIONS} conditions"));
+        }
+        Some(Self {
+            range_id: range_id?,
+            function: function?,
+            column: column?,
+            group_by: group_by?,
+            r#where: conditions,
+        })
+    }
+}
+
+impl FromField for Function {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
+        Ok(match raw.text()? {
+            "sum" => Self::Sum,
+            "avg" => Self::Avg,
+            "count" => Self::Count,
+            "min" => Self::Min,
+            "max" => Self::Max,
+            "median" => Self::Median,
+            _ => return Err("must be sum, avg, count, min, max or median".into()),
+        })
     }
 }
 
 /// Computes a statistic.
-pub fn aggregate(range: Range<'_>, input: &Aggregate) -> Result<Answer, String> {
+pub fn aggregate(range: Range<'_>, input: &Aggregate) -> Result<Answer<Statistics>, String> {
     let view = View::new(range);
     let column = view.column(&input.column)?;
     let group_by = input.group_by.as_deref().map(|name| view.column(name)).transpose()?;
-    if input.r#where.len() > CONDITIONS {
-        return Err(format!("where has more than {CONDITIONS} conditions."));
-    }
     let conditions = input.r#where.iter().map(|condition| condition.compile(&view));
     let conditions = conditions.collect::<Result<Vec<_>, _>>()?;
     let mut groups: Vec<(Option<String>, Group<'_>)> = Vec::new();
@@ -139,18 +204,18 @@ pub fn aggregate(range: Range<'_>, input: &Aggregate) -> Result<Answer, String> 
     if groups.is_empty() && group_by.is_none() {
         groups.push((None, Group::default()));
     }
-    let head = json!({
-        "range": view.address(),
-        "function": name(input.function),
-        "column": view.about(column),
-        "group_by": group_by.map(|column| view.about(column)),
-        "complete": is_complete,
-    });
-    let results = groups.into_iter().map(|(key, group)| group.line(key, input.function));
-    let lines: Vec<_> = [head].into_iter().chain(results).collect();
+    let results = groups.into_iter().map(|(key, group)| group.result_of(key, input.function));
+    let output = Statistics {
+        range: address_of(range.sheet, range.cells.area()),
+        function: input.function,
+        column: view.about(column),
+        group_by: group_by.map(|column| view.about(column)),
+        complete: is_complete,
+        items: results.collect(),
+    };
     let used = [column].into_iter().chain(group_by);
     let used: BTreeSet<_> = used.chain(conditions.iter().map(|of| of.column)).collect();
-    Ok(Answer::of(range, fenced(&lines), used.into_iter().collect()))
+    Ok(Answer { output, columns: used.into_iter().collect() })
 }
 
 /// Whether a row meets all conditions; `None` if a withheld cell decides.
@@ -160,17 +225,6 @@ fn is_wanted(view: &View<'_>, conditions: &[Compiled], row: u32) -> Option<bool>
         return Some(false);
     }
     met().all(|is_met| is_met.is_some()).then_some(true)
-}
-
-fn name(function: Function) -> &'static str {
-    match function {
-        Function::Sum => "sum",
-        Function::Avg => "avg",
-        Function::Count => "count",
-        Function::Min => "min",
-        Function::Max => "max",
-        Function::Median => "median",
-    }
 }
 
 impl<'a> Group<'a> {
@@ -210,28 +264,21 @@ impl<'a> Group<'a> {
         order.is_some()
     }
 
-    /// The line of the answer.
-    fn line(self, key: Option<String>, function: Function) -> Json {
-        let mut line = serde_json::Map::new();
-        if let Some(key) = key {
-            line.insert("group".to_owned(), shown(&key));
-        }
-        // Amounts in several currencies have no sum and no order.
-        let is_mixed = self.currencies.len() > 1 && function != Function::Count;
-        let currencies: Vec<_> = self.currencies.iter().copied().collect();
+    /// The result of the group.
+    fn result_of(self, key: Option<String>, function: Function) -> Statistic {
         let (cells, skipped) = (self.cells, self.skipped);
-        let result = if is_mixed { None } else { self.result(function) };
-        line.insert("value".to_owned(), json!(result));
-        line.insert("cells".to_owned(), json!(cells));
-        if skipped > 0 {
-            line.insert("skipped".to_owned(), json!(skipped));
+        let currencies: Vec<_> = self.currencies.iter().copied().collect();
+        let currencies = if function == Function::Count { Vec::new() } else { currencies };
+        // Amounts in several currencies have no sum and no order.
+        let is_mixed = currencies.len() > 1;
+        Statistic {
+            group: key.map(|key| shown(&key, SHORT)),
+            value: if is_mixed { None } else { self.result(function) },
+            cells,
+            skipped: (skipped > 0).then_some(skipped),
+            currency: currencies.first().copied().filter(|_| !is_mixed),
+            several_currencies: is_mixed.then_some(currencies),
         }
-        if is_mixed {
-            line.insert("several_currencies".to_owned(), json!(currencies));
-        } else if let ([currency], false) = (&currencies[..], function == Function::Count) {
-            line.insert("currency".to_owned(), json!(currency));
-        }
-        Json::Object(line)
     }
 
     fn result(mut self, function: Function) -> Option<String> {

@@ -5,50 +5,56 @@ use std::cmp::Ordering;
 use cells::names::fold;
 use cells::number::Number;
 use cells::value::Value;
-use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use platform::input::{Fields, FromField, Input, RawValue};
+use serde_json::Value as Json;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
-use super::column;
 use super::view::View;
 
 /// Conditions of one call, at most.
 pub const CONDITIONS: usize = 10;
 
 /// A condition on rows.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
+#[schema(as = RowCondition)]
 pub struct Condition {
-    /// A column, by letter or header.
+    /// A column by its letter, or by its header as `list_ranges` gives it.
     pub column: String,
     /// How its cell is compared.
     pub op: Op,
     /// The value: a number, a text, a truth value, or null for an empty cell.
+    #[schema(schema_with = value, required)]
     pub value: Json,
 }
 
+/// A value that is neither a list nor an object.
+struct Scalar(Json);
+
 /// How a cell is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(as = RowComparison)]
 pub enum Op {
     /// Equal.
-    #[serde(rename = "=")]
+    #[schema(rename = "=")]
     Equal,
     /// Not equal.
-    #[serde(rename = "!=")]
+    #[schema(rename = "!=")]
     Other,
     /// Less.
-    #[serde(rename = "<")]
+    #[schema(rename = "<")]
     Less,
     /// Less or equal.
-    #[serde(rename = "<=")]
+    #[schema(rename = "<=")]
     AtMost,
     /// Greater.
-    #[serde(rename = ">")]
+    #[schema(rename = ">")]
     Greater,
     /// Greater or equal.
-    #[serde(rename = ">=")]
+    #[schema(rename = ">=")]
     AtLeast,
     /// Has the text in it.
-    #[serde(rename = "contains")]
+    #[schema(rename = "contains")]
     Contains,
 }
 
@@ -61,27 +67,54 @@ pub struct Compiled {
     number: Option<Number>,
 }
 
-/// The schema of a list of conditions.
-pub fn schema() -> Json {
-    json!({
-        "type": "array",
-        "maxItems": CONDITIONS,
-        "description": "Conditions of which a row has to meet all.",
-        "items": {
-            "type": "object",
-            "properties": {
-                "column": column(),
-                "op": {"type": "string", "enum": ["=", "!=", "<", "<=", ">", ">=", "contains"]},
-                "value": {
-                    "type": ["string", "number", "boolean", "null"],
-                    "description": "Texts are compared without regard to case. Dates are like \
-                                    2024-02-29. 12 % is 0.12. null is an empty cell.",
-                },
-            },
-            "required": ["column", "op", "value"],
-            "additionalProperties": false,
-        },
-    })
+impl Input for Condition {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let column = fields.required("column");
+        let op = fields.required("op");
+        let is_given = fields.has("value");
+        let value = fields.optional::<Scalar>("value");
+        if !is_given {
+            fields.refuse("value", "is required; null stands for an empty cell");
+        }
+        let value = value?.map_or(Json::Null, |scalar| scalar.0);
+        Some(Self { column: column?, op: op?, value })
+    }
+}
+
+impl FromField for Scalar {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
+        match raw {
+            RawValue::Json(Json::Array(_) | Json::Object(_)) => {
+                Err("must be a text, a number, true, false or null".into())
+            }
+            RawValue::Json(value) => Ok(Self((*value).clone())),
+            RawValue::Text(text) => Ok(Self((*text).into())),
+        }
+    }
+}
+
+impl FromField for Op {
+    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
+        Ok(match raw.text()? {
+            "=" => Self::Equal,
+            "!=" => Self::Other,
+            "<" => Self::Less,
+            "<=" => Self::AtMost,
+            ">" => Self::Greater,
+            ">=" => Self::AtLeast,
+            "contains" => Self::Contains,
+            _ => return Err("must be =, !=, <, <=, >, >= or contains".into()),
+        })
+    }
+}
+
+/// The schema of a condition's value.
+fn value() -> Schema {
+    let types = [Type::String, Type::Number, Type::Boolean, Type::Null];
+    let description = "A value like those of the column, or null for an empty cell. Texts are \
+                       compared without regard to case. Dates are like 2024-02-29. 12 % is 0.12.";
+    let value = ObjectBuilder::new().schema_type(SchemaType::from_iter(types));
+    value.description(Some(description)).into()
 }
 
 impl Condition {
@@ -89,12 +122,8 @@ impl Condition {
     pub fn compile(&self, view: &View<'_>) -> Result<Compiled, String> {
         let text = match &self.value {
             Json::String(text) => text.clone(),
-            Json::Number(number) => number.to_string(),
-            Json::Bool(is) => is.to_string(),
             Json::Null => String::new(),
-            Json::Array(_) | Json::Object(_) => {
-                return Err("A value in where is a text, a number, true, false or null.".to_owned());
-            }
+            other => other.to_string(),
         };
         Ok(Compiled {
             column: view.column(&self.column)?,

@@ -3,11 +3,33 @@
 use cells::address::{Address, Area, Cell, column_letters};
 use cells::currency::Currency;
 use cells::names::fold;
+use cells::profile::ColumnType;
 use cells::prompt::Chosen;
 use cells::value::Value;
-use serde_json::{Value as Json, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{Range, shown};
+use super::Range;
+use super::fence::shown;
+
+/// Bytes of a header, a name or a value in a list, at most.
+pub const SHORT: usize = 200;
+
+/// A column of a range.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ToolColumn)]
+pub struct ListedColumn {
+    /// Its letter.
+    #[schema(example = "C")]
+    pub letter: String,
+    /// Its header, or an empty text.
+    #[schema(example = "Net amount")]
+    pub header: String,
+    /// The type of its values, or the currency of its amounts.
+    #[serde(rename = "type")]
+    #[schema(example = "number")]
+    pub kind: String,
+}
 
 /// The rows and columns of a range that a tool may use.
 pub struct View<'a> {
@@ -22,14 +44,13 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// Those of the whole range.
     pub fn new(range: Range<'a>) -> Self {
-        let Chosen { rows, columns } = range.cells.chosen(range.cells.area(), range.include_hidden);
-        Self { range, rows, columns, headers: range.cells.headers() }
+        Self::of(range, range.cells.area())
     }
 
-    /// The address of the range.
-    pub fn address(&self) -> Json {
-        let area = self.range.cells.area();
-        shown(&Address { sheet: Some(self.range.sheet.to_owned()), area }.to_string())
+    /// Those of an area.
+    pub fn of(range: Range<'a>, area: Area) -> Self {
+        let Chosen { rows, columns } = range.cells.chosen(area, range.include_hidden);
+        Self { range, rows, columns, headers: range.cells.headers() }
     }
 
     /// A cell; `None` if it is withheld.
@@ -37,11 +58,19 @@ impl<'a> View<'a> {
         self.range.cells.value(Cell { row, column })
     }
 
+    /// The type of a column.
+    pub fn column_type(&self, column: u32) -> ColumnType {
+        self.range.cells.column_type(column)
+    }
+
     /// Letter, header and type of a column.
-    pub fn about(&self, column: u32) -> Json {
-        let of = self.range.cells.column_type(column);
-        let kind = of.currency.map_or(of.kind.name(), Currency::code);
-        json!([column_letters(column), shown(self.header(column)), kind])
+    pub fn about(&self, column: u32) -> ListedColumn {
+        let of = self.column_type(column);
+        ListedColumn {
+            letter: column_letters(column),
+            header: shown(self.header(column), SHORT),
+            kind: of.currency.map_or(of.kind.name(), Currency::code).to_owned(),
+        }
     }
 
     /// A column by its letter or its header. A column that is withheld is none.
@@ -75,19 +104,23 @@ impl<'a> View<'a> {
     }
 }
 
-impl Range<'_> {
-    /// The part of the range that an address means.
-    pub fn part(&self, address: &str) -> Result<Area, String> {
-        let whole = self.cells.area();
-        let Address { sheet, area } = address
-            .parse::<Address>()
-            .map_err(|error| format!("The address {error}. An address is like B2:D14."))?;
-        if sheet.is_some_and(|sheet| fold(&sheet) != fold(self.sheet)) {
-            return Err("The address names another sheet than that of the range.".to_owned());
-        }
-        area.intersection(whole)
-            .ok_or_else(|| format!("The address has no cell of the range, which is {whole}."))
+/// An area with the name of its sheet, as text.
+pub fn address_of(sheet: &str, area: Area) -> String {
+    shown(&Address { sheet: Some(sheet.to_owned()), area }.to_string(), SHORT)
+}
+
+/// The part of a range, which is this area of this sheet, that an address means.
+pub fn area_of(address: &str, sheet: &str, whole: Area) -> Result<Area, String> {
+    let found = address
+        .parse::<Address>()
+        .map_err(|error| format!("The address {error}. An address is like B2:D14."))?;
+    if found.sheet.is_some_and(|named| fold(&named) != fold(sheet)) {
+        return Err("The address names another sheet than that of the range.".to_owned());
     }
+    found
+        .area
+        .intersection(whole)
+        .ok_or_else(|| format!("The address has no cell of the range, which is {whole}."))
 }
 
 /// Letters of columns, not all if they are many.

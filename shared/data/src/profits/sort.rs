@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use platform::input::{FromField, RawValue};
-use tally_data::store::Profit;
+
+use crate::store::Profit;
 
 /// Any of the fields, each at most once, and each in either direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +108,7 @@ impl fmt::Display for Sort {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tally_data::domain::Money;
+    use crate::domain::Money;
 
     #[test]
     fn rows_are_sorted_by_what_is_named_and_then_as_they_come() {

@@ -3,7 +3,8 @@
 use cells::address::Area;
 use cells::grid::Withheld;
 use platform::audit::AuditDetails;
-use tally_ranges::domain::RangeHead;
+
+use crate::domain::RangeHead;
 
 /// Ids of columns in an event, at most. The address says which the others are.
 const COLUMNS: usize = 50;
