@@ -5,7 +5,7 @@
 //!   `AI_PROVIDER`
 //! - [`Anthropic`]: Claude, by the Messages API
 //! - [`Lorem`]: the provider that needs no account and costs nothing
-//! - [`pricing`]: the cost of a call, and its worst case
+//! - [`pricing`]: the cost of a call, and its worst case; [`tokens_shown`]: the tokens of a request
 //! - [`store`]: which models fail; [`domain`]: the vocabulary of a call
 
 mod anthropic;
@@ -16,6 +16,7 @@ pub mod pricing;
 mod prompts;
 mod provider;
 mod request;
+mod shown;
 pub mod store;
 mod tool;
 
@@ -25,6 +26,7 @@ pub use lorem::Lorem;
 pub use prompts::{prompt_version, system_prompt};
 pub use provider::{Event, Events, Provider};
 pub use request::{Content, Request, Turn};
+pub use shown::tokens_shown;
 pub use tool::{Tool, ToolResult, ToolUse};
 
 use platform::config::{Config, invalid};

@@ -1,6 +1,8 @@
 //! `lorem`: 50 to 120 words of lorem ipsum, word by word. It needs no account, costs nothing, and
 //! writes the same reply for the same seed. So all code around a model can be built and tested
-//! without one.
+//! without one. A message of lines like `/tool NAME {json}` has it use tools.
+
+mod commands;
 
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use tokio::time::{Instant, sleep_until};
 use crate::domain::{Cost, StopReason, Usage};
 use crate::provider::{Event, Events, Provider};
 use crate::request::{Content, Request, Turn};
+use crate::tool::ToolUse;
+use commands::tool_uses;
 
 /// Default of `LOREM_WORD_MILLISECONDS`, the milliseconds between two words.
 const WORD_MILLISECONDS: u64 = 25;
@@ -59,11 +63,18 @@ impl Provider for Lorem {
     }
 
     fn call(&self, request: Request) -> Events {
-        let words = words(self.seed.unwrap_or_else(|| seed_of(&request.reply_id)));
         let input_tokens = request.turns.iter().map(tokens_of).sum();
         let used = move |output_tokens| {
             Ok(Event::Usage(Usage { input_tokens, output_tokens, ..Usage::default() }))
         };
+        let head = stream::iter([Ok(Event::Model(MODEL.to_owned())), used(0)]);
+        if let Some(tools) = tool_uses(&request) {
+            let output_tokens = tools.iter().map(tokens_of_use).sum();
+            let tools = tools.into_iter().map(|tool| Ok(Event::ToolUse(tool)));
+            let end = [used(output_tokens), Ok(Event::Stop(StopReason::ToolUse))];
+            return head.chain(stream::iter(tools.chain(end))).boxed();
+        }
+        let words = words(self.seed.unwrap_or_else(|| seed_of(&request.reply_id)));
         let pause = self.pause;
         let mut due = Instant::now();
         let mut output_tokens = 0;
@@ -86,10 +97,7 @@ impl Provider for Lorem {
                 stream::iter([Ok(Event::Text(word)), used(output_tokens)])
             });
         let stop = stream::iter([Ok(Event::Stop(StopReason::EndTurn))]);
-        stream::iter([Ok(Event::Model(MODEL.to_owned())), used(0)])
-            .chain(written)
-            .chain(stop)
-            .boxed()
+        head.chain(written).chain(stop).boxed()
     }
 
     fn cost(&self, _: &str, _: &Usage) -> Cost {
@@ -97,13 +105,20 @@ impl Provider for Lorem {
     }
 }
 
-/// Words in the text of a turn.
+/// Words in a turn: in its texts, and in the uses and results of tools.
 fn tokens_of(turn: &Turn) -> u64 {
-    let texts = turn
-        .content
-        .iter()
-        .map(|content| if let Content::Text(text) = content { text } else { "" });
-    texts.map(tokens).sum()
+    let words = turn.content.iter().map(|content| match content {
+        Content::Text(text) => tokens(text),
+        Content::ToolUse(used) => tokens_of_use(used),
+        Content::ToolResult(result) => tokens(&result.content),
+        Content::Thought(_) => 0,
+    });
+    words.sum()
+}
+
+/// Words in a use of a tool: its name, and those of the input as JSON.
+fn tokens_of_use(used: &ToolUse) -> u64 {
+    tokens(&used.name) + tokens(&used.input.to_string())
 }
 
 /// Words in a text.
@@ -174,10 +189,16 @@ impl SplitMix {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{MessageRole, PromptName};
+    use crate::domain::MessageRole;
+    use crate::tool::{Tool, ToolResult};
+    use serde_json::json;
 
     fn lorem(settings: &[(&str, &str)]) -> Lorem {
         Lorem::from_config(&settings.iter().copied().collect()).unwrap()
+    }
+
+    async fn events(lorem: &Lorem, request: Request) -> Vec<Event> {
+        lorem.call(request).map(Result::unwrap).collect().await
     }
 
     async fn reply(
@@ -186,23 +207,18 @@ mod tests {
         texts: &[&str],
     ) -> (String, Usage, Option<StopReason>) {
         let turns = texts.iter().map(|text| Turn::text(MessageRole::User, *text)).collect();
-        let mut events = lorem.call(Request {
-            reply_id: reply_id.to_owned(),
-            prompt: PromptName::Default,
-            turns,
-            tools: Vec::new(),
-        });
+        let request = Request { reply_id: reply_id.to_owned(), turns, ..Request::default() };
         let mut text = String::new();
         let mut usage = Usage::default();
         let mut stop = None;
-        while let Some(event) = events.next().await {
+        for event in events(lorem, request).await {
             assert_eq!(stop, None, "nothing comes after the end");
-            match event.unwrap() {
+            match event {
                 Event::Text(more) => text.push_str(&more),
                 Event::Usage(now) => usage = now,
                 Event::Stop(reason) => stop = Some(reason),
                 Event::Model(model) => assert_eq!(model, lorem.model()),
-                Event::Shown(_) | Event::ToolUse(_) => {
+                Event::Shown(_) | Event::ToolUse(_) | Event::Thought(_) => {
                     panic!("it reads every turn, and uses no tool")
                 }
             }
@@ -254,6 +270,60 @@ mod tests {
         let output_tokens = text.split_whitespace().count() as u64;
         assert_eq!(usage, Usage { input_tokens: 6, output_tokens, ..Usage::default() });
         assert_eq!(stop, Some(StopReason::EndTurn));
+    }
+
+    #[tokio::test]
+    async fn a_tool_is_used_where_the_message_says_so_and_its_result_is_answered() {
+        let lorem = lorem(&[("LOREM_WORD_MILLISECONDS", "0")]);
+        let tool = |name: &str| Tool {
+            name: name.into(),
+            description: "Not counted.".into(),
+            input_schema: json!({"type": "object"}),
+        };
+        let said = "/tool add_task {\"title\": \"Pay the rent\"}\n/tool list_tasks {}";
+        let mut request = Request {
+            turns: vec![Turn::text(MessageRole::User, said)],
+            tools: vec![tool("add_task"), tool("list_tasks")],
+            ..Request::default()
+        };
+        let wanted = [
+            ToolUse {
+                id: "call_1".into(),
+                name: "add_task".into(),
+                input: json!({"title": "Pay the rent"}),
+            },
+            ToolUse { id: "call_2".into(), name: "list_tasks".into(), input: json!({}) },
+        ];
+        let used = |input_tokens, output_tokens| {
+            Event::Usage(Usage { input_tokens, output_tokens, ..Usage::default() })
+        };
+        let expected = [
+            Event::Model("lorem".into()),
+            used(9, 0),
+            Event::ToolUse(wanted[0].clone()),
+            Event::ToolUse(wanted[1].clone()),
+            // `add_task`, `{"title":"Pay`, `the`, `rent"}`, `list_tasks`, `{}`.
+            used(9, 6),
+            Event::Stop(StopReason::ToolUse),
+        ];
+        assert_eq!(events(&lorem, request.clone()).await, expected);
+
+        let results = wanted.iter().map(|used| {
+            let tool_use_id = used.id.clone();
+            Content::ToolResult(ToolResult {
+                tool_use_id,
+                content: "Two words".into(),
+                is_error: false,
+            })
+        });
+        let results = results.collect();
+        let wanted = wanted.map(Content::ToolUse).to_vec();
+        request.turns.push(Turn { role: MessageRole::Assistant, content: wanted });
+        request.turns.push(Turn { role: MessageRole::User, content: results });
+        let answered = events(&lorem, request).await;
+        assert_eq!(answered[1], used(9 + 6 + 4, 0));
+        assert!(!answered.iter().any(|event| matches!(event, Event::ToolUse(_))));
+        assert_eq!(answered.last(), Some(&Event::Stop(StopReason::EndTurn)));
     }
 
     #[tokio::test]

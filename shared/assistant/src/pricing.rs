@@ -23,10 +23,17 @@ const PRICES: &str = "AI_PRICES";
 const REQUEST_TOKENS: u64 = 64;
 const MESSAGE_TOKENS: u64 = 16;
 
+/// Tokens that a provider adds to a request with tools, so that the model can use them: more than
+/// any model takes.
+pub const TOOLS_TOKENS: u64 = 2_048;
+
 /// The models that write replies, with their prices.
 #[derive(Debug, Clone)]
 pub struct Pricing {
-    offers: Vec<(String, Price)>,
+    /// The models of the settings, in the order in which they are asked; there is at least one.
+    models: Vec<String>,
+    /// The prices, those of [`Self::models`] and any others that an agent may name.
+    prices: BTreeMap<String, Price>,
     max_tokens: u64,
 }
 
@@ -52,7 +59,8 @@ impl Pricing {
     /// The prices of the provider `anthropic`. `AI_MODEL` and `AI_FALLBACK_MODEL` are asked in this
     /// order, for `AI_MAX_TOKENS` at most (default 4096). `AI_PRICES` has `model=input/output/cache
     /// write/cache read` for each of them, with a comma between two, in US dollars for a million
-    /// tokens. Every model needs a price, because without one it would be free.
+    /// tokens. It may have further models, which an agent can name. Every model needs a price,
+    /// because without one it would be free.
     pub fn of_anthropic(config: &Config) -> Result<Self, ConfigError> {
         let text = config.get(PRICES).unwrap_or_default();
         let wrong = |expected: &str| invalid(PRICES, text, expected);
@@ -66,21 +74,34 @@ impl Pricing {
         let models = [config.get("AI_MODEL").or(Some(MODEL)), config.get("AI_FALLBACK_MODEL")]
             .into_iter()
             .flatten();
-        let offer = |model: &str| {
-            let price = prices
-                .get(model)
-                .ok_or_else(|| wrong(&format!("it must have the prices of {model}")))?;
-            Ok((model.to_owned(), *price))
-        };
-        Ok(Self {
-            offers: models.map(offer).collect::<Result<_, ConfigError>>()?,
-            max_tokens: config.count("AI_MAX_TOKENS", MAX_TOKENS)?,
-        })
+        let models: Vec<_> = models.map(str::to_owned).collect();
+        if let Some(free) = models.iter().find(|model| !prices.contains_key(*model)) {
+            return Err(wrong(&format!("it must have the prices of {free}")));
+        }
+        Ok(Self { models, prices, max_tokens: config.count("AI_MAX_TOKENS", MAX_TOKENS)? })
     }
 
-    /// The models, in the order in which they are asked; there is at least one.
+    /// The models of the settings, in the order in which they are asked; there is at least one.
     pub fn models(&self) -> impl Iterator<Item = &str> {
-        self.offers.iter().map(|(model, _)| model.as_str())
+        self.models.iter().map(String::as_str)
+    }
+
+    /// All models that have a price, by name. An agent may name any of them.
+    pub fn priced(&self) -> impl Iterator<Item = &str> {
+        self.prices.keys().map(String::as_str)
+    }
+
+    /// Whether a model has a price. Without one it is never asked.
+    pub fn is_priced(&self, model: &str) -> bool {
+        self.prices.contains_key(model)
+    }
+
+    /// The models that are asked for a request, in order: the request's own model or the first one
+    /// of the settings, then the fallback model.
+    pub fn asked<'a>(&'a self, own: Option<&'a str>) -> impl Iterator<Item = &'a str> {
+        let replaced = usize::from(own.is_some());
+        let others = self.models().skip(replaced).filter(move |model| Some(*model) != own);
+        own.into_iter().filter(move |own| self.is_priced(own)).chain(others)
     }
 
     /// Tokens of one reply at most.
@@ -88,16 +109,15 @@ impl Pricing {
         self.max_tokens
     }
 
-    /// The exact cost of this usage; zero for a model that is not asked.
+    /// The exact cost of this usage; zero for a model without a price, which is never asked.
     pub fn cost(&self, model: &str, usage: &Usage) -> Cost {
-        let price = self.offers.iter().find(|(name, _)| name == model).map(|(_, price)| price);
-        price.map_or(Cost::ZERO, |price| price.of(usage))
+        self.prices.get(model).map_or(Cost::ZERO, |price| price.of(usage))
     }
 
     /// The cost of so many tokens that the first model reads. It reads none of them from a cache.
     pub fn of_input(&self, tokens: u64) -> Cost {
         let usage = Usage { input_tokens: tokens, ..Usage::default() };
-        self.offers.first().map_or(Cost::ZERO, |(_, price)| price.of(&usage))
+        self.models().next().map_or(Cost::ZERO, |model| self.cost(model, &usage))
     }
 
     /// The worst-case cost of a call with these texts, the system prompt among them, with any of
@@ -108,10 +128,15 @@ impl Pricing {
 
     /// The same for texts, given only their tokens: see [`tokens_at_most`].
     pub fn worst_of(&self, tokens: u64) -> Cost {
+        self.worst_with(None, tokens)
+    }
+
+    /// The same for a request with a model of its own, as an agent may have one.
+    pub fn worst_with(&self, own: Option<&str>, tokens: u64) -> Cost {
         let input = tokens + REQUEST_TOKENS;
-        self.offers
-            .iter()
-            .map(|(_, price)| price.worst(input, self.max_tokens))
+        self.asked(own)
+            .filter_map(|model| self.prices.get(model))
+            .map(|price| price.worst(input, self.max_tokens))
             .max()
             .unwrap_or_default()
     }
@@ -123,9 +148,9 @@ pub fn tokens_estimated(bytes: u64) -> u64 {
     (2 * bytes).div_ceil(3)
 }
 
-fn entry(entry: &str) -> Option<(&str, Price)> {
+fn entry(entry: &str) -> Option<(String, Price)> {
     let (model, price) = entry.split_once('=')?;
-    Some((model.trim(), price.parse().ok()?))
+    Some((model.trim().to_owned(), price.parse().ok()?))
 }
 
 /// The most tokens that a message can have: each token has at least one byte of its text.
@@ -207,7 +232,9 @@ mod tests {
             ("a", usage(1_000_000, 1_000_000, 1_000_000, 1_000_000), "36.75"),
             ("a", usage(12, 87, 0, 2_048), "0.003259"),
             ("b", usage(1, 1, 1, 1), "0.00000588"),
-            ("c", usage(1, 1, 1, 1), "0.00"),
+            // An agent may name it.
+            ("c", usage(1, 1, 1, 1), "0.000004"),
+            ("d", usage(1, 1, 1, 1), "0.00"),
         ] {
             assert_eq!(pricing.cost(model, &usage).to_string(), expected, "{model} {usage:?}");
         }
@@ -241,6 +268,25 @@ mod tests {
                 Pricing::of_anthropic(&own.iter().copied().chain([prices]).collect()).unwrap();
             assert_eq!(pricing.models().collect::<Vec<_>>(), expected);
         }
+    }
+
+    #[test]
+    fn a_model_of_an_agent_replaces_the_first_one_and_the_fallback_stays() {
+        let pricing = pricing("a=5/25/6.25/0.50,b=1/5/1.25/0.10,c=10/50/12.50/1").unwrap();
+        for (own, asked, worst) in [
+            (None, &["a", "b"][..], "a"),
+            (Some("a"), &["a", "b"], "a"),
+            (Some("b"), &["b"], "b"),
+            (Some("c"), &["c", "b"], "c"),
+            // Its price was removed after the agent was stored.
+            (Some("d"), &["b"], "b"),
+        ] {
+            assert_eq!(pricing.asked(own).collect::<Vec<_>>(), asked, "{own:?}");
+            let read = usage(0, 1_000, 100 + 64, 0);
+            assert_eq!(pricing.worst_with(own, 100), pricing.cost(worst, &read), "{own:?}");
+        }
+        assert_eq!(pricing.priced().collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(pricing.worst_of(100), pricing.worst_with(None, 100));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! Messages API, which reports the usage during a call and the stop reason at its end.
 
 use futures_util::stream::BoxStream;
+use serde_json::Value;
 
 use crate::domain::{Cost, StopReason, Usage};
 use crate::error::ProviderError;
@@ -10,8 +11,8 @@ use crate::tool::ToolUse;
 
 /// A service that answers calls.
 pub trait Provider: Send + Sync {
-    /// Name of the model that is asked first. It serves as the name for a call in which no model
-    /// answers. [`Event::Model`] says which model answers.
+    /// Name of the model that is asked first, unless a request has a model of its own. It serves as
+    /// the name for a call in which no model answers. [`Event::Model`] says which model answers.
     fn model(&self) -> &str;
 
     /// A call, which begins when the stream is first polled. If you drop the stream, the call ends
@@ -38,8 +39,12 @@ pub enum Event {
     Shown(Vec<usize>),
     /// More of the reply.
     Text(String),
-    /// A tool that the model wants to use, with its whole input.
+    /// A tool that the model wants to use, with its whole input. A use in which a reply was cut off
+    /// is left out.
     ToolUse(ToolUse),
+    /// A thought, whole, as it has to go back to the provider. Texts, uses of tools and thoughts
+    /// come in the order of the reply.
+    Thought(Value),
     /// The total usage of the call so far: the last one counts for a reply that is cut short. It is
     /// an estimate until the provider has counted. The input is estimated as soon as it is sent,
     /// the output while it is written. If an attempt has failed before the provider counted, the

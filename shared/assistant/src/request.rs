@@ -1,10 +1,13 @@
 //! The request to a model.
 
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
 use crate::domain::{MessageRole, PromptName};
 use crate::tool::{Tool, ToolResult, ToolUse};
 
 /// The request to a model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Request {
     /// Id of the reply. It seeds the random parts of a reply, so that they can be drawn again.
     pub reply_id: String,
@@ -12,8 +15,15 @@ pub struct Request {
     pub prompt: PromptName,
     /// The conversation so far, oldest first; the last turn is the one to answer.
     pub turns: Vec<Turn>,
-    /// The tools that the model may use.
+    /// The tools that the model may use, by name. Turns with uses of tools need them too. Keep them
+    /// the same in all steps of a reply: a provider may bind a thought to them.
     pub tools: Vec<Tool>,
+    /// Whether the model must answer without a tool. The tools are still described, because the
+    /// turns use them.
+    pub without_tools: bool,
+    /// The model to ask instead of the first one of the settings. It needs a price. The fallback
+    /// model stays the same.
+    pub model: Option<String>,
 }
 
 /// One message of a conversation.
@@ -26,7 +36,8 @@ pub struct Turn {
 }
 
 /// A part of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Content {
     /// Text, of the user or the assistant.
     Text(String),
@@ -34,26 +45,47 @@ pub enum Content {
     ToolUse(ToolUse),
     /// The result of that use, in the user's turn that follows.
     ToolResult(ToolResult),
+    /// A thought of the assistant, as the provider sent it. It goes back unchanged.
+    Thought(Value),
 }
 
 impl Request {
-    /// Leaves out the older half of the turns before the last one of the user, in whole turns. The
-    /// rest begins with a turn of the user. Returns whether there was anything to leave out.
+    /// Leaves out the older half of the turns before the last one that the user wrote, in whole
+    /// turns. The rest begins with a turn that the user wrote. So the uses of tools keep their
+    /// results, and all steps of the current reply stay. The thoughts go, see
+    /// [`Self::forget_thoughts`]. Returns whether there was anything to leave out.
     pub fn shorten(&mut self) -> bool {
         let last = self.turns.iter().rposition(Turn::is_said_by_user).unwrap_or(0);
         let begins = (last.div_ceil(2)..last)
             .find(|&index| self.turns[index].is_said_by_user())
             .unwrap_or(last);
         self.turns.drain(..begins);
+        if begins > 0 {
+            self.forget_thoughts();
+        }
         begins > 0
+    }
+
+    /// Leaves out all thoughts. A provider may bind each one to all that stood before it, and
+    /// refuse it if that has changed. Returns whether there were any.
+    pub fn forget_thoughts(&mut self) -> bool {
+        let parts = |turns: &[Turn]| turns.iter().map(|turn| turn.content.len()).sum::<usize>();
+        let before = parts(&self.turns);
+        for turn in &mut self.turns {
+            turn.content.retain(|content| !matches!(content, Content::Thought(_)));
+        }
+        parts(&self.turns) < before
     }
 }
 
 impl Turn {
-    /// Whether the user wrote this turn. The result of a tool belongs to the turn before.
+    /// Whether the user wrote this turn. A turn with results of tools belongs to the turn before.
     fn is_said_by_user(&self) -> bool {
+        let is_text = |content: &Content| matches!(content, Content::Text(_));
+        let is_result = |content: &Content| matches!(content, Content::ToolResult(_));
         self.role == MessageRole::User
-            && self.content.iter().any(|content| matches!(content, Content::Text(_)))
+            && self.content.iter().any(is_text)
+            && !self.content.iter().any(is_result)
     }
 
     /// A turn of text alone.
@@ -66,6 +98,7 @@ impl Turn {
 mod tests {
     use super::*;
     use MessageRole::{Assistant, User};
+    use serde_json::json;
 
     #[test]
     fn a_conversation_is_shortened_by_whole_turns_until_the_last_one_is_left() {
@@ -79,17 +112,55 @@ mod tests {
             (User, "g"),
         ];
         let turns = turns.map(|(role, text)| Turn::text(role, text)).to_vec();
-        let mut request = Request {
-            reply_id: "r".into(),
-            prompt: PromptName::Default,
-            turns: turns.clone(),
-            tools: Vec::new(),
-        };
+        let mut request = Request { turns: turns.clone(), ..Request::default() };
         for left in [3, 1] {
             assert!(request.shorten());
             assert_eq!(request.turns, turns[turns.len() - left..]);
         }
         assert!(!request.shorten());
         assert_eq!(request.turns, turns[turns.len() - 1..]);
+    }
+
+    /// A use of a tool after a thought, and its result.
+    fn step(number: usize) -> [Turn; 2] {
+        let id = format!("t{number}");
+        let used = ToolUse { id: id.clone(), name: "find".into(), input: json!({}) };
+        let result = ToolResult { tool_use_id: id, content: "1".into(), is_error: false };
+        let thought = Content::Thought(json!({"type": "thinking", "signature": number}));
+        [
+            Turn { role: Assistant, content: vec![thought, Content::ToolUse(used)] },
+            Turn { role: User, content: vec![Content::ToolResult(result)] },
+        ]
+    }
+
+    #[test]
+    fn uses_of_tools_keep_their_results_and_the_current_reply_stays_whole() {
+        let said = |role, text: &str| vec![Turn::text(role, text)];
+        let mut noted = step(3).to_vec();
+        noted[1].content.push(Content::Text("Two steps are left.".into()));
+        let earlier = [said(User, "a"), step(1).to_vec(), said(Assistant, "b"), said(User, "c")];
+        let earlier = [earlier.concat(), step(2).to_vec(), said(Assistant, "d")].concat();
+        let current = [said(User, "e"), noted, step(4).to_vec()].concat();
+        let mut request =
+            Request { turns: [earlier, current.clone()].concat(), ..Request::default() };
+        let mut without = Request { turns: current, ..Request::default() };
+        assert!(without.forget_thoughts());
+        // The second half of the earlier turns, then none of them.
+        for (left, begins) in [(9, "c"), (5, "e")] {
+            assert!(request.shorten());
+            assert_eq!((request.turns.len(), &request.turns[0]), (left, &Turn::text(User, begins)));
+            assert!(!request.forget_thoughts());
+            assert_eq!(request.turns[left - 5..], without.turns);
+        }
+        assert!(!request.shorten());
+    }
+
+    #[test]
+    fn a_part_is_stored_and_read_again() {
+        let [asks, answers] = step(1);
+        for content in [asks.content, answers.content, vec![Content::Text("€".into())]].concat() {
+            let stored = json!(content);
+            assert_eq!(serde_json::from_value::<Content>(stored).unwrap(), content);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Tools that a model may use.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A tool as it is described to the model.
@@ -15,7 +15,7 @@ pub struct Tool {
 }
 
 /// One use of a tool that the model requests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolUse {
     /// Id that its result names.
     pub id: String,
@@ -26,7 +26,7 @@ pub struct ToolUse {
 }
 
 /// The result of a use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolResult {
     /// Id of the use.
     pub tool_use_id: String,

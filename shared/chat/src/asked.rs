@@ -2,11 +2,13 @@
 
 use assistant::domain::PromptName;
 use assistant::prompt_version;
+use platform::ids;
 use serde::Serialize;
 
-use crate::domain::ChatContext;
+use crate::domain::{CallStatus, ChatContext};
 use crate::excerpts::{Excerpts, SentRange};
-use crate::store::Message;
+use crate::notes::Notes;
+use crate::store::{CallRecord, Message, Step};
 
 /// What a model was asked.
 ///
@@ -23,6 +25,13 @@ pub struct Asked {
     /// The cells before it. Absent if it has no context.
     #[serde(skip_serializing_if = "Option::is_none")]
     cells: Option<AskedCells>,
+    /// SHA-256 of the notes before it, URL-safe base64. Absent if it has none, and for a reply whose
+    /// worker has died.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes_sha256: Option<String>,
+    /// The steps that asked for tools, in order. Absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<AskedStep>,
 }
 
 platform::opaque!(Asked);
@@ -34,6 +43,24 @@ struct AskedCells {
     ranges: Vec<SentRange>,
     /// SHA-256 of the text, URL-safe base64. `null` if the text is not known.
     sha256: Option<String>,
+}
+
+/// The calls of tools that the model asked for in one step.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+struct AskedStep {
+    calls: Vec<AskedCall>,
+}
+
+/// A call of a tool. Arguments and result are not stored here, because they may have cells. A
+/// reader who has them can compare the hashes: SHA-256, URL-safe base64.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+struct AskedCall {
+    tool: String,
+    status: CallStatus,
+    /// Hash of the arguments, as JSON without white space.
+    arguments_sha256: String,
+    /// Hash of the result that is stored for the model. `null` if there is none.
+    result_sha256: Option<String>,
 }
 
 /// A system prompt.
@@ -53,7 +80,18 @@ impl Asked {
             shown: Some(earlier.collect()),
             turn: last.map(|message| message.text.clone()),
             cells: None,
+            notes_sha256: None,
+            steps: Vec::new(),
         }
+    }
+
+    /// The same with the calls of these steps, whose results the model was sent.
+    #[must_use]
+    pub fn with_steps(self, steps: &[(Step, Vec<CallRecord>)]) -> Self {
+        let with_calls = steps.iter().filter(|(_, calls)| !calls.is_empty());
+        let steps = with_calls
+            .map(|(_, calls)| AskedStep { calls: calls.iter().map(AskedCall::from).collect() });
+        Self { steps: steps.collect(), ..self }
     }
 
     /// The same with these cells before the last message.
@@ -63,11 +101,19 @@ impl Asked {
         Self { cells: Some(cells), ..self }
     }
 
+    /// The same with these notes before the last message.
+    #[must_use]
+    pub fn with_notes(self, notes: &Notes) -> Self {
+        let notes_sha256 = (!notes.text().is_empty()).then(|| notes.digest());
+        Self { notes_sha256, ..self }
+    }
+
     /// For a reply whose worker has died. The message that it answers is known, and no more.
     pub fn on_record(prompt: PromptName, said: Option<Message>) -> Self {
         let (turn, context) = said.map(|message| (message.text, message.context)).unzip();
         let cells = context.flatten().map(AskedCells::on_record);
-        Self { prompt: Prompt::from(prompt), shown: None, turn, cells }
+        let (prompt, steps) = (Prompt::from(prompt), Vec::new());
+        Self { prompt, shown: None, turn, cells, notes_sha256: None, steps }
     }
 
     /// The same for a model that is shown only some of the messages, by their indices.
@@ -90,6 +136,17 @@ impl AskedCells {
     }
 }
 
+impl From<&CallRecord> for AskedCall {
+    fn from(call: &CallRecord) -> Self {
+        Self {
+            tool: call.tool.clone(),
+            status: call.status,
+            arguments_sha256: ids::sha256(&call.arguments.to_string()),
+            result_sha256: call.result.as_deref().map(ids::sha256),
+        }
+    }
+}
+
 impl From<PromptName> for Prompt {
     fn from(name: PromptName) -> Self {
         Self { name: name.as_str(), version: prompt_version(name) }
@@ -100,9 +157,10 @@ impl From<PromptName> for Prompt {
 mod tests {
     use assistant::domain::MessageRole;
     use jiff::Timestamp;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::store::State;
     use crate::turn::message;
 
     #[test]
@@ -138,8 +196,44 @@ mod tests {
         let sent = json!(all.clone().about(&Excerpts::default()).showing(&[2]));
         let empty = platform::ids::sha256("");
         assert_eq!(sent["cells"], json!({"ranges": [], "sha256": empty}));
+        let values = serde_json::from_value(json!({"company": "Alpha"})).unwrap();
+        let notes = Notes::of(&State { values, ..State::default() });
+        for (notes, expected) in [(&notes, json!(notes.digest())), (&Notes::default(), Value::Null)]
+        {
+            assert_eq!(json!(all.clone().with_notes(notes))["notes_sha256"], expected);
+        }
         assert!(
             serde_json::to_string(&all).unwrap().starts_with(r#"{"prompt":{"name":"default","#)
         );
+    }
+
+    #[test]
+    fn calls_of_tools_are_named_with_hashes_of_what_they_took_and_gave() {
+        let call = |result: Option<&str>| CallRecord {
+            arguments: json!({"title": "secret"}),
+            preview: "Add the task \"secret\".".into(),
+            result: result.map(str::to_owned),
+            ..CallRecord::sample("call_1", CallStatus::Completed)
+        };
+        let step = |number| Step { message_id: "m".into(), number, blocks: Vec::new() };
+        let steps = [
+            (step(1), vec![call(Some("{}")), call(None)]),
+            (step(2), vec![]),
+            (step(3), vec![call(None)]),
+        ];
+        let asked = json!(Asked::new(PromptName::Default, &[]).with_steps(&steps));
+        let of = |result: Option<&str>| {
+            json!({
+                "tool": "add_task", "status": "completed",
+                "arguments_sha256": ids::sha256(r#"{"title":"secret"}"#),
+                "result_sha256": result.map(ids::sha256),
+            })
+        };
+        assert_eq!(
+            asked["steps"],
+            json!([{"calls": [of(Some("{}")), of(None)]}, {"calls": [of(None)]}])
+        );
+        let none = json!(Asked::new(PromptName::Default, &[]).with_steps(&steps[1..2]));
+        assert_eq!(none.get("steps"), None);
     }
 }

@@ -1,6 +1,8 @@
-//! Stores the end of a reply once, together with its cost and the event `chat.message`. The texts
-//! of the event are stored just before.
+//! Stores the end of a reply once, together with its cost, the end of its calls and the event
+//! `chat.message`. The texts of the event are stored just before.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,18 +15,24 @@ use platform::{ConfigError, Plan, Platform, Problem};
 use texts::{SOURCES, TextError, Texts};
 
 use crate::asked::Asked;
+use crate::closing::Closing;
 use crate::domain::MessageStatus;
 use crate::spending::Settle;
-use crate::store::{Drafts, Frames, Head, Message, Messages, SubscribersAtEnd};
+use crate::store::{Drafts, Frames, Head, Message, Messages, Origin, Steps, SubscribersAtEnd};
+
+/// Attempts at an end while the calls of the reply change.
+const CLOSE_ATTEMPTS: u32 = 5;
 
 /// Ends replies.
 #[derive(Clone)]
 pub struct Endings {
-    messages: Messages,
-    drafts: Drafts,
+    pub(super) messages: Messages,
+    pub(super) drafts: Drafts,
+    /// Absent where no reply has begun a step.
+    steps: Option<Steps>,
     settle: Settle,
-    committer: Arc<Committer>,
-    clock: Clock,
+    pub(super) committer: Arc<Committer>,
+    pub(super) clock: Clock,
 }
 
 /// The end of a reply to store.
@@ -63,13 +71,21 @@ pub enum Ended {
 }
 
 impl Endings {
-    /// Uses the tables that `MESSAGES_TABLE`, `DRAFTS_TABLE`, `BUDGETS_TABLE`, `USAGE_TABLE` and
-    /// `AUDIT_TABLE` name.
+    /// Uses the tables that `MESSAGES_TABLE`, `DRAFTS_TABLE`, `STEPS_TABLE`, `BUDGETS_TABLE`,
+    /// `USAGE_TABLE` and `AUDIT_TABLE` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let steps = Some(Steps::new(platform)?);
+        Ok(Self { steps, settle: Settle::new(platform)?, ..Self::unbegun(platform)? })
+    }
+
+    /// For replies that no worker has begun, so they have no steps and no usage. Uses the tables
+    /// that `MESSAGES_TABLE`, `DRAFTS_TABLE`, `BUDGETS_TABLE` and `AUDIT_TABLE` name.
+    pub fn unbegun(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             messages: Messages::new(platform)?,
             drafts: Drafts::new(platform)?,
-            settle: Settle::new(platform)?,
+            steps: None,
+            settle: Settle::unused(platform)?,
             // The function that took the request has checked the caller.
             committer: Arc::new(Committer::new(platform)?),
             clock: platform.clock.clone(),
@@ -79,35 +95,49 @@ impl Endings {
     /// Stores a reply in its final state with its cost and its event. The event has no text, but
     /// refers to what the model was asked and what it wrote. These are stored first, so that no
     /// event lacks its texts. Each attempt stores them for an event of its own: see
-    /// [`Texts::store`].
+    /// [`Texts::store`]. Calls of tools that are open end with the reply, and the message gets all
+    /// calls as they are then.
     pub async fn end(&self, ending: &Ending<'_>) -> Result<Ended, Problem> {
+        for _ in 0..CLOSE_ATTEMPTS {
+            if let Some(ended) = self.try_end(ending).await? {
+                return Ok(ended);
+            }
+        }
+        tracing::warn!(message_id = ending.reply.id, "failed to end the calls of a reply");
+        Err(Problem::unavailable())
+    }
+
+    /// The same once. `None` if a call has changed meanwhile.
+    async fn try_end(&self, ending: &Ending<'_>) -> Result<Option<Ended>, Problem> {
         let Ending { reply, from, model, asked, revision, overdue, subscribers, frames } = ending;
-        let origin = reply.origin.as_ref().ok_or_else(|| {
-            tracing::error!(
-                message_id = reply.id,
-                "failed to end a reply: the stored message has no origin, so it is not a reply"
-            );
-            Problem::internal()
-        })?;
+        let origin = origin_of(reply)?;
+        let closing = self.closing(reply).await?;
+        let closed = if closing.steps.is_empty() {
+            Cow::Borrowed(*reply)
+        } else {
+            Cow::Owned(Message { tool_calls: closing.shown(), ..(*reply).clone() })
+        };
+        let reply: &Message = &closed;
         let texts = match asked {
-            Some((asked, texts)) => store(texts, asked, reply).await?,
+            Some((asked, texts)) => {
+                store(texts, &(*asked).clone().with_steps(&closing.steps), reply).await?
+            }
             None => None,
         };
         let now = self.clock.now();
-        let overtaken = || Box::new(|_| async { Ok(Plan::reply(Ended::Overtaken)) }.boxed());
+        let overtaken = || Box::new(|_| async { Ok(Plan::reply(Some(Ended::Overtaken))) }.boxed());
         let drafts = self.drafts.clone();
         let again = Box::new(move |found: Option<Item>| {
             let head = found.map(|item| drafts.read(item)).transpose();
             async move {
                 let head = head?.filter(|head| head.ended_at.is_none());
-                Ok(Plan::reply(
-                    head.map_or(Ended::Overtaken, |head| Ended::Changed(Box::new(head))),
-                ))
+                let ended = head.map_or(Ended::Overtaken, |head| Ended::Changed(Box::new(head)));
+                Ok(Plan::reply(Some(ended)))
             }
             .boxed()
         });
         let details = details(reply, *model).failed(reply.status == MessageStatus::Failed);
-        let plan = Plan::reply(Ended::Stored)
+        let plan = Plan::reply(Some(Ended::Stored))
             .details(texts.into_iter().fold(details, AuditDetails::texts))
             .write_or_retry(self.messages.end(reply, *from)?, overtaken())
             .write_or_retry(
@@ -119,11 +149,25 @@ impl Endings {
             None => plan,
         };
         let plan = self.settle.add_to(plan, reply, *model);
+        let ends = self.steps.iter().flat_map(|steps| closing.writes(steps));
+        let plan = ends.fold(plan, |plan, write| {
+            let again = Box::new(|_| async { Ok(Plan::reply(None)) }.boxed());
+            plan.write_or_retry(write, again)
+        });
         let waited = u64::try_from(now.as_millisecond() - reply.created_at).unwrap_or(0);
         let asked = Instant::now().checked_sub(Duration::from_millis(waited));
         let info = RequestInfo::new(&origin.context, now, None);
         let info = RequestInfo { since: asked.unwrap_or(info.since), ..info };
         Ok(self.committer.commit(Ok(plan), Some(&origin.caller), &info).await?.into_output())
+    }
+
+    /// The steps of a reply in its final state, with the calls as its end leaves them. There are
+    /// none if it has begun no step.
+    pub async fn closing(&self, reply: &Message) -> Result<Closing, Problem> {
+        match &self.steps {
+            Some(steps) if reply.steps > 0 => Ok(Closing::of(reply, steps.of(&reply.id).await?)),
+            _ => Ok(Closing::default()),
+        }
     }
 
     /// Ends a reply even if other functions have commands for it. Returns whether this call ended
@@ -145,6 +189,17 @@ impl Endings {
             }
         }
     }
+}
+
+/// Who asked for a reply, and from where.
+pub(super) fn origin_of(reply: &Message) -> Result<&Origin, Problem> {
+    reply.origin.as_ref().ok_or_else(|| {
+        tracing::error!(
+            message_id = reply.id,
+            "failed to end a reply: the stored message has no origin, so it is not a reply"
+        );
+        Problem::internal()
+    })
 }
 
 /// Stores the input of the model, its text if there is any, and their sources as a list in JSON.
@@ -176,6 +231,14 @@ fn details(reply: &Message, model: Option<&str>) -> AuditDetails {
         .resource("message", &reply.id)
         .detail("conversation_id", reply.conversation_id.as_str())
         .detail("status", reply.status.as_str());
+    let details = reply.agent.iter().fold(details, |details, agent| {
+        let tools: BTreeSet<_> = reply.tool_calls.iter().map(|call| call.tool.as_str()).collect();
+        details
+            .detail("agent", agent.name.as_str())
+            .detail("agent_version", agent.version)
+            .detail("steps", reply.steps)
+            .detail("tools", tools.into_iter().collect::<Vec<_>>())
+    });
     let details = model.into_iter().fold(details, |details, model| details.detail("model", model));
     let details = reply
         .stop_reason

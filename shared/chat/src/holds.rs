@@ -4,32 +4,28 @@
 use assistant::domain::PromptName;
 use assistant::pricing::tokens_of_bytes;
 use assistant::system_prompt;
-use futures_util::future::try_join;
 use jiff::Timestamp;
 use platform::{ConfigError, Platform, Problem};
 
 use super::memory::{REMEMBERED, remembered};
+use super::notes::NOTES_BYTES;
 use super::turn::Turn;
-use crate::spending::{Reserve, Reserved};
-use crate::store::{History, Messages};
+use crate::domain::Agent;
+use crate::spending::{Limits, Reserve, Reserved, Worst};
+use crate::store::Messages;
 
 /// Reserves the cost of replies to messages.
 #[derive(Clone)]
 pub struct Holds {
     messages: Messages,
-    history: History,
     /// Reserves the cost of replies. Absent where they cost nothing.
     reserve: Option<Reserve>,
 }
 
 impl Holds {
-    /// Uses the tables that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE` and `BUDGETS_TABLE` name.
+    /// Uses the tables that `MESSAGES_TABLE` and `BUDGETS_TABLE` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self {
-            messages: Messages::new(platform)?,
-            history: History::new(platform)?,
-            reserve: Reserve::new(platform)?,
-        })
+        Ok(Self { messages: Messages::new(platform)?, reserve: Reserve::new(platform)? })
     }
 
     /// Whether replies can cost anything.
@@ -37,29 +33,28 @@ impl Holds {
         self.reserve.is_some()
     }
 
-    /// Reserves the worst-case cost of the reply to a message. It is reserved before the model is
-    /// asked, and the model is shown only the messages that the reservation covers. `None` if
-    /// replies cost nothing.
+    /// The amounts that a user, and all users together, may spend in a month. `None` if replies
+    /// cost nothing.
+    pub async fn limits(&self, user_id: &str) -> Result<Option<Limits>, Problem> {
+        match &self.reserve {
+            Some(reserve) => reserve.limits(user_id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Reserves the worst-case cost of the reply to a message, within these limits. It is reserved
+    /// before the model is asked, and the model is shown only the messages that the reservation
+    /// covers. The reply of an agent reserves what the agent may spend. `None` if replies cost
+    /// nothing. The caller has found the conversation under its owner.
     pub async fn reserve(
         &self,
         turn: &Turn,
-        prompt: PromptName,
+        limits: Option<Limits>,
+        (prompt, agent): (PromptName, Option<&Agent>),
         now: Timestamp,
     ) -> Result<Option<Reserved>, Problem> {
-        let Some(reserve) = &self.reserve else { return Ok(None) };
+        let (Some(reserve), Some(limits)) = (&self.reserve, limits) else { return Ok(None) };
         let Turn { said, .. } = turn;
-        let owned = async {
-            // First check that the conversation is the caller's: another user's messages are not
-            // read.
-            if turn.goes_on {
-                self.history
-                    .conversation(&said.user_id, &said.conversation_id)
-                    .await?
-                    .ok_or_else(Problem::not_found)?;
-            }
-            Ok(())
-        };
-        let ((), limits) = try_join(owned, reserve.limits(&said.user_id)).await?;
         let mut shown = if turn.goes_on {
             remembered(
                 &self.messages,
@@ -74,8 +69,13 @@ impl Holds {
         if turn.is_new {
             shown.push(said.clone());
         }
-        let texts: Vec<_> = shown.iter().map(|message| message.text.as_str()).collect();
+        let messages: Vec<_> = shown.iter().map(|message| message.text.as_str()).collect();
         let cells = turn.context.as_ref().map_or(0, |context| tokens_of_bytes(context.bytes));
-        Ok(Some(reserve.hold(&said.user_id, limits, system_prompt(prompt), &texts, cells, now)))
+        let worst = Worst { prompt: system_prompt(prompt), messages: &messages, cells, notes: 0 };
+        let Some(agent) = agent else {
+            return Ok(Some(reserve.hold(&said.user_id, limits, worst, now)));
+        };
+        let worst = Worst { notes: tokens_of_bytes(NOTES_BYTES), ..worst };
+        reserve.hold_for_agent(&said.user_id, limits, worst, agent, now).await.map(Some)
     }
 }

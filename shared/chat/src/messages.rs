@@ -1,5 +1,5 @@
-//! The messages about a reply that the server sends over a WebSocket: `chat.started`,
-//! `chat.delta`…, then `chat.completed` or `chat.failed`.
+//! The messages about a reply that the server sends over a WebSocket: `chat.started`, then
+//! `chat.delta`, `chat.tool_call` and `chat.tool_result`, then `chat.completed` or `chat.failed`.
 
 use assistant::domain::{Cost, StopReason, Usage};
 use platform::Problem;
@@ -7,9 +7,10 @@ use platform::domain::Peer;
 use platform::problem::Code;
 use platform::socket::{SendError, Sender, ServerMessage};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::domain::MessageStatus;
+use crate::domain::{CallStatus, Frame, MessageStatus};
 use crate::store::Message;
 
 /// The server has accepted the request for a reply.
@@ -29,12 +30,65 @@ pub struct ChatDelta {
     /// Id of the reply.
     #[schema(format = "uuid")]
     pub message_id: String,
-    /// Number of the part: 1, 2, 3… without a gap.
+    /// Number of the part: 1, 2, 3… without a gap. Calls of tools and their results are numbered
+    /// with the deltas.
     #[schema(example = 1)]
     pub sequence: u64,
     /// The text that follows the text of the earlier deltas.
     #[schema(example = "Lorem ipsum")]
     pub text: String,
+}
+
+/// The model calls a tool. If the call waits for a confirmation, the reply goes on once you have
+/// decided about all calls that wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ChatToolCall {
+    /// Id of the reply.
+    #[schema(format = "uuid")]
+    pub message_id: String,
+    /// Number of this part of the reply, as of a delta.
+    #[schema(example = 2)]
+    pub sequence: u64,
+    /// Id of the call within its reply.
+    #[schema(example = "call_1")]
+    pub call_id: String,
+    /// Name of the tool.
+    #[schema(example = "add_task")]
+    pub tool: String,
+    /// Name of the tool for people.
+    #[schema(example = "Add a task")]
+    pub title: String,
+    /// The arguments. Of more than 4 KB, `truncated` has the first 4,000 bytes as text.
+    #[schema(value_type = std::collections::HashMap<String, Value>)]
+    pub arguments: Value,
+    /// What the call will do, in the server's words. Show it to the user who decides.
+    #[schema(example = "Add the task \"Call the bank\".")]
+    pub preview: String,
+    /// `running` or `awaiting_confirmation`.
+    pub status: CallStatus,
+    /// Until when you can confirm the call, RFC 3339 in UTC. Absent if it waits for nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, format = DateTime, example = "2026-01-31T09:45:00.000Z")]
+    pub expires_at: Option<String>,
+}
+
+/// A call of a tool has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ChatToolResult {
+    /// Id of the reply.
+    #[schema(format = "uuid")]
+    pub message_id: String,
+    /// Number of this part of the reply, as of a delta.
+    #[schema(example = 3)]
+    pub sequence: u64,
+    /// Id of the call within its reply.
+    #[schema(example = "call_1")]
+    pub call_id: String,
+    /// `completed`, `failed`, `rejected` or `expired`.
+    pub status: CallStatus,
+    /// What came of the call, in one sentence.
+    #[schema(example = "Done.")]
+    pub summary: String,
 }
 
 /// A reply is complete and stored.
@@ -109,6 +163,50 @@ impl ChatEnd {
     }
 }
 
+impl Frame {
+    /// Posts the frame with this number as the message for its kind.
+    pub async fn post(
+        &self,
+        sender: &Sender,
+        peer: Peer<'_>,
+        message_id: &str,
+        sequence: u64,
+    ) -> Result<(), SendError> {
+        let message_id = message_id.to_owned();
+        match self {
+            Self::Text(text) => {
+                let text = text.clone();
+                sender.post(peer, None, &ChatDelta { message_id, sequence, text }).await
+            }
+            Self::Call(call) => {
+                let call = call.clone().cut();
+                let message = ChatToolCall {
+                    message_id,
+                    sequence,
+                    call_id: call.call_id,
+                    tool: call.tool,
+                    title: call.title,
+                    arguments: call.arguments,
+                    preview: call.preview,
+                    status: call.status,
+                    expires_at: call.expires_at,
+                };
+                sender.post(peer, None, &message).await
+            }
+            Self::Result(result) => {
+                let message = ChatToolResult {
+                    message_id,
+                    sequence,
+                    call_id: result.call_id.clone(),
+                    status: result.status,
+                    summary: result.summary.clone(),
+                };
+                sender.post(peer, None, &message).await
+            }
+        }
+    }
+}
+
 impl ChatFailed {
     /// The message for a problem.
     pub fn new(message_id: &str, problem: &Problem) -> Self {
@@ -136,6 +234,14 @@ impl ServerMessage for ChatStarted {
 
 impl ServerMessage for ChatDelta {
     const TYPE: &'static str = "chat.delta";
+}
+
+impl ServerMessage for ChatToolCall {
+    const TYPE: &'static str = "chat.tool_call";
+}
+
+impl ServerMessage for ChatToolResult {
+    const TYPE: &'static str = "chat.tool_result";
 }
 
 impl ServerMessage for ChatCompleted {

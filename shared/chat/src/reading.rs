@@ -1,16 +1,17 @@
-//! Shows users their conversations. Texts and titles reach users by this module alone. It withholds
-//! a text from cells as soon as its reader may no longer read one of the sources.
+//! Shows users their conversations. Texts, titles and states reach users by this module alone. It
+//! withholds a text from cells as soon as its reader may no longer read one of the sources.
 
 use std::ops::Deref;
 
 use jiff::Timestamp;
 use platform::database::StoreError;
+use platform::domain::Words;
 use platform::{ConfigError, Platform};
 use tally_access::domain::Action;
 use tally_access::sources::{Readers, Sources};
 
-use crate::domain::MessageStatus;
-use crate::store::{Conversation, Drafts, First, History, Message, Place, SearchPlace, Words};
+use crate::domain::{Frame, MessageStatus, StateValues, ToolCall};
+use crate::store::{Conversation, Drafts, First, History, Message, Place, SearchPlace, State};
 
 /// Bytes of text that replies in progress may add to a page, unless one alone has more.
 const WRITTEN_BYTES: usize = 300_000;
@@ -23,14 +24,14 @@ pub struct Reading {
     readers: Readers,
 }
 
-/// A message or a conversation as its reader may see it now. Only [`Reading`] makes one.
+/// A message, a conversation or a state as its reader may see it now. Only [`Reading`] makes one.
 #[derive(Debug, Clone)]
 pub struct Shown<T> {
     value: T,
     is_withheld: bool,
 }
 
-/// A message or a conversation, which has sources.
+/// A message, a conversation or a state, which has sources.
 pub trait Sourced {
     /// The sources.
     fn sources(&self) -> &Sources;
@@ -147,7 +148,7 @@ impl Reading {
         self.show_page(user_id, page, more, now).await
     }
 
-    /// A message or a conversation as its user may see it now.
+    /// A message, a conversation or a state as its user may see it now.
     pub async fn show<T: Sourced>(
         &self,
         user_id: &str,
@@ -180,18 +181,51 @@ impl Reading {
         Ok((page.into_iter().map(show).collect(), more))
     }
 
-    /// Fills in the text so far of a message that is being written, with its sources. The message
-    /// may have been read before they were known. Returns the bytes of the text.
+    /// Fills in the text so far of a message that has not ended, with its calls of tools and its
+    /// sources. The message may have been read before all of them were known, and its calls may be
+    /// newer than the frames. Returns the bytes of the text.
     async fn fill_in(&self, message: &mut Message) -> Result<usize, StoreError> {
-        if message.status != MessageStatus::Streaming {
+        let has_draft = match message.status {
+            MessageStatus::Streaming | MessageStatus::AwaitingConfirmation => true,
+            // It goes on after a confirmation.
+            MessageStatus::Pending => message.steps > 0,
+            _ => false,
+        };
+        if !has_draft {
             return Ok(0);
         }
-        let (text, sources) = self.drafts.text(&message.id).await?;
-        if !text.is_empty() {
-            (message.text, message.sources) = (text, sources);
+        let (frames, sources) = self.drafts.whole(&message.id).await?;
+        // One set of sources includes the other, so they fit together.
+        if !frames.is_empty() && message.sources.add(&sources) {
+            message.text = Frame::text_of(&frames);
+            message.tool_calls = calls_so_far(&frames, &message.tool_calls);
         }
         Ok(message.text.len())
     }
+}
+
+/// The calls of a message as far as its frames go. `stored` are those that the message has:
+/// decisions about calls are there, and not in the frames.
+fn calls_so_far(frames: &[Frame], stored: &[ToolCall]) -> Vec<ToolCall> {
+    let mut calls = stored.to_vec();
+    for frame in frames {
+        match frame {
+            Frame::Text(_) => {}
+            Frame::Call(call) => {
+                if !calls.iter().any(|known| known.call_id == call.call_id) {
+                    calls.push(call.clone());
+                }
+            }
+            Frame::Result(result) => {
+                if let Some(call) = calls.iter_mut().find(|call| call.call_id == result.call_id) {
+                    call.status = result.status;
+                    call.summary = Some(result.summary.clone());
+                    call.expires_at = None;
+                }
+            }
+        }
+    }
+    ToolCall::fitting(calls)
 }
 
 impl<T: Sourced> Shown<T> {
@@ -204,7 +238,7 @@ impl<T: Sourced> Shown<T> {
 }
 
 impl<T> Shown<T> {
-    /// Whether its text or title is withheld.
+    /// Whether its text, its title or its values are withheld.
     pub fn is_withheld(&self) -> bool {
         self.is_withheld
     }
@@ -230,6 +264,8 @@ impl Sourced for Message {
 
     fn withhold(&mut self) {
         self.text.clear();
+        // Their arguments and sentences may have what the text had.
+        self.tool_calls.clear();
         self.sources = Sources::default();
     }
 }
@@ -242,5 +278,74 @@ impl Sourced for Conversation {
     fn withhold(&mut self) {
         self.title.clear();
         self.sources = Sources::default();
+    }
+}
+
+impl Sourced for State {
+    fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    fn withhold(&mut self) {
+        self.values = StateValues::default();
+        self.sources = Sources::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::{CallStatus, ToolResultFrame};
+
+    fn call(id: &str, status: CallStatus) -> ToolCall {
+        let waits = status == CallStatus::AwaitingConfirmation;
+        ToolCall {
+            call_id: id.into(),
+            tool: "add_task".into(),
+            title: "Add a task".into(),
+            arguments: json!({}),
+            preview: String::new(),
+            status,
+            expires_at: waits.then(|| "2026-01-31T09:45:00.000Z".into()),
+            summary: None,
+        }
+    }
+
+    #[test]
+    fn a_call_is_shown_as_its_frames_and_the_decisions_say() {
+        use CallStatus::{AwaitingConfirmation, Completed, Rejected, Running};
+        let result = |id: &str, status| {
+            let summary = "So.".to_owned();
+            Frame::Result(ToolResultFrame { call_id: id.into(), status, summary })
+        };
+        let frames = [
+            Frame::Call(call("a", Running)),
+            result("a", Completed),
+            Frame::Text("And".into()),
+            Frame::Call(call("b", AwaitingConfirmation)),
+            Frame::Call(call("c", AwaitingConfirmation)),
+            Frame::Call(call("d", AwaitingConfirmation)),
+            result("d", Rejected),
+            result("e", Completed),
+        ];
+        let approved = ToolCall { expires_at: None, ..call("b", CallStatus::Approved) };
+        let stored = [call("a", Running), approved, call("d", AwaitingConfirmation)];
+        let calls = calls_so_far(&frames, &stored);
+        let shown: Vec<_> = calls
+            .iter()
+            .map(|call| (call.call_id.as_str(), call.status, call.expires_at.is_some()))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("a", Completed, false),
+                ("b", Running, false),
+                ("d", Rejected, false),
+                ("c", AwaitingConfirmation, true),
+            ]
+        );
+        assert_eq!(calls[0].summary.as_deref(), Some("So."));
     }
 }

@@ -19,31 +19,60 @@ pub struct ReplyStart {
     pub user_id: String,
 }
 
-/// Starts workers.
+/// Starts the worker of replies that have been asked for.
 #[derive(Clone)]
 pub struct Starter {
-    worker: Invoker,
+    worker: ReplyWorker,
     endings: Endings,
 }
 
-impl Starter {
-    /// Uses the worker that `CHAT_STREAM_ARN` names, and the tables of [`Endings`].
+/// The worker that writes replies.
+#[derive(Clone)]
+pub struct ReplyWorker(Invoker);
+
+impl ReplyWorker {
+    /// The worker that `CHAT_STREAM_ARN` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self {
-            worker: Invoker::new(&platform.config, "CHAT_STREAM_ARN")?,
-            endings: Endings::new(platform)?,
-        })
+        Ok(Self(Invoker::new(&platform.config, "CHAT_STREAM_ARN")?))
     }
 
-    /// Starts the worker for this reply. If that fails, the reply ends as failed.
+    /// Starts it for this reply, at least once.
     pub async fn start(&self, reply: &Message) -> Result<(), Problem> {
         let start = ReplyStart {
             conversation_id: reply.conversation_id.clone(),
             message_id: reply.id.clone(),
             user_id: reply.user_id.clone(),
         };
-        let Err(error) = self.worker.start(&start).await else { return Ok(()) };
-        let problem = Problem::from(error);
+        Ok(self.0.start(&start).await?)
+    }
+
+    /// The same for a reply that goes on after a decision of its user. If the start fails,
+    /// `expire-replies` starts the worker within some two minutes.
+    pub async fn go_on(&self, reply: &Message) {
+        if let Err(problem) = self.start(reply).await {
+            tracing::warn!(
+                message_id = reply.id,
+                code = %problem.code,
+                "failed to start a worker for a reply that goes on; the sweep starts it"
+            );
+        }
+    }
+}
+
+impl Starter {
+    /// Uses the worker that `CHAT_STREAM_ARN` names, and the tables of [`Endings::unbegun`].
+    pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { worker: ReplyWorker::new(platform)?, endings: Endings::unbegun(platform)? })
+    }
+
+    /// Starts the worker for this reply. If that fails, the reply ends as failed. One that goes on
+    /// after a decision of its user is left to `expire-replies`, which starts it once more.
+    pub async fn start(&self, reply: &Message) -> Result<(), Problem> {
+        if reply.steps > 0 {
+            self.worker.go_on(reply).await;
+            return Ok(());
+        }
+        let Err(problem) = self.worker.start(reply).await else { return Ok(()) };
         let failed =
             Message { status: MessageStatus::Failed, failure: Some(problem.code), ..reply.clone() };
         // There are no subscribers to tell, because this function itself answers the caller. If the

@@ -7,7 +7,8 @@ use platform::input::{Fields, Inner, Input};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::domain::{ChatContext, MessageText};
+use crate::choosing::Named;
+use crate::domain::{AgentName, ChatContext, MessageText};
 
 /// A message to the assistant.
 #[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
@@ -22,9 +23,16 @@ pub struct ChatRequest {
         example = "019a0000-0000-7000-8000-000000000000"
     )]
     pub conversation_id: Option<ResourceId>,
-    /// Name of the server's prompt.
-    #[schema(value_type = Option<String>, pattern = "^default$", example = "default")]
+    /// Name of the server's prompt. Leave it out in a message for an agent, which has its own.
+    #[schema(value_type = Option<String>, pattern = r"^(default|agent\.(finance|tasks|auditor))$",
+        example = "default")]
     pub prompt: Option<PromptName>,
+    /// Name of the agent that answers. The conversation keeps it. Without it, the agent of the
+    /// conversation answers, or none.
+    #[schema(
+        value_type = Option<String>, pattern = "^[a-z][a-z0-9-]{0,39}$", example = "tasks"
+    )]
+    pub agent: Option<AgentName>,
     /// The cells that the message is about. An API key needs the scope `ranges:read` for it too.
     pub context: Option<ChatContext>,
 }
@@ -42,9 +50,16 @@ pub struct ChatSendRequest {
         example = "019a0000-0000-7000-8000-000000000000"
     )]
     pub conversation_id: Option<ResourceId>,
-    /// Name of the server's prompt.
-    #[schema(value_type = Option<String>, example = "default")]
+    /// Name of the server's prompt. Leave it out in a message for an agent, which has its own.
+    #[schema(value_type = Option<String>, pattern = r"^(default|agent\.(finance|tasks|auditor))$",
+        example = "default")]
     pub prompt: Option<PromptName>,
+    /// Name of the agent that answers. The conversation keeps it. Without it, the agent of the
+    /// conversation answers, or none.
+    #[schema(
+        value_type = Option<String>, pattern = "^[a-z][a-z0-9-]{0,39}$", example = "tasks"
+    )]
+    pub agent: Option<AgentName>,
     /// The cells that the message is about.
     pub context: Option<ChatContext>,
     /// 1 to 128 printable ASCII characters that you choose for this message. Within 24 hours, a
@@ -57,16 +72,29 @@ pub struct ChatSendRequest {
     pub idempotency_key: Option<IdempotencyKey>,
 }
 
+impl ChatRequest {
+    /// The agent or prompt that it names.
+    pub fn named(&self) -> Named {
+        Named { agent: self.agent.clone(), prompt: self.prompt }
+    }
+}
+
 impl ChatSendRequest {
+    /// The agent or prompt that it names.
+    pub fn named(&self) -> Named {
+        Named { agent: self.agent.clone(), prompt: self.prompt }
+    }
+
     /// All its fields except the key, as text, to recognise a repeated message.
     pub fn says(&self) -> String {
         let conversation_id = self.conversation_id.as_ref().map(ResourceId::as_str);
         let prompt = self.prompt.map(PromptName::as_str);
         let says = [json!(self.message.as_str()), json!(conversation_id), json!(prompt)];
-        // A message without a context has the same content as it had before messages could have
-        // one.
+        // A message without a context and an agent has the same content as it had before messages
+        // could have them. A context is an object, and an agent is a string.
         let context = self.context.iter().map(|context| json!(context));
-        says.into_iter().chain(context).collect::<Value>().to_string()
+        let agent = self.agent.iter().map(|agent| json!(agent.as_str()));
+        says.into_iter().chain(context).chain(agent).collect::<Value>().to_string()
     }
 }
 
@@ -76,6 +104,7 @@ impl From<ChatSendRequest> for ChatRequest {
             message: request.message,
             conversation_id: request.conversation_id,
             prompt: request.prompt,
+            agent: request.agent,
             context: request.context,
         }
     }
@@ -85,8 +114,9 @@ impl Input for ChatSendRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let request = ChatRequest::read(fields);
         let idempotency_key = fields.optional("idempotency_key");
-        let ChatRequest { message, conversation_id, prompt, context } = request?;
-        Some(Self { message, conversation_id, prompt, context, idempotency_key: idempotency_key? })
+        let ChatRequest { message, conversation_id, prompt, agent, context } = request?;
+        let idempotency_key = idempotency_key?;
+        Some(Self { message, conversation_id, prompt, agent, context, idempotency_key })
     }
 }
 
@@ -95,11 +125,16 @@ impl Input for ChatRequest {
         let message = fields.required("message");
         let conversation_id = fields.optional("conversation_id");
         let prompt = fields.optional("prompt");
+        let agent = fields.optional("agent");
         let context = fields.optional("context");
+        if let (Some(Some(_)), Some(Some(_))) = (&prompt, &agent) {
+            fields.refuse("agent", "must not be sent together with prompt");
+        }
         Some(Self {
             message: message?,
             conversation_id: conversation_id?,
             prompt: prompt?,
+            agent: agent?,
             context: context?.map(|Inner(context)| context),
         })
     }
@@ -125,5 +160,35 @@ mod tests {
         assert_ne!(whole, plain);
         assert_ne!(part, whole);
         assert_eq!(part, says(&about(json!({"range_id": id, "address": "$a$1:B2"}))));
+    }
+
+    #[test]
+    fn a_message_to_another_agent_says_something_else() {
+        let to = |agent: Value| says(&json!({"message": "Hi", "agent": agent}));
+        assert_eq!(to(Value::Null), r#"["Hi",null,null]"#);
+        assert_eq!(to(json!("tasks")), r#"["Hi",null,null,"tasks"]"#);
+        assert_ne!(to(json!("tasks")), to(json!("finance")));
+    }
+
+    #[test]
+    fn an_agent_has_its_own_prompt() {
+        let read = |body: Value| {
+            let Value::Object(members) = body else { panic!("{body} is no object") };
+            let read = Fields::json(members).read::<ChatRequest>();
+            read.map(drop).map_err(|problem| {
+                let faults = problem.errors.into_iter();
+                faults.map(|fault| fault.pointer.unwrap()).collect::<Vec<_>>()
+            })
+        };
+        let both = json!({"message": "Hi", "prompt": "default", "agent": "tasks"});
+        for (body, expected) in [
+            (json!({"message": "Hi", "agent": "tasks"}), Ok(())),
+            (json!({"message": "Hi", "agent": null, "prompt": "default"}), Ok(())),
+            (both, Err(vec!["/agent".to_owned()])),
+            (json!({"message": "Hi", "agent": "Tasks"}), Err(vec!["/agent".to_owned()])),
+            (json!({"message": "Hi", "agent": ""}), Err(vec!["/agent".to_owned()])),
+        ] {
+            assert_eq!(read(body.clone()), expected, "{body}");
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! A turn of a conversation: a user's message that a reply is to answer.
 
-use assistant::domain::MessageRole;
+use assistant::domain::{MessageRole, PromptName};
 use jiff::Timestamp;
 use platform::database::Write;
 use platform::ids;
 use tally_access::sources::Sources;
 
+use crate::choosing::Writer;
 use crate::context_cells::CheckedContext;
-use crate::domain::MessageStatus;
+use crate::domain::{AgentName, MessageStatus};
+use crate::spending::Limits;
 use crate::store::Message;
 
 /// A user's message to be answered, with the writes that store it. The write of the conversation
@@ -23,6 +25,12 @@ pub struct Turn {
     pub goes_on: bool,
     /// Its context, if it has one.
     pub context: Option<CheckedContext>,
+    /// Who answers it.
+    pub writer: Writer,
+    /// The agent that the conversation has from now on, if the request names one.
+    pub agent: Option<AgentName>,
+    /// The amounts that may be spent in a month, if replies cost anything.
+    pub limits: Option<Limits>,
 }
 
 /// A completed message.
@@ -50,5 +58,12 @@ pub fn message(
         origin: None,
         context: None,
         sources: Sources::default(),
+        prompt: PromptName::default(),
+        agent: None,
+        terms: None,
+        steps: 0,
+        tool_calls: Vec::new(),
+        decisions: 0,
+        claim: None,
     }
 }

@@ -1,21 +1,19 @@
 //! `chat.cancel`.
 
-use futures_util::FutureExt as _;
-use platform::audit::AuditDetails;
 use platform::domain::ResourceId;
 use platform::input::{Fields, Input};
 use platform::routes::{self, ActionRoute};
 use platform::socket::{Action, Message, ServerMessage};
 use platform::{ConfigError, Plan, Platform, Problem};
 use serde::Serialize;
-use tally_chat::store::Drafts;
+use tally_chat::{Cancellation, Cancelling as CancellingReplies};
 use utoipa::ToSchema;
 
 /// The action. The worker stops within half a second and keeps the text that it has written. It
 /// sends `chat.completed` with `stop_reason: "cancelled"` to each connection that receives the
-/// reply.
+/// reply. If the reply waits for a confirmation, its calls are rejected, and a worker ends it.
 pub struct Cancel {
-    drafts: Drafts,
+    cancelling: CancellingReplies,
 }
 
 /// The reply to stop.
@@ -52,37 +50,17 @@ impl Action for Cancel {
     type Output = Cancelling;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { drafts: Drafts::new(platform)? })
+        Ok(Self { cancelling: CancellingReplies::new(platform)? })
     }
 
     async fn handle(
         &self,
         message: Message<'_, Self>,
     ) -> Result<Plan<Option<Cancelling>>, Problem> {
-        let id = message.body.message_id.as_str();
-        let details = AuditDetails::action("chat.cancelled").resource("message", id);
-        let drafts = self.drafts.clone();
+        let message_id = message.body.message_id.to_string();
+        let answer = message.id.map(|_| Cancelling { message_id: message_id.clone() });
         let user_id = message.caller.user_id.clone();
-        let refused = details.clone();
-        let cancel = self.drafts.cancel(id, &user_id, message.now);
-        let answer = message.id.map(|_| Cancelling { message_id: id.to_owned() });
-        Ok(Plan::reply(answer.clone()).details(details).write_or_retry(
-            cancel,
-            Box::new(move |found| {
-                async move {
-                    let head = found
-                        .map(|item| drafts.read(item))
-                        .transpose()?
-                        .filter(|head| head.user_id == user_id);
-                    Ok(match head {
-                        // A second cancel changes nothing.
-                        Some(head) if head.cancelled_at.is_some() => Plan::reply(answer),
-                        Some(_) => Plan::refuse(Problem::reply_ended()).details(refused),
-                        None => Plan::refuse(Problem::not_found()).details(refused),
-                    })
-                }
-                .boxed()
-            }),
-        ))
+        let cancellation = Cancellation { user_id, message_id, now: message.now };
+        Ok(self.cancelling.cancel(cancellation, answer))
     }
 }

@@ -12,12 +12,13 @@ use utoipa::ToSchema;
 
 /// The action. It brings the reply's own messages, from the one after `after_sequence` on. While
 /// the reply is being written, its worker sends them, as it does to the client that asked for the
-/// reply. If the reply has ended, this function sends them.
+/// reply. If the reply has ended, this function sends them. If the reply waits for a confirmation,
+/// this function sends those that there are, and a worker sends the rest.
 pub struct Resume {
     subscribing: Subscribing,
 }
 
-/// The reply, and the last delta that the client has.
+/// The reply, and its last message that the client has.
 #[derive(Debug, ToSchema)]
 pub struct ResumeBody {
     /// Id of the reply, as `chat.started` or `POST /chat` gave it.
@@ -25,7 +26,7 @@ pub struct ResumeBody {
         value_type = String, format = "uuid", example = "019a0000-0000-7000-8000-000000000000"
     )]
     pub message_id: ResourceId,
-    /// `sequence` of the last delta that the client has, or 0 for the whole reply.
+    /// `sequence` of the last message of the reply that the client has, or 0 for the whole reply.
     #[schema(minimum = 0, example = 7)]
     pub after_sequence: u64,
 }
@@ -36,7 +37,7 @@ pub struct Resumed {
     /// The reply.
     #[schema(format = "uuid")]
     pub message_id: String,
-    /// The same number as in the request. The deltas after this one follow.
+    /// The same number as in the request. The messages after this one follow.
     #[schema(example = 7)]
     pub after_sequence: u64,
 }

@@ -71,7 +71,7 @@ impl Action for ChatSend {
             let peer = Some(message.connection.peer());
             let (reply, plan) = self
                 .replies
-                .ask_again(&reply, message.body.prompt, origin, peer, message.now, started)
+                .ask_again(&reply, message.body.named(), origin, peer, message.now, started)
                 .await?;
             return Ok(self.start(plan, reply, message.connection, message.id));
         }

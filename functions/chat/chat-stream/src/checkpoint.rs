@@ -34,8 +34,7 @@ pub struct Checkpoints<'a> {
 }
 
 impl<'a> Checkpoints<'a> {
-    /// The first one is due at `now`. `spent` is taken as stored, because nothing has been used
-    /// yet.
+    /// The first one is due at `now`. `spent` is stored already, or nothing has been used yet.
     pub fn new(
         drafts: &'a Drafts,
         credentials: &'a Credentials,
@@ -114,7 +113,10 @@ impl<'a> Checkpoints<'a> {
         let say_alive = writes && matches!(found, Ok(Some(_)));
         self.schedule.end(began, Instant::now(), Tasks { say_alive, ..tasks });
         match saved {
-            Ok(()) => buffer.mark_saved(unsaved.map_or(0, |unsaved| unsaved.frames.len())),
+            Ok(()) => {
+                let count = unsaved.map_or(0, |unsaved| unsaved.frames.len());
+                buffer.mark_saved(count, &reply.sources);
+            }
             Err(error) => {
                 tracing::warn!(
                     %error,

@@ -1,4 +1,4 @@
-//! Stores the end of a reply, and tells the subscribers.
+//! Stores the end of a reply, or its wait for a confirmation, and tells the subscribers.
 
 use std::time::Duration;
 
@@ -7,10 +7,11 @@ use platform::clock::Clock;
 use platform::{ConfigError, Platform, Problem};
 use tally_chat::domain::MessageStatus;
 use tally_chat::store::{Drafts, Message, Messages};
-use tally_chat::{ChatCompleted, ChatEnd, ChatFailed, Ended, Ending, Endings};
+use tally_chat::{ChatCompleted, ChatEnd, ChatFailed, Ended, Ending, Endings, Waiting};
 use texts::Texts;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
+use crate::calls::show;
 use crate::checkpoint::Command;
 use crate::draft::Draft;
 
@@ -18,6 +19,9 @@ use crate::draft::Draft;
 /// attempts.
 const END_ATTEMPTS: u32 = 2;
 const END_PAUSE: Duration = Duration::from_secs(1);
+
+/// Time for reading the calls that are open when a reply ends.
+const CALLS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Ends replies that the worker has written.
 pub struct ReplyEnds {
@@ -48,6 +52,7 @@ impl ReplyEnds {
         mut draft: Draft<'_>,
         written: Result<StopReason, Problem>,
     ) -> Result<(), Problem> {
+        self.close_calls(&mut draft).await;
         draft.finish().await;
         let mut written = written;
         let mut attempts = 0;
@@ -109,7 +114,7 @@ impl ReplyEnds {
                             ChatEnd::Completed(ChatCompleted {
                                 message_id,
                                 stop_reason,
-                                usage: draft.usage,
+                                usage: draft.used(),
                                 cost_usd,
                                 withheld: draft.is_withheld(),
                             })
@@ -134,6 +139,69 @@ impl ReplyEnds {
                     draft.send_end(&ChatEnd::Failed(ChatFailed::new(&reply.id, &problem))).await;
                     return Err(problem);
                 }
+            }
+        }
+    }
+
+    /// Shows how the calls end that are open when the reply ends. Their records say it: a call whose
+    /// answer was lost may have been made. If they can't be read, the message alone has the calls.
+    async fn close_calls(&self, draft: &mut Draft<'_>) {
+        if !draft.has_open_calls() {
+            return;
+        }
+        let closing = timeout(CALLS_WITHIN, self.endings.closing(draft.reply())).await;
+        match closing.unwrap_or_else(|_| Err(Problem::unavailable())) {
+            Ok(closing) => {
+                draft.release_calls();
+                for call in closing.calls() {
+                    show(draft, call);
+                }
+            }
+            Err(problem) => tracing::warn!(
+                message_id = draft.reply().id,
+                code = %problem.code,
+                "failed to read the open calls of a reply; its message alone has their ends"
+            ),
+        }
+    }
+
+    /// Stores that the reply waits until this time, in seconds since 1970, for its user to confirm
+    /// calls. Then the subscribers are sent these calls, and the worker leaves the reply.
+    pub async fn wait(&self, mut draft: Draft<'_>, until: i64) -> Result<(), Problem> {
+        let mut attempts = 0;
+        loop {
+            draft.finish().await;
+            let (reply, unsaved, spent) = (draft.waiting(), draft.unsaved_at_wait(), draft.spent());
+            let waiting = Waiting {
+                reply: &reply,
+                revision: draft.revision(),
+                frames: unsaved.as_ref(),
+                subscribers: draft.subscribers_at_wait(),
+                until,
+                spent: &spent,
+            };
+            match self.endings.wait(&waiting).await {
+                // An earlier attempt whose answer was lost may have stored the wait.
+                Ok(Ended::Overtaken) if attempts == 0 => return Ok(()),
+                Ok(Ended::Stored | Ended::Overtaken) => {
+                    draft.leave().await;
+                    return Ok(());
+                }
+                Ok(Ended::Changed(head)) => {
+                    if draft.apply_commands(*head) == Command::Stop {
+                        return self.end(draft, Ok(StopReason::Cancelled)).await;
+                    }
+                }
+                Err(problem) if attempts < END_ATTEMPTS => {
+                    tracing::warn!(
+                        message_id = reply.id,
+                        code = %problem.code,
+                        "failed to store that a reply waits; it is tried again"
+                    );
+                    attempts += 1;
+                    sleep(END_PAUSE).await;
+                }
+                Err(problem) => return self.end(draft, Err(problem)).await,
             }
         }
     }

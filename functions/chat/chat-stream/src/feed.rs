@@ -8,8 +8,9 @@ use platform::clock::Clock;
 use platform::domain::Peer;
 use platform::socket::{ConnectionAccess, SendError, Sender};
 use platform::{ConfigError, Platform};
+use tally_chat::ChatEnd;
+use tally_chat::domain::Frame;
 use tally_chat::store::Subscriber;
-use tally_chat::{ChatDelta, ChatEnd};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -62,7 +63,7 @@ struct Channel {
 struct Progress {
     /// Frames that it has been sent.
     sent: usize,
-    /// Whether it is sent no more text. Where a frame may not have arrived, a gap would be worse
+    /// Whether it is sent no more frames. Where a frame may not have arrived, a gap would be worse
     /// than an end: the client can join again, or read the reply.
     is_over: bool,
     /// Whether the connection or its session has ended.
@@ -128,13 +129,19 @@ impl SubscriberFeed {
         self.channel.progress.borrow().sent_at.is_some_and(|sent_at| sent_at.elapsed() >= STALLED)
     }
 
+    /// Whether it can be sent more frames.
+    pub fn is_open(&self) -> bool {
+        let progress = *self.channel.progress.borrow();
+        !progress.is_over && !progress.is_gone
+    }
+
     /// Waits until the connection has been sent the first `frames` frames, or is sent no more.
     pub async fn catch_up(&self, frames: usize) {
         // The sender is not dropped before `self` is.
         self.channel.progress.subscribe().wait_for(|progress| !progress.lacks(frames)).await.ok();
     }
 
-    /// Sends no more text. A frame that is on its way may still arrive.
+    /// Sends no more frames. One that is on its way may still arrive.
     pub fn stop(&self) {
         self.task.abort();
         self.channel.progress.send_modify(|progress| progress.is_over = true);
@@ -188,11 +195,9 @@ impl Channel {
             let next = log
                 .wait_for(|frames| frames.len() > sent)
                 .await
-                .map(|frames| frames[sent].to_string());
-            let Ok(text) = next else { return };
-            let delta =
-                ChatDelta { message_id: self.message_id.clone(), sequence: sent as u64 + 1, text };
-            let has_arrived = self.is_admitted().await && self.send(&delta).await;
+                .map(|frames| Arc::clone(&frames[sent]));
+            let Ok(frame) = next else { return };
+            let has_arrived = self.is_admitted().await && self.send(&frame, sent as u64 + 1).await;
             self.progress.send_modify(|progress| {
                 progress.sent_at = None;
                 progress.sent += usize::from(has_arrived);
@@ -204,7 +209,7 @@ impl Channel {
         }
     }
 
-    /// Whether the connection may be sent text. Its session may have ended since it joined.
+    /// Whether the connection may be sent frames. Its session may have ended since it joined.
     async fn is_admitted(&self) -> bool {
         let now = self.transport.clock.now();
         let progress = *self.progress.borrow();
@@ -230,16 +235,18 @@ impl Channel {
         }
     }
 
-    /// Sends a frame. Returns whether it is known to have arrived.
-    async fn send(&self, delta: &ChatDelta) -> bool {
+    /// Sends the frame with this number. Returns whether it is known to have arrived.
+    async fn send(&self, frame: &Frame, sequence: u64) -> bool {
         self.progress.send_modify(|progress| progress.sent_at = Some(Instant::now()));
-        let sent = self.transport.sender.post(Peer::open(&self.connection_id), None, delta).await;
+        let peer = Peer::open(&self.connection_id);
+        let sent = frame.post(&self.transport.sender, peer, &self.message_id, sequence).await;
         if let Err(error) = &sent {
             tracing::info!(
                 %error,
-                message_id = delta.message_id,
+                message_id = self.message_id,
+                sequence,
                 connection_id = self.connection_id,
-                "failed to send a delta"
+                "failed to send a frame"
             );
             self.progress
                 .send_modify(|progress| progress.is_gone |= matches!(error, SendError::Gone));

@@ -1,23 +1,30 @@
-//! The input of the model: the conversation that a reply continues, and the cells of the message to
-//! answer. It has no more than the hold pays for and the rules let a model see.
+//! The input of the model: the conversation, the cells of the message to answer, the notes, and the
+//! steps that the reply has taken. It has no more than the hold pays for and the rules let a model
+//! see.
 
-use assistant::domain::{Cost, MessageRole, PromptName};
+use assistant::domain::{Cost, MessageRole};
 use assistant::pricing::{Pricing, tokens_at_most, tokens_of_bytes};
-use assistant::{Content, Turn, system_prompt};
+use assistant::{Content, Request, Tool, Turn};
+use futures_util::future::try_join;
 use platform::clock::{Clock, Timestamp};
 use platform::{ConfigError, Platform, Problem};
 use tally_access::domain::Action;
 use tally_access::sources::{Readers, Sources};
 use tally_chat::store::{Message, Messages};
 use tally_chat::{
-    Asked, CELL_BYTES, ContextCells, Excerpts, REMEMBERED, for_model, remembered, within,
+    Asked, CELL_BYTES, ContextCells, Excerpts, Notebook, Notes, REMEMBERED, for_model, remembered,
+    within,
 };
 
-/// Reads conversations and cells, and knows what replies to them can cost.
+use crate::taken::Taken;
+use crate::turns::with_steps;
+
+/// Reads conversations, cells and notes, and knows what replies to them can cost.
 pub struct Inputs {
     messages: Messages,
     readers: Readers,
     cells: ContextCells,
+    notebook: Notebook,
     /// What replies can cost, if they cost anything.
     pricing: Option<Pricing>,
     clock: Clock,
@@ -29,36 +36,37 @@ pub struct Input {
     said: Vec<Message>,
     /// The cells that the last one is about.
     cells: Option<Excerpts>,
-    /// The sources of the messages and the cells.
+    /// The notes of the conversation. There are none without an agent.
+    notes: Notes,
+    /// The sources of all this, and of the steps that the reply has taken.
     pub sources: Sources,
+    /// The tools that the model may use.
+    pub tools: Vec<Tool>,
 }
 
 impl Inputs {
-    /// Uses the table of messages, those of [`Readers`] and [`ContextCells`], and the prices of the
-    /// settings.
+    /// Uses the table of messages, those of [`Readers`], [`ContextCells`] and [`Notebook`], and the
+    /// prices of the settings.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             messages: Messages::new(platform)?,
             readers: Readers::new(platform)?,
             cells: ContextCells::new(platform)?,
+            notebook: Notebook::new(platform)?,
             pricing: Pricing::from_config(&platform.config)?,
             clock: platform.clock.clone(),
         })
     }
 
-    /// The conversation up to the message that this reply answers, and the cells of this message.
-    /// The rules at this moment decide, for the user, which of them a model may see. If the reply
-    /// can cost anything, the input has no more of both than the hold pays for.
+    /// The conversation up to the message that this reply answers, the cells of this message, and
+    /// with an agent the notes. The rules at this moment decide, for the user, which of them a
+    /// model may see. If the reply can cost anything, the input has no more of them than the hold
+    /// pays for.
     pub async fn read(&self, reply: &Message) -> Result<Input, Problem> {
         let now = self.clock.now();
+        let (read, notes) = try_join(self.said(reply, now), self.notes(reply, now)).await?;
+        let (said, sources) = read;
         let last = reply.answers.as_ref().unwrap_or(&reply.id);
-        let said = remembered(&self.messages, &reply.conversation_id, last, REMEMBERED).await?;
-        let is_asked = |said: &[Message]| said.last().is_some_and(|message| message.id == *last);
-        let was_asked = is_asked(&said);
-        let (said, sources) = for_model(&self.readers, &reply.user_id, said, now).await?;
-        if was_asked && !is_asked(&said) {
-            return Err(Problem::not_granted(Action::Ai.as_str()));
-        }
         let asked = said.last().filter(|message| message.id == *last);
         let cells = self.cells_of(reply, asked, now).await?;
         let said = match &reply.hold {
@@ -68,7 +76,31 @@ impl Inputs {
             }
             None => said,
         };
-        Input::of(said, cells, sources)
+        Input::of(reply, said, sources, cells, notes)
+    }
+
+    /// The messages that the model may see, and their sources.
+    async fn said(
+        &self,
+        reply: &Message,
+        now: Timestamp,
+    ) -> Result<(Vec<Message>, Sources), Problem> {
+        let last = reply.answers.as_ref().unwrap_or(&reply.id);
+        let said = remembered(&self.messages, &reply.conversation_id, last, REMEMBERED).await?;
+        let is_asked = |said: &[Message]| said.last().is_some_and(|message| message.id == *last);
+        let was_asked = is_asked(&said);
+        let (said, sources) = for_model(&self.readers, &reply.user_id, said, now).await?;
+        if was_asked && !is_asked(&said) {
+            return Err(Problem::not_granted(Action::Ai.as_str()));
+        }
+        Ok((said, sources))
+    }
+
+    async fn notes(&self, reply: &Message, now: Timestamp) -> Result<Notes, Problem> {
+        if reply.terms.is_none() {
+            return Ok(Notes::default());
+        }
+        Ok(self.notebook.notes(&reply.user_id, &reply.conversation_id, now).await?)
     }
 
     async fn cells_of(
@@ -86,17 +118,28 @@ impl Inputs {
         self.cells.read(context, &reply.user_id, paid, now).await.map(Some)
     }
 
-    /// Whether the reply's hold covers what the reply can cost. Another function computed the hold,
-    /// and may have had other prices.
-    pub fn is_covered(&self, reply: &Message, prompt: PromptName, input: &Input) -> bool {
-        let cells = input.cells.iter().map(Excerpts::text);
-        let texts = input.said.iter().map(|message| message.text.as_str());
-        let texts = texts.chain(cells).chain([system_prompt(prompt)]);
-        let worst = self.pricing.as_ref().map_or(Cost::ZERO, |pricing| pricing.worst(texts));
+    /// Whether the reply's hold covers this request, after what the reply has cost. Another
+    /// function computed the hold, and may have had other prices.
+    pub fn is_covered(&self, reply: &Message, spent: Cost, request: &Request) -> bool {
+        let worst = self.pricing.as_ref().map(|pricing| pricing.worst_of_request(request));
+        let mut worst = worst.unwrap_or(Cost::ZERO);
+        worst += spent;
         worst <= reply.hold.as_ref().map_or(Cost::ZERO, |hold| hold.cost)
     }
 
-    /// Stores the sources of a reply before there is any text of it. Returns false if another
+    /// Requires that the model may see again what it has seen in this reply. The rules may have
+    /// changed since the step before, above all while the reply waited for its user.
+    pub async fn may_be_shown(&self, reply: &Message) -> Result<(), Problem> {
+        let Message { user_id, sources, .. } = reply;
+        let rights = self.readers.rights(user_id, &[sources], self.clock.now()).await?;
+        if rights.may(sources, Action::Ai) {
+            Ok(())
+        } else {
+            Err(Problem::not_granted(Action::Ai.as_str()))
+        }
+    }
+
+    /// Stores the sources of a reply before there is any text from them. Returns false if another
     /// function has ended the reply.
     pub async fn note(&self, reply: &Message, sources: &Sources) -> Result<bool, Problem> {
         Ok(self.messages.note_sources(&reply.conversation_id, &reply.id, sources).await?)
@@ -104,40 +147,64 @@ impl Inputs {
 }
 
 impl Input {
-    /// If a message can't keep all sources together, the model is not shown the earlier messages.
+    /// If a message can't keep all sources together, the model is not shown the earlier messages. A
+    /// reply that goes on after it has waited keeps the sources of its steps.
     fn of(
+        reply: &Message,
         mut said: Vec<Message>,
-        cells: Option<Excerpts>,
         mut sources: Sources,
+        cells: Option<Excerpts>,
+        notes: Notes,
     ) -> Result<Self, Problem> {
-        let Some(found) = &cells else { return Ok(Self { said, cells, sources }) };
-        if !sources.add(found.sources()) {
+        let steps = (reply.steps > 0).then_some(&reply.sources);
+        let more = cells.iter().map(Excerpts::sources).chain([notes.sources()]).chain(steps);
+        let more: Vec<_> = more.collect();
+        if !add_all(&mut sources, &more) {
             said.drain(..said.len().saturating_sub(1));
             sources = said.last().map(|last| last.sources.clone()).unwrap_or_default();
-            if !sources.add(found.sources()) {
+            if !add_all(&mut sources, &more) {
                 return Err(Problem::internal());
             }
         }
-        Ok(Self { said, cells, sources })
+        Ok(Self { said, cells, notes, sources, tools: Vec::new() })
     }
 
-    /// The input for the audit log.
-    pub fn asked(&self, prompt: PromptName) -> Asked {
-        let asked = Asked::new(prompt, &self.said);
+    /// The request of the step with this number, after these steps. The last step that the agent
+    /// may take has to do without tools.
+    pub fn request(&self, reply: &Message, taken: &[Taken], number: u8) -> Request {
+        let terms = reply.terms.as_ref();
+        Request {
+            reply_id: reply.id.clone(),
+            prompt: reply.prompt,
+            turns: with_steps(self.turns(), taken),
+            tools: self.tools.clone(),
+            without_tools: terms.is_some_and(|terms| number >= terms.max_steps),
+            model: terms.and_then(|terms| terms.model.clone()),
+        }
+    }
+
+    /// The input for the audit log. The end of the reply adds its steps.
+    pub fn asked(&self, reply: &Message) -> Asked {
+        let asked = Asked::new(reply.prompt, &self.said).with_notes(&self.notes);
         self.cells.iter().fold(asked, Asked::about)
     }
 
-    /// The turns of the conversation. The cells stand in the last one, before the question.
-    pub fn into_turns(self) -> Vec<Turn> {
-        let said = self.said.into_iter();
+    /// The turns of the conversation. The cells and the notes stand in the last one, before the
+    /// question.
+    fn turns(&self) -> Vec<Turn> {
+        let said = self.said.iter();
         let mut turns: Vec<_> =
-            said.map(|message| Turn::text(message.role, message.text)).collect();
-        let cells = self.cells.filter(|cells| !cells.text().is_empty());
-        if let (Some(cells), Some(last)) = (cells, turns.last_mut())
-            && last.role == MessageRole::User
-        {
-            last.content.insert(0, Content::Text(cells.text().to_owned()));
+            said.map(|message| Turn::text(message.role, message.text.clone())).collect();
+        let cells = self.cells.iter().map(Excerpts::text);
+        let before = cells.chain([self.notes.text()]).filter(|text| !text.is_empty());
+        if let Some(last) = turns.last_mut().filter(|last| last.role == MessageRole::User) {
+            last.content.splice(0..0, before.map(|text| Content::Text(text.to_owned())));
         }
         turns
     }
+}
+
+/// Adds all of these sources. Returns false if there is no room for them.
+fn add_all(sources: &mut Sources, more: &[&Sources]) -> bool {
+    more.iter().all(|more| sources.add(more))
 }

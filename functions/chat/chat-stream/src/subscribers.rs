@@ -16,6 +16,9 @@ use crate::feed::{SubscriberFeed, Transport};
 /// sends each one the rest separately.
 const TOGETHER: Duration = Duration::from_millis(500);
 
+/// Time for sending what is left, before the worker leaves a reply that waits.
+const LAST_SEND: Duration = Duration::from_secs(5);
+
 /// The subscribers of a reply.
 pub struct Subscribers<'a> {
     transport: &'a Transport,
@@ -23,7 +26,7 @@ pub struct Subscribers<'a> {
     feeds: BTreeMap<String, SubscriberFeed>,
     /// Tasks that tell evicted connections that others receive the reply in their place.
     evictions: JoinSet<()>,
-    /// Whether they get no more text.
+    /// Whether they get no more frames.
     is_withheld: bool,
 }
 
@@ -66,13 +69,13 @@ impl<'a> Subscribers<'a> {
         }
     }
 
-    /// Sends no more text to any subscriber, also to those that join later.
+    /// Sends no more frames to any subscriber, also to those that join later.
     pub fn withhold(&mut self) {
         self.is_withheld = true;
         self.feeds.values().for_each(SubscriberFeed::stop);
     }
 
-    /// Whether the subscribers get no more text.
+    /// Whether the subscribers get no more frames.
     pub fn is_withheld(&self) -> bool {
         self.is_withheld
     }
@@ -101,6 +104,30 @@ impl<'a> Subscribers<'a> {
         let missed =
             present().filter(|(_, feed)| feed.sent() < frames).map(|(id, _)| id.clone()).collect();
         SubscribersAtEnd { any: present().next().is_some(), missed }
+    }
+
+    /// The subscribers that stay while the reply waits. Each is sent all of `frames` frames before
+    /// the worker leaves, and by another worker the next ones.
+    pub fn at_wait(&self, frames: usize) -> BTreeMap<String, Subscriber> {
+        let open = self.feeds.iter().filter(|(_, feed)| feed.is_open());
+        let stays = |feed: &SubscriberFeed| {
+            let joined = feed.subscriber.joined;
+            Subscriber { after: frames as u64, joined }
+        };
+        open.map(|(id, feed)| (id.clone(), stays(feed))).collect()
+    }
+
+    /// Sends the subscribers the rest of `frames` frames, for some seconds. Then leaves them to the
+    /// next worker of the reply. Tells those that lack some frames, so that they resume.
+    pub async fn leave(&mut self, frames: usize, reply: &Message) {
+        let catch_up = join_all(self.feeds.values().map(|feed| feed.catch_up(frames)));
+        timeout(LAST_SEND, catch_up).await.ok();
+        let feeds = std::mem::take(&mut self.feeds).into_values();
+        let behind = feeds.filter(|feed| feed.sent() < frames && !feed.is_gone());
+        for feed in behind {
+            self.evictions.spawn(feed.evict(ChatEnd::Failed(ChatFailed::incomplete(reply))));
+        }
+        while self.evictions.join_next().await.is_some() {}
     }
 
     /// Sends each connection the rest of `frames` frames, and then how the reply ended. Returns

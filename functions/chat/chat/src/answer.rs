@@ -1,4 +1,4 @@
-//! The answers of `POST /chat`: a reply, or its path.
+//! The answers of `POST /chat` and of a confirmation: a reply, or its path.
 
 use assistant::domain::{Cost, StopReason, Usage};
 use http::{HeaderName, StatusCode, header};
@@ -6,7 +6,7 @@ use platform::http::{Answer, Header, Output, Rendered, RequestHeader};
 use platform::plan::Reply;
 use serde::Serialize;
 use tally_chat::Shown;
-use tally_chat::domain::MessageStatus;
+use tally_chat::domain::{MessageStatus, ToolCall};
 use tally_chat::store::Message;
 use utoipa::ToSchema;
 
@@ -43,9 +43,15 @@ pub struct WrittenReply {
     /// Cost of the reply, in US dollars.
     #[schema(value_type = String, example = "0.00")]
     pub cost_usd: Cost,
+    /// The calls of tools that the model asked for. Absent if there are none, or if the text is
+    /// withheld.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(nullable = false)]
+    pub tool_calls: Vec<ToolCall>,
 }
 
-/// A reply that is still being written. The header `Location` has its path.
+/// A reply that is still being written, or that waits for you to confirm calls of tools. The header
+/// `Location` has its path.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AcceptedReply {
     /// Conversation of the reply: the one in the request, or a new one.
@@ -56,6 +62,10 @@ pub struct AcceptedReply {
     pub message_id: String,
     /// State of the reply.
     pub status: MessageStatus,
+    /// The calls of tools that the model has asked for. Absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(nullable = false)]
+    pub tool_calls: Vec<ToolCall>,
 }
 
 impl Output for ChatAnswer {
@@ -90,6 +100,7 @@ pub fn written(shown: Shown<Message>) -> Reply<ChatAnswer> {
         stop_reason: reply.stop_reason,
         usage: reply.usage.unwrap_or_default(),
         cost_usd: reply.cost_usd.unwrap_or_default(),
+        tool_calls: reply.tool_calls,
     }))
     // This is 200 even if an earlier request was answered 202.
     .status(StatusCode::OK)
@@ -100,8 +111,12 @@ pub fn accepted(reply: &Message, patient: bool) -> Reply<ChatAnswer> {
     let conversation_id = reply.conversation_id.clone();
     let message_id = reply.id.clone();
     let path = format!("/conversations/{conversation_id}/messages/{message_id}");
-    let answer =
-        ChatAnswer::Accepted(AcceptedReply { conversation_id, message_id, status: reply.status });
+    let answer = ChatAnswer::Accepted(AcceptedReply {
+        conversation_id,
+        message_id,
+        status: reply.status,
+        tool_calls: reply.tool_calls.clone(),
+    });
     let reply = Reply::new(answer)
         .status(StatusCode::ACCEPTED)
         .location(&path)

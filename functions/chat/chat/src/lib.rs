@@ -1,44 +1,36 @@
 //! `POST /chat`: asks for a reply, starts the worker that writes it, and waits for it as long as an
-//! HTTP request can.
+//! HTTP request can. `POST /conversations/{id}/messages/{message_id}/confirmations`: decides about
+//! calls of tools that a reply waits for, and waits for its rest.
 
 mod answer;
-
-use std::time::Duration;
+mod confirm;
+mod watch;
 
 use futures_util::FutureExt as _;
 use platform::audit::AuditDetails;
-use platform::clock::{Clock, Timestamp};
+use platform::clock::Timestamp;
 use platform::identity::{Principal, Scope};
 use platform::problem::Code;
 use platform::request::HttpCall;
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_chat::domain::MessageStatus;
-use tally_chat::store::{Message, Messages, Origin};
+use tally_chat::store::{Message, Origin};
 use tally_chat::{ChatRequest, Reading, Replies, may_be_asked_again};
-use tokio::time::{Instant, sleep, timeout_at};
 
 pub use answer::{AcceptedReply, ChatAnswer, WrittenReply};
 use answer::{accepted, written};
+pub use confirm::{ConfirmCalls, ConfirmationBody};
+use watch::Watch;
 
 /// The endpoints of this function.
-pub type Endpoints = (SendMessage,);
-
-/// Seconds that a caller waits if `CHAT_WAIT_SECONDS` is not set. API Gateway gives up after 30.
-const WAIT_SECONDS: u64 = 25;
-
-/// First pause before the function looks at the reply. Each pause is half as long again as the one
-/// before, up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+pub type Endpoints = (SendMessage, ConfirmCalls);
 
 /// The endpoint.
 pub struct SendMessage {
     replies: Replies,
-    messages: Messages,
     reading: Reading,
-    wait: Duration,
-    clock: Clock,
+    watch: Watch,
 }
 
 impl Endpoint for SendMessage {
@@ -59,10 +51,8 @@ impl Endpoint for SendMessage {
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             replies: Replies::new(platform)?,
-            messages: Messages::new(platform)?,
             reading: Reading::new(platform)?,
-            wait: platform.config.seconds("CHAT_WAIT_SECONDS", WAIT_SECONDS)?,
-            clock: platform.clock.clone(),
+            watch: Watch::new(platform)?,
         })
     }
 
@@ -115,7 +105,7 @@ impl Endpoint for SendMessage {
                 let origin = Origin { caller: request.caller, context: request.context.clone() };
                 let asked = self.replies.ask_again(
                     &reply,
-                    request.body.prompt,
+                    request.body.named(),
                     origin,
                     None,
                     request.now,
@@ -125,6 +115,7 @@ impl Endpoint for SendMessage {
                 let plan = plan.creates(format!("{}/{}", reply.conversation_id, reply.id));
                 Ok(self.start_and_watch(plan, reply, patient, request.now))
             }
+            MessageStatus::AwaitingConfirmation => Ok(plan(accepted(&reply, patient))),
             MessageStatus::Pending | MessageStatus::Streaming => {
                 let plan = plan(accepted(&reply, patient));
                 Ok(self.start_and_watch(plan, reply.into_inner(), patient, request.now))
@@ -143,54 +134,16 @@ impl SendMessage {
         patient: bool,
         arrived: Timestamp,
     ) -> Plan<ChatAnswer> {
-        // API Gateway counts from the request's arrival; so does the wait.
-        let passed = self.clock.now().duration_since(arrived).try_into().unwrap_or_default();
-        let until = Instant::now() + self.wait.saturating_sub(passed);
+        let watch = self.watch.step(reply.clone(), patient, arrived);
         let replies = self.replies.clone();
-        let (messages, reading, clock) =
-            (self.messages.clone(), self.reading.clone(), self.clock.clone());
         let follow = async move {
             if reply.status == MessageStatus::Pending {
                 replies.start(&reply).await?;
             }
-            if !patient {
-                return Ok(None);
-            }
-            let reply = watch(&messages, reply, until).await;
-            match reply.status {
-                MessageStatus::Pending | MessageStatus::Streaming => {
-                    Ok(Some(accepted(&reply, true)))
-                }
-                MessageStatus::Completed | MessageStatus::Cancelled => {
-                    let user_id = reply.user_id.clone();
-                    Ok(Some(written(reading.show(&user_id, reply, clock.now()).await?)))
-                }
-                MessageStatus::Failed => Err(Problem::of_reply(reply.failure)),
-            }
+            watch().await
         };
         plan.after_commit(Box::new(|| follow.boxed()))
     }
-}
-
-/// Looks at a reply until it has ended or time is up. Gives it as it is then.
-async fn watch(messages: &Messages, mut reply: Message, until: Instant) -> Message {
-    let mut pause = FIRST_PAUSE;
-    while Instant::now() + pause < until {
-        sleep(pause).await;
-        pause = (pause * 3 / 2).min(LONGEST_PAUSE);
-        match timeout_at(until, messages.get(&reply.conversation_id, &reply.id)).await {
-            Ok(Ok(Some(found))) => reply = found,
-            // The worker writes the reply all the same. The caller learns where it will be.
-            Ok(Err(error)) => {
-                tracing::warn!(%error, message_id = reply.id, "failed to poll a reply");
-            }
-            Ok(Ok(None)) | Err(_) => {}
-        }
-        if !matches!(reply.status, MessageStatus::Pending | MessageStatus::Streaming) {
-            break;
-        }
-    }
-    reply
 }
 
 /// Whether the header `Prefer` asks not to wait (RFC 7240). API Gateway joins repeated headers with

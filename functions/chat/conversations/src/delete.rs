@@ -8,13 +8,14 @@ use platform::routes::{self, Route};
 use platform::worker::Invoker;
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_chat::PurgeStart;
-use tally_chat::store::{Conversations, Deleted, PurgeJobs};
+use tally_chat::store::{Conversations, Deleted, PurgeJobs, States};
 
 use crate::PATH;
 
 /// `DELETE /conversations/{id}`.
 pub struct DeleteConversation {
     conversations: Conversations,
+    states: States,
     purge_jobs: PurgeJobs,
     worker: Invoker,
 }
@@ -31,6 +32,7 @@ impl Endpoint for DeleteConversation {
         let config = &platform.config;
         Ok(Self {
             conversations: Conversations::new(platform)?,
+            states: States::new(platform)?,
             purge_jobs: PurgeJobs::new(platform)?,
             worker: Invoker::new(config, "PURGE_CONVERSATIONS_ARN")?,
         })
@@ -46,7 +48,8 @@ impl Endpoint for DeleteConversation {
         let start = self.worker.start_after_commit(&task);
         let plan = Plan::reply(())
             .details(AuditDetails::default().resource("conversation", id))
-            .write_or(delete, Problem::not_found());
+            .write_or(delete, Problem::not_found())
+            .write(self.states.delete(user_id, id));
         Ok(plan
             .write(self.purge_jobs.leave(Deleted::Conversations, id, user_id, request.now)?)
             .after_commit(start))

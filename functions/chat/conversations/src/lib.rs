@@ -1,10 +1,13 @@
-//! `GET /conversations`, `GET|PATCH|DELETE /conversations/{id}`, `GET /conversations/{id}/export`,
+//! `GET|POST /conversations`, `GET|PATCH|DELETE /conversations/{id}`,
+//! `GET|PUT|DELETE /conversations/{id}/state`, `GET /conversations/{id}/export`,
 //! `GET /conversations/{id}/messages/{message_id}`: the conversations of a user with the assistant.
 
+mod create;
 mod delete;
 mod export;
 mod list;
 mod read;
+mod state;
 mod title;
 mod update;
 mod weight;
@@ -18,24 +21,32 @@ use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
 use tally_access::sources::Source;
-use tally_chat::domain::MessageStatus;
-use tally_chat::store::{Conversation, Message};
+use tally_chat::domain::{ConversationStatus, MessageStatus, ToolCall};
+use tally_chat::store::{Conversation, Message, MessageAgent};
 use tally_chat::{Reading, Shown};
 use utoipa::ToSchema;
 
+pub use create::{CreateConversation, NewConversation};
 pub use delete::DeleteConversation;
 pub use export::{ExportConversation, ExportQuery, ExportedConversation};
 pub use list::{ConversationsQuery, ListConversations};
 pub use read::{ConversationWithMessages, ReadConversation};
+pub use state::{
+    DeleteConversationState, ReadConversationState, SetConversationState, StateChange, StateView,
+};
 pub use update::{ConversationChange, UpdateConversation};
 
 /// The endpoints of this function.
 pub type Endpoints = (
     ListConversations,
+    CreateConversation,
     ReadConversation,
     UpdateConversation,
     DeleteConversation,
     ExportConversation,
+    ReadConversationState,
+    SetConversationState,
+    DeleteConversationState,
     ReadMessage,
 );
 
@@ -46,29 +57,39 @@ pub struct ConversationView {
     /// UUIDv7.
     #[schema(format = "uuid")]
     pub id: String,
-    /// Its first words, or the title that its owner gave it. Empty if it is withheld.
+    /// Its first words, or the title that its owner gave it. Empty if it is withheld, and before
+    /// the first message.
     #[schema(example = "How did Alpha do in 2023?")]
     pub title: String,
     /// Whether the title is withheld. It has the first words of a message about cells that you may
     /// no longer read. Absent if it is not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub withheld: bool,
+    /// Name of the agent that answers in it. Absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "finance")]
+    pub agent: Option<String>,
+    /// Whether it had a message lately.
+    pub status: ConversationStatus,
     /// Time at which it began, RFC 3339 in UTC.
     #[schema(format = DateTime, example = "2026-01-31T09:30:00.000Z")]
     pub created_at: String,
-    /// Time of its owner's last message, RFC 3339 in UTC.
+    /// Time of its owner's last message, or of its beginning, RFC 3339 in UTC.
     #[schema(format = DateTime, example = "2026-01-31T09:45:00.000Z")]
     pub updated_at: String,
 }
 
-impl From<Shown<Conversation>> for ConversationView {
-    fn from(shown: Shown<Conversation>) -> Self {
+impl ConversationView {
+    /// A conversation as its owner may see it, and whether it had a message lately.
+    fn new(shown: Shown<Conversation>, status: ConversationStatus) -> Self {
         let withheld = shown.is_withheld();
         let conversation = shown.into_inner();
         Self {
             withheld,
+            status,
             id: conversation.id,
             title: conversation.title,
+            agent: conversation.agent,
             created_at: rfc3339_ms(conversation.created_at),
             updated_at: rfc3339_ms(conversation.updated_at),
         }
@@ -128,6 +149,15 @@ pub struct MessageView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub error: Option<MessageError>,
+    /// The agent that wrote the reply. Absent if none did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub agent: Option<MessageAgent>,
+    /// The calls of tools that the reply asked for. Absent if there are none, or if the text is
+    /// withheld.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(nullable = false)]
+    pub tool_calls: Vec<ToolCall>,
 }
 
 /// Why a reply failed, with the code and the sentence of `chat.failed` and `POST /chat`.
@@ -185,6 +215,8 @@ impl From<Shown<Message>> for MessageView {
             stop_reason: message.stop_reason,
             usage: message.usage,
             cost_usd: message.cost_usd,
+            agent: message.agent,
+            tool_calls: message.tool_calls,
         }
     }
 }

@@ -2,25 +2,25 @@
 //! occur.
 
 use platform::cursor::{Cursors, Page, Paging};
+use platform::domain::Words;
 use platform::http::{Parameters, in_query};
 use platform::identity::Principal;
-use platform::input::{Fields, FromField, Input, RawValue};
+use platform::input::{Fields, Input};
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
-use tally_chat::store::{Conversation, Words};
+use tally_chat::domain::IdleAfter;
+use tally_chat::store::Conversation;
 use tally_chat::{Reading, Shown};
 use utoipa::IntoParams;
 use utoipa::openapi::path::Parameter;
 
 use crate::ConversationView;
 
-/// Characters of a query, at most.
-const LONGEST_QUERY: usize = 100;
-
 /// `GET /conversations`.
 pub struct ListConversations {
     reading: Reading,
     cursors: Cursors,
+    idle: IdleAfter,
 }
 
 /// The query parameters.
@@ -51,24 +51,11 @@ struct Search {
     query: Option<String>,
 }
 
-/// A piece of text to search for, as typed.
-struct Query(Words);
-
-impl FromField for Query {
-    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
-        let text = raw.text()?;
-        if text.trim().is_empty() || text.chars().count() > LONGEST_QUERY {
-            return Err("must be 1 to 100 characters, not all of them blank".into());
-        }
-        Ok(Self(Words::new(text)))
-    }
-}
-
 impl Input for ConversationsQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let query = fields.optional::<Query>("query");
+        let words = fields.optional("query");
         let paging = Paging::read(fields);
-        Some(Self { words: query?.map(|query| query.0), paging: paging? })
+        Some(Self { words: words?, paging: paging? })
     }
 }
 
@@ -87,7 +74,11 @@ impl Endpoint for ListConversations {
     type Output = Page<ConversationView>;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { reading: Reading::new(platform)?, cursors: Cursors::new(platform)? })
+        Ok(Self {
+            reading: Reading::new(platform)?,
+            cursors: Cursors::new(platform)?,
+            idle: IdleAfter::from_config(&platform.config)?,
+        })
     }
 
     /// A list reads one page. A search reads much more, so it has a limit.
@@ -106,7 +97,11 @@ impl Endpoint for ListConversations {
         let (ConversationsQuery { words, paging }, user_id, now) =
             (&request.query, &request.caller.user_id, request.now);
         let view = |found: Vec<Shown<Conversation>>| {
-            found.into_iter().map(ConversationView::from).collect()
+            let view = |shown: Shown<Conversation>| {
+                let status = shown.status(self.idle, now);
+                ConversationView::new(shown, status)
+            };
+            found.into_iter().map(view).collect()
         };
         let page = if let Some(words) = words {
             let from = self.cursors.open(paging, user_id, request.call).await?;

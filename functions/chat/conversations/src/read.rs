@@ -7,6 +7,7 @@ use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
 use tally_chat::Reading;
+use tally_chat::domain::IdleAfter;
 use tally_chat::store::First;
 use utoipa::{PartialSchema as _, ToSchema};
 
@@ -16,6 +17,7 @@ use crate::{ConversationView, MessageView, PATH, weight};
 pub struct ReadConversation {
     reading: Reading,
     cursors: Cursors,
+    idle: IdleAfter,
 }
 
 /// A conversation and a page of its messages.
@@ -39,7 +41,11 @@ impl Endpoint for ReadConversation {
     type Output = ConversationWithMessages;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { reading: Reading::new(platform)?, cursors: Cursors::new(platform)? })
+        Ok(Self {
+            reading: Reading::new(platform)?,
+            cursors: Cursors::new(platform)?,
+            idle: IdleAfter::from_config(&platform.config)?,
+        })
     }
 
     async fn handle(
@@ -51,7 +57,9 @@ impl Endpoint for ReadConversation {
         let before = self.cursors.open::<String>(&request.query, user_id, request.call).await?;
         // This comes first, so that no messages of another user are read.
         let conversation = self.reading.conversation(user_id, id, now).await?;
-        let conversation = conversation.ok_or_else(Problem::not_found)?.into();
+        let conversation = conversation.ok_or_else(Problem::not_found)?;
+        let status = conversation.status(self.idle, now);
+        let conversation = ConversationView::new(conversation, status);
         let (place, limit) = ((user_id.as_str(), id.as_str()), request.query.limit);
         let (mut messages, more) =
             self.reading.messages(place, First::Newest, before.as_deref(), limit, now).await?;

@@ -9,7 +9,7 @@ use tally_chat::store::Message;
 pub const ANSWER_BYTES: usize = 5 * 1024 * 1024;
 
 /// Bytes of a message beside its text, at most.
-const ENVELOPE_BYTES: usize = 1_500;
+const ENVELOPE_BYTES: usize = 1_600;
 
 /// Bytes of a source beside its columns, and of one of its columns, at most.
 const SOURCE_BYTES: usize = 200;
@@ -19,7 +19,8 @@ const COLUMN_BYTES: usize = 42;
 pub fn of(message: &Message) -> usize {
     let of_source = |source: Source| SOURCE_BYTES + COLUMN_BYTES * source.column_ids.len();
     let sources = message.sources.list().into_iter().map(of_source).sum::<usize>();
-    of_text(&message.text) + sources + ENVELOPE_BYTES
+    let calls = serde_json::to_string(&message.tool_calls).unwrap_or_default();
+    of_text(&message.text) + of_text(&calls) + sources + ENVELOPE_BYTES
 }
 
 /// Leaves out the last messages of a page that is too long for an answer. Returns whether it left

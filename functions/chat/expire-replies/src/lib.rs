@@ -1,24 +1,29 @@
-//! The scheduled worker that ends replies which no worker writes any more, because their worker
-//! died or was never started. It also tells subscribers of an end that they have not been told of.
-//! The text that a reply has is kept, and so is its usage.
+//! The scheduled worker that ends replies which no worker writes any more. Their worker died or was
+//! never started, or their user did not confirm calls of tools in time. A reply that was confirmed
+//! and whose worker did not begin is started once more first. It also tells subscribers of an end
+//! that they have not been told of. The text that a reply has is kept, and so is its usage.
+
+mod last;
 
 use std::time::Duration;
 
-use assistant::domain::{PromptName, StopReason};
+use assistant::domain::StopReason;
 use futures_util::future::join_all;
 use platform::clock::Clock;
 use platform::domain::Peer;
 use platform::problem::Code;
 use platform::runtime::Invocation;
-use platform::socket::Sender;
+use platform::socket::{SendError, Sender};
 use platform::worker::Worker;
 use platform::{ConfigError, Platform, Problem, ids};
 use serde::de::IgnoredAny;
-use tally_chat::domain::MessageStatus;
-use tally_chat::store::{Drafts, Head, Message, Messages, Overdue};
-use tally_chat::{Asked, ChatEnd, ChatFailed, Ending, Endings};
+use tally_chat::domain::{Frame, MessageStatus};
+use tally_chat::store::{Drafts, Head, Message, Messages, Overdue, Subscriber};
+use tally_chat::{Asked, ChatEnd, ChatFailed, Ending, Endings, ReplyWorker};
 use texts::Texts;
 use tokio::time::timeout;
+
+use last::Last;
 
 /// Time for one reply. The worker begins no reply when less time is left.
 const ONE: Duration = Duration::from_secs(10);
@@ -33,6 +38,7 @@ pub struct ExpireReplies {
     drafts: Drafts,
     messages: Messages,
     endings: Endings,
+    worker: ReplyWorker,
     texts: Texts,
     sender: Sender,
     clock: Clock,
@@ -47,6 +53,7 @@ impl Worker for ExpireReplies {
             drafts: Drafts::new(platform)?,
             messages: Messages::new(platform)?,
             endings: Endings::new(platform)?,
+            worker: ReplyWorker::new(platform)?,
             texts: Texts::new(platform)?,
             sender: Sender::new(&platform.config, platform.clock.clone())?,
             clock: platform.clock.clone(),
@@ -117,32 +124,59 @@ impl ExpireReplies {
         let Some(mut reply) = self.messages.get(&head.conversation_id, message_id).await? else {
             return Ok(self.drafts.close(message_id, now).await?);
         };
+        let mut last = None;
         if head.ended_at.is_none() {
+            if self.is_started_again(&head, &reply).await? {
+                return Ok(());
+            }
             let Some(ended) = self.end(&head, reply).await? else { return Ok(()) };
+            (reply, last) = ended;
             // No connection joins any more.
-            (head, reply) = (self.drafts.head(message_id).await?.unwrap_or(head), ended);
+            head = self.drafts.head(message_id).await?.unwrap_or(head);
         }
-        self.tell(&head, &reply).await;
+        self.tell(&head, &reply, last.as_ref()).await;
         Ok(self.drafts.close(message_id, now).await?)
     }
 
-    /// Ends a reply as failed, or as cancelled if it was to stop. Returns `None` if another
-    /// function has ended it, or goes on with it.
-    async fn end(&self, head: &Head, mut reply: Message) -> Result<Option<Message>, Problem> {
-        let (text, sources) = self.drafts.text(&reply.id).await?;
-        if !text.is_empty() {
-            // The message may have been read before its sources were known.
-            reply.sources = sources;
+    /// Starts the worker of a reply once more that was confirmed, and that no worker has begun
+    /// since then: the start may have been lost. Returns whether it did.
+    async fn is_started_again(&self, head: &Head, reply: &Message) -> Result<bool, Problem> {
+        let was_confirmed = reply.status == MessageStatus::Pending && reply.steps > 0;
+        let goes_on = was_confirmed
+            && head.cancelled_at.is_none()
+            && self.drafts.give_another_start(head, self.clock.now()).await?;
+        if goes_on {
+            self.worker.go_on(reply).await;
+        }
+        Ok(goes_on)
+    }
+
+    /// Ends a reply as failed, as cancelled if it was to stop, or as complete if it waited for a
+    /// confirmation until its time was over. Returns `None` if another function has ended it, or
+    /// goes on with it. If no worker was writing it, this gives its last frames too.
+    async fn end(
+        &self,
+        head: &Head,
+        mut reply: Message,
+    ) -> Result<Option<(Message, Option<Last>)>, Problem> {
+        let (frames, sources) = self.drafts.whole(&reply.id).await?;
+        // Sources are stored with the message first, and the message was read first. So either may
+        // lack some, and one set includes the other.
+        if !reply.sources.add(&sources) {
+            return Err(Problem::internal());
         }
         let asked = self.asked(&reply).await?;
         let from = reply.status;
         let spent = head.spent.as_ref();
-        let (status, stop_reason, failure) = match head.cancelled_at {
-            Some(_) => (MessageStatus::Cancelled, Some(StopReason::Cancelled), None),
-            None => (MessageStatus::Failed, None, Some(Code::Unavailable)),
+        let (status, stop_reason, failure) = match (head.cancelled_at, from) {
+            (Some(_), _) => (MessageStatus::Cancelled, Some(StopReason::Cancelled), None),
+            (None, MessageStatus::AwaitingConfirmation) => {
+                (MessageStatus::Completed, Some(StopReason::ConfirmationExpired), None)
+            }
+            (None, _) => (MessageStatus::Failed, None, Some(Code::Unavailable)),
         };
         let ended = Message {
-            text,
+            text: Frame::text_of(&frames),
             status,
             stop_reason,
             failure,
@@ -150,35 +184,62 @@ impl ExpireReplies {
             cost_usd: spent.map(|spent| spent.cost_usd),
             ..reply
         };
+        let last = match from {
+            // A worker that is not dead may be storing frames.
+            MessageStatus::Streaming => None,
+            _ => Some(Last::of(&self.endings.closing(&ended).await?, &frames)),
+        };
+        let mut subscribers = head.subscribers_at_end();
+        if let Some(last) = &last {
+            // If this worker dies before it has sent these, the next one says that some are missing.
+            let lacks = |subscriber: &Subscriber| subscriber.after < last.count();
+            let missed = head.subscribers.iter().filter(|(_, subscriber)| lacks(subscriber));
+            subscribers.missed = missed.map(|(id, _)| id.clone()).collect();
+        }
         let model = spent.map(|spent| spent.model.as_str());
         let revision = head.revision;
         let overdue = head.sweep_at;
-        let subscribers = head.subscribers_at_end();
         let asked = asked.as_ref().map(|asked| (asked, &self.texts));
         let reply = &ended;
-        let frames = None;
-        let ending = Ending { reply, from, model, asked, revision, overdue, subscribers, frames };
-        Ok(self.endings.end_anyway(ending).await?.then_some(ended))
+        let to_store = last.as_ref().and_then(|last| last.to_store(reply));
+        let ending = Ending {
+            reply,
+            from,
+            model,
+            asked,
+            revision,
+            overdue,
+            subscribers,
+            frames: to_store.as_ref(),
+        };
+        let is_ended = self.endings.end_anyway(ending).await?;
+        Ok(is_ended.then_some((ended, last)))
     }
 
     /// What the model was asked, as far as it is on record. A worker had begun the reply, so it may
     /// have asked the model. A reply that no worker has begun has asked none.
     async fn asked(&self, reply: &Message) -> Result<Option<Asked>, Problem> {
-        let Some(answers) =
-            reply.answers.as_ref().filter(|_| reply.status != MessageStatus::Pending)
-        else {
+        let has_begun = reply.status != MessageStatus::Pending || reply.steps > 0;
+        let Some(answers) = reply.answers.as_ref().filter(|_| has_begun) else {
             return Ok(None);
         };
         let said = self.messages.get(&reply.conversation_id, answers).await?;
-        Ok(Some(Asked::on_record(PromptName::Default, said)))
+        Ok(Some(Asked::on_record(reply.prompt, said)))
     }
 
-    /// Tells each subscriber how a reply has ended.
-    async fn tell(&self, head: &Head, reply: &Message) {
+    /// Tells each subscriber how a reply has ended. If no worker was writing it, a subscriber that
+    /// has all earlier frames gets the last ones before. Any other has to resume the reply, because
+    /// this function checks neither sessions nor rights, and so sends no text.
+    async fn tell(&self, head: &Head, reply: &Message, last: Option<&Last>) {
         let end = ChatEnd::of(reply, false);
         let incomplete = ChatEnd::Failed(ChatFailed::incomplete(reply));
-        join_all(head.subscribers.keys().map(async |id| {
-            let end = if head.missed.contains(id) { &incomplete } else { &end };
+        join_all(head.subscribers.iter().map(async |(id, subscriber)| {
+            let is_whole = match last {
+                Some(last) if subscriber.after < last.before => false,
+                Some(last) => self.send_last((id, subscriber), reply, last).await.is_ok(),
+                None => !head.missed.contains(id),
+            };
+            let end = if is_whole { &end } else { &incomplete };
             if let Err(error) = end.post(&self.sender, Peer::open(id)).await {
                 tracing::info!(
                     %error,
@@ -189,5 +250,19 @@ impl ExpireReplies {
             }
         }))
         .await;
+    }
+
+    /// Sends a subscriber the last frames, for as long as each of them arrives.
+    async fn send_last(
+        &self,
+        (id, subscriber): (&str, &Subscriber),
+        reply: &Message,
+        last: &Last,
+    ) -> Result<(), SendError> {
+        let numbered = (last.before + 1..).zip(&last.frames);
+        for (sequence, frame) in numbered.filter(|(sequence, _)| *sequence > subscriber.after) {
+            frame.post(&self.sender, Peer::open(id), &reply.id, sequence).await?;
+        }
+        Ok(())
     }
 }

@@ -14,10 +14,11 @@ use tally_access::store::{Leftover, Purge as AccessPurge};
 use tally_chat::PurgeStart;
 use tally_chat::store::{Deleted, Purge, PurgeJob, PurgeJobs};
 use tally_ranges::RangesPurge;
+use tally_tasks::TasksPurge;
 
 /// Milliseconds for which a purge job is left to the worker that was started for it. No request
 /// lasts as long. So a request that was admitted before the account was deleted begins no
-/// conversation later.
+/// conversation and creates no task later.
 const LEFT_FOR_MS: i64 = 60_000;
 
 /// Time before the end of the invocation in which no batch is begun.
@@ -29,6 +30,7 @@ pub struct PurgeConversations {
     purge: Purge,
     access: AccessPurge,
     ranges: RangesPurge,
+    tasks: TasksPurge,
     clock: Clock,
 }
 
@@ -42,6 +44,7 @@ impl Worker for PurgeConversations {
             purge: Purge::new(platform)?,
             access: AccessPurge::new(platform)?,
             ranges: RangesPurge::new(platform)?,
+            tasks: TasksPurge::new(platform)?,
             clock: platform.clock.clone(),
         })
     }
@@ -134,10 +137,14 @@ impl PurgeConversations {
         Ok(())
     }
 
-    /// Ends the memberships of an account, and deletes its ranges, workbooks and conversations. The
-    /// purge job stays as long as a request under way may begin another conversation.
+    /// Ends the memberships of an account, and deletes its tasks, ranges, workbooks and
+    /// conversations. The purge job stays as long as a request under way may begin another
+    /// conversation, or create another task.
     async fn purge_user(&self, job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
         let settled = self.is_left(job);
+        while self.tasks.step_of_account(&job.id).await? {
+            in_time(job, invocation)?;
+        }
         while self.ranges.step_of_account(&job.id).await? {
             in_time(job, invocation)?;
         }

@@ -1,7 +1,8 @@
-//! Fills a new deployment with the sample profits, their workbook and its first rule. If
-//! `SEED_DEMO_USERS` is on, it adds two users to try the deployment with. It runs at every local
-//! start, and ops run it on demand. Running it again changes nothing.
+//! Fills a new deployment with its first agents, the sample profits, their workbook and its first
+//! rule. If `SEED_DEMO_USERS` is on, it adds two users to try the deployment with. It runs at every
+//! local start, and ops run it on demand. Running it again changes nothing.
 
+mod agents;
 mod book;
 mod profits;
 mod users;
@@ -18,6 +19,7 @@ use platform::worker::Worker;
 use platform::{ConfigError, Platform, Problem};
 use tally_access::store::{Rules, Workbooks};
 use tally_accounts::domain::Hasher;
+use tally_chat::store::Agents;
 use tally_data::store::Profits;
 
 /// The worker.
@@ -26,6 +28,7 @@ pub struct Seed {
     profits: Profits,
     rules: Rules,
     workbooks: Workbooks,
+    agents: Agents,
     committer: Committer,
     clock: Clock,
     hasher: Hasher,
@@ -43,6 +46,7 @@ impl Worker for Seed {
             profits: Profits::new(platform)?,
             rules: Rules::new(platform)?,
             workbooks: Workbooks::new(platform)?,
+            agents: Agents::new(platform)?,
             committer: Committer::new(platform)?,
             clock: platform.clock.clone(),
             hasher: Hasher::from_config(&platform.config)?,
@@ -60,6 +64,7 @@ impl Worker for Seed {
             ..Context::default()
         };
         self.add_book(&context).await?;
+        self.add_agents(&context).await?;
         for demo in users::DEMO.iter().filter(|_| self.demo_users) {
             let info = RequestInfo::new(&context, self.clock.now(), Some(demo.action));
             // An account that has the name or the address keeps it.
@@ -93,5 +98,21 @@ impl Seed {
             Err(problem) if problem.code != Code::Conflict => Err(problem),
             _ => Ok(()),
         }
+    }
+
+    /// Adds the first agents, unless an administrator has changed or deleted them.
+    async fn add_agents(&self, context: &Context) -> Result<(), Problem> {
+        for sample in agents::SAMPLES {
+            if self.agents.find(sample.name).await?.version > 0 {
+                continue;
+            }
+            let info = RequestInfo::new(context, self.clock.now(), Some("agent.updated"));
+            match self.committer.commit(sample.plan(&self.agents), None, &info).await {
+                // Another call added it meanwhile.
+                Err(problem) if problem.code != Code::Conflict => return Err(problem),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }

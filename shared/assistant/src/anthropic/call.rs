@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
@@ -11,7 +12,7 @@ use super::Shared;
 use super::attempt::{Attempt, Line};
 use super::body::{body, sent};
 use super::estimate::Estimate;
-use super::failure::Failure;
+use super::failure::{Failure, Part};
 use crate::domain::Usage;
 use crate::error::{Fault, ProviderError};
 use crate::provider::Event;
@@ -26,8 +27,14 @@ pub(super) struct ModelCall {
     request: Request,
     /// Turns that the request had at first.
     turns: usize,
-    /// Index of the model that is asked.
+    /// The models to ask, in order, by their indices in [`Shared::models`].
+    models: Vec<usize>,
+    /// Place in that order of the model that is asked.
     model: usize,
+    /// Whether the model has been announced.
+    is_announced: bool,
+    /// Whether the latest attempt may have had strict tools.
+    is_strict: bool,
     /// Attempts with this model that have failed.
     retries: u32,
     /// The pause before the next attempt.
@@ -46,13 +53,19 @@ pub(super) struct ModelCall {
 }
 
 impl ModelCall {
-    /// A call that has not begun.
-    pub fn new(shared: Arc<Shared>, request: Request) -> Self {
+    /// A call that has not begun. It asks these models in turn.
+    pub fn new(shared: Arc<Shared>, models: Vec<usize>, request: Request) -> Self {
+        let failed = models.is_empty().then(|| {
+            ProviderError::new(Fault::UnknownModel, "the model of the request has no price")
+        });
         Self {
             shared,
             turns: request.turns.len(),
             request,
+            models,
             model: 0,
+            is_announced: false,
+            is_strict: false,
             retries: 0,
             pause: None,
             prepared: None,
@@ -60,7 +73,7 @@ impl ModelCall {
             authorization: None,
             replacement: None,
             ready: VecDeque::new(),
-            failed: None,
+            failed,
             is_over: false,
         }
     }
@@ -103,18 +116,21 @@ impl ModelCall {
             return Ok(());
         }
         let Some(attempt) = &mut self.attempt else {
-            let (model, circuit) = &self.shared.models[self.model];
-            let body = body(&self.request, model, self.shared.max_tokens).map_err(Failure::from)?;
+            let model = &self.shared.models[self.models[self.model]];
+            self.is_strict = model.takes_strict.load(Ordering::Relaxed);
+            let body = body(&self.request, &model.name, self.shared.max_tokens, self.is_strict)
+                .map_err(Failure::from)?;
             let authorization = match &self.replacement {
                 Some(key) => key.clone(),
                 None => self.shared.key.authorization().await.map_err(Failure::from)?,
             };
-            if !circuit.admits().await {
-                return Err(Failure::lasting(Fault::CircuitOpen, model.as_str()));
+            if !model.circuit.admits().await {
+                return Err(Failure::lasting(Fault::CircuitOpen, model.name.as_str()));
             }
             self.authorization = Some(authorization.clone());
-            if self.retries == 0 {
-                self.ready.push_back(Event::Model(model.clone()));
+            if !self.is_announced {
+                self.is_announced = true;
+                self.ready.push_back(Event::Model(model.name.clone()));
             }
             // A request that was too long has lost its first turns.
             let lost = self.turns - self.request.turns.len();
@@ -133,7 +149,7 @@ impl ModelCall {
         if attempt.is_over() {
             self.is_over = true;
             self.attempt = None;
-            self.shared.models[self.model].1.succeeded().await;
+            self.shared.models[self.models[self.model]].circuit.succeeded().await;
         }
         Ok(())
     }
@@ -142,7 +158,8 @@ impl ModelCall {
     async fn recover(&mut self, failure: Failure) -> Result<(), ProviderError> {
         // Close its connection before there is another one.
         self.attempt = None;
-        let (model, circuit) = &self.shared.models[self.model];
+        let shared = Arc::clone(&self.shared);
+        let model = &shared.models[self.models[self.model]];
         let error = &failure.error;
         if error.fault == Fault::KeyRefused && self.replacement.is_none() && !failure.is_paid {
             self.replacement = match &self.authorization {
@@ -151,7 +168,7 @@ impl ModelCall {
             };
             if self.replacement.is_some() {
                 tracing::warn!(
-                    model,
+                    model = model.name,
                     %error,
                     "the provider refused the key; the call tries the new key"
                 );
@@ -161,15 +178,15 @@ impl ModelCall {
             }
         }
         match error.fault {
-            fault if fault.is_outage() => circuit.failed().await,
-            Fault::NoKey | Fault::KeyRefused => circuit.key_refused().await,
+            fault if fault.is_outage() => model.circuit.failed().await,
+            Fault::NoKey | Fault::KeyRefused => model.circuit.key_refused().await,
             // No model was asked.
             Fault::CircuitOpen => {}
             // The model answers.
-            _ => circuit.succeeded().await,
+            _ => model.circuit.succeeded().await,
         }
         tracing::warn!(
-            model,
+            model = model.name,
             retries = self.retries,
             produced = error.produced,
             %error,
@@ -180,7 +197,16 @@ impl ModelCall {
         }
         // An attempt that fails before anything was counted is not paid.
         self.ready.push_back(Event::Usage(Usage::default()));
-        if error.fault == Fault::ContextTooLong && self.request.shorten() {
+        let is_changed = match failure.refused {
+            _ if error.fault == Fault::ContextTooLong => self.request.shorten(),
+            Some(Part::Thoughts) => self.request.forget_thoughts(),
+            Some(Part::StrictTools) if self.is_strict && !self.request.tools.is_empty() => {
+                model.takes_strict.store(false, Ordering::Relaxed);
+                true
+            }
+            _ => false,
+        };
+        if is_changed {
             return Ok(());
         }
         if self.retries < RETRIES
@@ -190,9 +216,10 @@ impl ModelCall {
             self.pause = Some(pause);
             return Ok(());
         }
-        if failure.is_of_the_model() && self.model + 1 < self.shared.models.len() {
+        if failure.is_of_the_model() && self.model + 1 < self.models.len() {
             self.model += 1;
             self.retries = 0;
+            self.is_announced = false;
             return Ok(());
         }
         Err(failure.error)

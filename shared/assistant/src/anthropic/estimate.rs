@@ -1,10 +1,9 @@
 //! Estimates the most tokens that a text has in practice, until the provider has counted them. A
 //! call that is broken off earlier is settled by this estimate. It is two tokens for three bytes,
-//! which is less than the hold: that is one token for each byte.
+//! which is less than the hold: see [`crate::tokens_shown`].
 
 use crate::pricing::tokens_estimated;
-use crate::prompts::system_prompt;
-use crate::request::{Content, Request};
+use crate::request::Request;
 
 /// The length of one or several texts in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -13,18 +12,9 @@ pub(super) struct Estimate {
 }
 
 impl Estimate {
-    /// The texts that the model reads for a request.
+    /// All that the model reads for a request.
     pub fn of(request: &Request) -> Self {
-        let mut estimate = Self::default();
-        estimate.add(system_prompt(request.prompt));
-        for content in request.turns.iter().flat_map(|turn| &turn.content) {
-            match content {
-                Content::Text(text) => estimate.add(text),
-                Content::ToolUse(tool) => estimate.add(&tool.input.to_string()),
-                Content::ToolResult(result) => estimate.add(&result.content),
-            }
-        }
-        estimate
+        Self { bytes: request.bytes_shown() }
     }
 
     /// Adds a text.
@@ -40,11 +30,21 @@ impl Estimate {
 
 #[cfg(test)]
 mod tests {
-    use crate::domain::{MessageRole, PromptName, Usage};
-    use crate::pricing::Pricing;
-
     use super::*;
-    use crate::request::Turn;
+    use crate::domain::{MessageRole, Usage};
+    use crate::pricing::Pricing;
+    use crate::request::{Content, Turn};
+    use crate::tool::{Tool, ToolResult, ToolUse};
+    use serde_json::json;
+
+    fn tools(number: usize) -> Vec<Tool> {
+        let tool = Tool {
+            name: "t".into(),
+            description: "€".repeat(number),
+            input_schema: json!({"type": "object"}),
+        };
+        vec![tool; number]
+    }
 
     #[test]
     fn a_text_has_two_tokens_for_three_bytes() {
@@ -72,6 +72,13 @@ mod tests {
         let settings =
             [("AI_MODEL", "m"), ("AI_PRICES", "m=3/15/3.75/0.30"), ("AI_MAX_TOKENS", "1000")];
         let pricing = Pricing::of_anthropic(&settings.into_iter().collect()).unwrap();
+        let used = ToolUse { id: "t".into(), name: "t".into(), input: json!({"a": "利润"}) };
+        let result = ToolResult { tool_use_id: "t".into(), content: "1".into(), is_error: false };
+        let step = [
+            Content::Thought(json!({"type": "thinking", "signature": "c2ln"})),
+            Content::ToolUse(used),
+            Content::ToolResult(result),
+        ];
         for texts in [
             &[""][..],
             &["x"],
@@ -79,21 +86,20 @@ mod tests {
             &["a"; 20],
             &["利润增长".repeat(10_000).as_str(), "\n"],
         ] {
-            let turns = texts.iter().map(|text| Turn::text(MessageRole::User, *text)).collect();
-            let request = Request {
-                reply_id: "r".into(),
-                prompt: PromptName::Default,
-                turns,
-                tools: Vec::new(),
-            };
-            let held =
-                pricing.worst(texts.iter().copied().chain([system_prompt(PromptName::Default)]));
-            let usage = Usage {
-                input_tokens: Estimate::of(&request).tokens(),
-                output_tokens: pricing.max_tokens(),
-                ..Usage::default()
-            };
-            assert!(pricing.cost("m", &usage) <= held, "{texts:?}");
+            let turns: Vec<_> =
+                texts.iter().map(|text| Turn::text(MessageRole::User, *text)).collect();
+            for (number, content) in [(0, &step[..0]), (1, &step[..]), (14, &step[..])] {
+                let step = Turn { role: MessageRole::Assistant, content: content.to_vec() };
+                let turns = turns.iter().cloned().chain([step]).collect();
+                let request = Request { turns, tools: tools(number), ..Request::default() };
+                let held = pricing.worst_of_request(&request);
+                let usage = Usage {
+                    input_tokens: Estimate::of(&request).tokens(),
+                    output_tokens: pricing.max_tokens(),
+                    ..Usage::default()
+                };
+                assert!(pricing.cost("m", &usage) <= held, "{texts:?}");
+            }
         }
     }
 }

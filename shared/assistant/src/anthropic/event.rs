@@ -4,6 +4,7 @@
 //! <https://docs.anthropic.com/en/docs/build-with-claude/streaming>
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::failure::Failure;
 use crate::domain::{StopReason, Usage};
@@ -34,8 +35,7 @@ pub(super) struct MessageHead {
     pub usage: Counted,
 }
 
-/// A part of a reply. The model's thoughts and the output of the provider's own tools are not
-/// shown.
+/// A part of a reply. The output of the provider's own tools is ignored.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Block {
@@ -47,6 +47,10 @@ pub(super) enum Block {
         id: String,
         name: String,
     },
+    /// A thought, with all its members but the type: it goes back as it came.
+    Thinking(Map<String, Value>),
+    /// A thought that only the provider can read, likewise.
+    RedactedThinking(Map<String, Value>),
     #[serde(other)]
     Unknown,
 }
@@ -63,7 +67,9 @@ pub(super) enum Delta {
         #[serde(default)]
         thinking: String,
     },
-    /// `signature_delta`, `citations_delta`, and future kinds.
+    #[serde(rename = "signature_delta")]
+    Signature { signature: String },
+    /// `citations_delta`, and future kinds.
     #[serde(other)]
     Unknown,
 }

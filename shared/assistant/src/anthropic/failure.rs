@@ -27,6 +27,14 @@ const TOO_LONG: &[&str] = &["prompt is too long", "exceed context limit", "conte
 /// Phrases, in lower case, in the message for a request whose content the provider refuses.
 const FILTERED: &[&str] = &["content filtering policy", "usage policy"];
 
+/// Phrases, in lower case, in the message for a request whose thoughts the provider refuses. It
+/// binds a thought to all that stood before it.
+const THOUGHTS: &[&str] = &["thinking` block", ".signature"];
+
+/// Phrases, in lower case, in the message for a request whose strict tools the provider refuses.
+/// The model takes none, or their grammar is too large.
+const STRICT_TOOLS: &[&str] = &["tools.", "schema", "grammar", "strict"];
+
 /// An attempt that has failed.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -35,7 +43,18 @@ pub(super) struct Failure {
     /// Whether the provider had counted its input. Then another attempt would be paid for once
     /// more.
     pub is_paid: bool,
+    /// The part of the request without which the provider may take it.
+    pub refused: Option<Part>,
     retry: Retry,
+}
+
+/// A part of a request that can be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The model's earlier thoughts.
+    Thoughts,
+    /// The strictness of tools.
+    StrictTools,
 }
 
 #[derive(Debug)]
@@ -70,12 +89,16 @@ struct ErrorDetails {
 impl Failure {
     /// A failure that a retry does not fix.
     pub fn lasting(fault: Fault, detail: impl Into<String>) -> Self {
-        Self { error: ProviderError::new(fault, detail), is_paid: false, retry: Retry::Never }
+        Self::new(ProviderError::new(fault, detail), Retry::Never)
     }
 
     /// A failure that may be over soon.
     pub fn passing(fault: Fault, detail: impl Into<String>) -> Self {
-        Self { error: ProviderError::new(fault, detail), is_paid: false, retry: Retry::After(None) }
+        Self::new(ProviderError::new(fault, detail), Retry::After(None))
+    }
+
+    fn new(error: ProviderError, retry: Retry) -> Self {
+        Self { error, is_paid: false, refused: None, retry }
     }
 
     /// A connection that failed or broke.
@@ -97,12 +120,10 @@ impl Failure {
         };
         let retry = if is_passing { Retry::After(wanted(headers, now)) } else { Retry::Never };
         let id = header(headers, "request-id").unwrap_or("-");
+        let refused = body.as_ref().and_then(|body| body.error.refused());
         let what = body.map(|body| body.to_string()).unwrap_or_default();
-        Self {
-            error: ProviderError::new(fault, format!("{} {what} (request {id})", status.as_u16())),
-            is_paid: false,
-            retry,
-        }
+        let detail = format!("{} {what} (request {id})", status.as_u16());
+        Self { refused, ..Self::new(ProviderError::new(fault, detail), retry) }
     }
 
     /// An `error` event in the stream.
@@ -116,7 +137,9 @@ impl Failure {
             "an error event: {body} (request {})",
             body.request_id.as_deref().unwrap_or("-")
         );
-        if is_passing { Self::passing(fault, detail) } else { Self::lasting(fault, detail) }
+        let failure =
+            if is_passing { Self::passing(fault, detail) } else { Self::lasting(fault, detail) };
+        Self { refused: body.error.refused(), ..failure }
     }
 
     /// The pause before the next attempt, after so many retries; `None` if another attempt is not
@@ -138,7 +161,7 @@ impl Failure {
 /// A request that could not be made.
 impl From<ProviderError> for Failure {
     fn from(error: ProviderError) -> Self {
-        Self { error, is_paid: false, retry: Retry::Never }
+        Self::new(error, Retry::Never)
     }
 }
 
@@ -159,14 +182,25 @@ impl ErrorObject {
     /// The fault. A request that is too long, or whose content is refused, has the same type as
     /// every other wrong one. Only the message tells them apart.
     fn fault(&self) -> Option<Fault> {
-        let fault = fault_of_type(&self.r#type)?;
-        let message = self.message.to_ascii_lowercase();
-        let says = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
-        Some(match fault {
-            Fault::RequestRefused if says(TOO_LONG) => Fault::ContextTooLong,
-            Fault::RequestRefused if says(FILTERED) => Fault::ContentRefused,
-            _ => fault,
+        Some(match fault_of_type(&self.r#type)? {
+            Fault::RequestRefused if self.says(TOO_LONG) => Fault::ContextTooLong,
+            Fault::RequestRefused if self.says(FILTERED) => Fault::ContentRefused,
+            fault => fault,
         })
+    }
+
+    /// The part of the request that is refused, if the message names one that can be left out.
+    fn refused(&self) -> Option<Part> {
+        match self.fault()? {
+            Fault::RequestRefused if self.says(THOUGHTS) => Some(Part::Thoughts),
+            Fault::RequestRefused if self.says(STRICT_TOOLS) => Some(Part::StrictTools),
+            _ => None,
+        }
+    }
+
+    fn says(&self, phrases: &[&str]) -> bool {
+        let message = self.message.to_ascii_lowercase();
+        phrases.iter().any(|phrase| message.contains(phrase))
     }
 }
 
@@ -310,6 +344,59 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_part_that_can_be_left_out_is_told_by_the_message() {
+        let thoughts = Some(Part::Thoughts);
+        let strict = Some(Part::StrictTools);
+        for (kind, message, expected) in [
+            (
+                "invalid_request_error",
+                "messages.1.content.0: Invalid `signature` in `thinking` block. The block is bound \
+                 to a different conversation.",
+                thoughts,
+            ),
+            (
+                "invalid_request_error",
+                "messages.3.content.9: `thinking` or `redacted_thinking` blocks in the latest \
+                 assistant message cannot be modified.",
+                thoughts,
+            ),
+            (
+                "invalid_request_error",
+                "messages.647.content.0.thinking.signature: Field required",
+                thoughts,
+            ),
+            (
+                "invalid_request_error",
+                "The compiled grammar is too large. Simplify your tool schemas or reduce the \
+                 number of strict tools.",
+                strict,
+            ),
+            (
+                "invalid_request_error",
+                "Schemas contains too many optional parameters (87) (limit: 24).",
+                strict,
+            ),
+            (
+                "invalid_request_error",
+                "tools.0.custom: For 'array' type, property 'maxItems' is not supported",
+                strict,
+            ),
+            ("invalid_request_error", "messages: at least one message is required", None),
+            ("invalid_request_error", "prompt is too long: 9 tools. > 8", None),
+            ("overloaded_error", "the grammar is too large", None),
+            ("a_new_error", "the grammar is too large", None),
+            ("invalid_request_error", "", None),
+        ] {
+            let error = json!({"type": kind, "message": message});
+            let body = json!({"type": "error", "error": error}).to_string();
+            for failure in [failure(400, &[], &body), Failure::of_event(&body)] {
+                assert_eq!(failure.refused, expected, "{message}");
+            }
+        }
+        assert_eq!(failure(400, &[], "<html>grammar</html>").refused, None);
     }
 
     #[test]

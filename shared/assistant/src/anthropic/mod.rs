@@ -3,10 +3,11 @@
 //!
 //! - `settings`: the configuration; `key`: the key in Secrets Manager; `circuit`: when a model is
 //!   not asked
-//! - `call`: attempts until one begins to write: retries, the other model, another key; `failure`:
-//!   the meaning of a failed attempt
-//! - `attempt`: one request and its stream; `body`: the request body; `event`, `reply`: the parsed
-//!   events of the answer; `estimate`: the usage until the provider has counted it
+//! - `call`: attempts until one begins to write: retries, the other model, another key, a request
+//!   without the part that was refused; `failure`: the meaning of a failed attempt
+//! - `attempt`: one request and its stream; `body`: the request body; `strict`: the schemas of its
+//!   tools; `event`, `reply`: the parsed events of the answer; `estimate`: the usage until the
+//!   provider has counted it
 
 mod attempt;
 mod body;
@@ -18,8 +19,10 @@ mod failure;
 mod key;
 mod reply;
 mod settings;
+mod strict;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use futures_util::stream::{self, StreamExt as _};
 use platform::clock::Clock;
@@ -48,12 +51,19 @@ struct Shared {
     client: Client,
     key: Key,
     settings: Settings,
-    /// The models in the order in which they are asked, each with its circuit; there is at least
-    /// one.
-    models: Vec<(String, Circuit)>,
+    /// The models of the settings, then the others that have a price; there is at least one.
+    models: Vec<Model>,
     /// Tokens of one reply at most.
     max_tokens: u64,
     clock: Clock,
+}
+
+/// A model that may be asked.
+struct Model {
+    name: String,
+    circuit: Circuit,
+    /// Whether it takes strict tools. It does until it has refused them.
+    takes_strict: AtomicBool,
 }
 
 impl Anthropic {
@@ -71,9 +81,17 @@ impl Anthropic {
             invalid("ANTHROPIC_BASE_URL", settings.url.as_str(), &error.to_string())
         })?;
         let outages = Outages::new(platform)?;
+        let model = |name: &str, count| Model {
+            name: name.to_owned(),
+            circuit: Circuit::new(name, count, outages.clone(), platform.clock.clone()),
+            takes_strict: AtomicBool::new(true),
+        };
         let count = pricing.models().count();
-        let circuit = |model| Circuit::new(model, count, outages.clone(), platform.clock.clone());
-        let models = pricing.models().map(|model| (model.to_owned(), circuit(model))).collect();
+        let own = pricing.models().map(|name| model(name, count));
+        // A model that only agents name is one more than those of the settings.
+        let of_settings: Vec<_> = pricing.models().collect();
+        let others = pricing.priced().filter(|name| !of_settings.contains(name));
+        let models = own.chain(others.map(|name| model(name, count + 1))).collect();
         let max_tokens = pricing.max_tokens();
         let shared = Shared {
             client,
@@ -93,15 +111,26 @@ impl Anthropic {
         Settings::from_config(config)?;
         Pricing::of_anthropic(config).map(drop)
     }
+
+    /// The models that are asked for a request, in order, by their indices in [`Shared::models`].
+    fn asked(&self, request: &Request) -> Vec<usize> {
+        let own = request.model.as_deref();
+        if let Some(model) = own.filter(|model| !self.pricing.is_priced(model)) {
+            tracing::warn!(model, "the model of a request has no price, so it is not asked");
+        }
+        let place = |name: &str| self.shared.models.iter().position(|model| model.name == name);
+        self.pricing.asked(own).filter_map(place).collect()
+    }
 }
 
 impl Provider for Anthropic {
     fn model(&self) -> &str {
-        &self.shared.models[0].0
+        &self.shared.models[0].name
     }
 
     fn call(&self, request: Request) -> Events {
-        let call = ModelCall::new(Arc::clone(&self.shared), request);
+        let models = self.asked(&request);
+        let call = ModelCall::new(Arc::clone(&self.shared), models, request);
         stream::unfold(call, |mut call| async move { Some((call.next().await?, call)) }).boxed()
     }
 

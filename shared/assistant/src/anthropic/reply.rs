@@ -24,9 +24,31 @@ pub(super) struct Reply {
     /// Estimate of the model's output, thoughts included.
     written: Estimate,
     stop: Option<StopReason>,
-    /// Uses of tools whose input is still being written, by the index of their part: id, name,
-    /// JSON.
-    tools: BTreeMap<u64, (String, String, String)>,
+    /// Parts that are still being written and are given as a whole, by their indices.
+    open: BTreeMap<u64, Part>,
+    /// The last use of a tool, until it is certain that the reply was not cut off in it. It is a
+    /// failure if its input is not JSON.
+    held: Option<Result<ToolUse, Failure>>,
+}
+
+/// A part that is given as a whole.
+#[derive(Debug)]
+enum Part {
+    ToolUse {
+        id: String,
+        name: String,
+        /// The input so far, as JSON.
+        json: String,
+    },
+    Thought(Map<String, Value>),
+}
+
+impl Part {
+    /// A thought of this type.
+    fn thought(kind: &str, mut members: Map<String, Value>) -> Self {
+        members.insert("type".to_owned(), kind.into());
+        Self::Thought(members)
+    }
 }
 
 impl Reply {
@@ -40,7 +62,8 @@ impl Reply {
             usage: Usage::default(),
             written: Estimate::default(),
             stop: None,
-            tools: BTreeMap::new(),
+            open: BTreeMap::new(),
+            held: None,
         }
     }
 
@@ -73,41 +96,93 @@ impl Reply {
                 message.usage.count_in(&mut self.usage);
                 vec![Event::Usage(self.usage)]
             }
-            StreamEvent::ContentBlockStart {
-                index,
-                content_block: Block::ToolUse { id, name },
-            } => {
-                self.tools.insert(index, (id, name, String::new()));
-                self.wrote("")
+            StreamEvent::ContentBlockStart { index, content_block } => {
+                let whole = self.release()?;
+                whole.into_iter().chain(self.begin(index, content_block)).collect()
             }
-            StreamEvent::ContentBlockStart { content_block: Block::Text { text }, .. }
-            | StreamEvent::ContentBlockDelta { delta: Delta::Text { text }, .. } => self.text(text),
-            StreamEvent::ContentBlockDelta { index, delta: Delta::InputJson { partial_json } } => {
-                let used = self.wrote(&partial_json);
-                if let Some((.., json)) = self.tools.get_mut(&index) {
+            StreamEvent::ContentBlockDelta { index, delta } => self.go_on(index, delta),
+            StreamEvent::ContentBlockStop { index } => self.finish(index)?,
+            StreamEvent::MessageDelta { delta, usage } => {
+                let reason = delta.stop_reason.as_deref().map(stop_reason);
+                let whole = reason.map(|reason| self.settle(reason)).transpose()?.flatten();
+                self.stop = reason.or(self.stop);
+                usage.count_in(&mut self.usage);
+                whole.into_iter().chain([Event::Usage(self.usage)]).collect()
+            }
+            StreamEvent::MessageStop => {
+                let reason = self.stop.unwrap_or(StopReason::EndTurn);
+                let whole = self.settle(reason)?;
+                whole.into_iter().chain(self.end(reason)).collect()
+            }
+            StreamEvent::Unknown => Vec::new(),
+        })
+    }
+
+    fn begin(&mut self, index: u64, block: Block) -> Vec<Event> {
+        let part = match block {
+            Block::Text { text } => return self.text(text),
+            Block::Unknown => return Vec::new(),
+            Block::ToolUse { id, name } => Part::ToolUse { id, name, json: String::new() },
+            Block::Thinking(members) => Part::thought("thinking", members),
+            Block::RedactedThinking(members) => Part::thought("redacted_thinking", members),
+        };
+        self.open.insert(index, part);
+        self.wrote("")
+    }
+
+    fn go_on(&mut self, index: u64, delta: Delta) -> Vec<Event> {
+        let part = self.open.get_mut(&index);
+        match delta {
+            Delta::Text { text } => self.text(text),
+            Delta::InputJson { partial_json } => {
+                if let Some(Part::ToolUse { json, .. }) = part {
                     json.push_str(&partial_json);
                 }
-                used
+                self.wrote(&partial_json)
             }
-            StreamEvent::ContentBlockDelta { delta: Delta::Thinking { thinking }, .. } => {
+            Delta::Thinking { thinking } => {
+                if let Some(Part::Thought(members)) = part {
+                    append(members, "thinking", &thinking);
+                }
                 self.wrote(&thinking)
             }
-            StreamEvent::ContentBlockDelta { delta: Delta::Unknown, .. } => self.wrote(""),
-            StreamEvent::ContentBlockStop { index } => match self.tools.remove(&index) {
-                Some((id, name, json)) => {
-                    vec![Event::ToolUse(ToolUse { id, name, input: input(&json)? })]
+            Delta::Signature { signature } => {
+                if let Some(Part::Thought(members)) = part {
+                    members.insert("signature".to_owned(), signature.into());
                 }
-                None => Vec::new(),
-            },
-            StreamEvent::MessageDelta { delta, usage } => {
-                self.stop = delta.stop_reason.as_deref().map(stop_reason).or(self.stop);
-                usage.count_in(&mut self.usage);
-                vec![Event::Usage(self.usage)]
+                self.wrote("")
             }
-            StreamEvent::MessageStop => self.end(self.stop.unwrap_or(StopReason::EndTurn)),
-            StreamEvent::ContentBlockStart { content_block: Block::Unknown, .. }
-            | StreamEvent::Unknown => Vec::new(),
+            Delta::Unknown => self.wrote(""),
+        }
+    }
+
+    fn finish(&mut self, index: u64) -> Result<Vec<Event>, Failure> {
+        Ok(match self.open.remove(&index) {
+            Some(Part::ToolUse { id, name, json }) => {
+                let earlier = self.release()?;
+                self.held = Some(input(&json).map(|input| ToolUse { id, name, input }));
+                earlier.into_iter().collect()
+            }
+            Some(Part::Thought(members)) => vec![Event::Thought(Value::Object(members))],
+            None => Vec::new(),
         })
+    }
+
+    /// Gives the last use of a tool, because the reply has gone on after it.
+    fn release(&mut self) -> Result<Option<Event>, Failure> {
+        Ok(self.held.take().transpose()?.map(Event::ToolUse))
+    }
+
+    /// Ends the parts. A reply that was cut off may end within a use of a tool, even if its JSON
+    /// looks whole: that use is left out. In any other reply each use has to be whole.
+    fn settle(&mut self, reason: StopReason) -> Result<Option<Event>, Failure> {
+        let open = std::mem::take(&mut self.open);
+        if is_cut_off(reason) {
+            self.held = None;
+        } else if open.values().any(|part| matches!(part, Part::ToolUse { .. })) {
+            return Err(broken("a use of a tool has no end"));
+        }
+        self.release()
     }
 
     /// Handles a stream that has ended or gone silent. Once the provider has sent the stop reason,
@@ -149,6 +224,24 @@ fn input(json: &str) -> Result<Value, Failure> {
         return Ok(Value::Object(Map::new()));
     }
     serde_json::from_str(json).map_err(|_| broken("the input of a tool is not JSON"))
+}
+
+/// Whether a reply with this reason breaks off wherever it is.
+fn is_cut_off(reason: StopReason) -> bool {
+    matches!(
+        reason,
+        StopReason::MaxTokens | StopReason::ModelContextWindowExceeded | StopReason::Refusal
+    )
+}
+
+/// Appends to a member that is a text.
+fn append(members: &mut Map<String, Value>, name: &str, more: &str) {
+    match members.get_mut(name) {
+        Some(Value::String(text)) => text.push_str(more),
+        _ => {
+            members.insert(name.to_owned(), more.into());
+        }
+    }
 }
 
 fn broken(why: &str) -> Failure {
@@ -219,41 +312,165 @@ mod tests {
         assert_eq!((told.as_slice(), failed), (&expected[..], false));
     }
 
+    fn begin(index: u64, block: &Value) -> Value {
+        json!({"type": "content_block_start", "index": index, "content_block": block})
+    }
+
+    fn tool(index: u64, id: &str) -> Value {
+        begin(index, &json!({"type": "tool_use", "id": id, "name": "profits", "input": {}}))
+    }
+
+    fn part(index: u64, delta: &Value) -> Value {
+        json!({"type": "content_block_delta", "index": index, "delta": delta})
+    }
+
+    fn json_part(index: u64, json: &str) -> Value {
+        part(index, &json!({"type": "input_json_delta", "partial_json": json}))
+    }
+
+    fn stop(index: u64) -> Value {
+        json!({"type": "content_block_stop", "index": index})
+    }
+
+    fn end(reason: &str) -> Value {
+        json!({
+            "type": "message_delta", "delta": {"stop_reason": reason},
+            "usage": {"output_tokens": 2},
+        })
+    }
+
+    fn used_tool(id: &str, input: Value) -> Event {
+        Event::ToolUse(ToolUse { id: id.into(), name: "profits".into(), input })
+    }
+
+    /// The events without those of the usage, and whether the last one was an error.
+    fn parts(events: &[Value]) -> (Vec<Event>, bool) {
+        let (told, failed) = told(events);
+        let is_part = |event: &Event| !matches!(event, Event::Usage(_));
+        (told.into_iter().filter(is_part).collect(), failed)
+    }
+
     #[test]
     fn a_tool_is_used_when_its_input_is_whole() {
-        let block = |index: u64, id: &str| {
-            json!({
-                "type": "content_block_start", "index": index,
-                "content_block": {"type": "tool_use", "id": id, "name": "profits", "input": {}},
-            })
-        };
-        let piece = |index: u64, piece: &str| {
-            json!({
-                "type": "content_block_delta", "index": index,
-                "delta": {"type": "input_json_delta", "partial_json": piece},
-            })
-        };
-        let stop = |index: u64| json!({"type": "content_block_stop", "index": index});
-        let (events, failed) = told(&[
+        let whole = [
             start(),
-            block(0, "a"),
-            piece(0, ""),
-            block(1, "b"),
-            piece(0, "{\"year\": 20"),
-            piece(0, "23}"),
+            tool(0, "a"),
+            json_part(0, ""),
+            tool(1, "b"),
+            json_part(0, "{\"year\": 20"),
+            json_part(0, "23}"),
             stop(0),
             stop(1),
-        ]);
-        let wanted: Vec<_> =
-            events.into_iter().filter(|event| matches!(event, Event::ToolUse(_))).collect();
-        let tool = |id: &str, input| {
-            Event::ToolUse(ToolUse { id: id.into(), name: "profits".into(), input })
-        };
-        assert_eq!(
-            (wanted, failed),
-            (vec![tool("a", json!({"year": 2023})), tool("b", json!({}))], false)
-        );
-        assert!(told(&[start(), block(0, "a"), piece(0, "{\"year\": "), stop(0)]).1);
+            end("tool_use"),
+            json!({"type": "message_stop"}),
+        ];
+        let expected = [
+            used_tool("a", json!({"year": 2023})),
+            used_tool("b", json!({})),
+            Event::Stop(StopReason::ToolUse),
+        ];
+        assert_eq!(parts(&whole), (expected.to_vec(), false));
+        // The uses come before the last usage.
+        let (all, _) = told(&whole);
+        assert_eq!(all[all.len() - 2..], [used(10, 2, 3, 0), expected[2].clone()]);
+        // Only the next part, or the end, shows that a use is whole.
+        assert_eq!(parts(&whole[..8]), (expected[..1].to_vec(), false));
+    }
+
+    #[test]
+    fn a_reply_that_is_cut_off_has_no_use_of_a_tool_at_its_end() {
+        let half = || vec![tool(1, "b"), json_part(1, "{\"year\": 20")];
+        let closed = || [half(), vec![stop(1)]].concat();
+        let empty = || vec![tool(1, "b"), stop(1)];
+        let whole = || vec![tool(1, "b"), json_part(1, "{\"year\": 20}"), stop(1)];
+        let thought = || vec![begin(1, &json!({"type": "thinking", "thinking": ""}))];
+        let text = || vec![begin(2, &json!({"type": "text", "text": "So"}))];
+        let first = used_tool("a", json!({}));
+        let second = |input| Some(used_tool("b", input));
+        for (last, reason, expected) in [
+            (half(), "max_tokens", Some(None)),
+            (closed(), "max_tokens", Some(None)),
+            // The model may have meant more.
+            (empty(), "max_tokens", Some(None)),
+            (whole(), "max_tokens", Some(None)),
+            (whole(), "model_context_window_exceeded", Some(None)),
+            (closed(), "refusal", Some(None)),
+            (thought(), "max_tokens", Some(None)),
+            (vec![], "max_tokens", Some(None)),
+            (empty(), "tool_use", Some(second(json!({})))),
+            (whole(), "tool_use", Some(second(json!({"year": 20})))),
+            (whole(), "pause_turn", Some(second(json!({"year": 20})))),
+            (whole(), "a_new_reason", Some(second(json!({"year": 20})))),
+            (half(), "tool_use", None),
+            (closed(), "tool_use", None),
+            (closed(), "end_turn", None),
+            ([closed(), text()].concat(), "max_tokens", None),
+        ] {
+            let events = [vec![start(), tool(0, "a"), stop(0)], last, vec![end(reason)]].concat();
+            let (found, failed) = parts(&events);
+            assert_eq!(failed, expected.is_none(), "{events:?}");
+            // With a single use before it, the first one is the last.
+            let is_last = events.len() == 4;
+            let expected = expected.flatten();
+            let expected = [first.clone()].into_iter().filter(|_| !is_last).chain(expected);
+            assert_eq!(found, expected.collect::<Vec<_>>(), "{events:?}");
+        }
+        // A stream without a reason, too.
+        let unreasoned = [vec![start()], whole(), vec![json!({"type": "message_stop"})]].concat();
+        let end = Event::Stop(StopReason::EndTurn);
+        let expected = vec![used_tool("b", json!({"year": 20})), end];
+        assert_eq!(parts(&unreasoned), (expected, false));
+    }
+
+    #[test]
+    fn thoughts_are_given_whole_and_in_their_place() {
+        let text = |index, text: &str| part(index, &json!({"type": "text_delta", "text": text}));
+        let thinks = |text: &str| part(0, &json!({"type": "thinking_delta", "thinking": text}));
+        let signed = json!({"type": "signature_delta", "signature": "c2ln"});
+        let thinking = json!({"type": "thinking", "thinking": "", "signature": "", "new": [1]});
+        let redacted = json!({"type": "redacted_thinking", "data": "eA=="});
+        let bare = json!({"type": "thinking"});
+        let events = [
+            start(),
+            begin(0, &thinking),
+            thinks("Let me "),
+            thinks("see. €"),
+            part(0, &signed),
+            stop(0),
+            begin(1, &json!({"type": "text", "text": ""})),
+            text(1, "I look."),
+            stop(1),
+            begin(2, &redacted),
+            stop(2),
+            tool(3, "a"),
+            stop(3),
+            begin(4, &bare),
+            part(4, &json!({"type": "thinking_delta", "thinking": "Hm."})),
+            part(4, &signed),
+            stop(4),
+            tool(5, "b"),
+            stop(5),
+            // A part that is no thought of ours has no place.
+            begin(6, &json!({"type": "server_tool_use", "id": "s", "name": "web", "input": {}})),
+            part(6, &signed),
+            stop(6),
+            end("tool_use"),
+        ];
+        let first = json!({
+            "type": "thinking", "thinking": "Let me see. €", "signature": "c2ln", "new": [1],
+        });
+        let last = json!({"type": "thinking", "thinking": "Hm.", "signature": "c2ln"});
+        let expected = vec![
+            Event::Thought(first),
+            Event::Text("I look.".into()),
+            Event::Thought(redacted),
+            used_tool("a", json!({})),
+            Event::Thought(last),
+            used_tool("b", json!({})),
+        ];
+        assert_eq!(parts(&events), (expected, false));
+        // A thought without its end is not given.
+        assert_eq!(parts(&events[..5]), (vec![], false));
     }
 
     #[test]

@@ -7,11 +7,21 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// A prompt of the server's, by its name; a caller never sends the text of a system prompt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub enum PromptName {
-    /// The only one there is.
+    /// For an assistant without tools.
     #[default]
+    #[serde(rename = "default")]
     Default,
+    /// For an agent that answers from the company's figures.
+    #[serde(rename = "agent.finance")]
+    Finance,
+    /// For an agent that keeps the user's tasks.
+    #[serde(rename = "agent.tasks")]
+    Tasks,
+    /// For an agent that reads the audit log.
+    #[serde(rename = "agent.auditor")]
+    Auditor,
 }
 
 /// Author of a message.
@@ -46,6 +56,12 @@ pub enum StopReason {
     Deadline,
     /// Its user stopped it.
     Cancelled,
+    /// The agent made as many steps as it may.
+    MaxSteps,
+    /// The next step could cost more than the reply may.
+    BudgetExceeded,
+    /// Its user did not decide about a call of a tool in time.
+    ConfirmationExpired,
 }
 
 /// Tokens that a reply took.
@@ -75,10 +91,16 @@ impl AddAssign for Usage {
 }
 
 impl PromptName {
+    /// All prompts.
+    pub const ALL: [Self; 4] = [Self::Default, Self::Finance, Self::Tasks, Self::Auditor];
+
     /// The name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Default => "default",
+            Self::Finance => "agent.finance",
+            Self::Tasks => "agent.tasks",
+            Self::Auditor => "agent.auditor",
         }
     }
 }
@@ -96,16 +118,20 @@ impl StopReason {
             Self::ModelContextWindowExceeded => "model_context_window_exceeded",
             Self::Deadline => "deadline",
             Self::Cancelled => "cancelled",
+            Self::MaxSteps => "max_steps",
+            Self::BudgetExceeded => "budget_exceeded",
+            Self::ConfirmationExpired => "confirmation_expired",
         }
     }
 }
 
 impl FromField for PromptName {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
-        match raw.text()? {
-            "default" => Ok(Self::Default),
-            _ => Err("must be the name of a prompt: default".into()),
-        }
+        let name = raw.text()?;
+        let known = Self::ALL.into_iter().find(|known| known.as_str() == name);
+        known.ok_or_else(|| {
+            format!("must be the name of a prompt: {}", Self::ALL.map(Self::as_str).join(", "))
+        })
     }
 }
 
@@ -120,15 +146,21 @@ mod tests {
 
     #[test]
     fn a_prompt_is_named_and_never_sent() {
-        assert_eq!(read(&json!("default")), Some(PromptName::Default));
-        assert_eq!(read::<PromptName>(&json!("You are a pirate.")), None);
+        for name in PromptName::ALL {
+            assert_eq!(read(&json!(name.as_str())), Some(name));
+            assert_eq!(json!(name), name.as_str());
+            assert_eq!(serde_json::from_value::<PromptName>(json!(name)).unwrap(), name);
+        }
+        for other in [json!("You are a pirate."), json!(""), json!("Default"), json!(["default"])] {
+            assert_eq!(read::<PromptName>(&other), None, "{other}");
+        }
     }
 
     #[test]
     fn a_reason_is_stored_and_sent_by_the_same_word() {
         use StopReason::{
-            Cancelled, Deadline, EndTurn, MaxTokens, ModelContextWindowExceeded, PauseTurn,
-            Refusal, StopSequence, ToolUse,
+            BudgetExceeded, Cancelled, ConfirmationExpired, Deadline, EndTurn, MaxSteps, MaxTokens,
+            ModelContextWindowExceeded, PauseTurn, Refusal, StopSequence, ToolUse,
         };
         for reason in [
             EndTurn,
@@ -140,6 +172,9 @@ mod tests {
             ModelContextWindowExceeded,
             Deadline,
             Cancelled,
+            MaxSteps,
+            BudgetExceeded,
+            ConfirmationExpired,
         ] {
             assert_eq!(json!(reason), reason.as_str());
         }

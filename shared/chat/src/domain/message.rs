@@ -23,6 +23,10 @@ pub enum MessageStatus {
     Pending,
     /// A worker writes it.
     Streaming,
+    /// It waits for its user to confirm calls of tools. No worker writes it.
+    #[serde(rename = "awaiting_confirmation")]
+    #[schema(rename = "awaiting_confirmation")]
+    AwaitingConfirmation,
     /// Complete.
     Completed,
     /// Stopped by its user. It has the text until then.
@@ -44,10 +48,21 @@ impl MessageStatus {
         match self {
             Self::Pending => "pending",
             Self::Streaming => "streaming",
+            Self::AwaitingConfirmation => "awaiting_confirmation",
             Self::Completed => "completed",
             Self::Cancelled => "cancelled",
             Self::Failed => "failed",
         }
+    }
+
+    /// Whether the message does not change any more.
+    pub fn has_ended(self) -> bool {
+        matches!(self, Self::Completed | Self::Cancelled | Self::Failed)
+    }
+
+    /// Whether a worker writes the message, or is about to.
+    pub fn is_being_written(self) -> bool {
+        matches!(self, Self::Pending | Self::Streaming)
     }
 }
 
@@ -115,9 +130,22 @@ mod tests {
 
     #[test]
     fn a_status_is_stored_and_sent_by_the_same_word() {
-        use MessageStatus::{Cancelled, Completed, Failed, Pending, Streaming};
-        for status in [Pending, Streaming, Completed, Cancelled, Failed] {
+        use MessageStatus::{
+            AwaitingConfirmation, Cancelled, Completed, Failed, Pending, Streaming,
+        };
+        for (status, is_being_written, has_ended) in [
+            (Pending, true, false),
+            (Streaming, true, false),
+            (AwaitingConfirmation, false, false),
+            (Completed, false, true),
+            (Cancelled, false, true),
+            (Failed, false, true),
+        ] {
             assert_eq!(json!(status), status.as_str());
+            assert_eq!(
+                (status.is_being_written(), status.has_ended()),
+                (is_being_written, has_ended)
+            );
         }
     }
 }

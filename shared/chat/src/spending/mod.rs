@@ -12,5 +12,5 @@
 mod reserve;
 mod settle;
 
-pub use reserve::{Limits, Reserve, Reserved};
+pub use reserve::{Limits, Reserve, Reserved, TOOL_TOKENS, Worst};
 pub use settle::Settle;

@@ -1,13 +1,18 @@
 //! Holds on a user's budget and on the deployment's, before a model is asked.
 
 use assistant::domain::{Budget, Cost};
-use assistant::pricing::{Pricing, tokens_at_most};
+use assistant::pricing::{Pricing, TOOLS_TOKENS, tokens_at_most};
 use jiff::Timestamp;
 use platform::config::{Config, invalid};
 use platform::database::Write;
 use platform::{ConfigError, Plan, Platform, Problem};
 
+use crate::domain::Agent;
 use crate::store::{Budgets, Hold, Subject};
+
+/// Tokens of the description of one tool, at most. The worker computes the exact worst case before
+/// it asks the model.
+pub const TOOL_TOKENS: u64 = 1_536;
 
 /// Reserves the worst-case cost of calls.
 #[derive(Clone)]
@@ -23,6 +28,19 @@ pub struct Reserved {
     pub hold: Hold,
     of_user: Write,
     of_all: Write,
+}
+
+/// What a hold has to cover.
+#[derive(Debug, Clone, Copy)]
+pub struct Worst<'a> {
+    /// The system prompt.
+    pub prompt: &'a str,
+    /// The messages.
+    pub messages: &'a [&'a str],
+    /// Tokens of the cells.
+    pub cells: u64,
+    /// Tokens of the notes that the model has kept.
+    pub notes: u64,
 }
 
 /// The most that may be spent in a month.
@@ -49,27 +67,83 @@ impl Reserve {
         Ok(Limits { user: user.unwrap_or(of_user), deployment: deployment.unwrap_or(of_all) })
     }
 
-    /// The hold for a call with this system prompt, these messages and cells of so many tokens,
-    /// within these limits.
+    /// The hold for a call within these limits.
     pub fn hold(
         &self,
         user_id: &str,
         limits: Limits,
-        prompt: &str,
-        messages: &[&str],
-        cells: u64,
+        worst: Worst<'_>,
         now: Timestamp,
     ) -> Reserved {
-        let tokens = messages.iter().copied().map(tokens_at_most).sum::<u64>() + cells;
-        let hold = Hold {
-            cost: self.pricing.worst_of(tokens + tokens_at_most(prompt)),
-            month: Hold::month(now),
-            tokens,
+        let cost = self.pricing.worst_of(worst.tokens() + worst.others());
+        self.reserved(
+            user_id,
+            limits,
+            Hold { cost, month: Hold::month(now), tokens: worst.tokens() },
+        )
+    }
+
+    /// The hold for a reply of an agent within these limits: what the agent allows, or what the
+    /// budgets leave if that is less. The model is shown as many of the messages, from the end, as
+    /// this pays for in the worst case of the first call. If it does not pay for the last message,
+    /// that is a 402. Two requests at once may find the same amount left. Then one of them is
+    /// refused.
+    pub async fn hold_for_agent(
+        &self,
+        user_id: &str,
+        limits: Limits,
+        mut worst: Worst<'_>,
+        agent: &Agent,
+        now: Timestamp,
+    ) -> Result<Reserved, Problem> {
+        let month = Hold::month(now);
+        let [by_user, by_all] = self.budgets.used(user_id, &month).await?;
+        let tools = match agent.tools.len() as u64 {
+            0 => 0,
+            count => TOOL_TOKENS * count + TOOLS_TOKENS,
         };
+        let first = |worst: &Worst<'_>| {
+            let tokens = worst.tokens() + worst.others() + tools;
+            self.pricing.worst_with(agent.model.as_deref(), tokens)
+        };
+        let left = less(limits.user, by_user).min(less(limits.deployment, by_all));
+        let allowed = agent.max_cost_usd.min(left);
+        while first(&worst) > allowed
+            && let [_, later @ ..] = worst.messages
+            && !later.is_empty()
+        {
+            worst.messages = later;
+        }
+        let needed = first(&worst);
+        if needed > agent.max_cost_usd {
+            return Err(Problem::agent_too_frugal());
+        }
+        // Where the budgets leave less than that, their conditions refuse it.
+        let hold = Hold { cost: allowed.max(needed), month, tokens: worst.tokens() };
+        Ok(self.reserved(user_id, limits, hold))
+    }
+
+    fn reserved(&self, user_id: &str, limits: Limits, hold: Hold) -> Reserved {
         let of_user = self.budgets.reserve(Subject::User(user_id), &hold, limits.user);
         let of_all = self.budgets.reserve(Subject::Deployment, &hold, limits.deployment);
         Reserved { hold, of_user, of_all }
     }
+}
+
+impl Worst<'_> {
+    /// Tokens of the conversation, which the hold names.
+    fn tokens(&self) -> u64 {
+        self.messages.iter().copied().map(tokens_at_most).sum::<u64>() + self.cells
+    }
+
+    /// Tokens of the rest.
+    fn others(&self) -> u64 {
+        tokens_at_most(self.prompt) + self.notes
+    }
+}
+
+fn less(limit: Cost, used: Cost) -> Cost {
+    Cost::from_nanos(limit.nanos().saturating_sub(used.nanos()))
 }
 
 impl Reserved {

@@ -10,13 +10,20 @@ use crate::store::{Budgets, Message, Subject, UsageLog};
 #[derive(Clone)]
 pub struct Settle {
     budgets: Budgets,
-    usage: UsageLog,
+    /// Absent where no reply has used any tokens.
+    usage: Option<UsageLog>,
 }
 
 impl Settle {
     /// Uses the tables that `BUDGETS_TABLE` and `USAGE_TABLE` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { budgets: Budgets::new(platform)?, usage: UsageLog::new(platform)? })
+        Ok(Self { budgets: Budgets::new(platform)?, usage: Some(UsageLog::new(platform)?) })
+    }
+
+    /// The same for replies that no worker has begun, so they have used no tokens. Uses the table
+    /// that `BUDGETS_TABLE` names.
+    pub fn unused(platform: &Platform) -> Result<Self, ConfigError> {
+        Ok(Self { budgets: Budgets::new(platform)?, usage: None })
     }
 
     /// Adds the cost of a reply to the plan that ends it. A reply that used no tokens is no usage:
@@ -29,9 +36,9 @@ impl Settle {
             }
         }
         let taken = reply.usage.filter(|usage| *usage != Usage::default());
-        match (model, taken) {
-            (Some(model), Some(usage)) => {
-                plan.write(self.usage.add(&reply.user_id, reply.created_at, model, &usage, cost))
+        match (&self.usage, model, taken) {
+            (Some(log), Some(model), Some(usage)) => {
+                plan.write(log.add(&reply.user_id, reply.created_at, model, &usage, cost))
             }
             _ => plan,
         }

@@ -63,6 +63,12 @@ struct Used {
     held: i64,
 }
 
+#[derive(Deserialize)]
+struct UsedBy {
+    subject: String,
+    used: i64,
+}
+
 impl Hold {
     /// The month (UTC) in which a call is paid.
     pub fn month(now: Timestamp) -> String {
@@ -130,6 +136,19 @@ impl Budgets {
     pub async fn forget(&self, user_id: &str) -> Result<(), StoreError> {
         let subject = Subject::User(user_id).name();
         self.database.delete_collection(&self.table, ("subject", &subject), "period").await
+    }
+
+    /// Amounts that a user and all users together have spent or hold in a month.
+    pub async fn used(&self, user_id: &str, month: &str) -> Result<[Cost; 2], StoreError> {
+        let subjects = [Subject::User(user_id), Subject::Deployment];
+        let found: Vec<UsedBy> = self
+            .database
+            .get_all(&self.table, subjects.map(|subject| key(subject, month)).into())
+            .await?;
+        Ok(subjects.map(|subject| {
+            let used = found.iter().find(|used| used.subject == subject.name());
+            used.map_or(Cost::ZERO, |used| Cost::from_nanos(used.used))
+        }))
     }
 
     /// Spending of a subject in a month.

@@ -24,15 +24,20 @@ const JOIN_ATTEMPTS: u32 = 8;
 /// Result of an attempt to join a reply.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Joined {
-    /// The worker sends the frames that are missing, and those to come.
+    /// The connection is a subscriber. The worker sends the frames that are missing, and those to
+    /// come. If the reply waits for a confirmation, the function that asked has to send the frames
+    /// that are there.
     Live,
     /// The reply has ended: the function that asked has to send it.
     Ended,
+    /// The reply has begun to wait for a confirmation, or has ceased to. This is its head now.
+    Changed(Box<Head>),
 }
 
 impl Drafts {
     /// Subscribes a connection to a reply whose head has just been read, from the frame after
-    /// `after` on.
+    /// `after` on. A worker takes over the subscribers of a reply that waits when it goes on. So
+    /// `after` has to be the number of all frames then.
     pub async fn join(
         &self,
         mut head: Head,
@@ -40,6 +45,7 @@ impl Drafts {
         after: u64,
     ) -> Result<Joined, StoreError> {
         let mut asked = None;
+        let waits_until = head.waits_until;
         for attempt in 1..=JOIN_ATTEMPTS {
             // The write was done and only its answer was lost: the worker sends the reply, or has
             // sent it.
@@ -48,6 +54,9 @@ impl Drafts {
             }
             if head.ended_at.is_some() {
                 return Ok(Joined::Ended);
+            }
+            if head.waits_until != waits_until {
+                return Ok(Joined::Changed(Box::new(head)));
             }
             let subscriber = Subscriber { after, joined: head.revision + 1 };
             let mut expression = Expression::default()
@@ -60,10 +69,17 @@ impl Drafts {
                 update.push_str(" REMOVE listeners.#first");
                 expression = expression.name("first", first);
             }
-            let condition = "wishes = :revision AND attribute_not_exists(ended_at)";
+            let mut condition = "wishes = :revision AND attribute_not_exists(ended_at)".to_owned();
+            match waits_until {
+                Some(until) => {
+                    condition.push_str(" AND waits_until = :until");
+                    expression = expression.value("until", n(until));
+                }
+                None => condition.push_str(" AND attribute_not_exists(waits_until)"),
+            }
             let id = key(&head.message_id, 0);
             let joined: Option<Head> =
-                self.database.update_if(&self.table, id, &update, condition, &expression).await?;
+                self.database.update_if(&self.table, id, &update, &condition, &expression).await?;
             if joined.is_some() {
                 return Ok(Joined::Live);
             }
@@ -81,8 +97,8 @@ impl Drafts {
         ))
     }
 
-    /// Asks a reply to stop. The condition fails where it has ended, where it was to stop already,
-    /// and where it is not this user's.
+    /// Asks a reply to stop. The condition fails where it has ended, waits for a confirmation, or
+    /// was to stop already. It also fails where it is not this user's.
     pub fn cancel(&self, message_id: &str, user_id: &str, now: Timestamp) -> Write {
         let expression = Expression::default()
             .value("now", n(now.as_millisecond()))
@@ -93,13 +109,14 @@ impl Drafts {
             key(message_id, 0),
             "SET cancelled_at = :now ADD wishes :one",
             "user_id = :user AND attribute_not_exists(cancelled_at) AND \
-             attribute_not_exists(ended_at)",
+             attribute_not_exists(ended_at) AND attribute_not_exists(waits_until)",
             &expression,
         )
     }
 
-    /// Asks a reply to stop because its conversation is gone. Nothing happens where it has ended,
-    /// or was to stop already.
+    /// Asks a reply to stop because its conversation is gone. One that waits for a confirmation has
+    /// no worker, so the next sweep ends it. Nothing happens where it has ended, or was to stop
+    /// already.
     pub async fn stop(&self, message_id: &str, now: Timestamp) -> Result<(), StoreError> {
         let expression =
             Expression::default().value("now", n(now.as_millisecond())).value("one", n(1));
@@ -107,6 +124,25 @@ impl Drafts {
                          attribute_not_exists(ended_at)";
         let id = key(message_id, 0);
         let update = "SET cancelled_at = :now ADD wishes :one";
+        let stopped: Option<Head> =
+            self.database.update_if(&self.table, id, update, condition, &expression).await?;
+        match stopped.and_then(|head| head.waits_until) {
+            Some(until) => self.wait_no_more(message_id, until, now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the sweep of a reply due that waits until this time.
+    async fn wait_no_more(
+        &self,
+        message_id: &str,
+        until: i64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let expression =
+            Expression::default().value("now", n(now.as_second())).value("until", n(until));
+        let condition = "waits_until = :until AND attribute_not_exists(ended_at)";
+        let (id, update) = (key(message_id, 0), "SET sweep_at = :now");
         let _: Option<IgnoredAny> =
             self.database.update_if(&self.table, id, update, condition, &expression).await?;
         Ok(())

@@ -6,18 +6,16 @@
 //! Where it reaches that limit, it comes back short, even empty, with the place at which the next
 //! page goes on. Only a page without such a place is the end.
 
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use assistant::domain::MessageRole;
 use futures_util::stream::{self, StreamExt as _};
-use icu_casemap::CaseMapper;
 use jiff::Timestamp;
 use platform::database::{Expression, Item, StoreError, query, read, s, value};
+use platform::domain::Words;
 use serde::{Deserialize, Serialize};
 use tally_access::domain::Action;
 use tally_access::sources::{Readers, Sources};
-use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfkc_quick};
 
 use super::history::{Place, message_key};
 use super::{Conversation, History};
@@ -33,10 +31,6 @@ const LOOK_UP_UNITS: f64 = 93.0;
 
 /// Conversations that are looked at side by side.
 const SIDE_BY_SIDE: usize = 8;
-
-/// The text to look for, in any case and any normal form.
-#[derive(Debug, Clone)]
-pub struct Words(String);
 
 /// Where a search goes on.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -75,18 +69,6 @@ struct Said {
     text: String,
     #[serde(default)]
     sources: Sources,
-}
-
-impl Words {
-    /// Words that match text which looks the same: both are compared after full case folding, in
-    /// Unicode's form NFKC.
-    pub fn new(text: &str) -> Self {
-        Self(fold(text))
-    }
-
-    fn are_in(&self, text: &str) -> bool {
-        fold(text).contains(&self.0)
-    }
 }
 
 impl SearchPlace {
@@ -263,56 +245,5 @@ impl Room {
     fn take(&self, units: Option<f64>) {
         let units = units.map_or(256, |units| units.ceil() as u32);
         self.0.update(Ordering::Relaxed, Ordering::Relaxed, |left| left.saturating_sub(units));
-    }
-}
-
-/// The form in which two texts are compared. Most texts are plain ASCII, or in form NFKC already,
-/// and to see that costs far less than to make the form.
-fn fold(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
-    }
-    // Case folding can take a text out of form NFKC.
-    compose(CaseMapper::new().fold_string(&compose(text.into()))).into_owned()
-}
-
-fn compose(text: Cow<'_, str>) -> Cow<'_, str> {
-    match is_nfkc_quick(text.chars()) {
-        IsNormalized::Yes => text,
-        _ => text.nfkc().collect::<String>().into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Words;
-
-    #[test]
-    fn words_are_found_where_they_look_the_same() {
-        for (words, text, expected) in [
-            ("alpha", "How did ALPHA do?", true),
-            ("DID a", "How did Alpha do?", true),
-            ("größe", "Die GRÖSSE", true),
-            ("GRÖSSE", "die größe", true),
-            ("GRÖßE", "die größe", true),
-            ("ΛΌΓΟΣ", "ο λόγος είναι", true),
-            ("λόγοσ", "ΛΌΓΟΣ", true),
-            ("εργασίας", "ΣΥΜΒΑΣΗ ΕΡΓΑΣΊΑΣ", true),
-            ("Müller", "umsatz mu\u{308}ller", true),
-            ("MU\u{308}LLER", "Umsatz Müller", true),
-            ("mu", "Müller", false),
-            ("\u{1e9e}", "ss", true),
-            ("i\u{307}", "İstanbul", true),
-            ("１２", "year 12", true),
-            ("ﬁnance", "FINANCE", true),
-            ("100%", "by 100%.", true),
-            ("a_b", "axb", false),
-            ("<b>", "a <B> c", true),
-            (" two", "onetwo", false),
-            ("👩‍👩‍👧", "x👩‍👩‍👧y", true),
-            ("é", "e\u{301}", true),
-        ] {
-            assert_eq!(Words::new(words).are_in(text), expected, "{words:?} in {text:?}");
-        }
     }
 }

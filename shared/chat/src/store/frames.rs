@@ -1,6 +1,6 @@
-//! The text of replies in the table of [`Drafts`], in frames as they were sent. Each item holds the
-//! frames since the item before. Its sequence is the number of its first frame; the first of all is
-//! 1.
+//! The frames of replies in the table of [`Drafts`], as they were sent: text, and calls of tools.
+//! Each item holds the frames since the item before. Its sequence is the number of its first frame;
+//! the first of all is 1.
 
 use jiff::Timestamp;
 use platform::database::{Expression, Item, StoreError, Write, item, n, read};
@@ -9,6 +9,7 @@ use tally_access::sources::Sources;
 
 use super::Drafts;
 use super::drafts::KEPT_SECONDS;
+use crate::domain::Frame;
 
 /// Seconds for which frames are kept. They are stored before their reply ends, and must not go
 /// before its head.
@@ -21,10 +22,10 @@ pub struct Frames {
     pub message_id: String,
     /// Number of the first one; the first of all is 1.
     pub sequence: u64,
-    /// Their texts.
-    pub frames: Vec<String>,
-    /// The sources of the reply. The item with the first frame has them. So no function reads the
-    /// text without them.
+    /// The frames.
+    pub frames: Vec<Frame>,
+    /// The sources of the reply, if the items before do not have the same. The item with the first
+    /// frame has some if the reply has any. So no function reads the text without them.
     #[serde(default, skip_serializing_if = "Sources::is_empty")]
     pub sources: Sources,
 }
@@ -45,17 +46,18 @@ impl Drafts {
     }
 
     /// The stored frames of a reply, from the first one on, up to one that is missing.
-    pub async fn frames(&self, message_id: &str) -> Result<Vec<String>, StoreError> {
+    pub async fn frames(&self, message_id: &str) -> Result<Vec<Frame>, StoreError> {
         Ok(self.whole(message_id).await?.0)
     }
 
     /// The text of a reply as far as it is stored here, and its sources.
     pub async fn text(&self, message_id: &str) -> Result<(String, Sources), StoreError> {
         let (frames, sources) = self.whole(message_id).await?;
-        Ok((frames.concat(), sources))
+        Ok((Frame::text_of(&frames), sources))
     }
 
-    async fn whole(&self, message_id: &str) -> Result<(Vec<String>, Sources), StoreError> {
+    /// The stored frames of a reply, as [`Drafts::frames`] gives them, and its sources.
+    pub async fn whole(&self, message_id: &str) -> Result<(Vec<Frame>, Sources), StoreError> {
         let (mut all, mut all_sources) = (Vec::new(), Sources::default());
         for found in self.items(message_id, 1, None).await? {
             let Frames { sequence, frames, sources, .. } = read(found)?;
@@ -67,7 +69,8 @@ impl Drafts {
                 );
                 break;
             }
-            if sequence == 1 {
+            // Each set of sources includes the one before.
+            if !sources.is_empty() {
                 all_sources = sources;
             }
             all.extend(frames);

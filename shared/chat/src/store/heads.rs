@@ -43,6 +43,12 @@ pub struct Head {
     /// When it was asked to stop, milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled_at: Option<i64>,
+    /// Until when it waits for a confirmation, seconds since 1970. No worker writes it meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_until: Option<i64>,
+    /// Whether `expire-replies` has started its worker once more since the last confirmation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restarted: bool,
     /// When it ended, milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<i64>,
@@ -168,12 +174,13 @@ impl Drafts {
                 .value("sweep", n(now.as_second() + TOLD_WITHIN_SECONDS))
                 .value("missed", value(&subscribers.missed)?);
             (
-                "SET ended_at = :now, expires_at = :expires, sweep_at = :sweep, missed = :missed",
+                "SET ended_at = :now, expires_at = :expires, sweep_at = :sweep, missed = :missed \
+                 REMOVE waits_until",
                 expression,
             )
         } else {
             (
-                "SET ended_at = :now, expires_at = :expires REMOVE #open, sweep_at",
+                "SET ended_at = :now, expires_at = :expires REMOVE #open, sweep_at, waits_until",
                 expression.name("open", "open"),
             )
         };

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use assistant::domain::{Cost, MessageRole, StopReason, Usage};
+use assistant::domain::{Cost, MessageRole, PromptName, StopReason, Usage};
 use aws_sdk_dynamodb::types::AttributeValue;
 use platform::context::Context;
 use platform::database::{
@@ -18,19 +18,21 @@ use platform::{ConfigError, Platform};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use tally_access::sources::Sources;
+use utoipa::ToSchema;
 
 use super::budgets::Hold;
-use crate::domain::{ChatContext, MessageStatus};
+use crate::domain::{Agent, ChatContext, Confirm, MessageStatus, ToolCall, stored_calls};
 
 /// The messages' table.
 #[derive(Debug, Clone)]
 pub struct Messages {
-    database: Database,
-    table: String,
+    pub(super) database: Database,
+    pub(super) table: String,
 }
 
-/// One message. A user's text is at most 40 KB of UTF-8, an assistant's is at most 350 KB, and the
-/// sources are at most 40 KB. So an item stays below DynamoDB's 400 KB.
+/// One message. A user's text is at most 40 KB of UTF-8. An assistant's is at most 350 KB, or 300
+/// KB beside 60 KB of calls of tools. The sources are at most 40 KB. So an item stays below
+/// DynamoDB's 400 KB.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Conversation that it belongs to.
@@ -76,6 +78,56 @@ pub struct Message {
     /// the messages that its model was shown.
     #[serde(default, skip_serializing_if = "Sources::is_empty")]
     pub sources: Sources,
+    /// The system prompt of the reply.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub prompt: PromptName,
+    /// The agent that writes the reply, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<MessageAgent>,
+    /// What this agent may do in the reply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<AgentTerms>,
+    /// Steps that a worker has begun.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub steps: u8,
+    /// The calls of tools, as their user sees them, when the reply last began to wait or ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "stored_calls")]
+    pub tool_calls: Vec<ToolCall>,
+    /// How often its user has decided about calls. Each decision requires the number that it has
+    /// read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub decisions: u8,
+    /// Random text of the worker that writes the reply. It is not stored with an end or a wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
+}
+
+/// The agent of a reply, as its user sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MessageAgent {
+    /// Its name.
+    #[schema(example = "tasks")]
+    pub name: String,
+    /// The version of its definition with which the reply began.
+    #[schema(example = 1)]
+    pub version: u64,
+}
+
+/// What an agent may do in a reply, as it was when the reply was asked for. An administrator may
+/// change the agent meanwhile: the reply goes on as it began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentTerms {
+    /// Names of the tools.
+    pub tools: Vec<String>,
+    /// The model that is asked instead of the first one of the settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Calls of the model, at most.
+    pub max_steps: u8,
+    /// Cost of the reply, at most.
+    pub max_cost_usd: Cost,
+    /// The calls that wait for a confirmation.
+    pub confirm: Confirm,
 }
 
 /// The part of a request that the worker needs to write the reply. The worker's own payload has
@@ -90,6 +142,24 @@ pub struct Origin {
 
 /// Failures of a reply that would come again with the same message, or in the same conversation.
 const LASTING: [Code; 3] = [Code::ContextTooLong, Code::ContentRefused, Code::ProviderRejected];
+
+impl From<&Agent> for MessageAgent {
+    fn from(agent: &Agent) -> Self {
+        Self { name: agent.name.clone(), version: agent.version }
+    }
+}
+
+impl From<&Agent> for AgentTerms {
+    fn from(agent: &Agent) -> Self {
+        Self {
+            tools: agent.tools.clone(),
+            model: agent.model.clone(),
+            max_steps: agent.max_steps,
+            max_cost_usd: agent.max_cost_usd,
+            confirm: agent.confirm,
+        }
+    }
+}
 
 impl Message {
     /// Whether this is a reply that the model, or its provider, refused to write.
@@ -223,17 +293,33 @@ impl Messages {
         Ok(noted.is_some())
     }
 
-    /// The reply with its end. The condition fails where its status is no longer `from`.
+    /// The reply with its end. The condition fails where its status is no longer `from`, or where
+    /// another worker writes it than the one whose claim it has.
     pub fn end(&self, message: &Message, from: MessageStatus) -> Result<Write, StoreError> {
         let expression = Expression::default().name("status", "status").value("from", status(from));
-        Ok(Write::put(&self.table, item(message)?, "#status = :from", &expression))
+        let mut stored = item(message)?;
+        let (condition, expression) = match stored.remove("claim") {
+            Some(claim) => ("#status = :from AND claim = :claim", expression.value("claim", claim)),
+            None => ("#status = :from", expression),
+        };
+        Ok(Write::put(&self.table, stored, condition, &expression))
     }
 }
 
-fn key(conversation_id: &str, id: &str) -> platform::database::Item {
+pub(super) fn key(conversation_id: &str, id: &str) -> platform::database::Item {
     key2(("conversation_id", conversation_id), ("id", id))
 }
 
-fn status(status: MessageStatus) -> AttributeValue {
+pub(super) fn status(status: MessageStatus) -> AttributeValue {
     s(status.as_str())
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u8) -> bool {
+    *number == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_default(prompt: &PromptName) -> bool {
+    *prompt == PromptName::default()
 }

@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 
 use assistant::domain::MessageRole;
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use jiff::Timestamp;
 use platform::database::{CommitError, Database, Expression, StoreError, query, read, s};
 use platform::{ConfigError, Platform};
 use serde::Deserialize;
 
 use super::history::message_key;
-use super::{Conversations, Deleted, Drafts, History, PurgeJob, PurgeJobs};
+use super::{Conversations, Deleted, Drafts, History, PurgeJob, PurgeJobs, States, Steps};
 use crate::domain::MessageStatus;
 
 /// Messages deleted in one call: what one `BatchWriteItem` takes.
@@ -23,8 +23,10 @@ pub struct Purge {
     database: Database,
     messages: String,
     drafts: Drafts,
+    steps: Steps,
     history: History,
     conversations: Conversations,
+    states: States,
     jobs: PurgeJobs,
 }
 
@@ -48,21 +50,24 @@ struct Outline {
 }
 
 impl Purge {
-    /// Uses the tables that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE`, `DRAFTS_TABLE` and
-    /// `SWEEPS_TABLE` name.
+    /// Uses the tables that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE`, `DRAFTS_TABLE`, `STEPS_TABLE`
+    /// and `SWEEPS_TABLE` name.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             messages: platform.config.require("MESSAGES_TABLE")?.to_owned(),
             drafts: Drafts::new(platform)?,
+            steps: Steps::new(platform)?,
             history: History::new(platform)?,
             conversations: Conversations::new(platform)?,
+            states: States::new(platform)?,
             jobs: PurgeJobs::new(platform)?,
             database: platform.database()?,
         })
     }
 
-    /// Deletes the next messages of a deleted conversation and the drafts of its replies, oldest
-    /// first, after the one with the id `after`. Replies that have not ended are asked to stop.
+    /// Deletes the next messages of a deleted conversation, oldest first, after the one with the id
+    /// `after`. The drafts and steps of its replies go too. Replies that have not ended are asked
+    /// to stop.
     pub async fn delete_messages(
         &self,
         conversation_id: &str,
@@ -95,9 +100,12 @@ impl Purge {
         let (gone, unfinished): (Vec<_>, Vec<_>) =
             looked_at.iter().partition(|message| message.has_ended());
         try_join_all(unfinished.iter().map(|reply| self.drafts.stop(&reply.id, now))).await?;
-        // Drafts first: they are found by their messages.
+        // Drafts and steps first: they are found by their messages.
         let replies = gone.iter().filter(|message| message.role == MessageRole::Assistant);
-        try_join_all(replies.map(|reply| self.drafts.delete(&reply.id))).await?;
+        try_join_all(replies.map(async |reply| {
+            try_join(self.drafts.delete(&reply.id), self.steps.delete(&reply.id)).await
+        }))
+        .await?;
         self.database
             .delete_all(
                 &self.messages,
@@ -109,8 +117,8 @@ impl Purge {
         Ok(Purged { last, unfinished: unfinished.len() })
     }
 
-    /// Deletes one conversation of a deleted account, and leaves its purge job; `None` where there
-    /// is none left.
+    /// Deletes one conversation of a deleted account with its state, and leaves its purge job;
+    /// `None` where there is none left.
     pub async fn delete_conversation(
         &self,
         user_id: &str,
@@ -120,8 +128,9 @@ impl Purge {
         let Some(conversation) = found.into_iter().next() else { return Ok(None) };
         let delete = self.conversations.delete(user_id, &conversation.id);
         let deleted = Deleted::Conversations;
+        let forget = self.states.delete(user_id, &conversation.id);
         let leave = self.jobs.leave(deleted, &conversation.id, user_id, now)?;
-        match self.database.commit(vec![delete, leave]).await {
+        match self.database.commit(vec![delete, forget, leave]).await {
             // Another worker was faster.
             Ok(()) | Err(CommitError::Condition { .. }) => {}
             Err(CommitError::Store(error)) => return Err(error),
@@ -132,6 +141,6 @@ impl Purge {
 
 impl Outline {
     fn has_ended(&self) -> bool {
-        !matches!(self.status, MessageStatus::Pending | MessageStatus::Streaming)
+        self.status.has_ended()
     }
 }

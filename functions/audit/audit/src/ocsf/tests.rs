@@ -68,14 +68,17 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Whether text is the name of an action, and not that of a file.
+/// System prompts, which have names like actions.
+const PROMPTS: [&str; 3] = ["agent.auditor", "agent.finance", "agent.tasks"];
+
+/// Whether text is the name of an action, and not that of a file or a system prompt.
 fn is_action(text: &str) -> bool {
     let Some((kind, verb)) = text.split_once('.') else { return false };
     let is_word = |word: &str| {
         !word.is_empty() && word.chars().all(|sign| sign.is_ascii_lowercase() || sign == '_')
     };
     let is_file = ["css", "html", "js", "json", "txt"].contains(&verb);
-    is_word(kind) && is_word(verb) && !is_file
+    is_word(kind) && is_word(verb) && !is_file && !PROMPTS.contains(&text)
 }
 
 /// The action of each route, and each name of an action in the sources.

@@ -14,7 +14,11 @@ use crate::MessageView;
 /// The document.
 pub fn document(export: &ExportedConversation) -> String {
     let conversation = &export.conversation;
-    let title = if conversation.withheld { "Withheld" } else { conversation.title.as_str() };
+    let title = match conversation.title.as_str() {
+        _ if conversation.withheld => "Withheld",
+        "" => "Untitled",
+        title => title,
+    };
     let mut text = format!("# {}\n\n", escape(title));
     let _ = writeln!(
         text,
@@ -49,6 +53,7 @@ fn heading(message: &MessageView) -> String {
     let end = match message.status {
         MessageStatus::Completed => "",
         MessageStatus::Pending | MessageStatus::Streaming => " (being written)",
+        MessageStatus::AwaitingConfirmation => " (waits for a confirmation)",
         MessageStatus::Cancelled => " (cancelled)",
         MessageStatus::Failed => " (failed)",
     };
@@ -92,6 +97,7 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::ConversationView;
+    use tally_chat::domain::ConversationStatus;
 
     #[test]
     fn no_text_leaves_its_quote() {
@@ -149,12 +155,16 @@ mod tests {
             usage: None,
             cost_usd: None,
             error: None,
+            agent: None,
+            tool_calls: Vec::new(),
         };
         let at = |time: &str| format!("2026-01-31T{time}.000Z");
         let conversation = ConversationView {
             id: "c".into(),
             title: "A *title*".into(),
             withheld: false,
+            agent: None,
+            status: ConversationStatus::Active,
             created_at: at("09:30:00"),
             updated_at: at("09:30:00"),
         };
@@ -178,6 +188,8 @@ mod tests {
         assert!(document(&export).contains("This is part 1; more follows in the next one.\n"));
         (export.part, export.next_cursor) = (2, None);
         assert!(document(&export).contains("This is part 2, the last one.\n"));
+        export.conversation.title.clear();
+        assert!(document(&export).starts_with("# Untitled\n"));
         (export.conversation.withheld, export.messages[0].withheld) = (true, true);
         export.messages[0].text.clear();
         let text = document(&export);

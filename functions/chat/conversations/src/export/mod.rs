@@ -18,6 +18,7 @@ use platform::input::{Fields, FromField, Input, RawValue};
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::{Deserialize, Serialize};
+use tally_chat::domain::IdleAfter;
 use tally_chat::store::{First, Message};
 use tally_chat::{Reading, Shown};
 use utoipa::openapi::path::Parameter;
@@ -35,6 +36,7 @@ const READS: usize = 50;
 pub struct ExportConversation {
     reading: Reading,
     cursors: Cursors,
+    idle: IdleAfter,
 }
 
 /// The query parameters.
@@ -160,7 +162,11 @@ impl Endpoint for ExportConversation {
     type Output = File;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { reading: Reading::new(platform)?, cursors: Cursors::new(platform)? })
+        Ok(Self {
+            reading: Reading::new(platform)?,
+            cursors: Cursors::new(platform)?,
+            idle: IdleAfter::from_config(&platform.config)?,
+        })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<File>, Problem> {
@@ -170,6 +176,8 @@ impl Endpoint for ExportConversation {
         let from = self.cursors.open::<Position>(&paging, user_id, request.call).await?;
         let conversation = self.reading.conversation(user_id, id, request.now).await?;
         let conversation = conversation.ok_or_else(Problem::not_found)?;
+        let status = conversation.status(self.idle, request.now);
+        let conversation = ConversationView::new(conversation, status);
         let part = from.as_ref().map_or(1, |from| from.part);
         let (place, after) = ((user_id.as_str(), id.as_str()), from.map(|from| from.after));
         let (messages, more) = self.part(place, after, request.now).await?;
@@ -187,7 +195,6 @@ impl Endpoint for ExportConversation {
             format!("attachment; filename=\"conversation-{id}{name}.{}\"", format.extension());
         let page = self.cursors.page(messages, next, user_id, request.call).await?;
         let file = page.map(|Page { items, next_cursor }| {
-            let conversation = conversation.into();
             let exported_at = rfc3339(request.now);
             let messages = items.into_iter().map(MessageView::from).collect();
             File {
