@@ -5,7 +5,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
-use tally_tests::messages_api::{Answer, KEY, MessagesApi, event, reply, reply_of, tool};
+use tally_tests::messages_api::{
+    Answer, Cut, KEY, MessagesApi, Step, event, reply, reply_of, tool,
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -20,6 +22,22 @@ async fn main() {
         match asked.body["model"].as_str().unwrap_or_default() {
             "bytes" => Answer::stream(reply(&text)).in_pieces_of(1),
             "refusal" => Answer::stream(reply_of(&["No"], "refusal")),
+            "loop" if asked.step() == 0 => Step::new()
+                .thinks("Both at once. €")
+                .says("Let me see.")
+                .uses("toolu_1", "list_tasks", &json!({}))
+                .thinks_secretly("c2VjcmV0")
+                .uses("toolu_2", "add_task", &json!({"title": "Pay the rent"}))
+                .answer(),
+            "cut" => {
+                let input = json!({"title": "Pay the rent"});
+                Step::new()
+                    .says("So.")
+                    .uses("toolu_1", "add_task", &input)
+                    .cut(Cut::Closed)
+                    .answer()
+            }
+            "pause" => Step::new().says("One moment.").stops("pause_turn").answer(),
             "tool" => Answer::stream(tool("profits", &json!({"company": "Alpha", "year": 2023}))),
             "unknown" => {
                 let new = event(&json!({"type": "a_new_event", "more": 1}));

@@ -184,6 +184,7 @@ fn callers(access: Access) -> String {
         Access::SignedIn => "signed-in users".to_owned(),
         Access::Role(roles) => named(roles),
         Access::Key => "API keys".to_owned(),
+        Access::AnyKey => "API keys, by the scopes of the tools".to_owned(),
         Access::RoleOrMe { roles, .. } => {
             format!("{}; signed-in users about themselves", named(roles))
         }

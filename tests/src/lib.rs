@@ -6,6 +6,7 @@
 mod answer;
 pub mod asyncapi;
 mod aws;
+mod circuits;
 mod client;
 pub mod endpoints;
 pub mod errors;
@@ -13,9 +14,11 @@ pub mod messages_api;
 pub mod openapi;
 mod secrets;
 mod socket;
+pub mod steps;
 mod test_stack;
 
 pub use answer::Answer;
+pub use circuits::Circuits;
 pub use client::{Caller, Client, id};
 pub use socket::{Refused, Socket};
 pub use test_stack::{TestStack, binaries, root};

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use platform::clock::{Clock, rfc3339};
 use process::Process;
 use serde_json::{Value, json};
 use tally_local::aws::{self, Aws, AwsSettings, Credentials, State};
@@ -22,14 +23,19 @@ use tally_local::template::model::{Deployment, Function};
 use tally_local::{StackOptions, builder, template};
 use tokio::net::TcpListener;
 
-/// Number of starts of each function.
+/// Number of starts of each function. `add_task` adds 651 tasks, and a user has at most 1,000.
 const ROUNDS: usize = 31;
 /// Number of warm invocations after each start.
-const WARM: usize = 20;
+const WARM: u32 = 20;
+
+/// How long the API key of the requests to `mcp` is valid.
+const KEY_LASTS: Duration = Duration::from_hours(12);
 
 /// A function and the request for it.
 struct Subject {
     function: Function,
+    /// The request in a few words.
+    request: &'static str,
     event: String,
     status: u64,
     found: Found,
@@ -42,6 +48,8 @@ struct Found {
     init_tls: Vec<Duration>,
     first: Vec<Duration>,
     warm: Vec<Duration>,
+    /// Processor time of a warm invocation.
+    cpu: Vec<Duration>,
     peak_kib: Vec<u64>,
 }
 
@@ -53,11 +61,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut options = StackOptions::new(root.join("template.yaml"), &binaries);
     options.sets = vec![("RateLimits".to_owned(), "*=1000000/1m".to_owned())];
     let deployment = template::load(&options.source("http://127.0.0.1"))?;
-    builder::build(
-        &only(&deployment, &["seed", "health", "me", "login", "profits", "chat"]),
-        &root,
-        &binaries,
-    )?;
+    let started = ["seed", "api-keys", "health", "me", "login", "profits", "chat", "mcp"];
+    builder::build(&only(&deployment, &started), &root, &binaries)?;
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let credentials = Credentials::random();
@@ -109,33 +114,54 @@ impl Bench {
             self.start("login").await?.invoke(&login("demo", "SecureDemo123!")).await?;
         let pair: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default())?;
         let token = pair["access_token"].as_str();
-        let subject = |binary: &str, event: String, status| {
+        let key = self.key(token).await?;
+        let message = |method: &str, params: Value| {
+            let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+            event("POST /mcp", "", Some(&key), &body.to_string())
+        };
+        let subject = |binary: &str, request, event: String, status| {
             Ok::<_, Box<dyn Error>>(Subject {
                 function: self.function(binary)?.clone(),
+                request,
                 event,
                 status,
                 found: Found::default(),
             })
         };
+        let profits = event("GET /profits", "company=Alpha&year=2023", token, "");
+        let chat = event("POST /chat", "", token, r#"{"message": "Which month was best?"}"#);
+        let add = json!({"name": "add_task", "arguments": {"title": "Close the books"}});
         Ok(vec![
-            subject("health", event("GET /health", "", None, ""), 200)?,
-            subject("me", event("GET /auth/me", "", token, ""), 200)?,
+            subject("health", "`GET /health`", event("GET /health", "", None, ""), 200)?,
+            subject("me", "`GET /auth/me`", event("GET /auth/me", "", token, ""), 200)?,
             // Use another user: the fourth session would end the first one, and the other requests
             // go on using its token.
-            subject("login", login("admin", "SecureAdmin123!"), 200)?,
-            subject("profits", event("GET /profits", "company=Alpha&year=2023", token, ""), 200)?,
-            subject(
-                "chat",
-                event("POST /chat", "", token, r#"{"message": "Which month was best?"}"#),
-                202,
-            )?,
+            subject("login", "`POST /auth/login`", login("admin", "SecureAdmin123!"), 200)?,
+            subject("profits", "`GET /profits`, 12 rows", profits, 200)?,
+            subject("chat", "`POST /chat`, until the worker is started", chat, 202)?,
+            subject("mcp", "`POST /mcp`, `tools/list`", message("tools/list", json!({})), 200)?,
+            subject("mcp", "`POST /mcp`, `add_task`", message("tools/call", add), 200)?,
         ])
+    }
+
+    /// An API key of the user with this token, with the scopes of all tools but the auditors'.
+    async fn key(&self, token: Option<&str>) -> Result<String, Box<dyn Error>> {
+        let body = json!({
+            "name": "Benchmark",
+            "scopes": ["profits:read", "ranges:read", "tasks:read", "tasks:write"],
+            "expires_at": rfc3339(Clock::System.now() + KEY_LASTS),
+        });
+        let create = event("POST /api-keys", "", token, &body.to_string());
+        let (answer, _) = self.start("api-keys").await?.invoke(&create).await?;
+        let made: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default())?;
+        let key = made["key"].as_str();
+        Ok(key.ok_or_else(|| format!("api-keys answered {answer}"))?.to_owned())
     }
 
     /// Makes one start with the SDK's clients as they are on AWS, which reaches no server, and one
     /// that answers.
     async fn measure(&self, subject: &mut Subject) -> Result<(), Box<dyn Error>> {
-        let Subject { function, event, status, found } = subject;
+        let Subject { function, event, status, found, .. } = subject;
         let on_aws =
             self.environment.iter().filter(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
         let on_aws = on_aws.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -145,13 +171,23 @@ impl Bench {
 
         let mut process = Process::start(&self.binaries, function, &self.environment).await?;
         found.init.push(process.init);
+        let mut before = None;
         for invocation in 0..=WARM {
             let (answer, took) = process.invoke(event).await?;
-            if answer["statusCode"] != *status {
+            // A call of a tool that fails is a success of HTTP.
+            let body = answer["body"].as_str().unwrap_or_default();
+            if answer["statusCode"] != *status || body.contains(r#""isError":true"#) {
                 return Err(format!("{} answered {answer}", function.binary).into());
             }
-            if invocation == 0 { found.first.push(took) } else { found.warm.push(took) }
+            if invocation == 0 {
+                found.first.push(took);
+                before = process.cpu();
+            } else {
+                found.warm.push(took);
+            }
         }
+        let used = process.cpu().zip(before).map(|(after, before)| after.saturating_sub(before));
+        found.cpu.extend(used.map(|used| used / WARM));
         found.peak_kib.extend(process.peak_kib());
         Ok(process.end().await?)
     }
@@ -160,19 +196,21 @@ impl Bench {
     fn print(&self, subjects: &mut [Subject]) -> Result<(), Box<dyn Error>> {
         println!("Medians of {ROUNDS} starts with {WARM} warm invocations each:\n");
         println!(
-            "| function | size | init | init without TLS | first invocation | warm | peak memory |"
+            "| function | size | init | init without TLS | first invocation | warm | CPU of it | peak \
+             memory |"
         );
-        println!("|---|---|---|---|---|---|---|");
-        for Subject { function, found, .. } in subjects {
+        println!("|---|---|---|---|---|---|---|---|");
+        for Subject { function, request, found, .. } in subjects {
             let size = std::fs::metadata(self.binaries.join(&function.binary))?.len() / 1000;
             println!(
-                "| `{}` | {} MB | {} ms | {} ms | {} ms | {} ms | {} MB |",
+                "| `{}` ({request}) | {} MB | {} ms | {} ms | {} ms | {} ms | {} ms | {} MB |",
                 function.binary,
                 thousandths(size),
                 thousandths(median(&mut found.init_tls).map_or(0, micros)),
                 thousandths(median(&mut found.init).map_or(0, micros)),
                 thousandths(median(&mut found.first).map_or(0, micros)),
                 thousandths(median(&mut found.warm).map_or(0, micros)),
+                thousandths(median(&mut found.cpu).map_or(0, micros)),
                 thousandths(median(&mut found.peak_kib).map_or(0, |kib| kib * 1024 / 1000)),
             );
         }

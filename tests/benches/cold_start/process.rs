@@ -100,6 +100,17 @@ impl Process {
         Ok((serde_json::from_slice(&body)?, took))
     }
 
+    /// The processor time that the process has used. Only Linux reports it.
+    pub fn cpu(&self) -> Option<Duration> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id()?)).ok()?;
+        let used = threads.map(|thread| {
+            let times = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            // In nanoseconds. The time that it has waited for a processor follows.
+            times.split_whitespace().next()?.parse::<u64>().ok()
+        });
+        used.sum::<Option<u64>>().map(Duration::from_nanos)
+    }
+
     /// The process's peak resident memory in KiB. Only Linux reports it.
     pub fn peak_kib(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;

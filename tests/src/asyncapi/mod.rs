@@ -12,7 +12,8 @@ use assistant::domain::{StopReason, Usage};
 use platform::Problem;
 use platform::socket::ErrorMessage;
 use serde_json::{Value, json};
-use tally_chat::{ChatCompleted, ChatDelta, ChatFailed, ChatStarted};
+use tally_chat::domain::{CallStatus, MessageStatus};
+use tally_chat::{ChatCompleted, ChatDelta, ChatFailed, ChatStarted, ChatToolCall, ChatToolResult};
 use tally_data::charts::Subscribed;
 use tally_data::domain::ChartType;
 
@@ -23,6 +24,7 @@ pub use check::{validator, verify};
 const REPLY: &str = "019a0000-0000-7000-8000-000000000001";
 const CONVERSATION: &str = "019a0000-0000-7000-8000-000000000002";
 const SUBSCRIPTION: &str = "019a0000-0000-7000-8000-000000000003";
+const CALL: &str = "call_1";
 const REQUEST: &str = "c2VydmVyLWlk=";
 
 /// The whole document.
@@ -53,11 +55,20 @@ pub fn document() -> Value {
             "The action is idempotent. Frames that are on their way may arrive before the answer, \
              and none after it.",
         );
+    chat(&mut document);
+    messages(&mut document);
+    document.finish()
+}
+
+/// The actions of a chat.
+fn chat(document: &mut Document) {
     document
         .action::<chat_send::ChatSend>(json!({"message": "How did Alpha do in 2023?"}))
         .body::<tally_chat::ChatSendRequest>()
         .answer::<ChatStarted>()
         .then::<ChatDelta>()
+        .then::<ChatToolCall>()
+        .then::<ChatToolResult>()
         .then::<ChatCompleted>()
         .then::<ChatFailed>()
         .fails(Problem::not_found())
@@ -67,8 +78,9 @@ pub fn document() -> Value {
         .fails(Problem::idempotency_key_reused())
         .fails(Problem::request_in_flight())
         .note(
-            "Deltas follow, and one `chat.completed` or `chat.failed` at the end. If you do not \
-             know whether a message arrived, send it again with the same `idempotency_key`, over \
+            "Deltas follow, and one `chat.completed` or `chat.failed` at the end. The reply of an \
+             `agent` may have calls of tools between the deltas. If a call waits for a \
+             confirmation, the reply goes on after `chat.confirm`. If you do not know whether a message arrived, send it again with the same `idempotency_key`, over \
              any connection of the same user. The server answers a repeat with the first message's \
              `chat.started`, its deltas from sequence 1 on, and its end. It repeats a final \
              refusal (`context_too_long`, `content_refused`) too. After any other failure the \
@@ -84,27 +96,51 @@ pub fn document() -> Value {
         .fails(Problem::not_found())
         .fails(Problem::reply_ended())
         .note(
-            "`chat.cancelling` echoes the `id`. A message without an `id` has no answer. Within \
-             half a second the reply ends for every subscriber, by `chat.completed` with \
+            "`chat.cancelling` echoes the `id`. A message without an `id` has no answer. A reply \
+             that waits for a confirmation ends too, and its calls are rejected. Within half a \
+             second the reply ends for every subscriber, by `chat.completed` with \
              `stop_reason: \"cancelled\"`. That message may arrive before `chat.cancelling`. The \
              action is idempotent.",
+        );
+    let decisions = json!([{"call_id": CALL, "decision": "approve"}]);
+    document
+        .action::<chat_follow::Confirm>(json!({"message_id": REPLY, "decisions": decisions}))
+        .body::<chat_follow::ConfirmBody>()
+        .answer::<chat_follow::Confirmed>()
+        .then::<ChatToolResult>()
+        .then::<ChatDelta>()
+        .then::<ChatToolCall>()
+        .then::<ChatCompleted>()
+        .then::<ChatFailed>()
+        .fails(Problem::not_found())
+        .fails(Problem::not_waiting())
+        .fails(Problem::sources_withheld())
+        .note(
+            "`chat.confirmed` echoes the `id`. A message without an `id` has no answer. The first \
+             decision about a call counts: the same one again changes nothing, and another one is \
+             a `conflict`. Once all calls that wait are decided, the reply goes on for every \
+             connection that receives it. A connection that was not open when the call came sends \
+             `chat.resume` first. You cannot change the arguments of a call. If you do not decide \
+             in time, the calls expire, and the reply ends with `stop_reason: \
+             \"confirmation_expired\"`.",
         );
     document
         .action::<chat_follow::Resume>(json!({"message_id": REPLY, "after_sequence": 7}))
         .body::<chat_follow::ResumeBody>()
         .answer::<chat_follow::Resumed>()
         .then::<ChatDelta>()
+        .then::<ChatToolCall>()
+        .then::<ChatToolResult>()
         .then::<ChatCompleted>()
         .then::<ChatFailed>()
         .fails(Problem::not_found())
         .note(
             "`chat.resumed` echoes the `id`. A message without an `id` has no answer. The deltas \
-             after `after_sequence` follow, and then the rest as the worker writes it. You can \
-             resume a reply for a day, over any connection of the same user. The first delta may \
-             arrive before `chat.resumed`.",
+             and calls after `after_sequence` follow, and then the rest as the worker writes it. If \
+             the reply waits for a confirmation, the rest follows after that. You can resume a \
+             reply for a day, over any connection of the same user. The first delta may arrive \
+             before `chat.resumed`.",
         );
-    messages(&mut document);
-    document.finish()
 }
 
 /// Adds the messages of the server, with an example of each.
@@ -141,11 +177,33 @@ fn messages(document: &mut Document) {
     document
         .message(&ChatStarted { message_id: message_id(), conversation_id: CONVERSATION.into() });
     document.message(&chat_follow::Cancelling { message_id: message_id() });
+    document.message(&chat_follow::Confirmed {
+        message_id: message_id(),
+        status: MessageStatus::Pending,
+    });
     document.message(&chat_follow::Resumed { message_id: message_id(), after_sequence: 7 });
     document.message(&ChatDelta {
         message_id: message_id(),
         sequence: 1,
         text: "Lorem ipsum".into(),
+    });
+    document.message(&ChatToolCall {
+        message_id: message_id(),
+        sequence: 2,
+        call_id: CALL.into(),
+        tool: "add_task".into(),
+        title: "Add a task".into(),
+        arguments: json!({"title": "Call the bank"}),
+        preview: "Add the task \"Call the bank\".".into(),
+        status: CallStatus::AwaitingConfirmation,
+        expires_at: Some("2026-01-31T09:45:00.000Z".into()),
+    });
+    document.message(&ChatToolResult {
+        message_id: message_id(),
+        sequence: 3,
+        call_id: CALL.into(),
+        status: CallStatus::Completed,
+        summary: "Done.".into(),
     });
     document.message(&ChatCompleted {
         message_id: message_id(),

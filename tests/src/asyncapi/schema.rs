@@ -30,10 +30,10 @@ pub fn enveloped(mut schema: Value, (member, name): (&str, &str), id: Option<Val
     schema
 }
 
-/// The name of a message's schema: `ChartsSubscribeMessage` of `charts.subscribe`.
+/// The name of a message's schema: `ChatToolCallMessage` of `chat.tool_call`.
 pub fn schema_name(message: &str) -> String {
     let capitalised = |part: &str| part[..1].to_uppercase() + &part[1..];
-    message.split('.').map(capitalised).chain(["Message".to_owned()]).collect()
+    message.split(['.', '_']).map(capitalised).chain(["Message".to_owned()]).collect()
 }
 
 /// A message's schema.

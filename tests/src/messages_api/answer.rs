@@ -17,6 +17,8 @@ pub struct Answer {
     pub(super) pace: Duration,
     /// The index of the piece that is held back, and the barrier that it waits for.
     pub(super) held: Option<(usize, Arc<Barrier>)>,
+    /// The signatures of the thoughts in it.
+    pub(super) signs: Vec<String>,
     pub(super) end: End,
 }
 
@@ -39,7 +41,15 @@ impl Answer {
         let headers =
             vec![("content-type".to_owned(), "text/event-stream; charset=utf-8".to_owned())];
         let pieces = frames.into_iter().map(Into::into).collect();
-        Self { status: 200, headers, pieces, pace: Duration::ZERO, held: None, end: End::Whole }
+        Self {
+            status: 200,
+            headers,
+            pieces,
+            pace: Duration::ZERO,
+            held: None,
+            signs: Vec::new(),
+            end: End::Whole,
+        }
     }
 
     /// An error of this type.
@@ -69,6 +79,7 @@ impl Answer {
             pieces: vec![body.into()],
             pace: Duration::ZERO,
             held: None,
+            signs: Vec::new(),
             end: End::Whole,
         }
     }

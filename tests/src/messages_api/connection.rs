@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::answer::End;
-use super::{Answer, Asked, State};
+use super::{Answer, Asked, State, rules};
 
 /// A request as it arrived.
 struct Received {
@@ -58,7 +58,7 @@ async fn send(
     answer: Answer,
     state: &State,
 ) -> io::Result<bool> {
-    let Answer { status, headers, pieces, pace, held, end } = answer;
+    let Answer { status, headers, pieces, pace, held, end, .. } = answer;
     match end {
         End::Headless { reset: true } => return reset(stream),
         End::Headless { reset: false } => return silence(stream, state).await,
@@ -131,16 +131,22 @@ impl State {
         }
         if received.header("anthropic-version") != "2026-10-21"
             || received.header("content-type") != "application/json"
-            || !is_valid(&body)
         {
             return Answer::error(400, "invalid_request_error");
+        }
+        let is_bound = |()| self.bound.lock().unwrap().check(&body);
+        if let Err(why) = rules::check(&body).and_then(is_bound) {
+            self.refused.lock().unwrap().push(why.clone());
+            return Answer::error_saying(400, "invalid_request_error", &why);
         }
         let mut asked = Asked { number: 0, body };
         self.asked.send_modify(|all| {
             asked.number = all.len();
             all.push(asked.clone());
         });
-        (self.script)(&asked)
+        let answer = (self.script)(&asked);
+        self.bound.lock().unwrap().bind(answer.signs.clone(), &asked.body);
+        answer
     }
 }
 
@@ -148,25 +154,4 @@ impl Received {
     fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
-}
-
-/// Whether the API would accept the request: a user begins, no text is blank, and the answer is a
-/// stream.
-fn is_valid(body: &Value) -> bool {
-    let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let is_said = |text: &Value| text.as_str().is_some_and(|text| !text.trim().is_empty());
-    let are_blocks = |content: &Value| {
-        let blocks = content.as_array().filter(|blocks| !blocks.is_empty());
-        blocks.is_some_and(|blocks| {
-            blocks.iter().all(|block| block["type"] != "text" || is_said(&block["text"]))
-        })
-    };
-    body["stream"] == true
-        && body["model"].is_string()
-        && body["max_tokens"].as_u64().is_some_and(|tokens| tokens > 0)
-        && (body["system"].is_null() || is_said(&body["system"]) || are_blocks(&body["system"]))
-        && messages.first().is_some_and(|message| message["role"] == "user")
-        && messages
-            .iter()
-            .all(|message| is_said(&message["content"]) || are_blocks(&message["content"]))
 }

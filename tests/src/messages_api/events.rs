@@ -33,6 +33,7 @@ pub fn reply_of(parts: &[&str], stop_reason: &str) -> Vec<String> {
 }
 
 /// The frames of a reply that asks for the use of a tool. The tool's input comes in two parts.
+/// [`super::Step`] makes replies of several blocks.
 pub fn tool(name: &str, input: &Value) -> Vec<String> {
     let text = input.to_string();
     let (first, second) = text.split_at(text.len() / 2);
@@ -57,7 +58,7 @@ pub fn tool(name: &str, input: &Value) -> Vec<String> {
     events.into_iter().chain(end("tool_use", 9)).map(|each| event(&each)).collect()
 }
 
-fn start() -> Value {
+pub(super) fn start() -> Value {
     json!({"type": "message_start", "message": {
         "id": "msg_01", "type": "message", "role": "assistant", "model": "claude-stand-in",
         "content": [], "stop_reason": null,
@@ -71,7 +72,7 @@ fn start() -> Value {
     }})
 }
 
-fn end(stop_reason: &str, output_tokens: usize) -> [Value; 2] {
+pub(super) fn end(stop_reason: &str, output_tokens: usize) -> [Value; 2] {
     let usage = json!({
         "input_tokens": 25, "output_tokens": output_tokens, "cache_creation_input_tokens": 5,
         "cache_read_input_tokens": 7,

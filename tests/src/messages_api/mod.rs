@@ -1,10 +1,36 @@
 //! A stand-in for the Anthropic Messages API: a server on loopback. It checks requests as the real
 //! one does, gives the answers that a test chooses, and counts clients that hang up.
 //! `.ci/check-anthropic-sdk` checks it against the provider's own SDK.
+//!
+//! - [`MessagesApi::with`] gives answers in turn, [`MessagesApi::steps`] by the step of a reply,
+//!   and [`MessagesApi::start`] by any function of the request.
+//! - [`Answer`]: an answer, byte by byte: [`reply`] and [`tool`] make the frames of short ones.
+//! - [`Step`]: a reply of several blocks: thoughts, texts, parallel uses of tools, a pause, a cut
+//!   within a use. A loop with tools is a list of them:
+//!
+//!   ```ignore
+//!   let api = MessagesApi::steps(vec![
+//!       Step::new()
+//!           .thinks("Both at once.")
+//!           .says("Let me see.")
+//!           .uses("toolu_1", "list_tasks", &json!({}))
+//!           .uses("toolu_2", "add_task", &json!({"title": "Pay"}))
+//!           .answer(),
+//!       Step::new().says("Done.").answer(),
+//!   ]);
+//!   ```
+//! - [`Asked`]: a request that it took: [`Asked::message`], [`Asked::step`], [`Asked::tools`],
+//!   [`Asked::results`]. [`MessagesApi::refused`] says why it did not take others.
+//! - Rules (`rules.rs`, `bound.rs`): each use of a tool is answered in the next message, before any
+//!   text; tools are described where turns use them; a strict schema has only what the grammar
+//!   knows; a thought comes back unchanged, after the same system prompt, tools and messages.
 
 mod answer;
+mod bound;
 mod connection;
 mod events;
+mod rules;
+mod step;
 
 use std::sync::{Arc, Mutex};
 
@@ -15,6 +41,9 @@ use tokio::task::JoinHandle;
 
 pub use answer::Answer;
 pub use events::{event, reply, reply_of, tool};
+pub use step::{Cut, Step};
+
+use bound::Bound;
 
 /// The first key. [`MessagesApi::change_key`] replaces it.
 pub const KEY: &str = "sk-ant-stand-in-0123456789-0123456789-0123456789-0123456789-0123456789";
@@ -31,19 +60,55 @@ pub struct Asked {
 impl Asked {
     /// The user's message, without the cells before it.
     pub fn message(&self) -> &str {
-        self.last().last().unwrap()["text"].as_str().unwrap()
+        self.question().last().unwrap()["text"].as_str().unwrap()
     }
 
     /// The cells before the user's message, if there are any.
     pub fn cells(&self) -> Option<&str> {
-        let parts = self.last();
+        let parts = self.question();
         (parts.len() > 1).then(|| parts[0]["text"].as_str().unwrap())
     }
 
-    /// The parts of the last message.
-    fn last(&self) -> &[Value] {
-        let messages = self.body["messages"].as_array().unwrap();
-        messages.last().unwrap()["content"].as_array().unwrap()
+    /// Number of turns of the model after the user's message.
+    pub fn step(&self) -> usize {
+        let turns = self.messages()[self.place()..].iter();
+        turns.filter(|message| message["role"] == "assistant").count()
+    }
+
+    /// The names of the tools that it offers.
+    pub fn tools(&self) -> Vec<&str> {
+        let tools = self.body["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
+        tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect()
+    }
+
+    /// The results of tools in the last message: the id of the use, the text, whether it failed.
+    pub fn results(&self) -> Vec<(&str, &str, bool)> {
+        let last = self.messages().last().unwrap()["content"].as_array().unwrap();
+        let results = last.iter().filter(|block| block["type"] == "tool_result");
+        let read = results.map(|result| {
+            let content = result["content"].as_str().unwrap_or_default();
+            let is_error = result["is_error"].as_bool().unwrap_or_default();
+            (result["tool_use_id"].as_str().unwrap(), content, is_error)
+        });
+        read.collect()
+    }
+
+    /// The parts of the user's message.
+    fn question(&self) -> &[Value] {
+        self.messages()[self.place()]["content"].as_array().unwrap()
+    }
+
+    /// The index of the user's message: the last one of the user's without results of tools.
+    fn place(&self) -> usize {
+        let is_said = |message: &Value| {
+            let blocks = message["content"].as_array().map(Vec::as_slice).unwrap_or_default();
+            message["role"] == "user" && blocks.iter().all(|block| block["type"] == "text")
+        };
+        self.messages().iter().rposition(is_said).unwrap()
+    }
+
+    fn messages(&self) -> &[Value] {
+        self.body["messages"].as_array().unwrap()
     }
 }
 
@@ -62,6 +127,9 @@ struct State {
     script: Script,
     key: Mutex<String>,
     asked: watch::Sender<Vec<Asked>>,
+    /// Why other requests were refused.
+    refused: Mutex<Vec<String>>,
+    bound: Mutex<Bound>,
     /// Number of clients that closed a connection before the end of an answer.
     hung_up: watch::Sender<usize>,
 }
@@ -72,9 +140,14 @@ impl MessagesApi {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let key = Mutex::new(KEY.to_owned());
-        let asked = watch::Sender::default();
-        let hung_up = watch::Sender::default();
-        let state = Arc::new(State { script: Arc::new(script), key, asked, hung_up });
+        let state = Arc::new(State {
+            script: Arc::new(script),
+            key,
+            asked: watch::Sender::default(),
+            refused: Mutex::default(),
+            bound: Mutex::default(),
+            hung_up: watch::Sender::default(),
+        });
         let served = Arc::clone(&state);
         let serving = tokio::spawn(async move {
             loop {
@@ -90,9 +163,20 @@ impl MessagesApi {
         Self::start(move |asked| answers[asked.number.min(answers.len() - 1)].clone()).await
     }
 
+    /// Starts one that gives these answers to the steps of a reply, in any conversation. It repeats
+    /// the last one for ever.
+    pub async fn steps(answers: Vec<Answer>) -> Self {
+        Self::start(move |asked| answers[asked.step().min(answers.len() - 1)].clone()).await
+    }
+
     /// The valid requests so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.state.asked.borrow().clone()
+    }
+
+    /// The reasons why it refused requests as invalid, so far.
+    pub fn refused(&self) -> Vec<String> {
+        self.state.refused.lock().unwrap().clone()
     }
 
     /// Waits until it has received this many requests.

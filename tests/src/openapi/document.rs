@@ -83,9 +83,9 @@ impl Document {
     fn body<E: Described>(&mut self) -> Body {
         let described = |schema: RefOr<Schema>| sent(normal(serde_json::to_value(schema).unwrap()));
         // A form may have members that the server does not know, each once (RFC 6749 section 3.2).
-        // JSON may not.
+        // JSON may not, unless another specification says what it may have.
         let in_form = |schema| with_others(schema, json!({"type": "string"}));
-        let in_json = |schema| with_others(schema, false.into());
+        let in_json = |schema| with_others(schema, (E::MEDIA == Media::JsonBytes).into());
         let name = E::Body::name();
         let schema = described(E::Body::schema());
         let mut content = Map::new();

@@ -45,12 +45,21 @@ pub fn document() -> Value {
                                 both.",
         access
     );
-    group!(document, "chat", "Ask the assistant, and read your conversations.", chat conversations);
+    group!(document, "tasks", "Keep your tasks.", tasks);
+    group!(document, "chat", "Ask the assistant, read your conversations, and choose \
+                              agents.", chat conversations agents);
     group!(document, "usage", "Read the tokens, costs and budgets of replies.", usage budgets);
     group!(document, "api-keys", "Let a service call the API for you.", api_keys);
     group!(document, "users", "Manage accounts and invitations, as an \
                                administrator.", users invites erasures);
     group!(document, "audit", "Search the audit log, and read its events with their texts.", audit);
+    group!(
+        document,
+        "mcp",
+        "Connect an MCP client (<https://modelcontextprotocol.io>): list and call tools, read \
+                                resources.",
+        mcp
+    );
     group!(document, "oauth", "Use the API as an OAuth 2.0 client.", token revoke introspect);
     group!(document, "service", "Check that the service works, and read its \
                                  documents.", health ready docs);

@@ -56,6 +56,9 @@ fn description(route: &Route) -> String {
         Access::SignedIn => "Any signed-in user may call this.".to_owned(),
         Access::Role(named) => format!("Users with the role {} may call this.", roles(named)),
         Access::Key => "Services with an API key may call this.".to_owned(),
+        Access::AnyKey => "Services with an API key may call this. The key may also come as a \
+                           bearer token. Each tool needs a scope of its own."
+            .to_owned(),
         Access::RoleOrMe { roles: named, .. } => {
             format!(
                 "Users with the role {} may call this. Any signed-in user may call it about \
@@ -78,8 +81,10 @@ fn description(route: &Route) -> String {
 fn security(described: &Description) -> Value {
     let route = &described.route;
     let bearer =
-        (!matches!(route.access, Access::Public | Access::Key)).then(|| json!({"bearer": []}));
-    let key = route.scope.map(|scope| json!({"apiKey": [scope.as_str()]}));
+        matches!(route.access, Access::SignedIn | Access::Role(_) | Access::RoleOrMe { .. })
+            .then(|| json!({"bearer": []}));
+    let scopes: Vec<_> = route.scope.iter().map(|scope| scope.as_str()).collect();
+    let key = route.takes_keys().then(|| json!({"apiKey": scopes}));
     bearer.into_iter().chain(key).collect()
 }
 
@@ -103,6 +108,7 @@ fn parameters(described: &Description) -> Vec<Value> {
             PathKind::IdOrMe => json!(Someone::schema()),
             PathKind::OneOf(texts) => json!({"type": "string", "enum": texts}),
             PathKind::UpTo(most) => json!({"type": "integer", "minimum": 1, "maximum": most}),
+            PathKind::Matching(pattern) => json!({"type": "string", "pattern": pattern}),
         };
         json!({
             "name": parameter.name, "in": "path", "required": true,
@@ -123,6 +129,14 @@ fn parameters(described: &Description) -> Vec<Value> {
             "description": "`respond-async` (RFC 7240) asks for a 202 at once.",
         }),
     });
+    let of_version = described.problems.contains(&Code::PreconditionFailed).then(|| {
+        json!({
+            "name": "If-Match", "in": "header", "required": false, "schema": {"type": "string"},
+            "example": "\"3\"",
+            "description": "The `ETag` of the version that you know. If the resource has another \
+                            one, nothing changes and the status is 412.",
+        })
+    });
     let key = route.idempotent.then(|| {
         json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
@@ -132,5 +146,6 @@ fn parameters(described: &Description) -> Vec<Value> {
                             request created. An answer of 429 or 5xx frees the key.",
         })
     });
-    path.chain(described.query.iter().cloned()).chain(asked).chain(key).collect()
+    let query = described.query.iter().cloned();
+    path.chain(query).chain(asked).chain(of_version).chain(key).collect()
 }

@@ -24,8 +24,14 @@ pub fn responses(described: &Description, shared: &mut Map<String, Value>) -> Va
         let status = answer.status.map_or(described.route.success, |status| status.as_u16());
         let more = if answer.status.is_none() { described.statuses } else { &[] };
         for status in std::iter::once(status).chain(more.iter().copied()) {
-            problems.remove(&status);
-            responses.insert(status.to_string(), success(described, answer, status));
+            let codes = problems.remove(&status).unwrap_or_default();
+            let mut response = success(described, answer, status);
+            // A failure of two kinds: another specification's, and a problem.
+            if status >= 400 && !codes.is_empty() {
+                let media = "application/problem+json";
+                response["content"][media] = problem(status, &codes)["content"][media].take();
+            }
+            responses.insert(status.to_string(), response);
         }
     }
     for (status, codes) in problems {
@@ -72,7 +78,7 @@ fn problems(described: &Description) -> BTreeMap<u16, BTreeSet<Code>> {
     let is_protected = route.access != Access::Public;
     let stands_on_store = is_protected || !route.limits.is_empty();
     let follow = [
-        (Code::MalformedJson, has_body && media != Media::Form),
+        (Code::MalformedJson, has_body && !matches!(media, Media::Form | Media::JsonBytes)),
         (Code::MalformedRequest, has_body || is_protected),
         (Code::InvalidRequest, has_body && matches!(media, Media::Form | Media::JsonOrForm)),
         (Code::Unauthenticated, is_protected),
@@ -132,6 +138,7 @@ fn problem(status: u16, codes: &BTreeSet<Code>) -> Value {
     let mut headers = vec!["X-Request-Id"];
     match status {
         401 => headers.push("WWW-Authenticate"),
+        403 if codes.contains(&Code::InsufficientScope) => headers.push("WWW-Authenticate"),
         409 | 503 => headers.push("Retry-After"),
         429 => headers.extend(["Retry-After", "RateLimit", "RateLimit-Policy"]),
         _ => {}
@@ -212,7 +219,11 @@ pub fn headers() -> Value {
 /// Every header that an answer can have, apart from those of HTTP itself.
 pub const HEADERS: &[(&str, &str)] = &[
     ("Content-Disposition", "Name of the file (RFC 6266)."),
-    ("ETag", "Send it as `If-None-Match` to learn whether the answer has changed."),
+    (
+        "ETag",
+        "Send it as `If-None-Match` to learn whether the answer has changed, and as `If-Match` to \
+         change this version alone, where the operation takes them.",
+    ),
     ("Link", "Leads to the next page, with `rel=\"next\"` (RFC 8288)."),
     ("Location", "Path of the resource."),
     ("Preference-Applied", "The preference that the answer follows (RFC 7240)."),

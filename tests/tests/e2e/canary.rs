@@ -515,7 +515,7 @@ async fn fail_a_reply(stack: &TestStack, caller: &Caller, book: &Book) {
 /// Whether an item belongs to the owner's own conversation.
 fn is_own(table: &str, item: &Value, own: &[String]) -> bool {
     let text = item.to_string();
-    ["ConversationsTable", "MessagesTable", "DraftsTable"].contains(&table)
+    ["ConversationsTable", "MessagesTable", "DraftsTable", "StepsTable"].contains(&table)
         && own.iter().any(|id| text.contains(id))
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::Method;
+use platform::identity::Scope;
 use platform::limits::Policy;
 use platform::routes::{self, Access, LOGIN, ROUTES, Route};
 use serde_json::{Value, json};
@@ -95,12 +96,29 @@ async fn succeed(stack: &TestStack, route: &Route, caller: Option<&Caller>) -> A
             let reply = stack.post("/chat", caller, &json!({"message": "Hello"})).await.expect(200);
             (crate::chat::path_of(&reply), None)
         }
+        "POST /conversations/{id}/messages/{message_id}/confirmations" => {
+            let message = "/tool add_task {\"title\": \"Call the bank\"}";
+            let ask = json!({"message": message, "agent": "tasks"});
+            let reply = stack.post("/chat", caller, &ask).await.expect(202);
+            let call_id = &reply["tool_calls"][0]["call_id"];
+            let body = json!({"decisions": [{"call_id": call_id, "decision": "approve"}]});
+            (format!("{}/confirmations", crate::chat::path_of(&reply)), Some(body))
+        }
         path if path.contains("/conversations/{id}") => {
             let reply = stack.post("/chat", caller, &json!({"message": "Hello"})).await.expect(200);
-            let body = (route.method == "PATCH").then(|| json!({"title": "Greetings"}));
+            let body = match route.method {
+                "PATCH" => Some(json!({"title": "Greetings"})),
+                "PUT" => Some(json!({"values": {"company": "Alpha"}, "version": 0})),
+                _ => None,
+            };
             (route.path.replace("{id}", reply["conversation_id"].as_str().unwrap()), body)
         }
         "GET /conversations" => ("/conversations?query=hello".to_owned(), None),
+        "POST /conversations" => ("/conversations".to_owned(), Some(json!({"title": "Budget"}))),
+        path if path.contains("/agents/{name}") => {
+            let body = (route.method == "PUT").then(|| json!({"title": "Finance"}));
+            (route.path.replace("{name}", "finance"), body)
+        }
         "GET /usage" => (format!("/usage?user_id={}", user_id(stack, "demo").await), None),
         path if path.ends_with("/budget") => {
             let body = (route.method == "PUT").then(|| json!({"monthly_usd": "50.00"}));
@@ -149,6 +167,7 @@ async fn succeed(stack: &TestStack, route: &Route, caller: Option<&Caller>) -> A
             stack.seal().await;
             (route.path.replace("{id}", event.unwrap()["id"]["S"].as_str().unwrap()), None)
         }
+        "GET /profits/summary" => ("/profits/summary?group_by=company".to_owned(), None),
         "POST /workbooks" => ("/workbooks".to_owned(), Some(json!({"name": "Budget"}))),
         "POST /groups" => ("/groups".to_owned(), Some(json!({"name": "Controllers"}))),
         "POST /access/changes" | "GET /access/rules/{id}" => {
@@ -169,6 +188,17 @@ async fn succeed(stack: &TestStack, route: &Route, caller: Option<&Caller>) -> A
             let body = (route.method == "PATCH").then(|| json!({"name": "Close"}));
             (route.path.replace("{id}", &group).replace("{user_id}", &user), body)
         }
+        "POST /tasks" => ("/tasks".to_owned(), Some(json!({"title": "Close the books"}))),
+        path if path.contains("/tasks/{id}") => {
+            let body = (route.method == "PATCH").then(|| json!({"due_date": "2027-01-31"}));
+            let new = json!({"title": "Close the books"});
+            let created = stack.post("/tasks", caller, &new).await;
+            // The limit counts this call too.
+            if created.status == 429 {
+                return created;
+            }
+            (route.path.replace("{id}", &id(&created.expect(201))), body)
+        }
         path if path.contains("/ranges") => return of_range(stack, route, caller.unwrap()).await,
         path if path.contains("/workbooks/{id}") => {
             let (book, sheet, ..) = access::salaries(stack, caller.unwrap()).await;
@@ -180,6 +210,9 @@ async fn succeed(stack: &TestStack, route: &Route, caller: Option<&Caller>) -> A
                 _ => None,
             };
             (route.path.replace("{id}", &book).replace("{sheet_id}", &sheet), body)
+        }
+        "POST /mcp" => {
+            ("/mcp".to_owned(), Some(json!({"jsonrpc": "2.0", "id": 1, "method": "ping"})))
         }
         // These requests need no parameters.
         plain
@@ -255,12 +288,11 @@ pub fn request(
 async fn caller_of(stack: &TestStack, route: &Route) -> Option<Caller> {
     match (route.access, route.function) {
         (Access::Public, _) => None,
-        (Access::Key, _) => {
+        (Access::Key | Access::AnyKey, _) => {
             let admin = stack.admin().await;
-            let key = stack
-                .post("/api-keys", Some(&admin), &new_key(&[route.scope.unwrap().as_str()], HOUR))
-                .await
-                .expect(201);
+            let scope = route.scope.unwrap_or(Scope::TasksRead).as_str();
+            let key =
+                stack.post("/api-keys", Some(&admin), &new_key(&[scope], HOUR)).await.expect(201);
             Some(Caller { access: key["key"].as_str().unwrap().to_owned(), ..admin })
         }
         (_, "account" | "password") => Some(stack.someone().await),

@@ -7,6 +7,7 @@ mod counts;
 mod erasure;
 mod messages;
 mod ranges;
+mod tasks;
 
 use http::Method;
 use serde_json::{Value, json};

@@ -32,7 +32,7 @@ fn the_documents_are_current() {
 
 /// The verbs of operations, by their method.
 const VERBS: &[(&str, &[&str])] = &[
-    ("get", &["export", "list", "read", "verify"]),
+    ("get", &["export", "list", "read", "summarize", "verify"]),
     (
         "post",
         &[

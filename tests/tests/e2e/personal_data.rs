@@ -167,8 +167,15 @@ async fn swept_items<'a>(
     personal: &[String],
     named: &[String],
 ) -> Vec<(&'a str, Value)> {
-    const SWEPT: [&str; 5] =
-        ["ConversationsTable", "MessagesTable", "DraftsTable", "ConnectionsTable", "ErrandsTable"];
+    const SWEPT: [&str; 7] = [
+        "ConversationsTable",
+        "MessagesTable",
+        "DraftsTable",
+        "StepsTable",
+        "ConnectionsTable",
+        "ErrandsTable",
+        "TasksTable",
+    ];
     loop {
         let mut items = stack.all_items().await;
         if holders(&items, personal)
@@ -218,6 +225,8 @@ async fn what_a_deleted_account_leaves_says_nothing_of_it_or_expires_in_two_days
         .header("idempotency-key", "k")
         .bearer_auth(&caller.access);
     stack.send(ask.json(&json!({"message": SAID}))).await.expect(200);
+    let task = json!({"title": SAID, "description": SAID, "due_date": "2027-01-31"});
+    stack.post("/tasks", Some(&caller), &task).await.expect(201);
     let mut socket = stack.connect(&caller).await;
     socket.send(&json!({"action": "chat.send", "message": SAID, "idempotency_key": "k"})).await;
     while socket.next().await.unwrap()["type"] != "chat.completed" {}

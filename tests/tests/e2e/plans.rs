@@ -1,13 +1,15 @@
-//! Plans of which a write is replaced, because another request was faster.
+//! Plans of which a write is replaced, because another request was faster, and the writes that
+//! every attempt at a plan has.
 
 use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt as _;
-use platform::Plan;
 use platform::context::Context;
 use platform::database::{Expression, Item, Write, s};
-use platform::gate::{Committer, RequestInfo};
-use platform::plan::{AfterCommit, Otherwise, Rewrite};
+use platform::gate::{Always, Committer, RequestInfo};
+use platform::plan::{AfterCommit, Otherwise, Reply, Rewrite};
+use platform::problem::Code;
+use platform::{Plan, Problem};
 use tally_tests::TestStack;
 
 /// The steps that have run.
@@ -25,15 +27,15 @@ fn step(name: &str, ran: &Ran) -> AfterCommit<()> {
     })
 }
 
-fn item() -> Item {
-    [("subject".to_owned(), s("plan"))].into()
+fn item(subject: &str) -> Item {
+    [("subject".to_owned(), s(subject))].into()
 }
 
 /// A write of an item that exists. Only the condition of the third attempt holds.
 fn write(attempt: u32, table: String, ran: Ran) -> (Write, Otherwise<()>) {
     let condition =
         if attempt < 3 { "attribute_not_exists(subject)" } else { "attribute_exists(subject)" };
-    let put = Write::put(&table, item(), condition, &Expression::default());
+    let put = Write::put(&table, item("plan"), condition, &Expression::default());
     let step = step(&format!("write {attempt}"), &ran);
     let rewrite: Rewrite<()> = Box::new(move |_| Ok(write(attempt + 1, table, ran)));
     (put, Otherwise::Rewrite(rewrite, step))
@@ -44,7 +46,7 @@ async fn of_a_write_that_was_replaced_twice_the_last_step_alone_runs() {
     let stack = TestStack::start().await;
     let platform = stack.platform("LoginFunction");
     let table = platform.config.require("LIMITS_TABLE").unwrap().to_owned();
-    platform.database().unwrap().put(&table, item()).await.unwrap();
+    platform.database().unwrap().put(&table, item("plan")).await.unwrap();
     let ran = Ran::default();
     let (write, otherwise) = write(1, table, Arc::clone(&ran));
     let plan = Plan::reply(()).write_otherwise(write, otherwise).after_commit(step("plan", &ran));
@@ -53,4 +55,28 @@ async fn of_a_write_that_was_replaced_twice_the_last_step_alone_runs() {
     let committer = Committer::new(&platform).unwrap();
     committer.commit(Ok(plan), None, &info).await.unwrap();
     assert_eq!(*ran.lock().unwrap(), ["write 3", "plan"]);
+}
+
+#[tokio::test]
+async fn a_plan_of_which_a_write_is_replaced_keeps_the_writes_of_every_attempt() {
+    let stack = TestStack::start().await;
+    let platform = stack.platform("LoginFunction");
+    let table = platform.config.require("LIMITS_TABLE").unwrap().to_owned();
+    platform.database().unwrap().put(&table, item("plan")).await.unwrap();
+    let committer = Committer::new(&platform).unwrap();
+    let context = Context::default();
+    // The second plan is refused before any of its own writes, because the first one has made the
+    // item.
+    for (expected, steps) in [(Ok(()), vec!["write 3"]), (Err(Code::Conflict), vec![])] {
+        let new = "attribute_not_exists(subject)";
+        let always = Write::put(&table, item("always"), new, &Expression::default());
+        let always = Always { writes: vec![(always, Problem::conflict())], details: Vec::new() };
+        let info = RequestInfo { always, ..RequestInfo::new(&context, platform.clock.now(), None) };
+        let ran = Ran::default();
+        let (write, otherwise) = write(1, table.clone(), Arc::clone(&ran));
+        let plan = Plan::reply(()).write_otherwise(write, otherwise);
+        let found = committer.commit(Ok(plan), None, &info).await;
+        assert_eq!(found.map(Reply::into_output).map_err(|problem| problem.code), expected);
+        assert_eq!(*ran.lock().unwrap(), steps);
+    }
 }

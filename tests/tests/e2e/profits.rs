@@ -1,6 +1,6 @@
-//! Profits: filters, sorts, pages, validators.
+//! Profits: filters, sorts, pages, validators, and figures of groups.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -21,6 +21,51 @@ fn named(page: &Value) -> Vec<String> {
 
 async fn get(stack: &TestStack, caller: &Caller, query: &str) -> Value {
     stack.get(&format!("/profits{query}"), Some(caller)).await.expect(200)
+}
+
+/// All rows that a caller may read and that match.
+pub async fn all_rows(stack: &TestStack, caller: &Caller, filter: &str) -> Vec<Value> {
+    let mut rows = Vec::new();
+    for page in 1.. {
+        let found = get(stack, caller, &format!("?size=100&page={page}{filter}")).await;
+        let items = found["items"].as_array().unwrap();
+        if items.is_empty() {
+            break;
+        }
+        rows.extend(items.clone());
+    }
+    rows
+}
+
+/// An amount in hundredths as text.
+fn amount(cents: u64) -> String {
+    format!("{}.{:02}", cents / 100, cents % 100)
+}
+
+/// The figures that rows have, by a member of theirs.
+pub fn summed_up(rows: &[Value], group_by: &str) -> Value {
+    let mut groups = BTreeMap::<_, Vec<u64>>::new();
+    for row in rows {
+        let number = || format!("{:>4}", row[group_by].as_u64().unwrap());
+        let key = row[group_by].as_str().map_or_else(number, str::to_owned);
+        let cents = row["profit"].as_str().unwrap().replace('.', "").parse().unwrap();
+        groups.entry(key).or_default().push(cents);
+    }
+    let group = |(key, cents): (String, Vec<u64>)| {
+        let (sum, count) = (cents.iter().sum::<u64>(), u64::try_from(cents.len()).unwrap());
+        let (below, rest) = (sum / count, sum % count);
+        let is_up = 2 * rest > count || 2 * rest == count && below % 2 == 1;
+        let number = key.trim().parse::<u64>().map(Value::from);
+        json!({
+            group_by: number.unwrap_or_else(|_| key.into()),
+            "count": count,
+            "sum": amount(sum),
+            "mean": amount(below + u64::from(is_up)),
+            "min": amount(*cents.iter().min().unwrap()),
+            "max": amount(*cents.iter().max().unwrap()),
+        })
+    };
+    groups.into_iter().map(group).collect()
 }
 
 #[tokio::test]
@@ -176,6 +221,73 @@ async fn what_is_wrong_with_a_query_is_named() {
 }
 
 #[tokio::test]
+async fn a_summary_has_the_figures_of_the_rows_that_match() {
+    let stack = TestStack::start().await;
+    let demo = stack.demo().await;
+    for filter in ["", "&company=Beta", "&year=2022", "&month=7", "&company=Beta&year=2022&month=7"]
+    {
+        let rows = all_rows(&stack, &demo, filter).await;
+        for group_by in ["company", "year", "month"] {
+            let found = get(&stack, &demo, &format!("/summary?group_by={group_by}{filter}")).await;
+            let expected = json!({"items": summed_up(&rows, group_by)});
+            assert_eq!(found, expected, "{group_by} {filter}");
+        }
+    }
+    let months = get(&stack, &demo, "/summary?group_by=month").await;
+    let numbers = months["items"].as_array().unwrap().iter().map(|group| group["month"].as_u64());
+    assert_eq!(numbers.collect::<Vec<_>>(), (1..=12).map(Some).collect::<Vec<_>>());
+    for nothing in ["company=Unknown", "company=beta", "year=1900"] {
+        let found = get(&stack, &demo, &format!("/summary?group_by=year&{nothing}")).await;
+        assert_eq!(found, json!({"items": []}), "{nothing}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_summary_is_named() {
+    let stack = TestStack::start().await;
+    let demo = stack.demo().await;
+    for (query, parameters) in [
+        ("", &["group_by"][..]),
+        ("?group_by=", &["group_by"]),
+        ("?group_by=quarter", &["group_by"]),
+        ("?group_by=company,year", &["group_by"]),
+        ("?group_by=year&group_by=month", &["group_by"]),
+        ("?group_by=year&year=1899&month=13", &["year", "month"]),
+        ("?group_by=year&company=", &["company"]),
+        ("?group_by=year&page=1&sort=year", &["page", "sort"]),
+    ] {
+        stack.get(&format!("/profits/summary{query}"), Some(&demo)).await.invalid(parameters);
+    }
+    stack.get("/profits/summary/", Some(&demo)).await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_summary_that_the_client_has_is_a_304_and_leaves_its_event() {
+    let stack = TestStack::start().await;
+    let (demo, admin) = (stack.demo().await, stack.admin().await);
+    let path = "/profits/summary?group_by=month&company=Alpha";
+    let first = stack.get(path, Some(&demo)).await;
+    first.expect(200);
+    assert_eq!(first.header("cache-control"), "private, no-cache");
+    let ask = async |path: &str| -> Answer {
+        let request = stack.request(Method::GET, path).bearer_auth(&demo.access);
+        stack.send(request.header("if-none-match", first.header("etag"))).await
+    };
+    let known = ask(path).await;
+    known.expect(304);
+    assert_eq!((known.text.as_str(), known.header("vary")), ("", "Authorization, Accept"));
+    ask("/profits/summary?group_by=month&company=Beta").await.expect(200);
+    let events = stack.events(&admin, "profits.read").await;
+    assert_eq!(events.len(), 3);
+    for event in &events[..2] {
+        assert_eq!(
+            (&event["outcome"], &event["detail"]),
+            (&json!("success"), &json!({"group_by": "month", "company": "Alpha", "rows": 12}))
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_the_client_has_is_a_304_and_leaves_its_event() {
     let stack = TestStack::start().await;
     let demo = stack.demo().await;
@@ -241,7 +353,10 @@ async fn a_warm_read_costs_its_count_two_reads_and_the_event() {
     let stack = TestStack::start().await;
     let demo = stack.demo().await;
     get(&stack, &demo, "").await;
-    for query in ["", "?company=Alpha", "?year=2022&month=3&sort=-company"] {
+    get(&stack, &demo, "/summary?group_by=year").await;
+    for query in
+        ["", "?company=Alpha", "?year=2022&month=3&sort=-company", "/summary?group_by=company"]
+    {
         let (_, calls) = stack.round_trips(get(&stack, &demo, query)).await;
         let mut operations: Vec<_> =
             calls.iter().filter_map(|call| call.split(' ').next()).collect();

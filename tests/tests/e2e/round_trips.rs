@@ -279,7 +279,7 @@ async fn owners_ask_no_more_than_they_must() {
         let notice = if number > 0 { NOTICE.as_slice() } else { &[] };
         // The end of an account starts the sweep of what it leaves, which may have begun.
         let mut calls = short(&calls);
-        let swept = [" Sweeps", " Conversations", " Groups", " Workbooks", " Ranges"];
+        let swept = [" Sweeps", " Conversations", " Groups", " Workbooks", " Ranges", " Tasks"];
         calls.retain(|call| !swept.iter().any(|table| call.ends_with(table)));
         // A change of the name needs no password and counts only as a call.
         let admitted = if number > 0 { &admitted[..] } else { &admitted[..2] };
@@ -437,6 +437,17 @@ async fn reads_ask_no_more_than_they_must() {
         ],
     )
     .await;
+    // Each endpoint keeps the rules and the sheets for itself.
+    check(
+        &stack,
+        ("GET /profits/summary?group_by=company", Some(&admin), None),
+        &[
+            &["Query Profits", "BatchGetItem Access+Groups+Users+Workbooks", "UpdateItem Limits"],
+            &["Query Access", "Query Workbooks"],
+            &["PutItem Audit"],
+        ],
+    )
+    .await;
     check(
         &stack,
         ("GET /audit?actor=me", Some(&admin), None),
@@ -463,6 +474,103 @@ async fn reads_ask_no_more_than_they_must() {
 }
 
 #[tokio::test]
+async fn tasks_ask_no_more_than_they_must() {
+    let stack = TestStack::start().await;
+    let caller = stack.someone().await;
+    let counted = ["UpdateItem Limits"];
+    // The task and the number of open ones.
+    let both = ["TransactWriteItems Tasks+Audit"];
+    let create: &[&[&str]] = &[&SIGNED_IN, &counted, &both];
+    let new = Some(json!({"title": "Close the books"}));
+    let task = check(&stack, ("POST /tasks", Some(&caller), new), create).await.json();
+    let one = format!("/tasks/{}", id(&task));
+    let read: &[&[&str]] = &[&SIGNED_IN, &["GetItem Tasks"]];
+    check(&stack, (&format!("GET {one}"), Some(&caller), None), read).await;
+    let queries = ["Query Tasks"; 2];
+    for (query, count) in [("", 1), ("?sort=due_date&query=books", 1), ("?status=all", 2)] {
+        let list: &[&[&str]] = &[&SIGNED_IN, &queries[..count]];
+        check(&stack, (&format!("GET /tasks{query}"), Some(&caller), None), list).await;
+    }
+    let decide: &[&[&str]] = &[&SIGNED_IN, &counted, &["GetItem Tasks"], &both];
+    let change = Some(json!({"due_date": "2027-01-31"}));
+    check(&stack, (&format!("PATCH {one}"), Some(&caller), change), decide).await;
+    let complete = format!("POST {one}/complete");
+    check(&stack, (&complete, Some(&caller), None), decide).await;
+    // A second completion leaves its event alone.
+    let again: &[&[&str]] = &[&SIGNED_IN, &counted, &["GetItem Tasks"], &["PutItem Audit"]];
+    check(&stack, (&complete, Some(&caller), None), again).await;
+    check(&stack, (&format!("DELETE {one}"), Some(&caller), None), decide).await;
+}
+
+#[tokio::test]
+async fn tools_ask_no_more_than_they_must() {
+    let stack = TestStack::with(&FAST).await;
+    let caller = stack.someone().await;
+    let new = new_key(&["tasks:write"], Duration::from_hours(1));
+    let key = stack.post("/api-keys", Some(&caller), &new).await.expect(201);
+    let access = key["key"].as_str().unwrap().to_owned();
+    let client = Caller { access, ..caller.clone() };
+    let ask = |method: &str, params: Value| {
+        let mut message = json!({"jsonrpc": "2.0", "id": 1, "method": method});
+        message["params"] = params;
+        message
+    };
+    let list = ask("tools/list", json!({}));
+    // The first use of a key in an hour is recorded.
+    stack.post("/mcp", Some(&client), &list).await.expect(200);
+    let counted = ["UpdateItem Limits"];
+    let admitted: [&[&str]; 3] =
+        [&["GetItem ApiKeys"], &["GetItem Users", "UpdateItem Limits"], &counted];
+    // The list of tools is in the process.
+    check(&stack, ("POST /mcp", Some(&client), Some(list)), &admitted).await;
+    let add = |arguments: Value| {
+        let call = json!({"name": "add_task", "arguments": arguments});
+        ask("tools/call", call)
+    };
+    let [key, user, limit] = admitted;
+    let created = ["TransactWriteItems Tasks+Audit"];
+    let body = add(json!({"title": "Close the books"}));
+    let calls: &[&[&str]] = &[key, user, limit, &counted, &created];
+    check(&stack, ("POST /mcp", Some(&client), Some(body)), calls).await;
+    let body = add(json!({"title": "Close the books", "idempotency_key": "k"}));
+    let remembered = ["GetItem Idempotency", "TransactWriteItems Idempotency+Tasks+Audit"];
+    let calls: &[&[&str]] = &[key, user, limit, &counted, &remembered];
+    check(&stack, ("POST /mcp", Some(&client), Some(body)), calls).await;
+
+    let mut socket = stack.connect(&caller).await;
+    let message = r#"/tool add_task {"title": "Pay the rent"}"#;
+    let send = json!({"action": "chat.send", "message": message, "agent": "tasks"});
+    let started = socket.ask(&send, "chat.started").await;
+    let call = socket.expect("chat.tool_call").await;
+    let confirm = json!({
+        "action": "chat.confirm", "message_id": started["message_id"],
+        "decisions": [{"call_id": call["call_id"], "decision": "approve"}],
+    });
+    let (_, calls) = stack.round_trips(socket.ask(&confirm, "chat.tool_result")).await;
+    // The session is read and the call is counted side by side. Later calls are the worker's.
+    let mut calls = short(&calls);
+    calls[1..3].sort_unstable();
+    let confirmed = [
+        "GetItem Connections",
+        "GetItem Sessions",
+        "UpdateItem Limits",
+        "GetItem Drafts",
+        "GetItem Conversations",
+        "GetItem Messages",
+        "Query Steps",
+        "TransactWriteItems Messages+Steps+Drafts+Audit",
+    ];
+    assert_eq!(calls[..confirmed.len()], confirmed);
+    // A worker reads the record of the call, ends it with the effect, and then stores its result.
+    let of_tool = calls.iter().filter(|call| call.contains("Steps") || call.contains("Tasks"));
+    let of_tool: Vec<_> = of_tool.skip(2).take(3).collect();
+    assert_eq!(
+        of_tool,
+        ["Query Steps", "TransactWriteItems Messages+Steps+Tasks+Audit", "UpdateItem Steps"]
+    );
+}
+
+#[tokio::test]
 async fn a_reply_asks_no_more_than_it_must() {
     let stack = TestStack::with(&FAST).await;
     let caller = stack.someone().await;
@@ -475,7 +583,6 @@ async fn a_reply_asks_no_more_than_it_must() {
         "PutItem AuditTexts",
         "TransactWriteItems Messages+Drafts+Usage+Audit",
     ];
-    let chat: &[&[&str]] = &[&SIGNED_IN, &TWO_LIMITS, &ask, &write];
     // The first reply of a user makes the user's data key.
     let new: &[&[&str]] = &[&SIGNED_IN, &TWO_LIMITS, &ask, &["PutItem DataKeys"], &write];
     let first =
@@ -483,7 +590,9 @@ async fn a_reply_asks_no_more_than_it_must() {
             .await
             .json();
     let more = json!({"message": "Go on", "conversation_id": first["conversation_id"]});
-    check(&stack, ("POST /chat", Some(&caller), Some(more)), chat).await;
+    // The conversation may have an agent.
+    let next: &[&[&str]] = &[&SIGNED_IN, &TWO_LIMITS, &["GetItem Conversations"], &ask, &write];
+    check(&stack, ("POST /chat", Some(&caller), Some(more)), next).await;
     let conversation = first["conversation_id"].as_str().unwrap();
     let message = first["message_id"].as_str().unwrap();
     let route = format!("GET /conversations/{conversation}/messages/{message}");
@@ -520,6 +629,14 @@ async fn a_reply_asks_no_more_than_it_must() {
     )
     .await;
 
+    let state = format!("{one}/state");
+    let places: &[&[&str]] = &[&SIGNED_IN, &["GetItem Conversations"; 2]];
+    check(&stack, (&format!("GET {state}"), Some(&caller), None), places).await;
+    let set = Some(json!({"values": {"company": "Alpha"}, "version": 0}));
+    let write = ["TransactWriteItems Conversations"];
+    let places: &[&[&str]] = &[places[0], places[1], &write];
+    check(&stack, (&format!("PUT {state}"), Some(&caller), set), places).await;
+
     let ended = crate::chat::own_events(&stack, &caller, "chat.message").await;
     let event = format!("GET /audit/{}?texts=true", id(&ended[0]));
     let texts: &[&[&str]] = &[
@@ -533,6 +650,26 @@ async fn a_reply_asks_no_more_than_it_must() {
     // The last one: its worker makes calls at any time after the answer.
     let delete: &[&[&str]] = &[&SIGNED_IN, &["TransactWriteItems Conversations+Sweeps+Audit"]];
     check(&stack, (&format!("DELETE {one}"), Some(&caller), None), delete).await;
+}
+
+#[tokio::test]
+async fn agents_ask_no_more_than_they_must() {
+    let stack = TestStack::start().await;
+    let (admin, demo) = (stack.admin().await, stack.demo().await);
+    let read: &[&[&str]] = &[&SIGNED_IN, &["GetItem Users", "Query Agents"]];
+    check(&stack, ("GET /agents", Some(&demo), None), read).await;
+    let read: &[&[&str]] = &[&SIGNED_IN, &["GetItem Users", "GetItem Agents"]];
+    check(&stack, ("GET /agents/finance", Some(&demo), None), read).await;
+    let admitted = ["GetItem Sessions", "UpdateItem Limits", "GetItem Users"];
+    let change: &[&[&str]] =
+        &[&admitted, &["GetItem Agents", "TransactWriteItems Agents+Users+Audit"]];
+    let body = Some(json!({"title": "Finance"}));
+    check(&stack, ("PUT /agents/finance", Some(&admin), body), change).await;
+    check(&stack, ("DELETE /agents/finance", Some(&admin), None), change).await;
+    // Only an agent for some roles takes a look at the roles of its user.
+    let begin: &[&[&str]] = &[&SIGNED_IN, &["GetItem Agents", "TransactWriteItems Conversations"]];
+    let body = Some(json!({"agent": "tasks"}));
+    check(&stack, ("POST /conversations", Some(&demo), body), begin).await;
 }
 
 #[tokio::test]

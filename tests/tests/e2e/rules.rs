@@ -6,7 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use platform::limits::Policy;
-use platform::store::{KEY_CHECK_ATTRIBUTES, SESSION_ATTRIBUTES, STANDING_ATTRIBUTES};
+use platform::store::{
+    KEY_CHECK_ATTRIBUTES, KEY_SCOPES_ATTRIBUTES, SESSION_ATTRIBUTES, STANDING_ATTRIBUTES,
+};
 use serde_json::{Map, Value, json};
 use tally_tests::root;
 
@@ -201,8 +203,9 @@ fn functions_know_what_is_shared_and_not_each_other() {
         );
     }
     // Each area depends on the platform. Chat knows the assistant and the texts of events, which
-    // know no other area. Access rules decide about cells, and ranges depend on them. The platform,
-    // cells and the transparency log depend on no crate of ours.
+    // know no other area. Access rules decide about cells, and ranges and profits depend on them.
+    // Tools know the areas in which they act. The platform, cells and the transparency log depend
+    // on no crate of ours.
     let order = [
         ("tally-platform", &[][..]),
         ("tally-access", &["tally-cells", "tally-platform"]),
@@ -221,10 +224,22 @@ fn functions_know_what_is_shared_and_not_each_other() {
                 "tally-texts",
             ],
         ),
-        ("tally-data", &["tally-platform"]),
+        ("tally-data", &["tally-access", "tally-platform"]),
         ("tally-ranges", &["tally-access", "tally-cells", "tally-platform"]),
+        ("tally-tasks", &["tally-platform"]),
         ("tally-transparency", &[]),
         ("tally-texts", &["tally-platform"]),
+        (
+            "tally-tools",
+            &[
+                "tally-access",
+                "tally-cells",
+                "tally-data",
+                "tally-platform",
+                "tally-ranges",
+                "tally-tasks",
+            ],
+        ),
     ];
     for (name, expected) in order {
         let expected = expected.iter().map(|&name| name.to_owned()).collect();
@@ -236,6 +251,17 @@ fn functions_know_what_is_shared_and_not_each_other() {
     // a bucket of the local stack.
     let verifier = ["tally-local", "tally-transparency"].map(str::to_owned).into();
     assert_eq!(dependencies(&manifests("tools")["audit-verify"]), verifier);
+}
+
+/// A tool acts on behalf of a user, by what its caller says of their rights. So only those
+/// functions have tools that read the rights at each call. `agents` needs the names of tools.
+#[test]
+fn tools_belong_to_the_functions_that_read_the_rights_of_their_callers() {
+    let named = ["agents", "chat-stream", "mcp"].map(str::to_owned);
+    let functions = manifests("functions").into_iter();
+    let with_tools = functions.filter(|(_, of)| dependencies(of).contains("tally-tools"));
+    let with_tools: BTreeSet<_> = with_tools.map(|(name, _)| name).collect();
+    assert!(with_tools.is_subset(&named.into()), "{with_tools:?}");
 }
 
 /// The access rules decide which cells are shown. Another verdict would be a way around them.
@@ -482,7 +508,55 @@ fn functions_of_replies_read_no_more_of_an_account_than_they_ask() {
     }
 }
 
-/// Chat reads the cells of ranges that it knows by their ids. It lists none and changes none.
+/// The worker of replies reads the scopes of an API key, and not its hash.
+#[test]
+fn the_worker_of_replies_reads_no_hash_of_a_key() {
+    let (functions, _) = template();
+    let reads = statements(&functions["ChatStreamFunction"]).into_iter().filter(|statement| {
+        list(&statement["Resource"]).iter().any(|resource| subject(resource) == "ApiKeysTable")
+    });
+    let reads: Vec<_> = reads.collect();
+    let [read] = reads[..] else { panic!("{reads:?}") };
+    assert_eq!(read["Action"], json!(["dynamodb:GetItem"]));
+    let attributes: Vec<_> = ["id"].iter().chain(&KEY_SCOPES_ATTRIBUTES).collect();
+    let expected = json!({
+        "ForAllValues:StringEquals": {"dynamodb:Attributes": attributes},
+        "StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"},
+    });
+    assert_eq!(read["Condition"], expected);
+}
+
+/// The worker of replies acts for a model. Besides what a reply needs, it changes tasks and the
+/// notes of conversations. It can change no rule, range, account or agent.
+#[test]
+fn the_worker_of_replies_changes_tasks_and_notes_alone() {
+    let (functions, _) = template();
+    let reads = ["GetItem", "BatchGetItem", "Query", "ConditionCheckItem"];
+    let held = permissions(&functions["ChatStreamFunction"]).into_iter();
+    let writes = held.filter(|(action, _)| {
+        action.strip_prefix("dynamodb:").is_some_and(|action| !reads.contains(&action))
+    });
+    let changed: BTreeSet<_> = writes.map(|(_, resource)| subject(resource)).collect();
+    let of_replies = [
+        "AuditTable",
+        "AuditTextsTable",
+        "BudgetsTable",
+        "DataKeysTable",
+        "DraftsTable",
+        "IdempotencyTable",
+        "LimitsTable",
+        "MessagesTable",
+        "OutagesTable",
+        "StepsTable",
+        "UsageTable",
+    ];
+    let of_tools = ["ConversationsTable", "TasksTable"];
+    let expected = of_replies.into_iter().chain(of_tools).map(str::to_owned);
+    assert_eq!(changed, expected.collect());
+}
+
+/// Chat reads the cells of ranges that it knows by their ids. Its tools also list the ranges of a
+/// workbook. It changes none.
 #[test]
 fn chat_only_reads_ranges() {
     for (id, function) in template().0.iter().filter(|(id, _)| id.starts_with("Chat")) {
@@ -626,6 +700,72 @@ fn one_function_changes_rules_and_groups() {
     ] {
         let expected = expected.iter().copied().collect();
         assert_eq!(holders(action, table), expected, "{action} {table}");
+    }
+}
+
+/// Tools for MCP clients write tasks, and what every call writes: limits, events, the use of a key
+/// and the record of an `idempotency_key`.
+#[test]
+fn mcp_changes_tasks_alone() {
+    let (functions, _) = template();
+    let held = permissions(&functions["McpFunction"]);
+    let services: BTreeSet<_> =
+        held.iter().filter_map(|(action, _)| Some(action.split_once(':')?.0)).collect();
+    assert_eq!(services, BTreeSet::from(["dynamodb", "secretsmanager"]));
+    let reads = ["GetItem", "BatchGetItem", "Query"];
+    let is_write =
+        |action: &str| action.strip_prefix("dynamodb:").is_some_and(|verb| !reads.contains(&verb));
+    let written: BTreeSet<_> = held
+        .iter()
+        .filter(|(action, _)| is_write(action))
+        .map(|(_, resource)| subject(resource))
+        .collect();
+    let expected = ["ApiKeysTable", "AuditTable", "IdempotencyTable", "LimitsTable", "TasksTable"];
+    assert_eq!(written, expected.map(str::to_owned).into());
+    let touched: BTreeSet<_> = held.iter().map(|(_, resource)| subject(resource)).collect();
+    assert!(!touched.contains("AuditTextsTable") && !touched.contains("DataKeysTable"));
+}
+
+/// The tools are the same for a model in a chat as for an MCP client. So both functions may use their
+/// tables in the same way.
+#[test]
+fn tools_may_do_the_same_in_a_chat_as_for_an_mcp_client() {
+    let (functions, _) = template();
+    let tables = [
+        "AccessTable",
+        "AuditTable",
+        "GroupsTable",
+        "IdempotencyTable",
+        "ProfitsTable",
+        "RangesTable",
+        "TasksTable",
+        "WorkbooksTable",
+    ];
+    let held = |id: &str| -> BTreeSet<_> {
+        let held = permissions(&functions[id]).into_iter();
+        let held = held.filter(|(_, resource)| tables.contains(&subject(resource).as_str()));
+        held.map(|(action, resource)| (action.to_owned(), resource.to_string())).collect()
+    };
+    assert_eq!(held("ChatStreamFunction"), held("McpFunction"));
+}
+
+/// Agents decide which tools a model may use. One function changes them, and the seed adds the first.
+/// None deletes one: a deleted agent leaves its name and version.
+#[test]
+fn one_function_changes_agents() {
+    let (functions, _) = template();
+    let holders = |action: &str| {
+        let holds = |function: &Value| {
+            permissions(function)
+                .iter()
+                .any(|(held, resource)| *held == action && subject(resource) == "AgentsTable")
+        };
+        let found = functions.iter().filter(|(_, function)| holds(function));
+        found.map(|(id, _)| id.as_str()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(holders("dynamodb:PutItem"), ["AgentsFunction", "SeedFunction"].into());
+    for action in ["dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"] {
+        assert_eq!(holders(action), BTreeSet::new(), "{action}");
     }
 }
 

@@ -53,7 +53,7 @@ async fn a_stack_starts_only_with_settings_that_its_functions_can_use() {
     check(&[("RateLimits", "login=5/48h")], &[limits]).await;
     let prices = "the parameter AiPrices has the value \"other=1/2/3/4\" (environment variable \
                   AI_PRICES): it must have the prices of ";
-    check(&[anthropic, ("AiPrices", "other=1/2/3/4")], &["ChatFunction and ", prices]).await;
+    check(&[anthropic, ("AiPrices", "other=1/2/3/4")], &["AgentsFunction and ", prices]).await;
 }
 
 #[tokio::test]

@@ -460,6 +460,7 @@ async fn what_an_administrator_asked_for_is_not_done_once_they_are_none() {
         let request = Request {
             caller,
             token_exp: None,
+            authority: None,
             body,
             query: (),
             is_form: false,

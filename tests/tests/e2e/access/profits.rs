@@ -7,6 +7,7 @@ use tally_tests::{Answer, Caller, TestStack, id};
 
 use super::{add, me, rule};
 use crate::api_keys::new_key;
+use crate::profits::{all_rows, summed_up};
 
 async fn read(stack: &TestStack, caller: &Caller, query: &str) -> Answer {
     stack.get(&format!("/profits{query}"), Some(caller)).await
@@ -59,6 +60,33 @@ async fn rows_total_pages_and_validator_follow_the_rules_of_the_caller() {
     let rules = [&denied, &column].map(|changed| id(&changed["added"][0]));
     stack.post("/access/changes", Some(&admin), &json!({"remove": rules})).await.expect(200);
     assert_eq!(read(&stack, &demo, "?size=100").await.text, before.text);
+}
+
+#[tokio::test]
+async fn no_figure_has_a_row_that_the_caller_may_not_read() {
+    let stack = TestStack::start().await;
+    let (demo, admin) = (stack.demo().await, stack.admin().await);
+    let user = me(&stack, &demo).await;
+    let path = |group_by: &str| format!("/profits/summary?group_by={group_by}");
+    let before = stack.get(&path("year"), Some(&demo)).await;
+    let tag = before.header("etag").to_owned();
+    let subject = json!({"type": "user", "id": user});
+    let beta = profits::company_sheet_id("Beta");
+    let deny = rule(&profits::book_id(), "deny", json!({"subject": subject, "sheet_id": beta}));
+    add(&stack, &admin, &[deny]).await.expect(200);
+    let rows = all_rows(&stack, &demo, "").await;
+    assert_eq!(rows.len(), 96);
+    for group_by in ["company", "year", "month"] {
+        let found = stack.get(&path(group_by), Some(&demo)).await.expect(200);
+        assert_eq!(found["items"], summed_up(&rows, group_by), "{group_by}");
+        assert!(!found.to_string().contains("Beta"), "{found}");
+    }
+    let of_beta = stack.get(&format!("{}&company=Beta", path("year")), Some(&demo)).await;
+    assert_eq!(of_beta.expect(200), json!({"items": []}));
+    let ask = stack.request(Method::GET, &path("year")).bearer_auth(&demo.access);
+    stack.send(ask.header(header::IF_NONE_MATCH, &tag)).await.expect(200);
+    let all = stack.get(&path("year"), Some(&admin)).await;
+    assert_eq!(all.expect(200), before.expect(200));
 }
 
 #[tokio::test]

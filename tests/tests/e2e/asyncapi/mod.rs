@@ -129,6 +129,7 @@ async fn what_the_document_refuses_is_what_the_server_refuses() {
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
     let id = "019a0000-0000-7000-8000-000000000001";
+    let confirm = |decisions: Value| json!({"action": "chat.confirm", "message_id": id, "decisions": decisions});
     for (message, is_right) in [
         (json!({"action": "ping"}), true),
         (json!({"action": "ping", "id": "é".repeat(128)}), true),
@@ -176,6 +177,14 @@ async fn what_the_document_refuses_is_what_the_server_refuses() {
         (json!({"action": "chat.send", "message": "Hello", "conversation_id": id}), true),
         (json!({"action": "chat.send", "message": "Hello", "conversation_id": 7}), false),
         (json!({"action": "chat.send", "message": "Hello", "prompt": ["default"]}), false),
+        (json!({"action": "chat.send", "message": "Hello", "agent": null}), true),
+        (json!({"action": "chat.send", "message": "Hello", "agent": "No agent"}), false),
+        (confirm(json!([{"call_id": "a", "decision": "approve"}])), true),
+        (confirm(json!([{"call_id": "a", "decision": "maybe"}])), false),
+        (confirm(json!([{"call_id": "", "decision": "reject"}])), false),
+        (confirm(json!([{"decision": "reject"}])), false),
+        (confirm(json!([])), false),
+        (json!({"action": "chat.confirm", "message_id": id}), false),
         (json!({"action": "chat.cancel", "message_id": id}), true),
         (json!({"action": "chat.cancel"}), false),
         (json!({"action": "chat.resume", "message_id": id, "after_sequence": 0}), true),
@@ -256,6 +265,22 @@ async fn every_example_is_taken_and_every_type_of_message_comes() {
         assert_eq!((&answer["id"], &answer["message_id"]), (&json!("1"), &reply), "{answer}");
     }
     client.hear("chat.completed").await;
+    // A call of a tool waits for its confirmation.
+    let mut ask = example("chat.send", "agent", &json!("tasks"));
+    ask["message"] = json!("/tool add_task {\"title\": \"Call the bank\"}");
+    let reply = client.ask(&ask, "chat.started").await;
+    client.hear("chat.tool_call").await;
+    let path = crate::chat::path_of(&reply);
+    let call_id = loop {
+        let message = stack.get(&path, Some(&caller)).await.expect(200);
+        if message["status"] == "awaiting_confirmation" {
+            break message["tool_calls"][0]["call_id"].clone();
+        }
+    };
+    let mut confirm = example("chat.confirm", "message_id", &reply["message_id"]);
+    confirm["decisions"][0]["call_id"] = call_id;
+    client.ask(&confirm, "chat.confirmed").await;
+    client.hear("chat.tool_result").await;
     // This is the stream that the connection began with.
     client.hear("charts.ended").await;
 

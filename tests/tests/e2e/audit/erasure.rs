@@ -155,6 +155,7 @@ async fn two_administrators_erase_a_user_and_leave_no_more_than_events() {
         let (answer, event) = ask(&stack, caller, said).await;
         answers.push(answer);
         events.push(event);
+        stack.post("/tasks", Some(caller), &json!({"title": said})).await.expect(201);
         let key = new_key(&["chat:write"], Duration::from_hours(24));
         stack.post("/api-keys", Some(caller), &key).await.expect(201);
         let path = format!("/users/{user_id}/budget");

@@ -6,9 +6,8 @@ use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use platform::clock::Clock;
 use serde_json::json;
+use tally_tests::Circuits;
 use tally_tests::messages_api::{Answer, KEY, MessagesApi, event, reply, reply_of, tool};
-
-use super::circuits::Circuits;
 
 /// The parts of a reply's text, as they are sent.
 const PARTS: [&str; 4] = ["Profits", " rose — ", "by €12,", " 👩‍👩‍👧."];
@@ -26,22 +25,14 @@ fn brief(status: u16, kind: &str) -> Answer {
     Answer::error(status, kind).header("retry-after-ms", "1")
 }
 
-/// The provider with these circuits and settings. The server is also its Secrets Manager.
+/// The provider with these circuits and settings.
 fn provider(api: &MessagesApi, circuits: &Circuits, own: &[(&str, &str)]) -> Anthropic {
-    let settings = [
-        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", api.url.as_str()),
-        ("ANTHROPIC_BASE_URL", &api.url),
-        ("ANTHROPIC_KEY_ARN", "arn:key"),
-        ("AI_MODEL", "first"),
-        ("AI_PRICES", "first=5/25/6.25/0.50,second=1/5/1.25/0.10"),
-    ];
-    let settings: Vec<_> = settings.into_iter().chain(own.iter().copied()).collect();
-    Anthropic::new(&circuits.platform(&settings)).unwrap()
+    circuits.anthropic(api, own)
 }
 
 fn request() -> Request {
     let turns = vec![Turn::text(MessageRole::User, "How did Alpha do?")];
-    Request { reply_id: "r".into(), prompt: PromptName::Default, turns, tools: Vec::new() }
+    Request { reply_id: "r".into(), turns, ..Request::default() }
 }
 
 /// The outcome of a call.
@@ -66,7 +57,9 @@ async fn hear(provider: &Anthropic) -> Heard {
             Ok(Event::Text(more)) => text.push_str(&more),
             Ok(Event::Usage(now)) => usage = now,
             Ok(Event::Stop(reason)) => end = Some(Ok(reason)),
-            Ok(other @ (Event::Shown(_) | Event::ToolUse(_))) => panic!("{other:?}"),
+            Ok(other @ (Event::Shown(_) | Event::ToolUse(_) | Event::Thought(_))) => {
+                panic!("{other:?}")
+            }
             Err(error) => end = Some(Err(error)),
         }
     }

@@ -1,76 +1,16 @@
 //! Circuits to models. All workers count failures in one item, which `GET /ready` reads.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
-use assistant::store::{OPEN_MS, Outages, THRESHOLD};
+use assistant::store::{OPEN_MS, THRESHOLD};
 use futures_util::future::join_all;
-use platform::Platform;
-use platform::clock::{Clock, Timestamp};
-use platform::config::Config;
+use platform::clock::Timestamp;
 use serde_json::{Value, json};
-use tally_local::aws::{Aws, AwsSettings, Credentials, State};
-use tally_local::lambda::NoFunctions;
-use tally_local::template::model::{Resources, Table};
-use tally_local::{StackOptions, template};
-use tally_tests::TestStack;
 use tally_tests::messages_api::{Answer, MessagesApi, reply};
-use tokio::net::TcpListener;
+use tally_tests::{Circuits, TestStack};
 
 use super::{ask_async, claude, path_of, poll};
-
-/// The table of circuits alone, for providers that a test makes itself.
-pub(super) struct Circuits {
-    _aws: Aws,
-    settings: [(&'static str, String); 5],
-}
-
-impl Circuits {
-    /// Makes a table without failures.
-    pub async fn start() -> Self {
-        static TABLE: OnceLock<Table> = OnceLock::new();
-        let table = TABLE.get_or_init(|| {
-            let options = StackOptions::new(tally_tests::root().join("template.yaml"), "");
-            let tables =
-                template::load(&options.source("http://127.0.0.1:1")).unwrap().resources.tables;
-            tables.into_iter().find(|table| table.id == "OutagesTable").unwrap()
-        });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (url, credentials) =
-            (format!("http://{}", listener.local_addr().unwrap()), Credentials::random());
-        let settings = [
-            ("AWS_REGION", "us-east-1".to_owned()),
-            ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
-            ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone()),
-            ("AWS_ENDPOINT_URL_DYNAMODB", url),
-            ("OUTAGES_TABLE", table.name.clone()),
-        ];
-        let served = AwsSettings {
-            state: State::Memory,
-            resources: Resources { tables: vec![table.clone()], ..Resources::default() },
-            s3: None,
-            functions: NoFunctions,
-            connections: None,
-        };
-        Self { _aws: Aws::start(listener, credentials, served).await.unwrap(), settings }
-    }
-
-    /// The platform of functions, with these additional settings.
-    pub fn platform(&self, own: &[(&str, &str)]) -> Platform {
-        let settings = self.settings.iter().map(|(name, value)| (*name, value.as_str()));
-        Platform::new(settings.chain(own.iter().copied()).collect::<Config>(), Clock::System)
-    }
-
-    /// `None` without an outage. Otherwise whether it is total, so that no model is asked.
-    pub async fn outage(&self, now: Timestamp) -> Option<bool> {
-        self.outages().current(now).await.unwrap().map(|outage| outage.is_total)
-    }
-
-    fn outages(&self) -> Outages {
-        let platform = self.platform(&[]);
-        Outages::new(&platform).unwrap()
-    }
-}
 
 #[tokio::test]
 async fn a_circuit_opens_after_failures_in_a_row_and_closes_by_a_trial() {

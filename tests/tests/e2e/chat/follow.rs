@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use platform::clock::{Clock, Timestamp};
 use serde_json::{Value, json};
 use tally_access::sources::Sources;
+use tally_chat::domain::Frame;
 use tally_chat::store::{Drafts, Frames, Head, SubscribersAtEnd};
 use tally_local::aws::Failure;
 use tally_tests::{Caller, Socket, TestStack};
@@ -257,7 +258,7 @@ async fn what_is_no_longer_whole_is_not_resumed() {
     let drafts = drafts(&stack);
     // The first item gets too few frames, so the others follow after a gap.
     let frames = drafts.frames(text(&started["message_id"])).await.unwrap();
-    assert!(frames.len() > 3 && frames.concat() == said, "{frames:?}");
+    assert!(frames.len() > 3 && Frame::text_of(&frames) == said, "{frames:?}");
     let first = Frames {
         message_id: text(&started["message_id"]).into(),
         sequence: 1,

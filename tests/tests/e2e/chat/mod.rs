@@ -5,6 +5,8 @@ mod budgets;
 mod cells;
 mod circuits;
 pub mod claude;
+mod claude_steps;
+mod confirm;
 mod cost;
 mod follow;
 mod http;
@@ -17,6 +19,7 @@ mod stops;
 mod subscribers;
 pub mod sweep;
 mod texts;
+mod tools;
 pub mod worker;
 
 use std::time::Duration;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use http::Method;
 use platform::clock::Timestamp;
-use platform::identity::{Credential, Principal};
+use platform::domain::Role;
+use platform::identity::{Authority, Credential, Principal, Scope};
 use serde_json::{Value, json};
 use tally_chat::Credentials;
 use tally_local::aws::Failure;
@@ -185,6 +186,51 @@ async fn a_key_is_good_until_it_expires_and_for_its_owner_alone() {
     assert!(!are_good(&user_id(&stack, "demo").await, key_id, now).await);
     assert!(!are_good("019a0000-0000-7000-8000-000000000000", key_id, now).await);
     assert!(!are_good(&id, "019a0000-0000-7000-8000-000000000000", now).await);
+}
+
+#[tokio::test]
+async fn rights_are_those_of_the_moment_and_end_with_the_session_key_or_account() {
+    let stack = TestStack::with(&FAST).await;
+    let owner = stack.someone().await;
+    let id = user_id(&stack, &owner.username).await;
+    let scopes = ["chat:write", "tasks:read"];
+    let key = new_key(&scopes, Duration::from_hours(1));
+    let key = stack.post("/api-keys", Some(&owner), &key).await.expect(201);
+    let sessions = stack.get("/auth/sessions", Some(&owner)).await.expect(200);
+    let platform = stack.platform("ChatStreamFunction");
+    let credentials = Credentials::new(&platform).unwrap();
+    let now = platform.clock.now();
+    let expires_at: Timestamp = text(&key["expires_at"]).parse().unwrap();
+    let principal = |credential| {
+        let (user_id, username) = (id.clone(), owner.username.clone());
+        Principal { user_id, username, credential }
+    };
+    let in_session = principal(Credential::SessionId(text(&sessions["items"][0]["id"]).into()));
+    let by_key = principal(Credential::KeyId(text(&key["id"]).into()));
+    let rights = async |caller: &Principal, at| credentials.authority(caller, at).await.unwrap();
+    let of = |scopes: Option<&[Scope]>, roles: &[Role]| {
+        Some(Authority { scopes: scopes.map(<[Scope]>::to_vec), roles: roles.to_vec() })
+    };
+    let all: &[Scope] = &[Scope::ChatWrite, Scope::TasksRead];
+    assert_eq!(rights(&in_session, now).await, of(None, &[Role::User]));
+    assert_eq!(rights(&by_key, now).await, of(Some(all), &[Role::User]));
+    assert_eq!(rights(&by_key, expires_at).await, None);
+    let another = Principal { user_id: user_id(&stack, "demo").await, ..by_key.clone() };
+    assert_eq!(rights(&another, now).await, None);
+
+    // Another role holds at once, and so does its end.
+    let admin = stack.admin().await;
+    let path = format!("/users/{id}");
+    let roles = json!({"roles": ["auditor"]});
+    stack.call(Method::PATCH, &path, &admin, &roles).await.expect(200);
+    assert_eq!(rights(&in_session, now).await, of(None, &[Role::User, Role::Auditor]));
+    assert_eq!(rights(&by_key, now).await, of(Some(all), &[Role::User, Role::Auditor]));
+    let deleted = format!("/api-keys/{}", text(&key["id"]));
+    stack.delete(&deleted, Some(&owner)).await.expect(204);
+    assert_eq!(rights(&by_key, now).await, None);
+    assert_eq!(rights(&in_session, now).await, of(None, &[Role::User, Role::Auditor]));
+    stack.call(Method::PATCH, &path, &admin, &json!({"is_active": false})).await.expect(200);
+    assert_eq!(rights(&in_session, now).await, None);
 }
 
 #[tokio::test]

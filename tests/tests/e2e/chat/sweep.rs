@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use assistant::domain::{Cost, MessageRole, Usage};
+use assistant::domain::{Cost, MessageRole, PromptName, Usage};
 use platform::clock::{Clock, Timestamp};
 use platform::ids;
 use serde_json::{Value, json};
@@ -296,6 +296,8 @@ async fn replies_that_cannot_be_ended_keep_no_other_waiting() {
             sweep_at: Some(made_at.as_second()),
             spent: None,
             cancelled_at: None,
+            waits_until: None,
+            restarted: false,
             ended_at: None,
             missed: [].into(),
             expires_at: None,
@@ -317,6 +319,13 @@ async fn replies_that_cannot_be_ended_keep_no_other_waiting() {
             origin: None,
             context: None,
             sources: Sources::default(),
+            prompt: PromptName::default(),
+            agent: None,
+            terms: None,
+            steps: 0,
+            tool_calls: Vec::new(),
+            decisions: 0,
+            claim: None,
         };
         let writes = vec![messages.add(&orphan).unwrap(), drafts(&stack).begin(&head).unwrap()];
         platform.database().unwrap().commit(writes).await.unwrap();

@@ -446,9 +446,9 @@ async fn a_text_is_cut_where_it_would_not_fit_into_a_message() {
     };
     let stop = || Ok(Event::Stop(StopReason::EndTurn));
     for (script, bytes, reason) in [
-        (vec![say("x".repeat(350_000)), stop()], 350_000, StopReason::EndTurn),
-        (vec![say("x".repeat(350_000)), say("x".into()), stop()], 350_000, StopReason::MaxTokens),
-        (vec![say("x".into()), say("€".repeat(150_000)), stop()], 349_999, StopReason::MaxTokens),
+        (vec![say("x".repeat(300_000)), stop()], 300_000, StopReason::EndTurn),
+        (vec![say("x".repeat(300_000)), say("x".into()), stop()], 300_000, StopReason::MaxTokens),
+        (vec![say("x".into()), say("€".repeat(150_000)), stop()], 299_998, StopReason::MaxTokens),
     ] {
         let end = end(script).await;
         assert_eq!(

@@ -7,7 +7,7 @@ use http::Method;
 use platform::clock::{Clock, Timestamp};
 use serde_json::{Value, json};
 use tally_access::sources::Sources;
-use tally_chat::domain::MessageStatus;
+use tally_chat::domain::{Frame, MessageStatus};
 use tally_chat::store::{Deleted, Frames, Message};
 use tally_local::aws::Failure;
 use tally_tests::{Caller, TestStack};
@@ -51,7 +51,7 @@ async fn a_deleted_conversation_is_gone_at_once_and_its_messages_soon_after() {
         let frames = Frames {
             message_id: text(&deleted["message_id"]).to_owned(),
             sequence,
-            frames: vec!["more".to_owned()],
+            frames: vec![Frame::Text("more".to_owned())],
             sources: Sources::default(),
         };
         shelf.drafts.save(&frames, Clock::System.now()).await.unwrap();

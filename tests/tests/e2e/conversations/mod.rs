@@ -5,11 +5,12 @@ mod exports;
 mod lists;
 mod reads;
 mod search;
+mod state;
 mod withheld;
 
 use std::time::Duration;
 
-use assistant::domain::MessageRole;
+use assistant::domain::{MessageRole, PromptName};
 use http::Method;
 use platform::clock::Timestamp;
 use platform::database::{Database, Write};
@@ -82,6 +83,8 @@ impl Shelf {
             title: title.to_owned(),
             created_at: at,
             updated_at: at,
+            agent: None,
+            idle_at: None,
             sources: Sources::default(),
         }
     }
@@ -111,6 +114,13 @@ impl Shelf {
                 origin: None,
                 context: None,
                 sources: Sources::default(),
+                prompt: PromptName::default(),
+                agent: None,
+                terms: None,
+                steps: 0,
+                tool_calls: Vec::new(),
+                decisions: 0,
+                claim: None,
             }
         });
         let messages: Vec<_> = messages.collect();

@@ -6,7 +6,7 @@ use http::Method;
 use platform::clock::Clock;
 use serde_json::json;
 use tally_access::sources::Sources;
-use tally_chat::domain::MessageStatus;
+use tally_chat::domain::{Frame, MessageStatus};
 use tally_chat::store::{Frames, Message};
 use tally_tests::messages_api::{self, MessagesApi, reply};
 use tally_tests::{Caller, TestStack};
@@ -29,7 +29,8 @@ async fn a_conversation_is_read_backwards_from_what_was_said_last() {
     let texts: Vec<_> = messages.iter().map(|message| text(&message["text"])).collect();
     assert!(texts.iter().copied().eq((25..45).rev().map(|number| number.to_string())), "{texts:?}");
     assert_eq!((text(&newest["id"]), text(&newest["title"])), (id.as_str(), "Number 0"));
-    assert_eq!(newest.as_object().unwrap().len(), 5, "{newest}");
+    // Its messages are old, so it is idle.
+    assert_eq!((newest.as_object().unwrap().len(), text(&newest["status"])), (6, "idle"));
     // Each item equals the message that can be read by itself.
     let alone =
         stack.get(&format!("{path}/messages/{}", said[44]), Some(&caller)).await.expect(200);
@@ -79,6 +80,8 @@ async fn a_title_is_kept_as_typed_or_refused() {
     for (change, faults) in [
         (json!({}), &["/title"][..]),
         (json!({"title": null}), &["/title"]),
+        (json!({"title": null, "agent": null}), &["/title"]),
+        (json!({"agent": "No Such"}), &["/agent"]),
         (json!({"title": ""}), &["/title"]),
         (json!({"title": "x".repeat(101)}), &["/title"]),
         (json!({"title": "two\nlines"}), &["/title"]),
@@ -254,7 +257,7 @@ async fn replies_that_are_being_written_make_no_page_longer_than_a_function_may_
         let frames = Frames {
             message_id: said.clone(),
             sequence: 1,
-            frames: vec!["\"".repeat(350_000)],
+            frames: vec![Frame::Text("\"".repeat(350_000))],
             sources: Sources::default(),
         };
         shelf.drafts.save(&frames, Clock::System.now()).await.unwrap();

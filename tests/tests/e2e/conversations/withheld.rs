@@ -4,8 +4,8 @@ use http::Method;
 use platform::clock::Clock;
 use serde_json::{Value, json};
 use tally_access::sources::{Source, Sources};
-use tally_chat::domain::MessageStatus;
-use tally_chat::store::{Conversation, Frames, Message};
+use tally_chat::domain::{Frame, MessageStatus};
+use tally_chat::store::{Conversation, Frames, Message, State, States};
 use tally_tests::{Caller, TestStack, id};
 
 use super::{Shelf, rename, titles, walk};
@@ -227,10 +227,62 @@ async fn an_answer_that_is_repeated_is_withheld_too() {
     let frames = Frames {
         message_id: reply.to_owned(),
         sequence: 1,
-        frames: vec!["Bob does.".to_owned()],
+        frames: vec![Frame::Text("Bob does.".to_owned())],
         sources: salary,
     };
     shelf.drafts.save(&frames, Clock::System.now()).await.unwrap();
     let so_far = stack.get(&path_of(&answer), Some(&reader)).await.expect(200);
     assert_eq!((&so_far["text"], &so_far["withheld"]), (&json!(""), &json!(true)));
+}
+
+#[tokio::test]
+async fn a_state_is_withheld_and_what_is_sent_back_of_it_too() {
+    let stack = TestStack::with(&FAST).await;
+    let (owner, reader) = (stack.someone().await, stack.demo().await);
+    let user = me(&stack, &reader).await;
+    let (book, _, salary, denied) = book(&stack, &owner).await;
+    let shelf = Shelf::of(&stack, &reader).await;
+    let states = States::new(&stack.platform("ConversationsFunction")).unwrap();
+    let begin =
+        async || id(&stack.post("/conversations", Some(&reader), &json!({})).await.expect(201));
+    let path = |place: &str| format!("/conversations/{place}/state");
+    let kept = json!({"top": "Bob earns 730619253."});
+    let mut places = Vec::new();
+    // The client keeps the value, changes it beside another, or replaces it.
+    for (values, is_withheld) in [
+        (json!({"top": "Bob earns 730619253.", "own": "x"}), true),
+        (json!({"other": "Bob earns 730619253."}), true),
+        (json!({"own": "x"}), false),
+    ] {
+        let place = begin().await;
+        let conversation =
+            shelf.history.conversation(&shelf.user_id, &place).await.unwrap().unwrap();
+        let state = State {
+            values: serde_json::from_value(kept.clone()).unwrap(),
+            version: 1,
+            set_at: Clock::System.now().as_millisecond(),
+            sources: salary.clone(),
+        };
+        shelf.commit(vec![states.put(&conversation, &state, 0).unwrap()]).await;
+        let read = stack.get(&path(&place), Some(&reader)).await.expect(200);
+        assert_eq!(read, json!({"values": kept, "version": 1}));
+        let body = json!({"values": values, "version": 1});
+        stack.call(Method::PUT, &path(&place), &reader, &body).await.expect(200);
+        places.push((place, values, is_withheld));
+    }
+    let rule = deny(&stack, &owner, &book, &denied, &user).await;
+    for (place, values, is_withheld) in &places {
+        let read = stack.get(&path(place), Some(&reader)).await.expect(200);
+        let expected = if *is_withheld {
+            json!({"values": {}, "withheld": true, "version": 2})
+        } else {
+            json!({"values": values, "version": 2})
+        };
+        assert_eq!(read, expected, "{values}");
+    }
+    stack.post("/access/changes", Some(&owner), &json!({"remove": [rule]})).await.expect(200);
+    for (place, values, _) in &places {
+        let read = stack.get(&path(place), Some(&reader)).await.expect(200);
+        assert_eq!(read, json!({"values": values, "version": 2}));
+    }
 }

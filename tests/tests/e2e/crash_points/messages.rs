@@ -175,6 +175,37 @@ async fn a_command_to_stop_a_reply_is_applied_or_can_be_sent_again() {
 }
 
 #[tokio::test]
+async fn a_decision_that_is_cut_counts_or_can_be_sent_again_and_the_call_is_made_once() {
+    for moment in MOMENTS {
+        let stack = TestStack::with(&FAST).await;
+        let caller = stack.someone().await;
+        let ask = json!({"message": "/tool add_task {\"title\": \"Once\"}", "agent": "tasks"});
+        let started = stack.post("/chat", Some(&caller), &ask).await.expect(202);
+        let mut socket = stack.connect(&caller).await;
+        let confirm = json!({
+            "action": "chat.confirm", "message_id": started["message_id"], "id": "d",
+            "decisions": [
+                {"call_id": started["tool_calls"][0]["call_id"], "decision": "approve"},
+            ],
+        });
+        cut(&stack, &mut socket, moment, ("ChatFollowFunction", "StepsTable"), &confirm).await;
+        let committed = moment == Failure::HeldAfter;
+        assert_eq!(events(&stack, "tool.confirmed", "success").await, usize::from(committed));
+        let message = stack.get(&path_of(&started), Some(&caller)).await.expect(200);
+        let expected = if committed { "pending" } else { "awaiting_confirmation" };
+        assert_eq!(text(&message["status"]), expected);
+        // The same decision again starts the worker that was not started.
+        socket.ask(&confirm, "chat.confirmed").await;
+        let end = poll(&stack, &caller, &path_of(&started)).await.pop().unwrap();
+        assert_eq!(text(&end["status"]), "completed", "{moment:?}");
+        assert_eq!(text(&end["tool_calls"][0]["status"]), "completed", "{moment:?}");
+        let tasks = stack.get("/tasks?status=all", Some(&caller)).await.expect(200);
+        assert_eq!(tasks["items"].as_array().unwrap().len(), 1, "{moment:?}");
+        assert_eq!(events(&stack, "tool.confirmed", "success").await, 1);
+    }
+}
+
+#[tokio::test]
 async fn a_reply_whose_end_is_cut_is_whole_or_ends_as_failed_with_what_was_stored() {
     for moment in MOMENTS {
         let stack = TestStack::with(&SLOW).await;

@@ -7,7 +7,7 @@ use tally_tests::{Caller, TestStack, id};
 
 use super::{Ready, shared};
 use crate::access::{add, me, register, rule};
-use crate::chat::{claude, own_events, path_of, text};
+use crate::chat::{FAST, claude, own_events, path_of, text};
 
 const SECRET: &str = "Bob has the largest salary: 730619253.";
 
@@ -195,4 +195,59 @@ async fn a_reply_stops_where_its_reader_loses_a_source() {
     assert_ne!(heard["type"], "chat.delta", "{heard}");
     let stored = stack.get(&path_of(&started), Some(&reader)).await.expect(200);
     assert_eq!((&stored["text"], &stored["withheld"]), (&json!(""), &json!(true)));
+}
+
+#[tokio::test]
+async fn calls_of_tools_are_withheld_with_their_cells_and_no_model_sees_them_again() {
+    let stack = TestStack::with(&FAST).await;
+    let (owner, reader, admin) = (stack.someone().await, stack.demo().await, stack.admin().await);
+    let user = me(&stack, &reader).await;
+    let (book, ready) = shared(&stack, &owner, "nothing", &user).await;
+    let agent = json!({"title": "Reader", "tools": ["read_cells", "add_task"]});
+    stack.call(Method::PUT, "/agents/reader", &admin, &agent).await.expect(201);
+    let place = json!({"range_id": ready.range, "address": "A3:B3"});
+    let task = json!({"title": "Pay Bob"});
+    let message = format!("/tool read_cells {place}\n/tool add_task {task}");
+    let asked = json!({"message": message, "agent": "reader"});
+    let waits = stack.post("/chat", Some(&reader), &asked).await.expect(202);
+    let (path, message_id) = (path_of(&waits), &waits["message_id"]);
+    let read = async || stack.get(&path, Some(&reader)).await.expect(200);
+    let calls = read().await["tool_calls"].clone();
+    assert_eq!(
+        (&calls[0]["status"], &calls[1]["status"]),
+        (&json!("completed"), &json!("awaiting_confirmation"))
+    );
+
+    let subject = json!({"subject": {"type": "user", "id": user}});
+    let denied = deny(&stack, &owner, (&book, &ready), subject.clone()).await;
+    let withheld = read().await;
+    assert_eq!((withheld.get("tool_calls"), &withheld["withheld"]), (None, &json!(true)));
+    let conversation = format!("/conversations/{}", text(&waits["conversation_id"]));
+    for path in [conversation.clone(), format!("{conversation}/export?format=json")] {
+        let shown = stack.get(&path, Some(&reader)).await;
+        assert!(shown.status == 200 && !shown.text.contains("tool_calls"), "{shown:?}");
+    }
+    let mut socket = stack.connect(&reader).await;
+    let resume = json!({"action": "chat.resume", "message_id": message_id, "after_sequence": 0});
+    assert_eq!(text(&socket.ask(&resume, "chat.failed").await["code"]), "forbidden");
+    // A user who does not see a call can't decide about it.
+    let approve = json!({
+        "decisions": [{"call_id": calls[1]["call_id"], "decision": "approve"}],
+    });
+    let confirmations = format!("{path}/confirmations");
+    stack.post(&confirmations, Some(&reader), &approve).await.problem(403, "forbidden");
+    stack.post("/access/changes", Some(&owner), &json!({"remove": [denied]})).await.expect(200);
+    assert_eq!(read().await["tool_calls"], calls);
+
+    // Without `ai` the reader sees the calls and decides, and the model gets no result of them.
+    let mut no_model = subject;
+    no_model["actions"] = json!(["ai"]);
+    deny(&stack, &owner, (&book, &ready), no_model).await;
+    stack.post(&confirmations, Some(&reader), &approve).await.problem(403, "forbidden");
+    let failed = read().await;
+    assert_eq!(
+        (text(&failed["status"]), &failed["error"]["code"], &failed["text"]),
+        ("failed", &json!("forbidden"), &json!(""))
+    );
+    assert_eq!(failed["tool_calls"][1]["status"], "completed");
 }

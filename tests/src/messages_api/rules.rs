@@ -1,0 +1,225 @@
+//! The API's rules for the body of a request, as far as a loop with tools could break them.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+/// The members of a body that this project sends.
+const MEMBERS: [&str; 8] = [
+    "model",
+    "max_tokens",
+    "stream",
+    "system",
+    "messages",
+    "tools",
+    "tool_choice",
+    "cache_control",
+];
+
+/// The keywords of the schema of a strict tool.
+const KEYWORDS: [&str; 13] = [
+    "type",
+    "properties",
+    "required",
+    "additionalProperties",
+    "items",
+    "minItems",
+    "enum",
+    "const",
+    "anyOf",
+    "allOf",
+    "format",
+    "title",
+    "description",
+];
+
+/// The most strict tools of a request, and the most parameters of all of them that are optional, or
+/// of several types.
+const STRICT_TOOLS: usize = 20;
+const OPTIONAL: usize = 24;
+const UNIONS: usize = 16;
+
+/// Whether the API takes a body. If not, the error is its message.
+pub(super) fn check(body: &Value) -> Result<(), String> {
+    let members = body.as_object().into_iter().flat_map(Map::keys);
+    for member in members {
+        ensure(MEMBERS.contains(&member.as_str()), || {
+            format!("{member}: Extra inputs are not permitted")
+        })?;
+    }
+    ensure(body["stream"] == true, || "stream: must be true".to_owned())?;
+    ensure(body["model"].is_string(), || "model: Field required".to_owned())?;
+    ensure(body["max_tokens"].as_u64() > Some(0), || "max_tokens: must be at least 1".to_owned())?;
+    ensure(
+        body["system"].is_null() || is_said(&body["system"]) || are_texts(&body["system"]),
+        || "system: text content blocks must be non-empty".to_owned(),
+    )?;
+    check_tools(body)?;
+    check_messages(body)
+}
+
+fn ensure(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(why()) }
+}
+
+fn is_said(text: &Value) -> bool {
+    text.as_str().is_some_and(|text| !text.trim().is_empty())
+}
+
+fn are_texts(blocks: &Value) -> bool {
+    let is_text = |block: &Value| block["type"] == "text" && is_said(&block["text"]);
+    blocks.as_array().is_some_and(|blocks| !blocks.is_empty() && blocks.iter().all(is_text))
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Whether a text is a name or an id of a tool.
+fn is_name(name: &Value) -> bool {
+    let is_sign = |sign: char| sign.is_ascii_alphanumeric() || "_-".contains(sign);
+    name.as_str()
+        .is_some_and(|name| !name.is_empty() && name.len() <= 64 && name.chars().all(is_sign))
+}
+
+fn check_tools(body: &Value) -> Result<(), String> {
+    let tools = list(&body["tools"]);
+    let choice = &body["tool_choice"];
+    ensure(choice.is_null() || !tools.is_empty(), || {
+        "tool_choice: may only be specified while providing tools".to_owned()
+    })?;
+    let is_known = ["auto", "none"].iter().any(|kind| choice["type"] == *kind);
+    ensure(choice.is_null() || is_known, || "tool_choice.type: unknown".to_owned())?;
+    let mut names = BTreeSet::new();
+    let mut strict = Grammar::default();
+    for (index, tool) in tools.iter().enumerate() {
+        let name = &tool["name"];
+        ensure(is_name(name), || format!("tools.{index}.custom.name: wrong pattern"))?;
+        ensure(names.insert(name.as_str()), || "tools: Tool names must be unique.".to_owned())?;
+        ensure(tool["input_schema"]["type"] == "object", || {
+            format!("tools.{index}.custom.input_schema.type: Input should be 'object'")
+        })?;
+        if tool["strict"] == true {
+            strict.tools += 1;
+            strict
+                .add(&tool["input_schema"])
+                .map_err(|why| format!("tools.{index}.custom: {why}"))?;
+        }
+    }
+    let fits =
+        strict.tools <= STRICT_TOOLS && strict.optional <= OPTIONAL && strict.unions <= UNIONS;
+    ensure(fits, || format!("Schemas are too complex for compilation: {strict:?}"))
+}
+
+/// What the schemas of strict tools take.
+#[derive(Debug, Default)]
+struct Grammar {
+    tools: usize,
+    optional: usize,
+    unions: usize,
+}
+
+impl Grammar {
+    fn add(&mut self, schema: &Value) -> Result<(), String> {
+        let members = schema.as_object().ok_or("a schema must be an object")?;
+        let kind = &schema["type"];
+        if let Some(keyword) = members.keys().find(|name| !KEYWORDS.contains(&name.as_str())) {
+            return Err(format!("For {kind} type, property '{keyword}' is not supported"));
+        }
+        self.unions += usize::from(kind.is_array()) + usize::from(members.contains_key("anyOf"));
+        let is_object = *kind == "object" || list(kind).contains(&json!("object"));
+        ensure(!is_object || schema["additionalProperties"] == false, || {
+            "For 'object' type, 'additionalProperties' must be explicitly set to false".to_owned()
+        })?;
+        let properties: Vec<_> =
+            schema["properties"].as_object().into_iter().flat_map(Map::values).collect();
+        self.optional += properties.len().saturating_sub(list(&schema["required"]).len());
+        let others = list(&schema["anyOf"]).iter().chain(list(&schema["allOf"]));
+        let items = members.get("items");
+        properties.into_iter().chain(others).chain(items).try_for_each(|inner| self.add(inner))
+    }
+}
+
+fn check_messages(body: &Value) -> Result<(), String> {
+    let messages = list(&body["messages"]);
+    ensure(messages.first().is_some_and(|first| first["role"] == "user"), || {
+        "messages: first message must use the \"user\" role".to_owned()
+    })?;
+    let mut asked = Vec::new();
+    for (index, message) in messages.iter().enumerate() {
+        let place = format!("messages.{index}");
+        let is_user = message["role"] == "user";
+        ensure(is_user || message["role"] == "assistant", || format!("{place}.role: unknown"))?;
+        let blocks = list(&message["content"]);
+        ensure(is_said(&message["content"]) || !blocks.is_empty(), || {
+            format!("{place}: all messages must have non-empty content")
+        })?;
+        for (number, block) in blocks.iter().enumerate() {
+            check_block(block, is_user).map_err(|why| format!("{place}.content.{number}{why}"))?;
+        }
+        let has_tools = !list(&body["tools"]).is_empty();
+        let uses_tools = blocks.iter().any(|block| block["type"].as_str().is_some_and(is_of_tool));
+        ensure(has_tools || !uses_tools, || {
+            "Requests which include `tool_use` or `tool_result` blocks must define tools".to_owned()
+        })?;
+        check_results(blocks, &asked).map_err(|why| format!("{place}{why}"))?;
+        let uses = blocks.iter().filter(|block| block["type"] == "tool_use");
+        asked = uses.map(|used| &used["id"]).collect();
+    }
+    ensure(asked.is_empty(), || unanswered(&asked))?;
+    let last = messages.last().filter(|message| message["role"] == "assistant");
+    let text = last.and_then(|message| list(&message["content"]).last()?["text"].as_str());
+    ensure(text.is_none_or(|text| text.trim_end() == text), || {
+        "messages: final assistant content cannot end with trailing whitespace".to_owned()
+    })
+}
+
+fn is_of_tool(kind: &str) -> bool {
+    kind == "tool_use" || kind == "tool_result"
+}
+
+fn check_block(block: &Value, is_user: bool) -> Result<(), String> {
+    let text_or_nothing = |value: &Value| value.is_null() || value.is_string();
+    let is_taken = match (block["type"].as_str().unwrap_or_default(), is_user) {
+        ("text", _) => is_said(&block["text"]),
+        ("tool_use", false) => {
+            is_name(&block["id"]) && is_name(&block["name"]) && block["input"].is_object()
+        }
+        ("tool_result", true) => {
+            is_name(&block["tool_use_id"]) && text_or_nothing(&block["content"])
+        }
+        ("thinking", false) => block["thinking"].is_string() && is_said(&block["signature"]),
+        ("redacted_thinking", false) => is_said(&block["data"]),
+        _ => false,
+    };
+    ensure(is_taken, || format!(": {block} is not taken from this role"))
+}
+
+/// Each use of the message before has one result, and the results stand before all else.
+fn check_results(blocks: &[Value], asked: &[&Value]) -> Result<(), String> {
+    let mut open = asked.to_vec();
+    let mut has_other = false;
+    for (number, block) in blocks.iter().enumerate() {
+        if block["type"] != "tool_result" {
+            has_other = true;
+            continue;
+        }
+        let id = &block["tool_use_id"];
+        let place = open.iter().position(|asked| *asked == id).filter(|_| !has_other);
+        let place = place.ok_or_else(|| {
+            format!(
+                ".content.{number}: unexpected `tool_use_id` found in `tool_result` blocks: {id}"
+            )
+        })?;
+        open.remove(place);
+    }
+    ensure(open.is_empty(), || format!(": {}", unanswered(&open)))
+}
+
+fn unanswered(ids: &[&Value]) -> String {
+    let ids: Vec<_> = ids.iter().filter_map(|id| id.as_str()).collect();
+    format!(
+        "`tool_use` ids were found without `tool_result` blocks immediately after: {}",
+        ids.join(", ")
+    )
+}
