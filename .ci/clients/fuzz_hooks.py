@@ -17,6 +17,9 @@ PASSWORD = (
     "must contain a lower-case letter, an upper-case letter, a digit and a special character",
     "is one of the passwords that attackers try first; choose another",
 )
+AGENT = "must be the name of an agent that you may use"
+TITLE = ("must be 1 to 200 characters",)
+DESCRIPTION = ("must be at most 2,000 characters",)
 ADDRESS = ("must be an email address like name@example.com, with ASCII characters alone before the @",)
 
 # A field whose meaning no schema can state, such as an address. The API may refuse any of its values.
@@ -35,17 +38,23 @@ MEANINGS = {
     ("POST /auth/email/resend", "/email"): ADDRESS,
     ("POST /auth/password/forgot", "/email"): ADDRESS,
     ("POST /users/invites", "/email"): ADDRESS,
+    # An agent has its own prompt, and may be for some users alone. Decisions are about different calls.
+    ("POST /chat", "/agent"): (AGENT, "must not be sent together with prompt"),
+    ("POST /chat", "/prompt"): ("must not be sent in a conversation with an agent",),
+    ("POST /conversations/{id}/messages/{message_id}/confirmations", "/decisions"): ("must name each call once",),
     # Only the server knows its invitations, and what it has sealed into a cursor.
     ("POST /auth/register", "/invite"): ("is not an invitation, has expired, was used before, or was revoked",),
     ("GET /api-keys", "cursor"): (CURSOR,),
     ("GET /access/rules", "cursor"): (CURSOR,),
     ("GET /audit", "cursor"): (CURSOR,),
     ("GET /audit/verify", "cursor"): (CURSOR,),
+    ("GET /agents", "cursor"): (CURSOR,),
     ("GET /conversations", "cursor"): (CURSOR,),
     ("GET /conversations/{id}", "cursor"): (CURSOR,),
     ("GET /conversations/{id}/export", "cursor"): (CURSOR,),
     ("GET /groups", "cursor"): (CURSOR,),
     ("GET /groups/{id}/members", "cursor"): (CURSOR,),
+    ("GET /tasks", "cursor"): (CURSOR,),
     ("GET /users", "cursor"): (CURSOR,),
     ("GET /users/invites", "cursor"): (CURSOR,),
     ("GET /workbooks", "cursor"): (CURSOR,),
@@ -94,6 +103,20 @@ MEANINGS = {
     ("GET /ranges/{id}/cells", "cursor"): ("is for text/csv", CURSOR),
     ("GET /ranges/{id}/access", "cell"): ANY,
     ("GET /ranges/{id}/access", "user_id"): ("must be a user who sees the range",),
+    # Counted after normalization, without the characters that are removed.
+    ("POST /tasks", "/title"): TITLE,
+    ("PATCH /tasks/{id}", "/title"): TITLE,
+    ("POST /tasks", "/description"): DESCRIPTION,
+    ("PATCH /tasks/{id}", "/description"): DESCRIPTION,
+    # A model needs a price, and replies of an agent cost something.
+    ("PUT /agents/{name}", "/model"): ("must be a model that has a price in this deployment",),
+    ("PUT /agents/{name}", "/max_cost_usd"): ("must be an amount above 0 and up to 100, like 0.50",),
+    # An agent that the caller may use. A change has a title or an agent.
+    ("POST /conversations", "/agent"): (AGENT,),
+    ("PATCH /conversations/{id}", "/agent"): (AGENT,),
+    ("PATCH /conversations/{id}", "/title"): ("is required",),
+    # The bytes of all values together.
+    ("PUT /conversations/{id}/state", "/values"): ("must have at most 8,192 bytes as JSON, where each `<` counts as six",),
     # One of two members.
     ("PUT /workbooks/{id}/sheets/{sheet_id}", "/same_as"): (
         "or `cleared: true` must be given, and only one of them",
@@ -104,6 +127,7 @@ MEANINGS = {
 
 # Fields with objects inside, and how the detail of a refusal begins. The detail names the place of the fault.
 PLACES = {
+    ("POST /conversations/{id}/messages/{message_id}/confirmations", "/decisions"): "has a fault at /",
     ("POST /access/changes", "/add"): "has a fault at /",
     ("POST /workbooks/{id}/ranges", "/sheet"): "has a fault at /name: ",
     ("POST /workbooks/{id}/ranges", "/merged"): "has a fault at /",
@@ -132,7 +156,8 @@ def post(path, body, access_token=None):
 
 # One key for all cases, made before them: an account can have few, and the cases of `POST /api-keys` make the rest.
 TOMORROW = (datetime.now(timezone.utc) + timedelta(days=1)).isoformat()
-KEY = post("/api-keys", {"name": "fuzz", "scopes": ["tokens:introspect"], "expires_at": TOMORROW}, sign_in(ADMIN))["key"]
+SCOPES = ["tokens:introspect", "tasks:read", "tasks:write", "profits:read"]
+KEY = post("/api-keys", {"name": "fuzz", "scopes": SCOPES, "expires_at": TOMORROW}, sign_in(ADMIN))["key"]
 
 
 @schemathesis.serializer("text/csv")
@@ -149,7 +174,7 @@ class Session:
         return sign_in(ADMIN)
 
     def set(self, case, access_token, context):
-        if case.operation.label == "POST /auth/introspect":
+        if case.operation.label in ("POST /auth/introspect", "POST /mcp"):
             case.headers["X-API-Key"] = KEY
             return
         # A sign-out would end the session of every other case.
@@ -163,7 +188,8 @@ def refused_for_its_meaning(ctx, response, case):
     if case.meta is None or not case.meta.generation.mode.is_positive or response.status_code not in (400, 413, 415, 422):
         return
     problem = response.json()
-    if problem["code"] in STORED:
+    # What a message of MCP means depends on its method. Its own tests are those of tests/tests/e2e/mcp.
+    if "jsonrpc" in problem or problem["code"] in STORED:
         return
     errors = problem.get("errors")
     assert errors, f"{case.operation.label}: the schema allows what was refused: {problem}"

@@ -10,6 +10,8 @@ export const messages: ClientMessage[] = [
   { action: "charts.unsubscribe", chart_type: "line", seq: 2 },
   { action: "chat.send", message: "Hello" },
   { action: "chat.cancel", message_id: "019a0000-0000-7000-8000-000000000001", id: "2" },
+  { action: "chat.send", message: "Add a task", agent: "tasks" },
+  { action: "chat.confirm", message_id: "019a0000-0000-7000-8000-000000000001", decisions: [{ call_id: "call_1", decision: "approve" }] },
   { action: "chat.resume", message_id: "019a0000-0000-7000-8000-000000000001", after_sequence: 7 },
 ];
 
@@ -34,10 +36,16 @@ export function tell(message: ServerMessage): string {
       return message.conversation_id;
     case "chat.cancelling":
       return `${message.id} ${message.message_id}`;
+    case "chat.confirmed":
+      return `${message.id} ${message.status}`;
     case "chat.resumed":
       return `${message.id} ${message.after_sequence}`;
     case "chat.delta":
       return message.text;
+    case "chat.tool_call":
+      return `${message.sequence} ${message.title}: ${message.preview} ${message.expires_at ?? ""}`;
+    case "chat.tool_result":
+      return `${message.sequence} ${message.status}: ${message.summary}`;
     case "chat.completed":
       return `${message.stop_reason} ${message.usage.output_tokens} ${message.cost_usd}`;
     case "chat.failed":

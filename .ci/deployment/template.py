@@ -90,7 +90,8 @@ def http_route(function, event, properties):
     key = f"{method} {path}" if path else "$default"
     source = f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{{api}}}/*/{method + path if path else '$default'}"
     uri = f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/${{{function}.Arn}}/invocations"
-    integration, prefix = f"{function}{event}Integration", f"{function}{event}"
+    # One for all events of a function, so that the emulator's 500 resources suffice.
+    integration, prefix = f"{function}Integration", f"{function}{event}"
     return {
         integration: {
             "Type": "AWS::ApiGatewayV2::Integration",

@@ -126,6 +126,7 @@ def take_tour(http_url, websocket_url, admin):
     user = invited(http, admin)
     tokens = account(http, user)
     profits(http, tokens["access_token"])
+    tasks(http, tokens["access_token"])
     chat(http, tokens["access_token"])
     live(http, websocket_url, tokens["access_token"])
     api_key(http, tokens["access_token"])
@@ -213,10 +214,38 @@ def chat(http, access):
     assert http.call("PATCH", conversation, {"title": "Best and worst"}, access).expect(200)["title"] == "Best and worst"
     assert b"Best and worst" in http.get(f"{conversation}/export?format=markdown", access).body
     assert http.get("/conversations?query=worst", access).expect(200)["items"][0]["id"] == first["conversation_id"]
+    agents = http.get("/agents", access).expect(200)["items"]
+    assert [agent["name"] for agent in agents] == ["default", "finance", "tasks"], agents
+    begun = http.post("/conversations", {"title": "Notes", "agent": "finance"}, access).expect(201)
+    assert http.call("PATCH", f"/conversations/{begun['id']}", {"agent": "tasks"}, access).expect(200)["agent"] == "tasks"
+    state = f"/conversations/{begun['id']}/state"
+    kept = http.call("PUT", state, {"values": {"company": "Alpha"}, "version": 0}, access).expect(200)
+    assert http.get(state, access).expect(200) == kept == {"values": {"company": "Alpha"}, "version": 1}
+    http.call("PUT", state, {"values": {}, "version": 0}, access).problem(409, "conflict")
+    http.call("DELETE", state, token=access).expect(204)
     assert sum(item["requests"] for item in http.get("/usage", access).expect(200)["items"]) == 2
     assert http.get("/users/me/budget", access).expect(200)["monthly_usd"]
     http.post("/chat", {"message": ""}, access).problem(422, "validation_failed")
     http.get(f"/conversations/{uuid.uuid4()}", access).problem(404, "not_found")
+
+
+def tasks(http, access):
+    created = http.post("/tasks", {"title": "Close the books", "due_date": "2027-01-31"}, access, Idempotency_Key="tour")
+    task = created.expect(201)
+    path = created.headers["location"]
+    assert http.post("/tasks", {"title": "Close the books", "due_date": "2027-01-31"}, access, Idempotency_Key="tour").expect(201) == task
+    assert http.get(path, access).expect(200) == task
+    for query in ("", "?status=all&sort=due_date", "?query=BOOKS", "?due_before=2027-02-01&sort=due_date"):
+        assert http.get(f"/tasks{query}", access).expect(200)["items"] == [task], query
+    changed = http.call("PATCH", path, {"due_date": None}, access, {"If-Match": created.headers["etag"]}).expect(200)
+    assert (changed["due_date"], changed["version"]) == (None, 2), changed
+    http.call("PATCH", path, {"title": "Late"}, access, {"If-Match": created.headers["etag"]}).problem(412, "precondition_failed")
+    assert http.post(f"{path}/complete", {}, access).expect(200)["status"] == "completed"
+    assert http.get("/tasks?status=completed", access).expect(200)["items"][0]["version"] == 3
+    kept = http.post("/tasks", {"title": "Goes with the account"}, access).expect(201)
+    assert http.get("/tasks", access).expect(200)["items"] == [kept]
+    http.call("DELETE", path, token=access).expect(204)
+    http.get(path, access).problem(404, "not_found")
 
 
 def whole(http, answer, access):
@@ -282,7 +311,8 @@ def audit(http, access, admin):
     events = http.get("/audit?actor=me&limit=100", access).expect(200)["items"]
     actions = {event["action"] for event in events}
     wanted = {"auth.register", "auth.login", "account.updated", "profits.read", "chat.requested", "chat.message", "conversation.exported",
-              "auth.ws_ticket", "ws.connect", "charts.subscribe", "apikey.created", "apikey.deleted"}
+              "auth.ws_ticket", "ws.connect", "charts.subscribe", "apikey.created", "apikey.deleted",
+              "task.created", "task.updated", "task.completed", "task.deleted"}
     assert wanted <= actions, f"no event of {wanted - actions}"
     # What was asked and written, by the roles of three functions and by KMS.
     reply = next(event for event in events if event["detail"].get("status") == "completed")
