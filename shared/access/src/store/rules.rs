@@ -98,31 +98,10 @@ impl Rules {
     }
 
     async fn all(&self, scope: &Scope) -> Result<Vec<Rule>, StoreError> {
-        let mut found = Vec::new();
-        let mut start = None;
-        loop {
-            let expression = Expression::default()
-                .name("item", "item")
-                .value("workbook", s(scope.key()))
-                .value("rule", s("rule#"));
-            let request = self.database.client().query().table_name(&self.table);
-            let page = query(
-                request
-                    .key_condition_expression("workbook = :workbook AND begins_with(#item, :rule)")
-                    .set_expression_attribute_names(expression.names())
-                    .set_expression_attribute_values(expression.values())
-                    .set_exclusive_start_key(start)
-                    .consistent_read(true),
-            )
-            .await?;
-            for item in page.items.unwrap_or_default() {
-                found.push(read::<Stored>(item)?.rule);
-            }
-            start = page.last_evaluated_key.filter(|key| !key.is_empty());
-            if start.is_none() {
-                return Ok(found);
-            }
-        }
+        let (workbook, rules) = (("workbook", scope.key()), ("item", "rule#"));
+        let found: Vec<Stored> =
+            self.database.collection(&self.table, workbook, Some(rules)).await?;
+        Ok(found.into_iter().map(|stored| stored.rule).collect())
     }
 
     /// The scope of the rule with this id, if there is one. The rule itself may have gone since.

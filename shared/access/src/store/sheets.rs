@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use platform::database::{Expression, Item, StoreError, Write, item, key2, n, query, read, s};
+use platform::database::{Expression, Item, StoreError, Write, item, key2, n};
 
 use super::workbooks::{Stored, Workbook, Workbooks, none};
 use crate::domain::Sheet;
@@ -40,32 +40,10 @@ impl Workbooks {
         if let Some(kept) = self.kept.get(id, version) {
             return Ok(kept);
         }
-        let mut found = Vec::new();
-        let mut start = None;
-        loop {
-            let expression = Expression::default()
-                .name("item", "item")
-                .value("workbook", s(id))
-                .value("sheet", s("sheet#"));
-            let request = self.database.client().query().table_name(&self.table);
-            let page = query(
-                request
-                    .key_condition_expression("workbook = :workbook AND begins_with(#item, :sheet)")
-                    .set_expression_attribute_names(expression.names())
-                    .set_expression_attribute_values(expression.values())
-                    .set_exclusive_start_key(start)
-                    .consistent_read(true),
-            )
-            .await?;
-            for item in page.items.unwrap_or_default() {
-                found.push(read::<Stored<Sheet>>(item)?.value);
-            }
-            start = page.last_evaluated_key.filter(|key: &Item| !key.is_empty());
-            if start.is_none() {
-                break;
-            }
-        }
-        let sheets: Arc<[Sheet]> = found.into();
+        let (of_workbook, sheets) = (("workbook", id), ("item", "sheet#"));
+        let found: Vec<Stored<Sheet>> =
+            self.database.collection(&self.table, of_workbook, Some(sheets)).await?;
+        let sheets: Arc<[Sheet]> = found.into_iter().map(|stored| stored.value).collect();
         if sheets.iter().map(|sheet| sheet.version).sum::<u64>() == workbook.sheet_changes {
             let bytes = sheets.iter().map(Sheet::bytes).sum();
             self.kept.keep(id, version, &sheets, bytes);

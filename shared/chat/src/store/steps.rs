@@ -9,7 +9,7 @@ use assistant::Content;
 use jiff::Timestamp;
 use platform::clock::rfc3339_ms;
 use platform::database::{
-    Database, Expression, Item, StoreError, Write, item, key2, read, s, unavailable,
+    Database, Expression, Item, StoreError, Write, item, key2, s, unavailable,
 };
 use platform::{ConfigError, Platform};
 use serde::de::IgnoredAny;
@@ -143,22 +143,12 @@ impl Steps {
 
     /// The steps of a reply with their calls, in order, as they are now.
     pub async fn of(&self, message_id: &str) -> Result<StepsTaken, StoreError> {
-        let expression = Expression::default().value("message", s(message_id));
-        let mut pages = self
-            .database
-            .client()
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("message_id = :message")
-            .set_expression_attribute_values(expression.values())
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
+        let found: Vec<Stored> =
+            self.database.collection(&self.table, ("message_id", message_id), None).await?;
         let mut taken = StepsTaken::new();
-        while let Some(found) = pages.next().await {
+        for stored in found {
             // The key of a step is the beginning of its calls' keys, so it comes before them.
-            match read(found.map_err(unavailable)?)? {
+            match stored {
                 Stored::Step(step) => taken.push((step.into(), Vec::new())),
                 Stored::Call(call) => {
                     if let Some((_, calls)) = taken.last_mut() {

@@ -30,6 +30,42 @@ impl Database {
         items.into_iter().map(read).collect()
     }
 
+    /// All items of a partition key in the order of their sort keys, as they are now. With a prefix,
+    /// those whose sort key begins with it. `sort` is the name of the sort key. It is for
+    /// collections that have a bound, because it reads every page.
+    pub async fn collection<T: DeserializeOwned>(
+        &self,
+        table: &str,
+        (name, value): (&str, &str),
+        sort_begins: Option<(&str, &str)>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut expression = Expression::default().name("key", name).value("key", s(value));
+        let mut condition = "#key = :key".to_owned();
+        if let Some((sort, prefix)) = sort_begins {
+            expression = expression.name("sort", sort).value("prefix", s(prefix));
+            condition.push_str(" AND begins_with(#sort, :prefix)");
+        }
+        let request = self
+            .client()
+            .query()
+            .table_name(table)
+            .key_condition_expression(condition)
+            .set_expression_attribute_names(expression.names())
+            .set_expression_attribute_values(expression.values())
+            .consistent_read(true);
+        let (mut found, mut start) = (Vec::new(), None);
+        loop {
+            let page = query(request.clone().set_exclusive_start_key(start)).await?;
+            for item in page.items.unwrap_or_default() {
+                found.push(read(item)?);
+            }
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
     /// Deletes all items of a partition key, by batches. `sort` is the name of the sort key.
     pub async fn delete_collection(
         &self,
