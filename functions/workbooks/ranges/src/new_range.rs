@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn all_addresses_have_one_style_and_one_sheet() {
         let range = read(&body(&json!({
-            "style": "r1c1", "address": "'P&L'!R1C1:R9C3", "parts": 100, "headers": 2,
+            "style": "r1c1", "address": "'P&L'!R1C1:R9C3", "parts": 100, "headers": 2.0,
             "separators": {"decimal": ",", "group": "."}, "date_system": 1904,
             "merged": ["R1C1:R1C2"], "spills": ["R2C3:R4C3"], "hidden_rows": ["R5:R7"],
             "hidden_columns": ["C2"],

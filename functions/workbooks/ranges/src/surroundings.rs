@@ -106,8 +106,7 @@ impl FromField for HeadersField {
             RawValue::Json(Value::String(text)) if text == "none" => {
                 return Ok(Self(Headers::Rows(0)));
             }
-            RawValue::Json(value) => value.as_u64(),
-            RawValue::Text(_) => None,
+            _ => u64::read(raw).ok(),
         };
         let rows = rows.filter(|rows| (1..=MAX_HEADERS).contains(rows));
         let rows = rows.and_then(|rows| u32::try_from(rows).ok());

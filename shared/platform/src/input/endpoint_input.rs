@@ -96,6 +96,8 @@ mod tests {
     #[test]
     fn a_json_body_is_read_and_every_fault_named() {
         check(object(json!({"name": "a", "count": 3})), Ok(("a", Some(3))));
+        check(object(json!({"name": "a", "count": 3.0})), Ok(("a", Some(3))));
+        check(object(json!({"name": "a", "count": -0.0})), Ok(("a", Some(0))));
         check(object(json!({"name": "a", "count": null})), Ok(("a", None)));
         check(object(json!({})), Err(&[("/name", "is required")]));
         check(object(json!({"name": null})), Err(&[("/name", "is required")]));

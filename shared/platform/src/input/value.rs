@@ -40,7 +40,7 @@ impl FromField for String {
 impl FromField for u64 {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
         let number = match raw {
-            RawValue::Json(value) => value.as_u64(),
+            RawValue::Json(value) => value.as_u64().or_else(|| whole(value.as_f64()?)),
             // `parse` alone would take "+5".
             RawValue::Text(text) => {
                 text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
@@ -48,6 +48,14 @@ impl FromField for u64 {
         };
         number.ok_or_else(|| "must be a whole number".into())
     }
+}
+
+/// The whole number that a fraction is, such as 4 for `4.0`: JSON Schema takes both for an integer.
+fn whole(number: f64) -> Option<u64> {
+    // Above, not every whole number has a fraction that is equal to it.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let is_whole = number.fract() == 0.0 && (0.0..EXACT).contains(&number);
+    is_whole.then(|| format!("{:.0}", number.abs()).parse().ok()).flatten()
 }
 
 impl FromField for Timestamp {
