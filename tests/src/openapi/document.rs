@@ -94,7 +94,8 @@ impl Document {
             content.insert("application/json".into(), json!({"schema": reference(&name)}));
         }
         if E::MEDIA == Media::JsonOrCsv {
-            content.insert("text/csv".into(), json!({"schema": {"type": "string"}}));
+            content
+                .insert("text/csv".into(), json!({"schema": {"type": "string", "minLength": 1}}));
         }
         if matches!(E::MEDIA, Media::Form | Media::JsonOrForm) {
             let name = format!("{name}Form");
@@ -168,7 +169,7 @@ impl Document {
                 "securitySchemes": {
                     "bearer": {
                         "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-                        "description": "Access token of `POST /auth/login`",
+                        "description": "Access token of `POST /auth/login` or `POST /auth/sso`",
                     },
                     "apiKey": {
                         "type": "apiKey", "in": "header", "name": "X-API-Key",

@@ -140,7 +140,7 @@ fn parameters(described: &Description) -> Vec<Value> {
     let key = route.idempotent.then(|| {
         json!({
             "name": "Idempotency-Key", "in": "header", "required": false,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
+            "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]([ -~]*[!-~])?$"},
             "description": "1 to 128 printable ASCII characters. Within 24 hours the same request \
                             with the same key creates nothing again. The answer has what the first \
                             request created. An answer of 429 or 5xx frees the key.",

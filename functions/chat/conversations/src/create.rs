@@ -5,6 +5,7 @@ use platform::http::Created;
 use platform::identity::Principal;
 use platform::input::{Fields, Input};
 use platform::plan::Reply;
+use platform::problem::Code;
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request, ids};
 use tally_access::sources::Sources;
@@ -48,6 +49,7 @@ impl Input for NewConversation {
 
 impl Endpoint for CreateConversation {
     const ROUTE: Route = routes::CONVERSATION_CREATE;
+    const PROBLEMS: &'static [Code] = &[Code::NotFound];
     type Caller = Principal;
     type Body = NewConversation;
     type Query = ();

@@ -6,6 +6,7 @@ use platform::http::Created;
 use platform::identity::Identity;
 use platform::input::{Fields, Input};
 use platform::plan::Reply;
+use platform::problem::Code;
 use platform::routes::{self, Route};
 use platform::store::{AdminsChange, Users};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request, ids};
@@ -87,6 +88,7 @@ impl Input for NewGroup {
 
 impl Endpoint for CreateGroup {
     const ROUTE: Route = routes::GROUP_CREATE;
+    const PROBLEMS: &'static [Code] = &[Code::NotFound];
     type Caller = Identity;
     type Body = NewGroup;
     type Query = ();

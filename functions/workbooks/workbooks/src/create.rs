@@ -5,6 +5,7 @@ use platform::http::Created;
 use platform::identity::Principal;
 use platform::input::{Fields, Input};
 use platform::plan::Reply;
+use platform::problem::Code;
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request, ids};
 use tally_access::domain::{Approval, Label};
@@ -42,6 +43,7 @@ impl Input for NewWorkbook {
 
 impl Endpoint for CreateWorkbook {
     const ROUTE: Route = routes::WORKBOOK_CREATE;
+    const PROBLEMS: &'static [Code] = &[Code::NotFound];
     type Caller = Principal;
     type Body = NewWorkbook;
     type Query = ();

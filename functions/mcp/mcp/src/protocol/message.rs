@@ -8,9 +8,6 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::fault::Fault;
 
-/// The largest integer that every client can read. A schema has it; a longer `id` is taken too.
-const SAFE_INTEGER: i64 = (1 << 53) - 1;
-
 /// The body of a request.
 #[derive(Debug, PartialEq)]
 pub enum Message {
@@ -62,8 +59,9 @@ fn read(mut members: Map<String, Value>) -> Result<Message, &'static str> {
     if members.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
         return Err("`jsonrpc` must be 2.0.");
     }
-    let Some(Value::String(method)) = members.remove("method") else {
-        return Err("`method` must be a string.");
+    let method = match members.remove("method") {
+        Some(Value::String(method)) if !method.contains('\0') => method,
+        _ => return Err("`method` must be a string without null characters."),
     };
     let params = match members.remove("params") {
         None => Map::new(),
@@ -73,14 +71,15 @@ fn read(mut members: Map<String, Value>) -> Result<Message, &'static str> {
     match members.remove("id") {
         None => Ok(Message::Notification),
         Some(id) if is_id(&id) => Ok(Message::Request(RpcRequest { id, method, params })),
-        Some(_) => Err("`id` must be a string or a whole number."),
+        Some(_) => Err("`id` must be a string without null characters, or a whole number."),
     }
 }
 
 /// Whether a value may be the `id` of a request. `1.0` is a whole number.
 fn is_id(value: &Value) -> bool {
     let is_whole = |number: f64| number.fract() == 0.0;
-    value.is_string() || value.as_f64().is_some_and(is_whole)
+    let is_text = value.as_str().is_some_and(|text| !text.contains('\0'));
+    is_text || value.as_f64().is_some_and(is_whole)
 }
 
 impl Input for Message {
@@ -98,10 +97,7 @@ impl ToSchema for Message {
 impl PartialSchema for Message {
     fn schema() -> RefOr<Schema> {
         let text = || ObjectBuilder::new().schema_type(Type::String);
-        let number = ObjectBuilder::new()
-            .schema_type(Type::Integer)
-            .minimum(Some(-SAFE_INTEGER))
-            .maximum(Some(SAFE_INTEGER));
+        let number = ObjectBuilder::new().schema_type(Type::Integer);
         let id = OneOfBuilder::new().item(text()).item(number);
         let id = id.description(Some("The answer repeats it. A notification has none."));
         let method =
@@ -169,6 +165,8 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, -32600, None),
             (r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, -32600, None),
             (r#"{"jsonrpc":"2.0","id":true,"method":"ping"}"#, -32600, None),
+            (r#"{"jsonrpc":"2.0","id":"\u0000","method":"ping"}"#, -32600, None),
+            (r#"{"jsonrpc":"2.0","id":7,"method":"pi\u0000ng"}"#, -32600, Some(&id)),
         ] {
             let Message::Faulty(found, fault) = Message::parse(body.as_bytes()) else {
                 panic!("{body} is a message");
