@@ -24,15 +24,21 @@ This page lists every HTTP route and every message of the WebSocket. Other docum
 
 Errors are RFC 9457 problems (`application/problem+json`) with a stable `code`. Their `request_id` finds them in the logs.
 
-A caller signs in by `POST /auth/login` and sends the access token as `Authorization: Bearer <token>`. A service sends an API key as
-`X-API-Key`. A route without a scope takes no API key. Every call of a user or an API key also counts against the limit `user`.
+A caller signs in by `POST /auth/login` or `POST /auth/sso`, and sends the access token as `Authorization: Bearer <token>`. A service sends
+an API key as `X-API-Key`. A route without a scope takes no API key. Every call of a user or an API key also counts against the limit
+`user`.
 
 The tables do not show these facts:
 
 - An access token is valid for 15 minutes by default. `POST /auth/refresh` spends the refresh token and gives the next pair.
+- With `refresh_in` `cookie` a sign-in sets the refresh token as a cookie, for pages whose origin is in `CookieOrigins`. From such a page,
+  `POST /auth/refresh` without `refresh_token` spends the cookie. It needs the header `X-Requested-With`, and the browser has to send
+  credentials.
 - The parameter `Registration` opens `POST /auth/register` to all, limits it to invited people, or closes it.
 - `POST /auth/login` takes JSON. It takes OAuth 2.0's password form too, where `PasswordGrant` is on. The same setting lets
   `POST /auth/token` take passwords.
+- Where `SsoKind` is `off`, `GET /auth/sso` says so. The other routes of single sign-on are not found then, except
+  `DELETE /users/{id}/sso`.
 - `POST /auth/logout` with `{\"all\": true}` ends every session of the caller.
 - A new address and the deletion of the account need the current password.
 - `PATCH /auth/me` answers 202 if the new address has to be verified first.
@@ -197,6 +203,7 @@ fn subject(subject: Subject) -> &'static str {
         Subject::LoginAttempt => "username or email, with a client address",
         Subject::Recipient => "recipient of a mail",
         Subject::SpentSession => "session whose refresh token is spent",
+        Subject::SsoIdentity => "person of the identity provider",
         Subject::User => "user",
         Subject::Session => "session or API key",
         Subject::Connection => "connection",

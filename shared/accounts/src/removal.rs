@@ -5,7 +5,6 @@ use platform::plan::Retry;
 use platform::store::{User, Users};
 use platform::{ConfigError, Plan, Platform, Problem};
 
-use crate::domain::Purpose;
 use crate::sessions::Ending;
 use crate::store::MailTokens;
 
@@ -35,11 +34,9 @@ impl Removal {
         user: &User,
         again: Retry<O>,
     ) -> Result<Plan<O>, StoreError> {
-        let [account, name, email] = self.users.remove(user);
-        let plan = plan.write(name).write(email);
-        let plan = Purpose::ALL
-            .iter()
-            .fold(plan, |plan, purpose| plan.write(self.tokens.forget(*purpose, &user.id)));
+        let (account, names) = self.users.remove(user);
+        let plan = names.into_iter().fold(plan, Plan::write);
+        let plan = self.tokens.forget_all(&user.id).into_iter().fold(plan, Plan::write);
         let sessions: Vec<_> = user.sessions.keys().cloned().collect();
         let plan = self.ending.add(plan, &sessions).await?.write_or_retry(account, again);
         // This comes after the account's own write. If that were stale, this would judge an old

@@ -158,8 +158,8 @@ impl AuditDetails {
         self
     }
 
-    /// Leaves no event, because the answer has only data of the caller. This is for routes whose
-    /// parameters do not say whose data it is.
+    /// Leaves no event, because the answer has only data of the caller, or the request attempted
+    /// nothing. The former is for routes whose parameters do not say whose data it is.
     #[must_use]
     pub fn silent(mut self) -> Self {
         self.is_silent = true;

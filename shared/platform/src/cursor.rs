@@ -1,17 +1,13 @@
 //! Lists in pages. An opaque cursor marks where a list continues, and works only for one caller and
 //! one list.
 //!
-//! A cursor is AES-256-GCM (NIST SP 800-38D) under a random nonce. The caller, the route and the
-//! filters are its associated data. So the cursor of another caller or another list does not open,
-//! just like an altered one. When the secret is rotated, lists begin anew.
+//! A cursor is a sealed text that is bound to the caller, the route and the filters. So the cursor
+//! of another caller or another list does not open, just like an altered one. When the secret is
+//! rotated, lists begin anew.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -30,7 +26,10 @@ use crate::plan::Reply;
 use crate::platform::Platform;
 use crate::problem::Problem;
 use crate::request::HttpCall;
-use crate::secrets::Secrets;
+use crate::seal::Seal;
+
+/// Purpose of the key that cursors are sealed with.
+const PURPOSE: &str = "tally cursor";
 
 /// Items of a page if the caller gives no limit.
 const DEFAULT_LIMIT: usize = 20;
@@ -52,8 +51,7 @@ const ENCODED: &AsciiSet =
 /// Seals and opens the cursors of a list.
 #[derive(Debug, Clone)]
 pub struct Cursors {
-    secrets: Secrets,
-    secret_arn: String,
+    seal: Seal,
 }
 
 /// One page of a list.
@@ -109,10 +107,7 @@ pub struct Paging {
 impl Cursors {
     /// Uses the secret that `SEAL_SECRET_ARN` names.
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self {
-            secrets: platform.secrets()?,
-            secret_arn: platform.config.require("SEAL_SECRET_ARN")?.to_owned(),
-        })
+        Ok(Self { seal: Seal::new(platform, PURPOSE)? })
     }
 
     /// The position where the list continues; `None` on its first page.
@@ -123,7 +118,7 @@ impl Cursors {
         call: &HttpCall,
     ) -> Result<Option<P>, Problem> {
         let Some(cursor) = &paging.cursor else { return Ok(None) };
-        let position = self.position(cursor, &binding(user_id, call)).await?;
+        let position = self.seal.key().await?.open(&binding(user_id, call), cursor);
         position.map(Some).ok_or_else(|| Problem::invalid_parameter("cursor", REFUSED))
     }
 
@@ -135,7 +130,8 @@ impl Cursors {
         arguments: &Map<String, Value>,
     ) -> Result<Option<P>, Problem> {
         let Some(cursor) = arguments.get(CURSOR).and_then(Value::as_str) else { return Ok(None) };
-        let position = self.position(cursor, &tool_binding(user_id, tool, arguments)).await?;
+        let binding = tool_binding(user_id, tool, arguments);
+        let position = self.seal.key().await?.open(&binding, cursor);
         position.map(Some).ok_or_else(|| Problem::invalid_field(CURSOR, REFUSED))
     }
 
@@ -148,17 +144,8 @@ impl Cursors {
         arguments: &Map<String, Value>,
     ) -> Result<Option<String>, Problem> {
         let Some(next) = next else { return Ok(None) };
-        let plain = serde_json::to_vec(next).map_err(|_| Problem::internal())?;
-        self.key().await?.seal(&tool_binding(user_id, tool, arguments), plain).map(Some)
-    }
-
-    async fn position<P: DeserializeOwned>(
-        &self,
-        cursor: &str,
-        binding: &str,
-    ) -> Result<Option<P>, Problem> {
-        let plain = self.key().await?.open(binding, cursor);
-        Ok(plain.and_then(|plain| serde_json::from_slice(&plain).ok()))
+        let binding = tool_binding(user_id, tool, arguments);
+        self.seal.key().await?.seal(&binding, next).map(Some)
     }
 
     /// The answer with one page, and its `Link` to the next page (RFC 8288) if the list continues
@@ -171,19 +158,9 @@ impl Cursors {
         call: &HttpCall,
     ) -> Result<Reply<Page<T>>, Problem> {
         let Some(next) = next else { return Ok(Reply::new(Page { items, next_cursor: None })) };
-        let plain = serde_json::to_vec(&next).map_err(|_| Problem::internal())?;
-        let cursor = self.key().await?.seal(&binding(user_id, call), plain)?;
+        let cursor = self.seal.key().await?.seal(&binding(user_id, call), &next)?;
         let link = format!("<{}>; rel=\"next\"", next_page(call, &cursor));
         Ok(Reply::new(Page { items, next_cursor: Some(cursor) }).header(header::LINK, &link))
-    }
-
-    async fn key(&self) -> Result<CursorKey, Problem> {
-        let secret = self.secrets.get(&self.secret_arn).await?;
-        let key = secret.get("current").and_then(|text| CursorKey::derive(text).ok());
-        key.ok_or_else(|| {
-            tracing::error!("the secret of the cursors has no usable member `current`");
-            Problem::unavailable()
-        })
     }
 }
 
@@ -211,37 +188,6 @@ impl Input for Paging {
 impl Parameters for Paging {
     fn parameters() -> Vec<Parameter> {
         in_query::<Self>()
-    }
-}
-
-/// The key that cursors are sealed with.
-struct CursorKey(RandomizedNonceKey);
-
-impl CursorKey {
-    /// Derives the key from the secret's text, for this purpose alone (HKDF-SHA-256, RFC 5869).
-    fn derive(text: &str) -> Result<Self, aws_lc_rs::error::Unspecified> {
-        let mut key = [0; 32];
-        Salt::new(HKDF_SHA256, b"")
-            .extract(text.as_bytes())
-            .expand(&[b"tally cursor"], &AES_256_GCM)?
-            .fill(&mut key)?;
-        Ok(Self(RandomizedNonceKey::new(&AES_256_GCM, &key)?))
-    }
-
-    /// Nonce, ciphertext and tag as URL-safe text.
-    fn seal(&self, binding: &str, mut plain: Vec<u8>) -> Result<String, Problem> {
-        let nonce = self
-            .0
-            .seal_in_place_append_tag(Aad::from(binding), &mut plain)
-            .map_err(|_| Problem::internal())?;
-        Ok(URL_SAFE_NO_PAD.encode([&nonce.as_ref()[..], &plain].concat()))
-    }
-
-    fn open(&self, binding: &str, text: &str) -> Option<Vec<u8>> {
-        let mut sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (nonce, rest) = sealed.split_at_mut_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        self.0.open_in_place(nonce, Aad::from(binding), rest).ok().map(|plain| plain.to_vec())
     }
 }
 
@@ -279,6 +225,7 @@ fn next_page(call: &HttpCall, cursor: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seal::SealKey;
     use lambda_http::request::from_str;
     use serde_json::json;
 
@@ -294,10 +241,9 @@ mod tests {
 
     #[test]
     fn a_cursor_opens_for_its_caller_route_and_filters_alone() {
-        let key = CursorKey::derive("text of the secret").unwrap();
+        let key = SealKey::derive("text of the secret", PURPOSE).unwrap();
         let bound = binding("a", &call("/audit", "actor=me&action=chat.&limit=5"));
-        let cursor = key.seal(&bound, b"position".to_vec()).unwrap();
-        assert_ne!(cursor, key.seal(&bound, b"position".to_vec()).unwrap(), "the nonce is random");
+        let cursor = key.seal(&bound, &"position").unwrap();
         for (user, path, query, opens) in [
             ("a", "/audit", "actor=me&action=chat.&limit=5", true),
             ("a", "/audit", "cursor=x&limit=50&action=%63hat.&actor=me", true),
@@ -307,14 +253,9 @@ mod tests {
             ("a", "/audit", "actor=me&action=chat.&outcome=denied", false),
             ("a", "/audit", "actor=me&action=auth.", false),
         ] {
-            let opened = key.open(&binding(user, &call(path, query)), &cursor);
-            assert_eq!(
-                opened.as_deref(),
-                opens.then_some(&b"position"[..]),
-                "{user} {path}?{query}"
-            );
+            let opened: Option<String> = key.open(&binding(user, &call(path, query)), &cursor);
+            assert_eq!(opened.as_deref(), opens.then_some("position"), "{user} {path}?{query}");
         }
-        assert!(CursorKey::derive("another text").unwrap().open(&bound, &cursor).is_none());
     }
 
     #[test]
@@ -338,20 +279,6 @@ mod tests {
             ("a", "list_tasks", r#"{"status": "all", "query": "a"}"#, false),
         ] {
             assert_eq!(bound(user, tool, arguments) == first, is_same, "{user} {tool} {arguments}");
-        }
-    }
-
-    #[test]
-    fn an_altered_cursor_does_not_open() {
-        let key = CursorKey::derive("text of the secret").unwrap();
-        let cursor = key.seal("b", b"position".to_vec()).unwrap();
-        for at in 0..cursor.len() {
-            let other = if &cursor[at..=at] == "A" { "B" } else { "A" };
-            let altered = format!("{}{other}{}", &cursor[..at], &cursor[at + 1..]);
-            assert!(key.open("b", &altered).is_none(), "character {at}");
-        }
-        for text in ["", "A", "AAAA", "not base64!", &cursor[1..], &cursor[..cursor.len() - 4]] {
-            assert!(key.open("b", text).is_none(), "{text:?}");
         }
     }
 

@@ -8,7 +8,8 @@
 //! - [`plan`]: the value that a handler returns instead of writing; [`idempotency`]: repeated
 //!   requests; [`problem`]: every error that a caller can see
 //! - [`identity`], [`tokens`], [`api_key`], [`secrets`]: authentication; [`limits`]: rate limits
-//! - [`cursor`]: lists in pages; [`audit_reader`]: searches of the audit log by a caller
+//! - [`seal`]: texts that a client keeps and cannot change; [`cursor`]: lists in pages
+//! - [`audit_reader`]: searches of the audit log by a caller
 //! - [`audit`]: events of the audit log; [`metrics`]: signals for operators; [`database`]: the way
 //!   to DynamoDB; [`store`]: the tables that every area uses
 //! - [`input`]: reads a client's input field by field; [`domain`]: types that parse once at the
@@ -58,6 +59,7 @@ pub mod problem;
 pub mod request;
 pub mod routes;
 pub mod runtime;
+pub mod seal;
 pub mod secrets;
 pub mod socket;
 pub mod store;

@@ -13,6 +13,7 @@ use crate::problem::Problem;
 pub struct Plan<O> {
     pub(crate) writes: Vec<(Write, Otherwise<O>)>,
     pub(crate) details: AuditDetails,
+    pub(crate) also: Vec<AuditDetails>,
     pub(crate) created: Option<String>,
     pub(crate) after_commit: Vec<AfterCommit<O>>,
     pub(crate) reply: Result<Reply<O>, Problem>,
@@ -99,6 +100,7 @@ impl<O> Plan<O> {
         Self {
             writes: Vec::new(),
             details: AuditDetails::default(),
+            also: Vec::new(),
             created: None,
             after_commit: Vec::new(),
             reply: Ok(reply.into()),
@@ -110,6 +112,7 @@ impl<O> Plan<O> {
         Self {
             writes: Vec::new(),
             details: AuditDetails::default(),
+            also: Vec::new(),
             created: None,
             after_commit: Vec::new(),
             reply: Err(problem),
@@ -149,6 +152,21 @@ impl<O> Plan<O> {
         self
     }
 
+    /// Adds a detail to this action's event.
+    #[must_use]
+    pub fn detail(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.details = self.details.detail(name, value);
+        self
+    }
+
+    /// Adds another event of the same transaction. The details name its action, and it is a success
+    /// even if the request is refused: it tells of a write of this plan.
+    #[must_use]
+    pub fn also(mut self, details: AuditDetails) -> Self {
+        self.also.push(details);
+        self
+    }
+
     /// Sets the id of the created resource. A repeated request with the same `Idempotency-Key` is
     /// answered with that resource.
     #[must_use]
@@ -170,6 +188,7 @@ impl<O> Plan<O> {
                 .map(|(write, otherwise)| (write, otherwise.map(make.clone())))
                 .collect(),
             details: self.details,
+            also: self.also,
             created: self.created,
             after_commit: steps.map(|step| map_step(step, make.clone())).collect(),
             reply: self.reply.map(make),
@@ -197,7 +216,8 @@ impl<O> Reply<O> {
         self
     }
 
-    /// Adds a header; it replaces one of the same name that every answer has.
+    /// Adds a header; it replaces one of the same name that every answer has. Each `Set-Cookie` is
+    /// one more cookie.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {

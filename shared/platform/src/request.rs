@@ -118,6 +118,23 @@ impl HttpCall {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// The cookies of the request: names and values as they were sent (RFC 6265 section 4.2).
+    pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
+        let headers = self.headers.get_all(header::COOKIE).iter();
+        let pairs =
+            headers.filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(';'));
+        pairs.filter_map(|pair| pair.trim().split_once('='))
+    }
+
+    /// The value of a cookie; `None` if the request has no cookie of this name, or several. A
+    /// browser keeps one cookie of a name that begins with `__Host-`, so another one is not its
+    /// own.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let mut values = self.cookies().filter(|(own, _)| *own == name).map(|(_, value)| value);
+        let value = values.next()?;
+        values.next().is_none().then_some(value)
+    }
+
     /// One parameter of the path or the query before validation, because the access check comes
     /// before it.
     pub fn peek(&self, name: &str) -> Option<String> {
@@ -126,11 +143,11 @@ impl HttpCall {
     }
 
     /// Whether the body is a JSON object with this member, before validation, for the same reason.
-    /// It keeps no value.
-    #[allow(clippy::zero_sized_map_values, reason = "the values of a JSON object are skipped")]
+    /// As in [`Fields::optional`], null counts as no member. It keeps no value.
     pub fn has_member(&self, name: &str) -> bool {
-        let object = || serde_json::from_slice::<HashMap<String, IgnoredAny>>(&self.body);
-        self.body.len() <= BODY_LIMIT && object().is_ok_and(|object| object.contains_key(name))
+        let object = || serde_json::from_slice::<HashMap<String, Option<IgnoredAny>>>(&self.body);
+        self.body.len() <= BODY_LIMIT
+            && object().is_ok_and(|object| object.get(name).is_some_and(Option::is_some))
     }
 
     /// The query parameters, decoded. One that does not decode is left out, because validation
@@ -167,7 +184,7 @@ impl HttpCall {
                 Media::Form => Ok((Fields::form(""), true)),
                 Media::JsonBytes => Ok((Fields::bytes(Vec::new()), false)),
                 _ if optional => Ok(nothing),
-                _ => Err(Problem::malformed_json("The body is empty; send a JSON object.")),
+                _ => Err(Problem::malformed_json("The body is empty.")),
             };
         }
         if self
@@ -220,4 +237,53 @@ impl HttpCall {
 fn is_request_id(id: &str) -> bool {
     (1..=128).contains(&id.len())
         && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use lambda_http::Body;
+
+    use super::*;
+
+    fn call(cookies: &[&str], body: &str) -> HttpCall {
+        let mut request = lambda_http::Request::new(Body::Text(body.to_owned()));
+        for cookie in cookies {
+            request.headers_mut().append(header::COOKIE, cookie.parse().unwrap());
+        }
+        request.into()
+    }
+
+    #[test]
+    fn a_cookie_is_read_unless_there_are_several_of_its_name() {
+        for (cookies, expected) in [
+            (&[][..], None),
+            (&["a=1"], Some("1")),
+            (&["b=2; a=1"], Some("1")),
+            (&["b=2", "a=1"], Some("1")),
+            (&["a=x=y"], Some("x=y")),
+            (&["a="], Some("")),
+            (&["a"], None),
+            (&["A=1; ba=1; a b=1"], None),
+            (&["a=1; b=2; a=1"], None),
+            (&["a=1", "a=2"], None),
+        ] {
+            assert_eq!(call(cookies, "").cookie("a"), expected, "{cookies:?}");
+        }
+    }
+
+    #[test]
+    fn a_member_of_the_body_is_seen_unless_it_is_null() {
+        for (body, expected) in [
+            (r#"{"a": 1}"#, true),
+            (r#"{"b": {"a": 1}, "a": []}"#, true),
+            (r#"{"\u0061": false}"#, true),
+            (r#"{"a": null}"#, false),
+            (r#"{"b": {"a": 1}}"#, false),
+            (r#"["a"]"#, false),
+            ("a=1", false),
+            ("", false),
+        ] {
+            assert_eq!(call(&[], body).has_member("a"), expected, "{body}");
+        }
+    }
 }

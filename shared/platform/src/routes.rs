@@ -340,6 +340,49 @@ table! {
     ])
     .audited("auth.refresh");
 
+    /// The settings that a client needs for single sign-on.
+    SSO = Route::new(
+        "sso", "GET", "/auth/sso",
+        "Read whether and how this deployment takes single sign-on",
+    )
+    .public();
+
+    /// A session for a user of the identity provider.
+    SSO_SIGN_IN = Route::new(
+        "sso", "POST", "/auth/sso",
+        "Sign in with a token or a code of the identity provider",
+    )
+    .public()
+    .limited(&[Policy::SSO_ADDRESS, Policy::SSO_USER])
+    .audited("auth.login");
+
+    /// The change of an account from its password to the identity provider.
+    SSO_LINK = Route::new(
+        "sso", "POST", "/auth/sso/link",
+        "Link your account to the identity provider, and remove its password",
+    )
+    .limited(&[Policy::ACCOUNT, Policy::SSO_ADDRESS, Policy::SSO_USER])
+    .audited("account.linked");
+
+    /// The beginning of a sign-in in a browser.
+    SSO_AUTHORIZE = Route::new(
+        "sso-browser", "GET", "/auth/sso/authorize",
+        "Begin a sign-in in a browser: redirects to the identity provider",
+    )
+    .public()
+    .limited(&[Policy::SSO_ADDRESS])
+    .status(302);
+
+    /// The return of a browser from the identity provider.
+    SSO_CALLBACK = Route::new(
+        "sso-browser", "GET", "/auth/sso/callback",
+        "End a sign-in in a browser: redirects to the page that began it",
+    )
+    .public()
+    .limited(&[Policy::SSO_ADDRESS])
+    .status(302)
+    .audited("auth.login");
+
     /// The end of a token, and of its session.
     REVOKE = Route::new(
         "revoke", "POST", "/auth/revoke",
@@ -490,6 +533,25 @@ table! {
     )
     .role(&[Role::Admin])
     .audited("user.updated")
+    .of("user");
+
+    /// The person of the identity provider to whom an account belongs.
+    USER_SSO = Route::new(
+        "users", "PUT", "/users/{id}/sso",
+        "Bind an account to a person of the identity provider",
+    )
+    .role(&[Role::Admin])
+    .audited("account.linked")
+    .of("user");
+
+    /// The end of that.
+    USER_SSO_DELETE = Route::new(
+        "users", "DELETE", "/users/{id}/sso",
+        "Free an account from the identity provider",
+    )
+    .role(&[Role::Admin])
+    .status(204)
+    .audited("account.unlinked")
     .of("user");
 
     /// The request to erase a user, which a second administrator has to confirm.

@@ -62,12 +62,14 @@ enum Step {
 
 impl Authority {
     /// The authority for the account as it stands, if it is one. A token can verify only the
-    /// address that the account waits for now.
+    /// address that the account waits for now. An account with single sign-on waits for none.
     async fn still(self, user: &User) -> Result<Self, Problem> {
         match self {
             Self::Session(confirmed) => Ok(Self::Session(confirmed.still(user).await?)),
             Self::Mail(token)
-                if user.is_active && user.unverified_email.as_ref() == Some(&token.email) =>
+                if user.is_active
+                    && user.sso.is_none()
+                    && user.unverified_email.as_ref() == Some(&token.email) =>
             {
                 Ok(Self::Mail(token))
             }
@@ -148,10 +150,11 @@ impl EmailChanger {
 
     fn step(&self, user: &User, to: &EmailChange) -> Step {
         let by_mail = matches!(to.authority, Authority::Mail(_));
+        let is_same = user.email.as_ref() == Some(&to.email.to_string());
         match &user.unverified_email {
             _ if by_mail => Step::Relocate,
-            Some(_) if user.email == to.email.to_string() && !user.is_unverified() => Step::GiveUp,
-            _ if user.email == to.email.to_string() => Step::Stay,
+            Some(_) if is_same && !user.is_unverified() => Step::GiveUp,
+            _ if is_same => Step::Stay,
             _ if self.verifies => Step::Wait,
             _ => Step::Relocate,
         }
@@ -163,7 +166,7 @@ impl EmailChanger {
         let plan =
             Plan::reply(Reply::new(Changed { user: after.account() }).status(StatusCode::ACCEPTED));
         let kind = EmailKind::EmailVerification {
-            email: user.email.clone(),
+            email: user.email.clone().unwrap_or_default(),
             moving_to: Some(to.email.to_string()),
         };
         self.outbox.add(plan, kind, &to.context, to.now)
@@ -172,7 +175,8 @@ impl EmailChanger {
     /// The plan for an account that gets another address. It uses up the token and tells the old
     /// address.
     fn relocate(&self, user: &User, to: &EmailChange) -> Result<Plan<Changed>, Problem> {
-        let after = User { email: to.email.to_string(), unverified_email: None, ..user.clone() };
+        let email = Some(to.email.to_string());
+        let after = User { email, unverified_email: None, ..user.clone() };
         let plan = Plan::reply(Changed { user: after.account() });
         let plan = match &to.authority {
             Authority::Session(_) => plan,
@@ -196,7 +200,9 @@ impl Step {
             (Self::GiveUp | Self::Wait, _) => {
                 AuditDetails::default().detail("changed", vec!["unverified_email"])
             }
-            (Self::Relocate, Authority::Mail(token)) if token.email == user.email => {
+            (Self::Relocate, Authority::Mail(token))
+                if Some(&token.email) == user.email.as_ref() =>
+            {
                 AuditDetails::action("auth.email_verified")
             }
             (Self::Relocate, _) => AuditDetails::action("auth.email_changed"),

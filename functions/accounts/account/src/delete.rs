@@ -1,6 +1,7 @@
 //! `DELETE /auth/me`: deletes the caller's own account. After that, others can take its name and
 //! address. The audit log keeps the events under its id. A worker deletes its conversations soon
-//! after, and no user can reach them meanwhile.
+//! after, and no user can reach them meanwhile. The owner of an account with single sign-on cannot
+//! delete it, because the next sign-in would begin another one.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -52,7 +53,8 @@ impl Input for Confirmation {
 
 impl Endpoint for DeleteMe {
     const ROUTE: Route = routes::ME_DELETE;
-    const PROBLEMS: &'static [Code] = &[Code::InvalidCredentials, Code::LastAdmin];
+    const PROBLEMS: &'static [Code] =
+        &[Code::InvalidCredentials, Code::LastAdmin, Code::ManagedBySso];
     type Caller = Identity;
     type Body = Confirmation;
     type Query = ();

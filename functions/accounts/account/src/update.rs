@@ -1,4 +1,5 @@
-//! `PATCH /auth/me`: changes the name, or changes the address if the caller sends the password.
+//! `PATCH /auth/me`: changes the name, or changes the address if the caller sends the password. The
+//! address of an account with single sign-on is the identity provider's.
 
 use platform::audit::AuditDetails;
 use platform::domain::{Email, FullName};
@@ -36,7 +37,8 @@ pub enum AccountChange {
 /// A change of the name.
 #[derive(ToSchema)]
 pub struct NameChange {
-    /// Name for people. Null or blank text removes it.
+    /// Name for people. Null or blank text removes it. With single sign-on the account takes the
+    /// name that the identity provider says at the next sign-in.
     #[schema(
         value_type = Option<String>, required, max_length = 100,
         pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$", example = "Anna Berg"
@@ -112,7 +114,8 @@ impl Input for AccountChange {
 impl Endpoint for UpdateMe {
     const ROUTE: Route = routes::ME_UPDATE;
     const STATUSES: &'static [u16] = &[202];
-    const PROBLEMS: &'static [Code] = &[Code::InvalidCredentials, Code::AccountExists];
+    const PROBLEMS: &'static [Code] =
+        &[Code::InvalidCredentials, Code::AccountExists, Code::ManagedBySso];
     type Caller = Identity;
     type Body = AccountChange;
     type Query = ();

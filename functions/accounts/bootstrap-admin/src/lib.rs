@@ -3,6 +3,10 @@
 //! If the account exists, the function makes it an administrator. If no account has that email, the
 //! answer is an invitation to register as the first administrator. A deployment that admits only
 //! invited users begins this way. So no user's password passes through the hands of ops.
+//!
+//! An account with single sign-on is found by its username alone. It is an administrator until its
+//! next sign-in, when it takes the roles that the identity provider says. Its owner can make a
+//! lasting administrator meanwhile.
 
 use platform::audit::AuditDetails;
 use platform::clock::Clock;

@@ -1,5 +1,5 @@
 //! `POST /auth/password`: replaces the current password. This session goes on, and every other one
-//! ends.
+//! ends. An account with single sign-on has no password.
 
 use platform::identity::Identity;
 use platform::input::{Fields, Input};
@@ -44,7 +44,7 @@ impl Input for PasswordChange {
 
 impl Endpoint for ChangePassword {
     const ROUTE: Route = routes::PASSWORD_CHANGE;
-    const PROBLEMS: &'static [Code] = &[Code::InvalidCredentials];
+    const PROBLEMS: &'static [Code] = &[Code::InvalidCredentials, Code::ManagedBySso];
     type Caller = Identity;
     type Body = PasswordChange;
     type Query = ();

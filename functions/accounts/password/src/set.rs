@@ -56,10 +56,14 @@ pub fn judge(new_password: &Password, username: &str) -> Result<(), Problem> {
 
 impl Authority {
     /// The authority for the account as it stands, if it is one. A token is refused if its address
-    /// is no longer the account's.
+    /// is no longer the account's. An account with single sign-on gets no password.
     async fn still(self, user: &User) -> Result<Self, Problem> {
         match self {
-            Self::Mail(token) if user.is_active && user.email == token.email => {
+            Self::Mail(token)
+                if user.is_active
+                    && user.sso.is_none()
+                    && user.email.as_ref() == Some(&token.email) =>
+            {
                 Ok(Self::Mail(token))
             }
             Self::Mail(_) => Err(Problem::invalid_mail_token()),

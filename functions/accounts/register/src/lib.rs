@@ -210,7 +210,7 @@ impl Endpoint for RegisterUser {
         let user = User {
             id: ids::new_id(request.now),
             username: username.to_string(),
-            email: email.to_string(),
+            email: Some(email.to_string()),
             unverified_email: self.verifies.then(|| email.to_string()),
             full_name: full_name.map(|name| name.to_string()),
             created_at: request.now.as_millisecond(),
@@ -218,7 +218,8 @@ impl Endpoint for RegisterUser {
             roles: invite
                 .as_ref()
                 .map_or_else(|| Roles::default().into_vec(), |invite| invite.roles.clone()),
-            password_hash: self.hasher.hash(&password).await?,
+            password_hash: Some(self.hasher.hash(&password).await?),
+            sso: None,
             version: 1,
             sessions: BTreeMap::new(),
             api_keys: BTreeMap::new(),
@@ -249,7 +250,7 @@ impl Endpoint for RegisterUser {
         }
         self.outbox.add(
             plan,
-            EmailKind::EmailVerification { email: user.email, moving_to: None },
+            EmailKind::EmailVerification { email: email.to_string(), moving_to: None },
             request.context,
             request.now,
         )

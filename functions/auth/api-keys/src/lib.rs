@@ -4,7 +4,7 @@
 mod create;
 mod fields;
 
-use platform::clock::{Timestamp, rfc3339};
+use platform::clock::{Timestamp, rfc3339, rfc3339_ms};
 use platform::cursor::{Cursors, Page, Paging};
 use platform::http::PathParameter;
 use platform::identity::{Identity, Scope};
@@ -58,6 +58,18 @@ impl From<ApiKey> for ApiKeyView {
     }
 }
 
+/// A key in the list of its owner.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ListedApiKey {
+    /// The key.
+    #[serde(flatten)]
+    pub api_key: ApiKeyView,
+    /// RFC 3339, UTC. From then on the server refuses the key, until you sign in by the identity
+    /// provider again. Each sign-in moves this time. Null if your account has a password.
+    #[schema(format = DateTime, required, example = "2026-02-28T09:30:00.000Z")]
+    pub sign_in_by: Option<String>,
+}
+
 /// `GET /api-keys`.
 pub struct ListApiKeys {
     keys: ApiKeys,
@@ -70,7 +82,7 @@ impl Endpoint for ListApiKeys {
     type Caller = Identity;
     type Body = ();
     type Query = Paging;
-    type Output = Page<ApiKeyView>;
+    type Output = Page<ListedApiKey>;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         let keys = ApiKeys::new(platform)?;
@@ -78,17 +90,26 @@ impl Endpoint for ListApiKeys {
         Ok(Self { keys, users, cursors: Cursors::new(platform)? })
     }
 
-    async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Page<ApiKeyView>>, Problem> {
+    async fn handle(
+        &self,
+        request: Request<'_, Self>,
+    ) -> Result<Plan<Page<ListedApiKey>>, Problem> {
         let user_id = &request.caller.user_id;
         let after = self.cursors.open::<String>(&request.query, user_id, request.call).await?;
         let (keys, more) =
             self.keys.of_user(user_id, after.as_deref(), request.query.limit).await?;
         let last = keys.last().filter(|_| more).map(|key| key.id.clone());
         let user = self.users.get(user_id).await?.ok_or_else(Problem::invalid_token)?;
-        // The list leaves out a key that a reset of the password has ended, like a deleted one.
+        // The list leaves out a key that a reset of the password has ended, like a deleted one. A
+        // key that waits for its owner's next sign-in stays.
         let ended =
             |key: &ApiKey| !key.has_expired(request.now) && !user.api_keys.contains_key(&key.id);
-        let items = keys.into_iter().filter(|key| !ended(key)).map(ApiKeyView::from).collect();
+        let sign_in_by = user.sso.as_ref().map(|sso| rfc3339_ms(sso.keys_until));
+        let items = keys
+            .into_iter()
+            .filter(|key| !ended(key))
+            .map(|key| ListedApiKey { api_key: key.into(), sign_in_by: sign_in_by.clone() });
+        let items = items.collect();
         Ok(Plan::reply(self.cursors.page(items, last, user_id, request.call).await?))
     }
 }

@@ -4,10 +4,11 @@ use platform::domain::Identifier;
 use platform::input::{Fields, Input, Media};
 use platform::limits::Key;
 use platform::problem::Code;
+use platform::request::HttpCall;
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_accounts::domain::Password;
-use tally_accounts::sessions::{Attempt, PasswordLogin};
+use tally_accounts::sessions::{Attempt, PasswordLogin, RefreshCookie, RefreshIn};
 use tally_accounts::tokens::TokenPair;
 use utoipa::ToSchema;
 
@@ -17,6 +18,7 @@ pub type Endpoints = (LoginUser,);
 /// The endpoint.
 pub struct LoginUser {
     login: PasswordLogin,
+    cookie: RefreshCookie,
     password_grant: bool,
 }
 
@@ -37,14 +39,25 @@ pub struct Credentials {
     /// On the form: `password`, if it is sent.
     #[schema(ignore)]
     pub grant_type: Option<String>,
+    /// `cookie` leaves the refresh token out of the body, and sets it as a cookie that no script
+    /// can read. The parameter `CookieOrigins` has to name the page's origin. A form ignores this.
+    #[schema(value_type = Option<RefreshIn>)]
+    pub refresh_in: RefreshIn,
 }
 
 impl Input for Credentials {
     fn read(fields: &mut Fields) -> Option<Self> {
         let username = fields.required("username");
         let password = fields.required("password");
-        let grant_type = if fields.is_form() { fields.optional("grant_type") } else { Some(None) };
-        Some(Self { username: username?, password: password?, grant_type: grant_type? })
+        let is_form = fields.is_form();
+        let grant_type = if is_form { fields.optional("grant_type") } else { Some(None) };
+        let refresh_in = fields.optional::<RefreshIn>("refresh_in");
+        Some(Self {
+            username: username?,
+            password: password?,
+            grant_type: grant_type?,
+            refresh_in: refresh_in?.filter(|_| !is_form).unwrap_or_default(),
+        })
     }
 }
 
@@ -54,6 +67,7 @@ impl Endpoint for LoginUser {
     const PROBLEMS: &'static [Code] = &[
         Code::InvalidCredentials,
         Code::EmailUnverified,
+        Code::OriginRefused,
         Code::InvalidGrant,
         Code::UnsupportedGrantType,
     ];
@@ -65,8 +79,13 @@ impl Endpoint for LoginUser {
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             login: PasswordLogin::new(platform)?,
+            cookie: RefreshCookie::new(&platform.config),
             password_grant: platform.config.switch("PASSWORD_GRANT")?,
         })
+    }
+
+    fn forbid(&self, call: &HttpCall) -> Option<Problem> {
+        self.cookie.forbids(call)
     }
 
     fn media(&self) -> Media {
@@ -78,7 +97,7 @@ impl Endpoint for LoginUser {
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<TokenPair>, Problem> {
-        let Credentials { username, password, grant_type } = request.body;
+        let Credentials { username, password, grant_type, refresh_in } = request.body;
         if grant_type.is_some_and(|grant| grant != "password") {
             return Err(Problem::oauth(
                 Code::UnsupportedGrantType,
@@ -86,6 +105,7 @@ impl Endpoint for LoginUser {
             ));
         }
         let context = request.context.clone();
-        self.login.plan(Attempt { identifier: username, password, context, now: request.now }).await
+        let attempt = Attempt { identifier: username, password, context, now: request.now };
+        Ok(RefreshCookie::give(self.login.plan(attempt).await?, refresh_in))
     }
 }

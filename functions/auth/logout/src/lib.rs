@@ -8,7 +8,7 @@ use platform::input::{Fields, Input};
 use platform::routes::{self, Route};
 use platform::store::{User, Users};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
-use tally_accounts::sessions::Ending;
+use tally_accounts::sessions::{Ending, RefreshCookie};
 use utoipa::ToSchema;
 
 /// The endpoints of this function.
@@ -19,6 +19,7 @@ pub type Endpoints = (LogoutUser,);
 pub struct LogoutUser {
     users: Users,
     ending: Ending,
+    cookie: RefreshCookie,
 }
 
 /// The request body, which is optional.
@@ -45,22 +46,29 @@ impl Endpoint for LogoutUser {
     type Output = ();
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { users: Users::new(platform)?, ending: Ending::new(platform)? })
+        Ok(Self {
+            users: Users::new(platform)?,
+            ending: Ending::new(platform)?,
+            cookie: RefreshCookie::new(&platform.config),
+        })
     }
 
+    /// A refusal leaves the cookie alone: a page whose access token has expired still has to
+    /// refresh by it, to sign out then.
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<()>, Problem> {
-        let caller = request.caller;
-        if request.body.all {
+        let (caller, call) = (request.caller, request.call);
+        let plan = if request.body.all {
             let user = self.users.get(&caller.user_id).await?.ok_or_else(Problem::invalid_token)?;
-            return self.clone().end_all(user).await;
-        }
-        let forget = self.users.end_session(&caller.user_id, &caller.session_id);
-        let details = AuditDetails::default().resource("session", &caller.session_id);
-        Ok(self
-            .ending
-            .add(Plan::reply(()).details(details), &[caller.session_id])
-            .await?
-            .write_or(forget, Problem::invalid_token()))
+            self.clone().end_all(user).await?
+        } else {
+            let forget = self.users.end_session(&caller.user_id, &caller.session_id);
+            let details = AuditDetails::default().resource("session", &caller.session_id);
+            self.ending
+                .add(Plan::reply(()).details(details), &[caller.session_id])
+                .await?
+                .write_or(forget, Problem::invalid_token())
+        };
+        Ok(self.cookie.clear(call, plan))
     }
 }
 

@@ -84,17 +84,17 @@ impl SendMail {
         let plan = Plan::reply(()).write_or_retry(self.emails.take(&queued.id), nothing());
         let (plan, mail) = match &queued.kind {
             EmailKind::PasswordReset { email } => {
-                let Some(user) = self.owner(email).await? else { return dropped() };
+                let Some((user, own)) = self.owner(email).await? else { return dropped() };
                 let (token, plan) =
-                    self.issue(plan, &user, &user.email, Purpose::PasswordReset, queued)?;
-                (plan, texts::password_reset(&self.app, &user, &token))
+                    self.issue(plan, &user, &own, Purpose::PasswordReset, queued)?;
+                (plan, texts::password_reset(&self.app, &user.username, &own, &token))
             }
             EmailKind::EmailVerification { email, moving_to } => {
-                let Some(user) = self.owner(email).await? else { return dropped() };
+                let Some((user, own)) = self.owner(email).await? else { return dropped() };
                 let Some(unverified) = &user.unverified_email else { return dropped() };
                 // The mail counted for this address. If the account waits for another address by
                 // now, that address has a mail of its own.
-                if unverified != moving_to.as_ref().unwrap_or(&user.email) {
+                if unverified != moving_to.as_ref().unwrap_or(&own) {
                     return dropped();
                 }
                 let (token, plan) =
@@ -117,8 +117,11 @@ impl SendMail {
         Ok(self.send(plan, &queued.id, to, mail))
     }
 
-    async fn owner(&self, email: &str) -> Result<Option<User>, Problem> {
-        Ok(self.users.find(email).await?.filter(|user| user.is_active))
+    /// The active account with this address, and the address as the account has it. An account with
+    /// single sign-on is none, so no mail comes of it.
+    async fn owner(&self, email: &str) -> Result<Option<(User, String)>, Problem> {
+        let user = self.users.find(email).await?.filter(|user| user.is_active);
+        Ok(user.and_then(|user| user.email.clone().map(|own| (user, own))))
     }
 
     /// A token for an address. If a newer request has been answered, this one counts as answered.

@@ -3,7 +3,6 @@
 //! and make us send that person any text.
 
 use platform::config::Config;
-use platform::store::User;
 use tally_accounts::domain::Notice;
 
 /// One mail.
@@ -38,18 +37,17 @@ impl App {
 }
 
 /// The mail with which a user sets a new password.
-pub fn password_reset(app: &App, user: &User, token: &str) -> Mail {
+pub fn password_reset(app: &App, username: &str, email: &str, token: &str) -> Mail {
     let how = app.how("password-reset", token, "POST /auth/password/reset");
     Mail {
-        to: user.email.clone(),
+        to: email.to_owned(),
         subject: "Reset your Tally password",
         text: format!(
-            "Hello {},\n\nsomeone, most likely you, asked for a new password. To set one, {how}\
+            "Hello {username},\n\nsomeone, most likely you, asked for a new password. To set one, {how}\
              It works once, within 30 minutes, and only until you ask for another one. Every \
              session and every API key of your\n\
              account ends with the old password.\n\
-             If it was not you, there is nothing to do: your password is still the same.\n",
-            user.username
+             If it was not you, there is nothing to do: your password is still the same.\n"
         ),
     }
 }

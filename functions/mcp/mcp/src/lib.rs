@@ -66,7 +66,7 @@ impl Endpoint for SendMcpMessage {
     }
 
     /// A refused caller learns which scopes a key can have here.
-    fn as_answered(&self, problem: Problem) -> Problem {
+    fn as_answered(&self, _: &HttpCall, problem: Problem) -> Problem {
         match problem.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => problem.with_scopes(&self.scopes),
             _ => problem,

@@ -32,9 +32,10 @@ pub enum EmailKind {
 }
 
 impl EmailKind {
-    /// A notice to the owner of an account as it is.
+    /// A notice to the owner of an account as it is. An account with a password has an address.
     pub fn notice(of: Notice, user: &User) -> Self {
-        Self::Notice { of, username: user.username.clone(), email: user.email.clone() }
+        let email = user.email.clone().unwrap_or_default();
+        Self::Notice { of, username: user.username.clone(), email }
     }
 }
 

@@ -20,7 +20,7 @@ pub struct Confirmed {
 
 impl Confirmed {
     /// Checks the current password of the caller. The route has to limit how often that is tried.
-    /// Returns the account as it is.
+    /// An account with single sign-on has none: 409 `managed_by_sso`. Returns the account as it is.
     pub async fn ask(
         users: &Users,
         hasher: Hasher,
@@ -40,10 +40,13 @@ impl Confirmed {
         if !user.is_active || !user.sessions.contains_key(&self.caller.session_id) {
             return Err(Problem::invalid_token());
         }
-        let is_proven = self.proven.as_ref() == Some(&user.password_hash);
-        if is_proven || self.hasher.check(&self.password, Some(&user.password_hash)).await?.matches
-        {
-            Ok(Self { proven: Some(user.password_hash.clone()), ..self })
+        if user.sso.is_some() {
+            return Err(Problem::managed_by_sso());
+        }
+        let hash = user.password_hash.as_deref();
+        let is_proven = hash.is_some() && self.proven.as_deref() == hash;
+        if is_proven || self.hasher.check(&self.password, hash).await?.matches {
+            Ok(Self { proven: user.password_hash.clone(), ..self })
         } else {
             Err(Problem::wrong_password())
         }

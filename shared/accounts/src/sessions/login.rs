@@ -85,7 +85,7 @@ impl PasswordLogin {
         proof: Option<Proof>,
     ) -> BoxFuture<'static, Result<Plan<TokenPair>, Problem>> {
         async move {
-            let hash = user.as_ref().map(|user| user.password_hash.as_str());
+            let hash = user.as_ref().and_then(|user| user.password_hash.as_deref());
             let proof = match proof.filter(|proof| hash == Some(&proof.hash)) {
                 Some(proof) => Some(proof),
                 None => self.check(&attempt.password, user.as_ref()).await?,
@@ -133,13 +133,14 @@ impl PasswordLogin {
         password: &Password,
         user: Option<&User>,
     ) -> Result<Option<Proof>, Problem> {
-        let check =
-            self.hasher.check(password, user.map(|user| user.password_hash.as_str())).await?;
-        let Some(user) = user.filter(|user| check.matches && user.is_active) else {
+        let hash = user.and_then(|user| user.password_hash.as_deref());
+        let check = self.hasher.check(password, hash).await?;
+        let is_right = check.matches && user.is_some_and(|user| user.is_active);
+        let Some(hash) = hash.filter(|_| is_right) else {
             return Ok(None);
         };
         let stronger = if check.outdated { Some(self.hasher.hash(password).await?) } else { None };
-        Ok(Some(Proof { hash: user.password_hash.clone(), stronger }))
+        Ok(Some(Proof { hash: hash.to_owned(), stronger }))
     }
 
     /// Clears the failures that are counted for this identifier and address. An attempt is counted

@@ -3,13 +3,15 @@
 
 mod begin;
 mod confirm;
+mod cookie;
 mod end;
 mod login;
 mod rotate;
 mod shown;
 
-use begin::SignIn;
+pub use begin::{NewSession, SignIn};
 pub use confirm::Confirmed;
+pub use cookie::{RefreshCookie, RefreshIn};
 pub use end::Ending;
 pub use login::{Attempt, PasswordLogin};
 pub use rotate::{RefreshToken, Rotation};

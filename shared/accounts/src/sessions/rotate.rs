@@ -48,7 +48,13 @@ struct Presented {
 
 impl FromField for RefreshToken {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
-        Ok(Self { text: String::read(raw)?, presented: OnceLock::new() })
+        raw.text().map(Self::from)
+    }
+}
+
+impl From<&str> for RefreshToken {
+    fn from(text: &str) -> Self {
+        Self { text: text.to_owned(), presented: OnceLock::new() }
     }
 }
 
@@ -219,11 +225,13 @@ impl Rotation {
             return Ok(Plan::refuse(Problem::invalid_refresh_token()).details(details));
         };
         let began_at = Timestamp::from_millisecond(session.began_at).unwrap_or(now);
+        let ends_at =
+            session.ends_at.unwrap_or_else(|| self.tokens.lifetimes.session_end(began_at));
         let (pair, claims) =
-            self.tokens.issue(&user.identity(&session.id), &user.roles, began_at, now).await?;
+            self.tokens.issue(&user.identity(&session.id), &user.roles, ends_at, now).await?;
         let next = Session {
             last_used_at: now.as_millisecond(),
-            expires_at: self.tokens.lifetimes.session_expiry(began_at, now),
+            expires_at: self.tokens.lifetimes.session_expiry(ends_at, now),
             refresh_hash: ids::sha256(&pair.refresh_token),
             previous_hash: Some(hash.clone()),
             rotated_at: Some(now.as_millisecond()),
@@ -296,6 +304,7 @@ mod tests {
                 began_at: 0,
                 last_used_at: 0,
                 expires_at: at(60_000).as_second(),
+                ends_at: None,
                 address: String::new(),
                 user_agent: String::new(),
                 refresh_hash: "second".into(),

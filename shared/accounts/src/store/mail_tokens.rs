@@ -103,6 +103,11 @@ impl MailTokens {
     pub fn forget(&self, purpose: Purpose, user_id: &str) -> Write {
         Write::delete(&self.table, key("key", &purpose_key(purpose, user_id)))
     }
+
+    /// Revokes every token of a user.
+    pub fn forget_all(&self, user_id: &str) -> [Write; 2] {
+        Purpose::ALL.map(|purpose| self.forget(purpose, user_id))
+    }
 }
 
 fn purpose_key(purpose: Purpose, user_id: &str) -> String {

@@ -42,16 +42,22 @@ pub struct Pair {
     pub refresh_token: String,
     /// Seconds until the access token expires.
     pub expires_in: u64,
+    /// Seconds from the issue of the refresh token to its expiry.
+    pub refresh_expires_in: u64,
 }
 
 platform::opaque!(Pair);
 
 impl Lifetimes {
-    /// The time when a session expires that began and was last used at these times, in seconds
-    /// since 1970.
-    pub fn session_expiry(&self, began_at: Timestamp, last_used_at: Timestamp) -> i64 {
-        (last_used_at.as_second() + seconds(self.idle))
-            .min(began_at.as_second() + seconds(self.session))
+    /// The time when a session ends for good that began at this time, in seconds since 1970.
+    pub fn session_end(&self, began_at: Timestamp) -> i64 {
+        began_at.as_second() + seconds(self.session)
+    }
+
+    /// The time when a session expires that was last used now and ends for good at `ends_at`. All
+    /// times are in seconds since 1970.
+    pub fn session_expiry(&self, ends_at: i64, now: Timestamp) -> i64 {
+        (now.as_second() + seconds(self.idle)).min(ends_at)
     }
 
     /// How long a token may still be valid after its key has left `current`. Functions sign with
@@ -80,14 +86,21 @@ impl Lifetimes {
 pub struct TokenPair {
     /// JWT for `Authorization: Bearer`.
     pub access_token: String,
-    /// JWT that you can exchange once for the next pair.
-    pub refresh_token: String,
+    /// JWT that you can exchange once for the next pair. Left out if the answer sets it as a
+    /// cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub refresh_token: Option<String>,
     /// Always `bearer`.
     #[schema(example = "bearer")]
     pub token_type: &'static str,
     /// Seconds until the access token expires.
     #[schema(example = 900)]
     pub expires_in: u64,
+    /// Seconds from the issue of the refresh token to its expiry, for its cookie.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub refresh_expires_in: u64,
 }
 
 platform::opaque!(TokenPair);
@@ -96,9 +109,10 @@ impl From<Pair> for TokenPair {
     fn from(pair: Pair) -> Self {
         Self {
             access_token: pair.access_token,
-            refresh_token: pair.refresh_token,
+            refresh_token: Some(pair.refresh_token),
             token_type: "bearer",
             expires_in: pair.expires_in,
+            refresh_expires_in: pair.refresh_expires_in,
         }
     }
 }
@@ -115,18 +129,18 @@ impl TokenIssuer {
         })
     }
 
-    /// A new pair for a session that began at `began_at`; no token outlives the session.
+    /// A new pair for a session that ends for good at `ends_at`, in seconds since 1970. No token
+    /// outlives the session.
     pub async fn issue(
         &self,
         identity: &Identity,
         roles: &[Role],
-        began_at: Timestamp,
+        ends_at: i64,
         now: Timestamp,
     ) -> Result<(Pair, PairClaims), Problem> {
         let access_ring = self.access_ring.get().await?;
         let refresh_ring = self.refresh_ring.get().await?;
         let iat = now.as_second();
-        let session_end = began_at.as_second() + seconds(self.lifetimes.session);
         let access = AccessClaims {
             iss: self.issuer.clone(),
             aud: AccessClaims::AUDIENCE.to_owned(),
@@ -136,7 +150,7 @@ impl TokenIssuer {
             sid: identity.session_id.clone(),
             jti: ids::new_id(now),
             iat,
-            exp: (iat + seconds(self.lifetimes.access)).min(session_end),
+            exp: (iat + seconds(self.lifetimes.access)).min(ends_at),
             kind: "access".to_owned(),
         };
         let refresh = RefreshClaims {
@@ -148,7 +162,7 @@ impl TokenIssuer {
             iat,
             // Not the time when the session idles out, which its item has. A spent token has to be
             // recognised for as long as successors of it may exist.
-            exp: session_end,
+            exp: ends_at,
             kind: "refresh".to_owned(),
         };
         let claims = PairClaims {
@@ -183,6 +197,7 @@ fn sign(access_ring: &Ring, refresh_ring: &Ring, claims: &PairClaims) -> Result<
         access_token: access_ring.sign(&claims.access, &claims.access_kid)?,
         refresh_token: refresh_ring.sign(&claims.refresh, &claims.refresh_kid)?,
         expires_in: u64::try_from(claims.access.exp - claims.access.iat).unwrap_or(0),
+        refresh_expires_in: u64::try_from(claims.refresh.exp - claims.refresh.iat).unwrap_or(0),
     })
 }
 

@@ -6,6 +6,7 @@ mod fingerprint;
 mod peer;
 mod resource_id;
 mod roles;
+mod sso_identity;
 mod words;
 
 pub use account::{Email, FullName, Identifier, Username};
@@ -14,4 +15,5 @@ pub use fingerprint::Fingerprint;
 pub use peer::Peer;
 pub use resource_id::{NotAnId, ResourceId};
 pub use roles::{Role, Roles};
+pub use sso_identity::{SsoIdentity, guid};
 pub use words::Words;

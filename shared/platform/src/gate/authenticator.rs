@@ -232,8 +232,8 @@ impl Authenticator {
             .ok_or_else(Problem::invalid_api_key)?;
         let (user, call) =
             join(owners.get(&key.user_id), limiter.count_user(&key.user_id, info)).await;
-        let user = user
-            .map(|user| user.filter(|user| user.is_active && user.api_keys.contains_key(&key.id)));
+        let user =
+            user.map(|user| user.filter(|user| user.is_active && user.has_valid_key(&key.id, now)));
         if !matches!(user, Ok(Some(_))) {
             limiter.revert_user(call.as_ref(), info).await;
         }

@@ -5,6 +5,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::RequestInfo;
+use crate::audit::{AuditDetails, Event, Outcome};
 use crate::backoff;
 use crate::clock::Clock;
 use crate::config::ConfigError;
@@ -136,7 +137,7 @@ impl Committer {
             if overtaken > 1 {
                 backoff::pause(overtaken).await;
             }
-            let Plan { mut writes, details, created, after_commit, reply } = plan;
+            let Plan { mut writes, details, also, created, after_commit, reply } = plan;
             let kept = details.clone();
             let details = info
                 .always
@@ -154,6 +155,7 @@ impl Committer {
                     info.latency_ms(),
                 )
             });
+            let further = self.further_events(&also, caller, info);
             let signal = event.as_ref().and_then(Signal::of);
             let mut own = 0;
             if reply.is_ok() {
@@ -189,13 +191,14 @@ impl Committer {
                     }
                     (recorded, _) => recorded.map_err(CommitError::from),
                 },
-                (Some(event), false) => {
-                    // The event is last, so that the position of a failed condition is the position
-                    // of its write.
-                    let append = self.log.append(event)?;
-                    self.database.commit(writes.iter().cloned().chain([append]).collect()).await
+                (event, false) => {
+                    // The events are last, so that the position of a failed condition is the
+                    // position of its write.
+                    let events = event.into_iter().chain(further);
+                    let events = events.map(|event| self.log.append(event));
+                    let events = events.collect::<Result<Vec<_>, _>>()?;
+                    self.database.commit(writes.iter().cloned().chain(events).collect()).await
                 }
-                (None, false) => self.database.commit(writes.clone()).await,
             };
             match committed {
                 Ok(()) => {
@@ -207,7 +210,7 @@ impl Committer {
                     return Ok(Committed { after_commit, reply });
                 }
                 Err(CommitError::Store(error)) => return Err(error.into()),
-                // The event comes last. Its id is new, so its condition does not fail.
+                // The events come last. Their ids are new, so their conditions do not fail.
                 Err(CommitError::Condition { position, .. }) if position >= otherwise.len() => {
                     return Err(Problem::conflict());
                 }
@@ -225,7 +228,7 @@ impl Committer {
                         // The next round inserts the record of the `Idempotency-Key` and the writes
                         // of every attempt again, so these are dropped.
                         let writes = writes.into_iter().zip(otherwise).skip(own).collect();
-                        plan = Plan { writes, details: kept, created, after_commit, reply };
+                        plan = Plan { writes, details: kept, also, created, after_commit, reply };
                     }
                 },
             }
@@ -236,6 +239,23 @@ impl Committer {
             "failed to commit a plan: other requests changed its items first"
         );
         Err(Problem::unavailable())
+    }
+}
+
+impl Committer {
+    /// The events of a plan beside that of its action.
+    fn further_events(
+        &self,
+        also: &[AuditDetails],
+        caller: Option<&Principal>,
+        info: &RequestInfo<'_>,
+    ) -> Vec<Event> {
+        let (context, latency_ms) = (info.context, info.latency_ms());
+        let event = |details: &AuditDetails| {
+            let details = details.clone();
+            details.event(None, Outcome::Success, caller, context, self.clock.now(), latency_ms)
+        };
+        also.iter().filter_map(event).collect()
     }
 }
 

@@ -20,7 +20,7 @@ pub use authenticated::Authenticated;
 pub use authenticator::{Authenticator, bearer};
 pub(crate) use committer::run_steps;
 pub use committer::{Committed, Committer, Repetition};
-pub use rate_limiter::{RateLimiter, Refused};
+pub use rate_limiter::{Admitted, RateLimiter, Refused};
 
 use std::time::Instant;
 

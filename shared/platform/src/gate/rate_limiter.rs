@@ -37,6 +37,14 @@ pub struct RateLimiter {
     pub(super) clock: Clock,
 }
 
+/// A request that its limits have admitted so far.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The statuses of its caller with every policy that has counted it.
+    pub statuses: LimitStatuses,
+    counts: Vec<Count<'static>>,
+}
+
 /// The refusal of a call.
 pub struct Refused {
     /// The answer.
@@ -79,24 +87,36 @@ impl RateLimiter {
 
     /// Counts a request against the policies of its row, and against [`Policy::USER`], which counts
     /// every call of a user. `key` is a subject that the endpoint computes: a login identifier, a
-    /// recipient of mail, or the session of a refresh token.
+    /// recipient of mail, or the session of a refresh token. `earlier` has what other policies of
+    /// the row have counted before. It is reverted too if these do not admit the request.
     pub fn limit_request<'a>(
         &'a self,
-        policies: &'a [Policy],
+        policies: &'static [Policy],
         caller: Option<&'a Authenticated>,
         key: Option<&'a Key>,
+        earlier: Option<Admitted>,
         info: &'a RequestInfo<'a>,
-    ) -> BoxFuture<'a, Result<LimitStatuses, Refused>> {
+    ) -> BoxFuture<'a, Result<Admitted, Refused>> {
         async move {
-            let call = match caller.map(|caller| (&caller.call, &caller.principal)) {
-                Some((UserCount::Counted(call), _)) => call.clone(),
-                Some((UserCount::NotYet, caller)) => self.count_user(&caller.user_id, info).await,
-                None => None,
+            let principal = caller.map(|caller| &caller.principal);
+            let counts = match (earlier, caller.map(|caller| &caller.call), principal) {
+                (Some(earlier), ..) => earlier.counts,
+                (None, Some(UserCount::Counted(call)), _) => call.iter().cloned().collect(),
+                (None, Some(UserCount::NotYet), Some(caller)) => {
+                    self.count_user(&caller.user_id, info).await.into_iter().collect()
+                }
+                (None, ..) => Vec::new(),
             };
-            self.judge(call, policies, caller.map(|caller| &caller.principal), None, key, info)
-                .await
+            let (statuses, counts) =
+                self.judge(counts, policies, principal, None, key, info).await?;
+            Ok(Admitted { statuses, counts })
         }
         .boxed()
+    }
+
+    /// Reverts the counts of a request that is not admitted after all.
+    pub async fn revert(&self, admitted: &Admitted, info: &RequestInfo<'_>) {
+        join_all(admitted.counts.iter().map(|count| count.revert(&self.counters, info.now))).await;
     }
 
     /// Counts a call of a user against [`Policy::USER`], which counts every call; `None` if that
@@ -125,26 +145,33 @@ impl RateLimiter {
         connection: Option<&'a str>,
         info: &'a RequestInfo<'a>,
     ) -> BoxFuture<'a, Result<LimitStatuses, Refused>> {
-        async move { self.judge(None, policies, caller, connection, None, info).await }.boxed()
+        async move {
+            let (statuses, _) =
+                self.judge(Vec::new(), policies, caller, connection, None, info).await?;
+            Ok(statuses)
+        }
+        .boxed()
     }
 
-    /// Counts a call against its policies. `call` is its count against [`Policy::USER`], if that
-    /// has been made. A call that is not admitted counts nowhere: neither for the policy that
-    /// refused it or could not count it, nor for those that allowed it.
-    async fn judge(
+    /// Counts a call against its policies, beside the counts that have been made of it already. A
+    /// call that is not admitted counts nowhere: neither for the policy that refused it or could not
+    /// count it, nor for those that allowed it.
+    async fn judge<'p>(
         &self,
-        call: Option<Count<'static>>,
-        policies: &[Policy],
+        mut counted: Vec<Count<'p>>,
+        policies: &'p [Policy],
         caller: Option<&Principal>,
         connection: Option<&str>,
         key: Option<&Key>,
         info: &RequestInfo<'_>,
-    ) -> Result<LimitStatuses, Refused> {
+    ) -> Result<(LimitStatuses, Vec<Count<'p>>), Refused> {
         let counters = &self.counters;
         let address = info.context.address.as_str();
         let subject = |policy: &Policy| match policy.subject {
             Subject::Address => Some(address.to_owned()),
-            Subject::Recipient | Subject::SpentSession => key.map(|key| key.as_str().to_owned()),
+            Subject::Recipient | Subject::SpentSession | Subject::SsoIdentity => {
+                key.map(|key| key.as_str().to_owned())
+            }
             Subject::User => caller.map(|caller| caller.user_id.clone()),
             Subject::Session => caller.map(|caller| caller.credential.id().to_owned()),
             Subject::Connection => connection.map(str::to_owned),
@@ -164,24 +191,24 @@ impl RateLimiter {
         });
         // Every count is awaited, so that each one that was made can be reverted.
         let (windows, attempt) = join(windows, OptionFuture::from(attempt)).await;
-        let mut counts = Counts { windows: call.into_iter().collect(), attempt: None };
-        let mut counted = Ok(());
+        let mut all_counted = Ok(());
         for window in windows {
             match window {
-                Ok(count) => counts.windows.extend(count),
-                Err(error) => counted = counted.and(Err(error)),
+                Ok(count) => counted.extend(count),
+                Err(error) => all_counted = all_counted.and(Err(error)),
             }
         }
+        let mut counts = Counts { windows: counted.clone(), attempt: None };
         match attempt.transpose() {
             Ok(attempt) => counts.attempt = attempt,
-            Err(error) => counted = counted.and(Err(error)),
+            Err(error) => all_counted = all_counted.and(Err(error)),
         }
-        let verdict = match counted {
+        let verdict = match all_counted {
             Ok(()) => counts.verdict().await,
             Err(error) => Err(error),
         };
         let refusal = match verdict {
-            Ok((statuses, None)) => return Ok(statuses),
+            Ok((statuses, None)) => return Ok((statuses, counted)),
             Ok((statuses, Some(refusing))) => Ok((statuses, refusing)),
             Err(error) => Err(error),
         };

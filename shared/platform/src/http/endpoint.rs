@@ -64,7 +64,7 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
     }
 
     /// A problem of any step as this endpoint answers it, for example with more in its challenge.
-    fn as_answered(&self, problem: Problem) -> Problem {
+    fn as_answered(&self, _call: &HttpCall, problem: Problem) -> Problem {
         problem
     }
 
@@ -79,8 +79,9 @@ pub trait Endpoint: Sized + Send + Sync + 'static {
         Self::ROUTE
     }
 
-    /// The subject of limits that count a `LoginAttempt`, `Recipient` or `SpentSession`; `None`
-    /// leaves such limits out.
+    /// The subject of limits that count a `LoginAttempt`, `Recipient`, `SpentSession` or
+    /// `SsoIdentity`; `None` leaves such limits out. Where the row counts an `SsoIdentity`, its
+    /// other limits have admitted the request before.
     fn limit_key(
         &self,
         _request: &Request<Self>,
@@ -133,7 +134,7 @@ pub trait PlainEndpoint: Sized + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Reply<Self::Output>, Problem>> + Send;
 }
 
-/// Marks a plain endpoint, or a list of them.
+/// Marks a plain endpoint in a list, or a whole list of them.
 pub struct Plain<E>(PhantomData<E>);
 
 /// A request that has passed every check before the work.
@@ -177,11 +178,29 @@ pub trait Visitor: Sized {
     fn plain<E: PlainEndpoint>(self) -> Result<Self, Self::Error>;
 }
 
+/// One place of a list: an endpoint, or `Plain<...>` of a plain one.
+pub trait Listed {
+    /// Shows it to a visitor.
+    fn show<V: Visitor>(visitor: V) -> Result<V, V::Error>;
+}
+
+impl<E: Endpoint> Listed for E {
+    fn show<V: Visitor>(visitor: V) -> Result<V, V::Error> {
+        visitor.endpoint::<E>()
+    }
+}
+
+impl<E: PlainEndpoint> Listed for Plain<E> {
+    fn show<V: Visitor>(visitor: V) -> Result<V, V::Error> {
+        visitor.plain::<E>()
+    }
+}
+
 macro_rules! lists {
     ($($endpoint:ident)*) => {
-        impl<$($endpoint: Endpoint),*> Endpoints for ($($endpoint,)*) {
+        impl<$($endpoint: Listed),*> Endpoints for ($($endpoint,)*) {
             fn visit<V: Visitor>(visitor: V) -> Result<V, V::Error> {
-                $(let visitor = visitor.endpoint::<$endpoint>()?;)*
+                $(let visitor = $endpoint::show(visitor)?;)*
                 Ok(visitor)
             }
         }

@@ -17,4 +17,4 @@ pub use endpoint::{Endpoint, Endpoints, Plain, PlainEndpoint, Request, Visitor};
 pub use etag::{IfMatch, Versioned, WithETag, unless_known, with_etag, with_version};
 pub use function::HttpFunction;
 pub use pipeline::Pipeline;
-pub use respond::{Created, Output, Rendered};
+pub use respond::{Created, Output, Redirect, Rendered};

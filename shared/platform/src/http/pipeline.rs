@@ -11,9 +11,10 @@ use super::endpoint::{Endpoint, PlainEndpoint, Request};
 use super::respond;
 use crate::clock::{Clock, millis_since};
 use crate::config::ConfigError;
-use crate::gate::{Authenticated, Authenticator, Committer, RateLimiter, RequestInfo};
+use crate::gate::{Admitted, Authenticated, Authenticator, Committer, RateLimiter, RequestInfo};
 use crate::identity::{Caller as _, Someone};
 use crate::input::{Input as _, Media};
+use crate::limits::{Key, Policy};
 use crate::plan::Plan;
 use crate::platform::Platform;
 use crate::problem::Problem;
@@ -56,7 +57,7 @@ impl<E: Endpoint> Pipeline<E> {
     pub async fn answer(&self, call: &HttpCall, invocation: &Invocation) -> Response<Body> {
         let since = Instant::now();
         let result = invocation.bound(ANSWER_RESERVE, self.process(call, since)).await;
-        let result = result.map_err(|problem| self.endpoint.as_answered(problem));
+        let result = result.map_err(|problem| self.endpoint.as_answered(call, problem));
         log_and_respond(&E::ROUTE.key(), call, since, result)
     }
 
@@ -118,24 +119,27 @@ impl<E: Endpoint> Pipeline<E> {
         }
         // On a route for a role or for oneself, callers who ask for their own data leave no event.
         let info = RequestInfo { action: row.audit.filter(|_| !me), ..info };
-        let key = if row.limits.is_empty() { None } else { endpoint.limit_key(&request).await? };
+        let (before, limits) = Policy::in_turn(row.limits);
+        let key = (!row.limits.is_empty()).then(|| endpoint.limit_key(&request));
+        let (key, earlier) = self.find_key(before, key, authenticated, &info).await?;
         let as_oauth_error = |problem: Problem| if is_form { problem.for_form() } else { problem };
-        let counting = self.limiter.limit_request(row.limits, authenticated, key.as_ref(), &info);
-        let (statuses, fingerprint, earlier, plan) =
+        let counting =
+            self.limiter.limit_request(limits, authenticated, key.as_ref(), earlier, &info);
+        let (admitted, fingerprint, earlier, plan) =
             if authenticated.is_some_and(Authenticated::is_uncounted) {
                 // The route trusts the token, so no read has hidden the time of the count yet. The
                 // call is counted while the handler works, which has no effect before the commit.
-                let (statuses, plan) = join(counting, endpoint.handle(request)).await;
-                (statuses?, None, None, plan)
+                let (admitted, plan) = join(counting, endpoint.handle(request)).await;
+                (admitted?, None, None, plan)
             } else {
-                let statuses = counting.await?;
+                let admitted = counting.await?;
                 let (fingerprint, earlier) =
                     self.committer.repetition(call, principal, info.now).await?;
                 let plan = match &earlier {
                     Some(earlier) => endpoint.repeat(request, &earlier.resource).await,
                     None => endpoint.handle(request).await,
                 };
-                (statuses, fingerprint, earlier, plan)
+                (admitted, fingerprint, earlier, plan)
             };
         let mut plan = plan.unwrap_or_else(Plan::refuse);
         plan.details = plan.details.of_path(route.resource_of(call));
@@ -145,8 +149,31 @@ impl<E: Endpoint> Pipeline<E> {
         if let Some(earlier) = earlier {
             reply.status = reply.status.or(StatusCode::from_u16(earlier.status).ok());
         }
-        reply.headers.extend(statuses.headers());
+        reply.headers.extend(admitted.statuses.headers());
         respond::success(&route, call, reply)
+    }
+
+    /// The subject that the endpoint names for limits. `before` are those that count before it is
+    /// looked for. A request whose subject cannot be named counts nowhere.
+    async fn find_key(
+        &self,
+        before: &'static [Policy],
+        key: Option<impl Future<Output = Result<Option<Key>, Problem>>>,
+        caller: Option<&Authenticated>,
+        info: &RequestInfo<'_>,
+    ) -> Result<(Option<Key>, Option<Admitted>), Problem> {
+        let Some(key) = key else { return Ok((None, None)) };
+        if before.is_empty() {
+            return Ok((key.await?, None));
+        }
+        let admitted = self.limiter.limit_request(before, caller, None, None, info).await?;
+        match key.await {
+            Ok(key) => Ok((key, Some(admitted))),
+            Err(problem) => {
+                self.limiter.revert(&admitted, info).await;
+                Err(problem)
+            }
+        }
     }
 }
 

@@ -59,6 +59,19 @@ impl<T: Output> Output for Created<T> {
     }
 }
 
+/// The way to another page, in the header `Location` of the reply. It has no content.
+pub struct Redirect;
+
+impl Output for Redirect {
+    fn render(self) -> Result<Rendered, serde_json::Error> {
+        Ok(Rendered::nothing())
+    }
+
+    fn describe() -> Vec<Answer> {
+        vec![Answer::default().header(Header::Location)]
+    }
+}
+
 impl Rendered {
     /// A value as JSON.
     pub fn json<T: Serialize>(value: &T) -> Result<Self, serde_json::Error> {
@@ -124,7 +137,12 @@ fn common_headers(call: &HttpCall) -> HeaderMap {
 
 fn with(mut headers: HeaderMap, own: Vec<(HeaderName, HeaderValue)>) -> HeaderMap {
     for (name, value) in own {
-        headers.insert(name, value);
+        // An answer may set several cookies.
+        if name == header::SET_COOKIE {
+            headers.append(name, value);
+        } else {
+            headers.insert(name, value);
+        }
     }
     headers
 }

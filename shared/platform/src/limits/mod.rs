@@ -55,6 +55,8 @@ pub enum Key {
     Named(Fingerprint),
     /// The session whose refresh token is spent, by its id.
     Session(String),
+    /// The person of an identity provider, by the fingerprint of their identity.
+    SsoIdentity(String),
 }
 
 impl Key {
@@ -62,7 +64,7 @@ impl Key {
     pub fn as_str(&self) -> &str {
         match self {
             Self::Named(fingerprint) => fingerprint.as_str(),
-            Self::Session(id) => id,
+            Self::Session(id) | Self::SsoIdentity(id) => id,
         }
     }
 }

@@ -37,6 +37,8 @@ pub enum Subject {
     Recipient,
     /// The session whose refresh token is spent, which the endpoint names.
     SpentSession,
+    /// The person of an identity provider whose sign-in the endpoint has verified.
+    SsoIdentity,
     /// The signed-in user.
     User,
     /// The caller's session or API key.
@@ -63,6 +65,15 @@ impl Policy {
         on_store_failure: OnStoreFailure,
     ) -> Self {
         Self { name, subject, on_store_failure, quota: Quota { limit, window_seconds } }
+    }
+
+    /// The policies of a row in two parts, which count one after the other. The person of an
+    /// identity provider is known only once a proof has been verified. That may take a call of the
+    /// provider, so what comes before such a policy bounds that work, too. A row without one has
+    /// nothing in its first part.
+    pub fn in_turn(policies: &[Self]) -> (&[Self], &[Self]) {
+        let verified = policies.iter().position(|policy| policy.subject == Subject::SsoIdentity);
+        policies.split_at(verified.unwrap_or_default())
     }
 
     /// `register`: 5 an hour from an address.
@@ -95,6 +106,13 @@ impl Policy {
     /// `mail_token`: 20 in 15 minutes tried from an address.
     pub const MAIL_TOKEN: Self =
         Self::new("mail_token", 20, 900, Subject::Address, OnStoreFailure::Refuse);
+    /// `sso_address`: 600 in 15 minutes from an address: an office may share one.
+    pub const SSO_ADDRESS: Self =
+        Self::new("sso_address", 600, 900, Subject::Address, OnStoreFailure::Refuse);
+    /// `sso_user`: 60 an hour by a person of the identity provider, after their sign-in has been
+    /// verified.
+    pub const SSO_USER: Self =
+        Self::new("sso_user", 60, 3600, Subject::SsoIdentity, OnStoreFailure::Refuse);
     /// `revoke_address`: 600 an hour from an address.
     pub const REVOKE_ADDRESS: Self =
         Self::new("revoke_address", 600, 3600, Subject::Address, OnStoreFailure::Allow);
@@ -151,6 +169,8 @@ impl Policy {
         Self::MAIL,
         Self::MAIL_ADDRESS,
         Self::MAIL_TOKEN,
+        Self::SSO_ADDRESS,
+        Self::SSO_USER,
         Self::REVOKE_ADDRESS,
         Self::CHAT_USER,
         Self::CHAT_SESSION,
@@ -224,6 +244,22 @@ fn parse_quota(text: &str) -> Option<Quota> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_person_of_the_provider_is_counted_after_all_else() {
+        const ACCOUNT: Policy = Policy::ACCOUNT;
+        const ADDRESS: Policy = Policy::SSO_ADDRESS;
+        const PERSON: Policy = Policy::SSO_USER;
+        for (row, first) in [
+            (&[][..], 0),
+            (&[ACCOUNT, ADDRESS][..], 0),
+            (&[PERSON], 0),
+            (&[ADDRESS, PERSON], 1),
+            (&[ACCOUNT, ADDRESS, PERSON], 2),
+        ] {
+            assert_eq!(Policy::in_turn(row), row.split_at(first));
+        }
+    }
 
     #[test]
     fn overrides_are_read_or_refused_with_a_reason() {

@@ -46,8 +46,8 @@ impl Problem {
 
     /// 401: the API key is not, or no longer, valid.
     pub fn invalid_api_key() -> Self {
-        let detail = "The API key is not valid, has expired or was revoked, or its owner's \
-                      account is not active."
+        let detail = "The API key is not valid, has expired or was revoked, its owner's account \
+                      is not active, or its owner has to sign in by the identity provider again."
             .to_owned();
         Self { detail, ..Self::invalid_token() }
     }
@@ -149,6 +149,13 @@ impl Problem {
             Code::OriginRefused,
             "The header Origin must name an origin on the allow-list of this deployment.",
         )
+    }
+
+    /// 403: a page that may not have the refresh token in a cookie asks for it, or uses it.
+    pub fn cookie_refused() -> Self {
+        let detail = "A refresh token in a cookie needs the header Origin with an origin that this \
+                      deployment allows for it. Its use needs the header X-Requested-With too.";
+        Self { detail: detail.to_owned(), ..Self::origin_refused() }
     }
 
     /// 409: the username or the email is taken. The answer does not say which.

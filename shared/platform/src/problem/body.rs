@@ -48,6 +48,16 @@ pub struct ProblemBody<'a> {
     /// For 422: the fault of each field or parameter.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     pub errors: &'a [FieldError],
+    /// For `invalid_sso_token`: the check that refused, such as `expired` or `audience`. For
+    /// `sso_no_role`: `groups_overage` if the provider left the groups out. docs/entra.md lists
+    /// all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reason: Option<&'a str>,
+    /// For `step_up_required`: the claims to ask the identity provider for, in base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub claims: Option<&'a str>,
     /// OAuth 2.0 error code (RFC 6749), on form requests only.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -51,8 +51,9 @@ codes! {
         "The body is empty, is not JSON, is not a JSON object, or names a member twice in one \
          object.", "Fix the client; do not repeat the request.";
     MalformedRequest, "malformed_request", BAD_REQUEST,
-        "The request cannot be understood: it carries two credentials, or an `Idempotency-Key` \
-         that is not valid.", "Fix the client; do not repeat the request.";
+        "The request cannot be understood: it carries two credentials, an `Idempotency-Key` that \
+         is not valid, or no `state` of a sign-in of this browser.", "Fix the client, or begin the \
+            sign-in again; do not repeat the request.";
     InvalidRequest, "invalid_request", BAD_REQUEST,
         "A parameter of an OAuth 2.0 form is missing or not \
          valid.", "Fix the parameters that `errors` names.";
@@ -70,13 +71,25 @@ codes! {
          ended.", "Refresh the access token once; if that fails, ask the user to sign in again.";
     ReauthenticationRequired, "reauthentication_required", UNAUTHORIZED,
         "The session began too long ago for this \
-         call.", "Ask the user for the password, sign in anew, and repeat the request.";
+         call.", "Let the user sign in anew, and repeat the request.";
     InvalidRefreshToken, "invalid_refresh_token", UNAUTHORIZED,
         "The refresh token is not valid, was used before, or its session has \
          ended.", "Ask the user to sign in again.";
     InvalidCredentials, "invalid_credentials", UNAUTHORIZED,
-        "The username or the password is not right, or the account is not \
-         active.", "Ask the user to type both again.";
+        "The username or the password is not right, the account is not active, or it has single \
+         sign-on instead of a password.", "Ask the user to type both again, or to sign in by the \
+            identity provider.";
+    InvalidSsoToken, "invalid_sso_token", UNAUTHORIZED,
+        "The token of the identity provider is not one that this deployment takes.", "Read \
+            `reason`: ask for a new token if it has expired, otherwise fix the client or the \
+            provider's registration.";
+    InvalidSsoCode, "invalid_sso_code", UNAUTHORIZED,
+        "The code of a sign-in is not valid, has expired, was used before, or belongs to another \
+         `code_verifier`.", "Begin the sign-in again.";
+    StepUpRequired, "step_up_required", UNAUTHORIZED,
+        "The roles of the user need a stronger sign-in at the identity provider.", "Ask the \
+            provider for a token with `claims`, or begin the sign-in in a browser with \
+            `step_up=true`. Then sign in with what it gives.";
     BudgetExceeded, "budget_exceeded", PAYMENT_REQUIRED,
         "The budget for this month does not cover what this reply can \
          cost.", "Tell the user; an administrator can raise the budget.";
@@ -93,8 +106,14 @@ codes! {
         "Registration is closed, or needs an invitation.", "Ask an administrator for an \
             invitation or an account.";
     OriginRefused, "origin_refused", FORBIDDEN,
-        "Pages of this origin may not connect, or send messages of MCP.", "Ask the operator to add \
-            the origin to the allow-list.";
+        "Pages of this origin may not connect, send messages of MCP, or have the refresh token in \
+         a cookie.", "Ask the operator to add the origin to the allow-list. Send \
+            `X-Requested-With` with a refresh by cookie.";
+    SsoNoRole, "sso_no_role", FORBIDDEN,
+        "The identity provider gives the user no role of this deployment.", "Ask an administrator \
+            of the provider for a role.";
+    AccountInactive, "account_inactive", FORBIDDEN,
+        "An administrator has deactivated the account.", "Ask an administrator to activate it.";
     NotFound, "not_found", NOT_FOUND,
         "There is no such resource, or it belongs to another user.", "Do not repeat the request.";
     UnknownAction, "unknown_action", NOT_FOUND,
@@ -107,6 +126,12 @@ codes! {
     AccountExists, "account_exists", CONFLICT,
         "An account with this username or email exists.", "Ask the user for another username and \
             email, or to sign in.";
+    LinkRequired, "link_required", CONFLICT,
+        "An account with a password has the address of the user.", "Ask the user to sign in with \
+            the password and to link the account, or send `new_account`.";
+    ManagedBySso, "managed_by_sso", CONFLICT,
+        "The identity provider manages the account. Its roles, address and password are not \
+         changed here, and its owner cannot delete it.", "Change them at the provider.";
     LastAdmin, "last_admin", CONFLICT,
         "The account is the last active \
          administrator.", "Give another account the role `admin` first.";

@@ -8,7 +8,8 @@ mod reason;
 mod reply;
 mod request;
 mod server;
+mod sso;
 
 pub use body::{FieldError, ProblemBody};
 pub use code::Code;
-pub use reason::Problem;
+pub use reason::{Problem, SsoDetails};

@@ -19,6 +19,17 @@ pub struct Problem {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// RFC 6749's `error`, where the caller is an OAuth 2.0 client that posted a form.
     pub oauth_error: Option<&'static str>,
+    /// Details of a refused single sign-on. In a box, because few problems have them.
+    pub sso: Option<Box<SsoDetails>>,
+}
+
+/// What a program can do about a refused single sign-on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SsoDetails {
+    /// The check that refused.
+    pub reason: Option<&'static str>,
+    /// The claims to ask the identity provider for, in base64.
+    pub claims: Option<String>,
 }
 
 impl Problem {
@@ -31,6 +42,7 @@ impl Problem {
             errors: Vec::new(),
             headers: Vec::new(),
             oauth_error: None,
+            sso: None,
         }
     }
 
@@ -54,6 +66,8 @@ impl Problem {
             code: self.code,
             request_id,
             errors: &self.errors,
+            reason: self.sso.as_ref().and_then(|sso| sso.reason),
+            claims: self.sso.as_ref().and_then(|sso| sso.claims.as_deref()),
             error: self.oauth_error,
             error_description: self.oauth_error.map(|_| self.detail.as_str()),
         }

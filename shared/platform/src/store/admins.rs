@@ -23,6 +23,8 @@ pub enum AdminsChange<'a> {
     Admit(&'a str),
     /// This account is no longer one.
     Dismiss(&'a str),
+    /// An account stays one, but its owner may not get in any more. There must be another one.
+    NeedAnother,
 }
 
 /// The set as it is stored.
@@ -60,7 +62,7 @@ impl Users {
     }
 
     /// Changes the set on an administrator's word. The condition fails where they are no longer
-    /// one, or where the last one would go: see [`Users::lists_admin`].
+    /// one, or where the last one would go or be shut out: see [`Users::lists_admin`].
     pub fn on_word_of(&self, admin_id: &str, change: AdminsChange<'_>) -> Write {
         let condition = "contains(#ids, :admin)";
         let by = |expression: Expression| expression.value("admin", s(admin_id));
@@ -75,6 +77,15 @@ impl Users {
                     "DELETE #ids :id",
                     condition.as_str(),
                     &by(ids(user_id)).value("one", n(1)),
+                )
+            }
+            AdminsChange::NeedAnother => {
+                let condition = format!("{condition} AND size(#ids) > :one");
+                // This changes nothing. Unlike a check, an update gives the set that fails it.
+                self.change_admins(
+                    "ADD #ids :id",
+                    condition.as_str(),
+                    &by(ids(admin_id)).value("one", n(1)),
                 )
             }
         }
@@ -101,6 +112,11 @@ impl Users {
     /// Removes an administrator; the condition fails where that is the last one.
     pub fn dismiss_admin(&self, user_id: &str) -> Write {
         self.change_admins("DELETE #ids :id", "size(#ids) > :one", &ids(user_id).value("one", n(1)))
+    }
+
+    /// Removes an administrator, even the last one: the identity provider has taken the role.
+    pub fn drop_admin(&self, user_id: &str) -> Write {
+        self.change_admins("DELETE #ids :id", None, &ids(user_id))
     }
 
     /// Requires that there is no administrator when the other writes are committed.

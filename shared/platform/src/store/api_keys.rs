@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::users::account_key;
-use super::{User, Users};
+use super::{SsoLink, User, Users};
 use crate::api_key::ApiKeyText;
 use crate::config::ConfigError;
 use crate::database::{Database, Expression, StoreError, Write, get, item, key, n, query, read, s};
@@ -34,7 +34,7 @@ const KEPT_SECONDS: i64 = 30 * 86_400;
 
 /// Attributes of an account that tell whether a key of it is valid. A function that checks only
 /// this may read no others, see `dynamodb:Attributes` in template.yaml.
-pub const KEY_CHECK_ATTRIBUTES: [&str; 2] = ["is_active", "api_keys"];
+pub const KEY_CHECK_ATTRIBUTES: [&str; 3] = ["is_active", "api_keys", "sso"];
 
 /// Attributes of a key that tell its scopes. A function that checks only this may read no others.
 pub const KEY_SCOPES_ATTRIBUTES: [&str; 3] = ["user_id", "scopes", "expires_at"];
@@ -112,6 +112,7 @@ impl ApiKey {
 struct KeyOwner {
     is_active: bool,
     api_keys: BTreeMap<String, i64>,
+    sso: Option<SsoLink>,
 }
 
 /// The part of a key that tells its scopes.
@@ -184,8 +185,10 @@ impl Users {
             .consistent_read(true))
         .await?;
         let owner: Option<KeyOwner> = found.map(read).transpose()?;
-        let expires_at =
-            owner.filter(|owner| owner.is_active).and_then(|owner| owner.api_keys.get(id).copied());
+        let admits = |owner: &KeyOwner| {
+            owner.is_active && owner.sso.as_ref().is_none_or(|sso| sso.admits_keys(now))
+        };
+        let expires_at = owner.filter(admits).and_then(|owner| owner.api_keys.get(id).copied());
         Ok(expires_at.is_some_and(|expires_at| now.as_millisecond() < expires_at))
     }
 

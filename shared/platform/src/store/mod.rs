@@ -13,12 +13,15 @@ mod idempotency;
 mod limits;
 mod login_attempts;
 mod retention;
+#[cfg(test)]
+mod samples;
 mod sessions;
 mod user;
 mod user_changes;
 mod user_names;
 mod user_search;
 mod user_sessions;
+mod user_sso;
 mod users;
 
 pub use admins::AdminsChange;
@@ -35,7 +38,7 @@ pub use limits::LimitCounters;
 pub use login_attempts::LoginAttempts;
 pub use retention::Retention;
 pub use sessions::{CONNECTIONS_PER_SESSION, Session, Sessions};
-pub use user::{Account, User};
+pub use user::{Account, SignInMethod, SsoLink, User};
 pub use user_search::{AccountFilter, Place};
 pub use user_sessions::{SESSION_ATTRIBUTES, SessionsToEvict};
 pub use users::{AccountStanding, STANDING_ATTRIBUTES, Users};

@@ -44,6 +44,10 @@ pub struct Session {
     /// Seconds since 1970 when it runs out unused, at the latest when it ends for good. Also its
     /// time to live.
     pub expires_at: i64,
+    /// Seconds since 1970 when it ends for good, if it began by single sign-on. Otherwise the
+    /// setting `SESSION_SECONDS` decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<i64>,
     /// Client's address at the login.
     pub address: String,
     /// Client's `User-Agent` at the login.
@@ -66,9 +70,18 @@ pub struct Session {
 crate::opaque!(Session);
 
 impl Session {
-    /// Whether it has not run out.
+    /// Whether it has not run out, nor ended for good.
     pub fn is_live(&self, now: Timestamp) -> bool {
-        now.as_second() < self.expires_at
+        // A refresh that began before the session was bound may have noted a later expiry.
+        let end = self.ends_at.map_or(self.expires_at, |ends_at| ends_at.min(self.expires_at));
+        now.as_second() < end
+    }
+
+    /// The same session, which ends for good at this time at the latest, in seconds since 1970.
+    #[must_use]
+    pub fn bounded(self, ends_at: i64) -> Self {
+        let ends_at = self.ends_at.map_or(ends_at, |earlier| earlier.min(ends_at));
+        Self { expires_at: self.expires_at.min(ends_at), ends_at: Some(ends_at), ..self }
     }
 
     /// Whether it is the session that the caller names, and has not run out.
@@ -196,6 +209,23 @@ impl Sessions {
         ))
     }
 
+    /// Bounds a session to end at this time at the latest, as [`Session::bounded`] has it, if no
+    /// refresh has moved its expiry meanwhile. See [`Sessions::read`].
+    pub fn bound(&self, session: &Session, ends_at: i64) -> Write {
+        let bounded = session.clone().bounded(ends_at);
+        let expression = Expression::default()
+            .value("seen", n(session.expires_at))
+            .value("expires", n(bounded.expires_at))
+            .value("ends", n(bounded.ends_at.unwrap_or(ends_at)));
+        Write::update(
+            &self.table,
+            key("id", &session.id),
+            "SET expires_at = :expires, ends_at = :ends",
+            "expires_at = :seen",
+            &expression,
+        )
+    }
+
     /// Ends a session.
     pub fn end(&self, id: &str) -> Write {
         Write::delete(&self.table, key("id", id))
@@ -214,5 +244,40 @@ impl Sessions {
     /// The session that a failed condition found.
     pub fn read(&self, item: Item) -> Result<Session, StoreError> {
         read(item)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::samples::sample_session;
+
+    #[test]
+    fn a_bound_only_brings_the_end_of_a_session_forward() {
+        for (ends_at, bound, expected) in [
+            (None, 600, (600, Some(600))),
+            (None, 1200, (900, Some(1200))),
+            (Some(1000), 600, (600, Some(600))),
+            (Some(500), 600, (500, Some(500))),
+        ] {
+            let bounded = Session { ends_at, ..sample_session() }.bounded(bound);
+            assert_eq!((bounded.expires_at, bounded.ends_at), expected, "{ends_at:?} {bound}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_live_until_it_runs_out_or_ends_for_good() {
+        for (ends_at, second, is_live) in [
+            (None, 899, true),
+            (None, 900, false),
+            (Some(600), 599, true),
+            (Some(600), 600, false),
+            (Some(1200), 899, true),
+            (Some(1200), 900, false),
+        ] {
+            let now = Timestamp::from_second(second).unwrap();
+            let found = Session { ends_at, ..sample_session() }.is_live(now);
+            assert_eq!(found, is_live, "{ends_at:?} at {second}");
+        }
     }
 }

@@ -63,12 +63,14 @@ impl Users {
         let expression = Expression::default().value("email", s(email.to_string()));
         let account =
             self.update_version(user, ", email = :email", " REMOVE unverified_email", expression);
-        let before = user.email.to_lowercase();
-        if before == email.folded() {
+        let before = user.email.as_ref().map(|email| email.to_lowercase());
+        if before.as_ref() == Some(&email.folded()) {
             return Ok(vec![account]);
         }
-        let drop = Write::delete(&self.table, key("key", &NameKind::Email.key(&before)));
-        Ok([vec![account], self.claim_email(email, &user.id, Some(&before))?, vec![drop]].concat())
+        let held = before.iter().map(|before| NameKind::Email.key(before));
+        let drop = held.map(|held| Write::delete(&self.table, key("key", &held)));
+        let claims = self.claim_email(email, &user.id, before.as_deref())?;
+        Ok([account].into_iter().chain(claims).chain(drop).collect())
     }
 
     /// Notes an address that the account is to move to once it is verified, if nothing that a login
@@ -85,20 +87,18 @@ impl Users {
         self.update_version(user, "", " REMOVE unverified_email", Expression::default())
     }
 
-    /// Removes an account and its unique names, if nothing that a login notices has changed. Where
-    /// it is an administrator's, [`Users::dismiss_admin`] goes with these writes.
-    pub fn remove(&self, user: &User) -> [Write; 3] {
+    /// Removes an account, if nothing that a login notices has changed, then its unique names.
+    /// Where it is an administrator's, [`Users::dismiss_admin`] goes with these writes.
+    pub fn remove(&self, user: &User) -> (Write, Vec<Write>) {
         let expression =
             Expression::default().name("version", "version").value("version", n(user.version));
         let account = key("key", &account_key(&user.id));
-        let claim = |kind: NameKind, text: &str| {
-            Write::delete(&self.table, key("key", &kind.key(&text.to_lowercase())))
-        };
-        [
+        let name = NameKind::Name.key(&user.username.to_lowercase());
+        let names = [name].into_iter().chain(Self::further_names(user));
+        (
             Write::delete_if(&self.table, account, "#version = :version", &expression),
-            claim(NameKind::Name, &user.username),
-            claim(NameKind::Email, &user.email),
-        ]
+            names.map(|name| Write::delete(&self.table, key("key", &name))).collect(),
+        )
     }
 
     /// An update that a login notices, and whose condition fails after a login or another such

@@ -9,10 +9,12 @@ use crate::domain::{Email, Username};
 
 /// A unique name: a username or an email, as it is written.
 #[derive(Serialize)]
-struct UniqueName<'a> {
-    key: String,
-    kind: &'static str,
-    user_id: &'a str,
+pub(super) struct UniqueName<'a> {
+    pub key: String,
+    /// The partition of the index; `None` if no search finds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
+    pub user_id: &'a str,
 }
 
 impl Users {
@@ -24,7 +26,7 @@ impl Users {
         username: &Username,
         email: &Email,
     ) -> Result<Vec<Write>, StoreError> {
-        let mut writes = vec![self.claim(NameKind::Name, &username.folded(), &user.id)?];
+        let mut writes = vec![self.claim_name(username, &user.id)?];
         writes.extend(self.claim_email(email, &user.id, None)?);
         writes.push(self.put_new(item(Stored { key: account_key(&user.id), user: user.clone() })?));
         Ok(writes)
@@ -49,12 +51,23 @@ impl Users {
         Ok(writes)
     }
 
-    /// A unique name for a text in its folded form, if no account has it.
-    fn claim(&self, kind: NameKind, folded: &str, user_id: &str) -> Result<Write, StoreError> {
-        Ok(self.put_new(item(UniqueName { key: kind.key(folded), kind: kind.as_str(), user_id })?))
+    /// A unique name for a username, if no account has it.
+    pub(super) fn claim_name(
+        &self,
+        username: &Username,
+        user_id: &str,
+    ) -> Result<Write, StoreError> {
+        self.claim(NameKind::Name, &username.folded(), user_id)
     }
 
-    fn put_new(&self, item: Item) -> Write {
+    /// A unique name for a text in its folded form, if no account has it.
+    fn claim(&self, kind: NameKind, folded: &str, user_id: &str) -> Result<Write, StoreError> {
+        let (key, kind) = (kind.key(folded), Some(kind.as_str()));
+        Ok(self.put_new(item(UniqueName { key, kind, user_id })?))
+    }
+
+    /// A new item, if there is none with its key.
+    pub(super) fn put_new(&self, item: Item) -> Write {
         Write::put(
             &self.table,
             item,

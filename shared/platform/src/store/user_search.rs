@@ -6,8 +6,11 @@
 //! unique name is one partition of the index, which takes 1,000 new or renamed accounts a second.
 //! However many accounts there are, a page reads only those that it shows, and with a filter at
 //! most [`ROUNDS`] batches.
+//!
+//! The addresses of accounts with single sign-on are in the partition of emails, too. Several
+//! accounts may have one address, and stand in the order in which they were made.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -132,7 +135,10 @@ impl Users {
     }
 
     async fn by_id(&self, claims: &[Listed]) -> Result<HashMap<String, User>, StoreError> {
-        let keys = claims.iter().map(|claim| key("key", &account_key(&claim.user_id))).collect();
+        // The index may have the address before and the one after a change at once. A batch takes
+        // no key twice.
+        let ids: BTreeSet<_> = claims.iter().map(|claim| &claim.user_id).collect();
+        let keys = ids.into_iter().map(|id| key("key", &account_key(id))).collect();
         let stored: Vec<Stored> = self.database.get_all(&self.table, keys).await?;
         Ok(stored.into_iter().map(|stored| (stored.user.id.clone(), stored.user)).collect())
     }

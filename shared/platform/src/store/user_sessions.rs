@@ -158,49 +158,14 @@ impl Users {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use serde_json::json;
+    use std::collections::BTreeSet;
 
     use super::*;
-    use crate::clock::Clock;
-    use crate::config::Config;
-    use crate::domain::Role;
-    use crate::platform::Platform;
+    use crate::store::samples::{sample_session, sample_user, sample_users};
 
     fn user(sessions: &[(&str, i64)]) -> User {
-        User {
-            id: "u".into(),
-            username: "u".into(),
-            email: "u@example.com".into(),
-            unverified_email: None,
-            full_name: None,
-            created_at: 0,
-            is_active: true,
-            roles: vec![Role::User],
-            password_hash: String::new(),
-            version: 1,
-            sessions: sessions
-                .iter()
-                .map(|(id, expires_at)| ((*id).to_owned(), *expires_at))
-                .collect(),
-            api_keys: BTreeMap::new(),
-        }
-    }
-
-    fn session() -> Session {
-        let claims = json!({
-            "iss": "i", "aud": "a", "sub": "u", "sid": "s", "jti": "j", "iat": 0, "exp": 1,
-            "type": "t", "username": "u", "roles": [],
-        });
-        let pair =
-            json!({"access": claims, "access_kid": "k", "refresh": claims, "refresh_kid": "k"});
-        let session = json!({
-            "id": "s", "user_id": "u", "username": "u", "began_at": 0, "last_used_at": 0,
-            "expires_at": 900, "address": "192.0.2.1",
-            "user_agent": "", "refresh_hash": "", "pair": pair, "connections": {},
-        });
-        serde_json::from_value(session).unwrap()
+        let sessions = sessions.iter().map(|(id, expires_at)| ((*id).to_owned(), *expires_at));
+        User { sessions: sessions.collect(), ..sample_user() }
     }
 
     /// The top-level attributes that a write names, as DynamoDB reckons them for a policy.
@@ -230,18 +195,10 @@ mod tests {
     fn sessions_touch_no_more_of_an_account_than_their_functions_may() {
         let user = user(&[("a", 1), ("b", 900), ("c", 900), ("d", 900)]);
         let now = Timestamp::from_second(100).unwrap();
-        let config: Config = [
-            ("USERS_TABLE", "users"),
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_ACCESS_KEY_ID", "id"),
-            ("AWS_SECRET_ACCESS_KEY", "key"),
-        ]
-        .into_iter()
-        .collect();
-        let users = Users::new(&Platform::new(config, Clock::System)).unwrap();
+        let users = sample_users();
         let allowed: BTreeSet<String> =
             SESSION_ATTRIBUTES.iter().map(|&name| name.to_owned()).collect();
-        let session = session();
+        let session = sample_session();
         let ends = [
             users.end_session("u", "s"),
             users.revoke_session("u", "s", now),

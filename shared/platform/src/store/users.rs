@@ -2,9 +2,10 @@
 //!
 //! Key: `key`, one of `user#<id>` (the account), `name#<lower-case username>` and
 //! `email#<lower-case email>` (unique names), and `admins` (see `admins.rs`). A unique name holds
-//! the id of its account and makes the username or email unique (see `user_names.rs`). Index
-//! `claims`: `kind` (`name` or `email`), `key`. It lists the accounts in the order of either (see
-//! `user_search.rs`).
+//! the id of its account and makes the username or email unique (see `user_names.rs`). Accounts
+//! with single sign-on have `sso#…` and `email#…#<id>` instead of an email (see `user_sso.rs`).
+//! Index `claims`: `kind` (`name` or `email`), `key`. It lists the accounts in the order of either
+//! (see `user_search.rs`).
 
 use std::collections::HashMap;
 
@@ -28,8 +29,8 @@ pub struct Users {
 
 /// The part of a unique name that is read.
 #[derive(Deserialize)]
-struct Holder {
-    user_id: String,
+pub(super) struct Holder {
+    pub user_id: String,
 }
 
 /// Attributes of an account on which access rules depend.
@@ -97,7 +98,8 @@ impl Users {
 
     /// The user with this username or email, in any case. An unknown one costs as many reads, so
     /// the time does not tell whether it exists. There are two reads, or three for an address whose
-    /// domain has another form in Unicode.
+    /// domain has another form in Unicode. An account with single sign-on has no address to be
+    /// found by here, because nothing has verified it.
     pub fn find<'a>(
         &'a self,
         identifier: &'a str,
@@ -105,20 +107,23 @@ impl Users {
         async move {
             let identifier = identifier.to_lowercase();
             let kind = if identifier.contains('@') { NameKind::Email } else { NameKind::Name };
-            let mut holder = self.holder(kind, &identifier).await?;
+            let mut holder = self.holder(&kind.key(&identifier)).await?;
             if let Some(earlier) =
                 identifier.parse::<Email>().ok().and_then(|email| email.folded_unicode())
             {
-                let earlier = self.holder(kind, &earlier).await?;
+                let earlier = self.holder(&kind.key(&earlier)).await?;
                 holder = holder.or(earlier);
             }
-            self.get(holder.as_ref().map_or("nobody", |holder| &holder.user_id)).await
+            let user = self.get(holder.as_ref().map_or("nobody", |holder| &holder.user_id)).await?;
+            // A text like `a@example.com#<id>` is the key of such an address.
+            Ok(user.filter(|user| kind == NameKind::Name || user.sso.is_none()))
         }
         .boxed()
     }
 
-    async fn holder(&self, kind: NameKind, folded: &str) -> Result<Option<Holder>, StoreError> {
-        self.database.get(&self.table, key("key", &kind.key(folded)), true).await
+    /// The holder of the unique name with this key.
+    pub(super) async fn holder(&self, unique: &str) -> Result<Option<Holder>, StoreError> {
+        self.database.get(&self.table, key("key", unique), true).await
     }
 
     /// The part of an account on which access rules depend, as it is now. Nothing else is read.

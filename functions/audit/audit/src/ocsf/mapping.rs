@@ -52,6 +52,8 @@ fn known(event: &Event) -> Option<Row> {
         "auth.email_verified" => (AccountChange, OTHER, "Email Verification", Informational),
         "auth.email_resend" => (AccountChange, OTHER, "Verification Request", Informational),
         "account.updated" => (AccountChange, OTHER, "Update", Informational),
+        "account.linked" => (AccountChange, OTHER, "Identity Provider Link", Low),
+        "account.unlinked" => (AccountChange, OTHER, "Identity Provider Unlink", Medium),
         "account.deleted" => (AccountChange, 6, "Delete", Low),
         "account.erase_requested" => (AccountChange, OTHER, "Erasure Request", Medium),
         "account.erase_confirmed" => (AccountChange, OTHER, "Erasure Confirmation", High),

@@ -71,6 +71,8 @@ fn of_class(event: &Event, class: Class) -> Vec<(String, Value)> {
             ("session", objects::subject_session(event)),
             ("service", objects::service()),
             ("is_remote", true.into()),
+            ("auth_protocol_id", when(objects::is_sso(event), 4)),
+            ("auth_protocol", when(objects::is_sso(event), "OpenID")),
         ],
         Class::UserAccess => vec![
             ("user", objects::subject(event)),

@@ -47,6 +47,12 @@ pub fn subject_session(event: &Event) -> Value {
     }
 }
 
+/// Whether the user signed in at the identity provider, by OpenID Connect. OCSF has no number for a
+/// password. The event does not know whether the provider asked for a second factor.
+pub fn is_sso(event: &Event) -> bool {
+    text(event, "method") == Some("sso")
+}
+
 fn user(actor: &Actor) -> Value {
     json!({"uid": actor.user_id, "name": actor.username, "type_id": 1, "type": "User"})
 }

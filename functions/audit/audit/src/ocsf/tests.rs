@@ -1,6 +1,6 @@
 //! Every action, in the form that the schema allows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use platform::routes::{ACTIONS, ROUTES};
@@ -152,6 +152,7 @@ fn an_event_of_each_class_has_what_its_class_asks_for() {
         ("auth.refresh_reuse", 3002, "Authentication: Other", &["user", "session"]),
         ("auth.locked", 3002, "Authentication: Logon", &["user"]),
         ("account.deleted", 3001, "Account Change: Delete", &["user"]),
+        ("account.linked", 3001, "Account Change: Other", &["user"]),
         (
             "user.updated",
             3005,
@@ -171,6 +172,23 @@ fn an_event_of_each_class_has_what_its_class_asks_for() {
             assert!(!rendered[*name].is_null(), "{action} {name}: {rendered:#}");
         }
     }
+}
+
+#[test]
+fn a_sign_in_at_the_identity_provider_has_its_protocol() {
+    let mut event = full("auth.login");
+    let detail = json!({
+        "method": "sso", "tenant": "t-1", "azp": "c-1", "uti": "i-1", "provisioned": true,
+    });
+    event.detail.extend(serde_json::from_value::<BTreeMap<_, _>>(detail).unwrap());
+    let rendered = render(&sealed(event));
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&rendered), "{rendered:#}");
+    assert_eq!(
+        (&rendered["auth_protocol_id"], &rendered["auth_protocol"], rendered.get("is_mfa")),
+        (&json!(4), &json!("OpenID"), None)
+    );
+    assert_eq!(render(&full("auth.login")).get("auth_protocol_id"), None);
 }
 
 #[test]
