@@ -1,6 +1,9 @@
-//! `GET /users`, `GET|PATCH /users/{id}`: accounts as administrators see them.
+//! `GET /users`, `GET|PATCH /users/{id}`, `PUT|DELETE /users/{id}/sso`: accounts as administrators
+//! see them.
 
+mod admins;
 mod list;
+mod sso;
 mod update;
 
 use platform::http::PathParameter;
@@ -10,10 +13,11 @@ use platform::store::{Account, Users};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 
 pub use list::{ListUsers, UserFilters, UsersQuery};
+pub use sso::{BoundUser, DeleteUserSso, SetUserSso, SsoPerson};
 pub use update::{UpdateUser, UserChange};
 
 /// The endpoints of this function.
-pub type Endpoints = (ListUsers, ReadUser, UpdateUser);
+pub type Endpoints = (ListUsers, ReadUser, UpdateUser, SetUserSso, DeleteUserSso);
 
 /// `GET /users/{id}`.
 pub struct ReadUser {

@@ -1,5 +1,6 @@
 //! `PATCH /users/{id}`: sets whether a user may sign in, and the user's roles. The last
-//! administrator stays one.
+//! administrator stays one. The roles of an account with single sign-on are the identity
+//! provider's.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -12,10 +13,11 @@ use platform::problem::Code;
 use platform::routes::{self, Route};
 use platform::store::{Account, AdminsChange, User, Users};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
-use tally_accounts::domain::Purpose;
 use tally_accounts::sessions::Ending;
 use tally_accounts::store::MailTokens;
 use utoipa::ToSchema;
+
+use crate::admins;
 
 /// `PATCH /users/{id}`.
 #[derive(Clone)]
@@ -31,7 +33,8 @@ pub struct UserChange {
     /// Whether the account may sign in. If you set it to false, the account's sessions, API keys
     /// and mailed tokens end at once. None of them becomes valid again with the account.
     pub is_active: Option<bool>,
-    /// All roles of the account from now on. Every account has `user`, so you may leave it out.
+    /// All roles of the account from now on. Every account has `user`, so you may leave it out. The
+    /// roles of an account with single sign-on come from the identity provider at each sign-in.
     #[schema(value_type = Option<BTreeSet<Role>>, example = json!(["user", "auditor"]))]
     pub roles: Option<Roles>,
 }
@@ -47,7 +50,7 @@ impl Input for UserChange {
 impl Endpoint for UpdateUser {
     const ROUTE: Route = routes::USER_UPDATE;
     const PATH: &'static [PathParameter] = &[PathParameter::id("id", "Id of the user.")];
-    const PROBLEMS: &'static [Code] = &[Code::LastAdmin];
+    const PROBLEMS: &'static [Code] = &[Code::LastAdmin, Code::ManagedBySso];
     type Caller = Identity;
     type Body = UserChange;
     type Query = ();
@@ -85,6 +88,9 @@ impl UpdateUser {
         roles: Option<Vec<Role>>,
     ) -> BoxFuture<'static, Result<Plan<Account>, Problem>> {
         async move {
+            if roles.is_some() && before.sso.is_some() {
+                return Err(Problem::managed_by_sso());
+            }
             let after = User {
                 is_active: is_active.unwrap_or(before.is_active),
                 roles: roles.clone().unwrap_or_else(|| before.roles.clone()),
@@ -109,17 +115,14 @@ impl UpdateUser {
                         "ended_api_keys",
                         before.api_keys.keys().cloned().collect::<Vec<_>>(),
                     ));
-                plan = Purpose::ALL.iter().fold(plan, |plan, purpose| {
-                    plan.write(self.tokens.forget(*purpose, &after.id))
-                });
+                plan = self.tokens.forget_all(&after.id).into_iter().fold(plan, Plan::write);
             }
             let change = match (before.is_admin(), after.is_admin()) {
                 (false, true) => AdminsChange::Admit(&after.id),
                 (true, false) => AdminsChange::Dismiss(&after.id),
                 _ => AdminsChange::Stay,
             };
-            let admins = self.users.on_word_of(&admin_id, change);
-            let by = admin_id.clone();
+            let (users, by) = (self.users.clone(), admin_id.clone());
             let plan = self.ending.add(plan, &ended).await?.write_or_retry(
                 self.users.entitle(&before, after.is_active, &after.roles)?,
                 Box::new(move |found| {
@@ -130,17 +133,7 @@ impl UpdateUser {
                     .boxed()
                 }),
             );
-            // This comes after the account's own write. If that were stale, this would judge an old
-            // state.
-            Ok(plan.write_or_retry(
-                admins,
-                Box::new(move |found| {
-                    let stays = Users::lists_admin(found.as_ref(), &admin_id);
-                    let problem =
-                        if stays { Problem::last_admin() } else { Problem::no_longer_admin() };
-                    async { Ok(Plan::refuse(problem).details(details)) }.boxed()
-                }),
-            ))
+            Ok(admins::on_word_of(plan, &users, admin_id, change, details))
         }
         .boxed()
     }
