@@ -29,6 +29,7 @@ Conditions:
   IsProd: !Equals [!Ref Stage, prod]
   IsSmall: !Not [!Condition IsProd]
   HasPrefix: !Not [!Equals [!Ref Prefix, ""]]
+  HasOrigins: !Not [!Equals [!Join ["", !Ref Origins], ""]]
   Both: !And [{Condition: IsProd}, !Condition HasPrefix]
   Either: !Or [!Condition IsProd, !Condition HasPrefix]
 Globals:
@@ -39,7 +40,11 @@ Globals:
 Resources:
   Api:
     Type: AWS::Serverless::HttpApi
-    Properties: {CorsConfiguration: {AllowOrigins: !Ref Origins, AllowMethods: [GET], AllowHeaders: [A], ExposeHeaders: [B], MaxAge: "60"}}
+    Properties:
+      CorsConfiguration: !If
+        - HasOrigins
+        - {AllowOrigins: !Ref Origins, AllowMethods: [GET], AllowHeaders: [A], ExposeHeaders: [B], MaxAge: "60", AllowCredentials: !If [HasPrefix, true, false]}
+        - !Ref AWS::NoValue
   Logs: {Type: AWS::Logs::LogGroup, Properties: {RetentionInDays: 30}}
   Queue: {Type: AWS::SQS::Queue, Properties: {MessageRetentionPeriod: "1209600", SqsManagedSseEnabled: true}}
   QueuePolicy: {Type: AWS::SQS::QueuePolicy, Properties: {Queues: [!Ref Queue], PolicyDocument: {}}}
@@ -390,9 +395,11 @@ fn apis_have_their_routes() {
     );
     let cors = api.cors.unwrap();
     assert_eq!(
-        (cors.allow_origins, cors.max_age_seconds),
-        (vec!["https://a".to_owned(), "https://b".to_owned()], Some(60))
+        (cors.allow_origins, cors.max_age_seconds, cors.allow_credentials),
+        (vec!["https://a".to_owned(), "https://b".to_owned()], Some(60), false)
     );
+    let with_prefix = load(TEMPLATE, &[("Prefix", "p")]).unwrap().http_api.unwrap();
+    assert!(with_prefix.cors.unwrap().allow_credentials);
     let socket = deployment.websocket_api.unwrap();
     assert_eq!(
         (socket.id.as_str(), socket.stage.as_str(), socket.selection.as_str()),

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use assistant::store::{Outage, Outages};
 use http::StatusCode;
-use platform::clock::{Clock, millis_since};
+use platform::clock::{Clock, Timestamp, millis_since};
 use platform::config::Config;
+use platform::database::StoreError;
 use platform::http::{Plain, PlainEndpoint};
 use platform::limits::Limits;
 use platform::plan::Reply;
@@ -14,6 +15,8 @@ use platform::routes::{self, Route};
 use platform::secrets::Secrets;
 use platform::{ConfigError, Platform, Problem};
 use serde::Serialize;
+use tally_sso::flow::ReturnUrls;
+use tally_sso::{RoleMap, store as sso};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
@@ -27,18 +30,21 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The endpoint.
 pub struct ReadReadiness {
     outages: Outages,
+    /// `None` where single sign-on is off, or its settings are wrong.
+    sso_outages: Option<sso::Outages>,
     secrets: Secrets,
     secret_arn: String,
     settings: Status,
     clock: Clock,
 }
 
-/// The answer: 200 if every part answers, or every part except the assistant. Otherwise 503.
+/// The answer: 200 if every part answers, or every part except the assistant and single sign-on.
+/// Otherwise 503.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
     /// `failing` if `settings`, `dynamodb` or `secrets` is `failing`. `degraded` if only the
-    /// assistant is not `ok`: accounts and data still answer. The status code stays 200 then,
-    /// because a load balancer that goes by it would cut them off too.
+    /// assistant or single sign-on is not `ok`: accounts and data still answer. The status code
+    /// stays 200 then, because a load balancer that goes by it would cut them off too.
     pub status: Status,
     /// Each part.
     pub checks: Checks,
@@ -57,9 +63,14 @@ pub struct Checks {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub assistant: Option<Assistant>,
+    /// The identity provider. Left out where single sign-on is off, or if DynamoDB does not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub sso: Option<SingleSignOn>,
 }
 
-/// The settings of the deployment: its rate limits and its provider of replies.
+/// The settings of the deployment: its rate limits, its provider of replies and its identity
+/// provider.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Settings {
     /// `failing` if a function cannot start because of a setting. The log names the setting.
@@ -86,6 +97,15 @@ pub struct Assistant {
     pub status: Status,
 }
 
+/// State of single sign-on, by the outcome of the last sign-ins. This check does not ask the
+/// identity provider.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SingleSignOn {
+    /// `degraded` if the identity provider has sent no keys of its tokens, or has refused the
+    /// credential of this deployment, within the last five minutes. Sessions go on meanwhile.
+    pub status: Status,
+}
+
 /// State of a part of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -104,8 +124,10 @@ impl PlainEndpoint for ReadReadiness {
     type Output = Readiness;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
+        let has_sso = has_sso(&platform.config).unwrap_or_default();
         Ok(Self {
             outages: Outages::new(platform)?,
+            sso_outages: has_sso.then(|| sso::Outages::new(platform)).transpose()?,
             secrets: platform.secrets()?,
             secret_arn: platform.config.require("SEAL_SECRET_ARN")?.to_owned(),
             settings: settings(&platform.config),
@@ -114,22 +136,38 @@ impl PlainEndpoint for ReadReadiness {
     }
 
     async fn handle(&self, _: &HttpCall) -> Result<Reply<Readiness>, Problem> {
-        // One item says whether the table answers, and what it knows of the assistant.
-        let outage = self.outages.current(self.clock.now());
+        // The reads say whether the table answers, and the items which other parts do not.
+        let now = self.clock.now();
+        let stored = async { tokio::try_join!(self.outages.current(now), self.sso(now)) };
         let secret = self.secrets.get(&self.secret_arn);
-        let ((dynamodb, outage), (secrets, _)) = tokio::join!(check(outage), check(secret));
-        let assistant = outage.map(Assistant::from);
-        let all_else = [self.settings, secrets.status].iter().all(|status| *status == Status::Ok);
-        let (status, code) = match &assistant {
-            Some(assistant) if all_else && assistant.status == Status::Ok => {
-                (Status::Ok, StatusCode::OK)
-            }
-            Some(_) if all_else => (Status::Degraded, StatusCode::OK),
-            _ => (Status::Failing, StatusCode::SERVICE_UNAVAILABLE),
+        let ((dynamodb, stored), (secrets, _)) = tokio::join!(check(stored), check(secret));
+        let (assistant, sso) =
+            stored.map_or((None, None), |(outage, sso)| (Some(Assistant::from(outage)), sso));
+        let needed = [self.settings, dynamodb.status, secrets.status];
+        let others = [
+            assistant.as_ref().map(|assistant| assistant.status),
+            sso.as_ref().map(|sso| sso.status),
+        ];
+        let (status, code) = if needed.iter().any(|status| *status != Status::Ok) {
+            (Status::Failing, StatusCode::SERVICE_UNAVAILABLE)
+        } else if others.iter().flatten().any(|status| *status != Status::Ok) {
+            (Status::Degraded, StatusCode::OK)
+        } else {
+            (Status::Ok, StatusCode::OK)
         };
-        let checks =
-            Checks { settings: Settings { status: self.settings }, dynamodb, secrets, assistant };
+        let settings = Settings { status: self.settings };
+        let checks = Checks { settings, dynamodb, secrets, assistant, sso };
         Ok(Reply::new(Readiness { status, checks }).status(code))
+    }
+}
+
+impl ReadReadiness {
+    /// The state of single sign-on; `None` where it is off.
+    async fn sso(&self, now: Timestamp) -> Result<Option<SingleSignOn>, StoreError> {
+        let Some(outages) = &self.sso_outages else { return Ok(None) };
+        let outage = outages.current(now).await?;
+        let status = if outage.is_some() { Status::Degraded } else { Status::Ok };
+        Ok(Some(SingleSignOn { status }))
     }
 }
 
@@ -145,12 +183,26 @@ impl From<Option<Outage>> for Assistant {
 /// Whether other functions can start with the deployment's settings, according to their own
 /// parsers. This function starts all the same, because it has to report it.
 fn settings(config: &Config) -> Status {
-    let parsed = [Limits::from_config(config).map(drop), assistant::check(config)];
+    let parsed = [
+        Limits::from_config(config).map(drop),
+        assistant::check(config),
+        has_sso(config).map(drop),
+    ];
     let refused = parsed
         .into_iter()
         .filter_map(Result::err)
         .inspect(|error| tracing::error!(%error, "a setting keeps a function from starting"));
     if refused.count() == 0 { Status::Ok } else { Status::Failing }
+}
+
+/// Whether single sign-on is on. An error if its functions cannot start with its settings.
+fn has_sso(config: &Config) -> Result<bool, ConfigError> {
+    let is_on = tally_sso::Settings::from_config(config)?.is_some();
+    if is_on {
+        RoleMap::from_config(config)?;
+        ReturnUrls::from_config(config)?;
+    }
+    Ok(is_on)
 }
 
 /// The state of a part, and its answer.

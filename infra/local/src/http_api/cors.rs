@@ -129,6 +129,25 @@ mod tests {
     }
 
     #[test]
+    fn credentials_are_allowed_to_the_origins_of_the_list_where_they_are_on() {
+        let on = Cors { allow_credentials: true, ..cors() };
+        for (cors, origin, expected) in [
+            (&on, "https://a.example", Some("true")),
+            (&on, "https://b.example", None),
+            (&on, "null", None),
+            (&cors(), "https://a.example", None),
+        ] {
+            let origin = HeaderValue::from_static(origin);
+            let mut actual = HeaderMap::new();
+            apply(cors, Some(&origin), &mut actual);
+            for headers in [preflight(cors, Some(&origin)).headers(), &actual] {
+                let allowed = headers.get("access-control-allow-credentials");
+                assert_eq!(allowed.map(|value| value.to_str().unwrap()), expected, "{origin:?}");
+            }
+        }
+    }
+
+    #[test]
     fn only_options_that_ask_for_a_method_are_preflights() {
         let request = |method: &str, headers: &[&str]| {
             let builder =
