@@ -147,8 +147,9 @@ impl Bench {
             session_id: platform::ids::new_id(now),
         };
         let issuer = TokenIssuer::new(&self.platform).unwrap();
+        let ends_at = issuer.lifetimes.session_end(now);
         let (pair, _) =
-            self.runtime.block_on(issuer.issue(&identity, &[Role::User], now, now)).unwrap();
+            self.runtime.block_on(issuer.issue(&identity, &[Role::User], ends_at, now)).unwrap();
         pair.access_token
     }
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use http::Method;
+use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
 use crate::{Answer, openapi};
@@ -27,16 +28,16 @@ pub struct Caller {
 }
 
 impl Client {
-    /// A client of the API at this URL, which has no trailing slash.
+    /// A client of the API at this URL, which has no trailing slash. It follows no redirect: its
+    /// answers are those of the API.
     pub fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), client: reqwest::Client::new() }
+        Self { url: url.to_owned(), client: unredirected().build().unwrap() }
     }
 
     /// A client that sends its requests from this address of the loopback range.
     #[must_use]
     pub fn from_address(&self, address: [u8; 4]) -> Self {
-        let client =
-            reqwest::Client::builder().local_address(IpAddr::from(address)).build().unwrap();
+        let client = unredirected().local_address(IpAddr::from(address)).build().unwrap();
         Self { url: self.url.clone(), client }
     }
 
@@ -127,6 +128,10 @@ impl Client {
             path = format!("/audit?action={action}&order=asc&limit=100&cursor={cursor}");
         }
     }
+}
+
+fn unredirected() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().redirect(Policy::none())
 }
 
 /// Adds a caller's `Authorization` header.

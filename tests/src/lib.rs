@@ -10,10 +10,12 @@ mod circuits;
 mod client;
 pub mod endpoints;
 pub mod errors;
+pub mod fake_tenant;
 pub mod messages_api;
 pub mod openapi;
 mod secrets;
 mod socket;
+mod sso_stack;
 pub mod steps;
 mod test_stack;
 

@@ -2,8 +2,9 @@
 //! or with names of functions after `--`.
 //!
 //! It starts the release binaries as Lambda does, with the environment of template.yaml, against
-//! the local stack's DynamoDB and Secrets Manager. It prints medians of many starts. Functions take
-//! turns, so that other load on the machine affects all alike. docs/PERFORMANCE.md has the results.
+//! the local stack's DynamoDB and Secrets Manager, and the fake tenant of the tests. It prints
+//! medians of many starts. Functions take turns, so that other load on the machine affects all
+//! alike. docs/PERFORMANCE.md has the results.
 
 mod process;
 
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
+use form_urlencoded::Serializer;
 use futures_util::future::BoxFuture;
 use platform::clock::{Clock, rfc3339};
 use process::Process;
@@ -21,6 +23,7 @@ use tally_local::aws::{self, Aws, AwsSettings, Credentials, State};
 use tally_local::lambda::{Invoke, InvokeError};
 use tally_local::template::model::{Deployment, Function};
 use tally_local::{StackOptions, builder, template};
+use tally_tests::fake_tenant::{FakeTenant, PAGE, Person};
 use tokio::net::TcpListener;
 
 /// Number of starts of each function. `add_task` adds 651 tasks, and a user has at most 1,000.
@@ -30,6 +33,13 @@ const WARM: u32 = 20;
 
 /// How long the API key of the requests to `mcp` is valid.
 const KEY_LASTS: Duration = Duration::from_hours(12);
+
+/// A challenge of a page that signs in (RFC 7636, appendix B).
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// The functions that run: those that are measured, and those that prepare the measurement.
+const STARTED: [&str; 10] =
+    ["seed", "api-keys", "health", "me", "login", "sso", "sso-browser", "profits", "chat", "mcp"];
 
 /// A function and the request for it.
 struct Subject {
@@ -47,9 +57,11 @@ struct Found {
     init: Vec<Duration>,
     init_tls: Vec<Duration>,
     first: Vec<Duration>,
+    /// Processor time of the first invocation.
+    first_cpu: Vec<Duration>,
     warm: Vec<Duration>,
     /// Processor time of a warm invocation.
-    cpu: Vec<Duration>,
+    warm_cpu: Vec<Duration>,
     peak_kib: Vec<u64>,
 }
 
@@ -59,10 +71,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default();
     let binaries = builder::binaries_directory()?;
     let mut options = StackOptions::new(root.join("template.yaml"), &binaries);
-    options.sets = vec![("RateLimits".to_owned(), "*=1000000/1m".to_owned())];
+    let tenant = FakeTenant::start();
+    let sets = [("RateLimits", "*=1000000/1m".to_owned())].into_iter().chain(tenant.parameters());
+    options.sets = sets.map(|(name, value)| (name.to_owned(), value)).collect();
     let deployment = template::load(&options.source("http://127.0.0.1"))?;
-    let started = ["seed", "api-keys", "health", "me", "login", "profits", "chat", "mcp"];
-    builder::build(&only(&deployment, &started), &root, &binaries)?;
+    builder::build(&only(&deployment, &STARTED), &root, &binaries)?;
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let credentials = Credentials::random();
@@ -76,7 +89,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let aws = Aws::start(listener, credentials, settings).await?;
 
-    let bench = Bench { binaries, deployment, environment };
+    let bench = Bench { binaries, deployment, environment, tenant };
     let mut subjects = bench.subjects().await?;
     // `cargo bench` adds arguments that start with dashes.
     let wanted: Vec<_> =
@@ -96,6 +109,8 @@ struct Bench {
     binaries: PathBuf,
     deployment: Deployment,
     environment: BTreeMap<String, String>,
+    /// The identity provider. It serves its metadata and its keys.
+    tenant: FakeTenant,
 }
 
 impl Bench {
@@ -131,12 +146,26 @@ impl Bench {
         let profits = event("GET /profits", "company=Alpha&year=2023", token, "");
         let chat = event("POST /chat", "", token, r#"{"message": "Which month was best?"}"#);
         let add = json!({"name": "add_task", "arguments": {"title": "Close the books"}});
+        // The first of all these sign-ins makes the account.
+        let proof = json!({"token": self.tenant.token(&Person::new("Anna Berg"))});
+        let by_token = event("POST /auth/sso", "", None, &proof.to_string());
+        let page = Serializer::new(String::new())
+            .append_pair("return_to", PAGE)
+            .append_pair("code_challenge", CHALLENGE)
+            .finish();
+        let authorize = event("GET /auth/sso/authorize", &page, None, "");
         Ok(vec![
             subject("health", "`GET /health`", event("GET /health", "", None, ""), 200)?,
             subject("me", "`GET /auth/me`", event("GET /auth/me", "", token, ""), 200)?,
             // Use another user: the fourth session would end the first one, and the other requests
             // go on using its token.
             subject("login", "`POST /auth/login`", login("admin", "SecureAdmin123!"), 200)?,
+            subject("sso", "`GET /auth/sso`", event("GET /auth/sso", "", None, ""), 200)?,
+            // In each process the first invocation fetches the provider's metadata and keys, and
+            // the others find them there.
+            subject("sso", "`POST /auth/sso`, a token", by_token, 200)?,
+            // Likewise, but only the metadata.
+            subject("sso-browser", "`GET /auth/sso/authorize`", authorize, 302)?,
             subject("profits", "`GET /profits`, 12 rows", profits, 200)?,
             subject("chat", "`POST /chat`, until the worker is started", chat, 202)?,
             subject("mcp", "`POST /mcp`, `tools/list`", message("tools/list", json!({})), 200)?,
@@ -171,7 +200,7 @@ impl Bench {
 
         let mut process = Process::start(&self.binaries, function, &self.environment).await?;
         found.init.push(process.init);
-        let mut before = None;
+        let mut before = process.cpu();
         for invocation in 0..=WARM {
             let (answer, took) = process.invoke(event).await?;
             // A call of a tool that fails is a success of HTTP.
@@ -181,13 +210,14 @@ impl Bench {
             }
             if invocation == 0 {
                 found.first.push(took);
-                before = process.cpu();
+                let after = process.cpu();
+                found.first_cpu.extend(used(before, after));
+                before = after;
             } else {
                 found.warm.push(took);
             }
         }
-        let used = process.cpu().zip(before).map(|(after, before)| after.saturating_sub(before));
-        found.cpu.extend(used.map(|used| used / WARM));
+        found.warm_cpu.extend(used(before, process.cpu()).map(|used| used / WARM));
         found.peak_kib.extend(process.peak_kib());
         Ok(process.end().await?)
     }
@@ -196,21 +226,23 @@ impl Bench {
     fn print(&self, subjects: &mut [Subject]) -> Result<(), Box<dyn Error>> {
         println!("Medians of {ROUNDS} starts with {WARM} warm invocations each:\n");
         println!(
-            "| function | size | init | init without TLS | first invocation | warm | CPU of it | peak \
-             memory |"
+            "| function | size | init | init without TLS | first invocation | CPU of it | warm | \
+             CPU of it | peak memory |"
         );
-        println!("|---|---|---|---|---|---|---|---|");
+        println!("|---|---|---|---|---|---|---|---|---|");
         for Subject { function, request, found, .. } in subjects {
             let size = std::fs::metadata(self.binaries.join(&function.binary))?.len() / 1000;
             println!(
-                "| `{}` ({request}) | {} MB | {} ms | {} ms | {} ms | {} ms | {} ms | {} MB |",
+                "| `{}` ({request}) | {} MB | {} ms | {} ms | {} ms | {} ms | {} ms | {} ms | \
+                 {} MB |",
                 function.binary,
                 thousandths(size),
                 thousandths(median(&mut found.init_tls).map_or(0, micros)),
                 thousandths(median(&mut found.init).map_or(0, micros)),
                 thousandths(median(&mut found.first).map_or(0, micros)),
+                thousandths(median(&mut found.first_cpu).map_or(0, micros)),
                 thousandths(median(&mut found.warm).map_or(0, micros)),
-                thousandths(median(&mut found.cpu).map_or(0, micros)),
+                thousandths(median(&mut found.warm_cpu).map_or(0, micros)),
                 thousandths(median(&mut found.peak_kib).map_or(0, |kib| kib * 1024 / 1000)),
             );
         }
@@ -286,6 +318,11 @@ fn event(route: &str, query: &str, token: Option<&str>, body: &str) -> String {
         event["body"] = body.into();
     }
     event.to_string()
+}
+
+/// The processor time between two looks at a process.
+fn used(before: Option<Duration>, after: Option<Duration>) -> Option<Duration> {
+    before.zip(after).map(|(before, after)| after.saturating_sub(before))
 }
 
 fn median<T: Ord + Copy>(values: &mut [T]) -> Option<T> {

@@ -28,7 +28,7 @@ pub fn document() -> Value {
     group!(document, "account", "Register, confirm an address, and manage your own \
                                  account.", register account me password ask_mail);
     group!(document, "session", "Sign in, stay signed in, and sign \
-                                 out.", login refresh logout sessions ws_ticket);
+                                 out.", login sso sso_browser refresh logout sessions ws_ticket);
     group!(document, "profits", "Read profits by company and month.", profits);
     group!(document, "workbooks", "Register workbooks, their sheets and columns.", workbooks);
     group!(

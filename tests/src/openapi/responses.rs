@@ -225,7 +225,7 @@ pub const HEADERS: &[(&str, &str)] = &[
          change this version alone, where the operation takes them.",
     ),
     ("Link", "Leads to the next page, with `rel=\"next\"` (RFC 8288)."),
-    ("Location", "Path of the resource."),
+    ("Location", "Path of the resource. Of a redirect, the URL where the browser goes on."),
     ("Preference-Applied", "The preference that the answer follows (RFC 7240)."),
     (
         "RateLimit",

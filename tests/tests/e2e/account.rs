@@ -90,8 +90,8 @@ async fn a_session_that_is_extended_during_a_password_change_keeps_its_new_expir
     database.commit(vec![users.set_password(&user, "hash", Some(id))]).await.unwrap();
     let after = users.get(&user.id).await.unwrap().unwrap();
     assert_eq!(
-        (after.sessions.get(id), after.password_hash.as_str()),
-        (Some(&(expires_at + 60)), "hash")
+        (after.sessions.get(id), after.password_hash.as_deref()),
+        (Some(&(expires_at + 60)), Some("hash"))
     );
 }
 

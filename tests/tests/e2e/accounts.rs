@@ -26,7 +26,9 @@ async fn an_account_is_registered_signs_in_and_sees_itself() {
     assert_eq!(user["roles"], json!(["user"]));
     assert_eq!(user["is_active"], true);
     assert!(user["created_at"].as_str().unwrap().ends_with('Z'));
-    assert!(!answer.text.contains("password"), "{answer:?}");
+    assert_eq!(user["sign_in"], "password");
+    let hides = |secret: &str| !answer.text.contains(secret);
+    assert!(hides(PASSWORD) && hides("password_hash") && hides("argon2"), "{answer:?}");
 
     // Log in by username or email, in upper or lower case.
     for identifier in ["Asa_1", "asa_1", "ASA_1@example.COM"] {

@@ -9,6 +9,7 @@ use platform::identity::Scope;
 use platform::routes::{Access, ROUTES};
 use platform::store::API_KEYS_PER_USER;
 use serde_json::{Value, json};
+use tally_tests::fake_tenant::FakeTenant;
 use tally_tests::{Answer, Caller, TestStack};
 
 /// The body of a request for a new key.
@@ -34,7 +35,8 @@ async fn call(stack: &TestStack, method: &str, path: &str, key: &Value) -> Answe
 
 #[tokio::test]
 async fn a_key_does_what_its_scope_says_and_nothing_else() {
-    let stack = TestStack::start().await;
+    // Without single sign-on its routes are not found.
+    let stack = TestStack::with_sso(&FakeTenant::start(), &[]).await;
     let admin = stack.admin().await;
     for scope in Scope::ALL.map(Scope::as_str) {
         let key = key(&stack, &admin, &[scope]).await;

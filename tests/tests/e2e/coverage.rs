@@ -9,11 +9,13 @@ use platform::identity::Scope;
 use platform::limits::Policy;
 use platform::routes::{self, Access, LOGIN, ROUTES, Route};
 use serde_json::{Value, json};
+use tally_tests::fake_tenant::{FakeTenant, Person, TENANT};
 use tally_tests::{Answer, Caller, TestStack, id};
 
 use crate::access;
 use crate::api_keys::new_key;
 use crate::audit::erasure::{request_erasure, second_admin};
+use crate::sso::browser::{Browser, Page};
 use crate::users::user_id;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -21,9 +23,43 @@ const HOUR: Duration = Duration::from_hours(1);
 /// Paths of OAuth 2.0, which accept forms.
 const FORMS: [&str; 3] = ["/auth/token", "/auth/revoke", "/auth/introspect"];
 
+/// The identity provider of the stacks of a test, with the one person who signs in there.
+struct Provider {
+    tenant: FakeTenant,
+    person: Person,
+}
+
+impl Provider {
+    fn start() -> Self {
+        Self { tenant: FakeTenant::start(), person: Person::new("coverage") }
+    }
+
+    /// A stack that takes single sign-on, without limits if no parameter sets them.
+    async fn stack(&self, sets: &[(&str, &str)]) -> TestStack {
+        TestStack::with_sso(&self.tenant, sets).await
+    }
+
+    fn token(&self) -> String {
+        self.tenant.token(&self.person)
+    }
+}
+
+/// The return of a browser whose user has cancelled the sign-in, or the refusal to begin one. A
+/// return with a code leaves no event, because `POST /auth/sso` leaves it.
+async fn return_without_code(stack: &TestStack) -> Answer {
+    let mut browser = Browser::new(stack);
+    let begun = browser.open(&Page::new().path(&[])).await;
+    if begun.status == 302 { browser.cancel(begun.header("location")).await } else { begun }
+}
+
 /// A request that succeeds, for each row.
 #[allow(clippy::too_many_lines, reason = "one arm for each route")]
-async fn succeed(stack: &TestStack, route: &Route, caller: Option<&Caller>) -> Answer {
+async fn succeed(
+    stack: &TestStack,
+    provider: &Provider,
+    route: &Route,
+    caller: Option<&Caller>,
+) -> Answer {
     let method: Method = route.method.parse().unwrap();
     let (path, body) = match route.key().as_str() {
         "GET /docs/{file}" => ("/docs/initializer.js".to_owned(), None),
@@ -52,6 +88,13 @@ async fn succeed(stack: &TestStack, route: &Route, caller: Option<&Caller>) -> A
         "POST /auth/revoke" | "POST /auth/introspect" => {
             (route.path.to_owned(), Some(json!({"token": stack.demo().await.access})))
         }
+        "POST /auth/sso" => ("/auth/sso".to_owned(), Some(json!({"token": provider.token()}))),
+        "POST /auth/sso/link" => {
+            let body = json!({"token": provider.token(), "current_password": "Correct-Horse-9"});
+            ("/auth/sso/link".to_owned(), Some(body))
+        }
+        "GET /auth/sso/authorize" => (Page::new().path(&[]), None),
+        "GET /auth/sso/callback" => return return_without_code(stack).await,
         "POST /auth/logout" => ("/auth/logout".to_owned(), None),
         "DELETE /auth/sessions/{id}" => {
             let sessions = stack.get("/auth/sessions", caller).await.json();
@@ -138,6 +181,14 @@ async fn succeed(stack: &TestStack, route: &Route, caller: Option<&Caller>) -> A
             format!("/users/{}", user_id(stack, "demo").await),
             Some(json!({"roles": ["auditor"]})),
         ),
+        path if path.ends_with("/users/{id}/sso") => {
+            let path = format!("/users/{}/sso", user_id(stack, "demo").await);
+            let person = json!({"tenant": TENANT, "subject": provider.person.object});
+            if route.method == "DELETE" {
+                stack.call(Method::PUT, &path, caller.unwrap(), &person).await.expect(200);
+            }
+            (path, (route.method == "PUT").then_some(person))
+        }
         path if path.contains("/users/{id}/erase") => {
             let user_id = user_id(stack, "demo").await;
             if route.method == "GET" {
@@ -295,7 +346,7 @@ async fn caller_of(stack: &TestStack, route: &Route) -> Option<Caller> {
                 stack.post("/api-keys", Some(&admin), &new_key(&[scope], HOUR)).await.expect(201);
             Some(Caller { access: key["key"].as_str().unwrap().to_owned(), ..admin })
         }
-        (_, "account" | "password") => Some(stack.someone().await),
+        (_, "account" | "password" | "sso") => Some(stack.someone().await),
         _ => Some(stack.admin().await),
     }
 }
@@ -314,10 +365,11 @@ fn sample_path(route: &Route) -> String {
 
 #[tokio::test]
 async fn every_row_succeeds_as_it_says_and_leaves_its_event() {
+    let provider = Provider::start();
     for route in ROUTES {
-        let stack = TestStack::start().await;
+        let stack = provider.stack(&[]).await;
         let caller = caller_of(&stack, route).await;
-        let answer = succeed(&stack, route, caller.as_ref()).await;
+        let answer = succeed(&stack, &provider, route, caller.as_ref()).await;
         answer.expect(route.success);
         if let Some(action) = route.audit {
             let auditor = stack.admin().await;
@@ -333,7 +385,7 @@ async fn every_row_succeeds_as_it_says_and_leaves_its_event() {
 
 #[tokio::test]
 async fn every_row_that_is_not_public_asks_for_a_token() {
-    let stack = TestStack::start().await;
+    let stack = Provider::start().stack(&[]).await;
     for route in ROUTES.iter().filter(|route| route.access != Access::Public) {
         let path = sample_path(route);
         stack
@@ -361,7 +413,7 @@ async fn every_row_that_is_not_public_asks_for_a_token() {
 
 #[tokio::test]
 async fn every_row_for_a_role_refuses_those_without_it() {
-    let stack = TestStack::start().await;
+    let stack = Provider::start().stack(&[]).await;
     let demo = stack.demo().await;
     for route in ROUTES
         .iter()
@@ -385,16 +437,16 @@ async fn every_row_for_a_role_refuses_those_without_it() {
 
 #[tokio::test]
 async fn every_limited_row_refuses_what_is_too_much() {
+    let provider = Provider::start();
     for route in ROUTES.iter().filter(|route| !route.limits.is_empty()) {
         for policy in route.limits {
-            let stack =
-                TestStack::with(&[("RateLimits", &format!("{}=1/1h,*=100000/1m", policy.name))])
-                    .await;
+            let limits = format!("{}=1/1h,*=100000/1m", policy.name);
+            let stack = provider.stack(&[("RateLimits", &limits)]).await;
             let caller = caller_of(&stack, route).await;
             // A deleted account can't make a second request. So another row with the same limit
             // goes first.
             let before = if route.key() == "DELETE /auth/me" { &routes::ME_UPDATE } else { route };
-            let first = succeed_under(&stack, before, policy, caller.as_ref()).await;
+            let first = succeed_under(&stack, &provider, before, policy, caller.as_ref()).await;
             assert!(
                 first.header("ratelimit-policy").contains(policy.name),
                 "{} of {}: {first:?}",
@@ -406,7 +458,8 @@ async fn every_limited_row_refuses_what_is_too_much() {
                 let body = json!({"username": "demo", "password": "wrong"});
                 stack.post("/auth/login", None, &body).await.problem(401, "invalid_credentials");
             }
-            let refused = spend_again(&stack, route, policy, caller.as_ref(), &first).await;
+            let refused =
+                spend_again(&stack, &provider, route, policy, caller.as_ref(), &first).await;
             refused.problem(429, "rate_limited");
             assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);
         }
@@ -417,6 +470,7 @@ async fn every_limited_row_refuses_what_is_too_much() {
 /// grant has its own policy.
 async fn succeed_under(
     stack: &TestStack,
+    provider: &Provider,
     route: &Route,
     policy: &Policy,
     caller: Option<&Caller>,
@@ -426,12 +480,13 @@ async fn succeed_under(
             json!({"grant_type": "password", "username": "demo", "password": "SecureDemo123!"});
         return stack.send(request(stack, Method::POST, route.path, None, Some(&grant))).await;
     }
-    succeed(stack, route, caller).await
+    succeed(stack, provider, route, caller).await
 }
 
 /// The same subject's next request. For a refresh it uses the token from the first answer.
 async fn spend_again(
     stack: &TestStack,
+    provider: &Provider,
     route: &Route,
     policy: &Policy,
     caller: Option<&Caller>,
@@ -453,7 +508,7 @@ async fn spend_again(
             });
             stack.send(request(stack, Method::POST, route.path, None, Some(&next))).await
         }
-        _ => succeed_under(stack, route, policy, caller).await,
+        _ => succeed_under(stack, provider, route, policy, caller).await,
     }
 }
 

@@ -7,6 +7,7 @@ mod counts;
 mod erasure;
 mod messages;
 mod ranges;
+mod sso;
 mod tasks;
 
 use http::Method;

@@ -32,7 +32,7 @@ fn the_documents_are_current() {
 
 /// The verbs of operations, by their method.
 const VERBS: &[(&str, &[&str])] = &[
-    ("get", &["export", "list", "read", "summarize", "verify"]),
+    ("get", &["begin", "end", "export", "list", "read", "summarize", "verify"]),
     (
         "post",
         &[
@@ -42,6 +42,7 @@ const VERBS: &[(&str, &[&str])] = &[
             "create",
             "introspect",
             "issue",
+            "link",
             "login",
             "logout",
             "preview",
@@ -52,6 +53,7 @@ const VERBS: &[(&str, &[&str])] = &[
             "reset",
             "revoke",
             "send",
+            "sign",
             "verify",
         ],
     ),

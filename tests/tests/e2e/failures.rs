@@ -7,6 +7,7 @@ use futures_util::stream::{self, StreamExt as _};
 use platform::routes::{Access, ROUTES, Route};
 use serde_json::{Value, json};
 use tally_local::aws::{Failure, Fault, Service};
+use tally_tests::fake_tenant::{FakeTenant, Person};
 use tally_tests::{Answer, Caller, TestStack};
 
 use crate::chat::FAST;
@@ -202,7 +203,8 @@ async fn a_transaction_that_goes_on_colliding_is_given_up_with_nothing_written()
 
 #[tokio::test]
 async fn where_the_database_is_silent_a_function_says_so_before_it_is_ended() {
-    let stack = TestStack::with(&FAST).await;
+    let tenant = FakeTenant::start();
+    let stack = TestStack::with_sso(&tenant, &FAST).await;
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
     let token = format!("019a0000-0000-7000-8000-000000000000.{}", "A".repeat(43));
@@ -215,6 +217,7 @@ async fn where_the_database_is_silent_a_function_says_so_before_it_is_ended() {
                 json!({"grant_type": "refresh_token", "refresh_token": caller.refresh})
             }
             "POST /auth/revoke" => json!({"token": caller.access}),
+            "POST /auth/sso" => json!({"token": tenant.token(&Person::new("silent"))}),
             "POST /auth/password/forgot" | "POST /auth/email/resend" => {
                 json!({"email": "demo@example.com"})
             }

@@ -44,6 +44,7 @@ const ORDER: &[(&str, &[&str])] = &[
             "tokens",
             "fingerprinter",
             "causes",
+            "seal",
             // The path of a request or message.
             "request",
             "routes",
@@ -187,6 +188,25 @@ const ORDER: &[(&str, &[&str])] = &[
             "reader",
             "purge",
             "tools",
+        ],
+    ),
+    (
+        "sso",
+        &[
+            "settings",
+            "role_map",
+            "verified",
+            "step_up",
+            "refusal",
+            "store",
+            "provider",
+            "claims",
+            "token",
+            "access_token",
+            "id_token",
+            "flow",
+            // Parts of the tests.
+            "samples",
         ],
     ),
     ("tasks", &["domain", "store", "tasks"]),

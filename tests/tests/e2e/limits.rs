@@ -151,29 +151,29 @@ async fn spoil(platform: &Platform, policy: &Policy, quota: Quota, subject: &str
 
 #[tokio::test]
 async fn a_call_that_one_counter_fails_counts_for_no_other() {
+    const POLICIES: [Policy; 3] = [Policy::LOGIN_ADDRESS, Policy::LOGIN, Policy::LOGIN_LOCK];
     let stack = TestStack::start().await;
     let platform = stack.platform("LoginFunction");
     let limiter = RateLimiter::new(&platform, "POST /auth/login".into()).unwrap();
     let fingerprinter = Fingerprinter::new(&platform).unwrap();
     let now = Timestamp::from_second(1_800_000_000).unwrap();
-    let policies = [Policy::LOGIN_ADDRESS, Policy::LOGIN, Policy::LOGIN_LOCK];
     for spoiled in [Some(0), Some(1), Some(2), None] {
         let address = format!("203.0.113.{}", spoiled.unwrap_or(9));
         let identifier = fingerprinter.identifier(&address).await.unwrap();
         let attempt = attempt_subject(&address, &identifier);
         let counters = [
-            (limiter.quota(&policies[0]), address.as_str()),
-            (limiter.quota(&policies[1]), attempt.as_str()),
-            (limiter.quota(&policies[2]).anywhere(), identifier.as_str()),
+            (limiter.quota(&POLICIES[0]), address.as_str()),
+            (limiter.quota(&POLICIES[1]), attempt.as_str()),
+            (limiter.quota(&POLICIES[2]).anywhere(), identifier.as_str()),
         ];
         if let Some(spoiled) = spoiled {
             let (quota, subject) = counters[spoiled];
-            spoil(&platform, &policies[spoiled], quota, subject, now).await;
+            spoil(&platform, &POLICIES[spoiled], quota, subject, now).await;
         }
         let context = Context { address: address.clone(), ..Context::default() };
         let info = RequestInfo::new(&context, now, None);
         let key = Key::Named(identifier.clone());
-        let judged = limiter.limit_request(&policies, None, Some(&key), &info).await;
+        let judged = limiter.limit_request(&POLICIES, None, Some(&key), None, &info).await;
         let status = judged.err().map(|refused| refused.problem.status.as_u16());
         let expected = if spoiled.is_some() { (Some(503), 0) } else { (None, 3) };
         assert_eq!((status, counted(&stack).await), expected, "{spoiled:?}");
@@ -182,18 +182,18 @@ async fn a_call_that_one_counter_fails_counts_for_no_other() {
 
 #[tokio::test]
 async fn a_count_that_cannot_be_reverted_keeps_no_other() {
+    const POLICIES: [Policy; 3] = [Policy::LOGIN_ADDRESS, Policy::MAIL_ADDRESS, Policy::MAIL_TOKEN];
     let stack = TestStack::with(&[("RateLimits", "login_address=1/1h,*=100000/1m")]).await;
     let platform = stack.platform("LoginFunction");
     let limiter = RateLimiter::new(&platform, "POST /auth/login".into()).unwrap();
     let context = Context { address: "203.0.113.7".into(), ..Context::default() };
-    let policies = [Policy::LOGIN_ADDRESS, Policy::MAIL_ADDRESS, Policy::MAIL_TOKEN];
     let now = Timestamp::from_second(1_800_000_000).unwrap();
     let info = RequestInfo::new(&context, now, None);
-    assert!(limiter.limit_request(&policies, None, None, &info).await.is_ok());
+    assert!(limiter.limit_request(&POLICIES, None, None, None, &info).await.is_ok());
     // The second call is counted three times. Then one of the three reverts fails.
     stack.fail("LimitsTable", Some("UpdateItem"), Failure::Passed, 3);
     stack.fail("LimitsTable", Some("UpdateItem"), Failure::Internal, 1);
-    let refused = limiter.limit_request(&policies, None, None, &info).await.unwrap_err();
+    let refused = limiter.limit_request(&POLICIES, None, None, None, &info).await.unwrap_err();
     assert_eq!(refused.problem.status.as_u16(), 429);
     assert_eq!(counted(&stack).await, 3 + 1);
 }

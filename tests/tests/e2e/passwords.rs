@@ -48,13 +48,14 @@ impl Accounts {
         let user = User {
             id: ids::new_id(now),
             username: username.to_string(),
-            email: email.to_string(),
+            email: Some(email.to_string()),
             unverified_email: None,
             full_name: None,
             created_at: now.as_millisecond(),
             is_active,
             roles: vec![Role::User],
-            password_hash: hash.to_owned(),
+            password_hash: Some(hash.to_owned()),
+            sso: None,
             version: 1,
             sessions: std::collections::BTreeMap::new(),
             api_keys: std::collections::BTreeMap::new(),
@@ -64,7 +65,7 @@ impl Accounts {
     }
 
     async fn hash(&self, name: &str) -> String {
-        self.users.find(name).await.unwrap().unwrap().password_hash
+        self.users.find(name).await.unwrap().unwrap().password_hash.unwrap()
     }
 }
 

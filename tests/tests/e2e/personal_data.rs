@@ -11,8 +11,10 @@ use http::Method;
 use platform::clock::Clock;
 use serde_json::{Value, json};
 use tally_tests::TestStack;
+use tally_tests::fake_tenant::{FakeTenant, Person};
 
 use crate::api_keys::new_key;
+use crate::sso::browser::code_of;
 
 const PASSWORD: &str = "Correct-Horse-9";
 
@@ -283,4 +285,29 @@ async fn what_a_deleted_account_leaves_says_nothing_of_it_or_expires_in_two_days
         ),
         "{by_id:?}"
     );
+}
+
+#[tokio::test]
+async fn a_person_of_the_provider_is_stored_for_a_minute_and_then_in_their_account() {
+    const ADDRESS: &str = "Hunted.Person@Mail.Example";
+    let tenant = FakeTenant::start();
+    let stack = TestStack::with_sso(&tenant, &[]).await;
+    let person = Person::new("Hunted Person").with_email(Some(ADDRESS));
+    let body = code_of(&stack, &tenant, &person).await;
+    let traces = traces("hunted.person", ADDRESS);
+    let items = stack.all_items().await;
+    assert_eq!(holders(&items, &traces), ["SsoHandoffsTable"].into());
+    let mut handoffs = items.iter().filter(|(table, _)| *table == "SsoHandoffsTable");
+    assert!(handoffs.all(|(_, item)| lasts(item, "expires_at") <= 60), "{items:?}");
+
+    stack.post("/auth/sso", None, &body).await.expect(200);
+    assert_eq!(holders(&stack.all_items().await, &traces), ["UsersTable"].into());
+    // Codes and tokens stand nowhere, and the person is in no log.
+    let code = [body["code"].as_str().unwrap().to_lowercase()];
+    assert_eq!(holders(&stack.all_items().await, &code), BTreeSet::new());
+    for entry in fs::read_dir(stack.local.logs()).unwrap() {
+        let log = fs::read_to_string(entry.unwrap().path()).unwrap().to_lowercase();
+        let held = traces.iter().chain(&code).find(|text| log.contains(*text));
+        assert_eq!(held, None);
+    }
 }

@@ -116,7 +116,8 @@ async fn a_token_that_was_spent_days_ago_ends_the_session_that_lives_by_its_succ
         let began_at = Timestamp::from_second(claims["iat"].as_i64().unwrap()).unwrap()
             - Duration::from_hours(6 * 24);
         let issuer = TokenIssuer::new(&stack.platform("RefreshFunction")).unwrap();
-        let (pair, _) = issuer.issue(&identity, &[Role::User], began_at, began_at).await.unwrap();
+        let ends_at = issuer.lifetimes.session_end(began_at);
+        let (pair, _) = issuer.issue(&identity, &[Role::User], ends_at, began_at).await.unwrap();
 
         spend(&stack, path, &pair.refresh_token).await.problem(status, code);
         stack.get("/auth/sessions", Some(&caller)).await.problem(401, "invalid_token");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 use tally_local::aws::Service;
+use tally_tests::fake_tenant::{FakeTenant, Person};
 use tally_tests::messages_api::{self, MessagesApi, reply};
 use tally_tests::{Answer, Caller, TestStack, id};
 
@@ -14,6 +15,7 @@ use crate::api_keys::new_key;
 use crate::chat::FAST;
 use crate::coverage;
 use crate::ranges;
+use crate::sso::browser::code_of;
 
 /// Checks the session and, side by side, counts the call.
 const SIGNED_IN: [&str; 2] = ["GetItem Sessions", "UpdateItem Limits"];
@@ -33,7 +35,7 @@ const NOTICE: [&str; 2] = ["GetItem Errands", "TransactWriteItems Errands"];
 
 /// Fails unless a request succeeds and makes exactly these calls, group after group. The calls of a
 /// group come in any order.
-async fn check(
+pub async fn check(
     stack: &TestStack,
     request: (&str, Option<&Caller>, Option<Value>),
     expected: &[&[&'static str]],
@@ -153,6 +155,48 @@ async fn accounts_ask_no_more_than_they_must() {
     // The items of both sessions are written at once.
     let all: &[&[&str]] = &[&SIGNED_IN, &["GetItem Users"], &end];
     check(&stack, ("POST /auth/logout", Some(&caller), Some(json!({"all": true}))), all).await;
+}
+
+#[tokio::test]
+async fn single_sign_on_asks_no_more_than_it_must() {
+    let tenant = FakeTenant::start();
+    let stack = TestStack::with_sso(&tenant, &[]).await;
+    check(&stack, ("GET /auth/sso", None, None), &[]).await;
+    let person = Person::new("Frugal");
+    let proof = || Some(json!({"token": tenant.token(&person)}));
+
+    // No account belongs to the person, and no other one signs in by their address.
+    let begin = ["TransactWriteItems Sessions+Users+Audit"];
+    let first: &[&[&str]] = &[&TWO_LIMITS, &["GetItem Users"], &FIND_USER, &begin];
+    check(&stack, ("POST /auth/sso", None, proof()), first).await;
+    // The account shows the address already.
+    let later: &[&[&str]] = &[&TWO_LIMITS, &FIND_USER, &begin];
+    check(&stack, ("POST /auth/sso", None, proof()), later).await;
+
+    // A browser goes to the provider, and comes back with the provider's code.
+    let (code, calls) = stack.round_trips(code_of(&stack, &tenant, &person)).await;
+    let there = ["UpdateItem Limits"];
+    let back = ["UpdateItem Limits", "TransactWriteItems SsoHandoffs"];
+    assert_eq!(short(&calls), [there.as_slice(), &back].concat());
+    // The handoff is read between the limits, because it tells whom the second one counts.
+    let handoff = ["GetItem SsoHandoffs"];
+    let take = ["TransactWriteItems Sessions+SsoHandoffs+Users+Audit"];
+    let by_code: &[&[&str]] = &[&there, &handoff, &there, &FIND_USER, &take];
+    check(&stack, ("POST /auth/sso", None, Some(code)), by_code).await;
+
+    // The oldest session ends, and its connections with it.
+    let evicting: &[&[&str]] = &[&TWO_LIMITS, &FIND_USER, &["BatchGetItem Sessions"], &begin];
+    check(&stack, ("POST /auth/sso", None, proof()), evicting).await;
+
+    let caller = stack.someone().await;
+    let token = tenant.token(&Person::new("Linked"));
+    let link = json!({"token": token, "current_password": "Correct-Horse-9"});
+    let limits = ["UpdateItem Limits"; 3];
+    let own = ["GetItem Users", "GetItem Sessions"];
+    let linked = ["TransactWriteItems MailTokens+Sessions+Users+Audit"];
+    // The address at the provider is another one than the account's.
+    let calls: &[&[&str]] = &[&SIGNED_IN, &limits, &own[..1], &own[1..], &FIND_USER, &linked];
+    check(&stack, ("POST /auth/sso/link", Some(&caller), Some(link)), calls).await;
 }
 
 #[tokio::test]

@@ -226,6 +226,7 @@ fn functions_know_what_is_shared_and_not_each_other() {
         ),
         ("tally-data", &["tally-access", "tally-platform"]),
         ("tally-ranges", &["tally-access", "tally-cells", "tally-platform"]),
+        ("tally-sso", &["tally-platform"]),
         ("tally-tasks", &["tally-platform"]),
         ("tally-transparency", &[]),
         ("tally-texts", &["tally-platform"]),
@@ -476,6 +477,62 @@ fn functions_for_sessions_may_write_no_roles() {
         });
         assert_eq!(write["Condition"], expected, "{id}");
     }
+}
+
+/// The function that knows the credential at the identity provider makes no session and reads no
+/// account. The function that makes sessions does not know the credential.
+#[test]
+fn the_credential_at_the_provider_and_the_accounts_are_apart() {
+    let (functions, _) = template();
+    let touched = |id: &str| -> BTreeSet<_> {
+        permissions(&functions[id]).into_iter().map(|(_, resource)| subject(resource)).collect()
+    };
+    let expected = [
+        "AuditTable",
+        "LimitsTable",
+        "OutagesTable",
+        "SealSecret",
+        "SsoCredential",
+        "SsoHandoffsTable",
+    ];
+    assert_eq!(touched("SsoBrowserFunction"), expected.map(str::to_owned).into());
+    for id in functions.keys().filter(|id| *id != "SsoBrowserFunction") {
+        assert!(!touched(id).contains("SsoCredential"), "{id}");
+    }
+    for (id, function) in &functions {
+        let held = permissions(function).into_iter();
+        let held = held.filter(|(_, resource)| subject(resource) == "SsoHandoffsTable");
+        let held: BTreeSet<_> = held.map(|(action, _)| action).collect();
+        let expected: BTreeSet<&str> = match id.as_str() {
+            "SsoFunction" => ["dynamodb:DeleteItem", "dynamodb:GetItem"].into(),
+            "SsoBrowserFunction" => ["dynamodb:PutItem"].into(),
+            _ => BTreeSet::new(),
+        };
+        assert_eq!(held, expected, "{id}");
+    }
+}
+
+/// A sign-in makes an account, or changes one and its address. It never frees a person or a
+/// username for another account.
+#[test]
+fn single_sign_on_frees_no_names_but_addresses() {
+    let (functions, _) = template();
+    let of_users = statements(&functions["SsoFunction"]).into_iter().filter(|statement| {
+        list(&statement["Resource"]).iter().any(|resource| subject(resource) == "UsersTable")
+    });
+    let held: Vec<_> = of_users
+        .map(|statement| {
+            let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+            (statement["Action"].clone(), keys.clone())
+        })
+        .collect();
+    let expected = [
+        (json!(["dynamodb:GetItem"]), Value::Null),
+        (json!(["dynamodb:PutItem"]), json!(["user#*", "name#*", "email#*", "sso#*"])),
+        (json!(["dynamodb:UpdateItem"]), json!(["user#*", "admins"])),
+        (json!(["dynamodb:DeleteItem"]), json!(["email#*"])),
+    ];
+    assert_eq!(held, expected);
 }
 
 /// The functions of messages check no account. They read only the attributes on which access rules

@@ -46,6 +46,46 @@ async fn a_stack_starts_only_with_settings_that_its_functions_can_use() {
     .await;
     check(&[("CorsOrigins", "https://a.example,*")], &["Parameters.CorsOrigins: `*` is refused"])
         .await;
+    for origins in [
+        "*",
+        "https://a.example,*",
+        "https://a.example/x",
+        "a.example",
+        "https://a, ",
+        // A page without TLS is whatever the network makes of it.
+        "http://a.example",
+        "https://a.example,http://localhost.a.example",
+    ] {
+        let expected = format!("Parameters.CookieOrigins: `{origins}` is refused");
+        check(&[("CookieOrigins", origins)], &[&expected]).await;
+    }
+
+    let entra = ("SsoKind", "entra");
+    let tenant = "https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0";
+    let client = ("SsoClientId", "0d8a5a42-6fd4-4f0c-9a0b-3c1f1f0f6a11");
+    for (sets, missing) in
+        [(&[entra, client][..], "SsoIssuer"), (&[entra, ("SsoIssuer", tenant)], "SsoClientId")]
+    {
+        let rule = format!("Rules.ProviderOfSso: SsoKind=entra and SsoKind=oidc need {missing}");
+        check(sets, &[&rule]).await;
+    }
+    let every_tenant = "https://login.microsoftonline.com/organizations/v2.0";
+    check(
+        &[entra, client, ("SsoIssuer", every_tenant)],
+        &["Rules.TenantsOfSso: An SsoIssuer with `organizations` needs SsoTenants"],
+    )
+    .await;
+    check(
+        &[("SsoReturnUrls", "http://addin.example.com/auth.html")],
+        &["Parameters.SsoReturnUrls: `http://addin.example.com/auth.html` is refused"],
+    )
+    .await;
+
+    // The patterns accept an issuer that stands for personal accounts, too.
+    let common = ("SsoIssuer", "https://login.microsoftonline.com/common/v2.0");
+    let issuer = "the parameter SsoIssuer has the value \"https://login.microsoftonline.com/common/\
+                  v2.0\" (environment variable SSO_ISSUER): it must be ";
+    check(&[entra, client, common], &["SsoBrowserFunction and ", issuer]).await;
 
     // The patterns accept a window of more than a day, and a model without a price.
     let limits = " more can't start: the parameter RateLimits has the value \"login=5/48h\" \
@@ -58,20 +98,30 @@ async fn a_stack_starts_only_with_settings_that_its_functions_can_use() {
 
 #[tokio::test]
 async fn ready_fails_where_a_function_cannot_start() {
-    for (name, value) in [
-        ("RATE_LIMITS", "login=abc"),
-        ("RATE_LIMITS", "unknown=1/1m"),
-        ("AI_PROVIDER", "anthropic"),
+    let pages = [
+        ("SSO_KIND", "oidc"),
+        ("SSO_ISSUER", "https://id.example.com"),
+        ("SSO_CLIENT_ID", "client"),
+        ("SSO_RETURN_URLS", "https://app.example.com:99999/auth.html"),
+    ];
+    for settings in [
+        &[("RATE_LIMITS", "login=abc")][..],
+        &[("RATE_LIMITS", "unknown=1/1m")],
+        &[("AI_PROVIDER", "anthropic")],
+        &[("SSO_KIND", "entra")],
+        &pages,
     ] {
         let stack = TestStack::of(|options| {
-            drop(options.environment.insert(name.to_owned(), value.to_owned()));
+            let settings = settings.iter();
+            let settings = settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            options.environment.extend(settings);
         })
         .await;
         let ready = stack.get("/ready", None).await.expect(503);
         assert_eq!(
             (&ready["status"], &ready["checks"]["settings"]["status"]),
             (&"failing".into(), &"failing".into()),
-            "{name}={value}"
+            "{settings:?}"
         );
         assert_eq!(ready["checks"]["dynamodb"]["status"], "ok");
     }

@@ -15,6 +15,7 @@ use platform::store::{AccountFilter, User, Users};
 use platform::{Endpoint as _, Request, ids, routes};
 use serde_json::{Value, json};
 use tally_local::aws::Failure;
+use tally_tests::fake_tenant::{FakeTenant, TENANT};
 use tally_tests::{Answer, Caller, TestStack, id};
 use users::UpdateUser;
 
@@ -49,7 +50,7 @@ async fn register(stack: &TestStack, username: &str, email: &str) -> String {
 }
 
 /// Usernames of a list, page after page.
-async fn walk(stack: &TestStack, caller: &Caller, filters: &str, limit: usize) -> Vec<String> {
+pub async fn walk(stack: &TestStack, caller: &Caller, filters: &str, limit: usize) -> Vec<String> {
     let mut names = Vec::new();
     let mut cursor = String::new();
     loop {
@@ -104,7 +105,7 @@ async fn accounts_are_found_by_what_their_name_or_email_begins_with() {
     let page = stack.get("/users?query=anna", Some(&admin)).await;
     let me = stack.login("anna", PASSWORD).await;
     assert_eq!(page.json()["items"][0], stack.get("/auth/me", Some(&me)).await.expect(200)["user"]);
-    assert!(!page.text.contains("password") && !page.text.contains("argon2"), "{page:?}");
+    assert!(!page.text.contains("password_hash") && !page.text.contains("argon2"), "{page:?}");
     let event = stack.events(&admin, "users.read").await.pop().unwrap();
     assert_eq!(event["detail"], json!({"query": "anna", "limit": 20, "rows": 3}));
 }
@@ -126,12 +127,13 @@ async fn the_last_of_many_accounts_is_found() {
             created_at: 0,
             is_active: number != 1_299,
             roles: vec![Role::User],
-            password_hash: String::new(),
+            password_hash: None,
+            sso: None,
             version: 1,
             sessions: BTreeMap::new(),
             api_keys: BTreeMap::new(),
             username: username.clone(),
-            email: email.clone(),
+            email: Some(email.clone()),
         };
         users.create(&user, &username.parse().unwrap(), &email.parse().unwrap()).unwrap()
     };
@@ -280,7 +282,8 @@ async fn a_deactivated_account_is_out_at_once() {
 
 #[tokio::test]
 async fn what_is_not_found_is_in_the_trail_by_its_id() {
-    let stack = TestStack::start().await;
+    let tenant = FakeTenant::start();
+    let stack = TestStack::with_sso(&tenant, &[]).await;
     let admin = stack.admin().await;
     let nothing = ids::new_id(Clock::System.now());
     let with_ids: Vec<_> = routes::ROUTES
@@ -300,6 +303,7 @@ async fn what_is_not_found_is_in_the_trail_by_its_id() {
         let body = match (route.method, route.path.rsplit('/').next().unwrap()) {
             ("PATCH", _) if route.path.starts_with("/users") => json!({"is_active": false}),
             ("PUT", "budget") => json!({"monthly_usd": "5.00"}),
+            ("PUT", "sso") => json!({"tenant": TENANT, "subject": nothing}),
             ("PUT", "columns") => json!({"columns": [], "if_version": 1}),
             ("PUT", "{sheet_id}") => json!({"cleared": true}),
             ("POST", "sheets") => json!({"name": "P&L"}),

@@ -129,19 +129,20 @@ async fn keep_key(platform: &Platform, caller: &Principal) {
     let user = User {
         id: caller.user_id.clone(),
         username: caller.username.clone(),
-        email: "someone@example.com".into(),
+        email: Some("someone@example.com".into()),
         unverified_email: None,
         full_name: None,
         created_at: 0,
         is_active: true,
         roles: Roles::default().into_vec(),
-        password_hash: String::new(),
+        password_hash: None,
+        sso: None,
         version: 1,
         sessions: BTreeMap::new(),
         api_keys: BTreeMap::from([(caller.credential.id().to_owned(), i64::MAX)]),
     };
-    let writes =
-        users.create(&user, &user.username.parse().unwrap(), &user.email.parse().unwrap()).unwrap();
+    let email = user.email.as_ref().unwrap().parse().unwrap();
+    let writes = users.create(&user, &user.username.parse().unwrap(), &email).unwrap();
     platform.database().unwrap().commit(writes).await.unwrap();
 }
 

@@ -3,9 +3,11 @@
 use http::Method;
 use serde_json::{Value, json};
 use tally_local::aws::Failure;
+use tally_tests::fake_tenant::{FakeTenant, Person, TENANT};
 use tally_tests::{TestStack, id};
 
 use super::{MOMENTS, TRANSACT, cut, events, post, sessions};
+use crate::audit::erasure::own_id;
 use crate::coverage;
 use crate::users::{patch, user_id};
 
@@ -79,6 +81,45 @@ async fn a_change_of_an_account_is_made_whole_or_not_at_all() {
         );
         patch(&stack, &admin, &target, &change).await.expect(200);
         stack.get("/auth/sessions", Some(&caller)).await.problem(401, "invalid_token");
+    }
+}
+
+#[tokio::test]
+async fn an_account_changes_hands_whole_or_not_at_all() {
+    let tenant = FakeTenant::start();
+    for moment in MOMENTS {
+        let stack = TestStack::with_sso(&tenant, &[]).await;
+        let admin = stack.admin().await;
+        let caller = stack.someone().await;
+        let target = own_id(&stack, &caller).await;
+        let path = format!("/users/{target}/sso");
+        let committed = moment == Failure::HeldAfter;
+        let person = Person::new("Anna Berg");
+        let body = json!({"tenant": TENANT, "subject": person.object});
+        let bind = || stack.request(Method::PUT, &path).bearer_auth(&admin.access).json(&body);
+        cut(&stack, moment, ("UsersFunction", TRANSACT, "UsersTable"), bind()).await;
+        assert_eq!(
+            events(&stack, "account.linked", "success").await,
+            usize::from(committed),
+            "{moment:?}"
+        );
+        assert_eq!(
+            stack.get("/auth/sessions", Some(&caller)).await.status,
+            if committed { 401 } else { 200 }
+        );
+        stack.send(bind()).await.expect(200);
+        assert_eq!(own_id(&stack, &stack.sso(&tenant, &person).await).await, target);
+
+        let free = || stack.request(Method::DELETE, &path).bearer_auth(&admin.access);
+        cut(&stack, moment, ("UsersFunction", TRANSACT, "UsersTable"), free()).await;
+        let user = stack.get(&format!("/users/{target}"), Some(&admin)).await.expect(200);
+        assert_eq!(user["sign_in"], if committed { "password" } else { "sso" }, "{moment:?}");
+        assert_eq!(stack.send(free()).await.status, if committed { 404 } else { 204 });
+        let email = person.email.as_deref().unwrap();
+        let token = stack.mailed_token("/auth/password/forgot", email).await;
+        let reset = json!({"token": token, "new_password": "Another-Horse-9"});
+        stack.post("/auth/password/reset", None, &reset).await.expect(204);
+        stack.login(email, "Another-Horse-9").await;
     }
 }
 
