@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { build, context } from "esbuild";
 
 const options = {
-  entryPoints: ["src/taskpane.ts", "src/taskpane.css", "src/taskpane.html", "assets/icon-*.png"],
+  entryPoints: ["src/taskpane.*", "src/auth.*", "assets/icon-*.png"],
   entryNames: "[name]",
   loader: { ".html": "copy", ".png": "copy" },
   outdir: "dist",

@@ -1,4 +1,17 @@
-/** The calls of the task pane to the API: tokens, ranges in parts, previews, chat. */
+/** The calls of the task pane to the API: sign-in, tokens, ranges in parts, previews, chat. */
+
+/** How the API takes single sign-on. */
+export interface SsoSettings {
+  enabled: boolean;
+  kind: "entra" | "oidc" | null;
+  authority: string | null;
+  client_id: string | null;
+  scope: string | null;
+  authorize_url: string | null;
+}
+
+/** What stands for a user of the identity provider: its token, or the code of a window. */
+export type Proof = { token: string } | { code: string; code_verifier: string };
 
 export interface Preview {
   columns: { letter: string; header?: string | null; type?: string; access?: "withheld" }[];
@@ -37,6 +50,7 @@ interface ProblemBody {
   status?: number;
   code?: string;
   detail?: string;
+  claims?: string;
   errors?: { pointer?: string; detail: string }[];
 }
 
@@ -50,8 +64,10 @@ const OPEN_MS = 5_000;
 export class Problem extends Error {
   readonly status: number | undefined;
   readonly code: string | undefined;
+  /** For `step_up_required`: what to ask the identity provider for, in base64. */
+  readonly claims: string | undefined;
 
-  constructor({ status, code, detail, errors = [] }: ProblemBody) {
+  constructor({ status, code, detail, claims, errors = [] }: ProblemBody) {
     super(
       [
         detail ?? "The API failed.",
@@ -60,13 +76,20 @@ export class Problem extends Error {
     );
     this.status = status;
     this.code = code;
+    this.claims = claims;
   }
 }
 
 export class Api {
   readonly #url: string;
+  /**
+   * Signs in again without a window when a session that a token began has ended. `false` if that is
+   * not possible.
+   */
+  renew: () => Promise<boolean> = async () => false;
+  #isRenewable = false;
   // In memory alone: another script of this origin could read sessionStorage, and a closed pane is
-  // signed out. The price is that you sign in again whenever the pane is opened.
+  // signed out. The price is a new sign-in whenever the pane is opened.
   #tokens: Tokens | undefined;
   #refreshing: Promise<Tokens> | undefined;
   #socketUrl: string | undefined;
@@ -75,9 +98,21 @@ export class Api {
     this.#url = url;
   }
 
-  async login(username: string, password: string): Promise<void> {
-    this.#tokens = undefined;
-    this.#tokens = await this.call<Tokens>("POST", "/auth/login", { username, password });
+  login(username: string, password: string): Promise<void> {
+    return this.#begin("/auth/login", { username, password }, false);
+  }
+
+  sso(): Promise<SsoSettings> {
+    return this.#send("GET", "/auth/sso", undefined, undefined);
+  }
+
+  signIn(proof: Proof): Promise<void> {
+    return this.#begin("/auth/sso", proof, "token" in proof);
+  }
+
+  async #begin(path: string, body: unknown, isRenewable: boolean): Promise<void> {
+    this.#tokens = await this.#send<Tokens>("POST", path, body, undefined);
+    this.#isRenewable = isRenewable;
   }
 
   async logout(): Promise<void> {
@@ -128,6 +163,11 @@ export class Api {
   /** A refresh token is good once, so calls that fail at the same time share one refresh. */
   #refresh({ refresh_token }: Tokens): Promise<Tokens> {
     this.#refreshing ??= this.#send<Tokens>("POST", "/auth/refresh", { refresh_token }, undefined)
+      .catch(async (error) => {
+        const isOver = error instanceof Problem && error.status === 401;
+        if (!isOver || !this.#isRenewable || !(await this.renew())) throw error;
+        return this.#tokens!;
+      })
       .then((tokens) => (this.#tokens = tokens))
       .finally(() => (this.#refreshing = undefined));
     return this.#refreshing;

@@ -1,6 +1,8 @@
 /** The task pane: sign in, upload the selection, see the cells that a model would get, ask. */
 
-import { Api, type Preview } from "./api.ts";
+import { Api, type Preview, Problem } from "./api.ts";
+import { excelTokens } from "./naa.ts";
+import { type Answer, SingleSignOn } from "./sso.ts";
 import { type Range, uploadSelection } from "./upload.ts";
 
 const api = new Api(element<HTMLMetaElement>("meta[name=tally-api]").content);
@@ -26,6 +28,7 @@ Office.onReady(() => {
     shown = { range, includeHidden };
   });
   onClick("#ask", ask);
+  void run(beginSso);
   onClick("#logout", async () => {
     shown = conversationId = undefined;
     element("#chat").replaceChildren();
@@ -34,6 +37,35 @@ Office.onReady(() => {
     await api.logout();
   });
 });
+
+/** Offers single sign-on where the API takes it, and signs in at once where Excel gives a token. */
+async function beginSso(): Promise<void> {
+  const settings = await api.sso();
+  if (!settings.enabled) return;
+  // A bridge of Excel that fails leaves the window.
+  const excel = await excelTokens(settings).catch(() => undefined);
+  const sso = new SingleSignOn(api, new URL("auth.html", location.href).href, excel);
+  api.renew = () => sso.silently();
+
+  const paste = element<HTMLFormElement>("#paste");
+  const finish = async (answer: Answer): Promise<void> => {
+    await sso.finish(answer);
+    paste.reset();
+    paste.hidden = true;
+    showWork(true);
+  };
+  onClick("#sign-in", async () => {
+    const isSignedIn = await sso.withWindow((answer) => {
+      if (answer) void run(() => finish(answer));
+      else status.textContent = "The window is closed. Sign in again, or use the code it showed.";
+    });
+    if (isSignedIn) showWork(true);
+    else paste.hidden = false;
+  });
+  onSubmit("#paste", (form) => finish({ code: String(form.get("code")).trim() }));
+  element("#sso").hidden = !excel && settings.authorize_url === null;
+  if (await sso.silently()) showWork(true);
+}
 
 async function ask(): Promise<void> {
   if (!shown) return;
@@ -73,7 +105,7 @@ function showPreview({ address }: Range, preview: Preview): void {
 }
 
 function showWork(isSignedIn: boolean): void {
-  element("#login").hidden = isSignedIn;
+  element("#signed-out").hidden = isSignedIn;
   element("#work").hidden = !isSignedIn;
 }
 
@@ -98,6 +130,8 @@ async function run(action: () => Promise<void>): Promise<void> {
     await action();
     status.textContent = "";
   } catch (error) {
+    // The session has ended, and there is no way to begin another one without a window.
+    if (error instanceof Problem && error.status === 401) showWork(false);
     status.textContent = error instanceof Error ? error.message : String(error);
   } finally {
     buttons.forEach((button) => (button.disabled = false));

@@ -53,4 +53,7 @@ test("the pane may talk to the API that it names, and to no other", async () => 
   const api = /name="tally-api" content="([^"]+)"/.exec(html)![1]!;
   const policy = /connect-src ([^;]+);/.exec(html)![1]!;
   assert.deepEqual(policy.split(" "), [api, api.replace("http", "ws")]);
+  // The window sends its user to the same API.
+  const auth = await readFile(new URL("../src/auth.html", import.meta.url), "utf8");
+  assert.ok(auth.includes(`name="tally-api" content="${api}"`));
 });
