@@ -38,10 +38,28 @@ MEANINGS = {
     ("POST /auth/email/resend", "/email"): ADDRESS,
     ("POST /auth/password/forgot", "/email"): ADDRESS,
     ("POST /users/invites", "/email"): ADDRESS,
+    # Where pages may have the token in a cookie, a body need not have it.
+    ("POST /auth/refresh", "/refresh_token"): ("is required",),
+    # A form has no null.
+    ("POST /auth/login", "/refresh_in"): ("must be `cookie`",),
     # An agent has its own prompt, and may be for some users alone. Decisions are about different calls.
     ("POST /chat", "/agent"): (AGENT, "must not be sent together with prompt"),
+    # An address of a range, among others.
+    ("POST /chat", "/context"): ANY,
     ("POST /chat", "/prompt"): ("must not be sent in a conversation with an agent",),
     ("POST /conversations/{id}/messages/{message_id}/confirmations", "/decisions"): ("must name each call once",),
+    # How people are named depends on the identity provider of the deployment.
+    ("PUT /users/{id}/sso", "/tenant"): ("must be a GUID with hyphens", "must be the issuer of this deployment"),
+    ("PUT /users/{id}/sso", "/subject"): ("must be a GUID with hyphens",),
+    # Where single sign-on is on: a body has a token, or a code with its verifier. A sign-in returns to a page of the deployment's.
+    # Without it these operations answer 404.
+    ("POST /auth/sso", "/token"): ANY,
+    ("POST /auth/sso", "/code"): ANY,
+    ("POST /auth/sso", "/code_verifier"): ANY,
+    ("POST /auth/sso/link", "/token"): ANY,
+    ("POST /auth/sso/link", "/code"): ANY,
+    ("POST /auth/sso/link", "/code_verifier"): ANY,
+    ("GET /auth/sso/authorize", "return_to"): ANY,
     # Only the server knows its invitations, and what it has sealed into a cursor.
     ("POST /auth/register", "/invite"): ("is not an invitation, has expired, was used before, or was revoked",),
     ("GET /api-keys", "cursor"): (CURSOR,),

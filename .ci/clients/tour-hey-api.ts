@@ -19,6 +19,8 @@ async function tour(): Promise<void> {
   assert.equal(taken.error.code, "account_exists");
 
   const login = (await api.loginUser({ ...anyone, body: { username, password } })).data;
+  // It goes into a cookie only if a page asks for that.
+  assert.ok(login.refresh_token);
   const tokens = (await api.refreshTokens({ ...anyone, body: { refresh_token: login.refresh_token } })).data;
   const me = { client: client(tokens.access_token), throwOnError: true } as const;
   assert.equal((await api.readMe(me)).data.user.id, user.id);

@@ -36,6 +36,8 @@ async function tour(): Promise<void> {
   assert.equal(taken.error.code, "account_exists");
 
   const tokens = await ok(anyone.POST("/auth/login", { body: { username, password } }));
+  // It goes into a cookie only if a page asks for that.
+  assert.ok(tokens.refresh_token);
   const me = client((await ok(anyone.POST("/auth/refresh", { body: { refresh_token: tokens.refresh_token } }))).access_token);
   assert.equal((await ok(me.GET("/auth/me"))).user.id, user.id);
   assert.equal((await ok(me.PATCH("/auth/me", { body: { full_name: "Anna Berg" } }))).user.full_name, "Anna Berg");

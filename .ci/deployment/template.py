@@ -1,6 +1,8 @@
 """template.yaml as the emulator takes it: CloudFormation made by SAM's own translator, and changed where the emulator
 differs from AWS."""
 
+from copy import deepcopy
+
 import yaml
 from samtranslator.translator.transform import transform
 
@@ -38,6 +40,11 @@ def translate(path, code, websocket_endpoint):
     `websocket_endpoint`."""
     template = yaml.load(path.read_text(), Loader)
     resources = template["Resources"]
+    # SAM resolves references to parameters itself, and needs a list to be one.
+    defaults = {name: parameter["Default"] for name, parameter in template["Parameters"].items() if "Default" in parameter}
+    lists = {name: defaults[name].split(",") for name, parameter in template["Parameters"].items() if parameter["Type"] == "CommaDelimitedList"}
+    parameters = {**defaults, **lists}
+    check_cors(template, parameters)
     # The emulator has no rotation of secrets by CloudFormation.
     for name in [name for name, resource in resources.items() if resource["Type"] == "AWS::SecretsManager::RotationSchedule"]:
         del resources[name]
@@ -65,11 +72,18 @@ def translate(path, code, websocket_endpoint):
             if "CONNECTIONS_ENDPOINT" in variables:
                 # AWS's own domain is not the emulator's.
                 variables["CONNECTIONS_ENDPOINT"] = {"Fn::Sub": websocket_endpoint.format(api="${WebSocketApi}")}
-    # SAM resolves references to parameters itself, and needs a list to be one.
-    defaults = {name: parameter["Default"] for name, parameter in template["Parameters"].items() if "Default" in parameter}
-    lists = {name: defaults[name].split(",") for name, parameter in template["Parameters"].items() if parameter["Type"] == "CommaDelimitedList"}
-    translated = transform(template, {**defaults, **lists}, NoManagedPolicies())
+    translated = transform(template, parameters, NoManagedPolicies())
     return arns(translated, secrets)
+
+
+def check_cors(template, parameters):
+    """Fails unless SAM hands the condition of `AllowCredentials` on: it drops a function there that it does not expect. The emulator has
+    no CORS."""
+    [(name, api)] = [(name, resource) for name, resource in template["Resources"].items() if resource["Type"] == "AWS::Serverless::HttpApi"]
+    translated = transform(deepcopy({**template, "Resources": {name: api}, "Outputs": {}}), parameters, NoManagedPolicies())
+    _, cors, _ = translated["Resources"][name]["Properties"]["Body"]["x-amazon-apigateway-cors"]["Fn::If"]
+    assert cors["allowCredentials"] == {"Fn::If": ["HasCookieOrigins", True, False]}, cors
+    assert cors["allowOrigins"] == parameters["CorsOrigins"] and "X-Requested-With" in cors["allowHeaders"], cors
 
 
 def http_api(name, properties):

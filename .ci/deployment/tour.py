@@ -142,6 +142,8 @@ def public(http):
     paths = http.get("/openapi.json").expect(200)["paths"]
     assert "/auth/login" in paths and http.get("/asyncapi.json").expect(200)["asyncapi"].startswith("3.")
     assert b"swagger" in http.get("/docs").body.lower()
+    sso = http.get("/auth/sso").expect(200)
+    assert sso["enabled"] is False and sso["client_id"] is None, sso
 
 
 def wrong_calls(http):
@@ -154,6 +156,8 @@ def wrong_calls(http):
     http.post("/auth/login", b"{", Content_Type="application/json").problem(400, "malformed_json")
     http.post("/auth/login", b"{}", Content_Type="text/plain").problem(415, "unsupported_media_type")
     http.post("/auth/refresh", {"refresh_token": "nonsense"}).problem(401, "invalid_refresh_token")
+    # Single sign-on is off.
+    http.post("/auth/sso", {"token": "nonsense"}).problem(404, "not_found")
 
 
 def invited(http, admin):
