@@ -8,14 +8,12 @@ mod begin;
 mod end;
 mod query;
 
-use std::sync::OnceLock;
-
 use platform::config::Config;
 use platform::context::Context;
 use platform::routes;
 use platform::{ConfigError, Platform};
+use tally_sso::Provider;
 use tally_sso::flow::ReturnUrls;
-use tally_sso::{Provider, Settings};
 
 pub use begin::BeginSso;
 pub use end::EndSso;
@@ -25,14 +23,10 @@ pub use query::{BeginQuery, CodeChallenge, EndQuery, LoginHint, Prompt};
 pub type Endpoints = (BeginSso, EndSso);
 
 /// The provider, and the pages that may begin a sign-in; `None` if this deployment has no sign-in
-/// in a browser. It reads no other settings of single sign-on then. Both endpoints of a process
-/// share the provider, and with it the metadata.
+/// in a browser.
 fn provider(platform: &Platform) -> Result<Option<(Provider, ReturnUrls)>, ConfigError> {
-    static PROVIDER: OnceLock<Provider> = OnceLock::new();
-    let Some(settings) = Settings::from_config(&platform.config)? else { return Ok(None) };
-    let Some(pages) = ReturnUrls::from_config(&platform.config)? else { return Ok(None) };
-    let provider = Provider::new(platform, settings)?;
-    Ok(Some((PROVIDER.get_or_init(|| provider).clone(), pages)))
+    let Some(provider) = Provider::of_process(platform)? else { return Ok(None) };
+    Ok(ReturnUrls::from_config(&platform.config)?.map(|pages| (provider, pages)))
 }
 
 /// URL of the callback, as the provider knows it.

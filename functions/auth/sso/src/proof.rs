@@ -9,7 +9,7 @@ use platform::limits::Key;
 use platform::plan::Retry;
 use platform::{ConfigError, Plan, Platform, Problem};
 use tally_sso::store::{Handoff, Handoffs};
-use tally_sso::{AccessTokens, Kind, Provider, Settings, Verified};
+use tally_sso::{AccessTokens, Kind, Provider, Verified};
 
 use crate::events::refused;
 
@@ -122,18 +122,10 @@ impl SignedIn {
     }
 }
 
-/// The provider, if there is one. All endpoints of a process share it, and with it the keys.
-fn provider(platform: &Platform) -> Result<Option<Provider>, ConfigError> {
-    static PROVIDER: OnceLock<Provider> = OnceLock::new();
-    let Some(settings) = Settings::from_config(&platform.config)? else { return Ok(None) };
-    let provider = Provider::new(platform, settings)?;
-    Ok(Some(PROVIDER.get_or_init(|| provider).clone()))
-}
-
 impl Verifier {
     /// Uses the provider, and the table of handoffs; `None` where single sign-on is off.
     pub fn new(platform: &Platform) -> Result<Option<Self>, ConfigError> {
-        let Some(provider) = provider(platform)? else { return Ok(None) };
+        let Some(provider) = Provider::of_process(platform)? else { return Ok(None) };
         let takes_tokens = provider.settings().kind == Kind::Entra;
         Ok(Some(Self {
             tokens: takes_tokens.then(|| AccessTokens::new(&provider)),

@@ -11,7 +11,7 @@ mod client;
 mod keys;
 mod metadata;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
@@ -42,9 +42,18 @@ struct Shared {
 }
 
 impl Provider {
+    /// The provider of this deployment; `None` where single sign-on is off. All endpoints of a
+    /// process share it, and with it the documents.
+    pub fn of_process(platform: &Platform) -> Result<Option<Self>, ConfigError> {
+        static PROVIDER: OnceLock<Provider> = OnceLock::new();
+        let Some(settings) = Settings::from_config(&platform.config)? else { return Ok(None) };
+        let provider = Self::new(platform, settings)?;
+        Ok(Some(PROVIDER.get_or_init(|| provider).clone()))
+    }
+
     /// The provider of these settings. `OUTAGES_TABLE` names the table where it notes that its keys
     /// do not arrive.
-    pub fn new(platform: &Platform, settings: Settings) -> Result<Self, ConfigError> {
+    pub(crate) fn new(platform: &Platform, settings: Settings) -> Result<Self, ConfigError> {
         let shared = Shared {
             settings,
             client: HttpClient::default(),
