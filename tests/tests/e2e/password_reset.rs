@@ -305,12 +305,12 @@ async fn a_queued_mail_is_sent_once_and_in_time_and_never_after_a_newer_one() {
         };
         database.commit(vec![emails.leave(&queued).unwrap()]).await.unwrap();
         let task = json!({"email_id": email_id}).to_string();
-        for result in join_all(
-            (0..5).map(async |_| stack.local.invoke("SendMailFunction", task.clone()).await),
-        )
-        .await
-        {
-            result.unwrap();
+        let runs = (0..5).map(async |_| stack.local.invoke("SendMailFunction", task.clone()).await);
+        let results = join_all(runs).await;
+        assert!(results.iter().any(Result::is_ok), "{results:?}");
+        // A worker that starts while another one hands the mail to SES fails.
+        for failed in results.into_iter().filter_map(Result::err) {
+            assert!(failed.to_string().contains("unavailable"), "{failed}");
         }
         stack.local.outbox().mails().len()
     };
