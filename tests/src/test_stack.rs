@@ -9,7 +9,7 @@ use platform::Platform;
 use platform::clock::Clock;
 use serde_json::json;
 use tally_local::aws::{Failure, Fault, Mail, Service};
-use tally_local::{Stack, StackOptions, builder, template};
+use tally_local::{Shared, Stack, StackOptions, builder, template};
 
 use crate::Client;
 
@@ -48,6 +48,13 @@ pub fn binaries() -> PathBuf {
         .clone()
 }
 
+/// The parts that the stacks of a process share. So a test may begin with the sample data that
+/// another test's stack has made.
+fn shared() -> Shared {
+    static SHARED: OnceLock<Shared> = OnceLock::new();
+    SHARED.get_or_init(Shared::default).clone()
+}
+
 impl TestStack {
     /// Starts a stack whose limits, lockouts too, do not get in the way.
     pub async fn start() -> Self {
@@ -77,6 +84,7 @@ impl TestStack {
         let binaries = tokio::task::spawn_blocking(binaries).await.unwrap();
         let mut options = StackOptions::new(root().join("template.yaml"), binaries);
         options.processes.retry_delays = [Duration::from_hours(1); 2];
+        options.shared = Some(shared());
         change(&mut options);
         Self::run(options).await
     }

@@ -16,6 +16,10 @@ use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
+    if let Ok(file) = std::env::var("STARTS") {
+        let mut starts = std::fs::OpenOptions::new().create(true).append(true).open(file)?;
+        starts.write_all(b"a start\n")?;
+    }
     match std::env::var("ON_START").as_deref() {
         Ok("exit") => exit(3),
         Ok("refuse") => {
@@ -74,6 +78,12 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         return Ok(json!({"statusCode": 200}));
     }
     match text("do") {
+        // Needs so many MB of memory.
+        "allocate" => {
+            let megabytes = usize::try_from(task["megabytes"].as_u64().unwrap_or_default())?;
+            let used = vec![1_u8; megabytes * 1024 * 1024];
+            Ok(json!(std::hint::black_box(used).len()))
+        }
         "answer" => Ok(task["answer"].clone()),
         "append" => {
             let mut file =

@@ -8,6 +8,7 @@
 //! websocket_api/  the WebSocket API
 //! front           the one port of both APIs
 //! options, stack  all of it, started and ended together
+//! start, shared   the first items of a stack, made once for the stacks of a process
 //! trial           trial starts of the functions
 //! streams/        invokes functions with the records of DynamoDB streams
 //! schedule        invokes functions at intervals
@@ -34,7 +35,9 @@ mod open_files;
 mod options;
 mod schedule;
 mod server;
+mod shared;
 mod stack;
+mod start;
 mod streams;
 pub mod template;
 mod trial;
@@ -43,5 +46,6 @@ pub mod websocket_api;
 pub use error::StackError;
 pub use open_files::raise as raise_open_files;
 pub use options::StackOptions;
+pub use shared::Shared;
 pub use stack::Stack;
 pub use streams::{StreamFailure, StreamFault};

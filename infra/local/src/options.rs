@@ -7,6 +7,7 @@ use crate::aws::State;
 use crate::builder;
 use crate::error::StackError;
 use crate::lambda::ProcessLimits;
+use crate::shared::Shared;
 use crate::template::model::Deployment;
 use crate::template::{self, Source, TemplateError};
 use crate::websocket_api::WebSocketLimits;
@@ -41,6 +42,8 @@ pub struct StackOptions {
     pub processes: ProcessLimits,
     /// Bounds on WebSocket connections.
     pub websocket: WebSocketLimits,
+    /// The parts that this stack shares with others of this process, if it shares any.
+    pub shared: Option<Shared>,
 }
 
 impl StackOptions {
@@ -62,6 +65,7 @@ impl StackOptions {
             environment: BTreeMap::new(),
             processes: ProcessLimits::default(),
             websocket: WebSocketLimits::default(),
+            shared: None,
         }
     }
 
@@ -76,7 +80,11 @@ impl StackOptions {
 
     /// The resolved template for an HTTP API at `url`, without the functions that are not wanted.
     pub(crate) fn deployment(&self, url: &str) -> Result<Deployment, TemplateError> {
-        let mut deployment = template::load(&self.source(url))?;
+        let source = self.source(url);
+        let mut deployment = match &self.shared {
+            Some(shared) => template::load_with(&source, shared.template())?,
+            None => template::load(&source)?,
+        };
         if let Some(only) = &self.only {
             deployment.functions.retain(|function| only.contains(&function.binary));
         }

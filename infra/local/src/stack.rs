@@ -19,6 +19,7 @@ use crate::lambda::{Functions, FunctionsSettings, InvokeError};
 use crate::options::StackOptions;
 use crate::schedule::Schedules;
 use crate::server::Server;
+use crate::start::{self, Start};
 use crate::streams::{StreamFault, Streams};
 use crate::template;
 use crate::template::model::{Deployment, Function};
@@ -50,18 +51,10 @@ impl Stack {
         let (listener, address) = listen(options.port).await?;
         let url = format!("http://{address}");
         let deployment = options.deployment(&url)?;
-        for function in &deployment.functions {
-            let path = options.binaries.join(&function.binary);
-            if !path.is_file() {
-                return Err(StackError::MissingBinary {
-                    function: function.id.clone(),
-                    path,
-                    binary: function.binary.clone(),
-                });
-            }
-        }
+        check_binaries(&deployment, &options.binaries)?;
         let hosts = front::hosts(address.port(), &options.hosts);
         let (logs, temporary) = log_directory(&options.state)?;
+        let start = Start::of(&options, &deployment).await;
 
         let (aws_listener, aws_address) = listen(None).await?;
         let (s3_listener, s3_address) = listen(None).await?;
@@ -90,13 +83,14 @@ impl Stack {
             .clone()
             .map(|api| WebSocketServer::new(api, functions.clone(), options.websocket));
         let settings = AwsSettings {
-            state: options.state,
+            state: start.state(options.state),
             resources: deployment.resources.clone(),
             s3: Some(s3_listener),
             functions: functions.clone(),
             connections: websocket.as_ref().map(WebSocketServer::connections),
         };
         let aws = Aws::start(aws_listener, credentials, settings).await?;
+        let has_items = start.make(&deployment, &functions, &aws).await?;
         let destinations = Destinations::new(aws.queues(), &functions);
         functions.send_records_to(Arc::new(destinations.clone()));
         let front = Front {
@@ -134,7 +128,8 @@ impl Stack {
             Ok(())
         };
         let ready = match tried {
-            Ok(()) => stack.invoke_start_functions().await,
+            Ok(()) if has_items => Ok(()),
+            Ok(()) => start::invoke_all(&stack.deployment, &stack.functions).await,
             Err(error) => Err(error),
         };
         match ready {
@@ -234,16 +229,20 @@ impl Stack {
         self.functions.shutdown().await;
         self.aws.shutdown().await;
     }
+}
 
-    async fn invoke_start_functions(&self) -> Result<(), StackError> {
-        for function in &self.deployment.invoke_on_start {
-            self.invoke(function, "{}").await.map_err(|source| StackError::InvokeOnStart {
-                function: function.clone(),
-                source,
-            })?;
+fn check_binaries(deployment: &Deployment, binaries: &Path) -> Result<(), StackError> {
+    for function in &deployment.functions {
+        let path = binaries.join(&function.binary);
+        if !path.is_file() {
+            return Err(StackError::MissingBinary {
+                function: function.id.clone(),
+                path,
+                binary: function.binary.clone(),
+            });
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Opens a port of this machine, or any free one.
@@ -264,7 +263,7 @@ async fn listen(port: Option<u16>) -> Result<(TcpListener, SocketAddr), StackErr
 fn log_directory(state: &State) -> Result<(PathBuf, Option<TempDir>), StackError> {
     match state {
         State::Directory(directory) => Ok((aws::log_directory(directory)?, None)),
-        State::Memory => {
+        State::Memory | State::Image(_) => {
             let directory = tempfile::Builder::new()
                 .prefix("tally-logs-")
                 .tempdir()

@@ -140,6 +140,24 @@ async fn a_crash_is_told_with_its_status_and_the_next_invocation_has_a_new_proce
     assert!(setup.log().contains("exit status: 7"), "{}", setup.log());
 }
 
+/// Other systems do not bound the memory.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_function_that_needs_more_memory_than_it_has_ends() {
+    let setup = start(|function, _| function.memory_mb = 256).await;
+    let allocate = |megabytes: u64| setup.invoke(json!({"do": "allocate", "megabytes": megabytes}));
+    assert_eq!(allocate(200).await.unwrap(), 200 * 1024 * 1024);
+    let pid = setup.pid().await;
+    match allocate(300).await {
+        Err(InvokeError::Crashed { status, .. }) => assert!(status.contains("SIGABRT"), "{status}"),
+        other => panic!("{other:?}"),
+    }
+    let log = setup.log();
+    assert!(log.contains("memory allocation of 314572800 bytes failed"), "{log}");
+    assert_ne!(setup.pid().await, pid);
+    assert_eq!(allocate(200).await.unwrap(), 200 * 1024 * 1024);
+}
+
 #[tokio::test]
 async fn a_function_that_takes_too_long_is_killed_with_what_it_has_started() {
     let setup = start(|function, _| function.timeout = Duration::from_millis(500)).await;

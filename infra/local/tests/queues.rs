@@ -52,6 +52,25 @@ Resources:
       EventInvokeConfig:
         MaximumRetryAttempts: 0
         DestinationConfig: {OnFailure: {Type: Lambda, Destination: !GetAtt Worker.Arn}}
+  Prepare:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildProperties: {Binary: bootstrap}}
+    Properties:
+      MemorySize: 128
+      Timeout: 20
+      EventInvokeConfig:
+        MaximumRetryAttempts: 0
+        DestinationConfig:
+          OnSuccess: {Type: Lambda, Destination: !GetAtt Worker.Arn}
+          OnFailure: {Type: Lambda, Destination: !GetAtt Worker.Arn}
+  Late:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildProperties: {Binary: bootstrap}}
+    Properties:
+      Timeout: 1
+      EventInvokeConfig:
+        MaximumRetryAttempts: 0
+        DestinationConfig: {OnFailure: {Type: Lambda, Destination: !GetAtt Worker.Arn}}
 ";
 
 /// A stack, with a client of its queues and a directory for files.
@@ -384,6 +403,45 @@ async fn a_function_can_be_a_destination() {
     assert_eq!(first, &record["requestPayload"]);
     assert_eq!(first["requestPayload"], task);
     assert_eq!(first["responsePayload"]["errorMessage"], "hand it on");
+}
+
+#[tokio::test]
+async fn one_function_can_take_the_successes_and_the_failures_of_another() {
+    let setup = start().await;
+    let failed = "RetriesExhausted";
+    let never = setup.path("never");
+    let mut cases = vec![
+        ("Prepare", json!({"do": "answer", "answer": {"status": "ready"}}), "Success", ""),
+        ("Prepare", json!({"do": "fail", "message": "no"}), failed, ""),
+        ("Prepare", json!({"do": "crash"}), failed, "Runtime.ExitError"),
+        ("Late", json!({"do": "wait", "file": never}), failed, "Sandbox.Timedout"),
+    ];
+    // Other systems do not bound the memory.
+    if cfg!(target_os = "linux") {
+        let task = json!({"do": "allocate", "megabytes": 200});
+        cases.push(("Prepare", task, failed, "Runtime.ExitError"));
+    }
+    for (function, task, condition, error_type) in cases {
+        setup.invoke_async(function, &task);
+        // The worker echoes its event, which is the record.
+        let record = setup.record("tally-local-Successes").await;
+        let record = &record["responsePayload"]["event"];
+        let context = &record["requestContext"];
+        assert_eq!(
+            (&context["condition"], &context["approximateInvokeCount"]),
+            (&json!(condition), &json!(1)),
+            "{record}"
+        );
+        assert_eq!(record["requestPayload"], task);
+        let response = &record["responsePayload"];
+        if condition == failed {
+            let found = response["errorType"].as_str().unwrap();
+            assert!(found.contains(error_type), "{record}");
+        } else {
+            assert_eq!(response, &task["answer"]);
+        }
+    }
+    assert_eq!(setup.number("failures").await, "0");
 }
 
 #[tokio::test]

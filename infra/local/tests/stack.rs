@@ -19,7 +19,7 @@ use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use support::{appears, binaries, gone};
 use tally_local::aws::State;
-use tally_local::{Stack, StackOptions};
+use tally_local::{Shared, Stack, StackOptions};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
@@ -280,6 +280,31 @@ async fn a_stack_is_ready_only_after_its_start_functions_and_fails_with_them() {
             && error.contains("exit status: 3"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn stacks_that_share_run_their_start_functions_once() {
+    let directory = TempDir::new().unwrap();
+    let starts = directory.path().join("starts");
+    let variables = format!("{{ITEMS: !Ref Items, STARTS: {}}}", starts.display());
+    let template = TEMPLATE
+        .replace("Parameters:", "Metadata: {LocalStack: {InvokeOnStart: [Tasks]}}\nParameters:")
+        .replace("{ITEMS: !Ref Items}", &variables)
+        // Each stack has a port of its own, so functions with this variable would be others.
+        .replace("PUBLIC_URL: !Ref PublicUrl, ", "");
+    let options =
+        StackOptions { shared: Some(Shared::default()), ..write(directory.path(), &template) };
+    let high = vec![("Level".to_owned(), "high".to_owned())];
+    let other = StackOptions { sets: high, ..options.clone() };
+    let alone = StackOptions { shared: None, ..options.clone() };
+    let kept = State::Directory(directory.path().join("state"));
+    let kept = StackOptions { state: kept, ..options.clone() };
+    let order = [(&options, 1), (&options, 1), (&other, 2), (&options, 2), (&alone, 3), (&kept, 4)];
+    for (options, expected) in order {
+        Stack::start(options.clone()).await.unwrap().shutdown().await;
+        let started = std::fs::read_to_string(&starts).unwrap().lines().count();
+        assert_eq!(started, expected);
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use tally_local::template::model::{
-    DefaultRetention, Deployment, KeySpec, ObjectLock, RetentionMode, StartingPosition,
+    CorsRule, DefaultRetention, Deployment, Expiration, KeySpec, ObjectLock, RetentionMode,
+    StartingPosition,
 };
 use tally_local::template::{self, Source, TemplateError};
 use tempfile::TempDir;
@@ -56,12 +57,24 @@ Resources:
       ObjectLockEnabled: true
       ObjectLockConfiguration: {ObjectLockEnabled: Enabled, Rule: !If [IsSmall, {DefaultRetention: {Mode: GOVERNANCE, Days: !Ref Seconds}}, !Ref AWS::NoValue]}
       VersioningConfiguration: {Status: Enabled}
-      LifecycleConfiguration: {Rules: [{Status: Enabled, NoncurrentVersionExpiration: {NoncurrentDays: 1}}]}
+      LifecycleConfiguration: {Rules: [{Status: Enabled, NoncurrentVersionExpiration: {NoncurrentDays: 1}}, {Status: Enabled, Prefix: a, ExpiredObjectDeleteMarker: true}]}
       PublicAccessBlockConfiguration: {BlockPublicAcls: true}
       BucketEncryption: {ServerSideEncryptionConfiguration: []}
       OwnershipControls: {Rules: [{ObjectOwnership: BucketOwnerEnforced}]}
   AuditArchivePolicy: {Type: AWS::S3::BucketPolicy, Properties: {Bucket: !Ref AuditArchive, PolicyDocument: {Statement: []}}}
-  Files: {Type: AWS::S3::Bucket, Properties: {BucketName: !Sub "files.${Stage}", CorsConfiguration: {CorsRules: []}}}
+  Files:
+    Type: AWS::S3::Bucket
+    Properties:
+      BucketName: !Sub "files.${Stage}"
+      CorsConfiguration: !If
+        - HasOrigins
+        - CorsRules: [{AllowedOrigins: !Ref Origins, AllowedMethods: [GET, PUT], AllowedHeaders: ["x-amz-*"], ExposedHeaders: [ETag], MaxAge: "600"}]
+        - !Ref AWS::NoValue
+      LifecycleConfiguration:
+        Rules:
+          - {Id: incoming, Status: Enabled, Prefix: incoming/, ExpirationInDays: 1, AbortIncompleteMultipartUpload: {DaysAfterInitiation: 1}}
+          - {Id: kept, Status: Enabled, Prefix: files/, ExpirationInDays: !Ref Seconds}
+          - {Id: all, Status: Disabled, ExpirationInDays: 2}
   ProdAlarm: {Type: AWS::CloudWatch::Alarm, Condition: IsProd, Properties: {AlarmActions: [!Ref AWS::NoValue]}}
   Users:
     Type: AWS::DynamoDB::Table
@@ -573,11 +586,65 @@ fn buckets_have_names_that_s3_takes_their_versions_and_their_locks() {
         assert_eq!(archive.object_lock, Some(ObjectLock { default_retention }));
         assert_eq!(files.name, format!("files.{stage}"));
         assert_eq!((files.versioned, files.object_lock.clone()), (false, None));
+        assert_eq!((&archive.cors, &archive.expirations), (&Vec::new(), &Vec::new()));
     }
     let long = "A".repeat(200);
     let template = TEMPLATE.replace("AuditArchive", &long);
     let name = &load(&template, &[]).unwrap().resources.buckets[0].name;
     assert_eq!(*name, format!("tally-local-{}", "a".repeat(51)));
+}
+
+#[test]
+fn buckets_have_rules_for_pages_and_for_the_age_of_objects() {
+    let list = |items: &[&str]| items.iter().map(|&item| item.to_owned()).collect();
+    let rule = CorsRule {
+        allowed_origins: list(&["https://a", "https://b"]),
+        allowed_methods: list(&["GET", "PUT"]),
+        allowed_headers: list(&["x-amz-*"]),
+        exposed_headers: list(&["ETag"]),
+        max_age_seconds: Some(600),
+    };
+    let expiration = |prefix: &str, days| Expiration { prefix: prefix.into(), days };
+    for (origins, cors) in [("https://a, https://b", vec![rule]), ("", Vec::new())] {
+        let sets = [("Origins", origins), ("Seconds", "30")];
+        let buckets = load(TEMPLATE, &sets).unwrap().resources.buckets;
+        assert_eq!(buckets[1].cors, cors);
+        let expected = [expiration("incoming/", 1), expiration("files/", 30)];
+        assert_eq!(buckets[1].expirations, expected);
+    }
+    let cors = "Resources.Files.Properties.CorsConfiguration.CorsRules";
+    let rules = "Resources.Files.Properties.LifecycleConfiguration.Rules";
+    for (from, to, expected) in [
+        ("[GET, PUT]", "[]", format!("{cors}[0].AllowedMethods: this must name one at least")),
+        ("[GET, PUT]", "[PATCH]", format!("{cors}[0].AllowedMethods: S3 does not take `PATCH`")),
+        (
+            "AllowedOrigins: !Ref Origins, ",
+            "",
+            format!("{cors}[0]: missing field `AllowedOrigins`"),
+        ),
+        (
+            "AllowedOrigins: !Ref Origins",
+            "AllowedOrigins: ['https://*.*']",
+            format!("{cors}[0].AllowedOrigins: `https://*.*` must have a character"),
+        ),
+        ("\"x-amz-*\"", "''", format!("{cors}[0].AllowedHeaders: `` must have a character")),
+        ("ExposedHeaders", "ExposeHeaders", format!("{cors}[0].ExposeHeaders: unknown field")),
+        ("MaxAge: \"600\"", "MaxAge: soon", format!("{cors}[0].MaxAge: `soon`: invalid digit")),
+        ("ExpirationInDays: 1,", "ExpirationInDays: 0,", format!("{rules}[0].ExpirationInDays: 0")),
+        (
+            "ExpirationInDays: 1,",
+            "TagFilters: [],",
+            format!("{rules}[0].TagFilters: unknown field"),
+        ),
+        (
+            "{DaysAfterInitiation: 1}",
+            "{Days: 1}",
+            format!("{rules}[0].AbortIncompleteMultipartUpload.Days: unknown field"),
+        ),
+        ("Status: Disabled", "Status: 'off'", format!("{rules}[2].Status: unknown variant `off`")),
+    ] {
+        check_error(from, to, &expected);
+    }
 }
 
 #[test]

@@ -48,8 +48,7 @@ async fn start() -> (Aws, BTreeMap<String, String>) {
     let credentials = Credentials::random();
     let addresses = (listener.local_addr().unwrap(), s3.local_addr().unwrap());
     let variables = environment(addresses.0, Some(addresses.1), &credentials);
-    let bucket =
-        Bucket { id: "Archive".into(), name: BUCKET.into(), versioned: false, object_lock: None };
+    let bucket = Bucket { id: "Archive".into(), name: BUCKET.into(), ..Bucket::default() };
     let settings = AwsSettings {
         state: State::Memory,
         resources: Resources { buckets: vec![bucket], ..Resources::default() },

@@ -11,6 +11,7 @@ mod endpoints;
 mod error;
 mod faults;
 mod guard;
+mod image;
 mod invoke_api;
 mod json_file;
 mod kms;
@@ -55,6 +56,7 @@ pub use self::calls::{Call, CallLog, Service};
 pub use self::error::AwsError;
 pub use self::faults::{Failure, Fault};
 pub use self::guard::Credentials;
+pub use self::image::Image;
 pub use self::mail::{Mail, Outbox};
 
 /// The running endpoints. Dropping them ends them at once. [`Aws::shutdown`] ends them in good
@@ -81,6 +83,8 @@ pub enum State {
     /// In memory, with mail and objects in temporary directories. Tables are in one too, if one has
     /// a stream. All of it is gone when the stack ends.
     Memory,
+    /// The same, but the tables begin as they are in this image. It must be of the same tables.
+    Image(Image),
 }
 
 /// Settings of the endpoints.
@@ -136,11 +140,12 @@ impl Aws {
             let endpoints = Arc::clone(&endpoints);
             async move { endpoints.answer(request).await }
         });
+        let mut sweeper = JoinSet::new();
+        sweeper.spawn(dynamodb.clone().sweep());
+        sweeper.spawn(buckets.sweep());
         let s3 = s3.map(|(guard, listener)| {
             s3::serve(listener, guard, buckets, calls.clone(), Arc::clone(&faults))
         });
-        let mut sweeper = JoinSet::new();
-        sweeper.spawn(dynamodb.clone().sweep());
         Ok(Self {
             calls,
             dynamodb,
@@ -189,6 +194,13 @@ impl Aws {
         self.dynamodb.expire().await;
     }
 
+    /// Makes an image of the tables as they are now.
+    pub(crate) async fn image(&self) -> Result<Image, AwsError> {
+        let dynamodb = Arc::clone(&self.dynamodb);
+        let made = spawn_blocking(move || dynamodb.image()).await;
+        made.unwrap_or_else(|panic| Err(AwsError::Database(panic.to_string())))
+    }
+
     /// The streams of the tables, if one has a stream or the state is in a directory.
     pub(crate) fn changes(&self) -> Option<ChangeLog> {
         self.dynamodb.changes()
@@ -221,15 +233,20 @@ fn open(
     functions: Arc<dyn Invoke>,
     faults: Arc<Faults>,
 ) -> Result<Opened, AwsError> {
-    let directory = match state {
-        State::Directory(path) => Some(StateDirectory::open(path)?),
-        State::Memory => None,
+    let (directory, image) = match state {
+        State::Directory(path) => (Some(StateDirectory::open(path)?), None),
+        State::Memory => (None, None),
+        State::Image(image) => (None, Some(image)),
     };
     let kept = directory.as_ref();
     let Resources { tables, secrets, keys, queues, buckets } = resources;
     let database = kept.map(StateDirectory::database).transpose()?;
+    let dynamodb = match image {
+        Some(image) => DynamoDb::copy(&image, faults)?,
+        None => DynamoDb::open(database.as_deref(), &tables, faults)?,
+    };
     Ok(Opened {
-        dynamodb: DynamoDb::open(database.as_deref(), &tables, faults)?,
+        dynamodb,
         secrets: Secrets::open(kept.map(StateDirectory::secrets).as_deref(), secrets, functions)?,
         kms: Kms::open(kept.map(StateDirectory::keys).as_deref(), keys)?,
         queues: Queues::open(kept.map(StateDirectory::queues).as_deref(), queues)?,

@@ -184,6 +184,27 @@ async fn the_sdk_writes_reads_and_sees_a_condition_that_failed() {
 }
 
 #[tokio::test]
+async fn a_stack_begins_with_an_image_and_leaves_it_as_it_is() {
+    let first = Stack::start(State::Memory).await;
+    let put = async |stack: &Stack, id| {
+        let item = stack.dynamodb().put_item().table_name(TABLE).set_item(Some(user(id)));
+        item.send().await.unwrap();
+    };
+    let count =
+        async |stack: &Stack| stack.dynamodb().scan().table_name(TABLE).send().await.unwrap().count;
+    put(&first, "1").await;
+    let image = first.aws.image().await.unwrap();
+    put(&first, "2").await;
+    put(&first, "3").await;
+    for _ in 0..2 {
+        let copy = Stack::start(State::Image(image.clone())).await;
+        assert_eq!(count(&copy).await, 1);
+        put(&copy, "4").await;
+        assert_eq!((count(&copy).await, count(&first).await), (2, 3));
+    }
+}
+
+#[tokio::test]
 async fn a_cancelled_transaction_names_the_reason_of_each_item_and_counts_as_one_call() {
     let stack = Stack::start(State::Memory).await;
     let client = stack.dynamodb();

@@ -3,14 +3,15 @@
 //! Each function has a `pool` of processes, which run its real binary. It gets its `message`s one
 //! at a time, and knows the `state` of each process. A process asks the `runtime_api` for its next
 //! invocation and posts the result there, one at a time, as on Lambda. `process` starts and ends
-//! processes, `environment` builds their variables, and `logs` keeps their output. `event` follows
-//! an asynchronous invocation through its attempts.
+//! processes, `memory` bounds them, `environment` builds their variables, and `logs` keeps their
+//! output. `event` follows an asynchronous invocation through its attempts.
 
 mod environment;
 mod error;
 mod event;
 mod invoke;
 pub mod logs;
+mod memory;
 mod message;
 mod pool;
 mod process;

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use super::InvokeError;
 use super::environment::process_environment;
 use super::logs::{FunctionLog, Stream};
+use super::memory;
 use crate::template::model::Function;
 
 /// How long reading may take after a process has ended. Its output is there already, unless a child
@@ -31,6 +32,7 @@ pub(super) struct Launcher {
     binary: PathBuf,
     directory: PathBuf,
     environment: BTreeMap<String, String>,
+    memory_mb: u32,
     runtime_api: SocketAddr,
 }
 
@@ -55,6 +57,7 @@ impl Launcher {
             function: function.id.clone(),
             binary: directory.join(&function.binary),
             environment: process_environment(function, extra, &directory),
+            memory_mb: function.memory_mb,
             directory,
             runtime_api,
         })
@@ -89,6 +92,9 @@ impl Launcher {
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| format!("{}: {error}", self.binary.display()))?;
+        if let Some(id) = id_of(&child) {
+            memory::bound(id, self.memory_mb);
+        }
         let mut readers = JoinSet::new();
         if let Some(stdout) = child.stdout.take() {
             readers.spawn(copy_lines(stdout, Stream::Stdout, Arc::clone(&self.log), shown));
@@ -109,7 +115,7 @@ async fn watch(
     readers: JoinSet<Option<String>>,
     dropped: oneshot::Receiver<()>,
 ) -> Exit {
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let group = id_of(&child);
     let status = tokio::select! {
         status = child.wait() => status,
         _ = dropped => {
@@ -129,6 +135,11 @@ async fn watch(
         .next_back();
     let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
     Exit { process, error: InvokeError::Crashed { status, last_words } }
+}
+
+/// The id of a process, which is also the id of its group. `None` if the process has ended.
+fn id_of(child: &Child) -> Option<Pid> {
+    child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
 }
 
 /// Copies a process's output to the log. Returns the last line of stderr, where `main` says why it

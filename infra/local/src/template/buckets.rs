@@ -2,19 +2,17 @@
 
 use serde::Deserialize;
 
+use super::bucket_rules::{CorsConfiguration, LifecycleConfiguration};
 use super::document::Resource;
 use super::error::TemplateError;
 use super::model::{Bucket, DefaultRetention, ObjectLock, RetentionMode};
 use super::properties::{Scalar, read};
 use super::resolver::Resolver;
 
-/// Properties that a bucket may have and that have no effect on this machine. Lifecycle rules
-/// delete nothing here, and `CorsConfiguration` answers no preflight.
+/// Properties that a bucket may have and that have no effect on this machine.
 const WITHOUT_LOCAL_EFFECT: &[&str] = &[
     "BucketEncryption",
-    "CorsConfiguration",
     "InventoryConfigurations",
-    "LifecycleConfiguration",
     "LoggingConfiguration",
     "MetricsConfigurations",
     "OwnershipControls",
@@ -30,6 +28,8 @@ const LONGEST_RETENTION_DAYS: u32 = 36_500;
 struct Properties {
     #[serde(rename = "BucketName")]
     _name: Option<String>,
+    cors_configuration: Option<CorsConfiguration>,
+    lifecycle_configuration: Option<LifecycleConfiguration>,
     object_lock_enabled: Option<Scalar<bool>>,
     object_lock_configuration: Option<LockConfiguration>,
     versioning_configuration: Option<Versioning>,
@@ -75,22 +75,29 @@ struct Retention {
 
 pub(super) fn bucket(resource: &Resource, resolver: &Resolver) -> Result<Bucket, TemplateError> {
     let name = resolver.bucket_name(resource)?;
-    let properties: Properties = resolver
-        .map(&resource.properties)
+    let properties = resolver.map(&resource.properties);
+    properties
         .and_then(|properties| read(properties, WITHOUT_LOCAL_EFFECT))
-        .map_err(|error| error.within("Properties"))?;
+        .and_then(|properties| described(&resource.id, name, properties))
+        .map_err(|error| error.within("Properties"))
+}
+
+fn described(id: &str, name: String, properties: Properties) -> Result<Bucket, TemplateError> {
     let versioning = properties.versioning_configuration.map(|versioning| versioning.status);
     let object_lock = object_lock(
         properties.object_lock_enabled.is_some_and(|enabled| enabled.0),
         properties.object_lock_configuration,
         versioning,
-    )
-    .map_err(|error| error.within("Properties"))?;
+    )?;
+    let cors = properties.cors_configuration.map(CorsConfiguration::rules);
+    let expirations = properties.lifecycle_configuration.map(LifecycleConfiguration::expirations);
     Ok(Bucket {
-        id: resource.id.clone(),
+        id: id.to_owned(),
         name,
         versioned: versioning == Some(VersioningStatus::Enabled) || object_lock.is_some(),
         object_lock,
+        cors: cors.transpose()?.unwrap_or_default(),
+        expirations: expirations.transpose()?.unwrap_or_default(),
     })
 }
 

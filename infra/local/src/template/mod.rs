@@ -7,6 +7,7 @@
 //! name is an error that gives its place. It is never skipped.
 
 mod attributes;
+mod bucket_rules;
 mod buckets;
 mod conditions;
 mod destination;
@@ -31,6 +32,7 @@ mod substitution;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use attributes::{STREAM_LABEL, function_arn, websocket_url};
 pub use error::TemplateError;
@@ -66,8 +68,33 @@ pub struct Source {
     pub url: String,
 }
 
+/// The template that was read last, parsed but not resolved. To parse takes longer than all that
+/// follows.
+#[derive(Debug, Default)]
+pub(crate) struct Parsed(Mutex<Option<(String, Arc<Document>)>>);
+
+impl Parsed {
+    /// Parses a text, unless it is the same as the last one.
+    fn document(&self, text: String) -> Result<Arc<Document>, TemplateError> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((parsed, document)) = &*last
+            && *parsed == text
+        {
+            return Ok(Arc::clone(document));
+        }
+        let document = Arc::new(Document::read(&text)?);
+        *last = Some((text, Arc::clone(&document)));
+        Ok(document)
+    }
+}
+
 /// Reads and resolves a template.
 pub fn load(source: &Source) -> Result<Deployment, TemplateError> {
+    load_with(source, &Parsed::default())
+}
+
+/// Reads and resolves a template whose text may be parsed already.
+pub(crate) fn load_with(source: &Source, parsed: &Parsed) -> Result<Deployment, TemplateError> {
     let mut given = BTreeMap::new();
     if let Some(path) = &source.samconfig {
         given = read_file(path)
@@ -76,7 +103,7 @@ pub fn load(source: &Source) -> Result<Deployment, TemplateError> {
     }
     given.extend(source.sets.iter().cloned());
     read_file(&source.template)
-        .and_then(|text| Document::read(&text))
+        .and_then(|text| parsed.document(text))
         .and_then(|document| deployment(&document, given, &source.url))
         .map_err(|error| error.in_file(&source.template))
 }

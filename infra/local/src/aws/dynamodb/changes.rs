@@ -319,6 +319,19 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_stream_goes_on_in_a_copy_where_the_image_has_it() {
+        let dynamodb = in_memory();
+        put(&dynamodb, "tally-local-one", "1").await;
+        let copy = DynamoDb::copy(&dynamodb.image().unwrap(), Arc::default()).unwrap();
+        put(&dynamodb, "tally-local-one", "2").await;
+        put(&copy, "tally-local-one", "3").await;
+        put(&copy, "tally-local-other", "4").await;
+        let changes = copy.changes().unwrap();
+        assert_eq!(ids(&changes, "tally-local-one", 0, 9).await.0, ["1", "3"]);
+        assert_eq!(ids(&changes, "tally-local-other", 0, 9).await.0, ["4"]);
+    }
+
     #[test]
     fn a_database_without_streams_stays_in_memory() {
         let mut plain = table("tally-local-one", "NEW_IMAGE");

@@ -24,6 +24,7 @@ use super::calls::{CallLog, Service};
 use super::directory::unusable;
 use super::error::AwsError;
 use super::faults::{Fault, Faults};
+use super::image::Image;
 use crate::template::model::Table;
 
 use self::changes::Readers;
@@ -68,22 +69,39 @@ impl DynamoDb {
         if let Some(file) = file {
             repair::drop_undescribed_indexes(file, tables)?;
         }
-        let failed = |error: DynoxideError| AwsError::Database(error.to_string());
-        let database = match file.map(Path::to_str) {
+        let database = match file {
             None => Database::memory(),
-            Some(Some(path)) => Database::new(path),
-            Some(None) => return Err(AwsError::Database("its path is not UTF-8".to_owned())),
+            Some(file) => Database::new(path(file)?),
         };
-        let database = database.map_err(failed)?;
+        let database = database.map_err(|error| failed(&error))?;
         if temporary.is_some() {
-            // The file does not outlive this process. So no commit waits for the disk.
-            database.enable_bulk_loading().map_err(failed)?;
+            do_not_wait(&database)?;
         }
         for table in tables {
             repair::delete_half_made(&database, table)?;
             tables::ensure(&database, ledger.as_deref(), table)?;
         }
         Ok(Self { database, ledger, readers: Arc::default(), faults, _temporary: temporary })
+    }
+
+    /// Opens a copy of an image, in a temporary file. Blocks.
+    pub(super) fn copy(image: &Image, faults: Arc<Faults>) -> Result<Self, AwsError> {
+        let temporary = temporary_directory()?;
+        let file = temporary.path().join("dynamodb");
+        image.write(&file).map_err(unusable(&file))?;
+        let ledger = Some(Arc::new(Ledger::open(&file)?));
+        let database = Database::new(path(&file)?).map_err(|error| failed(&error))?;
+        do_not_wait(&database)?;
+        let readers = Arc::default();
+        Ok(Self { database, ledger, readers, faults, _temporary: Some(temporary) })
+    }
+
+    /// Makes an image of the tables. Blocks.
+    pub(super) fn image(&self) -> Result<Image, AwsError> {
+        let temporary = temporary_directory()?;
+        let file = temporary.path().join("image");
+        self.database.vacuum_into(path(&file)?).map_err(|error| failed(&error))?;
+        Image::read(&file).map_err(unusable(&file))
     }
 
     /// The streams of the tables, if the database has a file.
@@ -171,6 +189,19 @@ impl DynamoDb {
             Err(error) => tracing::warn!(%error, "failed to delete expired items"),
         }
     }
+}
+
+/// Makes no commit wait for the disk, because the file does not outlive this process.
+fn do_not_wait(database: &Database) -> Result<(), AwsError> {
+    database.enable_bulk_loading().map_err(|error| failed(&error))
+}
+
+fn path(file: &Path) -> Result<&str, AwsError> {
+    file.to_str().ok_or_else(|| AwsError::Database("its path is not UTF-8".to_owned()))
+}
+
+fn failed(error: &DynoxideError) -> AwsError {
+    AwsError::Database(error.to_string())
 }
 
 fn temporary_directory() -> Result<TempDir, AwsError> {

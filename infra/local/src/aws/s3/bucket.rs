@@ -21,7 +21,7 @@ use super::conditions::WriteCondition;
 use super::files::Files;
 use super::lock::{Lock, without_lock};
 use super::version::{Content, NULL, Version};
-use crate::template::model::{self, ObjectLock};
+use crate::template::model::{self, CorsRule, Expiration, ObjectLock};
 
 /// One bucket of the template. Its methods block.
 #[derive(Debug)]
@@ -29,7 +29,9 @@ pub(super) struct Bucket {
     pub(super) name: String,
     pub(super) is_versioned: bool,
     pub(super) object_lock: Option<ObjectLock>,
+    pub(super) cors: Vec<CorsRule>,
     pub(super) created: Timestamp,
+    expirations: Vec<Expiration>,
     files: Files,
     index: Mutex<Index>,
 }
@@ -74,6 +76,8 @@ impl Bucket {
             name: bucket.name,
             is_versioned: bucket.versioned,
             object_lock: bucket.object_lock,
+            cors: bucket.cors,
+            expirations: bucket.expirations,
             created: created.map_or_else(|_| clock::now(), Timestamp::from),
             files,
             index: Mutex::new(index),
@@ -149,16 +153,40 @@ impl Bucket {
             return Ok(Deleted { version_id: Some(marker.id), is_delete_marker: true });
         }
         let id = version_id.unwrap_or(NULL);
-        let Some(position) = versions.iter().position(|version| version.id == id) else {
+        let Some(version) = versions.iter().find(|version| version.id == id) else {
             // S3 says the same of a version that has never been.
             return Ok(Deleted { version_id: version_id.map(str::to_owned), ..Deleted::default() });
         };
-        let version = &versions[position];
+        let number = version.number;
         let is_delete_marker = version.is_delete_marker;
         version.content.lock.check_deletion(bypasses_governance, &clock::now())?;
-        self.files.remove(version.number).map_err(internal)?;
-        index.remove(key, position);
+        self.files.remove(number).map_err(internal)?;
+        index.remove(key, number);
         Ok(Deleted { version_id: version_id.map(str::to_owned), is_delete_marker })
+    }
+
+    /// Deletes the objects that have expired when the day `today` begins, and returns their number.
+    /// A bucket that keeps versions keeps all of them here.
+    pub(super) fn expire(&self, today: u64) -> io::Result<usize> {
+        if self.is_versioned {
+            return Ok(0);
+        }
+        let mut deleted = 0;
+        for Expiration { prefix, days } in &self.expirations {
+            let mut index = self.index();
+            let mut expired = Vec::new();
+            let keys = index.keys.range(prefix.clone()..);
+            for (key, versions) in keys.take_while(|(key, _)| key.starts_with(prefix)) {
+                let old = versions.iter().filter(|old| has_expired(&old.modified, *days, today));
+                expired.extend(old.map(|version| (key.clone(), version.number)));
+            }
+            for (key, number) in expired {
+                self.files.remove(number)?;
+                index.remove(&key, number);
+                deleted += 1;
+            }
+        }
+        Ok(deleted)
     }
 
     /// Changes the lock of a version.
@@ -257,14 +285,20 @@ impl Index {
         }
     }
 
-    fn remove(&mut self, key: &str, position: usize) {
+    fn remove(&mut self, key: &str, number: u64) {
         if let Some(versions) = self.keys.get_mut(key) {
-            versions.remove(position);
+            versions.retain(|version| version.number != number);
             if versions.is_empty() {
                 self.keys.remove(key);
             }
         }
     }
+}
+
+/// Whether an object has expired when a day begins. S3 counts the days from the write, and then
+/// waits for midnight by UTC.
+fn has_expired(modified: &Timestamp, days: u32, today: u64) -> bool {
+    today.checked_sub(days.into()).is_some_and(|day| *modified <= clock::start_of(day))
 }
 
 /// The error for a read of a delete marker. Its headers say that it is one.
@@ -294,4 +328,69 @@ fn discard(files: &Files, replaced: &Version) {
 pub(super) fn internal(error: io::Error) -> S3Error {
     tracing::error!(%error, "failed to use the file of a bucket");
     S3Error::internal_error(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    fn put(bucket: &Bucket, key: &str) {
+        let draft = bucket.draft().unwrap();
+        let condition = WriteCondition::default();
+        bucket.put(draft, key.into(), Content::default(), &condition).unwrap();
+    }
+
+    #[test]
+    fn an_object_expires_at_the_midnight_after_its_days() {
+        const DAY: u64 = 86_400;
+        for (modified, days, today, expected) in [
+            (10 * DAY, 1, 10, false),
+            (10 * DAY, 1, 11, true),
+            (10 * DAY + 1, 1, 11, false),
+            (10 * DAY + 1, 1, 12, true),
+            (11 * DAY - 1, 1, 12, true),
+            (10 * DAY + 1, 30, 40, false),
+            (10 * DAY + 1, 30, 41, true),
+            (10 * DAY, 30, 10, false),
+        ] {
+            let time = (UNIX_EPOCH + Duration::from_secs(modified)).into();
+            assert_eq!(has_expired(&time, days, today), expected, "{modified} {days} {today}");
+        }
+    }
+
+    #[test]
+    fn rules_delete_the_old_objects_of_their_prefixes_for_good() {
+        let parent = tempfile::tempdir().unwrap();
+        let rule = |prefix: &str, days| Expiration { prefix: prefix.into(), days };
+        for versioned in [false, true] {
+            let open = || {
+                let described = model::Bucket {
+                    versioned,
+                    expirations: vec![rule("incoming/", 3), rule("files/", 30)],
+                    ..model::Bucket::default()
+                };
+                let directory = parent.path().join(format!("versioned-{versioned}"));
+                Bucket::open(described, directory, true).unwrap()
+            };
+            let keys = |bucket: &Bucket| -> Vec<String> {
+                bucket.with_keys(|keys| keys.keys().cloned().collect())
+            };
+            let bucket = open();
+            for key in ["files/a", "incoming", "incoming/a", "incoming/b"] {
+                put(&bucket, key);
+            }
+            let all = keys(&bucket);
+            let today = clock::today();
+            assert_eq!(bucket.expire(today + 1).unwrap(), 0);
+            assert_eq!(keys(&bucket), all);
+            let kept = ["files/a", "incoming"].map(str::to_owned);
+            let expected = if versioned { all } else { kept.into() };
+            assert_eq!(bucket.expire(today + 5).unwrap(), 4 - expected.len());
+            assert_eq!(keys(&bucket), expected);
+            drop(bucket);
+            assert_eq!(keys(&open()), expected);
+        }
+    }
 }

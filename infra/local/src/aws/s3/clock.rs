@@ -17,7 +17,23 @@ pub(super) fn now() -> Timestamp {
 }
 
 pub(super) fn in_days(days: u32) -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seconds = since_epoch.as_secs() + u64::from(days) * DAY;
+    at(seconds() + u64::from(days) * DAY)
+}
+
+/// Number of this day, by UTC.
+pub(super) fn today() -> u64 {
+    seconds() / DAY
+}
+
+/// The first moment of a day.
+pub(super) fn start_of(day: u64) -> Timestamp {
+    at(day * DAY)
+}
+
+fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+fn at(seconds: u64) -> Timestamp {
     (UNIX_EPOCH + Duration::from_secs(seconds)).into()
 }

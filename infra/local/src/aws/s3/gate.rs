@@ -1,12 +1,13 @@
 //! The way of a request to its operation and back. A request needs this listener's address as its
-//! `Host` and a signature by the stack's credentials. Then it is logged, and a fault may strike it.
+//! `Host` and a signature by the stack's credentials, in a header or in the URL. Then it is logged,
+//! and a fault may strike it. A preflight needs no signature.
 
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue};
-use hyper::{Request, Response, StatusCode, Uri};
+use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::path::S3Path;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 use super::super::calls::{CallLog, Service};
 use super::super::faults::{Failure, Fault, Faults};
 use super::super::guard::Guard;
+use super::cors::Cors;
 use crate::template::ACCOUNT;
 
 /// Headers that are known here. The ones with `-` at the end are prefixes.
@@ -58,6 +60,7 @@ const SIGNING_PARAMETERS: [&str; 7] = [
 #[derive(Clone)]
 pub(super) struct Gate {
     guard: Arc<Guard>,
+    cors: Arc<Cors>,
     calls: CallLog,
     faults: Arc<Faults>,
 }
@@ -67,8 +70,8 @@ pub(super) struct Gate {
 struct Struck(Arc<OnceLock<Failure>>);
 
 impl Gate {
-    pub(super) fn new(guard: Guard, calls: CallLog, faults: Arc<Faults>) -> Self {
-        Self { guard: Arc::new(guard), calls, faults }
+    pub(super) fn new(guard: Guard, cors: Cors, calls: CallLog, faults: Arc<Faults>) -> Self {
+        Self { guard: Arc::new(guard), cors: Arc::new(cors), calls, faults }
     }
 
     /// Answers one request.
@@ -77,11 +80,16 @@ impl Gate {
         service: &S3Service,
         mut request: Request<Incoming>,
     ) -> Response<Body> {
-        let mut answer = if self.guard.is_host_of(request.headers()) {
-            join_encodings(request.headers_mut());
-            self.pass(service, request.map(Body::from)).await
-        } else {
+        let mut answer = if !self.guard.is_host_of(request.headers()) {
             refused(s3_error!(AccessDenied, "the Host header is not the address of this endpoint"))
+        } else if request.method() == Method::OPTIONS {
+            self.cors.preflight(request.uri(), request.headers()).unwrap_or_else(refused)
+        } else {
+            let shown = self.cors.headers(request.method(), request.uri(), request.headers());
+            join_encodings(request.headers_mut());
+            let mut answer = self.pass(service, request.map(Body::from)).await;
+            answer.headers_mut().extend(shown);
+            answer
         };
         if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
             answer.headers_mut().insert("x-amz-request-id", id);
@@ -154,24 +162,52 @@ impl S3Access for Gate {
 /// it: SDKs that move other headers there would have them ignored.
 fn check_signing(headers: &HeaderMap, uri: &Uri) -> S3Result {
     let parameters = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-    let names: Vec<String> = parameters.map(|(name, _)| name.to_ascii_lowercase()).collect();
-    let is_signed_in_header = headers
-        .get(AUTHORIZATION)
-        .is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256 "));
-    if !is_signed_in_header && !names.iter().any(|name| name == "x-amz-signature") {
-        return Err(s3_error!(
-            InvalidRequest,
-            "The authorization mechanism you have provided is not supported. Please use \
-             AWS4-HMAC-SHA256."
-        ));
+    let parameters: Vec<(String, _)> =
+        parameters.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+    let parameter = |wanted: &str| {
+        let found = parameters.iter().find(|(name, _)| name == wanted);
+        found.map(|(_, value)| &**value)
+    };
+    let is_signed_url = parameter("x-amz-signature").is_some();
+    match headers.get(AUTHORIZATION) {
+        Some(_) if is_signed_url => {
+            return Err(s3_error!(
+                InvalidArgument,
+                "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, \
+                 Signature query string parameter or the Authorization header should be specified"
+            ));
+        }
+        Some(value) if value.as_bytes().starts_with(b"AWS4-HMAC-SHA256 ") => {}
+        None if is_signed_url => {
+            check_signed_headers(headers, parameter("x-amz-signedheaders").unwrap_or_default())?;
+        }
+        _ => {
+            return Err(s3_error!(
+                InvalidRequest,
+                "The authorization mechanism you have provided is not supported. Please use \
+                 AWS4-HMAC-SHA256."
+            ));
+        }
     }
-    match names
-        .iter()
-        .find(|name| name.starts_with("x-amz-") && !SIGNING_PARAMETERS.contains(&name.as_str()))
-    {
-        Some(name) => Err(s3_error!(
+    let known = |name: &str| !name.starts_with("x-amz-") || SIGNING_PARAMETERS.contains(&name);
+    match parameters.iter().find(|(name, _)| !known(name)) {
+        Some((name, _)) => Err(s3_error!(
             NotImplemented,
             "the local S3 does not know the parameter {name}: send it as a header"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Refuses an `x-amz-` header that a signed URL does not name, such as an object's metadata. So a
+/// client can add nothing to the request that was signed.
+fn check_signed_headers(headers: &HeaderMap, signed: &str) -> S3Result {
+    let is_signed = |name: &str| signed.split(';').any(|signed| signed == name);
+    let mut names = headers.keys().map(HeaderName::as_str);
+    match names.find(|name| name.starts_with("x-amz-") && !is_signed(name)) {
+        Some(name) => Err(s3_error!(
+            AccessDenied,
+            "There were headers present in the request which were not signed: {name}"
         )),
         None => Ok(()),
     }
@@ -282,9 +318,29 @@ mod tests {
             ("", "/bucket/key?X-Amz-Signature=S&x-amz-object-lock-mode=GOVERNANCE", false),
             (version_4, "/bucket/key?x-amz-acl=public-read", false),
         ] {
-            let headers = headers(&[("authorization", authorization)]);
+            let mut headers = headers(&[("authorization", authorization)]);
+            if authorization.is_empty() {
+                headers.clear();
+            }
             let result = check_signing(&headers, &Uri::from_static(uri));
             assert_eq!(result.is_ok(), is_taken, "{authorization} {uri}: {result:?}");
+        }
+    }
+
+    #[test]
+    fn a_signed_url_names_the_headers_of_s3_that_go_with_it() {
+        let url = "/bucket/key?X-Amz-Signature=S&X-Amz-SignedHeaders=\
+                   content-length%3Bhost%3Bx-amz-checksum-sha256";
+        for (name, refusal) in [
+            ("x-amz-checksum-sha256", None),
+            ("cache-control", None),
+            ("x-amz-checksum-sha1", Some("AccessDenied")),
+            ("x-amz-meta-owner", Some("AccessDenied")),
+            ("x-amz-content-sha256", Some("AccessDenied")),
+            ("authorization", Some("InvalidArgument")),
+        ] {
+            let error = check_signing(&headers(&[(name, "x")]), &Uri::from_static(url)).err();
+            assert_eq!(error.as_ref().map(|error| error.code().as_str()), refusal, "{name}");
         }
     }
 

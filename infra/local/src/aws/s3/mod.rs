@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! gate                       which requests are let in, the call log, faults
+//! cors                       pages of other origins
 //! operations                 the operations: reads, writes, answers (listings)
 //! upload, download           bodies
 //! lock, conditions, listing  rules that need no file
@@ -16,6 +17,7 @@ mod answers;
 mod bucket;
 mod clock;
 mod conditions;
+mod cors;
 mod download;
 mod files;
 mod gate;
@@ -33,11 +35,13 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use s3s::service::S3ServiceBuilder;
 use s3s::{S3Result, s3_error};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::task::spawn_blocking;
 
 use super::calls::CallLog;
 use super::directory::{create_private_directory, unusable};
@@ -48,8 +52,12 @@ use crate::server::Server;
 use crate::template::model;
 
 use self::bucket::Bucket;
+use self::cors::Cors;
 use self::gate::Gate;
 use self::operations::Operations;
+
+/// How often expired objects are deleted. They expire at midnight.
+const SWEEP_INTERVAL: Duration = Duration::from_mins(10);
 
 /// The buckets by their names.
 #[derive(Debug)]
@@ -93,6 +101,30 @@ impl Buckets {
     fn all(&self) -> impl Iterator<Item = &Arc<Bucket>> {
         self.buckets.values()
     }
+
+    /// Deletes expired objects at every interval, for ever.
+    pub(super) fn sweep(&self) -> impl Future<Output = ()> + Send + use<> {
+        let buckets: Vec<_> = self.all().cloned().collect();
+        async move {
+            let mut timer = tokio::time::interval(SWEEP_INTERVAL);
+            loop {
+                timer.tick().await;
+                for bucket in buckets.iter().cloned() {
+                    expire(bucket).await;
+                }
+            }
+        }
+    }
+}
+
+async fn expire(bucket: Arc<Bucket>) {
+    let name = bucket.name.clone();
+    match spawn_blocking(move || bucket.expire(clock::today())).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(deleted)) => tracing::debug!(bucket = name, deleted, "expired objects deleted"),
+        Ok(Err(error)) => tracing::warn!(bucket = name, %error, "failed to delete expired objects"),
+        Err(error) => tracing::warn!(bucket = name, %error, "failed to delete expired objects"),
+    }
 }
 
 /// Serves the buckets on `listener`.
@@ -103,7 +135,7 @@ pub(super) fn serve(
     calls: CallLog,
     faults: Arc<Faults>,
 ) -> Server {
-    let gate = Gate::new(guard, calls, faults);
+    let gate = Gate::new(guard, Cors::new(buckets.all()), calls, faults);
     let mut builder = S3ServiceBuilder::new(Operations { buckets });
     builder.set_auth(gate.clone());
     builder.set_access(gate.clone());

@@ -20,8 +20,9 @@ use tokio::task::spawn_blocking;
 use super::bucket::{Bucket, internal};
 use super::version::Checksum;
 
-/// The largest object of one PUT: 5 GiB.
-const SIZE_LIMIT: u64 = 5 * 1024 * 1024 * 1024;
+/// The largest object of one PUT. S3 takes 5 GiB. No function writes as much as this, so a larger
+/// body on this machine is a mistake.
+const SIZE_LIMIT: u64 = 64 * 1024 * 1024;
 /// Chunks of a body that wait for the file.
 const WAITING_CHUNKS: usize = 8;
 
@@ -61,7 +62,8 @@ impl Announced {
         if length > SIZE_LIMIT {
             return Err(s3_error!(
                 EntityTooLarge,
-                "Your proposed upload exceeds the maximum allowed size"
+                "Your proposed upload exceeds the maximum allowed size: the local S3 takes 64 MiB, \
+                 and {length} bytes are proposed"
             ));
         }
         let mut given = ALGORITHMS.into_iter().filter(|algorithm| {
@@ -241,12 +243,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_has_the_length_that_it_has_announced() {
         let parent = tempfile::tempdir().unwrap();
-        let described = model::Bucket {
-            id: "Bucket".into(),
-            name: "bucket".into(),
-            versioned: false,
-            object_lock: None,
-        };
+        let described = model::Bucket { name: "bucket".into(), ..model::Bucket::default() };
         let bucket = Bucket::open(described, parent.path().join("bucket"), false).unwrap();
         let bucket = Arc::new(bucket);
         for (length, expected) in
@@ -258,5 +255,17 @@ mod tests {
             let refusal = announced.receive(Arc::clone(&bucket), body, None).await.err();
             assert_eq!(refusal.as_ref().map(|error| error.code().as_str()), expected, "{length}");
         }
+    }
+
+    #[test]
+    fn a_body_over_the_limit_is_refused_before_it_is_read() {
+        let headers = HeaderMap::new();
+        let limit = i64::try_from(SIZE_LIMIT).unwrap();
+        assert!(Announced::new(&headers, Some(limit)).is_ok());
+        let refusal = Announced::new(&headers, Some(limit + 1)).unwrap_err();
+        assert_eq!(refusal.code().as_str(), "EntityTooLarge");
+        assert!(refusal.message().unwrap().contains("64 MiB, and 67108865 bytes"), "{refusal}");
+        let refusal = Announced::new(&headers, None).unwrap_err();
+        assert_eq!(refusal.code().as_str(), "MissingContentLength");
     }
 }

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use crate::event_pattern::Pattern;
 
 pub use resources::{
-    Bucket, DefaultRetention, Key, KeySpec, ObjectLock, Queue, Resources, RetentionMode, Secret,
-    Table,
+    Bucket, CorsRule, DefaultRetention, Expiration, Key, KeySpec, ObjectLock, Queue, Resources,
+    RetentionMode, Secret, Table,
 };
 
 /// Everything of a template that runs on this machine.
@@ -54,7 +54,8 @@ pub struct Function {
     pub schedules: Vec<Duration>,
     /// Its `DynamoDB` events.
     pub streams: Vec<StreamSource>,
-    /// Memory size in MB, given to the function as `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`.
+    /// Memory size in MB, given to the function as `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`. A process
+    /// that needs more ends.
     pub memory_mb: u32,
     /// Maximum number of concurrent invocations, if the template reserves some.
     pub reserved_concurrency: Option<usize>,

@@ -130,7 +130,7 @@ pub struct Queue {
 }
 
 /// One S3 bucket.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Bucket {
     /// Logical id in the template.
     pub id: String,
@@ -140,6 +140,35 @@ pub struct Bucket {
     pub versioned: bool,
     /// Its Object Lock, if enabled.
     pub object_lock: Option<ObjectLock>,
+    /// The rules for pages of other origins. The first one that fits a request decides.
+    pub cors: Vec<CorsRule>,
+    /// The rules by which objects expire, without those that are disabled.
+    pub expirations: Vec<Expiration>,
+}
+
+/// The requests that browsers may send to a bucket for pages of other origins
+/// (`CorsConfiguration`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CorsRule {
+    /// Origins. A `*` in one stands for any characters.
+    pub allowed_origins: Vec<String>,
+    /// Methods.
+    pub allowed_methods: Vec<String>,
+    /// Request headers, compared without regard to case. A `*` in one stands for any characters.
+    pub allowed_headers: Vec<String>,
+    /// Headers that scripts may read.
+    pub exposed_headers: Vec<String>,
+    /// Seconds a preflight may be cached.
+    pub max_age_seconds: Option<u64>,
+}
+
+/// Objects that expire (a rule of `LifecycleConfiguration`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expiration {
+    /// Start of their keys.
+    pub prefix: String,
+    /// Days after which they expire (`ExpirationInDays`).
+    pub days: u32,
 }
 
 /// The Object Lock of a bucket.

@@ -4,6 +4,7 @@ mod crashes;
 mod hostile;
 mod locks;
 mod objects;
+mod signed;
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
@@ -17,7 +18,9 @@ use tokio::net::TcpListener;
 
 use crate::aws::{Aws, AwsSettings, Credentials, Service, State, environment};
 use crate::lambda::NoFunctions;
-use crate::template::model::{Bucket, DefaultRetention, ObjectLock, Resources, RetentionMode};
+use crate::template::model::{
+    Bucket, CorsRule, DefaultRetention, ObjectLock, Resources, RetentionMode,
+};
 
 /// A bucket without versioning.
 const PLAIN: &str = "tally-local-plain";
@@ -27,6 +30,9 @@ const VERSIONED: &str = "tally-local-versioned";
 const LOCKABLE: &str = "tally-local-lockable";
 /// A bucket that retains every object for a day.
 const LOCKED: &str = "tally-local-locked";
+/// A bucket that pages of the origin [`PAGE`] may use.
+const SHARED: &str = "tally-local-shared";
+const PAGE: &str = "https://app.example";
 
 /// Running endpoints, with a client of S3.
 struct Served {
@@ -58,6 +64,7 @@ impl Served {
             bucket(VERSIONED, true, None),
             bucket(LOCKABLE, true, Some(ObjectLock { default_retention: None })),
             bucket(LOCKED, true, Some(ObjectLock { default_retention: Some(default) })),
+            Bucket { cors: vec![cors_rule()], ..bucket(SHARED, false, None) },
         ];
         let settings = AwsSettings {
             state,
@@ -100,7 +107,18 @@ impl Served {
 }
 
 fn bucket(name: &str, versioned: bool, object_lock: Option<ObjectLock>) -> Bucket {
-    Bucket { id: "Bucket".into(), name: name.into(), versioned, object_lock }
+    Bucket { name: name.into(), versioned, object_lock, ..Bucket::default() }
+}
+
+fn cors_rule() -> CorsRule {
+    let list = |items: &[&str]| items.iter().map(|&item| item.to_owned()).collect();
+    CorsRule {
+        allowed_origins: list(&[PAGE]),
+        allowed_methods: list(&["GET", "PUT"]),
+        allowed_headers: list(&["Content-Type", "If-None-Match", "x-amz-checksum-sha256"]),
+        exposed_headers: list(&["ETag"]),
+        max_age_seconds: Some(600),
+    }
 }
 
 /// A client with these settings and no others.
