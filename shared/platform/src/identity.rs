@@ -90,11 +90,23 @@ pub enum Scope {
     /// Create, change, complete and delete tasks.
     #[serde(rename = "tasks:write")]
     TasksWrite,
+    /// Read prompts, as far as the owner may.
+    #[serde(rename = "prompts:read")]
+    PromptsRead,
+    /// Write prompts and move their labels, as far as the owner may.
+    #[serde(rename = "prompts:write")]
+    PromptsWrite,
+    /// Read the files of the owner.
+    #[serde(rename = "jobs:read")]
+    JobsRead,
+    /// Upload and delete files.
+    #[serde(rename = "jobs:write")]
+    JobsWrite,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::ProfitsRead,
         Self::ChatWrite,
         Self::AuditRead,
@@ -103,6 +115,10 @@ impl Scope {
         Self::RangesWrite,
         Self::TasksRead,
         Self::TasksWrite,
+        Self::PromptsRead,
+        Self::PromptsWrite,
+        Self::JobsRead,
+        Self::JobsWrite,
     ];
 
     /// The scope as text.
@@ -116,6 +132,10 @@ impl Scope {
             Self::RangesWrite => "ranges:write",
             Self::TasksRead => "tasks:read",
             Self::TasksWrite => "tasks:write",
+            Self::PromptsRead => "prompts:read",
+            Self::PromptsWrite => "prompts:write",
+            Self::JobsRead => "jobs:read",
+            Self::JobsWrite => "jobs:write",
         }
     }
 }

@@ -9,6 +9,9 @@ use crate::audit::AuditDetails;
 use crate::database::{Item, Write};
 use crate::problem::Problem;
 
+/// How often a plan is made anew at most, unless it says otherwise.
+const RETRIES: u32 = 8;
+
 /// The effects that a handler wants, all or nothing.
 pub struct Plan<O> {
     pub(crate) writes: Vec<(Write, Otherwise<O>)>,
@@ -17,6 +20,7 @@ pub struct Plan<O> {
     pub(crate) created: Option<String>,
     pub(crate) after_commit: Vec<AfterCommit<O>>,
     pub(crate) reply: Result<Reply<O>, Problem>,
+    pub(crate) retries: u32,
 }
 
 /// The reaction to a write's failed condition.
@@ -104,6 +108,7 @@ impl<O> Plan<O> {
             created: None,
             after_commit: Vec::new(),
             reply: Ok(reply.into()),
+            retries: RETRIES,
         }
     }
 
@@ -116,6 +121,7 @@ impl<O> Plan<O> {
             created: None,
             after_commit: Vec::new(),
             reply: Err(problem),
+            retries: RETRIES,
         }
     }
 
@@ -175,6 +181,15 @@ impl<O> Plan<O> {
         self
     }
 
+    /// Sets how often the plan may be made anew. After that, the request is answered 503. The
+    /// number of its first plan counts. A plan that reads its items anew fails at most once for
+    /// each of the other requests.
+    #[must_use]
+    pub fn retries(mut self, most: u32) -> Self {
+        self.retries = most;
+        self
+    }
+
     /// The same plan with its answer converted, also after a retry or a step that replaces it.
     #[must_use]
     pub fn map<P>(self, make: impl Fn(Reply<O>) -> Reply<P> + Clone + Send + 'static) -> Plan<P>
@@ -192,6 +207,7 @@ impl<O> Plan<O> {
             created: self.created,
             after_commit: steps.map(|step| map_step(step, make.clone())).collect(),
             reply: self.reply.map(make),
+            retries: self.retries,
         }
     }
 

@@ -1068,6 +1068,121 @@ table! {
         .status(204)
         .audited("agent.deleted");
 
+    // Prompts
+
+    /// All prompts. Those that are built in are among them.
+    PROMPTS = Route::new("prompts", "GET", "/prompts", "List the prompts")
+        .scoped(Scope::PromptsRead);
+
+    /// One of them.
+    PROMPT = Route::new("prompts", "GET", "/prompts/{name}", "Read a prompt, its labels and their moves")
+        .scoped(Scope::PromptsRead);
+
+    /// Its purpose, and whether callers may use it.
+    PROMPT_UPDATE = Route::new("prompts", "PATCH", "/prompts/{name}", "Describe or archive a prompt")
+        .role(Role::PROMPT_EDITORS)
+        .scoped(Scope::PromptsWrite)
+        .limited(&[Policy::PROMPTS_WRITE])
+        .audited("prompt.updated");
+
+    /// A new version. The first one makes the prompt.
+    PROMPT_VERSION_CREATE = Route::new(
+        "prompts", "POST", "/prompts/{name}/versions", "Save a version of a prompt",
+    )
+    .role(Role::PROMPT_EDITORS)
+    .scoped(Scope::PromptsWrite)
+    .idempotent()
+    .limited(&[Policy::PROMPTS_WRITE])
+    .status(201)
+    .audited("prompt.version_created");
+
+    /// The versions of a prompt, newest first.
+    PROMPT_VERSIONS = Route::new(
+        "prompts", "GET", "/prompts/{name}/versions", "List the versions of a prompt",
+    )
+    .role(Role::PROMPT_READERS)
+    .scoped(Scope::PromptsRead);
+
+    /// One of them, by its number or a label.
+    PROMPT_VERSION = Route::new(
+        "prompts", "GET", "/prompts/{name}/versions/{version}", "Read a version of a prompt",
+    )
+    .role(Role::PROMPT_READERS)
+    .scoped(Scope::PromptsRead);
+
+    /// A label from now on. Only an administrator moves `production`.
+    PROMPT_LABEL_SET = Route::new(
+        "prompts", "PUT", "/prompts/{name}/labels/{label}", "Move a label to a version",
+    )
+    .role(Role::PROMPT_EDITORS)
+    .scoped(Scope::PromptsWrite)
+    .limited(&[Policy::PROMPTS_WRITE])
+    .audited("prompt.label_moved");
+
+    /// The end of a label.
+    PROMPT_LABEL_DELETE = Route::new(
+        "prompts", "DELETE", "/prompts/{name}/labels/{label}", "Remove a label",
+    )
+    .role(Role::PROMPT_EDITORS)
+    .scoped(Scope::PromptsWrite)
+    .limited(&[Policy::PROMPTS_WRITE])
+    .status(204)
+    .audited("prompt.label_removed");
+
+    /// The texts with values. No model is asked.
+    PROMPT_RENDER = Route::new(
+        "prompts", "POST", "/prompts/{name}/render", "Render a version, or a draft of one",
+    )
+    .role(Role::PROMPT_READERS)
+    .scoped(Scope::PromptsRead);
+
+    /// The tokens and costs of replies by version.
+    PROMPT_USAGE = Route::new(
+        "prompts", "GET", "/prompts/{name}/usage", "Read the usage of each version of a prompt",
+    )
+    .role(Role::PROMPT_READERS)
+    .scoped(Scope::PromptsRead);
+
+    // Files
+
+    /// A file that is to be uploaded.
+    FILE_CREATE = Route::new("files", "POST", "/files", "Announce a file, and get the request that uploads it")
+        .scoped(Scope::JobsWrite)
+        .idempotent()
+        .limited(&[Policy::FILES])
+        .status(201)
+        .audited("file.created");
+
+    /// The end of an upload. The file is prepared after it.
+    FILE_COMPLETE = Route::new("files", "POST", "/files/{id}/complete", "Complete an upload; then the server prepares the file")
+        .scoped(Scope::JobsWrite)
+        .limited(&[Policy::FILES])
+        .status(202)
+        .audited("file.completed")
+        .of("file");
+
+    /// The caller's files.
+    FILES = Route::new("files", "GET", "/files", "List your files")
+        .scoped(Scope::JobsRead);
+
+    /// One of them.
+    FILE = Route::new("files", "GET", "/files/{id}", "Read the state of a file")
+        .scoped(Scope::JobsRead)
+        .of("file");
+
+    /// The bytes, as they were uploaded.
+    FILE_CONTENT = Route::new("files", "GET", "/files/{id}/content", "Get a URL that downloads the file")
+        .scoped(Scope::JobsRead)
+        .audited("file.read")
+        .of("file");
+
+    /// The end of a file.
+    FILE_DELETE = Route::new("files", "DELETE", "/files/{id}", "Delete a file")
+        .scoped(Scope::JobsWrite)
+        .status(204)
+        .audited("file.deleted")
+        .of("file");
+
     // Usage and budgets
 
     /// The tokens and costs of replies.

@@ -48,12 +48,17 @@ impl Expression {
 
 // The builders fail only without a table or a key, which these functions always have.
 impl Write {
-    /// Puts an item, under a condition.
-    pub fn put(table: &str, item: Item, condition: &str, expression: &Expression) -> Self {
+    /// Puts an item, under a condition if there is one.
+    pub fn put<'a>(
+        table: &str,
+        item: Item,
+        condition: impl Into<Option<&'a str>>,
+        expression: &Expression,
+    ) -> Self {
         let put = Put::builder()
             .table_name(table)
             .set_item(Some(item))
-            .condition_expression(condition)
+            .set_condition_expression(condition.into().map(str::to_owned))
             .set_expression_attribute_names(expression.names())
             .set_expression_attribute_values(expression.values())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)

@@ -16,16 +16,25 @@ pub enum Role {
     User,
     /// Reads the audit log.
     Auditor,
+    /// Writes prompts and moves their labels.
+    Editor,
     /// Manages accounts.
     Admin,
 }
 
 impl Role {
+    /// The roles that write prompts and name versions of them.
+    pub const PROMPT_EDITORS: &'static [Self] = &[Self::Editor, Self::Admin];
+
+    /// The roles that read the texts of prompts and the moves of their labels.
+    pub const PROMPT_READERS: &'static [Self] = &[Self::Auditor, Self::Editor, Self::Admin];
+
     /// As it is written.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::User => "user",
             Self::Auditor => "auditor",
+            Self::Editor => "editor",
             Self::Admin => "admin",
         }
     }
@@ -52,7 +61,7 @@ impl Default for Roles {
 
 impl FromField for Roles {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
-        let wrong = || "must be a list of user, auditor and admin".to_owned();
+        let wrong = || "must be a list of user, auditor, editor and admin".to_owned();
         let RawValue::Json(Value::Array(items)) = raw else { return Err(wrong()) };
         let named: Vec<_> = items
             .iter()
@@ -70,12 +79,13 @@ impl FromField for Roles {
 
 impl FromField for Role {
     fn read(raw: &RawValue<'_>) -> Result<Self, String> {
-        role(raw.text()?).ok_or_else(|| "must be user, auditor or admin".into())
+        role(raw.text()?).ok_or_else(|| "must be user, auditor, editor or admin".into())
     }
 }
 
 fn role(text: &str) -> Option<Role> {
-    [Role::User, Role::Auditor, Role::Admin].into_iter().find(|role| role.as_str() == text)
+    let all = [Role::User, Role::Auditor, Role::Editor, Role::Admin];
+    all.into_iter().find(|role| role.as_str() == text)
 }
 
 #[cfg(test)]
@@ -89,6 +99,7 @@ mod tests {
             (json!([]), Some(&[Role::User][..])),
             (json!(["admin", "auditor"]), Some(&[Role::User, Role::Auditor, Role::Admin])),
             (json!(["auditor", "user"]), Some(&[Role::User, Role::Auditor])),
+            (json!(["editor"]), Some(&[Role::User, Role::Editor])),
             (json!(["admin", "admin"]), None),
             (json!(["Admin"]), None),
             (json!(["root"]), None),

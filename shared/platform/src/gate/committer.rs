@@ -20,9 +20,6 @@ use crate::request::HttpCall;
 use crate::routes::{ActionRoute, Route};
 use crate::store::{AuditLog, Record};
 
-/// Largest number of new attempts at a plan after another request changed an item first.
-const RETRIES: u32 = 8;
-
 /// Commits the plans of one route or action, or of a worker.
 pub struct Committer {
     /// Status of a success whose reply has none of its own.
@@ -131,30 +128,11 @@ impl Committer {
         info: &RequestInfo<'_>,
     ) -> Result<Committed<O>, Problem> {
         let mut plan = plan.unwrap_or_else(Plan::refuse);
-        for overtaken in 0..=RETRIES {
-            // The first retry starts from the current item and mostly succeeds. Later retries
-            // pause, to give the other requests room.
-            if overtaken > 1 {
-                backoff::pause(overtaken).await;
-            }
-            let Plan { mut writes, details, also, created, after_commit, reply } = plan;
+        let retries = plan.retries;
+        for overtaken in 0..=retries {
+            let Plan { mut writes, details, also, created, after_commit, reply, .. } = plan;
             let kept = details.clone();
-            let details = info
-                .always
-                .details
-                .iter()
-                .fold(details, |details, (name, value)| details.detail(name, value.clone()));
-            let outcome = details.outcome(reply.as_ref().err());
-            let event = outcome.and_then(|outcome| {
-                details.event(
-                    info.action,
-                    outcome,
-                    caller,
-                    info.context,
-                    self.clock.now(),
-                    info.latency_ms(),
-                )
-            });
+            let event = self.event(details, reply.as_ref().err(), caller, info);
             let further = self.further_events(&also, caller, info);
             let signal = event.as_ref().and_then(Signal::of);
             let mut own = 0;
@@ -217,25 +195,29 @@ impl Committer {
                 Err(CommitError::Condition { position, old }) => match otherwise.remove(position) {
                     Otherwise::Refuse(problem) => plan = Plan::refuse(problem).details(kept),
                     Otherwise::Retry(retry) => {
+                        give_way(overtaken).await;
                         plan = retry(old).await.unwrap_or_else(Plan::refuse);
                         plan.details = plan.details.of_path_as(&kept);
                     }
                     // The step of the replaced write is dropped with it.
                     Otherwise::Rewrite(rewrite, _) => {
+                        give_way(overtaken).await;
                         let (write, next) = rewrite(old)?;
                         writes[position] = write;
                         otherwise.insert(position, next);
                         // The next round inserts the record of the `Idempotency-Key` and the writes
                         // of every attempt again, so these are dropped.
                         let writes = writes.into_iter().zip(otherwise).skip(own).collect();
-                        plan = Plan { writes, details: kept, also, created, after_commit, reply };
+                        let details = kept;
+                        plan =
+                            Plan { writes, details, also, created, after_commit, reply, retries };
                     }
                 },
             }
         }
         tracing::warn!(
             action = info.action,
-            attempts = RETRIES + 1,
+            attempts = retries + 1,
             "failed to commit a plan: other requests changed its items first"
         );
         Err(Problem::unavailable())
@@ -243,6 +225,22 @@ impl Committer {
 }
 
 impl Committer {
+    /// The event of a plan's action. The problem is that of its answer, if it refuses.
+    fn event(
+        &self,
+        details: AuditDetails,
+        problem: Option<&Problem>,
+        caller: Option<&Principal>,
+        info: &RequestInfo<'_>,
+    ) -> Option<Event> {
+        let outcome = details.outcome(problem)?;
+        let always = info.always.details.iter();
+        let details =
+            always.fold(details, |details, (name, value)| details.detail(name, value.clone()));
+        let (now, latency_ms) = (self.clock.now(), info.latency_ms());
+        details.event(info.action, outcome, caller, info.context, now, latency_ms)
+    }
+
     /// The events of a plan beside that of its action.
     fn further_events(
         &self,
@@ -256,6 +254,15 @@ impl Committer {
             details.event(None, Outcome::Success, caller, context, self.clock.now(), latency_ms)
         };
         also.iter().filter_map(event).collect()
+    }
+}
+
+/// Pauses before a new plan, to give the other requests room. The first new plan starts from the
+/// current item and mostly succeeds, so it does not wait. The pause comes before the plan, so that
+/// the plan reads current items.
+async fn give_way(overtaken: u32) {
+    if overtaken > 0 {
+        backoff::pause(overtaken + 1).await;
     }
 }
 

@@ -154,6 +154,11 @@ impl Policy {
     /// `tasks_write`: 60 a minute by a user, for calls and tools that change tasks.
     pub const TASKS_WRITE: Self =
         Self::new("tasks_write", 60, 60, Subject::User, OnStoreFailure::Allow);
+    /// `prompts_write`: 60 a minute by a user, for calls that change prompts.
+    pub const PROMPTS_WRITE: Self =
+        Self::new("prompts_write", 60, 60, Subject::User, OnStoreFailure::Allow);
+    /// `files`: 60 in ten minutes by a user, for announcements and completions of files.
+    pub const FILES: Self = Self::new("files", 60, 600, Subject::User, OnStoreFailure::Allow);
     /// `mcp`: 120 a minute with an API key.
     pub const MCP: Self = Self::new("mcp", 120, 60, Subject::Session, OnStoreFailure::Allow);
 
@@ -185,6 +190,8 @@ impl Policy {
         Self::ACCESS_CHANGE,
         Self::RANGE_UPLOAD,
         Self::TASKS_WRITE,
+        Self::PROMPTS_WRITE,
+        Self::FILES,
         Self::MCP,
     ];
 }

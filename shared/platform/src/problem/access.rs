@@ -198,6 +198,23 @@ impl Problem {
         Self::new(Code::TaskLimit, detail)
     }
 
+    /// 409: the user's files reach a bound. The detail names the bound.
+    pub fn quota_exceeded(detail: impl Into<String>) -> Self {
+        Self::new(Code::QuotaExceeded, format!("{} Delete a file first.", detail.into()))
+    }
+
+    /// 409: the client has not uploaded the file.
+    pub fn upload_missing() -> Self {
+        let detail = "Nothing was uploaded for this file yet. Send its bytes to the URL of the \
+                      upload, then complete it.";
+        Self::new(Code::UploadMissing, detail)
+    }
+
+    /// 409: the file cannot be downloaded, because its preparation has not succeeded.
+    pub fn file_not_ready() -> Self {
+        Self::new(Code::Conflict, "The file is not ready. Read its status by GET /files/{id}.")
+    }
+
     /// 403: the caller may see the workbook, but may not do this with it.
     pub fn not_granted(action: &str) -> Self {
         Self::forbidden(format!("You need the right `{action}` for this."))

@@ -144,9 +144,18 @@ codes! {
     LimitReached, "limit_reached", CONFLICT,
         "The resource has as many parts as it may have.", "Remove a part first; `detail` says of \
             which kind.";
+    QuotaExceeded, "quota_exceeded", CONFLICT,
+        "The user has as many files, or as many bytes in files, as allowed.", "Delete a file first; \
+            `detail` says which bound it is.";
+    UploadMissing, "upload_missing", CONFLICT,
+        "Nothing was uploaded for the file yet.", "Send the bytes to the URL of the upload first. \
+            If it has expired, repeat the announcement with the same `Idempotency-Key`.";
     Conflict, "conflict", CONFLICT,
         "The resource was changed at the same time, or its state does not allow \
          this.", "Read the resource again, then decide.";
+    VersionConflict, "version_conflict", CONFLICT,
+        "A newer version was saved than the one that `based_on` names.", "Read the newest version, \
+            then decide, and save again.";
     NotReady, "not_ready", CONFLICT,
         "The range is still being uploaded.", "Send its parts, then complete it.";
     RequestInFlight, "request_in_flight", CONFLICT,

@@ -62,6 +62,25 @@ impl Problem {
         )
     }
 
+    /// 409: the request is not based on the newest version.
+    pub fn version_conflict(newest: u32) -> Self {
+        let detail = match newest {
+            0 => "No version has been saved, so `based_on` must be 0.".to_owned(),
+            newest => format!(
+                "The newest version is {newest}, and `based_on` names another one. Read the \
+                 newest, then decide."
+            ),
+        };
+        Self::new(Code::VersionConflict, detail)
+    }
+
+    /// 409: the prompt is archived.
+    pub fn prompt_archived() -> Self {
+        let detail = "The prompt is archived. Send PATCH /prompts/{name} with `archived` false \
+                      first.";
+        Self::new(Code::Conflict, detail)
+    }
+
     /// 409: the client has sent a newer message about the same thing, which has taken effect.
     pub fn overtaken(newest: u64) -> Self {
         Self::new(

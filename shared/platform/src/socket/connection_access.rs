@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::config::ConfigError;
 use crate::database::StoreError;
 use crate::platform::Platform;
-use crate::store::{Connection, Connections, Sessions};
+use crate::store::{Connection, Connections, Session, Sessions};
 
 /// Seconds for which a connection outlives the token it came with.
 const GRACE_SECONDS: i64 = 3_600;
@@ -46,6 +46,27 @@ impl ConnectionAccess {
         async move {
             let connection = self.connections.get(connection_id).await?;
             Ok(connection.filter(|connection| is_current(connection.token_exp, now)))
+        }
+        .boxed()
+    }
+
+    /// The connections of these sessions that may be used now. Sessions that have ended have none.
+    pub(super) fn of_sessions<'a>(
+        &'a self,
+        session_ids: &'a [String],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<Connection>, StoreError>> {
+        async move {
+            let mut sessions = self.sessions.get_all(session_ids.iter()).await?;
+            sessions.retain(|session| session.is_live(now));
+            let listed = sessions.iter().flat_map(|session| session.connections.keys().cloned());
+            let ids: Vec<_> = listed.collect();
+            let mut connections = self.connections.get_all(&ids).await?;
+            connections.retain(|connection| {
+                let holds = |session: &Session| session.holds(&connection.identity, now);
+                is_current(connection.token_exp, now) && sessions.iter().any(holds)
+            });
+            Ok(connections)
         }
         .boxed()
     }

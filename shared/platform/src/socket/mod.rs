@@ -1,6 +1,7 @@
 //! WebSocket: the actions, how a message is read and processed, and how messages reach a client.
 
 mod action;
+mod broadcast;
 mod call;
 mod close_connections;
 mod connection_access;
@@ -12,6 +13,7 @@ mod lifecycle;
 mod sender;
 
 pub use action::{Action, Message};
+pub use broadcast::Broadcast;
 pub use call::{MessageId, SocketCall};
 pub use close_connections::CloseConnections;
 pub use connection_access::ConnectionAccess;

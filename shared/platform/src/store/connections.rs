@@ -67,6 +67,13 @@ impl Connections {
         self.database.get(&self.table, key("connection_id", connection_id), true).await
     }
 
+    /// The connections with these ids, at most a hundred, as they are now. Those that are not there
+    /// are left out.
+    pub async fn get_all(&self, ids: &[String]) -> Result<Vec<Connection>, StoreError> {
+        let keys = ids.iter().map(|id| key("connection_id", id)).collect();
+        self.database.get_all(&self.table, keys).await
+    }
+
     /// A new connection.
     pub fn open(&self, connection: &Connection) -> Result<Write, StoreError> {
         Ok(Write::put(

@@ -40,5 +40,5 @@ pub use retention::Retention;
 pub use sessions::{CONNECTIONS_PER_SESSION, Session, Sessions};
 pub use user::{Account, SignInMethod, SsoLink, User};
 pub use user_search::{AccountFilter, Place};
-pub use user_sessions::{SESSION_ATTRIBUTES, SessionsToEvict};
+pub use user_sessions::{LISTED_SESSIONS_ATTRIBUTES, SESSION_ATTRIBUTES, SessionsToEvict};
 pub use users::{AccountStanding, STANDING_ATTRIBUTES, Users};

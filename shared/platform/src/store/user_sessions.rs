@@ -1,14 +1,15 @@
 //! The sessions in the item of an account.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::users::account_key;
 use super::{Session, User, Users};
-use crate::database::{Expression, Write, key, n, s};
+use crate::database::{Expression, StoreError, Write, key, n, read, s};
 
 /// Live sessions a user can have; the oldest ends when another begins.
 const SESSIONS_PER_USER: usize = 3;
@@ -17,6 +18,15 @@ const SESSIONS_PER_USER: usize = 3;
 /// goes on or ends. Their policies allow no others (`dynamodb:Attributes` in template.yaml). A
 /// login may write `password_hash` too.
 pub const SESSION_ATTRIBUTES: &[&str] = &["key", "sessions", "version", "is_active"];
+
+/// Attributes of an account that a function reads to post messages to its user.
+pub const LISTED_SESSIONS_ATTRIBUTES: [&str; 1] = ["sessions"];
+
+/// The part of an account that lists its sessions.
+#[derive(Deserialize)]
+struct Listed {
+    sessions: BTreeMap<String, i64>,
+}
 
 /// Sessions that make room for a new one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +52,16 @@ impl User {
 }
 
 impl Users {
+    /// The ids of the sessions that an account lists. Some of them may have run out. Nothing else
+    /// of the account is read.
+    pub async fn listed_sessions(&self, user_id: &str) -> Result<Vec<String>, StoreError> {
+        let part = (self.table.as_str(), LISTED_SESSIONS_ATTRIBUTES.as_slice());
+        let mut found = self.database.get_each_with(vec![self.place(user_id)], part).await?;
+        let item = found.remove(&self.table).and_then(|items| items.into_iter().next());
+        let listed: Option<Listed> = item.map(read).transpose()?;
+        Ok(listed.map_or_else(Vec::new, |listed| listed.sessions.into_keys().collect()))
+    }
+
     /// Adds a session and drops those that make room for it, if the account is still as it was when
     /// the password was checked. A stronger hash, if there is one, replaces the account's.
     pub fn begin_session(
