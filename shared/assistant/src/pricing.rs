@@ -114,10 +114,11 @@ impl Pricing {
         self.prices.get(model).map_or(Cost::ZERO, |price| price.of(usage))
     }
 
-    /// The cost of so many tokens that the first model reads. It reads none of them from a cache.
-    pub fn of_input(&self, tokens: u64) -> Cost {
+    /// The cost of so many tokens that the first model reads for a request with this model of its
+    /// own. It reads none of them from a cache.
+    pub fn of_input(&self, own: Option<&str>, tokens: u64) -> Cost {
         let usage = Usage { input_tokens: tokens, ..Usage::default() };
-        self.models().next().map_or(Cost::ZERO, |model| self.cost(model, &usage))
+        self.asked(own).next().map_or(Cost::ZERO, |model| self.cost(model, &usage))
     }
 
     /// The worst-case cost of a call with these texts, the system prompt among them, with any of
@@ -284,6 +285,8 @@ mod tests {
             assert_eq!(pricing.asked(own).collect::<Vec<_>>(), asked, "{own:?}");
             let read = usage(0, 1_000, 100 + 64, 0);
             assert_eq!(pricing.worst_with(own, 100), pricing.cost(worst, &read), "{own:?}");
+            let read = usage(100, 0, 0, 0);
+            assert_eq!(pricing.of_input(own, 100), pricing.cost(asked[0], &read), "{own:?}");
         }
         assert_eq!(pricing.priced().collect::<Vec<_>>(), ["a", "b", "c"]);
         assert_eq!(pricing.worst_of(100), pricing.worst_with(None, 100));

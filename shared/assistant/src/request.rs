@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::{MessageRole, PromptName};
+use crate::domain::{Effort, MessageRole};
 use crate::tool::{Tool, ToolResult, ToolUse};
 
 /// The request to a model.
@@ -12,7 +12,7 @@ pub struct Request {
     /// Id of the reply. It seeds the random parts of a reply, so that they can be drawn again.
     pub reply_id: String,
     /// The system prompt.
-    pub prompt: PromptName,
+    pub system: String,
     /// The conversation so far, oldest first; the last turn is the one to answer.
     pub turns: Vec<Turn>,
     /// The tools that the model may use, by name. Turns with uses of tools need them too. Keep them
@@ -24,6 +24,10 @@ pub struct Request {
     /// The model to ask instead of the first one of the settings. It needs a price. The fallback
     /// model stays the same.
     pub model: Option<String>,
+    /// Tokens of the reply at most, if that is less than the settings allow.
+    pub max_tokens: Option<u64>,
+    /// How much the model is to think. Without it, the model decides.
+    pub effort: Option<Effort>,
 }
 
 /// One message of a conversation.

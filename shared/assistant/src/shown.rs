@@ -2,7 +2,6 @@
 
 use crate::domain::Cost;
 use crate::pricing::{Pricing, TOOLS_TOKENS, tokens_at_most, tokens_estimated, tokens_of_bytes};
-use crate::prompts::system_prompt;
 use crate::request::{Content, Request};
 use crate::tool::Tool;
 
@@ -12,7 +11,7 @@ impl Request {
         let tools = self.tools.iter().map(bytes_of_tool);
         let turns = self.contents().map(bytes_of);
         let bytes: usize = tools.chain(turns).sum();
-        (system_prompt(self.prompt).len() + bytes) as u64
+        (self.system.len() + bytes) as u64
     }
 
     fn contents(&self) -> impl Iterator<Item = &Content> {
@@ -34,7 +33,7 @@ pub fn tokens_shown(request: &Request) -> u64 {
     let tools: u64 = request.tools.iter().map(of_tool).sum();
     let added = if request.tools.is_empty() { 0 } else { TOOLS_TOKENS };
     let turns: u64 = request.contents().map(|content| tokens_of_bytes(bytes_of(content))).sum();
-    tokens_at_most(system_prompt(request.prompt)) + tools + added + turns
+    tokens_at_most(&request.system) + tools + added + turns
 }
 
 fn bytes_of_tool(tool: &Tool) -> usize {
@@ -55,14 +54,14 @@ fn bytes_of(content: &Content) -> usize {
 mod tests {
     use super::*;
     use crate::domain::MessageRole::{Assistant, User};
-    use crate::domain::PromptName;
     use crate::request::Turn;
     use crate::tool::{ToolResult, ToolUse};
     use serde_json::json;
 
     #[test]
     fn all_that_a_model_is_shown_is_counted() {
-        let prompt = system_prompt(PromptName::Tasks).len() as u64;
+        let system = "You keep €.";
+        let prompt = system.len() as u64;
         let said = |text: &str| Turn::text(User, text);
         let tool = Tool {
             name: "find".into(),
@@ -86,7 +85,7 @@ mod tests {
                 16 + 34 + 2_048 + 18 + 35 + 32 + 19,
             ),
         ] {
-            let request = Request { prompt: PromptName::Tasks, tools, turns, ..Request::default() };
+            let request = Request { system: system.into(), tools, turns, ..Request::default() };
             assert_eq!(request.bytes_shown(), prompt + bytes, "{request:?}");
             assert_eq!(tokens_shown(&request), prompt + tokens, "{request:?}");
         }
@@ -99,8 +98,9 @@ mod tests {
         let pricing = Pricing::of_anthropic(&settings.into_iter().collect()).unwrap();
         let texts = ["How did Alpha do?", "Well.", "And Beta? €"];
         let turns = texts.map(|text| Turn::text(User, text)).to_vec();
-        let request = Request { turns, ..Request::default() };
-        let worst = pricing.worst(texts.into_iter().chain([system_prompt(PromptName::Default)]));
+        let system = "You are brief.";
+        let request = Request { system: system.into(), turns, ..Request::default() };
+        let worst = pricing.worst(texts.into_iter().chain([system]));
         assert_eq!(pricing.worst_of_request(&request), worst);
         for (model, is_dearer) in [("a", false), ("b", false), ("c", true)] {
             let request = Request { model: Some(model.into()), ..request.clone() };

@@ -1,9 +1,8 @@
 //! What a model was asked for a reply, as a text of the event `chat.message`.
 
-use assistant::domain::PromptName;
-use assistant::prompt_version;
 use platform::ids;
 use serde::Serialize;
+use tally_prompts::domain::{Pinned, PromptName, Values, Version};
 
 use crate::domain::{CallStatus, ChatContext};
 use crate::excerpts::{Excerpts, SentRange};
@@ -18,15 +17,19 @@ use crate::store::{CallRecord, Message, Step};
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Asked {
     prompt: Prompt,
+    /// The values of its variables. Absent if there are none.
+    #[serde(skip_serializing_if = "Values::is_empty")]
+    variables: Values,
     /// The earlier messages that the model was shown, oldest first. `null` if that is not known.
     shown: Option<Vec<String>>,
-    /// The message to answer, byte for byte as the model was sent it. `null` if it is gone.
+    /// The message to answer, byte for byte as the model was sent it, in the template of the
+    /// prompt. `null` if it is gone. For a reply whose worker has died, it is without the template.
     turn: Option<String>,
     /// The cells before it. Absent if it has no context.
     #[serde(skip_serializing_if = "Option::is_none")]
     cells: Option<AskedCells>,
-    /// SHA-256 of the notes before it, URL-safe base64. Absent if it has none, and for a reply whose
-    /// worker has died.
+    /// SHA-256 of the notes before it, URL-safe base64. Absent if it has none, and for a reply
+    /// whose worker has died.
     #[serde(skip_serializing_if = "Option::is_none")]
     notes_sha256: Option<String>,
     /// The steps that asked for tools, in order. Absent if there are none.
@@ -63,20 +66,25 @@ struct AskedCall {
     result_sha256: Option<String>,
 }
 
-/// A system prompt.
+/// The version of a prompt.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 struct Prompt {
-    name: &'static str,
+    name: PromptName,
     version: u32,
+    /// SHA-256 of its content. Version 0 is built in, so it may have another text in each release.
+    /// `null` for a reply whose worker has died.
+    sha256: Option<String>,
 }
 
 impl Asked {
-    /// The model is shown these messages, of which it answers the last.
-    pub fn new(prompt: PromptName, said: &[Message]) -> Self {
+    /// The model is shown these messages, of which it answers the last. The last one has its
+    /// rendered text.
+    pub fn new(prompt: &Version, said: &[Message]) -> Self {
         let (last, earlier) = said.split_last().unzip();
         let earlier = earlier.unwrap_or_default().iter().map(|message| message.id.clone());
         Self {
-            prompt: Prompt::from(prompt),
+            prompt: Prompt { sha256: Some(prompt.sha256.clone()), ..prompt.pinned().into() },
+            variables: last.map(|message| message.variables.clone()).unwrap_or_default(),
             shown: Some(earlier.collect()),
             turn: last.map(|message| message.text.clone()),
             cells: None,
@@ -109,11 +117,12 @@ impl Asked {
     }
 
     /// For a reply whose worker has died. The message that it answers is known, and no more.
-    pub fn on_record(prompt: PromptName, said: Option<Message>) -> Self {
+    pub fn on_record(prompt: Pinned, said: Option<Message>) -> Self {
+        let variables = said.as_ref().map(|message| message.variables.clone()).unwrap_or_default();
         let (turn, context) = said.map(|message| (message.text, message.context)).unzip();
         let cells = context.flatten().map(AskedCells::on_record);
         let (prompt, steps) = (Prompt::from(prompt), Vec::new());
-        Self { prompt, shown: None, turn, cells, notes_sha256: None, steps }
+        Self { prompt, variables, shown: None, turn, cells, notes_sha256: None, steps }
     }
 
     /// The same for a model that is shown only some of the messages, by their indices.
@@ -147,14 +156,16 @@ impl From<&CallRecord> for AskedCall {
     }
 }
 
-impl From<PromptName> for Prompt {
-    fn from(name: PromptName) -> Self {
-        Self { name: name.as_str(), version: prompt_version(name) }
+impl From<Pinned> for Prompt {
+    fn from(Pinned { name, version }: Pinned) -> Self {
+        Self { name, version, sha256: None }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use assistant::domain::MessageRole;
     use jiff::Timestamp;
     use serde_json::{Value, json};
@@ -163,24 +174,35 @@ mod tests {
     use crate::store::State;
     use crate::turn::message;
 
+    /// The version of the prompt that is built in.
+    fn prompt() -> Arc<Version> {
+        tally_prompts::built_in(&PromptName::default()).unwrap()
+    }
+
     #[test]
     fn earlier_messages_are_named_and_the_last_one_is_quoted() {
         let said = ["oldest", "older", " \"€\" \u{1f}\n "]
             .map(|text| message("c".into(), "u", MessageRole::User, text, Timestamp::UNIX_EPOCH));
-        let prompt = json!({"name": "default", "version": 2});
-        let name = PromptName::Default;
-        let all = Asked::new(name, &said);
+        let (prompt, pinned) = (prompt(), Pinned::default());
+        let sha256 = json!(prompt.sha256);
+        let all = Asked::new(&prompt, &said);
         let [first, second, last] = &said;
-        for (asked, shown, turn) in [
-            (Asked::new(name, &said), json!([first.id, second.id]), json!(last.text)),
-            (all.showing(&[0, 1, 2]), json!([first.id, second.id]), json!(last.text)),
-            (all.showing(&[1, 2]), json!([second.id]), json!(last.text)),
-            (all.showing(&[2]), json!([]), json!(last.text)),
-            (Asked::new(name, &said[..1]), json!([]), json!("oldest")),
-            (Asked::new(name, &[]), json!([]), json!(null)),
-            (Asked::on_record(name, Some(last.clone())), json!(null), json!(last.text)),
-            (Asked::on_record(name, None), json!(null), json!(null)),
+        for (asked, sha256, shown, turn) in [
+            (all.clone(), &sha256, json!([first.id, second.id]), json!(last.text)),
+            (all.showing(&[0, 1, 2]), &sha256, json!([first.id, second.id]), json!(last.text)),
+            (all.showing(&[1, 2]), &sha256, json!([second.id]), json!(last.text)),
+            (all.showing(&[2]), &sha256, json!([]), json!(last.text)),
+            (Asked::new(&prompt, &said[..1]), &sha256, json!([]), json!("oldest")),
+            (Asked::new(&prompt, &[]), &sha256, json!([]), json!(null)),
+            (
+                Asked::on_record(pinned.clone(), Some(last.clone())),
+                &Value::Null,
+                json!(null),
+                json!(last.text),
+            ),
+            (Asked::on_record(pinned.clone(), None), &Value::Null, json!(null), json!(null)),
         ] {
+            let prompt = json!({"name": "default", "version": 0, "sha256": sha256});
             let expected = json!({"prompt": prompt, "shown": shown, "turn": turn});
             assert_eq!(json!(asked), expected);
         }
@@ -191,7 +213,7 @@ mod tests {
             {"range_id": "r", "address": "A1:B2", "rows": null},
             {"range_id": "s", "address": "", "rows": null},
         ]);
-        let on_record = json!(Asked::on_record(name, Some(about)));
+        let on_record = json!(Asked::on_record(pinned, Some(about)));
         assert_eq!(on_record["cells"], json!({"ranges": ranges, "sha256": null}));
         let sent = json!(all.clone().about(&Excerpts::default()).showing(&[2]));
         let empty = platform::ids::sha256("");
@@ -208,6 +230,23 @@ mod tests {
     }
 
     #[test]
+    fn the_values_of_the_last_message_are_quoted() {
+        let said = ["2022", "2023"].map(|year| {
+            let at = Timestamp::UNIX_EPOCH;
+            let said = message("c".into(), "u", MessageRole::User, "How much?", at);
+            let variables = json!({"year": year});
+            Message { variables: variables.as_object().unwrap().clone().into(), ..said }
+        });
+        let pinned = Pinned { version: 3, ..Pinned::default() };
+        let on_record = json!(Asked::on_record(pinned, Some(said[1].clone())));
+        let prompt_on_record = json!({"name": "default", "version": 3, "sha256": null});
+        assert_eq!(on_record["prompt"], prompt_on_record);
+        for asked in [json!(Asked::new(&prompt(), &said)), on_record] {
+            assert_eq!(asked["variables"], json!({"year": "2023"}));
+        }
+    }
+
+    #[test]
     fn calls_of_tools_are_named_with_hashes_of_what_they_took_and_gave() {
         let call = |result: Option<&str>| CallRecord {
             arguments: json!({"title": "secret"}),
@@ -221,7 +260,7 @@ mod tests {
             (step(2), vec![]),
             (step(3), vec![call(None)]),
         ];
-        let asked = json!(Asked::new(PromptName::Default, &[]).with_steps(&steps));
+        let asked = json!(Asked::new(&prompt(), &[]).with_steps(&steps));
         let of = |result: Option<&str>| {
             json!({
                 "tool": "add_task", "status": "completed",
@@ -233,7 +272,7 @@ mod tests {
             asked["steps"],
             json!([{"calls": [of(Some("{}")), of(None)]}, {"calls": [of(None)]}])
         );
-        let none = json!(Asked::new(PromptName::Default, &[]).with_steps(&steps[1..2]));
+        let none = json!(Asked::new(&prompt(), &[]).with_steps(&steps[1..2]));
         assert_eq!(none.get("steps"), None);
     }
 }

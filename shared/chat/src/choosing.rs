@@ -1,17 +1,24 @@
 //! Which prompt, or which agent, answers a message.
 
-use assistant::domain::PromptName;
+use std::sync::Arc;
+
+use assistant::domain::ModelName;
+use platform::domain::Role;
 use platform::store::Users;
 use platform::{ConfigError, Platform, Problem};
+use tally_prompts::Registry;
+use tally_prompts::domain::{PromptRef, Version};
 
 use crate::domain::{Agent, AgentName};
-use crate::store::{Agents, Conversation};
+use crate::open_agents::OpenAgents;
+use crate::store::Conversation;
 
 /// Chooses who answers.
 #[derive(Clone)]
 pub struct Choosing {
-    agents: Agents,
+    agents: OpenAgents,
     users: Users,
+    registry: Registry,
 }
 
 /// What a request names.
@@ -20,26 +27,40 @@ pub struct Named {
     /// An agent.
     pub agent: Option<AgentName>,
     /// A prompt.
-    pub prompt: Option<PromptName>,
+    pub prompt: Option<PromptRef>,
 }
 
 /// Who answers a message.
 #[derive(Debug, Clone)]
 pub struct Writer {
-    /// The system prompt.
-    pub prompt: PromptName,
+    /// The version of the prompt.
+    pub prompt: Arc<Version>,
     /// The agent, if one answers.
     pub agent: Option<Agent>,
 }
 
+impl Writer {
+    /// The model to ask, if it is not the first one of the settings. The agent's comes before the
+    /// prompt's.
+    pub fn model(&self) -> Option<&str> {
+        let agent = self.agent.as_ref().and_then(|agent| agent.model.as_deref());
+        agent.or(self.prompt.content.model.as_ref().map(ModelName::as_str))
+    }
+}
+
 impl Choosing {
-    /// Uses the tables that `AGENTS_TABLE` and `USERS_TABLE` name.
+    /// Uses the tables of [`OpenAgents`] and of [`Registry`].
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { agents: Agents::new(platform)?, users: Users::new(platform)? })
+        Ok(Self {
+            agents: OpenAgents::new(platform)?,
+            users: Users::new(platform)?,
+            registry: Registry::new(platform)?,
+        })
     }
 
     /// Who answers a message in this conversation; `None` stands for a new one. The agent that the
-    /// request names comes before the agent of the conversation. Without an agent, nothing is read.
+    /// request names comes before the agent of the conversation. Without an agent and with a known
+    /// prompt, nothing is read.
     pub async fn writer(
         &self,
         named: &Named,
@@ -55,26 +76,32 @@ impl Choosing {
             }
             (None, Some(kept)) => kept,
             (None, None) => {
-                let prompt = named.prompt.unwrap_or_default();
+                let reference = named.prompt.clone().unwrap_or_default();
+                if reference.which.is_some() {
+                    self.require_editor(user_id).await?;
+                }
+                let prompt = self.registry.find_for_chat(&reference).await?;
+                let wrong = "must be a prompt that you may use";
+                let prompt = prompt.ok_or_else(|| Problem::invalid_field("prompt", wrong))?;
                 return Ok(Writer { prompt, agent: None });
             }
         };
-        let agent = self.agent(name, user_id).await?;
-        Ok(Writer { prompt: agent.prompt, agent: Some(agent) })
+        let agent = self.agents.find(name, user_id).await?;
+        // The prompt was there when an administrator named it.
+        let gone = || Problem::invalid_field("agent", "names a prompt that cannot be used now");
+        let prompt = self.registry.find_for_chat(&agent.prompt).await?.ok_or_else(gone)?;
+        Ok(Writer { prompt, agent: Some(agent) })
     }
 
-    /// An agent that a user may use now. One that is not for the user is refused like one that does
-    /// not exist.
-    pub async fn agent(&self, name: &str, user_id: &str) -> Result<Agent, Problem> {
-        let refused =
-            || Problem::invalid_field("agent", "must be the name of an agent that you may use");
-        let agent = self.agents.get(name).await?.ok_or_else(refused)?;
-        let roles = if agent.roles.is_empty() {
-            Vec::new()
+    async fn require_editor(&self, user_id: &str) -> Result<(), Problem> {
+        let account = self.users.standing(user_id).await?.filter(|account| account.is_active);
+        let roles = account.map_or_else(Vec::new, |account| account.roles);
+        if Role::PROMPT_EDITORS.iter().any(|role| roles.contains(role)) {
+            Ok(())
         } else {
-            let account = self.users.standing(user_id).await?;
-            account.filter(|account| account.is_active).map_or_else(Vec::new, |found| found.roles)
-        };
-        if agent.is_open_to(&roles) { Ok(agent) } else { Err(refused()) }
+            Err(Problem::forbidden(
+                "Only editors and administrators may name a version of a prompt.",
+            ))
+        }
     }
 }

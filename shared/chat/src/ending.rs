@@ -230,7 +230,9 @@ fn details(reply: &Message, model: Option<&str>) -> AuditDetails {
     let details = AuditDetails::action("chat.message")
         .resource("message", &reply.id)
         .detail("conversation_id", reply.conversation_id.as_str())
-        .detail("status", reply.status.as_str());
+        .detail("status", reply.status.as_str())
+        .detail("prompt", reply.prompt.name.as_str())
+        .detail("prompt_version", reply.prompt.version);
     let details = reply.agent.iter().fold(details, |details, agent| {
         let tools: BTreeSet<_> = reply.tool_calls.iter().map(|call| call.tool.as_str()).collect();
         details

@@ -1,16 +1,14 @@
 //! Holds for replies: reads the messages that the model is shown, and reserves what the reply to
 //! them can cost.
 
-use assistant::domain::PromptName;
 use assistant::pricing::tokens_of_bytes;
-use assistant::system_prompt;
 use jiff::Timestamp;
 use platform::{ConfigError, Platform, Problem};
+use tally_prompts::domain::Rendered;
 
 use super::memory::{REMEMBERED, remembered};
 use super::notes::NOTES_BYTES;
 use super::turn::Turn;
-use crate::domain::Agent;
 use crate::spending::{Limits, Reserve, Reserved, Worst};
 use crate::store::Messages;
 
@@ -50,7 +48,7 @@ impl Holds {
         &self,
         turn: &Turn,
         limits: Option<Limits>,
-        (prompt, agent): (PromptName, Option<&Agent>),
+        rendered: &Rendered,
         now: Timestamp,
     ) -> Result<Option<Reserved>, Problem> {
         let (Some(reserve), Some(limits)) = (&self.reserve, limits) else { return Ok(None) };
@@ -69,10 +67,17 @@ impl Holds {
         if turn.is_new {
             shown.push(said.clone());
         }
-        let messages: Vec<_> = shown.iter().map(|message| message.text.as_str()).collect();
+        let mut messages: Vec<_> = shown.iter().map(|message| message.text.as_str()).collect();
+        // The model is sent the message in the template of the prompt.
+        if let Some(last) =
+            messages.last_mut().filter(|_| shown.last().is_some_and(|last| last.id == said.id))
+        {
+            *last = &rendered.user;
+        }
         let cells = turn.context.as_ref().map_or(0, |context| tokens_of_bytes(context.bytes));
-        let worst = Worst { prompt: system_prompt(prompt), messages: &messages, cells, notes: 0 };
-        let Some(agent) = agent else {
+        let model = turn.writer.model();
+        let worst = Worst { prompt: &rendered.system, messages: &messages, cells, notes: 0, model };
+        let Some(agent) = &turn.writer.agent else {
             return Ok(Some(reserve.hold(&said.user_id, limits, worst, now)));
         };
         let worst = Worst { notes: tokens_of_bytes(NOTES_BYTES), ..worst };

@@ -20,6 +20,7 @@ mod memory;
 mod messages;
 mod notebook;
 mod notes;
+mod open_agents;
 mod purge_start;
 mod reading;
 mod replies;
@@ -35,7 +36,7 @@ mod waking;
 
 pub use asked::Asked;
 pub use cancelling::{Cancellation, Cancelling};
-pub use choosing::{Choosing, Named};
+pub use choosing::Named;
 pub use closing::Closing;
 pub use confirming::{Answering, Confirmation, Confirming};
 pub use context_cells::ContextCells;
@@ -48,6 +49,7 @@ pub use messages::{
 };
 pub use notebook::{Notebook, Opened};
 pub use notes::{NOTES_BYTES, Notes};
+pub use open_agents::OpenAgents;
 pub use purge_start::PurgeStart;
 pub use reading::{Reading, Shown};
 pub use replies::{Replies, may_be_asked_again};

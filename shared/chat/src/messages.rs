@@ -8,6 +8,7 @@ use platform::problem::Code;
 use platform::socket::{SendError, Sender, ServerMessage};
 use serde::Serialize;
 use serde_json::Value;
+use tally_prompts::domain::Pinned;
 use utoipa::ToSchema;
 
 use crate::domain::{CallStatus, Frame, MessageStatus};
@@ -22,6 +23,8 @@ pub struct ChatStarted {
     /// Conversation of the reply: the one in the request, or a new one.
     #[schema(format = "uuid")]
     pub conversation_id: String,
+    /// The version of the prompt that the reply uses.
+    pub prompt: Pinned,
 }
 
 /// The next part of a reply. All parts, in order, make up its text.

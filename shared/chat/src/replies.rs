@@ -46,9 +46,9 @@ pub struct Replies {
 }
 
 impl Replies {
-    /// Uses the tables and the worker that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE`, `DRAFTS_TABLE`,
-    /// `AGENTS_TABLE`, `USERS_TABLE` and `CHAT_STREAM_ARN` name, the tables of [`ContextCells`],
-    /// and the setting of [`IdleAfter`].
+    /// Uses the tables and the worker that `CONVERSATIONS_TABLE`, `MESSAGES_TABLE`, `DRAFTS_TABLE`
+    /// and `CHAT_STREAM_ARN` name, the tables of `Choosing` and [`ContextCells`], and the setting
+    /// of [`IdleAfter`].
     pub fn new(platform: &Platform) -> Result<Self, ConfigError> {
         Ok(Self {
             conversations: Conversations::new(platform)?,
@@ -66,8 +66,9 @@ impl Replies {
     /// Returns the pending reply and the plan that asks for it. If there is a `connection`, the
     /// reply is sent to it while it is written. The plan answers with `answer`. If the caller does
     /// not have the conversation, that is a 404. If a budget does not cover the reply, that is a
-    /// 402. An agent that the caller may not use is a 422. If no cell of a range of the context may
-    /// be sent, the problem of [`ContextCells::check`] comes before any reservation.
+    /// 402. An agent or a prompt that the caller may not use is a 422, and so is a value that its
+    /// variables do not take. If no cell of a range of the context may be sent, the problem of
+    /// [`ContextCells::check`] comes before any reservation.
     pub async fn ask<O>(
         &self,
         request: ChatRequest,
@@ -85,6 +86,7 @@ impl Replies {
         let mut said = message(conversation_id, user_id, MessageRole::User, text, now);
         let context = self.checked(request.context.as_ref(), user_id, now).await?;
         said.context = request.context;
+        said.variables = request.variables;
         said.sources = context.as_ref().map(|context| context.sources.clone()).unwrap_or_default();
         let (author, limits) = self.chosen(&named, &said, goes_on).await?;
         let converse = if goes_on {
@@ -203,11 +205,11 @@ impl Replies {
         // The worker adds the sources of the earlier messages that the model is shown.
         reply.sources = said.sources.clone();
         let Writer { prompt, agent } = &turn.writer;
-        reply.prompt = *prompt;
+        reply.prompt = prompt.pinned();
         reply.agent = agent.as_ref().map(MessageAgent::from);
         reply.terms = agent.as_ref().map(AgentTerms::from);
-        let author = (*prompt, agent.as_ref());
-        let reserved = self.holds.reserve(&turn, turn.limits, author, later).await?;
+        let rendered = prompt.render(&said.variables, &said.text, reply.day())?;
+        let reserved = self.holds.reserve(&turn, turn.limits, &rendered, later).await?;
         reply.hold = reserved.as_ref().map(|reserved| reserved.hold.clone());
 
         let subscriber =
@@ -231,7 +233,9 @@ impl Replies {
 
         let details = AuditDetails::default()
             .resource("message", &reply.id)
-            .detail("conversation_id", reply.conversation_id.as_str());
+            .detail("conversation_id", reply.conversation_id.as_str())
+            .detail("prompt", reply.prompt.name.as_str())
+            .detail("prompt_version", reply.prompt.version);
         let details = reply
             .hold
             .iter()

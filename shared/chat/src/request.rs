@@ -1,10 +1,10 @@
 //! A message to the assistant, over HTTP or a WebSocket.
 
-use assistant::domain::PromptName;
 use platform::domain::ResourceId;
 use platform::idempotency::IdempotencyKey;
 use platform::input::{Fields, Inner, Input};
 use serde_json::{Value, json};
+use tally_prompts::domain::{PromptRef, Values};
 use utoipa::ToSchema;
 
 use crate::choosing::Named;
@@ -23,10 +23,14 @@ pub struct ChatRequest {
         example = "019a0000-0000-7000-8000-000000000000"
     )]
     pub conversation_id: Option<ResourceId>,
-    /// Name of the server's prompt. Leave it out in a message for an agent, which has its own.
-    #[schema(value_type = Option<String>, pattern = r"^(default|agent\.(finance|tasks|auditor))$",
+    /// The server's prompt, by its name. Editors and administrators may name a version of it too:
+    /// `name@label` or `name@7`. Leave it out in a message for an agent, which has its own.
+    #[schema(value_type = Option<String>, pattern = r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?(@([a-z][a-z0-9-]{0,31}|0|[1-9][0-9]{0,8}))?$",
         example = "default")]
-    pub prompt: Option<PromptName>,
+    pub prompt: Option<PromptRef>,
+    /// Values of the variables of the prompt, by name. At most 100,000 bytes of JSON.
+    #[schema(value_type = Option<std::collections::HashMap<String, Value>>, example = json!({}))]
+    pub variables: Values,
     /// Name of the agent that answers. The conversation keeps it. Without it, the agent of the
     /// conversation answers, or none.
     #[schema(
@@ -50,10 +54,14 @@ pub struct ChatSendRequest {
         example = "019a0000-0000-7000-8000-000000000000"
     )]
     pub conversation_id: Option<ResourceId>,
-    /// Name of the server's prompt. Leave it out in a message for an agent, which has its own.
-    #[schema(value_type = Option<String>, pattern = r"^(default|agent\.(finance|tasks|auditor))$",
+    /// The server's prompt, by its name. Editors and administrators may name a version of it too:
+    /// `name@label` or `name@7`. Leave it out in a message for an agent, which has its own.
+    #[schema(value_type = Option<String>, pattern = r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?(@([a-z][a-z0-9-]{0,31}|0|[1-9][0-9]{0,8}))?$",
         example = "default")]
-    pub prompt: Option<PromptName>,
+    pub prompt: Option<PromptRef>,
+    /// Values of the variables of the prompt, by name. At most 100,000 bytes of JSON.
+    #[schema(value_type = Option<std::collections::HashMap<String, Value>>, example = json!({}))]
+    pub variables: Values,
     /// Name of the agent that answers. The conversation keeps it. Without it, the agent of the
     /// conversation answers, or none.
     #[schema(
@@ -75,26 +83,29 @@ pub struct ChatSendRequest {
 impl ChatRequest {
     /// The agent or prompt that it names.
     pub fn named(&self) -> Named {
-        Named { agent: self.agent.clone(), prompt: self.prompt }
+        Named { agent: self.agent.clone(), prompt: self.prompt.clone() }
     }
 }
 
 impl ChatSendRequest {
     /// The agent or prompt that it names.
     pub fn named(&self) -> Named {
-        Named { agent: self.agent.clone(), prompt: self.prompt }
+        Named { agent: self.agent.clone(), prompt: self.prompt.clone() }
     }
 
     /// All its fields except the key, as text, to recognise a repeated message.
     pub fn says(&self) -> String {
         let conversation_id = self.conversation_id.as_ref().map(ResourceId::as_str);
-        let prompt = self.prompt.map(PromptName::as_str);
+        let prompt = self.prompt.as_ref().map(PromptRef::to_string);
         let says = [json!(self.message.as_str()), json!(conversation_id), json!(prompt)];
-        // A message without a context and an agent has the same content as it had before messages
-        // could have them. A context is an object, and an agent is a string.
+        // A message without a context, an agent and variables has the same content as it had before
+        // messages could have them. A context has no member `variables`, and an agent is a string.
         let context = self.context.iter().map(|context| json!(context));
         let agent = self.agent.iter().map(|agent| json!(agent.as_str()));
-        says.into_iter().chain(context).chain(agent).collect::<Value>().to_string()
+        let variables = Some(&self.variables).filter(|variables| !variables.is_empty());
+        let variables = variables.map(|variables| json!({"variables": variables}));
+        let more = context.chain(agent).chain(variables);
+        says.into_iter().chain(more).collect::<Value>().to_string()
     }
 }
 
@@ -104,6 +115,7 @@ impl From<ChatSendRequest> for ChatRequest {
             message: request.message,
             conversation_id: request.conversation_id,
             prompt: request.prompt,
+            variables: request.variables,
             agent: request.agent,
             context: request.context,
         }
@@ -114,9 +126,9 @@ impl Input for ChatSendRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let request = ChatRequest::read(fields);
         let idempotency_key = fields.optional("idempotency_key");
-        let ChatRequest { message, conversation_id, prompt, agent, context } = request?;
+        let ChatRequest { message, conversation_id, prompt, variables, agent, context } = request?;
         let idempotency_key = idempotency_key?;
-        Some(Self { message, conversation_id, prompt, agent, context, idempotency_key })
+        Some(Self { message, conversation_id, prompt, variables, agent, context, idempotency_key })
     }
 }
 
@@ -125,6 +137,7 @@ impl Input for ChatRequest {
         let message = fields.required("message");
         let conversation_id = fields.optional("conversation_id");
         let prompt = fields.optional("prompt");
+        let variables = fields.optional("variables");
         let agent = fields.optional("agent");
         let context = fields.optional("context");
         if let (Some(Some(_)), Some(Some(_))) = (&prompt, &agent) {
@@ -134,6 +147,7 @@ impl Input for ChatRequest {
             message: message?,
             conversation_id: conversation_id?,
             prompt: prompt?,
+            variables: variables?.unwrap_or_default(),
             agent: agent?,
             context: context?.map(|Inner(context)| context),
         })
@@ -168,6 +182,18 @@ mod tests {
         assert_eq!(to(Value::Null), r#"["Hi",null,null]"#);
         assert_eq!(to(json!("tasks")), r#"["Hi",null,null,"tasks"]"#);
         assert_ne!(to(json!("tasks")), to(json!("finance")));
+    }
+
+    #[test]
+    fn a_message_with_other_values_says_something_else() {
+        let with = |variables: Value| says(&json!({"message": "Hi", "variables": variables}));
+        for none in [Value::Null, json!({})] {
+            assert_eq!(with(none), r#"["Hi",null,null]"#);
+        }
+        assert_eq!(with(json!({"x": 1})), r#"["Hi",null,null,{"variables":{"x":1}}]"#);
+        assert_ne!(with(json!({"x": 1})), with(json!({"x": "1"})));
+        let named = says(&json!({"message": "Hi", "prompt": "a@7"}));
+        assert_eq!(named, r#"["Hi",null,"a@7"]"#);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! A turn of a conversation: a user's message that a reply is to answer.
 
-use assistant::domain::{MessageRole, PromptName};
+use assistant::domain::MessageRole;
 use jiff::Timestamp;
 use platform::database::Write;
 use platform::ids;
 use tally_access::sources::Sources;
+use tally_prompts::domain::{Pinned, Values};
 
 use crate::choosing::Writer;
 use crate::context_cells::CheckedContext;
@@ -58,7 +59,8 @@ pub fn message(
         origin: None,
         context: None,
         sources: Sources::default(),
-        prompt: PromptName::default(),
+        prompt: Pinned::default(),
+        variables: Values::default(),
         agent: None,
         terms: None,
         steps: 0,

@@ -26,9 +26,9 @@ impl RoleMap {
         let pairs = text.split(',').map(|pair| {
             let (value, name) = pair.split_once('=')?;
             let role = match name.trim() {
-                // Editors have no rights beyond those of users yet.
-                "user" | "editor" => Role::User,
+                "user" => Role::User,
                 "auditor" => Role::Auditor,
+                "editor" => Role::Editor,
                 "admin" => Role::Admin,
                 _ => return None,
             };
@@ -65,12 +65,12 @@ mod tests {
 
     #[test]
     fn values_stand_for_roles_exactly() {
-        use Role::{Admin, Auditor, User};
+        use Role::{Admin, Auditor, Editor, User};
         let everyone = "*=user, Tally.Admin = admin";
         for (text, values, expected) in [
             ("", &[][..], None),
             ("", &["Tally.User"][..], Some(&[User][..])),
-            ("", &["Tally.Editor"], Some(&[User])),
+            ("", &["Tally.Editor"], Some(&[User, Editor])),
             ("", &["Tally.Admin", "Tally.Auditor"], Some(&[User, Auditor, Admin])),
             ("", &["tally.admin", "Tally.Admin ", "*"], None),
             (everyone, &[], Some(&[User])),

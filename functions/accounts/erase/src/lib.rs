@@ -6,7 +6,7 @@
 //!
 //! 1. It erases the data key. From then on no text of the user's events can be read.
 //! 2. It removes the account with its sessions and mailed tokens, and the API keys.
-//! 3. It starts `purge-conversations`, which stops replies and deletes the conversations.
+//! 3. It starts `purge-conversations`, which stops replies and deletes the conversations and files.
 //! 4. It deletes the texts of the user's events.
 //! 5. A later run repeats these steps, when the conversations are gone and no function has the
 //!    plain key any more. Then it deletes usage and budget, and records the end.

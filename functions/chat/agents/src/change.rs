@@ -1,12 +1,13 @@
 //! The body of `PUT /agents/{name}`.
 
-use assistant::domain::PromptName;
+use assistant::domain::ModelName;
 use platform::domain::Role;
 use platform::input::{Fields, Input};
 use tally_access::domain::Label;
 use tally_chat::domain::{
-    Agent, AgentName, AgentRoles, Confirm, MaxCost, MaxSteps, ModelName, Purpose, ToolNames,
+    Agent, AgentName, AgentRoles, Confirm, MaxCost, MaxSteps, Purpose, ToolNames,
 };
+use tally_prompts::domain::PromptRef;
 use tally_tools::NAMES;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
@@ -22,9 +23,10 @@ pub struct AgentChange {
     #[schema(value_type = Option<String>, max_length = 500, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$",
         example = "Answers questions about profits and uploaded ranges.")]
     pub description: Purpose,
-    /// Name of the server's prompt: `default`, unless you name another.
-    #[schema(value_type = Option<PromptName>)]
-    pub prompt: PromptName,
+    /// The server's prompt, of the kind `chat`: `default`, unless you name another. You may name a
+    /// version of it too: `name@label` or `name@7`.
+    #[schema(value_type = Option<String>, pattern = r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?(@([a-z][a-z0-9-]{0,31}|0|[1-9][0-9]{0,8}))?$", example = "agent.finance")]
+    pub prompt: PromptRef,
     /// Names of the tools that the model may use; none by default.
     #[schema(schema_with = tools, required = false)]
     pub tools: ToolNames,

@@ -15,6 +15,7 @@ use platform::store::{AdminsChange, Users};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_chat::domain::{Agent, AgentName};
 use tally_chat::store::{AgentPlace, Agents};
+use tally_prompts::Registry;
 
 use crate::change::AgentChange;
 use crate::{PATH, named};
@@ -26,6 +27,7 @@ pub struct SetAgent {
     users: Users,
     /// The prices of models, where replies cost something.
     pricing: Option<Pricing>,
+    prompts: Registry,
 }
 
 /// The agent as it was set, with its version as `ETag`.
@@ -69,6 +71,7 @@ impl Endpoint for SetAgent {
             agents: Agents::new(platform)?,
             users: Users::new(platform)?,
             pricing: Pricing::from_config(&platform.config)?,
+            prompts: Registry::new(platform)?,
         })
     }
 
@@ -81,6 +84,10 @@ impl Endpoint for SetAgent {
         if change.model.as_ref().is_some_and(|model| !is_priced(model.as_str())) {
             let detail = "must be a model that has a price in this deployment";
             return Err(Problem::invalid_field("model", detail));
+        }
+        if self.prompts.find_for_chat(&change.prompt).await?.is_none() {
+            let detail = "must be a prompt of the kind chat that exists and is not archived";
+            return Err(Problem::invalid_field("prompt", detail));
         }
         let place = self.agents.find(name.as_str()).await?;
         let setting = Setting {
@@ -130,7 +137,7 @@ fn details(agent: &Agent) -> AuditDetails {
     AuditDetails::default()
         .resource("agent", &agent.name)
         .detail("version", agent.version)
-        .detail("prompt", agent.prompt.as_str())
+        .detail("prompt", agent.prompt.to_string())
         .detail("tools", agent.tools.clone())
         .detail("model", agent.model.as_deref().unwrap_or("default"))
         .detail("max_steps", agent.max_steps)

@@ -147,5 +147,6 @@ fn started(reply: &store::Message) -> Reply<Option<ChatStarted>> {
     Reply::new(Some(ChatStarted {
         message_id: reply.id.clone(),
         conversation_id: reply.conversation_id.clone(),
+        prompt: reply.prompt.clone(),
     }))
 }

@@ -2,10 +2,12 @@
 //! steps that the reply has taken. It has no more than the hold pays for and the rules let a model
 //! see.
 
+use std::sync::Arc;
+
 use assistant::domain::{Cost, MessageRole};
 use assistant::pricing::{Pricing, tokens_at_most, tokens_of_bytes};
 use assistant::{Content, Request, Tool, Turn};
-use futures_util::future::try_join;
+use futures_util::future::try_join3;
 use platform::clock::{Clock, Timestamp};
 use platform::{ConfigError, Platform, Problem};
 use tally_access::domain::Action;
@@ -15,6 +17,8 @@ use tally_chat::{
     Asked, CELL_BYTES, ContextCells, Excerpts, Notebook, Notes, REMEMBERED, for_model, remembered,
     within,
 };
+use tally_prompts::Registry;
+use tally_prompts::domain::{Pinned, Values, Version};
 
 use crate::taken::Taken;
 use crate::turns::with_steps;
@@ -25,6 +29,7 @@ pub struct Inputs {
     readers: Readers,
     cells: ContextCells,
     notebook: Notebook,
+    registry: Registry,
     /// What replies can cost, if they cost anything.
     pricing: Option<Pricing>,
     clock: Clock,
@@ -32,7 +37,12 @@ pub struct Inputs {
 
 /// The input of a model.
 pub struct Input {
-    /// The messages, oldest first. The model answers the last one.
+    /// The version of the prompt.
+    prompt: Arc<Version>,
+    /// The system prompt.
+    system: String,
+    /// The messages, oldest first. The model answers the last one, whose text stands in the
+    /// template of the prompt.
     said: Vec<Message>,
     /// The cells that the last one is about.
     cells: Option<Excerpts>,
@@ -53,6 +63,7 @@ impl Inputs {
             readers: Readers::new(platform)?,
             cells: ContextCells::new(platform)?,
             notebook: Notebook::new(platform)?,
+            registry: Registry::new(platform)?,
             pricing: Pricing::from_config(&platform.config)?,
             clock: platform.clock.clone(),
         })
@@ -64,11 +75,13 @@ impl Inputs {
     /// pays for.
     pub async fn read(&self, reply: &Message) -> Result<Input, Problem> {
         let now = self.clock.now();
-        let (read, notes) = try_join(self.said(reply, now), self.notes(reply, now)).await?;
-        let (said, sources) = read;
+        let (read, notes, prompt) =
+            try_join3(self.said(reply, now), self.notes(reply, now), self.prompt(reply)).await?;
+        let (mut said, sources) = read;
         let last = reply.answers.as_ref().unwrap_or(&reply.id);
-        let asked = said.last().filter(|message| message.id == *last);
-        let cells = self.cells_of(reply, asked, now).await?;
+        let mut asked = said.last_mut().filter(|message| message.id == *last);
+        let system = in_template(&prompt, reply, asked.as_deref_mut())?;
+        let cells = self.cells_of(reply, asked.as_deref(), now).await?;
         let said = match &reply.hold {
             Some(hold) => {
                 let taken = cells.as_ref().map_or(0, |cells| tokens_at_most(cells.text()));
@@ -76,7 +89,22 @@ impl Inputs {
             }
             None => said,
         };
-        Input::of(reply, said, sources, cells, notes)
+        let tools = Vec::new();
+        Input { prompt, system, said, cells, notes, sources, tools }.with_sources(reply)
+    }
+
+    /// The version of the prompt with which the reply began.
+    async fn prompt(&self, reply: &Message) -> Result<Arc<Version>, Problem> {
+        let Pinned { name, version } = &reply.prompt;
+        self.registry.version(name, *version).await?.ok_or_else(|| {
+            tracing::error!(
+                message_id = reply.id,
+                prompt = %name,
+                version,
+                "failed to find the prompt of a reply"
+            );
+            Problem::internal()
+        })
     }
 
     /// The messages that the model may see, and their sources.
@@ -147,26 +175,21 @@ impl Inputs {
 }
 
 impl Input {
-    /// If a message can't keep all sources together, the model is not shown the earlier messages. A
-    /// reply that goes on after it has waited keeps the sources of its steps.
-    fn of(
-        reply: &Message,
-        mut said: Vec<Message>,
-        mut sources: Sources,
-        cells: Option<Excerpts>,
-        notes: Notes,
-    ) -> Result<Self, Problem> {
+    /// The same with the sources of all its parts. If a message can't keep all sources together,
+    /// the model is not shown the earlier messages. A reply that goes on after it has waited keeps
+    /// the sources of its steps.
+    fn with_sources(mut self, reply: &Message) -> Result<Self, Problem> {
         let steps = (reply.steps > 0).then_some(&reply.sources);
-        let more = cells.iter().map(Excerpts::sources).chain([notes.sources()]).chain(steps);
-        let more: Vec<_> = more.collect();
-        if !add_all(&mut sources, &more) {
-            said.drain(..said.len().saturating_sub(1));
-            sources = said.last().map(|last| last.sources.clone()).unwrap_or_default();
-            if !add_all(&mut sources, &more) {
+        let cells = self.cells.iter().map(Excerpts::sources);
+        let more: Vec<_> = cells.chain([self.notes.sources()]).chain(steps).collect();
+        if !add_all(&mut self.sources, &more) {
+            self.said.drain(..self.said.len().saturating_sub(1));
+            self.sources = self.said.last().map(|last| last.sources.clone()).unwrap_or_default();
+            if !add_all(&mut self.sources, &more) {
                 return Err(Problem::internal());
             }
         }
-        Ok(Self { said, cells, notes, sources, tools: Vec::new() })
+        Ok(self)
     }
 
     /// The request of the step with this number, after these steps. The last step that the agent
@@ -175,17 +198,21 @@ impl Input {
         let terms = reply.terms.as_ref();
         Request {
             reply_id: reply.id.clone(),
-            prompt: reply.prompt,
+            system: self.system.clone(),
             turns: with_steps(self.turns(), taken),
             tools: self.tools.clone(),
             without_tools: terms.is_some_and(|terms| number >= terms.max_steps),
-            model: terms.and_then(|terms| terms.model.clone()),
+            model: terms.and_then(|terms| terms.model.clone()).or_else(|| {
+                self.prompt.content.model.as_ref().map(|model| model.as_str().to_owned())
+            }),
+            max_tokens: self.prompt.content.max_tokens,
+            effort: self.prompt.content.effort,
         }
     }
 
     /// The input for the audit log. The end of the reply adds its steps.
-    pub fn asked(&self, reply: &Message) -> Asked {
-        let asked = Asked::new(reply.prompt, &self.said).with_notes(&self.notes);
+    pub fn asked(&self) -> Asked {
+        let asked = Asked::new(&self.prompt, &self.said).with_notes(&self.notes);
         self.cells.iter().fold(asked, Asked::about)
     }
 
@@ -202,6 +229,20 @@ impl Input {
         }
         turns
     }
+}
+
+/// Puts the text of the message to answer into the template of the prompt. Gives the system prompt.
+fn in_template(
+    prompt: &Version,
+    reply: &Message,
+    asked: Option<&mut Message>,
+) -> Result<String, Problem> {
+    let Some(asked) = asked else {
+        return Ok(prompt.render(&Values::default(), "", reply.day())?.system);
+    };
+    let rendered = prompt.render(&asked.variables, &asked.text, reply.day())?;
+    asked.text = rendered.user;
+    Ok(rendered.system)
 }
 
 /// Adds all of these sources. Returns false if there is no room for them.

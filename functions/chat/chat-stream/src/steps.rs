@@ -151,7 +151,7 @@ async fn ask(
         timeout_at(until, parts.calls.ledger.begin(reply, number)).await??;
         draft.begin_step(number);
     }
-    let asked = input.asked(reply);
+    let asked = input.asked();
     Box::pin(run_step(parts.provider, request, &asked, draft, until)).await
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use tally_chat::Shown;
 use tally_chat::domain::{MessageStatus, ToolCall};
 use tally_chat::store::Message;
+use tally_prompts::domain::Pinned;
 use utoipa::ToSchema;
 
 /// The answer.
@@ -35,6 +36,8 @@ pub struct WrittenReply {
     /// if it is not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub withheld: bool,
+    /// The version of the prompt that the reply uses.
+    pub prompt: Pinned,
     /// Why it ended.
     #[schema(required)]
     pub stop_reason: Option<StopReason>,
@@ -60,6 +63,8 @@ pub struct AcceptedReply {
     /// Id of the reply.
     #[schema(format = "uuid")]
     pub message_id: String,
+    /// The version of the prompt that the reply uses.
+    pub prompt: Pinned,
     /// State of the reply.
     pub status: MessageStatus,
     /// The calls of tools that the model has asked for. Absent if there are none.
@@ -97,6 +102,7 @@ pub fn written(shown: Shown<Message>) -> Reply<ChatAnswer> {
         message_id: reply.id,
         reply: reply.text,
         withheld,
+        prompt: reply.prompt,
         stop_reason: reply.stop_reason,
         usage: reply.usage.unwrap_or_default(),
         cost_usd: reply.cost_usd.unwrap_or_default(),
@@ -114,6 +120,7 @@ pub fn accepted(reply: &Message, patient: bool) -> Reply<ChatAnswer> {
     let answer = ChatAnswer::Accepted(AcceptedReply {
         conversation_id,
         message_id,
+        prompt: reply.prompt.clone(),
         status: reply.status,
         tool_calls: reply.tool_calls.clone(),
     });

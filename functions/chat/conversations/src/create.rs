@@ -11,7 +11,7 @@ use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request, ids};
 use tally_access::sources::Sources;
 use tally_chat::domain::{AgentName, IdleAfter};
 use tally_chat::store::{Conversation, Conversations};
-use tally_chat::{Choosing, Reading, Shown};
+use tally_chat::{OpenAgents, Reading, Shown};
 use utoipa::ToSchema;
 
 use crate::ConversationView;
@@ -21,7 +21,7 @@ use crate::title::Title;
 pub struct CreateConversation {
     reading: Reading,
     conversations: Conversations,
-    choosing: Choosing,
+    agents: OpenAgents,
     idle: IdleAfter,
 }
 
@@ -59,7 +59,7 @@ impl Endpoint for CreateConversation {
         Ok(Self {
             reading: Reading::new(platform)?,
             conversations: Conversations::new(platform)?,
-            choosing: Choosing::new(platform)?,
+            agents: OpenAgents::new(platform)?,
             idle: IdleAfter::from_config(&platform.config)?,
         })
     }
@@ -71,7 +71,7 @@ impl Endpoint for CreateConversation {
         let NewConversation { agent, title } = request.body;
         let (user_id, now) = (&request.caller.user_id, request.now);
         if let Some(agent) = &agent {
-            self.choosing.agent(agent.as_str(), user_id).await?;
+            self.agents.find(agent.as_str(), user_id).await?;
         }
         let conversation = Conversation {
             user_id: user_id.clone(),

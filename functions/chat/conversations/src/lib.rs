@@ -24,6 +24,7 @@ use tally_access::sources::Source;
 use tally_chat::domain::{ConversationStatus, MessageStatus, ToolCall};
 use tally_chat::store::{Conversation, Message, MessageAgent};
 use tally_chat::{Reading, Shown};
+use tally_prompts::domain::Pinned;
 use utoipa::ToSchema;
 
 pub use create::{CreateConversation, NewConversation};
@@ -149,6 +150,10 @@ pub struct MessageView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub error: Option<MessageError>,
+    /// The version of the prompt that the reply uses. Absent for your own messages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub prompt: Option<Pinned>,
     /// The agent that wrote the reply. Absent if none did.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -215,6 +220,7 @@ impl From<Shown<Message>> for MessageView {
             stop_reason: message.stop_reason,
             usage: message.usage,
             cost_usd: message.cost_usd,
+            prompt: (message.role == MessageRole::Assistant).then_some(message.prompt),
             agent: message.agent,
             tool_calls: message.tool_calls,
         }

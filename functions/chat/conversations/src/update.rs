@@ -7,7 +7,7 @@ use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_chat::domain::{AgentName, IdleAfter};
 use tally_chat::store::Conversations;
-use tally_chat::{Choosing, Reading};
+use tally_chat::{OpenAgents, Reading};
 use utoipa::ToSchema;
 
 use crate::title::Title;
@@ -18,7 +18,7 @@ use crate::{ConversationView, PATH};
 pub struct UpdateConversation {
     reading: Reading,
     conversations: Conversations,
-    choosing: Choosing,
+    agents: OpenAgents,
     idle: IdleAfter,
 }
 
@@ -62,7 +62,7 @@ impl Endpoint for UpdateConversation {
         Ok(Self {
             reading: Reading::new(platform)?,
             conversations: Conversations::new(platform)?,
-            choosing: Choosing::new(platform)?,
+            agents: OpenAgents::new(platform)?,
             idle: IdleAfter::from_config(&platform.config)?,
         })
     }
@@ -76,7 +76,7 @@ impl Endpoint for UpdateConversation {
         let status = before.status(self.idle, request.now);
         let mut view = ConversationView::new(before, status);
         if let Some(Some(agent)) = &agent {
-            self.choosing.agent(agent.as_str(), user_id).await?;
+            self.agents.find(agent.as_str(), user_id).await?;
         }
         let change = self.conversations.change(
             user_id,

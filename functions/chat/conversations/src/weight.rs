@@ -9,7 +9,7 @@ use tally_chat::store::Message;
 pub const ANSWER_BYTES: usize = 5 * 1024 * 1024;
 
 /// Bytes of a message beside its text, at most.
-const ENVELOPE_BYTES: usize = 1_600;
+const ENVELOPE_BYTES: usize = 1_800;
 
 /// Bytes of a source beside its columns, and of one of its columns, at most.
 const SOURCE_BYTES: usize = 200;

@@ -191,7 +191,8 @@ impl ExpireReplies {
         };
         let mut subscribers = head.subscribers_at_end();
         if let Some(last) = &last {
-            // If this worker dies before it has sent these, the next one says that some are missing.
+            // If this worker dies before it has sent these, the next one says that some are
+            // missing.
             let lacks = |subscriber: &Subscriber| subscriber.after < last.count();
             let missed = head.subscribers.iter().filter(|(_, subscriber)| lacks(subscriber));
             subscribers.missed = missed.map(|(id, _)| id.clone()).collect();
@@ -224,7 +225,7 @@ impl ExpireReplies {
             return Ok(None);
         };
         let said = self.messages.get(&reply.conversation_id, answers).await?;
-        Ok(Some(Asked::on_record(reply.prompt, said)))
+        Ok(Some(Asked::on_record(reply.prompt.clone(), said)))
     }
 
     /// Tells each subscriber how a reply has ended. If no worker was writing it, a subscriber that

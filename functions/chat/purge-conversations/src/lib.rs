@@ -13,12 +13,13 @@ use platform::{ConfigError, Platform, Problem};
 use tally_access::store::{Leftover, Purge as AccessPurge};
 use tally_chat::PurgeStart;
 use tally_chat::store::{Deleted, Purge, PurgeJob, PurgeJobs};
+use tally_files::FilesPurge;
 use tally_ranges::RangesPurge;
 use tally_tasks::TasksPurge;
 
 /// Milliseconds for which a purge job is left to the worker that was started for it. No request
 /// lasts as long. So a request that was admitted before the account was deleted begins no
-/// conversation and creates no task later.
+/// conversation, creates no task and announces no file later.
 const LEFT_FOR_MS: i64 = 60_000;
 
 /// Time before the end of the invocation in which no batch is begun.
@@ -31,6 +32,7 @@ pub struct PurgeConversations {
     access: AccessPurge,
     ranges: RangesPurge,
     tasks: TasksPurge,
+    files: FilesPurge,
     clock: Clock,
 }
 
@@ -45,6 +47,7 @@ impl Worker for PurgeConversations {
             access: AccessPurge::new(platform)?,
             ranges: RangesPurge::new(platform)?,
             tasks: TasksPurge::new(platform)?,
+            files: FilesPurge::new(platform)?,
             clock: platform.clock.clone(),
         })
     }
@@ -137,9 +140,10 @@ impl PurgeConversations {
         Ok(())
     }
 
-    /// Ends the memberships of an account, and deletes its tasks, ranges, workbooks and
-    /// conversations. The purge job stays as long as a request under way may begin another
-    /// conversation, or create another task.
+    /// Ends the memberships of an account, and deletes its tasks, ranges, workbooks, conversations
+    /// and files. The purge job stays as long as a request under way may begin another
+    /// conversation, or create another task or file. The files come last, because another service
+    /// than the tables' has their bytes.
     async fn purge_user(&self, job: &PurgeJob, invocation: &Invocation) -> Result<(), Problem> {
         let settled = self.is_left(job);
         while self.tasks.step_of_account(&job.id).await? {
@@ -155,6 +159,9 @@ impl PurgeConversations {
             self.purge.delete_conversation(&job.id, self.clock.now()).await?
         {
             self.purge_conversation(&conversation, invocation).await?;
+        }
+        while self.files.step_of_account(&job.id).await? {
+            in_time(job, invocation)?;
         }
         if settled { Ok(self.purge_jobs.done(job).await?) } else { Ok(()) }
     }

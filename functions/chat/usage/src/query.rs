@@ -1,12 +1,12 @@
 //! The query parameters of `GET /usage`.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan as _};
 use platform::Problem;
 use platform::http::{Parameters, in_query};
 use platform::identity::Someone;
 use platform::input::{Fields, FromField, Input, RawValue};
+use tally_chat::domain::ReportDays;
 use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, ToSchema};
 
@@ -40,21 +40,14 @@ pub enum GroupBy {
     Day,
     /// The replies of a model.
     Model,
+    /// The replies with a prompt. Replies from before prompts had versions are left out.
+    Prompt,
 }
 
 impl UsageQuery {
     /// The days that are asked for.
-    pub fn days(&self, now: Timestamp) -> Result<(Date, Date), Problem> {
-        let to = self.to.unwrap_or_else(|| now.to_zoned_datetime(TimeZone::UTC).date());
-        let from = self.from.unwrap_or_else(|| to.first_of_month());
-        match to.checked_sub((MOST_DAYS - 1).days()) {
-            _ if from > to => Err(Problem::invalid_parameter("from", "must not be after `to`")),
-            Ok(first) if from < first => Err(Problem::invalid_parameter(
-                "from",
-                "must be at most 366 days before the end of `to`",
-            )),
-            _ => Ok((from, to)),
-        }
+    pub fn days(&self, now: Timestamp) -> Result<ReportDays, Problem> {
+        ReportDays::of(self.from, self.to, MOST_DAYS, now)
     }
 }
 
@@ -84,37 +77,8 @@ impl FromField for GroupBy {
         match raw.text()? {
             "day" => Ok(Self::Day),
             "model" => Ok(Self::Model),
-            _ => Err("must be day or model".into()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_are_those_of_this_month_unless_they_are_given() {
-        let now = "2026-03-31T23:59:59Z".parse().unwrap();
-        for (from, to, expected) in [
-            (None, None, Some(("2026-03-01", "2026-03-31"))),
-            (Some("2026-03-31"), None, Some(("2026-03-31", "2026-03-31"))),
-            (None, Some("2024-02-29"), Some(("2024-02-01", "2024-02-29"))),
-            (Some("2025-03-31"), Some("2026-03-31"), Some(("2025-03-31", "2026-03-31"))),
-            (Some("2025-03-30"), Some("2026-03-31"), None),
-            (Some("2026-04-01"), None, None),
-            (Some("2026-02-02"), Some("2026-02-01"), None),
-            (Some("-009999-01-01"), Some("9999-12-31"), None),
-        ] {
-            let day = |text: Option<&str>| text.map(|text| text.parse().unwrap());
-            let query =
-                UsageQuery { from: day(from), to: day(to), group_by: GroupBy::Day, user_id: None };
-            let days = query.days(now).ok().map(|(from, to)| (from.to_string(), to.to_string()));
-            assert_eq!(
-                days,
-                expected.map(|(from, to)| (from.to_owned(), to.to_owned())),
-                "{from:?} {to:?}"
-            );
+            "prompt" => Ok(Self::Prompt),
+            _ => Err("must be day, model or prompt".into()),
         }
     }
 }

@@ -1,18 +1,18 @@
 //! The agents that a new deployment has.
 
-use assistant::domain::PromptName;
 use platform::audit::AuditDetails;
 use platform::domain::Role;
 use platform::{Plan, Problem};
 use tally_chat::domain::{Agent, Confirm, MaxCost, MaxSteps};
 use tally_chat::store::Agents;
+use tally_prompts::domain::PromptName;
 
 /// An agent as it is at first.
 pub struct Sample {
     pub name: &'static str,
     title: &'static str,
     description: &'static str,
-    prompt: PromptName,
+    prompt: &'static str,
     tools: &'static [&'static str],
     roles: &'static [Role],
 }
@@ -22,7 +22,7 @@ pub const SAMPLES: &[Sample] = &[
         name: "default",
         title: "Assistant",
         description: "Answers from the conversation, without tools.",
-        prompt: PromptName::Default,
+        prompt: PromptName::DEFAULT,
         tools: &[],
         roles: &[],
     },
@@ -30,7 +30,7 @@ pub const SAMPLES: &[Sample] = &[
         name: "finance",
         title: "Finance",
         description: "Answers questions about profits and uploaded ranges of cells.",
-        prompt: PromptName::Finance,
+        prompt: "agent.finance",
         tools: &[
             "query_profits",
             "summarize_profits",
@@ -47,7 +47,7 @@ pub const SAMPLES: &[Sample] = &[
         name: "tasks",
         title: "Tasks",
         description: "Keeps your list of tasks.",
-        prompt: PromptName::Tasks,
+        prompt: "agent.tasks",
         tools: &[
             "add_task",
             "list_tasks",
@@ -63,7 +63,7 @@ pub const SAMPLES: &[Sample] = &[
         name: "auditor",
         title: "Auditor",
         description: "Answers questions about the audit log.",
-        prompt: PromptName::Auditor,
+        prompt: "agent.auditor",
         tools: &["query_audit"],
         roles: &[Role::Auditor, Role::Admin],
     },
@@ -74,15 +74,16 @@ impl Sample {
     pub fn plan(&self, agents: &Agents) -> Result<Plan<()>, Problem> {
         let details = AuditDetails::default().resource("agent", self.name).detail("seeded", true);
         let plan = Plan::reply(()).details(details.detail("version", 1));
-        Ok(plan.write(agents.put(&self.agent(), 0)?))
+        Ok(plan.write(agents.put(&self.agent()?, 0)?))
     }
 
-    fn agent(&self) -> Agent {
-        Agent {
+    fn agent(&self) -> Result<Agent, Problem> {
+        let prompt = self.prompt.parse().map_err(|_| Problem::internal())?;
+        Ok(Agent {
             name: self.name.to_owned(),
             title: self.title.to_owned(),
             description: self.description.to_owned(),
-            prompt: self.prompt,
+            prompt,
             tools: self.tools.iter().map(|&tool| tool.to_owned()).collect(),
             model: None,
             max_steps: MaxSteps::default().get(),
@@ -91,6 +92,6 @@ impl Sample {
             roles: self.roles.to_vec(),
             enabled: true,
             version: 1,
-        }
+        })
     }
 }

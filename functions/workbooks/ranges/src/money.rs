@@ -1,8 +1,7 @@
 //! The cost of a call to a model, and the rest of its user's budget. No provider is asked.
 
-use assistant::domain::{Cost, PromptName};
+use assistant::domain::Cost;
 use assistant::pricing::{Pricing, tokens_at_most, tokens_estimated};
-use assistant::system_prompt;
 use futures_util::future::try_join;
 use platform::clock::Timestamp;
 use platform::{ConfigError, Platform, Problem};
@@ -53,9 +52,10 @@ impl Money {
         })
     }
 
-    /// The tokens and the cost of a message with these texts.
-    pub fn of(&self, texts: [&str; 2]) -> (Tokens, Costs) {
-        estimate(self.pricing.as_ref(), texts)
+    /// The tokens and the cost of a message with these texts, the prompt among them. `model` is the
+    /// prompt's, if it has one.
+    pub fn of(&self, model: Option<&str>, texts: &[&str]) -> (Tokens, Costs) {
+        estimate(self.pricing.as_ref(), model, texts)
     }
 
     /// The rest of a user's budget this month, without the amounts that replies in progress hold.
@@ -69,15 +69,16 @@ impl Money {
     }
 }
 
-fn estimate(pricing: Option<&Pricing>, texts: [&str; 2]) -> (Tokens, Costs) {
-    let all = || texts.into_iter().chain([system_prompt(PromptName::Default)]);
+fn estimate(pricing: Option<&Pricing>, model: Option<&str>, texts: &[&str]) -> (Tokens, Costs) {
+    let all = || texts.iter().copied();
     let bytes = all().map(|text| text.len() as u64).sum();
     let tokens =
         Tokens { estimated: tokens_estimated(bytes), at_most: all().map(tokens_at_most).sum() };
     let costs = match pricing {
-        Some(pricing) => {
-            Costs { estimated: pricing.of_input(tokens.estimated), at_most: pricing.worst(all()) }
-        }
+        Some(pricing) => Costs {
+            estimated: pricing.of_input(model, tokens.estimated),
+            at_most: pricing.worst_with(model, tokens.at_most),
+        },
         None => Costs { estimated: Cost::ZERO, at_most: Cost::ZERO },
     };
     (tokens, costs)
@@ -92,15 +93,16 @@ mod tests {
         let settings =
             [("AI_MODEL", "m"), ("AI_PRICES", "m=3/15/3.75/0.30"), ("AI_MAX_TOKENS", "1000")];
         let pricing = Pricing::of_anthropic(&settings.into_iter().collect()).unwrap();
-        for texts in [["", ""], ["Sum it up.", "[1,2]\n"], ["利润", &"x".repeat(60_000)]] {
-            let (tokens, costs) = estimate(Some(&pricing), texts);
+        for texts in [["Be brief.", ""], ["Sum it up.", "[1,2]\n"], ["利润", &"x".repeat(60_000)]]
+        {
+            let (tokens, costs) = estimate(Some(&pricing), None, &texts);
             assert!(0 < tokens.estimated && tokens.estimated <= tokens.at_most, "{tokens:?}");
             assert!(Cost::ZERO < costs.estimated && costs.estimated < costs.at_most, "{costs:?}");
-            let (same, nothing) = estimate(None, texts);
+            let (same, nothing) = estimate(None, Some("m"), &texts);
             assert_eq!(same, tokens);
             assert_eq!(nothing, Costs { estimated: Cost::ZERO, at_most: Cost::ZERO });
         }
-        let estimated = |text| estimate(None, ["", text]).0.estimated;
+        let estimated = |text| estimate(None, None, &["Be brief.", text]).0.estimated;
         assert_eq!(estimated("xxxxxx") - estimated(""), 4);
     }
 }

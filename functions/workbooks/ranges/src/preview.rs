@@ -1,13 +1,13 @@
 //! `POST /ranges/{id}/preview`: the cells that a model would get with a task, and their cost. They
 //! are those that chat would send: the text and its digest are the same.
 
-use assistant::domain::Cost;
+use assistant::domain::{Cost, ModelName};
 use cells::address::{Area, Cell};
 use cells::csv::weigh;
 use cells::grid::{Cleared, Grid};
 use cells::profile::Column;
 use cells::prompt::{Options, WouldSend};
-use futures_util::future::try_join;
+use futures_util::future::try_join3;
 use platform::http::PathParameter;
 use platform::identity::Principal;
 use platform::input::{Fields, Input};
@@ -19,6 +19,8 @@ use tally_access::domain::Action;
 use tally_access::sources::Sources;
 use tally_chat::domain::MessageText;
 use tally_chat::{CELL_BYTES, Excerpts, SentRange};
+use tally_prompts::Registry;
+use tally_prompts::domain::PromptRef;
 use tally_ranges::Reader;
 use tally_ranges::events::{of_range, withholding};
 use utoipa::ToSchema;
@@ -41,6 +43,7 @@ const EXCERPT: usize = 4_000;
 pub struct PreviewRange {
     reader: Reader,
     money: Money,
+    registry: Registry,
 }
 
 /// The message that you would send with the range.
@@ -120,7 +123,11 @@ impl Endpoint for PreviewRange {
     type Output = Preview;
 
     fn new(platform: &Platform) -> Result<Self, ConfigError> {
-        Ok(Self { reader: Reader::new(platform)?, money: Money::new(platform)? })
+        Ok(Self {
+            reader: Reader::new(platform)?,
+            money: Money::new(platform)?,
+            registry: Registry::new(platform)?,
+        })
     }
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<Preview>, Problem> {
@@ -132,8 +139,13 @@ impl Endpoint for PreviewRange {
             return Err(Problem::not_granted("ai"));
         }
         let left = self.money.left(user_id, request.now);
-        let (cleared, budget_left_usd) =
-            try_join(opened.cells(None, Action::Ai.with_read()), left).await?;
+        let default = PromptRef::default();
+        let (cleared, budget_left_usd, prompt) = try_join3(
+            opened.cells(None, Action::Ai.with_read()),
+            left,
+            self.registry.find(&default),
+        )
+        .await?;
         let head = opened.head();
         let options = Options { include_hidden, max_bytes: CELL_BYTES };
         let block = cleared.excerpt(&head.sheet_name, head.area, options);
@@ -143,7 +155,13 @@ impl Endpoint for PreviewRange {
         if !excerpts.add(sent, &block, &Sources::default()) {
             return Err(Problem::internal());
         }
-        let (tokens, cost_usd) = self.money.of([request.body.task.as_str(), excerpts.text()]);
+        let content = prompt.as_ref().map(|prompt| &prompt.content);
+        let system = content.map(|content| content.system.as_str());
+        let user = content.and_then(|content| content.user.as_deref());
+        let model = content.and_then(|content| content.model.as_ref()).map(ModelName::as_str);
+        let said = [request.body.task.as_str(), excerpts.text()];
+        let texts: Vec<_> = system.into_iter().chain(user).chain(said).collect();
+        let (tokens, cost_usd) = self.money.of(model, &texts);
         let would_send = cleared.would_send(head.area, include_hidden);
         let details = withholding(of_range(head), cleared.withheld())
             .detail("rows", would_send.rows)

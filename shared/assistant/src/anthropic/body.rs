@@ -6,9 +6,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::strict::strict_schemas;
-use crate::domain::MessageRole;
+use crate::domain::{Effort, MessageRole};
 use crate::error::{Fault, ProviderError};
-use crate::prompts::system_prompt;
 use crate::request::{Content, Request, Turn};
 use crate::tool::Tool;
 
@@ -26,10 +25,10 @@ pub(super) fn body(
             "the request has no message to answer",
         ));
     }
-    let system = [Block::Text {
-        text: system_prompt(request.prompt),
-        cache_control: Some(CacheControl::Ephemeral),
-    }];
+    // A template may leave nothing, and the API takes no empty text.
+    let system = Some(request.system.as_str())
+        .filter(|text| !text.trim().is_empty())
+        .map(|text| [Block::Text { text, cache_control: Some(CacheControl::Ephemeral) }]);
     let has_tools = !request.tools.is_empty();
     let body = Body {
         model,
@@ -40,6 +39,7 @@ pub(super) fn body(
         tools: offered(&request.tools, takes_strict),
         tool_choice: (has_tools && request.without_tools).then_some(ToolChoice::None),
         cache_control: (has_tools && !request.without_tools).then_some(CacheControl::Ephemeral),
+        output_config: request.effort.map(|effort| OutputConfig { effort }),
     };
     serde_json::to_vec(&body)
         .map_err(|error| ProviderError::new(Fault::RequestRefused, error.to_string()))
@@ -53,7 +53,8 @@ struct Body<'a> {
     /// Marked for the provider's cache, because it is the same in every call. The tools stand
     /// before it, so they are cached too. A prompt that is too short for the cache is read as
     /// usual.
-    system: [Block<'a>; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system: Option<[Block<'a>; 1]>,
     messages: Vec<Message<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Offered<'a>>,
@@ -62,6 +63,13 @@ struct Body<'a> {
     /// Marks the end of the messages for the cache, where a next step may read them again.
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_control: Option<CacheControl>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_config: Option<OutputConfig>,
+}
+
+#[derive(Serialize)]
+struct OutputConfig {
+    effort: Effort,
 }
 
 /// A tool.
@@ -189,7 +197,8 @@ mod tests {
     use crate::tool::{ToolResult, ToolUse};
 
     fn request(turns: Vec<Turn>, tools: Vec<Tool>) -> Request {
-        Request { reply_id: "r".into(), turns, tools, ..Request::default() }
+        let system = "You are brief.".to_owned();
+        Request { reply_id: "r".into(), system, turns, tools, ..Request::default() }
     }
 
     fn sent(request: &Request) -> Option<Value> {
@@ -224,19 +233,39 @@ mod tests {
 
     #[test]
     fn the_system_prompt_is_marked_for_the_cache() {
-        let sent = sent(&request(vec![Turn::text(User, "Hi")], Vec::new())).unwrap();
-        let system = &sent["system"][0];
-        assert_eq!(
-            (&system["type"], &system["cache_control"]),
-            (&json!("text"), &json!({"type": "ephemeral"}))
-        );
-        assert!(system["text"].as_str().unwrap().starts_with("You are "));
-        assert_eq!(
-            (&sent["model"], &sent["max_tokens"], &sent["stream"]),
-            (&json!("m"), &json!(7), &json!(true))
-        );
+        let mut request = request(vec![Turn::text(User, "Hi")], Vec::new());
+        let body = sent(&request).unwrap();
+        let system = json!([{
+            "type": "text", "text": "You are brief.", "cache_control": {"type": "ephemeral"},
+        }]);
+        assert_eq!(body["system"], system);
         for absent in ["tools", "tool_choice", "cache_control"] {
-            assert_eq!(sent.get(absent), None);
+            assert_eq!(body.get(absent), None);
+        }
+        for blank in ["", " \n"] {
+            blank.clone_into(&mut request.system);
+            assert_eq!(sent(&request).unwrap().get("system"), None);
+        }
+    }
+
+    #[test]
+    fn the_effort_and_the_bound_of_the_answer_are_sent() {
+        let mut request = request(vec![Turn::text(User, "Hi")], Vec::new());
+        for (effort, expected) in [
+            (None, None),
+            (Some(Effort::Low), Some("low")),
+            (Some(Effort::Medium), Some("medium")),
+            (Some(Effort::High), Some("high")),
+            (Some(Effort::Max), Some("max")),
+        ] {
+            request.effort = effort;
+            let body = sent(&request).unwrap();
+            assert_eq!(
+                (&body["model"], &body["max_tokens"], &body["stream"]),
+                (&json!("m"), &json!(7), &json!(true))
+            );
+            let expected = expected.map(|effort| json!({"effort": effort}));
+            assert_eq!(body.get("output_config"), expected.as_ref());
         }
     }
 

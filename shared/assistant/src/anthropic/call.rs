@@ -104,13 +104,13 @@ impl ModelCall {
             sleep(pause).await;
         }
         if let Some((authorization, body)) = self.prepared.take() {
-            let Shared { client, settings, clock, max_tokens, .. } = &*self.shared;
+            let Shared { client, settings, clock, .. } = &*self.shared;
             let line = Line {
                 client,
                 url: &settings.url,
                 patience: settings.patience,
                 clock,
-                max_tokens: *max_tokens,
+                max_tokens: self.max_tokens(),
             };
             self.attempt = Some(Attempt::begin(&line, authorization, body).await?);
             return Ok(());
@@ -118,7 +118,7 @@ impl ModelCall {
         let Some(attempt) = &mut self.attempt else {
             let model = &self.shared.models[self.models[self.model]];
             self.is_strict = model.takes_strict.load(Ordering::Relaxed);
-            let body = body(&self.request, &model.name, self.shared.max_tokens, self.is_strict)
+            let body = body(&self.request, &model.name, self.max_tokens(), self.is_strict)
                 .map_err(Failure::from)?;
             let authorization = match &self.replacement {
                 Some(key) => key.clone(),
@@ -152,6 +152,12 @@ impl ModelCall {
             self.shared.models[self.models[self.model]].circuit.succeeded().await;
         }
         Ok(())
+    }
+
+    /// Tokens of the reply at most.
+    fn max_tokens(&self) -> u64 {
+        let most = self.shared.max_tokens;
+        self.request.max_tokens.map_or(most, |own| own.min(most))
     }
 
     /// Decides about a failure: another attempt, or none.
@@ -200,6 +206,7 @@ impl ModelCall {
         let is_changed = match failure.refused {
             _ if error.fault == Fault::ContextTooLong => self.request.shorten(),
             Some(Part::Thoughts) => self.request.forget_thoughts(),
+            Some(Part::Effort) => self.request.effort.take().is_some(),
             Some(Part::StrictTools) if self.is_strict && !self.request.tools.is_empty() => {
                 model.takes_strict.store(false, Ordering::Relaxed);
                 true

@@ -31,6 +31,10 @@ const FILTERED: &[&str] = &["content filtering policy", "usage policy"];
 /// binds a thought to all that stood before it.
 const THOUGHTS: &[&str] = &["thinking` block", ".signature"];
 
+/// Phrases, in lower case, in the message for a request whose effort the provider refuses. The
+/// model takes none, or not this one.
+const EFFORT: &[&str] = &["effort"];
+
 /// Phrases, in lower case, in the message for a request whose strict tools the provider refuses.
 /// The model takes none, or their grammar is too large.
 const STRICT_TOOLS: &[&str] = &["tools.", "schema", "grammar", "strict"];
@@ -53,6 +57,8 @@ pub(super) struct Failure {
 pub(super) enum Part {
     /// The model's earlier thoughts.
     Thoughts,
+    /// How much the model is to think.
+    Effort,
     /// The strictness of tools.
     StrictTools,
 }
@@ -193,6 +199,7 @@ impl ErrorObject {
     fn refused(&self) -> Option<Part> {
         match self.fault()? {
             Fault::RequestRefused if self.says(THOUGHTS) => Some(Part::Thoughts),
+            Fault::RequestRefused if self.says(EFFORT) => Some(Part::Effort),
             Fault::RequestRefused if self.says(STRICT_TOOLS) => Some(Part::StrictTools),
             _ => None,
         }
@@ -349,6 +356,7 @@ mod tests {
     #[test]
     fn a_part_that_can_be_left_out_is_told_by_the_message() {
         let thoughts = Some(Part::Thoughts);
+        let effort = Some(Part::Effort);
         let strict = Some(Part::StrictTools);
         for (kind, message, expected) in [
             (
@@ -367,6 +375,12 @@ mod tests {
                 "invalid_request_error",
                 "messages.647.content.0.thinking.signature: Field required",
                 thoughts,
+            ),
+            ("invalid_request_error", "This model does not support the effort parameter.", effort),
+            (
+                "invalid_request_error",
+                "output_config.effort: Input should be 'low', 'medium' or 'high'",
+                effort,
             ),
             (
                 "invalid_request_error",

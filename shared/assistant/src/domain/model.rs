@@ -1,28 +1,9 @@
-//! The vocabulary of a call to a model: authors, prompts, tokens, and why a reply ends.
+//! The vocabulary of a call to a model: authors, tokens, and why a reply ends.
 
 use std::ops::AddAssign;
 
-use platform::input::{FromField, RawValue};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-
-/// A prompt of the server's, by its name; a caller never sends the text of a system prompt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-pub enum PromptName {
-    /// For an assistant without tools.
-    #[default]
-    #[serde(rename = "default")]
-    Default,
-    /// For an agent that answers from the company's figures.
-    #[serde(rename = "agent.finance")]
-    Finance,
-    /// For an agent that keeps the user's tasks.
-    #[serde(rename = "agent.tasks")]
-    Tasks,
-    /// For an agent that reads the audit log.
-    #[serde(rename = "agent.auditor")]
-    Auditor,
-}
 
 /// Author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -90,21 +71,6 @@ impl AddAssign for Usage {
     }
 }
 
-impl PromptName {
-    /// All prompts.
-    pub const ALL: [Self; 4] = [Self::Default, Self::Finance, Self::Tasks, Self::Auditor];
-
-    /// The name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Default => "default",
-            Self::Finance => "agent.finance",
-            Self::Tasks => "agent.tasks",
-            Self::Auditor => "agent.auditor",
-        }
-    }
-}
-
 impl StopReason {
     /// The word that is stored and sent.
     pub fn as_str(self) -> &'static str {
@@ -125,36 +91,10 @@ impl StopReason {
     }
 }
 
-impl FromField for PromptName {
-    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
-        let name = raw.text()?;
-        let known = Self::ALL.into_iter().find(|known| known.as_str() == name);
-        known.ok_or_else(|| {
-            format!("must be the name of a prompt: {}", Self::ALL.map(Self::as_str).join(", "))
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
-
-    fn read<T: FromField>(value: &Value) -> Option<T> {
-        T::read(&RawValue::Json(value)).ok()
-    }
-
-    #[test]
-    fn a_prompt_is_named_and_never_sent() {
-        for name in PromptName::ALL {
-            assert_eq!(read(&json!(name.as_str())), Some(name));
-            assert_eq!(json!(name), name.as_str());
-            assert_eq!(serde_json::from_value::<PromptName>(json!(name)).unwrap(), name);
-        }
-        for other in [json!("You are a pirate."), json!(""), json!("Default"), json!(["default"])] {
-            assert_eq!(read::<PromptName>(&other), None, "{other}");
-        }
-    }
+    use serde_json::json;
 
     #[test]
     fn a_reason_is_stored_and_sent_by_the_same_word() {

@@ -1,9 +1,10 @@
 //! An agent: a prompt, the tools that the model may use with it, and their bounds.
 
-use assistant::domain::{Cost, PromptName};
+use assistant::domain::Cost;
 use platform::domain::Role;
 use platform::input::{FromField, RawValue};
 use serde::{Deserialize, Serialize};
+use tally_prompts::domain::PromptRef;
 use utoipa::ToSchema;
 
 /// An agent, as it is stored and as the API shows it.
@@ -18,8 +19,9 @@ pub struct Agent {
     /// Its purpose, for people. It may be empty.
     #[schema(example = "Answers questions about profits and uploaded ranges.")]
     pub description: String,
-    /// Name of the server's prompt.
-    pub prompt: PromptName,
+    /// The server's prompt, as messages name it: `name`, `name@label` or `name@7`.
+    #[schema(value_type = String, example = "default")]
+    pub prompt: PromptRef,
     /// Names of the tools that the model may use. A tool that the user may not use is left out when
     /// the model is asked.
     #[schema(example = json!(["query_profits", "remember"]))]
@@ -98,7 +100,7 @@ mod tests {
             name: "a".into(),
             title: "A".into(),
             description: String::new(),
-            prompt: PromptName::Default,
+            prompt: PromptRef::default(),
             tools: vec!["remember".into()],
             model: None,
             max_steps: 8,
@@ -136,7 +138,7 @@ mod tests {
         assert_eq!(json!(agent), shown);
         assert_eq!(serde_json::from_value::<Agent>(shown.clone()).unwrap(), agent);
         let mut other = shown;
-        other["prompt"] = json!("no-such-prompt");
+        other["prompt"] = json!("No prompt");
         assert!(serde_json::from_value::<Agent>(other).is_err());
     }
 

@@ -9,10 +9,9 @@ use platform::domain::Role;
 use platform::input::{FromField, RawValue};
 use serde_json::Value;
 
-/// Characters of a name, of a description and of the name of a model, at most.
+/// Characters of a name and of a description, at most.
 const LONGEST_NAME: usize = 40;
 const LONGEST_DESCRIPTION: usize = 500;
-const LONGEST_MODEL: usize = 64;
 
 /// Tools of an agent, at most.
 const TOOLS: usize = 32;
@@ -41,10 +40,6 @@ pub struct Purpose(String);
 /// Names of tools, each once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ToolNames(Vec<String>);
-
-/// The name of a model, as the settings have it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelName(String);
 
 /// The number of calls of the model for one reply, at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,30 +132,6 @@ impl FromField for ToolNames {
             return Err("must have at most 32 tools".into());
         }
         Ok(Self(names.into_iter().map(str::to_owned).collect()))
-    }
-}
-
-impl ModelName {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The name.
-    pub fn into_string(self) -> String {
-        self.0
-    }
-}
-
-impl FromField for ModelName {
-    fn read(raw: &RawValue<'_>) -> Result<Self, String> {
-        let text = raw.text()?;
-        let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
-        let is_of_name = |b: u8| b.is_ascii_alphanumeric() || b"._:@/-".contains(&b);
-        if begins && text.len() <= LONGEST_MODEL && text.bytes().all(is_of_name) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err("must be the name of a model: 1 to 64 of A-Z, a-z, 0-9 and ._:@/-".into())
     }
 }
 
@@ -284,22 +255,6 @@ mod tests {
         ] {
             let found = read::<ToolNames>(&sent).map(|names| json!(names.as_slice()));
             assert_eq!(found, expected.then_some(sent.clone()), "{sent}");
-        }
-    }
-
-    #[test]
-    fn a_model_is_named_as_the_settings_name_it() {
-        for (sent, expected) in [
-            (json!("claude-opus-5-5"), true),
-            (json!("eu.provider/model:1@2"), true),
-            (json!("x".repeat(64)), true),
-            (json!("x".repeat(65)), false),
-            (json!("-model"), false),
-            (json!("a model"), false),
-            (json!(""), false),
-            (json!(1), false),
-        ] {
-            assert_eq!(read::<ModelName>(&sent).is_some(), expected, "{sent}");
         }
     }
 

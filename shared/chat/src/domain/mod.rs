@@ -3,6 +3,7 @@
 mod agent;
 mod agent_fields;
 mod context;
+mod days;
 mod decision;
 mod frame;
 mod idle;
@@ -11,10 +12,9 @@ mod state;
 mod tool_call;
 
 pub use agent::{Agent, Confirm};
-pub use agent_fields::{
-    AgentName, AgentRoles, MaxCost, MaxSteps, ModelName, NotAName, Purpose, ToolNames,
-};
+pub use agent_fields::{AgentName, AgentRoles, MaxCost, MaxSteps, NotAName, Purpose, ToolNames};
 pub use context::{ChatContext, ContextRange, RangeAddress};
+pub use days::ReportDays;
 pub use decision::{Decision, Decisions, Verdict};
 pub use frame::{Frame, ToolResultFrame};
 pub use idle::{ConversationStatus, IdleAfter};

@@ -41,6 +41,8 @@ pub struct Worst<'a> {
     pub cells: u64,
     /// Tokens of the notes that the model has kept.
     pub notes: u64,
+    /// The model that is asked instead of the first one of the settings.
+    pub model: Option<&'a str>,
 }
 
 /// The most that may be spent in a month.
@@ -75,7 +77,7 @@ impl Reserve {
         worst: Worst<'_>,
         now: Timestamp,
     ) -> Reserved {
-        let cost = self.pricing.worst_of(worst.tokens() + worst.others());
+        let cost = self.pricing.worst_with(worst.model, worst.tokens() + worst.others());
         self.reserved(
             user_id,
             limits,
@@ -104,7 +106,7 @@ impl Reserve {
         };
         let first = |worst: &Worst<'_>| {
             let tokens = worst.tokens() + worst.others() + tools;
-            self.pricing.worst_with(agent.model.as_deref(), tokens)
+            self.pricing.worst_with(worst.model, tokens)
         };
         let left = less(limits.user, by_user).min(less(limits.deployment, by_all));
         let allowed = agent.max_cost_usd.min(left);

@@ -1,5 +1,5 @@
 //! Writes the cost of a reply when it ends: in the budgets, in place of its hold, and in the usage
-//! of its user.
+//! of its user and of its prompt.
 
 use assistant::domain::Usage;
 use platform::{ConfigError, Plan, Platform};
@@ -37,9 +37,7 @@ impl Settle {
         }
         let taken = reply.usage.filter(|usage| *usage != Usage::default());
         match (&self.usage, model, taken) {
-            (Some(log), Some(model), Some(usage)) => {
-                plan.write(log.add(&reply.user_id, reply.created_at, model, &usage, cost))
-            }
+            (Some(log), Some(model), Some(usage)) => plan.write(log.add(reply, model, &usage)),
             _ => plan,
         }
     }

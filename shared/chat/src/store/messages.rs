@@ -6,8 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use assistant::domain::{Cost, MessageRole, PromptName, StopReason, Usage};
+use assistant::domain::{Cost, MessageRole, StopReason, Usage};
 use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use platform::context::Context;
 use platform::database::{
     Database, Expression, StoreError, Write, item, key2, read, s, unavailable, value,
@@ -18,10 +21,11 @@ use platform::{ConfigError, Platform};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use tally_access::sources::Sources;
+use tally_prompts::domain::{Pinned, Values};
 use utoipa::ToSchema;
 
 use super::budgets::Hold;
-use crate::domain::{Agent, ChatContext, Confirm, MessageStatus, ToolCall, stored_calls};
+use crate::domain::{Agent, ChatContext, Confirm, MessageStatus, ToolCall, of_text, stored_calls};
 
 /// The messages' table.
 #[derive(Debug, Clone)]
@@ -30,9 +34,9 @@ pub struct Messages {
     pub(super) table: String,
 }
 
-/// One message. A user's text is at most 40 KB of UTF-8. An assistant's is at most 350 KB, or 300
-/// KB beside 60 KB of calls of tools. The sources are at most 40 KB. So an item stays below
-/// DynamoDB's 400 KB.
+/// One message. A user's text is at most 40 KB of UTF-8, and its values are at most 100 KB. An
+/// assistant's text is at most 350 KB, or 300 KB beside 60 KB of calls of tools. The sources are at
+/// most 40 KB. So an item stays below DynamoDB's 400 KB.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Conversation that it belongs to.
@@ -78,9 +82,12 @@ pub struct Message {
     /// the messages that its model was shown.
     #[serde(default, skip_serializing_if = "Sources::is_empty")]
     pub sources: Sources,
-    /// The system prompt of the reply.
+    /// The version of the prompt of the reply.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub prompt: PromptName,
+    pub prompt: Pinned,
+    /// The values that a user's message gives to the variables of the prompt.
+    #[serde(default, skip_serializing_if = "Values::is_empty", with = "stored_values")]
+    pub variables: Values,
     /// The agent that writes the reply, if one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<MessageAgent>,
@@ -162,6 +169,12 @@ impl From<&Agent> for AgentTerms {
 }
 
 impl Message {
+    /// The day on which it was made, UTC.
+    pub fn day(&self) -> Date {
+        let at = Timestamp::from_millisecond(self.created_at).unwrap_or_default();
+        at.to_zoned_datetime(TimeZone::UTC).date()
+    }
+
     /// Whether this is a reply that the model, or its provider, refused to write.
     fn is_refused(&self) -> bool {
         self.stop_reason == Some(StopReason::Refusal)
@@ -319,7 +332,59 @@ fn is_zero(number: &u8) -> bool {
     *number == 0
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn is_default(prompt: &PromptName) -> bool {
-    *prompt == PromptName::default()
+fn is_default(prompt: &Pinned) -> bool {
+    *prompt == Pinned::default()
+}
+
+/// Values as JSON text, for `#[serde(with)]`, because a table takes neither every number nor every
+/// depth of JSON.
+mod stored_values {
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{Values, of_text};
+
+    pub fn serialize<S: Serializer>(values: &Values, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&serde_json::to_string(values).map_err(S::Error::custom)?)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Values, D::Error> {
+        Ok(of_text(&String::deserialize(deserializer)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::turn;
+    use serde_json::json;
+
+    #[test]
+    fn values_and_versions_are_read_as_they_were_stored() {
+        let mut deep = json!(1e300);
+        for _ in 0..100 {
+            deep = json!([deep]);
+        }
+        let values = json!({"deep": deep, "": null, "small": 1e-300});
+        let values: Values = values.as_object().unwrap().clone().into();
+        let at = Timestamp::UNIX_EPOCH;
+        let mut message = turn::message("c".into(), "u", MessageRole::User, "Hi", at);
+        let plain = item(&message).unwrap();
+        assert_eq!((plain.get("variables"), plain.get("prompt")), (None, None));
+        assert_eq!(read::<Message>(plain).unwrap(), message);
+
+        message.variables = values;
+        message.prompt = Pinned { version: 3, ..Pinned::default() };
+        let stored = item(&message).unwrap();
+        assert!(stored["variables"].is_s(), "{:?}", stored["variables"]);
+        assert_eq!(read::<Message>(stored).unwrap(), message);
+
+        // Before prompts had versions, a reply kept a name.
+        let mut old = json!(message);
+        old["prompt"] = json!("agent.tasks");
+        old.as_object_mut().unwrap().remove("variables");
+        let old: Message = serde_json::from_value(old).unwrap();
+        let expected = Pinned { name: "agent.tasks".parse().unwrap(), version: 0 };
+        assert_eq!((old.prompt, old.variables.is_empty()), (expected, true));
+    }
 }

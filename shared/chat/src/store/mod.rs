@@ -35,4 +35,4 @@ pub use purge::{Purge, Purged};
 pub use purge_jobs::{Deleted, PurgeJob, PurgeJobs};
 pub use states::{State, States};
 pub use steps::{CallRecord, Step, Steps, StepsTaken, shown_calls};
-pub use usage::{DailyUsage, UsageLog};
+pub use usage::{DailyUsage, UsageLog, VersionTotals};

@@ -1,16 +1,27 @@
 //! The table of usage: tokens and cost of users' replies.
 //!
-//! Key: `user_id`, `day_model` (`2026-11-21#<model>`: the day, UTC, on which replies were asked
-//! for, and the model that was asked). Attributes: the number of replies, their tokens, and their
-//! cost in whole nano-dollars.
+//! Key: `user_id`, `day_model` (`2026-11-21#<model>#<prompt>@<version>`: the day, UTC, on which
+//! replies were asked for, the model that was asked, and the version of the prompt). Attributes:
+//! the name of the prompt, the number of replies and of those that failed, their tokens, and their
+//! cost in whole nano-dollars. A row from before prompts had versions has no prompt, and its key
+//! ends with the model.
+//!
+//! The index `by_prompt` (`prompt`, `day_model`) has the rows of all users. So a version has no
+//! counter that every reply with it writes.
+
+use std::collections::BTreeMap;
 
 use assistant::domain::{Cost, Usage};
-use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use platform::database::{Database, Expression, StoreError, Write, key2, n, read, s, unavailable};
 use platform::{ConfigError, Platform};
 use serde::Deserialize;
+use tally_prompts::domain::{Pinned, PromptName};
+
+use super::messages::Message;
+use crate::domain::MessageStatus;
+
+const BY_PROMPT: &str = "by_prompt";
 
 /// The usage's table.
 #[derive(Debug, Clone)]
@@ -19,15 +30,32 @@ pub struct UsageLog {
     table: String,
 }
 
-/// Usage by the replies of a user from one model on one day.
+/// Usage by the replies of a user with one prompt from one model on one day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DailyUsage {
     /// The day, UTC.
     pub day: Date,
     /// The model.
     pub model: String,
+    /// The version of the prompt. Older rows have none.
+    pub prompt: Option<Pinned>,
     /// Replies that it has written, or begun to.
     pub requests: u64,
+    /// Those of them that failed.
+    pub failed: u64,
+    /// Their tokens.
+    pub tokens: Usage,
+    /// Their cost.
+    pub cost: Cost,
+}
+
+/// Usage by all replies with one version of a prompt.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VersionTotals {
+    /// Replies that a model has written, or begun to.
+    pub requests: u64,
+    /// Those of them that failed.
+    pub failed: u64,
     /// Their tokens.
     pub tokens: Usage,
     /// Their cost.
@@ -37,7 +65,11 @@ pub struct DailyUsage {
 #[derive(Deserialize)]
 struct Stored {
     day_model: String,
+    #[serde(default)]
+    prompt: Option<PromptName>,
     requests: u64,
+    #[serde(default)]
+    failed: u64,
     #[serde(flatten)]
     tokens: Usage,
     cost_nanos: i64,
@@ -52,32 +84,27 @@ impl UsageLog {
         })
     }
 
-    /// Adds a reply that was asked for at this time, in milliseconds since 1970.
-    pub fn add(
-        &self,
-        user_id: &str,
-        asked_at: i64,
-        model: &str,
-        tokens: &Usage,
-        cost: Cost,
-    ) -> Write {
-        let day = Timestamp::from_millisecond(asked_at)
-            .unwrap_or_default()
-            .to_zoned_datetime(TimeZone::UTC)
-            .date();
+    /// Adds a reply that has ended, with the model that it asked and the tokens that it took.
+    pub fn add(&self, reply: &Message, model: &str, tokens: &Usage) -> Write {
+        let Pinned { name, version } = &reply.prompt;
+        let row = format!("{}#{model}#{name}@{version}", reply.day());
+        let failed = u8::from(reply.status == MessageStatus::Failed);
+        let cost = reply.cost_usd.unwrap_or_default();
         let expression = Expression::default()
+            .value("prompt", s(name.as_str()))
             .value("one", n(1))
+            .value("failed", n(failed))
             .value("input", n(tokens.input_tokens))
             .value("output", n(tokens.output_tokens))
             .value("read", n(tokens.cache_read_tokens))
             .value("write", n(tokens.cache_write_tokens))
             .value("cost", n(cost.nanos()));
-        let update = "ADD requests :one, input_tokens :input, output_tokens :output, \
-                      cache_read_tokens :read, \
+        let update = "SET prompt = :prompt ADD requests :one, failed :failed, \
+                      input_tokens :input, output_tokens :output, cache_read_tokens :read, \
                       cache_write_tokens :write, cost_nanos :cost";
         Write::update(
             &self.table,
-            key2(("user_id", user_id), ("day_model", &format!("{day}#{model}"))),
+            key2(("user_id", &reply.user_id), ("day_model", &row)),
             update,
             None,
             &expression,
@@ -89,18 +116,17 @@ impl UsageLog {
         self.database.delete_collection(&self.table, ("user_id", user_id), "day_model").await
     }
 
-    /// Usage of a user from one day to another, both included, by day and model.
+    /// Usage of a user from one day to another, both included, by day, model and version.
     pub async fn of_days(
         &self,
         user_id: &str,
         from: Date,
         to: Date,
     ) -> Result<Vec<DailyUsage>, StoreError> {
-        // `$` comes after `#`, so this bound is after each model of the last day.
         let expression = Expression::default()
             .value("user", s(user_id))
             .value("from", s(from.to_string()))
-            .value("to", s(format!("{to}$")));
+            .value("to", s(end_of(to)));
         let mut pages = self
             .database
             .client()
@@ -118,15 +144,114 @@ impl UsageLog {
         }
         Ok(days)
     }
+
+    /// Usage of a prompt by all users from one day to another, both included, by version. The index
+    /// may be a second behind.
+    pub async fn of_prompt(
+        &self,
+        name: &PromptName,
+        from: Date,
+        to: Date,
+    ) -> Result<BTreeMap<u32, VersionTotals>, StoreError> {
+        let expression = Expression::default()
+            .value("prompt", s(name.as_str()))
+            .value("from", s(from.to_string()))
+            .value("to", s(end_of(to)));
+        let mut pages = self
+            .database
+            .client()
+            .query()
+            .table_name(&self.table)
+            .index_name(BY_PROMPT)
+            .key_condition_expression("prompt = :prompt AND day_model BETWEEN :from AND :to")
+            .set_expression_attribute_values(expression.values())
+            .into_paginator()
+            .items()
+            .send();
+        // There may be a row for each user and day, so they are added up as they come.
+        let mut versions = BTreeMap::<_, VersionTotals>::new();
+        while let Some(found) = pages.next().await {
+            let Some(row) = daily(read(found.map_err(unavailable)?)?) else { continue };
+            let Some(Pinned { version, .. }) = row.prompt else { continue };
+            let totals = versions.entry(version).or_default();
+            totals.requests += row.requests;
+            totals.failed += row.failed;
+            totals.tokens += row.tokens;
+            totals.cost += row.cost;
+        }
+        Ok(versions)
+    }
 }
 
-fn daily(Stored { day_model, requests, tokens, cost_nanos }: Stored) -> Option<DailyUsage> {
-    let (day, model) = day_model.split_once('#')?;
+/// The last sort key of a day. `$` comes after `#`, so it is after each model.
+fn end_of(day: Date) -> String {
+    format!("{day}$")
+}
+
+fn daily(stored: Stored) -> Option<DailyUsage> {
+    let Stored { day_model, prompt, requests, failed, tokens, cost_nanos } = stored;
+    let (day, rest) = day_model.split_once('#')?;
+    let (model, prompt) = match prompt {
+        Some(name) => {
+            let (model, pinned) = rest.rsplit_once('#')?;
+            let (_, version) = pinned.rsplit_once('@')?;
+            (model, Some(Pinned { name, version: version.parse().ok()? }))
+        }
+        None => (rest, None),
+    };
     Some(DailyUsage {
         day: day.parse().ok()?,
         model: model.to_owned(),
+        prompt,
         requests,
+        failed,
         tokens,
         cost: Cost::from_nanos(cost_nanos),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_tells_its_day_its_model_and_its_version() {
+        let prompt = |name: &str, version| Pinned { name: name.parse().unwrap(), version };
+        for (day_model, name, expected) in [
+            ("2026-01-31#lorem", None, Some(("lorem", None))),
+            (
+                "2026-01-31#lorem#default@0",
+                Some("default"),
+                Some(("lorem", Some(prompt("default", 0)))),
+            ),
+            (
+                "2026-01-31#a/b:c@1#excel.formula@12",
+                Some("excel.formula"),
+                Some(("a/b:c@1", Some(prompt("excel.formula", 12)))),
+            ),
+            ("2026-01-31", None, None),
+            ("today#lorem", None, None),
+            ("2026-01-31#lorem", Some("default"), None),
+            ("2026-01-31#lorem#default@x", Some("default"), None),
+        ] {
+            let stored = Stored {
+                day_model: day_model.to_owned(),
+                prompt: name.map(|name| name.parse().unwrap()),
+                requests: 3,
+                failed: 1,
+                tokens: Usage::default(),
+                cost_nanos: 7,
+            };
+            let expected = expected.map(|(model, prompt)| DailyUsage {
+                day: jiff::civil::date(2026, 1, 31),
+                model: model.to_owned(),
+                prompt,
+                requests: 3,
+                failed: 1,
+                tokens: Usage::default(),
+                cost: Cost::from_nanos(7),
+            });
+            assert_eq!(daily(stored), expected, "{day_model}");
+        }
+    }
 }

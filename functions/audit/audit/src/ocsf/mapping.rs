@@ -77,7 +77,7 @@ fn known(event: &Event) -> Option<Row> {
         "apikey.deleted" => (UserAccess, 2, "Revoke Privileges", Informational),
 
         "group.member_removed" => (UserAccess, 2, "Revoke Privileges", Low),
-        "group.deleted" | "agent.deleted" => (Api, 4, "Delete", Low),
+        "group.deleted" | "agent.deleted" | "prompt.label_removed" => (Api, 4, "Delete", Low),
         "access.changed" => (Api, 3, "Update", Medium),
         "workbook.updated" | "task.updated" => (Api, 3, "Update", Informational),
         "task.completed" => (Api, OTHER, "Complete", Informational),
@@ -85,9 +85,8 @@ fn known(event: &Event) -> Option<Row> {
 
         "user.invited" | "group.created" => (Api, 1, "Create", Low),
         "invite.revoked" => (Api, 4, "Delete", Informational),
-        "budget.set" | "key.rotated" | "group.updated" | "columns.reviewed" | "agent.updated" => {
-            (Api, 3, "Update", Low)
-        }
+        "budget.set" | "key.rotated" | "group.updated" | "columns.reviewed" | "agent.updated"
+        | "prompt.updated" | "prompt.label_moved" => (Api, 3, "Update", Low),
         "auth.token_introspected"
         | "users.read"
         | "usage.read"
@@ -95,7 +94,11 @@ fn known(event: &Event) -> Option<Row> {
         | "access.simulated"
         | "access.explained" => (Api, 2, "Read", Informational),
         "ws.connect" => (Api, OTHER, "Connect", Informational),
-        "chat.requested" | "workbook.created" | "task.created" => (Api, 1, "Create", Informational),
+        "chat.requested"
+        | "workbook.created"
+        | "task.created"
+        | "prompt.version_created"
+        | "file.created" => (Api, 1, "Create", Informational),
         "chat.message" => (Api, OTHER, "Reply", Informational),
         "chat.cancelled" => (Api, OTHER, "Cancel", Informational),
         "tool.called" => (Api, OTHER, "Tool Call", Informational),
@@ -109,12 +112,13 @@ fn known(event: &Event) -> Option<Row> {
         }
         "profits.exported" | "audit.exported" => (Datastore, 4, "Query", Low),
         "profits.imported" => (Datastore, 5, "Write", Low),
-        "range.uploaded" => (Datastore, 5, "Write", Informational),
+        "range.uploaded" | "file.completed" => (Datastore, 5, "Write", Informational),
+        "file.rejected" => (Api, OTHER, "Reject", Low),
         "range.exported" => (Datastore, 1, "Read", Low),
-        "range.deleted" | "conversation.deleted" | "task.deleted" => {
+        "range.deleted" | "conversation.deleted" | "task.deleted" | "file.deleted" => {
             (Datastore, 7, "Delete", Informational)
         }
-        "range.read" | "range.previewed" | "conversation.exported" => {
+        "range.read" | "range.previewed" | "conversation.exported" | "file.read" => {
             (Datastore, 1, "Read", Informational)
         }
         "audit.text_read" => (Datastore, 10, "Decrypt", Low),

@@ -69,7 +69,7 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// System prompts, which have names like actions.
-const PROMPTS: [&str; 3] = ["agent.auditor", "agent.finance", "agent.tasks"];
+const PROMPTS: [&str; 4] = ["agent.auditor", "agent.finance", "agent.tasks", "excel.formula"];
 
 /// Whether text is the name of an action, and not that of a file or a system prompt.
 fn is_action(text: &str) -> bool {
@@ -162,6 +162,15 @@ fn an_event_of_each_class_has_what_its_class_asks_for() {
         ("users.read", 6003, "API Activity: Read", &["api", "resources", "http_request"]),
         ("profits.read", 6005, "Datastore Activity: Query", &["database", "src_endpoint"]),
         ("chat.message", 6003, "API Activity: Other", &["ai_model", "message_context"]),
+        ("prompt.version_created", 6003, "API Activity: Create", &["api", "resources"]),
+        ("prompt.updated", 6003, "API Activity: Update", &["api", "resources"]),
+        ("prompt.label_moved", 6003, "API Activity: Update", &["api", "resources"]),
+        ("prompt.label_removed", 6003, "API Activity: Delete", &["api", "resources"]),
+        ("file.created", 6003, "API Activity: Create", &["api", "resources"]),
+        ("file.completed", 6005, "Datastore Activity: Write", &["database"]),
+        ("file.rejected", 6003, "API Activity: Other", &["api", "resources"]),
+        ("file.read", 6005, "Datastore Activity: Read", &["database"]),
+        ("file.deleted", 6005, "Datastore Activity: Delete", &["database"]),
         ("no.such", 6003, "API Activity: Other", &["api"]),
     ] {
         let rendered = render(&full(action));

@@ -155,6 +155,7 @@ mod tests {
             usage: None,
             cost_usd: None,
             error: None,
+            prompt: None,
             agent: None,
             tool_calls: Vec::new(),
         };
