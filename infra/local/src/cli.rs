@@ -13,6 +13,8 @@ use tally_local::StackOptions;
 use tally_local::aws::State;
 use tally_local::builder::{self, BuildError};
 
+use crate::prompts::PromptsCommand;
+
 /// Brings template.yaml up on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "tally", version)]
@@ -59,6 +61,9 @@ pub(crate) enum Command {
         /// Logical id of the function in the template
         function: String,
     },
+    /// Keeps the prompts of a running stack or a deployment in files, for version control
+    #[command(subcommand)]
+    Prompts(PromptsCommand),
 }
 
 impl Cli {
@@ -129,6 +134,23 @@ mod tests {
             cli.sets,
             [("RateLimits".to_owned(), "login=1/1m".to_owned()), ("A".to_owned(), String::new())]
         );
+    }
+
+    #[test]
+    fn prompts_go_to_a_named_server_or_to_the_local_stack() {
+        for (arguments, expected) in [
+            (&["pull", "prompts"][..], true),
+            (&["push", "prompts", "--dry-run", "--label", "staging", "--note", "Shorter"], true),
+            (&["push", "prompts", "--url", "https://api.example.com/prod"], true),
+            (&["push", "prompts", "--url", "http://api.example.com"], false),
+            (&["push", "prompts", "--label", "latest"], false),
+            (&["push", "prompts", "--key", "tly_1"], false),
+            (&["push"], false),
+            (&[], false),
+        ] {
+            let cli = Cli::try_parse_from([&["tally", "prompts"][..], arguments].concat());
+            assert_eq!(cli.is_ok(), expected, "{arguments:?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! `cargo run`: builds the functions, starts the stack of template.yaml, and ends it on Ctrl-C.
+//! `prompts` has the commands for prompts in files, which need no stack of this machine.
 
 mod cli;
 mod environment_file;
+mod prompts;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -43,6 +45,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
+    if let Some(Command::Prompts(command)) = &cli.command {
+        return Ok(prompts::run(command).await?);
+    }
     tally_local::raise_open_files();
     let template = cli.template()?;
     if let Some(Command::Env { function }) = &cli.command {
@@ -56,7 +61,7 @@ async fn run(cli: &Cli) -> Result<(), Box<dyn std::error::Error>> {
     }
     let state = match &options.state {
         State::Directory(directory) => Some(directory.clone()),
-        State::Memory => None,
+        State::Memory | State::Image(_) => None,
     };
     let mut end = Box::pin(end_signal()?);
     let stack = tokio::select! {
