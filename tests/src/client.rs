@@ -52,6 +52,11 @@ impl Client {
         self.client.request(method, format!("{}{path}", self.url))
     }
 
+    /// A request to another URL than the API's, such as a signed one.
+    pub fn request_to(&self, method: Method, url: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, url)
+    }
+
     /// Sends a request. The answer must match the document.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let request = request.build().unwrap();
@@ -115,6 +120,21 @@ impl Client {
         });
         self.post("/auth/register", None, &body).await.expect(201);
         self.login(&username, "Correct-Horse-9").await
+    }
+
+    /// A new account with the role `editor`, signed in.
+    pub async fn editor(&self) -> Caller {
+        self.someone_with("editor").await
+    }
+
+    /// A new account with this role, signed in.
+    pub async fn someone_with(&self, role: &str) -> Caller {
+        let (caller, admin) = (self.someone().await, self.admin().await);
+        let me = self.get("/auth/me", Some(&caller)).await.expect(200);
+        let path = format!("/users/{}", id(&me["user"]));
+        let roles = json!({"roles": [role]});
+        self.call(Method::PATCH, &path, &admin, &roles).await.expect(200);
+        caller
     }
 
     /// Events of an action (or prefix), oldest first, as the auditor reads them.

@@ -1,6 +1,6 @@
 //! Steps of a loop with tools at a provider itself, without the worker around it.
 
-use assistant::domain::{MessageRole, StopReason};
+use assistant::domain::{Effort, MessageRole, StopReason};
 use assistant::{Content, Event, Provider, Request, Tool, ToolResult, Turn};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
@@ -100,9 +100,11 @@ pub async fn bodies() -> Vec<Value> {
         said(MessageRole::Assistant, "Hello."),
         said(MessageRole::User, "What is open, and add one?"),
     ];
-    let mut request = Request { turns, ..Request::default() };
+    let system = "You are brief.".to_owned();
+    let mut request = Request { system, turns, ..Request::default() };
     step(&provider, request.clone()).await;
     request.tools = tools();
+    request.effort = Some(Effort::Medium);
     request.model = Some("third".to_owned());
     loop {
         request.without_tools = api.asked().len() == 4;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::connection::{handshake, security_schemes};
-use super::operation::{Operation, common_errors, connected};
+use super::operation::{Operation, common_errors, connected, updates};
 use super::schema::{closed, enveloped, reference, schema, schema_name};
 use super::texts::{CHANNEL, DESCRIPTION};
 
@@ -125,6 +125,7 @@ impl Document {
             operations.insert(route.action.into(), operation.described());
         }
         operations.insert("charts.stream".into(), connected());
+        operations.insert("files.updates".into(), updates());
         let messages: Map<_, _> = self
             .messages
             .keys()

@@ -16,6 +16,9 @@ use tally_chat::domain::{CallStatus, MessageStatus};
 use tally_chat::{ChatCompleted, ChatDelta, ChatFailed, ChatStarted, ChatToolCall, ChatToolResult};
 use tally_data::charts::Subscribed;
 use tally_data::domain::ChartType;
+use tally_files::FileUpdated;
+use tally_files::domain::{File, FileStatus, Skipped, SkippedBecause};
+use tally_prompts::domain::Pinned;
 
 use self::document::Document;
 
@@ -25,6 +28,7 @@ const REPLY: &str = "019a0000-0000-7000-8000-000000000001";
 const CONVERSATION: &str = "019a0000-0000-7000-8000-000000000002";
 const SUBSCRIPTION: &str = "019a0000-0000-7000-8000-000000000003";
 const CALL: &str = "call_1";
+const FILE: &str = "019a0000-0000-7000-8000-000000000004";
 const REQUEST: &str = "c2VydmVyLWlk=";
 
 /// The whole document.
@@ -86,7 +90,9 @@ fn chat(document: &mut Document) {
              refusal (`context_too_long`, `content_refused`) too. After any other failure the \
              repeat asks for another reply, which has its own `message_id`. The cells of a \
              `context` are read when the model is asked. A reply fails with `forbidden` or \
-             `not_found` if the rules have closed them by then.",
+             `not_found` if the rules have closed them by then. A reply keeps the version of the \
+             `prompt` that `chat.started` names. A name with `@` is `forbidden` unless you are an \
+             editor or an administrator.",
         );
     document
         .action::<chat_follow::Cancel>(json!({"message_id": REPLY}))
@@ -174,8 +180,11 @@ fn messages(document: &mut Document) {
     document.message(&charts::Unsubscribed { chart_type: ChartType::Line });
 
     let message_id = || REPLY.to_owned();
-    document
-        .message(&ChatStarted { message_id: message_id(), conversation_id: CONVERSATION.into() });
+    document.message(&ChatStarted {
+        message_id: message_id(),
+        conversation_id: CONVERSATION.into(),
+        prompt: Pinned { version: 7, ..Pinned::default() },
+    });
     document.message(&chat_follow::Cancelling { message_id: message_id() });
     document.message(&chat_follow::Confirmed {
         message_id: message_id(),
@@ -213,4 +222,23 @@ fn messages(document: &mut Document) {
         withheld: false,
     });
     document.message(&ChatFailed::new(REPLY, &Problem::unavailable()));
+    document.message(&FileUpdated::new(file()));
+}
+
+/// An archive that is ready.
+fn file() -> File {
+    File {
+        id: FILE.into(),
+        name: "Ledger.zip".into(),
+        size: 48_213,
+        sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
+        media_type: "application/zip".into(),
+        status: FileStatus::Ready,
+        reason: None,
+        pages: None,
+        parts: Some(3),
+        skipped: Some(vec![Skipped { path: "target".into(), reason: SkippedBecause::Folder }]),
+        created_at: "2026-01-31T09:30:00.000Z".into(),
+        expires_at: "2026-03-02T09:31:00.000Z".into(),
+    }
 }

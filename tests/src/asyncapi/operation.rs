@@ -71,6 +71,17 @@ pub fn connected() -> Value {
     })
 }
 
+/// The messages about files, which no action asks for.
+pub fn updates() -> Value {
+    json!({
+        "action": "send",
+        "channel": {"$ref": "#/channels/live"},
+        "title": "files.updates",
+        "summary": "Tells every connection of a user when the preparation of a file has ended",
+        "messages": of_channel(&[tally_files::FileUpdated::TYPE]),
+    })
+}
+
 fn of_channel(names: &[&str]) -> Value {
     names.iter().map(|name| json!({"$ref": format!("#/channels/live/messages/{name}")})).collect()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 /// The members of a body that this project sends.
-const MEMBERS: [&str; 8] = [
+const MEMBERS: [&str; 9] = [
     "model",
     "max_tokens",
     "stream",
@@ -14,7 +14,11 @@ const MEMBERS: [&str; 8] = [
     "tools",
     "tool_choice",
     "cache_control",
+    "output_config",
 ];
+
+/// The words for how much a model is to think.
+const EFFORTS: [&str; 5] = ["low", "medium", "high", "xhigh", "max"];
 
 /// The keywords of the schema of a strict tool.
 const KEYWORDS: [&str; 13] = [
@@ -54,8 +58,26 @@ pub(super) fn check(body: &Value) -> Result<(), String> {
         body["system"].is_null() || is_said(&body["system"]) || are_texts(&body["system"]),
         || "system: text content blocks must be non-empty".to_owned(),
     )?;
+    check_output_config(&body["output_config"])?;
     check_tools(body)?;
     check_messages(body)
+}
+
+fn check_output_config(config: &Value) -> Result<(), String> {
+    let members = config.as_object().into_iter().flat_map(Map::keys);
+    for member in members {
+        ensure(member == "effort", || {
+            format!("output_config.{member}: Extra inputs are not permitted")
+        })?;
+    }
+    ensure(config.is_null() || config.is_object(), || {
+        "output_config: Input should be an object".to_owned()
+    })?;
+    let effort = &config["effort"];
+    let is_known = EFFORTS.iter().any(|word| effort == word);
+    ensure(effort.is_null() || is_known, || {
+        "output_config.effort: Input should be 'low', 'medium', 'high', 'xhigh' or 'max'".to_owned()
+    })
 }
 
 fn ensure(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {

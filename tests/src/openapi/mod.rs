@@ -46,8 +46,16 @@ pub fn document() -> Value {
         access
     );
     group!(document, "tasks", "Keep your tasks.", tasks);
+    group!(document, "files", "Upload files, and see how far they have come.", files);
     group!(document, "chat", "Ask the assistant, read your conversations, and choose \
                               agents.", chat conversations agents);
+    group!(
+        document,
+        "prompts",
+        "Keep the prompts of the assistant under version control: save versions, move labels, \
+                                render texts.",
+        prompts
+    );
     group!(document, "usage", "Read the tokens, costs and budgets of replies.", usage budgets);
     group!(document, "api-keys", "Let a service call the API for you.", api_keys);
     group!(document, "users", "Manage accounts and invitations, as an \

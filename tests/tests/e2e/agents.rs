@@ -266,6 +266,9 @@ async fn an_agent_has_a_prompt_tools_and_a_model_that_there_are() {
         (json!({"tools": ["drop_tables"]}), "/tools"),
         (json!({"tools": ["remember", "remember"]}), "/tools"),
         (json!({"prompt": "You are a pirate."}), "/prompt"),
+        (json!({"prompt": "no.such.prompt"}), "/prompt"),
+        (json!({"prompt": "default@1"}), "/prompt"),
+        (json!({"prompt": "default@staging"}), "/prompt"),
         // Replies cost nothing here, so no model has a price.
         (json!({"model": "first"}), "/model"),
         (json!({"max_steps": 9}), "/max_steps"),
@@ -282,6 +285,11 @@ async fn an_agent_has_a_prompt_tools_and_a_model_that_there_are() {
     }
     let finance = stack.get("/agents/finance", Some(&admin)).await.expect(200);
     assert_eq!(finance["version"], 1);
+    for (prompt, status) in [("default@0", 201), ("agent.tasks@production", 200)] {
+        let body = json!({"title": "A", "prompt": prompt});
+        let agent = put(&stack, &admin, "pinned", &body, None).await.expect(status);
+        assert_eq!(agent["prompt"], prompt);
+    }
 
     let api = MessagesApi::with(Vec::new()).await;
     let prices = "first=5/25/6.25/0.50,second=1/5/1.25/0.10,third=1/1/1/1";

@@ -42,10 +42,14 @@ async fn a_key_does_what_its_scope_says_and_nothing_else() {
         let key = key(&stack, &admin, &[scope]).await;
         for route in ROUTES.iter().filter(|route| route.access != Access::Public) {
             let parameters = ["{id}", "{message_id}", "{user_id}", "{sheet_id}"];
-            let path = parameters.iter().fold(
-                route.path.replace("{n}", "1").replace("{name}", "default"),
-                |path, parameter| path.replace(parameter, "019a0000-0000-7000-8000-000000000000"),
-            );
+            let names =
+                [("{n}", "1"), ("{name}", "default"), ("{version}", "0"), ("{label}", "staging")];
+            let path = route.path.to_owned();
+            let path =
+                names.iter().fold(path, |path, (parameter, name)| path.replace(parameter, name));
+            let path = parameters.iter().fold(path, |path, parameter| {
+                path.replace(parameter, "019a0000-0000-7000-8000-000000000000")
+            });
             let answer = call(&stack, route.method, &path, &key).await;
             let is_admitted = route.access == Access::AnyKey
                 || route.scope.is_some_and(|needed| needed.as_str() == scope);

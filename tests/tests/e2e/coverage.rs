@@ -15,6 +15,7 @@ use tally_tests::{Answer, Caller, TestStack, id};
 use crate::access;
 use crate::api_keys::new_key;
 use crate::audit::erasure::{request_erasure, second_admin};
+use crate::files;
 use crate::sso::browser::{Browser, Page};
 use crate::users::user_id;
 
@@ -162,6 +163,31 @@ async fn succeed(
             let body = (route.method == "PUT").then(|| json!({"title": "Finance"}));
             (route.path.replace("{name}", "finance"), body)
         }
+        "PATCH /prompts/{name}" => {
+            ("/prompts/default".to_owned(), Some(json!({"description": "Answers anyone."})))
+        }
+        "POST /prompts/{name}/versions" => {
+            let body = json!({"kind": "chat", "system": "Be brief."});
+            ("/prompts/default/versions".to_owned(), Some(body))
+        }
+        path if path.starts_with("GET /prompts/{name}") => {
+            (route.path.replace("{name}", "default").replace("{version}", "0"), None)
+        }
+        "POST /prompts/{name}/render" => {
+            ("/prompts/default/render".to_owned(), Some(json!({"text": "Hello"})))
+        }
+        path if path.contains("/prompts/{name}/labels/{label}") => {
+            let path = "/prompts/default/labels/staging";
+            let body = json!({"version": 0});
+            if route.method == "DELETE" {
+                let set = stack.call(Method::PUT, path, caller.unwrap(), &body).await;
+                // The limit counts this call too.
+                if set.status == 429 {
+                    return set;
+                }
+            }
+            (path.to_owned(), (route.method == "PUT").then_some(body))
+        }
         "GET /usage" => (format!("/usage?user_id={}", user_id(stack, "demo").await), None),
         path if path.ends_with("/budget") => {
             let body = (route.method == "PUT").then(|| json!({"monthly_usd": "50.00"}));
@@ -250,6 +276,10 @@ async fn succeed(
             }
             (route.path.replace("{id}", &id(&created.expect(201))), body)
         }
+        "POST /files" => ("/files".to_owned(), Some(files::text("Coverage").announcement())),
+        path if path.contains("/files/{id}") => {
+            return of_file(stack, route, caller.unwrap()).await;
+        }
         path if path.contains("/ranges") => return of_range(stack, route, caller.unwrap()).await,
         path if path.contains("/workbooks/{id}") => {
             let (book, sheet, ..) = access::salaries(stack, caller.unwrap()).await;
@@ -308,6 +338,26 @@ async fn of_range(stack: &TestStack, route: &Route, caller: &Caller) -> Answer {
         _ if route.method == "DELETE" => stack.delete(&path, Some(caller)).await,
         _ => stack.get(&path, Some(caller)).await,
     }
+}
+
+/// A request for a file, or else the first refusal of what has to come before it.
+async fn of_file(stack: &TestStack, route: &Route, caller: &Caller) -> Answer {
+    let sample = files::text("Coverage");
+    let announced = stack.post("/files", Some(caller), &sample.announcement()).await;
+    // The limit counts this call too.
+    if announced.status != 201 {
+        return announced;
+    }
+    let announced = announced.json();
+    let path = route.path.replace("{id}", &id(&announced["file"]));
+    if route.path.ends_with("/content") {
+        files::upload(stack, &announced["upload"], &sample.bytes).await;
+        files::prepared(stack, caller, &announced["file"]).await;
+    } else if route.method == "POST" {
+        files::upload(stack, &announced["upload"], &sample.bytes).await;
+    }
+    let method: Method = route.method.parse().unwrap();
+    stack.send(request(stack, method, &path, Some(caller), None)).await
 }
 
 /// A request in the format of its path, by a user or a service.

@@ -48,18 +48,20 @@ const VERBS: &[(&str, &[&str])] = &[
             "preview",
             "refresh",
             "register",
+            "render",
             "request",
             "resend",
             "reset",
             "revoke",
+            "save",
             "send",
             "sign",
             "verify",
         ],
     ),
-    ("put", &["set"]),
+    ("put", &["move", "set"]),
     ("patch", &["update"]),
-    ("delete", &["delete", "end", "reset", "revoke"]),
+    ("delete", &["delete", "end", "remove", "reset", "revoke"]),
 ];
 
 #[test]

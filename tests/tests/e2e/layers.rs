@@ -79,7 +79,6 @@ const ORDER: &[(&str, &[&str])] = &[
         &[
             "domain",
             "pricing",
-            "prompts",
             "tool",
             "request",
             "shown",
@@ -115,6 +114,7 @@ const ORDER: &[(&str, &[&str])] = &[
             "domain",
             "store",
             "spending",
+            "open_agents",
             "choosing",
             "request",
             "title",
@@ -171,6 +171,8 @@ const ORDER: &[(&str, &[&str])] = &[
         ],
     ),
     ("data", &["domain", "store", "profits", "charts"]),
+    ("prompts", &["domain", "builtin", "store", "registry"]),
+    ("files", &["domain", "bucket", "updated", "store", "files", "endings", "purge"]),
     (
         "ranges",
         &[

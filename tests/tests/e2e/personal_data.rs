@@ -14,6 +14,7 @@ use tally_tests::TestStack;
 use tally_tests::fake_tenant::{FakeTenant, Person};
 
 use crate::api_keys::new_key;
+use crate::files;
 use crate::sso::browser::code_of;
 
 const PASSWORD: &str = "Correct-Horse-9";
@@ -169,7 +170,7 @@ async fn swept_items<'a>(
     personal: &[String],
     named: &[String],
 ) -> Vec<(&'a str, Value)> {
-    const SWEPT: [&str; 7] = [
+    const SWEPT: [&str; 8] = [
         "ConversationsTable",
         "MessagesTable",
         "DraftsTable",
@@ -177,6 +178,7 @@ async fn swept_items<'a>(
         "ConnectionsTable",
         "ErrandsTable",
         "TasksTable",
+        "FilesTable",
     ];
     loop {
         let mut items = stack.all_items().await;
@@ -229,6 +231,10 @@ async fn what_a_deleted_account_leaves_says_nothing_of_it_or_expires_in_two_days
     stack.send(ask.json(&json!({"message": SAID}))).await.expect(200);
     let task = json!({"title": SAID, "description": SAID, "due_date": "2027-01-31"});
     stack.post("/tasks", Some(&caller), &task).await.expect(201);
+    let file = files::text(SAID);
+    let announced = stack.post("/files", Some(&caller), &file.announcement()).await.expect(201);
+    files::upload(&stack, &announced["upload"], &file.bytes).await;
+    files::prepared(&stack, &caller, &announced["file"]).await;
     let mut socket = stack.connect(&caller).await;
     socket.send(&json!({"action": "chat.send", "message": SAID, "idempotency_key": "k"})).await;
     while socket.next().await.unwrap()["type"] != "chat.completed" {}

@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use platform::context::Context;
 use platform::database::{Expression, Item, Write, s};
 use platform::gate::{Always, Committer, RequestInfo};
-use platform::plan::{AfterCommit, Otherwise, Reply, Rewrite};
+use platform::plan::{AfterCommit, Otherwise, Reply, Retry, Rewrite};
 use platform::problem::Code;
 use platform::{Plan, Problem};
 use tally_tests::TestStack;
@@ -78,5 +78,32 @@ async fn a_plan_of_which_a_write_is_replaced_keeps_the_writes_of_every_attempt()
         let found = committer.commit(Ok(plan), None, &info).await;
         assert_eq!(found.map(Reply::into_output).map_err(|problem| problem.code), expected);
         assert_eq!(*ran.lock().unwrap(), steps);
+    }
+}
+
+/// A plan with a write whose condition holds at the third attempt.
+fn third_time_lucky(attempt: u32, table: String) -> Plan<()> {
+    let condition =
+        if attempt < 3 { "attribute_not_exists(subject)" } else { "attribute_exists(subject)" };
+    let put = Write::put(&table, item("plan"), condition, &Expression::default());
+    let again: Retry<()> =
+        Box::new(move |_| async move { Ok(third_time_lucky(attempt + 1, table)) }.boxed());
+    Plan::reply(()).write_or_retry(put, again)
+}
+
+#[tokio::test]
+async fn a_plan_says_how_often_it_is_made_anew() {
+    let stack = TestStack::start().await;
+    let platform = stack.platform("LoginFunction");
+    let table = platform.config.require("LIMITS_TABLE").unwrap().to_owned();
+    platform.database().unwrap().put(&table, item("plan")).await.unwrap();
+    let committer = Committer::new(&platform).unwrap();
+    let context = Context::default();
+    let info = RequestInfo::new(&context, platform.clock.now(), None);
+    for (retries, expected) in [(1, Err(Code::Unavailable)), (2, Ok(()))] {
+        let plan = third_time_lucky(1, table.clone()).retries(retries);
+        let found = committer.commit(Ok(plan), None, &info).await;
+        let found = found.map(Reply::into_output).map_err(|problem| problem.code);
+        assert_eq!(found, expected, "{retries}");
     }
 }

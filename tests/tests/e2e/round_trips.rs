@@ -14,6 +14,7 @@ use crate::access;
 use crate::api_keys::new_key;
 use crate::chat::FAST;
 use crate::coverage;
+use crate::files;
 use crate::ranges;
 use crate::sso::browser::code_of;
 
@@ -50,10 +51,10 @@ pub async fn check(
     if path == "/chat" {
         // The function polls until the worker has written the reply. From its read of the
         // conversation on, the worker polls whether it must stop, and by then there may be text to
-        // store. A worker reads the user's data key unless its process has it already.
-        let varies = |call: &String| {
-            call == "GetItem Messages" || call == "GetItem DataKeys" || call.ends_with(" Drafts")
-        };
+        // store. A worker reads the user's data key unless its process has it already, and a
+        // function reads a prompt so (`chat::prompts` counts these reads).
+        let reads = ["GetItem Messages", "GetItem DataKeys", "GetItem Prompts"];
+        let varies = |call: &String| reads.contains(&call.as_str()) || call.ends_with(" Drafts");
         calls.retain(|call| !varies(call));
     }
     let mut rest = calls.as_mut_slice();
@@ -74,6 +75,10 @@ pub async fn check(
         // A conversation or a budget is read side by side with the messages.
         calls.sort_unstable();
         expected.sort_unstable();
+    }
+    if path.starts_with("/files/") && path.ends_with("/complete") {
+        // The calls after a completed upload are its workers', which may have begun.
+        calls.truncate(expected.len());
     }
     assert_eq!(calls, expected, "{route}");
     answer
@@ -547,6 +552,82 @@ async fn tasks_ask_no_more_than_they_must() {
 }
 
 #[tokio::test]
+async fn prompts_ask_no_more_than_they_must() {
+    let stack = TestStack::start().await;
+    let (editor, admin) = (stack.editor().await, stack.admin().await);
+    // Check the session, count the user's call, and read the user's current roles.
+    let admitted = ["GetItem Sessions", "UpdateItem Limits", "GetItem Users"];
+    let counted = ["UpdateItem Limits"];
+    // The roles that decide about the label `production`.
+    let roles = ["GetItem Users"];
+    let (head, version) = (["GetItem Prompts"], ["GetItem Prompts"]);
+    let both = ["TransactWriteItems Prompts+Audit"];
+    let content = || Some(json!({"kind": "chat", "system": "Be brief."}));
+    let save = "POST /prompts/greeter/versions";
+    let new: &[&[&str]] = &[&admitted, &counted, &roles, &head, &both];
+    check(&stack, (save, Some(&editor), content()), new).await;
+    // The same content is read, and not written again.
+    let unchanged: &[&[&str]] = &[&admitted, &counted, &roles, &head, &version, &["PutItem Audit"]];
+    check(&stack, (save, Some(&editor), content()), unchanged).await;
+    let describe: &[&[&str]] = &[&admitted, &counted, &head, &both];
+    let body = Some(json!({"description": "Greets."}));
+    check(&stack, ("PATCH /prompts/greeter", Some(&editor), body), describe).await;
+
+    let moved: &[&[&str]] = &[&admitted, &counted, &roles, &version, &head, &both];
+    let staging = "/prompts/greeter/labels/staging";
+    let to = || Some(json!({"version": 1}));
+    check(&stack, (&format!("PUT {staging}"), Some(&editor), to()), moved).await;
+    let removed: &[&[&str]] = &[&admitted, &counted, &roles, &head, &both];
+    check(&stack, (&format!("DELETE {staging}"), Some(&editor), None), removed).await;
+
+    let shown: &[&[&str]] = &[&SIGNED_IN, &["GetItem Prompts", "GetItem Users"]];
+    check(&stack, ("GET /prompts/greeter", Some(&editor), None), shown).await;
+    // A move of `production` writes its copy in the same transaction. Then its variables are read.
+    let production = "PUT /prompts/greeter/labels/production";
+    check(&stack, (production, Some(&admin), to()), moved).await;
+    let shown: &[&[&str]] = &[shown[0], shown[1], &version];
+    check(&stack, ("GET /prompts/greeter", Some(&editor), None), shown).await;
+    let list: &[&[&str]] = &[&SIGNED_IN, &["Query Prompts"]];
+    check(&stack, ("GET /prompts?prefix=greeter", Some(&editor), None), list).await;
+
+    let read: &[&[&str]] = &[&admitted, &head, &version];
+    check(&stack, ("GET /prompts/greeter/versions/1", Some(&editor), None), read).await;
+    // A process that has rendered a version keeps it.
+    check(&stack, ("POST /prompts/greeter/render", Some(&editor), Some(json!({}))), read).await;
+    let list: &[&[&str]] = &[&admitted, &head, &["Query Prompts"]];
+    check(&stack, ("GET /prompts/greeter/versions", Some(&editor), None), list).await;
+    let usage: &[&[&str]] = &[&admitted, &head, &["Query Usage"]];
+    check(&stack, ("GET /prompts/greeter/usage", Some(&editor), None), usage).await;
+}
+
+#[tokio::test]
+async fn files_ask_no_more_than_they_must() {
+    let stack = TestStack::start().await;
+    let caller = stack.someone().await;
+    let counted = ["UpdateItem Limits"];
+    let sample = files::text("May");
+    let body = || Some(sample.announcement());
+    // The file and the revision of the quota.
+    let both = ["TransactWriteItems Files+Audit"];
+    let announce: &[&[&str]] = &[&SIGNED_IN, &counted, &["Query Files"], &both];
+    let first = check(&stack, ("POST /files", Some(&caller), body()), announce).await.json();
+    let one = format!("/files/{}", id(&first["file"]));
+    let read: &[&[&str]] = &[&SIGNED_IN, &["GetItem Files"]];
+    check(&stack, (&format!("GET {one}"), Some(&caller), None), read).await;
+    let list: &[&[&str]] = &[&SIGNED_IN, &["Query Files"]];
+    check(&stack, ("GET /files?status=pending", Some(&caller), None), list).await;
+    let delete: &[&[&str]] = &[&SIGNED_IN, &["GetItem Files"], &both];
+    check(&stack, (&format!("DELETE {one}"), Some(&caller), None), delete).await;
+
+    // The last one: its workers make calls at any time after the answer.
+    let second = files::announce(&stack, &caller, &sample).await;
+    files::upload(&stack, &second["upload"], &sample.bytes).await;
+    let complete = format!("POST /files/{}/complete", id(&second["file"]));
+    let calls: &[&[&str]] = &[&SIGNED_IN, &counted, &["GetItem Files"], &both];
+    check(&stack, (&complete, Some(&caller), None), calls).await;
+}
+
+#[tokio::test]
 async fn tools_ask_no_more_than_they_must() {
     let stack = TestStack::with(&FAST).await;
     let caller = stack.someone().await;
@@ -708,7 +789,8 @@ async fn agents_ask_no_more_than_they_must() {
     let change: &[&[&str]] =
         &[&admitted, &["GetItem Agents", "TransactWriteItems Agents+Users+Audit"]];
     let body = Some(json!({"title": "Finance"}));
-    check(&stack, ("PUT /agents/finance", Some(&admin), body), change).await;
+    let set: &[&[&str]] = &[&admitted, &["GetItem Prompts"], change[1]];
+    check(&stack, ("PUT /agents/finance", Some(&admin), body), set).await;
     check(&stack, ("DELETE /agents/finance", Some(&admin), None), change).await;
     // Only an agent for some roles takes a look at the roles of its user.
     let begin: &[&[&str]] = &[&SIGNED_IN, &["GetItem Agents", "TransactWriteItems Conversations"]];
@@ -791,13 +873,10 @@ async fn a_connection_asks_no_more_than_it_must() {
     check(calls, &[&every[..], &["TransactWriteItems Connections"]].concat());
     let send = json!({"action": "chat.send", "message": "Hello"});
     let (_, mut calls) = stack.round_trips(socket.ask(&send, "chat.started")).await;
-    // Later calls are the worker's, which may have begun.
-    calls.truncate(6);
-    check(
-        calls,
-        &[&every[..], &TWO_LIMITS, &["TransactWriteItems Conversations+Messages+Drafts+Audit"]]
-            .concat(),
-    );
+    // Later calls are the worker's, which may have begun. The process does not know the prompt yet.
+    calls.truncate(7);
+    let ask = ["GetItem Prompts", "TransactWriteItems Conversations+Messages+Drafts+Audit"];
+    check(calls, &[&every[..], &TWO_LIMITS, &ask].concat());
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use platform::limits::Policy;
 use platform::store::{
-    KEY_CHECK_ATTRIBUTES, KEY_SCOPES_ATTRIBUTES, SESSION_ATTRIBUTES, STANDING_ATTRIBUTES,
+    KEY_CHECK_ATTRIBUTES, KEY_SCOPES_ATTRIBUTES, LISTED_SESSIONS_ATTRIBUTES, SESSION_ATTRIBUTES,
+    STANDING_ATTRIBUTES,
 };
 use serde_json::{Map, Value, json};
 use tally_tests::root;
@@ -203,9 +204,9 @@ fn functions_know_what_is_shared_and_not_each_other() {
         );
     }
     // Each area depends on the platform. Chat knows the assistant and the texts of events, which
-    // know no other area. Access rules decide about cells, and ranges and profits depend on them.
-    // Tools know the areas in which they act. The platform, cells and the transparency log depend
-    // on no crate of ours.
+    // know no other area. It knows the prompts, which know the assistant. Access rules decide about
+    // cells, and ranges and profits depend on them. Tools know the areas in which they act. The
+    // platform, cells and the transparency log depend on no crate of ours.
     let order = [
         ("tally-platform", &[][..]),
         ("tally-access", &["tally-cells", "tally-platform"]),
@@ -220,11 +221,14 @@ fn functions_know_what_is_shared_and_not_each_other() {
                 "tally-assistant",
                 "tally-cells",
                 "tally-platform",
+                "tally-prompts",
                 "tally-ranges",
                 "tally-texts",
             ],
         ),
         ("tally-data", &["tally-access", "tally-platform"]),
+        ("tally-prompts", &["tally-assistant", "tally-platform"]),
+        ("tally-files", &["tally-platform"]),
         ("tally-ranges", &["tally-access", "tally-cells", "tally-platform"]),
         ("tally-sso", &["tally-platform"]),
         ("tally-tasks", &["tally-platform"]),
@@ -536,14 +540,17 @@ fn single_sign_on_frees_no_names_but_addresses() {
 }
 
 /// The functions of messages check no account. They read only the attributes on which access rules
-/// depend. The worker also reads whether an API key is valid.
+/// depend. The worker also reads whether an API key is valid. A function that posts messages to a
+/// user reads only which sessions they have.
 #[test]
-fn functions_of_replies_read_no_more_of_an_account_than_they_ask() {
+fn functions_of_messages_read_no_more_of_an_account_than_they_ask() {
     let (functions, _) = template();
     let key = ("dynamodb:GetItem", &KEY_CHECK_ATTRIBUTES[..]);
     let standing = ("dynamodb:BatchGetItem", &STANDING_ATTRIBUTES[..]);
+    let sessions = ("dynamodb:BatchGetItem", &LISTED_SESSIONS_ATTRIBUTES[..]);
     for (id, expected) in [
-        ("ChatStreamFunction", &[key, standing][..]),
+        ("FileEndFunction", &[sessions][..]),
+        ("ChatStreamFunction", &[key, standing]),
         ("ChatSendFunction", &[standing]),
         ("ChatFollowFunction", &[standing]),
     ] {
@@ -730,6 +737,39 @@ fn one_function_writes_and_signs_the_sealed_log() {
     }
 }
 
+/// One function parses the bytes of users. It reaches them and what it makes of them, and nothing
+/// else: no table, no secret, no other object. No other function writes prepared objects.
+#[test]
+fn the_function_that_parses_files_reaches_nothing_else() {
+    let (functions, _) = template();
+    let of_bucket = |path: &str| json!({"Fn::Sub": format!("${{FilesBucket.Arn}}/{path}/*")});
+    let (incoming, files) = (of_bucket("incoming"), of_bucket("files"));
+    let expected = [("s3:GetObject", &incoming), ("s3:PutObject", &files)];
+    let parser = &functions["FilePrepareFunction"];
+    assert_eq!(permissions(parser), expected);
+    let variables = parser["Properties"]["Environment"]["Variables"].as_object().unwrap();
+    // All functions have the others.
+    let expected = ["AUDIT_RETENTION_DAYS", "FILES_BUCKET", "RUST_LOG", "STACK_NAME"];
+    assert_eq!(variables.keys().collect::<Vec<_>>(), expected);
+    let holders = |action: &str, of: &Value| {
+        let holds = |function: &Value| permissions(function).contains(&(action, of));
+        let found = functions.iter().filter(|(_, function)| holds(function));
+        found.map(|(id, _)| id.as_str()).collect::<BTreeSet<_>>()
+    };
+    let (ending, door) = ("FileEndFunction", "FilesFunction");
+    let (purge, parser) = ("PurgeConversationsFunction", "FilePrepareFunction");
+    for (action, of, expected) in [
+        ("s3:PutObject", &incoming, &[door][..]),
+        ("s3:PutObject", &files, &[parser]),
+        ("s3:GetObject", &incoming, &[parser, door]),
+        ("s3:GetObject", &files, &[door]),
+        ("s3:DeleteObject", &incoming, &[ending, door, purge]),
+        ("s3:DeleteObject", &files, &[ending, door, purge]),
+    ] {
+        assert_eq!(holders(action, of), expected.iter().copied().collect(), "{action} {of}");
+    }
+}
+
 /// Rules and groups decide who sees which cells. One function changes them. Besides it, the seed
 /// adds the first rule, and the purge deletes the rules and groups that no request reaches.
 #[test]
@@ -783,8 +823,8 @@ fn mcp_changes_tasks_alone() {
     assert!(!touched.contains("AuditTextsTable") && !touched.contains("DataKeysTable"));
 }
 
-/// The tools are the same for a model in a chat as for an MCP client. So both functions may use their
-/// tables in the same way.
+/// The tools are the same for a model in a chat as for an MCP client. So both functions may use
+/// their tables in the same way.
 #[test]
 fn tools_may_do_the_same_in_a_chat_as_for_an_mcp_client() {
     let (functions, _) = template();
@@ -806,8 +846,8 @@ fn tools_may_do_the_same_in_a_chat_as_for_an_mcp_client() {
     assert_eq!(held("ChatStreamFunction"), held("McpFunction"));
 }
 
-/// Agents decide which tools a model may use. One function changes them, and the seed adds the first.
-/// None deletes one: a deleted agent leaves its name and version.
+/// Agents decide which tools a model may use. One function changes them, and the seed adds the
+/// first. None deletes one: a deleted agent leaves its name and version.
 #[test]
 fn one_function_changes_agents() {
     let (functions, _) = template();
@@ -822,6 +862,28 @@ fn one_function_changes_agents() {
     };
     assert_eq!(holders("dynamodb:PutItem"), ["AgentsFunction", "SeedFunction"].into());
     for action in ["dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"] {
+        assert_eq!(holders(action), BTreeSet::new(), "{action}");
+    }
+}
+
+/// A prompt decides what every reply is told. One function changes prompts, and no function of
+/// replies does.
+#[test]
+fn one_function_changes_prompts() {
+    let (functions, _) = template();
+    let holders = |action: &str| {
+        let holds = |function: &Value| {
+            permissions(function)
+                .iter()
+                .any(|(held, resource)| *held == action && subject(resource) == "PromptsTable")
+        };
+        let found = functions.iter().filter(|(_, function)| holds(function));
+        found.map(|(id, _)| id.as_str()).collect::<BTreeSet<_>>()
+    };
+    for action in ["dynamodb:PutItem", "dynamodb:DeleteItem"] {
+        assert_eq!(holders(action), ["PromptsFunction"].into(), "{action}");
+    }
+    for action in ["dynamodb:UpdateItem", "dynamodb:BatchWriteItem"] {
         assert_eq!(holders(action), BTreeSet::new(), "{action}");
     }
 }
@@ -889,7 +951,7 @@ fn policies_name_what_they_allow() {
             let text = resource.to_string();
             let text = match action.split_once(':') {
                 Some(("execute-api", "ManageConnections")) => text.replace("/@connections/*", ""),
-                Some(("s3", _)) => text.replace("}/*", ""),
+                Some(("s3", _)) => text.replace("/*\"", "\""),
                 _ => text,
             };
             assert!(!text.contains('*'), "{id} may {action} on {resource}");

@@ -1,5 +1,5 @@
 //! A DynamoDB that never answers, with functions that no client waits for. Each one fails by
-//! itself, before Lambda ends it.
+//! itself, before Lambda ends it. So does the one that knows S3 alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tally_chat::ReplyStart;
 use tally_data::domain::ChartType;
 use tally_data::store::StreamStart;
+use tally_files::domain::Prepare;
 use tally_local::aws::{Failure, Fault, Service};
 use tally_local::lambda::InvokeError;
 use tally_tests::TestStack;
@@ -17,6 +18,14 @@ use crate::chat::worker::{pending, platform_of, start_of_reply};
 
 const SILENT: Fault = Fault {
     service: Service::DynamoDb,
+    operation: None,
+    target: None,
+    failure: Failure::HeldBefore,
+    times: usize::MAX,
+};
+
+const SILENT_S3: Fault = Fault {
+    service: Service::S3,
     operation: None,
     target: None,
     failure: Failure::HeldBefore,
@@ -37,6 +46,17 @@ fn payloads() -> BTreeMap<&'static str, Value> {
         generation: 1,
         announce: false,
     };
+    let prepare = Prepare {
+        user_id: ID.into(),
+        file_id: ID.into(),
+        size: 1,
+        sha256: "0".repeat(64),
+        media_type: "text/plain".into(),
+    };
+    let end = json!({
+        "requestContext": {"condition": "Success"}, "requestPayload": prepare,
+        "responsePayload": {"status": "ready", "parts": 1},
+    });
     BTreeMap::from([
         ("AuditSealFunction", json!({})),
         ("BootstrapAdminFunction", json!({"username": "demo"})),
@@ -44,6 +64,8 @@ fn payloads() -> BTreeMap<&'static str, Value> {
         ("ChatStreamFunction", serde_json::to_value(reply).unwrap()),
         ("EraseFunction", json!({"user_id": ID})),
         ("ExpireRepliesFunction", json!({})),
+        ("FileEndFunction", end),
+        ("FilePrepareFunction", serde_json::to_value(prepare).unwrap()),
         ("RotateRingFunction", json!({"emergency": true, "ring": "refresh"})),
         ("SeedFunction", json!({})),
         ("SendMailFunction", json!({"errand_id": ID})),
@@ -83,6 +105,7 @@ async fn every_worker_fails_by_itself_where_the_database_is_silent() {
     );
 
     stack.local.aws().fail(SILENT);
+    stack.local.aws().fail(SILENT_S3);
     let errors =
         join_all(payloads.iter().map(async |(function, payload)| {
             (*function, error_type(&stack, function, payload).await)

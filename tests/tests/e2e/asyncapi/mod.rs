@@ -255,6 +255,11 @@ async fn every_example_is_taken_and_every_type_of_message_comes() {
     client.ask(&example("charts.subscribe", "id", &json!("1")), "charts.subscribed").await;
     client.ask(&example("charts.unsubscribe", "id", &json!("1")), "charts.unsubscribed").await;
     client.ask(&json!({"action": "charts.publish"}), "error").await;
+    let sample = crate::files::text("May");
+    let announced = crate::files::announce(&stack, &caller, &sample).await;
+    crate::files::upload(&stack, &announced["upload"], &sample.bytes).await;
+    crate::files::prepared(&stack, &caller, &announced["file"]).await;
+    client.hear("file.updated").await;
 
     let reply =
         client.ask(&example("chat.send", "id", &json!("1")), "chat.started").await["message_id"]

@@ -9,6 +9,7 @@ use http::Method;
 use platform::clock::Clock;
 use serde_json::{Map, Value, json};
 use tally_local::aws::Failure;
+use tally_prompts::domain::PromptName;
 use tally_tests::{Caller, TestStack, id};
 
 use crate::api_keys::new_key;
@@ -60,7 +61,9 @@ async fn what_was_asked_and_written_is_read_back_byte_for_byte() {
     assert_eq!(names, ["prompt", "reply"]);
     let texts = texts_of(&stack, &caller, &event).await;
     assert_eq!(texts["reply"], answer["reply"]);
-    let expected = json!({"prompt": {"name": "default", "version": 2}, "shown": [], "turn": said});
+    let sha256 = tally_prompts::built_in(&PromptName::default()).unwrap().sha256.clone();
+    let prompt = json!({"name": "default", "version": 0, "sha256": sha256});
+    let expected = json!({"prompt": prompt, "shown": [], "turn": said});
     assert_eq!(prompt_of(&texts), expected);
     assert_eq!(texts_of(&stack, &auditor, &event).await, texts);
 

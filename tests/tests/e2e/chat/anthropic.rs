@@ -1,7 +1,7 @@
 //! The provider `anthropic` against a server that speaks the Messages API, both well and badly.
 
-use assistant::domain::{MessageRole, PromptName, StopReason, Usage};
-use assistant::{Anthropic, Event, Fault, Provider, ProviderError, Request, Turn, system_prompt};
+use assistant::domain::{MessageRole, StopReason, Usage};
+use assistant::{Anthropic, Event, Fault, Provider, ProviderError, Request, Turn};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use platform::clock::Clock;
@@ -30,9 +30,11 @@ fn provider(api: &MessagesApi, circuits: &Circuits, own: &[(&str, &str)]) -> Ant
     circuits.anthropic(api, own)
 }
 
+const SYSTEM: &str = "You are brief.";
+
 fn request() -> Request {
     let turns = vec![Turn::text(MessageRole::User, "How did Alpha do?")];
-    Request { reply_id: "r".into(), turns, ..Request::default() }
+    Request { reply_id: "r".into(), system: SYSTEM.into(), turns, ..Request::default() }
 }
 
 /// The outcome of a call.
@@ -394,8 +396,7 @@ async fn what_was_used_is_known_while_it_is_used() {
     assert_eq!(hear(&provider).await.usage, usage(12));
     let mut events = provider.call(request());
     assert_eq!(events.next().await, Some(Ok(Event::Model("first".into()))));
-    let reckoned = (2 * (system_prompt(PromptName::Default).len() + "How did Alpha do?".len()))
-        .div_ceil(3) as u64;
+    let reckoned = (2 * (SYSTEM.len() + "How did Alpha do?".len())).div_ceil(3) as u64;
     let sent = Usage { input_tokens: reckoned, ..Usage::default() };
     assert_eq!(
         events.next().await,

@@ -1,7 +1,7 @@
 //! Steps of a loop with tools, by the provider `anthropic` against a server that speaks the
 //! Messages API.
 
-use assistant::domain::{MessageRole, StopReason};
+use assistant::domain::{Effort, MessageRole, StopReason};
 use assistant::{Content, Event, Fault, Provider, Request, ToolUse, Turn};
 use futures_util::StreamExt as _;
 use platform::ids;
@@ -189,6 +189,42 @@ async fn thoughts_that_no_longer_stand_after_the_same_are_left_out() {
     let block = |body: &Value, block: usize| body["messages"][1]["content"][block].clone();
     assert_eq!(block(&whole.body, 0)["type"], "thinking");
     assert_eq!(block(&left.body, 0), block(&whole.body, 1));
+}
+
+#[tokio::test]
+async fn the_effort_and_the_bound_of_a_request_are_sent() {
+    let api = MessagesApi::start(|asked| {
+        let takes_effort = asked.body["model"] != "second";
+        if !takes_effort && !asked.body["output_config"].is_null() {
+            let why = "This model does not support the effort parameter.";
+            return Answer::error_saying(400, "invalid_request_error", why);
+        }
+        Answer::stream(reply(&["Hi."]))
+    });
+    let api = api.await;
+    let circuits = Circuits::start().await;
+    let provider = circuits.anthropic(&api, &[("AI_MAX_TOKENS", "1000")]);
+    let config = |word: &str| json!({"effort": word});
+    for (model, effort, max_tokens, sent) in [
+        ("first", None, None, vec![(Value::Null, 1_000)]),
+        ("first", Some(Effort::Max), Some(300), vec![(config("max"), 300)]),
+        ("first", Some(Effort::Low), Some(1_001), vec![(config("low"), 1_000)]),
+        // The model takes none.
+        ("second", Some(Effort::High), None, vec![(config("high"), 1_000), (Value::Null, 1_000)]),
+        ("second", None, Some(1), vec![(Value::Null, 1)]),
+    ] {
+        let before = api.asked().len();
+        let model = Some(model.to_owned());
+        let request = Request { model, effort, max_tokens, ..request() };
+        let told = events(&provider, request).await;
+        assert_eq!(outcome(&told).1, Ok(StopReason::EndTurn));
+        let asked = api.asked();
+        let found = asked[before..].iter().map(|asked| {
+            (asked.body["output_config"].clone(), asked.body["max_tokens"].as_u64().unwrap())
+        });
+        assert_eq!(found.collect::<Vec<_>>(), sent, "{effort:?}");
+    }
+    assert_eq!(api.refused(), Vec::<String>::new());
 }
 
 #[tokio::test]

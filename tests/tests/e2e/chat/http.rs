@@ -36,7 +36,7 @@ async fn a_reply_is_waited_for_and_audited_without_its_text() {
         "role": "assistant", "text": answer["reply"],
         "status": "completed", "created_at": message["created_at"], "stop_reason": "end_turn",
         "usage": expected_usage,
-        "cost_usd": "0.00"
+        "cost_usd": "0.00", "prompt": {"name": "default", "version": 0},
     });
     assert_eq!(message, expected);
 
@@ -134,7 +134,8 @@ async fn a_reply_that_is_not_waited_for_can_be_polled_while_it_is_written() {
         ("1", "respond-async")
     );
     assert_eq!(answer["status"], "pending");
-    assert_eq!(answer.as_object().unwrap().len(), 3, "{answer}");
+    assert_eq!(answer["prompt"], json!({"name": "default", "version": 0}));
+    assert_eq!(answer.as_object().unwrap().len(), 4, "{answer}");
 
     let seen = poll(&stack, &caller, accepted.header("location")).await;
     let end = seen.last().unwrap();

@@ -11,6 +11,7 @@ mod cost;
 mod follow;
 mod http;
 mod many;
+mod prompts;
 mod property;
 mod refusals;
 mod repeats;

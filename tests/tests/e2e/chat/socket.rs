@@ -47,7 +47,8 @@ async fn a_reply_is_streamed_to_the_connection_that_asked() {
         )
         .await;
     assert_eq!(started["id"], "mine");
-    assert_eq!(started.as_object().unwrap().len(), 4, "{started}");
+    assert_eq!(started["prompt"], json!({"name": "default", "version": 0}));
+    assert_eq!(started.as_object().unwrap().len(), 5, "{started}");
     let heard = listen(&mut socket, &started).await;
     let spoken = heard.text.split_whitespace().count() as u64;
     assert!((50..=120).contains(&spoken), "{}", heard.text);
@@ -135,14 +136,14 @@ async fn a_message_that_is_wrong_or_too_much_is_an_error_and_the_connection_stay
     let caller = stack.someone().await;
     let mut socket = stack.connect(&caller).await;
     let wrong = json!({
-        "action": "chat.send", "id": "1", "message": "", "conversation_id": 7, "prompt": "no",
-        "more": true,
+        "action": "chat.send", "id": "1", "message": "", "conversation_id": 7, "prompt": "no!",
+        "variables": ["x"], "more": true,
     });
     let error = socket.ask(&wrong, "error").await;
     assert_eq!((text(&error["code"]), text(&error["id"])), ("validation_failed", "1"));
     let pointers: Vec<_> =
         error["errors"].as_array().unwrap().iter().map(|error| text(&error["pointer"])).collect();
-    assert_eq!(pointers, ["/message", "/conversation_id", "/prompt", "/more"]);
+    assert_eq!(pointers, ["/message", "/conversation_id", "/prompt", "/variables", "/more"]);
     for _ in 0..2 {
         let started =
             socket.ask(&json!({"action": "chat.send", "message": "Hi"}), "chat.started").await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use assistant::domain::{Cost, MessageRole, PromptName, Usage};
+use assistant::domain::{Cost, MessageRole, Usage};
 use platform::clock::{Clock, Timestamp};
 use platform::ids;
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use tally_chat::domain::MessageStatus;
 use tally_chat::store::{Drafts, Head, Message, Messages, Overdue, Spent};
 use tally_chat::{Ending, Endings};
 use tally_local::aws::Failure;
+use tally_prompts::domain::{Pinned, Values};
 use tally_tests::messages_api::{Answer, MessagesApi};
 use tally_tests::{Caller, TestStack};
 
@@ -113,7 +114,7 @@ async fn a_reply_whose_worker_died_ends_as_failed_with_what_there_was() {
     let [event] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!((text(&event["outcome"]), text(&event["detail"]["model"])), ("failure", "lorem"));
     // The event has the texts that are on record.
-    let asked = r#"{"prompt":{"name":"default","version":2},"shown":null,"turn":"Until death"}"#;
+    let asked = r#"{"prompt":{"name":"default","version":0,"sha256":null},"shown":null,"turn":"Until death"}"#;
     let texts = texts_of(&stack, &caller, event).await;
     assert_eq!(texts, json!({"prompt": asked, "reply": kept}));
 
@@ -319,7 +320,8 @@ async fn replies_that_cannot_be_ended_keep_no_other_waiting() {
             origin: None,
             context: None,
             sources: Sources::default(),
-            prompt: PromptName::default(),
+            prompt: Pinned::default(),
+            variables: Values::default(),
             agent: None,
             terms: None,
             steps: 0,

@@ -13,6 +13,7 @@ use platform::store::AuditLog;
 use serde_json::json;
 use tally_chat::store::{Message, Messages};
 use tally_local::aws::{Failure, Service};
+use tally_prompts::domain::PromptName;
 use tally_tests::TestStack;
 use texts::{TextError, Texts, Unreadable};
 use tokio::time::{Duration, Instant};
@@ -48,8 +49,10 @@ async fn texts_of(stack: &TestStack, message_id: &str) -> Vec<(String, String)> 
 }
 
 fn prompt(shown: &[&str], turn: &str) -> String {
+    let sha256 = json!(tally_prompts::built_in(&PromptName::default()).unwrap().sha256);
+    let prompt = format!(r#"{{"name":"default","version":0,"sha256":{sha256}}}"#);
     let (shown, turn) = (json!(shown), json!(turn));
-    format!(r#"{{"prompt":{{"name":"default","version":2}},"shown":{shown},"turn":{turn}}}"#)
+    format!(r#"{{"prompt":{prompt},"shown":{shown},"turn":{turn}}}"#)
 }
 
 /// What a scripted model gives next.
@@ -245,8 +248,8 @@ async fn a_reply_ends_only_with_its_texts() {
     assert_eq!(end_of(&platform, &reply).await.status.as_str(), "failed");
     let texts = texts_of(&stack, &reply.id).await;
     let on_record =
-        r#"{"prompt":{"name":"default","version":2},"shown":null,"turn":"In vain"}"#.to_owned();
-    assert_eq!(texts, [("prompt".to_owned(), on_record)]);
+        r#"{"prompt":{"name":"default","version":0,"sha256":null},"shown":null,"turn":"In vain"}"#;
+    assert_eq!(texts, [("prompt".to_owned(), on_record.to_owned())]);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ mod withheld;
 
 use std::time::Duration;
 
-use assistant::domain::{MessageRole, PromptName};
+use assistant::domain::MessageRole;
 use http::Method;
 use platform::clock::Timestamp;
 use platform::database::{Database, Write};
@@ -21,6 +21,7 @@ use tally_chat::domain::MessageStatus;
 use tally_chat::store::{
     Conversation, Conversations, Deleted, Drafts, First, History, Message, Messages, PurgeJobs,
 };
+use tally_prompts::domain::{Pinned, Values};
 use tally_tests::{Answer, Caller, TestStack, id};
 
 use crate::chat::text;
@@ -114,7 +115,8 @@ impl Shelf {
                 origin: None,
                 context: None,
                 sources: Sources::default(),
-                prompt: PromptName::default(),
+                prompt: Pinned::default(),
+                variables: Values::default(),
                 agent: None,
                 terms: None,
                 steps: 0,
