@@ -10,11 +10,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @contextmanager
-def stack(*options, state=None):
+def stack(*options, state=None, release=False):
     """The HTTP and the WebSocket URL of a stack with its state in this directory, or in memory. It builds the functions where that is
-    still to be done."""
+    still to be done, for release if that is asked for."""
     place = ["--state", state] if state else ["--memory"]
-    command = ["cargo", "run", "--locked", "--quiet", "--", *place, "--port", "0", *options]
+    profile = ["--release"] if release else []
+    command = ["cargo", "run", "--locked", "--quiet", *profile, "--", *place, "--port", "0", *options]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         urls = {}

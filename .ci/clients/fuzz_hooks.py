@@ -20,6 +20,10 @@ PASSWORD = (
 AGENT = "must be the name of an agent that you may use"
 TITLE = ("must be 1 to 200 characters",)
 DESCRIPTION = ("must be at most 2,000 characters",)
+LABEL = "must be 1 to 32 of a-z, 0-9 and `-`, begin with a letter, and not be `latest`"
+REFERENCE = "must be the name of a prompt, name@label or name@number"
+TEXT = "must be 1 to 100,000 characters, and not blanks alone"
+PRICE = "must be a model that has a price in this deployment"
 ADDRESS = ("must be an email address like name@example.com, with ASCII characters alone before the @",)
 
 # A field whose meaning no schema can state, such as an address. The API may refuse any of its values.
@@ -46,7 +50,13 @@ MEANINGS = {
     ("POST /chat", "/agent"): (AGENT, "must not be sent together with prompt"),
     # An address of a range, among others.
     ("POST /chat", "/context"): ANY,
-    ("POST /chat", "/prompt"): ("must not be sent in a conversation with an agent",),
+    # A prompt that the caller may use, with a value for each of its variables.
+    ("POST /chat", "/prompt"): (
+        REFERENCE,
+        "must be a prompt that you may use",
+        "must not be sent in a conversation with an agent",
+    ),
+    ("POST /chat", "/variables"): ANY,
     ("POST /conversations/{id}/messages/{message_id}/confirmations", "/decisions"): ("must name each call once",),
     # How people are named depends on the identity provider of the deployment.
     ("PUT /users/{id}/sso", "/tenant"): ("must be a GUID with hyphens", "must be the issuer of this deployment"),
@@ -68,10 +78,13 @@ MEANINGS = {
     ("GET /audit/verify", "cursor"): (CURSOR,),
     ("GET /agents", "cursor"): (CURSOR,),
     ("GET /conversations", "cursor"): (CURSOR,),
+    ("GET /files", "cursor"): (CURSOR,),
     ("GET /conversations/{id}", "cursor"): (CURSOR,),
     ("GET /conversations/{id}/export", "cursor"): (CURSOR,),
     ("GET /groups", "cursor"): (CURSOR,),
     ("GET /groups/{id}/members", "cursor"): (CURSOR,),
+    ("GET /prompts", "cursor"): (CURSOR,),
+    ("GET /prompts/{name}/versions", "cursor"): (CURSOR,),
     ("GET /tasks", "cursor"): (CURSOR,),
     ("GET /users", "cursor"): (CURSOR,),
     ("GET /users/invites", "cursor"): (CURSOR,),
@@ -87,6 +100,7 @@ MEANINGS = {
     # Exports take more events.
     ("GET /audit", "limit"): ("must be 1 to 100",),
     ("GET /usage", "from"): ("must not be after `to`", "must be at most 366 days before the end of `to`"),
+    ("GET /prompts/{name}/usage", "from"): ("must not be after `to`", "must be at most 92 days before the end of `to`"),
     # A change has at least one rule. All rules are of one workbook, about users that exist.
     ("POST /access/changes", "/add"): (
         "and `remove` must have 1 to 40 rules together",
@@ -127,7 +141,8 @@ MEANINGS = {
     ("POST /tasks", "/description"): DESCRIPTION,
     ("PATCH /tasks/{id}", "/description"): DESCRIPTION,
     # A model needs a price, and replies of an agent cost something.
-    ("PUT /agents/{name}", "/model"): ("must be a model that has a price in this deployment",),
+    ("PUT /agents/{name}", "/model"): (PRICE,),
+    ("PUT /agents/{name}", "/prompt"): (REFERENCE, "must be a prompt of the kind chat that exists and is not archived"),
     ("PUT /agents/{name}", "/max_cost_usd"): ("must be an amount above 0 and up to 100, like 0.50",),
     # An agent that the caller may use. A change has a title or an agent.
     ("POST /conversations", "/agent"): (AGENT,),
@@ -135,6 +150,43 @@ MEANINGS = {
     ("PATCH /conversations/{id}", "/title"): ("is required",),
     # The bytes of all values together.
     ("PUT /conversations/{id}/state", "/values"): ("must have at most 8,192 bytes as JSON, where each `<` counts as six",),
+    # Templates, whose places need a variable, and the message or the input once. PLACES has the faults that name a variable.
+    ("POST /prompts/{name}/versions", "/system"): (TEXT, "must be, together with user, at most 300,000 bytes of UTF-8"),
+    ("POST /prompts/{name}/versions", "/user"): (
+        TEXT,
+        "must name `{{message}}` exactly once",
+        "must name `{{input}}` exactly once",
+    ),
+    ("POST /prompts/{name}/versions", "/variables"): ("must not declare a name twice", "must be at most 40,000 bytes of JSON"),
+    ("POST /prompts/{name}/versions", "/kind"): (
+        "must be chat, the kind of all versions of the prompt",
+        "must be task, the kind of all versions of the prompt",
+    ),
+    ("POST /prompts/{name}/versions", "/model"): (PRICE,),
+    ("POST /prompts/{name}/versions", "/output_schema"): (
+        "is for the kind task alone",
+        "must be a JSON Schema, an object of at most 20,000 bytes",
+    ),
+    ("POST /prompts/{name}/versions", "/labels"): (f"has an item that {LABEL}",),
+    # A change has at least one field. Only the server knows which prompts are built in.
+    ("PATCH /prompts/{name}", "/description"): ("is required, unless you send `archived`",),
+    ("PATCH /prompts/{name}", "/archived"): ("must be false: the prompt is built in",),
+    # Versions and labels that there are, of which a request names one at most.
+    ("PUT /prompts/{name}/labels/{label}", "/version"): ("must be a version of the prompt",),
+    ("POST /prompts/{name}/render", "/version"): ("must be a version of the prompt",),
+    ("POST /prompts/{name}/render", "/label"): (
+        LABEL,
+        "must be a label of the prompt",
+        "is required, because the label `production` is not set",
+        "must not be sent together with version",
+    ),
+    ("POST /prompts/{name}/render", "/content"): (
+        "must not be sent together with version",
+        "must not be sent together with label",
+    ),
+    ("POST /prompts/{name}/render", "/variables"): ANY,
+    # The deployment sets how large a file may be.
+    ("POST /files", "/size"): ("must be at most 33554432",),
     # One of two members.
     ("PUT /workbooks/{id}/sheets/{sheet_id}", "/same_as"): (
         "or `cleared: true` must be given, and only one of them",
@@ -143,10 +195,14 @@ MEANINGS = {
     ("GET /profits", "page"): ("is too large: page times size must be at most 10,000, so use filters",),
 }
 
-# Fields with objects inside, and how the detail of a refusal begins. The detail names the place of the fault.
+# Fields with objects or variables inside, and how the detail of a refusal begins. The detail names the place of the fault.
 PLACES = {
     ("POST /conversations/{id}/messages/{message_id}/confirmations", "/decisions"): "has a fault at /",
     ("POST /access/changes", "/add"): "has a fault at /",
+    ("POST /prompts/{name}/versions", "/system"): ("names `", "must not name `"),
+    ("POST /prompts/{name}/versions", "/user"): "names `",
+    ("POST /prompts/{name}/versions", "/variables"): ("has a fault at /", "declares `"),
+    ("POST /prompts/{name}/render", "/content"): "has a fault at /",
     ("POST /workbooks/{id}/ranges", "/sheet"): "has a fault at /name: ",
     ("POST /workbooks/{id}/ranges", "/merged"): "has a fault at /",
     ("POST /workbooks/{id}/ranges", "/spills"): "has a fault at /",
@@ -155,6 +211,9 @@ PLACES = {
     ("POST /workbooks/{id}/ranges", "/hidden_columns"): "has a fault at /",
     ("PUT /workbooks/{id}/sheets/{sheet_id}/columns", "/columns"): "has a fault at /",
 }
+
+# Fields whose members have names that the caller has chosen. A version of a prompt decides which values they may have.
+OBJECTS = {("POST /chat", "/variables"), ("POST /prompts/{name}/render", "/variables")}
 
 # Codes that refuse a whole request because of stored data: an invalid token, a key of another request, a rule that
 # needs formulas.
@@ -212,7 +271,9 @@ def refused_for_its_meaning(ctx, response, case):
     errors = problem.get("errors")
     assert errors, f"{case.operation.label}: the schema allows what was refused: {problem}"
     for error in errors:
-        field = (case.operation.label, error.get("pointer", error.get("parameter")))
+        place = error.get("pointer", error.get("parameter"))
+        field = (case.operation.label, place)
         is_inside = field in PLACES and error["detail"].startswith(PLACES[field])
+        is_inside = is_inside or (case.operation.label, place.rpartition("/")[0]) in OBJECTS
         meanings = MEANINGS.get(field, ())
         assert is_inside or meanings is ANY or error["detail"] in meanings, f"{case.operation.label}: the schema allows what was refused: {error}"

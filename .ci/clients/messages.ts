@@ -50,6 +50,8 @@ export function tell(message: ServerMessage): string {
       return `${message.stop_reason} ${message.usage.output_tokens} ${message.cost_usd}`;
     case "chat.failed":
       return message.code;
+    case "file.updated":
+      return `${message.file.name}: ${message.file.status} ${message.file.reason ?? ""}`;
   }
 }
 

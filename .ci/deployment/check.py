@@ -39,14 +39,15 @@ def tour_of_a_deployment():
         return {"Bucket": BUCKET, "Key": binary}
 
     with tempfile.TemporaryDirectory(prefix="tally-deployment-") as scratch, emulator(Path(scratch)) as aws:
-        template = translate(ROOT / "template.yaml", code, aws.url_of("{api}") + "/live")
+        template, api, routes = translate(ROOT / "template.yaml", code, aws.url_of("{api}") + "/live")
         architecture = {"x86_64": "x86_64"}.get(platform.machine(), "arm64")
         resources = aws.deploy(template, used.values(), {**PARAMETERS, "Architecture": architecture})
-        print(f"the emulator has {len(resources)} resources of the template")
+        aws.route(resources[api], {key: resources[function] for key, function in routes.items()})
+        print(f"the emulator has {len(resources)} resources of the template and {len(routes)} routes of its HTTP API")
         aws.invoke(resources["SeedFunction"], {})
         # As docs/operations.md has it for a deployment that nobody can register with.
         invite = aws.invoke(resources["BootstrapAdminFunction"], {"email": "ops@example.com"})["invite"]
-        http, websocket = aws.url_of(resources["HttpApi"]), aws.url_of(resources["WebSocketApi"]).replace("http", "ws", 1) + "/live"
+        http, websocket = aws.url_of(resources[api]), aws.url_of(resources["WebSocketApi"]).replace("http", "ws", 1) + "/live"
         try:
             ops = Admin("ops", "Correct-Horse-9", "ops@example.com", invite)
             take_tour(http, websocket, ops)

@@ -54,6 +54,18 @@ class Emulator:
         pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
         return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for page in pages for resource in page["StackResourceSummaries"]}
 
+    def route(self, api, functions):
+        """Gives an HTTP API its routes: of each route key, the function that answers it, by name."""
+        gateway, functions_api = self.client("apigatewayv2"), self.client("lambda")
+        integrations = {}
+        for key, function in functions.items():
+            if function not in integrations:
+                arn = functions_api.get_function(FunctionName=function)["Configuration"]["FunctionArn"]
+                uri = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{arn}/invocations"
+                integration = {"IntegrationType": "AWS_PROXY", "IntegrationUri": uri, "PayloadFormatVersion": "2.0"}
+                integrations[function] = gateway.create_integration(ApiId=api, **integration)["IntegrationId"]
+            gateway.create_route(ApiId=api, RouteKey=key, Target=f"integrations/{integrations[function]}")
+
     @staticmethod
     def wait(cloudformation, change):
         """Waits for the end of a change of the stack, which must be a good one."""

@@ -1,7 +1,7 @@
 """template.yaml as the emulator takes it: CloudFormation made by SAM's own translator, and changed where the emulator
 differs from AWS."""
 
-from copy import deepcopy
+import re
 
 import yaml
 from samtranslator.translator.transform import transform
@@ -36,33 +36,27 @@ class NoManagedPolicies:
 
 
 def translate(path, code, websocket_endpoint):
-    """The template with each function's code at `code(binary)`. Functions reach the connections of the API `{api}` at
-    `websocket_endpoint`."""
+    """The template with each function's code at `code(binary)`, and the routes of its HTTP API. Functions reach the connections of the API
+    `{api}` at `websocket_endpoint`."""
     template = yaml.load(path.read_text(), Loader)
     resources = template["Resources"]
     # SAM resolves references to parameters itself, and needs a list to be one.
     defaults = {name: parameter["Default"] for name, parameter in template["Parameters"].items() if "Default" in parameter}
     lists = {name: defaults[name].split(",") for name, parameter in template["Parameters"].items() if parameter["Type"] == "CommaDelimitedList"}
     parameters = {**defaults, **lists}
-    check_cors(template, parameters)
     # The emulator has no rotation of secrets by CloudFormation.
     for name in [name for name, resource in resources.items() if resource["Type"] == "AWS::SecretsManager::RotationSchedule"]:
         del resources[name]
     secrets = {name for name, resource in resources.items() if resource["Type"] == "AWS::SecretsManager::Secret"}
-    for name, resource in list(resources.items()):
-        if resource["Type"] == "AWS::Serverless::HttpApi":
-            resources.update(http_api(name, resource["Properties"]))
-        elif resource["Type"] == "AWS::S3::BucketPolicy":
+    [api] = [name for name, resource in resources.items() if resource["Type"] == "AWS::Serverless::HttpApi"]
+    for resource in resources.values():
+        if resource["Type"] == "AWS::S3::BucketPolicy":
             # Calls of the emulator have no TLS.
             document = resource["Properties"]["PolicyDocument"]
             document["Statement"] = [statement for statement in document["Statement"] if "aws:SecureTransport" not in str(statement.get("Condition"))]
         elif resource["Type"] == "AWS::Serverless::Function":
             properties = resource["Properties"]
             properties["CodeUri"] = code(resource["Metadata"]["BuildProperties"]["Binary"])
-            events = properties.get("Events", {})
-            for event, route in [(event, route) for event, route in events.items() if route["Type"] == "HttpApi"]:
-                del events[event]
-                resources.update(http_route(name, event, route["Properties"]))
             for policy in properties.get("Policies", []):
                 for statement in policy["Statement"]:
                     # The emulator does not know the encryption context of a call to KMS.
@@ -73,63 +67,35 @@ def translate(path, code, websocket_endpoint):
                 # AWS's own domain is not the emulator's.
                 variables["CONNECTIONS_ENDPOINT"] = {"Fn::Sub": websocket_endpoint.format(api="${WebSocketApi}")}
     translated = transform(template, parameters, NoManagedPolicies())
-    return arns(translated, secrets)
+    # The emulator ignores an OpenAPI body, so the API gets its routes after the stack is there. The stack has then as many resources
+    # as on AWS.
+    body = translated["Resources"][api]["Properties"].pop("Body")
+    check_cors(body, parameters)
+    return arns(translated, secrets), api, dict(routes(body))
 
 
-def check_cors(template, parameters):
+def check_cors(body, parameters):
     """Fails unless SAM hands the condition of `AllowCredentials` on: it drops a function there that it does not expect. The emulator has
     no CORS."""
-    [(name, api)] = [(name, resource) for name, resource in template["Resources"].items() if resource["Type"] == "AWS::Serverless::HttpApi"]
-    translated = transform(deepcopy({**template, "Resources": {name: api}, "Outputs": {}}), parameters, NoManagedPolicies())
-    _, cors, _ = translated["Resources"][name]["Properties"]["Body"]["x-amazon-apigateway-cors"]["Fn::If"]
+    _, cors, _ = body["x-amazon-apigateway-cors"]["Fn::If"]
     assert cors["allowCredentials"] == {"Fn::If": ["HasCookieOrigins", True, False]}, cors
     assert cors["allowOrigins"] == parameters["CorsOrigins"] and "X-Requested-With" in cors["allowHeaders"], cors
 
 
-def http_api(name, properties):
-    """An HTTP API without an OpenAPI body, which the emulator ignores: its routes are resources of their own."""
-    stage = {"ApiId": {"Ref": name}, "StageName": "$default", "AutoDeploy": True}
-    stage |= {key: properties[key] for key in ("DefaultRouteSettings", "AccessLogSettings") if key in properties}
-    api = {"Name": {"Fn::Sub": "${AWS::StackName}-http"}, "ProtocolType": "HTTP"}
-    return {
-        name: {"Type": "AWS::ApiGatewayV2::Api", "Properties": api},
-        f"{name}Stage": {"Type": "AWS::ApiGatewayV2::Stage", "Properties": stage},
-    }
-
-
-def http_route(function, event, properties):
-    """The route of one event, with the permission that SAM gives it."""
-    api = properties["ApiId"]["Ref"]
-    method, path = properties.get("Method", "$default").upper(), properties.get("Path", "")
-    key = f"{method} {path}" if path else "$default"
-    source = f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{{api}}}/*/{method + path if path else '$default'}"
-    uri = f"arn:${{AWS::Partition}}:apigateway:${{AWS::Region}}:lambda:path/2015-03-31/functions/${{{function}.Arn}}/invocations"
-    # One for all events of a function, so that the emulator's 500 resources suffice.
-    integration, prefix = f"{function}Integration", f"{function}{event}"
-    return {
-        integration: {
-            "Type": "AWS::ApiGatewayV2::Integration",
-            "Properties": {
-                "ApiId": {"Ref": api},
-                "IntegrationType": "AWS_PROXY",
-                "IntegrationUri": {"Fn::Sub": uri},
-                "PayloadFormatVersion": "2.0",
-            },
-        },
-        f"{prefix}Route": {
-            "Type": "AWS::ApiGatewayV2::Route",
-            "Properties": {"ApiId": {"Ref": api}, "RouteKey": key, "Target": {"Fn::Sub": f"integrations/${{{integration}}}"}},
-        },
-        f"{prefix}Permission": {
-            "Type": "AWS::Lambda::Permission",
-            "Properties": {
-                "Action": "lambda:InvokeFunction",
-                "FunctionName": {"Ref": function},
-                "Principal": "apigateway.amazonaws.com",
-                "SourceArn": {"Fn::Sub": source},
-            },
-        },
-    }
+def routes(body):
+    """The route keys of an API with this OpenAPI body, each with the logical id of the function that answers it."""
+    for path, methods in body["paths"].items():
+        for method, operation in methods.items():
+            integration = operation.pop("x-amazon-apigateway-integration")
+            uri = integration.pop("uri")["Fn::Sub"]
+            function = re.fullmatch(r"arn:\$\{AWS::Partition\}:apigateway:.*/functions/\$\{(\w+)\.Arn\}/invocations", uri)[1]
+            # All that a route has, so that a setting which would be lost here fails. Variables of the path are in its key.
+            operation.pop("parameters", None)
+            default = operation.pop("isDefaultRoute", False)
+            assert integration == {"httpMethod": "POST", "type": "aws_proxy", "payloadFormatVersion": "2.0"}, (path, integration)
+            assert operation == {"responses": {}}, (path, operation)
+            method = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
+            yield "$default" if default else f"{method} {path}", function
 
 
 def arns(value, secrets):

@@ -1,6 +1,7 @@
 """A tour of the API as a client sees it, from the invitation to the end of the account. It knows two URLs and one
 administrator, and runs alike against every stack."""
 
+import hashlib
 import json
 import time
 import urllib.error
@@ -127,6 +128,8 @@ def take_tour(http_url, websocket_url, admin):
     tokens = account(http, user)
     profits(http, tokens["access_token"])
     tasks(http, tokens["access_token"])
+    files(http, tokens["access_token"])
+    prompts(http, tokens["access_token"], admin)
     chat(http, tokens["access_token"])
     live(http, websocket_url, tokens["access_token"])
     api_key(http, tokens["access_token"])
@@ -252,6 +255,52 @@ def tasks(http, access):
     http.get(path, access).problem(404, "not_found")
 
 
+def files(http, access):
+    data = b"month,profit\n1,100.00\n"
+    announcement = {"name": "Profits.csv", "size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "media_type": "text/csv"}
+    announced = http.post("/files", announcement, access, Idempotency_Key="tour").expect(201)
+    path = f"/files/{announced['file']['id']}"
+    http.post(f"{path}/complete", {}, access).problem(409, "upload_missing")
+    upload = announced["upload"]
+    request = urllib.request.Request(upload["url"], data=data, method=upload["method"], headers=upload["headers"])
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+        assert answer.status == 200, answer.status
+    # The emulator tells no destination of a success, so the file may be processed for as long as it is there.
+    completed = http.post(f"{path}/complete", {}, access).expect(202)
+    assert completed["status"] in ("processing", "ready"), completed
+    assert [file["id"] for file in http.get("/files", access).expect(200)["items"]] == [completed["id"]]
+    http.post("/files", announcement | {"size": 2**40}, access).problem(422, "validation_failed")
+    http.call("DELETE", path, token=access).expect(204)
+    http.get(path, access).problem(404, "not_found")
+
+
+def prompts(http, access, admin):
+    name = f"tour.{uuid.uuid4().hex[:8]}"
+    path = f"/prompts/{name}"
+    content = {
+        "kind": "chat", "system": "You are the assistant of {{company}}.",
+        "variables": [{"name": "company", "type": "enum", "values": ["Alpha", "Beta"]}],
+    }  # fmt: skip
+    http.post(f"{path}/versions", content, access).problem(403, "forbidden")
+    editor = http.login(admin.username, admin.password)["access_token"]
+    version = http.post(f"{path}/versions", content | {"labels": ["staging"]}, editor).expect(201)
+    http.post(f"{path}/versions", content | {"system": "Be brief.", "variables": [], "based_on": 0}, editor).problem(409, "version_conflict")
+    assert http.get(f"{path}/versions/staging", editor).expect(200)["sha256"] == version["sha256"]
+    http.call("PUT", f"{path}/labels/production", {"version": 1, "expected": None}, editor).expect(200)
+    http.post("/chat", {"message": "Hello", "prompt": name}, editor).problem(422, "validation_failed")
+    asked = {"message": "Hello", "prompt": name, "variables": {"company": "Beta"}}
+    assert whole(http, http.post("/chat", asked, editor), editor)["prompt"] == {"name": name, "version": 1}
+    rendered = http.post(f"{path}/render", {"variables": {"company": "Beta"}, "text": "Hello"}, editor).expect(200)
+    assert (rendered["system"], rendered["user"]) == ("You are the assistant of Beta.", "Hello"), rendered
+    described = http.call("PATCH", path, {"description": "For the tour"}, editor).expect(200)
+    assert described["labels"] == {"production": 1, "staging": 1}, described
+    assert [prompt["name"] for prompt in http.get(f"/prompts?prefix={name}", access).expect(200)["items"]] == [name]
+    assert http.get(f"{path}/usage", editor).expect(200)["name"] == name
+    http.call("DELETE", f"{path}/labels/staging", token=editor).expect(204)
+    events = http.get(f"/audit?resource=prompt:{name}", editor).expect(200)["items"]
+    assert {"prompt.version_created", "prompt.label_moved", "prompt.label_removed", "prompt.updated"} <= {event["action"] for event in events}, events
+
+
 def whole(http, answer, access):
     """The finished message of an answer to `POST /chat`, which may be there already."""
     said = answer.json()
@@ -316,7 +365,7 @@ def audit(http, access, admin):
     actions = {event["action"] for event in events}
     wanted = {"auth.register", "auth.login", "account.updated", "profits.read", "chat.requested", "chat.message", "conversation.exported",
               "auth.ws_ticket", "ws.connect", "charts.subscribe", "apikey.created", "apikey.deleted",
-              "task.created", "task.updated", "task.completed", "task.deleted"}
+              "task.created", "task.updated", "task.completed", "task.deleted", "file.created", "file.completed", "file.deleted"}
     assert wanted <= actions, f"no event of {wanted - actions}"
     # What was asked and written, by the roles of three functions and by KMS.
     reply = next(event for event in events if event["detail"].get("status") == "completed")
