@@ -85,7 +85,7 @@ impl Registry {
         }
         let head = self.head(name).await?;
         let Some(head) = head.filter(|head| !head.archived) else { return Ok(None) };
-        match Head::number(Some(&head), which.as_ref()) {
+        match head.number(which.as_ref()) {
             Some(number) => self.version(name, number).await,
             None => Ok(None),
         }
@@ -148,10 +148,8 @@ impl Registry {
     async fn head(&self, name: &PromptName) -> Result<Option<Arc<Head>>, Problem> {
         let now = self.clock.now();
         match self.prompts.head(name).await {
-            Ok(stored) => {
-                // A prompt that is built in has no stored head until it is changed.
-                let new = || built_in(name).map(|it| Head::new(name.clone(), it.content.kind));
-                let head = stored.or_else(new).map(Arc::new);
+            Ok(found) => {
+                let head = found.map(Arc::new);
                 self.cache().heads.set(name, head.clone(), now);
                 Ok(head)
             }

@@ -1,4 +1,4 @@
-//! Heads and versions as they are stored or built in, and the writes of a change.
+//! Versions as they are stored or built in, and the writes of a change.
 
 use platform::database::{StoreError, Write};
 use tally_prompts::built_in;
@@ -8,13 +8,6 @@ use tally_prompts::store::{Current, Head, Prompts};
 /// Changes of a prompt that may come before one while it is made. Each of them makes it fail once at
 /// most, because it reads the head anew.
 pub const AT_ONCE: u32 = 64;
-
-/// The head of a prompt. If none is stored, a prompt that is built in has one with revision 0.
-pub async fn head(prompts: &Prompts, name: &PromptName) -> Result<Option<Head>, StoreError> {
-    let stored = prompts.head(name).await?;
-    let new = || built_in(name).map(|version| Head::new(name.clone(), version.content.kind));
-    Ok(stored.or_else(new))
-}
 
 /// A version of a prompt. 0 is the one that is built in.
 pub async fn version(

@@ -119,7 +119,7 @@ impl Endpoint for MoveLabel {
         if let Err(problem) = self.rights.may_move(&change.label, &roles, author, &change.by) {
             return Ok(Plan::refuse(problem).details(change.details().detail("to", to)));
         }
-        let Some(head) = change::head(&self.prompts, &change.name).await? else {
+        let Some(head) = self.prompts.head(&change.name).await? else {
             let details = change.details().detail("to", to);
             return Ok(Plan::refuse(Problem::not_found()).details(details));
         };
@@ -238,7 +238,7 @@ impl Moving {
         // Another editor has changed the prompt first.
         let again: Retry<LabelMoved> = Box::new(move |_| {
             async move {
-                let head = change::head(&self.change.prompts, &self.change.name).await?;
+                let head = self.change.prompts.head(&self.change.name).await?;
                 self.plan(&head.ok_or_else(Problem::not_found)?)
             }
             .boxed()

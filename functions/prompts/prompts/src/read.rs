@@ -32,8 +32,7 @@ impl Endpoint for ReadPrompt {
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<PromptView>, Problem> {
         let name = names::name(request.call)?;
         let (head, roles) =
-            join(change::head(&self.prompts, &name), self.rights.roles(&request.caller.user_id))
-                .await;
+            join(self.prompts.head(&name), self.rights.roles(&request.caller.user_id)).await;
         let (head, roles) = (head?.ok_or_else(Problem::not_found)?, roles?);
         let production = change::production(&self.prompts, &head).await?;
         Ok(Plan::reply(PromptView::new(&head, production.as_ref(), reads_all(&roles))))

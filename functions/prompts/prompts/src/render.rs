@@ -10,9 +10,9 @@ use platform::input::{Fields, FromField, Inner, Input, RawValue};
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use serde::Serialize;
+use tally_prompts::Registry;
 use tally_prompts::domain::{Content, Label, PromptName, Rendered, Values, Version, Which};
-use tally_prompts::store::{Head, Prompts};
-use tally_prompts::{Registry, built_in};
+use tally_prompts::store::Prompts;
 use utoipa::ToSchema;
 
 use crate::fields::Number;
@@ -148,10 +148,7 @@ impl RenderPrompt {
         name: &PromptName,
         which: Option<&Which>,
     ) -> Result<Arc<Version>, Problem> {
-        let head = self.prompts.head(name).await?;
-        if head.is_none() && built_in(name).is_none() {
-            return Err(Problem::not_found());
-        }
+        let head = self.prompts.head(name).await?.ok_or_else(Problem::not_found)?;
         let wrong = || match which {
             Some(Which::Number(_)) => {
                 Problem::invalid_field("version", "must be a version of the prompt")
@@ -164,7 +161,7 @@ impl RenderPrompt {
                 Problem::invalid_field("label", detail)
             }
         };
-        let number = Head::number(head.as_ref(), which).ok_or_else(wrong)?;
+        let number = head.number(which).ok_or_else(wrong)?;
         self.registry.version(name, number).await?.ok_or_else(wrong)
     }
 }

@@ -109,7 +109,7 @@ impl Endpoint for SaveVersion {
         if saved != name {
             return Err(Problem::idempotency_key_reused());
         }
-        let head = change::head(&self.prompts, &name).await?.ok_or_else(Problem::not_found)?;
+        let head = self.prompts.head(&name).await?.ok_or_else(Problem::not_found)?;
         let version = change::version(&self.prompts, &name, number).await?;
         let version = version.ok_or_else(Problem::not_found)?;
         let details = details(&version).detail("repeated", true);
@@ -121,7 +121,7 @@ impl Saving {
     /// Plans the save by the prompt as it is stored now.
     fn plan(self) -> BoxFuture<'static, Result<Plan<Created<VersionView>>, Problem>> {
         async move {
-            let stored = change::head(&self.prompts, &self.name).await?;
+            let stored = self.prompts.head(&self.name).await?;
             let before = stored.unwrap_or_else(|| Head::new(self.name.clone(), self.content.kind));
             let refused = |problem: Problem| -> Result<Plan<Created<VersionView>>, Problem> {
                 let details = AuditDetails::default().resource("prompt", self.name.as_str());

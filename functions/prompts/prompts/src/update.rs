@@ -91,7 +91,7 @@ impl UpdatePrompt {
             let details = AuditDetails::default()
                 .resource("prompt", name.as_str())
                 .detail("fields", wanted.fields());
-            let Some(before) = change::head(&self.prompts, &name).await? else {
+            let Some(before) = self.prompts.head(&name).await? else {
                 return Ok(Plan::refuse(Problem::not_found()).details(details));
             };
             if wanted.archived == Some(true) && built_in(&name).is_some() {

@@ -6,7 +6,7 @@ use platform::identity::Principal;
 use platform::routes::{self, Route};
 use platform::{ConfigError, Endpoint, Plan, Platform, Problem, Request};
 use tally_prompts::built_in;
-use tally_prompts::store::{Head, Prompts};
+use tally_prompts::store::Prompts;
 
 use crate::view::{VersionItem, VersionView};
 use crate::{change, names};
@@ -38,7 +38,7 @@ impl Endpoint for ListVersions {
         let name = names::name(request.call)?;
         let (paging, user_id) = (&request.query, &request.caller.user_id);
         let before = self.cursors.open::<u32>(paging, user_id, request.call).await?;
-        let head = change::head(&self.prompts, &name).await?.ok_or_else(Problem::not_found)?;
+        let head = self.prompts.head(&name).await?.ok_or_else(Problem::not_found)?;
         let (versions, more) = self.prompts.versions(&name, before, paging.limit).await?;
         let mut items: Vec<_> =
             versions.iter().map(|version| VersionItem::new(version, &head)).collect();
@@ -72,8 +72,8 @@ impl Endpoint for ReadVersion {
 
     async fn handle(&self, request: Request<'_, Self>) -> Result<Plan<VersionView>, Problem> {
         let (name, which) = (names::name(request.call)?, names::version(request.call)?);
-        let head = change::head(&self.prompts, &name).await?.ok_or_else(Problem::not_found)?;
-        let number = Head::number(Some(&head), Some(&which)).ok_or_else(Problem::not_found)?;
+        let head = self.prompts.head(&name).await?.ok_or_else(Problem::not_found)?;
+        let number = head.number(Some(&which)).ok_or_else(Problem::not_found)?;
         let version = change::version(&self.prompts, &name, number).await?;
         let version = version.ok_or_else(Problem::not_found)?;
         Ok(Plan::reply(VersionView::new(version, &head)))

@@ -82,12 +82,11 @@ impl Head {
 
     /// The number of the version that `which` names, or of the one that replies use. `None` if the
     /// label is not set. `production` stands for version 0 until it is set.
-    pub fn number(head: Option<&Self>, which: Option<&Which>) -> Option<u32> {
-        let set = |label: &Label| head.and_then(|head| head.labels.get(label)).copied();
+    pub fn number(&self, which: Option<&Which>) -> Option<u32> {
         match which {
             Some(Which::Number(number)) => Some(*number),
-            Some(Which::Label(label)) if !label.is_production() => set(label),
-            Some(Which::Label(_)) | None => Some(head.and_then(Self::production).unwrap_or(0)),
+            Some(Which::Label(label)) if !label.is_production() => self.labels.get(label).copied(),
+            Some(Which::Label(_)) | None => Some(self.production().unwrap_or(0)),
         }
     }
 

@@ -17,6 +17,7 @@ use platform::{ConfigError, Platform};
 use serde::{Deserialize, Serialize};
 
 use super::head::Head;
+use crate::builtin::built_in;
 use crate::domain::{PromptName, Version};
 
 /// The prompts' table.
@@ -102,9 +103,13 @@ impl Prompts {
         })
     }
 
-    /// The head of a prompt, as it is now.
+    /// The head of a prompt, as it is now. If none is stored, a prompt that is built in has one with
+    /// revision 0.
     pub async fn head(&self, name: &PromptName) -> Result<Option<Head>, StoreError> {
-        self.database.get(&self.table, key(HEADS, name.as_str()), true).await
+        let key = key(HEADS, name.as_str());
+        let stored: Option<Head> = self.database.get(&self.table, key, true).await?;
+        let new = || built_in(name).map(|version| Head::new(name.clone(), version.content.kind));
+        Ok(stored.or_else(new))
     }
 
     /// The heads whose names begin with `prefix`, by name: at most `limit` after the name `after`.
