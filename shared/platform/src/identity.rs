@@ -96,10 +96,10 @@ pub enum Scope {
     /// Write prompts and move their labels, as far as the owner may.
     #[serde(rename = "prompts:write")]
     PromptsWrite,
-    /// Read the files of the owner.
+    /// Read the files and jobs of the owner.
     #[serde(rename = "jobs:read")]
     JobsRead,
-    /// Upload and delete files.
+    /// Upload and delete files, and start, stop and delete jobs.
     #[serde(rename = "jobs:write")]
     JobsWrite,
 }

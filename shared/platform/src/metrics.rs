@@ -46,7 +46,7 @@ pub enum Signal {
     Denials,
     /// Calls that a rate limit or a lock refused.
     LimitsHit,
-    /// Cost of replies in US dollars, as it is settled.
+    /// Cost of replies and jobs in US dollars, as it is settled.
     AiSpend,
     /// Changes of items of the audit log's table, and deletions before their time. A change counts
     /// again if the stream delivers it again.
@@ -54,6 +54,9 @@ pub enum Signal {
     /// Time from the oldest event that a run of the sealer has sealed to its checkpoint, in
     /// milliseconds. It is 0 if no event waited, so a sealer that runs emits a value each minute.
     SealingLag,
+    /// Time for which the oldest job that needs a worker has needed one, in seconds. It is 0 if none
+    /// does, so a schedule that runs emits a value each minute.
+    JobQueueAge,
 }
 
 impl Metrics {
@@ -88,7 +91,7 @@ impl Metrics {
 
 impl Signal {
     /// All signals.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::FailedLogins,
         Self::RefreshReuse,
         Self::Denials,
@@ -96,6 +99,7 @@ impl Signal {
         Self::AiSpend,
         Self::Tampering,
         Self::SealingLag,
+        Self::JobQueueAge,
     ];
 
     /// The signal that an event of the audit log is, and its value, if it is one.
@@ -106,7 +110,7 @@ impl Signal {
             ("auth.refresh_reuse", _) => once(Self::RefreshReuse),
             ("auth.locked" | "rate.limited", _) => once(Self::LimitsHit),
             ("audit.tampered", _) => once(Self::Tampering),
-            ("chat.message", _) => {
+            ("chat.message" | "job.ended", _) => {
                 let cost: f64 = event.detail.get("cost_usd")?.as_str()?.parse().ok()?;
                 let cost = Number::from_f64(cost).filter(|_| cost > 0.0)?;
                 Some((Self::AiSpend, cost))
@@ -126,6 +130,7 @@ impl Signal {
             Self::AiSpend => "AiSpend",
             Self::Tampering => "Tampering",
             Self::SealingLag => "SealingLag",
+            Self::JobQueueAge => "JobQueueAge",
         }
     }
 
@@ -134,6 +139,7 @@ impl Signal {
         match self {
             Self::AiSpend => "None",
             Self::SealingLag => "Milliseconds",
+            Self::JobQueueAge => "Seconds",
             _ => "Count",
         }
     }

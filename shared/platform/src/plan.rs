@@ -165,8 +165,8 @@ impl<O> Plan<O> {
         self
     }
 
-    /// Adds another event of the same transaction. The details name its action, and it is a success
-    /// even if the request is refused: it tells of a write of this plan.
+    /// Adds another event of the same transaction. The details name its action, and say whether it is
+    /// a failure. It is none because the request is refused: it tells of a write of this plan.
     #[must_use]
     pub fn also(mut self, details: AuditDetails) -> Self {
         self.also.push(details);

@@ -1183,6 +1183,98 @@ table! {
         .audited("file.deleted")
         .of("file");
 
+    // Jobs
+
+    /// An analysis of files and texts.
+    ANALYSIS_CREATE = Route::new(
+        "analyses", "POST", "/analyses", "Start an analysis of files and texts",
+    )
+    .scoped(Scope::JobsWrite)
+    .idempotent()
+    .limited(&[Policy::JOBS])
+    .status(202)
+    .audited("job.requested");
+
+    /// An evaluation of versions of a prompt.
+    EVALUATION_CREATE = Route::new(
+        "analyses", "POST", "/evaluations", "Start an evaluation of versions of a prompt",
+    )
+    .role(Role::PROMPT_EDITORS)
+    .scoped(Scope::JobsWrite)
+    .idempotent()
+    .limited(&[Policy::JOBS])
+    .status(202)
+    .audited("job.requested");
+
+    /// A model's work on the rows of a range.
+    BATCH_CREATE = Route::new(
+        "batches", "POST", "/batches", "Start a batch over the rows of a range",
+    )
+    .scoped(Scope::JobsWrite)
+    .idempotent()
+    .limited(&[Policy::JOBS])
+    .status(202)
+    .audited("job.requested");
+
+    /// The results of a batch, row by row.
+    BATCH_RESULTS = Route::new(
+        "batches", "GET", "/batches/{id}/results", "Read the results of a batch, row by row",
+    )
+    .scoped(Scope::JobsRead)
+    .audited("batch.read")
+    .of("job");
+
+    /// The caller's jobs.
+    JOBS = Route::new("jobs", "GET", "/jobs", "List your jobs").scoped(Scope::JobsRead);
+
+    /// One of them.
+    JOB = Route::new("jobs", "GET", "/jobs/{id}", "Read the state of a job")
+        .scoped(Scope::JobsRead)
+        .of("job");
+
+    /// Its items.
+    JOB_ITEMS = Route::new("jobs", "GET", "/jobs/{id}/items", "List the items of a job")
+        .scoped(Scope::JobsRead)
+        .of("job");
+
+    /// The end of a job before its items have ended.
+    JOB_CANCEL = Route::new("jobs", "POST", "/jobs/{id}/cancel", "Cancel a job")
+        .scoped(Scope::JobsWrite)
+        .audited("job.cancelled")
+        .of("job");
+
+    /// Another round for the items without a result.
+    JOB_RETRY = Route::new(
+        "jobs", "POST", "/jobs/{id}/retry", "Retry the items of a job that have no result",
+    )
+    .scoped(Scope::JobsWrite)
+    .limited(&[Policy::JOBS])
+    .status(202)
+    .audited("job.retried")
+    .of("job");
+
+    /// The end of a job's data.
+    JOB_DELETE = Route::new("jobs", "DELETE", "/jobs/{id}", "Delete a job that has ended")
+        .scoped(Scope::JobsWrite)
+        .status(204)
+        .audited("job.deleted")
+        .of("job");
+
+    /// What an analysis has found.
+    JOB_FINDINGS = Route::new(
+        "jobs", "GET", "/jobs/{id}/findings", "Read or export the findings of an analysis",
+    )
+    .scoped(Scope::JobsRead)
+    .audited("job.exported")
+    .of("job");
+
+    /// What has changed since another analysis.
+    JOB_COMPARE = Route::new(
+        "jobs", "GET", "/jobs/{id}/compare", "Compare the findings of two analyses",
+    )
+    .scoped(Scope::JobsRead)
+    .of("job");
+
     // Usage and budgets
 
     /// The tokens and costs of replies.

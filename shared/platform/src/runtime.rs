@@ -56,6 +56,8 @@ where
 pub struct Invocation {
     /// Lambda's request id.
     pub request_id: String,
+    /// ARN of the function, by which it can start itself.
+    pub function_arn: String,
     /// When Lambda ends it.
     pub deadline: Timestamp,
     clock: Clock,
@@ -69,6 +71,7 @@ impl Invocation {
             .and_then(|deadline| Timestamp::from_millisecond(deadline).ok());
         Self {
             request_id: context.request_id.clone(),
+            function_arn: context.invoked_function_arn.clone(),
             deadline: deadline.unwrap_or(Timestamp::UNIX_EPOCH),
             clock,
         }

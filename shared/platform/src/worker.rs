@@ -87,8 +87,19 @@ pub struct StartError(String);
 impl Invoker {
     /// Starts the function whose ARN `setting` holds.
     pub fn new(config: &Config, setting: &str) -> Result<Self, ConfigError> {
+        Ok(Self::unnamed(config)?.to(config.require(setting)?))
+    }
+
+    /// Starts no function yet: see [`Invoker::to`].
+    pub fn unnamed(config: &Config) -> Result<Self, ConfigError> {
         let client = aws_sdk_lambda::Client::new(&sdk_config(config, Service::Lambda)?);
-        Ok(Self { client, function_arn: config.require(setting)?.to_owned() })
+        Ok(Self { client, function_arn: String::new() })
+    }
+
+    /// The same for the function with another ARN.
+    #[must_use]
+    pub fn to(&self, function_arn: &str) -> Self {
+        Self { function_arn: function_arn.to_owned(), ..self.clone() }
     }
 
     /// Starts it, at least once, and does not wait for it.

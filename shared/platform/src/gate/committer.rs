@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::RequestInfo;
-use crate::audit::{AuditDetails, Event, Outcome};
+use crate::audit::{AuditDetails, Event};
 use crate::backoff;
 use crate::clock::Clock;
 use crate::config::ConfigError;
@@ -250,8 +250,8 @@ impl Committer {
     ) -> Vec<Event> {
         let (context, latency_ms) = (info.context, info.latency_ms());
         let event = |details: &AuditDetails| {
-            let details = details.clone();
-            details.event(None, Outcome::Success, caller, context, self.clock.now(), latency_ms)
+            let (details, outcome) = (details.clone(), details.outcome(None)?);
+            details.event(None, outcome, caller, context, self.clock.now(), latency_ms)
         };
         also.iter().filter_map(event).collect()
     }

@@ -159,6 +159,8 @@ impl Policy {
         Self::new("prompts_write", 60, 60, Subject::User, OnStoreFailure::Allow);
     /// `files`: 60 in ten minutes by a user, for announcements and completions of files.
     pub const FILES: Self = Self::new("files", 60, 600, Subject::User, OnStoreFailure::Allow);
+    /// `jobs`: 20 an hour by a user, for jobs and their retries.
+    pub const JOBS: Self = Self::new("jobs", 20, 3_600, Subject::User, OnStoreFailure::Allow);
     /// `mcp`: 120 a minute with an API key.
     pub const MCP: Self = Self::new("mcp", 120, 60, Subject::Session, OnStoreFailure::Allow);
 
@@ -192,6 +194,7 @@ impl Policy {
         Self::TASKS_WRITE,
         Self::PROMPTS_WRITE,
         Self::FILES,
+        Self::JOBS,
         Self::MCP,
     ];
 }

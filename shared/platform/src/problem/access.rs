@@ -210,9 +210,28 @@ impl Problem {
         Self::new(Code::UploadMissing, detail)
     }
 
-    /// 409: the file cannot be downloaded, because its preparation has not succeeded.
+    /// 409: the file cannot be used, because its preparation has not succeeded.
     pub fn file_not_ready() -> Self {
-        Self::new(Code::Conflict, "The file is not ready. Read its status by GET /files/{id}.")
+        Self::new(Code::FileNotReady, "The file is not ready. Read its status by GET /files/{id}.")
+    }
+
+    /// 409: the user has so many jobs that have not ended, and may have no more.
+    pub fn too_many_jobs(limit: u32) -> Self {
+        let detail = format!(
+            "You have {limit} jobs that have not ended, and may have no more. Wait, or cancel one."
+        );
+        Self::new(Code::TooManyJobs, detail)
+    }
+
+    /// 409: the job has not ended, so it cannot be retried or deleted.
+    pub fn job_open() -> Self {
+        Self::new(Code::JobOpen, "The job has not ended. Wait until it has, or cancel it first.")
+    }
+
+    /// 409: the cells that a model would get are no longer those of the preview.
+    pub fn preview_outdated() -> Self {
+        let detail = "The range, or what you may give to a model, has changed since the preview.";
+        Self::new(Code::PreviewOutdated, detail)
     }
 
     /// 403: the caller may see the workbook, but may not do this with it.

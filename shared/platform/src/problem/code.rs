@@ -150,6 +150,17 @@ codes! {
     UploadMissing, "upload_missing", CONFLICT,
         "Nothing was uploaded for the file yet.", "Send the bytes to the URL of the upload first. \
             If it has expired, repeat the announcement with the same `Idempotency-Key`.";
+    FileNotReady, "file_not_ready", CONFLICT,
+        "The file has not been prepared.", "Complete its upload, and wait until its status is \
+            `ready`.";
+    TooManyJobs, "too_many_jobs", CONFLICT,
+        "The user has as many jobs that have not ended as allowed.", "Wait until one has ended, or \
+            cancel one.";
+    JobOpen, "job_open", CONFLICT,
+        "The job has not ended.", "Wait until it has ended, or cancel it first.";
+    PreviewOutdated, "preview_outdated", CONFLICT,
+        "The range, or what you may give to a model, has changed since the preview.", "Preview the \
+            range again, and show the user the new preview.";
     Conflict, "conflict", CONFLICT,
         "The resource was changed at the same time, or its state does not allow \
          this.", "Read the resource again, then decide.";
