@@ -1,6 +1,7 @@
 //! Reasons why there is no reply, or only part of one.
 
 use std::fmt;
+use std::time::Duration;
 
 use platform::Problem;
 
@@ -14,6 +15,8 @@ pub struct ProviderError {
     pub produced: bool,
     /// For the log. It has neither a key nor any text of the conversation.
     pub detail: String,
+    /// The pause that the provider asks for, if it does.
+    pub retry_after: Option<Duration>,
 }
 
 /// The kinds of failure of a call.
@@ -50,7 +53,7 @@ pub enum Fault {
 impl ProviderError {
     /// A failure before the model had begun.
     pub fn new(fault: Fault, detail: impl Into<String>) -> Self {
-        Self { fault, produced: false, detail: detail.into() }
+        Self { fault, produced: false, detail: detail.into(), retry_after: None }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The models that write replies, behind one trait. The crate `tally-chat` stands on it, and knows
 //! no provider.
 //!
-//! - [`Provider`]: one streaming call to any model; [`provider`] chooses by the setting
-//!   `AI_PROVIDER`
+//! - [`Provider`]: one streaming call to any model, and the tokens of a request before it is sent;
+//!   [`provider`] chooses by the setting `AI_PROVIDER`
 //! - [`Anthropic`]: Claude, by the Messages API
 //! - [`Lorem`]: the provider that needs no account and costs nothing
 //! - [`pricing`]: the cost of a call, and its worst case; [`tokens_shown`]: the tokens of a request
@@ -23,7 +23,7 @@ pub use anthropic::Anthropic;
 pub use error::{Fault, ProviderError};
 pub use lorem::Lorem;
 pub use provider::{Event, Events, Provider};
-pub use request::{Content, Request, Turn};
+pub use request::{Content, Document, Request, Turn};
 pub use shown::tokens_shown;
 pub use tool::{Tool, ToolResult, ToolUse};
 

@@ -1,8 +1,11 @@
 //! `lorem`: 50 to 120 words of lorem ipsum, word by word. It needs no account, costs nothing, and
 //! writes the same reply for the same seed. So all code around a model can be built and tested
-//! without one. A message of lines like `/tool NAME {json}` has it use tools.
+//! without one. A message of lines like `/tool NAME {json}` has it use tools. To a request with a
+//! schema of the answer it writes JSON of that form.
 
 mod commands;
+mod json;
+mod words;
 
 use std::time::Duration;
 
@@ -16,18 +19,10 @@ use crate::provider::{Event, Events, Provider};
 use crate::request::{Content, Request, Turn};
 use crate::tool::ToolUse;
 use commands::tool_uses;
+use words::{seed_of, words};
 
 /// Default of `LOREM_WORD_MILLISECONDS`, the milliseconds between two words.
 const WORD_MILLISECONDS: u64 = 25;
-
-/// The first words of every reply; the rest is drawn at random.
-const OPENING: [&str; 5] = ["Lorem", "ipsum", "dolor", "sit", "amet,"];
-
-const WORDS: &str = "ad adipiscing aliqua aliquip anim aute cillum commodo consectetur consequat \
-    culpa cupidatat deserunt do dolore duis ea eiusmod elit enim esse est eu ex excepteur \
-    exercitation fugiat id in incididunt irure labore laboris magna minim mollit nisi nostrud \
-    nulla occaecat officia pariatur proident quis \
-    sunt tempor ullamco veniam";
 
 /// The provider. A token of its model is a word, delimited by white space, in its input and in its
 /// output.
@@ -74,7 +69,11 @@ impl Provider for Lorem {
             let end = [used(output_tokens), Ok(Event::Stop(StopReason::ToolUse))];
             return head.chain(stream::iter(tools.chain(end))).boxed();
         }
-        let words = words(self.seed.unwrap_or_else(|| seed_of(&request.reply_id)));
+        let seed = self.seed.unwrap_or_else(|| seed_of(&request.reply_id));
+        let words = match &request.output_schema {
+            Some(schema) => pieces(&json::answer(schema, seed).to_string()),
+            None => words(seed),
+        };
         let pause = self.pause;
         let mut due = Instant::now();
         let mut output_tokens = 0;
@@ -105,10 +104,12 @@ impl Provider for Lorem {
     }
 }
 
-/// Words in a turn: in its texts, and in the uses and results of tools.
+/// Words in a turn: in its texts, in the titles of its documents, and in the uses and results of
+/// tools.
 fn tokens_of(turn: &Turn) -> u64 {
     let words = turn.content.iter().map(|content| match content {
         Content::Text(text) => tokens(text),
+        Content::Document(document) => tokens(&document.title),
         Content::ToolUse(used) => tokens_of_use(used),
         Content::ToolResult(result) => tokens(&result.content),
         Content::Thought(_) => 0,
@@ -121,69 +122,14 @@ fn tokens_of_use(used: &ToolUse) -> u64 {
     tokens(&used.name) + tokens(&used.input.to_string())
 }
 
+/// A text in pieces, each with the space after it.
+fn pieces(text: &str) -> Vec<String> {
+    text.split_inclusive(' ').map(str::to_owned).collect()
+}
+
 /// Words in a text.
 fn tokens(text: &str) -> u64 {
     text.split_whitespace().count() as u64
-}
-
-/// The words of a reply, each with the white space before it. They form sentences of 4 to 13 words,
-/// with a comma now and then.
-fn words(seed: u64) -> Vec<String> {
-    let vocabulary: Vec<_> = WORDS.split(' ').collect();
-    let mut draw = SplitMix(seed);
-    let length = 50 + draw.below(71);
-    let mut left_in_sentence = OPENING.len() + 3 + draw.below(6);
-    let mut begins = false;
-    (0..length)
-        .map(|position| {
-            let word = OPENING
-                .get(position)
-                .copied()
-                .unwrap_or_else(|| vocabulary[draw.below(vocabulary.len())]);
-            let word = if begins { capitalised(word) } else { word.to_owned() };
-            left_in_sentence -= 1;
-            let ends = left_in_sentence == 0 || position + 1 == length;
-            let mark = match () {
-                () if ends => ".",
-                () if position >= OPENING.len() && left_in_sentence > 1 && draw.below(8) == 0 => {
-                    ","
-                }
-                () => "",
-            };
-            if ends {
-                left_in_sentence = 4 + draw.below(10);
-            }
-            begins = ends;
-            format!("{}{word}{mark}", if position == 0 { "" } else { " " })
-        })
-        .collect()
-}
-
-fn capitalised(word: &str) -> String {
-    let (first, rest) = word.split_at(1);
-    first.to_ascii_uppercase() + rest
-}
-
-/// A seed from an id. FNV-1a gives the same seed on every machine and in every version of the
-/// standard library.
-fn seed_of(id: &str) -> u64 {
-    id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
-/// The generator `SplitMix64`: small, and good enough for words.
-struct SplitMix(u64);
-
-impl SplitMix {
-    #[allow(clippy::cast_possible_truncation, reason = "the remainder is below a usize")]
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((bits ^ (bits >> 31)) % bound as u64) as usize
-    }
 }
 
 #[cfg(test)]
@@ -224,29 +170,6 @@ mod tests {
             }
         }
         (text, usage, stop)
-    }
-
-    #[test]
-    fn every_reply_is_50_to_120_words_in_sentences() {
-        let mut lengths = std::collections::BTreeSet::new();
-        for seed in 0..2_000 {
-            let text = words(seed).concat();
-            let count = text.split(' ').count();
-            lengths.insert(count);
-            assert!((50..=120).contains(&count), "{seed}: {count}");
-            assert!(
-                text.starts_with("Lorem ipsum dolor sit amet, ") && text.ends_with('.'),
-                "{text}"
-            );
-            for sentence in text.trim_end_matches('.').split(". ") {
-                assert!(
-                    sentence.starts_with(|c: char| c.is_ascii_uppercase())
-                        && !sentence.ends_with(','),
-                    "{text}"
-                );
-            }
-        }
-        assert_eq!(lengths.len(), 71, "every length comes up");
     }
 
     #[tokio::test]
@@ -324,6 +247,43 @@ mod tests {
         assert_eq!(answered[1], used(9 + 6 + 4, 0));
         assert!(!answered.iter().any(|event| matches!(event, Event::ToolUse(_))));
         assert_eq!(answered.last(), Some(&Event::Stop(StopReason::EndTurn)));
+    }
+
+    #[tokio::test]
+    async fn an_answer_has_the_form_of_its_schema_and_a_tool_goes_before_it() {
+        let lorem = lorem(&[("LOREM_WORD_MILLISECONDS", "0")]);
+        let schema = json!({"type": "object", "properties": {"summary": {"type": "string"}}});
+        let tool = Tool {
+            name: "add_task".into(),
+            description: String::new(),
+            input_schema: json!({"type": "object"}),
+        };
+        let mut request = Request {
+            reply_id: "a".into(),
+            turns: vec![Turn::text(MessageRole::User, "Sum it up.")],
+            tools: vec![tool],
+            output_schema: Some(schema),
+            ..Request::default()
+        };
+        let answered = events(&lorem, request.clone()).await;
+        assert_eq!(answered, events(&lorem, request.clone()).await);
+        let texts = answered.iter().filter_map(|event| match event {
+            Event::Text(text) => Some(text.as_str()),
+            _ => None,
+        });
+        let text: String = texts.collect();
+        let written: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert!(written["summary"].as_str().is_some_and(|text| text.contains(' ')), "{text}");
+        let used = |output_tokens| {
+            Event::Usage(Usage { input_tokens: 3, output_tokens, ..Usage::default() })
+        };
+        assert_eq!(answered[1], used(0));
+        let end = [used(tokens(&text)), Event::Stop(StopReason::EndTurn)];
+        assert!(answered.ends_with(&end), "{answered:?}");
+
+        request.turns = vec![Turn::text(MessageRole::User, "/tool add_task {}")];
+        let answered = events(&lorem, request).await;
+        assert_eq!(answered.last(), Some(&Event::Stop(StopReason::ToolUse)));
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use platform::ConfigError;
 use platform::config::{Config, invalid};
 use rust_decimal::Decimal;
+use serde_json::Value;
 
 use crate::domain::{Cost, Usage};
 
@@ -26,6 +27,12 @@ const MESSAGE_TOKENS: u64 = 16;
 /// Tokens that a provider adds to a request with tools, so that the model can use them: more than
 /// any model takes.
 pub const TOOLS_TOKENS: u64 = 2_048;
+
+/// Tokens of one page of a document at most: its picture and its text.
+pub const PAGE_TOKENS: u64 = 8_000;
+
+/// Tokens that a provider adds to a request with a schema of the answer, beside the schema itself.
+const FORMAT_TOKENS: u64 = 256;
 
 /// The models that write replies, with their prices.
 #[derive(Debug, Clone)]
@@ -134,10 +141,17 @@ impl Pricing {
 
     /// The same for a request with a model of its own, as an agent may have one.
     pub fn worst_with(&self, own: Option<&str>, tokens: u64) -> Cost {
+        self.worst_call(own, tokens, None)
+    }
+
+    /// The same for a request that allows so many tokens of its answer, if that is less than the
+    /// settings allow.
+    pub fn worst_call(&self, own: Option<&str>, tokens: u64, max_tokens: Option<u64>) -> Cost {
         let input = tokens + REQUEST_TOKENS;
+        let output = max_tokens.map_or(self.max_tokens, |own| own.min(self.max_tokens));
         self.asked(own)
             .filter_map(|model| self.prices.get(model))
-            .map(|price| price.worst(input, self.max_tokens))
+            .map(|price| price.worst(input, output))
             .max()
             .unwrap_or_default()
     }
@@ -162,6 +176,12 @@ pub fn tokens_at_most(text: &str) -> u64 {
 /// The most tokens that a message of so many bytes can have.
 pub fn tokens_of_bytes(bytes: usize) -> u64 {
     bytes as u64 + MESSAGE_TOKENS
+}
+
+/// The most tokens that the schema of an answer adds to a request: the provider describes it to the
+/// model.
+pub fn tokens_of_schema(schema: &Value) -> u64 {
+    tokens_estimated(schema.to_string().len() as u64) + FORMAT_TOKENS
 }
 
 impl Price {

@@ -1,6 +1,9 @@
 //! One streaming call to a model: a conversation in, events out. It is modelled on the Anthropic
 //! Messages API, which reports the usage during a call and the stop reason at its end.
 
+use std::future::ready;
+
+use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use serde_json::Value;
 
@@ -21,6 +24,12 @@ pub trait Provider: Send + Sync {
 
     /// The cost of this usage with this model.
     fn cost(&self, model: &str, usage: &Usage) -> Cost;
+
+    /// The tokens that the first model to ask would read for a request. `None` if this provider
+    /// does not count before a call.
+    fn count_tokens(&self, _: &Request) -> BoxFuture<'static, Result<Option<u64>, ProviderError>> {
+        Box::pin(ready(Ok(None)))
+    }
 }
 
 /// The events of one call, in order. An error or a stop is the last one. No event is ever revoked

@@ -28,6 +28,9 @@ pub struct Request {
     pub max_tokens: Option<u64>,
     /// How much the model is to think. Without it, the model decides.
     pub effort: Option<Effort>,
+    /// JSON Schema of the answer, if it has to be JSON. A provider may be unable to hold the model
+    /// to it. So the prompt has to ask for JSON too, and the caller has to validate the answer.
+    pub output_schema: Option<Value>,
 }
 
 /// One message of a conversation.
@@ -45,6 +48,8 @@ pub struct Turn {
 pub enum Content {
     /// Text, of the user or the assistant.
     Text(String),
+    /// A document, of the user.
+    Document(Document),
     /// A request of the assistant to use a tool.
     ToolUse(ToolUse),
     /// The result of that use, in the user's turn that follows.
@@ -52,6 +57,18 @@ pub enum Content {
     /// A thought of the assistant, as the provider sent it. It goes back unchanged.
     Thought(Value),
 }
+
+/// A PDF that the model reads: the text and the picture of each page.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// The name by which the model knows it.
+    pub title: String,
+    /// The PDF in base64 (RFC 4648, section 4), with padding.
+    pub data: String,
+    /// Its pages. They set the most tokens that it can have.
+    pub pages: u32,
+}
+platform::opaque!(Document);
 
 impl Request {
     /// Leaves out the older half of the turns before the last one that the user wrote, in whole
@@ -85,10 +102,11 @@ impl Request {
 impl Turn {
     /// Whether the user wrote this turn. A turn with results of tools belongs to the turn before.
     fn is_said_by_user(&self) -> bool {
-        let is_text = |content: &Content| matches!(content, Content::Text(_));
+        let is_said =
+            |content: &Content| matches!(content, Content::Text(_) | Content::Document(_));
         let is_result = |content: &Content| matches!(content, Content::ToolResult(_));
         self.role == MessageRole::User
-            && self.content.iter().any(is_text)
+            && self.content.iter().any(is_said)
             && !self.content.iter().any(is_result)
     }
 
@@ -162,9 +180,25 @@ mod tests {
     #[test]
     fn a_part_is_stored_and_read_again() {
         let [asks, answers] = step(1);
-        for content in [asks.content, answers.content, vec![Content::Text("€".into())]].concat() {
+        let said = vec![Content::Text("€".into()), Content::Document(document())];
+        for content in [asks.content, answers.content, said].concat() {
             let stored = json!(content);
             assert_eq!(serde_json::from_value::<Content>(stored).unwrap(), content);
         }
+    }
+
+    fn document() -> Document {
+        Document { title: "Q3".into(), data: "JVBERi0xLjcK".into(), pages: 2 }
+    }
+
+    #[test]
+    fn a_document_is_said_by_the_user_and_never_printed() {
+        let content = vec![Content::Document(document())];
+        let asks = Turn { role: User, content };
+        let turns = vec![Turn::text(User, "a"), Turn::text(Assistant, "b"), asks.clone()];
+        let mut request = Request { turns, ..Request::default() };
+        assert_eq!(format!("{asks:?}"), "Turn { role: User, content: [Document(Document)] }");
+        assert!(request.shorten());
+        assert_eq!(request.turns, [asks]);
     }
 }

@@ -1,17 +1,31 @@
 //! What a model is shown for a request: its bytes, and the most tokens that they can have.
 
 use crate::domain::Cost;
-use crate::pricing::{Pricing, TOOLS_TOKENS, tokens_at_most, tokens_estimated, tokens_of_bytes};
+use crate::pricing::{
+    PAGE_TOKENS, Pricing, TOOLS_TOKENS, tokens_at_most, tokens_estimated, tokens_of_bytes,
+    tokens_of_schema,
+};
 use crate::request::{Content, Request};
 use crate::tool::Tool;
 
 impl Request {
-    /// Bytes of all texts that the model is shown: the system prompt, the tools and the turns.
+    /// Bytes of all texts that the model is shown: the system prompt, the tools, the turns and the
+    /// schema of the answer. Documents count by their titles alone, see [`Self::pages_shown`].
     pub fn bytes_shown(&self) -> u64 {
         let tools = self.tools.iter().map(bytes_of_tool);
         let turns = self.contents().map(bytes_of);
-        let bytes: usize = tools.chain(turns).sum();
+        let schema = self.output_schema.iter().map(|schema| schema.to_string().len());
+        let bytes: usize = tools.chain(turns).chain(schema).sum();
         (self.system.len() + bytes) as u64
+    }
+
+    /// Pages of all documents that the model is shown.
+    pub fn pages_shown(&self) -> u64 {
+        let pages = self.contents().map(|content| match content {
+            Content::Document(document) => u64::from(document.pages),
+            _ => 0,
+        });
+        pages.sum()
     }
 
     fn contents(&self) -> impl Iterator<Item = &Content> {
@@ -22,18 +36,21 @@ impl Request {
 impl Pricing {
     /// The worst-case cost of a call with this request, with any of the models that it asks.
     pub fn worst_of_request(&self, request: &Request) -> Cost {
-        self.worst_with(request.model.as_deref(), tokens_shown(request))
+        self.worst_call(request.model.as_deref(), tokens_shown(request), request.max_tokens)
     }
 }
 
 /// The most tokens that a model can read for a request, as [`Pricing::worst_with`] takes them: one
-/// for each byte. Tools are texts of our own, so the practical bound holds for them.
+/// for each byte, and [`PAGE_TOKENS`] for each page of a document. Tools are texts of our own, so
+/// the practical bound holds for them.
 pub fn tokens_shown(request: &Request) -> u64 {
     let of_tool = |tool| tokens_estimated(bytes_of_tool(tool) as u64) + tokens_of_bytes(0);
     let tools: u64 = request.tools.iter().map(of_tool).sum();
     let added = if request.tools.is_empty() { 0 } else { TOOLS_TOKENS };
     let turns: u64 = request.contents().map(|content| tokens_of_bytes(bytes_of(content))).sum();
-    tokens_at_most(&request.system) + tools + added + turns
+    let pages = request.pages_shown() * PAGE_TOKENS;
+    let schema = request.output_schema.as_ref().map_or(0, tokens_of_schema);
+    tokens_at_most(&request.system) + tools + added + turns + pages + schema
 }
 
 fn bytes_of_tool(tool: &Tool) -> usize {
@@ -44,6 +61,7 @@ fn bytes_of_tool(tool: &Tool) -> usize {
 fn bytes_of(content: &Content) -> usize {
     match content {
         Content::Text(text) => text.len(),
+        Content::Document(document) => document.title.len(),
         Content::ToolUse(used) => used.id.len() + used.name.len() + used.input.to_string().len(),
         Content::ToolResult(result) => result.tool_use_id.len() + result.content.len(),
         Content::Thought(thought) => thought.to_string().len(),
@@ -54,7 +72,7 @@ fn bytes_of(content: &Content) -> usize {
 mod tests {
     use super::*;
     use crate::domain::MessageRole::{Assistant, User};
-    use crate::request::Turn;
+    use crate::request::{Document, Turn};
     use crate::tool::{ToolResult, ToolUse};
     use serde_json::json;
 
@@ -88,6 +106,26 @@ mod tests {
             let request = Request { system: system.into(), tools, turns, ..Request::default() };
             assert_eq!(request.bytes_shown(), prompt + bytes, "{request:?}");
             assert_eq!(tokens_shown(&request), prompt + tokens, "{request:?}");
+        }
+    }
+
+    #[test]
+    fn documents_count_by_their_pages_and_a_schema_by_its_bytes() {
+        let document = |pages| {
+            Content::Document(Document { title: "Q3".into(), data: "JVBERi0=".repeat(99), pages })
+        };
+        let schema = || Some(json!({"type": "object"}));
+        // The title has 2 bytes, the schema 17: 12 tokens, and 256 for the words around it.
+        for (content, output_schema, bytes, pages, tokens) in [
+            (vec![document(3)], None, 2, 3, 16 + 18 + 24_000),
+            (vec![document(3), document(20)], None, 4, 23, 16 + 36 + 184_000),
+            (vec![Content::Text("Hi".into())], schema(), 2 + 17, 0, 16 + 18 + 12 + 256),
+            (vec![document(1)], schema(), 2 + 17, 1, 16 + 18 + 8_000 + 12 + 256),
+        ] {
+            let turns = vec![Turn { role: User, content }];
+            let request = Request { turns, output_schema, ..Request::default() };
+            assert_eq!((request.bytes_shown(), request.pages_shown()), (bytes, pages));
+            assert_eq!(tokens_shown(&request), tokens, "{request:?}");
         }
     }
 

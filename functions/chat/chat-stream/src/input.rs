@@ -207,6 +207,8 @@ impl Input {
             }),
             max_tokens: self.prompt.content.max_tokens,
             effort: self.prompt.content.effort,
+            // A prompt of a chat has none.
+            output_schema: None,
         }
     }
 

@@ -7,41 +7,27 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt as _};
-use platform::clock::Clock;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::Response;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use sse_stream::{Sse, SseByteStream};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::event::StreamEvent;
 use super::failure::Failure;
+use super::post::{Line, silent};
 use super::reply::Reply;
-use super::settings::Patience;
 use crate::error::Fault;
 use crate::provider::Event;
 
-/// The version of the API that this code uses.
-const VERSION: &str = "2026-10-21";
+/// The media type of a stream.
+const EVENTS: &str = "text/event-stream";
 
 /// Bytes that one event of a stream has at most. A normal event has a few words of text.
 const LARGEST_EVENT: usize = 1024 * 1024;
 
-/// Bytes of an error's body that are read at most.
-const LARGEST_ERROR: usize = 64 * 1024;
-
 /// Time to wait for the end of the body after the end of the reply, so that its connection can be
 /// reused.
 const FAREWELL: Duration = Duration::from_millis(50);
-
-/// The parts that an attempt needs.
-pub(super) struct Line<'a> {
-    pub client: &'a Client,
-    pub url: &'a Url,
-    pub patience: Patience,
-    pub clock: &'a Clock,
-    /// Tokens that the reply may have at most.
-    pub max_tokens: u64,
-}
 
 /// An attempt whose answer has begun. Dropping it closes its connection.
 pub(super) struct Attempt {
@@ -63,35 +49,22 @@ enum BodyError {
 }
 
 impl Attempt {
-    /// Sends a request and waits for the head of its answer.
+    /// Sends a request and waits for the head of its answer. The reply may have so many tokens at
+    /// most.
     pub async fn begin(
         line: &Line<'_>,
         authorization: HeaderValue,
         body: Vec<u8>,
+        max_tokens: u64,
     ) -> Result<Self, Failure> {
         let begins_by = Instant::now() + line.patience.first_token;
-        let request = line
-            .client
-            .post(line.url.clone())
-            .header(AUTHORIZATION, authorization)
-            .header("anthropic-version", VERSION);
-        let request = request
-            .header(CONTENT_TYPE, "application/json")
-            .header(ACCEPT, "text/event-stream")
-            .body(body);
-        let response = timeout_at(begins_by, request.send())
-            .await
-            .map_err(|_| silent())?
-            .map_err(Failure::of_transport)?;
-        if response.status() != StatusCode::OK {
-            return Err(failure_of(response, line).await);
-        }
+        let response = line.post(authorization, EVENTS, body, begins_by).await?;
         let kind = response
             .headers()
             .get(CONTENT_TYPE)
             .and_then(|kind| kind.to_str().ok())
             .unwrap_or_default();
-        if !kind.to_ascii_lowercase().starts_with("text/event-stream") {
+        if !kind.to_ascii_lowercase().starts_with(EVENTS) {
             return Err(Failure::lasting(Fault::Broken, "the answer is not an event stream"));
         }
         let unread = Arc::new(AtomicUsize::new(0));
@@ -100,7 +73,7 @@ impl Attempt {
         Ok(Self {
             frames,
             unread,
-            reply: Reply::new(line.max_tokens),
+            reply: Reply::new(max_tokens),
             begins_by,
             idle: line.patience.idle,
         })
@@ -182,24 +155,4 @@ fn bytes_of(
             Ok(Some((piece, response)))
         }
     })
-}
-
-/// The failure that an answer other than 200 stands for. Its body is a help, and no more: it is
-/// read within limits of time and size.
-async fn failure_of(mut response: Response, line: &Line<'_>) -> Failure {
-    let mut body = Vec::new();
-    let read = async {
-        while let Ok(Some(piece)) = response.chunk().await
-            && body.len() < LARGEST_ERROR
-        {
-            body.extend_from_slice(&piece);
-        }
-    };
-    // A body that cannot be read in time is no error.
-    let _ = timeout(line.patience.idle, read).await;
-    Failure::of_status(response.status(), response.headers(), &body, line.clock.now())
-}
-
-fn silent() -> Failure {
-    Failure::passing(Fault::TimedOut, "the provider sent nothing for too long")
 }

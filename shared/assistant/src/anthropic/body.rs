@@ -1,21 +1,44 @@
-//! The body of a request: `POST /v1/messages`.
+//! The body of a request: `POST /v1/messages`, or `POST /v1/messages/count_tokens`.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::strict::strict_schemas;
+use super::strict::{Schemas, strict_schemas};
 use crate::domain::{Effort, MessageRole};
 use crate::error::{Fault, ProviderError};
-use crate::request::{Content, Request, Turn};
+use crate::request::{Content, Document, Request, Turn};
 use crate::tool::Tool;
 
-/// The body for one model. Its tools are strict where they can be, unless the model takes none.
+/// Characters of a document's title that the API takes at most.
+const LONGEST_TITLE: usize = 500;
+
+/// The body for one model. Its tools are strict where they can be, unless the model takes none. Its
+/// answer has the form of the request's schema, if that can be strict.
 pub(super) fn body(
     request: &Request,
     model: &str,
     max_tokens: u64,
+    takes_strict: bool,
+) -> Result<Vec<u8>, ProviderError> {
+    written(request, model, Some(max_tokens), takes_strict)
+}
+
+/// The body that counts the tokens of the same request.
+pub(super) fn count_body(
+    request: &Request,
+    model: &str,
+    takes_strict: bool,
+) -> Result<Vec<u8>, ProviderError> {
+    written(request, model, None, takes_strict)
+}
+
+/// A body. Without `max_tokens` it asks for no answer.
+fn written(
+    request: &Request,
+    model: &str,
+    max_tokens: Option<u64>,
     takes_strict: bool,
 ) -> Result<Vec<u8>, ProviderError> {
     let messages = messages(&request.turns);
@@ -30,16 +53,18 @@ pub(super) fn body(
         .filter(|text| !text.trim().is_empty())
         .map(|text| [Block::Text { text, cache_control: Some(CacheControl::Ephemeral) }]);
     let has_tools = !request.tools.is_empty();
+    let strict_tools: &[Tool] = if takes_strict { request.tools.as_slice() } else { &[] };
+    let Schemas { output, tools } = strict_schemas(request.output_schema.as_ref(), strict_tools);
     let body = Body {
         model,
         max_tokens,
-        stream: true,
+        stream: max_tokens.is_some(),
         system,
         messages,
-        tools: offered(&request.tools, takes_strict),
+        tools: offered(&request.tools, tools),
         tool_choice: (has_tools && request.without_tools).then_some(ToolChoice::None),
         cache_control: (has_tools && !request.without_tools).then_some(CacheControl::Ephemeral),
-        output_config: request.effort.map(|effort| OutputConfig { effort }),
+        output_config: OutputConfig::of(request.effort, output),
     };
     serde_json::to_vec(&body)
         .map_err(|error| ProviderError::new(Fault::RequestRefused, error.to_string()))
@@ -48,7 +73,9 @@ pub(super) fn body(
 #[derive(Serialize)]
 struct Body<'a> {
     model: &'a str,
-    max_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     stream: bool,
     /// Marked for the provider's cache, because it is the same in every call. The tools stand
     /// before it, so they are cached too. A prompt that is too short for the cache is read as
@@ -69,7 +96,25 @@ struct Body<'a> {
 
 #[derive(Serialize)]
 struct OutputConfig {
-    effort: Effort,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effort: Option<Effort>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<Format>,
+}
+
+impl OutputConfig {
+    /// `None` if there is nothing to configure.
+    fn of(effort: Option<Effort>, schema: Option<Value>) -> Option<Self> {
+        let format = schema.map(|schema| Format::JsonSchema { schema });
+        (effort.is_some() || format.is_some()).then_some(Self { effort, format })
+    }
+}
+
+/// The form of the answer.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Format {
+    JsonSchema { schema: Value },
 }
 
 /// A tool.
@@ -102,6 +147,11 @@ enum Block<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl>,
     },
+    Document {
+        source: Source<'a>,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        title: &'a str,
+    },
     ToolUse {
         id: &'a str,
         name: &'a str,
@@ -119,14 +169,22 @@ enum Block<'a> {
     Thought(&'a Value),
 }
 
+/// The data of a document.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Source<'a> {
+    Base64 { media_type: &'static str, data: &'a str },
+}
+
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum CacheControl {
     Ephemeral,
 }
 
-fn offered(tools: &[Tool], takes_strict: bool) -> Vec<Offered<'_>> {
-    let schemas = if takes_strict { strict_schemas(tools) } else { vec![None; tools.len()] };
+/// The tools, each with its strict schema. Those without one are offered as they are.
+fn offered(tools: &[Tool], strict: Vec<Option<Value>>) -> Vec<Offered<'_>> {
+    let schemas = strict.into_iter().chain(std::iter::repeat(None));
     let offered = tools.iter().zip(schemas).map(|(tool, schema)| Offered {
         name: &tool.name,
         description: &tool.description,
@@ -153,14 +211,19 @@ fn messages(turns: &[Turn]) -> Vec<Message<'_>> {
     sent.map(|turn| Message { role: turn.role, content: blocks(turn) }).collect()
 }
 
-/// The blocks of a turn. The API wants the results of tools before any text. The model may have to
-/// go on with its own turn, and the API takes no white space at the end of that. So every turn of
-/// the model is sent without it, and stays the same in all steps.
+/// The blocks of a turn. The API wants the results of tools before all else, and the model reads a
+/// document best before the question about it. The model may have to go on with its own turn, and
+/// the API takes no white space at the end of that. So every turn of the model is sent without it,
+/// and stays the same in all steps.
 fn blocks(turn: &Turn) -> Vec<Block<'_>> {
-    let is_result = |content: &&Content| matches!(content, Content::ToolResult(_));
-    let results = turn.content.iter().filter(is_result);
-    let others = turn.content.iter().filter(|content| !is_result(content));
-    let mut blocks: Vec<_> = results.chain(others).filter_map(block).collect();
+    let place = |content: &&Content| match content {
+        Content::ToolResult(_) => 0,
+        Content::Document(_) => 1,
+        _ => 2,
+    };
+    let mut contents: Vec<_> = turn.content.iter().collect();
+    contents.sort_by_key(place);
+    let mut blocks: Vec<_> = contents.into_iter().filter_map(block).collect();
     if turn.role == MessageRole::Assistant
         && let Some(Block::Text { text, .. }) = blocks.last_mut()
     {
@@ -173,6 +236,10 @@ fn block(content: &Content) -> Option<Block<'_>> {
     Some(match content {
         Content::Text(text) if text.trim().is_empty() => return None,
         Content::Text(text) => Block::Text { text, cache_control: None },
+        Content::Document(document) => Block::Document {
+            source: Source::Base64 { media_type: "application/pdf", data: &document.data },
+            title: title(document),
+        },
         Content::ToolUse(used) => {
             Block::ToolUse { id: &used.id, name: &used.name, input: input(&used.input) }
         }
@@ -183,6 +250,12 @@ fn block(content: &Content) -> Option<Block<'_>> {
         },
         Content::Thought(thought) => Block::Thought(thought),
     })
+}
+
+/// The title of a document as the API takes it.
+fn title(document: &Document) -> &str {
+    let title = document.title.trim();
+    title.char_indices().nth(LONGEST_TITLE).map_or(title, |(end, _)| &title[..end])
 }
 
 /// The input of a use. The API takes an object alone, also where the model wrote something else.
@@ -267,6 +340,115 @@ mod tests {
             let expected = expected.map(|effort| json!({"effort": effort}));
             assert_eq!(body.get("output_config"), expected.as_ref());
         }
+    }
+
+    #[test]
+    fn the_form_of_the_answer_is_sent_where_it_can_be_strict() {
+        let text = || json!({"type": "string"});
+        let object = |properties: Value, required: Value| {
+            json!({
+                "type": "object", "properties": properties, "required": required,
+                "additionalProperties": false,
+            })
+        };
+        let deep = json!({"type": "array", "items": {
+            "type": "object", "properties": {"row": {"type": "integer", "enum": [1, 2]}},
+        }, "minItems": 2});
+        let strict = json!({
+            "type": "array", "items": object(json!({"row": {"enum": [1, 2]}}), json!([])),
+            "description": "{minItems: 2}",
+        });
+        let mut request = request(vec![Turn::text(User, "Hi")], Vec::new());
+        for (schema, expected) in [
+            (
+                json!({"type": "object", "properties": {"summary": text()}}),
+                Some(object(json!({"summary": text()}), json!([]))),
+            ),
+            (
+                json!({"type": "object", "properties": {"rows": deep}, "required": ["rows"]}),
+                Some(object(json!({"rows": strict}), json!(["rows"]))),
+            ),
+            (json!({"type": "array", "items": text()}), None),
+            (json!({"type": "object", "additionalProperties": true}), None),
+            (json!({"$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}}), None),
+            (json!({}), None),
+        ] {
+            request.output_schema = Some(schema);
+            let format = expected.map(|schema| json!({"type": "json_schema", "schema": schema}));
+            for effort in [None, Some(Effort::Low)] {
+                request.effort = effort;
+                let mut config = json!({});
+                if let Some(format) = &format {
+                    config["format"] = format.clone();
+                }
+                if let Some(effort) = effort {
+                    config["effort"] = json!(effort);
+                }
+                let expected = Some(config).filter(|config| *config != json!({}));
+                // A model without strict tools may know the form of an answer.
+                for takes_strict in [true, false] {
+                    let body = super::body(&request, "m", 7, takes_strict).unwrap();
+                    let body: Value = serde_json::from_slice(&body).unwrap();
+                    assert_eq!(body.get("output_config"), expected.as_ref());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn documents_stand_before_the_question_and_after_results() {
+        let document = |title: &str| {
+            let data = "JVBERi0xLjcK".into();
+            Content::Document(Document { title: title.into(), data, pages: 1 })
+        };
+        let sent_as = |title: Option<&str>| {
+            let source = json!({
+                "type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjcK",
+            });
+            let mut block = json!({"type": "document", "source": source});
+            if let Some(title) = title {
+                block["title"] = title.into();
+            }
+            block
+        };
+        let text = || Content::Text("What does it say?".into());
+        let said = json!({"type": "text", "text": "What does it say?"});
+        let result = ToolResult { tool_use_id: "a".into(), content: "12".into(), is_error: false };
+        let answered = json!({"type": "tool_result", "tool_use_id": "a", "content": "12"});
+        let long = "é".repeat(501);
+        for (content, expected) in [
+            (vec![document("Q3.pdf"), text()], json!([sent_as(Some("Q3.pdf")), said])),
+            (
+                vec![text(), document(" Q3 "), document("Q4"), Content::ToolResult(result)],
+                json!([answered, sent_as(Some("Q3")), sent_as(Some("Q4")), said]),
+            ),
+            (vec![document("")], json!([sent_as(None)])),
+            (vec![document(" \n"), text()], json!([sent_as(None), said])),
+            (vec![document(&long)], json!([sent_as(Some(&"é".repeat(500)))])),
+        ] {
+            let request = request(vec![Turn { role: User, content }], Vec::new());
+            let body = sent(&request).unwrap();
+            assert_eq!(body["messages"], json!([{"role": "user", "content": expected}]));
+        }
+    }
+
+    #[test]
+    fn a_count_asks_for_the_same_and_for_no_answer() {
+        let tools = vec![tool("profits", json!({"type": "object"}))];
+        let mut request = request(vec![Turn::text(User, "Hi")], tools);
+        request.effort = Some(Effort::Low);
+        request.output_schema = Some(json!({"type": "object"}));
+        for takes_strict in [true, false] {
+            let body = super::body(&request, "m", 7, takes_strict).unwrap();
+            let count = count_body(&request, "m", takes_strict).unwrap();
+            let mut body: Value = serde_json::from_slice(&body).unwrap();
+            let members = body.as_object_mut().unwrap();
+            assert_eq!(members.remove("max_tokens"), Some(json!(7)));
+            assert_eq!(members.remove("stream"), Some(json!(true)));
+            assert_eq!(serde_json::from_slice::<Value>(&count).unwrap(), body);
+        }
+        request.turns.clear();
+        assert!(count_body(&request, "m", true).is_err());
     }
 
     fn tool(name: &str, input_schema: Value) -> Tool {

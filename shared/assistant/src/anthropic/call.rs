@@ -8,11 +8,11 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 use tokio::time::sleep;
 
-use super::Shared;
-use super::attempt::{Attempt, Line};
+use super::attempt::Attempt;
 use super::body::{body, sent};
 use super::estimate::Estimate;
-use super::failure::{Failure, Part};
+use super::failure::Failure;
+use super::{Shared, unpriced};
 use crate::domain::Usage;
 use crate::error::{Fault, ProviderError};
 use crate::provider::Event;
@@ -55,9 +55,7 @@ pub(super) struct ModelCall {
 impl ModelCall {
     /// A call that has not begun. It asks these models in turn.
     pub fn new(shared: Arc<Shared>, models: Vec<usize>, request: Request) -> Self {
-        let failed = models.is_empty().then(|| {
-            ProviderError::new(Fault::UnknownModel, "the model of the request has no price")
-        });
+        let failed = models.is_empty().then(unpriced);
         Self {
             shared,
             turns: request.turns.len(),
@@ -104,15 +102,9 @@ impl ModelCall {
             sleep(pause).await;
         }
         if let Some((authorization, body)) = self.prepared.take() {
-            let Shared { client, settings, clock, .. } = &*self.shared;
-            let line = Line {
-                client,
-                url: &settings.url,
-                patience: settings.patience,
-                clock,
-                max_tokens: self.max_tokens(),
-            };
-            self.attempt = Some(Attempt::begin(&line, authorization, body).await?);
+            let line = self.shared.line(&self.shared.settings.url);
+            let attempt = Attempt::begin(&line, authorization, body, self.max_tokens());
+            self.attempt = Some(attempt.await?);
             return Ok(());
         }
         let Some(attempt) = &mut self.attempt else {
@@ -205,13 +197,8 @@ impl ModelCall {
         self.ready.push_back(Event::Usage(Usage::default()));
         let is_changed = match failure.refused {
             _ if error.fault == Fault::ContextTooLong => self.request.shorten(),
-            Some(Part::Thoughts) => self.request.forget_thoughts(),
-            Some(Part::Effort) => self.request.effort.take().is_some(),
-            Some(Part::StrictTools) if self.is_strict && !self.request.tools.is_empty() => {
-                model.takes_strict.store(false, Ordering::Relaxed);
-                true
-            }
-            _ => false,
+            Some(part) => part.leave_out(&mut self.request, self.is_strict, &model.takes_strict),
+            None => false,
         };
         if is_changed {
             return Ok(());

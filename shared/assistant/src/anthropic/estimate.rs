@@ -1,20 +1,21 @@
 //! Estimates the most tokens that a text has in practice, until the provider has counted them. A
 //! call that is broken off earlier is settled by this estimate. It is two tokens for three bytes,
-//! which is less than the hold: see [`crate::tokens_shown`].
+//! and as many for a page as the hold has. It is less than the hold: see [`crate::tokens_shown`].
 
-use crate::pricing::tokens_estimated;
+use crate::pricing::{PAGE_TOKENS, tokens_estimated};
 use crate::request::Request;
 
-/// The length of one or several texts in bytes.
+/// The length of one or several texts in bytes, and of documents in pages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Estimate {
     bytes: u64,
+    pages: u64,
 }
 
 impl Estimate {
     /// All that the model reads for a request.
     pub fn of(request: &Request) -> Self {
-        Self { bytes: request.bytes_shown() }
+        Self { bytes: request.bytes_shown(), pages: request.pages_shown() }
     }
 
     /// Adds a text.
@@ -24,7 +25,7 @@ impl Estimate {
 
     /// Its tokens.
     pub fn tokens(self) -> u64 {
-        tokens_estimated(self.bytes)
+        tokens_estimated(self.bytes) + self.pages * PAGE_TOKENS
     }
 }
 
@@ -33,7 +34,7 @@ mod tests {
     use super::*;
     use crate::domain::{MessageRole, Usage};
     use crate::pricing::Pricing;
-    use crate::request::{Content, Turn};
+    use crate::request::{Content, Document, Turn};
     use crate::tool::{Tool, ToolResult, ToolUse};
     use serde_json::json;
 
@@ -78,6 +79,7 @@ mod tests {
             Content::Thought(json!({"type": "thinking", "signature": "c2ln"})),
             Content::ToolUse(used),
             Content::ToolResult(result),
+            Content::Document(Document { title: "Q".into(), data: "JVBERi0=".into(), pages: 9 }),
         ];
         for texts in [
             &[""][..],
@@ -91,7 +93,9 @@ mod tests {
             for (number, content) in [(0, &step[..0]), (1, &step[..]), (14, &step[..])] {
                 let step = Turn { role: MessageRole::Assistant, content: content.to_vec() };
                 let turns = turns.iter().cloned().chain([step]).collect();
-                let request = Request { turns, tools: tools(number), ..Request::default() };
+                let output_schema = (number > 0).then(|| json!({"type": "object"}));
+                let tools = tools(number);
+                let request = Request { turns, tools, output_schema, ..Request::default() };
                 let held = pricing.worst_of_request(&request);
                 let usage = Usage {
                     input_tokens: Estimate::of(&request).tokens(),

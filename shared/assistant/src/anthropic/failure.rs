@@ -35,9 +35,14 @@ const THOUGHTS: &[&str] = &["thinking` block", ".signature"];
 /// model takes none, or not this one.
 const EFFORT: &[&str] = &["effort"];
 
-/// Phrases, in lower case, in the message for a request whose strict tools the provider refuses.
-/// The model takes none, or their grammar is too large.
-const STRICT_TOOLS: &[&str] = &["tools.", "schema", "grammar", "strict"];
+/// Phrases, in lower case, in the message for a request whose form of the answer the provider
+/// refuses. The model takes none, or not this one.
+const FORMAT: &[&str] =
+    &["output_config.format", "output_config: extra", "output_format", "structured output"];
+
+/// Phrases, in lower case, in the message for a request with a strict schema that the provider
+/// refuses. The model takes none, or their grammar is too large.
+const SCHEMAS: &[&str] = &["tools.", "schema", "grammar", "strict"];
 
 /// An attempt that has failed.
 #[derive(Debug)]
@@ -59,8 +64,11 @@ pub(super) enum Part {
     Thoughts,
     /// How much the model is to think.
     Effort,
-    /// The strictness of tools.
-    StrictTools,
+    /// The schema of the answer.
+    Format,
+    /// The schema of the answer, or the strictness of tools. The message does not say which: it
+    /// speaks of strict tools also where there are none.
+    Schemas,
 }
 
 #[derive(Debug)]
@@ -124,12 +132,14 @@ impl Failure {
             Some("false") => false,
             _ => matches!(status.as_u16(), 408 | 409 | 429 | 500..),
         };
-        let retry = if is_passing { Retry::After(wanted(headers, now)) } else { Retry::Never };
+        let wanted = wanted(headers, now);
+        let retry = if is_passing { Retry::After(wanted) } else { Retry::Never };
         let id = header(headers, "request-id").unwrap_or("-");
         let refused = body.as_ref().and_then(|body| body.error.refused());
         let what = body.map(|body| body.to_string()).unwrap_or_default();
         let detail = format!("{} {what} (request {id})", status.as_u16());
-        Self { refused, ..Self::new(ProviderError::new(fault, detail), retry) }
+        let error = ProviderError { retry_after: wanted, ..ProviderError::new(fault, detail) };
+        Self { refused, ..Self::new(error, retry) }
     }
 
     /// An `error` event in the stream.
@@ -198,9 +208,11 @@ impl ErrorObject {
     /// The part of the request that is refused, if the message names one that can be left out.
     fn refused(&self) -> Option<Part> {
         match self.fault()? {
+            // Such a message may name any property of the schema.
+            Fault::RequestRefused if self.says(FORMAT) => Some(Part::Format),
             Fault::RequestRefused if self.says(THOUGHTS) => Some(Part::Thoughts),
             Fault::RequestRefused if self.says(EFFORT) => Some(Part::Effort),
-            Fault::RequestRefused if self.says(STRICT_TOOLS) => Some(Part::StrictTools),
+            Fault::RequestRefused if self.says(SCHEMAS) => Some(Part::Schemas),
             _ => None,
         }
     }
@@ -357,7 +369,8 @@ mod tests {
     fn a_part_that_can_be_left_out_is_told_by_the_message() {
         let thoughts = Some(Part::Thoughts);
         let effort = Some(Part::Effort);
-        let strict = Some(Part::StrictTools);
+        let schemas = Some(Part::Schemas);
+        let format = Some(Part::Format);
         for (kind, message, expected) in [
             (
                 "invalid_request_error",
@@ -386,18 +399,31 @@ mod tests {
                 "invalid_request_error",
                 "The compiled grammar is too large. Simplify your tool schemas or reduce the \
                  number of strict tools.",
-                strict,
+                schemas,
             ),
             (
                 "invalid_request_error",
                 "Schemas contains too many optional parameters (87) (limit: 24).",
-                strict,
+                schemas,
             ),
             (
                 "invalid_request_error",
                 "tools.0.custom: For 'array' type, property 'maxItems' is not supported",
-                strict,
+                schemas,
             ),
+            (
+                "invalid_request_error",
+                "output_config.format.schema: For 'object' type, 'additionalProperties' must be \
+                 explicitly set to false",
+                format,
+            ),
+            (
+                "invalid_request_error",
+                "output_config.format.schema: Invalid schema: effort and x.signature have no type",
+                format,
+            ),
+            ("invalid_request_error", "output_config: Extra inputs are not permitted", format),
+            ("invalid_request_error", "This model does not support structured outputs.", format),
             ("invalid_request_error", "messages: at least one message is required", None),
             ("invalid_request_error", "prompt is too long: 9 tools. > 8", None),
             ("overloaded_error", "the grammar is too large", None),

@@ -3,20 +3,24 @@
 //!
 //! - `settings`: the configuration; `key`: the key in Secrets Manager; `circuit`: when a model is
 //!   not asked
-//! - `call`: attempts until one begins to write: retries, the other model, another key, a request
-//!   without the part that was refused; `failure`: the meaning of a failed attempt
-//! - `attempt`: one request and its stream; `body`: the request body; `strict`: the schemas of its
-//!   tools; `event`, `reply`: the parsed events of the answer; `estimate`: the usage until the
-//!   provider has counted it
+//! - `call`: attempts until one begins to write: retries, the other model, another key; `part`: a
+//!   request without the part that was refused; `failure`: the meaning of a failed attempt
+//! - `attempt`: one request and its stream; `post`: one request until the head of its answer;
+//!   `body`: the request body; `strict`: the schemas of its answer and tools; `event`, `reply`: the
+//!   parsed events of the answer; `estimate`: the usage until the provider has counted it
+//! - `count`: the tokens of a request before it is sent
 
 mod attempt;
 mod body;
 mod call;
 mod circuit;
+mod count;
 mod estimate;
 mod event;
 mod failure;
 mod key;
+mod part;
+mod post;
 mod reply;
 mod settings;
 mod strict;
@@ -24,20 +28,24 @@ mod strict;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt as _};
 use platform::clock::Clock;
 use platform::config::{Config, invalid};
 use platform::{ConfigError, Platform};
-use reqwest::{Client, redirect};
+use reqwest::{Client, Url, redirect};
 
 use crate::domain::{Cost, Usage};
+use crate::error::{Fault, ProviderError};
 use crate::pricing::Pricing;
 use crate::provider::{Events, Provider};
 use crate::request::Request;
 use crate::store::Outages;
 use call::ModelCall;
 use circuit::Circuit;
+use count::count;
 use key::Key;
+use post::Line;
 use settings::Settings;
 
 /// The provider.
@@ -56,6 +64,14 @@ struct Shared {
     /// Tokens of one reply at most.
     max_tokens: u64,
     clock: Clock,
+}
+
+impl Shared {
+    /// What a request to this URL needs.
+    fn line<'a>(&'a self, url: &'a Url) -> Line<'a> {
+        let Self { client, settings, clock, .. } = self;
+        Line { client, url, patience: settings.patience, clock }
+    }
 }
 
 /// A model that may be asked.
@@ -123,6 +139,11 @@ impl Anthropic {
     }
 }
 
+/// The error of a request without a model to ask.
+fn unpriced() -> ProviderError {
+    ProviderError::new(Fault::UnknownModel, "the model of the request has no price")
+}
+
 impl Provider for Anthropic {
     fn model(&self) -> &str {
         &self.shared.models[0].name
@@ -136,5 +157,18 @@ impl Provider for Anthropic {
 
     fn cost(&self, model: &str, usage: &Usage) -> Cost {
         self.pricing.cost(model, usage)
+    }
+
+    fn count_tokens(
+        &self,
+        request: &Request,
+    ) -> BoxFuture<'static, Result<Option<u64>, ProviderError>> {
+        let shared = Arc::clone(&self.shared);
+        let first = self.asked(request).first().copied();
+        let request = request.clone();
+        Box::pin(async move {
+            let model = first.map(|index| &shared.models[index]).ok_or_else(unpriced)?;
+            count(&shared, model, request).await.map(Some)
+        })
     }
 }

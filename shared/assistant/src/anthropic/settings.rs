@@ -14,6 +14,8 @@ const BASE_URL: &str = "https://api.anthropic.com";
 pub(super) struct Settings {
     /// URL of the calls, from `ANTHROPIC_BASE_URL`.
     pub url: Url,
+    /// URL that counts the tokens of a request.
+    pub count_url: Url,
     /// Time limits of a call.
     pub patience: Patience,
 }
@@ -35,8 +37,10 @@ impl Settings {
     /// Reads the settings.
     pub fn from_config(config: &Config) -> Result<Self, ConfigError> {
         let milliseconds = |name, default| config.count(name, default).map(Duration::from_millis);
+        let base = config.get("ANTHROPIC_BASE_URL").unwrap_or(BASE_URL);
         Ok(Self {
-            url: messages_url(config.get("ANTHROPIC_BASE_URL").unwrap_or(BASE_URL))?,
+            url: url_of(base, &["v1", "messages"])?,
+            count_url: url_of(base, &["v1", "messages", "count_tokens"])?,
             patience: Patience {
                 connect: milliseconds("AI_CONNECT_MILLISECONDS", 5_000)?,
                 first_token: milliseconds("AI_FIRST_TOKEN_MILLISECONDS", 60_000)?,
@@ -46,9 +50,9 @@ impl Settings {
     }
 }
 
-/// The URL of the Messages API. The conversation and the key travel there, so plain HTTP is allowed
-/// to this machine alone.
-fn messages_url(base: &str) -> Result<Url, ConfigError> {
+/// A URL of the Messages API. The conversation and the key travel there, so plain HTTP is allowed to
+/// this machine alone.
+fn url_of(base: &str, path: &[&str]) -> Result<Url, ConfigError> {
     let wrong = || {
         invalid(
             "ANTHROPIC_BASE_URL",
@@ -68,7 +72,7 @@ fn messages_url(base: &str) -> Result<Url, ConfigError> {
         "http" if is_plain && is_loopback => {}
         _ => return Err(wrong()),
     }
-    url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().extend(["v1", "messages"]);
+    url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().extend(path);
     Ok(url)
 }
 
@@ -100,13 +104,11 @@ mod tests {
             ("file:///etc/passwd", None),
             ("api.anthropic.com", None),
         ] {
-            assert_eq!(
-                settings(&[("ANTHROPIC_BASE_URL", base)])
-                    .map(|settings| settings.url.to_string())
-                    .as_deref(),
-                expected,
-                "{base}"
-            );
+            let settings = settings(&[("ANTHROPIC_BASE_URL", base)]);
+            let found = settings.as_ref().map(|settings| settings.url.as_str());
+            assert_eq!(found, expected, "{base}");
+            let found = settings.as_ref().map(|settings| settings.count_url.to_string());
+            assert_eq!(found, expected.map(|url| format!("{url}/count_tokens")), "{base}");
         }
     }
 

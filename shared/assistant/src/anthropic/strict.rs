@@ -1,8 +1,10 @@
-//! Strict tools: the provider lets the model write no input that breaks the schema. It compiles the
-//! schemas into a grammar, which knows only a part of JSON Schema, and has limits for a request.
-//! The rest of a schema becomes a part of its description, as in the provider's own SDK.
+//! Strict schemas: the provider lets the model write no answer, and no input of a tool, that breaks
+//! its schema. It compiles the schemas into a grammar, which knows only a part of JSON Schema, and
+//! has limits for a request. The rest of a schema becomes a part of its description, as in the
+//! provider's own SDK.
 //!
 //! <https://platform.claude.com/docs/en/agents-and-tools/tool-use/strict-tool-use>
+//! <https://platform.claude.com/docs/en/build-with-claude/structured-outputs>
 
 use std::fmt::Write as _;
 
@@ -10,8 +12,8 @@ use serde_json::{Map, Value, json};
 
 use crate::tool::Tool;
 
-/// The most strict tools of a request, and the most parameters of all of them that are optional, or
-/// of several types.
+/// The most strict tools of a request, and the most parameters of all strict schemas that are
+/// optional, or of several types.
 const LARGEST: Size = Size { tools: 20, optional: 24, unions: 16 };
 
 /// The formats of texts that the grammar knows.
@@ -56,14 +58,28 @@ impl Size {
     }
 }
 
-/// For each tool its schema as a strict tool; `None` for a tool that is not strict. Those with the
-/// fewest optional parameters are strict first, so that as many as possible are. The same tools
-/// give the same result.
-pub(super) fn strict_schemas(tools: &[Tool]) -> Vec<Option<Value>> {
-    let mut schemas: Vec<_> = tools.iter().map(|tool| strict_schema(&tool.input_schema)).collect();
+/// The strict schemas of a request.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Schemas {
+    /// That of the answer. `None` if there is none, or it cannot be strict.
+    pub output: Option<Value>,
+    /// For each tool its schema; `None` for a tool that is not strict.
+    pub tools: Vec<Option<Value>>,
+}
+
+/// The schemas of an answer and of the tools as strict ones, as far as they can be. The answer comes
+/// first, then the tools with the fewest optional parameters, so that as many as possible are
+/// strict. The same schemas give the same result.
+pub(super) fn strict_schemas(output: Option<&Value>, tools: &[Tool]) -> Schemas {
+    let output = output.and_then(strict_schema).filter(|(_, size)| size.fits());
+    let mut total = output.as_ref().map(|(_, size)| *size).unwrap_or_default();
+    let of_tool = |tool: &Tool| {
+        let (schema, size) = strict_schema(&tool.input_schema)?;
+        Some((schema, Size { tools: 1, ..size }))
+    };
+    let mut schemas: Vec<_> = tools.iter().map(of_tool).collect();
     let mut order: Vec<_> = (0..tools.len()).collect();
     order.sort_by_key(|&index| schemas[index].as_ref().map(|(_, size)| size.optional));
-    let mut total = Size::default();
     for index in order {
         let size = schemas[index].as_ref().map(|(_, size)| total.plus(*size));
         match size.filter(|size| size.fits()) {
@@ -71,12 +87,13 @@ pub(super) fn strict_schemas(tools: &[Tool]) -> Vec<Option<Value>> {
             None => schemas[index] = None,
         }
     }
-    schemas.into_iter().map(|schema| schema.map(|(schema, _)| schema)).collect()
+    let tools = schemas.into_iter().map(|schema| schema.map(|(schema, _)| schema)).collect();
+    Schemas { output: output.map(|(schema, _)| schema), tools }
 }
 
 /// A schema as the grammar takes it; `None` if it means more than the grammar can say.
 fn strict_schema(schema: &Value) -> Option<(Value, Size)> {
-    let mut size = Size { tools: 1, ..Size::default() };
+    let mut size = Size::default();
     let schema = converted(schema, &mut size)?;
     (schema["type"] == "object").then_some((schema, size))
 }
@@ -149,11 +166,14 @@ fn converted(schema: &Value, size: &mut Size) -> Option<Value> {
     Some(Value::Object(strict))
 }
 
-/// Adds the title and the description. The description says what the grammar does not know.
+/// Adds the title and the description. The description says what the grammar does not know. Examples
+/// are left out: the provider compiles each schema that it has not seen, and they may be of one request
+/// alone.
 fn describe(strict: &mut Map<String, Value>, mut rest: Map<String, Value>) {
     if let Some(title) = rest.remove("title") {
         strict.insert("title".to_owned(), title);
     }
+    rest.remove("examples");
     let mut text = match rest.remove("description") {
         Some(Value::String(text)) => text,
         _ => String::new(),
@@ -202,6 +222,7 @@ mod tests {
                 json!({"type": "integer", "format": "int64", "minimum": 1}),
                 json!({"type": "integer", "description": "{format: \"int64\", minimum: 1}"}),
             ),
+            (json!({"type": "integer", "examples": [1, 2]}), json!({"type": "integer"})),
             (
                 json!({"type": ["string", "null"], "format": "date", "example": "2026-01-31"}),
                 json!({
@@ -261,10 +282,13 @@ mod tests {
             json!({"anyOf": [{"type": "null"}, {}]}),
         ] {
             let tools = [tool("a", object(&json!({"x": given}), &[]))];
-            assert_eq!(strict_schemas(&tools), [None], "{given}");
+            let schemas = strict_schemas(Some(&tools[0].input_schema), &tools);
+            assert_eq!((schemas.output, schemas.tools), (None, vec![None]), "{given}");
         }
         // The input itself has to be an object.
-        assert_eq!(strict_schemas(&[tool("a", json!({"type": "string"}))]), [None]);
+        let text = json!({"type": "string"});
+        let schemas = strict_schemas(Some(&text), &[tool("a", text.clone())]);
+        assert_eq!(schemas, Schemas { output: None, tools: vec![None] });
     }
 
     #[test]
@@ -290,13 +314,30 @@ mod tests {
             (vec![tool(0, 9), tool(0, 8), tool(1, 7)], vec![true, false, true]),
             (vec![tool(0, 0); 21], [vec![true; 20], vec![false]].concat()),
         ] {
-            let strict = strict_schemas(&tools);
+            let strict = strict_schemas(None, &tools).tools;
             let found: Vec<_> = strict.iter().map(Option::is_some).collect();
+            assert_eq!(found, expected);
+        }
+        // The schema of the answer counts too, and comes first.
+        for (output, tools, expected) in [
+            (
+                tool(24, 16),
+                vec![tool(0, 0), tool(1, 0), tool(0, 1)],
+                vec![true, true, false, false],
+            ),
+            (tool(20, 9), vec![tool(5, 0), tool(4, 7)], vec![true, false, true]),
+            (tool(25, 0), vec![tool(24, 16)], vec![false, true]),
+            (tool(0, 17), vec![tool(0, 0)], vec![false, true]),
+            (tool(0, 0), vec![tool(0, 0); 20], vec![true; 21]),
+        ] {
+            let strict = strict_schemas(Some(&output.input_schema), &tools);
+            let found = [strict.output].into_iter().chain(strict.tools);
+            let found: Vec<_> = found.map(|schema| schema.is_some()).collect();
             assert_eq!(found, expected);
         }
         // Nested parameters count too.
         let nested = object(&json!({"x": tool(20, 0).input_schema}), &[]);
         let (_, size) = strict_schema(&nested).unwrap();
-        assert_eq!(size, Size { tools: 1, optional: 21, unions: 0 });
+        assert_eq!(size, Size { tools: 0, optional: 21, unions: 0 });
     }
 }

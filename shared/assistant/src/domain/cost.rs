@@ -8,6 +8,7 @@ use platform::input::{FromField, RawValue};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 
 /// Fewest and most places of a cost after the point: a token can cost less than a millionth of a
 /// dollar.
@@ -57,6 +58,14 @@ impl Cost {
     }
 }
 
+impl Cost {
+    /// The rest after another amount is taken away; nothing if that is more.
+    #[must_use]
+    pub fn less(self, other: Self) -> Self {
+        Self::from_nanos(self.nanos().saturating_sub(other.nanos()).max(0))
+    }
+}
+
 impl AddAssign for Cost {
     fn add_assign(&mut self, other: Self) {
         *self = Self::new(self.0 + other.0);
@@ -95,6 +104,18 @@ impl Budget {
     /// The amount.
     pub fn amount(self) -> Cost {
         self.0
+    }
+
+    /// The schema of a budget as it is sent: text, or a number that is exact in as many places.
+    pub fn forms() -> OneOfBuilder {
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(r"^([0-9]{1,6}(\.[0-9]{1,9})?|1000000(\.0{1,9})?)$"));
+        let number = ObjectBuilder::new()
+            .schema_type(Type::Number)
+            .minimum(Some(0))
+            .maximum(Some(1_000_000));
+        OneOfBuilder::new().item(text).item(number)
     }
 }
 
