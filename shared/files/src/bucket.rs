@@ -126,7 +126,7 @@ impl Bucket {
     }
 
     /// Deletes all objects whose keys begin so.
-    fn delete_all<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<(), BucketError>> {
+    pub fn delete_all<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<(), BucketError>> {
         async move {
             loop {
                 let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix);

@@ -7,9 +7,6 @@ use tally_files::domain::{Reason, Skipped, Span};
 /// Parts of a file, at most.
 pub const MOST_PARTS: usize = 500;
 
-/// Bytes of a part that is text, at most.
-pub const PART_BYTES: usize = 60_000;
-
 /// A part.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Piece {

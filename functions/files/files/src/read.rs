@@ -42,7 +42,7 @@ impl Endpoint for ReadFile {
 impl Endpoint for ReadFileContent {
     const ROUTE: Route = routes::FILE_CONTENT;
     const PATH: &'static [PathParameter] = PATH;
-    const PROBLEMS: &'static [Code] = &[Code::Conflict];
+    const PROBLEMS: &'static [Code] = &[Code::FileNotReady];
     type Caller = Principal;
     type Body = ();
     type Query = ();
